@@ -1,0 +1,151 @@
+/**
+ * What every fixture verifier needs: side-cars and safetensors of a folder, error measures, and
+ * rows that group the tensors which share a tolerance.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { InputError } from '../../errors.js';
+import { openSafetensors, type SafetensorsFile, type Tensor } from '../../tensor/index.js';
+import type { VerifyRow } from './types.js';
+
+/** How far a tensor is from what was wanted; the key is what the row prints as its measure. */
+const MEASURES = {
+  /** largest difference in units of the wanted tensor's standard deviation */
+  'max abs / std': (got, want) => maxAbsDiff(got, want) / standardDeviation(want),
+  /** largest difference relative to the largest wanted value */
+  'max abs / max': (got, want) => ratio(maxAbsDiff(got, want), maxAbs(want)),
+  /** largest difference */
+  'max abs': (got, want) => maxAbsDiff(got, want),
+  /** largest difference relative to each wanted value, for scalars and short lists */
+  relative: (got, want) => {
+    let worst = 0;
+    for (let i = 0; i < want.length; i++) {
+      worst = Math.max(worst, ratio(nanToInfinity(Math.abs(got[i] - want[i])), Math.abs(want[i])));
+    }
+    return worst;
+  },
+  /** number of values that differ at all */
+  exact: (got, want) => {
+    let count = 0;
+    for (let i = 0; i < want.length; i++) if (got[i] !== want[i]) count++;
+    return count;
+  },
+} satisfies Record<string, (got: Numbers, want: Numbers) => number>;
+
+export type Measure = keyof typeof MEASURES;
+/** Anything that holds numbers; Tensors are read as float32. */
+export type Values = Tensor | ArrayLike<number> | number;
+type Numbers = ArrayLike<number>;
+
+/**
+ * The error of `got` against `want`; Infinity where a shape, a length or a NaN makes them
+ * incomparable, so that a wrong shape fails like a wrong value.
+ */
+export function errorOf(got: Values, want: Values, measure: Measure): number {
+  if (isTensor(got) && isTensor(want) && got.shape.join() !== want.shape.join()) return Infinity;
+  const a = numbersOf(got);
+  const b = numbersOf(want);
+  return a.length === b.length ? MEASURES[measure](a, b) : Infinity;
+}
+
+/** A row for one tensor. */
+export function row(
+  fixture: string,
+  tensor: string,
+  got: Values,
+  want: Values,
+  limit: { tolerance: number; measure: Measure },
+): VerifyRow {
+  const error = errorOf(got, want, limit.measure);
+  return { case: fixture, tensor, error, ...limit, pass: error <= limit.tolerance };
+}
+
+/**
+ * One row for many rows of the same tolerance: the worst error, with the worst tensor's name,
+ * e.g. `grad.* (48), worst grad.pos_embed.proj.bias`.
+ */
+export function groupRows(name: string, rows: VerifyRow[]): VerifyRow {
+  const worst = rows.reduce((a, b) => (b.error > a.error || Number.isNaN(b.error) ? b : a));
+  const tensor = `${name} (${rows.length}), worst ${worst.tensor}`;
+  return { ...worst, tensor, pass: rows.every((r) => r.pass) };
+}
+
+/** Parses a JSON side-car of a fixture folder. @throws InputError naming the file */
+export function readSideCar<T>(folder: string, file: string): T {
+  const path = join(folder, file);
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch (cause) {
+    throw new InputError(`${path}: must be a JSON side-car, got ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+/** Opens `file` of a fixture folder; tensors are mapped and read on use. */
+export function openFixture(folder: string, file: string): SafetensorsFile {
+  return openSafetensors(join(folder, file));
+}
+
+/** Every tensor of a file under its name, optionally those below `prefix` with it cut off. */
+export function tensorsOf(file: SafetensorsFile, prefix = ''): Map<string, Tensor> {
+  const found = file.keys().filter((key) => key.startsWith(prefix));
+  return new Map(found.map((key) => [key.slice(prefix.length), file.get(key)]));
+}
+
+/** Weights of which some are stored as I8 with a scale each; returns all of them in float32. */
+export function dequantised(
+  file: SafetensorsFile,
+  scales: Record<string, number>,
+): Map<string, Tensor> {
+  const weights = new Map<string, Tensor>();
+  for (const [name, stored] of tensorsOf(file)) {
+    if (name.endsWith('.scale') && weights.has(name.slice(0, -'.scale'.length))) continue;
+    const scale = scales[name];
+    weights.set(name, scale === undefined ? stored : stored.to('float32').mul(scale));
+  }
+  return weights;
+}
+
+function isTensor(values: Values): values is Tensor {
+  return typeof values === 'object' && 'toFloat32Array' in values;
+}
+
+function numbersOf(values: Values): Numbers {
+  if (typeof values === 'number') return [values];
+  if (!isTensor(values)) return values;
+  const array = values.dtype === 'float64' ? values.toArray() : values.toFloat32Array();
+  return array as Numbers;
+}
+
+function maxAbsDiff(got: Numbers, want: Numbers): number {
+  let worst = 0;
+  for (let i = 0; i < want.length; i++) {
+    worst = Math.max(worst, nanToInfinity(Math.abs(got[i] - want[i])));
+  }
+  return worst;
+}
+
+function maxAbs(values: Numbers): number {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]));
+  return largest;
+}
+
+function standardDeviation(values: Numbers): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i];
+  const mean = sum / values.length;
+  let squares = 0;
+  for (let i = 0; i < values.length; i++) squares += (values[i] - mean) ** 2;
+  return Math.sqrt(squares / values.length);
+}
+
+/** 0 / 0 is no error: both tensors are zero there. */
+function ratio(difference: number, scale: number): number {
+  return difference === 0 ? 0 : difference / scale;
+}
+
+function nanToInfinity(value: number): number {
+  return Number.isNaN(value) ? Infinity : value;
+}
