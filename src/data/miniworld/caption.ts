@@ -1,0 +1,95 @@
+/**
+ * Sentences about a scene, in a small fixed grammar. Whatever a sentence says is true in the clip;
+ * what it leaves out (a size, a still camera) varies with the seed.
+ */
+import { RandomStream } from './random.js';
+import type { Scene, Solid } from './scene.js';
+import { frameTimes, overlap, placeAt, type ScreenBox, screenBox, viewAt } from './view.js';
+import type { CameraMotion, Motion } from './vocabulary.js';
+
+const VERBS: Record<Motion, readonly string[]> = {
+  still: ['stands still', 'rests'],
+  left: ['moves left', 'slides to the left'],
+  right: ['moves right', 'slides to the right'],
+  toward: ['comes closer', 'moves toward the camera'],
+  away: ['moves away', 'moves away from the camera'],
+  up: ['rises', 'floats up'],
+  spin: ['spins', 'turns around'],
+};
+
+const CAMERA: Record<CameraMotion, string> = {
+  still: 'the camera is still',
+  'pan left': 'the camera pans left',
+  'pan right': 'the camera pans right',
+  'zoom in': 'the camera zooms in',
+  'zoom out': 'the camera zooms out',
+};
+
+/** The caption of the scene as a clip of `numFrames`; an image's has no word of motion. */
+export function captionOf(scene: Scene, numFrames: number): string {
+  const random = new RandomStream(scene.seed, `caption ${scene.split}`);
+  const image = numFrames === 1;
+  // the same draws for image and clip, so that their wording differs in motion alone
+  const names = scene.objects.map((solid) => {
+    const size = random.chance(0.7) ? `${solid.size} ` : '';
+    const article = size === '' && solid.colour === 'orange' ? 'an' : 'a';
+    return `${article} ${size}${solid.colour} ${solid.shape}`;
+  });
+  const verbs = scene.objects.map((solid) => random.pick(VERBS[solid.motion]));
+  const sayStill = random.chance(0.3);
+  const sayCamera = !image && (scene.camera.motion !== 'still' || sayStill);
+
+  const sentence = [names[0] + (image ? '' : ` ${verbs[0]}`)];
+  if (scene.objects.length > 1) {
+    const [first, second] = scene.objects;
+    const relation = relate(scene, first, second, numFrames);
+    if (relation === undefined) {
+      sentence[0] += ` and ${names[1]}${image ? '' : ` ${verbs[1]}`}`;
+    } else {
+      // "moves left behind a blue sphere", "… that rises"; rest needs no word
+      const rest = image || (second.motion === 'still' && !sayStill) ? '' : ` that ${verbs[1]}`;
+      sentence[0] += ` ${relation} ${names[1]}${rest}`;
+    }
+  }
+  for (let i = 2; i < scene.objects.length; i++) {
+    sentence.push(`${names[i]}${image ? '' : ` ${verbs[i]}`}`);
+  }
+  if (sayCamera) {
+    sentence.push(CAMERA[scene.camera.motion]);
+  }
+  return sentence.join(', ');
+}
+
+/**
+ * How the first solid lies to the second: "behind" or "in front of" where one covers a good part of
+ * the other in some frame and the order never changes, beside one another in images, or undefined.
+ */
+function relate(scene: Scene, a: Solid, b: Solid, numFrames: number): string | undefined {
+  const times = frameTimes(scene, numFrames);
+  const count = Math.min(times.length, 9); // nine moments tell enough of a long clip
+  let farther = 0;
+  let covered = 0;
+  let boxes: [ScreenBox, ScreenBox] | undefined;
+  for (let i = 0; i < count; i++) {
+    const time = times[count === 1 ? 0 : Math.round((i * (times.length - 1)) / (count - 1))];
+    const view = viewAt(scene, time);
+    const placed = [placeAt(a, time, view), placeAt(b, time, view)];
+    boxes = [screenBox(a, placed[0], view.focal), screenBox(b, placed[1], view.focal)];
+    const behind = placed[0].z > placed[1].z;
+    farther += behind ? 1 : 0;
+    covered = Math.max(covered, behind ? overlap(...boxes) : overlap(boxes[1], boxes[0]));
+  }
+  if (covered > 0.2 && farther === count) {
+    return 'behind';
+  }
+  if (covered > 0.2 && farther === 0) {
+    return 'in front of';
+  }
+  if (numFrames === 1 && boxes && covered <= 0.05) {
+    const apart = boxes[0].left + boxes[0].right - boxes[1].left - boxes[1].right;
+    if (Math.abs(apart) > 0.5) {
+      return apart < 0 ? 'left of' : 'right of';
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,316 @@
+/**
+ * Draws a scene from a seed: which solids, where, how they and the camera move, the light and the
+ * ground. A scene knows no pixels; `render.ts` shows it at any size and length.
+ */
+import { InputError } from '../../errors.js';
+import { RandomStream } from './random.js';
+import { frameTimes, overlap, placeAt, screenBox, viewAt } from './view.js';
+import {
+  CAMERA_MOTIONS,
+  type CameraMotion,
+  COLOUR_NAMES,
+  type Colour,
+  HELD_OUT_MOTIONS,
+  HELD_OUT_PAIRS,
+  isHeldOutMotion,
+  isHeldOutPair,
+  MOTIONS,
+  type Motion,
+  SHAPES,
+  type Shape,
+  SIZE_NAMES,
+  SIZES,
+  type Size,
+  type Split,
+} from './vocabulary.js';
+
+type Point = [x: number, y: number, z: number];
+
+/** One solid and its straight path over the clip. Lengths in world units, angles in radians. */
+export interface Solid {
+  colour: Colour;
+  shape: Shape;
+  size: Size;
+  motion: Motion;
+  height: number;
+  /** radius of sphere, cylinder and cone, half the edge of a cube */
+  radius: number;
+  /** largest distance of a point of the solid from its vertical axis */
+  reach: number;
+  /** foot point at the clip's start, and how far it goes */
+  start: Point;
+  move: Point;
+  /** turn about the vertical axis at the start, and by how much it changes */
+  turn: number;
+  turnBy: number;
+}
+
+export interface Scene {
+  seed: number;
+  split: Split;
+  objects: Solid[];
+  camera: {
+    motion: CameraMotion;
+    /** at the start and the end of the clip: radians, and units of the frame's shorter side */
+    yaw: [number, number];
+    focal: [number, number];
+  };
+  /** direction to the light, unit length */
+  light: Point;
+  ground: {
+    /** RGB 0..255 of the ground, of the horizon and of the upper sky */
+    colour: Point;
+    horizon: Point;
+    sky: Point;
+    /** two waves of brightness: radians per unit in x and z, and phase */
+    waves: [Point, Point];
+  };
+  /** the moment, 0..1, that an image of this scene shows */
+  stillTime: number;
+}
+
+export interface SceneOptions {
+  split?: Split;
+  /** at most this many solids, 1 to 3 */
+  maxObjects?: number;
+  /** the scene will be shown as an image, where motion can't make it a held-out one */
+  image?: boolean;
+}
+
+const FOCAL = 1.35;
+// muted (the largest channel at most 30 above the smallest), so that every solid stands out
+const GROUNDS: readonly Point[] = [
+  [140, 131, 114],
+  [118, 130, 112],
+  [116, 121, 130],
+  [138, 122, 118],
+  [100, 108, 112],
+];
+const SKIES: readonly (readonly [horizon: Point, sky: Point])[] = [
+  [
+    [206, 212, 222],
+    [160, 174, 196],
+  ],
+  [
+    [222, 212, 204],
+    [172, 172, 190],
+  ],
+  [
+    [190, 198, 204],
+    [132, 144, 160],
+  ],
+];
+
+/**
+ * The scene of a seed. Every colour, shape and motion of a `train` scene is of training's
+ * combinations; a `heldout` scene holds at least one that is not, either a colour-shape pair or
+ * (never for images) a motion under a camera motion, or both.
+ *
+ * @throws InputError for a seed that is no whole number from 0 to 2^53 - 1
+ */
+export function drawScene(
+  seed: number,
+  { split = 'train', maxObjects = 2, image = false }: SceneOptions = {},
+): Scene {
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new InputError(`miniworld: a seed is a whole number from 0 to 2^53 - 1, got ${seed}`);
+  }
+  if (!Number.isInteger(maxObjects) || maxObjects < 1 || maxObjects > 3) {
+    throw new InputError(`miniworld: maxObjects is 1, 2 or 3, got ${maxObjects}`);
+  }
+  const random = new RandomStream(seed, split);
+  const scene = { ...drawSurroundings(random), seed, split, objects: [] as Solid[] };
+  const numObjects = Math.min(maxObjects, random.chance(0.4) ? 1 : random.chance(0.75) ? 2 : 3);
+
+  let special: 'pair' | 'motion' | 'both' | 'none' = 'none';
+  if (split === 'heldout') {
+    special = random.pick(['pair', 'pair', 'motion', 'both'] as const);
+    if (special === 'motion' && image) {
+      special = 'pair';
+    }
+  }
+  let cameraMotion: CameraMotion = random.chance(0.45) ? 'still' : random.pick(CAMERA_MOTIONS);
+  let motion: Motion | undefined;
+  if (special === 'motion' || special === 'both') {
+    [motion, cameraMotion] = random.pick(HELD_OUT_MOTIONS);
+  }
+  scene.camera = drawCamera(random, cameraMotion);
+
+  // the first solid carries what is held out; the others avoid it
+  for (let i = 0; i < numObjects; i++) {
+    let pair: readonly [Colour, Shape] | undefined;
+    if (i === 0 && (special === 'pair' || special === 'both')) {
+      pair = random.pick(HELD_OUT_PAIRS);
+    }
+    const solid = placeSolid(random, scene, pair, i === 0 ? motion : undefined);
+    if (solid) {
+      scene.objects.push(solid);
+    }
+  }
+  // the captions and the painter don't depend on the order, the reader of masks sees it
+  return scene;
+}
+
+function drawSurroundings(random: RandomStream): Omit<Scene, 'seed' | 'split' | 'objects'> {
+  const azimuth = random.between(0.5, 0.9) * (random.chance(0.5) ? 1 : -1);
+  const elevation = random.between(0.95, 1.12);
+  const brightness = random.between(0.9, 1.06);
+  const [horizon, sky] = random.pick(SKIES);
+  const wave = (): Point => {
+    const angle = random.between(0, Math.PI);
+    const frequency = random.between(0.9, 1.7); // a wave is 60 to 110 pixels of 64 at z = 5.5
+    return [
+      frequency * Math.cos(angle),
+      frequency * Math.sin(angle) * 0.7,
+      random.between(0, 2 * Math.PI),
+    ];
+  };
+  const ground = random.pick(GROUNDS).map((c) => c * brightness) as Point;
+  return {
+    camera: { motion: 'still', yaw: [0, 0], focal: [FOCAL, FOCAL] },
+    light: [
+      Math.sin(azimuth) * Math.cos(elevation),
+      Math.sin(elevation),
+      -Math.cos(azimuth) * Math.cos(elevation), // from behind the camera
+    ],
+    ground: { colour: ground, horizon: [...horizon], sky: [...sky], waves: [wave(), wave()] },
+    stillTime: random.next(),
+  };
+}
+
+function drawCamera(random: RandomStream, motion: CameraMotion): Scene['camera'] {
+  const turn = random.between(0.05, 0.08);
+  const zoom = random.between(1.1, 1.16);
+  switch (motion) {
+    case 'still':
+      return { motion, yaw: [0, 0], focal: [FOCAL, FOCAL] };
+    case 'pan left':
+      return { motion, yaw: [turn, -turn], focal: [FOCAL, FOCAL] };
+    case 'pan right':
+      return { motion, yaw: [-turn, turn], focal: [FOCAL, FOCAL] };
+    case 'zoom in':
+      return { motion, yaw: [0, 0], focal: [FOCAL / zoom, FOCAL * zoom] };
+    case 'zoom out':
+      return { motion, yaw: [0, 0], focal: [FOCAL * zoom, FOCAL / zoom] };
+  }
+}
+
+/** Draws solids until one fits among those already there; undefined where none does. */
+function placeSolid(
+  random: RandomStream,
+  scene: Scene,
+  pair: readonly [Colour, Shape] | undefined,
+  motion: Motion | undefined,
+): Solid | undefined {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    const solid = drawSolid(random, scene.camera.motion, pair, motion);
+    if (solid && scene.objects.every((other) => other.colour !== solid.colour)) {
+      // the first solid always gets a place, a little outside if need be
+      const slack = scene.objects.length === 0 && attempt > 200 ? 0.2 : 0;
+      if (fits(scene, solid, slack)) {
+        return solid;
+      }
+    }
+  }
+  return undefined;
+}
+
+function drawSolid(
+  random: RandomStream,
+  camera: CameraMotion,
+  pair: readonly [Colour, Shape] | undefined,
+  fixedMotion: Motion | undefined,
+): Solid | undefined {
+  const [colour, shape] = pair ?? [random.pick(COLOUR_NAMES), random.pick(SHAPES)];
+  const motion = fixedMotion ?? random.pick(MOTIONS);
+  const size = random.pick(SIZE_NAMES);
+  if (!pair && isHeldOutPair(colour, shape)) {
+    return undefined;
+  }
+  if (!fixedMotion && isHeldOutMotion(motion, camera)) {
+    return undefined;
+  }
+  if (motion === 'spin' && shape !== 'cube') {
+    return undefined;
+  }
+  const { height, radius, reach } = dimensions(shape, SIZES[size]);
+  const start: Point = [random.between(-1.5, 1.5), 0, random.between(4.9, 6.5)];
+  const move: Point = [0, 0, 0];
+  const distance = random.next();
+  switch (motion) {
+    case 'left':
+    case 'right':
+      move[0] = (1.4 + 0.8 * distance) * (motion === 'left' ? -1 : 1);
+      start[0] -= move[0] / 2;
+      break;
+    case 'toward':
+    case 'away':
+      move[2] = (1.5 + 0.5 * distance) * (motion === 'toward' ? -1 : 1);
+      start[2] = motion === 'toward' ? 6.6 : 6.6 - Math.abs(move[2]);
+      break;
+    case 'up':
+      move[1] = 0.8 + 0.4 * distance;
+      break;
+  }
+  // a cube shows an edge, not a flat face, and not the same two faces as a mirror image
+  const turn = random.between(0.35, 1.2);
+  const turnBy = motion === 'spin' ? (1.3 + 0.7 * distance) * (random.chance(0.5) ? 1 : -1) : 0;
+  return {
+    colour,
+    shape,
+    size,
+    motion,
+    height,
+    radius,
+    reach,
+    start,
+    move,
+    turn,
+    turnBy,
+  };
+}
+
+function dimensions(shape: Shape, size: number): Pick<Solid, 'height' | 'radius' | 'reach'> {
+  switch (shape) {
+    case 'sphere':
+      return { height: size, radius: size / 2, reach: size / 2 };
+    case 'cube':
+      return { height: 0.82 * size, radius: 0.41 * size, reach: 0.41 * Math.SQRT2 * size };
+    case 'cylinder':
+      return { height: size, radius: 0.4 * size, reach: 0.4 * size };
+    case 'cone':
+      return { height: 1.1 * size, radius: 0.52 * size, reach: 0.52 * size };
+  }
+}
+
+/**
+ * True if the solid stays in the picture (all but `slack` of the shorter side), touches no other,
+ * and is neither nearly hidden all the time nor in the scene's image, nor hides another so.
+ */
+function fits(scene: Scene, solid: Solid, slack: number): boolean {
+  const hidden = scene.objects.map(() => 0);
+  const times = frameTimes(scene, 9);
+  for (const time of [...times, scene.stillTime]) {
+    const view = viewAt(scene, time);
+    const placed = placeAt(solid, time, view);
+    const box = screenBox(solid, placed, view.focal);
+    const spare = 0.5 + slack + 0.12 * (box.right - box.left); // a little may be cut off
+    if (box.left < -spare || box.right > spare || box.top < -0.49 || box.bottom > 0.5 + slack) {
+      return false;
+    }
+    for (const [i, other] of scene.objects.entries()) {
+      const otherPlaced = placeAt(other, time, view);
+      const apart = Math.hypot(otherPlaced.x - placed.x, otherPlaced.z - placed.z);
+      if (apart < solid.reach + other.reach + 0.05) {
+        return false;
+      }
+      const otherBox = screenBox(other, otherPlaced, view.focal);
+      const share = otherPlaced.z < placed.z ? overlap(box, otherBox) : overlap(otherBox, box);
+      if (time === scene.stillTime && share > 0.55) {
+        return false;
+      }
+      hidden[i] += share / times.length;
+    }
+  }
+  return hidden.every((share) => share < 0.45);
+}

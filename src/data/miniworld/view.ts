@@ -1,0 +1,104 @@
+/**
+ * The camera and the places of solids over time.
+ *
+ * World: x right, y up, z ahead, the ground is y = 0; the camera stands at (0, 2.7, 0). All of a
+ * frame is computed in coordinates turned with the camera's pan, so that its pitch alone is left:
+ * a pixel's ray is (u, v cos p - sin p, cos p + v sin p) with p the pitch, and the distance along it
+ * is the depth along the optical axis.
+ */
+import type { Scene, Solid } from './scene.js';
+
+export const CAMERA_HEIGHT = 2.7;
+const PITCH = 0.3;
+export const COS_PITCH = Math.cos(PITCH);
+export const SIN_PITCH = Math.sin(PITCH);
+
+/** The camera at one moment. */
+export interface View {
+  /** pan angle in radians, positive to the right */
+  yaw: number;
+  /** focal length in units of the frame's shorter side */
+  focal: number;
+}
+
+/** A solid at one moment, in coordinates turned with the camera. */
+export interface Placed {
+  x: number;
+  /** height of its lowest point above the ground */
+  y: number;
+  z: number;
+  /** its turn about the vertical axis, radians */
+  yaw: number;
+}
+
+/** A box on the frame in units of its shorter side, origin in the middle, y down. */
+export interface ScreenBox {
+  left: number;
+  right: number;
+  top: number;
+  bottom: number;
+}
+
+/**
+ * The moments that a clip of `numFrames` shows, in units of the scene's path: the whole path from
+ * 0 to 1 for nine frames and more, its beginning for fewer, and the scene's own moment for an image.
+ */
+export function frameTimes(scene: Scene, numFrames: number): number[] {
+  if (numFrames === 1) {
+    return [scene.stillTime];
+  }
+  const last = Math.max(numFrames - 1, 8);
+  return Array.from({ length: numFrames }, (_, f) => f / last);
+}
+
+/** The camera at `time` in 0..1. */
+export function viewAt(scene: Scene, time: number): View {
+  const { yaw, focal } = scene.camera;
+  return {
+    yaw: yaw[0] + (yaw[1] - yaw[0]) * time,
+    focal: focal[0] + (focal[1] - focal[0]) * time,
+  };
+}
+
+/** Where a solid is at `time` in 0..1, as seen from a camera turned by `view.yaw`. */
+export function placeAt(solid: Solid, time: number, view: View): Placed {
+  const x = solid.start[0] + solid.move[0] * time;
+  const z = solid.start[2] + solid.move[2] * time;
+  const c = Math.cos(view.yaw);
+  const s = Math.sin(view.yaw);
+  return {
+    x: x * c - z * s,
+    y: solid.start[1] + solid.move[1] * time,
+    z: x * s + z * c,
+    yaw: solid.turn + solid.turnBy * time - view.yaw,
+  };
+}
+
+/** A box that contains the solid on the frame; exact for no shape, never too small. */
+export function screenBox(solid: Solid, placed: Placed, focal: number): ScreenBox {
+  const box = { left: Infinity, right: -Infinity, top: Infinity, bottom: -Infinity };
+  const r = solid.reach;
+  for (let corner = 0; corner < 8; corner++) {
+    const x = placed.x + (corner & 1 ? r : -r);
+    const y = placed.y + (corner & 2 ? solid.height : 0) - CAMERA_HEIGHT;
+    const z = placed.z + (corner & 4 ? r : -r);
+    const depth = Math.max(z * COS_PITCH - y * SIN_PITCH, 0.1);
+    const u = (focal * x) / depth;
+    const v = (-focal * (y * COS_PITCH + z * SIN_PITCH)) / depth;
+    box.left = Math.min(box.left, u);
+    box.right = Math.max(box.right, u);
+    box.top = Math.min(box.top, v);
+    box.bottom = Math.max(box.bottom, v);
+  }
+  return box;
+}
+
+/** The share of `box` that `other` covers, 0..1. */
+export function overlap(box: ScreenBox, other: ScreenBox): number {
+  const width = Math.min(box.right, other.right) - Math.max(box.left, other.left);
+  const height = Math.min(box.bottom, other.bottom) - Math.max(box.top, other.top);
+  if (width <= 0 || height <= 0) {
+    return 0;
+  }
+  return (width * height) / ((box.right - box.left) * (box.bottom - box.top));
+}

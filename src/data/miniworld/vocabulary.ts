@@ -1,0 +1,61 @@
+/**
+ * The words of MiniWorld and what they mean in numbers: colours, shapes, sizes, motions, camera
+ * motions, and the combinations that training never sees.
+ */
+
+/** Eight colours, RGB 0..255, far apart in hue so that shading and blur don't mix them up. */
+export const COLOURS = {
+  red: [228, 42, 38],
+  orange: [250, 132, 16],
+  yellow: [248, 222, 46],
+  green: [44, 176, 62],
+  cyan: [36, 208, 226],
+  blue: [42, 84, 232],
+  purple: [140, 50, 212],
+  pink: [250, 110, 190],
+} as const satisfies Record<string, readonly [number, number, number]>;
+export type Colour = keyof typeof COLOURS;
+export const COLOUR_NAMES = Object.keys(COLOURS) as Colour[];
+
+export const SHAPES = ['sphere', 'cube', 'cylinder', 'cone'] as const;
+export type Shape = (typeof SHAPES)[number];
+
+/** Height of a solid in world units; 1 unit is about 16 pixels of a 64-pixel frame. */
+export const SIZES = { small: 1.15, medium: 1.5, large: 1.9 } as const;
+export type Size = keyof typeof SIZES;
+export const SIZE_NAMES = Object.keys(SIZES) as Size[];
+
+/** What a solid does during a clip; `spin` is drawn for cubes only, where it can be seen. */
+export const MOTIONS = ['still', 'left', 'right', 'toward', 'away', 'up', 'spin'] as const;
+export type Motion = (typeof MOTIONS)[number];
+
+/** What the camera does: a pan turns it, a zoom changes its focal length. */
+export const CAMERA_MOTIONS = ['still', 'pan left', 'pan right', 'zoom in', 'zoom out'] as const;
+export type CameraMotion = (typeof CAMERA_MOTIONS)[number];
+
+/** Colour and shape pairs that occur in the held-out split only. */
+export const HELD_OUT_PAIRS: readonly (readonly [Colour, Shape])[] = [
+  ['red', 'cylinder'],
+  ['green', 'cube'],
+  ['blue', 'cone'],
+  ['yellow', 'sphere'],
+];
+
+/** A solid's motion under a camera's motion, combinations of the held-out split only. */
+export const HELD_OUT_MOTIONS: readonly (readonly [Motion, CameraMotion])[] = [
+  ['left', 'zoom in'],
+  ['away', 'pan right'],
+  ['up', 'pan left'],
+];
+
+export type Split = 'train' | 'heldout';
+
+/** True for a colour and shape that training never sees together. */
+export function isHeldOutPair(colour: Colour, shape: Shape): boolean {
+  return HELD_OUT_PAIRS.some(([c, s]) => c === colour && s === shape);
+}
+
+/** True for a motion that training never sees under this camera motion. */
+export function isHeldOutMotion(motion: Motion, camera: CameraMotion): boolean {
+  return HELD_OUT_MOTIONS.some(([m, c]) => m === motion && c === camera);
+}
