@@ -1,0 +1,64 @@
+/**
+ * Files that appear whole or not at all: written under another name in the same folder, then
+ * renamed.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { InputError, JobError, MfmError } from '../errors.js';
+
+/**
+ * Makes the folder of `path`, has `write` fill a temporary file in it, and renames that to `path`.
+ * If anything fails the temporary file is removed and a file that was at `path` stays as it was.
+ *
+ * @throws JobError if the disk is full; InputError if the place cannot be written to
+ */
+export async function writeAtomically(
+  path: string,
+  write: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path)}.${randomBytes(4).toString('hex')}.tmp`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await write(temporary);
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {}); // the first error is the one to tell
+    throw writeFailure(path, cause);
+  }
+}
+
+/** One sentence for an error met while writing `path`. */
+export function writeFailure(path: string, cause: unknown): unknown {
+  const { code, message, name } = cause as NodeJS.ErrnoException;
+  if (cause instanceof MfmError || name === 'AbortError') {
+    return cause;
+  }
+  if (code === 'ENOSPC' || code === 'EDQUOT' || /no space left|disk quota/i.test(message)) {
+    return new JobError(
+      `${path}: cannot be written, the disk is full; free some space and run again`,
+      { cause },
+    );
+  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    return new InputError(
+      `${path}: cannot be written, its folder is read-only; name another place`,
+      {
+        cause,
+      },
+    );
+  }
+  if (code === 'EEXIST' || code === 'ENOTDIR') {
+    return new InputError(
+      `${path}: cannot be written, part of its path is a file; name another place`,
+      {
+        cause,
+      },
+    );
+  }
+  if (code === 'EISDIR') {
+    return new InputError(`${path}: cannot be written, it is a folder; name a file`, { cause });
+  }
+  return new JobError(`${path}: cannot be written (${message})`, { cause });
+}
