@@ -1,0 +1,309 @@
+/**
+ * Command-line options from a table: parsing, typing and help all read the same entries.
+ *
+ *     export const args = defineArgs({
+ *       positional: { recipe: { describe: 'YAML file', kind: 'text' } },
+ *       options: {
+ *         prompt: { kind: 'text', short: 'p', describe: 'what to show' },
+ *         input: { kind: 'text', short: 'i', repeat: true, describe: 'image or clip' },
+ *         size: { kind: 'size', multipleOf: 16, describe: 'width and height' },
+ *         steps: { kind: 'integer', min: 1, default: 30, describe: 'sampling steps' },
+ *       },
+ *     });
+ *     export async function run(options: Options<typeof args>) { options.steps; … }
+ *
+ * An option named `keepLast` is written `--keep-last 3` or `--keep-last=3`; a flag `--x` also `--no-x`.
+ */
+import { InputError } from '../errors.js';
+import { didYouMean } from '../suggest.js';
+
+export interface Size {
+  width: number;
+  height: number;
+}
+
+/** One `--set a.b=c`; the value is JSON where it reads as JSON, else the text itself. */
+export interface Assignment {
+  path: string[];
+  value: unknown;
+}
+
+interface Common {
+  /** one phrase for the help text */
+  describe: string;
+  /** one letter: `-p` */
+  short?: string;
+  /** may be given several times; the result is an array, empty if it is not given */
+  repeat?: true;
+  /** error if it is not given; a positional is required unless `optional` */
+  required?: true;
+  optional?: true;
+}
+
+export type Argument = Common &
+  (
+    | { kind: 'flag'; default?: boolean }
+    | { kind: 'text'; choices?: readonly string[]; placeholder?: string; default?: string }
+    | { kind: 'number' | 'integer'; min?: number; max?: number; default?: number }
+    | { kind: 'size'; multipleOf?: number; default?: Size }
+    | { kind: 'set' }
+  );
+
+export interface ArgumentTable {
+  positional?: Record<string, Argument>;
+  options?: Record<string, Argument>;
+}
+
+type Plain<A> = A extends { kind: 'flag' }
+  ? boolean
+  : A extends { choices: readonly (infer C)[] }
+    ? C
+    : A extends { kind: 'text' }
+      ? string
+      : A extends { kind: 'size' }
+        ? Size
+        : A extends { kind: 'set' }
+          ? Assignment
+          : number;
+
+type Present = { default: unknown } | { required: true };
+
+type Value<A, Given> = A extends { repeat: true }
+  ? Plain<A>[]
+  : A extends Given
+    ? Plain<A>
+    : Plain<A> | undefined;
+
+/** What `parseArgs` returns for a table, and what a command's `run` takes. */
+export type Options<T extends ArgumentTable> = {
+  [K in keyof T['options']]: Value<T['options'][K], Present>;
+} & {
+  [K in keyof T['positional']]: T['positional'][K] extends { optional: true }
+    ? Value<T['positional'][K], { default: unknown }>
+    : Value<T['positional'][K], unknown>;
+};
+
+/** The table itself; keeps its literal types for `Options`. */
+export function defineArgs<const T extends ArgumentTable>(table: T): T {
+  return table;
+}
+
+/**
+ * Reads the words after the command's name.
+ *
+ * @param where  starts each error sentence, e.g. `mfm train`
+ * @throws InputError for an unknown option or a value that breaks its rule
+ */
+export function parseArgs<T extends ArgumentTable>(
+  where: string,
+  table: T,
+  words: readonly string[],
+): Options<T> {
+  const options = table.options ?? {};
+  const values: Record<string, unknown> = {};
+  const loose: string[] = [];
+  const queue = [...words];
+  for (let word = queue.shift(); word !== undefined; word = queue.shift()) {
+    if (word === '--') {
+      loose.push(...queue.splice(0));
+    } else if (word.length < 2 || !word.startsWith('-') || /^-\.?\d/.test(word)) {
+      loose.push(word);
+    } else {
+      const { name, negated, attached } = lookUp(where, options, word);
+      const argument = options[name]!;
+      if (argument.kind === 'flag') {
+        if (attached !== undefined) {
+          throw new InputError(`${where}: ${flagName(name)} takes no value, got "${attached}"`);
+        }
+        values[name] = !negated;
+      } else {
+        const text = attached ?? queue.shift();
+        if (text === undefined) throw new InputError(`${where}: ${flagName(name)} needs a value`);
+        store(values, name, argument, convert(`${where}: ${flagName(name)}`, argument, text));
+      }
+    }
+  }
+  takePositional(where, table.positional ?? {}, loose, values);
+  complete(where, options, values);
+  return values as Options<T>;
+}
+
+/** Finds the option that `--name`, `--name=value`, `--no-name`, `-n` or `-nvalue` means. */
+function lookUp(where: string, options: Record<string, Argument>, word: string) {
+  if (!word.startsWith('--')) {
+    const name = Object.keys(options).find((key) => options[key]!.short === word[1]);
+    if (name === undefined) throw unknownOption(where, options, word.slice(0, 2));
+    const attached = word.length > 2 ? word.slice(word[2] === '=' ? 3 : 2) : undefined;
+    return { name, negated: false, attached };
+  }
+  const equals = word.indexOf('=');
+  const given = equals < 0 ? word : word.slice(0, equals);
+  const attached = equals < 0 ? undefined : word.slice(equals + 1);
+  for (const [name, { kind }] of Object.entries(options)) {
+    if (given === flagName(name)) return { name, negated: false, attached };
+    if (kind === 'flag' && given === `--no-${kebab(name)}`)
+      return { name, negated: true, attached };
+  }
+  throw unknownOption(where, options, given);
+}
+
+function unknownOption(where: string, options: Record<string, Argument>, given: string) {
+  const hint = didYouMean(given, Object.keys(options).map(flagName));
+  return new InputError(
+    `${where}: unknown option ${given}${hint || `; see \`${where} --help\` for those there are`}`,
+  );
+}
+
+function takePositional(
+  where: string,
+  positional: Record<string, Argument>,
+  loose: string[],
+  values: Record<string, unknown>,
+): void {
+  for (const [name, argument] of Object.entries(positional)) {
+    const taken = loose.splice(0, argument.repeat ? loose.length : 1);
+    if (taken.length === 0 && !argument.optional) {
+      throw new InputError(
+        `${where}: ${placeholder(name, argument)} is missing (${argument.describe}); ` +
+          `see \`${where} --help\``,
+      );
+    }
+    if (argument.repeat) values[name] = [];
+    for (const text of taken) {
+      store(values, name, argument, convert(`${where}: ${name}`, argument, text));
+    }
+    if (values[name] === undefined && 'default' in argument) values[name] = argument.default;
+  }
+  if (loose.length > 0) {
+    throw new InputError(
+      `${where}: "${loose[0]}" is one word too many; a value of several words needs quotes`,
+    );
+  }
+}
+
+/** Fills in defaults and checks that nothing required is missing. */
+function complete(
+  where: string,
+  options: Record<string, Argument>,
+  values: Record<string, unknown>,
+): void {
+  for (const [name, argument] of Object.entries(options)) {
+    if (values[name] !== undefined) continue;
+    if (argument.required) {
+      throw new InputError(`${where}: ${flagName(name)} is missing (${argument.describe})`);
+    }
+    if (argument.repeat) values[name] = [];
+    else if ('default' in argument) values[name] = argument.default;
+  }
+}
+
+function store(
+  values: Record<string, unknown>,
+  name: string,
+  argument: Argument,
+  value: unknown,
+): void {
+  if (argument.repeat) values[name] = [...((values[name] as unknown[]) ?? []), value];
+  else values[name] = value;
+}
+
+function convert(where: string, argument: Argument, text: string): unknown {
+  switch (argument.kind) {
+    case 'text':
+      if (argument.choices && !argument.choices.includes(text)) {
+        const hint = didYouMean(text, argument.choices);
+        throw new InputError(
+          `${where}: must be one of ${argument.choices.join(', ')}, got "${text}"${hint}`,
+        );
+      }
+      return text;
+    case 'number':
+    case 'integer':
+      return toNumber(where, argument, text);
+    case 'size':
+      return toSize(where, argument.multipleOf ?? 1, text);
+    case 'set':
+      return toAssignment(where, text);
+    case 'flag':
+      return true;
+  }
+}
+
+function toNumber(
+  where: string,
+  { kind, min = -Infinity, max = Infinity }: { kind: string; min?: number; max?: number },
+  text: string,
+): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  const isKind = kind === 'integer' ? Number.isSafeInteger(value) : Number.isFinite(value);
+  if (isKind && value >= min && value <= max) return value;
+  const rule = kind === 'integer' ? 'a whole number' : 'a number';
+  let range = '';
+  if (min > -Infinity && max < Infinity) range = ` from ${min} to ${max}`;
+  else if (min > -Infinity) range = ` of at least ${min}`;
+  else if (max < Infinity) range = ` of at most ${max}`;
+  throw new InputError(`${where}: must be ${rule}${range}, got "${text}"`);
+}
+
+function toSize(where: string, multipleOf: number, text: string): Size {
+  const match = /^(\d+)[x×](\d+)$/i.exec(text.trim());
+  const width = Number(match?.[1] ?? 0);
+  const height = Number(match?.[2] ?? 0);
+  if (width === 0 || height === 0) {
+    throw new InputError(`${where}: must be WIDTHxHEIGHT in pixels, e.g. 640x352, got "${text}"`);
+  }
+  if (width % multipleOf !== 0 || height % multipleOf !== 0) {
+    const near = (n: number) => Math.max(multipleOf, Math.round(n / multipleOf) * multipleOf);
+    throw new InputError(
+      `${where}: width and height must be multiples of ${multipleOf}, got ${text}; ` +
+        `the nearest is ${near(width)}x${near(height)}`,
+    );
+  }
+  return { width, height };
+}
+
+function toAssignment(where: string, text: string): Assignment {
+  const equals = text.indexOf('=');
+  const path = text.slice(0, Math.max(0, equals)).split('.');
+  if (path.some((key) => key.trim() === '')) {
+    throw new InputError(`${where}: must be key=value, e.g. train.steps=100, got "${text}"`);
+  }
+  const value = text.slice(equals + 1);
+  try {
+    return { path, value: JSON.parse(value) };
+  } catch {
+    return { path, value };
+  }
+}
+
+/** Writes `--set` values into a plain object, as read from a recipe; makes objects on the way. */
+export function applyAssignments<T extends object>(target: T, assignments: Assignment[]): T {
+  for (const { path, value } of assignments) {
+    let at = target as Record<string, unknown>;
+    for (const key of path.slice(0, -1)) {
+      const next = at[key];
+      if (typeof next !== 'object' || next === null) at[key] = {};
+      at = at[key] as Record<string, unknown>;
+    }
+    at[path.at(-1)!] = value;
+  }
+  return target;
+}
+
+/** `keepLast` → `--keep-last` */
+export function flagName(name: string): string {
+  return `--${kebab(name)}`;
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** What stands for a value in usage lines: `RECIPE`, `WxH`, `t2i|t2v`. */
+export function placeholder(name: string, argument: Argument): string {
+  if (argument.kind === 'size') return 'WxH';
+  if (argument.kind === 'set') return 'KEY=VALUE';
+  if (argument.kind === 'number' || argument.kind === 'integer') return 'N';
+  if (argument.kind === 'text' && argument.placeholder) return argument.placeholder;
+  return kebab(name).toUpperCase();
+}

@@ -1,0 +1,68 @@
+/**
+ * The command-line program: finds the command, reads its options, runs it, and turns whatever goes
+ * wrong into one sentence and an exit code. Results go to stdout, progress and errors to stderr.
+ */
+import { InputError } from '../errors.js';
+import { didYouMean } from '../suggest.js';
+import { parseArgs } from './args.js';
+import { type Command, commands } from './commands.js';
+import { commandHelp, programHelp } from './help.js';
+import { describeProblem } from './problem.js';
+
+const EXAMPLES = [
+  ['the whole tour, in about five minutes', 'demo'],
+  ['a picture from a sentence', 'generate t2i -p "a red cube left of a blue sphere" -o cube.png'],
+  ['train a small model', 'train recipes/mini.yaml'],
+] as const;
+
+/** Runs one command line; returns the exit code. */
+async function main(words: readonly string[]): Promise<number> {
+  const [name, ...rest] = words;
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    // `mfm help train` is `mfm train --help`
+    if (name === 'help' && rest[0] !== undefined) return main([rest[0], '--help']);
+    const rows = await Promise.all(Object.keys(commands).map(summaryOf));
+    console.log(programHelp(rows, EXAMPLES));
+    return name === undefined ? 2 : 0;
+  }
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (load === undefined) {
+    const hint = didYouMean(name, Object.keys(commands));
+    throw new InputError(
+      `mfm: unknown command "${name}"${hint || '; `mfm --help` lists those there are'}`,
+    );
+  }
+  const command: Command = await load();
+  const stop = rest.indexOf('--');
+  const own = stop < 0 ? rest : rest.slice(0, stop);
+  if (own.includes('--help') || own.includes('-h')) {
+    console.log(commandHelp(name, command, await command.details?.()));
+    return 0;
+  }
+  // `never`: each command types its own options, from the same table
+  return (await command.run(parseArgs(`mfm ${name}`, command.args, rest) as never)) ?? 0;
+}
+
+async function summaryOf(name: string): Promise<[string, string]> {
+  const command = await commands[name]!();
+  return [name, command.summary];
+}
+
+function fail(error: unknown): never {
+  const { message, exitCode } = describeProblem(error, debug);
+  if (message !== '') process.stderr.write(`${message}\n`);
+  process.exit(exitCode);
+}
+
+const debug = process.argv.includes('--debug');
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+// a reader that has seen enough (`mfm verify … | head`) is no failure
+process.stdout.on('error', fail);
+
+try {
+  const words = process.argv.slice(2).filter((word) => word !== '--debug');
+  process.exit(await main(words));
+} catch (error) {
+  fail(error);
+}

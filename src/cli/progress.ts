@@ -1,0 +1,126 @@
+/**
+ * A line on stderr that says how far a long job is, how fast it goes and how long it will take.
+ *
+ *     sampling  12/50 steps  2.3 steps/s  17 s left  loss 0.21
+ *
+ * On a terminal the line is rewritten in place; elsewhere (a log file) a line is added every few
+ * seconds. Jobs shorter than two seconds show nothing.
+ */
+
+export interface ProgressOptions {
+  /** what is going on, e.g. `sampling` */
+  label: string;
+  /** how many units there are, if that is known */
+  total?: number;
+  /** plural name of what is counted; '' shows no counts */
+  unit?: string;
+  /** where it starts, for a job that goes on (default 0) */
+  start?: number;
+  stream?: { write(text: string): unknown; isTTY?: boolean; columns?: number };
+  /** milliseconds that only go up */
+  now?: () => number;
+}
+
+const QUIET_MS = 2000;
+const TERMINAL_MS = 100;
+const LOG_MS = 5000;
+/** The rate is that of the last half minute: a slow start must not spoil the estimate. */
+const WINDOW_MS = 30_000;
+
+export class Progress {
+  private readonly startMs: number;
+  private readonly samples: { ms: number; done: number }[];
+  private shownMs = -Infinity;
+  private lineShown = false;
+  private ended = false;
+
+  constructor(private readonly options: ProgressOptions) {
+    this.startMs = this.now();
+    this.samples = [{ ms: this.startMs, done: options.start ?? 0 }];
+  }
+
+  /** Says that `done` units are finished; `note` is shown at the end of the line. */
+  update(done: number, note = ''): void {
+    if (this.ended) return;
+    const ms = this.now();
+    this.samples.push({ ms, done });
+    while (this.samples.length > 2 && ms - this.samples[1]!.ms > WINDOW_MS) this.samples.shift();
+    if (ms - this.startMs < QUIET_MS) return;
+    if (ms - this.shownMs < (this.stream.isTTY ? TERMINAL_MS : LOG_MS)) return;
+    this.shownMs = ms;
+    this.show(this.line(done, note));
+  }
+
+  /** Prints `text` on a line of its own without disturbing the progress line. */
+  log(text: string): void {
+    this.clear();
+    this.stream.write(`${text}\n`);
+    this.shownMs = -Infinity;
+  }
+
+  /** Removes the line; `summary`, if given, stays. Safe to call twice, so it fits in `finally`. */
+  end(summary = ''): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.clear();
+    if (summary !== '') this.stream.write(`${summary}\n`);
+  }
+
+  private line(done: number, note: string): string {
+    const { label, total, unit = 'steps' } = this.options;
+    const parts = [label];
+    const first = this.samples[0]!;
+    const seconds = (this.now() - first.ms) / 1000;
+    const perSecond = seconds > 0 ? (done - first.done) / seconds : 0;
+    if (unit !== '') {
+      parts.push(total === undefined ? `${done} ${unit}` : `${done}/${total} ${unit}`);
+      if (perSecond > 0) parts.push(formatRate(perSecond, unit));
+    } else if (total !== undefined) {
+      parts.push(`${Math.floor((100 * done) / total)}%`);
+    }
+    if (total !== undefined && perSecond > 0) {
+      parts.push(`${formatDuration((total - done) / perSecond)} left`);
+    }
+    if (note !== '') parts.push(note);
+    return parts.join('  ');
+  }
+
+  private show(line: string): void {
+    if (this.stream.isTTY) {
+      const columns = this.stream.columns ?? 80;
+      this.stream.write(`\r\x1b[2K${line.slice(0, columns - 1)}`);
+      this.lineShown = true;
+    } else {
+      this.stream.write(`${line}\n`);
+    }
+  }
+
+  private clear(): void {
+    if (this.lineShown) this.stream.write('\r\x1b[2K');
+    this.lineShown = false;
+  }
+
+  private get stream() {
+    return this.options.stream ?? process.stderr;
+  }
+
+  private now(): number {
+    return (this.options.now ?? (() => performance.now()))();
+  }
+}
+
+/** `2.3 steps/s`; below one a second the other way round, `3.2 s per step` */
+export function formatRate(perSecond: number, unit: string): string {
+  if (perSecond >= 1)
+    return `${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)} ${unit}/s`;
+  return `${(1 / perSecond).toFixed(1)} s per ${unit.replace(/s$/, '')}`;
+}
+
+/** `17 s`, `4 min 10 s`, `2 h 05 min` */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (n: number) => String(n).padStart(2, '0');
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
+}

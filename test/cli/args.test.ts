@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { applyAssignments, defineArgs, parseArgs } from '../../src/cli/args.js';
+import { commandHelp } from '../../src/cli/help.js';
+import { InputError } from '../../src/errors.js';
+
+const table = defineArgs({
+  positional: {
+    task: { kind: 'text', choices: ['t2i', 'i2v', 'vsr'], describe: 'what to make' },
+    rest: { kind: 'text', optional: true, repeat: true, describe: 'more' },
+  },
+  options: {
+    prompt: { kind: 'text', short: 'p', describe: 'what to show' },
+    input: { kind: 'text', short: 'i', repeat: true, describe: 'image or clip' },
+    size: { kind: 'size', multipleOf: 16, describe: 'width and height' },
+    steps: { kind: 'integer', min: 1, default: 30, describe: 'sampling steps' },
+    guidanceScale: { kind: 'number', describe: 'strength of the prompt' },
+    tiling: { kind: 'flag', default: true, describe: 'decode in tiles' },
+    set: { kind: 'set', repeat: true, describe: 'change a key' },
+  },
+});
+
+const parse = (...words: string[]) => parseArgs('mfm make', table, words);
+
+/** Checks the sentence, and that it is one line that says where. */
+function rejects(words: string[], pattern: RegExp) {
+  assert.throws(
+    () => parse(...words),
+    (error: unknown) => {
+      assert.ok(error instanceof InputError);
+      assert.equal(error.exitCode, 2);
+      assert.match(error.message, /^mfm make: [^\n]+$/);
+      assert.match(error.message, pattern);
+      return true;
+    },
+  );
+}
+
+describe('parseArgs', () => {
+  test('reads long, short, attached and repeated options in any order', () => {
+    const options = parse('-i', 'a.png', 't2i', '--prompt=a = b', '-ib.png', '--size', '64x48');
+    assert.equal(options.task, 't2i');
+    assert.equal(options.prompt, 'a = b');
+    assert.deepEqual(options.input, ['a.png', 'b.png']);
+    assert.deepEqual(options.size, { width: 64, height: 48 });
+  });
+
+  test('fills in defaults, empty lists and undefined', () => {
+    const options = parse('t2i');
+    assert.equal(options.steps, 30);
+    assert.equal(options.tiling, true);
+    assert.deepEqual(options.input, []);
+    assert.equal(options.prompt, undefined);
+  });
+
+  test('writes camel-case names with dashes, switches flags off with --no-', () => {
+    const options = parse('t2i', '--guidance-scale', '1.5', '--no-tiling');
+    assert.equal(options.guidanceScale, 1.5);
+    assert.equal(options.tiling, false);
+  });
+
+  test('takes a negative number as a value, also as the next word', () => {
+    assert.equal(parse('t2i', '--guidance-scale', '-1').guidanceScale, -1);
+  });
+
+  test('takes everything after -- literally', () => {
+    assert.deepEqual(parse('t2i', '--', '--steps', '-x').rest, ['--steps', '-x']);
+  });
+
+  test('reads --set values as JSON where they are JSON', () => {
+    const options = parse('t2i', '--set', 'train.rate=1e-4', '--set=a=b=c', '--set', 'list=[1,2]');
+    assert.deepEqual(options.set, [
+      { path: ['train', 'rate'], value: 1e-4 },
+      { path: ['a'], value: 'b=c' },
+      { path: ['list'], value: [1, 2] },
+    ]);
+  });
+
+  test('rejects wrong words with one sentence', () => {
+    rejects(['t2i', '--stepz', '4'], /unknown option --stepz; did you mean "--steps"\?/);
+    rejects(['t2i', '--frobnicate'], /unknown option --frobnicate; see `mfm make --help`/);
+    rejects(['t2i', '-q'], /unknown option -q/);
+    rejects(['t2x'], /task: must be one of t2i, i2v, vsr, got "t2x"; did you mean "t2i"\?/);
+    rejects([], /TASK is missing \(what to make\)/);
+    rejects(['t2i', '--steps'], /--steps needs a value/);
+    rejects(['t2i', '--steps', '0'], /--steps: must be a whole number of at least 1, got "0"/);
+    rejects(['t2i', '--steps', '2.5'], /whole number/);
+    rejects(['t2i', '--steps', ''], /whole number/);
+    rejects(['t2i', '--guidance-scale', 'much'], /must be a number, got "much"/);
+    rejects(['t2i', '--tiling=yes'], /--tiling takes no value/);
+    rejects(['t2i', '--size', '64'], /must be WIDTHxHEIGHT/);
+    rejects(['t2i', '--size', '70x40'], /multiples of 16, got 70x40; the nearest is 64x48/);
+    rejects(['t2i', '--set', 'steps'], /must be key=value/);
+  });
+
+  test('rejects words that no argument takes', () => {
+    const one = defineArgs({ positional: { recipe: { kind: 'text', describe: 'file' } } });
+    assert.throws(() => parseArgs('mfm x', one, ['a', 'b']), /"b" is one word too many/);
+  });
+});
+
+test('applyAssignments writes nested keys and makes objects on the way', () => {
+  const recipe = { train: { steps: 10, rate: 1 } };
+  applyAssignments(recipe, parse('t2i', '--set', 'train.steps=5', '--set', 'ema.decay=0.9').set);
+  assert.deepEqual(recipe, { train: { steps: 5, rate: 1 }, ema: { decay: 0.9 } });
+});
+
+test('help tells every option with its choices, default and limits', () => {
+  const text = commandHelp('make', { summary: 'makes things', args: table });
+  assert.match(text, /^mfm make TASK \[REST\.\.\.\] \[options\]/);
+  assert.match(text, /-p, --prompt PROMPT +what to show/);
+  assert.match(text, /--size WxH +width and height \(multiples of 16\)/);
+  assert.match(text, /--steps N +sampling steps \(default 30\)/);
+  assert.match(text, /--no-tiling/);
+  assert.match(text, /TASK +what to make \(t2i \| i2v \| vsr\)/);
+  assert.ok(text.split('\n').every((line) => line.length <= 100));
+});

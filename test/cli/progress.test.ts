@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { formatDuration, formatRate, Progress } from '../../src/cli/progress.js';
+
+/** A progress line on a clock that the test turns. */
+function onClock(isTTY: boolean) {
+  const clock = { ms: 0 };
+  const written: string[] = [];
+  const stream = { isTTY, columns: 60, write: (text: string) => written.push(text) };
+  const progress = new Progress({
+    ...{ label: 'sampling', total: 50, stream },
+    now: () => clock.ms,
+  });
+  return { clock, written, progress };
+}
+
+describe('Progress', () => {
+  test('stays silent for a job shorter than two seconds', () => {
+    const { clock, written, progress } = onClock(true);
+    for (let done = 1; done <= 50; done++) {
+      clock.ms += 30;
+      progress.update(done);
+    }
+    progress.end();
+    assert.deepEqual(written, []);
+  });
+
+  test('tells rate and time left', () => {
+    const { clock, written, progress } = onClock(false);
+    for (let done = 1; done <= 10; done++) {
+      clock.ms += 500;
+      progress.update(done, 'loss 0.21');
+    }
+    assert.equal(written[0], 'sampling  4/50 steps  2.0 steps/s  23 s left  loss 0.21\n');
+    // without a terminal a line every five seconds, so no second one yet
+    assert.equal(written.length, 1);
+  });
+
+  test('rewrites its line on a terminal and removes it at the end', () => {
+    const { clock, written, progress } = onClock(true);
+    clock.ms = 3000;
+    progress.update(5, 'x'.repeat(100));
+    progress.end('done');
+    progress.end('again');
+    assert.ok(written[0]!.startsWith('\r\x1b[2Ksampling'));
+    assert.ok(written[0]!.length <= 59 + '\r\x1b[2K'.length);
+    assert.deepEqual(written.slice(1), ['\r\x1b[2K', 'done\n']);
+  });
+
+  test('forgets a slow start', () => {
+    const { clock, written, progress } = onClock(false);
+    clock.ms = 60_000; // compiling, loading
+    progress.update(1);
+    for (let done = 2; done <= 50; done++) {
+      clock.ms += 1000;
+      progress.update(done);
+    }
+    assert.match(written.at(-1)!, /1\.0 steps\/s/);
+  });
+});
+
+test('durations and rates read well at every scale', () => {
+  assert.equal(formatDuration(17.2), '17 s');
+  assert.equal(formatDuration(250), '4 min 10 s');
+  assert.equal(formatDuration(7500), '2 h 05 min');
+  assert.equal(formatRate(0.31, 'steps'), '3.2 s per step');
+  assert.equal(formatRate(27.4, 'clips'), '27 clips/s');
+});
