@@ -4,7 +4,8 @@
  * Separable and antialiased: the filter's support grows with the reduction. Weights are 22-bit fixed
  * point; the horizontal pass comes first; each pass is rounded and clipped to 0..255; a side that
  * keeps its size is not filtered.
- * Source: behaviour of Pillow 9 to 13 (8 bits a channel), pinned by test/media/fixtures.
+ * Source: behaviour of Pillow 10.4 (8 bits a channel), pinned by test/media/fixtures. Pillow 13 runs
+ * the vertical pass first in some reductions and then differs by single steps.
  */
 import { InputError } from '../errors.js';
 
