@@ -1,0 +1,138 @@
+// Gradients: backward, grad, the gradient mode, and activation checkpointing.
+#include "bridge.h"
+
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/utils.h>
+#include <torch/csrc/autograd/variable.h>
+
+namespace mfm {
+
+namespace {
+
+std::vector<at::Tensor> tensorsArg(napi_env env, napi_value value) {
+  std::vector<at::Tensor> tensors;
+  if (isNullish(env, value)) return tensors;
+  for (int64_t handle : toInts(env, value)) {
+    tensors.push_back(handle == 0 ? at::Tensor() : tensorAt(static_cast<uint32_t>(handle)));
+  }
+  return tensors;
+}
+
+// backward(outputs, gradients | null, retainGraph)
+napi_value backward(Args& args) {
+  torch::autograd::backward(tensorsArg(args.env, args[0]), tensorsArg(args.env, args[1]),
+                            toBool(args.env, args[2]));
+  return undefined(args.env);
+}
+
+// grad(outputs, inputs, gradients | null, retainGraph, allowUnused): handles, 0 where unused
+napi_value grad(Args& args) {
+  napi_env env = args.env;
+  bool retain = toBool(env, args[3]);
+  auto gradients = torch::autograd::grad(tensorsArg(env, args[0]), tensorsArg(env, args[1]),
+                                         tensorsArg(env, args[2]), retain, false,
+                                         toBool(env, args[4]));
+  napi_value result;
+  napi_create_array_with_length(env, gradients.size(), &result);
+  for (size_t i = 0; i < gradients.size(); i++) {
+    napi_set_element(env, result, i, fromDouble(env, addTensor(gradients[i])));
+  }
+  return result;
+}
+
+napi_value getGrad(Args& args) {
+  return fromDouble(args.env, addTensor(tensorArg(args.env, args[0]).grad()));
+}
+
+// setGrad(tensor, gradient | null)
+napi_value setGrad(Args& args) {
+  at::Tensor tensor = tensorArg(args.env, args[0]);
+  tensor.mutable_grad() =
+      isNullish(args.env, args[1]) ? at::Tensor() : tensorArg(args.env, args[1]);
+  return undefined(args.env);
+}
+
+napi_value requiresGrad(Args& args) {
+  return fromBool(args.env, tensorArg(args.env, args[0]).requires_grad());
+}
+
+napi_value setRequiresGrad(Args& args) {
+  at::Tensor tensor = tensorArg(args.env, args[0]);
+  tensor.set_requires_grad(toBool(args.env, args[1]));
+  return undefined(args.env);
+}
+
+napi_value isLeaf(Args& args) {
+  return fromBool(args.env, tensorArg(args.env, args[0]).is_leaf());
+}
+
+// setGradMode(enabled): the mode before
+napi_value setGradMode(Args& args) {
+  bool before = at::GradMode::is_enabled();
+  at::GradMode::set_enabled(toBool(args.env, args[0]));
+  return fromBool(args.env, before);
+}
+
+// A node of the graph that recomputes its segment in JavaScript when the gradient arrives.
+struct CheckpointNode : torch::autograd::Node {
+  napi_env env;
+  napi_ref callback;
+
+  CheckpointNode(napi_env env, napi_ref callback) : env(env), callback(callback) {}
+  ~CheckpointNode() override {
+    if (callback != nullptr && onJsThread()) napi_delete_reference(env, callback);
+  }
+
+  torch::autograd::variable_list apply(torch::autograd::variable_list&& gradients) override {
+    if (!onJsThread()) {
+      throw std::runtime_error("checkpoint: the backward pass must run on the cpu's own thread");
+    }
+    napi_handle_scope scope;
+    napi_open_handle_scope(env, &scope);
+    napi_value function, result, receiver = undefined(env);
+    napi_value gradient = fromDouble(env, addTensor(gradients.at(0)));
+    napi_get_reference_value(env, callback, &function);
+    napi_status status = napi_call_function(env, receiver, function, 1, &gradient, &result);
+    torch::autograd::variable_list inputGradients;
+    if (status == napi_ok) {
+      inputGradients = tensorsArg(env, result);
+      releaseTensors(toInts(env, result));
+    }
+    napi_close_handle_scope(env, scope);
+    if (status != napi_ok) throw std::runtime_error("checkpoint: recomputing failed");
+    inputGradients.resize(num_outputs());
+    return inputGradients;
+  }
+};
+
+// checkpoint(inputs, output, callback(gradient) => input gradients): the output in the graph
+napi_value checkpoint(Args& args) {
+  napi_env env = args.env;
+  std::vector<at::Tensor> inputs = tensorsArg(env, args[0]);
+  at::Tensor output = tensorArg(env, args[1]).detach();
+  napi_ref callback;
+  check(env, napi_create_reference(env, args[2], 1, &callback), "checkpoint");
+  auto node = std::shared_ptr<CheckpointNode>(new CheckpointNode(env, callback),
+                                              torch::autograd::deleteNode);
+  node->set_next_edges(torch::autograd::collect_next_edges(inputs));
+  torch::autograd::set_history(output, node);
+  return fromDouble(env, addTensor(output));
+}
+
+}  // namespace
+
+void initAutograd(napi_env env, napi_value exports) {
+  exportFunction(env, exports, "backward", backward);
+  exportFunction(env, exports, "gradients", grad);
+  exportFunction(env, exports, "getGrad", getGrad);
+  exportFunction(env, exports, "setGrad", setGrad);
+  exportFunction(env, exports, "requiresGrad", requiresGrad);
+  exportFunction(env, exports, "setRequiresGrad", setRequiresGrad);
+  exportFunction(env, exports, "isLeaf", isLeaf);
+  exportFunction(env, exports, "setGradMode", setGradMode);
+  exportFunction(env, exports, "checkpoint", checkpoint);
+}
+
+}  // namespace mfm

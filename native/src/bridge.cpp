@@ -1,0 +1,232 @@
+// The door's frame: N-API shorthand, the tensor table, exports and the error guard.
+#include "bridge.h"
+
+#include <c10/util/Exception.h>
+
+#include <stdexcept>
+#include <thread>
+
+namespace mfm {
+
+namespace {
+
+std::thread::id jsThread;
+napi_ref errorClass = nullptr;
+std::vector<at::Tensor> table(1);  // slot 0 stays empty: handle 0 means "no tensor"
+std::vector<uint32_t> freeSlots;
+
+napi_value callGuarded(napi_env env, napi_callback_info info) {
+  void* data = nullptr;
+  Args args;
+  args.env = env;
+  if (napi_get_cb_info(env, info, &args.count, args.values, nullptr, &data) != napi_ok) {
+    return nullptr;
+  }
+  if (args.count > kMaxArgs) args.count = kMaxArgs;
+  try {
+    return reinterpret_cast<Function>(data)(args);
+  } catch (const c10::Error& error) {
+    throwOperatorError(env, firstLine(error.what_without_backtrace()));
+  } catch (const std::exception& error) {
+    throwOperatorError(env, firstLine(error.what()));
+  }
+  return nullptr;
+}
+
+// release(handles: number | number[])
+napi_value release(Args& args) {
+  releaseTensors(toInts(args.env, args[0]));
+  return undefined(args.env);
+}
+
+napi_value liveTensors(Args& args) {
+  return fromDouble(args.env, static_cast<double>(table.size() - 1 - freeSlots.size()));
+}
+
+// setErrorClass(constructor): what operator errors are thrown as
+napi_value setErrorClass(Args& args) {
+  check(args.env, napi_create_reference(args.env, args[0], 1, &errorClass), "setErrorClass");
+  return undefined(args.env);
+}
+
+}  // namespace
+
+void check(napi_env env, napi_status status, const char* what) {
+  if (status == napi_ok) return;
+  const napi_extended_error_info* info = nullptr;
+  napi_get_last_error_info(env, &info);
+  std::string reason = info && info->error_message ? info->error_message : "invalid argument";
+  throw std::runtime_error(std::string(what) + ": " + reason);
+}
+
+napi_valuetype typeOf(napi_env env, napi_value value) {
+  napi_valuetype type;
+  napi_typeof(env, value, &type);
+  return type;
+}
+
+bool isNullish(napi_env env, napi_value value) {
+  napi_valuetype type = typeOf(env, value);
+  return type == napi_undefined || type == napi_null;
+}
+
+double toDouble(napi_env env, napi_value value) {
+  double result;
+  check(env, napi_get_value_double(env, value, &result), "number");
+  return result;
+}
+
+int64_t toInt(napi_env env, napi_value value) {
+  int64_t result;
+  if (napi_get_value_int64(env, value, &result) == napi_ok) return result;
+  bool lossless = true;
+  check(env, napi_get_value_bigint_int64(env, value, &result, &lossless), "integer");
+  return result;
+}
+
+bool toBool(napi_env env, napi_value value) {
+  bool result;
+  check(env, napi_get_value_bool(env, value, &result), "boolean");
+  return result;
+}
+
+std::string toString(napi_env env, napi_value value) {
+  size_t length = 0;
+  check(env, napi_get_value_string_utf8(env, value, nullptr, 0, &length), "string");
+  std::string result(length, '\0');
+  napi_get_value_string_utf8(env, value, &result[0], length + 1, &length);
+  return result;
+}
+
+std::vector<int64_t> toInts(napi_env env, napi_value value) {
+  bool isArray = false;
+  napi_is_array(env, value, &isArray);
+  if (!isArray) return {toInt(env, value)};
+  uint32_t length = 0;
+  napi_get_array_length(env, value, &length);
+  std::vector<int64_t> result(length);
+  for (uint32_t i = 0; i < length; i++) {
+    napi_value element;
+    napi_get_element(env, value, i, &element);
+    result[i] = toInt(env, element);
+  }
+  return result;
+}
+
+napi_value fromDouble(napi_env env, double value) {
+  napi_value result;
+  napi_create_double(env, value, &result);
+  return result;
+}
+
+napi_value fromBool(napi_env env, bool value) {
+  napi_value result;
+  napi_get_boolean(env, value, &result);
+  return result;
+}
+
+napi_value fromString(napi_env env, const std::string& value) {
+  napi_value result;
+  napi_create_string_utf8(env, value.data(), value.size(), &result);
+  return result;
+}
+
+napi_value fromInts(napi_env env, at::IntArrayRef values) {
+  napi_value result;
+  napi_create_array_with_length(env, values.size(), &result);
+  for (size_t i = 0; i < values.size(); i++) {
+    napi_set_element(env, result, i, fromDouble(env, static_cast<double>(values[i])));
+  }
+  return result;
+}
+
+napi_value undefined(napi_env env) {
+  napi_value result;
+  napi_get_undefined(env, &result);
+  return result;
+}
+
+uint32_t addTensor(at::Tensor tensor) {
+  if (!tensor.defined()) return 0;
+  if (freeSlots.empty()) {
+    table.push_back(std::move(tensor));
+    return static_cast<uint32_t>(table.size() - 1);
+  }
+  uint32_t handle = freeSlots.back();
+  freeSlots.pop_back();
+  table[handle] = std::move(tensor);
+  return handle;
+}
+
+void releaseTensors(const std::vector<int64_t>& handles) {
+  for (int64_t handle : handles) {
+    if (handle <= 0 || static_cast<size_t>(handle) >= table.size()) continue;
+    table[handle] = at::Tensor();
+    freeSlots.push_back(static_cast<uint32_t>(handle));
+  }
+}
+
+const at::Tensor& tensorAt(uint32_t handle) {
+  if (handle == 0 || handle >= table.size() || !table[handle].defined()) {
+    throw std::runtime_error("the tensor has been freed");
+  }
+  return table[handle];
+}
+
+const at::Tensor& tensorArg(napi_env env, napi_value value) {
+  uint32_t handle = 0;
+  check(env, napi_get_value_uint32(env, value, &handle), "tensor");
+  return tensorAt(handle);
+}
+
+void exportFunction(napi_env env, napi_value exports, const char* name, Function function) {
+  napi_value value;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, callGuarded,
+                       reinterpret_cast<void*>(function), &value);
+  napi_set_named_property(env, exports, name, value);
+}
+
+void throwOperatorError(napi_env env, const std::string& message) {
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  if (pending) return;  // JavaScript called from C++ threw first: that error stands
+  if (errorClass == nullptr) {
+    napi_throw_error(env, nullptr, message.c_str());
+    return;
+  }
+  napi_value constructor, error, text = fromString(env, message);
+  napi_get_reference_value(env, errorClass, &constructor);
+  napi_new_instance(env, constructor, 1, &text, &error);
+  napi_throw(env, error);
+}
+
+std::string firstLine(const std::string& message) {
+  size_t end = message.find("\nException raised from");
+  std::string text = message.substr(0, end);
+  end = text.find('\n');
+  return text.substr(0, end);
+}
+
+bool onJsThread() { return std::this_thread::get_id() == jsThread; }
+
+void initTable(napi_env env, napi_value exports) {
+  jsThread = std::this_thread::get_id();
+  exportFunction(env, exports, "release", release);
+  exportFunction(env, exports, "liveTensors", liveTensors);
+  exportFunction(env, exports, "setErrorClass", setErrorClass);
+}
+
+}  // namespace mfm
+
+NAPI_MODULE_INIT() {
+  using namespace mfm;
+  initTable(env, exports);
+  initSystem(env, exports);
+  initMemory(env, exports);
+  initDispatch(env, exports);
+  initTensors(env, exports);
+  initAutograd(env, exports);
+  initRandom(env, exports);
+  initFiles(env, exports);
+  return exports;
+}

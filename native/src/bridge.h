@@ -1,0 +1,70 @@
+// Shared by every file of the bridge: N-API shorthand, the tensor table and the guard that turns
+// C++ exceptions into JavaScript errors. One tensor handle is owned by one JavaScript object.
+#pragma once
+
+#include <ATen/ATen.h>
+#define NAPI_VERSION 8
+#include <node_api.h>
+
+#include <string>
+#include <vector>
+
+namespace mfm {
+
+// ---- N-API shorthand: each throws std::runtime_error when the value has another type ----
+
+void check(napi_env env, napi_status status, const char* what);
+napi_valuetype typeOf(napi_env env, napi_value value);
+bool isNullish(napi_env env, napi_value value);
+double toDouble(napi_env env, napi_value value);
+int64_t toInt(napi_env env, napi_value value);
+bool toBool(napi_env env, napi_value value);
+std::string toString(napi_env env, napi_value value);
+std::vector<int64_t> toInts(napi_env env, napi_value value);  // array, typed array or one number
+napi_value fromDouble(napi_env env, double value);
+napi_value fromBool(napi_env env, bool value);
+napi_value fromString(napi_env env, const std::string& value);
+napi_value fromInts(napi_env env, at::IntArrayRef values);
+napi_value undefined(napi_env env);
+
+// ---- the tensor table ----
+
+// Gives the tensor a handle > 0; an undefined tensor gets 0.
+uint32_t addTensor(at::Tensor tensor);
+// Throws when the handle is 0 (freed or undefined) or unknown.
+const at::Tensor& tensorAt(uint32_t handle);
+// Frees the handles; 0 is passed over.
+void releaseTensors(const std::vector<int64_t>& handles);
+const at::Tensor& tensorArg(napi_env env, napi_value value);
+at::Generator& generatorArg(napi_env env, napi_value value);
+
+// ---- exported functions ----
+
+constexpr size_t kMaxArgs = 40;
+struct Args {
+  napi_env env;
+  size_t count = kMaxArgs;
+  napi_value values[kMaxArgs];
+  // An absent argument reads as undefined.
+  napi_value operator[](size_t i) const { return i < count ? values[i] : undefined(env); }
+};
+using Function = napi_value (*)(Args&);
+// Adds `name` to the module's exports; exceptions become JavaScript errors.
+void exportFunction(napi_env env, napi_value exports, const char* name, Function function);
+// Throws `message` in JavaScript as an operator error (see setErrorClass).
+void throwOperatorError(napi_env env, const std::string& message);
+// First line of a LibTorch error, without its backtrace.
+std::string firstLine(const std::string& message);
+// True on the thread that runs JavaScript.
+bool onJsThread();
+
+void initTable(napi_env env, napi_value exports);
+void initDispatch(napi_env env, napi_value exports);
+void initTensors(napi_env env, napi_value exports);
+void initAutograd(napi_env env, napi_value exports);
+void initMemory(napi_env env, napi_value exports);
+void initRandom(napi_env env, napi_value exports);
+void initFiles(napi_env env, napi_value exports);
+void initSystem(napi_env env, napi_value exports);
+
+}  // namespace mfm

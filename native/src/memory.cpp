@@ -1,0 +1,166 @@
+// A caching allocator for CPU tensors. Scopes free and allocate the same sizes over and over;
+// glibc fragments under that load. Freed blocks wait in free lists by size class (eight classes
+// per power of two) and are handed out again; `emptyCache` and a limit give them back.
+#include "bridge.h"
+
+#include <c10/core/CPUAllocator.h>
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <unordered_map>
+
+namespace mfm {
+
+namespace {
+
+constexpr size_t kHeader = 64;  // keeps the data 64-byte aligned
+constexpr size_t kSmallest = 512;
+constexpr size_t kHugePage = size_t(2) << 20;
+
+struct Header {
+  size_t bytes;  // of the block, without the header
+};
+
+struct Stats {
+  size_t used = 0, cached = 0, peak = 0;
+};
+
+size_t roundUp(size_t bytes) {
+  if (bytes <= kSmallest) return kSmallest;
+  size_t power = kSmallest;
+  while (power * 2 < bytes) power *= 2;
+  size_t step = power / 8;
+  return (bytes + step - 1) / step * step;
+}
+
+class CachingAllocator final : public c10::Allocator {
+ public:
+  // Both forms: LibTorch 1.13 declares it const, later versions do not.
+  c10::DataPtr allocate(size_t bytes) const { return take(bytes); }
+  c10::DataPtr allocate(size_t bytes) { return take(bytes); }
+  c10::DeleterFnPtr raw_deleter() const override { return &give; }
+  void copy_data(void* to, const void* from, std::size_t bytes) const {
+    std::memcpy(to, from, bytes);
+  }
+
+  static void emptyCache() {
+    std::lock_guard<std::mutex> lock(mutex);
+    for (auto& list : freeLists) {
+      for (void* block : list.second) std::free(block);
+      list.second.clear();
+    }
+    stats.cached = 0;
+  }
+
+  static std::mutex mutex;
+  static std::unordered_map<size_t, std::vector<void*>> freeLists;
+  static Stats stats;
+  static size_t limit;
+
+ private:
+  static c10::DataPtr take(size_t requested) {
+    if (requested == 0) return {nullptr, nullptr, &give, c10::Device(c10::DeviceType::CPU)};
+    size_t bytes = roundUp(requested);
+    void* block = nullptr;
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      auto& list = freeLists[bytes];
+      if (!list.empty()) {
+        block = list.back();
+        list.pop_back();
+        stats.cached -= bytes;
+      }
+      stats.used += bytes;
+      if (stats.used > stats.peak) stats.peak = stats.used;
+    }
+    if (block == nullptr) {
+      size_t alignment = bytes >= kHugePage ? kHugePage : 64;
+      if (posix_memalign(&block, alignment, bytes + kHeader) != 0) {
+        emptyCache();
+        if (posix_memalign(&block, alignment, bytes + kHeader) != 0) {
+          std::lock_guard<std::mutex> lock(mutex);
+          stats.used -= bytes;
+          throw std::runtime_error("out of memory: a tensor of " + std::to_string(requested) +
+                                   " bytes does not fit");
+        }
+      }
+#ifdef MADV_HUGEPAGE
+      if (bytes >= kHugePage) madvise(block, bytes + kHeader, MADV_HUGEPAGE);
+#endif
+      static_cast<Header*>(block)->bytes = bytes;
+    }
+    void* data = static_cast<char*>(block) + kHeader;
+    return {data, data, &give, c10::Device(c10::DeviceType::CPU)};
+  }
+
+  static void give(void* data) {
+    if (data == nullptr) return;
+    void* block = static_cast<char*>(data) - kHeader;
+    size_t bytes = static_cast<Header*>(block)->bytes;
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      stats.used -= bytes;
+      if (stats.cached + bytes <= limit) {
+        freeLists[bytes].push_back(block);
+        stats.cached += bytes;
+        return;
+      }
+    }
+    std::free(block);
+  }
+};
+
+std::mutex CachingAllocator::mutex;
+std::unordered_map<size_t, std::vector<void*>> CachingAllocator::freeLists;
+Stats CachingAllocator::stats;
+size_t CachingAllocator::limit = size_t(4) << 30;
+
+CachingAllocator allocator;
+
+// memory(): [bytes in use, bytes cached, peak bytes in use]
+napi_value memory(Args& args) {
+  std::lock_guard<std::mutex> lock(CachingAllocator::mutex);
+  const Stats& stats = CachingAllocator::stats;
+  return fromInts(args.env, {static_cast<int64_t>(stats.used), static_cast<int64_t>(stats.cached),
+                             static_cast<int64_t>(stats.peak)});
+}
+
+napi_value resetPeak(Args& args) {
+  std::lock_guard<std::mutex> lock(CachingAllocator::mutex);
+  CachingAllocator::stats.peak = CachingAllocator::stats.used;
+  return undefined(args.env);
+}
+
+napi_value emptyCache(Args& args) {
+  CachingAllocator::emptyCache();
+  return undefined(args.env);
+}
+
+// setCacheLimit(bytes)
+napi_value setCacheLimit(Args& args) {
+  CachingAllocator::limit = static_cast<size_t>(toInt(args.env, args[0]));
+  return undefined(args.env);
+}
+
+// adjustExternal(bytes): tells the garbage collector about tensors that only it will free
+napi_value adjustExternal(Args& args) {
+  int64_t total = 0;
+  napi_adjust_external_memory(args.env, toInt(args.env, args[0]), &total);
+  return undefined(args.env);
+}
+
+}  // namespace
+
+void initMemory(napi_env env, napi_value exports) {
+  c10::SetCPUAllocator(&allocator, /*priority=*/255);
+  exportFunction(env, exports, "memory", memory);
+  exportFunction(env, exports, "resetPeak", resetPeak);
+  exportFunction(env, exports, "emptyCache", emptyCache);
+  exportFunction(env, exports, "setCacheLimit", setCacheLimit);
+  exportFunction(env, exports, "adjustExternal", adjustExternal);
+}
+
+}  // namespace mfm

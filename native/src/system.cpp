@@ -1,0 +1,38 @@
+// Threads, versions and what the CPU offers.
+#include "bridge.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <torch/version.h>
+
+namespace mfm {
+
+namespace {
+
+napi_value setThreads(Args& args) {
+  at::set_num_threads(static_cast<int>(toInt(args.env, args[0])));
+  return undefined(args.env);
+}
+
+napi_value threads(Args& args) { return fromDouble(args.env, at::get_num_threads()); }
+
+napi_value version(Args& args) { return fromString(args.env, TORCH_VERSION); }
+
+// buildConfig(): how LibTorch was built and which CPU kernels it picked, as it prints itself
+napi_value buildConfig(Args& args) { return fromString(args.env, at::show_config()); }
+
+napi_value cudaDevices(Args& args) {
+  return fromDouble(args.env, at::hasCUDA() ? at::detail::getCUDAHooks().getNumGPUs() : 0);
+}
+
+}  // namespace
+
+void initSystem(napi_env env, napi_value exports) {
+  exportFunction(env, exports, "setThreads", setThreads);
+  exportFunction(env, exports, "threads", threads);
+  exportFunction(env, exports, "version", version);
+  exportFunction(env, exports, "buildConfig", buildConfig);
+  exportFunction(env, exports, "cudaDevices", cudaDevices);
+}
+
+}  // namespace mfm

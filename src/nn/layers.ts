@@ -1,0 +1,159 @@
+/** The common layers; initial values are PyTorch's defaults. */
+import { ops, type Tensor } from '../tensor/index.js';
+import { constantParameter, normalParameter, uniformParameter } from './init.js';
+import { Module } from './module.js';
+
+/** y = x Wᵀ + b: [..., inFeatures] → [..., outFeatures]; weight is [out, in]. */
+export class Linear extends Module {
+  weight: Tensor;
+  bias: Tensor | null = null;
+
+  constructor(
+    readonly inFeatures: number,
+    readonly outFeatures: number,
+    { bias = true }: { bias?: boolean } = {},
+  ) {
+    super();
+    const bound = 1 / Math.sqrt(inFeatures);
+    this.weight = this.param('weight', uniformParameter([outFeatures, inFeatures], bound));
+    if (bias) this.bias = this.param('bias', uniformParameter([outFeatures], bound));
+  }
+
+  forward(x: Tensor): Tensor {
+    return ops.linear(x, this.weight, this.bias);
+  }
+}
+
+export interface ConvOptions {
+  stride?: number | number[];
+  padding?: number | number[];
+  bias?: boolean;
+}
+
+abstract class Conv extends Module {
+  weight: Tensor;
+  bias: Tensor | null = null;
+  readonly stride: number[];
+  readonly padding: number[];
+
+  constructor(
+    readonly inChannels: number,
+    readonly outChannels: number,
+    readonly kernelSize: number[],
+    { stride = 1, padding = 0, bias = true }: ConvOptions = {},
+  ) {
+    super();
+    this.stride = spread(stride, kernelSize.length);
+    this.padding = spread(padding, kernelSize.length);
+    const fanIn = inChannels * kernelSize.reduce((a, b) => a * b, 1);
+    const bound = 1 / Math.sqrt(fanIn);
+    const shape = [outChannels, inChannels, ...kernelSize];
+    this.weight = this.param('weight', uniformParameter(shape, bound));
+    if (bias) this.bias = this.param('bias', uniformParameter([outChannels], bound));
+  }
+}
+
+const spread = (value: number | number[], dims: number): number[] =>
+  Array.isArray(value) ? value : new Array<number>(dims).fill(value);
+
+/** [B, C, H, W] → [B, outChannels, H', W'] */
+export class Conv2d extends Conv {
+  constructor(inC: number, outC: number, kernel: number | number[], options?: ConvOptions) {
+    super(inC, outC, spread(kernel, 2), options);
+  }
+
+  forward(x: Tensor): Tensor {
+    return ops.conv2d(x, this.weight, this.bias, this.stride, this.padding);
+  }
+}
+
+/** [B, C, F, H, W] → [B, outChannels, F', H', W'] */
+export class Conv3d extends Conv {
+  constructor(inC: number, outC: number, kernel: number | number[], options?: ConvOptions) {
+    super(inC, outC, spread(kernel, 3), options);
+  }
+
+  forward(x: Tensor): Tensor {
+    return ops.conv3d(x, this.weight, this.bias, this.stride, this.padding);
+  }
+}
+
+/** Token ids [..., S] int64 → [..., S, dim] */
+export class Embedding extends Module {
+  weight: Tensor;
+
+  constructor(numEmbeddings: number, dim: number) {
+    super();
+    this.weight = this.param('weight', normalParameter([numEmbeddings, dim], 1));
+  }
+
+  forward(ids: Tensor): Tensor {
+    return ops.embedding(this.weight, ids);
+  }
+}
+
+/** x / rms(x) · weight over the last dimension; statistics in float32. */
+export class RMSNorm extends Module {
+  weight: Tensor | null = null;
+  readonly eps: number;
+
+  constructor(dim: number, { eps = 1e-6, affine = true }: { eps?: number; affine?: boolean } = {}) {
+    super();
+    this.eps = eps;
+    if (affine) this.weight = this.param('weight', constantParameter([dim], 1));
+  }
+
+  forward(x: Tensor): Tensor {
+    const wide = x.to('float32');
+    const normed = wide.mul(wide.square().mean([-1], true).add(this.eps).rsqrt());
+    return (this.weight ? normed.mul(this.weight.to('float32')) : normed).to(x.dtype);
+  }
+}
+
+/** Layer norm over the last dimension; computed in float32, which is also the fast kernel. */
+export class LayerNorm extends Module {
+  weight: Tensor | null = null;
+  bias: Tensor | null = null;
+  readonly eps: number;
+
+  constructor(
+    readonly dim: number,
+    { eps = 1e-5, affine = true }: { eps?: number; affine?: boolean } = {},
+  ) {
+    super();
+    this.eps = eps;
+    if (affine) {
+      this.weight = this.param('weight', constantParameter([dim], 1));
+      this.bias = this.param('bias', constantParameter([dim], 0));
+    }
+  }
+
+  forward(x: Tensor): Tensor {
+    const weight = this.weight?.to('float32');
+    const bias = this.bias?.to('float32');
+    return ops.layerNorm(x.to('float32'), [this.dim], weight, bias, this.eps).to(x.dtype);
+  }
+}
+
+/** Group norm over channels of [B, C, ...]; computed in float32, which is also the fast kernel. */
+export class GroupNorm extends Module {
+  weight: Tensor;
+  bias: Tensor;
+  readonly eps: number;
+
+  constructor(
+    readonly numGroups: number,
+    readonly numChannels: number,
+    { eps = 1e-5 }: { eps?: number } = {},
+  ) {
+    super();
+    this.eps = eps;
+    this.weight = this.param('weight', constantParameter([numChannels], 1));
+    this.bias = this.param('bias', constantParameter([numChannels], 0));
+  }
+
+  forward(x: Tensor): Tensor {
+    const [weight, bias] = [this.weight.to('float32'), this.bias.to('float32')];
+    return ops.groupNorm(x.to('float32'), this.numGroups, weight, bias, this.eps).to(x.dtype);
+  }
+}

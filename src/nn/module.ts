@@ -1,0 +1,185 @@
+/**
+ * Module: a tree of named parameters. Names are given where a parameter or child is made, spelt as
+ * in published checkpoints, so `namedParameters` equals the reference's `state_dict`.
+ */
+import { InputError } from '../errors.js';
+import { type DType, noGrad, type SafetensorsFile, type Tensor, tidy } from '../tensor/index.js';
+
+/** Where parameters are loaded from: an open file, several merged into a Map, or plain tensors. */
+export type StateSource =
+  | Pick<SafetensorsFile, 'keys' | 'get' | 'has'>
+  | Map<string, Tensor>
+  | Record<string, Tensor>;
+
+export interface LoadOptions {
+  /** refuse parameters missing from the source and tensors that no parameter takes; default true */
+  strict?: boolean;
+  /** convert to this dtype; default: as stored */
+  dtype?: DType;
+  /** only names that begin so, and without it */
+  prefix?: string;
+  /** what the message names, e.g. the file */
+  where?: string;
+}
+
+export abstract class Module {
+  training = true;
+  #parameters: { name: string; property: string }[] = [];
+  #children: { name: string; module: Module }[] = [];
+
+  /** Registers a parameter under its checkpoint name; it lives until replaced or disposed. */
+  protected param(name: string, tensor: Tensor, property = name): Tensor {
+    this.#parameters.push({ name, property });
+    return tensor.keep().requiresGrad_();
+  }
+
+  protected child<M extends Module>(name: string, module: M): M {
+    this.#children.push({ name, module });
+    return module;
+  }
+
+  /** Children `name.0`, `name.1`, … */
+  protected childList<M extends Module>(name: string, modules: M[]): M[] {
+    modules.forEach((module, i) => {
+      this.child(`${name}.${i}`, module);
+    });
+    return modules;
+  }
+
+  /** All parameters by full name, own ones first, in the order of registration. */
+  namedParameters(prefix = ''): Map<string, Tensor> {
+    const all = new Map<string, Tensor>();
+    this.visit(prefix, (name, module, property) => all.set(name, module.read(property)));
+    return all;
+  }
+
+  parameters(): Tensor[] {
+    return [...this.namedParameters().values()];
+  }
+
+  /** Number of elements of all parameters. */
+  parameterCount(): number {
+    return this.parameters().reduce((sum, parameter) => sum + parameter.numel, 0);
+  }
+
+  modules(): Module[] {
+    return [this as Module, ...this.#children.flatMap(({ module }) => module.modules())];
+  }
+
+  /** The parameters, detached, by name: what a checkpoint holds. */
+  stateDict(): Map<string, Tensor> {
+    return new Map([...this.namedParameters()].map(([name, tensor]) => [name, tensor.detach()]));
+  }
+
+  /**
+   * Takes its parameters from `source` without copying where the dtype already fits (mapped
+   * weights stay mapped).
+   * @throws InputError listing missing, unexpected and misshapen tensors (first five and count)
+   */
+  loadStateDict(source: StateSource, options: LoadOptions = {}): void {
+    const { strict = true, dtype, prefix = '', where = 'weights' } = options;
+    const read = reader(source);
+    const given = new Set(
+      read.keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length)),
+    );
+    const missing: string[] = [];
+    const misshapen: string[] = [];
+    const load: (() => void)[] = [];
+    this.visit('', (name, module, property) => {
+      if (!given.delete(name)) {
+        missing.push(name);
+        return;
+      }
+      const current = module.read(property);
+      tidy(() => {
+        const stored = read.get(prefix + name);
+        if (stored.shape.join() !== current.shape.join()) {
+          misshapen.push(
+            `${name} must be [${current.shape.join(', ')}], got [${stored.shape.join(', ')}]`,
+          );
+          return;
+        }
+        load.push(() => module.replace(property, () => stored.to(dtype ?? stored.dtype)));
+        stored.keep();
+      });
+    });
+    const problems = [
+      list('missing', missing),
+      strict ? list('unexpected', [...given]) : '',
+      list('misshapen', misshapen),
+    ].filter((problem, i) => problem !== '' && (strict || i === 2));
+    if (problems.length > 0) throw new InputError(`${where}: ${problems.join('; ')}`);
+    for (const run of load) run();
+  }
+
+  train(on = true): this {
+    for (const module of this.modules()) module.training = on;
+    return this;
+  }
+
+  eval(): this {
+    return this.train(false);
+  }
+
+  requiresGrad_(on: boolean): this {
+    for (const parameter of this.parameters()) parameter.requiresGrad_(on);
+    return this;
+  }
+
+  /** Converts every parameter; gradients are dropped. */
+  toDtype(dtype: DType): this {
+    this.visit('', (_, module, property) => {
+      const current = module.read(property);
+      if (current.dtype !== dtype) module.replace(property, () => current.detach().to(dtype));
+    });
+    return this;
+  }
+
+  zeroGrad(): void {
+    for (const parameter of this.parameters()) parameter.grad = null;
+  }
+
+  /** Frees every parameter. */
+  dispose(): void {
+    for (const parameter of this.parameters()) parameter.dispose();
+  }
+
+  private visit(
+    prefix: string,
+    each: (name: string, module: Module, property: string) => void,
+  ): void {
+    for (const { name, property } of this.#parameters) each(prefix + name, this, property);
+    for (const { name, module } of this.#children) module.visit(`${prefix}${name}.`, each);
+  }
+
+  private read(property: string): Tensor {
+    return (this as unknown as Record<string, Tensor>)[property]!;
+  }
+
+  private replace(property: string, make: () => Tensor): void {
+    const old = this.read(property);
+    const { requiresGrad } = old;
+    const fresh = noGrad(() => make()).keep();
+    (this as unknown as Record<string, Tensor>)[property] = fresh.requiresGrad_(requiresGrad);
+    if (fresh !== old) old.dispose();
+  }
+}
+
+function reader(source: StateSource): { keys: string[]; get: (name: string) => Tensor } {
+  if (source instanceof Map) {
+    return { keys: [...source.keys()], get: (name) => source.get(name)!.detach() };
+  }
+  if (typeof source.keys === 'function') {
+    const file = source as Pick<SafetensorsFile, 'keys' | 'get'>;
+    return { keys: file.keys(), get: (name) => file.get(name) };
+  }
+  const record = source as Record<string, Tensor>;
+  return { keys: Object.keys(record), get: (name) => record[name]!.detach() };
+}
+
+/** "missing 12 tensors (a, b, c, d, e, …)" */
+function list(kind: string, names: string[]): string {
+  if (names.length === 0) return '';
+  const shown = names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
+  return `${kind} ${names.length} tensor${names.length === 1 ? '' : 's'} (${shown})`;
+}

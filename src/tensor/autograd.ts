@@ -1,0 +1,78 @@
+/** Gradient mode, gradients of chosen inputs, and activation checkpointing. */
+import { operator, wrap, wrapUnscoped } from './dispatch.js';
+import { native } from './native.js';
+import { tidy } from './scope.js';
+import type { Tensor } from './tensor.js';
+
+function withGradMode<T>(on: boolean, fn: () => T): T {
+  const before = native.setGradMode(on);
+  try {
+    return fn();
+  } finally {
+    native.setGradMode(before);
+  }
+}
+
+/** Runs `fn` without recording operations for `backward`. */
+export const noGrad = <T>(fn: () => T): T => withGradMode(false, fn);
+/** Runs `fn` with recording, also inside `noGrad`. */
+export const enableGrad = <T>(fn: () => T): T => withGradMode(true, fn);
+
+const gradient = operator('grad');
+
+/**
+ * Gradients of `outputs` (summed, or weighted by `gradOutputs`) with respect to `inputs`.
+ * @returns one per input; null where `allowUnused` is set and the input was not used
+ */
+export function grad(
+  outputs: Tensor[],
+  inputs: Tensor[],
+  options: { gradOutputs?: Tensor[]; retainGraph?: boolean; allowUnused?: boolean } = {},
+): (Tensor | null)[] {
+  const { gradOutputs, retainGraph = false, allowUnused = false } = options;
+  const handles = (tensors: Tensor[]) => tensors.map((tensor) => tensor.handle);
+  return native
+    .gradients(
+      handles(outputs),
+      handles(inputs),
+      gradOutputs ? handles(gradOutputs) : null,
+      retainGraph,
+      allowUnused,
+    )
+    .map((handle) => (handle === 0 ? null : wrap(handle, gradient)));
+}
+
+const checkpointed = operator('checkpoint');
+
+/**
+ * `fn(...inputs)` without keeping its intermediates: they are computed again when the gradient
+ * arrives. Gradients equal those of a plain call, also of parameters that `fn` uses. Works with
+ * `backward`, once, not with `grad`; `fn` must draw no random numbers.
+ *
+ * Source: Chen et al. 2016, arXiv 1604.06174
+ */
+export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor {
+  const output = tidy(() => noGrad(() => fn(...inputs)));
+  // own handles: the caller's scope may end before the backward pass
+  const held = inputs.map((input) => wrapUnscoped(native.alias(input.handle), checkpointed));
+  const recompute = (incoming: number): number[] => {
+    const gradients = tidy(() =>
+      enableGrad(() => {
+        const incomingGradient = wrap(incoming, gradient);
+        const fresh = held.map((input) => input.detach().requiresGrad_(input.requiresGrad));
+        fn(...fresh).backward(incomingGradient);
+        return fresh.map((input) => input.grad);
+      }),
+    );
+    for (const input of held) input.dispose();
+    return gradients.map((tensor) => (tensor ? tensor.release() : 0));
+  };
+  return wrap(
+    native.checkpoint(
+      held.map((tensor) => tensor.handle),
+      output.handle,
+      recompute,
+    ),
+    checkpointed,
+  );
+}

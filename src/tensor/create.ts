@@ -1,0 +1,73 @@
+/** Tensors from JavaScript values and typed arrays. */
+import { ShapeError } from '../errors.js';
+import { operator, wrap } from './dispatch.js';
+import { type DType, dtypeCode, dtypeOfArray, type TypedArray, typedArrayFor } from './dtype.js';
+import { native } from './native.js';
+import type { Tensor } from './tensor.js';
+
+export type Nested = number | boolean | Nested[];
+
+const fromValues = operator('tensor');
+const fromMemory = operator('fromArray');
+
+/**
+ * A tensor holding a copy of `values`: a number, nested arrays or a typed array.
+ * The dtype defaults to float32 for numbers, bool for booleans, and the array's own type.
+ * @throws ShapeError if nested arrays are ragged or `shape` does not fit
+ */
+export function tensor(
+  values: Nested | TypedArray,
+  options: { dtype?: DType; shape?: number[]; device?: string } = {},
+): Tensor {
+  let array: TypedArray;
+  let shape: number[];
+  let dtype: DType;
+  if (ArrayBuffer.isView(values)) {
+    array = values as TypedArray;
+    shape = options.shape ?? [array.length];
+    dtype = dtypeOfArray(array);
+  } else {
+    shape = shapeOf(values);
+    const flat = (Array.isArray(values) ? values : [values]).flat(
+      Number.POSITIVE_INFINITY as 1,
+    ) as (number | boolean)[];
+    const count = shape.reduce((a, b) => a * b, 1);
+    if (flat.length !== count) {
+      throw new ShapeError(`tensor: nested arrays must be regular, got ${flat.length} values`);
+    }
+    dtype = typeof flat[0] === 'boolean' ? 'bool' : 'float32';
+    if (options.dtype === 'int64') {
+      array = BigInt64Array.from(flat.map((value) => BigInt(Number(value))));
+      dtype = 'int64';
+    } else if (options.dtype === 'float64') {
+      array = Float64Array.from(flat.map(Number));
+      dtype = 'float64';
+    } else {
+      array = new (typedArrayFor(dtype))(count);
+      (array as Float32Array).set(flat.map(Number));
+    }
+    shape = options.shape ?? shape;
+  }
+  let result = wrap(native.fromBuffer(array, shape, dtypeCode(dtype), true), fromValues);
+  if (options.dtype) result = result.to(options.dtype);
+  return options.device ? result.to(options.device) : result;
+}
+
+/**
+ * A tensor over the memory of `array`, without a copy; each sees what the other writes.
+ * 16-bit floats: a Uint16Array with `dtype` 'bfloat16' or 'float16'.
+ */
+export function fromArray(array: ArrayBufferView, shape: number[], dtype?: DType): Tensor {
+  const type = dtype ?? dtypeOfArray(array);
+  return wrap(native.fromBuffer(array, shape, dtypeCode(type), false), fromMemory);
+}
+
+function shapeOf(values: Nested): number[] {
+  const shape: number[] = [];
+  let level = values;
+  while (Array.isArray(level)) {
+    shape.push(level.length);
+    level = level[0] as Nested;
+  }
+  return shape;
+}

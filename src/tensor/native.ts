@@ -1,0 +1,143 @@
+/**
+ * Loads the addon and sets it up for the CPU it finds. Everything that crosses into C++ is typed
+ * here; no other file calls `require` on it.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { JobError, OperatorError } from '../errors.js';
+
+/** What native/src exports. Tensors are handles: integers > 0, or 0 for "no tensor". */
+export interface Native {
+  call(operator: number, ...args: unknown[]): unknown;
+  operatorId(name: string): number;
+  operatorSchema(operator: number): string;
+  release(handles: number | number[]): void;
+  liveTensors(): number;
+  setErrorClass(errorClass: new (message: string) => Error): void;
+  fromBuffer(data: ArrayBufferView, shape: number[], dtype: number, copy: boolean): number;
+  copyOut(tensor: number, into: ArrayBufferView): void;
+  view(tensor: number): ArrayBuffer;
+  shape(tensor: number): number[];
+  stride(tensor: number): number[];
+  dtype(tensor: number): number;
+  device(tensor: number): string;
+  numel(tensor: number): number;
+  isContiguous(tensor: number): boolean;
+  alias(tensor: number): number;
+  backward(outputs: number[], gradients: number[] | null, retainGraph: boolean): void;
+  gradients(
+    outputs: number[],
+    inputs: number[],
+    gradients: number[] | null,
+    retainGraph: boolean,
+    allowUnused: boolean,
+  ): number[];
+  getGrad(tensor: number): number;
+  setGrad(tensor: number, gradient: number | null): void;
+  requiresGrad(tensor: number): boolean;
+  setRequiresGrad(tensor: number, on: boolean): void;
+  isLeaf(tensor: number): boolean;
+  setGradMode(on: boolean): boolean;
+  checkpoint(inputs: number[], output: number, recompute: (gradient: number) => number[]): number;
+  memory(): [used: number, cached: number, peak: number];
+  resetPeak(): void;
+  emptyCache(): void;
+  setCacheLimit(bytes: number): void;
+  adjustExternal(bytes: number): void;
+  createGenerator(seed: bigint): number;
+  releaseGenerator(id: number): void;
+  seedGenerator(id: number, seed: bigint): void;
+  generatorState(id: number): number;
+  setGeneratorState(id: number, state: number): void;
+  mapFile(path: string): [id: number, sizeBytes: number];
+  unmapFile(id: number): void;
+  mappedTensor(id: number, offset: number, shape: number[], dtype: number): number;
+  mappedBytes(id: number, offset: number, length: number): ArrayBuffer;
+  setThreads(count: number): void;
+  threads(): number;
+  version(): string;
+  buildConfig(): string;
+  cudaDevices(): number;
+}
+
+function cpuFlags(): Set<string> {
+  try {
+    const line = readFileSync('/proc/cpuinfo', 'utf8').match(/^(?:flags|Features)\s*:(.*)$/m);
+    return new Set(line?.[1]?.trim().split(/\s+/) ?? []);
+  } catch {
+    return new Set(); // not Linux: LibTorch's own choice stands
+  }
+}
+
+/** Physical cores this process may use: two hyperthreads of a core gain nothing in matrix products. */
+function physicalCores(): number {
+  const logical = availableParallelism();
+  try {
+    const cores = readdirSync('/sys/devices/system/cpu')
+      .filter((name) => /^cpu\d+$/.test(name))
+      .map((name) =>
+        readFileSync(`/sys/devices/system/cpu/${name}/topology/thread_siblings_list`, 'utf8'),
+      );
+    return Math.max(1, Math.min(logical, new Set(cores).size));
+  } catch {
+    return logical;
+  }
+}
+
+/** LibTorch 1.13 picks AVX2 kernels on many AVX-512 machines; the variable must be set before loading. */
+function chooseKernels(): void {
+  const flags = cpuFlags();
+  const avx512 = ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'fma'].every((f) => flags.has(f));
+  if (avx512) process.env.ATEN_CPU_CAPABILITY ??= 'avx512';
+}
+
+function load(): Native {
+  const path =
+    process.env.MFM_ADDON ?? fileURLToPath(new URL('../../build/mfm.node', import.meta.url));
+  if (!existsSync(path)) {
+    throw new JobError(`${path}: the native addon has not been built; run \`make setup\``);
+  }
+  chooseKernels();
+  let addon: Native;
+  try {
+    addon = createRequire(import.meta.url)(path) as Native;
+  } catch (cause) {
+    const reason = (cause as Error).message.split('\n')[0];
+    throw new JobError(
+      `${path}: could not be loaded (${reason}); run \`make setup\` to build it for the LibTorch that is installed now`,
+      { cause },
+    );
+  }
+  addon.setErrorClass(OperatorError);
+  addon.setThreads(Number(process.env.MFM_THREADS) || physicalCores());
+  return addon;
+}
+
+export const native: Native = load();
+
+/** Threads that operators use; default: this machine's physical cores, or `MFM_THREADS`. */
+export function setThreads(count: number): void {
+  native.setThreads(count);
+}
+
+/** What this process computes with, for `mfm info` and the benches. */
+export function engineInfo(): {
+  libtorch: string;
+  kernels: string;
+  threads: number;
+  matrixUnits: string;
+  cudaDevices: number;
+} {
+  const flags = cpuFlags();
+  const units = ['amx_bf16', 'avx512_bf16', 'bf16', 'avx512f', 'avx2'].find((f) => flags.has(f));
+  const kernels = native.buildConfig().match(/CPU capability usage: (\S+)/)?.[1] ?? 'default';
+  return {
+    libtorch: native.version(),
+    kernels,
+    threads: native.threads(),
+    matrixUnits: units ?? process.arch,
+    cudaDevices: native.cudaDevices(),
+  };
+}

@@ -1,0 +1,198 @@
+/**
+ * Reads and writes safetensors files: an 8-byte little-endian header length, a JSON header, raw
+ * little-endian data. Reading maps the file, so opening costs milliseconds whatever its size and
+ * weights are paged in when they are used.
+ *
+ * Source: the format's description, safetensors README
+ */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { InputError, JobError } from '../errors.js';
+import { operator, wrap } from './dispatch.js';
+import {
+  bytesPerElement,
+  type DType,
+  dtypeCode,
+  dtypeOfSafetensors,
+  safetensorsName,
+} from './dtype.js';
+import { native } from './native.js';
+import { tidy } from './scope.js';
+import type { Tensor } from './tensor.js';
+
+interface Entry {
+  dtype: DType;
+  shape: number[];
+  offset: number;
+}
+
+const mapped = operator('safetensors');
+const maxHeaderBytes = 100_000_000; // the format's own limit
+
+/** An open file. Tensors that it gave stay valid after `close`. */
+export class SafetensorsFile {
+  /** free-form strings from the header's `__metadata__` */
+  readonly metadata: Record<string, string>;
+  readonly #entries: Map<string, Entry>;
+  readonly #mapping: number;
+
+  constructor(
+    readonly path: string,
+    mapping: number,
+    entries: Map<string, Entry>,
+    metadata: Record<string, string>,
+  ) {
+    this.#mapping = mapping;
+    this.#entries = entries;
+    this.metadata = metadata;
+  }
+
+  keys(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
+  /** Dtype and shape without touching the data. @throws InputError if there is no such tensor */
+  info(name: string): { dtype: DType; shape: number[] } {
+    const { dtype, shape } = this.#entry(name);
+    return { dtype, shape };
+  }
+
+  /** The tensor over the mapped file; writing to it does not change the file. */
+  get(name: string): Tensor {
+    const { dtype, shape, offset } = this.#entry(name);
+    return wrap(native.mappedTensor(this.#mapping, offset, shape, dtypeCode(dtype)), mapped);
+  }
+
+  close(): void {
+    native.unmapFile(this.#mapping);
+  }
+
+  #entry(name: string): Entry {
+    const entry = this.#entries.get(name);
+    if (!entry) throw new InputError(`${this.path}: has no tensor "${name}"`);
+    return entry;
+  }
+}
+
+/** Maps a file. @throws InputError if it cannot be read or is not whole */
+export function openSafetensors(path: string): SafetensorsFile {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats) throw new InputError(`${path}: no such file`);
+  if (!stats.isFile()) throw new InputError(`${path}: is not a file`);
+  const [mapping, sizeBytes] = native.mapFile(path);
+  try {
+    const damaged = (why: string) =>
+      new InputError(
+        `${path}: is not a whole safetensors file (${why}); copy or download it again`,
+      );
+    if (sizeBytes < 8) throw damaged(`${sizeBytes} bytes`);
+    const headerBytes = Number(
+      new DataView(native.mappedBytes(mapping, 0, 8)).getBigUint64(0, true),
+    );
+    if (headerBytes > maxHeaderBytes || headerBytes + 8 > sizeBytes) {
+      throw damaged('the header reaches beyond the end');
+    }
+    let header: Record<string, unknown>;
+    try {
+      header = JSON.parse(new TextDecoder().decode(native.mappedBytes(mapping, 8, headerBytes)));
+    } catch (cause) {
+      throw new InputError(damaged('the header is not JSON').message, { cause });
+    }
+    const { __metadata__: metadata = {}, ...tensors } = header;
+    const entries = new Map<string, Entry>();
+    for (const [name, value] of Object.entries(tensors)) {
+      const { dtype, shape, data_offsets } = value as {
+        dtype: string;
+        shape: number[];
+        data_offsets: [number, number];
+      };
+      const type = dtypeOfSafetensors(dtype);
+      const [start, end] = data_offsets;
+      const count = shape.reduce((a, b) => a * b, 1);
+      if (end - start !== count * bytesPerElement(type))
+        throw damaged(`"${name}" has a wrong size`);
+      if (8 + headerBytes + end > sizeBytes) throw damaged(`"${name}" reaches beyond the end`);
+      entries.set(name, { dtype: type, shape, offset: 8 + headerBytes + start });
+    }
+    return new SafetensorsFile(path, mapping, entries, metadata as Record<string, string>);
+  } catch (error) {
+    native.unmapFile(mapping);
+    throw error;
+  }
+}
+
+/**
+ * Writes tensors to a file, atomically: a temporary file beside it is renamed at the end, so a
+ * crash or a full disk leaves what was there before.
+ * @throws JobError if it cannot be written
+ */
+export function saveSafetensors(
+  path: string,
+  tensors: Record<string, Tensor> | Map<string, Tensor>,
+  metadata?: Record<string, string>,
+): void {
+  // widest elements first, so that every tensor is aligned
+  const entries = [...(tensors instanceof Map ? tensors : Object.entries(tensors))]
+    .map(([name, tensor]) => ({ name, tensor, dtype: tensor.dtype }))
+    .sort((a, b) => bytesPerElement(b.dtype) - bytesPerElement(a.dtype));
+  const header: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
+  let offset = 0;
+  for (const { name, tensor, dtype } of entries) {
+    const end = offset + tensor.numel * bytesPerElement(dtype);
+    header[name] = {
+      dtype: safetensorsName(dtype),
+      shape: tensor.shape,
+      data_offsets: [offset, end],
+    };
+    offset = end;
+  }
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const headerBytes = Math.ceil(text.length / 8) * 8;
+  const start = new Uint8Array(8 + headerBytes).fill(0x20); // padded with spaces
+  new DataView(start.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  start.set(text, 8);
+
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    const file = openSync(temporary, 'w');
+    try {
+      writeAll(file, start);
+      for (const { tensor } of entries) {
+        tidy(() => {
+          const data = tensor.detach().to('cpu').contiguous();
+          if (data.numel > 0) writeAll(file, new Uint8Array(native.view(data.handle)));
+        });
+      }
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    const code = (cause as NodeJS.ErrnoException).code;
+    const reason = code === 'ENOSPC' ? 'the disk is full' : (cause as Error).message;
+    throw new JobError(`${path}: could not be written (${reason})`, { cause });
+  }
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  let done = 0;
+  while (done < bytes.length) {
+    done += writeSync(file, bytes, done, Math.min(bytes.length - done, 1 << 30));
+  }
+}
