@@ -33,6 +33,11 @@ const MEASURES = {
 } satisfies Record<string, (got: Numbers, want: Numbers) => number>;
 
 export type Measure = keyof typeof MEASURES;
+/** The largest error allowed, and how it is measured. */
+export interface Limit {
+  tolerance: number;
+  measure: Measure;
+}
 /** Anything that holds numbers; Tensors are read as float32. */
 export type Values = Tensor | ArrayLike<number> | number;
 type Numbers = ArrayLike<number>;
@@ -54,7 +59,7 @@ export function row(
   tensor: string,
   got: Values,
   want: Values,
-  limit: { tolerance: number; measure: Measure },
+  limit: Limit,
 ): VerifyRow {
   const error = errorOf(got, want, limit.measure);
   return { case: fixture, tensor, error, ...limit, pass: error <= limit.tolerance };

@@ -1,0 +1,173 @@
+/** Fixtures of the transformer, its rotary tables, its units and the flow-matching scheduler. */
+import { readdirSync } from 'node:fs';
+import { guideBatch } from '../../diffusion/index.js';
+import { velocityLoss } from '../../diffusion/training.js';
+import { InputError } from '../../errors.js';
+import { parseTransformerConfig, Transformer3D } from '../../models/transformer/index.js';
+import { withParameters } from '../../nn/index.js';
+import { noGrad, type Tensor, tidy } from '../../tensor/index.js';
+import {
+  dequantised,
+  groupRows,
+  type Limit,
+  openFixture,
+  readSideCar,
+  row,
+  tensorsOf,
+} from './fixture.js';
+import { verifyMicro, verifyRope, verifyScheduler } from './transformer-units.js';
+import type { Verifier, VerifyRow } from './types.js';
+
+/** A case's side-car, as far as it is read. */
+interface Case {
+  case: string;
+  config: Record<string, unknown>;
+  cond_block_out_channels?: number[];
+  i8_scales?: Record<string, number>;
+  files: { weights: string; io: string; grads?: string };
+}
+
+const OUTPUT: Limit = { tolerance: 5e-5, measure: 'max abs / std' };
+const EARLY: Limit = { tolerance: 2e-5, measure: 'max abs / std' };
+const LATE: Limit = { tolerance: 5e-5, measure: 'max abs / std' };
+const SINUSOID: Limit = { tolerance: 1e-4, measure: 'max abs' };
+const TIME: Limit = { tolerance: 1e-4, measure: 'max abs / std' };
+const LOSS: Limit = { tolerance: 2e-6, measure: 'relative' };
+const GRADIENT: Limit = { tolerance: 1e-4, measure: 'max abs / max' };
+
+/** Which tolerance an intermediate has. Source: the fixtures' README */
+const INTERMEDIATES: [RegExp, Limit][] = [
+  [/^(adapter|patch_proj|patch_tokens|rope_cos|rope_sin)$/, EARLY],
+  [/^(block\.\d+\..*|norm_out|proj_out_\d)$/, LATE],
+  [/^(time_proj|guidance_proj)$/, SINUSOID],
+  [/^temb$/, TIME],
+];
+
+/** The reference's forward arguments that are read; any other is an error. */
+const INPUTS = [
+  'hidden_states',
+  'conditional_pixel_values',
+  'conditional_masks',
+  'encoder_hidden_states',
+  'encoder_attention_mask',
+  'timestep',
+  'motion_score',
+  'pos_embed',
+];
+
+export const verifyTransformer: Verifier = function* (folder) {
+  const files = readdirSync(folder).sort();
+  if (files.includes('micro.json')) yield* verifyMicro(folder);
+  if (files.includes('rope.json')) yield* verifyRope(folder);
+  if (files.includes('scheduler.json')) yield* verifyScheduler(folder);
+  for (const file of files.filter((name) => /^tx_.*\.json$/.test(name))) {
+    yield* tidy(() => verifyCase(folder, readSideCar<Case>(folder, file)));
+  }
+};
+
+function verifyCase(folder: string, sideCar: Case): VerifyRow[] {
+  const { case: name, files } = sideCar;
+  const model = loadModel(folder, sideCar);
+  const io = tensorsOf(openFixture(folder, files.io));
+  const inputs = inputsOf(io, name);
+  const trace = new Map<string, Tensor>();
+
+  if (!files.grads) {
+    const sample = noGrad(() => run(model, inputs, trace));
+    return compare(name, io, sample, trace);
+  }
+
+  const sources = {
+    hidden_states: need(inputs, 'hidden_states'),
+    encoder_hidden_states: need(inputs, 'encoder_hidden_states'),
+  };
+  for (const [key, source] of Object.entries(sources)) {
+    inputs.set(key, source.clone().requiresGrad_());
+  }
+  const sample = run(model, inputs, trace);
+  const rows = compare(name, io, sample, trace);
+  const grads = tensorsOf(openFixture(folder, files.grads));
+  const loss = velocityLoss(sample, need(grads, 'target'));
+  rows.push(row(name, 'loss', loss.item(), need(grads, 'loss').item(), LOSS));
+  loss.backward();
+  const parameters = model.namedParameters();
+  const gradRows = [...grads].flatMap(([key, want]) => {
+    if (key === 'target' || key === 'loss') return [];
+    const leaf = key.startsWith('grad.input.')
+      ? inputs.get(key.slice('grad.input.'.length))
+      : parameters.get(key.slice('grad.'.length));
+    return [row(name, key, leaf?.grad ?? [], want, GRADIENT)];
+  });
+  return [...rows, groupRows('grad.*', gradRows)];
+}
+
+/** Rows for everything that the fixture lists as an output; one that we lack fails. */
+function compare(
+  name: string,
+  io: Map<string, Tensor>,
+  sample: Tensor,
+  trace: Map<string, Tensor>,
+): VerifyRow[] {
+  const rows: VerifyRow[] = [];
+  const blocks: VerifyRow[] = [];
+  for (const [key, want] of io) {
+    if (key.startsWith('input.')) continue;
+    if (key === 'output.sample') {
+      rows.push(row(name, key, sample, want, OUTPUT));
+    } else if (key.startsWith('output.cfg_scale_')) {
+      const scale = Number(key.slice('output.cfg_scale_'.length));
+      rows.push(row(name, key, guideBatch(sample, scale), want, OUTPUT));
+    } else {
+      const mid = key.replace(/^mid\./, '');
+      const limit = INTERMEDIATES.find(([pattern]) => pattern.test(mid))?.[1] ?? OUTPUT;
+      const found = row(name, key, trace.get(mid) ?? [], want, limit);
+      (mid.startsWith('block.') ? blocks : rows).push(found);
+    }
+  }
+  if (blocks.length > 0) rows.push(groupRows('mid.block.*', blocks));
+  return rows;
+}
+
+function run(model: Transformer3D, inputs: Map<string, Tensor>, trace: Map<string, Tensor>) {
+  return model.predict(need(inputs, 'hidden_states'), {
+    timesteps: need(inputs, 'timestep'),
+    motionScores: inputs.get('motion_score'),
+    text: need(inputs, 'encoder_hidden_states'),
+    textMask: inputs.get('encoder_attention_mask'),
+    pixels: need(inputs, 'conditional_pixel_values'),
+    mask: inputs.get('conditional_masks'),
+    ropeEmbedding: inputs.get('pos_embed'),
+    trace,
+  });
+}
+
+function loadModel(folder: string, { case: name, config, files, ...sideCar }: Case): Transformer3D {
+  const widths = sideCar.cond_block_out_channels;
+  const parsed = parseTransformerConfig(
+    { ...config, ...(widths && { cond_block_out_channels: widths }) },
+    `${folder}/${name}.json`,
+  );
+  const model = withParameters({ init: 'empty' }, () => new Transformer3D(parsed));
+  const weights = dequantised(openFixture(folder, files.weights), sideCar.i8_scales ?? {});
+  model.loadStateDict(weights, { where: `${folder}/${files.weights}` });
+  return model.eval().requiresGrad_(true);
+}
+
+function inputsOf(io: Map<string, Tensor>, name: string): Map<string, Tensor> {
+  const inputs = new Map<string, Tensor>();
+  for (const [key, value] of io) {
+    if (!key.startsWith('input.')) continue;
+    const argument = key.slice('input.'.length);
+    if (!INPUTS.includes(argument)) {
+      throw new InputError(`${name}: inputs must be among ${INPUTS.join(', ')}, got ${argument}`);
+    }
+    inputs.set(argument, value);
+  }
+  return inputs;
+}
+
+function need(tensors: Map<string, Tensor>, key: string): Tensor {
+  const found = tensors.get(key);
+  if (!found) throw new InputError(`fixture: must hold the tensor ${key}, got none`);
+  return found;
+}

@@ -1,0 +1,10 @@
+export * from './config.js';
+export { type InitialiseOptions, initialiseForTraining } from './initialise.js';
+export { ropeEmbedding, ropeTable, type TokenGrid } from './rope.js';
+export {
+  type ForwardInputs,
+  type PreparedText,
+  type RawInputs,
+  Transformer3D,
+  type WrapBlock,
+} from './transformer.js';

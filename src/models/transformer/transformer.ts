@@ -1,0 +1,276 @@
+/**
+ * The MfM diffusion transformer: latents, a time, a text and a condition in, a velocity out.
+ * Parameter names are the reference implementation's.
+ *
+ * What stays the same over the sampling steps is prepared once: `prepareCondition`, `prepareText`
+ * and `prepareRope` return what `forward` takes. `predict` does it all from raw inputs.
+ */
+import { InputError, ShapeError } from '../../errors.js';
+import { modulate, type RopeTable } from '../../nn/fused.js';
+import { Linear, Module } from '../../nn/index.js';
+import { cat, type Tensor } from '../../tensor/index.js';
+import { ConditionAdapter } from './adapter.js';
+import { type BlockInputs, type KeysValues, TransformerBlock } from './block.js';
+import { conditionChannels, type TransformerConfig } from './config.js';
+import { PatchEmbed, TimeEmbedder, unpatchify } from './embeddings.js';
+import { ropeEmbedding, ropeTable, type TokenGrid } from './rope.js';
+
+/** Of the last norm. Source: reference implementation */
+const NORM_EPS = 1e-6;
+/** Score of a padded token: finite, so that a text of nothing but padding still has a softmax. */
+const MASKED = -10_000;
+
+/** The text of a batch as every block reads it. */
+export interface PreparedText {
+  blocks: KeysValues[];
+  /** [B, 1, 1, S] */
+  bias: Tensor | null;
+}
+
+export interface ForwardInputs {
+  /** [B], 0 to 1000 */
+  timesteps: Tensor;
+  /** [B]; needed by models with a motion score */
+  motionScores?: Tensor | null;
+  text: PreparedText;
+  /** [B, L, D], from `prepareCondition` */
+  condition: Tensor;
+  /** from `prepareRope`; null only in a model without rotary embedding */
+  rope: RopeTable | null;
+  /** receives intermediates under the names of the reference fixtures */
+  trace?: Map<string, Tensor>;
+  /** runs one block, e.g. `checkpoint` from the tensor layer */
+  wrapBlock?: WrapBlock;
+}
+export type WrapBlock = (run: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]) => Tensor;
+
+/** Everything as a user has it; see the methods that prepare each part. */
+export interface RawInputs {
+  timesteps: Tensor;
+  motionScores?: Tensor | null;
+  /** [B, S, text width] */
+  text: Tensor;
+  textMask?: Tensor | null;
+  /** [B, 3 or 4, F, H, W]: pixels and, where the model has it, depth */
+  pixels: Tensor;
+  /** [B, 1, F, H, W]; null if `pixels` already ends with it */
+  mask?: Tensor | null;
+  /** explicit rotary table, [L, K, 2] or [B, L, K, 2] */
+  ropeEmbedding?: Tensor | null;
+  trace?: Map<string, Tensor>;
+  wrapBlock?: WrapBlock;
+}
+
+export class Transformer3D extends Module {
+  readonly condConv: ConditionAdapter;
+  readonly posEmbed: PatchEmbed;
+  readonly timeEmbedder: TimeEmbedder;
+  readonly blocks: TransformerBlock[];
+  readonly projOut1: Linear;
+  readonly projOut2: Linear;
+  /** D: heads times head width */
+  readonly width: number;
+
+  constructor(readonly config: TransformerConfig) {
+    super();
+    const { patch_size: patch, num_attention_heads: numHeads, cross_attention_dim } = config;
+    this.width = numHeads * config.attention_head_dim;
+    const width = this.width;
+    const outChannels = config.out_channels ?? config.in_channels;
+    const textWidths =
+      typeof cross_attention_dim === 'number' ? [cross_attention_dim] : cross_attention_dim;
+
+    this.condConv = this.child(
+      'cond_conv',
+      new ConditionAdapter(conditionChannels(config), width, config.cond_block_out_channels),
+    );
+    this.posEmbed = this.child('pos_embed', new PatchEmbed(config.in_channels, width, patch));
+    this.timeEmbedder = this.child(
+      'time_embedder',
+      new TimeEmbedder(width, { motionScore: config.add_motion_score }),
+    );
+    this.blocks = Array.from({ length: config.num_layers }, (_, i) =>
+      this.child(
+        blockName(i, config),
+        new TransformerBlock({
+          width,
+          numHeads,
+          textWidth: textWidths[i % textWidths.length],
+          bias: config.attention_bias,
+          adaNorm: config.adaln_norm_type === 'rmsnorm' ? 'rmsnorm' : 'layernorm',
+          upcastAttention: config.upcast_attention,
+        }),
+      ),
+    );
+    this.projOut1 = this.child('proj_out_1', new Linear(width, 2 * width));
+    this.projOut2 = this.child('proj_out_2', new Linear(width, patch * patch * outChannels));
+  }
+
+  /** What the matrix products compute in. */
+  get dtype(): string {
+    return this.projOut2.weight.dtype;
+  }
+
+  /**
+   * Runs the adapter; its output is added to the patch embedding.
+   *
+   * @param pixels   [B, 3 or 4, F, H, W], -1 to 1, zero where unknown; depth fourth
+   * @param mask     [B, 1, F, H, W], 1 = known; null if it is the last channel of `pixels`
+   * @returns        [B, L, D]
+   * @throws ShapeError if the channels are not those of the model
+   */
+  prepareCondition(
+    pixels: Tensor,
+    mask: Tensor | null = null,
+    trace?: Map<string, Tensor>,
+  ): Tensor {
+    const condition = mask ? cat([pixels, mask.to(pixels.dtype)], 1) : pixels;
+    const channels = conditionChannels(this.config);
+    if (condition.ndim !== 5 || condition.size(1) !== channels) {
+      throw new ShapeError(
+        `Transformer3D.prepareCondition: pixels and mask must be [B, ${channels}, F, H, W] together, got [${condition.shape.join(', ')}]`,
+      );
+    }
+    const adapted = this.condConv.forward(condition); // [B, D, F', H', W']
+    trace?.set('adapter', adapted);
+    return adapted.flatten(2).transpose(1, 2);
+  }
+
+  /**
+   * Keys and values of the text for every block.
+   *
+   * @param hiddenStates   [B, S, text width], the text encoder's output
+   * @param mask           [B, S], 1 = keep; or [B, 1, S], added to the scores
+   */
+  prepareText(hiddenStates: Tensor, mask: Tensor | null = null): PreparedText {
+    const text = hiddenStates.to(this.dtype as Tensor['dtype']);
+    return {
+      blocks: this.blocks.map((block) => block.attn2.keysValues(text, null)),
+      bias: mask && scoreBias(mask),
+    };
+  }
+
+  /**
+   * The rotary table for latents [B, C, F, H, W]; null in a model without.
+   *
+   * @param embedding   [L, K, 2] or [B, L, K, 2] to use in place of the grid's own
+   */
+  prepareRope(
+    latents: Tensor,
+    embedding: Tensor | null = null,
+    trace?: Map<string, Tensor>,
+  ): RopeTable | null {
+    const { use_rope, attention_head_dim } = this.config;
+    if (!use_rope) return null;
+    const table = embedding ?? ropeEmbedding(this.tokenGrid(latents), attention_head_dim);
+    if (trace) {
+      const first = table.ndim === 4 ? table.select(0, 0) : table;
+      trace.set('rope_cos', first.select(-1, 0));
+      trace.set('rope_sin', first.select(-1, 1));
+    }
+    return ropeTable(table.to(latents.device));
+  }
+
+  /** Frames, rows and columns of tokens of latents [B, C, F, H, W]. */
+  tokenGrid(latents: Tensor): TokenGrid {
+    const [, , frames, height, width] = latents.dims(5);
+    const { patch_size: patch } = this.config;
+    return [frames, Math.floor(height / patch), Math.floor(width / patch)];
+  }
+
+  /**
+   * @param latents   [B, C, F, H, W]
+   * @returns         [B, out channels, F, H, W], the velocity, in the model's dtype
+   * @throws ShapeError if the condition is for another number of tokens
+   */
+  forward(latents: Tensor, inputs: ForwardInputs): Tensor {
+    const { timesteps, motionScores = null, text, condition, rope, trace } = inputs;
+    const { wrapBlock = (run, ...tensors) => run(...tensors) } = inputs;
+    if (this.training && this.config.dropout > 0) {
+      throw new InputError(
+        `Transformer3D.forward: dropout must be 0 while training, got ${this.config.dropout}; set it to 0 in config.json`,
+      );
+    }
+
+    // tokens
+    const patches = this.posEmbed.forward(latents); // [B, L, D]
+    const [, tokens] = patches.dims(3);
+    if (condition.size(1) !== tokens) {
+      throw new ShapeError(
+        `Transformer3D.forward: the condition must have a vector for each of ${tokens} tokens (16 times the patch grid's height and width, 4k + 1 frames for k + 1 latent ones), got ${condition.size(1)}`,
+      );
+    }
+    let hiddenStates = patches.add(condition);
+    const temb = this.timeEmbedder.forward(timesteps, motionScores, trace);
+    if (trace) {
+      trace.set('patch_proj', this.asFrames(patches, latents));
+      trace.set('patch_tokens', hiddenStates);
+      trace.set('temb', temb);
+    }
+
+    // blocks
+    const time = temb.silu(); // [B, D]
+    this.blocks.forEach((block, i) => {
+      const { keys, values } = text.blocks[i];
+      const run = (x: Tensor, t: Tensor, k: Tensor, v: Tensor) => {
+        const blockInputs: BlockInputs = {
+          time: t,
+          text: { keys: k, values: v },
+          textBias: text.bias,
+          rope,
+          trace: trace && ((name, value) => trace.set(`block.${i}.${name}`, value)),
+        };
+        return block.forward(x, blockInputs);
+      };
+      hiddenStates = wrapBlock(run as Parameters<WrapBlock>[0], hiddenStates, time, keys, values);
+    });
+
+    // output
+    const modulation = this.projOut1.forward(time).to('float32'); // [B, 2 D]
+    const [shift, scale] = modulation.unsqueeze(1).chunk(2, -1);
+    const norm = { kind: 'layer', weight: null, eps: NORM_EPS } as const;
+    const out = this.projOut2.forward(modulate(hiddenStates, norm, shift, scale)); // [B, L, p p C]
+    if (trace) {
+      trace.set('proj_out_1', modulation);
+      const zero = shift.mul(0);
+      trace.set('norm_out', modulate(hiddenStates, norm, zero, zero));
+      trace.set('proj_out_2', out);
+    }
+    return unpatchify(out, this.tokenGrid(latents), this.config.patch_size);
+  }
+
+  /** `forward` with every part prepared from raw inputs. */
+  predict(latents: Tensor, inputs: RawInputs): Tensor {
+    const { pixels, mask, text, textMask, ropeEmbedding, trace, ...rest } = inputs;
+    return this.forward(latents, {
+      ...rest,
+      text: this.prepareText(text, textMask),
+      condition: this.prepareCondition(pixels, mask, trace),
+      rope: this.prepareRope(latents, ropeEmbedding, trace),
+      trace,
+    });
+  }
+
+  /** tokens [B, F * h * w, D] → [B * F, D, h, w], as a convolution would have left them */
+  private asFrames(tokens: Tensor, latents: Tensor): Tensor {
+    const [frames, height, width] = this.tokenGrid(latents);
+    return tokens
+      .reshape([latents.size(0) * frames, height * width, this.width])
+      .transpose(1, 2)
+      .reshape([latents.size(0) * frames, this.width, height, width]);
+  }
+}
+
+/** Mask [B, S] (1 = keep) → [B, 1, 1, S] to add to the scores; [B, 1, S] is such a bias already. */
+function scoreBias(mask: Tensor): Tensor {
+  if (mask.ndim === 3) return mask.to('float32').unsqueeze(1);
+  const [b, s] = mask.dims(2);
+  return mask.to('float32').mul(-1).add(1).mul(MASKED).view([b, 1, 1, s]);
+}
+
+/** Chunked models keep their blocks one level deeper. */
+function blockName(index: number, config: TransformerConfig): string {
+  const perChunk = config.num_layers / config.num_block_chunks;
+  if (config.num_block_chunks === 1) return `transformer_blocks.${index}`;
+  return `transformer_blocks.${Math.floor(index / perChunk)}.module.${index % perChunk}`;
+}

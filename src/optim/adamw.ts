@@ -1,0 +1,258 @@
+/** AdamW with float32 state, for parameters in float32 or, with float32 master weights, in bfloat16. */
+import { InputError } from '../errors.js';
+import { call, hasOperator, noGrad, ops, type Tensor, tidy, zeros } from '../tensor/index.js';
+import { clipFactor, globalGradNorm } from './clip.js';
+
+export interface AdamWOptions {
+  betas?: [number, number];
+  eps?: number;
+  /** decoupled: weights shrink by learningRate · weightDecay each step */
+  weightDecay?: number;
+}
+
+/** Parameters that share options, by their names. */
+export interface ParameterGroup extends AdamWOptions {
+  parameters: ReadonlyMap<string, Tensor>;
+}
+
+export interface StepOptions {
+  learningRate: number;
+  /** largest global norm of the gradients; null leaves them as they are */
+  clipGradNorm?: number | null;
+  /** factor of every gradient before anything else, e.g. 1 / number of accumulated passes */
+  gradScale?: number;
+}
+
+export interface StepResult {
+  /** global norm before clipping, after `gradScale` */
+  gradNorm: number;
+  /** true if a gradient was not finite: nothing was changed */
+  skipped: boolean;
+}
+
+interface Entry {
+  name: string;
+  parameter: Tensor;
+  /** float32; the parameter itself if that is float32 */
+  master: Tensor;
+  average: Tensor;
+  squareAverage: Tensor;
+  options: Required<AdamWOptions>;
+}
+
+/** Parameters are updated in runs of about this size, so that all passes over one stay in cache. */
+const RUN_BYTES = 1 << 20;
+
+/**
+ * Source: Loshchilov & Hutter 2017, arXiv 1711.05101. Defaults are torch.optim.AdamW's.
+ */
+export class AdamW {
+  private readonly entries: Entry[];
+  private stepCount = 0;
+
+  /** @param parameters   all parameters by name, or groups that override `defaults` */
+  constructor(
+    parameters: ReadonlyMap<string, Tensor> | readonly ParameterGroup[],
+    defaults: AdamWOptions = {},
+  ) {
+    const groups: readonly ParameterGroup[] =
+      'entries' in parameters && parameters instanceof Map
+        ? [{ parameters }]
+        : (parameters as readonly ParameterGroup[]);
+    this.entries = noGrad(() =>
+      groups.flatMap(({ parameters: members, ...own }) =>
+        [...members].map(([name, parameter]) => {
+          const options = {
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weightDecay: 0.01,
+            ...defaults,
+            ...own,
+          };
+          return newEntry(name, parameter, options as Required<AdamWOptions>);
+        }),
+      ),
+    );
+  }
+
+  /** Updates done so far. */
+  get steps(): number {
+    return this.stepCount;
+  }
+
+  /** The float32 weights behind the parameters, for averaging and checkpoints. */
+  masterWeights(): Map<string, Tensor> {
+    return new Map(this.entries.map(({ name, master }) => [name, master]));
+  }
+
+  /** Updates every parameter that has a gradient; gradients stay until `zeroGrad`. */
+  step({ learningRate, clipGradNorm = null, gradScale = 1 }: StepOptions): StepResult {
+    return noGrad(() =>
+      tidy(() => {
+        const work = this.entries.flatMap((entry) => {
+          const grad = entry.parameter.grad;
+          return grad ? [{ entry, grad }] : [];
+        });
+        const gradNorm = globalGradNorm(work.map(({ grad }) => grad)) * gradScale;
+        if (!Number.isFinite(gradNorm)) return { gradNorm, skipped: true };
+        this.stepCount += 1;
+        const factor = gradScale * (clipGradNorm === null ? 1 : clipFactor(gradNorm, clipGradNorm));
+        for (const run of runsOf(work)) {
+          tidy(() => this.update(run, learningRate, factor));
+        }
+        return { gradNorm, skipped: false };
+      }),
+    );
+  }
+
+  /** Drops all gradients. */
+  zeroGrad(): void {
+    for (const { parameter } of this.entries) parameter.grad = null;
+  }
+
+  /**
+   * State for a checkpoint: `step`, and by parameter name `average.*`, `square_average.*` and, for
+   * parameters that are not float32, `master.*`. The tensors are the live ones: save them at once.
+   */
+  stateDict(): Record<string, Tensor> {
+    const state: Record<string, Tensor> = {
+      step: ops.full([1], this.stepCount, { dtype: 'int64' }),
+    };
+    for (const { name, parameter, master, average, squareAverage } of this.entries) {
+      state[`average.${name}`] = average;
+      state[`square_average.${name}`] = squareAverage;
+      if (master !== parameter) state[`master.${name}`] = master;
+    }
+    return state;
+  }
+
+  /** @throws InputError naming a tensor that is missing */
+  loadStateDict(state: Readonly<Record<string, Tensor>>): void {
+    const get = (key: string) => {
+      const found = state[key];
+      if (!found) throw new InputError(`AdamW.loadStateDict: state must hold ${key}, got none`);
+      return found;
+    };
+    noGrad(() =>
+      tidy(() => {
+        for (const { name, parameter, master, average, squareAverage } of this.entries) {
+          average.copy_(get(`average.${name}`));
+          squareAverage.copy_(get(`square_average.${name}`));
+          if (master === parameter) continue;
+          master.copy_(get(`master.${name}`));
+          parameter.copy_(master);
+        }
+        this.stepCount = get('step').item();
+      }),
+    );
+  }
+
+  /** Frees the state; the parameters stay. */
+  dispose(): void {
+    for (const { parameter, master, average, squareAverage } of this.entries.splice(0)) {
+      average.dispose();
+      squareAverage.dispose();
+      if (master !== parameter) master.dispose();
+    }
+  }
+
+  private update(run: Work[], learningRate: number, factor: number): void {
+    const { betas, eps, weightDecay } = run[0].entry.options;
+    const masters = run.map(({ entry }) => entry.master);
+    const averages = run.map(({ entry }) => entry.average);
+    const squares = run.map(({ entry }) => entry.squareAverage);
+    // scaled here, in float32: a 16-bit gradient must not be rounded a second time
+    let grads = run.map(({ grad }) => grad.to('float32'));
+    if (factor !== 1) grads = grads.map((grad) => grad.mul(factor));
+
+    const [beta1, beta2] = betas;
+    if (fusedWorksOn(masters[0].device)) {
+      const steps = masters.map(({ device }) => ops.full([], this.stepCount, { device }));
+      const numbers = [learningRate, beta1, beta2, weightDecay, eps, false, false, null, null];
+      call('aten::_fused_adamw_', masters, grads, averages, squares, [], steps, ...numbers);
+    } else {
+      const correction1 = 1 - beta1 ** this.stepCount;
+      const correction2 = Math.sqrt(1 - beta2 ** this.stepCount);
+      call('aten::_foreach_mul_.Scalar', masters, 1 - learningRate * weightDecay);
+      call('aten::_foreach_mul_.Scalar', averages, beta1);
+      call('aten::_foreach_add_.List', averages, grads, 1 - beta1);
+      call('aten::_foreach_mul_.Scalar', squares, beta2);
+      call('aten::_foreach_addcmul_.Scalar', squares, grads, grads, 1 - beta2);
+      const divisors = call<Tensor[]>('aten::_foreach_sqrt', squares);
+      call('aten::_foreach_div_.Scalar', divisors, correction2);
+      call('aten::_foreach_add_.Scalar', divisors, eps);
+      const size = -learningRate / correction1;
+      call('aten::_foreach_addcdiv_.Scalar', masters, averages, divisors, size);
+    }
+    for (const { entry } of run) {
+      if (entry.master !== entry.parameter) entry.parameter.copy_(entry.master);
+    }
+  }
+}
+
+interface Work {
+  entry: Entry;
+  grad: Tensor;
+}
+
+function newEntry(name: string, parameter: Tensor, options: Required<AdamWOptions>): Entry {
+  const { shape, device } = parameter;
+  const state = () => zeros(shape, { dtype: 'float32', device }).keep();
+  const isMaster = parameter.dtype === 'float32';
+  const master = isMaster ? parameter : parameter.detach().to('float32').keep();
+  return { name, parameter, master, average: state(), squareAverage: state(), options };
+}
+
+/** Neighbours with the same options and device, up to `RUN_BYTES` together. */
+function* runsOf(work: Work[]): Generator<Work[]> {
+  let run: Work[] = [];
+  let bytes = 0;
+  for (const item of work) {
+    const size = item.entry.master.numel * 4;
+    const other = run[0]?.entry;
+    const fits = bytes + size <= RUN_BYTES || !isCpu(item.entry.master);
+    if (other && !(fits && sameKind(other, item.entry))) {
+      yield run;
+      run = [];
+      bytes = 0;
+    }
+    run.push(item);
+    bytes += size;
+  }
+  if (run.length > 0) yield run;
+}
+
+const isCpu = (tensor: Tensor) => tensor.device === 'cpu';
+
+function sameKind(a: Entry, b: Entry): boolean {
+  const [x, y] = [a.options, b.options];
+  return (
+    a.master.device === b.master.device &&
+    x.eps === y.eps &&
+    x.weightDecay === y.weightDecay &&
+    x.betas.join() === y.betas.join()
+  );
+}
+
+const fusedByDevice = new Map<string, boolean>();
+
+/** Some versions list the fused operator without a kernel for the CPU: tried once on one element. */
+function fusedWorksOn(device: string): boolean {
+  let works = fusedByDevice.get(device);
+  if (works === undefined) {
+    works = hasOperator('aten::_fused_adamw_') && tidy(() => tryFused(device));
+    fusedByDevice.set(device, works);
+  }
+  return works;
+}
+
+function tryFused(device: string): boolean {
+  const one = () => [zeros([1], { device })];
+  try {
+    const numbers = [0, 0.9, 0.999, 0, 1e-8, false, false, null, null];
+    call('aten::_fused_adamw_', one(), one(), one(), one(), [], [ops.full([], 1)], ...numbers);
+    return true;
+  } catch {
+    return false;
+  }
+}

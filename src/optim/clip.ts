@@ -1,0 +1,33 @@
+/** The global norm of gradients, and the factor that brings it under a limit. */
+import { noGrad, ops, stack, type Tensor, tidy } from '../tensor/index.js';
+
+/** Euclidean norm over all gradients together, summed in float32; 0 without any. */
+export function globalGradNorm(grads: readonly Tensor[]): number {
+  if (grads.length === 0) return 0;
+  return noGrad(() =>
+    tidy(() => {
+      const norms = grads.map((grad) =>
+        ops.linalgVectorNorm(grad, 2, null, false, { dtype: 'float32' }),
+      );
+      return stack(norms).square().sum().sqrt().item();
+    }),
+  );
+}
+
+/** What to multiply gradients of a global norm with; 1 if it is within the limit. */
+export function clipFactor(gradNorm: number, maxNorm: number): number {
+  return Math.min(1, maxNorm / (gradNorm + 1e-6)); // 1e-6: as torch.nn.utils.clip_grad_norm_
+}
+
+/** Scales the gradients of `parameters` in place; returns the norm before. */
+export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): number {
+  return noGrad(() =>
+    tidy(() => {
+      const grads = [...parameters].flatMap(({ grad }) => (grad ? [grad] : []));
+      const norm = globalGradNorm(grads);
+      const factor = clipFactor(norm, maxNorm);
+      if (factor < 1) for (const grad of grads) grad.mul_(factor);
+      return norm;
+    }),
+  );
+}

@@ -1,0 +1,68 @@
+/** Exponential moving average of weights, in float32 whatever the parameters' dtype. */
+import { InputError } from '../errors.js';
+import { noGrad, type Tensor, tidy } from '../tensor/index.js';
+
+export class Ema {
+  private readonly averages: Map<string, Tensor>;
+
+  /** @param parameters   by name; their present values are the first average */
+  constructor(
+    parameters: ReadonlyMap<string, Tensor>,
+    readonly decay: number,
+  ) {
+    this.averages = noGrad(
+      () =>
+        new Map(
+          [...parameters].map(([name, value]) => [
+            name,
+            value.detach().to('float32').clone().keep(),
+          ]),
+        ),
+    );
+  }
+
+  /**
+   * average = decay · average + (1 - decay) · weights. Give the optimizer's master weights where
+   * there are any: they hold what 16-bit weights round away.
+   */
+  update(parameters: ReadonlyMap<string, Tensor>, decay = this.decay): void {
+    noGrad(() => {
+      for (const [name, average] of this.averages) {
+        tidy(() => {
+          average.lerp_(taken(parameters, name).to('float32'), 1 - decay);
+        });
+      }
+    });
+  }
+
+  /** Writes the averages into `parameters`, in their dtype. */
+  copyTo(parameters: ReadonlyMap<string, Tensor>): void {
+    noGrad(() => {
+      for (const [name, average] of this.averages) taken(parameters, name).copy_(average);
+    });
+  }
+
+  /** The averages by parameter name: the live tensors, to be saved at once. */
+  stateDict(): Record<string, Tensor> {
+    return Object.fromEntries(this.averages);
+  }
+
+  /** @throws InputError naming a tensor that is missing */
+  loadStateDict(state: Readonly<Record<string, Tensor>>): void {
+    const given = new Map(Object.entries(state));
+    noGrad(() => {
+      for (const [name, average] of this.averages) average.copy_(taken(given, name));
+    });
+  }
+
+  dispose(): void {
+    for (const average of this.averages.values()) average.dispose();
+    this.averages.clear();
+  }
+}
+
+function taken(parameters: ReadonlyMap<string, Tensor>, name: string): Tensor {
+  const found = parameters.get(name);
+  if (!found) throw new InputError(`Ema: the parameters must hold ${name}, got none`);
+  return found;
+}

@@ -1,0 +1,5 @@
+export * from './adamw.js';
+export * from './clip.js';
+export * from './ema.js';
+export type { Schedule } from './schedules.js';
+export * as schedules from './schedules.js';
