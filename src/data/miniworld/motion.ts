@@ -2,15 +2,7 @@
 import type { Rendered, RenderOptions } from './render.js';
 import { FAR } from './render.js';
 import type { Scene } from './scene.js';
-import {
-  COS_PITCH,
-  frameTimes,
-  type Placed,
-  placeAt,
-  SIN_PITCH,
-  type View,
-  viewAt,
-} from './view.js';
+import { COS_PITCH, frameTimes, type Placed, placeAt, SIN_PITCH, viewAt } from './view.js';
 
 const GRID = 16; // points per side at which the flow is taken
 
@@ -24,65 +16,69 @@ export function motionScore(
   { width, height, numFrames }: RenderOptions,
 ): number {
   const times = frameTimes(scene, numFrames);
+  const scale = Math.min(width, height);
   let total = 0;
   for (let f = 0; f + 1 < numFrames; f++) {
     const from = viewAt(scene, times[f]);
     const to = viewAt(scene, times[f + 1]);
-    const moves = scene.objects.map((solid) => [
-      placeAt(solid, times[f], from),
-      placeAt(solid, times[f + 1], to),
-    ]);
-    if (from.yaw === to.yaw && from.focal === to.focal && moves.every(isSame)) {
+    // by mask: what carries a point from one frame's coordinates to the next's
+    const steps = [stepBetween(AT_CAMERA, { ...AT_CAMERA, yaw: from.yaw - to.yaw })];
+    for (const solid of scene.objects) {
+      steps.push(stepBetween(placeAt(solid, times[f], from), placeAt(solid, times[f + 1], to)));
+    }
+    if (from.focal === to.focal && steps.every((step) => step.still)) {
       continue;
     }
-    for (let i = 0; i < GRID * GRID; i++) {
-      const column = Math.floor((((i % GRID) + 0.5) / GRID) * width);
-      const row = Math.floor(((Math.floor(i / GRID) + 0.5) / GRID) * height);
-      const p = (f * height + row) * width + column;
-      const scale = Math.min(width, height);
-      const u = (column + 0.5 - width / 2) / scale;
-      const v = -(row + 0.5 - height / 2) / scale;
-      const move = masks[p] > 0 ? moves[masks[p] - 1] : undefined;
-      total += flowLength(u, v, depth[p], from, to, move) * scale;
+    for (let i = 0; i < GRID; i++) {
+      const row = Math.floor(((i + 0.5) / GRID) * height);
+      const v = -(row + 0.5 - height / 2) / (scale * from.focal);
+      for (let j = 0; j < GRID; j++) {
+        const column = Math.floor(((j + 0.5) / GRID) * width);
+        const u = (column + 0.5 - width / 2) / (scale * from.focal);
+        const p = (f * height + row) * width + column;
+        total += flowLength(u, v, depth[p], steps[masks[p]], from.focal, to.focal);
+      }
     }
   }
-  return numFrames > 1 ? total / (GRID * GRID * (numFrames - 1)) : 0;
+  return numFrames > 1 ? (total * scale) / (GRID * GRID * (numFrames - 1)) : 0;
 }
 
-function isSame([a, b]: Placed[]): boolean {
-  return a.x === b.x && a.y === b.y && a.z === b.z && a.yaw === b.yaw;
+const AT_CAMERA: Placed = { x: 0, y: 0, z: 0, yaw: 0 };
+
+/** A turn about the vertical axis through `a`, then a shift by (dx, dy, dz). */
+interface Step {
+  still: boolean;
+  a: Placed;
+  cos: number;
+  sin: number;
+  dx: number;
+  dy: number;
+  dz: number;
 }
 
-/** How far the point at (u, v), v up, goes in units of the frame's shorter side. */
+function stepBetween(a: Placed, b: Placed): Step {
+  const [dx, dy, dz] = [b.x - a.x, b.y - a.y, b.z - a.z];
+  const still = dx === 0 && dy === 0 && dz === 0 && a.yaw === b.yaw;
+  return { still, a, cos: Math.cos(b.yaw - a.yaw), sin: Math.sin(b.yaw - a.yaw), dx, dy, dz };
+}
+
+/** How far the point on the ray (u, v, 1) goes, in units of the frame's shorter side. */
 function flowLength(
   u: number,
   v: number,
   depth: number,
-  from: View,
-  to: View,
-  move: Placed[] | undefined,
+  step: Step,
+  focal: number,
+  nextFocal: number,
 ): number {
-  // the point in coordinates turned with the first camera
   const t = depth < FAR ? depth : 1e6; // the sky only turns
-  let x = (u / from.focal) * t;
-  let y = ((v / from.focal) * COS_PITCH - SIN_PITCH) * t;
-  let z = (COS_PITCH + (v / from.focal) * SIN_PITCH) * t;
-  if (move) {
-    const [a, b] = move;
-    const c = Math.cos(b.yaw - a.yaw);
-    const s = Math.sin(b.yaw - a.yaw);
-    const dx = x - a.x;
-    const dz = z - a.z;
-    x = b.x + dx * c + dz * s;
-    y += b.y - a.y;
-    z = b.z - dx * s + dz * c;
-  } else {
-    const c = Math.cos(to.yaw - from.yaw);
-    const s = Math.sin(to.yaw - from.yaw);
-    [x, z] = [x * c - z * s, x * s + z * c];
-  }
-  const ahead = z * COS_PITCH - y * SIN_PITCH;
-  const u1 = (to.focal * x) / ahead;
-  const v1 = (to.focal * (y * COS_PITCH + z * SIN_PITCH)) / ahead;
-  return Math.hypot(u1 - u, v1 - v);
+  const x = u * t - step.a.x;
+  const y = (v * COS_PITCH - SIN_PITCH) * t + step.dy;
+  const z = (COS_PITCH + v * SIN_PITCH) * t - step.a.z;
+  const x1 = step.a.x + x * step.cos + z * step.sin + step.dx;
+  const z1 = step.a.z - x * step.sin + z * step.cos + step.dz;
+  const scale = nextFocal / (z1 * COS_PITCH - y * SIN_PITCH);
+  const du = x1 * scale - u * focal;
+  const dv = (y * COS_PITCH + z1 * SIN_PITCH) * scale - v * focal;
+  return Math.sqrt(du * du + dv * dv);
 }

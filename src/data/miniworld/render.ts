@@ -63,6 +63,9 @@ export function renderScene(scene: Scene, { width, height, numFrames }: RenderOp
   const frames = new Uint8Array(numFrames * area * 3);
   const depth = new Float32Array(numFrames * area);
   const masks = new Uint8Array(numFrames * area);
+  const keep = numFrames > 1 ? area : 0;
+  const background = new Uint8Array(keep * 3);
+  const depths0 = new Float32Array(keep);
   const actors = scene.objects.map((solid) => newActor(COLOURS[solid.colour]));
   const shades = new Float32Array(area);
   const faces = new Uint8Array(area); // 0 for the background, otherwise mask * 8 + face
@@ -74,8 +77,16 @@ export function renderScene(scene: Scene, { width, height, numFrames }: RenderOp
     const depths = depth.subarray(f * area, (f + 1) * area);
     const ids = masks.subarray(f * area, (f + 1) * area);
 
-    // shadows are painted into the background, so a still one is kept apart only if none moves
-    paintBackground(scene, raster, pixels, depths);
+    if (scene.camera.motion === 'still' && f > 0) {
+      pixels.set(background);
+      depths.set(depths0);
+    } else {
+      paintBackground(scene, raster, pixels, depths);
+      if (f === 0 && numFrames > 1) {
+        background.set(pixels);
+        depths0.set(depths);
+      }
+    }
     const [lx, ly, lz] = scene.light;
     const c = Math.cos(view.yaw);
     const s = Math.sin(view.yaw);

@@ -99,8 +99,8 @@ function castCube(body: Body, dx: number, dy: number, dz: number): boolean {
   const outZ = (-signZ * r - oz) / az;
   const top = (height - body.oy) / dy;
   const bottom = -body.oy / dy;
-  const inY = top < bottom ? top : bottom;
-  const outY = top < bottom ? bottom : top;
+  const inY = Math.min(top, bottom);
+  const outY = Math.max(top, bottom);
 
   let t = inX;
   let face = 0;
@@ -166,7 +166,7 @@ function castCone(body: Body, dx: number, dy: number, dz: number): boolean {
   const root = Math.sqrt(discriminant);
   const t0 = (-b - root) / a;
   const t1 = (-b + root) / a;
-  const first = t0 < t1 ? t0 : t1;
+  const first = Math.min(t0, t1);
   for (let t = first, i = 0; i < 2; i++, t = t0 + t1 - first) {
     const y = oy + t * dy;
     if (t > 0 && y <= 0 && y >= -body.height) {
