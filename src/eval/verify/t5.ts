@@ -1,0 +1,73 @@
+/** The text encoder's fixtures: masked, unmasked, long, and the buckets of the position bias. */
+import { readdirSync } from 'node:fs';
+import { InputError } from '../../errors.js';
+import { parseT5Config, relativePositionBucket, T5Encoder } from '../../models/t5/index.js';
+import { noGrad, type SafetensorsFile, type Tensor, tidy } from '../../tensor/index.js';
+import { type Measure, openFixture, readSideCar, row } from './fixture.js';
+import type { VerifyRow } from './types.js';
+
+interface SideCar {
+  file: string;
+  kind: string;
+  config: string;
+  weights: string;
+  inputs: string[];
+  tolerance: { metric: string; limit: number };
+  tensors: Record<string, unknown>;
+}
+
+/** Runs every case of a folder; a side-car of a kind that is not known is an error. */
+export function* verifyT5(folder: string): Iterable<VerifyRow> {
+  for (const name of readdirSync(folder).sort()) {
+    if (!name.endsWith('.json')) continue;
+    const sideCar = readSideCar<Partial<SideCar>>(folder, name);
+    if ('d_model' in sideCar) continue; // a config
+    if (!sideCar.file || !sideCar.kind) {
+      throw new InputError(`${name}: no side-car of a text encoder case: file or kind is missing`);
+    }
+    yield* tidy(() =>
+      noGrad(() => verifyCase(folder, name.slice(0, -'.json'.length), sideCar as SideCar)),
+    );
+  }
+}
+
+function verifyCase(folder: string, name: string, sideCar: SideCar): VerifyRow[] {
+  const file = openFixture(folder, sideCar.file);
+  const results = compute(folder, sideCar, file);
+  const outputs = Object.keys(sideCar.tensors).filter((key) => !sideCar.inputs.includes(key));
+  return outputs.map((key) => {
+    const want = file.get(key);
+    const { measure, tolerance } = limitFor(want, sideCar);
+    return row(name, key, results.get(key) ?? [], want, { measure, tolerance });
+  });
+}
+
+function compute(folder: string, sideCar: SideCar, file: SafetensorsFile): Map<string, Tensor> {
+  const config = parseT5Config(readSideCar(folder, sideCar.config), sideCar.config);
+  if (sideCar.kind === 't5_buckets') {
+    const bucket = relativePositionBucket(file.get('relative_position'), {
+      numBuckets: config.relative_attention_num_buckets,
+      maxDistance: config.relative_attention_max_distance,
+    });
+    return new Map([['bucket', bucket]]);
+  }
+  if (sideCar.kind !== 't5_encoder') {
+    throw new InputError(`${sideCar.file}: no such kind of text encoder case: ${sideCar.kind}`);
+  }
+  const model = new T5Encoder(config);
+  model.loadStateDict(openFixture(folder, sideCar.weights), { where: sideCar.weights });
+  const results = new Map<string, Tensor>();
+  const mask = file.has('attention_mask') ? file.get('attention_mask') : null;
+  const hidden = model.forward(file.get('input_ids'), mask, (key, value) =>
+    results.set(key, value),
+  );
+  model.dispose();
+  return results.set('last_hidden_state', hidden);
+}
+
+/** `limit · max(1, largest wanted value)`, or nothing at all where the side-car says exact. */
+function limitFor(want: Tensor, { tolerance }: SideCar): { measure: Measure; tolerance: number } {
+  if (tolerance.metric === 'exact') return { measure: 'exact', tolerance: 0 };
+  const largest = want.abs().amax().item();
+  return { measure: 'max abs', tolerance: tolerance.limit * Math.max(1, largest) };
+}

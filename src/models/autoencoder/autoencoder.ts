@@ -1,0 +1,128 @@
+/**
+ * The CogVideoX autoencoder: clips [B, C, F, H, W] in [−1, 1] to latents [B, Cz, f, h, w] and back.
+ * A long clip goes through in chunks; norms see one chunk, convolutions remember the one before, so
+ * the chunks are part of the function and not only a way to save memory.
+ * Source: Yang et al. 2024, CogVideoX, arXiv 2408.06072; diffusers `AutoencoderKLCogVideoX`
+ */
+import { ShapeError } from '../../errors.js';
+import { Module } from '../../nn/index.js';
+import { cat, type Tensor, tidy } from '../../tensor/index.js';
+import type { ConvCache } from './causal-conv.js';
+import type { AutoencoderConfig } from './config.js';
+import { Decoder } from './decoder.js';
+import { Encoder, type Observer } from './encoder.js';
+import { DiagonalGaussian } from './posterior.js';
+import { type TilingOptions, tileAxis, tiled } from './tiling.js';
+
+// frames, and latent frames, that go through in one chunk: fixed in the reference
+const ENCODE_CHUNK = 8;
+const DECODE_CHUNK = 2;
+
+/** One half of the network applied to one chunk. */
+type ChunkFn = (chunk: Tensor, cache: ConvCache, observe?: Observer) => Tensor;
+
+export class Autoencoder extends Module {
+  readonly encoder: Encoder;
+  readonly decoder: Decoder;
+  private tiling: TilingOptions | null = null;
+
+  constructor(readonly config: AutoencoderConfig) {
+    super();
+    this.encoder = this.child('encoder', new Encoder(config));
+    this.decoder = this.child('decoder', new Decoder(config));
+  }
+
+  /** Pixels of a latent pixel's side. */
+  get spatialCompression(): number {
+    return 2 ** (this.config.block_out_channels.length - 1);
+  }
+
+  /**
+   * @param video [B, C, F, H, W] in [−1, 1]
+   * @returns the distribution of the latents, unscaled
+   */
+  encode(video: Tensor, observe?: Observer): DiagonalGaussian {
+    const { in_channels: channels } = this.config;
+    const [, , , h, w] = expectClip('Autoencoder.encode: video', video, channels);
+    const x = video.to(this.encoder.convIn.conv.weight.dtype);
+    const run = (tile: Tensor) =>
+      inChunks(tile, ENCODE_CHUNK, this.encoder.forward.bind(this.encoder), observe);
+    const tiles = this.tiles(h, w, 'encode');
+    return new DiagonalGaussian(tiles ? tiled(x, tiles, run) : run(x));
+  }
+
+  /**
+   * @param latents [B, Cz, f, h, w], unscaled
+   * @returns [B, C, F, H, W]; an even f gives F = 4f frames (with the usual temporal compression)
+   */
+  decode(latents: Tensor, observe?: Observer): Tensor {
+    const { latent_channels: channels } = this.config;
+    const [, , , h, w] = expectClip('Autoencoder.decode: latents', latents, channels);
+    const x = latents.to(this.decoder.convIn.conv.weight.dtype);
+    const run = (tile: Tensor) =>
+      inChunks(tile, DECODE_CHUNK, this.decoder.forward.bind(this.decoder), observe);
+    const tiles = this.tiles(h, w, 'decode');
+    return tiles ? tiled(x, tiles, run) : run(x);
+  }
+
+  /** Works in tiles from now on wherever a picture is larger than one. */
+  enableTiling(options: Partial<TilingOptions> = {}): void {
+    const { sample_height: height, sample_width: width } = this.config;
+    this.tiling = {
+      tileSampleMinHeight: options.tileSampleMinHeight ?? Math.floor(height / 2),
+      tileSampleMinWidth: options.tileSampleMinWidth ?? Math.floor(width / 2),
+      tileOverlapFactorHeight: options.tileOverlapFactorHeight ?? 1 / 6,
+      tileOverlapFactorWidth: options.tileOverlapFactorWidth ?? 1 / 5,
+    };
+  }
+
+  disableTiling(): void {
+    this.tiling = null;
+  }
+
+  private tiles(h: number, w: number, direction: 'encode' | 'decode') {
+    if (!this.tiling) return null;
+    const axis = (size: number, sampleTile: number, overlap: number) => {
+      const latentTile = Math.trunc(sampleTile / this.spatialCompression);
+      const [from, to] =
+        direction === 'encode' ? [sampleTile, latentTile] : [latentTile, sampleTile];
+      return { exceeds: size > from, ...tileAxis(from, to, overlap) };
+    };
+    const { tileSampleMinHeight, tileSampleMinWidth } = this.tiling;
+    const vertical = axis(h, tileSampleMinHeight, this.tiling.tileOverlapFactorHeight);
+    const horizontal = axis(w, tileSampleMinWidth, this.tiling.tileOverlapFactorWidth);
+    return vertical.exceeds || horizontal.exceeds ? { vertical, horizontal } : null;
+  }
+}
+
+/**
+ * Runs a clip [B, C, T, H, W] through in chunks of `size` frames, the remainder of the division
+ * going with the first.
+ */
+function inChunks(clip: Tensor, size: number, fn: ChunkFn, observe?: Observer): Tensor {
+  const total = clip.size(2);
+  const count = Math.max(Math.floor(total / size), 1);
+  const remainder = total % size;
+  const shown = new Map<string, Tensor[]>();
+  const collect: Observer | undefined =
+    observe && ((name, output) => shown.set(name, [...(shown.get(name) ?? []), output]));
+
+  const cache: ConvCache = new Map();
+  const outputs: Tensor[] = [];
+  for (let i = 0; i < count; i++) {
+    const start = i === 0 ? 0 : i * size + remainder;
+    const chunk = clip.slice(2, start, Math.min((i + 1) * size + remainder, total));
+    const [output] = tidy(() => [fn(chunk, cache, collect), cache, shown] as const);
+    outputs.push(output);
+  }
+  for (const [name, parts] of shown) observe?.(name, cat(parts, 2));
+  return outputs.length === 1 ? outputs[0] : cat(outputs, 2);
+}
+
+function expectClip(what: string, x: Tensor, channels: number): number[] {
+  const { shape } = x;
+  if (shape.length !== 5 || shape[1] !== channels || shape.includes(0)) {
+    throw new ShapeError(`${what} must be [B, ${channels}, F, H, W], got [${shape.join(', ')}]`);
+  }
+  return shape;
+}

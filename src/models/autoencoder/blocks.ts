@@ -1,0 +1,123 @@
+/** Residual blocks and the levels made of them, the same for encoder and decoder. */
+import { Conv3d, Module } from '../../nn/index.js';
+import { ops, type Tensor } from '../../tensor/index.js';
+import { CausalConv3d, type ConvCache } from './causal-conv.js';
+import { perFrame } from './clip.js';
+import type { ClipNorm } from './norm.js';
+import { Downsample, Upsample } from './resample.js';
+
+/** What a chunk carries through a half of the network. */
+export interface ChunkState {
+  cache: ConvCache;
+  /** [t, B, Cz, h, w], what the decoder's norms are conditioned on */
+  latents: Tensor | null;
+}
+
+/** Makes a norm for so many channels. */
+export type MakeNorm = (channels: number) => ClipNorm;
+
+/** Norm, SiLU, convolution, twice, around a shortcut. */
+export class ResnetBlock extends Module {
+  readonly norm1: ClipNorm;
+  readonly conv1: CausalConv3d;
+  readonly norm2: ClipNorm;
+  readonly conv2: CausalConv3d;
+  readonly shortcut: Conv3d | null;
+
+  constructor(inChannels: number, outChannels: number, makeNorm: MakeNorm) {
+    super();
+    this.norm1 = this.child('norm1', makeNorm(inChannels));
+    this.conv1 = this.child('conv1', new CausalConv3d(inChannels, outChannels, 3));
+    this.norm2 = this.child('norm2', makeNorm(outChannels));
+    this.conv2 = this.child('conv2', new CausalConv3d(outChannels, outChannels, 3));
+    this.shortcut =
+      inChannels === outChannels
+        ? null
+        : this.child('conv_shortcut', new Conv3d(inChannels, outChannels, 1));
+  }
+
+  /** clip [T, B, C, H, W] → [T, B, C', H, W] */
+  forward(clip: Tensor, { cache, latents }: ChunkState): Tensor {
+    let x = this.conv1.forward(this.norm1.forward(clip, latents), cache);
+    x = this.conv2.forward(this.norm2.forward(x, latents), cache);
+    return x.add(this.shortcut ? pointwise(clip, this.shortcut) : clip);
+  }
+}
+
+/** Two residual blocks of one width. */
+export class MidBlock extends Module {
+  readonly resnets: ResnetBlock[];
+
+  constructor(channels: number, makeNorm: MakeNorm) {
+    super();
+    this.resnets = this.childList('resnets', [
+      new ResnetBlock(channels, channels, makeNorm),
+      new ResnetBlock(channels, channels, makeNorm),
+    ]);
+  }
+
+  forward(clip: Tensor, state: ChunkState): Tensor {
+    return this.resnets.reduce((x, resnet) => resnet.forward(x, state), clip);
+  }
+}
+
+/** One level: `numLayers` residual blocks, then a change of size or none. */
+export interface LevelOptions {
+  inChannels: number;
+  outChannels: number;
+  numLayers: number;
+  makeNorm: MakeNorm;
+  /** whether the level ends by changing height and width */
+  resample: boolean;
+  /** whether it then changes the frame count too */
+  compressTime: boolean;
+}
+
+abstract class Level extends Module {
+  readonly resnets: ResnetBlock[];
+
+  constructor({ inChannels, outChannels, numLayers, makeNorm }: LevelOptions) {
+    super();
+    const resnets = Array.from(
+      { length: numLayers },
+      (_, i) => new ResnetBlock(i === 0 ? inChannels : outChannels, outChannels, makeNorm),
+    );
+    this.resnets = this.childList('resnets', resnets);
+  }
+
+  protected abstract readonly resamplers: readonly { forward(clip: Tensor): Tensor }[];
+
+  forward(clip: Tensor, state: ChunkState): Tensor {
+    const x = this.resnets.reduce((y, resnet) => resnet.forward(y, state), clip);
+    return this.resamplers.reduce((y, resampler) => resampler.forward(y), x);
+  }
+}
+
+/** A level of the encoder. */
+export class DownBlock extends Level {
+  protected readonly resamplers: Downsample[];
+
+  constructor(options: LevelOptions) {
+    super(options);
+    const { resample, outChannels, compressTime } = options;
+    const samplers = resample ? [new Downsample(outChannels, compressTime)] : [];
+    this.resamplers = this.childList('downsamplers', samplers);
+  }
+}
+
+/** A level of the decoder. */
+export class UpBlock extends Level {
+  protected readonly resamplers: Upsample[];
+
+  constructor(options: LevelOptions) {
+    super(options);
+    const { resample, outChannels, compressTime } = options;
+    const samplers = resample ? [new Upsample(outChannels, compressTime)] : [];
+    this.resamplers = this.childList('upsamplers', samplers);
+  }
+}
+
+/** A 1×1×1 convolution: every frame alone. */
+function pointwise(clip: Tensor, { weight, bias }: Conv3d): Tensor {
+  return perFrame(clip, (x) => ops.conv2d(x, weight.select(2, 0), bias));
+}

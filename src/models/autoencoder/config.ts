@@ -1,0 +1,89 @@
+/**
+ * The autoencoder's `config.json`, in the published spelling (diffusers `AutoencoderKLCogVideoX`),
+ * so that what is read can be written again. A value that the code does not follow is refused.
+ */
+import { z } from 'zod';
+import { InputError } from '../../errors.js';
+
+const off = (key: string) =>
+  z.literal(false, { error: `${key} must be false: the ${key} layer is not implemented` });
+
+export const AutoencoderConfig = z
+  .strictObject({
+    _class_name: z.literal('AutoencoderKLCogVideoX').default('AutoencoderKLCogVideoX'),
+    _diffusers_version: z.string().optional(),
+    _name_or_path: z.string().optional(),
+    in_channels: z.int().positive().default(3).describe('channels of a picture'),
+    out_channels: z.int().positive().default(3).describe('channels of a decoded picture'),
+    down_block_types: z.array(z.literal('CogVideoXDownBlock3D')).min(1).optional(),
+    up_block_types: z.array(z.literal('CogVideoXUpBlock3D')).min(1).optional(),
+    block_out_channels: z
+      .array(z.int().positive())
+      .min(1)
+      .default([128, 256, 256, 512])
+      .describe('widths of the levels; every level but the last halves height and width'),
+    latent_channels: z.int().positive().default(16).describe('channels of a latent'),
+    layers_per_block: z
+      .int()
+      .positive()
+      .default(3)
+      .describe('residual blocks a level in the encoder; the decoder has one more'),
+    act_fn: z.enum(['silu', 'swish']).default('silu'),
+    norm_eps: z.number().positive().default(1e-6).describe('of the encoder; the decoder has 1e-6'),
+    norm_num_groups: z.int().positive().default(32),
+    temporal_compression_ratio: z
+      .number()
+      .min(1)
+      .default(4)
+      .describe('frames to a latent frame; its binary logarithm many levels halve time'),
+    sample_height: z.int().positive().default(480).describe('tiles are half as high by default'),
+    sample_width: z.int().positive().default(720).describe('tiles are half as wide by default'),
+    scaling_factor: z.number().positive().default(1.15258426).describe('for the pipeline'),
+    shift_factor: z.number().nullable().default(null).describe('for the pipeline'),
+    latents_mean: z.array(z.number()).nullable().default(null).describe('for the pipeline'),
+    latents_std: z.array(z.number()).nullable().default(null).describe('for the pipeline'),
+    force_upcast: z.boolean().default(true).describe('ignored, as in the reference'),
+    use_quant_conv: off('use_quant_conv').default(false),
+    use_post_quant_conv: off('use_post_quant_conv').default(false),
+    invert_scale_latents: z.boolean().default(false).describe('for the pipeline'),
+  })
+  .superRefine((config, context) => {
+    const levels = config.block_out_channels.length;
+    for (const key of ['down_block_types', 'up_block_types'] as const) {
+      const types = config[key];
+      if (types && types.length !== levels) {
+        const message = `must have as many entries as block_out_channels (${levels}), got ${types.length}`;
+        context.addIssue({ code: 'custom', path: [key], message });
+      }
+    }
+    for (const [i, width] of config.block_out_channels.entries()) {
+      if (width % config.norm_num_groups !== 0) {
+        const message = `must be a multiple of norm_num_groups (${config.norm_num_groups}), got ${width}`;
+        context.addIssue({ code: 'custom', path: ['block_out_channels', i], message });
+      }
+    }
+  });
+export type AutoencoderConfig = z.infer<typeof AutoencoderConfig>;
+
+/**
+ * Checks a `config.json` and fills in the class's defaults.
+ *
+ * @throws InputError naming every key that is unknown or has a value that is not followed
+ */
+export function parseAutoencoderConfig(
+  source: unknown,
+  where = 'autoencoder config',
+): AutoencoderConfig {
+  const parsed = AutoencoderConfig.safeParse(source);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => {
+    const path = issue.path.join('.');
+    return path ? `${path}: ${issue.message}` : issue.message;
+  });
+  throw new InputError(`${where}: ${problems.join('; ')}`, { cause: parsed.error });
+}
+
+/** How many levels halve the frame count. */
+export function temporalLevels(config: AutoencoderConfig): number {
+  return Math.trunc(Math.log2(config.temporal_compression_ratio));
+}

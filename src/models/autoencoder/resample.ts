@@ -1,0 +1,81 @@
+/** Halving and doubling of a clip in time and space. */
+import { Conv2d, Module } from '../../nn/index.js';
+import { cat, ops, type Tensor, tensor } from '../../tensor/index.js';
+import { frames, perFrame } from './clip.js';
+
+/** Halves height and width, and with `compressTime` the frames. */
+export class Downsample extends Module {
+  readonly conv: Conv2d;
+
+  constructor(
+    channels: number,
+    private readonly compressTime: boolean,
+  ) {
+    super();
+    this.conv = this.child('conv', new Conv2d(channels, channels, 3, { stride: 2 }));
+  }
+
+  /** clip [T, B, C, H, W] → [⌈T/2⌉ or T, B, C, ⌊H/2⌋, ⌊W/2⌋] */
+  forward(clip: Tensor): Tensor {
+    const halved = this.compressTime ? halveTime(clip) : clip;
+    return perFrame(halved, (x) => this.conv.forward(ops.constantPadNd(x, [0, 1, 0, 1], 0)));
+  }
+}
+
+/** Doubles height and width, and with `compressTime` the frames. */
+export class Upsample extends Module {
+  readonly conv: Conv2d;
+
+  constructor(
+    channels: number,
+    private readonly compressTime: boolean,
+  ) {
+    super();
+    this.conv = this.child('conv', new Conv2d(channels, channels, 3, { padding: 1 }));
+  }
+
+  /** clip [T, B, C, H, W] → [T, 2T or 2T − 1, B, C, 2H, 2W] */
+  forward(clip: Tensor): Tensor {
+    const [t, , , h, w] = clip.dims(5);
+    // frames are repeated after the convolution, which works frame by frame: half the work
+    const larger = perFrame(clip, (x) =>
+      this.conv.forward(ops.upsampleNearest2d(x, [h * 2, w * 2])),
+    );
+    if (!this.compressTime || t === 1) return larger;
+    return larger.indexSelect(0, timeIndices(t, t % 2 === 1 ? 2 * t - 1 : 2 * t, larger.device));
+  }
+}
+
+/**
+ * Averages pairs of frames; an odd number of frames keeps its first one as it is.
+ *
+ * @param clip [T, B, C, H, W]
+ */
+function halveTime(clip: Tensor): Tensor {
+  const t = clip.size(0);
+  const odd = t % 2;
+  if (t === 1) return clip;
+  const even = clip.slice(0, odd, t, 2);
+  const means = even.add(clip.slice(0, odd + 1, t, 2)).mul(0.5);
+  return odd ? cat([frames(clip, 0, 1), means], 0) : means;
+}
+
+/**
+ * clip [t, B, C, h, w] → [T, B, C, H, W] by nearest neighbour; an odd T > 1 keeps the first frame
+ * apart from the rest.
+ */
+export function resizeNearest(clip: Tensor, [t, h, w]: readonly [number, number, number]): Tensor {
+  const [fromT, , , fromH, fromW] = clip.dims(5);
+  const timed = fromT === t ? clip : clip.indexSelect(0, timeIndices(fromT, t, clip.device));
+  if (fromH === h && fromW === w) return timed;
+  return perFrame(timed, (x) => ops.upsampleNearest2d(x, [h, w]));
+}
+
+/** The frame of `from` that each of `to` frames is taken from, int64 [to]. */
+function timeIndices(from: number, to: number, device: string): Tensor {
+  const apart = to > 1 && to % 2 === 1 ? 1 : 0;
+  const indices = Array.from({ length: to }, (_, i) =>
+    i < apart ? 0 : apart + Math.floor(((i - apart) * (from - apart)) / (to - apart)),
+  );
+  return tensor(indices, { dtype: 'int64', device });
+}

@@ -1,0 +1,89 @@
+/** Cutting a large picture into overlapping tiles and blending what comes out of them. */
+import { InputError } from '../../errors.js';
+import { arange, cat, type Tensor } from '../../tensor/index.js';
+
+/** How large pictures are cut; sizes in pixels, overlaps as parts of a tile. */
+export interface TilingOptions {
+  tileSampleMinHeight: number;
+  tileSampleMinWidth: number;
+  tileOverlapFactorHeight: number;
+  tileOverlapFactorWidth: number;
+}
+
+/** One axis of a tiling, in the units of the input (`tile`, `stride`) and of the output. */
+export interface TileAxis {
+  tile: number;
+  stride: number;
+  blend: number;
+  /** how much of an output tile is kept */
+  keep: number;
+}
+
+/**
+ * The rounding of the reference: everything is cut off, input and output each on their own.
+ *
+ * @throws InputError if the tiles would not move on
+ */
+export function tileAxis(inputTile: number, outputTile: number, overlap: number): TileAxis {
+  const blend = Math.trunc(outputTile * overlap);
+  const stride = Math.trunc(inputTile * (1 - overlap));
+  const keep = outputTile - blend;
+  if (stride < 1 || keep < 1) {
+    throw new InputError(
+      `tiling: a tile must move on by at least one latent pixel, got tiles of ${inputTile} with an overlap of ${overlap}; take larger tiles or less overlap`,
+    );
+  }
+  return { tile: inputTile, stride, blend, keep };
+}
+
+/**
+ * Runs `fn` on every tile of x [B, C, T, H, W] and joins the results: each is blended with the one
+ * above, then with the one to the left, both as they are after their own blending.
+ */
+export function tiled(
+  x: Tensor,
+  { vertical, horizontal }: { vertical: TileAxis; horizontal: TileAxis },
+  fn: (tile: Tensor) => Tensor,
+): Tensor {
+  const [, , , h, w] = x.dims(5);
+  const rows: Tensor[] = [];
+  let above: Tensor[] = [];
+  for (let i = 0; i < h; i += vertical.stride) {
+    const row: Tensor[] = [];
+    for (let j = 0; j < w; j += horizontal.stride) {
+      const band = x.slice(3, i, Math.min(i + vertical.tile, h));
+      let tile = fn(band.slice(4, j, Math.min(j + horizontal.tile, w)));
+      if (i > 0) tile = blend(above[row.length], tile, 3, vertical.blend);
+      if (j > 0) tile = blend(row[row.length - 1], tile, 4, horizontal.blend);
+      row.push(tile);
+    }
+    const kept = row.map((tile) => head(head(tile, 3, vertical.keep), 4, horizontal.keep));
+    rows.push(cat(kept, 4));
+    above = row;
+  }
+  return cat(rows, 3);
+}
+
+/** The first `count` along `dim`, or all if there are fewer. */
+function head(x: Tensor, dim: number, count: number): Tensor {
+  return x.narrow(dim, 0, Math.min(count, x.size(dim)));
+}
+
+/** `current` with its first `extent` lines along `dim` faded in over the last of `previous`. */
+function blend(previous: Tensor, current: Tensor, dim: number, wanted: number): Tensor {
+  const extent = Math.min(previous.size(dim), current.size(dim), wanted);
+  if (extent === 0) return current;
+  const shape = [1, 1, 1, 1, 1];
+  shape[dim] = extent;
+  const { device } = current;
+  const part = arange(0, extent, 1, { dtype: 'float32', device })
+    .div(extent)
+    .view(shape)
+    .to(current.dtype);
+  const faded = previous
+    .narrow(dim, previous.size(dim) - extent, extent)
+    .mul(part.neg().add(1))
+    .add(current.narrow(dim, 0, extent).mul(part));
+  const rest = current.narrow(dim, extent, current.size(dim) - extent);
+  return cat([faded, rest], dim);
+}
