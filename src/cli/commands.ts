@@ -21,4 +21,5 @@ type Loader = () => Promise<Command>;
 
 export const commands: Record<string, Loader> = {
   info: () => import('./info.js'),
+  verify: () => import('./verify.js'),
 };

@@ -114,6 +114,7 @@ function verifyRun(folder: string, name: string, run: Run): VerifyRow[] {
   ];
   optimizer.dispose();
   ema.dispose();
+  model.dispose();
   return rows;
 }
 

@@ -68,36 +68,46 @@ export const verifyTransformer: Verifier = function* (folder) {
 function verifyCase(folder: string, sideCar: Case): VerifyRow[] {
   const { case: name, files } = sideCar;
   const model = loadModel(folder, sideCar);
-  const io = tensorsOf(openFixture(folder, files.io));
-  const inputs = inputsOf(io, name);
-  const trace = new Map<string, Tensor>();
-
-  if (!files.grads) {
+  try {
+    const io = tensorsOf(openFixture(folder, files.io));
+    const inputs = inputsOf(io, name);
+    if (files.grads) {
+      const grads = tensorsOf(openFixture(folder, files.grads));
+      return withGradients(name, model, io, inputs, grads);
+    }
+    const trace = new Map<string, Tensor>();
     const sample = noGrad(() => run(model, inputs, trace));
     return compare(name, io, sample, trace);
+  } finally {
+    model.dispose();
+  }
+}
+
+function withGradients(
+  name: string,
+  model: Transformer3D,
+  io: Map<string, Tensor>,
+  inputs: Map<string, Tensor>,
+  grads: Map<string, Tensor>,
+): VerifyRow[] {
+  const wanted = [...grads].filter(([key]) => key.startsWith('grad.'));
+  const leaves = new Map<string, Tensor>();
+  for (const [parameter, value] of model.namedParameters()) leaves.set(`grad.${parameter}`, value);
+  for (const [key] of wanted.filter(([key]) => key.startsWith('grad.input.'))) {
+    const argument = key.slice('grad.input.'.length);
+    inputs.set(argument, need(inputs, argument).clone().requiresGrad_());
+    leaves.set(key, need(inputs, argument));
   }
 
-  const sources = {
-    hidden_states: need(inputs, 'hidden_states'),
-    encoder_hidden_states: need(inputs, 'encoder_hidden_states'),
-  };
-  for (const [key, source] of Object.entries(sources)) {
-    inputs.set(key, source.clone().requiresGrad_());
-  }
+  const trace = new Map<string, Tensor>();
   const sample = run(model, inputs, trace);
   const rows = compare(name, io, sample, trace);
-  const grads = tensorsOf(openFixture(folder, files.grads));
   const loss = velocityLoss(sample, need(grads, 'target'));
   rows.push(row(name, 'loss', loss.item(), need(grads, 'loss').item(), LOSS));
   loss.backward();
-  const parameters = model.namedParameters();
-  const gradRows = [...grads].flatMap(([key, want]) => {
-    if (key === 'target' || key === 'loss') return [];
-    const leaf = key.startsWith('grad.input.')
-      ? inputs.get(key.slice('grad.input.'.length))
-      : parameters.get(key.slice('grad.'.length));
-    return [row(name, key, leaf?.grad ?? [], want, GRADIENT)];
-  });
+  const gradRows = wanted.map(([key, want]) =>
+    row(name, key, leaves.get(key)?.grad ?? [], want, GRADIENT),
+  );
   return [...rows, groupRows('grad.*', gradRows)];
 }
 
