@@ -107,6 +107,16 @@ struct CheckpointNode : torch::autograd::Node {
   }
 };
 
+// Nodes are counted by std::shared_ptr, since 2.15 at the latest by c10::intrusive_ptr.
+template <class Node>
+auto makeNode(napi_env env, napi_ref callback) {
+  if constexpr (std::is_base_of_v<c10::intrusive_ptr_target, Node>) {
+    return c10::make_intrusive<Node>(env, callback);
+  } else {
+    return std::shared_ptr<Node>(new Node(env, callback), [](auto* node) { deleteNode(node); });
+  }
+}
+
 // checkpoint(inputs, output, callback(gradient) => input gradients): the output in the graph
 napi_value checkpoint(Args& args) {
   napi_env env = args.env;
@@ -114,8 +124,7 @@ napi_value checkpoint(Args& args) {
   at::Tensor output = tensorArg(env, args[1]).detach();
   napi_ref callback;
   check(env, napi_create_reference(env, args[2], 1, &callback), "checkpoint");
-  auto node = std::shared_ptr<CheckpointNode>(new CheckpointNode(env, callback),
-                                              torch::autograd::deleteNode);
+  auto node = makeNode<CheckpointNode>(env, callback);
   node->set_next_edges(torch::autograd::collect_next_edges(inputs));
   torch::autograd::set_history(output, node);
   return fromDouble(env, addTensor(output));
