@@ -79,13 +79,15 @@ function exactRate(printed: string): number {
 }
 
 export function unreadable(path: string, stderr: string): InputError {
-  if (/moov atom not found/.test(stderr)) {
+  const misdetected = /misdetection possible/.test(stderr); // nothing in it looks like a video
+  if (/moov atom not found/.test(stderr) && !misdetected) {
     return new InputError(
       `${path}: has no index (moov box): cut off or still being written; copy or download it again`,
     );
   }
-  const lines = stderr.split('\n').filter((line) => !/misdetection possible/.test(line));
-  const complaint = firstComplaint(lines.join('\n')).replace(`file:${resolve(path)}: `, '');
+  const complaint = misdetected
+    ? 'no kind of file that ffmpeg knows'
+    : firstComplaint(stderr).replace(`file:${resolve(path)}: `, '');
   return new InputError(
     `${path}: cannot be decoded as a video (${complaint || 'ffmpeg gave no reason'}); give another file or convert it to mp4`,
   );

@@ -38,7 +38,7 @@ export function composite(
   background: [number, number, number],
 ): { data: Uint8Array; alpha: Uint8Array | null } {
   if (channels === 3) {
-    return { data: bytes, alpha: null };
+    return { data: new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), alpha: null };
   }
   const count = bytes.length / channels;
   const hasAlpha = channels === 2 || channels === 4;
