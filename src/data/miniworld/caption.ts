@@ -4,7 +4,18 @@
  */
 import { RandomStream } from './random.js';
 import type { Scene, Solid } from './scene.js';
-import { frameTimes, overlap, placeAt, type ScreenBox, screenBox, viewAt } from './view.js';
+import { Body, castRay } from './solids.js';
+import {
+  COS_PITCH,
+  frameTimes,
+  overlap,
+  type Placed,
+  placeAt,
+  type ScreenBox,
+  SIN_PITCH,
+  screenBox,
+  viewAt,
+} from './view.js';
 import type { CameraMotion, Motion } from './vocabulary.js';
 
 const VERBS: Record<Motion, readonly string[]> = {
@@ -69,27 +80,50 @@ function relate(scene: Scene, a: Solid, b: Solid, numFrames: number): string | u
   const count = Math.min(times.length, 9); // nine moments tell enough of a long clip
   let farther = 0;
   let covered = 0;
-  let boxes: [ScreenBox, ScreenBox] | undefined;
+  let apart = 0;
   for (let i = 0; i < count; i++) {
     const time = times[count === 1 ? 0 : Math.round((i * (times.length - 1)) / (count - 1))];
     const view = viewAt(scene, time);
-    const placed = [placeAt(a, time, view), placeAt(b, time, view)];
-    boxes = [screenBox(a, placed[0], view.focal), screenBox(b, placed[1], view.focal)];
-    const behind = placed[0].z > placed[1].z;
+    const [placedA, placedB] = [placeAt(a, time, view), placeAt(b, time, view)];
+    const [boxA, boxB] = [screenBox(a, placedA, view.focal), screenBox(b, placedB, view.focal)];
+    apart = boxA.left + boxA.right - boxB.left - boxB.right;
+    const behind = placedA.z > placedB.z;
     farther += behind ? 1 : 0;
-    covered = Math.max(covered, behind ? overlap(...boxes) : overlap(boxes[1], boxes[0]));
-  }
-  if (covered > 0.2 && farther === count) {
-    return 'behind';
-  }
-  if (covered > 0.2 && farther === 0) {
-    return 'in front of';
-  }
-  if (numFrames === 1 && boxes && covered <= 0.05) {
-    const apart = boxes[0].left + boxes[0].right - boxes[1].left - boxes[1].right;
-    if (Math.abs(apart) > 0.5) {
-      return apart < 0 ? 'left of' : 'right of';
+    if (overlap(boxA, boxB) > 0) {
+      const [bodyA, bodyB] = [bodyOf(a, placedA), bodyOf(b, placedB)];
+      const share = behind
+        ? hiddenShare(bodyA, bodyB, boxA, view.focal)
+        : hiddenShare(bodyB, bodyA, boxB, view.focal);
+      covered = Math.max(covered, share);
     }
   }
+  if (covered > 0.1 && farther % count === 0) {
+    return farther > 0 ? 'behind' : 'in front of';
+  }
+  if (numFrames === 1 && covered <= 0.1 && Math.abs(apart) > 0.5) {
+    return apart < 0 ? 'left of' : 'right of';
+  }
   return undefined;
+}
+
+function bodyOf(solid: Solid, placed: Placed): Body {
+  const body = new Body();
+  body.place(solid, placed, 0, 1, 0);
+  return body;
+}
+
+/** The share of `body`, within its box on the frame, that `cover` lies before; from 8x8 rays. */
+function hiddenShare(body: Body, cover: Body, box: ScreenBox, focal: number): number {
+  let [seen, hidden] = [0, 0];
+  for (let i = 0; i < 64; i++) {
+    const u = (box.left + ((box.right - box.left) * ((i % 8) + 0.5)) / 8) / focal;
+    const v = -(box.top + ((box.bottom - box.top) * (Math.floor(i / 8) + 0.5)) / 8) / focal;
+    const dy = v * COS_PITCH - SIN_PITCH;
+    const dz = COS_PITCH + v * SIN_PITCH;
+    if (castRay(body, u, dy, dz)) {
+      seen++;
+      hidden += castRay(cover, u, dy, dz) ? 1 : 0;
+    }
+  }
+  return seen > 0 ? hidden / seen : 0;
 }

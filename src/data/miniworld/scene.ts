@@ -136,18 +136,25 @@ export function drawScene(
   }
   scene.camera = drawCamera(random, cameraMotion);
 
-  // the first solid carries what is held out; the others avoid it
+  // the first solid carries what is held out; the others avoid it, and often cross its line of sight
+  const nearFirst = random.chance(0.5);
   for (let i = 0; i < numObjects; i++) {
-    let pair: readonly [Colour, Shape] | undefined;
+    const wish: Wish = {
+      depths: numObjects === 1 ? MIDDLE : nearFirst === (i === 0) ? NEAR : BACK,
+    };
     if (i === 0 && (special === 'pair' || special === 'both')) {
-      pair = random.pick(HELD_OUT_PAIRS);
+      wish.pair = random.pick(HELD_OUT_PAIRS);
     }
-    const solid = placeSolid(random, scene, pair, i === 0 ? motion : undefined);
+    if (i === 0) {
+      wish.motion = motion;
+    } else if (random.chance(0.7)) {
+      wish.crossing = scene.objects[0];
+    }
+    const solid = placeSolid(random, scene, wish);
     if (solid) {
       scene.objects.push(solid);
     }
   }
-  // the captions and the painter don't depend on the order, the reader of masks sees it
   return scene;
 }
 
@@ -195,19 +202,30 @@ function drawCamera(random: RandomStream, motion: CameraMotion): Scene['camera']
   }
 }
 
+/** What is asked of a solid; the rest is drawn. */
+interface Wish {
+  /** range of its depth */
+  depths: readonly [near: number, far: number];
+  pair?: readonly [Colour, Shape];
+  motion?: Motion;
+  /** another solid that it covers or is covered by at some moment */
+  crossing?: Solid;
+}
+
+const MIDDLE = [4.8, 6.6] as const;
+// far enough apart that two solids pass one another
+const NEAR = [4.4, 5.4] as const;
+const BACK = [6, 7.2] as const;
+
 /** Draws solids until one fits among those already there; undefined where none does. */
-function placeSolid(
-  random: RandomStream,
-  scene: Scene,
-  pair: readonly [Colour, Shape] | undefined,
-  motion: Motion | undefined,
-): Solid | undefined {
+function placeSolid(random: RandomStream, scene: Scene, wish: Wish): Solid | undefined {
   for (let attempt = 0; attempt < 300; attempt++) {
-    const solid = drawSolid(random, scene.camera.motion, pair, motion);
+    const solid = drawSolid(random, scene.camera.motion, wish);
     if (solid && scene.objects.every((other) => other.colour !== solid.colour)) {
-      // the first solid always gets a place, a little outside if need be
+      // late attempts ask for less: no crossing; and the first solid always gets a place
       const slack = scene.objects.length === 0 && attempt > 200 ? 0.2 : 0;
-      if (fits(scene, solid, slack)) {
+      const share = fits(scene, solid, slack);
+      if (share !== undefined && (share > 0.25 || !wish.crossing || attempt > 150)) {
         return solid;
       }
     }
@@ -215,26 +233,25 @@ function placeSolid(
   return undefined;
 }
 
-function drawSolid(
-  random: RandomStream,
-  camera: CameraMotion,
-  pair: readonly [Colour, Shape] | undefined,
-  fixedMotion: Motion | undefined,
-): Solid | undefined {
-  const [colour, shape] = pair ?? [random.pick(COLOUR_NAMES), random.pick(SHAPES)];
-  const motion = fixedMotion ?? random.pick(MOTIONS);
+function drawSolid(random: RandomStream, camera: CameraMotion, wish: Wish): Solid | undefined {
+  const [colour, shape] = wish.pair ?? [random.pick(COLOUR_NAMES), random.pick(SHAPES)];
+  const motion = wish.motion ?? random.pick(MOTIONS);
   const size = random.pick(SIZE_NAMES);
-  if (!pair && isHeldOutPair(colour, shape)) {
+  if (!wish.pair && isHeldOutPair(colour, shape)) {
     return undefined;
   }
-  if (!fixedMotion && isHeldOutMotion(motion, camera)) {
+  if (!wish.motion && isHeldOutMotion(motion, camera)) {
     return undefined;
   }
   if (motion === 'spin' && shape !== 'cube') {
     return undefined;
   }
   const { height, radius, reach } = dimensions(shape, SIZES[size]);
-  const start: Point = [random.between(-1.5, 1.5), 0, random.between(4.9, 6.5)];
+  const start: Point = [random.between(-1.5, 1.5), 0, random.between(...wish.depths)];
+  if (wish.crossing) {
+    const { start: from, move: by } = wish.crossing;
+    start[0] = ((from[0] + by[0] / 2) * start[2]) / from[2] + random.between(-0.8, 0.8);
+  }
   const move: Point = [0, 0, 0];
   const distance = random.next();
   switch (motion) {
@@ -246,7 +263,8 @@ function drawSolid(
     case 'toward':
     case 'away':
       move[2] = (1.5 + 0.5 * distance) * (motion === 'toward' ? -1 : 1);
-      start[2] = motion === 'toward' ? 6.6 : 6.6 - Math.abs(move[2]);
+      start[2] = Math.min(Math.max(start[2] - move[2] / 2, 4.4), 7.4);
+      start[2] += Math.max(4.4 - start[2] - move[2], 0) - Math.max(start[2] + move[2] - 7.4, 0);
       break;
     case 'up':
       move[1] = 0.8 + 0.4 * distance;
@@ -284,10 +302,12 @@ function dimensions(shape: Shape, size: number): Pick<Solid, 'height' | 'radius'
 }
 
 /**
- * True if the solid stays in the picture (all but `slack` of the shorter side), touches no other,
- * and is neither nearly hidden all the time nor in the scene's image, nor hides another so.
+ * The largest share that the solid ever hides of another, or another of it; undefined if it does
+ * not stay in the picture (all but `slack` of the shorter side), touches another, or one of the two
+ * is nearly hidden most of the time or in the scene's image.
  */
-function fits(scene: Scene, solid: Solid, slack: number): boolean {
+function fits(scene: Scene, solid: Solid, slack: number): number | undefined {
+  let largest = 0;
   const hidden = scene.objects.map(() => 0);
   // the ends first: most that don't fit leave the picture there
   for (const time of [0, 1, 0.25, 0.5, 0.75, scene.stillTime]) {
@@ -296,21 +316,22 @@ function fits(scene: Scene, solid: Solid, slack: number): boolean {
     const box = screenBox(solid, placed, view.focal);
     const spare = 0.5 + slack + 0.12 * (box.right - box.left); // a little may be cut off
     if (box.left < -spare || box.right > spare || box.top < -0.49 || box.bottom > 0.5 + slack) {
-      return false;
+      return undefined;
     }
     for (const [i, other] of scene.objects.entries()) {
       const otherPlaced = placeAt(other, time, view);
       const apart = Math.hypot(otherPlaced.x - placed.x, otherPlaced.z - placed.z);
       if (apart < solid.reach + other.reach + 0.05) {
-        return false;
+        return undefined;
       }
       const otherBox = screenBox(other, otherPlaced, view.focal);
       const share = otherPlaced.z < placed.z ? overlap(box, otherBox) : overlap(otherBox, box);
       if (time === scene.stillTime && share > 0.55) {
-        return false;
+        return undefined;
       }
+      largest = Math.max(largest, share);
       hidden[i] += share / 6;
     }
   }
-  return hidden.every((share) => share < 0.45);
+  return hidden.every((share) => share < 0.45) ? largest : undefined;
 }
