@@ -6,7 +6,7 @@ import { Tensor } from '../tensor/index.js';
 import { CHARACTER_WIDTH, eachDot, LINE_HEIGHT } from './font.js';
 import { type Frames, sliceFrames } from './frames.js';
 import { resample } from './resample.js';
-import { tensorToFrames } from './tensors.js';
+import { type Size, tensorToFrames } from './tensors.js';
 import { writeImage } from './write.js';
 
 export interface SheetRow {
@@ -55,8 +55,10 @@ export function drawContactSheet(
   if (highest === 0) {
     throw new InputError('contactSheet: needs at least one image, got none');
   }
-  const cellHeight = highest * (scale ?? Math.max(1, Math.floor(128 / highest)));
-  const strips = images.map((row) => row.map((image) => toStrip(image, cellHeight, framesPerClip)));
+  const widest = Math.max(...images.flat().map((image) => image.width));
+  const factor = scale ?? Math.max(1, Math.floor(128 / highest));
+  const cell = { width: widest * factor, height: highest * factor };
+  const strips = images.map((row) => row.map((image) => toStrip(image, cell, framesPerClip)));
 
   // lay out from top to bottom: headings, then for each row its label and its images
   const textHeight = LINE_HEIGHT * TEXT_SCALE + 4;
@@ -102,8 +104,9 @@ function toFrames(image: Frames | Tensor): Frames {
 }
 
 /** Some frames of a clip side by side, enlarged. */
-function toStrip(image: Frames, cellHeight: number, framesPerClip: number): Frames {
-  const factor = Math.max(1, Math.floor(cellHeight / image.height));
+function toStrip(image: Frames, cell: Size, framesPerClip: number): Frames {
+  const fits = Math.min(cell.height / image.height, cell.width / image.width);
+  const factor = Math.max(1, Math.floor(fits));
   const size = { width: image.width * factor, height: image.height * factor };
   const shown = Math.min(image.numFrames, Math.max(1, framesPerClip));
   const strip = blank(shown * (size.width + FRAME_GAP) - FRAME_GAP, size.height);
