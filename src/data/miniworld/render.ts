@@ -137,8 +137,9 @@ function paintBackground(
     depths.fill(t, row * width, (row + 1) * width);
 
     // the farther the ground, the more it takes the horizon's colour, the waves fade with it
-    const haze = dy < 0 ? 1 - Math.exp(-((t / 17) ** 2)) : Math.min(1, dy / 0.16);
-    const [from, to] = dy < 0 ? [ground.colour, ground.horizon] : [ground.horizon, ground.sky];
+    const haze = dy < 0 ? 1 - Math.exp((-t * t) / 289) : Math.min(1, dy / 0.16);
+    const from = dy < 0 ? ground.colour : ground.horizon;
+    const to = dy < 0 ? ground.horizon : ground.sky;
     const red = from[0] + (to[0] - from[0]) * haze;
     const green = from[1] + (to[1] - from[1]) * haze;
     const blue = from[2] + (to[2] - from[2]) * haze;

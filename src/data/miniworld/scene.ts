@@ -217,37 +217,55 @@ const MIDDLE = [4.8, 6.6] as const;
 const NEAR = [4.4, 5.4] as const;
 const BACK = [6, 7.2] as const;
 
-/** Draws solids until one fits among those already there; undefined where none does. */
+/**
+ * Draws what the solid is, then places until one fits among those already there, so that large and
+ * fast ones come as often as others; what finds no place is drawn anew. Undefined where none does.
+ */
 function placeSolid(random: RandomStream, scene: Scene, wish: Wish): Solid | undefined {
-  for (let attempt = 0; attempt < 300; attempt++) {
-    const solid = drawSolid(random, scene.camera.motion, wish);
-    if (solid && scene.objects.every((other) => other.colour !== solid.colour)) {
-      // late attempts ask for less: no crossing; and the first solid always gets a place
-      const slack = scene.objects.length === 0 && attempt > 200 ? 0.2 : 0;
+  for (let attempt = 0; attempt < 12; attempt++) {
+    const kind = drawKind(random, scene, wish);
+    let apart: Solid | undefined; // fits, but crosses nothing
+    for (let place = 0; place < 16; place++) {
+      const solid = drawPath(random, kind, wish);
+      // the first solid always gets a place
+      const slack = scene.objects.length === 0 && attempt > 8 ? 0.2 : 0;
       const share = fits(scene, solid, slack);
-      if (share !== undefined && (share > 0.25 || !wish.crossing || attempt > 150)) {
+      if (share !== undefined && (share > 0.25 || !wish.crossing)) {
         return solid;
       }
+      apart ??= share === undefined ? undefined : solid;
+    }
+    if (apart) {
+      return apart;
     }
   }
   return undefined;
 }
 
-function drawSolid(random: RandomStream, camera: CameraMotion, wish: Wish): Solid | undefined {
-  const [colour, shape] = wish.pair ?? [random.pick(COLOUR_NAMES), random.pick(SHAPES)];
-  const motion = wish.motion ?? random.pick(MOTIONS);
-  const size = random.pick(SIZE_NAMES);
-  if (!wish.pair && isHeldOutPair(colour, shape)) {
-    return undefined;
+type Kind = Pick<Solid, 'colour' | 'shape' | 'size' | 'motion'>;
+
+/** A colour that no other solid of the scene has, a shape, size and motion that the split allows. */
+function drawKind(random: RandomStream, scene: Scene, wish: Wish): Kind {
+  for (;;) {
+    const [colour, shape] = wish.pair ?? [random.pick(COLOUR_NAMES), random.pick(SHAPES)];
+    const motion = wish.motion ?? random.pick(MOTIONS);
+    const unseen =
+      (!wish.pair && isHeldOutPair(colour, shape)) ||
+      (!wish.motion && isHeldOutMotion(motion, scene.camera.motion));
+    const taken = scene.objects.some((other) => other.colour === colour);
+    if (!unseen && !taken && (motion !== 'spin' || shape === 'cube')) {
+      return { colour, shape, motion, size: random.pick(SIZE_NAMES) };
+    }
   }
-  if (!wish.motion && isHeldOutMotion(motion, camera)) {
-    return undefined;
-  }
-  if (motion === 'spin' && shape !== 'cube') {
-    return undefined;
-  }
-  const { height, radius, reach } = dimensions(shape, SIZES[size]);
-  const start: Point = [random.between(-1.5, 1.5), 0, random.between(...wish.depths)];
+}
+
+function drawPath(random: RandomStream, kind: Kind, wish: Wish): Solid {
+  const { colour, shape, size, motion } = kind;
+  const start: Point = [
+    random.between(-1.5, 1.5),
+    0,
+    random.between(wish.depths[0], wish.depths[1]),
+  ];
   if (wish.crossing) {
     const { start: from, move: by } = wish.crossing;
     start[0] = ((from[0] + by[0] / 2) * start[2]) / from[2] + random.between(-0.8, 0.8);
@@ -273,19 +291,9 @@ function drawSolid(random: RandomStream, camera: CameraMotion, wish: Wish): Soli
   // a cube shows an edge, not a flat face, and not the same two faces as a mirror image
   const turn = random.between(0.35, 1.2);
   const turnBy = motion === 'spin' ? (1.3 + 0.7 * distance) * (random.chance(0.5) ? 1 : -1) : 0;
-  return {
-    colour,
-    shape,
-    size,
-    motion,
-    height,
-    radius,
-    reach,
-    start,
-    move,
-    turn,
-    turnBy,
-  };
+  const { height, radius, reach } = dimensions(shape, SIZES[size]);
+  // every field by name: a spread here made drawing ten times as slow
+  return { colour, shape, size, motion, height, radius, reach, start, move, turn, turnBy };
 }
 
 function dimensions(shape: Shape, size: number): Pick<Solid, 'height' | 'radius' | 'reach'> {

@@ -9,6 +9,7 @@ import {
   isHeldOutMotion,
   isHeldOutPair,
   miniWorld,
+  motionScore,
   renderScene,
   type Scene,
   SHAPES,
@@ -152,7 +153,7 @@ describe('miniWorld', () => {
             }
           }
         });
-        assert.ok(count > 60 * clip.numFrames, `seed ${seed}: ${count} pixels`);
+        assert.ok(count > 25 * clip.numFrames, `seed ${seed}: ${count} pixels`);
         const angle = (name: (typeof COLOUR_NAMES)[number]) => {
           const rgb = COLOURS[name];
           const dot = rgb.reduce((s, value, c) => s + value * sum[c], 0);
@@ -239,17 +240,10 @@ describe('miniWorld', () => {
       ...scene,
       camera: { motion: 'still', yaw: [0, 0], focal: [1.35, 1.35] },
     };
-    const of = (s: Scene) => {
-      const sample = renderScene(s, clip);
-      return import('../../../src/data/miniworld/index.js').then(({ motionScore }) =>
-        motionScore(s, sample, clip),
-      );
-    };
-    return Promise.all([of(panned), of(still)]).then(([moving, resting]) => {
-      assert.equal(resting, 0);
-      const middle = 64 * 1.35 * 0.02 * Math.cos(0.3); // 0.02 rad per frame, seen 0.3 rad down
-      assert.ok(Math.abs(moving / middle - 1) < 0.1, `${moving} against ${middle}`);
-    });
+    const of = (s: Scene) => motionScore(s, renderScene(s, clip), clip);
+    assert.equal(of(still), 0);
+    const middle = 64 * 1.35 * 0.02 * Math.cos(0.3); // 0.02 rad per frame, seen 0.3 rad down
+    assert.ok(Math.abs(of(panned) / middle - 1) < 0.1, `${of(panned)} against ${middle}`);
   });
 
   test('keeps held-out combinations out of training and in every held-out scene', () => {
