@@ -3,7 +3,6 @@ import { constantParameter, Module } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { CausalConv3d } from './causal-conv.js';
 import { normalizeClip } from './normalize.js';
-import { resizeNearest } from './resample.js';
 
 /** What follows a norm: SiLU, unless it is switched off to look at the norm alone. */
 export interface NormOptions {
@@ -57,10 +56,9 @@ export class SpatialNorm extends Module implements ClipNorm {
   /** clip [T, B, C, H, W], latents [t, B, Cz, h, w] → [T, B, C, H, W] */
   forward(clip: Tensor, latents: Tensor | null, options: NormOptions = {}): Tensor {
     if (!latents) throw new TypeError('SpatialNorm.forward: needs the latents');
-    const [t, , , h, w] = clip.dims(5);
     const noCache = new Map();
-    const scale = resizeNearest(this.scaleConv.forward(latents, noCache), [t, h, w]);
-    const shift = resizeNearest(this.shiftConv.forward(latents, noCache), [t, h, w]);
+    const scale = this.scaleConv.forward(latents, noCache);
+    const shift = this.shiftConv.forward(latents, noCache);
     return normalizeClip(clip, {
       norm: this.norm,
       modulation: { scale, shift },
