@@ -1,8 +1,8 @@
 /**
- * The pieces between the matrix products, each a function so that a fused kernel can take its
- * place. Whatever the dtype of the hidden states, they compute in float32 and round once at the end.
+ * The pieces between the matrix products. Each is one operator of the addon, in float32 inside,
+ * rounded once at the end, with its own gradient; see native/src/kernels.
  */
-import { ops, type Tensor } from '../tensor/index.js';
+import { call, type Tensor } from '../tensor/index.js';
 
 /** A norm over the last dimension: layer norm has no weight here, RMS norm has one. */
 export interface NormSpec {
@@ -11,9 +11,13 @@ export interface NormSpec {
   eps: number;
 }
 
-/** x / rms(x) · weight over the last dimension. Source: Zhang & Sennrich 2019, arXiv 1910.07467 */
+/**
+ * x / rms(x) · weight over the last dimension. x [B, L, D]
+ *
+ * Source: Zhang & Sennrich 2019, arXiv 1910.07467
+ */
 export function rmsNorm(x: Tensor, weight: Tensor | null, eps: number): Tensor {
-  return rmsNorm32(x, weight, eps).to(x.dtype);
+  return call('mfm::norm_modulate', x, weight, null, null, eps, true);
 }
 
 /**
@@ -23,23 +27,21 @@ export function rmsNorm(x: Tensor, weight: Tensor | null, eps: number): Tensor {
  * @param shift, scale  [B, 1, D]
  */
 export function modulate(x: Tensor, norm: NormSpec, shift: Tensor, scale: Tensor): Tensor {
-  const normed = norm32(x, norm);
-  return shift.to('float32').addcmul(normed, scale.to('float32').add(1)).to(x.dtype);
+  const { kind, weight, eps } = norm;
+  return call('mfm::norm_modulate', x, weight, shift, scale, eps, kind === 'rms');
 }
 
 /** x + gate · y. x, y [B, L, D]; gate [B, 1, D] */
 export function gatedAdd(x: Tensor, gate: Tensor, y: Tensor): Tensor {
-  if (x.dtype === 'float32') return x.addcmul(gate.to('float32'), y);
-  // x is added in its own dtype, as the reference does
-  return x.add(y.to('float32').mul(gate.to('float32')).to(x.dtype));
+  return call('mfm::gated_add', x, y, gate);
 }
 
 /** 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))). Source: Hendrycks & Gimpel, arXiv 1606.08415 */
 export function geluTanh(x: Tensor): Tensor {
-  return x.gelu({ approximate: 'tanh' });
+  return call('mfm::gelu_tanh', x);
 }
 
-/** Rotary angles of every token, float32, ready to be broadcast over heads. */
+/** Rotary angles of every token, float32; the two channels of a pair share an angle. */
 export interface RopeTable {
   /** [B|1, L, 1, K] */
   cos: Tensor;
@@ -48,12 +50,13 @@ export interface RopeTable {
 }
 
 /**
- * Splits projected queries or keys into heads: RMS norm over the whole width, then the rotary
- * embedding of each head in neighbouring pairs.
+ * Splits projected queries or keys into heads: RMS norm, then the rotary embedding of each head in
+ * neighbouring pairs, x cos + (-x₁, x₀, -x₃, x₂, …) sin.
  *
- * @param x       [B, L, N * K]
- * @param rope    null leaves the rotation out
- * @returns       [B, N, L, K], a view of [B, L, N, K]
+ * @param x        [B, L, N * K]
+ * @param weight   [N * K] norms over all heads together, [K] over each
+ * @param rope     null leaves the rotation out
+ * @returns        [B, N, L, K], a view of [B, L, N, K]
  * Source: Su et al. 2021, arXiv 2104.09864
  */
 export function rmsNormRope(
@@ -63,28 +66,6 @@ export function rmsNormRope(
   rope: RopeTable | null,
 ): Tensor {
   const [b, l, d] = x.dims(3);
-  let heads = rmsNorm32(x, weight, eps).view([b, l, numHeads, d / numHeads]);
-  if (rope) heads = rotate(heads, rope);
-  return heads.to(x.dtype).transpose(1, 2);
-}
-
-/** x cos + rot(x) sin with rot(x) = (-x₁, x₀, -x₃, x₂, …). x [B, L, N, K] float32 */
-export function rotate(x: Tensor, { cos, signedSin }: RopeTable): Tensor {
-  const swapped = x
-    .view([...x.shape.slice(0, -1), x.size(-1) / 2, 2])
-    .flip([-1])
-    .flatten(-2);
-  return x.mul(cos).addcmul(swapped, signedSin);
-}
-
-function norm32(x: Tensor, { kind, weight, eps }: NormSpec): Tensor {
-  if (kind === 'rms') return rmsNorm32(x, weight, eps);
-  return ops.layerNorm(x.to('float32'), [x.size(-1)], weight?.to('float32'), null, eps);
-}
-
-function rmsNorm32(x: Tensor, weight: Tensor | null, eps: number): Tensor {
-  const x32 = x.to('float32');
-  const scale = x32.square().mean([-1], true).add(eps).rsqrt(); // [..., 1]
-  const normed = x32.mul(scale);
-  return weight ? normed.mul(weight.to('float32')) : normed;
+  const heads = x.view([b, l, numHeads, d / numHeads]);
+  return call('mfm::rms_norm_rope', heads, weight, rope?.cos, rope?.signedSin, eps);
 }

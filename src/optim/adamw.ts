@@ -40,9 +40,6 @@ interface Entry {
   options: Required<AdamWOptions>;
 }
 
-/** Parameters are updated in runs of about this size, so that all passes over one stay in cache. */
-const RUN_BYTES = 1 << 20;
-
 /**
  * Source: Loshchilov & Hutter 2017, arXiv 1711.05101. Defaults are torch.optim.AdamW's.
  */
@@ -97,9 +94,7 @@ export class AdamW {
         if (!Number.isFinite(gradNorm)) return { gradNorm, skipped: true };
         this.stepCount += 1;
         const factor = gradScale * (clipGradNorm === null ? 1 : clipFactor(gradNorm, clipGradNorm));
-        for (const run of runsOf(work)) {
-          tidy(() => this.update(run, learningRate, factor));
-        }
+        for (const group of groupsOf(work)) this.update(group, learningRate, factor);
         return { gradNorm, skipped: false };
       }),
     );
@@ -156,37 +151,61 @@ export class AdamW {
     }
   }
 
-  private update(run: Work[], learningRate: number, factor: number): void {
-    const { betas, eps, weightDecay } = run[0].entry.options;
-    const masters = run.map(({ entry }) => entry.master);
-    const averages = run.map(({ entry }) => entry.average);
-    const squares = run.map(({ entry }) => entry.squareAverage);
-    // scaled here, in float32: a 16-bit gradient must not be rounded a second time
-    let grads = run.map(({ grad }) => grad.to('float32'));
-    if (factor !== 1) grads = grads.map((grad) => grad.mul(factor));
+  private update(group: Work[], learningRate: number, factor: number): void {
+    const [{ parameter, master, options }] = group.map(({ entry }) => entry);
+    const [beta1, beta2] = options.betas;
+    const { eps, weightDecay } = options;
+    const masters = group.map(({ entry }) => entry.master);
+    const averages = group.map(({ entry }) => entry.average);
+    const squares = group.map(({ entry }) => entry.squareAverage);
+    const grads = group.map(({ grad }) => grad);
 
-    const [beta1, beta2] = betas;
+    if (master.device === 'cpu') {
+      // one pass over everything, the bfloat16 weights included
+      const refreshed = parameter.dtype === 'bfloat16';
+      const copies = refreshed ? group.map(({ entry }) => entry.parameter) : [];
+      const numbers = [learningRate, beta1, beta2, eps, weightDecay, this.stepCount, factor];
+      call('mfm::adamw_', masters, grads, averages, squares, copies, ...numbers);
+      if (refreshed || parameter === master) return;
+    } else {
+      // scaled here, in float32: a 16-bit gradient must not be rounded a second time
+      const scaled = grads.map((grad) => grad.to('float32').mul(factor));
+      this.updateByLists([masters, scaled, averages, squares], learningRate, options);
+    }
+    for (const { entry } of group) {
+      if (entry.master !== entry.parameter) entry.parameter.copy_(entry.master);
+    }
+  }
+
+  /** For devices without our own kernel: LibTorch's fused operator where it works, else list operators. */
+  private updateByLists(
+    [masters, grads, averages, squares]: Tensor[][],
+    learningRate: number,
+    { betas: [beta1, beta2], eps, weightDecay }: Required<AdamWOptions>,
+  ): void {
     if (fusedWorksOn(masters[0].device)) {
       const steps = masters.map(({ device }) => ops.full([], this.stepCount, { device }));
       const numbers = [learningRate, beta1, beta2, weightDecay, eps, false, false, null, null];
       call('aten::_fused_adamw_', masters, grads, averages, squares, [], steps, ...numbers);
-    } else {
-      const correction1 = 1 - beta1 ** this.stepCount;
-      const correction2 = Math.sqrt(1 - beta2 ** this.stepCount);
-      call('aten::_foreach_mul_.Scalar', masters, 1 - learningRate * weightDecay);
-      call('aten::_foreach_mul_.Scalar', averages, beta1);
-      call('aten::_foreach_add_.List', averages, grads, 1 - beta1);
-      call('aten::_foreach_mul_.Scalar', squares, beta2);
-      call('aten::_foreach_addcmul_.Scalar', squares, grads, grads, 1 - beta2);
-      const divisors = call<Tensor[]>('aten::_foreach_sqrt', squares);
-      call('aten::_foreach_div_.Scalar', divisors, correction2);
-      call('aten::_foreach_add_.Scalar', divisors, eps);
-      const size = -learningRate / correction1;
-      call('aten::_foreach_addcdiv_.Scalar', masters, averages, divisors, size);
+      return;
     }
-    for (const { entry } of run) {
-      if (entry.master !== entry.parameter) entry.parameter.copy_(entry.master);
-    }
+    const correction1 = 1 - beta1 ** this.stepCount;
+    const correction2 = Math.sqrt(1 - beta2 ** this.stepCount);
+    call('aten::_foreach_mul_.Scalar', masters, 1 - learningRate * weightDecay);
+    call('aten::_foreach_mul_.Scalar', averages, beta1);
+    call('aten::_foreach_add_.List', averages, grads, 1 - beta1);
+    call('aten::_foreach_mul_.Scalar', squares, beta2);
+    call('aten::_foreach_addcmul_.Scalar', squares, grads, grads, 1 - beta2);
+    const divisors = call<Tensor[]>('aten::_foreach_sqrt', squares);
+    call('aten::_foreach_div_.Scalar', divisors, correction2);
+    call('aten::_foreach_add_.Scalar', divisors, eps);
+    call(
+      'aten::_foreach_addcdiv_.Scalar',
+      masters,
+      averages,
+      divisors,
+      -learningRate / correction1,
+    );
   }
 }
 
@@ -203,35 +222,17 @@ function newEntry(name: string, parameter: Tensor, options: Required<AdamWOption
   return { name, parameter, master, average: state(), squareAverage: state(), options };
 }
 
-/** Neighbours with the same options and device, up to `RUN_BYTES` together. */
-function* runsOf(work: Work[]): Generator<Work[]> {
-  let run: Work[] = [];
-  let bytes = 0;
+/** Parameters that one call can update: same options, dtype and device. */
+function groupsOf(work: Work[]): Work[][] {
+  const groups = new Map<string, Work[]>();
   for (const item of work) {
-    const size = item.entry.master.numel * 4;
-    const other = run[0]?.entry;
-    const fits = bytes + size <= RUN_BYTES || !isCpu(item.entry.master);
-    if (other && !(fits && sameKind(other, item.entry))) {
-      yield run;
-      run = [];
-      bytes = 0;
-    }
-    run.push(item);
-    bytes += size;
+    const { options, parameter } = item.entry;
+    const key = JSON.stringify([options, parameter.dtype, parameter.device]);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
   }
-  if (run.length > 0) yield run;
-}
-
-const isCpu = (tensor: Tensor) => tensor.device === 'cpu';
-
-function sameKind(a: Entry, b: Entry): boolean {
-  const [x, y] = [a.options, b.options];
-  return (
-    a.master.device === b.master.device &&
-    x.eps === y.eps &&
-    x.weightDecay === y.weightDecay &&
-    x.betas.join() === y.betas.join()
-  );
+  return [...groups.values()];
 }
 
 const fusedByDevice = new Map<string, boolean>();

@@ -1,17 +1,10 @@
 /** The global norm of gradients, and the factor that brings it under a limit. */
-import { noGrad, ops, stack, type Tensor, tidy } from '../tensor/index.js';
+import { call, noGrad, type Tensor, tidy } from '../tensor/index.js';
 
 /** Euclidean norm over all gradients together, summed in float32; 0 without any. */
 export function globalGradNorm(grads: readonly Tensor[]): number {
   if (grads.length === 0) return 0;
-  return noGrad(() =>
-    tidy(() => {
-      const norms = grads.map((grad) =>
-        ops.linalgVectorNorm(grad, 2, null, false, { dtype: 'float32' }),
-      );
-      return stack(norms).square().sum().sqrt().item();
-    }),
-  );
+  return noGrad(() => tidy(() => call<Tensor>('mfm::grad_norm', grads).item()));
 }
 
 /** What to multiply gradients of a global norm with; 1 if it is within the limit. */

@@ -10,7 +10,10 @@ const near = (got: Tensor, want: number[]) =>
 
 describe('fused pieces', () => {
   test('rmsNorm divides by the root of the mean square', () => {
-    near(rmsNorm(tensor([[3, 4]]), tensor([1, 2]), 0), [3 / Math.sqrt(12.5), 8 / Math.sqrt(12.5)]);
+    near(rmsNorm(tensor([[[3, 4]]]), tensor([1, 2]), 0), [
+      3 / Math.sqrt(12.5),
+      8 / Math.sqrt(12.5),
+    ]);
   });
 
   test('modulate scales and shifts a layer norm or an RMS norm', () => {
@@ -24,7 +27,7 @@ describe('fused pieces', () => {
 
   test('a bfloat16 input is computed in float32 and rounded once', () => {
     const x = tensor([[[1, 2, 3, 5]]]).to('bfloat16');
-    const zero = tensor([[[0]]]);
+    const zero = tensor([[[0, 0, 0, 0]]]);
     const out = modulate(x, { kind: 'layer', weight: null, eps: 1e-6 }, zero, zero);
     assert.equal(out.dtype, 'bfloat16');
     const exact = [1, 2, 3, 5].map((value) => (value - 2.75) / Math.sqrt(2.1875));
@@ -45,10 +48,7 @@ describe('fused pieces', () => {
 
   test('rmsNormRope norms over all heads and turns pairs in each', () => {
     const x = tensor([[[1, 0, 0, 1]]]);
-    const quarter = {
-      cos: tensor([0, 0]).view([1, 1, 1, 2]),
-      signedSin: tensor([-1, 1]).view([1, 1, 1, 2]),
-    };
+    const quarter = { cos: tensor([[0, 0]]), signedSin: tensor([[-1, 1]]) };
     const heads = rmsNormRope(x, { weight: ones([4]), eps: 0 }, 2, quarter);
     assert.deepEqual(heads.shape, [1, 2, 1, 2]);
     const s = Math.SQRT2;

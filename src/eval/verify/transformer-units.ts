@@ -10,9 +10,9 @@ import {
   TimeEmbedder,
 } from '../../models/transformer/embeddings.js';
 import { ropeEmbedding, ropeTable } from '../../models/transformer/rope.js';
-import { geluTanh, modulate, rmsNorm, rotate } from '../../nn/fused.js';
+import { geluTanh, modulate, type RopeTable, rmsNorm, rmsNormRope } from '../../nn/fused.js';
 import type { Module } from '../../nn/index.js';
-import { noGrad, ops, type Tensor, tidy, zeros } from '../../tensor/index.js';
+import { noGrad, ones, ops, type Tensor, tidy, zeros } from '../../tensor/index.js';
 import { groupRows, type Limit, openFixture, readSideCar, row, tensorsOf } from './fixture.js';
 import type { VerifyRow } from './types.js';
 
@@ -120,7 +120,7 @@ export function verifyRope(folder: string): VerifyRow[] {
       return cases.flatMap(({ name, grid_t, grid_h, grid_w, attention_head_dim }) => {
         const embedding = ropeEmbedding([grid_t, grid_h, grid_w], attention_head_dim);
         const x = take(tensors, `${name}.x`).transpose(1, 2); // [B, L, N, K]
-        const rotated = rotate(x, ropeTable(embedding)).transpose(1, 2);
+        const rotated = rotate(x, ropeTable(embedding));
         const check = (part: string, got: Tensor, limit: Limit) =>
           row('rope', `${name}.${part}`, got, take(tensors, `${name}.${part}`), limit);
         return [
@@ -231,6 +231,16 @@ function adaNorm(t: Tensors, kind: 'rmsnorm' | 'layernorm'): ReturnType<Unit> {
     ['out.scale_mlp', flat(scale2), NORM],
     ['out.gate_mlp', flat(gate2), NORM],
   ];
+}
+
+/**
+ * Turns heads by the operator that norms and turns: with a norm over each head and weight 1, what
+ * the norm divided by is multiplied back. [B, L, N, K] → [B, N, L, K]
+ */
+function rotate(x: Tensor, rope: RopeTable): Tensor {
+  const rms = x.square().mean([-1], true).sqrt().transpose(1, 2); // [B, N, L, 1]
+  const norm = { weight: ones([x.size(-1)]), eps: 0 };
+  return rmsNormRope(x.flatten(2), norm, x.size(2), rope).mul(rms);
 }
 
 /** `module` with the group's weights: every tensor that is no input and no output. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ShapeError } from '../../../src/errors.js';
 import { ropeEmbedding, ropeTable } from '../../../src/models/transformer/index.js';
-import { rotate } from '../../../src/nn/fused.js';
-import { Generator, randn, tensor } from '../../../src/tensor/index.js';
+import { rmsNormRope } from '../../../src/nn/fused.js';
+import { Generator, ones, randn, tensor } from '../../../src/tensor/index.js';
 
 test('each axis turns its share of the head, by its own position', () => {
   const [frames, height, width, headDim] = [2, 3, 4, 32];
@@ -31,14 +31,15 @@ test('each axis turns its share of the head, by its own position', () => {
 test('a rotation keeps lengths, and scores depend on the distance alone', () => {
   const table = ropeTable(ropeEmbedding([1, 1, 6], 16));
   const generator = new Generator(0);
-  const same = (x: ReturnType<typeof randn>) => rotate(x.expand([1, 6, 1, 16]), table);
-  const [q, k] = [
-    same(randn([1, 1, 1, 16], { generator })),
-    same(randn([1, 1, 1, 16], { generator })),
-  ];
+  // one head of RMS 1 at six places
+  const turned = () => {
+    const x = randn([1, 1, 16], { generator }).expand([1, 6, 16]).contiguous();
+    return rmsNormRope(x, { weight: ones([16]), eps: 0 }, 1, table);
+  };
+  const [q, k] = [turned(), turned()]; // [1, 1, 6, 16]
   const norms = q.square().sum([-1]).toFloat32Array();
-  for (const norm of norms) assert.ok(Math.abs(norm - norms[0]) < 1e-4);
-  const dot = (i: number, j: number) => q.select(1, i).mul(k.select(1, j)).sum().item();
+  for (const norm of norms) assert.ok(Math.abs(norm - 16) < 1e-4);
+  const dot = (i: number, j: number) => q.select(2, i).mul(k.select(2, j)).sum().item();
   assert.ok(Math.abs(dot(0, 2) - dot(3, 5)) < 1e-4);
 });
 
