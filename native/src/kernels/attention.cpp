@@ -80,8 +80,8 @@ int64_t chunkRows(const Shape& s) {
 }
 
 Tensor probabilities(const Tensor& q, const Tensor& k, const Tensor& mask, double scale) {
-  Tensor scores = at::matmul(q, k.transpose(-1, -2)).to(at::kFloat).mul(scale);
-  if (mask.defined()) scores = scores + mask.to(at::kFloat).reshape({-1, 1, 1, k.size(2)});
+  Tensor scores = at::matmul(q, k.transpose(-1, -2)).to(computeType(q)).mul(scale);
+  if (mask.defined()) scores = scores + mask.to(computeType(q)).reshape({-1, 1, 1, k.size(2)});
   return scores.softmax(-1);
 }
 
@@ -100,7 +100,7 @@ variable_list chunkedBackward(const Tensor& q, const Tensor& k, const Tensor& v,
                               const Tensor& mask, const Tensor& out, const Tensor& dOut,
                               const Shape& s, double scale) {
   const Tensor dq = at::empty_like(q);
-  Tensor dk = at::zeros(k.sizes(), k.options().dtype(at::kFloat)), dv = at::zeros_like(dk);
+  Tensor dk = at::zeros(k.sizes(), k.options().dtype(computeType(k))), dv = at::zeros_like(dk);
   for (int64_t from = 0, rows = chunkRows(s); from < s.lq; from += rows) {
     const int64_t count = std::min(rows, s.lq - from);
     const auto chunk = [&](const Tensor& t) { return t.narrow(2, from, count); };
@@ -108,9 +108,9 @@ variable_list chunkedBackward(const Tensor& q, const Tensor& k, const Tensor& v,
     const Tensor g = chunk(dOut);
     dv += at::matmul(p.to(g.scalar_type()).transpose(-1, -2), g);
     const Tensor delta =
-        (g.to(at::kFloat) * chunk(out).to(at::kFloat)).sum(-1, true); // [B, N, chunk, 1]
+        (g.to(computeType(g)) * chunk(out).to(computeType(g))).sum(-1, true); // [B, N, chunk, 1]
     const Tensor ds =
-        (p * (at::matmul(g, v.transpose(-1, -2)).to(at::kFloat) - delta) * scale)
+        (p * (at::matmul(g, v.transpose(-1, -2)).to(computeType(g)) - delta) * scale)
             .to(k.scalar_type());
     chunk(dq).copy_(at::matmul(ds, k));
     dk += at::matmul(ds.transpose(-1, -2), chunk(q));

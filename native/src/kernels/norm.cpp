@@ -33,22 +33,32 @@ const float* itemRow(const Tensor& t, int64_t item, int64_t d) {
 
 Tensor plain(const Tensor& x, const OptionalTensor& weight, const OptionalTensor& shift,
              const OptionalTensor& scale, double eps, bool rms) {
-  const auto perRow = [&](const Tensor& t) {
-    return t.to(at::kFloat).reshape({-1, 1, x.size(-1)});
-  };
-  Tensor y = x.to(at::kFloat);
+  const auto type = computeType(x);
+  const auto perRow = [&](const Tensor& t) { return t.to(type).reshape({-1, 1, x.size(-1)}); };
+  Tensor y = x.to(type);
   if (!rms) y = y - y.mean(-1, true);
   y = y * (y.pow(2).mean(-1, true) + eps).rsqrt();
-  if (weight.has_value()) y = y * weight->to(at::kFloat);
+  if (weight.has_value()) y = y * weight->to(type);
   if (scale.has_value()) y = y * (1 + perRow(*scale));
   if (shift.has_value()) y = y + perRow(*shift);
   return y.to(x.scalar_type());
 }
 
+// The sizes of [B, L, D]; leading dimensions count as one B where nothing differs between items.
+struct Sizes {
+  int64_t b, l, d;
+  explicit Sizes(const Tensor& x)
+      : b(x.dim() == 3 ? x.size(0) : 1), d(x.size(-1)) {
+    l = x.numel() == 0 ? 0 : x.numel() / (b * d);
+  }
+};
+
 void check(const Tensor& x, const OptionalTensor& weight, const OptionalTensor& shift,
            const OptionalTensor& scale) {
-  TORCH_CHECK(x.dim() == 3, "norm_modulate: x must be [B, L, D], got ", x.sizes());
-  const int64_t b = x.size(0), d = x.size(2);
+  const bool modulated = shift.has_value() || scale.has_value();
+  TORCH_CHECK(x.dim() == 3 || (x.dim() > 0 && !modulated),
+              "norm_modulate: x must be [B, L, D], got ", x.sizes());
+  const int64_t b = x.size(0), d = x.size(-1);
   TORCH_CHECK(!weight.has_value() || weight->numel() == d, "norm_modulate: weight must be [", d,
               "], got ", weight->sizes());
   for (const auto& t : {shift, scale}) {
@@ -62,7 +72,8 @@ Tensor forward(const Tensor& input, const OptionalTensor& weight, const Optional
   check(input, weight, shift, scale);
   if (!fits(input)) return plain(input, weight, shift, scale, eps, rms);
   const Tensor x = input.contiguous();
-  const int64_t b = x.size(0), l = x.size(1), d = x.size(2);
+  const Sizes sizes(x);
+  const int64_t b = sizes.b, l = sizes.l, d = sizes.d;
   const Affine factors = affine(orNone(weight), orNone(shift), orNone(scale), d);
   Tensor y = at::empty_like(x);
   const int64_t perItemPieces = pieces(l);
@@ -90,7 +101,8 @@ struct Gradients {
 // d scale = productSum * weight, d weight = sum over items of productSum * (1 + scale), d shift.
 Gradients backward(const Tensor& x, const Tensor& dy, const Tensor& weight, const Tensor& shift,
                    const Tensor& scale, double eps, bool rms) {
-  const int64_t b = x.size(0), l = x.size(1), d = x.size(2);
+  const Sizes sizes(x);
+  const int64_t b = sizes.b, l = sizes.l, d = sizes.d;
   const Affine factors = affine(weight, shift, scale, d);
   const bool sums = weight.defined() || shift.defined() || scale.defined();
   const int64_t perItemPieces = pieces(l);

@@ -24,6 +24,11 @@ inline bool fits(const Tensor& x) {
   return x.device().is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
 
+/** What x is computed in: float32, or its own type where that is wider. */
+inline at::ScalarType computeType(const Tensor& x) {
+  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
 /** Calls f with a null `float*` or `uint16_t*` that names x's element type. */
 template <class Body> auto withType(const Tensor& x, Body&& f) {
   return x.scalar_type() == at::kFloat ? f(static_cast<float*>(nullptr))

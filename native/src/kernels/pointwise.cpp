@@ -67,8 +67,8 @@ bool gateFits(const Tensor& residual, const Tensor& x) {
 }
 
 Tensor gatedPlain(const Tensor& residual, const Tensor& x, const Tensor& gate) {
-  const Tensor g = gate.reshape({-1, 1, x.size(-1)}).to(at::kFloat);
-  return residual + (g * x.to(at::kFloat)).to(x.scalar_type());
+  const Tensor g = gate.reshape({-1, 1, x.size(-1)}).to(computeType(x));
+  return residual + (g * x.to(computeType(x))).to(x.scalar_type());
 }
 
 // Calls body(first element, rows, item) for every piece of [B, L, D].

@@ -4,8 +4,9 @@
 namespace mfm::kernels {
 namespace {
 
-// x [B, L, N, K]; weight [N * K] = norm across all heads, [K] = per head; cos, sin [L, K] or
-// [B, L, K], pairs (2i, 2i+1) share an angle. Returns [B, N, L, K], a view of [B, L, N, K] memory.
+// x [B, L, N, K]; weight [N * K] = norm across all heads, [K] = per head; cos and signed_sin [L, K]
+// or [B, L, K], each pair (2i, 2i+1) of one angle, the sine negated at 2i. Returns [B, N, L, K], a
+// view of [B, L, N, K] memory.
 struct Shape {
   int64_t b, l, n, k;
   int64_t heads; // normed together
@@ -19,10 +20,10 @@ Shape shapeOf(const Tensor& x, const Tensor& weight, const OptionalTensor& cosin
   TORCH_CHECK(weight.numel() == s.n * s.k || weight.numel() == s.k,
               "rms_norm_rope: weight must be [", s.n * s.k, "] or [", s.k, "], got ",
               weight.sizes());
-  TORCH_CHECK(cosine.has_value() == sine.has_value(), "rms_norm_rope: give both cos and sin");
+  TORCH_CHECK(cosine.has_value() == sine.has_value(), "rms_norm_rope: give both cos and signed_sin");
   for (const auto& t : {cosine, sine}) {
     TORCH_CHECK(!t.has_value() || t->numel() == s.l * s.k || t->numel() == s.b * s.l * s.k,
-                "rms_norm_rope: cos and sin must be [", s.l, ", ", s.k, "], got ", t->sizes());
+                "rms_norm_rope: cos and signed_sin must be [", s.l, ", ", s.k, "], got ", t->sizes());
   }
   return s;
 }
@@ -30,16 +31,14 @@ Shape shapeOf(const Tensor& x, const Tensor& weight, const OptionalTensor& cosin
 Tensor plain(const Tensor& x, const Tensor& weight, const OptionalTensor& cosine,
              const OptionalTensor& sine, double eps) {
   const Shape s = shapeOf(x, weight, cosine, sine);
-  Tensor y = x.to(at::kFloat).reshape({s.b, s.l, s.n / s.heads, s.heads * s.k});
-  y = y * (y.pow(2).mean(-1, true) + eps).rsqrt() * weight.to(at::kFloat);
+  const auto type = computeType(x);
+  Tensor y = x.to(type).reshape({s.b, s.l, s.n / s.heads, s.heads * s.k});
+  y = y * (y.pow(2).mean(-1, true) + eps).rsqrt() * weight.to(type);
   y = y.reshape({s.b, s.l, s.n, s.k}).transpose(1, 2); // [B, N, L, K]
   if (cosine.has_value()) {
-    const Tensor pairs = y.unflatten(-1, {s.k / 2, 2});
-    const Tensor turned = at::stack({-pairs.select(-1, 1), pairs.select(-1, 0)}, -1).flatten(-2);
-    const auto table = [&](const Tensor& t) {
-      return t.to(at::kFloat).reshape({-1, 1, s.l, s.k});
-    };
-    y = y * table(*cosine) + turned * table(*sine);
+    const Tensor swapped = y.unflatten(-1, {s.k / 2, 2}).flip({-1}).flatten(-2);
+    const auto table = [&](const Tensor& t) { return t.to(type).reshape({-1, 1, s.l, s.k}); };
+    y = y * table(*cosine) + swapped * table(*sine);
   }
   return y.to(x.scalar_type());
 }
@@ -135,8 +134,8 @@ Tensor autograd(const Tensor& x, const Tensor& weight, const OptionalTensor& cos
 } // namespace
 
 TORCH_LIBRARY_FRAGMENT(mfm, library) {
-  library.def("rms_norm_rope(Tensor x, Tensor weight, Tensor? cos, Tensor? sin, float eps) "
-              "-> Tensor");
+  library.def("rms_norm_rope(Tensor x, Tensor weight, Tensor? cos, Tensor? signed_sin, "
+              "float eps) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(mfm, CompositeExplicitAutograd, library) {
   library.impl("rms_norm_rope", forward);

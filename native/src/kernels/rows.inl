@@ -96,26 +96,19 @@ static void normBackward(const T* x, const T* dy, T* dx, const float* a, float* 
   }
 }
 
-// +1 on even and -1 on odd places (times `even`).
-MFM_INLINE F alternating(float even) {
-  F v;
-  for (int i = 0; i < W; ++i) v[i] = i % 2 ? -even : even;
-  return v;
-}
-
-// RMS norm over d = heads * k, then pairs (2i, 2i+1) of every head turned by this row's angles.
+// RMS norm over d = heads * k, then pairs (2i, 2i+1) of every head turned by this row's angles;
+// `sine` is negated at even places.
 template <class T>
 static void ropeForward(const T* x, T* y, const float* weight, const float* cosine,
                         const float* sine, float* scratch, int64_t heads, int64_t k, float eps) {
   const int64_t d = heads * k;
   const F rstd = splat(readRow(x, scratch, d, eps, true).rstd);
-  const F sign = alternating(-1.0f);
   for (int64_t h = 0; h < heads; ++h) {
     for (int64_t j = 0; j < k; j += W) {
       const int64_t n = k - j, i = h * k + j;
       F v = loadUpTo(scratch + i, n) * rstd * loadUpTo(weight + i, n);
       if (cosine) {
-        v = v * loadUpTo(cosine + j, n) + swapPairs(v) * (sign * loadUpTo(sine + j, n));
+        v = v * loadUpTo(cosine + j, n) + swapPairs(v) * loadUpTo(sine + j, n);
       }
       storeUpTo(y + i, v, n);
     }
@@ -130,13 +123,12 @@ static void ropeBackward(const T* x, const T* dy, T* dx, const float* weight, co
   const int64_t d = heads * k;
   float* gradient = scratch + d;
   const RowStatistics row = readRow(x, scratch, d, eps, true);
-  const F sign = alternating(1.0f);
   for (int64_t h = 0; h < heads; ++h) {
     for (int64_t j = 0; j < k; j += W) {
       const int64_t n = k - j, i = h * k + j;
       F g = loadUpTo(dy + i, n);
       if (cosine) {
-        g = g * loadUpTo(cosine + j, n) + sign * swapPairs(g * loadUpTo(sine + j, n));
+        g = g * loadUpTo(cosine + j, n) + swapPairs(g * loadUpTo(sine + j, n));
       }
       storeUpTo(gradient + i, g, n);
     }
