@@ -21,5 +21,6 @@ type Loader = () => Promise<Command>;
 
 export const commands: Record<string, Loader> = {
   info: () => import('./info.js'),
+  train: () => import('./train.js'),
   verify: () => import('./verify.js'),
 };

@@ -99,7 +99,10 @@ export abstract class Module {
           );
           return;
         }
-        load.push(() => module.replace(property, () => stored.to(dtype ?? stored.dtype)));
+        load.push(() => {
+          module.replace(property, () => stored.to(dtype ?? stored.dtype));
+          if (module.read(property) !== stored) stored.dispose();
+        });
         stored.keep();
       });
     });

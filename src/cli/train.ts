@@ -1,0 +1,61 @@
+/** `mfm train`: trains a pipeline by a recipe. */
+import type { Reporter } from '../train/loop.js';
+import { defineArgs, type Options } from './args.js';
+import { INTERRUPTED, withInterrupt } from './interrupt.js';
+import { Progress } from './progress.js';
+
+export const summary = 'train a pipeline by a recipe';
+
+export const args = defineArgs({
+  positional: { recipe: { kind: 'text', describe: 'YAML file, e.g. recipes/mfm-mini.yaml' } },
+  options: {
+    run: { kind: 'text', describe: "folder of the run (default: runs/ and the recipe's name)" },
+    resume: { kind: 'flag', describe: 'go on with a run that was stopped' },
+    set: { kind: 'set', repeat: true, describe: 'change a key of the recipe' },
+  },
+});
+
+export const examples = [
+  { command: 'mfm train recipes/mfm-mini.yaml', describe: 'the small pipeline, from scratch' },
+  { command: 'mfm train recipes/mfm-mini.yaml --resume', describe: 'go on after Ctrl-C' },
+];
+
+export async function details(): Promise<string> {
+  const [{ Recipe }, { schemaHelp }] = await Promise.all([
+    import('../train/config.js'),
+    import('./schema-help.js'),
+  ]);
+  return schemaHelp('Keys of a recipe', Recipe);
+}
+
+export async function run(options: Options<typeof args>): Promise<number | undefined> {
+  const { readRecipe } = await import('../train/recipe.js');
+  const recipe = readRecipe(options.recipe, options.set);
+  const { Run } = await import('../train/run.js');
+  const { train } = await import('../train/train.js');
+  const folder = options.run ?? `runs/${recipe.name}`;
+  const run = Run.open(folder, recipe, { resume: options.resume });
+  const finished = await withInterrupt('saving a checkpoint', (signal) =>
+    train({ run, recipe, report: progressReporter(), signal }),
+  );
+  if (!finished) {
+    const how = `mfm train ${options.recipe} --resume${options.run ? ` --run ${options.run}` : ''}`;
+    process.stderr.write(`${folder}: stopped; \`${how}\` goes on\n`);
+    return INTERRUPTED;
+  }
+  process.stdout.write(`${run.path('pipeline')}\n`);
+  return undefined;
+}
+
+/** Progress lines on stderr. */
+export function progressReporter(): Reporter {
+  let progress: Progress | null = null;
+  return {
+    start: (label, total, done) => {
+      progress = new Progress({ label, total, start: done });
+    },
+    update: (done, note) => progress?.update(done, note),
+    log: (text) => (progress ? progress.log(text) : process.stderr.write(`${text}\n`)),
+    end: () => progress?.end(),
+  };
+}

@@ -1,0 +1,173 @@
+/** Pipeline folders in diffusers layout: open and save. */
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { SchedulerConfig } from '../diffusion/index.js';
+import { InputError } from '../errors.js';
+import { Autoencoder, parseAutoencoderConfig } from '../models/autoencoder/index.js';
+import {
+  PromptTokenizer,
+  parseT5Config,
+  T5Encoder,
+  type TokenizerFiles,
+} from '../models/t5/index.js';
+import { parseTransformerConfig, Transformer3D } from '../models/transformer/index.js';
+import { type Module, withParameters } from '../nn/index.js';
+import {
+  type DType,
+  engineInfo,
+  openSafetensors,
+  saveSafetensors,
+  type Tensor,
+} from '../tensor/index.js';
+import { Pipeline } from './pipeline.js';
+import { ModelIndex, PipelineSettings } from './settings.js';
+
+export interface OpenOptions {
+  /** what matrix products compute in; 'auto': bfloat16 where the CPU has units for it */
+  dtype?: DType | 'auto';
+}
+
+/** bfloat16 where it is fast, float32 elsewhere. */
+export function fastDtype(): DType {
+  return ['amx_bf16', 'avx512_bf16', 'bf16'].includes(engineInfo().matrixUnits)
+    ? 'bfloat16'
+    : 'float32';
+}
+
+/**
+ * Opens a folder; weights are mapped and converted only where the dtype differs.
+ * @throws InputError naming the part and what is wrong with it
+ */
+export function openPipeline(folder: string, { dtype = 'auto' }: OpenOptions = {}): Pipeline {
+  const index = readConfig(folder, 'model_index.json');
+  const parsed = ModelIndex.safeParse(index);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0]!;
+    throw new InputError(`${join(folder, 'model_index.json')}: ${path.join('.')}: ${message}`);
+  }
+  const type = dtype === 'auto' ? fastDtype() : dtype;
+  const part = <M extends Module>(
+    name: string,
+    file: string,
+    make: (config: unknown, where: string) => M,
+  ): M => {
+    const where = join(folder, name, 'config.json');
+    const config = readConfig(folder, join(name, 'config.json'));
+    const module = withParameters({ device: 'meta' }, () => make(config, where));
+    loadWeights(module, join(folder, name), file, type);
+    return module.requiresGrad_(false).eval();
+  };
+  return new Pipeline(
+    part(
+      'transformer',
+      'diffusion_pytorch_model',
+      (config, where) => new Transformer3D(parseTransformerConfig(config, where)),
+    ),
+    part(
+      'vae',
+      'diffusion_pytorch_model',
+      (config, where) => new Autoencoder(parseAutoencoderConfig(config, where)),
+    ),
+    part('text_encoder', 'model', (config, where) => new T5Encoder(parseT5Config(config, where))),
+    PromptTokenizer.open(join(folder, 'tokenizer')),
+    SchedulerConfig.parse(readConfig(folder, join('scheduler', 'scheduler_config.json'))),
+    parsed.data._mfm ?? PipelineSettings.parse({}),
+  );
+}
+
+/** Loads one module's weights from `<file>.safetensors`, or its shards by their index. */
+export function loadWeights(module: Module, folder: string, file: string, dtype: DType): void {
+  const single = join(folder, `${file}.safetensors`);
+  const indexPath = `${single}.index.json`;
+  const paths =
+    existsSync(single) || !existsSync(indexPath) ? [single] : shardsOf(folder, indexPath);
+  const files = paths.map((path) => openSafetensors(path));
+  const homes = new Map(files.flatMap((open) => open.keys().map((key) => [key, open] as const)));
+  module.loadStateDict(
+    {
+      keys: () => [...homes.keys()],
+      has: (name) => homes.has(name),
+      get: (name) => homes.get(name)!.get(name),
+    },
+    { dtype, where: paths.length === 1 ? single : indexPath },
+  );
+  for (const open of files) open.close();
+}
+
+function shardsOf(folder: string, indexPath: string): string[] {
+  const { weight_map: map } = readJson(indexPath) as { weight_map?: Record<string, string> };
+  if (!map) throw new InputError(`${indexPath}: must have a "weight_map", got none`);
+  return [...new Set(Object.values(map))].map((name) => join(folder, name));
+}
+
+export interface PipelineParts {
+  transformer: Transformer3D;
+  autoencoder: Autoencoder;
+  textEncoder: T5Encoder;
+  tokenizer: TokenizerFiles;
+  scheduler: SchedulerConfig;
+  settings: PipelineSettings;
+}
+
+/**
+ * Writes a pipeline folder, atomically: what was there stays until the new one is whole.
+ * @param dtype   of the stored weights; bfloat16 halves the folder
+ */
+export function savePipeline(folder: string, parts: PipelineParts, dtype: DType): void {
+  const target = resolve(folder);
+  const temporary = `${target}.${process.pid}.tmp`;
+  rmSync(temporary, { recursive: true, force: true });
+  const json = (path: string, value: unknown) => {
+    mkdirSync(join(temporary, path, '..'), { recursive: true });
+    writeFileSync(join(temporary, path), `${JSON.stringify(value, null, 2)}\n`);
+  };
+  const weights = (path: string, module: Module) => {
+    const tensors = new Map<string, Tensor>();
+    for (const [name, tensor] of module.stateDict()) tensors.set(name, tensor.to(dtype));
+    saveSafetensors(join(temporary, path), tensors, { format: 'pt' });
+  };
+  const { transformer, autoencoder, textEncoder, tokenizer, scheduler, settings } = parts;
+  json('model_index.json', {
+    _class_name: 'MfMPipeline',
+    _diffusers_version: '0.33.1',
+    _mfm: settings,
+    depth_pipe: [null, null],
+    scheduler: ['diffusers', 'FlowMatchEulerDiscreteScheduler'],
+    text_encoder: ['transformers', 'T5EncoderModel'],
+    tokenizer: ['transformers', 'T5Tokenizer'],
+    transformer: ['mfm.modeling.transformer_3d', 'Transformer3DModel'],
+    vae: ['diffusers', 'AutoencoderKLCogVideoX'],
+  });
+  json('scheduler/scheduler_config.json', scheduler);
+  json('transformer/config.json', transformer.config);
+  weights('transformer/diffusion_pytorch_model.safetensors', transformer);
+  json('vae/config.json', autoencoder.config);
+  weights('vae/diffusion_pytorch_model.safetensors', autoencoder);
+  json('text_encoder/config.json', textEncoder.config);
+  weights('text_encoder/model.safetensors', textEncoder);
+  json('tokenizer/tokenizer.json', tokenizer.tokenizer);
+  json('tokenizer/tokenizer_config.json', tokenizer.config);
+
+  const old = `${target}.${process.pid}.old`;
+  if (existsSync(target)) renameSync(target, old);
+  renameSync(temporary, target);
+  rmSync(old, { recursive: true, force: true });
+}
+
+function readConfig(folder: string, name: string): unknown {
+  const path = join(folder, name);
+  if (!existsSync(path)) {
+    throw new InputError(
+      `${folder}: is not a pipeline folder (no ${name}); give one with ${basename(name)}, as \`mfm train\` writes it`,
+    );
+  }
+  return readJson(path);
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new InputError(`${path}: must be JSON (${(cause as Error).message})`, { cause });
+  }
+}

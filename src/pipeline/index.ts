@@ -1,0 +1,20 @@
+/** Row 6: pipeline folders, and the way from prompt and condition to frames. */
+export {
+  fastDtype,
+  loadWeights,
+  type OpenOptions,
+  openPipeline,
+  type PipelineParts,
+  savePipeline,
+} from './folder.js';
+export {
+  expectFrameCount,
+  expectSize,
+  fittingFrames,
+  fromModelLatents,
+  LATENTS_SCALE,
+  latentFrames,
+  toModelLatents,
+} from './latents.js';
+export { Pipeline, type SampleRequest } from './pipeline.js';
+export { PipelineSettings } from './settings.js';

@@ -1,0 +1,175 @@
+/**
+ * A pipeline: text encoder, transformer, autoencoder and schedule, and the way from a prompt and a
+ * condition to frames.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { eulerStep, guideBatch, type SchedulerConfig, schedule } from '../diffusion/index.js';
+import type { Autoencoder } from '../models/autoencoder/index.js';
+import type { PromptTokenizer, T5Encoder } from '../models/t5/index.js';
+import type { ForwardInputs, Transformer3D } from '../models/transformer/index.js';
+import { type Condition, type Target, type Task, taggedPrompt } from '../tasks/index.js';
+import { cat, full, Generator, noGrad, randn, type Tensor, tidy } from '../tensor/index.js';
+import { fromModelLatents, latentFrames } from './latents.js';
+import type { PipelineSettings } from './settings.js';
+
+export interface SampleRequest {
+  task: Pick<Task, 'promptTag'>;
+  /** one per sample */
+  prompts: string[];
+  /** what to stay away from; default: nothing */
+  negativePrompt?: string;
+  /** one per sample, all of the target's size */
+  conditions: Condition[];
+  target: Target;
+  numInferenceSteps: number;
+  /** 1 or less is no guidance, and half the work */
+  guidanceScale: number;
+  motionScore: number;
+  /** sample i starts from the noise of seed + i, whatever the batch */
+  seed: number;
+  onStep?: (step: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+export class Pipeline {
+  constructor(
+    readonly transformer: Transformer3D,
+    readonly autoencoder: Autoencoder,
+    readonly textEncoder: T5Encoder,
+    readonly tokenizer: PromptTokenizer,
+    readonly scheduler: SchedulerConfig,
+    readonly settings: PipelineSettings,
+  ) {}
+
+  /** Prompts → text states [B, S, width] and mask [B, S]; the encoder sees the padding, as in the reference. */
+  encodePrompts(prompts: string[]): { states: Tensor; mask: Tensor } {
+    const { inputIds, attentionMask } = this.tokenizer.encodeBatch(
+      prompts,
+      this.settings.promptLength,
+    );
+    return { states: this.textEncoder.forward(inputIds), mask: attentionMask };
+  }
+
+  /**
+   * Frames for every prompt and condition.
+   *
+   * @returns [B, 3, F, H, W] about -1..1, float32; the caller disposes it
+   * @throws the signal's reason when it aborts, within a step
+   */
+  async sample(request: SampleRequest): Promise<Tensor> {
+    const latents = await this.denoise(request);
+    try {
+      return this.decode(latents, request.target.numFrames);
+    } finally {
+      latents.dispose();
+    }
+  }
+
+  /** @returns latents [B, C, f, h, w], float32; the caller disposes them */
+  async denoise(request: SampleRequest): Promise<Tensor> {
+    const { prompts, target, numInferenceSteps, guidanceScale, seed, signal, onStep } = request;
+    const guided = guidanceScale > 1;
+    const { sigmas, timesteps } = schedule(this.scheduler, { numInferenceSteps });
+    let latents = noGrad(() => tidy(() => this.noise(target, prompts.length, seed).keep()));
+    const inputs = noGrad(() => tidy(() => this.prepare(request, latents, guided)));
+    try {
+      for (let i = 0; i < timesteps.length; i++) {
+        signal?.throwIfAborted();
+        const next = noGrad(() =>
+          tidy(() => {
+            const rows = guided ? cat([latents, latents], 0) : latents;
+            const velocity = this.transformer.forward(rows, {
+              ...inputs,
+              timesteps: full([rows.size(0)], timesteps[i]!),
+            });
+            const guidedVelocity = guided ? guideBatch(velocity, guidanceScale) : velocity;
+            return eulerStep(latents, guidedVelocity, { from: sigmas[i]!, to: sigmas[i + 1]! });
+          }),
+        ).keep();
+        latents.dispose();
+        latents = next;
+        onStep?.(i + 1, timesteps.length);
+        await setImmediate();
+      }
+      return latents;
+    } catch (error) {
+      latents.dispose();
+      throw error;
+    } finally {
+      release(inputs);
+    }
+  }
+
+  /** latents [B, C, f, h, w] → [B, 3, F, H, W], float32; the caller disposes it */
+  decode(latents: Tensor, numFrames: number): Tensor {
+    return noGrad(() =>
+      tidy(() => {
+        const video = this.autoencoder.decode(fromModelLatents(latents)).to('float32');
+        // an even number of latent frames decodes to three more; the last ones are the clip's
+        return video
+          .narrow(2, video.size(2) - numFrames, numFrames)
+          .contiguous()
+          .keep();
+      }),
+    );
+  }
+
+  /** Frees the weights. */
+  dispose(): void {
+    for (const part of [this.transformer, this.autoencoder, this.textEncoder]) part.dispose();
+  }
+
+  private noise({ width, height, numFrames }: Target, count: number, seed: number): Tensor {
+    const { latent_channels: channels } = this.autoencoder.config;
+    const factor = this.autoencoder.spatialCompression;
+    const shape = [1, channels, latentFrames(numFrames), height / factor, width / factor];
+    const parts = Array.from({ length: count }, (_, i) =>
+      randn(shape, { generator: new Generator(seed + i) }),
+    );
+    return cat(parts, 0);
+  }
+
+  /** What stays the same over the steps, kept until `release`. Rows: all negative, then all positive. */
+  private prepare(
+    request: SampleRequest,
+    latents: Tensor,
+    guided: boolean,
+  ): Omit<ForwardInputs, 'timesteps'> {
+    const { task, prompts, negativePrompt = '', conditions, motionScore } = request;
+    const tagged = prompts.map((prompt) => taggedPrompt(prompt, task));
+    const negative = guided ? prompts.map(() => negativePrompt) : [];
+    const { states, mask } = this.encodePrompts([...negative, ...tagged]);
+
+    const { transformer } = this;
+    const stack = (part: keyof Condition) => cat(conditions.map((c) => c[part]));
+    const [pixels, depth, known] = [stack('pixels'), stack('depth'), stack('mask')];
+    const channels = (d: Tensor) =>
+      transformer.config.use_depth_cond ? cat([pixels, d], 1) : pixels;
+    // the negative rows keep pixels and mask, but lose the depth
+    const condition = guided
+      ? cat([
+          transformer.prepareCondition(channels(depth.zerosLike()), known),
+          transformer.prepareCondition(channels(depth), known),
+        ])
+      : transformer.prepareCondition(channels(depth), known);
+
+    const inputs = {
+      text: transformer.prepareText(states, mask),
+      condition,
+      rope: transformer.prepareRope(latents),
+      motionScores: full([states.size(0)], motionScore),
+    };
+    eachTensor(inputs, (tensor) => tensor.keep());
+    return inputs;
+  }
+}
+
+function release(inputs: object): void {
+  eachTensor(inputs, (tensor) => tensor.dispose());
+}
+
+function eachTensor(value: unknown, visit: (tensor: Tensor) => void): void {
+  if (value === null || typeof value !== 'object') return;
+  if ('handle' in value) visit(value as Tensor);
+  else for (const item of Object.values(value)) eachTensor(item, visit);
+}

@@ -1,0 +1,54 @@
+/** How a whole clip is made less, for training: smaller pictures and holes. */
+import type { RandomStream } from '../data/miniworld/random.js';
+import { type Frames, type ResampleFilter, resizeFrames } from '../media/index.js';
+
+/** Kernels that shrink a picture in the wild. */
+const SHRINK_FILTERS: ResampleFilter[] = ['bicubic', 'bilinear', 'box', 'lanczos'];
+
+/** The clip 2 to 6 times smaller, with one of several kernels. Source: the paper, A.3 */
+export function shrink(clip: Frames, random: RandomStream): Frames {
+  const factor = random.between(2, 6);
+  const size = {
+    width: Math.max(1, Math.round(clip.width / factor)),
+    height: Math.max(1, Math.round(clip.height / factor)),
+  };
+  return resizeFrames(clip, size, random.pick(SHRINK_FILTERS));
+}
+
+/**
+ * A hole of 1/9 to 1/4 of the pixels, inside the frame: a box, an ellipse, or either drifting
+ * through the clip. Source: the paper, A.3; shapes and drift are ours
+ *
+ * @returns [F, H, W], 1 in the hole
+ */
+export function drawHole({ width, height, numFrames }: Frames, random: RandomStream): Uint8Array {
+  const area = random.between(1 / 9, 1 / 4);
+  const round = random.chance(0.5);
+  const aspect = random.between(0.7, 1.4);
+  // an ellipse fills π/4 of its box
+  const side = Math.sqrt(round ? (area * 4) / Math.PI : area);
+  const w = Math.min(0.9, side * Math.sqrt(aspect)) * width;
+  const h = Math.min(0.9, side / Math.sqrt(aspect)) * height;
+  const from = { x: random.between(0, width - w), y: random.between(0, height - h) };
+  const to = random.chance(0.5)
+    ? from
+    : { x: random.between(0, width - w), y: random.between(0, height - h) };
+
+  const hole = new Uint8Array(numFrames * height * width);
+  for (let frame = 0; frame < numFrames; frame++) {
+    const time = numFrames > 1 ? frame / (numFrames - 1) : 0;
+    const left = from.x + (to.x - from.x) * time;
+    const top = from.y + (to.y - from.y) * time;
+    for (let y = 0; y < height; y++) {
+      const v = (y + 0.5 - top) / h;
+      if (v < 0 || v > 1) continue;
+      const row = (frame * height + y) * width;
+      for (let x = 0; x < width; x++) {
+        const u = (x + 0.5 - left) / w;
+        if (u < 0 || u > 1) continue;
+        if (!round || (u - 0.5) ** 2 + (v - 0.5) ** 2 <= 0.25) hole[row + x] = 1;
+      }
+    }
+  }
+  return hole;
+}

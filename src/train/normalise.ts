@@ -1,0 +1,49 @@
+/** Gives a trained autoencoder latents of unit scale, without changing what it reconstructs. */
+import type { Autoencoder } from '../models/autoencoder/index.js';
+import { LATENTS_SCALE } from '../pipeline/index.js';
+import { noGrad, type Tensor, tidy } from '../tensor/index.js';
+
+/**
+ * Folds a factor per latent channel into the encoder's last and the decoder's first weights, so
+ * that latents times the pipelines' constant have a standard deviation of 1, as noise has. Nothing
+ * else needs to know: the folder opens wherever the released ones do.
+ *
+ * @param videos   [B, 3, F, H, W] to measure on
+ */
+export function normaliseLatents(autoencoder: Autoencoder, videos: Tensor[]): void {
+  const { latent_channels: channels } = autoencoder.config;
+  noGrad(() =>
+    tidy(() => {
+      const deviations = videos.map((video) =>
+        autoencoder.encode(video).mode().to('float32').var([0, 2, 3, 4], { correction: 0 }),
+      );
+      const variance = deviations.reduce((sum, part) => sum.add(part)).div(videos.length);
+      const factor = variance.add(1e-8).rsqrt().div(LATENTS_SCALE); // [C]
+      for (const [name, parameter] of autoencoder.namedParameters()) {
+        const scaled = (by: Tensor, shape: number[]) =>
+          parameter.copy_(parameter.to('float32').mul(by.view(shape)));
+        if (name === 'encoder.conv_out.conv.weight') {
+          scaleFirstRows(parameter, factor, channels);
+        } else if (name === 'encoder.conv_out.conv.bias') {
+          scaleFirstRows(parameter, factor, channels);
+        } else if (name === 'decoder.conv_in.conv.weight' || readsLatents(name)) {
+          scaled(factor.reciprocal(), [1, channels, 1, 1, 1]);
+        }
+      }
+    }),
+  );
+}
+
+/** The decoder's norms see the latents through two convolutions each. */
+const readsLatents = (name: string) => /^decoder\..*conv_[yb]\.conv\.weight$/.test(name);
+
+/** Means come first, then log-variances: these grow by 2 log(factor). */
+function scaleFirstRows(parameter: Tensor, factor: Tensor, channels: number): void {
+  const means = parameter.narrow(0, 0, channels);
+  const shape = [channels, ...parameter.shape.slice(1).map(() => 1)];
+  means.copy_(means.to('float32').mul(factor.view(shape)));
+  if (parameter.ndim === 1) {
+    const logvars = parameter.narrow(0, channels, channels);
+    logvars.copy_(logvars.to('float32').add(factor.log().mul(2)));
+  }
+}

@@ -1,0 +1,238 @@
+/** Trains transformer and text encoder on encoded images and clips, a task drawn for every sample. */
+import { captionOf, drawScene } from '../data/miniworld/index.js';
+import { SchedulerConfig } from '../diffusion/config.js';
+import {
+  addNoise,
+  logitNormalSigmas,
+  timestepsOf,
+  velocityLosses,
+  velocityTarget,
+} from '../diffusion/index.js';
+import type { Autoencoder } from '../models/autoencoder/index.js';
+import {
+  buildTokenizer,
+  PromptTokenizer,
+  parseT5Config,
+  T5Encoder,
+  type TokenizerFiles,
+} from '../models/t5/index.js';
+import {
+  initialiseForTraining,
+  TRANSFORMER_PRESETS,
+  Transformer3D,
+} from '../models/transformer/index.js';
+import { Pipeline, PipelineSettings } from '../pipeline/index.js';
+import {
+  type Condition,
+  conditionOf,
+  NOTHING,
+  TASKS,
+  type Task,
+  type TaskId,
+  taggedPrompt,
+} from '../tasks/index.js';
+import {
+  cat,
+  type DType,
+  Generator,
+  manualSeed,
+  randn,
+  type Tensor,
+  tensor,
+} from '../tensor/index.js';
+import type { PartContext } from './autoencoder.js';
+import { drawIndices, drawWeighted, stepRandom } from './batches.js';
+import type { Recipe } from './config.js';
+import type { EncodedSample, LatentSet } from './latents.js';
+import { mixSeed, trainLoop } from './loop.js';
+import { taskSheets } from './samples.js';
+
+export interface Trainee {
+  pipeline: Pipeline;
+  tokenizer: TokenizerFiles;
+}
+
+/** The pipeline that a recipe describes, with fresh transformer and text encoder. */
+export function buildPipeline(
+  recipe: Recipe,
+  autoencoder: Autoencoder,
+  dtype: DType,
+  motionScore: number,
+): Trainee {
+  const { numLayers, numHeads, adapterChannels, conditionScale, textWidth, textLayers } =
+    recipe.transformer;
+  const { vocabSize, ...tokenizer } = buildTokenizer(vocabulary());
+  manualSeed(recipe.seed);
+  const transformer = new Transformer3D({
+    ...TRANSFORMER_PRESETS['mfm-mini'],
+    num_layers: numLayers,
+    num_attention_heads: numHeads,
+    cross_attention_dim: textWidth,
+    cond_block_out_channels: adapterChannels,
+    sample_size: recipe.miniworld.width / autoencoder.spatialCompression,
+  });
+  initialiseForTraining(transformer, { conditionScale });
+  const textEncoder = new T5Encoder(
+    parseT5Config({
+      vocab_size: vocabSize,
+      d_model: textWidth,
+      d_kv: 32,
+      d_ff: 2 * textWidth,
+      num_layers: textLayers,
+      num_heads: textWidth / 32,
+      feed_forward_proj: 'gated-gelu',
+    }),
+  ).initialise();
+  const settings = PipelineSettings.parse({
+    width: recipe.miniworld.width,
+    height: recipe.miniworld.height,
+    numFrames: recipe.latents.numFrames,
+    motionScore,
+    promptLength: 40,
+    tasks: Object.keys(recipe.transformer.tasks),
+    ...recipe.pipeline,
+  });
+  const pipeline = new Pipeline(
+    transformer.toDtype(dtype),
+    autoencoder,
+    textEncoder.toDtype(dtype),
+    new PromptTokenizer(tokenizer),
+    SchedulerConfig.parse({ shift: recipe.scheduler.shift }),
+    settings,
+  );
+  return { pipeline, tokenizer };
+}
+
+/** Enough scenes that every word of the captions' small grammar occurs. */
+const VOCABULARY_SCENES = 4000;
+
+/** Every word that a caption or a task's tag can hold, in a fixed order. */
+function vocabulary(): string[] {
+  const words = new Set<string>();
+  const collect = (text: string) => {
+    for (const word of text.split(' ')) words.add(word);
+  };
+  for (const task of Object.values(TASKS)) collect(taggedPrompt('', task));
+  for (let seed = 0; seed < VOCABULARY_SCENES; seed++) {
+    for (const split of ['train', 'heldout'] as const)
+      collect(captionOf(drawScene(seed, { split }), 17));
+  }
+  return [...words].sort();
+}
+
+/** One batch as the networks take it. */
+interface Batch {
+  tasks: TaskId[];
+  prompts: string[];
+  /** [B, C, f, h, w] */
+  latents: Tensor;
+  /** [B, 4, F, H, W] */
+  pixels: Tensor;
+  /** [B, 1, F, H, W] */
+  mask: Tensor;
+  motionScores: number[];
+}
+
+/** @returns false if it was stopped */
+export async function trainTransformer(
+  { pipeline }: Trainee,
+  sets: { image: LatentSet; clip: LatentSet },
+  context: PartContext,
+): Promise<boolean> {
+  const { run, recipe, report, signal } = context;
+  const plan = recipe.transformer;
+  const { transformer, textEncoder } = pipeline;
+  const parameters = new Map([
+    ...[...transformer.requiresGrad_(true).namedParameters()].map(
+      ([k, v]) => [`transformer.${k}`, v] as const,
+    ),
+    ...[...textEncoder.requiresGrad_(true).namedParameters()].map(
+      ([k, v]) => [`text_encoder.${k}`, v] as const,
+    ),
+  ]);
+
+  return trainLoop<EncodedSample[]>({
+    part: 'transformer',
+    run,
+    config: plan,
+    seed: recipe.seed,
+    parameters,
+    async batch(step) {
+      const random = stepRandom(recipe.seed, step, 'kind');
+      const kind = random.chance(imageShare(step, recipe)) ? 'image' : 'clip';
+      const count = kind === 'image' ? plan.imageBatchSize : plan.clipBatchSize;
+      return drawIndices(random, count, sets[kind].size).map((index) => sets[kind].get(index));
+    },
+    train(samples, step) {
+      const batch = assemble(samples, step, recipe);
+      const generator = new Generator(mixSeed(recipe.seed, step));
+      const count = samples.length;
+      const sigmas = logitNormalSigmas(count, { shift: plan.timestepShift, generator });
+      const noise = randn(batch.latents.shape, { generator });
+      const { states, mask: textMask } = pipeline.encodePrompts(batch.prompts);
+      const velocity = transformer.predict(addNoise(batch.latents, noise, sigmas), {
+        timesteps: timestepsOf(sigmas),
+        motionScores: tensor(batch.motionScores),
+        text: states,
+        textMask,
+        pixels: batch.pixels,
+        mask: batch.mask,
+      });
+      const losses = velocityLosses(velocity, velocityTarget(batch.latents, noise)); // [B]
+      losses.mean().backward();
+      return { samples: count, losses: lossesByTask(batch.tasks, losses.toFloat32Array()) };
+    },
+    sample: (step) => taskSheets(pipeline, context, step),
+    report,
+    signal,
+  });
+}
+
+/** Images only at first, then fewer and fewer until clips are mixed in fully. */
+function imageShare(step: number, { transformer: plan }: Recipe): number {
+  const [first, last] = plan.imageShare;
+  const mixed = plan.mixAt === 0 ? 1 : Math.min(1, step / (plan.mixAt * plan.steps));
+  return first + (last - first) * mixed;
+}
+
+/** Draws a task for each sample and builds its condition and prompt. */
+function assemble(samples: EncodedSample[], step: number, recipe: Recipe): Batch {
+  const plan = recipe.transformer;
+  const random = stepRandom(recipe.seed, step, 'tasks');
+  const result = samples[0]!.frames.numFrames === 1 ? 'image' : 'video';
+  const choices = Object.entries(plan.tasks)
+    .map(([id, weight]) => ({ task: TASKS[id as TaskId] as Task, weight }))
+    .filter(({ task }) => task.result === result);
+
+  const tasks: TaskId[] = [];
+  const prompts: string[] = [];
+  const conditions: Condition[] = [];
+  for (const { frames, caption } of samples) {
+    const { task } = drawWeighted(random, choices);
+    tasks.push(task.id as TaskId);
+    // without prompt, or without condition, now and then: guidance needs both
+    const textOnly = task.input.media === null;
+    const dropped = random.chance(textOnly ? plan.textDropout[result] : plan.conditionDropout);
+    prompts.push(textOnly && dropped ? '' : taggedPrompt(caption, task));
+    const given = textOnly || dropped ? NOTHING : task.fromClip(frames, random);
+    conditions.push(conditionOf(given, frames));
+  }
+  const stack = (part: keyof Condition) => cat(conditions.map((condition) => condition[part]));
+  return {
+    tasks,
+    prompts,
+    latents: cat(samples.map(({ latents }) => latents)).to('float32'),
+    pixels: cat([stack('pixels'), stack('depth')], 1),
+    mask: stack('mask'),
+    motionScores: samples.map(({ motionScore }) => motionScore),
+  };
+}
+
+function lossesByTask(tasks: TaskId[], losses: Float32Array): Record<string, number> {
+  const sums = new Map<string, { sum: number; count: number }>();
+  tasks.forEach((task, i) => {
+    const entry = sums.get(task) ?? { sum: 0, count: 0 };
+    sums.set(task, { sum: entry.sum + losses[i]!, count: entry.count + 1 });
+  });
+  return Object.fromEntries([...sums].map(([task, { sum, count }]) => [task, sum / count]));
+}
