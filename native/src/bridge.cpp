@@ -12,8 +12,10 @@ namespace {
 
 std::thread::id jsThread;
 napi_ref errorClass = nullptr;
-std::vector<at::Tensor> table(1);  // slot 0 stays empty: handle 0 means "no tensor"
-std::vector<uint32_t> freeSlots;
+// Never destroyed: at exit the order of destruction across libraries is not ours to choose.
+// Slot 0 stays empty: handle 0 means "no tensor".
+std::vector<at::Tensor>& table = *new std::vector<at::Tensor>(1);
+std::vector<uint32_t>& freeSlots = *new std::vector<uint32_t>();
 
 napi_value callGuarded(napi_env env, napi_callback_info info) {
   void* data = nullptr;

@@ -18,8 +18,9 @@ struct Operator {
   c10::OperatorHandle handle;
   bool returnsArgument;  // in-place and out= forms: JavaScript already has the result
 };
-std::vector<Operator> operators;
-std::unordered_map<std::string, uint32_t> operatorIds;
+std::vector<Operator>& operators = *new std::vector<Operator>();
+std::unordered_map<std::string, uint32_t>& operatorIds =
+    *new std::unordered_map<std::string, uint32_t>();
 
 c10::OperatorName parseName(const std::string& name) {
   size_t colons = name.find("::");

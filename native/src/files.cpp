@@ -21,7 +21,7 @@ struct Mapping {
     if (data != nullptr) munmap(data, bytes);
   }
 };
-std::vector<std::shared_ptr<Mapping>> mappings;
+std::vector<std::shared_ptr<Mapping>>& mappings = *new std::vector<std::shared_ptr<Mapping>>();
 
 // mapFile(path): [id, bytes]. Private and writable: writes never reach the file.
 napi_value mapFile(Args& args) {

@@ -55,8 +55,9 @@ class CachingAllocator final : public c10::Allocator {
     stats.cached = 0;
   }
 
-  static std::mutex mutex;
-  static std::unordered_map<size_t, std::vector<void*>> freeLists;
+  // Never destroyed: tensors may be freed after the statics of this library are gone.
+  static std::mutex& mutex;
+  static std::unordered_map<size_t, std::vector<void*>>& freeLists;
   static Stats stats;
   static size_t limit;
 
@@ -113,12 +114,13 @@ class CachingAllocator final : public c10::Allocator {
   }
 };
 
-std::mutex CachingAllocator::mutex;
-std::unordered_map<size_t, std::vector<void*>> CachingAllocator::freeLists;
+std::mutex& CachingAllocator::mutex = *new std::mutex();
+std::unordered_map<size_t, std::vector<void*>>& CachingAllocator::freeLists =
+    *new std::unordered_map<size_t, std::vector<void*>>();
 Stats CachingAllocator::stats;
 size_t CachingAllocator::limit = size_t(4) << 30;
 
-CachingAllocator allocator;
+CachingAllocator& allocator = *new CachingAllocator();
 
 // memory(): [bytes in use, bytes cached, peak bytes in use]
 napi_value memory(Args& args) {

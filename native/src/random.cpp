@@ -9,7 +9,7 @@ namespace mfm {
 
 namespace {
 
-std::vector<at::Generator> generators;
+std::vector<at::Generator>& generators = *new std::vector<at::Generator>();
 
 // createGenerator(seed: bigint): id
 napi_value createGenerator(Args& args) {

@@ -93,6 +93,15 @@ function chooseKernels(): void {
   if (avx512) process.env.ATEN_CPU_CAPABILITY ??= 'avx512';
 }
 
+/**
+ * OpenMP's idle threads spin for milliseconds by default, which starves everything else on the
+ * machine, data workers first. This still spins longer than the gap between two operators.
+ * Read when the library loads.
+ */
+function limitSpinning(): void {
+  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '10000';
+}
+
 function load(): Native {
   const path =
     process.env.MFM_ADDON ?? fileURLToPath(new URL('../../build/mfm.node', import.meta.url));
@@ -100,6 +109,7 @@ function load(): Native {
     throw new JobError(`${path}: the native addon has not been built; run \`make setup\``);
   }
   chooseKernels();
+  limitSpinning();
   let addon: Native;
   try {
     addon = createRequire(import.meta.url)(path) as Native;
