@@ -1,6 +1,7 @@
 /** `mfm train`: trains a pipeline by a recipe. */
 import type { Reporter } from '../train/loop.js';
 import { defineArgs, type Options } from './args.js';
+import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
 
@@ -15,9 +16,9 @@ export const args = defineArgs({
   },
 });
 
-export const examples = [
-  { command: 'mfm train recipes/mfm-mini.yaml', describe: 'the small pipeline, from scratch' },
-  { command: 'mfm train recipes/mfm-mini.yaml --resume', describe: 'go on after Ctrl-C' },
+export const examples: readonly Example[] = [
+  ['the small pipeline, from scratch', 'train recipes/mfm-mini.yaml'],
+  ['go on after Ctrl-C', 'train recipes/mfm-mini.yaml --resume'],
 ];
 
 export async function details(): Promise<string> {

@@ -1,0 +1,35 @@
+/** Which pipeline is meant when none is named. */
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InputError } from '../errors.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/**
+ * The newest pipeline that this checkout trained (runs/NAME/pipeline, also of the current folder)
+ * or carries (models/NAME).
+ * @throws InputError if there is none
+ */
+export function newestPipeline(): string {
+  const places = [
+    ...subfolders('runs').map((name) => join('runs', name, 'pipeline')),
+    ...subfolders(join(root, 'runs')).map((name) => join(root, 'runs', name, 'pipeline')),
+    ...subfolders(join(root, 'models')).map((name) => join(root, 'models', name)),
+  ];
+  const found = places.flatMap((folder) => {
+    const index = statSync(join(folder, 'model_index.json'), { throwIfNoEntry: false });
+    return index ? [{ folder, ms: index.mtimeMs }] : [];
+  });
+  found.sort((a, b) => b.ms - a.ms);
+  if (!found[0]) {
+    throw new InputError(
+      'no pipeline found in runs/ or models/: train one with `mfm train recipes/mfm-mini.yaml`, or name one with --pipeline FOLDER',
+    );
+  }
+  return found[0].folder;
+}
+
+function subfolders(folder: string): string[] {
+  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder) : [];
+}

@@ -1,0 +1,175 @@
+/** From what a user gives to what is sampled: reading files, fitting sizes and lengths by stated rules. */
+import { InputError } from '../errors.js';
+import {
+  expectMaskFits,
+  type Mask,
+  type Media,
+  readImage,
+  readMask,
+  readVideo,
+} from '../media/index.js';
+import type { Given, Target, Task } from '../tasks/index.js';
+import { expectFrameCount, expectSize, fittingFrames } from './latents.js';
+import type { PipelineSettings } from './settings.js';
+
+export interface UserRequest {
+  prompt: string;
+  /** files: pictures, clips, folders of pictures */
+  inputs: string[];
+  /** file, white where something is to be made */
+  mask?: string;
+  size?: { width: number; height: number };
+  numFrames?: number;
+  signal?: AbortSignal;
+}
+
+export interface Prepared {
+  given: Given;
+  target: Target;
+  /** frames a second of the result */
+  fps: number;
+  /** what was fitted and how, a line each */
+  notes: string[];
+}
+
+/** How much larger super-resolution makes a clip, unless a size is asked for. */
+const DEFAULT_UPSCALE = 2;
+/** Beyond this many times the trained area a result is announced as doubtful. */
+const DOUBTFUL_AREA = 4;
+
+/**
+ * Reads and checks everything that a task is given.
+ * @throws InputError naming the option or the file, what is wrong with it, and the remedy
+ */
+export async function prepare(
+  task: Task,
+  request: UserRequest,
+  settings: PipelineSettings,
+): Promise<Prepared> {
+  expectParts(task, request);
+  const { signal, inputs } = request;
+  const notes: string[] = [];
+
+  let media: Media | null = null;
+  if (task.input.media === 'image') media = await readImage(inputs[0]!, { signal });
+  if (task.input.media === 'video') media = await readVideo(inputs[0]!, { signal });
+  if (media) notes.push(...media.notes);
+  if (media && task.input.media === 'video' && media.numFrames < 2) {
+    throw new InputError(`${media.path}: ${task.id} needs a clip, got one picture`);
+  }
+  const mask = request.mask === undefined ? null : await readMask(request.mask, { signal });
+  if (mask && media) expectMaskFits(mask, media);
+  if (mask) noteEmptyMask(mask, notes);
+
+  const target: Target = {
+    ...fitSize(task, request, media, settings, notes),
+    numFrames: fitFrames(task, request, media, settings, notes),
+  };
+  return {
+    given: task.fromInput({ media: media ? [media] : [], mask }, target.numFrames),
+    target,
+    fps: (task.followsInput ? media?.fps : null) ?? settings.fps,
+    notes,
+  };
+}
+
+/** Is everything there that the task needs, and nothing that it has no use for? */
+function expectParts(task: Task, { prompt, inputs, mask, numFrames }: UserRequest): void {
+  const { media, mask: needsMask } = task.input;
+  const wanted = media === null ? 0 : 1;
+  const kind = media === 'image' ? 'an image' : 'a clip';
+  if (media === null && prompt.trim() === '') {
+    throw new InputError(`${task.id}: needs a prompt; give one with -p "a red cube"`);
+  }
+  if (inputs.length < wanted) {
+    throw new InputError(`${task.id}: needs ${kind}; give one with -i FILE`);
+  }
+  if (inputs.length > wanted) {
+    const takes = wanted === 0 ? 'takes no input' : `takes one input`;
+    throw new InputError(`${task.id}: ${takes}, got ${inputs.length}; leave out ${inputs.at(-1)}`);
+  }
+  if (needsMask && mask === undefined) {
+    throw new InputError(
+      `${task.id}: needs a mask, white where something is to be made; give one with --mask FILE`,
+    );
+  }
+  if (!needsMask && mask !== undefined) {
+    throw new InputError(`${task.id}: takes no mask; leave out --mask, or use vinp`);
+  }
+  if (task.result === 'image' && numFrames !== undefined && numFrames !== 1) {
+    throw new InputError(`${task.id}: makes an image; leave out --frames`);
+  }
+}
+
+function noteEmptyMask({ path, data }: Mask, notes: string[]): void {
+  if (!data.includes(1)) {
+    throw new InputError(
+      `${path}: has no white part, so there is nothing to fill; paint the part to be made white`,
+    );
+  }
+  if (!data.includes(0)) notes.push(`${path}: is all white: everything is made anew`);
+}
+
+function fitSize(
+  task: Task,
+  { size }: UserRequest,
+  media: Media | null,
+  settings: PipelineSettings,
+  notes: string[],
+): { width: number; height: number } {
+  if (size) {
+    expectSize('--size', size.width, size.height);
+    noteDoubt(size, settings, notes);
+    return size;
+  }
+  if (!media) return { width: settings.width, height: settings.height };
+  const scale = !task.followsInput
+    ? Math.sqrt((settings.width * settings.height) / (media.width * media.height))
+    : task.input.mask
+      ? 1
+      : DEFAULT_UPSCALE;
+  const fitted = { width: to16(media.width * scale), height: to16(media.height * scale) };
+  notes.push(
+    `${media.path}: ${media.width}x${media.height} becomes ${fitted.width}x${fitted.height} (multiples of 16; --size WxH asks for another)`,
+  );
+  noteDoubt(fitted, settings, notes);
+  return fitted;
+}
+
+const to16 = (side: number) => Math.max(16, Math.round(side / 16) * 16);
+
+function noteDoubt(
+  { width, height }: { width: number; height: number },
+  settings: PipelineSettings,
+  notes: string[],
+): void {
+  if (width * height > DOUBTFUL_AREA * settings.width * settings.height) {
+    notes.push(
+      `${width}x${height} is far above the ${settings.width}x${settings.height} that this pipeline was trained on: expect less of it`,
+    );
+  }
+}
+
+function fitFrames(
+  task: Task,
+  { numFrames }: UserRequest,
+  media: Media | null,
+  settings: PipelineSettings,
+  notes: string[],
+): number {
+  if (task.result === 'image') return 1;
+  if (numFrames !== undefined) expectFrameCount('--frames', numFrames);
+  if (!task.followsInput || !media) return numFrames ?? settings.numFrames;
+  if (numFrames !== undefined && numFrames > media.numFrames) {
+    throw new InputError(
+      `--frames: ${media.path} has ${media.numFrames} frames, got ${numFrames}; ${fittingFrames(media.numFrames)} is the most`,
+    );
+  }
+  const fitted = numFrames ?? Math.min(settings.numFrames, fittingFrames(media.numFrames));
+  if (fitted !== media.numFrames) {
+    notes.push(
+      `${media.path}: the first ${fitted} of ${media.numFrames} frames are used (4k + 1; --frames N asks for another number)`,
+    );
+  }
+  return fitted;
+}
