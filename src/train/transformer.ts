@@ -126,10 +126,12 @@ interface Batch {
   prompts: string[];
   /** [B, C, f, h, w] */
   latents: Tensor;
-  /** [B, 4, F, H, W] */
+  /** [1 + K, 4, F, H, W]: first of all the condition that knows nothing, then K that differ */
   pixels: Tensor;
-  /** [B, 1, F, H, W] */
+  /** [1 + K, 1, F, H, W] */
   mask: Tensor;
+  /** [B] int64: the condition of each sample */
+  conditionRows: Tensor;
   motionScores: number[];
 }
 
@@ -170,13 +172,13 @@ export async function trainTransformer(
       const sigmas = logitNormalSigmas(count, { shift: plan.timestepShift, generator });
       const noise = randn(batch.latents.shape, { generator });
       const { states, mask: textMask } = pipeline.encodePrompts(batch.prompts);
-      const velocity = transformer.predict(addNoise(batch.latents, noise, sigmas), {
+      const condition = transformer.prepareCondition(batch.pixels, batch.mask);
+      const velocity = transformer.forward(addNoise(batch.latents, noise, sigmas), {
         timesteps: timestepsOf(sigmas),
         motionScores: tensor(batch.motionScores),
-        text: states,
-        textMask,
-        pixels: batch.pixels,
-        mask: batch.mask,
+        text: transformer.prepareText(states, textMask),
+        condition: condition.indexSelect(0, batch.conditionRows),
+        rope: transformer.prepareRope(batch.latents),
       });
       const losses = velocityLosses(velocity, velocityTarget(batch.latents, noise)); // [B]
       losses.mean().backward();
@@ -206,7 +208,9 @@ function assemble(samples: EncodedSample[], step: number, recipe: Recipe): Batch
 
   const tasks: TaskId[] = [];
   const prompts: string[] = [];
-  const conditions: Condition[] = [];
+  // samples of which nothing is known share one pass through the adapter
+  const conditions: Condition[] = [conditionOf(NOTHING, samples[0]!.frames)];
+  const rows: number[] = [];
   for (const { frames, caption } of samples) {
     const { task } = drawWeighted(random, choices);
     tasks.push(task.id as TaskId);
@@ -214,8 +218,12 @@ function assemble(samples: EncodedSample[], step: number, recipe: Recipe): Batch
     const textOnly = task.input.media === null;
     const dropped = random.chance(textOnly ? plan.textDropout[result] : plan.conditionDropout);
     prompts.push(textOnly && dropped ? '' : taggedPrompt(caption, task));
-    const given = textOnly || dropped ? NOTHING : task.fromClip(frames, random);
-    conditions.push(conditionOf(given, frames));
+    if (textOnly || dropped) {
+      rows.push(0);
+    } else {
+      rows.push(conditions.length);
+      conditions.push(conditionOf(task.fromClip(frames, random), frames));
+    }
   }
   const stack = (part: keyof Condition) => cat(conditions.map((condition) => condition[part]));
   return {
@@ -224,6 +232,7 @@ function assemble(samples: EncodedSample[], step: number, recipe: Recipe): Batch
     latents: cat(samples.map(({ latents }) => latents)).to('float32'),
     pixels: cat([stack('pixels'), stack('depth')], 1),
     mask: stack('mask'),
+    conditionRows: tensor(rows, { dtype: 'int64' }),
     motionScores: samples.map(({ motionScore }) => motionScore),
   };
 }
