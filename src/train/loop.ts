@@ -69,7 +69,9 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
     }
   };
 
-  report.start(part, config.steps, step);
+  // steps, or the share of the time limit that has passed
+  const shown = () => (config.maxSeconds ? Math.floor(done() * config.steps) : step);
+  report.start(part, config.steps, shown());
   let savedSeconds = seconds;
   while (done() < 1) {
     const startMs = performance.now();
@@ -89,7 +91,7 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
     averages.add({ ...losses, gradNorm, samples, seconds: stepSeconds, skipped: skipped ? 1 : 0 });
     const { samples: meanSamples, seconds: meanSeconds, ...means } = averages.values();
     const figures = { ...means, samplesPerSecond: meanSamples! / meanSeconds! };
-    report.update(config.maxSeconds ? Math.floor(done() * config.steps) : step, format(figures));
+    report.update(shown(), format(figures));
     if (step % LOG_STEPS === 0) run.log(part, step, { ...figures, learningRate: rate() });
     if (signal.aborted || seconds - savedSeconds > config.checkpointEverySeconds) {
       save();
