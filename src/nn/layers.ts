@@ -1,5 +1,6 @@
 /** The common layers; initial values are PyTorch's defaults. */
 import { ops, type Tensor } from '../tensor/index.js';
+import { rmsNorm } from './fused.js';
 import { constantParameter, normalParameter, uniformParameter } from './init.js';
 import { Module } from './module.js';
 
@@ -103,10 +104,9 @@ export class RMSNorm extends Module {
     if (affine) this.weight = this.param('weight', constantParameter([dim], 1));
   }
 
+  /** x [B, L, D] */
   forward(x: Tensor): Tensor {
-    const wide = x.to('float32');
-    const normed = wide.mul(wide.square().mean([-1], true).add(this.eps).rsqrt());
-    return (this.weight ? normed.mul(this.weight.to('float32')) : normed).to(x.dtype);
+    return rmsNorm(x, this.weight, this.eps);
   }
 }
 

@@ -4,6 +4,7 @@
  * Source: Raffel et al. 2020, T5, arXiv 1910.10683; transformers `T5EncoderModel`
  */
 import { ShapeError } from '../../errors.js';
+import { geluTanh } from '../../nn/fused.js';
 import { Embedding, Linear, Module, RMSNorm } from '../../nn/index.js';
 import { arange, noGrad, type Tensor, tidy } from '../../tensor/index.js';
 import { feedForward, type T5Activation, type T5Config } from './config.js';
@@ -15,7 +16,7 @@ export type T5Observer = (name: string, value: Tensor) => void;
 const ACTIVATIONS: Record<T5Activation, (x: Tensor) => Tensor> = {
   relu: (x) => x.relu(),
   gelu: (x) => x.gelu(),
-  gelu_new: (x) => x.gelu({ approximate: 'tanh' }),
+  gelu_new: geluTanh,
   silu: (x) => x.silu(),
 };
 
