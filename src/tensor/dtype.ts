@@ -51,12 +51,8 @@ export function dtypeOfCode(code: number): DType {
   return dtype;
 }
 
-export function dtypeOfSafetensors(name: string): DType {
-  const dtype = bySafetensors.get(name);
-  if (!dtype) throw new InputError(`safetensors: element type "${name}" is not supported`);
-  return dtype;
-}
-
+/** undefined for an element type that LibTorch 1.13 has not, e.g. F8_E4M3 */
+export const dtypeOfSafetensors = (name: string): DType | undefined => bySafetensors.get(name);
 export const safetensorsName = (dtype: DType): string => table[dtype].safetensors;
 export const bytesPerElement = (dtype: DType): number => table[dtype].bytes;
 

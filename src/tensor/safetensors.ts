@@ -105,33 +105,53 @@ export function openSafetensors(path: string): SafetensorsFile {
     if (headerBytes > maxHeaderBytes || headerBytes + 8 > sizeBytes) {
       throw damaged('the header reaches beyond the end');
     }
-    let header: Record<string, unknown>;
+    let header: unknown;
     try {
       header = JSON.parse(new TextDecoder().decode(native.mappedBytes(mapping, 8, headerBytes)));
     } catch (cause) {
       throw new InputError(damaged('the header is not JSON').message, { cause });
     }
+    if (!isObject(header)) throw damaged('the header is no object');
     const { __metadata__: metadata = {}, ...tensors } = header;
     const entries = new Map<string, Entry>();
     for (const [name, value] of Object.entries(tensors)) {
-      const { dtype, shape, data_offsets } = value as {
-        dtype: string;
-        shape: number[];
-        data_offsets: [number, number];
-      };
-      const type = dtypeOfSafetensors(dtype);
-      const [start, end] = data_offsets;
-      const count = shape.reduce((a, b) => a * b, 1);
+      if (!isStoredEntry(value)) throw damaged(`"${name}" has no dtype, shape and data_offsets`);
+      const type = dtypeOfSafetensors(value.dtype);
+      if (!type) {
+        const { dtype } = value;
+        throw new InputError(`${path}: "${name}" has an element type that is not read, "${dtype}"`);
+      }
+      const [start, end] = value.data_offsets;
+      const count = value.shape.reduce((a, b) => a * b, 1);
       if (end - start !== count * bytesPerElement(type))
         throw damaged(`"${name}" has a wrong size`);
       if (8 + headerBytes + end > sizeBytes) throw damaged(`"${name}" reaches beyond the end`);
-      entries.set(name, { dtype: type, shape, offset: 8 + headerBytes + start });
+      entries.set(name, { dtype: type, shape: value.shape, offset: 8 + headerBytes + start });
     }
     return new SafetensorsFile(path, mapping, entries, metadata as Record<string, string>);
   } catch (error) {
     native.unmapFile(mapping);
     throw error;
   }
+}
+
+/** What a header says of a tensor. */
+interface StoredEntry {
+  dtype: string;
+  shape: number[];
+  data_offsets: [start: number, end: number];
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const areSizes = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+
+function isStoredEntry(value: unknown): value is StoredEntry {
+  if (!isObject(value)) return false;
+  const { dtype, shape, data_offsets: offsets } = value;
+  return typeof dtype === 'string' && areSizes(shape) && areSizes(offsets) && offsets.length === 2;
 }
 
 /**
@@ -183,10 +203,19 @@ export function saveSafetensors(
     }
     renameSync(temporary, path);
   } catch (cause) {
-    rmSync(temporary, { force: true });
+    removeQuietly(temporary);
     const code = (cause as NodeJS.ErrnoException).code;
     const reason = code === 'ENOSPC' ? 'the disk is full' : (cause as Error).message;
     throw new JobError(`${path}: could not be written (${reason})`, { cause });
+  }
+}
+
+/** The first error is the one to tell. */
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // part of the path is no folder, so there is nothing to remove
   }
 }
 

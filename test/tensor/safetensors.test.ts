@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict';
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { InputError, JobError } from '../../src/errors.js';
+import {
+  type DType,
+  noGrad,
+  ones,
+  openSafetensors,
+  randn,
+  saveSafetensors,
+  tensor,
+  zeros,
+} from '../../src/tensor/index.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'mfm-safetensors-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+const at = (name: string) => join(folder, name);
+
+/** A file from a header and a number of data bytes that are holes. */
+function write(name: string, header: unknown, dataBytes: number): string {
+  const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const start = Buffer.alloc(8);
+  start.writeBigUInt64LE(BigInt(text.length));
+  const path = at(name);
+  const file = openSync(path, 'w');
+  writeSync(file, Buffer.concat([start, text]));
+  ftruncateSync(file, 8 + text.length + dataBytes);
+  closeSync(file);
+  return path;
+}
+
+describe('saveSafetensors and openSafetensors', () => {
+  test('bring back every dtype, shape and value, and the metadata', () => {
+    const kinds: DType[] = [
+      ...(['float32', 'float64', 'float16', 'bfloat16', 'int64'] as const),
+      ...(['int32', 'int16', 'int8', 'uint8', 'bool'] as const),
+    ];
+    const tensors = new Map(
+      kinds.map((dtype, i) => [
+        `a.${dtype}`,
+        tensor([[0, 1, 1]].slice(0, 1))
+          .add(0)
+          .mul(i % 2 ? 1 : 2)
+          .to(dtype),
+      ]),
+    );
+    tensors.set('scalar', tensor(2.5));
+    tensors.set('empty', zeros([0, 3]));
+    tensors.set(
+      'turned',
+      tensor([
+        [1, 2],
+        [3, 4],
+      ]).transpose(0, 1),
+    );
+    saveSafetensors(at('all.safetensors'), tensors, { format: 'pt', note: 'ü' });
+
+    const file = openSafetensors(at('all.safetensors'));
+    assert.deepEqual(file.metadata, { format: 'pt', note: 'ü' });
+    assert.deepEqual(new Set(file.keys()), new Set(tensors.keys()));
+    for (const [name, want] of tensors) {
+      const got = file.get(name);
+      assert.deepEqual([got.dtype, got.shape], [want.dtype, want.shape], name);
+      assert.deepEqual(got.toArray(), want.toArray(), name);
+      assert.deepEqual(file.info(name), { dtype: want.dtype, shape: want.shape });
+    }
+    assert.ok(file.has('scalar') && !file.has('other'));
+    assert.throws(() => file.get('other'), {
+      name: 'InputError',
+      message: /all\.safetensors: has no tensor "other"/,
+    });
+    file.close();
+  });
+
+  test('writes the layout that other readers expect', () => {
+    const path = at('layout.safetensors');
+    saveSafetensors(path, { w: tensor([1, -2]), b: tensor([3], { dtype: 'uint8' }) });
+    const bytes = readFileSync(path);
+    const headerBytes = Number(bytes.readBigUInt64LE(0));
+    const header = JSON.parse(bytes.subarray(8, 8 + headerBytes).toString());
+    assert.deepEqual(header.w, { dtype: 'F32', shape: [2], data_offsets: [0, 8] });
+    assert.deepEqual(header.b, { dtype: 'U8', shape: [1], data_offsets: [8, 9] });
+    assert.equal((8 + headerBytes) % 8, 0);
+    assert.equal(bytes.length, 8 + headerBytes + 9);
+    assert.equal(bytes.readFloatLE(8 + headerBytes + 4), -2);
+  });
+
+  test('tensors stay valid after close, and writing to them leaves the file alone', () => {
+    const path = at('kept.safetensors');
+    saveSafetensors(path, { w: tensor([1, 2]) });
+    const before = readFileSync(path);
+    const file = openSafetensors(path);
+    const w = file.get('w');
+    file.close();
+    noGrad(() => w.add_(1));
+    assert.deepEqual([...w.toFloat32Array()], [2, 3]);
+    assert.deepEqual(readFileSync(path), before);
+  });
+
+  test('maps: 4 GB open in milliseconds and use no memory', {
+    skip: process.platform === 'win32',
+  }, () => {
+    const elements = 2 ** 29;
+    const entry = (i: number) => ({
+      dtype: 'BF16',
+      shape: [elements],
+      data_offsets: [i * elements * 2, (i + 1) * elements * 2],
+    });
+    const names = [0, 1, 2, 3];
+    const header = Object.fromEntries(names.map((i) => [`w${i}`, entry(i)]));
+    const path = write('big.safetensors', header, 4 * elements * 2);
+    openSafetensors(path).close(); // code is warm
+    const rssBefore = process.memoryUsage.rss();
+    const startMs = performance.now();
+    const file = openSafetensors(path);
+    const tensors = names.map((i) => file.get(`w${i}`));
+    const ms = performance.now() - startMs;
+    assert.equal(
+      tensors[3]!
+        .narrow(0, elements - 1, 1)
+        .to('float32')
+        .item(),
+      0,
+    );
+    const grown = process.memoryUsage.rss() - rssBefore;
+    assert.ok(ms < 500, `${ms} ms`); // a few; the bound allows for a busy machine
+    assert.ok(grown < 64 * 2 ** 20, `${grown} bytes`);
+    for (const w of tensors) w.dispose();
+    file.close();
+  });
+});
+
+describe('openSafetensors refuses with one sentence', () => {
+  const entry = (change: object) => ({
+    w: { dtype: 'F32', shape: [2, 3], data_offsets: [0, 24], ...change },
+  });
+  const files: [string, () => string, RegExp][] = [
+    ['a missing file', () => at('none.safetensors'), /no such file/],
+    ['a folder', () => folder, /not a file/],
+    [
+      'an empty file',
+      () => {
+        writeFileSync(at('empty.st'), '');
+        return at('empty.st');
+      },
+      /not a whole .*0 bytes/,
+    ],
+    [
+      'text',
+      () => {
+        writeFileSync(at('text.st'), 'hello, this is no weights file');
+        return at('text.st');
+      },
+      /not a whole/,
+    ],
+    [
+      'a header that is cut',
+      () => {
+        writeFileSync(at('cut.st'), Buffer.from([200, 0, 0, 0, 0, 0, 0, 0, 123]));
+        return at('cut.st');
+      },
+      /beyond the end/,
+    ],
+    ['a header that is no JSON', () => write('json.st', '{"w": ', 24), /not JSON/],
+    ['a header that is a list', () => write('list.st', [1, 2], 24), /not a whole/],
+    ['a header that is null', () => write('null.st', 'null', 24), /not a whole/],
+    ['an entry that is no object', () => write('entry.st', { w: 3 }, 24), /not a whole.*"w"/],
+    [
+      'an entry without offsets',
+      () => write('offsets.st', entry({ data_offsets: undefined }), 24),
+      /not a whole.*"w"/,
+    ],
+    [
+      'a shape that is no list',
+      () => write('shape.st', entry({ shape: 'x' }), 24),
+      /not a whole.*"w"/,
+    ],
+    [
+      'a negative shape',
+      () => write('negative.st', entry({ shape: [-2, -3] }), 24),
+      /not a whole.*"w"/,
+    ],
+    [
+      'negative offsets',
+      () => write('before.st', entry({ data_offsets: [-24, 0] }), 24),
+      /not a whole.*"w"/,
+    ],
+    ['data that are cut', () => write('data.st', entry({}), 23), /"w" reaches beyond the end/],
+    [
+      'a size that does not fit the shape',
+      () => write('size.st', entry({ shape: [2, 2] }), 24),
+      /"w" has a wrong size/,
+    ],
+    [
+      'an element type that it has not',
+      () => write('type.st', entry({ dtype: 'F8_E4M3' }), 24),
+      /type\.st: .*"F8_E4M3"/,
+    ],
+  ];
+  for (const [what, make, message] of files) {
+    test(what, () => {
+      const path = make();
+      assert.throws(
+        () => openSafetensors(path),
+        (error: Error) => {
+          assert.ok(error instanceof InputError, `${error.stack}`);
+          assert.ok(error.message.startsWith(`${path}: `), error.message);
+          assert.match(error.message, message);
+          assert.doesNotMatch(error.message, /\n/);
+          return true;
+        },
+      );
+    });
+  }
+});
+
+describe('saveSafetensors', () => {
+  test('is atomic: a failure leaves the old file and no other', () => {
+    const inside = at('atomic');
+    mkdirSync(inside);
+    const path = join(inside, 'w.safetensors');
+    saveSafetensors(path, { w: ones([2]) });
+    const before = readFileSync(path);
+    const gone = randn([2]);
+    const broken = {
+      a: ones([3]),
+      get b() {
+        return gone;
+      },
+    };
+    const meta = zeros([4], { device: 'meta' }); // has no data to write
+    assert.throws(() => saveSafetensors(path, { ...broken, meta }), JobError);
+    assert.deepEqual(readFileSync(path), before);
+    assert.deepEqual(readdirSync(inside), ['w.safetensors']);
+  });
+
+  test('makes the folder; a place that cannot be written is one sentence', () => {
+    const path = at('new/deep/w.safetensors');
+    saveSafetensors(path, { w: ones([1]) });
+    assert.ok(existsSync(path));
+    const below = join(path, 'below.safetensors');
+    assert.throws(() => saveSafetensors(below, { w: ones([1]) }), {
+      name: 'JobError',
+      message: /below\.safetensors: could not be written \(.*\)$/,
+    });
+  });
+});
