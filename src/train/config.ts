@@ -1,6 +1,6 @@
 /** Recipes: what a training run is, as YAML, with every default in one place. */
 import { z } from 'zod';
-import { PipelineSettings } from '../pipeline/settings.js';
+import { PipelineChanges } from '../pipeline/settings.js';
 
 const probability = z.number().min(0).max(1);
 
@@ -101,9 +101,7 @@ export const Recipe = z.strictObject({
     })
     .describe('second part: the data set as latents'),
   transformer: TransformerPlan.describe('third part: latents from noise, by task'),
-  pipeline: PipelineSettings.partial()
-    .prefault({})
-    .describe('what the finished pipeline says about its use'),
+  pipeline: PipelineChanges.prefault({}).describe('what the finished pipeline says about its use'),
   scheduler: z
     .strictObject({ shift: z.number().positive().default(1).describe('of the sampling sigmas') })
     .prefault({}),

@@ -88,7 +88,6 @@ export function buildPipeline(
     height: recipe.miniworld.height,
     numFrames: recipe.latents.numFrames,
     motionScore,
-    promptLength: 40,
     tasks: Object.keys(recipe.transformer.tasks),
     ...recipe.pipeline,
   });
