@@ -19,8 +19,8 @@ export interface LoopOptions<Batch> {
   config: Optimisation;
   seed: number;
   parameters: ReadonlyMap<string, Tensor>;
-  /** the batch of a step; the same step gives the same batch */
-  batch(step: number): Promise<Batch>;
+  /** the batch of a step, at a share `done` of the run; the same arguments give the same batch */
+  batch(step: number, done: number): Promise<Batch>;
   /** forward and backward; returns the number of samples and the losses to be shown */
   train(batch: Batch, step: number): { samples: number; losses: Record<string, number> };
   /** writes samples and returns figures; runs with the averaged weights */
@@ -75,7 +75,7 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
   let savedSeconds = seconds;
   while (done() < 1) {
     const startMs = performance.now();
-    const batch = await options.batch(step);
+    const batch = await options.batch(step, done());
     manualSeed(mixSeed(seed, step));
     const { samples, losses } = tidy(() => options.train(batch, step));
     const { gradNorm, skipped } = optimizer.step({ learningRate: rate(), clipGradNorm });

@@ -158,9 +158,9 @@ export async function trainTransformer(
     config: plan,
     seed: recipe.seed,
     parameters,
-    async batch(step) {
+    async batch(step, done) {
       const random = stepRandom(recipe.seed, step, 'kind');
-      const kind = random.chance(imageShare(step, recipe)) ? 'image' : 'clip';
+      const kind = random.chance(imageShare(done, recipe)) ? 'image' : 'clip';
       const count = kind === 'image' ? plan.imageBatchSize : plan.clipBatchSize;
       return drawIndices(random, count, sets[kind].size).map((index) => sets[kind].get(index));
     },
@@ -190,9 +190,9 @@ export async function trainTransformer(
 }
 
 /** Images only at first, then fewer and fewer until clips are mixed in fully. */
-function imageShare(step: number, { transformer: plan }: Recipe): number {
+function imageShare(done: number, { transformer: plan }: Recipe): number {
   const [first, last] = plan.imageShare;
-  const mixed = plan.mixAt === 0 ? 1 : Math.min(1, step / (plan.mixAt * plan.steps));
+  const mixed = plan.mixAt === 0 ? 1 : Math.min(1, done / plan.mixAt);
   return first + (last - first) * mixed;
 }
 
