@@ -84,7 +84,7 @@ export abstract class Module {
     );
     const missing: string[] = [];
     const misshapen: string[] = [];
-    const load: (() => void)[] = [];
+    const found: { module: Module; property: string; stored: Tensor }[] = [];
     this.visit('', (name, module, property) => {
       if (!given.delete(name)) {
         missing.push(name);
@@ -99,11 +99,7 @@ export abstract class Module {
           );
           return;
         }
-        load.push(() => {
-          module.replace(property, () => stored.to(dtype ?? stored.dtype));
-          if (module.read(property) !== stored) stored.dispose();
-        });
-        stored.keep();
+        found.push({ module, property, stored: stored.keep() });
       });
     });
     const problems = [
@@ -111,8 +107,14 @@ export abstract class Module {
       strict ? list('unexpected', [...given]) : '',
       list('misshapen', misshapen),
     ].filter((problem, i) => problem !== '' && (strict || i === 2));
-    if (problems.length > 0) throw new InputError(`${where}: ${problems.join('; ')}`);
-    for (const run of load) run();
+    if (problems.length > 0) {
+      for (const { stored } of found) stored.dispose();
+      throw new InputError(`${where}: ${problems.join('; ')}`);
+    }
+    for (const { module, property, stored } of found) {
+      module.replace(property, () => stored.to(dtype ?? stored.dtype));
+      if (module.read(property) !== stored) stored.dispose();
+    }
   }
 
   train(on = true): this {
