@@ -1,8 +1,8 @@
 /** Residual blocks and the levels made of them, the same for encoder and decoder. */
 import { Conv3d, Module } from '../../nn/index.js';
-import { ops, type Tensor } from '../../tensor/index.js';
+import type { Tensor } from '../../tensor/index.js';
 import { CausalConv3d, type ConvCache } from './causal-conv.js';
-import { perFrame } from './clip.js';
+import { clipConv } from './clip.js';
 import type { ClipNorm } from './norm.js';
 import { Downsample, Upsample } from './resample.js';
 
@@ -40,7 +40,11 @@ export class ResnetBlock extends Module {
   forward(clip: Tensor, { cache, latents }: ChunkState): Tensor {
     let x = this.conv1.forward(this.norm1.forward(clip, latents), cache);
     x = this.conv2.forward(this.norm2.forward(x, latents), cache);
-    return x.add(this.shortcut ? pointwise(clip, this.shortcut) : clip);
+    return x.add(
+      this.shortcut
+        ? clipConv(clip, { weight: this.shortcut.weight, bias: this.shortcut.bias })
+        : clip,
+    );
   }
 }
 
@@ -115,9 +119,4 @@ export class UpBlock extends Level {
     const samplers = resample ? [new Upsample(outChannels, compressTime)] : [];
     this.resamplers = this.childList('upsamplers', samplers);
   }
-}
-
-/** A 1×1×1 convolution: every frame alone. */
-function pointwise(clip: Tensor, { weight, bias }: Conv3d): Tensor {
-  return perFrame(clip, (x) => ops.conv2d(x, weight.select(2, 0), bias));
 }

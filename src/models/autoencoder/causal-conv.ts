@@ -1,7 +1,7 @@
 /** The convolution that looks back in time only, and what it remembers between chunks. */
 import { Conv3d, Module } from '../../nn/index.js';
-import { call, cat, ops, type Tensor } from '../../tensor/index.js';
-import { frames, perFrame } from './clip.js';
+import { cat, type Tensor } from '../../tensor/index.js';
+import { clipConv, frames } from './clip.js';
 
 /**
  * The last input frames of every causal convolution, [K − 1, B, C, H, W], carried from one chunk of
@@ -26,11 +26,11 @@ export class CausalConv3d extends Module {
   /** clip [T, B, C, H, W] → [T, B, C', H, W] */
   forward(clip: Tensor, cache: ConvCache): Tensor {
     const { weight, bias } = this.conv;
-    if (this.reach === 0) return perFrame(clip, (x) => ops.conv2d(x, weight.select(2, 0), bias));
+    if (this.reach === 0) return clipConv(clip, { weight, bias });
 
     const past = cache.get(this) ?? null;
     cache.set(this, lastFrames(clip, past));
-    return call('mfm::causal_conv', clip, past, weight, bias) as Tensor;
+    return clipConv(clip, { weight, bias, past, padding: 1 });
   }
 }
 

@@ -3,7 +3,7 @@
  * A range of frames is then one piece of memory, all frames together are a batch of pictures for
  * the 2D operators, and nothing is copied to go from one to the other.
  */
-import type { Tensor } from '../../tensor/index.js';
+import { call, type Tensor } from '../../tensor/index.js';
 
 /** [B, C, T, H, W], as users hold clips → [T, B, C, H, W], frames channels-last */
 export function clipFromVideo(video: Tensor): Tensor {
@@ -26,4 +26,21 @@ export function perFrame(clip: Tensor, fn: (pictures: Tensor) => Tensor): Tensor
 /** Frames [start, end) of a clip. */
 export function frames(clip: Tensor, start: number, end: number): Tensor {
   return clip.narrow(0, start, end - start);
+}
+
+export interface ClipConvOptions {
+  /** [C', C, k, k] or [C', C, 1, k, k]: every frame alone; [C', C, 3, k, k]: with the two before it */
+  weight: Tensor;
+  bias: Tensor | null;
+  /** [2, B, C, H, W], the frames before the clip; null repeats its first one */
+  past?: Tensor | null;
+  stride?: number;
+  padding?: number;
+}
+
+/** clip [T, B, C, H, W] → [T, B, C', H', W'] */
+export function clipConv(clip: Tensor, options: ClipConvOptions): Tensor {
+  const { weight, bias, past = null, stride = 1, padding = 0 } = options;
+  const taps = weight.ndim === 4 ? weight.unsqueeze(2) : weight;
+  return call('mfm::clip_conv', clip, past, taps, bias, stride, padding);
 }
