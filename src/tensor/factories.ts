@@ -1,23 +1,8 @@
-/** Tensors made from nothing. The operators' own factories, with float32 where LibTorch would infer int64. */
+/** The two factories that differ from the operators of their name. */
 import type { Scalar } from './dispatch.js';
 import type { DType } from './dtype.js';
 import * as ops from './ops.js';
 import type { Tensor } from './tensor.js';
-
-export {
-  cat,
-  empty,
-  eye,
-  linspace,
-  ones,
-  rand,
-  randint,
-  randn,
-  randperm,
-  stack,
-  where,
-  zeros,
-} from './ops.js';
 
 type Options = { dtype?: DType | null; device?: string | null };
 

@@ -3,12 +3,14 @@ export { checkpoint, enableGrad, grad, noGrad } from './autograd.js';
 export { fromArray, tensor } from './create.js';
 export { call, hasOperator, type MemoryFormat, type Scalar } from './dispatch.js';
 export { bytesPerElement, type DType, isDType, type TypedArray } from './dtype.js';
+export { arange, full } from './factories.js';
+export { defaultGenerator, Generator, manualSeed } from './generator.js';
+export { engineInfo, setThreads } from './native.js';
+export * as ops from './ops.js';
 export {
-  arange,
   cat,
   empty,
   eye,
-  full,
   linspace,
   ones,
   rand,
@@ -18,10 +20,7 @@ export {
   stack,
   where,
   zeros,
-} from './factories.js';
-export { defaultGenerator, Generator, manualSeed } from './generator.js';
-export { engineInfo, setThreads } from './native.js';
-export * as ops from './ops.js';
+} from './ops.js';
 export { openSafetensors, SafetensorsFile, saveSafetensors } from './safetensors.js';
 export { emptyCache, leakReport, memoryInfo, resetPeakMemory, tidy } from './scope.js';
 export { Tensor } from './tensor.js';
