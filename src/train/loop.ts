@@ -62,6 +62,8 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
       const figures = await options.sample(step);
       run.log(part, step, figures);
       report.log(`${part} ${step}: ${format(figures)}`);
+    } catch (error) {
+      if (!signal.aborted) throw error; // stopped amid the samples: they alone are lost
     } finally {
       noGrad(() => {
         for (const [name, master] of optimizer.masterWeights()) parameters.get(name)!.copy_(master);
@@ -92,7 +94,8 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
     const { samples: meanSamples, seconds: meanSeconds, ...means } = averages.values();
     const figures = { ...means, samplesPerSecond: meanSamples! / meanSeconds! };
     report.update(shown(), format(figures));
-    if (step % LOG_STEPS === 0) run.log(part, step, { ...figures, learningRate: rate() });
+    if (step % LOG_STEPS === 0 || done() >= 1)
+      run.log(part, step, { ...figures, learningRate: rate() });
     if (signal.aborted || seconds - savedSeconds > config.checkpointEverySeconds) {
       save();
       savedSeconds = seconds;
@@ -104,8 +107,8 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
     if (step % config.sampleEverySteps === 0 && done() < 1) await sample();
   }
   if (savedSeconds !== seconds) {
-    await sample();
     save();
+    await sample();
   }
   ema.copyTo(parameters);
   optimizer.dispose();
