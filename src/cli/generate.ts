@@ -5,7 +5,7 @@ import { InputError } from '../errors.js';
 import { didYouMean } from '../suggest.js';
 import { defineArgs, type Options } from './args.js';
 import type { Example } from './help.js';
-import { withInterrupt } from './interrupt.js';
+import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
 
 export const summary = 'make an image or a clip: from a prompt, an image, a clip, a mask';
@@ -83,7 +83,7 @@ export async function details(): Promise<string> {
   }
 }
 
-export async function run(options: Options<typeof args>): Promise<void> {
+export async function run(options: Options<typeof args>): Promise<number | undefined> {
   const { TASKS, TASK_IDS } = await import('../tasks/index.js');
   const { outputKind, writeMedia } = await import('../media/index.js');
   const { newestPipeline } = await import('../pipeline/find.js');
@@ -111,7 +111,7 @@ export async function run(options: Options<typeof args>): Promise<void> {
     process.stderr.write(`${folder}: was not trained on ${task.id} (only ${trained.join(', ')})\n`);
   }
 
-  await withInterrupt('stopping after this step', async (signal) => {
+  return withInterrupt('stopping after this step', async (signal) => {
     let progress: Progress | null = null;
     try {
       const { frames, fps } = await generate(pipeline, {
@@ -141,6 +141,10 @@ export async function run(options: Options<typeof args>): Promise<void> {
       const size = `${width}x${height}${numFrames > 1 ? `, ${numFrames} frames` : ''}`;
       process.stderr.write(`${task.id} ${size}, seed ${seed}, ${folder}\n`);
       process.stdout.write(`${resolve(output)}\n`);
+      return undefined;
+    } catch (error) {
+      if (signal.aborted) return INTERRUPTED;
+      throw error;
     } finally {
       (progress as Progress | null)?.end();
       pipeline.dispose();
