@@ -1,6 +1,7 @@
 /** Pipeline folders in diffusers layout: open and save. */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import type { z } from 'zod';
 import { SchedulerConfig } from '../diffusion/index.js';
 import { InputError } from '../errors.js';
 import { Autoencoder, parseAutoencoderConfig } from '../models/autoencoder/index.js';
@@ -39,12 +40,7 @@ export function fastDtype(): DType {
  * @throws InputError naming the part and what is wrong with it
  */
 export function openPipeline(folder: string, { dtype = 'auto' }: OpenOptions = {}): Pipeline {
-  const index = readConfig(folder, 'model_index.json');
-  const parsed = ModelIndex.safeParse(index);
-  if (!parsed.success) {
-    const { path, message } = parsed.error.issues[0]!;
-    throw new InputError(`${join(folder, 'model_index.json')}: ${path.join('.')}: ${message}`);
-  }
+  const index = readChecked(folder, 'model_index.json', ModelIndex);
   const type = dtype === 'auto' ? fastDtype() : dtype;
   const part = <M extends Module>(
     name: string,
@@ -70,8 +66,8 @@ export function openPipeline(folder: string, { dtype = 'auto' }: OpenOptions = {
     ),
     part('text_encoder', 'model', (config, where) => new T5Encoder(parseT5Config(config, where))),
     PromptTokenizer.open(join(folder, 'tokenizer')),
-    SchedulerConfig.parse(readConfig(folder, join('scheduler', 'scheduler_config.json'))),
-    parsed.data._mfm ?? PipelineSettings.parse({}),
+    readChecked(folder, join('scheduler', 'scheduler_config.json'), SchedulerConfig),
+    index._mfm ?? PipelineSettings.parse({}),
   );
 }
 
@@ -152,6 +148,16 @@ export function savePipeline(folder: string, parts: PipelineParts, dtype: DType)
   if (existsSync(target)) renameSync(target, old);
   renameSync(temporary, target);
   rmSync(old, { recursive: true, force: true });
+}
+
+/** @throws InputError naming every key that is wrong */
+function readChecked<T>(folder: string, name: string, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(readConfig(folder, name));
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) =>
+    path.length > 0 ? `${path.join('.')}: ${message}` : message,
+  );
+  throw new InputError(`${join(folder, name)}: ${problems.join('; ')}`, { cause: parsed.error });
 }
 
 function readConfig(folder: string, name: string): unknown {
