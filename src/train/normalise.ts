@@ -14,10 +14,12 @@ export function normaliseLatents(autoencoder: Autoencoder, videos: Tensor[]): vo
   const { latent_channels: channels } = autoencoder.config;
   noGrad(() =>
     tidy(() => {
-      const deviations = videos.map((video) =>
-        autoencoder.encode(video).mode().to('float32').var([0, 2, 3, 4], { correction: 0 }),
-      );
-      const variance = deviations.reduce((sum, part) => sum.add(part)).div(videos.length);
+      const moments = videos.map((video) => {
+        const latents = autoencoder.encode(video).mode().to('float32'); // [1, C, f, h, w]
+        return { mean: latents.mean(OVER), square: latents.square().mean(OVER) };
+      });
+      const mean = average(moments.map((moment) => moment.mean)); // [C]
+      const variance = average(moments.map((moment) => moment.square)).sub(mean.square());
       const factor = variance.add(1e-8).rsqrt().div(LATENTS_SCALE); // [C]
       for (const [name, parameter] of autoencoder.namedParameters()) {
         const scaled = (by: Tensor, shape: number[]) =>
@@ -33,6 +35,12 @@ export function normaliseLatents(autoencoder: Autoencoder, videos: Tensor[]): vo
     }),
   );
 }
+
+/** Everything but the channel. */
+const OVER = [0, 2, 3, 4];
+
+const average = (parts: Tensor[]): Tensor =>
+  parts.reduce((sum, part) => sum.add(part)).div(parts.length);
 
 /** The decoder's norms see the latents through two convolutions each. */
 const readsLatents = (name: string) => /^decoder\..*conv_[yb]\.conv\.weight$/.test(name);
