@@ -22,14 +22,11 @@ export function normaliseLatents(autoencoder: Autoencoder, videos: Tensor[]): vo
       const variance = average(moments.map((moment) => moment.square)).sub(mean.square());
       const factor = variance.add(1e-8).rsqrt().div(LATENTS_SCALE); // [C]
       for (const [name, parameter] of autoencoder.namedParameters()) {
-        const scaled = (by: Tensor, shape: number[]) =>
-          parameter.copy_(parameter.to('float32').mul(by.view(shape)));
-        if (name === 'encoder.conv_out.conv.weight') {
-          scaleFirstRows(parameter, factor, channels);
-        } else if (name === 'encoder.conv_out.conv.bias') {
+        if (name.startsWith('encoder.conv_out.')) {
           scaleFirstRows(parameter, factor, channels);
         } else if (name === 'decoder.conv_in.conv.weight' || readsLatents(name)) {
-          scaled(factor.reciprocal(), [1, channels, 1, 1, 1]);
+          const inverse = factor.reciprocal().view([1, channels, 1, 1, 1]);
+          parameter.copy_(parameter.to('float32').mul(inverse));
         }
       }
     }),
