@@ -1,4 +1,4 @@
-// mfm::gelu_tanh and mfm::gated_add, each one pass, with their gradients.
+// mfm::gelu_tanh, mfm::silu and mfm::gated_add, each one pass, with their gradients.
 #include "operators.h"
 
 namespace mfm::kernels {
@@ -12,45 +12,62 @@ template <class Body> void parallelRuns(int64_t count, const Body& body) {
   });
 }
 
-Tensor geluForward(const Tensor& input) {
-  if (!fits(input)) return at::gelu(input, "tanh");
-  const Tensor x = input.contiguous();
+// Memory in any order will do, as long as there are no gaps: channels-last stays so.
+Tensor dense(const Tensor& x) { return x.is_non_overlapping_and_dense() ? x : x.contiguous(); }
+Tensor denseLike(const Tensor& dy, const Tensor& x) {
+  return dy.strides() == x.strides() ? dy : at::empty_like(x).copy_(dy);
+}
+
+struct Gelu {
+  static Tensor plain(const Tensor& x) { return at::gelu(x, "tanh"); }
+  template <class T> static auto forward() { return rows<T>().geluForward; }
+  template <class T> static auto backward() { return rows<T>().geluBackward; }
+};
+struct Silu {
+  static Tensor plain(const Tensor& x) { return at::silu(x); }
+  template <class T> static auto forward() { return rows<T>().siluForward; }
+  template <class T> static auto backward() { return rows<T>().siluBackward; }
+};
+
+template <class Kind> Tensor activate(const Tensor& input) {
+  if (!fits(input)) return Kind::plain(input);
+  const Tensor x = dense(input);
   Tensor y = at::empty_like(x);
   withType(x, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
     parallelRuns(x.numel(), [&](int64_t from, int64_t to) {
-      rows<T>().geluForward(data<T>(x) + from, data<T>(y) + from, to - from);
+      Kind::template forward<T>()(data<T>(x) + from, data<T>(y) + from, to - from);
     });
   });
   return y;
 }
 
-struct Gelu : torch::autograd::Function<Gelu> {
+template <class Kind> struct Activation : torch::autograd::Function<Activation<Kind>> {
   static Tensor forward(AutogradContext* context, const Tensor& input) {
     at::AutoDispatchBelowADInplaceOrView below;
-    const Tensor x = input.contiguous();
+    const Tensor x = dense(input);
     context->save_for_backward({x});
-    return geluForward(x);
+    return activate<Kind>(x);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const Tensor x = context->get_saved_variables()[0], dy = gradients[0].contiguous();
+    const Tensor x = context->get_saved_variables()[0], dy = denseLike(gradients[0], x);
     Tensor dx = at::empty_like(x);
     withType(x, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
       parallelRuns(x.numel(), [&](int64_t from, int64_t to) {
-        rows<T>().geluBackward(data<T>(x) + from, data<T>(dy) + from, data<T>(dx) + from,
-                               to - from);
+        Kind::template backward<T>()(data<T>(x) + from, data<T>(dy) + from, data<T>(dx) + from,
+                                     to - from);
       });
     });
     return {dx};
   }
 };
 
-Tensor geluAutograd(const Tensor& x) {
-  if (needsGrad({x})) return fits(x) ? Gelu::apply(x) : at::gelu(x, "tanh");
+template <class Kind> Tensor activateAutograd(const Tensor& x) {
+  if (needsGrad({x})) return fits(x) ? Activation<Kind>::apply(x) : Kind::plain(x);
   at::AutoDispatchBelowADInplaceOrView below;
-  return geluForward(x);
+  return activate<Kind>(x);
 }
 
 Tensor gatePerItem(const Tensor& x, const Tensor& gate) {
@@ -141,14 +158,17 @@ Tensor gatedAutograd(const Tensor& residual, const Tensor& x, const Tensor& gate
 
 TORCH_LIBRARY_FRAGMENT(mfm, library) {
   library.def("gelu_tanh(Tensor x) -> Tensor");
+  library.def("silu(Tensor x) -> Tensor");
   library.def("gated_add(Tensor residual, Tensor x, Tensor gate) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(mfm, CompositeExplicitAutograd, library) {
-  library.impl("gelu_tanh", geluForward);
+  library.impl("gelu_tanh", activate<Gelu>);
+  library.impl("silu", activate<Silu>);
   library.impl("gated_add", gatedForward);
 }
 TORCH_LIBRARY_IMPL(mfm, Autograd, library) {
-  library.impl("gelu_tanh", geluAutograd);
+  library.impl("gelu_tanh", activateAutograd<Gelu>);
+  library.impl("silu", activateAutograd<Silu>);
   library.impl("gated_add", gatedAutograd);
 }
 

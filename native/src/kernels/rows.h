@@ -33,6 +33,8 @@ template <class T> struct RowKernels {
                        int64_t k, float eps);
   void (*geluForward)(const T* x, T* y, int64_t count);
   void (*geluBackward)(const T* x, const T* dy, T* dx, int64_t count);
+  void (*siluForward)(const T* x, T* y, int64_t count);
+  void (*siluBackward)(const T* x, const T* dy, T* dx, int64_t count);
   void (*gatedForward)(const T* residual, const T* x, const float* gate, T* y, int64_t rows,
                        int64_t d);
   void (*gatedBackward)(const T* x, const T* dy, const float* gate, T* dx, float* gateSum,

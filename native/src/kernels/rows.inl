@@ -156,6 +156,21 @@ template <class T> static void geluBackward(const T* x, const T* dy, T* dx, int6
   }
 }
 
+template <class T> static void siluForward(const T* x, T* y, int64_t count) {
+  for (int64_t i = 0; i < count; i += W) {
+    const F v = loadUpTo(x + i, count - i);
+    storeUpTo(y + i, v * sigmoid(v), count - i);
+  }
+}
+
+template <class T> static void siluBackward(const T* x, const T* dy, T* dx, int64_t count) {
+  for (int64_t i = 0; i < count; i += W) {
+    const F v = loadUpTo(x + i, count - i);
+    const F s = sigmoid(v);
+    storeUpTo(dx + i, loadUpTo(dy + i, count - i) * s * (1.0f + v * (1.0f - s)), count - i);
+  }
+}
+
 // y = residual + gate * x over rows that share one gate.
 template <class T>
 static void gatedForward(const T* residual, const T* x, const float* gate, T* y, int64_t rows,
@@ -219,6 +234,7 @@ template <class T> static double sumSquares(const T* x, int64_t count) {
 }
 
 template <class T> static constexpr RowKernels<T> rowKernels() {
-  return {normForward<T>,  normBackward<T>,  ropeForward<T>,   ropeBackward<T>, geluForward<T>,
-          geluBackward<T>, gatedForward<T>,  gatedBackward<T>, adamw<T>,        sumSquares<T>};
+  return {normForward<T>,  normBackward<T>, ropeForward<T>,  ropeBackward<T>,
+          geluForward<T>,  geluBackward<T>, siluForward<T>,  siluBackward<T>,
+          gatedForward<T>, gatedBackward<T>, adamw<T>,       sumSquares<T>};
 }
