@@ -23,5 +23,6 @@ export const commands: Record<string, Loader> = {
   info: () => import('./info.js'),
   generate: () => import('./generate.js'),
   train: () => import('./train.js'),
+  demo: () => import('./demo.js'),
   verify: () => import('./verify.js'),
 };

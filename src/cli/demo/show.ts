@@ -1,0 +1,191 @@
+/** Runs the demo's cases as `mfm generate` would, and writes what the page shows of them. */
+import { join } from 'node:path';
+import { findSolids, trackSolids } from '../../data/miniworld/analyse.js';
+import { meanFill, nearestFrameFill } from '../../eval/baselines.js';
+import { countNamed } from '../../eval/naming.js';
+import { clipPsnr } from '../../eval/quality.js';
+import {
+  contactSheet,
+  type Frames,
+  resizeFrames,
+  type SheetRow,
+  sliceFrames,
+  tensorToFrames,
+  writeImage,
+  writeVideo,
+} from '../../media/index.js';
+import { generate } from '../../pipeline/generate.js';
+import type { Pipeline } from '../../pipeline/index.js';
+import { conditionOf, type Given, TASKS, type Target, type Task } from '../../tasks/index.js';
+import { tidy } from '../../tensor/index.js';
+import type { DemoCase } from './cases.js';
+
+/** A picture on the page. */
+export interface Tile {
+  label: string;
+  /** beside the page; .png or .mp4 */
+  file: string;
+  width: number;
+  /** a figure, or '' */
+  note: string;
+  made: boolean;
+}
+
+export interface ShownCase extends Pick<DemoCase, 'id' | 'task' | 'origin' | 'prompt' | 'seed'> {
+  tiles: Tile[];
+  command: string;
+  seconds: number;
+  row: SheetRow;
+}
+
+export interface ShowOptions {
+  /** of the page */
+  folder: string;
+  /** of the pictures, inside it */
+  pictures: string;
+  /** as the command names it */
+  pipelineFolder: string;
+  onStep: (step: number, total: number) => void;
+  signal: AbortSignal;
+}
+
+/** Pictures are enlarged, pixel by pixel, to about this height. */
+const TILE_HEIGHT = 192;
+
+/** Generates one case and writes its tiles. @throws the signal's reason when it aborts */
+export async function showCase(
+  pipeline: Pipeline,
+  demoCase: DemoCase,
+  options: ShowOptions,
+): Promise<ShownCase> {
+  const { id, prompt, seed, inputs, mask, size, origin } = demoCase;
+  const task: Task = TASKS[demoCase.task];
+  const { onStep, signal } = options;
+  const startMs = performance.now();
+  let prepared: { given: Given; target: Target } | undefined;
+  const { frames, fps } = await generate(pipeline, {
+    ...{ task, prompt, inputs, mask, size, seed, onStep, signal },
+    onPrepared: (found) => {
+      prepared = found;
+    },
+  });
+  const seconds = (performance.now() - startMs) / 1000;
+
+  const pictures = compare(demoCase, frames, prepared!);
+  const tiles: Tile[] = [];
+  for (const { label, frames: shown, note, made } of pictures) {
+    const extension = shown.numFrames === 1 ? 'png' : 'mp4';
+    const file = `${options.pictures}/${id}-${label.replaceAll(' ', '-')}.${extension}`;
+    const enlarged = enlarge(shown);
+    const path = join(options.folder, file);
+    if (shown.numFrames === 1) await writeImage(path, enlarged);
+    else await writeVideo(path, enlarged, { fps, signal });
+    tiles.push({ label, file, width: enlarged.width, note, made: made === true });
+  }
+  return {
+    ...{ id, task: demoCase.task, origin, prompt, seed, tiles, seconds },
+    command: commandOf(demoCase, options.pipelineFolder),
+    row: { label: `${id}  ${prompt}`, images: pictures.map((picture) => picture.frames) },
+  };
+}
+
+/** One sheet of a task's cases. */
+export async function taskSheet(shown: readonly ShownCase[], path: string): Promise<void> {
+  const columns = shown[0]!.tiles.map(({ label }) => label);
+  const rows = shown.map(({ row }) => row);
+  await contactSheet(rows, path, { columns, framesPerClip: 5 });
+}
+
+interface Picture {
+  label: string;
+  frames: Frames;
+  note: string;
+  made?: true;
+}
+
+/** What stands beside the result: input, baselines, and the true picture. */
+function compare(
+  demoCase: DemoCase,
+  result: Frames,
+  { given, target }: { given: Given; target: Target },
+): Picture[] {
+  const { task, scene } = demoCase;
+  const reference = demoCase.reference && sliceFrames(demoCase.reference, 0, target.numFrames);
+  const against = (frames: Frames, where: Uint8Array | null = null) =>
+    reference ? decibels(clipPsnr(frames, reference, where)) : '';
+  const truth: Picture[] = reference
+    ? [{ label: 'true picture', frames: reference, note: '' }]
+    : [];
+  const condition = () => tidy(() => tensorToFrames(conditionOf(given, target).pixels));
+
+  switch (task) {
+    case 't2i':
+    case 't2v': {
+      const note = scene ? wordsFound(scene, result) : '';
+      return [{ label: 'made', frames: result, note, made: true }, ...truth];
+    }
+    case 'i2v': {
+      const first = sliceFrames(condition(), 0, 1);
+      const note = `first frame ${decibels(clipPsnr(sliceFrames(result, 0, 1), first))}`;
+      return [
+        { label: 'given', frames: first, note: '' },
+        { label: 'made', frames: result, note, made: true },
+        ...truth,
+      ];
+    }
+    case 'vsr': {
+      const bicubic = condition();
+      return [
+        { label: 'given', frames: given.frames!, note: sizeOf(given.frames!) },
+        { label: 'bicubic', frames: bicubic, note: against(bicubic) },
+        { label: 'made', frames: result, note: against(result), made: true },
+        ...truth,
+      ];
+    }
+    case 'vinp': {
+      const clip = resizeFrames(given.frames!, target);
+      const hole = given.hole!;
+      const [filled, nearest] = [meanFill(clip, hole), nearestFrameFill(clip, hole)];
+      return [
+        { label: 'given', frames: condition(), note: 'black is to be filled' },
+        { label: 'mean fill', frames: filled, note: against(filled, hole) },
+        { label: 'nearest frame', frames: nearest, note: against(nearest, hole) },
+        { label: 'made', frames: result, note: against(result, hole), made: true },
+        ...truth,
+      ];
+    }
+  }
+}
+
+const decibels = (value: number): string => `${value.toFixed(1)} dB`;
+const sizeOf = ({ width, height }: Frames): string => `${width}x${height}`;
+
+/** What the analyser finds of the caption's solids. */
+function wordsFound(scene: NonNullable<DemoCase['scene']>, result: Frames): string {
+  const still = result.numFrames === 1;
+  const seen = (still ? findSolids : trackSolids)(result.data, result);
+  const { named, colours, shapes } = countNamed(scene, seen);
+  return `${colours} of ${named} colours, ${shapes} of ${named} shapes`;
+}
+
+function enlarge(frames: Frames): Frames {
+  const factor = Math.max(1, Math.floor(TILE_HEIGHT / frames.height));
+  const size = { width: frames.width * factor, height: frames.height * factor };
+  return resizeFrames(frames, size, 'nearest');
+}
+
+/** The words that make the same result. */
+function commandOf(
+  { id, task, prompt, seed, inputs, mask, size }: DemoCase,
+  folder: string,
+): string {
+  const quoted = (text: string) => (/^[\w./-]+$/.test(text) ? text : `"${text}"`);
+  return [
+    `./mfm generate ${task}`,
+    ...(prompt ? ['-p', `"${prompt}"`] : []),
+    ...inputs.flatMap((file) => ['-i', quoted(file)]),
+    ...(mask ? ['--mask', quoted(mask)] : []),
+    ...(size ? [`--size ${size.width}x${size.height}`] : []),
+    `--seed ${seed} --pipeline ${quoted(folder)} -o ${id}.${TASKS[task].result === 'image' ? 'png' : 'mp4'}`,
+  ].join(' ');
+}
