@@ -85,7 +85,7 @@ export async function details(): Promise<string> {
 
 export async function run(options: Options<typeof args>): Promise<number | undefined> {
   const { TASKS, TASK_IDS } = await import('../tasks/index.js');
-  const { outputKind, writeMedia } = await import('../media/index.js');
+  const { findFfmpeg, outputKind, writeMedia } = await import('../media/index.js');
   const { newestPipeline } = await import('../pipeline/find.js');
   const { generate } = await import('../pipeline/generate.js');
   const { openPipeline } = await import('../pipeline/index.js');
@@ -104,6 +104,8 @@ export async function run(options: Options<typeof args>): Promise<number | undef
       `${output}: ${task.id} makes ${task.result === 'image' ? 'an image' : 'a clip'}; name a file that ends in .${extension}`,
     );
   }
+  // found missing now, not when the clip has been made
+  if (task.result === 'video' && !output.toLowerCase().endsWith('.gif')) findFfmpeg();
   const folder = options.pipeline ?? newestPipeline();
   const pipeline = openPipeline(folder, { dtype: options.dtype as 'auto' });
   const trained = pipeline.settings.tasks;

@@ -6,7 +6,7 @@ import {
   type Media,
   readImage,
   readMask,
-  readVideo,
+  readMedia,
 } from '../media/index.js';
 import type { Given, Target, Task } from '../tasks/index.js';
 import { expectFrameCount, expectSize, fittingFrames } from './latents.js';
@@ -52,10 +52,12 @@ export async function prepare(
 
   let media: Media | null = null;
   if (task.input.media === 'image') media = await readImage(inputs[0]!, { signal });
-  if (task.input.media === 'video') media = await readVideo(inputs[0]!, { signal });
+  if (task.input.media === 'video') media = await readMedia(inputs[0]!, { signal });
   if (media) notes.push(...media.notes);
   if (media && task.input.media === 'video' && media.numFrames < 2) {
-    throw new InputError(`${media.path}: ${task.id} needs a clip, got one picture`);
+    throw new InputError(
+      `${media.path}: ${task.id} needs a clip, got one picture; give a video or a folder of pictures`,
+    );
   }
   const mask = request.mask === undefined ? null : await readMask(request.mask, { signal });
   if (mask && media) expectMaskFits(mask, media);

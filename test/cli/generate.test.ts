@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { parseArgs } from '../../src/cli/args.js';
+import { args, run } from '../../src/cli/generate.js';
+import { describeProblem } from '../../src/cli/problem.js';
+import { type Frames, readImage, sliceFrames, writeImage } from '../../src/media/index.js';
+import { saveTinyPipeline } from '../eval/tiny-pipeline.js';
+import { noFfmpeg } from '../media/helpers.js';
+
+const root = mkdtempSync(join(tmpdir(), 'mfm-generate-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+const at = (name: string) => join(root, name);
+const out = (name: string) => join(root, 'out', name);
+
+/** Runs `mfm generate …` in this process, quietly. */
+async function generate(...words: string[]) {
+  const said = { stdout: '', stderr: '' };
+  const before = [process.stdout.write, process.stderr.write];
+  for (const name of ['stdout', 'stderr'] as const) {
+    const stream = process[name];
+    const write = stream.write.bind(stream);
+    // the test runner's own reports are bytes
+    stream.write = ((data: string | Uint8Array) => {
+      if (typeof data !== 'string') return write(data);
+      said[name] += data;
+      return true;
+    }) as never;
+  }
+  try {
+    const pipeline = words.includes('--pipeline') ? [] : ['--pipeline', at('tiny')];
+    const all = [...words, ...pipeline, '--steps', '1'];
+    await run(parseArgs('mfm generate', args, all) as never);
+    return { exitCode: 0, message: '', ...said };
+  } catch (error) {
+    return { ...describeProblem(error), ...said };
+  } finally {
+    process.stdout.write = before[0]!;
+    process.stderr.write = before[1]!;
+  }
+}
+
+function frames(numFrames: number, width = 32, height = 32): Frames {
+  const data = Uint8Array.from(
+    { length: numFrames * height * width * 3 },
+    (_, i) => (i * 31) % 251,
+  );
+  return { width, height, numFrames, data };
+}
+
+/** A clip as a folder of PNG files, which keeps every pixel and needs no ffmpeg. */
+async function writeFolder(name: string, clip: Frames): Promise<string> {
+  mkdirSync(at(name));
+  for (let i = 0; i < clip.numFrames; i++) {
+    await writeImage(join(at(name), `${i}.png`), sliceFrames(clip, i, i + 1));
+  }
+  return at(name);
+}
+
+/** White in the left half. */
+function halfMask(width: number, height: number, numFrames = 1): Frames {
+  const mask = { ...frames(numFrames, width, height) };
+  mask.data = mask.data.map((_, i) => (Math.floor(i / 3) % width < width / 2 ? 255 : 0));
+  return mask;
+}
+
+before(async () => {
+  saveTinyPipeline(at('tiny'));
+  await writeFolder('clip', frames(5));
+  await writeFolder('mask-2', halfMask(32, 32, 2));
+  await writeImage(at('photo.png'), frames(1, 40, 30));
+  await writeImage(at('mask.png'), halfMask(32, 32));
+  await writeImage(at('mask-small.png'), halfMask(16, 32));
+  await writeImage(at('mask-black.png'), {
+    ...frames(1),
+    data: new Uint8Array(32 * 32 * 3),
+  });
+  writeFileSync(at('text.mp4'), 'this is no clip, it is text\n');
+  writeFileSync(at('empty.mp4'), '');
+  writeFileSync(at('damaged.png'), readFileSync(at('photo.png')).subarray(0, -60));
+});
+beforeEach(() => rmSync(at('out'), { recursive: true, force: true }));
+
+describe('mfm generate', () => {
+  test('t2i writes a PNG of the pipeline’s size and prints its path', async () => {
+    const { stdout, stderr } = await generate('t2i', '-p', 'a cube', '-o', out('a.png'));
+    assert.equal(stdout, `${out('a.png')}\n`);
+    assert.match(stderr, /t2i 32x32, seed \d+/);
+    const { width, height } = await readImage(out('a.png'));
+    assert.deepEqual([width, height], [32, 32]);
+  });
+
+  test('the seed that it says makes the same picture again', async () => {
+    const { stderr } = await generate('t2i', '-p', 'a cube', '-o', out('a.png'));
+    const seed = /seed (\d+)/.exec(stderr)![1]!;
+    await generate('t2i', '-p', 'a cube', '--seed', seed, '-o', out('b.png'));
+    assert.deepEqual(readFileSync(out('b.png')), readFileSync(out('a.png')));
+    const wide = ['--seed', seed, '--size', '48x32', '-o', out('c.png')];
+    await generate('t2i', '-p', 'a cube', ...wide);
+    assert.equal((await readImage(out('c.png'))).width, 48);
+  });
+
+  describe('clips', { skip: noFfmpeg }, () => {
+    test('each task writes its clip and says what it fitted', async () => {
+      const i2v = await generate('i2v', '-i', at('photo.png'), '-o', out('i2v.mp4'));
+      assert.match(i2v.stderr, /photo\.png: 40x30 becomes 32x32|photo\.png: 40x30 becomes \d+x\d+/);
+      const vsr = await generate('vsr', '-i', at('clip'), '-o', out('vsr.mp4'));
+      assert.match(vsr.stderr, /32x32 becomes 64x64/);
+      await generate('t2v', '-p', 'a cube', '-o', out('t2v.mp4'));
+      assert.deepEqual(readdirSync(at('out')).sort(), ['i2v.mp4', 't2v.mp4', 'vsr.mp4']);
+    });
+  });
+});
+
+describe('mfm generate refuses, with one sentence, exit code 2 and nothing written', () => {
+  const cases: [string, () => string[], RegExp][] = [
+    ['an unknown task', () => ['t2x', '-p', 'a'], /^t2x: unknown task; did you mean "t2\w"/],
+    ['no prompt', () => ['t2v'], /^t2v: needs a prompt; give one with -p/],
+    ['an empty prompt', () => ['t2v', '-p', ' '], /^t2v: needs a prompt/],
+    ['no input', () => ['i2v', '-p', 'a'], /^i2v: needs an image; give one with -i FILE/],
+    ['no clip', () => ['vsr'], /^vsr: needs a clip; give one with -i FILE/],
+    ['a missing file', () => ['i2v', '-i', at('none.png')], /none\.png: /],
+    ['a damaged file', () => ['i2v', '-i', at('damaged.png')], /damaged\.png: cannot be decoded/],
+    ['an empty file', () => ['vsr', '-i', at('empty.mp4')], /empty\.mp4: the file is empty/],
+    ['text named .mp4', () => ['vsr', '-i', at('text.mp4')], /text\.mp4: holds text/],
+    [
+      'a picture where a clip is needed',
+      () => ['vsr', '-i', at('photo.png')],
+      /photo\.png: vsr needs a clip, got one picture/,
+    ],
+    [
+      'an input too many',
+      () => ['t2v', '-p', 'a', '-i', at('photo.png')],
+      /^t2v: takes no input, got 1; leave out .*photo\.png/,
+    ],
+    [
+      'two inputs',
+      () => ['i2v', '-i', at('photo.png'), '-i', at('clip')],
+      /^i2v: takes one input, got 2; leave out .*clip/,
+    ],
+    [
+      'a mask too many',
+      () => ['i2v', '-i', at('photo.png'), '--mask', at('mask.png')],
+      /^i2v: takes no mask/,
+    ],
+    ['no mask', () => ['vinp', '-i', at('clip')], /^vinp: needs a mask, white/],
+    [
+      'a mask of another size',
+      () => ['vinp', '-i', at('clip'), '--mask', at('mask-small.png')],
+      /mask-small\.png: .*\(32x32\), got 16x32/,
+    ],
+    [
+      'a mask of another length',
+      () => ['vinp', '-i', at('clip'), '--mask', at('mask-2')],
+      /mask-2: .*\(5\), got 2/,
+    ],
+    [
+      'a mask without white',
+      () => ['vinp', '-i', at('clip'), '--mask', at('mask-black.png')],
+      /mask-black\.png: has no white part/,
+    ],
+    ['a missing mask', () => ['vinp', '-i', at('clip'), '--mask', at('none.png')], /none\.png: /],
+    [
+      'a size that does not fit',
+      () => ['t2v', '-p', 'a', '--size', '100x64'],
+      /^--size: .*multiples of 16, got 100x64; 96x64 is nearest/,
+    ],
+    [
+      '4k + 2 frames',
+      () => ['t2v', '-p', 'a', '--frames', '6'],
+      /^--frames: must be 4k \+ 1 .*got 6; 5 and 9 are nearest/,
+    ],
+    [
+      'more frames than there are',
+      () => ['vsr', '-i', at('clip'), '--frames', '9'],
+      /has 5 frames, got 9; 5 is the most/,
+    ],
+    [
+      'frames of a picture',
+      () => ['t2i', '-p', 'a', '--frames', '5', '-o', out('a.png')],
+      /^t2i: makes an image; leave out --frames/,
+    ],
+    [
+      'an image for a clip',
+      () => ['t2v', '-p', 'a', '-o', out('a.png')],
+      /a\.png: t2v makes a clip; name a file that ends in \.mp4/,
+    ],
+    [
+      'a clip for an image',
+      () => ['t2i', '-p', 'a', '-o', out('a.mp4')],
+      /a\.mp4: t2i makes an image/,
+    ],
+    ['an unknown format', () => ['t2v', '-p', 'a', '-o', out('a.xyz')], /a\.xyz: /],
+    [
+      'no pipeline there',
+      () => ['t2v', '-p', 'a', '--pipeline', at('none')],
+      /none: is not a pipeline folder/,
+    ],
+    [
+      'an unknown option',
+      () => ['t2v', '-p', 'a', '--framse', '5'],
+      /--framse.*did you mean.*--frames/,
+    ],
+  ];
+  for (const [what, words, message] of cases) {
+    test(what, async () => {
+      const all = words();
+      const output = all.includes('-o') ? [] : ['-o', out('result.mp4')];
+      const got = await generate(...all, ...output);
+      assert.match(got.message, message);
+      assert.equal(got.exitCode, 2, got.message);
+      assert.doesNotMatch(got.message, /\n|unexpected/);
+      assert.equal(got.stdout, '');
+      assert.ok(!readdirSync(root).includes('out'));
+    });
+  }
+});
+
+describe('mfm generate fails', () => {
+  test('with 1 where there is no ffmpeg for a clip', async () => {
+    const { PATH, FFMPEG_PATH } = process.env;
+    process.env.PATH = '';
+    process.env.FFMPEG_PATH = at('no-ffmpeg');
+    try {
+      const got = await generate('t2v', '-p', 'a', '-o', out('a.mp4'));
+      assert.match(got.message, /^FFMPEG_PATH: must name the ffmpeg program/);
+      assert.equal(got.exitCode, 2);
+      assert.ok(!readdirSync(root).includes('out'));
+    } finally {
+      process.env.PATH = PATH;
+      if (FFMPEG_PATH === undefined) delete process.env.FFMPEG_PATH;
+      else process.env.FFMPEG_PATH = FFMPEG_PATH;
+    }
+  });
+
+  test('when the output cannot be written, and leaves no half of it', async () => {
+    const below = join(at('photo.png'), 'a.png');
+    const got = await generate('t2i', '-p', 'a', '-o', below);
+    assert.match(got.message, /a\.png: cannot be written, part of its path is a file/);
+    assert.equal(got.exitCode, 2);
+  });
+});
