@@ -17,13 +17,18 @@ export interface NameCount {
    * seen in the colour doing the named motion (`spin` can't be told from `still`)
    */
   motions: { named: number; right: number };
-  /** solids seen that no caption names */
+  /** solids seen beyond those that count for a colour */
   extra: number;
 }
 
 type Seen = Pick<Track, 'colour' | 'shape'> & Partial<Pick<Track, 'motion'>>;
 
-/** Compares what is seen with what is named; each seen solid stands for one named solid. */
+/**
+ * Compares what is named with what is seen. Only as many solids count as are named, the largest:
+ * colourful noise holds every colour somewhere.
+ *
+ * @param seen  largest first
+ */
 export function countNamed(scene: Scene, seen: readonly Seen[]): NameCount {
   const count: NameCount = {
     named: scene.objects.length,
@@ -33,8 +38,9 @@ export function countNamed(scene: Scene, seen: readonly Seen[]): NameCount {
     motions: { named: 0, right: 0 },
     extra: 0,
   };
+  const largest = seen.slice(0, scene.objects.length);
   for (const { colour, shape, motion } of scene.objects) {
-    const ofColour = seen.filter((solid) => solid.colour === colour);
+    const ofColour = largest.filter((solid) => solid.colour === colour);
     const match = ofColour.find((solid) => solid.shape === shape) ?? ofColour[0];
     const right = match?.shape === shape ? 1 : 0;
     count.colours += match ? 1 : 0;

@@ -29,13 +29,14 @@ describe('countNamed', () => {
     });
   });
 
-  test('lets no shape count in another colour, and no solid twice', () => {
+  test('lets no shape count in another colour, and only as many solids as are named', () => {
     const count = countNamed(scene, [
       { colour: 'green', shape: 'cube' },
       { colour: 'blue', shape: 'sphere' },
       { colour: 'blue', shape: 'cone' },
+      { colour: 'red', shape: 'cube' },
     ]);
-    assert.deepEqual([count.colours, count.shapes, count.extra], [1, 1, 2]);
+    assert.deepEqual([count.colours, count.shapes, count.extra], [1, 0, 3]);
     assert.deepEqual(count.motions, { named: 2, right: 0 });
   });
 
