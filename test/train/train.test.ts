@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import {
+  Autoencoder,
+  initialiseAutoencoder,
+  parseAutoencoderConfig,
+} from '../../src/models/autoencoder/index.js';
+import { LATENTS_SCALE, openPipeline } from '../../src/pipeline/index.js';
+import { Generator, manualSeed, noGrad, ones, randn, setThreads } from '../../src/tensor/index.js';
+import { reconstruct } from '../../src/train/autoencoder.js';
+import { Recipe } from '../../src/train/config.js';
+import type { Reporter } from '../../src/train/loop.js';
+import { normaliseLatents } from '../../src/train/normalise.js';
+import { Run } from '../../src/train/run.js';
+import { train } from '../../src/train/train.js';
+
+const root = mkdtempSync(join(tmpdir(), 'mfm-train-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+const recipe = Recipe.parse({
+  name: 'tiny',
+  dtype: 'float32',
+  miniworld: { width: 16, height: 16 },
+  autoencoder: {
+    steps: 3,
+    blockOutChannels: [8, 8, 8, 8],
+    batches: [
+      { numFrames: 5, batchSize: 1 },
+      { numFrames: 1, batchSize: 2 },
+    ],
+  },
+  latents: { clips: 4, numFrames: 5, images: 4 },
+  transformer: {
+    ...{ steps: 6, numLayers: 1, numHeads: 1, adapterChannels: [8, 8, 8, 8, 8] },
+    ...{ textWidth: 32, textLayers: 1, imageBatchSize: 2, clipBatchSize: 6 },
+    ...{ tasks: { t2i: 1, i2v: 1, vinp: 1 }, imageShare: [0.5, 0.5] },
+  },
+  pipeline: { guidanceScale: 1, fps: 8 },
+});
+
+/** Says nothing; calls `onUpdate` after every step. */
+const quiet = (onUpdate: (part: string, done: number) => void = () => {}): Reporter => {
+  let part = '';
+  return {
+    start: (name) => {
+      part = name;
+    },
+    update: (done) => onUpdate(part, done),
+    log: () => {},
+    end: () => {},
+  };
+};
+
+const weightsOf = (run: Run, part: string) => {
+  const folder = run.path(
+    'checkpoints',
+    readdirSync(run.path('checkpoints'))
+      .filter((n) => n.startsWith(part) && !n.endsWith('.tmp'))
+      .sort()
+      .at(-1)!,
+  );
+  return ['weights', 'ema', 'optimizer'].map((name) =>
+    readFileSync(join(folder, `${name}.safetensors`)),
+  );
+};
+
+describe('train', () => {
+  let whole: Run;
+  before(async () => {
+    setThreads(1); // sums in one order
+    whole = Run.open(join(root, 'whole'), recipe);
+    const { signal } = new AbortController();
+    assert.equal(await train({ run: whole, recipe, report: quiet(), signal }), true);
+  });
+
+  test('writes a pipeline of the trained size that opens', () => {
+    const pipeline = openPipeline(whole.path('pipeline'));
+    const { width, height, numFrames, fps, guidanceScale, tasks } = pipeline.settings;
+    assert.deepEqual(
+      { width, height, numFrames, fps, guidanceScale, tasks },
+      {
+        width: 16,
+        height: 16,
+        numFrames: 5,
+        fps: 8,
+        guidanceScale: 1,
+        tasks: ['t2i', 'i2v', 'vinp'],
+      },
+    );
+    pipeline.dispose();
+  });
+
+  test('writes losses by task, held-out figures and sample sheets', () => {
+    const lines = readFileSync(whole.path('metrics.jsonl'), 'utf8').trim().split('\n');
+    const figures = (part: string) =>
+      Object.assign(
+        {},
+        ...lines.map((line) => JSON.parse(line)).filter((row) => row.part === part),
+      );
+    const { loss, heldOutPsnr } = figures('autoencoder');
+    assert.ok(loss > 0 && heldOutPsnr > 0);
+    for (const key of [
+      't2i',
+      'i2v',
+      'vinp',
+      'i2vPsnr',
+      'vinpPsnr',
+      'gradNorm',
+      'samplesPerSecond',
+    ]) {
+      assert.ok(Number.isFinite(figures('transformer')[key]), key);
+    }
+    const sheets = readdirSync(whole.path('samples'));
+    assert.deepEqual(sheets.filter((name) => name.includes('transformer')).length, 3);
+  });
+
+  test('stopped and resumed equals uninterrupted, bit for bit', async () => {
+    const folder = join(root, 'stopped');
+    for (const [part, step] of [
+      ['autoencoder', 2],
+      ['transformer', 3],
+      ['', 0],
+    ] as const) {
+      const controller = new AbortController();
+      const report = quiet((name, done) => {
+        if (name === part && done === step) controller.abort();
+      });
+      const run = Run.open(folder, recipe, { resume: true });
+      mkdirSync(run.path('checkpoints', `${part}-99999999.tmp`), { recursive: true }); // a crash's
+      assert.equal(await train({ run, recipe, report, signal: controller.signal }), part === '');
+      if (part === '') {
+        for (const name of ['autoencoder', 'transformer']) {
+          assert.ok(
+            weightsOf(run, name).every((bytes, i) => bytes.equals(weightsOf(whole, name)[i]!)),
+          );
+        }
+        const file = 'pipeline/transformer/diffusion_pytorch_model.safetensors';
+        assert.ok(readFileSync(run.path(file)).equals(readFileSync(whole.path(file))));
+      } else {
+        assert.ok(!existsSync(run.path('pipeline')));
+      }
+    }
+  });
+
+  test('refuses a folder that holds a run, unless told to resume', () => {
+    assert.throws(() => Run.open(whole.folder, recipe), {
+      name: 'InputError',
+      message: /whole: holds a run already; --resume goes on with it/,
+    });
+  });
+});
+
+test('checkpoints: the newest two stay, and half-written ones are not read', () => {
+  const run = Run.open(join(root, 'checkpoints'), recipe);
+  assert.equal(run.loadCheckpoint('part'), null);
+  for (const step of [1, 2, 3]) {
+    const weights = { w: ones([2]).mul(step) };
+    run.saveCheckpoint('part', { tensors: { weights }, state: { step, seconds: 0 } });
+  }
+  mkdirSync(run.path('checkpoints', 'part-00000009.tmp'));
+  assert.deepEqual(readdirSync(run.path('checkpoints')).sort(), [
+    'part-00000002',
+    'part-00000003',
+    'part-00000009.tmp',
+  ]);
+  const { tensors, state } = run.loadCheckpoint('part')!;
+  assert.equal(state.step, 3);
+  assert.equal(tensors.weights!.w!.sum().item(), 6);
+});
+
+test('normaliseLatents gives unit scale and leaves the reconstruction as it was', () => {
+  manualSeed(2);
+  const config = { block_out_channels: [8, 8, 8, 8], norm_num_groups: 4, layers_per_block: 1 };
+  const model = initialiseAutoencoder(new Autoencoder(parseAutoencoderConfig(config)));
+  const videos = [0, 1].map((seed) => randn([1, 3, 5, 32, 32], { generator: new Generator(seed) }));
+  noGrad(() => {
+    // fresh latents are so small that the guard against dead channels would show
+    model.namedParameters().get('encoder.conv_out.conv.weight')!.mul_(100);
+    const before = reconstruct(model, videos[0]!);
+    normaliseLatents(model, videos);
+    const change = reconstruct(model, videos[0]!).sub(before).abs().amax().item();
+    assert.ok(change < 1e-4 * before.abs().amax().item() + 1e-5, String(change)); // float32
+    const latents = cat(videos.map((video) => model.encode(video).mode())).mul(LATENTS_SCALE);
+    const mean = latents.var([0, 2, 3, 4], { correction: 0 }).toFloat32Array();
+    for (const variance of mean) assert.ok(Math.abs(variance - 1) < 1e-2, String(mean));
+  });
+});
