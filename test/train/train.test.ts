@@ -9,7 +9,15 @@ import {
   parseAutoencoderConfig,
 } from '../../src/models/autoencoder/index.js';
 import { LATENTS_SCALE, openPipeline } from '../../src/pipeline/index.js';
-import { Generator, manualSeed, noGrad, ones, randn, setThreads } from '../../src/tensor/index.js';
+import {
+  cat,
+  Generator,
+  manualSeed,
+  noGrad,
+  ones,
+  randn,
+  setThreads,
+} from '../../src/tensor/index.js';
 import { reconstruct } from '../../src/train/autoencoder.js';
 import { Recipe } from '../../src/train/config.js';
 import type { Reporter } from '../../src/train/loop.js';
