@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs';
 import { miniWorld } from '../data/miniworld/index.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
-import { fastDtype, loadWeights, savePipeline } from '../pipeline/index.js';
+import { fastDtype, loadWeights } from '../pipeline/index.js';
 import { type DType, noGrad, openSafetensors, saveSafetensors, tidy } from '../tensor/index.js';
 import { buildAutoencoder, type PartContext, trainAutoencoder } from './autoencoder.js';
 import { videoFromBytes } from './batches.js';
 import { encodeSet } from './latents.js';
 import { normaliseLatents } from './normalise.js';
-import { buildPipeline, trainTransformer } from './transformer.js';
+import { buildPipeline, exportPipeline, trainTransformer } from './transformer.js';
 
 /**
  * Runs the parts in turn and writes `pipeline/` into the run folder.
@@ -34,8 +34,7 @@ export async function train(context: PartContext): Promise<boolean> {
 
   const trainee = buildPipeline(recipe, autoencoder, dtype, clip.meanMotionScore());
   if (!(await trainTransformer(trainee, { image, clip }, context))) return false;
-  const { pipeline, tokenizer } = trainee;
-  savePipeline(run.path('pipeline'), { ...pipeline, tokenizer }, 'bfloat16');
+  exportPipeline(trainee, run);
   return true;
 }
 

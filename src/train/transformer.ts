@@ -21,7 +21,7 @@ import {
   TRANSFORMER_PRESETS,
   Transformer3D,
 } from '../models/transformer/index.js';
-import { Pipeline, PipelineSettings } from '../pipeline/index.js';
+import { Pipeline, PipelineSettings, savePipeline } from '../pipeline/index.js';
 import {
   type Condition,
   conditionOf,
@@ -45,6 +45,7 @@ import { drawIndices, drawWeighted, stepRandom } from './batches.js';
 import type { Recipe } from './config.js';
 import type { EncodedSample, LatentSet } from './latents.js';
 import { mixSeed, trainLoop } from './loop.js';
+import type { Run } from './run.js';
 import { taskSheets } from './samples.js';
 
 export interface Trainee {
@@ -102,6 +103,11 @@ export function buildPipeline(
   return { pipeline, tokenizer };
 }
 
+/** Writes `pipeline/` of the run folder, so that a run can be used while it goes on. */
+export function exportPipeline({ pipeline, tokenizer }: Trainee, run: Run): void {
+  savePipeline(run.path('pipeline'), { ...pipeline, tokenizer }, 'bfloat16');
+}
+
 /** Enough scenes that every word of the captions' small grammar occurs. */
 const VOCABULARY_SCENES = 4000;
 
@@ -136,12 +142,13 @@ interface Batch {
 
 /** @returns false if it was stopped */
 export async function trainTransformer(
-  { pipeline }: Trainee,
+  trainee: Trainee,
   sets: { image: LatentSet; clip: LatentSet },
   context: PartContext,
 ): Promise<boolean> {
   const { run, recipe, report, signal } = context;
   const plan = recipe.transformer;
+  const { pipeline } = trainee;
   const { transformer, textEncoder } = pipeline;
   const parameters = new Map([
     ...[...transformer.requiresGrad_(true).namedParameters()].map(
@@ -183,7 +190,11 @@ export async function trainTransformer(
       losses.mean().backward();
       return { samples: count, losses: lossesByTask(batch.tasks, losses.toFloat32Array()) };
     },
-    sample: (step) => taskSheets(pipeline, context, step),
+    async sample(step) {
+      const figures = await taskSheets(pipeline, context, step);
+      exportPipeline(trainee, run);
+      return figures;
+    },
     report,
     signal,
   });
