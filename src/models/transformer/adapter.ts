@@ -1,6 +1,6 @@
 /** The condition adapter: pixels, depth and mask at full resolution become one vector per token. */
 import { Conv2d, Conv3d, Module } from '../../nn/index.js';
-import type { Tensor } from '../../tensor/index.js';
+import { call, type Tensor } from '../../tensor/index.js';
 
 /**
  * 3×3 convolutions with four strided ones (3D, 2D, 3D, 2D): 16 times smaller in space, 4 in time.
@@ -34,23 +34,32 @@ export class ConditionAdapter extends Module {
    */
   forward(condition: Tensor): Tensor {
     const b = condition.size(0);
-    let x = this.convIn.forward(asFrames(condition.to(this.convIn.weight.dtype))).silu();
+    let x = silu(this.convIn.forward(asFrames(condition.to(this.convIn.weight.dtype))));
     for (const block of this.blocks) {
       x = block instanceof Conv3d ? asFrames(block.forward(asClip(x, b))) : block.forward(x);
-      x = x.silu();
+      x = silu(x);
     }
     return asClip(this.convOut.forward(x), b);
   }
 }
 
-/** [B, C, F, H, W] → [B * F, C, H, W] */
+const silu = (x: Tensor): Tensor => call('mfm::silu', x);
+
+/**
+ * [B, C, F, H, W] → [B * F, C, H, W] in channels-last memory: at these widths the 2D convolutions
+ * take half the time, and the 3D ones are faster with a contiguous copy. Measured
+ */
 function asFrames(clip: Tensor): Tensor {
   const [b, c, f, h, w] = clip.dims(5);
-  return clip.transpose(1, 2).reshape([b * f, c, h, w]);
+  const frames = clip.transpose(1, 2).reshape([b * f, c, h, w]);
+  return frames.contiguous({ memoryFormat: 'channelsLast' });
 }
 
-/** [B * F, C, H, W] → [B, C, F, H, W] */
+/** [B * F, C, H, W] → [B, C, F, H, W], contiguous */
 function asClip(frames: Tensor, batch: number): Tensor {
   const [n, c, h, w] = frames.dims(4);
-  return frames.view([batch, n / batch, c, h, w]).transpose(1, 2);
+  return frames
+    .reshape([batch, n / batch, c, h, w])
+    .transpose(1, 2)
+    .contiguous();
 }
