@@ -41,6 +41,11 @@ export function geluTanh(x: Tensor): Tensor {
   return call('mfm::gelu_tanh', x);
 }
 
+/** x · sigmoid(x), in the memory format of x. Source: Elfwing et al. 2018, arXiv 1702.03118 */
+export function silu(x: Tensor): Tensor {
+  return call('mfm::silu', x);
+}
+
 /** Rotary angles of every token, float32; the two channels of a pair share an angle. */
 export interface RopeTable {
   /** [B|1, L, 1, K] */

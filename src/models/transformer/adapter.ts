@@ -1,6 +1,7 @@
 /** The condition adapter: pixels, depth and mask at full resolution become one vector per token. */
+import { silu } from '../../nn/fused.js';
 import { Conv2d, Conv3d, Module } from '../../nn/index.js';
-import { call, type Tensor } from '../../tensor/index.js';
+import type { Tensor } from '../../tensor/index.js';
 
 /**
  * 3×3 convolutions with four strided ones (3D, 2D, 3D, 2D): 16 times smaller in space, 4 in time.
@@ -42,8 +43,6 @@ export class ConditionAdapter extends Module {
     return asClip(this.convOut.forward(x), b);
   }
 }
-
-const silu = (x: Tensor): Tensor => call('mfm::silu', x);
 
 /**
  * [B, C, F, H, W] → [B * F, C, H, W] in channels-last memory: at these widths the 2D convolutions
