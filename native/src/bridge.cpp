@@ -17,6 +17,12 @@ napi_ref errorClass = nullptr;
 std::vector<at::Tensor>& table = *new std::vector<at::Tensor>(1);
 std::vector<uint32_t>& freeSlots = *new std::vector<uint32_t>();
 
+void releaseTensor(uint32_t handle) {
+  if (handle == 0 || handle >= table.size()) return;
+  table[handle] = at::Tensor();
+  freeSlots.push_back(handle);
+}
+
 napi_value callGuarded(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   Args args;
@@ -37,6 +43,11 @@ napi_value callGuarded(napi_env env, napi_callback_info info) {
 
 // release(handles: number | number[])
 napi_value release(Args& args) {
+  uint32_t single = 0;
+  if (napi_get_value_uint32(args.env, args[0], &single) == napi_ok) {
+    releaseTensor(single);
+    return nullptr;
+  }
   releaseTensors(toInts(args.env, args[0]));
   return undefined(args.env);
 }
@@ -161,11 +172,7 @@ uint32_t addTensor(at::Tensor tensor) {
 }
 
 void releaseTensors(const std::vector<int64_t>& handles) {
-  for (int64_t handle : handles) {
-    if (handle <= 0 || static_cast<size_t>(handle) >= table.size()) continue;
-    table[handle] = at::Tensor();
-    freeSlots.push_back(static_cast<uint32_t>(handle));
-  }
+  for (int64_t handle : handles) releaseTensor(static_cast<uint32_t>(handle));
 }
 
 const at::Tensor& tensorAt(uint32_t handle) {

@@ -124,7 +124,11 @@ c10::IValue toIValue(napi_env env, napi_value value, const c10::TypePtr& type, i
 }
 
 napi_value fromIValue(napi_env env, const c10::IValue& value) {
-  if (value.isTensor()) return fromDouble(env, addTensor(value.toTensor()));
+  if (value.isTensor()) {
+    napi_value handle;
+    napi_create_uint32(env, addTensor(value.toTensor()), &handle);
+    return handle;
+  }
   if (value.isInt()) return fromDouble(env, static_cast<double>(value.toInt()));
   if (value.isDouble()) return fromDouble(env, value.toDouble());
   if (value.isBool()) return fromBool(env, value.toBool());
@@ -160,6 +164,12 @@ std::string describeArguments(const Operator& op, const Args& args) {
   return text.empty() ? "" : " (got " + text + ")";
 }
 
+// "aten::add: " or "aten::add: argument 'other': "
+std::string where(const c10::FunctionSchema& schema, size_t argument) {
+  if (argument == SIZE_MAX) return schema.name() + ": ";
+  return schema.name() + ": argument '" + schema.arguments()[argument].name() + "': ";
+}
+
 // call(operator id, ...arguments in schema order): absent ones take the schema's defaults.
 // Returns a handle, number, boolean, string, an array of these, or undefined (in-place forms).
 napi_value callOperator(Args& args) {
@@ -168,7 +178,7 @@ napi_value callOperator(Args& args) {
   if (id >= operators.size()) throw std::runtime_error("call: unknown operator id");
   const Operator& op = operators[id];
   const c10::FunctionSchema& schema = op.handle.schema();
-  std::string stage = "";
+  size_t converting = SIZE_MAX;  // the argument at hand, for messages
   try {
     torch::jit::Stack stack;
     const auto& arguments = schema.arguments();
@@ -181,11 +191,11 @@ napi_value callOperator(Args& args) {
         stack.push_back(*argument.default_value());
         continue;
       }
-      stage = "argument '" + argument.name() + "': ";
+      converting = i;
       stack.push_back(toIValue(args.env, value, argument.real_type(),
                                argument.N().value_or(1)));
     }
-    stage.clear();
+    converting = SIZE_MAX;
     op.handle.callBoxed(&stack);
     if (op.returnsArgument || stack.empty()) return undefined(args.env);
     if (stack.size() == 1) return fromIValue(args.env, stack[0]);
@@ -196,11 +206,11 @@ napi_value callOperator(Args& args) {
     }
     return results;
   } catch (const c10::Error& error) {
-    throwOperatorError(args.env, schema.name() + ": " + stage +
+    throwOperatorError(args.env, where(schema, converting) +
                                      firstLine(error.what_without_backtrace()) +
                                      describeArguments(op, args));
   } catch (const std::exception& error) {
-    throwOperatorError(args.env, schema.name() + ": " + stage + firstLine(error.what()));
+    throwOperatorError(args.env, where(schema, converting) + firstLine(error.what()));
   }
   return nullptr;
 }
