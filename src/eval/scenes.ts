@@ -1,6 +1,6 @@
 /** Held-out scenes, what a task is given of them, and what a pipeline makes of that. */
 import { type MiniWorldSample, miniWorld } from '../data/miniworld/index.js';
-import { RandomStream } from '../data/miniworld/random.js';
+import { RandomStream } from '../data/random.js';
 import { type Frames, tensorToFrames } from '../media/index.js';
 import { putBack } from '../pipeline/generate.js';
 import type { Pipeline, PipelineSettings } from '../pipeline/index.js';

@@ -1,5 +1,5 @@
 /** How a whole clip is made less, for training: smaller pictures and holes. */
-import type { RandomStream } from '../data/miniworld/random.js';
+import type { RandomStream } from '../data/random.js';
 import { type Frames, type ResampleFilter, resizeFrames } from '../media/index.js';
 
 /** Kernels that shrink a picture in the wild. */

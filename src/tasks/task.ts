@@ -1,5 +1,5 @@
 /** What a task is: one declaration, read by training and by use. */
-import type { RandomStream } from '../data/miniworld/random.js';
+import type { RandomStream } from '../data/random.js';
 import type { Frames, Mask, Media } from '../media/index.js';
 import type { Given } from './condition.js';
 

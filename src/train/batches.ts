@@ -1,5 +1,5 @@
 /** Frames as they leave the data workers, as tensors; and which samples a step takes. */
-import { RandomStream } from '../data/miniworld/random.js';
+import { RandomStream } from '../data/random.js';
 import { fromArray, type Tensor } from '../tensor/index.js';
 
 /** uint8 [B, F, H, W, 3] → [B, 3, F, H, W] float32 in -1..1 */

@@ -1,6 +1,6 @@
 /** Sheets of what the transformer makes of held-out scenes, task by task. */
 import { miniWorld } from '../data/miniworld/index.js';
-import { RandomStream } from '../data/miniworld/random.js';
+import { RandomStream } from '../data/random.js';
 import { contactSheet, type Frames, framesToTensor, tensorToFrames } from '../media/index.js';
 import { psnr } from '../media/psnr.js';
 import type { Pipeline } from '../pipeline/index.js';

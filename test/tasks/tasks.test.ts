@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { RandomStream } from '../../src/data/miniworld/random.js';
+import { RandomStream } from '../../src/data/random.js';
 import { InputError } from '../../src/errors.js';
 import { type Frames, framesToTensor, type Mask, type Media } from '../../src/media/index.js';
 import {

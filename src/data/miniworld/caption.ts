@@ -2,7 +2,7 @@
  * Sentences about a scene, in a small fixed grammar. Whatever a sentence says is true in the clip;
  * what it leaves out (a size, a still camera) varies with the seed.
  */
-import { RandomStream } from './random.js';
+import { RandomStream } from '../random.js';
 import type { Scene, Solid } from './scene.js';
 import { Body, castRay } from './solids.js';
 import {

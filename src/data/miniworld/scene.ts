@@ -3,7 +3,7 @@
  * ground. A scene knows no pixels; `render.ts` shows it at any size and length.
  */
 import { InputError } from '../../errors.js';
-import { RandomStream } from './random.js';
+import { RandomStream } from '../random.js';
 import { overlap, placeAt, screenBox, viewAt } from './view.js';
 import {
   CAMERA_MOTIONS,
