@@ -12,7 +12,7 @@ import { describeProblem } from './problem.js';
 const EXAMPLES = [
   ['the whole tour, in about five minutes', 'demo'],
   ['a picture from a sentence', 'generate t2i -p "a red cube left of a blue sphere" -o cube.png'],
-  ['train a small model', 'train recipes/mini.yaml'],
+  ['train a small model', 'train recipes/mfm-mini.yaml'],
 ] as const;
 
 /** Runs one command line; returns the exit code. */
