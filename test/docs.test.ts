@@ -1,0 +1,67 @@
+/** What the documents promise: commands that parse, files that exist, recipes that load. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from '../src/cli/args.js';
+import { commands } from '../src/cli/commands.js';
+import { readRecipe } from '../src/train/recipe.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const documents = ['README.md', ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)].filter(
+  (name) => name.endsWith('.md'),
+);
+const read = (name: string) => readFileSync(root + name, 'utf8');
+
+/** Words of a shell line: quotes kept together, a comment left out. */
+function words(line: string): string[] {
+  return [...line.replace(/\s#.*$/, '').matchAll(/"([^"]*)"|(\S+)/g)].map((m) => m[1] ?? m[2]!);
+}
+
+async function expectCommand(line: string): Promise<void> {
+  const [, name, ...rest] = words(line);
+  if (name === undefined || name.startsWith('-')) return;
+  assert.ok(Object.hasOwn(commands, name), `${line}: no such command`);
+  if (rest.includes('--help')) return;
+  const command = await commands[name]!();
+  parseArgs(
+    `mfm ${name}`,
+    command.args,
+    rest.map((word) => word.replace('...', '')),
+  );
+}
+
+describe('documents', () => {
+  for (const name of documents) {
+    test(`${name}: every ./mfm line is understood`, async () => {
+      const lines = read(name).split('\n');
+      for (const line of lines.filter((l) => /^\s*\.\/mfm /.test(l)))
+        await expectCommand(line.trim());
+    });
+
+    test(`${name}: every link to a file leads to one`, () => {
+      const folder = name.includes('/') ? 'docs/' : '';
+      for (const [, target] of read(name).matchAll(/\]\(([^)#]+)\)/g)) {
+        if (target!.startsWith('http')) continue;
+        assert.ok(existsSync(root + folder + target), `${name} links to ${target}`);
+      }
+    });
+  }
+
+  test('the examples of every help text are understood', async () => {
+    for (const [name, load] of Object.entries(commands)) {
+      for (const [, example] of (await load()).examples ?? []) {
+        await expectCommand(`./mfm ${example}`);
+        assert.ok(example.startsWith(name));
+      }
+    }
+  });
+});
+
+describe('recipes', () => {
+  for (const name of readdirSync(`${root}recipes`)) {
+    test(`${name} loads`, () => {
+      readRecipe(`${root}recipes/${name}`);
+    });
+  }
+});
