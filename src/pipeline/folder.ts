@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { z } from 'zod';
+import { checkConfig } from '../check-config.js';
 import { SchedulerConfig } from '../diffusion/index.js';
 import { InputError } from '../errors.js';
 import { Autoencoder, parseAutoencoderConfig } from '../models/autoencoder/index.js';
@@ -152,12 +153,7 @@ export function savePipeline(folder: string, parts: PipelineParts, dtype: DType)
 
 /** @throws InputError naming every key that is wrong */
 function readChecked<T>(folder: string, name: string, schema: z.ZodType<T>): T {
-  const parsed = schema.safeParse(readConfig(folder, name));
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) =>
-    path.length > 0 ? `${path.join('.')}: ${message}` : message,
-  );
-  throw new InputError(`${join(folder, name)}: ${problems.join('; ')}`, { cause: parsed.error });
+  return checkConfig(schema, readConfig(folder, name), join(folder, name));
 }
 
 function readConfig(folder: string, name: string): unknown {

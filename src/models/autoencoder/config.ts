@@ -3,7 +3,7 @@
  * so that what is read can be written again. A value that the code does not follow is refused.
  */
 import { z } from 'zod';
-import { InputError } from '../../errors.js';
+import { checkConfig } from '../../check-config.js';
 
 const off = (key: string) =>
   z.literal(false, { error: `${key} must be false: the ${key} layer is not implemented` });
@@ -74,13 +74,7 @@ export function parseAutoencoderConfig(
   source: unknown,
   where = 'autoencoder config',
 ): AutoencoderConfig {
-  const parsed = AutoencoderConfig.safeParse(source);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => {
-    const path = issue.path.join('.');
-    return path ? `${path}: ${issue.message}` : issue.message;
-  });
-  throw new InputError(`${where}: ${problems.join('; ')}`, { cause: parsed.error });
+  return checkConfig(AutoencoderConfig, source, where);
 }
 
 /** How many levels halve the frame count. */

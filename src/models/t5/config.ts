@@ -3,7 +3,7 @@
  * Keys of the decoder half and of training are read and kept, but change nothing here.
  */
 import { z } from 'zod';
-import { InputError } from '../../errors.js';
+import { checkConfig } from '../../check-config.js';
 
 const unused = 'kept for the file; has no effect on the encoder';
 
@@ -85,11 +85,5 @@ export function feedForward({ feed_forward_proj: name }: { feed_forward_proj: st
  * @throws InputError naming every key that is unknown or has a value that is not followed
  */
 export function parseT5Config(source: unknown, where = 't5 config'): T5Config {
-  const parsed = T5Config.safeParse(source);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => {
-    const path = issue.path.join('.');
-    return path ? `${path}: ${issue.message}` : issue.message;
-  });
-  throw new InputError(`${where}: ${problems.join('; ')}`, { cause: parsed.error });
+  return checkConfig(T5Config, source, where);
 }

@@ -4,7 +4,7 @@
  * effect on the network (how it was trained or launched) are read and kept.
  */
 import { z } from 'zod';
-import { InputError } from '../../errors.js';
+import { checkConfig } from '../../check-config.js';
 
 const noEffect = 'kept for the file; has no effect on the network';
 
@@ -89,12 +89,7 @@ export function parseTransformerConfig(
   source: unknown,
   where = 'transformer config',
 ): TransformerConfig {
-  const parsed = TransformerConfig.safeParse(source);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) =>
-    path.length > 0 ? `${path.join('.')}: ${message}` : message,
-  );
-  throw new InputError(`${where}: ${problems.join('; ')}`, { cause: parsed.error });
+  return checkConfig(TransformerConfig, source, where);
 }
 
 /** Channels of the condition: pixels 3, depth 1 where used, mask 1. */

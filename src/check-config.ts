@@ -1,0 +1,18 @@
+/** Checks a configuration read from a file against its schema. */
+import type { z } from 'zod';
+import { InputError } from './errors.js';
+
+/**
+ * The configuration with its defaults filled in.
+ *
+ * @param where   starts the message, e.g. the file
+ * @throws InputError naming every key that is unknown or has a value that is not followed
+ */
+export function checkConfig<T>(schema: z.ZodType<T>, source: unknown, where: string): T {
+  const parsed = schema.safeParse(source);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) =>
+    path.length > 0 ? `${path.join('.')}: ${message}` : message,
+  );
+  throw new InputError(`${where}: ${problems.join('; ')}`, { cause: parsed.error });
+}
