@@ -11,6 +11,7 @@ export const args = defineArgs({
   positional: { recipe: { kind: 'text', describe: 'YAML file, e.g. recipes/mfm-mini.yaml' } },
   options: {
     run: { kind: 'text', describe: "folder of the run (default: runs/ and the recipe's name)" },
+    init: { kind: 'text', describe: 'start from the weights of a pipeline folder' },
     resume: { kind: 'flag', describe: 'go on with a run that was stopped' },
     set: { kind: 'set', repeat: true, describe: 'change a key of the recipe' },
   },
@@ -18,6 +19,7 @@ export const args = defineArgs({
 
 export const examples: readonly Example[] = [
   ['the small pipeline, from scratch', 'train recipes/mfm-mini.yaml'],
+  ['further from a finished pipeline', 'train recipes/mfm-mini.yaml --init models/mfm-mini'],
   ['go on after Ctrl-C', 'train recipes/mfm-mini.yaml --resume'],
 ];
 
@@ -37,7 +39,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const folder = options.run ?? `runs/${recipe.name}`;
   const run = Run.open(folder, recipe, { resume: options.resume });
   const finished = await withInterrupt('saving a checkpoint', (signal) =>
-    train({ run, recipe, report: progressReporter(), signal }),
+    train({ run, recipe, init: options.init, report: progressReporter(), signal }),
   );
   if (!finished) {
     const how = `mfm train ${options.recipe} --resume${options.run ? ` --run ${options.run}` : ''}`;

@@ -3,7 +3,7 @@ import { type MiniWorldSample, miniWorld } from '../data/miniworld/index.js';
 import { RandomStream } from '../data/random.js';
 import { type Frames, tensorToFrames } from '../media/index.js';
 import { putBack } from '../pipeline/generate.js';
-import type { Pipeline, PipelineSettings } from '../pipeline/index.js';
+import { guidanceFor, type Pipeline, type PipelineSettings } from '../pipeline/index.js';
 import { type Condition, conditionOf, type Given, type Target, type Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
 
@@ -64,7 +64,7 @@ export async function sampleTrials(
         conditions,
         target,
         numInferenceSteps: options.numInferenceSteps ?? settings.numInferenceSteps,
-        guidanceScale: options.guidanceScale ?? settings.guidanceScale,
+        guidanceScale: options.guidanceScale ?? guidanceFor(settings, task.id),
         motionScore: task.result === 'image' ? 0 : settings.motionScore,
         seed: seed + first,
         signal,

@@ -4,6 +4,7 @@ import { type Condition, conditionOf, type Task } from '../tasks/index.js';
 import { noGrad, type Tensor, tidy } from '../tensor/index.js';
 import type { Pipeline } from './pipeline.js';
 import { type Prepared, prepare, type UserRequest } from './prepare.js';
+import { guidanceFor } from './settings.js';
 
 export interface GenerateRequest extends UserRequest {
   task: Task;
@@ -38,7 +39,7 @@ export async function generate(
     conditions: [condition],
     target,
     numInferenceSteps: request.numInferenceSteps ?? settings.numInferenceSteps,
-    guidanceScale: request.guidanceScale ?? settings.guidanceScale,
+    guidanceScale: request.guidanceScale ?? guidanceFor(settings, task.id),
     motionScore: request.motionScore ?? (task.result === 'image' ? 0 : settings.motionScore),
     seed,
     onStep,

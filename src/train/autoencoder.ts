@@ -34,6 +34,8 @@ export function buildAutoencoder(recipe: Recipe, dtype: DType): Autoencoder {
 
 export interface PartContext {
   run: Run;
+  /** pipeline folder whose weights a new run starts from; default: fresh ones */
+  init?: string;
   recipe: Recipe;
   report: Reporter;
   signal: AbortSignal;

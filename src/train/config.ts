@@ -48,6 +48,9 @@ const AutoencoderPlan = Optimisation.extend({
 });
 
 const TransformerPlan = Optimisation.extend({
+  adapter: Optimisation.optional().describe(
+    'before all else, the condition adapter alone: to see clean latents in what is given',
+  ),
   numLayers: z.int().positive().default(6).describe('blocks'),
   numHeads: z.int().positive().default(4).describe('heads of width 64'),
   adapterChannels: z
@@ -59,7 +62,7 @@ const TransformerPlan = Optimisation.extend({
     .number()
     .positive()
     .default(1)
-    .describe("the adapter's first output, as a share of the patch embedding's scale"),
+    .describe("the adapter's output at first, as a share of the patch embedding's scale"),
   textWidth: z.int().positive().default(128).describe('width of the text encoder'),
   textLayers: z.int().positive().default(2).describe('layers of the text encoder'),
   imageBatchSize: z.int().positive().default(64).describe('images in an image batch'),
@@ -77,7 +80,7 @@ const TransformerPlan = Optimisation.extend({
   textDropout: z
     .strictObject({ image: probability.default(0.3), video: probability.default(0.1) })
     .prefault({})
-    .describe('share of text-only samples trained without their prompt'),
+    .describe('share of samples trained without their prompt'),
   conditionDropout: probability.default(0.1).describe('share of other samples without condition'),
 });
 

@@ -24,7 +24,7 @@ export interface LoopOptions<Batch> {
   /** forward and backward; returns the number of samples and the losses to be shown */
   train(batch: Batch, step: number): { samples: number; losses: Record<string, number> };
   /** writes samples and returns figures; runs with the averaged weights */
-  sample(step: number): Promise<Record<string, number>>;
+  sample?(step: number): Promise<Record<string, number>>;
   report: Reporter;
   signal: AbortSignal;
 }
@@ -57,6 +57,7 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
       state: { step, seconds },
     });
   const sample = async () => {
+    if (!options.sample) return;
     ema.copyTo(parameters);
     try {
       const figures = await options.sample(step);
@@ -82,10 +83,9 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
     const { samples, losses } = tidy(() => options.train(batch, step));
     const { gradNorm, skipped } = optimizer.step({ learningRate: rate(), clipGradNorm });
     optimizer.zeroGrad();
-    // early averages forget the random start quickly
-    if (!skipped)
-      ema.update(optimizer.masterWeights(), Math.min(emaDecay, (1 + step) / (10 + step)));
     step += 1;
+    const decay = averagingDecay(step, emaDecay);
+    if (decay !== null) ema.update(optimizer.masterWeights(), decay);
     await setImmediate(); // finalizers and signals run here
 
     const stepSeconds = (performance.now() - startMs) / 1000;
@@ -142,6 +142,16 @@ function warmedCosine(done: number, step: number, config: Optimisation): number 
   const { finalLearningRate: floor, warmupSteps } = config;
   const cosine = schedules.cosine({ totalSteps: 1, floor });
   return schedules.withWarmup(() => cosine(done), warmupSteps)(step);
+}
+
+/** Steps between updates of the averages: they read and write as much as a step's weights. */
+const EMA_STEPS = 4;
+
+/** Every step at first, when averages forget the random start; null where none is due. */
+function averagingDecay(step: number, emaDecay: number): number | null {
+  const warming = step / (9 + step);
+  if (warming < emaDecay ** EMA_STEPS) return Math.min(emaDecay, warming);
+  return step % EMA_STEPS === 0 ? emaDecay ** EMA_STEPS : null;
 }
 
 /** One seed per step, so that a resumed run draws what the uninterrupted one would have. */

@@ -88,9 +88,14 @@ function otherProblems(recipe: Recipe): string[] {
   for (const [key, value] of frames) {
     if (value % 4 !== 1) problems.push(`${key}: must be 4k + 1 (1, 5, 9, …), got ${value}`);
   }
-  for (const task of Object.keys(recipe.transformer.tasks)) {
-    if (!(TASK_IDS as string[]).includes(task)) {
-      problems.push(`transformer.tasks.${task}: unknown task; there are ${TASK_IDS.join(', ')}`);
+  const named = {
+    'transformer.tasks': recipe.transformer.tasks,
+    'pipeline.taskGuidance': recipe.pipeline.taskGuidance ?? {},
+  };
+  for (const [key, tasks] of Object.entries(named)) {
+    for (const task of Object.keys(tasks)) {
+      if ((TASK_IDS as string[]).includes(task)) continue;
+      problems.push(`${key}.${task}: unknown task; there are ${TASK_IDS.join(', ')}`);
     }
   }
   const { blockOutChannels, normNumGroups } = recipe.autoencoder;

@@ -3,7 +3,7 @@ import { miniWorld } from '../data/miniworld/index.js';
 import { RandomStream } from '../data/random.js';
 import { contactSheet, type Frames, framesToTensor, tensorToFrames } from '../media/index.js';
 import { psnr } from '../media/psnr.js';
-import type { Pipeline } from '../pipeline/index.js';
+import { guidanceFor, type Pipeline } from '../pipeline/index.js';
 import { conditionOf, TASKS, type Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
 import type { PartContext } from './autoencoder.js';
@@ -38,7 +38,7 @@ export async function taskSheets(
       conditions,
       target,
       numInferenceSteps: STEPS,
-      guidanceScale: pipeline.settings.guidanceScale,
+      guidanceScale: guidanceFor(pipeline.settings, id),
       motionScore: task.result === 'image' ? 0 : pipeline.settings.motionScore,
       seed: recipe.seed,
       signal,

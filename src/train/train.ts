@@ -1,9 +1,10 @@
-/** A whole run: autoencoder, latents, transformer, pipeline folder. Each part goes on where it stopped. */
+/** A whole run: autoencoder, latents, adapter, transformer, pipeline folder. Each part goes on where it stopped. */
 import { existsSync } from 'node:fs';
 import { miniWorld } from '../data/miniworld/index.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
 import { fastDtype, loadWeights } from '../pipeline/index.js';
 import { type DType, noGrad, openSafetensors, saveSafetensors, tidy } from '../tensor/index.js';
+import { trainAdapter } from './adapter.js';
 import { buildAutoencoder, type PartContext, trainAutoencoder } from './autoencoder.js';
 import { videoFromBytes } from './batches.js';
 import { encodeSet } from './latents.js';
@@ -15,7 +16,7 @@ import { buildPipeline, exportPipeline, trainTransformer } from './transformer.j
  * @returns false if the signal stopped it; the same call with the same folder goes on
  */
 export async function train(context: PartContext): Promise<boolean> {
-  const { recipe, run } = context;
+  const { recipe, run, init } = context;
   const dtype: DType = recipe.dtype === 'auto' ? fastDtype() : recipe.dtype;
 
   const autoencoder = buildAutoencoder(recipe, dtype);
@@ -23,6 +24,7 @@ export async function train(context: PartContext): Promise<boolean> {
     const folder = `${recipe.autoencoder.from}/vae`;
     loadWeights(autoencoder, folder, 'diffusion_pytorch_model', dtype);
   } else {
+    if (init) loadWeights(autoencoder, `${init}/vae`, 'diffusion_pytorch_model', dtype);
     if (!(await trainAutoencoder(autoencoder, context))) return false;
     finishAutoencoder(autoencoder, context);
   }
@@ -33,6 +35,12 @@ export async function train(context: PartContext): Promise<boolean> {
   if (!image || !clip) return false;
 
   const trainee = buildPipeline(recipe, autoencoder, dtype, clip.meanMotionScore());
+  if (init) {
+    const { transformer, textEncoder } = trainee.pipeline;
+    loadWeights(transformer, `${init}/transformer`, 'diffusion_pytorch_model', dtype);
+    loadWeights(textEncoder, `${init}/text_encoder`, 'model', dtype);
+  }
+  if (!(await trainAdapter(trainee.pipeline, clip, context))) return false;
   if (!(await trainTransformer(trainee, { image, clip }, context))) return false;
   exportPipeline(trainee, run);
   return true;

@@ -22,31 +22,16 @@ import {
   Transformer3D,
 } from '../models/transformer/index.js';
 import { Pipeline, PipelineSettings, savePipeline } from '../pipeline/index.js';
-import {
-  type Condition,
-  conditionOf,
-  NOTHING,
-  TASKS,
-  type Task,
-  type TaskId,
-  taggedPrompt,
-} from '../tasks/index.js';
-import {
-  cat,
-  type DType,
-  Generator,
-  manualSeed,
-  randn,
-  type Tensor,
-  tensor,
-} from '../tensor/index.js';
+import { TASKS, taggedPrompt } from '../tasks/index.js';
+import { type DType, Generator, manualSeed, randn, tensor } from '../tensor/index.js';
 import type { PartContext } from './autoencoder.js';
-import { drawIndices, drawWeighted, stepRandom } from './batches.js';
+import { drawIndices, stepRandom } from './batches.js';
 import type { Recipe } from './config.js';
 import type { EncodedSample, LatentSet } from './latents.js';
 import { mixSeed, trainLoop } from './loop.js';
 import type { Run } from './run.js';
 import { taskSheets } from './samples.js';
+import { assemble, meansByTask } from './task-batch.js';
 
 export interface Trainee {
   pipeline: Pipeline;
@@ -125,21 +110,6 @@ function vocabulary(): string[] {
   return [...words].sort();
 }
 
-/** One batch as the networks take it. */
-interface Batch {
-  tasks: TaskId[];
-  prompts: string[];
-  /** [B, C, f, h, w] */
-  latents: Tensor;
-  /** [1 + K, 4, F, H, W]: first of all the condition that knows nothing, then K that differ */
-  pixels: Tensor;
-  /** [1 + K, 1, F, H, W] */
-  mask: Tensor;
-  /** [B] int64: the condition of each sample */
-  conditionRows: Tensor;
-  motionScores: number[];
-}
-
 /** @returns false if it was stopped */
 export async function trainTransformer(
   trainee: Trainee,
@@ -188,7 +158,7 @@ export async function trainTransformer(
       });
       const losses = velocityLosses(velocity, velocityTarget(batch.latents, noise)); // [B]
       losses.mean().backward();
-      return { samples: count, losses: lossesByTask(batch.tasks, losses.toFloat32Array()) };
+      return { samples: count, losses: meansByTask(batch.tasks, losses.toFloat32Array()) };
     },
     async sample(step) {
       const figures = await taskSheets(pipeline, context, step);
@@ -205,53 +175,4 @@ function imageShare(done: number, { transformer: plan }: Recipe): number {
   const [first, last] = plan.imageShare;
   const mixed = plan.mixAt === 0 ? 1 : Math.min(1, done / plan.mixAt);
   return first + (last - first) * mixed;
-}
-
-/** Draws a task for each sample and builds its condition and prompt. */
-function assemble(samples: EncodedSample[], step: number, recipe: Recipe): Batch {
-  const plan = recipe.transformer;
-  const random = stepRandom(recipe.seed, step, 'tasks');
-  const result = samples[0]!.frames.numFrames === 1 ? 'image' : 'video';
-  const choices = Object.entries(plan.tasks)
-    .map(([id, weight]) => ({ task: TASKS[id as TaskId] as Task, weight }))
-    .filter(({ task }) => task.result === result);
-
-  const tasks: TaskId[] = [];
-  const prompts: string[] = [];
-  // samples of which nothing is known share one pass through the adapter
-  const conditions: Condition[] = [conditionOf(NOTHING, samples[0]!.frames)];
-  const rows: number[] = [];
-  for (const { frames, caption } of samples) {
-    const { task } = drawWeighted(random, choices);
-    tasks.push(task.id as TaskId);
-    // without prompt, or without condition, now and then: guidance needs both
-    const textOnly = task.input.media === null;
-    const dropped = random.chance(textOnly ? plan.textDropout[result] : plan.conditionDropout);
-    prompts.push(textOnly && dropped ? '' : taggedPrompt(caption, task));
-    if (textOnly || dropped) {
-      rows.push(0);
-    } else {
-      rows.push(conditions.length);
-      conditions.push(conditionOf(task.fromClip(frames, random), frames));
-    }
-  }
-  const stack = (part: keyof Condition) => cat(conditions.map((condition) => condition[part]));
-  return {
-    tasks,
-    prompts,
-    latents: cat(samples.map(({ latents }) => latents)).to('float32'),
-    pixels: cat([stack('pixels'), stack('depth')], 1),
-    mask: stack('mask'),
-    conditionRows: tensor(rows, { dtype: 'int64' }),
-    motionScores: samples.map(({ motionScore }) => motionScore),
-  };
-}
-
-function lossesByTask(tasks: TaskId[], losses: Float32Array): Record<string, number> {
-  const sums = new Map<string, { sum: number; count: number }>();
-  tasks.forEach((task, i) => {
-    const entry = sums.get(task) ?? { sum: 0, count: 0 };
-    sums.set(task, { sum: entry.sum + losses[i]!, count: entry.count + 1 });
-  });
-  return Object.fromEntries([...sums].map(([task, { sum, count }]) => [task, sum / count]));
 }

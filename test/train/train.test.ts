@@ -44,6 +44,7 @@ const recipe = Recipe.parse({
   transformer: {
     ...{ steps: 6, numLayers: 1, numHeads: 1, adapterChannels: [8, 8, 8, 8, 8] },
     ...{ textWidth: 32, textLayers: 1, imageBatchSize: 2, clipBatchSize: 6 },
+    adapter: { steps: 2 },
     ...{ tasks: { t2i: 1, i2v: 1, vinp: 1 }, imageShare: [0.5, 0.5] },
   },
   pipeline: { guidanceScale: 1, fps: 8 },
@@ -129,6 +130,7 @@ describe('train', () => {
     const folder = join(root, 'stopped');
     for (const [part, step] of [
       ['autoencoder', 2],
+      ['adapter', 1],
       ['transformer', 3],
       ['', 0],
     ] as const) {
@@ -140,7 +142,7 @@ describe('train', () => {
       mkdirSync(run.path('checkpoints', `${part}-99999999.tmp`), { recursive: true }); // a crash's
       assert.equal(await train({ run, recipe, report, signal: controller.signal }), part === '');
       if (part === '') {
-        for (const name of ['autoencoder', 'transformer']) {
+        for (const name of ['autoencoder', 'adapter', 'transformer']) {
           assert.ok(
             weightsOf(run, name).every((bytes, i) => bytes.equals(weightsOf(whole, name)[i]!)),
           );

@@ -1,5 +1,10 @@
 export * from './config.js';
-export { type InitialiseOptions, initialiseForTraining } from './initialise.js';
+export { PatchEmbed } from './embeddings.js';
+export {
+  type InitialiseOptions,
+  initialiseForTraining,
+  initialisePatches,
+} from './initialise.js';
 export { ropeEmbedding, ropeTable, type TokenGrid } from './rope.js';
 export {
   type ForwardInputs,

@@ -2,7 +2,7 @@
 import type { Conv2d, Conv3d, Linear, RMSNorm } from '../../nn/index.js';
 import { type Generator, noGrad, rand, randn, type Tensor, tidy } from '../../tensor/index.js';
 import { conditionChannels } from './config.js';
-import type { TimestepEmbedding } from './embeddings.js';
+import type { PatchEmbed, TimestepEmbedding } from './embeddings.js';
 import type { Transformer3D } from './transformer.js';
 
 export interface InitialiseOptions {
@@ -46,7 +46,7 @@ export function initialiseForTraining(
       }
       zeros(model.projOut1);
       zeros(model.projOut2);
-      xavier(model.posEmbed.proj, generator);
+      initialisePatches(model.posEmbed, generator);
 
       const { timestepEmbedder, guidanceEmbedder } = model.timeEmbedder;
       initialiseTime(timestepEmbedder, generator);
@@ -63,6 +63,11 @@ export function initialiseForTraining(
       }
     }),
   );
+}
+
+/** Tokens of about the latents' own scale. */
+export function initialisePatches({ proj }: PatchEmbed, generator?: Generator): void {
+  xavier(proj, generator);
 }
 
 /** Adapter output over patch embedding, standard deviations on random pixels and latents. */
