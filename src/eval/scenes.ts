@@ -74,10 +74,7 @@ export async function sampleTrials(
         results.push({
           ...trial,
           shown: tidy(() => tensorToFrames(condition.pixels)),
-          result: tidy(() => {
-            const clip = made.narrow(0, i, 1);
-            return tensorToFrames(task.keepsKnown ? putBack(clip, condition) : clip);
-          }),
+          result: tidy(() => putBack(made.narrow(0, i, 1), task, trial.given, condition)),
         });
       });
       made.dispose();

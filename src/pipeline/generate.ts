@@ -1,6 +1,6 @@
 /** One task on one user's input, from files to frames. */
-import { type Frames, tensorToFrames } from '../media/index.js';
-import { type Condition, conditionOf, type Task } from '../tasks/index.js';
+import { type Frames, resizeFrames, tensorToFrames } from '../media/index.js';
+import { type Condition, conditionOf, type Given, type Task } from '../tasks/index.js';
 import { noGrad, type Tensor, tidy } from '../tensor/index.js';
 import type { Pipeline } from './pipeline.js';
 import { type Prepared, prepare, type UserRequest } from './prepare.js';
@@ -45,12 +45,40 @@ export async function generate(
     onStep,
     signal,
   });
-  const frames = tidy(() => tensorToFrames(task.keepsKnown ? putBack(made, condition) : made));
+  const frames = putBack(made, task, given, condition);
   for (const tensor of [made, condition.pixels, condition.depth, condition.mask]) tensor.dispose();
   return { frames, fps };
 }
 
-/** The known pixels exactly, the made ones in the hole. [1, 3, F, H, W] */
-export function putBack(made: Tensor, { pixels, mask }: Condition): Tensor {
-  return noGrad(() => made.mul(mask.mul(-1).add(1)).add(pixels.mul(mask)));
+/** made [1, 3, F, H, W] → frames, with what the task keeps of what was given. */
+export function putBack(
+  made: Tensor,
+  { keeps }: Pick<Task, 'keeps'>,
+  { frames: known }: Given,
+  { pixels, mask }: Condition,
+): Frames {
+  const result = noGrad(() =>
+    tidy(() => {
+      if (keeps !== 'known pixels') return tensorToFrames(made);
+      return tensorToFrames(made.mul(mask.mul(-1).add(1)).add(pixels.mul(mask)));
+    }),
+  );
+  return keeps === 'coarse picture' && known ? withCoarse(result, known) : result;
+}
+
+/**
+ * The frames, changed so that made smaller they are the given small ones: what was seen is kept,
+ * what is finer is the model's. Frames no larger than the small ones stay as they are.
+ *
+ * Source: back-projection, Irani & Peleg 1991
+ */
+function withCoarse(frames: Frames, small: Frames): Frames {
+  if (small.width >= frames.width || small.height >= frames.height) return frames;
+  const wanted = resizeFrames(small, frames);
+  const present = resizeFrames(resizeFrames(frames, small), frames);
+  const data = new Uint8ClampedArray(frames.data.length);
+  for (let i = 0; i < data.length; i++) {
+    data[i] = frames.data[i]! + wanted.data[i]! - present.data[i]!;
+  }
+  return { ...frames, data: new Uint8Array(data.buffer) };
 }

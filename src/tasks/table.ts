@@ -25,7 +25,7 @@ function cutMask(mask: Mask, numFrames: number): Uint8Array {
 const fromPrompt = {
   input: { media: null, mask: false },
   followsInput: false,
-  keepsKnown: false,
+  keeps: 'nothing',
   fromClip: () => NOTHING,
   fromInput: () => NOTHING,
 } as const;
@@ -52,7 +52,7 @@ export const TASKS = {
     result: 'video',
     input: { media: 'image', mask: false },
     followsInput: false,
-    keepsKnown: false,
+    keeps: 'nothing',
     fromClip: (clip) => ({ frames: firstFrame(clip), at: [0], hole: null }),
     fromInput: ({ media: [image] }) => ({ frames: firstFrame(image!), at: [0], hole: null }),
   },
@@ -63,7 +63,7 @@ export const TASKS = {
     result: 'video',
     input: { media: 'video', mask: false },
     followsInput: true,
-    keepsKnown: false,
+    keeps: 'coarse picture',
     fromClip: (clip, random) => ({
       frames: shrink(clip, random),
       at: everyFrame(clip),
@@ -81,7 +81,7 @@ export const TASKS = {
     result: 'video',
     input: { media: 'video', mask: true },
     followsInput: true,
-    keepsKnown: true,
+    keeps: 'known pixels',
     fromClip: (clip, random) => ({
       frames: clip,
       at: everyFrame(clip),

@@ -25,6 +25,9 @@ export interface Task {
   fromClip(clip: Frames, random: RandomStream): Given;
   /** use: the same, from what a user brings; `numFrames` is the result's */
   fromInput(input: UserInput, numFrames: number): Given;
-  /** the known pixels are put back into the result */
-  keepsKnown: boolean;
+  /**
+   * what of the input is put back into the result: its known pixels, or, where the input is a
+   * smaller picture of the whole result, what that shows
+   */
+  keeps: 'nothing' | 'known pixels' | 'coarse picture';
 }

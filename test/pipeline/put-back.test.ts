@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { miniWorld } from '../../src/data/miniworld/index.js';
+import { clipPsnr } from '../../src/eval/quality.js';
+import {
+  type Frames,
+  framesToTensor,
+  resizeFrames,
+  tensorToFrames,
+} from '../../src/media/index.js';
+import { putBack } from '../../src/pipeline/generate.js';
+import { conditionOf, TASKS } from '../../src/tasks/index.js';
+import { Generator, randn, zeros } from '../../src/tensor/index.js';
+
+const size = { width: 48, height: 32, numFrames: 5 };
+const clip: Frames = { ...size, data: miniWorld(3, size).frames };
+const at = [0, 1, 2, 3, 4];
+
+describe('putBack', () => {
+  test('inpainting keeps every known pixel and takes the hole from the result', () => {
+    const hole = new Uint8Array(5 * 32 * 48).map((_, i) => (i % 48 < 20 ? 1 : 0));
+    const given = { frames: clip, at, hole };
+    const made = zeros([1, 3, 5, 32, 48]);
+    const { data } = putBack(made, TASKS.vinp, given, conditionOf(given, size));
+    data.forEach((value, i) => {
+      assert.equal(value, hole[Math.floor(i / 3)] ? 128 : clip.data[i]);
+    });
+  });
+
+  test('super-resolution keeps what the small clip shows, whatever the model drifted to', () => {
+    const small = resizeFrames(clip, { width: 24, height: 16 });
+    const given = { frames: small, at, hole: null };
+    const condition = conditionOf(given, size);
+    const noise = randn([1, 3, 5, 32, 48], { generator: new Generator(1) }).mul(0.02);
+    const drifted = framesToTensor(clip).mul(0.8).add(0.1).add(noise);
+    const result = putBack(drifted, TASKS.vsr, given, condition);
+    const back = clipPsnr(resizeFrames(result, small), small);
+    assert.ok(back > 40, `made smaller again: ${back} dB of the given clip`);
+    const made = clipPsnr(result, clip);
+    assert.ok(made > clipPsnr(tensorToFrames(drifted), clip) + 5, `${made} dB`);
+    assert.ok(made > clipPsnr(tensorToFrames(condition.pixels), clip), `${made} dB`);
+  });
+
+  test('super-resolution leaves a result that is no larger than its input as it is', () => {
+    const given = { frames: clip, at, hole: null };
+    const made = zeros([1, 3, 5, 32, 48]);
+    const { data } = putBack(made, TASKS.vsr, given, conditionOf(given, size));
+    assert.ok(data.every((value) => value === 128));
+  });
+});
