@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { saveTinyPipeline } from '../eval/tiny-pipeline.js';
+
+const program = fileURLToPath(new URL('../../mfm', import.meta.url));
+
+const RECIPE = `
+name: tiny
+dtype: float32
+miniworld: { width: 16, height: 16 }
+autoencoder:
+  steps: 100000
+  blockOutChannels: [8, 8, 8, 8]
+  batches: [{ numFrames: 1, batchSize: 1 }]
+latents: { clips: 4, numFrames: 5, images: 4 }
+transformer: { steps: 1 }
+`;
+
+describe('Ctrl-C', () => {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'mfm-interrupt-'));
+    saveTinyPipeline(join(folder, 'tiny'));
+    writeFileSync(join(folder, 'tiny.yaml'), RECIPE);
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** Runs `mfm …` and presses Ctrl-C once a line on stderr matches. */
+  function interrupted(words: string[], when: RegExp) {
+    return new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+      const child = spawn(program, words, { cwd: folder });
+      const said = { stdout: '', stderr: '' };
+      let pressed = false;
+      child.stdout.on('data', (text) => {
+        said.stdout += text;
+      });
+      child.stderr.on('data', (text) => {
+        said.stderr += text;
+        if (pressed || !when.test(said.stderr)) return;
+        pressed = true;
+        child.kill('SIGINT');
+      });
+      child.on('close', (code) => resolve({ code, ...said }));
+    });
+  }
+
+  test('ends generate within a step, with nothing written', async () => {
+    const words = ['generate', 't2i', '-p', 'a red cube', '--pipeline', 'tiny', '-o', 'out.png'];
+    const { code, stdout, stderr } = await interrupted([...words, '--steps', '1000000'], /t2i.*\d/);
+    assert.equal(code, 130);
+    assert.match(stderr, /stopping after this step/);
+    assert.equal(stdout, '');
+    assert.deepEqual(readdirSync(folder).sort(), ['tiny', 'tiny.yaml']);
+  });
+
+  test('makes train save a checkpoint and say how to go on', async () => {
+    const words = ['train', 'tiny.yaml', '--run', 'run'];
+    const { code, stderr } = await interrupted(words, /autoencoder.*steps/);
+    assert.equal(code, 130);
+    assert.match(stderr, /run: stopped; `mfm train tiny.yaml --resume --run run` goes on\n$/);
+    const saved = readdirSync(join(folder, 'run', 'checkpoints'));
+    assert.deepEqual(
+      saved.map((name) => name.replace(/\d{8}$/, 'STEP')),
+      ['autoencoder-STEP'],
+    );
+    rmSync(join(folder, 'run'), { recursive: true });
+  });
+});
