@@ -28,7 +28,7 @@ MFM_INLINE F atLeast(F v, float low) { return (F)_mm512_max_ps((__m512)v, _mm512
 MFM_INLINE F atMost(F v, float high) { return (F)_mm512_min_ps((__m512)v, _mm512_set1_ps(high)); }
 MFM_INLINE F inverse(F v) {
   const F guess = (F)_mm512_rcp14_ps((__m512)v);
-  return guess * (2.0f - v * guess);
+  return guess + guess * (1.0f - v * guess); // the small term last: within 1 ulp
 }
 #else
 MFM_INLINE F widen(H half) { return (F)(__builtin_convertvector(half, U) << 16); }
