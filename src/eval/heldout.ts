@@ -66,7 +66,7 @@ export async function evaluateHeldOut(
   { scenes, onProgress, ...options }: HeldOutOptions,
 ): Promise<HeldOutReport> {
   const trained = pipeline.settings.tasks ?? TASK_IDS;
-  const tasks = TASK_IDS.filter((id) => trained.includes(id));
+  const tasks = TASK_IDS.filter((id) => trained.includes(id) && SCORES[id]);
   const total = scenes * (tasks.length + 1);
   const report: HeldOutReport = { figures: [], sheets: [] };
   const add = (part: string, { figures, sheet }: PartReport) => {
@@ -83,7 +83,7 @@ export async function evaluateHeldOut(
     const task: Task = TASKS[id];
     const trials = trialsOf(task, pipeline, scenes);
     const onDone = (done: number) => onProgress?.((i + 1) * scenes + done, total, id);
-    add(id, SCORES[id](await sampleTrials(pipeline, task, trials, { ...options, onDone })));
+    add(id, SCORES[id]!(await sampleTrials(pipeline, task, trials, { ...options, onDone })));
   }
   return report;
 }
@@ -98,12 +98,17 @@ interface PartReport {
   sheet: Omit<Sheet, 'part'>;
 }
 
-const SCORES: Record<TaskId, (results: TrialResult[]) => PartReport> = {
+/** How the result of a task is judged. */
+const SCORES: Partial<Record<TaskId, (results: TrialResult[]) => PartReport>> = {
   t2i: scoreText,
   t2v: scoreText,
   i2v: scoreFirstFrame,
+  isr: scoreUpscaling,
   vsr: scoreUpscaling,
+  iinp: scoreHole,
   vinp: scoreHole,
+  ioutp: scoreHole,
+  voutp: scoreHole,
 };
 
 async function tryAutoencoder(
@@ -235,26 +240,24 @@ function scoreUpscaling(results: TrialResult[]): PartReport {
 
 function scoreHole(results: TrialResult[]): PartReport {
   const inHole = (of: (result: TrialResult) => Frames) =>
-    results.map((result) => clipPsnr(of(result), result.truth, result.given.hole));
+    results.map((result) => clipPsnr(of(result), result.truth, holeOf(result)));
   const made = inHole(({ result }) => result);
   const baselines = {
-    'mean fill': mean(inHole(({ truth, given }) => meanFill(truth, given.hole!))),
-    'nearest frame': mean(inHole(({ truth, given }) => nearestFrameFill(truth, given.hole!))),
+    'mean fill': mean(inHole((result) => meanFill(result.truth, holeOf(result)))),
+    'nearest frame': mean(inHole((result) => nearestFrameFill(result.truth, holeOf(result)))),
   };
   return {
     figures: [decibels('inside the hole', made, baselines, above(made, baselines))],
-    sheet: sheetOf(
-      results,
-      ['given', 'nearest frame', 'made', 'true render'],
-      ({ shown, result, truth, given }) => [
-        shown,
-        nearestFrameFill(truth, given.hole!),
-        result,
-        truth,
-      ],
-    ),
+    sheet: sheetOf(results, ['given', 'nearest frame', 'made', 'true render'], (trial) => [
+      trial.shown,
+      nearestFrameFill(trial.truth, holeOf(trial)),
+      trial.result,
+      trial.truth,
+    ]),
   };
 }
+
+const holeOf = ({ given }: TrialResult): Uint8Array => given.known[0]!.hole!;
 
 function decibels(
   name: string,

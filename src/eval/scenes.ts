@@ -23,7 +23,11 @@ export interface Trial {
 export function heldOutTrial(task: Task, index: number, target: Target): Trial {
   const scene = miniWorld(index, { ...target, split: 'heldout' });
   const truth: Frames = { ...target, data: scene.frames };
-  return { scene, truth, given: task.fromClip(truth, new RandomStream(index, `trial ${task.id}`)) };
+  return {
+    scene,
+    truth,
+    given: task.fromClip!(truth, new RandomStream(index, `trial ${task.id}`)),
+  };
 }
 
 export interface TrialResult extends Trial {

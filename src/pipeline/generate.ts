@@ -45,16 +45,28 @@ export async function generate(
     onStep,
     signal,
   });
-  const frames = putBack(made, task, given, condition);
+  const frames = joined(putBack(made, task, given, condition), given);
   for (const tensor of [made, condition.pixels, condition.depth, condition.mask]) tensor.dispose();
   return { frames, fps };
+}
+
+/** The new frames between what the input had before and after them, at the new size. */
+function joined(frames: Frames, { before, after }: Given): Frames {
+  const parts = [before, frames, after].filter((part) => part !== null);
+  if (parts.length === 1) return frames;
+  const resized = parts.map((part) => resizeFrames(part, frames));
+  return {
+    ...frames,
+    numFrames: resized.reduce((sum, part) => sum + part.numFrames, 0),
+    data: Buffer.concat(resized.map(({ data }) => data)),
+  };
 }
 
 /** made [1, 3, F, H, W] → frames, with what the task keeps of what was given. */
 export function putBack(
   made: Tensor,
   { keeps }: Pick<Task, 'keeps'>,
-  { frames: known }: Given,
+  { known }: Given,
   { pixels, mask }: Condition,
 ): Frames {
   const result = noGrad(() =>
@@ -63,7 +75,7 @@ export function putBack(
       return tensorToFrames(made.mul(mask.mul(-1).add(1)).add(pixels.mul(mask)));
     }),
   );
-  return keeps === 'coarse picture' && known ? withCoarse(result, known) : result;
+  return keeps === 'coarse picture' ? withCoarse(result, known[0]!.frames) : result;
 }
 
 /**

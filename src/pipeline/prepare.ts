@@ -50,53 +50,61 @@ export async function prepare(
   const { signal, inputs } = request;
   const notes: string[] = [];
 
-  let media: Media | null = null;
-  if (task.input.media === 'image') media = await readImage(inputs[0]!, { signal });
-  if (task.input.media === 'video') media = await readMedia(inputs[0]!, { signal });
-  if (media) notes.push(...media.notes);
-  if (media && task.input.media === 'video' && media.numFrames < 2) {
-    throw new InputError(
-      `${media.path}: ${task.id} needs a clip, got one picture; give a video or a folder of pictures`,
-    );
+  const media: Media[] = [];
+  for (const [i, kind] of task.inputs.entries()) {
+    const read = kind === 'image' ? readImage : readMedia;
+    const one = await read(inputs[i]!, { signal });
+    notes.push(...one.notes);
+    if (kind === 'video' && one.numFrames < 2) {
+      throw new InputError(
+        `${one.path}: ${task.id} needs a clip, got one picture; give a video or a folder of pictures`,
+      );
+    }
+    media.push(one);
   }
   const mask = request.mask === undefined ? null : await readMask(request.mask, { signal });
-  if (mask && media) expectMaskFits(mask, media);
+  if (mask && media[0]) expectMaskFits(mask, media[0]);
   if (mask) noteEmptyMask(mask, notes);
 
   const target: Target = {
-    ...fitSize(task, request, media, settings, notes),
-    numFrames: fitFrames(task, request, media, settings, notes),
+    ...fitSize(task, request, media[0] ?? null, settings, notes),
+    numFrames: fitFrames(task, request, media[0] ?? null, settings, notes),
   };
+  const goesOn = task.result === 'video' && task.inputs.includes('video');
   return {
-    given: task.fromInput({ media: media ? [media] : [], mask }, target.numFrames),
+    given: task.fromInput({ media, mask }, target.numFrames),
     target,
-    fps: (task.followsInput ? media?.fps : null) ?? settings.fps,
+    fps: (goesOn ? media[0]?.fps : null) ?? settings.fps,
     notes,
   };
 }
 
 /** Is everything there that the task needs, and nothing that it has no use for? */
 function expectParts(task: Task, { prompt, inputs, mask, numFrames }: UserRequest): void {
-  const { media, mask: needsMask } = task.input;
-  const wanted = media === null ? 0 : 1;
-  const kind = media === 'image' ? 'an image' : 'a clip';
-  if (media === null && prompt.trim() === '') {
+  const wanted = task.inputs.length;
+  const kind = task.inputs[0] === 'image' ? 'an image' : 'a clip';
+  if (wanted === 0 && prompt.trim() === '') {
     throw new InputError(`${task.id}: needs a prompt; give one with -p "a red cube"`);
   }
   if (inputs.length < wanted) {
-    throw new InputError(`${task.id}: needs ${kind}; give one with -i FILE`);
+    const what =
+      wanted === 1
+        ? `${kind}; give one with -i FILE`
+        : `two ${task.inputs[0] === 'image' ? 'images' : 'clips'}; give them with -i FILE -i FILE`;
+    throw new InputError(`${task.id}: needs ${what}`);
   }
   if (inputs.length > wanted) {
-    const takes = wanted === 0 ? 'takes no input' : `takes one input`;
+    const takes = ['takes no input', 'takes one input', 'takes two inputs'][wanted];
     throw new InputError(`${task.id}: ${takes}, got ${inputs.length}; leave out ${inputs.at(-1)}`);
   }
-  if (needsMask && mask === undefined) {
+  if (task.mask === 'needed' && mask === undefined) {
     throw new InputError(
       `${task.id}: needs a mask, white where something is to be made; give one with --mask FILE`,
     );
   }
-  if (!needsMask && mask !== undefined) {
-    throw new InputError(`${task.id}: takes no mask; leave out --mask, or use vinp`);
+  if (task.mask === 'none' && mask !== undefined) {
+    const other = task.result === 'image' ? 'iinp' : 'vinp';
+    throw new InputError(`${task.id}: takes no mask; leave out --mask, or use ${other}`);
   }
   if (task.result === 'image' && numFrames !== undefined && numFrames !== 1) {
     throw new InputError(`${task.id}: makes an image; leave out --frames`);
@@ -124,12 +132,13 @@ function fitSize(
     noteDoubt(size, settings, notes);
     return size;
   }
-  if (!media) return { width: settings.width, height: settings.height };
-  const scale = !task.followsInput
-    ? Math.sqrt((settings.width * settings.height) / (media.width * media.height))
-    : task.input.mask
-      ? 1
-      : DEFAULT_UPSCALE;
+  if (!media || task.size === 'pipeline') return { width: settings.width, height: settings.height };
+  const scale = {
+    pipeline: 1,
+    'shape of input': Math.sqrt((settings.width * settings.height) / (media.width * media.height)),
+    input: 1,
+    larger: DEFAULT_UPSCALE,
+  }[task.size];
   const fitted = { width: to16(media.width * scale), height: to16(media.height * scale) };
   notes.push(
     `${media.path}: ${media.width}x${media.height} becomes ${fitted.width}x${fitted.height} (multiples of 16; --size WxH asks for another)`,

@@ -6,15 +6,36 @@ import { InputError } from '../errors.js';
 import { type Frames, framesToTensor, resizeFrames, type Size } from '../media/index.js';
 import { fromArray, type Tensor, tidy, zeros } from '../tensor/index.js';
 
-/** What is known of a clip that is to be made. */
-export interface Given {
-  /** the known frames, at any size; null where only the prompt is given */
-  frames: Frames | null;
+/** Frames that are known, and of which pixels. */
+export interface Known {
+  /** at any size */
+  frames: Frames;
   /** where on the new clip's time line each of them lies; as long as `frames` */
   at: number[];
   /** [F, H, W] of the known frames: 1 where something is to be made, 0 where the input is kept */
   hole: Uint8Array | null;
 }
+
+/** What is known of a clip that is to be made. */
+export interface Given {
+  known: Known[];
+  /** of the known frames only how bright they are */
+  gray: boolean;
+  /** the known frames' depth too, where the pipeline can tell it */
+  depth: boolean;
+  /** what of the input comes before and after the new clip in the result */
+  before: Frames | null;
+  after: Frames | null;
+}
+
+/** Given parts; what is not said is not there. */
+export const given = (parts: Partial<Given>): Given => ({
+  ...{ known: [], gray: false, depth: false, before: null, after: null },
+  ...parts,
+});
+
+/** Nothing is known but the prompt. */
+export const NOTHING: Given = given({});
 
 /** Size and length of the clip that is to be made. */
 export interface Target extends Size {
@@ -31,39 +52,47 @@ export interface Condition {
   mask: Tensor;
 }
 
-/** Nothing is known but the prompt. */
-export const NOTHING: Given = { frames: null, at: [], hole: null };
-
 /**
  * Lays the given parts on the target's grid. Frames of another size are resized as Pillow does
  * (bicubic); a hole likewise by nearest, so it stays sharp.
  *
  * Source: the paper, 3.1; the reference's pipeline_mfm.py multiplies the pixels by the mask
  */
-export function conditionOf({ frames, at, hole }: Given, target: Target): Condition {
+export function conditionOf({ known, gray }: Given, target: Target): Condition {
   const { width, height, numFrames } = target;
   return tidy(() => {
     const pixels = zeros([1, 3, numFrames, height, width]);
     const mask = zeros([1, 1, numFrames, height, width]);
     const depth = zeros([1, 1, numFrames, height, width]);
-    if (!frames) return { pixels, depth, mask };
-    expectPlaces(frames, at, numFrames);
-
-    const known = framesToTensor(resizeFrames(frames, target)); // [1, 3, F', H, W]
-    const keep = hole ? keepMask(hole, frames, target) : null; // [1, 1, F', H, W]
-    const whole = at.length === numFrames && at.every((place, i) => place === i);
-    if (whole) {
-      return { pixels: keep ? known.mul(keep) : known, depth, mask: keep ?? mask.fill_(1) };
+    for (const { frames, at, hole } of known) {
+      expectPlaces(frames, at, numFrames);
+      const colours = framesToTensor(resizeFrames(frames, target)); // [1, 3, F', H, W]
+      const seen = gray ? grayOf(colours) : colours;
+      const keep = hole ? keepMask(hole, frames, target) : null; // [1, 1, F', H, W]
+      const whole = at.length === numFrames && at.every((place, i) => place === i);
+      if (whole && known.length === 1) {
+        return { pixels: keep ? seen.mul(keep) : seen, depth, mask: keep ?? mask.fill_(1) };
+      }
+      at.forEach((place, i) => {
+        const frame = seen.narrow(2, i, 1);
+        const kept = keep?.narrow(2, i, 1);
+        pixels.narrow(2, place, 1).copy_(kept ? frame.mul(kept) : frame);
+        if (kept) mask.narrow(2, place, 1).copy_(kept);
+        else mask.narrow(2, place, 1).fill_(1);
+      });
     }
-    at.forEach((place, i) => {
-      const frame = known.narrow(2, i, 1);
-      const kept = keep?.narrow(2, i, 1);
-      pixels.narrow(2, place, 1).copy_(kept ? frame.mul(kept) : frame);
-      if (kept) mask.narrow(2, place, 1).copy_(kept);
-      else mask.narrow(2, place, 1).fill_(1);
-    });
     return { pixels, depth, mask };
   });
+}
+
+/**
+ * Three equal channels of luma. x [1, 3, F, H, W] in -1..1
+ * Source: the weights of torchvision's rgb_to_grayscale, which the reference uses
+ */
+export function grayOf(x: Tensor): Tensor {
+  const [red, green, blue] = x.mul(0.5).add(0.5).unbind(1);
+  const luma = red!.mul(0.2989).add(green!, { alpha: 0.587 }).add(blue!, { alpha: 0.114 });
+  return luma.mul(2).sub(1).unsqueeze(1).expand(x.shape).contiguous();
 }
 
 /** [1, 1, F, H, W] float32: 1 where the input is kept. */

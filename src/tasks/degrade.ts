@@ -1,4 +1,4 @@
-/** How a whole clip is made less, for training: smaller pictures and holes. */
+/** How a whole clip is made less, for training: smaller pictures, holes and borders. */
 import type { RandomStream } from '../data/random.js';
 import { type Frames, type ResampleFilter, resizeFrames } from '../media/index.js';
 
@@ -51,4 +51,25 @@ export function drawHole({ width, height, numFrames }: Frames, random: RandomStr
     }
   }
   return hole;
+}
+
+/**
+ * Borders of 1/8 to 1/4 of a side: on one side, on two that face each other, or on all.
+ * Source: the paper, A.3; which sides is ours
+ *
+ * @returns [F, H, W], 1 in the borders
+ */
+export function drawBorder({ width, height, numFrames }: Frames, random: RandomStream): Uint8Array {
+  const sides = random.pick(['left', 'right', 'top', 'bottom', 'x', 'y', 'all'] as const);
+  const share = (...names: string[]) =>
+    names.includes(sides) || sides === 'all' ? random.between(1 / 8, 1 / 4) : 0;
+  const left = Math.round(share('left', 'x') * width);
+  const right = width - Math.round(share('right', 'x') * width);
+  const top = Math.round(share('top', 'y') * height);
+  const bottom = height - Math.round(share('bottom', 'y') * height);
+  const plane = new Uint8Array(width * height).fill(1);
+  for (let y = top; y < bottom; y++) plane.fill(0, y * width + left, y * width + right);
+  const border = new Uint8Array(numFrames * plane.length);
+  for (let frame = 0; frame < numFrames; frame++) border.set(plane, frame * plane.length);
+  return border;
 }

@@ -1,6 +1,15 @@
 /** Row 5: what each task is given and how it becomes a condition. */
-export { type Condition, conditionOf, type Given, NOTHING, type Target } from './condition.js';
-export { drawHole, shrink } from './degrade.js';
+export {
+  type Condition,
+  conditionOf,
+  type Given,
+  given,
+  grayOf,
+  type Known,
+  NOTHING,
+  type Target,
+} from './condition.js';
+export { drawBorder, drawHole, shrink } from './degrade.js';
 export { taggedPrompt } from './prompt.js';
 export { TASK_IDS, TASKS, type TaskId } from './table.js';
-export type { Task, UserInput } from './task.js';
+export type { InputKind, Task, UserInput } from './task.js';

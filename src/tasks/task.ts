@@ -9,6 +9,9 @@ export interface UserInput {
   mask: Mask | null;
 }
 
+/** What a user can bring: a picture or a clip. */
+export type InputKind = 'image' | 'video';
+
 export interface Task {
   id: string;
   /** one phrase for help texts */
@@ -16,13 +19,19 @@ export interface Task {
   /** appended to the prompt as `#task: …`, since some conditions look alike */
   promptTag: string;
   /** what is made: an image is a clip of one frame */
-  result: 'image' | 'video';
-  /** what a user must give besides the prompt */
-  input: { media: 'image' | 'video' | null; mask: boolean };
-  /** the result has the input's frames, and its size unless another is asked for */
+  result: InputKind;
+  /** what a user must give besides the prompt, in this order */
+  inputs: readonly InputKind[];
+  mask: 'needed' | 'none';
+  /**
+   * the result's size unless one is asked for: the pipeline's; of the pipeline's area, in the shape
+   * of the input; the input's; or a multiple of it
+   */
+  size: 'pipeline' | 'shape of input' | 'input' | 'larger';
+  /** the result has as many frames as the input, and its rate */
   followsInput: boolean;
-  /** training: what of a whole clip is given, by the paper's ranges (A.3) */
-  fromClip(clip: Frames, random: RandomStream): Given;
+  /** training: what of a whole clip is given, by the paper's ranges (A.3); null: needs pairs of clips */
+  fromClip: ((clip: Frames, random: RandomStream) => Given) | null;
   /** use: the same, from what a user brings; `numFrames` is the result's */
   fromInput(input: UserInput, numFrames: number): Given;
   /**

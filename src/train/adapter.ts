@@ -23,7 +23,7 @@ export async function trainAdapter(
 ): Promise<boolean> {
   const { adapter: plan, ...rest } = recipe.transformer;
   const tasks = Object.fromEntries(
-    Object.entries(rest.tasks).filter(([id]) => TASKS[id as TaskId].input.media !== null),
+    Object.entries(rest.tasks).filter(([id]) => TASKS[id as TaskId].inputs.length > 0),
   );
   if (!plan || Object.keys(tasks).length === 0) return true;
   const conditioned = { ...recipe, transformer: { ...rest, tasks, conditionDropout: 0 } };

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import type { z } from 'zod';
 import { InputError } from '../errors.js';
 import { didYouMean } from '../suggest.js';
-import { TASK_IDS } from '../tasks/index.js';
+import { TASK_IDS, TASKS, type TaskId } from '../tasks/index.js';
 import { Recipe } from './config.js';
 
 export interface Change {
@@ -96,6 +96,11 @@ function otherProblems(recipe: Recipe): string[] {
     for (const task of Object.keys(tasks)) {
       if ((TASK_IDS as string[]).includes(task)) continue;
       problems.push(`${key}.${task}: unknown task; there are ${TASK_IDS.join(', ')}`);
+    }
+  }
+  for (const task of Object.keys(recipe.transformer.tasks)) {
+    if (TASKS[task as TaskId]?.fromClip === null) {
+      problems.push(`transformer.tasks.${task}: needs pairs of clips, which there are none of yet`);
     }
   }
   const { blockOutChannels, normNumGroups } = recipe.autoencoder;

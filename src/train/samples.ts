@@ -30,7 +30,7 @@ export async function taskSheets(
       miniWorld(seed, { ...target, maxObjects, split: 'heldout' }),
     );
     const clips: Frames[] = scenes.map((scene) => ({ ...target, data: scene.frames }));
-    const givens = clips.map((clip, i) => task.fromClip(clip, new RandomStream(i, 'samples')));
+    const givens = clips.map((clip, i) => task.fromClip!(clip, new RandomStream(i, 'samples')));
     const conditions = givens.map((given) => conditionOf(given, target));
     const made = await pipeline.sample({
       task,
@@ -46,7 +46,7 @@ export async function taskSheets(
     const rows = scenes.map((scene, i) => {
       const result = tidy(() => tensorToFrames(made.narrow(0, i, 1)));
       const given = tidy(() => tensorToFrames(conditions[i]!.pixels));
-      const shown = task.input.media ? [given, result, clips[i]!] : [result, clips[i]!];
+      const shown = task.inputs.length > 0 ? [given, result, clips[i]!] : [result, clips[i]!];
       return { label: scene.caption.slice(0, 90), images: shown };
     });
     await contactSheet(
@@ -54,7 +54,7 @@ export async function taskSheets(
       run.path('samples', `transformer-${String(step).padStart(6, '0')}-${id}.png`),
       { framesPerClip: 4, scale: 2 },
     );
-    if (task.input.media) {
+    if (task.inputs.length > 0) {
       figures[`${id}Psnr`] = tidy(() => {
         const values = clips.map((clip, i) => psnr(made.narrow(0, i, 1), framesToTensor(clip)));
         return values.reduce((a, b) => a + b, 0) / values.length;

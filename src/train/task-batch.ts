@@ -48,11 +48,11 @@ export function assemble(samples: EncodedSample[], step: number, recipe: Recipe)
     // without prompt, or without condition, now and then: guidance needs both
     const silent = random.chance(plan.textDropout[result]);
     prompts.push(silent ? '' : taggedPrompt(caption, task));
-    if (task.input.media === null || random.chance(plan.conditionDropout)) {
+    if (task.inputs.length === 0 || random.chance(plan.conditionDropout)) {
       rows.push(0);
     } else {
       rows.push(conditions.length);
-      conditions.push(conditionOf(task.fromClip(frames, random), frames));
+      conditions.push(conditionOf(task.fromClip!(frames, random), frames));
     }
   }
   const stack = (part: keyof Condition) => cat(conditions.map((condition) => condition[part]));

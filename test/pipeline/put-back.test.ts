@@ -9,7 +9,7 @@ import {
   tensorToFrames,
 } from '../../src/media/index.js';
 import { putBack } from '../../src/pipeline/generate.js';
-import { conditionOf, TASKS } from '../../src/tasks/index.js';
+import { conditionOf, given, TASKS } from '../../src/tasks/index.js';
 import { Generator, randn, zeros } from '../../src/tensor/index.js';
 
 const size = { width: 48, height: 32, numFrames: 5 };
@@ -19,9 +19,9 @@ const at = [0, 1, 2, 3, 4];
 describe('putBack', () => {
   test('inpainting keeps every known pixel and takes the hole from the result', () => {
     const hole = new Uint8Array(5 * 32 * 48).map((_, i) => (i % 48 < 20 ? 1 : 0));
-    const given = { frames: clip, at, hole };
+    const holed = given({ known: [{ frames: clip, at, hole }] });
     const made = zeros([1, 3, 5, 32, 48]);
-    const { data } = putBack(made, TASKS.vinp, given, conditionOf(given, size));
+    const { data } = putBack(made, TASKS.vinp, holed, conditionOf(holed, size));
     data.forEach((value, i) => {
       assert.equal(value, hole[Math.floor(i / 3)] ? 128 : clip.data[i]);
     });
@@ -29,11 +29,11 @@ describe('putBack', () => {
 
   test('super-resolution keeps what the small clip shows, whatever the model drifted to', () => {
     const small = resizeFrames(clip, { width: 24, height: 16 });
-    const given = { frames: small, at, hole: null };
-    const condition = conditionOf(given, size);
+    const holed = given({ known: [{ frames: small, at, hole: null }] });
+    const condition = conditionOf(holed, size);
     const noise = randn([1, 3, 5, 32, 48], { generator: new Generator(1) }).mul(0.02);
     const drifted = framesToTensor(clip).mul(0.8).add(0.1).add(noise);
-    const result = putBack(drifted, TASKS.vsr, given, condition);
+    const result = putBack(drifted, TASKS.vsr, holed, condition);
     const back = clipPsnr(resizeFrames(result, small), small);
     assert.ok(back > 40, `made smaller again: ${back} dB of the given clip`);
     const made = clipPsnr(result, clip);
@@ -42,9 +42,9 @@ describe('putBack', () => {
   });
 
   test('super-resolution leaves a result that is no larger than its input as it is', () => {
-    const given = { frames: clip, at, hole: null };
+    const holed = given({ known: [{ frames: clip, at, hole: null }] });
     const made = zeros([1, 3, 5, 32, 48]);
-    const { data } = putBack(made, TASKS.vsr, given, conditionOf(given, size));
+    const { data } = putBack(made, TASKS.vsr, holed, conditionOf(holed, size));
     assert.ok(data.every((value) => value === 128));
   });
 });

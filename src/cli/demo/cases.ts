@@ -27,7 +27,7 @@ export interface DemoCase {
 }
 
 /** Held-out scenes of each task. */
-const SCENES: Record<TaskId, number> = { t2i: 6, t2v: 4, i2v: 3, vsr: 3, vinp: 3 };
+const SCENES: Partial<Record<TaskId, number>> = { t2i: 6, t2v: 4, i2v: 3, vsr: 3, vinp: 3 };
 
 /** Words of MiniWorld's captions, in combinations of our own. */
 const WORDS: [TaskId, string][] = [
@@ -55,7 +55,7 @@ export async function demoCases(
 ): Promise<DemoCase[]> {
   const cases: DemoCase[] = [];
   for (const id of tasks) {
-    for (let index = 0; index < SCENES[id]; index++) {
+    for (let index = 0; index < (SCENES[id] ?? 0); index++) {
       cases.push(await heldOutCase(TASKS[id], index, settings, folder));
     }
     cases.push(...ownCases(id));
@@ -72,19 +72,20 @@ async function heldOutCase(
 ): Promise<DemoCase> {
   const target = targetOf(task, settings);
   const { scene, truth, given } = heldOutTrial(task, index, target);
+  const [known] = given.known;
   const id = `${task.id}-${index + 1}`;
   const inputs: string[] = [];
   let mask: string | undefined;
-  if (task.input.media === 'image') {
+  if (task.inputs[0] === 'image') {
     inputs.push(`${folder}/${id}-input.png`);
-    await writeImage(inputs[0]!, given.frames!);
-  } else if (task.input.media === 'video') {
+    await writeImage(inputs[0]!, known!.frames);
+  } else if (task.inputs[0] === 'video') {
     inputs.push(`${folder}/${id}-input.mkv`);
-    await writeLossless(inputs[0]!, given.frames!, settings.fps);
+    await writeLossless(inputs[0]!, known!.frames, settings.fps);
   }
-  if (task.input.mask) {
+  if (known?.hole) {
     mask = `${folder}/${id}-mask.mkv`;
-    await writeLossless(mask, whiteIn(given.hole!, given.frames!), settings.fps);
+    await writeLossless(mask, whiteIn(known.hole, known.frames), settings.fps);
   }
   return {
     id,

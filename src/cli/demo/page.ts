@@ -22,7 +22,7 @@ export interface PageContent {
 }
 
 /** What a reader should look at, by task. */
-const EXPLAINED: Record<TaskId, string> = {
+const EXPLAINED: Partial<Record<TaskId, string>> = {
   t2i: 'An image from words. Below each: how many of the solids that the caption names are found in the picture, by colour, and by colour and shape.',
   t2v: 'A clip from words: solids that move, and a camera that may pan or zoom.',
   i2v: 'A clip that begins with the given image. The figure compares the first frame with it.',

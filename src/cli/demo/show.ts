@@ -117,6 +117,7 @@ function compare(
     ? [{ label: 'true picture', frames: reference, note: '' }]
     : [];
   const condition = () => tidy(() => tensorToFrames(conditionOf(given, target).pixels));
+  const [known] = given.known;
 
   switch (task) {
     case 't2i':
@@ -136,15 +137,15 @@ function compare(
     case 'vsr': {
       const bicubic = condition();
       return [
-        { label: 'given', frames: given.frames!, note: sizeOf(given.frames!) },
+        { label: 'given', frames: known!.frames, note: sizeOf(known!.frames) },
         { label: 'bicubic', frames: bicubic, note: against(bicubic) },
         { label: 'made', frames: result, note: against(result), made: true },
         ...truth,
       ];
     }
     case 'vinp': {
-      const clip = resizeFrames(given.frames!, target);
-      const hole = given.hole!;
+      const clip = resizeFrames(known!.frames, target);
+      const hole = known!.hole!;
       const [filled, nearest] = [meanFill(clip, hole), nearestFrameFill(clip, hole)];
       return [
         { label: 'given', frames: condition(), note: 'black is to be filled' },
@@ -154,6 +155,8 @@ function compare(
         ...truth,
       ];
     }
+    default:
+      return [{ label: 'made', frames: result, note: against(result), made: true }, ...truth];
   }
 }
 
