@@ -27,7 +27,7 @@ export async function run({ folder: folders }: Options<typeof args>): Promise<nu
       const verify = await load();
       console.log(`${name}: ${folder}`);
       const rows: VerifyRow[] = [];
-      for (const row of verify(folder)) {
+      for await (const row of verify(folder)) {
         console.log(line(row));
         rows.push(row);
       }

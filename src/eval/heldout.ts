@@ -146,7 +146,7 @@ function throughLatents(pipeline: Pipeline, clip: Frames): Frames {
   return noGrad(() =>
     tidy(() => {
       const latents = pipeline.autoencoder.encode(framesToTensor(clip)).mode();
-      return tensorToFrames(pipeline.decode(toModelLatents(latents.to('float32')), clip.numFrames));
+      return tensorToFrames(pipeline.decode(toModelLatents(latents.to('float32'))));
     }),
   );
 }

@@ -11,8 +11,8 @@ export const LATENTS_SCALE = 0.958917567;
 export const toModelLatents = (latents: Tensor): Tensor => latents.mul(LATENTS_SCALE);
 export const fromModelLatents = (latents: Tensor): Tensor => latents.mul(1 / LATENTS_SCALE);
 
-/** Latent frames of a clip of 4k + 1 frames. */
-export const latentFrames = (numFrames: number): number => (numFrames - 1) / 4 + 1;
+/** Latent frames of a clip; of 4k + 1 frames they are k + 1. */
+export const latentFrames = (numFrames: number): number => Math.floor((numFrames - 1) / 4) + 1;
 
 /** The largest 4k + 1 that is not above `numFrames`. */
 export const fittingFrames = (numFrames: number): number => Math.floor((numFrames - 1) / 4) * 4 + 1;

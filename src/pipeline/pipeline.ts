@@ -27,9 +27,24 @@ export interface SampleRequest {
   motionScore: number;
   /** sample i starts from the noise of seed + i, whatever the batch */
   seed: number;
-  onStep?: (step: number, total: number) => void;
+  /** own noise levels, before the schedule's shift; they decide the number of steps */
+  sigmas?: readonly number[];
+  /** [B, C, f, h, w] to start from, in place of the seed's noise */
+  latents?: Tensor;
+  onStep?: (step: number, total: number, state: StepState) => void;
   signal?: AbortSignal;
 }
+
+/** What a step came to, while `onStep` runs; all [B, C, f, h, w], float32. */
+export interface StepState {
+  /** after guidance */
+  velocity: Tensor;
+  /** after the step */
+  latents: Tensor;
+}
+
+/** An even number of latent frames decodes to 4 f frames; these of them precede the clip. */
+const SURPLUS_FRAMES = 3;
 
 export class Pipeline {
   constructor(
@@ -59,7 +74,7 @@ export class Pipeline {
   async sample(request: SampleRequest): Promise<Tensor> {
     const latents = await this.denoise(request);
     try {
-      return this.decode(latents, request.target.numFrames);
+      return this.decode(latents);
     } finally {
       latents.dispose();
     }
@@ -69,8 +84,13 @@ export class Pipeline {
   async denoise(request: SampleRequest): Promise<Tensor> {
     const { prompts, target, numInferenceSteps, guidanceScale, seed, signal, onStep } = request;
     const guided = guidanceScale > 1;
-    const { sigmas, timesteps } = schedule(this.scheduler, { numInferenceSteps });
-    let latents = noGrad(() => tidy(() => this.noise(target, prompts.length, seed).keep()));
+    const { sigmas, timesteps } = schedule(this.scheduler, {
+      numInferenceSteps,
+      sigmas: request.sigmas,
+    });
+    let latents = noGrad(() =>
+      tidy(() => (request.latents?.clone() ?? this.noise(target, prompts.length, seed)).keep()),
+    );
     const inputs = noGrad(() => tidy(() => this.prepare(request, latents, guided)));
     try {
       for (let i = 0; i < timesteps.length; i++) {
@@ -83,12 +103,14 @@ export class Pipeline {
               timesteps: full([rows.size(0)], timesteps[i]!),
             });
             const guidedVelocity = guided ? guideBatch(velocity, guidanceScale) : velocity;
-            return eulerStep(latents, guidedVelocity, { from: sigmas[i]!, to: sigmas[i + 1]! });
+            const sigmaStep = { from: sigmas[i]!, to: sigmas[i + 1]! };
+            const moved = eulerStep(latents, guidedVelocity, sigmaStep).keep();
+            onStep?.(i + 1, timesteps.length, { velocity: guidedVelocity, latents: moved });
+            return moved;
           }),
-        ).keep();
+        );
         latents.dispose();
         latents = next;
-        onStep?.(i + 1, timesteps.length);
         await setImmediate();
       }
       return latents;
@@ -100,14 +122,18 @@ export class Pipeline {
     }
   }
 
-  /** latents [B, C, f, h, w] → [B, 3, F, H, W], float32; the caller disposes it */
-  decode(latents: Tensor, numFrames: number): Tensor {
+  /**
+   * latents [B, C, f, h, w] → [B, 3, 4 (f - 1) + 1, H, W], float32; the caller disposes it
+   *
+   * @param surplus   keep the three frames in front that an even f decodes to
+   */
+  decode(latents: Tensor, { surplus = false } = {}): Tensor {
     return noGrad(() =>
       tidy(() => {
         const video = this.autoencoder.decode(fromModelLatents(latents)).to('float32');
-        // an even number of latent frames decodes to three more; the last ones are the clip's
+        const first = surplus || latents.size(2) % 2 === 1 ? 0 : SURPLUS_FRAMES;
         return video
-          .narrow(2, video.size(2) - numFrames, numFrames)
+          .narrow(2, first, video.size(2) - first)
           .contiguous()
           .keep();
       }),

@@ -67,7 +67,7 @@ export function conditionOf({ known, gray }: Given, target: Target): Condition {
     for (const { frames, at, hole } of known) {
       expectPlaces(frames, at, numFrames);
       const colours = framesToTensor(resizeFrames(frames, target)); // [1, 3, F', H, W]
-      const seen = gray ? grayOf(colours) : colours;
+      const seen = gray ? inGray(colours) : colours;
       const keep = hole ? keepMask(hole, frames, target) : null; // [1, 1, F', H, W]
       const whole = at.length === numFrames && at.every((place, i) => place === i);
       if (whole && known.length === 1) {
@@ -89,7 +89,7 @@ export function conditionOf({ known, gray }: Given, target: Target): Condition {
  * Three equal channels of luma. x [1, 3, F, H, W] in -1..1
  * Source: the weights of torchvision's rgb_to_grayscale, which the reference uses
  */
-export function grayOf(x: Tensor): Tensor {
+export function inGray(x: Tensor): Tensor {
   const [red, green, blue] = x.mul(0.5).add(0.5).unbind(1);
   const luma = red!.mul(0.2989).add(green!, { alpha: 0.587 }).add(blue!, { alpha: 0.114 });
   return luma.mul(2).sub(1).unsqueeze(1).expand(x.shape).contiguous();

@@ -4,7 +4,7 @@ export {
   conditionOf,
   type Given,
   given,
-  grayOf,
+  inGray,
   type Known,
   NOTHING,
   type Target,

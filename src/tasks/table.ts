@@ -1,7 +1,7 @@
 /** The tasks. To add one, add a declaration here; training, use and help read this table. */
 import type { RandomStream } from '../data/random.js';
 import { InputError } from '../errors.js';
-import { type Frames, type Mask, type Media, sliceFrames } from '../media/index.js';
+import { type Frames, type Mask, sliceFrames } from '../media/index.js';
 import { type Given, given, NOTHING } from './condition.js';
 import { drawBorder, drawHole, shrink } from './degrade.js';
 import type { Task, UserInput } from './task.js';
@@ -100,9 +100,9 @@ export const TASKS = {
     promptTag: 'video extending',
     inputs: ['video'],
     fromClip: (clip) => ends(first(clip, JOINT), null, clip.numFrames),
-    fromInput: ({ media: [clip] }, numFrames) => ({
-      ...ends(last(clip!, JOINT), null, numFrames),
-      before: without(clip!, 'last', JOINT),
+    fromInput: ({ media: [clip], joints: [joint = JOINT] = [] }, numFrames) => ({
+      ...ends(last(clip!, joint), null, numFrames),
+      before: without(clip!, 'last', joint),
     }),
   },
   itrans: {
@@ -125,10 +125,10 @@ export const TASKS = {
       const joint = Math.min(JOINT, Math.floor(clip.numFrames / 2));
       return ends(first(clip, joint), last(clip, joint), clip.numFrames);
     },
-    fromInput: ({ media: [from, to] }, numFrames) => ({
-      ...ends(last(from!, JOINT), first(to!, JOINT), numFrames),
-      before: without(from!, 'last', JOINT),
-      after: without(to!, 'first', JOINT),
+    fromInput: ({ media: [from, to], joints: [out = JOINT, into = out] = [] }, numFrames) => ({
+      ...ends(last(from!, out), first(to!, into), numFrames),
+      before: without(from!, 'last', out),
+      after: without(to!, 'first', into),
     }),
   },
   isr: {
@@ -251,7 +251,7 @@ function without(clip: Frames, end: 'first' | 'last', count: number): Frames | n
 }
 
 /** The first `numFrames` of a clip. */
-const cut = (media: Media, numFrames: number): Frames =>
+const cut = (media: Frames, numFrames: number): Frames =>
   media.numFrames === numFrames ? media : sliceFrames(media, 0, numFrames);
 
 /** The mask of a clip's first frames; one frame holds for all. */

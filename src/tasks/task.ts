@@ -1,12 +1,14 @@
 /** What a task is: one declaration, read by training and by use. */
 import type { RandomStream } from '../data/random.js';
-import type { Frames, Mask, Media } from '../media/index.js';
+import type { Frames, Mask } from '../media/index.js';
 import type { Given } from './condition.js';
 
 /** What a user brings; files are read already. */
 export interface UserInput {
-  media: Media[];
+  media: Frames[];
   mask: Mask | null;
+  /** frames at the joint of each clip and what is made; default: 8 */
+  joints?: readonly number[];
 }
 
 /** What a user can bring: a picture or a clip. */

@@ -2,7 +2,7 @@
  * Which fixtures a folder holds. Every file must belong to a family that is checked, be named in a
  * side-car, or be the folder's README: a file that nobody reads is an error, not a pass.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
 import type { Verifier } from './types.js';
@@ -14,6 +14,8 @@ export interface Family {
   sideCars(files: Files): string[];
   /** weights and data that go with a side-car without being named in it */
   companions(sideCar: string): string[];
+  /** folders that hold its fixtures, of those in `folder` */
+  folders?(folder: string, names: string[]): string[];
 }
 
 /** A folder's file names, with their JSON. */
@@ -62,6 +64,13 @@ export const families: Family[] = [
         ? [sideCar.replace(/config\.json$/, 'weights.safetensors')]
         : [],
   },
+  {
+    name: 'pipeline',
+    load: async () => (await import('./pipeline.js')).verifyPipeline,
+    sideCars: () => [],
+    companions: () => [],
+    folders: pipelineFolders,
+  },
 ];
 
 /**
@@ -79,7 +88,9 @@ export function familiesOf(folder: string): Family[] {
       for (const name of family.companions(sideCar)) known.add(name);
       for (const name of fileNames(files.json(sideCar))) known.add(name);
     }
-    return sideCars.length > 0;
+    const folders = family.folders?.(folder, files.names) ?? [];
+    for (const name of folders) known.add(name);
+    return sideCars.length + folders.length > 0;
   });
   if (found.length === 0) {
     const names = families.map(({ name }) => name).join(', ');
@@ -144,6 +155,16 @@ function fileNames(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.values(value).flatMap(fileNames);
 }
+
+/** `cases/`, `inputs/` and a pipeline's own folder; nothing of other sets. */
+function pipelineFolders(folder: string, names: string[]): string[] {
+  const pipeline = pipelineOf(folder, names);
+  return names.includes('cases') && pipeline ? ['cases', 'inputs', pipeline] : [];
+}
+
+/** The pipeline folder among `names`. */
+export const pipelineOf = (folder: string, names: string[]): string | undefined =>
+  names.find((name) => existsSync(join(folder, name, 'model_index.json')));
 
 const matching = (names: string[], pattern: RegExp) => names.filter((name) => pattern.test(name));
 const stem = (name: string) => name.replace(/\.json$/, '');

@@ -14,4 +14,4 @@ export interface VerifyRow {
 }
 
 /** Runs the fixtures of one folder that it knows; yields a row per tensor group. */
-export type Verifier = (folder: string) => Iterable<VerifyRow>;
+export type Verifier = (folder: string) => Iterable<VerifyRow> | AsyncIterable<VerifyRow>;
