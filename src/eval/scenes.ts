@@ -2,8 +2,8 @@
 import { type MiniWorldSample, miniWorld } from '../data/miniworld/index.js';
 import { RandomStream } from '../data/random.js';
 import { type Frames, tensorToFrames } from '../media/index.js';
-import { putBack } from '../pipeline/generate.js';
-import { guidanceFor, type Pipeline, type PipelineSettings } from '../pipeline/index.js';
+import { putBack } from '../pipeline/finish.js';
+import { type Pipeline, type PipelineSettings, settingsFor } from '../pipeline/index.js';
 import { type Condition, conditionOf, type Given, type Target, type Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
 
@@ -55,8 +55,8 @@ export async function sampleTrials(
   trials: readonly Trial[],
   { batchSize, seed, onDone, signal, ...options }: SampleOptions,
 ): Promise<TrialResult[]> {
-  const { settings } = pipeline;
-  const target = targetOf(task, settings);
+  const settings = settingsFor(pipeline.settings, task);
+  const target = targetOf(task, pipeline.settings);
   const results: TrialResult[] = [];
   for (let first = 0; first < trials.length; first += batchSize) {
     const batch = trials.slice(first, first + batchSize);
@@ -68,8 +68,8 @@ export async function sampleTrials(
         conditions,
         target,
         numInferenceSteps: options.numInferenceSteps ?? settings.numInferenceSteps,
-        guidanceScale: options.guidanceScale ?? guidanceFor(settings, task.id),
-        motionScore: task.result === 'image' ? 0 : settings.motionScore,
+        guidanceScale: options.guidanceScale ?? settings.guidanceScale,
+        motionScore: settings.motionScore,
         seed: seed + first,
         signal,
       }); // [B, 3, F, H, W]

@@ -16,7 +16,7 @@ export {
   sliceFrames,
 } from './frames.js';
 export { readImage } from './image.js';
-export { expectMaskFits, type Mask, readMask } from './mask.js';
+export { expectMaskFits, type Mask, readGray, readMask } from './mask.js';
 export { readMedia } from './read.js';
 export { RESAMPLE_FILTERS, type ResampleFilter, resample } from './resample.js';
 export {

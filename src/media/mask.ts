@@ -21,15 +21,19 @@ export interface Mask {
  * @throws InputError as `readMedia`
  */
 export async function readMask(path: string, options: ReadVideoOptions = {}): Promise<Mask> {
-  const { width, height, numFrames, data } = await readMedia(path, {
-    ...options,
-    background: [0, 0, 0],
-  });
-  const mask = new Uint8Array(width * height * numFrames);
-  for (let i = 0, j = 0; i < mask.length; i++, j += 3) {
-    mask[i] = grayOf(data[j]!, data[j + 1]!, data[j + 2]!) > 127 ? 1 : 0;
+  const gray = await readGray(path, options);
+  return { ...gray, data: gray.data.map((value) => (value > 127 ? 1 : 0)) };
+}
+
+/** The brightness of a picture or a clip, 0..255, where transparent parts are black. */
+export async function readGray(path: string, options: ReadVideoOptions = {}): Promise<Mask> {
+  const media = await readMedia(path, { ...options, background: [0, 0, 0] });
+  const { width, height, numFrames, data } = media;
+  const gray = new Uint8Array(width * height * numFrames);
+  for (let i = 0, j = 0; i < gray.length; i++, j += 3) {
+    gray[i] = grayOf(data[j]!, data[j + 1]!, data[j + 2]!);
   }
-  return { path, width, height, numFrames, data: mask };
+  return { path, width, height, numFrames, data: gray };
 }
 
 /**

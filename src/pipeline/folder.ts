@@ -22,7 +22,7 @@ import {
   type Tensor,
 } from '../tensor/index.js';
 import { Pipeline } from './pipeline.js';
-import { ModelIndex, PipelineSettings } from './settings.js';
+import { ModelIndex, type PipelineSettings, RELEASED_SETTINGS } from './settings.js';
 
 export interface OpenOptions {
   /** what matrix products compute in; 'auto': bfloat16 where the CPU has units for it */
@@ -68,7 +68,7 @@ export function openPipeline(folder: string, { dtype = 'auto' }: OpenOptions = {
     part('text_encoder', 'model', (config, where) => new T5Encoder(parseT5Config(config, where))),
     PromptTokenizer.open(join(folder, 'tokenizer')),
     readChecked(folder, join('scheduler', 'scheduler_config.json'), SchedulerConfig),
-    index._mfm ?? PipelineSettings.parse({}),
+    index._mfm ?? RELEASED_SETTINGS,
   );
 }
 

@@ -17,4 +17,4 @@ export {
   toModelLatents,
 } from './latents.js';
 export { Pipeline, type SampleRequest } from './pipeline.js';
-export { guidanceFor, PipelineSettings } from './settings.js';
+export { PipelineSettings, RELEASED_SETTINGS, settingsFor } from './settings.js';

@@ -2,54 +2,82 @@
 import { InputError } from '../errors.js';
 import {
   expectMaskFits,
+  type Frames,
   type Mask,
   type Media,
+  readGray,
   readImage,
   readMask,
   readMedia,
+  resize,
+  type Size,
+  tensorToFrames,
 } from '../media/index.js';
-import type { Given, Target, Task } from '../tasks/index.js';
+import {
+  type Condition,
+  conditionOf,
+  type DepthEstimator,
+  type Given,
+  type Target,
+  type Task,
+} from '../tasks/index.js';
+import { cat, type Tensor, tidy } from '../tensor/index.js';
+import { joined, putBack } from './finish.js';
 import { expectFrameCount, expectSize, fittingFrames } from './latents.js';
-import type { PipelineSettings } from './settings.js';
+import { type CropType, referencePlan } from './reference.js';
+import { type PipelineSettings, settingsFor } from './settings.js';
 
 export interface UserRequest {
   prompt: string;
   /** files: pictures, clips, folders of pictures */
   inputs: string[];
-  /** file, white where something is to be made */
+  /** file, white where something is to be made; with `compat`, white where something is known */
   mask?: string;
-  size?: { width: number; height: number };
+  size?: Size;
   numFrames?: number;
+  /** how many times larger super-resolution makes its input; default: 2, with `compat` 4 */
+  upscale?: number;
+  /** lays inputs out as the reference implementation does */
+  compat?: { cropType: CropType };
   signal?: AbortSignal;
 }
 
 export interface Prepared {
   given: Given;
+  condition: Condition;
   target: Target;
   /** frames a second of the result */
   fps: number;
   /** what was fitted and how, a line each */
   notes: string[];
+  /** made [1, 3, F, H, W] → the result, with what comes from the input */
+  finish(made: Tensor): Frames;
 }
+
+/** The settings of one task. */
+type OwnSettings = ReturnType<typeof settingsFor>;
 
 /** How much larger super-resolution makes a clip, unless a size is asked for. */
 const DEFAULT_UPSCALE = 2;
+const REFERENCE_UPSCALE = 4;
 /** Beyond this many times the trained area a result is announced as doubtful. */
 const DOUBTFUL_AREA = 4;
 
 /**
- * Reads and checks everything that a task is given.
+ * Reads and checks everything that a task is given, and lays it out.
+ *
+ * @param estimateDepth   null: no depth is given to the model
  * @throws InputError naming the option or the file, what is wrong with it, and the remedy
  */
 export async function prepare(
   task: Task,
   request: UserRequest,
   settings: PipelineSettings,
+  estimateDepth: DepthEstimator | null,
 ): Promise<Prepared> {
   expectParts(task, request);
-  const { signal, inputs } = request;
+  const { signal, inputs, compat } = request;
   const notes: string[] = [];
-
   const media: Media[] = [];
   for (const [i, kind] of task.inputs.entries()) {
     const read = kind === 'image' ? readImage : readMedia;
@@ -62,21 +90,61 @@ export async function prepare(
     }
     media.push(one);
   }
+  const goesOn = task.result === 'video' && task.inputs.includes('video');
+  const fps = (goesOn ? media[0]?.fps : null) ?? settings.fps;
+  const own = settingsFor(settings, task);
+  if (compat) {
+    return { fps, notes, ...(await asReference(task, request, media, own, estimateDepth)) };
+  }
+
   const mask = request.mask === undefined ? null : await readMask(request.mask, { signal });
   if (mask && media[0]) expectMaskFits(mask, media[0]);
   if (mask) noteEmptyMask(mask, notes);
-
   const target: Target = {
-    ...fitSize(task, request, media[0] ?? null, settings, notes),
-    numFrames: fitFrames(task, request, media[0] ?? null, settings, notes),
+    ...fitSize(task, request, media[0] ?? null, own, notes),
+    numFrames: fitFrames(task, request, media[0] ?? null, own, notes),
   };
-  const goesOn = task.result === 'video' && task.inputs.includes('video');
-  return {
-    given: task.fromInput({ media, mask }, target.numFrames),
-    target,
-    fps: (goesOn ? media[0]?.fps : null) ?? settings.fps,
-    notes,
-  };
+  const given = task.fromInput({ media, mask }, target.numFrames);
+  const condition = conditionOf(given, target, estimateDepth);
+  const finish = (made: Tensor) => joined(putBack(made, task, given, condition), given);
+  return { given, condition, target, fps, notes, finish };
+}
+
+/** The same by the reference's rules; see reference.ts. */
+async function asReference(
+  task: Task,
+  { size, numFrames, mask, upscale = REFERENCE_UPSCALE, compat, signal }: UserRequest,
+  media: Media[],
+  settings: OwnSettings,
+  estimateDepth: DepthEstimator | null,
+): Promise<Pick<Prepared, 'given' | 'condition' | 'target' | 'finish'>> {
+  const known = mask === undefined ? null : await readGray(mask, { signal });
+  if (known && media[0]) expectMaskFits(known, media[0]);
+  const frames = numFrames ?? settings.numFrames;
+  const plan = referencePlan(
+    task,
+    { media, mask: known && repeatedTo(known, media[0]!.numFrames) },
+    {
+      width: size?.width ?? settings.width,
+      height: size?.height ?? settings.height,
+      ...{ numFrames: frames, defaultNumFrames: frames, cropType: compat!.cropType, upscale },
+    },
+    estimateDepth,
+  );
+  const { given, condition, target, resultSize, before, after } = plan;
+  const finish = (made: Tensor) =>
+    tidy(() => {
+      const sized = resultSize ? resize(made, resultSize, { mode: 'nearest' }) : made;
+      const parts = [before, sized, after].filter((part) => part !== null);
+      return tensorToFrames(parts.length === 1 ? sized : cat(parts, 2));
+    });
+  return { given, condition, target, finish };
+}
+
+/** A mask's bytes for every frame; one frame holds for all. */
+function repeatedTo({ data, numFrames }: Mask, count: number): Uint8Array {
+  if (numFrames > 1) return data;
+  return Buffer.concat(new Array<Uint8Array>(count).fill(data));
 }
 
 /** Is everything there that the task needs, and nothing that it has no use for? */
@@ -122,9 +190,9 @@ function noteEmptyMask({ path, data }: Mask, notes: string[]): void {
 
 function fitSize(
   task: Task,
-  { size }: UserRequest,
+  { size, upscale = DEFAULT_UPSCALE }: UserRequest,
   media: Media | null,
-  settings: PipelineSettings,
+  settings: OwnSettings,
   notes: string[],
 ): { width: number; height: number } {
   if (size) {
@@ -137,7 +205,7 @@ function fitSize(
     pipeline: 1,
     'shape of input': Math.sqrt((settings.width * settings.height) / (media.width * media.height)),
     input: 1,
-    larger: DEFAULT_UPSCALE,
+    larger: upscale,
   }[task.size];
   const fitted = { width: to16(media.width * scale), height: to16(media.height * scale) };
   notes.push(
@@ -151,7 +219,7 @@ const to16 = (side: number) => Math.max(16, Math.round(side / 16) * 16);
 
 function noteDoubt(
   { width, height }: { width: number; height: number },
-  settings: PipelineSettings,
+  settings: OwnSettings,
   notes: string[],
 ): void {
   if (width * height > DOUBTFUL_AREA * settings.width * settings.height) {
@@ -165,7 +233,7 @@ function fitFrames(
   task: Task,
   { numFrames }: UserRequest,
   media: Media | null,
-  settings: PipelineSettings,
+  settings: OwnSettings,
   notes: string[],
 ): number {
   if (task.result === 'image') return 1;

@@ -13,7 +13,13 @@ import {
   resizeFrames,
   type Size,
 } from '../media/index.js';
-import { type Condition, type Given, inGray, type Task } from '../tasks/index.js';
+import {
+  type Condition,
+  type DepthEstimator,
+  type Given,
+  inGray,
+  type Task,
+} from '../tasks/index.js';
 import { fromArray, type Tensor, tidy, zeros } from '../tensor/index.js';
 import { fittingFrames } from './latents.js';
 
@@ -41,6 +47,7 @@ export interface ReferenceInput {
 }
 
 export interface ReferencePlan {
+  given: Given;
   condition: Condition;
   /** of the condition: what is sampled */
   target: Size & { numFrames: number };
@@ -50,9 +57,6 @@ export interface ReferencePlan {
   before: Tensor | null;
   after: Tensor | null;
 }
-
-/** Depth of frames at their own size, [F, H, W] float32; larger is nearer. */
-export type DepthEstimator = (frames: Frames) => Tensor;
 
 /**
  * Lays out an input as the reference does.
@@ -70,7 +74,8 @@ export function referencePlan(
   const [first] = media;
   if (!first) {
     const target = { width: options.width, height: options.height, numFrames };
-    return { condition: nothingKnown(target), target, resultSize: null, before: null, after: null };
+    const condition = nothingKnown(target);
+    return { given, condition, target, resultSize: null, before: null, after: null };
   }
   const fit = fitOf(first, options);
   const target = { width: to16(fit.frame.width), height: to16(fit.frame.height), numFrames };
@@ -84,7 +89,10 @@ export function referencePlan(
         ? { width, height }
         : null;
   const part = (frames: Frames | null) => frames && framesToTensor(resizeFrames(frames, target));
-  return { condition, target, resultSize, before: part(given.before), after: part(given.after) };
+  return {
+    ...{ given, condition, target, resultSize },
+    ...{ before: part(given.before), after: part(given.after) },
+  };
 }
 
 /** Frames of the condition. */

@@ -1,5 +1,6 @@
 /** What a pipeline folder says about its own use: `_mfm` in model_index.json. */
 import { z } from 'zod';
+import { TASK_IDS, type Task } from '../tasks/index.js';
 
 const fields = {
   width: z.int().positive().multipleOf(16).describe('width made by default, pixels'),
@@ -12,18 +13,31 @@ const fields = {
   fps: z.number().positive().describe('frames a second of written clips'),
   numInferenceSteps: z.int().positive().describe('sampling steps'),
   guidanceScale: z.number().min(0).describe('classifier-free guidance; 1 is none'),
-  taskGuidance: z
-    .record(z.string(), z.number().min(0))
-    .describe('guidance of single tasks, where it differs'),
   motionScore: z.number().min(0).describe('how much clips move; images have 0'),
+  addedPrompt: z.string().describe('words added to every prompt'),
+  negativePrompt: z.string().describe('what results are kept away from'),
   promptLength: z.int().min(2).max(512).describe('tokens of a prompt'),
   tasks: z.array(z.string()).describe('tasks it was trained on; all if left out'),
 };
 
-/** Those that a recipe names; the others follow from what is trained. */
-export const PipelineChanges = z.strictObject(fields).partial();
+/** What can differ from task to task. */
+const { width, height, numInferenceSteps, guidanceScale, motionScore, ...others } = fields;
+const { addedPrompt, negativePrompt } = others;
+const TaskSettings = z
+  .strictObject({
+    ...{ width, height, numInferenceSteps, guidanceScale, motionScore },
+    ...{ addedPrompt, negativePrompt },
+  })
+  .partial();
+const taskSettings = z
+  .record(z.string(), TaskSettings)
+  .describe('settings of single tasks, where they differ');
 
-// The defaults are those of the released models. Source: the reference's command line script
+/** Those that a recipe names; the others follow from what is trained. */
+export const PipelineChanges = z.strictObject({ ...fields, taskSettings }).partial();
+
+// the defaults of size, length and sampling are those of the released models
+// Source: the reference's command line script
 export const PipelineSettings = z.strictObject({
   width: fields.width.default(640),
   height: fields.height.default(352),
@@ -31,17 +45,52 @@ export const PipelineSettings = z.strictObject({
   fps: fields.fps.default(24),
   numInferenceSteps: fields.numInferenceSteps.default(25),
   guidanceScale: fields.guidanceScale.default(6),
-  taskGuidance: fields.taskGuidance.default({}),
   motionScore: fields.motionScore.default(5),
+  addedPrompt: fields.addedPrompt.default(''),
+  negativePrompt: fields.negativePrompt.default(''),
   promptLength: fields.promptLength.default(77),
   tasks: fields.tasks.optional(),
+  taskSettings: taskSettings.default({}),
 });
 export type PipelineSettings = z.infer<typeof PipelineSettings>;
 
-/** The guidance scale that a task is used with unless another is asked for. */
-export function guidanceFor({ taskGuidance, guidanceScale }: PipelineSettings, id: string): number {
-  return taskGuidance[id] ?? guidanceScale;
+/** What a task is used with unless something else is asked for. */
+export function settingsFor(
+  { taskSettings, ...settings }: PipelineSettings,
+  { id, result }: Pick<Task, 'id' | 'result'>,
+): Omit<PipelineSettings, 'taskSettings'> {
+  const still = result === 'image' ? { motionScore: 0, numFrames: 1 } : {};
+  return { ...settings, ...still, ...taskSettings[id] };
 }
+
+const COLOURS = {
+  addedPrompt: 'natural, vibrant',
+  negativePrompt: 'over-saturated, grayscale, b&w, color bleeding, plain',
+  guidanceScale: 7,
+};
+const DETAILS = {
+  addedPrompt: 'clean, extremely detailed, high-resolution, 4k',
+  negativePrompt:
+    'blurry, dotted, noise, jpeg compression, raster lines, unclear, lowres, over-smoothed',
+};
+
+/**
+ * Of the released pipelines, whose folders say nothing of it.
+ * Source: the reference's command line script
+ */
+export const RELEASED_SETTINGS: PipelineSettings = PipelineSettings.parse({
+  addedPrompt: '#FPS: 16.',
+  negativePrompt:
+    'static, watermark, subtitles, scene change, flickering, distorted, discontinuous, bad anatomy, bad hands, missing fingers, cropped, ugly, blurry, low resolution, low quality, motionless, cartoon, animation, oil painting, #reverse, #motion: super-fast, #backplay, human distortion, unnatural movement',
+  tasks: TASK_IDS,
+  taskSettings: {
+    t2i: { width: 1024, height: 1024 },
+    icolor: { ...COLOURS, width: 1024, height: 1024 },
+    vcolor: COLOURS,
+    isr: { ...DETAILS, width: 1280, height: 1280 },
+    vsr: DETAILS,
+  },
+});
 
 export const ModelIndex = z.looseObject({
   _class_name: z.literal('MfMPipeline'),

@@ -34,6 +34,9 @@ export const given = (parts: Partial<Given>): Given => ({
   ...parts,
 });
 
+/** Depth of frames at their own size, [F, H, W] float32; larger is nearer. */
+export type DepthEstimator = (frames: Frames) => Tensor;
+
 /** Nothing is known but the prompt. */
 export const NOTHING: Given = given({});
 
@@ -58,7 +61,11 @@ export interface Condition {
  *
  * Source: the paper, 3.1; the reference's pipeline_mfm.py multiplies the pixels by the mask
  */
-export function conditionOf({ known, gray }: Given, target: Target): Condition {
+export function conditionOf(
+  { known, gray, depth: withDepth }: Given,
+  target: Target,
+  estimateDepth: DepthEstimator | null = null,
+): Condition {
   const { width, height, numFrames } = target;
   return tidy(() => {
     const pixels = zeros([1, 3, numFrames, height, width]);
@@ -66,9 +73,16 @@ export function conditionOf({ known, gray }: Given, target: Target): Condition {
     const depth = zeros([1, 1, numFrames, height, width]);
     for (const { frames, at, hole } of known) {
       expectPlaces(frames, at, numFrames);
-      const colours = framesToTensor(resizeFrames(frames, target)); // [1, 3, F', H, W]
+      const fitted = resizeFrames(frames, target);
+      const colours = framesToTensor(fitted); // [1, 3, F', H, W]
       const seen = gray ? inGray(colours) : colours;
       const keep = hole ? keepMask(hole, frames, target) : null; // [1, 1, F', H, W]
+      if (withDepth && estimateDepth) {
+        const near = estimateDepth(fitted); // [F', H, W]
+        at.forEach((place, i) => {
+          depth.select(2, place).copy_(near.select(0, i));
+        });
+      }
       const whole = at.length === numFrames && at.every((place, i) => place === i);
       if (whole && known.length === 1) {
         return { pixels: keep ? seen.mul(keep) : seen, depth, mask: keep ?? mask.fill_(1) };

@@ -2,6 +2,7 @@
 export {
   type Condition,
   conditionOf,
+  type DepthEstimator,
   type Given,
   given,
   inGray,

@@ -90,7 +90,7 @@ function otherProblems(recipe: Recipe): string[] {
   }
   const named = {
     'transformer.tasks': recipe.transformer.tasks,
-    'pipeline.taskGuidance': recipe.pipeline.taskGuidance ?? {},
+    'pipeline.taskSettings': recipe.pipeline.taskSettings ?? {},
   };
   for (const [key, tasks] of Object.entries(named)) {
     for (const task of Object.keys(tasks)) {

@@ -3,7 +3,7 @@ import { miniWorld } from '../data/miniworld/index.js';
 import { RandomStream } from '../data/random.js';
 import { contactSheet, type Frames, framesToTensor, tensorToFrames } from '../media/index.js';
 import { psnr } from '../media/psnr.js';
-import { guidanceFor, type Pipeline } from '../pipeline/index.js';
+import { type Pipeline, settingsFor } from '../pipeline/index.js';
 import { conditionOf, TASKS, type Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
 import type { PartContext } from './autoencoder.js';
@@ -20,6 +20,7 @@ export async function taskSheets(
   const figures: Record<string, number> = {};
   for (const id of Object.keys(recipe.transformer.tasks)) {
     const task: Task = TASKS[id as keyof typeof TASKS];
+    const settings = settingsFor(pipeline.settings, task);
     const target = {
       width: recipe.miniworld.width,
       height: recipe.miniworld.height,
@@ -38,8 +39,8 @@ export async function taskSheets(
       conditions,
       target,
       numInferenceSteps: STEPS,
-      guidanceScale: guidanceFor(pipeline.settings, id),
-      motionScore: task.result === 'image' ? 0 : pipeline.settings.motionScore,
+      guidanceScale: settings.guidanceScale,
+      motionScore: settings.motionScore,
       seed: recipe.seed,
       signal,
     });

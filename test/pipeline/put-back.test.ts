@@ -8,7 +8,7 @@ import {
   resizeFrames,
   tensorToFrames,
 } from '../../src/media/index.js';
-import { putBack } from '../../src/pipeline/generate.js';
+import { putBack } from '../../src/pipeline/finish.js';
 import { conditionOf, given, TASKS } from '../../src/tasks/index.js';
 import { Generator, randn, zeros } from '../../src/tensor/index.js';
 
