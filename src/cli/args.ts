@@ -33,6 +33,8 @@ interface Common {
   describe: string;
   /** one letter: `-p` */
   short?: string;
+  /** other names that mean the same, as keys: `numFrames` */
+  aliases?: readonly string[];
   /** may be given several times; the result is an array, empty if it is not given */
   repeat?: true;
   /** error if it is not given; a positional is required unless `optional` */
@@ -137,10 +139,12 @@ function lookUp(where: string, options: Record<string, Argument>, word: string) 
     return { name, negated: false, attached };
   }
   const equals = word.indexOf('=');
-  const given = equals < 0 ? word : word.slice(0, equals);
+  // some programs write their options with underscores
+  const given = (equals < 0 ? word : word.slice(0, equals)).replaceAll('_', '-');
   const attached = equals < 0 ? undefined : word.slice(equals + 1);
-  for (const [name, { kind }] of Object.entries(options)) {
-    if (given === flagName(name)) return { name, negated: false, attached };
+  for (const [name, { kind, aliases = [] }] of Object.entries(options)) {
+    if ([name, ...aliases].some((key) => given === flagName(key)))
+      return { name, negated: false, attached };
     if (kind === 'flag' && given === `--no-${kebab(name)}`)
       return { name, negated: true, attached };
   }

@@ -1,51 +1,116 @@
-/** `mfm generate`: one task on the user's own prompt, image, clip and mask. */
+/** `mfm generate`: one task on the user's own prompts, images, clips and masks. */
 import { randomInt } from 'node:crypto';
-import { resolve } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { InputError } from '../errors.js';
+import type { GenerateRequest } from '../pipeline/generate.js';
+import type { Pipeline } from '../pipeline/index.js';
 import { didYouMean } from '../suggest.js';
-import { defineArgs, type Options } from './args.js';
+import type { Task } from '../tasks/index.js';
+import { defineArgs, type Options, parseArgs } from './args.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
+import { readJobs, resultName } from './jobs.js';
+import { describeProblem } from './problem.js';
 import { Progress } from './progress.js';
 
-export const summary = 'make an image or a clip: from a prompt, an image, a clip, a mask';
+export const summary = 'make images or clips: from prompts, images, clips, masks';
+
+/** What can differ from result to result; a row of `--batch` may hold these. */
+const resultOptions = {
+  prompt: { kind: 'text', short: 'p', placeholder: 'TEXT', describe: 'what to show' },
+  input: {
+    kind: 'text',
+    placeholder: 'FILE',
+    short: 'i',
+    repeat: true,
+    describe: 'image, clip or folder of images',
+  },
+  mask: {
+    kind: 'text',
+    placeholder: 'FILE',
+    describe: 'image or clip, white where something is to be made',
+  },
+  size: { kind: 'size', describe: 'size of the result, multiples of 16' },
+  frames: {
+    kind: 'integer',
+    min: 1,
+    aliases: ['numFrames'],
+    describe: 'frames of the result, 4k + 1',
+  },
+  steps: {
+    kind: 'integer',
+    min: 1,
+    aliases: ['numInferenceSteps'],
+    describe: "sampling steps (default: the pipeline's)",
+  },
+  guidance: {
+    kind: 'number',
+    min: 0,
+    aliases: ['guidanceScale'],
+    describe: "guidance scale, 1 is none (default: the pipeline's)",
+  },
+  addedPrompt: {
+    kind: 'text',
+    placeholder: 'TEXT',
+    describe: "words added to the prompt (default: the pipeline's)",
+  },
+  negativePrompt: {
+    kind: 'text',
+    placeholder: 'TEXT',
+    describe: "what not to show (default: the pipeline's)",
+  },
+  motionScore: { kind: 'number', min: 0, describe: "how much moves (default: the pipeline's)" },
+  upscale: {
+    kind: 'number',
+    min: 1,
+    describe: 'how many times larger super-resolution makes its input (default: 2)',
+  },
+  seed: {
+    kind: 'integer',
+    min: 0,
+    describe:
+      'of the noise; the same seed gives the same result (default: a new one; 0 in a batch)',
+  },
+} as const;
+
+const rowArgs = defineArgs({ options: resultOptions });
+type ResultOptions = Options<typeof rowArgs>;
 
 export const args = defineArgs({
   positional: { task: { kind: 'text', describe: 'what to do, see below' } },
   options: {
-    prompt: { kind: 'text', short: 'p', placeholder: 'TEXT', describe: 'what to show' },
-    input: {
-      kind: 'text',
-      placeholder: 'FILE',
-      short: 'i',
-      repeat: true,
-      describe: 'image, clip or folder of images',
-    },
-    mask: {
-      kind: 'text',
-      placeholder: 'FILE',
-      describe: 'image or clip, white where something is to be made',
-    },
+    ...resultOptions,
     output: {
       kind: 'text',
       placeholder: 'FILE',
       short: 'o',
-      describe: 'file to write (default: TASK-SEED.png or .mp4)',
+      describe:
+        'file to write (default: TASK-SEED.png or .mp4), or folder where there are several results (default: TASK-results)',
     },
-    size: { kind: 'size', describe: 'size of the result, multiples of 16' },
-    frames: { kind: 'integer', min: 1, describe: 'frames of the result, 4k + 1' },
-    steps: { kind: 'integer', min: 1, describe: "sampling steps (default: the pipeline's)" },
-    guidance: {
-      kind: 'number',
-      min: 0,
-      describe: "guidance scale, 1 is none (default: the pipeline's)",
-    },
-    negativePrompt: { kind: 'text', placeholder: 'TEXT', describe: 'what not to show' },
-    motionScore: { kind: 'number', min: 0, describe: "how much moves (default: the pipeline's)" },
-    seed: {
+    samples: {
       kind: 'integer',
-      min: 0,
-      describe: 'of the noise; the same seed gives the same result (default: a new one)',
+      min: 1,
+      default: 1,
+      describe: 'results of each prompt, from seeds that follow one another',
+    },
+    batch: {
+      kind: 'text',
+      placeholder: 'LIST',
+      describe:
+        'a result for every line of a text file (prompts), a JSONL or CSV (keys are the options above), or every file of a folder; run again to go on where it stopped',
+    },
+    compat: {
+      kind: 'text',
+      choices: ['reference'],
+      describe:
+        'lay inputs out as the reference implementation does; masks are then black where something is to be made',
+    },
+    cropType: {
+      kind: 'text',
+      choices: ['keep_ratio', 'keep_ratio_h', 'keep_res'],
+      describe: 'how --compat fits an input to the size (default: keep_ratio)',
     },
     fps: {
       kind: 'number',
@@ -70,42 +135,47 @@ export const examples: readonly Example[] = [
   ['a clip from a prompt', 'generate t2v -p "a red cube moves left"'],
   ['a clip that begins with a photo', 'generate i2v -i photo.jpg -p "the camera pans right"'],
   ['fill the white part of a mask', 'generate vinp -i clip.mp4 --mask hole.png -o filled.mp4'],
+  ['three pictures of every prompt', 'generate t2i --batch prompts.txt --samples 3 -o pictures'],
 ];
 
 /** The tasks; the table of them needs LibTorch, without which help shows the options alone. */
 export async function details(): Promise<string> {
   try {
     const { TASKS } = await import('../tasks/index.js');
-    const lines = Object.values(TASKS).map(({ id, summary: what }) => `  ${id.padEnd(5)} ${what}`);
+    const lines = Object.values(TASKS).map(({ id, summary: what }) => `  ${id.padEnd(6)} ${what}`);
     return ['Tasks:', ...lines].join('\n');
   } catch (error) {
     return `Tasks: cannot be listed (${(error as Error).message})`;
   }
 }
 
+/** One result to be made. */
+interface Job {
+  where: string;
+  options: ResultOptions;
+  seed: number;
+  output: string;
+}
+
 export async function run(options: Options<typeof args>): Promise<number | undefined> {
   const { TASKS, TASK_IDS } = await import('../tasks/index.js');
-  const { findFfmpeg, outputKind, writeMedia } = await import('../media/index.js');
+  const { findFfmpeg } = await import('../media/index.js');
   const { newestPipeline } = await import('../pipeline/find.js');
-  const { generate } = await import('../pipeline/generate.js');
   const { openPipeline } = await import('../pipeline/index.js');
 
-  const task = TASKS[options.task as keyof typeof TASKS];
+  const task = TASKS[options.task as keyof typeof TASKS] as Task | undefined;
   if (!task) {
     throw new InputError(
       `${options.task}: unknown task${didYouMean(options.task, TASK_IDS) || `; there are ${TASK_IDS.join(', ')}`}`,
     );
   }
-  const seed = options.seed ?? randomInt(2 ** 31);
-  const extension = task.result === 'image' ? 'png' : 'mp4';
-  const output = options.output ?? `${task.id}-${seed}.${extension}`;
-  if (outputKind(output) !== task.result) {
-    throw new InputError(
-      `${output}: ${task.id} makes ${task.result === 'image' ? 'an image' : 'a clip'}; name a file that ends in .${extension}`,
-    );
+  if (options.cropType && !options.compat) {
+    throw new InputError('--crop-type: belongs to --compat reference; add that or leave it out');
   }
+  const several = options.batch !== undefined || options.samples > 1;
+  const jobs = several ? manyJobs(task, options) : [await oneJob(task, options)];
   // found missing now, not when the clip has been made
-  if (task.result === 'video' && !output.toLowerCase().endsWith('.gif')) findFfmpeg();
+  if (task.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) findFfmpeg();
   const folder = options.pipeline ?? newestPipeline();
   const pipeline = openPipeline(folder, { dtype: options.dtype as 'auto' });
   const trained = pipeline.settings.tasks;
@@ -114,42 +184,165 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   }
 
   return withInterrupt('stopping after this step', async (signal) => {
-    let progress: Progress | null = null;
     try {
-      const { frames, fps } = await generate(pipeline, {
-        task,
-        prompt: options.prompt ?? '',
-        negativePrompt: options.negativePrompt,
-        inputs: options.input,
-        mask: options.mask,
-        size: options.size,
-        numFrames: options.frames,
-        numInferenceSteps: options.steps,
-        guidanceScale: options.guidance,
-        motionScore: options.motionScore,
-        seed,
-        signal,
-        onPrepared: ({ notes }) => {
-          for (const note of notes) process.stderr.write(`${note}\n`);
-        },
-        onStep: (step, total) => {
-          progress ??= new Progress({ label: task.id, total });
-          progress.update(step);
-        },
-      });
-      (progress as Progress | null)?.end();
-      await writeMedia(output, frames, { fps: options.fps ?? fps, signal });
-      const { width, height, numFrames } = frames;
-      const size = `${width}x${height}${numFrames > 1 ? `, ${numFrames} frames` : ''}`;
-      process.stderr.write(`${task.id} ${size}, seed ${seed}, ${folder}\n`);
-      process.stdout.write(`${resolve(output)}\n`);
-      return undefined;
+      const context = { task, folder, pipeline, options, signal };
+      return several ? await makeAll(jobs, context) : await make(jobs[0]!, context);
     } catch (error) {
       if (signal.aborted) return INTERRUPTED;
       throw error;
     } finally {
-      (progress as Progress | null)?.end();
       pipeline.dispose();
     }
   });
+}
+
+async function oneJob(task: Task, options: Options<typeof args>): Promise<Job> {
+  const { outputKind } = await import('../media/index.js');
+  const seed = options.seed ?? randomInt(2 ** 31);
+  const extension = extensionOf(task);
+  const output = options.output ?? `${task.id}-${seed}.${extension}`;
+  if (outputKind(output) !== task.result) {
+    throw new InputError(
+      `${output}: ${task.id} makes ${task.result === 'image' ? 'an image' : 'a clip'}; name a file that ends in .${extension}`,
+    );
+  }
+  return { where: '', options, seed, output };
+}
+
+/** Every row's samples. What a row does not say, the command line does. */
+function manyJobs(task: Task, options: Options<typeof args>): Job[] {
+  const folder = options.output ?? `${task.id}-results`;
+  const rows = options.batch === undefined ? [{ where: '', words: [] }] : readJobs(options.batch);
+  return rows.flatMap(({ where, words }, index) => {
+    const row = parseArgs(where, rowArgs, words);
+    const input = row.input.length > 0 ? row.input : options.input;
+    const merged: ResultOptions = { ...options, ...row, input };
+    return Array.from({ length: options.samples }, (_, sample) => {
+      const seed = (merged.seed ?? 0) + sample;
+      const suffix = options.samples > 1 ? `-${seed}` : '';
+      const name = `${resultName(index, merged)}${suffix}.${extensionOf(task)}`;
+      return { where, options: merged, seed, output: join(folder, name) };
+    });
+  });
+}
+
+const extensionOf = ({ result }: Task) => (result === 'image' ? 'png' : 'mp4');
+
+interface Context {
+  task: Task;
+  folder: string;
+  pipeline: Pipeline;
+  options: Options<typeof args>;
+  signal: AbortSignal;
+}
+
+/** Makes what is not there yet; a job that fails does not stop the others. */
+async function makeAll(jobs: Job[], context: Context): Promise<number | undefined> {
+  let exitCode: number | undefined;
+  let present = 0;
+  for (const [i, job] of jobs.entries()) {
+    const about = `${job.output}.json`;
+    const settings = JSON.parse(JSON.stringify(recipeOf(job, context)));
+    if (existsSync(job.output) && isDeepStrictEqual(readRecipe(about), settings)) {
+      present++;
+      continue;
+    }
+    try {
+      process.stderr.write(`${i + 1} of ${jobs.length}: ${job.output}\n`);
+      const startMs = performance.now();
+      await make(job, context);
+      const seconds = Math.round(performance.now() - startMs) / 1000;
+      mkdirSync(join(about, '..'), { recursive: true });
+      writeFileSync(`${about}.tmp`, `${JSON.stringify({ ...settings, seconds }, null, 2)}\n`);
+      renameSync(`${about}.tmp`, about);
+    } catch (error) {
+      if (context.signal.aborted) throw error;
+      const problem = describeProblem(error);
+      const message = job.where ? `${job.where}: ${problem.message}` : problem.message;
+      process.stderr.write(`${message}\n`);
+      exitCode = problem.exitCode;
+    }
+  }
+  if (present > 0) process.stderr.write(`${present} of ${jobs.length} were there already\n`);
+  return exitCode;
+}
+
+function readRecipe(path: string): unknown {
+  if (!existsSync(path)) return null;
+  const { seconds: _, ...settings } = JSON.parse(readFileSync(path, 'utf8'));
+  return settings;
+}
+
+async function make(job: Job, context: Context): Promise<undefined> {
+  const { writeMedia } = await import('../media/index.js');
+  const { generate } = await import('../pipeline/generate.js');
+  const { task, folder, pipeline, options, signal } = context;
+  let progress: Progress | null = null;
+  try {
+    const { frames, fps } = await generate(pipeline, {
+      ...requestOf(job, context),
+      signal,
+      onPrepared: ({ notes }) => {
+        for (const note of notes) process.stderr.write(`${note}\n`);
+      },
+      onStep: (step, total) => {
+        progress ??= new Progress({ label: task.id, total });
+        progress.update(step);
+      },
+    });
+    (progress as Progress | null)?.end();
+    const description = JSON.stringify(recipeOf(job, context));
+    await writeMedia(job.output, frames, { fps: options.fps ?? fps, signal, description });
+    const { width, height, numFrames } = frames;
+    const size = `${width}x${height}${numFrames > 1 ? `, ${numFrames} frames` : ''}`;
+    process.stderr.write(`${task.id} ${size}, seed ${job.seed}, ${folder}\n`);
+    process.stdout.write(`${resolve(job.output)}\n`);
+  } finally {
+    (progress as Progress | null)?.end();
+  }
+  return undefined;
+}
+
+function requestOf({ options, seed }: Job, { task, options: all }: Context): GenerateRequest {
+  const cropType = (all.cropType ?? 'keep_ratio') as 'keep_ratio';
+  return {
+    task,
+    seed,
+    prompt: options.prompt ?? '',
+    addedPrompt: options.addedPrompt,
+    negativePrompt: options.negativePrompt,
+    inputs: options.input,
+    mask: options.mask,
+    size: options.size,
+    numFrames: options.frames,
+    numInferenceSteps: options.steps,
+    guidanceScale: options.guidance,
+    motionScore: options.motionScore,
+    upscale: options.upscale,
+    compat: all.compat ? { cropType } : undefined,
+  };
+}
+
+/** All that the result follows from; it is stored in the file, and beside it in a batch. */
+function recipeOf(job: Job, context: Context): Record<string, unknown> {
+  const { task, folder, pipeline, options } = context;
+  const { task: _, ...request } = requestOf(job, context);
+  return {
+    task: task.id,
+    pipeline: folder,
+    dtype: options.dtype,
+    ...pick(pipeline.settingsFor(task), SETTINGS),
+    ...pick(request, Object.keys(request)),
+  };
+}
+
+const SETTINGS = [
+  ...['numInferenceSteps', 'guidanceScale', 'motionScore', 'addedPrompt', 'negativePrompt'],
+];
+
+/** The named entries that are set. */
+function pick(from: object, names: string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(from).filter(([name, value]) => names.includes(name) && value !== undefined),
+  );
 }

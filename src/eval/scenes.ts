@@ -3,7 +3,7 @@ import { type MiniWorldSample, miniWorld } from '../data/miniworld/index.js';
 import { RandomStream } from '../data/random.js';
 import { type Frames, tensorToFrames } from '../media/index.js';
 import { putBack } from '../pipeline/finish.js';
-import { type Pipeline, type PipelineSettings, settingsFor } from '../pipeline/index.js';
+import type { Pipeline, PipelineSettings } from '../pipeline/index.js';
 import { type Condition, conditionOf, type Given, type Target, type Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
 
@@ -55,7 +55,7 @@ export async function sampleTrials(
   trials: readonly Trial[],
   { batchSize, seed, onDone, signal, ...options }: SampleOptions,
 ): Promise<TrialResult[]> {
-  const settings = settingsFor(pipeline.settings, task);
+  const settings = pipeline.settingsFor(task);
   const target = targetOf(task, pipeline.settings);
   const results: TrialResult[] = [];
   for (let first = 0; first < trials.length; first += batchSize) {

@@ -17,12 +17,16 @@ export const VIDEO_FORMATS = ['.mp4', '.webm', '.gif'] as const;
 export interface WriteImageOptions {
   /** JPEG and WebP, 1..100 */
   quality?: number;
+  /** stored in the file: EXIF ImageDescription */
+  description?: string;
 }
 
 export interface WriteVideoOptions {
   fps: number;
   /** 0 (best) to 51, as x264 counts; VP9 takes it plus 10, which looks about the same */
   crf?: number;
+  /** stored in the file as its comment; GIF has none */
+  description?: string;
   signal?: AbortSignal;
 }
 
@@ -57,7 +61,7 @@ export async function writeMedia(
 export async function writeImage(
   path: string,
   frames: Frames,
-  { quality = 95 }: WriteImageOptions = {},
+  { quality = 95, description }: WriteImageOptions = {},
 ): Promise<void> {
   expectFrames('writeImage', frames);
   if (outputKind(path) !== 'image' || frames.numFrames !== 1) {
@@ -66,7 +70,10 @@ export async function writeImage(
     );
   }
   const { width, height, data } = frames;
-  const picture = sharp(data, { raw: { width, height, channels: 3 } });
+  const bare = sharp(data, { raw: { width, height, channels: 3 } });
+  const picture = description
+    ? bare.withExif({ IFD0: { ImageDescription: toAscii(description) } })
+    : bare;
   const format = extname(path).toLowerCase();
   const encoded =
     format === '.png'
@@ -91,7 +98,7 @@ export async function writeImage(
 export async function writeVideo(
   path: string,
   frames: Frames,
-  { fps, crf = 18, signal }: WriteVideoOptions,
+  { fps, crf = 18, description, signal }: WriteVideoOptions,
 ): Promise<void> {
   expectFrames('writeVideo', frames);
   if (outputKind(path) !== 'video') {
@@ -104,11 +111,18 @@ export async function writeVideo(
     await writeGif(path, frames, fps);
     return;
   }
-  const args = await encodeArgs(path, frames, { fps, crf });
+  const args = await encodeArgs(path, frames, { fps, crf, description });
   await writeAtomically(path, (temporary) =>
     encode(frames, [...args, `file:${resolve(temporary)}`], signal),
   );
 }
+
+/** EXIF text is ASCII; what is not is written as JSON writes it, \\u00e9. */
+const toAscii = (text: string): string =>
+  text.replace(
+    /[^\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 async function writeGif(path: string, frames: Frames, fps: number): Promise<void> {
   const { width, height, numFrames, data } = frames;
@@ -123,7 +137,7 @@ async function writeGif(path: string, frames: Frames, fps: number): Promise<void
 async function encodeArgs(
   path: string,
   { width, height }: Frames,
-  { fps, crf }: { fps: number; crf: number },
+  { fps, crf, description }: { fps: number; crf: number; description?: string },
 ): Promise<string[]> {
   const encoders = await ffmpegEncoders();
   const webm = extname(path).toLowerCase() === '.webm';
@@ -150,6 +164,7 @@ async function encodeArgs(
     ...['-c:v', encoder, ...quality[encoder]!],
     ...['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709'],
     ...['-color_range', 'tv'],
+    ...(description ? ['-metadata', `comment=${description}`] : []),
     // the index first, so that a browser starts before it has everything
     ...(webm ? ['-f', 'webm'] : ['-movflags', '+faststart', '-f', 'mp4']),
   ];

@@ -4,7 +4,6 @@ import type { DepthEstimator, Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
 import type { Pipeline } from './pipeline.js';
 import { type Prepared, prepare, type UserRequest } from './prepare.js';
-import { settingsFor } from './settings.js';
 
 export interface GenerateRequest extends UserRequest {
   task: Task;
@@ -31,8 +30,8 @@ export async function generate(
 ): Promise<{ frames: Frames; fps: number }> {
   const { task, prompt, seed, onStep, signal } = request;
   const { estimateDepth = null } = request;
-  const settings = settingsFor(pipeline.settings, task);
-  const prepared = await prepare(task, request, pipeline.settings, estimateDepth);
+  const settings = pipeline.settingsFor(task);
+  const prepared = await prepare(task, request, settings, estimateDepth);
   request.onPrepared?.(prepared);
   const { condition, target, fps } = prepared;
   const added = request.addedPrompt ?? settings.addedPrompt;

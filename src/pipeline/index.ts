@@ -17,4 +17,4 @@ export {
   toModelLatents,
 } from './latents.js';
 export { Pipeline, type SampleRequest } from './pipeline.js';
-export { PipelineSettings, RELEASED_SETTINGS, settingsFor } from './settings.js';
+export { type OwnSettings, PipelineSettings, RELEASED_SETTINGS } from './settings.js';

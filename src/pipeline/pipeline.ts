@@ -10,7 +10,7 @@ import type { ForwardInputs, Transformer3D } from '../models/transformer/index.j
 import { type Condition, type Target, type Task, taggedPrompt } from '../tasks/index.js';
 import { cat, full, Generator, noGrad, randn, type Tensor, tidy } from '../tensor/index.js';
 import { fromModelLatents, latentFrames } from './latents.js';
-import type { PipelineSettings } from './settings.js';
+import { type OwnSettings, type PipelineSettings, settingsFor } from './settings.js';
 
 export interface SampleRequest {
   task: Pick<Task, 'promptTag'>;
@@ -55,6 +55,11 @@ export class Pipeline {
     readonly scheduler: SchedulerConfig,
     readonly settings: PipelineSettings,
   ) {}
+
+  /** What a task is used with unless something else is asked for. */
+  settingsFor(task: Pick<Task, 'id' | 'result'>): OwnSettings {
+    return settingsFor(this.settings, task);
+  }
 
   /** Prompts → text states [B, S, width] and mask [B, S]; the encoder sees the padding, as in the reference. */
   encodePrompts(prompts: string[]): { states: Tensor; mask: Tensor } {

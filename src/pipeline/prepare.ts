@@ -25,7 +25,7 @@ import { cat, type Tensor, tidy } from '../tensor/index.js';
 import { joined, putBack } from './finish.js';
 import { expectFrameCount, expectSize, fittingFrames } from './latents.js';
 import { type CropType, referencePlan } from './reference.js';
-import { type PipelineSettings, settingsFor } from './settings.js';
+import type { OwnSettings } from './settings.js';
 
 export interface UserRequest {
   prompt: string;
@@ -54,9 +54,6 @@ export interface Prepared {
   finish(made: Tensor): Frames;
 }
 
-/** The settings of one task. */
-type OwnSettings = ReturnType<typeof settingsFor>;
-
 /** How much larger super-resolution makes a clip, unless a size is asked for. */
 const DEFAULT_UPSCALE = 2;
 const REFERENCE_UPSCALE = 4;
@@ -72,7 +69,7 @@ const DOUBTFUL_AREA = 4;
 export async function prepare(
   task: Task,
   request: UserRequest,
-  settings: PipelineSettings,
+  settings: OwnSettings,
   estimateDepth: DepthEstimator | null,
 ): Promise<Prepared> {
   expectParts(task, request);
@@ -92,17 +89,16 @@ export async function prepare(
   }
   const goesOn = task.result === 'video' && task.inputs.includes('video');
   const fps = (goesOn ? media[0]?.fps : null) ?? settings.fps;
-  const own = settingsFor(settings, task);
   if (compat) {
-    return { fps, notes, ...(await asReference(task, request, media, own, estimateDepth)) };
+    return { fps, notes, ...(await asReference(task, request, media, settings, estimateDepth)) };
   }
 
   const mask = request.mask === undefined ? null : await readMask(request.mask, { signal });
   if (mask && media[0]) expectMaskFits(mask, media[0]);
   if (mask) noteEmptyMask(mask, notes);
   const target: Target = {
-    ...fitSize(task, request, media[0] ?? null, own, notes),
-    numFrames: fitFrames(task, request, media[0] ?? null, own, notes),
+    ...fitSize(task, request, media[0] ?? null, settings, notes),
+    numFrames: fitFrames(task, request, media[0] ?? null, settings, notes),
   };
   const given = task.fromInput({ media, mask }, target.numFrames);
   const condition = conditionOf(given, target, estimateDepth);

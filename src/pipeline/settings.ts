@@ -54,11 +54,14 @@ export const PipelineSettings = z.strictObject({
 });
 export type PipelineSettings = z.infer<typeof PipelineSettings>;
 
+/** The settings of one task. */
+export type OwnSettings = Omit<PipelineSettings, 'taskSettings'>;
+
 /** What a task is used with unless something else is asked for. */
 export function settingsFor(
   { taskSettings, ...settings }: PipelineSettings,
   { id, result }: Pick<Task, 'id' | 'result'>,
-): Omit<PipelineSettings, 'taskSettings'> {
+): OwnSettings {
   const still = result === 'image' ? { motionScore: 0, numFrames: 1 } : {};
   return { ...settings, ...still, ...taskSettings[id] };
 }

@@ -3,7 +3,7 @@ import { miniWorld } from '../data/miniworld/index.js';
 import { RandomStream } from '../data/random.js';
 import { contactSheet, type Frames, framesToTensor, tensorToFrames } from '../media/index.js';
 import { psnr } from '../media/psnr.js';
-import { type Pipeline, settingsFor } from '../pipeline/index.js';
+import type { Pipeline } from '../pipeline/index.js';
 import { conditionOf, TASKS, type Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
 import type { PartContext } from './autoencoder.js';
@@ -20,7 +20,7 @@ export async function taskSheets(
   const figures: Record<string, number> = {};
   for (const id of Object.keys(recipe.transformer.tasks)) {
     const task: Task = TASKS[id as keyof typeof TASKS];
-    const settings = settingsFor(pipeline.settings, task);
+    const settings = pipeline.settingsFor(task);
     const target = {
       width: recipe.miniworld.width,
       height: recipe.miniworld.height,
