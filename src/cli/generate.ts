@@ -55,7 +55,8 @@ export const args = defineArgs({
     pipeline: {
       kind: 'text',
       placeholder: 'FOLDER',
-      describe: 'folder (default: the newest in runs/ and models/)',
+      describe:
+        'folder, or ORG/NAME that `mfm pull` downloaded (default: the newest in runs/ and models/)',
     },
     dtype: {
       kind: 'text',
@@ -86,7 +87,7 @@ export async function details(): Promise<string> {
 export async function run(options: Options<typeof args>): Promise<number | undefined> {
   const { TASKS, TASK_IDS } = await import('../tasks/index.js');
   const { findFfmpeg, outputKind, writeMedia } = await import('../media/index.js');
-  const { newestPipeline } = await import('../pipeline/find.js');
+  const { newestPipeline, resolvePipeline } = await import('../pipeline/find.js');
   const { generate } = await import('../pipeline/generate.js');
   const { openPipeline } = await import('../pipeline/index.js');
 
@@ -106,7 +107,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   }
   // found missing now, not when the clip has been made
   if (task.result === 'video' && !output.toLowerCase().endsWith('.gif')) findFfmpeg();
-  const folder = options.pipeline ?? newestPipeline();
+  const folder = options.pipeline ? resolvePipeline(options.pipeline) : newestPipeline();
   const pipeline = openPipeline(folder, { dtype: options.dtype as 'auto' });
   const trained = pipeline.settings.tasks;
   if (trained && !trained.includes(task.id)) {
