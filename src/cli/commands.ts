@@ -21,6 +21,7 @@ type Loader = () => Promise<Command>;
 
 export const commands: Record<string, Loader> = {
   info: () => import('./info.js'),
+  pull: () => import('./pull.js'),
   generate: () => import('./generate.js'),
   train: () => import('./train.js'),
   demo: () => import('./demo.js'),

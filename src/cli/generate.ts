@@ -120,7 +120,8 @@ export const args = defineArgs({
     pipeline: {
       kind: 'text',
       placeholder: 'FOLDER',
-      describe: 'folder (default: the newest in runs/ and models/)',
+      describe:
+        'folder, or ORG/NAME that `mfm pull` downloaded (default: the newest in runs/ and models/)',
     },
     dtype: {
       kind: 'text',

@@ -1,19 +1,34 @@
 /** `mfm info`: what this machine offers, for a bug report or to see why something is slow. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { cpus, freemem, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { InputError } from '../errors.js';
 import { defineArgs, type Options } from './args.js';
+import { formatBytes } from './progress.js';
 
 export const summary = 'show the machine, LibTorch and ffmpeg that are used';
 
 export const args = defineArgs({
-  options: { json: { kind: 'flag', describe: 'print JSON instead of a table' } },
+  options: {
+    pipeline: {
+      kind: 'text',
+      placeholder: 'FOLDER',
+      describe: 'also where this pipeline is and its parts: a folder, or ORG/NAME of `mfm pull`',
+    },
+    json: { kind: 'flag', describe: 'print JSON instead of a table' },
+  },
 });
 
-export const examples = [['what runs here', 'info']] as const;
+export const examples = [
+  ['what runs here', 'info'],
+  ['where a downloaded pipeline is', 'info --pipeline LetsThink/MfM-Pipeline-2B'],
+] as const;
 
-export async function run({ json }: Options<typeof args>): Promise<void> {
-  const facts = await collect();
+export async function run({ json, pipeline }: Options<typeof args>): Promise<void> {
+  // a wrong name is said before the engine is loaded
+  const about = pipeline === undefined ? {} : await pipelineFacts(pipeline);
+  const facts = { ...(await collect()), ...about };
   if (json) {
     console.log(JSON.stringify(facts, null, 2));
     return;
@@ -31,6 +46,30 @@ async function collect(): Promise<Record<string, string | number>> {
     memory: `${gib(totalmem())}, ${gib(freemem())} free`,
   };
   return { ...machine, ...(await engineFacts()), ffmpeg: await ffmpegFact() };
+}
+
+/** The folder, and each part of it with its class and the bytes of its files. */
+async function pipelineFacts(name: string): Promise<Record<string, string>> {
+  const { resolvePipeline } = await import('../pipeline/find.js');
+  const folder = resolvePipeline(name);
+  const path = join(folder, 'model_index.json');
+  if (!existsSync(path)) {
+    throw new InputError(`${folder}: is not a pipeline folder (no model_index.json)`);
+  }
+  const index = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+  const facts: Record<string, string> = { pipeline: folder };
+  for (const [part, value] of Object.entries(index)) {
+    if (!Array.isArray(value) || value[1] === null) continue;
+    const bytes = bytesIn(join(folder, part));
+    facts[part] = `${value[1]}, ${bytes === undefined ? 'not there' : formatBytes(bytes)}`;
+  }
+  return facts;
+}
+
+function bytesIn(folder: string): number | undefined {
+  if (!existsSync(folder)) return undefined;
+  const files = readdirSync(folder).map((name) => statSync(join(folder, name)));
+  return files.reduce((sum, { size }) => sum + size, 0);
 }
 
 /** A missing engine is a finding here, not a failure. */

@@ -12,7 +12,7 @@ export interface ProgressOptions {
   label: string;
   /** how many units there are, if that is known */
   total?: number;
-  /** plural name of what is counted; '' shows no counts */
+  /** plural name of what is counted; '' shows no counts; 'bytes' are shown as kB, MB, GB */
   unit?: string;
   /** where it starts, for a job that goes on (default 0) */
   start?: number;
@@ -73,7 +73,7 @@ export class Progress {
     const seconds = (this.now() - first.ms) / 1000;
     const perSecond = seconds > 0 ? (done - first.done) / seconds : 0;
     if (unit !== '') {
-      parts.push(total === undefined ? `${done} ${unit}` : `${done}/${total} ${unit}`);
+      parts.push(formatCount(done, total, unit));
       if (perSecond > 0) parts.push(formatRate(perSecond, unit));
     } else if (total !== undefined) {
       parts.push(`${Math.floor((100 * done) / total)}%`);
@@ -109,8 +109,25 @@ export class Progress {
   }
 }
 
+/** `12/50 steps`, `0.52/4.20 GB` */
+function formatCount(done: number, total: number | undefined, unit: string): string {
+  if (unit !== 'bytes') return total === undefined ? `${done} ${unit}` : `${done}/${total} ${unit}`;
+  if (total === undefined) return formatBytes(done);
+  const [whole, prefixed] = formatBytes(total).split(' ');
+  return `${formatBytes(done, prefixed).split(' ')[0]}/${whole} ${prefixed}`;
+}
+
+/** `512 B`, `3.2 MB`, `16.40 GB`: powers of 1000, as disks and the hub count */
+export function formatBytes(bytes: number, prefixed?: string): string {
+  const names = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const own = bytes < 1 ? 0 : Math.min(4, Math.floor(Math.log10(bytes) / 3));
+  const power = prefixed === undefined ? own : names.indexOf(prefixed);
+  return `${(bytes / 1000 ** power).toFixed([0, 0, 1, 2, 2][power])} ${names[power]}`;
+}
+
 /** `2.3 steps/s`; below one a second the other way round, `3.2 s per step` */
 export function formatRate(perSecond: number, unit: string): string {
+  if (unit === 'bytes') return `${formatBytes(perSecond)}/s`;
   if (perSecond >= 1)
     return `${perSecond < 10 ? perSecond.toFixed(1) : Math.round(perSecond)} ${unit}/s`;
   return `${(1 / perSecond).toFixed(1)} s per ${unit.replace(/s$/, '')}`;

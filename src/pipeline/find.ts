@@ -1,8 +1,9 @@
-/** Which pipeline is meant when none is named. */
+/** Which pipeline is meant: by a folder, by a repository's name, or when none is named. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.js';
+import { findSnapshot, hubSettings, looksLikeRepo, parseRepo } from '../hub/index.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -28,6 +29,26 @@ export function newestPipeline(): string {
     );
   }
   return found[0].folder;
+}
+
+/**
+ * The folder that is meant: itself, or for ORG/NAME and ORG/NAME@REVISION what `mfm pull` (or
+ * Python) downloaded. A folder of that name wins.
+ * @throws InputError if it is neither, naming the command that downloads it
+ */
+export function resolvePipeline(nameOrFolder: string): string {
+  // what else is no folder is for openPipeline to refuse
+  if (statSync(nameOrFolder, { throwIfNoEntry: false }) || !looksLikeRepo(nameOrFolder)) {
+    return nameOrFolder;
+  }
+  const { cache } = hubSettings();
+  const folder = findSnapshot(cache, parseRepo(nameOrFolder));
+  if (folder === undefined) {
+    throw new InputError(
+      `${nameOrFolder}: no such folder, and no download of that name in ${cache}; \`mfm pull ${nameOrFolder}\` fetches it from the hub`,
+    );
+  }
+  return folder;
 }
 
 function subfolders(folder: string): string[] {

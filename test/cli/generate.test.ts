@@ -199,6 +199,11 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
       /none: is not a pipeline folder/,
     ],
     [
+      'a pipeline that was not downloaded',
+      () => ['t2v', '-p', 'a', '--pipeline', 'org/never-pulled'],
+      /^org\/never-pulled: no such folder, .*`mfm pull org\/never-pulled` fetches it/,
+    ],
+    [
       'an unknown option',
       () => ['t2v', '-p', 'a', '--framse', '5'],
       /--framse.*did you mean.*--frames/,

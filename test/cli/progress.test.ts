@@ -47,6 +47,18 @@ describe('Progress', () => {
     assert.deepEqual(written.slice(1), ['\r\x1b[2K', 'done\n']);
   });
 
+  test('counts bytes in the unit of the total', () => {
+    const written: string[] = [];
+    const clock = { ms: 0 };
+    const progress = new Progress({
+      ...{ label: 'downloading', unit: 'bytes', total: 4.2e9, start: 1e9 },
+      ...{ stream: { write: (text: string) => written.push(text) }, now: () => clock.ms },
+    });
+    clock.ms = 4000;
+    progress.update(1.08e9);
+    assert.equal(written[0], 'downloading  1.08/4.20 GB  20.0 MB/s  2 min 36 s left\n');
+  });
+
   test('forgets a slow start', () => {
     const { clock, written, progress } = onClock(false);
     clock.ms = 60_000; // compiling, loading

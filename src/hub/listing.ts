@@ -1,0 +1,109 @@
+/** What a repository holds at a revision, asked of the hub's API. */
+import { z } from 'zod';
+import { JobError } from '../errors.js';
+import { checkFileName, type RepoRevision } from './repo.js';
+import { get, type Hub, PassingFailure, passing, pause, refusal } from './request.js';
+
+export interface RemoteFile {
+  /** path in the repository, checked */
+  name: string;
+  sizeBytes: number;
+  /** of the content: sha256 for LFS files, else git's sha1; also the name of its blob */
+  sha: string;
+}
+
+const Revision = z.object({ sha: z.string().regex(/^[0-9a-f]{40}$/) });
+const Tree = z.array(
+  z.discriminatedUnion('type', [
+    z.object({
+      type: z.literal('file'),
+      path: z.string(),
+      size: z.int().nonnegative(),
+      oid: z.string().regex(/^[0-9a-f]{40}$/),
+      lfs: z.object({ oid: z.string().regex(/^[0-9a-f]{64}$/), size: z.int() }).optional(),
+    }),
+    z.object({ type: z.enum(['directory', 'submodule']) }),
+  ]),
+);
+
+/** A first answer that does not come is said soon: this many tries. */
+const TRIES = 3;
+
+/** The commit that a branch, tag or short commit means now. */
+export async function resolveCommit(hub: Hub, target: RepoRevision): Promise<string> {
+  const revision = encodeURIComponent(target.revision);
+  const address = `${hub.endpoint}/api/models/${target.repo}/revision/${revision}`;
+  const { body } = await getJson(hub, target, address, Revision);
+  return body.sha;
+}
+
+/**
+ * Every file of a commit, sorted by name.
+ * @throws JobError if a name would leave the snapshot's folder
+ */
+export async function listFiles(hub: Hub, target: RepoRevision): Promise<RemoteFile[]> {
+  const files: RemoteFile[] = [];
+  let address: string | undefined =
+    `${hub.endpoint}/api/models/${target.repo}/tree/${target.revision}?recursive=true&expand=false`;
+  while (address !== undefined) {
+    const page: { body: z.infer<typeof Tree>; next?: string } = await getJson(
+      hub,
+      target,
+      address,
+      Tree,
+    );
+    for (const entry of page.body) {
+      if (entry.type !== 'file') continue;
+      files.push({
+        name: checkFileName(target.repo, entry.path),
+        sizeBytes: entry.lfs?.size ?? entry.size,
+        sha: entry.lfs?.oid ?? entry.oid,
+      });
+    }
+    address = page.next;
+  }
+  return files.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function getJson<T>(hub: Hub, target: RepoRevision, address: string, schema: z.ZodType<T>) {
+  const { response, text } = await getPatiently(hub, address);
+  if (!response.ok) throw refusal(hub, target, response);
+  // Link: <address>; rel="next"
+  const next = /<([^>]+)>\s*;\s*rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
+  try {
+    return { body: schema.parse(JSON.parse(text)), next: next && new URL(next, address).href };
+  } catch (cause) {
+    throw new JobError(
+      `${new URL(address).host}: does not answer as a model hub does; check HF_ENDPOINT`,
+      { cause },
+    );
+  }
+}
+
+async function getPatiently(hub: Hub, address: string) {
+  for (let failures = 1; ; failures++) {
+    const timeout = AbortSignal.timeout(hub.stallMs);
+    const signal = hub.signal ? AbortSignal.any([hub.signal, timeout]) : timeout;
+    const { host } = new URL(address);
+    try {
+      const response = await get(hub, address, { signal });
+      const text = await response.text().catch((error) => {
+        throw passing(error, host);
+      });
+      return { response, text };
+    } catch (error) {
+      hub.signal?.throwIfAborted();
+      const failure = timeout.aborted ? new PassingFailure(`${host} (no answer)`, true) : error;
+      if (!(failure instanceof PassingFailure)) throw failure;
+      if (failure.unreachable || failures >= TRIES) throw unreachable(failure);
+      await pause(Math.max(hub.pauseMs(failures), failure.retryAfterMs), hub.signal);
+    }
+  }
+}
+
+function unreachable(failure: PassingFailure): JobError {
+  return new JobError(
+    `${failure.message}: cannot be reached; check the network, or HF_ENDPOINT if a mirror is meant`,
+    { cause: failure },
+  );
+}

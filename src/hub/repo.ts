@@ -1,0 +1,68 @@
+/** Names of repositories, revisions and files, checked before one becomes part of a path. */
+import { InputError, JobError } from '../errors.js';
+
+export interface RepoRevision {
+  /** `ORG/NAME`, or `NAME` for a few old repositories */
+  repo: string;
+  /** branch, tag or commit */
+  revision: string;
+}
+
+const NAME = /^[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?$/;
+const COMMIT = /^[0-9a-f]{40}$/;
+
+/**
+ * Reads `ORG/NAME` or `ORG/NAME@REVISION`.
+ * @throws InputError if it cannot be the name of a repository or of a revision
+ */
+export function parseRepo(text: string): RepoRevision {
+  const at = text.indexOf('@');
+  const repo = at < 0 ? text : text.slice(0, at);
+  const revision = at < 0 ? 'main' : text.slice(at + 1);
+  if (!isRepo(repo)) {
+    throw new InputError(
+      `${text}: must be a repository's name as its page shows it, ORG/NAME or ORG/NAME@REVISION`,
+    );
+  }
+  return { repo, revision: checkRevision(revision) };
+}
+
+/** Whether a text can mean ORG/NAME or ORG/NAME@REVISION, rather than only a folder. */
+export function looksLikeRepo(text: string): boolean {
+  const [repo = ''] = text.split('@');
+  return repo.includes('/') && isRepo(repo);
+}
+
+function isRepo(text: string): boolean {
+  const parts = text.split('/');
+  return parts.length <= 2 && parts.every((part) => NAME.test(part) && !/--|\.\./.test(part));
+}
+
+/** @throws InputError if git could not have a branch, tag or commit of that name */
+export function checkRevision(revision: string): string {
+  const wrong = (part: string) => part === '' || part.startsWith('.') || part.endsWith('.lock');
+  if (!/^[\w./+-]+$/.test(revision) || revision.split('/').some(wrong) || revision.includes('..')) {
+    throw new InputError(`"${revision}": must be a branch, a tag or a commit, e.g. main`);
+  }
+  return revision;
+}
+
+export function isCommit(text: string): boolean {
+  return COMMIT.test(text);
+}
+
+/**
+ * Refuses names that would leave the snapshot's folder, by the rules of any system.
+ * @throws JobError naming the file
+ */
+export function checkFileName(repo: string, name: string): string {
+  const parts = name.split('/');
+  const wrong = (part: string) => part === '' || part === '.' || part === '..';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (parts.some(wrong) || /[\\\x00-\x1f]|^[A-Za-z]:/.test(name)) {
+    throw new JobError(
+      `${repo}: the file name ${JSON.stringify(name)} leads out of its folder; nothing was downloaded, tell the repository's owner`,
+    );
+  }
+  return name;
+}

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { hubSettings } from '../../src/hub/index.js';
+
+const root = mkdtempSync(join(tmpdir(), 'mfm-hub-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+describe('hubSettings', () => {
+  test('finds the cache where huggingface_hub has it', () => {
+    const cache = (env: NodeJS.ProcessEnv) => hubSettings(env).cache;
+    assert.equal(cache({}), join(homedir(), '.cache/huggingface/hub'));
+    assert.equal(cache({ XDG_CACHE_HOME: '/x' }), '/x/huggingface/hub');
+    assert.equal(cache({ XDG_CACHE_HOME: '/x', HF_HOME: '/h' }), '/h/hub');
+    assert.equal(cache({ HF_HOME: '/h', HF_HUB_CACHE: '/c' }), '/c');
+    assert.equal(cache({ HF_HUB_CACHE: '~/models' }), join(homedir(), 'models'));
+  });
+
+  test('takes the token from HF_TOKEN, else from the file of `hf auth login`', () => {
+    mkdirSync(join(root, 'home'));
+    writeFileSync(join(root, 'home/token'), 'hf_file\n');
+    const env = { HF_HOME: join(root, 'home') };
+    assert.equal(hubSettings({ ...env, HF_TOKEN: ' hf_variable\n' }).token, 'hf_variable');
+    assert.equal(hubSettings(env).token, 'hf_file');
+    assert.equal(hubSettings({ ...env, HF_TOKEN_PATH: join(root, 'none') }).token, undefined);
+    assert.equal(hubSettings({ ...env, HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' }).token, undefined);
+  });
+
+  test('reads endpoint and offline mode', () => {
+    assert.equal(hubSettings({}).endpoint, 'https://huggingface.co');
+    assert.equal(
+      hubSettings({ HF_ENDPOINT: 'https://mirror.org/' }).endpoint,
+      'https://mirror.org',
+    );
+    assert.throws(
+      () => hubSettings({ HF_ENDPOINT: 'mirror' }),
+      /^InputError: HF_ENDPOINT: must be/,
+    );
+    assert.equal(hubSettings({ HF_HUB_OFFLINE: 'true' }).offline, true);
+    assert.equal(hubSettings({ HF_HUB_OFFLINE: '0' }).offline, false);
+  });
+});
