@@ -93,11 +93,10 @@ async function showTasks(
   page: PageContent,
   { pipeline, output, signal }: { pipeline: Opened; output: string; signal: AbortSignal },
 ): Promise<void> {
-  const { TASK_IDS } = await import('../tasks/index.js');
-  const { demoCases } = await import('./demo/cases.js');
+  const { DEMO_TASKS, demoCases } = await import('./demo/cases.js');
   const { showCase, taskSheet } = await import('./demo/show.js');
-  const trained = pipeline.settings.tasks ?? TASK_IDS;
-  const tasks = TASK_IDS.filter((id) => trained.includes(id));
+  const trained = pipeline.settings.tasks;
+  const tasks = DEMO_TASKS.filter((id) => trained?.includes(id) ?? true);
   const cases = await demoCases(tasks, pipeline.settings, join(output, PICTURES));
   const progress = new Progress({ label: 'generating', total: cases.length, unit: '' });
   try {

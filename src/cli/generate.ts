@@ -161,7 +161,7 @@ interface Job {
 export async function run(options: Options<typeof args>): Promise<number | undefined> {
   const { TASKS, TASK_IDS } = await import('../tasks/index.js');
   const { findFfmpeg } = await import('../media/index.js');
-  const { newestPipeline } = await import('../pipeline/find.js');
+  const { newestPipeline, resolvePipeline } = await import('../pipeline/find.js');
   const { openPipeline } = await import('../pipeline/index.js');
 
   const task = TASKS[options.task as keyof typeof TASKS] as Task | undefined;
@@ -177,7 +177,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const jobs = several ? manyJobs(task, options) : [await oneJob(task, options)];
   // found missing now, not when the clip has been made
   if (task.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) findFfmpeg();
-  const folder = options.pipeline ?? newestPipeline();
+  const folder = options.pipeline ? resolvePipeline(options.pipeline) : newestPipeline();
   const pipeline = openPipeline(folder, { dtype: options.dtype as 'auto' });
   const trained = pipeline.settings.tasks;
   if (trained && !trained.includes(task.id)) {

@@ -111,7 +111,7 @@ async function receive(
     const chunks = response.body?.[Symbol.asyncIterator]();
     for (;;) {
       // only the network's failures are passing; a full disk is not
-      const next = await chunks?.next().catch((error) => {
+      const next = await watch.within(chunks?.next()).catch((error) => {
         throw passing(error, host, watch.signal);
       });
       if (!next || next.done) return;
@@ -133,9 +133,13 @@ async function receive(
 class Watch {
   private readonly controller = new AbortController();
   private timer: NodeJS.Timeout | undefined;
+  private readonly aborted = new Promise<never>((_, reject) => {
+    this.controller.signal.addEventListener('abort', () => reject(this.controller.signal.reason));
+  });
   private readonly stopWithHub = () => this.controller.abort(this.hub.signal!.reason);
 
   constructor(private readonly hub: Hub) {
+    this.aborted.catch(() => {}); // told to whoever waits
     if (hub.signal?.aborted) this.stopWithHub();
     hub.signal?.addEventListener('abort', this.stopWithHub);
     this.feed();
@@ -151,6 +155,11 @@ class Watch {
     this.timer = setTimeout(() => {
       this.controller.abort(new PassingFailure(`no byte came for ${seconds} s`, false));
     }, this.hub.stallMs);
+  }
+
+  /** The promise, or the reason of the abort: a body that is aborted does not always settle. */
+  within<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
+    return Promise.race([promise ?? Promise.resolve(undefined), this.aborted]);
   }
 
   stop(): void {

@@ -1,6 +1,6 @@
 /** What a pipeline folder says about its own use: `_mfm` in model_index.json. */
 import { z } from 'zod';
-import { TASK_IDS, type Task } from '../tasks/index.js';
+import type { Task } from '../tasks/index.js';
 
 const fields = {
   width: z.int().positive().multipleOf(16).describe('width made by default, pixels'),
@@ -85,7 +85,6 @@ export const RELEASED_SETTINGS: PipelineSettings = PipelineSettings.parse({
   addedPrompt: '#FPS: 16.',
   negativePrompt:
     'static, watermark, subtitles, scene change, flickering, distorted, discontinuous, bad anatomy, bad hands, missing fingers, cropped, ugly, blurry, low resolution, low quality, motionless, cartoon, animation, oil painting, #reverse, #motion: super-fast, #backplay, human distortion, unnatural movement',
-  tasks: TASK_IDS,
   taskSettings: {
     t2i: { width: 1024, height: 1024 },
     icolor: { ...COLOURS, width: 1024, height: 1024 },

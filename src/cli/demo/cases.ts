@@ -26,8 +26,10 @@ export interface DemoCase {
   scene?: Scene;
 }
 
-/** Held-out scenes of each task. */
-const SCENES: Partial<Record<TaskId, number>> = { t2i: 6, t2v: 4, i2v: 3, vsr: 3, vinp: 3 };
+/** Held-out scenes of each task that is shown. */
+const SCENES = { t2i: 6, t2v: 4, i2v: 3, vsr: 3, vinp: 3 };
+export type DemoTask = keyof typeof SCENES;
+export const DEMO_TASKS = Object.keys(SCENES) as DemoTask[];
 
 /** Words of MiniWorld's captions, in combinations of our own. */
 const WORDS: [TaskId, string][] = [
@@ -49,13 +51,13 @@ export const exampleFile = (name: string): string => relative('.', `${mediaFolde
  * that the same command gives the same result.
  */
 export async function demoCases(
-  tasks: readonly TaskId[],
+  tasks: readonly DemoTask[],
   settings: PipelineSettings,
   folder: string,
 ): Promise<DemoCase[]> {
   const cases: DemoCase[] = [];
   for (const id of tasks) {
-    for (let index = 0; index < (SCENES[id] ?? 0); index++) {
+    for (let index = 0; index < SCENES[id]; index++) {
       cases.push(await heldOutCase(TASKS[id], index, settings, folder));
     }
     cases.push(...ownCases(id));
