@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import sharp from 'sharp';
 import { parseArgs } from '../../src/cli/args.js';
 import { args, run } from '../../src/cli/generate.js';
 import { describeProblem } from '../../src/cli/problem.js';
@@ -32,8 +33,8 @@ async function generate(...words: string[]) {
   try {
     const pipeline = words.includes('--pipeline') ? [] : ['--pipeline', at('tiny')];
     const all = [...words, ...pipeline, '--steps', '1'];
-    await run(parseArgs('mfm generate', args, all) as never);
-    return { exitCode: 0, message: '', ...said };
+    const exitCode = await run(parseArgs('mfm generate', args, all) as never);
+    return { exitCode: exitCode ?? 0, message: '', ...said };
   } catch (error) {
     return { ...describeProblem(error), ...said };
   } finally {
@@ -71,7 +72,9 @@ before(async () => {
   await writeFolder('clip', frames(5));
   await writeFolder('mask-2', halfMask(32, 32, 2));
   await writeImage(at('photo.png'), frames(1, 40, 30));
+  await writeImage(at('square.png'), frames(1));
   await writeImage(at('mask.png'), halfMask(32, 32));
+  await writeFolder('long', frames(13));
   await writeImage(at('mask-small.png'), halfMask(16, 32));
   await writeImage(at('mask-black.png'), {
     ...frames(1),
@@ -102,7 +105,82 @@ describe('mfm generate', () => {
     assert.equal((await readImage(out('c.png'))).width, 48);
   });
 
+  test('the file holds the recipe of its result', async () => {
+    await generate('t2i', '-p', 'a é cube', '--seed', '5', '-o', out('a.png'));
+    const { exif } = await sharp(out('a.png')).metadata();
+    const text = exif!.toString('latin1');
+    const recipe = JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1));
+    const { task, prompt, seed, numInferenceSteps } = recipe;
+    assert.deepEqual([task, prompt, seed, numInferenceSteps], ['t2i', 'a é cube', 5, 1]);
+  });
+
+  test('a list of prompts fills a folder, and goes on where it stopped', async () => {
+    writeFileSync(at('prompts.txt'), 'a cube\na red cube\n');
+    const words = ['t2i', '--batch', at('prompts.txt'), '--samples', '2', '-o', out('')];
+    const { stdout } = await generate(...words);
+    assert.equal(stdout.trim().split('\n').length, 4);
+    const names = ['0001-a-cube-0', '0001-a-cube-1', '0002-a-red-cube-0', '0002-a-red-cube-1'];
+    const files = names.flatMap((name) => [`${name}.png`, `${name}.png.json`]);
+    assert.deepEqual(readdirSync(out('')).sort(), files.sort());
+
+    rmSync(out('0002-a-red-cube-0.png'));
+    const again = await generate(...words);
+    assert.equal(again.stdout, `${out('0002-a-red-cube-0.png')}\n`);
+    assert.match(again.stderr, /3 of 4 were there already/);
+    const other = await generate(...words, '--negative-prompt', 'red');
+    assert.equal(other.stdout.trim().split('\n').length, 4, 'other settings, other results');
+  });
+
+  test('a wrong row of a list is named, and the others are made', async () => {
+    const rows = ['{"prompt": "a cube"}', '{"input": "none.png"}', '{"prompt": "a red cube"}'];
+    writeFileSync(at('rows.jsonl'), rows.join('\n'));
+    const { exitCode, stderr } = await generate('t2i', '--batch', at('rows.jsonl'), '-o', out(''));
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /rows\.jsonl:2: t2i: needs a prompt/);
+    assert.equal(readdirSync(out('')).filter((name) => name.endsWith('.png')).length, 2);
+  });
+
+  test('images are coloured, enlarged and filled at sizes that fit them', async () => {
+    const photo = ['-i', at('photo.png')];
+    const masked = ['-i', at('square.png'), '--mask', at('mask.png')];
+    for (const [words, width, height] of [
+      [['icolor', ...photo], 48, 32],
+      [['isr', ...photo], 80, 64],
+      [['iinp', ...masked], 32, 32],
+      [['ioutp', ...masked], 32, 32],
+    ] as const) {
+      const got = await generate(...words, '-o', out('a.png'));
+      assert.equal(got.exitCode, 0, got.message);
+      const made = await readImage(out('a.png'));
+      assert.deepEqual([words[0], made.width, made.height], [words[0], width, height]);
+    }
+  });
+
   describe('clips', { skip: noFfmpeg }, () => {
+    test('clips go on and become others, with what was there before and after', async () => {
+      const long = ['-i', at('long')];
+      for (const [words, numFrames] of [
+        [['vexd', ...long, '--frames', '9'], 5 + 9],
+        [['vtrans', ...long, ...long, '--frames', '17'], 5 + 17 + 5],
+        [['itrans', '-i', at('photo.png'), '-i', at('square.png')], 5],
+        [['vcolor', ...long, '--frames', '5'], 5],
+      ] as const) {
+        const got = await generate(...words, '-o', out('a.mp4'));
+        assert.equal(got.exitCode, 0, got.message);
+        assert.match(got.stderr, new RegExp(`${words[0]} \\d+x\\d+, ${numFrames} frames`));
+      }
+    });
+
+    test('--compat reference lays an input out with bars', async () => {
+      const words = ['i2v', '-i', at('photo.png'), '--size', '64x32', '-o', out('a.mp4')];
+      const own = ['--compat', 'reference', '--crop_type', 'keep_res'];
+      assert.match(
+        (await generate(...words, '--compat', 'reference')).stderr,
+        /i2v 64x32, 5 frames/,
+      );
+      assert.match((await generate(...words, ...own)).stderr, /i2v 32x32, 5 frames/);
+    });
+
     test('each task writes its clip and says what it fitted', async () => {
       const i2v = await generate('i2v', '-i', at('photo.png'), '-o', out('i2v.mp4'));
       assert.match(i2v.stderr, /photo\.png: 40x30 becomes 32x32|photo\.png: 40x30 becomes \d+x\d+/);
@@ -121,6 +199,17 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
     ['an empty prompt', () => ['t2v', '-p', ' '], /^t2v: needs a prompt/],
     ['no input', () => ['i2v', '-p', 'a'], /^i2v: needs an image; give one with -i FILE/],
     ['no clip', () => ['vsr'], /^vsr: needs a clip; give one with -i FILE/],
+    ['one image of two', () => ['itrans', '-i', at('photo.png')], /^itrans: needs two images/],
+    [
+      'too few frames for both ends',
+      () => ['vtrans', '-i', at('long'), '-i', at('long'), '--frames', '13'],
+      /^13 frames: are fewer than the 16 that the input gives; ask for more with --frames/,
+    ],
+    [
+      'a crop type without --compat',
+      () => ['i2v', '-i', at('photo.png'), '--crop-type', 'keep_res'],
+      /^--crop-type: belongs to --compat reference/,
+    ],
     ['a missing file', () => ['i2v', '-i', at('none.png')], /none\.png: /],
     ['a damaged file', () => ['i2v', '-i', at('damaged.png')], /damaged\.png: cannot be decoded/],
     ['an empty file', () => ['vsr', '-i', at('empty.mp4')], /empty\.mp4: the file is empty/],

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { readJobs, resultName } from '../../src/cli/jobs.js';
+import { InputError } from '../../src/errors.js';
+
+const root = mkdtempSync(join(tmpdir(), 'mfm-jobs-'));
+after(() => rmSync(root, { recursive: true }));
+const write = (name: string, text: string) => {
+  writeFileSync(join(root, name), text);
+  return join(root, name);
+};
+const words = (path: string) => readJobs(path).map((row) => row.words);
+
+describe('readJobs', () => {
+  test('a text file has a prompt on every line', () => {
+    const path = write('prompts.txt', 'a red cube\n\n  a blue sphere, "left" \r\n');
+    assert.deepEqual(words(path), [
+      ['--prompt', 'a red cube'],
+      ['--prompt', 'a blue sphere, "left"'],
+    ]);
+    assert.equal(readJobs(path)[1]!.where, `${path}:3`);
+  });
+
+  test('JSONL keys are options; files lie beside the list', () => {
+    const rows = [
+      { prompt: 'a', input: ['a.png', '/abs/b.png'], numFrames: 17, 'guidance-scale': 2 },
+      { mask: 'm.png', seed: 3 },
+    ];
+    const path = write('jobs.jsonl', rows.map((row) => JSON.stringify(row)).join('\n'));
+    assert.deepEqual(words(path), [
+      [
+        ...['--prompt', 'a', '--input', join(root, 'a.png'), '--input', '/abs/b.png'],
+        ...['--num-frames', '17', '--guidance-scale', '2'],
+      ],
+      ['--mask', join(root, 'm.png'), '--seed', '3'],
+    ]);
+  });
+
+  test('CSV has quotes, empty cells and line ends inside of quotes', () => {
+    const path = write('jobs.csv', 'prompt,seed\n"a, ""b""\nc",1\nd,\n');
+    assert.deepEqual(words(path), [
+      ['--prompt', 'a, "b"\nc', '--seed', '1'],
+      ['--prompt', 'd'],
+    ]);
+    assert.equal(readJobs(path)[1]!.where, `${path}:4`);
+  });
+
+  test('a folder gives its files as inputs', () => {
+    mkdirSync(join(root, 'photos'));
+    for (const name of ['b.png', 'a.jpg', '.hidden']) write(join('photos', name), '');
+    const input = (name: string) => ['--input', join(root, 'photos', name)];
+    assert.deepEqual(words(join(root, 'photos')), [input('a.jpg'), input('b.png')]);
+  });
+
+  test('says what is wrong and where', () => {
+    const cases: [string, string, RegExp][] = [
+      ['bad.jsonl', '{"prompt": "a"}\n{oops}', /bad\.jsonl:2: must be JSON/],
+      ['list.jsonl', '[1]', /list\.jsonl:1: must be an object/],
+      ['short.csv', 'prompt,seed\na\n', /short\.csv:2: must have 2 columns .* got 1/],
+      ['open.csv', 'prompt\n"a\n', /open\.csv:2: a quote is not closed/],
+      ['empty.txt', '\n', /empty\.txt: holds no job/],
+    ];
+    for (const [name, text, message] of cases) {
+      assert.throws(() => readJobs(write(name, text)), { name: InputError.name, message });
+    }
+    assert.throws(() => readJobs(join(root, 'none.txt')), /none\.txt: no such list/);
+  });
+});
+
+test('resultName tells what a file holds', () => {
+  assert.equal(resultName(2, { prompt: 'A red/blue cube!', input: [] }), '0003-a-red-blue-cube');
+  assert.equal(resultName(0, { prompt: 'x', input: ['in/My Photo.JPG'] }), '0001-my-photo');
+  assert.equal(resultName(0, {}), '0001');
+});
