@@ -1,9 +1,12 @@
-/** Row 2: modules, layers and initialisation. */
+/** Row 2: modules, layers, initialisation and stored weights. */
+export { ACTIVATIONS, type Activation } from './activations.js';
 export { constantParameter, normalParameter, uniformParameter, withParameters } from './init.js';
 export {
   Conv2d,
   Conv3d,
   type ConvOptions,
+  ConvTranspose2d,
+  type ConvTransposeOptions,
   Embedding,
   GroupNorm,
   LayerNorm,
@@ -11,3 +14,4 @@ export {
   RMSNorm,
 } from './layers.js';
 export { type LoadOptions, Module, type StateSource } from './module.js';
+export { fastDtype, loadWeights } from './weights.js';

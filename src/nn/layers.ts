@@ -79,6 +79,39 @@ export class Conv3d extends Conv {
   }
 }
 
+export interface ConvTransposeOptions {
+  stride?: number | number[];
+  bias?: boolean;
+}
+
+/** [B, C, H, W] → [B, outChannels, (H - 1) · stride + kernel, …]; weight is [in, out, kH, kW]. */
+export class ConvTranspose2d extends Module {
+  weight: Tensor;
+  bias: Tensor | null = null;
+  readonly stride: number[];
+
+  constructor(
+    readonly inChannels: number,
+    readonly outChannels: number,
+    kernel: number | number[],
+    { stride = 1, bias = true }: ConvTransposeOptions = {},
+  ) {
+    super();
+    const [kernelHeight, kernelWidth] = spread(kernel, 2) as [number, number];
+    this.stride = spread(stride, 2);
+    const bound = 1 / Math.sqrt(outChannels * kernelHeight * kernelWidth);
+    const shape = [inChannels, outChannels, kernelHeight, kernelWidth];
+    this.weight = this.param('weight', uniformParameter(shape, bound));
+    if (bias) this.bias = this.param('bias', uniformParameter([outChannels], bound));
+  }
+
+  /** In float32: in bfloat16, LibTorch 1.13 on the CPU makes a plain strided convolution of it. */
+  forward(x: Tensor): Tensor {
+    const [weight, bias] = [this.weight.to('float32'), this.bias?.to('float32')];
+    return ops.convTranspose2d(x.to('float32'), weight, bias, this.stride).to(x.dtype);
+  }
+}
+
 /** Token ids [..., S] int64 → [..., S, dim] */
 export class Embedding extends Module {
   weight: Tensor;

@@ -1,5 +1,5 @@
 /** Pipeline folders in diffusers layout: open and save. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { checkConfig } from '../check-config.js';
@@ -13,27 +13,15 @@ import {
   type TokenizerFiles,
 } from '../models/t5/index.js';
 import { parseTransformerConfig, Transformer3D } from '../models/transformer/index.js';
-import { type Module, withParameters } from '../nn/index.js';
-import {
-  type DType,
-  engineInfo,
-  openSafetensors,
-  saveSafetensors,
-  type Tensor,
-} from '../tensor/index.js';
+import { fastDtype, loadWeights, type Module, withParameters } from '../nn/index.js';
+import { readJson } from '../read-json.js';
+import { type DType, saveSafetensors, type Tensor } from '../tensor/index.js';
 import { Pipeline } from './pipeline.js';
 import { ModelIndex, type PipelineSettings, RELEASED_SETTINGS } from './settings.js';
 
 export interface OpenOptions {
   /** what matrix products compute in; 'auto': bfloat16 where the CPU has units for it */
   dtype?: DType | 'auto';
-}
-
-/** bfloat16 where it is fast, float32 elsewhere. */
-export function fastDtype(): DType {
-  return ['amx_bf16', 'avx512_bf16', 'bf16'].includes(engineInfo().matrixUnits)
-    ? 'bfloat16'
-    : 'float32';
 }
 
 /**
@@ -70,31 +58,6 @@ export function openPipeline(folder: string, { dtype = 'auto' }: OpenOptions = {
     readChecked(folder, join('scheduler', 'scheduler_config.json'), SchedulerConfig),
     index._mfm ?? RELEASED_SETTINGS,
   );
-}
-
-/** Loads one module's weights from `<file>.safetensors`, or its shards by their index. */
-export function loadWeights(module: Module, folder: string, file: string, dtype: DType): void {
-  const single = join(folder, `${file}.safetensors`);
-  const indexPath = `${single}.index.json`;
-  const paths =
-    existsSync(single) || !existsSync(indexPath) ? [single] : shardsOf(folder, indexPath);
-  const files = paths.map((path) => openSafetensors(path));
-  const homes = new Map(files.flatMap((open) => open.keys().map((key) => [key, open] as const)));
-  module.loadStateDict(
-    {
-      keys: () => [...homes.keys()],
-      has: (name) => homes.has(name),
-      get: (name) => homes.get(name)!.get(name),
-    },
-    { dtype, where: paths.length === 1 ? single : indexPath },
-  );
-  for (const open of files) open.close();
-}
-
-function shardsOf(folder: string, indexPath: string): string[] {
-  const { weight_map: map } = readJson(indexPath) as { weight_map?: Record<string, string> };
-  if (!map) throw new InputError(`${indexPath}: must have a "weight_map", got none`);
-  return [...new Set(Object.values(map))].map((name) => join(folder, name));
 }
 
 export interface PipelineParts {
@@ -164,12 +127,4 @@ function readConfig(folder: string, name: string): unknown {
     );
   }
   return readJson(path);
-}
-
-function readJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    throw new InputError(`${path}: must be JSON (${(cause as Error).message})`, { cause });
-  }
 }

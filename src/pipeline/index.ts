@@ -1,7 +1,5 @@
 /** Row 6: pipeline folders, and the way from prompt and condition to frames. */
 export {
-  fastDtype,
-  loadWeights,
   type OpenOptions,
   openPipeline,
   type PipelineParts,

@@ -183,6 +183,7 @@ const op_embedding = operator('aten::embedding');
 const op_conv1d = operator('aten::conv1d');
 const op_conv2d = operator('aten::conv2d');
 const op_conv3d = operator('aten::conv3d');
+const op_conv_transpose2d_input = operator('aten::conv_transpose2d.input');
 const op_layer_norm = operator('aten::layer_norm');
 const op_native_layer_norm = operator('aten::native_layer_norm');
 const op_group_norm = operator('aten::group_norm');
@@ -2341,6 +2342,33 @@ export function conv3d(
       groups,
     ),
     op_conv3d,
+  );
+}
+
+/** aten::conv_transpose2d.input */
+export function convTranspose2d(
+  input: Tensor,
+  weight: Tensor,
+  bias?: Tensor | null,
+  stride?: number | readonly number[],
+  padding?: number | readonly number[],
+  outputPadding?: number | readonly number[],
+  groups?: number,
+  dilation?: number | readonly number[],
+): Tensor {
+  return wrap(
+    native.call(
+      idOf(op_conv_transpose2d_input),
+      input.handle,
+      weight.handle,
+      optionalHandle(bias),
+      stride,
+      padding,
+      outputPadding,
+      groups,
+      dilation,
+    ),
+    op_conv_transpose2d_input,
   );
 }
 

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { miniWorld } from '../data/miniworld/index.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
-import { fastDtype, loadWeights } from '../pipeline/index.js';
+import { fastDtype, loadWeights } from '../nn/index.js';
 import { type DType, noGrad, openSafetensors, saveSafetensors, tidy } from '../tensor/index.js';
 import { trainAdapter } from './adapter.js';
 import { buildAutoencoder, type PartContext, trainAutoencoder } from './autoencoder.js';

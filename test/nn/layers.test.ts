@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import {
   Conv2d,
   Conv3d,
+  ConvTranspose2d,
   Embedding,
   GroupNorm,
   LayerNorm,
@@ -90,6 +91,19 @@ describe('convolutions', () => {
     const flat = new Conv2d(2, 4, 2, { stride: 2, bias: false });
     assert.deepEqual(flat.forward(noise([1, 2, 6, 8])).shape, [1, 4, 3, 4]);
     assert.equal(flat.bias, null);
+  });
+
+  test('transposed, spread every pixel over the kernel, in bfloat16 too', () => {
+    const layer = new ConvTranspose2d(1, 2, 2, { stride: 2 });
+    noGrad(() => {
+      layer.weight.copy_(tensor([1, 2, 3, 4, 5, 6, 7, 8]).reshape([1, 2, 2, 2]));
+      layer.bias!.copy_(tensor([0, 10]));
+    });
+    for (const dtype of ['float32', 'bfloat16'] as const) {
+      const y = layer.toDtype(dtype).forward(tensor([1, -1]).reshape([1, 1, 1, 2]).to(dtype));
+      assert.deepEqual([y.shape, y.dtype], [[1, 2, 2, 4], dtype]);
+      assert.deepEqual(values(y), [1, 2, -1, -2, 3, 4, -3, -4, 15, 16, 5, 4, 17, 18, 3, 2]);
+    }
   });
 
   test('sum over the kernel', () => {

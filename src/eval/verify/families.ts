@@ -52,7 +52,10 @@ export const families: Family[] = [
     name: 't5',
     load: async () => (await import('./t5.js')).verifyT5,
     sideCars: (files) => {
-      const configs = matching(files.names, /_config\.json$/);
+      const others = depthConfigs(files);
+      const configs = matching(files.names, /_config\.json$/).filter(
+        (name) => !others.includes(name),
+      );
       const prefixes = configs.map((config) => config.slice(0, -'config.json'.length));
       return [
         ...configs,
@@ -71,7 +74,28 @@ export const families: Family[] = [
     companions: () => [],
     folders: pipelineFolders,
   },
+  {
+    name: 'depth',
+    load: async () => (await import('./depth.js')).verifyDepth,
+    sideCars: (files) => {
+      const known = /^(depth|dinov2)_/;
+      return [
+        ...depthConfigs(files),
+        ...cases(files).filter((name) => known.test(files.json(name).kind as string)),
+      ];
+    },
+    companions: (sideCar) =>
+      sideCar.endsWith('config.json')
+        ? [sideCar.replace(/config\.json$/, 'weights.safetensors')]
+        : [],
+  },
 ];
+
+function depthConfigs({ names, json }: Files): string[] {
+  return matching(names, /config\.json$/).filter(
+    (name) => json(name).model_type === 'depth_anything',
+  );
+}
 
 /**
  * The families whose fixtures `folder` holds.

@@ -75,6 +75,20 @@ export function groupRows(name: string, rows: VerifyRow[]): VerifyRow {
   return { ...worst, tensor, pass: rows.every((r) => r.pass) };
 }
 
+/** What a side-car says about its errors, as prose and a number. */
+export interface StatedTolerance {
+  metric: string;
+  limit: number;
+}
+
+/** `limit`, or `limit · max(1, largest wanted value)`, or nothing at all, as the prose says. */
+export function limitFor(want: Tensor, { metric, limit }: StatedTolerance): Limit {
+  if (metric === 'exact') return { measure: 'exact', tolerance: 0 };
+  const floored = metric.includes('max(1,');
+  const scale = floored ? Math.max(1, want.abs().amax().item()) : 1;
+  return { measure: 'max abs', tolerance: limit * scale };
+}
+
 /** Parses a JSON side-car of a fixture folder. @throws InputError naming the file */
 export function readSideCar<T>(folder: string, file: string): T {
   const path = join(folder, file);

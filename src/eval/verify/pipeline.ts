@@ -2,14 +2,21 @@
  * Fixtures of whole pipelines: from input files and a prompt to frames, as the reference makes them.
  * A folder holds `cases/`, `inputs/` and the pipeline's own folder.
  */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { customSigmas, schedule } from '../../diffusion/index.js';
 import { InputError } from '../../errors.js';
 import { type Frames, grayOf, readImage, resize, tensorToFrames } from '../../media/index.js';
+import { type DepthModel, depthAtSize, openDepthModel } from '../../models/depth-anything/index.js';
 import { openPipeline, type Pipeline } from '../../pipeline/index.js';
 import { type CropType, type ReferencePlan, referencePlan } from '../../pipeline/reference.js';
-import { TASKS, type Task, type TaskId, taggedPrompt } from '../../tasks/index.js';
+import {
+  type DepthEstimator,
+  TASKS,
+  type Task,
+  type TaskId,
+  taggedPrompt,
+} from '../../tasks/index.js';
 import {
   cat,
   noGrad,
@@ -84,6 +91,8 @@ export async function* verifyPipeline(folder: string): AsyncIterable<VerifyRow> 
   const name = pipelineOf(folder, readdirSync(folder))!;
   const pipeline = openPipeline(join(folder, name), { dtype: 'float32' });
   pipeline.autoencoder.enableTiling();
+  const depthFolder = join(folder, name, 'depth');
+  const depth = existsSync(depthFolder) ? openDepthModel(depthFolder, { dtype: 'float32' }) : null;
   const files = readdirSync(join(folder, 'cases')).sort();
   const cases = files.filter((file) => file.endsWith('.json'));
   const known = new Set(cases.flatMap((file) => [file, file.replace('.json', '.safetensors')]));
@@ -93,18 +102,20 @@ export async function* verifyPipeline(folder: string): AsyncIterable<VerifyRow> 
   }
   for (const file of cases) {
     const sideCar = readSideCar<SideCar>(join(folder, 'cases'), file);
-    yield* await verifyCase(folder, pipeline, sideCar);
+    yield* await verifyCase(folder, { pipeline, depth }, sideCar);
   }
   pipeline.dispose();
+  depth?.network.dispose();
 }
 
-async function verifyCase(
-  folder: string,
-  pipeline: Pipeline,
-  sideCar: SideCar,
-): Promise<VerifyRow[]> {
+interface Models {
+  pipeline: Pipeline;
+  depth: DepthModel | null;
+}
+
+async function verifyCase(folder: string, models: Models, sideCar: SideCar): Promise<VerifyRow[]> {
   const file = openFixture(join(folder, 'cases'), sideCar.file);
-  const made = await compute(folder, pipeline, sideCar, file);
+  const made = await compute(folder, models, sideCar, file);
   return Object.keys(sideCar.tensors)
     .filter((key) => !INPUTS.has(key))
     .map((key) => {
@@ -116,7 +127,7 @@ async function verifyCase(
 
 async function compute(
   folder: string,
-  pipeline: Pipeline,
+  { pipeline, depth }: Models,
   { task: id, cli, pipeline_only, final }: SideCar,
   file: SafetensorsFile,
 ): Promise<Map<string, Tensor | number[]>> {
@@ -138,7 +149,7 @@ async function compute(
       upscale: cli.upscale,
       joints: pipeline_only.trans_nums.length > 0 ? pipeline_only.trans_nums : undefined,
     },
-    null,
+    depth && recordingDepth(depth, results),
   );
   recordCondition(results, plan, file, guided);
 
@@ -198,6 +209,27 @@ async function compute(
   );
   results.set('final_u8', [...tensorToFrames(last.contiguous()).data]);
   return results;
+}
+
+/** Tells depth as `estimateDepth` does, and keeps what comes between. */
+function recordingDepth(
+  { network, processor }: DepthModel,
+  results: Map<string, Tensor | number[]>,
+): DepthEstimator {
+  const add = (key: string, value: Tensor) => {
+    const before = results.get(key) as Tensor | undefined;
+    results.set(key, (before ? cat([before, value]) : value).keep());
+  };
+  return (frames) =>
+    noGrad(() => {
+      const pixelValues = processor.pixelValues(frames);
+      const predicted = network.forward(pixelValues);
+      const resized = depthAtSize(predicted, frames);
+      add('depth_pixel_values', pixelValues);
+      add('depth_predicted', predicted);
+      add('depth_postprocessed', resized);
+      return resized;
+    });
 }
 
 /** The condition before and after it is doubled for guidance; of long ones only what is stored. */

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { InputError } from '../../errors.js';
 import { parseT5Config, relativePositionBucket, T5Encoder } from '../../models/t5/index.js';
 import { noGrad, type SafetensorsFile, type Tensor, tidy } from '../../tensor/index.js';
-import { type Measure, openFixture, readSideCar, row } from './fixture.js';
+import { limitFor, openFixture, readSideCar, row, type StatedTolerance } from './fixture.js';
 import type { VerifyRow } from './types.js';
 
 interface SideCar {
@@ -12,7 +12,7 @@ interface SideCar {
   config: string;
   weights: string;
   inputs: string[];
-  tolerance: { metric: string; limit: number };
+  tolerance: StatedTolerance;
   tensors: Record<string, unknown>;
 }
 
@@ -37,8 +37,7 @@ function verifyCase(folder: string, name: string, sideCar: SideCar): VerifyRow[]
   const outputs = Object.keys(sideCar.tensors).filter((key) => !sideCar.inputs.includes(key));
   return outputs.map((key) => {
     const want = file.get(key);
-    const { measure, tolerance } = limitFor(want, sideCar);
-    return row(name, key, results.get(key) ?? [], want, { measure, tolerance });
+    return row(name, key, results.get(key) ?? [], want, limitFor(want, sideCar.tolerance));
   });
 }
 
@@ -63,11 +62,4 @@ function compute(folder: string, sideCar: SideCar, file: SafetensorsFile): Map<s
   );
   model.dispose();
   return results.set('last_hidden_state', hidden);
-}
-
-/** `limit · max(1, largest wanted value)`, or nothing at all where the side-car says exact. */
-function limitFor(want: Tensor, { tolerance }: SideCar): { measure: Measure; tolerance: number } {
-  if (tolerance.metric === 'exact') return { measure: 'exact', tolerance: 0 };
-  const largest = want.abs().amax().item();
-  return { measure: 'max abs', tolerance: tolerance.limit * Math.max(1, largest) };
 }

@@ -4,21 +4,13 @@
  * Source: Raffel et al. 2020, T5, arXiv 1910.10683; transformers `T5EncoderModel`
  */
 import { ShapeError } from '../../errors.js';
-import { geluTanh } from '../../nn/fused.js';
-import { Embedding, Linear, Module, RMSNorm } from '../../nn/index.js';
+import { ACTIVATIONS, Embedding, Linear, Module, RMSNorm } from '../../nn/index.js';
 import { arange, noGrad, type Tensor, tidy } from '../../tensor/index.js';
-import { feedForward, type T5Activation, type T5Config } from './config.js';
+import { feedForward, type T5Config } from './config.js';
 import { relativePositionBucket } from './position.js';
 
 /** Is shown `position_bias`, `hidden_states.N` and `attentions.N` while the encoder runs. */
 export type T5Observer = (name: string, value: Tensor) => void;
-
-const ACTIVATIONS: Record<T5Activation, (x: Tensor) => Tensor> = {
-  relu: (x) => x.relu(),
-  gelu: (x) => x.gelu(),
-  gelu_new: geluTanh,
-  silu: (x) => x.silu(),
-};
 
 // the lowest finite values: rounding the float32 one to bfloat16 would give −∞, and NaN rows
 // where every key is masked

@@ -46,6 +46,13 @@ test('families are told by their side-cars, which name their data', () => {
     'm_x.json': { kind: 'k', file: 'f' },
   };
   withFolder(t5, (folder) => assert.deepEqual(names(folder), ['t5']));
+  const depth = {
+    'm_config.json': { model_type: 'depth_anything' },
+    'm_weights.safetensors': '',
+    'sizes.json': { kind: 'depth_preprocess_sizes', file: 'sizes.safetensors' },
+    'sizes.safetensors': '',
+  };
+  withFolder(depth, (folder) => assert.deepEqual(names(folder), ['depth']));
 });
 
 test('a file that nobody reads is an error that names it', () => {

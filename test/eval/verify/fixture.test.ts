@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { dequantised, errorOf, groupRows, row } from '../../../src/eval/verify/fixture.js';
+import {
+  dequantised,
+  errorOf,
+  groupRows,
+  limitFor,
+  row,
+} from '../../../src/eval/verify/fixture.js';
 import { type Tensor, tensor } from '../../../src/tensor/index.js';
 
 describe('errorOf', () => {
@@ -23,6 +29,16 @@ describe('errorOf', () => {
     assert.equal(errorOf([Number.NaN], [1], 'max abs'), Infinity);
     assert.equal(errorOf([Number.NaN], [1], 'relative'), Infinity);
   });
+});
+
+test('a tolerance in prose is read as it says', () => {
+  const limitOf = (metric: string, largest: number) =>
+    limitFor(tensor([0, -largest]), { metric, limit: 0.5 });
+  const floored = 'max|actual-expected| <= limit * max(1, max|expected|), per tensor';
+  assert.equal(limitOf(floored, 4).tolerance, 2);
+  assert.equal(limitOf(floored, 0.25).tolerance, 0.5);
+  assert.equal(limitOf('max|actual-expected|', 4).tolerance, 0.5);
+  assert.deepEqual(limitOf('exact', 4), { measure: 'exact', tolerance: 0 });
 });
 
 test('a group shows its worst row and fails with any', () => {

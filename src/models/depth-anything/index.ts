@@ -1,0 +1,16 @@
+export {
+  DEPTH_ANYTHING_PRESETS,
+  DepthAnythingConfig,
+  Dinov2Config,
+  parseDepthAnythingConfig,
+} from './config.js';
+export { DepthAnything } from './depth-anything.js';
+export type { DepthObserver } from './dinov2.js';
+export { type DepthModel, estimateDepth, openDepthModel } from './estimate.js';
+export {
+  DEPTH_ANYTHING_PROCESSOR,
+  DepthProcessor,
+  DepthProcessorConfig,
+  depthAtSize,
+  parseDepthProcessorConfig,
+} from './processor.js';
