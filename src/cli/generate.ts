@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { InputError } from '../errors.js';
+import type { DepthModel } from '../models/depth-anything/index.js';
 import type { GenerateRequest } from '../pipeline/generate.js';
 import type { Pipeline } from '../pipeline/index.js';
 import { didYouMean } from '../suggest.js';
@@ -117,6 +118,12 @@ export const args = defineArgs({
       min: 1,
       describe: "frames a second (default: the input's or the pipeline's)",
     },
+    depthModel: {
+      kind: 'text',
+      placeholder: 'FOLDER',
+      describe:
+        "folder or ORG/NAME of a Depth Anything model, for tasks that are given depth (default: the pipeline's, if it has one)",
+    },
     pipeline: {
       kind: 'text',
       placeholder: 'FOLDER',
@@ -162,7 +169,8 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const { TASKS, TASK_IDS } = await import('../tasks/index.js');
   const { findFfmpeg } = await import('../media/index.js');
   const { newestPipeline, resolvePipeline } = await import('../pipeline/find.js');
-  const { openPipeline } = await import('../pipeline/index.js');
+  const { depthFolderOf, openPipeline } = await import('../pipeline/index.js');
+  const { openDepthModel } = await import('../models/depth-anything/index.js');
 
   const task = TASKS[options.task as keyof typeof TASKS] as Task | undefined;
   if (!task) {
@@ -179,6 +187,10 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   if (task.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) findFfmpeg();
   const folder = options.pipeline ? resolvePipeline(options.pipeline) : newestPipeline();
   const pipeline = openPipeline(folder, { dtype: options.dtype as 'auto' });
+  const depthFolder = options.depthModel
+    ? resolvePipeline(options.depthModel)
+    : depthFolderOf(folder);
+  const depthModel = depthFolder ? openDepthModel(depthFolder) : null;
   const trained = pipeline.settings.tasks;
   if (trained && !trained.includes(task.id)) {
     process.stderr.write(`${folder}: was not trained on ${task.id} (only ${trained.join(', ')})\n`);
@@ -186,13 +198,14 @@ export async function run(options: Options<typeof args>): Promise<number | undef
 
   return withInterrupt('stopping after this step', async (signal) => {
     try {
-      const context = { task, folder, pipeline, options, signal };
+      const context = { task, folder, pipeline, depthModel, options, signal };
       return several ? await makeAll(jobs, context) : await make(jobs[0]!, context);
     } catch (error) {
       if (signal.aborted) return INTERRUPTED;
       throw error;
     } finally {
       pipeline.dispose();
+      depthModel?.network.dispose();
     }
   });
 }
@@ -233,6 +246,7 @@ interface Context {
   task: Task;
   folder: string;
   pipeline: Pipeline;
+  depthModel: DepthModel | null;
   options: Options<typeof args>;
   signal: AbortSignal;
 }
@@ -277,14 +291,21 @@ function readRecipe(path: string): unknown {
 async function make(job: Job, context: Context): Promise<undefined> {
   const { writeMedia } = await import('../media/index.js');
   const { generate } = await import('../pipeline/generate.js');
-  const { task, folder, pipeline, options, signal } = context;
+  const { estimateDepth } = await import('../models/depth-anything/index.js');
+  const { task, folder, pipeline, depthModel, options, signal } = context;
   let progress: Progress | null = null;
   try {
     const { frames, fps } = await generate(pipeline, {
       ...requestOf(job, context),
+      estimateDepth: depthModel && ((known) => estimateDepth(depthModel, known)),
       signal,
-      onPrepared: ({ notes }) => {
+      onPrepared: ({ notes, given }) => {
         for (const note of notes) process.stderr.write(`${note}\n`);
+        if (given.depth && !depthModel && pipeline.settings.usesDepth) {
+          process.stderr.write(
+            `${folder}: has no depth model, so ${task.id} goes without depth; name one with --depth-model\n`,
+          );
+        }
       },
       onStep: (step, total) => {
         progress ??= new Progress({ label: task.id, total });
@@ -332,6 +353,7 @@ function recipeOf(job: Job, context: Context): Record<string, unknown> {
     task: task.id,
     pipeline: folder,
     dtype: options.dtype,
+    depthModel: options.depthModel,
     ...pick(pipeline.settingsFor(task), SETTINGS),
     ...pick(request, Object.keys(request)),
   };

@@ -42,22 +42,31 @@ export function openPipeline(folder: string, { dtype = 'auto' }: OpenOptions = {
     loadWeights(module, join(folder, name), file, type);
     return module.requiresGrad_(false).eval();
   };
+  const autoencoder = part(
+    'vae',
+    'diffusion_pytorch_model',
+    (config, where) => new Autoencoder(parseAutoencoderConfig(config, where)),
+  );
+  autoencoder.enableTiling(); // bounds the memory of large pictures; the reference does so too
   return new Pipeline(
     part(
       'transformer',
       'diffusion_pytorch_model',
       (config, where) => new Transformer3D(parseTransformerConfig(config, where)),
     ),
-    part(
-      'vae',
-      'diffusion_pytorch_model',
-      (config, where) => new Autoencoder(parseAutoencoderConfig(config, where)),
-    ),
+    autoencoder,
     part('text_encoder', 'model', (config, where) => new T5Encoder(parseT5Config(config, where))),
     PromptTokenizer.open(join(folder, 'tokenizer')),
     readChecked(folder, join('scheduler', 'scheduler_config.json'), SchedulerConfig),
     index._mfm ?? RELEASED_SETTINGS,
   );
+}
+
+/** The depth model that a pipeline folder carries; null if it has none. */
+export function depthFolderOf(folder: string): string | null {
+  const names = ['depth', 'depth_pipe', 'depth_model'];
+  const found = names.find((name) => existsSync(join(folder, name, 'preprocessor_config.json')));
+  return found ? join(folder, found) : null;
 }
 
 export interface PipelineParts {

@@ -1,5 +1,6 @@
 /** Row 6: pipeline folders, and the way from prompt and condition to frames. */
 export {
+  depthFolderOf,
   type OpenOptions,
   openPipeline,
   type PipelineParts,

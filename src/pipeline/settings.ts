@@ -18,6 +18,7 @@ const fields = {
   negativePrompt: z.string().describe('what results are kept away from'),
   promptLength: z.int().min(2).max(512).describe('tokens of a prompt'),
   tasks: z.array(z.string()).describe('tasks it was trained on; all if left out'),
+  usesDepth: z.boolean().describe('trained with the depth of known frames'),
 };
 
 /** What can differ from task to task. */
@@ -50,6 +51,7 @@ export const PipelineSettings = z.strictObject({
   negativePrompt: fields.negativePrompt.default(''),
   promptLength: fields.promptLength.default(77),
   tasks: fields.tasks.optional(),
+  usesDepth: fields.usesDepth.default(false),
   taskSettings: taskSettings.default({}),
 });
 export type PipelineSettings = z.infer<typeof PipelineSettings>;
@@ -82,6 +84,7 @@ const DETAILS = {
  * Source: the reference's command line script
  */
 export const RELEASED_SETTINGS: PipelineSettings = PipelineSettings.parse({
+  usesDepth: true,
   addedPrompt: '#FPS: 16.',
   negativePrompt:
     'static, watermark, subtitles, scene change, flickering, distorted, discontinuous, bad anatomy, bad hands, missing fingers, cropped, ugly, blurry, low resolution, low quality, motionless, cartoon, animation, oil painting, #reverse, #motion: super-fast, #backplay, human distortion, unnatural movement',

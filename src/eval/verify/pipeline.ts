@@ -90,7 +90,6 @@ const INPUTS = new Set(['latents_init']);
 export async function* verifyPipeline(folder: string): AsyncIterable<VerifyRow> {
   const name = pipelineOf(folder, readdirSync(folder))!;
   const pipeline = openPipeline(join(folder, name), { dtype: 'float32' });
-  pipeline.autoencoder.enableTiling();
   const depthFolder = join(folder, name, 'depth');
   const depth = existsSync(depthFolder) ? openDepthModel(depthFolder, { dtype: 'float32' }) : null;
   const files = readdirSync(join(folder, 'cases')).sort();
