@@ -66,7 +66,7 @@ export async function evaluateHeldOut(
   { scenes, onProgress, ...options }: HeldOutOptions,
 ): Promise<HeldOutReport> {
   const trained = pipeline.settings.tasks ?? TASK_IDS;
-  const tasks = TASK_IDS.filter((id) => trained.includes(id) && SCORES[id]);
+  const tasks = SCORED_TASKS.filter((id) => trained.includes(id));
   const total = scenes * (tasks.length + 1);
   const report: HeldOutReport = { figures: [], sheets: [] };
   const add = (part: string, { figures, sheet }: PartReport) => {
@@ -110,6 +110,9 @@ const SCORES: Partial<Record<TaskId, (results: TrialResult[]) => PartReport>> = 
   ioutp: scoreHole,
   voutp: scoreHole,
 };
+
+/** The tasks whose results can be judged. */
+export const SCORED_TASKS = TASK_IDS.filter((id) => SCORES[id]);
 
 async function tryAutoencoder(
   pipeline: Pipeline,

@@ -13,8 +13,16 @@ export function fastDtype(): DType {
     : 'float32';
 }
 
-/** Loads one module's weights from `<file>.safetensors`, or its shards by their index. */
-export function loadWeights(module: Module, folder: string, file: string, dtype: DType): void {
+/**
+ * Loads one module's weights from `<file>.safetensors`, or its shards by their index.
+ * @param dtype   null: as they are stored
+ */
+export function loadWeights(
+  module: Module,
+  folder: string,
+  file: string,
+  dtype: DType | null,
+): void {
   const single = join(folder, `${file}.safetensors`);
   const indexPath = `${single}.index.json`;
   const paths =
@@ -27,7 +35,7 @@ export function loadWeights(module: Module, folder: string, file: string, dtype:
       has: (name) => homes.has(name),
       get: (name) => homes.get(name)!.get(name),
     },
-    { dtype, where: paths.length === 1 ? single : indexPath },
+    { dtype: dtype ?? undefined, where: paths.length === 1 ? single : indexPath },
   );
   for (const open of files) open.close();
 }

@@ -1,5 +1,6 @@
 /** Pipeline folders in diffusers layout: open and save. */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { freemem } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { checkConfig } from '../check-config.js';
@@ -15,52 +16,73 @@ import {
 import { parseTransformerConfig, Transformer3D } from '../models/transformer/index.js';
 import { fastDtype, loadWeights, type Module, withParameters } from '../nn/index.js';
 import { readJson } from '../read-json.js';
-import { type DType, saveSafetensors, type Tensor } from '../tensor/index.js';
+import { bytesPerElement, type DType, saveSafetensors, type Tensor } from '../tensor/index.js';
+import { mappedPart, type PipelinePart } from './part.js';
 import { Pipeline } from './pipeline.js';
 import { ModelIndex, type PipelineSettings, RELEASED_SETTINGS } from './settings.js';
 
 export interface OpenOptions {
   /** what matrix products compute in; 'auto': bfloat16 where the CPU has units for it */
   dtype?: DType | 'auto';
+  /** see `Pipeline`; default: where all networks together would take much of the free memory */
+  oneAtATime?: boolean;
 }
 
 /**
- * Opens a folder; weights are mapped and converted only where the dtype differs.
+ * Opens a folder; weights are mapped, and converted on use where the dtype differs.
  * @throws InputError naming the part and what is wrong with it
  */
-export function openPipeline(folder: string, { dtype = 'auto' }: OpenOptions = {}): Pipeline {
+export function openPipeline(
+  folder: string,
+  { dtype = 'auto', oneAtATime }: OpenOptions = {},
+): Pipeline {
   const index = readChecked(folder, 'model_index.json', ModelIndex);
   const type = dtype === 'auto' ? fastDtype() : dtype;
   const part = <M extends Module>(
     name: string,
     file: string,
     make: (config: unknown, where: string) => M,
-  ): M => {
+  ): PipelinePart<M> => {
     const where = join(folder, name, 'config.json');
     const config = readConfig(folder, join(name, 'config.json'));
-    const module = withParameters({ device: 'meta' }, () => make(config, where));
-    loadWeights(module, join(folder, name), file, type);
-    return module.requiresGrad_(false).eval();
+    const open = () => {
+      const module = withParameters({ device: 'meta' }, () => make(config, where));
+      loadWeights(module, join(folder, name), file, null);
+      return module.requiresGrad_(false).eval();
+    };
+    return mappedPart(open, type);
   };
-  const autoencoder = part(
-    'vae',
-    'diffusion_pytorch_model',
-    (config, where) => new Autoencoder(parseAutoencoderConfig(config, where)),
-  );
-  autoencoder.enableTiling(); // bounds the memory of large pictures; the reference does so too
-  return new Pipeline(
-    part(
+  const parts = {
+    transformer: part(
       'transformer',
       'diffusion_pytorch_model',
       (config, where) => new Transformer3D(parseTransformerConfig(config, where)),
     ),
-    autoencoder,
-    part('text_encoder', 'model', (config, where) => new T5Encoder(parseT5Config(config, where))),
+    autoencoder: part('vae', 'diffusion_pytorch_model', (config, where) => {
+      const autoencoder = new Autoencoder(parseAutoencoderConfig(config, where));
+      autoencoder.enableTiling(); // bounds the memory of large pictures; the reference does so too
+      return autoencoder;
+    }),
+    textEncoder: part(
+      'text_encoder',
+      'model',
+      (config, where) => new T5Encoder(parseT5Config(config, where)),
+    ),
+  };
+  const bytes = Object.values(parts)
+    .map(({ module }) => module.parameterCount() * bytesPerElement(type))
+    .reduce((a, b) => a + b);
+  return new Pipeline(
+    parts,
     PromptTokenizer.open(join(folder, 'tokenizer')),
     readChecked(folder, join('scheduler', 'scheduler_config.json'), SchedulerConfig),
     index._mfm ?? RELEASED_SETTINGS,
+    oneAtATime ?? bytes > MEMORY_SHARE * freemem(),
   );
 }
+
+/** Networks that take more of the free memory than this, all together, come one at a time. */
+const MEMORY_SHARE = 0.2;
 
 /** The depth model that a pipeline folder carries; null if it has none. */
 export function depthFolderOf(folder: string): string | null {
@@ -69,11 +91,11 @@ export function depthFolderOf(folder: string): string | null {
   return found ? join(folder, found) : null;
 }
 
+/** What a folder holds; a `Pipeline` is such. */
 export interface PipelineParts {
   transformer: Transformer3D;
   autoencoder: Autoencoder;
   textEncoder: T5Encoder;
-  tokenizer: TokenizerFiles;
   scheduler: SchedulerConfig;
   settings: PipelineSettings;
 }
@@ -82,7 +104,12 @@ export interface PipelineParts {
  * Writes a pipeline folder, atomically: what was there stays until the new one is whole.
  * @param dtype   of the stored weights; bfloat16 halves the folder
  */
-export function savePipeline(folder: string, parts: PipelineParts, dtype: DType): void {
+export function savePipeline(
+  folder: string,
+  parts: PipelineParts,
+  tokenizer: TokenizerFiles,
+  dtype: DType,
+): void {
   const target = resolve(folder);
   const temporary = `${target}.${process.pid}.tmp`;
   rmSync(temporary, { recursive: true, force: true });
@@ -95,7 +122,7 @@ export function savePipeline(folder: string, parts: PipelineParts, dtype: DType)
     for (const [name, tensor] of module.stateDict()) tensors.set(name, tensor.to(dtype));
     saveSafetensors(join(temporary, path), tensors, { format: 'pt' });
   };
-  const { transformer, autoencoder, textEncoder, tokenizer, scheduler, settings } = parts;
+  const { transformer, autoencoder, textEncoder, scheduler, settings } = parts;
   json('model_index.json', {
     _class_name: 'MfMPipeline',
     _diffusers_version: '0.33.1',

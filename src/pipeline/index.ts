@@ -15,5 +15,6 @@ export {
   latentFrames,
   toModelLatents,
 } from './latents.js';
+export { mappedPart, type PipelinePart, residentPart } from './part.js';
 export { Pipeline, type SampleRequest } from './pipeline.js';
 export { type OwnSettings, PipelineSettings, RELEASED_SETTINGS } from './settings.js';

@@ -10,6 +10,7 @@ import type { ForwardInputs, Transformer3D } from '../models/transformer/index.j
 import { type Condition, type Target, type Task, taggedPrompt } from '../tasks/index.js';
 import { cat, full, Generator, noGrad, randn, type Tensor, tidy } from '../tensor/index.js';
 import { fromModelLatents, latentFrames } from './latents.js';
+import type { PipelinePart } from './part.js';
 import { type OwnSettings, type PipelineSettings, settingsFor } from './settings.js';
 
 export interface SampleRequest {
@@ -46,15 +47,33 @@ export interface StepState {
 /** An even number of latent frames decodes to 4 f frames; these of them precede the clip. */
 const SURPLUS_FRAMES = 3;
 
+export interface Networks {
+  transformer: PipelinePart<Transformer3D>;
+  autoencoder: PipelinePart<Autoencoder>;
+  textEncoder: PipelinePart<T5Encoder>;
+}
+
 export class Pipeline {
   constructor(
-    readonly transformer: Transformer3D,
-    readonly autoencoder: Autoencoder,
-    readonly textEncoder: T5Encoder,
+    private readonly parts: Networks,
     readonly tokenizer: PromptTokenizer,
     readonly scheduler: SchedulerConfig,
     readonly settings: PipelineSettings,
+    /** only one network is in memory at a time: less memory, and each result opens them again */
+    readonly oneAtATime = false,
   ) {}
+
+  get transformer(): Transformer3D {
+    return this.parts.transformer.use();
+  }
+
+  get autoencoder(): Autoencoder {
+    return this.parts.autoencoder.use();
+  }
+
+  get textEncoder(): T5Encoder {
+    return this.parts.textEncoder.use();
+  }
 
   /** What a task is used with unless something else is asked for. */
   settingsFor(task: Pick<Task, 'id' | 'result'>): OwnSettings {
@@ -97,13 +116,14 @@ export class Pipeline {
       tidy(() => (request.latents?.clone() ?? this.noise(target, prompts.length, seed)).keep()),
     );
     const inputs = noGrad(() => tidy(() => this.prepare(request, latents, guided)));
+    const { transformer } = this;
     try {
       for (let i = 0; i < timesteps.length; i++) {
         signal?.throwIfAborted();
         const next = noGrad(() =>
           tidy(() => {
             const rows = guided ? cat([latents, latents], 0) : latents;
-            const velocity = this.transformer.forward(rows, {
+            const velocity = transformer.forward(rows, {
               ...inputs,
               timesteps: full([rows.size(0)], timesteps[i]!),
             });
@@ -124,6 +144,7 @@ export class Pipeline {
       throw error;
     } finally {
       release(inputs);
+      if (this.oneAtATime) this.parts.transformer.release();
     }
   }
 
@@ -133,9 +154,10 @@ export class Pipeline {
    * @param surplus   keep the three frames in front that an even f decodes to
    */
   decode(latents: Tensor, { surplus = false } = {}): Tensor {
-    return noGrad(() =>
+    const { autoencoder } = this;
+    const decoded = noGrad(() =>
       tidy(() => {
-        const video = this.autoencoder.decode(fromModelLatents(latents)).to('float32');
+        const video = autoencoder.decode(fromModelLatents(latents)).to('float32');
         const first = surplus || latents.size(2) % 2 === 1 ? 0 : SURPLUS_FRAMES;
         return video
           .narrow(2, first, video.size(2) - first)
@@ -143,16 +165,19 @@ export class Pipeline {
           .keep();
       }),
     );
+    if (this.oneAtATime) this.parts.autoencoder.release();
+    return decoded;
   }
 
   /** Frees the weights. */
   dispose(): void {
-    for (const part of [this.transformer, this.autoencoder, this.textEncoder]) part.dispose();
+    for (const part of Object.values(this.parts)) part.dispose();
   }
 
   private noise({ width, height, numFrames }: Target, count: number, seed: number): Tensor {
-    const { latent_channels: channels } = this.autoencoder.config;
-    const factor = this.autoencoder.spatialCompression;
+    const { module: autoencoder } = this.parts.autoencoder;
+    const { latent_channels: channels } = autoencoder.config;
+    const factor = autoencoder.spatialCompression;
     const shape = [1, channels, latentFrames(numFrames), height / factor, width / factor];
     const parts = Array.from({ length: count }, (_, i) =>
       randn(shape, { generator: new Generator(seed + i) }),
@@ -170,6 +195,7 @@ export class Pipeline {
     const tagged = prompts.map((prompt) => taggedPrompt(prompt, task));
     const negative = guided ? prompts.map(() => negativePrompt) : [];
     const { states, mask } = this.encodePrompts([...negative, ...tagged]);
+    if (this.oneAtATime) this.parts.textEncoder.release();
 
     const { transformer } = this;
     const stack = (part: keyof Condition) => cat(conditions.map((c) => c[part]));

@@ -21,7 +21,7 @@ import {
   TRANSFORMER_PRESETS,
   Transformer3D,
 } from '../models/transformer/index.js';
-import { Pipeline, PipelineSettings, savePipeline } from '../pipeline/index.js';
+import { Pipeline, PipelineSettings, residentPart, savePipeline } from '../pipeline/index.js';
 import { TASKS, taggedPrompt } from '../tasks/index.js';
 import { type DType, Generator, manualSeed, randn, tensor } from '../tensor/index.js';
 import type { PartContext } from './autoencoder.js';
@@ -78,9 +78,11 @@ export function buildPipeline(
     ...recipe.pipeline,
   });
   const pipeline = new Pipeline(
-    transformer.toDtype(dtype),
-    autoencoder,
-    textEncoder.toDtype(dtype),
+    {
+      transformer: residentPart(transformer.toDtype(dtype)),
+      autoencoder: residentPart(autoencoder),
+      textEncoder: residentPart(textEncoder.toDtype(dtype)),
+    },
     new PromptTokenizer(tokenizer),
     SchedulerConfig.parse({ shift: recipe.scheduler.shift }),
     settings,
@@ -90,7 +92,7 @@ export function buildPipeline(
 
 /** Writes `pipeline/` of the run folder, so that a run can be used while it goes on. */
 export function exportPipeline({ pipeline, tokenizer }: Trainee, run: Run): void {
-  savePipeline(run.path('pipeline'), { ...pipeline, tokenizer }, 'bfloat16');
+  savePipeline(run.path('pipeline'), pipeline, tokenizer, 'bfloat16');
 }
 
 /** Enough scenes that every word of the captions' small grammar occurs. */

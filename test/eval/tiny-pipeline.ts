@@ -48,7 +48,8 @@ export function saveTinyPipeline(folder: string, changes: Record<string, unknown
     const scheduler = SchedulerConfig.parse({});
     savePipeline(
       folder,
-      { transformer, autoencoder, textEncoder, tokenizer, scheduler, settings },
+      { transformer, autoencoder, textEncoder, scheduler, settings },
+      tokenizer,
       'float32',
     );
   });

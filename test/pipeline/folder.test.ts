@@ -52,11 +52,20 @@ describe('savePipeline and openPipeline', () => {
       tokenizer: JSON.parse(readFileSync(join(tiny, 'tokenizer/tokenizer.json'), 'utf8')),
       config: JSON.parse(readFileSync(join(tiny, 'tokenizer/tokenizer_config.json'), 'utf8')),
     };
-    savePipeline(again, { ...first, tokenizer }, 'float32');
+    savePipeline(again, first, tokenizer, 'float32');
     const second = openPipeline(again, { dtype: 'float32' });
     assert.deepEqual(second.settings, first.settings);
     assert.deepEqual(await sample(second), await sample(first));
     for (const pipeline of [first, second]) pipeline.dispose();
+  });
+
+  test('one network at a time gives the same sample, again and again', async () => {
+    const together = openPipeline(tiny, { dtype: 'bfloat16', oneAtATime: false });
+    const apart = openPipeline(tiny, { dtype: 'bfloat16', oneAtATime: true });
+    const expected = await sample(together);
+    assert.deepEqual(await sample(apart), expected);
+    assert.deepEqual(await sample(apart), expected);
+    for (const pipeline of [together, apart]) pipeline.dispose();
   });
 
   test('saving over a folder replaces it whole and leaves nothing beside it', () => {

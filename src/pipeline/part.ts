@@ -1,0 +1,50 @@
+/** A network of a pipeline, in memory only as long as it is needed. */
+import type { Module } from '../nn/index.js';
+import type { DType } from '../tensor/index.js';
+
+export interface PipelinePart<M extends Module> {
+  /** the module as it was opened: for its configuration */
+  readonly module: M;
+  /** the module, ready to compute */
+  use(): M;
+  /** gives its memory back, if it can be opened again */
+  release(): void;
+  dispose(): void;
+}
+
+/** A module that stays, e.g. one that is being trained. */
+export function residentPart<M extends Module>(module: M): PipelinePart<M> {
+  return { module, use: () => module, release: () => {}, dispose: () => module.dispose() };
+}
+
+/**
+ * A module whose weights are mapped from files: they take memory as they are used, and none after
+ * `release`, when the next `use` maps them again.
+ *
+ * @param open    builds the module with mapped weights, in the dtype that they are stored in
+ * @param dtype   what it computes in; other weights are converted on first use
+ */
+export function mappedPart<M extends Module>(open: () => M, dtype: DType): PipelinePart<M> {
+  let module = open();
+  let state: 'mapped' | 'ready' | 'released' = 'mapped';
+  return {
+    get module() {
+      return module;
+    },
+    use() {
+      if (state === 'released') module = open();
+      if (state !== 'ready') module.toDtype(dtype);
+      state = 'ready';
+      return module;
+    },
+    release() {
+      if (state !== 'ready') return;
+      module.dispose();
+      state = 'released';
+    },
+    dispose() {
+      if (state !== 'released') module.dispose();
+      state = 'released';
+    },
+  };
+}
