@@ -1,0 +1,65 @@
+/** What one pass through the transformer costs: counted, not measured. */
+import { conditionChannels, type TransformerConfig } from './config.js';
+
+export interface TransformerWork {
+  /** samples times guidance branches */
+  rows: number;
+  /** tokens of a sample */
+  tokens: number;
+  /** tokens of a prompt */
+  textTokens: number;
+}
+
+/** Multiplications and additions of a block's matrix products; text keys and values are prepared. */
+export function blockFlops(
+  { num_attention_heads, attention_head_dim }: TransformerConfig,
+  { rows, tokens, textTokens }: TransformerWork,
+): number {
+  const d = num_attention_heads * attention_head_dim;
+  const products = rows * tokens * d * d * (4 + 2 + 8); // q k v o, q o, the two of the MLP
+  const scores = rows * tokens * (tokens + textTokens) * d * 2;
+  return 2 * (products + scores);
+}
+
+/** Of a whole pass: blocks, embeddings and the last layer. */
+export function passFlops(config: TransformerConfig, work: TransformerWork): number {
+  const d = config.num_attention_heads * config.attention_head_dim;
+  const patch = config.patch_size ** 2;
+  const out = config.out_channels ?? config.in_channels;
+  const ends = work.rows * work.tokens * d * patch * (config.in_channels + out);
+  return config.num_layers * blockFlops(config, work) + 2 * ends;
+}
+
+/** Of the condition adapter, which runs once a clip: `frames` frames of height times width pixels. */
+export function adapterFlops(
+  config: TransformerConfig,
+  { frames, height, width }: { frames: number; height: number; width: number },
+): number {
+  const d = config.num_attention_heads * config.attention_head_dim;
+  const widths = config.cond_block_out_channels;
+  let [f, area, from] = [frames, height * width, conditionChannels(config)];
+  let sum = f * area * 9 * from * widths[0]!;
+  from = widths[0]!;
+  widths.slice(1).forEach((to, i) => {
+    sum += f * area * 9 * from * from;
+    area /= 4;
+    const volume = i % 2 === 0;
+    if (volume) f = Math.ceil(f / 2);
+    sum += f * area * (volume ? 27 : 9) * from * to;
+    from = to;
+  });
+  return 2 * (sum + f * area * 9 * from * d);
+}
+
+/**
+ * Bytes that a pass needs at most beside weights and inputs: in the MLP, whose hidden layer is four
+ * times as wide, or in attention, with queries, keys, values and output.
+ */
+export function passBytes(
+  config: TransformerConfig,
+  { rows, tokens }: TransformerWork,
+  bytesPerElement: number,
+): number {
+  const d = config.num_attention_heads * config.attention_head_dim;
+  return rows * tokens * d * bytesPerElement * 7;
+}
