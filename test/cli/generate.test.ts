@@ -6,10 +6,10 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { parseArgs } from '../../src/cli/args.js';
 import { args, run } from '../../src/cli/generate.js';
-import { describeProblem } from '../../src/cli/problem.js';
 import { type Frames, readImage, sliceFrames, writeImage } from '../../src/media/index.js';
 import { saveTinyPipeline } from '../eval/tiny-pipeline.js';
 import { noFfmpeg } from '../media/helpers.js';
+import { quietly } from './quietly.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-generate-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -17,30 +17,10 @@ const at = (name: string) => join(root, name);
 const out = (name: string) => join(root, 'out', name);
 
 /** Runs `mfm generate …` in this process, quietly. */
-async function generate(...words: string[]) {
-  const said = { stdout: '', stderr: '' };
-  const before = [process.stdout.write, process.stderr.write];
-  for (const name of ['stdout', 'stderr'] as const) {
-    const stream = process[name];
-    const write = stream.write.bind(stream);
-    // the test runner's own reports are bytes
-    stream.write = ((data: string | Uint8Array) => {
-      if (typeof data !== 'string') return write(data);
-      said[name] += data;
-      return true;
-    }) as never;
-  }
-  try {
-    const pipeline = words.includes('--pipeline') ? [] : ['--pipeline', at('tiny')];
-    const all = [...words, ...pipeline, '--steps', '1'];
-    const exitCode = await run(parseArgs('mfm generate', args, all) as never);
-    return { exitCode: exitCode ?? 0, message: '', ...said };
-  } catch (error) {
-    return { ...describeProblem(error), ...said };
-  } finally {
-    process.stdout.write = before[0]!;
-    process.stderr.write = before[1]!;
-  }
+function generate(...words: string[]) {
+  const pipeline = words.includes('--pipeline') ? [] : ['--pipeline', at('tiny')];
+  const all = [...words, ...pipeline, '--steps', '1'];
+  return quietly(() => run(parseArgs('mfm generate', args, all) as never));
 }
 
 function frames(numFrames: number, width = 32, height = 32): Frames {

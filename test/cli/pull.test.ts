@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from '../../src/cli/args.js';
-import { describeProblem } from '../../src/cli/problem.js';
 import { args, run } from '../../src/cli/pull.js';
 import { bytes, COMMIT, FakeHub, pipelineFiles, sha256 } from '../hub/server.js';
+import { quietly } from './quietly.js';
 
 const program = fileURLToPath(new URL('../../mfm', import.meta.url));
 const root = mkdtempSync(join(tmpdir(), 'mfm-pull-'));
@@ -27,28 +27,12 @@ const environment = () => ({ HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: cache, HOM
 
 /** Runs `mfm pull …` in this process, quietly. */
 async function pullHere(words: string[], env: NodeJS.ProcessEnv = {}) {
-  const said = { stdout: '', stderr: '' };
   const before = { ...process.env };
-  const writes = [process.stdout.write, process.stderr.write];
-  for (const name of ['stdout', 'stderr'] as const) {
-    const stream = process[name];
-    const write = stream.write.bind(stream);
-    // the test runner's own reports are bytes
-    stream.write = ((data: string | Uint8Array) => {
-      if (typeof data !== 'string') return write(data);
-      said[name] += data;
-      return true;
-    }) as never;
-  }
+  Object.assign(process.env, environment(), env);
   try {
-    Object.assign(process.env, environment(), env);
-    const exitCode = (await run(parseArgs('mfm pull', args, words) as never)) ?? 0;
-    return { exitCode, message: '', ...said };
-  } catch (error) {
-    return { ...describeProblem(error), ...said };
+    return await quietly(() => run(parseArgs('mfm pull', args, words) as never));
   } finally {
     process.env = before;
-    [process.stdout.write, process.stderr.write] = writes as [never, never];
   }
 }
 

@@ -94,6 +94,6 @@ static void clipBackward(const T* x, const T* dy, T* dx, int64_t pixels, int64_t
   }
 }
 
-template <class T> static ClipKernels<T> clipKernels() {
+template <class T> static ClipKernels<T> kernelTable() {
   return {channelMoments<T>, clipForward<T>, clipSums<T>, clipBackward<T>};
 }

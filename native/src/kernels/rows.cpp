@@ -1,53 +1,11 @@
 #include "rows.h"
 
-#if MFM_X86
-#include <immintrin.h>
-#endif
+#define MFM_KERNELS "rows.inl"
+#include "levels.inl"
 
 namespace mfm::kernels {
 
-namespace baseline {
-#define MFM_WIDTH 4
-#include "simd.inl"
-
-#include "rows.inl"
-#undef MFM_WIDTH
-} // namespace baseline
-
-#if MFM_X86
-MFM_TARGET_BEGIN(MFM_AVX2)
-namespace avx2 {
-#define MFM_WIDTH 8
-#include "simd.inl"
-
-#include "rows.inl"
-#undef MFM_WIDTH
-} // namespace avx2
-MFM_TARGET_END
-
-MFM_TARGET_BEGIN(MFM_AVX512)
-namespace avx512 {
-#define MFM_WIDTH 16
-#include "simd.inl"
-
-#include "rows.inl"
-#undef MFM_WIDTH
-} // namespace avx512
-MFM_TARGET_END
-#endif
-
-template <class T> static const RowKernels<T>& choose() {
-  static const RowKernels<T> table = [] {
-#if MFM_X86
-    if (isa() == Isa::avx512) return avx512::rowKernels<T>();
-    if (isa() == Isa::avx2) return avx2::rowKernels<T>();
-#endif
-    return baseline::rowKernels<T>();
-  }();
-  return table;
-}
-
-template <> const RowKernels<float>& rows() { return choose<float>(); }
-template <> const RowKernels<uint16_t>& rows() { return choose<uint16_t>(); }
+template <> const RowKernels<float>& rows() { return choose<RowKernels<float>, float>(); }
+template <> const RowKernels<uint16_t>& rows() { return choose<RowKernels<uint16_t>, uint16_t>(); }
 
 } // namespace mfm::kernels

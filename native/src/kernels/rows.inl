@@ -233,7 +233,7 @@ template <class T> static double sumSquares(const T* x, int64_t count) {
   return total;
 }
 
-template <class T> static constexpr RowKernels<T> rowKernels() {
+template <class T> static constexpr RowKernels<T> kernelTable() {
   return {normForward<T>,  normBackward<T>, ropeForward<T>,  ropeBackward<T>,
           geluForward<T>,  geluBackward<T>, siluForward<T>,  siluBackward<T>,
           gatedForward<T>, gatedBackward<T>, adamw<T>,       sumSquares<T>};

@@ -1,5 +1,3 @@
-/** The depth model's fixtures: forward runs, position embeddings, and what is done around it. */
-import { readdirSync } from 'node:fs';
 import { InputError } from '../../errors.js';
 import type { Frames } from '../../media/index.js';
 import {
@@ -11,7 +9,14 @@ import {
   parseDepthProcessorConfig,
 } from '../../models/depth-anything/index.js';
 import { noGrad, type SafetensorsFile, type Tensor, tensor, tidy } from '../../tensor/index.js';
-import { limitFor, openFixture, readSideCar, row, type StatedTolerance } from './fixture.js';
+import {
+  limitFor,
+  openFixture,
+  readSideCar,
+  row,
+  type StatedTolerance,
+  sideCarsOf,
+} from './fixture.js';
 import type { VerifyRow } from './types.js';
 
 interface SideCar {
@@ -30,16 +35,8 @@ type Results = Map<string, Tensor>;
 
 /** Runs every case of a folder; a side-car of a kind that is not known is an error. */
 export function* verifyDepth(folder: string): Iterable<VerifyRow> {
-  for (const name of readdirSync(folder).sort()) {
-    if (!name.endsWith('.json')) continue;
-    const sideCar = readSideCar<Partial<SideCar>>(folder, name);
-    if ('model_type' in sideCar) continue; // a config
-    if (!sideCar.file || !sideCar.kind) {
-      throw new InputError(`${name}: no side-car of a depth case: file or kind is missing`);
-    }
-    yield* tidy(() =>
-      noGrad(() => verifyCase(folder, name.slice(0, -'.json'.length), sideCar as SideCar)),
-    );
+  for (const { name, sideCar } of sideCarsOf<SideCar>(folder, 'model_type')) {
+    yield* tidy(() => noGrad(() => verifyCase(folder, name, sideCar)));
   }
 }
 

@@ -2,9 +2,10 @@
  * Which fixtures a folder holds. Every file must belong to a family that is checked, be named in a
  * side-car, or be the folder's README: a file that nobody reads is an error, not a pass.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
+import { pipelineOf } from './fixture.js';
 import type { Verifier } from './types.js';
 
 export interface Family {
@@ -185,10 +186,6 @@ function pipelineFolders(folder: string, names: string[]): string[] {
   const pipeline = pipelineOf(folder, names);
   return names.includes('cases') && pipeline ? ['cases', 'inputs', pipeline] : [];
 }
-
-/** The pipeline folder among `names`. */
-export const pipelineOf = (folder: string, names: string[]): string | undefined =>
-  names.find((name) => existsSync(join(folder, name, 'model_index.json')));
 
 const matching = (names: string[], pattern: RegExp) => names.filter((name) => pattern.test(name));
 const stem = (name: string) => name.replace(/\.json$/, '');

@@ -2,7 +2,7 @@
  * What every fixture verifier needs: side-cars and safetensors of a folder, error measures, and
  * rows that group the tensors which share a tolerance.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
 import { openSafetensors, type SafetensorsFile, type Tensor } from '../../tensor/index.js';
@@ -100,6 +100,29 @@ export function readSideCar<T>(folder: string, file: string): T {
     });
   }
 }
+
+/**
+ * The side-cars of cases in a folder, each with its name; those that hold `configKey` are configs.
+ * @throws InputError for one that does not say what kind of case it is and where its tensors lie
+ */
+export function* sideCarsOf<T extends { file: string; kind: string }>(
+  folder: string,
+  configKey: string,
+): Iterable<{ name: string; sideCar: T }> {
+  for (const file of readdirSync(folder).sort()) {
+    if (!file.endsWith('.json')) continue;
+    const sideCar = readSideCar<Partial<T>>(folder, file);
+    if (configKey in sideCar) continue;
+    if (!sideCar.file || !sideCar.kind) {
+      throw new InputError(`${file}: is no side-car of a case: file or kind is missing`);
+    }
+    yield { name: file.slice(0, -'.json'.length), sideCar: sideCar as T };
+  }
+}
+
+/** The pipeline folder among the `names` of a folder. */
+export const pipelineOf = (folder: string, names: string[]): string | undefined =>
+  names.find((name) => existsSync(join(folder, name, 'model_index.json')));
 
 /** Opens `file` of a fixture folder; tensors are mapped and read on use. */
 export function openFixture(folder: string, file: string): SafetensorsFile {

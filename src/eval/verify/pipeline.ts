@@ -24,8 +24,7 @@ import {
   type SafetensorsFile,
   type Tensor,
 } from '../../tensor/index.js';
-import { pipelineOf } from './families.js';
-import { type Limit, openFixture, readSideCar, row } from './fixture.js';
+import { type Limit, openFixture, pipelineOf, readSideCar, row } from './fixture.js';
 import type { VerifyRow } from './types.js';
 
 interface SideCar {

@@ -1,9 +1,14 @@
-/** The text encoder's fixtures: masked, unmasked, long, and the buckets of the position bias. */
-import { readdirSync } from 'node:fs';
 import { InputError } from '../../errors.js';
 import { parseT5Config, relativePositionBucket, T5Encoder } from '../../models/t5/index.js';
 import { noGrad, type SafetensorsFile, type Tensor, tidy } from '../../tensor/index.js';
-import { limitFor, openFixture, readSideCar, row, type StatedTolerance } from './fixture.js';
+import {
+  limitFor,
+  openFixture,
+  readSideCar,
+  row,
+  type StatedTolerance,
+  sideCarsOf,
+} from './fixture.js';
 import type { VerifyRow } from './types.js';
 
 interface SideCar {
@@ -18,16 +23,8 @@ interface SideCar {
 
 /** Runs every case of a folder; a side-car of a kind that is not known is an error. */
 export function* verifyT5(folder: string): Iterable<VerifyRow> {
-  for (const name of readdirSync(folder).sort()) {
-    if (!name.endsWith('.json')) continue;
-    const sideCar = readSideCar<Partial<SideCar>>(folder, name);
-    if ('d_model' in sideCar) continue; // a config
-    if (!sideCar.file || !sideCar.kind) {
-      throw new InputError(`${name}: no side-car of a text encoder case: file or kind is missing`);
-    }
-    yield* tidy(() =>
-      noGrad(() => verifyCase(folder, name.slice(0, -'.json'.length), sideCar as SideCar)),
-    );
+  for (const { name, sideCar } of sideCarsOf<SideCar>(folder, 'd_model')) {
+    yield* tidy(() => noGrad(() => verifyCase(folder, name, sideCar)));
   }
 }
 

@@ -1,5 +1,3 @@
-/** The autoencoder's fixtures: encode, decode, tiling, posterior, gradients. */
-import { readdirSync } from 'node:fs';
 import { InputError } from '../../errors.js';
 import {
   Autoencoder,
@@ -7,7 +5,7 @@ import {
   parseAutoencoderConfig,
 } from '../../models/autoencoder/index.js';
 import { noGrad, type SafetensorsFile, type Tensor, tidy } from '../../tensor/index.js';
-import { groupRows, openFixture, readSideCar } from './fixture.js';
+import { groupRows, openFixture, readSideCar, sideCarsOf } from './fixture.js';
 import type { VerifyRow } from './types.js';
 
 interface SideCar {
@@ -27,14 +25,8 @@ type Results = Map<string, Tensor>;
 
 /** Runs every case of a folder; a side-car of a kind that is not known is an error. */
 export function* verifyVae(folder: string): Iterable<VerifyRow> {
-  for (const name of readdirSync(folder).sort()) {
-    if (!name.endsWith('.json')) continue;
-    const sideCar = readSideCar<Partial<SideCar>>(folder, name);
-    if ('_class_name' in sideCar) continue; // a config
-    if (!sideCar.file || !sideCar.kind) {
-      throw new InputError(`${name}: no side-car of an autoencoder case: file or kind is missing`);
-    }
-    yield* tidy(() => verifyCase(folder, name.slice(0, -'.json'.length), sideCar as SideCar));
+  for (const { name, sideCar } of sideCarsOf<SideCar>(folder, '_class_name')) {
+    yield* tidy(() => verifyCase(folder, name, sideCar));
   }
 }
 
