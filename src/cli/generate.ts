@@ -1,5 +1,4 @@
 /** `mfm generate`: one task on the user's own prompts, images, clips and masks. */
-import { randomInt } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -9,135 +8,16 @@ import type { GenerateRequest } from '../pipeline/generate.js';
 import type { Pipeline } from '../pipeline/index.js';
 import { didYouMean } from '../suggest.js';
 import type { Task } from '../tasks/index.js';
-import { defineArgs, type Options, parseArgs } from './args.js';
+import type { GenerateOptions } from './generate-options.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
-import { readJobs, resultName } from './jobs.js';
+import { type Job, manyJobs, oneJob } from './jobs.js';
 import { describeProblem } from './problem.js';
 import { Progress } from './progress.js';
 
 export const summary = 'make images or clips: from prompts, images, clips, masks';
 
-/** What can differ from result to result; a row of `--batch` may hold these. */
-const resultOptions = {
-  prompt: { kind: 'text', short: 'p', placeholder: 'TEXT', describe: 'what to show' },
-  input: {
-    kind: 'text',
-    placeholder: 'FILE',
-    short: 'i',
-    repeat: true,
-    describe: 'image, clip or folder of images',
-  },
-  mask: {
-    kind: 'text',
-    placeholder: 'FILE',
-    describe: 'image or clip, white where something is to be made',
-  },
-  size: { kind: 'size', describe: 'size of the result, multiples of 16' },
-  frames: {
-    kind: 'integer',
-    min: 1,
-    aliases: ['numFrames'],
-    describe: 'frames of the result, 4k + 1',
-  },
-  steps: {
-    kind: 'integer',
-    min: 1,
-    aliases: ['numInferenceSteps'],
-    describe: "sampling steps (default: the pipeline's)",
-  },
-  guidance: {
-    kind: 'number',
-    min: 0,
-    aliases: ['guidanceScale'],
-    describe: "guidance scale, 1 is none (default: the pipeline's)",
-  },
-  addedPrompt: {
-    kind: 'text',
-    placeholder: 'TEXT',
-    describe: "words added to the prompt (default: the pipeline's)",
-  },
-  negativePrompt: {
-    kind: 'text',
-    placeholder: 'TEXT',
-    describe: "what not to show (default: the pipeline's)",
-  },
-  motionScore: { kind: 'number', min: 0, describe: "how much moves (default: the pipeline's)" },
-  upscale: {
-    kind: 'number',
-    min: 1,
-    describe: 'how many times larger super-resolution makes its input (default: 2)',
-  },
-  seed: {
-    kind: 'integer',
-    min: 0,
-    describe:
-      'of the noise; the same seed gives the same result (default: a new one; 0 in a batch)',
-  },
-} as const;
-
-const rowArgs = defineArgs({ options: resultOptions });
-type ResultOptions = Options<typeof rowArgs>;
-
-export const args = defineArgs({
-  positional: { task: { kind: 'text', describe: 'what to do, see below' } },
-  options: {
-    ...resultOptions,
-    output: {
-      kind: 'text',
-      placeholder: 'FILE',
-      short: 'o',
-      describe:
-        'file to write (default: TASK-SEED.png or .mp4), or folder where there are several results (default: TASK-results)',
-    },
-    samples: {
-      kind: 'integer',
-      min: 1,
-      default: 1,
-      describe: 'results of each prompt, from seeds that follow one another',
-    },
-    batch: {
-      kind: 'text',
-      placeholder: 'LIST',
-      describe:
-        'a result for every line of a text file (prompts), a JSONL or CSV (keys are the options above), or every file of a folder; run again to go on where it stopped',
-    },
-    compat: {
-      kind: 'text',
-      choices: ['reference'],
-      describe:
-        'lay inputs out as the reference implementation does; masks are then black where something is to be made',
-    },
-    cropType: {
-      kind: 'text',
-      choices: ['keep_ratio', 'keep_ratio_h', 'keep_res'],
-      describe: 'how --compat fits an input to the size (default: keep_ratio)',
-    },
-    fps: {
-      kind: 'number',
-      min: 1,
-      describe: "frames a second (default: the input's or the pipeline's)",
-    },
-    depthModel: {
-      kind: 'text',
-      placeholder: 'FOLDER',
-      describe:
-        "folder or ORG/NAME of a Depth Anything model, for tasks that are given depth (default: the pipeline's, if it has one)",
-    },
-    pipeline: {
-      kind: 'text',
-      placeholder: 'FOLDER',
-      describe:
-        'folder, or ORG/NAME that `mfm pull` downloaded (default: the newest in runs/ and models/)',
-    },
-    dtype: {
-      kind: 'text',
-      choices: ['auto', 'float32', 'bfloat16'],
-      default: 'auto',
-      describe: 'what is computed in',
-    },
-  },
-});
+export { args } from './generate-options.js';
 
 export const examples: readonly Example[] = [
   ['a clip from a prompt', 'generate t2v -p "a red cube moves left"'],
@@ -157,15 +37,7 @@ export async function details(): Promise<string> {
   }
 }
 
-/** One result to be made. */
-interface Job {
-  where: string;
-  options: ResultOptions;
-  seed: number;
-  output: string;
-}
-
-export async function run(options: Options<typeof args>): Promise<number | undefined> {
+export async function run(options: GenerateOptions): Promise<number | undefined> {
   const { TASKS, TASK_IDS } = await import('../tasks/index.js');
   const { findFfmpeg } = await import('../media/index.js');
   const { newestPipeline, resolvePipeline } = await import('../pipeline/find.js');
@@ -210,44 +82,12 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   });
 }
 
-async function oneJob(task: Task, options: Options<typeof args>): Promise<Job> {
-  const { outputKind } = await import('../media/index.js');
-  const seed = options.seed ?? randomInt(2 ** 31);
-  const extension = extensionOf(task);
-  const output = options.output ?? `${task.id}-${seed}.${extension}`;
-  if (outputKind(output) !== task.result) {
-    throw new InputError(
-      `${output}: ${task.id} makes ${task.result === 'image' ? 'an image' : 'a clip'}; name a file that ends in .${extension}`,
-    );
-  }
-  return { where: '', options, seed, output };
-}
-
-/** Every row's samples. What a row does not say, the command line does. */
-function manyJobs(task: Task, options: Options<typeof args>): Job[] {
-  const folder = options.output ?? `${task.id}-results`;
-  const rows = options.batch === undefined ? [{ where: '', words: [] }] : readJobs(options.batch);
-  return rows.flatMap(({ where, words }, index) => {
-    const row = parseArgs(where, rowArgs, words);
-    const input = row.input.length > 0 ? row.input : options.input;
-    const merged: ResultOptions = { ...options, ...row, input };
-    return Array.from({ length: options.samples }, (_, sample) => {
-      const seed = (merged.seed ?? 0) + sample;
-      const suffix = options.samples > 1 ? `-${seed}` : '';
-      const name = `${resultName(index, merged)}${suffix}.${extensionOf(task)}`;
-      return { where, options: merged, seed, output: join(folder, name) };
-    });
-  });
-}
-
-const extensionOf = ({ result }: Task) => (result === 'image' ? 'png' : 'mp4');
-
 interface Context {
   task: Task;
   folder: string;
   pipeline: Pipeline;
   depthModel: DepthModel | null;
-  options: Options<typeof args>;
+  options: GenerateOptions;
   signal: AbortSignal;
 }
 

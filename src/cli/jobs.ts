@@ -1,7 +1,52 @@
-/** Many results from one command: a file or a folder with a job on every line. */
+/** The results that a command asks for: one, or one for every line of a list and every sample. */
+import { randomInt } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { InputError } from '../errors.js';
+import type { Task } from '../tasks/index.js';
+import { parseArgs } from './args.js';
+import { type GenerateOptions, type ResultOptions, rowArgs } from './generate-options.js';
+
+/** One result to be made. */
+export interface Job {
+  /** `prompts.txt:3`, or '' */
+  where: string;
+  options: ResultOptions;
+  seed: number;
+  output: string;
+}
+
+export async function oneJob(task: Task, options: GenerateOptions): Promise<Job> {
+  const { outputKind } = await import('../media/index.js');
+  const seed = options.seed ?? randomInt(2 ** 31);
+  const extension = extensionOf(task);
+  const output = options.output ?? `${task.id}-${seed}.${extension}`;
+  if (outputKind(output) !== task.result) {
+    throw new InputError(
+      `${output}: ${task.id} makes ${task.result === 'image' ? 'an image' : 'a clip'}; name a file that ends in .${extension}`,
+    );
+  }
+  return { where: '', options, seed, output };
+}
+
+/** Every row's samples. What a row does not say, the command line does. */
+export function manyJobs(task: Task, options: GenerateOptions): Job[] {
+  const folder = options.output ?? `${task.id}-results`;
+  const rows = options.batch === undefined ? [{ where: '', words: [] }] : readJobs(options.batch);
+  return rows.flatMap(({ where, words }, index) => {
+    const row = parseArgs(where, rowArgs, words);
+    const input = row.input.length > 0 ? row.input : options.input;
+    const merged: ResultOptions = { ...options, ...row, input };
+    return Array.from({ length: options.samples }, (_, sample) => {
+      const seed = (merged.seed ?? 0) + sample;
+      const suffix = options.samples > 1 ? `-${seed}` : '';
+      const name = `${resultName(index, merged)}${suffix}.${extensionOf(task)}`;
+      return { where, options: merged, seed, output: join(folder, name) };
+    });
+  });
+}
+
+const extensionOf = ({ result }: Task) => (result === 'image' ? 'png' : 'mp4');
 
 /** A job as the words of a command line, and where it stands. */
 export interface JobRow {

@@ -1,0 +1,124 @@
+/** What `mfm generate` takes. */
+import { defineArgs, type Options } from './args.js';
+
+/** What can differ from result to result; a row of `--batch` may hold these. */
+const resultOptions = {
+  prompt: { kind: 'text', short: 'p', placeholder: 'TEXT', describe: 'what to show' },
+  input: {
+    kind: 'text',
+    placeholder: 'FILE',
+    short: 'i',
+    repeat: true,
+    describe: 'image, clip or folder of images',
+  },
+  mask: {
+    kind: 'text',
+    placeholder: 'FILE',
+    describe: 'image or clip, white where something is to be made',
+  },
+  size: { kind: 'size', describe: 'size of the result, multiples of 16' },
+  frames: {
+    kind: 'integer',
+    min: 1,
+    aliases: ['numFrames'],
+    describe: 'frames of the result, 4k + 1',
+  },
+  steps: {
+    kind: 'integer',
+    min: 1,
+    aliases: ['numInferenceSteps'],
+    describe: "sampling steps (default: the pipeline's)",
+  },
+  guidance: {
+    kind: 'number',
+    min: 0,
+    aliases: ['guidanceScale'],
+    describe: "guidance scale, 1 is none (default: the pipeline's)",
+  },
+  addedPrompt: {
+    kind: 'text',
+    placeholder: 'TEXT',
+    describe: "words added to the prompt (default: the pipeline's)",
+  },
+  negativePrompt: {
+    kind: 'text',
+    placeholder: 'TEXT',
+    describe: "what not to show (default: the pipeline's)",
+  },
+  motionScore: { kind: 'number', min: 0, describe: "how much moves (default: the pipeline's)" },
+  upscale: {
+    kind: 'number',
+    min: 1,
+    describe: 'how many times larger super-resolution makes its input (default: 2)',
+  },
+  seed: {
+    kind: 'integer',
+    min: 0,
+    describe:
+      'of the noise; the same seed gives the same result (default: a new one; 0 in a batch)',
+  },
+} as const;
+
+export const rowArgs = defineArgs({ options: resultOptions });
+export type ResultOptions = Options<typeof rowArgs>;
+
+export const args = defineArgs({
+  positional: { task: { kind: 'text', describe: 'what to do, see below' } },
+  options: {
+    ...resultOptions,
+    output: {
+      kind: 'text',
+      placeholder: 'FILE',
+      short: 'o',
+      describe:
+        'file to write (default: TASK-SEED.png or .mp4), or folder where there are several results (default: TASK-results)',
+    },
+    samples: {
+      kind: 'integer',
+      min: 1,
+      default: 1,
+      describe: 'results of each prompt, from seeds that follow one another',
+    },
+    batch: {
+      kind: 'text',
+      placeholder: 'LIST',
+      describe:
+        'a result for every line of a text file (prompts), a JSONL or CSV (keys are the options above), or every file of a folder; run again to go on where it stopped',
+    },
+    compat: {
+      kind: 'text',
+      choices: ['reference'],
+      describe:
+        'lay inputs out as the reference implementation does; masks are then black where something is to be made',
+    },
+    cropType: {
+      kind: 'text',
+      choices: ['keep_ratio', 'keep_ratio_h', 'keep_res'],
+      describe: 'how --compat fits an input to the size (default: keep_ratio)',
+    },
+    fps: {
+      kind: 'number',
+      min: 1,
+      describe: "frames a second (default: the input's or the pipeline's)",
+    },
+    depthModel: {
+      kind: 'text',
+      placeholder: 'FOLDER',
+      describe:
+        "folder or ORG/NAME of a Depth Anything model, for tasks that are given depth (default: the pipeline's, if it has one)",
+    },
+    pipeline: {
+      kind: 'text',
+      placeholder: 'FOLDER',
+      describe:
+        'folder, or ORG/NAME that `mfm pull` downloaded (default: the newest in runs/ and models/)',
+    },
+    dtype: {
+      kind: 'text',
+      choices: ['auto', 'float32', 'bfloat16'],
+      default: 'auto',
+      describe: 'what is computed in',
+    },
+  },
+});
+export type GenerateOptions = Options<typeof args>;
