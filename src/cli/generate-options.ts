@@ -35,6 +35,17 @@ const resultOptions = {
     aliases: ['guidanceScale'],
     describe: "guidance scale, 1 is none (default: the pipeline's)",
   },
+  solver: {
+    kind: 'text',
+    choices: ['euler', 'dpm++', 'unipc'],
+    describe: 'how steps are taken; the last two need about half as many (default: euler)',
+  },
+  guidanceUntil: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    describe: 'noise level below which steps go without guidance, at half the work (default: 0)',
+  },
   addedPrompt: {
     kind: 'text',
     placeholder: 'TEXT',

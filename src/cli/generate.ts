@@ -180,6 +180,8 @@ function requestOf({ options, seed }: Job, { task, options: all }: Context): Gen
     numInferenceSteps: options.steps,
     guidanceScale: options.guidance,
     motionScore: options.motionScore,
+    solver: options.solver,
+    guidanceRange: options.guidanceUntil === undefined ? undefined : [1, options.guidanceUntil],
     upscale: options.upscale,
     compat: all.compat ? { cropType } : undefined,
   };

@@ -1,4 +1,5 @@
 /** One task on one user's input, from files to frames. */
+import type { SolverName } from '../diffusion/index.js';
 import type { Frames } from '../media/index.js';
 import type { DepthEstimator, Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
@@ -16,6 +17,9 @@ export interface GenerateRequest extends UserRequest {
   numInferenceSteps?: number;
   guidanceScale?: number;
   motionScore?: number;
+  solver?: SolverName;
+  /** see `SampleRequest` */
+  guidanceRange?: readonly [number, number];
   onPrepared?: (prepared: Prepared) => void;
   onStep?: (step: number, total: number) => void;
 }
@@ -44,6 +48,8 @@ export async function generate(
     numInferenceSteps: request.numInferenceSteps ?? settings.numInferenceSteps,
     guidanceScale: request.guidanceScale ?? settings.guidanceScale,
     motionScore: request.motionScore ?? settings.motionScore,
+    solver: request.solver,
+    guidanceRange: request.guidanceRange,
     seed,
     onStep,
     signal,

@@ -3,7 +3,13 @@
  * condition to frames.
  */
 import { setImmediate } from 'node:timers/promises';
-import { eulerStep, guideBatch, type SchedulerConfig, schedule } from '../diffusion/index.js';
+import {
+  guideBatch,
+  type SchedulerConfig,
+  type SolverName,
+  schedule,
+  solverOf,
+} from '../diffusion/index.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
 import type { PromptTokenizer, T5Encoder } from '../models/t5/index.js';
 import type { ForwardInputs, Transformer3D } from '../models/transformer/index.js';
@@ -28,6 +34,10 @@ export interface SampleRequest {
   motionScore: number;
   /** sample i starts from the noise of seed + i, whatever the batch */
   seed: number;
+  /** default: euler */
+  solver?: SolverName;
+  /** guidance is applied from the first to the second noise level, 1 = pure noise; default: all */
+  guidanceRange?: readonly [number, number];
   /** own noise levels, before the schedule's shift; they decide the number of steps */
   sigmas?: readonly number[];
   /** [B, C, f, h, w] to start from, in place of the seed's noise */
@@ -117,19 +127,21 @@ export class Pipeline {
     );
     const inputs = noGrad(() => tidy(() => this.prepare(request, latents, guided)));
     const { transformer } = this;
+    const solver = solverOf(request.solver ?? 'euler');
     try {
       for (let i = 0; i < timesteps.length; i++) {
         signal?.throwIfAborted();
+        const sigmaStep = { from: sigmas[i]!, to: sigmas[i + 1]! };
         const next = noGrad(() =>
           tidy(() => {
-            const rows = guided ? cat([latents, latents], 0) : latents;
+            const both = guided && within(sigmaStep.from, request.guidanceRange);
+            const rows = both ? cat([latents, latents], 0) : latents;
             const velocity = transformer.forward(rows, {
-              ...inputs,
+              ...(guided && !both ? inputs.promptOnly! : inputs.all),
               timesteps: full([rows.size(0)], timesteps[i]!),
             });
-            const guidedVelocity = guided ? guideBatch(velocity, guidanceScale) : velocity;
-            const sigmaStep = { from: sigmas[i]!, to: sigmas[i + 1]! };
-            const moved = eulerStep(latents, guidedVelocity, sigmaStep).keep();
+            const guidedVelocity = both ? guideBatch(velocity, guidanceScale) : velocity;
+            const moved = solver.step(latents, guidedVelocity, sigmaStep).keep();
             onStep?.(i + 1, timesteps.length, { velocity: guidedVelocity, latents: moved });
             return moved;
           }),
@@ -143,6 +155,7 @@ export class Pipeline {
       latents.dispose();
       throw error;
     } finally {
+      solver.dispose();
       release(inputs);
       if (this.oneAtATime) this.parts.transformer.release();
     }
@@ -186,11 +199,7 @@ export class Pipeline {
   }
 
   /** What stays the same over the steps, kept until `release`. Rows: all negative, then all positive. */
-  private prepare(
-    request: SampleRequest,
-    latents: Tensor,
-    guided: boolean,
-  ): Omit<ForwardInputs, 'timesteps'> {
+  private prepare(request: SampleRequest, latents: Tensor, guided: boolean): Inputs {
     const { task, prompts, negativePrompt = '', conditions, motionScore } = request;
     const tagged = prompts.map((prompt) => taggedPrompt(prompt, task));
     const negative = guided ? prompts.map(() => negativePrompt) : [];
@@ -210,16 +219,40 @@ export class Pipeline {
         ])
       : transformer.prepareCondition(channels(depth), known);
 
-    const inputs = {
+    const all = {
       text: transformer.prepareText(states, mask),
       condition,
       rope: transformer.prepareRope(latents),
       motionScores: full([states.size(0)], motionScore),
     };
-    eachTensor(inputs, (tensor) => tensor.keep());
-    return inputs;
+    const promptOnly = guided && request.guidanceRange ? secondHalf(all, prompts.length) : null;
+    eachTensor({ all, promptOnly }, (tensor) => tensor.keep());
+    return { all, promptOnly };
   }
 }
+
+/** What stays the same over the steps. */
+interface Inputs {
+  /** of the rows that are computed: with guidance, negative and positive ones */
+  all: Omit<ForwardInputs, 'timesteps'>;
+  /** of the positive rows, for steps without guidance; null where there are none */
+  promptOnly: Omit<ForwardInputs, 'timesteps'> | null;
+}
+
+/** The last `count` rows of everything that has twice as many. */
+function secondHalf<T>(value: T, count: number): T {
+  if (value === null || typeof value !== 'object') return value;
+  if ('handle' in value) {
+    const tensor = value as unknown as Tensor;
+    const halved = tensor.size(0) === 2 * count ? tensor.narrow(0, count, count) : tensor.clone();
+    return halved as T;
+  }
+  const parts = Object.entries(value).map(([key, part]) => [key, secondHalf(part, count)]);
+  return (Array.isArray(value) ? parts.map(([, part]) => part) : Object.fromEntries(parts)) as T;
+}
+
+const within = (sigma: number, [first, last]: readonly [number, number] = [1, 0]): boolean =>
+  sigma <= first && sigma >= last;
 
 function release(inputs: object): void {
   eachTensor(inputs, (tensor) => tensor.dispose());
