@@ -117,6 +117,8 @@ async function asReference(
   const known = mask === undefined ? null : await readGray(mask, { signal });
   if (known && media[0]) expectMaskFits(known, media[0]);
   const frames = numFrames ?? settings.numFrames;
+  // there the size of a prompt's result is taken as it is, and others end in an error
+  if (media.length === 0 && size) expectSize('--size', size.width, size.height);
   const plan = referencePlan(
     task,
     { media, mask: known && repeatedTo(known, media[0]!.numFrames) },
