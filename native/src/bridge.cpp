@@ -23,6 +23,17 @@ void releaseTensor(uint32_t handle) {
   freeSlots.push_back(handle);
 }
 
+struct Export {
+  std::string name;
+  Function function;
+};
+
+// "backward: …"; a message that begins so already stays.
+std::string named(const Export& exported, const std::string& message) {
+  const std::string prefix = exported.name + ": ";
+  return message.compare(0, prefix.size(), prefix) == 0 ? message : prefix + message;
+}
+
 napi_value callGuarded(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   Args args;
@@ -31,12 +42,13 @@ napi_value callGuarded(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   if (args.count > kMaxArgs) args.count = kMaxArgs;
+  const Export& exported = *static_cast<Export*>(data);
   try {
-    return reinterpret_cast<Function>(data)(args);
+    return exported.function(args);
   } catch (const c10::Error& error) {
-    throwOperatorError(env, firstLine(error.what_without_backtrace()));
+    throwOperatorError(env, named(exported, firstLine(error.what_without_backtrace())));
   } catch (const std::exception& error) {
-    throwOperatorError(env, firstLine(error.what()));
+    throwOperatorError(env, named(exported, firstLine(error.what())));
   }
   return nullptr;
 }
@@ -190,8 +202,9 @@ const at::Tensor& tensorArg(napi_env env, napi_value value) {
 
 void exportFunction(napi_env env, napi_value exports, const char* name, Function function) {
   napi_value value;
-  napi_create_function(env, name, NAPI_AUTO_LENGTH, callGuarded,
-                       reinterpret_cast<void*>(function), &value);
+  // never freed: Node.js calls the function until the process ends
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, callGuarded, new Export{name, function},
+                       &value);
   napi_set_named_property(env, exports, name, value);
 }
 

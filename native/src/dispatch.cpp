@@ -182,6 +182,12 @@ napi_value callOperator(Args& args) {
   try {
     torch::jit::Stack stack;
     const auto& arguments = schema.arguments();
+    for (size_t i = arguments.size() + 1; i < args.count; i++) {
+      if (typeOf(args.env, args[i]) == napi_undefined) continue;
+      throw std::runtime_error("takes " + std::to_string(arguments.size()) +
+                               (arguments.size() == 1 ? " argument, got " : " arguments, got ") +
+                               std::to_string(args.count - 1));
+    }
     stack.reserve(arguments.size());
     for (size_t i = 0; i < arguments.size(); i++) {
       const c10::Argument& argument = arguments[i];

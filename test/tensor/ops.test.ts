@@ -150,6 +150,8 @@ describe('OperatorError', () => {
   test('also for arguments of a wrong kind or number', () => {
     refused(() => call('aten::add.Tensor', a), 'aten::add', 'other');
     refused(() => call('aten::add.Tensor', a, 'text'), 'aten::add', 'other');
+    refused(() => call('aten::neg', a, 1, 2), 'aten::neg', 'takes 1 argument, got 3');
+    refused(() => a.backward(), 'backward');
   });
 
   test('leaves everything usable', () => {
