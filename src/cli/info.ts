@@ -61,9 +61,29 @@ async function pipelineFacts(name: string): Promise<Record<string, string>> {
   for (const [part, value] of Object.entries(index)) {
     if (!Array.isArray(value) || value[1] === null) continue;
     const bytes = bytesIn(join(folder, part));
-    facts[part] = `${value[1]}, ${bytes === undefined ? 'not there' : formatBytes(bytes)}`;
+    const notes = [value[1], bytes === undefined ? 'not there' : formatBytes(bytes)];
+    const count = await parametersOf(part, join(folder, part, 'config.json'));
+    if (count !== null) notes.push(`${(count / 1e6).toFixed(1)} M parameters`);
+    facts[part] = notes.join(', ');
   }
   return facts;
+}
+
+/** How many parameters a part's configuration asks for; null for a part that is no network. */
+async function parametersOf(part: string, path: string): Promise<number | null> {
+  if (!existsSync(path)) return null;
+  const { withParameters } = await import('../nn/index.js');
+  const { Transformer3D, parseTransformerConfig } = await import('../models/transformer/index.js');
+  const { Autoencoder, parseAutoencoderConfig } = await import('../models/autoencoder/index.js');
+  const { T5Encoder, parseT5Config } = await import('../models/t5/index.js');
+  const config = JSON.parse(readFileSync(path, 'utf8'));
+  const make = {
+    transformer: () => new Transformer3D(parseTransformerConfig(config, path)),
+    vae: () => new Autoencoder(parseAutoencoderConfig(config, path)),
+    text_encoder: () => new T5Encoder(parseT5Config(config, path)),
+  }[part];
+  // on the meta device parameters have shapes and no memory
+  return make ? withParameters({ device: 'meta' }, () => make().parameterCount()) : null;
 }
 
 function bytesIn(folder: string): number | undefined {
