@@ -63,14 +63,14 @@ async function pipelineFacts(name: string): Promise<Record<string, string>> {
     const bytes = bytesIn(join(folder, part));
     const notes = [value[1], bytes === undefined ? 'not there' : formatBytes(bytes)];
     const count = await parametersOf(part, join(folder, part, 'config.json'));
-    if (count !== null) notes.push(`${(count / 1e6).toFixed(1)} M parameters`);
+    if (count !== null) notes.push(count);
     facts[part] = notes.join(', ');
   }
   return facts;
 }
 
-/** How many parameters a part's configuration asks for; null for a part that is no network. */
-async function parametersOf(part: string, path: string): Promise<number | null> {
+/** How many parameters a part's configuration asks for, in words; null for a part that is no network. */
+async function parametersOf(part: string, path: string): Promise<string | null> {
   if (!existsSync(path)) return null;
   const { withParameters } = await import('../nn/index.js');
   const { Transformer3D, parseTransformerConfig } = await import('../models/transformer/index.js');
@@ -82,8 +82,14 @@ async function parametersOf(part: string, path: string): Promise<number | null> 
     vae: () => new Autoencoder(parseAutoencoderConfig(config, path)),
     text_encoder: () => new T5Encoder(parseT5Config(config, path)),
   }[part];
-  // on the meta device parameters have shapes and no memory
-  return make ? withParameters({ device: 'meta' }, () => make().parameterCount()) : null;
+  if (!make) return null;
+  try {
+    // on the meta device parameters have shapes and no memory
+    const count = withParameters({ device: 'meta' }, () => make().parameterCount());
+    return `${(count / 1e6).toFixed(1)} M parameters`;
+  } catch (error) {
+    return `not understood (${(error as Error).message})`; // a finding here, not a failure
+  }
 }
 
 function bytesIn(folder: string): number | undefined {

@@ -70,7 +70,7 @@ describe('mfm pull', () => {
     const info = await mfm(['info', '--pipeline', 'org/tiny-pipeline', '--json']);
     const facts = JSON.parse(info.stdout) as Record<string, string>;
     assert.equal(facts.pipeline, snapshot());
-    assert.equal(facts.vae, 'AutoencoderKLCogVideoX, 300 kB');
+    assert.equal(facts.vae, 'AutoencoderKLCogVideoX, 300 kB, 215.6 M parameters');
   });
 
   test('takes a revision either way, globs, and a mirror', async () => {
