@@ -18,6 +18,13 @@ export const noGrad = <T>(fn: () => T): T => withGradMode(false, fn);
 /** Runs `fn` with recording, also inside `noGrad`. */
 export const enableGrad = <T>(fn: () => T): T => withGradMode(true, fn);
 
+/** Whether operations are recorded for `backward` now. */
+export function isGradEnabled(): boolean {
+  const mode = native.setGradMode(true);
+  native.setGradMode(mode);
+  return mode;
+}
+
 const gradient = operator('grad');
 
 /**

@@ -1,5 +1,5 @@
 /** Row 1: tensors over LibTorch. Everything above imports from here. */
-export { checkpoint, enableGrad, grad, noGrad } from './autograd.js';
+export { checkpoint, enableGrad, grad, isGradEnabled, noGrad } from './autograd.js';
 export { fromArray, tensor } from './create.js';
 export { call, hasOperator, type MemoryFormat, type Scalar } from './dispatch.js';
 export { bytesPerElement, type DType, isDType, type TypedArray } from './dtype.js';

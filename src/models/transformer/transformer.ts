@@ -8,7 +8,7 @@
 import { InputError, ShapeError } from '../../errors.js';
 import { modulate, type RopeTable } from '../../nn/fused.js';
 import { Linear, Module } from '../../nn/index.js';
-import { cat, type Tensor } from '../../tensor/index.js';
+import { cat, isGradEnabled, type Tensor, tidy } from '../../tensor/index.js';
 import { ConditionAdapter } from './adapter.js';
 import { type BlockInputs, type KeysValues, TransformerBlock } from './block.js';
 import { conditionChannels, type TransformerConfig } from './config.js';
@@ -222,7 +222,16 @@ export class Transformer3D extends Module {
         };
         return block.forward(x, blockInputs);
       };
-      hiddenStates = wrapBlock(run as Parameters<WrapBlock>[0], hiddenStates, time, keys, values);
+      const apply = () =>
+        wrapBlock(run as Parameters<WrapBlock>[0], hiddenStates, time, keys, values);
+      if (trace || isGradEnabled()) {
+        hiddenStates = apply();
+      } else {
+        // a block's own tensors go before the next one's come
+        const next = tidy(apply);
+        hiddenStates.dispose();
+        hiddenStates = next;
+      }
     });
 
     // output

@@ -7,8 +7,10 @@ import { AdamW } from '../../../src/optim/index.js';
 import {
   checkpoint,
   Generator,
+  memoryInfo,
   noGrad,
   randn,
+  resetPeakMemory,
   type Tensor,
   tensor,
   tidy,
@@ -28,6 +30,23 @@ describe('Transformer3D', () => {
       const out = noGrad(() => model.predict(latents, inputs));
       assert.deepEqual(out.shape, [2, model.config.out_channels ?? 4, 2, 4, 6]);
     }
+  });
+
+  test('needs no more memory for more blocks, without gradients', () => {
+    const extraBytes = (num_layers: number) => {
+      const model = tinyModel({ num_layers });
+      const { latents, ...inputs } = tinyInputs();
+      const run = () => noGrad(() => tidy(() => void model.predict(latents, inputs)));
+      run();
+      const before = memoryInfo().usedBytes;
+      resetPeakMemory();
+      run();
+      const extra = memoryInfo().peakBytes - before;
+      model.dispose();
+      return extra;
+    };
+    // text keys and values of each block are all there is more
+    assert.ok(extraBytes(12) < 2 * extraBytes(2), `${extraBytes(12)} and ${extraBytes(2)} bytes`);
   });
 
   test('gives the same with parts prepared once as with raw inputs', () => {
