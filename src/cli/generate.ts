@@ -1,6 +1,7 @@
 /** `mfm generate`: one task on the user's own prompts, images, clips and masks. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { InputError } from '../errors.js';
 import type { DepthModel } from '../models/depth-anything/index.js';
@@ -93,6 +94,7 @@ interface Context {
 
 /** Makes what is not there yet; a job that fails does not stop the others. */
 async function makeAll(jobs: Job[], context: Context): Promise<number | undefined> {
+  const { writeAtomically } = await import('../media/index.js');
   let exitCode: number | undefined;
   let present = 0;
   for (const [i, job] of jobs.entries()) {
@@ -107,9 +109,8 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
       const startMs = performance.now();
       await make(job, context);
       const seconds = Math.round(performance.now() - startMs) / 1000;
-      mkdirSync(join(about, '..'), { recursive: true });
-      writeFileSync(`${about}.tmp`, `${JSON.stringify({ ...settings, seconds }, null, 2)}\n`);
-      renameSync(`${about}.tmp`, about);
+      const text = `${JSON.stringify({ ...settings, seconds }, null, 2)}\n`;
+      await writeAtomically(about, (temporary) => writeFile(temporary, text));
     } catch (error) {
       if (context.signal.aborted) throw error;
       const problem = describeProblem(error);

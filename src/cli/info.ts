@@ -4,6 +4,7 @@ import { cpus, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.js';
+import { readJson } from '../read-json.js';
 import { defineArgs, type Options } from './args.js';
 import { formatBytes } from './progress.js';
 
@@ -56,7 +57,7 @@ async function pipelineFacts(name: string): Promise<Record<string, string>> {
   if (!existsSync(path)) {
     throw new InputError(`${folder}: is not a pipeline folder (no model_index.json)`);
   }
-  const index = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+  const index = readJson(path) as Record<string, unknown>;
   const facts: Record<string, string> = { pipeline: folder };
   for (const [part, value] of Object.entries(index)) {
     if (!Array.isArray(value) || value[1] === null) continue;
@@ -76,7 +77,7 @@ async function parametersOf(part: string, path: string): Promise<string | null> 
   const { Transformer3D, parseTransformerConfig } = await import('../models/transformer/index.js');
   const { Autoencoder, parseAutoencoderConfig } = await import('../models/autoencoder/index.js');
   const { T5Encoder, parseT5Config } = await import('../models/t5/index.js');
-  const config = JSON.parse(readFileSync(path, 'utf8'));
+  const config = readJson(path);
   const make = {
     transformer: () => new Transformer3D(parseTransformerConfig(config, path)),
     vae: () => new Autoencoder(parseAutoencoderConfig(config, path)),

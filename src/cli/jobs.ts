@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { InputError } from '../errors.js';
 import type { Task } from '../tasks/index.js';
-import { parseArgs } from './args.js';
+import { flagName, parseArgs } from './args.js';
 import { type GenerateOptions, type ResultOptions, rowArgs } from './generate-options.js';
 
 /** One result to be made. */
@@ -161,9 +161,11 @@ const FILES = new Set(['input', 'mask', 'i']);
 function wordsOf(path: string, entries: [string, unknown][]): string[] {
   const beside = (value: string) => (value.startsWith('/') ? value : join(dirname(path), value));
   return entries.flatMap(([key, value]) => {
-    const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     const values = Array.isArray(value) ? value : [value];
-    return values.flatMap((one) => [flag, FILES.has(key) ? beside(String(one)) : String(one)]);
+    return values.flatMap((one) => [
+      flagName(key),
+      FILES.has(key) ? beside(String(one)) : String(one),
+    ]);
   });
 }
 

@@ -1,4 +1,5 @@
 /** Row 2: pictures and clips from and to files and tensors. Everything above imports from here. */
+export { writeAtomically } from './atomic.js';
 export {
   contactSheet,
   drawContactSheet,

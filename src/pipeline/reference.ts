@@ -13,6 +13,7 @@ import {
   resizeFrames,
   type Size,
 } from '../media/index.js';
+import { roundHalfToEven } from '../round.js';
 import {
   type Condition,
   type DepthEstimator,
@@ -117,7 +118,7 @@ function fitOf({ width, height }: Size, options: ReferenceOptions): Fit {
     ? { width: options.height, height: options.width }
     : { width: options.width, height: options.height };
   const scale = Math.min(asked.width / width, asked.height / height);
-  const side = (length: number) => to16(roundHalfEven(length * scale));
+  const side = (length: number) => to16(roundHalfToEven(length * scale));
   const picture = { width: side(width), height: side(height) };
   if (picture.width < 16 || picture.height < 16) {
     throw new InputError(
@@ -231,11 +232,3 @@ function nothingKnown({ width, height, numFrames }: Size & { numFrames: number }
 }
 
 const to16 = (side: number) => Math.floor(side / 16) * 16;
-
-/** Python's `round`. */
-function roundHalfEven(value: number): number {
-  const below = Math.floor(value);
-  const rest = value - below;
-  if (rest !== 0.5) return Math.round(value);
-  return below % 2 === 0 ? below : below + 1;
-}

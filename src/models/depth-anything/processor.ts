@@ -13,6 +13,7 @@ import {
   resizeFrames,
   type Size,
 } from '../../media/index.js';
+import { roundHalfToEven } from '../../round.js';
 import { fromArray, ops, type Tensor, tidy } from '../../tensor/index.js';
 
 const unused = 'kept for the file; has no effect on depth';
@@ -191,12 +192,4 @@ export class DepthProcessor {
  */
 export function depthAtSize(predicted: Tensor, size: Size): Tensor {
   return resize(predicted.to('float32'), size, { antialias: false });
-}
-
-/** Rounds as Python does: 2.5 to 2, 3.5 to 4. */
-function roundHalfToEven(x: number): number {
-  const low = Math.floor(x);
-  const rest = x - low;
-  if (rest === 0.5) return low % 2 === 0 ? low : low + 1;
-  return rest < 0.5 ? low : low + 1;
 }

@@ -50,16 +50,3 @@ export function adapterFlops(
   });
   return 2 * (sum + f * area * 9 * from * d);
 }
-
-/**
- * Bytes that a pass needs at most beside weights and inputs: in the MLP, whose hidden layer is four
- * times as wide, or in attention, with queries, keys, values and output.
- */
-export function passBytes(
-  config: TransformerConfig,
-  { rows, tokens }: TransformerWork,
-  bytesPerElement: number,
-): number {
-  const d = config.num_attention_heads * config.attention_head_dim;
-  return rows * tokens * d * bytesPerElement * 7;
-}
