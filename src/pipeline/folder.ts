@@ -1,6 +1,5 @@
 /** Pipeline folders in diffusers layout: open and save. */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { freemem } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { checkConfig } from '../check-config.js';
@@ -16,14 +15,22 @@ import {
 import { parseTransformerConfig, Transformer3D } from '../models/transformer/index.js';
 import { fastDtype, loadWeights, type Module, withParameters } from '../nn/index.js';
 import { readJson } from '../read-json.js';
-import { bytesPerElement, type DType, saveSafetensors, type Tensor } from '../tensor/index.js';
+import {
+  bytesPerElement,
+  type DType,
+  memoryFor,
+  saveSafetensors,
+  type Tensor,
+} from '../tensor/index.js';
 import { mappedPart, type PipelinePart } from './part.js';
 import { Pipeline } from './pipeline.js';
 import { ModelIndex, type PipelineSettings, RELEASED_SETTINGS } from './settings.js';
 
 export interface OpenOptions {
-  /** what matrix products compute in; 'auto': bfloat16 where the CPU has units for it */
+  /** what matrix products compute in; 'auto': see `fastDtype` */
   dtype?: DType | 'auto';
+  /** where networks compute, as `resolveDevice` names it */
+  device?: string;
   /** see `Pipeline`; default: where all networks together would take much of the free memory */
   oneAtATime?: boolean;
 }
@@ -34,10 +41,10 @@ export interface OpenOptions {
  */
 export function openPipeline(
   folder: string,
-  { dtype = 'auto', oneAtATime }: OpenOptions = {},
+  { dtype = 'auto', device = 'cpu', oneAtATime }: OpenOptions = {},
 ): Pipeline {
   const index = readChecked(folder, 'model_index.json', ModelIndex);
-  const type = dtype === 'auto' ? fastDtype() : dtype;
+  const type = dtype === 'auto' ? fastDtype(device) : dtype;
   const part = <M extends Module>(
     name: string,
     file: string,
@@ -50,7 +57,7 @@ export function openPipeline(
       loadWeights(module, join(folder, name), file, null);
       return module.requiresGrad_(false).eval();
     };
-    return mappedPart(open, type);
+    return mappedPart(open, name === 'text_encoder' ? textDtype(type) : type, device);
   };
   const parts = {
     transformer: part(
@@ -77,9 +84,12 @@ export function openPipeline(
     PromptTokenizer.open(join(folder, 'tokenizer')),
     readChecked(folder, join('scheduler', 'scheduler_config.json'), SchedulerConfig),
     index._mfm ?? RELEASED_SETTINGS,
-    oneAtATime ?? bytes > MEMORY_SHARE * freemem(),
+    oneAtATime ?? bytes > MEMORY_SHARE * memoryFor(device),
   );
 }
+
+/** Hidden states of T5 leave the range of float16. Source: transformers keeps parts of it in float32 */
+const textDtype = (dtype: DType): DType => (dtype === 'float16' ? 'float32' : dtype);
 
 /** Networks that take more of the free memory than this, all together, come one at a time. */
 const MEMORY_SHARE = 0.2;

@@ -14,7 +14,16 @@ import type { Autoencoder } from '../models/autoencoder/index.js';
 import type { PromptTokenizer, T5Encoder } from '../models/t5/index.js';
 import type { ForwardInputs, Transformer3D } from '../models/transformer/index.js';
 import { type Condition, type Target, type Task, taggedPrompt } from '../tasks/index.js';
-import { cat, full, Generator, noGrad, randn, type Tensor, tidy } from '../tensor/index.js';
+import {
+  cat,
+  full,
+  Generator,
+  noGrad,
+  randn,
+  type Tensor,
+  tidy,
+  waitFor,
+} from '../tensor/index.js';
 import { fromModelLatents, latentFrames } from './latents.js';
 import type { PipelinePart } from './part.js';
 import { type OwnSettings, type PipelineSettings, settingsFor } from './settings.js';
@@ -85,6 +94,11 @@ export class Pipeline {
     return this.parts.textEncoder.use();
   }
 
+  /** Where the networks compute. */
+  get device(): string {
+    return this.parts.transformer.device;
+  }
+
   /** What a task is used with unless something else is asked for. */
   settingsFor(task: Pick<Task, 'id' | 'result'>): OwnSettings {
     return settingsFor(this.settings, task);
@@ -96,25 +110,30 @@ export class Pipeline {
       prompts,
       this.settings.promptLength,
     );
-    return { states: this.textEncoder.forward(inputIds), mask: attentionMask };
+    const { device } = this;
+    const states = this.textEncoder.forward(inputIds.to(device));
+    return { states, mask: attentionMask.to(device) };
   }
 
   /**
    * Frames for every prompt and condition.
    *
-   * @returns [B, 3, F, H, W] about -1..1, float32; the caller disposes it
+   * @returns [B, 3, F, H, W] about -1..1, float32, on the CPU; the caller disposes it
    * @throws the signal's reason when it aborts, within a step
    */
   async sample(request: SampleRequest): Promise<Tensor> {
     const latents = await this.denoise(request);
     try {
-      return this.decode(latents);
+      const decoded = this.decode(latents);
+      const video = decoded.to('cpu');
+      if (video !== decoded) decoded.dispose();
+      return video;
     } finally {
       latents.dispose();
     }
   }
 
-  /** @returns latents [B, C, f, h, w], float32; the caller disposes them */
+  /** @returns latents [B, C, f, h, w], float32, on the pipeline's device; the caller disposes them */
   async denoise(request: SampleRequest): Promise<Tensor> {
     const { prompts, target, numInferenceSteps, guidanceScale, seed, signal, onStep } = request;
     const guided = guidanceScale > 1;
@@ -123,7 +142,10 @@ export class Pipeline {
       sigmas: request.sigmas,
     });
     let latents = noGrad(() =>
-      tidy(() => (request.latents?.clone() ?? this.noise(target, prompts.length, seed)).keep()),
+      tidy(() => {
+        const start = request.latents?.clone() ?? this.noise(target, prompts.length, seed);
+        return start.to(this.device).keep();
+      }),
     );
     const inputs = noGrad(() => tidy(() => this.prepare(request, latents, guided)));
     const { transformer } = this;
@@ -138,10 +160,11 @@ export class Pipeline {
             const rows = both ? cat([latents, latents], 0) : latents;
             const velocity = transformer.forward(rows, {
               ...(guided && !both ? inputs.promptOnly! : inputs.all),
-              timesteps: full([rows.size(0)], timesteps[i]!),
+              timesteps: full([rows.size(0)], timesteps[i]!, { device: this.device }),
             });
             const guidedVelocity = both ? guideBatch(velocity, guidanceScale) : velocity;
             const moved = solver.step(latents, guidedVelocity, sigmaStep).keep();
+            waitFor(moved);
             onStep?.(i + 1, timesteps.length, { velocity: guidedVelocity, latents: moved });
             return moved;
           }),
@@ -170,7 +193,8 @@ export class Pipeline {
     const { autoencoder } = this;
     const decoded = noGrad(() =>
       tidy(() => {
-        const video = autoencoder.decode(fromModelLatents(latents)).to('float32');
+        const there = fromModelLatents(latents.to(this.device));
+        const video = autoencoder.decode(there).to('float32');
         const first = surplus || latents.size(2) % 2 === 1 ? 0 : SURPLUS_FRAMES;
         return video
           .narrow(2, first, video.size(2) - first)
@@ -192,13 +216,14 @@ export class Pipeline {
     const { latent_channels: channels } = autoencoder.config;
     const factor = autoencoder.spatialCompression;
     const shape = [1, channels, latentFrames(numFrames), height / factor, width / factor];
+    // drawn on the CPU whatever the device: the same seed, the same noise
     const parts = Array.from({ length: count }, (_, i) =>
       randn(shape, { generator: new Generator(seed + i) }),
     );
     return cat(parts, 0);
   }
 
-  /** What stays the same over the steps, kept until `release`. Rows: all negative, then all positive. */
+  /** What stays the same over the steps, on the device, kept until `release`. Rows: all negative, then all positive. */
   private prepare(request: SampleRequest, latents: Tensor, guided: boolean): Inputs {
     const { task, prompts, negativePrompt = '', conditions, motionScore } = request;
     const tagged = prompts.map((prompt) => taggedPrompt(prompt, task));
@@ -207,7 +232,7 @@ export class Pipeline {
     if (this.oneAtATime) this.parts.textEncoder.release();
 
     const { transformer } = this;
-    const stack = (part: keyof Condition) => cat(conditions.map((c) => c[part]));
+    const stack = (part: keyof Condition) => cat(conditions.map((c) => c[part])).to(this.device);
     const [pixels, depth, known] = [stack('pixels'), stack('depth'), stack('mask')];
     const channels = (d: Tensor) =>
       transformer.config.use_depth_cond ? cat([pixels, d], 1) : pixels;
@@ -223,7 +248,7 @@ export class Pipeline {
       text: transformer.prepareText(states, mask),
       condition,
       rope: transformer.prepareRope(latents),
-      motionScores: full([states.size(0)], motionScore),
+      motionScores: full([states.size(0)], motionScore, { device: this.device }),
     };
     const promptOnly = guided && request.guidanceRange ? secondHalf(all, prompts.length) : null;
     eachTensor({ all, promptOnly }, (tensor) => tensor.keep());
