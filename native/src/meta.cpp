@@ -50,6 +50,11 @@ Tensor whereSelf(const Tensor& condition, const Tensor& a, const Tensor& b) {
   return emptyLike(a, (condition.to(a.scalar_type()) + a + b).sizes());
 }
 
+Tensor& whereSelfOut(const Tensor& condition, const Tensor& a, const Tensor& b, Tensor& out) {
+  out.resize_(whereSelf(condition, a, b).sizes());
+  return out;
+}
+
 // completeMeta(): from now on the meta device has what models here need
 napi_value completeMeta(Args& args) {
   static std::unique_ptr<torch::Library> library;
@@ -67,6 +72,7 @@ napi_value completeMeta(Args& args) {
   add("abs", "", same);
   add("relu", "", same);
   add("where", "self", whereSelf);
+  add("where", "self_out", whereSelfOut);
   return undefined(args.env);
 }
 

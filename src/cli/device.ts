@@ -17,7 +17,7 @@ export const deviceOption = {
 export async function chosenDevice(asked: string, dtype = 'auto'): Promise<string> {
   const { availability, resolveDevice } = await import('../tensor/index.js');
   const { device, fallback } = resolveDevice(asked, availability());
-  if (fallback) process.stderr.write(`${fallback}\n`);
+  if (fallback) process.stderr.write(`${fallback}: computing on the CPU\n`);
   if (device === 'cpu' && dtype === 'float16') {
     throw new InputError(
       '--dtype float16: is for GPUs, LibTorch has no such arithmetic on the CPU; take bfloat16 or auto',

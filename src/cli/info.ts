@@ -131,7 +131,8 @@ function deviceFact(
       .join(', ');
   }
   if (device !== 'cpu') return device;
-  return `cpu (${fallback ?? `LibTorch ${libtorch} is built without CUDA, and there is no NVIDIA driver`})`;
+  const built = `LibTorch ${libtorch} is built ${cuda.built ? 'for' : 'without'} CUDA`;
+  return `cpu (${fallback ?? `${built}, and there is no NVIDIA GPU`})`;
 }
 
 /** Where setup found the LibTorch; it says so in a file beside the addon. */

@@ -31,7 +31,7 @@ export interface Availability {
 export interface ResolvedDevice {
   /** as tensors name theirs: `cpu`, `cuda:0`, `mps:0` */
   device: string;
-  /** a sentence for the user where a GPU was to be expected and is not used; else null */
+  /** why, for the user, where a GPU was to be expected and is not used; else null */
   fallback: string | null;
 }
 
@@ -96,52 +96,45 @@ export function waitFor(tensor: Tensor): void {
   tidy(() => tensor.flatten().narrow(0, 0, 1).to('cpu'));
 }
 
-const CPU_INSTEAD = 'computing on the CPU';
-
 function automatic({ libtorch, cuda, mps }: Availability): ResolvedDevice {
   if (cuda.devices.length > 0) return { device: 'cuda:0', fallback: null };
   if (mps.usable) return { device: 'mps:0', fallback: null };
+  const { built, driver } = cuda;
   let fallback: string | null = null;
-  if (cuda.driver) {
-    const count = `${cuda.driver} CUDA device${cuda.driver === 1 ? '' : 's'}`;
-    const why = cuda.built
-      ? `LibTorch ${libtorch} cannot use them; is the driver too old for it?`
-      : `LibTorch ${libtorch} is built for the CPU alone (docs/install.md says how to get another)`;
-    fallback = `this machine has ${count}, but ${why}: ${CPU_INSTEAD}`;
-  } else if (cuda.built) {
-    fallback = `LibTorch ${libtorch} is built for CUDA, but ${noCudaDevice(cuda.driver)}: ${CPU_INSTEAD}`;
+  // without a driver nobody expects CUDA; pip's LibTorch is built for it on machines that have none
+  if (driver !== null && built) fallback = unusable(libtorch, driver);
+  else if (driver) {
+    const cards = `${driver} CUDA device${driver === 1 ? '' : 's'}`;
+    fallback = `this machine has ${cards}, but LibTorch ${libtorch} is built for the CPU alone (docs/install.md says how to get another)`;
   }
   return { device: 'cpu', fallback };
 }
 
-function noCudaDevice(driver: number | null): string {
-  return driver === null ? 'there is no NVIDIA driver' : 'the driver shows no device';
+/** Why a LibTorch that is built for CUDA has no device. */
+function unusable(libtorch: string, driver: number | null): string {
+  if (driver === null) return 'there is no NVIDIA driver';
+  if (driver === 0) return 'the NVIDIA driver shows no device';
+  return `LibTorch ${libtorch} cannot use what the NVIDIA driver shows`;
 }
 
-const OR_CPU = 'or take --device cpu';
-
 function expectCuda(asked: string, index: number, { libtorch, cuda }: Availability): void {
+  const { built, driver } = cuda;
   const count = cuda.devices.length;
   if (index < count) return;
-  if (!cuda.built) {
-    throw new InputError(
-      `--device ${asked}: LibTorch ${libtorch} is built for the CPU alone; set mfm up with one for CUDA (LIBTORCH=FOLDER make setup), ${OR_CPU}`,
+  const refuse = (why: string) => new InputError(`--device ${asked}: ${why}`);
+  if (count === 1) throw refuse('there is one CUDA device, cuda:0; name that one');
+  if (count > 1) {
+    throw refuse(`there are ${count} CUDA devices, cuda:0 to cuda:${count - 1}; name one of them`);
+  }
+  if (!built) {
+    throw refuse(
+      `LibTorch ${libtorch} is built for the CPU alone; set mfm up with one for CUDA (LIBTORCH=FOLDER make setup), or take --device cpu`,
     );
   }
-  if (count > 0) {
-    throw new InputError(
-      `--device ${asked}: there ${count === 1 ? 'is one CUDA device, cuda:0' : `are ${count} CUDA devices, cuda:0 to cuda:${count - 1}`}; name one that there is`,
-    );
-  }
-  const remedy = {
-    none: `install the driver (nvidia-smi shows whether it works)`,
-    hidden: `look at nvidia-smi and at the variable CUDA_VISIBLE_DEVICES`,
-    old: `install a newer driver, or an older LibTorch`,
-  }[cuda.driver === null ? 'none' : cuda.driver === 0 ? 'hidden' : 'old'];
-  const what = cuda.driver
-    ? `LibTorch ${libtorch} cannot use the ${cuda.driver === 1 ? 'device' : `${cuda.driver} devices`} of this driver`
-    : noCudaDevice(cuda.driver);
-  throw new InputError(`--device ${asked}: ${what}; ${remedy}, ${OR_CPU}`);
+  let remedy = 'install a newer driver or an older LibTorch';
+  if (driver === null) remedy = 'install it (nvidia-smi shows whether it works)';
+  else if (driver === 0) remedy = 'look at nvidia-smi and the variable CUDA_VISIBLE_DEVICES';
+  throw refuse(`${unusable(libtorch, driver)}; ${remedy}, or take --device cpu`);
 }
 
 function expectMps({ libtorch, platform, mps }: Availability): void {

@@ -30,6 +30,9 @@ describe('resolveDevice', () => {
       [mac, 'mps:0'],
       [plain, 'cpu'],
       [machine({ platform: 'darwin' }), 'cpu'],
+      // pip's LibTorch where there is no GPU, and a driver without one
+      [machine({ cuda: { built: true } }), 'cpu'],
+      [machine({ cuda: { driver: 0 } }), 'cpu'],
     ] as const) {
       assert.deepEqual(resolveDevice('auto', available), { device, fallback: null });
     }
@@ -38,14 +41,12 @@ describe('resolveDevice', () => {
   test('auto says why where a GPU was to be expected', () => {
     for (const [cuda, why] of [
       [{ built: false, driver: 1 }, /1 CUDA device, but LibTorch 2\.4\.0 is built for the CPU alo/],
-      [{ built: true, driver: 2 }, /2 CUDA devices, but LibTorch 2\.4\.0 cannot use them/],
-      [{ built: true, driver: null }, /there is no NVIDIA driver/],
-      [{ built: true, driver: 0 }, /the driver shows no device/],
+      [{ built: true, driver: 2 }, /LibTorch 2\.4\.0 cannot use what the NVIDIA driver shows/],
+      [{ built: true, driver: 0 }, /the NVIDIA driver shows no device/],
     ] as const) {
       const { device, fallback } = resolveDevice('auto', machine({ cuda }));
       assert.equal(device, 'cpu');
       assert.match(fallback!, why);
-      assert.match(fallback!, /: computing on the CPU$/);
       assert.doesNotMatch(fallback!, /\n/);
     }
   });
@@ -62,9 +63,13 @@ describe('resolveDevice', () => {
     const cases: [string, Availability, RegExp][] = [
       ['cuda', plain, /^--device cuda: LibTorch 2\.4\.0 is built for the CPU alone; .*LIBTORCH=/],
       ['cuda:1', machine({ cuda: { driver: 2 } }), /built for the CPU alone/],
-      ['cuda', machine({ cuda: { built: true } }), /no NVIDIA driver; install the driver/],
+      ['cuda', machine({ cuda: { built: true } }), /no NVIDIA driver; install it/],
       ['cuda', machine({ cuda: { built: true, driver: 0 } }), /no device; .*CUDA_VISIBLE_DEVICES/],
-      ['cuda', machine({ cuda: { built: true, driver: 1 } }), /cannot use the device .*; .*driver/],
+      [
+        'cuda',
+        machine({ cuda: { built: true, driver: 1 } }),
+        /cannot use what .*; install a newer/,
+      ],
       ['cuda:2', twoCards, /^--device cuda:2: there are 2 CUDA devices, cuda:0 to cuda:1; name/],
       ['cuda:1', oneCard, /there is one CUDA device, cuda:0;/],
       ['mps', plain, /only Macs have it; take --device/],
