@@ -1,6 +1,6 @@
 /** Residual blocks and the levels made of them, the same for encoder and decoder. */
-import { Conv3d, Module } from '../../nn/index.js';
-import { isGradEnabled, type Tensor, tidy } from '../../tensor/index.js';
+import { Conv3d, Module, through } from '../../nn/index.js';
+import type { Tensor } from '../../tensor/index.js';
 import { CausalConv3d, type ConvCache } from './causal-conv.js';
 import { clipConv } from './clip.js';
 import type { ClipNorm } from './norm.js';
@@ -15,25 +15,6 @@ export interface ChunkState {
 
 /** Makes a norm for so many channels. */
 export type MakeNorm = (channels: number) => ClipNorm;
-
-/**
- * Runs a clip through layers, one after the other. Where no gradient is asked for, all that a layer
- * made but its result and the cache goes at once, and so does what it was given.
- */
-export function through(
-  clip: Tensor,
-  cache: ConvCache,
-  layers: readonly ((clip: Tensor) => Tensor)[],
-): Tensor {
-  if (isGradEnabled()) return layers.reduce((x, layer) => layer(x), clip);
-  let x = clip;
-  for (const layer of layers) {
-    const [next] = tidy(() => [layer(x), cache] as const);
-    if (x !== clip && !x.isKept) x.dispose();
-    x = next;
-  }
-  return x;
-}
 
 /** Norm, SiLU, convolution, twice, around a shortcut. */
 export class ResnetBlock extends Module {
@@ -57,12 +38,13 @@ export class ResnetBlock extends Module {
 
   /** clip [T, B, C, H, W] → [T, B, C', H, W] */
   forward(clip: Tensor, { cache, latents }: ChunkState): Tensor {
-    const x = through(clip, cache, [
-      (y) => this.norm1.forward(y, latents),
-      (y) => this.conv1.forward(y, cache),
-      (y) => this.norm2.forward(y, latents),
-      (y) => this.conv2.forward(y, cache),
-    ]);
+    const layers = [
+      (y: Tensor) => this.norm1.forward(y, latents),
+      (y: Tensor) => this.conv1.forward(y, cache),
+      (y: Tensor) => this.norm2.forward(y, latents),
+      (y: Tensor) => this.conv2.forward(y, cache),
+    ];
+    const x = through(clip, layers, cache);
     return x.add(
       this.shortcut
         ? clipConv(clip, { weight: this.shortcut.weight, bias: this.shortcut.bias })
@@ -85,7 +67,7 @@ export class MidBlock extends Module {
 
   forward(clip: Tensor, state: ChunkState): Tensor {
     const layers = this.resnets.map((resnet) => (x: Tensor) => resnet.forward(x, state));
-    return through(clip, state.cache, layers);
+    return through(clip, layers, state.cache);
   }
 }
 
@@ -116,10 +98,11 @@ abstract class Level extends Module {
   protected abstract readonly resamplers: readonly { forward(clip: Tensor): Tensor }[];
 
   forward(clip: Tensor, state: ChunkState): Tensor {
-    return through(clip, state.cache, [
+    const layers = [
       ...this.resnets.map((resnet) => (x: Tensor) => resnet.forward(x, state)),
       ...this.resamplers.map((resampler) => (x: Tensor) => resampler.forward(x)),
-    ]);
+    ];
+    return through(clip, layers, state.cache);
   }
 }
 

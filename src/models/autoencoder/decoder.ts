@@ -1,7 +1,7 @@
 /** The decoder: a chunk of latents to pictures. */
-import { Module } from '../../nn/index.js';
+import { Module, through } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
-import { MidBlock, through, UpBlock } from './blocks.js';
+import { MidBlock, UpBlock } from './blocks.js';
 import { CausalConv3d, type ConvCache } from './causal-conv.js';
 import { clipFromVideo, videoFromClip } from './clip.js';
 import { type AutoencoderConfig, temporalLevels } from './config.js';
@@ -53,11 +53,12 @@ export class Decoder extends Module {
       show(name, y);
       return y;
     };
-    let x = through(latents, cache, [
+    const layers = [
       shown('conv_in', (y) => this.convIn.forward(y, cache)),
       shown('mid_block', (y) => this.midBlock.forward(y, state)),
       ...this.upBlocks.map((block, i) => shown(`up_blocks.${i}`, (y) => block.forward(y, state))),
-    ]);
+    ];
+    let x = through(latents, layers, cache);
     if (observe) show('norm_out', this.normOut.forward(x, latents, { activate: false }));
     x = this.normOut.forward(x, latents);
     show('norm_out_act', x);

@@ -9,7 +9,7 @@ import {
   rmsNorm,
   rmsNormRope,
 } from '../../nn/fused.js';
-import { Linear, Module, RMSNorm } from '../../nn/index.js';
+import { Linear, lean, Module, RMSNorm } from '../../nn/index.js';
 import { cat, isGradEnabled, type Tensor, tidy } from '../../tensor/index.js';
 
 /** Of every norm in the network. Source: reference implementation */
@@ -68,8 +68,10 @@ export class TransformerBlock extends Module {
     // each [B, 1, D], float32
     const [shift1, scale1, gate1, shift3, scale3, gate3] = this.norm1.modulation(time);
 
+    const part = (run: () => Tensor) => (trace ? run() : lean(run));
+
     // self-attention
-    hiddenStates = lean(trace, () => {
+    hiddenStates = part(() => {
       const x = modulate(hiddenStates, this.norm1.spec, shift1, scale1); // [B, L, D]
       trace?.('norm1', x);
       const attended = this.attn1.forward(x, this.attn1.keysValues(x, rope), { rope, bias: null });
@@ -78,7 +80,7 @@ export class TransformerBlock extends Module {
     });
 
     // cross-attention; the reference turns its queries too, but not the text's keys
-    hiddenStates = lean(trace, () => {
+    hiddenStates = part(() => {
       const x = rmsNorm(hiddenStates, this.norm2.weight, NORM_EPS);
       const attended = this.attn2.forward(x, text, { rope, bias: textBias });
       trace?.('attn2', attended);
@@ -86,7 +88,7 @@ export class TransformerBlock extends Module {
     });
 
     // feed-forward
-    hiddenStates = lean(trace, () => {
+    hiddenStates = part(() => {
       const spec: NormSpec = { kind: 'rms', weight: this.norm3.weight, eps: NORM_EPS };
       const x = this.ff.forward(modulate(hiddenStates, spec, shift3, scale3));
       trace?.('ff', x);
@@ -95,11 +97,6 @@ export class TransformerBlock extends Module {
     trace?.('out', hiddenStates);
     return hiddenStates;
   }
-}
-
-/** Runs `part`; where nothing looks at its own tensors later, they go at once. */
-function lean<T>(trace: BlockInputs['trace'], part: () => T): T {
-  return trace || isGradEnabled() ? part() : tidy(part);
 }
 
 /** adaLN-zero: six modulation vectors of the time embedding, and the norm that the first two modulate. */
@@ -173,7 +170,7 @@ export class Attention extends Module {
 
   private normed(project: () => Tensor, { weight }: RMSNorm, rope: RopeTable | null): Tensor {
     const spec = { weight: weight!, eps: NORM_EPS };
-    return lean(undefined, () => rmsNormRope(project(), spec, this.numHeads, rope));
+    return lean(() => rmsNormRope(project(), spec, this.numHeads, rope));
   }
 }
 
