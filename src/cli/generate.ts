@@ -7,14 +7,17 @@ import { InputError } from '../errors.js';
 import type { DepthModel } from '../models/depth-anything/index.js';
 import type { GenerateRequest } from '../pipeline/generate.js';
 import type { Pipeline } from '../pipeline/index.js';
+import type { Prepared } from '../pipeline/prepare.js';
+import type { PipelineShape } from '../pipeline/shape.js';
 import { didYouMean } from '../suggest.js';
 import type { Task } from '../tasks/index.js';
 import type { GenerateOptions } from './generate-options.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { type Job, manyJobs, oneJob } from './jobs.js';
+import { PhaseProgress } from './phase-progress.js';
+import { Planner, planLines } from './plan.js';
 import { describeProblem } from './problem.js';
-import { Progress } from './progress.js';
 
 export const summary = 'make images or clips: from prompts, images, clips, masks';
 
@@ -43,6 +46,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const { findFfmpeg } = await import('../media/index.js');
   const { newestPipeline, resolvePipeline } = await import('../pipeline/find.js');
   const { depthFolderOf, openPipeline } = await import('../pipeline/index.js');
+  const { readShape } = await import('../pipeline/shape.js');
   const { openDepthModel } = await import('../models/depth-anything/index.js');
 
   const task = TASKS[options.task as keyof typeof TASKS] as Task | undefined;
@@ -71,7 +75,10 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
 
   return withInterrupt('stopping after this step', async (signal) => {
     try {
-      const context = { task, folder, pipeline, depthModel, options, signal };
+      const shape = readShape(folder);
+      const { dtype, oneAtATime } = pipeline;
+      const planner = new Planner(shape, { dtype, oneAtATime });
+      const context = { task, folder, pipeline, depthModel, shape, planner, options, signal };
       return several ? await makeAll(jobs, context) : await make(jobs[0]!, context);
     } catch (error) {
       if (signal.aborted) return INTERRUPTED;
@@ -88,6 +95,8 @@ interface Context {
   folder: string;
   pipeline: Pipeline;
   depthModel: DepthModel | null;
+  shape: PipelineShape;
+  planner: Planner;
   options: GenerateOptions;
   signal: AbortSignal;
 }
@@ -134,26 +143,29 @@ async function make(job: Job, context: Context): Promise<undefined> {
   const { generate } = await import('../pipeline/generate.js');
   const { estimateDepth } = await import('../models/depth-anything/index.js');
   const { task, folder, pipeline, depthModel, options, signal } = context;
-  let progress: Progress | null = null;
+  const progress = new PhaseProgress(task.id);
+  let reused = 0;
   try {
     const { frames, fps } = await generate(pipeline, {
       ...requestOf(job, context),
       estimateDepth: depthModel && ((known) => estimateDepth(depthModel, known)),
       signal,
-      onPrepared: ({ notes, given }) => {
-        for (const note of notes) process.stderr.write(`${note}\n`);
-        if (given.depth && !depthModel && pipeline.settings.usesDepth) {
+      onPrepared: async (prepared) => {
+        for (const note of prepared.notes) process.stderr.write(`${note}\n`);
+        if (prepared.given.depth && !depthModel && pipeline.settings.usesDepth) {
           process.stderr.write(
             `${folder}: has no depth model, so ${task.id} goes without depth; name one with --depth-model\n`,
           );
         }
+        await announce(prepared, job, context);
       },
-      onStep: (step, total) => {
-        progress ??= new Progress({ label: task.id, total });
-        progress.update(step);
+      onStep: (_step, _total, state) => {
+        if (state.reused) reused++;
       },
+      onProgress: (phase, done, total) => progress.update(phase, done, total),
     });
-    (progress as Progress | null)?.end();
+    progress.end();
+    if (reused > 0) process.stderr.write(`${reused} steps used the one before again (--cache)\n`);
     const description = JSON.stringify(recipeOf(job, context));
     await writeMedia(job.output, frames, { fps: options.fps ?? fps, signal, description });
     const { width, height, numFrames } = frames;
@@ -161,9 +173,29 @@ async function make(job: Job, context: Context): Promise<undefined> {
     process.stderr.write(`${task.id} ${size}, seed ${job.seed}, ${folder}\n`);
     process.stdout.write(`${resolve(job.output)}\n`);
   } finally {
-    (progress as Progress | null)?.end();
+    progress.end();
   }
   return undefined;
+}
+
+/** Says what the job will cost. @throws InputError if there is not the memory for it */
+async function announce({ target, given }: Prepared, job: Job, context: Context): Promise<void> {
+  const { availableBytes } = await import('../pipeline/plan.js');
+  const { task, pipeline, planner, shape, depthModel, options } = context;
+  const request = requestOf(job, context);
+  const settings = pipeline.settingsFor(task);
+  const numInferenceSteps = request.numInferenceSteps ?? settings.numInferenceSteps;
+  const guidanceScale = request.guidanceScale ?? settings.guidanceScale;
+  const work = {
+    ...{ target, numInferenceSteps, guidanceScale, promptLength: settings.promptLength },
+    guidedSteps: pipeline.guidedSteps({ ...request, numInferenceSteps, guidanceScale }),
+    depth: given.depth && depthModel !== null,
+  };
+  const plan = await planner.plan(work);
+  if (options.checkMemory) await planner.expectToFit(plan, work);
+  for (const line of planLines(task.id, plan, shape, availableBytes())) {
+    process.stderr.write(`${line}\n`);
+  }
 }
 
 function requestOf({ options, seed }: Job, { task, options: all }: Context): GenerateRequest {
@@ -182,10 +214,23 @@ function requestOf({ options, seed }: Job, { task, options: all }: Context): Gen
     guidanceScale: options.guidance,
     motionScore: options.motionScore,
     solver: options.solver,
-    guidanceRange: options.guidanceUntil === undefined ? undefined : [1, options.guidanceUntil],
+    guidanceRange: guidanceRangeOf(options),
+    cacheThreshold: options.cache,
     upscale: options.upscale,
     compat: all.compat ? { cropType } : undefined,
   };
+}
+
+function guidanceRangeOf({
+  guidanceFrom,
+  guidanceUntil,
+}: Job['options']): [number, number] | undefined {
+  if (guidanceFrom === undefined && guidanceUntil === undefined) return undefined;
+  const [from, until] = [guidanceFrom ?? 1, guidanceUntil ?? 0];
+  if (from > until) return [from, until];
+  throw new InputError(
+    `--guidance-from: must be above --guidance-until (noise falls from 1 to 0), got ${from} and ${until}`,
+  );
 }
 
 /** All that the result follows from; it is stored in the file, and beside it in a batch. */

@@ -3,7 +3,7 @@ import type { SolverName } from '../diffusion/index.js';
 import type { Frames } from '../media/index.js';
 import type { DepthEstimator, Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
-import type { Pipeline } from './pipeline.js';
+import type { OnProgress, Pipeline, SampleRequest } from './pipeline.js';
 import { type Prepared, prepare, type UserRequest } from './prepare.js';
 
 export interface GenerateRequest extends UserRequest {
@@ -20,8 +20,11 @@ export interface GenerateRequest extends UserRequest {
   solver?: SolverName;
   /** see `SampleRequest` */
   guidanceRange?: readonly [number, number];
-  onPrepared?: (prepared: Prepared) => void;
-  onStep?: (step: number, total: number) => void;
+  cacheThreshold?: number;
+  /** before anything is computed; what it throws ends the job */
+  onPrepared?: (prepared: Prepared) => void | Promise<void>;
+  onStep?: SampleRequest['onStep'];
+  onProgress?: OnProgress;
 }
 
 /**
@@ -32,11 +35,11 @@ export async function generate(
   pipeline: Pipeline,
   request: GenerateRequest,
 ): Promise<{ frames: Frames; fps: number }> {
-  const { task, prompt, seed, onStep, signal } = request;
+  const { task, prompt, seed, onStep, onProgress, signal } = request;
   const { estimateDepth = null } = request;
   const settings = pipeline.settingsFor(task);
   const prepared = await prepare(task, request, settings, estimateDepth);
-  request.onPrepared?.(prepared);
+  await request.onPrepared?.(prepared);
   const { condition, target, fps } = prepared;
   const added = request.addedPrompt ?? settings.addedPrompt;
   const made = await pipeline.sample({
@@ -50,8 +53,10 @@ export async function generate(
     motionScore: request.motionScore ?? settings.motionScore,
     solver: request.solver,
     guidanceRange: request.guidanceRange,
+    cacheThreshold: request.cacheThreshold,
     seed,
     onStep,
+    onProgress,
     signal,
   });
   const frames = tidy(() => prepared.finish(made));

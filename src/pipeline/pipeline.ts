@@ -17,6 +17,7 @@ import type { Module } from '../nn/index.js';
 import { type Condition, type Target, type Task, taggedPrompt } from '../tasks/index.js';
 import {
   cat,
+  type DType,
   emptyCache,
   full,
   Generator,
@@ -98,6 +99,8 @@ export class Pipeline {
     readonly tokenizer: PromptTokenizer,
     readonly scheduler: SchedulerConfig,
     readonly settings: PipelineSettings,
+    /** what matrix products compute in */
+    readonly dtype: DType,
     /** only one network is in memory at a time: less memory, and each result opens them again */
     readonly oneAtATime = false,
   ) {}
@@ -117,6 +120,18 @@ export class Pipeline {
   /** What a task is used with unless something else is asked for. */
   settingsFor(task: Pick<Task, 'id' | 'result'>): OwnSettings {
     return settingsFor(this.settings, task);
+  }
+
+  /** How many steps of a request have guidance. */
+  guidedSteps(
+    request: Pick<
+      SampleRequest,
+      'numInferenceSteps' | 'guidanceScale' | 'guidanceRange' | 'sigmas'
+    >,
+  ): number {
+    if (request.guidanceScale <= 1) return 0;
+    const { sigmas } = schedule(this.scheduler, request);
+    return sigmas.slice(0, -1).filter((sigma) => within(sigma, request.guidanceRange)).length;
   }
 
   /** Prompts → text states [B, S, width] and mask [B, S]; the encoder sees the padding, as in the reference. */

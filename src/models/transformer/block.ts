@@ -11,11 +11,10 @@ import {
 } from '../../nn/fused.js';
 import { Linear, lean, Module, RMSNorm } from '../../nn/index.js';
 import { cat, isGradEnabled, type Tensor, tidy } from '../../tensor/index.js';
+import { MLP_ROWS } from './cost.js';
 
 /** Of every norm in the network. Source: reference implementation */
 const NORM_EPS = 1e-6;
-/** Tokens that go through the MLP at once where no gradient is asked for: it is four times as wide. */
-const MLP_ROWS = 4096;
 
 export interface BlockConfig {
   width: number;
