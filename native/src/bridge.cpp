@@ -244,6 +244,8 @@ NAPI_MODULE_INIT() {
   using namespace mfm;
   initTable(env, exports);
   initSystem(env, exports);
+  initDevices(env, exports);
+  initMeta(env, exports);
   initMemory(env, exports);
   initDispatch(env, exports);
   initTensors(env, exports);

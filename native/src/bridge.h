@@ -66,5 +66,7 @@ void initMemory(napi_env env, napi_value exports);
 void initRandom(napi_env env, napi_value exports);
 void initFiles(napi_env env, napi_value exports);
 void initSystem(napi_env env, napi_value exports);
+void initDevices(napi_env env, napi_value exports);
+void initMeta(napi_env env, napi_value exports);
 
 }  // namespace mfm

@@ -170,6 +170,22 @@ std::string where(const c10::FunctionSchema& schema, size_t argument) {
   return schema.name() + ": argument '" + schema.arguments()[argument].name() + "': ";
 }
 
+// The meta device reads no values, so most operators there would not notice a tensor that was
+// forgotten on another device. Single numbers may come from the CPU, as everywhere.
+void expectNoMetaMix(const torch::jit::Stack& stack) {
+  bool meta = false, other = false;
+  const auto look = [&](const at::Tensor& tensor) {
+    if (!tensor.defined()) return;
+    if (tensor.is_meta()) meta = true;
+    else other |= tensor.dim() > 0;
+  };
+  for (const c10::IValue& value : stack) {
+    if (value.isTensor()) look(value.toTensor());
+    else if (value.isTensorList()) for (const at::Tensor& one : value.toTensorVector()) look(one);
+  }
+  if (meta && other) throw std::runtime_error("tensors on meta and on another device do not mix");
+}
+
 // call(operator id, ...arguments in schema order): absent ones take the schema's defaults.
 // Returns a handle, number, boolean, string, an array of these, or undefined (in-place forms).
 napi_value callOperator(Args& args) {
@@ -202,6 +218,7 @@ napi_value callOperator(Args& args) {
                                argument.N().value_or(1)));
     }
     converting = SIZE_MAX;
+    expectNoMetaMix(stack);
     op.handle.callBoxed(&stack);
     if (op.returnsArgument || stack.empty()) return undefined(args.env);
     if (stack.size() == 1) return fromIValue(args.env, stack[0]);

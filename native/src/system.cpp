@@ -1,4 +1,4 @@
-// Threads, versions and what the CPU offers.
+// Threads and versions.
 #include "bridge.h"
 
 #include <ATen/Parallel.h>
@@ -21,10 +21,6 @@ napi_value version(Args& args) { return fromString(args.env, TORCH_VERSION); }
 // buildConfig(): how LibTorch was built and which CPU kernels it picked, as it prints itself
 napi_value buildConfig(Args& args) { return fromString(args.env, at::show_config()); }
 
-napi_value cudaDevices(Args& args) {
-  return fromDouble(args.env, at::hasCUDA() ? at::detail::getCUDAHooks().getNumGPUs() : 0);
-}
-
 }  // namespace
 
 void initSystem(napi_env env, napi_value exports) {
@@ -32,7 +28,6 @@ void initSystem(napi_env env, napi_value exports) {
   exportFunction(env, exports, "threads", threads);
   exportFunction(env, exports, "version", version);
   exportFunction(env, exports, "buildConfig", buildConfig);
-  exportFunction(env, exports, "cudaDevices", cudaDevices);
 }
 
 }  // namespace mfm

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.js';
 import { defineArgs, type Options } from './args.js';
 import type { PageContent } from './demo/page.js';
+import { chosenDevice, deviceOption } from './device.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -24,7 +25,8 @@ export const args = defineArgs({
       default: 'runs/demo',
       describe: 'folder of the page',
     },
-    training: { kind: 'flag', default: true, describe: 'train live, for two minutes' },
+    training: { kind: 'flag', default: true, describe: 'train live, for two minutes, on the CPU' },
+    device: deviceOption,
   },
 });
 
@@ -47,7 +49,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const startMs = performance.now();
   const { openPipeline } = await import('../pipeline/index.js');
   const { renderPage } = await import('./demo/page.js');
-  const pipeline = openPipeline(pipelineFolder);
+  const pipeline = openPipeline(pipelineFolder, { device: await chosenDevice(options.device) });
   clear(output);
 
   const { numInferenceSteps, guidanceScale } = pipeline.settings;

@@ -1,5 +1,6 @@
 /** What `mfm generate` takes. */
 import { defineArgs, type Options } from './args.js';
+import { deviceOption } from './device.js';
 
 /** What can differ from result to result; a row of `--batch` may hold these. */
 const resultOptions = {
@@ -144,10 +145,11 @@ export const args = defineArgs({
     },
     dtype: {
       kind: 'text',
-      choices: ['auto', 'float32', 'bfloat16'],
+      choices: ['auto', 'float32', 'bfloat16', 'float16'],
       default: 'auto',
-      describe: 'what is computed in',
+      describe: 'what is computed in; float16 on a GPU alone',
     },
+    device: deviceOption,
   },
 });
 export type GenerateOptions = Options<typeof args>;

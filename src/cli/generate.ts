@@ -11,6 +11,7 @@ import type { Prepared } from '../pipeline/prepare.js';
 import type { PipelineShape } from '../pipeline/shape.js';
 import { didYouMean } from '../suggest.js';
 import type { Task } from '../tasks/index.js';
+import { chosenDevice } from './device.js';
 import type { GenerateOptions } from './generate-options.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
@@ -63,11 +64,12 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   // found missing now, not when the clip has been made
   if (task.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) findFfmpeg();
   const folder = options.pipeline ? resolvePipeline(options.pipeline) : newestPipeline();
-  const pipeline = openPipeline(folder, { dtype: options.dtype as 'auto' });
+  const device = await chosenDevice(options.device, options.dtype);
+  const pipeline = openPipeline(folder, { dtype: options.dtype as 'auto', device });
   const depthFolder = options.depthModel
     ? resolvePipeline(options.depthModel)
     : depthFolderOf(folder);
-  const depthModel = depthFolder ? openDepthModel(depthFolder) : null;
+  const depthModel = depthFolder ? openDepthModel(depthFolder, { device }) : null;
   const trained = pipeline.settings.tasks;
   if (trained && !trained.includes(task.id)) {
     process.stderr.write(`${folder}: was not trained on ${task.id} (only ${trained.join(', ')})\n`);
@@ -157,7 +159,8 @@ async function make(job: Job, context: Context): Promise<undefined> {
             `${folder}: has no depth model, so ${task.id} goes without depth; name one with --depth-model\n`,
           );
         }
-        await announce(prepared, job, context);
+        // what is known of other devices does not tell their cost
+        if (pipeline.device === 'cpu') await announce(prepared, job, context);
       },
       onStep: (_step, _total, state) => {
         if (state.reused) reused++;
@@ -241,6 +244,7 @@ function recipeOf(job: Job, context: Context): Record<string, unknown> {
     task: task.id,
     pipeline: folder,
     dtype: options.dtype,
+    device: options.device === 'auto' ? undefined : options.device,
     depthModel: options.depthModel,
     ...pick(pipeline.settingsFor(task), SETTINGS),
     ...pick(request, Object.keys(request)),

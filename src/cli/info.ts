@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.js';
 import { readJson } from '../read-json.js';
 import { didYouMean } from '../suggest.js';
+import type { Availability, ResolvedDevice } from '../tensor/index.js';
 import { defineArgs, type Options } from './args.js';
 import { Planner, planLines } from './plan.js';
 import { formatBytes } from './progress.js';
@@ -145,18 +146,35 @@ function bytesIn(folder: string): number | undefined {
 /** A missing engine is a finding here, not a failure. */
 async function engineFacts(): Promise<Record<string, string | number>> {
   try {
-    const { engineInfo } = await import('../tensor/native.js');
-    const { libtorch, kernels, threads, matrixUnits, cudaDevices } = engineInfo();
+    const { availability, engineInfo, resolveDevice } = await import('../tensor/index.js');
+    const { libtorch, kernels, threads, matrixUnits } = engineInfo();
+    const available = availability();
     return {
       libtorch: `${libtorch}${builtAgainst()}`,
       kernels,
       matrixUnits,
       threads,
-      cudaDevices,
+      device: deviceFact(available, resolveDevice('auto', available)),
     };
   } catch (error) {
     return { libtorch: (error as Error).message };
   }
+}
+
+/** What `--device auto` takes, and the other GPUs; without any, why there is none. */
+function deviceFact(
+  { libtorch, cuda }: Availability,
+  { device, fallback }: ResolvedDevice,
+): string {
+  if (cuda.devices.length > 0) {
+    return cuda.devices
+      .map(({ name, capability, memoryBytes }, i) =>
+        [`cuda:${i}`, name, capability.join('.'), formatBytes(memoryBytes)].join(' '),
+      )
+      .join(', ');
+  }
+  if (device !== 'cpu') return device;
+  return `cpu (${fallback ?? `LibTorch ${libtorch} is built without CUDA, and there is no NVIDIA driver`})`;
 }
 
 /** Where setup found the LibTorch; it says so in a file beside the addon. */

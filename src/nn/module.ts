@@ -133,11 +133,26 @@ export abstract class Module {
 
   /** Converts every parameter; gradients are dropped. */
   toDtype(dtype: DType): this {
+    return this.moveTo(null, dtype);
+  }
+
+  /** Brings every parameter to a device (null: it stays) and a dtype, one after the other; gradients are dropped. */
+  moveTo(device: string | null, dtype: DType): this {
     this.visit('', (_, module, property) => {
       const current = module.read(property);
-      if (current.dtype !== dtype) module.replace(property, () => current.detach().to(dtype));
+      const place = device ?? current.device;
+      if (current.dtype === dtype && current.device === place) return;
+      // converted first: half as much is sent to a device
+      module.replace(property, () => tidy(() => current.detach().to(dtype).to(place)));
     });
     return this;
+  }
+
+  /** Where its parameters are: all in one place. */
+  get device(): string {
+    const [first] = this.parameters();
+    if (!first) throw new TypeError(`${this.constructor.name}: has no parameters, so no device`);
+    return first.device;
   }
 
   zeroGrad(): void {

@@ -3,11 +3,26 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../errors.js';
 import { readJson } from '../read-json.js';
-import { type DType, engineInfo, openSafetensors } from '../tensor/index.js';
+import {
+  availability,
+  cudaDevice,
+  type DType,
+  engineInfo,
+  openSafetensors,
+} from '../tensor/index.js';
 import type { Module } from './module.js';
 
-/** bfloat16 where it is fast, float32 elsewhere. */
-export function fastDtype(): DType {
+/**
+ * What a device computes fast in without loss that shows: bfloat16 where it has units for it (CUDA
+ * from compute capability 8), float16 on older CUDA devices, float32 elsewhere.
+ */
+export function fastDtype(device = 'cpu'): DType {
+  if (device.startsWith('cuda')) {
+    const [major] = cudaDevice(device, availability())?.capability ?? [0];
+    // 0: the driver does not say, as with cards of other makers, which have bfloat16
+    return major === 0 || major >= 8 ? 'bfloat16' : 'float16';
+  }
+  if (device !== 'cpu') return 'float32';
   return ['amx_bf16', 'avx512_bf16', 'bf16'].includes(engineInfo().matrixUnits)
     ? 'bfloat16'
     : 'float32';

@@ -1,6 +1,5 @@
 /** Pipeline folders in diffusers layout: open and save. */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { freemem } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { checkConfig } from '../check-config.js';
@@ -16,15 +15,23 @@ import {
 import { parseTransformerConfig, Transformer3D } from '../models/transformer/index.js';
 import { fastDtype, loadWeights, type Module, withParameters } from '../nn/index.js';
 import { readJson } from '../read-json.js';
-import { bytesPerElement, type DType, saveSafetensors, type Tensor } from '../tensor/index.js';
+import {
+  bytesPerElement,
+  type DType,
+  memoryFor,
+  saveSafetensors,
+  type Tensor,
+} from '../tensor/index.js';
 import { mappedPart, type PipelinePart } from './part.js';
 import { Pipeline } from './pipeline.js';
 import { ModelIndex, type PipelineSettings, RELEASED_SETTINGS } from './settings.js';
 import type { PipelineShape } from './shape.js';
 
 export interface OpenOptions {
-  /** what matrix products compute in; 'auto': bfloat16 where the CPU has units for it */
+  /** what matrix products compute in; 'auto': see `fastDtype` */
   dtype?: DType | 'auto';
+  /** where networks compute, as `resolveDevice` names it */
+  device?: string;
   /** see `Pipeline`; default: where all networks together would take much of the free memory */
   oneAtATime?: boolean;
 }
@@ -35,10 +42,10 @@ export interface OpenOptions {
  */
 export function openPipeline(
   folder: string,
-  { dtype = 'auto', oneAtATime }: OpenOptions = {},
+  { dtype = 'auto', device = 'cpu', oneAtATime }: OpenOptions = {},
 ): Pipeline {
   const index = readChecked(folder, 'model_index.json', ModelIndex);
-  const type = dtype === 'auto' ? fastDtype() : dtype;
+  const type = dtype === 'auto' ? fastDtype(device) : dtype;
   const part = <M extends Module>(
     name: string,
     file: string,
@@ -51,7 +58,7 @@ export function openPipeline(
       loadWeights(module, join(folder, name), file, null);
       return module.requiresGrad_(false).eval();
     };
-    return mappedPart(open, type);
+    return mappedPart(open, name === 'text_encoder' ? textDtype(type) : type, device);
   };
   const parts = {
     transformer: part(
@@ -77,23 +84,27 @@ export function openPipeline(
     readChecked(folder, join('scheduler', 'scheduler_config.json'), SchedulerConfig),
     index._mfm ?? RELEASED_SETTINGS,
     type,
-    oneAtATime ?? takesMuch(parameters, type),
+    oneAtATime ?? takesMuch(parameters, type, device),
   );
 }
+
+/** Hidden states of T5 leave the range of float16. Source: transformers keeps parts of it in float32 */
+const textDtype = (dtype: DType): DType => (dtype === 'float16' ? 'float32' : dtype);
 
 /** Networks that take more of the free memory than this, all together, come one at a time. */
 const MEMORY_SHARE = 0.2;
 
-function takesMuch(parameters: readonly number[], dtype: DType): boolean {
+function takesMuch(parameters: readonly number[], dtype: DType, device: string): boolean {
   const total = parameters.reduce((a, b) => a + b);
-  return total * bytesPerElement(dtype) > MEMORY_SHARE * freemem();
+  return total * bytesPerElement(dtype) > MEMORY_SHARE * memoryFor(device);
 }
 
-/** Whether a pipeline that is opened now has its networks in memory one at a time. */
+/** Whether a pipeline that is opened now on the CPU has its networks in memory one at a time. */
 export const runsOneAtATime = ({ parts }: PipelineShape, dtype: DType): boolean =>
   takesMuch(
     Object.values(parts).map(({ parameters }) => parameters),
     dtype,
+    'cpu',
   );
 
 /** What a pipeline folder says about its own use. */

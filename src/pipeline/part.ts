@@ -5,6 +5,8 @@ import type { DType } from '../tensor/index.js';
 export interface PipelinePart<M extends Module> {
   /** the module as it was opened: for its configuration */
   readonly module: M;
+  /** where it computes; its weights are there from `use` on */
+  readonly device: string;
   /** the module, ready to compute */
   use(): M;
   /** gives its memory back, if it can be opened again */
@@ -14,7 +16,13 @@ export interface PipelinePart<M extends Module> {
 
 /** A module that stays, e.g. one that is being trained. */
 export function residentPart<M extends Module>(module: M): PipelinePart<M> {
-  return { module, use: () => module, release: () => {}, dispose: () => module.dispose() };
+  return {
+    module,
+    device: module.device,
+    use: () => module,
+    release: () => {},
+    dispose: () => module.dispose(),
+  };
 }
 
 /**
@@ -23,17 +31,23 @@ export function residentPart<M extends Module>(module: M): PipelinePart<M> {
  *
  * @param open    builds the module with mapped weights, in the dtype that they are stored in
  * @param dtype   what it computes in; other weights are converted on first use
+ * @param device  where it computes; weights are brought there on first use
  */
-export function mappedPart<M extends Module>(open: () => M, dtype: DType): PipelinePart<M> {
+export function mappedPart<M extends Module>(
+  open: () => M,
+  dtype: DType,
+  device = 'cpu',
+): PipelinePart<M> {
   let module = open();
   let state: 'mapped' | 'ready' | 'released' = 'mapped';
   return {
+    device,
     get module() {
       return module;
     },
     use() {
       if (state === 'released') module = open();
-      if (state !== 'ready') module.toDtype(dtype);
+      if (state !== 'ready') module.moveTo(device, dtype);
       state = 'ready';
       return module;
     },

@@ -25,6 +25,7 @@ import {
   randn,
   type Tensor,
   tidy,
+  waitFor,
 } from '../tensor/index.js';
 import { fromModelLatents, latentFrames } from './latents.js';
 import type { PipelinePart } from './part.js';
@@ -117,6 +118,11 @@ export class Pipeline {
     return this.parts.textEncoder.use();
   }
 
+  /** Where the networks compute. */
+  get device(): string {
+    return this.parts.transformer.device;
+  }
+
   /** What a task is used with unless something else is asked for. */
   settingsFor(task: Pick<Task, 'id' | 'result'>): OwnSettings {
     return settingsFor(this.settings, task);
@@ -140,25 +146,30 @@ export class Pipeline {
       prompts,
       this.settings.promptLength,
     );
-    return { states: this.textEncoder.forward(inputIds), mask: attentionMask };
+    const { device } = this;
+    const states = this.textEncoder.forward(inputIds.to(device));
+    return { states, mask: attentionMask.to(device) };
   }
 
   /**
    * Frames for every prompt and condition.
    *
-   * @returns [B, 3, F, H, W] about -1..1, float32; the caller disposes it
+   * @returns [B, 3, F, H, W] about -1..1, float32, on the CPU; the caller disposes it
    * @throws the signal's reason when it aborts, within a step
    */
   async sample(request: SampleRequest): Promise<Tensor> {
     const latents = await this.denoise(request);
     try {
-      return await this.decode(latents, request);
+      const decoded = await this.decode(latents, request);
+      const video = decoded.to('cpu');
+      if (video !== decoded) decoded.dispose();
+      return video;
     } finally {
       latents.dispose();
     }
   }
 
-  /** @returns latents [B, C, f, h, w], float32; the caller disposes them */
+  /** @returns latents [B, C, f, h, w], float32, on the pipeline's device; the caller disposes them */
   async denoise(request: SampleRequest): Promise<Tensor> {
     const { prompts, target, numInferenceSteps, guidanceScale, seed, signal } = request;
     const { onStep, onProgress, cacheThreshold = 0 } = request;
@@ -168,9 +179,13 @@ export class Pipeline {
       sigmas: request.sigmas,
     });
     let latents = noGrad(() =>
-      tidy(() => (request.latents?.clone() ?? this.noise(target, prompts.length, seed)).keep()),
+      tidy(() => {
+        const start = request.latents?.clone() ?? this.noise(target, prompts.length, seed);
+        return start.to(this.device).keep();
+      }),
     );
     const inputs = noGrad(() => tidy(() => this.prepare(request, latents, guided)));
+    emptyCache();
     const { transformer } = this;
     const solver = solverOf(request.solver ?? 'euler');
     const stepCache = cacheThreshold > 0 ? new StepCache(cacheThreshold) : null;
@@ -186,11 +201,12 @@ export class Pipeline {
             const reusedBefore = stepCache?.counts.reused;
             const velocity = transformer.forward(rows, {
               ...(guided && !both ? inputs.promptOnly! : inputs.all),
-              timesteps: full([rows.size(0)], timesteps[i]!),
+              timesteps: full([rows.size(0)], timesteps[i]!, { device: this.device }),
               stepCache,
             });
             const guidedVelocity = both ? guideBatch(velocity, guidanceScale) : velocity;
             const moved = solver.step(latents, guidedVelocity, sigmaStep).keep();
+            waitFor(moved);
             const reused = stepCache?.counts.reused !== reusedBefore;
             const state = { velocity: guidedVelocity, latents: moved, reused };
             onStep?.(i + 1, timesteps.length, state);
@@ -224,7 +240,7 @@ export class Pipeline {
     const { surplus = false, onProgress, signal } = options;
     const { autoencoder } = this;
     const total = autoencoder.decodeSteps(latents.shape).steps;
-    const scaled = noGrad(() => tidy(() => fromModelLatents(latents).keep()));
+    const scaled = noGrad(() => tidy(() => fromModelLatents(latents.to(this.device)).keep()));
     const steps = autoencoder.decodeInSteps(scaled);
     try {
       for (let done = 0; ; done++) {
@@ -255,9 +271,8 @@ export class Pipeline {
 
   /** A network has done its part of a result. */
   private done(part: PipelinePart<Module>): void {
-    if (!this.oneAtATime) return;
-    part.release();
-    emptyCache();
+    if (this.oneAtATime) part.release();
+    emptyCache(); // the next one's tensors have other sizes
   }
 
   /** Frees the weights. */
@@ -270,13 +285,14 @@ export class Pipeline {
     const { latent_channels: channels } = autoencoder.config;
     const factor = autoencoder.spatialCompression;
     const shape = [1, channels, latentFrames(numFrames), height / factor, width / factor];
+    // drawn on the CPU whatever the device: the same seed, the same noise
     const parts = Array.from({ length: count }, (_, i) =>
       randn(shape, { generator: new Generator(seed + i) }),
     );
     return cat(parts, 0);
   }
 
-  /** What stays the same over the steps, kept until `release`. Rows: all negative, then all positive. */
+  /** What stays the same over the steps, on the device, kept until `release`. Rows: all negative, then all positive. */
   private prepare(request: SampleRequest, latents: Tensor, guided: boolean): Inputs {
     const { task, prompts, negativePrompt = '', conditions, motionScore, onProgress } = request;
     const tagged = prompts.map((prompt) => taggedPrompt(prompt, task));
@@ -287,7 +303,7 @@ export class Pipeline {
 
     onProgress?.('condition', 0, 1);
     const { transformer } = this;
-    const stack = (part: keyof Condition) => cat(conditions.map((c) => c[part]));
+    const stack = (part: keyof Condition) => cat(conditions.map((c) => c[part])).to(this.device);
     const [pixels, depth, known] = [stack('pixels'), stack('depth'), stack('mask')];
     const channels = (d: Tensor) =>
       transformer.config.use_depth_cond ? cat([pixels, d], 1) : pixels;
@@ -304,7 +320,7 @@ export class Pipeline {
       text: transformer.prepareText(states, mask),
       condition,
       rope: transformer.prepareRope(latents),
-      motionScores: full([states.size(0)], motionScore),
+      motionScores: full([states.size(0)], motionScore, { device: this.device }),
     };
     const promptOnly = guided && request.guidanceRange ? secondHalf(all, prompts.length) : null;
     eachTensor({ all, promptOnly }, (tensor) => tensor.keep());

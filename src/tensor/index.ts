@@ -1,6 +1,15 @@
 /** Row 1: tensors over LibTorch. Everything above imports from here. */
 export { checkpoint, enableGrad, grad, isGradEnabled, noGrad } from './autograd.js';
 export { fromArray, tensor } from './create.js';
+export {
+  type Availability,
+  availability,
+  cudaDevice,
+  memoryFor,
+  type ResolvedDevice,
+  resolveDevice,
+  waitFor,
+} from './device.js';
 export { call, hasOperator, type MemoryFormat, type Scalar } from './dispatch.js';
 export { bytesPerElement, type DType, isDType, type TypedArray } from './dtype.js';
 export { arange, full } from './factories.js';

@@ -59,7 +59,11 @@ export interface Native {
   threads(): number;
   version(): string;
   buildConfig(): string;
-  cudaDevices(): number;
+  cudaSupport(): [built: number, seen: number, driver: number];
+  cudaProperties(index: number): [major: number, minor: number, bytes: number];
+  cudaName(index: number): string;
+  mpsSupport(): [built: number, usable: number];
+  completeMeta(): void;
 }
 
 function cpuFlags(): Set<string> {
@@ -138,7 +142,6 @@ export function engineInfo(): {
   kernels: string;
   threads: number;
   matrixUnits: string;
-  cudaDevices: number;
 } {
   const flags = cpuFlags();
   const units = ['amx_bf16', 'avx512_bf16', 'bf16', 'avx512f', 'avx2'].find((f) => flags.has(f));
@@ -148,6 +151,5 @@ export function engineInfo(): {
     kernels,
     threads: native.threads(),
     matrixUnits: units ?? process.arch,
-    cudaDevices: native.cudaDevices(),
   };
 }

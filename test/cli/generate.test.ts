@@ -75,6 +75,21 @@ describe('mfm generate', () => {
     assert.deepEqual([width, height], [32, 32]);
   });
 
+  test('a device must be one that there is, and have the dtype', async () => {
+    const ask = (...words: string[]) =>
+      generate('t2i', '-p', 'a cube', '-o', out('a.png'), ...words);
+    for (const [words, message] of [
+      [['--device', 'gpu'], /^--device: must be auto, cpu, cuda, cuda:N or mps, got "gpu"$/],
+      [['--device', 'cuda:99'], /^--device cuda:99: .*; .*/],
+      [['--device', 'cpu', '--dtype', 'float16'], /^--dtype float16: is for GPUs/],
+    ] as const) {
+      const { exitCode, message: said } = await ask(...words);
+      assert.equal(exitCode, 2);
+      assert.match(said, message);
+    }
+    assert.equal((await ask('--device', 'cpu')).exitCode, 0);
+  });
+
   test('the seed that it says makes the same picture again', async () => {
     const { stderr } = await generate('t2i', '-p', 'a cube', '-o', out('a.png'));
     const seed = /seed (\d+)/.exec(stderr)![1]!;

@@ -26,9 +26,24 @@ void expectFloats(at::TensorList tensors, size_t count, const char* name) {
   TORCH_CHECK(tensors.size() == count, "adamw_: ", name, " must list ", count, " tensors, got ",
               tensors.size());
   for (const Tensor& t : tensors) {
-    TORCH_CHECK(fits(t) && t.scalar_type() == at::kFloat && t.is_contiguous(), "adamw_: ", name,
-                " must be contiguous float32 on the CPU");
+    TORCH_CHECK(t.scalar_type() == at::kFloat && t.is_contiguous(), "adamw_: ", name,
+                " must be contiguous float32");
   }
+}
+
+bool onCpu(at::TensorList tensors) {
+  return std::all_of(tensors.begin(), tensors.end(),
+                     [](const Tensor& t) { return t.device().is_cpu(); });
+}
+
+// One parameter's update in ATen operators, for any device.
+void updatePlain(const Tensor& param, const Tensor& grad, const Tensor& mean, const Tensor& square,
+                 const AdamwFactors& f) {
+  const Tensor g = grad.to(at::kFloat) * f.gradScale;
+  mean.add_(g - mean, f.meanRate);
+  square.mul_(f.squareKeep).addcmul_(g, g, f.squareRate);
+  const Tensor denominator = square.sqrt().mul_(f.squareCorrection).add_(f.eps);
+  param.mul_(f.decay).addcdiv_(mean, denominator, -f.step);
 }
 
 // params, expAvgs, expAvgSqs float32; grads float32 or bfloat16; copies: bfloat16 twins of the
@@ -54,6 +69,8 @@ void adamw(at::TensorList params, at::TensorList grads, at::TensorList expAvgs,
                                    copies[i].is_contiguous() &&
                                    copies[i].sizes() == params[i].sizes()),
                 "adamw_: copy ", i, " must be contiguous bfloat16 of the parameter's shape");
+    expectOneDevice("adamw_", {params[i], grads[i], expAvgs[i], expAvgSqs[i],
+                               copies.empty() ? Tensor() : copies[i]});
     ready.push_back(fits(grads[i]) ? grads[i].contiguous() : floats(grads[i]));
   }
   const AdamwFactors factors{
@@ -66,6 +83,14 @@ void adamw(at::TensorList params, at::TensorList grads, at::TensorList expAvgs,
       static_cast<float>(1 - lr * weightDecay),
       static_cast<float>(eps),
   };
+  if (!onCpu(params)) {
+    const at::NoGradGuard noGrad;
+    for (size_t i = 0; i < params.size(); ++i) {
+      updatePlain(params[i], ready[i], expAvgs[i], expAvgSqs[i], factors);
+      if (!copies.empty()) copies[i].copy_(params[i]);
+    }
+    return;
+  }
   const std::vector<Piece> work = cut(params);
   parallelPieces(work.size(), run, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -82,11 +107,16 @@ void adamw(at::TensorList params, at::TensorList grads, at::TensorList expAvgs,
   });
 }
 
-// The 2-norm of all tensors together, a float32 scalar.
+// The 2-norm of all tensors together, a float32 scalar on their device.
 Tensor gradNorm(at::TensorList tensors) {
   std::vector<Tensor> ready;
   ready.reserve(tensors.size());
-  for (const Tensor& t : tensors) ready.push_back(fits(t) ? t.contiguous() : floats(t).cpu());
+  for (const Tensor& t : tensors) ready.push_back(fits(t) ? t.contiguous() : floats(t));
+  if (!onCpu(tensors)) {
+    std::vector<Tensor> norms;
+    for (const Tensor& t : ready) norms.push_back(t.norm());
+    return at::stack(norms).norm();
+  }
   const std::vector<Piece> work = cut(ready);
   std::vector<double> partial(work.size());
   parallelPieces(work.size(), run, [&](int64_t begin, int64_t end) {
@@ -114,6 +144,11 @@ TORCH_LIBRARY_FRAGMENT(mfm, library) {
 TORCH_LIBRARY_IMPL(mfm, CompositeExplicitAutograd, library) {
   library.impl("adamw_", adamw);
   library.impl("grad_norm", gradNorm);
+}
+// on some devices LibTorch 1.13 does not pass over autograd by itself
+TORCH_LIBRARY_IMPL(mfm, Autograd, library) {
+  library.impl("adamw_", torch::CppFunction::makeFallthrough());
+  library.impl("grad_norm", torch::CppFunction::makeFallthrough());
 }
 
 } // namespace mfm::kernels

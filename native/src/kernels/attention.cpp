@@ -1,5 +1,6 @@
 // mfm::attention: softmax(q k^T * scale + mask) v without the full scores, and its gradient.
 #include "attention-amx.h"
+#include "attention-device.h"
 #include "operators.h"
 
 namespace mfm::kernels {
@@ -12,6 +13,7 @@ struct Shape {
 };
 
 Shape shapeOf(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask) {
+  expectOneDevice("attention", {q, k, v, mask});
   TORCH_CHECK(q.dim() == 4 && k.dim() == 4, "attention: q, k, v must be [B, N, L, K], got ",
               q.sizes(), " and ", k.sizes());
   const Shape s{q.size(0), q.size(1), q.size(2), k.size(2), q.size(3)};
@@ -121,6 +123,7 @@ variable_list chunkedBackward(const Tensor& q, const Tensor& k, const Tensor& v,
 Tensor forward(const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor& mask,
                double scale) {
   const Shape s = shapeOf(q, k, v, orNone(mask));
+  if (hasDeviceAttention(q)) return deviceAttention(q, k, v, orNone(mask), scale);
   if (!onTiles(q, s)) return chunkedForward(q, k, v, orNone(mask), s, scale);
   return tileForward(innerContiguous(q), innerContiguous(k), innerContiguous(v), orNone(mask), s,
                      scale, nullptr);
@@ -174,6 +177,7 @@ struct Attention : torch::autograd::Function<Attention> {
 Tensor autograd(const Tensor& q, const Tensor& k, const Tensor& v, const OptionalTensor& mask,
                 double scale) {
   TORCH_CHECK(!needsGrad({orNone(mask)}), "attention: mask cannot require a gradient");
+  if (needsGrad({q, k, v}) && hasDeviceAttention(q)) return forward(q, k, v, mask, scale);
   if (needsGrad({q, k, v})) return Attention::apply(q, k, v, mask, scale);
   at::AutoDispatchBelowADInplaceOrView below;
   return forward(q, k, v, mask, scale);

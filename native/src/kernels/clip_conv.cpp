@@ -55,7 +55,9 @@ Tensor weightOf(const Tensor& weight, const Term& term) {
   return one.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-void check(const Tensor& x, const OptionalTensor& past, const Tensor& weight) {
+void check(const Tensor& x, const OptionalTensor& past, const Tensor& weight,
+           const OptionalTensor& bias) {
+  expectOneDevice("clip_conv", {x, orNone(past), weight, orNone(bias)});
   TORCH_CHECK(x.dim() == 5 && weight.dim() == 5 && weight.size(1) == x.size(2) &&
                   (weight.size(2) == 1 || weight.size(2) == 3),
               "clip_conv: x must be [T, B, C, H, W] and weight [C', C, 1 or 3, k, k], got ",
@@ -67,7 +69,7 @@ void check(const Tensor& x, const OptionalTensor& past, const Tensor& weight) {
 
 Tensor forward(const Tensor& input, const OptionalTensor& pastFrames, const Tensor& weight,
                const OptionalTensor& bias, int64_t stride, int64_t pad) {
-  check(input, pastFrames, weight);
+  check(input, pastFrames, weight, bias);
   const Tensor x = channelsLast(input);
   const bool hasPast = pastFrames.has_value();
   const Tensor past = hasPast ? channelsLast(*pastFrames) : Tensor();
@@ -194,8 +196,10 @@ struct ClipConv : torch::autograd::Function<ClipConv> {
 
 Tensor autograd(const Tensor& x, const OptionalTensor& past, const Tensor& weight,
                 const OptionalTensor& bias, int64_t stride, int64_t pad) {
-  check(x, past, weight);
+  check(x, past, weight, bias);
   if (needsGrad({x, orNone(past), weight, orNone(bias)})) {
+    // elsewhere the convolutions' own gradients do: these pieces are for threads
+    if (!x.device().is_cpu()) return forward(x, past, weight, bias, stride, pad);
     return ClipConv::apply(x, past, weight, bias, stride, pad);
   }
   at::AutoDispatchBelowADInplaceOrView below;

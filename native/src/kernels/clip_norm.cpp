@@ -189,10 +189,10 @@ variable_list gradients(const Tensor& x, const Tensor& dy, const Statistics& s,
           dShift, Tensor(), Tensor(), Tensor()};
 }
 
-void check(const Tensor& x, const Tensor& weight, const OptionalTensor& scale,
+void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const OptionalTensor& scale,
            const OptionalTensor& shift, int64_t groups) {
-  TORCH_CHECK(x.dim() == 5 && fits(x), "clip_norm: x must be a [T, B, C, H, W] in float32 or "
-              "bfloat16 on the CPU, got ", x.sizes());
+  expectOneDevice("clip_norm", {x, weight, bias, orNone(scale), orNone(shift)});
+  TORCH_CHECK(x.dim() == 5, "clip_norm: x must be [T, B, C, H, W], got ", x.sizes());
   TORCH_CHECK(weight.numel() == x.size(2) && x.size(2) % groups == 0, "clip_norm: ", x.size(2),
               " channels do not fit ", weight.numel(), " weights in ", groups, " groups");
   TORCH_CHECK(scale.has_value() == shift.has_value(), "clip_norm: scale and shift go together");
@@ -204,6 +204,46 @@ void check(const Tensor& x, const Tensor& weight, const OptionalTensor& scale,
                 "clip_norm: scale and shift must be like x and no larger, got ", t.sizes(), " for ",
                 x.sizes());
   }
+}
+
+// --- any device and dtype: ATen, differentiable
+
+// [t, B, C, h, w] → [T, B, C, h, w] by nearest neighbour; an odd T keeps the first frame apart.
+Tensor frameOfEach(const Tensor& x, int64_t frames) {
+  if (x.size(0) == frames) return x;
+  const int64_t apart = frames > 1 && frames % 2 == 1 ? 1 : 0;
+  std::vector<int64_t> from(frames, 0);
+  for (int64_t i = apart; i < frames; ++i) {
+    from[i] = apart + (i - apart) * (x.size(0) - apart) / (frames - apart);
+  }
+  return x.index_select(0, at::tensor(from, x.options().dtype(at::kLong)));
+}
+
+Tensor plain(const Tensor& input, const Tensor& weight, const Tensor& bias,
+             const OptionalTensor& scale, const OptionalTensor& shift, int64_t groups, double eps,
+             bool silu) {
+  const auto type = computeType(input);
+  const int64_t b = input.size(1), c = input.size(2);
+  const Tensor x = channelsLast(input).to(type);
+  const auto perGroup = [&](const Tensor& t) { // mean over frames, pixels and a group's channels
+    const Tensor means = t.mean(at::IntArrayRef{0, 3, 4}).view({b, groups, c / groups}).mean(-1, true);
+    return means.expand({b, groups, c / groups}).reshape({1, b, c, 1, 1});
+  };
+  const auto perChannel = [&](const Tensor& t) { return t.to(type).view({1, 1, c, 1, 1}); };
+  // mean first, then the mean square of what is left: no cancellation
+  const Tensor centred = x - perGroup(x);
+  Tensor y = centred * ((perGroup(centred * centred) + eps).rsqrt() * perChannel(weight));
+  y = y + perChannel(bias);
+  if (scale.has_value()) {
+    const auto resized = [&](const Tensor& t) {
+      const Tensor frames = frameOfEach(t.to(type), x.size(0)).flatten(0, 1);
+      const Tensor pictures = at::upsample_nearest2d(frames, {x.size(3), x.size(4)});
+      return pictures.unflatten(0, {x.size(0), b});
+    };
+    y = y * resized(*scale) + resized(*shift);
+  }
+  if (silu) y = at::silu(y);
+  return y.to(input.scalar_type());
 }
 
 struct ClipNorm : torch::autograd::Function<ClipNorm> {
@@ -227,10 +267,11 @@ struct ClipNorm : torch::autograd::Function<ClipNorm> {
   }
 };
 
-Tensor plain(const Tensor& input, const Tensor& weight, const Tensor& bias,
-             const OptionalTensor& scale, const OptionalTensor& shift, int64_t groups, double eps,
-             bool silu) {
-  check(input, weight, scale, shift, groups);
+Tensor forward(const Tensor& input, const Tensor& weight, const Tensor& bias,
+               const OptionalTensor& scale, const OptionalTensor& shift, int64_t groups, double eps,
+               bool silu) {
+  check(input, weight, bias, scale, shift, groups);
+  if (!fits(input)) return plain(input, weight, bias, scale, shift, groups, eps, silu);
   const Tensor x = channelsLast(input);
   const Tensor s = scale.has_value() ? channelsLast(*scale) : Tensor();
   const Tensor h = shift.has_value() ? channelsLast(*shift) : Tensor();
@@ -240,12 +281,13 @@ Tensor plain(const Tensor& input, const Tensor& weight, const Tensor& bias,
 Tensor autograd(const Tensor& x, const Tensor& weight, const Tensor& bias,
                 const OptionalTensor& scale, const OptionalTensor& shift, int64_t groups,
                 double eps, bool silu) {
-  check(x, weight, scale, shift, groups);
+  check(x, weight, bias, scale, shift, groups);
   if (needsGrad({x, weight, bias, orNone(scale), orNone(shift)})) {
+    if (!fits(x)) return plain(x, weight, bias, scale, shift, groups, eps, silu);
     return ClipNorm::apply(x, weight, bias, scale, shift, groups, eps, silu);
   }
   at::AutoDispatchBelowADInplaceOrView below;
-  return plain(x, weight, bias, scale, shift, groups, eps, silu);
+  return forward(x, weight, bias, scale, shift, groups, eps, silu);
 }
 
 } // namespace
@@ -254,7 +296,7 @@ TORCH_LIBRARY_FRAGMENT(mfm, library) {
   library.def("clip_norm(Tensor x, Tensor weight, Tensor bias, Tensor? scale, Tensor? shift, "
               "int groups, float eps, bool silu) -> Tensor");
 }
-TORCH_LIBRARY_IMPL(mfm, CompositeExplicitAutograd, library) { library.impl("clip_norm", plain); }
+TORCH_LIBRARY_IMPL(mfm, CompositeExplicitAutograd, library) { library.impl("clip_norm", forward); }
 TORCH_LIBRARY_IMPL(mfm, Autograd, library) { library.impl("clip_norm", autograd); }
 
 } // namespace mfm::kernels

@@ -55,6 +55,7 @@ struct Sizes {
 
 void check(const Tensor& x, const OptionalTensor& weight, const OptionalTensor& shift,
            const OptionalTensor& scale) {
+  expectOneDevice("norm_modulate", {x, orNone(weight), orNone(shift), orNone(scale)});
   const bool modulated = shift.has_value() || scale.has_value();
   TORCH_CHECK(x.dim() == 3 || (x.dim() > 0 && !modulated),
               "norm_modulate: x must be [B, L, D], got ", x.sizes());

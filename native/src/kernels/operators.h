@@ -24,6 +24,18 @@ inline bool fits(const Tensor& x) {
   return x.device().is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
 
+/**
+ * Throws unless all tensors are on the device of the first. The row kernels read memory by its
+ * address, which on another device is no address of ours.
+ */
+inline void expectOneDevice(const char* where, std::initializer_list<Tensor> tensors) {
+  const c10::Device device = tensors.begin()->device();
+  for (const Tensor& t : tensors) {
+    TORCH_CHECK(!t.defined() || t.device() == device, where, ": all tensors must be on ", device,
+                ", got one on ", t.device());
+  }
+}
+
 /** What x is computed in: float32, or its own type where that is wider. */
 inline at::ScalarType computeType(const Tensor& x) {
   return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;

@@ -78,7 +78,8 @@ Tensor gatePerItem(const Tensor& x, const Tensor& gate) {
   return floats(gate).view({-1, d});
 }
 
-bool gateFits(const Tensor& residual, const Tensor& x) {
+bool gateFits(const Tensor& residual, const Tensor& x, const Tensor& gate) {
+  expectOneDevice("gated_add", {x, residual, gate});
   return fits(x) && fits(residual) && residual.sizes() == x.sizes() &&
          residual.scalar_type() == x.scalar_type();
 }
@@ -100,7 +101,7 @@ template <class Body> void parallelItems(const Tensor& x, const Body& body) {
 }
 
 Tensor gatedForward(const Tensor& residualInput, const Tensor& input, const Tensor& gate) {
-  if (!gateFits(residualInput, input)) return gatedPlain(residualInput, input, gate);
+  if (!gateFits(residualInput, input, gate)) return gatedPlain(residualInput, input, gate);
   const Tensor residual = residualInput.contiguous(), x = input.contiguous();
   const Tensor g = gatePerItem(x, gate);
   const int64_t d = x.size(2), stride = g.size(0) == 1 ? 0 : d;
@@ -147,7 +148,7 @@ struct GatedAdd : torch::autograd::Function<GatedAdd> {
 
 Tensor gatedAutograd(const Tensor& residual, const Tensor& x, const Tensor& gate) {
   if (needsGrad({residual, x, gate})) {
-    if (!gateFits(residual, x)) return gatedPlain(residual, x, gate);
+    if (!gateFits(residual, x, gate)) return gatedPlain(residual, x, gate);
     return GatedAdd::apply(residual, x, gate);
   }
   at::AutoDispatchBelowADInplaceOrView below;

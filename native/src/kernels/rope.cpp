@@ -15,6 +15,7 @@ struct Shape {
 
 Shape shapeOf(const Tensor& x, const Tensor& weight, const OptionalTensor& cosine,
               const OptionalTensor& sine) {
+  expectOneDevice("rms_norm_rope", {x, weight, orNone(cosine), orNone(sine)});
   TORCH_CHECK(x.dim() == 4, "rms_norm_rope: x must be [B, L, N, K], got ", x.sizes());
   const Shape s{x.size(0), x.size(1), x.size(2), x.size(3), weight.numel() / x.size(3)};
   TORCH_CHECK(weight.numel() == s.n * s.k || weight.numel() == s.k,
@@ -36,7 +37,8 @@ Tensor plain(const Tensor& x, const Tensor& weight, const OptionalTensor& cosine
   y = y * (y.pow(2).mean(-1, true) + eps).rsqrt() * weight.to(type);
   y = y.reshape({s.b, s.l, s.n, s.k}).transpose(1, 2); // [B, N, L, K]
   if (cosine.has_value()) {
-    const Tensor swapped = y.unflatten(-1, {s.k / 2, 2}).flip({-1}).flatten(-2);
+    const Tensor pairs = y.unflatten(-1, {s.k / 2, 2});
+    const Tensor swapped = at::stack({pairs.select(-1, 1), pairs.select(-1, 0)}, -1).flatten(-2);
     const auto table = [&](const Tensor& t) { return t.to(type).reshape({-1, 1, s.l, s.k}); };
     y = y * table(*cosine) + swapped * table(*sine);
   }

@@ -62,17 +62,9 @@ function halveTime(clip: Tensor): Tensor {
 }
 
 /**
- * clip [t, B, C, h, w] → [T, B, C, H, W] by nearest neighbour; an odd T > 1 keeps the first frame
- * apart from the rest.
+ * The frame of `from` that each of `to` frames is taken from, int64 [to]; an odd number of frames
+ * keeps the first one apart from the rest.
  */
-export function resizeNearest(clip: Tensor, [t, h, w]: readonly [number, number, number]): Tensor {
-  const [fromT, , , fromH, fromW] = clip.dims(5);
-  const timed = fromT === t ? clip : clip.indexSelect(0, timeIndices(fromT, t, clip.device));
-  if (fromH === h && fromW === w) return timed;
-  return perFrame(timed, (x) => ops.upsampleNearest2d(x, [h, w]));
-}
-
-/** The frame of `from` that each of `to` frames is taken from, int64 [to]. */
 function timeIndices(from: number, to: number, device: string): Tensor {
   const apart = to > 1 && to % 2 === 1 ? 1 : 0;
   const indices = Array.from({ length: to }, (_, i) =>

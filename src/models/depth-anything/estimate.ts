@@ -20,12 +20,13 @@ export interface DepthModel {
  * Opens a folder with `config.json`, `preprocessor_config.json` and `model.safetensors` or its
  * shards; weights are mapped and converted only where the dtype differs.
  *
- * @param dtype  what the network computes in; 'auto': bfloat16 where the CPU has units for it
+ * @param dtype   what the network computes in; 'auto': see `fastDtype`
+ * @param device  where it computes, as `resolveDevice` names it
  * @throws InputError naming the file and what is wrong with it
  */
 export function openDepthModel(
   folder: string,
-  { dtype = 'auto' }: { dtype?: DType | 'auto' } = {},
+  { dtype = 'auto', device = 'cpu' }: { dtype?: DType | 'auto'; device?: string } = {},
 ): DepthModel {
   const [config, processor] = ['config.json', 'preprocessor_config.json'].map((name) => {
     const path = join(folder, name);
@@ -36,9 +37,10 @@ export function openDepthModel(
   });
   const parsed = parseDepthAnythingConfig(config!.json, config!.path);
   const network = withParameters({ device: 'meta' }, () => new DepthAnything(parsed));
-  loadWeights(network, folder, 'model', dtype === 'auto' ? fastDtype() : dtype);
+  loadWeights(network, folder, 'model', null);
+  const type = dtype === 'auto' ? fastDtype(device) : dtype;
   return {
-    network: network.requiresGrad_(false).eval(),
+    network: network.requiresGrad_(false).eval().moveTo(device, type),
     processor: new DepthProcessor(parseDepthProcessorConfig(processor!.json, processor!.path)),
   };
 }
@@ -50,7 +52,7 @@ const BATCH_PIXELS = 2 ** 18;
  * Depth of every frame, each for itself. Relative depth (the published models') is larger where
  * it is nearer, has no unit and is not normalised; it may fall a little below 0.
  *
- * @returns [F, H, W] float32 at the frames' size
+ * @returns [F, H, W] float32 at the frames' size, on the CPU
  * @throws InputError if frames are too narrow for the model
  */
 export function estimateDepth({ network, processor }: DepthModel, frames: Frames): Tensor {
@@ -64,7 +66,8 @@ export function estimateDepth({ network, processor }: DepthModel, frames: Frames
     noGrad(() =>
       tidy(() => {
         const pixelValues = processor.pixelValues(sliceFrames(frames, start, start + count));
-        const resized = depthAtSize(network.forward(pixelValues), { height, width });
+        const predicted = network.forward(pixelValues.to(network.device));
+        const resized = depthAtSize(predicted, { height, width });
         depth.narrow(0, start, count).copy_(resized);
       }),
     );

@@ -8,7 +8,7 @@ import {
   initialiseAutoencoder,
   parseAutoencoderConfig,
 } from '../../../src/models/autoencoder/index.js';
-import { normalizeClip, normalizePlain } from '../../../src/models/autoencoder/normalize.js';
+import { type NormalizeOptions, normalizeClip } from '../../../src/models/autoencoder/normalize.js';
 import {
   cat,
   grad,
@@ -176,20 +176,47 @@ describe('Autoencoder', () => {
   });
 });
 
+/** Group norm, modulation and SiLU, written down. */
+function normalizePlain(x: Tensor, { norm, modulation }: NormalizeOptions): Tensor {
+  const [t, b, c, h, w] = x.dims(5);
+  const perGroup = (channelMeans: Tensor) =>
+    channelMeans
+      .view([b, norm.groups, c / norm.groups])
+      .mean([-1], true)
+      .expand([b, norm.groups, c / norm.groups])
+      .reshape([1, b, c, 1, 1]);
+  const centred = x.sub(perGroup(x.mean([0, 3, 4])));
+  const variance = perGroup(centred.mul(centred).mean([0, 3, 4]));
+  const perChannel = (value: Tensor) => value.view([1, 1, c, 1, 1]);
+  const factor = variance.add(norm.eps).rsqrt().mul(perChannel(norm.weight));
+  const y = centred.mul(factor).add(perChannel(norm.bias));
+  // 4 frames of 2, or the first and 4 of 3: each is shown twice, but for an odd first
+  const resized = (low: Tensor) => {
+    const wide = low.repeatInterleave(h / low.size(3), 3).repeatInterleave(w / low.size(4), 4);
+    if (t % 2 === 0) return wide.repeatInterleave(2, 0);
+    return cat([wide.narrow(0, 0, 1), wide.narrow(0, 1, low.size(0) - 1).repeatInterleave(2, 0)]);
+  };
+  return y.mul(resized(modulation!.scale)).add(resized(modulation!.shift)).silu();
+}
+
 describe('normalizeClip', () => {
-  for (const frames of [1, 4, 5]) {
-    test(`equals the plain formula with its gradients, ${frames} frames`, () => {
+  // float64 goes the way of other devices, through LibTorch's operators
+  for (const [frames, dtype] of [1, 4, 5].flatMap((n) => [
+    [n, 'float32'] as const,
+    [n, 'float64'] as const,
+  ])) {
+    test(`equals the plain formula with its gradients, ${frames} frames, ${dtype}`, () => {
       tidy(() => {
         manualSeed(frames);
         const [b, c] = [2, 6];
-        const leaf = (shape: number[]) => randn(shape).requiresGrad_();
+        const leaf = (shape: number[]) => randn(shape).to(dtype).requiresGrad_();
         const clip = leaf([frames, b, c, 4, 6]);
         const norm = { weight: leaf([c]), bias: leaf([c]), groups: 3, eps: 1e-6 };
         const low = frames === 1 ? 1 : frames === 4 ? 2 : 3;
         const modulation = { scale: leaf([low, b, c, 2, 3]), shift: leaf([low, b, c, 2, 3]) };
         const inputs = [clip, norm.weight, norm.bias, modulation.scale, modulation.shift];
         const options = { norm, modulation, activate: true };
-        const weights = randn([frames, b, c, 4, 6]);
+        const weights = randn([frames, b, c, 4, 6]).to(dtype);
         const [fused, plain] = [normalizeClip, normalizePlain].map((fn) => {
           const y = fn(clip, options);
           return [y, ...grad([y.mul(weights).sum()], inputs)] as Tensor[];
