@@ -79,6 +79,10 @@ int64_t chunkRows(const Shape& s) {
   return std::max<int64_t>(1, std::min(s.lq, chunkScores / std::max<int64_t>(1, s.b * s.n * s.lk)));
 }
 
+// On a CPU chunks are computed in float32: without bf16 units its bf16 products are no faster, and
+// scores rounded to bf16 are off by up to 1/8 where they exceed 32.
+Tensor widened(const Tensor& x) { return x.device().is_cpu() ? x.to(computeType(x)) : x; }
+
 Tensor probabilities(const Tensor& q, const Tensor& k, const Tensor& mask, double scale) {
   Tensor scores = at::matmul(q, k.transpose(-1, -2)).to(computeType(q)).mul(scale);
   if (mask.defined()) scores = scores + mask.to(computeType(q)).reshape({-1, 1, 1, k.size(2)});
@@ -87,11 +91,11 @@ Tensor probabilities(const Tensor& q, const Tensor& k, const Tensor& mask, doubl
 
 Tensor chunkedForward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask,
                       const Shape& s, double scale) {
-  const Tensor out = emptyHeads(q, s, s.lq);
+  const Tensor out = emptyHeads(q, s, s.lq), keys = widened(k), values = widened(v);
   for (int64_t from = 0, rows = chunkRows(s); from < s.lq; from += rows) {
     const int64_t count = std::min(rows, s.lq - from);
-    const Tensor p = probabilities(q.narrow(2, from, count), k, mask, scale);
-    out.narrow(2, from, count).copy_(at::matmul(p.to(v.scalar_type()), v));
+    const Tensor p = probabilities(widened(q.narrow(2, from, count)), keys, mask, scale);
+    out.narrow(2, from, count).copy_(at::matmul(p.to(values.scalar_type()), values));
   }
   return out;
 }
@@ -99,21 +103,21 @@ Tensor chunkedForward(const Tensor& q, const Tensor& k, const Tensor& v, const T
 variable_list chunkedBackward(const Tensor& q, const Tensor& k, const Tensor& v,
                               const Tensor& mask, const Tensor& out, const Tensor& dOut,
                               const Shape& s, double scale) {
-  const Tensor dq = at::empty_like(q);
+  const Tensor dq = at::empty_like(q), keys = widened(k), values = widened(v);
   Tensor dk = at::zeros(k.sizes(), k.options().dtype(computeType(k))), dv = at::zeros_like(dk);
   for (int64_t from = 0, rows = chunkRows(s); from < s.lq; from += rows) {
     const int64_t count = std::min(rows, s.lq - from);
     const auto chunk = [&](const Tensor& t) { return t.narrow(2, from, count); };
-    const Tensor p = probabilities(chunk(q), k, mask, scale);
-    const Tensor g = chunk(dOut);
+    const Tensor queries = widened(chunk(q)), g = widened(chunk(dOut));
+    const Tensor p = probabilities(queries, keys, mask, scale);
     dv += at::matmul(p.to(g.scalar_type()).transpose(-1, -2), g);
     const Tensor delta =
         (g.to(computeType(g)) * chunk(out).to(computeType(g))).sum(-1, true); // [B, N, chunk, 1]
     const Tensor ds =
-        (p * (at::matmul(g, v.transpose(-1, -2)).to(computeType(g)) - delta) * scale)
-            .to(k.scalar_type());
-    chunk(dq).copy_(at::matmul(ds, k));
-    dk += at::matmul(ds.transpose(-1, -2), chunk(q));
+        (p * (at::matmul(g, values.transpose(-1, -2)).to(computeType(g)) - delta) * scale)
+            .to(keys.scalar_type());
+    chunk(dq).copy_(at::matmul(ds, keys));
+    dk += at::matmul(ds.transpose(-1, -2), queries);
   }
   return {dq, dk.to(k.scalar_type()), dv.to(v.scalar_type())};
 }
