@@ -1,5 +1,5 @@
 // mfm::attention: softmax(q k^T * scale + mask) v without the full scores, and its gradient.
-#include "attention-amx.h"
+#include "attention-tiles.h"
 #include "operators.h"
 
 namespace mfm::kernels {
@@ -30,7 +30,8 @@ Tensor emptyHeads(const Tensor& like, const Shape& s, int64_t length) {
 }
 
 bool onTiles(const Tensor& q, const Shape& s) {
-  return q.device().is_cpu() && q.scalar_type() == at::kBFloat16 && s.k <= maxHeadDim && hasAmx();
+  return q.device().is_cpu() && q.scalar_type() == at::kBFloat16 && s.k <= maxHeadDim &&
+         tileKernels();
 }
 
 Tensor innerContiguous(const Tensor& x) { return x.stride(-1) == 1 ? x : x.contiguous(); }
@@ -50,13 +51,14 @@ const float* maskRow(const Tensor& rows, int64_t item, const Shape& s) {
 
 Tensor tileForward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask,
                    const Shape& s, double scale, float* lse) {
+  const TileKernels& tiles = *tileKernels();
   const Tensor out = emptyHeads(q, s, s.lq), rows = maskRows(mask, s);
   // Few heads on many cores: queries are split too, and keys packed once for every part.
   const int64_t heads = s.b * s.n, wanted = 4 * at::get_num_threads();
   const int64_t parts = std::max<int64_t>(1, std::min((wanted + heads - 1) / heads, s.lq / 512));
   const int64_t perPart = ((s.lq + parts - 1) / parts + 31) / 32 * 32;
   at::parallel_for(0, heads * parts, 1, [&](int64_t begin, int64_t end) {
-    const TileScope tiles;
+    const TileScope scope(tiles);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t index = i / parts, item = index / s.n, n = index % s.n;
       const int64_t from = i % parts * perPart, count = std::min(perPart, s.lq - from);
@@ -64,7 +66,7 @@ Tensor tileForward(const Tensor& q, const Tensor& k, const Tensor& v, const Tens
       HeadView queries = head(q, item, n), results = head(out, item, n);
       queries.rows = queries.row(from);
       results.rows = results.row(from);
-      attentionHead(queries, head(k, item, n), head(v, item, n), maskRow(rows, item, s), results,
+      tiles.forward(queries, head(k, item, n), head(v, item, n), maskRow(rows, item, s), results,
                     lse ? lse + index * s.lq + from : nullptr, count, s.lk, s.k, scale);
     }
   });
@@ -158,14 +160,15 @@ struct Attention : torch::autograd::Function<Attention> {
     variable_list d;
     if (lse.defined()) {
       d = {emptyHeads(q, s, s.lq), emptyHeads(k, s, s.lk), emptyHeads(v, s, s.lk)};
+      const TileKernels& tiles = *tileKernels();
       const Tensor rows = maskRows(mask, s);
       at::parallel_for(0, s.b * s.n, 1, [&](int64_t begin, int64_t end) {
-        const TileScope tiles;
+        const TileScope scope(tiles);
         for (int64_t i = begin; i < end; ++i) {
           const auto at = [&](const Tensor& t) { return head(t, i / s.n, i % s.n); };
-          attentionHeadBackward(at(q), at(k), at(v), maskRow(rows, i / s.n, s), at(out), at(dOut),
-                                data<float>(lse) + i * s.lq, at(d[0]), at(d[1]), at(d[2]), s.lq,
-                                s.lk, s.k, scale);
+          tiles.backward(at(q), at(k), at(v), maskRow(rows, i / s.n, s), at(out), at(dOut),
+                         data<float>(lse) + i * s.lq, at(d[0]), at(d[1]), at(d[2]), s.lq, s.lk,
+                         s.k, scale);
         }
       });
     } else {
