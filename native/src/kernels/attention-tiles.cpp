@@ -63,6 +63,14 @@ Scratch& scratch() {
 
 } // namespace
 
+MFM_TARGET_BEGIN(MFM_AVX512_BF16)
+namespace avx512 {
+#define MFM_TILES "tiles-avx512.inl"
+#include "attention-tiles.inl"
+#undef MFM_TILES
+} // namespace avx512
+MFM_TARGET_END
+
 MFM_TARGET_BEGIN(MFM_AMX)
 namespace amx {
 #define MFM_TILES "tiles-amx.inl"
@@ -71,7 +79,10 @@ namespace amx {
 } // namespace amx
 MFM_TARGET_END
 
-const TileKernels* tileKernels() { return hasAmx() ? &amx::kernels : nullptr; }
+const TileKernels* tileKernels() {
+  if (hasAmx()) return &amx::kernels;
+  return hasAvx512Bf16() ? &avx512::kernels : nullptr;
+}
 
 } // namespace mfm::kernels
 

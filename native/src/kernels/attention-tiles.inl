@@ -116,7 +116,7 @@ MFM_INLINE void packRight(uint16_t* out, HeadView m, int64_t row, int64_t rows, 
 // Two tiles below one another (left) or side by side (right), and how to reach the next ones.
 struct Factor {
   const uint16_t *first, *second;
-  int64_t rowBytes; // between a tile's rows
+  int64_t rowBytes; // between a tile's rows; 64 in right factors
   int64_t advance;  // elements to the tiles of the next 32 terms
 };
 
