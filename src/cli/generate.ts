@@ -1,8 +1,7 @@
 /** `mfm generate`: one task on the user's own prompts, images, clips and masks. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { InputError } from '../errors.js';
 import type { DepthModel } from '../models/depth-anything/index.js';
 import type { GenerateRequest } from '../pipeline/generate.js';
@@ -15,6 +14,7 @@ import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { type Job, manyJobs, oneJob } from './jobs.js';
 import { describeProblem } from './problem.js';
 import { Progress } from './progress.js';
+import { isRecipeOf, type Recipe, type Settings, versions } from './recipe.js';
 
 export const summary = 'make images or clips: from prompts, images, clips, masks';
 
@@ -72,7 +72,9 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   return withInterrupt('stopping after this step', async (signal) => {
     try {
       const context = { task, folder, pipeline, depthModel, options, signal };
-      return several ? await makeAll(jobs, context) : await make(jobs[0]!, context);
+      if (several) return await makeAll(jobs, context);
+      await make(jobs[0]!, context);
+      return undefined;
     } catch (error) {
       if (signal.aborted) return INTERRUPTED;
       throw error;
@@ -99,17 +101,16 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
   let present = 0;
   for (const [i, job] of jobs.entries()) {
     const about = `${job.output}.json`;
-    const settings = JSON.parse(JSON.stringify(recipeOf(job, context)));
-    if (existsSync(job.output) && isDeepStrictEqual(readRecipe(about), settings)) {
+    if (existsSync(job.output) && isRecipeOf(about, settingsOf(job, context))) {
       present++;
       continue;
     }
     try {
       process.stderr.write(`${i + 1} of ${jobs.length}: ${job.output}\n`);
       const startMs = performance.now();
-      await make(job, context);
+      const { made, ...settings } = await make(job, context);
       const seconds = Math.round(performance.now() - startMs) / 1000;
-      const text = `${JSON.stringify({ ...settings, seconds }, null, 2)}\n`;
+      const text = `${JSON.stringify({ ...settings, made: { ...made, seconds } }, null, 2)}\n`;
       await writeAtomically(about, (temporary) => writeFile(temporary, text));
     } catch (error) {
       if (context.signal.aborted) throw error;
@@ -123,20 +124,16 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
   return exitCode;
 }
 
-function readRecipe(path: string): unknown {
-  if (!existsSync(path)) return null;
-  const { seconds: _, ...settings } = JSON.parse(readFileSync(path, 'utf8'));
-  return settings;
-}
-
-async function make(job: Job, context: Context): Promise<undefined> {
+/** Makes one result; the recipe that it returns is in the file too. */
+async function make(job: Job, context: Context): Promise<Recipe> {
   const { writeMedia } = await import('../media/index.js');
   const { generate } = await import('../pipeline/generate.js');
   const { estimateDepth } = await import('../models/depth-anything/index.js');
   const { task, folder, pipeline, depthModel, options, signal } = context;
   let progress: Progress | null = null;
+  let engine: { device: string; dtype: string } | null = null;
   try {
-    const { frames, fps } = await generate(pipeline, {
+    const { frames, fps: ownFps } = await generate(pipeline, {
       ...requestOf(job, context),
       estimateDepth: depthModel && ((known) => estimateDepth(depthModel, known)),
       signal,
@@ -148,22 +145,29 @@ async function make(job: Job, context: Context): Promise<undefined> {
           );
         }
       },
-      onStep: (step, total) => {
+      onStep: (step, total, { latents }) => {
+        engine ??= { device: latents.device, dtype: pipeline.transformer.parameters()[0]!.dtype };
         progress ??= new Progress({ label: task.id, total });
         progress.update(step);
       },
     });
     (progress as Progress | null)?.end();
-    const description = JSON.stringify(recipeOf(job, context));
-    await writeMedia(job.output, frames, { fps: options.fps ?? fps, signal, description });
     const { width, height, numFrames } = frames;
+    const fps = options.fps ?? ownFps;
+    const made = { width, height, numFrames, ...(task.result === 'video' && { fps }) };
+    const recipe: Recipe = {
+      ...settingsOf(job, context),
+      made: { ...made, solver: job.options.solver ?? 'euler', ...engine!, ...(await versions()) },
+    };
+    const description = JSON.stringify(recipe);
+    await writeMedia(job.output, frames, { fps, signal, description });
     const size = `${width}x${height}${numFrames > 1 ? `, ${numFrames} frames` : ''}`;
     process.stderr.write(`${task.id} ${size}, seed ${job.seed}, ${folder}\n`);
     process.stdout.write(`${resolve(job.output)}\n`);
+    return recipe;
   } finally {
     (progress as Progress | null)?.end();
   }
-  return undefined;
 }
 
 function requestOf({ options, seed }: Job, { task, options: all }: Context): GenerateRequest {
@@ -189,7 +193,7 @@ function requestOf({ options, seed }: Job, { task, options: all }: Context): Gen
 }
 
 /** All that the result follows from; it is stored in the file, and beside it in a batch. */
-function recipeOf(job: Job, context: Context): Record<string, unknown> {
+function settingsOf(job: Job, context: Context): Settings {
   const { task, folder, pipeline, options } = context;
   const { task: _, ...request } = requestOf(job, context);
   return {
@@ -197,6 +201,7 @@ function recipeOf(job: Job, context: Context): Record<string, unknown> {
     pipeline: folder,
     dtype: options.dtype,
     depthModel: options.depthModel,
+    fps: options.fps,
     ...pick(pipeline.settingsFor(task), SETTINGS),
     ...pick(request, Object.keys(request)),
   };

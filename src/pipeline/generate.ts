@@ -3,7 +3,7 @@ import type { SolverName } from '../diffusion/index.js';
 import type { Frames } from '../media/index.js';
 import type { DepthEstimator, Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
-import type { Pipeline } from './pipeline.js';
+import type { Pipeline, SampleRequest } from './pipeline.js';
 import { type Prepared, prepare, type UserRequest } from './prepare.js';
 
 export interface GenerateRequest extends UserRequest {
@@ -21,7 +21,7 @@ export interface GenerateRequest extends UserRequest {
   /** see `SampleRequest` */
   guidanceRange?: readonly [number, number];
   onPrepared?: (prepared: Prepared) => void;
-  onStep?: (step: number, total: number) => void;
+  onStep?: SampleRequest['onStep'];
 }
 
 /**

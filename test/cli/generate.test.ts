@@ -89,9 +89,14 @@ describe('mfm generate', () => {
     await generate('t2i', '-p', 'a é cube', '--seed', '5', '-o', out('a.png'));
     const { exif } = await sharp(out('a.png')).metadata();
     const text = exif!.toString('latin1');
-    const recipe = JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1));
-    const { task, prompt, seed, numInferenceSteps } = recipe;
+    const recipe = JSON.parse(text.slice(text.indexOf('{"'), text.lastIndexOf('}') + 1));
+    const { task, prompt, seed, numInferenceSteps, made } = recipe;
     assert.deepEqual([task, prompt, seed, numInferenceSteps], ['t2i', 'a é cube', 5, 1]);
+    const { width, height, numFrames, solver, device, node } = made;
+    assert.deepEqual([width, height, numFrames, solver, device], [32, 32, 1, 'euler', 'cpu']);
+    assert.equal(`v${node}`, process.version);
+    assert.match(made.dtype, /^(float32|bfloat16)$/);
+    for (const version of [made.mfm, made.libtorch]) assert.match(version, /^\d+\.\d+\.\d+/);
   });
 
   test('a list of prompts fills a folder, and goes on where it stopped', async () => {
@@ -109,6 +114,28 @@ describe('mfm generate', () => {
     assert.match(again.stderr, /3 of 4 were there already/);
     const other = await generate(...words, '--negative-prompt', 'red');
     assert.equal(other.stdout.trim().split('\n').length, 4, 'other settings, other results');
+  });
+
+  test('a batch is not made again by other versions, but where the JSON is damaged', async () => {
+    writeFileSync(at('two.txt'), 'a cube\na red cube\n');
+    const words = ['t2i', '--batch', at('two.txt'), '-o', out('')];
+    await generate(...words);
+    const about = out('0001-a-cube.png.json');
+    const whole = readFileSync(about, 'utf8');
+    const recipe = JSON.parse(whole);
+    assert.equal(typeof recipe.made.seconds, 'number');
+    recipe.made = { mfm: '0.0.1' };
+    writeFileSync(about, JSON.stringify(recipe));
+    assert.match((await generate(...words)).stderr, /2 of 2 were there already/);
+
+    for (const damaged of ['', 'null', '[1]', '"text"', whole.slice(0, 40), '\0\0\0']) {
+      writeFileSync(about, damaged);
+      const again = await generate(...words);
+      assert.equal(again.exitCode, 0, again.message);
+      assert.equal(again.stdout, `${out('0001-a-cube.png')}\n`, `after ${damaged}`);
+      assert.match(again.stderr, /1 of 2 were there already/);
+      assert.equal(JSON.parse(readFileSync(about, 'utf8')).seed, 0);
+    }
   });
 
   test('a wrong row of a list is named, and the others are made', async () => {
