@@ -1,5 +1,6 @@
 /** What `mfm generate` takes. */
 import { defineArgs, type Options } from './args.js';
+import { referenceOptions, sideOptions } from './reference-options.js';
 
 /** What can differ from result to result; a row of `--batch` may hold these. */
 const resultOptions = {
@@ -9,6 +10,7 @@ const resultOptions = {
     placeholder: 'FILE',
     short: 'i',
     repeat: true,
+    aliases: ['image', 'video', 'path'],
     describe: 'image, clip or folder of images',
   },
   mask: {
@@ -17,6 +19,7 @@ const resultOptions = {
     describe: 'image or clip, white where something is to be made',
   },
   size: { kind: 'size', describe: 'size of the result, multiples of 16' },
+  ...sideOptions,
   frames: {
     kind: 'integer',
     min: 1,
@@ -70,7 +73,7 @@ const resultOptions = {
   },
 } as const;
 
-export const rowArgs = defineArgs({ options: resultOptions });
+export const rowArgs = defineArgs({ options: resultOptions, help: 'mfm generate --help' });
 export type ResultOptions = Options<typeof rowArgs>;
 
 export const args = defineArgs({
@@ -84,17 +87,38 @@ export const args = defineArgs({
       describe:
         'file to write (default: TASK-SEED.png or .mp4), or folder where there are several results (default: TASK-results)',
     },
+    outputDir: {
+      kind: 'text',
+      placeholder: 'FOLDER',
+      describe: 'folder to write to, under names of our making; in place of --output',
+    },
+    ext: {
+      kind: 'text',
+      placeholder: 'ENDING',
+      describe: 'ending of those names: mp4, webm, gif, png, jpg, webp (default: png or mp4)',
+    },
+    simpleName: {
+      kind: 'flag',
+      aliases: ['useSimpleName'],
+      describe: 'number the results of a batch only, without words of the prompt',
+    },
     samples: {
       kind: 'integer',
       min: 1,
       default: 1,
+      aliases: ['numSamples'],
       describe: 'results of each prompt, from seeds that follow one another',
     },
     batch: {
       kind: 'text',
       placeholder: 'LIST',
+      repeat: true,
       describe:
-        'a result for every line of a text file (prompts), a JSONL or CSV (keys are the options above), or every file of a folder; run again to go on where it stopped',
+        'a result for every line of a text file (prompts), a JSONL or CSV (keys are the options above), or every file of a folder (with NAME_mask.EXT as its mask); run again to go on where it stopped',
+    },
+    useTSchedule: {
+      kind: 'flag',
+      describe: 'more steps at high noise, as the reference has it under this name',
     },
     compat: {
       kind: 'text',
@@ -121,6 +145,7 @@ export const args = defineArgs({
     pipeline: {
       kind: 'text',
       placeholder: 'FOLDER',
+      aliases: ['pipelinePath'],
       describe:
         'folder, or ORG/NAME that `mfm pull` downloaded (default: the newest in runs/ and models/)',
     },
@@ -130,6 +155,7 @@ export const args = defineArgs({
       default: 'auto',
       describe: 'what is computed in',
     },
+    ...referenceOptions,
   },
 });
 export type GenerateOptions = Options<typeof args>;

@@ -15,6 +15,7 @@ import { type Job, manyJobs, oneJob } from './jobs.js';
 import { describeProblem } from './problem.js';
 import { Progress } from './progress.js';
 import { isRecipeOf, type Recipe, type Settings, versions } from './recipe.js';
+import { dtypeOf, listsOf } from './reference-options.js';
 
 export const summary = 'make images or clips: from prompts, images, clips, masks';
 
@@ -54,12 +55,13 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   if (options.cropType && !options.compat) {
     throw new InputError('--crop-type: belongs to --compat reference; add that or leave it out');
   }
-  const several = options.batch !== undefined || options.samples > 1;
-  const jobs = several ? manyJobs(task, options) : [await oneJob(task, options)];
+  const dtype = dtypeOf(options.dtype, options.mixedPrecision);
+  const several = listsOf(task.id, options).length > 0 || options.samples > 1;
+  const jobs = several ? await manyJobs(task, options) : [await oneJob(task, options)];
   // found missing now, not when the clip has been made
   if (task.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) findFfmpeg();
   const folder = options.pipeline ? resolvePipeline(options.pipeline) : newestPipeline();
-  const pipeline = openPipeline(folder, { dtype: options.dtype as 'auto' });
+  const pipeline = openPipeline(folder, { dtype });
   const depthFolder = options.depthModel
     ? resolvePipeline(options.depthModel)
     : depthFolderOf(folder);
@@ -115,8 +117,9 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
     } catch (error) {
       if (context.signal.aborted) throw error;
       const problem = describeProblem(error);
-      const message = job.where ? `${job.where}: ${problem.message}` : problem.message;
-      process.stderr.write(`${message}\n`);
+      // a row of a folder is its file, which the sentence may name already
+      const named = job.where === '' || problem.message.startsWith(`${job.where}: `);
+      process.stderr.write(`${named ? '' : `${job.where}: `}${problem.message}\n`);
       exitCode = problem.exitCode;
     }
   }
@@ -186,6 +189,7 @@ function requestOf({ options, seed }: Job, { task, options: all }: Context): Gen
     guidanceScale: options.guidance,
     motionScore: options.motionScore,
     solver: options.solver,
+    useTSchedule: all.useTSchedule || undefined,
     guidanceRange: options.guidanceUntil === undefined ? undefined : [1, options.guidanceUntil],
     upscale: options.upscale,
     compat: all.compat ? { cropType } : undefined,
@@ -199,7 +203,7 @@ function settingsOf(job: Job, context: Context): Settings {
   return {
     task: task.id,
     pipeline: folder,
-    dtype: options.dtype,
+    dtype: dtypeOf(options.dtype, options.mixedPrecision),
     depthModel: options.depthModel,
     fps: options.fps,
     ...pick(pipeline.settingsFor(task), SETTINGS),

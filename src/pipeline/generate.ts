@@ -1,5 +1,5 @@
 /** One task on one user's input, from files to frames. */
-import type { SolverName } from '../diffusion/index.js';
+import { customSigmas, type SolverName } from '../diffusion/index.js';
 import type { Frames } from '../media/index.js';
 import type { DepthEstimator, Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
@@ -18,6 +18,8 @@ export interface GenerateRequest extends UserRequest {
   guidanceScale?: number;
   motionScore?: number;
   solver?: SolverName;
+  /** the reference's other noise levels, denser where there is much noise; see `customSigmas` */
+  useTSchedule?: boolean;
   /** see `SampleRequest` */
   guidanceRange?: readonly [number, number];
   onPrepared?: (prepared: Prepared) => void;
@@ -39,13 +41,16 @@ export async function generate(
   request.onPrepared?.(prepared);
   const { condition, target, fps } = prepared;
   const added = request.addedPrompt ?? settings.addedPrompt;
+  const numInferenceSteps = request.numInferenceSteps ?? settings.numInferenceSteps;
   const made = await pipeline.sample({
     task,
     prompts: [[prompt, added].filter(Boolean).join(' ')],
     negativePrompt: request.negativePrompt ?? settings.negativePrompt,
     conditions: [condition],
     target,
-    numInferenceSteps: request.numInferenceSteps ?? settings.numInferenceSteps,
+    numInferenceSteps,
+    // without its last level, 0: the schedule ends there anyway, and a step from 0 to 0 is none
+    sigmas: request.useTSchedule ? customSigmas(numInferenceSteps).filter(Boolean) : undefined,
     guidanceScale: request.guidanceScale ?? settings.guidanceScale,
     motionScore: request.motionScore ?? settings.motionScore,
     solver: request.solver,

@@ -11,6 +11,7 @@ export {
   type Target,
 } from './condition.js';
 export { drawBorder, drawHole, shrink } from './degrade.js';
+export { TASK_IDS, type TaskId } from './ids.js';
 export { taggedPrompt } from './prompt.js';
-export { TASK_IDS, TASKS, type TaskId } from './table.js';
+export { TASKS } from './table.js';
 export type { InputKind, Task, UserInput } from './task.js';

@@ -18,8 +18,9 @@ const out = (name: string) => join(root, 'out', name);
 
 /** Runs `mfm generate …` in this process, quietly. */
 function generate(...words: string[]) {
-  const pipeline = words.includes('--pipeline') ? [] : ['--pipeline', at('tiny')];
-  const all = [...words, ...pipeline, '--steps', '1'];
+  const pipeline = words.some((word) => /^--pipeline/.test(word)) ? [] : ['--pipeline', at('tiny')];
+  const steps = words.includes('--steps') ? [] : ['--steps', '1'];
+  const all = [...words, ...pipeline, ...steps];
   return quietly(() => run(parseArgs('mfm generate', args, all) as never));
 }
 
@@ -145,6 +146,38 @@ describe('mfm generate', () => {
     assert.equal(exitCode, 2);
     assert.match(stderr, /rows\.jsonl:2: t2i: needs a prompt/);
     assert.equal(readdirSync(out('')).filter((name) => name.endsWith('.png')).length, 2);
+  });
+
+  test('a command line of the reference makes what it asks for', async () => {
+    writeFileSync(at('words.txt'), 'a cube\na red cube\n');
+    const { exitCode, message, stderr } = await generate(
+      ...['--task', 't2i', '--pipeline_path', at('tiny'), '--t2i_inputs', at('words.txt')],
+      ...['--output_dir', out(''), '--mixed_precision', 'no', '--height', '32', '--width', '48'],
+      ...['--use_simple_name', '--ext', '.jpg', '--num_samples', '1'],
+    );
+    assert.equal(exitCode, 0, message + stderr);
+    const names = ['0001.jpg', '0001.jpg.json', '0002.jpg', '0002.jpg.json'];
+    assert.deepEqual(readdirSync(out('')).sort(), names);
+    const { size, dtype, made } = JSON.parse(readFileSync(out('0001.jpg.json'), 'utf8'));
+    assert.deepEqual([size, dtype], [{ width: 48, height: 32 }, 'float32']);
+    assert.deepEqual([made.width, made.height, made.dtype], [48, 32, 'float32']);
+  });
+
+  test('--use-t-schedule goes through other noise levels', async () => {
+    const words = ['t2i', '-p', 'a cube', '--seed', '1', '--steps', '5'];
+    await generate(...words, '-o', out('a.png'));
+    await generate(...words, '--use-t-schedule', '-o', out('b.png'));
+    assert.notDeepEqual(readFileSync(out('a.png')), readFileSync(out('b.png')));
+  });
+
+  test('a folder gives inputs with their masks', async () => {
+    mkdirSync(at('filled'));
+    await writeImage(join(at('filled'), 'one.png'), frames(1));
+    await writeImage(join(at('filled'), 'one_mask.png'), halfMask(32, 32));
+    const got = await generate('iinp', '--batch', at('filled'), '-o', out(''));
+    assert.equal(got.stdout, `${out('0001-one.png')}\n`, got.stderr);
+    const colour = await generate('icolor', '--batch', at('filled'), '-o', out('colour'));
+    assert.equal(colour.stdout, `${join(out('colour'), '0001-one.png')}\n`, colour.stderr);
   });
 
   test('images are coloured, enlarged and filled at sizes that fit them', async () => {
@@ -289,6 +322,41 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
       /a\.mp4: t2i makes an image/,
     ],
     ['an unknown format', () => ['t2v', '-p', 'a', '-o', out('a.xyz')], /a\.xyz: /],
+    [
+      'a height without a width',
+      () => ['t2i', '-p', 'a', '--height', '32', '-o', out('a.png')],
+      /^--height: needs --width beside it/,
+    ],
+    [
+      'a size said twice',
+      () => ['t2i', '-p', 'a', '--size', '32x32', '--width', '32', '-o', out('a.png')],
+      /^--width: is said by --size already/,
+    ],
+    [
+      'float16',
+      () => ['t2v', '-p', 'a', '--mixed-precision', 'fp16'],
+      /^--mixed-precision: fp16 is not computed in/,
+    ],
+    [
+      'the list of another task',
+      () => ['t2v', '--i2v-inputs', at('none.jsonl')],
+      /^--i2v-inputs: belongs to i2v, but the task is t2v/,
+    ],
+    [
+      'two places to write to',
+      () => ['t2v', '-p', 'a', '--output-dir', out('')],
+      /^--output-dir: is said by --output already/,
+    ],
+    [
+      'an ending beside a name',
+      () => ['t2v', '-p', 'a', '--ext', 'webm'],
+      /^--ext: is said by the name .*result\.mp4 already/,
+    ],
+    [
+      'an ending of another kind',
+      () => ['t2v', '-p', 'a', '--ext', 'png', '--samples', '2'],
+      /^--ext: t2v makes a clip, which ends in \.mp4, \.webm, \.gif, got "png"/,
+    ],
     [
       'no pipeline there',
       () => ['t2v', '-p', 'a', '--pipeline', at('none')],
