@@ -18,6 +18,13 @@ const resultOptions = {
     placeholder: 'FILE',
     describe: 'image or clip, white where something is to be made',
   },
+  depth: {
+    kind: 'text',
+    placeholder: 'FILE',
+    repeat: true,
+    describe:
+      'depth of an input, in place of what a depth model tells: gray image (8 or 16 bits), clip, folder, white = near; or .safetensors; one for each input of i2v, vexd, itrans, vtrans',
+  },
   size: { kind: 'size', describe: 'size of the result, multiples of 16' },
   ...sideOptions,
   frames: {

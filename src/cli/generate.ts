@@ -55,6 +55,11 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   if (options.cropType && !options.compat) {
     throw new InputError('--crop-type: belongs to --compat reference; add that or leave it out');
   }
+  if (options.depth.length > 0 && options.depthModel) {
+    throw new InputError(
+      '--depth: is given in place of what --depth-model tells; give one of them',
+    );
+  }
   const dtype = dtypeOf(options.dtype, options.mixedPrecision);
   const several = listsOf(task.id, options).length > 0 || options.samples > 1;
   const jobs = several ? await manyJobs(task, options) : [await oneJob(task, options)];
@@ -65,7 +70,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const depthFolder = options.depthModel
     ? resolvePipeline(options.depthModel)
     : depthFolderOf(folder);
-  const depthModel = depthFolder ? openDepthModel(depthFolder) : null;
+  const depthModel = depthFolder ? openDepthModel(depthFolder, { dtype }) : null;
   const trained = pipeline.settings.tasks;
   if (trained && !trained.includes(task.id)) {
     process.stderr.write(`${folder}: was not trained on ${task.id} (only ${trained.join(', ')})\n`);
@@ -142,9 +147,14 @@ async function make(job: Job, context: Context): Promise<Recipe> {
       signal,
       onPrepared: ({ notes, given }) => {
         for (const note of notes) process.stderr.write(`${note}\n`);
-        if (given.depth && !depthModel && pipeline.settings.usesDepth) {
+        const { usesDepth } = pipeline.settings;
+        if (job.options.depth.length > 0 && !usesDepth) {
           process.stderr.write(
-            `${folder}: has no depth model, so ${task.id} goes without depth; name one with --depth-model\n`,
+            `${folder}: was not trained with depth; --depth may make results worse\n`,
+          );
+        } else if (given.depth && !depthModel && job.options.depth.length === 0 && usesDepth) {
+          process.stderr.write(
+            `${folder}: has no depth model, so ${task.id} goes without depth; name one with --depth-model, or give depth with --depth\n`,
           );
         }
       },
@@ -183,6 +193,7 @@ function requestOf({ options, seed }: Job, { task, options: all }: Context): Gen
     negativePrompt: options.negativePrompt,
     inputs: options.input,
     mask: options.mask,
+    depth: options.depth.length > 0 ? options.depth : undefined,
     size: options.size,
     numFrames: options.frames,
     numInferenceSteps: options.steps,

@@ -46,8 +46,9 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
   return rows.flatMap(({ where, words }, index) => {
     const row = parseArgs(where, rowArgs, words);
     const input = row.input.length > 0 ? row.input : options.input;
+    const depth = row.depth.length > 0 ? row.depth : options.depth;
     const merged = withFiles({
-      ...{ ...options, ...row, input, height: undefined, width: undefined },
+      ...{ ...options, ...row, input, depth, height: undefined, width: undefined },
       size: sizeOf(row, `${where}: `) ?? size,
     });
     return Array.from({ length: options.samples }, (_, sample) => {
@@ -233,7 +234,7 @@ function csvRecords(path: string, text: string): { line: number; fields: string[
 
 /** Options whose values are files: inputs, of which one value may name two, and others. */
 const INPUTS = new Set(['input', 'i', 'image', 'video', 'path']);
-const FILES = new Set(['mask']);
+const FILES = new Set(['mask', 'depth']);
 
 function wordsOf(path: string, entries: [string, unknown][]): string[] {
   const beside = (value: string) => {

@@ -1,5 +1,6 @@
 /** One task on one user's input, from files to frames. */
 import { customSigmas, type SolverName } from '../diffusion/index.js';
+import { InputError } from '../errors.js';
 import type { Frames } from '../media/index.js';
 import type { DepthEstimator, Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
@@ -36,6 +37,9 @@ export async function generate(
 ): Promise<{ frames: Frames; fps: number }> {
   const { task, prompt, seed, onStep, signal } = request;
   const { estimateDepth = null } = request;
+  if (request.depth && !pipeline.takesDepth) {
+    throw new InputError('--depth: this pipeline has no place for depth; leave it out');
+  }
   const settings = pipeline.settingsFor(task);
   const prepared = await prepare(task, request, settings, estimateDepth);
   request.onPrepared?.(prepared);

@@ -50,6 +50,8 @@ function halfMask(width: number, height: number, numFrames = 1): Frames {
 
 before(async () => {
   saveTinyPipeline(at('tiny'));
+  saveTinyPipeline(at('tiny-depth'), { usesDepth: true });
+  await writeImage(at('near.png'), halfMask(32, 32));
   await writeFolder('clip', frames(5));
   await writeFolder('mask-2', halfMask(32, 32, 2));
   await writeImage(at('photo.png'), frames(1, 40, 30));
@@ -221,6 +223,20 @@ describe('mfm generate', () => {
       assert.match((await generate(...words, ...own)).stderr, /i2v 32x32, 5 frames/);
     });
 
+    test('given depth goes into the result, from a row of a list too', async () => {
+      const words = ['i2v', '-i', at('square.png'), '--seed', '1', '--ext', 'gif'];
+      const pipeline = ['--pipeline', at('tiny-depth'), '--batch', at('depths.jsonl')];
+      writeFileSync(at('depths.jsonl'), '{}\n{"depth": "near.png"}\n{"depth": "near.png"}\n');
+      const { stdout, stderr } = await generate(...words, ...pipeline, '--output-dir', out(''));
+      const [none, near, again] = stdout
+        .trim()
+        .split('\n')
+        .map((path) => readFileSync(path));
+      assert.match(stderr, /goes without depth; name one with --depth-model, or give depth with/);
+      assert.notDeepEqual(none, near);
+      assert.deepEqual(near, again);
+    });
+
     test('each task writes its clip and says what it fitted', async () => {
       const i2v = await generate('i2v', '-i', at('photo.png'), '-o', out('i2v.mp4'));
       assert.match(i2v.stderr, /photo\.png: 40x30 becomes 32x32|photo\.png: 40x30 becomes \d+x\d+/);
@@ -322,6 +338,26 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
       /a\.mp4: t2i makes an image/,
     ],
     ['an unknown format', () => ['t2v', '-p', 'a', '-o', out('a.xyz')], /a\.xyz: /],
+    [
+      'depth where none is taken',
+      () => ['vcolor', '-i', at('clip'), '--depth', at('near.png')],
+      /^vcolor: takes no depth; leave out --depth/,
+    ],
+    [
+      'depth beside a depth model',
+      () => ['i2v', '-i', at('photo.png'), '--depth', at('near.png'), '--depth-model', at('none')],
+      /^--depth: is given in place of what --depth-model tells; give one of them/,
+    ],
+    [
+      'depth of another length',
+      () => ['i2v', '-i', at('photo.png'), '--depth', at('mask-2')],
+      /mask-2: must have as many frames as there are to be known: 1 as its input, got 2/,
+    ],
+    [
+      'depth of one gray',
+      () => ['i2v', '-i', at('photo.png'), '--depth', at('mask-black.png')],
+      /g: is of one gray/,
+    ],
     [
       'a height without a width',
       () => ['t2i', '-p', 'a', '--height', '32', '-o', out('a.png')],
