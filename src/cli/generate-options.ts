@@ -67,6 +67,13 @@ const resultOptions = {
     describe: "what not to show (default: the pipeline's)",
   },
   motionScore: { kind: 'number', min: 0, describe: "how much moves (default: the pipeline's)" },
+  noiseAugStrength: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    describe:
+      'noise added to the input, so that the result keeps less closely to it: 0 is none, 1 as strong as the input (default: 0)',
+  },
   upscale: {
     kind: 'number',
     min: 1,

@@ -202,6 +202,7 @@ function requestOf({ options, seed }: Job, { task, options: all }: Context): Gen
     solver: options.solver,
     useTSchedule: all.useTSchedule || undefined,
     guidanceRange: options.guidanceUntil === undefined ? undefined : [1, options.guidanceUntil],
+    noiseAugStrength: options.noiseAugStrength,
     upscale: options.upscale,
     compat: all.compat ? { cropType } : undefined,
   };

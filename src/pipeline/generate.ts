@@ -4,6 +4,7 @@ import { InputError } from '../errors.js';
 import type { Frames } from '../media/index.js';
 import type { DepthEstimator, Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
+import { expectInputForNoise, withNoise } from './augment.js';
 import type { Pipeline, SampleRequest } from './pipeline.js';
 import { type Prepared, prepare, type UserRequest } from './prepare.js';
 
@@ -23,6 +24,8 @@ export interface GenerateRequest extends UserRequest {
   useTSchedule?: boolean;
   /** see `SampleRequest` */
   guidanceRange?: readonly [number, number];
+  /** of the noise on what is given, 0..1; default: 0; see `withNoise` */
+  noiseAugStrength?: number;
   onPrepared?: (prepared: Prepared) => void;
   onStep?: SampleRequest['onStep'];
 }
@@ -40,17 +43,21 @@ export async function generate(
   if (request.depth && !pipeline.takesDepth) {
     throw new InputError('--depth: this pipeline has no place for depth; leave it out');
   }
+  const { noiseAugStrength: strength = 0 } = request;
+  expectInputForNoise(task, strength);
   const settings = pipeline.settingsFor(task);
   const prepared = await prepare(task, request, settings, estimateDepth);
   request.onPrepared?.(prepared);
   const { condition, target, fps } = prepared;
   const added = request.addedPrompt ?? settings.addedPrompt;
   const numInferenceSteps = request.numInferenceSteps ?? settings.numInferenceSteps;
+  // what is put back into the result stays clean
+  const seen = strength > 0 ? withNoise(condition, { strength, seed }) : condition;
   const made = await pipeline.sample({
     task,
     prompts: [[prompt, added].filter(Boolean).join(' ')],
     negativePrompt: request.negativePrompt ?? settings.negativePrompt,
-    conditions: [condition],
+    conditions: [seen],
     target,
     numInferenceSteps,
     // without its last level, 0: the schedule ends there anyway, and a step from 0 to 0 is none
@@ -64,6 +71,9 @@ export async function generate(
     signal,
   });
   const frames = tidy(() => prepared.finish(made));
-  for (const tensor of [made, condition.pixels, condition.depth, condition.mask]) tensor.dispose();
+  for (const { pixels, depth, mask } of new Set([condition, seen])) {
+    for (const tensor of [pixels, depth, mask]) tensor.dispose();
+  }
+  made.dispose();
   return { frames, fps };
 }

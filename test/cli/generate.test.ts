@@ -172,6 +172,20 @@ describe('mfm generate', () => {
     assert.notDeepEqual(readFileSync(out('a.png')), readFileSync(out('b.png')));
   });
 
+  test('--noise-aug-strength changes what is made, and nothing of what is kept', async () => {
+    const words = ['iinp', '-i', at('square.png'), '--mask', at('mask.png'), '--seed', '1'];
+    const pictures: Uint8Array[] = [];
+    for (const strength of ['0', '0.5', '0.5']) {
+      await generate(...words, '--noise-aug-strength', strength, '-o', out('a.png'));
+      pictures.push((await readImage(out('a.png'))).data);
+    }
+    const [clean, noisy, again] = pictures as [Uint8Array, Uint8Array, Uint8Array];
+    assert.deepEqual(noisy, again, 'the same seed, the same noise');
+    assert.notDeepEqual(noisy, clean);
+    const kept = (data: Uint8Array) => data.filter((_, i) => Math.floor(i / 3) % 32 >= 16);
+    assert.deepEqual(kept(noisy), kept(clean));
+  });
+
   test('a folder gives inputs with their masks', async () => {
     mkdirSync(at('filled'));
     await writeImage(join(at('filled'), 'one.png'), frames(1));
@@ -338,6 +352,16 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
       /a\.mp4: t2i makes an image/,
     ],
     ['an unknown format', () => ['t2v', '-p', 'a', '-o', out('a.xyz')], /a\.xyz: /],
+    [
+      'noise on no input',
+      () => ['t2v', '-p', 'a', '--noise-aug-strength', '0.1'],
+      /^t2v: has no input to add noise to; leave out --noise-aug-strength/,
+    ],
+    [
+      'too much noise',
+      () => ['i2v', '-i', at('photo.png'), '--noise-aug-strength', '2'],
+      /--noise-aug-strength: must be a number from 0 to 1, got "2"/,
+    ],
     [
       'depth where none is taken',
       () => ['vcolor', '-i', at('clip'), '--depth', at('near.png')],
