@@ -1,6 +1,7 @@
 /** What `mfm generate` takes. */
 import { defineArgs, type Options } from './args.js';
 import { referenceOptions, sideOptions } from './reference-options.js';
+import { rewriteOptions } from './rewrite.js';
 
 /** What can differ from result to result; a row of `--batch` may hold these. */
 const resultOptions = {
@@ -134,6 +135,7 @@ export const args = defineArgs({
       kind: 'flag',
       describe: 'more steps at high noise, as the reference has it under this name',
     },
+    ...rewriteOptions,
     compat: {
       kind: 'text',
       choices: ['reference'],

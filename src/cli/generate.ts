@@ -16,6 +16,7 @@ import { describeProblem } from './problem.js';
 import { Progress } from './progress.js';
 import { isRecipeOf, type Recipe, type Settings, versions } from './recipe.js';
 import { dtypeOf, listsOf } from './reference-options.js';
+import { endpointOf, rewriter } from './rewrite.js';
 
 export const summary = 'make images or clips: from prompts, images, clips, masks';
 
@@ -61,6 +62,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
     );
   }
   const dtype = dtypeOf(options.dtype, options.mixedPrecision);
+  const endpoint = endpointOf(options);
   const several = listsOf(task.id, options).length > 0 || options.samples > 1;
   const jobs = several ? await manyJobs(task, options) : [await oneJob(task, options)];
   // found missing now, not when the clip has been made
@@ -78,7 +80,8 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
 
   return withInterrupt('stopping after this step', async (signal) => {
     try {
-      const context = { task, folder, pipeline, depthModel, options, signal };
+      const rewrite = endpoint && rewriter(endpoint, { signal });
+      const context = { task, folder, pipeline, depthModel, rewrite, options, signal };
       if (several) return await makeAll(jobs, context);
       await make(jobs[0]!, context);
       return undefined;
@@ -97,6 +100,7 @@ interface Context {
   folder: string;
   pipeline: Pipeline;
   depthModel: DepthModel | null;
+  rewrite: ReturnType<typeof rewriter> | null;
   options: GenerateOptions;
   signal: AbortSignal;
 }
@@ -141,8 +145,11 @@ async function make(job: Job, context: Context): Promise<Recipe> {
   let progress: Progress | null = null;
   let engine: { device: string; dtype: string } | null = null;
   try {
+    const prompt = await rewrittenPrompt(job, context);
+    const request = requestOf(job, context);
     const { frames, fps: ownFps } = await generate(pipeline, {
-      ...requestOf(job, context),
+      ...request,
+      prompt: prompt ?? request.prompt,
       estimateDepth: depthModel && ((known) => estimateDepth(depthModel, known)),
       signal,
       onPrepared: ({ notes, given }) => {
@@ -167,7 +174,7 @@ async function make(job: Job, context: Context): Promise<Recipe> {
     (progress as Progress | null)?.end();
     const { width, height, numFrames } = frames;
     const fps = options.fps ?? ownFps;
-    const made = { width, height, numFrames, ...(task.result === 'video' && { fps }) };
+    const made = { prompt, width, height, numFrames, ...(task.result === 'video' && { fps }) };
     const recipe: Recipe = {
       ...settingsOf(job, context),
       made: { ...made, solver: job.options.solver ?? 'euler', ...engine!, ...(await versions()) },
@@ -181,6 +188,18 @@ async function make(job: Job, context: Context): Promise<Recipe> {
   } finally {
     (progress as Progress | null)?.end();
   }
+}
+
+/** What the prompt becomes, where it is to be rewritten. */
+async function rewrittenPrompt(job: Job, context: Context): Promise<string | undefined> {
+  const { task, rewrite } = context;
+  if (!rewrite) return undefined;
+  const { expectParts } = await import('../pipeline/prepare.js');
+  const request = requestOf(job, context);
+  expectParts(task, request); // what cannot be made is not sent either
+  const prompt = await rewrite({ task, prompt: request.prompt, input: request.inputs[0] });
+  process.stderr.write(`prompt: ${prompt}\n`);
+  return prompt;
 }
 
 function requestOf({ options, seed }: Job, { task, options: all }: Context): GenerateRequest {
@@ -218,6 +237,7 @@ function settingsOf(job: Job, context: Context): Settings {
     dtype: dtypeOf(options.dtype, options.mixedPrecision),
     depthModel: options.depthModel,
     fps: options.fps,
+    rewriteModel: options.rewriteModel,
     ...pick(pipeline.settingsFor(task), SETTINGS),
     ...pick(request, Object.keys(request)),
   };

@@ -159,7 +159,7 @@ function repeatedTo({ data, numFrames }: Mask, count: number): Uint8Array {
 }
 
 /** Is everything there that the task needs, and nothing that it has no use for? */
-function expectParts(task: Task, { prompt, inputs, mask, numFrames }: UserRequest): void {
+export function expectParts(task: Task, { prompt, inputs, mask, numFrames }: UserRequest): void {
   const wanted = task.inputs.length;
   const kind = task.inputs[0] === 'image' ? 'an image' : 'a clip';
   if (wanted === 0 && prompt.trim() === '') {

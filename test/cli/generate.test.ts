@@ -9,6 +9,7 @@ import { args, run } from '../../src/cli/generate.js';
 import { type Frames, readImage, sliceFrames, writeImage } from '../../src/media/index.js';
 import { saveTinyPipeline } from '../eval/tiny-pipeline.js';
 import { noFfmpeg } from '../media/helpers.js';
+import { ChatServer } from './chat-server.js';
 import { quietly } from './quietly.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-generate-'));
@@ -212,6 +213,42 @@ describe('mfm generate', () => {
     }
   });
 
+  test('--rewrite-prompt: both prompts are in the recipe, and nothing is asked twice', async () => {
+    const server = await new ChatServer().start();
+    const { OPENAI_API_KEY } = process.env;
+    process.env.OPENAI_API_KEY = 'secret-key';
+    try {
+      writeFileSync(at('wishes.txt'), 'a cube\na red cube\n');
+      const words = ['t2i', '--batch', at('wishes.txt'), '-o', out(''), '--samples', '2'];
+      const rewrite = ['--refine_prompt', '--rewrite-url', server.url, '--rewrite-model', 'm'];
+      server.answers = ['A cube lies on a floor.', { status: 400 }];
+      const first = await generate(...words, ...rewrite);
+      assert.equal(first.exitCode, 1, 'a job whose prompt is not rewritten fails');
+      assert.match(first.stderr, /prompt: A cube lies on a floor\./);
+      assert.match(first.stderr, /wishes\.txt:2: 127\.0\.0\.1:\d+: refuses the request/);
+      const names = readdirSync(out('')).filter((name) => name.endsWith('.png'));
+      assert.deepEqual(names, ['0001-a-cube-0.png', '0001-a-cube-1.png']);
+      const text = readFileSync(out('0001-a-cube-1.png.json'), 'utf8');
+      const recipe = JSON.parse(text);
+      assert.deepEqual([recipe.prompt, recipe.rewriteModel], ['a cube', 'm']);
+      assert.equal(recipe.made.prompt, 'A cube lies on a floor.');
+      assert.doesNotMatch(text + first.stderr, /secret-key/);
+
+      server.seen.length = 0;
+      server.answers = ['A red cube.'];
+      const again = await generate(...words, ...rewrite);
+      assert.match(again.stderr, /2 of 4 were there already/);
+      assert.equal(server.seen.length, 1, 'two samples of one prompt, one question');
+      const plain = await generate(...words);
+      assert.equal(plain.stdout.trim().split('\n').length, 4, 'as it is, another result');
+      assert.equal(server.seen.length, 1);
+    } finally {
+      if (OPENAI_API_KEY === undefined) delete process.env.OPENAI_API_KEY;
+      else process.env.OPENAI_API_KEY = OPENAI_API_KEY;
+      await server.stop();
+    }
+  });
+
   describe('clips', { skip: noFfmpeg }, () => {
     test('clips go on and become others, with what was there before and after', async () => {
       const long = ['-i', at('long')];
@@ -352,6 +389,11 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
       /a\.mp4: t2i makes an image/,
     ],
     ['an unknown format', () => ['t2v', '-p', 'a', '-o', out('a.xyz')], /a\.xyz: /],
+    [
+      'a place for rewriting without asking for it',
+      () => ['t2v', '-p', 'a', '--rewrite-url', 'http://localhost'],
+      /^--rewrite-url: belongs to --rewrite-prompt/,
+    ],
     [
       'noise on no input',
       () => ['t2v', '-p', 'a', '--noise-aug-strength', '0.1'],
