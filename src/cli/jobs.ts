@@ -159,6 +159,14 @@ function ofFolder(path: string, masks: boolean): JobRow[] {
 function ofFile(path: string, text: string): JobRow[] {
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
   const kind = extname(path).toLowerCase();
+  if (text.includes('\0') || text.includes('\uFFFD')) {
+    throw new InputError(
+      `${path}: is no text in UTF-8; give a list of jobs as .txt, .jsonl or .csv`,
+    );
+  }
+  if (kind === '.json') {
+    throw new InputError(`${path}: must be JSONL, an object on every line; name it .jsonl then`);
+  }
   if (kind === '.csv') return ofCsv(path, text);
   return lines.flatMap((line, i): JobRow[] => {
     const where = `${path}:${i + 1}`;
@@ -173,7 +181,7 @@ function ofFile(path: string, text: string): JobRow[] {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw new InputError(`${where}: must be an object, e.g. {"prompt": "a red cube"}`);
     }
-    return [{ where, words: wordsOf(path, Object.entries(value)) }];
+    return [{ where, words: wordsOf(path, where, Object.entries(value)) }];
   });
 }
 
@@ -187,13 +195,8 @@ function ofCsv(path: string, text: string): JobRow[] {
       );
     }
     const entries = header!.fields.map((key, i) => [key.trim(), fields[i]!] as [string, string]);
-    return {
-      where,
-      words: wordsOf(
-        path,
-        entries.filter(([, value]) => value !== ''),
-      ),
-    };
+    const filled = entries.filter(([, value]) => value !== '');
+    return { where, words: wordsOf(path, where, filled) };
   });
 }
 
@@ -236,16 +239,28 @@ function csvRecords(path: string, text: string): { line: number; fields: string[
 const INPUTS = new Set(['input', 'i', 'image', 'video', 'path']);
 const FILES = new Set(['mask', 'depth']);
 
-function wordsOf(path: string, entries: [string, unknown][]): string[] {
+function wordsOf(path: string, where: string, entries: [string, unknown][]): string[] {
   const beside = (value: string) => {
     const near = value.startsWith('/') ? value : join(dirname(path), value);
     return !existsSync(near) && existsSync(value) ? value : near;
   };
+  const filesIn = (value: string) =>
+    existsSync(beside(value)) ? [beside(value)] : filesOf(value).map(beside);
   return entries.flatMap(([key, value]) => {
+    if (key === '') {
+      throw new InputError(
+        `${where}: "${value}" has no name; write one above it, as prompt or input`,
+      );
+    }
     const values = (Array.isArray(value) ? value : [value]).filter((one) => one !== null);
     return values.flatMap((one) => {
+      if (typeof one !== 'string' && typeof one !== 'number') {
+        throw new InputError(
+          `${where}: "${key}" must be text or a number, got ${JSON.stringify(one)}`,
+        );
+      }
       const text = String(one);
-      if (INPUTS.has(key)) return filesOf(text).flatMap((file) => ['--input', beside(file)]);
+      if (INPUTS.has(key)) return filesIn(text).flatMap((file) => ['--input', file]);
       return [flagName(key), FILES.has(key) ? beside(text) : text];
     });
   });

@@ -118,6 +118,11 @@ describe('readJobs', () => {
       ['list.jsonl', '[1]', /list\.jsonl:1: must be an object/],
       ['short.csv', 'prompt,seed\na\n', /short\.csv:2: must have 2 columns .* got 1/],
       ['open.csv', 'prompt\n"a\n', /open\.csv:2: a quote is not closed/],
+      ['odd.jsonl', '{"prompt": {"a": 1}}', /odd\.jsonl:1: "prompt" must be text or a number, got/],
+      ['flag.jsonl', '{"prompt": true}', /flag\.jsonl:1: "prompt" must be text or a number/],
+      ['unnamed.csv', 'prompt,\na,b\n', /unnamed\.csv:2: "b" has no name/],
+      ['picture.txt', '\x89PNG\0\0', /picture\.txt: is no text in UTF-8/],
+      ['jobs.json', '[{"prompt": "a"}]', /jobs\.json: must be JSONL, an object on every line/],
       ['empty.txt', '\n', /empty\.txt: holds no job/],
     ];
     for (const [name, text, message] of cases) {
