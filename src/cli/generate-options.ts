@@ -51,11 +51,24 @@ const resultOptions = {
     choices: ['euler', 'dpm++', 'unipc'],
     describe: 'how steps are taken; the last two need about half as many (default: euler)',
   },
+  guidanceFrom: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    describe: 'noise level above which steps go without guidance, at half the work (default: 1)',
+  },
   guidanceUntil: {
     kind: 'number',
     min: 0,
     max: 1,
     describe: 'noise level below which steps go without guidance, at half the work (default: 0)',
+  },
+  cache: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    describe:
+      'use a step again while its first block changes less than this, as a part of it; 0.1 skips about half the steps; 0 none (default: 0)',
   },
   addedPrompt: {
     kind: 'text',
@@ -164,6 +177,11 @@ export const args = defineArgs({
       aliases: ['pipelinePath'],
       describe:
         'folder, or ORG/NAME that `mfm pull` downloaded (default: the newest in runs/ and models/)',
+    },
+    checkMemory: {
+      kind: 'flag',
+      default: true,
+      describe: 'begin even if there seems to be too little memory',
     },
     dtype: {
       kind: 'text',

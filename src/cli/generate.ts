@@ -6,14 +6,17 @@ import { InputError } from '../errors.js';
 import type { DepthModel } from '../models/depth-anything/index.js';
 import type { GenerateRequest } from '../pipeline/generate.js';
 import type { Pipeline } from '../pipeline/index.js';
+import type { Prepared } from '../pipeline/prepare.js';
+import type { PipelineShape } from '../pipeline/shape.js';
 import { didYouMean } from '../suggest.js';
 import type { Task } from '../tasks/index.js';
 import type { GenerateOptions } from './generate-options.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { type Job, manyJobs, oneJob } from './jobs.js';
+import { PhaseProgress } from './phase-progress.js';
+import { Planner, planLines } from './plan.js';
 import { describeProblem } from './problem.js';
-import { Progress } from './progress.js';
 import { isRecipeOf, type Recipe, type Settings, versions } from './recipe.js';
 import { dtypeOf, listsOf } from './reference-options.js';
 import { endpointOf, rewriter } from './rewrite.js';
@@ -45,6 +48,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const { findFfmpeg } = await import('../media/index.js');
   const { newestPipeline, resolvePipeline } = await import('../pipeline/find.js');
   const { depthFolderOf, openPipeline } = await import('../pipeline/index.js');
+  const { readShape } = await import('../pipeline/shape.js');
   const { openDepthModel } = await import('../models/depth-anything/index.js');
 
   const task = TASKS[options.task as keyof typeof TASKS] as Task | undefined;
@@ -80,8 +84,12 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
 
   return withInterrupt('stopping after this step', async (signal) => {
     try {
+      const shape = readShape(folder);
+      const { dtype, oneAtATime } = pipeline;
+      const planner = new Planner(shape, { dtype, oneAtATime });
       const rewrite = endpoint && rewriter(endpoint, { signal });
-      const context = { task, folder, pipeline, depthModel, rewrite, options, signal };
+      const plans = { shape, planner };
+      const context = { task, folder, pipeline, depthModel, rewrite, ...plans, options, signal };
       if (several) return await makeAll(jobs, context);
       await make(jobs[0]!, context);
       return undefined;
@@ -101,6 +109,8 @@ interface Context {
   pipeline: Pipeline;
   depthModel: DepthModel | null;
   rewrite: ReturnType<typeof rewriter> | null;
+  shape: PipelineShape;
+  planner: Planner;
   options: GenerateOptions;
   signal: AbortSignal;
 }
@@ -112,11 +122,11 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
   let present = 0;
   for (const [i, job] of jobs.entries()) {
     const about = `${job.output}.json`;
-    if (existsSync(job.output) && isRecipeOf(about, settingsOf(job, context))) {
-      present++;
-      continue;
-    }
     try {
+      if (existsSync(job.output) && isRecipeOf(about, settingsOf(job, context))) {
+        present++;
+        continue;
+      }
       process.stderr.write(`${i + 1} of ${jobs.length}: ${job.output}\n`);
       const startMs = performance.now();
       const { made, ...settings } = await make(job, context);
@@ -142,8 +152,9 @@ async function make(job: Job, context: Context): Promise<Recipe> {
   const { generate } = await import('../pipeline/generate.js');
   const { estimateDepth } = await import('../models/depth-anything/index.js');
   const { task, folder, pipeline, depthModel, options, signal } = context;
-  let progress: Progress | null = null;
-  let engine: { device: string; dtype: string } | null = null;
+  const progress = new PhaseProgress(task.id);
+  let reused = 0;
+  let device = '';
   try {
     const prompt = await rewrittenPrompt(job, context);
     const request = requestOf(job, context);
@@ -152,32 +163,36 @@ async function make(job: Job, context: Context): Promise<Recipe> {
       prompt: prompt ?? request.prompt,
       estimateDepth: depthModel && ((known) => estimateDepth(depthModel, known)),
       signal,
-      onPrepared: ({ notes, given }) => {
-        for (const note of notes) process.stderr.write(`${note}\n`);
+      onPrepared: async (prepared) => {
+        for (const note of prepared.notes) process.stderr.write(`${note}\n`);
         const { usesDepth } = pipeline.settings;
-        if (job.options.depth.length > 0 && !usesDepth) {
+        const depthIsGiven = job.options.depth.length > 0;
+        if (depthIsGiven && !usesDepth) {
           process.stderr.write(
             `${folder}: was not trained with depth; --depth may make results worse\n`,
           );
-        } else if (given.depth && !depthModel && job.options.depth.length === 0 && usesDepth) {
+        } else if (prepared.given.depth && !depthModel && !depthIsGiven && usesDepth) {
           process.stderr.write(
             `${folder}: has no depth model, so ${task.id} goes without depth; name one with --depth-model, or give depth with --depth\n`,
           );
         }
+        await announce(prepared, job, context);
       },
-      onStep: (step, total, { latents }) => {
-        engine ??= { device: latents.device, dtype: pipeline.transformer.parameters()[0]!.dtype };
-        progress ??= new Progress({ label: task.id, total });
-        progress.update(step);
+      onStep: (_step, _total, state) => {
+        device ||= state.latents.device;
+        if (state.reused) reused++;
       },
+      onProgress: (phase, done, total) => progress.update(phase, done, total),
     });
-    (progress as Progress | null)?.end();
+    progress.end();
+    if (reused > 0) process.stderr.write(`${reused} steps used the one before again (--cache)\n`);
     const { width, height, numFrames } = frames;
     const fps = options.fps ?? ownFps;
-    const made = { prompt, width, height, numFrames, ...(task.result === 'video' && { fps }) };
+    const result = { prompt, width, height, numFrames, ...(task.result === 'video' && { fps }) };
+    const engine = { solver: job.options.solver ?? 'euler', device, dtype: pipeline.dtype };
     const recipe: Recipe = {
       ...settingsOf(job, context),
-      made: { ...made, solver: job.options.solver ?? 'euler', ...engine!, ...(await versions()) },
+      made: { ...result, ...engine, ...(await versions()) },
     };
     const description = JSON.stringify(recipe);
     await writeMedia(job.output, frames, { fps, signal, description });
@@ -186,7 +201,7 @@ async function make(job: Job, context: Context): Promise<Recipe> {
     process.stdout.write(`${resolve(job.output)}\n`);
     return recipe;
   } finally {
-    (progress as Progress | null)?.end();
+    progress.end();
   }
 }
 
@@ -200,6 +215,29 @@ async function rewrittenPrompt(job: Job, context: Context): Promise<string | und
   const prompt = await rewrite({ task, prompt: request.prompt, input: request.inputs[0] });
   process.stderr.write(`prompt: ${prompt}\n`);
   return prompt;
+}
+
+/** Says what the job will cost. @throws InputError if there is not the memory for it */
+async function announce({ target, given }: Prepared, job: Job, context: Context): Promise<void> {
+  const { availableBytes } = await import('../pipeline/plan.js');
+  const { ownSigmas } = await import('../pipeline/generate.js');
+  const { task, pipeline, planner, shape, depthModel, options } = context;
+  const request = requestOf(job, context);
+  const settings = pipeline.settingsFor(task);
+  const sigmas = ownSigmas(request, settings);
+  const numInferenceSteps =
+    sigmas?.length ?? request.numInferenceSteps ?? settings.numInferenceSteps;
+  const guidanceScale = request.guidanceScale ?? settings.guidanceScale;
+  const work = {
+    ...{ target, numInferenceSteps, guidanceScale, promptLength: settings.promptLength },
+    guidedSteps: pipeline.guidedSteps({ ...request, numInferenceSteps, guidanceScale, sigmas }),
+    depth: given.depth && depthModel !== null && !request.depth,
+  };
+  const plan = await planner.plan(work);
+  if (options.checkMemory) await planner.expectToFit(plan, work);
+  for (const line of planLines(task.id, plan, shape, availableBytes())) {
+    process.stderr.write(`${line}\n`);
+  }
 }
 
 function requestOf({ options, seed }: Job, { task, options: all }: Context): GenerateRequest {
@@ -220,11 +258,24 @@ function requestOf({ options, seed }: Job, { task, options: all }: Context): Gen
     motionScore: options.motionScore,
     solver: options.solver,
     useTSchedule: all.useTSchedule || undefined,
-    guidanceRange: options.guidanceUntil === undefined ? undefined : [1, options.guidanceUntil],
+    guidanceRange: guidanceRangeOf(options),
     noiseAugStrength: options.noiseAugStrength,
+    cacheThreshold: options.cache,
     upscale: options.upscale,
     compat: all.compat ? { cropType } : undefined,
   };
+}
+
+function guidanceRangeOf({
+  guidanceFrom,
+  guidanceUntil,
+}: Job['options']): [number, number] | undefined {
+  if (guidanceFrom === undefined && guidanceUntil === undefined) return undefined;
+  const [from, until] = [guidanceFrom ?? 1, guidanceUntil ?? 0];
+  if (from > until) return [from, until];
+  throw new InputError(
+    `--guidance-from: must be above --guidance-until (noise falls from 1 to 0), got ${from} and ${until}`,
+  );
 }
 
 /** All that the result follows from; it is stored in the file, and beside it in a batch. */

@@ -5,7 +5,7 @@ import type { Frames } from '../media/index.js';
 import type { DepthEstimator, Task } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
 import { expectInputForNoise, withNoise } from './augment.js';
-import type { Pipeline, SampleRequest } from './pipeline.js';
+import type { OnProgress, Pipeline, SampleRequest } from './pipeline.js';
 import { type Prepared, prepare, type UserRequest } from './prepare.js';
 
 export interface GenerateRequest extends UserRequest {
@@ -24,10 +24,13 @@ export interface GenerateRequest extends UserRequest {
   useTSchedule?: boolean;
   /** see `SampleRequest` */
   guidanceRange?: readonly [number, number];
+  cacheThreshold?: number;
   /** of the noise on what is given, 0..1; default: 0; see `withNoise` */
   noiseAugStrength?: number;
-  onPrepared?: (prepared: Prepared) => void;
+  /** before anything is computed; what it throws ends the job */
+  onPrepared?: (prepared: Prepared) => void | Promise<void>;
   onStep?: SampleRequest['onStep'];
+  onProgress?: OnProgress;
 }
 
 /**
@@ -38,7 +41,7 @@ export async function generate(
   pipeline: Pipeline,
   request: GenerateRequest,
 ): Promise<{ frames: Frames; fps: number }> {
-  const { task, prompt, seed, onStep, signal } = request;
+  const { task, prompt, seed, onStep, onProgress, signal } = request;
   const { estimateDepth = null } = request;
   if (request.depth && !pipeline.takesDepth) {
     throw new InputError('--depth: this pipeline has no place for depth; leave it out');
@@ -47,10 +50,9 @@ export async function generate(
   expectInputForNoise(task, strength);
   const settings = pipeline.settingsFor(task);
   const prepared = await prepare(task, request, settings, estimateDepth);
-  request.onPrepared?.(prepared);
+  await request.onPrepared?.(prepared);
   const { condition, target, fps } = prepared;
   const added = request.addedPrompt ?? settings.addedPrompt;
-  const numInferenceSteps = request.numInferenceSteps ?? settings.numInferenceSteps;
   // what is put back into the result stays clean
   const seen = strength > 0 ? withNoise(condition, { strength, seed }) : condition;
   const made = await pipeline.sample({
@@ -59,15 +61,16 @@ export async function generate(
     negativePrompt: request.negativePrompt ?? settings.negativePrompt,
     conditions: [seen],
     target,
-    numInferenceSteps,
-    // without its last level, 0: the schedule ends there anyway, and a step from 0 to 0 is none
-    sigmas: request.useTSchedule ? customSigmas(numInferenceSteps).filter(Boolean) : undefined,
+    numInferenceSteps: request.numInferenceSteps ?? settings.numInferenceSteps,
+    sigmas: ownSigmas(request, settings),
     guidanceScale: request.guidanceScale ?? settings.guidanceScale,
     motionScore: request.motionScore ?? settings.motionScore,
     solver: request.solver,
     guidanceRange: request.guidanceRange,
+    cacheThreshold: request.cacheThreshold,
     seed,
     onStep,
+    onProgress,
     signal,
   });
   const frames = tidy(() => prepared.finish(made));
@@ -76,4 +79,16 @@ export async function generate(
   }
   made.dispose();
   return { frames, fps };
+}
+
+/**
+ * The noise levels of a request with `useTSchedule`, else undefined. They lack their last, 0: every
+ * schedule ends there, and a step from 0 to 0 is none.
+ */
+export function ownSigmas(
+  { useTSchedule, numInferenceSteps }: Pick<GenerateRequest, 'useTSchedule' | 'numInferenceSteps'>,
+  settings: { numInferenceSteps: number },
+): number[] | undefined {
+  if (!useTSchedule) return undefined;
+  return customSigmas(numInferenceSteps ?? settings.numInferenceSteps).filter((sigma) => sigma > 0);
 }
