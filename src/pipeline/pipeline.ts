@@ -123,6 +123,11 @@ export class Pipeline {
     return this.parts.transformer.device;
   }
 
+  /** Has its condition a channel for depth? */
+  get takesDepth(): boolean {
+    return this.parts.transformer.module.config.use_depth_cond;
+  }
+
   /** What a task is used with unless something else is asked for. */
   settingsFor(task: Pick<Task, 'id' | 'result'>): OwnSettings {
     return settingsFor(this.settings, task);
