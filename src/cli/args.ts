@@ -13,6 +13,7 @@
  *     export async function run(options: Options<typeof args>) { options.steps; … }
  *
  * An option named `keepLast` is written `--keep-last 3` or `--keep-last=3`; a flag `--x` also `--no-x`.
+ * A positional argument may be given by its name too: `--recipe my.yaml`.
  */
 import { InputError } from '../errors.js';
 import { didYouMean } from '../suggest.js';
@@ -40,6 +41,10 @@ interface Common {
   /** error if it is not given; a positional is required unless `optional` */
   required?: true;
   optional?: true;
+  /** taken, but not in the help text: other programs' names */
+  hidden?: true;
+  /** takes every word up to the next option; needs `repeat` */
+  many?: true;
 }
 
 export type Argument = Common &
@@ -54,6 +59,8 @@ export type Argument = Common &
 export interface ArgumentTable {
   positional?: Record<string, Argument>;
   options?: Record<string, Argument>;
+  /** the command that explains the options; default: the one that is read */
+  help?: string;
 }
 
 type Plain<A> = A extends { kind: 'flag' }
@@ -101,7 +108,8 @@ export function parseArgs<T extends ArgumentTable>(
   table: T,
   words: readonly string[],
 ): Options<T> {
-  const options = table.options ?? {};
+  const { options = {}, positional = {}, help = `${where} --help` } = table;
+  const named = { ...positional, ...options };
   const values: Record<string, unknown> = {};
   const loose: string[] = [];
   const queue = [...words];
@@ -111,8 +119,8 @@ export function parseArgs<T extends ArgumentTable>(
     } else if (word.length < 2 || !word.startsWith('-') || /^-\.?\d/.test(word)) {
       loose.push(word);
     } else {
-      const { name, negated, attached } = lookUp(where, options, word);
-      const argument = options[name]!;
+      const { name, negated, attached } = lookUp(where, named, word, help);
+      const argument = named[name]!;
       if (argument.kind === 'flag') {
         if (attached !== undefined) {
           throw new InputError(`${where}: ${flagName(name)} takes no value, got "${attached}"`);
@@ -122,19 +130,23 @@ export function parseArgs<T extends ArgumentTable>(
         const text = attached ?? queue.shift();
         if (text === undefined) throw new InputError(`${where}: ${flagName(name)} needs a value`);
         store(values, name, argument, convert(`${where}: ${flagName(name)}`, argument, text));
+        while (argument.many && queue[0] !== undefined && !queue[0].startsWith('-')) {
+          const more = queue.shift()!;
+          store(values, name, argument, convert(`${where}: ${flagName(name)}`, argument, more));
+        }
       }
     }
   }
-  takePositional(where, table.positional ?? {}, loose, values);
+  takePositional(where, positional, loose, values, help);
   complete(where, options, values);
   return values as Options<T>;
 }
 
 /** Finds the option that `--name`, `--name=value`, `--no-name`, `-n` or `-nvalue` means. */
-function lookUp(where: string, options: Record<string, Argument>, word: string) {
+function lookUp(where: string, options: Record<string, Argument>, word: string, help: string) {
   if (!word.startsWith('--')) {
     const name = Object.keys(options).find((key) => options[key]!.short === word[1]);
-    if (name === undefined) throw unknownOption(where, options, word.slice(0, 2));
+    if (name === undefined) throw unknownOption(where, options, word.slice(0, 2), help);
     const attached = word.length > 2 ? word.slice(word[2] === '=' ? 3 : 2) : undefined;
     return { name, negated: false, attached };
   }
@@ -148,13 +160,18 @@ function lookUp(where: string, options: Record<string, Argument>, word: string) 
     if (kind === 'flag' && given === `--no-${kebab(name)}`)
       return { name, negated: true, attached };
   }
-  throw unknownOption(where, options, given);
+  throw unknownOption(where, options, given, help);
 }
 
-function unknownOption(where: string, options: Record<string, Argument>, given: string) {
+function unknownOption(
+  where: string,
+  options: Record<string, Argument>,
+  given: string,
+  help: string,
+) {
   const hint = didYouMean(given, Object.keys(options).map(flagName));
   return new InputError(
-    `${where}: unknown option ${given}${hint || `; see \`${where} --help\` for those there are`}`,
+    `${where}: unknown option ${given}${hint || `; see \`${help}\` for those there are`}`,
   );
 }
 
@@ -163,13 +180,15 @@ function takePositional(
   positional: Record<string, Argument>,
   loose: string[],
   values: Record<string, unknown>,
+  help: string,
 ): void {
   for (const [name, argument] of Object.entries(positional)) {
+    if (values[name] !== undefined) continue; // given by its name
     const taken = loose.splice(0, argument.repeat ? loose.length : 1);
     if (taken.length === 0 && !argument.optional) {
       throw new InputError(
         `${where}: ${placeholder(name, argument)} is missing (${argument.describe}); ` +
-          `see \`${where} --help\``,
+          `see \`${help}\``,
       );
     }
     if (argument.repeat) values[name] = [];

@@ -1,6 +1,8 @@
 /** What `mfm generate` takes. */
 import { defineArgs, type Options } from './args.js';
 import { deviceOption } from './device.js';
+import { referenceOptions, sideOptions } from './reference-options.js';
+import { rewriteOptions } from './rewrite.js';
 
 /** What can differ from result to result; a row of `--batch` may hold these. */
 const resultOptions = {
@@ -10,6 +12,7 @@ const resultOptions = {
     placeholder: 'FILE',
     short: 'i',
     repeat: true,
+    aliases: ['image', 'video', 'path'],
     describe: 'image, clip or folder of images',
   },
   mask: {
@@ -17,7 +20,15 @@ const resultOptions = {
     placeholder: 'FILE',
     describe: 'image or clip, white where something is to be made',
   },
+  depth: {
+    kind: 'text',
+    placeholder: 'FILE',
+    repeat: true,
+    describe:
+      'depth of an input, in place of what a depth model tells: gray image (8 or 16 bits), clip, folder, white = near; or .safetensors; one for each input of i2v, vexd, itrans, vtrans',
+  },
   size: { kind: 'size', describe: 'size of the result, multiples of 16' },
+  ...sideOptions,
   frames: {
     kind: 'integer',
     min: 1,
@@ -41,11 +52,24 @@ const resultOptions = {
     choices: ['euler', 'dpm++', 'unipc'],
     describe: 'how steps are taken; the last two need about half as many (default: euler)',
   },
+  guidanceFrom: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    describe: 'noise level above which steps go without guidance, at half the work (default: 1)',
+  },
   guidanceUntil: {
     kind: 'number',
     min: 0,
     max: 1,
     describe: 'noise level below which steps go without guidance, at half the work (default: 0)',
+  },
+  cache: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    describe:
+      'use a step again while its first block changes less than this, as a part of it; 0.1 skips about half the steps; 0 none (default: 0)',
   },
   addedPrompt: {
     kind: 'text',
@@ -58,6 +82,13 @@ const resultOptions = {
     describe: "what not to show (default: the pipeline's)",
   },
   motionScore: { kind: 'number', min: 0, describe: "how much moves (default: the pipeline's)" },
+  noiseAugStrength: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    describe:
+      'noise added to the input, so that the result keeps less closely to it: 0 is none, 1 as strong as the input (default: 0)',
+  },
   upscale: {
     kind: 'number',
     min: 1,
@@ -71,7 +102,7 @@ const resultOptions = {
   },
 } as const;
 
-export const rowArgs = defineArgs({ options: resultOptions });
+export const rowArgs = defineArgs({ options: resultOptions, help: 'mfm generate --help' });
 export type ResultOptions = Options<typeof rowArgs>;
 
 export const args = defineArgs({
@@ -85,18 +116,40 @@ export const args = defineArgs({
       describe:
         'file to write (default: TASK-SEED.png or .mp4), or folder where there are several results (default: TASK-results)',
     },
+    outputDir: {
+      kind: 'text',
+      placeholder: 'FOLDER',
+      describe: 'folder to write to, under names of our making; in place of --output',
+    },
+    ext: {
+      kind: 'text',
+      placeholder: 'ENDING',
+      describe: 'ending of those names: mp4, webm, gif, png, jpg, webp (default: png or mp4)',
+    },
+    simpleName: {
+      kind: 'flag',
+      aliases: ['useSimpleName'],
+      describe: 'number the results of a batch only, without words of the prompt',
+    },
     samples: {
       kind: 'integer',
       min: 1,
       default: 1,
+      aliases: ['numSamples'],
       describe: 'results of each prompt, from seeds that follow one another',
     },
     batch: {
       kind: 'text',
       placeholder: 'LIST',
+      repeat: true,
       describe:
-        'a result for every line of a text file (prompts), a JSONL or CSV (keys are the options above), or every file of a folder; run again to go on where it stopped',
+        'a result for every line of a text file (prompts), a JSONL or CSV (keys are the options above), or every file of a folder (with NAME_mask.EXT as its mask); run again to go on where it stopped',
     },
+    useTSchedule: {
+      kind: 'flag',
+      describe: 'more steps at high noise, as the reference has it under this name',
+    },
+    ...rewriteOptions,
     compat: {
       kind: 'text',
       choices: ['reference'],
@@ -122,8 +175,14 @@ export const args = defineArgs({
     pipeline: {
       kind: 'text',
       placeholder: 'FOLDER',
+      aliases: ['pipelinePath'],
       describe:
         'folder, or ORG/NAME that `mfm pull` downloaded (default: the newest in runs/ and models/)',
+    },
+    checkMemory: {
+      kind: 'flag',
+      default: true,
+      describe: 'begin even if there seems to be too little memory',
     },
     dtype: {
       kind: 'text',
@@ -132,6 +191,7 @@ export const args = defineArgs({
       describe: 'what is computed in; float16 on a GPU alone',
     },
     device: deviceOption,
+    ...referenceOptions,
   },
 });
 export type GenerateOptions = Options<typeof args>;

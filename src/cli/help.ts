@@ -13,7 +13,7 @@ export interface HelpSource {
 /** `mfm COMMAND --help`; `details` is what the command adds, e.g. the keys of a recipe. */
 export function commandHelp(name: string, { summary, args, examples }: HelpSource, details = '') {
   const positional = Object.entries(args.positional ?? {});
-  const options = Object.entries(args.options ?? {});
+  const options = Object.entries(args.options ?? {}).filter(([, argument]) => !argument.hidden);
   const words = positional.map(([key, argument]) => {
     const word = placeholder(key, argument) + (argument.repeat ? '...' : '');
     return argument.optional ? `[${word}]` : word;

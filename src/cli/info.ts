@@ -5,18 +5,34 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.js';
 import { readJson } from '../read-json.js';
+import { didYouMean } from '../suggest.js';
 import type { Availability, ResolvedDevice } from '../tensor/index.js';
 import { defineArgs, type Options } from './args.js';
+import { Planner, planLines } from './plan.js';
 import { formatBytes } from './progress.js';
 
-export const summary = 'show the machine, LibTorch and ffmpeg that are used';
+export const summary = 'show this machine, or what a pipeline holds and what a result of it costs';
 
 export const args = defineArgs({
-  options: {
+  positional: {
     pipeline: {
       kind: 'text',
-      placeholder: 'FOLDER',
-      describe: 'also where this pipeline is and its parts: a folder, or ORG/NAME of `mfm pull`',
+      optional: true,
+      describe: 'a folder, ORG/NAME of `mfm pull`, or a size: mfm-2b, mfm-8b',
+    },
+  },
+  options: {
+    pipeline: { kind: 'text', placeholder: 'FOLDER', describe: 'the same' },
+    task: { kind: 'text', default: 't2v', describe: 'what the cost is told for' },
+    size: { kind: 'size', multipleOf: 16, describe: "of the result (default: the pipeline's)" },
+    frames: { kind: 'integer', min: 1, describe: "of the result (default: the pipeline's)" },
+    steps: { kind: 'integer', min: 1, describe: "sampling steps (default: the pipeline's)" },
+    guidance: { kind: 'number', min: 0, describe: "guidance scale (default: the pipeline's)" },
+    dtype: {
+      kind: 'text',
+      choices: ['auto', 'float32', 'bfloat16'],
+      default: 'auto',
+      describe: 'what is computed in',
     },
     json: { kind: 'flag', describe: 'print JSON instead of a table' },
   },
@@ -24,19 +40,60 @@ export const args = defineArgs({
 
 export const examples = [
   ['what runs here', 'info'],
-  ['where a downloaded pipeline is', 'info --pipeline LetsThink/MfM-Pipeline-2B'],
+  ['where a downloaded pipeline is, its parts, its cost', 'info LetsThink/MfM-Pipeline-2B'],
+  ['what the released 8B would take here', 'info mfm-8b --size 640x352 --frames 17'],
 ] as const;
 
-export async function run({ json, pipeline }: Options<typeof args>): Promise<void> {
+export async function run(options: Options<typeof args>): Promise<void> {
+  const { json, pipeline } = options;
   // a wrong name is said before the engine is loaded
-  const about = pipeline === undefined ? {} : await pipelineFacts(pipeline);
-  const facts = { ...(await collect()), ...about };
+  const about = pipeline === undefined ? null : await pipelineFacts(pipeline);
+  const machine = await collect();
+  const cost = pipeline === undefined ? null : await costOf(pipeline, options);
   if (json) {
-    console.log(JSON.stringify(facts, null, 2));
+    console.log(
+      JSON.stringify({ ...machine, ...about, ...(cost && { plan: cost.plan }) }, null, 2),
+    );
     return;
   }
-  const width = Math.max(...Object.keys(facts).map((key) => key.length));
-  for (const [key, value] of Object.entries(facts)) console.log(`${key.padEnd(width)}  ${value}`);
+  const facts = Object.entries({ ...machine, ...about });
+  const width = Math.max(...facts.map(([key]) => key.length));
+  for (const [key, value] of facts) console.log(`${key.padEnd(width)}  ${value}`);
+  if (cost) console.log(`\n${cost.lines.join('\n')}`);
+}
+
+/** What a result costs on this machine. */
+async function costOf(pipeline: string, options: Options<typeof args>) {
+  const { TASKS, TASK_IDS } = await import('../tasks/index.js');
+  const { PIPELINE_PRESETS, presetShape, readShape } = await import('../pipeline/shape.js');
+  const { readSettings, RELEASED_SETTINGS, settingsFor } = await import('../pipeline/index.js');
+  const { resolvePipeline } = await import('../pipeline/find.js');
+  const { expectFrameCount, runsOneAtATime } = await import('../pipeline/index.js');
+  const { availableBytes } = await import('../pipeline/plan.js');
+  const { fastDtype } = await import('../nn/index.js');
+  const task = TASKS[options.task as keyof typeof TASKS];
+  if (!task) {
+    throw new InputError(
+      `${options.task}: unknown task${didYouMean(options.task, TASK_IDS) || `; there are ${TASK_IDS.join(', ')}`}`,
+    );
+  }
+  const preset = PIPELINE_PRESETS.find((name) => name === pipeline);
+  const shape = preset ? presetShape(preset) : readShape(resolvePipeline(pipeline));
+  const own = preset ? RELEASED_SETTINGS : readSettings(resolvePipeline(pipeline));
+  const settings = settingsFor(own, task);
+  const dtype = options.dtype === 'auto' ? fastDtype() : options.dtype;
+  const numFrames = task.result === 'image' ? 1 : (options.frames ?? settings.numFrames);
+  expectFrameCount('--frames', numFrames);
+  const { width, height } = options.size ?? settings;
+  const planner = new Planner(shape, { dtype, oneAtATime: runsOneAtATime(shape, dtype) });
+  const plan = await planner.plan({
+    target: { width, height, numFrames },
+    numInferenceSteps: options.steps ?? settings.numInferenceSteps,
+    guidanceScale: options.guidance ?? settings.guidanceScale,
+    promptLength: settings.promptLength,
+    depth: settings.usesDepth && task.inputs.length > 0,
+  });
+  return { plan, lines: planLines(task.id, plan, shape, availableBytes()) };
 }
 
 async function collect(): Promise<Record<string, string | number>> {
@@ -50,48 +107,34 @@ async function collect(): Promise<Record<string, string | number>> {
   return { ...machine, ...(await engineFacts()), ffmpeg: await ffmpegFact() };
 }
 
-/** The folder, and each part of it with its class and the bytes of its files. */
+/** The folder, and each part of it with its class, the bytes of its files, and its parameters. */
 async function pipelineFacts(name: string): Promise<Record<string, string>> {
+  const { PIPELINE_PRESETS, presetShape, readShape } = await import('../pipeline/shape.js');
+  const inWords = (parameters: number) => `${(parameters / 1e6).toFixed(1)} M parameters`;
+  const preset = PIPELINE_PRESETS.find((known) => known === name);
+  if (preset) {
+    const parts = Object.entries(presetShape(preset).parts);
+    return Object.fromEntries(parts.map(([part, { parameters }]) => [part, inWords(parameters)]));
+  }
   const { resolvePipeline } = await import('../pipeline/find.js');
   const folder = resolvePipeline(name);
   const path = join(folder, 'model_index.json');
   if (!existsSync(path)) {
     throw new InputError(`${folder}: is not a pipeline folder (no model_index.json)`);
   }
-  const index = readJson(path) as Record<string, unknown>;
+  const { parts } = readShape(folder);
   const facts: Record<string, string> = { pipeline: folder };
-  for (const [part, value] of Object.entries(index)) {
+  for (const [part, value] of Object.entries(readJson(path) as Record<string, unknown>)) {
     if (!Array.isArray(value) || value[1] === null) continue;
     const bytes = bytesIn(join(folder, part));
     const notes = [value[1], bytes === undefined ? 'not there' : formatBytes(bytes)];
-    const count = await parametersOf(part, join(folder, part, 'config.json'));
-    if (count !== null) notes.push(count);
+    const shape = parts[part as keyof typeof parts];
+    if (shape) {
+      notes.push(shape.stored ?? 'no weights there; download it again', inWords(shape.parameters));
+    }
     facts[part] = notes.join(', ');
   }
   return facts;
-}
-
-/** How many parameters a part's configuration asks for, in words; null for a part that is no network. */
-async function parametersOf(part: string, path: string): Promise<string | null> {
-  if (!existsSync(path)) return null;
-  const { withParameters } = await import('../nn/index.js');
-  const { Transformer3D, parseTransformerConfig } = await import('../models/transformer/index.js');
-  const { Autoencoder, parseAutoencoderConfig } = await import('../models/autoencoder/index.js');
-  const { T5Encoder, parseT5Config } = await import('../models/t5/index.js');
-  const config = readJson(path);
-  const make = {
-    transformer: () => new Transformer3D(parseTransformerConfig(config, path)),
-    vae: () => new Autoencoder(parseAutoencoderConfig(config, path)),
-    text_encoder: () => new T5Encoder(parseT5Config(config, path)),
-  }[part];
-  if (!make) return null;
-  try {
-    // on the meta device parameters have shapes and no memory
-    const count = withParameters({ device: 'meta' }, () => make().parameterCount());
-    return `${(count / 1e6).toFixed(1)} M parameters`;
-  } catch (error) {
-    return `not understood (${(error as Error).message})`; // a finding here, not a failure
-  }
 }
 
 function bytesIn(folder: string): number | undefined {

@@ -1,11 +1,12 @@
 /** The results that a command asks for: one, or one for every line of a list and every sample. */
 import { randomInt } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { InputError } from '../errors.js';
 import type { Task } from '../tasks/index.js';
 import { flagName, parseArgs } from './args.js';
 import { type GenerateOptions, type ResultOptions, rowArgs } from './generate-options.js';
+import { filesOf, listsOf, sizeOf } from './reference-options.js';
 
 /** One result to be made. */
 export interface Job {
@@ -19,34 +20,77 @@ export interface Job {
 export async function oneJob(task: Task, options: GenerateOptions): Promise<Job> {
   const { outputKind } = await import('../media/index.js');
   const seed = options.seed ?? randomInt(2 ** 31);
-  const extension = extensionOf(task);
-  const output = options.output ?? `${task.id}-${seed}.${extension}`;
+  const extension = await extensionOf(task, options);
+  const output = options.output ?? join(options.outputDir ?? '', `${task.id}-${seed}.${extension}`);
+  if (options.ext !== undefined && options.output !== undefined) {
+    throw new InputError(`--ext: is said by the name ${output} already; leave --ext out`);
+  }
   if (outputKind(output) !== task.result) {
     throw new InputError(
       `${output}: ${task.id} makes ${task.result === 'image' ? 'an image' : 'a clip'}; name a file that ends in .${extension}`,
     );
   }
-  return { where: '', options, seed, output };
+  return { where: '', options: withFiles(options), seed, output };
 }
 
 /** Every row's samples. What a row does not say, the command line does. */
-export function manyJobs(task: Task, options: GenerateOptions): Job[] {
-  const folder = options.output ?? `${task.id}-results`;
-  const rows = options.batch === undefined ? [{ where: '', words: [] }] : readJobs(options.batch);
+export async function manyJobs(task: Task, options: GenerateOptions): Promise<Job[]> {
+  const folder = options.outputDir ?? options.output ?? `${task.id}-results`;
+  const extension = await extensionOf(task, options);
+  const size = sizeOf(options);
+  const lists = listsOf(task.id, options);
+  const rows =
+    lists.length === 0
+      ? [{ where: '', words: [] }]
+      : lists.flatMap((list) => readJobs(list, { masks: task.mask === 'needed' }));
   return rows.flatMap(({ where, words }, index) => {
     const row = parseArgs(where, rowArgs, words);
     const input = row.input.length > 0 ? row.input : options.input;
-    const merged: ResultOptions = { ...options, ...row, input };
+    const depth = row.depth.length > 0 ? row.depth : options.depth;
+    const merged = withFiles({
+      ...{ ...options, ...row, input, depth, height: undefined, width: undefined },
+      size: sizeOf(row, `${where}: `) ?? size,
+    });
     return Array.from({ length: options.samples }, (_, sample) => {
       const seed = (merged.seed ?? 0) + sample;
       const suffix = options.samples > 1 ? `-${seed}` : '';
-      const name = `${resultName(index, merged)}${suffix}.${extensionOf(task)}`;
-      return { where, options: merged, seed, output: join(folder, name) };
+      const stem = resultName(index, options.simpleName ? {} : merged);
+      return {
+        where,
+        options: merged,
+        seed,
+        output: join(folder, `${stem}${suffix}.${extension}`),
+      };
     });
   });
 }
 
-const extensionOf = ({ result }: Task) => (result === 'image' ? 'png' : 'mp4');
+/** With the size and the files in one form, whichever way they are said. */
+const withFiles = (options: ResultOptions): ResultOptions => ({
+  ...options,
+  size: sizeOf(options),
+  input: options.input.flatMap(filesOf),
+});
+
+/** What a result's name ends in, without the dot. */
+async function extensionOf(
+  { id, result }: Task,
+  { ext, output, outputDir }: GenerateOptions,
+): Promise<string> {
+  if (output !== undefined && outputDir !== undefined) {
+    throw new InputError('--output-dir: is said by --output already; leave one of them out');
+  }
+  if (ext === undefined) return result === 'image' ? 'png' : 'mp4';
+  const { IMAGE_FORMATS, VIDEO_FORMATS } = await import('../media/index.js');
+  const endings: readonly string[] = result === 'image' ? IMAGE_FORMATS : VIDEO_FORMATS;
+  const wanted = `.${ext.replace(/^\./, '').toLowerCase()}`;
+  if (!endings.includes(wanted)) {
+    throw new InputError(
+      `--ext: ${id} makes ${result === 'image' ? 'an image' : 'a clip'}, which ends in ${endings.join(', ')}, got "${ext}"`,
+    );
+  }
+  return wanted.slice(1);
+}
 
 /** A job as the words of a command line, and where it stands. */
 export interface JobRow {
@@ -59,29 +103,70 @@ export interface JobRow {
  * Reads jobs: a text file with a prompt on every line; JSONL or CSV whose keys are the names of
  * options (`prompt`, `input`, `seed`, …); or a folder of inputs.
  *
- * Files that a row names lie beside the list, unless their paths are absolute.
+ * Files that a row names lie beside the list, or where the program runs, unless their paths are
+ * absolute.
+ *
+ * @param masks   pair the files of a folder with their masks; else masks are passed over
  * @throws InputError naming the file and the line
  */
-export function readJobs(path: string): JobRow[] {
+export function readJobs(path: string, { masks = true } = {}): JobRow[] {
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found) {
     throw new InputError(`${path}: no such list of jobs; give a .txt, .jsonl or .csv, or a folder`);
   }
-  const rows = found.isDirectory() ? ofFolder(path) : ofFile(path, readFileSync(path, 'utf8'));
+  const rows = found.isDirectory()
+    ? ofFolder(path, masks)
+    : ofFile(path, readFileSync(path, 'utf8'));
   if (rows.length === 0) throw new InputError(`${path}: holds no job; write one on every line`);
   return rows;
 }
 
-function ofFolder(path: string): JobRow[] {
-  return readdirSync(path)
+/** The mask of `NAME.png` or of the folder `NAME` is called `NAME_mask`, with any ending. */
+const MASK_SUFFIX = '_mask';
+
+function ofFolder(path: string, masks: boolean): JobRow[] {
+  const names = readdirSync(path)
     .filter((name) => !name.startsWith('.'))
-    .sort()
-    .map((name) => ({ where: join(path, name), words: ['--input', join(path, name)] }));
+    .sort();
+  const stemOf = (name: string) =>
+    statSync(join(path, name)).isDirectory() ? name : basename(name, extname(name));
+  const isMask = (name: string) => stemOf(name).endsWith(MASK_SUFFIX);
+  const inputs = names.filter((name) => !isMask(name));
+  const maskOf = new Map<string, string>();
+  for (const name of names.filter(isMask)) {
+    const stem = stemOf(name).slice(0, -MASK_SUFFIX.length);
+    const where = join(path, name);
+    if (!inputs.some((input) => stemOf(input) === stem)) {
+      throw new InputError(
+        `${where}: is named as the mask of ${stem}, which is not there; give both or rename it`,
+      );
+    }
+    if (maskOf.has(stem)) {
+      throw new InputError(
+        `${where}: is a second mask of ${stem} beside ${maskOf.get(stem)}; keep one of them`,
+      );
+    }
+    maskOf.set(stem, name);
+  }
+  return inputs.map((name) => {
+    const mask = masks ? maskOf.get(stemOf(name)) : undefined;
+    const words = ['--input', join(path, name)];
+    if (mask !== undefined) words.push('--mask', join(path, mask));
+    return { where: join(path, name), words };
+  });
 }
 
 function ofFile(path: string, text: string): JobRow[] {
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
   const kind = extname(path).toLowerCase();
+  if (text.includes('\0') || text.includes('\uFFFD')) {
+    throw new InputError(
+      `${path}: is no text in UTF-8; give a list of jobs as .txt, .jsonl or .csv`,
+    );
+  }
+  if (kind === '.json') {
+    throw new InputError(`${path}: must be JSONL, an object on every line; name it .jsonl then`);
+  }
   if (kind === '.csv') return ofCsv(path, text);
   return lines.flatMap((line, i): JobRow[] => {
     const where = `${path}:${i + 1}`;
@@ -96,7 +181,7 @@ function ofFile(path: string, text: string): JobRow[] {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw new InputError(`${where}: must be an object, e.g. {"prompt": "a red cube"}`);
     }
-    return [{ where, words: wordsOf(path, Object.entries(value)) }];
+    return [{ where, words: wordsOf(path, where, Object.entries(value)) }];
   });
 }
 
@@ -110,13 +195,8 @@ function ofCsv(path: string, text: string): JobRow[] {
       );
     }
     const entries = header!.fields.map((key, i) => [key.trim(), fields[i]!] as [string, string]);
-    return {
-      where,
-      words: wordsOf(
-        path,
-        entries.filter(([, value]) => value !== ''),
-      ),
-    };
+    const filled = entries.filter(([, value]) => value !== '');
+    return { where, words: wordsOf(path, where, filled) };
   });
 }
 
@@ -155,17 +235,34 @@ function csvRecords(path: string, text: string): { line: number; fields: string[
   return records;
 }
 
-/** Options whose values are files. */
-const FILES = new Set(['input', 'mask', 'i']);
+/** Options whose values are files: inputs, of which one value may name two, and others. */
+const INPUTS = new Set(['input', 'i', 'image', 'video', 'path']);
+const FILES = new Set(['mask', 'depth']);
 
-function wordsOf(path: string, entries: [string, unknown][]): string[] {
-  const beside = (value: string) => (value.startsWith('/') ? value : join(dirname(path), value));
+function wordsOf(path: string, where: string, entries: [string, unknown][]): string[] {
+  const beside = (value: string) => {
+    const near = value.startsWith('/') ? value : join(dirname(path), value);
+    return !existsSync(near) && existsSync(value) ? value : near;
+  };
+  const filesIn = (value: string) =>
+    existsSync(beside(value)) ? [beside(value)] : filesOf(value).map(beside);
   return entries.flatMap(([key, value]) => {
-    const values = Array.isArray(value) ? value : [value];
-    return values.flatMap((one) => [
-      flagName(key),
-      FILES.has(key) ? beside(String(one)) : String(one),
-    ]);
+    if (key === '') {
+      throw new InputError(
+        `${where}: "${value}" has no name; write one above it, as prompt or input`,
+      );
+    }
+    const values = (Array.isArray(value) ? value : [value]).filter((one) => one !== null);
+    return values.flatMap((one) => {
+      if (typeof one !== 'string' && typeof one !== 'number') {
+        throw new InputError(
+          `${where}: "${key}" must be text or a number, got ${JSON.stringify(one)}`,
+        );
+      }
+      const text = String(one);
+      if (INPUTS.has(key)) return filesIn(text).flatMap((file) => ['--input', file]);
+      return [flagName(key), FILES.has(key) ? beside(text) : text];
+    });
   });
 }
 

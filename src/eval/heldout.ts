@@ -125,9 +125,9 @@ async function tryAutoencoder(
   for (let first = 0; first < clips.length; first += AUTOENCODER_BATCH) {
     signal?.throwIfAborted();
     for (let i = first; i < Math.min(first + AUTOENCODER_BATCH, clips.length); i++) {
-      back[i] = throughLatents(pipeline, clips[i]!);
+      back[i] = await throughLatents(pipeline, clips[i]!);
       values.clips.push(clipPsnr(back[i]!, clips[i]!));
-      values.images.push(clipPsnr(throughLatents(pipeline, images[i]!), images[i]!));
+      values.images.push(clipPsnr(await throughLatents(pipeline, images[i]!), images[i]!));
     }
     onDone(values.clips.length);
     await setImmediate();
@@ -145,13 +145,17 @@ async function tryAutoencoder(
   };
 }
 
-function throughLatents(pipeline: Pipeline, clip: Frames): Frames {
-  return noGrad(() =>
+async function throughLatents(pipeline: Pipeline, clip: Frames): Promise<Frames> {
+  const latents = noGrad(() =>
     tidy(() => {
-      const latents = pipeline.autoencoder.encode(framesToTensor(clip)).mode();
-      return tensorToFrames(pipeline.decode(toModelLatents(latents.to('float32'))));
+      const unscaled = pipeline.autoencoder.encode(framesToTensor(clip)).mode();
+      return toModelLatents(unscaled.to('float32')).keep();
     }),
   );
+  const decoded = await pipeline.decode(latents);
+  const frames = tidy(() => tensorToFrames(decoded));
+  for (const tensor of [latents, decoded]) tensor.dispose();
+  return frames;
 }
 
 /** Are the solids of the caption there, in colour, shape and motion? */

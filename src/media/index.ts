@@ -6,6 +6,8 @@ export {
   type SheetOptions,
   type SheetRow,
 } from './contact-sheet.js';
+export { pictureDataUrl } from './data-url.js';
+export { type DepthMap, depthToTensor, NEAREST, readDepth } from './depth.js';
 export { findFfmpeg } from './ffmpeg.js';
 export {
   expectFrames,

@@ -81,7 +81,7 @@ async function readFolder(
 }
 
 /** Names of the still pictures in a folder, hidden files left out, in the order people count. */
-async function pictureNames(path: string): Promise<string[]> {
+export async function pictureNames(path: string): Promise<string[]> {
   const entries = await readdir(path, { withFileTypes: true });
   const names: string[] = [];
   for (const entry of entries) {

@@ -14,4 +14,5 @@ export {
   RMSNorm,
 } from './layers.js';
 export { type LoadOptions, Module, type StateSource } from './module.js';
+export { lean, through } from './through.js';
 export { fastDtype, loadWeights } from './weights.js';

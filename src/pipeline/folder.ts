@@ -25,6 +25,7 @@ import {
 import { mappedPart, type PipelinePart } from './part.js';
 import { Pipeline } from './pipeline.js';
 import { ModelIndex, type PipelineSettings, RELEASED_SETTINGS } from './settings.js';
+import type { PipelineShape } from './shape.js';
 
 export interface OpenOptions {
   /** what matrix products compute in; 'auto': see `fastDtype` */
@@ -76,15 +77,14 @@ export function openPipeline(
       (config, where) => new T5Encoder(parseT5Config(config, where)),
     ),
   };
-  const bytes = Object.values(parts)
-    .map(({ module }) => module.parameterCount() * bytesPerElement(type))
-    .reduce((a, b) => a + b);
+  const parameters = Object.values(parts).map(({ module }) => module.parameterCount());
   return new Pipeline(
     parts,
     PromptTokenizer.open(join(folder, 'tokenizer')),
     readChecked(folder, join('scheduler', 'scheduler_config.json'), SchedulerConfig),
     index._mfm ?? RELEASED_SETTINGS,
-    oneAtATime ?? bytes > MEMORY_SHARE * memoryFor(device),
+    type,
+    oneAtATime ?? takesMuch(parameters, type, device),
   );
 }
 
@@ -93,6 +93,23 @@ const textDtype = (dtype: DType): DType => (dtype === 'float16' ? 'float32' : dt
 
 /** Networks that take more of the free memory than this, all together, come one at a time. */
 const MEMORY_SHARE = 0.2;
+
+function takesMuch(parameters: readonly number[], dtype: DType, device: string): boolean {
+  const total = parameters.reduce((a, b) => a + b);
+  return total * bytesPerElement(dtype) > MEMORY_SHARE * memoryFor(device);
+}
+
+/** Whether a pipeline that is opened now on the CPU has its networks in memory one at a time. */
+export const runsOneAtATime = ({ parts }: PipelineShape, dtype: DType): boolean =>
+  takesMuch(
+    Object.values(parts).map(({ parameters }) => parameters),
+    dtype,
+    'cpu',
+  );
+
+/** What a pipeline folder says about its own use. */
+export const readSettings = (folder: string): PipelineSettings =>
+  readChecked(folder, 'model_index.json', ModelIndex)._mfm ?? RELEASED_SETTINGS;
 
 /** The depth model that a pipeline folder carries; null if it has none. */
 export function depthFolderOf(folder: string): string | null {

@@ -4,6 +4,8 @@ export {
   type OpenOptions,
   openPipeline,
   type PipelineParts,
+  readSettings,
+  runsOneAtATime,
   savePipeline,
 } from './folder.js';
 export {
@@ -17,4 +19,4 @@ export {
 } from './latents.js';
 export { mappedPart, type PipelinePart, residentPart } from './part.js';
 export { Pipeline, type SampleRequest } from './pipeline.js';
-export { type OwnSettings, PipelineSettings, RELEASED_SETTINGS } from './settings.js';
+export { type OwnSettings, PipelineSettings, RELEASED_SETTINGS, settingsFor } from './settings.js';

@@ -12,10 +12,13 @@ import {
 } from '../diffusion/index.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
 import type { PromptTokenizer, T5Encoder } from '../models/t5/index.js';
-import type { ForwardInputs, Transformer3D } from '../models/transformer/index.js';
+import { type ForwardInputs, StepCache, type Transformer3D } from '../models/transformer/index.js';
+import type { Module } from '../nn/index.js';
 import { type Condition, type Target, type Task, taggedPrompt } from '../tasks/index.js';
 import {
   cat,
+  type DType,
+  emptyCache,
   full,
   Generator,
   noGrad,
@@ -47,13 +50,24 @@ export interface SampleRequest {
   solver?: SolverName;
   /** guidance is applied from the first to the second noise level, 1 = pure noise; default: all */
   guidanceRange?: readonly [number, number];
+  /**
+   * first-block caching: how much a step's first block may differ from the last whole pass, as a
+   * part of it, for that pass to be used again; default: 0, every step is computed
+   */
+  cacheThreshold?: number;
   /** own noise levels, before the schedule's shift; they decide the number of steps */
   sigmas?: readonly number[];
   /** [B, C, f, h, w] to start from, in place of the seed's noise */
   latents?: Tensor;
   onStep?: (step: number, total: number, state: StepState) => void;
+  onProgress?: OnProgress;
   signal?: AbortSignal;
 }
+
+/** What a result is made in, in this order. */
+export type Phase = 'text' | 'condition' | 'steps' | 'frames';
+/** Called when a phase begins (0 done) and whenever a part of it is done. */
+export type OnProgress = (phase: Phase, done: number, total: number) => void;
 
 /** What a step came to, while `onStep` runs; all [B, C, f, h, w], float32. */
 export interface StepState {
@@ -61,10 +75,18 @@ export interface StepState {
   velocity: Tensor;
   /** after the step */
   latents: Tensor;
+  /** most of the velocity is the last whole pass's; see `cacheThreshold` */
+  reused: boolean;
 }
 
 /** An even number of latent frames decodes to 4 f frames; these of them precede the clip. */
 const SURPLUS_FRAMES = 3;
+
+export interface DecodeOptions {
+  surplus?: boolean;
+  onProgress?: OnProgress;
+  signal?: AbortSignal;
+}
 
 export interface Networks {
   transformer: PipelinePart<Transformer3D>;
@@ -78,6 +100,8 @@ export class Pipeline {
     readonly tokenizer: PromptTokenizer,
     readonly scheduler: SchedulerConfig,
     readonly settings: PipelineSettings,
+    /** what matrix products compute in */
+    readonly dtype: DType,
     /** only one network is in memory at a time: less memory, and each result opens them again */
     readonly oneAtATime = false,
   ) {}
@@ -99,9 +123,26 @@ export class Pipeline {
     return this.parts.transformer.device;
   }
 
+  /** Has its condition a channel for depth? */
+  get takesDepth(): boolean {
+    return this.parts.transformer.module.config.use_depth_cond;
+  }
+
   /** What a task is used with unless something else is asked for. */
   settingsFor(task: Pick<Task, 'id' | 'result'>): OwnSettings {
     return settingsFor(this.settings, task);
+  }
+
+  /** How many steps of a request have guidance. */
+  guidedSteps(
+    request: Pick<
+      SampleRequest,
+      'numInferenceSteps' | 'guidanceScale' | 'guidanceRange' | 'sigmas'
+    >,
+  ): number {
+    if (request.guidanceScale <= 1) return 0;
+    const { sigmas } = schedule(this.scheduler, request);
+    return sigmas.slice(0, -1).filter((sigma) => within(sigma, request.guidanceRange)).length;
   }
 
   /** Prompts → text states [B, S, width] and mask [B, S]; the encoder sees the padding, as in the reference. */
@@ -124,7 +165,7 @@ export class Pipeline {
   async sample(request: SampleRequest): Promise<Tensor> {
     const latents = await this.denoise(request);
     try {
-      const decoded = this.decode(latents);
+      const decoded = await this.decode(latents, request);
       const video = decoded.to('cpu');
       if (video !== decoded) decoded.dispose();
       return video;
@@ -135,7 +176,8 @@ export class Pipeline {
 
   /** @returns latents [B, C, f, h, w], float32, on the pipeline's device; the caller disposes them */
   async denoise(request: SampleRequest): Promise<Tensor> {
-    const { prompts, target, numInferenceSteps, guidanceScale, seed, signal, onStep } = request;
+    const { prompts, target, numInferenceSteps, guidanceScale, seed, signal } = request;
+    const { onStep, onProgress, cacheThreshold = 0 } = request;
     const guided = guidanceScale > 1;
     const { sigmas, timesteps } = schedule(this.scheduler, {
       numInferenceSteps,
@@ -148,9 +190,12 @@ export class Pipeline {
       }),
     );
     const inputs = noGrad(() => tidy(() => this.prepare(request, latents, guided)));
+    emptyCache();
     const { transformer } = this;
     const solver = solverOf(request.solver ?? 'euler');
+    const stepCache = cacheThreshold > 0 ? new StepCache(cacheThreshold) : null;
     try {
+      onProgress?.('steps', 0, timesteps.length);
       for (let i = 0; i < timesteps.length; i++) {
         signal?.throwIfAborted();
         const sigmaStep = { from: sigmas[i]!, to: sigmas[i + 1]! };
@@ -158,19 +203,24 @@ export class Pipeline {
           tidy(() => {
             const both = guided && within(sigmaStep.from, request.guidanceRange);
             const rows = both ? cat([latents, latents], 0) : latents;
+            const reusedBefore = stepCache?.counts.reused;
             const velocity = transformer.forward(rows, {
               ...(guided && !both ? inputs.promptOnly! : inputs.all),
               timesteps: full([rows.size(0)], timesteps[i]!, { device: this.device }),
+              stepCache,
             });
             const guidedVelocity = both ? guideBatch(velocity, guidanceScale) : velocity;
             const moved = solver.step(latents, guidedVelocity, sigmaStep).keep();
             waitFor(moved);
-            onStep?.(i + 1, timesteps.length, { velocity: guidedVelocity, latents: moved });
+            const reused = stepCache?.counts.reused !== reusedBefore;
+            const state = { velocity: guidedVelocity, latents: moved, reused };
+            onStep?.(i + 1, timesteps.length, state);
             return moved;
           }),
         );
         latents.dispose();
         latents = next;
+        onProgress?.('steps', i + 1, timesteps.length);
         await setImmediate();
       }
       return latents;
@@ -179,8 +229,9 @@ export class Pipeline {
       throw error;
     } finally {
       solver.dispose();
+      stepCache?.dispose();
       release(inputs);
-      if (this.oneAtATime) this.parts.transformer.release();
+      this.done(this.parts.transformer);
     }
   }
 
@@ -188,22 +239,45 @@ export class Pipeline {
    * latents [B, C, f, h, w] → [B, 3, 4 (f - 1) + 1, H, W], float32; the caller disposes it
    *
    * @param surplus   keep the three frames in front that an even f decodes to
+   * @throws the signal's reason when it aborts, within a tile
    */
-  decode(latents: Tensor, { surplus = false } = {}): Tensor {
+  async decode(latents: Tensor, options: DecodeOptions = {}): Promise<Tensor> {
+    const { surplus = false, onProgress, signal } = options;
     const { autoencoder } = this;
-    const decoded = noGrad(() =>
+    const total = autoencoder.decodeSteps(latents.shape).steps;
+    const scaled = noGrad(() => tidy(() => fromModelLatents(latents.to(this.device)).keep()));
+    const steps = autoencoder.decodeInSteps(scaled);
+    try {
+      for (let done = 0; ; done++) {
+        onProgress?.('frames', done, total);
+        const next = noGrad(() => tidy(() => steps.next()));
+        await setImmediate();
+        if (next.done) return this.finishDecoding(next.value, latents.size(2), surplus);
+        signal?.throwIfAborted();
+      }
+    } finally {
+      steps.return(undefined as never);
+      scaled.dispose();
+      this.done(this.parts.autoencoder);
+    }
+  }
+
+  private finishDecoding(decoded: Tensor, latentFrameCount: number, surplus: boolean): Tensor {
+    const first = surplus || latentFrameCount % 2 === 1 ? 0 : SURPLUS_FRAMES;
+    const frames = noGrad(() =>
       tidy(() => {
-        const there = fromModelLatents(latents.to(this.device));
-        const video = autoencoder.decode(there).to('float32');
-        const first = surplus || latents.size(2) % 2 === 1 ? 0 : SURPLUS_FRAMES;
-        return video
-          .narrow(2, first, video.size(2) - first)
-          .contiguous()
-          .keep();
+        const kept = decoded.narrow(2, first, decoded.size(2) - first);
+        return kept.to('float32').contiguous().keep();
       }),
     );
-    if (this.oneAtATime) this.parts.autoencoder.release();
-    return decoded;
+    if (frames !== decoded) decoded.dispose();
+    return frames;
+  }
+
+  /** A network has done its part of a result. */
+  private done(part: PipelinePart<Module>): void {
+    if (this.oneAtATime) part.release();
+    emptyCache(); // the next one's tensors have other sizes
   }
 
   /** Frees the weights. */
@@ -225,24 +299,27 @@ export class Pipeline {
 
   /** What stays the same over the steps, on the device, kept until `release`. Rows: all negative, then all positive. */
   private prepare(request: SampleRequest, latents: Tensor, guided: boolean): Inputs {
-    const { task, prompts, negativePrompt = '', conditions, motionScore } = request;
+    const { task, prompts, negativePrompt = '', conditions, motionScore, onProgress } = request;
     const tagged = prompts.map((prompt) => taggedPrompt(prompt, task));
     const negative = guided ? prompts.map(() => negativePrompt) : [];
+    onProgress?.('text', 0, 1);
     const { states, mask } = this.encodePrompts([...negative, ...tagged]);
-    if (this.oneAtATime) this.parts.textEncoder.release();
+    this.done(this.parts.textEncoder);
 
+    onProgress?.('condition', 0, 1);
     const { transformer } = this;
     const stack = (part: keyof Condition) => cat(conditions.map((c) => c[part])).to(this.device);
     const [pixels, depth, known] = [stack('pixels'), stack('depth'), stack('mask')];
     const channels = (d: Tensor) =>
       transformer.config.use_depth_cond ? cat([pixels, d], 1) : pixels;
+    const adapted = transformer.prepareCondition(channels(depth), known); // [B, L, D]
     // the negative rows keep pixels and mask, but lose the depth
-    const condition = guided
-      ? cat([
-          transformer.prepareCondition(channels(depth.zerosLike()), known),
-          transformer.prepareCondition(channels(depth), known),
-        ])
-      : transformer.prepareCondition(channels(depth), known);
+    const hasDepth = conditions.some((given) => given.depth.abs().sum().item() > 0);
+    const negativeAdapted = () =>
+      hasDepth && transformer.config.use_depth_cond
+        ? transformer.prepareCondition(channels(depth.zerosLike()), known)
+        : adapted;
+    const condition = guided ? cat([negativeAdapted(), adapted]) : adapted;
 
     const all = {
       text: transformer.prepareText(states, mask),

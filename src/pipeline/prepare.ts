@@ -5,6 +5,7 @@ import {
   type Frames,
   type Mask,
   type Media,
+  readDepth,
   readGray,
   readImage,
   readMask,
@@ -20,6 +21,7 @@ import {
   type Given,
   type Target,
   type Task,
+  withDepth,
 } from '../tasks/index.js';
 import { cat, type Tensor, tidy } from '../tensor/index.js';
 import { joined, putBack } from './finish.js';
@@ -33,6 +35,8 @@ export interface UserRequest {
   inputs: string[];
   /** file, white where something is to be made; with `compat`, white where something is known */
   mask?: string;
+  /** files, one for each input: pictures, clips or folders, white = near; see `readDepth` */
+  depth?: string[];
   size?: Size;
   numFrames?: number;
   /** how many times larger super-resolution makes its input; default: 2, with `compat` 4 */
@@ -100,7 +104,8 @@ export async function prepare(
     ...fitSize(task, request, media[0] ?? null, settings, notes),
     numFrames: fitFrames(task, request, media[0] ?? null, settings, notes),
   };
-  const given = task.fromInput({ media, mask }, target.numFrames);
+  const fromFiles = task.fromInput({ media, mask }, target.numFrames);
+  const given = withDepth(task, fromFiles, media, await readDepths(request));
   const condition = conditionOf(given, target, estimateDepth);
   const finish = (made: Tensor) => joined(putBack(made, task, given, condition), given);
   return { given, condition, target, fps, notes, finish };
@@ -109,11 +114,12 @@ export async function prepare(
 /** The same by the reference's rules; see reference.ts. */
 async function asReference(
   task: Task,
-  { size, numFrames, mask, upscale = REFERENCE_UPSCALE, compat, signal }: UserRequest,
+  request: UserRequest,
   media: Media[],
   settings: OwnSettings,
   estimateDepth: DepthEstimator | null,
 ): Promise<Pick<Prepared, 'given' | 'condition' | 'target' | 'finish'>> {
+  const { size, numFrames, mask, upscale = REFERENCE_UPSCALE, compat, signal } = request;
   const known = mask === undefined ? null : await readGray(mask, { signal });
   if (known && media[0]) expectMaskFits(known, media[0]);
   const frames = numFrames ?? settings.numFrames;
@@ -121,7 +127,11 @@ async function asReference(
   if (media.length === 0 && size) expectSize('--size', size.width, size.height);
   const plan = referencePlan(
     task,
-    { media, mask: known && repeatedTo(known, media[0]!.numFrames) },
+    {
+      media,
+      mask: known && repeatedTo(known, media[0]!.numFrames),
+      depth: await readDepths(request),
+    },
     {
       width: size?.width ?? settings.width,
       height: size?.height ?? settings.height,
@@ -139,6 +149,9 @@ async function asReference(
   return { given, condition, target, finish };
 }
 
+const readDepths = ({ depth = [], signal }: UserRequest) =>
+  Promise.all(depth.map((path) => readDepth(path, { signal })));
+
 /** A mask's bytes for every frame; one frame holds for all. */
 function repeatedTo({ data, numFrames }: Mask, count: number): Uint8Array {
   if (numFrames > 1) return data;
@@ -146,7 +159,7 @@ function repeatedTo({ data, numFrames }: Mask, count: number): Uint8Array {
 }
 
 /** Is everything there that the task needs, and nothing that it has no use for? */
-function expectParts(task: Task, { prompt, inputs, mask, numFrames }: UserRequest): void {
+export function expectParts(task: Task, { prompt, inputs, mask, numFrames }: UserRequest): void {
   const wanted = task.inputs.length;
   const kind = task.inputs[0] === 'image' ? 'an image' : 'a clip';
   if (wanted === 0 && prompt.trim() === '') {

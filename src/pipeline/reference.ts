@@ -6,6 +6,8 @@
  */
 import { InputError } from '../errors.js';
 import {
+  type DepthMap,
+  depthToTensor,
   type Frames,
   framesToTensor,
   resample,
@@ -20,6 +22,7 @@ import {
   type Given,
   inGray,
   type Task,
+  withDepth,
 } from '../tasks/index.js';
 import { fromArray, type Tensor, tidy, zeros } from '../tensor/index.js';
 import { fittingFrames } from './latents.js';
@@ -45,6 +48,8 @@ export interface ReferenceInput {
   media: Frames[];
   /** [F, H, W], 255 = known, 0 = to be made, anything between is both */
   mask: Uint8Array | null;
+  /** see `withDepth`; default: none is given */
+  depth?: readonly DepthMap[];
 }
 
 export interface ReferencePlan {
@@ -66,12 +71,13 @@ export interface ReferencePlan {
  */
 export function referencePlan(
   task: Task,
-  { media, mask }: ReferenceInput,
+  { media, mask, depth = [] }: ReferenceInput,
   options: ReferenceOptions,
   estimateDepth: DepthEstimator | null,
 ): ReferencePlan {
   const numFrames = framesOf(task, media, options);
-  const given = task.fromInput({ media, mask: null, joints: options.joints }, numFrames);
+  const input = { media, mask: null, joints: options.joints };
+  const given = withDepth(task, task.fromInput(input, numFrames), media, depth);
   const [first] = media;
   if (!first) {
     const target = { width: options.width, height: options.height, numFrames };
@@ -130,7 +136,7 @@ function fitOf({ width, height }: Size, options: ReferenceOptions): Fit {
 
 function layOut(
   task: Task,
-  { known, gray, depth: withDepth }: Given,
+  { known, gray, depth: depthToo }: Given,
   mask: Uint8Array | null,
   { picture, frame }: Fit,
   target: Size & { numFrames: number },
@@ -142,7 +148,7 @@ function layOut(
     left: Math.floor((frame.width - picture.width) / 2),
     top: Math.floor((frame.height - picture.height) / 2),
   };
-  for (const { frames, at } of known) {
+  for (const { frames, at, depth: map } of known) {
     // icolor distorts to the size asked for before anything else
     const source =
       task.id === 'icolor'
@@ -159,8 +165,10 @@ function layOut(
     const keep = resize(maskOf(mask, frames, picture, frame, offset), target, { mode: 'nearest' });
     place(condition.pixels, pixels.mul(keep), at);
     place(condition.mask, keep, at);
-    if (withDepth && estimateDepth) {
-      const depth = resize(estimateDepth(padded), target, { antialias: false });
+    const near =
+      depthToo && (map ? boxedDepth(map, picture, frame, offset) : estimateDepth?.(padded));
+    if (near) {
+      const depth = resize(near, target, { antialias: false });
       place(condition.depth, depth.unsqueeze(0).unsqueeze(0), at);
     }
   }
@@ -187,6 +195,14 @@ function maskOf(
     return Math.fround(signed * 0.5) + 0.5;
   });
   return fromArray(values, [1, 1, numFrames, frame.height, frame.width]);
+}
+
+/** [F, H, W] at the frame's size; the bars are as far as can be. */
+function boxedDepth(map: DepthMap, picture: Size, frame: Size, { left, top }: Offset): Tensor {
+  const boxed = zeros([map.numFrames, frame.height, frame.width]);
+  const within = boxed.narrow(1, top, picture.height).narrow(2, left, picture.width);
+  within.copy_(depthToTensor(map, picture));
+  return boxed;
 }
 
 interface Offset {

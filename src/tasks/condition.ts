@@ -3,7 +3,14 @@
  * use both come through `conditionOf`, so what a model was trained on is what a user gives it.
  */
 import { InputError } from '../errors.js';
-import { type Frames, framesToTensor, resizeFrames, type Size } from '../media/index.js';
+import {
+  type DepthMap,
+  depthToTensor,
+  type Frames,
+  framesToTensor,
+  resizeFrames,
+  type Size,
+} from '../media/index.js';
 import { fromArray, type Tensor, tidy, zeros } from '../tensor/index.js';
 
 /** Frames that are known, and of which pixels. */
@@ -14,6 +21,8 @@ export interface Known {
   at: number[];
   /** [F, H, W] of the known frames: 1 where something is to be made, 0 where the input is kept */
   hole: Uint8Array | null;
+  /** of these frames, at any size; default: told from the frames, where that can be done */
+  depth?: DepthMap;
 }
 
 /** What is known of a clip that is to be made. */
@@ -71,14 +80,15 @@ export function conditionOf(
     const pixels = zeros([1, 3, numFrames, height, width]);
     const mask = zeros([1, 1, numFrames, height, width]);
     const depth = zeros([1, 1, numFrames, height, width]);
-    for (const { frames, at, hole } of known) {
+    for (const { frames, at, hole, depth: map } of known) {
       expectPlaces(frames, at, numFrames);
       const fitted = resizeFrames(frames, target);
       const colours = framesToTensor(fitted); // [1, 3, F', H, W]
       const seen = gray ? inGray(colours) : colours;
       const keep = hole ? keepMask(hole, frames, target) : null; // [1, 1, F', H, W]
-      if (withDepth && estimateDepth) {
-        const near = estimateDepth(fitted); // [F', H, W]
+      // [F', H, W]
+      const near = withDepth && (map ? depthToTensor(map, target) : estimateDepth?.(fitted));
+      if (near) {
         at.forEach((place, i) => {
           depth.select(2, place).copy_(near.select(0, i));
         });

@@ -11,6 +11,8 @@ export {
   type Target,
 } from './condition.js';
 export { drawBorder, drawHole, shrink } from './degrade.js';
+export { withDepth } from './given-depth.js';
+export { TASK_IDS, type TaskId } from './ids.js';
 export { taggedPrompt } from './prompt.js';
-export { TASK_IDS, TASKS, type TaskId } from './table.js';
+export { TASKS } from './table.js';
 export type { InputKind, Task, UserInput } from './task.js';

@@ -4,6 +4,7 @@ import { InputError } from '../errors.js';
 import { type Frames, type Mask, sliceFrames } from '../media/index.js';
 import { type Given, given, NOTHING } from './condition.js';
 import { drawBorder, drawHole, shrink } from './degrade.js';
+import type { TaskId } from './ids.js';
 import type { Task, UserInput } from './task.js';
 
 /** Frames at the joint of a clip and what follows. Source: reference implementation */
@@ -205,10 +206,7 @@ export const TASKS = {
     fromClip: null,
     fromInput: ({ media: [clip] }, numFrames) => everyFrame(cut(clip!, numFrames)),
   },
-} as const satisfies Record<string, Task>;
-
-export type TaskId = keyof typeof TASKS;
-export const TASK_IDS = Object.keys(TASKS) as TaskId[];
+} as const satisfies Record<TaskId, Task>;
 
 // parts of a clip
 

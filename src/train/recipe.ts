@@ -94,7 +94,7 @@ function otherProblems(recipe: Recipe): string[] {
   };
   for (const [key, tasks] of Object.entries(named)) {
     for (const task of Object.keys(tasks)) {
-      if ((TASK_IDS as string[]).includes(task)) continue;
+      if ((TASK_IDS as readonly string[]).includes(task)) continue;
       problems.push(`${key}.${task}: unknown task; there are ${TASK_IDS.join(', ')}`);
     }
   }

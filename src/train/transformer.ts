@@ -86,6 +86,7 @@ export function buildPipeline(
     new PromptTokenizer(tokenizer),
     SchedulerConfig.parse({ shift: recipe.scheduler.shift }),
     settings,
+    dtype,
   );
   return { pipeline, tokenizer };
 }

@@ -17,6 +17,7 @@ const table = defineArgs({
     guidanceScale: { kind: 'number', describe: 'strength of the prompt' },
     tiling: { kind: 'flag', default: true, describe: 'decode in tiles' },
     set: { kind: 'set', repeat: true, describe: 'change a key' },
+    lists: { kind: 'text', repeat: true, many: true, hidden: true, describe: 'as others say it' },
   },
 });
 
@@ -61,6 +62,24 @@ describe('parseArgs', () => {
 
   test('takes a negative number as a value, also as the next word', () => {
     assert.equal(parse('t2i', '--guidance-scale', '-1').guidanceScale, -1);
+  });
+
+  test('takes a positional argument by its name', () => {
+    assert.equal(parse('--task', 'i2v', '-p', 'a').task, 'i2v');
+    assert.equal(parse('-p', 'a', '--task=vsr').task, 'vsr');
+    rejects(['--task', 't2x'], /--task: must be one of t2i, i2v, vsr/);
+  });
+
+  test('takes several words where an option is for that', () => {
+    const { lists, steps, task } = parse('--lists', 'a', 'b', '--steps', '4', '--task', 't2i');
+    assert.deepEqual([lists, steps, task], [['a', 'b'], 4, 't2i']);
+  });
+
+  test('names the command that explains the options', () => {
+    const rows = defineArgs({ options: {}, help: 'mfm make --help' });
+    assert.throws(() => parseArgs('a.jsonl:2', rows, ['--x', '1']), {
+      message: 'a.jsonl:2: unknown option --x; see `mfm make --help` for those there are',
+    });
   });
 
   test('takes everything after -- literally', () => {
@@ -112,6 +131,7 @@ test('help tells every option with its choices, default and limits', () => {
   assert.match(text, /--size WxH +width and height \(multiples of 16\)/);
   assert.match(text, /--steps N +sampling steps \(default 30\)/);
   assert.match(text, /--no-tiling/);
+  assert.doesNotMatch(text, /lists/);
   assert.match(text, /TASK +what to make \(t2i \| i2v \| vsr\)/);
   assert.ok(text.split('\n').every((line) => line.length <= 100));
 });

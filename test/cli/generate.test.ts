@@ -9,6 +9,7 @@ import { args, run } from '../../src/cli/generate.js';
 import { type Frames, readImage, sliceFrames, writeImage } from '../../src/media/index.js';
 import { saveTinyPipeline } from '../eval/tiny-pipeline.js';
 import { noFfmpeg } from '../media/helpers.js';
+import { ChatServer } from './chat-server.js';
 import { quietly } from './quietly.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-generate-'));
@@ -18,8 +19,9 @@ const out = (name: string) => join(root, 'out', name);
 
 /** Runs `mfm generate …` in this process, quietly. */
 function generate(...words: string[]) {
-  const pipeline = words.includes('--pipeline') ? [] : ['--pipeline', at('tiny')];
-  const all = [...words, ...pipeline, '--steps', '1'];
+  const pipeline = words.some((word) => /^--pipeline/.test(word)) ? [] : ['--pipeline', at('tiny')];
+  const steps = words.includes('--steps') ? [] : ['--steps', '1'];
+  const all = [...words, ...pipeline, ...steps];
   return quietly(() => run(parseArgs('mfm generate', args, all) as never));
 }
 
@@ -49,6 +51,8 @@ function halfMask(width: number, height: number, numFrames = 1): Frames {
 
 before(async () => {
   saveTinyPipeline(at('tiny'));
+  saveTinyPipeline(at('tiny-depth'), { usesDepth: true });
+  await writeImage(at('near.png'), halfMask(32, 32));
   await writeFolder('clip', frames(5));
   await writeFolder('mask-2', halfMask(32, 32, 2));
   await writeImage(at('photo.png'), frames(1, 40, 30));
@@ -104,9 +108,14 @@ describe('mfm generate', () => {
     await generate('t2i', '-p', 'a é cube', '--seed', '5', '-o', out('a.png'));
     const { exif } = await sharp(out('a.png')).metadata();
     const text = exif!.toString('latin1');
-    const recipe = JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1));
-    const { task, prompt, seed, numInferenceSteps } = recipe;
+    const recipe = JSON.parse(text.slice(text.indexOf('{"'), text.lastIndexOf('}') + 1));
+    const { task, prompt, seed, numInferenceSteps, made } = recipe;
     assert.deepEqual([task, prompt, seed, numInferenceSteps], ['t2i', 'a é cube', 5, 1]);
+    const { width, height, numFrames, solver, device, node } = made;
+    assert.deepEqual([width, height, numFrames, solver, device], [32, 32, 1, 'euler', 'cpu']);
+    assert.equal(`v${node}`, process.version);
+    assert.match(made.dtype, /^(float32|bfloat16)$/);
+    for (const version of [made.mfm, made.libtorch]) assert.match(version, /^\d+\.\d+\.\d+/);
   });
 
   test('a list of prompts fills a folder, and goes on where it stopped', async () => {
@@ -126,6 +135,28 @@ describe('mfm generate', () => {
     assert.equal(other.stdout.trim().split('\n').length, 4, 'other settings, other results');
   });
 
+  test('a batch is not made again by other versions, but where the JSON is damaged', async () => {
+    writeFileSync(at('two.txt'), 'a cube\na red cube\n');
+    const words = ['t2i', '--batch', at('two.txt'), '-o', out('')];
+    await generate(...words);
+    const about = out('0001-a-cube.png.json');
+    const whole = readFileSync(about, 'utf8');
+    const recipe = JSON.parse(whole);
+    assert.equal(typeof recipe.made.seconds, 'number');
+    recipe.made = { mfm: '0.0.1' };
+    writeFileSync(about, JSON.stringify(recipe));
+    assert.match((await generate(...words)).stderr, /2 of 2 were there already/);
+
+    for (const damaged of ['', 'null', '[1]', '"text"', whole.slice(0, 40), '\0\0\0']) {
+      writeFileSync(about, damaged);
+      const again = await generate(...words);
+      assert.equal(again.exitCode, 0, again.message);
+      assert.equal(again.stdout, `${out('0001-a-cube.png')}\n`, `after ${damaged}`);
+      assert.match(again.stderr, /1 of 2 were there already/);
+      assert.equal(JSON.parse(readFileSync(about, 'utf8')).seed, 0);
+    }
+  });
+
   test('a wrong row of a list is named, and the others are made', async () => {
     const rows = ['{"prompt": "a cube"}', '{"input": "none.png"}', '{"prompt": "a red cube"}'];
     writeFileSync(at('rows.jsonl'), rows.join('\n'));
@@ -133,6 +164,52 @@ describe('mfm generate', () => {
     assert.equal(exitCode, 2);
     assert.match(stderr, /rows\.jsonl:2: t2i: needs a prompt/);
     assert.equal(readdirSync(out('')).filter((name) => name.endsWith('.png')).length, 2);
+  });
+
+  test('a command line of the reference makes what it asks for', async () => {
+    writeFileSync(at('words.txt'), 'a cube\na red cube\n');
+    const { exitCode, message, stderr } = await generate(
+      ...['--task', 't2i', '--pipeline_path', at('tiny'), '--t2i_inputs', at('words.txt')],
+      ...['--output_dir', out(''), '--mixed_precision', 'no', '--height', '32', '--width', '48'],
+      ...['--use_simple_name', '--ext', '.jpg', '--num_samples', '1'],
+    );
+    assert.equal(exitCode, 0, message + stderr);
+    const names = ['0001.jpg', '0001.jpg.json', '0002.jpg', '0002.jpg.json'];
+    assert.deepEqual(readdirSync(out('')).sort(), names);
+    const { size, dtype, made } = JSON.parse(readFileSync(out('0001.jpg.json'), 'utf8'));
+    assert.deepEqual([size, dtype], [{ width: 48, height: 32 }, 'float32']);
+    assert.deepEqual([made.width, made.height, made.dtype], [48, 32, 'float32']);
+  });
+
+  test('--use-t-schedule goes through other noise levels', async () => {
+    const words = ['t2i', '-p', 'a cube', '--seed', '1', '--steps', '5'];
+    await generate(...words, '-o', out('a.png'));
+    await generate(...words, '--use-t-schedule', '-o', out('b.png'));
+    assert.notDeepEqual(readFileSync(out('a.png')), readFileSync(out('b.png')));
+  });
+
+  test('--noise-aug-strength changes what is made, and nothing of what is kept', async () => {
+    const words = ['iinp', '-i', at('square.png'), '--mask', at('mask.png'), '--seed', '1'];
+    const pictures: Uint8Array[] = [];
+    for (const strength of ['0', '0.5', '0.5']) {
+      await generate(...words, '--noise-aug-strength', strength, '-o', out('a.png'));
+      pictures.push((await readImage(out('a.png'))).data);
+    }
+    const [clean, noisy, again] = pictures as [Uint8Array, Uint8Array, Uint8Array];
+    assert.deepEqual(noisy, again, 'the same seed, the same noise');
+    assert.notDeepEqual(noisy, clean);
+    const kept = (data: Uint8Array) => data.filter((_, i) => Math.floor(i / 3) % 32 >= 16);
+    assert.deepEqual(kept(noisy), kept(clean));
+  });
+
+  test('a folder gives inputs with their masks', async () => {
+    mkdirSync(at('filled'));
+    await writeImage(join(at('filled'), 'one.png'), frames(1));
+    await writeImage(join(at('filled'), 'one_mask.png'), halfMask(32, 32));
+    const got = await generate('iinp', '--batch', at('filled'), '-o', out(''));
+    assert.equal(got.stdout, `${out('0001-one.png')}\n`, got.stderr);
+    const colour = await generate('icolor', '--batch', at('filled'), '-o', out('colour'));
+    assert.equal(colour.stdout, `${join(out('colour'), '0001-one.png')}\n`, colour.stderr);
   });
 
   test('images are coloured, enlarged and filled at sizes that fit them', async () => {
@@ -148,6 +225,42 @@ describe('mfm generate', () => {
       assert.equal(got.exitCode, 0, got.message);
       const made = await readImage(out('a.png'));
       assert.deepEqual([words[0], made.width, made.height], [words[0], width, height]);
+    }
+  });
+
+  test('--rewrite-prompt: both prompts are in the recipe, and nothing is asked twice', async () => {
+    const server = await new ChatServer().start();
+    const { OPENAI_API_KEY } = process.env;
+    process.env.OPENAI_API_KEY = 'secret-key';
+    try {
+      writeFileSync(at('wishes.txt'), 'a cube\na red cube\n');
+      const words = ['t2i', '--batch', at('wishes.txt'), '-o', out(''), '--samples', '2'];
+      const rewrite = ['--refine_prompt', '--rewrite-url', server.url, '--rewrite-model', 'm'];
+      server.answers = ['A cube lies on a floor.', { status: 400 }];
+      const first = await generate(...words, ...rewrite);
+      assert.equal(first.exitCode, 1, 'a job whose prompt is not rewritten fails');
+      assert.match(first.stderr, /prompt: A cube lies on a floor\./);
+      assert.match(first.stderr, /wishes\.txt:2: 127\.0\.0\.1:\d+: refuses the request/);
+      const names = readdirSync(out('')).filter((name) => name.endsWith('.png'));
+      assert.deepEqual(names, ['0001-a-cube-0.png', '0001-a-cube-1.png']);
+      const text = readFileSync(out('0001-a-cube-1.png.json'), 'utf8');
+      const recipe = JSON.parse(text);
+      assert.deepEqual([recipe.prompt, recipe.rewriteModel], ['a cube', 'm']);
+      assert.equal(recipe.made.prompt, 'A cube lies on a floor.');
+      assert.doesNotMatch(text + first.stderr, /secret-key/);
+
+      server.seen.length = 0;
+      server.answers = ['A red cube.'];
+      const again = await generate(...words, ...rewrite);
+      assert.match(again.stderr, /2 of 4 were there already/);
+      assert.equal(server.seen.length, 1, 'two samples of one prompt, one question');
+      const plain = await generate(...words);
+      assert.equal(plain.stdout.trim().split('\n').length, 4, 'as it is, another result');
+      assert.equal(server.seen.length, 1);
+    } finally {
+      if (OPENAI_API_KEY === undefined) delete process.env.OPENAI_API_KEY;
+      else process.env.OPENAI_API_KEY = OPENAI_API_KEY;
+      await server.stop();
     }
   });
 
@@ -174,6 +287,20 @@ describe('mfm generate', () => {
         /i2v 64x32, 5 frames/,
       );
       assert.match((await generate(...words, ...own)).stderr, /i2v 32x32, 5 frames/);
+    });
+
+    test('given depth goes into the result, from a row of a list too', async () => {
+      const words = ['i2v', '-i', at('square.png'), '--seed', '1', '--ext', 'gif'];
+      const pipeline = ['--pipeline', at('tiny-depth'), '--batch', at('depths.jsonl')];
+      writeFileSync(at('depths.jsonl'), '{}\n{"depth": "near.png"}\n{"depth": "near.png"}\n');
+      const { stdout, stderr } = await generate(...words, ...pipeline, '--output-dir', out(''));
+      const [none, near, again] = stdout
+        .trim()
+        .split('\n')
+        .map((path) => readFileSync(path));
+      assert.match(stderr, /goes without depth; name one with --depth-model, or give depth with/);
+      assert.notDeepEqual(none, near);
+      assert.deepEqual(near, again);
     });
 
     test('each task writes its clip and says what it fitted', async () => {
@@ -277,6 +404,76 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
       /a\.mp4: t2i makes an image/,
     ],
     ['an unknown format', () => ['t2v', '-p', 'a', '-o', out('a.xyz')], /a\.xyz: /],
+    [
+      'a place for rewriting without asking for it',
+      () => ['t2v', '-p', 'a', '--rewrite-url', 'http://localhost'],
+      /^--rewrite-url: belongs to --rewrite-prompt/,
+    ],
+    [
+      'noise on no input',
+      () => ['t2v', '-p', 'a', '--noise-aug-strength', '0.1'],
+      /^t2v: has no input to add noise to; leave out --noise-aug-strength/,
+    ],
+    [
+      'too much noise',
+      () => ['i2v', '-i', at('photo.png'), '--noise-aug-strength', '2'],
+      /--noise-aug-strength: must be a number from 0 to 1, got "2"/,
+    ],
+    [
+      'depth where none is taken',
+      () => ['vcolor', '-i', at('clip'), '--depth', at('near.png')],
+      /^vcolor: takes no depth; leave out --depth/,
+    ],
+    [
+      'depth beside a depth model',
+      () => ['i2v', '-i', at('photo.png'), '--depth', at('near.png'), '--depth-model', at('none')],
+      /^--depth: is given in place of what --depth-model tells; give one of them/,
+    ],
+    [
+      'depth of another length',
+      () => ['i2v', '-i', at('photo.png'), '--depth', at('mask-2')],
+      /mask-2: must have as many frames as there are to be known: 1 as its input, got 2/,
+    ],
+    [
+      'depth of one gray',
+      () => ['i2v', '-i', at('photo.png'), '--depth', at('mask-black.png')],
+      /g: is of one gray/,
+    ],
+    [
+      'a height without a width',
+      () => ['t2i', '-p', 'a', '--height', '32', '-o', out('a.png')],
+      /^--height: needs --width beside it/,
+    ],
+    [
+      'a size said twice',
+      () => ['t2i', '-p', 'a', '--size', '32x32', '--width', '32', '-o', out('a.png')],
+      /^--width: is said by --size already/,
+    ],
+    [
+      'float16',
+      () => ['t2v', '-p', 'a', '--mixed-precision', 'fp16'],
+      /^--mixed-precision: fp16 is not computed in/,
+    ],
+    [
+      'the list of another task',
+      () => ['t2v', '--i2v-inputs', at('none.jsonl')],
+      /^--i2v-inputs: belongs to i2v, but the task is t2v/,
+    ],
+    [
+      'two places to write to',
+      () => ['t2v', '-p', 'a', '--output-dir', out('')],
+      /^--output-dir: is said by --output already/,
+    ],
+    [
+      'an ending beside a name',
+      () => ['t2v', '-p', 'a', '--ext', 'webm'],
+      /^--ext: is said by the name .*result\.mp4 already/,
+    ],
+    [
+      'an ending of another kind',
+      () => ['t2v', '-p', 'a', '--ext', 'png', '--samples', '2'],
+      /^--ext: t2v makes a clip, which ends in \.mp4, \.webm, \.gif, got "png"/,
+    ],
     [
       'no pipeline there',
       () => ['t2v', '-p', 'a', '--pipeline', at('none')],

@@ -55,12 +55,74 @@ describe('readJobs', () => {
     assert.deepEqual(words(join(root, 'photos')), [input('a.jpg'), input('b.png')]);
   });
 
+  test('NAME_mask is the mask of NAME, not an input', () => {
+    const folder = join(root, 'pairs');
+    mkdirSync(join(folder, 'clip'), { recursive: true });
+    mkdirSync(join(folder, 'clip_mask'));
+    for (const name of ['a.jpg', 'a_mask.png', 'b.png', 'c.x_mask.png', 'c.x.png']) {
+      write(join('pairs', name), '');
+    }
+    const row = (name: string, mask?: string) => [
+      ...['--input', join(folder, name)],
+      ...(mask ? ['--mask', join(folder, mask)] : []),
+    ];
+    assert.deepEqual(words(folder), [
+      row('a.jpg', 'a_mask.png'),
+      row('b.png'),
+      row('c.x.png', 'c.x_mask.png'),
+      row('clip', 'clip_mask'),
+    ]);
+    const bare = readJobs(folder, { masks: false }).map((one) => one.words);
+    assert.deepEqual(
+      bare,
+      ['a.jpg', 'b.png', 'c.x.png', 'clip'].map((name) => row(name)),
+    );
+
+    write(join('pairs', 'a_mask.jpg'), '');
+    assert.throws(() => readJobs(folder), /a_mask\.png: is a second mask of a beside a_mask\.jpg/);
+    write(join('photos', 'lost_mask.png'), '');
+    assert.throws(
+      () => readJobs(join(root, 'photos')),
+      /lost_mask\.png: is named as the mask of lost, which is not there; give both or rename it/,
+    );
+  });
+
+  test('the columns and keys of the reference are taken', () => {
+    const csv = write('ref.csv', 'prompt,path,mask\n"a, b",a.mp4,m.mp4\nc,b.mp4,\n');
+    const at = (name: string) => join(root, name);
+    assert.deepEqual(words(csv), [
+      ['--prompt', 'a, b', '--input', at('a.mp4'), '--mask', at('m.mp4')],
+      ['--prompt', 'c', '--input', at('b.mp4')],
+    ]);
+    const jsonl = write(
+      'ref.jsonl',
+      '{"prompt": "a", "image": "a.png;b.png", "mask": null}\n{"prompt": "", "video": "c.mp4"}',
+    );
+    assert.deepEqual(words(jsonl), [
+      ['--prompt', 'a', '--input', at('a.png'), '--input', at('b.png')],
+      ['--prompt', '', '--input', at('c.mp4')],
+    ]);
+  });
+
+  test('a file that is not beside the list is looked for where the program runs', () => {
+    const path = write('here.jsonl', '{"input": "package.json"}\n{"input": "jobs.csv"}');
+    assert.deepEqual(words(path), [
+      ['--input', 'package.json'],
+      ['--input', join(root, 'jobs.csv')],
+    ]);
+  });
+
   test('says what is wrong and where', () => {
     const cases: [string, string, RegExp][] = [
       ['bad.jsonl', '{"prompt": "a"}\n{oops}', /bad\.jsonl:2: must be JSON/],
       ['list.jsonl', '[1]', /list\.jsonl:1: must be an object/],
       ['short.csv', 'prompt,seed\na\n', /short\.csv:2: must have 2 columns .* got 1/],
       ['open.csv', 'prompt\n"a\n', /open\.csv:2: a quote is not closed/],
+      ['odd.jsonl', '{"prompt": {"a": 1}}', /odd\.jsonl:1: "prompt" must be text or a number, got/],
+      ['flag.jsonl', '{"prompt": true}', /flag\.jsonl:1: "prompt" must be text or a number/],
+      ['unnamed.csv', 'prompt,\na,b\n', /unnamed\.csv:2: "b" has no name/],
+      ['picture.txt', '\x89PNG\0\0', /picture\.txt: is no text in UTF-8/],
+      ['jobs.json', '[{"prompt": "a"}]', /jobs\.json: must be JSONL, an object on every line/],
       ['empty.txt', '\n', /empty\.txt: holds no job/],
     ];
     for (const [name, text, message] of cases) {

@@ -155,6 +155,7 @@ describe('mfm::attention', () => {
     { width: 16, queries: 20, keys: 31, gain: 1 },
     { width: 24, queries: 40, keys: 7, gain: 1 },
     { width: 128, queries: 70, keys: 90, gain: 1 },
+    { width: 96, queries: 290, keys: 530, gain: 1 },
   ];
   for (const dtype of DTYPES) {
     for (const { width, queries, keys, gain } of cases) {

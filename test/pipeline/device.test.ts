@@ -61,7 +61,7 @@ describe('a pipeline on the meta device', () => {
       expectMeta(latents, [1, 16, 2, 4, 4]);
       assert.equal(latents.dtype, 'float32');
       assert.ok(allOnMeta(pipeline.transformer) && allOnMeta(pipeline.textEncoder));
-      expectMeta(pipeline.decode(latents), [1, 3, 5, 32, 32]);
+      expectMeta(await pipeline.decode(latents), [1, 3, 5, 32, 32]);
       pipeline.dispose();
     });
   }

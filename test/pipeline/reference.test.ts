@@ -62,6 +62,16 @@ describe('referencePlan', () => {
     assert.ok(Math.abs(at(after!, 0, 9, 9) - signed(203)) < 1e-6);
   });
 
+  test('lays given depth where the picture lies; bars are far', () => {
+    const media = [greys(96, 48, 1)];
+    const data = new Float32Array(12 * 6).fill(4);
+    const depth = [{ path: 'd.png', width: 12, height: 6, numFrames: 1, data }];
+    const { condition } = referencePlan(TASKS.i2v, { media, mask: null, depth }, options, null);
+    const found = [7, 8, 39, 40].map((y) => at(condition.depth, 0, y, 30));
+    assert.deepEqual(found, [0, 4, 4, 0]);
+    assert.equal(at(condition.depth, 1, 20, 30), 0);
+  });
+
   test('keeps a soft mask soft, and multiplies the pixels by it', () => {
     const mask = new Uint8Array(64 * 48).fill(51);
     const { condition } = plan(TASKS.iinp, [greys(64, 48, 1, 255)], {}, mask);

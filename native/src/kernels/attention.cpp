@@ -1,6 +1,6 @@
 // mfm::attention: softmax(q k^T * scale + mask) v without the full scores, and its gradient.
-#include "attention-amx.h"
 #include "attention-device.h"
+#include "attention-tiles.h"
 #include "operators.h"
 
 namespace mfm::kernels {
@@ -32,7 +32,8 @@ Tensor emptyHeads(const Tensor& like, const Shape& s, int64_t length) {
 }
 
 bool onTiles(const Tensor& q, const Shape& s) {
-  return q.device().is_cpu() && q.scalar_type() == at::kBFloat16 && s.k <= maxHeadDim && hasAmx();
+  return q.device().is_cpu() && q.scalar_type() == at::kBFloat16 && s.k <= maxHeadDim &&
+         tileKernels();
 }
 
 Tensor innerContiguous(const Tensor& x) { return x.stride(-1) == 1 ? x : x.contiguous(); }
@@ -52,13 +53,14 @@ const float* maskRow(const Tensor& rows, int64_t item, const Shape& s) {
 
 Tensor tileForward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask,
                    const Shape& s, double scale, float* lse) {
+  const TileKernels& tiles = *tileKernels();
   const Tensor out = emptyHeads(q, s, s.lq), rows = maskRows(mask, s);
   // Few heads on many cores: queries are split too, and keys packed once for every part.
   const int64_t heads = s.b * s.n, wanted = 4 * at::get_num_threads();
   const int64_t parts = std::max<int64_t>(1, std::min((wanted + heads - 1) / heads, s.lq / 512));
   const int64_t perPart = ((s.lq + parts - 1) / parts + 31) / 32 * 32;
   at::parallel_for(0, heads * parts, 1, [&](int64_t begin, int64_t end) {
-    const TileScope tiles;
+    const TileScope scope(tiles);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t index = i / parts, item = index / s.n, n = index % s.n;
       const int64_t from = i % parts * perPart, count = std::min(perPart, s.lq - from);
@@ -66,7 +68,7 @@ Tensor tileForward(const Tensor& q, const Tensor& k, const Tensor& v, const Tens
       HeadView queries = head(q, item, n), results = head(out, item, n);
       queries.rows = queries.row(from);
       results.rows = results.row(from);
-      attentionHead(queries, head(k, item, n), head(v, item, n), maskRow(rows, item, s), results,
+      tiles.forward(queries, head(k, item, n), head(v, item, n), maskRow(rows, item, s), results,
                     lse ? lse + index * s.lq + from : nullptr, count, s.lk, s.k, scale);
     }
   });
@@ -81,6 +83,10 @@ int64_t chunkRows(const Shape& s) {
   return std::max<int64_t>(1, std::min(s.lq, chunkScores / std::max<int64_t>(1, s.b * s.n * s.lk)));
 }
 
+// On a CPU chunks are computed in float32: without bf16 units its bf16 products are no faster, and
+// scores rounded to bf16 are off by up to 1/8 where they exceed 32.
+Tensor widened(const Tensor& x) { return x.device().is_cpu() ? x.to(computeType(x)) : x; }
+
 Tensor probabilities(const Tensor& q, const Tensor& k, const Tensor& mask, double scale) {
   Tensor scores = at::matmul(q, k.transpose(-1, -2)).to(computeType(q)).mul(scale);
   if (mask.defined()) scores = scores + mask.to(computeType(q)).reshape({-1, 1, 1, k.size(2)});
@@ -89,11 +95,11 @@ Tensor probabilities(const Tensor& q, const Tensor& k, const Tensor& mask, doubl
 
 Tensor chunkedForward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask,
                       const Shape& s, double scale) {
-  const Tensor out = emptyHeads(q, s, s.lq);
+  const Tensor out = emptyHeads(q, s, s.lq), keys = widened(k), values = widened(v);
   for (int64_t from = 0, rows = chunkRows(s); from < s.lq; from += rows) {
     const int64_t count = std::min(rows, s.lq - from);
-    const Tensor p = probabilities(q.narrow(2, from, count), k, mask, scale);
-    out.narrow(2, from, count).copy_(at::matmul(p.to(v.scalar_type()), v));
+    const Tensor p = probabilities(widened(q.narrow(2, from, count)), keys, mask, scale);
+    out.narrow(2, from, count).copy_(at::matmul(p.to(values.scalar_type()), values));
   }
   return out;
 }
@@ -101,21 +107,21 @@ Tensor chunkedForward(const Tensor& q, const Tensor& k, const Tensor& v, const T
 variable_list chunkedBackward(const Tensor& q, const Tensor& k, const Tensor& v,
                               const Tensor& mask, const Tensor& out, const Tensor& dOut,
                               const Shape& s, double scale) {
-  const Tensor dq = at::empty_like(q);
+  const Tensor dq = at::empty_like(q), keys = widened(k), values = widened(v);
   Tensor dk = at::zeros(k.sizes(), k.options().dtype(computeType(k))), dv = at::zeros_like(dk);
   for (int64_t from = 0, rows = chunkRows(s); from < s.lq; from += rows) {
     const int64_t count = std::min(rows, s.lq - from);
     const auto chunk = [&](const Tensor& t) { return t.narrow(2, from, count); };
-    const Tensor p = probabilities(chunk(q), k, mask, scale);
-    const Tensor g = chunk(dOut);
+    const Tensor queries = widened(chunk(q)), g = widened(chunk(dOut));
+    const Tensor p = probabilities(queries, keys, mask, scale);
     dv += at::matmul(p.to(g.scalar_type()).transpose(-1, -2), g);
     const Tensor delta =
         (g.to(computeType(g)) * chunk(out).to(computeType(g))).sum(-1, true); // [B, N, chunk, 1]
     const Tensor ds =
-        (p * (at::matmul(g, v.transpose(-1, -2)).to(computeType(g)) - delta) * scale)
-            .to(k.scalar_type());
-    chunk(dq).copy_(at::matmul(ds, k));
-    dk += at::matmul(ds.transpose(-1, -2), chunk(q));
+        (p * (at::matmul(g, values.transpose(-1, -2)).to(computeType(g)) - delta) * scale)
+            .to(keys.scalar_type());
+    chunk(dq).copy_(at::matmul(ds, keys));
+    dk += at::matmul(ds.transpose(-1, -2), queries);
   }
   return {dq, dk.to(k.scalar_type()), dv.to(v.scalar_type())};
 }
@@ -157,14 +163,15 @@ struct Attention : torch::autograd::Function<Attention> {
     variable_list d;
     if (lse.defined()) {
       d = {emptyHeads(q, s, s.lq), emptyHeads(k, s, s.lk), emptyHeads(v, s, s.lk)};
+      const TileKernels& tiles = *tileKernels();
       const Tensor rows = maskRows(mask, s);
       at::parallel_for(0, s.b * s.n, 1, [&](int64_t begin, int64_t end) {
-        const TileScope tiles;
+        const TileScope scope(tiles);
         for (int64_t i = begin; i < end; ++i) {
           const auto at = [&](const Tensor& t) { return head(t, i / s.n, i % s.n); };
-          attentionHeadBackward(at(q), at(k), at(v), maskRow(rows, i / s.n, s), at(out), at(dOut),
-                                data<float>(lse) + i * s.lq, at(d[0]), at(d[1]), at(d[2]), s.lq,
-                                s.lk, s.k, scale);
+          tiles.backward(at(q), at(k), at(v), maskRow(rows, i / s.n, s), at(out), at(dOut),
+                         data<float>(lse) + i * s.lq, at(d[0]), at(d[1]), at(d[2]), s.lq, s.lk,
+                         s.k, scale);
         }
       });
     } else {

@@ -23,18 +23,24 @@
 
 #define MFM_AVX2 "avx2,fma,f16c"
 #define MFM_AVX512 "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"
-#define MFM_AMX MFM_AVX512_BF16_AMX
-#define MFM_AVX512_BF16_AMX \
+#define MFM_AVX512_BF16 "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"
+#define MFM_AMX \
   "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,amx-tile,amx-bf16"
 
 namespace mfm::kernels {
 
 enum class Isa { baseline, avx2, avx512 };
 
-/** The widest vector level of this CPU; `MFM_ISA=baseline|avx2` lowers it (for tests). */
+/** The widest vector level of this CPU; `MFM_ISA=baseline|avx2|avx512` lowers it (for tests). */
 Isa isa();
 
-/** Whether bf16 matrix tiles can be used: CPU, AVX512-BF16 and the kernel's permission. */
+/** Whether there are dot products of bf16 pairs; they come with Isa::avx512. */
+bool hasAvx512Bf16();
+
+/**
+ * Whether bf16 matrix tiles can be used: CPU, AVX512-BF16 and the kernel's permission.
+ * `MFM_ISA=avx512` does without them.
+ */
 bool hasAmx();
 
 } // namespace mfm::kernels

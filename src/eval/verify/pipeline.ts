@@ -192,7 +192,7 @@ async function compute(
   results.set('latents_final', latents);
 
   // frames
-  const decoded = pipeline.decode(latents, { surplus: true });
+  const decoded = await pipeline.decode(latents, { surplus: true });
   results.set('video_decoded', decoded);
   const { resultSize } = plan;
   results.set('video', resultSize ? resize(decoded, resultSize, { mode: 'nearest' }) : decoded);

@@ -12,7 +12,7 @@ import type { AutoencoderConfig } from './config.js';
 import { Decoder } from './decoder.js';
 import { Encoder, type Observer } from './encoder.js';
 import { DiagonalGaussian } from './posterior.js';
-import { type TilingOptions, tileAxis, tiled } from './tiling.js';
+import { type TileAxis, type TilingOptions, tileAxis, tiled, tileStarts } from './tiling.js';
 
 // frames, and latent frames, that go through in one chunk: fixed in the reference
 const ENCODE_CHUNK = 8;
@@ -44,11 +44,11 @@ export class Autoencoder extends Module {
   encode(video: Tensor, observe?: Observer): DiagonalGaussian {
     const { in_channels: channels } = this.config;
     const [, , , h, w] = expectClip('Autoencoder.encode: video', video, channels);
-    const x = video.to(this.encoder.convIn.conv.weight.dtype);
     const run = (tile: Tensor) =>
       inChunks(tile, ENCODE_CHUNK, this.encoder.forward.bind(this.encoder), observe);
     const tiles = this.tiles(h, w, 'encode');
-    return new DiagonalGaussian(tiles ? tiled(x, tiles, run) : run(x));
+    const x = video.to(this.encoder.convIn.conv.weight.dtype);
+    return new DiagonalGaussian(finished(tiles ? tiled(x, tiles, run) : run(x)));
   }
 
   /**
@@ -56,13 +56,41 @@ export class Autoencoder extends Module {
    * @returns [B, C, F, H, W]; an even f gives F = 4f frames (with the usual temporal compression)
    */
   decode(latents: Tensor, observe?: Observer): Tensor {
+    return finished(this.decodeInSteps(latents, observe));
+  }
+
+  /**
+   * `decode` in pieces, for a caller that shows progress or may stop: it yields after each of
+   * `decodeSteps`, and whoever leaves early ends it with `return()`.
+   */
+  *decodeInSteps(latents: Tensor, observe?: Observer): Generator<void, Tensor> {
     const { latent_channels: channels } = this.config;
     const [, , , h, w] = expectClip('Autoencoder.decode: latents', latents, channels);
-    const x = latents.to(this.decoder.convIn.conv.weight.dtype);
     const run = (tile: Tensor) =>
       inChunks(tile, DECODE_CHUNK, this.decoder.forward.bind(this.decoder), observe);
     const tiles = this.tiles(h, w, 'decode');
-    return tiles ? tiled(x, tiles, run) : run(x);
+    const x = viewOf(latents.to(this.decoder.convIn.conv.weight.dtype)).keep();
+    try {
+      return yield* tiles ? tiled(x, tiles, run) : run(x);
+    } finally {
+      x.dispose();
+    }
+  }
+
+  /** How many tiles of latents [B, Cz, f, h, w] there are, in how many chunks each, and their area. */
+  decodeSteps([, , f, h, w]: readonly number[]): { steps: number; tileArea: number; area: number } {
+    const tiles = this.tiles(h!, w!, 'decode');
+    const chunks = Math.max(Math.floor(f! / DECODE_CHUNK), 1);
+    if (!tiles) return { steps: chunks, tileArea: h! * w!, area: h! * w! };
+    const sides = (length: number, axis: TileAxis) =>
+      tileStarts(length, axis).map((start) => Math.min(axis.tile, length - start));
+    const [heights, widths] = [sides(h!, tiles.vertical), sides(w!, tiles.horizontal)];
+    const sum = (lengths: number[]) => lengths.reduce((a, b) => a + b, 0);
+    return {
+      steps: heights.length * widths.length * chunks,
+      tileArea: Math.max(...heights) * Math.max(...widths),
+      area: sum(heights) * sum(widths),
+    };
   }
 
   /** Works in tiles from now on wherever a picture is larger than one. */
@@ -97,26 +125,54 @@ export class Autoencoder extends Module {
 
 /**
  * Runs a clip [B, C, T, H, W] through in chunks of `size` frames, the remainder of the division
- * going with the first.
+ * going with the first. It yields after every chunk, and keeps what lives that long.
  */
-function inChunks(clip: Tensor, size: number, fn: ChunkFn, observe?: Observer): Tensor {
+function* inChunks(
+  clip: Tensor,
+  size: number,
+  fn: ChunkFn,
+  observe?: Observer,
+): Generator<void, Tensor> {
   const total = clip.size(2);
   const count = Math.max(Math.floor(total / size), 1);
   const remainder = total % size;
   const shown = new Map<string, Tensor[]>();
   const collect: Observer | undefined =
-    observe && ((name, output) => shown.set(name, [...(shown.get(name) ?? []), output]));
+    observe &&
+    ((name, output) => void shown.set(name, [...(shown.get(name) ?? []), output.keep()]));
 
   const cache: ConvCache = new Map();
   const outputs: Tensor[] = [];
-  for (let i = 0; i < count; i++) {
-    const start = i === 0 ? 0 : i * size + remainder;
-    const chunk = clip.slice(2, start, Math.min((i + 1) * size + remainder, total));
-    const [output] = tidy(() => [fn(chunk, cache, collect), cache, shown] as const);
-    outputs.push(output);
+  try {
+    for (let i = 0; i < count; i++) {
+      const start = i === 0 ? 0 : i * size + remainder;
+      const past = [...cache.values()];
+      tidy(() => {
+        const chunk = clip.slice(2, start, Math.min((i + 1) * size + remainder, total));
+        outputs.push(fn(chunk, cache, collect).keep());
+        for (const frames of cache.values()) frames.keep();
+      });
+      for (const frames of past) frames.dispose();
+      yield;
+    }
+    for (const [name, parts] of shown) observe?.(name, cat(parts, 2));
+    return outputs.length === 1 ? viewOf(outputs[0]!) : cat(outputs, 2);
+  } finally {
+    for (const tensor of [...outputs, ...cache.values(), ...[...shown.values()].flat()]) {
+      tensor.dispose();
+    }
   }
-  for (const [name, parts] of shown) observe?.(name, cat(parts, 2));
-  return outputs.length === 1 ? outputs[0] : cat(outputs, 2);
+}
+
+/** The same tensor, to be freed on its own. */
+const viewOf = (x: Tensor): Tensor => x.narrow(0, 0, x.size(0));
+
+/** What a generator returns, without a stop on the way. */
+function finished<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
 }
 
 function expectClip(what: string, x: Tensor, channels: number): number[] {

@@ -1,5 +1,5 @@
 /** Residual blocks and the levels made of them, the same for encoder and decoder. */
-import { Conv3d, Module } from '../../nn/index.js';
+import { Conv3d, Module, through } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { CausalConv3d, type ConvCache } from './causal-conv.js';
 import { clipConv } from './clip.js';
@@ -38,8 +38,13 @@ export class ResnetBlock extends Module {
 
   /** clip [T, B, C, H, W] → [T, B, C', H, W] */
   forward(clip: Tensor, { cache, latents }: ChunkState): Tensor {
-    let x = this.conv1.forward(this.norm1.forward(clip, latents), cache);
-    x = this.conv2.forward(this.norm2.forward(x, latents), cache);
+    const layers = [
+      (y: Tensor) => this.norm1.forward(y, latents),
+      (y: Tensor) => this.conv1.forward(y, cache),
+      (y: Tensor) => this.norm2.forward(y, latents),
+      (y: Tensor) => this.conv2.forward(y, cache),
+    ];
+    const x = through(clip, layers, cache);
     return x.add(
       this.shortcut
         ? clipConv(clip, { weight: this.shortcut.weight, bias: this.shortcut.bias })
@@ -61,7 +66,8 @@ export class MidBlock extends Module {
   }
 
   forward(clip: Tensor, state: ChunkState): Tensor {
-    return this.resnets.reduce((x, resnet) => resnet.forward(x, state), clip);
+    const layers = this.resnets.map((resnet) => (x: Tensor) => resnet.forward(x, state));
+    return through(clip, layers, state.cache);
   }
 }
 
@@ -92,8 +98,11 @@ abstract class Level extends Module {
   protected abstract readonly resamplers: readonly { forward(clip: Tensor): Tensor }[];
 
   forward(clip: Tensor, state: ChunkState): Tensor {
-    const x = this.resnets.reduce((y, resnet) => resnet.forward(y, state), clip);
-    return this.resamplers.reduce((y, resampler) => resampler.forward(y), x);
+    const layers = [
+      ...this.resnets.map((resnet) => (x: Tensor) => resnet.forward(x, state)),
+      ...this.resamplers.map((resampler) => (x: Tensor) => resampler.forward(x)),
+    ];
+    return through(clip, layers, state.cache);
   }
 }
 

@@ -1,5 +1,5 @@
 /** The decoder: a chunk of latents to pictures. */
-import { Module } from '../../nn/index.js';
+import { Module, through } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { MidBlock, UpBlock } from './blocks.js';
 import { CausalConv3d, type ConvCache } from './causal-conv.js';
@@ -48,14 +48,17 @@ export class Decoder extends Module {
     const state = { cache, latents };
     const show = (name: string, x: Tensor) => observe?.(`decoder.${name}`, videoFromClip(x));
 
-    let x = this.convIn.forward(latents, cache);
-    show('conv_in', x);
-    x = this.midBlock.forward(x, state);
-    show('mid_block', x);
-    for (const [i, block] of this.upBlocks.entries()) {
-      x = block.forward(x, state);
-      show(`up_blocks.${i}`, x);
-    }
+    const shown = (name: string, layer: (x: Tensor) => Tensor) => (x: Tensor) => {
+      const y = layer(x);
+      show(name, y);
+      return y;
+    };
+    const layers = [
+      shown('conv_in', (y) => this.convIn.forward(y, cache)),
+      shown('mid_block', (y) => this.midBlock.forward(y, state)),
+      ...this.upBlocks.map((block, i) => shown(`up_blocks.${i}`, (y) => block.forward(y, state))),
+    ];
+    let x = through(latents, layers, cache);
     if (observe) show('norm_out', this.normOut.forward(x, latents, { activate: false }));
     x = this.normOut.forward(x, latents);
     show('norm_out_act', x);

@@ -1,6 +1,6 @@
 /** Cutting a large picture into overlapping tiles and blending what comes out of them. */
 import { InputError } from '../../errors.js';
-import { arange, cat, type Tensor } from '../../tensor/index.js';
+import { arange, cat, type Tensor, tidy } from '../../tensor/index.js';
 
 /** How large pictures are cut; sizes in pixels, overlaps as parts of a tile. */
 export interface TilingOptions {
@@ -36,32 +36,55 @@ export function tileAxis(inputTile: number, outputTile: number, overlap: number)
   return { tile: inputTile, stride, blend, keep };
 }
 
+/** Where tiles start along an axis of `length`. */
+export function tileStarts(length: number, { stride }: TileAxis): number[] {
+  return Array.from({ length: Math.ceil(length / stride) }, (_, i) => i * stride);
+}
+
 /**
  * Runs `fn` on every tile of x [B, C, T, H, W] and joins the results: each is blended with the one
- * above, then with the one to the left, both as they are after their own blending.
+ * above, then with the one to the left, both as they are after their own blending. It yields
+ * whenever `fn` does; what lives that long is kept, and freed at the end.
  */
-export function tiled(
+export function* tiled(
   x: Tensor,
   { vertical, horizontal }: { vertical: TileAxis; horizontal: TileAxis },
-  fn: (tile: Tensor) => Tensor,
-): Tensor {
+  fn: (tile: Tensor) => Generator<void, Tensor>,
+): Generator<void, Tensor> {
   const [, , , h, w] = x.dims(5);
   const rows: Tensor[] = [];
   let above: Tensor[] = [];
-  for (let i = 0; i < h; i += vertical.stride) {
-    const row: Tensor[] = [];
-    for (let j = 0; j < w; j += horizontal.stride) {
-      const band = x.slice(3, i, Math.min(i + vertical.tile, h));
-      let tile = fn(band.slice(4, j, Math.min(j + horizontal.tile, w)));
-      if (i > 0) tile = blend(above[row.length], tile, 3, vertical.blend);
-      if (j > 0) tile = blend(row[row.length - 1], tile, 4, horizontal.blend);
-      row.push(tile);
+  let row: Tensor[] = [];
+  try {
+    for (const i of tileStarts(h, vertical)) {
+      for (const j of tileStarts(w, horizontal)) {
+        const band = x.slice(3, i, Math.min(i + vertical.tile, h));
+        const part = band.slice(4, j, Math.min(j + horizontal.tile, w)).keep();
+        let made: Tensor;
+        try {
+          made = yield* fn(part);
+        } finally {
+          part.dispose();
+        }
+        const tile = tidy(() => {
+          let blended = made;
+          if (i > 0) blended = blend(above[row.length]!, blended, 3, vertical.blend);
+          if (j > 0) blended = blend(row[row.length - 1]!, blended, 4, horizontal.blend);
+          return blended;
+        });
+        if (tile !== made) made.dispose();
+        row.push(tile.keep());
+      }
+      const kept = () => row.map((tile) => head(head(tile, 3, vertical.keep), 4, horizontal.keep));
+      rows.push(tidy(() => cat(kept(), 4)).keep());
+      for (const tile of above) tile.dispose();
+      above = row;
+      row = [];
     }
-    const kept = row.map((tile) => head(head(tile, 3, vertical.keep), 4, horizontal.keep));
-    rows.push(cat(kept, 4));
-    above = row;
+    return cat(rows, 3);
+  } finally {
+    for (const tensor of [...above, ...row, ...rows]) tensor.dispose();
   }
-  return cat(rows, 3);
 }
 
 /** The first `count` along `dim`, or all if there are fewer. */

@@ -1,7 +1,7 @@
 /** The condition adapter: pixels, depth and mask at full resolution become one vector per token. */
 import { silu } from '../../nn/fused.js';
-import { Conv2d, Conv3d, Module } from '../../nn/index.js';
-import type { Tensor } from '../../tensor/index.js';
+import { Conv2d, Conv3d, lean, Module, through } from '../../nn/index.js';
+import { cat, ops, type Tensor } from '../../tensor/index.js';
 
 /**
  * 3×3 convolutions with four strided ones (3D, 2D, 3D, 2D): 16 times smaller in space, 4 in time.
@@ -32,16 +32,63 @@ export class ConditionAdapter extends Module {
   /**
    * condition [B, C, F, H, W] → [B, D, F', H', W'], where each halving rounds up, so that
    * 4k + 1 frames give k + 1
+   *
+   * @param stagePixels   frames times pixels that the first stage works on at once; measured
    */
-  forward(condition: Tensor): Tensor {
+  forward(condition: Tensor, stagePixels = 2 ** 23): Tensor {
     const b = condition.size(0);
-    let x = silu(this.convIn.forward(asFrames(condition.to(this.convIn.weight.dtype))));
-    for (const block of this.blocks) {
-      x = block instanceof Conv3d ? asFrames(block.forward(asClip(x, b))) : block.forward(x);
-      x = silu(x);
-    }
-    return asClip(this.convOut.forward(x), b);
+    const [first, second, ...others] = this.blocks;
+    const layers = others.map((block) => (x: Tensor) => silu(run(block, x, b)));
+    const out = through(this.firstStage(condition, first!, second!, stagePixels), [
+      (x) => asFrames(silu(x)),
+      ...layers,
+      (x) => this.convOut.forward(x),
+    ]);
+    return asClip(out, b);
   }
+
+  /**
+   * Up to the first strided convolution, at the size of the picture: a few frames at a time, since
+   * it is here that memory goes. The convolution sees one frame before and after its own.
+   */
+  private firstStage(
+    condition: Tensor,
+    first: Conv2d | Conv3d,
+    strided: Conv2d | Conv3d,
+    stagePixels: number,
+  ): Tensor {
+    const [b, , f, h, w] = condition.dims(5);
+    const { dtype } = this.convIn.weight;
+    const outFrames = Math.ceil(f / 2);
+    const few = Math.max(1, Math.floor(stagePixels / (2 * b * h * w)));
+    const parts: Tensor[] = [];
+    for (let from = 0; from < outFrames; from += few) {
+      const count = Math.min(few, outFrames - from);
+      // where these frames look; the clip's own ends are padded with nothing
+      const [start, end] = [2 * from - 1, 2 * (from + count)];
+      const part = lean(() => {
+        const seen = condition.narrow(2, Math.max(0, start), Math.min(f, end) - Math.max(0, start));
+        const x = through(asFrames(seen.to(dtype)), [
+          (y) => silu(this.convIn.forward(y)),
+          (y) => silu(first.forward(y)),
+          (y) => asClip(y, b),
+        ]);
+        const [before, after] = [start < 0, end > f];
+        if (before && after) return strided.forward(x);
+        const padded = x.constantPadNd([0, 0, 0, 0, before ? 1 : 0, after ? 1 : 0]);
+        const { weight, bias, stride } = strided;
+        return ops.conv3d(padded, weight, bias, stride, [0, 1, 1]);
+      });
+      parts.push(part);
+    }
+    return parts.length === 1 ? parts[0]! : cat(parts, 2);
+  }
+}
+
+/** frames [B * F, C, H, W] through a convolution over pictures or over clips. */
+function run(block: Conv2d | Conv3d, frames: Tensor, batch: number): Tensor {
+  if (block instanceof Conv2d) return block.forward(frames);
+  return lean(() => asFrames(block.forward(asClip(frames, batch))));
 }
 
 /**

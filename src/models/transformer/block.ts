@@ -9,8 +9,9 @@ import {
   rmsNorm,
   rmsNormRope,
 } from '../../nn/fused.js';
-import { Linear, Module, RMSNorm } from '../../nn/index.js';
-import type { Tensor } from '../../tensor/index.js';
+import { Linear, lean, Module, RMSNorm } from '../../nn/index.js';
+import { cat, isGradEnabled, type Tensor, tidy } from '../../tensor/index.js';
+import { MLP_ROWS } from './cost.js';
 
 /** Of every norm in the network. Source: reference implementation */
 const NORM_EPS = 1e-6;
@@ -66,25 +67,32 @@ export class TransformerBlock extends Module {
     // each [B, 1, D], float32
     const [shift1, scale1, gate1, shift3, scale3, gate3] = this.norm1.modulation(time);
 
+    const part = (run: () => Tensor) => (trace ? run() : lean(run));
+
     // self-attention
-    let x = modulate(hiddenStates, this.norm1.spec, shift1, scale1); // [B, L, D]
-    trace?.('norm1', x);
-    const self = this.attn1.keysValues(x, rope);
-    x = this.attn1.forward(x, self, { rope, bias: null });
-    trace?.('attn1', x);
-    hiddenStates = gatedAdd(hiddenStates, gate1, x);
+    hiddenStates = part(() => {
+      const x = modulate(hiddenStates, this.norm1.spec, shift1, scale1); // [B, L, D]
+      trace?.('norm1', x);
+      const attended = this.attn1.forward(x, this.attn1.keysValues(x, rope), { rope, bias: null });
+      trace?.('attn1', attended);
+      return gatedAdd(hiddenStates, gate1, attended);
+    });
 
     // cross-attention; the reference turns its queries too, but not the text's keys
-    x = rmsNorm(hiddenStates, this.norm2.weight, NORM_EPS);
-    x = this.attn2.forward(x, text, { rope, bias: textBias });
-    trace?.('attn2', x);
-    hiddenStates = hiddenStates.add(x);
+    hiddenStates = part(() => {
+      const x = rmsNorm(hiddenStates, this.norm2.weight, NORM_EPS);
+      const attended = this.attn2.forward(x, text, { rope, bias: textBias });
+      trace?.('attn2', attended);
+      return hiddenStates.add(attended);
+    });
 
     // feed-forward
-    const spec: NormSpec = { kind: 'rms', weight: this.norm3.weight, eps: NORM_EPS };
-    x = this.ff.forward(modulate(hiddenStates, spec, shift3, scale3));
-    trace?.('ff', x);
-    hiddenStates = gatedAdd(hiddenStates, gate3, x);
+    hiddenStates = part(() => {
+      const spec: NormSpec = { kind: 'rms', weight: this.norm3.weight, eps: NORM_EPS };
+      const x = this.ff.forward(modulate(hiddenStates, spec, shift3, scale3));
+      trace?.('ff', x);
+      return gatedAdd(hiddenStates, gate3, x);
+    });
     trace?.('out', hiddenStates);
     return hiddenStates;
   }
@@ -141,7 +149,7 @@ export class Attention extends Module {
 
   /** source [B, S, …] → keys and values by head; a rope turns the keys */
   keysValues(source: Tensor, rope: RopeTable | null): KeysValues {
-    const keys = this.normed(this.k.forward(source), this.kNorm, rope);
+    const keys = this.normed(() => this.k.forward(source), this.kNorm, rope);
     const [b, , s, headDim] = keys.dims(4);
     const values = this.v.forward(source).view([b, s, this.numHeads, headDim]);
     return { keys, values: values.transpose(1, 2) };
@@ -153,14 +161,15 @@ export class Attention extends Module {
     { keys, values }: KeysValues,
     { rope, bias }: { rope: RopeTable | null; bias: Tensor | null },
   ): Tensor {
-    const queries = this.normed(this.q.forward(x), this.qNorm, rope);
+    const queries = this.normed(() => this.q.forward(x), this.qNorm, rope);
     const [q, k, v] = [queries, keys, values].map((t) => (this.upcast ? t.to('float32') : t));
     const mixed = attention(q, k, v, { mask: bias }); // [B, N, L, K]
     return this.o.forward(mixed.transpose(1, 2).flatten(2).to(x.dtype));
   }
 
-  private normed(projected: Tensor, { weight }: RMSNorm, rope: RopeTable | null): Tensor {
-    return rmsNormRope(projected, { weight: weight!, eps: NORM_EPS }, this.numHeads, rope);
+  private normed(project: () => Tensor, { weight }: RMSNorm, rope: RopeTable | null): Tensor {
+    const spec = { weight: weight!, eps: NORM_EPS };
+    return lean(() => rmsNormRope(project(), spec, this.numHeads, rope));
   }
 }
 
@@ -174,7 +183,12 @@ class FeedForward extends Module {
     this.fc2 = this.child('fc2', new Linear(4 * width, width));
   }
 
+  /** x [B, L, D] → [B, L, D] */
   forward(x: Tensor): Tensor {
-    return this.fc2.forward(geluTanh(this.fc1.forward(x)));
+    const apply = (rows: Tensor) => this.fc2.forward(geluTanh(this.fc1.forward(rows)));
+    const [b, l, d] = x.dims(3);
+    if (isGradEnabled() || b * l <= MLP_ROWS) return apply(x);
+    const parts = x.view([b * l, d]).split(MLP_ROWS);
+    return cat(parts.map((rows) => tidy(() => apply(rows)))).view([b, l, d]);
   }
 }

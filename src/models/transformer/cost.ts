@@ -50,3 +50,31 @@ export function adapterFlops(
   });
   return 2 * (sum + f * area * 9 * from * d);
 }
+
+/** Tokens that go through the MLP at once where no gradient is asked for: it is four times as wide. */
+export const MLP_ROWS = 4096;
+
+/**
+ * Memory of a pass without gradients, beyond weights and prepared text: activations of the model's
+ * width that are alive together, the wide layer of the MLP, the condition.
+ */
+export function passBytes(
+  config: TransformerConfig,
+  { rows, tokens }: TransformerWork,
+  bytesPerElement: number,
+): number {
+  const d = config.num_attention_heads * config.attention_head_dim;
+  const inBlock = rows * tokens * 12;
+  const inMlp = Math.min(rows * tokens, MLP_ROWS) * (2 * 4);
+  return (inBlock + inMlp) * d * bytesPerElement;
+}
+
+/** Memory of the text's keys and values of all blocks. */
+export function textBytes(
+  config: TransformerConfig,
+  { rows, textTokens }: TransformerWork,
+  bytesPerElement: number,
+): number {
+  const d = config.num_attention_heads * config.attention_head_dim;
+  return config.num_layers * rows * textTokens * 2 * d * bytesPerElement;
+}

@@ -14,6 +14,7 @@ import { type BlockInputs, type KeysValues, TransformerBlock } from './block.js'
 import { conditionChannels, type TransformerConfig } from './config.js';
 import { PatchEmbed, TimeEmbedder, unpatchify } from './embeddings.js';
 import { ropeEmbedding, ropeTable, type TokenGrid } from './rope.js';
+import type { StepCache } from './step-cache.js';
 
 /** Of the last norm. Source: reference implementation */
 const NORM_EPS = 1e-6;
@@ -37,6 +38,8 @@ export interface ForwardInputs {
   condition: Tensor;
   /** from `prepareRope`; null only in a model without rotary embedding */
   rope: RopeTable | null;
+  /** carried from step to step: see there */
+  stepCache?: StepCache | null;
   /** receives intermediates under the names of the reference fixtures */
   trace?: Map<string, Tensor>;
   /** runs one block, e.g. `checkpoint` from the tensor layer */
@@ -185,7 +188,7 @@ export class Transformer3D extends Module {
    */
   forward(latents: Tensor, inputs: ForwardInputs): Tensor {
     const { timesteps, motionScores = null, text, condition, rope, trace } = inputs;
-    const { wrapBlock = (run, ...tensors) => run(...tensors) } = inputs;
+    const { stepCache, wrapBlock = (run, ...tensors) => run(...tensors) } = inputs;
     if (this.training && this.config.dropout > 0) {
       throw new InputError(
         `Transformer3D.forward: dropout must be 0 while training, got ${this.config.dropout}; set it to 0 in config.json`,
@@ -210,9 +213,9 @@ export class Transformer3D extends Module {
 
     // blocks
     const time = temb.silu(); // [B, D]
-    this.blocks.forEach((block, i) => {
+    const runBlock = (x: Tensor, i: number): Tensor => {
       const { keys, values } = text.blocks[i];
-      const run = (x: Tensor, t: Tensor, k: Tensor, v: Tensor) => {
+      const run = (hidden: Tensor, t: Tensor, k: Tensor, v: Tensor) => {
         const blockInputs: BlockInputs = {
           time: t,
           text: { keys: k, values: v },
@@ -220,19 +223,32 @@ export class Transformer3D extends Module {
           rope,
           trace: trace && ((name, value) => trace.set(`block.${i}.${name}`, value)),
         };
-        return block.forward(x, blockInputs);
+        return this.blocks[i].forward(hidden, blockInputs);
       };
-      const apply = () =>
-        wrapBlock(run as Parameters<WrapBlock>[0], hiddenStates, time, keys, values);
-      if (trace || isGradEnabled()) {
-        hiddenStates = apply();
-      } else {
-        // a block's own tensors go before the next one's come
-        const next = tidy(apply);
-        hiddenStates.dispose();
-        hiddenStates = next;
+      return wrapBlock(run as Parameters<WrapBlock>[0], x, time, keys, values);
+    };
+    const runBlocks = (x: Tensor, from: number, to: number): Tensor => {
+      let out = x;
+      for (let i = from; i < to; i++) {
+        const before = out;
+        if (trace || isGradEnabled()) {
+          out = runBlock(before, i);
+        } else {
+          // a block's own tensors go before the next one's come
+          out = tidy(() => runBlock(before, i));
+          if (before !== x) before.dispose();
+        }
       }
-    });
+      return out;
+    };
+    const count = this.blocks.length;
+    hiddenStates = stepCache
+      ? stepCache.run(
+          hiddenStates,
+          (x) => runBlocks(x, 0, 1),
+          (x) => runBlocks(x, 1, count),
+        )
+      : runBlocks(hiddenStates, 0, count);
 
     // output
     const modulation = this.projOut1.forward(time).to('float32'); // [B, 2 D]

@@ -4,81 +4,14 @@
 //
 // A tile is 16 rows of 64 bytes. The left factor of a product is [16, 32] bfloat16; the right one
 // [32, 16], stored as 16 rows of 16 pairs (its rows 2p and 2p + 1 side by side); the result [16, 16]
-// float32. Everything works on `step` = 32 keys and queries: 2 by 2 result tiles.
+// float32. Everything works on `step` = 32 keys and queries: 2 by 2 result tiles. The file that
+// MFM_TILES names multiplies them.
 // Source: Dao 2023, FlashAttention-2, arXiv 2307.08691.
-#include "attention-amx.h"
-
-#include "isa.h"
-
-#if MFM_X86 && defined(__linux__)
-
-#include <immintrin.h>
-
-#include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <memory>
-#include <new>
-
-namespace mfm::kernels {
+//
+// Included once per way of multiplying tiles, inside its namespace and target region; no include
+// guard on purpose.
 
 namespace {
-
-constexpr int64_t step = 32;
-constexpr int64_t block = 256;          // keys (backward: queries) between two accumulations
-constexpr int64_t tileElements = 512;   // bfloat16 elements of a tile
-constexpr float log2e = 1.44269504088896341f;
-constexpr float hidden = -1e30f;        // the mask of keys that pad the last step
-
-int64_t roundUp(int64_t n) { return (n + step - 1) / step * step; }
-
-// Memory of one thread, kept between calls and handed out in pieces of whole cache lines.
-class Scratch {
-public:
-  void reserve(size_t bytes) {
-    used_ = 0;
-    if (bytes <= size_) return;
-    memory_.reset();
-    memory_.reset(static_cast<char*>(::operator new(bytes, std::align_val_t(64))));
-    size_ = bytes;
-  }
-  template <class T> T* take(int64_t count) {
-    T* out = reinterpret_cast<T*>(memory_.get() + used_);
-    used_ += bytesFor<T>(count);
-    return out;
-  }
-  template <class T> static size_t bytesFor(int64_t count) {
-    return (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
-  }
-
-private:
-  struct Free {
-    void operator()(char* p) const { ::operator delete(p, std::align_val_t(64)); }
-  };
-  std::unique_ptr<char, Free> memory_;
-  size_t size_ = 0, used_ = 0;
-};
-
-Scratch& scratch() {
-  static thread_local Scratch memory;
-  return memory;
-}
-
-struct alignas(64) TileSetup {
-  uint8_t palette = 1, startRow = 0, reserved[14] = {};
-  uint16_t rowBytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t tileRows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
-} // namespace
-
-MFM_TARGET_BEGIN(MFM_AMX)
-
-namespace {
-
-#define MFM_INLINE static inline __attribute__((always_inline))
-// gcc's tile intrinsics do not say that they touch memory
-#define MFM_MEMORY_FENCE() asm volatile("" ::: "memory")
 
 MFM_INLINE void transpose16(__m512i r[16]) {
   __m512i t[16];
@@ -183,7 +116,7 @@ MFM_INLINE void packRight(uint16_t* out, HeadView m, int64_t row, int64_t rows, 
 // Two tiles below one another (left) or side by side (right), and how to reach the next ones.
 struct Factor {
   const uint16_t *first, *second;
-  int64_t rowBytes; // between a tile's rows
+  int64_t rowBytes; // between a tile's rows; 64 in right factors
   int64_t advance;  // elements to the tiles of the next 32 terms
 };
 
@@ -192,36 +125,7 @@ struct Result {
   int64_t stride; // floats between rows
 };
 
-// 2 by 2 tiles of result = (fresh ? 0 : result) + left * right over 32 * `terms` terms.
-MFM_INLINE void product(Result result, Factor left, Factor right, int64_t terms, bool fresh) {
-  float* c = result.values;
-  const int64_t rowBytes = result.stride * 4;
-  if (fresh) {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-  } else {
-    _tile_loadd(0, c, rowBytes);
-    _tile_loadd(1, c + 16, rowBytes);
-    _tile_loadd(2, c + 16 * result.stride, rowBytes);
-    _tile_loadd(3, c + 16 * result.stride + 16, rowBytes);
-  }
-  for (int64_t i = 0; i < terms; ++i) {
-    _tile_loadd(4, left.first + i * left.advance, left.rowBytes);
-    _tile_loadd(6, right.first + i * right.advance, right.rowBytes);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, right.second + i * right.advance, right.rowBytes);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, left.second + i * left.advance, left.rowBytes);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-  }
-  _tile_stored(0, c, rowBytes);
-  _tile_stored(1, c + 16, rowBytes);
-  _tile_stored(2, c + 16 * result.stride, rowBytes);
-  _tile_stored(3, c + 16 * result.stride + 16, rowBytes);
-}
+#include MFM_TILES
 
 // Rows `row` to `row` + 32 of packRows memory.
 MFM_INLINE Factor leftRows(const uint16_t* packed, int64_t row, int64_t width) {
@@ -390,10 +294,8 @@ void onlineBlock(const ForwardBuffers& b, int64_t from, int64_t steps, int64_t w
   }
 }
 
-} // namespace
-
-void attentionHead(HeadView q, HeadView k, HeadView v, const float* mask, HeadView out, float* lse,
-                   int64_t lq, int64_t lk, int64_t headDim, float scale) {
+void forward(HeadView q, HeadView k, HeadView v, const float* mask, HeadView out, float* lse,
+             int64_t lq, int64_t lk, int64_t headDim, float scale) {
   const int64_t width = roundUp(headDim), keys = roundUp(lk);
   Scratch& memory = scratch();
   memory.reserve(Scratch::bytesFor<uint16_t>(2 * keys * width + 2 * tileElements * (width / 32)) +
@@ -450,8 +352,6 @@ void attentionHead(HeadView q, HeadView k, HeadView v, const float* mask, HeadVi
     }
   }
 }
-
-namespace {
 
 struct BackwardBuffers {
   // left factors: rows of keys and values; transposed keys of one key block
@@ -511,11 +411,9 @@ MFM_INLINE void writeRows(HeadView out, int64_t row, int64_t rows, int64_t colum
   }
 }
 
-} // namespace
-
-void attentionHeadBackward(HeadView q, HeadView k, HeadView v, const float* mask, HeadView out,
-                           HeadView dOut, const float* lse, HeadView dq, HeadView dk, HeadView dv,
-                           int64_t lq, int64_t lk, int64_t headDim, float scale) {
+void backward(HeadView q, HeadView k, HeadView v, const float* mask, HeadView out, HeadView dOut,
+              const float* lse, HeadView dq, HeadView dk, HeadView dv, int64_t lq, int64_t lk,
+              int64_t headDim, float scale) {
   const int64_t width = roundUp(headDim), keys = roundUp(lk), queries = roundUp(lq);
   Scratch& memory = scratch();
   memory.reserve(
@@ -610,30 +508,6 @@ void attentionHeadBackward(HeadView q, HeadView k, HeadView v, const float* mask
   }
 }
 
-static void configureTiles() {
-  static const TileSetup setup; // static: gcc believes that only 8 bytes of it are read
-  _tile_loadconfig(&setup);
-}
-static void releaseTiles() { _tile_release(); }
+} // namespace
 
-MFM_TARGET_END
-
-TileScope::TileScope() { configureTiles(); }
-TileScope::~TileScope() { releaseTiles(); }
-
-} // namespace mfm::kernels
-
-#else
-
-namespace mfm::kernels {
-// never called: hasAmx() is false here
-void attentionHead(HeadView, HeadView, HeadView, const float*, HeadView, float*, int64_t, int64_t,
-                   int64_t, float) {}
-void attentionHeadBackward(HeadView, HeadView, HeadView, const float*, HeadView, HeadView,
-                           const float*, HeadView, HeadView, HeadView, int64_t, int64_t, int64_t,
-                           float) {}
-TileScope::TileScope() = default;
-TileScope::~TileScope() = default;
-} // namespace mfm::kernels
-
-#endif
+static const TileKernels kernels = {forward, backward, configure, release};

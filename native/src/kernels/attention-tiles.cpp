@@ -1,0 +1,95 @@
+// Chooses between the tile kernels of attention-tiles.inl, and what they have in common.
+#include "attention-tiles.h"
+
+#include "isa.h"
+
+#if MFM_X86 && defined(__linux__)
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <new>
+
+namespace mfm::kernels {
+
+namespace {
+
+constexpr int64_t step = 32;
+constexpr int64_t block = 256;          // keys (backward: queries) between two accumulations
+constexpr int64_t tileElements = 512;   // bfloat16 elements of a tile
+constexpr float log2e = 1.44269504088896341f;
+constexpr float hidden = -1e30f;        // the mask of keys that pad the last step
+
+int64_t roundUp(int64_t n) { return (n + step - 1) / step * step; }
+
+// Memory of one thread, kept between calls and handed out in pieces of whole cache lines.
+class Scratch {
+public:
+  void reserve(size_t bytes) {
+    used_ = 0;
+    if (bytes <= size_) return;
+    memory_.reset();
+    memory_.reset(static_cast<char*>(::operator new(bytes, std::align_val_t(64))));
+    size_ = bytes;
+  }
+  template <class T> T* take(int64_t count) {
+    T* out = reinterpret_cast<T*>(memory_.get() + used_);
+    used_ += bytesFor<T>(count);
+    return out;
+  }
+  template <class T> static size_t bytesFor(int64_t count) {
+    return (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
+  }
+
+private:
+  struct Free {
+    void operator()(char* p) const { ::operator delete(p, std::align_val_t(64)); }
+  };
+  std::unique_ptr<char, Free> memory_;
+  size_t size_ = 0, used_ = 0;
+};
+
+Scratch& scratch() {
+  static thread_local Scratch memory;
+  return memory;
+}
+
+#define MFM_INLINE static inline __attribute__((always_inline))
+// gcc's tile intrinsics do not say that they touch memory
+#define MFM_MEMORY_FENCE() asm volatile("" ::: "memory")
+
+} // namespace
+
+MFM_TARGET_BEGIN(MFM_AVX512_BF16)
+namespace avx512 {
+#define MFM_TILES "tiles-avx512.inl"
+#include "attention-tiles.inl"
+#undef MFM_TILES
+} // namespace avx512
+MFM_TARGET_END
+
+MFM_TARGET_BEGIN(MFM_AMX)
+namespace amx {
+#define MFM_TILES "tiles-amx.inl"
+#include "attention-tiles.inl"
+#undef MFM_TILES
+} // namespace amx
+MFM_TARGET_END
+
+const TileKernels* tileKernels() {
+  if (hasAmx()) return &amx::kernels;
+  return hasAvx512Bf16() ? &avx512::kernels : nullptr;
+}
+
+} // namespace mfm::kernels
+
+#else
+
+namespace mfm::kernels {
+const TileKernels* tileKernels() { return nullptr; }
+} // namespace mfm::kernels
+
+#endif

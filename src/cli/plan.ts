@@ -1,0 +1,87 @@
+/** The cost of a result in words, and whether there is memory for it. */
+import { InputError } from '../errors.js';
+import type { Calibration } from '../pipeline/calibrate.js';
+import type { Plan, PlanOptions, WorkRequest } from '../pipeline/plan.js';
+import type { PipelineShape } from '../pipeline/shape.js';
+import { formatBytes, formatDuration } from './progress.js';
+
+/** Plans for one pipeline on this machine; it calibrates once. */
+export class Planner {
+  private calibration: Calibration | null = null;
+
+  constructor(
+    private readonly shape: PipelineShape,
+    private readonly options: Omit<PlanOptions, 'residentBytes'>,
+  ) {}
+
+  async plan(request: WorkRequest): Promise<Plan> {
+    const { calibrate } = await import('../pipeline/calibrate.js');
+    const { planOf, workOf } = await import('../pipeline/plan.js');
+    const work = workOf(this.shape, request);
+    this.calibration ??= calibrate(this.shape, work, this.options.dtype);
+    const residentBytes = process.memoryUsage.rss();
+    return planOf(this.shape, work, this.calibration, { ...this.options, residentBytes });
+  }
+
+  /** @throws InputError naming what is needed, what there is, and what would fit */
+  async expectToFit(plan: Plan, request: WorkRequest): Promise<void> {
+    const { availableBytes, planOf, whatFits, workOf } = await import('../pipeline/plan.js');
+    const residentBytes = process.memoryUsage.rss();
+    const limit = availableBytes() + residentBytes;
+    if (plan.peakBytes <= limit) return;
+    const fits = whatFits(plan, limit, ({ target = request.target, ...changes }) =>
+      planOf(this.shape, workOf(this.shape, { ...request, target }), this.calibration!, {
+        ...this.options,
+        residentBytes,
+        ...changes,
+      }),
+    );
+    const remedy =
+      fits.length > 0 ? `take ${fits.join(' or ')}` : 'a smaller pipeline or more memory is needed';
+    const { width, height, numFrames } = request.target;
+    const what = `${width}x${height}${numFrames > 1 ? `, ${numFrames} frames` : ''}`;
+    throw new InputError(
+      `${what}: needs ${formatBytes(plan.peakBytes)} of memory at its peak, ${formatBytes(limit)} can be had; ${remedy}, or try it with --no-check-memory`,
+    );
+  }
+}
+
+const giga = (count: number): string =>
+  count >= 1e9 ? `${(count / 1e9).toFixed(2)} G` : `${(count / 1e6).toFixed(1)} M`;
+
+const flops = (count: number): string =>
+  count >= 1e12 ? `${(count / 1e12).toFixed(1)} TFLOP` : `${(count / 1e9).toFixed(1)} GFLOP`;
+
+/** What a plan says, a line for every phase. */
+export function planLines(
+  title: string,
+  plan: Plan,
+  shape: PipelineShape,
+  availableBytes: number,
+): string[] {
+  const { work, phases, dtype } = plan;
+  const { width, height, numFrames } = work.target;
+  const size = `${width}x${height}${numFrames > 1 ? `, ${numFrames} frames` : ''}`;
+  const steps = work.guidedSteps + work.plainSteps;
+  const rows = phases.map(({ phase, part, bytes, seconds }) => [
+    phase,
+    part,
+    `${giga(shape.parts[part].parameters)} parameters`,
+    formatBytes(bytes),
+    phase === 'steps'
+      ? `${steps} x ${preciseDuration(plan.stepSeconds)} = ${formatDuration(seconds)}`
+      : preciseDuration(seconds),
+  ]);
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return [
+    `${title} ${size}, ${dtype}: ${work.rows} x ${work.tokens} tokens, ${steps} step${steps === 1 ? '' : 's'} of ${flops(plan.stepFlops)}`,
+    ...rows.map((row) =>
+      `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd(),
+    ),
+    `  ${formatBytes(plan.peakBytes)} of memory at its peak, ${formatBytes(availableBytes)} can be had; about ${preciseDuration(plan.seconds)}`,
+  ];
+}
+
+/** As `formatDuration`, with a decimal where that would be most of it. */
+const preciseDuration = (seconds: number): string =>
+  seconds < 10 ? `${seconds.toFixed(seconds < 1 ? 2 : 1)} s` : formatDuration(seconds);

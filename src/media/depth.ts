@@ -1,0 +1,177 @@
+/**
+ * Depth maps from files, in the form that relative depth models give: larger is nearer, no unit.
+ */
+import { readFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import sharp from 'sharp';
+import { InputError } from '../errors.js';
+import { fromArray, openSafetensors, type Tensor, tidy } from '../tensor/index.js';
+import { type Frames, grayOf, type ReadVideoOptions } from './frames.js';
+import { pictureNames, readMedia } from './read.js';
+import { sniff } from './sniff.js';
+import { damaged, readStill } from './still.js';
+import { resize, type Size } from './tensors.js';
+
+/** `data` is [F, H, W] float32; larger is nearer. */
+export interface DepthMap extends Size {
+  path: string;
+  numFrames: number;
+  data: Float32Array;
+}
+
+/**
+ * What the nearest point of a picture becomes, the farthest being 0. Relative depth has no fixed
+ * range; that of Depth Anything V2 runs from 0 to between about 5 and 15, scene by scene.
+ */
+export const NEAREST = 10;
+/** Mean difference between colours, 0..255, from which a picture cannot be meant as gray. */
+const COLOURFUL = 12;
+
+/**
+ * Reads a picture (8 or 16 bits), a clip or a folder of pictures, white = near: the darkest value
+ * of all frames becomes 0 and the lightest `NEAREST`. The one tensor of a .safetensors file, [H, W]
+ * or [F, H, W], is taken as it is.
+ *
+ * @throws InputError in one sentence for what cannot be read, is in colour, or is all of one gray
+ */
+export async function readDepth(
+  path: string,
+  { signal }: Pick<ReadVideoOptions, 'signal'> = {},
+): Promise<DepthMap> {
+  if (extname(path).toLowerCase() === '.safetensors') return readTensor(path);
+  const read = await readGrays(path, signal);
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of read.data) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  if (least === most) {
+    throw new InputError(
+      `${path}: is of one gray all over, which tells no depth; give a map in which near is white and far is black`,
+    );
+  }
+  const scale = NEAREST / (most - least);
+  return { ...read, path, data: read.data.map((value) => (value - least) * scale) };
+}
+
+/** A map at another size, [F, H, W] float32. */
+export function depthToTensor(map: DepthMap, size: Size): Tensor {
+  const { width, height, numFrames, data } = map;
+  // bilinear: bicubic would overshoot at edges, to depths that are not there
+  return resize(fromArray(data, [numFrames, height, width]), size, { mode: 'bilinear' });
+}
+
+type Grays = Omit<DepthMap, 'path'>;
+
+async function readGrays(path: string, signal?: AbortSignal): Promise<Grays> {
+  switch (await sniff(path)) {
+    case 'still':
+      return readStillGray(path);
+    case 'folder':
+      return readFolder(path, signal);
+    default:
+      return fromFrames(path, await readMedia(path, { signal }));
+  }
+}
+
+/** With all its bits, 0..65535. */
+async function readStillGray(path: string): Promise<Grays> {
+  const bytes = await readFile(path);
+  const { space } = await sharp(bytes)
+    .metadata()
+    .catch((cause) => {
+      throw damaged(path, cause);
+    });
+  // `readStill` refuses what is damaged; only gray files are gray for sure
+  const shown = await readStill(path, {});
+  if (space !== 'b-w' && space !== 'grey16') expectGray(path, shown);
+  const { data, info } = await sharp(bytes)
+    .autoOrient()
+    .toColourspace('grey16')
+    .extractChannel(0)
+    .raw({ depth: 'ushort' })
+    .toBuffer({ resolveWithObject: true });
+  const values = new Uint16Array(data.buffer, data.byteOffset, data.length / 2);
+  return {
+    width: info.width,
+    height: info.height,
+    numFrames: 1,
+    data: Float32Array.from(values),
+  };
+}
+
+async function readFolder(path: string, signal?: AbortSignal): Promise<Grays> {
+  const names = await pictureNames(path);
+  if (names.length === 0) {
+    throw new InputError(`${path}: the folder holds no pictures; put the depth maps in it as PNG`);
+  }
+  const frames: Grays[] = [];
+  for (const name of names) {
+    signal?.throwIfAborted();
+    const frame = await readStillGray(join(path, name));
+    const { width, height } = frames[0] ?? frame;
+    if (frame.width !== width || frame.height !== height) {
+      throw new InputError(
+        `${join(path, name)}: all depth maps of a clip must have one size (${width}x${height} as ${names[0]}), got ${frame.width}x${frame.height}`,
+      );
+    }
+    frames.push(frame);
+  }
+  const { width, height } = frames[0]!;
+  const data = new Float32Array(frames.length * width * height);
+  frames.forEach((frame, i) => {
+    data.set(frame.data, i * width * height);
+  });
+  return { width, height, numFrames: frames.length, data };
+}
+
+function fromFrames(path: string, frames: Frames): Grays {
+  expectGray(path, frames);
+  const { width, height, numFrames, data } = frames;
+  const grays = new Float32Array(width * height * numFrames);
+  for (let i = 0, j = 0; i < grays.length; i++, j += 3) {
+    grays[i] = grayOf(data[j]!, data[j + 1]!, data[j + 2]!);
+  }
+  return { width, height, numFrames, data: grays };
+}
+
+/** Maps shown in false colours are common, and cannot be told back. */
+function expectGray(path: string, { data }: Frames): void {
+  let difference = 0;
+  for (let j = 0; j < data.length; j += 3) {
+    const [r, g, b] = [data[j]!, data[j + 1]!, data[j + 2]!];
+    difference += Math.max(r, g, b) - Math.min(r, g, b);
+  }
+  if (difference / (data.length / 3) > COLOURFUL) {
+    throw new InputError(
+      `${path}: is in colour; a depth map is gray, near is white and far is black`,
+    );
+  }
+}
+
+function readTensor(path: string): DepthMap {
+  const file = openSafetensors(path);
+  try {
+    const names = file.keys();
+    if (names.length !== 1) {
+      throw new InputError(
+        `${path}: must hold one tensor, the depth [F, H, W], got ${names.length}`,
+      );
+    }
+    const { shape } = file.info(names[0]!);
+    if ((shape.length !== 2 && shape.length !== 3) || shape.includes(0)) {
+      throw new InputError(
+        `${path}: depth must be [F, H, W], or [H, W] for one frame, got [${shape.join(', ')}]`,
+      );
+    }
+    const data = tidy(() => file.get(names[0]!).to('float32').contiguous().toArray());
+    if (!data.every(Number.isFinite)) {
+      throw new InputError(`${path}: depth must be finite, got a value that is not`);
+    }
+    const [height, width] = shape.slice(-2) as [number, number];
+    const numFrames = shape.length === 3 ? shape[0]! : 1;
+    return { path, width, height, numFrames, data: Float32Array.from(data as Float32Array) };
+  } finally {
+    file.close();
+  }
+}

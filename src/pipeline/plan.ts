@@ -1,0 +1,223 @@
+/**
+ * What a result will cost before anything is computed: memory by part and at its peak, work, time.
+ * Counted from the configurations and a short calibration on this machine.
+ */
+import { readFileSync } from 'node:fs';
+import { freemem } from 'node:os';
+import { Autoencoder } from '../models/autoencoder/index.js';
+import { passBytes, passFlops, textBytes } from '../models/transformer/cost.js';
+import { withParameters } from '../nn/index.js';
+import type { Target } from '../tasks/index.js';
+import { bytesPerElement, type DType } from '../tensor/index.js';
+import { type Calibration, decodedFrames } from './calibrate.js';
+import { latentFrames } from './latents.js';
+import type { Phase } from './pipeline.js';
+import { type PartName, type PipelineShape, weightBytes } from './shape.js';
+
+/** What is asked of a pipeline. */
+export interface Work {
+  target: Target;
+  /** results that are made together */
+  samples: number;
+  /** samples times guidance branches */
+  rows: number;
+  /** of a sample */
+  tokens: number;
+  latentFrames: number;
+  textTokens: number;
+  /** steps with both guidance branches, and with one */
+  guidedSteps: number;
+  plainSteps: number;
+  /** the condition tells depth, so the guidance branches see different ones */
+  depth: boolean;
+}
+
+export interface WorkRequest {
+  target: Target;
+  numInferenceSteps: number;
+  /** of them, those with guidance; default: all, if `guidanceScale` is above 1 */
+  guidedSteps?: number;
+  guidanceScale: number;
+  promptLength: number;
+  samples?: number;
+  depth?: boolean;
+}
+
+export function workOf(shape: PipelineShape, request: WorkRequest): Work {
+  const { target, numInferenceSteps: steps, guidanceScale, samples = 1, depth = false } = request;
+  const { guidedSteps = guidanceScale > 1 ? steps : 0, promptLength: textTokens } = request;
+  const side = spatialCompression(shape) * shape.transformer.patch_size;
+  const frames = latentFrames(target.numFrames);
+  return {
+    ...{ target, samples, textTokens, latentFrames: frames, depth },
+    rows: samples * (guidedSteps > 0 ? 2 : 1),
+    tokens: frames * Math.floor(target.height / side) * Math.floor(target.width / side),
+    ...{ guidedSteps, plainSteps: steps - guidedSteps },
+  };
+}
+
+export interface PhasePlan {
+  phase: Phase;
+  part: PartName;
+  /** resident while it runs: weights and everything else, without the program itself */
+  bytes: number;
+  seconds: number;
+}
+
+export interface Plan {
+  work: Work;
+  dtype: DType;
+  oneAtATime: boolean;
+  phases: PhasePlan[];
+  /** floating-point operations of a step with guidance, or of any where there is none */
+  stepFlops: number;
+  stepSeconds: number;
+  /** of the process, at the worst moment */
+  peakBytes: number;
+  seconds: number;
+}
+
+export interface PlanOptions {
+  dtype: DType;
+  /** see `Pipeline` */
+  oneAtATime: boolean;
+  /** of this process before it begins */
+  residentBytes: number;
+}
+
+export function planOf(
+  shape: PipelineShape,
+  work: Work,
+  calibration: Calibration,
+  { dtype, oneAtATime, residentBytes }: PlanOptions,
+): Plan {
+  const size = bytesPerElement(dtype);
+  const { transformer, textEncoder, parts } = shape;
+  const { target, rows, tokens, samples, guidedSteps, plainSteps } = work;
+  const volume = target.numFrames * target.height * target.width;
+
+  const passSeconds = (count: number) =>
+    transformer.num_layers *
+    (count * tokens * calibration.tokenSeconds + count * tokens ** 2 * calibration.scoreSeconds);
+  const adapterPasses = work.depth && guidedSteps > 0 ? 2 : 1;
+  const decoding = decodingOf(shape, work);
+
+  const own: Omit<PhasePlan, 'phase'>[] = [
+    {
+      part: 'text_encoder',
+      bytes: 0,
+      seconds: textEncoder.num_layers * calibration.textLayerSeconds,
+    },
+    {
+      part: 'transformer',
+      bytes:
+        samples * volume * CONDITION_BYTES +
+        Math.min(volume, STAGE_PIXELS) * calibration.adapterPixelBytes,
+      seconds: samples * adapterPasses * volume * calibration.adapterPixelSeconds,
+    },
+    {
+      part: 'transformer',
+      bytes: passBytes(transformer, work, size) + textBytes(transformer, work, size),
+      seconds: guidedSteps * passSeconds(rows) + plainSteps * passSeconds(samples),
+    },
+    {
+      part: 'vae',
+      bytes:
+        decoding.tilePixels * samples * calibration.decodedPixelBytes +
+        samples * decoding.resultPixels * 3 * (2 * size + FINISH_BYTES),
+      seconds: samples * decoding.pixels * calibration.decodedPixelSeconds,
+    },
+  ];
+  const seen = new Set<PartName>();
+  const phases = own.map((phase, i): PhasePlan => {
+    const converted = parts[phase.part].stored !== null && parts[phase.part].stored !== dtype;
+    // what is converted is in memory twice, once as it is stored
+    const source =
+      converted && !seen.has(phase.part)
+        ? weightBytes(parts[phase.part], parts[phase.part].stored!)
+        : 0;
+    if (oneAtATime) seen.clear();
+    seen.add(phase.part);
+    const weights = [...seen].reduce((sum, part) => sum + weightBytes(parts[part], dtype), 0);
+    return { ...phase, phase: PHASES[i]!, bytes: weights + Math.max(phase.bytes, source) };
+  });
+  return {
+    ...{ work, dtype, oneAtATime, phases },
+    stepFlops: passFlops(transformer, work),
+    stepSeconds: passSeconds(guidedSteps > 0 ? rows : samples),
+    peakBytes: residentBytes + Math.max(...phases.map(({ bytes }) => bytes)),
+    seconds: phases.reduce((sum, { seconds }) => sum + seconds, 0),
+  };
+}
+
+const PHASES: readonly Phase[] = ['text', 'condition', 'steps', 'frames'];
+/** A pixel of the condition, five channels, as it is read and as it is joined, float32. */
+const CONDITION_BYTES = 4 * (5 + 4 + 5);
+/** The adapter's first stage, at most; see adapter.ts. */
+const STAGE_PIXELS = 2 ** 23;
+/** A value of the result as float32, twice while it is turned into frames. */
+const FINISH_BYTES = 8;
+
+const spatialCompression = ({ autoencoder }: PipelineShape): number =>
+  2 ** (autoencoder.block_out_channels.length - 1);
+
+/** Pixels that the decoder makes: of all tiles, of the largest chunk of one, of the result. */
+function decodingOf(shape: PipelineShape, { latentFrames: f, target }: Work) {
+  const factor = spatialCompression(shape);
+  const autoencoder = withParameters({ device: 'meta' }, () => new Autoencoder(shape.autoencoder));
+  autoencoder.enableTiling();
+  const latents = [1, 1, f, target.height / factor, target.width / factor];
+  const { area, tileArea } = autoencoder.decodeSteps(latents);
+  return {
+    pixels: decodedFrames(f) * area * factor ** 2,
+    tilePixels: decodedFrames(Math.min(f, 3)) * tileArea * factor ** 2,
+    resultPixels: decodedFrames(f) * target.width * target.height,
+  };
+}
+
+/** Memory that this process can still take without swapping: the system's, or its container's. */
+export function availableBytes(): number {
+  const limit = process.constrainedMemory?.() ?? 0;
+  const inContainer = limit > 0 && limit < 2 ** 60 ? limit - process.memoryUsage.rss() : Infinity;
+  return Math.min(systemAvailable(), inContainer);
+}
+
+/** Free memory and what the system would give back from its caches. */
+function systemAvailable(): number {
+  try {
+    const match = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'));
+    if (match) return Number(match[1]) * 1024;
+  } catch {
+    // not Linux
+  }
+  return freemem();
+}
+
+/**
+ * What would fit into `bytes`, in words, nearest first; [] if nothing does.
+ *
+ * @param replan   the plan with something changed
+ */
+export function whatFits(
+  plan: Plan,
+  bytes: number,
+  replan: (changes: { target?: Target; dtype?: DType; oneAtATime?: boolean }) => Plan,
+): string[] {
+  const { target } = plan.work;
+  const fits = (changes: Parameters<typeof replan>[0]) => replan(changes).peakBytes <= bytes;
+  const found: string[] = [];
+  if (plan.dtype === 'float32' && fits({ dtype: 'bfloat16' })) found.push('--dtype bfloat16');
+  for (let numFrames = target.numFrames - 4; numFrames >= 5; numFrames -= 4) {
+    if (!fits({ target: { ...target, numFrames } })) continue;
+    found.push(`--frames ${numFrames}`);
+    break;
+  }
+  for (let part = 0.95; part > 0.1; part -= 0.05) {
+    const side = (length: number) => Math.max(16, Math.round((length * part) / 16) * 16);
+    const smaller = { ...target, width: side(target.width), height: side(target.height) };
+    if (!fits({ target: smaller })) continue;
+    found.push(`--size ${smaller.width}x${smaller.height}`);
+    break;
+  }
+  return found;
+}

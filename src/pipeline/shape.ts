@@ -1,0 +1,112 @@
+/**
+ * What a pipeline consists of, from its configurations alone: enough to say what a result will cost,
+ * also for a preset whose weights nobody has yet.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { InputError } from '../errors.js';
+import {
+  Autoencoder,
+  type AutoencoderConfig,
+  parseAutoencoderConfig,
+} from '../models/autoencoder/index.js';
+import { parseT5Config, type T5Config, T5Encoder } from '../models/t5/index.js';
+import {
+  parseTransformerConfig,
+  TRANSFORMER_PRESETS,
+  Transformer3D,
+  type TransformerConfig,
+} from '../models/transformer/index.js';
+import { type Module, withParameters } from '../nn/index.js';
+import { readJson } from '../read-json.js';
+import { bytesPerElement, type DType, openSafetensors } from '../tensor/index.js';
+
+/** The networks of a pipeline, in the order in which a result needs them. */
+export const PARTS = ['text_encoder', 'transformer', 'vae'] as const;
+export type PartName = (typeof PARTS)[number];
+
+export interface PartShape {
+  parameters: number;
+  /** dtype of the stored weights; null where there are none */
+  stored: DType | null;
+}
+
+export interface PipelineShape {
+  transformer: TransformerConfig;
+  autoencoder: AutoencoderConfig;
+  textEncoder: T5Config;
+  parts: Record<PartName, PartShape>;
+}
+
+/** Of the released pipelines. Source: the paper's table 7 (text width), T5 v1.1 XL, CogVideoX */
+const RELEASED_PARTS = {
+  autoencoder: {},
+  textEncoder: {
+    ...{ d_model: 2048, d_kv: 64, d_ff: 5120, num_heads: 32, num_layers: 24 },
+    feed_forward_proj: 'gated-gelu',
+  },
+};
+
+/** The preset sizes of the released pipelines. */
+export const PIPELINE_PRESETS = ['mfm-2b', 'mfm-8b'] as const;
+export type PipelinePreset = (typeof PIPELINE_PRESETS)[number];
+
+/** A released size, without its weights. */
+export function presetShape(preset: PipelinePreset): PipelineShape {
+  const configs = {
+    transformer: TRANSFORMER_PRESETS[preset],
+    autoencoder: parseAutoencoderConfig(RELEASED_PARTS.autoencoder),
+    textEncoder: parseT5Config(RELEASED_PARTS.textEncoder),
+  };
+  return { ...configs, parts: partsOf(configs, () => null) };
+}
+
+/**
+ * A pipeline folder's, without opening its weights.
+ * @throws InputError naming the file and what is wrong with it
+ */
+export function readShape(folder: string): PipelineShape {
+  const read = <T>(part: PartName, parse: (config: unknown, where: string) => T): T => {
+    const path = join(folder, part, 'config.json');
+    if (!existsSync(path)) throw new InputError(`${path}: no such file; download it again`);
+    return parse(readJson(path), path);
+  };
+  const configs = {
+    transformer: read('transformer', parseTransformerConfig),
+    autoencoder: read('vae', parseAutoencoderConfig),
+    textEncoder: read('text_encoder', parseT5Config),
+  };
+  return { ...configs, parts: partsOf(configs, (part) => storedDType(join(folder, part))) };
+}
+
+function partsOf(
+  { transformer, autoencoder, textEncoder }: Omit<PipelineShape, 'parts'>,
+  stored: (part: PartName) => DType | null,
+): Record<PartName, PartShape> {
+  const part = (name: PartName, make: () => Module): PartShape => ({
+    // on the meta device parameters have shapes and no memory
+    parameters: withParameters({ device: 'meta' }, () => make().parameterCount()),
+    stored: stored(name),
+  });
+  return {
+    text_encoder: part('text_encoder', () => new T5Encoder(textEncoder)),
+    transformer: part('transformer', () => new Transformer3D(transformer)),
+    vae: part('vae', () => new Autoencoder(autoencoder)),
+  };
+}
+
+/** Of the first tensor of the first file; null where there is no file. */
+function storedDType(folder: string): DType | null {
+  const name = readdirSync(folder).find((file) => file.endsWith('.safetensors'));
+  if (!name) return null;
+  const file = openSafetensors(join(folder, name));
+  try {
+    return file.info(file.keys()[0]!).dtype;
+  } finally {
+    file.close();
+  }
+}
+
+/** Bytes of a part's weights while it computes in `dtype`. */
+export const weightBytes = ({ parameters }: PartShape, dtype: DType): number =>
+  parameters * bytesPerElement(dtype);
