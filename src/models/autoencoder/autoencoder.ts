@@ -105,17 +105,20 @@ function inChunks(clip: Tensor, size: number, fn: ChunkFn, observe?: Observer): 
   const remainder = total % size;
   const shown = new Map<string, Tensor[]>();
   const collect: Observer | undefined =
-    observe && ((name, output) => shown.set(name, [...(shown.get(name) ?? []), output]));
+    observe && ((name, output) => shown.set(name, [...(shown.get(name) ?? []), output.keep()]));
 
   const cache: ConvCache = new Map();
   const outputs: Tensor[] = [];
-  for (let i = 0; i < count; i++) {
-    const start = i === 0 ? 0 : i * size + remainder;
-    const chunk = clip.slice(2, start, Math.min((i + 1) * size + remainder, total));
-    const [output] = tidy(() => [fn(chunk, cache, collect), cache, shown] as const);
-    outputs.push(output);
+  try {
+    for (let i = 0; i < count; i++) {
+      const start = i === 0 ? 0 : i * size + remainder;
+      const chunk = clip.slice(2, start, Math.min((i + 1) * size + remainder, total));
+      outputs.push(tidy(() => fn(chunk, cache, collect)));
+    }
+    for (const [name, parts] of shown) observe?.(name, cat(parts, 2));
+  } finally {
+    for (const kept of [...cache.values(), ...[...shown.values()].flat()]) kept.dispose();
   }
-  for (const [name, parts] of shown) observe?.(name, cat(parts, 2));
   return outputs.length === 1 ? outputs[0] : cat(outputs, 2);
 }
 

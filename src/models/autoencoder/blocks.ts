@@ -1,8 +1,8 @@
 /** Residual blocks and the levels made of them, the same for encoder and decoder. */
 import { Conv3d, Module } from '../../nn/index.js';
-import type { Tensor } from '../../tensor/index.js';
+import { isGradEnabled, type Tensor } from '../../tensor/index.js';
 import { CausalConv3d, type ConvCache } from './causal-conv.js';
-import { clipConv } from './clip.js';
+import { clipConv, inTurn } from './clip.js';
 import type { ClipNorm } from './norm.js';
 import { Downsample, Upsample } from './resample.js';
 
@@ -38,12 +38,18 @@ export class ResnetBlock extends Module {
 
   /** clip [T, B, C, H, W] → [T, B, C', H, W] */
   forward(clip: Tensor, { cache, latents }: ChunkState): Tensor {
-    let x = this.conv1.forward(this.norm1.forward(clip, latents), cache);
-    x = this.conv2.forward(this.norm2.forward(x, latents), cache);
-    return x.add(
-      this.shortcut
-        ? clipConv(clip, { weight: this.shortcut.weight, bias: this.shortcut.bias })
-        : clip,
+    const { shortcut } = this;
+    return inTurn(
+      clip,
+      (x) => this.norm1.forward(x, latents),
+      (x) => this.conv1.forward(x, cache),
+      (x) => this.norm2.forward(x, latents),
+      (x) => this.conv2.forward(x, cache),
+      (x) => {
+        const { weight, bias } = shortcut ?? { weight: null, bias: null };
+        const kept = weight ? clipConv(clip, { weight, bias }) : clip;
+        return isGradEnabled() ? x.add(kept) : x.add_(kept);
+      },
     );
   }
 }
@@ -61,7 +67,7 @@ export class MidBlock extends Module {
   }
 
   forward(clip: Tensor, state: ChunkState): Tensor {
-    return this.resnets.reduce((x, resnet) => resnet.forward(x, state), clip);
+    return inTurn(clip, ...this.resnets.map((resnet) => (x: Tensor) => resnet.forward(x, state)));
   }
 }
 
@@ -92,8 +98,11 @@ abstract class Level extends Module {
   protected abstract readonly resamplers: readonly { forward(clip: Tensor): Tensor }[];
 
   forward(clip: Tensor, state: ChunkState): Tensor {
-    const x = this.resnets.reduce((y, resnet) => resnet.forward(y, state), clip);
-    return this.resamplers.reduce((y, resampler) => resampler.forward(y), x);
+    return inTurn(
+      clip,
+      ...this.resnets.map((resnet) => (x: Tensor) => resnet.forward(x, state)),
+      ...this.resamplers.map((resampler) => (x: Tensor) => resampler.forward(x)),
+    );
   }
 }
 

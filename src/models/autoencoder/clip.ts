@@ -3,7 +3,7 @@
  * A range of frames is then one piece of memory, all frames together are a batch of pictures for
  * the 2D operators, and nothing is copied to go from one to the other.
  */
-import { call, type Tensor } from '../../tensor/index.js';
+import { call, type Tensor, tidy } from '../../tensor/index.js';
 
 /** [B, C, T, H, W], as users hold clips → [T, B, C, H, W], frames channels-last */
 export function clipFromVideo(video: Tensor): Tensor {
@@ -26,6 +26,20 @@ export function perFrame(clip: Tensor, fn: (pictures: Tensor) => Tensor): Tensor
 /** Frames [start, end) of a clip. */
 export function frames(clip: Tensor, start: number, end: number): Tensor {
   return clip.narrow(0, start, end - start);
+}
+
+/**
+ * The result of `steps`, each given what the one before made; that is freed as soon as it has been
+ * used, so a clip of full size is not held for every step. What gradients need, LibTorch keeps.
+ */
+export function inTurn(x: Tensor, ...steps: ((x: Tensor) => Tensor)[]): Tensor {
+  let current = x;
+  for (const step of steps) {
+    const next = tidy(() => step(current));
+    if (current !== x && current !== next) current.dispose();
+    current = next;
+  }
+  return current;
 }
 
 export interface ClipConvOptions {

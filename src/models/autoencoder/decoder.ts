@@ -3,7 +3,7 @@ import { Module } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { MidBlock, UpBlock } from './blocks.js';
 import { CausalConv3d, type ConvCache } from './causal-conv.js';
-import { clipFromVideo, videoFromClip } from './clip.js';
+import { clipFromVideo, inTurn, videoFromClip } from './clip.js';
 import { type AutoencoderConfig, temporalLevels } from './config.js';
 import type { Observer } from './encoder.js';
 import { SpatialNorm } from './norm.js';
@@ -46,19 +46,27 @@ export class Decoder extends Module {
   forward(chunk: Tensor, cache: ConvCache, observe?: Observer): Tensor {
     const latents = clipFromVideo(chunk);
     const state = { cache, latents };
-    const show = (name: string, x: Tensor) => observe?.(`decoder.${name}`, videoFromClip(x));
-
-    let x = this.convIn.forward(latents, cache);
-    show('conv_in', x);
-    x = this.midBlock.forward(x, state);
-    show('mid_block', x);
-    for (const [i, block] of this.upBlocks.entries()) {
-      x = block.forward(x, state);
-      show(`up_blocks.${i}`, x);
-    }
-    if (observe) show('norm_out', this.normOut.forward(x, latents, { activate: false }));
-    x = this.normOut.forward(x, latents);
-    show('norm_out_act', x);
-    return videoFromClip(this.convOut.forward(x, cache));
+    const show = (name: string) => (x: Tensor) => {
+      observe?.(`decoder.${name}`, videoFromClip(x));
+      return x;
+    };
+    return inTurn(
+      latents,
+      (x) => this.convIn.forward(x, cache),
+      show('conv_in'),
+      (x) => this.midBlock.forward(x, state),
+      show('mid_block'),
+      ...this.upBlocks.flatMap((block, i) => [
+        (x: Tensor) => block.forward(x, state),
+        show(`up_blocks.${i}`),
+      ]),
+      (x) => {
+        if (observe) show('norm_out')(this.normOut.forward(x, latents, { activate: false }));
+        return this.normOut.forward(x, latents);
+      },
+      show('norm_out_act'),
+      (x) => this.convOut.forward(x, cache),
+      videoFromClip,
+    );
   }
 }
