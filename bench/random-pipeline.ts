@@ -17,7 +17,8 @@ import { Autoencoder, AutoencoderConfig } from '../src/models/autoencoder/index.
 import { T5Config, T5Encoder } from '../src/models/t5/index.js';
 import { TRANSFORMER_PRESETS, Transformer3D } from '../src/models/transformer/index.js';
 import { type Module, withParameters } from '../src/nn/index.js';
-import { empty, noGrad, saveSafetensors, type Tensor, tidy } from '../src/tensor/index.js';
+import { saveSafetensors, type Tensor, tidy } from '../src/tensor/index.js';
+import { randomParameter } from './random-weights.js';
 
 const args = defineArgs({
   positional: {
@@ -107,17 +108,4 @@ function weights(path: string, module: Module): void {
     metadata: { total_size: 2 * module.parameterCount() },
     weight_map: Object.fromEntries(homes),
   });
-}
-
-/** Biases 0, norms 1, matrices so that what leaves a layer has the scale of what came in; bf16. */
-function randomParameter(name: string, shape: number[]): Tensor {
-  return noGrad(() =>
-    tidy(() => {
-      const values = empty(shape);
-      const fanIn = shape.slice(1).reduce((a, b) => a * b, 1);
-      if (shape.length > 1) values.normal_(0, fanIn ** -0.5);
-      else values.fill_(name.endsWith('bias') ? 0 : 1);
-      return values.to('bfloat16');
-    }),
-  );
 }
