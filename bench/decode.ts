@@ -26,6 +26,7 @@ import {
   type Tensor,
   tidy,
 } from '../src/tensor/index.js';
+import { differenceLine } from './difference.js';
 import { machineLine, median, secondsOf, verdict } from './measure.js';
 import { Peer } from './peer.js';
 import { randomise } from './random-weights.js';
@@ -124,10 +125,7 @@ async function against(): Promise<Record<'bfloat16' | 'float32', number[]>> {
   const ownBf16 = video!;
   autoencoder.toDtype('float32');
   const ownF32 = decode().keep();
-  const scale = f32.square().mean().sqrt().item();
-  console.log(
-    `largest difference, in units of the video's root mean square (${scale.toFixed(2)}):`,
-  );
+  console.log("differences, in units of the second's root mean square:");
   const differences: [string, Tensor, Tensor][] = [
     ['own float32 and diffusers float32', ownF32, f32],
     ['own bfloat16 and diffusers float32', ownBf16, f32],
@@ -135,16 +133,7 @@ async function against(): Promise<Record<'bfloat16' | 'float32', number[]>> {
     ['own bfloat16 and diffusers bfloat16', ownBf16, bf16],
   ];
   for (const [name, a, b] of differences) {
-    const { largest, typical } = tidy(() => {
-      const difference = a.sub(b);
-      return {
-        largest: difference.abs().amax().item() / scale,
-        typical: difference.square().mean().sqrt().item() / scale,
-      };
-    });
-    console.log(
-      `  ${name}: ${largest.toExponential(1)} (root mean square ${typical.toExponential(1)})`,
-    );
+    console.log(`  ${name}: ${differenceLine(a, b)}`);
   }
   return seconds;
 }

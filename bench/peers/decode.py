@@ -11,15 +11,11 @@ import json
 import sys
 import time
 
+import newer_names  # noqa: F401  before diffusers
+import diffusers
 import torch
-
-for name in ("float8_e4m3fn", "float8_e5m2"):
-    if not hasattr(torch, name):  # diffusers names these types while it is imported
-        setattr(torch, name, None)
-
-import diffusers  # noqa: E402
-from diffusers import AutoencoderKLCogVideoX  # noqa: E402
-from safetensors.torch import load_file, save_file  # noqa: E402
+from diffusers import AutoencoderKLCogVideoX
+from safetensors.torch import load_file, save_file
 
 
 def main():
