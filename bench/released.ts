@@ -1,117 +1,137 @@
 /**
  * A step of the released models' transformer at full size, with random weights: guidance batch,
- * 17x352x640, bf16. Its time, its share of the best matrix product of the same run, its peak memory;
- * with --growth also over 1100 to 17600 tokens (of --layers blocks: cost is linear in blocks).
+ * 17x352x640, bf16. Its time, its share of the best matrix product of the same run, its peak memory.
  *
  *     node --import tsx bench/released.ts --preset mfm-2b
- *     node --import tsx bench/released.ts --preset mfm-2b --layers 2 --growth
+ *
+ * With --peer, in turn with the public code from a checkout of it, under any Python that can import
+ * it: its model of one block as a whole, that block and its adapter, from which its step of all
+ * blocks is added up. First both sides' models of one block are compared: same weights, same inputs.
+ *
+ *     node --import tsx bench/released.ts --peer ../MfM --python venv/bin/python
+ *
+ * With --growth over 1100 to 17600 tokens (of --layers blocks: cost is linear in blocks), as a table
+ * and with --plot as a picture.
+ *
+ *     node --import tsx bench/released.ts --layers 2 --growth --plot docs/images/growth.svg
  */
 import { defineArgs, parseArgs } from '../src/cli/args.js';
 import { adapterFlops, passFlops } from '../src/models/transformer/cost.js';
 import { TRANSFORMER_PRESETS, Transformer3D } from '../src/models/transformer/index.js';
 import { withParameters } from '../src/nn/index.js';
-import {
-  full,
-  memoryInfo,
-  noGrad,
-  ones,
-  randn,
-  resetPeakMemory,
-  tidy,
-} from '../src/tensor/index.js';
+import { manualSeed, memoryInfo, noGrad, resetPeakMemory, tidy } from '../src/tensor/index.js';
+import { type GrowthRow, growthPlot, growthTable, memoryFit } from './growth.js';
 import { machineLine, median, secondsOf, verdict } from './measure.js';
 import { gigaflops, peakProducts } from './peak.js';
+import { PublicStep } from './public-step.js';
+import { randomise } from './random-weights.js';
+import { prepare, ROWS, release, step, stepInputs, TEXT } from './step.js';
 
 const args = defineArgs({
   options: {
     preset: { kind: 'text', choices: ['mfm-2b', 'mfm-8b'], default: 'mfm-2b', describe: 'size' },
     layers: { kind: 'integer', min: 1, describe: 'blocks (default: all)' },
     steps: { kind: 'integer', min: 1, default: 2, describe: 'timed steps' },
+    peer: { kind: 'text', describe: 'checkout of the public code to compare with' },
+    python: { kind: 'text', default: '/usr/bin/python3', describe: 'interpreter of the peer' },
+    float32: { kind: 'flag', default: true, describe: 'try the peer in float32 too' },
     growth: { kind: 'flag', describe: 'over 1100, 2200, 4400, 8800, 17600 tokens' },
+    plot: { kind: 'text', describe: 'SVG file for the growth' },
   },
 });
 const options = parseArgs('released', args, process.argv.slice(2));
 const preset = TRANSFORMER_PRESETS[options.preset];
 const config = { ...preset, num_layers: options.layers ?? preset.num_layers };
-const [ROWS, TEXT] = [2, 77];
-/** The public code under Debian's PyTorch 1.13, seconds a block at 4400 tokens, as measured once. */
-const PUBLIC_BLOCK_SECONDS = 6.7;
+/** Frames, height and width in latents of 17x352x640; a token is 2 x 2 of them. */
+const RELEASED = [5, 44, 80];
+/** Steps of a whole sampling. */
+const SAMPLING = 30;
 
 console.log(machineLine());
-noGrad(() => {
-  const model = withParameters({ dtype: 'bfloat16' }, () => new Transformer3D(config));
-  for (const parameter of model.parameters()) tidy(() => parameter.normal_(0, 0.02));
-  console.log(
-    `${options.preset}, ${config.num_layers} blocks: ${(model.parameterCount() / 1e9).toFixed(2)} G parameters`,
-  );
+manualSeed(0);
+const peer = options.peer
+  ? await PublicStep.start({
+      config: { ...config, num_layers: 1 },
+      inputs: stepInputs(RELEASED),
+      checkout: options.peer,
+      python: options.python,
+      dtypes: options.float32 ? ['bfloat16', 'float32'] : ['bfloat16'],
+    })
+  : null;
 
-  const peaks = peakProducts();
-  const products: number[] = [];
-  const peakNow = () => {
-    for (const { run, flops } of peaks) products.push(flops / secondsOf(run));
-  };
-  for (const { run } of peaks) run();
+const model = withParameters({ dtype: 'bfloat16' }, () => new Transformer3D(config));
+model.requiresGrad_(false);
+randomise(model);
+const parameters = (model.parameterCount() / 1e9).toFixed(2);
+console.log(`${options.preset}, ${config.num_layers} blocks: ${parameters} G parameters`);
 
-  /** frames x height x width in latents; a token is 2 x 2 of them */
-  const shapes = options.growth
-    ? [
-        [5, 22, 40],
-        [5, 44, 40],
-        [5, 44, 80],
-        [10, 44, 80],
-        [20, 44, 80],
-      ]
-    : [[5, 44, 80]];
-  for (const [f, h, w] of shapes) {
-    const tokens = (f! * h! * w!) / 4;
-    const clip = { frames: 4 * (f! - 1) + 1, height: 8 * h!, width: 8 * w! };
-    const bf16 = (shape: number[]) => randn(shape).to('bfloat16');
-    const adapterStart = performance.now();
-    const inputs = tidy(() => {
-      const pixels = bf16([1, 4, clip.frames, clip.height, clip.width]);
-      const mask = ones([1, 1, clip.frames, clip.height, clip.width]);
-      const one = model.prepareCondition(pixels, mask).keep();
-      return {
-        latents: randn([ROWS, 16, f!, h!, w!]).keep(),
-        condition: one.repeat([ROWS, 1, 1]).keep(),
-        states: bf16([ROWS, TEXT, 2048]).keep(),
-      };
-    });
-    const adapterSeconds = (performance.now() - adapterStart) / 1000;
-    const step = () =>
-      tidy(() => {
-        const { latents, condition, states } = inputs;
-        model.forward(latents, {
-          ...{ timesteps: full([ROWS], 500), motionScores: full([ROWS], 5) },
-          ...{ condition, text: model.prepareText(states), rope: model.prepareRope(latents) },
-        });
-      });
-    if (options.growth) step();
-    const before = memoryInfo().usedBytes;
-    resetPeakMemory();
-    const seconds: number[] = [];
-    for (let i = 0; i < options.steps; i++) {
-      peakNow();
-      seconds.push(secondsOf(step));
-    }
-    peakNow();
-    const extra = (memoryInfo().peakBytes - before) / 1e9;
-    const taken = median(seconds);
-    const flops = passFlops(config, { rows: ROWS, tokens, textTokens: TEXT });
-    const share = (100 * flops) / taken / Math.max(...products);
-    const gflop = adapterFlops(config, clip) / 1e9;
-    console.log(
-      `${tokens} tokens: ${taken.toFixed(2)} s a step, ${gigaflops(flops, taken)}, peak memory ${extra.toFixed(2)} GB; adapter ${adapterSeconds.toFixed(2)} s once (${gflop.toFixed(0)} GFLOP)`,
-    );
-    if (!options.growth) {
-      verdict(
-        `${share.toFixed(0)}% of the best product (${gigaflops(Math.max(...products), 1)})`,
-        share >= 50,
-        'at least 50%',
-      );
-      const ratio = (PUBLIC_BLOCK_SECONDS * config.num_layers + 3) / taken;
-      verdict(`${ratio.toFixed(1)} times the public code's step`, ratio >= 6, 'at least 6');
-    }
-    for (const t of Object.values(inputs)) t.dispose();
+const peaks = peakProducts();
+const products: number[] = [];
+const timeProducts = () => {
+  for (const { run, flops } of peaks) products.push(flops / secondsOf(run));
+};
+for (const { run } of peaks) run();
+
+if (options.growth) {
+  const shapes = [[5, 22, 40], [5, 44, 40], RELEASED, [10, 44, 80], [20, 44, 80]];
+  const rows: GrowthRow[] = [];
+  for (const shape of shapes) rows.push(await measure(shape));
+  console.log(growthTable(rows));
+  const { text, worst } = memoryFit(rows);
+  verdict(text, worst <= 0.1, 'linear in tokens, within 10%');
+  if (options.plot)
+    growthPlot(rows, `${options.preset}, ${config.num_layers} blocks`, options.plot);
+} else {
+  const { seconds, prepareSeconds } = await measure(RELEASED);
+  if (peer) {
+    console.log(peer.report(config.num_layers));
+    const theirs = peer.stepSeconds(config.num_layers);
+    const once = theirs / seconds;
+    verdict(`${once.toFixed(1)} times the public code's step`, once >= 6, 'at least 6');
+    const whole = (SAMPLING * theirs) / (prepareSeconds + SAMPLING * seconds);
+    verdict(`${whole.toFixed(1)} times over ${SAMPLING} steps`, whole >= 8, 'at least 8');
   }
-});
+}
+peer?.end();
+
+/** Times steps on a clip of so many latents, in turn with products and the peer. */
+async function measure(shape: number[]): Promise<GrowthRow> {
+  const [f, h, w] = shape as [number, number, number];
+  const clip = { frames: 4 * (f - 1) + 1, height: 8 * h, width: 8 * w };
+  const tokens = (f * h * w) / 4;
+  const inputs = stepInputs(shape);
+  const prepareStart = performance.now();
+  const prepared = noGrad(() => tidy(() => prepare(model, inputs)));
+  const prepareSeconds = (performance.now() - prepareStart) / 1000;
+  const run = () => noGrad(() => tidy(() => void step(model, inputs, prepared)));
+
+  if (options.growth) run();
+  const before = memoryInfo().usedBytes;
+  const seconds: number[] = [];
+  let peakBytes = 0;
+  for (let i = 0; i < options.steps; i++) {
+    timeProducts();
+    resetPeakMemory();
+    seconds.push(secondsOf(run));
+    peakBytes = Math.max(peakBytes, memoryInfo().peakBytes - before);
+    await peer?.turn();
+  }
+  timeProducts();
+  release([inputs, prepared]);
+
+  const taken = median(seconds);
+  const flops = passFlops(config, { rows: ROWS, tokens, textTokens: TEXT });
+  const gigabytes = peakBytes / 1e9;
+  const adapter = gigaflops(ROWS * adapterFlops(config, clip), prepareSeconds);
+  console.log(
+    `${tokens} tokens: ${taken.toFixed(2)} s a step, ${gigaflops(flops, taken)}, peak memory ${gigabytes.toFixed(2)} GB; adapter and text ${prepareSeconds.toFixed(2)} s once (${adapter})`,
+  );
+  if (!options.growth) {
+    const best = Math.max(...products);
+    const share = (100 * flops) / taken / best;
+    const figure = `${share.toFixed(0)}% of the best product (${gigaflops(best, 1)})`;
+    verdict(figure, share >= 50, 'at least 50%');
+  }
+  const size = `${clip.frames}x${clip.height}x${clip.width}`;
+  return { tokens, clip: size, seconds: taken, prepareSeconds, gigabytes };
+}

@@ -1,5 +1,6 @@
 /** Row 2: modules, layers, initialisation and stored weights. */
 export { ACTIVATIONS, type Activation } from './activations.js';
+export { inTurn, lean } from './in-turn.js';
 export { constantParameter, normalParameter, uniformParameter, withParameters } from './init.js';
 export {
   Conv2d,
@@ -14,5 +15,4 @@ export {
   RMSNorm,
 } from './layers.js';
 export { type LoadOptions, Module, type StateSource } from './module.js';
-export { lean, through } from './through.js';
 export { fastDtype, loadWeights } from './weights.js';

@@ -3,6 +3,7 @@
  * with weights of no meaning. It takes a second or two, and needs no weights.
  */
 
+import type { ConvCache } from '../models/autoencoder/causal-conv.js';
 import { Decoder } from '../models/autoencoder/decoder.js';
 import { AutoencoderConfig } from '../models/autoencoder/index.js';
 import { T5Encoder } from '../models/t5/index.js';
@@ -136,7 +137,12 @@ function probeDecoder(
   ];
   const decoded = tidy(() => {
     const latents = full([1, config.latent_channels, f, h, w], 0.1, { dtype });
-    return probe(() => decoder.forward(latents, new Map()));
+    return probe(() => {
+      const cache: ConvCache = new Map();
+      const frames = decoder.forward(latents, cache);
+      for (const past of cache.values()) past.dispose();
+      return frames;
+    });
   });
   decoder.dispose();
   const volume = decodedFrames(f) * h * w * factor ** 2;

@@ -146,13 +146,10 @@ function* inChunks(
   try {
     for (let i = 0; i < count; i++) {
       const start = i === 0 ? 0 : i * size + remainder;
-      const past = [...cache.values()];
       tidy(() => {
         const chunk = clip.slice(2, start, Math.min((i + 1) * size + remainder, total));
         outputs.push(fn(chunk, cache, collect).keep());
-        for (const frames of cache.values()) frames.keep();
       });
-      for (const frames of past) frames.dispose();
       yield;
     }
     for (const [name, parts] of shown) observe?.(name, cat(parts, 2));

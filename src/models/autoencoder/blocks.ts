@@ -1,6 +1,6 @@
 /** Residual blocks and the levels made of them, the same for encoder and decoder. */
-import { Conv3d, Module, through } from '../../nn/index.js';
-import type { Tensor } from '../../tensor/index.js';
+import { Conv3d, inTurn, Module } from '../../nn/index.js';
+import { isGradEnabled, type Tensor } from '../../tensor/index.js';
 import { CausalConv3d, type ConvCache } from './causal-conv.js';
 import { clipConv } from './clip.js';
 import type { ClipNorm } from './norm.js';
@@ -38,17 +38,18 @@ export class ResnetBlock extends Module {
 
   /** clip [T, B, C, H, W] → [T, B, C', H, W] */
   forward(clip: Tensor, { cache, latents }: ChunkState): Tensor {
-    const layers = [
-      (y: Tensor) => this.norm1.forward(y, latents),
-      (y: Tensor) => this.conv1.forward(y, cache),
-      (y: Tensor) => this.norm2.forward(y, latents),
-      (y: Tensor) => this.conv2.forward(y, cache),
-    ];
-    const x = through(clip, layers, cache);
-    return x.add(
-      this.shortcut
-        ? clipConv(clip, { weight: this.shortcut.weight, bias: this.shortcut.bias })
-        : clip,
+    const { shortcut } = this;
+    return inTurn(
+      clip,
+      (x) => this.norm1.forward(x, latents),
+      (x) => this.conv1.forward(x, cache),
+      (x) => this.norm2.forward(x, latents),
+      (x) => this.conv2.forward(x, cache),
+      (x) => {
+        const { weight, bias } = shortcut ?? { weight: null, bias: null };
+        const kept = weight ? clipConv(clip, { weight, bias }) : clip;
+        return isGradEnabled() ? x.add(kept) : x.add_(kept);
+      },
     );
   }
 }
@@ -66,8 +67,7 @@ export class MidBlock extends Module {
   }
 
   forward(clip: Tensor, state: ChunkState): Tensor {
-    const layers = this.resnets.map((resnet) => (x: Tensor) => resnet.forward(x, state));
-    return through(clip, layers, state.cache);
+    return inTurn(clip, ...this.resnets.map((resnet) => (x: Tensor) => resnet.forward(x, state)));
   }
 }
 
@@ -98,11 +98,11 @@ abstract class Level extends Module {
   protected abstract readonly resamplers: readonly { forward(clip: Tensor): Tensor }[];
 
   forward(clip: Tensor, state: ChunkState): Tensor {
-    const layers = [
+    return inTurn(
+      clip,
       ...this.resnets.map((resnet) => (x: Tensor) => resnet.forward(x, state)),
       ...this.resamplers.map((resampler) => (x: Tensor) => resampler.forward(x)),
-    ];
-    return through(clip, layers, state.cache);
+    );
   }
 }
 

@@ -1,11 +1,11 @@
 /** The convolution that looks back in time only, and what it remembers between chunks. */
 import { Conv3d, Module } from '../../nn/index.js';
-import { cat, type Tensor } from '../../tensor/index.js';
+import { cat, type Tensor, tidy } from '../../tensor/index.js';
 import { clipConv, frames } from './clip.js';
 
 /**
  * The last input frames of every causal convolution, [K − 1, B, C, H, W], carried from one chunk of
- * a clip to the next. A fresh one starts a clip.
+ * a clip to the next. A fresh one starts a clip; whoever made it frees what is in it.
  */
 export type ConvCache = Map<CausalConv3d, Tensor>;
 
@@ -29,8 +29,11 @@ export class CausalConv3d extends Module {
     if (this.reach === 0) return clipConv(clip, { weight, bias });
 
     const past = cache.get(this) ?? null;
-    cache.set(this, lastFrames(clip, past));
-    return clipConv(clip, { weight, bias, past, padding: 1 });
+    const next = tidy(() => lastFrames(clip, past)).keep();
+    const y = clipConv(clip, { weight, bias, past, padding: 1 });
+    cache.set(this, next);
+    past?.dispose();
+    return y;
   }
 }
 

@@ -1,5 +1,5 @@
 /** The decoder: a chunk of latents to pictures. */
-import { Module, through } from '../../nn/index.js';
+import { inTurn, Module } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { MidBlock, UpBlock } from './blocks.js';
 import { CausalConv3d, type ConvCache } from './causal-conv.js';
@@ -46,22 +46,27 @@ export class Decoder extends Module {
   forward(chunk: Tensor, cache: ConvCache, observe?: Observer): Tensor {
     const latents = clipFromVideo(chunk);
     const state = { cache, latents };
-    const show = (name: string, x: Tensor) => observe?.(`decoder.${name}`, videoFromClip(x));
-
-    const shown = (name: string, layer: (x: Tensor) => Tensor) => (x: Tensor) => {
-      const y = layer(x);
-      show(name, y);
-      return y;
+    const show = (name: string) => (x: Tensor) => {
+      observe?.(`decoder.${name}`, videoFromClip(x));
+      return x;
     };
-    const layers = [
-      shown('conv_in', (y) => this.convIn.forward(y, cache)),
-      shown('mid_block', (y) => this.midBlock.forward(y, state)),
-      ...this.upBlocks.map((block, i) => shown(`up_blocks.${i}`, (y) => block.forward(y, state))),
-    ];
-    let x = through(latents, layers, cache);
-    if (observe) show('norm_out', this.normOut.forward(x, latents, { activate: false }));
-    x = this.normOut.forward(x, latents);
-    show('norm_out_act', x);
-    return videoFromClip(this.convOut.forward(x, cache));
+    return inTurn(
+      latents,
+      (x) => this.convIn.forward(x, cache),
+      show('conv_in'),
+      (x) => this.midBlock.forward(x, state),
+      show('mid_block'),
+      ...this.upBlocks.flatMap((block, i) => [
+        (x: Tensor) => block.forward(x, state),
+        show(`up_blocks.${i}`),
+      ]),
+      (x) => {
+        if (observe) show('norm_out')(this.normOut.forward(x, latents, { activate: false }));
+        return this.normOut.forward(x, latents);
+      },
+      show('norm_out_act'),
+      (x) => this.convOut.forward(x, cache),
+      videoFromClip,
+    );
   }
 }

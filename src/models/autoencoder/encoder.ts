@@ -1,5 +1,5 @@
 /** The encoder: a chunk of pictures to the moments of its latents. */
-import { Module } from '../../nn/index.js';
+import { inTurn, Module } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { DownBlock, MidBlock } from './blocks.js';
 import { CausalConv3d, type ConvCache } from './causal-conv.js';
@@ -47,19 +47,27 @@ export class Encoder extends Module {
   /** chunk [B, C, T, H, W] → moments [B, 2·Cz, t, h, w]; moves `cache` on */
   forward(chunk: Tensor, cache: ConvCache, observe?: Observer): Tensor {
     const state = { cache, latents: null };
-    const show = (name: string, x: Tensor) => observe?.(`encoder.${name}`, videoFromClip(x));
-
-    let x = this.convIn.forward(clipFromVideo(chunk), cache);
-    show('conv_in', x);
-    for (const [i, block] of this.downBlocks.entries()) {
-      x = block.forward(x, state);
-      show(`down_blocks.${i}`, x);
-    }
-    x = this.midBlock.forward(x, state);
-    show('mid_block', x);
-    if (observe) show('norm_out', this.normOut.forward(x, null, { activate: false }));
-    x = this.normOut.forward(x);
-    show('norm_out_act', x);
-    return videoFromClip(this.convOut.forward(x, cache));
+    const show = (name: string) => (x: Tensor) => {
+      observe?.(`encoder.${name}`, videoFromClip(x));
+      return x;
+    };
+    return inTurn(
+      clipFromVideo(chunk),
+      (x) => this.convIn.forward(x, cache),
+      show('conv_in'),
+      ...this.downBlocks.flatMap((block, i) => [
+        (x: Tensor) => block.forward(x, state),
+        show(`down_blocks.${i}`),
+      ]),
+      (x) => this.midBlock.forward(x, state),
+      show('mid_block'),
+      (x) => {
+        if (observe) show('norm_out')(this.normOut.forward(x, null, { activate: false }));
+        return this.normOut.forward(x);
+      },
+      show('norm_out_act'),
+      (x) => this.convOut.forward(x, cache),
+      videoFromClip,
+    );
   }
 }

@@ -1,5 +1,5 @@
 /** Halving and doubling of a clip in time and space. */
-import { Conv2d, Module } from '../../nn/index.js';
+import { Conv2d, inTurn, Module } from '../../nn/index.js';
 import { cat, ops, type Tensor, tensor } from '../../tensor/index.js';
 import { clipConv, frames, perFrame } from './clip.js';
 
@@ -17,9 +17,13 @@ export class Downsample extends Module {
 
   /** clip [T, B, C, H, W] → [⌈T/2⌉ or T, B, C, ⌊H/2⌋, ⌊W/2⌋] */
   forward(clip: Tensor): Tensor {
-    const halved = this.compressTime ? halveTime(clip) : clip;
-    const padded = perFrame(halved, (x) => ops.constantPadNd(x, [0, 1, 0, 1], 0));
-    return clipConv(padded, { weight: this.conv.weight, bias: this.conv.bias, stride: 2 });
+    const { weight, bias } = this.conv;
+    return inTurn(
+      clip,
+      (x) => (this.compressTime ? halveTime(x) : x),
+      (x) => perFrame(x, (pictures) => ops.constantPadNd(pictures, [0, 1, 0, 1], 0)),
+      (x) => clipConv(x, { weight, bias, stride: 2 }),
+    );
   }
 }
 
@@ -39,11 +43,16 @@ export class Upsample extends Module {
   forward(clip: Tensor): Tensor {
     const [t, , , h, w] = clip.dims(5);
     // frames are repeated after the convolution, which works frame by frame: half the work
-    const doubled = perFrame(clip, (x) => ops.upsampleNearest2d(x, [h * 2, w * 2]));
     const { weight, bias } = this.conv;
-    const larger = clipConv(doubled, { weight, bias, padding: 1 });
-    if (!this.compressTime || t === 1) return larger;
-    return larger.indexSelect(0, timeIndices(t, t % 2 === 1 ? 2 * t - 1 : 2 * t, larger.device));
+    const larger = (x: Tensor) => perFrame(x, (y) => ops.upsampleNearest2d(y, [h * 2, w * 2]));
+    const longer = (x: Tensor) =>
+      x.indexSelect(0, timeIndices(t, t % 2 === 1 ? 2 * t - 1 : 2 * t, x.device));
+    return inTurn(
+      clip,
+      larger,
+      (x) => clipConv(x, { weight, bias, padding: 1 }),
+      (x) => (this.compressTime && t > 1 ? longer(x) : x),
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 /** The condition adapter: pixels, depth and mask at full resolution become one vector per token. */
 import { silu } from '../../nn/fused.js';
-import { Conv2d, Conv3d, lean, Module, through } from '../../nn/index.js';
+import { Conv2d, Conv3d, inTurn, lean, Module } from '../../nn/index.js';
 import { cat, ops, type Tensor } from '../../tensor/index.js';
 
 /**
@@ -39,11 +39,12 @@ export class ConditionAdapter extends Module {
     const b = condition.size(0);
     const [first, second, ...others] = this.blocks;
     const layers = others.map((block) => (x: Tensor) => silu(run(block, x, b)));
-    const out = through(this.firstStage(condition, first!, second!, stagePixels), [
+    const out = inTurn(
+      this.firstStage(condition, first!, second!, stagePixels),
       (x) => asFrames(silu(x)),
       ...layers,
       (x) => this.convOut.forward(x),
-    ]);
+    );
     return asClip(out, b);
   }
 
@@ -68,11 +69,12 @@ export class ConditionAdapter extends Module {
       const [start, end] = [2 * from - 1, 2 * (from + count)];
       const part = lean(() => {
         const seen = condition.narrow(2, Math.max(0, start), Math.min(f, end) - Math.max(0, start));
-        const x = through(asFrames(seen.to(dtype)), [
+        const x = inTurn(
+          asFrames(seen.to(dtype)),
           (y) => silu(this.convIn.forward(y)),
           (y) => silu(first.forward(y)),
           (y) => asClip(y, b),
-        ]);
+        );
         const [before, after] = [start < 0, end > f];
         if (before && after) return strided.forward(x);
         const padded = x.constantPadNd([0, 0, 0, 0, before ? 1 : 0, after ? 1 : 0]);

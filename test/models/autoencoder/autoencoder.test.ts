@@ -13,8 +13,10 @@ import {
   cat,
   grad,
   manualSeed,
+  memoryInfo,
   noGrad,
   randn,
+  resetPeakMemory,
   type Tensor,
   tensor,
   tidy,
@@ -72,6 +74,25 @@ describe('Autoencoder', () => {
       assert.ok(worst(full.narrow(2, 3, 2), other.narrow(2, 3, 2)) > 1e-4);
     }),
   );
+
+  test('without gradients holds a few clips of full size, however many layers', () => {
+    const [frames, size, widest] = [16, 64, 8];
+    const latents = randn([1, 16, frames / 4, size / 4, size / 4]);
+    const clipBytes = widest * 8 * size ** 2 * 4; // of one chunk, 8 frames
+    for (const layers_per_block of [1, 6]) {
+      const model = tiny({ block_out_channels: [8, 8, 8], layers_per_block });
+      const run = () => noGrad(() => tidy(() => void model.decode(latents)));
+      run();
+      const { usedBytes } = memoryInfo();
+      resetPeakMemory();
+      run();
+      assert.equal(memoryInfo().usedBytes, usedBytes);
+      // two remembered frames for each convolution at full size, and what one layer works on
+      const past = 2 * (layers_per_block + 1) * 2 * (clipBytes / 8);
+      const clips = (memoryInfo().peakBytes - usedBytes - past) / clipBytes;
+      assert.ok(clips < 8, `${clips.toFixed(1)} clips with ${layers_per_block} layers`);
+    }
+  });
 
   test(
     'follows the temporal compression ratio',

@@ -1,0 +1,57 @@
+"""diffusers' CogVideoX autoencoder decoding one clip of latents.
+
+    python3 decode.py CONFIG WEIGHTS LATENTS THREADS
+
+CONFIG is its config.json; WEIGHTS and LATENTS ("latents") are safetensors files. Needs torch,
+diffusers (0.30 or later) and safetensors. Prints one line when ready. Then, for every line
+{"dtype": "bfloat16", "output": "file or empty"} on standard input, decodes in tiles and prints
+{"seconds": ...}; the video goes to `output`, as "video" in float32, if that is named.
+"""
+import json
+import sys
+import time
+
+import newer_names  # noqa: F401  before diffusers
+import diffusers
+import torch
+from diffusers import AutoencoderKLCogVideoX
+from safetensors.torch import load_file, save_file
+
+
+def main():
+    config_path, weights_path, latents_path, threads = sys.argv[1:5]
+    torch.set_num_threads(int(threads))
+    torch.set_grad_enabled(False)
+    with open(config_path) as file:
+        config = {key: value for key, value in json.load(file).items() if key[0] != "_"}
+    weights = load_file(weights_path)
+    latents = load_file(latents_path)["latents"]
+    models = {}
+
+    def model_of(dtype):
+        if dtype not in models:
+            model = AutoencoderKLCogVideoX(**config)
+            model.load_state_dict(weights)
+            model.to(dtype).eval()
+            model.enable_tiling()
+            model.decode(latents[..., :1, :4, :4].to(dtype))  # warm-up
+            models[dtype] = model
+        return models[dtype]
+
+    print(
+        f"diffusers {diffusers.__version__}, PyTorch {torch.__version__}, {threads} threads",
+        flush=True,
+    )
+    for line in sys.stdin:
+        request = json.loads(line)
+        dtype = getattr(torch, request["dtype"])
+        model = model_of(dtype)
+        start = time.perf_counter()
+        video = model.decode(latents.to(dtype)).sample
+        seconds = time.perf_counter() - start
+        if request["output"]:
+            save_file({"video": video.float().contiguous()}, request["output"])
+        print(json.dumps({"seconds": seconds}), flush=True)
+
+
+main()
