@@ -8,7 +8,6 @@ import type { GenerateRequest } from '../pipeline/generate.js';
 import type { Pipeline } from '../pipeline/index.js';
 import type { Prepared } from '../pipeline/prepare.js';
 import type { PipelineShape } from '../pipeline/shape.js';
-import { didYouMean } from '../suggest.js';
 import type { Task } from '../tasks/index.js';
 import { chosenDevice } from './device.js';
 import type { GenerateOptions } from './generate-options.js';
@@ -45,19 +44,14 @@ export async function details(): Promise<string> {
 }
 
 export async function run(options: GenerateOptions): Promise<number | undefined> {
-  const { TASKS, TASK_IDS } = await import('../tasks/index.js');
+  const { taskOf } = await import('../tasks/index.js');
   const { findFfmpeg } = await import('../media/index.js');
   const { newestPipeline, resolvePipeline } = await import('../pipeline/find.js');
   const { depthFolderOf, openPipeline } = await import('../pipeline/index.js');
   const { readShape } = await import('../pipeline/shape.js');
   const { openDepthModel } = await import('../models/depth-anything/index.js');
 
-  const task = TASKS[options.task as keyof typeof TASKS] as Task | undefined;
-  if (!task) {
-    throw new InputError(
-      `${options.task}: unknown task${didYouMean(options.task, TASK_IDS) || `; there are ${TASK_IDS.join(', ')}`}`,
-    );
-  }
+  const task: Task = taskOf(options.task);
   if (options.cropType && !options.compat) {
     throw new InputError('--crop-type: belongs to --compat reference; add that or leave it out');
   }

@@ -84,8 +84,7 @@ function partsOf(
   stored: (part: PartName) => DType | null,
 ): Record<PartName, PartShape> {
   const part = (name: PartName, make: () => Module): PartShape => ({
-    // on the meta device parameters have shapes and no memory
-    parameters: withParameters({ device: 'meta' }, () => make().parameterCount()),
+    parameters: parametersOf(make),
     stored: stored(name),
   });
   return {
@@ -93,6 +92,25 @@ function partsOf(
     transformer: part('transformer', () => new Transformer3D(transformer)),
     vae: part('vae', () => new Autoencoder(autoencoder)),
   };
+}
+
+/** On the meta device parameters have shapes and no memory. */
+const parametersOf = (make: () => Module): number =>
+  withParameters({ device: 'meta' }, () => make().parameterCount());
+
+/**
+ * How many parameters a part's configuration asks for; null for a part that is no network.
+ * @throws InputError naming the file and what is wrong with it
+ */
+export function partParameters(folder: string, part: string): number | null {
+  const path = join(folder, part, 'config.json');
+  const make = {
+    transformer: (config: unknown) => new Transformer3D(parseTransformerConfig(config, path)),
+    vae: (config: unknown) => new Autoencoder(parseAutoencoderConfig(config, path)),
+    text_encoder: (config: unknown) => new T5Encoder(parseT5Config(config, path)),
+  }[part];
+  if (!make || !existsSync(path)) return null;
+  return parametersOf(() => make(readJson(path)));
 }
 
 /** Of the first tensor of the first file; null where there is no file. */

@@ -14,5 +14,5 @@ export { drawBorder, drawHole, shrink } from './degrade.js';
 export { withDepth } from './given-depth.js';
 export { TASK_IDS, type TaskId } from './ids.js';
 export { taggedPrompt } from './prompt.js';
-export { TASKS } from './table.js';
+export { TASKS, taskOf } from './table.js';
 export type { InputKind, Task, UserInput } from './task.js';

@@ -2,9 +2,10 @@
 import type { RandomStream } from '../data/random.js';
 import { InputError } from '../errors.js';
 import { type Frames, type Mask, sliceFrames } from '../media/index.js';
+import { didYouMean } from '../suggest.js';
 import { type Given, given, NOTHING } from './condition.js';
 import { drawBorder, drawHole, shrink } from './degrade.js';
-import type { TaskId } from './ids.js';
+import { TASK_IDS, type TaskId } from './ids.js';
 import type { Task, UserInput } from './task.js';
 
 /** Frames at the joint of a clip and what follows. Source: reference implementation */
@@ -207,6 +208,14 @@ export const TASKS = {
     fromInput: ({ media: [clip] }, numFrames) => everyFrame(cut(clip!, numFrames)),
   },
 } as const satisfies Record<TaskId, Task>;
+
+/** The task of a name that a user gave. @throws InputError if there is none */
+export function taskOf(name: string): Task {
+  const task = Object.values<Task>(TASKS).find(({ id }) => id === name);
+  if (task) return task;
+  const hint = didYouMean(name, TASK_IDS) || `; there are ${TASK_IDS.join(', ')}`;
+  throw new InputError(`${name}: unknown task${hint}`);
+}
 
 // parts of a clip
 
