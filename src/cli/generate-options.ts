@@ -69,7 +69,7 @@ const resultOptions = {
     min: 0,
     max: 1,
     describe:
-      'use a step again while its first block changes less than this, as a part of it; 0.1 skips about half the steps; 0 none (default: 0)',
+      'use a step again while its first block changes less than this, as a part of it; 0.1 saves about a third of the steps, 0.2 half (default: 0, none)',
   },
   addedPrompt: {
     kind: 'text',
@@ -178,6 +178,11 @@ export const args = defineArgs({
       aliases: ['pipelinePath'],
       describe:
         'folder, or ORG/NAME that `mfm pull` downloaded (default: the newest in runs/ and models/)',
+    },
+    compareFull: {
+      kind: 'flag',
+      describe:
+        'also make it without --cache and with guidance at every step, and print how near it comes (PSNR)',
     },
     checkMemory: {
       kind: 'flag',

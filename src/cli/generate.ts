@@ -1,23 +1,17 @@
 /** `mfm generate`: one task on the user's own prompts, images, clips and masks. */
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
-import type { DepthModel } from '../models/depth-anything/index.js';
-import type { GenerateRequest } from '../pipeline/generate.js';
-import type { Pipeline } from '../pipeline/index.js';
-import type { Prepared } from '../pipeline/prepare.js';
-import type { PipelineShape } from '../pipeline/shape.js';
 import type { Task } from '../tasks/index.js';
 import { chosenDevice } from './device.js';
 import type { GenerateOptions } from './generate-options.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { type Job, manyJobs, oneJob } from './jobs.js';
-import { PhaseProgress } from './phase-progress.js';
-import { Planner, planLines } from './plan.js';
+import { type Context, make, settingsOf } from './make.js';
+import { Planner } from './plan.js';
 import { describeProblem } from './problem.js';
-import { isRecipeOf, type Recipe, type Settings, versions } from './recipe.js';
+import { isRecipeOf } from './recipe.js';
 import { dtypeOf, listsOf } from './reference-options.js';
 import { endpointOf, rewriter } from './rewrite.js';
 
@@ -99,18 +93,6 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   });
 }
 
-interface Context {
-  task: Task;
-  folder: string;
-  pipeline: Pipeline;
-  depthModel: DepthModel | null;
-  rewrite: ReturnType<typeof rewriter> | null;
-  shape: PipelineShape;
-  planner: Planner;
-  options: GenerateOptions;
-  signal: AbortSignal;
-}
-
 /** Makes what is not there yet; a job that fails does not stop the others. */
 async function makeAll(jobs: Job[], context: Context): Promise<number | undefined> {
   const { writeAtomically } = await import('../media/index.js');
@@ -140,165 +122,4 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
   }
   if (present > 0) process.stderr.write(`${present} of ${jobs.length} were there already\n`);
   return exitCode;
-}
-
-/** Makes one result; the recipe that it returns is in the file too. */
-async function make(job: Job, context: Context): Promise<Recipe> {
-  const { writeMedia } = await import('../media/index.js');
-  const { generate } = await import('../pipeline/generate.js');
-  const { estimateDepth } = await import('../models/depth-anything/index.js');
-  const { task, folder, pipeline, depthModel, options, signal } = context;
-  const progress = new PhaseProgress(task.id);
-  let reused = 0;
-  let device = '';
-  try {
-    const prompt = await rewrittenPrompt(job, context);
-    const request = requestOf(job, context);
-    const { frames, fps: ownFps } = await generate(pipeline, {
-      ...request,
-      prompt: prompt ?? request.prompt,
-      estimateDepth: depthModel && ((known) => estimateDepth(depthModel, known)),
-      signal,
-      onPrepared: async (prepared) => {
-        for (const note of prepared.notes) process.stderr.write(`${note}\n`);
-        const { usesDepth } = pipeline.settings;
-        const depthIsGiven = job.options.depth.length > 0;
-        if (depthIsGiven && !usesDepth) {
-          process.stderr.write(
-            `${folder}: was not trained with depth; --depth may make results worse\n`,
-          );
-        } else if (prepared.given.depth && !depthModel && !depthIsGiven && usesDepth) {
-          process.stderr.write(
-            `${folder}: has no depth model, so ${task.id} goes without depth; name one with --depth-model, or give depth with --depth\n`,
-          );
-        }
-        // what is known of other devices does not tell their cost
-        if (pipeline.device === 'cpu') await announce(prepared, job, context);
-      },
-      onStep: (_step, _total, state) => {
-        device ||= state.latents.device;
-        if (state.reused) reused++;
-      },
-      onProgress: (phase, done, total) => progress.update(phase, done, total),
-    });
-    progress.end();
-    if (reused > 0) process.stderr.write(`${reused} steps used the one before again (--cache)\n`);
-    const { width, height, numFrames } = frames;
-    const fps = options.fps ?? ownFps;
-    const result = { prompt, width, height, numFrames, ...(task.result === 'video' && { fps }) };
-    const engine = { solver: job.options.solver ?? 'euler', device, dtype: pipeline.dtype };
-    const recipe: Recipe = {
-      ...settingsOf(job, context),
-      made: { ...result, ...engine, ...(await versions()) },
-    };
-    const description = JSON.stringify(recipe);
-    await writeMedia(job.output, frames, { fps, signal, description });
-    const size = `${width}x${height}${numFrames > 1 ? `, ${numFrames} frames` : ''}`;
-    process.stderr.write(`${task.id} ${size}, seed ${job.seed}, ${folder}\n`);
-    process.stdout.write(`${resolve(job.output)}\n`);
-    return recipe;
-  } finally {
-    progress.end();
-  }
-}
-
-/** What the prompt becomes, where it is to be rewritten. */
-async function rewrittenPrompt(job: Job, context: Context): Promise<string | undefined> {
-  const { task, rewrite } = context;
-  if (!rewrite) return undefined;
-  const { expectParts } = await import('../pipeline/prepare.js');
-  const request = requestOf(job, context);
-  expectParts(task, request); // what cannot be made is not sent either
-  const prompt = await rewrite({ task, prompt: request.prompt, input: request.inputs[0] });
-  process.stderr.write(`prompt: ${prompt}\n`);
-  return prompt;
-}
-
-/** Says what the job will cost. @throws InputError if there is not the memory for it */
-async function announce({ target, given }: Prepared, job: Job, context: Context): Promise<void> {
-  const { availableBytes } = await import('../pipeline/plan.js');
-  const { ownSigmas } = await import('../pipeline/generate.js');
-  const { task, pipeline, planner, shape, depthModel, options } = context;
-  const request = requestOf(job, context);
-  const settings = pipeline.settingsFor(task);
-  const sigmas = ownSigmas(request, settings);
-  const numInferenceSteps =
-    sigmas?.length ?? request.numInferenceSteps ?? settings.numInferenceSteps;
-  const guidanceScale = request.guidanceScale ?? settings.guidanceScale;
-  const work = {
-    ...{ target, numInferenceSteps, guidanceScale, promptLength: settings.promptLength },
-    guidedSteps: pipeline.guidedSteps({ ...request, numInferenceSteps, guidanceScale, sigmas }),
-    depth: given.depth && depthModel !== null && !request.depth,
-  };
-  const plan = await planner.plan(work);
-  if (options.checkMemory) await planner.expectToFit(plan, work);
-  for (const line of planLines(task.id, plan, shape, availableBytes())) {
-    process.stderr.write(`${line}\n`);
-  }
-}
-
-function requestOf({ options, seed }: Job, { task, options: all }: Context): GenerateRequest {
-  const cropType = (all.cropType ?? 'keep_ratio') as 'keep_ratio';
-  return {
-    task,
-    seed,
-    prompt: options.prompt ?? '',
-    addedPrompt: options.addedPrompt,
-    negativePrompt: options.negativePrompt,
-    inputs: options.input,
-    mask: options.mask,
-    depth: options.depth.length > 0 ? options.depth : undefined,
-    size: options.size,
-    numFrames: options.frames,
-    numInferenceSteps: options.steps,
-    guidanceScale: options.guidance,
-    motionScore: options.motionScore,
-    solver: options.solver,
-    useTSchedule: all.useTSchedule || undefined,
-    guidanceRange: guidanceRangeOf(options),
-    noiseAugStrength: options.noiseAugStrength,
-    cacheThreshold: options.cache,
-    upscale: options.upscale,
-    compat: all.compat ? { cropType } : undefined,
-  };
-}
-
-function guidanceRangeOf({
-  guidanceFrom,
-  guidanceUntil,
-}: Job['options']): [number, number] | undefined {
-  if (guidanceFrom === undefined && guidanceUntil === undefined) return undefined;
-  const [from, until] = [guidanceFrom ?? 1, guidanceUntil ?? 0];
-  if (from > until) return [from, until];
-  throw new InputError(
-    `--guidance-from: must be above --guidance-until (noise falls from 1 to 0), got ${from} and ${until}`,
-  );
-}
-
-/** All that the result follows from; it is stored in the file, and beside it in a batch. */
-function settingsOf(job: Job, context: Context): Settings {
-  const { task, folder, pipeline, options } = context;
-  const { task: _, ...request } = requestOf(job, context);
-  return {
-    task: task.id,
-    pipeline: folder,
-    dtype: dtypeOf(options.dtype, options.mixedPrecision),
-    device: options.device === 'auto' ? undefined : options.device,
-    depthModel: options.depthModel,
-    fps: options.fps,
-    rewriteModel: options.rewriteModel,
-    ...pick(pipeline.settingsFor(task), SETTINGS),
-    ...pick(request, Object.keys(request)),
-  };
-}
-
-const SETTINGS = [
-  ...['numInferenceSteps', 'guidanceScale', 'motionScore', 'addedPrompt', 'negativePrompt'],
-];
-
-/** The named entries that are set. */
-function pick(from: object, names: string[]): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(from).filter(([name, value]) => names.includes(name) && value !== undefined),
-  );
 }
