@@ -62,7 +62,15 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   if (task.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) findFfmpeg();
   const folder = options.pipeline ? resolvePipeline(options.pipeline) : newestPipeline();
   const device = await chosenDevice(options.device, dtype);
-  const pipeline = openPipeline(folder, { dtype, device });
+  const pipeline = openPipeline(folder, {
+    ...{ dtype, device },
+    onPartReady: (part, { stored, seconds }) => {
+      if (seconds < SLOW_SECONDS) return;
+      process.stderr.write(
+        `${part}: its ${stored} weights took ${seconds.toFixed(1)} s to be ready for use\n`,
+      );
+    },
+  });
   const depthFolder = options.depthModel
     ? resolvePipeline(options.depthModel)
     : depthFolderOf(folder);
@@ -92,6 +100,9 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
     }
   });
 }
+
+/** A part that takes longer than this is named. */
+const SLOW_SECONDS = 2;
 
 /** Makes what is not there yet; a job that fails does not stop the others. */
 async function makeAll(jobs: Job[], context: Context): Promise<number | undefined> {

@@ -1,6 +1,6 @@
 /**
  * How fast this machine is at what a pipeline does: each network's own code on a small piece of work,
- * with weights of no meaning. It takes a second or two, and needs no weights.
+ * with weights of no meaning. It takes some seconds at most, and needs no weights.
  */
 
 import type { ConvCache } from '../models/autoencoder/causal-conv.js';
@@ -45,7 +45,7 @@ const PROBE_TOKENS = 2048;
 const PROBE_QUERIES = 512;
 /** Sides of the pieces for the adapter (pixels) and the decoder (latent pixels). */
 const PROBE_PIXELS = 256;
-const PROBE_LATENTS = 16;
+const PROBE_LATENTS = 8;
 
 /** Measures for `work`, in `dtype`. */
 export function calibrate(shape: PipelineShape, work: Work, dtype: DType): Calibration {
@@ -163,15 +163,18 @@ function plain<M extends Module>(dtype: DType, make: () => M): M {
   return module.eval();
 }
 
-/** The best of two runs after a first one; the peak of memory. */
+/** Runs this long need no second one to be told well. */
+const LONG_SECONDS = 1.5;
+
+/** The best of a few runs; a first one warms up. The peak of memory. */
 function probe(run: () => Tensor): { seconds: number; bytes: number } {
-  tidy(() => void run());
   resetPeakMemory();
   const before = memoryInfo().usedBytes;
-  const seconds = [0, 1].map(() => {
+  const seconds: number[] = [];
+  do {
     const start = performance.now();
     tidy(() => void run());
-    return (performance.now() - start) / 1000;
-  });
+    seconds.push((performance.now() - start) / 1000);
+  } while (seconds.length < 3 && seconds.at(-1)! < LONG_SECONDS);
   return { seconds: Math.min(...seconds), bytes: memoryInfo().peakBytes - before };
 }

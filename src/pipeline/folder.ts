@@ -22,7 +22,7 @@ import {
   saveSafetensors,
   type Tensor,
 } from '../tensor/index.js';
-import { mappedPart, type PipelinePart } from './part.js';
+import { mappedPart, type PipelinePart, type ReadyReport } from './part.js';
 import { Pipeline } from './pipeline.js';
 import { ModelIndex, type PipelineSettings, RELEASED_SETTINGS } from './settings.js';
 import type { PipelineShape } from './shape.js';
@@ -34,6 +34,8 @@ export interface OpenOptions {
   device?: string;
   /** see `Pipeline`; default: where all networks together would take much of the free memory */
   oneAtATime?: boolean;
+  /** told when a part's weights were brought to their dtype and device */
+  onPartReady?: (part: string, report: ReadyReport) => void;
 }
 
 /**
@@ -42,7 +44,7 @@ export interface OpenOptions {
  */
 export function openPipeline(
   folder: string,
-  { dtype = 'auto', device = 'cpu', oneAtATime }: OpenOptions = {},
+  { dtype = 'auto', device = 'cpu', oneAtATime, onPartReady }: OpenOptions = {},
 ): Pipeline {
   const index = readChecked(folder, 'model_index.json', ModelIndex);
   const type = dtype === 'auto' ? fastDtype(device) : dtype;
@@ -58,7 +60,8 @@ export function openPipeline(
       loadWeights(module, join(folder, name), file, null);
       return module.requiresGrad_(false).eval();
     };
-    return mappedPart(open, name === 'text_encoder' ? textDtype(type) : type, device);
+    const own = name === 'text_encoder' ? textDtype(type) : type;
+    return mappedPart(open, own, device, (report) => onPartReady?.(name, report));
   };
   const parts = {
     transformer: part(

@@ -25,6 +25,13 @@ export function residentPart<M extends Module>(module: M): PipelinePart<M> {
   };
 }
 
+/** How weights came to be ready. */
+export interface ReadyReport {
+  /** the dtype they are stored in */
+  stored: DType;
+  seconds: number;
+}
+
 /**
  * A module whose weights are mapped from files: they take memory as they are used, and none after
  * `release`, when the next `use` maps them again.
@@ -32,11 +39,13 @@ export function residentPart<M extends Module>(module: M): PipelinePart<M> {
  * @param open    builds the module with mapped weights, in the dtype that they are stored in
  * @param dtype   what it computes in; other weights are converted on first use
  * @param device  where it computes; weights are brought there on first use
+ * @param onReady told when they are there
  */
 export function mappedPart<M extends Module>(
   open: () => M,
   dtype: DType,
   device = 'cpu',
+  onReady?: (report: ReadyReport) => void,
 ): PipelinePart<M> {
   let module = open();
   let state: 'mapped' | 'ready' | 'released' = 'mapped';
@@ -47,7 +56,12 @@ export function mappedPart<M extends Module>(
     },
     use() {
       if (state === 'released') module = open();
-      if (state !== 'ready') module.moveTo(device, dtype);
+      if (state !== 'ready') {
+        const startMs = performance.now();
+        const stored = module.parameters()[0]!.dtype;
+        module.moveTo(device, dtype);
+        onReady?.({ stored, seconds: (performance.now() - startMs) / 1000 });
+      }
       state = 'ready';
       return module;
     },
