@@ -34,7 +34,7 @@ const args = defineArgs({
     steps: { kind: 'integer', min: 1, default: 2, describe: 'timed steps' },
     peer: { kind: 'text', describe: 'checkout of the public code to compare with' },
     python: { kind: 'text', default: '/usr/bin/python3', describe: 'interpreter of the peer' },
-    float32: { kind: 'flag', default: true, describe: 'try the peer in float32 too' },
+    float32: { kind: 'flag', default: true, describe: 'the peer in float32 too: 9 GB more' },
     growth: { kind: 'flag', describe: 'over 1100, 2200, 4400, 8800, 17600 tokens' },
     plot: { kind: 'text', describe: 'SVG file for the growth' },
   },

@@ -1,7 +1,7 @@
 """Names that PyTorch 1.13 lacks and that libraries use while they are imported.
 
 Importing this file adds them: decorators that change nothing, placeholders where the name is never
-used on the CPU, and attention as 1.13 has it under another name. Later versions are left as they are.
+used on the CPU, and attention as 1.13 has it under another name. Later versions stay as they are.
 """
 import types
 
