@@ -38,10 +38,11 @@ const args = defineArgs({
     frames: { kind: 'integer', min: 1, default: 17, describe: '4k + 1' },
     rounds: { kind: 'integer', min: 1, default: 3, describe: 'timed turns of each side' },
     seed: { kind: 'integer', min: 0, default: 0, describe: 'of weights and latents' },
+    float32: { kind: 'flag', default: true, describe: 'try diffusers in float32 too' },
     alone: { kind: 'flag', describe: 'our side only' },
   },
 });
-const { python, size, frames, rounds, seed, alone } = parseArgs(
+const { python, size, frames, rounds, seed, float32, alone } = parseArgs(
   'decode',
   args,
   process.argv.slice(2),
@@ -98,21 +99,22 @@ try {
 }
 
 /** Runs both sides in turn and compares what comes out; the seconds of diffusers by dtype. */
-async function against(): Promise<Record<'bfloat16' | 'float32', number[]>> {
+async function against(): Promise<Record<string, number[]>> {
   writeFileSync(file('config.json'), JSON.stringify(config));
   saveSafetensors(file('weights.safetensors'), autoencoder.stateDict());
   saveSafetensors(file('latents.safetensors'), { latents });
   const paths = ['config.json', 'weights.safetensors', 'latents.safetensors'].map(file);
   const peer = new Peer('decode.py', python, [...paths, engineInfo().threads]);
   console.log(`peer: ${await peer.answer()}`);
-  const seconds = { bfloat16: [] as number[], float32: [] as number[] };
+  const dtypes = float32 ? (['bfloat16', 'float32'] as const) : (['bfloat16'] as const);
+  const seconds = Object.fromEntries(dtypes.map((dtype) => [dtype, [] as number[]]));
   const results: Partial<Record<DType, Tensor>> = {};
   for (let round = 0; round < rounds; round++) {
     ownTurn();
-    for (const dtype of ['bfloat16', 'float32'] as const) {
+    for (const dtype of dtypes) {
       const output = round === 0 ? file(`${dtype}.safetensors`) : '';
       const answer = JSON.parse(await peer.ask(JSON.stringify({ dtype, output })));
-      seconds[dtype].push(answer.seconds);
+      seconds[dtype]!.push(answer.seconds);
       if (!output) continue;
       const stored = openSafetensors(output);
       results[dtype] = stored.get('video').keep();
@@ -121,17 +123,20 @@ async function against(): Promise<Record<'bfloat16' | 'float32', number[]>> {
   }
   peer.end();
 
-  const [bf16, f32] = [results.bfloat16!, results.float32!];
-  const ownBf16 = video!;
-  autoencoder.toDtype('float32');
-  const ownF32 = decode().keep();
   console.log("differences, in units of the second's root mean square:");
+  const bf16 = results.bfloat16!;
   const differences: [string, Tensor, Tensor][] = [
-    ['own float32 and diffusers float32', ownF32, f32],
-    ['own bfloat16 and diffusers float32', ownBf16, f32],
-    ['diffusers bfloat16 and diffusers float32', bf16, f32],
-    ['own bfloat16 and diffusers bfloat16', ownBf16, bf16],
+    ['own bfloat16 and diffusers bfloat16', video!, bf16],
   ];
+  if (results.float32) {
+    const f32 = results.float32;
+    differences.push(
+      ['own bfloat16 and diffusers float32', video!, f32],
+      ['diffusers bfloat16 and diffusers float32', bf16, f32],
+    );
+    autoencoder.toDtype('float32');
+    differences.push(['own float32 and diffusers float32', decode().keep(), f32]);
+  }
   for (const [name, a, b] of differences) {
     console.log(`  ${name}: ${differenceLine(a, b)}`);
   }

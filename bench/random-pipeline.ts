@@ -3,7 +3,7 @@
  * the published ones, to try what needs them without a download. Its results are noise.
  *
  *     node --import tsx bench/random-pipeline.ts mfm-2b runs/random-2b
- *     ./mfm info --pipeline runs/random-2b
+ *     ./mfm info runs/random-2b
  *
  * Room on disk: 7 GB for mfm-2b, 20 GB for mfm-8b. In memory is one shard at a time.
  */
@@ -13,16 +13,18 @@ import { fileURLToPath } from 'node:url';
 import { defineArgs, parseArgs } from '../src/cli/args.js';
 import { SchedulerConfig } from '../src/diffusion/index.js';
 import { InputError } from '../src/errors.js';
-import { Autoencoder, AutoencoderConfig } from '../src/models/autoencoder/index.js';
-import { T5Config, T5Encoder } from '../src/models/t5/index.js';
-import { TRANSFORMER_PRESETS, Transformer3D } from '../src/models/transformer/index.js';
+import { Autoencoder } from '../src/models/autoencoder/index.js';
+import { T5Encoder } from '../src/models/t5/index.js';
+import { Transformer3D } from '../src/models/transformer/index.js';
 import { type Module, withParameters } from '../src/nn/index.js';
+import { MODEL_INDEX } from '../src/pipeline/index.js';
+import { PIPELINE_PRESETS, presetShape } from '../src/pipeline/shape.js';
 import { saveSafetensors, type Tensor, tidy } from '../src/tensor/index.js';
 import { randomParameter } from './random-weights.js';
 
 const args = defineArgs({
   positional: {
-    preset: { kind: 'text', choices: ['mfm-2b', 'mfm-8b'], describe: 'size of the transformer' },
+    preset: { kind: 'text', choices: PIPELINE_PRESETS, describe: 'size of the transformer' },
     folder: { kind: 'text', describe: 'where to write; must not exist' },
   },
   options: {
@@ -32,30 +34,13 @@ const args = defineArgs({
 const { preset, folder, shard } = parseArgs('random-pipeline', args, process.argv.slice(2));
 if (existsSync(folder)) throw new InputError(`${folder}: is there already`);
 
-/** T5 v1.1 XL's encoder. Source: its published config.json */
-const t5Config = T5Config.parse({
-  d_model: 2048,
-  d_ff: 5120,
-  num_layers: 24,
-  num_heads: 32,
-  feed_forward_proj: 'gated-gelu',
-});
-
+const shape = presetShape(preset);
 const { transformer, autoencoder, textEncoder } = withParameters({ device: 'meta' }, () => ({
-  transformer: new Transformer3D(TRANSFORMER_PRESETS[preset]),
-  autoencoder: new Autoencoder(AutoencoderConfig.parse({})), // the defaults are CogVideoX's own
-  textEncoder: new T5Encoder(t5Config),
+  transformer: new Transformer3D(shape.transformer),
+  autoencoder: new Autoencoder(shape.autoencoder),
+  textEncoder: new T5Encoder(shape.textEncoder),
 }));
-json('model_index.json', {
-  _class_name: 'MfMPipeline',
-  _diffusers_version: '0.33.1',
-  depth_pipe: [null, null],
-  scheduler: ['diffusers', 'FlowMatchEulerDiscreteScheduler'],
-  text_encoder: ['transformers', 'T5EncoderModel'],
-  tokenizer: ['transformers', 'T5Tokenizer'],
-  transformer: ['mfm.modeling.transformer_3d', 'Transformer3DModel'],
-  vae: ['diffusers', 'AutoencoderKLCogVideoX'],
-});
+json('model_index.json', MODEL_INDEX);
 json('scheduler/scheduler_config.json', SchedulerConfig.parse({ shift: 7 }));
 json('transformer/config.json', transformer.config);
 json('vae/config.json', autoencoder.config);

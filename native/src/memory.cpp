@@ -1,11 +1,15 @@
 // A caching allocator for CPU tensors. Scopes free and allocate the same sizes over and over;
 // glibc fragments under that load. Freed blocks wait in free lists by size class (eight classes
-// per power of two) and are handed out again; `emptyCache` and a limit give them back.
+// per power of two) and are handed out again; `emptyCache` gives them back, and above a limit those
+// go first that have waited longest.
 #include "bridge.h"
 
 #include <c10/core/CPUAllocator.h>
 
 #include <sys/mman.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <cstdlib>
 #include <cstring>
@@ -21,7 +25,8 @@ constexpr size_t kSmallest = 512;
 constexpr size_t kHugePage = size_t(2) << 20;
 
 struct Header {
-  size_t bytes;  // of the block, without the header
+  size_t bytes;    // of the block, without the header
+  uint64_t freed;  // when, counted in frees
 };
 
 struct Stats {
@@ -55,11 +60,27 @@ class CachingAllocator final : public c10::Allocator {
     stats.cached = 0;
   }
 
+  // Gives back what has waited longest. Call with the mutex held.
+  static void shrinkTo(size_t bytes) {
+    while (stats.cached > bytes) {
+      std::vector<void*>* oldest = nullptr;
+      for (auto& [size, list] : freeLists) {
+        if (list.empty()) continue;
+        const auto freedAt = [](void* block) { return static_cast<Header*>(block)->freed; };
+        if (!oldest || freedAt(list.front()) < freedAt(oldest->front())) oldest = &list;
+      }
+      stats.cached -= static_cast<Header*>(oldest->front())->bytes;
+      std::free(oldest->front());
+      oldest->erase(oldest->begin());
+    }
+  }
+
   // Never destroyed: tensors may be freed after the statics of this library are gone.
   static std::mutex& mutex;
   static std::unordered_map<size_t, std::vector<void*>>& freeLists;
   static Stats stats;
   static size_t limit;
+  static uint64_t frees;
 
  private:
   static c10::DataPtr take(size_t requested) {
@@ -104,7 +125,9 @@ class CachingAllocator final : public c10::Allocator {
     {
       std::lock_guard<std::mutex> lock(mutex);
       stats.used -= bytes;
-      if (stats.cached + bytes <= limit) {
+      if (bytes <= limit) {
+        shrinkTo(limit - bytes);
+        static_cast<Header*>(block)->freed = ++frees;
         freeLists[bytes].push_back(block);
         stats.cached += bytes;
         return;
@@ -119,6 +142,7 @@ std::unordered_map<size_t, std::vector<void*>>& CachingAllocator::freeLists =
     *new std::unordered_map<size_t, std::vector<void*>>();
 Stats CachingAllocator::stats;
 size_t CachingAllocator::limit = size_t(4) << 30;
+uint64_t CachingAllocator::frees = 0;
 
 CachingAllocator& allocator = *new CachingAllocator();
 
@@ -141,10 +165,13 @@ napi_value emptyCache(Args& args) {
   return undefined(args.env);
 }
 
-// setCacheLimit(bytes)
+// setCacheLimit(bytes): [the limit before]
 napi_value setCacheLimit(Args& args) {
+  std::lock_guard<std::mutex> lock(CachingAllocator::mutex);
+  const size_t before = CachingAllocator::limit;
   CachingAllocator::limit = static_cast<size_t>(toInt(args.env, args[0]));
-  return undefined(args.env);
+  CachingAllocator::shrinkTo(CachingAllocator::limit);
+  return fromInts(args.env, {static_cast<int64_t>(before)});
 }
 
 // adjustExternal(bytes): tells the garbage collector about tensors that only it will free
@@ -157,6 +184,10 @@ napi_value adjustExternal(Args& args) {
 }  // namespace
 
 void initMemory(napi_env env, napi_value exports) {
+#ifdef __GLIBC__
+  // by default the threshold grows to 32 MB with use, and what is freed below it stays in the heap
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+#endif
   c10::SetCPUAllocator(&allocator, /*priority=*/255);
   exportFunction(env, exports, "memory", memory);
   exportFunction(env, exports, "resetPeak", resetPeak);

@@ -1,8 +1,9 @@
 /** The cost of a result in words, and whether there is memory for it. */
 import { InputError } from '../errors.js';
 import type { Calibration } from '../pipeline/calibrate.js';
-import type { Plan, PlanOptions, WorkRequest } from '../pipeline/plan.js';
+import type { Plan, PlanOptions } from '../pipeline/plan.js';
 import type { PipelineShape } from '../pipeline/shape.js';
+import type { WorkRequest } from '../pipeline/work.js';
 import { formatBytes, formatDuration } from './progress.js';
 
 /** Plans for one pipeline on this machine; it calibrates once. */
@@ -16,7 +17,8 @@ export class Planner {
 
   async plan(request: WorkRequest): Promise<Plan> {
     const { calibrate } = await import('../pipeline/calibrate.js');
-    const { planOf, workOf } = await import('../pipeline/plan.js');
+    const { planOf } = await import('../pipeline/plan.js');
+    const { workOf } = await import('../pipeline/work.js');
     const work = workOf(this.shape, request);
     this.calibration ??= calibrate(this.shape, work, this.options.dtype);
     const residentBytes = process.memoryUsage.rss();
@@ -25,7 +27,8 @@ export class Planner {
 
   /** @throws InputError naming what is needed, what there is, and what would fit */
   async expectToFit(plan: Plan, request: WorkRequest): Promise<void> {
-    const { availableBytes, planOf, whatFits, workOf } = await import('../pipeline/plan.js');
+    const { availableBytes, planOf, whatFits } = await import('../pipeline/plan.js');
+    const { workOf } = await import('../pipeline/work.js');
     const residentBytes = process.memoryUsage.rss();
     const limit = availableBytes() + residentBytes;
     if (plan.peakBytes <= limit) return;

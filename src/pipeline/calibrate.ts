@@ -5,7 +5,6 @@
 
 import type { ConvCache } from '../models/autoencoder/causal-conv.js';
 import { Decoder } from '../models/autoencoder/decoder.js';
-import { AutoencoderConfig } from '../models/autoencoder/index.js';
 import { T5Encoder } from '../models/t5/index.js';
 import { ropeEmbedding, ropeTable, Transformer3D } from '../models/transformer/index.js';
 import { attention } from '../nn/attention.js';
@@ -21,8 +20,9 @@ import {
   tidy,
   zeros,
 } from '../tensor/index.js';
-import type { Work } from './plan.js';
+import { decodedFrames } from './latents.js';
 import type { PipelineShape } from './shape.js';
+import { spatialCompression, type Work } from './work.js';
 
 /** Seconds of units of work; bytes that one needs beyond weights and result. */
 export interface Calibration {
@@ -124,12 +124,13 @@ function probeTransformer(
 }
 
 function probeDecoder(
-  { autoencoder: config }: PipelineShape,
+  shape: PipelineShape,
   { latentFrames, target }: Work,
   dtype: DType,
 ): Pick<Calibration, 'decodedPixelSeconds' | 'decodedPixelBytes'> {
-  const decoder = plain(dtype, () => new Decoder(AutoencoderConfig.parse(config)));
-  const factor = 2 ** (config.block_out_channels.length - 1);
+  const { autoencoder: config } = shape;
+  const decoder = plain(dtype, () => new Decoder(config));
+  const factor = spatialCompression(shape);
   const [f, h, w] = [
     Math.min(3, latentFrames),
     Math.min(PROBE_LATENTS, target.height / factor),
@@ -152,10 +153,6 @@ function probeDecoder(
   };
 }
 
-/** Frames that so many latent ones decode to. */
-export const decodedFrames = (latentFrames: number): number =>
-  latentFrames % 2 === 1 ? 4 * (latentFrames - 1) + 1 : 4 * latentFrames;
-
 /** A module whose weights are all one number: nothing is drawn or read. */
 function plain<M extends Module>(dtype: DType, make: () => M): M {
   const module = withParameters({ dtype, init: 'empty' }, make);
@@ -163,8 +160,8 @@ function plain<M extends Module>(dtype: DType, make: () => M): M {
   return module.eval();
 }
 
-/** Runs this long need no second one to be told well. */
-const LONG_SECONDS = 1.5;
+/** A probe is not run again after this long. */
+const ENOUGH_SECONDS = 4;
 
 /** The best of a few runs; a first one warms up. The peak of memory. */
 function probe(run: () => Tensor): { seconds: number; bytes: number } {
@@ -175,6 +172,6 @@ function probe(run: () => Tensor): { seconds: number; bytes: number } {
     const start = performance.now();
     tidy(() => void run());
     seconds.push((performance.now() - start) / 1000);
-  } while (seconds.length < 3 && seconds.at(-1)! < LONG_SECONDS);
+  } while (seconds.length < 3 && seconds.reduce((a, b) => a + b) < ENOUGH_SECONDS);
   return { seconds: Math.min(...seconds), bytes: memoryInfo().peakBytes - before };
 }

@@ -121,6 +121,18 @@ export function depthFolderOf(folder: string): string | null {
   return found ? join(folder, found) : null;
 }
 
+/** The classes that other tools know the parts by, as diffusers 0.33.1 writes it. */
+export const MODEL_INDEX = {
+  _class_name: 'MfMPipeline',
+  _diffusers_version: '0.33.1',
+  depth_pipe: [null, null],
+  scheduler: ['diffusers', 'FlowMatchEulerDiscreteScheduler'],
+  text_encoder: ['transformers', 'T5EncoderModel'],
+  tokenizer: ['transformers', 'T5Tokenizer'],
+  transformer: ['mfm.modeling.transformer_3d', 'Transformer3DModel'],
+  vae: ['diffusers', 'AutoencoderKLCogVideoX'],
+};
+
 /** What a folder holds; a `Pipeline` is such. */
 export interface PipelineParts {
   transformer: Transformer3D;
@@ -153,17 +165,7 @@ export function savePipeline(
     saveSafetensors(join(temporary, path), tensors, { format: 'pt' });
   };
   const { transformer, autoencoder, textEncoder, scheduler, settings } = parts;
-  json('model_index.json', {
-    _class_name: 'MfMPipeline',
-    _diffusers_version: '0.33.1',
-    _mfm: settings,
-    depth_pipe: [null, null],
-    scheduler: ['diffusers', 'FlowMatchEulerDiscreteScheduler'],
-    text_encoder: ['transformers', 'T5EncoderModel'],
-    tokenizer: ['transformers', 'T5Tokenizer'],
-    transformer: ['mfm.modeling.transformer_3d', 'Transformer3DModel'],
-    vae: ['diffusers', 'AutoencoderKLCogVideoX'],
-  });
+  json('model_index.json', { ...MODEL_INDEX, _mfm: settings });
   json('scheduler/scheduler_config.json', scheduler);
   json('transformer/config.json', transformer.config);
   weights('transformer/diffusion_pytorch_model.safetensors', transformer);

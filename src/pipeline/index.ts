@@ -1,6 +1,7 @@
 /** Row 6: pipeline folders, and the way from prompt and condition to frames. */
 export {
   depthFolderOf,
+  MODEL_INDEX,
   type OpenOptions,
   openPipeline,
   type PipelineParts,

@@ -14,6 +14,10 @@ export const fromModelLatents = (latents: Tensor): Tensor => latents.mul(1 / LAT
 /** Latent frames of a clip; of 4k + 1 frames they are k + 1. */
 export const latentFrames = (numFrames: number): number => Math.floor((numFrames - 1) / 4) + 1;
 
+/** Frames that so many latent ones decode to. */
+export const decodedFrames = (latentFrames: number): number =>
+  latentFrames % 2 === 1 ? 4 * (latentFrames - 1) + 1 : 4 * latentFrames;
+
 /** The largest 4k + 1 that is not above `numFrames`. */
 export const fittingFrames = (numFrames: number): number => Math.floor((numFrames - 1) / 4) * 4 + 1;
 

@@ -26,6 +26,7 @@ import {
   type Tensor,
   tidy,
   waitFor,
+  withCacheLimit,
 } from '../tensor/index.js';
 import { fromModelLatents, latentFrames } from './latents.js';
 import type { PipelinePart } from './part.js';
@@ -81,6 +82,9 @@ export interface StepState {
 
 /** An even number of latent frames decodes to 4 f frames; these of them precede the clip. */
 const SURPLUS_FRAMES = 3;
+
+/** Bytes held for reuse while decoding, where every level has tensors of its own sizes. */
+export const DECODE_CACHE = 2 ** 29;
 
 export interface DecodeOptions {
   surplus?: boolean;
@@ -250,7 +254,7 @@ export class Pipeline {
     try {
       for (let done = 0; ; done++) {
         onProgress?.('frames', done, total);
-        const next = noGrad(() => tidy(() => steps.next()));
+        const next = withCacheLimit(DECODE_CACHE, () => noGrad(() => tidy(() => steps.next())));
         await setImmediate();
         if (next.done) return this.finishDecoding(next.value, latents.size(2), surplus);
         signal?.throwIfAborted();

@@ -9,52 +9,11 @@ import { passBytes, passFlops, textBytes } from '../models/transformer/cost.js';
 import { withParameters } from '../nn/index.js';
 import type { Target } from '../tasks/index.js';
 import { bytesPerElement, type DType } from '../tensor/index.js';
-import { type Calibration, decodedFrames } from './calibrate.js';
-import { latentFrames } from './latents.js';
-import type { Phase } from './pipeline.js';
+import type { Calibration } from './calibrate.js';
+import { decodedFrames } from './latents.js';
+import { DECODE_CACHE, type Phase } from './pipeline.js';
 import { type PartName, type PipelineShape, weightBytes } from './shape.js';
-
-/** What is asked of a pipeline. */
-export interface Work {
-  target: Target;
-  /** results that are made together */
-  samples: number;
-  /** samples times guidance branches */
-  rows: number;
-  /** of a sample */
-  tokens: number;
-  latentFrames: number;
-  textTokens: number;
-  /** steps with both guidance branches, and with one */
-  guidedSteps: number;
-  plainSteps: number;
-  /** the condition tells depth, so the guidance branches see different ones */
-  depth: boolean;
-}
-
-export interface WorkRequest {
-  target: Target;
-  numInferenceSteps: number;
-  /** of them, those with guidance; default: all, if `guidanceScale` is above 1 */
-  guidedSteps?: number;
-  guidanceScale: number;
-  promptLength: number;
-  samples?: number;
-  depth?: boolean;
-}
-
-export function workOf(shape: PipelineShape, request: WorkRequest): Work {
-  const { target, numInferenceSteps: steps, guidanceScale, samples = 1, depth = false } = request;
-  const { guidedSteps = guidanceScale > 1 ? steps : 0, promptLength: textTokens } = request;
-  const side = spatialCompression(shape) * shape.transformer.patch_size;
-  const frames = latentFrames(target.numFrames);
-  return {
-    ...{ target, samples, textTokens, latentFrames: frames, depth },
-    rows: samples * (guidedSteps > 0 ? 2 : 1),
-    tokens: frames * Math.floor(target.height / side) * Math.floor(target.width / side),
-    ...{ guidedSteps, plainSteps: steps - guidedSteps },
-  };
-}
+import { spatialCompression, type Work } from './work.js';
 
 export interface PhasePlan {
   phase: Phase;
@@ -101,6 +60,7 @@ export function planOf(
     (count * tokens * calibration.tokenSeconds + count * tokens ** 2 * calibration.scoreSeconds);
   const adapterPasses = work.depth && guidedSteps > 0 ? 2 : 1;
   const decoding = decodingOf(shape, work);
+  const tileBytes = samples * decoding.tilePixels * calibration.decodedPixelBytes;
 
   const own: Omit<PhasePlan, 'phase'>[] = [
     {
@@ -117,13 +77,17 @@ export function planOf(
     },
     {
       part: 'transformer',
-      bytes: passBytes(transformer, work, size) + textBytes(transformer, work, size),
+      bytes:
+        passBytes(transformer, work, size) +
+        textBytes(transformer, work, size) +
+        samples * volume * KEPT_BYTES,
       seconds: guidedSteps * passSeconds(rows) + plainSteps * passSeconds(samples),
     },
     {
       part: 'vae',
       bytes:
-        decoding.tilePixels * samples * calibration.decodedPixelBytes +
+        tileBytes +
+        Math.min(DECODE_CACHE, tileBytes) +
         samples * decoding.resultPixels * 3 * (2 * size + FINISH_BYTES),
       seconds: samples * decoding.pixels * calibration.decodedPixelSeconds,
     },
@@ -153,13 +117,12 @@ export function planOf(
 const PHASES: readonly Phase[] = ['text', 'condition', 'steps', 'frames'];
 /** A pixel of the condition, five channels, as it is read and as it is joined, float32. */
 const CONDITION_BYTES = 4 * (5 + 4 + 5);
+/** What of it stays until the end: as it was read, float32. */
+const KEPT_BYTES = 4 * 5;
 /** The adapter's first stage, at most; see adapter.ts. */
 const STAGE_PIXELS = 2 ** 23;
 /** A value of the result as float32, twice while it is turned into frames. */
 const FINISH_BYTES = 8;
-
-const spatialCompression = ({ autoencoder }: PipelineShape): number =>
-  2 ** (autoencoder.block_out_channels.length - 1);
 
 /** Pixels that the decoder makes: of all tiles, of the largest chunk of one, of the result. */
 function decodingOf(shape: PipelineShape, { latentFrames: f, target }: Work) {

@@ -31,5 +31,12 @@ export {
   zeros,
 } from './ops.js';
 export { openSafetensors, SafetensorsFile, saveSafetensors } from './safetensors.js';
-export { emptyCache, leakReport, memoryInfo, resetPeakMemory, tidy } from './scope.js';
+export {
+  emptyCache,
+  leakReport,
+  memoryInfo,
+  resetPeakMemory,
+  tidy,
+  withCacheLimit,
+} from './scope.js';
 export { Tensor } from './tensor.js';

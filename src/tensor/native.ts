@@ -44,7 +44,7 @@ export interface Native {
   memory(): [used: number, cached: number, peak: number];
   resetPeak(): void;
   emptyCache(): void;
-  setCacheLimit(bytes: number): void;
+  setCacheLimit(bytes: number): [before: number];
   adjustExternal(bytes: number): void;
   createGenerator(seed: bigint): number;
   releaseGenerator(id: number): void;

@@ -119,3 +119,16 @@ export function leakReport(): { origin: string; tensors: number }[] {
 
 export const resetPeakMemory = (): void => native.resetPeak();
 export const emptyCache = (): void => native.emptyCache();
+
+/**
+ * Runs `fn` with at most so many bytes held for reuse: for work whose tensors have many sizes, which
+ * would all be held. What has waited longest is given back first.
+ */
+export function withCacheLimit<T>(bytes: number, fn: () => T): T {
+  const [before] = native.setCacheLimit(bytes);
+  try {
+    return fn();
+  } finally {
+    native.setCacheLimit(before);
+  }
+}

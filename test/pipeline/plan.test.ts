@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Calibration } from '../../src/pipeline/calibrate.js';
-import { type Plan, planOf, type WorkRequest, whatFits, workOf } from '../../src/pipeline/plan.js';
+import { type Plan, planOf, whatFits } from '../../src/pipeline/plan.js';
 import { presetShape } from '../../src/pipeline/shape.js';
+import { type WorkRequest, workOf } from '../../src/pipeline/work.js';
 
 const shape = presetShape('mfm-2b');
 /** A machine on which everything takes a round time. */

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { MfmError } from '../../src/errors.js';
 import {
   cat,
+  emptyCache,
   memoryInfo,
   noGrad,
   ones,
@@ -12,6 +13,7 @@ import {
   type Tensor,
   tensor,
   tidy,
+  withCacheLimit,
   zeros,
 } from '../../src/tensor/index.js';
 
@@ -157,4 +159,33 @@ test('with MFM_TRACE=1 reports name the line that made a tensor', () => {
   assert.equal(report[0].tensors, 2);
   assert.match(report[0].origin, /^aten::ones .*leaky/);
   assert.match(message, /made by aten::ones .*leaky/);
+});
+
+describe('withCacheLimit', () => {
+  const MEGABYTE = 2 ** 20;
+  const use = (megabytes: number) => tidy(() => void zeros([megabytes * (MEGABYTE / 4)]));
+
+  test('holds no more than the limit, and what was freed last', () => {
+    emptyCache();
+    withCacheLimit(8 * MEGABYTE, () => {
+      for (const megabytes of [1, 2, 3, 4]) use(megabytes);
+      // 1 and 2 have waited longest
+      assert.equal(memoryInfo().cachedBytes, 7 * MEGABYTE);
+      use(4);
+      assert.equal(memoryInfo().cachedBytes, 7 * MEGABYTE);
+      use(16); // larger than the limit
+      assert.equal(memoryInfo().cachedBytes, 7 * MEGABYTE);
+    });
+  });
+
+  test('gives back at once what is above a lower limit, and restores the one before', () => {
+    emptyCache();
+    use(4);
+    use(2);
+    withCacheLimit(3 * MEGABYTE, () => {
+      assert.equal(memoryInfo().cachedBytes, 2 * MEGABYTE);
+    });
+    use(16);
+    assert.equal(memoryInfo().cachedBytes, 18 * MEGABYTE);
+  });
 });
