@@ -27,13 +27,13 @@ interface ShortCut {
   name: string;
   changes: Partial<SampleRequest>;
 }
-const shortCuts = (steps: number): ShortCut[] => [
+const shortCuts = (steps: number, guided: boolean): ShortCut[] => [
   { name: 'full', changes: {} },
   ...[0.05, 0.1, 0.15, 0.2, 0.3].map((cacheThreshold) => ({
     name: `--cache ${cacheThreshold}`,
     changes: { cacheThreshold },
   })),
-  ...[0.3, 0.6, 0.8].map((until) => ({
+  ...(guided ? [0.3, 0.6, 0.8] : []).map((until) => ({
     name: `--guidance-until ${until}`,
     changes: { guidanceRange: [1, until] as const },
   })),
@@ -55,7 +55,10 @@ async function compare(task: Task): Promise<void> {
   for (let i = 0; i < scenes; i++) {
     const { scene, given } = heldOutTrial(task, i, target);
     let full: Tensor | null = null;
-    for (const { name, changes } of shortCuts(settings.numInferenceSteps)) {
+    for (const { name, changes } of shortCuts(
+      settings.numInferenceSteps,
+      settings.guidanceScale > 1,
+    )) {
       const start = performance.now();
       const latents = await pipeline.denoise({
         ...{ task, target, seed: i, prompts: [scene.caption], ...settings },
@@ -74,13 +77,15 @@ async function compare(task: Task): Promise<void> {
   console.log(
     `\n${task.id}, ${settings.numInferenceSteps} steps, guidance ${settings.guidanceScale}`,
   );
-  console.log('| | steps reused | time | PSNR against full, median and worst |');
+  console.log('| | steps saved | time | PSNR against full, median and worst |');
   console.log('| --- | --- | --- | --- |');
   const whole = median(seconds.get('full')!);
   for (const [name, values] of quality) {
     const share = (100 * median(seconds.get(name)!)) / whole;
-    const worst = Math.min(...values).toFixed(1);
-    const figure = name === 'full' ? '' : `${median(values).toFixed(1)} dB, ${worst} dB`;
+    const worst = Math.min(...values);
+    const figure = Number.isFinite(worst)
+      ? `${median(values).toFixed(1)} dB, ${worst.toFixed(1)} dB`
+      : 'the same';
     const part = ((reused.get(name) ?? 0) / scenes).toFixed(1);
     console.log(`| \`${name}\` | ${part} | ${share.toFixed(0)}% | ${figure} |`);
   }

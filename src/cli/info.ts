@@ -164,10 +164,7 @@ async function engineFacts(): Promise<Record<string, string | number>> {
 }
 
 /** What `--device auto` takes, and the other GPUs; without any, why there is none. */
-function deviceFact(
-  { libtorch, cuda }: Availability,
-  { device, fallback }: ResolvedDevice,
-): string {
+function deviceFact({ cuda }: Availability, { device, reason }: ResolvedDevice): string {
   if (cuda.devices.length > 0) {
     return cuda.devices
       .map(({ name, capability, memoryBytes }, i) =>
@@ -175,9 +172,7 @@ function deviceFact(
       )
       .join(', ');
   }
-  if (device !== 'cpu') return device;
-  const built = `LibTorch ${libtorch} is built ${cuda.built ? 'for' : 'without'} CUDA`;
-  return `cpu (${fallback ?? `${built}, and there is no NVIDIA GPU`})`;
+  return reason ? `${device} (${reason})` : device;
 }
 
 /** Where setup found the LibTorch; it says so in a file beside the addon. */

@@ -5,7 +5,7 @@ import type { Frames } from '../media/index.js';
 import type { DepthModel } from '../models/depth-anything/index.js';
 import type { GenerateRequest } from '../pipeline/generate.js';
 import type { Pipeline } from '../pipeline/index.js';
-import type { Prepared } from '../pipeline/prepare.js';
+import type { Fitted } from '../pipeline/prepare.js';
 import type { PipelineShape } from '../pipeline/shape.js';
 import type { Task } from '../tasks/index.js';
 import type { GenerateOptions } from './generate-options.js';
@@ -42,7 +42,7 @@ export async function make(job: Job, context: Context): Promise<Recipe> {
     );
   }
 
-  const made = await sampled(request, context, (prepared) => announce(prepared, request, context));
+  const made = await sampled(request, context, (fitted) => announce(fitted, request, context));
   const { frames, reused } = made;
   if (reused > 0) process.stderr.write(`${reused} steps used the one before again (--cache)\n`);
   if (options.compareFull) await compareWithFull(request, made, context);
@@ -69,14 +69,14 @@ interface Sampled {
   fps: number;
   /** steps that `--cache` saved */
   reused: number;
-  /** of sampling and decoding */
+  /** of everything but reading the input */
   seconds: number;
 }
 
 async function sampled(
   request: GenerateRequest,
   { task, pipeline, depthModel, signal }: Context,
-  onPrepared?: GenerateRequest['onPrepared'],
+  onFitted?: GenerateRequest['onFitted'],
 ): Promise<Sampled> {
   const { generate } = await import('../pipeline/generate.js');
   const { estimateDepth } = await import('../models/depth-anything/index.js');
@@ -88,8 +88,8 @@ async function sampled(
       ...request,
       estimateDepth: depthModel && ((known) => estimateDepth(depthModel, known)),
       signal,
-      onPrepared: async (prepared) => {
-        await onPrepared?.(prepared);
+      onFitted: async (fitted) => {
+        await onFitted?.(fitted);
         startMs = performance.now();
       },
       onStep: (_step, _total, state) => {
@@ -132,7 +132,7 @@ async function rewrittenPrompt(job: Job, context: Context): Promise<string | und
 
 /** Says what was fitted and what it will cost. @throws InputError if there is not the memory for it */
 async function announce(
-  { target, given, notes }: Prepared,
+  { target, given, notes }: Fitted,
   request: GenerateRequest,
   { task, folder, pipeline, planner, shape, depthModel, options }: Context,
 ): Promise<void> {
@@ -212,7 +212,7 @@ export function settingsOf(job: Job, context: Context): Settings {
     task: task.id,
     pipeline: folder,
     dtype: dtypeOf(options.dtype, options.mixedPrecision),
-    device: options.device === 'auto' ? undefined : options.device,
+    device: options.device,
     depthModel: options.depthModel,
     fps: options.fps,
     rewriteModel: options.rewriteModel,

@@ -42,7 +42,7 @@ export interface Calibration {
 
 /** Enough for matrix products to run at their usual rate. */
 const PROBE_TOKENS = 2048;
-const PROBE_QUERIES = 512;
+const [PROBE_QUERIES, PROBE_KEYS] = [512, 8192];
 /** Sides of the pieces for the adapter (pixels) and the decoder (latent pixels). */
 const PROBE_PIXELS = 256;
 const PROBE_LATENTS = 8;
@@ -99,8 +99,8 @@ function probeTransformer(
     const [x, time] = [filled([1, count, model.width]), filled([1, model.width])];
     return probe(() => model.blocks[0]!.forward(x, { time, text, textBias: null, rope })).seconds;
   });
-  const queries = Math.min(tokens, PROBE_QUERIES);
-  const scoreSeconds = selfAttention(queries, tokens) / (queries * tokens);
+  const [queries, keys] = [Math.min(tokens, PROBE_QUERIES), Math.min(tokens, PROBE_KEYS)];
+  const scoreSeconds = selfAttention(queries, keys) / (queries * keys);
   const tokenSeconds = Math.max(0, block - selfAttention(count, count)) / count;
 
   // the adapter

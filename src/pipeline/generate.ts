@@ -27,8 +27,8 @@ export interface GenerateRequest extends UserRequest {
   cacheThreshold?: number;
   /** of the noise on what is given, 0..1; default: 0; see `withNoise` */
   noiseAugStrength?: number;
-  /** before anything is computed; what it throws ends the job */
-  onPrepared?: (prepared: Prepared) => void | Promise<void>;
+  /** what is sampled, before it is */
+  onPrepared?: (prepared: Prepared) => void;
   onStep?: SampleRequest['onStep'];
   onProgress?: OnProgress;
 }
@@ -50,7 +50,7 @@ export async function generate(
   expectInputForNoise(task, strength);
   const settings = pipeline.settingsFor(task);
   const prepared = await prepare(task, request, settings, estimateDepth);
-  await request.onPrepared?.(prepared);
+  request.onPrepared?.(prepared);
   const { condition, target, fps } = prepared;
   const added = request.addedPrompt ?? settings.addedPrompt;
   // what is put back into the result stays clean

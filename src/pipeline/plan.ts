@@ -175,7 +175,7 @@ export function whatFits(
     found.push(`--frames ${numFrames}`);
     break;
   }
-  for (let part = 0.95; part > 0.1; part -= 0.05) {
+  for (let part = 0.95; part > 0.01; part *= 0.95) {
     const side = (length: number) => Math.max(16, Math.round((length * part) / 16) * 16);
     const smaller = { ...target, width: side(target.width), height: side(target.height) };
     if (!fits({ target: smaller })) continue;

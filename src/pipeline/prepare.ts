@@ -43,8 +43,13 @@ export interface UserRequest {
   upscale?: number;
   /** lays inputs out as the reference implementation does */
   compat?: { cropType: CropType };
+  /** before memory is taken for it; what it throws ends the job (with `compat` a little later) */
+  onFitted?: (fitted: Fitted) => void | Promise<void>;
   signal?: AbortSignal;
 }
+
+/** What was read, and the size and length that it is fitted to. */
+export type Fitted = Pick<Prepared, 'given' | 'target' | 'notes'>;
 
 export interface Prepared {
   given: Given;
@@ -94,7 +99,9 @@ export async function prepare(
   const goesOn = task.result === 'video' && task.inputs.includes('video');
   const fps = (goesOn ? media[0]?.fps : null) ?? settings.fps;
   if (compat) {
-    return { fps, notes, ...(await asReference(task, request, media, settings, estimateDepth)) };
+    const prepared = await asReference(task, request, media, settings, estimateDepth);
+    await request.onFitted?.({ ...prepared, notes });
+    return { fps, notes, ...prepared };
   }
 
   const mask = request.mask === undefined ? null : await readMask(request.mask, { signal });
@@ -106,6 +113,7 @@ export async function prepare(
   };
   const fromFiles = task.fromInput({ media, mask }, target.numFrames);
   const given = withDepth(task, fromFiles, media, await readDepths(request));
+  await request.onFitted?.({ given, target, notes });
   const condition = conditionOf(given, target, estimateDepth);
   const finish = (made: Tensor) => joined(putBack(made, task, given, condition), given);
   return { given, condition, target, fps, notes, finish };

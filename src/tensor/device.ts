@@ -31,8 +31,10 @@ export interface Availability {
 export interface ResolvedDevice {
   /** as tensors name theirs: `cpu`, `cuda:0`, `mps:0` */
   device: string;
-  /** why, for the user, where a GPU was to be expected and is not used; else null */
-  fallback: string | null;
+  /** why `auto` took the CPU; null where it did not */
+  reason: string | null;
+  /** a GPU was to be expected, so the user will wonder */
+  surprising: boolean;
 }
 
 /** Asks LibTorch and the driver. */
@@ -57,21 +59,25 @@ export function availability(): Availability {
  * @throws InputError if there is no such device, saying why and what to do
  */
 export function resolveDevice(asked: string, available: Availability): ResolvedDevice {
-  if (asked === 'auto') return automatic(available);
+  const found = (device: string): ResolvedDevice => ({ device, reason: null, surprising: false });
+  if (asked === 'auto') {
+    if (available.cuda.devices.length > 0) return found('cuda:0');
+    return available.mps.usable ? found('mps:0') : withoutGpu(available);
+  }
   const cuda = /^cuda(?::(\d+))?$/.exec(asked);
   if (cuda) {
     const index = Number(cuda[1] ?? 0);
     expectCuda(asked, index, available);
-    return { device: `cuda:${index}`, fallback: null };
+    return found(`cuda:${index}`);
   }
   if (asked === 'mps') {
     expectMps(available);
-    return { device: 'mps:0', fallback: null };
+    return found('mps:0');
   }
   if (asked !== 'cpu') {
     throw new InputError(`--device: must be auto, cpu, cuda, cuda:N or mps, got "${asked}"`);
   }
-  return { device: 'cpu', fallback: null };
+  return found('cpu');
 }
 
 /** Of a CUDA device as it is resolved; undefined for any other. */
@@ -96,18 +102,17 @@ export function waitFor(tensor: Tensor): void {
   tidy(() => tensor.flatten().narrow(0, 0, 1).to('cpu'));
 }
 
-function automatic({ libtorch, cuda, mps }: Availability): ResolvedDevice {
-  if (cuda.devices.length > 0) return { device: 'cuda:0', fallback: null };
-  if (mps.usable) return { device: 'mps:0', fallback: null };
+function withoutGpu({ libtorch, cuda }: Availability): ResolvedDevice {
   const { built, driver } = cuda;
-  let fallback: string | null = null;
-  // without a driver nobody expects CUDA; pip's LibTorch is built for it on machines that have none
-  if (driver !== null && built) fallback = unusable(libtorch, driver);
-  else if (driver) {
-    const cards = `${driver} CUDA device${driver === 1 ? '' : 's'}`;
-    fallback = `this machine has ${cards}, but LibTorch ${libtorch} is built for the CPU alone (docs/install.md says how to get another)`;
+  const cpu = { device: 'cpu', surprising: false };
+  if (built) {
+    // without a driver nobody expects CUDA; pip's LibTorch is built for it on machines that have none
+    return { ...cpu, reason: unusable(libtorch, driver), surprising: driver !== null };
   }
-  return { device: 'cpu', fallback };
+  if (!driver) return { ...cpu, reason: `LibTorch ${libtorch} is built for the CPU alone` };
+  const cards = `${driver} CUDA device${driver === 1 ? '' : 's'}`;
+  const reason = `this machine has ${cards}, but LibTorch ${libtorch} is built for the CPU alone (docs/install.md says how to get another)`;
+  return { ...cpu, reason, surprising: true };
 }
 
 /** Why a LibTorch that is built for CUDA has no device. */

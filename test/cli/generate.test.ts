@@ -504,6 +504,44 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
   }
 });
 
+describe('mfm generate tells what a result costs', () => {
+  test('before it makes it, phase by phase', async () => {
+    const got = await generate('t2i', '-p', 'a', '--size', '32x32', '-o', out('cost.png'));
+    assert.equal(got.exitCode, 0, got.message);
+    assert.match(got.stderr, /^t2i 32x32, \w+: \d x 4 tokens, 1 step of [\d.]+ [GM]?FLOP/m);
+    for (const phase of ['text', 'condition', 'steps', 'frames']) {
+      assert.match(got.stderr, new RegExp(`^  ${phase} .* parameters .* s$`, 'm'));
+    }
+    assert.match(
+      got.stderr,
+      /^ {2}[\d.]+ [MG]B of memory at its peak, [\d.]+ [MG]B can be had; about/m,
+    );
+  });
+
+  test('and refuses what memory has no room for, naming what it has', async () => {
+    const words = ['t2v', '-p', 'a', '--size', '16384x16384', '--frames', '97'];
+    const got = await generate(...words, '-o', out('large.mp4'));
+    assert.equal(got.exitCode, 2);
+    assert.match(
+      got.message,
+      /^16384x16384, 97 frames: needs [\d.]+ [GT]B of memory at its peak, [\d.]+ [GT]B can be had; take .*--size \d+x\d+, or try it with --no-check-memory$/,
+    );
+    assert.doesNotMatch(got.stderr, /parameters/);
+  });
+
+  test('a short cut is compared with the full run where that is asked for', async () => {
+    const words = ['t2i', '-p', 'a', '--size', '32x32', '--steps', '4', '-o', out('short.png')];
+    const got = await generate(...words, '--cache', '1', '--compare-full');
+    assert.equal(got.exitCode, 0, got.message);
+    assert.match(got.stderr, /^3 steps used the one before again \(--cache\)$/m);
+    assert.match(got.stderr, /^against the full run: PSNR [\d.]+ dB, in \d+% of its [\d.]+ s$/m);
+    const alone = await generate(...words, '--compare-full');
+    assert.match(alone.message, /^--compare-full: compares a short cut with the full run; add/);
+    const turned = await generate(...words, '--guidance-from', '0.2', '--guidance-until', '0.5');
+    assert.match(turned.message, /^--guidance-from: must be above --guidance-until/);
+  });
+});
+
 describe('mfm generate fails', () => {
   test('with 1 where there is no ffmpeg for a clip', async () => {
     const { PATH, FFMPEG_PATH } = process.env;

@@ -24,7 +24,7 @@ const twoCards = machine({ cuda: { built: true, driver: 2, devices: [card('a'), 
 const mac = machine({ platform: 'darwin', mps: { built: true, usable: true } });
 
 describe('resolveDevice', () => {
-  test('auto takes CUDA, else MPS, else the CPU, and says nothing of it', () => {
+  test('auto takes CUDA, else MPS, else the CPU, for a reason that surprises nobody', () => {
     for (const [available, device] of [
       [twoCards, 'cuda:0'],
       [mac, 'mps:0'],
@@ -34,7 +34,9 @@ describe('resolveDevice', () => {
       [machine({ cuda: { built: true } }), 'cpu'],
       [machine({ cuda: { driver: 0 } }), 'cpu'],
     ] as const) {
-      assert.deepEqual(resolveDevice('auto', available), { device, fallback: null });
+      const resolved = resolveDevice('auto', available);
+      assert.deepEqual([resolved.device, resolved.surprising], [device, false]);
+      assert.equal(resolved.reason === null, device !== 'cpu');
     }
   });
 
@@ -44,10 +46,10 @@ describe('resolveDevice', () => {
       [{ built: true, driver: 2 }, /LibTorch 2\.4\.0 cannot use what the NVIDIA driver shows/],
       [{ built: true, driver: 0 }, /the NVIDIA driver shows no device/],
     ] as const) {
-      const { device, fallback } = resolveDevice('auto', machine({ cuda }));
-      assert.equal(device, 'cpu');
-      assert.match(fallback!, why);
-      assert.doesNotMatch(fallback!, /\n/);
+      const { device, reason, surprising } = resolveDevice('auto', machine({ cuda }));
+      assert.deepEqual([device, surprising], ['cpu', true]);
+      assert.match(reason!, why);
+      assert.doesNotMatch(reason!, /\n/);
     }
   });
 
