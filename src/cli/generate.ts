@@ -11,6 +11,7 @@ import { type Job, manyJobs, oneJob } from './jobs.js';
 import { type Context, make, settingsOf } from './make.js';
 import { Planner } from './plan.js';
 import { describeProblem } from './problem.js';
+import { formatDuration } from './progress.js';
 import { isRecipeOf } from './recipe.js';
 import { dtypeOf, listsOf } from './reference-options.js';
 import { endpointOf, rewriter } from './rewrite.js';
@@ -108,7 +109,7 @@ const SLOW_SECONDS = 2;
 async function makeAll(jobs: Job[], context: Context): Promise<number | undefined> {
   const { writeAtomically } = await import('../media/index.js');
   let exitCode: number | undefined;
-  let present = 0;
+  let [present, done, seconds] = [0, 0, 0];
   for (const [i, job] of jobs.entries()) {
     const about = `${job.output}.json`;
     try {
@@ -116,12 +117,16 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
         present++;
         continue;
       }
-      process.stderr.write(`${i + 1} of ${jobs.length}: ${job.output}\n`);
+      const left = done > 0 ? `, ${formatDuration((seconds / done) * (jobs.length - i))} left` : '';
+      process.stderr.write(`${i + 1} of ${jobs.length}: ${job.output}${left}\n`);
       const startMs = performance.now();
       const { made, ...settings } = await make(job, context);
-      const seconds = Math.round(performance.now() - startMs) / 1000;
-      const text = `${JSON.stringify({ ...settings, made: { ...made, seconds } }, null, 2)}\n`;
+      const ownSeconds = Math.round(performance.now() - startMs) / 1000;
+      const recipe = { ...settings, made: { ...made, seconds: ownSeconds } };
+      const text = `${JSON.stringify(recipe, null, 2)}\n`;
       await writeAtomically(about, (temporary) => writeFile(temporary, text));
+      done++;
+      seconds += ownSeconds;
     } catch (error) {
       if (context.signal.aborted) throw error;
       const problem = describeProblem(error);

@@ -163,6 +163,7 @@ async function announce(
   };
   const plan = await planner.plan(work);
   if (options.checkMemory) await planner.expectToFit(plan, work);
+  if (!planner.isNews(plan)) return; // the next of many alike
   for (const line of planLines(task.id, plan, shape, availableBytes())) say(line);
 }
 

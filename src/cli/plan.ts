@@ -9,6 +9,7 @@ import { formatBytes, formatDuration } from './progress.js';
 /** Plans for one pipeline on this machine; it calibrates once. */
 export class Planner {
   private calibration: Calibration | null = null;
+  private toldWork = '';
 
   constructor(
     private readonly shape: PipelineShape,
@@ -23,6 +24,13 @@ export class Planner {
     this.calibration ??= calibrate(this.shape, work, this.options.dtype);
     const residentBytes = process.memoryUsage.rss();
     return planOf(this.shape, work, this.calibration, { ...this.options, residentBytes });
+  }
+
+  /** Is this plan for other work than the one before? */
+  isNews({ work }: Plan): boolean {
+    const before = this.toldWork;
+    this.toldWork = JSON.stringify(work);
+    return this.toldWork !== before;
   }
 
   /** @throws InputError naming what is needed, what there is, and what would fit */
