@@ -11,7 +11,7 @@ import type { Task } from '../tasks/index.js';
 import type { GenerateOptions } from './generate-options.js';
 import type { Job } from './jobs.js';
 import { PhaseProgress } from './phase-progress.js';
-import { type Planner, planLines } from './plan.js';
+import { type Planner, planLines, sizeInWords } from './plan.js';
 import { type Recipe, type Settings, versions } from './recipe.js';
 import { dtypeOf } from './reference-options.js';
 import type { rewriter } from './rewrite.js';
@@ -58,8 +58,7 @@ export async function make(job: Job, context: Context): Promise<Recipe> {
   };
   const description = JSON.stringify(recipe);
   await writeMedia(job.output, frames, { fps, signal, description });
-  const size = `${width}x${height}${numFrames > 1 ? `, ${numFrames} frames` : ''}`;
-  process.stderr.write(`${task.id} ${size}, seed ${job.seed}, ${folder}\n`);
+  process.stderr.write(`${task.id} ${sizeInWords(frames)}, seed ${job.seed}, ${folder}\n`);
   process.stdout.write(`${resolve(job.output)}\n`);
   return recipe;
 }

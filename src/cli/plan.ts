@@ -3,7 +3,8 @@ import { InputError } from '../errors.js';
 import type { Calibration } from '../pipeline/calibrate.js';
 import type { Plan, PlanOptions } from '../pipeline/plan.js';
 import type { PipelineShape } from '../pipeline/shape.js';
-import type { WorkRequest } from '../pipeline/work.js';
+import type { Work, WorkRequest } from '../pipeline/work.js';
+import type { Target } from '../tasks/index.js';
 import { formatBytes, formatDuration } from './progress.js';
 
 /** Plans for one pipeline on this machine; it calibrates once. */
@@ -17,13 +18,18 @@ export class Planner {
   ) {}
 
   async plan(request: WorkRequest): Promise<Plan> {
-    const { calibrate } = await import('../pipeline/calibrate.js');
     const { planOf } = await import('../pipeline/plan.js');
     const { workOf } = await import('../pipeline/work.js');
     const work = workOf(this.shape, request);
-    this.calibration ??= calibrate(this.shape, work, this.options.dtype);
+    const calibration = await this.calibrated(work);
     const residentBytes = process.memoryUsage.rss();
-    return planOf(this.shape, work, this.calibration, { ...this.options, residentBytes });
+    return planOf(this.shape, work, calibration, { ...this.options, residentBytes });
+  }
+
+  private async calibrated(work: Work): Promise<Calibration> {
+    const { calibrate } = await import('../pipeline/calibrate.js');
+    this.calibration ??= calibrate(this.shape, work, this.options.dtype);
+    return this.calibration;
   }
 
   /** Is this plan for other work than the one before? */
@@ -40,8 +46,9 @@ export class Planner {
     const residentBytes = process.memoryUsage.rss();
     const limit = availableBytes() + residentBytes;
     if (plan.peakBytes <= limit) return;
+    const calibration = await this.calibrated(plan.work);
     const fits = whatFits(plan, limit, ({ target = request.target, ...changes }) =>
-      planOf(this.shape, workOf(this.shape, { ...request, target }), this.calibration!, {
+      planOf(this.shape, workOf(this.shape, { ...request, target }), calibration, {
         ...this.options,
         residentBytes,
         ...changes,
@@ -49,13 +56,15 @@ export class Planner {
     );
     const remedy =
       fits.length > 0 ? `take ${fits.join(' or ')}` : 'a smaller pipeline or more memory is needed';
-    const { width, height, numFrames } = request.target;
-    const what = `${width}x${height}${numFrames > 1 ? `, ${numFrames} frames` : ''}`;
     throw new InputError(
-      `${what}: needs ${formatBytes(plan.peakBytes)} of memory at its peak, ${formatBytes(limit)} can be had; ${remedy}, or try it with --no-check-memory`,
+      `${sizeInWords(request.target)}: needs ${formatBytes(plan.peakBytes)} of memory at its peak, ${formatBytes(limit)} can be had; ${remedy}, or try it with --no-check-memory`,
     );
   }
 }
+
+/** `640x352, 17 frames`; `64x64` */
+export const sizeInWords = ({ width, height, numFrames }: Target): string =>
+  `${width}x${height}${numFrames > 1 ? `, ${numFrames} frames` : ''}`;
 
 const giga = (count: number): string =>
   count >= 1e9 ? `${(count / 1e9).toFixed(2)} G` : `${(count / 1e6).toFixed(1)} M`;
@@ -71,8 +80,6 @@ export function planLines(
   availableBytes: number,
 ): string[] {
   const { work, phases, dtype } = plan;
-  const { width, height, numFrames } = work.target;
-  const size = `${width}x${height}${numFrames > 1 ? `, ${numFrames} frames` : ''}`;
   const steps = work.guidedSteps + work.plainSteps;
   const rows = phases.map(({ phase, part, bytes, seconds }) => [
     phase,
@@ -85,7 +92,7 @@ export function planLines(
   ]);
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return [
-    `${title} ${size}, ${dtype}: ${work.rows} x ${work.tokens} tokens, ${steps} step${steps === 1 ? '' : 's'} of ${flops(plan.stepFlops)}`,
+    `${title} ${sizeInWords(work.target)}, ${dtype}: ${work.rows} x ${work.tokens} tokens, ${steps} step${steps === 1 ? '' : 's'} of ${flops(plan.stepFlops)}`,
     ...rows.map((row) =>
       `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd(),
     ),

@@ -2,9 +2,9 @@
  * How fast this machine is at what a pipeline does: each network's own code on a small piece of work,
  * with weights of no meaning. It takes some seconds at most, and needs no weights.
  */
-
 import type { ConvCache } from '../models/autoencoder/causal-conv.js';
 import { Decoder } from '../models/autoencoder/decoder.js';
+import { spatialCompression } from '../models/autoencoder/index.js';
 import { T5Encoder } from '../models/t5/index.js';
 import { ropeEmbedding, ropeTable, Transformer3D } from '../models/transformer/index.js';
 import { attention } from '../nn/attention.js';
@@ -22,7 +22,7 @@ import {
 } from '../tensor/index.js';
 import { decodedFrames } from './latents.js';
 import type { PipelineShape } from './shape.js';
-import { spatialCompression, type Work } from './work.js';
+import type { Work } from './work.js';
 
 /** Seconds of units of work; bytes that one needs beyond weights and result. */
 export interface Calibration {
@@ -124,13 +124,12 @@ function probeTransformer(
 }
 
 function probeDecoder(
-  shape: PipelineShape,
+  { autoencoder: config }: PipelineShape,
   { latentFrames, target }: Work,
   dtype: DType,
 ): Pick<Calibration, 'decodedPixelSeconds' | 'decodedPixelBytes'> {
-  const { autoencoder: config } = shape;
   const decoder = plain(dtype, () => new Decoder(config));
-  const factor = spatialCompression(shape);
+  const factor = spatialCompression(config);
   const [f, h, w] = [
     Math.min(3, latentFrames),
     Math.min(PROBE_LATENTS, target.height / factor),

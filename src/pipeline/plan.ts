@@ -4,16 +4,15 @@
  */
 import { readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
-import { Autoencoder } from '../models/autoencoder/index.js';
-import { passBytes, passFlops, textBytes } from '../models/transformer/cost.js';
-import { withParameters } from '../nn/index.js';
+import { decodeSteps, defaultTiling, spatialCompression } from '../models/autoencoder/index.js';
+import { passBytes, passFlops, STAGE_PIXELS, textBytes } from '../models/transformer/cost.js';
 import type { Target } from '../tasks/index.js';
 import { bytesPerElement, type DType } from '../tensor/index.js';
 import type { Calibration } from './calibrate.js';
 import { decodedFrames } from './latents.js';
 import { DECODE_CACHE, type Phase } from './pipeline.js';
 import { type PartName, type PipelineShape, weightBytes } from './shape.js';
-import { spatialCompression, type Work } from './work.js';
+import type { Work } from './work.js';
 
 export interface PhasePlan {
   phase: Phase;
@@ -119,18 +118,15 @@ const PHASES: readonly Phase[] = ['text', 'condition', 'steps', 'frames'];
 const CONDITION_BYTES = 4 * (5 + 4 + 5);
 /** What of it stays until the end: as it was read, float32. */
 const KEPT_BYTES = 4 * 5;
-/** The adapter's first stage, at most; see adapter.ts. */
-const STAGE_PIXELS = 2 ** 23;
 /** A value of the result as float32, twice while it is turned into frames. */
 const FINISH_BYTES = 8;
 
 /** Pixels that the decoder makes: of all tiles, of the largest chunk of one, of the result. */
 function decodingOf(shape: PipelineShape, { latentFrames: f, target }: Work) {
-  const factor = spatialCompression(shape);
-  const autoencoder = withParameters({ device: 'meta' }, () => new Autoencoder(shape.autoencoder));
-  autoencoder.enableTiling();
+  const { autoencoder: config } = shape;
+  const factor = spatialCompression(config);
   const latents = [1, 1, f, target.height / factor, target.width / factor];
-  const { area, tileArea } = autoencoder.decodeSteps(latents);
+  const { area, tileArea } = decodeSteps(config, defaultTiling(config), latents);
   return {
     pixels: decodedFrames(f) * area * factor ** 2,
     tilePixels: decodedFrames(Math.min(f, 3)) * tileArea * factor ** 2,

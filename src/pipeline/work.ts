@@ -1,4 +1,5 @@
 /** What is asked of a pipeline, in the units that its cost is counted in. */
+import { spatialCompression } from '../models/autoencoder/index.js';
 import type { Target } from '../tasks/index.js';
 import { latentFrames } from './latents.js';
 import type { PipelineShape } from './shape.js';
@@ -34,7 +35,7 @@ export interface WorkRequest {
 export function workOf(shape: PipelineShape, request: WorkRequest): Work {
   const { target, numInferenceSteps: steps, guidanceScale, samples = 1, depth = false } = request;
   const { guidedSteps = guidanceScale > 1 ? steps : 0, promptLength: textTokens } = request;
-  const side = spatialCompression(shape) * shape.transformer.patch_size;
+  const side = spatialCompression(shape.autoencoder) * shape.transformer.patch_size;
   const frames = latentFrames(target.numFrames);
   return {
     ...{ target, samples, textTokens, latentFrames: frames, depth },
@@ -43,7 +44,3 @@ export function workOf(shape: PipelineShape, request: WorkRequest): Work {
     ...{ guidedSteps, plainSteps: steps - guidedSteps },
   };
 }
-
-/** Pixels of a latent pixel's side. */
-export const spatialCompression = ({ autoencoder }: PipelineShape): number =>
-  2 ** (autoencoder.block_out_channels.length - 1);

@@ -8,7 +8,7 @@ import { ShapeError } from '../../errors.js';
 import { Module } from '../../nn/index.js';
 import { cat, type Tensor, tidy } from '../../tensor/index.js';
 import type { ConvCache } from './causal-conv.js';
-import type { AutoencoderConfig } from './config.js';
+import { type AutoencoderConfig, spatialCompression } from './config.js';
 import { Decoder } from './decoder.js';
 import { Encoder, type Observer } from './encoder.js';
 import { DiagonalGaussian } from './posterior.js';
@@ -34,7 +34,7 @@ export class Autoencoder extends Module {
 
   /** Pixels of a latent pixel's side. */
   get spatialCompression(): number {
-    return 2 ** (this.config.block_out_channels.length - 1);
+    return spatialCompression(this.config);
   }
 
   /**
@@ -77,30 +77,19 @@ export class Autoencoder extends Module {
     }
   }
 
-  /** How many tiles of latents [B, Cz, f, h, w] there are, in how many chunks each, and their area. */
-  decodeSteps([, , f, h, w]: readonly number[]): { steps: number; tileArea: number; area: number } {
-    const tiles = this.tiles(h!, w!, 'decode');
-    const chunks = Math.max(Math.floor(f! / DECODE_CHUNK), 1);
-    if (!tiles) return { steps: chunks, tileArea: h! * w!, area: h! * w! };
-    const sides = (length: number, axis: TileAxis) =>
-      tileStarts(length, axis).map((start) => Math.min(axis.tile, length - start));
-    const [heights, widths] = [sides(h!, tiles.vertical), sides(w!, tiles.horizontal)];
-    const sum = (lengths: number[]) => lengths.reduce((a, b) => a + b, 0);
-    return {
-      steps: heights.length * widths.length * chunks,
-      tileArea: Math.max(...heights) * Math.max(...widths),
-      area: sum(heights) * sum(widths),
-    };
+  /** See the function of that name. */
+  decodeSteps(latents: readonly number[]): DecodeSteps {
+    return decodeSteps(this.config, this.tiling, latents);
   }
 
   /** Works in tiles from now on wherever a picture is larger than one. */
   enableTiling(options: Partial<TilingOptions> = {}): void {
-    const { sample_height: height, sample_width: width } = this.config;
+    const own = defaultTiling(this.config);
     this.tiling = {
-      tileSampleMinHeight: options.tileSampleMinHeight ?? Math.floor(height / 2),
-      tileSampleMinWidth: options.tileSampleMinWidth ?? Math.floor(width / 2),
-      tileOverlapFactorHeight: options.tileOverlapFactorHeight ?? 1 / 6,
-      tileOverlapFactorWidth: options.tileOverlapFactorWidth ?? 1 / 5,
+      tileSampleMinHeight: options.tileSampleMinHeight ?? own.tileSampleMinHeight,
+      tileSampleMinWidth: options.tileSampleMinWidth ?? own.tileSampleMinWidth,
+      tileOverlapFactorHeight: options.tileOverlapFactorHeight ?? own.tileOverlapFactorHeight,
+      tileOverlapFactorWidth: options.tileOverlapFactorWidth ?? own.tileOverlapFactorWidth,
     };
   }
 
@@ -108,19 +97,68 @@ export class Autoencoder extends Module {
     this.tiling = null;
   }
 
-  private tiles(h: number, w: number, direction: 'encode' | 'decode') {
-    if (!this.tiling) return null;
-    const axis = (size: number, sampleTile: number, overlap: number) => {
-      const latentTile = Math.trunc(sampleTile / this.spatialCompression);
-      const [from, to] =
-        direction === 'encode' ? [sampleTile, latentTile] : [latentTile, sampleTile];
-      return { exceeds: size > from, ...tileAxis(from, to, overlap) };
-    };
-    const { tileSampleMinHeight, tileSampleMinWidth } = this.tiling;
-    const vertical = axis(h, tileSampleMinHeight, this.tiling.tileOverlapFactorHeight);
-    const horizontal = axis(w, tileSampleMinWidth, this.tiling.tileOverlapFactorWidth);
-    return vertical.exceeds || horizontal.exceeds ? { vertical, horizontal } : null;
+  private tiles(h: number, w: number, direction: Direction) {
+    return tilesOf(this.config, this.tiling, [h, w], direction);
   }
+}
+
+/** The reference's tiles for pictures larger than one. */
+export function defaultTiling({ sample_height, sample_width }: AutoencoderConfig): TilingOptions {
+  return {
+    tileSampleMinHeight: Math.floor(sample_height / 2),
+    tileSampleMinWidth: Math.floor(sample_width / 2),
+    tileOverlapFactorHeight: 1 / 6,
+    tileOverlapFactorWidth: 1 / 5,
+  };
+}
+
+type Direction = 'encode' | 'decode';
+
+/** Both axes of a picture's tiles, pixels or latent ones; null where it is not cut. */
+function tilesOf(
+  config: AutoencoderConfig,
+  tiling: TilingOptions | null,
+  [h, w]: readonly [number, number],
+  direction: Direction,
+) {
+  if (!tiling) return null;
+  const axis = (size: number, sampleTile: number, overlap: number) => {
+    const latentTile = Math.trunc(sampleTile / spatialCompression(config));
+    const [from, to] = direction === 'encode' ? [sampleTile, latentTile] : [latentTile, sampleTile];
+    return { exceeds: size > from, ...tileAxis(from, to, overlap) };
+  };
+  const vertical = axis(h, tiling.tileSampleMinHeight, tiling.tileOverlapFactorHeight);
+  const horizontal = axis(w, tiling.tileSampleMinWidth, tiling.tileOverlapFactorWidth);
+  return vertical.exceeds || horizontal.exceeds ? { vertical, horizontal } : null;
+}
+
+/** What decoding consists of: tiles times chunks, and areas in latent pixels. */
+export interface DecodeSteps {
+  steps: number;
+  /** of the largest tile */
+  tileArea: number;
+  /** of all tiles */
+  area: number;
+}
+
+/** How latents [B, Cz, f, h, w] would be decoded. */
+export function decodeSteps(
+  config: AutoencoderConfig,
+  tiling: TilingOptions | null,
+  [, , f, h, w]: readonly number[],
+): DecodeSteps {
+  const tiles = tilesOf(config, tiling, [h!, w!], 'decode');
+  const chunks = Math.max(Math.floor(f! / DECODE_CHUNK), 1);
+  if (!tiles) return { steps: chunks, tileArea: h! * w!, area: h! * w! };
+  const sides = (length: number, axis: TileAxis) =>
+    tileStarts(length, axis).map((start) => Math.min(axis.tile, length - start));
+  const [heights, widths] = [sides(h!, tiles.vertical), sides(w!, tiles.horizontal)];
+  const sum = (lengths: number[]) => lengths.reduce((a, b) => a + b, 0);
+  return {
+    steps: heights.length * widths.length * chunks,
+    tileArea: Math.max(...heights) * Math.max(...widths),
+    area: sum(heights) * sum(widths),
+  };
 }
 
 /**

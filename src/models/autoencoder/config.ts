@@ -81,3 +81,8 @@ export function parseAutoencoderConfig(
 export function temporalLevels(config: AutoencoderConfig): number {
   return Math.trunc(Math.log2(config.temporal_compression_ratio));
 }
+
+/** Pixels of a latent pixel's side. */
+export function spatialCompression({ block_out_channels }: AutoencoderConfig): number {
+  return 2 ** (block_out_channels.length - 1);
+}

@@ -1,5 +1,10 @@
-export { Autoencoder } from './autoencoder.js';
-export { AutoencoderConfig, parseAutoencoderConfig, temporalLevels } from './config.js';
+export { Autoencoder, decodeSteps, defaultTiling } from './autoencoder.js';
+export {
+  AutoencoderConfig,
+  parseAutoencoderConfig,
+  spatialCompression,
+  temporalLevels,
+} from './config.js';
 export type { Observer } from './encoder.js';
 export { initialiseAutoencoder } from './initialise.js';
 export { type AutoencoderLossOptions, autoencoderLoss } from './loss.js';

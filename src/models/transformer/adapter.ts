@@ -2,6 +2,7 @@
 import { silu } from '../../nn/fused.js';
 import { Conv2d, Conv3d, inTurn, lean, Module } from '../../nn/index.js';
 import { cat, ops, type Tensor } from '../../tensor/index.js';
+import { STAGE_PIXELS } from './cost.js';
 
 /**
  * 3×3 convolutions with four strided ones (3D, 2D, 3D, 2D): 16 times smaller in space, 4 in time.
@@ -33,9 +34,9 @@ export class ConditionAdapter extends Module {
    * condition [B, C, F, H, W] → [B, D, F', H', W'], where each halving rounds up, so that
    * 4k + 1 frames give k + 1
    *
-   * @param stagePixels   frames times pixels that the first stage works on at once; measured
+   * @param stagePixels   frames times pixels that the first stage works on at once
    */
-  forward(condition: Tensor, stagePixels = 2 ** 23): Tensor {
+  forward(condition: Tensor, stagePixels = STAGE_PIXELS): Tensor {
     const b = condition.size(0);
     const [first, second, ...others] = this.blocks;
     const layers = others.map((block) => (x: Tensor) => silu(run(block, x, b)));

@@ -10,12 +10,16 @@ export interface TransformerWork {
   textTokens: number;
 }
 
+/** D: heads times head width. */
+const widthOf = ({ num_attention_heads, attention_head_dim }: TransformerConfig): number =>
+  num_attention_heads * attention_head_dim;
+
 /** Multiplications and additions of a block's matrix products; text keys and values are prepared. */
 export function blockFlops(
-  { num_attention_heads, attention_head_dim }: TransformerConfig,
+  config: TransformerConfig,
   { rows, tokens, textTokens }: TransformerWork,
 ): number {
-  const d = num_attention_heads * attention_head_dim;
+  const d = widthOf(config);
   const products = rows * tokens * d * d * (4 + 2 + 8); // q k v o, q o, the two of the MLP
   const scores = rows * tokens * (tokens + textTokens) * d * 2;
   return 2 * (products + scores);
@@ -23,7 +27,7 @@ export function blockFlops(
 
 /** Of a whole pass: blocks, embeddings and the last layer. */
 export function passFlops(config: TransformerConfig, work: TransformerWork): number {
-  const d = config.num_attention_heads * config.attention_head_dim;
+  const d = widthOf(config);
   const patch = config.patch_size ** 2;
   const out = config.out_channels ?? config.in_channels;
   const ends = work.rows * work.tokens * d * patch * (config.in_channels + out);
@@ -35,7 +39,7 @@ export function adapterFlops(
   config: TransformerConfig,
   { frames, height, width }: { frames: number; height: number; width: number },
 ): number {
-  const d = config.num_attention_heads * config.attention_head_dim;
+  const d = widthOf(config);
   const widths = config.cond_block_out_channels;
   let [f, area, from] = [frames, height * width, conditionChannels(config)];
   let sum = f * area * 9 * from * widths[0]!;
@@ -51,6 +55,9 @@ export function adapterFlops(
   return 2 * (sum + f * area * 9 * from * d);
 }
 
+/** Frames times pixels that the adapter's first stage works on at once. Measured */
+export const STAGE_PIXELS = 2 ** 23;
+
 /** Tokens that go through the MLP at once where no gradient is asked for: it is four times as wide. */
 export const MLP_ROWS = 4096;
 
@@ -63,7 +70,7 @@ export function passBytes(
   { rows, tokens }: TransformerWork,
   bytesPerElement: number,
 ): number {
-  const d = config.num_attention_heads * config.attention_head_dim;
+  const d = widthOf(config);
   const inBlock = rows * tokens * 12;
   const inMlp = Math.min(rows * tokens, MLP_ROWS) * (2 * 4);
   return (inBlock + inMlp) * d * bytesPerElement;
@@ -75,6 +82,6 @@ export function textBytes(
   { rows, textTokens }: TransformerWork,
   bytesPerElement: number,
 ): number {
-  const d = config.num_attention_heads * config.attention_head_dim;
+  const d = widthOf(config);
   return config.num_layers * rows * textTokens * 2 * d * bytesPerElement;
 }
