@@ -8,6 +8,7 @@ export {
 } from './contact-sheet.js';
 export { pictureDataUrl } from './data-url.js';
 export { type DepthMap, depthToTensor, NEAREST, readDepth } from './depth.js';
+export { expandFrames, type Margins, parseExpand } from './expand.js';
 export { findFfmpeg } from './ffmpeg.js';
 export {
   expectFrames,
@@ -20,6 +21,17 @@ export {
 } from './frames.js';
 export { readImage } from './image.js';
 export { expectMaskFits, type Mask, readGray, readMask } from './mask.js';
+export {
+  type Box,
+  type Colour,
+  invertMask,
+  type Length,
+  type MaskOptions,
+  type MaskSource,
+  maskOf,
+  parseBox,
+  parseColour,
+} from './mask-sources.js';
 export { readMedia } from './read.js';
 export { RESAMPLE_FILTERS, type ResampleFilter, resample } from './resample.js';
 export {
