@@ -10,6 +10,7 @@ export { pictureDataUrl } from './data-url.js';
 export { type DepthMap, depthToTensor, NEAREST, readDepth } from './depth.js';
 export { expandFrames, type Margins, parseExpand } from './expand.js';
 export { findFfmpeg } from './ffmpeg.js';
+export { FIT_WAYS, type Fitted, type FitWay, fitFrames } from './fit.js';
 export {
   expectFrames,
   type Frames,
