@@ -1,5 +1,7 @@
 /** Row 2: pictures and clips from and to files and tensors. Everything above imports from here. */
 export { writeAtomically } from './atomic.js';
+export { type BlendOptions, blendKnown, crossFade } from './blend.js';
+export { matchColours, matchLuminance, transferChroma } from './colours.js';
 export {
   contactSheet,
   drawContactSheet,
