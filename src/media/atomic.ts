@@ -17,16 +17,40 @@ export async function writeAtomically(
   path: string,
   write: (temporary: string) => Promise<void>,
 ): Promise<void> {
+  const file = await openAtomically(path);
+  try {
+    await write(file.temporary);
+    await file.keep();
+  } catch (cause) {
+    await file.discard();
+    throw writeFailure(path, cause);
+  }
+}
+
+export interface AtomicFile {
+  /** in the folder of the file to be; nothing is there yet */
+  temporary: string;
+  /** renames the temporary file to the file to be */
+  keep(): Promise<void>;
+  /** removes the temporary file, if it is there; never fails */
+  discard(): Promise<void>;
+}
+
+/** The same in parts, for what is written bit by bit. Makes the folder of `path`; throws as above. */
+export async function openAtomically(path: string): Promise<AtomicFile> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${randomBytes(4).toString('hex')}.tmp`);
   try {
     await mkdir(folder, { recursive: true });
-    await write(temporary);
-    await rename(temporary, path);
   } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => {}); // the first error is the one to tell
     throw writeFailure(path, cause);
   }
+  return {
+    temporary,
+    keep: () => rename(temporary, path),
+    // the error that made it needless is the one to tell
+    discard: () => rm(temporary, { force: true }).catch(() => {}),
+  };
 }
 
 /** One sentence for an error met while writing `path`. */

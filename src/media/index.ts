@@ -1,5 +1,9 @@
 /** Row 2: pictures and clips from and to files and tensors. Everything above imports from here. */
 export { writeAtomically } from './atomic.js';
+export { type BlendOptions, blendKnown, crossFade } from './blend.js';
+export { type ClipReader, type OpenClipOptions, openClip } from './clip-reader.js';
+export { type ClipOptions, type ClipWriter, createClipWriter } from './clip-writer.js';
+export { matchColours, matchLuminance, transferChroma } from './colours.js';
 export {
   contactSheet,
   drawContactSheet,
@@ -8,7 +12,9 @@ export {
 } from './contact-sheet.js';
 export { pictureDataUrl } from './data-url.js';
 export { type DepthMap, depthToTensor, NEAREST, readDepth, relativeDepth } from './depth.js';
+export { expandFrames, type Margins, parseExpand } from './expand.js';
 export { findFfmpeg } from './ffmpeg.js';
+export { FIT_WAYS, type Fitted, type FitWay, fitFrames } from './fit.js';
 export {
   expectFrames,
   type Frames,
@@ -20,6 +26,17 @@ export {
 } from './frames.js';
 export { readImage } from './image.js';
 export { expectMaskFits, type Mask, readGray, readMask } from './mask.js';
+export {
+  type Box,
+  type Colour,
+  invertMask,
+  type Length,
+  type MaskOptions,
+  type MaskSource,
+  maskOf,
+  parseBox,
+  parseColour,
+} from './mask-sources.js';
 export { readMedia } from './read.js';
 export { RESAMPLE_FILTERS, type ResampleFilter, resample } from './resample.js';
 export {

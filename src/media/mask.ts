@@ -21,7 +21,11 @@ export interface Mask {
  * @throws InputError as `readMedia`
  */
 export async function readMask(path: string, options: ReadVideoOptions = {}): Promise<Mask> {
-  const gray = await readGray(path, options);
+  return thresholdMask(await readGray(path, options));
+}
+
+/** Brightness 0..255 to 1 above the middle, else 0. */
+export function thresholdMask(gray: Mask): Mask {
   return { ...gray, data: gray.data.map((value) => (value > 127 ? 1 : 0)) };
 }
 

@@ -2,16 +2,17 @@
  * Any picture, clip or folder of pictures, told apart by content.
  */
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { InputError } from '../errors.js';
 import { readAnimation } from './animation.js';
 import type { Media, ReadImageOptions, ReadVideoOptions } from './frames.js';
 import { sniff } from './sniff.js';
 import { readStill } from './still.js';
+import type { Size } from './tensors.js';
 import { readVideo } from './video.js';
 
 /** Frames a second of a folder of pictures when nothing else is said: the film's. */
-const FOLDER_FPS = 24;
+export const FOLDER_FPS = 24;
 
 /**
  * Reads whatever is at `path`: a picture, a clip, or a folder whose pictures, in the order of their
@@ -39,27 +40,9 @@ async function readFolder(
   path: string,
   options: ReadVideoOptions & ReadImageOptions,
 ): Promise<Media> {
-  const { fps = FOLDER_FPS, start = 0, maxFrames, signal } = options;
-  const names = await pictureNames(path);
-  const first = Math.round(start * fps);
-  const chosen = names.slice(first, maxFrames === undefined ? undefined : first + maxFrames);
-  if (chosen.length === 0) {
-    throw new InputError(
-      names.length === 0
-        ? `${path}: the folder holds no pictures; put the frames in it as PNG or JPEG`
-        : `${path}: start must be within the ${names.length} pictures (${fps} a second), got ${start} s`,
-    );
-  }
+  const { fps = FOLDER_FPS } = options;
   const frames: Media[] = [];
-  for (const name of chosen) {
-    signal?.throwIfAborted();
-    const frame = await readStill(join(path, name), options);
-    const { width, height } = frames[0] ?? frame;
-    if (frame.width !== width || frame.height !== height) {
-      throw new InputError(
-        `${frame.path}: all frames of a clip must have one size (${width}x${height} as ${chosen[0]}), got ${frame.width}x${frame.height}`,
-      );
-    }
+  for await (const frame of folderPictures(await folderFrames(path, options), options)) {
     frames.push(frame);
   }
   const { width, height } = frames[0]!;
@@ -78,6 +61,47 @@ async function readFolder(
     numFrames: frames.length,
     data,
   };
+}
+
+/**
+ * Paths of the pictures that are the frames wanted, in order.
+ *
+ * @throws InputError if there are none
+ */
+export async function folderFrames(
+  path: string,
+  { fps = FOLDER_FPS, start = 0, maxFrames }: ReadVideoOptions,
+): Promise<string[]> {
+  const names = await pictureNames(path);
+  const first = Math.round(start * fps);
+  const chosen = names.slice(first, maxFrames === undefined ? undefined : first + maxFrames);
+  if (chosen.length === 0) {
+    throw new InputError(
+      names.length === 0
+        ? `${path}: the folder holds no pictures; put the frames in it as PNG or JPEG`
+        : `${path}: start must be within the ${names.length} pictures (${fps} a second), got ${start} s`,
+    );
+  }
+  return chosen.map((name) => join(path, name));
+}
+
+/** The pictures at these paths, one after another; throws InputError unless they have one size. */
+export async function* folderPictures(
+  paths: string[],
+  options: ReadImageOptions,
+): AsyncGenerator<Media> {
+  let size: Size | null = null;
+  for (const path of paths) {
+    options.signal?.throwIfAborted();
+    const { width, height, ...rest } = await readStill(path, options);
+    size ??= { width, height };
+    if (width !== size.width || height !== size.height) {
+      throw new InputError(
+        `${path}: all frames of a clip must have one size (${size.width}x${size.height} as ${basename(paths[0]!)}), got ${width}x${height}`,
+      );
+    }
+    yield { width, height, ...rest };
+  }
 }
 
 /** Names of the still pictures in a folder, hidden files left out, in the order people count. */

@@ -29,16 +29,20 @@ export async function readVideo(path: string, options: ReadVideoOptions = {}): P
     throw new InputError(`${path}: must be a video, got a ${kind === 'still' ? 'picture' : kind}`);
   }
   const info = await probeVideo(path, options.signal);
-  const notes: string[] = [];
-  const pictures = await collect(path, info, { ...options, notes });
   const fps = options.fps ?? info.fps;
-  if (info.highDynamicRange) {
-    notes.push(`${path}: high dynamic range, shown without tone mapping; colours will look flat`);
-  }
-  if (fps === null) {
-    notes.push(`${path}: does not say its frame rate`);
-  }
+  const notes = notesOf(path, info, fps);
+  const pictures = await collect(path, info, { ...options, notes });
   return { path, kind: 'video', fps, alpha: null, notes, ...pictures };
+}
+
+/** What is known of a file before it is decoded. */
+export function notesOf(path: string, info: VideoInfo, fps: number | null): string[] {
+  return [
+    ...(info.highDynamicRange
+      ? [`${path}: high dynamic range, shown without tone mapping; colours will look flat`]
+      : []),
+    ...(fps === null ? [`${path}: does not say its frame rate`] : []),
+  ];
 }
 
 /** One decoded picture, [H, W, 3]. */
@@ -202,7 +206,8 @@ async function collect(
   return { width, height, numFrames, data };
 }
 
-function expectedFrames(info: VideoInfo, options: ReadVideoOptions): number | null {
+/** By the file's own word; null if it says too little. */
+export function expectedFrames(info: VideoInfo, options: ReadVideoOptions): number | null {
   const { maxFrames, start = 0 } = options;
   const fps = options.fps ?? info.fps;
   if (info.durationSeconds === null || fps === null) {
@@ -222,7 +227,8 @@ function noFrames(path: string, stderr: string, info: VideoInfo, options: ReadVi
   return unreadable(path, stderr);
 }
 
-function expectOptions(path: string, { maxFrames, fps, start }: ReadVideoOptions): void {
+/** Throws InputError, naming the option. */
+export function expectOptions(path: string, { maxFrames, fps, start }: ReadVideoOptions): void {
   if (maxFrames !== undefined && !(Number.isInteger(maxFrames) && maxFrames > 0)) {
     throw new InputError(`${path}: maxFrames must be a whole number above 0, got ${maxFrames}`);
   }
