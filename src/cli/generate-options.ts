@@ -1,6 +1,7 @@
 /** What `mfm generate` takes. */
 import { defineArgs, type Options } from './args.js';
 import { deviceOption } from './device.js';
+import { maskOptions } from './mask-options.js';
 import { referenceOptions, sideOptions } from './reference-options.js';
 import { rewriteOptions } from './rewrite.js';
 
@@ -15,11 +16,7 @@ const resultOptions = {
     aliases: ['image', 'video', 'path'],
     describe: 'image, clip or folder of images',
   },
-  mask: {
-    kind: 'text',
-    placeholder: 'FILE',
-    describe: 'image or clip, white where something is to be made',
-  },
+  ...maskOptions,
   depth: {
     kind: 'text',
     placeholder: 'FILE',
@@ -27,14 +24,46 @@ const resultOptions = {
     describe:
       'depth of an input, in place of what a depth model tells: gray image (8 or 16 bits), clip, folder, white = near; or .safetensors; one for each input of i2v, vexd, itrans, vtrans',
   },
-  size: { kind: 'size', describe: 'size of the result, multiples of 16' },
+  reference: {
+    kind: 'text',
+    placeholder: 'FILE',
+    describe: 'colourisation: a picture whose palette the result gets',
+  },
+  size: {
+    kind: 'size',
+    describe: "size of the result (default: the input's, or the pipeline's); made in multiples of 16",
+  },
+  fit: {
+    kind: 'text',
+    choices: ['crop', 'pad', 'stretch'],
+    describe: 'how an input of another shape than the result is fitted (default: crop)',
+  },
+  strict: { kind: 'flag', describe: 'refuse instead of fitting sizes, shapes, lengths or rates' },
+  keepKnown: {
+    kind: 'flag',
+    describe:
+      'put back what the input shows: known pixels, brightness, the coarse picture (default: yes)',
+  },
   ...sideOptions,
   frames: {
     kind: 'integer',
     min: 1,
     aliases: ['numFrames'],
-    describe: 'frames of the result, 4k + 1',
+    describe:
+      "frames of the result, as many as you like (default: the input's, or the pipeline's)",
   },
+  window: {
+    kind: 'integer',
+    min: 1,
+    describe:
+      'frames that are made at once, 4k + 1; a longer result goes on from what is made (default: as trained)',
+  },
+  tile: {
+    kind: 'size',
+    multipleOf: 16,
+    describe: 'super-resolution: what is made at once of a large result (default: as trained)',
+  },
+  tiles: { kind: 'flag', describe: 'let super-resolution go tile by tile (default: yes)' },
   steps: {
     kind: 'integer',
     min: 1,

@@ -237,7 +237,7 @@ function csvRecords(path: string, text: string): { line: number; fields: string[
 
 /** Options whose values are files: inputs, of which one value may name two, and others. */
 const INPUTS = new Set(['input', 'i', 'image', 'video', 'path']);
-const FILES = new Set(['mask', 'depth']);
+const FILES = new Set(['mask', 'depth', 'reference']);
 
 function wordsOf(path: string, where: string, entries: [string, unknown][]): string[] {
   const beside = (value: string) => {
@@ -254,9 +254,10 @@ function wordsOf(path: string, where: string, entries: [string, unknown][]): str
     }
     const values = (Array.isArray(value) ? value : [value]).filter((one) => one !== null);
     return values.flatMap((one) => {
+      if (typeof one === 'boolean') return [one ? flagName(key) : `--no-${flagName(key).slice(2)}`];
       if (typeof one !== 'string' && typeof one !== 'number') {
         throw new InputError(
-          `${where}: "${key}" must be text or a number, got ${JSON.stringify(one)}`,
+          `${where}: "${key}" must be text, a number or true, got ${JSON.stringify(one)}`,
         );
       }
       const text = String(one);

@@ -17,6 +17,8 @@ export interface DepthMap extends Size {
   path: string;
   numFrames: number;
   data: Float32Array;
+  /** frames a second of a clip; null, or left out: not said */
+  fps?: number | null;
 }
 
 /**
@@ -90,7 +92,7 @@ async function readGrays(path: string, signal?: AbortSignal): Promise<Grays> {
     case 'folder':
       return readFolder(path, signal);
     default:
-      return fromFrames(path, await readMedia(path, { signal }));
+      return readClip(path, signal);
   }
 }
 
@@ -143,6 +145,11 @@ async function readFolder(path: string, signal?: AbortSignal): Promise<Grays> {
     data.set(frame.data, i * width * height);
   });
   return { width, height, numFrames: frames.length, data };
+}
+
+async function readClip(path: string, signal?: AbortSignal): Promise<Grays> {
+  const media = await readMedia(path, { signal });
+  return { ...fromFrames(path, media), fps: media.fps };
 }
 
 function fromFrames(path: string, frames: Frames): Grays {

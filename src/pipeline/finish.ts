@@ -1,34 +1,63 @@
 /** What a result keeps of the input. */
-import { type Frames, resizeFrames, tensorToFrames } from '../media/index.js';
-import type { Condition, Given, Task } from '../tasks/index.js';
-import { noGrad, type Tensor, tidy } from '../tensor/index.js';
+import {
+  blendKnown,
+  type Frames,
+  matchLuminance,
+  resizeFrames,
+  type Size,
+} from '../media/index.js';
+import type { Given, Task } from '../tasks/index.js';
 
-/** The new frames between what the input had before and after them, at the new size. */
-export function joined(frames: Frames, { before, after }: Given): Frames {
-  const parts = [before, frames, after].filter((part) => part !== null);
-  if (parts.length === 1) return frames;
-  const resized = parts.map((part) => resizeFrames(part, frames));
-  return {
-    ...frames,
-    numFrames: resized.reduce((sum, part) => sum + part.numFrames, 0),
-    data: Buffer.concat(resized.map(({ data }) => data)),
-  };
-}
-
-/** made [1, 3, F, H, W] → frames, with what the task keeps of what was given. */
-export function putBack(
-  made: Tensor,
+/**
+ * Made frames as the result has them: at its size, with what the task keeps of what was given. Known
+ * pixels are the given ones, byte for byte, where the result has the input's size.
+ *
+ * @param result     size of the result
+ * @param keepKnown  put anything back at all; default: true
+ */
+export function finished(
+  made: Frames,
   { keeps }: Pick<Task, 'keeps'>,
   { known }: Given,
-  { pixels, mask }: Condition,
+  result: Size,
+  { keepKnown = true }: { keepKnown?: boolean } = {},
 ): Frames {
-  const result = noGrad(() =>
-    tidy(() => {
-      if (keeps !== 'known pixels') return tensorToFrames(made);
-      return tensorToFrames(made.mul(mask.mul(-1).add(1)).add(pixels.mul(mask)));
-    }),
-  );
-  return keeps === 'coarse picture' ? withCoarse(result, known[0]!.frames) : result;
+  const sized = resizeFrames(made, result);
+  const [given] = known;
+  if (!given || !keepKnown) return sized;
+  switch (keeps) {
+    case 'known pixels':
+      return given.hole
+        ? blendKnown(
+            sized,
+            resizeFrames(given.frames, result),
+            resizeHole(given.hole, given.frames, result),
+          )
+        : sized;
+    case 'coarse picture':
+      return withCoarse(sized, given.frames);
+    case 'brightness':
+      // the made colours as they are: `matchLuminance` brings them to the size itself
+      return matchLuminance(made, resizeFrames(given.frames, result));
+    case 'nothing':
+      return sized;
+  }
+}
+
+/** [F, H, W] at another size, by nearest, so that it stays sharp. */
+export function resizeHole(hole: Uint8Array, from: Frames, to: Size): Uint8Array {
+  const { width, height, numFrames } = from;
+  if (width === to.width && height === to.height) return hole;
+  const resized = new Uint8Array(numFrames * to.width * to.height);
+  for (let frame = 0, i = 0; frame < numFrames; frame++) {
+    for (let y = 0; y < to.height; y++) {
+      const row = (frame * height + Math.floor((y * height) / to.height)) * width;
+      for (let x = 0; x < to.width; x++, i++) {
+        resized[i] = hole[row + Math.floor((x * width) / to.width)]!;
+      }
+    }
+  }
+  return resized;
 }
 
 /**

@@ -1,273 +1,307 @@
-/** From what a user gives to what is sampled: reading files, fitting sizes and lengths by stated rules. */
+/** From what a user gives to what is sampled: reading files, fitting them, one window after another. */
 import { InputError } from '../errors.js';
 import {
-  expectMaskFits,
+  type DepthMap,
+  expandFrames,
   type Frames,
+  fitFrames,
+  type Margins,
   type Mask,
   type Media,
-  readDepth,
-  readGray,
-  readImage,
-  readMask,
-  readMedia,
-  resize,
-  type Size,
-  tensorToFrames,
 } from '../media/index.js';
 import {
-  type Condition,
-  conditionOf,
-  type DepthEstimator,
+  cutDepth,
+  cutMask,
   type Given,
+  given,
+  TASKS,
   type Target,
   type Task,
   withDepth,
 } from '../tasks/index.js';
-import { cat, type Tensor, tidy } from '../tensor/index.js';
-import { joined, putBack } from './finish.js';
-import { expectFrameCount, expectSize, fittingFrames } from './latents.js';
-import { type CropType, referencePlan } from './reference.js';
+import { padFrames } from './clip-window.js';
+import { Fitting, fitSizes, nextFitting, type Shape, type Sizes, windowFrames } from './fitting.js';
+import { type Inputs, readInputs } from './inputs.js';
+import { expectParts, type UserRequest } from './request.js';
 import type { OwnSettings } from './settings.js';
+import { OVERLAPS, windowSpans } from './windows.js';
 
-export interface UserRequest {
-  prompt: string;
-  /** files: pictures, clips, folders of pictures */
-  inputs: string[];
-  /** file, white where something is to be made; with `compat`, white where something is known */
-  mask?: string;
-  /** files, one for each input: pictures, clips or folders, white = near; see `readDepth` */
-  depth?: string[];
-  size?: Size;
-  numFrames?: number;
-  /** how many times larger super-resolution makes its input; default: 2, with `compat` 4 */
-  upscale?: number;
-  /** lays inputs out as the reference implementation does */
-  compat?: { cropType: CropType };
-  /** before memory is taken for it; what it throws ends the job (with `compat` a little later) */
-  onFitted?: (fitted: Fitted) => void | Promise<void>;
-  signal?: AbortSignal;
+/** What is made at once, of a result that may be longer. */
+export interface Window {
+  /** of what is made: the user's, or for what follows the task of going on */
+  task: Task;
+  given: Given;
+  /** frames that are made, 4k + 1 */
+  numFrames: number;
+  /** of these, the first that the result has */
+  kept: number;
+  /** of these, the first that the window before has too */
+  overlap: number;
+  last: boolean;
 }
 
-/** What was read, and the size and length that it is fitted to. */
-export type Fitted = Pick<Prepared, 'given' | 'target' | 'notes'>;
-
-export interface Prepared {
-  given: Given;
-  condition: Condition;
+export interface Prepared extends Sizes {
+  /** of the first window */
   target: Target;
   /** frames a second of the result */
   fps: number;
-  /** what was fitted and how, a line each */
+  /** frames that windows after the first share with the one before */
+  overlap: number;
+  /** frames of the result, and windows that they are made in; null: told when the input ends */
+  numFrames: number | null;
+  numWindows: number | null;
+  /** what was fitted and how, a line each; the reader of a clip adds to it as it goes on */
   notes: string[];
-  /** made [1, 3, F, H, W] → the result, with what comes from the input */
-  finish(made: Tensor): Frames;
+  /** whose sound goes with the result's frames from its first on */
+  audio: string | null;
+  /** what of the input comes before and after what is made */
+  before: Frames | null;
+  after: Frames | null;
+  /** once */
+  windows(): AsyncGenerator<Window>;
+  /** of the first window, for what it costs */
+  first: Given;
+  /** ends the reading */
+  close(): Promise<void>;
 }
 
-/** How much larger super-resolution makes a clip, unless a size is asked for. */
-const DEFAULT_UPSCALE = 2;
-const REFERENCE_UPSCALE = 4;
-/** Beyond this many times the trained area a result is announced as doubtful. */
-const DOUBTFUL_AREA = 4;
-
 /**
- * Reads and checks everything that a task is given, and lays it out.
+ * Reads and checks everything that a task is given. Of a clip that is followed frame by frame only a
+ * window is in memory.
  *
- * @param estimateDepth   null: no depth is given to the model
  * @throws InputError naming the option or the file, what is wrong with it, and the remedy
  */
 export async function prepare(
   task: Task,
   request: UserRequest,
   settings: OwnSettings,
-  estimateDepth: DepthEstimator | null,
 ): Promise<Prepared> {
   expectParts(task, request);
-  const { signal, inputs, compat } = request;
-  const notes: string[] = [];
-  const media: Media[] = [];
-  for (const [i, kind] of task.inputs.entries()) {
-    const read = kind === 'image' ? readImage : readMedia;
-    const one = await read(inputs[i]!, { signal });
-    notes.push(...one.notes);
-    if (kind === 'video' && one.numFrames < 2) {
-      throw new InputError(
-        `${one.path}: ${task.id} needs a clip, got one picture; give a video or a folder of pictures`,
-      );
-    }
-    media.push(one);
+  const fitting = new Fitting(request.strict ?? false);
+  const inputs = await readInputs(task, request, fitting);
+  try {
+    const prepared = task.followsInput
+      ? await followInput(task, request, settings, fitting, inputs)
+      : await goOn(task, request, settings, fitting, inputs);
+    return { ...prepared, close: inputs.close };
+  } catch (error) {
+    await inputs.close();
+    throw error;
   }
-  const goesOn = task.result === 'video' && task.inputs.includes('video');
-  const fps = (goesOn ? media[0]?.fps : null) ?? settings.fps;
-  if (compat) {
-    const prepared = await asReference(task, request, media, settings, estimateDepth);
-    await request.onFitted?.({ ...prepared, notes });
-    return { fps, notes, ...prepared };
-  }
-
-  const mask = request.mask === undefined ? null : await readMask(request.mask, { signal });
-  if (mask && media[0]) expectMaskFits(mask, media[0]);
-  if (mask) noteEmptyMask(mask, notes);
-  const target: Target = {
-    ...fitSize(task, request, media[0] ?? null, settings, notes),
-    numFrames: fitFrames(task, request, media[0] ?? null, settings, notes),
-  };
-  const fromFiles = task.fromInput({ media, mask }, target.numFrames);
-  const given = withDepth(task, fromFiles, media, await readDepths(request));
-  await request.onFitted?.({ given, target, notes });
-  const condition = conditionOf(given, target, estimateDepth);
-  const finish = (made: Tensor) => joined(putBack(made, task, given, condition), given);
-  return { given, condition, target, fps, notes, finish };
 }
 
-/** The same by the reference's rules; see reference.ts. */
-async function asReference(
+type Plan = Omit<Prepared, 'close'>;
+
+/** Ends are given, or nothing: the result is as long as is asked for. */
+async function goOn(
   task: Task,
   request: UserRequest,
-  media: Media[],
   settings: OwnSettings,
-  estimateDepth: DepthEstimator | null,
-): Promise<Pick<Prepared, 'given' | 'condition' | 'target' | 'finish'>> {
-  const { size, numFrames, mask, upscale = REFERENCE_UPSCALE, compat, signal } = request;
-  const known = mask === undefined ? null : await readGray(mask, { signal });
-  if (known && media[0]) expectMaskFits(known, media[0]);
-  const frames = numFrames ?? settings.numFrames;
-  // there the size of a prompt's result is taken as it is, and others end in an error
-  if (media.length === 0 && size) expectSize('--size', size.width, size.height);
-  const plan = referencePlan(
-    task,
-    {
-      media,
-      mask: known && repeatedTo(known, media[0]!.numFrames),
-      depth: await readDepths(request),
+  fitting: Fitting,
+  { media, depths, fps }: Inputs,
+): Promise<Plan> {
+  const sizes = fitSizes(task, request, media[0] ?? null, settings, fitting);
+  const wanted = task.result === 'image' ? 1 : (request.numFrames ?? settings.numFrames);
+  const most = windowFrames(request, wanted, settings, fitting);
+  const shaped = media.map((one) => ({ ...one, ...fitted(one, sizes.made, request, fitting) }));
+  // the ends are known at their places whatever lies between
+  const whole = task.fromInput({ media: shaped, mask: null }, wanted);
+  const all = withDepth(task, whole, media, depths);
+  const tail = all.known.filter(({ at }) => at[0]! > 0);
+  const ending = tail.reduce((sum, { at }) => sum + at.length, 0);
+  const spans = windowSpans(wanted, most, { overlap: OVERLAPS[task.windows], ending });
+  const windows = spans.map(({ made, kept, overlap }, i): Window => {
+    const last = i === spans.length - 1;
+    // what is known of the beginning is of the first window, of the end of the last
+    const head = i === 0 ? all.known.filter((one) => !tail.includes(one)) : [];
+    const end = last
+      ? tail.map((one) => ({ ...one, at: one.at.map((_, k) => kept - one.at.length + k) }))
+      : [];
+    const known = [...head, ...end];
+    const next = tail.length > 0 && last ? TASKS.vtrans : TASKS.vexd;
+    return {
+      task: i === 0 ? task : next,
+      given: given({ known, depth: i === 0 ? all.depth : true }),
+      ...{ numFrames: made, kept, overlap, last },
+    };
+  });
+  const goesOn = task.inputs.includes('video');
+  return {
+    ...sizes,
+    overlap: OVERLAPS[task.windows],
+    target: { ...sizes.made, numFrames: spans[0]!.made },
+    fps: (goesOn ? fps : null) ?? settings.fps,
+    numFrames: wanted,
+    numWindows: spans.length,
+    notes: fitting.notes,
+    audio: goesOn ? request.inputs[0]! : null,
+    ...{ before: all.before, after: all.after },
+    async *windows() {
+      yield* windows;
     },
-    {
-      width: size?.width ?? settings.width,
-      height: size?.height ?? settings.height,
-      ...{ numFrames: frames, defaultNumFrames: frames, cropType: compat!.cropType, upscale },
+    first: windows[0]!.given,
+  };
+}
+
+/** Every frame of the result is made of a frame of the input. */
+async function followInput(
+  task: Task,
+  request: UserRequest,
+  settings: OwnSettings,
+  fitting: Fitting,
+  inputs: Inputs,
+): Promise<Plan> {
+  const { followed, depth, depths, media, mask, margins } = inputs;
+  const source = followed?.reader ?? { ...depth!, path: request.inputs[0]! };
+  const { left = 0, right = 0, top = 0, bottom = 0 } = margins ?? {};
+  const input: Shape = {
+    path: source.path,
+    width: source.width + left + right,
+    height: source.height + top + bottom,
+  };
+  const sizes = fitSizes(task, request, input, settings, fitting);
+  const still = task.result === 'image';
+  const { numFrames } = request;
+  const most = request.window ?? settings.numFrames;
+  const has = async (place: number): Promise<boolean> =>
+    (numFrames === undefined || place < numFrames) &&
+    (followed ? followed.window.has(place) : place < depth!.numFrames);
+  if (numFrames !== undefined && !still) {
+    const known = followed ? followed.reader.numFrames : depth!.numFrames;
+    if (known !== null && numFrames > known) throw tooFew(input.path, known, numFrames);
+  }
+  // how many there are, as far as it matters: up to one more than are made at once
+  let count = 1;
+  while (!still && count <= most && (await has(count))) count++;
+  if (numFrames !== undefined && count < Math.min(numFrames, most)) {
+    throw tooFew(input.path, count, numFrames);
+  }
+  const made = still ? 1 : windowFrames(request, count, settings, fitting);
+  const looks = media.map((one) => fitted(one, sizes.made, request, fitting));
+  const wanted = still ? 1 : (numFrames ?? followed?.reader.numFrames ?? depth?.numFrames ?? null);
+  if (mask && mask.numFrames > 1 && followed?.reader.numFrames === null) {
+    fitting.note(
+      `${input.path}: does not say how long it is; the mask has ${mask.numFrames} frames`,
+    );
+  }
+
+  const windowAt = async (start: number, overlap: number): Promise<Window> => {
+    const reach = Math.min(made, (numFrames ?? Number.POSITIVE_INFINITY) - start);
+    const frames = await followed?.window.take(start, reach);
+    const kept = frames?.numFrames ?? Math.min(reach, depth!.numFrames - start);
+    const last = still || kept < made || !(await has(start + made));
+    const length = last ? nextFitting(kept) : made;
+    const part = frames && expanded(padFrames(frames, length), margins);
+    const holes = part?.mask ?? (mask && cutMaskAt(mask, start, length, input.path));
+    const shape = part ? shapedTo(part.frames, holes, sizes, request, fitting) : null;
+    const media = [...(shape ? [shape.frames] : []), ...looks];
+    const near = depth ? padDepth(cutDepth(depth, start, kept), length) : undefined;
+    const given = task.fromInput({ media, mask: shape?.mask ?? null, depth: near }, length);
+    const ownDepths = depths.map((map) => padDepth(depthAt(map, start, kept, input.path), length));
+    return {
+      task,
+      given: withDepth(task, given, media, ownDepths),
+      ...{ numFrames: length, kept, overlap, last },
+    };
+  };
+  const first = await windowAt(0, 0);
+  const overlap = Math.min(OVERLAPS[task.windows], made - 1);
+  const fps = (still ? null : inputs.fps) ?? settings.fps;
+  return {
+    ...{ ...sizes, overlap },
+    target: { ...sizes.made, numFrames: first.numFrames },
+    fps,
+    numFrames: first.last ? first.kept : wanted,
+    numWindows: first.last
+      ? 1
+      : wanted === null
+        ? null
+        : windowSpans(wanted, made, { overlap }).length,
+    notes: fitting.notes,
+    audio: task.inputs[0] === 'video' ? input.path : null,
+    ...{ before: null, after: null },
+    async *windows() {
+      let window = first;
+      for (let start = 0; ; start += made - overlap) {
+        if (start > 0) window = await windowAt(start, overlap);
+        if (followed) fitting.notes.push(...followed.reader.notes.splice(0)); // of damage, as it shows
+        yield window;
+        if (window.last) return;
+      }
     },
-    estimateDepth,
-  );
-  const { given, condition, target, resultSize, before, after } = plan;
-  const finish = (made: Tensor) =>
-    tidy(() => {
-      const sized = resultSize ? resize(made, resultSize, { mode: 'nearest' }) : made;
-      const parts = [before, sized, after].filter((part) => part !== null);
-      return tensorToFrames(parts.length === 1 ? sized : cat(parts, 2));
-    });
-  return { given, condition, target, finish };
+    first: first.given,
+  };
 }
 
-const readDepths = ({ depth = [], signal }: UserRequest) =>
-  Promise.all(depth.map((path) => readDepth(path, { signal })));
+const tooFew = (path: string, has: number, wanted: number): InputError =>
+  new InputError(`--frames: ${path} has ${has} frames, got ${wanted}; ${has} is the most`);
 
-/** A mask's bytes for every frame; one frame holds for all. */
-function repeatedTo({ data, numFrames }: Mask, count: number): Uint8Array {
-  if (numFrames > 1) return data;
-  return Buffer.concat(new Array<Uint8Array>(count).fill(data));
+/** A picture or a clip in the size that is made, by the stated rule. */
+function fitted(one: Media, size: Sizes['made'], { fit }: UserRequest, fitting: Fitting): Frames {
+  const { frames, done } = fitFrames(one, size, fit ?? 'crop');
+  if (done !== 'unchanged' && done !== 'scaled') fitting.fitted(`${one.path}: ${done} (--fit)`);
+  return frames;
 }
 
-/** Is everything there that the task needs, and nothing that it has no use for? */
-export function expectParts(task: Task, { prompt, inputs, mask, numFrames }: UserRequest): void {
-  const wanted = task.inputs.length;
-  const kind = task.inputs[0] === 'image' ? 'an image' : 'a clip';
-  if (wanted === 0 && prompt.trim() === '') {
-    throw new InputError(`${task.id}: needs a prompt; give one with -p "a red cube"`);
-  }
-  if (inputs.length < wanted) {
-    const what =
-      wanted === 1
-        ? `${kind}; give one with -i FILE`
-        : `two ${task.inputs[0] === 'image' ? 'images' : 'clips'}; give them with -i FILE -i FILE`;
-    throw new InputError(`${task.id}: needs ${what}`);
-  }
-  if (inputs.length > wanted) {
-    const takes = ['takes no input', 'takes one input', 'takes two inputs'][wanted];
-    throw new InputError(`${task.id}: ${takes}, got ${inputs.length}; leave out ${inputs.at(-1)}`);
-  }
-  if (task.mask !== 'none' && mask === undefined) {
+/** Frames of another shape than the result's, and their mask, in the result's size; else as they are. */
+function shapedTo(
+  frames: Frames,
+  mask: Mask | null,
+  { result }: Sizes,
+  { size, fit }: UserRequest,
+  fitting: Fitting,
+): { frames: Frames; mask: Mask | null } {
+  if (!size) return { frames, mask };
+  const shaped = fitFrames(frames, result, fit ?? 'crop');
+  if (shaped.done === 'unchanged' || shaped.done === 'scaled') return { frames, mask };
+  const line = `the input is ${shaped.done} for ${result.width}x${result.height} (--fit)`;
+  if (!fitting.notes.includes(line)) fitting.fitted(line);
+  if (!mask) return { frames: shaped.frames, mask };
+  const shown = new Uint8Array(mask.data.length * 3);
+  for (let i = 0; i < shown.length; i++) shown[i] = 255 * mask.data[Math.floor(i / 3)]!;
+  const fittedMask = fitFrames({ ...mask, data: shown }, result, fit ?? 'crop').frames;
+  const data = new Uint8Array(fittedMask.data.length / 3);
+  for (let i = 0; i < data.length; i++) data[i] = fittedMask.data[i * 3]! > 127 ? 1 : 0;
+  return { frames: shaped.frames, mask: { ...mask, ...result, data } };
+}
+
+function expanded(frames: Frames, margins: Margins | null): { frames: Frames; mask: Mask | null } {
+  return margins ? expandFrames(frames, margins) : { frames, mask: null };
+}
+
+/** The mask of frames `start` to `start + count`; the last frame holds beyond the end. */
+function cutMaskAt(mask: Mask, start: number, count: number, input: string): Mask {
+  const { width, height, numFrames } = mask;
+  if (numFrames === 1) return { ...mask, numFrames: count, data: cutMask(mask, count) };
+  if (start >= numFrames) {
     throw new InputError(
-      `${task.id}: needs a mask, white where something is to be made; give one with --mask FILE`,
+      `${mask.path}: has ${numFrames} frames, and ${input} has more; give a mask as long as the clip, or of one frame`,
     );
   }
-  if (task.mask === 'none' && mask !== undefined) {
-    const other = task.result === 'image' ? 'iinp' : 'vinp';
-    throw new InputError(`${task.id}: takes no mask; leave out --mask, or use ${other}`);
+  const plane = width * height;
+  const data = new Uint8Array(count * plane);
+  for (let frame = 0; frame < count; frame++) {
+    const at = Math.min(start + frame, numFrames - 1);
+    data.set(mask.data.subarray(at * plane, (at + 1) * plane), frame * plane);
   }
-  if (task.result === 'image' && numFrames !== undefined && numFrames !== 1) {
-    throw new InputError(`${task.id}: makes an image; leave out --frames`);
-  }
+  return { ...mask, numFrames: count, data };
 }
 
-function noteEmptyMask({ path, data }: Mask, notes: string[]): void {
-  if (!data.includes(1)) {
+function depthAt(map: DepthMap, start: number, count: number, input: string): DepthMap {
+  if (map.numFrames < start + count) {
     throw new InputError(
-      `${path}: has no white part, so there is nothing to fill; paint the part to be made white`,
+      `${map.path}: must have as many frames as ${input}, got ${map.numFrames}; give depth of every frame`,
     );
   }
-  if (!data.includes(0)) notes.push(`${path}: is all white: everything is made anew`);
+  return cutDepth(map, start, count);
 }
 
-function fitSize(
-  task: Task,
-  { size, upscale = DEFAULT_UPSCALE }: UserRequest,
-  media: Media | null,
-  settings: OwnSettings,
-  notes: string[],
-): { width: number; height: number } {
-  if (size) {
-    expectSize('--size', size.width, size.height);
-    noteDoubt(size, settings, notes);
-    return size;
-  }
-  if (!media || task.size === 'pipeline') return { width: settings.width, height: settings.height };
-  const scale = {
-    pipeline: 1,
-    'shape of input': Math.sqrt((settings.width * settings.height) / (media.width * media.height)),
-    input: 1,
-    larger: upscale,
-  }[task.size];
-  const fitted = { width: to16(media.width * scale), height: to16(media.height * scale) };
-  notes.push(
-    `${media.path}: ${media.width}x${media.height} becomes ${fitted.width}x${fitted.height} (multiples of 16; --size WxH asks for another)`,
-  );
-  noteDoubt(fitted, settings, notes);
-  return fitted;
-}
-
-const to16 = (side: number) => Math.max(16, Math.round(side / 16) * 16);
-
-function noteDoubt(
-  { width, height }: { width: number; height: number },
-  settings: OwnSettings,
-  notes: string[],
-): void {
-  if (width * height > DOUBTFUL_AREA * settings.width * settings.height) {
-    notes.push(
-      `${width}x${height} is far above the ${settings.width}x${settings.height} that this pipeline was trained on: expect less of it`,
-    );
-  }
-}
-
-function fitFrames(
-  task: Task,
-  { numFrames }: UserRequest,
-  media: Media | null,
-  settings: OwnSettings,
-  notes: string[],
-): number {
-  if (task.result === 'image') return 1;
-  if (numFrames !== undefined) expectFrameCount('--frames', numFrames);
-  if (!task.followsInput || !media) return numFrames ?? settings.numFrames;
-  if (numFrames !== undefined && numFrames > media.numFrames) {
-    throw new InputError(
-      `--frames: ${media.path} has ${media.numFrames} frames, got ${numFrames}; ${fittingFrames(media.numFrames)} is the most`,
-    );
-  }
-  const fitted = numFrames ?? Math.min(settings.numFrames, fittingFrames(media.numFrames));
-  if (fitted !== media.numFrames) {
-    notes.push(
-      `${media.path}: the first ${fitted} of ${media.numFrames} frames are used (4k + 1; --frames N asks for another number)`,
-    );
-  }
-  return fitted;
+function padDepth(map: DepthMap, count: number): DepthMap {
+  if (map.numFrames >= count) return map;
+  const plane = map.width * map.height;
+  const data = new Float32Array(count * plane);
+  data.set(map.data);
+  const last = map.data.subarray((map.numFrames - 1) * plane, map.numFrames * plane);
+  for (let frame = map.numFrames; frame < count; frame++) data.set(last, frame * plane);
+  return { ...map, numFrames: count, data };
 }

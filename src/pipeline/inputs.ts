@@ -1,0 +1,127 @@
+/** The files that a user names, read or opened. */
+import { InputError } from '../errors.js';
+import {
+  type ClipReader,
+  type DepthMap,
+  invertMask,
+  type Margins,
+  type Mask,
+  type Media,
+  maskOf,
+  openClip,
+  parseExpand,
+  readDepth,
+  readImage,
+  readMedia,
+} from '../media/index.js';
+import type { Task } from '../tasks/index.js';
+import { ClipWindow } from './clip-window.js';
+import type { Fitting, Shape } from './fitting.js';
+import type { UserRequest } from './request.js';
+
+/** Files, read or opened. */
+export interface Inputs {
+  /** pictures and clips in the order of the task's inputs; without the one that is followed */
+  media: Media[];
+  /** the clip that is followed, window by window */
+  followed: {
+    window: ClipWindow;
+    reader: Shape & Pick<ClipReader, 'fps' | 'numFrames' | 'notes'>;
+  } | null;
+  /** depth as the task's own input */
+  depth: DepthMap | null;
+  /** depth in place of what is told from the frames */
+  depths: DepthMap[];
+  mask: Mask | null;
+  margins: Margins | null;
+  fps: number | null;
+  close(): Promise<void>;
+}
+
+/** @throws InputError naming the file, what is wrong with it, and the remedy */
+export async function readInputs(
+  task: Task,
+  request: UserRequest,
+  fitting: Fitting,
+): Promise<Inputs> {
+  const { signal, mask: source, inputs: paths } = request;
+  const kinds = [...task.inputs, ...task.optionalInputs].slice(0, paths.length);
+  // a colour or transparency is looked for in all frames
+  const whole = source !== undefined && !('file' in source) && !('box' in source);
+  const inputs: Inputs = {
+    ...{ media: [], followed: null, depth: null, mask: null, margins: null, fps: null },
+    depths: await Promise.all((request.depth ?? []).map((path) => readDepth(path, { signal }))),
+    close: async () => {},
+  };
+  for (const [i, kind] of kinds.entries()) {
+    const path = paths[i]!;
+    const followed = task.followsInput && i === 0;
+    if (kind === 'depth') {
+      inputs.depth = await readDepth(path, { signal });
+      inputs.fps = inputs.depth.fps ?? null;
+    } else if (kind === 'video' && followed && !whole) {
+      const reader = await openClip(path, { signal });
+      inputs.close = () => reader.close();
+      inputs.followed = { window: new ClipWindow(reader), reader };
+      fitting.notes.push(...reader.notes.splice(0));
+      if (!(await inputs.followed.window.has(1))) throw noClip(task, path);
+      inputs.mask = source ? await readMask(source, request, reader, fitting) : null;
+      inputs.fps = reader.fps;
+    } else {
+      const media = kind === 'image' ? await readImage(path, { signal }) : await readClip(i);
+      fitting.notes.push(...media.notes.splice(0));
+      if (kind === 'video' && media.numFrames < 2) throw noClip(task, path);
+      if (i === 0) inputs.fps = media.fps;
+      if (!followed) {
+        inputs.media.push(media);
+        continue;
+      }
+      inputs.followed = { window: ClipWindow.over(media), reader: media };
+      if (source) inputs.mask = await readMask(source, request, media, fitting);
+    }
+  }
+  if (request.expand !== undefined) {
+    inputs.margins = parseExpand(request.expand, inputs.followed!.reader, '--expand');
+  }
+  return inputs;
+
+  /** A clip that is in memory whole; at the first one's rate. */
+  async function readClip(index: number): Promise<Media> {
+    const path = paths[index]!;
+    const media = await readMedia(path, { signal });
+    if (index === 0 || !media.fps || !inputs.fps || near(media.fps, inputs.fps)) return media;
+    fitting.fitted(
+      `${path}: ${rate(media.fps)} frames a second become the ${rate(inputs.fps)} of ${paths[0]}`,
+    );
+    return readMedia(path, { signal, fps: inputs.fps });
+  }
+}
+
+const near = (a: number, b: number): boolean => Math.abs(a / b - 1) < 0.01;
+const rate = (fps: number): string => String(Math.round(fps * 100) / 100);
+
+const noClip = ({ id }: Task, path: string): InputError =>
+  new InputError(
+    `${path}: ${id} needs a clip, got one picture; give a video or a folder of pictures`,
+  );
+
+/** The part of an input to be made; its frames are looked at only where the mask depends on them. */
+async function readMask(
+  source: NonNullable<UserRequest['mask']>,
+  { invertMask: invert, signal }: UserRequest,
+  input: Media | ClipReader,
+  fitting: Fitting,
+): Promise<Mask> {
+  // of a clip that is opened a file or a box needs no more than its size
+  const media = 'data' in input ? input : { ...input, alpha: null, data: new Uint8Array(0) };
+  const numFrames = media.numFrames ?? 0;
+  const read = await maskOf(source, { ...media, numFrames }, { notes: fitting.notes, signal });
+  const mask = invert ? invertMask(read) : read;
+  if (!mask.data.includes(1)) {
+    throw new InputError(
+      `${mask.path}: has no white part, so there is nothing to fill; paint the part to be made white, or turn it round with --invert-mask`,
+    );
+  }
+  if (!mask.data.includes(0)) fitting.note(`${mask.path}: is all white: everything is made anew`);
+  return mask;
+}
