@@ -20,15 +20,8 @@ export async function encodeArgs(
   path: string,
   { width, height, fps, crf = 18, description }: EncodeOptions,
 ): Promise<string[]> {
-  const encoders = await ffmpegEncoders();
-  const webm = extname(path).toLowerCase() === '.webm';
-  const wanted = webm ? ['libvpx-vp9', 'libvpx'] : ['libx264', 'mpeg4'];
-  const encoder = wanted.find((name) => encoders.has(name));
-  if (encoder === undefined) {
-    throw new JobError(
-      `${path}: this ffmpeg has no encoder for it (${wanted.join(', ')}); install a full build of ffmpeg or write another format`,
-    );
-  }
+  const names = isWebm(path) ? ['libvpx-vp9', 'libvpx'] : ['libx264', 'mpeg4'];
+  const encoder = oneOf(await ffmpegEncoders(), path, names);
   const odd = width % 2 === 1 || height % 2 === 1;
   const pixelFormat = encoder === 'libx264' && odd ? 'yuv444p' : 'yuv420p';
   const quality: Record<string, string[]> = {
@@ -46,7 +39,25 @@ export async function encodeArgs(
     ...['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709'],
     ...['-color_range', 'tv'],
     ...(description ? ['-metadata', `comment=${description}`] : []),
-    // the index first, so that a browser starts before it has everything
-    ...(webm ? ['-f', 'webm'] : ['-movflags', '+faststart', '-f', 'mp4']),
+    ...containerArgs(path),
   ];
+}
+
+/** By the ending of the name: ffmpeg is given another one to write to. */
+export function containerArgs(path: string): string[] {
+  // the index first, so that a browser starts before it has everything
+  return isWebm(path) ? ['-f', 'webm'] : ['-movflags', '+faststart', '-f', 'mp4'];
+}
+
+export const isWebm = (path: string): boolean => extname(path).toLowerCase() === '.webm';
+
+/** The first of these encoders that there is; throws JobError if there is none. */
+export function oneOf(encoders: Set<string>, path: string, wanted: string[]): string {
+  const encoder = wanted.find((name) => encoders.has(name));
+  if (encoder === undefined) {
+    throw new JobError(
+      `${path}: this ffmpeg has no encoder for it (${wanted.join(', ')}); install a full build of ffmpeg or write another format`,
+    );
+  }
+  return encoder;
 }
