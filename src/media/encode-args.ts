@@ -13,15 +13,21 @@ export interface EncodeOptions {
   crf?: number;
   /** stored in the file as its comment; GIF has none */
   description?: string;
+  /**
+   * colours as 0..255 instead of 16..235, as many cameras write them; looks the same. Only in H.264
+   * and VP9: the other encoders cannot say so, and write limited range
+   */
+  fullRange?: boolean;
 }
 
 /** All arguments but the name of the file, for an mp4 or a webm. */
 export async function encodeArgs(
   path: string,
-  { width, height, fps, crf = 18, description }: EncodeOptions,
+  { width, height, fps, crf = 18, description, fullRange = false }: EncodeOptions,
 ): Promise<string[]> {
   const names = isWebm(path) ? ['libvpx-vp9', 'libvpx'] : ['libx264', 'mpeg4'];
   const encoder = oneOf(await ffmpegEncoders(), path, names);
+  const range = fullRange && ['libx264', 'libvpx-vp9'].includes(encoder) ? 'pc' : 'tv';
   const odd = width % 2 === 1 || height % 2 === 1;
   const pixelFormat = encoder === 'libx264' && odd ? 'yuv444p' : 'yuv420p';
   const quality: Record<string, string[]> = {
@@ -34,10 +40,10 @@ export async function encodeArgs(
   return [
     ...['-v', 'error', '-y', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`],
     ...['-framerate', String(fps), '-i', 'pipe:0', '-vf'],
-    `scale=flags=bicubic+accurate_rnd+full_chroma_inp:out_color_matrix=bt709:out_range=tv,format=${pixelFormat}`,
+    `scale=flags=bicubic+accurate_rnd+full_chroma_inp:out_color_matrix=bt709:out_range=${range},format=${pixelFormat}`,
     ...['-c:v', encoder, ...quality[encoder]!],
     ...['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709'],
-    ...['-color_range', 'tv'],
+    ...['-color_range', range],
     ...(description ? ['-metadata', `comment=${description}`] : []),
     ...containerArgs(path),
   ];

@@ -32,7 +32,8 @@ export async function readVideo(path: string, options: ReadVideoOptions = {}): P
   const fps = options.fps ?? info.fps;
   const notes = notesOf(path, info, fps);
   const pictures = await collect(path, info, { ...options, notes });
-  return { path, kind: 'video', fps, alpha: null, notes, ...pictures };
+  const { fullRange } = info;
+  return { path, kind: 'video', fps, alpha: null, fullRange, notes, ...pictures };
 }
 
 /** What is known of a file before it is decoded. */
