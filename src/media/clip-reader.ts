@@ -25,6 +25,9 @@ export interface ClipReader extends Size {
   fps: number | null;
   /** a video file's own word, which may be a little off; null if it does not say */
   numFrames: number | null;
+  /** as of `Media` */
+  fullRange: boolean;
+  hasAudio: boolean;
   /** as of `Media`; a sentence about damage comes when the damage does */
   notes: string[];
   /** The next frames, fewer than `count` only at the end; null after it. One call at a time. */
@@ -83,7 +86,13 @@ export async function openClip(path: string, options: OpenClipOptions = {}): Pro
   return { path, width, height, ...facts, read, close };
 }
 
-type Source = Pick<ClipReader, 'kind' | 'fps' | 'numFrames' | 'notes'> & {
+/** What pictures have not. */
+const SILENT = { fullRange: false, hasAudio: false };
+
+type Source = Pick<
+  ClipReader,
+  'kind' | 'fps' | 'numFrames' | 'fullRange' | 'hasAudio' | 'notes'
+> & {
   pictures: AsyncGenerator<Picture>;
 };
 
@@ -91,18 +100,19 @@ async function openSource(path: string, options: OpenClipOptions): Promise<Sourc
   switch (await sniff(path)) {
     case 'still': {
       const still = await readStill(path, options);
-      return { kind: 'image', fps: null, numFrames: 1, notes: still.notes, pictures: each(still) };
+      const pictures = each(still);
+      return { ...SILENT, kind: 'image', fps: null, numFrames: 1, notes: still.notes, pictures };
     }
     case 'animation': {
       const clip = await readAnimation(path, options);
       const { kind, fps, numFrames, notes } = clip;
-      return { kind, fps, numFrames, notes, pictures: each(clip) };
+      return { ...SILENT, kind, fps, numFrames, notes, pictures: each(clip) };
     }
     case 'folder': {
       const paths = await folderFrames(path, options);
       const { fps = FOLDER_FPS } = options;
       const pictures = folderPictures(paths, options);
-      return { kind: 'video', fps, numFrames: paths.length, notes: [], pictures };
+      return { ...SILENT, kind: 'video', fps, numFrames: paths.length, notes: [], pictures };
     }
     default: {
       const info = await probeVideo(path, options.signal);
@@ -110,7 +120,8 @@ async function openSource(path: string, options: OpenClipOptions): Promise<Sourc
       const notes = notesOf(path, info, fps);
       const numFrames = expectedFrames(info, options);
       const pictures = decodeFrames(path, info, { ...options, notes });
-      return { kind: 'video', fps, numFrames, notes, pictures };
+      const { fullRange, hasAudio } = info;
+      return { kind: 'video', fps, numFrames, fullRange, hasAudio, notes, pictures };
     }
   }
 }

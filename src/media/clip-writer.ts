@@ -8,11 +8,17 @@ import sharp from 'sharp';
 import { InputError, JobError, ShapeError } from '../errors.js';
 import { openAtomically, writeAtomically, writeFailure } from './atomic.js';
 import { type EncodeOptions, encodeArgs } from './encode-args.js';
-import { startFfmpeg } from './ffmpeg.js';
+import { type FfmpegRun, startFfmpeg } from './ffmpeg.js';
 import { outputKind, VIDEO_FORMATS } from './formats.js';
 import { expectFrames, type Frames, sliceFrames } from './frames.js';
+import { type AudioSource, soundArgs } from './sound.js';
 
 export interface ClipOptions extends EncodeOptions {
+  /**
+   * sound for the result: cut where the pictures end, silence if it ends before; none in GIF. A file
+   * that has no sound there gives none
+   */
+  audio?: AudioSource;
   /** kills ffmpeg, and removes what was written */
   signal?: AbortSignal;
 }
@@ -38,7 +44,7 @@ export interface ClipWriter {
  *   missing, fails, or has no encoder for the format
  */
 export async function createClipWriter(path: string, options: ClipOptions): Promise<ClipWriter> {
-  const { fps, signal } = options;
+  const { fps, audio, signal } = options;
   if (outputKind(path) !== 'video') {
     throw new InputError(`${path}: holds one picture, not a clip; use ${VIDEO_FORMATS.join(', ')}`);
   }
@@ -48,28 +54,19 @@ export async function createClipWriter(path: string, options: ClipOptions): Prom
   if (extname(path).toLowerCase() === '.gif') return gifWriter(path, options);
 
   const args = await encodeArgs(path, options);
+  const sound = audio ? await soundArgs(path, audio, signal) : null;
   const file = await openAtomically(path);
-  const output = `file:${resolve(file.temporary)}`;
-  const { child, done } = startFfmpeg([...args, output], { input: true, signal });
-  const input = child.stdin!;
-  child.stdout!.resume();
+  const run = startFfmpeg([...args, nameFor(file.temporary)], { input: true, signal });
+  const input = run.child.stdin!;
   input.on('error', () => {}); // if ffmpeg leaves early, its exit code and words say why
   let failure: unknown = null;
   let finished = false;
   let numFrames = 0;
 
-  /** Throws unless ffmpeg has written everything. */
-  const ended = async () => {
-    const { code, stderr } = await done;
-    signal?.throwIfAborted();
-    if (code !== 0 || /no space left/i.test(stderr)) {
-      throw new Error(`ffmpeg left with code ${code}: ${stderr.trim().replaceAll('\n', '; ')}`);
-    }
-  };
   const removed = async () => {
     signal?.removeEventListener('abort', abort);
-    child.kill('SIGKILL');
-    await done.catch(() => {});
+    run.child.kill('SIGKILL');
+    await run.done.catch(() => {});
     await file.discard();
   };
   const abort = async () => {
@@ -96,7 +93,7 @@ export async function createClipWriter(path: string, options: ClipOptions): Prom
       guarded(async () => {
         for (const picture of pictures(frames, options)) {
           if (!(await send(input, picture))) {
-            await ended();
+            await ended(run, signal);
             throw new Error('ffmpeg left before the end of the clip');
           }
           numFrames++;
@@ -106,8 +103,16 @@ export async function createClipWriter(path: string, options: ClipOptions): Prom
       guarded(async () => {
         if (numFrames === 0) throw noFrames(path);
         input.end();
-        await ended();
-        await file.keep();
+        await ended(run, signal);
+        if (sound === null) {
+          await file.keep();
+        } else {
+          const mix = sound(file.temporary, numFrames / fps);
+          await writeAtomically(path, (temporary) =>
+            ended(startFfmpeg([...mix, nameFor(temporary)], { signal }), signal),
+          );
+          await file.discard();
+        }
         finished = true;
         signal?.removeEventListener('abort', abort);
       }),
@@ -124,6 +129,19 @@ function* pictures(frames: Frames, size: ClipOptions): Generator<Uint8Array> {
     );
   }
   for (let i = 0; i < frames.numFrames; i++) yield sliceFrames(frames, i, i + 1).data;
+}
+
+/** `file:` keeps names with a colon or a leading dash from being taken for something else. */
+const nameFor = (path: string): string => `file:${resolve(path)}`;
+
+/** Throws unless ffmpeg has written everything. */
+async function ended({ child, done }: FfmpegRun, signal?: AbortSignal): Promise<void> {
+  child.stdout!.resume(); // nothing comes, but its end
+  const { code, stderr } = await done;
+  signal?.throwIfAborted();
+  if (code !== 0 || /no space left/i.test(stderr)) {
+    throw new Error(`ffmpeg left with code ${code}: ${stderr.trim().replaceAll('\n', '; ')}`);
+  }
 }
 
 /** Resolves when the bytes have left; false if nobody takes them any more. */

@@ -13,22 +13,21 @@ export interface EncodeOptions {
   crf?: number;
   /** stored in the file as its comment; GIF has none */
   description?: string;
+  /**
+   * colours as 0..255 instead of 16..235, as many cameras write them; looks the same. Only in H.264
+   * and VP9: the other encoders cannot say so, and write limited range
+   */
+  fullRange?: boolean;
 }
 
 /** All arguments but the name of the file, for an mp4 or a webm. */
 export async function encodeArgs(
   path: string,
-  { width, height, fps, crf = 18, description }: EncodeOptions,
+  { width, height, fps, crf = 18, description, fullRange = false }: EncodeOptions,
 ): Promise<string[]> {
-  const encoders = await ffmpegEncoders();
-  const webm = extname(path).toLowerCase() === '.webm';
-  const wanted = webm ? ['libvpx-vp9', 'libvpx'] : ['libx264', 'mpeg4'];
-  const encoder = wanted.find((name) => encoders.has(name));
-  if (encoder === undefined) {
-    throw new JobError(
-      `${path}: this ffmpeg has no encoder for it (${wanted.join(', ')}); install a full build of ffmpeg or write another format`,
-    );
-  }
+  const names = isWebm(path) ? ['libvpx-vp9', 'libvpx'] : ['libx264', 'mpeg4'];
+  const encoder = oneOf(await ffmpegEncoders(), path, names);
+  const range = fullRange && ['libx264', 'libvpx-vp9'].includes(encoder) ? 'pc' : 'tv';
   const odd = width % 2 === 1 || height % 2 === 1;
   const pixelFormat = encoder === 'libx264' && odd ? 'yuv444p' : 'yuv420p';
   const quality: Record<string, string[]> = {
@@ -41,12 +40,30 @@ export async function encodeArgs(
   return [
     ...['-v', 'error', '-y', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`],
     ...['-framerate', String(fps), '-i', 'pipe:0', '-vf'],
-    `scale=flags=bicubic+accurate_rnd+full_chroma_inp:out_color_matrix=bt709:out_range=tv,format=${pixelFormat}`,
+    `scale=flags=bicubic+accurate_rnd+full_chroma_inp:out_color_matrix=bt709:out_range=${range},format=${pixelFormat}`,
     ...['-c:v', encoder, ...quality[encoder]!],
     ...['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709'],
-    ...['-color_range', 'tv'],
+    ...['-color_range', range],
     ...(description ? ['-metadata', `comment=${description}`] : []),
-    // the index first, so that a browser starts before it has everything
-    ...(webm ? ['-f', 'webm'] : ['-movflags', '+faststart', '-f', 'mp4']),
+    ...containerArgs(path),
   ];
+}
+
+/** By the ending of the name: ffmpeg is given another one to write to. */
+export function containerArgs(path: string): string[] {
+  // the index first, so that a browser starts before it has everything
+  return isWebm(path) ? ['-f', 'webm'] : ['-movflags', '+faststart', '-f', 'mp4'];
+}
+
+export const isWebm = (path: string): boolean => extname(path).toLowerCase() === '.webm';
+
+/** The first of these encoders that there is; throws JobError if there is none. */
+export function oneOf(encoders: Set<string>, path: string, wanted: string[]): string {
+  const encoder = wanted.find((name) => encoders.has(name));
+  if (encoder === undefined) {
+    throw new JobError(
+      `${path}: this ffmpeg has no encoder for it (${wanted.join(', ')}); install a full build of ffmpeg or write another format`,
+    );
+  }
+  return encoder;
 }

@@ -19,6 +19,8 @@ export interface Media extends Frames {
   fps: number | null;
   /** opacity [F, H, W], 0..255, where the file has any; `data` is composited already */
   alpha: Uint8Array | null;
+  /** the file's own range is 0..255, not 16..235 (`data` is 0..255 always); of video files only */
+  fullRange?: boolean;
   /** what the user should know about the file, a sentence each (damage, colours, uneven timing) */
   notes: string[];
 }

@@ -39,6 +39,7 @@ export {
 } from './mask-sources.js';
 export { readMedia } from './read.js';
 export { RESAMPLE_FILTERS, type ResampleFilter, resample } from './resample.js';
+export type { AudioSource } from './sound.js';
 export {
   framesToTensor,
   maskToTensor,

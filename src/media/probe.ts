@@ -19,6 +19,16 @@ export interface VideoInfo {
   colorMatrix: string | null;
   /** `smpte2084` and `arib-std-b67` are high dynamic range */
   highDynamicRange: boolean;
+  /** YUV that uses all of 0..255 (JPEG, many cameras), not 16..235 */
+  fullRange: boolean;
+  hasAudio: boolean;
+}
+
+export interface AudioInfo {
+  /** null if the file says neither mono nor stereo */
+  channels: 1 | 2 | null;
+  /** of the file; null if it does not say */
+  durationSeconds: number | null;
 }
 
 /** `file:` keeps names with a colon or a leading dash from being taken for something else. */
@@ -28,22 +38,30 @@ export function inputArgs(path: string): string[] {
 
 /** @throws InputError if the file cannot be opened as a video or has no picture in it */
 export async function probeVideo(path: string, signal?: AbortSignal): Promise<VideoInfo> {
-  const { child, done } = startFfmpeg(['-nostdin', ...inputArgs(path)], { signal });
-  child.stdout!.resume();
-  const { stderr } = await done;
-  signal?.throwIfAborted();
-  return parseProbe(path, stderr);
+  return parseProbe(path, await describe(path, signal));
+}
+
+/**
+ * The first sound in a file with or without pictures; null if it has none.
+ *
+ * @throws InputError if ffmpeg cannot open the file
+ */
+export async function probeAudio(path: string, signal?: AbortSignal): Promise<AudioInfo | null> {
+  const text = await describe(path, signal);
+  const stream = streamsOf(path, text).find((line) => / Audio: /.test(line));
+  if (stream === undefined) return null;
+  const layout = / Hz, (mono|1 channels|stereo|2 channels)/.exec(stream)?.[1];
+  const channels = layout === undefined ? null : /mono|1/.test(layout) ? 1 : 2;
+  return { channels, durationSeconds: durationOf(text) };
 }
 
 /** The first picture stream in the text that `ffmpeg -i` prints; cover art does not count. */
 export function parseProbe(path: string, text: string): VideoInfo {
-  if (!/^Input #0/m.test(text)) {
-    throw unreadable(path, text);
-  }
-  const streams = text.split('\n').filter((line) => /^\s*Stream #0:\d/.test(line));
+  const streams = streamsOf(path, text);
+  const hasAudio = streams.some((line) => / Audio: /.test(line));
   const video = streams.find((line) => / Video: /.test(line) && !/attached pic/.test(line));
   if (video === undefined) {
-    const sound = streams.some((line) => / Audio: /.test(line)) ? 'only sound' : 'no video stream';
+    const sound = hasAudio ? 'only sound' : 'no video stream';
     throw new InputError(`${path}: holds ${sound}; give a file with moving pictures`);
   }
   const size = /, (\d+)x(\d+)[\s,]/.exec(`${video},`);
@@ -54,21 +72,43 @@ export function parseProbe(path: string, text: string): VideoInfo {
     );
   }
   const colors = format[2] ?? '';
-  const duration = /Duration: (\d+):(\d+):([\d.]+)/.exec(text);
   const fps = /, ([\d.]+k?) fps/.exec(video) ?? /, ([\d.]+k?) tbr/.exec(video);
   return {
     width: Number(size[1]),
     height: Number(size[2]),
     fps: fps === null ? null : exactRate(fps[1]!),
-    durationSeconds:
-      duration === null
-        ? null
-        : Number(duration[1]) * 3600 + Number(duration[2]) * 60 + Number(duration[3]),
+    durationSeconds: durationOf(text),
     pixelFormat: format[1]!,
     // "tv, bt709, progressive" or "tv, unknown/bt709/bt709": the matrix comes first
     colorMatrix: /(?:^|, )(bt\d+\w*|smpte\w+|fcc|ycgco|gbr)\b/.exec(colors)?.[1] ?? null,
     highDynamicRange: /smpte2084|arib-std-b67/.test(colors),
+    fullRange:
+      /^yuvj/.test(format[1]!) ||
+      (/^(yuv|nv|p01|gray)/.test(format[1]!) && /(^|, )pc\b/.test(colors)),
+    hasAudio,
   };
+}
+
+async function describe(path: string, signal?: AbortSignal): Promise<string> {
+  const { child, done } = startFfmpeg(['-nostdin', ...inputArgs(path)], { signal });
+  child.stdout!.resume();
+  const { stderr } = await done;
+  signal?.throwIfAborted();
+  return stderr;
+}
+
+function streamsOf(path: string, text: string): string[] {
+  if (!/^Input #0/m.test(text)) {
+    throw unreadable(path, text);
+  }
+  return text.split('\n').filter((line) => /^\s*Stream #0:\d/.test(line));
+}
+
+function durationOf(text: string): number | null {
+  const duration = /Duration: (\d+):(\d+):([\d.]+)/.exec(text);
+  return duration === null
+    ? null
+    : Number(duration[1]) * 3600 + Number(duration[2]) * 60 + Number(duration[3]);
 }
 
 /** ffmpeg prints 29.97 for 30000/1001. */

@@ -32,7 +32,8 @@ export async function readVideo(path: string, options: ReadVideoOptions = {}): P
   const fps = options.fps ?? info.fps;
   const notes = notesOf(path, info, fps);
   const pictures = await collect(path, info, { ...options, notes });
-  return { path, kind: 'video', fps, alpha: null, notes, ...pictures };
+  const { fullRange } = info;
+  return { path, kind: 'video', fps, alpha: null, fullRange, notes, ...pictures };
 }
 
 /** What is known of a file before it is decoded. */
@@ -109,8 +110,9 @@ function decodeArgs(path: string, info: VideoInfo, options: ReadVideoOptions): s
     'scale',
     'format=rgb24',
     // even time stamps at the output's rate: each frame comes out exactly once, whatever the file's
-    // timing (the option for that is not the same in all versions)
-    'settb=1/25',
+    // timing (the option for that is not the same in all versions). 100 s apart: newer versions
+    // repeat the last frame for as long as it lasts in the file
+    'settb=100',
     'setpts=N',
   ];
   return [
@@ -118,7 +120,7 @@ function decodeArgs(path: string, info: VideoInfo, options: ReadVideoOptions): s
     ...(start === undefined ? [] : ['-ss', String(start)]),
     ...inputArgs(path),
     // V: not cover art
-    ...['-map', '0:V:0', '-vf', filters.join(','), '-r', '25'],
+    ...['-map', '0:V:0', '-vf', filters.join(','), '-r', '0.01'],
     ...(maxFrames === undefined ? [] : ['-frames:v', String(maxFrames)]),
     // PPM: each picture brings its size along, after rotation and scaling
     ...['-f', 'image2pipe', '-c:v', 'ppm', 'pipe:1'],

@@ -51,7 +51,22 @@ describe('parseProbe', () => {
       pixelFormat: 'yuv420p',
       colorMatrix: 'bt709',
       highDynamicRange: false,
+      fullRange: false,
+      hasAudio: false,
     });
+  });
+
+  test('knows full range from limited, and whether there is sound', () => {
+    const video = (colors: string) => `Stream #0:0: Video: h264, ${colors}, 64x48, 25 fps`;
+    const range = (colors: string) => probe(video(colors)).fullRange;
+    assert.equal(range('yuvj420p(pc, bt470bg/unknown/unknown)'), true);
+    assert.equal(range('yuvj420p'), true);
+    assert.equal(range('yuv420p(pc, bt709, progressive)'), true);
+    assert.equal(range('yuv420p(progressive)'), false);
+    assert.equal(range('gbrp(pc, gbr/unknown/unknown)'), false);
+    const sound = '  Stream #0:1(und): Audio: aac (LC), 44100 Hz, stereo, fltp, 95 kb/s (default)';
+    assert.equal(probe(video('yuv420p'), sound).hasAudio, true);
+    assert.equal(probe(video('yuv420p')).hasAudio, false);
   });
 
   test('tells an untagged matrix from a tagged one', () => {

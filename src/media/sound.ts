@@ -1,0 +1,63 @@
+/**
+ * Sound carried over from a file into a clip that has been made.
+ */
+import { resolve } from 'node:path';
+import { InputError } from '../errors.js';
+import { containerArgs, isWebm, oneOf } from './encode-args.js';
+import { ffmpegEncoders } from './ffmpeg.js';
+import { inputArgs, probeAudio } from './probe.js';
+import { sniff } from './sniff.js';
+
+/** The first sound of a file, with or without pictures. */
+export interface AudioSource {
+  path: string;
+  /** where in the file the result begins */
+  startSeconds: number;
+  /** silence before it in the result */
+  delaySeconds?: number;
+}
+
+/**
+ * What ffmpeg is told to put the sound beside pictures, made ready before the first of them is
+ * written, so that a file without use is told of then.
+ *
+ * @param path   of the result; AAC for mp4, Opus (or Vorbis) for webm
+ * @returns      a function of the pictures' file and their length, giving all arguments but the
+ *   name of the file to write; null if there is no sound from `startSeconds` on
+ * @throws InputError if the file cannot be read; JobError if ffmpeg has no encoder
+ */
+export async function soundArgs(
+  path: string,
+  { path: source, startSeconds, delaySeconds = 0 }: AudioSource,
+  signal?: AbortSignal,
+): Promise<((pictures: string, seconds: number) => string[]) | null> {
+  for (const [name, seconds] of Object.entries({ startSeconds, delaySeconds })) {
+    if (!(seconds >= 0 && Number.isFinite(seconds))) {
+      throw new InputError(`${source}: ${name} must be 0 seconds or later, got ${seconds}`);
+    }
+  }
+  const kind = await sniff(source);
+  if (kind !== 'video' && kind !== 'unknown') return null; // pictures are silent
+  const info = await probeAudio(source, signal);
+  if (info === null || startSeconds >= (info.durationSeconds ?? Number.POSITIVE_INFINITY)) {
+    return null;
+  }
+  const names = isWebm(path) ? ['libopus', 'libvorbis'] : ['aac'];
+  const encoder = oneOf(await ffmpegEncoders(), path, names);
+  const filters = [
+    // a filter, as the option -itsoffset would undo the cut at -ss
+    `asetpts=PTS+${delaySeconds}/TB`,
+    'aresample=async=1:first_pts=0', // silence before a sound that begins late
+    'apad', // silence without end
+  ];
+  return (pictures, seconds) => [
+    ...['-nostdin', '-v', 'error', '-y', '-i', `file:${resolve(pictures)}`],
+    ...['-ss', `${startSeconds}`, ...inputArgs(source)],
+    ...['-map', '0:v:0', '-map', '1:a:0', '-map_chapters', '-1', '-c:v', 'copy', '-c:a', encoder],
+    // cut here: -shortest leaves up to half a second more (ffmpeg 9, measured)
+    ...['-af', [...filters, `atrim=end=${seconds}`].join(',')],
+    // Opus takes no other rate, and few of the layouts beyond stereo
+    ...['-ar', '48000', ...(info.channels === null ? ['-ac', '2'] : []), '-b:a', '160k'],
+    ...containerArgs(path),
+  ];
+}
