@@ -1,0 +1,6 @@
+/** Figures of merit of pictures and clips, with and without a true one to compare with. */
+export { BEST_PSNR, clipPsnr } from '../quality.js';
+export { clipColourDrift, holeColourDrift } from './colour-drift.js';
+export { knownRegionError, seam } from './hole.js';
+export { frameBetween, motionSmoothnessByFlow, temporalFlicker } from './motion.js';
+export { ssim } from './ssim.js';
