@@ -31,7 +31,8 @@ const resultOptions = {
   },
   size: {
     kind: 'size',
-    describe: "size of the result (default: the input's, or the pipeline's); made in multiples of 16",
+    describe:
+      "size of the result (default: the input's, or the pipeline's); made in multiples of 16",
   },
   fit: {
     kind: 'text',
@@ -49,8 +50,7 @@ const resultOptions = {
     kind: 'integer',
     min: 1,
     aliases: ['numFrames'],
-    describe:
-      "frames of the result, as many as you like (default: the input's, or the pipeline's)",
+    describe: "frames of the result, as many as you like (default: the input's, or the pipeline's)",
   },
   window: {
     kind: 'integer',

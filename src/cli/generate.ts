@@ -113,7 +113,7 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
   for (const [i, job] of jobs.entries()) {
     const about = `${job.output}.json`;
     try {
-      if (existsSync(job.output) && isRecipeOf(about, settingsOf(job, context))) {
+      if (existsSync(job.output) && isRecipeOf(about, await settingsOf(job, context))) {
         present++;
         continue;
       }

@@ -1,17 +1,18 @@
 /** One result of `mfm generate`: its cost told, made, written, with the recipe that it follows from. */
 import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
-import type { Frames } from '../media/index.js';
+import type { ClipWriter, Frames } from '../media/index.js';
 import type { DepthModel } from '../models/depth-anything/index.js';
-import type { GenerateRequest } from '../pipeline/generate.js';
+import type { Fitted, GenerateRequest, Result } from '../pipeline/generate.js';
 import type { Pipeline } from '../pipeline/index.js';
-import type { Fitted } from '../pipeline/prepare.js';
 import type { PipelineShape } from '../pipeline/shape.js';
-import type { Task } from '../tasks/index.js';
+import type { Target, Task } from '../tasks/index.js';
 import type { GenerateOptions } from './generate-options.js';
 import type { Job } from './jobs.js';
+import { maskSourceOf } from './mask-options.js';
 import { PhaseProgress } from './phase-progress.js';
 import { type Planner, planLines, sizeInWords } from './plan.js';
+import { formatDuration } from './progress.js';
 import { type Recipe, type Settings, versions } from './recipe.js';
 import { dtypeOf } from './reference-options.js';
 import type { rewriter } from './rewrite.js';
@@ -31,59 +32,55 @@ export interface Context {
 
 /** Makes one result; the recipe that it returns is in the file too. */
 export async function make(job: Job, context: Context): Promise<Recipe> {
-  const { writeMedia } = await import('../media/index.js');
-  const { task, folder, pipeline, options, signal } = context;
+  const { task, folder, options } = context;
   const prompt = await rewrittenPrompt(job, context);
-  const request = requestOf(job, context);
+  const request = await requestOf(job, context);
   if (prompt !== undefined) request.prompt = prompt;
   if (options.compareFull && !request.cacheThreshold && !request.guidanceRange) {
     throw new InputError(
       '--compare-full: compares a short cut with the full run; add --cache, --guidance-from or --guidance-until',
     );
   }
-
-  const made = await sampled(request, context, (fitted) => announce(fitted, request, context));
-  const { frames, reused } = made;
-  if (reused > 0) process.stderr.write(`${reused} steps used the one before again (--cache)\n`);
+  const output = new Output(job, context, request);
+  const made = await sampled(request, context, output, (fitted) =>
+    announce(fitted, request, context),
+  );
+  if (made.reused > 0) {
+    process.stderr.write(`${made.reused} steps used the one before again (--cache)\n`);
+  }
   if (options.compareFull) await compareWithFull(request, made, context);
-
-  const { width, height, numFrames } = frames;
-  const fps = options.fps ?? made.fps;
-  const result = { prompt, width, height, numFrames, ...(task.result === 'video' && { fps }) };
-  const { device, dtype } = pipeline;
-  const engine = { solver: job.options.solver ?? 'euler', device, dtype };
-  const recipe: Recipe = {
-    ...settingsOf(job, context),
-    made: { ...result, ...engine, ...(await versions()) },
-  };
-  const description = JSON.stringify(recipe);
-  await writeMedia(job.output, frames, { fps, signal, description });
-  process.stderr.write(`${task.id} ${sizeInWords(frames)}, seed ${job.seed}, ${folder}\n`);
+  const { recipe, size } = output.done!;
+  process.stderr.write(`${task.id} ${sizeInWords(size)}, seed ${job.seed}, ${folder}\n`);
   process.stdout.write(`${resolve(job.output)}\n`);
   return recipe;
 }
 
 interface Sampled {
-  frames: Frames;
-  fps: number;
+  /** kept only for --compare-full */
+  frames: Frames[];
   /** steps that `--cache` saved */
   reused: number;
   /** of everything but reading the input */
   seconds: number;
 }
 
+/** Makes a result and passes its pieces on, as they come. */
 async function sampled(
   request: GenerateRequest,
-  { task, pipeline, depthModel, signal }: Context,
+  { task, pipeline, depthModel, signal, options }: Context,
+  output: Output | null,
   onFitted?: GenerateRequest['onFitted'],
 ): Promise<Sampled> {
-  const { generate } = await import('../pipeline/generate.js');
+  const { startResult } = await import('../pipeline/generate.js');
   const { estimateDepth } = await import('../models/depth-anything/index.js');
+  const { SeamFigures } = await import('./seam-figures.js');
   const progress = new PhaseProgress(task.id);
+  const seams = new SeamFigures();
   let reused = 0;
   let startMs = performance.now();
+  const frames: Frames[] = [];
   try {
-    const { frames, fps } = await generate(pipeline, {
+    const result = await startResult(pipeline, {
       ...request,
       estimateDepth: depthModel && ((known) => estimateDepth(depthModel, known)),
       signal,
@@ -91,14 +88,104 @@ async function sampled(
         await onFitted?.(fitted);
         startMs = performance.now();
       },
+      onWindow: (index, count) => progress.window(index, count),
+      onTiles: (done, total) => progress.tiles(done, total),
       onStep: (_step, _total, state) => {
         if (state.reused) reused++;
       },
       onProgress: (phase, done, total) => progress.update(phase, done, total),
     });
-    return { frames, fps, reused, seconds: (performance.now() - startMs) / 1000 };
+    const told = result.notes.length;
+    for await (const piece of result.pieces) {
+      if (options.compareFull) frames.push(piece.frames);
+      seams.add(piece);
+      await output?.write(piece.frames, result);
+    }
+    await output?.finish();
+    progress.end();
+    if (output) {
+      for (const line of [...result.notes.slice(told), ...seams.lines()]) {
+        process.stderr.write(`${line}\n`);
+      }
+    }
+    return { frames, reused, seconds: (performance.now() - startMs) / 1000 };
   } finally {
     progress.end();
+    await output?.abort();
+  }
+}
+
+/** The file that a result becomes: a picture, or a clip that is written as its pieces come. */
+class Output {
+  /** when the file is there */
+  done: { recipe: Recipe; size: Target } | null = null;
+  private writer: ClipWriter | null = null;
+  private picture: Frames | null = null;
+  private recipe: Recipe | null = null;
+  private size: Target | null = null;
+
+  constructor(
+    private readonly job: Job,
+    private readonly context: Context,
+    private readonly request: GenerateRequest,
+  ) {}
+
+  async write(frames: Frames, result: Result): Promise<void> {
+    const { task, options, signal } = this.context;
+    const { width, height } = frames;
+    const fps = options.fps ?? result.fps;
+    if (!this.size) {
+      const { audio, fullRange, numFrames } = result;
+      this.recipe = await this.recipeOf({ width, height, numFrames, fps });
+      this.size = { width, height, numFrames: 0 };
+      const description = JSON.stringify(this.recipe);
+      if (task.result === 'video') {
+        const { createClipWriter } = await import('../media/index.js');
+        // another rate would part pictures and sound
+        const sound = audio && fps === result.fps ? { path: audio, startSeconds: 0 } : undefined;
+        const settings = { width, height, fps, description, fullRange, signal, audio: sound };
+        this.writer = await createClipWriter(this.job.output, settings);
+      }
+    }
+    this.size.numFrames += frames.numFrames;
+    if (this.writer) await this.writer.write(frames);
+    else this.picture = frames;
+  }
+
+  async finish(): Promise<void> {
+    const recipe = this.recipe!;
+    if (this.writer) await this.writer.finish();
+    else {
+      const { writeImage } = await import('../media/index.js');
+      await writeImage(this.job.output, this.picture!, { description: JSON.stringify(recipe) });
+    }
+    this.done = { recipe, size: this.size! };
+  }
+
+  /** Leaves nothing, unless the file is there already. */
+  async abort(): Promise<void> {
+    if (!this.done) await this.writer?.abort();
+  }
+
+  private async recipeOf(made: {
+    width: number;
+    height: number;
+    numFrames: number | null;
+    fps: number;
+  }): Promise<Recipe> {
+    const { task, pipeline } = this.context;
+    const { width, height, numFrames, fps } = made;
+    const { prompt } = this.request;
+    const { device, dtype } = pipeline;
+    return {
+      ...(await settingsOf(this.job, this.context)),
+      made: {
+        ...{ prompt, width, height },
+        ...(task.result === 'image' ? { numFrames: 1 } : { ...(numFrames && { numFrames }), fps }),
+        ...{ solver: this.job.options.solver ?? 'euler', device, dtype },
+        ...(await versions()),
+      },
+    };
   }
 }
 
@@ -108,10 +195,10 @@ async function compareWithFull(
   quick: Sampled,
   context: Context,
 ): Promise<void> {
-  const { clipPsnr } = await import('../eval/quality.js');
+  const { clipPsnr, mean } = await import('../eval/quality.js');
   const whole = { ...request, cacheThreshold: undefined, guidanceRange: undefined };
-  const full = await sampled(whole, context);
-  const psnr = clipPsnr(quick.frames, full.frames).toFixed(1);
+  const full = await sampled(whole, context, null);
+  const psnr = mean(quick.frames.map((frames, i) => clipPsnr(frames, full.frames[i]!))).toFixed(1);
   process.stderr.write(
     `against the full run: PSNR ${psnr} dB, in ${((100 * quick.seconds) / full.seconds).toFixed(0)}% of its ${full.seconds.toFixed(1)} s\n`,
   );
@@ -121,8 +208,8 @@ async function compareWithFull(
 async function rewrittenPrompt(job: Job, context: Context): Promise<string | undefined> {
   const { task, rewrite } = context;
   if (!rewrite) return undefined;
-  const { expectParts } = await import('../pipeline/prepare.js');
-  const request = requestOf(job, context);
+  const { expectParts } = await import('../pipeline/request.js');
+  const request = await requestOf(job, context);
   expectParts(task, request); // what cannot be made is not sent either
   const prompt = await rewrite({ task, prompt: request.prompt, input: request.inputs[0] });
   process.stderr.write(`prompt: ${prompt}\n`);
@@ -131,7 +218,7 @@ async function rewrittenPrompt(job: Job, context: Context): Promise<string | und
 
 /** Says what was fitted and what it will cost. @throws InputError if there is not the memory for it */
 async function announce(
-  { target, given, notes }: Fitted,
+  { target, given, samples, rounds, notes }: Fitted,
   request: GenerateRequest,
   { task, folder, pipeline, planner, shape, depthModel, options }: Context,
 ): Promise<void> {
@@ -154,9 +241,12 @@ async function announce(
   const numInferenceSteps =
     sigmas?.length ?? request.numInferenceSteps ?? settings.numInferenceSteps;
   const guidanceScale = request.guidanceScale ?? settings.guidanceScale;
-  const hasDepth = given.depth && (depthModel !== null || request.depth !== undefined);
+  const hasDepth =
+    given.geometry !== null ||
+    (given.depth && (depthModel !== null || request.depth !== undefined));
   const work = {
-    ...{ target, numInferenceSteps, guidanceScale, promptLength: settings.promptLength },
+    ...{ target, samples, numInferenceSteps, guidanceScale },
+    promptLength: settings.promptLength,
     guidedSteps: pipeline.guidedSteps({ ...request, numInferenceSteps, guidanceScale, sigmas }),
     depth: hasDepth || (request.noiseAugStrength ?? 0) > 0,
   };
@@ -164,9 +254,16 @@ async function announce(
   if (options.checkMemory) await planner.expectToFit(plan, work);
   if (!planner.isNews(plan)) return; // the next of many alike
   for (const line of planLines(task.id, plan, shape, availableBytes())) say(line);
+  if (rounds === null) say('  again and again, until the input ends');
+  else if (rounds > 1) {
+    say(`  ${rounds} times, about ${formatDuration(rounds * plan.seconds)} in all`);
+  }
 }
 
-function requestOf({ options, seed }: Job, { task, options: all }: Context): GenerateRequest {
+async function requestOf(
+  { options, seed }: Job,
+  { task, options: all }: Context,
+): Promise<GenerateRequest> {
   const cropType = (all.cropType ?? 'keep_ratio') as 'keep_ratio';
   return {
     task,
@@ -175,7 +272,15 @@ function requestOf({ options, seed }: Job, { task, options: all }: Context): Gen
     addedPrompt: options.addedPrompt,
     negativePrompt: options.negativePrompt,
     inputs: options.input,
-    mask: options.mask,
+    mask: await maskSourceOf(options),
+    invertMask: options.invertMask || undefined,
+    expand: options.expand,
+    reference: options.reference,
+    fit: options.fit,
+    strict: options.strict || undefined,
+    keepKnown: options.keepKnown,
+    window: options.window,
+    tile: options.tiles === false ? null : options.tile,
     depth: options.depth.length > 0 ? options.depth : undefined,
     size: options.size,
     numFrames: options.frames,
@@ -205,9 +310,9 @@ function guidanceRangeOf({
 }
 
 /** All that the result follows from; it is stored in the file, and beside it in a batch. */
-export function settingsOf(job: Job, context: Context): Settings {
+export async function settingsOf(job: Job, context: Context): Promise<Settings> {
   const { task, folder, pipeline, options } = context;
-  const { task: _, ...request } = requestOf(job, context);
+  const { task: _, ...request } = await requestOf(job, context);
   return {
     task: task.id,
     pipeline: folder,

@@ -3,9 +3,16 @@ import { type MiniWorldSample, miniWorld } from '../data/miniworld/index.js';
 import { sceneSample } from '../data/miniworld/sample.js';
 import { RandomStream } from '../data/random.js';
 import { type Frames, tensorToFrames } from '../media/index.js';
-import { putBack } from '../pipeline/finish.js';
+import { finished } from '../pipeline/finish.js';
 import type { Pipeline, PipelineSettings } from '../pipeline/index.js';
-import { type Condition, conditionOf, type Given, type Target, type Task } from '../tasks/index.js';
+import {
+  type Condition,
+  conditionOf,
+  type Given,
+  promptFor,
+  type Target,
+  type Task,
+} from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
 
 /** What a task makes at the size and length that the pipeline was trained on. */
@@ -17,6 +24,7 @@ export function targetOf(task: Pick<Task, 'result'>, settings: PipelineSettings)
 /** A held-out scene as a task's trial; the same index, the same trial. */
 export interface Trial {
   scene: MiniWorldSample;
+  prompt: string;
   truth: Frames;
   given: Given;
 }
@@ -24,13 +32,10 @@ export interface Trial {
 export function heldOutTrial(task: Task, index: number, target: Target): Trial {
   const scene = miniWorld(index, { ...target, split: 'heldout' });
   const truth: Frames = { ...target, data: scene.frames };
+  const sample = sceneSample(scene.scene, truth, scene.caption, scene);
   return {
-    scene,
-    truth,
-    given: task.fromSample(
-      sceneSample(scene.scene, truth, scene.caption, scene),
-      new RandomStream(index, `trial ${task.id}`),
-    ),
+    ...{ scene, truth, prompt: promptFor(task, sample) },
+    given: task.fromSample(sample, new RandomStream(index, `trial ${task.id}`)),
   };
 }
 
@@ -68,7 +73,7 @@ export async function sampleTrials(
     try {
       const made = await pipeline.sample({
         task,
-        prompts: batch.map(({ scene }) => scene.caption),
+        prompts: batch.map(({ prompt }) => prompt),
         conditions,
         target,
         numInferenceSteps: options.numInferenceSteps ?? settings.numInferenceSteps,
@@ -82,7 +87,12 @@ export async function sampleTrials(
         results.push({
           ...trial,
           shown: tidy(() => tensorToFrames(condition.pixels)),
-          result: tidy(() => putBack(made.narrow(0, i, 1), task, trial.given, condition)),
+          result: finished(
+            tidy(() => tensorToFrames(made.narrow(0, i, 1))),
+            task,
+            trial.given,
+            target,
+          ),
         });
       });
       made.dispose();

@@ -83,7 +83,9 @@ export function fitSizes(
     fitting.fitted(
       `${input.path}: ${inWords(asked)} is made at ${inWords(made)}, near the ${inWords(trained)} that this pipeline was trained on, and brought back (--size WxH asks for another)`,
     );
-  } else if (!same(made, asked)) {
+    return { made, result: asked, tile: null };
+  }
+  if (!same(made, asked)) {
     fitting.fitted(
       `${input.path}: ${inWords(asked)} is made at ${inWords(made)} and brought back (multiples of 16; --size WxH asks for another)`,
     );

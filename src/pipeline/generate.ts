@@ -80,6 +80,8 @@ export interface Result {
   numFrames: number | null;
   /** file whose sound goes with the frames from the first on */
   audio: string | null;
+  /** the input's colours are of full range, as few clips' are: so can the result's be */
+  fullRange: boolean;
   /** what there is to say, a line each; more may come with the pieces */
   notes: string[];
   pieces: AsyncGenerator<Piece>;
@@ -106,7 +108,7 @@ export async function startResult(pipeline: Pipeline, request: GenerateRequest):
   const reference =
     request.reference === undefined ? null : await readImage(request.reference, { signal });
   const prepared = await prepare(task, request, pipeline.settingsFor(task));
-  const { made, tile, fps, numFrames, audio, notes, before, after } = prepared;
+  const { made, tile, fps, numFrames, audio, fullRange, notes, before, after } = prepared;
   const tiles = tile ? tilesOf(made, tile) : null;
   const atOnce = { ...prepared.target, ...tile };
   const samples = tiles ? Math.min(tiles.length, samplesAtOnce(atOnce)) : 1;
@@ -122,7 +124,7 @@ export async function startResult(pipeline: Pipeline, request: GenerateRequest):
   }
   const extra = [before, after].reduce((sum, part) => sum + (part?.numFrames ?? 0), 0);
   return {
-    ...{ fps, audio, notes },
+    ...{ fps, audio, fullRange, notes },
     numFrames: numFrames && numFrames + extra,
     pieces: piecesOf(pipeline, request, prepared, { samples, reference }),
   };
@@ -333,7 +335,7 @@ async function asReference(pipeline: Pipeline, request: GenerateRequest): Promis
     made.dispose();
     yield { frames, filled: null };
   }
-  return { fps, numFrames: null, audio: null, notes, pieces: pieces() };
+  return { fps, numFrames: null, audio: null, fullRange: false, notes, pieces: pieces() };
 }
 
 /**

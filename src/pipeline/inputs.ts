@@ -26,7 +26,7 @@ export interface Inputs {
   /** the clip that is followed, window by window */
   followed: {
     window: ClipWindow;
-    reader: Shape & Pick<ClipReader, 'fps' | 'numFrames' | 'notes'>;
+    reader: Shape & Pick<Media, 'fps' | 'notes' | 'fullRange'> & { numFrames: number | null };
   } | null;
   /** depth as the task's own input */
   depth: DepthMap | null;

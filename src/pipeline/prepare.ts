@@ -54,6 +54,8 @@ export interface Prepared extends Sizes {
   notes: string[];
   /** whose sound goes with the result's frames from its first on */
   audio: string | null;
+  /** the input's colours are of full range */
+  fullRange: boolean;
   /** what of the input comes before and after what is made */
   before: Frames | null;
   after: Frames | null;
@@ -135,6 +137,7 @@ async function goOn(
     numWindows: spans.length,
     notes: fitting.notes,
     audio: goesOn ? request.inputs[0]! : null,
+    fullRange: media[0]?.fullRange ?? false,
     ...{ before: all.before, after: all.after },
     async *windows() {
       yield* windows;
@@ -219,6 +222,7 @@ async function followInput(
         : windowSpans(wanted, made, { overlap }).length,
     notes: fitting.notes,
     audio: task.inputs[0] === 'video' ? input.path : null,
+    fullRange: followed?.reader.fullRange ?? false,
     ...{ before: null, after: null },
     async *windows() {
       let window = first;

@@ -64,8 +64,9 @@ export async function showCase(
   const startMs = performance.now();
   let prepared: { given: Given; target: Target } | undefined;
   const { frames, fps } = await generate(pipeline, {
-    ...{ task, prompt, inputs, mask, size, seed, onStep, signal },
-    onPrepared: (found) => {
+    ...{ task, prompt, inputs, size, seed, onStep, signal },
+    mask: mask === undefined ? undefined : { file: mask },
+    onFitted: (found) => {
       prepared = found;
     },
   });
