@@ -1,5 +1,51 @@
-/** What can be done without a model; a trained one has to be better. */
-import type { Frames } from '../media/index.js';
+/**
+ * What can be done without a model; a trained one has to be better. Which of them there are for a
+ * task follows from what it is given, not from its name.
+ */
+import { type Frames, tensorToFrames } from '../media/index.js';
+import { conditionOf, type Given, given as givenOf, type Target } from '../tasks/index.js';
+import { tidy } from '../tensor/index.js';
+import { harmonicFill } from './harmonic.js';
+
+export interface Baseline {
+  name: string;
+  /**
+   * what it makes of what is given, at the target's size and length; known pixels stay as they are
+   * there. Null where it has nothing to go by or nothing to do
+   */
+  of(given: Given, target: Target): Frames | null;
+}
+
+export const BASELINES: readonly Baseline[] = [
+  {
+    name: 'bicubic',
+    of: basedOn(({ clip, all, kind }) => (all && kind === 'smaller' ? clip : null)),
+  },
+  {
+    name: 'gray copy',
+    of: basedOn(({ clip, all, kind }) => (all && kind === 'gray' ? clip : null)),
+  },
+  // middle grey where unknown
+  { name: 'input', of: basedOn(({ clip, all, kind }) => (all && kind !== 'whole' ? null : clip)) },
+  // within a frame, where every frame knows something
+  {
+    name: 'mean fill',
+    of: basedOn(({ clip, hole, inEach }) => (inEach ? meanFill(clip, hole) : null)),
+  },
+  {
+    name: 'harmonic',
+    of: basedOn(({ clip, hole, inEach }) => (inEach ? harmonicFill(clip, hole) : null)),
+  },
+  // from frame to frame, where another frame knows what one does not
+  {
+    name: 'nearest frame',
+    of: basedOn(({ clip, hole, elsewhere }) => (elsewhere ? nearestFrameFill(clip, hole) : null)),
+  },
+  {
+    name: 'cross-fade',
+    of: basedOn(({ clip, hole, between }) => (between ? crossFade(clip, hole) : null)),
+  },
+];
 
 /** The clip stands still: its first frame throughout. */
 export function repeatFirstFrame({ width, height, numFrames, data }: Frames): Frames {
@@ -34,29 +80,114 @@ export function meanFill(clip: Frames, hole: Uint8Array): Frames {
 
 /**
  * Fills each pixel of the hole from the nearest frame in time, the earlier of two, that knows it;
- * what no frame knows as `meanFill` does.
+ * what no frame knows as `meanFill` does. Of a clip's beginning or end it makes a still.
  *
  * @param hole  as in `meanFill`
  */
 export function nearestFrameFill(clip: Frames, hole: Uint8Array): Frames {
+  return fillInTime(clip, hole, (since, until) => (until < since ? 1 : 0));
+}
+
+/**
+ * Fills each pixel of the hole from the last frame before and the first one after that know it, in
+ * shares that change evenly from one to the other; from the one there is, if there is but one; what
+ * no frame knows as `meanFill` does.
+ *
+ * @param hole  as in `meanFill`
+ */
+export function crossFade(clip: Frames, hole: Uint8Array): Frames {
+  return fillInTime(clip, hole, (since, until) => since / (since + until));
+}
+
+/** @param shareAfter  of the later of two frames, by the frames since the earlier and until the later */
+function fillInTime(
+  clip: Frames,
+  hole: Uint8Array,
+  shareAfter: (since: number, until: number) => number,
+): Frames {
   const { numFrames, data } = clip;
   const plane = clip.width * clip.height;
   const filled = meanFill(clip, hole);
-  for (let frame = 0; frame < numFrames; frame++) {
-    for (let p = 0; p < plane; p++) {
-      if (!hole[frame * plane + p]) continue;
-      for (let distance = 1; distance < numFrames; distance++) {
-        const source = [frame - distance, frame + distance].find(
-          (other) => other >= 0 && other < numFrames && !hole[other * plane + p],
-        );
-        if (source === undefined) continue;
-        const from = (source * plane + p) * 3;
-        filled.data.set(data.subarray(from, from + 3), (frame * plane + p) * 3);
-        break;
+  for (let p = 0; p < plane; p++) {
+    let before = -1;
+    for (let after = 0; after <= numFrames; after++) {
+      if (after < numFrames && hole[after * plane + p]) continue;
+      if (before < 0 && after === numFrames) break; // no frame knows the pixel
+      for (let frame = before + 1; frame < after; frame++) {
+        const share =
+          before < 0 ? 1 : after === numFrames ? 0 : shareAfter(frame - before, after - frame);
+        for (let c = 0; c < 3; c++) {
+          const earlier = share < 1 ? data[(before * plane + p) * 3 + c]! : 0;
+          const later = share > 0 ? data[(after * plane + p) * 3 + c]! : 0;
+          filled.data[(frame * plane + p) * 3 + c] = Math.round(
+            (1 - share) * earlier + share * later,
+          );
+        }
       }
+      before = after;
     }
   }
   return filled;
+}
+
+/** What is given, on the target's grid, and what there is to go by. */
+interface Laid {
+  clip: Frames;
+  /** [F, H, W], 1 where unknown; `clip` is middle grey there */
+  hole: Uint8Array;
+  /** nothing is unknown */
+  all: boolean;
+  /** is what is known less than the result by its size or its colours? */
+  kind: 'smaller' | 'gray' | 'whole';
+  /** something is unknown, and each frame knows something */
+  inEach: boolean;
+  /** some pixel that one frame does not know, another does; `between`: an earlier and a later one */
+  elsewhere: boolean;
+  between: boolean;
+}
+
+/** A baseline's `of`, from what it does of what is laid out; null where nothing is known. */
+function basedOn(make: (laid: Laid) => Frames | null): Baseline['of'] {
+  return (given, target) => (given.known.length > 0 ? make(layOut(given, target)) : null);
+}
+
+function layOut({ known, gray }: Given, target: Target): Laid {
+  const { clip, hole } = tidy(() => {
+    const { pixels, mask } = conditionOf(givenOf({ known, gray }), target);
+    const hole = Uint8Array.from(mask.toFloat32Array(), (is) => 1 - is);
+    return { clip: tensorToFrames(pixels), hole };
+  });
+  const smaller = known.some(
+    ({ frames: { width, height } }) => width < target.width || height < target.height,
+  );
+  return {
+    ...{ clip, hole, all: !hole.includes(1) },
+    kind: gray ? 'gray' : smaller ? 'smaller' : 'whole',
+    ...knowledgeOf(hole, target),
+  };
+}
+
+function knowledgeOf(
+  hole: Uint8Array,
+  { width, height, numFrames }: Target,
+): Pick<Laid, 'inEach' | 'elsewhere' | 'between'> {
+  const plane = width * height;
+  const frames = Array.from({ length: numFrames }, (_, f) =>
+    hole.subarray(f * plane, (f + 1) * plane),
+  );
+  let [elsewhere, between] = [false, false];
+  for (let p = 0; p < plane && !between; p++) {
+    const first = frames.findIndex((frame) => !frame[p]);
+    const last = frames.findLastIndex((frame) => !frame[p]);
+    if (first < 0) continue;
+    between = frames.slice(first, last).some((frame) => frame[p]);
+    elsewhere ||= between || first > 0 || last < numFrames - 1;
+  }
+  return {
+    inEach: hole.includes(1) && frames.every((frame) => frame.includes(0)),
+    elsewhere,
+    between,
+  };
 }
 
 /** Mean RGB, rounded, of the known pixels from index `from` to `to`; null if there are none. */

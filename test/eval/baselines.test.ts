@@ -1,8 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { meanFill, nearestFrameFill, repeatFirstFrame } from '../../src/eval/baselines.js';
+import { RandomStream } from '../../src/data/random.js';
+import {
+  BASELINES,
+  crossFade,
+  meanFill,
+  nearestFrameFill,
+  repeatFirstFrame,
+} from '../../src/eval/baselines.js';
+import { harmonicFill } from '../../src/eval/harmonic.js';
 import { BEST_PSNR, clipPsnr } from '../../src/eval/quality.js';
-import type { Frames } from '../../src/media/index.js';
+import { type Frames, resizeFrames } from '../../src/media/index.js';
+import {
+  type Given,
+  given,
+  NOTHING,
+  TASKS,
+  type Target,
+  type Task,
+} from '../../src/tasks/index.js';
 
 /** A clip of one row of grey pixels, by frame. */
 function gray(frames: number[][]): Frames {
@@ -85,6 +101,188 @@ describe('nearestFrameFill', () => {
   });
 });
 
+describe('crossFade', () => {
+  test('changes evenly from the frame before to the frame after, and holds at the ends', () => {
+    const clip = gray([
+      [99, 50],
+      [10, 50],
+      [99, 50],
+      [99, 50],
+      [99, 50],
+      [50, 50],
+      [99, 50],
+    ]);
+    const hole = Uint8Array.from({ length: 14 }, (_, i) =>
+      i % 2 === 0 && clip.data[i * 3] === 99 ? 1 : 0,
+    );
+    const first = valuesOf(crossFade(clip, hole)).map(([x]) => x);
+    assert.deepEqual(first, [10, 10, 20, 30, 40, 50, 50]);
+  });
+});
+
+describe('harmonicFill', () => {
+  const [width, height] = [48, 32];
+  /** The largest error in the hole, in levels, of a harmonic picture about 0..255. */
+  function worst(
+    picture: (x: number, y: number) => number,
+    inHole: (x: number, y: number) => boolean,
+  ) {
+    const data = new Uint8Array(width * height * 3);
+    const hole = new Uint8Array(width * height);
+    for (let p = 0; p < hole.length; p++) {
+      const [x, y] = [p % width, Math.floor(p / width)];
+      hole[p] = inHole(x, y) ? 1 : 0;
+      data.fill(hole[p] ? 0 : Math.round(picture(x, y)), p * 3, p * 3 + 3);
+    }
+    const filled = harmonicFill({ width, height, numFrames: 1, data }, hole).data;
+    return Math.max(
+      ...Array.from(hole, (_, p) =>
+        Math.abs(filled[p * 3]! - picture(p % width, Math.floor(p / width))),
+      ),
+    );
+  }
+  const box = (x: number, y: number) => x >= 8 && x < 40 && y >= 5 && y < 27;
+
+  // half a level for the rounding of what is known, half for that of the result, and the tolerance
+  const LEVEL = 1.1;
+
+  test('goes on with a slope and a saddle, which are harmonic', () => {
+    const slope = worst((x, y) => 20 + 2.3 * x + 3.1 * y, box);
+    assert.ok(slope < LEVEL, `got ${slope}`);
+    const saddle = worst((x, y) => 128 + ((x - 24) ** 2 - (y - 16) ** 2) / 5, box);
+    assert.ok(saddle < LEVEL, `got ${saddle}`);
+  });
+
+  test('meets the border of the frame at a right angle', () => {
+    // solves the discrete equation: cos k + cosh m = 2, level in x at both sides and in y at the top
+    const k = Math.PI / (width - 1);
+    const m = Math.acosh(2 - Math.cos(k));
+    const picture = (x: number, y: number) =>
+      128 + (80 * Math.cos(k * x) * Math.cosh(m * y)) / Math.cosh(m * height);
+    const value = worst(picture, (_x, y) => y < 16);
+    assert.ok(value < LEVEL, `got ${value}`);
+  });
+
+  test('gives a border the colours of the edge, and a frame that is all hole middle grey', () => {
+    const clip = gray([
+      [0, 0, 7, 9, 0],
+      [1, 2, 3, 4, 5],
+    ]);
+    const hole = Uint8Array.from([1, 1, 0, 0, 1, 1, 1, 1, 1, 1]);
+    assert.deepEqual(valuesOf(harmonicFill(clip, hole)), [
+      [7, 7, 7, 9, 9],
+      [128, 128, 128, 128, 128],
+    ]);
+  });
+});
+
+describe('BASELINES', () => {
+  const target: Target = { width: 24, height: 16, numFrames: 9 };
+  const noise = new RandomStream(0, 'clip');
+  const clip: Frames = {
+    ...target,
+    data: Uint8Array.from({ length: 24 * 16 * 9 * 3 }, () => 256 * noise.next()),
+  };
+  const still = { ...clip, numFrames: 1, data: clip.data.subarray(0, 24 * 16 * 3) };
+  const of = (name: string, known: Given, size = target) =>
+    BASELINES.find((baseline) => baseline.name === name)!.of(known, size);
+  const namesFor = (known: Given, size = target) =>
+    BASELINES.filter((baseline) => baseline.of(known, size)).map(({ name }) => name);
+  const trained = (task: Task, whole: Frames) =>
+    task.fromClip!(whole, new RandomStream(1, task.id));
+
+  test('are those that what a task is given allows', () => {
+    const stillTarget = { ...target, numFrames: 1 };
+    assert.deepEqual(namesFor(NOTHING), []);
+    assert.deepEqual(namesFor(trained(TASKS.isr, still), stillTarget), ['bicubic']);
+    assert.deepEqual(namesFor(trained(TASKS.vsr, clip)), ['bicubic']);
+    assert.deepEqual(namesFor(trained(TASKS.vcolor, clip)), ['gray copy']);
+    assert.deepEqual(namesFor(trained(TASKS.i2v, clip)), ['input', 'nearest frame']);
+    assert.deepEqual(namesFor(trained(TASKS.vexd, clip)), ['input', 'nearest frame']);
+    assert.deepEqual(namesFor(trained(TASKS.vtrans, clip)), [
+      'input',
+      'nearest frame',
+      'cross-fade',
+    ]);
+    const fills = ['input', 'mean fill', 'harmonic'];
+    assert.deepEqual(namesFor(trained(TASKS.iinp, still), stillTarget), fills);
+    assert.deepEqual(namesFor(trained(TASKS.ioutp, still), stillTarget), fills);
+    // borders are missing in every frame alike
+    assert.deepEqual(namesFor(trained(TASKS.voutp, clip)), fills);
+    const edit = TASKS.vedit.fromInput({ media: [clip], mask: null }, 9);
+    assert.deepEqual(namesFor(edit), ['input']);
+  });
+
+  test('go from frame to frame where a hole moves', () => {
+    const hole = new Uint8Array(24 * 16 * 9);
+    for (let f = 0; f < 9; f++) hole.fill(1, (f * 16 + f) * 24, (f * 16 + f + 1) * 24);
+    const known = given({ known: [{ frames: clip, at: [0, 1, 2, 3, 4, 5, 6, 7, 8], hole }] });
+    assert.deepEqual(namesFor(known), [
+      'input',
+      'mean fill',
+      'harmonic',
+      'nearest frame',
+      'cross-fade',
+    ]);
+    assert.deepEqual(of('nearest frame', known), nearestFrameFill(clip, hole));
+    assert.deepEqual(of('harmonic', known)!.data, harmonicFill(clip, hole).data);
+  });
+
+  test('keep what is known and never look at the rest', () => {
+    const known = given({ known: [{ frames: still, at: [3], hole: null }] });
+    const input = of('input', known)!;
+    const size = still.data.length;
+    for (let f = 0; f < 9; f++) {
+      const frame = input.data.subarray(f * size, (f + 1) * size);
+      if (f === 3) assert.deepEqual(frame, still.data);
+      else
+        assert.ok(
+          frame.every((value) => value === 128),
+          `frame ${f}`,
+        );
+    }
+    const repeated = of('nearest frame', known)!;
+    assert.deepEqual(
+      [...repeated.data],
+      Array(9)
+        .fill([...still.data])
+        .flat(),
+    );
+  });
+
+  test('enlarge smaller frames as Pillow does, and repeat and fade them at that size', () => {
+    const small = resizeFrames(clip, { width: 12, height: 8 });
+    const whole = given({
+      known: [{ frames: small, at: [0, 1, 2, 3, 4, 5, 6, 7, 8], hole: null }],
+    });
+    assert.deepEqual(of('bicubic', whole)!.data, resizeFrames(small, target).data);
+
+    const [first, last] = [0, 200].map((value) => ({
+      ...{ width: 12, height: 8, numFrames: 1 },
+      data: new Uint8Array(12 * 8 * 3).fill(value),
+    }));
+    const ends = given({
+      known: [
+        { frames: first!, at: [0], hole: null },
+        { frames: last!, at: [8], hole: null },
+      ],
+    });
+    const plane = target.width * target.height * 3;
+    const levels = (frames: Frames) => Array.from({ length: 9 }, (_, f) => frames.data[f * plane]);
+    assert.deepEqual(levels(of('cross-fade', ends)!), [0, 25, 50, 75, 100, 125, 150, 175, 200]);
+    assert.deepEqual(levels(of('nearest frame', ends)!), [0, 0, 0, 0, 0, 200, 200, 200, 200]);
+  });
+
+  test('copy grey frames in grey', () => {
+    const copied = of('gray copy', trained(TASKS.vcolor, clip))!;
+    for (let p = 0; p < 50; p++) {
+      const [r, g, b] = clip.data.subarray(p * 3, p * 3 + 3);
+      const luma = 0.2989 * r! + 0.587 * g! + 0.114 * b!;
+      for (let c = 0; c < 3; c++) assert.ok(Math.abs(copied.data[p * 3 + c]! - luma) < 0.51);
+    }
+  });
+});
+
 describe('fills', () => {
   test('never look into the hole, and keep the rest', () => {
     const hole = Uint8Array.from({ length: 12 }, (_, i) => (i % 3 === 0 ? 1 : 0));
@@ -92,7 +290,7 @@ describe('fills', () => {
       const values = Array.from({ length: 12 }, (_, i) => (hole[i] ? inside : 7 * i));
       return gray([values.slice(0, 4), values.slice(4, 8), values.slice(8)]);
     };
-    for (const fill of [meanFill, nearestFrameFill]) {
+    for (const fill of [meanFill, nearestFrameFill, crossFade, harmonicFill]) {
       assert.deepEqual(fill(clip(0), hole), fill(clip(200), hole));
       const filled = fill(clip(0), hole);
       hole.forEach((missing, i) => {
