@@ -235,8 +235,11 @@ function csvRecords(path: string, text: string): { line: number; fields: string[
   return records;
 }
 
-/** Options whose values are files: inputs, of which one value may name two, and others. */
+/** Options whose values are files: inputs, of which one value may name two, and others; and flags. */
 const INPUTS = new Set(['input', 'i', 'image', 'video', 'path']);
+const FLAGS = new Set(
+  Object.entries(rowArgs.options).flatMap(([key, { kind }]) => (kind === 'flag' ? [key] : [])),
+);
 const FILES = new Set(['mask', 'depth', 'reference']);
 
 function wordsOf(path: string, where: string, entries: [string, unknown][]): string[] {
@@ -254,10 +257,11 @@ function wordsOf(path: string, where: string, entries: [string, unknown][]): str
     }
     const values = (Array.isArray(value) ? value : [value]).filter((one) => one !== null);
     return values.flatMap((one) => {
-      if (typeof one === 'boolean') return [one ? flagName(key) : `--no-${flagName(key).slice(2)}`];
+      if (typeof one === 'boolean' && FLAGS.has(key))
+        return [one ? flagName(key) : `--no-${flagName(key).slice(2)}`];
       if (typeof one !== 'string' && typeof one !== 'number') {
         throw new InputError(
-          `${where}: "${key}" must be text, a number or true, got ${JSON.stringify(one)}`,
+          `${where}: "${key}" must be text or a number, got ${JSON.stringify(one)}`,
         );
       }
       const text = String(one);

@@ -76,6 +76,24 @@ export function relativeDepth(
   return { path: '', width, height, numFrames, data };
 }
 
+/** The middle of a map, in the shape of `size`; the map itself, if it has that shape already. */
+export function cropDepth(map: DepthMap, size: Size): DepthMap {
+  const aspect = size.width / size.height;
+  const width = Math.min(map.width, Math.max(1, Math.round(map.height * aspect)));
+  const height = Math.min(map.height, Math.max(1, Math.round(map.width / aspect)));
+  if (width === map.width && height === map.height) return map;
+  const left = Math.floor((map.width - width) / 2);
+  const top = Math.floor((map.height - height) / 2);
+  const data = new Float32Array(map.numFrames * width * height);
+  for (let frame = 0; frame < map.numFrames; frame++) {
+    for (let y = 0; y < height; y++) {
+      const from = (frame * map.height + top + y) * map.width + left;
+      data.set(map.data.subarray(from, from + width), (frame * height + y) * width);
+    }
+  }
+  return { ...map, width, height, data };
+}
+
 /** A map at another size, [F, H, W] float32. */
 export function depthToTensor(map: DepthMap, size: Size): Tensor {
   const { width, height, numFrames, data } = map;

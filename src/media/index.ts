@@ -11,7 +11,14 @@ export {
   type SheetRow,
 } from './contact-sheet.js';
 export { pictureDataUrl } from './data-url.js';
-export { type DepthMap, depthToTensor, NEAREST, readDepth, relativeDepth } from './depth.js';
+export {
+  cropDepth,
+  type DepthMap,
+  depthToTensor,
+  NEAREST,
+  readDepth,
+  relativeDepth,
+} from './depth.js';
 export { expandFrames, type Margins, parseExpand } from './expand.js';
 export { findFfmpeg } from './ffmpeg.js';
 export { FIT_WAYS, type Fitted, type FitWay, fitFrames } from './fit.js';

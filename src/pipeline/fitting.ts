@@ -104,7 +104,11 @@ function doubted(
   const { made } = sizes;
   if (task.size === 'larger' && tile !== null && area(made) > TILED_AREA * area(trained)) {
     const side = (name: keyof Size) => Math.min(made[name], (tile ?? trained)[name]);
-    return { ...sizes, tile: { width: side('width'), height: side('height') } };
+    const each = { width: side('width'), height: side('height') };
+    fitting.note(
+      `${inWords(made)} is made in tiles of ${inWords(each)} (--no-tiles makes it at once)`,
+    );
+    return { ...sizes, tile: each };
   }
   if (area(made) > DOUBTFUL_AREA * area(trained)) {
     fitting.note(
@@ -119,6 +123,7 @@ function doubted(
  * has fewer.
  *
  * @param wanted   frames of the result
+ * @param least    frames without which what is known has no place, 4k + 1
  * @returns 4k + 1
  */
 export function windowFrames(
@@ -126,9 +131,13 @@ export function windowFrames(
   wanted: number,
   settings: OwnSettings,
   fitting: Fitting,
+  least = 1,
 ): number {
   if (window !== undefined) expectFrameCount('--window', window);
-  const most = window ?? settings.numFrames;
+  if (window !== undefined && window < least) {
+    throw new InputError(`--window: must be at least ${least} for this task, got ${window}`);
+  }
+  const most = Math.max(window ?? settings.numFrames, least);
   if (wanted > most) return most;
   const made = nextFitting(wanted);
   if (made !== wanted) {

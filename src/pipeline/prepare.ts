@@ -1,6 +1,7 @@
 /** From what a user gives to what is sampled: reading files, fitting them, one window after another. */
 import { InputError } from '../errors.js';
 import {
+  cropDepth,
   type DepthMap,
   expandFrames,
   type Frames,
@@ -12,6 +13,7 @@ import {
 import {
   cutDepth,
   cutMask,
+  expectDepths,
   type Given,
   given,
   TASKS,
@@ -104,14 +106,23 @@ async function goOn(
 ): Promise<Plan> {
   const sizes = fitSizes(task, request, media[0] ?? null, settings, fitting);
   const wanted = task.result === 'image' ? 1 : (request.numFrames ?? settings.numFrames);
-  const most = windowFrames(request, wanted, settings, fitting);
   const shaped = media.map((one) => ({ ...one, ...fitted(one, sizes.made, request, fitting) }));
   // the ends are known at their places whatever lies between
   const whole = task.fromInput({ media: shaped, mask: null }, wanted);
-  const all = withDepth(task, whole, media, depths);
+  const all = withDepth(
+    task,
+    whole,
+    media,
+    depths.map((map) => fittedDepth(map, sizes.made, request)),
+  );
   const tail = all.known.filter(({ at }) => at[0]! > 0);
   const ending = tail.reduce((sum, { at }) => sum + at.length, 0);
-  const spans = windowSpans(wanted, most, { overlap: OVERLAPS[task.windows], ending });
+  const heads = all.known.reduce((sum, { at }) => sum + at.length, 0) - ending;
+  const overlap = OVERLAPS[task.windows];
+  // a window has room for what is known, and for more
+  const least = nextFitting(Math.max(heads, tail.length > 0 ? overlap + ending : 0) + 1);
+  const most = windowFrames(request, wanted, settings, fitting, least);
+  const spans = windowSpans(wanted, most, { overlap, ending });
   const windows = spans.map(({ made, kept, overlap }, i): Window => {
     const last = i === spans.length - 1;
     // what is known of the beginning is of the first window, of the end of the last
@@ -129,8 +140,7 @@ async function goOn(
   });
   const goesOn = task.inputs.includes('video');
   return {
-    ...sizes,
-    overlap: OVERLAPS[task.windows],
+    ...{ ...sizes, overlap },
     target: { ...sizes.made, numFrames: spans[0]!.made },
     fps: (goesOn ? fps : null) ?? settings.fps,
     numFrames: wanted,
@@ -200,6 +210,7 @@ async function followInput(
     const media = [...(shape ? [shape.frames] : []), ...looks];
     const near = depth ? padDepth(cutDepth(depth, start, kept), length) : undefined;
     const given = task.fromInput({ media, mask: shape?.mask ?? null, depth: near }, length);
+    expectDepths(task, given, media.length, depths.length);
     const ownDepths = depths.map((map) => padDepth(depthAt(map, start, kept, input.path), length));
     return {
       task,
@@ -241,10 +252,23 @@ const tooFew = (path: string, has: number, wanted: number): InputError =>
   new InputError(`--frames: ${path} has ${has} frames, got ${wanted}; ${has} is the most`);
 
 /** A picture or a clip in the size that is made, by the stated rule. */
-function fitted(one: Media, size: Sizes['made'], { fit }: UserRequest, fitting: Fitting): Frames {
-  const { frames, done } = fitFrames(one, size, fit ?? 'crop');
+function fitted(
+  one: Media,
+  size: Sizes['made'],
+  { fit = 'crop' }: UserRequest,
+  fitting: Fitting,
+): Frames {
+  const { frames, done } = fitFrames(one, size, fit);
   if (done !== 'unchanged' && done !== 'scaled') fitting.fitted(`${one.path}: ${done} (--fit)`);
   return frames;
+}
+
+/** Depth goes the way of its frames. @throws InputError where bars are added, which have no depth */
+function fittedDepth(map: DepthMap, size: Sizes['made'], { fit = 'crop' }: UserRequest): DepthMap {
+  const cropped = cropDepth(map, size);
+  if (fit === 'stretch' || cropped === map) return map;
+  if (fit === 'crop') return cropped;
+  throw new InputError(`${map.path}: --fit pad adds bars that have no depth; use crop or stretch`);
 }
 
 /** Frames of another shape than the result's, and their mask, in the result's size; else as they are. */

@@ -21,18 +21,7 @@ export function withDepth(
 ): Given {
   if (depths.length === 0) return given;
   const { geometry } = given;
-  const wanted = geometry ? (geometry.frames ? 1 : 0) : given.depth ? media.length : 0;
-  if (wanted === 0) {
-    const why = geometry ? 'is given depth as its input' : 'takes no depth';
-    throw new InputError(`${id}: ${why}; leave out --depth`);
-  }
-  if (depths.length !== wanted) {
-    const [maps, how] =
-      wanted === 1
-        ? ['one depth map', '--depth FILE']
-        : [`${wanted} depth maps, one for each input`, '--depth FILE --depth FILE'];
-    throw new InputError(`${id}: needs ${maps}, got ${depths.length}; give ${how}`);
-  }
+  expectDepths({ id }, given, media.length, depths.length);
   if (geometry) {
     const ofAll = media[0]!.numFrames;
     const ofKnown = geometry.frames!.numFrames;
@@ -47,6 +36,28 @@ export function withDepth(
     return { ...one, depth: framesOf(depths[i]!, { start, ofKnown, ofAll }) };
   });
   return { ...given, known };
+}
+
+/** @throws InputError unless a task that is given this has a use for so many depth maps */
+export function expectDepths(
+  { id }: Pick<Task, 'id'>,
+  { geometry, depth }: Given,
+  numMedia: number,
+  numDepths: number,
+): void {
+  if (numDepths === 0) return;
+  const wanted = geometry ? (geometry.frames ? 1 : 0) : depth ? numMedia : 0;
+  if (wanted === 0) {
+    const why = geometry ? 'is given depth as its input' : 'takes no depth';
+    throw new InputError(`${id}: ${why}; leave out --depth`);
+  }
+  if (numDepths !== wanted) {
+    const [maps, how] =
+      wanted === 1
+        ? ['one depth map', '--depth FILE']
+        : [`${wanted} depth maps, one for each input`, '--depth FILE --depth FILE'];
+    throw new InputError(`${id}: needs ${maps}, got ${numDepths}; give ${how}`);
+  }
 }
 
 function framesOf(

@@ -14,7 +14,7 @@ export {
   type Target,
 } from './condition.js';
 export { degrade, drawBorder, drawHole, shrink } from './degrade.js';
-export { withDepth } from './given-depth.js';
+export { expectDepths, withDepth } from './given-depth.js';
 export {
   cut,
   cutDepth,

@@ -216,8 +216,8 @@ describe('mfm generate', () => {
     const photo = ['-i', at('photo.png')];
     const masked = ['-i', at('square.png'), '--mask', at('mask.png')];
     for (const [words, width, height] of [
-      [['icolor', ...photo], 48, 32],
-      [['isr', ...photo], 80, 64],
+      [['icolor', ...photo], 40, 30],
+      [['isr', ...photo], 80, 60],
       [['iinp', ...masked], 32, 32],
       [['ioutp', ...masked], 32, 32],
     ] as const) {
@@ -307,7 +307,8 @@ describe('mfm generate', () => {
       const i2v = await generate('i2v', '-i', at('photo.png'), '-o', out('i2v.mp4'));
       assert.match(i2v.stderr, /photo\.png: 40x30 becomes 32x32|photo\.png: 40x30 becomes \d+x\d+/);
       const vsr = await generate('vsr', '-i', at('clip'), '-o', out('vsr.mp4'));
-      assert.match(vsr.stderr, /32x32 becomes 64x64/);
+      assert.match(vsr.stderr, /64x64 is made in tiles of 32x32/);
+      assert.match(vsr.stderr, /vsr 64x64, 5 frames, seed/);
       await generate('t2v', '-p', 'a cube', '-o', out('t2v.mp4'));
       assert.deepEqual(readdirSync(at('out')).sort(), ['i2v.mp4', 't2v.mp4', 'vsr.mp4']);
     });
@@ -374,14 +375,14 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
     ],
     ['a missing mask', () => ['vinp', '-i', at('clip'), '--mask', at('none.png')], /none\.png: /],
     [
-      'a size that does not fit',
-      () => ['t2v', '-p', 'a', '--size', '100x64'],
-      /^--size: .*multiples of 16, got 100x64; 96x64 is nearest/,
+      'a size that does not fit, strictly',
+      () => ['t2v', '-p', 'a', '--size', '100x64', '--strict'],
+      /^--size: 100x64 is made at 96x64 and brought back \(multiples of 16\); --strict refuses/,
     ],
     [
-      '4k + 2 frames',
-      () => ['t2v', '-p', 'a', '--frames', '6'],
-      /^--frames: must be 4k \+ 1 .*got 6; 5 and 9 are nearest/,
+      '4k + 2 frames, strictly',
+      () => ['t2v', '-p', 'a', '--frames', '2', '--strict'],
+      /^2 frames: 5 are made and 2 of them kept \(4k \+ 1\); --strict refuses/,
     ],
     [
       'more frames than there are',
@@ -519,7 +520,7 @@ describe('mfm generate tells what a result costs', () => {
   });
 
   test('and refuses what memory has no room for, naming what it has', async () => {
-    const words = ['t2v', '-p', 'a', '--size', '16384x16384', '--frames', '97'];
+    const words = ['t2v', '-p', 'a', '--size', '16384x16384', '--frames', '97', '--window', '97'];
     const got = await generate(...words, '-o', out('large.mp4'));
     assert.equal(got.exitCode, 2);
     assert.match(

@@ -189,7 +189,15 @@ describe('BASELINES', () => {
   const namesFor = (known: Given, size = target) =>
     BASELINES.filter((baseline) => baseline.of(known, size)).map(({ name }) => name);
   const trained = (task: Task, whole: Frames) =>
-    task.fromClip!(whole, new RandomStream(1, task.id));
+    task.fromSample(
+      {
+        clip: whole,
+        caption: 'noise',
+        depth: null,
+        edit: { source: whole, instruction: 'none' },
+      },
+      new RandomStream(1, task.id),
+    );
 
   test('are those that what a task is given allows', () => {
     const stillTarget = { ...target, numFrames: 1 };
