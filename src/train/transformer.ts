@@ -32,7 +32,7 @@ import type { EncodedSample, LatentSet } from './latents.js';
 import { mixSeed, trainLoop } from './loop.js';
 import type { Run } from './run.js';
 import { taskSheets } from './samples.js';
-import { assemble, meansByTask } from './task-batch.js';
+import { assemble, type BatchPlan, meansByTask } from './task-batch.js';
 
 export interface Trainee {
   pipeline: Pipeline;
@@ -149,25 +149,7 @@ export async function trainTransformer(
       const count = kind === 'image' ? plan.imageBatchSize : plan.clipBatchSize;
       return drawIndices(random, count, sets[kind].size).map((index) => sets[kind].get(index));
     },
-    train(samples, step) {
-      const batch = assemble(samples, step, drawn);
-      const generator = new Generator(mixSeed(recipe.seed, step));
-      const count = samples.length;
-      const sigmas = logitNormalSigmas(count, { shift: plan.timestepShift, generator });
-      const noise = randn(batch.latents.shape, { generator });
-      const { states, mask: textMask } = pipeline.encodePrompts(batch.prompts);
-      const condition = transformer.prepareCondition(batch.pixels, batch.mask);
-      const velocity = transformer.forward(addNoise(batch.latents, noise, sigmas), {
-        timesteps: timestepsOf(sigmas),
-        motionScores: tensor(batch.motionScores),
-        text: transformer.prepareText(states, textMask),
-        condition: condition.indexSelect(0, batch.conditionRows),
-        rope: transformer.prepareRope(batch.latents),
-      });
-      const losses = velocityLosses(velocity, velocityTarget(batch.latents, noise)); // [B]
-      losses.mean().backward();
-      return { samples: count, losses: meansByTask(batch.tasks, losses.toFloat32Array()) };
-    },
+    train: (samples, step) => trainStep(pipeline, samples, step, drawn),
     async sample(step) {
       const figures = await taskSheets(pipeline, context, step);
       exportPipeline(trainee, run);
@@ -176,6 +158,36 @@ export async function trainTransformer(
     report,
     signal,
   });
+}
+
+/**
+ * Forward and backward of one batch, of tasks drawn for its samples.
+ * @returns the mean loss of each task
+ */
+export function trainStep(
+  pipeline: Pipeline,
+  samples: EncodedSample[],
+  step: number,
+  plan: BatchPlan & Pick<Recipe['transformer'], 'timestepShift'>,
+): { samples: number; losses: Record<string, number> } {
+  const { transformer } = pipeline;
+  const batch = assemble(samples, step, plan);
+  const generator = new Generator(mixSeed(plan.seed, step));
+  const count = samples.length;
+  const sigmas = logitNormalSigmas(count, { shift: plan.timestepShift, generator });
+  const noise = randn(batch.latents.shape, { generator });
+  const { states, mask: textMask } = pipeline.encodePrompts(batch.prompts);
+  const condition = transformer.prepareCondition(batch.pixels, batch.mask);
+  const velocity = transformer.forward(addNoise(batch.latents, noise, sigmas), {
+    timesteps: timestepsOf(sigmas),
+    motionScores: tensor(batch.motionScores),
+    text: transformer.prepareText(states, textMask),
+    condition: condition.indexSelect(0, batch.conditionRows),
+    rope: transformer.prepareRope(batch.latents),
+  });
+  const losses = velocityLosses(velocity, velocityTarget(batch.latents, noise)); // [B]
+  losses.mean().backward();
+  return { samples: count, losses: meansByTask(batch.tasks, losses.toFloat32Array()) };
 }
 
 /** Images only at first, then fewer and fewer until clips are mixed in fully. */
