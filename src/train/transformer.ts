@@ -23,13 +23,14 @@ import {
   Transformer3D,
 } from '../models/transformer/index.js';
 import { Pipeline, PipelineSettings, residentPart, savePipeline } from '../pipeline/index.js';
-import { TASKS, type Task, taggedPrompt, weightedTasks } from '../tasks/index.js';
+import { TASKS, type Task, taggedPrompt } from '../tasks/index.js';
 import { type DType, Generator, manualSeed, randn, tensor } from '../tensor/index.js';
 import type { PartContext } from './autoencoder.js';
 import { drawIndices, stepRandom } from './batches.js';
 import type { Recipe } from './config.js';
 import type { EncodedSample, LatentSet } from './latents.js';
 import { mixSeed, trainLoop } from './loop.js';
+import { imageShare, trainedTasks } from './mix.js';
 import type { Run } from './run.js';
 import { taskSheets } from './samples.js';
 import { assemble, type BatchPlan, meansByTask } from './task-batch.js';
@@ -75,7 +76,7 @@ export function buildPipeline(
     height: recipe.miniworld.height,
     numFrames: recipe.latents.numFrames,
     motionScore,
-    tasks: weightedTasks(recipe.transformer.tasks).map(({ task }) => task.id),
+    tasks: trainedTasks(recipe).map(({ task }) => task.id),
     ...recipe.pipeline,
   });
   const pipeline = new Pipeline(
@@ -136,7 +137,7 @@ export async function trainTransformer(
     ),
   ]);
 
-  const drawn = { ...plan, tasks: weightedTasks(plan.tasks), seed: recipe.seed };
+  const drawn = { ...plan, tasks: trainedTasks(recipe), seed: recipe.seed };
   return trainLoop<EncodedSample[]>({
     part: 'transformer',
     run,
@@ -188,11 +189,4 @@ export function trainStep(
   const losses = velocityLosses(velocity, velocityTarget(batch.latents, noise)); // [B]
   losses.mean().backward();
   return { samples: count, losses: meansByTask(batch.tasks, losses.toFloat32Array()) };
-}
-
-/** Images only at first, then fewer and fewer until clips are mixed in fully. */
-function imageShare(done: number, { transformer: plan }: Recipe): number {
-  const [first, last] = plan.imageShare;
-  const mixed = plan.mixAt === 0 ? 1 : Math.min(1, done / plan.mixAt);
-  return first + (last - first) * mixed;
 }
