@@ -13,6 +13,10 @@ export const args = defineArgs({
     run: { kind: 'text', describe: "folder of the run (default: runs/ and the recipe's name)" },
     init: { kind: 'text', describe: 'start from the weights of a pipeline folder' },
     resume: { kind: 'flag', describe: 'go on with a run that was stopped' },
+    dryRun: {
+      kind: 'flag',
+      describe: 'say what the run would be, and how often each task is drawn; nothing is trained',
+    },
     set: { kind: 'set', repeat: true, describe: 'change a key of the recipe' },
   },
 });
@@ -20,6 +24,7 @@ export const args = defineArgs({
 export const examples: readonly Example[] = [
   ['the small pipeline, from scratch', 'train recipes/mfm-mini.yaml'],
   ['further from a finished pipeline', 'train recipes/mfm-mini.yaml --init models/mfm-mini'],
+  ['what it would train, and how often each task', 'train recipes/mfm-mini.yaml --dry-run'],
   ['go on after Ctrl-C', 'train recipes/mfm-mini.yaml --resume'],
 ];
 
@@ -34,9 +39,14 @@ export async function details(): Promise<string> {
 export async function run(options: Options<typeof args>): Promise<number | undefined> {
   const { readRecipe } = await import('../train/recipe.js');
   const recipe = readRecipe(options.recipe, options.set);
+  const folder = options.run ?? `runs/${recipe.name}`;
+  if (options.dryRun) {
+    const { dryRun } = await import('./dry-run.js');
+    process.stdout.write(await dryRun({ recipe, init: options.init, folder }));
+    return undefined;
+  }
   const { Run } = await import('../train/run.js');
   const { train } = await import('../train/train.js');
-  const folder = options.run ?? `runs/${recipe.name}`;
   const run = Run.open(folder, recipe, { resume: options.resume });
   const finished = await withInterrupt('saving a checkpoint', (signal) =>
     train({ run, recipe, init: options.init, report: progressReporter(), signal }),

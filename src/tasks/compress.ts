@@ -47,9 +47,10 @@ export function compress({ width, height, numFrames, data }: Frames, quality: nu
           const y = Math.min(height - 1, top + (i >> 3));
           const p = 3 * (start + y * width + Math.min(width - 1, left + (i & 7)));
           const [r, g, b] = [data[p]!, data[p + 1]!, data[p + 2]!];
-          blocks[0]![i] = 0.299 * r + 0.587 * g + 0.114 * b - 128;
-          blocks[1]![i] = -0.168736 * r - 0.331264 * g + 0.5 * b;
-          blocks[2]![i] = 0.5 * r - 0.418688 * g - 0.081312 * b;
+          // whole numbers, as the bytes that JPEG makes waves of
+          blocks[0]![i] = Math.round(0.299 * r + 0.587 * g + 0.114 * b) - 128;
+          blocks[1]![i] = Math.round(-0.168736 * r - 0.331264 * g + 0.5 * b);
+          blocks[2]![i] = Math.round(0.5 * r - 0.418688 * g - 0.081312 * b);
         }
         for (let c = 0; c < 3; c++) quantise(blocks[c]!, steps[c]!, scratch);
         for (let i = 0; i < 64; i++) {

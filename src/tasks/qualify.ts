@@ -27,7 +27,7 @@ export interface Needs {
   moves?: true;
   /** its depth */
   depth?: true;
-  /** what it was before an edit, with the instruction as its caption */
+  /** what it was before an edit, and the instruction */
   edit?: true;
 }
 
@@ -45,7 +45,7 @@ export interface Thresholds {
  * measured keeps nothing back. A clip is used for an image task by its first frame.
  */
 export function shortcomings(
-  { needs, result, inputs }: Pick<Task, 'needs' | 'result' | 'inputs'>,
+  { needs, result }: Pick<Task, 'needs' | 'result'>,
   facts: SampleFacts,
   { minSide = 64, minSharpness = 40, minMotion = 0.05 }: Thresholds = {},
 ): string[] {
@@ -71,8 +71,6 @@ export function shortcomings(
   }
   if (needs.depth && !facts.hasDepth) found.push('no depth');
   if (needs.edit && !facts.hasEditSource) found.push('no picture before an edit');
-  // with an instruction in place of a caption, a sample describes a change, not itself
-  if (!needs.edit && facts.hasEditSource && inputs.length === 0) found.push('caption is an edit');
   return found;
 }
 

@@ -7,12 +7,12 @@
  */
 import { initialisePatches, PatchEmbed, type Transformer3D } from '../models/transformer/index.js';
 import type { Pipeline } from '../pipeline/index.js';
-import { weightedTasks } from '../tasks/index.js';
 import { cat, Generator, noGrad, type Tensor, tidy } from '../tensor/index.js';
 import type { PartContext } from './autoencoder.js';
 import { drawIndices, stepRandom } from './batches.js';
 import type { EncodedSample, LatentSet } from './latents.js';
 import { trainLoop } from './loop.js';
+import { trainedTasks } from './mix.js';
 import { assemble, meansByTask } from './task-batch.js';
 
 /** @returns false if it was stopped */
@@ -22,7 +22,9 @@ export async function trainAdapter(
   { run, recipe, report, signal }: PartContext,
 ): Promise<boolean> {
   const { adapter: plan, ...rest } = recipe.transformer;
-  const tasks = weightedTasks(rest.tasks).filter(({ task }) => task.inputs.length > 0);
+  const tasks = trainedTasks(recipe).filter(
+    ({ task }) => task.result === 'video' && task.inputs.length > 0,
+  );
   if (!plan || tasks.length === 0) return true;
   const conditioned = { ...rest, tasks, conditionDropout: 0, seed: recipe.seed };
   const project = targetProjection(transformer, recipe.seed, rest.conditionScale);

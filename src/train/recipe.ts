@@ -4,8 +4,9 @@ import { parse } from 'yaml';
 import type { z } from 'zod';
 import { InputError } from '../errors.js';
 import { didYouMean } from '../suggest.js';
-import { TASK_IDS } from '../tasks/index.js';
+import { TASK_IDS, taskOf } from '../tasks/index.js';
 import { Recipe } from './config.js';
+import { lacking, trainedTasks } from './mix.js';
 
 export interface Change {
   path: string[];
@@ -94,7 +95,7 @@ function otherProblems(recipe: Recipe): string[] {
   };
   for (const [key, tasks] of Object.entries(named)) {
     for (const task of Object.keys(tasks)) {
-      if ((TASK_IDS as readonly string[]).includes(task)) continue;
+      if (isTask(task)) continue;
       problems.push(`${key}.${task}: unknown task; there are ${TASK_IDS.join(', ')}`);
     }
   }
@@ -111,5 +112,30 @@ function otherProblems(recipe: Recipe): string[] {
       `autoencoder.blockOutChannels: must be 4 widths (8 times smaller in space), got ${blockOutChannels.length}`,
     );
   }
+  return [...problems, ...mixProblems(recipe)];
+}
+
+/** Tasks that cannot be learnt from the recipe's data, and batches that no task is there for. */
+function mixProblems(recipe: Recipe): string[] {
+  const { tasks = {}, imageShare, mixAt } = recipe.transformer;
+  if (!Object.keys(tasks).every(isTask)) return []; // said already
+  const problems = Object.keys(tasks).flatMap((id) => {
+    const task = taskOf(id);
+    const { numFrames } = recipe.latents;
+    const data = task.result === 'image' ? 'images' : `clips of ${numFrames} frames`;
+    const why = lacking(task, recipe).join(', ');
+    return why ? [`transformer.tasks.${id}: cannot be learnt from ${data} (${why})`] : [];
+  });
+  const shares = mixAt === 0 ? imageShare.slice(1) : imageShare;
+  const trained = trainedTasks(recipe).map(({ task }) => task.result);
+  const got = `got [${imageShare.join(', ')}]`;
+  if (!trained.includes('image') && shares.some((share) => share > 0)) {
+    problems.push(`transformer.imageShare: must be [0, 0] where no task makes an image, ${got}`);
+  }
+  if (!trained.includes('video') && shares.some((share) => share < 1)) {
+    problems.push(`transformer.imageShare: must be [1, 1] where no task makes a clip, ${got}`);
+  }
   return problems;
 }
+
+const isTask = (id: string): boolean => (TASK_IDS as readonly string[]).includes(id);

@@ -5,9 +5,10 @@ import { RandomStream } from '../data/random.js';
 import { contactSheet, type Frames, framesToTensor, tensorToFrames } from '../media/index.js';
 import { psnr } from '../media/psnr.js';
 import type { Pipeline } from '../pipeline/index.js';
-import { conditionOf, promptFor, weightedTasks } from '../tasks/index.js';
+import { conditionOf, promptFor } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
 import type { PartContext } from './autoencoder.js';
+import { trainedTasks } from './mix.js';
 
 const SCENES = 6;
 const STEPS = 16;
@@ -19,7 +20,7 @@ export async function taskSheets(
   step: number,
 ): Promise<Record<string, number>> {
   const figures: Record<string, number> = {};
-  for (const { task } of weightedTasks(recipe.transformer.tasks)) {
+  for (const { task } of trainedTasks(recipe)) {
     const { id } = task;
     const settings = pipeline.settingsFor(task);
     const target = {

@@ -6,7 +6,7 @@ import type { Transformer3D } from '../models/transformer/index.js';
 import { loadWeights } from '../nn/index.js';
 import { ModelIndex } from '../pipeline/settings.js';
 import { readJson } from '../read-json.js';
-import { TASK_IDS, TASKS, type TaskId } from '../tasks/index.js';
+import { TASK_IDS, TASKS, type Task } from '../tasks/index.js';
 import { type DType, noGrad, tensor, tidy } from '../tensor/index.js';
 import type { Trainee } from './transformer.js';
 
@@ -31,9 +31,16 @@ export function startFrom({ pipeline, tokenizer }: Trainee, folder: string, dtyp
     return rowBefore === undefined ? [] : [[row, rowBefore] as const];
   });
   const weights = new Map(before.stateDict());
+  const own = new Map(textEncoder.stateDict());
+  const further = [...weights.keys()].find((name) => !own.has(name));
+  if (further) {
+    throw new InputError(
+      `${encoderFolder}: has ${further}, which the recipe's text encoder has not; train from scratch, or change the recipe`,
+    );
+  }
   noGrad(() =>
     tidy(() => {
-      for (const [name, weight] of textEncoder.stateDict()) {
+      for (const [name, weight] of own) {
         const from = weights.get(name);
         if (from && name === 'shared.weight') {
           const index = (side: 0 | 1) =>
@@ -58,8 +65,9 @@ export function startFrom({ pipeline, tokenizer }: Trainee, folder: string, dtyp
 /** Was it trained with any depth? */
 function knowsDepth(folder: string): boolean {
   const { _mfm: settings } = ModelIndex.parse(readJson(join(folder, 'model_index.json')));
-  const tasks = settings?.tasks ?? TASK_IDS;
-  return settings?.usesDepth || tasks.some((id) => 'depth' in TASKS[id as TaskId].needs);
+  const trained = settings?.tasks ?? TASK_IDS;
+  const tasks = Object.values<Task>(TASKS).filter(({ id }) => trained.includes(id));
+  return settings?.usesDepth || tasks.some(({ needs }) => needs.depth);
 }
 
 /** Weights that depth never reached are as they were drawn: it would begin as noise. */

@@ -23,16 +23,17 @@ import {
   Transformer3D,
 } from '../models/transformer/index.js';
 import { Pipeline, PipelineSettings, residentPart, savePipeline } from '../pipeline/index.js';
-import { TASKS, type Task, taggedPrompt, weightedTasks } from '../tasks/index.js';
+import { TASKS, type Task, taggedPrompt } from '../tasks/index.js';
 import { type DType, Generator, manualSeed, randn, tensor } from '../tensor/index.js';
 import type { PartContext } from './autoencoder.js';
 import { drawIndices, stepRandom } from './batches.js';
 import type { Recipe } from './config.js';
 import type { EncodedSample, LatentSet } from './latents.js';
 import { mixSeed, trainLoop } from './loop.js';
+import { imageShare, trainedTasks } from './mix.js';
 import type { Run } from './run.js';
 import { taskSheets } from './samples.js';
-import { assemble, meansByTask } from './task-batch.js';
+import { assemble, type BatchPlan, meansByTask } from './task-batch.js';
 
 export interface Trainee {
   pipeline: Pipeline;
@@ -75,7 +76,7 @@ export function buildPipeline(
     height: recipe.miniworld.height,
     numFrames: recipe.latents.numFrames,
     motionScore,
-    tasks: weightedTasks(recipe.transformer.tasks).map(({ task }) => task.id),
+    tasks: trainedTasks(recipe).map(({ task }) => task.id),
     ...recipe.pipeline,
   });
   const pipeline = new Pipeline(
@@ -136,7 +137,7 @@ export async function trainTransformer(
     ),
   ]);
 
-  const drawn = { ...plan, tasks: weightedTasks(plan.tasks), seed: recipe.seed };
+  const drawn = { ...plan, tasks: trainedTasks(recipe), seed: recipe.seed };
   return trainLoop<EncodedSample[]>({
     part: 'transformer',
     run,
@@ -149,25 +150,7 @@ export async function trainTransformer(
       const count = kind === 'image' ? plan.imageBatchSize : plan.clipBatchSize;
       return drawIndices(random, count, sets[kind].size).map((index) => sets[kind].get(index));
     },
-    train(samples, step) {
-      const batch = assemble(samples, step, drawn);
-      const generator = new Generator(mixSeed(recipe.seed, step));
-      const count = samples.length;
-      const sigmas = logitNormalSigmas(count, { shift: plan.timestepShift, generator });
-      const noise = randn(batch.latents.shape, { generator });
-      const { states, mask: textMask } = pipeline.encodePrompts(batch.prompts);
-      const condition = transformer.prepareCondition(batch.pixels, batch.mask);
-      const velocity = transformer.forward(addNoise(batch.latents, noise, sigmas), {
-        timesteps: timestepsOf(sigmas),
-        motionScores: tensor(batch.motionScores),
-        text: transformer.prepareText(states, textMask),
-        condition: condition.indexSelect(0, batch.conditionRows),
-        rope: transformer.prepareRope(batch.latents),
-      });
-      const losses = velocityLosses(velocity, velocityTarget(batch.latents, noise)); // [B]
-      losses.mean().backward();
-      return { samples: count, losses: meansByTask(batch.tasks, losses.toFloat32Array()) };
-    },
+    train: (samples, step) => trainStep(pipeline, samples, step, drawn),
     async sample(step) {
       const figures = await taskSheets(pipeline, context, step);
       exportPipeline(trainee, run);
@@ -178,9 +161,32 @@ export async function trainTransformer(
   });
 }
 
-/** Images only at first, then fewer and fewer until clips are mixed in fully. */
-function imageShare(done: number, { transformer: plan }: Recipe): number {
-  const [first, last] = plan.imageShare;
-  const mixed = plan.mixAt === 0 ? 1 : Math.min(1, done / plan.mixAt);
-  return first + (last - first) * mixed;
+/**
+ * Forward and backward of one batch, of tasks drawn for its samples.
+ * @returns the mean loss of each task
+ */
+export function trainStep(
+  pipeline: Pipeline,
+  samples: EncodedSample[],
+  step: number,
+  plan: BatchPlan & Pick<Recipe['transformer'], 'timestepShift'>,
+): { samples: number; losses: Record<string, number> } {
+  const { transformer } = pipeline;
+  const batch = assemble(samples, step, plan);
+  const generator = new Generator(mixSeed(plan.seed, step));
+  const count = samples.length;
+  const sigmas = logitNormalSigmas(count, { shift: plan.timestepShift, generator });
+  const noise = randn(batch.latents.shape, { generator });
+  const { states, mask: textMask } = pipeline.encodePrompts(batch.prompts);
+  const condition = transformer.prepareCondition(batch.pixels, batch.mask);
+  const velocity = transformer.forward(addNoise(batch.latents, noise, sigmas), {
+    timesteps: timestepsOf(sigmas),
+    motionScores: tensor(batch.motionScores),
+    text: transformer.prepareText(states, textMask),
+    condition: condition.indexSelect(0, batch.conditionRows),
+    rope: transformer.prepareRope(batch.latents),
+  });
+  const losses = velocityLosses(velocity, velocityTarget(batch.latents, noise)); // [B]
+  losses.mean().backward();
+  return { samples: count, losses: meansByTask(batch.tasks, losses.toFloat32Array()) };
 }

@@ -88,6 +88,33 @@ describe('readRecipe', () => {
     assert.match(problems, /blockOutChannels: must be 4 widths .*got 2/);
   });
 
+  test('refuses tasks that the data cannot teach', () => {
+    const problems = problemsOf({
+      ...GOOD,
+      latents: { clips: 1, images: 1, numFrames: 9 },
+      transformer: { steps: 1, tasks: { t2i: 1, i2v: 1, vexd: 1, vtrans: 1 } },
+    });
+    assert.deepEqual(problems.slice(1), [
+      'transformer.tasks.vexd: cannot be learnt from clips of 9 frames (fewer than 13 frames)',
+      'transformer.tasks.vtrans: cannot be learnt from clips of 9 frames (fewer than 17 frames)',
+    ]);
+  });
+
+  test('refuses batches that no task is there for', () => {
+    const of = (tasks: Record<string, number>, more = {}) =>
+      problemsOf({ ...GOOD, transformer: { steps: 1, tasks, ...more } }).slice(1);
+    assert.deepEqual(of({ i2v: 1 }), [
+      'transformer.imageShare: must be [0, 0] where no task makes an image, got [1, 0.1]',
+    ]);
+    assert.deepEqual(of({ iinp: 1 }), [
+      'transformer.imageShare: must be [1, 1] where no task makes a clip, got [1, 0.1]',
+    ]);
+    assert.deepEqual(of({ i2v: 1 }, { imageShare: [0, 0] }), []);
+    assert.deepEqual(of({ iinp: 1 }, { imageShare: [1, 1] }), []);
+    // where clips are mixed in fully from the start, the first share never comes
+    assert.deepEqual(of({ i2v: 1 }, { imageShare: [1, 0], mixAt: 0 }), []);
+  });
+
   test('names a file that is missing or no recipe', () => {
     assert.throws(() => readRecipe(join(folder, 'none.yaml')), /none\.yaml: no such recipe/);
     assert.match(problemsOf('a: [1')[0]!, /must be YAML/);

@@ -1,0 +1,51 @@
+/** A nineteenth task: three new frames between every two of a clip. docs/tasks.md goes through it. */
+import { InputError } from '../src/errors.js';
+import { type Frames, sliceFrames } from '../src/media/index.js';
+import { cut, type Given, given, type Task } from '../src/tasks/index.js';
+
+/** Every so many frames of the result, one is given: as many as share one latent frame. */
+const STRIDE = 4;
+
+export const vinterp: Task = {
+  id: 'vinterp',
+  summary: 'your clip with three new frames between every two',
+  promptTag: 'video frame interpolation',
+  result: 'video',
+  inputs: ['video'],
+  optionalInputs: [],
+  mask: 'none',
+  size: 'input',
+  followsInput: false,
+  needs: { frames: STRIDE + 1, moves: true },
+  weight: 1,
+  prompt: 'caption',
+  keeps: 'known pixels',
+  windows: 'cross-faded',
+  fromSample: ({ clip }) => spread(everyFourth(clip)),
+  fromInput: ({ media: [clip] }, numFrames) => {
+    const count = countWithin(numFrames);
+    if (clip!.numFrames < count) {
+      throw new InputError(
+        `${numFrames} frames: are made of ${count}, the input has ${clip!.numFrames}; ask for fewer with --frames`,
+      );
+    }
+    return spread(cut(clip!, count));
+  },
+};
+
+/** Frames that are given of a result of 4k + 1: k + 1. */
+const countWithin = (numFrames: number): number => (numFrames - 1) / STRIDE + 1;
+
+/** The frames lie at 0, 4, 8, … of the new clip, and their depth is told where that can be done. */
+const spread = (frames: Frames): Given => {
+  const at = Array.from({ length: frames.numFrames }, (_, i) => i * STRIDE);
+  return given({ known: [{ frames, at, hole: null }], depth: true });
+};
+
+function everyFourth(clip: Frames): Frames {
+  const numFrames = countWithin(clip.numFrames);
+  const kept = Array.from({ length: numFrames }, (_, i) =>
+    sliceFrames(clip, i * STRIDE, i * STRIDE + 1),
+  );
+  return { ...clip, numFrames, data: Buffer.concat(kept.map(({ data }) => data)) };
+}

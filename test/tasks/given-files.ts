@@ -1,0 +1,81 @@
+/**
+ * What a training sample gives a task, as files that a user would bring: so that the condition of
+ * use can be compared with that of training.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type DepthMap, type Frames, sliceFrames, writeImage } from '../../src/media/index.js';
+import { prepare, type UserRequest } from '../../src/pipeline/prepare.js';
+import { PipelineSettings, settingsFor } from '../../src/pipeline/settings.js';
+import type { Condition, Given, Target, Task } from '../../src/tasks/index.js';
+import { fromArray, saveSafetensors } from '../../src/tensor/index.js';
+
+/** Files as options of the command line name them. */
+export type GivenFiles = Required<Pick<UserRequest, 'inputs' | 'depth'>> & { mask?: string };
+
+/**
+ * Writes the given parts into a folder: pictures as PNG, clips as folders of them, a hole as a mask
+ * that is white in it, depth as safetensors.
+ */
+export async function writeGiven(task: Task, given: Given, folder: string): Promise<GivenFiles> {
+  mkdirSync(folder, { recursive: true });
+  const { geometry, known } = given;
+  const rest = known.map(({ frames }) => frames);
+  const inputs: string[] = [];
+  const depth: string[] = [];
+  const path = (name: string) => join(folder, `${inputs.length}-${name}`);
+  for (const kind of task.inputs) {
+    if (kind === 'depth') inputs.push(writeDepth(path('depth.safetensors'), geometry!.depth!));
+    // a clip of which the depth alone is given
+    else if (geometry?.frames) {
+      depth.push(writeDepth(path('depth.safetensors'), geometry.depth!));
+      inputs.push(await writeFrames(path('clip'), geometry.frames));
+    } else inputs.push(await writeFrames(path(kind), rest.shift()!));
+  }
+  // what is given beyond that, a user may leave out
+  for (const frames of rest) inputs.push(await writeFrames(path('image'), frames));
+  const hole = known[0]?.hole;
+  if (!hole) return { inputs, depth };
+  return { inputs, depth, mask: await writeFrames(path('mask'), inWhite(hole, known[0]!.frames)) };
+}
+
+/** The condition that these files lead to. */
+export async function conditionOfFiles(
+  task: Task,
+  files: GivenFiles,
+  { width, height, numFrames }: Target,
+): Promise<Condition> {
+  const settings = settingsFor(PipelineSettings.parse({ width, height, numFrames }), task);
+  const request: UserRequest = {
+    ...{ ...files, prompt: 'a red cube', size: { width, height } },
+    numFrames: task.result === 'image' ? undefined : numFrames,
+  };
+  return (await prepare(task, request, settings, null)).condition;
+}
+
+/** Does `prepare` take what this task is given? Not yet depth in place of pixels. */
+export const takesFiles = ({ inputs, optionalInputs }: Task): boolean =>
+  !inputs.includes('depth') && optionalInputs.length === 0;
+
+/** One frame as a picture, more as a folder of them. */
+async function writeFrames(path: string, frames: Frames): Promise<string> {
+  if (frames.numFrames === 1) {
+    await writeImage(`${path}.png`, frames);
+    return `${path}.png`;
+  }
+  mkdirSync(path);
+  for (let i = 0; i < frames.numFrames; i++) {
+    await writeImage(join(path, `${i}.png`), sliceFrames(frames, i, i + 1));
+  }
+  return path;
+}
+
+function writeDepth(path: string, { width, height, numFrames, data }: DepthMap): string {
+  saveSafetensors(path, { depth: fromArray(data, [numFrames, height, width]) });
+  return path;
+}
+
+const inWhite = (hole: Uint8Array, { width, height, numFrames }: Frames): Frames => ({
+  ...{ width, height, numFrames },
+  data: Uint8Array.from({ length: hole.length * 3 }, (_, i) => 255 * hole[Math.floor(i / 3)]!),
+});
