@@ -20,7 +20,7 @@ export const vinterp: Task = {
   weight: 1,
   prompt: 'caption',
   keeps: 'known pixels',
-  windows: 'cross-faded',
+  windows: 'first frame',
   fromSample: ({ clip }) => spread(everyFourth(clip)),
   fromInput: ({ media: [clip] }, numFrames) => {
     const count = countWithin(numFrames);

@@ -9,6 +9,7 @@ import {
   type Margins,
   type Mask,
   type Media,
+  type Size,
 } from '../media/index.js';
 import {
   cutDepth,
@@ -26,7 +27,7 @@ import { Fitting, fitSizes, nextFitting, type Shape, type Sizes, windowFrames } 
 import { type Inputs, readInputs } from './inputs.js';
 import { expectParts, type UserRequest } from './request.js';
 import type { OwnSettings } from './settings.js';
-import { OVERLAPS, windowSpans } from './windows.js';
+import { knownWithin, OVERLAPS, windowSpans } from './windows.js';
 
 /** What is made at once, of a result that may be longer. */
 export interface Window {
@@ -123,19 +124,13 @@ async function goOn(
   const least = nextFitting(Math.max(heads, tail.length > 0 ? overlap + ending : 0) + 1);
   const most = windowFrames(request, wanted, settings, fitting, least);
   const spans = windowSpans(wanted, most, { overlap, ending });
-  const windows = spans.map(({ made, kept, overlap }, i): Window => {
-    const last = i === spans.length - 1;
-    // what is known of the beginning is of the first window, of the end of the last
-    const head = i === 0 ? all.known.filter((one) => !tail.includes(one)) : [];
-    const end = last
-      ? tail.map((one) => ({ ...one, at: one.at.map((_, k) => kept - one.at.length + k) }))
-      : [];
-    const known = [...head, ...end];
-    const next = tail.length > 0 && last ? TASKS.vtrans : TASKS.vexd;
+  const windows = spans.map(({ start, made, kept, overlap }, i): Window => {
+    const known = knownWithin(all.known, start, kept);
+    const joins = known.length > 0 ? TASKS.vtrans : TASKS.vexd;
     return {
-      task: i === 0 ? task : next,
+      task: i > 0 && task.windows === 'goes on' ? joins : task,
       given: given({ known, depth: i === 0 ? all.depth : true }),
-      ...{ numFrames: made, kept, overlap, last },
+      ...{ numFrames: made, kept, overlap, last: i === spans.length - 1 },
     };
   });
   const goesOn = task.inputs.includes('video');
@@ -279,7 +274,7 @@ function shapedTo(
   { size, fit }: UserRequest,
   fitting: Fitting,
 ): { frames: Frames; mask: Mask | null } {
-  if (!size) return { frames, mask };
+  if (!size || sameShape(frames, result)) return { frames, mask };
   const shaped = fitFrames(frames, result, fit ?? 'crop');
   if (shaped.done === 'unchanged' || shaped.done === 'scaled') return { frames, mask };
   const line = `the input is ${shaped.done} for ${result.width}x${result.height} (--fit)`;
@@ -291,6 +286,12 @@ function shapedTo(
   const data = new Uint8Array(fittedMask.data.length / 3);
   for (let i = 0; i < data.length; i++) data[i] = fittedMask.data[i * 3]! > 127 ? 1 : 0;
   return { frames: shaped.frames, mask: { ...mask, ...result, data } };
+}
+
+/** One is the other made smaller, its sides rounded to whole pixels. */
+function sameShape(a: Size, b: Size): boolean {
+  const [small, large] = a.width <= b.width ? [a, b] : [b, a];
+  return Math.abs(small.height - (large.height * small.width) / large.width) <= 1;
 }
 
 function expanded(frames: Frames, margins: Margins | null): { frames: Frames; mask: Mask | null } {

@@ -1,6 +1,7 @@
 /** A result longer than what is made at once: windows that follow one another, and what they share. */
-import { type Frames, resizeFrames } from '../media/index.js';
-import { type Given, given, type Task } from '../tasks/index.js';
+import { type DepthMap, type Frames, resizeFrames, sliceFrames } from '../media/index.js';
+import { type Given, given, type Known, type Task } from '../tasks/index.js';
+import { joinFrames } from './clip-window.js';
 import { nextFitting } from './fitting.js';
 
 /**
@@ -52,6 +53,45 @@ export function windowSpans(
   return spans;
 }
 
+/** What is known of frames `start` to `start + count`, at their places there. */
+export function knownWithin(known: readonly Known[], start: number, count: number): Known[] {
+  return known.flatMap((one) => {
+    const within = one.at.flatMap((place, i) =>
+      place >= start && place < start + count ? [i] : [],
+    );
+    return picked(one, within).map((part) => ({
+      ...part,
+      at: part.at.map((place) => place - start),
+    }));
+  });
+}
+
+/** Some of the known frames; nothing where there are none. */
+function picked(one: Known, indices: number[]): Known[] {
+  const { frames, at, hole, depth } = one;
+  if (indices.length === 0) return [];
+  if (indices.length === at.length) return [one];
+  const plane = frames.width * frames.height;
+  const parts = indices.map((i) => sliceFrames(frames, i, i + 1));
+  return [
+    {
+      frames: joinFrames(parts),
+      at: indices.map((i) => at[i]!),
+      hole: hole && Buffer.concat(indices.map((i) => hole.subarray(i * plane, (i + 1) * plane))),
+      ...(depth && { depth: pickedDepth(depth, indices) }),
+    },
+  ];
+}
+
+function pickedDepth(map: DepthMap, indices: number[]): DepthMap {
+  const plane = map.width * map.height;
+  const data = new Float32Array(indices.length * plane);
+  indices.forEach((from, to) => {
+    data.set(map.data.subarray(from * plane, (from + 1) * plane), to * plane);
+  });
+  return { ...map, numFrames: indices.length, data };
+}
+
 /**
  * What a window is given, and what was made of the frames that it shares with the one before.
  *
@@ -61,9 +101,15 @@ export function continued(task: Task, own: Given, made: Frames): Given {
   const at = Array.from({ length: made.numFrames }, (_, i) => i);
   switch (task.windows) {
     case 'goes on':
-      return given({ ...own, known: [{ frames: made, at, hole: null }, ...own.known] });
-    case 'first frame':
-      return given({ ...own, known: [{ frames: made, at, hole: null }] });
+    case 'first frame': {
+      const later = own.known.flatMap((one) =>
+        picked(
+          one,
+          one.at.flatMap((place, i) => (place >= made.numFrames ? [i] : [])),
+        ),
+      );
+      return given({ ...own, known: [{ frames: made, at, hole: null }, ...later] });
+    }
     case 'filled': {
       const [{ frames, hole, ...rest }] = own.known as [Given['known'][number]];
       const start = joinedStart(frames, resizeFrames(made, frames));

@@ -5,13 +5,22 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DepthMap, type Frames, sliceFrames, writeImage } from '../../src/media/index.js';
-import { prepare, type UserRequest } from '../../src/pipeline/prepare.js';
+import { prepare } from '../../src/pipeline/prepare.js';
+import type { UserRequest } from '../../src/pipeline/request.js';
 import { PipelineSettings, settingsFor } from '../../src/pipeline/settings.js';
-import type { Condition, Given, Target, Task } from '../../src/tasks/index.js';
+import {
+  type Condition,
+  conditionOf,
+  type Given,
+  type Target,
+  type Task,
+} from '../../src/tasks/index.js';
 import { fromArray, saveSafetensors } from '../../src/tensor/index.js';
 
 /** Files as options of the command line name them. */
-export type GivenFiles = Required<Pick<UserRequest, 'inputs' | 'depth'>> & { mask?: string };
+export type GivenFiles = Required<Pick<UserRequest, 'inputs' | 'depth'>> & {
+  mask?: { file: string };
+};
 
 /**
  * Writes the given parts into a folder: pictures as PNG, clips as folders of them, a hole as a mask
@@ -36,7 +45,11 @@ export async function writeGiven(task: Task, given: Given, folder: string): Prom
   for (const frames of rest) inputs.push(await writeFrames(path('image'), frames));
   const hole = known[0]?.hole;
   if (!hole) return { inputs, depth };
-  return { inputs, depth, mask: await writeFrames(path('mask'), inWhite(hole, known[0]!.frames)) };
+  return {
+    inputs,
+    depth,
+    mask: { file: await writeFrames(path('mask'), inWhite(hole, known[0]!.frames)) },
+  };
 }
 
 /** The condition that these files lead to. */
@@ -47,15 +60,13 @@ export async function conditionOfFiles(
 ): Promise<Condition> {
   const settings = settingsFor(PipelineSettings.parse({ width, height, numFrames }), task);
   const request: UserRequest = {
-    ...{ ...files, prompt: 'a red cube', size: { width, height } },
+    ...{ ...files, prompt: 'a red cube', size: { width, height }, tile: null },
     numFrames: task.result === 'image' ? undefined : numFrames,
   };
-  return (await prepare(task, request, settings, null)).condition;
+  const prepared = await prepare(task, request, settings);
+  await prepared.close();
+  return conditionOf(prepared.first, prepared.target);
 }
-
-/** Does `prepare` take what this task is given? Not yet depth in place of pixels. */
-export const takesFiles = ({ inputs, optionalInputs }: Task): boolean =>
-  !inputs.includes('depth') && optionalInputs.length === 0;
 
 /** One frame as a picture, more as a folder of them. */
 async function writeFrames(path: string, frames: Frames): Promise<string> {
