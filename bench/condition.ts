@@ -1,0 +1,57 @@
+/**
+ * What it takes to prepare a condition of training (17 frames, 128x128 unless said otherwise), task by
+ * task, as a share of a training step of the small model on such a clip.
+ */
+import { miniWorld } from '../src/data/miniworld/index.js';
+import { sceneSample } from '../src/data/miniworld/sample.js';
+import { RandomStream } from '../src/data/random.js';
+import { conditionOf, TASKS, type Task } from '../src/tasks/index.js';
+import { machineLine, median, secondsOf, verdict } from './measure.js';
+import { BATCH, miniTraining } from './mini.js';
+
+const SIZE = Number(process.argv[2] ?? 128);
+const SCENES = 24;
+const ROUNDS = 5;
+
+console.log(machineLine());
+const target = { width: SIZE, height: SIZE, numFrames: 17 };
+const samples = Array.from({ length: SCENES }, (_, seed) => {
+  const scene = miniWorld(seed, target);
+  const clip = { ...target, data: scene.frames };
+  const { depth, edit } = sceneSample(scene.scene, clip, scene.caption, scene);
+  // made already: a data set has them in files
+  return { clip, caption: scene.caption, depth, edit };
+});
+const training = miniTraining(SIZE);
+training.step();
+
+const tasks = Object.values<Task>(TASKS).filter(({ result }) => result === 'video');
+const times = new Map<string, number[]>(tasks.map(({ id }) => [id, []]));
+const steps: number[] = [];
+for (let round = 0; round <= ROUNDS; round++) {
+  // turn by turn, so that what else the machine does meets both; the first round warms up
+  const step = secondsOf(() => training.step()) / BATCH;
+  if (round > 0) steps.push(step);
+  await new Promise(setImmediate);
+  for (const task of tasks) {
+    for (const [i, sample] of samples.entries()) {
+      const seconds = secondsOf(() => {
+        const given = task.fromSample(sample, new RandomStream(i, `bench ${round}`));
+        for (const part of Object.values(conditionOf(given, target))) part.dispose();
+      });
+      if (round > 0) times.get(task.id)!.push(seconds);
+    }
+  }
+}
+const step = median(steps);
+console.log(`a step takes ${(1000 * step).toFixed(1)} ms a clip`);
+const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+const shares = tasks.map(({ id }) => {
+  const seconds = mean(times.get(id)!);
+  console.log(
+    `${id.padEnd(8)} ${(1000 * seconds).toFixed(1).padStart(6)} ms  ${((100 * seconds) / step).toFixed(1)}%`,
+  );
+  return seconds / step;
+});
+const worst = Math.max(...shares);
+verdict(`worst condition: ${(100 * worst).toFixed(1)}% of a step`, worst < 0.05, 'below 5%');
