@@ -130,26 +130,10 @@ async function statedIn(path: string, where: string, member: TarMember): Promise
     throw new InputError(`${name}: must be JSON (${(cause as Error).message})`, { cause });
   }
   if (typeof values !== 'object' || values === null || Array.isArray(values)) return {};
-  const {
-    caption,
-    prompt = caption,
-    motionScore,
-    sharpness,
-    watermark,
-    text,
-    start,
-    frames,
-    fps,
-  } = values as Record<string, unknown>;
-  // in other people's shards `text` may be the caption
-  const flags = typeof text === 'string' ? {} : { text };
-  return toRow(where, {
-    ...flags,
-    ...{ prompt: prompt ?? (typeof text === 'string' ? text : undefined) ?? null },
-    ...Object.fromEntries(
-      Object.entries({ motionScore, sharpness, watermark, start, frames, fps }).filter(
-        ([, value]) => value !== undefined,
-      ),
-    ),
-  });
+  const { caption, text, motionScore, sharpness, watermark, start, frames, fps, ...rest } =
+    values as Record<string, unknown>;
+  // in other people's shards the caption may be `caption` or `text`
+  const prompt = rest.prompt ?? caption ?? (typeof text === 'string' ? text : undefined);
+  const flags = { watermark, text: typeof text === 'string' ? undefined : text };
+  return toRow(where, { prompt, motionScore, sharpness, start, frames, fps, ...flags });
 }
