@@ -43,7 +43,7 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
   const rows =
     lists.length === 0
       ? [{ where: '', words: [] }]
-      : lists.flatMap((list) => readJobs(list, { masks: task.mask === 'needed' }));
+      : lists.flatMap((list) => readJobs(list, { masks: task.mask !== 'none' }));
   return rows.flatMap(({ where, words }, index) => {
     const row = parseArgs(where, rowArgs, words);
     const input = row.input.length > 0 ? row.input : options.input;

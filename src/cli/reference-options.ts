@@ -5,17 +5,23 @@
  */
 import { existsSync } from 'node:fs';
 import { InputError } from '../errors.js';
-import { TASK_IDS, type TaskId } from '../tasks/ids.js';
 import type { Size } from './args.js';
+
+/** The tasks of the reference. */
+const REFERENCE_TASKS = [
+  ...(['t2i', 't2v', 'i2v', 'vexd', 'itrans', 'vtrans', 'isr', 'vsr'] as const),
+  ...(['icolor', 'vcolor', 'iinp', 'vinp', 'ioutp', 'voutp', 'vedit'] as const),
+];
+type ReferenceTask = (typeof REFERENCE_TASKS)[number];
 
 /** `--t2v-inputs a.txt b.txt`, one for every task. */
 type ListOptions = Record<
-  `${TaskId}Inputs`,
+  `${ReferenceTask}Inputs`,
   { kind: 'text'; repeat: true; many: true; hidden: true; describe: string }
 >;
 
 export const listOptions = Object.fromEntries(
-  TASK_IDS.map((id) => [
+  REFERENCE_TASKS.map((id) => [
     `${id}Inputs`,
     { kind: 'text', repeat: true, many: true, hidden: true, describe: `--batch, of ${id} only` },
   ]),
@@ -81,16 +87,17 @@ export function dtypeOf<D extends string>(
 /** All lists of jobs. @throws InputError for a list of another task */
 export function listsOf(
   task: string,
-  options: { batch: string[] } & Record<`${TaskId}Inputs`, string[]>,
+  options: { batch: string[] } & Record<`${ReferenceTask}Inputs`, string[]>,
 ): string[] {
-  for (const id of TASK_IDS) {
+  for (const id of REFERENCE_TASKS) {
     if (id !== task && options[`${id}Inputs`].length > 0) {
       throw new InputError(
         `--${id}-inputs: belongs to ${id}, but the task is ${task}; use --${task}-inputs or --batch`,
       );
     }
   }
-  return [...options.batch, ...options[`${task as TaskId}Inputs`]];
+  const own = REFERENCE_TASKS.find((id) => id === task);
+  return [...options.batch, ...(own ? options[`${own}Inputs`] : [])];
 }
 
 /** `a.png;b.png` as two files, as the reference writes two inputs; a file of that name stays whole. */

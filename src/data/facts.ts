@@ -6,7 +6,7 @@ export interface SampleFacts {
   height: number;
   /** 1 for an image */
   numFrames: number;
-  /** words of its caption; 0: it has none */
+  /** words of its caption, which says what it shows (an instruction does not); 0: it has none */
   captionWords: number;
   /** variance of the Laplacian of luma (0..255), mean over frames; null: not measured */
   sharpness: number | null;

@@ -1,5 +1,6 @@
 /** Held-out scenes, what a task is given of them, and what a pipeline makes of that. */
 import { type MiniWorldSample, miniWorld } from '../data/miniworld/index.js';
+import { sceneSample } from '../data/miniworld/sample.js';
 import { RandomStream } from '../data/random.js';
 import { type Frames, tensorToFrames } from '../media/index.js';
 import { putBack } from '../pipeline/finish.js';
@@ -26,7 +27,10 @@ export function heldOutTrial(task: Task, index: number, target: Target): Trial {
   return {
     scene,
     truth,
-    given: task.fromClip!(truth, new RandomStream(index, `trial ${task.id}`)),
+    given: task.fromSample(
+      sceneSample(scene.scene, truth, scene.caption, scene),
+      new RandomStream(index, `trial ${task.id}`),
+    ),
   };
 }
 

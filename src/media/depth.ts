@@ -54,6 +54,26 @@ export async function readDepth(
   return { ...read, path, data: read.data.map((value) => (value - least) * scale) };
 }
 
+/**
+ * Depth as distances along the optical axis, [F, H, W], in the form of a relative map: one over the
+ * distance, the farthest of all frames being 0 and the nearest `NEAREST`.
+ */
+export function relativeDepth(
+  distances: Float32Array,
+  { width, height, numFrames }: Size & { numFrames: number },
+): DepthMap {
+  let [least, most] = [Number.POSITIVE_INFINITY, 0];
+  for (const distance of distances) {
+    if (distance < least) least = distance;
+    if (distance > most) most = distance;
+  }
+  // all at one distance tells as little as no depth
+  const scale = least < most ? NEAREST / (1 / least - 1 / most) : 0;
+  const data = new Float32Array(distances.length);
+  for (let i = 0; i < data.length; i++) data[i] = (1 / distances[i]! - 1 / most) * scale;
+  return { path: '', width, height, numFrames, data };
+}
+
 /** A map at another size, [F, H, W] float32. */
 export function depthToTensor(map: DepthMap, size: Size): Tensor {
   const { width, height, numFrames, data } = map;

@@ -7,7 +7,7 @@ export {
   type SheetRow,
 } from './contact-sheet.js';
 export { pictureDataUrl } from './data-url.js';
-export { type DepthMap, depthToTensor, NEAREST, readDepth } from './depth.js';
+export { type DepthMap, depthToTensor, NEAREST, readDepth, relativeDepth } from './depth.js';
 export { findFfmpeg } from './ffmpeg.js';
 export {
   expectFrames,

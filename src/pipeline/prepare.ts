@@ -184,7 +184,7 @@ export function expectParts(task: Task, { prompt, inputs, mask, numFrames }: Use
     const takes = ['takes no input', 'takes one input', 'takes two inputs'][wanted];
     throw new InputError(`${task.id}: ${takes}, got ${inputs.length}; leave out ${inputs.at(-1)}`);
   }
-  if (task.mask === 'needed' && mask === undefined) {
+  if (task.mask !== 'none' && mask === undefined) {
     throw new InputError(
       `${task.id}: needs a mask, white where something is to be made; give one with --mask FILE`,
     );

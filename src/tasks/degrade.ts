@@ -1,9 +1,33 @@
-/** How a whole clip is made less, for training: smaller pictures, holes and borders. */
+/** How a whole clip is made less, for training: poor copies, holes and borders. */
 import type { RandomStream } from '../data/random.js';
 import { type Frames, type ResampleFilter, resizeFrames } from '../media/index.js';
+import { compress } from './compress.js';
 
 /** Kernels that shrink a picture in the wild. */
 const SHRINK_FILTERS: ResampleFilter[] = ['bicubic', 'bilinear', 'box', 'lanczos'];
+
+/**
+ * The clip as a poor copy of it: smaller, in some copies with noise, and in some compressed.
+ * Source: the paper, A.3; noise and compression are ours
+ */
+export function degrade(clip: Frames, random: RandomStream): Frames {
+  const small = shrink(clip, random);
+  const noisy = random.chance(0.5) ? withGrain(small, random.between(1, 6), random) : small;
+  return random.chance(0.5) ? compress(noisy, random.between(40, 95)) : noisy;
+}
+
+/** Frames with noise of this standard deviation, 0..255. */
+function withGrain(frames: Frames, deviation: number, random: RandomStream): Frames {
+  const data = new Uint8ClampedArray(frames.data.length);
+  // nearly normal: the sum of the four bytes of a number, each uniform
+  const scale = deviation / Math.sqrt((4 * (256 ** 2 - 1)) / 12);
+  for (let i = 0; i < data.length; i++) {
+    const bits = random.next() * 2 ** 32;
+    const sum = (bits & 255) + ((bits >>> 8) & 255) + ((bits >>> 16) & 255) + (bits >>> 24);
+    data[i] = frames.data[i]! + scale * (sum - 510);
+  }
+  return { ...frames, data: new Uint8Array(data.buffer) };
+}
 
 /** The clip 2 to 6 times smaller, with one of several kernels. Source: the paper, A.3 */
 export function shrink(clip: Frames, random: RandomStream): Frames {

@@ -2,6 +2,7 @@
 import { InputError } from '../errors.js';
 import type { DepthMap, Frames } from '../media/index.js';
 import type { Given } from './condition.js';
+import { cutDepth } from './parts.js';
 import type { Task } from './task.js';
 
 /**
@@ -19,13 +20,24 @@ export function withDepth(
   depths: readonly DepthMap[],
 ): Given {
   if (depths.length === 0) return given;
-  if (!given.depth) throw new InputError(`${id}: takes no depth; leave out --depth`);
-  if (depths.length !== media.length) {
-    const [wanted, how] =
-      media.length === 1
+  const { geometry } = given;
+  const wanted = geometry ? (geometry.frames ? 1 : 0) : given.depth ? media.length : 0;
+  if (wanted === 0) {
+    const why = geometry ? 'is given depth as its input' : 'takes no depth';
+    throw new InputError(`${id}: ${why}; leave out --depth`);
+  }
+  if (depths.length !== wanted) {
+    const [maps, how] =
+      wanted === 1
         ? ['one depth map', '--depth FILE']
-        : [`${media.length} depth maps, one for each input`, '--depth FILE --depth FILE'];
-    throw new InputError(`${id}: needs ${wanted}, got ${depths.length}; give ${how}`);
+        : [`${wanted} depth maps, one for each input`, '--depth FILE --depth FILE'];
+    throw new InputError(`${id}: needs ${maps}, got ${depths.length}; give ${how}`);
+  }
+  if (geometry) {
+    const ofAll = media[0]!.numFrames;
+    const ofKnown = geometry.frames!.numFrames;
+    const depth = framesOf(depths[0]!, { start: 0, ofKnown, ofAll });
+    return { ...given, geometry: { ...geometry, depth } };
   }
   const known = given.known.map((one, i) => {
     // of the first input the last frames are known, of the second its first
@@ -41,7 +53,7 @@ function framesOf(
   map: DepthMap,
   { start, ofKnown, ofAll }: { start: number; ofKnown: number; ofAll: number },
 ): DepthMap {
-  const { path, width, height, numFrames, data } = map;
+  const { path, numFrames } = map;
   if (numFrames === ofKnown) return map;
   if (numFrames !== ofAll) {
     const allowed =
@@ -52,10 +64,5 @@ function framesOf(
       `${path}: must have as many frames as there are to be known: ${allowed}, got ${numFrames}; cut it to that`,
     );
   }
-  const plane = width * height;
-  return {
-    ...map,
-    numFrames: ofKnown,
-    data: data.subarray(start * plane, (start + ofKnown) * plane),
-  };
+  return cutDepth(map, start, ofKnown);
 }

@@ -1,8 +1,11 @@
 /** Row 5: what each task is given and how it becomes a condition. */
+
+export { compress } from './compress.js';
 export {
   type Condition,
   conditionOf,
   type DepthEstimator,
+  type Geometry,
   type Given,
   given,
   inGray,
@@ -10,9 +13,29 @@ export {
   NOTHING,
   type Target,
 } from './condition.js';
-export { drawBorder, drawHole, shrink } from './degrade.js';
+export { degrade, drawBorder, drawHole, shrink } from './degrade.js';
 export { withDepth } from './given-depth.js';
-export { TASK_IDS, type TaskId } from './ids.js';
-export { taggedPrompt } from './prompt.js';
-export { TASKS, taskOf } from './table.js';
+export {
+  cut,
+  cutDepth,
+  cutMask,
+  ends,
+  everyFrame,
+  first,
+  last,
+  shapeOnly,
+  without,
+} from './parts.js';
+export { promptFor, taggedPrompt } from './prompt.js';
+export {
+  type MixEntry,
+  type Needs,
+  qualifiedTasks,
+  shortcomings,
+  type Thresholds,
+  taskMix,
+  type WeightedTask,
+  weightedTasks,
+} from './qualify.js';
+export { TASK_IDS, TASKS, type TaskId, taskOf } from './table.js';
 export type { InputKind, Task, UserInput } from './task.js';

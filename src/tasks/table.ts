@@ -1,75 +1,128 @@
-/** The tasks. To add one, add a declaration here; training, use and help read this table. */
+/**
+ * The tasks. To add one, add a declaration here: training, use, evaluation and help read this table.
+ * docs/tasks.md goes through it with an example.
+ */
 import type { RandomStream } from '../data/random.js';
+import type { Sample } from '../data/sample.js';
 import { InputError } from '../errors.js';
-import { type Frames, type Mask, sliceFrames } from '../media/index.js';
 import { didYouMean } from '../suggest.js';
-import { type Given, given, NOTHING } from './condition.js';
-import { drawBorder, drawHole, shrink } from './degrade.js';
-import { TASK_IDS, type TaskId } from './ids.js';
+import { NOTHING } from './condition.js';
+import { degrade, drawBorder, drawHole } from './degrade.js';
+import {
+  cut,
+  cutDepth,
+  cutMask,
+  ends,
+  everyFrame,
+  first,
+  last,
+  shapeOnly,
+  without,
+} from './parts.js';
 import type { Task, UserInput } from './task.js';
 
 /** Frames at the joint of a clip and what follows. Source: reference implementation */
 const JOINT = 8;
 
+/** How often text-only and image-to-video samples are drawn. Source: the paper, 3.3 */
+const OFTEN = 3;
+
 // what several declarations share
 
-const fromPrompt = {
-  inputs: [],
+const usual = {
+  optionalInputs: [],
   mask: 'none',
+  weight: 1,
+  prompt: 'caption',
+  keeps: 'nothing',
+} as const;
+
+const fromPrompt = {
+  ...usual,
+  inputs: [],
   size: 'pipeline',
   followsInput: false,
-  keeps: 'nothing',
-  fromClip: () => NOTHING,
+  windows: 'goes on',
+  needs: { captionWords: 3, clean: true, large: true },
+  weight: OFTEN,
+  fromSample: () => NOTHING,
   fromInput: () => NOTHING,
 } as const;
 
 /** Ends of a clip are given, the rest is made. */
 const fromEnds = {
+  ...usual,
   result: 'video',
-  mask: 'none',
   size: 'shape of input',
   followsInput: false,
-  keeps: 'nothing',
+  windows: 'goes on',
 } as const;
 
 /** All of the result's frames are given, some way or other. */
-const fromWhole = { mask: 'none', size: 'input', followsInput: true, keeps: 'nothing' } as const;
+const fromWhole = { ...usual, size: 'input', followsInput: true, windows: 'cross-faded' } as const;
 
 const larger = {
   ...fromWhole,
   size: 'larger',
   keeps: 'coarse picture',
-  fromClip: (clip: Frames, random: RandomStream) => everyFrame(shrink(clip, random)),
+  needs: { large: true, sharp: true },
+  fromSample: ({ clip }: Sample, random: RandomStream) => everyFrame(degrade(clip, random)),
   fromInput: ({ media: [media] }: UserInput, numFrames: number) =>
     everyFrame(cut(media!, numFrames)),
 } as const;
 
 const gray = {
   ...fromWhole,
-  fromClip: (clip: Frames) => everyFrame(clip, { gray: true }),
+  keeps: 'brightness',
+  needs: { captionWords: 1, colourful: true },
+  fromSample: ({ clip }: Sample) => everyFrame(clip, { gray: true }),
   fromInput: ({ media: [media] }: UserInput, numFrames: number) =>
     everyFrame(cut(media!, numFrames), { gray: true }),
 } as const;
 
 const masked = {
   ...fromWhole,
-  mask: 'needed',
   keeps: 'known pixels',
+  windows: 'filled',
+  needs: { clean: true },
   fromInput: ({ media: [media], mask }: UserInput, numFrames: number) =>
     everyFrame(cut(media!, numFrames), { hole: mask && cutMask(mask, numFrames) }),
 } as const;
 
 const filled = {
   ...masked,
-  fromClip: (clip: Frames, random: RandomStream) =>
+  mask: 'hole',
+  fromSample: ({ clip }: Sample, random: RandomStream) =>
     everyFrame(clip, { hole: drawHole(clip, random) }),
 } as const;
 
 const widened = {
   ...masked,
-  fromClip: (clip: Frames, random: RandomStream) =>
+  mask: 'margins',
+  fromSample: ({ clip }: Sample, random: RandomStream) =>
     everyFrame(clip, { hole: drawBorder(clip, random) }),
 } as const;
+
+const edited = {
+  ...fromWhole,
+  needs: { edit: true },
+  prompt: 'instruction',
+  fromSample: ({ edit }: Sample) => everyFrame(edit!.source),
+  fromInput: ({ media: [media] }: UserInput, numFrames: number) =>
+    everyFrame(cut(media!, numFrames)),
+} as const;
+
+/** The shape and motion of everything are given, and perhaps how it looks at first. */
+const shaped = {
+  ...fromWhole,
+  result: 'video',
+  optionalInputs: ['image'],
+  windows: 'first frame',
+  needs: { captionWords: 3, clean: true, depth: true },
+} as const;
+
+/** How many samples of such a task come with their first frame. */
+const FIRST_FRAME_SHARE = 0.5;
 
 export const TASKS = {
   t2i: {
@@ -85,6 +138,7 @@ export const TASKS = {
     summary: 'a clip from a prompt',
     promptTag: 'text-to-video',
     result: 'video',
+    needs: { ...fromPrompt.needs, frames: 5, moves: true },
   },
   i2v: {
     ...fromEnds,
@@ -92,7 +146,9 @@ export const TASKS = {
     summary: 'a clip that begins with your image',
     promptTag: 'image-to-video',
     inputs: ['image'],
-    fromClip: (clip) => ends(first(clip, 1), null, clip.numFrames),
+    needs: { frames: 5, captionWords: 1, moves: true },
+    weight: OFTEN,
+    fromSample: ({ clip }) => ends(first(clip, 1), null, clip.numFrames),
     fromInput: ({ media: [image] }, numFrames) => ends(first(image!, 1), null, numFrames),
   },
   vexd: {
@@ -101,7 +157,8 @@ export const TASKS = {
     summary: 'your clip, going on',
     promptTag: 'video extending',
     inputs: ['video'],
-    fromClip: (clip) => ends(first(clip, JOINT), null, clip.numFrames),
+    needs: { frames: JOINT + 5, moves: true },
+    fromSample: ({ clip }) => ends(first(clip, JOINT), null, clip.numFrames),
     fromInput: ({ media: [clip], joints: [joint = JOINT] = [] }, numFrames) => ({
       ...ends(last(clip!, joint), null, numFrames),
       before: without(clip!, 'last', joint),
@@ -113,7 +170,8 @@ export const TASKS = {
     summary: 'a clip from your first image to your second',
     promptTag: 'image-to-image transition',
     inputs: ['image', 'image'],
-    fromClip: (clip) => ends(first(clip, 1), last(clip, 1), clip.numFrames),
+    needs: { frames: 5, moves: true },
+    fromSample: ({ clip }) => ends(first(clip, 1), last(clip, 1), clip.numFrames),
     fromInput: ({ media: [from, to] }, numFrames) =>
       ends(first(from!, 1), first(to!, 1), numFrames),
   },
@@ -123,7 +181,8 @@ export const TASKS = {
     summary: 'your first clip, becoming your second',
     promptTag: 'video-to-video transition',
     inputs: ['video', 'video'],
-    fromClip: (clip) => {
+    needs: { frames: 2 * JOINT + 1, moves: true },
+    fromSample: ({ clip }) => {
       const joint = Math.min(JOINT, Math.floor(clip.numFrames / 2));
       return ends(first(clip, joint), last(clip, joint), clip.numFrames);
     },
@@ -184,7 +243,7 @@ export const TASKS = {
   ioutp: {
     ...widened,
     id: 'ioutp',
-    summary: 'your image with its white borders painted',
+    summary: 'your image, going on beyond its borders',
     promptTag: 'image outpainting',
     result: 'image',
     inputs: ['image'],
@@ -192,22 +251,56 @@ export const TASKS = {
   voutp: {
     ...widened,
     id: 'voutp',
-    summary: 'your clip with its white borders painted',
+    summary: 'your clip, going on beyond its borders',
     promptTag: 'video outpainting',
     result: 'video',
     inputs: ['video'],
   },
+  iedit: {
+    ...edited,
+    id: 'iedit',
+    summary: 'your image, changed as the prompt says',
+    promptTag: 'image editing',
+    result: 'image',
+    inputs: ['image'],
+  },
   vedit: {
-    ...fromWhole,
+    ...edited,
     id: 'vedit',
     summary: 'your clip, changed as the prompt says',
     promptTag: 'video editing',
     result: 'video',
     inputs: ['video'],
-    fromClip: null,
-    fromInput: ({ media: [clip] }, numFrames) => everyFrame(cut(clip!, numFrames)),
   },
-} as const satisfies Record<TaskId, Task>;
+  d2v: {
+    ...shaped,
+    id: 'd2v',
+    summary: 'a clip of the shapes that your depth clip has, perhaps with its first frame',
+    promptTag: 'depth-to-video',
+    inputs: ['depth'],
+    fromSample: ({ clip, depth }, random) =>
+      shapeOnly({ frames: null, depth }, random.chance(FIRST_FRAME_SHARE) ? first(clip, 1) : null),
+    fromInput: ({ media: [look], depth }, numFrames) =>
+      shapeOnly(
+        { frames: null, depth: cutDepth(depth!, 0, numFrames) },
+        look ? first(look, 1) : null,
+      ),
+  },
+  mtrans: {
+    ...shaped,
+    id: 'mtrans',
+    summary: 'a new clip that moves as yours does, perhaps with another first frame',
+    promptTag: 'motion transfer',
+    inputs: ['video'],
+    fromSample: ({ clip, depth }, random) =>
+      shapeOnly({ frames: clip, depth }, random.chance(FIRST_FRAME_SHARE) ? first(clip, 1) : null),
+    fromInput: ({ media: [clip, look] }, numFrames) =>
+      shapeOnly({ frames: cut(clip!, numFrames), depth: null }, look ? first(look, 1) : null),
+  },
+} as const satisfies Record<string, Task>;
+
+export type TaskId = keyof typeof TASKS;
+export const TASK_IDS = Object.keys(TASKS) as TaskId[];
 
 /** The task of a name that a user gave. @throws InputError if there is none */
 export function taskOf(name: string): Task {
@@ -215,57 +308,4 @@ export function taskOf(name: string): Task {
   if (task) return task;
   const hint = didYouMean(name, TASK_IDS) || `; there are ${TASK_IDS.join(', ')}`;
   throw new InputError(`${name}: unknown task${hint}`);
-}
-
-// parts of a clip
-
-/** Every frame is given, at its place. */
-function everyFrame(
-  frames: Frames,
-  { hole = null, gray = false }: { hole?: Uint8Array | null; gray?: boolean } = {},
-): Given {
-  const at = Array.from({ length: frames.numFrames }, (_, i) => i);
-  return given({ known: [{ frames, at, hole }], gray });
-}
-
-/** The beginning of a clip of `numFrames` is given, and its end if there is one. */
-function ends(head: Frames, tail: Frames | null, numFrames: number): Given {
-  const count = head.numFrames + (tail?.numFrames ?? 0);
-  if (count > numFrames) {
-    throw new InputError(
-      `${numFrames} frames: are fewer than the ${count} that the input gives; ask for more with --frames`,
-    );
-  }
-  const places = ({ numFrames: count }: Frames, from: number) =>
-    Array.from({ length: count }, (_, i) => from + i);
-  const known = [{ frames: head, at: places(head, 0), hole: null }];
-  if (tail) known.push({ frames: tail, at: places(tail, numFrames - tail.numFrames), hole: null });
-  return given({ known, depth: true });
-}
-
-const first = (clip: Frames, count: number) =>
-  sliceFrames(clip, 0, Math.min(count, clip.numFrames));
-
-const last = (clip: Frames, count: number) =>
-  sliceFrames(clip, Math.max(0, clip.numFrames - count), clip.numFrames);
-
-/** What is left of a clip; null if that is nothing. */
-function without(clip: Frames, end: 'first' | 'last', count: number): Frames | null {
-  if (clip.numFrames <= count) return null;
-  return end === 'first'
-    ? sliceFrames(clip, count, clip.numFrames)
-    : sliceFrames(clip, 0, clip.numFrames - count);
-}
-
-/** The first `numFrames` of a clip. */
-const cut = (media: Frames, numFrames: number): Frames =>
-  media.numFrames === numFrames ? media : sliceFrames(media, 0, numFrames);
-
-/** The mask of a clip's first frames; one frame holds for all. */
-function cutMask(mask: Mask, numFrames: number): Uint8Array {
-  const plane = mask.width * mask.height;
-  if (mask.numFrames > 1) return mask.data.subarray(0, numFrames * plane);
-  const repeated = new Uint8Array(numFrames * plane);
-  for (let frame = 0; frame < numFrames; frame++) repeated.set(mask.data, frame * plane);
-  return repeated;
 }

@@ -7,7 +7,7 @@
  */
 import { initialisePatches, PatchEmbed, type Transformer3D } from '../models/transformer/index.js';
 import type { Pipeline } from '../pipeline/index.js';
-import { TASKS, type TaskId } from '../tasks/index.js';
+import { weightedTasks } from '../tasks/index.js';
 import { cat, Generator, noGrad, type Tensor, tidy } from '../tensor/index.js';
 import type { PartContext } from './autoencoder.js';
 import { drawIndices, stepRandom } from './batches.js';
@@ -22,11 +22,9 @@ export async function trainAdapter(
   { run, recipe, report, signal }: PartContext,
 ): Promise<boolean> {
   const { adapter: plan, ...rest } = recipe.transformer;
-  const tasks = Object.fromEntries(
-    Object.entries(rest.tasks).filter(([id]) => TASKS[id as TaskId].inputs.length > 0),
-  );
-  if (!plan || Object.keys(tasks).length === 0) return true;
-  const conditioned = { ...recipe, transformer: { ...rest, tasks, conditionDropout: 0 } };
+  const tasks = weightedTasks(rest.tasks).filter(({ task }) => task.inputs.length > 0);
+  if (!plan || tasks.length === 0) return true;
+  const conditioned = { ...rest, tasks, conditionDropout: 0, seed: recipe.seed };
   const project = targetProjection(transformer, recipe.seed, rest.conditionScale);
 
   const finished = await trainLoop<EncodedSample[]>({

@@ -48,6 +48,10 @@ const AutoencoderPlan = Optimisation.extend({
 });
 
 const TransformerPlan = Optimisation.extend({
+  from: z
+    .string()
+    .optional()
+    .describe('pipeline folder whose transformer and text encoder training begins with'),
   adapter: Optimisation.optional().describe(
     'before all else, the condition adapter alone: to see clean latents in what is given',
   ),
@@ -74,8 +78,8 @@ const TransformerPlan = Optimisation.extend({
   mixAt: probability.default(0.3).describe('share of the run after which clips are mixed in fully'),
   tasks: z
     .record(z.string(), z.number().positive())
-    .default({ t2i: 3, t2v: 3, i2v: 3, vsr: 1, vinp: 1 })
-    .describe('tasks and how often each is drawn'),
+    .optional()
+    .describe('tasks and how often each is drawn (default: all; t2i, t2v, i2v 3, others 1)'),
   timestepShift: z.number().positive().default(1).describe('of the training noise levels'),
   textDropout: z
     .strictObject({ image: probability.default(0.3), video: probability.default(0.1) })

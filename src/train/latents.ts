@@ -5,7 +5,9 @@
 import { existsSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { type MiniWorldJob, miniWorldLoader } from '../data/miniworld/batch.js';
-import type { Frames } from '../media/index.js';
+import { drawScene, type SceneOptions } from '../data/miniworld/index.js';
+import { sceneSample } from '../data/miniworld/sample.js';
+import type { Sample } from '../data/sample.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
 import { toModelLatents } from '../pipeline/index.js';
 import {
@@ -32,8 +34,7 @@ export type SampleKind = 'image' | 'clip';
 export interface EncodedSample {
   /** [1, C, f, h, w] bfloat16, in the transformer's scale */
   latents: Tensor;
-  frames: Frames;
-  caption: string;
+  sample: Sample;
   motionScore: number;
 }
 
@@ -50,6 +51,7 @@ export class LatentSet {
     readonly kind: SampleKind,
     readonly size: number,
     paths: string[],
+    private readonly world: SceneOptions,
   ) {
     this.shards = paths.map((path) => {
       const file = openSafetensors(path);
@@ -67,10 +69,11 @@ export class LatentSet {
     const i = index % SHARD[this.kind];
     const frames = shard.frames.select(0, i); // [F, H, W, 3]
     const [numFrames, height, width] = frames.dims(4);
+    const scene = drawScene(FIRST_SEED[this.kind] + index, this.world);
+    const clip = { numFrames, height, width, data: frames.data() as Uint8Array };
     return {
       latents: shard.latents.narrow(0, i, 1),
-      frames: { numFrames, height, width, data: frames.data() as Uint8Array },
-      caption: shard.captions[i]!,
+      sample: sceneSample(scene, clip, shard.captions[i]!),
       motionScore: shard.motionScores[i]!,
     };
   }
@@ -140,7 +143,11 @@ export async function encodeSet(
       });
       for (const { frames, latents } of parts) for (const t of [frames, latents]) t.dispose();
     }
-    return new LatentSet(kind, size, paths);
+    return new LatentSet(kind, size, paths, {
+      maxObjects,
+      image: kind === 'image',
+      split: 'train',
+    });
   } finally {
     report.end();
     await loader.close();

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import type { z } from 'zod';
 import { InputError } from '../errors.js';
 import { didYouMean } from '../suggest.js';
-import { TASK_IDS, TASKS, type TaskId } from '../tasks/index.js';
+import { TASK_IDS } from '../tasks/index.js';
 import { Recipe } from './config.js';
 
 export interface Change {
@@ -89,18 +89,13 @@ function otherProblems(recipe: Recipe): string[] {
     if (value % 4 !== 1) problems.push(`${key}: must be 4k + 1 (1, 5, 9, …), got ${value}`);
   }
   const named = {
-    'transformer.tasks': recipe.transformer.tasks,
+    'transformer.tasks': recipe.transformer.tasks ?? {},
     'pipeline.taskSettings': recipe.pipeline.taskSettings ?? {},
   };
   for (const [key, tasks] of Object.entries(named)) {
     for (const task of Object.keys(tasks)) {
       if ((TASK_IDS as readonly string[]).includes(task)) continue;
       problems.push(`${key}.${task}: unknown task; there are ${TASK_IDS.join(', ')}`);
-    }
-  }
-  for (const task of Object.keys(recipe.transformer.tasks)) {
-    if (TASKS[task as TaskId]?.fromClip === null) {
-      problems.push(`transformer.tasks.${task}: needs pairs of clips, which there are none of yet`);
     }
   }
   const { blockOutChannels, normNumGroups } = recipe.autoencoder;

@@ -1,10 +1,11 @@
 /** Sheets of what the transformer makes of held-out scenes, task by task. */
 import { miniWorld } from '../data/miniworld/index.js';
+import { sceneSample } from '../data/miniworld/sample.js';
 import { RandomStream } from '../data/random.js';
 import { contactSheet, type Frames, framesToTensor, tensorToFrames } from '../media/index.js';
 import { psnr } from '../media/psnr.js';
 import type { Pipeline } from '../pipeline/index.js';
-import { conditionOf, TASKS, type Task } from '../tasks/index.js';
+import { conditionOf, promptFor, weightedTasks } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
 import type { PartContext } from './autoencoder.js';
 
@@ -18,8 +19,8 @@ export async function taskSheets(
   step: number,
 ): Promise<Record<string, number>> {
   const figures: Record<string, number> = {};
-  for (const id of Object.keys(recipe.transformer.tasks)) {
-    const task: Task = TASKS[id as keyof typeof TASKS];
+  for (const { task } of weightedTasks(recipe.transformer.tasks)) {
+    const { id } = task;
     const settings = pipeline.settingsFor(task);
     const target = {
       width: recipe.miniworld.width,
@@ -31,11 +32,16 @@ export async function taskSheets(
       miniWorld(seed, { ...target, maxObjects, split: 'heldout' }),
     );
     const clips: Frames[] = scenes.map((scene) => ({ ...target, data: scene.frames }));
-    const givens = clips.map((clip, i) => task.fromClip!(clip, new RandomStream(i, 'samples')));
+    const samples = scenes.map((scene, i) =>
+      sceneSample(scene.scene, clips[i]!, scene.caption, scene),
+    );
+    const givens = samples.map((sample, i) =>
+      task.fromSample(sample, new RandomStream(i, 'samples')),
+    );
     const conditions = givens.map((given) => conditionOf(given, target));
     const made = await pipeline.sample({
       task,
-      prompts: scenes.map(({ caption }) => caption),
+      prompts: samples.map((sample) => promptFor(task, sample)),
       conditions,
       target,
       numInferenceSteps: STEPS,
@@ -44,11 +50,11 @@ export async function taskSheets(
       seed: recipe.seed,
       signal,
     });
-    const rows = scenes.map((scene, i) => {
+    const rows = samples.map((_, i) => {
       const result = tidy(() => tensorToFrames(made.narrow(0, i, 1)));
       const given = tidy(() => tensorToFrames(conditions[i]!.pixels));
       const shown = task.inputs.length > 0 ? [given, result, clips[i]!] : [result, clips[i]!];
-      return { label: scene.caption.slice(0, 90), images: shown };
+      return { label: promptFor(task, samples[i]!).slice(0, 90), images: shown };
     });
     await contactSheet(
       rows,

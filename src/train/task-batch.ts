@@ -3,10 +3,9 @@ import {
   type Condition,
   conditionOf,
   NOTHING,
-  TASKS,
-  type Task,
-  type TaskId,
+  promptFor,
   taggedPrompt,
+  type WeightedTask,
 } from '../tasks/index.js';
 import { cat, type Tensor, tensor } from '../tensor/index.js';
 import { drawWeighted, stepRandom } from './batches.js';
@@ -15,7 +14,7 @@ import type { EncodedSample } from './latents.js';
 
 /** One batch as the networks take it. */
 export interface TaskBatch {
-  tasks: TaskId[];
+  tasks: string[];
   prompts: string[];
   /** [B, C, f, h, w] */
   latents: Tensor;
@@ -28,31 +27,37 @@ export interface TaskBatch {
   motionScores: number[];
 }
 
-/** Draws a task for each sample and builds its condition and prompt. */
-export function assemble(samples: EncodedSample[], step: number, recipe: Recipe): TaskBatch {
-  const plan = recipe.transformer;
-  const random = stepRandom(recipe.seed, step, 'tasks');
-  const result = samples[0]!.frames.numFrames === 1 ? 'image' : 'video';
-  const choices = Object.entries(plan.tasks)
-    .map(([id, weight]) => ({ task: TASKS[id as TaskId] as Task, weight }))
-    .filter(({ task }) => task.result === result);
+/** What a batch is drawn by. */
+export interface BatchPlan {
+  tasks: readonly WeightedTask[];
+  textDropout: Recipe['transformer']['textDropout'];
+  conditionDropout: number;
+  seed: number;
+}
 
-  const tasks: TaskId[] = [];
+/** Draws a task for each sample and builds its condition and prompt. */
+export function assemble(samples: EncodedSample[], step: number, plan: BatchPlan): TaskBatch {
+  const random = stepRandom(plan.seed, step, 'tasks');
+  const target = samples[0]!.sample.clip;
+  const result = target.numFrames === 1 ? 'image' : 'video';
+  const choices = plan.tasks.filter(({ task }) => task.result === result);
+
+  const tasks: string[] = [];
   const prompts: string[] = [];
   // samples of which nothing is known share one pass through the adapter
-  const conditions: Condition[] = [conditionOf(NOTHING, samples[0]!.frames)];
+  const conditions: Condition[] = [conditionOf(NOTHING, target)];
   const rows: number[] = [];
-  for (const { frames, caption } of samples) {
+  for (const { sample } of samples) {
     const { task } = drawWeighted(random, choices);
-    tasks.push(task.id as TaskId);
+    tasks.push(task.id);
     // without prompt, or without condition, now and then: guidance needs both
     const silent = random.chance(plan.textDropout[result]);
-    prompts.push(silent ? '' : taggedPrompt(caption, task));
+    prompts.push(silent ? '' : taggedPrompt(promptFor(task, sample), task));
     if (task.inputs.length === 0 || random.chance(plan.conditionDropout)) {
       rows.push(0);
     } else {
       rows.push(conditions.length);
-      conditions.push(conditionOf(task.fromClip!(frames, random), frames));
+      conditions.push(conditionOf(task.fromSample(sample, random), target));
     }
   }
   const stack = (part: keyof Condition) => cat(conditions.map((condition) => condition[part]));
@@ -68,7 +73,7 @@ export function assemble(samples: EncodedSample[], step: number, recipe: Recipe)
 }
 
 /** The mean of each task's samples. */
-export function meansByTask(tasks: TaskId[], losses: Float32Array): Record<string, number> {
+export function meansByTask(tasks: string[], losses: Float32Array): Record<string, number> {
   const sums = new Map<string, { sum: number; count: number }>();
   tasks.forEach((task, i) => {
     const entry = sums.get(task) ?? { sum: 0, count: 0 };

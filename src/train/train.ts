@@ -9,6 +9,7 @@ import { buildAutoencoder, type PartContext, trainAutoencoder } from './autoenco
 import { videoFromBytes } from './batches.js';
 import { encodeSet } from './latents.js';
 import { normaliseLatents } from './normalise.js';
+import { startFrom } from './start-from.js';
 import { buildPipeline, exportPipeline, trainTransformer } from './transformer.js';
 
 /**
@@ -35,11 +36,8 @@ export async function train(context: PartContext): Promise<boolean> {
   if (!image || !clip) return false;
 
   const trainee = buildPipeline(recipe, autoencoder, dtype, clip.meanMotionScore());
-  if (init) {
-    const { transformer, textEncoder } = trainee.pipeline;
-    loadWeights(transformer, `${init}/transformer`, 'diffusion_pytorch_model', dtype);
-    loadWeights(textEncoder, `${init}/text_encoder`, 'model', dtype);
-  }
+  const from = recipe.transformer.from ?? init;
+  if (from) startFrom(trainee, from, dtype);
   if (!(await trainAdapter(trainee.pipeline, clip, context))) return false;
   if (!(await trainTransformer(trainee, { image, clip }, context))) return false;
   exportPipeline(trainee, run);

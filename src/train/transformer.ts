@@ -1,4 +1,5 @@
 /** Trains transformer and text encoder on encoded images and clips, a task drawn for every sample. */
+import { editOf } from '../data/miniworld/edit.js';
 import { captionOf, drawScene } from '../data/miniworld/index.js';
 import { SchedulerConfig } from '../diffusion/config.js';
 import {
@@ -22,7 +23,7 @@ import {
   Transformer3D,
 } from '../models/transformer/index.js';
 import { Pipeline, PipelineSettings, residentPart, savePipeline } from '../pipeline/index.js';
-import { TASKS, taggedPrompt } from '../tasks/index.js';
+import { TASKS, type Task, taggedPrompt, weightedTasks } from '../tasks/index.js';
 import { type DType, Generator, manualSeed, randn, tensor } from '../tensor/index.js';
 import type { PartContext } from './autoencoder.js';
 import { drawIndices, stepRandom } from './batches.js';
@@ -74,7 +75,7 @@ export function buildPipeline(
     height: recipe.miniworld.height,
     numFrames: recipe.latents.numFrames,
     motionScore,
-    tasks: Object.keys(recipe.transformer.tasks),
+    tasks: weightedTasks(recipe.transformer.tasks).map(({ task }) => task.id),
     ...recipe.pipeline,
   });
   const pipeline = new Pipeline(
@@ -99,16 +100,19 @@ export function exportPipeline({ pipeline, tokenizer }: Trainee, run: Run): void
 /** Enough scenes that every word of the captions' small grammar occurs. */
 const VOCABULARY_SCENES = 4000;
 
-/** Every word that a caption or a task's tag can hold, in a fixed order. */
+/** Every word that a caption, an instruction or a task's tag can hold, in a fixed order. */
 function vocabulary(): string[] {
   const words = new Set<string>();
   const collect = (text: string) => {
     for (const word of text.split(' ')) words.add(word);
   };
-  for (const task of Object.values(TASKS)) collect(taggedPrompt('', task));
+  for (const task of Object.values<Task>(TASKS)) collect(taggedPrompt('', task));
   for (let seed = 0; seed < VOCABULARY_SCENES; seed++) {
-    for (const split of ['train', 'heldout'] as const)
-      collect(captionOf(drawScene(seed, { split }), 17));
+    for (const split of ['train', 'heldout'] as const) {
+      const scene = drawScene(seed, { split });
+      collect(captionOf(scene, 17));
+      collect(editOf(scene).instruction);
+    }
   }
   return [...words].sort();
 }
@@ -132,6 +136,7 @@ export async function trainTransformer(
     ),
   ]);
 
+  const drawn = { ...plan, tasks: weightedTasks(plan.tasks), seed: recipe.seed };
   return trainLoop<EncodedSample[]>({
     part: 'transformer',
     run,
@@ -145,7 +150,7 @@ export async function trainTransformer(
       return drawIndices(random, count, sets[kind].size).map((index) => sets[kind].get(index));
     },
     train(samples, step) {
-      const batch = assemble(samples, step, recipe);
+      const batch = assemble(samples, step, drawn);
       const generator = new Generator(mixSeed(recipe.seed, step));
       const count = samples.length;
       const sigmas = logitNormalSigmas(count, { shift: plan.timestepShift, generator });

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RandomStream } from '../../src/data/random.js';
+import type { Sample } from '../../src/data/sample.js';
 import { InputError } from '../../src/errors.js';
 import {
   type Frames,
   framesToTensor,
   type Mask,
   type Media,
+  relativeDepth,
   sliceFrames,
 } from '../../src/media/index.js';
 import {
@@ -21,6 +23,7 @@ import {
   TASKS,
   type Task,
   taggedPrompt,
+  withDepth,
 } from '../../src/tasks/index.js';
 import type { Tensor } from '../../src/tensor/index.js';
 
@@ -47,6 +50,16 @@ const mask = (frames: Frames, data: Uint8Array): Mask => {
   return { path: 'mask.png', width, height, numFrames: data.length / (width * height), data };
 };
 
+const sampleOf = (frames: Frames): Sample => ({
+  clip: frames,
+  caption: 'a red cube moves left',
+  depth: relativeDepth(
+    Float32Array.from({ length: frames.data.length / 3 }, (_, i) => 3 + (i % 17)),
+    frames,
+  ),
+  edit: { source: { ...frames, data: frames.data.map((v) => 255 - v) }, instruction: 'invert it' },
+});
+
 const values = (x: Tensor) => [...x.toFloat32Array()];
 const same = (a: Condition, b: Condition) => {
   for (const part of ['pixels', 'depth', 'mask'] as const) {
@@ -69,14 +82,39 @@ describe('a condition from a training clip equals that from what a user gives', 
       mask: hole ? mask(known[0]!.frames, hole) : null,
     };
   };
-  for (const id of TASK_IDS) {
-    const task: Task = TASKS[id];
-    if (!task.fromClip) continue;
-    test(id, () => {
+  for (const task of Object.values<Task>(TASKS).filter(({ needs }) => !needs.depth)) {
+    test(task.id, () => {
       const whole = task.result === 'image' ? sliceFrames(long, 0, 1) : long;
-      const trained = task.fromClip!(whole, stream());
+      const trained = task.fromSample(sampleOf(whole), stream());
       const used = task.fromInput(inputOf(trained), whole.numFrames);
       same(conditionOf(trained, whole), conditionOf(used, whole));
+    });
+  }
+
+  for (const task of [TASKS.d2v, TASKS.mtrans] as const) {
+    test(`${task.id}, with and without its first frame`, () => {
+      const sample = sampleOf(clip);
+      const conditions = Array.from({ length: 8 }, (_, seed) => {
+        const trained = task.fromSample(sample, new RandomStream(seed, 'test'));
+        const look = trained.known.map(({ frames }) => media(frames));
+        const used =
+          task.id === 'd2v'
+            ? task.fromInput({ media: look, mask: null, depth: sample.depth! }, clip.numFrames)
+            : withDepth(
+                task,
+                task.fromInput({ media: [media(clip), ...look], mask: null }, clip.numFrames),
+                [clip],
+                [sample.depth!],
+              );
+        same(conditionOf(trained, clip), conditionOf(used, clip));
+        return conditionOf(used, clip);
+      });
+      const known = conditions.map(({ mask: m }) => m.sum().item());
+      assert.deepEqual(new Set(known), new Set([0, 32 * 16]));
+      for (const { pixels, depth } of conditions) {
+        assert.equal(pixels.narrow(2, 1, 4).abs().sum().item(), 0, 'only the first is seen');
+        assert.ok(depth.select(2, 4).abs().sum().item() > 0);
+      }
     });
   }
 
@@ -106,7 +144,7 @@ describe('conditionOf', () => {
   });
 
   test('i2v: the first frame is known, the rest is zero', () => {
-    const { pixels, mask: known } = conditionOf(TASKS.i2v.fromClip(clip), clip);
+    const { pixels, mask: known } = conditionOf(TASKS.i2v.fromSample(sampleOf(clip)), clip);
     const whole = framesToTensor(clip);
     assert.deepEqual(values(pixels.narrow(2, 0, 1)), values(whole.narrow(2, 0, 1)));
     assert.equal(pixels.narrow(2, 1, 4).abs().sum().item(), 0);
@@ -115,7 +153,7 @@ describe('conditionOf', () => {
 
   test('vsr: everything is known, at the size of the result', () => {
     const random = new RandomStream(0, 'vsr');
-    const { pixels, mask: known } = conditionOf(TASKS.vsr.fromClip(clip, random), clip);
+    const { pixels, mask: known } = conditionOf(TASKS.vsr.fromSample(sampleOf(clip), random), clip);
     assert.equal(known.mean().item(), 1);
     // a picture made smaller and larger again is like the picture: the same mean, less detail
     const whole = framesToTensor(clip);
@@ -125,7 +163,7 @@ describe('conditionOf', () => {
 
   test('vinp: mask 1 = known, and pixels are zero in the hole', () => {
     const random = new RandomStream(1, 'vinp');
-    const holed = TASKS.vinp.fromClip(clip, random);
+    const holed = TASKS.vinp.fromSample(sampleOf(clip), random);
     const { pixels, mask: known } = conditionOf(holed, clip);
     assert.deepEqual(
       values(known),

@@ -296,7 +296,12 @@ function drawPath(random: RandomStream, kind: Kind, wish: Wish): Solid {
   return { colour, shape, size, motion, height, radius, reach, start, move, turn, turnBy };
 }
 
-function dimensions(shape: Shape, size: number): Pick<Solid, 'height' | 'radius' | 'reach'> {
+/** A further solid among those of the scene, which stays as it is; undefined where there is no room. */
+export const oneMoreSolid = (random: RandomStream, scene: Scene): Solid | undefined =>
+  placeSolid(random, scene, { depths: random.chance(0.5) ? NEAR : BACK });
+
+/** Lengths of a solid of this shape and height. */
+export function dimensions(shape: Shape, size: number): Pick<Solid, 'height' | 'radius' | 'reach'> {
   switch (shape) {
     case 'sphere':
       return { height: size, radius: size / 2, reach: size / 2 };

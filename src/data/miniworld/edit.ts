@@ -1,0 +1,79 @@
+/**
+ * Edits: a scene as it was before someone asked for a change, and what was asked. The scene that is
+ * given is the one after, so that a data set's clips are the targets as they are.
+ */
+import { RandomStream } from '../random.js';
+import { dimensions, oneMoreSolid, type Scene, type Solid } from './scene.js';
+import { COLOUR_NAMES, isHeldOutPair, SHAPES, SIZE_NAMES, SIZES } from './vocabulary.js';
+
+export interface Edit {
+  before: Scene;
+  /** "turn the red cube blue" */
+  instruction: string;
+}
+
+const KINDS = ['colour', 'shape', 'size', 'add', 'remove'] as const;
+
+/**
+ * The edit that led to a scene; the same for the same seed and split. Solids before it are of the
+ * scene's split too: no pair of training is a held-out one.
+ */
+export function editOf(scene: Scene): Edit {
+  const random = new RandomStream(scene.seed, `edit ${scene.split}`);
+  // a scene may have no room for one more solid, or none to spare
+  for (;;) {
+    const edit = drawEdit(scene, random);
+    if (edit) return edit;
+  }
+}
+
+function drawEdit(scene: Scene, random: RandomStream): Edit | null {
+  const { objects } = scene;
+  const index = Math.floor(random.next() * objects.length);
+  const after = objects[index]!;
+  const replaced = (solid: Solid): Scene => ({ ...scene, objects: objects.with(index, solid) });
+  switch (random.pick(KINDS)) {
+    case 'colour': {
+      const colour = random.pick(COLOUR_NAMES);
+      const taken = objects.some((solid) => solid.colour === colour);
+      if (taken || isHeldOutPair(colour, after.shape)) return null;
+      return {
+        before: replaced({ ...after, colour }),
+        instruction: `turn the ${colour} ${after.shape} ${after.colour}`,
+      };
+    }
+    case 'shape': {
+      const shape = random.pick(SHAPES);
+      if (shape === after.shape || isHeldOutPair(after.colour, shape)) return null;
+      const before = { ...after, shape, ...dimensions(shape, SIZES[after.size]) };
+      return {
+        before: replaced(before),
+        instruction: `turn the ${after.colour} ${shape} into a ${after.shape}`,
+      };
+    }
+    case 'size': {
+      const size = random.pick(SIZE_NAMES);
+      if (size === after.size) return null;
+      const before = { ...after, size, ...dimensions(after.shape, SIZES[size]) };
+      return {
+        before: replaced(before),
+        instruction: `make the ${after.colour} ${after.shape} ${after.size}`,
+      };
+    }
+    case 'add': {
+      if (objects.length < 2) return null;
+      return {
+        before: { ...scene, objects: objects.toSpliced(index, 1) },
+        instruction: `add a ${after.size} ${after.colour} ${after.shape}`,
+      };
+    }
+    case 'remove': {
+      const extra = oneMoreSolid(random, scene);
+      if (!extra) return null;
+      return {
+        before: { ...scene, objects: [...objects, extra] },
+        instruction: `remove the ${extra.colour} ${extra.shape}`,
+      };
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/** Parts of clips and masks, from which the tasks' declarations are made. */
+import { InputError } from '../errors.js';
+import { type DepthMap, type Frames, type Mask, sliceFrames } from '../media/index.js';
+import { type Geometry, type Given, given } from './condition.js';
+
+/** Every frame is given, at its place. */
+export function everyFrame(
+  frames: Frames,
+  { hole = null, gray = false }: { hole?: Uint8Array | null; gray?: boolean } = {},
+): Given {
+  return given({ known: [{ frames, at: places(frames, 0), hole }], gray });
+}
+
+/** The beginning of a clip of `numFrames` is given, and its end if there is one. */
+export function ends(head: Frames, tail: Frames | null, numFrames: number): Given {
+  const count = head.numFrames + (tail?.numFrames ?? 0);
+  if (count > numFrames) {
+    throw new InputError(
+      `${numFrames} frames: are fewer than the ${count} that the input gives; ask for more with --frames`,
+    );
+  }
+  const known = [{ frames: head, at: places(head, 0), hole: null }];
+  if (tail) known.push({ frames: tail, at: places(tail, numFrames - tail.numFrames), hole: null });
+  return given({ known, depth: true });
+}
+
+/** Every frame's depth is given, and how the first one looks, if it is there. */
+export function shapeOnly(geometry: Geometry, look: Frames | null): Given {
+  return given({ geometry, known: look ? [{ frames: look, at: [0], hole: null }] : [] });
+}
+
+const places = ({ numFrames }: Frames, from: number): number[] =>
+  Array.from({ length: numFrames }, (_, i) => from + i);
+
+export const first = (clip: Frames, count: number): Frames =>
+  sliceFrames(clip, 0, Math.min(count, clip.numFrames));
+
+export const last = (clip: Frames, count: number): Frames =>
+  sliceFrames(clip, Math.max(0, clip.numFrames - count), clip.numFrames);
+
+/** What is left of a clip; null if that is nothing. */
+export function without(clip: Frames, end: 'first' | 'last', count: number): Frames | null {
+  if (clip.numFrames <= count) return null;
+  return end === 'first'
+    ? sliceFrames(clip, count, clip.numFrames)
+    : sliceFrames(clip, 0, clip.numFrames - count);
+}
+
+/** The first `numFrames` of a clip. */
+export const cut = (clip: Frames, numFrames: number): Frames =>
+  clip.numFrames === numFrames ? clip : sliceFrames(clip, 0, numFrames);
+
+/** Frames `start` to `start + count` of a depth map. */
+export function cutDepth(map: DepthMap, start: number, count: number): DepthMap {
+  const plane = map.width * map.height;
+  const data = map.data.subarray(start * plane, (start + count) * plane);
+  return { ...map, numFrames: count, data };
+}
+
+/** The mask of a clip's first frames; one frame holds for all. */
+export function cutMask(mask: Mask, numFrames: number): Uint8Array {
+  const plane = mask.width * mask.height;
+  if (mask.numFrames > 1) return mask.data.subarray(0, numFrames * plane);
+  const repeated = new Uint8Array(numFrames * plane);
+  for (let frame = 0; frame < numFrames; frame++) repeated.set(mask.data, frame * plane);
+  return repeated;
+}

@@ -1,0 +1,126 @@
+/**
+ * Which tasks a sample of a data set can be trained on. Samples that are small, marked, blurred or
+ * briefly captioned are used, for the tasks that they are good enough for: that is the point of
+ * training many tasks at once.
+ *
+ * Source: the paper, 3.3; the rules and thresholds are ours
+ */
+import type { SampleFacts } from '../data/facts.js';
+import { TASKS, taskOf } from './table.js';
+import type { Task } from './task.js';
+
+/** What a sample must be or bring for a task. */
+export interface Needs {
+  /** frames of a clip, at least */
+  frames?: number;
+  /** words of its caption, at least */
+  captionWords?: number;
+  /** no watermark and no text in the picture: the model would learn to draw them */
+  clean?: true;
+  /** at least as large as what is trained */
+  large?: true;
+  /** sharp: what is made of it is finer detail */
+  sharp?: true;
+  /** colours, not shades of gray */
+  colourful?: true;
+  /** something moves */
+  moves?: true;
+  /** its depth */
+  depth?: true;
+  /** what it was before an edit, with the instruction as its caption */
+  edit?: true;
+}
+
+export interface Thresholds {
+  /** of the shorter side, pixels; default: 64 */
+  minSide?: number;
+  /** of the variance of the Laplacian; default: 40 */
+  minSharpness?: number;
+  /** of the mean optical flow, pixels a frame; default: 0.05 */
+  minMotion?: number;
+}
+
+/**
+ * What keeps a sample from being used for a task, a phrase each; empty: it qualifies. What was not
+ * measured keeps nothing back. A clip is used for an image task by its first frame.
+ */
+export function shortcomings(
+  { needs, result, inputs }: Pick<Task, 'needs' | 'result' | 'inputs'>,
+  facts: SampleFacts,
+  { minSide = 64, minSharpness = 40, minMotion = 0.05 }: Thresholds = {},
+): string[] {
+  const found: string[] = [];
+  const frames = needs.frames ?? 1;
+  if (result === 'video' && facts.kind === 'image') return ['is an image'];
+  if (result === 'video' && facts.numFrames < frames) found.push(`fewer than ${frames} frames`);
+  const words = needs.captionWords ?? 0;
+  if (facts.captionWords < words) {
+    found.push(words === 1 ? 'no caption' : `caption of fewer than ${words} words`);
+  }
+  if (needs.clean && facts.watermark) found.push('watermark');
+  if (needs.clean && facts.text) found.push('text in the picture');
+  if (needs.large && Math.min(facts.width, facts.height) < minSide) {
+    found.push(`a side below ${minSide}`);
+  }
+  if (needs.sharp && facts.sharpness !== null && facts.sharpness < minSharpness) {
+    found.push('not sharp');
+  }
+  if (needs.colourful && facts.colourful === false) found.push('no colours');
+  if (needs.moves && facts.motionScore !== null && facts.motionScore < minMotion) {
+    found.push('nothing moves');
+  }
+  if (needs.depth && !facts.hasDepth) found.push('no depth');
+  if (needs.edit && !facts.hasEditSource) found.push('no picture before an edit');
+  // with an instruction in place of a caption, a sample describes a change, not itself
+  if (!needs.edit && facts.hasEditSource && inputs.length === 0) found.push('caption is an edit');
+  return found;
+}
+
+/** The tasks that a sample can be used for. */
+export const qualifiedTasks = (facts: SampleFacts, thresholds: Thresholds = {}): Task[] =>
+  Object.values<Task>(TASKS).filter((task) => shortcomings(task, facts, thresholds).length === 0);
+
+export interface WeightedTask {
+  task: Task;
+  weight: number;
+}
+
+/** Tasks by name with their weights; where none are named, all with their own. */
+export function weightedTasks(weights?: Readonly<Record<string, number>>): WeightedTask[] {
+  if (!weights) return Object.values<Task>(TASKS).map((task) => ({ task, weight: task.weight }));
+  return Object.entries(weights).map(([id, weight]) => ({ task: taskOf(id), weight }));
+}
+
+/** The share of each task when one is drawn for every sample by weight, and what qualifies. */
+export interface MixEntry extends WeightedTask {
+  /** samples that qualify */
+  samples: number;
+  /** of all draws, 0..1 */
+  share: number;
+}
+
+/**
+ * The mix of tasks that a data set comes to.
+ *
+ * @returns an entry for each task, and how many samples qualify for none
+ */
+export function taskMix(
+  samples: Iterable<SampleFacts>,
+  tasks: readonly WeightedTask[],
+  thresholds: Thresholds = {},
+): { entries: MixEntry[]; unused: number } {
+  const entries = tasks.map(({ task, weight }) => ({ task, weight, samples: 0, share: 0 }));
+  let [used, unused] = [0, 0];
+  for (const facts of samples) {
+    const open = entries.filter(({ task }) => shortcomings(task, facts, thresholds).length === 0);
+    const total = open.reduce((sum, { weight }) => sum + weight, 0);
+    for (const entry of open) {
+      entry.samples++;
+      entry.share += entry.weight / total;
+    }
+    if (open.length > 0) used++;
+    else unused++;
+  }
+  for (const entry of entries) entry.share /= Math.max(1, used);
+  return { entries, unused };
+}
