@@ -101,20 +101,39 @@ export async function writeVideo(
   { fps, crf = 18, description, signal }: WriteVideoOptions,
 ): Promise<void> {
   expectFrames('writeVideo', frames);
+  expectVideoOptions(path, fps);
+  if (extname(path).toLowerCase() === '.gif') {
+    await writeGif(path, frames, fps);
+    return;
+  }
+  await writeVideoFrames(path, frames, eachFrame(frames), { fps, crf, description, signal });
+}
+
+/**
+ * As `writeVideo`, from frames that are never in memory together; mp4 and webm only.
+ *
+ * @param frames  each [H, W, 3] of `size`
+ */
+export async function writeVideoFrames(
+  path: string,
+  size: { width: number; height: number },
+  frames: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  { fps, crf = 18, description, signal }: WriteVideoOptions,
+): Promise<void> {
+  expectVideoOptions(path, fps);
+  const args = await encodeArgs(path, size, { fps, crf, description });
+  await writeAtomically(path, (temporary) =>
+    encode(frames, [...args, `file:${resolve(temporary)}`], signal),
+  );
+}
+
+function expectVideoOptions(path: string, fps: number): void {
   if (outputKind(path) !== 'video') {
     throw new InputError(`${path}: holds one picture, not a clip; use ${VIDEO_FORMATS.join(', ')}`);
   }
   if (!(fps > 0 && fps <= 1000)) {
     throw new InputError(`${path}: fps must be above 0 and at most 1000, got ${fps}`);
   }
-  if (extname(path).toLowerCase() === '.gif') {
-    await writeGif(path, frames, fps);
-    return;
-  }
-  const args = await encodeArgs(path, frames, { fps, crf, description });
-  await writeAtomically(path, (temporary) =>
-    encode(frames, [...args, `file:${resolve(temporary)}`], signal),
-  );
 }
 
 /** EXIF text is ASCII; what is not is written as JSON writes it, \\u00e9. */
@@ -136,7 +155,7 @@ async function writeGif(path: string, frames: Frames, fps: number): Promise<void
 
 async function encodeArgs(
   path: string,
-  { width, height }: Frames,
+  { width, height }: { width: number; height: number },
   { fps, crf, description }: { fps: number; crf: number; description?: string },
 ): Promise<string[]> {
   const encoders = await ffmpegEncoders();
@@ -170,13 +189,22 @@ async function encodeArgs(
   ];
 }
 
-async function encode(frames: Frames, args: string[], signal?: AbortSignal): Promise<void> {
+/** Runs ffmpeg on frames of raw bytes. @throws Error with its words if it fails */
+export async function encode(
+  frames: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  args: string[],
+  signal?: AbortSignal,
+): Promise<void> {
   const { child, done } = startFfmpeg(args, { input: true, signal });
   child.stdout!.resume();
+  let failure: unknown;
   // if ffmpeg leaves early, its exit code and words say why, not the broken pipe
-  await pipeline(Readable.from(eachFrame(frames)), child.stdin!).catch(() => {});
+  await pipeline(Readable.from(frames), child.stdin!).catch((error) => {
+    failure = error;
+  });
   const { code, stderr } = await done;
   signal?.throwIfAborted();
+  if (failure !== undefined && code === 0) throw failure; // the frames could not be had
   if (code !== 0 || /no space left/i.test(stderr)) {
     throw new Error(`ffmpeg left with code ${code}: ${stderr.trim().replaceAll('\n', '; ')}`);
   }
