@@ -39,14 +39,16 @@ async function checkAll(
   const progress = new Progress({ label: 'checking', total: entries.length, unit: 'items' });
   const totals = new Totals();
   const rows: object[] = [];
-  const good: DataItem[] = [];
+  const good: (DataItem & { kind: 'image' | 'clip' })[] = [];
   try {
     for await (const result of checkItems(entries, { minFrames, workers, signal })) {
       const tasks = await tasksOf(result);
       const problems = result.findings.filter(isProblem).length;
       totals.add(result, tasks, problems);
       if (json) rows.push(jsonOf(result, tasks));
-      if (clean && result.item && problems === 0) good.push(result.item);
+      if (result.item && result.inspection && problems === 0) {
+        good.push({ ...result.item, kind: result.inspection.facts.kind });
+      }
       progress.clear();
       process.stdout.write(`${lineOf(result, tasks)}\n`);
       progress.update(totals.items, `${totals.withProblems} with problems`);

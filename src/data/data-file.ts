@@ -4,37 +4,36 @@ import { createReadStream, createWriteStream, statSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { InputError } from '../errors.js';
 import type { DataFile } from './items.js';
 
 /**
  * Calls `use` with a path on the disk; a member of a shard is copied to a temporary file for that
- * long. Sentences about the temporary file name the member instead.
+ * long. Error sentences say the file's own name instead of the path.
  */
 export async function withPath<T>(file: DataFile, use: (path: string) => Promise<T>): Promise<T> {
   const { name, path, member } = file;
-  if (member === null) return use(path);
-  const temporary = join(tmpdir(), `mfm-${randomBytes(8).toString('hex')}${extname(member.name)}`);
+  const own = join(tmpdir(), `mfm-${randomBytes(8).toString('hex')}${extname(name)}`);
+  const opened = member === null ? path : own;
   try {
-    await pipeline(bytesOf(file), createWriteStream(temporary));
-    return await use(temporary);
+    if (member !== null) await pipeline(bytesOf(file), createWriteStream(own));
+    return await use(opened);
   } catch (cause) {
     if (!(cause instanceof InputError)) throw cause;
-    throw new InputError(cause.message.replaceAll(temporary, name), { cause });
+    throw new InputError(cause.message.replaceAll(opened, name), { cause });
   } finally {
-    await rm(temporary, { force: true });
+    if (member !== null) await rm(own, { force: true });
   }
 }
 
 /** The bytes of a file or member. */
-export function bytesOf({ path, member }: DataFile) {
+export function bytesOf({ path, member }: DataFile): Readable {
   if (member === null) return createReadStream(path);
   const { offset, size } = member;
-  // an empty range cannot be said to createReadStream
-  return size === 0
-    ? createReadStream(path, { end: -1, start: 0 })
-    : createReadStream(path, { start: offset, end: offset + size - 1 });
+  if (size === 0) return Readable.from([]); // createReadStream knows no empty range
+  return createReadStream(path, { start: offset, end: offset + size - 1 });
 }
 
 export function sizeOf({ path, member }: DataFile): number {

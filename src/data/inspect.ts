@@ -45,9 +45,12 @@ async function inspect(item: DataItem): Promise<Inspection> {
   const sample = target ?? media;
   const measured = await withPath(sample, async (path) => {
     const opened = await openMedia(path, kind, part);
-    return opened.kind === 'image'
-      ? measureImage(opened)
-      : await measureClip(opened, stated.motionScore);
+    const measures =
+      opened.kind === 'image'
+        ? measureImage(opened)
+        : await measureClip(opened, stated.motionScore);
+    const notes = measures.notes.map((note) => note.replaceAll(path, sample.name));
+    return { ...measures, notes };
   });
   const { width, height, numFrames } = measured;
   const mismatches: string[] = [];
