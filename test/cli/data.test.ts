@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
+import { saveSafetensors, tidy } from '../../src/tensor/index.js';
 import { ffmpeg, listing, noFfmpeg, temporaryFolder } from '../media/helpers.js';
+import { TINY, tinyModel } from '../models/depth-anything/tiny.js';
 
 const program = fileURLToPath(new URL('../../mfm', import.meta.url));
 const examples = fileURLToPath(new URL('../../examples/media/', import.meta.url));
@@ -175,5 +177,33 @@ describe('mfm data check', { skip: noFfmpeg }, () => {
     assert.equal(status, 130, stderr);
     assert.match(stderr, /stopped; nothing was written/);
     assert.ok(!listing(folder).includes('stopped.json'));
+  });
+});
+
+describe('mfm data prepare', { skip: noFfmpeg }, () => {
+  test('adds the depth that a model tells, and check reads what it wrote', () => {
+    const model = at('depth-model');
+    mkdirSync(model);
+    tidy(() => {
+      const state = new Map(tinyModel().stateDict());
+      saveSafetensors(join(model, 'model.safetensors'), state);
+    });
+    const processor = { size: { height: 16, width: 16 }, ensure_multiple_of: 4 };
+    writeFileSync(join(model, 'config.json'), JSON.stringify(TINY));
+    writeFileSync(
+      join(model, 'preprocessor_config.json'),
+      JSON.stringify({ image_processor_type: 'DPTImageProcessor', ...processor }),
+    );
+    mkdirSync(at('films'));
+    const source = join(examples, 'rabbit.mp4');
+    copyFileSync(source, at('films/rabbit.mp4'));
+    writeFileSync(at('films/rabbit.txt'), 'a white china rabbit on a table');
+    const run = mfm('prepare', 'films', '-o', 'clips', '--depth-model', model);
+    assert.equal(run.status, 0, run.stderr);
+    assert.match(run.stdout, /1 sources: 1 clips in 1 shards; .*\nclips\/manifest\.jsonl\n$/);
+    const row = JSON.parse(readFileSync(at('clips/manifest.jsonl'), 'utf8'));
+    assert.equal(row.depth, 'shard-000000.tar/000000-0000.depth.mkv');
+    const { stdout } = mfm('check', 'clips');
+    assert.match(stdout, /000000-0000\.mp4: 96x80 25 frames, 3\.1 s; ok; for .*d2v/);
   });
 });
