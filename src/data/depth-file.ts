@@ -2,6 +2,7 @@
  * Depth of a clip as a file that `readDepth` reads: a picture gets a PNG of 16 bits, a clip a
  * lossless gray video (FFV1 in Matroska, 8 bits), darkest value farthest, over the clip as a whole.
  */
+import { existsSync } from 'node:fs';
 import { open, rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -43,6 +44,8 @@ export async function writeDepth(
     await writeAtomically(`${stem}.png`, (temporary) => writeFile(temporary, bytes));
     return `${stem}.png`;
   }
+  // it is there, whole, if the preparation was stopped soon after
+  if (existsSync(`${stem}.mkv`)) return `${stem}.mkv`;
   // the range is known after the last frame: the values wait in a file, not in memory
   const raw = `${stem}.raw.tmp`;
   try {

@@ -2,6 +2,7 @@
  * Long videos to short clips: where each begins and ends, and their making. Runs in worker threads;
  * no video is in memory as a whole.
  */
+import { existsSync } from 'node:fs';
 import { copyFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { InputError } from '../errors.js';
@@ -118,12 +119,15 @@ export async function makePart(
   const name = `${key}.mp4`;
   // a quarter of a frame early: that time is nobody's, and rounds to the frame
   const offset = part.start === 0 ? 0 : (part.start - 0.25) / fps;
-  await withPath(item.media, async (path) => {
+  const output = join(folder, name);
+  const make = async (path: string) => {
     const start = (item.part.start ?? 0) + offset;
     const clip = await openMedia(path, item.kind, { start, frames: part.frames, fps });
     if (clip.kind === 'image') throw new InputError(`${path}: has changed while it was read`);
-    await writeVideoFrames(join(folder, name), size, bytesOf(clip.frames(size)), { fps });
-  });
+    await writeVideoFrames(output, size, bytesOf(clip.frames(size)), { fps });
+  };
+  // it is there, whole, if the preparation was stopped before the rest of the item was made
+  if (!existsSync(output)) await withPath(item.media, make);
   const { watermark, text } = item.stated; // what else is said of it is said of all of it
   const own: DataItem = { ...item, part: {}, kind: 'clip', stated: { watermark, text } };
   return inspected(own, folder, [{ role: 'media', name, size: 0 }]);

@@ -4,6 +4,7 @@
  * manifest. It can be stopped at any moment; run again it goes on, and the result is the same.
  */
 
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -61,10 +62,7 @@ export async function prepare(
   );
   const suffix = count === 1 ? '' : `-${index}of${count}`;
   const staging = join(folder, `.prepare${suffix}`);
-  const journal = await Journal.open(
-    `${staging}.jsonl`,
-    JSON.stringify({ ...settings, sources: entries.length }),
-  );
+  const journal = await Journal.open(`${staging}.jsonl`, settingsLine(settings, entries));
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const pool: Pool = createWorkerPool(new URL(`./make-worker.${extension}`, import.meta.url), {
     workers,
@@ -78,8 +76,7 @@ export async function prepare(
     const shards = new ShardWriter(folder, staging, suffix, settings.shardSize);
     const duplicates = new DuplicateFinder();
     const items: ItemRecord[] = [];
-    for (const [i, record] of journal.items.entries()) {
-      expectSame(folder, record, own[i]?.entry);
+    for (const record of journal.items) {
       for (const clip of record.clips) duplicates.check(clip.key, clip);
       await shards.add(record.clips);
       items.push(record);
@@ -391,9 +388,9 @@ async function expectOwn(folder: string, suffix: string, { items }: Journal): Pr
   }
 }
 
-function expectSame(folder: string, record: ItemRecord, entry: Entry | undefined): void {
-  if (entry?.where === record.where) return;
-  throw new InputError(
-    `${folder}: was begun with other sources (${record.where} is now ${entry?.where ?? 'missing'}); give the same ones to go on, or another folder`,
-  );
+/** All that the result depends on; sources by a hash of their names. */
+function settingsLine(settings: PrepareSettings, entries: readonly Entry[]): string {
+  const names = entries.map(({ where }) => where).join('\n');
+  const sources = createHash('sha256').update(names).digest('hex');
+  return JSON.stringify({ ...settings, sources });
 }
