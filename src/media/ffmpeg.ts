@@ -6,6 +6,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { InputError, JobError } from '../errors.js';
 
 const INSTALL =
@@ -101,6 +103,27 @@ export function startFfmpeg(
   }).finally(() => signal?.removeEventListener('abort', kill));
   done.catch(() => {}); // whoever awaits it sees the error; nobody may be waiting yet
   return { child, done };
+}
+
+/** Runs ffmpeg on raw pictures. @throws Error with its words if it fails */
+export async function encodeRaw(
+  pictures: AsyncIterable<Uint8Array>,
+  args: string[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const { child, done } = startFfmpeg(args, { input: true, signal });
+  child.stdout!.resume();
+  let failure: unknown;
+  // if ffmpeg leaves early, its exit code and words say why, not the broken pipe
+  await pipeline(Readable.from(pictures), child.stdin!).catch((error) => {
+    failure = error;
+  });
+  const { code, stderr } = await done;
+  signal?.throwIfAborted();
+  if (failure !== undefined && code === 0) throw failure; // the pictures could not be had
+  if (code !== 0 || /no space left/i.test(stderr)) {
+    throw new Error(`ffmpeg left with code ${code}: ${stderr.trim().replaceAll('\n', '; ')}`);
+  }
 }
 
 const encodersOf = new Map<string, Promise<Set<string>>>();
