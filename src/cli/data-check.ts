@@ -1,6 +1,7 @@
 /** `mfm data check`: what is wrong with each item of a data set, and what it can be trained on. */
 import { dirname, relative, resolve } from 'node:path';
 import type { CheckedItem } from '../data/check.js';
+import type { SampleFacts } from '../data/facts.js';
 import type { DataItem, Entry } from '../data/items.js';
 import { framesOf } from '../data/verdicts.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
@@ -38,6 +39,7 @@ async function checkAll(
   const { isProblem } = await import('../data/verdicts.js');
   const progress = new Progress({ label: 'checking', total: entries.length, unit: 'items' });
   const totals = new Totals();
+  const usable: SampleFacts[] = [];
   const rows: object[] = [];
   const good: (DataItem & { kind: 'image' | 'clip' })[] = [];
   try {
@@ -45,6 +47,7 @@ async function checkAll(
       const tasks = await tasksOf(result);
       const problems = result.findings.filter(isProblem).length;
       totals.add(result, tasks, problems);
+      if (tasks.length > 0) usable.push(result.inspection!.facts);
       if (json) rows.push(jsonOf(result, tasks));
       if (result.item && result.inspection && problems === 0) {
         good.push({ ...result.item, kind: result.inspection.facts.kind });
@@ -56,8 +59,10 @@ async function checkAll(
   } finally {
     progress.end();
   }
-  process.stdout.write(`\n${totals.lines().join('\n')}\n`);
-  if (json) await writeText(json, `${JSON.stringify({ manifest, ...totals, rows }, null, 1)}\n`);
+  const mix = await mixOf(usable);
+  process.stdout.write(`\n${[...totals.lines(), mixLine(mix)].join('\n')}\n`);
+  if (json)
+    await writeText(json, `${JSON.stringify({ manifest, ...totals, mix, rows }, null, 1)}\n`);
   if (clean) {
     const lines = good.map((item) => JSON.stringify(rowOf(item, dirname(clean))));
     await writeText(clean, lines.map((line) => `${line}\n`).join(''));
@@ -70,6 +75,19 @@ async function tasksOf({ inspection, findings }: CheckedItem): Promise<string[]>
   if (inspection === null || findings.some(({ verdict }) => verdict === 'does not fit')) return [];
   const { qualifiedTasks } = await import('../tasks/index.js');
   return qualifiedTasks(inspection.facts).map(({ id }) => id);
+}
+
+/** Share of each task in training on the data set, 0..1, where tasks are drawn by their usual weights. */
+async function mixOf(facts: readonly SampleFacts[]): Promise<Record<string, number>> {
+  const { taskMix, weightedTasks } = await import('../tasks/index.js');
+  const { entries } = taskMix(facts, weightedTasks());
+  const used = entries.filter(({ share }) => share > 0).sort((a, b) => b.share - a.share);
+  return Object.fromEntries(used.map(({ task, share }) => [task.id, share]));
+}
+
+function mixLine(mix: Record<string, number>): string {
+  const parts = Object.entries(mix).map(([id, share]) => `${id} ${(100 * share).toFixed(1)} %`);
+  return `mix, by the tasks' usual weights: ${parts.join(', ') || 'none'}`;
 }
 
 function lineOf({ where, name, inspection, seconds, findings }: CheckedItem, tasks: string[]) {

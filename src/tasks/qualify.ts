@@ -40,6 +40,11 @@ export interface Thresholds {
   minMotion?: number;
 }
 
+/** Of a clip: two latent frames. */
+const LEAST_FRAMES = 5;
+/** Of a picture: one token. */
+const LEAST_SIDE = 16;
+
 /**
  * What keeps a sample from being used for a task, a phrase each; empty: it qualifies. What was not
  * measured keeps nothing back. A clip is used for an image task by its first frame.
@@ -50,8 +55,9 @@ export function shortcomings(
   { minSide = 64, minSharpness = 40, minMotion = 0.05 }: Thresholds = {},
 ): string[] {
   const found: string[] = [];
-  const frames = needs.frames ?? 1;
+  const frames = needs.frames ?? LEAST_FRAMES;
   if (result === 'video' && facts.kind === 'image') return ['is an image'];
+  if (Math.min(facts.width, facts.height) < LEAST_SIDE) return [`a side below ${LEAST_SIDE}`];
   if (result === 'video' && facts.numFrames < frames) found.push(`fewer than ${frames} frames`);
   const words = needs.captionWords ?? 0;
   if (facts.captionWords < words) {
