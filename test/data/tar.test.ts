@@ -19,10 +19,13 @@ async function names(path: string): Promise<string[]> {
 
 async function writeTar(path: string, members: Record<string, Uint8Array>): Promise<void> {
   const file = await open(path, 'w');
-  const writer = new TarWriter(file);
-  for (const [name, bytes] of Object.entries(members)) await writer.add(name, bytes);
-  await writer.end();
-  await file.close();
+  try {
+    const writer = new TarWriter(file);
+    for (const [name, bytes] of Object.entries(members)) await writer.add(name, bytes);
+    await writer.end();
+  } finally {
+    await file.close();
+  }
 }
 
 describe('TarWriter', () => {
