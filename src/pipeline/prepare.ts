@@ -165,6 +165,7 @@ async function followInput(
   inputs: Inputs,
 ): Promise<Plan> {
   const { followed, depth, depths, media, mask, margins } = inputs;
+  const about = followed?.about ?? false;
   const source = followed?.reader ?? { ...depth!, path: request.inputs[0]! };
   const { left = 0, right = 0, top = 0, bottom = 0 } = margins ?? {};
   const input: Shape = {
@@ -176,27 +177,23 @@ async function followInput(
   const still = task.result === 'image';
   const { numFrames } = request;
   const most = request.window ?? settings.numFrames;
-  const has = async (place: number): Promise<boolean> =>
-    (numFrames === undefined || place < numFrames) &&
-    (followed ? followed.window.has(place) : place < depth!.numFrames);
-  if (numFrames !== undefined && !still) {
-    const known = followed ? followed.reader.numFrames : depth!.numFrames;
-    if (known !== null && numFrames > known) throw tooFew(input.path, known, numFrames);
+  const available = async (count: number): Promise<number> => {
+    const wanted = Math.min(count, numFrames ?? count);
+    return followed ? followed.window.count(wanted) : Math.min(wanted, depth!.numFrames);
+  };
+  const has = async (place: number): Promise<boolean> => (await available(place + 1)) > place;
+  const known = followed ? followed.reader.numFrames : depth!.numFrames;
+  if (numFrames !== undefined && !still && known !== null && numFrames > known + Number(about)) {
+    throw tooFew(input.path, known, numFrames);
   }
   // how many there are, as far as it matters: up to one more than are made at once
-  let count = 1;
-  while (!still && count <= most && (await has(count))) count++;
-  if (numFrames !== undefined && count < Math.min(numFrames, most)) {
+  const count = still ? 1 : await available(most + 1);
+  if (numFrames !== undefined && count < Math.min(numFrames, most + 1)) {
     throw tooFew(input.path, count, numFrames);
   }
   const made = still ? 1 : windowFrames(request, count, settings, fitting);
   const looks = media.map((one) => fitted(one, sizes.made, request, fitting));
-  const wanted = still ? 1 : (numFrames ?? followed?.reader.numFrames ?? depth?.numFrames ?? null);
-  if (mask && mask.numFrames > 1 && followed?.reader.numFrames === null) {
-    fitting.note(
-      `${input.path}: does not say how long it is; the mask has ${mask.numFrames} frames`,
-    );
-  }
+  const wanted = still ? 1 : (numFrames ?? known);
 
   const windowAt = async (start: number, overlap: number): Promise<Window> => {
     const reach = Math.min(made, (numFrames ?? Number.POSITIVE_INFINITY) - start);
@@ -218,7 +215,20 @@ async function followInput(
       ...{ numFrames: length, kept, overlap, last },
     };
   };
+  /** What the end of the clip brings to light. */
+  const noteEnd = (count: number): void => {
+    if (numFrames !== undefined && count < numFrames) {
+      fitting.fitted(`${input.path}: has ${count} frames and not the ${numFrames} of --frames`);
+    }
+    if (numFrames !== undefined || !mask || mask.numFrames === 1) return;
+    if (mask.numFrames !== count) {
+      fitting.fitted(
+        `${mask.path}: has ${mask.numFrames} frames for the ${count} of ${input.path}`,
+      );
+    }
+  };
   const first = await windowAt(0, 0);
+  if (!still && known !== null) expectLengths(depths, input.path, { known, about, numFrames });
   const overlap = Math.min(OVERLAPS[task.windows], made - 1);
   const fps = (still ? null : inputs.fps) ?? settings.fps;
   return {
@@ -240,6 +250,7 @@ async function followInput(
       for (let start = 0; ; start += made - overlap) {
         if (start > 0) window = await windowAt(start, overlap);
         if (followed) fitting.notes.push(...followed.reader.notes.splice(0)); // of damage, as it shows
+        if (window.last) noteEnd(start + window.kept);
         yield window;
         if (window.last) return;
       }
@@ -249,7 +260,23 @@ async function followInput(
 }
 
 const tooFew = (path: string, has: number, wanted: number): InputError =>
-  new InputError(`--frames: ${path} has ${has} frames, got ${wanted}; ${has} is the most`);
+  new InputError(
+    `--frames: ${path} has ${has} ${has === 1 ? 'frame' : 'frames'}, got ${wanted}; ${has} is the most`,
+  );
+
+/** @throws InputError unless depth maps are as long as their input, or as what is made of it */
+function expectLengths(
+  depths: readonly DepthMap[],
+  input: string,
+  { known, about, numFrames }: { known: number; about: boolean; numFrames?: number },
+): void {
+  for (const { path, numFrames: count } of depths) {
+    if (count === numFrames || Math.abs(count - known) <= Number(about)) continue;
+    throw new InputError(
+      `${path}: must have as many frames as ${input} (${known}), got ${count}; give depth of every frame`,
+    );
+  }
+}
 
 /** A picture or a clip in the size that is made, by the stated rule. */
 function fitted(
@@ -316,12 +343,12 @@ function cutMaskAt(mask: Mask, start: number, count: number, input: string): Mas
 }
 
 function depthAt(map: DepthMap, start: number, count: number, input: string): DepthMap {
-  if (map.numFrames < start + count) {
+  if (start >= map.numFrames) {
     throw new InputError(
-      `${map.path}: must have as many frames as ${input}, got ${map.numFrames}; give depth of every frame`,
+      `${map.path}: has ${map.numFrames} frames, and ${input} has more; give depth of every frame`,
     );
   }
-  return cutDepth(map, start, count);
+  return cutDepth(map, start, Math.min(count, map.numFrames - start));
 }
 
 function padDepth(map: DepthMap, count: number): DepthMap {
