@@ -9,6 +9,7 @@ import {
   type Margins,
   type Mask,
   type Media,
+  type Size,
 } from '../media/index.js';
 import {
   cutDepth,
@@ -22,7 +23,15 @@ import {
   withDepth,
 } from '../tasks/index.js';
 import { padFrames } from './clip-window.js';
-import { Fitting, fitSizes, nextFitting, type Shape, type Sizes, windowFrames } from './fitting.js';
+import {
+  Fitting,
+  fitSizes,
+  inWords,
+  nextFitting,
+  type Shape,
+  type Sizes,
+  windowFrames,
+} from './fitting.js';
 import { type Inputs, readInputs } from './inputs.js';
 import { expectParts, type UserRequest } from './request.js';
 import type { OwnSettings } from './settings.js';
@@ -113,14 +122,15 @@ async function goOn(
     task,
     whole,
     media,
-    depths.map((map) => fittedDepth(map, sizes.made, request)),
+    depths.map((map) => fittedDepth(map, sizes.made, request, fitting)),
   );
   const tail = all.known.filter(({ at }) => at[0]! > 0);
   const ending = tail.reduce((sum, { at }) => sum + at.length, 0);
   const heads = all.known.reduce((sum, { at }) => sum + at.length, 0) - ending;
   const overlap = OVERLAPS[task.windows];
   // a window has room for what is known, and for more
-  const least = nextFitting(Math.max(heads, tail.length > 0 ? overlap + ending : 0) + 1);
+  const fewest = Math.max(heads, tail.length > 0 ? overlap + ending : 0) + 1;
+  const least = nextFitting(wanted > 1 ? Math.max(fewest, 2) : fewest);
   const most = windowFrames(request, wanted, settings, fitting, least);
   const spans = windowSpans(wanted, most, { overlap, ending });
   const windows = spans.map(({ made, kept, overlap }, i): Window => {
@@ -205,10 +215,12 @@ async function followInput(
     const holes = part?.mask ?? (mask && cutMaskAt(mask, start, length, input.path));
     const shape = part ? shapedTo(part.frames, holes, sizes, request, fitting) : null;
     const media = [...(shape ? [shape.frames] : []), ...looks];
-    const near = depth ? padDepth(cutDepth(depth, start, kept), length) : undefined;
+    const shapedDepth = (map: DepthMap) =>
+      padDepth(request.size ? fittedDepth(map, sizes.result, request, fitting) : map, length);
+    const near = depth ? shapedDepth(cutDepth(depth, start, kept)) : undefined;
     const given = task.fromInput({ media, mask: shape?.mask ?? null, depth: near }, length);
     expectDepths(task, given, media.length, depths.length);
-    const ownDepths = depths.map((map) => padDepth(depthAt(map, start, kept, input.path), length));
+    const ownDepths = depths.map((map) => shapedDepth(depthAt(map, start, kept, input.path)));
     return {
       task,
       given: withDepth(task, given, media, ownDepths),
@@ -291,33 +303,53 @@ function fitted(
 }
 
 /** Depth goes the way of its frames. @throws InputError where bars are added, which have no depth */
-function fittedDepth(map: DepthMap, size: Sizes['made'], { fit = 'crop' }: UserRequest): DepthMap {
+function fittedDepth(
+  map: DepthMap,
+  size: Sizes['made'],
+  { fit = 'crop' }: UserRequest,
+  fitting: Fitting,
+): DepthMap {
   const cropped = cropDepth(map, size);
-  if (fit === 'stretch' || cropped === map) return map;
-  if (fit === 'crop') return cropped;
-  throw new InputError(`${map.path}: --fit pad adds bars that have no depth; use crop or stretch`);
+  if (sameShape(map, size) || cropped === map) return map;
+  const done = { crop: 'cropped to', stretch: 'stretched to', pad: '' }[fit];
+  if (done === '') {
+    throw new InputError(
+      `${map.path}: --fit pad adds bars that have no depth; use crop or stretch`,
+    );
+  }
+  fitting.fittedOnce(`${map.path}: ${done} the shape of ${inWords(size)} (--fit)`);
+  return fit === 'crop' ? cropped : map;
 }
 
-/** Frames of another shape than the result's, and their mask, in the result's size; else as they are. */
+/** As near as `fitFrames` takes for the same. */
+const sameShape = (a: Size, b: Size): boolean =>
+  Math.abs(Math.log(a.width / a.height / (b.width / b.height))) < Math.log(1.03);
+
+/** Frames of another shape than the result's, and their mask, in that shape; else as they are. */
 function shapedTo(
   frames: Frames,
   mask: Mask | null,
   { result }: Sizes,
-  { size, fit }: UserRequest,
+  { size, fit = 'crop' }: UserRequest,
   fitting: Fitting,
 ): { frames: Frames; mask: Mask | null } {
-  if (!size) return { frames, mask };
-  const shaped = fitFrames(frames, result, fit ?? 'crop');
-  if (shaped.done === 'unchanged' || shaped.done === 'scaled') return { frames, mask };
-  const line = `the input is ${shaped.done} for ${result.width}x${result.height} (--fit)`;
-  if (!fitting.notes.includes(line)) fitting.fitted(line);
+  if (!size || sameShape(frames, result)) return { frames, mask };
+  // no larger than they were: of super-resolution's input the small picture is what is kept
+  const sides = [frames.width / result.width, frames.height / result.height];
+  const scale = Math.min(1, fit === 'crop' ? Math.min(...sides) : Math.max(...sides));
+  const shape = {
+    width: Math.max(1, Math.round(result.width * scale)),
+    height: Math.max(1, Math.round(result.height * scale)),
+  };
+  const shaped = fitFrames(frames, shape, fit);
+  fitting.fittedOnce(`the input is ${shaped.done} for ${inWords(result)} (--fit)`);
   if (!mask) return { frames: shaped.frames, mask };
   const shown = new Uint8Array(mask.data.length * 3);
   for (let i = 0; i < shown.length; i++) shown[i] = 255 * mask.data[Math.floor(i / 3)]!;
-  const fittedMask = fitFrames({ ...mask, data: shown }, result, fit ?? 'crop').frames;
+  const fittedMask = fitFrames({ ...mask, data: shown }, shape, fit).frames;
   const data = new Uint8Array(fittedMask.data.length / 3);
   for (let i = 0; i < data.length; i++) data[i] = fittedMask.data[i * 3]! > 127 ? 1 : 0;
-  return { frames: shaped.frames, mask: { ...mask, ...result, data } };
+  return { frames: shaped.frames, mask: { ...mask, ...shape, data } };
 }
 
 function expanded(frames: Frames, margins: Margins | null): { frames: Frames; mask: Mask | null } {
