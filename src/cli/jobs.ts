@@ -222,19 +222,29 @@ function wordsOf(path: string, where: string, entries: [string, unknown][]): str
       );
     }
     const values = (Array.isArray(value) ? value : [value]).filter((one) => one !== null);
+    const name = key.replace(/[-_]([a-z])/g, (_, letter: string) => letter.toUpperCase());
     return values.flatMap((one) => {
-      if (typeof one === 'boolean' && FLAGS.has(key))
-        return [one ? flagName(key) : `--no-${flagName(key).slice(2)}`];
+      if (FLAGS.has(name)) {
+        const flag = flagName(name);
+        return [asFlag(where, key, one) ? flag : `--no-${flag.slice(2)}`];
+      }
       if (typeof one !== 'string' && typeof one !== 'number') {
         throw new InputError(
           `${where}: "${key}" must be text or a number, got ${JSON.stringify(one)}`,
         );
       }
       const text = String(one);
-      if (INPUTS.has(key)) return filesIn(text).flatMap((file) => ['--input', file]);
-      return [flagName(key), FILES.has(key) ? beside(text) : text];
+      if (INPUTS.has(name)) return filesIn(text).flatMap((file) => ['--input', file]);
+      return [flagName(key), FILES.has(name) ? beside(text) : text];
     });
   });
+}
+
+/** In JSON true or false, in CSV the same as text. */
+function asFlag(where: string, key: string, value: unknown): boolean {
+  if (value === true || value === 'true') return true;
+  if (value === false || value === 'false') return false;
+  throw new InputError(`${where}: "${key}" must be true or false, got ${JSON.stringify(value)}`);
 }
 
 /** A file name that tells what it holds: `0003-a-red-cube`. */

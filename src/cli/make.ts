@@ -142,6 +142,11 @@ class Output {
       if (task.result === 'video') {
         const { createClipWriter } = await import('../media/index.js');
         // another rate would part pictures and sound
+        if (audio && fps !== result.fps) {
+          result.notes.push(
+            `--fps: ${fps} is not the ${result.fps} of the input, so its sound is left out, if it has any`,
+          );
+        }
         const sound = audio && fps === result.fps ? { path: audio, startSeconds: 0 } : undefined;
         const settings = { width, height, fps, description, fullRange, signal, audio: sound };
         this.writer = await createClipWriter(this.job.output, settings);
@@ -154,12 +159,16 @@ class Output {
 
   async finish(): Promise<void> {
     const recipe = this.recipe!;
+    const { task } = this.context;
+    const { numFrames } = this.size!;
     if (this.writer) await this.writer.finish();
     else {
       const { writeImage } = await import('../media/index.js');
       await writeImage(this.job.output, this.picture!, { description: JSON.stringify(recipe) });
     }
-    this.done = { recipe, size: this.size! };
+    // a clip may end before or after what its file says
+    const made = task.result === 'video' ? { ...recipe.made, numFrames } : recipe.made;
+    this.done = { recipe: { ...recipe, made }, size: this.size! };
   }
 
   /** Leaves nothing, unless the file is there already. */

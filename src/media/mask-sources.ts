@@ -32,6 +32,8 @@ export type MaskSource =
 export interface MaskOptions extends Pick<ReadVideoOptions, 'maxFrames' | 'start' | 'fps'> {
   /** a sentence is added about a mask that is not just black and white */
   notes?: string[];
+  /** how many frames `media` has is not sure: a mask file may have another number */
+  anyLength?: boolean;
   signal?: AbortSignal;
 }
 
@@ -116,10 +118,10 @@ export function parseColour(text: string, where = 'colour'): Colour {
 async function maskOfFile(
   path: string,
   media: Media,
-  { notes = [], ...options }: MaskOptions,
+  { notes = [], anyLength = false, ...options }: MaskOptions,
 ): Promise<Mask> {
   const gray = await readGray(path, options);
-  expectMaskFits(gray, media);
+  expectMaskFits(gray, anyLength ? { ...media, numFrames: gray.numFrames } : media);
   noteGray(path, gray.data, notes);
   return thresholdMask(gray);
 }

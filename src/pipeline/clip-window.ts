@@ -10,12 +10,13 @@ export class ClipWindow {
 
   /** All of a clip that is in memory. */
   static over(frames: Frames): ClipWindow {
-    let next: Frames | null = frames;
+    let at = 0;
     return new ClipWindow({
-      async read() {
-        const all = next;
-        next = null;
-        return all;
+      async read(count) {
+        if (at >= frames.numFrames) return null;
+        const start = at;
+        at = Math.min(start + count, frames.numFrames);
+        return sliceFrames(frames, start, at);
       },
     });
   }
@@ -25,8 +26,8 @@ export class ClipWindow {
    * @returns null if there are none
    */
   async take(start: number, count: number): Promise<Frames | null> {
+    this.letGo(start); // before more is read: so no more than `count` are held
     await this.hold(start + count);
-    this.letGo(start);
     const end = Math.min(start + count, this.end);
     if (!this.held || end <= start) return null;
     return sliceFrames(this.held, start - this.start, end - this.start);
@@ -36,6 +37,12 @@ export class ClipWindow {
   async has(place: number): Promise<boolean> {
     await this.hold(place + 1);
     return this.end > place;
+  }
+
+  /** Frames that there are before place `most`; they are held. */
+  async count(most: number): Promise<number> {
+    await this.hold(most);
+    return Math.min(this.end, most);
   }
 
   private get end(): number {
@@ -65,10 +72,15 @@ export class ClipWindow {
 export function joinFrames(parts: readonly Frames[]): Frames {
   if (parts.length === 1) return parts[0]!;
   const { width, height } = parts[0]!;
-  return {
-    ...{ width, height, numFrames: parts.reduce((sum, part) => sum + part.numFrames, 0) },
-    data: Buffer.concat(parts.map(({ data }) => data)),
-  };
+  const numFrames = parts.reduce((sum, part) => sum + part.numFrames, 0);
+  // no Buffer.concat: `slice` of a Buffer is a view, and who slices to change a copy changes both
+  const data = new Uint8Array(width * height * numFrames * 3);
+  let at = 0;
+  for (const part of parts) {
+    data.set(part.data, at);
+    at += part.data.length;
+  }
+  return { width, height, numFrames, data };
 }
 
 /** With the last frame again and again, until there are `count`. */

@@ -13,6 +13,9 @@ const DOUBTFUL_AREA = 4;
 /** Beyond this many times the trained area super-resolution goes tile by tile. */
 const TILED_AREA = 1.5;
 
+/** Longest side of a result, pixels: the most that common formats hold (WebP, H.264). */
+const MOST_SIDE = 16384;
+
 /** What was fitted, a line each; with `strict` the first one is an error. */
 export class Fitting {
   readonly notes: string[] = [];
@@ -23,6 +26,11 @@ export class Fitting {
   fitted(text: string): void {
     if (this.strict) throw new InputError(`${text}; --strict refuses to fit anything`);
     this.notes.push(text);
+  }
+
+  /** The same of many windows is said once. */
+  fittedOnce(text: string): void {
+    if (!this.notes.includes(text)) this.fitted(text);
   }
 
   note(text: string): void {
@@ -54,6 +62,7 @@ export function fitSizes(
 ): Sizes {
   const trained = { width: settings.width, height: settings.height };
   if (request.size) {
+    expectSides('--size', request.size);
     const made = multiplesOf16(request.size);
     if (!same(made, request.size)) {
       fitting.fitted(
@@ -68,6 +77,7 @@ export function fitSizes(
     input: { width: input.width, height: input.height },
     larger: scaled(input, request.upscale ?? DEFAULT_UPSCALE),
   }[task.size];
+  expectSides(input.path, asked);
   const most = area(trained) * (task.keeps === 'brightness' ? 1 : DOUBTFUL_AREA);
   const shrinks = task.size === 'input' && area(asked) > most;
   const made = multiplesOf16(shrinks ? scaled(asked, Math.sqrt(most / area(asked))) : asked);
@@ -102,7 +112,10 @@ function doubted(
   fitting: Fitting,
 ): Sizes {
   const { made } = sizes;
-  if (task.size === 'larger' && tile !== null && area(made) > TILED_AREA * area(trained)) {
+  const tooLarge = tile
+    ? made.width > tile.width || made.height > tile.height
+    : area(made) > TILED_AREA * area(trained);
+  if (task.size === 'larger' && tile !== null && tooLarge) {
     const side = (name: keyof Size) => Math.min(made[name], (tile ?? trained)[name]);
     const each = { width: side('width'), height: side('height') };
     fitting.note(
@@ -148,6 +161,14 @@ export function windowFrames(
 
 /** The smallest 4k + 1 that is not below `numFrames`. */
 export const nextFitting = (numFrames: number): number => Math.ceil((numFrames - 1) / 4) * 4 + 1;
+
+/** @throws InputError for a result that nothing could hold */
+function expectSides(where: string, { width, height }: Size): void {
+  if (Math.max(width, height) <= MOST_SIDE) return;
+  throw new InputError(
+    `${where}: the result would be ${width}x${height}, and ${MOST_SIDE} is the longest side that is made; ask for less with --size, --upscale or --expand`,
+  );
+}
 
 const area = ({ width, height }: Size): number => width * height;
 const same = (a: Size, b: Size): boolean => a.width === b.width && a.height === b.height;

@@ -28,8 +28,8 @@ import { latentFrames } from './latents.js';
 import type { OnProgress, Pipeline, SampleRequest } from './pipeline.js';
 import { type Prepared, prepare, type Window } from './prepare.js';
 import { prepareAsReference } from './prepare-reference.js';
-import type { UserRequest } from './request.js';
-import { givenOfTile, TileSum, tilesOf } from './tiles.js';
+import { expectParts, type UserRequest } from './request.js';
+import { givenOfTile, sizedGiven, TileSum, tilesOf } from './tiles.js';
 import { continued } from './windows.js';
 
 export interface GenerateRequest extends UserRequest {
@@ -102,6 +102,8 @@ export async function startResult(pipeline: Pipeline, request: GenerateRequest):
   if (request.depth && !pipeline.takesDepth) {
     throw new InputError('--depth: this pipeline has no place for depth; leave it out');
   }
+  expectParts(task, request);
+  expectDepthPossible(pipeline, request);
   expectInputForNoise(task, request.noiseAugStrength ?? 0);
   if (request.compat) return asReference(pipeline, request);
   const { signal } = request;
@@ -128,6 +130,23 @@ export async function startResult(pipeline: Pipeline, request: GenerateRequest):
     numFrames: numFrames && numFrames + extra,
     pieces: piecesOf(pipeline, request, prepared, { samples, reference }),
   };
+}
+
+/** @throws InputError where a task lives on depth that the pipeline cannot take, or nobody tells */
+function expectDepthPossible(
+  { takesDepth }: Pipeline,
+  { task, inputs, depth, estimateDepth }: GenerateRequest,
+): void {
+  if (!task.needs.depth) return;
+  if (!takesDepth) {
+    throw new InputError(
+      `${task.id}: this pipeline has no place for depth; name another with --pipeline`,
+    );
+  }
+  if (task.inputs.includes('depth') || depth || estimateDepth) return;
+  throw new InputError(
+    `${task.id}: needs the depth of ${inputs[0]}; name a model that tells it with --depth-model, or give it with --depth FILE`,
+  );
 }
 
 /** The whole result in memory. */
@@ -238,10 +257,11 @@ async function makeWindow(
   }
   const target = { ...tile, numFrames };
   const places = tilesOf(made, tile);
+  const whole = sizedGiven(given, made);
   const sum = new TileSum({ ...made, numFrames });
   for (let first = 0; first < places.length; first += samples) {
     const batch = places.slice(first, first + samples);
-    const givens = batch.map((place) => givenOfTile(given, made, place, tile));
+    const givens = batch.map((place) => givenOfTile(whole, place, tile));
     const work = { task, target, seed: seed + first, givens };
     const frames = await makeSamples(pipeline, request, work);
     batch.forEach((place, i) => {

@@ -1,8 +1,10 @@
 /** The files that a user names, read or opened. */
+import { statSync } from 'node:fs';
 import { InputError } from '../errors.js';
 import {
   type ClipReader,
   type DepthMap,
+  expectMaskFits,
   invertMask,
   type Margins,
   type Mask,
@@ -27,6 +29,8 @@ export interface Inputs {
   followed: {
     window: ClipWindow;
     reader: Shape & Pick<Media, 'fps' | 'notes' | 'fullRange'> & { numFrames: number | null };
+    /** its number of frames is a file's own word, which may be one off */
+    about: boolean;
   } | null;
   /** depth as the task's own input */
   depth: DepthMap | null;
@@ -44,15 +48,30 @@ export async function readInputs(
   request: UserRequest,
   fitting: Fitting,
 ): Promise<Inputs> {
+  const inputs: Inputs = {
+    ...{ media: [], followed: null, depth: null, mask: null, margins: null, fps: null },
+    ...{ depths: [], close: async () => {} },
+  };
+  try {
+    await readInto(inputs, task, request, fitting);
+    return inputs;
+  } catch (error) {
+    await inputs.close();
+    throw error;
+  }
+}
+
+async function readInto(
+  inputs: Inputs,
+  task: Task,
+  request: UserRequest,
+  fitting: Fitting,
+): Promise<void> {
   const { signal, mask: source, inputs: paths } = request;
   const kinds = [...task.inputs, ...task.optionalInputs].slice(0, paths.length);
   // a colour or transparency is looked for in all frames
   const whole = source !== undefined && !('file' in source) && !('box' in source);
-  const inputs: Inputs = {
-    ...{ media: [], followed: null, depth: null, mask: null, margins: null, fps: null },
-    depths: await Promise.all((request.depth ?? []).map((path) => readDepth(path, { signal }))),
-    close: async () => {},
-  };
+  for (const path of request.depth ?? []) inputs.depths.push(await readDepth(path, { signal }));
   for (const [i, kind] of kinds.entries()) {
     const path = paths[i]!;
     const followed = task.followsInput && i === 0;
@@ -62,10 +81,11 @@ export async function readInputs(
     } else if (kind === 'video' && followed && !whole) {
       const reader = await openClip(path, { signal });
       inputs.close = () => reader.close();
-      inputs.followed = { window: new ClipWindow(reader), reader };
+      const about = !statSync(path).isDirectory();
+      inputs.followed = { window: new ClipWindow(reader), reader, about };
       fitting.notes.push(...reader.notes.splice(0));
       if (!(await inputs.followed.window.has(1))) throw noClip(task, path);
-      inputs.mask = source ? await readMask(source, request, reader, fitting) : null;
+      if (source) inputs.mask = await readMask(source, request, reader, fitting, about);
       inputs.fps = reader.fps;
     } else {
       const media = kind === 'image' ? await readImage(path, { signal }) : await readClip(i);
@@ -76,14 +96,13 @@ export async function readInputs(
         inputs.media.push(media);
         continue;
       }
-      inputs.followed = { window: ClipWindow.over(media), reader: media };
+      inputs.followed = { window: ClipWindow.over(media), reader: media, about: false };
       if (source) inputs.mask = await readMask(source, request, media, fitting);
     }
   }
   if (request.expand !== undefined) {
     inputs.margins = parseExpand(request.expand, inputs.followed!.reader, '--expand');
   }
-  return inputs;
 
   /** A clip that is in memory whole; at the first one's rate. */
   async function readClip(index: number): Promise<Media> {
@@ -111,15 +130,22 @@ async function readMask(
   { invertMask: invert, signal }: UserRequest,
   input: Media | ClipReader,
   fitting: Fitting,
+  about = false,
 ): Promise<Mask> {
   // of a clip that is opened a file or a box needs no more than its size
   const media = 'data' in input ? input : { ...input, alpha: null, data: new Uint8Array(0) };
   const numFrames = media.numFrames ?? 0;
-  const read = await maskOf(source, { ...media, numFrames }, { notes: fitting.notes, signal });
+  const options = { notes: fitting.notes, anyLength: about, signal };
+  const read = await maskOf(source, { ...media, numFrames }, options);
+  if (about && numFrames > 0 && Math.abs(read.numFrames - numFrames) > 1) {
+    expectMaskFits(read, { ...media, numFrames });
+  }
   const mask = invert ? invertMask(read) : read;
   if (!mask.data.includes(1)) {
     throw new InputError(
-      `${mask.path}: has no white part, so there is nothing to fill; paint the part to be made white, or turn it round with --invert-mask`,
+      invert
+        ? `${mask.path}: is all white, so turned round nothing is left to fill; leave out --invert-mask, or paint the part to be kept white`
+        : `${mask.path}: has no white part, so there is nothing to fill; paint the part to be made white, or turn it round with --invert-mask`,
     );
   }
   if (!mask.data.includes(0)) fitting.note(`${mask.path}: is all white: everything is made anew`);

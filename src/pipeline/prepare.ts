@@ -23,7 +23,15 @@ import {
   withDepth,
 } from '../tasks/index.js';
 import { padFrames } from './clip-window.js';
-import { Fitting, fitSizes, nextFitting, type Shape, type Sizes, windowFrames } from './fitting.js';
+import {
+  Fitting,
+  fitSizes,
+  inWords,
+  nextFitting,
+  type Shape,
+  type Sizes,
+  windowFrames,
+} from './fitting.js';
 import { type Inputs, readInputs } from './inputs.js';
 import { expectParts, type UserRequest } from './request.js';
 import type { OwnSettings } from './settings.js';
@@ -114,14 +122,15 @@ async function goOn(
     task,
     whole,
     media,
-    depths.map((map) => fittedDepth(map, sizes.made, request)),
+    depths.map((map) => fittedDepth(map, sizes.made, request, fitting)),
   );
   const tail = all.known.filter(({ at }) => at[0]! > 0);
   const ending = tail.reduce((sum, { at }) => sum + at.length, 0);
   const heads = all.known.reduce((sum, { at }) => sum + at.length, 0) - ending;
   const overlap = OVERLAPS[task.windows];
   // a window has room for what is known, and for more
-  const least = nextFitting(Math.max(heads, tail.length > 0 ? overlap + ending : 0) + 1);
+  const fewest = Math.max(heads, tail.length > 0 ? overlap + ending : 0) + 1;
+  const least = nextFitting(wanted > 1 ? Math.max(fewest, 2) : fewest);
   const most = windowFrames(request, wanted, settings, fitting, least);
   const spans = windowSpans(wanted, most, { overlap, ending });
   const windows = spans.map(({ start, made, kept, overlap }, i): Window => {
@@ -160,6 +169,7 @@ async function followInput(
   inputs: Inputs,
 ): Promise<Plan> {
   const { followed, depth, depths, media, mask, margins } = inputs;
+  const about = followed?.about ?? false;
   const source = followed?.reader ?? { ...depth!, path: request.inputs[0]! };
   const { left = 0, right = 0, top = 0, bottom = 0 } = margins ?? {};
   const input: Shape = {
@@ -171,27 +181,23 @@ async function followInput(
   const still = task.result === 'image';
   const { numFrames } = request;
   const most = request.window ?? settings.numFrames;
-  const has = async (place: number): Promise<boolean> =>
-    (numFrames === undefined || place < numFrames) &&
-    (followed ? followed.window.has(place) : place < depth!.numFrames);
-  if (numFrames !== undefined && !still) {
-    const known = followed ? followed.reader.numFrames : depth!.numFrames;
-    if (known !== null && numFrames > known) throw tooFew(input.path, known, numFrames);
+  const available = async (count: number): Promise<number> => {
+    const wanted = Math.min(count, numFrames ?? count);
+    return followed ? followed.window.count(wanted) : Math.min(wanted, depth!.numFrames);
+  };
+  const has = async (place: number): Promise<boolean> => (await available(place + 1)) > place;
+  const known = followed ? followed.reader.numFrames : depth!.numFrames;
+  if (numFrames !== undefined && !still && known !== null && numFrames > known + Number(about)) {
+    throw tooFew(input.path, known, numFrames);
   }
   // how many there are, as far as it matters: up to one more than are made at once
-  let count = 1;
-  while (!still && count <= most && (await has(count))) count++;
-  if (numFrames !== undefined && count < Math.min(numFrames, most)) {
+  const count = still ? 1 : await available(most + 1);
+  if (numFrames !== undefined && count < Math.min(numFrames, most + 1)) {
     throw tooFew(input.path, count, numFrames);
   }
   const made = still ? 1 : windowFrames(request, count, settings, fitting);
   const looks = media.map((one) => fitted(one, sizes.made, request, fitting));
-  const wanted = still ? 1 : (numFrames ?? followed?.reader.numFrames ?? depth?.numFrames ?? null);
-  if (mask && mask.numFrames > 1 && followed?.reader.numFrames === null) {
-    fitting.note(
-      `${input.path}: does not say how long it is; the mask has ${mask.numFrames} frames`,
-    );
-  }
+  const wanted = still ? 1 : (numFrames ?? known);
 
   const windowAt = async (start: number, overlap: number): Promise<Window> => {
     const reach = Math.min(made, (numFrames ?? Number.POSITIVE_INFINITY) - start);
@@ -203,17 +209,32 @@ async function followInput(
     const holes = part?.mask ?? (mask && cutMaskAt(mask, start, length, input.path));
     const shape = part ? shapedTo(part.frames, holes, sizes, request, fitting) : null;
     const media = [...(shape ? [shape.frames] : []), ...looks];
-    const near = depth ? padDepth(cutDepth(depth, start, kept), length) : undefined;
+    const shapedDepth = (map: DepthMap) =>
+      padDepth(request.size ? fittedDepth(map, sizes.result, request, fitting) : map, length);
+    const near = depth ? shapedDepth(cutDepth(depth, start, kept)) : undefined;
     const given = task.fromInput({ media, mask: shape?.mask ?? null, depth: near }, length);
     expectDepths(task, given, media.length, depths.length);
-    const ownDepths = depths.map((map) => padDepth(depthAt(map, start, kept, input.path), length));
+    const ownDepths = depths.map((map) => shapedDepth(depthAt(map, start, kept, input.path)));
     return {
       task,
       given: withDepth(task, given, media, ownDepths),
       ...{ numFrames: length, kept, overlap, last },
     };
   };
+  /** What the end of the clip brings to light. */
+  const noteEnd = (count: number): void => {
+    if (numFrames !== undefined && count < numFrames) {
+      fitting.fitted(`${input.path}: has ${count} frames and not the ${numFrames} of --frames`);
+    }
+    if (numFrames !== undefined || !mask || mask.numFrames === 1) return;
+    if (mask.numFrames !== count) {
+      fitting.fitted(
+        `${mask.path}: has ${mask.numFrames} frames for the ${count} of ${input.path}`,
+      );
+    }
+  };
   const first = await windowAt(0, 0);
+  if (!still && known !== null) expectLengths(depths, input.path, { known, about, numFrames });
   const overlap = Math.min(OVERLAPS[task.windows], made - 1);
   const fps = (still ? null : inputs.fps) ?? settings.fps;
   return {
@@ -235,6 +256,7 @@ async function followInput(
       for (let start = 0; ; start += made - overlap) {
         if (start > 0) window = await windowAt(start, overlap);
         if (followed) fitting.notes.push(...followed.reader.notes.splice(0)); // of damage, as it shows
+        if (window.last) noteEnd(start + window.kept);
         yield window;
         if (window.last) return;
       }
@@ -244,7 +266,23 @@ async function followInput(
 }
 
 const tooFew = (path: string, has: number, wanted: number): InputError =>
-  new InputError(`--frames: ${path} has ${has} frames, got ${wanted}; ${has} is the most`);
+  new InputError(
+    `--frames: ${path} has ${has} ${has === 1 ? 'frame' : 'frames'}, got ${wanted}; ${has} is the most`,
+  );
+
+/** @throws InputError unless depth maps are as long as their input, or as what is made of it */
+function expectLengths(
+  depths: readonly DepthMap[],
+  input: string,
+  { known, about, numFrames }: { known: number; about: boolean; numFrames?: number },
+): void {
+  for (const { path, numFrames: count } of depths) {
+    if (count === numFrames || Math.abs(count - known) <= Number(about)) continue;
+    throw new InputError(
+      `${path}: must have as many frames as ${input} (${known}), got ${count}; give depth of every frame`,
+    );
+  }
+}
 
 /** A picture or a clip in the size that is made, by the stated rule. */
 function fitted(
@@ -259,39 +297,59 @@ function fitted(
 }
 
 /** Depth goes the way of its frames. @throws InputError where bars are added, which have no depth */
-function fittedDepth(map: DepthMap, size: Sizes['made'], { fit = 'crop' }: UserRequest): DepthMap {
+function fittedDepth(
+  map: DepthMap,
+  size: Sizes['made'],
+  { fit = 'crop' }: UserRequest,
+  fitting: Fitting,
+): DepthMap {
   const cropped = cropDepth(map, size);
-  if (fit === 'stretch' || cropped === map) return map;
-  if (fit === 'crop') return cropped;
-  throw new InputError(`${map.path}: --fit pad adds bars that have no depth; use crop or stretch`);
+  if (sameShape(map, size) || cropped === map) return map;
+  const done = { crop: 'cropped to', stretch: 'stretched to', pad: '' }[fit];
+  if (done === '') {
+    throw new InputError(
+      `${map.path}: --fit pad adds bars that have no depth; use crop or stretch`,
+    );
+  }
+  fitting.fittedOnce(`${map.path}: ${done} the shape of ${inWords(size)} (--fit)`);
+  return fit === 'crop' ? cropped : map;
 }
 
-/** Frames of another shape than the result's, and their mask, in the result's size; else as they are. */
+/** As near as `fitFrames` takes for the same, or as near as whole pixels of the smaller one allow. */
+function sameShape(a: Size, b: Size): boolean {
+  const [small, large] = a.width <= b.width ? [a, b] : [b, a];
+  const wanted = (large.height * small.width) / large.width;
+  return (
+    Math.abs(Math.log(small.height / wanted)) < Math.log(1.03) ||
+    Math.abs(small.height - wanted) <= 1
+  );
+}
+
+/** Frames of another shape than the result's, and their mask, in that shape; else as they are. */
 function shapedTo(
   frames: Frames,
   mask: Mask | null,
   { result }: Sizes,
-  { size, fit }: UserRequest,
+  { size, fit = 'crop' }: UserRequest,
   fitting: Fitting,
 ): { frames: Frames; mask: Mask | null } {
   if (!size || sameShape(frames, result)) return { frames, mask };
-  const shaped = fitFrames(frames, result, fit ?? 'crop');
-  if (shaped.done === 'unchanged' || shaped.done === 'scaled') return { frames, mask };
-  const line = `the input is ${shaped.done} for ${result.width}x${result.height} (--fit)`;
-  if (!fitting.notes.includes(line)) fitting.fitted(line);
+  // no larger than they were: of super-resolution's input the small picture is what is kept
+  const sides = [frames.width / result.width, frames.height / result.height];
+  const scale = Math.min(1, fit === 'crop' ? Math.min(...sides) : Math.max(...sides));
+  const shape = {
+    width: Math.max(1, Math.round(result.width * scale)),
+    height: Math.max(1, Math.round(result.height * scale)),
+  };
+  const shaped = fitFrames(frames, shape, fit);
+  fitting.fittedOnce(`the input is ${shaped.done} for ${inWords(result)} (--fit)`);
   if (!mask) return { frames: shaped.frames, mask };
   const shown = new Uint8Array(mask.data.length * 3);
   for (let i = 0; i < shown.length; i++) shown[i] = 255 * mask.data[Math.floor(i / 3)]!;
-  const fittedMask = fitFrames({ ...mask, data: shown }, result, fit ?? 'crop').frames;
+  const fittedMask = fitFrames({ ...mask, data: shown }, shape, fit).frames;
   const data = new Uint8Array(fittedMask.data.length / 3);
   for (let i = 0; i < data.length; i++) data[i] = fittedMask.data[i * 3]! > 127 ? 1 : 0;
-  return { frames: shaped.frames, mask: { ...mask, ...result, data } };
-}
-
-/** One is the other made smaller, its sides rounded to whole pixels. */
-function sameShape(a: Size, b: Size): boolean {
-  const [small, large] = a.width <= b.width ? [a, b] : [b, a];
-  return Math.abs(small.height - (large.height * small.width) / large.width) <= 1;
+  return { frames: shaped.frames, mask: { ...mask, ...shape, data } };
 }
 
 function expanded(frames: Frames, margins: Margins | null): { frames: Frames; mask: Mask | null } {
@@ -317,12 +375,12 @@ function cutMaskAt(mask: Mask, start: number, count: number, input: string): Mas
 }
 
 function depthAt(map: DepthMap, start: number, count: number, input: string): DepthMap {
-  if (map.numFrames < start + count) {
+  if (start >= map.numFrames) {
     throw new InputError(
-      `${map.path}: must have as many frames as ${input}, got ${map.numFrames}; give depth of every frame`,
+      `${map.path}: has ${map.numFrames} frames, and ${input} has more; give depth of every frame`,
     );
   }
-  return cutDepth(map, start, count);
+  return cutDepth(map, start, Math.min(count, map.numFrames - start));
 }
 
 function padDepth(map: DepthMap, count: number): DepthMap {

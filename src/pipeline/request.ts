@@ -74,6 +74,12 @@ export function expectParts(task: Task, request: UserRequest): void {
   if (request.reference !== undefined && task.keeps !== 'brightness') {
     throw new InputError(`${id}: takes no reference picture; leave out --reference`);
   }
+  if (task.result === 'image' && request.window !== undefined) {
+    throw new InputError(`${id}: makes an image; leave out --window`);
+  }
+  if (request.tile && task.size !== 'larger') {
+    throw new InputError(`${id}: is not made in tiles; leave out --tile, or use isr or vsr`);
+  }
   if (request.upscale !== undefined && task.size !== 'larger' && !request.compat) {
     throw new InputError(`${id}: makes nothing larger; leave out --upscale, or use isr or vsr`);
   }

@@ -24,12 +24,15 @@ export function tilesOf(all: Size, tile: Size): Tile[] {
   );
 }
 
-/** What a tile is given of what all of the picture is given. */
-export function givenOfTile(whole: Given, all: Size, { left, top }: Tile, tile: Size): Given {
-  const known = whole.known.map(({ frames, ...rest }) => ({
-    ...rest,
-    frames: cutOut(resizeFrames(frames, all), { left, top }, tile),
-  }));
+/** What is given, at the size that tiles are cut from. */
+export function sizedGiven(whole: Given, all: Size): Given {
+  const known = whole.known.map((one) => ({ ...one, frames: resizeFrames(one.frames, all) }));
+  return given({ ...whole, known });
+}
+
+/** What a tile is given of what all of the picture is given, in the size of all. */
+export function givenOfTile(whole: Given, place: Tile, tile: Size): Given {
+  const known = whole.known.map((one) => ({ ...one, frames: cutOut(one.frames, place, tile) }));
   return given({ ...whole, known });
 }
 
