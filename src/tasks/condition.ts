@@ -109,16 +109,27 @@ export function conditionOf(
       if (whole && known.length === 1) {
         return { pixels: keep ? seen.mul(keep) : seen, depth, mask: keep ?? mask.fill_(1) };
       }
-      at.forEach((place, i) => {
-        const frame = seen.narrow(2, i, 1);
-        const kept = keep?.narrow(2, i, 1);
-        pixels.narrow(2, place, 1).copy_(kept ? frame.mul(kept) : frame);
-        if (kept) mask.narrow(2, place, 1).copy_(kept);
-        else mask.narrow(2, place, 1).fill_(1);
-      });
+      const shown = keep ? seen.mul(keep) : seen;
+      for (const { place, first, count } of runsOf(at)) {
+        pixels.narrow(2, place, count).copy_(shown.narrow(2, first, count));
+        const known = mask.narrow(2, place, count);
+        if (keep) known.copy_(keep.narrow(2, first, count));
+        else known.fill_(1);
+      }
     }
     return { pixels, depth, mask };
   });
+}
+
+/** Frames whose places follow one another: of `at`, `count` from `first` on lie from `place` on. */
+function runsOf(at: readonly number[]): { place: number; first: number; count: number }[] {
+  const runs: { place: number; first: number; count: number }[] = [];
+  at.forEach((place, i) => {
+    const run = runs.at(-1);
+    if (run && place === run.place + run.count) run.count++;
+    else runs.push({ place, first: i, count: 1 });
+  });
+  return runs;
 }
 
 /** [1, 1, F, H, W] */
