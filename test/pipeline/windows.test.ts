@@ -69,7 +69,10 @@ function expectLaidOut(
     const before = spans[i - 1];
     assert.ok(made % 4 === 1 && made <= most, `${about}: makes ${made}`);
     assert.ok(start >= 0 && kept <= made && kept > overlap, `${about}: keeps ${kept}`);
-    if (!before) return assert.equal(overlap, 0);
+    if (!before) {
+      assert.equal(overlap, 0);
+      return;
+    }
     // what is shared is the end of the window before, and that window has so many
     assert.equal(start + overlap, before.start + before.kept, about);
     assert.ok(overlap <= before.kept, `${about}: shares ${overlap} of ${before.kept}`);
