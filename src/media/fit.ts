@@ -80,4 +80,5 @@ function pasteCentred(from: Frames, to: Frames): void {
   }
 }
 
-const percent = (share: number): string => `${Math.round(share * 100)}%`;
+/** Never all: something is left of everything. */
+const percent = (share: number): string => `${Math.min(99, Math.round(share * 100))}%`;

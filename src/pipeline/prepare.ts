@@ -349,6 +349,11 @@ function shapedTo(
   const fittedMask = fitFrames({ ...mask, data: shown }, shape, fit).frames;
   const data = new Uint8Array(fittedMask.data.length / 3);
   for (let i = 0; i < data.length; i++) data[i] = fittedMask.data[i * 3]! > 127 ? 1 : 0;
+  if (mask.data.includes(1) && !data.includes(1)) {
+    throw new InputError(
+      `${mask.path}: all of the part to be made is cut off for ${inWords(result)}; leave out --size, or use --fit pad`,
+    );
+  }
   return { frames: shaped.frames, mask: { ...mask, ...shape, data } };
 }
 

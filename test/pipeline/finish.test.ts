@@ -8,7 +8,7 @@ import {
   resizeFrames,
   tensorToFrames,
 } from '../../src/media/index.js';
-import { finished } from '../../src/pipeline/finish.js';
+import { finished, resizeHole } from '../../src/pipeline/finish.js';
 import { conditionOf, given, TASKS } from '../../src/tasks/index.js';
 import { Generator, randn } from '../../src/tensor/index.js';
 
@@ -53,4 +53,77 @@ describe('finished', () => {
     const { data } = finished(made, TASKS.vsr, holed, size);
     assert.ok(data.every((value) => value === 128));
   });
+
+  test('known pixels are the given ones at the input’s own odd size, made at another', () => {
+    const odd = { width: 101, height: 57 };
+    const frames = noisy({ ...odd, numFrames: 2 });
+    const before = frames.data.slice();
+    const hole = new Uint8Array(2 * 57 * 101).map((_, i) => (i % 101 > 60 ? 1 : 0));
+    const holed = given({ known: [{ frames, at: [0, 1], hole }] });
+    const made = noisy({ width: 96, height: 64, numFrames: 2 }, 5);
+    const result = finished(made, TASKS.voutp, holed, odd);
+    assert.deepEqual([result.width, result.height, result.numFrames], [101, 57, 2]);
+    const wrong = result.data.findIndex(
+      (value, i) => !hole[Math.floor(i / 3)] && value !== before[i],
+    );
+    assert.equal(wrong, -1);
+    assert.notDeepEqual(result.data, before);
+    assert.deepEqual(frames.data, before, 'the input is not written to');
+  });
+
+  test('colours are of the result, brightness of the input to one level', () => {
+    const odd = { width: 101, height: 57 };
+    const gray = noisy({ ...odd, numFrames: 1 }, 3, true);
+    const holed = given({ known: [{ frames: gray, at: [0], hole: null }], gray: true });
+    const { data } = finished(coloured(64, 32), TASKS.icolor, holed, odd);
+    let most = 0;
+    for (let i = 0; i < data.length; i += 3) {
+      const luma = 0.299 * data[i]! + 0.587 * data[i + 1]! + 0.114 * data[i + 2]!;
+      most = Math.max(most, Math.abs(luma - gray.data[i]!));
+    }
+    assert.ok(most <= 1, `${most} levels off`);
+    assert.ok(data.some((value, i) => i % 3 === 0 && value !== data[i + 2]));
+  });
+
+  test('what keeps nothing, or is told to keep nothing, is only resized', () => {
+    const made = noisy({ width: 48, height: 32, numFrames: 1 });
+    const frames = noisy({ width: 20, height: 20, numFrames: 1 }, 9);
+    const hole = new Uint8Array(400).fill(1, 200);
+    const holed = given({ known: [{ frames, at: [0], hole }] });
+    const to = { width: 30, height: 20 };
+    const sized = resizeFrames(made, to);
+    assert.deepEqual(finished(made, TASKS.iedit, holed, to), sized);
+    assert.deepEqual(finished(made, TASKS.t2i, given({}), to), sized);
+    for (const task of [TASKS.iinp, TASKS.icolor, TASKS.isr]) {
+      assert.deepEqual(finished(made, task, holed, to, { keepKnown: false }), sized);
+    }
+  });
+
+  test('a hole is resized by nearest and stays in its place', () => {
+    const hole = new Uint8Array([0, 1, 0, 0]);
+    const small = { width: 2, height: 2, numFrames: 1, data: new Uint8Array(12) };
+    const larger = resizeHole(hole, small, { width: 4, height: 4 });
+    assert.deepEqual([...larger], [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert.equal(resizeHole(hole, small, small), hole);
+  });
 });
+
+/** Values that look like noise and are always the same; gray if asked for. */
+function noisy(
+  size: { width: number; height: number; numFrames: number },
+  seed = 1,
+  gray = false,
+): Frames {
+  const length = size.width * size.height * size.numFrames * 3;
+  const place = (i: number) => (gray ? Math.floor(i / 3) : i);
+  return { ...size, data: new Uint8Array(length).map((_, i) => (place(i) * 7919 * seed) % 251) };
+}
+
+/** Red on the left, blue on the right. */
+function coloured(width: number, height: number): Frames {
+  const data = new Uint8Array(width * height * 3).map((_, i) => {
+    const left = Math.floor(i / 3) % width < width / 2;
+    return i % 3 === (left ? 0 : 2) ? 180 : 60;
+  });
+  return { width, height, numFrames: 1, data };
+}
