@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
+import { csvRecords } from '../data/csv.js';
 import { InputError } from '../errors.js';
 import type { Task } from '../tasks/index.js';
 import { flagName, parseArgs } from './args.js';
@@ -198,41 +199,6 @@ function ofCsv(path: string, text: string): JobRow[] {
     const filled = entries.filter(([, value]) => value !== '');
     return { where, words: wordsOf(path, where, filled) };
   });
-}
-
-/** Records of RFC 4180: quotes around fields with commas, line ends or quotes, which are doubled. */
-function csvRecords(path: string, text: string): { line: number; fields: string[] }[] {
-  const records: { line: number; fields: string[] }[] = [];
-  let line = 1;
-  let start = 1;
-  let fields: string[] = [];
-  let field = '';
-  let quoted = false;
-  const endRecord = () => {
-    fields.push(field);
-    if (fields.length > 1 || fields[0] !== '') records.push({ line: start, fields });
-    fields = [];
-    field = '';
-    start = line;
-  };
-  const source = text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
-  for (let i = 0; i < source.length; i++) {
-    const character = source[i]!;
-    if (character === '\n') line++;
-    if (quoted) {
-      if (character !== '"') field += character;
-      else if (source[i + 1] === '"') field += source[++i];
-      else quoted = false;
-    } else if (character === '"' && field === '') quoted = true;
-    else if (character === ',') {
-      fields.push(field);
-      field = '';
-    } else if (character === '\n') endRecord();
-    else field += character;
-  }
-  if (quoted) throw new InputError(`${path}:${start}: a quote is not closed; add the closing one`);
-  if (field !== '' || fields.length > 0) endRecord();
-  return records;
 }
 
 /** Options whose values are files: inputs, of which one value may name two, and others; and flags. */

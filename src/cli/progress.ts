@@ -58,6 +58,12 @@ export class Progress {
     this.shownMs = -Infinity;
   }
 
+  /** Takes the line away until the next update, for what is written to stdout. */
+  clear(): void {
+    if (this.lineShown) this.stream.write('\r\x1b[2K');
+    this.lineShown = false;
+  }
+
   /** Removes the line; `summary`, if given, stays. Safe to call twice, so it fits in `finally`. */
   end(summary = ''): void {
     if (this.ended) return;
@@ -93,11 +99,6 @@ export class Progress {
     } else {
       this.stream.write(`${line}\n`);
     }
-  }
-
-  private clear(): void {
-    if (this.lineShown) this.stream.write('\r\x1b[2K');
-    this.lineShown = false;
   }
 
   private get stream() {

@@ -38,6 +38,8 @@ export interface ReadVideoOptions {
   fps?: number;
   /** seconds to skip at the beginning */
   start?: number;
+  /** reduce to at most so many pixels on the longer side, in ffmpeg; animations stay as they are */
+  maxSide?: number;
   /** refuse clips that are larger than this when decoded */
   maxBytes?: number;
   /** kills ffmpeg */

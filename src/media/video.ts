@@ -9,6 +9,8 @@ import { inputArgs, probeVideo, unreadable, type VideoInfo } from './probe.js';
 import { sniff } from './sniff.js';
 
 const MAX_BYTES = 2 ** 31;
+/** ffmpeg's exit code after a signal, e.g. Ctrl-C. */
+const STOPPED = 255;
 
 /**
  * Reads a clip: any container and codec of the ffmpeg found, or an animated GIF or WebP.
@@ -54,7 +56,12 @@ export interface Picture {
 }
 
 type Allocate = (width: number, height: number) => Uint8Array;
-type DecodeOptions = ReadVideoOptions & { notes: string[]; allocate?: Allocate };
+interface DecodeOptions extends ReadVideoOptions {
+  notes: string[];
+  allocate?: Allocate;
+  /** scale to this, whatever the shape; goes before `maxSide` */
+  size?: { width: number; height: number };
+}
 const newPicture: Allocate = (width, height) => new Uint8Array(width * height * 3);
 
 /**
@@ -79,8 +86,12 @@ export async function* decodeFrames(
         return;
       }
     }
-    const { stderr } = await done;
+    const { code, stderr } = await done;
     signal?.throwIfAborted();
+    // what was read so far must not pass for the whole file
+    if (code === STOPPED || code === null) {
+      throw new JobError(`${path}: ffmpeg was stopped while it read it; run again`);
+    }
     if (numFrames === 0) {
       throw noFrames(path, stderr, info, options);
     }
@@ -96,14 +107,21 @@ export async function* decodeFrames(
   }
 }
 
-function decodeArgs(path: string, info: VideoInfo, options: ReadVideoOptions): string[] {
-  const { maxFrames, fps, start } = options;
+type Wanted = Omit<DecodeOptions, 'notes' | 'allocate'>;
+
+function decodeArgs(path: string, info: VideoInfo, options: Wanted): string[] {
+  const { maxFrames, fps, start, maxSide, size } = options;
   const matrix = matrixOf(info);
+  // pixels made square, then the longer side brought down
+  const [w, h] = ['iw*max(1,sar)', 'ih/min(1,sar)'];
+  const factor = maxSide === undefined ? '1' : `min(1,${maxSide}/max(${w},${h}))`;
   const filters = [
     ...(fps === undefined ? [] : [`fps=${fps}`]),
     // without accurate_rnd and full_chroma_int swscale is up to 3/255 off and takes the nearest
     // chroma sample (measured: 46.2 instead of 41.6 dB over a 4:2:0 round trip)
-    "scale=w='if(gt(sar,1),round(iw*sar),iw)':h='if(lt(sar,1),round(ih/sar),ih)'" +
+    (size
+      ? `scale=w=${size.width}:h=${size.height}`
+      : `scale=w='max(1,round(${w}*${factor}))':h='max(1,round(${h}*${factor}))'`) +
       `:flags=bicubic+accurate_rnd+full_chroma_int${matrix === null ? '' : `:in_color_matrix=${matrix}`}`,
     // through planar RGB: swscale's direct way to rgb24 takes twice the time (measured), same bytes
     'format=gbrp',
@@ -230,9 +248,13 @@ function noFrames(path: string, stderr: string, info: VideoInfo, options: ReadVi
 }
 
 /** Throws InputError, naming the option. */
-export function expectOptions(path: string, { maxFrames, fps, start }: ReadVideoOptions): void {
-  if (maxFrames !== undefined && !(Number.isInteger(maxFrames) && maxFrames > 0)) {
-    throw new InputError(`${path}: maxFrames must be a whole number above 0, got ${maxFrames}`);
+export function expectOptions(path: string, options: ReadVideoOptions): void {
+  const { fps, start } = options;
+  for (const name of ['maxFrames', 'maxSide'] as const) {
+    const value = options[name];
+    if (value !== undefined && !(Number.isInteger(value) && value > 0)) {
+      throw new InputError(`${path}: ${name} must be a whole number above 0, got ${value}`);
+    }
   }
   if (fps !== undefined && !(fps > 0 && fps <= 1000)) {
     throw new InputError(`${path}: fps must be above 0 and at most 1000, got ${fps}`);

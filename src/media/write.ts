@@ -3,10 +3,13 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import sharp from 'sharp';
 import { InputError } from '../errors.js';
 import { writeAtomically } from './atomic.js';
 import { type ClipOptions, createClipWriter } from './clip-writer.js';
+import { startFfmpeg } from './ffmpeg.js';
 import { IMAGE_FORMATS, outputKind, VIDEO_FORMATS } from './formats.js';
 import { expectFrames, type Frames } from './frames.js';
 
@@ -85,3 +88,24 @@ const toAscii = (text: string): string =>
     /[^\x20-\x7e]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+
+/** Runs ffmpeg on frames of raw bytes. @throws Error with its words if it fails */
+export async function encode(
+  frames: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  args: string[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const { child, done } = startFfmpeg(args, { input: true, signal });
+  child.stdout!.resume();
+  let failure: unknown;
+  // if ffmpeg leaves early, its exit code and words say why, not the broken pipe
+  await pipeline(Readable.from(frames), child.stdin!).catch((error) => {
+    failure = error;
+  });
+  const { code, stderr } = await done;
+  signal?.throwIfAborted();
+  if (failure !== undefined && code === 0) throw failure; // the frames could not be had
+  if (code !== 0 || /no space left/i.test(stderr)) {
+    throw new Error(`ffmpeg left with code ${code}: ${stderr.trim().replaceAll('\n', '; ')}`);
+  }
+}

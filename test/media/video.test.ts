@@ -105,6 +105,16 @@ describe('readVideo', { skip: noFfmpeg }, () => {
     assert.deepEqual([tall.width, tall.height], [64, 96]);
   });
 
+  test('reduces the longer side to maxSide, never enlarges', async () => {
+    const sizeOf = async (maxSide: number) => {
+      const { width, height } = await readVideo(at('wide.mp4'), { maxSide });
+      return [width, height];
+    };
+    assert.deepEqual(await sizeOf(64), [64, 24]);
+    assert.deepEqual(await sizeOf(500), [128, 48]);
+    await rejects(at('clip.mp4'), /maxSide must be a whole number above 0/, { maxSide: 0 });
+  });
+
   // [name, filter that makes the stored colours, output options, size]
   const ORANGE = [220, 120, 40];
   const colors: [string, string, string[], string][] = [

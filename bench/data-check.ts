@@ -1,0 +1,62 @@
+/**
+ * How busy `mfm data check` keeps the processors: makes small clips, checks them, and reports the
+ * share of all processors' time that it and its ffmpeg processes took, start of the program included.
+ *
+ *     node --import tsx bench/data-check.ts [--clips 1000]
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { findFfmpeg } from '../src/media/ffmpeg.js';
+
+const { values } = parseArgs({ options: { clips: { type: 'string', default: '1000' } } });
+const clips = Number(values.clips);
+const program = fileURLToPath(new URL('../mfm', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'mfm-bench-'));
+try {
+  makeClips();
+  const { wall, cpu, idle } = await timed([program, 'data', 'check', folder]);
+  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  console.log(
+    `${clips} clips in ${wall.toFixed(1)} s, ${(clips / wall).toFixed(1)} a second; ` +
+      `${percent(cpu / (wall * availableParallelism()))} of ${availableParallelism()} processors, ` +
+      `${percent(cpu / (cpu + idle))} of what other programs left`,
+  );
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+/** One film of all of them, cut into files without decoding it. */
+function makeClips(): void {
+  const film = 'testsrc2=s=192x128:r=24,noise=alls=20:allf=t,hue=h=20*t';
+  const seconds = clips;
+  // each second is a clip of 24 frames that begins with a key frame
+  execFileSync(findFfmpeg(), [
+    ...['-v', 'error', '-f', 'lavfi', '-i', film, '-t', String(seconds), '-c:v', 'mpeg4'],
+    ...['-q:v', '4', '-g', '24', '-f', 'segment', '-segment_time', '1'],
+    join(folder, '%05d.mp4'),
+  ]);
+  for (let i = 0; i < clips; i++) {
+    writeFileSync(join(folder, `${String(i).padStart(5, '0')}.txt`), `clip number ${i}`);
+  }
+}
+
+/** Seconds of a command: on the clock, of all its processes together, and of idle processors. */
+async function timed(command: string[]) {
+  const report = join(folder, '.times');
+  // the shell's `times`, since Node.js tells nothing of the children of its children
+  const script = `"$@" > /dev/null; times > "${report}"`;
+  const idleMs = () => cpus().reduce((sum, { times }) => sum + times.idle, 0);
+  const [start, idleBefore] = [process.hrtime.bigint(), idleMs()];
+  const child = spawn('sh', ['-c', script, 'sh', ...command], { stdio: 'inherit' });
+  await new Promise((resolve) => child.on('exit', resolve));
+  const wall = Number(process.hrtime.bigint() - start) / 1e9;
+  const idle = (idleMs() - idleBefore) / 1000;
+  const children = readFileSync(report, 'utf8').trim().split('\n').at(-1)!;
+  const parts = [...children.matchAll(/(\d+)m([\d.]+)s/g)];
+  const cpu = parts.reduce((sum, [, m, s]) => sum + Number(m) * 60 + Number(s), 0);
+  return { wall, cpu, idle };
+}

@@ -1,0 +1,158 @@
+/** `mfm data check`: what is wrong with each item of a data set, and what it can be trained on. */
+import { dirname, relative, resolve } from 'node:path';
+import type { CheckedItem } from '../data/check.js';
+import type { DataItem, Entry } from '../data/items.js';
+import { framesOf } from '../data/verdicts.js';
+import { INTERRUPTED, withInterrupt } from './interrupt.js';
+import { formatDuration, Progress } from './progress.js';
+
+export interface CheckArguments {
+  manifest: string;
+  minFrames: number;
+  workers?: number;
+  json?: string;
+  clean?: string;
+  strict: boolean;
+}
+
+/** 0 whatever is found, 1 with `strict` if there is a problem. */
+export async function runCheck(options: CheckArguments): Promise<number> {
+  const { readEntries } = await import('../data/manifest.js');
+  const entries: Entry[] = [];
+  for await (const entry of readEntries(options.manifest)) entries.push(entry);
+  try {
+    return await withInterrupt('stopping', (signal) => checkAll(options, entries, signal));
+  } catch (error) {
+    if ((error as Error).name !== 'AbortError') throw error;
+    process.stderr.write(`${options.manifest}: stopped; nothing was written\n`);
+    return INTERRUPTED;
+  }
+}
+
+async function checkAll(
+  { manifest, minFrames, workers, json, clean, strict }: CheckArguments,
+  entries: readonly Entry[],
+  signal: AbortSignal,
+): Promise<number> {
+  const { checkItems } = await import('../data/check.js');
+  const { isProblem } = await import('../data/verdicts.js');
+  const progress = new Progress({ label: 'checking', total: entries.length, unit: 'items' });
+  const totals = new Totals();
+  const rows: object[] = [];
+  const good: (DataItem & { kind: 'image' | 'clip' })[] = [];
+  try {
+    for await (const result of checkItems(entries, { minFrames, workers, signal })) {
+      const tasks = await tasksOf(result);
+      const problems = result.findings.filter(isProblem).length;
+      totals.add(result, tasks, problems);
+      if (json) rows.push(jsonOf(result, tasks));
+      if (result.item && result.inspection && problems === 0) {
+        good.push({ ...result.item, kind: result.inspection.facts.kind });
+      }
+      progress.clear();
+      process.stdout.write(`${lineOf(result, tasks)}\n`);
+      progress.update(totals.items, `${totals.withProblems} with problems`);
+    }
+  } finally {
+    progress.end();
+  }
+  process.stdout.write(`\n${totals.lines().join('\n')}\n`);
+  if (json) await writeText(json, `${JSON.stringify({ manifest, ...totals, rows }, null, 1)}\n`);
+  if (clean) {
+    const lines = good.map((item) => JSON.stringify(rowOf(item, dirname(clean))));
+    await writeText(clean, lines.map((line) => `${line}\n`).join(''));
+  }
+  return strict && totals.withProblems > 0 ? 1 : 0;
+}
+
+/** What an item can be trained on, by what is known of it. */
+async function tasksOf({ inspection, findings }: CheckedItem): Promise<string[]> {
+  if (inspection === null || findings.some(({ verdict }) => verdict === 'does not fit')) return [];
+  const { qualifiedTasks } = await import('../tasks/index.js');
+  return qualifiedTasks(inspection.facts).map(({ id }) => id);
+}
+
+function lineOf({ where, name, inspection, seconds, findings }: CheckedItem, tasks: string[]) {
+  const parts: string[] = [];
+  if (inspection) {
+    const { width, height, numFrames, kind } = inspection.facts;
+    const length = seconds === null ? '' : `, ${seconds.toFixed(1)} s`;
+    parts.push(`${width}x${height}${kind === 'clip' ? ` ${framesOf(numFrames)}${length}` : ''}`);
+  }
+  const own = [`${where}: `, `${name}: `];
+  for (const { verdict, text } of findings) {
+    // the readers' sentences begin with the file, which the line does already
+    const short = own.reduce((left, start) => left.replace(start, ''), text);
+    parts.push(verdict === 'note' ? short : `${verdict}${short ? `: ${short}` : ''}`);
+  }
+  if (findings.length === 0) parts.push('ok');
+  if (inspection) parts.push(`for ${tasks.join(' ') || 'no task'}`);
+  const shown = name === null || where.startsWith(name) ? where : `${where} ${name}`;
+  return `${shown}: ${parts.join('; ')}`;
+}
+
+function jsonOf({ where, name, inspection, seconds, findings }: CheckedItem, tasks: string[]) {
+  const { facts = null, fps = null, cuts = [], content = null } = inspection ?? {};
+  return { where, file: name, facts, fps, seconds, cuts, content, findings, tasks };
+}
+
+/** The row of a manifest in `folder` for an item of any data set. */
+function rowOf(
+  { kind, media, target, mask, depth, prompt, part, stated }: DataItem,
+  folder: string,
+) {
+  const beside = (file: { path: string; member: { name: string } | null } | null) =>
+    file === null
+      ? undefined
+      : relative(folder, resolve(file.path)) + (file.member ? `/${file.member.name}` : '');
+  return {
+    [kind === 'image' ? 'image' : 'video']: beside(media),
+    ...{ target: beside(target), mask: beside(mask), depth: beside(depth) },
+    ...{ prompt, ...part, ...stated },
+  };
+}
+
+async function writeText(path: string, text: string): Promise<void> {
+  const { writeAtomically } = await import('../media/atomic.js');
+  const { writeFile } = await import('node:fs/promises');
+  await writeAtomically(path, (temporary) => writeFile(temporary, text));
+}
+
+/** Sums over the data set; its fields are what the JSON report has. */
+class Totals {
+  items = 0;
+  withProblems = 0;
+  clips = 0;
+  images = 0;
+  seconds = 0;
+  verdicts: Record<string, number> = {};
+  tasks: Record<string, number> = {};
+
+  add({ inspection, seconds, findings }: CheckedItem, tasks: string[], problems: number): void {
+    this.items++;
+    if (problems > 0) this.withProblems++;
+    if (inspection?.facts.kind === 'clip') this.clips++;
+    if (inspection?.facts.kind === 'image') this.images++;
+    this.seconds += seconds ?? 0;
+    // an item that says the same twice counts once
+    count(this.verdicts, new Set(findings.map(({ verdict }) => verdict)));
+    count(this.tasks, tasks);
+  }
+
+  lines(): string[] {
+    const table = (counts: Record<string, number>) =>
+      Object.entries(counts)
+        .sort(([, a], [, b]) => b - a)
+        .map(([name, number]) => `${name} ${number}`)
+        .join(', ') || 'none';
+    return [
+      `${this.items} items: ${this.clips} clips of ${formatDuration(this.seconds)} in all, ${this.images} pictures; ${this.items - this.withProblems} without a problem`,
+      `found: ${table(this.verdicts)}`,
+      `for tasks: ${table(this.tasks)}`,
+    ];
+  }
+}
+
+function count(counts: Record<string, number>, names: Iterable<string>): void {
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+}

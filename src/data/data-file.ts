@@ -1,0 +1,59 @@
+/** Access to the files of an item, wherever they are stored. */
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream, createWriteStream, statSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { InputError } from '../errors.js';
+import type { DataFile } from './items.js';
+
+/**
+ * Calls `use` with a path on the disk; a member of a shard is copied to a temporary file for that
+ * long. Error sentences say the file's own name instead of the path.
+ */
+export async function withPath<T>(file: DataFile, use: (path: string) => Promise<T>): Promise<T> {
+  const { name, path, member } = file;
+  const own = join(tmpdir(), `mfm-${randomBytes(8).toString('hex')}${extname(name)}`);
+  const opened = member === null ? path : own;
+  try {
+    if (member !== null) await pipeline(bytesOf(file), createWriteStream(own));
+    return await use(opened);
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw new InputError(cause.message.replaceAll(opened, name), { cause });
+  } finally {
+    if (member !== null) await rm(own, { force: true });
+  }
+}
+
+/** The bytes of a file or member. */
+export function bytesOf({ path, member }: DataFile): Readable {
+  if (member === null) return createReadStream(path);
+  const { offset, size } = member;
+  if (size === 0) return Readable.from([]); // createReadStream knows no empty range
+  return createReadStream(path, { start: offset, end: offset + size - 1 });
+}
+
+export function sizeOf({ path, member }: DataFile): number {
+  return member?.size ?? statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** SHA-256 of the bytes of all files, and of `more`; a folder counts by the files in it. */
+export async function contentHash(files: readonly DataFile[], more: string): Promise<string> {
+  const hash = createHash('sha256').update(more);
+  for (const file of files) {
+    hash.update('\0');
+    for (const one of await filesIn(file)) {
+      for await (const chunk of bytesOf(one)) hash.update(chunk as Buffer);
+    }
+  }
+  return hash.digest('hex');
+}
+
+async function filesIn(file: DataFile): Promise<DataFile[]> {
+  if (file.member !== null || !statSync(file.path).isDirectory()) return [file];
+  const names = (await readdir(file.path)).filter((name) => !name.startsWith('.')).sort();
+  return names.map((name) => ({ name, path: join(file.path, name), member: null }));
+}

@@ -1,0 +1,192 @@
+/**
+ * Long videos to short clips: where each begins and ends, and their making. Runs in worker threads;
+ * no video is in memory as a whole.
+ */
+import { copyFile, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { InputError } from '../errors.js';
+import { createClipWriter } from '../media/clip-writer.js';
+import { resample } from '../media/resample.js';
+import { writeImage } from '../media/write.js';
+import { withPath } from './data-file.js';
+import { type Inspection, inspectItem } from './inspect.js';
+import type { DataFile, DataItem } from './items.js';
+import { lumaOf } from './measure.js';
+import { openMedia, type Size } from './open-item.js';
+import { SceneDetector } from './scenes.js';
+import { CLIP_ENDINGS, IMAGE_ENDINGS } from './shards.js';
+
+export interface ClipSettings {
+  /** scenes that are shorter are dropped; the paper drops those below 2 s */
+  minSeconds: number;
+  /** longer scenes are split into equal parts */
+  maxSeconds: number;
+  /** frames a second of the clips; null: their own */
+  fps: number | null;
+  /** pictures and clips of a larger area are reduced to this one's, in their own shape */
+  size: Size | null;
+}
+
+/** What becomes of an item: it is stored as it is, or clips are made of parts of it. */
+export type Plan =
+  | { kind: 'whole' }
+  | { kind: 'parts'; parts: Part[]; fps: number; size: Size; tooShort: number };
+
+/** From a frame on, counted at the plan's rate. */
+export interface Part {
+  start: number;
+  frames: number;
+}
+
+/** Scenes are looked for in frames of this size, longer side. */
+const SCENE_SIDE = 160;
+/** What a file counts as that does not say its rate. */
+const UNKNOWN_FPS = 25;
+
+/**
+ * Finds the scenes of a clip. Pictures, and items with a mask, a depth or an edited result, which
+ * would have to be cut alike, stay whole.
+ */
+export async function planItem(item: DataItem, settings: ClipSettings): Promise<Plan> {
+  const { media, kind, part, target, mask, depth } = item;
+  if (target ?? mask ?? depth) return { kind: 'whole' };
+  return withPath(media, async (path) => {
+    const first = await openMedia(path, kind, part);
+    if (first.kind === 'image') return { kind: 'whole' };
+    const fps = settings.fps ?? first.fps ?? UNKNOWN_FPS;
+    // at an even rate a frame's number tells its time; `frames` of a row counts at the row's rate
+    const seconds = part.frames === undefined ? null : part.frames / (first.fps ?? UNKNOWN_FPS);
+    const frames = seconds === null ? undefined : Math.max(1, Math.round(seconds * fps));
+    const clip = await openMedia(path, kind, { ...part, frames, fps });
+    if (clip.kind === 'image') return { kind: 'whole' };
+    const scenes = new SceneDetector();
+    for await (const picture of clip.frames(SCENE_SIDE)) scenes.push(picture, lumaOf(picture));
+    const full = await clip.fullFrame(0);
+    if (!full) throw new InputError(`${path}: its first frame cannot be decoded`);
+    const ends = [...scenes.cuts(), scenes.numFrames];
+    const all = ends.map((end, i) => ({
+      start: ends[i - 1] ?? 0,
+      frames: end - (ends[i - 1] ?? 0),
+    }));
+    const long = all.filter(({ frames }) => frames / fps >= settings.minSeconds);
+    return {
+      kind: 'parts',
+      parts: long.flatMap((scene) => splitEvenly(scene, Math.floor(settings.maxSeconds * fps))),
+      fps,
+      size: sizeWithin(full, settings.size),
+      tooShort: all.length - long.length,
+    };
+  });
+}
+
+function splitEvenly({ start, frames }: Part, most: number): Part[] {
+  const count = Math.ceil(frames / most);
+  const edge = (i: number) => Math.round((i * frames) / count);
+  return Array.from({ length: count }, (_, i) => ({
+    start: start + edge(i),
+    frames: edge(i + 1) - edge(i),
+  }));
+}
+
+/** The picture's own size, or one of the area of `limit` with even sides. */
+export function sizeWithin({ width, height }: Size, limit: Size | null): Size {
+  if (limit === null || width * height <= limit.width * limit.height) return { width, height };
+  const factor = Math.sqrt((limit.width * limit.height) / (width * height));
+  const even = (side: number) => Math.max(2, 2 * Math.round((side * factor) / 2));
+  return { width: even(width), height: even(height) };
+}
+
+/** A file of a clip in the staging folder; its name there is its name in the shard. */
+export interface StagedFile {
+  role: 'media' | 'target' | 'mask' | 'depth' | 'text';
+  name: string;
+  size: number;
+}
+
+export interface Made {
+  files: StagedFile[];
+  inspection: Inspection;
+}
+
+/** Makes the clip of one part in `folder`. @throws InputError if that cannot be done */
+export async function makePart(
+  item: DataItem,
+  { fps, size }: { fps: number; size: Size },
+  part: Part,
+  { folder, key }: { folder: string; key: string },
+): Promise<Made> {
+  const name = `${key}.mp4`;
+  // a quarter of a frame early: that time is nobody's, and rounds to the frame
+  const offset = part.start === 0 ? 0 : (part.start - 0.25) / fps;
+  await withPath(item.media, async (path) => {
+    const start = (item.part.start ?? 0) + offset;
+    const clip = await openMedia(path, item.kind, { start, frames: part.frames, fps });
+    if (clip.kind === 'image') throw new InputError(`${path}: has changed while it was read`);
+    const writer = await createClipWriter(join(folder, name), { ...size, fps });
+    try {
+      for await (const picture of clip.frames(size))
+        await writer.write({ ...picture, numFrames: 1 });
+      await writer.finish();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+  });
+  const { watermark, text } = item.stated; // what else is said of it is said of all of it
+  const own: DataItem = { ...item, part: {}, kind: 'clip', stated: { watermark, text } };
+  return inspected(own, folder, [{ role: 'media', name, size: 0 }]);
+}
+
+/** Copies an item's files to `folder`; only a single picture is reduced to the size. */
+export async function copyWhole(
+  item: DataItem,
+  { size }: ClipSettings,
+  { folder, key }: { folder: string; key: string },
+): Promise<Made> {
+  const { media, target, mask, depth, kind } = item;
+  const files: StagedFile[] = [];
+  for (const [role, file] of Object.entries({ media, target, mask, depth })) {
+    if (file === null) continue;
+    const middle = role === 'media' ? '' : `.${role}`;
+    const name = `${key}${middle}${endingOf(file, kind)}`;
+    await withPath(file, (path) => copyFile(path, join(folder, name)));
+    files.push({ role: role as StagedFile['role'], name, size: 0 });
+  }
+  if (files.length === 1 && size !== null) await reducePicture(join(folder, files[0]!.name), size);
+  return inspected(item, folder, files);
+}
+
+/** Rewrites a picture file that is larger than the limit. */
+async function reducePicture(path: string, limit: Size): Promise<void> {
+  const opened = await openMedia(path, 'either');
+  if (opened.kind !== 'image') return;
+  const { width, height, data } = opened.picture;
+  const size = sizeWithin(opened.picture, limit);
+  if (size.width === width && size.height === height) return;
+  const layout = { count: 1, height, width, channels: 3 };
+  const reduced = resample(data, layout, size, 'lanczos');
+  await writeImage(path, { ...size, numFrames: 1, data: reduced });
+}
+
+/** As the manifest will say them; other endings than the usual ones would not be found again. */
+function endingOf({ name }: DataFile, kind: DataItem['kind']): string {
+  const ending = extname(name).toLowerCase();
+  const known = [...IMAGE_ENDINGS, ...CLIP_ENDINGS, '.safetensors'].includes(ending);
+  return known ? ending : kind === 'image' ? '.png' : '.mp4';
+}
+
+async function inspected(item: DataItem, folder: string, files: StagedFile[]): Promise<Made> {
+  const staged = (role: StagedFile['role']): DataFile | null => {
+    const name = files.find((file) => file.role === role)?.name;
+    return name === undefined ? null : { name, path: join(folder, name), member: null };
+  };
+  const inspection = await inspectItem({
+    ...item,
+    media: staged('media')!,
+    ...{ target: staged('target'), mask: staged('mask'), depth: staged('depth') },
+  });
+  if ('problem' in inspection) throw new InputError(inspection.problem);
+  if (inspection.mismatches.length > 0) throw new InputError(inspection.mismatches[0]!);
+  for (const file of files) file.size = (await stat(join(folder, file.name))).size;
+  return { files, inspection };
+}

@@ -1,0 +1,121 @@
+/** Opens pictures and clips for measuring: small frames one after another, a few of full size. */
+import { InputError } from '../errors.js';
+import { readAnimation } from '../media/animation.js';
+import { type Media, sliceFrames } from '../media/frames.js';
+import { readImage } from '../media/image.js';
+import { probeVideo, type VideoInfo } from '../media/probe.js';
+import { readMedia } from '../media/read.js';
+import { resample } from '../media/resample.js';
+import { sniff } from '../media/sniff.js';
+import { decodeFrames, type Picture } from '../media/video.js';
+import type { DataItem } from './items.js';
+
+export interface Size {
+  width: number;
+  height: number;
+}
+
+export interface OpenedClip {
+  kind: 'clip';
+  /** frames a second; null if the file does not say */
+  fps: number | null;
+  /** reduced to at most so many pixels, longer side, or scaled to a size; may be called once */
+  frames(scale: number | Size): AsyncIterable<Picture>;
+  /** the frame of this number, of `numFrames`, at full size; null if it cannot be had */
+  fullFrame(number: number): Promise<Picture | null>;
+  /** sentences about the file, complete after `frames` */
+  notes: string[];
+}
+
+export interface OpenedImage {
+  kind: 'image';
+  picture: Picture;
+  notes: string[];
+}
+
+/** @throws InputError in one sentence for what cannot be read, or is of another kind than said */
+export async function openMedia(
+  path: string,
+  kind: DataItem['kind'],
+  part: DataItem['part'] = {},
+): Promise<OpenedImage | OpenedClip> {
+  if (kind === 'image') return ofPicture(await readImage(path));
+  const found = await sniff(path);
+  if (found === 'still') {
+    if (kind === 'either') return ofPicture(await readImage(path));
+    throw new InputError(`${path}: must be a clip, got a picture; name it as "image"`);
+  }
+  const options = { ...part, maxFrames: part.frames };
+  if (found === 'folder') return ofMedia(await readMedia(path, options));
+  if (found === 'animation') {
+    const media = await readAnimation(path, options);
+    if (media.kind === 'image' && kind === 'either') return ofPicture(media);
+    return ofMedia(media);
+  }
+  return ofVideo(path, await probeVideo(path), options);
+}
+
+const ofPicture = (media: Media): OpenedImage => ({
+  kind: 'image',
+  picture: media,
+  notes: media.notes,
+});
+
+/** Frames that are in memory already. */
+function ofMedia(media: Media): OpenedClip {
+  const { width, height, numFrames, fps, notes } = media;
+  const frame = (i: number): Picture => sliceFrames(media, i, i + 1);
+  return {
+    kind: 'clip',
+    fps,
+    notes,
+    async *frames(scale) {
+      const size = typeof scale === 'number' ? fitted({ width, height }, scale) : scale;
+      for (let i = 0; i < numFrames; i++) {
+        const layout = { count: 1, height, width, channels: 3 };
+        yield { ...size, data: resample(frame(i).data, layout, size, 'box') };
+      }
+    },
+    fullFrame: async (i) => frame(i),
+  };
+}
+
+function ofVideo(
+  path: string,
+  info: VideoInfo,
+  options: { start?: number; fps?: number; maxFrames?: number },
+): OpenedClip {
+  const notes: string[] = [];
+  const fps = options.fps ?? info.fps;
+  return {
+    kind: 'clip',
+    fps,
+    notes,
+    frames: (scale) =>
+      decodeFrames(path, info, {
+        ...options,
+        ...(typeof scale === 'number' ? { maxSide: scale } : { size: scale }),
+        notes,
+      }),
+    async fullFrame(number) {
+      // a seek; exact for even timing, and near enough for a sample of uneven timing
+      const start = (options.start ?? 0) + number / (fps ?? 25);
+      try {
+        for await (const picture of decodeFrames(path, info, { start, maxFrames: 1, notes: [] })) {
+          return picture;
+        }
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+      }
+      return null;
+    },
+  };
+}
+
+function fitted({ width, height }: Size, side: number): Size {
+  const factor = Math.min(1, side / Math.max(width, height));
+  return {
+    width: Math.max(1, Math.round(width * factor)),
+    height: Math.max(1, Math.round(height * factor)),
+  };
+}

@@ -1,0 +1,399 @@
+/**
+ * Makes a data set of short clips from long videos: cuts them at their scenes, measures the clips,
+ * leaves out what is there twice, predicts depth, and packs them into WebDataset shards with a
+ * manifest. It can be stopped at any moment; run again it goes on, and the result is the same.
+ */
+
+import { existsSync, mkdirSync } from 'node:fs';
+import { open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { InputError } from '../errors.js';
+import { writeAtomically } from '../media/atomic.js';
+import { sizeOf } from './data-file.js';
+import { type DepthEstimator, writeDepth } from './depth-file.js';
+import { DuplicateFinder } from './duplicates.js';
+import type { DataItem, Entry } from './items.js';
+import { type ClipRecord, type ItemRecord, Journal } from './journal.js';
+import { createWorkerPool, type WorkerPool } from './loader.js';
+import type { ClipSettings, Made, Plan, StagedFile } from './make-clips.js';
+import type { MakeJob, MakeResult } from './make-worker.js';
+import { TarWriter } from './tar.js';
+
+export interface PrepareSettings extends ClipSettings {
+  /** which of how many machines this is, from 1; each has its own part of the entries */
+  shard: { index: number; count: number };
+  /** clips in a shard */
+  shardSize: number;
+  /** said in the journal: with which depth model, if any */
+  depthModel: string | null;
+}
+
+export interface PrepareOptions {
+  estimate?: DepthEstimator;
+  workers?: number;
+  signal?: AbortSignal;
+  /** bytes of the sources that are done, of all */
+  onProgress?: (done: number, total: number, clips: number) => void;
+}
+
+export interface PrepareSummary {
+  manifest: string;
+  shards: string[];
+  items: ItemRecord[];
+}
+
+type Pool = WorkerPool<MakeJob, MakeResult>;
+
+/**
+ * @param entries  of all machines, in the same order on each
+ * @throws InputError if the folder holds another preparation; the signal's reason once it is aborted
+ */
+export async function prepare(
+  entries: readonly Entry[],
+  folder: string,
+  settings: PrepareSettings,
+  { estimate, workers = availableParallelism(), signal, onProgress }: PrepareOptions = {},
+): Promise<PrepareSummary> {
+  const { index, count } = settings.shard;
+  const own = entries.flatMap((entry, number) =>
+    number % count === index - 1 ? [{ entry, number }] : [],
+  );
+  const suffix = count === 1 ? '' : `-${index}of${count}`;
+  const staging = join(folder, `.prepare${suffix}`);
+  const journal = await Journal.open(
+    `${staging}.jsonl`,
+    JSON.stringify({ ...settings, sources: entries.length }),
+  );
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const pool: Pool = createWorkerPool(new URL(`./make-worker.${extension}`, import.meta.url), {
+    workers,
+    describe: ({ item }) => item.where,
+  });
+  const stop = () => void pool.close();
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    await expectOwn(folder, suffix, journal);
+    mkdirSync(staging, { recursive: true });
+    const shards = new ShardWriter(folder, staging, suffix, settings.shardSize);
+    const duplicates = new DuplicateFinder();
+    const items: ItemRecord[] = [];
+    for (const [i, record] of journal.items.entries()) {
+      expectSame(folder, record, own[i]?.entry);
+      for (const clip of record.clips) duplicates.check(clip.key, clip);
+      await shards.add(record.clips);
+      items.push(record);
+    }
+    await shards.cleanUp();
+
+    const progress = new SourceProgress(
+      own.map(({ entry }) => entry),
+      onProgress,
+    );
+    progress.skip(items.length);
+    const context = { pool, staging, settings, progress };
+    const results = ahead(own.slice(items.length), 2 * workers, ({ entry, number }) =>
+      makeItem(entry, number, context),
+    );
+    for await (const result of results) {
+      // Ctrl-C ends ffmpeg too, which must not look like the item's fault
+      signal?.throwIfAborted();
+      const record = await finish(result, { duplicates, staging, estimate });
+      signal?.throwIfAborted();
+      await journal.add(record);
+      await shards.add(record.clips);
+      items.push(record);
+      progress.finish(record.clips.length);
+    }
+    await shards.end();
+    const manifest = join(folder, `manifest${suffix}.jsonl`);
+    const text = shards.rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+    await writeAtomically(manifest, (temporary) => writeFile(temporary, text));
+    await rm(staging, { recursive: true });
+    return { manifest, shards: shards.names, items };
+  } catch (error) {
+    signal?.throwIfAborted(); // the reason why the pool is closed
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    await Promise.all([pool.close(), journal.close()]);
+  }
+}
+
+interface Result {
+  entry: Entry;
+  /** a clip, or why there is none */
+  made: { key: string; result: Made | { problem: string } }[];
+  tooShort: number;
+}
+
+interface MakeContext {
+  pool: Pool;
+  staging: string;
+  settings: PrepareSettings;
+  progress: SourceProgress;
+}
+
+/** Has the clips of one item made in the staging folder. */
+async function makeItem(
+  entry: Entry,
+  number: number,
+  { pool, staging, settings, progress }: MakeContext,
+): Promise<Result> {
+  const key = (part: number) =>
+    `${String(number).padStart(6, '0')}-${String(part).padStart(4, '0')}`;
+  const failed = (problem: string): Result => ({
+    ...{ entry, tooShort: 0 },
+    made: [{ key: key(0), result: { problem } }],
+  });
+  if ('problem' in entry) return failed(entry.problem.message);
+  const { item } = entry;
+  const base = { item, settings, folder: staging };
+  const plan = (await pool.run({ kind: 'plan', item, settings })) as Plan | { problem: string };
+  progress.step(number, 0.3);
+  if ('problem' in plan) return failed(plan.problem);
+  const jobs: (MakeJob & { key: string })[] =
+    plan.kind === 'whole'
+      ? [{ ...base, kind: 'whole', key: key(0) }]
+      : plan.parts.map((part, i) => ({ ...base, kind: 'part', key: key(i), plan, part }));
+  let ready = 0;
+  const made = await Promise.all(
+    jobs.map(async (job) => {
+      const result = (await pool.run(job)) as Made | { problem: string };
+      progress.step(number, 0.3 + (0.7 * ++ready) / jobs.length);
+      return { key: job.key, result };
+    }),
+  );
+  return { entry, made, tooShort: plan.kind === 'whole' ? 0 : plan.tooShort };
+}
+
+/** Drops duplicates and adds what is made here: depth, caption, facts. */
+async function finish(
+  { entry, made, tooShort }: Result,
+  context: { duplicates: DuplicateFinder; staging: string; estimate?: DepthEstimator },
+): Promise<ItemRecord> {
+  const { duplicates, staging, estimate } = context;
+  const record: ItemRecord = {
+    ...{ where: entry.where, clips: [], tooShort, problems: [], duplicates: [] },
+  };
+  for (const { key, result } of made) {
+    if ('problem' in result) {
+      // the clip in the staging folder is nobody's business
+      record.problems.push(result.problem.replaceAll(`${staging}/`, `${entry.where} `));
+      continue;
+    }
+    const { files, inspection } = result;
+    const { contentHash, hashes } = inspection;
+    const duplicate = duplicates.check(key, { contentHash, hashes });
+    if (duplicate) {
+      for (const { name } of files) await rm(join(staging, name), { force: true });
+      record.duplicates.push(`${key} of ${duplicate.of}`);
+      continue;
+    }
+    const { item } = entry as { item: DataItem };
+    const row = rowOf(item, made.length > 1 ? Number(key.split('-')[1]) : null, result);
+    const isImage = inspection.facts.kind === 'image';
+    const all = [...files];
+    const media = files.find(({ role }) => role === 'media')!;
+    if (estimate && !files.some(({ role }) => role === 'depth')) {
+      const path = await writeDepth(
+        join(staging, media.name),
+        join(staging, `${key}.depth`),
+        estimate,
+      );
+      if (path) all.push(await staged('depth', path));
+    }
+    all.push(await text(join(staging, `${key}.json`), `${JSON.stringify(row)}\n`));
+    if (item.prompt !== '') all.push(await text(join(staging, `${key}.txt`), item.prompt));
+    record.clips.push({ key, contentHash, hashes, files: all, row, isImage });
+  }
+  return record;
+}
+
+async function staged(role: StagedFile['role'], path: string): Promise<StagedFile> {
+  return { role, name: path.split('/').at(-1)!, size: (await stat(path)).size };
+}
+
+async function text(path: string, content: string): Promise<StagedFile> {
+  await writeAtomically(path, (temporary) => writeFile(temporary, content));
+  return staged('text', path);
+}
+
+/** What a manifest says of a clip, and a few things for people. */
+function rowOf(item: DataItem, part: number | null, { inspection }: Made): Record<string, unknown> {
+  const { prompt, media } = item;
+  const { motionScore, sharpness, watermark, text, width, height, numFrames, colourful } =
+    inspection.facts;
+  const round = (value: number | null) => (value === null ? null : Number(value.toPrecision(5)));
+  return {
+    ...(prompt === '' ? {} : { prompt }),
+    // a whole file is still meant in part only
+    ...(part === null && (item.target ?? item.mask ?? item.depth) ? item.part : {}),
+    ...{ motionScore: round(motionScore), sharpness: round(sharpness) },
+    ...(watermark ? { watermark } : {}),
+    ...(text ? { text } : {}),
+    ...{ width, height, numFrames, colourful },
+    source: part === null ? media.name : `${media.name} part ${part}`,
+  };
+}
+
+/** Packs clips in their order, so many to a shard; a shard appears when it is whole. */
+class ShardWriter {
+  readonly names: string[] = [];
+  readonly rows: Record<string, unknown>[] = [];
+  private pending: ClipRecord[] = [];
+  constructor(
+    private readonly folder: string,
+    private readonly staging: string,
+    private readonly suffix: string,
+    private readonly shardSize: number,
+  ) {}
+
+  async add(clips: readonly ClipRecord[]): Promise<void> {
+    for (const clip of clips) {
+      this.pending.push(clip);
+      if (this.pending.length === this.shardSize) await this.end();
+    }
+  }
+
+  /** Writes what is waiting, unless that was done before the preparation was stopped. */
+  async end(): Promise<void> {
+    if (this.pending.length === 0) return;
+    const name = this.nextName();
+    const path = join(this.folder, name);
+    if (!existsSync(path)) await this.write(path);
+    for (const { files, row, isImage } of this.pending) {
+      const named = (role: StagedFile['role']) => {
+        const file = files.find((one) => one.role === role);
+        return file === undefined ? undefined : `${name}/${file.name}`;
+      };
+      this.rows.push({
+        [isImage ? 'image' : 'video']: named('media'),
+        ...{ target: named('target'), mask: named('mask'), depth: named('depth') },
+        ...row,
+      });
+      for (const file of files) await rm(join(this.staging, file.name), { force: true });
+    }
+    this.names.push(name);
+    this.pending = [];
+  }
+
+  /** Removes from the staging folder what no clip is waiting for. */
+  async cleanUp(): Promise<void> {
+    const wanted = new Set(this.pending.flatMap(({ files }) => files.map(({ name }) => name)));
+    for (const name of await readdir(this.staging)) {
+      if (!wanted.delete(name))
+        await rm(join(this.staging, name), { recursive: true, force: true });
+    }
+    const [missing] = wanted;
+    if (missing !== undefined && !existsSync(join(this.folder, this.nextName()))) {
+      throw new InputError(
+        `${join(this.staging, missing)}: is missing, so this cannot go on; remove ${this.folder} and prepare again`,
+      );
+    }
+  }
+
+  private nextName(): string {
+    return `shard${this.suffix}-${String(this.names.length).padStart(6, '0')}.tar`;
+  }
+
+  private async write(path: string): Promise<void> {
+    await writeAtomically(path, async (temporary) => {
+      const file = await open(temporary, 'w');
+      try {
+        const writer = new TarWriter(file);
+        for (const { files } of this.pending) {
+          for (const { name, size } of files) {
+            await writer.addFile(name, join(this.staging, name), size);
+          }
+        }
+        await writer.end();
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+    });
+  }
+}
+
+/** Bytes of the sources as they are worked on. */
+class SourceProgress {
+  private readonly sizes: number[];
+  private readonly shares = new Map<number, number>();
+  private finished = 0;
+  private clips = 0;
+  constructor(
+    entries: readonly Entry[],
+    private readonly report: PrepareOptions['onProgress'],
+  ) {
+    this.sizes = entries.map((entry) => ('item' in entry ? sizeOf(entry.item.media) : 0) + 1);
+  }
+
+  skip(count: number): void {
+    this.finished = count;
+  }
+
+  /** Items are known by their place among all machines', so only their order counts here. */
+  step(number: number, share: number): void {
+    this.shares.set(number, share);
+    this.tell();
+  }
+
+  finish(clips: number): void {
+    const first = Math.min(...this.shares.keys());
+    this.shares.delete(first);
+    this.finished++;
+    this.clips += clips;
+    this.tell();
+  }
+
+  private tell(): void {
+    const total = this.sizes.reduce((sum, size) => sum + size, 0);
+    let done = 0;
+    for (let i = 0; i < this.finished; i++) done += this.sizes[i]!;
+    const order = [...this.shares.entries()].sort(([a], [b]) => a - b);
+    for (const [i, [, share]] of order.entries()) {
+      done += share * (this.sizes[this.finished + i] ?? 0);
+    }
+    this.report?.(done, total, this.clips);
+  }
+}
+
+/** Runs up to `count` ahead of the reader; results come in order. */
+async function* ahead<T, R>(
+  inputs: readonly T[],
+  count: number,
+  run: (input: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const running: Promise<R>[] = [];
+  let next = 0;
+  while (next < inputs.length || running.length > 0) {
+    while (next < inputs.length && running.length < count) {
+      const result = run(inputs[next++]!);
+      result.catch(() => {}); // reported when its turn comes
+      running.push(result);
+    }
+    yield await running.shift()!;
+  }
+}
+
+/** Removes what was half written; shards that no journal tells of are somebody else's. */
+async function expectOwn(folder: string, suffix: string, { items }: Journal): Promise<void> {
+  const half = new RegExp(
+    `^\\.(shard${suffix}-\\d+\\.tar|manifest${suffix}\\.jsonl)\\.\\w+\\.tmp$`,
+  );
+  const shard = new RegExp(`^shard${suffix}-\\d+\\.tar$`);
+  for (const name of await readdir(folder)) {
+    if (half.test(name)) await rm(join(folder, name));
+    if (items.length === 0 && shard.test(name)) {
+      throw new InputError(`${join(folder, name)}: is there already; name another folder`);
+    }
+  }
+}
+
+function expectSame(folder: string, record: ItemRecord, entry: Entry | undefined): void {
+  if (entry?.where === record.where) return;
+  throw new InputError(
+    `${folder}: was begun with other sources (${record.where} is now ${entry?.where ?? 'missing'}); give the same ones to go on, or another folder`,
+  );
+}
