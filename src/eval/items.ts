@@ -1,5 +1,5 @@
 /** Own pictures and clips as trials of the tasks that they qualify for. */
-import { createHash } from 'node:crypto';
+import { normalize } from 'node:path';
 import { withPath } from '../data/data-file.js';
 import type { SampleFacts } from '../data/facts.js';
 import { inspectItem } from '../data/inspect.js';
@@ -65,11 +65,15 @@ export async function itemParts(
 ): Promise<ItemParts> {
   const notes: string[] = [];
   const segments: Segment[] = [];
+  const names = new Names(path);
   for await (const item of readManifest(path)) {
     options.signal?.throwIfAborted();
     const inspection = await inspectItem(item);
     if ('problem' in inspection) notes.push(`left out: ${inspection.problem}`);
-    else segments.push(...segmentsOf(item, inspection.facts, options, notes));
+    else
+      segments.push(
+        ...segmentsOf({ name: names.of(item), item, facts: inspection.facts }, options, notes),
+      );
   }
   const parts = tasks.flatMap((task): Part[] => {
     const fit = segments.filter(({ facts }) => shortcomings(task, facts).length === 0);
@@ -88,13 +92,12 @@ export async function itemParts(
 }
 
 function segmentsOf(
-  item: DataItem,
-  facts: SampleFacts,
+  whole: Omit<Segment, 'start'>,
   { settings: { numFrames }, segments }: ItemOptions,
   notes: string[],
 ): Segment[] {
-  const name = nameOf(item);
-  if (segments === null || facts.kind === 'image') return [{ name, item, facts, start: 0 }];
+  const { name, item, facts } = whole;
+  if (segments === null || facts.kind === 'image') return [{ ...whole, start: 0 }];
   const spare = facts.numFrames - numFrames;
   if (spare < 0) {
     notes.push(
@@ -104,15 +107,29 @@ function segmentsOf(
   }
   return Array.from({ length: segments }, (_, i) => {
     const start = Math.floor((spare * (2 * i + 1)) / (2 * segments));
-    return { name: `${name}-${start}`, item, facts: { ...facts, numFrames }, start };
+    return { item, start, name: `${name}-${start}`, facts: { ...facts, numFrames } };
   });
 }
 
-/** The file's name, and what tells it from another file of that name. */
-function nameOf({ media: { name }, where }: DataItem): string {
-  const own = name.replace(/^.*\//, '').replace(/\.[^.]*$/, '');
-  const mark = createHash('sha256').update(`${where}\0${name}`).digest('hex').slice(0, 4);
-  return `${own.replaceAll(/[^\w.-]/g, '-')}-${mark}`;
+/** Names of items: those of their files, wherever the data set lies, and each only once. */
+class Names {
+  private readonly folder: string;
+  private readonly uses = new Map<string, number>();
+
+  constructor(path: string) {
+    this.folder = `${normalize(path).replace(/\/$/, '')}/`;
+  }
+
+  of({ media: { name } }: DataItem): string {
+    const within = name.startsWith(this.folder) ? name.slice(this.folder.length) : name;
+    const plain = within
+      .replace(/\.[^./]*$/, '')
+      .replaceAll(/[^\w.-]+/g, '-')
+      .replace(/^[-.]+/, '');
+    const use = (this.uses.get(plain) ?? 0) + 1;
+    this.uses.set(plain, use);
+    return use === 1 ? plain : `${plain}--${use}`;
+  }
 }
 
 function whyNot(task: Task, segments: readonly Segment[]): string {

@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomically, writeImage } from '../media/index.js';
 import type { Task } from '../tasks/index.js';
-import { type EvaluateOptions, evaluateTask, type TaskReport } from './evaluate.js';
+import { type EvaluateOptions, evaluateTask, type TaskReport, type Value } from './evaluate.js';
 import { FIGURES } from './figures.js';
 import { HEADLINES } from './headline.js';
 import { renderPage } from './page.js';
@@ -43,7 +43,7 @@ export interface Report {
     headlines: { figure: string; when: string; against: string }[];
   };
   /** PSNR in dB of true clips and images that went through the autoencoder: no result can be better */
-  autoencoder: { clips: number | null; images: number | null; count: number } | null;
+  autoencoder: { clips: Value | null; images: Value | null } | null;
   tasks: TaskReport[];
   /** figures that others published, for the tasks tried; of other data, so no more than a reference */
   published: Published | null;
@@ -80,34 +80,40 @@ export async function runTask(
     onDone: (done) => onDone?.(task, done),
   });
   for (const [file, strip] of strips) await writeImage(join(folder, file), strip);
-  await writeJson(join(folder, taskFile(task)), { settings, report });
+  await keep(folder, task.id, settings, report);
   return report;
 }
 
 /** What an earlier run with the same settings found; null if there is none. */
 export function storedTask(
   folder: string,
-  task: Task,
+  { id }: Task,
   count: number,
   settings: ReportSettings,
 ): TaskReport | null {
-  const path = join(folder, taskFile(task));
-  if (!existsSync(path)) return null;
-  try {
-    const stored = JSON.parse(readFileSync(path, 'utf8'));
-    const { report } = stored as { report: TaskReport };
-    const files = report.pictures.flatMap(({ shown }) => shown.map(({ file }) => file));
-    const same =
-      JSON.stringify(stored.settings) === JSON.stringify(settings) &&
-      report.trials === count &&
-      files.every((file) => existsSync(join(folder, file)));
-    return same ? report : null;
-  } catch {
-    return null; // not one of ours: it is made anew
-  }
+  const report = kept<TaskReport>(folder, id, settings);
+  const files = report?.pictures.flatMap(({ shown }) => shown.map(({ file }) => file));
+  const whole = report?.trials === count && files?.every((file) => existsSync(join(folder, file)));
+  return whole ? report : null;
 }
 
-const taskFile = ({ id }: Task): string => join('tasks', `${id}.json`);
+/** What `keep` stored under this name with the same settings; null if there is none. */
+export function kept<T>(folder: string, name: string, settings: ReportSettings): T | null {
+  const path = partFile(folder, name);
+  if (!existsSync(path)) return null;
+  const stored = JSON.parse(readFileSync(path, 'utf8')) as { settings: unknown; report: T };
+  return JSON.stringify(stored.settings) === JSON.stringify(settings) ? stored.report : null;
+}
+
+/** Stores a part of a report, so that a later run with the same settings need not make it again. */
+export const keep = <T>(
+  folder: string,
+  name: string,
+  settings: ReportSettings,
+  report: T,
+): Promise<void> => writeJson(partFile(folder, name), { settings, report });
+
+const partFile = (folder: string, name: string): string => join(folder, 'tasks', `${name}.json`);
 
 /** Writes report.json and report.html. */
 export async function writeReport(

@@ -5,9 +5,12 @@ import { throughAutoencoder } from '../../eval/autoencoder.js';
 import { filesMaker, PUBLISHED, writeConditions } from '../../eval/benchmark.js';
 import type { TaskReport } from '../../eval/evaluate.js';
 import {
+  keep,
+  kept,
   type Part,
   type Report,
   type ReportSettings,
+  type RunOptions,
   runTask,
   storedTask,
   writeReport,
@@ -55,6 +58,7 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
       progress = new Progress({ label: 'evaluating', total: 1, unit: '', start: work.share() });
       const tell = (note: string) => progress?.update(work.share(), note);
       const maker = opened ? opened.maker : filesMaker(results!);
+      const all = { folder: output, settings: about, batchSize, signal };
       const reports: TaskReport[] = [];
       for (const part of parts) {
         const { task } = part;
@@ -66,13 +70,13 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
           work.done(part, done);
           tell(task.id);
         };
-        const all = { folder: output, settings: about, batchSize, signal, onDone };
-        reports.push(await runTask(maker, part, all));
+        reports.push(await runTask(maker, part, { ...all, onDone }));
         onDone(task, part.trials.count);
       }
-      const autoencoder = opened && (await losses(opened.pipeline, parts, signal));
+      const autoencoder = opened && (await losses(opened.pipeline, parts, all));
       const report = await writeReport(output, {
-        ...{ settings: about, versions: versions(), machine: machine(), notes, autoencoder },
+        ...{ settings: about, versions: versions(), machine: machine(), autoencoder },
+        notes: [...untrained(tasks, settings), ...notes],
         ...{ tasks: reports, published: benchmark ? PUBLISHED : null },
       });
       progress.end(`done in ${Math.round((performance.now() - startMs) / 1000)} s`);
@@ -161,18 +165,33 @@ class Work {
   }
 }
 
+/** Trials that go through the autoencoder. */
+const AUTOENCODER_TRIALS = 8;
+
 /** What the autoencoder loses of the clips and images of the first parts that have them. */
 async function losses(
   pipeline: Pipeline,
   parts: readonly Part[],
-  signal: AbortSignal,
+  { folder, settings, signal }: Pick<RunOptions, 'folder' | 'settings' | 'signal'>,
 ): Promise<Report['autoencoder']> {
+  const stored = kept<Report['autoencoder']>(folder, 'autoencoder', settings);
+  if (stored) return stored;
   const of = async (result: Task['result']) => {
-    const part = parts.find(({ task }) => task.result === result);
-    return part ? throughAutoencoder(pipeline, part.trials, { signal }) : null;
+    const trials = parts.find(({ task }) => task.result === result)?.trials;
+    if (!trials) return null;
+    const count = Math.min(AUTOENCODER_TRIALS, trials.count);
+    const value = await throughAutoencoder(pipeline, { ...trials, count }, { signal });
+    return { value, count };
   };
-  const count = Math.max(...parts.map((part) => part.trials.count));
-  return { clips: await of('video'), images: await of('image'), count };
+  const found = { clips: await of('video'), images: await of('image') };
+  await keep(folder, 'autoencoder', settings, found);
+  return found;
+}
+
+function untrained(tasks: readonly Task[], { tasks: trained }: PipelineSettings): string[] {
+  const others = tasks.filter(({ id }) => trained && !trained.includes(id)).map(({ id }) => id);
+  if (others.length === 0) return [];
+  return [`The pipeline was not trained on ${others.join(', ')}.`];
 }
 
 function versions(): Report['versions'] {

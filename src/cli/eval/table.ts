@@ -2,7 +2,7 @@
 import { type Compared, contestants, MADE, type TaskReport } from '../../eval/evaluate.js';
 import { type FigureId, figureOf } from '../../eval/figures.js';
 import { autoencoderText, number } from '../../eval/page.js';
-import type { Report } from '../../eval/report.js';
+import type { Published, Report } from '../../eval/report.js';
 
 /** A line for each task; with `verbose` also all its figures, by contestant. */
 export function reportLines(
@@ -15,20 +15,35 @@ export function reportLines(
     `${made}: ${source}, ${trials} a task`,
     ...aligned([head, ...tasks.map(overview)]),
   ];
-  if (autoencoder) lines.push(`through the autoencoder alone: ${autoencoderText(autoencoder)}`);
+  if (autoencoder)
+    lines.push(`true ones through the autoencoder alone: ${autoencoderText(autoencoder)}`);
   const missed = tasks.filter(({ headline }) => headline?.beats === false);
   const judged = tasks.filter(({ headline }) => headline && headline.beats !== null);
   lines.push(`better than every baseline: ${judged.length - missed.length} of ${judged.length}`);
   if (verbose) for (const task of tasks) lines.push('', ...taskLines(task));
-  for (const [id, rows] of Object.entries(published?.tasks ?? {})) {
-    if (!tasks.some(({ task }) => task === id)) continue;
-    for (const { system, psnr, ssim, lpips } of rows) {
-      lines.push(
-        `published, other clips: ${id} ${system} ${psnr} dB, SSIM ${ssim}, LPIPS ${lpips}`,
-      );
-    }
+  if (published) {
+    const rows = [...besidePublished(tasks, published)];
+    lines.push('', ...aligned(rows), `* ${published.source}`);
   }
   return [...lines, ...notes];
+}
+
+/** Whole clips, as they are published. */
+function* besidePublished(
+  tasks: readonly TaskReport[],
+  { tasks: rows }: Published,
+): Generator<string[]> {
+  yield ['of whole clips', '', 'PSNR, dB', 'SSIM'];
+  for (const { task, figures } of tasks) {
+    const made = (figure: FigureId) => {
+      const value = figures.find((one) => one.figure === figure)?.values[MADE]?.value;
+      return value === undefined ? '' : number(figure, value);
+    };
+    yield [task, MADE, made('psnr'), made('ssim')];
+    for (const { system, psnr, ssim } of rows[task] ?? []) {
+      yield ['', `${system} *`, psnr.toFixed(1), ssim.toFixed(3)];
+    }
+  }
 }
 
 function overview({ task, headline }: TaskReport): string[] {
