@@ -23,6 +23,8 @@ export interface Compared {
   /** trials in which it applies, and what was made in the same ones */
   count: number;
   made: number;
+  /** of those, trials in which what was made is better */
+  won: number;
 }
 
 export interface TaskReport {
@@ -183,7 +185,9 @@ function headlineFrom(
     const total = (part: keyof Tally, of: string) =>
       both.reduce((sum, scores) => sum + scores[of]![part], 0);
     const meanOf = (of: string) => total('sum', of) / total('count', of);
-    return { name, value: meanOf(name), count: both.length, made: meanOf(MADE) };
+    const of = (scores: Scores, one: string) => scores[one]!.sum / scores[one]!.count;
+    const won = both.filter((scores) => of(scores, MADE) > of(scores, name)).length;
+    return { name, value: meanOf(name), count: both.length, made: meanOf(MADE), won };
   });
   // the hardest to beat first
   compared.sort((a, b) => a.made - a.value - (b.made - b.value));

@@ -20,7 +20,7 @@ export function renderPage(report: Report): string {
 ${notes.map((note) => `<p class="note">${e(note)}</p>`).join('\n')}
 <p class="facts">mfm ${e(versions.mfm)} · ${e(machine)} · ${e(settings.dtype)} on ${e(settings.device)}</p>
 <div class="wide"><table>
-<thead><tr><th>task</th><th>figure</th><th>made</th><th>best baseline</th><th>input as it is</th><th>true clips</th><th>beats</th></tr></thead>
+<thead><tr><th>task</th><th>figure</th><th>made</th><th>best baseline</th><th>trials won</th><th>input as it is</th><th>true clips</th><th>beats</th></tr></thead>
 <tbody>${tasks.map(overviewRow).join('\n')}</tbody></table></div>
 ${autoencoder ? `<p class="facts">True ones through the autoencoder alone: ${autoencoderText(autoencoder)}.</p>` : ''}
 ${tasks.map((task) => taskSection(task, published)).join('\n')}
@@ -32,13 +32,14 @@ ${definitions(report)}
 
 function overviewRow({ task, headline }: TaskReport): string {
   const link = `<th><a href="#${e(task)}">${e(task)}</a></th>`;
-  if (!headline) return `<tr>${link}<td colspan="6">nothing to compare with</td></tr>`;
+  if (!headline) return `<tr>${link}<td colspan="7">nothing to compare with</td></tr>`;
   const { figure, made, baseline, input, truth, beats } = headline;
   const { name, unit } = figureOf(figure);
   const cells = [
     `${name}${unit ? `, ${unit}` : ''}`,
     number(figure, made),
     compared(figure, baseline, made),
+    baseline ? `${baseline.won} of ${baseline.count}` : '',
     compared(figure, input, made),
     figureOf(figure).unit === '%' && truth !== null ? number(figure, truth) : '',
   ];
@@ -50,7 +51,7 @@ function overviewRow({ task, headline }: TaskReport): string {
 function compared(figure: FigureId, one: Compared | null, made: number): string {
   if (!one) return '';
   const there = number(figure, one.made);
-  const where = there === number(figure, made) ? '' : ` (${one.count} trials, made ${there})`;
+  const where = there === number(figure, made) ? '' : ` (made ${there} there)`;
   return `${number(figure, one.value)} <span>${e(one.name)}${where}</span>`;
 }
 

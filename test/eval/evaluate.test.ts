@@ -54,7 +54,7 @@ describe('headlineOf', () => {
 describe('evaluateTask', () => {
   test('finds the true clips perfect, in every task', async () => {
     for (const task of ALL) {
-      const trials = scenes(task, 2);
+      const trials = scenes(task);
       const { headline, figures } = await evaluated(task, ({ truth }) => truth, trials);
       assert.equal(headline!.beats, true, task.id);
       assert.equal(headline!.made, headline!.truth);

@@ -73,7 +73,8 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
         reports.push(await runTask(maker, part, { ...all, onDone }));
         onDone(task, part.trials.count);
       }
-      const autoencoder = opened && (await losses(opened.pipeline, parts, all));
+      const autoencoder =
+        opened && (await losses(opened.pipeline, parts, all, () => tell('autoencoder')));
       const report = await writeReport(output, {
         ...{ settings: about, versions: versions(), machine: machine(), autoencoder },
         notes: [...untrained(tasks, settings), ...notes],
@@ -165,23 +166,20 @@ class Work {
   }
 }
 
-/** Trials that go through the autoencoder. */
-const AUTOENCODER_TRIALS = 8;
-
 /** What the autoencoder loses of the clips and images of the first parts that have them. */
 async function losses(
   pipeline: Pipeline,
   parts: readonly Part[],
   { folder, settings, signal }: Pick<RunOptions, 'folder' | 'settings' | 'signal'>,
+  onShare: () => void,
 ): Promise<Report['autoencoder']> {
   const stored = kept<Report['autoencoder']>(folder, 'autoencoder', settings);
   if (stored) return stored;
   const of = async (result: Task['result']) => {
     const trials = parts.find(({ task }) => task.result === result)?.trials;
     if (!trials) return null;
-    const count = Math.min(AUTOENCODER_TRIALS, trials.count);
-    const value = await throughAutoencoder(pipeline, { ...trials, count }, { signal });
-    return { value, count };
+    const { count } = trials;
+    return { value: await throughAutoencoder(pipeline, trials, { signal, onShare }), count };
   };
   const found = { clips: await of('video'), images: await of('image') };
   await keep(folder, 'autoencoder', settings, found);

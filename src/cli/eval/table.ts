@@ -10,7 +10,7 @@ export function reportLines(
   { verbose }: { verbose: boolean },
 ): string[] {
   const { made, source, trials } = settings;
-  const head = ['task', 'figure', 'made', 'best baseline', '', 'input', 'true', 'beats'];
+  const head = ['task', 'figure', 'made', 'best baseline', '', 'won', 'input', 'true', 'beats'];
   const lines = [
     `${made}: ${source}, ${trials} a task`,
     ...aligned([head, ...tasks.map(overview)]),
@@ -51,7 +51,13 @@ function overview({ task, headline }: TaskReport): string[] {
   const { figure, made, baseline, input, truth, beats } = headline;
   return [
     ...[task, withUnit(figure), number(figure, made)],
-    ...(baseline ? [number(figure, baseline.value), named(figure, baseline, made)] : ['', '']),
+    ...(baseline
+      ? [
+          number(figure, baseline.value),
+          named(figure, baseline, made),
+          `${baseline.won}/${baseline.count}`,
+        ]
+      : ['', '', '']),
     input ? number(figure, input.value) : '',
     isShare(figure) && truth !== null ? number(figure, truth) : '',
     beats === null ? '' : beats ? 'yes' : 'NO',
@@ -62,9 +68,9 @@ function overview({ task, headline }: TaskReport): string[] {
 const isShare = (figure: FigureId): boolean => figureOf(figure).unit === '%';
 
 /** What was made in the same trials is said where they are not all. */
-function named(figure: FigureId, { name, count, made: there }: Compared, made: number): string {
+function named(figure: FigureId, { name, made: there }: Compared, made: number): string {
   const [own, all] = [number(figure, there), number(figure, made)];
-  return own === all ? name : `${name} (${count} trials, made ${own})`;
+  return own === all ? name : `${name} (made ${own} there)`;
 }
 
 function taskLines(report: TaskReport): string[] {
