@@ -56,6 +56,11 @@ export const args = defineArgs({
       placeholder: 'FOLDER',
       describe: 'folder of the report (default: runs/eval- and the name of the pipeline)',
     },
+    baselines: {
+      kind: 'flag',
+      default: true,
+      describe: 'leave out what needs no model: measuring it takes minutes a clip at large sizes',
+    },
     verbose: { kind: 'flag', default: false, describe: 'show all figures, not one for each task' },
     dtype: {
       kind: 'text',

@@ -59,6 +59,8 @@ export interface Evaluated {
 export interface EvaluateOptions extends Watch {
   /** trials made at once */
   batchSize: number;
+  /** measure what needs no model too; default: true */
+  baselines?: boolean;
   /** after every part of the work: trials done, with the part of those in work */
   onDone?: (done: number) => void;
 }
@@ -75,7 +77,7 @@ export async function evaluateTask(
   maker: Maker,
   task: Task,
   trials: Trials,
-  { batchSize, onDone, signal }: EvaluateOptions,
+  { batchSize, baselines = true, onDone, signal }: EvaluateOptions,
 ): Promise<Evaluated> {
   const start = performance.now();
   const tallies = new Tallies();
@@ -100,10 +102,12 @@ export async function evaluateTask(
     for (const [i, trial] of batch.entries()) {
       signal?.throwIfAborted();
       const subject = { task, trial, laid: layOut(trial.given, trial.truth) };
-      const clips = new Map([[MADE, made[i]!], ...baselineClips(subject.laid)]);
+      const beside = baselines ? baselineClips(subject.laid) : [];
+      const clips = new Map([[MADE, made[i]!], ...beside]);
       const headline = headlineOf(subject);
       figure ??= headline.figure;
-      if (headline.figure === 'attributes' && trial.scene && trials.count > 1) {
+      const chance = baselines && headline.figure === 'attributes' && trial.scene;
+      if (chance && trials.count > 1) {
         clips.set(ANOTHER, (await trials.at((first + i + 1) % trials.count)).truth);
       }
       clips.set(TRUTH, trial.truth);

@@ -54,6 +54,11 @@ const knowsPixels = (subject: Subject): boolean =>
   isPartly(subject) && subject.laid.kind === 'whole';
 const hasBorder = ({ laid }: Subject): boolean => laid.inEach;
 
+/** Levels, 0..255, that compression and resizing may change. */
+const CHANGE = 8;
+const differs = (a: Frames, b: Frames, p: number): boolean =>
+  [0, 1, 2].some((c) => Math.abs(a.data[p * 3 + c]! - b.data[p * 3 + c]!) > CHANGE);
+
 export const FIGURES = [
   {
     id: 'psnr',
@@ -91,6 +96,18 @@ export const FIGURES = [
         : null,
   },
   {
+    id: 'changedPsnr',
+    name: 'PSNR of what was to change',
+    unit: 'dB',
+    better: 'higher',
+    definition: `of an edit: PSNR of the pixels alone of which a channel differs by more than ${CHANGE} levels between the input and the true clip`,
+    of: (clip, { laid, trial: { truth } }) => {
+      if (!laid.all || laid.kind !== 'whole') return null;
+      const changed = laid.hole.map((_, p) => (differs(laid.clip, truth, p) ? 1 : 0));
+      return changed.includes(1) ? one(clipPsnr(clip, truth, changed)) : null;
+    },
+  },
+  {
     id: 'chromaPsnr',
     name: 'PSNR of the colours',
     unit: 'dB',
@@ -109,7 +126,7 @@ export const FIGURES = [
       'structural similarity with the true clip (Wang et al. 2004, Gaussian window of 11 pixels), mean over channels and frames; 1 is equal',
     of: (clip, subject) =>
       hasTruth(subject) && Math.min(clip.width, clip.height) >= 11
-        ? one(ssim(clip, subject.trial.truth))
+        ? one(clip === subject.trial.truth ? 1 : ssim(clip, subject.trial.truth))
         : null,
   },
   {

@@ -26,6 +26,7 @@ export interface ReportSettings {
   /** null: the pipeline's own */
   steps: number | null;
   guidance: number | null;
+  baselines: boolean;
   dtype: string;
   device: string;
 }
@@ -60,7 +61,7 @@ export interface Part {
   trials: Trials;
 }
 
-export interface RunOptions extends Omit<EvaluateOptions, 'onDone'> {
+export interface RunOptions extends Omit<EvaluateOptions, 'onDone' | 'baselines'> {
   folder: string;
   settings: ReportSettings;
   /** after every part of the work: trials done of this task, counting those in work in part */
@@ -77,6 +78,7 @@ export async function runTask(
   if (stored) return stored;
   const { report, strips } = await evaluateTask(maker, task, trials, {
     ...options,
+    baselines: settings.baselines,
     onDone: (done) => onDone?.(task, done),
   });
   for (const [file, strip] of strips) await writeImage(join(folder, file), strip);

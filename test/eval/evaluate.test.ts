@@ -166,6 +166,18 @@ describe('evaluateTask', () => {
     assert.equal(report.each.length, 4);
   });
 
+  test('measures what was made alone where no baselines are asked for', async () => {
+    const all = maker(({ truth }) => truth);
+    const options = { batchSize: 2, baselines: false };
+    for (const task of [TASKS.iinp, TASKS.t2i]) {
+      const { report } = await evaluateTask(all, task, scenes(task), options);
+      assert.equal(report.headline!.beats, null);
+      for (const { values } of report.figures) {
+        assert.deepEqual(Object.keys(values), ['made', 'truth']);
+      }
+    }
+  });
+
   test('keeps no tensor, and stops where it is told to', async () => {
     const before = memoryInfo().tensors;
     await evaluated(TASKS.vinp, ({ truth }) => truth);

@@ -122,7 +122,7 @@ async function open(
 }
 
 function settingsOf(
-  { seed, ...options }: EvalOptions,
+  { seed, baselines, ...options }: EvalOptions,
   work: Pick<ReportSettings, 'source' | 'made' | 'identity'> & {
     parts: readonly Part[];
     opened: Opened | null;
@@ -132,7 +132,7 @@ function settingsOf(
   const trials = Math.max(...parts.map((part) => part.trials.count));
   const [steps, guidance] = [options.steps ?? null, options.guidance ?? null];
   const { dtype = 'none', device = 'none' } = opened?.pipeline ?? {};
-  return { ...about, trials, seed, steps, guidance, dtype, device };
+  return { ...about, trials, seed, steps, guidance, baselines, dtype, device };
 }
 
 /** How far all parts together are; a clip counts by its latent frames, and what is stored not at all. */
