@@ -26,5 +26,6 @@ export const commands: Record<string, Loader> = {
   train: () => import('./train.js'),
   data: () => import('./data.js'),
   demo: () => import('./demo.js'),
+  eval: () => import('./eval.js'),
   verify: () => import('./verify.js'),
 };

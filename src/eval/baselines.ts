@@ -9,43 +9,67 @@ import { harmonicFill } from './harmonic.js';
 
 export interface Baseline {
   name: string;
+  /** it is what is given, as it is, enlarged where it is smaller */
+  copiesInput: boolean;
   /**
    * what it makes of what is given, at the target's size and length; known pixels stay as they are
    * there. Null where it has nothing to go by or nothing to do
    */
-  of(given: Given, target: Target): Frames | null;
+  of(laid: Laid): Frames | null;
 }
 
 export const BASELINES: readonly Baseline[] = [
   {
     name: 'bicubic',
-    of: basedOn(({ clip, all, kind }) => (all && kind === 'smaller' ? clip : null)),
+    copiesInput: true,
+    of: ({ clip, all, kind }) => (all && kind === 'smaller' ? clip : null),
   },
   {
     name: 'gray copy',
-    of: basedOn(({ clip, all, kind }) => (all && kind === 'gray' ? clip : null)),
+    copiesInput: true,
+    of: ({ clip, all, kind }) => (all && kind === 'gray' ? clip : null),
   },
-  // middle grey where unknown
-  { name: 'input', of: basedOn(({ clip, all, kind }) => (all && kind !== 'whole' ? null : clip)) },
+  {
+    // middle grey where unknown; depth is no picture to be copied
+    name: 'input',
+    copiesInput: true,
+    of: ({ clip, any, all, kind, shape }) =>
+      !any || shape || (all && kind !== 'whole') ? null : clip,
+  },
+  {
+    name: 'middle gray',
+    copiesInput: false,
+    of: ({ clip, any, shape }) => (shape && !any ? clip : null),
+  },
   // within a frame, where every frame knows something
   {
     name: 'mean fill',
-    of: basedOn(({ clip, hole, inEach }) => (inEach ? meanFill(clip, hole) : null)),
+    copiesInput: false,
+    of: ({ clip, hole, inEach }) => (inEach ? meanFill(clip, hole) : null),
   },
   {
     name: 'harmonic',
-    of: basedOn(({ clip, hole, inEach }) => (inEach ? harmonicFill(clip, hole) : null)),
+    copiesInput: false,
+    of: ({ clip, hole, inEach }) => (inEach ? harmonicFill(clip, hole) : null),
   },
   // from frame to frame, where another frame knows what one does not
   {
     name: 'nearest frame',
-    of: basedOn(({ clip, hole, elsewhere }) => (elsewhere ? nearestFrameFill(clip, hole) : null)),
+    copiesInput: false,
+    of: ({ clip, hole, elsewhere }) => (elsewhere ? nearestFrameFill(clip, hole) : null),
   },
   {
     name: 'cross-fade',
-    of: basedOn(({ clip, hole, between }) => (between ? crossFade(clip, hole) : null)),
+    copiesInput: false,
+    of: ({ clip, hole, between }) => (between ? crossFade(clip, hole) : null),
   },
 ];
+
+/** The clips of all baselines that apply, by name. */
+export function baselineClips(laid: Laid): Map<string, Frames> {
+  const clips = BASELINES.map(({ name, of }) => [name, of(laid)] as const);
+  return new Map(clips.flatMap(([name, clip]) => (clip ? [[name, clip]] : [])));
+}
 
 /** The clip stands still: its first frame throughout. */
 export function repeatFirstFrame({ width, height, numFrames, data }: Frames): Frames {
@@ -131,12 +155,15 @@ function fillInTime(
 }
 
 /** What is given, on the target's grid, and what there is to go by. */
-interface Laid {
+export interface Laid {
   clip: Frames;
   /** [F, H, W], 1 where unknown; `clip` is middle grey there */
   hole: Uint8Array;
-  /** nothing is unknown */
+  /** some pixels are known; nothing is unknown */
+  any: boolean;
   all: boolean;
+  /** the depth of every frame is given */
+  shape: boolean;
   /** is what is known less than the result by its size or its colours? */
   kind: 'smaller' | 'gray' | 'whole';
   /** something is unknown, and each frame knows something */
@@ -146,12 +173,8 @@ interface Laid {
   between: boolean;
 }
 
-/** A baseline's `of`, from what it does of what is laid out; null where nothing is known. */
-function basedOn(make: (laid: Laid) => Frames | null): Baseline['of'] {
-  return (given, target) => (given.known.length > 0 ? make(layOut(given, target)) : null);
-}
-
-function layOut({ known, gray }: Given, target: Target): Laid {
+/** Lays out what is given. */
+export function layOut({ known, gray, geometry }: Given, target: Target): Laid {
   const { clip, hole } = tidy(() => {
     const { pixels, mask } = conditionOf(givenOf({ known, gray }), target);
     const hole = Uint8Array.from(mask.toFloat32Array(), (is) => 1 - is);
@@ -161,7 +184,7 @@ function layOut({ known, gray }: Given, target: Target): Laid {
     ({ frames: { width, height } }) => width < target.width || height < target.height,
   );
   return {
-    ...{ clip, hole, all: !hole.includes(1) },
+    ...{ clip, hole, any: hole.includes(0), all: !hole.includes(1), shape: geometry !== null },
     kind: gray ? 'gray' : smaller ? 'smaller' : 'whole',
     ...knowledgeOf(hole, target),
   };

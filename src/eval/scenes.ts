@@ -1,19 +1,11 @@
-/** Held-out scenes, what a task is given of them, and what a pipeline makes of that. */
+/** Held-out scenes of MiniWorld as trials of tasks. */
 import { type MiniWorldSample, miniWorld } from '../data/miniworld/index.js';
 import { sceneSample } from '../data/miniworld/sample.js';
 import { RandomStream } from '../data/random.js';
-import { type Frames, tensorToFrames } from '../media/index.js';
-import { finished } from '../pipeline/finish.js';
-import type { Pipeline, PipelineSettings } from '../pipeline/index.js';
-import {
-  type Condition,
-  conditionOf,
-  type Given,
-  promptFor,
-  type Target,
-  type Task,
-} from '../tasks/index.js';
-import { tidy } from '../tensor/index.js';
+import type { Frames } from '../media/index.js';
+import type { PipelineSettings } from '../pipeline/index.js';
+import { promptFor, type Target, type Task } from '../tasks/index.js';
+import type { Trial, Trials } from './trials.js';
 
 /** What a task makes at the size and length that the pipeline was trained on. */
 export function targetOf(task: Pick<Task, 'result'>, settings: PipelineSettings): Target {
@@ -21,89 +13,23 @@ export function targetOf(task: Pick<Task, 'result'>, settings: PipelineSettings)
   return { width, height, numFrames: task.result === 'image' ? 1 : settings.numFrames };
 }
 
-/** A held-out scene as a task's trial; the same index, the same trial. */
-export interface Trial {
+export interface SceneTrial extends Trial {
   scene: MiniWorldSample;
-  prompt: string;
-  truth: Frames;
-  given: Given;
 }
 
-export function heldOutTrial(task: Task, index: number, target: Target): Trial {
+/** A held-out scene as a task's trial; the same index, the same trial. */
+export function heldOutTrial(task: Task, index: number, target: Target): SceneTrial {
   const scene = miniWorld(index, { ...target, split: 'heldout' });
   const truth: Frames = { ...target, data: scene.frames };
   const sample = sceneSample(scene.scene, truth, scene.caption, scene);
   return {
-    ...{ scene, truth, prompt: promptFor(task, sample) },
+    ...{ name: `scene-${index}`, scene, truth, prompt: promptFor(task, sample) },
     given: task.fromSample(sample, new RandomStream(index, `trial ${task.id}`)),
   };
 }
 
-export interface TrialResult extends Trial {
-  /** what was given, on the result's grid; black where unknown */
-  shown: Frames;
-  result: Frames;
-}
-
-export interface SampleOptions {
-  batchSize: number;
-  /** trial i starts from the noise of seed + i */
-  seed: number;
-  /** defaults: the pipeline's */
-  numInferenceSteps?: number;
-  guidanceScale?: number;
-  /** after every batch, with the number of trials done */
-  onDone?: (done: number) => void;
-  signal?: AbortSignal;
-}
-
-/** Samples all trials of a task, `batchSize` at once. */
-export async function sampleTrials(
-  pipeline: Pipeline,
-  task: Task,
-  trials: readonly Trial[],
-  { batchSize, seed, onDone, signal, ...options }: SampleOptions,
-): Promise<TrialResult[]> {
-  const settings = pipeline.settingsFor(task);
-  const target = targetOf(task, pipeline.settings);
-  const results: TrialResult[] = [];
-  for (let first = 0; first < trials.length; first += batchSize) {
-    const batch = trials.slice(first, first + batchSize);
-    const conditions = batch.map(({ given }) => conditionOf(given, target));
-    try {
-      const made = await pipeline.sample({
-        task,
-        prompts: batch.map(({ prompt }) => prompt),
-        conditions,
-        target,
-        numInferenceSteps: options.numInferenceSteps ?? settings.numInferenceSteps,
-        guidanceScale: options.guidanceScale ?? settings.guidanceScale,
-        motionScore: settings.motionScore,
-        seed: seed + first,
-        signal,
-      }); // [B, 3, F, H, W]
-      batch.forEach((trial, i) => {
-        const condition = conditions[i]!;
-        results.push({
-          ...trial,
-          shown: tidy(() => tensorToFrames(condition.pixels)),
-          result: finished(
-            tidy(() => tensorToFrames(made.narrow(0, i, 1))),
-            task,
-            trial.given,
-            target,
-          ),
-        });
-      });
-      made.dispose();
-    } finally {
-      for (const condition of conditions) disposeCondition(condition);
-    }
-    onDone?.(results.length);
-  }
-  return results;
-}
-
-function disposeCondition({ pixels, depth, mask }: Condition): void {
-  for (const part of [pixels, depth, mask]) part.dispose();
+/** Scenes 0, 1, 2, … of the held-out split as trials of a task. */
+export function heldOutTrials(task: Task, count: number, settings: PipelineSettings): Trials {
+  const target = targetOf(task, settings);
+  return { count, at: async (index) => heldOutTrial(task, index, target) };
 }

@@ -3,7 +3,9 @@ import { describe, test } from 'node:test';
 import { RandomStream } from '../../src/data/random.js';
 import {
   BASELINES,
+  baselineClips,
   crossFade,
+  layOut,
   meanFill,
   nearestFrameFill,
   repeatFirstFrame,
@@ -185,9 +187,8 @@ describe('BASELINES', () => {
   };
   const still = { ...clip, numFrames: 1, data: clip.data.subarray(0, 24 * 16 * 3) };
   const of = (name: string, known: Given, size = target) =>
-    BASELINES.find((baseline) => baseline.name === name)!.of(known, size);
-  const namesFor = (known: Given, size = target) =>
-    BASELINES.filter((baseline) => baseline.of(known, size)).map(({ name }) => name);
+    BASELINES.find((baseline) => baseline.name === name)!.of(layOut(known, size));
+  const namesFor = (known: Given, size = target) => [...baselineClips(layOut(known, size)).keys()];
   const trained = (task: Task, whole: Frames) =>
     task.fromSample(
       {
@@ -219,6 +220,11 @@ describe('BASELINES', () => {
     assert.deepEqual(namesFor(trained(TASKS.voutp, clip)), fills);
     const edit = TASKS.vedit.fromInput({ media: [clip], mask: null }, 9);
     assert.deepEqual(namesFor(edit), ['input']);
+    const depth = { path: '', ...target, data: new Float32Array(24 * 16 * 9) };
+    const shape = { frames: null, depth };
+    assert.deepEqual(namesFor(given({ geometry: shape })), ['middle gray']);
+    const look = [{ frames: still, at: [0], hole: null }];
+    assert.deepEqual(namesFor(given({ geometry: shape, known: look })), ['nearest frame']);
   });
 
   test('go from frame to frame where a hole moves', () => {

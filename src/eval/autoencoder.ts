@@ -1,0 +1,42 @@
+/** What the autoencoder alone loses: no result of a pipeline can be better. */
+import { setImmediate } from 'node:timers/promises';
+import { type Frames, framesToTensor, tensorToFrames } from '../media/index.js';
+import { type Pipeline, toModelLatents } from '../pipeline/index.js';
+import { noGrad, tidy } from '../tensor/index.js';
+import { clipPsnr, mean } from './quality.js';
+import type { Trials, Watch } from './trials.js';
+
+/** Mean PSNR in dB of the true clips of trials, through latents and back. */
+export async function throughAutoencoder(
+  pipeline: Pipeline,
+  trials: Trials,
+  { onShare, signal }: Watch = {},
+): Promise<number> {
+  const values: number[] = [];
+  for (let i = 0; i < trials.count; i++) {
+    signal?.throwIfAborted();
+    const { truth } = await trials.at(i);
+    values.push(clipPsnr(await throughLatents(pipeline, truth, signal), truth));
+    onShare?.(values.length / trials.count);
+    await setImmediate();
+  }
+  return mean(values);
+}
+
+async function throughLatents(
+  pipeline: Pipeline,
+  clip: Frames,
+  signal?: AbortSignal,
+): Promise<Frames> {
+  const latents = noGrad(() =>
+    tidy(() => {
+      const pixels = framesToTensor(clip).to(pipeline.device);
+      const unscaled = pipeline.autoencoder.encode(pixels).mode();
+      return toModelLatents(unscaled.to('float32')).keep();
+    }),
+  );
+  const decoded = await pipeline.decode(latents, { signal });
+  const frames = tidy(() => tensorToFrames(decoded.to('cpu')));
+  for (const tensor of [latents, decoded]) tensor.dispose();
+  return frames;
+}

@@ -1,0 +1,153 @@
+/**
+ * The comparison of the paper, on clips that are at hand: segments of them, conditions drawn with
+ * fixed seeds and written to files, and the results of any system scored against the same truth.
+ *
+ * Source: Li et al. 2025, "Many-for-Many", arXiv 2506.01758. Its 480 clips are not published.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InputError } from '../errors.js';
+import {
+  type Frames,
+  readMedia,
+  sliceFrames,
+  writeAtomically,
+  writeImage,
+} from '../media/index.js';
+import { TASKS, type Task } from '../tasks/index.js';
+import type { Part, Published } from './report.js';
+import { shownDepth } from './strips.js';
+import type { Maker, Trial } from './trials.js';
+
+/** Clips with a true one to compare with: what the paper's comparison is about. */
+export const BENCHMARK_TASKS: Task[] = Object.values<Task>(TASKS).filter(
+  ({ result, inputs, needs }) => result === 'video' && inputs.length > 0 && !needs.edit,
+);
+
+export const PUBLISHED: Published = {
+  source: 'the paper, of 97 frames of 480 clips that are not published',
+  tasks: {
+    vinp: [
+      { system: 'MfM', psnr: 21.3, ssim: 0.83, lpips: 0.112 },
+      { system: 'ProPainter', psnr: 20.4, ssim: 0.88, lpips: 0.118 },
+    ],
+    voutp: [
+      { system: 'MfM', psnr: 18.2, ssim: 0.733, lpips: 0.168 },
+      { system: 'M3DDM', psnr: 18.0, ssim: 0.571, lpips: 0.475 },
+    ],
+    itrans: [
+      { system: 'MfM', psnr: 20.0, ssim: 0.583, lpips: 0.203 },
+      { system: 'Wan', psnr: 18.3, ssim: 0.512, lpips: 0.244 },
+    ],
+    vcolor: [
+      { system: 'MfM', psnr: 17.9, ssim: 0.81, lpips: 0.176 },
+      { system: 'ColorMNet', psnr: 17.5, ssim: 0.812, lpips: 0.16 },
+    ],
+  },
+};
+
+/** What has to be said beside the paper's figures. */
+export const BENCHMARK_NOTES = [
+  'The published figures are of the authors’ own 480 clips, which are not published: a reference, not a comparison.',
+  'LPIPS needs a pretrained network that is not here, so it was not measured.',
+];
+
+/**
+ * Writes what the tasks are given, so that other systems can be given the same. Of every trial a
+ * folder TASK/NAME with prompt.txt and, by the number of their frame: input/00000.png, …, the known
+ * frames, black in the hole; mask/00000.png, …, white in the hole; depth/00000.png, …, white = near.
+ * Trials that are there already are not written again.
+ */
+export async function writeConditions(
+  folder: string,
+  { task, trials }: Part,
+  { onShare, signal }: { onShare?: (share: number) => void; signal?: AbortSignal } = {},
+): Promise<void> {
+  for (let i = 0; i < trials.count; i++) {
+    signal?.throwIfAborted();
+    const trial = await trials.at(i);
+    const own = join(folder, task.id, trial.name);
+    const last = join(own, 'prompt.txt'); // written last: where it is, all is
+    if (!existsSync(last)) {
+      await writeGiven(own, trial);
+      await writeAtomically(last, (temporary) => writeFile(temporary, `${trial.prompt}\n`));
+    }
+    onShare?.((i + 1) / trials.count);
+  }
+}
+
+async function writeGiven(folder: string, { given }: Trial): Promise<void> {
+  const write = (kind: string, at: number, frames: Frames) =>
+    writeImage(join(folder, kind, `${String(at).padStart(5, '0')}.png`), frames);
+  for (const { frames, at, hole } of given.known) {
+    const plane = frames.width * frames.height;
+    for (const [i, place] of at.entries()) {
+      const frame = sliceFrames(frames, i, i + 1);
+      const part = hole?.subarray(i * plane, (i + 1) * plane) ?? null;
+      await write('input', place, given.gray ? grayed(frame) : blackIn(frame, part));
+      if (part) await write('mask', place, whiteIn(frame, part));
+    }
+  }
+  const depth = given.geometry?.depth;
+  if (!depth) return;
+  const gray = shownDepth(depth);
+  for (let i = 0; i < gray.numFrames; i++) await write('depth', i, sliceFrames(gray, i, i + 1));
+}
+
+function grayed(frame: Frames): Frames {
+  const data = new Uint8Array(frame.data.length);
+  for (let i = 0; i < data.length; i += 3) {
+    const [r, g, b] = frame.data.subarray(i, i + 3);
+    data.fill(Math.round(0.2989 * r! + 0.587 * g! + 0.114 * b!), i, i + 3);
+  }
+  return { ...frame, data };
+}
+
+function blackIn(frame: Frames, hole: Uint8Array | null): Frames {
+  if (!hole) return frame;
+  const data = frame.data.slice();
+  hole.forEach((missing, p) => {
+    if (missing) data.fill(0, p * 3, p * 3 + 3);
+  });
+  return { ...frame, data };
+}
+
+function whiteIn(frame: Frames, hole: Uint8Array): Frames {
+  const data = new Uint8Array(frame.data.length);
+  hole.forEach((missing, p) => {
+    if (missing) data.fill(255, p * 3, p * 3 + 3);
+  });
+  return { ...frame, data };
+}
+
+/** Reads what another system made: TASK/NAME.mp4 or another clip, or a folder TASK/NAME of frames. */
+export const filesMaker = (folder: string): Maker => ({
+  async make(task, trials, _first, { onShare, signal }) {
+    const results: Frames[] = [];
+    for (const { name, truth } of trials) {
+      const path = resultPath(join(folder, task.id), name);
+      const made = await readMedia(path, { signal });
+      const { width, height, numFrames } = made;
+      if (width !== truth.width || height !== truth.height || numFrames !== truth.numFrames) {
+        throw new InputError(
+          `${path}: must be ${truth.numFrames} frames of ${truth.width}x${truth.height} as its true clip, got ${numFrames} of ${width}x${height}`,
+        );
+      }
+      results.push(made);
+      onShare?.(results.length / trials.length);
+    }
+    return results;
+  },
+});
+
+function resultPath(folder: string, name: string): string {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const found = names.filter((one) => one === name || one.replace(/\.\w+$/, '') === name);
+  if (found.length === 1) return join(folder, found[0]!);
+  throw new InputError(
+    found.length === 0
+      ? `${join(folder, name)}: is missing; results are named as their conditions, TASK/NAME.mp4 or a folder TASK/NAME of frames`
+      : `${join(folder, name)}: must be one result, got ${found.join(' and ')}`,
+  );
+}

@@ -1,0 +1,267 @@
+/**
+ * The figures of a result, each with its definition. Which of them a result has follows from what
+ * was given and from whether a true clip can be the only right answer, not from the task's name.
+ */
+import { findSolids, trackSolids } from '../data/miniworld/analyse.js';
+import type { Frames } from '../media/index.js';
+import type { Task } from '../tasks/index.js';
+import type { Laid } from './baselines.js';
+import { chromaPsnr } from './chroma.js';
+import {
+  clipPsnr,
+  holeColourDrift,
+  knownRegionError,
+  motionSmoothnessByFlow,
+  seam,
+  ssim,
+  temporalFlicker,
+} from './metrics/index.js';
+import { countNamed, type NameCount } from './naming.js';
+import type { Trial } from './trials.js';
+
+/** What a figure is of. */
+export interface Subject {
+  task: Pick<Task, 'prompt'>;
+  trial: Trial;
+  laid: Laid;
+}
+
+/** A sum and what it is of: trials, or solids named in captions. The figure is sum / count. */
+export interface Tally {
+  sum: number;
+  count: number;
+}
+
+export interface Figure {
+  id: string;
+  name: string;
+  unit: 'dB' | '%' | 'levels' | '';
+  /** 'near truth': it says something only beside that of the true clips */
+  better: 'higher' | 'lower' | 'near truth';
+  definition: string;
+  /** null where it does not apply */
+  of(clip: Frames, subject: Subject): Tally | null;
+}
+
+const one = (value: number | null): Tally | null =>
+  value === null || !Number.isFinite(value) ? null : { sum: value, count: 1 };
+
+/** With a condition the true clip is what is asked for; a prompt alone has many right answers. */
+const hasTruth = ({ laid }: Subject): boolean => laid.any || laid.shape;
+const isPartly = ({ laid }: Subject): boolean => laid.any && !laid.all;
+/** Known pixels are those of the true clip. */
+const knowsPixels = (subject: Subject): boolean =>
+  isPartly(subject) && subject.laid.kind === 'whole';
+const hasBorder = ({ laid }: Subject): boolean => laid.inEach;
+
+/** Levels, 0..255, that compression and resizing may change. */
+const CHANGE = 8;
+const differs = (a: Frames, b: Frames, p: number): boolean =>
+  [0, 1, 2].some((c) => Math.abs(a.data[p * 3 + c]! - b.data[p * 3 + c]!) > CHANGE);
+
+export const FIGURES = [
+  {
+    id: 'psnr',
+    name: 'PSNR',
+    unit: 'dB',
+    better: 'higher',
+    definition:
+      '10 log10(255² / mean squared difference from the true clip), of all pixels and channels of a clip; at most 60, which equal clips have',
+    of: (clip, subject) => (hasTruth(subject) ? one(clipPsnr(clip, subject.trial.truth)) : null),
+  },
+  {
+    id: 'unknownPsnr',
+    name: 'PSNR of what was unknown',
+    unit: 'dB',
+    better: 'higher',
+    definition: 'PSNR of the pixels in the hole and of the frames that were not given, alone',
+    of: (clip, subject) =>
+      isPartly(subject) ? one(clipPsnr(clip, subject.trial.truth, subject.laid.hole)) : null,
+  },
+  {
+    id: 'knownPsnr',
+    name: 'PSNR of what was known',
+    unit: 'dB',
+    better: 'higher',
+    definition: 'PSNR of the pixels and frames that were given, alone: are they kept?',
+    of: (clip, subject) =>
+      knowsPixels(subject)
+        ? one(
+            clipPsnr(
+              clip,
+              subject.trial.truth,
+              subject.laid.hole.map((is) => 1 - is),
+            ),
+          )
+        : null,
+  },
+  {
+    id: 'changedPsnr',
+    name: 'PSNR of what was to change',
+    unit: 'dB',
+    better: 'higher',
+    definition: `of an edit: PSNR of the pixels alone of which a channel differs by more than ${CHANGE} levels between the input and the true clip`,
+    of: (clip, { laid, trial: { truth } }) => {
+      if (!laid.all || laid.kind !== 'whole') return null;
+      const changed = laid.hole.map((_, p) => (differs(laid.clip, truth, p) ? 1 : 0));
+      return changed.includes(1) ? one(clipPsnr(clip, truth, changed)) : null;
+    },
+  },
+  {
+    id: 'chromaPsnr',
+    name: 'PSNR of the colours',
+    unit: 'dB',
+    better: 'higher',
+    definition:
+      'PSNR of the planes Cb and Cr (ITU-R BT.601, full range) alone, since brightness is given; where only that is',
+    of: (clip, subject) =>
+      subject.laid.kind === 'gray' ? one(chromaPsnr(clip, subject.trial.truth)) : null,
+  },
+  {
+    id: 'ssim',
+    name: 'SSIM',
+    unit: '',
+    better: 'higher',
+    definition:
+      'structural similarity with the true clip (Wang et al. 2004, Gaussian window of 11 pixels), mean over channels and frames; 1 is equal',
+    of: (clip, subject) =>
+      hasTruth(subject) && Math.min(clip.width, clip.height) >= 11
+        ? one(clip === subject.trial.truth ? 1 : ssim(clip, subject.trial.truth))
+        : null,
+  },
+  {
+    id: 'knownError',
+    name: 'change of what was known',
+    unit: 'levels',
+    better: 'lower',
+    definition:
+      'mean absolute difference, 0..255, of the known pixels around a hole from the given ones',
+    of: (clip, subject) =>
+      hasBorder(subject) && subject.laid.kind === 'whole'
+        ? one(knownRegionError(clip, subject.laid.clip, subject.laid.hole))
+        : null,
+  },
+  {
+    id: 'seam',
+    name: 'seam',
+    unit: 'levels',
+    better: 'near truth',
+    definition:
+      'by how much, 0..255, the picture jumps more across the border of a hole than beside it; 0 is invisible',
+    of: (clip, subject) => (hasBorder(subject) ? one(seam(clip, subject.laid.hole)) : null),
+  },
+  {
+    id: 'colourDrift',
+    name: 'colour drift',
+    unit: 'levels',
+    better: 'near truth',
+    definition:
+      'difference, 0..255, of the mean colours in a band inside and a band outside the border of a hole',
+    of: (clip, subject) =>
+      hasBorder(subject) ? one(holeColourDrift(clip, subject.laid.hole)) : null,
+  },
+  {
+    id: 'flicker',
+    name: 'steadiness',
+    unit: '',
+    better: 'near truth',
+    definition:
+      "VBench's temporal flickering: 1 less the mean difference of frames that follow each other, as a part of 255; motion counts as flicker",
+    of: (clip) => one(temporalFlicker(clip)),
+  },
+  {
+    id: 'smoothness',
+    name: 'motion smoothness',
+    unit: '',
+    better: 'near truth',
+    definition:
+      "VBench's motion smoothness with optical flow in place of a network: 1 less the mean difference of every second frame from what its neighbours foretell, as a part of 255",
+    of: (clip) => one(motionSmoothnessByFlow(clip)),
+  },
+  {
+    id: 'attributes',
+    name: 'caption followed',
+    unit: '%',
+    better: 'higher',
+    definition:
+      'colours, shapes and motions that are as the caption says, of all that it says; told from the pictures by the analyser of MiniWorld',
+    of: named(({ named, colours, shapes, motions }) => ({
+      sum: colours + shapes + motions.right,
+      count: 2 * named + motions.named,
+    })),
+  },
+  {
+    id: 'colours',
+    name: 'colours right',
+    unit: '%',
+    better: 'higher',
+    definition: 'solids of the caption of whose colour one is seen',
+    of: named(({ named, colours }) => ({ sum: colours, count: named })),
+  },
+  {
+    id: 'shapes',
+    name: 'shapes right',
+    unit: '%',
+    better: 'higher',
+    definition: 'solids of the caption that are seen in their colour and their shape',
+    of: named(({ named, shapes }) => ({ sum: shapes, count: named })),
+  },
+  {
+    id: 'newShapes',
+    name: 'shapes right, new pairs',
+    unit: '%',
+    better: 'higher',
+    definition: 'the same of pairs of colour and shape that training never had',
+    of: named(({ unseenPairs: { named, shapes } }) => ({ sum: shapes, count: named })),
+  },
+  {
+    id: 'motions',
+    name: 'motions right',
+    unit: '%',
+    better: 'higher',
+    definition: 'solids under a still camera that are seen to move as the caption says',
+    of: named(({ motions: { named, right } }) => ({ sum: right, count: named }), 'clips'),
+  },
+  {
+    id: 'extra',
+    name: 'solids nobody asked for',
+    unit: '',
+    better: 'lower',
+    definition: 'solids seen beyond those of the caption, per picture or clip',
+    of: (clip, subject) => {
+      const counts = countsOf(clip, subject);
+      return counts && { sum: counts.extra, count: 1 };
+    },
+  },
+] as const satisfies readonly Figure[];
+
+export type FigureId = (typeof FIGURES)[number]['id'];
+
+export const figureOf = (id: FigureId): Figure => FIGURES.find((figure) => figure.id === id)!;
+
+/** A figure in per cent of what captions name. */
+function named(of: (counts: NameCount) => Tally, kind: 'clips' | 'all' = 'all'): Figure['of'] {
+  return (clip, subject) => {
+    if (kind === 'clips' && clip.numFrames === 1) return null;
+    const counts = countsOf(clip, subject);
+    if (!counts) return null;
+    const { sum, count } = of(counts);
+    return count > 0 ? { sum: 100 * sum, count } : null;
+  };
+}
+
+/** Several figures count the same clip. */
+const counted = new WeakMap<Frames, { trial: Trial; counts: NameCount }>();
+
+function countsOf(clip: Frames, { task, trial }: Subject): NameCount | null {
+  const { scene } = trial;
+  if (!scene || task.prompt !== 'caption') return null;
+  const known = counted.get(clip);
+  if (known?.trial === trial) return known.counts;
+  const seen = clip.numFrames === 1 ? findSolids(clip.data, clip) : trackSolids(clip.data, clip);
+  const counts = countNamed(scene.scene, seen);
+  // of a still picture no motion can be told
+  if (clip.numFrames === 1) counts.motions = { named: 0, right: 0 };
+  counted.set(clip, { trial, counts });
+  return counts;
+}

@@ -1,0 +1,202 @@
+/** Own pictures and clips as trials of the tasks that they qualify for. */
+import { normalize } from 'node:path';
+import { withPath } from '../data/data-file.js';
+import type { SampleFacts } from '../data/facts.js';
+import { inspectItem } from '../data/inspect.js';
+import type { DataFile, DataItem } from '../data/items.js';
+import { readManifest } from '../data/manifest.js';
+import { RandomStream } from '../data/random.js';
+import type { Sample } from '../data/sample.js';
+import { InputError } from '../errors.js';
+import {
+  cropDepth,
+  type DepthMap,
+  type Frames,
+  fitFrames,
+  readDepth,
+  readMedia,
+  sliceFrames,
+} from '../media/index.js';
+import { probeVideo } from '../media/probe.js';
+import { sniff } from '../media/sniff.js';
+import type { PipelineSettings } from '../pipeline/index.js';
+import { cutDepth, promptFor, shortcomings, type Task } from '../tasks/index.js';
+import type { Part } from './report.js';
+import type { Trial } from './trials.js';
+
+/** A part of an item that trials are made of. */
+interface Segment {
+  name: string;
+  item: DataItem;
+  facts: SampleFacts;
+  /** the first frame, counted at the item's own rate; 0: the beginning of its part */
+  start: number;
+}
+
+export interface ItemOptions {
+  settings: Pick<PipelineSettings, 'width' | 'height' | 'numFrames'>;
+  /** at most so many trials of a task; null: all */
+  limit: number | null;
+  /**
+   * of each clip so many segments, evenly spread over it, and no clip that is shorter than one; null:
+   * the beginning, of a short clip as much as there is
+   */
+  segments: number | null;
+  signal?: AbortSignal;
+}
+
+/** The trials of each task, of the items of a data set. */
+export interface ItemParts {
+  parts: Part[];
+  /** what was left out, a sentence each */
+  notes: string[];
+}
+
+/**
+ * Items brought to the pipeline's size, cut off where their shape is another, and to its number of
+ * frames, or the next 4k + 1 that a clip has. Masks are drawn as in training.
+ *
+ * @throws InputError where the data set cannot be read, or nothing in it can be used
+ */
+export async function itemParts(
+  path: string,
+  tasks: readonly Task[],
+  options: ItemOptions,
+): Promise<ItemParts> {
+  const notes: string[] = [];
+  const segments: Segment[] = [];
+  const names = new Names(path);
+  for await (const item of readManifest(path)) {
+    options.signal?.throwIfAborted();
+    const inspection = await inspectItem(item);
+    if ('problem' in inspection) notes.push(`left out: ${inspection.problem}`);
+    else
+      segments.push(
+        ...segmentsOf({ name: names.of(item), item, facts: inspection.facts }, options, notes),
+      );
+  }
+  const parts = tasks.flatMap((task): Part[] => {
+    const fit = segments.filter(({ facts }) => shortcomings(task, facts).length === 0);
+    const used = fit.slice(0, options.limit ?? fit.length);
+    if (used.length === 0) {
+      notes.push(`${task.id}: no item qualifies (${whyNot(task, segments)})`);
+      return [];
+    }
+    const at = async (i: number) => itemTrial(used[i]!, task, options);
+    return [{ task, trials: { count: used.length, at } }];
+  });
+  if (parts.length === 0) {
+    throw new InputError(`${path}: has nothing for the tasks asked for; ${notes.join('; ')}`);
+  }
+  return { parts, notes };
+}
+
+function segmentsOf(
+  whole: Omit<Segment, 'start'>,
+  { settings: { numFrames }, segments }: ItemOptions,
+  notes: string[],
+): Segment[] {
+  const { name, item, facts } = whole;
+  if (segments === null || facts.kind === 'image') return [{ ...whole, start: 0 }];
+  const spare = facts.numFrames - numFrames;
+  if (spare < 0) {
+    notes.push(
+      `left out: ${item.media.name} has ${facts.numFrames} frames, fewer than the ${numFrames} of a segment`,
+    );
+    return [];
+  }
+  return Array.from({ length: segments }, (_, i) => {
+    const start = Math.floor((spare * (2 * i + 1)) / (2 * segments));
+    return { item, start, name: `${name}-${start}`, facts: { ...facts, numFrames } };
+  });
+}
+
+/** Names of items: those of their files, wherever the data set lies, and each only once. */
+class Names {
+  private readonly folder: string;
+  private readonly uses = new Map<string, number>();
+
+  constructor(path: string) {
+    this.folder = `${normalize(path).replace(/\/$/, '')}/`;
+  }
+
+  of({ media: { name } }: DataItem): string {
+    const within = name.startsWith(this.folder) ? name.slice(this.folder.length) : name;
+    const plain = within
+      .replace(/\.[^./]*$/, '')
+      .replaceAll(/[^\w.-]+/g, '-')
+      .replace(/^[-.]+/, '');
+    const use = (this.uses.get(plain) ?? 0) + 1;
+    this.uses.set(plain, use);
+    return use === 1 ? plain : `${plain}--${use}`;
+  }
+}
+
+function whyNot(task: Task, segments: readonly Segment[]): string {
+  const reasons = new Set(segments.flatMap(({ facts }) => shortcomings(task, facts)));
+  return [...reasons].join(', ') || 'there is none';
+}
+
+async function itemTrial(
+  { name, item, start }: Segment,
+  task: Task,
+  { settings, signal }: ItemOptions,
+): Promise<Trial> {
+  const most = task.result === 'image' ? 1 : settings.numFrames;
+  const { media, target, depth } = item;
+  const read = (file: DataFile) => readPart(file, item, start, most, signal);
+  const whole = await read(target ?? media);
+  const numFrames = Math.floor((whole.numFrames - 1) / 4) * 4 + 1;
+  const cutTo = (frames: Frames) => fitFrames(sliceFrames(frames, 0, numFrames), settings, 'crop');
+  const clip = cutTo(whole).frames;
+  const sample: Sample = {
+    clip,
+    caption: target ? '' : item.prompt,
+    depth: depth && (await readDepthPart(depth, start, numFrames, settings, signal)),
+    edit: target && { source: cutTo(await read(media)).frames, instruction: item.prompt },
+  };
+  // drawn by the name, so that it stays the same when the data set grows
+  const random = new RandomStream(0, `trial ${task.id} ${name}`);
+  return {
+    ...{ name, truth: clip, scene: null, prompt: promptFor(task, sample) },
+    given: task.fromSample(sample, random),
+  };
+}
+
+/** Frames of a file from the segment's first one, at most so many. */
+function readPart(
+  file: DataFile,
+  { part }: DataItem,
+  start: number,
+  most: number,
+  signal?: AbortSignal,
+): Promise<Frames> {
+  return withPath(file, async (path) => {
+    const own = { fps: part.fps, signal };
+    const beginning = part.start ?? 0;
+    if (start === 0 || (await sniff(path)) !== 'video') {
+      const media = await readMedia(path, { ...own, start: part.start, maxFrames: start + most });
+      return sliceFrames(media, Math.min(start, media.numFrames - 1), media.numFrames);
+    }
+    const fps = part.fps ?? (await probeVideo(path, signal)).fps ?? 25;
+    // a quarter of a frame early: that time is nobody's, and rounds to the frame
+    const seconds = beginning + (start - 0.25) / fps;
+    return readMedia(path, { ...own, start: seconds, maxFrames: most });
+  });
+}
+
+async function readDepthPart(
+  file: DataFile,
+  start: number,
+  numFrames: number,
+  size: { width: number; height: number },
+  signal?: AbortSignal,
+): Promise<DepthMap> {
+  const map = await withPath(file, (path) => readDepth(path, { signal }));
+  if (map.numFrames < start + numFrames) {
+    throw new InputError(
+      `${file.name}: must have a frame of depth for each of its clip, ${start + numFrames} at least, got ${map.numFrames}`,
+    );
+  }
+  return cropDepth(cutDepth(map, start, numFrames), size);
+}

@@ -1,0 +1,137 @@
+/** The report as a page: one HTML file, pictures beside it, no scripts; light and dark. */
+import { type Compared, contestants, type TaskReport, type Value } from './evaluate.js';
+import { FIGURES, type FigureId, figureOf } from './figures.js';
+import type { Published, Report } from './report.js';
+
+export function renderPage(report: Report): string {
+  const { settings, machine, notes, tasks, autoencoder, published, versions } = report;
+  const { source, made, trials, steps, guidance, seed } = settings;
+  const beaten = tasks.filter(({ headline }) => headline?.beats).length;
+  const judged = tasks.filter(({ headline }) => headline && headline.beats !== null).length;
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>mfm eval</title>
+<style>${STYLE}</style>
+<main>
+<h1>${e(made)}</h1>
+<p>${e(source)}; ${trials} trials a task, seed ${seed}, ${steps ?? "the pipeline's"} steps, guidance ${guidance ?? "the pipeline's"}. Better than everything that needs no model in <b>${beaten} of ${judged}</b> tasks.</p>
+${notes.map((note) => `<p class="note">${e(note)}</p>`).join('\n')}
+<p class="facts">mfm ${e(versions.mfm)} · ${e(machine)} · ${e(settings.dtype)} on ${e(settings.device)}</p>
+<div class="wide"><table>
+<thead><tr><th>task</th><th>figure</th><th>made</th><th>best baseline</th><th>trials won</th><th>input as it is</th><th>true clips</th><th>beats</th></tr></thead>
+<tbody>${tasks.map(overviewRow).join('\n')}</tbody></table></div>
+${autoencoder ? `<p class="facts">True ones through the autoencoder alone: ${autoencoderText(autoencoder)}.</p>` : ''}
+${tasks.map((task) => taskSection(task, published)).join('\n')}
+${definitions(report)}
+</main>
+</html>
+`;
+}
+
+function overviewRow({ task, headline }: TaskReport): string {
+  const link = `<th><a href="#${e(task)}">${e(task)}</a></th>`;
+  if (!headline) return `<tr>${link}<td colspan="7">nothing to compare with</td></tr>`;
+  const { figure, made, baseline, input, truth, beats } = headline;
+  const { name, unit } = figureOf(figure);
+  const cells = [
+    `${name}${unit ? `, ${unit}` : ''}`,
+    number(figure, made),
+    compared(figure, baseline, made),
+    baseline ? `${baseline.won} of ${baseline.count}` : '',
+    compared(figure, input, made),
+    figureOf(figure).unit === '%' && truth !== null ? number(figure, truth) : '',
+  ];
+  const verdict = beats === null ? '' : beats ? 'yes' : 'no';
+  return `<tr>${link}${cells.map((cell) => `<td>${cell}</td>`).join('')}<td class="${verdict}">${verdict}</td></tr>`;
+}
+
+/** What was made in the same trials is said where they are not all. */
+function compared(figure: FigureId, one: Compared | null, made: number): string {
+  if (!one) return '';
+  const there = number(figure, one.made);
+  const where = there === number(figure, made) ? '' : ` (made ${there} there)`;
+  return `${number(figure, one.value)} <span>${e(one.name)}${where}</span>`;
+}
+
+function taskSection(report: TaskReport, published: Published | null): string {
+  const { task, summary, trials, seconds, figures, pictures } = report;
+  const names = contestants(report);
+  const cell = (figure: FigureId, value: Value | undefined) =>
+    `<td>${value ? number(figure, value.value) : ''}</td>`;
+  const rows = figures.map(({ figure, values }) => {
+    const { name, unit, better } = figureOf(figure);
+    const count = values.made?.count;
+    return `<tr><th>${e(name)}${unit ? `, ${unit}` : ''}<span>${better}${count === undefined || count === trials ? '' : `, of ${count}`}</span></th>${names.map((one) => cell(figure, values[one])).join('')}</tr>`;
+  });
+  const reference = published?.tasks[task] ?? [];
+  return `<section id="${e(task)}">
+<h2>${e(task)} <span>${e(summary)}</span></h2>
+<p class="facts">${trials} trials in ${Math.round(seconds)} s</p>
+<div class="wide"><table><thead><tr><th></th>${names.map((name) => `<th>${e(name)}</th>`).join('')}</tr></thead>
+<tbody>${rows.join('\n')}</tbody></table></div>
+${reference.map(({ system, psnr, ssim, lpips }) => `<p class="facts">Published, on other clips: ${e(system)} PSNR ${psnr} dB, SSIM ${ssim}, LPIPS ${lpips}</p>`).join('\n')}
+${pictures.map(trialFigure).join('\n')}
+</section>`;
+}
+
+const trialFigure = ({ name, prompt, shown }: TaskReport['pictures'][number]): string =>
+  `<article><h3>${e(prompt || name)}</h3><div class="strips">${shown
+    .map(
+      ({ label, file }) =>
+        `<figure${label === 'made' ? ' class="made"' : ''}><img src="${e(file)}" alt="${e(label)}" loading="lazy"><figcaption>${e(label)}</figcaption></figure>`,
+    )
+    .join('')}</div></article>`;
+
+function definitions({ tasks, definitions: { headlines } }: Report): string {
+  const used = new Set(tasks.flatMap(({ figures }) => figures.map(({ figure }) => figure)));
+  const list = FIGURES.filter(({ id }) => used.has(id)).map(
+    ({ name, definition }) => `<dt>${e(name)}</dt><dd>${e(definition)}</dd>`,
+  );
+  const rules = headlines.map(
+    ({ figure, when, against }) =>
+      `<dt>${e(figureOf(figure as FigureId).name)}</dt><dd>where ${e(when)}; it has to be above ${e(against)}</dd>`,
+  );
+  return `<section id="figures"><h2>What the figures are</h2><dl>${list.join('\n')}</dl>
+<h3>The figure that decides</h3><dl>${rules.join('\n')}</dl></section>`;
+}
+
+/** As the unit has it. */
+export function number(figure: FigureId, value: number): string {
+  const { unit } = figureOf(figure);
+  const digits = unit === 'dB' ? 2 : unit === '%' ? 0 : unit === 'levels' ? 2 : 3;
+  return value.toFixed(digits);
+}
+
+/** `clips 34.0 dB (of 8), images 34.9 dB (of 8)` */
+export const autoencoderText = (losses: NonNullable<Report['autoencoder']>): string =>
+  Object.entries(losses)
+    .flatMap(([kind, one]) => (one ? [`${kind} ${one.value.toFixed(1)} dB (of ${one.count})`] : []))
+    .join(', ');
+
+/** Text as HTML has it. */
+const e = (text: string): string =>
+  text.replace(
+    /[&<>"]/g,
+    (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[character]!,
+  );
+
+const STYLE = `
+:root { color-scheme: light dark; --paper: #f6f5f1; --card: #fff; --ink: #26251f; --soft: #6d6a60; --line: #dedbd1; --good: #1d7a3c; --bad: #b3361d; --mark: #e08a4f }
+@media (prefers-color-scheme: dark) { :root { --paper: #191917; --card: #23221f; --ink: #e9e7df; --soft: #a29e92; --line: #3b3934; --good: #6cc78a; --bad: #ee8468; --mark: #e08a4f } }
+* { box-sizing: border-box }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif }
+main { max-width: 1180px; margin: 0 auto; padding: 28px 20px 64px }
+h1 { font-size: 26px; margin: 0 0 6px; overflow-wrap: anywhere } h2 { margin: 44px 0 2px; font-size: 22px }
+h2 span { font-weight: 400; color: var(--soft) } h3 { font-size: 14px; margin: 0 0 6px; font-weight: 600 }
+p { max-width: 84ch; margin: 6px 0 } .facts { color: var(--soft); font-size: 13px } .note { border-left: 3px solid var(--mark); padding-left: 10px }
+.wide { overflow-x: auto } table { border-collapse: collapse; margin: 12px 0; font-variant-numeric: tabular-nums; font-size: 13.5px }
+th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); white-space: nowrap; vertical-align: top }
+td span, tbody th span { color: var(--soft); font-weight: 400; font-size: 12px } tbody th span { display: block } tbody th { font-weight: 600 }
+a { color: inherit } .yes { color: var(--good); font-weight: 600 } .no { color: var(--bad); font-weight: 600 }
+article { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px; margin: 10px 0 }
+.strips { display: flex; flex-wrap: wrap; gap: 12px } figure { margin: 0 } img { display: block; max-width: 100%; image-rendering: pixelated; border-radius: 3px; min-height: 64px }
+figcaption { font-size: 12px; color: var(--soft) } .made img { outline: 2px solid var(--mark) } .made figcaption { color: var(--ink); font-weight: 600 }
+dt { font-weight: 600; margin-top: 8px } dd { margin: 0; max-width: 84ch; color: var(--soft) }
+`;

@@ -1,0 +1,141 @@
+/**
+ * A folder of figures: a file for each task, of which an earlier run's are used again, the report as
+ * a whole, and a page.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeAtomically, writeImage } from '../media/index.js';
+import type { Task } from '../tasks/index.js';
+import { type EvaluateOptions, evaluateTask, type TaskReport, type Value } from './evaluate.js';
+import { FIGURES } from './figures.js';
+import { HEADLINES } from './headline.js';
+import { renderPage } from './page.js';
+import type { Maker, Trials } from './trials.js';
+
+/** What the figures depend on; an earlier run's are used again where all of it is the same. */
+export interface ReportSettings {
+  /** where the trials come from, in words */
+  source: string;
+  /** folder of the pipeline, or of another system's results */
+  made: string;
+  /** changes with its contents */
+  identity: string;
+  trials: number;
+  seed: number;
+  /** null: the pipeline's own */
+  steps: number | null;
+  guidance: number | null;
+  baselines: boolean;
+  dtype: string;
+  device: string;
+}
+
+/** report.json; `format` changes when a reader has to. */
+export interface Report {
+  format: 'mfm-eval/1';
+  settings: ReportSettings;
+  versions: { mfm: string; libtorch: string; node: string };
+  machine: string;
+  /** what a reader has to know, a sentence each */
+  notes: string[];
+  definitions: {
+    figures: { id: string; name: string; unit: string; better: string; definition: string }[];
+    headlines: { figure: string; when: string; against: string }[];
+  };
+  /** PSNR in dB of true clips and images that went through the autoencoder: no result can be better */
+  autoencoder: { clips: Value | null; images: Value | null } | null;
+  tasks: TaskReport[];
+  /** figures that others published, for the tasks tried; of other data, so no more than a reference */
+  published: Published | null;
+}
+
+export interface Published {
+  source: string;
+  tasks: Record<string, { system: string; psnr: number; ssim: number; lpips: number }[]>;
+}
+
+/** A task and its trials. */
+export interface Part {
+  task: Task;
+  trials: Trials;
+}
+
+export interface RunOptions extends Omit<EvaluateOptions, 'onDone' | 'baselines'> {
+  folder: string;
+  settings: ReportSettings;
+  /** after every part of the work: trials done of this task, counting those in work in part */
+  onDone?: (task: Task, done: number) => void;
+}
+
+/** The part's figures, from an earlier run if they are there; written to the folder if not. */
+export async function runTask(
+  maker: Maker,
+  { task, trials }: Part,
+  { folder, settings, onDone, ...options }: RunOptions,
+): Promise<TaskReport> {
+  const stored = storedTask(folder, task, trials.count, settings);
+  if (stored) return stored;
+  const { report, strips } = await evaluateTask(maker, task, trials, {
+    ...options,
+    baselines: settings.baselines,
+    onDone: (done) => onDone?.(task, done),
+  });
+  for (const [file, strip] of strips) await writeImage(join(folder, file), strip);
+  await keep(folder, task.id, settings, report);
+  return report;
+}
+
+/** What an earlier run with the same settings found; null if there is none. */
+export function storedTask(
+  folder: string,
+  { id }: Task,
+  count: number,
+  settings: ReportSettings,
+): TaskReport | null {
+  const report = kept<TaskReport>(folder, id, settings);
+  const files = report?.pictures.flatMap(({ shown }) => shown.map(({ file }) => file));
+  const whole = report?.trials === count && files?.every((file) => existsSync(join(folder, file)));
+  return whole ? report : null;
+}
+
+/** What `keep` stored under this name with the same settings; null if there is none. */
+export function kept<T>(folder: string, name: string, settings: ReportSettings): T | null {
+  const path = partFile(folder, name);
+  if (!existsSync(path)) return null;
+  const stored = JSON.parse(readFileSync(path, 'utf8')) as { settings: unknown; report: T };
+  return JSON.stringify(stored.settings) === JSON.stringify(settings) ? stored.report : null;
+}
+
+/** Stores a part of a report, so that a later run with the same settings need not make it again. */
+export const keep = <T>(
+  folder: string,
+  name: string,
+  settings: ReportSettings,
+  report: T,
+): Promise<void> => writeJson(partFile(folder, name), { settings, report });
+
+const partFile = (folder: string, name: string): string => join(folder, 'tasks', `${name}.json`);
+
+/** Writes report.json and report.html. */
+export async function writeReport(
+  folder: string,
+  report: Omit<Report, 'format' | 'definitions'>,
+): Promise<Report> {
+  const figures = FIGURES.map(({ of, ...figure }) => figure);
+  const headlines = HEADLINES.map(({ holds, ...headline }) => headline);
+  const { settings, versions, machine, notes, ...rest } = report;
+  const whole: Report = {
+    ...{ format: 'mfm-eval/1', settings, versions, machine, notes },
+    ...{ definitions: { figures, headlines }, ...rest },
+  };
+  await writeJson(join(folder, 'report.json'), whole);
+  await writeText(join(folder, 'report.html'), renderPage(whole));
+  return whole;
+}
+
+const writeJson = (path: string, value: unknown): Promise<void> =>
+  writeText(path, `${JSON.stringify(value, null, 2)}\n`);
+
+const writeText = (path: string, text: string): Promise<void> =>
+  writeAtomically(path, (temporary) => writeFile(temporary, text));

@@ -1,0 +1,52 @@
+/** Clips as single pictures for a page: some frames side by side. */
+import { type DepthMap, type Frames, resizeFrames, sliceFrames } from '../media/index.js';
+import type { Subject } from './figures.js';
+
+const FRAMES = 5;
+/** Larger frames are reduced to this width. */
+const MAX_WIDTH = 192;
+const GAP = 2;
+
+/** First and last frame and some between. */
+export function stripOf(clip: Frames): Frames {
+  const scale = Math.min(1, MAX_WIDTH / clip.width);
+  const size = {
+    width: Math.round(clip.width * scale),
+    height: Math.max(1, Math.round(clip.height * scale)),
+  };
+  const count = Math.min(FRAMES, clip.numFrames);
+  const width = count * (size.width + GAP) - GAP;
+  const strip = { width, height: size.height, numFrames: 1 };
+  const data = new Uint8Array(width * size.height * 3).fill(255);
+  for (let i = 0; i < count; i++) {
+    const at = count === 1 ? 0 : Math.round((i * (clip.numFrames - 1)) / (count - 1));
+    const frame = resizeFrames(sliceFrames(clip, at, at + 1), size);
+    for (let y = 0; y < size.height; y++) {
+      const row = frame.data.subarray(y * size.width * 3, (y + 1) * size.width * 3);
+      data.set(row, (y * width + i * (size.width + GAP)) * 3);
+    }
+  }
+  return { ...strip, data };
+}
+
+/** What is given as a picture: depth, else the known pixels; null: nothing. */
+export function shownOf({ laid, trial }: Subject): Frames | null {
+  const depth = trial.given.geometry?.depth;
+  if (depth) return shownDepth(depth);
+  return laid.any ? laid.clip : null;
+}
+
+/** Depth in gray: black is the farthest point of all frames, white the nearest. */
+export function shownDepth({ width, height, numFrames, data: depth }: DepthMap): Frames {
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of depth) {
+    least = Math.min(least, value);
+    most = Math.max(most, value);
+  }
+  const scale = most > least ? 255 / (most - least) : 0;
+  const data = new Uint8Array(depth.length * 3);
+  depth.forEach((value, i) => {
+    data.fill(Math.round((value - least) * scale), i * 3, i * 3 + 3);
+  });
+  return { width, height, numFrames, data };
+}

@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { baselineClips, layOut } from '../../src/eval/baselines.js';
+import { evaluateTask, type TaskReport } from '../../src/eval/evaluate.js';
+import { FIGURES } from '../../src/eval/figures.js';
+import { headlineOf } from '../../src/eval/headline.js';
+import { BEST_PSNR } from '../../src/eval/quality.js';
+import { heldOutTrial } from '../../src/eval/scenes.js';
+import type { Maker, Trial, Trials } from '../../src/eval/trials.js';
+import type { Frames } from '../../src/media/index.js';
+import { given, TASKS, type Task } from '../../src/tasks/index.js';
+import { memoryInfo } from '../../src/tensor/index.js';
+
+const ALL = Object.values<Task>(TASKS);
+
+/** Scenes small enough for all tasks, long enough for clips given by eight frames. */
+function scenes(task: Task, count = 3): Trials {
+  const target = { width: 32, height: 32, numFrames: task.result === 'image' ? 1 : 17 };
+  return { count, at: async (i) => heldOutTrial(task, i, target) };
+}
+
+const maker = (of: (trial: Trial) => Frames): Maker => ({
+  make: async (_task, trials) => trials.map(of),
+});
+
+async function evaluated(
+  task: Task,
+  of: (trial: Trial) => Frames,
+  trials: Trials = scenes(task),
+): Promise<TaskReport> {
+  return (await evaluateTask(maker(of), task, trials, { batchSize: 2 })).report;
+}
+
+describe('headlineOf', () => {
+  test('goes by what a task is given', async () => {
+    const chosen = new Map<string, string[]>();
+    for (const task of ALL) {
+      for (const i of [0, 1, 2]) {
+        const trial = await scenes(task).at(i);
+        const subject = { task, trial, laid: layOut(trial.given, trial.truth) };
+        const { figure } = headlineOf(subject);
+        chosen.set(figure, [...new Set([...(chosen.get(figure) ?? []), task.id])]);
+      }
+    }
+    assert.deepEqual(Object.fromEntries(chosen), {
+      attributes: ['t2i', 't2v'],
+      unknownPsnr: ['i2v', 'vexd', 'itrans', 'vtrans', 'iinp', 'vinp', 'ioutp', 'voutp'],
+      psnr: ['isr', 'vsr', 'iedit', 'vedit', 'd2v', 'mtrans'],
+      chromaPsnr: ['icolor', 'vcolor'],
+    });
+  });
+});
+
+describe('evaluateTask', () => {
+  test('finds the true clips perfect, in every task', async () => {
+    for (const task of ALL) {
+      const trials = scenes(task);
+      const { headline, figures } = await evaluated(task, ({ truth }) => truth, trials);
+      assert.equal(headline!.beats, true, task.id);
+      assert.equal(headline!.made, headline!.truth);
+      for (const { figure, values } of figures) {
+        assert.deepEqual(values.made, values.truth, `${task.id} ${figure}`);
+        if (figure.toLowerCase().endsWith('psnr')) assert.equal(values.made!.value, BEST_PSNR);
+        if (figure === 'ssim') assert.ok(Math.abs(values.made!.value - 1) < 1e-9);
+        if (figure === 'knownError') assert.equal(values.made!.value, 0);
+      }
+    }
+  });
+
+  test('gives a baseline that is made the figures of that baseline, and no win', async () => {
+    for (const id of ['isr', 'vcolor', 'vinp', 'i2v', 'vtrans', 'iedit', 'd2v'] as const) {
+      const task: Task = TASKS[id];
+      const made = ({ given, truth }: Trial) => [...baselineClips(layOut(given, truth))].at(-1)![1];
+      const names: string[] = [];
+      for (const i of [0, 1, 2]) {
+        const { given, truth } = await scenes(task).at(i);
+        names.push([...baselineClips(layOut(given, truth)).keys()].at(-1)!);
+      }
+      const { headline, figures, each } = await evaluated(task, made);
+      assert.equal(headline!.beats, false, id);
+      each.forEach(({ values }, i) => {
+        assert.equal(values.made, values[names[i]!], `${id} ${names[i]}`);
+      });
+      if (new Set(names).size > 1) continue;
+      for (const { figure, values } of figures) {
+        assert.deepEqual(values.made, values[names[0]!], `${id} ${figure}`);
+      }
+    }
+  });
+
+  test('takes pictures of other captions for chance, and asks no truth of a prompt alone', async () => {
+    const { headline, figures } = await evaluated(TASKS.t2v, ({ truth }) => truth);
+    assert.equal(headline!.baseline!.name, 'another caption');
+    assert.ok(headline!.baseline!.value < headline!.made);
+    const measured = figures.map(({ figure }) => figure);
+    for (const absent of ['psnr', 'ssim', 'seam']) assert.ok(!measured.includes(absent as never));
+    const alone = await evaluated(TASKS.t2v, ({ truth }) => truth, scenes(TASKS.t2v, 1));
+    assert.equal(alone.headline!.beats, null);
+    const unnamed: Trials = {
+      count: 2,
+      at: async (i) => ({ ...(await scenes(TASKS.t2v).at(i)), scene: null }),
+    };
+    assert.equal((await evaluated(TASKS.t2v, ({ truth }) => truth, unnamed)).headline, null);
+  });
+
+  test('compares with a baseline in the trials that it applies to', async () => {
+    // a known frame in every second trial: middle gray and nearest frame have half of them each
+    const base = scenes(TASKS.d2v, 4);
+    const trials: Trials = {
+      count: 4,
+      at: async (i) => {
+        const trial = await base.at(i);
+        const look = { frames: firstOf(trial.truth), at: [0], hole: null };
+        return { ...trial, given: { ...trial.given, known: i % 2 ? [look] : [] } };
+      },
+    };
+    const flat = ({ truth }: Trial) => ({ ...truth, data: truth.data.map(() => 100) });
+    const { headline, each } = await evaluated(TASKS.d2v, flat, trials);
+    const { name, count, value, made } = headline!.baseline!;
+    assert.equal(name, 'nearest frame');
+    assert.equal(count, 2);
+    const of = (contestant: string) =>
+      (each[1]!.values[contestant]! + each[3]!.values[contestant]!) / 2;
+    assert.ok(Math.abs(value - of('nearest frame')) < 1e-9);
+    assert.ok(Math.abs(made - of('made')) < 1e-9);
+    assert.notEqual(made, headline!.made);
+  });
+
+  test('measures a task that it has never heard of', async () => {
+    const task: Task = {
+      ...TASKS.vinp,
+      ...{ id: 'stripes', summary: 'every second column', promptTag: 'stripes', mask: 'hole' },
+      fromSample: ({ clip }) => {
+        const hole = new Uint8Array(clip.width * clip.height * clip.numFrames);
+        const at = Array.from({ length: clip.numFrames }, (_, i) => i);
+        return given({ known: [{ frames: clip, at, hole: hole.map((_, i) => i % 2) }] });
+      },
+    };
+    const { headline, pictures } = await evaluated(task, ({ truth }) => truth);
+    assert.equal(headline!.figure, 'unknownPsnr');
+    assert.equal(headline!.baseline!.name, 'harmonic');
+    assert.deepEqual(
+      pictures[0]!.shown.map(({ label }) => label),
+      ['given', 'harmonic', 'made', 'truth'],
+    );
+  });
+
+  test('makes trials of other sizes apart, once each, and says how far it is', async () => {
+    const [small, large] = [scenes(TASKS.isr), { width: 48, height: 32, numFrames: 1 }];
+    const trials: Trials = {
+      count: 4,
+      at: async (i) => (i === 1 ? heldOutTrial(TASKS.isr, i, large) : small.at(i)),
+    };
+    const batches: string[][] = [];
+    const recorded: Maker = {
+      make: async (_task, batch) => {
+        batches.push(batch.map(({ name }) => name));
+        return batch.map(({ truth }) => truth);
+      },
+    };
+    const done: number[] = [];
+    const tell = { batchSize: 2, onDone: (count: number) => done.push(count) };
+    const { report } = await evaluateTask(recorded, TASKS.isr, trials, tell);
+    assert.deepEqual(batches, [['scene-0'], ['scene-1'], ['scene-2', 'scene-3']]);
+    assert.deepEqual(done, [1, 2, 4]);
+    assert.equal(report.each.length, 4);
+  });
+
+  test('measures what was made alone where no baselines are asked for', async () => {
+    const all = maker(({ truth }) => truth);
+    const options = { batchSize: 2, baselines: false };
+    for (const task of [TASKS.iinp, TASKS.t2i]) {
+      const { report } = await evaluateTask(all, task, scenes(task), options);
+      assert.equal(report.headline!.beats, null);
+      for (const { values } of report.figures) {
+        assert.deepEqual(Object.keys(values), ['made', 'truth']);
+      }
+    }
+  });
+
+  test('keeps no tensor, and stops where it is told to', async () => {
+    const before = memoryInfo().tensors;
+    await evaluated(TASKS.vinp, ({ truth }) => truth);
+    assert.deepEqual(memoryInfo().tensors, before);
+    const signal = AbortSignal.abort(new Error('enough'));
+    const all = maker(({ truth }) => truth);
+    await assert.rejects(
+      evaluateTask(all, TASKS.isr, scenes(TASKS.isr), { batchSize: 1, signal }),
+      /enough/,
+    );
+  });
+});
+
+describe('FIGURES', () => {
+  test('have a name, a definition and an id of their own', () => {
+    assert.equal(new Set(FIGURES.map(({ id }) => id)).size, FIGURES.length);
+    assert.equal(new Set(FIGURES.map(({ name }) => name)).size, FIGURES.length);
+    for (const { definition } of FIGURES) assert.ok(definition.length > 20);
+  });
+
+  test('of colours are those of Cb and Cr alone', async () => {
+    const trial = await scenes(TASKS.icolor).at(0);
+    // levels that stay in range, and a change of brightness alone: the colours are the same
+    const truth = { ...trial.truth, data: trial.truth.data.map((v) => 50 + (v >> 1)) };
+    const brighter = { ...truth, data: truth.data.map((v) => v + 20) };
+    const laid = layOut(trial.given, truth);
+    const figure = FIGURES.find(({ id }) => id === 'chromaPsnr')!;
+    const subject = { task: TASKS.icolor, trial: { ...trial, truth }, laid };
+    assert.equal(figure.of(brighter, subject)!.sum, BEST_PSNR);
+    // 10 more blue: Cb + 5, Cr - 0.81312
+    const bluer = { ...truth, data: truth.data.map((v, i) => v + (i % 3 === 2 ? 10 : 0)) };
+    const expected = 10 * Math.log10(255 ** 2 / ((25 + 0.81312 ** 2) / 2));
+    assert.ok(Math.abs(figure.of(bluer, subject)!.sum - expected) < 1e-6);
+  });
+});
+
+const firstOf = ({ width, height, data }: Frames): Frames => ({
+  ...{ width, height, numFrames: 1 },
+  data: data.subarray(0, width * height * 3),
+});
