@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Frames } from '../media/index.js';
 import type { Task } from '../tasks/index.js';
 import { BASELINES, baselineClips, layOut } from './baselines.js';
-import { FIGURES, type FigureId, type Subject, type Tally } from './figures.js';
+import { FIGURES, type Figure, type FigureId, type Subject, type Tally } from './figures.js';
 import { headlineOf } from './headline.js';
 import { shownOf, stripOf } from './strips.js';
 import type { Maker, Trial, Trials, Watch } from './trials.js';
@@ -140,6 +140,17 @@ export async function evaluateTask(
 const sameSize = (a: Frames, b: Frames): boolean =>
   a.width === b.width && a.height === b.height && a.numFrames === b.numFrames;
 
+const unitOf = (figure: FigureId) => FIGURES.find(({ id }) => id === figure)!.unit;
+
+/**
+ * Decibels are pooled as the errors that they stand for: the mean of decibels themselves would be
+ * that of the few clips in which nothing moves, of which a copy is right to the last bit.
+ */
+const toPool = ({ sum, count }: Tally, unit: Figure['unit']): number =>
+  unit === 'dB' ? count * 10 ** (-sum / count / 10) : sum;
+const fromPool = ({ sum, count }: Tally, unit: Figure['unit']): number =>
+  unit === 'dB' ? -10 * Math.log10(sum / count) : sum / count;
+
 /** One figure of one trial, by contestant. */
 type Scores = Record<string, Tally>;
 
@@ -150,14 +161,15 @@ class Tallies {
   /** Adds all figures of the clips of one trial; → those of one figure, by contestant. */
   add(clips: ReadonlyMap<string, Frames>, subject: Subject, wanted: FigureId): Scores {
     const scores: Scores = {};
-    for (const { id, of } of FIGURES) {
+    for (const { id, of, unit } of FIGURES) {
       const byName = this.sums.get(id) ?? new Map<string, Tally>();
       this.sums.set(id, byName);
       for (const [name, clip] of clips) {
         const tally = of(clip, subject);
         if (!tally) continue;
         const before = byName.get(name) ?? { sum: 0, count: 0 };
-        byName.set(name, { sum: before.sum + tally.sum, count: before.count + tally.count });
+        const sum = before.sum + toPool(tally, unit);
+        byName.set(name, { sum, count: before.count + tally.count });
         if (id === wanted) scores[name] = tally;
       }
     }
@@ -168,7 +180,7 @@ class Tallies {
     return [...this.sums].flatMap(([figure, byName]) => {
       const entries = [...byName].map(([name, { sum, count }]): [string, Value] => [
         name,
-        { value: sum / count, count },
+        { value: fromPool({ sum, count }, unitOf(figure)), count },
       ]);
       return entries.length > 0 ? [{ figure, values: Object.fromEntries(entries) }] : [];
     });
@@ -186,9 +198,14 @@ function headlineFrom(
   const names = Object.keys(values).filter((name) => name !== MADE && name !== TRUTH);
   const compared = names.map((name): Compared => {
     const both = scored.filter((scores) => name in scores);
-    const total = (part: keyof Tally, of: string) =>
-      both.reduce((sum, scores) => sum + scores[of]![part], 0);
-    const meanOf = (of: string) => total('sum', of) / total('count', of);
+    const meanOf = (of: string) => {
+      const pool = { sum: 0, count: 0 };
+      for (const scores of both) {
+        pool.sum += toPool(scores[of]!, unitOf(figure));
+        pool.count += scores[of]!.count;
+      }
+      return fromPool(pool, unitOf(figure));
+    };
     const of = (scores: Scores, one: string) => scores[one]!.sum / scores[one]!.count;
     const won = both.filter((scores) => of(scores, MADE) > of(scores, name)).length;
     return { name, value: meanOf(name), count: both.length, made: meanOf(MADE), won };

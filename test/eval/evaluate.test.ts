@@ -119,10 +119,14 @@ describe('evaluateTask', () => {
     const { name, count, value, made } = headline!.baseline!;
     assert.equal(name, 'nearest frame');
     assert.equal(count, 2);
-    const of = (contestant: string) =>
-      (each[1]!.values[contestant]! + each[3]!.values[contestant]!) / 2;
-    assert.ok(Math.abs(value - of('nearest frame')) < 1e-9);
-    assert.ok(Math.abs(made - of('made')) < 1e-9);
+    // decibels are pooled as the squared errors that they stand for
+    const error = (decibels: number) => 10 ** (-decibels / 10);
+    const of = (contestant: string) => {
+      const [a, b] = [each[1]!.values[contestant]!, each[3]!.values[contestant]!];
+      return -10 * Math.log10((error(a) + error(b)) / 2);
+    };
+    assert.ok(Math.abs(value - of('nearest frame')) < 1e-9, `${value}`);
+    assert.ok(Math.abs(made - of('made')) < 1e-9, `${made}`);
     assert.notEqual(made, headline!.made);
   });
 
