@@ -96,8 +96,11 @@ function segmentsOf(
   { settings: { numFrames }, segments }: ItemOptions,
   notes: string[],
 ): Segment[] {
-  const { name, item, facts } = whole;
-  if (segments === null || facts.kind === 'image') return [{ ...whole, start: 0 }];
+  const { name, item } = whole;
+  if (segments === null || whole.facts.kind === 'image') return [{ ...whole, start: 0 }];
+  // training needs captions, a comparison of what is made of given frames does not
+  const facts = { ...whole.facts, captionWords: Number.MAX_SAFE_INTEGER };
+  if (item.prompt === '') notes.push(`${item.media.name}: has no caption, its prompt is empty`);
   const spare = facts.numFrames - numFrames;
   if (spare < 0) {
     notes.push(

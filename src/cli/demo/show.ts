@@ -72,7 +72,14 @@ export async function showCase(
   });
   const seconds = (performance.now() - startMs) / 1000;
 
-  const pictures = compare(demoCase, frames, prepared!);
+  // of tiles and windows, what is compared has the size of the result
+  const { width, height } = frames;
+  const { given, target } = prepared!;
+  const whole = { width, height, numFrames: Math.min(target.numFrames, frames.numFrames) };
+  const pictures = compare(demoCase, sliceFrames(frames, 0, whole.numFrames), {
+    given,
+    target: whole,
+  });
   const tiles: Tile[] = [];
   for (const { label, frames: shown, note, made } of pictures) {
     const extension = shown.numFrames === 1 ? 'png' : 'mp4';

@@ -166,7 +166,7 @@ class Work {
   }
 }
 
-/** What the autoencoder loses of the clips and images of the first parts that have them. */
+/** What the autoencoder loses of the clips, and of the images, of a part that has most of them. */
 async function losses(
   pipeline: Pipeline,
   parts: readonly Part[],
@@ -176,7 +176,8 @@ async function losses(
   const stored = kept<Report['autoencoder']>(folder, 'autoencoder', settings);
   if (stored) return stored;
   const of = async (result: Task['result']) => {
-    const trials = parts.find(({ task }) => task.result === result)?.trials;
+    const own = parts.flatMap(({ task, trials }) => (task.result === result ? [trials] : []));
+    const [trials] = own.sort((a, b) => b.count - a.count);
     if (!trials) return null;
     const { count } = trials;
     return { value: await throughAutoencoder(pipeline, trials, { signal, onShare }), count };
