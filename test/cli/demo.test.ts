@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { DEMO_TASKS } from '../../src/cli/demo/cases.js';
 import { chart } from '../../src/cli/demo/curves.js';
 import { writeLossless } from '../../src/cli/demo/lossless.js';
 import { miniWorld } from '../../src/data/miniworld/index.js';
 import { type Frames, readVideo } from '../../src/media/index.js';
+import { TASK_IDS } from '../../src/tasks/index.js';
 import { saveTinyPipeline } from '../eval/tiny-pipeline.js';
 
 const program = fileURLToPath(new URL('../../mfm', import.meta.url));
@@ -39,7 +39,7 @@ describe('mfm demo', () => {
     const files = [...page.matchAll(/(?:src|href)="([^"#]+)"/g)].map((match) => match[1]!);
     assert.ok(files.length > 60, `${files.length} links`);
     for (const file of files) assert.ok(existsSync(join(folder, 'page', file)), file);
-    for (const id of DEMO_TASKS) {
+    for (const id of TASK_IDS) {
       assert.ok(page.includes(`<section id="${id}">`), id);
       assert.ok(page.includes(`./mfm generate ${id}`), id);
     }

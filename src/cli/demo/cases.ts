@@ -3,13 +3,13 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Scene } from '../../data/miniworld/index.js';
 import { heldOutTrial, targetOf } from '../../eval/scenes.js';
-import { type Frames, readVideo, type Size, writeImage } from '../../media/index.js';
+import { type Frames, readVideo, type Size } from '../../media/index.js';
 import type { PipelineSettings } from '../../pipeline/index.js';
-import { TASKS, type Task, type TaskId } from '../../tasks/index.js';
-import { writeLossless } from './lossless.js';
+import { TASK_IDS, TASKS, type Task, type TaskId } from '../../tasks/index.js';
+import { type GivenFiles, writeGiven } from './given-files.js';
 
 /** One call of `mfm generate`, and what its result is compared with. */
-export interface DemoCase {
+export interface DemoCase extends GivenFiles {
   /** e.g. `t2v-1`, the start of its files' names */
   id: string;
   task: TaskId;
@@ -17,8 +17,6 @@ export interface DemoCase {
   origin: string;
   prompt: string;
   seed: number;
-  inputs: string[];
-  mask?: string;
   size?: Size;
   /** the true picture, where there is one */
   reference: Frames | null;
@@ -26,10 +24,9 @@ export interface DemoCase {
   scene?: Scene;
 }
 
-/** Held-out scenes of each task that is shown. */
-const SCENES = { t2i: 6, t2v: 4, i2v: 3, vsr: 3, vinp: 3 };
-export type DemoTask = keyof typeof SCENES;
-export const DEMO_TASKS = Object.keys(SCENES) as DemoTask[];
+/** Held-out scenes of a task that are shown; of the others two. */
+const SCENES: Partial<Record<TaskId, number>> = { t2i: 6, t2v: 4, i2v: 3, vsr: 3, vinp: 3 };
+const FEW_SCENES = 2;
 
 /** Words of MiniWorld's captions, in combinations of our own. */
 const WORDS: [TaskId, string][] = [
@@ -51,13 +48,13 @@ export const exampleFile = (name: string): string => relative('.', `${mediaFolde
  * that the same command gives the same result.
  */
 export async function demoCases(
-  tasks: readonly DemoTask[],
+  tasks: readonly TaskId[] = TASK_IDS,
   settings: PipelineSettings,
   folder: string,
 ): Promise<DemoCase[]> {
   const cases: DemoCase[] = [];
   for (const id of tasks) {
-    for (let index = 0; index < SCENES[id]; index++) {
+    for (let index = 0; index < (SCENES[id] ?? FEW_SCENES); index++) {
       cases.push(await heldOutCase(TASKS[id], index, settings, folder));
     }
     cases.push(...ownCases(id));
@@ -73,31 +70,17 @@ async function heldOutCase(
   folder: string,
 ): Promise<DemoCase> {
   const target = targetOf(task, settings);
-  const { scene, truth, given } = heldOutTrial(task, index, target);
-  const [known] = given.known;
+  const { scene, truth, given, prompt } = heldOutTrial(task, index, target);
   const id = `${task.id}-${index + 1}`;
-  const inputs: string[] = [];
-  let mask: string | undefined;
-  if (task.inputs[0] === 'image') {
-    inputs.push(`${folder}/${id}-input.png`);
-    await writeImage(inputs[0]!, known!.frames);
-  } else if (task.inputs[0] === 'video') {
-    inputs.push(`${folder}/${id}-input.mkv`);
-    await writeLossless(inputs[0]!, known!.frames, settings.fps);
-  }
-  if (known?.hole) {
-    mask = `${folder}/${id}-mask.mkv`;
-    await writeLossless(mask, whiteIn(known.hole, known.frames), settings.fps);
-  }
+  const files = await writeGiven(task, given, `${folder}/${id}`, settings.fps);
   return {
+    ...files,
     id,
     task: task.id as TaskId,
     origin: `held-out MiniWorld scene ${index}`,
-    prompt: scene.caption,
+    prompt,
     seed: index,
-    inputs,
-    mask,
-    size: inputs.length > 0 ? { width: target.width, height: target.height } : undefined,
+    size: files.inputs.length > 0 ? { width: target.width, height: target.height } : undefined,
     reference: truth,
     scene: scene.scene,
   };
@@ -105,7 +88,7 @@ async function heldOutCase(
 
 /** Cases without a true picture. */
 function ownCases(task: TaskId): DemoCase[] {
-  const base = { task, inputs: [] as string[], reference: null };
+  const base = { task, inputs: [] as string[], depth: [], reference: null };
   if (task === 'i2v') {
     return PHOTOS.map(([file, prompt], seed) => {
       const name = exampleFile(file);
@@ -126,14 +109,7 @@ async function flowerCase(): Promise<DemoCase> {
   const input = exampleFile('flower-small.mp4');
   return {
     ...{ id: 'vsr-clip', task: 'vsr', origin: input, prompt: '', seed: 0, inputs: [input] },
+    depth: [],
     reference: await readVideo(exampleFile('flower.mp4')),
   };
-}
-
-function whiteIn(hole: Uint8Array, { width, height, numFrames }: Frames): Frames {
-  const data = new Uint8Array(hole.length * 3);
-  hole.forEach((missing, p) => {
-    if (missing) data.fill(255, p * 3, p * 3 + 3);
-  });
-  return { width, height, numFrames, data };
 }

@@ -27,7 +27,16 @@ const EXPLAINED: Partial<Record<TaskId, string>> = {
   t2v: 'A clip from words: solids that move, and a camera that may pan or zoom.',
   i2v: 'A clip that begins with the given image. The figure compares the first frame with it.',
   vsr: 'The small clip made larger, beside bicubic enlargement. Figures compare with the true clip.',
-  vinp: 'The hole in the clip filled, beside two fills that need no model. Figures are of the hole alone.',
+  vinp: 'The hole in the clip filled, beside fills that need no model. Figures are of the hole alone.',
+  vexd: 'A clip that goes on from its first frames. Figures are of the new frames alone.',
+  itrans: 'From the first image to the last. Figures are of the frames between them.',
+  vtrans: 'From the first clip to the second. Figures are of what is between them.',
+  icolor: 'Colours for a gray image, with the prompt as a hint; its brightness is kept.',
+  vcolor: 'Colours for a gray clip, with the prompt as a hint; its brightness is kept.',
+  iedit: 'An image changed as the words say.',
+  vedit: 'A clip changed as the words say.',
+  d2v: 'A clip of the given depth, white being near, in some cases with its first frame.',
+  mtrans: 'A clip that moves as the given one does, of which the depth alone is used.',
 };
 
 export function renderPage(content: PageContent): string {
@@ -65,7 +74,7 @@ function taskSection(task: TaskId, { cases, sheets }: PageContent): string {
   const seconds = own.reduce((sum, shown) => sum + shown.seconds, 0);
   return `<section id="${task}">
 <h2>${task} <span>${e(TASKS[task].summary)}</span></h2>
-<p>${EXPLAINED[task]} ${own.length} results in ${duration(seconds)}.</p>
+<p>${EXPLAINED[task] ?? 'Figures compare with the true picture.'} ${own.length} results in ${duration(seconds)}.</p>
 <div class="cases">${own.map(caseCard).join('\n')}</div>
 ${sheet ? `<details><summary>all of ${task} on one sheet</summary><a href="${e(sheet)}"><img src="${e(sheet)}" alt="sheet of ${task}" loading="lazy"></a></details>` : ''}
 </section>`;

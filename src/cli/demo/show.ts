@@ -1,23 +1,22 @@
 /** Runs the demo's cases as `mfm generate` would, and writes what the page shows of them. */
 import { join } from 'node:path';
 import { findSolids, trackSolids } from '../../data/miniworld/analyse.js';
-import { meanFill, nearestFrameFill } from '../../eval/baselines.js';
+import { baselineClips, layOut } from '../../eval/baselines.js';
 import { countNamed } from '../../eval/naming.js';
 import { clipPsnr } from '../../eval/quality.js';
+import { shownDepth } from '../../eval/strips.js';
 import {
   contactSheet,
   type Frames,
   resizeFrames,
   type SheetRow,
   sliceFrames,
-  tensorToFrames,
   writeImage,
   writeVideo,
 } from '../../media/index.js';
 import { generate } from '../../pipeline/generate.js';
 import type { Pipeline } from '../../pipeline/index.js';
-import { conditionOf, type Given, TASKS, type Target, type Task } from '../../tasks/index.js';
-import { tidy } from '../../tensor/index.js';
+import { type Given, TASKS, type Target, type Task } from '../../tasks/index.js';
 import type { DemoCase } from './cases.js';
 
 /** A picture on the page. */
@@ -58,7 +57,7 @@ export async function showCase(
   demoCase: DemoCase,
   options: ShowOptions,
 ): Promise<ShownCase> {
-  const { id, prompt, seed, inputs, mask, size, origin } = demoCase;
+  const { id, prompt, seed, inputs, mask, depth, size, origin } = demoCase;
   const task: Task = TASKS[demoCase.task];
   const { onStep, signal } = options;
   const startMs = performance.now();
@@ -66,6 +65,7 @@ export async function showCase(
   const { frames, fps } = await generate(pipeline, {
     ...{ task, prompt, inputs, size, seed, onStep, signal },
     mask: mask === undefined ? undefined : { file: mask },
+    depth: depth.length > 0 ? depth : undefined,
     onFitted: (found) => {
       prepared = found;
     },
@@ -111,61 +111,40 @@ interface Picture {
   made?: true;
 }
 
-/** What stands beside the result: input, baselines, and the true picture. */
+/** Of what needs no model: those that are pictures of their own. */
+const SHOWN_BASELINES = ['bicubic', 'harmonic', 'nearest frame', 'cross-fade'];
+
+/** What stands beside the result: what was given, what needs no model, and the true picture. */
 function compare(
-  demoCase: DemoCase,
+  { task, scene, reference: whole }: DemoCase,
   result: Frames,
   { given, target }: { given: Given; target: Target },
 ): Picture[] {
-  const { task, scene } = demoCase;
-  const reference = demoCase.reference && sliceFrames(demoCase.reference, 0, target.numFrames);
-  const against = (frames: Frames, where: Uint8Array | null = null) =>
-    reference ? decibels(clipPsnr(frames, reference, where)) : '';
+  const reference = whole && sliceFrames(whole, 0, target.numFrames);
   const truth: Picture[] = reference
     ? [{ label: 'true picture', frames: reference, note: '' }]
     : [];
-  const condition = () => tidy(() => tensorToFrames(conditionOf(given, target).pixels));
-  const [known] = given.known;
-
-  switch (task) {
-    case 't2i':
-    case 't2v': {
-      const note = scene ? wordsFound(scene, result) : '';
-      return [{ label: 'made', frames: result, note, made: true }, ...truth];
-    }
-    case 'i2v': {
-      const first = sliceFrames(condition(), 0, 1);
-      const note = `first frame ${decibels(clipPsnr(sliceFrames(result, 0, 1), first))}`;
-      return [
-        { label: 'given', frames: first, note: '' },
-        { label: 'made', frames: result, note, made: true },
-        ...truth,
-      ];
-    }
-    case 'vsr': {
-      const bicubic = condition();
-      return [
-        { label: 'given', frames: known!.frames, note: sizeOf(known!.frames) },
-        { label: 'bicubic', frames: bicubic, note: against(bicubic) },
-        { label: 'made', frames: result, note: against(result), made: true },
-        ...truth,
-      ];
-    }
-    case 'vinp': {
-      const clip = resizeFrames(known!.frames, target);
-      const hole = known!.hole!;
-      const [filled, nearest] = [meanFill(clip, hole), nearestFrameFill(clip, hole)];
-      return [
-        { label: 'given', frames: condition(), note: 'black is to be filled' },
-        { label: 'mean fill', frames: filled, note: against(filled, hole) },
-        { label: 'nearest frame', frames: nearest, note: against(nearest, hole) },
-        { label: 'made', frames: result, note: against(result, hole), made: true },
-        ...truth,
-      ];
-    }
-    default:
-      return [{ label: 'made', frames: result, note: against(result), made: true }, ...truth];
+  if (TASKS[task].inputs.length === 0) {
+    const note = scene ? wordsFound(scene, result) : '';
+    return [{ label: 'made', frames: result, note, made: true }, ...truth];
   }
+  const laid = layOut(given, target);
+  // where part is known, figures are of the rest
+  const where = laid.all || !laid.any ? null : laid.hole;
+  const against = (frames: Frames) =>
+    reference ? decibels(clipPsnr(frames, reference, where)) : '';
+  const small = laid.kind === 'smaller' ? given.known[0]!.frames : null;
+  const depth = given.geometry?.depth;
+  const baselines = [...baselineClips(laid)].filter(([name]) => SHOWN_BASELINES.includes(name));
+  return [
+    ...(depth ? [{ label: 'given depth', frames: shownDepth(depth), note: '' }] : []),
+    ...(laid.any
+      ? [{ label: 'given', frames: small ?? laid.clip, note: small ? sizeOf(small) : '' }]
+      : []),
+    ...baselines.map(([label, frames]) => ({ label, frames, note: against(frames) })),
+    { label: 'made', frames: result, note: against(result), made: true },
+    ...truth,
+  ];
 }
 
 const decibels = (value: number): string => `${value.toFixed(1)} dB`;
@@ -187,7 +166,7 @@ function enlarge(frames: Frames): Frames {
 
 /** The words that make the same result. */
 function commandOf(
-  { id, task, prompt, seed, inputs, mask, size }: DemoCase,
+  { id, task, prompt, seed, inputs, mask, depth, size }: DemoCase,
   folder: string,
 ): string {
   const quoted = (text: string) => (/^[\w./-]+$/.test(text) ? text : `"${text}"`);
@@ -196,6 +175,7 @@ function commandOf(
     ...(prompt ? ['-p', `"${prompt}"`] : []),
     ...inputs.flatMap((file) => ['-i', quoted(file)]),
     ...(mask ? ['--mask', quoted(mask)] : []),
+    ...depth.flatMap((file) => ['--depth', quoted(file)]),
     ...(size ? [`--size ${size.width}x${size.height}`] : []),
     `--seed ${seed} --pipeline ${quoted(folder)} -o ${id}.${TASKS[task].result === 'image' ? 'png' : 'mp4'}`,
   ].join(' ');
