@@ -23,8 +23,9 @@ export class SeamFigures {
   /** A line where there was anything to measure. */
   lines(): string[] {
     if (this.seams.length === 0) return [];
+    // below 0 the seam is smoother than what is around it: as invisible as 0
     const [after, before, drift] = [this.seams, this.seamsAsMade, this.drifts].map((values) =>
-      mean(values).toFixed(1),
+      Math.max(0, mean(values)).toFixed(1),
     );
     return [
       `seam ${after} of 255 (0 is invisible), ${before} before it was feathered; colours of the known part drifted by ${drift} in the model and are put back`,

@@ -91,7 +91,7 @@ export function fitSizes(
   }
   if (shrinks) {
     fitting.fitted(
-      `${input.path}: ${inWords(asked)} is made at ${inWords(made)}, near the ${inWords(trained)} that this pipeline was trained on, and brought back (--size WxH asks for another)`,
+      `${input.path}: ${inWords(asked)} is made at ${inWords(made)}, nearer the ${inWords(trained)} that this pipeline was trained on, and brought back (--size WxH asks for another)`,
     );
     return { made, result: asked, tile: null };
   }

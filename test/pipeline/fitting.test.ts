@@ -71,7 +71,7 @@ describe('fitSizes', () => {
     const cases: [Task, [number, number], Partial<UserRequest>, RegExp][] = [
       [TASKS.i2v, [200, 100], {}, /^in\.png: 200x100 becomes 96x48 \(the pipeline's area/],
       [TASKS.iinp, [101, 57], {}, /^in\.png: 101x57 is made at 96x64 and brought back/],
-      [TASKS.iinp, [640, 480], {}, /^in\.png: 640x480 is made at 144x112, near the 64x64 that/],
+      [TASKS.iinp, [640, 480], {}, /^in\.png: 640x480 is made at 144x112, nearer the 64x64 that/],
       [TASKS.vinp, [64, 64], { size: { width: 9, height: 64 } }, /^--size: 9x64 is made at 16x64/],
     ];
     for (const [task, size, parts, message] of cases) {
