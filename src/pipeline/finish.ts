@@ -2,11 +2,14 @@
 import {
   blendKnown,
   type Frames,
+  matchColours,
   matchLuminance,
   resizeFrames,
   type Size,
+  sliceFrames,
 } from '../media/index.js';
-import type { Given, Task } from '../tasks/index.js';
+import type { Given, Known, Task } from '../tasks/index.js';
+import { joinFrames } from './clip-window.js';
 
 /**
  * Made frames as the result has them: at its size, with what the task keeps of what was given. Known
@@ -27,13 +30,7 @@ export function finished(
   if (!given || !keepKnown) return sized;
   switch (keeps) {
     case 'known pixels':
-      return given.hole
-        ? blendKnown(
-            sized,
-            resizeFrames(given.frames, result),
-            resizeHole(given.hole, given.frames, result),
-          )
-        : sized;
+      return known.reduce((frames, one) => withKnown(frames, one, result), sized);
     case 'coarse picture':
       return withCoarse(sized, given.frames);
     case 'brightness':
@@ -42,6 +39,27 @@ export function finished(
     case 'nothing':
       return sized;
   }
+}
+
+/** The frames with what is known of some of them; to whole known frames the others are matched. */
+function withKnown(frames: Frames, { frames: own, at, hole }: Known, result: Size): Frames {
+  const wanted = resizeFrames(own, result);
+  const places = at.map((place) => sliceFrames(frames, place, place + 1));
+  if (hole) {
+    const filled = blendKnown(joinFrames(places), wanted, resizeHole(hole, own, result));
+    return withFrames(frames, filled, at);
+  }
+  const matched = matchColours(frames, { from: joinFrames(places), to: wanted });
+  return withFrames(matched, wanted, at);
+}
+
+function withFrames(frames: Frames, some: Frames, at: readonly number[]): Frames {
+  const data = new Uint8Array(frames.data);
+  at.forEach((place, i) => {
+    const { data: one } = sliceFrames(some, i, i + 1);
+    data.set(one, place * one.length);
+  });
+  return { ...frames, data };
 }
 
 /** [F, H, W] at another size, by nearest, so that it stays sharp. */
@@ -62,12 +80,14 @@ export function resizeHole(hole: Uint8Array, from: Frames, to: Size): Uint8Array
 
 /**
  * The frames, changed so that made smaller they are the given small ones: what was seen is kept,
- * what is finer is the model's. Frames no larger than the small ones stay as they are.
+ * what is finer is the model's. Of a given clip that is no smaller than the result, half its size is
+ * what is kept.
  *
  * Source: back-projection, Irani & Peleg 1991
  */
-function withCoarse(frames: Frames, small: Frames): Frames {
-  if (small.width >= frames.width || small.height >= frames.height) return frames;
+function withCoarse(frames: Frames, given: Frames): Frames {
+  const smaller = given.width < frames.width && given.height < frames.height;
+  const small = smaller ? given : resizeFrames(given, halfOf(frames));
   const wanted = resizeFrames(small, frames);
   const present = resizeFrames(resizeFrames(frames, small), frames);
   const data = new Uint8ClampedArray(frames.data.length);
@@ -76,3 +96,8 @@ function withCoarse(frames: Frames, small: Frames): Frames {
   }
   return { ...frames, data: new Uint8Array(data.buffer) };
 }
+
+const halfOf = ({ width, height }: Size): Size => ({
+  width: Math.max(1, Math.round(width / 2)),
+  height: Math.max(1, Math.round(height / 2)),
+});

@@ -72,16 +72,21 @@ export function fitSizes(
     return doubted(task, request, { made, result: request.size }, trained, fitting);
   }
   if (!input || task.size === 'pipeline') return { made: trained, result: trained, tile: null };
+  const own = { width: input.width, height: input.height };
+  const trainedShape = scaled(input, Math.sqrt(area(trained) / area(input)));
   const asked = {
-    'shape of input': scaled(input, Math.sqrt(area(trained) / area(input))),
-    input: { width: input.width, height: input.height },
+    'shape of input': task.inputs[0] === 'video' ? own : trainedShape,
+    input: own,
     larger: scaled(input, request.upscale ?? DEFAULT_UPSCALE),
   }[task.size];
   expectSides(input.path, asked);
   const most = area(trained) * (task.keeps === 'brightness' ? 1 : DOUBTFUL_AREA);
+  const goesOn = task.size === 'shape of input';
   const shrinks = task.size === 'input' && area(asked) > most;
-  const made = multiplesOf16(shrinks ? scaled(asked, Math.sqrt(most / area(asked))) : asked);
-  if (task.size === 'shape of input') {
+  const limited = shrinks ? scaled(asked, Math.sqrt(most / area(asked))) : asked;
+  const made = multiplesOf16(goesOn ? trainedShape : limited);
+  // a clip stays as it is, and what is new is brought to its size
+  if (goesOn && task.inputs[0] !== 'video') {
     if (!same(made, input)) {
       fitting.fitted(
         `${input.path}: ${inWords(input)} becomes ${inWords(made)} (the pipeline's area in multiples of 16; --size WxH asks for another)`,

@@ -180,12 +180,7 @@ async function* piecesOf(
       const made: Frames = await makeWindow(pipeline, request, prepared, {
         ...{ window: { ...window, given }, samples, index },
       });
-      const matched = shared
-        ? matchColours(made, {
-            from: sliceFrames(made, 0, overlap),
-            to: resizeFrames(shared, prepared.made),
-          })
-        : made;
+      const matched = shared ? matchedTo(shared, made, task, given, result) : made;
       const whole = finished(matched, task, given, result, request);
       const coloured = reference ? transferChroma(whole, reference) : whole;
       const frames: Frames = sliceFrames(coloured, 0, kept);
@@ -205,6 +200,14 @@ async function* piecesOf(
   } finally {
     await prepared.close();
   }
+}
+
+/** What was made, in the colours that its first frames have in the window before. */
+function matchedTo(shared: Frames, made: Frames, task: Task, given: Given, result: Size): Frames {
+  // of what takes its brightness from elsewhere that is not to be matched again
+  const own = task.keeps === 'brightness' ? finished(made, task, given, result) : made;
+  const from = sliceFrames(own, 0, shared.numFrames);
+  return matchColours(own, { from, to: resizeFrames(shared, own) });
 }
 
 const lastFrames = (frames: Frames, count: number): Frames =>

@@ -77,6 +77,7 @@ async function readInto(
     const followed = task.followsInput && i === 0;
     if (kind === 'depth') {
       inputs.depth = await readDepth(path, { signal });
+      if (task.result === 'video' && inputs.depth.numFrames < 2) throw noClip(task, path);
       inputs.fps = inputs.depth.fps ?? null;
     } else if (kind === 'video' && followed && !whole) {
       const reader = await openClip(path, { signal });

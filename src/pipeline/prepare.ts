@@ -115,14 +115,14 @@ async function goOn(
 ): Promise<Plan> {
   const sizes = fitSizes(task, request, media[0] ?? null, settings, fitting);
   const wanted = task.result === 'image' ? 1 : (request.numFrames ?? settings.numFrames);
-  const shaped = media.map((one) => ({ ...one, ...fitted(one, sizes.made, request, fitting) }));
+  const shaped = media.map((one) => ({ ...one, ...fitted(one, sizes.result, request, fitting) }));
   // the ends are known at their places whatever lies between
   const whole = task.fromInput({ media: shaped, mask: null }, wanted);
   const all = withDepth(
     task,
     whole,
     media,
-    depths.map((map) => fittedDepth(map, sizes.made, request, fitting)),
+    depths.map((map) => fittedDepth(map, sizes.result, request, fitting)),
   );
   const tail = all.known.filter(({ at }) => at[0]! > 0);
   const ending = tail.reduce((sum, { at }) => sum + at.length, 0);

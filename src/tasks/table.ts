@@ -156,6 +156,7 @@ export const TASKS = {
     id: 'vexd',
     summary: 'your clip, going on',
     promptTag: 'video extending',
+    keeps: 'known pixels',
     inputs: ['video'],
     needs: { frames: JOINT + 5, moves: true },
     fromSample: ({ clip }) => ends(first(clip, JOINT), null, clip.numFrames),
@@ -180,6 +181,7 @@ export const TASKS = {
     id: 'vtrans',
     summary: 'your first clip, becoming your second',
     promptTag: 'video-to-video transition',
+    keeps: 'known pixels',
     inputs: ['video', 'video'],
     needs: { frames: 2 * JOINT + 1, moves: true },
     fromSample: ({ clip }) => {

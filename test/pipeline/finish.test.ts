@@ -47,11 +47,25 @@ describe('finished', () => {
     assert.ok(made > clipPsnr(tensorToFrames(condition.pixels), clip), `${made} dB`);
   });
 
-  test('super-resolution leaves a result that is no larger than its input as it is', () => {
+  test('super-resolution of an input that is no smaller keeps what half its size shows', () => {
     const holed = given({ known: [{ frames: clip, at, hole: null }] });
-    const made = { ...clip, data: new Uint8Array(clip.data.length).fill(128) };
-    const { data } = finished(made, TASKS.vsr, holed, size);
-    assert.ok(data.every((value) => value === 128));
+    const gray = { ...clip, data: new Uint8Array(clip.data.length).fill(128) };
+    const half = { width: 24, height: 16 };
+    const result = finished(gray, TASKS.vsr, holed, size);
+    const back = clipPsnr(resizeFrames(result, half), resizeFrames(clip, half));
+    assert.ok(back > 30, `${back} dB`);
+    assert.notDeepEqual(result.data, clip.data, 'what is finer is the model\u2019s');
+  });
+
+  test('a clip that goes on keeps its own frames, and the new ones have their colours', () => {
+    const own = { ...clip, numFrames: 2, data: clip.data.subarray(0, 2 * 48 * 32 * 3) };
+    const holed = given({ known: [{ frames: own, at: [0, 1], hole: null }] });
+    const dark = { ...clip, data: clip.data.map((value) => Math.max(0, value - 12)) };
+    const result = finished(dark, TASKS.vexd, holed, size);
+    assert.deepEqual(result.data.subarray(0, own.data.length), own.data);
+    assert.ok(clipPsnr(result, clip) > clipPsnr(dark, clip) + 8, `${clipPsnr(result, clip)} dB`);
+    const raw = finished(dark, TASKS.vexd, holed, size, { keepKnown: false });
+    assert.deepEqual(raw.data, dark.data);
   });
 
   test('known pixels are the given ones at the input’s own odd size, made at another', () => {
