@@ -232,7 +232,7 @@ async function announce(
   { task, folder, pipeline, planner, shape, depthModel, options }: Context,
 ): Promise<void> {
   const { availableBytes } = await import('../pipeline/plan.js');
-  const { ownSigmas } = await import('../pipeline/generate.js');
+  const { ownSigmas } = await import('../pipeline/make-window.js');
   const settings = pipeline.settingsFor(task);
   const say = (line: string) => process.stderr.write(`${line}\n`);
   for (const note of notes) say(note);

@@ -1,5 +1,4 @@
 /** One task on one user's input, from files to frames: window after window, tile after tile. */
-import { customSigmas, type SolverName } from '../diffusion/index.js';
 import { InputError } from '../errors.js';
 import {
   crossFade,
@@ -9,56 +8,31 @@ import {
   resizeFrames,
   type Size,
   sliceFrames,
-  tensorToFrames,
   transferChroma,
 } from '../media/index.js';
-import {
-  type Condition,
-  conditionOf,
-  type DepthEstimator,
-  type Given,
-  type Target,
-  type Task,
-} from '../tasks/index.js';
-import { type Tensor, tidy } from '../tensor/index.js';
-import { expectInputForNoise, withNoise } from './augment.js';
+import type { Given, Target, Task } from '../tasks/index.js';
+import { tidy } from '../tensor/index.js';
+import { expectInputForNoise } from './augment.js';
 import { joinFrames } from './clip-window.js';
 import { finished, resizeHole } from './finish.js';
-import { latentFrames } from './latents.js';
-import type { OnProgress, Pipeline, SampleRequest } from './pipeline.js';
-import { type Prepared, prepare, type Window } from './prepare.js';
+import {
+  makeWindow,
+  type SamplingRequest,
+  sampleConditions,
+  samplesAtOnce,
+} from './make-window.js';
+import type { Pipeline } from './pipeline.js';
+import { type Prepared, prepare } from './prepare.js';
 import { prepareAsReference } from './prepare-reference.js';
 import { expectParts, type UserRequest } from './request.js';
-import { givenOfTile, sizedGiven, TileSum, tilesOf } from './tiles.js';
+import { tilesOf } from './tiles.js';
 import { continued } from './windows.js';
 
-export interface GenerateRequest extends UserRequest {
-  task: Task;
-  seed: number;
-  /** what the depth of known frames is told from; default: nothing, they have none */
-  estimateDepth?: DepthEstimator | null;
-  /** defaults: the pipeline's settings */
-  addedPrompt?: string;
-  negativePrompt?: string;
-  numInferenceSteps?: number;
-  guidanceScale?: number;
-  motionScore?: number;
-  solver?: SolverName;
-  /** the reference's other noise levels, denser where there is much noise; see `customSigmas` */
-  useTSchedule?: boolean;
-  /** see `SampleRequest` */
-  guidanceRange?: readonly [number, number];
-  cacheThreshold?: number;
-  /** of the noise on what is given, 0..1; default: 0; see `withNoise` */
-  noiseAugStrength?: number;
+export interface GenerateRequest extends UserRequest, SamplingRequest {
   /** before memory is taken for it; what it throws ends the job (with `compat` a little later) */
   onFitted?: (fitted: Fitted) => void | Promise<void>;
   /** when a window begins */
   onWindow?: (index: number, count: number | null) => void;
-  /** when tiles of a window are done */
-  onTiles?: (done: number, total: number) => void;
-  onStep?: SampleRequest['onStep'];
-  onProgress?: OnProgress;
 }
 
 /** What was read, and what it is fitted to. */
@@ -236,113 +210,6 @@ function filledPart(
   };
 }
 
-interface WindowWork {
-  window: Window;
-  /** tiles made together */
-  samples: number;
-  index: number;
-}
-
-/** The frames of a window, at the size that is made. */
-async function makeWindow(
-  pipeline: Pipeline,
-  request: GenerateRequest,
-  { made, tile }: Prepared,
-  { window, samples, index }: WindowWork,
-): Promise<Frames> {
-  const { task, given, numFrames } = window;
-  // one window's tiles draw from seeds that follow one another, and no other window's
-  const seed = (request.seed + index * SEEDS_OF_WINDOW) % 2 ** 32;
-  if (!tile) {
-    const target = { ...made, numFrames };
-    const [frames] = await makeSamples(pipeline, request, { task, target, seed, givens: [given] });
-    return frames!;
-  }
-  const target = { ...tile, numFrames };
-  const places = tilesOf(made, tile);
-  const whole = sizedGiven(given, made);
-  const sum = new TileSum({ ...made, numFrames });
-  for (let first = 0; first < places.length; first += samples) {
-    const batch = places.slice(first, first + samples);
-    const givens = batch.map((place) => givenOfTile(whole, place, tile));
-    const work = { task, target, seed: seed + first, givens };
-    const frames = await makeSamples(pipeline, request, work);
-    batch.forEach((place, i) => {
-      sum.add(place, frames[i]!);
-    });
-    request.onTiles?.(first + batch.length, places.length);
-  }
-  return sum.result();
-}
-
-/** Apart from each other by more than a window has tiles. */
-const SEEDS_OF_WINDOW = 100_003;
-
-/** Tokens that are made together, where there is a choice: enough to fill a processor. */
-const TOKENS_AT_ONCE = 2048;
-
-function samplesAtOnce({ width, height, numFrames }: Target): number {
-  const tokens = (width / 16) * (height / 16) * latentFrames(numFrames);
-  return Math.max(1, Math.floor(TOKENS_AT_ONCE / tokens));
-}
-
-interface SampleWork {
-  task: Task;
-  target: Target;
-  seed: number;
-  givens: Given[];
-}
-
-/** Samples of one size, made together. */
-async function makeSamples(
-  pipeline: Pipeline,
-  request: GenerateRequest,
-  { task, target, seed, givens }: SampleWork,
-): Promise<Frames[]> {
-  const { estimateDepth = null } = request;
-  const conditions = givens.map((given) => conditionOf(given, target, estimateDepth));
-  const made = await sampleConditions(pipeline, request, { task, target, seed, conditions });
-  const frames = givens.map((_, i) => tidy(() => tensorToFrames(made.narrow(0, i, 1))));
-  made.dispose();
-  return frames;
-}
-
-/** Samples the conditions and disposes them; → [B, 3, F, H, W] */
-async function sampleConditions(
-  pipeline: Pipeline,
-  request: GenerateRequest,
-  { task, target, seed, conditions }: Omit<SampleWork, 'givens'> & { conditions: Condition[] },
-): Promise<Tensor> {
-  const { prompt, noiseAugStrength: strength = 0, onStep, onProgress, signal } = request;
-  const settings = pipeline.settingsFor(request.task);
-  const added = request.addedPrompt ?? settings.addedPrompt;
-  const seen =
-    strength > 0
-      ? conditions.map((condition, i) => withNoise(condition, { strength, seed: seed + i }))
-      : conditions;
-  try {
-    return await pipeline.sample({
-      task,
-      prompts: seen.map(() => [prompt, added].filter(Boolean).join(' ')),
-      negativePrompt: request.negativePrompt ?? settings.negativePrompt,
-      conditions: seen,
-      target,
-      numInferenceSteps: request.numInferenceSteps ?? settings.numInferenceSteps,
-      sigmas: ownSigmas(request, settings),
-      guidanceScale: request.guidanceScale ?? settings.guidanceScale,
-      motionScore: request.motionScore ?? settings.motionScore,
-      solver: request.solver,
-      guidanceRange: request.guidanceRange,
-      cacheThreshold: request.cacheThreshold,
-      ...{ seed, onStep, onProgress, signal },
-    });
-  } finally {
-    for (const { pixels, depth, mask } of new Set([...conditions, ...seen])) {
-      for (const tensor of [pixels, depth, mask]) tensor.dispose();
-    }
-  }
-}
-
 /** One piece by the reference's rules; see reference.ts. */
 async function asReference(pipeline: Pipeline, request: GenerateRequest): Promise<Result> {
   const { task, seed, estimateDepth = null } = request;
@@ -359,16 +226,4 @@ async function asReference(pipeline: Pipeline, request: GenerateRequest): Promis
     yield { frames, filled: null };
   }
   return { fps, numFrames: null, audio: null, fullRange: false, notes, pieces: pieces() };
-}
-
-/**
- * The noise levels of a request with `useTSchedule`, else undefined. They lack their last, 0: every
- * schedule ends there, and a step from 0 to 0 is none.
- */
-export function ownSigmas(
-  { useTSchedule, numInferenceSteps }: Pick<GenerateRequest, 'useTSchedule' | 'numInferenceSteps'>,
-  settings: { numInferenceSteps: number },
-): number[] | undefined {
-  if (!useTSchedule) return undefined;
-  return customSigmas(numInferenceSteps ?? settings.numInferenceSteps).filter((sigma) => sigma > 0);
 }

@@ -1,8 +1,48 @@
 /** A result longer than what is made at once: windows that follow one another, and what they share. */
 import { type DepthMap, type Frames, resizeFrames, sliceFrames } from '../media/index.js';
-import { type Given, given, type Known, type Task } from '../tasks/index.js';
+import { type Given, given, type Known, type Target, type Task } from '../tasks/index.js';
 import { joinFrames } from './clip-window.js';
-import { nextFitting } from './fitting.js';
+import { nextFitting, type Sizes } from './fitting.js';
+
+/** What is made at once, of a result that may be longer. */
+export interface Window {
+  /** of what is made: the user's, or for what follows the task of going on */
+  task: Task;
+  given: Given;
+  /** frames that are made, 4k + 1 */
+  numFrames: number;
+  /** of these, the first that the result has */
+  kept: number;
+  /** of these, the first that the window before has too */
+  overlap: number;
+  last: boolean;
+}
+
+/** A result, window by window. */
+export interface WindowPlan extends Sizes {
+  /** of the first window */
+  target: Target;
+  /** frames a second of the result */
+  fps: number;
+  /** frames that windows after the first share with the one before */
+  overlap: number;
+  /** frames of the result, and windows that they are made in; null: told when the input ends */
+  numFrames: number | null;
+  numWindows: number | null;
+  /** what was fitted and how, a line each; the reader of a clip adds to it as it goes on */
+  notes: string[];
+  /** whose sound goes with the result's frames from its first on */
+  audio: string | null;
+  /** the input's colours are of full range */
+  fullRange: boolean;
+  /** what of the input comes before and after what is made */
+  before: Frames | null;
+  after: Frames | null;
+  /** once */
+  windows(): AsyncGenerator<Window>;
+  /** of the first window, for what it costs */
+  first: Given;
+}
 
 /**
  * Frames that two windows have in common: of going on those that extending is trained with, else

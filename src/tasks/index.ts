@@ -29,7 +29,6 @@ export {
 export { promptFor, taggedPrompt } from './prompt.js';
 export {
   type MixEntry,
-  type Needs,
   qualifiedTasks,
   shortcomings,
   type Thresholds,
@@ -38,4 +37,4 @@ export {
   weightedTasks,
 } from './qualify.js';
 export { TASK_IDS, TASKS, type TaskId, taskOf } from './table.js';
-export type { InputKind, Task, UserInput } from './task.js';
+export type { InputKind, Needs, Task, UserInput } from './task.js';

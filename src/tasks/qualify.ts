@@ -9,28 +9,6 @@ import type { SampleFacts } from '../data/facts.js';
 import { TASKS, taskOf } from './table.js';
 import type { Task } from './task.js';
 
-/** What a sample must be or bring for a task. */
-export interface Needs {
-  /** frames of a clip, at least */
-  frames?: number;
-  /** words of its caption, at least */
-  captionWords?: number;
-  /** no watermark and no text in the picture: the model would learn to draw them */
-  clean?: true;
-  /** at least as large as what is trained */
-  large?: true;
-  /** sharp: what is made of it is finer detail */
-  sharp?: true;
-  /** colours, not shades of gray */
-  colourful?: true;
-  /** something moves */
-  moves?: true;
-  /** its depth */
-  depth?: true;
-  /** what it was before an edit, and the instruction */
-  edit?: true;
-}
-
 export interface Thresholds {
   /** of the shorter side, pixels; default: 64 */
   minSide?: number;

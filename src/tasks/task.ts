@@ -3,7 +3,6 @@ import type { RandomStream } from '../data/random.js';
 import type { Sample } from '../data/sample.js';
 import type { DepthMap, Frames, Mask } from '../media/index.js';
 import type { Given } from './condition.js';
-import type { Needs } from './qualify.js';
 
 /** What a user brings; files are read already. */
 export interface UserInput {
@@ -18,6 +17,28 @@ export interface UserInput {
 
 /** What a user can bring: a picture, a clip, or depth (a gray picture or clip, white = near). */
 export type InputKind = 'image' | 'video' | 'depth';
+
+/** What a sample must be or bring for a task. */
+export interface Needs {
+  /** frames of a clip, at least */
+  frames?: number;
+  /** words of its caption, at least */
+  captionWords?: number;
+  /** no watermark and no text in the picture: the model would learn to draw them */
+  clean?: true;
+  /** at least as large as what is trained */
+  large?: true;
+  /** sharp: what is made of it is finer detail */
+  sharp?: true;
+  /** colours, not shades of gray */
+  colourful?: true;
+  /** something moves */
+  moves?: true;
+  /** its depth */
+  depth?: true;
+  /** what it was before an edit, and the instruction */
+  edit?: true;
+}
 
 export interface Task {
   id: string;

@@ -3,9 +3,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { createClipWriter, type Frames, sliceFrames, writeImage } from '../../src/media/index.js';
-import { type Prepared, prepare, type Window } from '../../src/pipeline/prepare.js';
+import { type Prepared, prepare } from '../../src/pipeline/prepare.js';
 import type { UserRequest } from '../../src/pipeline/request.js';
 import { PipelineSettings, settingsFor } from '../../src/pipeline/settings.js';
+import type { Window } from '../../src/pipeline/windows.js';
 import { TASKS, type Task } from '../../src/tasks/index.js';
 import { noFfmpeg, temporaryFolder } from '../media/helpers.js';
 

@@ -1,0 +1,164 @@
+/** What is made at once: one window of a result, in one piece or in tiles. */
+import { customSigmas, type SolverName } from '../diffusion/index.js';
+import { type Frames, tensorToFrames } from '../media/index.js';
+import {
+  type Condition,
+  conditionOf,
+  type DepthEstimator,
+  type Given,
+  type Target,
+  type Task,
+} from '../tasks/index.js';
+import { type Tensor, tidy } from '../tensor/index.js';
+import { withNoise } from './augment.js';
+import { latentFrames } from './latents.js';
+import type { OnProgress, Pipeline, SampleRequest } from './pipeline.js';
+import type { Prepared } from './prepare.js';
+import { givenOfTile, sizedGiven, TileSum, tilesOf } from './tiles.js';
+import type { Window } from './windows.js';
+
+export interface SamplingRequest {
+  prompt: string;
+  task: Task;
+  seed: number;
+  /** what the depth of known frames is told from; default: nothing, they have none */
+  estimateDepth?: DepthEstimator | null;
+  /** defaults: the pipeline's settings */
+  addedPrompt?: string;
+  negativePrompt?: string;
+  numInferenceSteps?: number;
+  guidanceScale?: number;
+  motionScore?: number;
+  solver?: SolverName;
+  /** the reference's other noise levels, denser where there is much noise; see `customSigmas` */
+  useTSchedule?: boolean;
+  /** see `SampleRequest` */
+  guidanceRange?: readonly [number, number];
+  cacheThreshold?: number;
+  /** of the noise on what is given, 0..1; default: 0; see `withNoise` */
+  noiseAugStrength?: number;
+  /** when tiles of a window are done */
+  onTiles?: (done: number, total: number) => void;
+  onStep?: SampleRequest['onStep'];
+  onProgress?: OnProgress;
+  signal?: AbortSignal;
+}
+
+export interface WindowWork {
+  window: Window;
+  /** tiles made together */
+  samples: number;
+  index: number;
+}
+
+/** The frames of a window, at the size that is made. */
+export async function makeWindow(
+  pipeline: Pipeline,
+  request: SamplingRequest,
+  { made, tile }: Prepared,
+  { window, samples, index }: WindowWork,
+): Promise<Frames> {
+  const { task, given, numFrames } = window;
+  // one window's tiles draw from seeds that follow one another, and no other window's
+  const seed = (request.seed + index * SEEDS_OF_WINDOW) % 2 ** 32;
+  if (!tile) {
+    const target = { ...made, numFrames };
+    const [frames] = await makeSamples(pipeline, request, { task, target, seed, givens: [given] });
+    return frames!;
+  }
+  const target = { ...tile, numFrames };
+  const places = tilesOf(made, tile);
+  const whole = sizedGiven(given, made);
+  const sum = new TileSum({ ...made, numFrames });
+  for (let first = 0; first < places.length; first += samples) {
+    const batch = places.slice(first, first + samples);
+    const givens = batch.map((place) => givenOfTile(whole, place, tile));
+    const work = { task, target, seed: seed + first, givens };
+    const frames = await makeSamples(pipeline, request, work);
+    batch.forEach((place, i) => {
+      sum.add(place, frames[i]!);
+    });
+    request.onTiles?.(first + batch.length, places.length);
+  }
+  return sum.result();
+}
+
+/** Apart from each other by more than a window has tiles. */
+const SEEDS_OF_WINDOW = 100_003;
+
+/** Tokens that are made together, where there is a choice: enough to fill a processor. */
+const TOKENS_AT_ONCE = 2048;
+
+export function samplesAtOnce({ width, height, numFrames }: Target): number {
+  const tokens = (width / 16) * (height / 16) * latentFrames(numFrames);
+  return Math.max(1, Math.floor(TOKENS_AT_ONCE / tokens));
+}
+
+interface SampleWork {
+  task: Task;
+  target: Target;
+  seed: number;
+  givens: Given[];
+}
+
+/** Samples of one size, made together. */
+async function makeSamples(
+  pipeline: Pipeline,
+  request: SamplingRequest,
+  { task, target, seed, givens }: SampleWork,
+): Promise<Frames[]> {
+  const { estimateDepth = null } = request;
+  const conditions = givens.map((given) => conditionOf(given, target, estimateDepth));
+  const made = await sampleConditions(pipeline, request, { task, target, seed, conditions });
+  const frames = givens.map((_, i) => tidy(() => tensorToFrames(made.narrow(0, i, 1))));
+  made.dispose();
+  return frames;
+}
+
+/** Samples the conditions and disposes them; → [B, 3, F, H, W] */
+export async function sampleConditions(
+  pipeline: Pipeline,
+  request: SamplingRequest,
+  { task, target, seed, conditions }: Omit<SampleWork, 'givens'> & { conditions: Condition[] },
+): Promise<Tensor> {
+  const { prompt, noiseAugStrength: strength = 0, onStep, onProgress, signal } = request;
+  const settings = pipeline.settingsFor(request.task);
+  const added = request.addedPrompt ?? settings.addedPrompt;
+  const seen =
+    strength > 0
+      ? conditions.map((condition, i) => withNoise(condition, { strength, seed: seed + i }))
+      : conditions;
+  try {
+    return await pipeline.sample({
+      task,
+      prompts: seen.map(() => [prompt, added].filter(Boolean).join(' ')),
+      negativePrompt: request.negativePrompt ?? settings.negativePrompt,
+      conditions: seen,
+      target,
+      numInferenceSteps: request.numInferenceSteps ?? settings.numInferenceSteps,
+      sigmas: ownSigmas(request, settings),
+      guidanceScale: request.guidanceScale ?? settings.guidanceScale,
+      motionScore: request.motionScore ?? settings.motionScore,
+      solver: request.solver,
+      guidanceRange: request.guidanceRange,
+      cacheThreshold: request.cacheThreshold,
+      ...{ seed, onStep, onProgress, signal },
+    });
+  } finally {
+    for (const { pixels, depth, mask } of new Set([...conditions, ...seen])) {
+      for (const tensor of [pixels, depth, mask]) tensor.dispose();
+    }
+  }
+}
+
+/**
+ * The noise levels of a request with `useTSchedule`, else undefined. They lack their last, 0: every
+ * schedule ends there, and a step from 0 to 0 is none.
+ */
+export function ownSigmas(
+  { useTSchedule, numInferenceSteps }: Pick<SamplingRequest, 'useTSchedule' | 'numInferenceSteps'>,
+  settings: { numInferenceSteps: number },
+): number[] | undefined {
+  if (!useTSchedule) return undefined;
+  return customSigmas(numInferenceSteps ?? settings.numInferenceSteps).filter((sigma) => sigma > 0);
+}
