@@ -44,6 +44,7 @@ async function checkAll(
   const good: (DataItem & { kind: 'image' | 'clip' })[] = [];
   try {
     for await (const result of checkItems(entries, { minFrames, workers, signal })) {
+      signal.throwIfAborted();
       const tasks = await tasksOf(result);
       const problems = result.findings.filter(isProblem).length;
       totals.add(result, tasks, problems);
@@ -56,6 +57,7 @@ async function checkAll(
       process.stdout.write(`${lineOf(result, tasks)}\n`);
       progress.update(totals.items, `${totals.withProblems} with problems`);
     }
+    signal.throwIfAborted(); // what is there by then is not all that was asked for
   } finally {
     progress.end();
   }
