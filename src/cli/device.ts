@@ -26,3 +26,10 @@ export async function chosenDevice(asked: string | undefined, dtype = 'auto'): P
   }
   return device;
 }
+
+export const dtypeOption = {
+  kind: 'text',
+  choices: ['auto', 'float32', 'bfloat16', 'float16'],
+  default: 'auto',
+  describe: 'what is computed in; float16 on a GPU alone',
+} as const;

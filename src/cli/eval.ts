@@ -1,7 +1,7 @@
 /** `mfm eval`: how good a pipeline is, task by task, beside what needs no model. */
 import { InputError } from '../errors.js';
 import { defineArgs, type Options } from './args.js';
-import { deviceOption } from './device.js';
+import { deviceOption, dtypeOption } from './device.js';
 import type { Example } from './help.js';
 
 export const summary = 'measure how good a pipeline is, task by task';
@@ -62,12 +62,7 @@ export const args = defineArgs({
       describe: 'leave out what needs no model: measuring it takes minutes a clip at large sizes',
     },
     verbose: { kind: 'flag', default: false, describe: 'show all figures, not one for each task' },
-    dtype: {
-      kind: 'text',
-      choices: ['auto', 'float32', 'bfloat16', 'float16'],
-      default: 'auto',
-      describe: 'what is computed in; float16 on a GPU alone',
-    },
+    dtype: dtypeOption,
     device: deviceOption,
   },
 });

@@ -1,6 +1,6 @@
 /** What `mfm generate` takes. */
 import { defineArgs, type Options } from './args.js';
-import { deviceOption } from './device.js';
+import { deviceOption, dtypeOption } from './device.js';
 import { maskOptions } from './mask-options.js';
 import { referenceOptions, sideOptions } from './reference-options.js';
 import { rewriteOptions } from './rewrite.js';
@@ -218,12 +218,7 @@ export const args = defineArgs({
       default: true,
       describe: 'begin even if there seems to be too little memory',
     },
-    dtype: {
-      kind: 'text',
-      choices: ['auto', 'float32', 'bfloat16', 'float16'],
-      default: 'auto',
-      describe: 'what is computed in; float16 on a GPU alone',
-    },
+    dtype: dtypeOption,
     device: deviceOption,
     ...referenceOptions,
   },
