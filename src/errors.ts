@@ -21,6 +21,9 @@ export class InputError extends MfmError {
 /** The job itself failed: no space, no LibTorch, a process that died. Exit code 1. */
 export class JobError extends MfmError {}
 
+/** Another process of the job has died, hangs or has left; says which, as far as it is known. */
+export class DistributedError extends JobError {}
+
 /** A tensor has not the shape that a function asks for. */
 export class ShapeError extends InputError {}
 

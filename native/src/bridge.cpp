@@ -3,6 +3,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <memory>
 #include <stdexcept>
 #include <thread>
 
@@ -29,9 +30,40 @@ struct Export {
 };
 
 // "backward: …"; a message that begins so already stays.
-std::string named(const Export& exported, const std::string& message) {
-  const std::string prefix = exported.name + ": ";
+std::string named(const std::string& name, const std::string& message) {
+  const std::string prefix = name + ": ";
   return message.compare(0, prefix.size(), prefix) == 0 ? message : prefix + message;
+}
+
+napi_value operatorError(napi_env env, const std::string& message) {
+  napi_value constructor, error, text = fromString(env, message);
+  if (errorClass == nullptr) {
+    napi_create_error(env, nullptr, text, &error);
+    return error;
+  }
+  napi_get_reference_value(env, errorClass, &constructor);
+  napi_new_instance(env, constructor, 1, &text, &error);
+  return error;
+}
+
+struct Aside {
+  std::string name;
+  std::function<void()> work;
+  std::function<napi_value(napi_env)> result;
+  std::string problem;
+  napi_deferred deferred = nullptr;
+  napi_threadsafe_function done = nullptr;
+};
+
+// On the thread of JavaScript, once the work is over; without `env` Node.js is ending.
+void settle(napi_env env, napi_value, void*, void* data) {
+  std::unique_ptr<Aside> aside(static_cast<Aside*>(data));
+  if (env == nullptr) return;
+  if (aside->problem.empty()) {
+    napi_resolve_deferred(env, aside->deferred, aside->result(env));
+  } else {
+    napi_reject_deferred(env, aside->deferred, operatorError(env, aside->problem));
+  }
 }
 
 napi_value callGuarded(napi_env env, napi_callback_info info) {
@@ -46,9 +78,9 @@ napi_value callGuarded(napi_env env, napi_callback_info info) {
   try {
     return exported.function(args);
   } catch (const c10::Error& error) {
-    throwOperatorError(env, named(exported, firstLine(error.what_without_backtrace())));
+    throwOperatorError(env, named(exported.name, firstLine(error.what_without_backtrace())));
   } catch (const std::exception& error) {
-    throwOperatorError(env, named(exported, firstLine(error.what())));
+    throwOperatorError(env, named(exported.name, firstLine(error.what())));
   }
   return nullptr;
 }
@@ -212,14 +244,31 @@ void throwOperatorError(napi_env env, const std::string& message) {
   bool pending = false;
   napi_is_exception_pending(env, &pending);
   if (pending) return;  // JavaScript called from C++ threw first: that error stands
-  if (errorClass == nullptr) {
-    napi_throw_error(env, nullptr, message.c_str());
-    return;
-  }
-  napi_value constructor, error, text = fromString(env, message);
-  napi_get_reference_value(env, errorClass, &constructor);
-  napi_new_instance(env, constructor, 1, &text, &error);
-  napi_throw(env, error);
+  napi_throw(env, operatorError(env, message));
+}
+
+napi_value runAside(napi_env env, const char* name, std::function<void()> work,
+                    std::function<napi_value(napi_env)> result) {
+  auto* aside = new Aside{name, std::move(work), std::move(result)};
+  napi_value promise;
+  check(env, napi_create_promise(env, &aside->deferred, &promise), name);
+  check(env,
+        napi_create_threadsafe_function(env, nullptr, nullptr, fromString(env, name), 0, 1, nullptr,
+                                        nullptr, nullptr, settle, &aside->done),
+        name);
+  std::thread([aside] {
+    try {
+      aside->work();
+    } catch (const c10::Error& error) {
+      aside->problem = named(aside->name, firstLine(error.what_without_backtrace()));
+    } catch (const std::exception& error) {
+      aside->problem = named(aside->name, firstLine(error.what()));
+    }
+    napi_threadsafe_function done = aside->done;
+    napi_call_threadsafe_function(done, aside, napi_tsfn_blocking);
+    napi_release_threadsafe_function(done, napi_tsfn_release);
+  }).detach();
+  return promise;
 }
 
 std::string firstLine(const std::string& message) {
@@ -252,5 +301,6 @@ NAPI_MODULE_INIT() {
   initAutograd(env, exports);
   initRandom(env, exports);
   initFiles(env, exports);
+  initDistributed(env, exports);
   return exports;
 }

@@ -6,6 +6,7 @@
 #define NAPI_VERSION 8
 #include <node_api.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,10 @@ using Function = napi_value (*)(Args&);
 void exportFunction(napi_env env, napi_value exports, const char* name, Function function);
 // Throws `message` in JavaScript as an operator error (see setErrorClass).
 void throwOperatorError(napi_env env, const std::string& message);
+// Runs `work` on a thread of its own and returns a promise: `result` makes its value on the thread
+// of JavaScript, an exception of `work` rejects it as an operator error that begins with `name`.
+napi_value runAside(napi_env env, const char* name, std::function<void()> work,
+                    std::function<napi_value(napi_env)> result);
 // First line of a LibTorch error, without its backtrace.
 std::string firstLine(const std::string& message);
 // True on the thread that runs JavaScript.
@@ -68,5 +73,6 @@ void initFiles(napi_env env, napi_value exports);
 void initSystem(napi_env env, napi_value exports);
 void initDevices(napi_env env, napi_value exports);
 void initMeta(napi_env env, napi_value exports);
+void initDistributed(napi_env env, napi_value exports);
 
 }  // namespace mfm

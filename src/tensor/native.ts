@@ -64,6 +64,34 @@ export interface Native {
   cudaName(index: number): string;
   mpsSupport(): [built: number, usable: number];
   completeMeta(): void;
+  hasGroups(): boolean;
+  openStore(
+    host: string,
+    port: number,
+    isServer: boolean,
+    timeoutMs: number,
+  ): Promise<[id: number, port: number]>;
+  storeUnder(store: number, prefix: string): number;
+  storeSet(store: number, key: string, text: string): Promise<void>;
+  storeGet(store: number, key: string): Promise<string>;
+  storeMissing(store: number, keys: string[], timeoutMs: number): Promise<number[]>;
+  closeStore(store: number): void;
+  createGroup(
+    store: number,
+    rank: number,
+    size: number,
+    timeoutMs: number,
+    address: string,
+  ): Promise<number>;
+  closeGroup(group: number, broken: boolean): Promise<void>;
+  startAllReduce(group: number, tensor: number, op: string): number;
+  startReduce(group: number, tensor: number, op: string, root: number): number;
+  startBroadcast(group: number, tensor: number, root: number): number;
+  startAllGather(group: number, output: number, input: number): number;
+  startAllToAll(group: number, output: number, input: number): number;
+  startBarrier(group: number): number;
+  waitAside(work: number): Promise<void>;
+  waitNow(work: number): void;
 }
 
 function cpuFlags(): Set<string> {

@@ -1,0 +1,327 @@
+// c10d for JavaScript: the store where processes meet, process groups and their collectives.
+// Whatever waits for another process runs on a thread of its own and returns a promise; the
+// exception is waitNow, for code inside a backward pass.
+#include "distributed.h"
+
+#ifdef USE_C10D_GLOO
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <sstream>
+#include <thread>
+#include <unordered_map>
+
+namespace mfm {
+
+namespace {
+
+using Milliseconds = std::chrono::milliseconds;
+
+// Work that has been started, and the tensors that it reads and writes until it is over.
+struct Started {
+  c10::intrusive_ptr<c10d::Work> work;
+  std::vector<at::Tensor> tensors;
+  bool onGpu() const { return !tensors.empty() && tensors[0].is_cuda(); }
+};
+
+template <class T>
+struct Table {
+  std::unordered_map<int64_t, T> items;
+  int64_t last = 0;
+  int64_t add(T item) {
+    items.emplace(++last, std::move(item));
+    return last;
+  }
+  T& at(int64_t id, const char* what) {
+    auto found = items.find(id);
+    if (found == items.end()) throw std::runtime_error(std::string(what) + " has been closed");
+    return found->second;
+  }
+  T take(int64_t id, const char* what) {
+    T item = std::move(at(id, what));
+    items.erase(id);
+    return item;
+  }
+};
+
+// Never destroyed: a group that a lost peer has broken would wait for it when the process ends.
+Table<StorePtr>& stores = *new Table<StorePtr>();
+Table<GroupPtr>& groups = *new Table<GroupPtr>();
+Table<Started>& works = *new Table<Started>();
+
+StorePtr storeArg(Args& args, size_t i) {
+  return stores.at(toInt(args.env, args[i]), "the store");
+}
+
+GroupPtr groupArg(Args& args) {
+  return groups.at(toInt(args.env, args[0]), "the process group");
+}
+
+Milliseconds millisecondsArg(Args& args, size_t i) { return Milliseconds(toInt(args.env, args[i])); }
+
+// openStore(host, port, isServer, timeoutMs): promise of [id, port]; port 0: any free one
+napi_value openStore(Args& args) {
+  std::string host = toString(args.env, args[0]);
+  c10d::TCPStoreOptions options;
+  options.port = static_cast<uint16_t>(toInt(args.env, args[1]));
+  options.isServer = toBool(args.env, args[2]);
+  options.timeout = millisecondsArg(args, 3);
+  options.waitWorkers = false; // the caller waits, and can say who is missing
+  auto opened = std::make_shared<c10::intrusive_ptr<c10d::TCPStore>>();
+  return runAside(
+      args.env, "openStore",
+      [=] { *opened = c10::make_intrusive<c10d::TCPStore>(host, options); },
+      [=](napi_env env) {
+        const int64_t port = (*opened)->getPort();
+        return fromInts(env, {stores.add(*opened), port});
+      });
+}
+
+// storeUnder(store, prefix): id of the same store with `prefix` before every key
+napi_value storeUnder(Args& args) {
+  StorePtr under = c10::make_intrusive<c10d::PrefixStore>(toString(args.env, args[1]),
+                                                          storeArg(args, 0));
+  return fromDouble(args.env, static_cast<double>(stores.add(under)));
+}
+
+// storeSet(store, key, text): promise
+napi_value storeSet(Args& args) {
+  StorePtr store = storeArg(args, 0);
+  std::string key = toString(args.env, args[1]), text = toString(args.env, args[2]);
+  return runAside(
+      args.env, "storeSet",
+      [=] { store->set(key, std::vector<uint8_t>(text.begin(), text.end())); }, undefined);
+}
+
+// storeGet(store, key): promise of the text, once it has been set
+napi_value storeGet(Args& args) {
+  StorePtr store = storeArg(args, 0);
+  std::string key = toString(args.env, args[1]);
+  auto text = std::make_shared<std::string>();
+  return runAside(
+      args.env, "storeGet",
+      [=] {
+        std::vector<uint8_t> bytes = store->get(key);
+        text->assign(bytes.begin(), bytes.end());
+      },
+      [=](napi_env env) { return fromString(env, *text); });
+}
+
+// storeMissing(store, keys, timeoutMs): promise of the indices of keys that were not set in time
+napi_value storeMissing(Args& args) {
+  StorePtr store = storeArg(args, 0);
+  std::vector<std::string> keys;
+  uint32_t count = 0;
+  check(args.env, napi_get_array_length(args.env, args[1], &count), "keys");
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value key;
+    napi_get_element(args.env, args[1], i, &key);
+    keys.push_back(toString(args.env, key));
+  }
+  const Milliseconds timeout = millisecondsArg(args, 2);
+  auto missing = std::make_shared<std::vector<int64_t>>();
+  return runAside(
+      args.env, "storeMissing",
+      [=] {
+        const auto end = std::chrono::steady_clock::now() + timeout;
+        while (!store->check(keys) && std::chrono::steady_clock::now() < end) {
+          std::this_thread::sleep_for(Milliseconds(20));
+        }
+        for (size_t i = 0; i < keys.size(); i++) {
+          if (!store->check({keys[i]})) missing->push_back(static_cast<int64_t>(i));
+        }
+      },
+      [=](napi_env env) { return fromInts(env, *missing); });
+}
+
+napi_value closeStore(Args& args) {
+  stores.take(toInt(args.env, args[0]), "the store");
+  return undefined(args.env);
+}
+
+// The interfaces that the user chose, else the one that holds `address`.
+// Source: GLOO_SOCKET_IFNAME as in PyTorch, names divided by commas
+std::vector<std::shared_ptr<gloo::transport::Device>> glooDevices(const std::string& address) {
+  std::vector<std::shared_ptr<gloo::transport::Device>> devices;
+  const char* chosen = std::getenv("GLOO_SOCKET_IFNAME");
+  std::istringstream names(chosen ? chosen : "");
+  for (std::string name; std::getline(names, name, ',');) {
+    devices.push_back(c10d::ProcessGroupGloo::createDeviceForInterface(name));
+  }
+  if (devices.empty()) {
+    devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(address));
+  }
+  return devices;
+}
+
+// createGroup(store, rank, size, timeoutMs, address): promise of the group's id
+napi_value createGroup(Args& args) {
+  StorePtr store = storeArg(args, 0);
+  const int rank = static_cast<int>(toInt(args.env, args[1]));
+  const int size = static_cast<int>(toInt(args.env, args[2]));
+  const Milliseconds timeout = millisecondsArg(args, 3);
+  std::string address = toString(args.env, args[4]);
+  auto created = std::make_shared<GroupPtr>();
+  return runAside(
+      args.env, "createGroup",
+      [=] {
+        auto options = c10d::ProcessGroupGloo::Options::create(timeout);
+        options->devices = glooDevices(address);
+        *created = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
+      },
+      [=](napi_env env) { return fromDouble(env, static_cast<double>(groups.add(*created))); });
+}
+
+// closeGroup(group, broken): promise. A broken group is left as it is: its threads may still wait.
+napi_value closeGroup(Args& args) {
+  auto group = std::make_shared<GroupPtr>(groups.take(toInt(args.env, args[0]), "the process group"));
+  if (toBool(args.env, args[1])) new GroupPtr(*group);
+  return runAside(args.env, "closeGroup", [=] { group->reset(); }, undefined);
+}
+
+c10d::ReduceOp reduceOpArg(Args& args, size_t i) {
+  std::string name = toString(args.env, args[i]);
+  if (name == "sum") return c10d::ReduceOp::SUM;
+  if (name == "min") return c10d::ReduceOp::MIN;
+  if (name == "max") return c10d::ReduceOp::MAX;
+  throw std::runtime_error("unknown reduction " + name);
+}
+
+napi_value started(Args& args, c10::intrusive_ptr<c10d::Work> work,
+                   std::vector<at::Tensor> tensors) {
+  return fromDouble(args.env,
+                    static_cast<double>(works.add({std::move(work), std::move(tensors)})));
+}
+
+// startAllReduce(group, tensor, op): work; in place
+napi_value startAllReduce(Args& args) {
+  std::vector<at::Tensor> tensors{tensorArg(args.env, args[1]).detach()};
+  c10d::AllreduceOptions options;
+  options.reduceOp = reduceOpArg(args, 2);
+  return started(args, groupArg(args)->allreduce(tensors, options), tensors);
+}
+
+// startReduce(group, tensor, op, root): work; the result is in the root's tensor
+napi_value startReduce(Args& args) {
+  std::vector<at::Tensor> tensors{tensorArg(args.env, args[1]).detach()};
+  c10d::ReduceOptions options;
+  options.reduceOp = reduceOpArg(args, 2);
+  options.rootRank = toInt(args.env, args[3]);
+  return started(args, groupArg(args)->reduce(tensors, options), tensors);
+}
+
+// What only moves goes as bytes, so every dtype can. `tensor` must be contiguous.
+at::Tensor bytesOf(const at::Tensor& tensor) {
+  return tensor.detach().view({-1}).view(at::kByte);
+}
+
+// startBroadcast(group, tensor, root): work; in place, contiguous
+napi_value startBroadcast(Args& args) {
+  std::vector<at::Tensor> tensors{bytesOf(tensorArg(args.env, args[1]))};
+  c10d::BroadcastOptions options;
+  options.rootRank = toInt(args.env, args[2]);
+  return started(args, groupArg(args)->broadcast(tensors, options), tensors);
+}
+
+// startAllGather(group, output [size, …], input […]): work; both contiguous
+napi_value startAllGather(Args& args) {
+  GroupPtr group = groupArg(args);
+  at::Tensor output = bytesOf(tensorArg(args.env, args[1]));
+  std::vector<at::Tensor> inputs{bytesOf(tensorArg(args.env, args[2]))};
+  std::vector<std::vector<at::Tensor>> outputs{output.view({group->getSize(), -1}).unbind(0)};
+  return started(args, group->allgather(outputs, inputs), {output, inputs[0]});
+}
+
+// startAllToAll(group, output, input): work; equal parts of dimension 0, both contiguous
+napi_value startAllToAll(Args& args) {
+  at::Tensor output = bytesOf(tensorArg(args.env, args[1]));
+  at::Tensor input = bytesOf(tensorArg(args.env, args[2]));
+  std::vector<int64_t> evenly;
+  return started(args, groupArg(args)->alltoall_base(output, input, evenly, evenly),
+                 {output, input});
+}
+
+// startBarrier(group): work
+napi_value startBarrier(Args& args) { return started(args, groupArg(args)->barrier(), {}); }
+
+// Looks again after a twentieth of the time waited so far, at most a millisecond: c10d's own wait
+// with a limit breaks the work that it waits for, so nothing else could end it early.
+void wait(const Started& started) {
+  using namespace std::chrono;
+  if (started.onGpu()) {
+    started.work->wait();  // only makes the stream wait; the thread goes on
+    return;
+  }
+  const auto begin = steady_clock::now();
+  while (!started.work->isCompleted()) {
+    const auto waited = duration_cast<microseconds>(steady_clock::now() - begin);
+    std::this_thread::sleep_for(
+        std::clamp(waited / 20, microseconds(10), microseconds(1000)));
+  }
+  started.work->wait();  // throws what went wrong
+}
+
+// waitAside(work): promise
+napi_value waitAside(Args& args) {
+  const Started started = works.take(toInt(args.env, args[0]), "the work");
+  if (started.onGpu()) wait(started);  // here: the stream that is to wait is this thread's
+  return runAside(
+      args.env, "wait",
+      [=] {
+        if (!started.onGpu()) wait(started);
+      },
+      undefined);
+}
+
+// waitNow(work): blocks JavaScript
+napi_value waitNow(Args& args) {
+  wait(works.take(toInt(args.env, args[0]), "the work"));
+  return undefined(args.env);
+}
+
+napi_value hasGroups(Args& args) { return fromBool(args.env, true); }
+
+}  // namespace
+
+void initDistributed(napi_env env, napi_value exports) {
+  exportFunction(env, exports, "hasGroups", hasGroups);
+  exportFunction(env, exports, "openStore", openStore);
+  exportFunction(env, exports, "storeUnder", storeUnder);
+  exportFunction(env, exports, "storeSet", storeSet);
+  exportFunction(env, exports, "storeGet", storeGet);
+  exportFunction(env, exports, "storeMissing", storeMissing);
+  exportFunction(env, exports, "closeStore", closeStore);
+  exportFunction(env, exports, "createGroup", createGroup);
+  exportFunction(env, exports, "closeGroup", closeGroup);
+  exportFunction(env, exports, "startAllReduce", startAllReduce);
+  exportFunction(env, exports, "startReduce", startReduce);
+  exportFunction(env, exports, "startBroadcast", startBroadcast);
+  exportFunction(env, exports, "startAllGather", startAllGather);
+  exportFunction(env, exports, "startAllToAll", startAllToAll);
+  exportFunction(env, exports, "startBarrier", startBarrier);
+  exportFunction(env, exports, "waitAside", waitAside);
+  exportFunction(env, exports, "waitNow", waitNow);
+}
+
+}  // namespace mfm
+
+#else
+
+namespace mfm {
+
+namespace {
+
+napi_value hasGroups(Args& args) { return fromBool(args.env, false); }
+
+}  // namespace
+
+void initDistributed(napi_env env, napi_value exports) {
+  exportFunction(env, exports, "hasGroups", hasGroups);
+}
+
+}  // namespace mfm
+
+#endif

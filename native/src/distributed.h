@@ -1,0 +1,22 @@
+// Several processes: the types that distributed*.cpp share.
+#pragma once
+
+#include "bridge.h"
+
+#ifdef USE_C10D_GLOO
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+
+#include <type_traits>
+
+namespace mfm {
+
+// What collectives are called on: c10d's ProcessGroup itself in LibTorch 1.13, its Backend in 2.x.
+using Group = std::conditional_t<std::is_base_of_v<c10d::Backend, c10d::ProcessGroupGloo>,
+                                 c10d::Backend, c10d::ProcessGroup>;
+using StorePtr = c10::intrusive_ptr<c10d::Store>;
+using GroupPtr = c10::intrusive_ptr<Group>;
+
+}  // namespace mfm
+#endif

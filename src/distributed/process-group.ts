@@ -1,0 +1,296 @@
+/**
+ * A fixed set of processes that exchange tensors. All of them call the same methods in the same
+ * order; a method ends when the exchange is over. A `start…` method returns at once, and its
+ * `wait()` or `waitSync()` must be called exactly once; work that has been started overlaps with
+ * whatever comes before the wait. The tensors that it was given must not be touched until then.
+ */
+import { DistributedError, InputError, ShapeError } from '../errors.js';
+import {
+  CollectiveGroup,
+  type DType,
+  noGrad,
+  type Pending,
+  type ReduceOp,
+  type Store,
+  type Tensor,
+  tensor,
+  tidy,
+} from '../tensor/index.js';
+
+export type Work<T = void> = Pending<T>;
+export type { ReduceOp };
+
+export interface GroupOptions {
+  store: Store;
+  rank: number;
+  size: number;
+  /** how long a process waits for the others in any one exchange, default 600 */
+  timeoutSeconds?: number;
+  /** of this machine, as the other processes reach it */
+  address: string;
+}
+
+export class ProcessGroup {
+  /** c10d's name of what carries the exchange */
+  readonly backend = 'gloo';
+  private members = 0;
+  private broken: DistributedError | null = null;
+
+  private constructor(
+    private readonly collective: CollectiveGroup,
+    private readonly options: Required<GroupOptions>,
+  ) {}
+
+  /** Returns when all `size` processes have called it. @throws DistributedError if one does not */
+  static async create(options: GroupOptions): Promise<ProcessGroup> {
+    const complete = { timeoutSeconds: 600, ...options };
+    const { store, rank, size, address } = complete;
+    const timeoutMs = Math.round(complete.timeoutSeconds * 1000);
+    try {
+      const made = await CollectiveGroup.create(store, { rank, size, timeoutMs, address });
+      return new ProcessGroup(made, complete);
+    } catch (cause) {
+      throw new DistributedError(
+        `rank ${rank} of ${size} could not connect to the others (${reason(cause)}); a machine with several network interfaces needs GLOO_SOCKET_IFNAME`,
+        { cause },
+      );
+    }
+  }
+
+  /** 0 … size − 1 */
+  get rank(): number {
+    return this.options.rank;
+  }
+  get size(): number {
+    return this.options.size;
+  }
+
+  /** Sums (or min, max) each tensor over all ranks, in place. 16-bit floats are summed in float32. */
+  allReduce(tensors: readonly Tensor[], op: ReduceOp = 'sum'): Promise<void> {
+    return this.startAllReduce(tensors, op).wait();
+  }
+  allReduceSync(tensors: readonly Tensor[], op: ReduceOp = 'sum'): void {
+    this.startAllReduce(tensors, op).waitSync();
+  }
+  startAllReduce(tensors: readonly Tensor[], op: ReduceOp = 'sum'): Work {
+    return this.guard('allReduce', () =>
+      all(
+        tensors
+          .filter(({ numel }) => numel > 0)
+          .map((target) => inPlace(target, true, (wide) => this.collective.allReduce(wide, op))),
+      ),
+    );
+  }
+
+  /** The root's tensor becomes the sum over all ranks; the others' keep no meaning. */
+  reduce(target: Tensor, root: number, op: ReduceOp = 'sum'): Promise<void> {
+    return this.startReduce(target, root, op).wait();
+  }
+  startReduce(target: Tensor, root: number, op: ReduceOp = 'sum'): Work {
+    this.expectRank('reduce', root);
+    return this.guard('reduce', () =>
+      inPlace(target, true, (wide) => this.collective.reduce(wide, op, root)),
+    );
+  }
+
+  /** Every rank's tensor becomes the root's, in place. Any dtype. */
+  broadcast(target: Tensor, root = 0): Promise<void> {
+    return this.startBroadcast(target, root).wait();
+  }
+  startBroadcast(target: Tensor, root = 0): Work {
+    this.expectRank('broadcast', root);
+    return this.guard('broadcast', () =>
+      inPlace(target, false, (plain) => this.collective.broadcast(plain, root)),
+    );
+  }
+
+  /** […] → [size, …] in the order of ranks; same shape and dtype (any) on all. */
+  allGather(part: Tensor): Promise<Tensor> {
+    return this.startAllGather(part).wait();
+  }
+  allGatherSync(part: Tensor): Tensor {
+    return this.startAllGather(part).waitSync();
+  }
+  startAllGather(part: Tensor): Work<Tensor> {
+    return this.guard('allGather', () => this.collective.allGather(part));
+  }
+
+  /**
+   * [size · n, …] → [size · n, …]: rows i · n … of the input go to rank i, and those rows of the
+   * result came from rank i. Any dtype.
+   * @throws ShapeError unless dimension 0 is a multiple of the group's size
+   */
+  allToAll(parts: Tensor): Promise<Tensor> {
+    return this.startAllToAll(parts).wait();
+  }
+  allToAllSync(parts: Tensor): Tensor {
+    return this.startAllToAll(parts).waitSync();
+  }
+  startAllToAll(parts: Tensor): Work<Tensor> {
+    this.expectParts('allToAll', parts);
+    return this.guard('allToAll', () => this.collective.allToAll(parts));
+  }
+
+  /**
+   * [size · n, …] → [n, …]: this rank's rows, summed over all ranks. 16-bit floats are summed in
+   * float32 and rounded once; the order of the sum is that of the ranks.
+   * @throws ShapeError unless dimension 0 is a multiple of the group's size
+   */
+  reduceScatter(parts: Tensor): Promise<Tensor> {
+    return this.startReduceScatter(parts).wait();
+  }
+  startReduceScatter(parts: Tensor): Work<Tensor> {
+    this.expectParts('reduceScatter', parts);
+    const { dtype, shape } = parts;
+    const rows = [this.size, shape[0]! / this.size, ...shape.slice(1)];
+    return this.guard('reduceScatter', () =>
+      after(this.collective.allToAll(parts), (received) =>
+        tidy(() => {
+          const sum = received
+            .view(rows)
+            .sum(0, false, { dtype: wideOf(dtype) })
+            .to(dtype);
+          received.dispose();
+          return sum;
+        }),
+      ),
+    );
+  }
+
+  /** Ends when all ranks have come to it. */
+  barrier(): Promise<void> {
+    return this.guard('barrier', () => this.collective.barrier()).wait();
+  }
+
+  /** Every rank's value, in the order of ranks; anything that JSON can hold, of any length. */
+  async shareJson<T>(value: T): Promise<T[]> {
+    const bytes = new TextEncoder().encode(JSON.stringify(value ?? null));
+    const lengths = await this.gathered(tensor([bytes.length], { dtype: 'int64' }));
+    const sizes = [...(lengths as BigInt64Array)].map(Number);
+    const room = Math.max(...sizes);
+    const padded = new Uint8Array(room);
+    padded.set(bytes);
+    const texts = (await this.gathered(tensor(padded))) as Uint8Array;
+    return sizes.map((size, rank) =>
+      JSON.parse(new TextDecoder().decode(texts.subarray(rank * room, rank * room + size))),
+    );
+  }
+
+  /**
+   * A group of some of this one's ranks, numbered in the order given. Each of them must call it,
+   * the others must not.
+   * @throws InputError if `ranks` lacks this process
+   */
+  async subgroup(ranks: readonly number[]): Promise<ProcessGroup> {
+    const rank = ranks.indexOf(this.rank);
+    for (const member of ranks) this.expectRank('subgroup', member);
+    if (rank < 0 || new Set(ranks).size < ranks.length) {
+      throw new InputError(
+        `subgroup: must hold this rank (${this.rank}) and no rank twice, got [${ranks.join(', ')}]`,
+      );
+    }
+    // members count together: the groups that they share are made in the same order
+    const store = this.options.store.under(`${ranks.join('-')}/${this.members++}/`);
+    return ProcessGroup.create({ ...this.options, store, rank, size: ranks.length });
+  }
+
+  /** Leaves together with the others; after a failure at once. */
+  async close(): Promise<void> {
+    try {
+      if (!this.broken) await this.barrier();
+    } finally {
+      await this.collective.close({ broken: this.broken !== null });
+      this.options.store.close();
+    }
+  }
+
+  private async gathered(part: Tensor) {
+    const all = await this.allGather(part);
+    const array = all.toArray();
+    all.dispose();
+    part.dispose();
+    return array;
+  }
+
+  /** Starts work and turns its failure into an error that says where this process was. */
+  private guard<T>(name: string, start: () => Work<T>): Work<T> {
+    if (this.broken) throw this.broken;
+    const fail = (cause: unknown): DistributedError => {
+      this.broken ??= new DistributedError(
+        `${name}: rank ${this.rank} of ${this.size} lost its connection to another process (${reason(cause)})`,
+        { cause },
+      );
+      return this.broken;
+    };
+    const work = start();
+    return {
+      wait: () =>
+        work.wait().catch((cause: unknown) => {
+          throw fail(cause);
+        }),
+      waitSync: () => {
+        try {
+          return work.waitSync();
+        } catch (cause) {
+          throw fail(cause);
+        }
+      },
+    };
+  }
+
+  private expectRank(name: string, rank: number): void {
+    if (Number.isInteger(rank) && rank >= 0 && rank < this.size) return;
+    throw new InputError(`${name}: rank must be 0 … ${this.size - 1}, got ${rank}`);
+  }
+
+  private expectParts(name: string, parts: Tensor): void {
+    const { shape } = parts;
+    if (shape.length > 0 && shape[0]! % this.size === 0) return;
+    throw new ShapeError(
+      `${name}: dimension 0 must be a multiple of the ${this.size} processes, got [${shape.join(', ')}]`,
+    );
+  }
+}
+
+/** What a dtype is summed in. */
+function wideOf(dtype: DType): DType {
+  if (dtype === 'float16' || dtype === 'bfloat16') return 'float32';
+  return dtype === 'float32' || dtype === 'float64' ? dtype : 'int64';
+}
+
+const reason = (cause: unknown): string =>
+  (cause instanceof Error ? cause.message : String(cause)).replace(/^\w+: /, '');
+
+/**
+ * Runs `start` on `target`, or on a copy that it can take and that is written back at the end.
+ * `sums`: the exchange computes, so 16-bit floats go as float32.
+ */
+function inPlace(target: Tensor, sums: boolean, start: (usable: Tensor) => Work): Work {
+  const dtype = sums ? wideOf(target.dtype) : target.dtype;
+  if (target.isContiguous && target.dtype === dtype) return start(target);
+  const copy = tidy(() => target.detach().to(dtype).contiguous().keep());
+  return after(start(copy), () => {
+    noGrad(() => tidy(() => void target.detach().copy_(copy)));
+    copy.dispose();
+  });
+}
+
+/** One work of many; all end before the first error is thrown. */
+function all(works: Work[]): Work {
+  return {
+    wait: async () => {
+      const ends = await Promise.allSettled(works.map((work) => work.wait()));
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    },
+    waitSync: () => {
+      for (const work of works) work.waitSync();
+    },
+  };
+}
+
+function after<T, R>(work: Work<T>, finish: (value: T) => R): Work<R> {
+  return {
+    wait: () => work.wait().then(finish),
+    waitSync: () => finish(work.waitSync()),
+  };
+}

@@ -1,0 +1,164 @@
+/**
+ * LibTorch's c10d: the store where processes meet, and collectives between them as it has them.
+ * `src/distributed` makes of it what the rest of the program uses.
+ */
+import { InputError } from '../errors.js';
+import { operator, wrap } from './dispatch.js';
+import { native } from './native.js';
+import { empty } from './ops.js';
+import { tidy } from './scope.js';
+import type { Tensor } from './tensor.js';
+
+export type ReduceOp = 'sum' | 'min' | 'max';
+
+/** Work between processes that has been started. Wait for each exactly once, in either way. */
+export interface Pending<T> {
+  wait(): Promise<T>;
+  /** Blocks this process's JavaScript; for code that must be synchronous, as in a backward pass. */
+  waitSync(): T;
+}
+
+/** Keys and texts that all processes of a job see; it lives in the process that serves it. */
+export class Store {
+  private constructor(
+    readonly id: number,
+    /** where it is served */
+    readonly port: number,
+  ) {}
+
+  /**
+   * Serves a store at `port` of this machine (0: any free one), or connects to the one at `host`.
+   * @throws OperatorError when the port is taken, or nothing answers within the timeout
+   */
+  static async open(
+    host: string,
+    port: number,
+    { serve, timeoutMs }: { serve: boolean; timeoutMs: number },
+  ): Promise<Store> {
+    expectGroups();
+    const [id, served] = await native.openStore(host, port, serve, timeoutMs);
+    return new Store(id, served);
+  }
+
+  /** The same store with `prefix` before every key. */
+  under(prefix: string): Store {
+    return new Store(native.storeUnder(this.id, prefix), this.port);
+  }
+
+  set(key: string, text: string): Promise<void> {
+    return native.storeSet(this.id, key, text);
+  }
+
+  /** Waits until another process has set it. */
+  get(key: string): Promise<string> {
+    return native.storeGet(this.id, key);
+  }
+
+  /** Waits until all `keys` are set; returns the indices of those that were not in time. */
+  missing(keys: readonly string[], timeoutMs: number): Promise<number[]> {
+    return native.storeMissing(this.id, [...keys], timeoutMs);
+  }
+
+  /** The store itself ends with the last group that was made with it. */
+  close(): void {
+    native.closeStore(this.id);
+  }
+}
+
+/** One process's place in a fixed set of processes; all make the same calls in the same order. */
+export class CollectiveGroup {
+  private constructor(
+    private readonly id: number,
+    readonly size: number,
+  ) {}
+
+  /** @param options.address of this machine, as the other processes reach it */
+  static async create(
+    store: Store,
+    options: { rank: number; size: number; timeoutMs: number; address: string },
+  ): Promise<CollectiveGroup> {
+    const { rank, size, timeoutMs, address } = options;
+    const id = await native.createGroup(store.id, rank, size, timeoutMs, address);
+    return new CollectiveGroup(id, size);
+  }
+
+  /** In place; contiguous, in a dtype of 32 or 64 bits. */
+  allReduce(tensor: Tensor, op: ReduceOp): Pending<void> {
+    return endOf(native.startAllReduce(this.id, tensor.handle, op));
+  }
+
+  /** As `allReduce`, but only the root's tensor holds the result; the others' are then undefined. */
+  reduce(tensor: Tensor, op: ReduceOp, root: number): Pending<void> {
+    return endOf(native.startReduce(this.id, tensor.handle, op, root));
+  }
+
+  /** In place; contiguous, any dtype. */
+  broadcast(tensor: Tensor, root: number): Pending<void> {
+    return endOf(native.startBroadcast(this.id, tensor.handle, root));
+  }
+
+  /** […] → [size, …], any dtype */
+  allGather(tensor: Tensor): Pending<Tensor> {
+    return tidy(() => {
+      const input = tensor.contiguous();
+      const output = emptyFor(tensor, [this.size, ...tensor.shape]);
+      return tensorFrom(native.startAllGather(this.id, output.handle, input.handle), output);
+    });
+  }
+
+  /** Part i of dimension 0 goes to rank i; part i of the result came from rank i. Any dtype. */
+  allToAll(tensor: Tensor): Pending<Tensor> {
+    return tidy(() => {
+      const input = tensor.contiguous();
+      const output = emptyFor(tensor, tensor.shape);
+      return tensorFrom(native.startAllToAll(this.id, output.handle, input.handle), output);
+    });
+  }
+
+  barrier(): Pending<void> {
+    return endOf(native.startBarrier(this.id));
+  }
+
+  /** @param broken after a failure: the group is left alone, since closing it could wait for ever */
+  close({ broken }: { broken: boolean }): Promise<void> {
+    return native.closeGroup(this.id, broken);
+  }
+}
+
+const received = operator('received');
+
+/** Outlives every scope until it is handed to whoever waits for it. */
+const emptyFor = ({ dtype, device }: Tensor, shape: number[]): Tensor =>
+  empty(shape, { dtype, device }).keep();
+
+/** Whoever waits gets `output`: the scope in which that happens owns it. */
+function tensorFrom(work: number, output: Tensor): Pending<Tensor> {
+  const handOver = () => wrap(output.release(), received);
+  const drop = (cause: unknown): never => {
+    output.dispose();
+    throw cause;
+  };
+  return {
+    wait: () => native.waitAside(work).then(handOver, drop),
+    waitSync: () => {
+      try {
+        native.waitNow(work);
+      } catch (cause) {
+        drop(cause);
+      }
+      return handOver();
+    },
+  };
+}
+
+const endOf = (work: number): Pending<void> => ({
+  wait: () => native.waitAside(work),
+  waitSync: () => native.waitNow(work),
+});
+
+function expectGroups(): void {
+  if (native.hasGroups()) return;
+  throw new InputError(
+    `several processes: LibTorch ${native.version()} was built without c10d and Gloo; install one with them (\`apt install libtorch-dev\` or \`pip install torch\`) and run \`make setup\``,
+  );
+}
