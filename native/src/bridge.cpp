@@ -302,5 +302,6 @@ NAPI_MODULE_INIT() {
   initRandom(env, exports);
   initFiles(env, exports);
   initDistributed(env, exports);
+  initPulse(env, exports);
   return exports;
 }

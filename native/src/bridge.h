@@ -74,5 +74,6 @@ void initSystem(napi_env env, napi_value exports);
 void initDevices(napi_env env, napi_value exports);
 void initMeta(napi_env env, napi_value exports);
 void initDistributed(napi_env env, napi_value exports);
+void initPulse(napi_env env, napi_value exports);
 
 }  // namespace mfm

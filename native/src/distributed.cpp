@@ -3,6 +3,8 @@
 // exception is waitNow, for code inside a backward pass.
 #include "distributed.h"
 
+#include "pulse.h"
+
 #ifdef USE_C10D_GLOO
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -192,6 +194,7 @@ c10d::ReduceOp reduceOpArg(Args& args, size_t i) {
 
 napi_value started(Args& args, c10::intrusive_ptr<c10d::Work> work,
                    std::vector<at::Tensor> tensors) {
+  countExchange();
   return fromDouble(args.env,
                     static_cast<double>(works.add({std::move(work), std::move(tensors)})));
 }
@@ -257,11 +260,20 @@ void wait(const Started& started) {
   }
   const auto begin = steady_clock::now();
   while (!started.work->isCompleted()) {
+    std::string lost = lostPeer();
+    if (!lost.empty()) throw std::runtime_error(lost);
     const auto waited = duration_cast<microseconds>(steady_clock::now() - begin);
     std::this_thread::sleep_for(
         std::clamp(waited / 20, microseconds(10), microseconds(1000)));
   }
-  started.work->wait();  // throws what went wrong
+  try {
+    started.work->wait();  // throws what went wrong
+  } catch (const std::exception& error) {
+    std::string lost = awaitLostPeer();
+    if (lost.empty()) lost = slowestPeer();
+    if (lost.empty()) throw;
+    throw std::runtime_error(lost + " (" + firstLine(error.what()) + ")");
+  }
 }
 
 // waitAside(work): promise

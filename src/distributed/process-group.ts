@@ -10,6 +10,7 @@ import {
   type DType,
   noGrad,
   type Pending,
+  pulse,
   type ReduceOp,
   type Store,
   type Tensor,
@@ -28,6 +29,8 @@ export interface GroupOptions {
   timeoutSeconds?: number;
   /** of this machine, as the other processes reach it */
   address: string;
+  /** called once the group has been closed */
+  onClose?: () => Promise<void>;
 }
 
 export class ProcessGroup {
@@ -43,7 +46,7 @@ export class ProcessGroup {
 
   /** Returns when all `size` processes have called it. @throws DistributedError if one does not */
   static async create(options: GroupOptions): Promise<ProcessGroup> {
-    const complete = { timeoutSeconds: 600, ...options };
+    const complete = { timeoutSeconds: 600, onClose: async () => {}, ...options };
     const { store, rank, size, address } = complete;
     const timeoutMs = Math.round(complete.timeoutSeconds * 1000);
     try {
@@ -51,7 +54,7 @@ export class ProcessGroup {
       return new ProcessGroup(made, complete);
     } catch (cause) {
       throw new DistributedError(
-        `rank ${rank} of ${size} could not connect to the others (${reason(cause)}); a machine with several network interfaces needs GLOO_SOCKET_IFNAME`,
+        `rank ${rank} of ${size} could not connect to the others (${pulse.lost() || reason(cause)}); a machine with several network interfaces needs GLOO_SOCKET_IFNAME`,
         { cause },
       );
     }
@@ -191,7 +194,9 @@ export class ProcessGroup {
     }
     // members count together: the groups that they share are made in the same order
     const store = this.options.store.under(`${ranks.join('-')}/${this.members++}/`);
-    return ProcessGroup.create({ ...this.options, store, rank, size: ranks.length });
+    const { timeoutSeconds, address } = this.options;
+    const size = ranks.length;
+    return ProcessGroup.create({ store, rank, size, timeoutSeconds, address });
   }
 
   /** Leaves together with the others; after a failure at once. */
@@ -201,6 +206,7 @@ export class ProcessGroup {
     } finally {
       await this.collective.close({ broken: this.broken !== null });
       this.options.store.close();
+      await this.options.onClose();
     }
   }
 
@@ -216,8 +222,12 @@ export class ProcessGroup {
   private guard<T>(name: string, start: () => Work<T>): Work<T> {
     if (this.broken) throw this.broken;
     const fail = (cause: unknown): DistributedError => {
+      const where = `rank ${this.rank} of ${this.size}, ${name}`;
+      const lost = pulse.lost();
       this.broken ??= new DistributedError(
-        `${name}: rank ${this.rank} of ${this.size} lost its connection to another process (${reason(cause)})`,
+        lost
+          ? `${lost} (noticed by ${where})`
+          : `${where}: the exchange with the other processes failed (${reason(cause)})`,
         { cause },
       );
       return this.broken;

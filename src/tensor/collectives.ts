@@ -125,6 +125,17 @@ export class CollectiveGroup {
   }
 }
 
+/** Finds processes of the job that died or hang, from a thread that no long call can hold up. */
+export const pulse = {
+  /** @param port of rank 0's pulse, which itself opens one. @returns the port */
+  start: (rank: number, host: string, port: number, limitMs: number): Promise<number> =>
+    native.startPulse(rank, host, port, Math.round(limitMs)),
+  /** Leaves in order: the others won't miss this process. */
+  stop: (): Promise<void> => native.stopPulse(),
+  /** Which rank is gone, and how, in words; '' while none is known to be. */
+  lost: (): string => native.lostPeer(),
+};
+
 const received = operator('received');
 
 /** Outlives every scope until it is handed to whoever waits for it. */

@@ -92,6 +92,9 @@ export interface Native {
   startBarrier(group: number): number;
   waitAside(work: number): Promise<void>;
   waitNow(work: number): void;
+  startPulse(rank: number, host: string, port: number, limitMs: number): Promise<number>;
+  stopPulse(): Promise<void>;
+  lostPeer(): string;
 }
 
 function cpuFlags(): Set<string> {

@@ -1,0 +1,19 @@
+// Who of a job is still there; see pulse.cpp.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace mfm {
+
+// "rank 2 has ended", or '' while all that is known of is there.
+std::string lostPeer();
+// As lostPeer, but gives the news the time that it may take to arrive; '' if there is none, or if
+// this process watches nobody.
+std::string awaitLostPeer();
+// Which rank is behind the others in its count of exchanges, in words; '' if none is.
+std::string slowestPeer();
+// Counts an exchange between processes that this one has begun.
+void countExchange();
+
+}  // namespace mfm

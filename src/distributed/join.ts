@@ -1,0 +1,100 @@
+/** Joins the processes of a job: they meet at rank 0's store, watch each other and form one group. */
+import { createSocket } from 'node:dgram';
+import { lookup } from 'node:dns/promises';
+import { isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { DistributedError } from '../errors.js';
+import { pulse, Store } from '../tensor/index.js';
+import type { WorldEnvironment } from './environment.js';
+import { ProcessGroup } from './process-group.js';
+
+export interface JoinOptions {
+  /** how long an exchange, and the joining itself, waits for the other processes */
+  timeoutSeconds?: number;
+  /** after how long without a sign of life a process counts as hung; its work may take any time */
+  hangSeconds?: number;
+}
+
+/**
+ * Returns when all processes of the job have joined. `close()` of the group leaves in order; a
+ * process that ends without it is reported to the others as lost.
+ * @throws DistributedError that names the ranks that did not come in time
+ */
+export async function joinWorld(
+  world: WorldEnvironment,
+  { timeoutSeconds = 600, hangSeconds = 30 }: JoinOptions = {},
+): Promise<ProcessGroup> {
+  const { rank, worldSize: size, masterAddr } = world;
+  const timeoutMs = Math.round(timeoutSeconds * 1000);
+  endWithLauncher();
+  const store = await meet(world, timeoutMs);
+  const keys = [...Array(size).keys()].map((other) => `here/${other}`);
+  await store.set(keys[rank]!, '1');
+  const missing = await store.missing(keys, timeoutMs);
+  if (missing.length > 0) {
+    throw new DistributedError(
+      `${missing.length === 1 ? 'rank' : 'ranks'} ${missing.join(', ')} of ${size} did not join within ${timeoutSeconds} s; see what became of ${missing.length === 1 ? 'it' : 'them'}, then start the job again`,
+    );
+  }
+  // the address of rank 0 as it is, even where MASTER_ADDR is only known on the other machines
+  if (rank === 0) {
+    await store.set('pulse', String(await pulse.start(rank, '', 0, hangSeconds * 1000)));
+  } else {
+    await pulse.start(rank, masterAddr, Number(await store.get('pulse')), hangSeconds * 1000);
+  }
+  const address = await ownAddress(world);
+  const options = { store, rank, size, timeoutSeconds, address };
+  return ProcessGroup.create({ ...options, onClose: pulse.stop });
+}
+
+async function meet(world: WorldEnvironment, timeoutMs: number): Promise<Store> {
+  const { rank, masterAddr, masterPort, agentStore, attempt } = world;
+  const serve = rank === 0 && !agentStore;
+  try {
+    const store = await Store.open(masterAddr, masterPort, { serve, timeoutMs });
+    return store.under(`mfm/${attempt}/`);
+  } catch (cause) {
+    const problem = serve
+      ? `could not listen at port ${masterPort}; it may be in use: set MASTER_PORT to another one, the same for all processes`
+      : `could not reach rank 0 at ${masterAddr}:${masterPort} within ${timeoutMs / 1000} s; MASTER_ADDR and MASTER_PORT must be those of its machine, and the port open`;
+    throw new DistributedError(`rank ${rank}: ${problem}`, { cause });
+  }
+}
+
+/**
+ * This machine's address as the other processes reach it: the one it has on its way to rank 0. Rank
+ * 0's own name may stand for the loopback address on its machine; then it is the first real one.
+ */
+async function ownAddress(world: WorldEnvironment): Promise<string> {
+  const { address: master } = await lookup(world.masterAddr);
+  const address = await addressTowards(master, world.masterPort);
+  const loopback = address.startsWith('127.') || address === '::1';
+  if (!loopback || world.localWorldSize === world.worldSize) return address;
+  const outside = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const usable = outside.filter(({ internal, address }) => !internal && !/^fe80:/i.test(address));
+  return (usable.find(({ family }) => family === 'IPv4') ?? usable[0])?.address ?? address;
+}
+
+/** Nothing is sent: connecting a datagram socket only chooses the route. */
+function addressTowards(host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
+    socket.on('error', reject);
+    socket.connect(port, host, () => {
+      const { address } = socket.address();
+      socket.close(() => resolve(address));
+    });
+  });
+}
+
+/** A launcher that is killed can't end its processes: each sees to it itself, as if told to stop. */
+function endWithLauncher(): void {
+  const launcher = Number(process.env.MFM_LAUNCHER_PID);
+  if (!launcher) return;
+  const timer = setInterval(() => {
+    if (process.ppid === launcher) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, 1000);
+  timer.unref();
+}

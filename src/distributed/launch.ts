@@ -1,0 +1,178 @@
+/**
+ * `--nproc N`: the present command N times on this machine, with torchrun's environment variables.
+ * Rank 0 has the terminal; the others are heard only when they fail. One that fails ends all.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
+
+export interface LaunchOptions {
+  /** program and arguments of each process; default: this process's own, without `--nproc` */
+  command?: readonly string[];
+  /** how long the others have to end after one has failed, before they are killed */
+  graceSeconds?: number;
+}
+
+interface Rank {
+  rank: number;
+  child: ChildProcess;
+  /** the end of what it wrote to stderr; of rank 0 nothing, it is seen already */
+  stderr: string;
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  /** ended before anyone was asked to */
+  unasked: boolean;
+  /** had to be killed after the time given */
+  stubborn: boolean;
+}
+
+const keptCharacters = 64 * 1024;
+
+/**
+ * Runs `count` processes until all have ended; SIGINT and SIGTERM are passed on to them.
+ * @returns the exit code for this process: 0 if all ended well, 2 if the first failure was bad
+ *          input (its sentence is shown once), else 1 after a report on stderr
+ */
+export async function launchProcesses(
+  count: number,
+  { command = ownCommand(), graceSeconds = 10 }: LaunchOptions = {},
+): Promise<number> {
+  const port = await freePort();
+  const ranks: Rank[] = [];
+  let ending: NodeJS.Timeout | null = null;
+  let asked = false;
+
+  const sendAll = (signal: NodeJS.Signals) => {
+    for (const { child } of ranks) if (running(child)) child.kill(signal);
+  };
+  const endAll = () => {
+    if (ending) return;
+    sendAll('SIGTERM');
+    ending = setTimeout(() => {
+      for (const one of ranks) one.stubborn = running(one.child);
+      sendAll('SIGKILL');
+    }, graceSeconds * 1000);
+  };
+  const forward = (signal: NodeJS.Signals) => {
+    asked = true;
+    sendAll(signal);
+  };
+  process.on('SIGINT', forward).on('SIGTERM', forward);
+  try {
+    const ends = [...Array(count).keys()].map((rank) => {
+      const one = startRank(rank, command, environmentOf(rank, count, port));
+      ranks.push(one);
+      return new Promise<void>((resolve) => {
+        one.child.on('error', (error) => {
+          one.stderr += `${error.message}\n`;
+          one.code = 1;
+          one.unasked = !ending;
+          endAll();
+          resolve();
+        });
+        one.child.on('exit', (code, signal) => {
+          Object.assign(one, { code, signal, unasked: !ending && !asked });
+          if (code !== 0 && !asked) endAll();
+        });
+        one.child.on('close', () => resolve());
+      });
+    });
+    await Promise.all(ends);
+  } finally {
+    if (ending) clearTimeout(ending);
+    process.off('SIGINT', forward).off('SIGTERM', forward);
+  }
+  return report(ranks);
+}
+
+/** This process's own command line without `--nproc N`. */
+export function ownCommand(
+  argv: readonly string[] = process.argv,
+  execArgv: readonly string[] = process.execArgv,
+): string[] {
+  const [program = process.execPath, ...args] = argv;
+  const own = args.filter(
+    (arg, i) => !arg.startsWith('--nproc=') && arg !== '--nproc' && args[i - 1] !== '--nproc',
+  );
+  return [program, ...execArgv, ...own];
+}
+
+function startRank(rank: number, command: readonly string[], env: NodeJS.ProcessEnv): Rank {
+  const [program = '', ...args] = command;
+  // detached: Ctrl-C in a terminal goes to the whole group, and would reach them a second time
+  const child = spawn(program, args, {
+    env: { ...process.env, ...env },
+    stdio: rank === 0 ? 'inherit' : ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  });
+  const made = {
+    rank,
+    child,
+    stderr: '',
+    code: null,
+    signal: null,
+    unasked: false,
+    stubborn: false,
+  };
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    made.stderr = (made.stderr + chunk).slice(-keptCharacters);
+  });
+  return made;
+}
+
+function environmentOf(rank: number, count: number, port: number): NodeJS.ProcessEnv {
+  const threads = String(Math.max(1, Math.floor(availableParallelism() / count)));
+  return {
+    RANK: String(rank),
+    WORLD_SIZE: String(count),
+    LOCAL_RANK: String(rank),
+    LOCAL_WORLD_SIZE: String(count),
+    MASTER_ADDR: '127.0.0.1',
+    MASTER_PORT: String(port),
+    MFM_LAUNCHER_PID: String(process.pid),
+    OMP_NUM_THREADS: process.env.OMP_NUM_THREADS ?? threads,
+    MFM_THREADS: process.env.MFM_THREADS ?? process.env.OMP_NUM_THREADS ?? threads,
+  };
+}
+
+/** Says on stderr what went wrong and returns the exit code. */
+function report(ranks: readonly Rank[]): number {
+  const failed = ranks.filter(({ code }) => code !== 0);
+  // one that a signal ended is why others then failed, even if their end was seen first
+  const first =
+    failed.find(({ signal, unasked }) => unasked && signal) ??
+    failed.find(({ unasked }) => unasked) ??
+    failed[0];
+  if (!first) return 0;
+  if (first.code === 2) {
+    // all refuse the same input with the same sentence, and rank 0's has been seen
+    if (ranks[0]?.code !== 2) process.stderr.write(first.stderr);
+    return 2;
+  }
+  if (first.stderr) process.stderr.write(first.stderr.replace(/^(?=.)/gm, `[rank ${first.rank}] `));
+  const sentences = [
+    first.signal
+      ? `rank ${first.rank} was killed (${first.signal})`
+      : `rank ${first.rank} failed (exit code ${first.code})`,
+    ...ranks
+      .filter(({ stubborn }) => stubborn)
+      .map(({ rank }) => `rank ${rank} did not end when asked to and was killed`),
+    'all processes have ended; go on from the last checkpoint with --resume',
+  ];
+  process.stderr.write(`${sentences.join('; ')}\n`);
+  return 1;
+}
+
+const running = ({ exitCode, signalCode, pid }: ChildProcess): boolean =>
+  pid !== undefined && exitCode === null && signalCode === null;
+
+/** A port that was free a moment ago; the rank that serves there says so if it is not any more. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}

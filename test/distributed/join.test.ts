@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { commandOf, type Ended, freePort, start } from './processes.js';
+
+/** Processes of job.ts with torchrun's variables; what each wrote and how it ended. */
+async function job(size: number, args: unknown[], stopped?: number): Promise<Ended[]> {
+  const port = String(await freePort());
+  const made = [...Array(size).keys()].map((rank) =>
+    start(commandOf('job.ts', args), {
+      RANK: String(rank),
+      WORLD_SIZE: String(size),
+      LOCAL_RANK: String(rank),
+      LOCAL_WORLD_SIZE: String(size),
+      MASTER_ADDR: '127.0.0.1',
+      MASTER_PORT: port,
+    }),
+  );
+  if (stopped !== undefined) {
+    await Promise.all(made.filter((_, rank) => rank !== stopped).map(({ ended }) => ended));
+    made[stopped]!.child.kill('SIGKILL');
+  }
+  return Promise.all(made.map(({ ended }) => ended));
+}
+
+// sum over ten steps of sum over ranks of (rank + step)
+const total = (size: number) => 10 * ((size * (size - 1)) / 2) + 45 * size;
+
+describe('joinWorld', () => {
+  for (const [size, mode] of [
+    [2, 'run'],
+    [4, 'run'],
+    [2, 'sync'],
+  ] as const) {
+    test(`${size} processes join, exchange and leave (${mode})`, async () => {
+      for (const [rank, { code, stdout, stderr }] of (await job(size, [mode])).entries()) {
+        const line = `torchrun rank ${rank} of ${size}: ${total(size)}\n`;
+        assert.deepEqual([code, stdout, stderr], [0, line, '']);
+      }
+    });
+  }
+
+  test('a process that is busy longer than a hang lasts is waited for', async () => {
+    const ends = await job(2, ['busy', 1]);
+    assert.deepEqual(
+      ends.map(({ code, stderr }) => [code, stderr]),
+      [
+        [0, ''],
+        [0, ''],
+      ],
+    );
+  });
+
+  for (const culprit of [0, 2]) {
+    test(`rank ${culprit} killed: the others end and name it`, async () => {
+      const ends = await job(4, ['kill', culprit]);
+      for (const [rank, { code, signal, stderr }] of ends.entries()) {
+        if (rank === culprit) {
+          assert.equal(signal, 'SIGKILL');
+        } else {
+          assert.match(
+            stderr,
+            new RegExp(
+              `^rank ${culprit} has ended before the others \\(noticed by rank ${rank} of 4`,
+            ),
+          );
+          assert.equal(code, 1);
+        }
+      }
+    });
+
+    test(`rank ${culprit} stopped: the others end and name it`, async () => {
+      for (const [rank, { code, stderr }] of (await job(3, ['stop', culprit], culprit)).entries()) {
+        if (rank === culprit) continue;
+        assert.match(stderr, new RegExp(`^rank ${culprit} has given no sign of life for 1.2 s`));
+        assert.equal(code, 1);
+      }
+    });
+  }
+
+  test('a process that lives but never comes is named after the timeout', async () => {
+    const ends = await job(3, ['stuck', 1], 1);
+    for (const rank of [0, 2]) {
+      assert.match(ends[rank]!.stderr, /rank 1 is alive but has begun 5 exchanges .* begun 6/);
+      assert.equal(ends[rank]!.code, 1);
+    }
+  });
+
+  test('a process that does not join is named', async () => {
+    const ends = await job(3, ['absent', 1]);
+    assert.match(ends[0]!.stderr, /^rank 1 of 3 did not join within 2 s/);
+    assert.deepEqual([ends[0]!.code, ends[2]!.code], [1, 1]);
+  });
+});

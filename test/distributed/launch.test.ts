@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ownCommand } from '../../src/distributed/launch.js';
+import { commandOf, start } from './processes.js';
+
+const launch = (...args: unknown[]) => start(commandOf('launch.ts', args));
+
+describe('launchProcesses', () => {
+  test('shows what rank 0 writes and leaves with 0', async () => {
+    const { code, stdout, stderr } = await launch(2, 10, 'run').ended;
+    // ten steps of 0 + 1 + 2 · step
+    assert.deepEqual([code, stdout, stderr], [0, 'torchrun rank 0 of 2: 100\n', '']);
+  });
+
+  test('one killed: ends the others, names it, leaves with 1', async () => {
+    const { code, stdout, stderr } = await launch(4, 10, 'kill', 2).ended;
+    assert.match(stderr, /^rank 2 was killed \(SIGKILL\); all processes have ended; .*--resume$/m);
+    assert.deepEqual([code, stdout], [1, '']);
+  });
+
+  test('one stopped: ends it too, after the time given', async () => {
+    const { code, stderr } = await launch(2, 1, 'stop', 1).ended;
+    assert.match(stderr, /^rank 1 has given no sign of life for 1.2 s/);
+    assert.match(
+      stderr,
+      /^rank 0 failed \(exit code 1\); rank 1 did not end when asked to and was killed;/m,
+    );
+    assert.equal(code, 1);
+  });
+
+  test('passes bad input of any rank through, once', async () => {
+    for (const rank of [0, 1]) {
+      const { code, stderr } = await launch(2, 10, 'input', rank).ended;
+      const lines = stderr.split('\n').filter((line) => line.startsWith('recipe.yaml'));
+      assert.deepEqual([code, lines], [2, ['recipe.yaml: steps must be positive, got 0']]);
+    }
+  });
+
+  test('passes a signal on to all', async () => {
+    const { child, ended } = launch(2, 10, 'wait');
+    child.stdout!.once('data', () => child.kill('SIGTERM'));
+    const { code, stdout } = await ended;
+    assert.deepEqual([code, stdout], [0, 'waiting\ntold to stop\n']);
+  });
+});
+
+describe('ownCommand', () => {
+  test('is the command line without --nproc', () => {
+    const argv = ['node', 'main.js', 'train', '--nproc', '4', 'r.yaml', '--resume'];
+    const expected = ['node', '--import', 'tsx', 'main.js', 'train', 'r.yaml', '--resume'];
+    assert.deepEqual(ownCommand(argv, ['--import', 'tsx']), expected);
+    assert.deepEqual(ownCommand(['node', 'main.js', 'train', '--nproc=4'], []), [
+      'node',
+      'main.js',
+      'train',
+    ]);
+  });
+});
