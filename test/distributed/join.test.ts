@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Store } from '../../src/tensor/index.js';
 import { commandOf, type Ended, freePort, start } from './processes.js';
 
 /** Processes of job.ts with torchrun's variables; what each wrote and how it ended. */
@@ -83,6 +84,34 @@ describe('joinWorld', () => {
       assert.match(ends[rank]!.stderr, /rank 1 is alive but has begun 5 exchanges .* begun 6/);
       assert.equal(ends[rank]!.code, 1);
     }
+  });
+
+  test('joins at a store that the launcher serves, and again after a restart', async () => {
+    const store = await Store.open('127.0.0.1', 0, { serve: true, timeoutMs: 10_000 });
+    for (const attempt of ['0', '1']) {
+      const ends = [0, 1].map((rank) =>
+        start(commandOf('job.ts', ['run']), {
+          ...{ RANK: String(rank), WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1' },
+          ...{ MASTER_PORT: String(store.port), TORCHELASTIC_USE_AGENT_STORE: 'True' },
+          TORCHELASTIC_RESTART_COUNT: attempt,
+        }),
+      );
+      for (const { ended } of ends) assert.equal((await ended).code, 0);
+    }
+    store.close();
+  });
+
+  test('a port that is taken is named', async () => {
+    const store = await Store.open('127.0.0.1', 0, { serve: true, timeoutMs: 10_000 });
+    const { code, stderr } = await start(commandOf('job.ts', ['run']), {
+      ...{ RANK: '0', WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: String(store.port) },
+    }).ended;
+    store.close();
+    assert.match(
+      stderr,
+      /^rank 0: could not listen at port \d+; it may be in use: set MASTER_PORT/m,
+    );
+    assert.equal(code, 1);
   });
 
   test('a process that does not join is named', async () => {
