@@ -51,14 +51,22 @@ struct Table {
 
 // Never destroyed: a group that a lost peer has broken would wait for it when the process ends.
 Table<StorePtr>& stores = *new Table<StorePtr>();
-Table<GroupPtr>& groups = *new Table<GroupPtr>();
+struct Groups {
+  GroupPtr cpu, gpu;  // the second only where GPUs compute
+  const GroupPtr& of(const at::Tensor& tensor) const {
+    if (!tensor.is_cuda()) return cpu;
+    if (!gpu) throw std::runtime_error("the process group was made for the cpu, the tensor is on a GPU");
+    return gpu;
+  }
+};
+Table<Groups>& groups = *new Table<Groups>();
 Table<Started>& works = *new Table<Started>();
 
 StorePtr storeArg(Args& args, size_t i) {
   return stores.at(toInt(args.env, args[i]), "the store");
 }
 
-GroupPtr groupArg(Args& args) {
+const Groups& groupArg(Args& args) {
   return groups.at(toInt(args.env, args[0]), "the process group");
 }
 
@@ -159,29 +167,34 @@ std::vector<std::shared_ptr<gloo::transport::Device>> glooDevices(const std::str
   return devices;
 }
 
-// createGroup(store, rank, size, timeoutMs, address): promise of the group's id
+// createGroup(store, rank, size, timeoutMs, address, gpu): promise of the group's id
 napi_value createGroup(Args& args) {
   StorePtr store = storeArg(args, 0);
   const int rank = static_cast<int>(toInt(args.env, args[1]));
   const int size = static_cast<int>(toInt(args.env, args[2]));
   const Milliseconds timeout = millisecondsArg(args, 3);
   std::string address = toString(args.env, args[4]);
-  auto created = std::make_shared<GroupPtr>();
+  const bool gpu = toBool(args.env, args[5]);
+  auto created = std::make_shared<Groups>();
   return runAside(
       args.env, "createGroup",
       [=] {
         auto options = c10d::ProcessGroupGloo::Options::create(timeout);
         options->devices = glooDevices(address);
-        *created = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
+        created->cpu = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
+        if (!gpu) return;
+        StorePtr own = c10::make_intrusive<c10d::PrefixStore>("nccl/", store);
+        created->gpu = createNccl(own, rank, size, timeout);
+        endWhenLost();
       },
       [=](napi_env env) { return fromDouble(env, static_cast<double>(groups.add(*created))); });
 }
 
 // closeGroup(group, broken): promise. A broken group is left as it is: its threads may still wait.
 napi_value closeGroup(Args& args) {
-  auto group = std::make_shared<GroupPtr>(groups.take(toInt(args.env, args[0]), "the process group"));
-  if (toBool(args.env, args[1])) new GroupPtr(*group);
-  return runAside(args.env, "closeGroup", [=] { group->reset(); }, undefined);
+  auto group = std::make_shared<Groups>(groups.take(toInt(args.env, args[0]), "the process group"));
+  if (toBool(args.env, args[1])) new Groups(*group);
+  return runAside(args.env, "closeGroup", [=] { *group = Groups(); }, undefined);
 }
 
 c10d::ReduceOp reduceOpArg(Args& args, size_t i) {
@@ -204,7 +217,7 @@ napi_value startAllReduce(Args& args) {
   std::vector<at::Tensor> tensors{tensorArg(args.env, args[1]).detach()};
   c10d::AllreduceOptions options;
   options.reduceOp = reduceOpArg(args, 2);
-  return started(args, groupArg(args)->allreduce(tensors, options), tensors);
+  return started(args, groupArg(args).of(tensors[0])->allreduce(tensors, options), tensors);
 }
 
 // startReduce(group, tensor, op, root): work; the result is in the root's tensor
@@ -213,7 +226,7 @@ napi_value startReduce(Args& args) {
   c10d::ReduceOptions options;
   options.reduceOp = reduceOpArg(args, 2);
   options.rootRank = toInt(args.env, args[3]);
-  return started(args, groupArg(args)->reduce(tensors, options), tensors);
+  return started(args, groupArg(args).of(tensors[0])->reduce(tensors, options), tensors);
 }
 
 // What only moves goes as bytes, so every dtype can. `tensor` must be contiguous.
@@ -226,13 +239,13 @@ napi_value startBroadcast(Args& args) {
   std::vector<at::Tensor> tensors{bytesOf(tensorArg(args.env, args[1]))};
   c10d::BroadcastOptions options;
   options.rootRank = toInt(args.env, args[2]);
-  return started(args, groupArg(args)->broadcast(tensors, options), tensors);
+  return started(args, groupArg(args).of(tensors[0])->broadcast(tensors, options), tensors);
 }
 
 // startAllGather(group, output [size, …], input […]): work; both contiguous
 napi_value startAllGather(Args& args) {
-  GroupPtr group = groupArg(args);
   at::Tensor output = bytesOf(tensorArg(args.env, args[1]));
+  const GroupPtr& group = groupArg(args).of(output);
   std::vector<at::Tensor> inputs{bytesOf(tensorArg(args.env, args[2]))};
   std::vector<std::vector<at::Tensor>> outputs{output.view({group->getSize(), -1}).unbind(0)};
   return started(args, group->allgather(outputs, inputs), {output, inputs[0]});
@@ -243,18 +256,20 @@ napi_value startAllToAll(Args& args) {
   at::Tensor output = bytesOf(tensorArg(args.env, args[1]));
   at::Tensor input = bytesOf(tensorArg(args.env, args[2]));
   std::vector<int64_t> evenly;
-  return started(args, groupArg(args)->alltoall_base(output, input, evenly, evenly),
+  return started(args, groupArg(args).of(input)->alltoall_base(output, input, evenly, evenly),
                  {output, input});
 }
 
 // startBarrier(group): work
-napi_value startBarrier(Args& args) { return started(args, groupArg(args)->barrier(), {}); }
+napi_value startBarrier(Args& args) { return started(args, groupArg(args).cpu->barrier(), {}); }
 
 // Looks again after a twentieth of the time waited so far, at most a millisecond: c10d's own wait
 // with a limit breaks the work that it waits for, so nothing else could end it early.
 void wait(const Started& started) {
   using namespace std::chrono;
   if (started.onGpu()) {
+    const std::string lost = lostPeer();
+    if (!lost.empty()) throw std::runtime_error(lost);
     started.work->wait();  // only makes the stream wait; the thread goes on
     return;
   }
@@ -294,12 +309,13 @@ napi_value waitNow(Args& args) {
   return undefined(args.env);
 }
 
-napi_value hasGroups(Args& args) { return fromBool(args.env, true); }
+// groupSupport(): [1 if there is c10d with Gloo, 1 if with NCCL too]
+napi_value groupSupport(Args& args) { return fromInts(args.env, {1, hasNccl()}); }
 
 }  // namespace
 
 void initDistributed(napi_env env, napi_value exports) {
-  exportFunction(env, exports, "hasGroups", hasGroups);
+  exportFunction(env, exports, "groupSupport", groupSupport);
   exportFunction(env, exports, "openStore", openStore);
   exportFunction(env, exports, "storeUnder", storeUnder);
   exportFunction(env, exports, "storeSet", storeSet);
@@ -326,12 +342,12 @@ namespace mfm {
 
 namespace {
 
-napi_value hasGroups(Args& args) { return fromBool(args.env, false); }
+napi_value groupSupport(Args& args) { return fromInts(args.env, {0, 0}); }
 
 }  // namespace
 
 void initDistributed(napi_env env, napi_value exports) {
-  exportFunction(env, exports, "hasGroups", hasGroups);
+  exportFunction(env, exports, "groupSupport", groupSupport);
 }
 
 }  // namespace mfm

@@ -8,6 +8,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
+#include <chrono>
 #include <type_traits>
 
 namespace mfm {
@@ -17,6 +18,10 @@ using Group = std::conditional_t<std::is_base_of_v<c10d::Backend, c10d::ProcessG
                                  c10d::Backend, c10d::ProcessGroup>;
 using StorePtr = c10::intrusive_ptr<c10d::Store>;
 using GroupPtr = c10::intrusive_ptr<Group>;
+
+bool hasNccl();
+// @throws std::runtime_error without NCCL
+GroupPtr createNccl(const StorePtr& store, int rank, int size, std::chrono::milliseconds timeout);
 
 }  // namespace mfm
 #endif

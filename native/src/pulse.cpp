@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -60,6 +61,8 @@ std::atomic<uint32_t> exchanges{0};
 std::atomic<int64_t> limitMs{0};
 std::mutex& newsMutex = *new std::mutex();
 std::string& lost = *new std::string();
+Clock::time_point lostAt;
+std::atomic<bool> endsWhenLost{false};
 int32_t slowestRank = -1;
 uint32_t slowestExchanges = 0;
 
@@ -82,6 +85,7 @@ void setLost(Pulse& self, int32_t kind, int32_t rank) {
     std::lock_guard<std::mutex> lock(newsMutex);
     if (!lost.empty()) return;
     lost = text;
+    lostAt = Clock::now();
   }
   if (self.rank != 0) return;
   for (auto& [socket, peer] : self.peers) send(socket, {kind, rank, 0});
@@ -133,6 +137,13 @@ void findSilent(Pulse& self) {
   }
 }
 
+void endIfBlocked(const Pulse& self) {
+  const std::string news = lostPeer();
+  if (news.empty() || Clock::now() - lostAt < self.limit) return;
+  fprintf(stderr, "%s (noticed by rank %d, which waits for a GPU)\n", news.c_str(), self.rank);
+  _exit(1);
+}
+
 void sendBeats(Pulse& self) {
   Message message{beat, self.rank, exchanges};
   if (self.rank == 0) {
@@ -173,6 +184,7 @@ void run(Pulse& self) {
       }
     }
     findSilent(self);
+    if (endsWhenLost) endIfBlocked(self);
     if (Clock::now() - lastBeat >= self.interval()) {
       sendBeats(self);
       lastBeat = Clock::now();
@@ -302,6 +314,8 @@ std::string slowestPeer() {
          std::to_string(slowestExchanges) + " exchanges where this process has begun " +
          std::to_string(exchanges);
 }
+
+void endWhenLost() { endsWhenLost = true; }
 
 void countExchange() { exchanges++; }
 

@@ -13,6 +13,9 @@ std::string lostPeer();
 std::string awaitLostPeer();
 // Which rank is behind the others in its count of exchanges, in words; '' if none is.
 std::string slowestPeer();
+// From now on the process is ended when a peer is lost and JavaScript has not ended it as long again
+// as a hang lasts: a GPU that waits for a peer blocks JavaScript, and nothing else would.
+void endWhenLost();
 // Counts an exchange between processes that this one has begun.
 void countExchange();
 

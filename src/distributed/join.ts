@@ -13,6 +13,8 @@ export interface JoinOptions {
   timeoutSeconds?: number;
   /** after how long without a sign of life a process counts as hung; its work may take any time */
   hangSeconds?: number;
+  /** what the tensors are on; 'cuda' takes both those on GPUs and on the CPU */
+  device?: 'cpu' | 'cuda';
 }
 
 /**
@@ -22,7 +24,7 @@ export interface JoinOptions {
  */
 export async function joinWorld(
   world: WorldEnvironment,
-  { timeoutSeconds = 600, hangSeconds = 30 }: JoinOptions = {},
+  { timeoutSeconds = 600, hangSeconds = 30, device = 'cpu' }: JoinOptions = {},
 ): Promise<ProcessGroup> {
   const { rank, worldSize: size, masterAddr } = world;
   const timeoutMs = Math.round(timeoutSeconds * 1000);
@@ -43,7 +45,7 @@ export async function joinWorld(
     await pulse.start(rank, masterAddr, Number(await store.get('pulse')), hangSeconds * 1000);
   }
   const address = await ownAddress(world);
-  const options = { store, rank, size, timeoutSeconds, address };
+  const options = { store, rank, size, timeoutSeconds, address, device };
   return ProcessGroup.create({ ...options, onClose: pulse.stop });
 }
 

@@ -29,13 +29,13 @@ export interface GroupOptions {
   timeoutSeconds?: number;
   /** of this machine, as the other processes reach it */
   address: string;
+  /** what the tensors are on; 'cuda' takes both those on GPUs and on the CPU, default 'cpu' */
+  device?: 'cpu' | 'cuda';
   /** called once the group has been closed */
   onClose?: () => Promise<void>;
 }
 
 export class ProcessGroup {
-  /** c10d's name of what carries the exchange */
-  readonly backend = 'gloo';
   private members = 0;
   private broken: DistributedError | null = null;
 
@@ -46,13 +46,20 @@ export class ProcessGroup {
 
   /** Returns when all `size` processes have called it. @throws DistributedError if one does not */
   static async create(options: GroupOptions): Promise<ProcessGroup> {
-    const complete = { timeoutSeconds: 600, onClose: async () => {}, ...options };
-    const { store, rank, size, address } = complete;
+    const complete = {
+      timeoutSeconds: 600,
+      device: 'cpu' as const,
+      onClose: async () => {},
+      ...options,
+    };
+    const { store, rank, size, address, device } = complete;
+    const gpu = device === 'cuda';
     const timeoutMs = Math.round(complete.timeoutSeconds * 1000);
     try {
-      const made = await CollectiveGroup.create(store, { rank, size, timeoutMs, address });
+      const made = await CollectiveGroup.create(store, { rank, size, timeoutMs, address, gpu });
       return new ProcessGroup(made, complete);
     } catch (cause) {
+      if (cause instanceof InputError) throw cause;
       throw new DistributedError(
         `rank ${rank} of ${size} could not connect to the others (${pulse.lost() || reason(cause)}); a machine with several network interfaces needs GLOO_SOCKET_IFNAME`,
         { cause },
@@ -60,6 +67,10 @@ export class ProcessGroup {
     }
   }
 
+  /** what carries the tensors of `device` */
+  get backend(): 'gloo' | 'nccl' {
+    return this.options.device === 'cuda' ? 'nccl' : 'gloo';
+  }
   /** 0 … size − 1 */
   get rank(): number {
     return this.options.rank;
@@ -194,9 +205,9 @@ export class ProcessGroup {
     }
     // members count together: the groups that they share are made in the same order
     const store = this.options.store.under(`${ranks.join('-')}/${this.members++}/`);
-    const { timeoutSeconds, address } = this.options;
+    const { timeoutSeconds, address, device } = this.options;
     const size = ranks.length;
-    return ProcessGroup.create({ store, rank, size, timeoutSeconds, address });
+    return ProcessGroup.create({ store, rank, size, timeoutSeconds, address, device });
   }
 
   /** Leaves together with the others; after a failure at once. */

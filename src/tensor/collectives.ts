@@ -72,13 +72,18 @@ export class CollectiveGroup {
     readonly size: number,
   ) {}
 
-  /** @param options.address of this machine, as the other processes reach it */
+  /**
+   * @param options.address of this machine, as the other processes reach it
+   * @param options.gpu     it takes tensors on NVIDIA GPUs too, through NCCL
+   * @throws InputError if the addon was built without NCCL
+   */
   static async create(
     store: Store,
-    options: { rank: number; size: number; timeoutMs: number; address: string },
+    options: { rank: number; size: number; timeoutMs: number; address: string; gpu: boolean },
   ): Promise<CollectiveGroup> {
-    const { rank, size, timeoutMs, address } = options;
-    const id = await native.createGroup(store.id, rank, size, timeoutMs, address);
+    const { rank, size, timeoutMs, address, gpu } = options;
+    if (gpu) expectNccl();
+    const id = await native.createGroup(store.id, rank, size, timeoutMs, address, gpu);
     return new CollectiveGroup(id, size);
   }
 
@@ -168,8 +173,15 @@ const endOf = (work: number): Pending<void> => ({
 });
 
 function expectGroups(): void {
-  if (native.hasGroups()) return;
+  if (native.groupSupport()[0]) return;
   throw new InputError(
     `several processes: LibTorch ${native.version()} was built without c10d and Gloo; install one with them (\`apt install libtorch-dev\` or \`pip install torch\`) and run \`make setup\``,
+  );
+}
+
+function expectNccl(): void {
+  if (native.groupSupport()[1]) return;
+  throw new InputError(
+    `several GPUs: the addon was built without NCCL; install a LibTorch with CUDA and the headers of CUDA and NCCL (\`pip install torch\` brings them), then run \`make setup\``,
   );
 }

@@ -64,7 +64,7 @@ export interface Native {
   cudaName(index: number): string;
   mpsSupport(): [built: number, usable: number];
   completeMeta(): void;
-  hasGroups(): boolean;
+  groupSupport(): [gloo: number, nccl: number];
   openStore(
     host: string,
     port: number,
@@ -82,6 +82,7 @@ export interface Native {
     size: number,
     timeoutMs: number,
     address: string,
+    gpu: boolean,
   ): Promise<number>;
   closeGroup(group: number, broken: boolean): Promise<void>;
   startAllReduce(group: number, tensor: number, op: string): number;
