@@ -42,6 +42,14 @@ describe('launchProcesses', () => {
     const { code, stdout } = await ended;
     assert.deepEqual([code, stdout], [0, 'waiting\ntold to stop\n']);
   });
+
+  test('when it is killed itself, its processes stop as if told to', async () => {
+    const { child, ended } = launch(2, 10, 'wait');
+    child.stdout!.once('data', () => child.kill('SIGKILL'));
+    // ended: the last process that could write to this pipe is gone
+    const { signal, stdout } = await ended;
+    assert.deepEqual([signal, stdout], ['SIGKILL', 'waiting\ntold to stop\n']);
+  });
 });
 
 describe('ownCommand', () => {
