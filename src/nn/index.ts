@@ -26,5 +26,13 @@ export {
   mergeLora,
 } from './lora.js';
 export { LoraConfig } from './lora-config.js';
+export {
+  disposeLora,
+  LORA_LAYOUTS,
+  type LoraFile,
+  type LoraLayout,
+  readLora,
+  saveLora,
+} from './lora-file.js';
 export { type LoadOptions, Module, type StateSource } from './module.js';
 export { fastDtype, loadWeights } from './weights.js';
