@@ -16,7 +16,6 @@ export {
   RMSNorm,
 } from './layers.js';
 export {
-  type ApplyOptions,
   addLora,
   applyLora,
   changedWeight,
@@ -24,6 +23,7 @@ export {
   type LoraWeights,
   type LowRankChange,
   mergeLora,
+  type ScaledLora,
 } from './lora.js';
 export { LoraConfig } from './lora-config.js';
 export {
@@ -31,6 +31,7 @@ export {
   LORA_LAYOUTS,
   type LoraFile,
   type LoraLayout,
+  locateLora,
   readLora,
   saveLora,
 } from './lora-file.js';

@@ -135,6 +135,9 @@ const PEFT_CONSTANTS = {
   use_rslora: false,
 };
 
+/** The safetensors file that is meant. @throws InputError if there is none */
+export const locateLora = (path: string): string => located(path).file;
+
 /** The file that is meant, and of PEFT's layout the settings beside it. */
 function located(path: string): { file: string; settings: AdapterSettings | null } {
   const found = statSync(path, { throwIfNoEntry: false });
@@ -216,6 +219,8 @@ function expectWhole({
     }
     if (!a) missing.push(`${name}.lora_A.weight`);
     if (!b) missing.push(`${name}.lora_B.weight`);
+    const numbers = alpha ? open.info(alpha).shape.reduce((x, y) => x * y, 1) : 1;
+    if (numbers !== 1) misshapen.push(`${alpha} must be one number, got ${numbers}`);
     if (!a || !b) continue;
     const [down, up] = [open.info(a).shape, open.info(b).shape];
     const rank = down[0] ?? 0;

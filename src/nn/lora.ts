@@ -155,45 +155,54 @@ export function addLora(
 
 /** Adds the change of every layer to the weight below it, and takes the layers off. */
 export function mergeLora(model: Module, layers: LoraLayers): void {
-  applyLora(model, layers.weights());
+  applyLora(model, [{ weights: layers.weights() }]);
   layers.dispose();
 }
 
-export interface ApplyOptions {
-  /** how much of the change; 1 is all */
+/** Changes, and how much of them: 1, the default, is all. */
+export interface ScaledLora {
+  weights: LoraWeights;
   scale?: number;
-  /** of the changed weights; default: as they are */
-  dtype?: DType;
 }
 
 /**
- * Adds changes to the weights of a network: new tensors, so mapped files stay as they are. Each is
- * computed in float32 and rounded once, one after the other.
+ * Adds changes to the weights of a network, one weight after the other: new tensors, so mapped
+ * files stay as they are.
  *
- * @param weights   of this network's layers, as `readLora` checks it
+ * @param loras   of this network's layers, as `readLora` checks it
+ * @param dtype   of the changed weights; default: as they are
  */
-export function applyLora(model: Module, weights: LoraWeights, options: ApplyOptions = {}): void {
+export function applyLora(model: Module, loras: readonly ScaledLora[], dtype?: DType): void {
   const linears = linearsOf(model);
-  for (const [name, change] of weights) {
+  for (const name of new Set(loras.flatMap(({ weights }) => [...weights.keys()]))) {
     const linear = linears.get(name)!;
     const old = linear.weight;
-    const fresh = changedWeight(old, change, options).keep();
-    linear.weight = fresh.requiresGrad_(old.requiresGrad);
+    linear.weight = changedWeight(name, old, loras, dtype).keep().requiresGrad_(old.requiresGrad);
     old.dispose();
   }
 }
 
-/** W + scale · (alpha / rank) · B A, [out, in] */
+/**
+ * W + Σ scale · (alpha / rank) · B A, [out, in]: computed in float32 and rounded once.
+ * @param name   of the linear layer that has the weight
+ */
 export function changedWeight(
+  name: string,
   weight: Tensor,
-  { a, b, alpha }: LowRankChange,
-  { scale = 1, dtype = weight.dtype }: ApplyOptions = {},
+  loras: readonly ScaledLora[],
+  dtype: DType = weight.dtype,
 ): Tensor {
-  const factor = (scale * alpha) / a.size(0);
   return noGrad(() =>
     tidy(() => {
-      const [up, down] = [b, a].map((part) => part.to('float32').to(weight.device));
-      return weight.detach().to('float32').addmm(up!, down!, { alpha: factor }).to(dtype);
+      let changed = weight.detach().to('float32');
+      for (const { weights, scale = 1 } of loras) {
+        const change = weights.get(name);
+        if (!change) continue;
+        const { a, b, alpha } = change;
+        const [up, down] = [b, a].map((part) => part.to('float32').to(weight.device));
+        changed = changed.addmm(up!, down!, { alpha: (scale * alpha) / a.size(0) });
+      }
+      return changed.to(dtype);
     }),
   );
 }

@@ -91,7 +91,7 @@ describe('readLora', () => {
         [...lora.weights.keys()].sort(),
         ['blocks.0.attn1.q_proj', 'blocks.0.fc1', 'blocks.1.attn1.q_proj', 'blocks.1.fc1'].sort(),
       );
-      applyLora(net, lora.weights);
+      applyLora(net, [lora]);
       // the other way of saving holds the same layers
       assert.ok(difference(net, name.replace('-network', '')) < 1e-5, name);
     });
@@ -169,6 +169,11 @@ describe('readLora', () => {
     const many = Array.from({ length: 7 }, (_, i) => layer(`other.${i}`, 4, 4));
     saveSafetensors(file, Object.assign({}, ...many));
     refuses(() => readLora(file, new Net()), /unknown 14 tensors \(([^,]+, ){5}…\)$/);
+    saveSafetensors(file, {
+      ...layer('blocks.0.fc1', 4, 6),
+      'transformer.blocks.0.fc1.alpha': ones([2]),
+    });
+    refuses(() => readLora(file), /misshapen 1 tensor \(.*fc1\.alpha must be one number, got 2\)$/);
     saveSafetensors(file, { weight: ones([2, 2]) });
     refuses(() => readLora(file), /is no LoRA that is understood: unknown 1 tensor \(weight\)$/);
     saveSafetensors(file, {});

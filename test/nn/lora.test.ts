@@ -198,7 +198,7 @@ describe('gradients', () => {
       tidy(() => run(model, wrapBlock).square().mean().backward());
 
       const changed = tinyModel();
-      applyLora(changed, layers.weights());
+      applyLora(changed, [{ weights: layers.weights() }]);
       tidy(() => run(changed).square().mean().backward());
       const weights = changed.namedParameters();
       const scale = CONFIG.alpha / CONFIG.rank;
@@ -278,9 +278,9 @@ describe('mergeLora', () => {
     );
     layers.dispose();
     const plain = run(model);
-    applyLora(model, copies, { scale: 0.5 });
+    applyLora(model, [{ weights: copies, scale: 0.5 }]);
     assert.ok(maxDifference(run(model), plain) > 1e-4, 'changed');
-    applyLora(model, copies, { scale: -0.5 });
+    applyLora(model, [{ weights: copies, scale: -0.5 }]);
     assert.ok(maxDifference(run(model), plain) < 1e-5, 'as before');
   });
 
@@ -289,10 +289,25 @@ describe('mergeLora', () => {
     const before = model.fc1.weight.to('float32');
     const a = randn([1, 8]);
     const b = randn([4, 1]).mul(1e-4);
-    applyLora(model, new Map([['fc1', { a, b, alpha: 2 }]]), { dtype: 'float32' });
+    applyLora(model, [{ weights: new Map([['fc1', { a, b, alpha: 2 }]]) }], 'float32');
     const change = model.fc1.weight.sub(before);
     const wanted = b.matmul(a).mul(2);
     assert.equal(model.fc1.weight.dtype, 'float32');
     assert.ok(maxDifference(change, wanted) < 1e-7, 'the whole change is there');
+  });
+
+  test('of several the sum is rounded once', () => {
+    const model = new Net('bfloat16');
+    const before = model.fc1.weight.to('float32');
+    const small = (seed: number) => {
+      const generator = new Generator(seed);
+      const [a, b] = [randn([1, 8], { generator }), randn([4, 1], { generator }).mul(0.01)];
+      return { weights: new Map([['fc1', { a, b, alpha: 1 }]]), change: b.matmul(a) };
+    };
+    const loras = Array.from({ length: 8 }, (_, i) => small(i));
+    applyLora(model, loras);
+    const wanted = loras.reduce((sum, { change }) => sum.add(change), before).to('bfloat16');
+    assert.equal(model.fc1.weight.dtype, 'bfloat16');
+    assert.equal(maxDifference(model.fc1.weight, wanted), 0);
   });
 });
