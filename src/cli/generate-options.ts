@@ -1,6 +1,7 @@
 /** What `mfm generate` takes. */
 import { defineArgs, type Options } from './args.js';
 import { deviceOption, dtypeOption } from './device.js';
+import { loraOption } from './lora-options.js';
 import { maskOptions } from './mask-options.js';
 import { referenceOptions, sideOptions } from './reference-options.js';
 import { rewriteOptions } from './rewrite.js';
@@ -208,6 +209,7 @@ export const args = defineArgs({
       describe:
         'folder, or ORG/NAME that `mfm pull` downloaded (default: the newest in runs/ and models/)',
     },
+    lora: loraOption,
     compareFull: {
       kind: 'flag',
       describe:

@@ -8,6 +8,7 @@ import type { GenerateOptions } from './generate-options.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { type Job, manyJobs, oneJob } from './jobs.js';
+import { lorasOf, recordsOf } from './lora-options.js';
 import { type Context, make, settingsOf } from './make.js';
 import { Planner } from './plan.js';
 import { describeProblem } from './problem.js';
@@ -57,6 +58,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   }
   const dtype = dtypeOf(options.dtype, options.mixedPrecision);
   const endpoint = endpointOf(options);
+  const loras = await recordsOf(lorasOf(options.lora));
   const several = listsOf(task.id, options).length > 0 || options.samples > 1;
   const jobs = several ? await manyJobs(task, options) : [await oneJob(task, options)];
   // found missing now, not when the clip has been made
@@ -64,7 +66,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const folder = options.pipeline ? resolvePipeline(options.pipeline) : newestPipeline();
   const device = await chosenDevice(options.device, dtype);
   const pipeline = openPipeline(folder, {
-    ...{ dtype, device },
+    ...{ dtype, device, loras },
     onPartReady: (part, { stored, seconds }) => {
       if (seconds < SLOW_SECONDS) return;
       process.stderr.write(
@@ -88,7 +90,8 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
       const planner = new Planner(shape, { dtype, oneAtATime });
       const rewrite = endpoint && rewriter(endpoint, { signal });
       const plans = { shape, planner };
-      const context = { task, folder, pipeline, depthModel, rewrite, ...plans, options, signal };
+      const parts = { pipeline, depthModel, loras, rewrite };
+      const context = { task, folder, ...parts, ...plans, options, signal };
       if (several) return await makeAll(jobs, context);
       await make(jobs[0]!, context);
       return undefined;

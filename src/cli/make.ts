@@ -9,6 +9,7 @@ import type { PipelineShape } from '../pipeline/shape.js';
 import type { Target, Task } from '../tasks/index.js';
 import type { GenerateOptions } from './generate-options.js';
 import type { Job } from './jobs.js';
+import type { LoraRecord } from './lora-options.js';
 import { maskSourceOf } from './mask-options.js';
 import { PhaseProgress } from './phase-progress.js';
 import { type Planner, planLines, sizeInWords } from './plan.js';
@@ -23,6 +24,7 @@ export interface Context {
   folder: string;
   pipeline: Pipeline;
   depthModel: DepthModel | null;
+  loras: readonly LoraRecord[];
   rewrite: ReturnType<typeof rewriter> | null;
   shape: PipelineShape;
   planner: Planner;
@@ -320,7 +322,7 @@ function guidanceRangeOf({
 
 /** All that the result follows from; it is stored in the file, and beside it in a batch. */
 export async function settingsOf(job: Job, context: Context): Promise<Settings> {
-  const { task, folder, pipeline, options } = context;
+  const { task, folder, pipeline, loras, options } = context;
   const { task: _, ...request } = await requestOf(job, context);
   return {
     task: task.id,
@@ -328,6 +330,7 @@ export async function settingsOf(job: Job, context: Context): Promise<Settings> 
     dtype: dtypeOf(options.dtype, options.mixedPrecision),
     device: options.device,
     depthModel: options.depthModel,
+    loras: loras.length > 0 ? loras : undefined,
     fps: options.fps,
     rewriteModel: options.rewriteModel,
     ...pick(pipeline.settingsFor(task), SETTINGS),

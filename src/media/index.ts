@@ -1,5 +1,5 @@
 /** Row 2: pictures and clips from and to files and tensors. Everything above imports from here. */
-export { writeAtomically } from './atomic.js';
+export { writeAtomically, writeFailure } from './atomic.js';
 export { type BlendOptions, blendKnown, crossFade } from './blend.js';
 export { type ClipReader, type OpenClipOptions, openClip } from './clip-reader.js';
 export { type ClipOptions, type ClipWriter, createClipWriter } from './clip-writer.js';

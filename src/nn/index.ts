@@ -1,5 +1,6 @@
 /** Row 2: modules, layers, initialisation and stored weights. */
 export { ACTIVATIONS, type Activation } from './activations.js';
+export { type Trainable, trainableNames } from './freeze.js';
 export { inTurn, lean } from './in-turn.js';
 export { constantParameter, normalParameter, uniformParameter, withParameters } from './init.js';
 export {
@@ -14,5 +15,25 @@ export {
   Linear,
   RMSNorm,
 } from './layers.js';
+export {
+  addLora,
+  applyLora,
+  changedWeight,
+  LoraLayers,
+  type LoraWeights,
+  type LowRankChange,
+  mergeLora,
+  type ScaledLora,
+} from './lora.js';
+export { LoraConfig } from './lora-config.js';
+export {
+  disposeLora,
+  LORA_LAYOUTS,
+  type LoraFile,
+  type LoraLayout,
+  locateLora,
+  readLora,
+  saveLora,
+} from './lora-file.js';
 export { type LoadOptions, Module, type StateSource } from './module.js';
 export { fastDtype, loadWeights } from './weights.js';

@@ -8,6 +8,8 @@ import { Module } from './module.js';
 export class Linear extends Module {
   weight: Tensor;
   bias: Tensor | null = null;
+  /** its output is added, [..., inFeatures] → [..., outFeatures]; no child: see `addLora` */
+  addition: { forward(x: Tensor): Tensor } | null = null;
 
   constructor(
     readonly inFeatures: number,
@@ -21,7 +23,8 @@ export class Linear extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return ops.linear(x, this.weight, this.bias);
+    const y = ops.linear(x, this.weight, this.bias);
+    return this.addition ? y.add(this.addition.forward(x)) : y;
   }
 }
 

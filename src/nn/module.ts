@@ -63,7 +63,15 @@ export abstract class Module {
   }
 
   modules(): Module[] {
-    return [this as Module, ...this.#children.flatMap(({ module }) => module.modules())];
+    return [...this.namedModules().values()];
+  }
+
+  /** All modules within by full name, itself as '', parents before their children. */
+  namedModules(prefix = ''): Map<string, Module> {
+    const inside = this.#children.flatMap(({ name, module }) => [
+      ...module.namedModules(prefix === '' ? name : `${prefix}.${name}`),
+    ]);
+    return new Map([[prefix, this as Module], ...inside]);
   }
 
   /** The parameters, detached, by name: what a checkpoint holds. */
@@ -103,9 +111,9 @@ export abstract class Module {
       });
     });
     const problems = [
-      list('missing', missing),
-      strict ? list('unexpected', [...given]) : '',
-      list('misshapen', misshapen),
+      listed('missing', missing),
+      strict ? listed('unexpected', [...given]) : '',
+      listed('misshapen', misshapen),
     ].filter((problem, i) => problem !== '' && (strict || i === 2));
     if (problems.length > 0) {
       for (const { stored } of found) stored.dispose();
@@ -197,8 +205,8 @@ function reader(source: StateSource): { keys: string[]; get: (name: string) => T
   return { keys: Object.keys(record), get: (name) => record[name]!.detach() };
 }
 
-/** "missing 12 tensors (a, b, c, d, e, …)" */
-function list(kind: string, names: string[]): string {
+/** "missing 12 tensors (a, b, c, d, e, …)"; '' if there are none */
+export function listed(kind: string, names: readonly string[]): string {
   if (names.length === 0) return '';
   const shown = names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
   return `${kind} ${names.length} tensor${names.length === 1 ? '' : 's'} (${shown})`;

@@ -13,7 +13,14 @@ import {
   type TokenizerFiles,
 } from '../models/t5/index.js';
 import { parseTransformerConfig, Transformer3D } from '../models/transformer/index.js';
-import { fastDtype, loadWeights, type Module, withParameters } from '../nn/index.js';
+import {
+  applyLora,
+  fastDtype,
+  loadWeights,
+  type Module,
+  readLora,
+  withParameters,
+} from '../nn/index.js';
 import { readJson } from '../read-json.js';
 import {
   bytesPerElement,
@@ -21,6 +28,7 @@ import {
   memoryFor,
   saveSafetensors,
   type Tensor,
+  tidy,
 } from '../tensor/index.js';
 import { mappedPart, type PipelinePart, type ReadyReport } from './part.js';
 import { Pipeline } from './pipeline.js';
@@ -34,8 +42,16 @@ export interface OpenOptions {
   device?: string;
   /** see `Pipeline`; default: where all networks together would take much of the free memory */
   oneAtATime?: boolean;
+  /** added to the transformer's weights, in this order */
+  loras?: readonly LoraUse[];
   /** told when a part's weights were brought to their dtype and device */
   onPartReady?: (part: string, report: ReadyReport) => void;
+}
+
+/** A LoRA file or folder, and how much of it: 1 is all. */
+export interface LoraUse {
+  path: string;
+  scale: number;
 }
 
 /**
@@ -44,7 +60,7 @@ export interface OpenOptions {
  */
 export function openPipeline(
   folder: string,
-  { dtype = 'auto', device = 'cpu', oneAtATime, onPartReady }: OpenOptions = {},
+  { dtype = 'auto', device = 'cpu', oneAtATime, loras = [], onPartReady }: OpenOptions = {},
 ): Pipeline {
   const index = readChecked(folder, 'model_index.json', ModelIndex);
   const type = dtype === 'auto' ? fastDtype(device) : dtype;
@@ -52,6 +68,7 @@ export function openPipeline(
     name: string,
     file: string,
     make: (config: unknown, where: string) => M,
+    change?: (module: M, dtype: DType) => void,
   ): PipelinePart<M> => {
     const where = join(folder, name, 'config.json');
     const config = readConfig(folder, join(name, 'config.json'));
@@ -61,13 +78,15 @@ export function openPipeline(
       return module.requiresGrad_(false).eval();
     };
     const own = name === 'text_encoder' ? textDtype(type) : type;
-    return mappedPart(open, own, device, (report) => onPartReady?.(name, report));
+    const onReady = (report: ReadyReport) => onPartReady?.(name, report);
+    return mappedPart(open, own, { device, change, onReady });
   };
   const parts = {
     transformer: part(
       'transformer',
       'diffusion_pytorch_model',
       (config, where) => new Transformer3D(parseTransformerConfig(config, where)),
+      (transformer, dtype) => addLoras(transformer, loras, dtype),
     ),
     autoencoder: part('vae', 'diffusion_pytorch_model', (config, where) => {
       const autoencoder = new Autoencoder(parseAutoencoderConfig(config, where));
@@ -80,6 +99,10 @@ export function openPipeline(
       (config, where) => new T5Encoder(parseT5Config(config, where)),
     ),
   };
+  // a file that does not fit is told now, not when it is used
+  tidy(() => {
+    for (const { path } of loras) readLora(path, parts.transformer.module);
+  });
   const parameters = Object.values(parts).map(({ module }) => module.parameterCount());
   return new Pipeline(
     parts,
@@ -89,6 +112,14 @@ export function openPipeline(
     type,
     oneAtATime ?? takesMuch(parameters, type, device),
   );
+}
+
+/** Adds LoRA changes to weights, which are in `dtype` then; mapped files stay as they are. */
+function addLoras(transformer: Transformer3D, loras: readonly LoraUse[], dtype: DType): void {
+  tidy(() => {
+    const read = loras.map(({ path, scale }) => ({ ...readLora(path, transformer), scale }));
+    applyLora(transformer, read, dtype);
+  });
 }
 
 /** Hidden states of T5 leave the range of float16. Source: transformers keeps parts of it in float32 */

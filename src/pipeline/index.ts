@@ -1,6 +1,7 @@
 /** Row 6: pipeline folders, and the way from prompt and condition to frames. */
 export {
   depthFolderOf,
+  type LoraUse,
   MODEL_INDEX,
   type OpenOptions,
   openPipeline,

@@ -32,6 +32,14 @@ export interface ReadyReport {
   seconds: number;
 }
 
+export interface MappedPartOptions<M> {
+  device?: string;
+  /** replaces weights before they are brought to the dtype and the device */
+  change?: (module: M, dtype: DType) => void;
+  /** told when they are there */
+  onReady?: (report: ReadyReport) => void;
+}
+
 /**
  * A module whose weights are mapped from files: they take memory as they are used, and none after
  * `release`, when the next `use` maps them again.
@@ -39,13 +47,11 @@ export interface ReadyReport {
  * @param open    builds the module with mapped weights, in the dtype that they are stored in
  * @param dtype   what it computes in; other weights are converted on first use
  * @param device  where it computes; weights are brought there on first use
- * @param onReady told when they are there
  */
 export function mappedPart<M extends Module>(
   open: () => M,
   dtype: DType,
-  device = 'cpu',
-  onReady?: (report: ReadyReport) => void,
+  { device = 'cpu', change, onReady }: MappedPartOptions<M> = {},
 ): PipelinePart<M> {
   let module = open();
   let state: 'mapped' | 'ready' | 'released' = 'mapped';
@@ -59,6 +65,7 @@ export function mappedPart<M extends Module>(
       if (state !== 'ready') {
         const startMs = performance.now();
         const stored = module.parameters()[0]!.dtype;
+        change?.(module, dtype);
         module.moveTo(device, dtype);
         onReady?.({ stored, seconds: (performance.now() - startMs) / 1000 });
       }

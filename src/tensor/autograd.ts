@@ -67,7 +67,9 @@ export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tenso
       enableGrad(() => {
         const incomingGradient = wrap(incoming, gradient);
         const fresh = held.map((input) => input.detach().requiresGrad_(input.requiresGrad));
-        fn(...fresh).backward(incomingGradient);
+        const again = fn(...fresh);
+        // false where all of `fn` is frozen: no gradient then
+        if (again.requiresGrad) again.backward(incomingGradient);
         return fresh.map((input) => input.grad);
       }),
     );

@@ -31,7 +31,7 @@ export {
   where,
   zeros,
 } from './ops.js';
-export { openSafetensors, SafetensorsFile, saveSafetensors } from './safetensors.js';
+export { openSafetensors, SafetensorsFile, type Storable, saveSafetensors } from './safetensors.js';
 export {
   emptyCache,
   leakReport,

@@ -154,6 +154,9 @@ function isStoredEntry(value: unknown): value is StoredEntry {
   return typeof dtype === 'string' && areSizes(shape) && areSizes(offsets) && offsets.length === 2;
 }
 
+/** What can be stored: a tensor, or one that `detach` makes when its turn to be written comes. */
+export type Storable = Pick<Tensor, 'dtype' | 'shape' | 'numel' | 'detach'>;
+
 /**
  * Writes tensors to a file, atomically: a temporary file beside it is renamed at the end, so a
  * crash or a full disk leaves what was there before.
@@ -161,7 +164,7 @@ function isStoredEntry(value: unknown): value is StoredEntry {
  */
 export function saveSafetensors(
   path: string,
-  tensors: Record<string, Tensor> | Map<string, Tensor>,
+  tensors: Record<string, Storable> | ReadonlyMap<string, Storable>,
   metadata?: Record<string, string>,
 ): void {
   // widest elements first, so that every tensor is aligned

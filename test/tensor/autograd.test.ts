@@ -121,6 +121,16 @@ describe('checkpoint', () => {
     assert.ok(weight.grad);
   });
 
+  test('a frozen part before a trained one gets no gradient and stops none', () => {
+    const [frozen, weight] = [ones([2]), ones([2]).requiresGrad_()];
+    const before = checkpoint((x) => x.mul(frozen), ones([2]));
+    checkpoint((x) => x.mul(weight), before)
+      .sum()
+      .backward();
+    assert.deepEqual(values(weight.grad), [1, 1]);
+    assert.equal(frozen.grad, null);
+  });
+
   test('throws what the function throws in the backward pass', () => {
     let calls = 0;
     const fails = (x: Tensor) => {

@@ -1,0 +1,255 @@
+/**
+ * LoRA files as other programs write and read them: diffusers (`pytorch_lora_weights.safetensors`)
+ * and PEFT (`adapter_model.safetensors` with `adapter_config.json`).
+ *
+ * Source: diffusers 0.42 `_save_lora_weights`, PEFT 0.21 `save_pretrained`
+ */
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { InputError, JobError } from '../errors.js';
+import { readJson } from '../read-json.js';
+import {
+  type DType,
+  openSafetensors,
+  type SafetensorsFile,
+  saveSafetensors,
+  type Tensor,
+  tidy,
+} from '../tensor/index.js';
+import { type LoraWeights, linearsOf } from './lora.js';
+import { type AdapterSettings, adapterSettings, alphaFor, settingsOf } from './lora-settings.js';
+import { listed, type Module } from './module.js';
+
+export const LORA_LAYOUTS = ['diffusers', 'peft'] as const;
+export type LoraLayout = (typeof LORA_LAYOUTS)[number];
+
+export interface LoraFile {
+  /** the safetensors file */
+  file: string;
+  layout: LoraLayout;
+  /** names of its tensors */
+  keys: string[];
+  dtype: DType;
+  weights: LoraWeights;
+}
+
+const NAMES = {
+  diffusers: 'pytorch_lora_weights.safetensors',
+  peft: 'adapter_model.safetensors',
+} as const;
+const PEFT_CONFIG = 'adapter_config.json';
+/** Where diffusers keeps the settings: JSON in the file's metadata. */
+const METADATA_KEY = 'lora_adapter_metadata';
+/** What stands before a layer's name; the first ones are what is written. */
+const PREFIXES = { diffusers: 'transformer.', peft: 'base_model.model.' } as const;
+const READ_PREFIXES = [...Object.values(PREFIXES), 'diffusion_model.'];
+
+/** A tensor's part in its layer, by how its name ends: of PEFT, of older diffusers, of kohya. */
+const ENDS: readonly [RegExp, 'a' | 'b' | 'alpha'][] = [
+  [/\.(lora_A(\.default)?|lora_down|lora\.down)\.weight$/, 'a'],
+  [/\.(lora_B(\.default)?|lora_up|lora\.up)\.weight$/, 'b'],
+  [/\.alpha$/, 'alpha'],
+];
+
+/**
+ * Reads a file or a folder in either layout; its tensors are mapped.
+ *
+ * @param model   the network that it is for; null reads it without comparing
+ * @throws InputError listing in one sentence what is unknown, missing or misshapen
+ */
+export function readLora(path: string, model: Module | null = null): LoraFile {
+  const { file, settings: peftSettings } = located(path);
+  const open = openSafetensors(file);
+  try {
+    const keys = open.keys();
+    const raw = open.metadata[METADATA_KEY];
+    const settings = peftSettings ?? (raw === undefined ? null : diffusersSettings(raw, file));
+    const prefix = READ_PREFIXES.find((begin) => keys.every((key) => key.startsWith(begin))) ?? '';
+    const { layers, unknown } = layersOf(keys, prefix);
+    expectWhole({ open, layers, unknown, model });
+    const weights = new Map(
+      [...layers].map(([name, { a, b, alpha }]) => {
+        const [rank] = open.info(a!).shape as [number];
+        const own = alpha === undefined ? null : tidy(() => open.get(alpha).item());
+        const change = { a: open.get(a!), b: open.get(b!), alpha: 0 };
+        return [name, { ...change, alpha: alphaFor(name, rank, settings, own) }] as const;
+      }),
+    );
+    const layout = peftSettings ? 'peft' : 'diffusers';
+    return { file, layout, keys, dtype: open.info(keys[0]!).dtype, weights };
+  } finally {
+    open.close();
+  }
+}
+
+/** Frees the tensors. */
+export function disposeLora({ weights }: Pick<LoraFile, 'weights'>): void {
+  for (const { a, b } of weights.values()) for (const tensor of [a, b]) tensor.dispose();
+}
+
+/**
+ * Writes a folder in one of the layouts, each file atomically.
+ *
+ * @param dtype   of the stored tensors; default: as they are
+ * @returns the safetensors file
+ * @throws JobError if it cannot be written
+ */
+export function saveLora(
+  folder: string,
+  weights: LoraWeights,
+  { layout, dtype }: { layout: LoraLayout; dtype?: DType },
+): string {
+  const file = join(folder, NAMES[layout]);
+  const settings = settingsOf(weights);
+  const prefix = PREFIXES[layout];
+  const prefixed = Object.entries(settings).map(([key, value]) => [prefix + key, value]);
+  const adapter = JSON.stringify(Object.fromEntries(prefixed), null, 2);
+  tidy(() => {
+    const tensors = [...weights].flatMap(([name, { a, b }]): [string, Tensor][] => [
+      [`${prefix}${name}.lora_A.weight`, a.to(dtype ?? a.dtype)],
+      [`${prefix}${name}.lora_B.weight`, b.to(dtype ?? b.dtype)],
+    ]);
+    const metadata: Record<string, string> =
+      layout === 'diffusers' ? { [METADATA_KEY]: adapter } : {};
+    saveSafetensors(file, new Map(tensors), { format: 'pt', ...metadata });
+  });
+  if (layout === 'peft') {
+    const config = { ...settings, ...PEFT_CONSTANTS };
+    writeText(join(folder, PEFT_CONFIG), `${JSON.stringify(config, null, 2)}\n`);
+  }
+  return file;
+}
+
+/** What PEFT wants to be told besides. */
+const PEFT_CONSTANTS = {
+  peft_type: 'LORA',
+  task_type: null,
+  base_model_name_or_path: null,
+  bias: 'none',
+  fan_in_fan_out: false,
+  inference_mode: true,
+  init_lora_weights: true,
+  lora_dropout: 0,
+  modules_to_save: null,
+  use_dora: false,
+  use_rslora: false,
+};
+
+/** The safetensors file that is meant. @throws InputError if there is none */
+export const locateLora = (path: string): string => located(path).file;
+
+/** The file that is meant, and of PEFT's layout the settings beside it. */
+function located(path: string): { file: string; settings: AdapterSettings | null } {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found) throw new InputError(`${path}: no such LoRA file or folder`);
+  const within = (name: string) => statSync(join(path, name), { throwIfNoEntry: false })?.isFile();
+  if (found.isDirectory()) {
+    const name = Object.values(NAMES).find(within);
+    if (name) return located(join(path, name));
+    throw new InputError(
+      `${path}: must hold ${Object.values(NAMES).join(' or ')}, has neither; name a LoRA file, or a folder with one`,
+    );
+  }
+  if (!path.endsWith('.safetensors')) {
+    throw new InputError(`${path}: must be a .safetensors file or a folder with one`);
+  }
+  if (basename(path) !== NAMES.peft) return { file: path, settings: null };
+  const config = join(dirname(path), PEFT_CONFIG);
+  if (!statSync(config, { throwIfNoEntry: false })) {
+    throw new InputError(`${path}: needs ${PEFT_CONFIG} beside it, which tells its scale`);
+  }
+  return { file: path, settings: adapterSettings(readJson(config), config) };
+}
+
+function diffusersSettings(raw: string, file: string): AdapterSettings {
+  const where = `${file}: ${METADATA_KEY}`;
+  let value: unknown;
+  try {
+    value = JSON.parse(raw);
+  } catch (cause) {
+    throw new InputError(`${where} must be JSON (${(cause as Error).message})`, { cause });
+  }
+  const entries = Object.entries(value ?? {}).map(([key, setting]) => [
+    key.startsWith(PREFIXES.diffusers) ? key.slice(PREFIXES.diffusers.length) : key,
+    setting,
+  ]);
+  return adapterSettings(Object.fromEntries(entries), where);
+}
+
+/** The tensors of one layer by their part, as names in the file. */
+type Layer = Partial<Record<'a' | 'b' | 'alpha', string>>;
+
+function layersOf(keys: readonly string[], prefix: string) {
+  const layers = new Map<string, Layer>();
+  const unknown: string[] = [];
+  for (const key of keys) {
+    const name = key.slice(prefix.length);
+    const end = ENDS.find(([pattern]) => pattern.test(name));
+    if (!end) {
+      unknown.push(key);
+      continue;
+    }
+    const [pattern, part] = end;
+    const layerName = name.replace(pattern, '');
+    layers.set(layerName, { ...layers.get(layerName), [part]: key });
+  }
+  return { layers, unknown };
+}
+
+/** @throws InputError for tensors that are no LoRA's, not all there, or not the network's */
+function expectWhole({
+  open,
+  layers,
+  unknown,
+  model,
+}: {
+  open: SafetensorsFile;
+  layers: ReadonlyMap<string, Layer>;
+  unknown: string[];
+  model: Module | null;
+}): void {
+  const missing: string[] = [];
+  const misshapen: string[] = [];
+  const linears = model && linearsOf(model);
+  for (const [name, { a, b, alpha }] of layers) {
+    const linear = linears?.get(name);
+    if (linears && !linear) {
+      unknown.push(...[a, b, alpha].filter((key) => key !== undefined));
+      continue;
+    }
+    if (!a) missing.push(`${name}.lora_A.weight`);
+    if (!b) missing.push(`${name}.lora_B.weight`);
+    const numbers = alpha ? open.info(alpha).shape.reduce((x, y) => x * y, 1) : 1;
+    if (numbers !== 1) misshapen.push(`${alpha} must be one number, got ${numbers}`);
+    if (!a || !b) continue;
+    const [down, up] = [open.info(a).shape, open.info(b).shape];
+    const rank = down[0] ?? 0;
+    const wanted = [
+      [a, down, [rank, linear?.inFeatures ?? down[1] ?? 0]],
+      [b, up, [linear?.outFeatures ?? up[0] ?? 0, rank]],
+    ] as const;
+    for (const [key, got, must] of wanted) {
+      if (got.join() === must.join() && rank > 0) continue;
+      misshapen.push(`${key} must be [${must.join(', ')}], got [${got.join(', ')}]`);
+    }
+  }
+  const problems = [
+    listed('unknown', unknown),
+    listed('missing', missing),
+    listed('misshapen', misshapen),
+  ].filter((problem) => problem !== '');
+  if (problems.length === 0 && layers.size > 0) return;
+  const what = model ? 'is no LoRA of this network' : 'is no LoRA that is understood';
+  throw new InputError(`${open.path}: ${what}: ${problems.join('; ') || 'it has no tensors'}`);
+}
+
+function writeText(path: string, text: string): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    writeFileSync(temporary, text);
+    renameSync(temporary, path);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw new JobError(`${path}: could not be written (${(cause as Error).message})`, { cause });
+  }
+}

@@ -1,0 +1,91 @@
+/** The settings that stand beside LoRA tensors, under PEFT's names; diffusers uses the same. */
+import { z } from 'zod';
+import { checkConfig } from '../check-config.js';
+import type { LoraWeights } from './lora.js';
+
+const no = (what: string) =>
+  z.union(
+    [z.literal(false), z.null()],
+    `${what} is not followed; merge it with the program that made it`,
+  );
+const byName = z
+  .record(z.string(), z.number())
+  .refine((patterns) => Object.keys(patterns).every(isPattern), 'keys must be regular expressions')
+  .nullish();
+
+/** Those that decide what the tensors mean; others are passed over. */
+const AdapterSettings = z.looseObject({
+  peft_type: z.literal('LORA').optional(),
+  r: z.int().positive().optional(),
+  lora_alpha: z.number().nullish(),
+  rank_pattern: byName,
+  alpha_pattern: byName,
+  use_rslora: z.boolean().nullish(),
+  use_dora: no('DoRA').optional(),
+  lora_bias: no('a bias of LoRA layers').optional(),
+  fan_in_fan_out: no('fan_in_fan_out').optional(),
+  bias: z.literal('none', 'trained biases are not followed').nullish(),
+  modules_to_save: z
+    .union([z.null(), z.array(z.string()).max(0)], 'modules_to_save is not followed')
+    .optional(),
+});
+export type AdapterSettings = z.infer<typeof AdapterSettings>;
+
+/** @throws InputError naming what is wrong or not followed */
+export const adapterSettings = (source: unknown, where: string): AdapterSettings =>
+  checkConfig(AdapterSettings, source, where);
+
+/**
+ * What a layer's output is multiplied by, times its rank.
+ *
+ * @param own   the layer's `.alpha` tensor, which comes first; without any setting it is the rank
+ * Source: PEFT `LoraLayer.update_layer`; Kalajdzievski 2023 (rank-stabilised), arXiv 2312.03732
+ */
+export function alphaFor(
+  name: string,
+  rank: number,
+  settings: AdapterSettings | null,
+  own: number | null,
+): number {
+  if (own !== null) return own;
+  const { lora_alpha: all, alpha_pattern: patterns, use_rslora } = settings ?? {};
+  // patterns are regular expressions for the end of a name
+  const one = Object.entries(patterns ?? {}).find(([key]) =>
+    new RegExp(`^(.*\\.)?(${key})$`).test(name),
+  );
+  const alpha = one?.[1] ?? all ?? rank;
+  return use_rslora ? alpha * Math.sqrt(rank) : alpha;
+}
+
+/** The settings that say the same of these layers. */
+export function settingsOf(weights: LoraWeights) {
+  const layers = [...weights].map(([name, { a, alpha }]) => ({ name, rank: a.size(0), alpha }));
+  const rank = commonest(layers.map((layer) => layer.rank));
+  const alpha = commonest(layers.map((layer) => layer.alpha));
+  const others = (key: 'rank' | 'alpha', usual: number) =>
+    Object.fromEntries(
+      layers.flatMap((layer) => (layer[key] === usual ? [] : [[layer.name, layer[key]]])),
+    );
+  return {
+    r: rank,
+    lora_alpha: alpha,
+    rank_pattern: others('rank', rank),
+    alpha_pattern: others('alpha', alpha),
+    target_modules: layers.map(({ name }) => name),
+  };
+}
+
+function isPattern(text: string): boolean {
+  try {
+    new RegExp(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function commonest(values: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1])[0]![0];
+}

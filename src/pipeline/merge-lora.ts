@@ -1,0 +1,146 @@
+/** A pipeline folder with LoRA changes in its weights. */
+import {
+  constants,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join, resolve, sep } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { InputError } from '../errors.js';
+import { writeFailure } from '../media/index.js';
+import { parseTransformerConfig, Transformer3D } from '../models/transformer/index.js';
+import {
+  changedWeight,
+  disposeLora,
+  readLora,
+  type ScaledLora,
+  withParameters,
+} from '../nn/index.js';
+import { readJson } from '../read-json.js';
+import { openSafetensors, type Storable, saveSafetensors, tidy } from '../tensor/index.js';
+import type { LoraUse } from './folder.js';
+
+export interface MergeReport {
+  /** weights that were changed */
+  weights: number;
+  /** files that are as in the pipeline's folder */
+  files: number;
+}
+
+/**
+ * Writes a new pipeline folder, atomically. Changed weights keep their dtype and come one after the
+ * other; of other weight files there is one copy on the disk, where the file system can do so.
+ *
+ * @throws InputError if a LoRA does not fit, or the new folder is there already
+ * @throws the signal's reason when it aborts, after a file
+ */
+export async function mergeLoras(
+  source: string,
+  loras: readonly LoraUse[],
+  target: string,
+  { signal }: { signal?: AbortSignal } = {},
+): Promise<MergeReport> {
+  expectPlace(source, target);
+  const read = readFor(source, loras);
+  const temporary = `${resolve(target)}.${process.pid}.tmp`;
+  const report = { weights: 0, files: 0 };
+  try {
+    for (const name of filesIn(source)) {
+      await setImmediate();
+      signal?.throwIfAborted();
+      const [from, to] = [realpathSync(join(source, name)), join(temporary, name)];
+      mkdirSync(dirname(to), { recursive: true });
+      const isWeights = name.endsWith('.safetensors');
+      const changed = isWeights && dirname(name) === 'transformer' ? change(from, to, read) : 0;
+      report.weights += changed;
+      if (changed > 0) continue;
+      report.files++;
+      if (isWeights) linkOrCopy(from, to);
+      else copyFileSync(from, to);
+    }
+    rmSync(target, { recursive: true, force: true }); // empty, if it is there
+    renameSync(temporary, target);
+    return report;
+  } catch (cause) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw writeFailure(target, cause);
+  } finally {
+    for (const lora of read) disposeLora(lora);
+  }
+}
+
+function expectPlace(source: string, target: string): void {
+  if (!existsSync(join(source, 'model_index.json'))) {
+    throw new InputError(
+      `${source}: is not a pipeline folder (no model_index.json); name one, as \`mfm train\` writes it`,
+    );
+  }
+  const [from, to] = [realpathSync(source), resolve(target)];
+  if (to === from || to.startsWith(from + sep)) {
+    throw new InputError(`${target}: lies in the pipeline that is merged; name another folder`);
+  }
+  const found = statSync(target, { throwIfNoEntry: false });
+  if (found && (!found.isDirectory() || readdirSync(target).length > 0)) {
+    throw new InputError(`${target}: is there already; name another folder, or delete it`);
+  }
+}
+
+function readFor(source: string, loras: readonly LoraUse[]): ScaledLora[] {
+  const path = join(source, 'transformer', 'config.json');
+  const config = parseTransformerConfig(readJson(path), path);
+  const transformer = withParameters({ device: 'meta' }, () => new Transformer3D(config));
+  const read = loras.map(({ path, scale }) => ({ ...readLora(path, transformer), scale }));
+  transformer.dispose();
+  return read;
+}
+
+/** Writes one file of weights with the changes in it; @returns how many there are: with 0, nothing */
+function change(from: string, to: string, loras: readonly ScaledLora[]): number {
+  const names = new Set(loras.flatMap(({ weights }) => [...weights.keys()]));
+  const file = openSafetensors(from);
+  try {
+    return tidy(() => {
+      let count = 0;
+      const tensors = new Map(
+        file.keys().map((key): [string, Storable] => {
+          const stored = file.get(key);
+          const name = key.replace(/\.weight$/, '');
+          if (name === key || !names.has(name)) return [key, stored];
+          count++;
+          const { dtype, shape, numel } = stored;
+          const detach = () => changedWeight(name, stored, loras);
+          return [key, { dtype, shape, numel, detach }];
+        }),
+      );
+      if (count > 0) saveSafetensors(to, tensors, file.metadata);
+      return count;
+    });
+  } finally {
+    file.close();
+  }
+}
+
+/** Weights are never written to, only replaced, so both folders may have the same file. */
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    copyFileSync(from, to, constants.COPYFILE_FICLONE); // another file system, or one without links
+  }
+}
+
+/** Paths of all files within; hidden ones, as of version control, are left out. */
+function filesIn(folder: string, within = ''): string[] {
+  const names = readdirSync(join(folder, within)).filter((name) => !name.startsWith('.'));
+  return names.sort().flatMap((name) => {
+    const path = join(within, name);
+    return statSync(join(folder, path)).isDirectory() ? filesIn(folder, path) : [path];
+  });
+}
