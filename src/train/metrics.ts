@@ -85,15 +85,18 @@ export function smooth(values: readonly number[], weight: number): number[] {
 /** So few are looked at as they are. */
 export const FEW_POINTS = 30;
 
-/** The last value, smoothed where there are many; null without any. */
-export function lastOf(points: readonly Point[] | undefined): number | null {
+/** Set rather than measured: smoothing would only delay them. */
+export const isSet = (figure: string): boolean => /^(learningRate|imageShare)$/.test(figure);
+
+/** The last value of a figure, smoothed where there are many and it is measured; null without any. */
+export function lastOf(figure: string, points: readonly Point[] | undefined): number | null {
   const values = points?.map(({ value }) => value) ?? [];
-  const shown = values.length < FEW_POINTS ? values : smooth(values, LAST_SMOOTHING);
-  return shown.at(-1) ?? null;
+  const asIs = values.length < FEW_POINTS || isSet(figure);
+  return (asIs ? values : smooth(values, LAST_SMOOTHING)).at(-1) ?? null;
 }
 
-/** About the last ten lines. */
-const LAST_SMOOTHING = 0.9;
+/** About the last five lines: enough for a mean, too few to be late where a loss falls fast. */
+const LAST_SMOOTHING = 0.8;
 
 interface Line {
   part: string;

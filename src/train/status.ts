@@ -73,7 +73,7 @@ export function summariseRun(
     steps: status?.steps ?? plannedSteps(folder, part),
     loss: meanOf(own, 'loss'),
     validation: meanOf(own, 'validation'),
-    samplesPerSecond: lastOf(own?.figures.get('samplesPerSecond')),
+    samplesPerSecond: lastOf('samplesPerSecond', own?.figures.get('samplesPerSecond')),
     updatedMs: status ? Date.parse(status.updated) : (last?.timeMs ?? null),
     sizeBytes: sizeOf(folder),
     message: status?.message ?? null,
@@ -141,7 +141,7 @@ function plannedSteps(folder: string, part: string | null): number | null {
 function meanOf(metrics: PartMetrics | undefined, kind: 'loss' | 'validation'): number | null {
   const values = [...(metrics?.figures ?? [])]
     .filter(([name]) => kindOf(name) === kind)
-    .map(([, points]) => lastOf(points)!);
+    .map(([name, points]) => lastOf(name, points)!);
   if (values.length === 0) return null;
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -126,10 +126,11 @@ describe('smooth', () => {
   test('leaves few values as they are for the last one', () => {
     const points = (count: number) =>
       Array.from({ length: count }, (_, i) => ({ step: i, seconds: i, samples: 0, value: i }));
-    assert.equal(lastOf(points(5)), 4);
-    const last = lastOf(points(200))!;
-    assert.ok(last > 188 && last < 191, `nine behind: ${last}`);
-    assert.equal(lastOf(undefined), null);
+    assert.equal(lastOf('t2v', points(5)), 4);
+    const last = lastOf('t2v', points(200))!;
+    assert.ok(last > 194.9 && last < 195.1, `four behind: ${last}`);
+    assert.equal(lastOf('learningRate', points(200)), 199);
+    assert.equal(lastOf('t2v', undefined), null);
   });
 });
 
