@@ -25,6 +25,7 @@ export const commands: Record<string, Loader> = {
   generate: () => import('./generate.js'),
   train: () => import('./train.js'),
   lora: () => import('./lora.js'),
+  runs: () => import('./runs.js'),
   data: () => import('./data.js'),
   demo: () => import('./demo.js'),
   eval: () => import('./eval.js'),

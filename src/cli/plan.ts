@@ -6,6 +6,7 @@ import type { PipelineShape } from '../pipeline/shape.js';
 import type { Work, WorkRequest } from '../pipeline/work.js';
 import type { Target } from '../tasks/index.js';
 import { formatBytes, formatDuration } from './progress.js';
+import { aligned } from './table.js';
 
 /** Plans for one pipeline on this machine; it calibrates once. */
 export class Planner {
@@ -90,12 +91,9 @@ export function planLines(
       ? `${steps} x ${preciseDuration(plan.stepSeconds)} = ${formatDuration(seconds)}`
       : preciseDuration(seconds),
   ]);
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return [
     `${title} ${sizeInWords(work.target)}, ${dtype}: ${work.rows} x ${work.tokens} tokens, ${steps} step${steps === 1 ? '' : 's'} of ${flops(plan.stepFlops)}`,
-    ...rows.map((row) =>
-      `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd(),
-    ),
+    ...aligned(rows).map((line) => `  ${line}`),
     `  ${formatBytes(plan.peakBytes)} of memory at its peak, ${formatBytes(availableBytes)} can be had; about ${preciseDuration(plan.seconds)}`,
   ];
 }

@@ -13,7 +13,7 @@ const RIGHT = 82;
 const TOP = 26;
 const BOTTOM = 34;
 /** Distinct on white, also for the colour-blind. Source: Okabe and Ito 2008 */
-const INKS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
+export const INKS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
 
 /** A chart of all curves on the same axes; '' where no curve has a point. */
 export function chart(title: string, curves: readonly Curve[], xLabel: string): string {

@@ -3,6 +3,7 @@ import { type Compared, contestants, MADE, type TaskReport } from '../../eval/ev
 import { type FigureId, figureOf } from '../../eval/figures.js';
 import { autoencoderText, number } from '../../eval/page.js';
 import type { Published, Report } from '../../eval/report.js';
+import { aligned } from '../table.js';
 
 /** A line for each task; with `verbose` also all its figures, by contestant. */
 export function reportLines(
@@ -90,17 +91,4 @@ function taskLines(report: TaskReport): string[] {
 function withUnit(figure: FigureId): string {
   const { name, unit } = figureOf(figure);
   return unit ? `${name}, ${unit}` : name;
-}
-
-function aligned(rows: readonly string[][]): string[] {
-  const columns = Math.max(...rows.map((row) => row.length));
-  const widths = Array.from({ length: columns }, (_, i) =>
-    Math.max(...rows.map((row) => row[i]?.length ?? 0)),
-  );
-  return rows.map((row) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i]!))
-      .join('  ')
-      .trimEnd(),
-  );
 }

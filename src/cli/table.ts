@@ -1,0 +1,15 @@
+/** Tables for a terminal. */
+
+/** Rows as lines, each column as wide as its widest cell; rows may be of different lengths. */
+export function aligned(rows: readonly string[][]): string[] {
+  const columns = Math.max(...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, i) =>
+    Math.max(...rows.map((row) => row[i]?.length ?? 0)),
+  );
+  return rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd(),
+  );
+}
