@@ -24,6 +24,7 @@ std::vector<at::Tensor> tensorsArg(napi_env env, napi_value value) {
 napi_value backward(Args& args) {
   torch::autograd::backward(tensorsArg(args.env, args[0]), tensorsArg(args.env, args[1]),
                             toBool(args.env, args[2]));
+  tellLateGradients();
   return undefined(args.env);
 }
 

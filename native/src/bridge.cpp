@@ -299,6 +299,7 @@ NAPI_MODULE_INIT() {
   initDispatch(env, exports);
   initTensors(env, exports);
   initAutograd(env, exports);
+  initGradientHooks(env, exports);
   initRandom(env, exports);
   initFiles(env, exports);
   initDistributed(env, exports);

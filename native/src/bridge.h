@@ -62,11 +62,14 @@ napi_value runAside(napi_env env, const char* name, std::function<void()> work,
 std::string firstLine(const std::string& message);
 // True on the thread that runs JavaScript.
 bool onJsThread();
+// Calls the callbacks of hookGradients that other threads could not call.
+void tellLateGradients();
 
 void initTable(napi_env env, napi_value exports);
 void initDispatch(napi_env env, napi_value exports);
 void initTensors(napi_env env, napi_value exports);
 void initAutograd(napi_env env, napi_value exports);
+void initGradientHooks(napi_env env, napi_value exports);
 void initMemory(napi_env env, napi_value exports);
 void initRandom(napi_env env, napi_value exports);
 void initFiles(napi_env env, napi_value exports);

@@ -24,6 +24,7 @@ export const commands: Record<string, Loader> = {
   pull: () => import('./pull.js'),
   generate: () => import('./generate.js'),
   train: () => import('./train.js'),
+  plan: () => import('./plan-training.js'),
   lora: () => import('./lora.js'),
   runs: () => import('./runs.js'),
   data: () => import('./data.js'),

@@ -76,7 +76,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     write();
     if (training) {
       const { liveTraining } = await import('./demo/live.js');
-      const { progressReporter } = await import('./train.js');
+      const { progressReporter } = await import('./report-progress.js');
       process.stderr.write('second part: two minutes of training from scratch\n');
       page.live = await liveTraining(join(output, TRAINING), progressReporter(), signal);
       if (!page.live) return INTERRUPTED;

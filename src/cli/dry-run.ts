@@ -1,7 +1,22 @@
-/** `mfm train --dry-run`: the parts of a run, and the mix of tasks that its data come to. */
-import type { MixEntry, Task } from '../tasks/index.js';
-import type { Optimisation, Recipe } from '../train/config.js';
-import { formatDuration } from './progress.js';
+/** `mfm train --dry-run`: the parts of a run, what each costs here, and its tasks. */
+import { fastDtype } from '../nn/index.js';
+import { availableBytes } from '../pipeline/plan.js';
+import { type Task, weightedTasks } from '../tasks/index.js';
+import { type Optimisation, type Recipe, type Stage, stagesOf } from '../train/config.js';
+import { batchesOf, type StageBatch } from '../train/cost.js';
+import { recipeShape, trainedNetworks } from '../train/networks.js';
+import { matrixPeak, trainingEfficiency } from '../train/peak.js';
+import { lacking } from '../train/recipe.js';
+import {
+  type EncodingCost,
+  type PartCost,
+  type RunCost,
+  runCost,
+  type StageCost,
+} from '../train/run-cost.js';
+import { formatBytes, formatDuration } from './progress.js';
+import { aligned } from './table.js';
+import { count, flops } from './units.js';
 
 export interface DryRunOptions {
   recipe: Recipe;
@@ -9,106 +24,118 @@ export interface DryRunOptions {
   init?: string;
   /** of the run */
   folder: string;
+  /** what is known of a stage's data, line by line */
+  dataLines?: (stage: Stage) => string[];
 }
 
-/** What a run would be, in words; its networks are built to count their parameters. */
-export async function dryRun(options: DryRunOptions): Promise<string> {
-  const { recipe, folder } = options;
-  const { width, height } = recipe.miniworld;
+/** What a run would be, in words; nothing of it is built. A measurement takes a few seconds. */
+export function dryRun(options: DryRunOptions): string {
+  const { recipe, init, folder, dataLines = () => [] } = options;
+  const dtype = recipe.dtype === 'auto' ? (fastDtype() as 'float32' | 'bfloat16') : recipe.dtype;
+  const shape = recipeShape(recipe);
+  const networks = trainedNetworks(recipe, shape, dtype);
+  const peakFlops = matrixPeak(dtype);
+  const batches = stagesOf(recipe).flatMap((stage) => batchesOf(shape.transformer, stage));
+  const { size } = batches.reduce((most, batch) => (batch.tokens > most.tokens ? batch : most));
+  const efficiency = trainingEfficiency(networks, size, peakFlops);
+  const memoryBytes = availableBytes();
+  const cost = runCost(recipe, shape, dtype, { peakFlops, efficiency, memoryBytes });
+
+  const from = recipe.base ?? recipe.transformer.from ?? init;
   return [
-    `${recipe.name}: ${width}x${height}, nothing is trained; the run would be ${folder}`,
+    `${recipe.name}: nothing is trained; the run would be ${folder}`,
+    `${dtype}; a matrix product reaches ${flops(peakFlops)}/s here, training ${flops(peakFlops * efficiency)}/s: about ${formatDuration(cost.seconds)} in all`,
     '',
-    ...table(await partRows(options)),
-    ...(await mixLines(recipe)),
+    ...aligned(partRows(recipe, cost, init)).map((line) => `  ${line}`),
+    '',
+    `transformer, ${from ? `from ${from}` : 'from scratch'}: ${trainedWords(recipe, cost, shape.parts.text_encoder.parameters)}`,
+    ...cost.stages.flatMap((stage) => ['', ...stageLines(stage), ...dataLines(stage.stage)]),
+    '',
+    memoryLine(cost, memoryBytes),
     '',
   ].join('\n');
 }
 
-/** Rows of part, how long, from what, parameters. */
-async function partRows({ recipe, init }: DryRunOptions): Promise<string[][]> {
-  const { buildAutoencoder } = await import('../train/autoencoder.js');
-  const { buildPipeline } = await import('../train/transformer.js');
-  const model = buildAutoencoder(recipe, 'float32');
-  const { transformer, textEncoder } = buildPipeline(recipe, model, 'float32', 0).pipeline;
-  const { autoencoder, latents, transformer: plan } = recipe;
-  const origin = (from?: string) => (from ? `from ${from}` : 'from scratch');
-  const { adapter } = plan;
+function partRows(recipe: Recipe, { autoencoder, encoding, adapter }: RunCost, init?: string) {
+  const origin = recipe.base ?? recipe.autoencoder.from;
+  const steps = (part: PartCost, plan: Optimisation) => [
+    lengthOf(plan),
+    `${count(part.parameters)} parameters`,
+    `${flops(part.flops)} a step`,
+    `about ${formatDuration(part.seconds)}`,
+  ];
   return [
-    [
-      'autoencoder',
-      autoencoder.from ? 'not trained' : lengthOf(autoencoder),
-      origin(autoencoder.from ?? init),
-      millions(model.parameterCount()),
-    ],
-    ['latents', `${latents.clips} clips of ${latents.numFrames} frames, ${latents.images} images`],
-    ...(adapter
-      ? [['adapter', lengthOf(adapter), '', millions(transformer.condConv.parameterCount())]]
-      : []),
-    [
-      'transformer',
-      lengthOf(plan),
-      origin(plan.from ?? init),
-      `${millions(transformer.parameterCount())}, and ${millions(textEncoder.parameterCount())} of the text encoder`,
-    ],
+    autoencoder
+      ? ['autoencoder', ...steps(autoencoder, recipe.autoencoder), init ? `from ${init}` : '']
+      : ['autoencoder', 'not trained', `from ${origin}`],
+    ['encoding', ...encodingWords(encoding)],
+    ...(adapter ? [['adapter', ...steps(adapter, recipe.transformer.adapter!)]] : []),
   ];
 }
 
-/** Both kinds of batches with their tasks. */
-async function mixLines(recipe: Recipe): Promise<string[]> {
-  const { lacking, meanImageShare, mixOf } = await import('../train/mix.js');
-  const { TASKS } = await import('../tasks/index.js');
-  const { imageBatchSize, clipBatchSize, imageShare, mixAt, tasks } = recipe.transformer;
-  const share = meanImageShare(recipe);
-  const { image, video } = mixOf(recipe);
+function encodingWords({ samples, flops: work, seconds, uncounted }: EncodingCost): string[] {
+  const counted = samples > 0 ? [`${samples} samples`, flops(work)] : [];
+  const others = uncounted.length > 0 ? [`all of ${uncounted.join(', ')}`] : [];
+  return [...others, ...counted, ...(samples > 0 ? [`about ${formatDuration(seconds)}`] : [])];
+}
+
+function trainedWords({ base, textEncoder, transformer }: Recipe, cost: RunCost, text: number) {
+  const whole = `${count(cost.stages[0]!.parameters)} parameters`;
+  if (transformer.lora)
+    return `${whole}, and layers of rank ${transformer.lora.rank} that are trained`;
+  if (base || textEncoder.from) return whole;
+  return `${whole}, and ${count(text)} of the text encoder`;
+}
+
+function stageLines({ stage, batches, step, memory, flops: work, seconds }: StageCost): string[] {
+  const size = `${stage.width}x${stage.height}, ${stage.numFrames} frame${stage.numFrames === 1 ? '' : 's'}`;
+  return [
+    `${stage.name}: ${size}, ${lengthOf(stage)} of ${Math.round(step.tokens)} tokens, ${flops(work)} a step, ${formatBytes(memory.total)} of memory, about ${formatDuration(seconds)}`,
+    ...batches.flatMap((batch) => [...batchLines(batch, stage)]),
+  ];
+}
+
+/** Images or clips: how often, how many, and the tasks that are drawn for them. */
+function batchLines({ kind, share, samples, tokens }: StageBatch, stage: Stage): string[] {
+  const result = kind === 'image' ? 'image' : 'video';
+  const ofKind = weightedTasks(stage.tasks).filter(({ task }) => task.result === result);
+  // what files are good for, they alone say
+  const known = stage.data.every(({ miniworld }) => miniworld);
+  const lacks = (task: Task) => (known ? lacking(task, stage) : []);
+  const tasks = ofKind.filter(({ task }) => lacks(task).length === 0);
+  const others = ofKind.filter((one) => !tasks.includes(one));
+  const weights = tasks.reduce((sum, { weight }) => sum + weight, 0);
+  return [
+    `  ${kind}s: ${percent(share)} of the steps${kind === 'image' ? courseOf(stage) : ''}, ${samples} of ${tokens} tokens in each`,
+    ...(tasks.length === 0 ? ['    no task'] : []),
+    ...aligned(
+      tasks.map(({ task, weight }) => [
+        task.id,
+        String(weight),
+        percent(weight / weights),
+        `${percent((weight / weights) * share)} of all steps`,
+      ]),
+    ).map((line) => `    ${line}`),
+    ...others.map(({ task }) => `    ${task.id} is left out (${lacks(task).join(', ')})`),
+  ];
+}
+
+function courseOf({ imageShare, mixAt }: Stage): string {
   const [first, last] = imageShare.map(percent);
-  const course =
-    mixAt === 0 || first === last
-      ? ''
-      : ` (from ${first}, ${last} after ${percent(mixAt)} of the run)`;
-  const lines = [
-    '',
-    `images: ${percent(share)} of the steps${course}, ${imageBatchSize} in each`,
-    ...mixTable(image, share),
-    '',
-    `clips: ${percent(1 - share)} of the steps, ${clipBatchSize} in each`,
-    ...mixTable(video, 1 - share),
-  ];
-  // a recipe that names such a task is refused
-  const leftOut = tasks ? [] : Object.values<Task>(TASKS).filter((one) => lacking(one, recipe)[0]);
-  for (const task of leftOut) {
-    lines.push(`${task.id}: is left out (${lacking(task, recipe).join(', ')})`);
-  }
-  return lines;
+  if (mixAt === 0 || first === last) return '';
+  return ` (from ${first}, ${last} after ${percent(mixAt)} of the stage)`;
 }
 
-function mixTable(entries: MixEntry[], stepShare: number): string[] {
-  if (entries.length === 0) return ['  no task'];
-  return table([
-    ['task', 'weight', 'share', 'of all steps'],
-    ...entries.map(({ task, weight, share }) => [
-      task.id,
-      String(weight),
-      percent(share),
-      percent(share * stepShare),
-    ]),
-  ]);
+function memoryLine({ stages }: RunCost, available: number): string {
+  const most = Math.max(...stages.map(({ memory }) => memory.total));
+  const fits =
+    most <= available
+      ? ''
+      : ': it does not fit; lower tokensPerMicroBatch, or turn gradCheckpointing on';
+  return `memory: ${formatBytes(most)} at its most, ${formatBytes(available)} can be had${fits}`;
 }
 
 const lengthOf = ({ steps, maxSeconds }: Optimisation): string =>
   `${steps} steps${maxSeconds ? `, at most ${formatDuration(maxSeconds)}` : ''}`;
 
-const millions = (count: number): string => `${(count / 1e6).toFixed(2)} M parameters`;
-
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-
-/** Lines of columns. */
-function table(rows: string[][]): string[] {
-  const columns = Math.max(...rows.map((row) => row.length));
-  const widths = Array.from({ length: columns }, (_, i) =>
-    // what stands alone in its row may reach over the next columns
-    Math.max(...rows.map((row) => (i === row.length - 1 ? 0 : (row[i]?.length ?? 0)))),
-  );
-  return rows.map((row) =>
-    `  ${row.map((cell, i) => cell.padEnd(widths[i]!)).join('  ')}`.trimEnd(),
-  );
-}

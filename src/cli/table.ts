@@ -1,4 +1,4 @@
-/** Tables for a terminal. */
+/** Tables for a terminal and for a document. */
 
 /** Rows as lines, each column as wide as its widest cell; rows may be of different lengths. */
 export function aligned(rows: readonly string[][]): string[] {
@@ -12,4 +12,11 @@ export function aligned(rows: readonly string[][]): string[] {
       .join('  ')
       .trimEnd(),
   );
+}
+
+/** Markdown: the first row is the head; the first column is words, the others are numbers. */
+export function markdownTable([head, ...rows]: readonly string[][]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const rule = head!.map((_, i) => (i === 0 ? '---' : '---:'));
+  return [head!, rule, ...rows].map(line);
 }

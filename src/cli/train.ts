@@ -1,9 +1,13 @@
 /** `mfm train`: trains a pipeline by a recipe. */
+import type { WorldEnvironment } from '../distributed/environment.js';
+import type { Parallel } from '../distributed/parallel.js';
+import type { SequenceGroup as Sequence } from '../distributed/sequence.js';
+import type { Recipe } from '../train/config.js';
 import type { Reporter } from '../train/loop.js';
 import { defineArgs, type Options } from './args.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
-import { Progress } from './progress.js';
+import { progressReporter } from './report-progress.js';
 
 export const summary = 'train a pipeline by a recipe';
 
@@ -17,6 +21,27 @@ export const args = defineArgs({
       kind: 'flag',
       describe: 'say what the run would be, and how often each task is drawn; nothing is trained',
     },
+    nproc: {
+      kind: 'integer',
+      default: 1,
+      min: 1,
+      describe: 'processes on this machine; torchrun, mpirun, srun or Kubernetes start more',
+    },
+    workers: { kind: 'integer', min: 1, describe: 'threads that prepare samples' },
+    cache: {
+      kind: 'text',
+      describe: "folder of encoded samples, to share between runs (default: the run's cache/)",
+    },
+    timeout: {
+      kind: 'number',
+      default: 600,
+      describe: 'seconds that processes wait for one another',
+    },
+    hang: {
+      kind: 'number',
+      default: 30,
+      describe: 'seconds without a sign of life after which a process counts as hung',
+    },
     set: { kind: 'set', repeat: true, describe: 'change a key of the recipe' },
   },
 });
@@ -25,7 +50,9 @@ export const examples: readonly Example[] = [
   ['the small pipeline, from scratch', 'train recipes/mfm-mini.yaml'],
   ['further from a finished pipeline', 'train recipes/mfm-mini.yaml --init models/mfm-mini'],
   ['what it would train, and how often each task', 'train recipes/mfm-mini.yaml --dry-run'],
-  ['go on after Ctrl-C', 'train recipes/mfm-mini.yaml --resume'],
+  ['go on after Ctrl-C, a crash, a reboot', 'train recipes/mfm-mini.yaml --resume'],
+  ['your own clips, beside the weights', 'train recipes/finetune.yaml --set base=models/mfm-mini'],
+  ['two processes on this machine', 'train recipes/mfm-mini.yaml --nproc 2'],
 ];
 
 export async function details(): Promise<string> {
@@ -42,33 +69,68 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const folder = options.run ?? `runs/${recipe.name}`;
   if (options.dryRun) {
     const { dryRun } = await import('./dry-run.js');
-    process.stdout.write(await dryRun({ recipe, init: options.init, folder }));
+    const { dataLinesOf } = await import('./dry-run-data.js');
+    const dataLines = await dataLinesOf(recipe);
+    process.stdout.write(dryRun({ recipe, init: options.init, folder, dataLines }));
     return undefined;
   }
+  const { worldEnvironment } = await import('../distributed/environment.js');
+  const world = worldEnvironment();
+  if (!world && options.nproc > 1) {
+    const { launchProcesses } = await import('../distributed/launch.js');
+    return launchProcesses(options.nproc);
+  }
   const { Run } = await import('../train/run.js');
+  const { stagesOf } = await import('../train/config.js');
   const { train } = await import('../train/train.js');
-  const run = Run.open(folder, recipe, { resume: options.resume });
+  const { parallel, leave } = await joinJob(world, recipe, options);
+  for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // there are enough
+  const first = parallel.rank === 0;
+  const run = Run.open(folder, recipe, { resume: options.resume, parallel });
+  await parallel.share(null); // the folder is there for all
   const finished = await withInterrupt('saving a checkpoint', (signal) =>
-    train({ run, recipe, init: options.init, report: progressReporter(), signal }),
+    train({
+      ...{ run, recipe, signal, init: options.init, cacheFolder: options.cache },
+      workers: options.workers,
+      report: first ? progressReporter() : SILENT,
+    }),
   );
-  if (!finished) {
+  await leave();
+  if (finished && first) process.stdout.write(`${run.path('pipeline')}\n`);
+  if (finished) return undefined;
+  if (first) {
     const how = `mfm train ${options.recipe} --resume${options.run ? ` --run ${options.run}` : ''}`;
     process.stderr.write(`${folder}: stopped; \`${how}\` goes on\n`);
-    return INTERRUPTED;
   }
-  process.stdout.write(`${run.path('pipeline')}\n`);
-  return undefined;
+  return INTERRUPTED;
 }
 
-/** Progress lines on stderr. */
-export function progressReporter(): Reporter {
-  let progress: Progress | null = null;
-  return {
-    start: (label, total, done) => {
-      progress = new Progress({ label, total, start: done });
-    },
-    update: (done, note) => progress?.update(done, note),
-    log: (text) => (progress ? progress.log(text) : process.stderr.write(`${text}\n`)),
-    end: () => progress?.end(),
+/** The processes of the job, if it has several. */
+async function joinJob(
+  world: WorldEnvironment | null,
+  recipe: Recipe,
+  { timeout, hang }: Options<typeof args>,
+): Promise<{ parallel: Parallel; leave: () => Promise<void> }> {
+  if (!world || world.worldSize === 1) {
+    const { ALONE } = await import('../distributed/parallel.js');
+    return { parallel: ALONE, leave: async () => {} };
+  }
+  const { joinWorld } = await import('../distributed/join.js');
+  const { dataParallel } = await import('../distributed/data-parallel.js');
+  const { SequenceGroup } = await import('../distributed/sequence.js');
+  const { stagesOf } = await import('../train/config.js');
+  const group = await joinWorld(world, { timeoutSeconds: timeout, hangSeconds: hang });
+  const degrees = new Set(stagesOf(recipe).map((stage) => stage.sequenceParallel));
+  const sequences: Sequence[] = [];
+  for (const degree of degrees) {
+    if (degree > 1) sequences.push(await SequenceGroup.create(group, degree));
+  }
+  const leave = async () => {
+    for (const sequence of sequences) await sequence.close();
+    await group.close();
   };
+  return { parallel: dataParallel(group, { sharding: recipe.sharding, sequences }), leave };
 }
+
+/** The first process of a job speaks for all. */
+const SILENT: Reporter = { start: () => {}, update: () => {}, log: () => {}, end: () => {} };

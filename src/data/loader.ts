@@ -141,6 +141,8 @@ export function createWorkerPool<Job, Result>(
 
   async function close(): Promise<void> {
     failure ??= new JobError('data worker: its pool is closed');
+    // an idle thread is no reason to wait, but its end is
+    for (const { worker } of members) worker.ref();
     await Promise.all(members.map(({ worker }) => worker.terminate()));
   }
 

@@ -26,12 +26,15 @@ interface Rank {
   stubborn: boolean;
 }
 
+/** Exit code of a program ended by Ctrl-C: 128 and the number of SIGINT. */
+const STOPPED = 130;
 const keptCharacters = 64 * 1024;
 
 /**
  * Runs `count` processes until all have ended; SIGINT and SIGTERM are passed on to them.
  * @returns the exit code for this process: 0 if all ended well, 2 if the first failure was bad
- *          input (its sentence is shown once), else 1 after a report on stderr
+ *          input (its sentence is shown once), 130 if all stopped when asked to, else 1 after a
+ *          report on stderr
  */
 export async function launchProcesses(
   count: number,
@@ -40,8 +43,11 @@ export async function launchProcesses(
   const port = await freePort();
   const ranks: Rank[] = [];
   let ending: NodeJS.Timeout | null = null;
-  let asked = false;
+  let asked: NodeJS.Signals | null = null;
 
+  /** by what it was asked to, in order or before it could do that */
+  const stopped = ({ code, signal }: Rank) =>
+    asked !== null && (code === STOPPED || signal === asked);
   const sendAll = (signal: NodeJS.Signals) => {
     for (const { child } of ranks) if (running(child)) child.kill(signal);
   };
@@ -54,7 +60,7 @@ export async function launchProcesses(
     }, graceSeconds * 1000);
   };
   const forward = (signal: NodeJS.Signals) => {
-    asked = true;
+    asked = signal;
     sendAll(signal);
   };
   process.on('SIGINT', forward).on('SIGTERM', forward);
@@ -72,7 +78,7 @@ export async function launchProcesses(
         });
         one.child.on('exit', (code, signal) => {
           Object.assign(one, { code, signal, unasked: !ending && !asked });
-          if (code !== 0 && !asked) endAll();
+          if (code !== 0 && !stopped(one)) endAll();
         });
         one.child.on('close', () => resolve());
       });
@@ -81,6 +87,9 @@ export async function launchProcesses(
   } finally {
     if (ending) clearTimeout(ending);
     process.off('SIGINT', forward).off('SIGTERM', forward);
+  }
+  if (ranks.every((one) => one.code === 0 || stopped(one)) && ranks.some(stopped)) {
+    return STOPPED;
   }
   return report(ranks);
 }

@@ -5,7 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import sharp from 'sharp';
 import { InputError } from '../errors.js';
-import { fromArray, openSafetensors, type Tensor, tidy } from '../tensor/index.js';
+import { fromArray, type Tensor } from '../tensor/index.js';
+import { readDepthTensor } from './depth-tensor.js';
 import { type Frames, grayOf, type ReadVideoOptions } from './frames.js';
 import { pictureNames, readMedia } from './read.js';
 import { sniff } from './sniff.js';
@@ -40,7 +41,7 @@ export async function readDepth(
   path: string,
   { signal }: Pick<ReadVideoOptions, 'signal'> = {},
 ): Promise<DepthMap> {
-  if (extname(path).toLowerCase() === '.safetensors') return readTensor(path);
+  if (extname(path).toLowerCase() === '.safetensors') return readDepthTensor(path);
   const read = await readGrays(path, signal);
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of read.data) {
@@ -191,32 +192,5 @@ function expectGray(path: string, { data }: Frames): void {
     throw new InputError(
       `${path}: is in colour; a depth map is gray, near is white and far is black`,
     );
-  }
-}
-
-function readTensor(path: string): DepthMap {
-  const file = openSafetensors(path);
-  try {
-    const names = file.keys();
-    if (names.length !== 1) {
-      throw new InputError(
-        `${path}: must hold one tensor, the depth [F, H, W], got ${names.length}`,
-      );
-    }
-    const { shape } = file.info(names[0]!);
-    if ((shape.length !== 2 && shape.length !== 3) || shape.includes(0)) {
-      throw new InputError(
-        `${path}: depth must be [F, H, W], or [H, W] for one frame, got [${shape.join(', ')}]`,
-      );
-    }
-    const data = tidy(() => file.get(names[0]!).to('float32').contiguous().toArray());
-    if (!data.every(Number.isFinite)) {
-      throw new InputError(`${path}: depth must be finite, got a value that is not`);
-    }
-    const [height, width] = shape.slice(-2) as [number, number];
-    const numFrames = shape.length === 3 ? shape[0]! : 1;
-    return { path, width, height, numFrames, data: Float32Array.from(data as Float32Array) };
-  } finally {
-    file.close();
   }
 }

@@ -21,13 +21,23 @@ export interface StepOptions {
   clipGradNorm?: number | null;
   /** factor of every gradient before anything else, e.g. 1 / number of accumulated passes */
   gradScale?: number;
+  /** a larger global norm is treated as one that is not finite; default: none is too large */
+  skipAbove?: number | null;
 }
 
 export interface StepResult {
   /** global norm before clipping, after `gradScale` */
   gradNorm: number;
-  /** true if a gradient was not finite: nothing was changed */
+  /** true if a gradient was not finite, or too large: nothing was changed */
   skipped: boolean;
+}
+
+/** Gradients that are kept elsewhere, as those of several processes are. */
+export interface GivenGradients {
+  /** by the parameter's name; float32, or the parameter's dtype */
+  gradients: ReadonlyMap<string, Tensor>;
+  /** global norm before `gradScale`; may cover more parameters than these */
+  gradNorm: number;
 }
 
 interface Entry {
@@ -82,16 +92,25 @@ export class AdamW {
     return new Map(this.entries.map(({ name, master }) => [name, master]));
   }
 
-  /** Updates every parameter that has a gradient; gradients stay until `zeroGrad`. */
-  step({ learningRate, clipGradNorm = null, gradScale = 1 }: StepOptions): StepResult {
+  /**
+   * Updates every parameter that has a gradient; gradients stay until `zeroGrad`.
+   * @param given   in place of the parameters' own gradients and their norm
+   */
+  step(
+    { learningRate, clipGradNorm = null, gradScale = 1, skipAbove = null }: StepOptions,
+    given?: GivenGradients,
+  ): StepResult {
     return noGrad(() =>
       tidy(() => {
         const work = this.entries.flatMap((entry) => {
-          const grad = entry.parameter.grad;
+          const grad = given ? given.gradients.get(entry.name) : entry.parameter.grad;
           return grad ? [{ entry, grad }] : [];
         });
-        const gradNorm = globalGradNorm(work.map(({ grad }) => grad)) * gradScale;
-        if (!Number.isFinite(gradNorm)) return { gradNorm, skipped: true };
+        const norm = given ? given.gradNorm : globalGradNorm(work.map(({ grad }) => grad));
+        const gradNorm = norm * gradScale;
+        if (!Number.isFinite(gradNorm) || gradNorm > (skipAbove ?? Infinity)) {
+          return { gradNorm, skipped: true };
+        }
         this.stepCount += 1;
         const factor = gradScale * (clipGradNorm === null ? 1 : clipFactor(gradNorm, clipGradNorm));
         for (const group of groupsOf(work)) this.update(group, learningRate, factor);

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { checkConfig } from '../check-config.js';
 import { SchedulerConfig } from '../diffusion/index.js';
 import { InputError } from '../errors.js';
+import { writeFailure } from '../media/atomic.js';
 import { Autoencoder, parseAutoencoderConfig } from '../models/autoencoder/index.js';
 import {
   PromptTokenizer,
@@ -176,6 +177,7 @@ export interface PipelineParts {
 /**
  * Writes a pipeline folder, atomically: what was there stays until the new one is whole.
  * @param dtype   of the stored weights; bfloat16 halves the folder
+ * @throws JobError if the disk is full: nothing is left of it
  */
 export function savePipeline(
   folder: string,
@@ -196,16 +198,21 @@ export function savePipeline(
     saveSafetensors(join(temporary, path), tensors, { format: 'pt' });
   };
   const { transformer, autoencoder, textEncoder, scheduler, settings } = parts;
-  json('model_index.json', { ...MODEL_INDEX, _mfm: settings });
-  json('scheduler/scheduler_config.json', scheduler);
-  json('transformer/config.json', transformer.config);
-  weights('transformer/diffusion_pytorch_model.safetensors', transformer);
-  json('vae/config.json', autoencoder.config);
-  weights('vae/diffusion_pytorch_model.safetensors', autoencoder);
-  json('text_encoder/config.json', textEncoder.config);
-  weights('text_encoder/model.safetensors', textEncoder);
-  json('tokenizer/tokenizer.json', tokenizer.tokenizer);
-  json('tokenizer/tokenizer_config.json', tokenizer.config);
+  try {
+    json('model_index.json', { ...MODEL_INDEX, _mfm: settings });
+    json('scheduler/scheduler_config.json', scheduler);
+    json('transformer/config.json', transformer.config);
+    weights('transformer/diffusion_pytorch_model.safetensors', transformer);
+    json('vae/config.json', autoencoder.config);
+    weights('vae/diffusion_pytorch_model.safetensors', autoencoder);
+    json('text_encoder/config.json', textEncoder.config);
+    weights('text_encoder/model.safetensors', textEncoder);
+    json('tokenizer/tokenizer.json', tokenizer.tokenizer);
+    json('tokenizer/tokenizer_config.json', tokenizer.config);
+  } catch (cause) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw writeFailure(target, cause);
+  }
 
   const old = `${target}.${process.pid}.old`;
   if (existsSync(target)) renameSync(target, old);

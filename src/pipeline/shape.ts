@@ -53,11 +53,15 @@ export type PipelinePreset = (typeof PIPELINE_PRESETS)[number];
 
 /** A released size, without its weights. */
 export function presetShape(preset: PipelinePreset): PipelineShape {
-  const configs = {
+  return shapeOf({
     transformer: TRANSFORMER_PRESETS[preset],
     autoencoder: parseAutoencoderConfig(RELEASED_PARTS.autoencoder),
     textEncoder: parseT5Config(RELEASED_PARTS.textEncoder),
-  };
+  });
+}
+
+/** Of networks that nobody has stored. */
+export function shapeOf(configs: Omit<PipelineShape, 'parts'>): PipelineShape {
   return { ...configs, parts: partsOf(configs, () => null) };
 }
 

@@ -26,7 +26,7 @@ export {
   shapeOnly,
   without,
 } from './parts.js';
-export { promptFor, taggedPrompt } from './prompt.js';
+export { promptFor, type SampleWords, taggedPrompt } from './prompt.js';
 export {
   type MixEntry,
   qualifiedTasks,

@@ -7,7 +7,10 @@ export function taggedPrompt(prompt: string, task: Pick<Task, 'promptTag'>): str
   return `${prompt} #task: ${task.promptTag}`.trim();
 }
 
+/** What is said of a sample. */
+export type SampleWords = Pick<Sample, 'caption'> & { edit: { instruction: string } | null };
+
 /** What of a sample a task is prompted with in training. */
-export function promptFor({ prompt }: Pick<Task, 'prompt'>, sample: Sample): string {
+export function promptFor({ prompt }: Pick<Task, 'prompt'>, sample: SampleWords): string {
   return prompt === 'instruction' ? sample.edit!.instruction : sample.caption;
 }

@@ -85,3 +85,38 @@ export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tenso
     checkpointed,
   );
 }
+
+/**
+ * Calls `ready(i)` each time that `backward` has accumulated into the gradient of `parameters[i]`:
+ * amid the backward pass on the CPU, at its end for other devices.
+ *
+ * @returns what ends it
+ * @throws OperatorError unless every parameter is a leaf that requires a gradient
+ */
+export function onGradient(
+  parameters: readonly Tensor[],
+  ready: (index: number) => void,
+): () => void {
+  const id = native.hookGradients(
+    parameters.map(({ handle }) => handle),
+    ready,
+  );
+  return () => native.unhookGradients(id);
+}
+
+/**
+ * `forward(input)` as an operation whose gradient is `backward`: gradient of the output → gradient
+ * of the input. Both run without recording.
+ */
+export function custom(
+  input: Tensor,
+  forward: (input: Tensor) => Tensor,
+  backward: (gradient: Tensor) => Tensor,
+): Tensor {
+  const output = noGrad(() => forward(input));
+  if (!isGradEnabled() || !input.requiresGrad) return output;
+  const incoming = (handle: number): number[] => [
+    tidy(() => noGrad(() => backward(wrap(handle, gradient)))).release(),
+  ];
+  return wrap(native.checkpoint([input.handle], output.handle, incoming), gradient);
+}

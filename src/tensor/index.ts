@@ -1,5 +1,13 @@
 /** Row 1: tensors over LibTorch. Everything above imports from here. */
-export { checkpoint, enableGrad, grad, isGradEnabled, noGrad } from './autograd.js';
+export {
+  checkpoint,
+  custom,
+  enableGrad,
+  grad,
+  isGradEnabled,
+  noGrad,
+  onGradient,
+} from './autograd.js';
 export { CollectiveGroup, type Pending, pulse, type ReduceOp, Store } from './collectives.js';
 export { fromArray, tensor } from './create.js';
 export {

@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
 import { JobError, OperatorError } from '../errors.js';
 
 /** What native/src exports. Tensors are handles: integers > 0, or 0 for "no tensor". */
@@ -41,6 +42,8 @@ export interface Native {
   isLeaf(tensor: number): boolean;
   setGradMode(on: boolean): boolean;
   checkpoint(inputs: number[], output: number, recompute: (gradient: number) => number[]): number;
+  hookGradients(parameters: number[], ready: (index: number) => void): number;
+  unhookGradients(id: number): void;
   memory(): [used: number, cached: number, peak: number];
   resetPeak(): void;
   emptyCache(): void;
@@ -161,7 +164,16 @@ function load(): Native {
   return addon;
 }
 
-export const native: Native = load();
+/** In other threads: modules that also know tensors can be imported, tensors cannot be made. */
+function refuse(): Native {
+  const get = (): never => {
+    throw new JobError('tensors are of the main thread; data workers make arrays');
+  };
+  return new Proxy({} as Native, { get });
+}
+
+// the addon has one table of tensors, and its thread is the one that loads it
+export const native: Native = isMainThread ? load() : refuse();
 
 /** Threads that operators use; default: this machine's physical cores, or `MFM_THREADS`. */
 export function setThreads(count: number): void {

@@ -8,52 +8,58 @@
 import { initialisePatches, PatchEmbed, type Transformer3D } from '../models/transformer/index.js';
 import type { Pipeline } from '../pipeline/index.js';
 import { cat, Generator, noGrad, type Tensor, tidy } from '../tensor/index.js';
-import type { PartContext } from './autoencoder.js';
-import { drawIndices, stepRandom } from './batches.js';
-import type { EncodedSample, LatentSet } from './latents.js';
+import { type Stage, stagesOf } from './config.js';
+import type { PartContext } from './context.js';
+import type { StepBatch } from './feed/batch.js';
 import { trainLoop } from './loop.js';
 import { trainedTasks } from './mix.js';
-import { assemble, meansByTask } from './task-batch.js';
+import { stackConditions } from './step.js';
 
 /** @returns false if it was stopped */
 export async function trainAdapter(
   { transformer, autoencoder }: Pipeline,
-  clips: LatentSet,
-  { run, recipe, report, signal }: PartContext,
+  { run, recipe, data, report, signal }: PartContext,
 ): Promise<boolean> {
-  const { adapter: plan, ...rest } = recipe.transformer;
-  const tasks = trainedTasks(recipe).filter(
+  const { adapter: plan, conditionScale } = recipe.transformer;
+  const stage = stagesOf(recipe).at(-1)!;
+  const tasks = trainedTasks(stage).filter(
     ({ task }) => task.result === 'video' && task.inputs.length > 0,
   );
   if (!plan || tasks.length === 0) return true;
-  const conditioned = { ...rest, tasks, conditionDropout: 0, seed: recipe.seed };
-  const project = targetProjection(transformer, recipe.seed, rest.conditionScale);
+  const conditioned: Stage = {
+    ...stage,
+    tasks: Object.fromEntries(tasks.map(({ task, weight }) => [task.id, weight])),
+    ...{ imageShare: [0, 0], mixAt: 0, conditionDropout: 0, sequenceParallel: 1 },
+  };
+  const project = targetProjection(transformer, recipe.seed, conditionScale);
 
-  const finished = await trainLoop<EncodedSample[]>({
+  const finished = await trainLoop<StepBatch>({
     part: 'adapter',
     run,
-    config: plan,
+    stages: [plan],
     seed: recipe.seed,
     parameters: new Map(transformer.requiresGrad_(true).condConv.namedParameters()),
-    async batch(step) {
-      const random = stepRandom(recipe.seed, step, 'adapter');
-      return drawIndices(random, rest.clipBatchSize, clips.size).map((i) => clips.get(i));
-    },
-    train(samples, step) {
-      const { latents, pixels, mask, tasks } = assemble(samples, step, conditioned);
-      const count = samples.length;
-      // the first row is the condition that knows nothing
-      const known = mask.narrow(0, 1, count);
-      const target = noGrad(() => {
+    open: (_, position, doneAt) => data.open(conditioned, position, doneAt),
+    train({ samples, target, count, tokens }, { backward }) {
+      if (samples.length === 0) {
+        backward(null, true);
+        return { samples: 0, count, figures: {} };
+      }
+      const { pixels, mask, rows } = stackConditions(samples, target);
+      const latents = cat(samples.map((sample) => sample.latents)).to('float32');
+      const known = mask.indexSelect(0, rows);
+      const wanted = noGrad(() => {
         const shares = knownShares(known, autoencoder.spatialCompression);
         return project.forward(cat([latents, shares], 1)).to('float32'); // [B, L, D]
       });
-      const seen = transformer.prepareCondition(pixels.narrow(0, 1, count), known).to('float32');
-      const squares = seen.sub(target).square().mean([1, 2]); // [B]
+      const seen = transformer.prepareCondition(pixels.indexSelect(0, rows), known).to('float32');
+      const squares = seen.sub(wanted).square().mean([1, 2]); // [B]
       // 1 for an adapter that says nothing, 0 for one that sees everything
-      const losses = squares.div(target.square().mean([1, 2]));
-      losses.mean().backward();
-      return { samples: count, losses: meansByTask(tasks, losses.toFloat32Array()) };
+      const losses = squares.div(wanted.square().mean([1, 2]));
+      backward(losses.sum().div(count), true);
+      const sum = losses.toFloat32Array().reduce((a, b) => a + b, 0);
+      const figures = { loss: { sum, count: samples.length } };
+      return { samples: samples.length, count, tokens: samples.length * tokens, figures };
     },
     report,
     signal,

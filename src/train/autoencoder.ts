@@ -1,5 +1,4 @@
-/** Trains the autoencoder on MiniWorld images and clips. */
-import { type MiniWorldBatch, miniWorldLoader } from '../data/miniworld/batch.js';
+/** Trains the autoencoder on images and clips of one size. */
 import { contactSheet } from '../media/index.js';
 import { psnr } from '../media/psnr.js';
 import {
@@ -8,11 +7,12 @@ import {
   initialiseAutoencoder,
   parseAutoencoderConfig,
 } from '../models/autoencoder/index.js';
-import { type DType, manualSeed, noGrad, type Tensor, tidy } from '../tensor/index.js';
-import { drawWeighted, stepRandom, videoFromBytes } from './batches.js';
+import { cat, type DType, manualSeed, noGrad, randn, type Tensor, tidy } from '../tensor/index.js';
+import { sampleGenerator, videoFromBytes } from './batches.js';
 import type { Recipe } from './config.js';
-import { type Reporter, trainLoop } from './loop.js';
-import type { Run } from './run.js';
+import type { PartContext } from './context.js';
+import type { OwnFrames } from './data.js';
+import { type StepOutcome, trainLoop } from './loop.js';
 
 /** Held-out clips whose PSNR is reported. */
 const VALIDATION_CLIPS = 16;
@@ -32,72 +32,70 @@ export function buildAutoencoder(recipe: Recipe, dtype: DType): Autoencoder {
   return initialiseAutoencoder(model).toDtype(dtype);
 }
 
-export interface PartContext {
-  run: Run;
-  /** pipeline folder whose weights a new run starts from; default: fresh ones */
-  init?: string;
-  recipe: Recipe;
-  report: Reporter;
-  signal: AbortSignal;
-}
-
 /** @returns false if it was stopped */
 export async function trainAutoencoder(model: Autoencoder, context: PartContext): Promise<boolean> {
-  const { run, recipe, report, signal } = context;
-  const { batches, kl, ...config } = recipe.autoencoder;
-  const { width, height, maxObjects } = recipe.miniworld;
-  const world = { width, height, maxObjects, split: 'train' } as const;
-  const loader = miniWorldLoader({ workers: 1, queue: 6 });
-  const checkpoint = run.loadCheckpoint('autoencoder');
-  const stream = loader.stream(jobs(checkpoint?.state.step ?? 0));
-
-  function* jobs(first: number) {
-    for (let step = first; ; step++) {
-      const random = stepRandom(recipe.seed, step, 'autoencoder');
-      const { numFrames, batchSize } = drawWeighted(random, batches);
-      const firstSeed = Math.floor(random.next() * 2 ** 40);
-      yield { ...world, numFrames, batchSize, firstSeed };
-    }
-  }
-
-  const validation = await heldOutClips(recipe);
+  const { run, recipe, data, report, signal } = context;
+  const { kl, ...config } = recipe.autoencoder;
+  const validation: Tensor[] = [];
+  const { rank, size } = run.parallel;
+  /** of this process's samples in the whole batch */
+  const places = (count: number) => Array.from({ length: count }, (_, i) => rank + i * size);
+  const noiseAt = (step: number, index: number, shape: number[]) =>
+    randn([1, ...shape], { generator: sampleGenerator(recipe.seed, step, index) });
   try {
-    return await trainLoop<MiniWorldBatch>({
+    return await trainLoop<OwnFrames>({
       part: 'autoencoder',
       run,
-      config,
+      stages: [config],
       seed: recipe.seed,
       parameters: model.namedParameters(),
-      batch: async () => (await stream.next()).value as MiniWorldBatch,
-      train({ frames, job }) {
-        const shape = [job.batchSize, job.numFrames, height, width, 3];
-        const { loss, squared } = autoencoderLoss(model, videoFromBytes(frames, shape), { kl });
-        loss.backward();
+      open: (_, position) => data.openFrames(position),
+      train(
+        { frames, batchSize, count, numFrames, width, height },
+        { step, backward },
+      ): StepOutcome {
+        if (batchSize === 0) {
+          backward(null, true);
+          return { samples: 0, count, figures: {} };
+        }
+        const video = videoFromBytes(frames, [batchSize, numFrames, height, width, 3]);
+        const { loss, squared } = autoencoderLoss(model, video, {
+          kl,
+          noise: ([, ...shape]) => cat(places(batchSize).map((i) => noiseAt(step, i, shape))),
+        });
+        backward(loss.mul(batchSize / count), true);
+        const mean = (value: number) => ({ sum: value * batchSize, count: batchSize });
         return {
-          samples: job.batchSize,
-          // of values in -1..1: the peak is 2
-          losses: { loss: loss.item(), [`psnr${job.numFrames}`]: psnrOf(squared.item()) },
+          samples: batchSize,
+          count,
+          figures: {
+            loss: mean(loss.item()),
+            [`psnr/${numFrames} frame${numFrames > 1 ? 's' : ''}`]: mean(psnrOf(squared.item())),
+          },
         };
       },
-      async sample(step) {
+      async sample(_, step): Promise<Record<string, number>> {
+        if (run.parallel.rank !== 0) return {};
+        if (validation.length === 0) validation.push(...(await heldOutClips(context)));
         const rows = noGrad(() =>
           validation.map((clip) => ({ clip, back: tidy(() => reconstruct(model, clip)).keep() })),
         );
         const figure = rows.reduce((sum, { clip, back }) => sum + psnr(back, clip), 0);
+        const path = run.path('samples', `autoencoder-${String(step).padStart(6, '0')}.png`);
         await contactSheet(
           rows.slice(0, 6).map(({ clip, back }) => ({ images: [clip, back] })),
-          run.path('samples', `autoencoder-${String(step).padStart(6, '0')}.png`),
+          path,
           { columns: ['held out', 'reconstruction'], framesPerClip: 4, scale: 2 },
         );
+        run.logSheet('samples', path, step);
         for (const { back } of rows) back.dispose();
-        return { heldOutPsnr: figure / rows.length };
+        return { 'validation/psnr': figure / rows.length };
       },
       report,
       signal,
     });
   } finally {
     for (const clip of validation) clip.dispose();
-    await loader.close();
   }
 }
 
@@ -110,28 +108,14 @@ export function reconstruct(model: Autoencoder, video: Tensor): Tensor {
   return decoded.narrow(2, decoded.size(2) - video.size(2), video.size(2)).contiguous();
 }
 
-/** Kept clips [1, 3, F, H, W] of the held-out part. */
-async function heldOutClips(recipe: Recipe): Promise<Tensor[]> {
-  const { width, height, maxObjects } = recipe.miniworld;
-  const { numFrames } = recipe.latents;
-  const loader = miniWorldLoader({ workers: 1 });
-  try {
-    const batch = await loader.run({
-      width,
-      height,
-      maxObjects,
-      numFrames,
-      split: 'heldout',
-      firstSeed: 0,
-      batchSize: VALIDATION_CLIPS,
-    });
-    const shape = [VALIDATION_CLIPS, numFrames, height, width, 3];
-    return tidy(() =>
-      videoFromBytes(batch.frames, shape)
-        .split(1, 0)
-        .map((clip) => clip.contiguous().clone().keep()),
-    );
-  } finally {
-    await loader.close();
-  }
+/** Kept clips [1, 3, F, H, W] that are not trained on. */
+async function heldOutClips({ recipe, data }: PartContext): Promise<Tensor[]> {
+  const numFrames = Math.max(...recipe.autoencoder.batches.map((kind) => kind.numFrames));
+  const { frames, batchSize, ...size } = await data.heldOutFrames(numFrames, VALIDATION_CLIPS);
+  const shape = [batchSize, size.numFrames, size.height, size.width, 3];
+  return tidy(() =>
+    videoFromBytes(frames, shape)
+      .split(1, 0)
+      .map((clip) => clip.contiguous().clone().keep()),
+  );
 }

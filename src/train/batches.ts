@@ -1,6 +1,6 @@
 /** Frames as they leave the data workers, as tensors; and which samples a step takes. */
-import { RandomStream } from '../data/random.js';
-import { fromArray, type Tensor } from '../tensor/index.js';
+import type { RandomStream } from '../data/random.js';
+import { fromArray, Generator, type Tensor } from '../tensor/index.js';
 
 /** uint8 [B, F, H, W, 3] → [B, 3, F, H, W] float32 in -1..1 */
 export function videoFromBytes(data: Uint8Array, shape: number[]): Tensor {
@@ -12,16 +12,14 @@ export function videoFromTensor(frames: Tensor): Tensor {
   return frames.permute([0, 4, 1, 2, 3]).to('float32').div(127.5).sub(1).contiguous();
 }
 
-/** `count` different indices below `size`, drawn for a step. */
-export function drawIndices(random: RandomStream, count: number, size: number): number[] {
-  const drawn = new Set<number>();
-  while (drawn.size < Math.min(count, size)) drawn.add(Math.floor(random.next() * size));
-  return [...drawn];
+/**
+ * The noise of a sample, by its place in the whole batch of a step: the same wherever and beside
+ * whatever it is computed.
+ */
+export function sampleGenerator(seed: number, step: number, index: number): Generator {
+  const mixed = (BigInt(seed) * 1_000_003n + BigInt(step)) * 1_048_583n + BigInt(index);
+  return new Generator(BigInt.asUintN(63, mixed * 0x9e3779b97f4a7c15n));
 }
-
-/** The random stream of a step. */
-export const stepRandom = (seed: number, step: number, purpose: string): RandomStream =>
-  new RandomStream(seed, `${purpose} ${step}`);
 
 /** One of `items` by weight. */
 export function drawWeighted<T extends { weight: number }>(

@@ -1,12 +1,45 @@
 /** Recipes: what a training run is, as YAML, with every default in one place. */
 import { z } from 'zod';
+import { TRANSFORMER_PRESETS } from '../models/transformer/config.js';
+import { LoraConfig } from '../nn/lora-config.js';
 import { PipelineChanges } from '../pipeline/settings.js';
 
 const probability = z.number().min(0).max(1);
+const side = z.int().positive().multipleOf(16);
+const frameCount = z
+  .int()
+  .positive()
+  .refine((count) => count % 4 === 1, {
+    error: ({ input }) => `must be 4k + 1 (1, 5, 9, …), got ${input}`,
+  });
+
+const MiniWorldSource = z.strictObject({
+  clips: z.int().min(0).default(5000).describe('different clips'),
+  images: z.int().min(0).default(12_000).describe('different images'),
+  maxObjects: z.int().min(1).max(3).default(2).describe('solids in a scene'),
+});
+export type MiniWorldSource = z.infer<typeof MiniWorldSource>;
+
+/** Where samples come from: one of the two, and how often. */
+const Source = z
+  .strictObject({
+    miniworld: MiniWorldSource.optional().describe('the procedural data set'),
+    manifest: z
+      .string()
+      .optional()
+      .describe('a .jsonl, a .csv, a folder of pictures and clips, or WebDataset shards'),
+    weight: z.number().positive().default(1).describe('how often, relative to other sources'),
+  })
+  .refine(
+    ({ miniworld, manifest }) => (miniworld === undefined) !== (manifest === undefined),
+    'must be either miniworld or manifest',
+  );
+export type Source = z.infer<typeof Source>;
+const Sources = z.array(Source).min(1);
 
 /** Batches of one length; a step draws one kind by weight. */
 const BatchKind = z.strictObject({
-  numFrames: z.int().positive().describe('frames of each sample, 4k + 1; 1 is an image'),
+  numFrames: frameCount.describe('frames of each sample, 4k + 1; 1 is an image'),
   batchSize: z.int().positive().describe('samples in a batch'),
   weight: z.number().positive().default(1).describe('how often, relative to the others'),
 });
@@ -21,61 +54,111 @@ export const Optimisation = z.strictObject({
     .optional()
     .describe('stop earlier, after so much training time; the learning rate follows'),
   learningRate: z.number().positive().default(1e-3).describe('highest learning rate'),
-  finalLearningRate: z.number().min(0).default(0).describe('as a share of it, at the last step'),
+  finalLearningRate: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('as a share of it, at the last step; 1 keeps it'),
   warmupSteps: z.int().min(0).default(100).describe('steps of linear warm-up'),
   weightDecay: z.number().min(0).default(0.01).describe('decoupled, per step and learning rate'),
   betas: z.tuple([probability, probability]).default([0.9, 0.99]).describe('of AdamW'),
   clipGradNorm: z.number().positive().default(1).describe('largest global gradient norm'),
   emaDecay: probability.default(0.999).describe('of the averaged weights, which are what is kept'),
   checkpointEverySeconds: z.number().positive().default(120).describe('time between checkpoints'),
+  keepCheckpoints: z.int().positive().default(2).describe('how many to keep; older ones go'),
+  milestoneEverySteps: z
+    .int()
+    .positive()
+    .optional()
+    .describe('steps between checkpoints that are never deleted'),
+  logEverySteps: z.int().positive().default(20).describe('steps between lines of metrics'),
   sampleEverySteps: z.int().positive().default(1000).describe('steps between sample sheets'),
+  validateEverySteps: z.int().positive().default(500).describe('steps between validations'),
+  explodingGradNorm: z
+    .number()
+    .positive()
+    .default(50)
+    .describe('a gradient so many times its usual norm is left out, as one that is no number'),
+  rollBackAfter: z
+    .int()
+    .positive()
+    .default(5)
+    .describe('bad steps in a row after which the run goes back to its last good checkpoint'),
+  rollBackLearningRate: probability
+    .default(0.5)
+    .describe('factor of the learning rate each time it goes back'),
 });
 export type Optimisation = z.infer<typeof Optimisation>;
 
-const MiniWorldData = z.strictObject({
-  width: z.int().positive().multipleOf(16).default(64).describe('pixels'),
-  height: z.int().positive().multipleOf(16).default(64).describe('pixels'),
-  maxObjects: z.int().min(1).max(3).default(2).describe('solids in a scene'),
-});
-
 const AutoencoderPlan = Optimisation.extend({
-  from: z.string().optional().describe('pipeline folder to take the autoencoder from, untrained'),
-  blockOutChannels: z.array(z.int().positive()).default([16, 32, 64, 64]).describe('widths'),
-  layersPerBlock: z.int().positive().default(1).describe('residual blocks per level'),
-  normNumGroups: z.int().positive().default(8).describe('groups of the norms'),
-  batches: z.array(BatchKind).min(1).describe('what a step trains on'),
-  kl: z.number().min(0).default(1e-6).describe('weight of the divergence from a normal'),
-});
-
-const TransformerPlan = Optimisation.extend({
   from: z
     .string()
     .optional()
-    .describe('pipeline folder whose transformer and text encoder training begins with'),
-  adapter: Optimisation.optional().describe(
-    'before all else, the condition adapter alone: to see clean latents in what is given',
-  ),
-  numLayers: z.int().positive().default(6).describe('blocks'),
-  numHeads: z.int().positive().default(4).describe('heads of width 64'),
-  adapterChannels: z
-    .array(z.int().positive())
-    .length(5)
-    .default([8, 16, 32, 64, 128])
-    .describe('widths of the condition adapter'),
-  conditionScale: z
-    .number()
+    .describe('pipeline folder to take the autoencoder from; it is not trained then'),
+  steps: z.int().positive().default(6700).describe('optimizer steps'),
+  width: side.default(64).describe('of what it is trained on, pixels'),
+  height: side.default(64).describe('of what it is trained on, pixels'),
+  blockOutChannels: z.array(z.int().positive()).default([16, 32, 64, 64]).describe('widths'),
+  layersPerBlock: z.int().positive().default(1).describe('residual blocks per level'),
+  normNumGroups: z.int().positive().default(8).describe('groups of the norms'),
+  batches: z
+    .array(BatchKind)
+    .min(1)
+    .prefault([
+      { numFrames: 1, batchSize: 16, weight: 2 },
+      { numFrames: 9, batchSize: 4, weight: 2 },
+      { numFrames: 17, batchSize: 2, weight: 1 },
+    ])
+    .describe('what a step trains on'),
+  kl: z.number().min(0).default(1e-6).describe('weight of the divergence from a normal'),
+});
+
+const TextEncoderPlan = z.strictObject({
+  from: z
+    .string()
+    .optional()
+    .describe('pipeline folder to take text encoder and tokenizer from; it is not trained then'),
+  width: z.int().positive().multipleOf(32).default(128).describe('of its hidden states'),
+  numLayers: z.int().positive().default(2).describe('layers'),
+});
+
+/** What can differ from stage to stage of the transformer's training. */
+const stageKeys = {
+  ...Optimisation.shape,
+  data: Sources.optional().describe("where samples come from, instead of the recipe's"),
+  width: side.default(64).describe('pixels; with height, the largest area of a sample'),
+  height: side.default(64).describe('pixels'),
+  aspect: z
+    .enum(['native', 'fixed'])
+    .default('native')
+    .describe("samples of files keep their own shape, or are cropped to the stage's"),
+  numFrames: frameCount.default(17).describe('frames of a clip, at most'),
+  tokensPerBatch: z
+    .int()
+    .positive()
+    .default(1280)
+    .describe('latent patches in the batch of a step, over all processes'),
+  tokensPerMicroBatch: z
+    .int()
+    .positive()
+    .optional()
+    .describe('latent patches that a process takes at once; more are accumulated'),
+  gradCheckpointing: z
+    .boolean()
+    .default(false)
+    .describe('compute blocks a second time rather than keep what is in them'),
+  sequenceParallel: z
+    .int()
     .positive()
     .default(1)
-    .describe("the adapter's output at first, as a share of the patch embedding's scale"),
-  textWidth: z.int().positive().default(128).describe('width of the text encoder'),
-  textLayers: z.int().positive().default(2).describe('layers of the text encoder'),
-  imageBatchSize: z.int().positive().default(64).describe('images in an image batch'),
-  clipBatchSize: z.int().positive().default(16).describe('clips in a clip batch'),
+    .describe('processes that share the tokens of each sample; a micro-batch is theirs together'),
   imageShare: z
     .tuple([probability, probability])
     .default([1, 0.1])
     .describe('share of image batches, before and after the mixing-in of clips'),
-  mixAt: probability.default(0.3).describe('share of the run after which clips are mixed in fully'),
+  mixAt: probability
+    .default(0.3)
+    .describe('share of the stage after which clips are mixed in fully'),
   tasks: z
     .record(z.string(), z.number().positive())
     .optional()
@@ -86,7 +169,58 @@ const TransformerPlan = Optimisation.extend({
     .prefault({})
     .describe('share of samples trained without their prompt'),
   conditionDropout: probability.default(0.1).describe('share of other samples without condition'),
+};
+
+type StageKeys = Omit<typeof stageKeys, 'weightDecay' | 'betas'>;
+
+/** Without defaults: a stage that leaves a key out has it from the plan. */
+const { weightDecay: _, betas: __, ...changeable } = stageKeys;
+const stageChanges = Object.fromEntries(
+  Object.entries<z.ZodType>(changeable).map(([key, schema]) => {
+    const hasDefault = schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault;
+    return [key, (hasDefault ? (schema.unwrap() as z.ZodType) : schema).optional()];
+  }),
+) as { [K in keyof StageKeys]: z.ZodOptional<z.ZodType<z.output<StageKeys[K]>>> };
+
+const StageChanges = z.strictObject({ name: z.string().describe('for logs'), ...stageChanges });
+
+const TransformerPlan = z.strictObject({
+  from: z
+    .string()
+    .optional()
+    .describe('pipeline folder whose transformer and text encoder training begins with'),
+  preset: z
+    .enum(Object.keys(TRANSFORMER_PRESETS) as [keyof typeof TRANSFORMER_PRESETS])
+    .default('mfm-mini')
+    .describe('its size'),
+  numLayers: z.int().positive().optional().describe("blocks, instead of the preset's"),
+  numHeads: z.int().positive().optional().describe("heads of width 64, instead of the preset's"),
+  adapterChannels: z
+    .array(z.int().positive())
+    .length(5)
+    .optional()
+    .describe("widths of the condition adapter, instead of the preset's"),
+  conditionScale: z
+    .number()
+    .positive()
+    .default(1)
+    .describe("the adapter's output at first, as a share of the patch embedding's scale"),
+  adapter: Optimisation.optional().describe(
+    'before all else, the condition adapter alone: to see clean latents in what is given',
+  ),
+  lora: LoraConfig.optional().describe('train layers of low rank beside the weights, not these'),
+  train: z.array(z.string()).optional().describe('patterns of the weights that are trained'),
+  freeze: z.array(z.string()).optional().describe('patterns of weights that stay as they are'),
+  ...stageKeys,
+  stages: z
+    .array(StageChanges)
+    .min(1)
+    .optional()
+    .describe('one after the other; each changes some of the keys above'),
 });
+
+/** A stage of the transformer's training, complete. */
+export type Stage = z.infer<z.ZodObject<typeof stageKeys>> & { name: string; data: Source[] };
 
 export const Recipe = z.strictObject({
   name: z
@@ -98,19 +232,38 @@ export const Recipe = z.strictObject({
     .enum(['auto', 'float32', 'bfloat16'])
     .default('auto')
     .describe('what is computed in; auto: bfloat16 where the CPU has units for it'),
-  miniworld: MiniWorldData.prefault({}).describe('the procedural data set'),
-  autoencoder: AutoencoderPlan.describe('first part: pixels to latents'),
-  latents: z
-    .strictObject({
-      clips: z.int().positive().describe('clips that are drawn and encoded once'),
-      numFrames: z.int().positive().default(17).describe('frames of a clip, 4k + 1'),
-      images: z.int().positive().describe('images that are drawn and encoded once'),
-    })
-    .describe('second part: the data set as latents'),
-  transformer: TransformerPlan.describe('third part: latents from noise, by task'),
+  base: z
+    .string()
+    .optional()
+    .describe('pipeline folder to fine-tune: its networks, words and settings as they are'),
+  data: Sources.prefault([{ miniworld: {} }]).describe('where samples come from'),
+  cacheFrames: z
+    .boolean()
+    .default(true)
+    .describe('keep decoded frames on the disk beside the latents: more space, less decoding'),
+  validationSamples: z
+    .int()
+    .min(0)
+    .default(16)
+    .describe('samples of each kind that are kept out of training to measure on'),
+  sharding: z
+    .enum(['ddp', 'zero1', 'zero2'])
+    .default('ddp')
+    .describe(
+      'what each process keeps of its own alone: nothing; the optimizer state; gradients too',
+    ),
+  autoencoder: AutoencoderPlan.prefault({}).describe('first part: pixels to latents'),
+  textEncoder: TextEncoderPlan.prefault({}).describe('the network that reads prompts'),
+  transformer: TransformerPlan.describe('last part: latents from noise, by task'),
   pipeline: PipelineChanges.prefault({}).describe('what the finished pipeline says about its use'),
   scheduler: z
     .strictObject({ shift: z.number().positive().default(1).describe('of the sampling sigmas') })
     .prefault({}),
 });
 export type Recipe = z.infer<typeof Recipe>;
+
+/** The stages of the transformer's training, each complete; without any, the plan itself is one. */
+export function stagesOf({ transformer, data }: Recipe): Stage[] {
+  const { stages, ...shared } = transformer;
+  return (stages ?? [{ name: 'all' }]).map((changes) => ({ data, ...shared, ...changes }));
+}

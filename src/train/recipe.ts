@@ -2,11 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { z } from 'zod';
+import { sceneFacts } from '../data/miniworld/sample.js';
 import { InputError } from '../errors.js';
+import { TRANSFORMER_PRESETS } from '../models/transformer/config.js';
 import { didYouMean } from '../suggest.js';
-import { TASK_IDS, taskOf } from '../tasks/index.js';
-import { Recipe } from './config.js';
-import { lacking, trainedTasks } from './mix.js';
+import { shortcomings, TASK_IDS, type Task, taskOf } from '../tasks/index.js';
+import { Recipe, type Stage, stagesOf } from './config.js';
+import { trainedTasks } from './mix.js';
 
 export interface Change {
   path: string[];
@@ -60,82 +62,131 @@ function explain(issue: z.core.$ZodIssue): string[] {
 
 /** The keys that the schema has at a path, for suggestions. */
 function keysAt(path: PropertyKey[]): string[] {
-  let schema: unknown = Recipe;
-  for (const key of path) {
-    const shape = shapeOf(schema);
-    schema = shape ? shape[String(key)] : undefined;
-  }
-  return Object.keys(shapeOf(schema) ?? {});
+  let schema = unwrapped(Recipe);
+  for (const key of path) schema = unwrapped(schema?.shape?.[String(key)] ?? schema?.def?.element);
+  return Object.keys(schema?.shape ?? {});
 }
 
-function shapeOf(schema: unknown): Record<string, unknown> | undefined {
-  let current = schema as { shape?: Record<string, unknown>; def?: { innerType?: unknown } };
-  while (current && !current.shape && current.def?.innerType) {
-    current = current.def.innerType as typeof current;
+interface Unwrapped {
+  /** of an object */
+  shape?: Record<string, unknown>;
+  /** `element` of an array; `innerType`, `in` of what is around another schema */
+  def?: { element?: unknown; innerType?: unknown; in?: unknown };
+}
+
+function unwrapped(schema: unknown): Unwrapped | undefined {
+  let current = schema as Unwrapped | undefined;
+  for (let inner: unknown; ; current = inner as Unwrapped) {
+    inner = current?.def?.innerType ?? current?.def?.in;
+    if (inner === undefined) return current;
   }
-  return current?.shape;
 }
 
 /** What a schema cannot see. */
 function otherProblems(recipe: Recipe): string[] {
-  const problems: string[] = [];
-  const frames = [
-    ...recipe.autoencoder.batches.map((b, i) => [
-      `autoencoder.batches.${i}.numFrames`,
-      b.numFrames,
-    ]),
-    ['latents.numFrames', recipe.latents.numFrames],
-  ] as [string, number][];
-  for (const [key, value] of frames) {
-    if (value % 4 !== 1) problems.push(`${key}: must be 4k + 1 (1, 5, 9, …), got ${value}`);
-  }
-  const named = {
-    'transformer.tasks': recipe.transformer.tasks ?? {},
-    'pipeline.taskSettings': recipe.pipeline.taskSettings ?? {},
-  };
-  for (const [key, tasks] of Object.entries(named)) {
-    for (const task of Object.keys(tasks)) {
-      if (isTask(task)) continue;
-      problems.push(`${key}.${task}: unknown task; there are ${TASK_IDS.join(', ')}`);
-    }
-  }
-  const { blockOutChannels, normNumGroups } = recipe.autoencoder;
-  for (const width of blockOutChannels) {
-    if (width % normNumGroups !== 0) {
-      problems.push(
-        `autoencoder.blockOutChannels: must be multiples of normNumGroups (${normNumGroups}), got ${width}`,
-      );
-    }
-  }
-  if (blockOutChannels.length !== 4) {
-    problems.push(
-      `autoencoder.blockOutChannels: must be 4 widths (8 times smaller in space), got ${blockOutChannels.length}`,
-    );
-  }
-  return [...problems, ...mixProblems(recipe)];
+  return [
+    ...taskNames(recipe).flatMap(([key, id]) =>
+      isTask(id) ? [] : [`${key}.${id}: unknown task; there are ${TASK_IDS.join(', ')}`],
+    ),
+    ...widthProblems(recipe),
+    ...originProblems(recipe),
+    ...sequenceProblems(recipe),
+    ...stageProblems(recipe),
+  ];
 }
 
-/** Tasks that cannot be learnt from the recipe's data, and batches that no task is there for. */
-function mixProblems(recipe: Recipe): string[] {
-  const { tasks = {}, imageShare, mixAt } = recipe.transformer;
-  if (!Object.keys(tasks).every(isTask)) return []; // said already
-  const problems = Object.keys(tasks).flatMap((id) => {
-    const task = taskOf(id);
-    const { numFrames } = recipe.latents;
-    const data = task.result === 'image' ? 'images' : `clips of ${numFrames} frames`;
-    const why = lacking(task, recipe).join(', ');
-    return why ? [`transformer.tasks.${id}: cannot be learnt from ${data} (${why})`] : [];
-  });
-  const shares = mixAt === 0 ? imageShare.slice(1) : imageShare;
-  const trained = trainedTasks(recipe).map(({ task }) => task.result);
-  const got = `got [${imageShare.join(', ')}]`;
-  if (!trained.includes('image') && shares.some((share) => share > 0)) {
-    problems.push(`transformer.imageShare: must be [0, 0] where no task makes an image, ${got}`);
-  }
-  if (!trained.includes('video') && shares.some((share) => share < 1)) {
-    problems.push(`transformer.imageShare: must be [1, 1] where no task makes a clip, ${got}`);
+/** Tasks that are named, with the key that does it. */
+function taskNames({ transformer, pipeline }: Recipe): [key: string, id: string][] {
+  const stages = (transformer.stages ?? []).map(
+    ({ tasks }, i) => [`transformer.stages.${i}.tasks`, tasks] as const,
+  );
+  const named = [
+    ['transformer.tasks', transformer.tasks] as const,
+    ...stages,
+    ['pipeline.taskSettings', pipeline.taskSettings] as const,
+  ];
+  return named.flatMap(([key, tasks]) =>
+    Object.keys(tasks ?? {}).map((id): [string, string] => [key, id]),
+  );
+}
+
+function widthProblems({ autoencoder }: Recipe): string[] {
+  const { blockOutChannels, normNumGroups } = autoencoder;
+  const key = 'autoencoder.blockOutChannels';
+  const problems = blockOutChannels
+    .filter((width) => width % normNumGroups !== 0)
+    .map((w) => `${key}: must be multiples of normNumGroups (${normNumGroups}), got ${w}`);
+  if (blockOutChannels.length !== 4) {
+    problems.push(
+      `${key}: must be 4 widths (8 times smaller in space), got ${blockOutChannels.length}`,
+    );
   }
   return problems;
+}
+
+/** Weights that would come from two places, and layers that would be added to fresh weights. */
+function originProblems({ base, autoencoder, textEncoder, transformer }: Recipe): string[] {
+  const said: [string, unknown][] = [
+    ['autoencoder.from', autoencoder.from],
+    ['textEncoder.from', textEncoder.from],
+    ...(['from', 'numLayers', 'numHeads', 'adapterChannels'] as const).map(
+      (key): [string, unknown] => [`transformer.${key}`, transformer[key]],
+    ),
+  ];
+  const problems = said
+    .filter(([, value]) => base !== undefined && value !== undefined)
+    .map(([key]) => `${key}: is said by base already; leave one of them out`);
+  if (transformer.lora && base === undefined) {
+    problems.push('transformer.lora: needs finished weights; name their pipeline folder as base');
+  }
+  return problems;
+}
+
+/** Processes that share a sample share its heads. */
+function sequenceProblems(recipe: Recipe): string[] {
+  const { preset, numHeads, stages } = recipe.transformer;
+  const heads = numHeads ?? TRANSFORMER_PRESETS[preset].num_attention_heads;
+  return stagesOf(recipe).flatMap(({ sequenceParallel }, i) => {
+    if (recipe.base !== undefined || heads % sequenceParallel === 0) return [];
+    const key = stages ? `transformer.stages.${i}` : 'transformer';
+    return [`${key}.sequenceParallel: must divide the ${heads} heads, got ${sequenceParallel}`];
+  });
+}
+
+/** Tasks that cannot be learnt from a stage's data, and batches that no task is there for. */
+function stageProblems(recipe: Recipe): string[] {
+  return stagesOf(recipe).flatMap((stage, i) => {
+    const { tasks = {}, imageShare, mixAt, data } = stage;
+    if (!Object.keys(tasks).every(isTask)) return []; // said already
+    const key = recipe.transformer.stages ? `transformer.stages.${i}` : 'transformer';
+    // what files are good for shows when they are opened
+    const known = data.every(({ miniworld }) => miniworld !== undefined);
+    const lacks = (task: Task) => (known ? lacking(task, stage) : []);
+    const problems = Object.keys(tasks).flatMap((id) => {
+      const task = taskOf(id);
+      const what = task.result === 'image' ? 'images' : `clips of ${stage.numFrames} frames`;
+      const why = lacks(task).join(', ');
+      return why ? [`${key}.tasks.${id}: cannot be learnt from ${what} (${why})`] : [];
+    });
+    const results = trainedTasks(stage)
+      .filter(({ task }) => lacks(task).length === 0)
+      .map(({ task }) => task.result);
+    const shares = mixAt === 0 ? imageShare.slice(1) : imageShare;
+    const got = `got [${imageShare.join(', ')}]`;
+    if (!results.includes('image') && shares.some((share) => share > 0)) {
+      problems.push(`${key}.imageShare: must be [0, 0] where no task makes an image, ${got}`);
+    }
+    if (!results.includes('video') && shares.some((share) => share < 1)) {
+      problems.push(`${key}.imageShare: must be [1, 1] where no task makes a clip, ${got}`);
+    }
+    return problems;
+  });
+}
+
+/** What scenes of a stage's size and length lack for a task, a phrase each. */
+export function lacking(task: Task, { width, height, numFrames }: Stage): string[] {
+  const facts = sceneFacts({ width, height, numFrames: task.result === 'image' ? 1 : numFrames });
+  return shortcomings(task, facts, { minSide: Math.min(width, height) });
 }
 
 const isTask = (id: string): boolean => (TASK_IDS as readonly string[]).includes(id);

@@ -2,61 +2,98 @@
  * The run folder: recipe, metrics, checkpoints, samples, and the finished pipeline.
  *
  *     runs/NAME/recipe.json            the resolved recipe
+ *     runs/NAME/status.json            where it stands
  *     runs/NAME/metrics.jsonl          a line every few steps
+ *     runs/NAME/tensorboard/           the same figures and the sheets, for TensorBoard
  *     runs/NAME/samples/*.png          sheets
- *     runs/NAME/checkpoints/PART-STEP  the last two of each part
- *     runs/NAME/latents/*.safetensors  the encoded data set
+ *     runs/NAME/checkpoints/PART-STEP  the last ones of each part, see `Checkpoints`
+ *     runs/NAME/bad-batches/           batches whose gradients were left out
+ *     runs/NAME/cache/                 the encoded data set
  *     runs/NAME/pipeline/              the result, as `mfm generate` opens it
  */
 import {
-  appendFileSync,
+  closeSync,
   existsSync,
+  fstatSync,
+  ftruncateSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { ALONE, type Parallel } from '../distributed/parallel.js';
 import { InputError } from '../errors.js';
-import { openSafetensors, saveSafetensors, type Tensor } from '../tensor/index.js';
+import { Checkpoints } from './checkpoints.js';
 import type { Recipe } from './config.js';
-
-/** Everything that a part needs to go on: tensors by file, and figures. */
-export interface Checkpoint {
-  tensors: Record<string, Record<string, Tensor>>;
-  state: { step: number; seconds: number };
-}
-
-const KEEP = 2;
+import { EventWriter } from './events.js';
+import { type Lock, takeLock } from './lock.js';
+import type { RunStatus } from './status.js';
 
 export class Run {
-  private constructor(readonly folder: string) {}
+  private status: Omit<RunStatus, 'updated' | 'pid' | 'host'> = {
+    ...{ state: 'running', part: '', stage: '', step: 0, steps: 0 },
+  };
+  private diskWasFull = false;
+  private events: EventWriter | null = null;
+  private lock: Lock | null = null;
+
+  private constructor(
+    readonly folder: string,
+    readonly parallel: Parallel,
+  ) {}
 
   /**
-   * Starts a run, or goes on with one.
-   * @throws InputError if the folder holds a run and `resume` is not set, or another recipe's run
+   * Starts a run, or goes on with one. One that failed before its first checkpoint has nothing to go
+   * on with, and is started anew.
+   * @throws InputError if the folder holds a run and `resume` is not set, or one that is trained now
    */
-  static open(folder: string, recipe: Recipe, { resume = false } = {}): Run {
-    const run = new Run(folder);
+  static open(
+    folder: string,
+    recipe: Recipe,
+    { resume = false, parallel = ALONE }: { resume?: boolean; parallel?: Parallel } = {},
+  ): Run {
+    const run = new Run(folder, parallel);
+    if (parallel.rank !== 0) return run;
     const file = run.path('recipe.json');
+    if (existsSync(file) && !resume && !run.failedAtOnce()) {
+      throw new InputError(
+        `${folder}: holds a run already; --resume goes on with it, --run FOLDER starts another`,
+      );
+    }
+    mkdirSync(folder, { recursive: true });
+    const lock = takeLock(folder);
+    if ('heldBy' in lock) {
+      throw new InputError(
+        `${folder}: is being trained by process ${lock.heldBy}; wait for it or stop it, or take --run FOLDER`,
+      );
+    }
+    run.lock = lock;
     if (existsSync(file)) {
-      if (!resume) {
-        throw new InputError(
-          `${folder}: holds a run already; --resume goes on with it, --run FOLDER starts another`,
-        );
-      }
-      const before = JSON.parse(readFileSync(file, 'utf8'));
-      if (!isDeepStrictEqual(before, JSON.parse(JSON.stringify(recipe)))) {
+      const before = readJsonOrNull(file);
+      if (resume && !isDeepStrictEqual(before, JSON.parse(JSON.stringify(recipe)))) {
         process.stderr.write(`${folder}: the recipe has changed since the run began\n`);
       }
     }
-    for (const name of ['samples', 'checkpoints', 'latents']) {
+    for (const name of ['samples', 'checkpoints', 'cache']) {
       mkdirSync(run.path(name), { recursive: true });
     }
+    for (const at of ['.', 'checkpoints', 'samples', 'bad-batches']) finishRenames(run.path(at));
+    const metrics = run.path('metrics.jsonl');
+    if (existsSync(metrics)) {
+      const text = readFileSync(metrics);
+      const whole = text.lastIndexOf('\n') + 1;
+      if (whole < text.length) truncateSync(metrics, whole);
+    }
     run.write('recipe.json', JSON.stringify(recipe, null, 2));
+    run.setStatus({});
     return run;
   }
 
@@ -64,54 +101,134 @@ export class Run {
     return join(this.folder, ...parts);
   }
 
+  checkpoints<State>(part: string): Checkpoints<State> {
+    return new Checkpoints<State>(this.path('checkpoints'), part, this.parallel);
+  }
+
   /** Writes a small file, atomically. */
   write(name: string, text: string): void {
     const temporary = this.path(`${name}.tmp`);
-    writeFileSync(temporary, text);
-    renameSync(temporary, this.path(name));
+    try {
+      writeFileSync(temporary, text);
+      renameSync(temporary, this.path(name));
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
   }
 
-  /** Adds a line to metrics.jsonl. */
+  /** Says where the run stands, to other programs. */
+  setStatus(changes: Partial<typeof this.status>): void {
+    this.status = { ...this.status, ...changes };
+    this.unlessFull(() => {
+      const updated = new Date().toISOString();
+      const status: RunStatus = { ...this.status, updated, pid: process.pid, host: hostname() };
+      this.write('status.json', JSON.stringify(status));
+    });
+  }
+
+  /** Begins or goes on to write down a part's figures: those from `firstStep` on are new. */
+  beginPart(part: string, firstStep: number): void {
+    this.events?.close();
+    this.events = null;
+    this.unlessFull(() => {
+      this.events = new EventWriter(this.path('tensorboard', part), { firstStep });
+    });
+  }
+
+  /** Adds a line to metrics.jsonl, and the figures to TensorBoard's. */
   log(part: string, step: number, figures: Record<string, number>): void {
-    const line = JSON.stringify({ part, step, time: new Date().toISOString(), ...figures });
-    appendFileSync(this.path('metrics.jsonl'), `${line}\n`);
+    this.unlessFull(() => {
+      const line = JSON.stringify({ part, step, time: new Date().toISOString(), ...figures });
+      appendWhole(this.path('metrics.jsonl'), `${line}\n`);
+      this.events?.scalars(figures, step);
+    });
   }
 
-  /** Writes a checkpoint whole or not at all; only the last ones stay. */
-  saveCheckpoint(part: string, { tensors, state }: Checkpoint): void {
-    const name = `${part}-${String(state.step).padStart(8, '0')}`;
-    const target = this.path('checkpoints', name);
-    const temporary = `${target}.tmp`;
-    rmSync(temporary, { recursive: true, force: true });
-    for (const [file, values] of Object.entries(tensors)) {
-      saveSafetensors(join(temporary, `${file}.safetensors`), values);
-    }
-    writeFileSync(join(temporary, 'state.json'), JSON.stringify(state));
-    rmSync(target, { recursive: true, force: true });
-    renameSync(temporary, target);
-    for (const old of this.checkpoints(part).slice(0, -KEEP)) {
-      rmSync(this.path('checkpoints', old), { recursive: true });
+  /** Shows a sheet in TensorBoard too. */
+  logSheet(tag: string, path: string, step: number): void {
+    this.unlessFull(() => this.events?.image(tag, readFileSync(path), step));
+  }
+
+  /**
+   * Writes what the run can do without, in the first process; a disk that cannot take it is said
+   * once, and the training goes on.
+   */
+  unlessFull(write: () => void): void {
+    if (this.parallel.rank !== 0) return;
+    try {
+      write();
+      this.diskWasFull = false;
+    } catch (error) {
+      if (!isDiskProblem(error)) throw error;
+      this.tellFull(error as Error);
     }
   }
 
-  /** The newest checkpoint of a part; its tensors are mapped. */
-  loadCheckpoint(part: string): Checkpoint | null {
-    const name = this.checkpoints(part).at(-1);
-    if (!name) return null;
-    const folder = this.path('checkpoints', name);
-    const tensors: Checkpoint['tensors'] = {};
-    for (const file of readdirSync(folder).filter((f) => f.endsWith('.safetensors'))) {
-      const open = openSafetensors(join(folder, file));
-      tensors[file.replace('.safetensors', '')] = Object.fromEntries(
-        open.keys().map((key) => [key, open.get(key)]),
-      );
-    }
-    return { tensors, state: JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8')) };
+  private failedAtOnce(): boolean {
+    const status = readJsonOrNull(this.path('status.json')) as RunStatus | null;
+    const checkpoints = this.path('checkpoints');
+    const kept = existsSync(checkpoints) ? readdirSync(checkpoints) : [];
+    return status?.state === 'failed' && kept.every((name) => name.endsWith('.tmp'));
   }
 
-  private checkpoints(part: string): string[] {
-    return readdirSync(this.path('checkpoints'))
-      .filter((name) => name.startsWith(`${part}-`) && /-\d{8}$/.test(name))
-      .sort();
+  /** Says once that the disk is full, until something could be written again. */
+  tellFull({ message }: Error): void {
+    if (!this.diskWasFull) {
+      process.stderr.write(`${this.folder}: cannot be written (${message})\n`);
+    }
+    this.diskWasFull = true;
+  }
+
+  /** Others may train the run now. */
+  close(): void {
+    this.events?.close();
+    this.events = null;
+    this.lock?.release();
+  }
+}
+
+/**
+ * Cleans up after a process that was killed: what it had begun to write goes; what it had only put
+ * aside, to put something new in its place, comes back.
+ */
+function finishRenames(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    const put = /^(.*?)(\.\d+)?\.old$/.exec(name)?.[1];
+    if (put && !existsSync(join(folder, put))) renameSync(path, join(folder, put));
+    else if (put || name.endsWith('.tmp')) rmSync(path, { recursive: true });
+  }
+}
+
+/** Adds all of it or nothing: on a disk that is full a part would spoil what follows. */
+function appendWhole(path: string, text: string): void {
+  const file = openSync(path, 'a');
+  const { size } = fstatSync(file);
+  try {
+    const bytes = Buffer.from(text);
+    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+  } catch (error) {
+    ftruncateSync(file, size);
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+}
+
+const DISK_PROBLEMS = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EFBIG'];
+
+/** Is it the disk that is to blame: full, over its quota, broken? */
+export function isDiskProblem(error: unknown): boolean {
+  const { code, cause } = error as { code?: string; cause?: unknown };
+  return DISK_PROBLEMS.includes(code ?? '') || (cause !== undefined && isDiskProblem(cause));
+}
+
+function readJsonOrNull(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return null;
   }
 }

@@ -1,76 +1,85 @@
-/** Sheets of what the transformer makes of held-out scenes, task by task. */
-import { miniWorld } from '../data/miniworld/index.js';
-import { sceneSample } from '../data/miniworld/sample.js';
-import { RandomStream } from '../data/random.js';
-import { contactSheet, type Frames, framesToTensor, tensorToFrames } from '../media/index.js';
+/** Sheets of what the transformer makes of held-out samples, task by task. */
+import { contactSheet, tensorToFrames } from '../media/index.js';
 import { psnr } from '../media/psnr.js';
 import type { Pipeline } from '../pipeline/index.js';
-import { conditionOf, promptFor } from '../tasks/index.js';
-import { tidy } from '../tensor/index.js';
-import type { PartContext } from './autoencoder.js';
-import { trainedTasks } from './mix.js';
+import { conditionOf, NOTHING } from '../tasks/index.js';
+import { cat, noGrad, tidy } from '../tensor/index.js';
+import type { StepBatch } from './feed/batch.js';
+import type { Run } from './run.js';
 
-const SCENES = 6;
+const ROWS = 6;
 const STEPS = 16;
 
-/** One sheet per trained task in samples/; returns the PSNR of the tasks that have a reference. */
+export interface SheetOptions {
+  run: Run;
+  seed: number;
+  step: number;
+  signal: AbortSignal;
+  /** told of each sheet that is written */
+  onSheet?: (task: string, path: string) => void;
+}
+
+/**
+ * One sheet per task in samples/: what is given, what is made of it, and what it was.
+ *
+ * @param batches   held-out samples, each batch of one task; the first of each task is shown
+ * @returns the PSNR of the tasks that are given something
+ */
 export async function taskSheets(
   pipeline: Pipeline,
-  { run, recipe, signal }: PartContext,
-  step: number,
+  batches: readonly StepBatch[],
+  { run, seed, step, signal, onSheet }: SheetOptions,
 ): Promise<Record<string, number>> {
   const figures: Record<string, number> = {};
-  for (const { task } of trainedTasks(recipe)) {
-    const { id } = task;
+  const seen = new Set<string>();
+  for (const { samples: all, target } of batches) {
+    const task = all[0]?.task;
+    // none of a batch's files may be readable
+    if (!task || seen.has(task.id)) continue;
+    seen.add(task.id);
+    const samples = all.slice(0, ROWS);
     const settings = pipeline.settingsFor(task);
-    const target = {
-      width: recipe.miniworld.width,
-      height: recipe.miniworld.height,
-      numFrames: task.result === 'image' ? 1 : recipe.latents.numFrames,
-    };
-    const { maxObjects } = recipe.miniworld;
-    const scenes = Array.from({ length: SCENES }, (_, seed) =>
-      miniWorld(seed, { ...target, maxObjects, split: 'heldout' }),
+    const conditions = samples.map(({ given }) => conditionOf(given ?? NOTHING, target));
+    const latents = noGrad(() =>
+      tidy(() =>
+        cat(samples.map((sample) => sample.latents))
+          .to('float32')
+          .keep(),
+      ),
     );
-    const clips: Frames[] = scenes.map((scene) => ({ ...target, data: scene.frames }));
-    const samples = scenes.map((scene, i) =>
-      sceneSample(scene.scene, clips[i]!, scene.caption, scene),
-    );
-    const givens = samples.map((sample, i) =>
-      task.fromSample(sample, new RandomStream(i, 'samples')),
-    );
-    const conditions = givens.map((given) => conditionOf(given, target));
+    const truth = await pipeline.decode(latents, { signal });
     const made = await pipeline.sample({
       task,
-      prompts: samples.map((sample) => promptFor(task, sample)),
+      prompts: samples.map(({ caption }) => caption),
       conditions,
       target,
       numInferenceSteps: STEPS,
       guidanceScale: settings.guidanceScale,
       motionScore: settings.motionScore,
-      seed: recipe.seed,
+      seed,
       signal,
     });
-    const rows = samples.map((_, i) => {
-      const result = tidy(() => tensorToFrames(made.narrow(0, i, 1)));
-      const given = tidy(() => tensorToFrames(conditions[i]!.pixels));
-      const shown = task.inputs.length > 0 ? [given, result, clips[i]!] : [result, clips[i]!];
-      return { label: promptFor(task, samples[i]!).slice(0, 90), images: shown };
-    });
-    await contactSheet(
-      rows,
-      run.path('samples', `transformer-${String(step).padStart(6, '0')}-${id}.png`),
-      { framesPerClip: 4, scale: 2 },
+    const rows = samples.map(({ caption, given }, i) =>
+      tidy(() => {
+        const [result, was] = [made, truth].map((video) => tensorToFrames(video.narrow(0, i, 1)));
+        const shown = given
+          ? [tensorToFrames(conditions[i]!.pixels), result!, was!]
+          : [result!, was!];
+        return { label: caption.slice(0, 90), images: shown };
+      }),
     );
+    const name = `transformer-${String(step).padStart(6, '0')}-${task.id}.png`;
+    const path = run.path('samples', name);
+    await contactSheet(rows, path, { framesPerClip: 4, scale: target.width > 128 ? 1 : 2 });
+    onSheet?.(task.id, path);
     if (task.inputs.length > 0) {
-      figures[`${id}Psnr`] = tidy(() => {
-        const values = clips.map((clip, i) => psnr(made.narrow(0, i, 1), framesToTensor(clip)));
+      figures[`psnr/${task.id}`] = tidy(() => {
+        const values = samples.map((_, i) => psnr(made.narrow(0, i, 1), truth.narrow(0, i, 1)));
         return values.reduce((a, b) => a + b, 0) / values.length;
       });
     }
-    made.dispose();
-    for (const { pixels, depth, mask } of conditions) {
-      for (const part of [pixels, depth, mask]) part.dispose();
+    for (const tensor of [latents, truth, made, ...conditions.flatMap(Object.values)]) {
+      tensor.dispose();
     }
   }
   return figures;

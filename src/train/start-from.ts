@@ -8,7 +8,7 @@ import { ModelIndex } from '../pipeline/settings.js';
 import { readJson } from '../read-json.js';
 import { TASK_IDS, TASKS, type Task } from '../tasks/index.js';
 import { type DType, noGrad, tensor, tidy } from '../tensor/index.js';
-import type { Trainee } from './transformer.js';
+import type { Trainee } from './trainee.js';
 
 /**
  * Copies the weights of a pipeline folder's transformer and text encoder. Words that its vocabulary

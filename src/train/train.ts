@@ -1,71 +1,108 @@
 /** A whole run: autoencoder, latents, adapter, transformer, pipeline folder. Each part goes on where it stopped. */
 import { existsSync } from 'node:fs';
-import { miniWorld } from '../data/miniworld/index.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
 import { fastDtype, loadWeights } from '../nn/index.js';
+import { openPipeline } from '../pipeline/index.js';
 import { type DType, noGrad, openSafetensors, saveSafetensors, tidy } from '../tensor/index.js';
 import { trainAdapter } from './adapter.js';
-import { buildAutoencoder, type PartContext, trainAutoencoder } from './autoencoder.js';
+import { buildAutoencoder, trainAutoencoder } from './autoencoder.js';
 import { videoFromBytes } from './batches.js';
-import { encodeSet } from './latents.js';
+import { stagesOf } from './config.js';
+import type { PartContext } from './context.js';
+import { type DataOptions, type OwnFrames, TrainingData } from './data.js';
 import { normaliseLatents } from './normalise.js';
 import { startFrom } from './start-from.js';
-import { buildPipeline, exportPipeline, trainTransformer } from './transformer.js';
+import {
+  buildTrainee,
+  exportFinished,
+  openTrainee,
+  type TraineeSource,
+  trainableParameters,
+} from './trainee.js';
+import { trainTransformer } from './transformer.js';
+
+export interface TrainOptions extends DataOptions {
+  /** pipeline folder whose weights a new run starts from; default: fresh ones */
+  init?: string;
+}
 
 /**
  * Runs the parts in turn and writes `pipeline/` into the run folder.
  * @returns false if the signal stopped it; the same call with the same folder goes on
  */
-export async function train(context: PartContext): Promise<boolean> {
-  const { recipe, run, init } = context;
-  const dtype: DType = recipe.dtype === 'auto' ? fastDtype() : recipe.dtype;
-
-  const autoencoder = buildAutoencoder(recipe, dtype);
-  if (recipe.autoencoder.from) {
-    const folder = `${recipe.autoencoder.from}/vae`;
-    loadWeights(autoencoder, folder, 'diffusion_pytorch_model', dtype);
-  } else {
-    if (init) loadWeights(autoencoder, `${init}/vae`, 'diffusion_pytorch_model', dtype);
-    if (!(await trainAutoencoder(autoencoder, context))) return false;
-    finishAutoencoder(autoencoder, context);
+export async function train(options: TrainOptions): Promise<boolean> {
+  const { recipe, run, init } = options;
+  let data: TrainingData | null = null;
+  try {
+    data = await TrainingData.open(options);
+    const context = { ...options, data };
+    const dtype: DType = recipe.dtype === 'auto' ? fastDtype() : recipe.dtype;
+    const autoencoder = await finishedAutoencoder(context, dtype);
+    if (!autoencoder) return stopped(context);
+    const source: TraineeSource = { recipe, autoencoder, dtype, tasks: data.trainedTasks() };
+    const opened = recipe.base ? openTrainee(source) : null;
+    // names of weights that there are not are said before all is encoded
+    if (opened) trainableParameters(opened, recipe);
+    if (!(await data.encode(autoencoder))) return stopped(context);
+    const trainee = opened ?? buildTrainee(source, await data.meanMotionScore());
+    const from = recipe.transformer.from ?? init;
+    if (from) startFrom(trainee, from, dtype);
+    if (!(await trainAdapter(trainee.pipeline, context))) return stopped(context);
+    if (!(await trainTransformer(trainee, context))) return stopped(context);
+    exportFinished(trainee, run);
+    run.setStatus({ state: 'finished' });
+    return true;
+  } catch (error) {
+    if (options.signal.aborted && error === options.signal.reason) return stopped(options);
+    run.setStatus({ state: 'failed', message: (error as Error).message });
+    throw error;
+  } finally {
+    await data?.close();
+    run.close();
   }
-  autoencoder.requiresGrad_(false).eval();
+}
 
-  const image = await encodeSet('image', autoencoder, context);
-  const clip = image && (await encodeSet('clip', autoencoder, context));
-  if (!image || !clip) return false;
+function stopped({ run }: Pick<TrainOptions, 'run'>): false {
+  run.setStatus({ state: 'stopped' });
+  return false;
+}
 
-  const trainee = buildPipeline(recipe, autoencoder, dtype, clip.meanMotionScore());
-  const from = recipe.transformer.from ?? init;
-  if (from) startFrom(trainee, from, dtype);
-  if (!(await trainAdapter(trainee.pipeline, clip, context))) return false;
-  if (!(await trainTransformer(trainee, { image, clip }, context))) return false;
-  exportPipeline(trainee, run);
-  return true;
+/** Taken from a folder, or trained; null if training it was stopped. */
+async function finishedAutoencoder(
+  context: PartContext,
+  dtype: DType,
+): Promise<Autoencoder | null> {
+  const { recipe, init } = context;
+  const from = recipe.base ?? recipe.autoencoder.from;
+  if (from) return openPipeline(from, { dtype, oneAtATime: false }).autoencoder;
+  const autoencoder = buildAutoencoder(recipe, dtype);
+  if (init) loadWeights(autoencoder, `${init}/vae`, 'diffusion_pytorch_model', dtype);
+  if (!(await trainAutoencoder(autoencoder, context))) return null;
+  await scaleLatents(autoencoder, context);
+  return autoencoder.requiresGrad_(false).eval();
 }
 
 /** Clips that the scale of the latents is measured on. */
 const SCALE_CLIPS = 64;
 
 /** Latents of unit scale; written beside the checkpoints once, since they must not change again. */
-function finishAutoencoder(autoencoder: Autoencoder, { recipe, run }: PartContext): void {
+async function scaleLatents(autoencoder: Autoencoder, context: PartContext): Promise<void> {
+  const { recipe, run, data } = context;
   const path = run.path('autoencoder.safetensors');
-  if (existsSync(path)) {
-    autoencoder.loadStateDict(openSafetensors(path), { where: path });
-    return;
+  if (!existsSync(path)) {
+    const lengths = [1, Math.max(...stagesOf(recipe).map(({ numFrames }) => numFrames))];
+    const batches: OwnFrames[] = [];
+    for (const numFrames of lengths) batches.push(await data.heldOutFrames(numFrames, SCALE_CLIPS));
+    noGrad(() =>
+      tidy(() => {
+        const videos = batches.flatMap(({ frames, batchSize, numFrames, height, width }) =>
+          videoFromBytes(frames, [batchSize, numFrames, height, width, 3]).split(1, 0),
+        );
+        normaliseLatents(autoencoder, videos);
+      }),
+    );
+    if (run.parallel.rank === 0) saveSafetensors(path, autoencoder.stateDict());
+    await run.parallel.share(null); // the others wait for the file
   }
-  const { width, height, maxObjects } = recipe.miniworld;
-  noGrad(() =>
-    tidy(() => {
-      const videos = [1, recipe.latents.numFrames].flatMap((numFrames) =>
-        Array.from({ length: SCALE_CLIPS }, (_, seed) => {
-          const options = { width, height, numFrames, maxObjects, split: 'train' } as const;
-          const { frames } = miniWorld(seed, options);
-          return videoFromBytes(frames, [1, numFrames, height, width, 3]);
-        }),
-      );
-      normaliseLatents(autoencoder, videos);
-    }),
-  );
-  saveSafetensors(path, autoencoder.stateDict());
+  autoencoder.loadStateDict(openSafetensors(path), { where: path });
 }

@@ -1,192 +1,95 @@
-/** Trains transformer and text encoder on encoded images and clips, a task drawn for every sample. */
-import { editOf } from '../data/miniworld/edit.js';
-import { captionOf, drawScene } from '../data/miniworld/index.js';
-import { SchedulerConfig } from '../diffusion/config.js';
-import {
-  addNoise,
-  logitNormalSigmas,
-  timestepsOf,
-  velocityLosses,
-  velocityTarget,
-} from '../diffusion/index.js';
-import type { Autoencoder } from '../models/autoencoder/index.js';
-import {
-  buildTokenizer,
-  PromptTokenizer,
-  parseT5Config,
-  T5Encoder,
-  type TokenizerFiles,
-} from '../models/t5/index.js';
-import {
-  initialiseForTraining,
-  TRANSFORMER_PRESETS,
-  Transformer3D,
-} from '../models/transformer/index.js';
-import { Pipeline, PipelineSettings, residentPart, savePipeline } from '../pipeline/index.js';
-import { TASKS, type Task, taggedPrompt } from '../tasks/index.js';
-import { type DType, Generator, manualSeed, randn, tensor } from '../tensor/index.js';
-import type { PartContext } from './autoencoder.js';
-import { drawIndices, stepRandom } from './batches.js';
-import type { Recipe } from './config.js';
-import type { EncodedSample, LatentSet } from './latents.js';
-import { mixSeed, trainLoop } from './loop.js';
-import { imageShare, trainedTasks } from './mix.js';
-import type { Run } from './run.js';
+/** Trains the transformer, and a text encoder of its own, stage after stage. */
+import { writeFileSync } from 'node:fs';
+import type { Target } from '../tasks/index.js';
+import { saveSafetensors } from '../tensor/index.js';
+import { type Recipe, type Stage, stagesOf } from './config.js';
+import type { PartContext } from './context.js';
+import { sampleFlops, type TrainedNetworks } from './cost.js';
+import type { StepBatch } from './feed/batch.js';
+import { trainLoop } from './loop.js';
+import { matrixPeak } from './peak.js';
 import { taskSheets } from './samples.js';
-import { assemble, type BatchPlan, meansByTask } from './task-batch.js';
-
-export interface Trainee {
-  pipeline: Pipeline;
-  tokenizer: TokenizerFiles;
-}
-
-/** The pipeline that a recipe describes, with fresh transformer and text encoder. */
-export function buildPipeline(
-  recipe: Recipe,
-  autoencoder: Autoencoder,
-  dtype: DType,
-  motionScore: number,
-): Trainee {
-  const { numLayers, numHeads, adapterChannels, conditionScale, textWidth, textLayers } =
-    recipe.transformer;
-  const { vocabSize, ...tokenizer } = buildTokenizer(vocabulary());
-  manualSeed(recipe.seed);
-  const transformer = new Transformer3D({
-    ...TRANSFORMER_PRESETS['mfm-mini'],
-    num_layers: numLayers,
-    num_attention_heads: numHeads,
-    cross_attention_dim: textWidth,
-    cond_block_out_channels: adapterChannels,
-    sample_size: recipe.miniworld.width / autoencoder.spatialCompression,
-  });
-  initialiseForTraining(transformer, { conditionScale });
-  const textEncoder = new T5Encoder(
-    parseT5Config({
-      vocab_size: vocabSize,
-      d_model: textWidth,
-      d_kv: 32,
-      d_ff: 2 * textWidth,
-      num_layers: textLayers,
-      num_heads: textWidth / 32,
-      feed_forward_proj: 'gated-gelu',
-    }),
-  ).initialise();
-  const settings = PipelineSettings.parse({
-    width: recipe.miniworld.width,
-    height: recipe.miniworld.height,
-    numFrames: recipe.latents.numFrames,
-    motionScore,
-    tasks: trainedTasks(recipe).map(({ task }) => task.id),
-    ...recipe.pipeline,
-  });
-  const pipeline = new Pipeline(
-    {
-      transformer: residentPart(transformer.toDtype(dtype)),
-      autoencoder: residentPart(autoencoder),
-      textEncoder: residentPart(textEncoder.toDtype(dtype)),
-    },
-    new PromptTokenizer(tokenizer),
-    SchedulerConfig.parse({ shift: recipe.scheduler.shift }),
-    settings,
-    dtype,
-  );
-  return { pipeline, tokenizer };
-}
-
-/** Writes `pipeline/` of the run folder, so that a run can be used while it goes on. */
-export function exportPipeline({ pipeline, tokenizer }: Trainee, run: Run): void {
-  savePipeline(run.path('pipeline'), pipeline, tokenizer, 'bfloat16');
-}
-
-/** Enough scenes that every word of the captions' small grammar occurs. */
-const VOCABULARY_SCENES = 4000;
-
-/** Every word that a caption, an instruction or a task's tag can hold, in a fixed order. */
-function vocabulary(): string[] {
-  const words = new Set<string>();
-  const collect = (text: string) => {
-    for (const word of text.split(' ')) words.add(word);
-  };
-  for (const task of Object.values<Task>(TASKS)) collect(taggedPrompt('', task));
-  for (let seed = 0; seed < VOCABULARY_SCENES; seed++) {
-    for (const split of ['train', 'heldout'] as const) {
-      const scene = drawScene(seed, { split });
-      collect(captionOf(scene, 17));
-      collect(editOf(scene).instruction);
-    }
-  }
-  return [...words].sort();
-}
+import { trainStep } from './step.js';
+import { exportTrainee, type Trainee, trainableParameters } from './trainee.js';
+import { validationLosses } from './validation.js';
 
 /** @returns false if it was stopped */
-export async function trainTransformer(
-  trainee: Trainee,
-  sets: { image: LatentSet; clip: LatentSet },
-  context: PartContext,
-): Promise<boolean> {
-  const { run, recipe, report, signal } = context;
-  const plan = recipe.transformer;
+export async function trainTransformer(trainee: Trainee, context: PartContext): Promise<boolean> {
+  const { run, recipe, report, signal, data } = context;
   const { pipeline } = trainee;
-  const { transformer, textEncoder } = pipeline;
-  const parameters = new Map([
-    ...[...transformer.requiresGrad_(true).namedParameters()].map(
-      ([k, v]) => [`transformer.${k}`, v] as const,
-    ),
-    ...[...textEncoder.requiresGrad_(true).namedParameters()].map(
-      ([k, v]) => [`text_encoder.${k}`, v] as const,
-    ),
-  ]);
+  const stages = stagesOf(recipe);
+  const { seed } = recipe;
+  const parameters = trainableParameters(trainee, recipe);
+  const encodeText = data.encodeText(trainee);
+  const flopsOf = sampleCost(trainee, recipe.transformer);
 
-  const drawn = { ...plan, tasks: trainedTasks(recipe), seed: recipe.seed };
-  return trainLoop<EncodedSample[]>({
+  let heldOut: { stage: number; batches: StepBatch[] } | null = null;
+  const validation = async (stage: number): Promise<StepBatch[]> => {
+    if (heldOut?.stage !== stage) {
+      heldOut = { stage, batches: await data.validation(stages[stage]!) };
+    }
+    return heldOut.batches;
+  };
+
+  return trainLoop<StepBatch>({
     part: 'transformer',
     run,
-    config: plan,
-    seed: recipe.seed,
+    stages,
+    seed,
     parameters,
-    async batch(step, done) {
-      const random = stepRandom(recipe.seed, step, 'kind');
-      const kind = random.chance(imageShare(done, recipe)) ? 'image' : 'clip';
-      const count = kind === 'image' ? plan.imageBatchSize : plan.clipBatchSize;
-      return drawIndices(random, count, sets[kind].size).map((index) => sets[kind].get(index));
+    open: (stage, position, doneAt) => data.open(stages[stage]!, position, doneAt),
+    train(batch, at) {
+      const stage = stages[at.stage]!;
+      const { sequence } = run.parallel.split(stage.sequenceParallel);
+      const outcome = trainStep(pipeline, batch, at, { ...stage, seed, sequence, encodeText });
+      return { ...outcome, flops: outcome.samples * flopsOf(batch.target, stage) };
     },
-    train: (samples, step) => trainStep(pipeline, samples, step, drawn),
-    async sample(step) {
-      const figures = await taskSheets(pipeline, context, step);
-      exportPipeline(trainee, run);
+    peakFlops: matrixPeak(pipeline.dtype),
+    async validate(stage) {
+      return validationLosses(pipeline, await validation(stage), run.parallel, encodeText);
+    },
+    async sample(stage, step) {
+      if (run.parallel.rank !== 0) return {};
+      const batches = await validation(stage);
+      const figures = await taskSheets(pipeline, batches, {
+        ...{ run, seed, step, signal },
+        onSheet: (task, path) => run.logSheet(`samples/${task}`, path, step),
+      });
+      exportTrainee(trainee, run);
       return figures;
     },
+    dump: dumpBatch,
     report,
     signal,
   });
 }
 
-/**
- * Forward and backward of one batch, of tasks drawn for its samples.
- * @returns the mean loss of each task
- */
-export function trainStep(
-  pipeline: Pipeline,
-  samples: EncodedSample[],
-  step: number,
-  plan: BatchPlan & Pick<Recipe['transformer'], 'timestepShift'>,
-): { samples: number; losses: Record<string, number> } {
-  const { transformer } = pipeline;
-  const batch = assemble(samples, step, plan);
-  const generator = new Generator(mixSeed(plan.seed, step));
-  const count = samples.length;
-  const sigmas = logitNormalSigmas(count, { shift: plan.timestepShift, generator });
-  const noise = randn(batch.latents.shape, { generator });
-  const { states, mask: textMask } = pipeline.encodePrompts(batch.prompts);
-  const condition = transformer.prepareCondition(batch.pixels, batch.mask);
-  const velocity = transformer.forward(addNoise(batch.latents, noise, sigmas), {
-    timesteps: timestepsOf(sigmas),
-    motionScores: tensor(batch.motionScores),
-    text: transformer.prepareText(states, textMask),
-    condition: condition.indexSelect(0, batch.conditionRows),
-    rope: transformer.prepareRope(batch.latents),
-  });
-  const losses = velocityLosses(velocity, velocityTarget(batch.latents, noise)); // [B]
-  losses.mean().backward();
-  return { samples: count, losses: meansByTask(batch.tasks, losses.toFloat32Array()) };
+/** Operations of a sample, forward and backward, by its size. */
+function sampleCost(
+  { pipeline, trainsText }: Trainee,
+  { lora }: Recipe['transformer'],
+): (target: Target, stage: Stage) => number {
+  const { transformer, autoencoder, textEncoder, settings, dtype } = pipeline;
+  const networks: TrainedNetworks = {
+    transformer: transformer.config,
+    promptLength: settings.promptLength,
+    textEncoder: { parameters: textEncoder.parameterCount(), trained: trainsText },
+    autoencoder: { parameters: autoencoder.parameterCount() },
+    dtype: dtype === 'float32' ? 'float32' : 'bfloat16',
+    lora,
+  };
+  return (target, stage) => {
+    const { split, whole } = sampleFlops(networks, target, stage);
+    return split + whole;
+  };
+}
+
+/** `PATH.json` says which samples they were and what was wrong; `PATH.safetensors` has their latents. */
+function dumpBatch({ samples, target }: StepBatch, path: string, why: object): void {
+  const latents = samples.map((sample) => [`latents.${sample.index}`, sample.latents] as const);
+  saveSafetensors(`${path}.safetensors`, Object.fromEntries(latents));
+  const rows = samples.map(({ where, index, task, prompt }) => ({
+    ...{ where, index, task: task.id, prompt },
+  }));
+  writeFileSync(`${path}.json`, JSON.stringify({ ...why, target, samples: rows }, null, 2));
 }

@@ -12,13 +12,12 @@ const program = fileURLToPath(new URL('../../mfm', import.meta.url));
 const RECIPE = `
 name: tiny
 dtype: float32
-miniworld: { width: 16, height: 16 }
+data: [{ miniworld: { clips: 4, images: 4 } }]
 autoencoder:
   steps: 100000
   blockOutChannels: [8, 8, 8, 8]
   batches: [{ numFrames: 1, batchSize: 1 }]
-latents: { clips: 4, numFrames: 5, images: 4 }
-transformer: { steps: 1 }
+transformer: { steps: 1, width: 16, height: 16, numFrames: 5 }
 `;
 
 describe('Ctrl-C', () => {
@@ -63,10 +62,15 @@ describe('Ctrl-C', () => {
     const { code, stderr } = await interrupted(words, /autoencoder.*steps/);
     assert.equal(code, 130);
     assert.match(stderr, /run: stopped; `mfm train tiny.yaml --resume --run run` goes on\n$/);
+    // that of before the first step, and where it was stopped
     const saved = readdirSync(join(folder, 'run', 'checkpoints'));
     assert.deepEqual(
       saved.map((name) => name.replace(/\d{8}$/, 'STEP')),
-      ['autoencoder-STEP'],
+      ['autoencoder-STEP', 'autoencoder-STEP'],
+    );
+    assert.deepEqual(
+      saved.map((name) => Number(name.slice(-8)) > 0),
+      [false, true],
     );
     rmSync(join(folder, 'run'), { recursive: true });
   });

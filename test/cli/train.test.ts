@@ -39,52 +39,75 @@ describe('mfm train', () => {
     assert.ok(!existsSync(join(folder, 'runs')));
   });
 
-  test('--dry-run says what would be trained and how often each task, and starts no run', () => {
+  test('--dry-run says parts, stages, tasks and what they cost here, and starts no run', () => {
     const { status, stdout, stderr } = train(recipe, '--dry-run', '--init', 'before');
     assert.deepEqual([status, stderr], [0, '']);
-    assert.match(stdout, /^mfm-mini: 64x64, nothing is trained; the run would be runs\/mfm-mini$/m);
-    assert.match(stdout, /^ {2}autoencoder +6700 steps +from before +\d\.\d\d M parameters$/m);
-    assert.match(stdout, /^ {2}latents +9000 clips of 17 frames, 36000 images$/m);
-    assert.match(stdout, /^ {2}adapter +1500 steps +\d\.\d\d M parameters$/m);
-    const count = /\d\.\d\d M parameters, and 0\.\d\d M parameters of the text encoder$/;
+    assert.match(stdout, /^mfm-mini: nothing is trained; the run would be runs\/mfm-mini$/m);
+    assert.match(stdout, /^ {2}autoencoder +6700 steps +2\.65 M parameters .* from before$/m);
+    assert.match(stdout, /^ {2}encoding +45000 samples +[\d.]+ TFLOP +about /m);
     assert.match(
       stdout,
-      new RegExp(`^ {2}transformer +28000 steps +from before +${count.source}`, 'm'),
+      /^ {2}adapter +1500 steps +482 k parameters +[\d.]+ GFLOP a step +about /m,
     );
-    // 0.7 falling to 0.35 in the first 0.4 of the run: 0.4 * 0.525 + 0.6 * 0.35
-    assert.match(stdout, /^images: 42\.0 % of the steps .*, 64 in each$/m);
-    assert.match(stdout, /^clips: 58\.0 % of the steps, 16 in each$/m);
-    const rows = [...stdout.matchAll(/^ {2}(\w+) +([\d.]+) +([\d.]+) % +([\d.]+) %$/gm)];
+    assert.match(
+      stdout,
+      /^transformer, from before: 9\.21 M parameters, and 347 k of the text encoder$/m,
+    );
+    assert.match(
+      stdout,
+      /^images: 64x64, 17 frames, 4000 steps of 1280 tokens, .* of memory, about/m,
+    );
+    assert.match(stdout, /^ {2}images: 100\.0 % of the steps, 80 of 16 tokens in each$/m);
+    assert.match(stdout, /^clips: 64x64, 17 frames, 24000 steps of 1280 tokens, /m);
+    // 0.5 falling to 0.28 in the first 0.4 of the stage: 0.4 * 0.39 + 0.6 * 0.28
+    assert.match(
+      stdout,
+      /^ {2}images: 32\.4 % of the steps \(from 50\.0 %, 28\.0 % after 40\.0 %/m,
+    );
+    assert.match(stdout, /^ {2}clips: 67\.6 % of the steps, 16 of 80 tokens in each$/m);
+    const rows = [
+      ...stdout.matchAll(/^ {4}(\w+) +([\d.]+) +([\d.]+) % +([\d.]+) % of all steps$/gm),
+    ];
     assert.deepEqual(
       rows.map((row) => row.slice(1)),
       [
-        ['t2i', '1', '100.0', '42.0'],
-        ...['t2v', 'i2v', 'vsr', 'vinp'].map((id) => [id, '2', '25.0', '14.5']),
+        ['t2i', '1', '100.0', '100.0'],
+        ['t2i', '1', '100.0', '32.4'],
+        ...['t2v', 'i2v', 'vsr', 'vinp'].map((id) => [id, '2', '25.0', '16.9']),
       ],
     );
+    assert.match(stdout, /^memory: [\d.]+ MB at its most, [\d.]+ GB can be had$/m);
     assert.ok(!existsSync(join(folder, 'runs')));
   });
 
   test('--dry-run says which tasks the data cannot teach, and which limits there are', () => {
     const own = join(folder, 'short.yaml');
-    const autoencoder = { from: 'there', steps: 1, batches: [{ numFrames: 1, batchSize: 1 }] };
-    const transformer = { steps: 5, maxSeconds: 90, numLayers: 1, mixAt: 0 };
-    const latents = { clips: 1, images: 1, numFrames: 9 };
-    writeFileSync(own, JSON.stringify({ name: 'short', autoencoder, latents, transformer }));
+    const carried = fileURLToPath(new URL('../../models/mfm-mini', import.meta.url));
+    const autoencoder = { from: carried };
+    const transformer = { steps: 5, maxSeconds: 90, numLayers: 1, numFrames: 9, mixAt: 0 };
+    writeFileSync(own, JSON.stringify({ name: 'short', autoencoder, transformer }));
     const { status, stdout } = train(own, '--dry-run', '--run', 'elsewhere');
     assert.equal(status, 0);
     assert.match(stdout, /the run would be elsewhere$/m);
-    assert.match(stdout, /^ {2}autoencoder +not trained +from there/m);
-    assert.match(stdout, /^ {2}transformer +5 steps, at most 1 min 30 s +from scratch/m);
-    assert.match(stdout, /^images: 10\.0 % of the steps, 64 in each$/m);
-    assert.match(stdout, /^vexd: is left out \(fewer than 13 frames\)$/m);
-    assert.match(stdout, /^vtrans: is left out \(fewer than 17 frames\)$/m);
-    assert.doesNotMatch(stdout, /^ {2}vexd/m);
-    const shares = [...stdout.matchAll(/^ {2}\w+ +[\d.]+ +[\d.]+ % +([\d.]+) %$/gm)];
+    assert.match(stdout, /^ {2}autoencoder +not trained +from .*mfm-mini/m);
+    assert.match(stdout, /^all: 64x64, 9 frames, 5 steps, at most 1 min 30 s of /m);
+    assert.match(stdout, /^ {2}images: 10\.0 % of the steps, 80 of 16 tokens in each$/m);
+    assert.match(stdout, /^ {4}vexd is left out \(fewer than 13 frames\)$/m);
+    assert.match(stdout, /^ {4}vtrans is left out \(fewer than 17 frames\)$/m);
+    const shares = [...stdout.matchAll(/ ([\d.]+) % of all steps$/gm)];
     assert.equal(shares.length, 16);
     // each is rounded to a tenth
     const sum = shares.reduce((all, [, share]) => all + Number(share), 0);
     assert.ok(Math.abs(sum - 100) < 16 * 0.05, String(sum));
+  });
+
+  test('--dry-run needs the folders that are named', () => {
+    const own = join(folder, 'gone.yaml');
+    const recipe = { name: 'gone', autoencoder: { from: 'gone' }, transformer: { steps: 1 } };
+    writeFileSync(own, JSON.stringify(recipe));
+    const { status, stderr } = train(own, '--dry-run');
+    assert.equal(status, 2);
+    assert.equal(stderr, 'autoencoder.from: must be a pipeline folder, got gone, which is none\n');
   });
 
   test('says that a recipe is missing', () => {

@@ -43,6 +43,13 @@ describe('launchProcesses', () => {
     assert.deepEqual([code, stdout], [0, 'waiting\ntold to stop\n']);
   });
 
+  test('leaves with 130 if all stop in order when asked to, without a report', async () => {
+    const { child, ended } = launch(2, 10, 'wait', 130);
+    child.stdout!.once('data', () => child.kill('SIGTERM'));
+    const { code, stderr } = await ended;
+    assert.deepEqual([code, stderr], [130, '']);
+  });
+
   test('when it is killed itself, its processes stop as if told to', async () => {
     const { child, ended } = launch(2, 10, 'wait');
     child.stdout!.once('data', () => child.kill('SIGKILL'));

@@ -29,6 +29,21 @@ const close = (got: number, want: number, tolerance: number) =>
   assert.ok(Math.abs(got - want) <= tolerance, `${got} is not ${want}`);
 
 describe('AdamW', () => {
+  test('takes gradients and a norm that are kept elsewhere', () => {
+    const p = parameter([1, 1]);
+    const idle = parameter([5]);
+    giveGradient(p, [100, 100]);
+    const optimizer = new AdamW(new Map(Object.entries({ p, idle })), { weightDecay: 0.1 });
+    const given = { gradients: new Map([['p', tensor([0.5, -0.25])]]), gradNorm: 4 };
+    const { gradNorm } = optimizer.step({ learningRate: 0.01, clipGradNorm: 1 }, given);
+    assert.equal(gradNorm, 4);
+    const [a] = p.toFloat32Array();
+    close(a!, scalarAdamW(1, [0.5 / 4], 0.01, 0.1), 1e-6);
+    assert.equal(idle.item(), 5);
+    const skipped = optimizer.step({ learningRate: 1, skipAbove: 3 }, given);
+    assert.deepEqual(skipped, { gradNorm: 4, skipped: true });
+  });
+
   test('equals the scalar formula', () => {
     const p = parameter([1, -2]);
     const optimizer = new AdamW(new Map([['p', p]]), { weightDecay: 0.1 });

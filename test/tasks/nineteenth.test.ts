@@ -1,12 +1,17 @@
 /** The task of docs/tasks.md, which is in no table: what a declaration alone brings about. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { vinterp } from '../../examples/frame-interpolation.js';
+import { captionOf, drawScene } from '../../src/data/miniworld/index.js';
 import { sceneFacts } from '../../src/data/miniworld/sample.js';
+import { RandomStream } from '../../src/data/random.js';
+import { ALONE } from '../../src/distributed/parallel.js';
 import { InputError } from '../../src/errors.js';
 import { framesToTensor } from '../../src/media/index.js';
-import type { Pipeline } from '../../src/pipeline/index.js';
+import { openPipeline, type Pipeline } from '../../src/pipeline/index.js';
 import {
   conditionOf,
   type MixEntry,
@@ -16,12 +21,15 @@ import {
   type Task,
   taskMix,
 } from '../../src/tasks/index.js';
-import { Generator, manualSeed, noGrad, randn, setThreads } from '../../src/tensor/index.js';
-import { buildAutoencoder } from '../../src/train/autoencoder.js';
+import { setThreads, type Tensor } from '../../src/tensor/index.js';
 import { Recipe } from '../../src/train/config.js';
-import type { EncodedSample } from '../../src/train/latents.js';
-import { assemble } from '../../src/train/task-batch.js';
-import { buildPipeline, trainStep } from '../../src/train/transformer.js';
+import { drawUse } from '../../src/train/feed/draw.js';
+import { sceneAt } from '../../src/train/feed/sources.js';
+import { readRecipe } from '../../src/train/recipe.js';
+import { stackConditions, trainStep } from '../../src/train/step.js';
+import { openTrainee, trainableParameters } from '../../src/train/trainee.js';
+import { temporaryFolder } from '../media/helpers.js';
+import { tinyBatch, tinySample, tinyTrainee } from '../train/tiny.js';
 import { expectSameFromFiles, sampleFor } from './same-condition.js';
 
 test('docs/tasks.md shows the declaration as it is', () => {
@@ -81,76 +89,123 @@ describe('a task that is in no table', () => {
   });
 
   describe('training', () => {
-    const recipe = Recipe.parse({
-      ...{ name: 'tiny', dtype: 'float32', miniworld: { width: 32, height: 48 } },
-      autoencoder: {
-        ...{ steps: 1, blockOutChannels: [8, 8, 8, 8], batches: [{ numFrames: 1, batchSize: 1 }] },
-      },
-      latents: { clips: 1, numFrames: clip.numFrames, images: 1 },
-      transformer: {
-        ...{ steps: 1, numLayers: 1, numHeads: 1, adapterChannels: [8, 8, 8, 8, 8] },
-        ...{ textWidth: 32, textLayers: 1, conditionDropout: 0 },
-      },
-    });
-    const weighted = [
+    const tasks = [
       { task: vinterp, weight: 1 },
       { task: TASKS.t2v, weight: 1 },
     ];
-    const plan = { ...recipe.transformer, tasks: weighted, seed: 0 };
-    const samples = [0, 1, 2, 3].map(
-      (seed): EncodedSample => ({
-        latents: randn([1, 16, 5, 6, 4], { generator: new Generator(seed) }),
-        sample: sampleFor(vinterp, seed),
-        motionScore: 1,
-      }),
-    );
+    const entry = { item: sceneAt('clip', 'train', 0, 2), facts: sceneFacts(clip), tasks };
+    const caption = captionOf(drawScene(0), clip.numFrames);
     let pipeline: Pipeline;
     before(() => {
       setThreads(1);
-      ({ pipeline } = buildPipeline(recipe, buildAutoencoder(recipe, 'float32'), 'float32', 1));
-      // a fresh transformer's last layer is zero, and lets no gradient through
-      manualSeed(1);
-      noGrad(() => {
-        for (const weight of pipeline.transformer.parameters()) {
-          weight.add_(randn(weight.shape).mul(0.02));
-        }
-      });
+      ({ pipeline } = tinyTrainee());
     });
 
-    test('draws it by weight, with its condition and its words', () => {
-      const drawn = [0, 1, 2, 3, 4, 5, 6, 7].map((step) => assemble(samples, step, plan));
-      const ids = drawn.flatMap(({ tasks }) => tasks);
-      const count = ids.filter((id) => id === 'vinterp').length;
-      assert.ok(count > 8 && count < 24, `${count} of ${ids.length}`);
-      const { tasks, prompts, conditionRows, pixels, mask } = drawn.find(({ tasks: [id] }) => {
-        return id === 'vinterp';
-      })!;
-      assert.equal(pixels.size(0), 1 + tasks.filter((id) => id === 'vinterp').length);
-      assert.equal(conditionRows.select(0, 0).item(), 1);
-      const own = vinterp.fromSample(samples[0]!.sample, null as never);
+    test('draws it by weight, with its words, and now and then without them or what is given', () => {
+      const dropout = { textDropout: { image: 0, video: 0.5 }, conditionDropout: 0.25 };
+      const drawn = Array.from({ length: 400 }, (_, i) =>
+        drawUse(entry, clip, dropout, { seed: 0, label: `${i}` }),
+      );
+      const own = drawn.filter(({ task }) => task === vinterp);
+      const tagged = `${caption} #task: video frame interpolation`;
+      const silent = own.filter(({ prompt }) => prompt === '');
+      for (const { prompt } of own) assert.ok(['', tagged].includes(prompt), prompt);
+      for (const { caption: said } of own) assert.equal(said, caption);
+      const blind = own.filter(({ conditioned }) => !conditioned);
+      // four standard deviations of draws that are independent
+      const near = (count: number, of: number, share: number) =>
+        assert.ok(
+          Math.abs(count - of * share) < 4 * Math.sqrt(of * share * (1 - share)),
+          `${count} of ${of}`,
+        );
+      near(own.length, 400, 0.5);
+      near(silent.length, own.length, 0.5);
+      near(blind.length, own.length, 0.25);
+      for (const { task, conditioned } of drawn) assert.ok(task === vinterp || !conditioned);
+    });
+
+    test('has its condition in a row of its own', () => {
+      const samples = [TASKS.t2v, vinterp, TASKS.t2v].map((task, i) => tinySample(i, task));
+      const { pixels, mask, rows } = stackConditions(samples, clip);
+      assert.equal(pixels.size(0), 2);
+      assert.deepEqual([...rows.toFloat32Array()], [0, 1, 0]);
+      const own = vinterp.fromSample(sampleFor(vinterp, 1), new RandomStream(0, ''));
       const expected = conditionOf(own, clip);
       assert.equal(mask.narrow(0, 1, 1).sub(expected.mask).abs().amax().item(), 0);
       assert.equal(
         pixels.narrow(0, 1, 1).narrow(1, 0, 3).sub(expected.pixels).abs().amax().item(),
         0,
       );
-      const tagged = `${samples[0]!.sample.caption} #task: video frame interpolation`;
-      assert.ok(['', tagged].includes(prompts[0]!), prompts[0]);
+      assert.equal(mask.narrow(0, 0, 1).abs().amax().item(), 0);
     });
 
     test('a step has a finite loss, and its gradient reaches the adapter through the pixels', () => {
       const { transformer } = pipeline;
       transformer.requiresGrad_(true);
-      const alone = { ...plan, tasks: [weighted[0]!] };
-      const { losses, samples: count } = trainStep(pipeline, samples, 0, alone);
-      assert.deepEqual(Object.keys(losses), ['vinterp']);
-      assert.ok(count === 4 && Number.isFinite(losses.vinterp) && losses.vinterp! > 0);
+      const batch = tinyBatch([vinterp, vinterp]);
+      const backward = (loss: Tensor | null) => loss!.backward();
+      const plan = { timestepShift: 1, gradCheckpointing: false, seed: 0, sequence: null };
+      const { figures, samples } = trainStep(pipeline, batch, { step: 0, backward }, plan);
+      const { sum, count } = figures['loss/vinterp']!;
+      assert.deepEqual([samples, count], [2, 2]);
+      assert.deepEqual(figures.loss, { sum, count });
+      assert.ok(Number.isFinite(sum) && sum > 0, String(sum));
       // [out, 5, 3, 3]: three of pixels, depth, mask; depth was told by nobody
       const gradient = transformer.condConv.convIn.weight.grad!;
       const largest = (first: number, width: number) =>
         gradient.narrow(1, first, width).abs().amax().item();
-      assert.ok(largest(0, 3) > 0 && largest(4, 1) > 0);
+      assert.ok(largest(0, 3) > 0 && largest(4, 1) > 0, 'pixels and mask');
       assert.equal(largest(3, 1), 0);
     });
+
+    test('a finished pipeline learns it, and makes clips by it', async () => {
+      const base = fileURLToPath(new URL('../../models/mfm-mini', import.meta.url));
+      const recipe = Recipe.parse({ name: 'old', base, transformer: { steps: 1 } });
+      const was = openPipeline(base, { dtype: 'float32', oneAtATime: false });
+      const { autoencoder } = was;
+      const tasks = [vinterp.id];
+      const trainee = openTrainee({ recipe, autoencoder, dtype: 'float32', tasks });
+      assert.deepEqual(trainee.pipeline.settings.tasks, [...was.settings.tasks!, vinterp.id]);
+      const optimizer = ALONE.optimizer(trainableParameters(trainee, recipe), {});
+      const encodeText = (prompts: string[]) => trainee.pipeline.encodePrompts(prompts);
+      const settings = { timestepShift: 1, gradCheckpointing: false, seed: 0, sequence: null };
+      const losses: number[] = [];
+      for (let i = 0; i < 6; i++) {
+        // one step's noise again and again: what is learnt shows at once
+        const { figures } = trainStep(
+          trainee.pipeline,
+          tinyBatch([vinterp, TASKS.t2v]),
+          { step: 0, backward: (loss, last) => optimizer.backward(loss, last) },
+          { ...settings, encodeText },
+        );
+        await optimizer.step({ learningRate: 1e-3, clipGradNorm: 1 });
+        optimizer.zeroGrad();
+        losses.push(figures['loss/vinterp']!.sum);
+      }
+      assert.ok(losses.at(-1)! < 0.95 * losses[0]!, String(losses));
+
+      const given = vinterp.fromSample(sampleFor(vinterp, 1), new RandomStream(0, ''));
+      const size = { width: 32, height: 48, numFrames: 17 };
+      const made = await trainee.pipeline.sample({
+        ...{ task: vinterp, prompts: [caption], conditions: [conditionOf(given, size)] },
+        ...{ target: size, numInferenceSteps: 1, guidanceScale: 1, motionScore: 1, seed: 1 },
+      });
+      assert.deepEqual(made.shape, [1, 3, 17, 48, 32]);
+      assert.ok(Number.isFinite(made.to('float32').sum().item()), 'finite pixels');
+    });
   });
+});
+
+test('docs/tasks.md shows a recipe that a pipeline learns it by', () => {
+  const guide = readFileSync('docs/tasks.md', 'utf8');
+  const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(guide)!;
+  const folder = temporaryFolder();
+  const path = join(folder, 'vinterp.yaml');
+  writeFileSync(path, yaml!);
+  // all of it is right but for the task, which is in no table here
+  assert.throws(() => readRecipe(path), {
+    message: /^\S+: 1 problem\n {2}transformer\.tasks\.vinterp: unknown task; there are [^\n]*$/,
+  });
+  writeFileSync(path, yaml!.replace('vinterp: 3, ', ''));
+  assert.equal(readRecipe(path).base, 'models/mfm-mini');
 });

@@ -3,12 +3,14 @@ import { describe, test } from 'node:test';
 import { OperatorError } from '../../src/errors.js';
 import {
   checkpoint,
+  custom,
   enableGrad,
   Generator,
   grad,
   memoryInfo,
   noGrad,
   ones,
+  onGradient,
   randn,
   type Tensor,
   tensor,
@@ -166,5 +168,56 @@ describe('checkpoint', () => {
     for (let i = 0; i < 20; i++) held(() => checkpoint(deep, x).sum());
     assert.equal(memoryInfo().usedBytes, before.usedBytes);
     assert.equal(memoryInfo().tensors, before.tensors);
+  });
+});
+
+describe('onGradient', () => {
+  test('calls amid the backward pass, the last used first, and no more once ended', () => {
+    const [a, b] = [tensor([2]).requiresGrad_(), tensor([3]).requiresGrad_()];
+    const calls: [index: number, gradient: number, other: boolean][] = [];
+    const parameters = [a, b];
+    const end = onGradient(parameters, (index) => {
+      const other = parameters[1 - index]!;
+      calls.push([index, parameters[index]!.grad!.item(), other.grad !== null]);
+    });
+    a.square().mul(b).sum().backward(); // a² b
+    assert.deepEqual(calls, [
+      [1, 4, false],
+      [0, 12, true],
+    ]);
+    checkpoint((x) => x.square(), a).backward();
+    assert.deepEqual(calls.slice(2), [[0, 16, true]]);
+    end();
+    a.mul(b).backward();
+    assert.equal(calls.length, 3);
+  });
+
+  test('refuses what has no gradient; an error of the callback ends the pass', () => {
+    assert.throws(() => onGradient([tensor([1])], () => {}), OperatorError);
+    const x = tensor([1]).requiresGrad_();
+    const end = onGradient([x], () => {
+      throw new RangeError('no more');
+    });
+    assert.throws(() => x.mul(2).backward(), { name: 'RangeError', message: 'no more' });
+    end();
+  });
+});
+
+describe('custom', () => {
+  test('has the gradient that it is given, and none without recording', () => {
+    const x = tensor([1, 2]).requiresGrad_();
+    const negated = (input: Tensor) =>
+      custom(
+        input.mul(3),
+        (y) => y.neg(),
+        (g) => g.mul(10),
+      );
+    const y = negated(x);
+    assert.deepEqual(values(y), [-3, -6]);
+    y.mul(tensor([1, 2]))
+      .sum()
+      .backward();
+    assert.deepEqual(values(x.grad), [30, 60]); // weight · 10 · 3
+    assert.equal(noGrad(() => negated(x)).requiresGrad, false);
   });
 });

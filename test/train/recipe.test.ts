@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { InputError } from '../../src/errors.js';
+import { stagesOf } from '../../src/train/config.js';
 import { readRecipe } from '../../src/train/recipe.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'mfm-recipe-'));
@@ -12,7 +13,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const GOOD = {
   name: 'tiny',
   autoencoder: { steps: 1, batches: [{ numFrames: 5, batchSize: 1 }] },
-  latents: { clips: 1, images: 1 },
+  data: [{ miniworld: { clips: 1, images: 1 } }],
   transformer: { steps: 1 },
 };
 
@@ -54,6 +55,36 @@ describe('readRecipe', () => {
     assert.deepEqual([read.transformer.steps, read.pipeline], [7, { fps: 8 }]);
   });
 
+  test('a stage has what it leaves out from the plan, the sources too', () => {
+    const [first, second] = stagesOf(
+      readRecipe(
+        recipe({
+          ...GOOD,
+          transformer: {
+            ...{ steps: 5, learningRate: 0.5, textDropout: { image: 0.2 } },
+            stages: [
+              { name: 'first' },
+              { name: 'second', steps: 2, width: 32, data: [{ manifest: 'a.csv' }] },
+            ],
+          },
+        }),
+      ),
+    );
+    const { name, steps, learningRate, width, textDropout, data, weightDecay } = second!;
+    assert.deepEqual({ ...first, name, steps, width, data }, second);
+    assert.deepEqual(
+      { name, steps, learningRate, width, textDropout, data, weightDecay },
+      {
+        ...{ name: 'second', steps: 2, learningRate: 0.5, width: 32, weightDecay: 0.01 },
+        textDropout: { image: 0.2, video: 0.1 },
+        data: [{ manifest: 'a.csv', weight: 1 }],
+      },
+    );
+    const read = readRecipe(recipe(GOOD));
+    const [all, ...more] = stagesOf(read);
+    assert.deepEqual([all!.name, all!.data, more], ['all', read.data, []]);
+  });
+
   test('lists all problems at once, with the key meant', () => {
     const problems = problemsOf({
       ...GOOD,
@@ -70,20 +101,50 @@ describe('readRecipe', () => {
     assert.match(all, /^pipeline\.numFrame: unknown key; did you mean "numFrames"\?/m);
   });
 
+  test('names keys within lists and layers of low rank, and what was meant', () => {
+    const problems = problemsOf({
+      ...GOOD,
+      data: [{ manifest: 'a.csv' }, { manifest: 'b.csv', wheight: 2 }],
+      transformer: {
+        ...{ steps: 1, numFrames: 7, lora: { rnk: 4 } },
+        stages: [
+          { name: 'first', learningrate: 1 },
+          { name: 'second', betas: [0, 0] },
+        ],
+      },
+    });
+    assert.deepEqual(problems.slice(1), [
+      'data.1.wheight: unknown key; did you mean "weight"?',
+      'transformer.lora.rnk: unknown key; did you mean "rank"?',
+      'transformer.numFrames: must be 4k + 1 (1, 5, 9, …), got 7',
+      'transformer.stages.0.learningrate: unknown key; did you mean "learningRate"?',
+      // the optimizer is one for all stages
+      'transformer.stages.1.betas: unknown key',
+    ]);
+  });
+
+  test('takes one source at a time, and at least one', () => {
+    const of = (data: unknown) => problemsOf({ ...GOOD, data }).slice(1);
+    assert.deepEqual(of([{ manifest: 'a.csv', miniworld: {} }]), [
+      'data.0: must be either miniworld or manifest',
+    ]);
+    assert.deepEqual(of([{ weight: 2 }]), ['data.0: must be either miniworld or manifest']);
+    assert.equal(of([]).length, 1);
+  });
+
   test('checks what a schema cannot see', () => {
     const problems = problemsOf({
       ...GOOD,
       autoencoder: {
         steps: 1,
-        batches: [{ numFrames: 6, batchSize: 1 }],
+        batches: [{ numFrames: 5, batchSize: 1 }],
         blockOutChannels: [9, 8],
       },
-      latents: { clips: 1, images: 1, numFrames: 7 },
       transformer: { steps: 1, tasks: { t2x: 1 } },
+      pipeline: { taskSettings: { t2y: { guidanceScale: 1 } } },
     }).join('\n');
-    assert.match(problems, /autoencoder\.batches\.0\.numFrames: must be 4k \+ 1 .*got 6/);
-    assert.match(problems, /latents\.numFrames: must be 4k \+ 1 .*got 7/);
     assert.match(problems, /transformer\.tasks\.t2x: unknown task; there are t2i/);
+    assert.match(problems, /pipeline\.taskSettings\.t2y: unknown task; there are t2i/);
     assert.match(problems, /blockOutChannels: must be multiples of normNumGroups \(8\), got 9/);
     assert.match(problems, /blockOutChannels: must be 4 widths .*got 2/);
   });
@@ -91,8 +152,7 @@ describe('readRecipe', () => {
   test('refuses tasks that the data cannot teach', () => {
     const problems = problemsOf({
       ...GOOD,
-      latents: { clips: 1, images: 1, numFrames: 9 },
-      transformer: { steps: 1, tasks: { t2i: 1, i2v: 1, vexd: 1, vtrans: 1 } },
+      transformer: { steps: 1, numFrames: 9, tasks: { t2i: 1, i2v: 1, vexd: 1, vtrans: 1 } },
     });
     assert.deepEqual(problems.slice(1), [
       'transformer.tasks.vexd: cannot be learnt from clips of 9 frames (fewer than 13 frames)',
@@ -113,6 +173,66 @@ describe('readRecipe', () => {
     assert.deepEqual(of({ iinp: 1 }, { imageShare: [1, 1] }), []);
     // where clips are mixed in fully from the start, the first share never comes
     assert.deepEqual(of({ i2v: 1 }, { imageShare: [1, 0], mixAt: 0 }), []);
+  });
+
+  test('tells what is wrong with every stage at once, by its place', () => {
+    const problems = problemsOf({
+      ...GOOD,
+      transformer: {
+        ...{ steps: 1, tasks: { t2i: 1, vexd: 1 }, imageShare: [1, 0] },
+        stages: [
+          { name: 'fine' },
+          { name: 'short', numFrames: 9 },
+          { name: 'unknown', tasks: { t2x: 1 } },
+          { name: 'still', tasks: { t2i: 1 }, imageShare: [0.5, 0.5] },
+          { name: 'moving', tasks: { t2v: 1 }, mixAt: 0, imageShare: [1, 0.5] },
+        ],
+      },
+    });
+    const stage = (index: number, rest: string) => `transformer.stages.${index}.${rest}`;
+    assert.deepEqual(
+      problems.slice(1).map((problem) => problem.replace(/; there are .*/, '')),
+      [
+        stage(2, 'tasks.t2x: unknown task'),
+        stage(1, 'tasks.vexd: cannot be learnt from clips of 9 frames (fewer than 13 frames)'),
+        // of what is left there, t2i, no batch is a clip
+        stage(1, 'imageShare: must be [1, 1] where no task makes a clip, got [1, 0]'),
+        stage(3, 'imageShare: must be [1, 1] where no task makes a clip, got [0.5, 0.5]'),
+        stage(4, 'imageShare: must be [0, 0] where no task makes an image, got [1, 0.5]'),
+      ],
+    );
+  });
+
+  test('does not guess what files are good for', () => {
+    const transformer = { steps: 1, numFrames: 9, tasks: { t2i: 1, vexd: 1, vtrans: 1 } };
+    assert.deepEqual(problemsOf({ ...GOOD, data: [{ manifest: 'clips' }], transformer }), []);
+    const both = [{ manifest: 'clips' }, { miniworld: {} }];
+    assert.deepEqual(problemsOf({ ...GOOD, data: both, transformer }), []);
+  });
+
+  test('refuses weights from two places, and low rank beside fresh ones', () => {
+    const twice = problemsOf({
+      ...{ ...GOOD, base: 'one' },
+      autoencoder: { from: 'two' },
+      textEncoder: { from: 'three' },
+      transformer: {
+        ...{ steps: 1, from: 'four', numLayers: 2, numHeads: 3 },
+        adapterChannels: [8, 8, 8, 8, 8],
+      },
+    });
+    const keys = ['autoencoder.from', 'textEncoder.from'];
+    keys.push(
+      ...['from', 'numLayers', 'numHeads', 'adapterChannels'].map((k) => `transformer.${k}`),
+    );
+    assert.deepEqual(
+      twice.slice(1),
+      keys.map((key) => `${key}: is said by base already; leave one of them out`),
+    );
+    const lora = { steps: 1, lora: { rank: 4 } };
+    assert.deepEqual(problemsOf({ ...GOOD, transformer: lora }).slice(1), [
+      'transformer.lora: needs finished weights; name their pipeline folder as base',
+    ]);
+    assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: lora }), []);
   });
 
   test('names a file that is missing or no recipe', () => {

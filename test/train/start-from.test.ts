@@ -15,7 +15,7 @@ import { manualSeed, openSafetensors, type Tensor } from '../../src/tensor/index
 import { buildAutoencoder } from '../../src/train/autoencoder.js';
 import { Recipe } from '../../src/train/config.js';
 import { startFrom } from '../../src/train/start-from.js';
-import { buildPipeline, type Trainee } from '../../src/train/transformer.js';
+import { buildTrainee, type Trainee } from '../../src/train/trainee.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-start-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -23,19 +23,19 @@ after(() => rmSync(root, { recursive: true, force: true }));
 const recipe = Recipe.parse({
   name: 'tiny',
   dtype: 'float32',
-  miniworld: { width: 16, height: 16 },
-  autoencoder: {
-    ...{ steps: 1, blockOutChannels: [8, 8, 8, 8], batches: [{ numFrames: 1, batchSize: 1 }] },
-  },
-  latents: { clips: 1, numFrames: 5, images: 1 },
+  autoencoder: { blockOutChannels: [8, 8, 8, 8] },
+  textEncoder: { width: 32, numLayers: 1 },
   transformer: {
     ...{ steps: 1, numLayers: 1, numHeads: 1, adapterChannels: [8, 8, 8, 8, 8] },
-    ...{ textWidth: 32, textLayers: 1 },
+    ...{ width: 16, height: 16, numFrames: 5 },
   },
 });
 
 const fresh = (): Trainee =>
-  buildPipeline(recipe, buildAutoencoder(recipe, 'float32'), 'float32', 1);
+  buildTrainee(
+    { recipe, autoencoder: buildAutoencoder(recipe, 'float32'), dtype: 'float32', tasks: ['t2i'] },
+    1,
+  );
 
 /** A fresh pipeline that begins with the weights of a folder. */
 function startedFrom(folder: string): Trainee {

@@ -43,7 +43,7 @@ export async function liveTraining(
     const steps = Math.max(0, ...own.map(({ step }) => step));
     return {
       ...{ part, steps, curves: curvesOf(own) },
-      seconds: run.loadCheckpoint(part)?.state.seconds ?? 0,
+      seconds: own.reduce((latest, line) => Math.max(latest, Number(line.seconds ?? 0)), 0),
       sheets: sheets.filter((name) => name.startsWith(part)),
     };
   });

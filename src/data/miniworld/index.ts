@@ -14,6 +14,9 @@ export { FAR, type Rendered, type RenderOptions, renderScene } from './render.js
 export { drawScene, type Scene, type SceneOptions, type Solid } from './scene.js';
 export * from './vocabulary.js';
 
+/** Goes up whenever a seed comes to show something else: what was kept of it is void then. */
+export const MINIWORLD_VERSION = 1;
+
 export interface MiniWorldOptions extends RenderOptions, Omit<SceneOptions, 'image'> {}
 
 export interface MiniWorldSample extends Rendered {

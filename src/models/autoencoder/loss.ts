@@ -11,10 +11,18 @@ export interface AutoencoderLossOptions {
   kl: number;
   /** whether latents are drawn or the most likely ones are decoded */
   sample: boolean;
+  /** standard normal values of the latents' shape to draw them with; default: LibTorch's own */
+  noise: ((shape: number[]) => Tensor) | null;
 }
 
 // mostly the squared error, which PSNR measures; the absolute one keeps small errors worth mending
-const DEFAULTS: AutoencoderLossOptions = { absolute: 0.5, squared: 1, kl: 1e-6, sample: true };
+const DEFAULTS: AutoencoderLossOptions = {
+  absolute: 0.5,
+  squared: 1,
+  kl: 1e-6,
+  sample: true,
+  noise: null,
+};
 
 /** The parts of the loss as scalars in float32, and the decoded clip. */
 export interface AutoencoderLoss {
@@ -34,9 +42,11 @@ export function autoencoderLoss(
   video: Tensor,
   options: Partial<AutoencoderLossOptions> = {},
 ): AutoencoderLoss {
-  const { absolute, squared, kl, sample } = { ...DEFAULTS, ...options };
+  const { absolute, squared, kl, sample, noise } = { ...DEFAULTS, ...options };
   const posterior = model.encode(video);
-  const latents = sample ? posterior.sample() : posterior.mode();
+  const latents = sample
+    ? posterior.sample({ noise: noise?.(posterior.mean.shape) })
+    : posterior.mode();
   const decoded = model.decode(latents);
   // an even number of latent frames decodes to more frames: the last ones are the clip's
   const extra = decoded.size(2) - video.size(2);

@@ -7,4 +7,5 @@ export {
   PromptTokenizer,
   type TokenizedPrompt,
   type TokenizerFiles,
+  tokenizerFiles,
 } from './tokenizer.js';

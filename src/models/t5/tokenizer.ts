@@ -20,6 +20,13 @@ export interface TokenizedPrompt {
   mask: number[];
 }
 
+/** Reads tokenizer.json and, if there is one, tokenizer_config.json of a folder. */
+export function tokenizerFiles(folder: string): TokenizerFiles {
+  const tokenizer = readJson(join(folder, 'tokenizer.json'), true);
+  const config = readJson(join(folder, 'tokenizer_config.json'), false);
+  return { tokenizer: tokenizer!, config: config ?? {} };
+}
+
 export class PromptTokenizer {
   readonly padId: number;
   readonly eosId: number;
@@ -42,9 +49,7 @@ export class PromptTokenizer {
 
   /** Opens a folder with tokenizer.json and, if there is one, tokenizer_config.json. */
   static open(folder: string): PromptTokenizer {
-    const tokenizer = readJson(join(folder, 'tokenizer.json'), true);
-    const config = readJson(join(folder, 'tokenizer_config.json'), false);
-    return new PromptTokenizer({ tokenizer: tokenizer!, config: config ?? {} }, folder);
+    return new PromptTokenizer(tokenizerFiles(folder), folder);
   }
 
   /** A prompt in lower case without space around it: at most 76 tokens, `</s>`, padding to 77. */

@@ -12,6 +12,7 @@ import {
 import { Linear, lean, Module, RMSNorm } from '../../nn/index.js';
 import { cat, isGradEnabled, type Tensor, tidy } from '../../tensor/index.js';
 import { MLP_ROWS } from './cost.js';
+import type { Attend, TokenParts } from './sequence.js';
 
 /** Of every norm in the network. Source: reference implementation */
 const NORM_EPS = 1e-6;
@@ -38,6 +39,8 @@ export interface BlockInputs {
   /** added to the cross-attention's scores, [B, 1, 1, S] */
   textBias: Tensor | null;
   rope: RopeTable | null;
+  /** how the tokens are shared with other processes; `rope` is of this one's */
+  parts?: TokenParts | null;
   /** receives `norm1`, `attn1`, `attn2`, `ff`, `out` */
   trace?: (name: string, value: Tensor) => void;
 }
@@ -63,7 +66,7 @@ export class TransformerBlock extends Module {
 
   /** hiddenStates [B, L, D] → [B, L, D] */
   forward(hiddenStates: Tensor, inputs: BlockInputs): Tensor {
-    const { time, text, textBias, rope, trace } = inputs;
+    const { time, text, textBias, rope, parts, trace } = inputs;
     // each [B, 1, D], float32
     const [shift1, scale1, gate1, shift3, scale3, gate3] = this.norm1.modulation(time);
 
@@ -73,7 +76,9 @@ export class TransformerBlock extends Module {
     hiddenStates = part(() => {
       const x = modulate(hiddenStates, this.norm1.spec, shift1, scale1); // [B, L, D]
       trace?.('norm1', x);
-      const attended = this.attn1.forward(x, this.attn1.keysValues(x, rope), { rope, bias: null });
+      const attended = this.attn1.forward(x, this.attn1.keysValues(x, rope), {
+        ...{ rope, bias: null, parts },
+      });
       trace?.('attn1', attended);
       return gatedAdd(hiddenStates, gate1, attended);
     });
@@ -155,15 +160,23 @@ export class Attention extends Module {
     return { keys, values: values.transpose(1, 2) };
   }
 
-  /** x [B, L, D] → [B, L, D] */
+  /**
+   * x [B, L, D] → [B, L, D]
+   * @param parts   where keys and values are of this process's part of the tokens
+   */
   forward(
     x: Tensor,
     { keys, values }: KeysValues,
-    { rope, bias }: { rope: RopeTable | null; bias: Tensor | null },
+    {
+      rope,
+      bias,
+      parts,
+    }: { rope: RopeTable | null; bias: Tensor | null; parts?: TokenParts | null },
   ): Tensor {
     const queries = this.normed(() => this.q.forward(x), this.qNorm, rope);
     const [q, k, v] = [queries, keys, values].map((t) => (this.upcast ? t.to('float32') : t));
-    const mixed = attention(q, k, v, { mask: bias }); // [B, N, L, K]
+    const attend: Attend = (...qkv) => attention(...qkv, { mask: bias });
+    const mixed = parts ? parts.attention(q, k, v, attend) : attend(q, k, v); // [B, N, L, K]
     return this.o.forward(mixed.transpose(1, 2).flatten(2).to(x.dtype));
   }
 

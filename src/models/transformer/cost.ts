@@ -10,8 +10,11 @@ export interface TransformerWork {
   textTokens: number;
 }
 
+/** Width of the timestep sinusoid. Source: reference implementation */
+export const SINUSOID_WIDTH = 256;
+
 /** D: heads times head width. */
-const widthOf = ({ num_attention_heads, attention_head_dim }: TransformerConfig): number =>
+export const widthOf = ({ num_attention_heads, attention_head_dim }: TransformerConfig): number =>
   num_attention_heads * attention_head_dim;
 
 /** Multiplications and additions of a block's matrix products; text keys and values are prepared. */
@@ -32,6 +35,20 @@ export function passFlops(config: TransformerConfig, work: TransformerWork): num
   const out = config.out_channels ?? config.in_channels;
   const ends = work.rows * work.tokens * d * patch * (config.in_channels + out);
   return config.num_layers * blockFlops(config, work) + 2 * ends;
+}
+
+/** Of the keys and values of a prompt's tokens, in all blocks. */
+export function textFlops(config: TransformerConfig, textTokens: number): number {
+  const { cross_attention_dim: widths, num_layers } = config;
+  const width = typeof widths === 'number' ? widths : (widths[0] + widths[1]) / 2;
+  return num_layers * 2 * textTokens * width * widthOf(config) * 2;
+}
+
+/** Of what is made from a sample's time: its embedding, the modulation of blocks and output. */
+export function timeFlops(config: TransformerConfig): number {
+  const d = widthOf(config);
+  const embeddings = (config.add_motion_score ? 2 : 1) * d * (SINUSOID_WIDTH + d);
+  return 2 * (embeddings + config.num_layers * 6 * d * d + 2 * d * d);
 }
 
 /** Of the condition adapter, which runs once a clip: `frames` frames of height times width pixels. */

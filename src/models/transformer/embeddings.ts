@@ -2,9 +2,7 @@
 import { InputError, ShapeError } from '../../errors.js';
 import { Conv2d, Linear, Module } from '../../nn/index.js';
 import { arange, cat, ops, type Tensor } from '../../tensor/index.js';
-
-/** Width of the timestep sinusoid. Source: reference implementation */
-const SINUSOID_WIDTH = 256;
+import { SINUSOID_WIDTH } from './cost.js';
 
 /** The frequencies of the sinusoid, 1 down to 1/10000, rounded to float32 at each step. [128] */
 export function sinusoidFrequencies(device = 'cpu'): Tensor {

@@ -6,6 +6,7 @@ export {
   initialisePatches,
 } from './initialise.js';
 export { ropeEmbedding, ropeTable, type TokenGrid } from './rope.js';
+export type { Sequence, TokenParts } from './sequence.js';
 export { StepCache } from './step-cache.js';
 export {
   type ForwardInputs,

@@ -13,7 +13,9 @@ import { ConditionAdapter } from './adapter.js';
 import { type BlockInputs, type KeysValues, TransformerBlock } from './block.js';
 import { conditionChannels, type TransformerConfig } from './config.js';
 import { PatchEmbed, TimeEmbedder, unpatchify } from './embeddings.js';
+import { blockName } from './parameters.js';
 import { ropeEmbedding, ropeTable, type TokenGrid } from './rope.js';
+import type { Sequence, TokenParts } from './sequence.js';
 import type { StepCache } from './step-cache.js';
 
 /** Of the last norm. Source: reference implementation */
@@ -40,6 +42,8 @@ export interface ForwardInputs {
   rope: RopeTable | null;
   /** carried from step to step: see there */
   stepCache?: StepCache | null;
+  /** the processes that share the tokens; they give the same inputs, and get the same output */
+  sequence?: Sequence | null;
   /** receives intermediates under the names of the reference fixtures */
   trace?: Map<string, Tensor>;
   /** runs one block, e.g. `checkpoint` from the tensor layer */
@@ -60,6 +64,7 @@ export interface RawInputs {
   mask?: Tensor | null;
   /** explicit rotary table, [L, K, 2] or [B, L, K, 2] */
   ropeEmbedding?: Tensor | null;
+  sequence?: Sequence | null;
   trace?: Map<string, Tensor>;
   wrapBlock?: WrapBlock;
 }
@@ -187,8 +192,8 @@ export class Transformer3D extends Module {
    * @throws ShapeError if the condition is for another number of tokens
    */
   forward(latents: Tensor, inputs: ForwardInputs): Tensor {
-    const { timesteps, motionScores = null, text, condition, rope, trace } = inputs;
-    const { stepCache, wrapBlock = (run, ...tensors) => run(...tensors) } = inputs;
+    const { timesteps, motionScores = null, text, condition, trace, stepCache } = inputs;
+    const { sequence, wrapBlock = (run, ...tensors) => run(...tensors) } = inputs;
     if (this.training && this.config.dropout > 0) {
       throw new InputError(
         `Transformer3D.forward: dropout must be 0 while training, got ${this.config.dropout}; set it to 0 in config.json`,
@@ -211,6 +216,16 @@ export class Transformer3D extends Module {
       trace.set('temb', temb);
     }
 
+    // this process's part of the tokens
+    if (sequence && stepCache) {
+      throw new InputError(
+        'Transformer3D.forward: sequence and stepCache exclude each other: processes that saw different tokens would skip different blocks',
+      );
+    }
+    const parts = sequence?.parts(tokens) ?? null;
+    const rope = parts && inputs.rope ? partOf(inputs.rope, parts) : inputs.rope;
+    if (parts) hiddenStates = parts.split(hiddenStates);
+
     // blocks
     const time = temb.silu(); // [B, D]
     const runBlock = (x: Tensor, i: number): Tensor => {
@@ -221,6 +236,7 @@ export class Transformer3D extends Module {
           text: { keys: k, values: v },
           textBias: text.bias,
           rope,
+          parts,
           trace: trace && ((name, value) => trace.set(`block.${i}.${name}`, value)),
         };
         return this.blocks[i].forward(hidden, blockInputs);
@@ -254,7 +270,8 @@ export class Transformer3D extends Module {
     const modulation = this.projOut1.forward(time).to('float32'); // [B, 2 D]
     const [shift, scale] = modulation.unsqueeze(1).chunk(2, -1);
     const norm = { kind: 'layer', weight: null, eps: NORM_EPS } as const;
-    const out = this.projOut2.forward(modulate(hiddenStates, norm, shift, scale)); // [B, L, p p C]
+    const own = this.projOut2.forward(modulate(hiddenStates, norm, shift, scale));
+    const out = parts ? parts.join(own) : own; // [B, L, p p C]
     if (trace) {
       trace.set('proj_out_1', modulation);
       const zero = shift.mul(0);
@@ -286,16 +303,14 @@ export class Transformer3D extends Module {
   }
 }
 
+/** The angles of this process's tokens. */
+const partOf = ({ cos, signedSin }: RopeTable, parts: TokenParts): RopeTable => ({
+  ...{ cos: parts.split(cos), signedSin: parts.split(signedSin) },
+});
+
 /** Mask [B, S] (1 = keep) → [B, 1, 1, S] to add to the scores; [B, 1, S] is such a bias already. */
 function scoreBias(mask: Tensor): Tensor {
   if (mask.ndim === 3) return mask.to('float32').unsqueeze(1);
   const [b, s] = mask.dims(2);
   return mask.to('float32').mul(-1).add(1).mul(MASKED).view([b, 1, 1, s]);
-}
-
-/** Chunked models keep their blocks one level deeper. */
-function blockName(index: number, config: TransformerConfig): string {
-  const perChunk = config.num_layers / config.num_block_chunks;
-  if (config.num_block_chunks === 1) return `transformer_blocks.${index}`;
-  return `transformer_blocks.${Math.floor(index / perChunk)}.module.${index % perChunk}`;
 }

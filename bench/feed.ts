@@ -1,0 +1,64 @@
+/**
+ * Samples a second that come out of the feed, with all clip tasks, by number of worker threads: from
+ * MiniWorld and from clips of a folder (the first argument; default: examples/media), 17x64x64, at
+ * first and with latents and frames kept. Also the budget that is filled.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DataStore } from '../src/data/store.js';
+import type { Frames } from '../src/media/index.js';
+import { zeros } from '../src/tensor/index.js';
+import { Recipe, type Source, stagesOf } from '../src/train/config.js';
+import { encodeAhead, openFeed, openSources, SampleMaker } from '../src/train/feed/index.js';
+import { machineLine } from './measure.js';
+
+const SECONDS = 6;
+const manifest = process.argv[2] ?? fileURLToPath(new URL('../examples/media', import.meta.url));
+
+// what the autoencoder costs is measured elsewhere
+const encode = ({ width, height, numFrames }: Frames) =>
+  zeros([1, 16, (numFrames - 1) / 4 + 1, height / 8, width / 8], { dtype: 'bfloat16' });
+const encoder = { hash: 'none', encode };
+const report = { start() {}, update() {}, log() {}, end() {} };
+
+async function measure(source: Source, workers: number): Promise<void> {
+  const transformer = { steps: 1, imageShare: [0, 0] };
+  const stage = stagesOf(Recipe.parse({ name: 'bench', data: [source], transformer }))[0]!;
+  const folder = mkdtempSync(join(tmpdir(), 'mfm-bench-'));
+  const store = DataStore.open(folder);
+  const { sources } = await openSources([source], { store });
+  const figures: string[] = [];
+  for (const kept of [null, store]) {
+    const maker = new SampleMaker({ store: kept, workers });
+    const { signal } = new AbortController();
+    const all = { stages: [stage], sources: [sources], report, signal };
+    await encodeAhead({ ...all, maker, encoder });
+    const feed = await openFeed({ stage, sources, seed: 0, doneAt: () => 1, encoder, maker });
+    // threads begin, and what waits is taken
+    for (let i = 0; i < 4; i++) await feed.next();
+    const startMs = performance.now();
+    let samples = 0;
+    while (performance.now() - startMs < SECONDS * 1000) {
+      samples += (await feed.next()).samples.length;
+    }
+    const rate = (1000 * samples) / (performance.now() - startMs);
+    const filled = `${(100 * feed.figures().filled).toFixed(1)} % filled`;
+    figures.push(`${kept ? 'kept' : 'at first'} ${rate.toFixed(0)} samples/s (${filled})`);
+    await feed.close();
+    await maker.close();
+  }
+  await store.close();
+  rmSync(folder, { recursive: true });
+  console.log(`${source.manifest ?? 'miniworld'}, ${workers} workers: ${figures.join(', ')}`);
+}
+
+console.log(machineLine());
+const miniworld = { clips: 500, images: 0, maxObjects: 2 };
+for (const source of [
+  { miniworld, weight: 1 },
+  { manifest, weight: 1 },
+]) {
+  for (const workers of [1, 2]) await measure(source, workers);
+}

@@ -1,0 +1,51 @@
+/** What a dry run says of files: their buckets, the mix of tasks that they come to, what is left out. */
+import { type Recipe, type Stage, stagesOf } from '../train/config.js';
+import { bucketReport, openSources, stageSet, taskShares } from '../train/feed/index.js';
+import { progressReporter } from './report-progress.js';
+import { aligned } from './table.js';
+
+/** Rows that are shown of a stage's buckets: the fullest. */
+const SHOWN = 12;
+
+/**
+ * Reads and measures the files of a recipe; says nothing of MiniWorld, whose scenes are all alike.
+ * @throws InputError if a source cannot be read, or holds nothing for a stage's tasks
+ */
+export async function dataLinesOf(recipe: Recipe): Promise<(stage: Stage) => string[]> {
+  const lines = new Map<string, string[]>();
+  const { validationSamples } = recipe;
+  for (const stage of stagesOf(recipe)) {
+    if (stage.data.every(({ miniworld }) => miniworld)) continue;
+    const report = progressReporter();
+    const { sources, skipped } = await openSources(stage.data, { validationSamples, report });
+    const set = stageSet(sources, stage);
+    const samples = (['image', 'clip'] as const).flatMap((kind) =>
+      set[kind].flatMap(({ buckets }) =>
+        buckets.flatMap(({ entries }) => entries.map(({ facts }) => ({ kind, facts }))),
+      ),
+    );
+    const { rows, waste, cropped } = bucketReport(samples, stage);
+    const shares = taskShares(set);
+    const tasks = [...shares.image, ...shares.clip];
+    lines.set(stage.name, [
+      `  buckets of files: no padding, ${percent(waste)} of the tokens unused, ${percent(cropped)} of the pictures cropped`,
+      ...aligned(
+        rows
+          .slice(0, SHOWN)
+          .map((row) => [
+            `${row.width}x${row.height}`,
+            `${row.numFrames} frame${row.numFrames > 1 ? 's' : ''}`,
+            `${row.samples} ${row.kind}s`,
+            `${row.batchSize} in a batch`,
+          ]),
+      ).map((line) => `    ${line}`),
+      ...(rows.length > SHOWN ? [`    and ${rows.length - SHOWN} buckets more`] : []),
+      `  tasks: ${tasks.map(([id, share]) => `${id} ${percent(share)}`).join(', ')}`,
+      ...skipped.slice(0, 5).map(({ reason }) => `  left out: ${reason}`),
+      ...(skipped.length > 5 ? [`  and ${skipped.length - 5} files more are left out`] : []),
+    ]);
+  }
+  return (stage) => lines.get(stage.name) ?? [];
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -1,0 +1,169 @@
+/**
+ * The facts of a data set's items, measured once in worker threads and kept by what the files hold:
+ * moved or copied files are not measured again, changed ones are.
+ */
+import { statSync } from 'node:fs';
+import { MfmError } from '../errors.js';
+import type { SampleFacts } from './facts.js';
+import type { DataFile, DataItem, Entry } from './items.js';
+import { createWorkerPool } from './loader.js';
+import { type DataStore, keyOf } from './store.js';
+
+/** Of what `inspectItem` measures; a change of it makes stored facts void. */
+const MEASURES = 1;
+
+export interface GatheredItem {
+  item: DataItem;
+  facts: SampleFacts;
+  /** of a clip, if its file says it */
+  fps: number | null;
+  /** tells the files' bytes and the part of them that is meant */
+  content: string;
+}
+
+export interface SkippedItem {
+  where: string;
+  /** a sentence */
+  reason: string;
+}
+
+export interface GatherOptions {
+  /** default: nothing is kept */
+  store?: DataStore | null;
+  workers?: number;
+  signal?: AbortSignal;
+  onProgress?: (done: number) => void;
+}
+
+export type GatherJob =
+  | { kind: 'hash'; item: DataItem; stamps: (string | null)[] }
+  | { kind: 'inspect'; item: DataItem };
+export type GatherResult =
+  | { kind: 'hash'; hashes: string[] }
+  | { kind: 'inspect'; facts: SampleFacts; fps: number | null; mismatches: string[] }
+  | { kind: 'problem'; problem: string };
+
+/** An item, and why not all that it brings is used. */
+type Gathered = GatheredItem & { mismatches: string[] };
+type Kept = Pick<GatheredItem, 'facts' | 'fps'> & { mismatches: string[] };
+
+/**
+ * The items that can be used, in the order of their entries, and those that cannot.
+ *
+ * @throws JobError if ffmpeg cannot be run; the signal's reason once it is aborted
+ */
+export async function gatherItems(
+  entries: readonly Entry[],
+  { store = null, workers, signal, onProgress }: GatherOptions = {},
+): Promise<{ items: GatheredItem[]; skipped: SkippedItem[] }> {
+  const pool = gatherPool(workers);
+  const stop = () => void pool.close();
+  signal?.addEventListener('abort', stop, { once: true });
+  const items: GatheredItem[] = [];
+  const skipped: SkippedItem[] = [];
+  let done = 0;
+
+  async function gather(entry: Entry): Promise<Gathered | SkippedItem> {
+    const { where } = entry;
+    if ('problem' in entry) return { where, reason: entry.problem.message };
+    const { item } = entry;
+    // masks are drawn in training
+    const plain = { ...item, mask: null };
+    const hashes = await contentHashes(item, store, (job) => pool.run(job));
+    if (typeof hashes === 'string') return { where, reason: hashes };
+    const roles = [item.target !== null, item.depth !== null];
+    const content = keyOf('content', hashes, roles, item.part);
+    const key = keyOf('facts', MEASURES, content, item.kind, item.stated, words(item));
+    const bytes = store?.get(key);
+    let kept = bytes ? (JSON.parse(Buffer.from(bytes).toString()) as Kept) : null;
+    if (!kept) {
+      const result = await pool.run({ kind: 'inspect', item: plain });
+      if (result.kind === 'problem') return { where, reason: result.problem };
+      kept = result as Kept;
+      store?.put(key, Buffer.from(JSON.stringify(kept)));
+    }
+    const { facts, fps, mismatches } = kept;
+    // what does not go with the sample is left out, the sample stays
+    const fits = mismatches.length === 0;
+    const { hasDepth, hasEditSource } = facts;
+    const usable = { hasDepth: hasDepth && fits, hasEditSource: hasEditSource && fits };
+    return { item, facts: { ...facts, ...usable }, fps, content, mismatches };
+  }
+
+  try {
+    const ahead: Promise<Gathered | SkippedItem>[] = [];
+    let next = 0;
+    while (next < entries.length || ahead.length > 0) {
+      while (next < entries.length && ahead.length < AHEAD) {
+        const result = gather(entries[next++]!);
+        result.catch(() => {}); // reported when its turn comes
+        ahead.push(result);
+      }
+      const result = await ahead.shift()!;
+      signal?.throwIfAborted();
+      if ('reason' in result) skipped.push(result);
+      else {
+        const { mismatches, ...item } = result;
+        items.push(item);
+        for (const reason of mismatches) skipped.push({ where: item.item.where, reason });
+      }
+      onProgress?.(++done);
+    }
+    return { items, skipped };
+  } catch (error) {
+    signal?.throwIfAborted(); // the reason why the pool is closed
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    await pool.close();
+    await store?.flush();
+  }
+}
+
+/** Items under way, so that a slow one does not keep the threads waiting. */
+const AHEAD = 32;
+
+function gatherPool(workers?: number) {
+  // the file beside this one, source or built
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const url = new URL(`./gather-worker.${extension}`, import.meta.url);
+  const describe = ({ item }: GatherJob) => item.where;
+  return createWorkerPool<GatherJob, GatherResult>(url, { workers, describe });
+}
+
+/** Files whose bytes a sample is made of. */
+export const filesOf = ({ media, target, depth }: DataItem): DataFile[] =>
+  [media, target, depth].filter((file) => file !== null);
+
+/** Hashes of the item's files, those that are known by path, size and time not computed again. */
+async function contentHashes(
+  item: DataItem,
+  store: DataStore | null,
+  run: (job: GatherJob) => Promise<GatherResult>,
+): Promise<string[] | string> {
+  const stamps = filesOf(item).map(stampOf);
+  const known = stamps.map((stamp) => {
+    const bytes = stamp === null ? null : store?.get(stamp);
+    return bytes ? Buffer.from(bytes).toString() : null;
+  });
+  if (known.every((hash) => hash !== null)) return known;
+  const result = await run({ kind: 'hash', item, stamps: known });
+  if (result.kind === 'problem') return result.problem;
+  if (result.kind !== 'hash') throw new MfmError(`${item.where}: got no hash`);
+  result.hashes.forEach((hash, i) => {
+    const stamp = stamps[i];
+    if (stamp) store?.put(stamp, Buffer.from(hash));
+  });
+  return result.hashes;
+}
+
+/** null for a folder, whose time says nothing of its files, and for what is not there. */
+function stampOf({ path, member }: DataFile): string | null {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats?.isFile()) return null;
+  const place = member && [member.offset, member.size];
+  return keyOf('hash', path, place, stats.size, stats.mtimeMs);
+}
+
+/** Of a caption only the number of words is a fact. */
+const words = ({ prompt }: DataItem): number => (prompt === '' ? 0 : prompt.split(/\s+/).length);

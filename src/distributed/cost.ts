@@ -1,0 +1,41 @@
+/** Counts what processes cost each other. */
+import type { CommunicationCost } from './parallel.js';
+
+export class CostMeter {
+  private cost: CommunicationCost = { waitedSeconds: 0, bytes: 0 };
+
+  /** Of work that is being sent. */
+  add(bytes: number): void {
+    this.cost.bytes += bytes;
+  }
+
+  /** Counts the time until `others` have done their part. */
+  async waitFor<T>(others: Promise<T>): Promise<T> {
+    const startMs = performance.now();
+    try {
+      return await others;
+    } finally {
+      this.waitedSince(startMs);
+    }
+  }
+
+  waitForSync<T>(others: () => T): T {
+    const startMs = performance.now();
+    try {
+      return others();
+    } finally {
+      this.waitedSince(startMs);
+    }
+  }
+
+  /** What was counted since the last call. */
+  take(): CommunicationCost {
+    const taken = this.cost;
+    this.cost = { waitedSeconds: 0, bytes: 0 };
+    return taken;
+  }
+
+  private waitedSince(startMs: number): void {
+    this.cost.waitedSeconds += (performance.now() - startMs) / 1000;
+  }
+}

@@ -1,0 +1,253 @@
+/**
+ * Checkpoints: whole or not there at all, and known to be whole when they are read.
+ *
+ *     checkpoints/PART-STEP/weights.safetensors
+ *     checkpoints/PART-STEP/optimizer.safetensors             alone, or …
+ *     checkpoints/PART-STEP/optimizer-00001-of-00004.safetensors   … what each process holds
+ *     checkpoints/PART-STEP/state.json                        where the run stands
+ *     checkpoints/PART-STEP/checksums.json                    SHA-256 of the files, written last
+ *
+ * A folder is written under another name and renamed, so a process that is killed leaves no half
+ * one. Any number of processes reads what any other number has written.
+ */
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { ALONE, type Parallel } from '../distributed/parallel.js';
+import { InputError, JobError } from '../errors.js';
+import { openSafetensors, saveSafetensors, type Tensor } from '../tensor/index.js';
+
+/** Tensors by file, then by name. */
+export type CheckpointTensors = Record<string, Record<string, Tensor>>;
+
+export interface NewCheckpoint<State> {
+  /** the same in all processes */
+  shared: CheckpointTensors;
+  /** what this process holds */
+  own: CheckpointTensors;
+  state: State & { step: number };
+}
+
+export interface Checkpoint<State> {
+  tensors: CheckpointTensors;
+  state: State & { step: number };
+}
+
+export interface Keep {
+  /** the newest so many stay */
+  last: number;
+  /** those at multiples of so many steps stay too */
+  milestoneEverySteps?: number;
+}
+
+export class Checkpoints<State> {
+  /** @param folder   `checkpoints` of a run */
+  constructor(
+    readonly folder: string,
+    private readonly part: string,
+    private readonly parallel: Parallel = ALONE,
+  ) {}
+
+  /**
+   * Writes one, in all processes; older ones go.
+   * @throws JobError if it cannot be written: nothing is left of it, and the older ones stay
+   */
+  async save({ shared, own, state }: NewCheckpoint<State>, keep: Keep): Promise<void> {
+    const { rank, size } = this.parallel;
+    const target = join(this.folder, nameOf(this.part, state.step));
+    const temporary = `${target}.tmp`;
+    await this.together(target, () => {
+      if (rank !== 0) return;
+      rmSync(temporary, { recursive: true, force: true });
+      mkdirSync(temporary, { recursive: true });
+    });
+
+    const checksums = await this.together(target, () => {
+      const files = Object.entries(own).map(
+        ([file, tensors]) => [shardName(file, rank, size), tensors] as const,
+      );
+      if (rank === 0) files.push(...Object.entries(shared));
+      return Object.fromEntries(
+        files.map(([file, tensors]) => {
+          const name = `${file}.safetensors`;
+          saveSafetensors(join(temporary, name), tensors);
+          return [name, checksumOf(join(temporary, name))];
+        }),
+      );
+    });
+    await this.together(target, () => {
+      if (rank !== 0) return;
+      const text = JSON.stringify(state);
+      writeFileSync(join(temporary, 'state.json'), text);
+      const all = { ...Object.assign({}, ...checksums), 'state.json': sha256(text) };
+      writeFileSync(join(temporary, 'checksums.json'), JSON.stringify(all, null, 2));
+      syncFile(join(temporary, 'state.json'));
+      syncFile(join(temporary, 'checksums.json'));
+      // one of the same step is put aside first: deleting it takes longer than a kill allows for
+      const old = `${target}.old`;
+      if (existsSync(target)) renameSync(target, old);
+      renameSync(temporary, target);
+      syncFile(this.folder);
+      rmSync(old, { recursive: true, force: true });
+      this.deleteOld(state.step, keep);
+    });
+  }
+
+  /**
+   * The newest whole one; damaged ones are said and passed over.
+   *
+   * @param say   is told in a sentence of each damaged one
+   * @returns null if there is none; its tensors are mapped
+   * @throws InputError if there are some, and none is whole
+   */
+  async load(say: (sentence: string) => void = () => {}): Promise<Checkpoint<State> | null> {
+    // one process looks, for all
+    const [found] = await this.parallel.share(
+      this.parallel.rank === 0 ? this.newestWhole(say) : null,
+    );
+    if (!found) return null;
+    if ('problem' in found) throw new InputError(found.problem);
+    const folder = join(this.folder, found.name);
+    const tensors: CheckpointTensors = {};
+    for (const file of readdirSync(folder).filter((name) => name.endsWith('.safetensors'))) {
+      const open = openSafetensors(join(folder, file));
+      const group = file.replace(/(-\d+-of-\d+)?\.safetensors$/, '');
+      tensors[group] ??= {};
+      for (const key of open.keys()) tensors[group][key] = open.get(key);
+    }
+    return { tensors, state: JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8')) };
+  }
+
+  private newestWhole(
+    say: (sentence: string) => void,
+  ): { name: string } | { problem: string } | null {
+    const names = this.names();
+    const problems: string[] = [];
+    for (const name of names.toReversed()) {
+      const problem = damageOf(join(this.folder, name));
+      if (!problem) return { name };
+      problems.push(`${join(this.folder, name)}: ${problem}`);
+      say(`${problems.at(-1)}; the one before it is taken`);
+    }
+    if (names.length === 0) return null;
+    return {
+      problem: `${problems[0]}; no other checkpoint is whole, so start the run anew without --resume`,
+    };
+  }
+
+  /** Runs `fn` in every process. @throws JobError in all of them if it fails in one */
+  private async together<T>(target: string, fn: () => T): Promise<T[]> {
+    let outcome: { value?: T; problem?: string };
+    try {
+      outcome = { value: fn() };
+    } catch (error) {
+      outcome = { problem: (error as Error).message };
+    }
+    const all = await this.parallel.share(outcome);
+    const failed = all.find(({ problem }) => problem !== undefined);
+    if (failed) {
+      if (this.parallel.rank === 0) removeQuietly(`${target}.tmp`);
+      throw new JobError(`${target}: cannot be written (${failed.problem})`);
+    }
+    return all.map(({ value }) => value as T);
+  }
+
+  /** Later ones than the newest were passed over as damaged: they must not take its place. */
+  private deleteOld(newest: number, { last, milestoneEverySteps }: Keep): void {
+    const stepOf = (name: string) => Number(name.slice(-STEP_DIGITS));
+    const [later, kept] = [true, false].map((isLater) =>
+      this.names().filter((name) => stepOf(name) > newest === isLater),
+    ) as [string[], string[]];
+    for (const name of later) rmSync(join(this.folder, name), { recursive: true });
+    for (const name of kept.slice(0, -last)) {
+      const step = stepOf(name);
+      if (milestoneEverySteps && step > 0 && step % milestoneEverySteps === 0) continue;
+      rmSync(join(this.folder, name), { recursive: true });
+    }
+  }
+
+  /** Finished ones, oldest first. */
+  private names(): string[] {
+    if (!existsSync(this.folder)) return [];
+    const pattern = new RegExp(`^${this.part}-\\d{${STEP_DIGITS}}$`);
+    return readdirSync(this.folder)
+      .filter((name) => pattern.test(name))
+      .sort();
+  }
+}
+
+/** The first error is the one to tell. */
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // part of the path is no folder, so there is nothing to remove
+  }
+}
+
+const STEP_DIGITS = 8;
+
+const nameOf = (part: string, step: number): string =>
+  `${part}-${String(step).padStart(STEP_DIGITS, '0')}`;
+
+const shardName = (file: string, rank: number, size: number): string => {
+  const digits = (value: number) => String(value).padStart(5, '0');
+  return size === 1 ? file : `${file}-${digits(rank)}-of-${digits(size)}`;
+};
+
+/** What is wrong with a checkpoint; null: nothing. */
+function damageOf(folder: string): string | null {
+  let checksums: Record<string, string>;
+  try {
+    checksums = JSON.parse(readFileSync(join(folder, 'checksums.json'), 'utf8'));
+  } catch {
+    return 'has no readable checksums.json';
+  }
+  for (const [name, checksum] of Object.entries(checksums)) {
+    const path = join(folder, name);
+    if (!existsSync(path)) return `${name} is missing`;
+    if (checksumOf(path) !== checksum) return `${name} is damaged`;
+  }
+  return null;
+}
+
+const CHUNK = 2 ** 24;
+
+/** SHA-256 of a file. */
+function checksumOf(path: string): string {
+  const hash = createHash('sha256');
+  const file = openSync(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(CHUNK);
+    for (let read = 1; read > 0; ) {
+      read = readSync(file, buffer, 0, CHUNK, null);
+      hash.update(buffer.subarray(0, read));
+    }
+  } finally {
+    closeSync(file);
+  }
+  return hash.digest('hex');
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+function syncFile(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}

@@ -1,0 +1,258 @@
+/** The data of a run: sources opened once, the cache, and what each part is fed from them. */
+import { DataStore } from '../data/store.js';
+import type { Autoencoder } from '../models/autoencoder/index.js';
+import { TASK_IDS } from '../tasks/index.js';
+import { type Source as DataSource, type Recipe, type Stage, stagesOf } from './config.js';
+import type { StepBatch } from './feed/batch.js';
+import {
+  encodeAhead,
+  type FeedPosition,
+  type FrameBatch,
+  type LatentEncoder,
+  latentEncoder,
+  meanMotionScore,
+  type OpenedSource,
+  openFeed,
+  openFrameFeed,
+  openSources,
+  SampleMaker,
+  stageSet,
+  taskShares,
+  validationBatches,
+} from './feed/index.js';
+import type { Reporter, Source } from './loop.js';
+import type { Run } from './run.js';
+import { type EncodeText, storedText } from './text-states.js';
+import type { Trainee } from './trainee.js';
+
+export interface DataOptions {
+  recipe: Recipe;
+  run: Run;
+  report: Reporter;
+  signal: AbortSignal;
+  /** where latents, frames and facts are kept; default: `cache` of the run folder */
+  cacheFolder?: string;
+  /** threads that make samples; default: one per processor, at most 4 */
+  workers?: number;
+}
+
+/** Frames of one size and length: those of this process. */
+export interface OwnFrames extends FrameBatch {
+  width: number;
+  height: number;
+  /** of the whole batch, over all processes */
+  count: number;
+}
+
+export class TrainingData {
+  private encoder: LatentEncoder | null = null;
+  private readonly skipped = new Set<string>();
+
+  private constructor(
+    private readonly options: DataOptions,
+    private readonly store: DataStore,
+    private readonly maker: SampleMaker,
+    private readonly sources: ReadonlyMap<string, readonly OpenedSource[]>,
+  ) {}
+
+  /**
+   * Reads and measures the sources of all stages.
+   * @throws InputError if one cannot be read, or nothing in it can be used
+   */
+  static async open(options: DataOptions): Promise<TrainingData> {
+    const { recipe, run, report, signal, workers, cacheFolder = run.path('cache') } = options;
+    const store = DataStore.open(cacheFolder, {
+      rank: run.parallel.rank,
+      onWarning: report.log,
+    });
+    const sources = new Map<string, readonly OpenedSource[]>();
+    const { validationSamples } = recipe;
+    const { rank, share } = run.parallel;
+    // the first process measures what is new, the others read what it has found
+    if (rank > 0) {
+      await share(null);
+      store.refresh();
+    }
+    for (const data of [recipe.data, ...stagesOf(recipe).map((stage) => stage.data)]) {
+      const key = JSON.stringify(data);
+      if (sources.has(key)) continue;
+      const opened = await openSources(data, {
+        ...{ store, validationSamples, workers, report, signal },
+      });
+      sources.set(key, opened.sources);
+      if (rank === 0) tellSkipped(report, opened.skipped);
+    }
+    if (rank === 0) {
+      await store.flush();
+      await share(null);
+    }
+    const maker = new SampleMaker({ store, workers, cacheFrames: recipe.cacheFrames });
+    return new TrainingData(options, store, maker, sources);
+  }
+
+  /** What the autoencoder is trained on, from a position on. */
+  async openFrames(position: unknown): Promise<Source<OwnFrames>> {
+    const { recipe, run } = this.options;
+    const { width, height, batches } = recipe.autoencoder;
+    const step = (position as number | null) ?? 0;
+    const feed = openFrameFeed({
+      maker: this.maker,
+      ...{ sources: this.sourcesOf(recipe.data), width, height, batches, seed: recipe.seed, step },
+      onSkip: this.onSkip,
+    });
+    return {
+      async next() {
+        const batch = await feed.next();
+        const own = ownPart(batch, run.parallel);
+        return { batch: { ...own, width, height }, position: batch.step + 1 };
+      },
+      close: () => feed.close(),
+    };
+  }
+
+  /** Frames that the autoencoder is not trained on. */
+  async heldOutFrames(numFrames: number, count: number): Promise<OwnFrames> {
+    const { recipe } = this.options;
+    const { width, height } = recipe.autoencoder;
+    const sources = this.sourcesOf(recipe.data);
+    const feed = openFrameFeed({
+      maker: this.maker,
+      ...{ sources, part: 'heldOut', width, height, seed: recipe.seed },
+      batches: [{ numFrames, batchSize: count, weight: 1 }],
+      onSkip: this.onSkip,
+    });
+    try {
+      return { ...(await feed.next()), width, height, count };
+    } finally {
+      await feed.close();
+    }
+  }
+
+  /** Encodes what the cache does not hold of all stages. @returns false if the signal stopped it */
+  async encode(autoencoder: Autoencoder): Promise<boolean> {
+    const { recipe, run, report, signal } = this.options;
+    const { rank, size } = run.parallel;
+    this.encoder = latentEncoder(autoencoder);
+    const stages = stagesOf(recipe);
+    const finished = await encodeAhead({
+      maker: this.maker,
+      ...{ stages, sources: stages.map((stage) => this.sourcesOf(stage.data)) },
+      ...{ encoder: this.encoder, world: { rank, size }, report, signal },
+      onSkip: this.onSkip,
+    });
+    await this.store.flush();
+    const stopped = await run.parallel.any(!finished);
+    await this.store.refresh();
+    return !stopped;
+  }
+
+  /** Ids of the tasks that any sample is trained on, in any stage. */
+  trainedTasks(): string[] {
+    const ids = stagesOf(this.options.recipe).flatMap((stage) => {
+      const { image, clip } = taskShares(stageSet(this.sourcesOf(stage.data), stage));
+      return [...image.keys(), ...clip.keys()];
+    });
+    return TASK_IDS.filter((id) => ids.includes(id));
+  }
+
+  /** Of the clips of the last stage, for the pipeline's default. */
+  meanMotionScore(): Promise<number> {
+    const stage = stagesOf(this.options.recipe).at(-1)!;
+    const options = { maker: this.maker, encoder: this.encoder! };
+    return meanMotionScore(stage, this.sourcesOf(stage.data), options);
+  }
+
+  /** The batches of a stage; see `LoopOptions.open`. */
+  async open(
+    stage: Stage,
+    position: unknown,
+    doneAt: (taken: number) => number,
+  ): Promise<Source<StepBatch>> {
+    const { recipe, run } = this.options;
+    const feed = await openFeed({
+      maker: this.maker,
+      ...{ stage, sources: this.sourcesOf(stage.data), seed: recipe.seed, doneAt },
+      ...{
+        position: position as FeedPosition | null,
+        world: run.parallel.split(stage.sequenceParallel),
+      },
+      ...{ encoder: this.encoder!, onSkip: this.onSkip },
+    });
+    let before: StepBatch | null = null;
+    const release = () => {
+      for (const { latents } of before?.samples ?? []) latents.dispose();
+    };
+    return {
+      async next() {
+        release();
+        before = await feed.next();
+        return { batch: before, position: before.position };
+      },
+      async close() {
+        release();
+        await feed.close();
+      },
+    };
+  }
+
+  /** Held-out batches, each of one task, for every task that is trained. */
+  async validation(stage: Stage): Promise<StepBatch[]> {
+    const { recipe } = this.options;
+    const batches: StepBatch[] = [];
+    const held = validationBatches({
+      maker: this.maker,
+      ...{ stage, sources: this.sourcesOf(stage.data), samples: recipe.validationSamples },
+      ...{ encoder: this.encoder!, onSkip: this.onSkip },
+    });
+    for await (const batch of held) batches.push(batch);
+    return batches;
+  }
+
+  /** Prompts as the trainee's text encoder reads them; kept, if it does not learn. */
+  encodeText({ pipeline, tokenizer }: Pick<Trainee, 'pipeline' | 'tokenizer'>): EncodeText {
+    const learns = pipeline.textEncoder.parameters().some(({ requiresGrad }) => requiresGrad);
+    if (learns) return (prompts) => pipeline.encodePrompts(prompts);
+    return storedText(pipeline, tokenizer, this.store);
+  }
+
+  async close(): Promise<void> {
+    await this.maker.close();
+    await this.store.close();
+  }
+
+  private sourcesOf(data: readonly DataSource[]): readonly OpenedSource[] {
+    return this.sources.get(JSON.stringify(data))!;
+  }
+
+  private readonly onSkip = (where: string, reason: string): void => {
+    if (this.skipped.has(where)) return;
+    this.skipped.add(where);
+    this.options.report.log(`${where}: is left out (${reason}); ${this.skipped.size} so far`);
+  };
+}
+
+/** Every `size`-th of the batch's samples. */
+function ownPart(
+  batch: FrameBatch,
+  { rank, size }: { rank: number; size: number },
+): FrameBatch & { count: number } {
+  const { batchSize: count, frames } = batch;
+  if (size === 1) return { ...batch, count };
+  const one = frames.length / count;
+  const own = [...Array(count).keys()].filter((i) => i % size === rank);
+  const part = new Uint8Array(own.length * one);
+  own.forEach((from, to) => {
+    part.set(frames.subarray(from * one, (from + 1) * one), to * one);
+  });
+  return { ...batch, frames: part, batchSize: own.length, count };
+}
+
+/** Named by the first few, then counted. */
+const SHOWN = 5;
+
+function tellSkipped(report: Reporter, skipped: readonly { reason: string }[]): void {
+  for (const { reason } of skipped.slice(0, SHOWN)) report.log(`left out: ${reason}`);
+  if (skipped.length > SHOWN) {
+    report.log(`${skipped.length - SHOWN} more files are left out; \`mfm data check\` names them`);
+  }
+}

@@ -1,0 +1,63 @@
+/** What training takes at a step: samples of one size and length, each with its task. */
+import type { Given, Target, Task } from '../../tasks/index.js';
+import type { Tensor } from '../../tensor/index.js';
+
+export interface TrainSample {
+  /** `clips.jsonl:3`, `miniworld clip 17` */
+  where: string;
+  /** its place in the whole batch of the step, over all processes: its noise follows from that */
+  index: number;
+  task: Task;
+  /** what is asked for, in words */
+  caption: string;
+  /** the same with the task's tag; '' where it is left out */
+  prompt: string;
+  /** fitted to the batch's size; null: nothing is known but the prompt */
+  given: Given | null;
+  /** [1, C, f, h, w] bfloat16 in the transformer's scale */
+  latents: Tensor;
+  motionScore: number;
+}
+
+/** The batch of a step, or this process's part of it. */
+export interface StepBatch {
+  kind: 'image' | 'clip';
+  target: Target;
+  /** those of this process: every `worldSize`-th of the whole batch */
+  samples: TrainSample[];
+  /** samples of the whole batch, over all processes */
+  count: number;
+  /** latent patches of a sample */
+  tokens: number;
+  /** where the feed stands after this batch; plain JSON */
+  position: FeedPosition;
+}
+
+/** From here on a feed gives the same batches again. */
+export interface FeedPosition {
+  /** batches taken */
+  step: number;
+  [more: string]: unknown;
+}
+
+/** Figures of what a feed gave so far. */
+export interface FeedFigures {
+  batches: number;
+  samples: number;
+  /** share of the token budget that was used, 0..1 */
+  filled: number;
+  /** share of the pictures that was cut off, a mean over samples */
+  cropped: number;
+  /** samples that were replaced since their file could not be read */
+  skipped: number;
+}
+
+/** Batches in their order, made ahead of their use. */
+export interface Feed {
+  /** The next batch. @throws InputError if nothing of its shape can be read any more */
+  next(): Promise<StepBatch>;
+  figures(): FeedFigures;
+  /** time that `next` had to wait for data, in all */
+  readonly waitedSeconds: number;
+  close(): Promise<void>;
+}

@@ -1,0 +1,189 @@
+/**
+ * Which size and length a sample is trained at, so that a batch has one shape and nothing is padded.
+ *
+ * Sizes are multiples of 16. Of a stage's area there are shapes from 1:4 to 4:1, neighbours at least
+ * a tenth apart; an item takes the one nearest to its own. It is scaled until that is covered, and
+ * what is over is cut off on both sides. No item is enlarged: one that is smaller takes a shape of a
+ * smaller area, in steps of √2 down to a sixteenth of the stage's; only below that it is.
+ * With `aspect: fixed` all are brought to the stage's size.
+ *
+ * Lengths are the stage's, and then about three quarters of the one before, each 4k + 1.
+ */
+import type { SampleFacts } from '../../data/facts.js';
+import type { Target } from '../../tasks/index.js';
+import type { Stage } from '../config.js';
+
+export type StageShape = Pick<Stage, 'width' | 'height' | 'numFrames' | 'aspect'>;
+type Size = Pick<Target, 'width' | 'height'>;
+
+/** Pixels of a token's side. */
+const TOKEN = 16;
+const MOST_ASPECT = 4;
+const ASPECT_STEP = 1.1;
+/** Steps of √2 from the stage's area to the smallest. */
+const LEVELS = 8;
+
+/** Latent patches of a sample. */
+export const tokensOf = ({ width, height, numFrames }: Target): number =>
+  (width / TOKEN) * (height / TOKEN) * ((numFrames - 1) / 4 + 1);
+
+/** Samples of this shape in a batch: as many as the budget holds, but one. */
+export const batchSizeOf = (target: Target, tokensPerBatch: number): number =>
+  Math.max(1, Math.floor(tokensPerBatch / tokensOf(target)));
+
+export const bucketName = ({ width, height, numFrames }: Target): string =>
+  `${width}x${height}x${numFrames}`;
+
+/** The shape that an item is trained at as an image or as a clip; null: it is too short for a clip. */
+export function targetOf(
+  facts: Pick<SampleFacts, 'width' | 'height' | 'numFrames'>,
+  kind: 'image' | 'clip',
+  stage: StageShape,
+): Target | null {
+  const numFrames = kind === 'image' ? 1 : lengthOf(facts.numFrames, stage.numFrames);
+  return numFrames === null ? null : { ...sizeOf(facts, stage), numFrames };
+}
+
+function lengthOf(numFrames: number, most: number): number | null {
+  let quarters = (most - 1) / 4;
+  while (quarters > 0 && 4 * quarters + 1 > numFrames) {
+    quarters = Math.min(quarters - 1, Math.round(quarters * 0.75));
+  }
+  return quarters > 0 ? 4 * quarters + 1 : null;
+}
+
+function sizeOf(item: Size, { width, height, aspect }: StageShape): Size {
+  const own = { width, height };
+  if (aspect === 'fixed') return own;
+  for (const shapes of shapesOf(own)) {
+    const nearest = shapes.reduce((a, b) => (apart(b, item) < apart(a, item) ? b : a));
+    if (nearest.width <= item.width && nearest.height <= item.height) return nearest;
+    if (shapes === shapesOf(own).at(-1)) return nearest;
+  }
+  return own;
+}
+
+const apart = (a: Size, b: Size): number =>
+  Math.abs(Math.log((a.width * b.height) / (a.height * b.width)));
+
+const known = new Map<string, Size[][]>();
+
+/** The shapes of a stage by falling area. */
+function shapesOf(stage: Size): Size[][] {
+  const name = `${stage.width}x${stage.height}`;
+  let levels = known.get(name);
+  if (!levels) {
+    levels = [];
+    const tokens = (stage.width * stage.height) / TOKEN ** 2;
+    for (let level = 0; level <= LEVELS; level++) {
+      // the powers of two exactly, the others cut off
+      const within = Math.floor(tokens * 2 ** (-level / 2) + 1e-9);
+      if (within >= 1) levels.push(shapesWithin(within, level === 0 ? stage : null));
+    }
+    known.set(name, levels);
+  }
+  return levels;
+}
+
+function shapesWithin(tokens: number, own: Size | null): Size[] {
+  const shapes: Size[] = own ? [own] : [];
+  const candidates: Size[] = [];
+  for (let rows = 1; rows <= tokens; rows++) {
+    const size = { width: Math.floor(tokens / rows) * TOKEN, height: rows * TOKEN };
+    const aspect = size.width / size.height;
+    if (aspect <= MOST_ASPECT && aspect >= 1 / MOST_ASPECT) candidates.push(size);
+  }
+  // those that use the area best come first
+  candidates.sort((a, b) => b.width * b.height - a.width * a.height || a.height - b.height);
+  for (const size of candidates) {
+    if (shapes.every((shape) => apart(shape, size) > Math.log(ASPECT_STEP))) shapes.push(size);
+  }
+  return shapes;
+}
+
+/** What is scaled to cover a size, and where that begins in it. */
+export interface Cover {
+  scaled: Size;
+  left: number;
+  top: number;
+}
+
+/** Shapes that differ by less are stretched: nobody sees it, and nothing is lost. */
+const SAME_SHAPE = 1.03;
+
+export function coverOf(item: Size, size: Size): Cover {
+  if (apart(item, size) < Math.log(SAME_SHAPE)) {
+    return { scaled: { width: size.width, height: size.height }, left: 0, top: 0 };
+  }
+  const scale = Math.max(size.width / item.width, size.height / item.height);
+  const width = Math.max(size.width, Math.round(item.width * scale));
+  const height = Math.max(size.height, Math.round(item.height * scale));
+  return {
+    scaled: { width, height },
+    left: Math.floor((width - size.width) / 2),
+    top: Math.floor((height - size.height) / 2),
+  };
+}
+
+/** The share of an item's picture that is cut off, 0..1. */
+export function croppedShare(item: Size, size: Size): number {
+  const { scaled } = coverOf(item, size);
+  return 1 - (size.width * size.height) / (scaled.width * scaled.height);
+}
+
+/** A row of what a set comes to. */
+export interface BucketRow {
+  kind: 'image' | 'clip';
+  width: number;
+  height: number;
+  numFrames: number;
+  samples: number;
+  batchSize: number;
+  /** of the samples of its kind */
+  share: number;
+}
+
+export interface BucketReport {
+  rows: BucketRow[];
+  /** share of the token budget that batches leave empty, a mean over batches */
+  waste: number;
+  /** share of the pictures that is cut off, a mean over samples */
+  cropped: number;
+  /** share of padded tokens: none, since a batch has one shape */
+  padding: 0;
+}
+
+/** What the samples of a set come to in a stage. */
+export function bucketReport(
+  samples: Iterable<{ kind: 'image' | 'clip'; facts: SampleFacts }>,
+  stage: StageShape & Pick<Stage, 'tokensPerBatch'>,
+): BucketReport {
+  const rows = new Map<string, BucketRow>();
+  const counts = { image: 0, clip: 0 };
+  let cropped = 0;
+  for (const { kind, facts } of samples) {
+    const target = targetOf(facts, kind, stage);
+    if (!target) continue;
+    counts[kind]++;
+    cropped += croppedShare(facts, target);
+    const name = `${kind} ${bucketName(target)}`;
+    const batchSize = batchSizeOf(target, stage.tokensPerBatch);
+    const row = rows.get(name) ?? { kind, ...target, samples: 0, batchSize, share: 0 };
+    row.samples++;
+    rows.set(name, row);
+  }
+  let [batches, filled] = [0, 0];
+  for (const row of rows.values()) {
+    row.share = row.samples / counts[row.kind];
+    const own = row.samples / row.batchSize;
+    batches += own;
+    filled += (own * row.batchSize * tokensOf(row)) / stage.tokensPerBatch;
+  }
+  const total = counts.image + counts.clip;
+  return {
+    rows: [...rows.values()].sort((a, b) => tokensOf(b) - tokensOf(a) || b.samples - a.samples),
+    waste: batches === 0 ? 0 : 1 - filled / batches,
+    cropped: total === 0 ? 0 : cropped / total,
+    padding: 0,
+  };
+}

@@ -1,0 +1,68 @@
+/** What a sample is used for: its task, its prompt, and whether it is told what is given. */
+import { editOf } from '../../data/miniworld/edit.js';
+import { captionOf, drawScene } from '../../data/miniworld/index.js';
+import { RandomStream } from '../../data/random.js';
+import {
+  promptFor,
+  type SampleWords,
+  type Target,
+  type Task,
+  taggedPrompt,
+} from '../../tasks/index.js';
+import { drawWeighted } from '../batches.js';
+import type { Stage } from '../config.js';
+import type { SourceItem } from './sources.js';
+import type { Entry } from './stage-set.js';
+
+export interface Drawn {
+  task: Task;
+  caption: string;
+  /** '' where it is left out */
+  prompt: string;
+  /** is anything given but the prompt? */
+  conditioned: boolean;
+}
+
+/**
+ * Draws for one sample of a batch.
+ *
+ * @param label   of the draws: batch and place in it
+ */
+export function drawUse(
+  { item, tasks }: Entry,
+  target: Target,
+  stage: Pick<Stage, 'textDropout' | 'conditionDropout'>,
+  { seed, label }: { seed: number; label: string },
+): Drawn {
+  const random = new RandomStream(seed, label);
+  const { task } = drawWeighted(random, tasks);
+  // without prompt, or without condition, now and then: guidance needs both
+  const silent = random.chance(stage.textDropout[task.result]);
+  const blind = random.chance(stage.conditionDropout);
+  const use = useFor(task, item, target);
+  return { ...use, prompt: silent ? '' : use.prompt, conditioned: use.conditioned && !blind };
+}
+
+/** The same with nothing left out. */
+export function useFor(task: Task, item: SourceItem, target: Target): Drawn {
+  const caption = promptFor(task, wordsOf(item, target));
+  const prompt = taggedPrompt(caption, task);
+  return { task, caption, prompt, conditioned: task.inputs.length > 0 };
+}
+
+function wordsOf({ origin }: SourceItem, { numFrames }: Target): SampleWords {
+  if (origin.kind === 'file') {
+    const { prompt, target } = origin.item;
+    return target
+      ? { caption: '', edit: { instruction: prompt } }
+      : { caption: prompt, edit: null };
+  }
+  const { seed, split, maxObjects, image } = origin;
+  const scene = drawScene(seed, { split, maxObjects, image });
+  return {
+    caption: captionOf(scene, numFrames),
+    get edit() {
+      return editOf(scene);
+    },
+  };
+}

@@ -1,0 +1,66 @@
+/** What is given of a clip, brought to its size where there is time for it. */
+import { type Frames, resizeFrames, type Size } from '../../media/index.js';
+import type { Given, Known, Target } from '../../tasks/index.js';
+
+/**
+ * The same for `conditionOf`, to the bit: frames and holes are resized here as they would be there.
+ * Frames of which nothing but the depth counts are left out where that is known.
+ */
+export function fitGiven(given: Given, target: Target): Given {
+  const { geometry } = given;
+  return {
+    ...given,
+    known: given.known.map((known) => fitKnown(known, target)),
+    geometry: geometry?.depth ? { frames: null, depth: geometry.depth } : geometry,
+  };
+}
+
+function fitKnown(known: Known, target: Target): Known {
+  const { frames, hole } = known;
+  if (frames.width === target.width && frames.height === target.height) {
+    return { ...known, frames: { ...frames, data: alone(frames.data) } };
+  }
+  return {
+    ...known,
+    frames: resizeFrames(frames, { width: target.width, height: target.height }),
+    hole: hole && resizeHole(hole, frames, target),
+  };
+}
+
+/** A few frames of a clip do not take all of it along to another thread. */
+const alone = (data: Uint8Array): Uint8Array =>
+  2 * data.byteLength < data.buffer.byteLength ? data.slice() : data;
+
+/** As torch's nearest: the sample at the lower corner, found in float32. */
+function resizeHole(hole: Uint8Array, from: Frames, to: Size): Uint8Array {
+  const columns = nearest(from.width, to.width);
+  const rows = nearest(from.height, to.height);
+  const result = new Uint8Array(from.numFrames * to.width * to.height);
+  let at = 0;
+  for (let frame = 0; frame < from.numFrames; frame++) {
+    for (const y of rows) {
+      const row = (frame * from.height + y) * from.width;
+      for (const x of columns) result[at++] = hole[row + x]!;
+    }
+  }
+  return result;
+}
+
+function nearest(from: number, to: number): number[] {
+  const scale = Math.fround(from / to);
+  return Array.from({ length: to }, (_, i) =>
+    Math.min(from - 1, Math.floor(Math.fround(i * scale))),
+  );
+}
+
+/** The buffers of what is given, each once: to be moved to another thread. */
+export function buffersOf(given: Given | null): ArrayBuffer[] {
+  if (!given) return [];
+  const arrays = [
+    ...given.known.flatMap(({ frames, hole, depth }) => [frames.data, hole, depth?.data]),
+    given.geometry?.frames?.data,
+    given.geometry?.depth?.data,
+  ];
+  const buffers = arrays.flatMap((array) => (array ? [array.buffer as ArrayBuffer] : []));
+  return [...new Set(buffers)];
+}

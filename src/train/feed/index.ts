@@ -1,0 +1,29 @@
+/** The feed of training: from sources to batches. */
+export type { Feed, FeedFigures, FeedPosition, StepBatch, TrainSample } from './batch.js';
+export {
+  type BucketReport,
+  type BucketRow,
+  batchSizeOf,
+  bucketReport,
+  targetOf,
+  tokensOf,
+} from './buckets.js';
+export { type EncodeOptions, encodeAhead, meanMotionScore } from './encode-ahead.js';
+export { type FeedOptions, openFeed } from './feed.js';
+export {
+  type FrameBatch,
+  type FrameFeed,
+  type FrameFeedOptions,
+  openFrameFeed,
+} from './frame-feed.js';
+export { hashOfWeights, type LatentEncoder, latentEncoder } from './latents.js';
+export { type MakerOptions, SampleMaker } from './maker.js';
+export {
+  type OpenedSource,
+  type OpenedSources,
+  openSources,
+  type SourceItem,
+  type SourceOptions,
+} from './sources.js';
+export { type StageSet, stageSet, taskShares } from './stage-set.js';
+export { type ValidationOptions, validationBatches } from './validation.js';

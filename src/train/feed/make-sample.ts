@@ -1,0 +1,300 @@
+/** Makes the pixels of a sample, and what a task is given of them; runs in worker threads. */
+import { withPath } from '../../data/data-file.js';
+import type { DataFile, DataItem } from '../../data/items.js';
+import { captionOf, drawScene, motionScore, renderScene } from '../../data/miniworld/index.js';
+import { sceneSample } from '../../data/miniworld/sample.js';
+import { RandomStream } from '../../data/random.js';
+import type { Sample } from '../../data/sample.js';
+import { type Place, readPlace } from '../../data/store.js';
+import { InputError } from '../../errors.js';
+import { readAnimation } from '../../media/animation.js';
+import { type DepthMap, readDepth } from '../../media/depth.js';
+import type { Frames } from '../../media/frames.js';
+import { readImage } from '../../media/image.js';
+import { probeVideo, type VideoInfo } from '../../media/probe.js';
+import { readMedia } from '../../media/read.js';
+import { resample } from '../../media/resample.js';
+import { resizeDepth } from '../../media/resize-depth.js';
+import { sniff } from '../../media/sniff.js';
+import type { Size } from '../../media/tensors.js';
+import { decodeFrames, type Picture } from '../../media/video.js';
+import { type Given, type Target, taskOf } from '../../tasks/index.js';
+import { coverOf } from './buckets.js';
+import { buffersOf, fitGiven } from './fit-given.js';
+import type { Origin } from './sources.js';
+
+/** Goes up whenever a sample's pixels come to be others: what was kept is void then. */
+export const PREPROCESSING = 1;
+
+/** What of a file is kept on the disk once it is decoded, by its role in the sample. */
+export type Plane = 'clip' | 'source' | 'depth';
+
+export interface SampleJob {
+  where: string;
+  origin: Origin;
+  target: Target;
+  /** of which what is given is made; null: nothing is given */
+  task: string | null;
+  /** of the draws in that */
+  seed: number;
+  label: string;
+  /** the clip itself is wanted too, to be encoded */
+  wantsClip: boolean;
+  /** decoded parts that are on the disk */
+  places: Partial<Record<Plane, Place>>;
+  /** parts that will be kept are sent back */
+  keeps: boolean;
+}
+
+export interface MadeSample {
+  /** fitted to the target */
+  given: Given | null;
+  clip: Frames | null;
+  /** of a scene that was drawn: how much it moves */
+  motionScore: number | null;
+  /** parts that were decoded, to be kept */
+  fresh: Partial<Record<Plane, Uint8Array>>;
+  /** parts on the disk that turned out damaged */
+  damaged: Plane[];
+}
+
+export type SampleResult = MadeSample | { problem: string };
+
+/** A file that cannot be read is a result, not an error. */
+export async function makeSample(job: SampleJob): Promise<SampleResult> {
+  try {
+    return job.origin.kind === 'scene' ? ofScene(job, job.origin) : await ofFile(job, job.origin);
+  } catch (error) {
+    if (error instanceof InputError) return { problem: error.message };
+    const { code, message } = error as NodeJS.ErrnoException;
+    // the file system's own words: a folder that went away amid reading
+    if (typeof code === 'string') return { problem: `${job.where}: cannot be read (${message})` };
+    throw error;
+  }
+}
+
+/** The buffers of a result, to be moved. */
+export function buffersOfResult(result: SampleResult): ArrayBuffer[] {
+  if ('problem' in result) return [];
+  const { given, clip, fresh } = result;
+  const own = [clip?.data, ...Object.values(fresh)].flatMap((array) =>
+    array ? [array.buffer as ArrayBuffer] : [],
+  );
+  return [...new Set([...buffersOf(given), ...own])];
+}
+
+function ofScene(job: SampleJob, origin: Origin & { kind: 'scene' }): MadeSample {
+  const { target } = job;
+  const { seed, split, maxObjects, image } = origin;
+  const scene = drawScene(seed, { split, maxObjects, image });
+  const rendered = renderScene(scene, target);
+  const clip = { ...sizeOf(target), numFrames: target.numFrames, data: rendered.frames };
+  const sample = sceneSample(scene, clip, captionOf(scene, target.numFrames), rendered);
+  return {
+    ...{ given: givenOf(job, sample), clip: job.wantsClip ? clip : null },
+    motionScore: motionScore(scene, rendered, target),
+    ...{ fresh: {}, damaged: [] },
+  };
+}
+
+function givenOf({ task, seed, label, target }: SampleJob, sample: Sample): Given | null {
+  if (task === null) return null;
+  return fitGiven(taskOf(task).fromSample(sample, new RandomStream(seed, label)), target);
+}
+
+async function ofFile(job: SampleJob, origin: Origin & { kind: 'file' }): Promise<MadeSample> {
+  const { task } = job;
+  const { item, width, height } = origin;
+  const parts = new Parts(job);
+  const needs = task === null ? null : taskOf(task).needs;
+  const clip = await parts.frames('clip', () =>
+    decode(item.target ?? item.media, item, job, { width, height }),
+  );
+  const wantsSource = needs?.edit && item.target;
+  const source = wantsSource
+    ? await parts.frames('source', () => decode(item.media, item, job, null))
+    : null;
+  const depth = needs?.depth && item.depth ? await parts.depth(item.depth, item) : null;
+  const sample: Sample = {
+    ...{ clip, depth },
+    // an instruction says not what the result shows
+    caption: item.target ? '' : item.prompt,
+    edit: source && { source, instruction: item.prompt },
+  };
+  return {
+    ...{ given: givenOf(job, sample), clip: job.wantsClip ? clip : null, motionScore: null },
+    ...{ fresh: parts.fresh, damaged: parts.damaged },
+  };
+}
+
+function tooShort({ where, target }: SampleJob, numFrames: number): never {
+  throw new InputError(
+    `${where}: has ${numFrames} frames now, ${target.numFrames} are wanted; the file has changed, or is damaged`,
+  );
+}
+
+/** Decoded parts, from the disk where they are there. */
+class Parts {
+  readonly fresh: MadeSample['fresh'] = {};
+  readonly damaged: Plane[] = [];
+  constructor(private readonly job: SampleJob) {}
+
+  async frames(plane: Plane, read: () => Promise<Frames>): Promise<Frames> {
+    const { target } = this.job;
+    const bytes = this.stored(plane, target.width * target.height * target.numFrames * 3);
+    if (bytes) return { ...sizeOf(target), numFrames: target.numFrames, data: bytes };
+    const frames = await read();
+    if (frames.numFrames !== target.numFrames) tooShort(this.job, frames.numFrames);
+    if (this.job.keeps) this.fresh[plane] = frames.data;
+    return frames;
+  }
+
+  async depth(file: DataFile, item: DataItem): Promise<DepthMap> {
+    const { target } = this.job;
+    const { width, height, numFrames } = target;
+    const bytes = this.stored('depth', width * height * numFrames * 4);
+    if (bytes) {
+      const data = new Float32Array(bytes.buffer);
+      return { path: file.name, ...sizeOf(target), numFrames, data };
+    }
+    const map = await readDepthPart(file, item, target);
+    const { data } = map;
+    if (this.job.keeps) {
+      this.fresh.depth = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    }
+    return map;
+  }
+
+  private stored(plane: Plane, length: number): Uint8Array<ArrayBuffer> | null {
+    const place = this.job.places[plane];
+    if (!place) return null;
+    const bytes = readPlace(place);
+    if (bytes?.length === length) return bytes;
+    this.damaged.push(plane);
+    return null;
+  }
+}
+
+const sizeOf = ({ width, height }: Target) => ({ width, height });
+
+/** The frames of a file at the target's size, from the beginning of the part that is meant. */
+function decode(
+  file: DataFile,
+  { part, kind }: DataItem,
+  { target }: SampleJob,
+  upright: Size | null,
+): Promise<Frames> {
+  const { start, fps } = part;
+  const maxFrames = Math.min(target.numFrames, part.frames ?? Number.POSITIVE_INFINITY);
+  return withPath(file, async (path) => {
+    const found = await sniff(path);
+    if (found === 'still' || kind === 'image') return cover(await readImage(path), target);
+    if (found === 'animation') {
+      return cover(await readAnimation(path, { start, fps, maxFrames }), target);
+    }
+    if (found === 'folder') return cover(await readMedia(path, { start, fps, maxFrames }), target);
+    return decodeVideo(path, { start, fps, maxFrames }, target, { file, upright });
+  });
+}
+
+/** Scaled by ffmpeg, so that no more pixels come through the pipe than are needed. */
+async function decodeVideo(
+  path: string,
+  options: { start?: number; fps?: number; maxFrames: number },
+  target: Target,
+  of: { file: DataFile; upright: Size | null },
+): Promise<Frames> {
+  const info = await probed(path, of.file);
+  const { scaled, left, top } = coverOf(of.upright ?? (await uprightSize(path, info)), target);
+  const { width, height } = target;
+  const frame = width * height * 3;
+  const data = new Uint8Array(options.maxFrames * frame);
+  let numFrames = 0;
+  const pictures = decodeFrames(path, info, { ...options, size: scaled, notes: [] });
+  for await (const picture of pictures) {
+    const into = { width, height, data: data.subarray(numFrames * frame, ++numFrames * frame) };
+    crop(picture, { left, top }, into);
+  }
+  return { width, height, numFrames, data: data.subarray(0, numFrames * frame) };
+}
+
+/** What is known of files that were opened before: asking takes as long as decoding a short clip. */
+const known = new Map<string, VideoInfo>();
+const MOST_KNOWN = 4096;
+
+async function probed(path: string, { name, member }: DataFile): Promise<VideoInfo> {
+  const key = member === null ? path : `${name} ${member.offset}`;
+  const before = known.get(key);
+  if (before) return before;
+  const info = await probeVideo(path);
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(key, info);
+  return info;
+}
+
+/** As it is shown: turned, with square pixels. */
+async function uprightSize(path: string, info: VideoInfo): Promise<Size> {
+  for await (const { width, height } of decodeFrames(path, info, { maxFrames: 1, notes: [] })) {
+    return { width, height };
+  }
+  throw new InputError(`${path}: has no frames; give another file`);
+}
+
+/** Scaled until the size is covered, and cut off on both sides. */
+function cover(frames: Frames, target: Target): Frames {
+  const { scaled, left, top } = coverOf(frames, target);
+  const numFrames = Math.min(frames.numFrames, target.numFrames);
+  const { width, height } = target;
+  const [own, frame] = [frames.width * frames.height * 3, width * height * 3];
+  const data = new Uint8Array(numFrames * frame);
+  for (let i = 0; i < numFrames; i++) {
+    const picture = resample(
+      frames.data.subarray(i * own, (i + 1) * own),
+      { count: 1, width: frames.width, height: frames.height, channels: 3 },
+      scaled,
+      'bicubic',
+    );
+    const into = { width, height, data: data.subarray(i * frame, (i + 1) * frame) };
+    crop({ ...scaled, data: picture }, { left, top }, into);
+  }
+  return { width, height, numFrames, data };
+}
+
+function crop(from: Picture, { left, top }: { left: number; top: number }, into: Picture): void {
+  for (let y = 0; y < into.height; y++) {
+    const at = ((top + y) * from.width + left) * 3;
+    into.data.set(from.data.subarray(at, at + into.width * 3), y * into.width * 3);
+  }
+}
+
+/** Depth of the clip's frames: at the same times, cut to the same part of the picture. */
+async function readDepthPart(
+  file: DataFile,
+  { part }: DataItem,
+  target: Target,
+): Promise<DepthMap> {
+  const map = await withPath(file, (path) => readDepth(path));
+  const { numFrames } = target;
+  const rate = map.fps ?? part.fps ?? 1;
+  const first = map.fps ? (part.start ?? 0) * rate : 0;
+  const step = map.fps && part.fps ? rate / part.fps : 1;
+  const places = Array.from({ length: numFrames }, (_, i) => Math.round(first + i * step));
+  if (places.at(-1)! >= map.numFrames) {
+    throw new InputError(
+      `${file.name}: must have a frame of depth for each of its clip, ${places.at(-1)! + 1} at least, got ${map.numFrames}`,
+    );
+  }
+  const { scaled, left, top } = coverOf(map, target);
+  const plane = map.width * map.height;
+  const { width, height } = target;
+  const data = new Float32Array(numFrames * width * height);
+  for (const [i, place] of places.entries()) {
+    const one = map.data.subarray(place * plane, (place + 1) * plane);
+    const resized = resizeDepth({ ...map, numFrames: 1, data: one }, scaled);
+    for (let y = 0; y < height; y++) {
+      const at = (top + y) * scaled.width + left;
+      data.set(resized.data.subarray(at, at + width), (i * height + y) * width);
+    }
+  }
+  return { path: file.name, width, height, numFrames, data };
+}

@@ -1,0 +1,133 @@
+/** Samples on their way to the model: from the disk where they are there, else from worker threads. */
+import { createWorkerPool, type WorkerPool } from '../../data/loader.js';
+import { type DataStore, keyOf } from '../../data/store.js';
+import { MfmError } from '../../errors.js';
+import type { Given, Target } from '../../tasks/index.js';
+import type { Tensor } from '../../tensor/index.js';
+import { bucketName } from './buckets.js';
+import {
+  type LatentEncoder,
+  latentsKey,
+  packLatents,
+  type StoredLatents,
+  unpackLatents,
+} from './latents.js';
+import {
+  type MadeSample,
+  type Plane,
+  PREPROCESSING,
+  type SampleJob,
+  type SampleResult,
+} from './make-sample.js';
+import { motionScoreAt, type SourceItem } from './sources.js';
+
+export interface MakerOptions {
+  /** null: nothing is kept */
+  store: DataStore | null;
+  /** decoded frames are kept too; those of MiniWorld never, drawing them is as fast */
+  cacheFrames?: boolean;
+  /** threads; default: one per processor, at most 4 */
+  workers?: number;
+}
+
+export interface Wanted {
+  item: SourceItem;
+  target: Target;
+  /** null: nothing is given */
+  task: string | null;
+  /** of the draws in what is given */
+  seed: number;
+  label: string;
+}
+
+/** A sample whose latents may still have to be encoded. */
+export interface Ready {
+  wanted: Wanted;
+  given: Given | null;
+  stored: StoredLatents | null;
+  made: MadeSample | null;
+}
+
+const PLANES: readonly Plane[] = ['clip', 'source', 'depth'];
+
+/** One is enough for a process: whoever wants samples asks the same threads. */
+export class SampleMaker {
+  private readonly pool: WorkerPool<SampleJob, SampleResult>;
+
+  constructor(readonly options: MakerOptions) {
+    // the file beside this one, source or built
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    this.pool = createWorkerPool(new URL(`./worker.${extension}`, import.meta.url), {
+      workers: options.workers,
+      describe: ({ where }) => where,
+    });
+  }
+
+  /** What is to be had without the model: nothing is decoded that nobody asks for. */
+  async prepare(wanted: Wanted, encoder: LatentEncoder): Promise<Ready | { problem: string }> {
+    const { item, target, task } = wanted;
+    const { store } = this.options;
+    const key = latentsKey(item, target, encoder);
+    const bytes = store?.get(key);
+    const stored = bytes ? unpackLatents(bytes) : null;
+    if (bytes && !stored) store?.drop(key);
+    if (stored && task === null) return { wanted, stored, given: null, made: null };
+    const made = await this.make(wanted, stored === null);
+    if ('problem' in made) return made;
+    return { wanted, stored, given: made.given, made };
+  }
+
+  /** The pixels of a sample, and what is given of them. */
+  async make(wanted: Wanted, wantsClip: boolean): Promise<SampleResult> {
+    const { item, target, task, seed, label } = wanted;
+    const { where, origin } = item;
+    const keeps = origin.kind === 'file' && (this.options.cacheFrames ?? true);
+    const store = keeps ? this.options.store : null;
+    const places: SampleJob['places'] = {};
+    for (const plane of PLANES) {
+      const place = store?.place(planeKey(item, target, plane));
+      if (place) places[plane] = place;
+    }
+    const job = { where, origin, target, task, seed, label, wantsClip, places };
+    const result = await this.pool.run({ ...job, keeps: store !== null });
+    if ('problem' in result) return result;
+    for (const plane of result.damaged) store?.drop(planeKey(item, target, plane));
+    for (const plane of PLANES) {
+      const data = result.fresh[plane];
+      if (data) store?.put(planeKey(item, target, plane), data);
+    }
+    await store?.settled();
+    return result;
+  }
+
+  /** Latents and motion score; encodes what is not on the disk. On the model's thread. */
+  finish({ wanted, stored, made }: Ready, encoder: LatentEncoder): StoredLatents {
+    const { item, target } = wanted;
+    // what a file says of itself may have been corrected since
+    const motionScore = motionScoreAt(item, target);
+    if (stored) return { ...stored, motionScore: motionScore ?? stored.motionScore };
+    if (!made?.clip) throw new MfmError(`${item.where}: has no frames to encode`);
+    const latents: Tensor = encoder.encode(made.clip);
+    const entry = { latents, motionScore: motionScore ?? made.motionScore ?? 0 };
+    this.options.store?.put(latentsKey(item, target, encoder), packLatents(entry));
+    return entry;
+  }
+
+  /** A scene's is known once it was drawn. */
+  async motionScore(item: SourceItem, target: Target, encoder: LatentEncoder): Promise<number> {
+    const known = motionScoreAt(item, target);
+    if (known !== null) return known;
+    const ready = await this.prepare({ item, target, task: null, seed: 0, label: '' }, encoder);
+    if ('problem' in ready) return 0;
+    return ready.stored?.motionScore ?? ready.made?.motionScore ?? 0;
+  }
+
+  /** Ends the threads, and writes what waits to be kept. */
+  async close(): Promise<void> {
+    await this.pool.close();
+    await this.options.store?.flush();
+  }
+}
+
+const planeKey = ({ content }: SourceItem, target: Target, plane: Plane): string =>
+  keyOf('pixels', PREPROCESSING, content, bucketName(target), plane);

@@ -1,0 +1,146 @@
+/**
+ * Which samples a batch takes. Everything follows from the seed and the position, which is a few
+ * counters.
+ *
+ * The items of a bucket come in endless order, one shuffle after another, and its batches are cut
+ * from that without a remainder: what is left of an epoch begins the next one's first batch. An
+ * epoch of a source holds the batches of all its buckets that begin in it, shuffled.
+ */
+import { RandomStream } from '../../data/random.js';
+import { drawWeighted } from '../batches.js';
+import type { Stage } from '../config.js';
+import { imageShareAt } from '../mix.js';
+import type { FeedPosition } from './batch.js';
+import type { Bucket, Entry, SampleKind, SourceSet, StageSet } from './stage-set.js';
+
+export interface PlannedBatch {
+  kind: SampleKind;
+  /** number of the batch */
+  step: number;
+  bucket: Bucket;
+  /** all of the batch, over all processes */
+  entries: Entry[];
+  /** after it */
+  position: FeedPosition;
+}
+
+export interface PlanOptions {
+  stage: Pick<Stage, 'name' | 'imageShare' | 'mixAt'>;
+  seed: number;
+  position?: FeedPosition | null;
+  /** the share of the stage that is over when so many batches are taken */
+  doneAt: (taken: number) => number;
+}
+
+/** How far a source's images or clips are: epoch, and batches of it that are taken. */
+type Taken = Record<string, [epoch: number, batches: number]>;
+
+export class BatchPlan {
+  private step: number;
+  private readonly taken: Taken;
+  private readonly epochs = new Map<string, { epoch: number; batches: EpochBatch[] }>();
+
+  constructor(
+    private readonly set: StageSet,
+    private readonly options: PlanOptions,
+  ) {
+    const { position } = options;
+    this.step = position?.step ?? 0;
+    this.taken = structuredClone((position?.taken as Taken | undefined) ?? {});
+  }
+
+  next(): PlannedBatch {
+    const { set, step } = this;
+    const { stage, seed, doneAt } = this.options;
+    const random = new RandomStream(seed, `${stage.name} batch ${step}`);
+    const drawn = random.chance(imageShareAt(doneAt(step), stage)) ? 'image' : 'clip';
+    // a set may have images only, or clips only
+    const kind = set[drawn].length > 0 ? drawn : drawn === 'image' ? 'clip' : 'image';
+    const source = drawWeighted(random, set[kind]);
+    const { bucket, batch } = this.take(kind, source);
+    this.step++;
+    return {
+      ...{ kind, step, bucket },
+      entries: this.entriesOf(kind, source, bucket, batch),
+      position: { step: this.step, taken: structuredClone(this.taken) },
+    };
+  }
+
+  /** Another sample of the same bucket, in place of one that cannot be had. */
+  replacement({ step, bucket }: PlannedBatch, index: number, attempt: number): Entry {
+    const { stage, seed } = this.options;
+    const random = new RandomStream(seed, `${stage.name} instead ${step} ${index} ${attempt}`);
+    return random.pick(bucket.entries);
+  }
+
+  private take(kind: SampleKind, source: SourceSet): EpochBatch {
+    const name = `${kind} ${this.set[kind].indexOf(source)}`;
+    let [epoch, batches] = this.taken[name] ?? [0, 0];
+    let plan = this.epoch(name, source, epoch);
+    // a small set may have no batch that begins in an epoch
+    while (batches >= plan.length) {
+      [epoch, batches] = [epoch + 1, 0];
+      plan = this.epoch(name, source, epoch);
+    }
+    this.taken[name] = [epoch, batches + 1];
+    return plan[batches]!;
+  }
+
+  private epoch(name: string, { buckets }: SourceSet, epoch: number): EpochBatch[] {
+    const known = this.epochs.get(name);
+    if (known?.epoch === epoch) return known.batches;
+    const batches = buckets.flatMap((bucket) => {
+      const { entries, batchSize } = bucket;
+      const firstIn = (e: number) => Math.ceil((e * entries.length) / batchSize);
+      const [first, end] = [firstIn(epoch), firstIn(epoch + 1)];
+      return Array.from({ length: end - first }, (_, i) => ({ bucket, batch: first + i }));
+    });
+    const { seed, stage } = this.options;
+    shuffle(batches, new RandomStream(seed, `${stage.name} ${name} epoch ${epoch}`));
+    this.epochs.set(name, { epoch, batches });
+    return batches;
+  }
+
+  private readonly orders = new Map<string, Uint32Array>();
+
+  /** The entries of a bucket's batch of this number. */
+  private entriesOf(kind: SampleKind, source: SourceSet, bucket: Bucket, batch: number): Entry[] {
+    const { entries, batchSize, target } = bucket;
+    const size = `${target.width}x${target.height}x${target.numFrames}`;
+    const name = `${kind} ${this.set[kind].indexOf(source)} ${size}`;
+    return Array.from({ length: batchSize }, (_, i) => {
+      const place = batch * batchSize + i;
+      const round = Math.floor(place / entries.length);
+      return entries[this.order(name, round, entries.length)[place % entries.length]!]!;
+    });
+  }
+
+  private order(name: string, round: number, count: number): Uint32Array {
+    const key = `${name} round ${round}`;
+    let order = this.orders.get(key);
+    if (!order) {
+      const { seed, stage } = this.options;
+      order = Uint32Array.from({ length: count }, (_, i) => i);
+      shuffle(order, new RandomStream(seed, `${stage.name} ${key}`));
+      // batches of a bucket come in any order within an epoch, which touches two rounds
+      if (this.orders.size >= MOST_ORDERS) this.orders.clear();
+      this.orders.set(key, order);
+    }
+    return order;
+  }
+}
+
+interface EpochBatch {
+  bucket: Bucket;
+  batch: number;
+}
+
+const MOST_ORDERS = 1024;
+
+/** Source: Fisher and Yates */
+function shuffle<T>(items: { [place: number]: T; length: number }, random: RandomStream): void {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(random.next() * (i + 1));
+    [items[i], items[j]] = [items[j]!, items[i]!];
+  }
+}

@@ -1,0 +1,174 @@
+/** What a recipe trains on: scenes of MiniWorld, and the items of manifests. */
+import type { SampleFacts } from '../../data/facts.js';
+import { gatherItems, type SkippedItem } from '../../data/gather.js';
+import type { DataItem, Entry } from '../../data/items.js';
+import { readEntries } from '../../data/manifest.js';
+import { MINIWORLD_VERSION } from '../../data/miniworld/index.js';
+import { sceneFacts } from '../../data/miniworld/sample.js';
+import { type DataStore, keyOf } from '../../data/store.js';
+import { InputError } from '../../errors.js';
+import type { Target } from '../../tasks/index.js';
+import type { MiniWorldSource, Source, Stage } from '../config.js';
+import type { Reporter } from '../loop.js';
+
+/** What a sample is made of, in a form that can be sent to a worker thread. */
+export type Origin =
+  | { kind: 'scene'; seed: number; split: 'train' | 'heldout'; maxObjects: number; image: boolean }
+  | { kind: 'file'; item: DataItem; width: number; height: number; motionScore: number | null };
+
+export interface SourceItem {
+  /** `clips.jsonl:3`, `miniworld clip 17` */
+  where: string;
+  kind: 'image' | 'clip';
+  /** tells what it shows, whatever it is called; for keys of what is made of it */
+  content: string;
+  origin: Origin;
+  /** null for a scene, which has any size and length */
+  facts: SampleFacts | null;
+}
+
+export interface OpenedSource {
+  /** `miniworld`, or the manifest's path */
+  name: string;
+  weight: number;
+  /** of MiniWorld: as many more scenes as are wanted can be drawn */
+  miniworld: MiniWorldSource | null;
+  /** what is trained on */
+  items: SourceItem[];
+  /** what is kept out of it, to measure on */
+  heldOut: SourceItem[];
+}
+
+export interface OpenedSources {
+  sources: OpenedSource[];
+  /** items that cannot be used, or not with all that they bring */
+  skipped: SkippedItem[];
+}
+
+export interface SourceOptions {
+  /** where measured facts are kept; default: nowhere */
+  store?: DataStore | null;
+  /** items of each kind that are kept out of training, of a manifest at most a tenth */
+  validationSamples?: number;
+  /** threads that measure */
+  workers?: number;
+  report?: Reporter;
+  signal?: AbortSignal;
+}
+
+/** Seeds of the transformer's images and clips, away from each other. */
+const FIRST_SEED = { image: 2 ** 41, clip: 2 ** 42 };
+
+/**
+ * Reads and measures the sources.
+ *
+ * @throws InputError if one cannot be read, or nothing in it can be used
+ */
+export async function openSources(
+  sources: readonly Source[],
+  options: SourceOptions = {},
+): Promise<OpenedSources> {
+  const skipped: SkippedItem[] = [];
+  const opened: OpenedSource[] = [];
+  for (const { miniworld, manifest, weight } of sources) {
+    if (miniworld) {
+      opened.push({ name: 'miniworld', weight, miniworld, ...openMiniWorld(miniworld, options) });
+    } else {
+      const parts = await openManifest(manifest!, skipped, options);
+      opened.push({ name: manifest!, weight, miniworld: null, ...parts });
+    }
+  }
+  return { sources: opened, skipped };
+}
+
+function openMiniWorld(
+  { clips, images, maxObjects }: MiniWorldSource,
+  { validationSamples = 0 }: SourceOptions,
+) {
+  const items = (kind: 'image' | 'clip', split: 'train' | 'heldout', count: number) =>
+    Array.from({ length: count }, (_, i) => ({
+      ...sceneAt(kind, split, FIRST_SEED[kind] + i, maxObjects),
+      where: `miniworld ${split === 'train' ? '' : 'held-out '}${kind} ${i}`,
+    }));
+  return {
+    items: [...items('image', 'train', images), ...items('clip', 'train', clips)],
+    heldOut: [
+      ...(images > 0 ? items('image', 'heldout', validationSamples) : []),
+      ...(clips > 0 ? items('clip', 'heldout', validationSamples) : []),
+    ],
+  };
+}
+
+/** The scene of a seed as an item. */
+export function sceneAt(
+  kind: 'image' | 'clip',
+  split: 'train' | 'heldout',
+  seed: number,
+  maxObjects: number,
+): SourceItem {
+  const origin: Origin = { kind: 'scene', seed, split, maxObjects, image: kind === 'image' };
+  const content = keyOf('scene', MINIWORLD_VERSION, seed, split, maxObjects, kind);
+  return { where: `miniworld ${kind} of seed ${seed}`, kind, content, origin, facts: null };
+}
+
+async function openManifest(
+  path: string,
+  skipped: SkippedItem[],
+  { store, workers, report, signal, validationSamples = 0 }: SourceOptions,
+): Promise<Pick<OpenedSource, 'items' | 'heldOut'>> {
+  const entries: Entry[] = [];
+  for await (const entry of readEntries(path)) entries.push(entry);
+  report?.start(`measuring ${path}`, entries.length, 0);
+  const onProgress = (done: number) => report?.update(done, '');
+  const found = await gatherItems(entries, { store, workers, signal, onProgress }).finally(() =>
+    report?.end(),
+  );
+  skipped.push(...found.skipped);
+  if (found.items.length === 0) {
+    const first = found.skipped[0]?.reason ?? 'it is empty';
+    throw new InputError(
+      `${path}: none of its ${entries.length} items can be used (first: ${first}); \`mfm data check\` lists why`,
+    );
+  }
+  const items = found.items.map(({ item, facts, content }): SourceItem => {
+    const { width, height, motionScore, kind } = facts;
+    const origin: Origin = { kind: 'file', item, width, height, motionScore };
+    return { where: item.where, kind, content, origin, facts };
+  });
+  const heldOut = new Set(
+    (['image', 'clip'] as const).flatMap((kind) =>
+      drawHeldOut(
+        items.filter((item) => item.kind === kind),
+        validationSamples,
+      ),
+    ),
+  );
+  return {
+    items: items.filter(({ content }) => !heldOut.has(content)),
+    heldOut: items.filter(({ content }) => heldOut.has(content)),
+  };
+}
+
+/** By hash, so that much the same are chosen when the set grows, and copies go together. */
+function drawHeldOut(items: readonly SourceItem[], count: number): string[] {
+  const contents = [...new Set(items.map(({ content }) => content))];
+  const lots = new Map(contents.map((content) => [content, keyOf('held out', content)]));
+  contents.sort((a, b) => (lots.get(a)! < lots.get(b)! ? -1 : 1));
+  return contents.slice(0, Math.min(count, Math.floor(contents.length / 10)));
+}
+
+/** What is known of an item as a sample of a stage; a scene's size is the stage's. */
+export function factsAt(item: SourceItem, stage: Pick<Stage, 'width' | 'height' | 'numFrames'>) {
+  if (item.facts) return item.facts;
+  const { width, height } = stage;
+  return sceneFacts({ width, height, numFrames: item.kind === 'image' ? 1 : stage.numFrames });
+}
+
+/** How much a sample moves at the size that it is trained at; null for a scene: drawing it tells. */
+export function motionScoreAt({ kind, origin }: SourceItem, target: Target): number | null {
+  if (kind === 'image' || target.numFrames === 1) return 0;
+  if (origin.kind === 'scene') return null;
+  const { width, height, motionScore } = origin;
+  // in pixels a frame: it shrinks with the picture
+  return (motionScore ?? 0) * Math.max(target.width / width, target.height / height);
+}

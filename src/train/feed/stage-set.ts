@@ -1,0 +1,116 @@
+/** What the sources hold for a stage: by source, by kind and by bucket, with the tasks of each item. */
+import type { SampleFacts } from '../../data/facts.js';
+import { InputError } from '../../errors.js';
+import { shortcomings, type Target, type WeightedTask, weightedTasks } from '../../tasks/index.js';
+import type { Stage } from '../config.js';
+import { batchSizeOf, bucketName, targetOf } from './buckets.js';
+import { factsAt, type OpenedSource, type SourceItem } from './sources.js';
+
+export type SampleKind = 'image' | 'clip';
+
+export interface Entry {
+  item: SourceItem;
+  facts: SampleFacts;
+  /** those that it qualifies for; at least one */
+  tasks: readonly WeightedTask[];
+}
+
+export interface Bucket {
+  target: Target;
+  batchSize: number;
+  entries: Entry[];
+}
+
+/** The images, or the clips, of a source. */
+export interface SourceSet {
+  name: string;
+  weight: number;
+  buckets: Bucket[];
+}
+
+export type StageSet = Record<SampleKind, SourceSet[]>;
+
+/**
+ * Sorts the items of sources. A clip of a manifest is an image too, by its first frame. Items that
+ * qualify for no task are left out.
+ *
+ * @param part   what is trained on, or what is kept to measure on
+ * @throws InputError if nothing is left
+ */
+export function stageSet(
+  sources: readonly OpenedSource[],
+  stage: Stage,
+  part: 'items' | 'heldOut' = 'items',
+): StageSet {
+  const set: StageSet = { image: [], clip: [] };
+  for (const source of sources) {
+    for (const kind of ['image', 'clip'] as const) {
+      const tasks = weightedTasks(stage.tasks).filter(
+        ({ task }) => task.result === (kind === 'image' ? 'image' : 'video'),
+      );
+      const buckets = bucketsOf(source[part], kind, tasks, stage);
+      if (buckets.length > 0) set[kind].push({ name: source.name, weight: source.weight, buckets });
+    }
+  }
+  if (part === 'items' && set.image.length + set.clip.length === 0) {
+    const names = sources.map(({ name }) => name).join(', ');
+    throw new InputError(
+      `${names}: has no sample for the tasks of stage "${stage.name}" at ${stage.width}x${stage.height}; name other tasks, or \`mfm data check\` says what samples lack`,
+    );
+  }
+  return set;
+}
+
+function bucketsOf(
+  items: readonly SourceItem[],
+  kind: SampleKind,
+  tasks: readonly WeightedTask[],
+  stage: Stage,
+): Bucket[] {
+  const minSide = Math.min(stage.width, stage.height);
+  const buckets = new Map<string, Bucket>();
+  // scenes of one kind are alike
+  const ofScenes = new Map<SampleKind, Pick<Entry, 'facts' | 'tasks'>>();
+  for (const item of items) {
+    const isScene = item.origin.kind === 'scene';
+    if (kind === 'clip' ? item.kind === 'image' : isScene && item.kind === 'clip') continue;
+    const facts = ofScenes.get(item.kind)?.facts ?? factsAt(item, stage);
+    const target = targetOf(facts, kind, stage);
+    if (!target) continue;
+    const used = kind === 'clip' ? { ...facts, numFrames: target.numFrames } : facts;
+    const open =
+      (isScene ? ofScenes.get(item.kind)?.tasks : undefined) ??
+      tasks.filter(({ task }) => shortcomings(task, used, { minSide }).length === 0);
+    if (isScene) ofScenes.set(item.kind, { facts, tasks: open });
+    if (open.length === 0) continue;
+    const name = bucketName(target);
+    let bucket = buckets.get(name);
+    if (!bucket) {
+      bucket = { target, batchSize: batchSizeOf(target, stage.tokensPerBatch), entries: [] };
+      buckets.set(name, bucket);
+    }
+    bucket.entries.push({ item, facts, tasks: open });
+  }
+  // by name, so that the order does not hang on which item comes first
+  return [...buckets].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, bucket]) => bucket);
+}
+
+/** How often each task is drawn for the images and for the clips of a set, as shares. */
+export function taskShares(set: StageSet): Record<SampleKind, Map<string, number>> {
+  const shares = (sources: readonly SourceSet[]) => {
+    const found = new Map<string, number>();
+    const weights = sources.reduce((sum, { weight }) => sum + weight, 0);
+    for (const { weight, buckets } of sources) {
+      const count = buckets.reduce((sum, { entries }) => sum + entries.length, 0);
+      for (const { tasks } of buckets.flatMap(({ entries }) => entries)) {
+        const total = tasks.reduce((sum, task) => sum + task.weight, 0);
+        for (const { task, weight: own } of tasks) {
+          const share = (weight / weights / count) * (own / total);
+          found.set(task.id, (found.get(task.id) ?? 0) + share);
+        }
+      }
+    }
+    return found;
+  };
+  return { image: shares(set.image), clip: shares(set.clip) };
+}

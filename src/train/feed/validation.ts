@@ -1,0 +1,112 @@
+/** Batches of held-out samples: for every task the same ones, with the same draws, each time. */
+import { setImmediate } from 'node:timers/promises';
+import { type Target, type Task, weightedTasks } from '../../tasks/index.js';
+import type { Stage } from '../config.js';
+import type { StepBatch, TrainSample } from './batch.js';
+import { batchSizeOf, bucketName, tokensOf } from './buckets.js';
+import { useFor } from './draw.js';
+import type { LatentEncoder } from './latents.js';
+import type { SampleMaker } from './maker.js';
+import type { OpenedSource, SourceItem } from './sources.js';
+import { type SourceSet, stageSet } from './stage-set.js';
+
+export interface ValidationOptions {
+  maker: SampleMaker;
+  stage: Stage;
+  sources: readonly OpenedSource[];
+  /** of each task, at most */
+  samples: number;
+  encoder: LatentEncoder;
+  /** which samples of each batch are made here */
+  world?: { rank: number; size: number };
+  onSkip?: (where: string, reason: string) => void;
+}
+
+interface Chosen {
+  item: SourceItem;
+  target: Target;
+}
+
+/**
+ * A batch or more for every task of the stage that held-out samples qualify for; prompt and condition
+ * are never left out. A sample's `index` is its place among all of its task, `count` their number.
+ */
+export async function* validationBatches(options: ValidationOptions): AsyncGenerator<StepBatch> {
+  const { stage, sources, samples, maker, encoder } = options;
+  const set = stageSet(sources, stage, 'heldOut');
+  for (const { task } of weightedTasks(stage.tasks)) {
+    const kind = task.result === 'image' ? 'image' : 'clip';
+    const chosen = choose(set[kind], task, samples);
+    for (const places of inBatches(chosen, stage.tokensPerBatch)) {
+      yield await batchOf(task, chosen, places);
+    }
+  }
+
+  async function batchOf(
+    task: Task,
+    chosen: readonly Chosen[],
+    places: readonly number[],
+  ): Promise<StepBatch> {
+    const { rank, size } = options.world ?? { rank: 0, size: 1 };
+    const { target } = chosen[places[0]!]!;
+    const ready = await Promise.all(
+      places
+        .filter((index) => index % size === rank)
+        .map(async (index) => {
+          const { item } = chosen[index]!;
+          const use = useFor(task, item, target);
+          const label = `validation ${task.id} ${item.content}`;
+          const wanted = { item, target, task: use.conditioned ? task.id : null, seed: 0, label };
+          return { index, item, use, made: await maker.prepare(wanted, encoder) };
+        }),
+    );
+    const made: TrainSample[] = [];
+    for (const { index, item, use, made: result } of ready) {
+      const { where } = item;
+      if ('problem' in result) {
+        options.onSkip?.(where, result.problem);
+        continue;
+      }
+      await setImmediate();
+      const { latents, motionScore } = maker.finish(result, encoder);
+      const { caption, prompt } = use;
+      made.push({ where, index, task, caption, prompt, given: result.given, latents, motionScore });
+    }
+    return {
+      ...{ kind: task.result === 'image' ? 'image' : 'clip', target, samples: made },
+      ...{ count: chosen.length, tokens: tokensOf(target), position: { step: 0 } },
+    };
+  }
+}
+
+/** The first of each source in turn. */
+function choose(sources: readonly SourceSet[], task: Task, count: number): Chosen[] {
+  const lists = sources.map(({ buckets }) =>
+    buckets.flatMap(({ target, entries }) =>
+      entries
+        .filter(({ tasks }) => tasks.some((one) => one.task.id === task.id))
+        .map(({ item }) => ({ item, target })),
+    ),
+  );
+  const longest = Math.max(0, ...lists.map((list) => list.length));
+  const inTurn = Array.from({ length: longest }, (_, i) =>
+    lists.flatMap((list) => list[i] ?? []),
+  ).flat();
+  return inTurn.slice(0, count);
+}
+
+/** Places of samples that go together. */
+function inBatches(chosen: readonly Chosen[], tokensPerBatch: number): number[][] {
+  const bySize = new Map<string, number[]>();
+  chosen.forEach(({ target }, place) => {
+    const name = bucketName(target);
+    const list = bySize.get(name);
+    if (list) list.push(place);
+    else bySize.set(name, [place]);
+  });
+  return [...bySize.values()].flatMap((places) => {
+    const size = batchSizeOf(chosen[places[0]!]!.target, tokensPerBatch);
+    const count = Math.ceil(places.length / size);
+    return Array.from({ length: count }, (_, i) => places.slice(i * size, (i + 1) * size));
+  });
+}

@@ -1,0 +1,167 @@
+/** One step of training: forward and backward of a batch, of whatever tasks its samples have. */
+import {
+  addNoise,
+  sigmasFromNormal,
+  timestepsOf,
+  velocityLosses,
+  velocityTarget,
+} from '../diffusion/index.js';
+import type { SequenceGroup } from '../distributed/sequence.js';
+import type { Pipeline } from '../pipeline/index.js';
+import { conditionOf, NOTHING, type Target } from '../tasks/index.js';
+import { cat, checkpoint, randn, type Tensor, tensor, tidy } from '../tensor/index.js';
+import { sampleGenerator } from './batches.js';
+import type { Stage } from './config.js';
+import type { StepBatch, TrainSample } from './feed/batch.js';
+import type { StepContext, StepOutcome } from './loop.js';
+import type { EncodeText } from './text-states.js';
+
+/** How losses are computed, whatever they are for. */
+export interface LossOptions {
+  gradCheckpointing: boolean;
+  /** the processes that take the same samples, and share their tokens */
+  sequence: SequenceGroup | null;
+  /** default: the pipeline's own text encoder, each time */
+  encodeText?: EncodeText;
+}
+
+export interface StepPlan
+  extends LossOptions,
+    Pick<Stage, 'timestepShift' | 'tokensPerMicroBatch'> {
+  seed: number;
+}
+
+/** Forward and backward, in micro-batches where the plan bounds them. */
+export function trainStep(
+  pipeline: Pipeline,
+  batch: StepBatch,
+  { step, backward }: Pick<StepContext, 'step' | 'backward'>,
+  plan: StepPlan,
+): StepOutcome {
+  const { samples, count, tokens, target } = batch;
+  const figures: StepOutcome['figures'] = {};
+  const bound = plan.tokensPerMicroBatch ?? samples.length * tokens;
+  const atOnce = Math.max(1, Math.floor(bound / tokens));
+  const last = Math.max(0, Math.ceil(samples.length / atOnce) - 1);
+  // a process without samples takes part in the sums of gradients nevertheless
+  if (samples.length === 0) backward(null, true);
+  for (let i = 0; i * atOnce < samples.length; i++) {
+    const part = samples.slice(i * atOnce, (i + 1) * atOnce);
+    tidy(() => {
+      const draws = drawNoise(part, plan, step);
+      const losses = lossesOf(pipeline, part, target, draws, plan); // [B]
+      backward(losses.sum().div(count), i === last);
+      addLosses(figures, part, losses.toFloat32Array(), draws.sigmas.toFloat32Array());
+    });
+  }
+  // of those that share the samples, one counts them
+  if (plan.sequence && plan.sequence.rank > 0) return { samples: 0, count, figures: {} };
+  return { samples: samples.length, count, tokens: samples.length * tokens, figures };
+}
+
+export interface Draws {
+  /** [B], noise levels */
+  sigmas: Tensor;
+  /** [B, C, f, h, w] */
+  noise: Tensor;
+}
+
+/** A sample's noise follows from the step and its place in the whole batch, wherever it is computed. */
+function drawNoise(samples: readonly TrainSample[], plan: StepPlan, step: number): Draws {
+  const drawn = samples.map(({ index, latents }) => {
+    const generator = sampleGenerator(plan.seed, step, index);
+    const normal = randn([1], { generator });
+    return { normal, noise: randn(latents.shape, { generator }) };
+  });
+  const normals = cat(drawn.map(({ normal }) => normal));
+  // source of the distribution: Esser et al. 2024, arXiv 2403.03206
+  const sigmas = sigmasFromNormal(normals, plan.timestepShift);
+  return { sigmas, noise: cat(drawn.map(({ noise }) => noise)) };
+}
+
+/** The loss of each sample [B], float32. */
+export function lossesOf(
+  pipeline: Pipeline,
+  samples: readonly TrainSample[],
+  target: Target,
+  { sigmas, noise }: Draws,
+  {
+    gradCheckpointing,
+    sequence,
+    encodeText = (prompts) => pipeline.encodePrompts(prompts),
+  }: LossOptions,
+): Tensor {
+  const { transformer } = pipeline;
+  const latents = cat(samples.map((sample) => sample.latents)).to('float32');
+  const { states, mask: textMask } = encodeText(samples.map(({ prompt }) => prompt));
+  const velocity = transformer.forward(addNoise(latents, noise, sigmas), {
+    timesteps: timestepsOf(sigmas),
+    motionScores: tensor(samples.map(({ motionScore }) => motionScore)),
+    text: transformer.prepareText(states, textMask),
+    condition: adaptedConditions(pipeline, samples, target),
+    rope: transformer.prepareRope(latents),
+    sequence,
+    wrapBlock: gradCheckpointing ? checkpoint : undefined,
+  });
+  return velocityLosses(velocity, velocityTarget(latents, noise));
+}
+
+/** What the adapter makes of each sample's condition, [B, L, D]. */
+export function adaptedConditions(
+  { transformer }: Pipeline,
+  samples: readonly TrainSample[],
+  target: Target,
+): Tensor {
+  const { pixels, mask, rows } = stackConditions(samples, target);
+  const channels = transformer.config.use_depth_cond ? pixels : pixels.narrow(1, 0, 3);
+  return transformer.prepareCondition(channels, mask).indexSelect(0, rows);
+}
+
+export interface StackedConditions {
+  /** [1 + K, 4, F, H, W]: first of all the condition that knows nothing, then K that differ */
+  pixels: Tensor;
+  /** [1 + K, 1, F, H, W] */
+  mask: Tensor;
+  /** [B] int64: the condition of each sample */
+  rows: Tensor;
+}
+
+/** Samples of which nothing is known share one pass through the adapter. */
+export function stackConditions(
+  samples: readonly TrainSample[],
+  target: Target,
+): StackedConditions {
+  const known = samples.flatMap(({ given }) => (given ? [given] : []));
+  const conditions = [NOTHING, ...known].map((given) => conditionOf(given, target));
+  const stack = (part: 'pixels' | 'depth' | 'mask') => cat(conditions.map((c) => c[part]));
+  let row = 0;
+  const rows = samples.map(({ given }) => (given ? ++row : 0));
+  return {
+    pixels: cat([stack('pixels'), stack('depth')], 1),
+    mask: stack('mask'),
+    rows: tensor(rows, { dtype: 'int64' }),
+  };
+}
+
+/** Bands of the noise level that losses are told apart by. */
+const BANDS = 4;
+
+function addLosses(
+  figures: StepOutcome['figures'],
+  samples: readonly TrainSample[],
+  losses: Float32Array,
+  sigmas: Float32Array,
+): void {
+  const add = (name: string, value: number) => {
+    figures[name] ??= { sum: 0, count: 0 };
+    figures[name].sum += value;
+    figures[name].count += 1;
+  };
+  samples.forEach(({ task }, i) => {
+    const loss = losses[i]!;
+    add('loss', loss);
+    add(`loss/${task.id}`, loss);
+    const band = Math.min(BANDS - 1, Math.floor(sigmas[i]! * BANDS));
+    add(`loss/sigma ${band / BANDS}-${(band + 1) / BANDS}`, loss);
+  });
+}

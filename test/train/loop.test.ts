@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { ones, type Tensor, tensor } from '../../src/tensor/index.js';
+import { Optimisation, Recipe } from '../../src/train/config.js';
+import { type LoopOptions, trainLoop } from '../../src/train/loop.js';
+import { Run } from '../../src/train/run.js';
+
+const root = mkdtempSync(join(tmpdir(), 'mfm-loop-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+const recipe = Recipe.parse({ name: 'toy', transformer: { steps: 1 } });
+const plan = (changes: Partial<Optimisation>) =>
+  Optimisation.parse({
+    ...{ steps: 12, warmupSteps: 0, weightDecay: 0, emaDecay: 0.5, logEverySteps: 1 },
+    ...{ learningRate: 0.1, finalLearningRate: 1 },
+    ...changes,
+  });
+
+interface Toy {
+  folder: string;
+  stages?: Optimisation[];
+  /** number of each stage's first batch */
+  first?: number[];
+  /** the loss of a batch is multiplied with this */
+  scale?: (batch: number) => number;
+  signal?: AbortSignal;
+  onStep?: (step: number) => unknown;
+  /** what held-out samples come to; told the weights that it is measured with */
+  validate?: (weights: number[]) => unknown;
+  resume?: boolean;
+}
+
+interface Outcome {
+  finished: boolean;
+  /** batches in the order they were trained on */
+  batches: number[];
+  said: string[];
+  weights: number[];
+}
+
+/** Three numbers that learn to be those of the batch. */
+async function trainToy(toy: Toy): Promise<Outcome> {
+  const weights: Tensor = ones([3]).requiresGrad_();
+  const run = Run.open(join(root, toy.folder), recipe, { resume: toy.resume });
+  const batches: number[] = [];
+  const said: string[] = [];
+  const options: LoopOptions<number> = {
+    part: 'toy',
+    run,
+    stages: toy.stages ?? [plan({})],
+    seed: 0,
+    parameters: new Map([['w', weights]]),
+    async open(stage, position) {
+      let next = (position as number | null) ?? toy.first?.[stage] ?? 0;
+      return {
+        next: async () => ({ batch: next++, position: next }),
+        close: async () => {},
+      };
+    },
+    train(batch, { step, backward }) {
+      batches.push(batch);
+      const wanted = tensor([Math.sin(batch), Math.cos(batch), batch % 3]);
+      const loss = weights.sub(wanted).square().mean();
+      backward(loss.mul(toy.scale?.(batch) ?? 1), true);
+      toy.onStep?.(step);
+      return { samples: 1, figures: { loss: { sum: loss.item(), count: 1 } } };
+    },
+    validate: toy.validate
+      ? async () => {
+          toy.validate!([...weights.toFloat32Array()]);
+          return { seen: 1 };
+        }
+      : undefined,
+    dump: (batch, path, why) => writeFileSync(`${path}.json`, JSON.stringify({ batch, ...why })),
+    report: { start: () => {}, update: () => {}, log: (text) => said.push(text), end: () => {} },
+    signal: toy.signal ?? new AbortController().signal,
+  };
+  const finished = await trainLoop(options);
+  return { finished, batches, said, weights: [...weights.toFloat32Array()] };
+}
+
+const linesOf = (folder: string) =>
+  readFileSync(join(root, folder, 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, number>);
+
+describe('trainLoop', () => {
+  test('goes on after a stop as if there had been none, bit for bit', async () => {
+    const whole = await trainToy({ folder: 'whole' });
+    const controller = new AbortController();
+    const first = await trainToy({
+      folder: 'stopped',
+      signal: controller.signal,
+      onStep: (step) => step === 4 && controller.abort(),
+    });
+    assert.deepEqual([first.finished, first.batches.length], [false, 5]);
+    const second = await trainToy({ folder: 'stopped', resume: true });
+    assert.deepEqual([...first.batches, ...second.batches], whole.batches);
+    assert.deepEqual(second.weights, whole.weights);
+    const losses = (folder: string) => linesOf(folder).map(({ step, loss }) => [step, loss]);
+    assert.deepEqual(losses('stopped'), losses('whole'));
+  });
+
+  test('measures the averages, and trains on as if it had not', async () => {
+    const stages = [plan({ validateEverySteps: 4, emaDecay: 0.9 })];
+    const plain = await trainToy({ folder: 'unmeasured', stages });
+    const seen: number[][] = [];
+    const measured = await trainToy({
+      ...{ folder: 'measured', stages },
+      validate: (weights) => seen.push(weights),
+    });
+    assert.deepEqual(measured.weights, plain.weights);
+    const losses = (folder: string) => linesOf(folder).flatMap(({ loss }) => loss ?? []);
+    assert.deepEqual(losses('measured'), losses('unmeasured'));
+    // after steps 4 and 8, and at the end, where the averages are what is kept
+    assert.equal(seen.length, 3);
+    assert.deepEqual(seen[2], plain.weights);
+    assert.deepEqual(
+      linesOf('measured').flatMap(({ step, seen }) => (seen ? [step] : [])),
+      [4, 8, 12],
+    );
+  });
+
+  test('leaves out a step whose gradient is no number, and says which batch it was', async () => {
+    const scale = (batch: number) => (batch === 3 ? Number.NaN : 1);
+    const { finished, batches, said } = await trainToy({ folder: 'nan', scale });
+    assert.ok(finished);
+    assert.equal(batches.length, 12);
+    assert.match(said.join('\n'), /toy 4: left out, its gradient norm is NaN/);
+    const dumped = readdirSync(join(root, 'nan/bad-batches'));
+    assert.deepEqual(dumped, ['toy-00000004.json']);
+    assert.equal(
+      JSON.parse(readFileSync(join(root, 'nan/bad-batches', dumped[0]!), 'utf8')).batch,
+      3,
+    );
+    assert.equal(linesOf('nan')[3]!.skipped, 1);
+  });
+
+  test('leaves out a gradient that explodes, once it knows what is usual', async () => {
+    const scale = (batch: number) => (batch === 30 || batch === 2 ? 1e4 : 1);
+    const { said } = await trainToy({ folder: 'explodes', stages: [plan({ steps: 40 })], scale });
+    assert.deepEqual(said.filter((line) => line.includes('left out')).length, 1);
+    assert.match(said.join('\n'), /toy 31: left out/);
+  });
+
+  test('goes back after bad steps in a row, learns slower, and goes on with new batches', async () => {
+    const scale = (batch: number) => (batch >= 5 && batch < 8 ? Number.NaN : 1);
+    const stages = [plan({ rollBackAfter: 3, checkpointEverySeconds: 1e-9 })];
+    const { finished, batches, said } = await trainToy({ folder: 'back', stages, scale });
+    assert.ok(finished);
+    // step 5 is the last good one: steps 6 to 12 are taken from batch 8 on
+    assert.deepEqual(batches, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
+    assert.match(
+      said.join('\n'),
+      /3 bad steps in a row; back to step 5 with 0\.5 of the learning rate/,
+    );
+    const rates = linesOf('back').map(({ learningRate }) => learningRate);
+    assert.ok(Math.abs(rates.at(-1)! - 0.05) < 1e-12, String(rates));
+  });
+
+  test('gives up with a sentence where going back does not help', async () => {
+    // checkpoints that are due all the time are no progress
+    const stages = [plan({ steps: 100, rollBackAfter: 2, checkpointEverySeconds: 1e-9 })];
+    await assert.rejects(trainToy({ folder: 'hopeless', stages, scale: () => Number.NaN }), {
+      name: 'JobError',
+      message:
+        /gradients stay bad after going back 5 times; look at .*bad-batches, lower toy\.learningRate/,
+    });
+  });
+
+  test('trains stage after stage, each by its own plan', async () => {
+    const stages = [plan({ steps: 3, learningRate: 0.1 }), plan({ steps: 2, learningRate: 0.2 })];
+    const { batches } = await trainToy({ folder: 'stages', stages });
+    assert.deepEqual(batches, [0, 1, 2, 0, 1]);
+    assert.deepEqual(
+      linesOf('stages').map(({ step, learningRate }) => [step, learningRate]),
+      [
+        [1, 0.1],
+        [2, 0.1],
+        [3, 0.1],
+        [4, 0.2],
+        [5, 0.2],
+      ],
+    );
+  });
+
+  test('goes back to the end of the stage before, and on with its own', async () => {
+    const bad = (batch: number) => batch >= 100 && batch < 102;
+    const stages = [plan({ steps: 3, rollBackAfter: 2 }), plan({ steps: 5, rollBackAfter: 2 })];
+    const { batches, said } = await trainToy({
+      ...{ folder: 'back-a-stage', stages, first: [0, 100] },
+      scale: (batch) => (bad(batch) ? Number.NaN : 1),
+    });
+    assert.match(said.join('\n'), /back to step 3 with/);
+    assert.deepEqual(batches, [0, 1, 2, 100, 101, 102, 103, 104, 105, 106]);
+  });
+
+  test('measures at the end, if the last step was a checkpoint or a stop, too', async () => {
+    const counts = { validations: 0 };
+    const validate = () => counts.validations++;
+    const stages = [plan({ steps: 4, milestoneEverySteps: 2 })];
+    await trainToy({ folder: 'end', stages, validate });
+    assert.equal(counts.validations, 1);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const onStep = (step: number) => step === 3 && controller.abort();
+    const first = await trainToy({ folder: 'end-stop', stages, validate, signal, onStep });
+    assert.deepEqual([first.finished, first.batches.length, counts.validations], [false, 4, 1]);
+    for (const resume of [true, true]) {
+      const { batches } = await trainToy({ folder: 'end-stop', stages, validate, resume });
+      assert.deepEqual([batches.length, counts.validations], [0, 2]);
+    }
+  });
+
+  test('takes the checkpoint before a damaged one, and keeps milestones', async () => {
+    const stages = [plan({ steps: 6, checkpointEverySeconds: 1e-9, milestoneEverySteps: 2 })];
+    await trainToy({ folder: 'damaged', stages });
+    const folder = join(root, 'damaged/checkpoints');
+    const steps = () => readdirSync(folder).map((name) => Number(name.slice(-8)));
+    assert.deepEqual(steps(), [2, 4, 5, 6]);
+    const file = join(folder, 'toy-00000006/optimizer.safetensors');
+    const bytes = readFileSync(file);
+    bytes[bytes.length - 2]! ^= 1;
+    writeFileSync(file, bytes);
+    const { batches, said } = await trainToy({ folder: 'damaged', stages, resume: true });
+    assert.deepEqual(batches, [5]);
+    assert.match(said.join('\n'), /toy-00000006: optimizer.safetensors is damaged; the one before/);
+  });
+
+  test('goes on without checkpoints that cannot be written, but does not end without one', async () => {
+    const onStep = (step: number) => {
+      if (step !== 2) return;
+      rmSync(join(root, 'blocked/checkpoints'), { recursive: true });
+      writeFileSync(join(root, 'blocked/checkpoints'), 'no folder');
+    };
+    const stages = [plan({ steps: 6, checkpointEverySeconds: 1e-9 })];
+    await assert.rejects(trainToy({ folder: 'blocked', stages, onStep }), {
+      name: 'JobError',
+      message: /blocked: toy has ended without a checkpoint/,
+    });
+    assert.equal(linesOf('blocked').length, 6);
+    assert.ok(
+      !existsSync(join(root, 'blocked/checkpoints/toy-00000006.tmp')),
+      'nothing half-written',
+    );
+  });
+});
