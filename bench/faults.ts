@@ -57,8 +57,8 @@ process.on('exit', () => setting.remove());
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 
 const outcomes: Outcome[] = [];
-const startMs = performance.now();
 const { reference, snapshot, startSeconds } = await undisturbed();
+const startMs = performance.now();
 if (setting.noDisk) console.log(`full disk: left out, ${setting.noDisk}`);
 
 let number = 0;
@@ -72,14 +72,21 @@ const trialOf = (): Trial => {
 const kinds = drawKinds();
 const exact = kinds.filter((kind) => kind in EXACT);
 const others = kinds.filter((kind) => !(kind in EXACT));
-while (exact.length > 0) {
-  const left = await exactTrial(exact.splice(0, FAULTS), trialOf());
-  exact.push(...left);
-}
-for (const kind of others) {
+while (exact.length + others.length > 0) {
   const trial = trialOf();
-  copyRun(snapshot, trial.folder);
-  tell({ kind, ...(await OTHER[kind]!(trial)) });
+  if (trial.random.next() * (exact.length / FAULTS + others.length) < others.length) {
+    const kind = others.pop()!;
+    copyRun(snapshot, trial.folder);
+    const result = await OTHER[kind]!(trial).catch(failed);
+    tell({ kind, ...result });
+    continue;
+  }
+  const some = exact.splice(0, FAULTS);
+  const left = await exactTrial(some, trial).catch((error: Error) => {
+    tell({ kind: some[0]!, ...failed(error) });
+    return [];
+  });
+  exact.push(...left);
 }
 report();
 process.exit(outcomes.some(({ problem }) => problem) ? 1 : 0);
@@ -104,6 +111,10 @@ async function undisturbed() {
     `${lines.length} lines of an uninterrupted run, ${end.seconds.toFixed(0)} s; a start takes ${seconds.toFixed(1)} s`,
   );
   return { reference: referenceOf(whole), snapshot: begun, startSeconds: seconds };
+}
+
+function failed({ message }: Error): { problem: string } {
+  return { problem: message };
 }
 
 function nothing(): string {

@@ -51,7 +51,7 @@ export function standingOf({ folder }: Pick<Trial, 'folder'>): Standing {
   const lines = linesOf(folder).filter(isStep);
   const last = lines.at(-1);
   const [stored] = checkpointsOf(folder);
-  const since = last?.part === stored?.part ? stored!.step : 0;
+  const since = stored && stored.part === last?.part ? stored.step : 0;
   return { lines, last, stored, lostSteps: last ? Math.max(0, last.step - since) : 0 };
 }
 
@@ -59,8 +59,9 @@ export function standingOf({ folder }: Pick<Trial, 'folder'>): Standing {
 export function lossProblem({ lines, last, stored, lostSteps }: Standing, spoilt = 0) {
   if (!last || !stored || lostSteps === 0 || last.part !== stored.part) return null;
   const seconds = Number(last.seconds) - stored.seconds;
-  const again = lines.filter(({ part, step }) => part === last.part && step >= stored.step);
-  const steps = again.slice(1).map((line, i) => Number(line.seconds) - Number(again[i]!.seconds));
+  const again = lines.filter(({ part, step }) => part === last.part && step > stored.step);
+  const times = [stored.seconds, ...again.map((line) => Number(line.seconds))];
+  const steps = times.slice(1).map((time, i) => time - times[i]!);
   const bound = (CHECKPOINT_SECONDS + 2 * Math.max(0, ...steps)) * (1 + spoilt);
   return seconds <= bound ? null : `loses ${seconds.toFixed(1)} s of training, ${lostSteps} steps`;
 }
