@@ -77,6 +77,7 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
       async sample(_, step): Promise<Record<string, number>> {
         if (run.parallel.rank !== 0) return {};
         if (validation.length === 0) validation.push(...(await heldOutClips(context)));
+        if (validation.length === 0) return {};
         const rows = noGrad(() =>
           validation.map((clip) => ({ clip, back: tidy(() => reconstruct(model, clip)).keep() })),
         );
@@ -108,10 +109,12 @@ export function reconstruct(model: Autoencoder, video: Tensor): Tensor {
   return decoded.narrow(2, decoded.size(2) - video.size(2), video.size(2)).contiguous();
 }
 
-/** Kept clips [1, 3, F, H, W] that are not trained on. */
+/** Kept clips [1, 3, F, H, W] that are not trained on; none where nothing is kept out. */
 async function heldOutClips({ recipe, data }: PartContext): Promise<Tensor[]> {
   const numFrames = Math.max(...recipe.autoencoder.batches.map((kind) => kind.numFrames));
-  const { frames, batchSize, ...size } = await data.heldOutFrames(numFrames, VALIDATION_CLIPS);
+  const held = await data.someFrames('heldOut', numFrames, VALIDATION_CLIPS);
+  if (!held) return [];
+  const { frames, batchSize, ...size } = held;
   const shape = [batchSize, size.numFrames, size.height, size.width, 3];
   return tidy(() =>
     videoFromBytes(frames, shape)

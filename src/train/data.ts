@@ -8,6 +8,7 @@ import {
   encodeAhead,
   type FeedPosition,
   type FrameBatch,
+  holdFrames,
   type LatentEncoder,
   latentEncoder,
   meanMotionScore,
@@ -110,14 +111,22 @@ export class TrainingData {
     };
   }
 
-  /** Frames that the autoencoder is not trained on. */
-  async heldOutFrames(numFrames: number, count: number): Promise<OwnFrames> {
+  /**
+   * `count` samples of a length, of what the autoencoder is trained on or of what is kept out of it;
+   * null if there are none of that length.
+   */
+  async someFrames(
+    part: 'items' | 'heldOut',
+    numFrames: number,
+    count: number,
+  ): Promise<OwnFrames | null> {
     const { recipe } = this.options;
     const { width, height } = recipe.autoencoder;
     const sources = this.sourcesOf(recipe.data);
+    if (!holdFrames(sources, part, numFrames)) return null;
     const feed = openFrameFeed({
       maker: this.maker,
-      ...{ sources, part: 'heldOut', width, height, seed: recipe.seed },
+      ...{ sources, part, width, height, seed: recipe.seed },
       batches: [{ numFrames, batchSize: count, weight: 1 }],
       onSkip: this.onSkip,
     });

@@ -37,7 +37,10 @@ export function kindOf(figure: string): FigureKind {
 const KINDS: readonly (readonly [RegExp, FigureKind])[] = [
   [/psnr|ssim/i, 'quality'],
   [/^validation/, 'validation'],
-  [/(^|\/)(gradNorm|learningRate|skipped|imageShare)$|PerSecond$|Share$|Seconds$|Bytes$/, 'state'],
+  [
+    /(^|\/)(gradNorm|learningRate|skipped|imageShare|busy|seconds|samples)$|PerSecond$|Share$|Seconds$|Bytes$/,
+    'state',
+  ],
 ];
 
 /**

@@ -92,7 +92,10 @@ async function scaleLatents(autoencoder: Autoencoder, context: PartContext): Pro
   if (!existsSync(path)) {
     const lengths = [1, Math.max(...stagesOf(recipe).map(({ numFrames }) => numFrames))];
     const batches: OwnFrames[] = [];
-    for (const numFrames of lengths) batches.push(await data.heldOutFrames(numFrames, SCALE_CLIPS));
+    for (const numFrames of lengths) {
+      const batch = await data.someFrames('items', numFrames, SCALE_CLIPS);
+      if (batch) batches.push(batch);
+    }
     noGrad(() =>
       tidy(() => {
         const videos = batches.flatMap(({ frames, batchSize, numFrames, height, width }) =>

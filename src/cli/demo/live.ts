@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Reporter } from '../../train/loop.js';
+import { kindOf } from '../../train/metrics.js';
 import { readRecipe } from '../../train/recipe.js';
 import { Run } from '../../train/run.js';
 import { train } from '../../train/train.js';
@@ -58,8 +59,9 @@ function readMetrics(path: string): Line[] {
   return lines.map((line) => JSON.parse(line) as Line);
 }
 
-/** What is no loss: the state of the run. */
-const OTHER = new Set(['gradNorm', 'skipped', 'samplesPerSecond', 'learningRate']);
+/** What is no loss: the state of the run; and losses by noise level, too many to show. */
+const isShown = (name: string): boolean =>
+  (kindOf(name) === 'loss' || kindOf(name) === 'quality') && !name.startsWith('loss/sigma');
 
 function curvesOf(lines: readonly Line[]): Curve[] {
   // lines of samples hold no learning rate; they have a sheet instead
@@ -69,12 +71,10 @@ function curvesOf(lines: readonly Line[]): Curve[] {
       Object.keys(line).filter((key) => typeof line[key] === 'number' && key !== 'step'),
     ),
   );
-  return [...names]
-    .filter((name) => !OTHER.has(name))
-    .map((name) => ({
-      name,
-      points: training.flatMap((line) =>
-        typeof line[name] === 'number' ? [[line.step, line[name]] as const] : [],
-      ),
-    }));
+  return [...names].filter(isShown).map((name) => ({
+    name,
+    points: training.flatMap((line) =>
+      typeof line[name] === 'number' ? [[line.step, line[name]] as const] : [],
+    ),
+  }));
 }

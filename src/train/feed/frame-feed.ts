@@ -135,6 +135,13 @@ export function openFrameFeed(options: FrameFeedOptions): FrameFeed {
   };
 }
 
+/** Do the sources hold clips of so many frames? 1: images, or clips of any length. */
+export const holdFrames = (
+  sources: readonly OpenedSource[],
+  part: 'items' | 'heldOut',
+  numFrames: number,
+): boolean => sources.some((source) => wellsOf(source, part, numFrames).length > 0);
+
 function wellsOf(source: OpenedSource, part: 'items' | 'heldOut', numFrames: number): Well[] {
   const { weight, miniworld } = source;
   const kind = numFrames === 1 ? 'image' : 'clip';

@@ -14,6 +14,7 @@ export {
   type FrameBatch,
   type FrameFeed,
   type FrameFeedOptions,
+  holdFrames,
   openFrameFeed,
 } from './frame-feed.js';
 export { hashOfWeights, type LatentEncoder, latentEncoder } from './latents.js';
