@@ -66,7 +66,7 @@ const trialOf = (): Trial => {
   const random = new RandomStream(seed, `trial ${++number}`);
   const folder = join(setting.folder, 'run');
   copyRun(random.chance(FROM_START) ? nothing() : snapshot, folder);
-  return { setting, reference, folder, random, startSeconds, tell };
+  return { setting, reference, folder, random, linesBefore: 0, startSeconds, tell };
 };
 
 const kinds = drawKinds();

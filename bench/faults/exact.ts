@@ -208,6 +208,7 @@ export async function exactTrial(kinds: readonly string[], trial: Trial): Promis
   let gaps = false;
   let before: { standing: Standing; kind: string; result: NonNullable<Result> } | null = null;
   for (;;) {
+    trial.linesBefore = standingOf(trial).lines.length;
     const job = startJob(trial);
     const kind = left[0];
     const result = kind === undefined ? null : await EXACT[kind]!(job, trial);

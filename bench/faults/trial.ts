@@ -18,6 +18,8 @@ export interface Trial {
   /** of the run */
   folder: string;
   random: RandomStream;
+  /** lines of steps when the present process started: what it loses comes after them */
+  linesBefore: number;
   /** seconds from a start to its first step */
   startSeconds: number;
   tell(outcome: Outcome): void;
@@ -47,16 +49,20 @@ export interface Standing {
   lostSteps: number;
 }
 
-export function standingOf({ folder }: Pick<Trial, 'folder'>): Standing {
+export function standingOf({ folder, linesBefore }: Trial): Standing {
   const lines = linesOf(folder).filter(isStep);
   const last = lines.at(-1);
   const [stored] = checkpointsOf(folder);
   const since = stored && stored.part === last?.part ? stored.step : 0;
-  return { lines, last, stored, lostSteps: last ? Math.max(0, last.step - since) : 0 };
+  const lostSteps = lines.length > linesBefore ? Math.max(0, last!.step - since) : 0;
+  return { lines, last, stored, lostSteps };
 }
 
 /** Has more been lost than the steps since a checkpoint that was due? `spoilt`: checkpoints damaged. */
-export function lossProblem({ lines, last, stored, lostSteps }: Standing, spoilt = 0) {
+export function lossProblem(
+  { lines, last, stored, lostSteps }: Standing,
+  spoilt = 0,
+): string | null {
   if (!last || !stored || lostSteps === 0 || last.part !== stored.part) return null;
   const seconds = Number(last.seconds) - stored.seconds;
   const again = lines.filter(({ part, step }) => part === last.part && step > stored.step);
