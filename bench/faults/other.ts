@@ -176,8 +176,8 @@ async function badForGood(trial: Trial): Promise<Result> {
   return { problem };
 }
 
-/** Sums of two processes round in another order: measured 2e-6 at the first step, growing with training. */
-const TOLERANCE = 2e-3;
+/** Sums of two processes round in another order: at most 2e-7 apart in 7 faults with --seed 1. */
+const TOLERANCE = 1e-5;
 /** What a job of two may take to end: to notice, for the others' asking and killing, on a busy machine. */
 const END_SECONDS = HANG_SECONDS + 10 + 12;
 
