@@ -5,7 +5,6 @@ import {
   Autoencoder,
   autoencoderLoss,
   initialiseAutoencoder,
-  parseAutoencoderConfig,
 } from '../models/autoencoder/index.js';
 import { cat, type DType, manualSeed, noGrad, randn, type Tensor, tidy } from '../tensor/index.js';
 import { sampleGenerator, videoFromBytes } from './batches.js';
@@ -13,22 +12,14 @@ import type { Recipe } from './config.js';
 import type { PartContext } from './context.js';
 import type { OwnFrames } from './data.js';
 import { type StepOutcome, trainLoop } from './loop.js';
+import { autoencoderConfigOf } from './networks.js';
 
 /** Held-out clips whose PSNR is reported. */
 const VALIDATION_CLIPS = 16;
 
 export function buildAutoencoder(recipe: Recipe, dtype: DType): Autoencoder {
-  const { blockOutChannels, layersPerBlock, normNumGroups } = recipe.autoencoder;
   manualSeed(recipe.seed);
-  const model = new Autoencoder(
-    parseAutoencoderConfig({
-      _class_name: 'AutoencoderKLCogVideoX',
-      block_out_channels: blockOutChannels,
-      layers_per_block: layersPerBlock,
-      norm_num_groups: normNumGroups,
-      scaling_factor: 1,
-    }),
-  );
+  const model = new Autoencoder(autoencoderConfigOf(recipe));
   return initialiseAutoencoder(model).toDtype(dtype);
 }
 

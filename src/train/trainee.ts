@@ -12,11 +12,7 @@ import {
   type TokenizerFiles,
   tokenizerFiles,
 } from '../models/t5/index.js';
-import {
-  initialiseForTraining,
-  TRANSFORMER_PRESETS,
-  Transformer3D,
-} from '../models/transformer/index.js';
+import { initialiseForTraining, Transformer3D } from '../models/transformer/index.js';
 import {
   addLora,
   type LoraLayers,
@@ -36,6 +32,7 @@ import { readJson } from '../read-json.js';
 import { TASKS, type Task, taggedPrompt } from '../tasks/index.js';
 import { type DType, manualSeed, type Tensor } from '../tensor/index.js';
 import { type Recipe, stagesOf } from './config.js';
+import { textEncoderConfigOf, transformerConfigOf } from './networks.js';
 import type { Run } from './run.js';
 
 export interface Trainee {
@@ -64,17 +61,12 @@ export function buildTrainee(
   { recipe, autoencoder, dtype, tasks }: TraineeSource,
   motionScore: number,
 ): Trainee {
-  const { preset, numLayers, numHeads, adapterChannels, conditionScale } = recipe.transformer;
+  const { conditionScale } = recipe.transformer;
   const last = stagesOf(recipe).at(-1)!;
   manualSeed(recipe.seed);
   const text = textEncoderOf(recipe);
-  const base = TRANSFORMER_PRESETS[preset];
   const transformer = new Transformer3D({
-    ...base,
-    num_layers: numLayers ?? base.num_layers,
-    num_attention_heads: numHeads ?? base.num_attention_heads,
-    cross_attention_dim: text.encoder.config.d_model,
-    cond_block_out_channels: adapterChannels ?? base.cond_block_out_channels,
+    ...transformerConfigOf(recipe, text.encoder.config.d_model),
     sample_size: last.width / autoencoder.spatialCompression,
   });
   initialiseForTraining(transformer, { conditionScale });
@@ -187,8 +179,8 @@ interface TextParts {
   files: TokenizerFiles;
 }
 
-function textEncoderOf({ textEncoder }: Recipe): TextParts {
-  const { from, width, numLayers } = textEncoder;
+function textEncoderOf(recipe: Recipe): TextParts {
+  const { from } = recipe.textEncoder;
   if (from) {
     const folder = join(from, 'text_encoder');
     const path = join(folder, 'config.json');
@@ -198,17 +190,7 @@ function textEncoderOf({ textEncoder }: Recipe): TextParts {
     return { encoder, tokenizer: new PromptTokenizer(files, from), files };
   }
   const { vocabSize, ...files } = buildTokenizer(vocabulary());
-  const encoder = new T5Encoder(
-    parseT5Config({
-      vocab_size: vocabSize,
-      d_model: width,
-      d_kv: 32,
-      d_ff: 2 * width,
-      num_layers: numLayers,
-      num_heads: width / 32,
-      feed_forward_proj: 'gated-gelu',
-    }),
-  ).initialise();
+  const encoder = new T5Encoder(textEncoderConfigOf(recipe, vocabSize)).initialise();
   return { encoder, tokenizer: new PromptTokenizer(files), files };
 }
 
