@@ -3,6 +3,7 @@ import { readFileSync, statSync, utimesSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
+import { processRuns } from '../process-runs.js';
 import { pause } from './request.js';
 
 /** A holder touches its file this often; one untouched for six times as long is left behind. */
@@ -67,10 +68,5 @@ function readHolder(path: string): { pid: number; alive: boolean } | undefined {
 
 function runs(pid: number): boolean {
   if (!(pid > 0)) return true; // just made, not yet written: its age decides
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  return processRuns(pid);
 }

@@ -9,6 +9,7 @@
 import { readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { processRuns } from '../process-runs.js';
 
 export interface Lock {
   release(): void;
@@ -63,13 +64,7 @@ function ownerOf(path: string): Owner | null {
 
 /** Of other machines nothing is known: a job that is moved to another one goes on. */
 function isAlive({ host, pid, start }: Owner): boolean {
-  if (host !== hostname()) return false;
-  try {
-    process.kill(pid, 0); // sends nothing
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
-  }
-  return startOf(pid) === start;
+  return host === hostname() && processRuns(pid) && startOf(pid) === start;
 }
 
 /**

@@ -35,7 +35,7 @@ import { Checkpoints } from './checkpoints.js';
 import type { Recipe } from './config.js';
 import { EventWriter } from './events.js';
 import { type Lock, takeLock } from './lock.js';
-import type { RunStatus } from './status.js';
+import { type RunStatus, readStatus } from './status.js';
 
 export class Run {
   private status: Omit<RunStatus, 'updated' | 'pid' | 'host'> = {
@@ -166,10 +166,11 @@ export class Run {
   }
 
   private failedAtOnce(): boolean {
-    const status = readJsonOrNull(this.path('status.json')) as RunStatus | null;
     const checkpoints = this.path('checkpoints');
     const kept = existsSync(checkpoints) ? readdirSync(checkpoints) : [];
-    return status?.state === 'failed' && kept.every((name) => name.endsWith('.tmp'));
+    return (
+      readStatus(this.folder)?.state === 'failed' && kept.every((name) => name.endsWith('.tmp'))
+    );
   }
 
   /** Says once that the disk is full, until something could be written again. */

@@ -5,6 +5,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync, type Stats } from 'no
 import { hostname } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { InputError } from '../errors.js';
+import { processRuns } from '../process-runs.js';
 import { kindOf, lastOf, type PartMetrics, readMetrics } from './metrics.js';
 
 /** Of runs/NAME/status.json, which the loop rewrites now and then. */
@@ -95,7 +96,7 @@ export function readRecipeOf(folder: string): unknown {
 }
 
 /** Null if there is none that can be read: it is news, and never what a run depends on. */
-function readStatus(folder: string): RunStatus | null {
+export function readStatus(folder: string): RunStatus | null {
   try {
     const status = JSON.parse(readFileSync(join(folder, 'status.json'), 'utf8')) as RunStatus;
     const whole =
@@ -112,16 +113,7 @@ const STATES: readonly string[] = ['running', 'stopped', 'finished', 'failed'];
 function stateOf({ state, updated, pid, host }: RunStatus, nowMs: number): RunState {
   if (state !== 'running') return state;
   const silent = nowMs - Date.parse(updated) > LOST_AFTER_MS;
-  return silent || (host === hostname() && !isAlive(pid)) ? 'lost' : 'running';
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0); // sends nothing
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // another user's
-  }
+  return silent || (host === hostname() && !processRuns(pid)) ? 'lost' : 'running';
 }
 
 /** The pipeline is what is written last. */
