@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { DuplicateFinder } from './duplicates.js';
 import type { Inspected, Inspection } from './inspect.js';
 import type { DataItem, Entry } from './items.js';
-import { createWorkerPool } from './loader.js';
+import { createWorkerPool, workerBeside } from './loader.js';
 import { type Finding, findingsOf, MIN_FRAMES } from './verdicts.js';
 
 export interface CheckedItem {
@@ -36,9 +36,7 @@ export async function* checkItems(
   entries: readonly Entry[],
   { minFrames = MIN_FRAMES, workers = availableParallelism(), signal }: CheckOptions = {},
 ): AsyncGenerator<CheckedItem> {
-  const pool = inspectionPool(workers);
-  const stop = () => void pool.close();
-  signal?.addEventListener('abort', stop, { once: true });
+  const pool = inspectionPool(workers, signal);
   const duplicates = new DuplicateFinder();
   try {
     const opened = pool.stream(entries.flatMap((entry) => ('item' in entry ? [entry.item] : [])));
@@ -51,25 +49,17 @@ export async function* checkItems(
       signal?.throwIfAborted();
       yield checked(entry.item, value as Inspected, duplicates, minFrames);
     }
-  } catch (error) {
-    signal?.throwIfAborted(); // the reason why the pool is closed
-    throw error;
   } finally {
-    signal?.removeEventListener('abort', stop);
     await pool.close();
   }
 }
 
 /** Threads that open items; each has several under way, so that none waits for ffmpeg alone. */
-export function inspectionPool(workers: number) {
-  // the file beside this one, source or built
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const url = new URL(`./inspect-worker.${extension}`, import.meta.url);
+function inspectionPool(workers: number, signal?: AbortSignal) {
   // a slow item must not keep the others waiting for its turn to be told
   const queue = 16 * workers;
-  return createWorkerPool<DataItem, Inspected>(url, {
-    workers,
-    queue,
+  return createWorkerPool<DataItem, Inspected>(workerBeside(import.meta.url, 'inspect-worker'), {
+    ...{ workers, queue, signal },
     describe: ({ where }) => where,
   });
 }

@@ -6,7 +6,7 @@ import { statSync } from 'node:fs';
 import { MfmError } from '../errors.js';
 import type { SampleFacts } from './facts.js';
 import type { DataFile, DataItem, Entry } from './items.js';
-import { createWorkerPool } from './loader.js';
+import { ahead, createWorkerPool, workerBeside } from './loader.js';
 import { type DataStore, keyOf } from './store.js';
 
 /** Of what `inspectItem` measures; a change of it makes stored facts void. */
@@ -56,9 +56,7 @@ export async function gatherItems(
   entries: readonly Entry[],
   { store = null, workers, signal, onProgress }: GatherOptions = {},
 ): Promise<{ items: GatheredItem[]; skipped: SkippedItem[] }> {
-  const pool = gatherPool(workers);
-  const stop = () => void pool.close();
-  signal?.addEventListener('abort', stop, { once: true });
+  const pool = gatherPool(workers, signal);
   const items: GatheredItem[] = [];
   const skipped: SkippedItem[] = [];
   let done = 0;
@@ -91,15 +89,7 @@ export async function gatherItems(
   }
 
   try {
-    const ahead: Promise<Gathered | SkippedItem>[] = [];
-    let next = 0;
-    while (next < entries.length || ahead.length > 0) {
-      while (next < entries.length && ahead.length < AHEAD) {
-        const result = gather(entries[next++]!);
-        result.catch(() => {}); // reported when its turn comes
-        ahead.push(result);
-      }
-      const result = await ahead.shift()!;
+    for await (const result of ahead(entries, AHEAD, gather)) {
       signal?.throwIfAborted();
       if ('reason' in result) skipped.push(result);
       else {
@@ -110,11 +100,7 @@ export async function gatherItems(
       onProgress?.(++done);
     }
     return { items, skipped };
-  } catch (error) {
-    signal?.throwIfAborted(); // the reason why the pool is closed
-    throw error;
   } finally {
-    signal?.removeEventListener('abort', stop);
     await pool.close();
     await store?.flush();
   }
@@ -123,12 +109,10 @@ export async function gatherItems(
 /** Items under way, so that a slow one does not keep the threads waiting. */
 const AHEAD = 32;
 
-function gatherPool(workers?: number) {
-  // the file beside this one, source or built
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const url = new URL(`./gather-worker.${extension}`, import.meta.url);
+function gatherPool(workers?: number, signal?: AbortSignal) {
+  const url = workerBeside(import.meta.url, 'gather-worker');
   const describe = ({ item }: GatherJob) => item.where;
-  return createWorkerPool<GatherJob, GatherResult>(url, { workers, describe });
+  return createWorkerPool<GatherJob, GatherResult>(url, { workers, describe, signal });
 }
 
 /** Files whose bytes a sample is made of. */

@@ -14,6 +14,8 @@ export interface WorkerPoolOptions<Job> {
   queue?: number;
   /** names a job in error messages, e.g. by its seed */
   describe?: (job: Job) => string;
+  /** ends the threads; what still runs, and what comes after, fails with the signal's reason */
+  signal?: AbortSignal;
 }
 
 export interface WorkerPool<Job, Result> {
@@ -61,6 +63,7 @@ export function createWorkerPool<Job, Result>(
     workers = Math.min(availableParallelism(), 4),
     queue = 3 * workers,
     describe = (job) => JSON.stringify(job),
+    signal,
   }: WorkerPoolOptions<Job> = {},
 ): WorkerPool<Job, Result> {
   for (const [name, value] of Object.entries({ workers, queue })) {
@@ -72,6 +75,9 @@ export function createWorkerPool<Job, Result>(
   }
   let nextId = 0;
   let failure: JobError | undefined;
+  // what the threads run is stopped by Ctrl-C too, which must not look like the job's fault
+  const failureOf = (job: Job, cause: unknown): Error =>
+    signal?.aborted ? (signal.reason as Error) : jobError(describe(job), cause);
   const members = Array.from({ length: workers }, (): Member<Job> => {
     const worker = startWorker(workerUrl);
     const pending = new Map<number, Pending<Job>>();
@@ -85,13 +91,13 @@ export function createWorkerPool<Job, Result>(
       if (error === undefined) {
         resolve(result);
       } else {
-        reject(jobError(describe(job), error));
+        reject(failureOf(job, error));
       }
     });
     const end = (cause: unknown) => {
       failure ??= new JobError(`data worker: ${messageOf(cause)}`, { cause });
       for (const { job, reject } of pending.values()) {
-        reject(jobError(describe(job), cause));
+        reject(failureOf(job, cause));
       }
       pending.clear();
     };
@@ -103,7 +109,7 @@ export function createWorkerPool<Job, Result>(
 
   function run(job: Job): Promise<Result> {
     if (failure) {
-      return Promise.reject(failure);
+      return Promise.reject(signal?.aborted ? signal.reason : failure);
     }
     const { worker, pending } = members.reduce((a, b) => (b.pending.size < a.pending.size ? b : a));
     const id = nextId++;
@@ -139,7 +145,11 @@ export function createWorkerPool<Job, Result>(
     }
   }
 
+  const stop = () => void close();
+  signal?.addEventListener('abort', stop, { once: true });
+
   async function close(): Promise<void> {
+    signal?.removeEventListener('abort', stop);
     failure ??= new JobError('data worker: its pool is closed');
     // an idle thread is no reason to wait, but its end is
     for (const { worker } of members) worker.ref();
@@ -147,6 +157,30 @@ export function createWorkerPool<Job, Result>(
   }
 
   return { run, stream, close };
+}
+
+/** The file of a worker beside the module at `url`, source or built: `workerBeside(import.meta.url, 'name')`. */
+export function workerBeside(url: string, name: string): URL {
+  const extension = url.endsWith('.ts') ? 'ts' : 'js';
+  return new URL(`./${name}.${extension}`, url);
+}
+
+/** Runs up to `count` ahead of the reader; results come in order. */
+export async function* ahead<T, R>(
+  inputs: readonly T[],
+  count: number,
+  run: (input: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const running: Promise<R>[] = [];
+  let next = 0;
+  while (next < inputs.length || running.length > 0) {
+    while (next < inputs.length && running.length < count) {
+      const result = run(inputs[next++]!);
+      result.catch(() => {}); // reported when its turn comes
+      running.push(result);
+    }
+    yield await running.shift()!;
+  }
 }
 
 /**

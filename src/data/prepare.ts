@@ -16,7 +16,7 @@ import { type DepthEstimator, writeDepth } from './depth-file.js';
 import { DuplicateFinder } from './duplicates.js';
 import type { DataItem, Entry } from './items.js';
 import { type ItemRecord, Journal } from './journal.js';
-import { createWorkerPool, type WorkerPool } from './loader.js';
+import { ahead, createWorkerPool, type WorkerPool, workerBeside } from './loader.js';
 import type { ClipSettings, Made, Plan, StagedFile } from './make-clips.js';
 import type { MakeJob, MakeResult } from './make-worker.js';
 import { ShardWriter } from './shard-writer.js';
@@ -63,13 +63,10 @@ export async function prepare(
   const suffix = count === 1 ? '' : `-${index}of${count}`;
   const staging = join(folder, `.prepare${suffix}`);
   const journal = await Journal.open(`${staging}.jsonl`, settingsLine(settings, entries));
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const pool: Pool = createWorkerPool(new URL(`./make-worker.${extension}`, import.meta.url), {
-    workers,
+  const pool: Pool = createWorkerPool(workerBeside(import.meta.url, 'make-worker'), {
+    ...{ workers, signal },
     describe: ({ item }) => item.where,
   });
-  const stop = () => void pool.close();
-  signal?.addEventListener('abort', stop, { once: true });
   try {
     await expectOwn(folder, suffix, journal);
     mkdirSync(staging, { recursive: true });
@@ -109,10 +106,9 @@ export async function prepare(
     await rm(staging, { recursive: true });
     return { manifest, shards: shards.names, items };
   } catch (error) {
-    signal?.throwIfAborted(); // the reason why the pool is closed
+    signal?.throwIfAborted(); // whatever failed meanwhile
     throw error;
   } finally {
-    signal?.removeEventListener('abort', stop);
     await Promise.all([pool.close(), journal.close()]);
   }
 }
@@ -274,24 +270,6 @@ class SourceProgress {
       done += share * (this.sizes[this.finished + i] ?? 0);
     }
     this.report?.(done, total, this.clips);
-  }
-}
-
-/** Runs up to `count` ahead of the reader; results come in order. */
-async function* ahead<T, R>(
-  inputs: readonly T[],
-  count: number,
-  run: (input: T) => Promise<R>,
-): AsyncGenerator<R> {
-  const running: Promise<R>[] = [];
-  let next = 0;
-  while (next < inputs.length || running.length > 0) {
-    while (next < inputs.length && running.length < count) {
-      const result = run(inputs[next++]!);
-      result.catch(() => {}); // reported when its turn comes
-      running.push(result);
-    }
-    yield await running.shift()!;
   }
 }
 

@@ -69,6 +69,15 @@ describe('createWorkerPool', () => {
     await assert.rejects(other.run(1), /closed/);
   });
 
+  test('fails with the reason of its signal once that aborts', async () => {
+    const controller = new AbortController();
+    const pool = createWorkerPool<number, Reply>(SLOW, { workers: 1, signal: controller.signal });
+    const waiting = assert.rejects(pool.run(10_000), { name: 'AbortError' });
+    controller.abort();
+    await waiting;
+    await assert.rejects(pool.run(1), { name: 'AbortError' });
+  });
+
   test('rejects a pool without workers', () => {
     assert.throws(() => createWorkerPool(SLOW, { workers: 0 }), InputError);
   });

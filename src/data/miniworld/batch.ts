@@ -1,6 +1,11 @@
 /** Batches of MiniWorld samples, side by side in one buffer each, made here or in worker threads. */
 import { MfmError } from '../../errors.js';
-import { createWorkerPool, type WorkerPool, type WorkerPoolOptions } from '../loader.js';
+import {
+  createWorkerPool,
+  type WorkerPool,
+  type WorkerPoolOptions,
+  workerBeside,
+} from '../loader.js';
 import { type MiniWorldOptions, miniWorld } from './index.js';
 import type { Scene } from './scene.js';
 
@@ -64,9 +69,7 @@ function sampleOf(seed: number, options: MiniWorldOptions) {
 export function miniWorldLoader(
   options: Omit<WorkerPoolOptions<MiniWorldJob>, 'describe'> = {},
 ): WorkerPool<MiniWorldJob, MiniWorldBatch> {
-  // the file beside this one, source or built
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return createWorkerPool(new URL(`./worker.${extension}`, import.meta.url), {
+  return createWorkerPool(workerBeside(import.meta.url, 'worker'), {
     ...options,
     describe: ({ firstSeed, batchSize }) => `seeds ${firstSeed} to ${firstSeed + batchSize - 1}`,
   });

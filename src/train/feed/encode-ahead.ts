@@ -1,9 +1,10 @@
 /** Latents of all that a stage trains on, made before it begins. */
 import { setImmediate } from 'node:timers/promises';
+import { ahead } from '../../data/loader.js';
 import type { Stage } from '../config.js';
 import type { Reporter } from '../loop.js';
 import { type LatentEncoder, latentsKey } from './latents.js';
-import type { Ready, SampleMaker, Wanted } from './maker.js';
+import type { SampleMaker, Wanted } from './maker.js';
 import type { OpenedSource, SourceItem } from './sources.js';
 import { type StageSet, stageSet } from './stage-set.js';
 
@@ -38,20 +39,15 @@ export async function encodeAhead(options: EncodeOptions): Promise<boolean> {
   if (own.length === 0) return true;
   report.start('encoding latents', own.length, 0);
   try {
-    const ahead: { one: Wanted; ready: Promise<Ready | { problem: string }> }[] = [];
+    const made = ahead(own, AHEAD, async (one) => ({
+      where: one.item.where,
+      result: await maker.prepare(one, encoder),
+    }));
     let done = 0;
-    for (let next = 0; next < own.length || ahead.length > 0; ) {
-      while (next < own.length && ahead.length < AHEAD) {
-        const one = own[next++]!;
-        const ready = maker.prepare(one, encoder);
-        ready.catch(() => {}); // reported when its turn comes
-        ahead.push({ one, ready });
-      }
-      const { one, ready } = ahead.shift()!;
-      const result = await ready;
+    for await (const { where, result } of made) {
       await setImmediate(); // encoding blocks: signals get their turn
       if (signal.aborted) return false;
-      if ('problem' in result) options.onSkip?.(one.item.where, result.problem);
+      if ('problem' in result) options.onSkip?.(where, result.problem);
       else maker.finish(result, encoder).latents.dispose();
       report.update(++done, '');
     }

@@ -1,5 +1,5 @@
 /** Samples on their way to the model: from the disk where they are there, else from worker threads. */
-import { createWorkerPool, type WorkerPool } from '../../data/loader.js';
+import { createWorkerPool, type WorkerPool, workerBeside } from '../../data/loader.js';
 import { type DataStore, keyOf } from '../../data/store.js';
 import { MfmError } from '../../errors.js';
 import type { Given, Target } from '../../tasks/index.js';
@@ -55,9 +55,7 @@ export class SampleMaker {
   private readonly pool: WorkerPool<SampleJob, SampleResult>;
 
   constructor(readonly options: MakerOptions) {
-    // the file beside this one, source or built
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    this.pool = createWorkerPool(new URL(`./worker.${extension}`, import.meta.url), {
+    this.pool = createWorkerPool(workerBeside(import.meta.url, 'worker'), {
       workers: options.workers,
       describe: ({ where }) => where,
     });
