@@ -75,6 +75,7 @@ export function createWorkerPool<Job, Result>(
   }
   let nextId = 0;
   let failure: JobError | undefined;
+  let closing = false;
   // what the threads run is stopped by Ctrl-C too, which must not look like the job's fault
   const failureOf = (job: Job, cause: unknown): Error =>
     signal?.aborted ? (signal.reason as Error) : jobError(describe(job), cause);
@@ -84,8 +85,8 @@ export function createWorkerPool<Job, Result>(
     worker.on('message', ({ id, result, error }: Reply) => {
       const { job, resolve, reject } = pending.get(id)!;
       pending.delete(id);
-      // an idle pool doesn't keep the process alive
-      if (pending.size === 0) {
+      // an idle pool doesn't keep the process alive, but the end of its threads is waited for
+      if (pending.size === 0 && !closing) {
         worker.unref();
       }
       if (error === undefined) {
@@ -151,7 +152,7 @@ export function createWorkerPool<Job, Result>(
   async function close(): Promise<void> {
     signal?.removeEventListener('abort', stop);
     failure ??= new JobError('data worker: its pool is closed');
-    // an idle thread is no reason to wait, but its end is
+    closing = true;
     for (const { worker } of members) worker.ref();
     await Promise.all(members.map(({ worker }) => worker.terminate()));
   }
