@@ -7,12 +7,12 @@
  */
 import { initialisePatches, PatchEmbed, type Transformer3D } from '../models/transformer/index.js';
 import type { Pipeline } from '../pipeline/index.js';
+import { weightedTasks } from '../tasks/index.js';
 import { cat, Generator, noGrad, type Tensor, tidy } from '../tensor/index.js';
 import { type Stage, stagesOf } from './config.js';
 import type { PartContext } from './context.js';
 import type { StepBatch } from './feed/batch.js';
 import { trainLoop } from './loop.js';
-import { trainedTasks } from './mix.js';
 import { stackConditions } from './step.js';
 
 /** @returns false if it was stopped */
@@ -22,7 +22,7 @@ export async function trainAdapter(
 ): Promise<boolean> {
   const { adapter: plan, conditionScale } = recipe.transformer;
   const stage = stagesOf(recipe).at(-1)!;
-  const tasks = trainedTasks(stage).filter(
+  const tasks = weightedTasks(stage.tasks).filter(
     ({ task }) => task.result === 'video' && task.inputs.length > 0,
   );
   if (!plan || tasks.length === 0) return true;

@@ -384,7 +384,7 @@ function dumpBatch<Batch>(
 }
 
 /** One seed per step, so that a resumed run draws what the uninterrupted one would have. */
-export const mixSeed = (seed: number, step: number): number => seed * 1_000_003 + step;
+const mixSeed = (seed: number, step: number): number => seed * 1_000_003 + step;
 
 const format = (figures: Record<string, number>): string =>
   Object.entries(figures)

@@ -8,9 +8,15 @@ export interface Sums {
 }
 
 const TOTALS = [
-  ...(['steps', 'samples', 'tokens', 'flops', 'seconds', 'waitedSeconds', 'skipped'] as const),
-  'gradNorm' as const,
-];
+  'steps',
+  'samples',
+  'tokens',
+  'flops',
+  'seconds',
+  'waitedSeconds',
+  'skipped',
+  'gradNorm',
+] as const;
 
 interface StepCost {
   seconds: number;

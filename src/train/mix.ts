@@ -1,10 +1,5 @@
-/** The tasks of a stage, and its images and clips. */
-import { type WeightedTask, weightedTasks } from '../tasks/index.js';
+/** The images and clips of a stage. */
 import type { Stage } from './config.js';
-
-/** Those that the stage names, else all; which of them a sample is used for, its facts say. */
-export const trainedTasks = ({ tasks }: Pick<Stage, 'tasks'>): WeightedTask[] =>
-  weightedTasks(tasks);
 
 /** Images only at first, then fewer and fewer until clips are mixed in fully. */
 export function imageShareAt(

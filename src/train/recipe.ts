@@ -6,9 +6,8 @@ import { sceneFacts } from '../data/miniworld/sample.js';
 import { InputError } from '../errors.js';
 import { TRANSFORMER_PRESETS } from '../models/transformer/config.js';
 import { didYouMean } from '../suggest.js';
-import { shortcomings, TASK_IDS, type Task, taskOf } from '../tasks/index.js';
+import { shortcomings, TASK_IDS, type Task, taskOf, weightedTasks } from '../tasks/index.js';
 import { Recipe, type Stage, stagesOf } from './config.js';
-import { trainedTasks } from './mix.js';
 
 export interface Change {
   path: string[];
@@ -168,7 +167,7 @@ function stageProblems(recipe: Recipe): string[] {
       const why = lacks(task).join(', ');
       return why ? [`${key}.tasks.${id}: cannot be learnt from ${what} (${why})`] : [];
     });
-    const results = trainedTasks(stage)
+    const results = weightedTasks(stage.tasks)
       .filter(({ task }) => lacks(task).length === 0)
       .map(({ task }) => task.result);
     const shares = mixAt === 0 ? imageShare.slice(1) : imageShare;

@@ -1,24 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { TASK_IDS, taskOf } from '../../src/tasks/index.js';
+import { TASK_IDS, taskOf, weightedTasks } from '../../src/tasks/index.js';
 import { Recipe, type Stage, stagesOf } from '../../src/train/config.js';
-import { imageShareAt, meanImageShare, trainedTasks } from '../../src/train/mix.js';
+import { imageShareAt, meanImageShare } from '../../src/train/mix.js';
 import { lacking } from '../../src/train/recipe.js';
 
 const stageOf = (transformer: object): Stage =>
   stagesOf(Recipe.parse({ name: 'tiny', transformer: { steps: 1, ...transformer } }))[0]!;
 
-const idsOf = (stage: Stage) => trainedTasks(stage).map(({ task }) => task.id);
+const idsOf = (stage: Stage) => weightedTasks(stage.tasks).map(({ task }) => task.id);
 
 describe('the tasks of a stage', () => {
   test('are all, each with its own weight, where none are named', () => {
     const stage = stageOf({});
     assert.deepEqual(idsOf(stage), TASK_IDS);
-    for (const { task, weight } of trainedTasks(stage)) assert.equal(weight, task.weight, task.id);
+    for (const { task, weight } of weightedTasks(stage.tasks))
+      assert.equal(weight, task.weight, task.id);
   });
 
   test('are those that are named, by the weights that are given', () => {
-    const named = trainedTasks(stageOf({ tasks: { t2i: 1, isr: 3, vsr: 2 } }));
+    const named = weightedTasks(stageOf({ tasks: { t2i: 1, isr: 3, vsr: 2 } }).tasks);
     assert.deepEqual(
       named.map(({ task, weight }) => [task.id, weight]),
       [

@@ -57,7 +57,5 @@ export interface Feed {
   /** The next batch. @throws InputError if nothing of its shape can be read any more */
   next(): Promise<StepBatch>;
   figures(): FeedFigures;
-  /** time that `next` had to wait for data, in all */
-  readonly waitedSeconds: number;
   close(): Promise<void>;
 }

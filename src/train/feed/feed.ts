@@ -56,7 +56,6 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
   const lost = new Set<string>();
   const queue: Planned[] = [];
   const sums = { batches: 0, samples: 0, filled: 0, cropped: 0, skipped: 0 };
-  let waitedMs = 0;
   let closed = false;
 
   async function sampleAt(batch: PlannedBatch, index: number): Promise<Underway> {
@@ -99,9 +98,7 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
   async function next(): Promise<StepBatch> {
     const { batch, samples: underway } = queue.shift()!;
     fill();
-    const startMs = performance.now();
     const ready = await underway;
-    waitedMs += performance.now() - startMs;
     const samples: TrainSample[] = [];
     for (const { index, entry, drawn, ready: made } of ready) {
       if (!made.stored) await setImmediate(); // encoding blocks: workers and signals get their turn
@@ -130,9 +127,6 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
       filled: sums.batches === 0 ? 0 : sums.filled / sums.batches,
       cropped: sums.samples === 0 ? 0 : sums.cropped / sums.samples,
     }),
-    get waitedSeconds() {
-      return waitedMs / 1000;
-    },
     async close() {
       closed = true;
       await Promise.allSettled(queue.map(({ samples }) => samples));

@@ -33,7 +33,6 @@ export interface FrameFeedOptions {
 export interface FrameFeed {
   /** The next batch, made ahead. @throws InputError if nothing can be read any more */
   next(): Promise<FrameBatch>;
-  readonly waitedSeconds: number;
   close(): Promise<void>;
 }
 
@@ -71,7 +70,6 @@ export function openFrameFeed(options: FrameFeedOptions): FrameFeed {
   const lost = new Set<string>();
   const queue: Promise<FrameBatch>[] = [];
   let step = options.step ?? 0;
-  let waitedMs = 0;
   let closed = false;
 
   async function frames(target: Target, label: string): Promise<Uint8Array> {
@@ -118,15 +116,7 @@ export function openFrameFeed(options: FrameFeedOptions): FrameFeed {
     async next() {
       const batch = queue.shift()!;
       fill();
-      const startMs = performance.now();
-      try {
-        return await batch;
-      } finally {
-        waitedMs += performance.now() - startMs;
-      }
-    },
-    get waitedSeconds() {
-      return waitedMs / 1000;
+      return batch;
     },
     async close() {
       closed = true;

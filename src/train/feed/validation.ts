@@ -17,8 +17,6 @@ export interface ValidationOptions {
   /** of each task, at most */
   samples: number;
   encoder: LatentEncoder;
-  /** which samples of each batch are made here */
-  world?: { rank: number; size: number };
   onSkip?: (where: string, reason: string) => void;
 }
 
@@ -47,18 +45,15 @@ export async function* validationBatches(options: ValidationOptions): AsyncGener
     chosen: readonly Chosen[],
     places: readonly number[],
   ): Promise<StepBatch> {
-    const { rank, size } = options.world ?? { rank: 0, size: 1 };
     const { target } = chosen[places[0]!]!;
     const ready = await Promise.all(
-      places
-        .filter((index) => index % size === rank)
-        .map(async (index) => {
-          const { item } = chosen[index]!;
-          const use = useFor(task, item, target);
-          const label = `validation ${task.id} ${item.content}`;
-          const wanted = { item, target, task: use.conditioned ? task.id : null, seed: 0, label };
-          return { index, item, use, made: await maker.prepare(wanted, encoder) };
-        }),
+      places.map(async (index) => {
+        const { item } = chosen[index]!;
+        const use = useFor(task, item, target);
+        const label = `validation ${task.id} ${item.content}`;
+        const wanted = { item, target, task: use.conditioned ? task.id : null, seed: 0, label };
+        return { index, item, use, made: await maker.prepare(wanted, encoder) };
+      }),
     );
     const made: TrainSample[] = [];
     for (const { index, item, use, made: result } of ready) {
