@@ -10,7 +10,7 @@ import { cat, type DType, manualSeed, noGrad, randn, type Tensor, tidy } from '.
 import { sampleGenerator, videoFromBytes } from './batches.js';
 import type { Recipe } from './config.js';
 import type { PartContext } from './context.js';
-import type { OwnFrames } from './data.js';
+import type { FrameBatch } from './feed/index.js';
 import { type StepOutcome, trainLoop } from './loop.js';
 import { autoencoderConfigOf } from './networks.js';
 
@@ -34,7 +34,7 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
   const noiseAt = (step: number, index: number, shape: number[]) =>
     randn([1, ...shape], { generator: sampleGenerator(recipe.seed, step, index) });
   try {
-    return await trainLoop<OwnFrames>({
+    return await trainLoop<FrameBatch>({
       part: 'autoencoder',
       run,
       stages: [config],

@@ -37,14 +37,6 @@ export interface DataOptions {
   workers?: number;
 }
 
-/** Frames of one size and length: those of this process. */
-export interface OwnFrames extends FrameBatch {
-  width: number;
-  height: number;
-  /** of the whole batch, over all processes */
-  count: number;
-}
-
 export class TrainingData {
   private encoder: LatentEncoder | null = null;
   private readonly skipped = new Set<string>();
@@ -92,20 +84,20 @@ export class TrainingData {
   }
 
   /** What the autoencoder is trained on, from a position on. */
-  async openFrames(position: unknown): Promise<Source<OwnFrames>> {
+  async openFrames(position: unknown): Promise<Source<FrameBatch>> {
     const { recipe, run } = this.options;
     const { width, height, batches } = recipe.autoencoder;
     const step = (position as number | null) ?? 0;
     const feed = openFrameFeed({
       maker: this.maker,
       ...{ sources: this.sourcesOf(recipe.data), width, height, batches, seed: recipe.seed, step },
+      world: run.parallel,
       onSkip: this.onSkip,
     });
     return {
       async next() {
         const batch = await feed.next();
-        const own = ownPart(batch, run.parallel);
-        return { batch: { ...own, width, height }, position: batch.step + 1 };
+        return { batch, position: batch.step + 1 };
       },
       close: () => feed.close(),
     };
@@ -119,7 +111,7 @@ export class TrainingData {
     part: 'items' | 'heldOut',
     numFrames: number,
     count: number,
-  ): Promise<OwnFrames | null> {
+  ): Promise<FrameBatch | null> {
     const { recipe } = this.options;
     const { width, height } = recipe.autoencoder;
     const sources = this.sourcesOf(recipe.data);
@@ -131,7 +123,7 @@ export class TrainingData {
       onSkip: this.onSkip,
     });
     try {
-      return { ...(await feed.next()), width, height, count };
+      return await feed.next();
     } finally {
       await feed.close();
     }
@@ -238,22 +230,6 @@ export class TrainingData {
     this.skipped.add(where);
     this.options.report.log(`${where}: is left out (${reason}); ${this.skipped.size} so far`);
   };
-}
-
-/** Every `size`-th of the batch's samples. */
-function ownPart(
-  batch: FrameBatch,
-  { rank, size }: { rank: number; size: number },
-): FrameBatch & { count: number } {
-  const { batchSize: count, frames } = batch;
-  if (size === 1) return { ...batch, count };
-  const one = frames.length / count;
-  const own = [...Array(count).keys()].filter((i) => i % size === rank);
-  const part = new Uint8Array(own.length * one);
-  own.forEach((from, to) => {
-    part.set(frames.subarray(from * one, (from + 1) * one), to * one);
-  });
-  return { ...batch, frames: part, batchSize: own.length, count };
 }
 
 /** Named by the first few, then counted. */

@@ -9,7 +9,8 @@ import { buildAutoencoder, trainAutoencoder } from './autoencoder.js';
 import { videoFromBytes } from './batches.js';
 import { stagesOf } from './config.js';
 import type { PartContext } from './context.js';
-import { type DataOptions, type OwnFrames, TrainingData } from './data.js';
+import { type DataOptions, TrainingData } from './data.js';
+import type { FrameBatch } from './feed/index.js';
 import { normaliseLatents } from './normalise.js';
 import { startFrom } from './start-from.js';
 import {
@@ -91,7 +92,7 @@ async function scaleLatents(autoencoder: Autoencoder, context: PartContext): Pro
   const path = run.path('autoencoder.safetensors');
   if (!existsSync(path)) {
     const lengths = [1, Math.max(...stagesOf(recipe).map(({ numFrames }) => numFrames))];
-    const batches: OwnFrames[] = [];
+    const batches: FrameBatch[] = [];
     for (const numFrames of lengths) {
       const batch = await data.someFrames('items', numFrames, SCALE_CLIPS);
       if (batch) batches.push(batch);

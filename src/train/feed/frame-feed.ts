@@ -7,11 +7,16 @@ import type { BatchKind } from '../config.js';
 import type { SampleMaker } from './maker.js';
 import { type OpenedSource, type SourceItem, sceneAt } from './sources.js';
 
+/** Frames of one size and length: those of this process. */
 export interface FrameBatch {
   /** number of the batch */
   step: number;
   numFrames: number;
+  width: number;
+  height: number;
   batchSize: number;
+  /** of the whole batch, over all processes */
+  count: number;
   /** [B, F, H, W, 3] */
   frames: Uint8Array;
 }
@@ -27,6 +32,8 @@ export interface FrameFeedOptions {
   seed: number;
   /** number of the first batch; default: 0 */
   step?: number;
+  /** which samples of each batch are made here: every `size`-th */
+  world?: { rank: number; size: number };
   onSkip?: (where: string, reason: string) => void;
 }
 
@@ -55,6 +62,7 @@ interface Well {
  */
 export function openFrameFeed(options: FrameFeedOptions): FrameFeed {
   const { sources, part = 'items', width, height, seed, maker, onSkip } = options;
+  const { rank, size } = options.world ?? { rank: 0, size: 1 };
   const wells = new Map<number, Well[]>();
   const kinds = options.batches.filter(({ numFrames }) => {
     const found = sources.flatMap((source) => wellsOf(source, part, numFrames));
@@ -90,17 +98,17 @@ export function openFrameFeed(options: FrameFeedOptions): FrameFeed {
   }
 
   async function batchAt(at: number): Promise<FrameBatch> {
-    const { numFrames, batchSize } = drawWeighted(new RandomStream(seed, `frames ${at}`), kinds);
+    const kind = drawWeighted(new RandomStream(seed, `frames ${at}`), kinds);
+    const { numFrames, batchSize: count } = kind;
     const target = { width, height, numFrames };
-    const parts = await Promise.all(
-      Array.from({ length: batchSize }, (_, i) => frames(target, `frames ${at} ${i}`)),
-    );
+    const places = Array.from({ length: count }, (_, i) => i).filter((i) => i % size === rank);
+    const parts = await Promise.all(places.map((i) => frames(target, `frames ${at} ${i}`)));
     const one = numFrames * height * width * 3;
-    const all = new Uint8Array(batchSize * one);
+    const all = new Uint8Array(parts.length * one);
     parts.forEach((bytes, i) => {
       all.set(bytes, i * one);
     });
-    return { step: at, numFrames, batchSize, frames: all };
+    return { step: at, ...target, batchSize: parts.length, count, frames: all };
   }
 
   function fill(): void {
