@@ -9,10 +9,13 @@
  */
 export function ownersOf(sizes: readonly number[], processes: number): number[] {
   const owners: number[] = Array(sizes.length).fill(0);
-  const loads: number[] = Array(processes).fill(0);
+  const loads = new Float64Array(processes);
   const largestFirst = sizes.map((_, i) => i).sort((a, b) => sizes[b]! - sizes[a]! || a - b);
   for (const i of largestFirst) {
-    const owner = loads.indexOf(Math.min(...loads));
+    let owner = 0;
+    for (let other = 1; other < processes; other++) {
+      if (loads[other]! < loads[owner]!) owner = other;
+    }
     owners[i] = owner;
     loads[owner]! += sizes[i]!;
   }

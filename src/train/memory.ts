@@ -1,4 +1,5 @@
 /** Memory of a process that trains, counted from configurations alone. */
+import { ownersOf } from '../distributed/buckets.js';
 import type { TransformerConfig } from '../models/transformer/config.js';
 import { widthOf } from '../models/transformer/cost.js';
 import { parameterSizes } from '../models/transformer/parameters.js';
@@ -69,18 +70,11 @@ export function memoryOf(
 const parameterTotal = (config: TransformerConfig): number =>
   total(Object.values(parameterSizes(config)).flat());
 
-/**
- * Elements of whole parameters that the fullest of `ranks` processes owns: the largest parameter
- * first, each to the process that has least.
- */
+/** Elements of whole parameters that the fullest of `ranks` processes owns. */
 export function largestShare(sizes: readonly number[], ranks: number): number {
   const loads = new Float64Array(ranks);
-  for (const size of [...sizes].sort((a, b) => b - a)) {
-    let least = 0;
-    for (let i = 1; i < ranks; i++) if (loads[i]! < loads[least]!) least = i;
-    loads[least]! += size;
-  }
-  return Math.max(...loads);
+  for (const [i, owner] of ownersOf(sizes, ranks).entries()) loads[owner]! += sizes[i]!;
+  return loads.reduce((most, load) => Math.max(most, load));
 }
 
 /** Of a block, in vectors of the model's width per token, as far as its pass in autograd keeps them. */
