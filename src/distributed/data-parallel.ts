@@ -18,16 +18,7 @@ import {
   type StepOptions,
   type StepResult,
 } from '../optim/index.js';
-import {
-  bytesPerElement,
-  cat,
-  empty,
-  full,
-  noGrad,
-  type Tensor,
-  tensor,
-  tidy,
-} from '../tensor/index.js';
+import { bytesPerElement, cat, empty, noGrad, type Tensor, tensor, tidy } from '../tensor/index.js';
 import { BUCKET_BYTES, ownersOf, runsOf } from './buckets.js';
 import { CostMeter } from './cost.js';
 import { GradientSums } from './gradient-sums.js';
@@ -66,10 +57,10 @@ export function dataParallel(
     split: (sequenceParallel) => splitOf(group.rank, group.size, sequenceParallel, sequences),
     optimizer: (parameters, options) =>
       new SharedOptimizer(group, parameters, options, { sharding, bucketBytes, meter }),
-    any: async (flag) => {
-      const highest = full([1], flag ? 1 : 0, { dtype: 'int64' });
+    any: async (...flags) => {
+      const highest = tensor(flags.map(Number), { dtype: 'int64' });
       await meter.waitFor(group.allReduce([highest], 'max'));
-      return highest.item() > 0;
+      return [...highest.toFloat32Array()].map((flag) => flag > 0);
     },
     share: (value) => meter.waitFor(group.shareJson(value)),
     takeCost: () => {

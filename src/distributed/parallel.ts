@@ -56,8 +56,8 @@ export interface Parallel {
    */
   split(sequenceParallel: number): Split;
   optimizer(parameters: ReadonlyMap<string, Tensor>, options: AdamWOptions): ParallelOptimizer;
-  /** Is it so in any process? */
-  any(flag: boolean): Promise<boolean>;
+  /** Of each flag: is it so in any process? */
+  any(...flags: boolean[]): Promise<boolean[]>;
   /** Every process's value, by rank. */
   share<T>(value: T): Promise<T[]>;
   takeCost(): CommunicationCost;
@@ -101,7 +101,7 @@ export const ALONE: Parallel = {
       dispose: () => adam.dispose(),
     };
   },
-  any: async (flag) => flag,
+  any: async (...flags) => flags,
   share: async (value) => [value],
   takeCost: () => ({ waitedSeconds: 0, bytes: 0 }),
 };

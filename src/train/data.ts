@@ -142,7 +142,7 @@ export class TrainingData {
       onSkip: this.onSkip,
     });
     await this.store.flush();
-    const stopped = await run.parallel.any(!finished);
+    const [stopped] = await run.parallel.any(!finished);
     await this.store.refresh();
     return !stopped;
   }

@@ -259,7 +259,8 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
         state.samples += outcome.count ?? outcome.samples;
         means.add(outcome, { seconds, waitedSeconds, skipped, gradNorm });
         saved = false;
-        const stopping = await parallel.any(signal.aborted);
+        const late = (performance.now() - savedAt) / 1000 > config.checkpointEverySeconds;
+        const [stopping, due] = await parallel.any(signal.aborted, late);
         report.update(shown(), format(means.shown(options.peakFlops)));
         if (step % config.logEverySteps === 0 || done() >= 1 || stopping) {
           const figures = means.take(await parallel.share(means.sums()), options.peakFlops);
@@ -277,10 +278,9 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
         }
         // what is bad is not kept, nor where the run has just gone back to
         const good = !skipped;
-        const due = (performance.now() - savedAt) / 1000 > config.checkpointEverySeconds;
         const milestone = config.milestoneEverySteps && step % config.milestoneEverySteps === 0;
         if (stopping && done() >= 1) state.unmeasured = true;
-        if (stopping || (good && ((await parallel.any(due)) || milestone))) {
+        if (stopping || (good && (due || milestone))) {
           saved = await save(config);
           savedAt = performance.now();
         }
