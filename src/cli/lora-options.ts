@@ -1,7 +1,7 @@
 /** `--lora FILE[:SCALE]` of the commands that use a pipeline. */
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { InputError } from '../errors.js';
+import { fileSha256 } from '../file-hash.js';
 import type { LoraUse } from '../pipeline/index.js';
 
 export const loraOption = {
@@ -34,8 +34,5 @@ export interface LoraRecord extends LoraUse {
 export async function recordsOf(loras: readonly LoraUse[]): Promise<LoraRecord[]> {
   if (loras.length === 0) return [];
   const { locateLora } = await import('../nn/index.js');
-  return loras.map(({ path, scale }) => {
-    const bytes = readFileSync(locateLora(path));
-    return { path, scale, sha256: createHash('sha256').update(bytes).digest('hex') };
-  });
+  return loras.map(({ path, scale }) => ({ path, scale, sha256: fileSha256(locateLora(path)) }));
 }

@@ -10,7 +10,6 @@
  * A folder is written under another name and renamed, so a process that is killed leaves no half
  * one. Any number of processes reads what any other number has written.
  */
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -19,7 +18,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  readSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -27,6 +25,7 @@ import {
 import { join } from 'node:path';
 import { ALONE, type Parallel } from '../distributed/parallel.js';
 import { InputError, JobError } from '../errors.js';
+import { fileSha256 } from '../file-hash.js';
 import { openSafetensors, saveSafetensors, type Tensor } from '../tensor/index.js';
 
 /** Tensors by file, then by name. */
@@ -83,17 +82,17 @@ export class Checkpoints<State> {
         files.map(([file, tensors]) => {
           const name = `${file}.safetensors`;
           saveSafetensors(join(temporary, name), tensors);
-          return [name, checksumOf(join(temporary, name))];
+          return [name, fileSha256(join(temporary, name))];
         }),
       );
     });
     await this.together(target, () => {
       if (rank !== 0) return;
-      const text = JSON.stringify(state);
-      writeFileSync(join(temporary, 'state.json'), text);
-      const all = { ...Object.assign({}, ...checksums), 'state.json': sha256(text) };
+      const stateFile = join(temporary, 'state.json');
+      writeFileSync(stateFile, JSON.stringify(state));
+      const all = { ...Object.assign({}, ...checksums), 'state.json': fileSha256(stateFile) };
       writeFileSync(join(temporary, 'checksums.json'), JSON.stringify(all, null, 2));
-      syncFile(join(temporary, 'state.json'));
+      syncFile(stateFile);
       syncFile(join(temporary, 'checksums.json'));
       // one of the same step is put aside first: deleting it takes longer than a kill allows for
       const old = `${target}.old`;
@@ -218,30 +217,10 @@ function damageOf(folder: string): string | null {
   for (const [name, checksum] of Object.entries(checksums)) {
     const path = join(folder, name);
     if (!existsSync(path)) return `${name} is missing`;
-    if (checksumOf(path) !== checksum) return `${name} is damaged`;
+    if (fileSha256(path) !== checksum) return `${name} is damaged`;
   }
   return null;
 }
-
-const CHUNK = 2 ** 24;
-
-/** SHA-256 of a file. */
-function checksumOf(path: string): string {
-  const hash = createHash('sha256');
-  const file = openSync(path, 'r');
-  try {
-    const buffer = Buffer.allocUnsafe(CHUNK);
-    for (let read = 1; read > 0; ) {
-      read = readSync(file, buffer, 0, CHUNK, null);
-      hash.update(buffer.subarray(0, read));
-    }
-  } finally {
-    closeSync(file);
-  }
-  return hash.digest('hex');
-}
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 function syncFile(path: string): void {
   const file = openSync(path, 'r');

@@ -1,0 +1,21 @@
+/** Checksums of files. */
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync } from 'node:fs';
+
+const CHUNK = 2 ** 24;
+
+/** SHA-256 of a file of any size, in hex. @throws what the file system does */
+export function fileSha256(path: string): string {
+  const hash = createHash('sha256');
+  const file = openSync(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(CHUNK);
+    for (let read = 1; read > 0; ) {
+      read = readSync(file, buffer, 0, CHUNK, null);
+      hash.update(buffer.subarray(0, read));
+    }
+  } finally {
+    closeSync(file);
+  }
+  return hash.digest('hex');
+}
