@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createWorkerPool } from '../../src/data/loader.js';
-import { makeBatch, miniWorldLoader } from '../../src/data/miniworld/batch.js';
 import { InputError, JobError } from '../../src/errors.js';
+import { makeBatch, miniWorldLoader } from './fixtures/miniworld-batch.js';
 
 const SLOW = new URL('./fixtures/slow-worker.ts', import.meta.url);
 
