@@ -18,37 +18,25 @@ import {
 import { dirname } from 'node:path';
 import { InputError, JobError } from '../errors.js';
 import { operator, wrap } from './dispatch.js';
-import {
-  bytesPerElement,
-  type DType,
-  dtypeCode,
-  dtypeOfSafetensors,
-  safetensorsName,
-} from './dtype.js';
+import { bytesPerElement, type DType, dtypeCode, safetensorsName } from './dtype.js';
 import { native } from './native.js';
+import { readSafetensorsHeader, type SafetensorsEntry } from './safetensors-header.js';
 import { tidy } from './scope.js';
 import type { Tensor } from './tensor.js';
 
-interface Entry {
-  dtype: DType;
-  shape: number[];
-  offset: number;
-}
-
 const mapped = operator('safetensors');
-const maxHeaderBytes = 100_000_000; // the format's own limit
 
 /** An open file. Tensors that it gave stay valid after `close`. */
 export class SafetensorsFile {
   /** free-form strings from the header's `__metadata__` */
   readonly metadata: Record<string, string>;
-  readonly #entries: Map<string, Entry>;
+  readonly #entries: Map<string, SafetensorsEntry>;
   readonly #mapping: number;
 
   constructor(
     readonly path: string,
     mapping: number,
-    entries: Map<string, Entry>,
+    entries: Map<string, SafetensorsEntry>,
     metadata: Record<string, string>,
   ) {
     this.#mapping = mapping;
@@ -80,7 +68,7 @@ export class SafetensorsFile {
     native.unmapFile(this.#mapping);
   }
 
-  #entry(name: string): Entry {
+  #entry(name: string): SafetensorsEntry {
     const entry = this.#entries.get(name);
     if (!entry) throw new InputError(`${this.path}: has no tensor "${name}"`);
     return entry;
@@ -94,64 +82,16 @@ export function openSafetensors(path: string): SafetensorsFile {
   if (!stats.isFile()) throw new InputError(`${path}: is not a file`);
   const [mapping, sizeBytes] = native.mapFile(path);
   try {
-    const damaged = (why: string) =>
-      new InputError(
-        `${path}: is not a whole safetensors file (${why}); copy or download it again`,
-      );
-    if (sizeBytes < 8) throw damaged(`${sizeBytes} bytes`);
-    const headerBytes = Number(
-      new DataView(native.mappedBytes(mapping, 0, 8)).getBigUint64(0, true),
+    const { entries, metadata } = readSafetensorsHeader(
+      path,
+      sizeBytes,
+      (offset, length) => new Uint8Array(native.mappedBytes(mapping, offset, length)),
     );
-    if (headerBytes > maxHeaderBytes || headerBytes + 8 > sizeBytes) {
-      throw damaged('the header reaches beyond the end');
-    }
-    let header: unknown;
-    try {
-      header = JSON.parse(new TextDecoder().decode(native.mappedBytes(mapping, 8, headerBytes)));
-    } catch (cause) {
-      throw new InputError(damaged('the header is not JSON').message, { cause });
-    }
-    if (!isObject(header)) throw damaged('the header is no object');
-    const { __metadata__: metadata = {}, ...tensors } = header;
-    const entries = new Map<string, Entry>();
-    for (const [name, value] of Object.entries(tensors)) {
-      if (!isStoredEntry(value)) throw damaged(`"${name}" has no dtype, shape and data_offsets`);
-      const type = dtypeOfSafetensors(value.dtype);
-      if (!type) {
-        const { dtype } = value;
-        throw new InputError(`${path}: "${name}" has an element type that is not read, "${dtype}"`);
-      }
-      const [start, end] = value.data_offsets;
-      const count = value.shape.reduce((a, b) => a * b, 1);
-      if (end - start !== count * bytesPerElement(type))
-        throw damaged(`"${name}" has a wrong size`);
-      if (8 + headerBytes + end > sizeBytes) throw damaged(`"${name}" reaches beyond the end`);
-      entries.set(name, { dtype: type, shape: value.shape, offset: 8 + headerBytes + start });
-    }
-    return new SafetensorsFile(path, mapping, entries, metadata as Record<string, string>);
+    return new SafetensorsFile(path, mapping, entries, metadata);
   } catch (error) {
     native.unmapFile(mapping);
     throw error;
   }
-}
-
-/** What a header says of a tensor. */
-interface StoredEntry {
-  dtype: string;
-  shape: number[];
-  data_offsets: [start: number, end: number];
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const areSizes = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
-
-function isStoredEntry(value: unknown): value is StoredEntry {
-  if (!isObject(value)) return false;
-  const { dtype, shape, data_offsets: offsets } = value;
-  return typeof dtype === 'string' && areSizes(shape) && areSizes(offsets) && offsets.length === 2;
 }
 
 /** What can be stored: a tensor, or one that `detach` makes when its turn to be written comes. */

@@ -76,6 +76,11 @@ describe('readDepth', () => {
     assert.deepEqual([map.width, map.height, map.numFrames], [2, 1, 1]);
     const two = await readDepth(save('two.safetensors', one.view([2, 1, 1]).to('bfloat16')));
     assert.deepEqual([two.width, two.height, two.numFrames, ...two.data], [1, 1, 2, -0.5, 3]);
+    const whole = fromArray(Float32Array.from([-7, 300]), [1, 2]);
+    for (const dtype of ['float16', 'float64', 'int16', 'int32', 'int64'] as const) {
+      const stored = await readDepth(save(`${dtype}.safetensors`, whole.to(dtype)));
+      assert.deepEqual([...stored.data], [-7, 300], dtype);
+    }
   });
 
   test('refuses in one sentence', async () => {
