@@ -3,7 +3,7 @@
  * buffers of a result are moved, not copied; results come in the order of their jobs, whatever the
  * workers' timing. A worker's file calls `serveJobs` once.
  */
-import { availableParallelism } from 'node:os';
+import { availableParallelism, setPriority } from 'node:os';
 import { parentPort, Worker } from 'node:worker_threads';
 import { InputError, JobError } from '../errors.js';
 
@@ -196,6 +196,7 @@ export function serveJobs<Job, Result>(
   if (!port) {
     throw new JobError('serveJobs: must be called in a worker thread');
   }
+  yieldToModel();
   port.on('message', async ({ id, job }: Request) => {
     try {
       const result = await handle(job as Job);
@@ -204,6 +205,15 @@ export function serveJobs<Job, Result>(
       port.postMessage({ id, error } satisfies Reply);
     }
   });
+}
+
+/**
+ * Gives way to the thread that trains: what is made ahead is made where that leaves the processors
+ * idle. On Linux a thread has a priority of its own, which programs that it starts inherit; elsewhere
+ * it would be the whole process's.
+ */
+function yieldToModel(): void {
+  if (process.platform === 'linux') setPriority(19);
 }
 
 /**

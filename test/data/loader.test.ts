@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getPriority } from 'node:os';
 import { describe, test } from 'node:test';
 import { createWorkerPool } from '../../src/data/loader.js';
 import { InputError, JobError } from '../../src/errors.js';
@@ -6,7 +7,7 @@ import { makeBatch, miniWorldLoader } from './fixtures/miniworld-batch.js';
 
 const SLOW = new URL('./fixtures/slow-worker.ts', import.meta.url);
 
-type Reply = { delayMs: number; values: Float32Array };
+type Reply = { delayMs: number; values: Float32Array; priority: number };
 
 describe('createWorkerPool', () => {
   test('yields results in the order of the jobs, whatever they take', async () => {
@@ -19,6 +20,15 @@ describe('createWorkerPool', () => {
     }
     assert.deepEqual(seen, jobs);
     await pool.close();
+  });
+
+  test('its threads give way to the one that started them, which keeps its priority', async () => {
+    const before = getPriority();
+    const pool = createWorkerPool<number, Reply>(SLOW, { workers: 1 });
+    const { priority } = await pool.run(1);
+    await pool.close();
+    assert.equal(getPriority(), before);
+    assert.equal(priority, process.platform === 'linux' ? 19 : before);
   });
 
   test('takes no more jobs ahead than its queue holds', async () => {
