@@ -20,5 +20,5 @@ export {
   toModelLatents,
 } from './latents.js';
 export { mappedPart, type PipelinePart, residentPart } from './part.js';
-export { Pipeline, type SampleRequest } from './pipeline.js';
+export { type EncodedPrompts, Pipeline, type SampleRequest } from './pipeline.js';
 export { type OwnSettings, PipelineSettings, RELEASED_SETTINGS, settingsFor } from './settings.js';

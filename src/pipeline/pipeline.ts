@@ -24,6 +24,7 @@ import {
   noGrad,
   randn,
   type Tensor,
+  tensor,
   tidy,
   waitFor,
   withCacheLimit,
@@ -63,6 +64,16 @@ export interface SampleRequest {
   onStep?: (step: number, total: number, state: StepState) => void;
   onProgress?: OnProgress;
   signal?: AbortSignal;
+}
+
+/** What the text encoder makes of prompts. */
+export interface EncodedPrompts {
+  /** [B, S, width] */
+  states: Tensor;
+  /** [B, S]; 1 = the prompt's own, then 0 = padding */
+  mask: Tensor;
+  /** the most that a prompt has: from there on all is padding */
+  tokens: number;
 }
 
 /** What a result is made in, in this order. */
@@ -149,15 +160,22 @@ export class Pipeline {
     return sigmas.slice(0, -1).filter((sigma) => within(sigma, request.guidanceRange)).length;
   }
 
-  /** Prompts → text states [B, S, width] and mask [B, S]; the encoder sees the padding, as in the reference. */
-  encodePrompts(prompts: string[]): { states: Tensor; mask: Tensor } {
+  /** The encoder sees the padding too, as in the reference. */
+  encodePrompts(prompts: string[]): EncodedPrompts {
+    // the same prompt often comes many times: nothing, in training, and with several results
+    const distinct = [...new Set(prompts)];
     const { inputIds, attentionMask } = this.tokenizer.encodeBatch(
-      prompts,
+      distinct,
       this.settings.promptLength,
     );
     const { device } = this;
     const states = this.textEncoder.forward(inputIds.to(device));
-    return { states, mask: attentionMask.to(device) };
+    const mask = attentionMask.to(device);
+    const tokens = attentionMask.sum(1).amax().item();
+    if (distinct.length === prompts.length) return { states, mask, tokens };
+    const indices = prompts.map((prompt) => distinct.indexOf(prompt));
+    const rows = tensor(indices, { dtype: 'int64', device });
+    return { states: states.indexSelect(0, rows), mask: mask.indexSelect(0, rows), tokens };
   }
 
   /**
@@ -307,7 +325,7 @@ export class Pipeline {
     const tagged = prompts.map((prompt) => taggedPrompt(prompt, task));
     const negative = guided ? prompts.map(() => negativePrompt) : [];
     onProgress?.('text', 0, 1);
-    const { states, mask } = this.encodePrompts([...negative, ...tagged]);
+    const { states, mask, tokens } = this.encodePrompts([...negative, ...tagged]);
     this.done(this.parts.textEncoder);
 
     onProgress?.('condition', 0, 1);
@@ -326,7 +344,7 @@ export class Pipeline {
     const condition = guided ? cat([negativeAdapted(), adapted]) : adapted;
 
     const all = {
-      text: transformer.prepareText(states, mask),
+      text: transformer.prepareText(states.narrow(1, 0, tokens), mask.narrow(1, 0, tokens)),
       condition,
       rope: transformer.prepareRope(latents),
       motionScores: full([states.size(0)], motionScore, { device: this.device }),

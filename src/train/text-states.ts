@@ -1,12 +1,12 @@
 /** What a frozen text encoder makes of prompts, made once and kept on the disk. */
 import { type DataStore, keyOf } from '../data/store.js';
 import type { TokenizerFiles } from '../models/t5/index.js';
-import type { Pipeline } from '../pipeline/index.js';
+import type { EncodedPrompts, Pipeline } from '../pipeline/index.js';
 import { cat, fromArray, noGrad, type Tensor, tidy, zeros } from '../tensor/index.js';
 import { hashOfWeights } from './feed/index.js';
 
-/** Prompts → text states [B, S, width] and mask [B, S], as `Pipeline.encodePrompts` has them. */
-export type EncodeText = (prompts: string[]) => { states: Tensor; mask: Tensor };
+/** As `Pipeline.encodePrompts` does. */
+export type EncodeText = (prompts: string[]) => EncodedPrompts;
 
 /**
  * The same as the pipeline's, from the store where it holds them. Kept by the prompt and by what
@@ -58,6 +58,10 @@ export function storedText(
       rows.forEach(({ length }, i) => {
         mask.fill(1n, i * promptLength, i * promptLength + length);
       });
-      return { states: cat(padded), mask: fromArray(mask, [prompts.length, promptLength]) };
+      return {
+        states: cat(padded),
+        mask: fromArray(mask, [prompts.length, promptLength]),
+        tokens: Math.max(...rows.map(({ length }) => length)),
+      };
     });
 }

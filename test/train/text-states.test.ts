@@ -24,6 +24,7 @@ describe('storedText', () => {
       const store = DataStore.open(folder);
       const text = storedText(pipeline, tokenizer, store)(PROMPTS);
       assert.deepEqual([...text.mask.toFloat32Array()], mask, where);
+      assert.equal(text.tokens, expected.tokens, where);
       const got = text.states.toFloat32Array();
       got.forEach((value, i) => {
         const known = mask[Math.floor(i / width)];

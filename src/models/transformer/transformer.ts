@@ -8,7 +8,7 @@
 import { InputError, ShapeError } from '../../errors.js';
 import { modulate, type RopeTable } from '../../nn/fused.js';
 import { Linear, Module } from '../../nn/index.js';
-import { cat, isGradEnabled, type Tensor, tidy } from '../../tensor/index.js';
+import { cat, type DType, isGradEnabled, type Tensor, tidy } from '../../tensor/index.js';
 import { ConditionAdapter } from './adapter.js';
 import { type BlockInputs, type KeysValues, TransformerBlock } from './block.js';
 import { conditionChannels, type TransformerConfig } from './config.js';
@@ -115,7 +115,7 @@ export class Transformer3D extends Module {
   }
 
   /** What the matrix products compute in. */
-  get dtype(): string {
+  get dtype(): DType {
     return this.projOut2.weight.dtype;
   }
 
@@ -145,13 +145,14 @@ export class Transformer3D extends Module {
   }
 
   /**
-   * Keys and values of the text for every block.
+   * Keys and values of the text for every block. Tokens that the mask leaves out cost what others do,
+   * and change nothing where a row has others: cut off what is padding in all rows.
    *
    * @param hiddenStates   [B, S, text width], the text encoder's output
    * @param mask           [B, S], 1 = keep; or [B, 1, S], added to the scores
    */
   prepareText(hiddenStates: Tensor, mask: Tensor | null = null): PreparedText {
-    const text = hiddenStates.to(this.dtype as Tensor['dtype']);
+    const text = hiddenStates.to(this.dtype);
     return {
       blocks: this.blocks.map((block) => block.attn2.keysValues(text, null)),
       bias: mask && scoreBias(mask),

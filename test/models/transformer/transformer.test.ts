@@ -82,6 +82,18 @@ describe('Transformer3D', () => {
     assert.ok(maxDifference(run(inputs.text), unmasked) > 1e-4);
   });
 
+  test('gives the same without text that no row keeps', () => {
+    const model = tinyModel();
+    const { latents, text, ...inputs } = tinyInputs();
+    const run = (length: number) => {
+      const textMask = tensor([1, 0, 1, 0, 0, 1, 1, 0, 0, 0]).view([2, 5]).narrow(1, 0, length);
+      const cut = { text: text.narrow(1, 0, length), textMask };
+      return noGrad(() => model.predict(latents, { ...inputs, ...cut }));
+    };
+    assert.ok(maxDifference(run(3), run(5)) < 1e-6);
+    assert.ok(maxDifference(run(2), run(5)) > 1e-4);
+  });
+
   test('takes an explicit rotary table, for all items or for each', () => {
     const model = tinyModel();
     const { latents, ...inputs } = tinyInputs();
