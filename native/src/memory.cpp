@@ -7,6 +7,7 @@
 #include <c10/core/CPUAllocator.h>
 
 #include <sys/mman.h>
+#include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -23,6 +24,8 @@ namespace {
 constexpr size_t kHeader = 64;  // keeps the data 64-byte aligned
 constexpr size_t kSmallest = 512;
 constexpr size_t kHugePage = size_t(2) << 20;
+// From this size on a block has pages of its own; smaller ones would waste them.
+constexpr size_t kOwnPages = size_t(256) << 10;
 
 struct Header {
   size_t bytes;    // of the block, without the header
@@ -41,6 +44,56 @@ size_t roundUp(size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+size_t pagesOf(size_t bytes) {
+  static const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return (bytes + kHeader + page - 1) / page * page;
+}
+
+// Pages that programs started from here never see. Node forks for each of them: the kernel would
+// copy the tables of all our pages, and then, while the program starts, every page that is written.
+void* mapPages(size_t bytes) {
+  const size_t size = pagesOf(bytes);
+  const size_t spare = bytes >= kHugePage ? kHugePage : 0;
+  void* mapped =
+      mmap(nullptr, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  char* start = static_cast<char*>(mapped);
+  if (spare > 0) {
+    const size_t before = (spare - reinterpret_cast<uintptr_t>(start) % spare) % spare;
+    if (before > 0) munmap(start, before);
+    start += before;
+    if (spare > before) munmap(start + size, spare - before);
+  }
+#ifdef MADV_DONTFORK
+  madvise(start, size, MADV_DONTFORK);
+#endif
+#ifdef MADV_HUGEPAGE
+  if (spare > 0) madvise(start, size, MADV_HUGEPAGE);
+#endif
+  return start;
+}
+
+// A block from the system, its header filled; null if there is no memory.
+void* newBlock(size_t bytes) {
+  void* block = nullptr;
+  if (bytes >= kOwnPages) {
+    block = mapPages(bytes);
+  } else if (posix_memalign(&block, 64, bytes + kHeader) != 0) {
+    block = nullptr;
+  }
+  if (block != nullptr) static_cast<Header*>(block)->bytes = bytes;
+  return block;
+}
+
+void freeBlock(void* block) {
+  const size_t bytes = static_cast<Header*>(block)->bytes;
+  if (bytes >= kOwnPages) {
+    munmap(block, pagesOf(bytes));
+  } else {
+    std::free(block);
+  }
+}
+
 class CachingAllocator final : public c10::Allocator {
  public:
   // Both forms: LibTorch 1.13 declares it const, later versions do not.
@@ -54,7 +107,7 @@ class CachingAllocator final : public c10::Allocator {
   static void emptyCache() {
     std::lock_guard<std::mutex> lock(mutex);
     for (auto& list : freeLists) {
-      for (void* block : list.second) std::free(block);
+      for (void* block : list.second) freeBlock(block);
       list.second.clear();
     }
     stats.cached = 0;
@@ -70,7 +123,7 @@ class CachingAllocator final : public c10::Allocator {
         if (!oldest || freedAt(list.front()) < freedAt(oldest->front())) oldest = &list;
       }
       stats.cached -= static_cast<Header*>(oldest->front())->bytes;
-      std::free(oldest->front());
+      freeBlock(oldest->front());
       oldest->erase(oldest->begin());
     }
   }
@@ -98,21 +151,16 @@ class CachingAllocator final : public c10::Allocator {
       stats.used += bytes;
       if (stats.used > stats.peak) stats.peak = stats.used;
     }
+    if (block == nullptr) block = newBlock(bytes);
     if (block == nullptr) {
-      size_t alignment = bytes >= kHugePage ? kHugePage : 64;
-      if (posix_memalign(&block, alignment, bytes + kHeader) != 0) {
-        emptyCache();
-        if (posix_memalign(&block, alignment, bytes + kHeader) != 0) {
-          std::lock_guard<std::mutex> lock(mutex);
-          stats.used -= bytes;
-          throw std::runtime_error("out of memory: a tensor of " + std::to_string(requested) +
-                                   " bytes does not fit");
-        }
-      }
-#ifdef MADV_HUGEPAGE
-      if (bytes >= kHugePage) madvise(block, bytes + kHeader, MADV_HUGEPAGE);
-#endif
-      static_cast<Header*>(block)->bytes = bytes;
+      emptyCache();
+      block = newBlock(bytes);
+    }
+    if (block == nullptr) {
+      std::lock_guard<std::mutex> lock(mutex);
+      stats.used -= bytes;
+      throw std::runtime_error("out of memory: a tensor of " + std::to_string(requested) +
+                               " bytes does not fit");
     }
     void* data = static_cast<char*>(block) + kHeader;
     return {data, data, &give, c10::Device(c10::DeviceType::CPU)};
@@ -133,7 +181,7 @@ class CachingAllocator final : public c10::Allocator {
         return;
       }
     }
-    std::free(block);
+    freeBlock(block);
   }
 };
 

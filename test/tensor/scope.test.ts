@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { MfmError } from '../../src/errors.js';
@@ -187,5 +188,39 @@ describe('withCacheLimit', () => {
     });
     use(16);
     assert.equal(memoryInfo().cachedBytes, 18 * MEGABYTE);
+  });
+});
+
+describe('memory of tensors', () => {
+  const MEGABYTE = 2 ** 20;
+  /** From pages of some kilobytes to huge ones. */
+  const SIZES = [0.3, 1, 1.9, 2, 2.1, 7, 64].map((megabytes) => megabytes * MEGABYTE);
+
+  test('goes back to the system with emptyCache', () => {
+    emptyCache();
+    const before = process.memoryUsage().rss;
+    const tensors = SIZES.map((bytes) => ones([Math.ceil(bytes / 4)]));
+    const held = process.memoryUsage().rss - before;
+    for (const one of tensors) one.dispose();
+    emptyCache();
+    const after = process.memoryUsage().rss - before;
+    assert.ok(held > 75 * MEGABYTE, `held ${held}`);
+    assert.ok(after < 8 * MEGABYTE, `still held ${after}`);
+  });
+
+  const skip = process.platform === 'linux' ? false : 'only Linux keeps pages from programs';
+  test('is not copied for programs that are started', { skip }, () => {
+    /** Megabytes of anonymous pages that a fork copies. */
+    const inherited = () =>
+      readFileSync('/proc/self/smaps', 'utf8')
+        .split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/)
+        .filter((region) => !/^VmFlags:.* dc\b/m.test(region))
+        .reduce((sum, region) => sum + Number(/^Anonymous: +(\d+) kB/m.exec(region)![1]), 0) / 1024;
+    emptyCache();
+    const before = inherited();
+    const tensors = SIZES.map((bytes) => ones([Math.ceil(bytes / 4)]));
+    const more = inherited() - before;
+    for (const one of tensors) one.dispose();
+    assert.ok(more < 8, `${more} MB`);
   });
 });
