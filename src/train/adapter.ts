@@ -45,14 +45,15 @@ export async function trainAdapter(
         backward(null, true);
         return { samples: 0, count, figures: {} };
       }
-      const { pixels, mask, rows } = stackConditions(samples, target);
+      const { conditions, rows } = stackConditions(samples, target, transformer);
+      const given = conditions.indexSelect(0, rows);
       const latents = cat(samples.map((sample) => sample.latents)).to('float32');
-      const known = mask.indexSelect(0, rows);
+      const known = given.narrow(1, given.size(1) - 1, 1).to('float32'); // the mask
       const wanted = noGrad(() => {
         const shares = knownShares(known, autoencoder.spatialCompression);
         return project.forward(cat([latents, shares], 1)).to('float32'); // [B, L, D]
       });
-      const seen = transformer.prepareCondition(pixels.indexSelect(0, rows), known).to('float32');
+      const seen = transformer.prepareCondition(given).to('float32');
       const squares = seen.sub(wanted).square().mean([1, 2]); // [B]
       // 1 for an adapter that says nothing, 0 for one that sees everything
       const losses = squares.div(wanted.square().mean([1, 2]));

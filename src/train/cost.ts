@@ -87,6 +87,15 @@ export interface SampleFlops {
   whole: number;
 }
 
+/** Of a sample, where samples of a batch share it; without, each has all of its own. */
+export interface SharedWork {
+  /** conditions that the adapter sees */
+  conditions: number;
+  /** tokens of a text that the blocks see, and that its encoder does, padding and all */
+  textTokens: number;
+  encodedTokens: number;
+}
+
 /**
  * Counted as executed. Backward is twice forward, for inputs and weights; weights that stay as they
  * are need no gradient. Attention makes its scores again in its backward pass, which has five
@@ -99,23 +108,26 @@ export function sampleFlops(
   { transformer: config, promptLength, textEncoder, lora }: TrainedNetworks,
   size: SampleSize,
   { gradCheckpointing }: Pick<Stage, 'gradCheckpointing'>,
+  { conditions, textTokens, encodedTokens }: SharedWork = {
+    ...{ conditions: 1, textTokens: promptLength, encodedTokens: promptLength },
+  },
 ): SampleFlops {
   const tokens = tokensOf(config, size);
-  const work = { rows: 1, tokens, textTokens: promptLength };
-  const scores = config.num_layers * 4 * tokens * (tokens + promptLength) * widthOf(config);
+  const work = { rows: 1, tokens, textTokens };
+  const scores = config.num_layers * 4 * tokens * (tokens + textTokens) * widthOf(config);
   const time = timeFlops(config);
   const products = passFlops(config, work) - scores;
   const again = gradCheckpointing ? 1 : 0;
   const passes = lora ? 2 : 3;
-  const adapter = adapterFlops(config, { frames: size.numFrames, ...size });
+  const adapter = conditions * adapterFlops(config, { frames: size.numFrames, ...size });
   // a trained encoder: a product per weight and token
-  const encoder = textEncoder.trained ? 2 * textEncoder.parameters * promptLength : 0;
+  const encoder = textEncoder.trained ? 2 * textEncoder.parameters * encodedTokens : 0;
   return {
     split: (passes + again) * products + (3.5 + again) * scores,
     whole:
       // nothing before the adapter is trained: beside frozen weights it is forward alone
       (lora ? 1 : 3) * adapter +
-      passes * (textFlops(config, promptLength) + encoder) +
+      passes * (textFlops(config, textTokens) + encoder) +
       (passes + again) * time,
   };
 }

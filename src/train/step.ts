@@ -7,6 +7,7 @@ import {
   velocityTarget,
 } from '../diffusion/index.js';
 import type { SequenceGroup } from '../distributed/sequence.js';
+import type { Transformer3D } from '../models/transformer/index.js';
 import type { Pipeline } from '../pipeline/index.js';
 import { conditionOf, NOTHING, type Target } from '../tasks/index.js';
 import { cat, checkpoint, randn, type Tensor, tensor, tidy } from '../tensor/index.js';
@@ -37,9 +38,10 @@ export function trainStep(
   batch: StepBatch,
   { step, backward }: Pick<StepContext, 'step' | 'backward'>,
   plan: StepPlan,
-): StepOutcome {
+): StepOutcome & { work: StepWork } {
   const { samples, count, tokens, target } = batch;
   const figures: StepOutcome['figures'] = {};
+  const work: StepWork = { conditions: 0, textTokens: 0, prompts: 0 };
   const bound = plan.tokensPerMicroBatch ?? samples.length * tokens;
   const atOnce = Math.max(1, Math.floor(bound / tokens));
   const last = Math.max(0, Math.ceil(samples.length / atOnce) - 1);
@@ -49,14 +51,25 @@ export function trainStep(
     const part = samples.slice(i * atOnce, (i + 1) * atOnce);
     tidy(() => {
       const draws = drawNoise(part, plan, step);
-      const losses = lossesOf(pipeline, part, target, draws, plan); // [B]
+      const { losses, work: added } = lossesOf(pipeline, part, target, draws, plan);
+      for (const key of Object.keys(work) as (keyof StepWork)[]) work[key] += added[key];
       backward(losses.sum().div(count), i === last);
       addLosses(figures, part, losses.toFloat32Array(), draws.sigmas.toFloat32Array());
     });
   }
   // of those that share the samples, one counts them
-  if (plan.sequence && plan.sequence.rank > 0) return { samples: 0, count, figures: {} };
-  return { samples: samples.length, count, tokens: samples.length * tokens, figures };
+  if (plan.sequence && plan.sequence.rank > 0) return { samples: 0, count, figures: {}, work };
+  return { samples: samples.length, count, tokens: samples.length * tokens, figures, work };
+}
+
+/** What the samples of a step come to where they share it, all together. */
+export interface StepWork {
+  /** that the adapter sees */
+  conditions: number;
+  /** that the blocks see */
+  textTokens: number;
+  /** that differ */
+  prompts: number;
 }
 
 export interface Draws {
@@ -79,7 +92,7 @@ function drawNoise(samples: readonly TrainSample[], plan: StepPlan, step: number
   return { sigmas, noise: cat(drawn.map(({ noise }) => noise)) };
 }
 
-/** The loss of each sample [B], float32. */
+/** The loss of each sample, [B] in float32, and what it took. */
 export function lossesOf(
   pipeline: Pipeline,
   samples: readonly TrainSample[],
@@ -90,38 +103,37 @@ export function lossesOf(
     sequence,
     encodeText = (prompts) => pipeline.encodePrompts(prompts),
   }: LossOptions,
-): Tensor {
+): { losses: Tensor; work: StepWork } {
   const { transformer } = pipeline;
   const latents = cat(samples.map((sample) => sample.latents)).to('float32');
-  const { states, mask: textMask } = encodeText(samples.map(({ prompt }) => prompt));
+  const prompts = samples.map(({ prompt }) => prompt);
+  const { states, mask, tokens: textTokens } = encodeText(prompts);
+  const { conditions, rows } = stackConditions(samples, target, transformer);
   const velocity = transformer.forward(addNoise(latents, noise, sigmas), {
     timesteps: timestepsOf(sigmas),
     motionScores: tensor(samples.map(({ motionScore }) => motionScore)),
-    text: transformer.prepareText(states, textMask),
-    condition: adaptedConditions(pipeline, samples, target),
+    text: transformer.prepareText(states.narrow(1, 0, textTokens), mask.narrow(1, 0, textTokens)),
+    condition: transformer.prepareCondition(conditions).indexSelect(0, rows),
     rope: transformer.prepareRope(latents),
     sequence,
     wrapBlock: gradCheckpointing ? checkpoint : undefined,
   });
-  return velocityLosses(velocity, velocityTarget(latents, noise));
-}
-
-/** What the adapter makes of each sample's condition, [B, L, D]. */
-export function adaptedConditions(
-  { transformer }: Pipeline,
-  samples: readonly TrainSample[],
-  target: Target,
-): Tensor {
-  const { pixels, mask, rows } = stackConditions(samples, target);
-  const channels = transformer.config.use_depth_cond ? pixels : pixels.narrow(1, 0, 3);
-  return transformer.prepareCondition(channels, mask).indexSelect(0, rows);
+  return {
+    losses: velocityLosses(velocity, velocityTarget(latents, noise)),
+    work: {
+      conditions: conditions.size(0),
+      textTokens: samples.length * textTokens,
+      prompts: new Set(prompts).size,
+    },
+  };
 }
 
 export interface StackedConditions {
-  /** [1 + K, 4, F, H, W]: first of all the condition that knows nothing, then K that differ */
-  pixels: Tensor;
-  /** [1 + K, 1, F, H, W] */
-  mask: Tensor;
+  /**
+   * [K, C, F, H, W], those that differ: pixels, depth if the model has it, mask. The first knows
+   * nothing, if there is a sample of which nothing is known.
+   */
+  conditions: Tensor;
   /** [B] int64: the condition of each sample */
   rows: Tensor;
 }
@@ -130,17 +142,19 @@ export interface StackedConditions {
 export function stackConditions(
   samples: readonly TrainSample[],
   target: Target,
+  { config, dtype }: Transformer3D,
 ): StackedConditions {
   const known = samples.flatMap(({ given }) => (given ? [given] : []));
-  const conditions = [NOTHING, ...known].map((given) => conditionOf(given, target));
-  const stack = (part: 'pixels' | 'depth' | 'mask') => cat(conditions.map((c) => c[part]));
-  let row = 0;
-  const rows = samples.map(({ given }) => (given ? ++row : 0));
-  return {
-    pixels: cat([stack('pixels'), stack('depth')], 1),
-    mask: stack('mask'),
-    rows: tensor(rows, { dtype: 'int64' }),
-  };
+  const shared = known.length < samples.length ? [NOTHING] : [];
+  const conditions = [...shared, ...known].map((given) =>
+    tidy(() => {
+      const { pixels, depth, mask } = conditionOf(given, target);
+      return cat(config.use_depth_cond ? [pixels, depth, mask] : [pixels, mask], 1).to(dtype);
+    }),
+  );
+  let row = shared.length;
+  const rows = samples.map(({ given }) => (given ? row++ : 0));
+  return { conditions: cat(conditions), rows: tensor(rows, { dtype: 'int64' }) };
 }
 
 /** Bands of the noise level that losses are told apart by. */

@@ -9,7 +9,7 @@ import type { StepBatch } from './feed/batch.js';
 import { trainLoop } from './loop.js';
 import { matrixPeak } from './peak.js';
 import { taskSheets } from './samples.js';
-import { trainStep } from './step.js';
+import { type StepWork, trainStep } from './step.js';
 import { exportTrainee, type Trainee, trainableParameters } from './trainee.js';
 import { validationLosses } from './validation.js';
 
@@ -21,7 +21,7 @@ export async function trainTransformer(trainee: Trainee, context: PartContext): 
   const { seed } = recipe;
   const parameters = trainableParameters(trainee, recipe);
   const encodeText = data.encodeText(trainee);
-  const flopsOf = sampleCost(trainee, recipe.transformer);
+  const flopsOf = stepCost(trainee, recipe.transformer);
 
   let heldOut: { stage: number; batches: StepBatch[] } | null = null;
   const validation = async (stage: number): Promise<StepBatch[]> => {
@@ -41,8 +41,9 @@ export async function trainTransformer(trainee: Trainee, context: PartContext): 
     train(batch, at) {
       const stage = stages[at.stage]!;
       const { sequence } = run.parallel.split(stage.sequenceParallel);
-      const outcome = trainStep(pipeline, batch, at, { ...stage, seed, sequence, encodeText });
-      return { ...outcome, flops: outcome.samples * flopsOf(batch.target, stage) };
+      const plan = { ...stage, seed, sequence, encodeText };
+      const { work, ...outcome } = trainStep(pipeline, batch, at, plan);
+      return { ...outcome, flops: flopsOf(outcome.samples, work, batch.target, stage) };
     },
     peakFlops: matrixPeak(pipeline.dtype),
     async validate(stage) {
@@ -64,11 +65,11 @@ export async function trainTransformer(trainee: Trainee, context: PartContext): 
   });
 }
 
-/** Operations of a sample, forward and backward, by its size. */
-function sampleCost(
+/** Operations of a step, forward and backward. */
+function stepCost(
   { pipeline, trainsText }: Trainee,
   { lora }: Recipe['transformer'],
-): (target: Target, stage: Stage) => number {
+): (samples: number, work: StepWork, target: Target, stage: Stage) => number {
   const { transformer, autoencoder, textEncoder, settings, dtype } = pipeline;
   const networks: TrainedNetworks = {
     transformer: transformer.config,
@@ -78,9 +79,14 @@ function sampleCost(
     dtype: dtype === 'float32' ? 'float32' : 'bfloat16',
     lora,
   };
-  return (target, stage) => {
-    const { split, whole } = sampleFlops(networks, target, stage);
-    return split + whole;
+  return (samples, { conditions, textTokens, prompts }, target, stage) => {
+    if (samples === 0) return 0;
+    const { split, whole } = sampleFlops(networks, target, stage, {
+      conditions: conditions / samples,
+      textTokens: textTokens / samples,
+      encodedTokens: (prompts * settings.promptLength) / samples,
+    });
+    return samples * (split + whole);
   };
 }
 

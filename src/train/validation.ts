@@ -28,9 +28,8 @@ export async function validationLosses(
           sigmas: tensor(own.map(({ index }) => (index + 0.5) / count)),
           noise: noiseOf(own),
         };
-        return lossesOf(pipeline, own, target, draws, {
-          ...{ gradCheckpointing: false, sequence: null, encodeText },
-        }).toFloat32Array();
+        const options = { gradCheckpointing: false, sequence: null, encodeText };
+        return lossesOf(pipeline, own, target, draws, options).losses.toFloat32Array();
       }),
     );
     const name = `validation/${own[0]!.task.id}`;

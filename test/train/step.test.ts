@@ -153,10 +153,22 @@ describe('trainStep', () => {
   });
 });
 
-test('stackConditions: samples of which nothing is known share a row', () => {
-  const { samples } = tinyBatch([TASKS.t2v, TASKS.i2v, TASKS.t2v, TASKS.vinp]);
-  const { pixels, mask, rows } = stackConditions(samples, CLIP);
-  assert.deepEqual([...rows.toFloat32Array()], [0, 1, 0, 2]);
-  assert.deepEqual(pixels.shape, [3, 4, 17, 48, 32]);
-  assert.deepEqual(mask.shape, [3, 1, 17, 48, 32]);
+describe('stackConditions', () => {
+  const { transformer } = tinyTrainee().pipeline;
+
+  test('samples of which nothing is known share a row', () => {
+    const { samples } = tinyBatch([TASKS.t2v, TASKS.i2v, TASKS.t2v, TASKS.vinp]);
+    const { conditions, rows } = stackConditions(samples, CLIP, transformer);
+    assert.deepEqual([...rows.toFloat32Array()], [0, 1, 0, 2]);
+    assert.deepEqual(conditions.shape, [3, 5, 17, 48, 32]);
+    assert.equal(conditions.select(0, 0).abs().amax().item(), 0);
+    assert.ok(conditions.select(0, 1).select(0, 4).amax().item() === 1, 'known pixels');
+  });
+
+  test('where something is known of all, each has a row and there are no others', () => {
+    const { samples } = tinyBatch([TASKS.i2v, TASKS.vinp]);
+    const { conditions, rows } = stackConditions(samples, CLIP, transformer);
+    assert.deepEqual([...rows.toFloat32Array()], [0, 1]);
+    assert.equal(conditions.size(0), 2);
+  });
 });

@@ -6,7 +6,7 @@ import type { Pipeline } from '../../src/pipeline/index.js';
 import { TASKS } from '../../src/tasks/index.js';
 import { Generator, noGrad, randn, setThreads, tensor } from '../../src/tensor/index.js';
 import type { StepBatch } from '../../src/train/feed/batch.js';
-import { adaptedConditions } from '../../src/train/step.js';
+import { stackConditions } from '../../src/train/step.js';
 import { validationLosses } from '../../src/train/validation.js';
 import { tinyBatch, tinyTrainee } from './tiny.js';
 import { world } from './world.js';
@@ -76,11 +76,12 @@ describe('validationLosses', () => {
       const noise = randn(latents.shape, { generator: new Generator(7_000_000) });
       const sigmas = tensor([0.5]);
       const { states, mask } = pipeline.encodePrompts([sample!.prompt]);
+      const { conditions } = stackConditions(samples, target, transformer);
       const velocity = transformer.forward(addNoise(latents, noise, sigmas), {
         timesteps: timestepsOf(sigmas),
         motionScores: tensor([sample!.motionScore]),
         text: transformer.prepareText(states, mask),
-        condition: adaptedConditions(pipeline, samples, target),
+        condition: transformer.prepareCondition(conditions),
         rope: transformer.prepareRope(latents),
       });
       return velocity.sub(noise.sub(latents)).square().mean().item();
