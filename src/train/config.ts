@@ -245,7 +245,9 @@ export const Recipe = z.strictObject({
     .int()
     .min(0)
     .default(16)
-    .describe('samples of each kind that are kept out of training to measure on'),
+    .describe(
+      'samples of each kind that are kept out of training to measure on; of files at most a tenth',
+    ),
   sharding: z
     .enum(['ddp', 'zero1', 'zero2'])
     .default('ddp')

@@ -10,6 +10,7 @@ import {
   type FrameBatch,
   holdFrames,
   type LatentEncoder,
+  LEAST_TO_MEASURE,
   latentEncoder,
   meanMotionScore,
   type OpenedSource,
@@ -17,6 +18,7 @@ import {
   openFrameFeed,
   openSources,
   SampleMaker,
+  type SourceItem,
   stageSet,
   taskShares,
   validationBatches,
@@ -73,7 +75,9 @@ export class TrainingData {
         ...{ store, validationSamples, workers, report, signal },
       });
       sources.set(key, opened.sources);
-      if (rank === 0) tellSkipped(report, opened.skipped);
+      if (rank > 0) continue;
+      tellSkipped(report, opened.skipped);
+      if (validationSamples > 0) tellUnmeasured(report, opened.sources);
     }
     if (rank === 0) {
       await store.flush();
@@ -239,5 +243,19 @@ function tellSkipped(report: Reporter, skipped: readonly { reason: string }[]): 
   for (const { reason } of skipped.slice(0, SHOWN)) report.log(`left out: ${reason}`);
   if (skipped.length > SHOWN) {
     report.log(`${skipped.length - SHOWN} more files are left out; \`mfm data check\` names them`);
+  }
+}
+
+/** Of a few files none is kept out of training, as then too little would be left of them. */
+function tellUnmeasured(report: Reporter, sources: readonly OpenedSource[]): void {
+  for (const { name, items, heldOut } of sources) {
+    for (const kind of ['image', 'clip'] as const) {
+      const isKind = (item: SourceItem) => item.kind === kind;
+      const count = items.filter(isKind).length;
+      if (count === 0 || heldOut.some(isKind)) continue;
+      report.log(
+        `${name}: of ${count} ${kind}${count === 1 ? '' : 's'} none is kept out of training; validation losses and sample sheets of ${kind}s begin with ${LEAST_TO_MEASURE} files`,
+      );
+    }
   }
 }

@@ -20,6 +20,7 @@ export {
 export { hashOfWeights, type LatentEncoder, latentEncoder } from './latents.js';
 export { type MakerOptions, SampleMaker } from './maker.js';
 export {
+  LEAST_TO_MEASURE,
   type OpenedSource,
   type OpenedSources,
   openSources,

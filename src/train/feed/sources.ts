@@ -149,12 +149,15 @@ async function openManifest(
   };
 }
 
+/** Files of a kind from which on some are kept out: a tenth, so that it is little of what is there. */
+export const LEAST_TO_MEASURE = 10;
+
 /** By hash, so that much the same are chosen when the set grows, and copies go together. */
 function drawHeldOut(items: readonly SourceItem[], count: number): string[] {
   const contents = [...new Set(items.map(({ content }) => content))];
   const lots = new Map(contents.map((content) => [content, keyOf('held out', content)]));
   contents.sort((a, b) => (lots.get(a)! < lots.get(b)! ? -1 : 1));
-  return contents.slice(0, Math.min(count, Math.floor(contents.length / 10)));
+  return contents.slice(0, Math.min(count, Math.floor(contents.length / LEAST_TO_MEASURE)));
 }
 
 /** What is known of an item as a sample of a stage; a scene's size is the stage's. */
