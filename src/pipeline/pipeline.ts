@@ -12,7 +12,12 @@ import {
 } from '../diffusion/index.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
 import type { PromptTokenizer, T5Encoder } from '../models/t5/index.js';
-import { type ForwardInputs, StepCache, type Transformer3D } from '../models/transformer/index.js';
+import {
+  type ForwardInputs,
+  type PreparedText,
+  StepCache,
+  type Transformer3D,
+} from '../models/transformer/index.js';
 import type { Module } from '../nn/index.js';
 import { type Condition, type Target, type Task, taggedPrompt } from '../tasks/index.js';
 import {
@@ -178,6 +183,11 @@ export class Pipeline {
     return { states: states.indexSelect(0, rows), mask: mask.indexSelect(0, rows), tokens };
   }
 
+  /** The prompts as the transformer's blocks read them, without what is padding in all of them. */
+  prepareText({ states, mask, tokens }: EncodedPrompts): PreparedText {
+    return this.transformer.prepareText(states.narrow(1, 0, tokens), mask.narrow(1, 0, tokens));
+  }
+
   /**
    * Frames for every prompt and condition.
    *
@@ -325,7 +335,7 @@ export class Pipeline {
     const tagged = prompts.map((prompt) => taggedPrompt(prompt, task));
     const negative = guided ? prompts.map(() => negativePrompt) : [];
     onProgress?.('text', 0, 1);
-    const { states, mask, tokens } = this.encodePrompts([...negative, ...tagged]);
+    const encoded = this.encodePrompts([...negative, ...tagged]);
     this.done(this.parts.textEncoder);
 
     onProgress?.('condition', 0, 1);
@@ -344,10 +354,10 @@ export class Pipeline {
     const condition = guided ? cat([negativeAdapted(), adapted]) : adapted;
 
     const all = {
-      text: transformer.prepareText(states.narrow(1, 0, tokens), mask.narrow(1, 0, tokens)),
+      text: this.prepareText(encoded),
       condition,
       rope: transformer.prepareRope(latents),
-      motionScores: full([states.size(0)], motionScore, { device: this.device }),
+      motionScores: full([encoded.states.size(0)], motionScore, { device: this.device }),
     };
     const promptOnly = guided && request.guidanceRange ? secondHalf(all, prompts.length) : null;
     eachTensor({ all, promptOnly }, (tensor) => tensor.keep());

@@ -87,7 +87,7 @@ export interface SampleFlops {
   whole: number;
 }
 
-/** Of a sample, where samples of a batch share it; without, each has all of its own. */
+/** What samples of a batch may share: of all of them together, or of one in the mean. */
 export interface SharedWork {
   /** conditions that the adapter sees */
   conditions: number;
@@ -97,7 +97,7 @@ export interface SharedWork {
 }
 
 /**
- * Counted as executed. Backward is twice forward, for inputs and weights; weights that stay as they
+ * Counted as executed; default of what is shared: all that a sample has of its own. Backward is twice forward, for inputs and weights; weights that stay as they
  * are need no gradient. Attention makes its scores again in its backward pass, which has five
  * products where forward has two. Checkpointing adds the blocks' forward once more.
  *

@@ -13,6 +13,7 @@ import { conditionOf, NOTHING, type Target } from '../tasks/index.js';
 import { cat, checkpoint, randn, type Tensor, tensor, tidy } from '../tensor/index.js';
 import { sampleGenerator } from './batches.js';
 import type { Stage } from './config.js';
+import type { SharedWork } from './cost.js';
 import type { StepBatch, TrainSample } from './feed/batch.js';
 import type { StepContext, StepOutcome } from './loop.js';
 import type { EncodeText } from './text-states.js';
@@ -32,16 +33,16 @@ export interface StepPlan
   seed: number;
 }
 
-/** Forward and backward, in micro-batches where the plan bounds them. */
+/** Forward and backward, in micro-batches where the plan bounds them; `work` is of all samples. */
 export function trainStep(
   pipeline: Pipeline,
   batch: StepBatch,
   { step, backward }: Pick<StepContext, 'step' | 'backward'>,
   plan: StepPlan,
-): StepOutcome & { work: StepWork } {
+): StepOutcome & { work: SharedWork } {
   const { samples, count, tokens, target } = batch;
   const figures: StepOutcome['figures'] = {};
-  const work: StepWork = { conditions: 0, textTokens: 0, prompts: 0 };
+  const work: SharedWork = { conditions: 0, textTokens: 0, encodedTokens: 0 };
   const bound = plan.tokensPerMicroBatch ?? samples.length * tokens;
   const atOnce = Math.max(1, Math.floor(bound / tokens));
   const last = Math.max(0, Math.ceil(samples.length / atOnce) - 1);
@@ -52,7 +53,7 @@ export function trainStep(
     tidy(() => {
       const draws = drawNoise(part, plan, step);
       const { losses, work: added } = lossesOf(pipeline, part, target, draws, plan);
-      for (const key of Object.keys(work) as (keyof StepWork)[]) work[key] += added[key];
+      for (const key of Object.keys(work) as (keyof SharedWork)[]) work[key] += added[key];
       backward(losses.sum().div(count), i === last);
       addLosses(figures, part, losses.toFloat32Array(), draws.sigmas.toFloat32Array());
     });
@@ -60,16 +61,6 @@ export function trainStep(
   // of those that share the samples, one counts them
   if (plan.sequence && plan.sequence.rank > 0) return { samples: 0, count, figures: {}, work };
   return { samples: samples.length, count, tokens: samples.length * tokens, figures, work };
-}
-
-/** What the samples of a step come to where they share it, all together. */
-export interface StepWork {
-  /** that the adapter sees */
-  conditions: number;
-  /** that the blocks see */
-  textTokens: number;
-  /** that differ */
-  prompts: number;
 }
 
 export interface Draws {
@@ -92,7 +83,7 @@ function drawNoise(samples: readonly TrainSample[], plan: StepPlan, step: number
   return { sigmas, noise: cat(drawn.map(({ noise }) => noise)) };
 }
 
-/** The loss of each sample, [B] in float32, and what it took. */
+/** The loss of each sample, [B] in float32, and what all of them took. */
 export function lossesOf(
   pipeline: Pipeline,
   samples: readonly TrainSample[],
@@ -103,16 +94,16 @@ export function lossesOf(
     sequence,
     encodeText = (prompts) => pipeline.encodePrompts(prompts),
   }: LossOptions,
-): { losses: Tensor; work: StepWork } {
+): { losses: Tensor; work: SharedWork } {
   const { transformer } = pipeline;
   const latents = cat(samples.map((sample) => sample.latents)).to('float32');
   const prompts = samples.map(({ prompt }) => prompt);
-  const { states, mask, tokens: textTokens } = encodeText(prompts);
+  const encoded = encodeText(prompts);
   const { conditions, rows } = stackConditions(samples, target, transformer);
   const velocity = transformer.forward(addNoise(latents, noise, sigmas), {
     timesteps: timestepsOf(sigmas),
     motionScores: tensor(samples.map(({ motionScore }) => motionScore)),
-    text: transformer.prepareText(states.narrow(1, 0, textTokens), mask.narrow(1, 0, textTokens)),
+    text: pipeline.prepareText(encoded),
     condition: transformer.prepareCondition(conditions).indexSelect(0, rows),
     rope: transformer.prepareRope(latents),
     sequence,
@@ -122,8 +113,8 @@ export function lossesOf(
     losses: velocityLosses(velocity, velocityTarget(latents, noise)),
     work: {
       conditions: conditions.size(0),
-      textTokens: samples.length * textTokens,
-      prompts: new Set(prompts).size,
+      textTokens: samples.length * encoded.tokens,
+      encodedTokens: new Set(prompts).size * encoded.states.size(1),
     },
   };
 }

@@ -4,12 +4,12 @@ import type { Target } from '../tasks/index.js';
 import { saveSafetensors } from '../tensor/index.js';
 import { type Recipe, type Stage, stagesOf } from './config.js';
 import type { PartContext } from './context.js';
-import { sampleFlops, type TrainedNetworks } from './cost.js';
+import { type SharedWork, sampleFlops, type TrainedNetworks } from './cost.js';
 import type { StepBatch } from './feed/batch.js';
 import { trainLoop } from './loop.js';
 import { matrixPeak } from './peak.js';
 import { taskSheets } from './samples.js';
-import { type StepWork, trainStep } from './step.js';
+import { trainStep } from './step.js';
 import { exportTrainee, type Trainee, trainableParameters } from './trainee.js';
 import { validationLosses } from './validation.js';
 
@@ -69,7 +69,7 @@ export async function trainTransformer(trainee: Trainee, context: PartContext): 
 function stepCost(
   { pipeline, trainsText }: Trainee,
   { lora }: Recipe['transformer'],
-): (samples: number, work: StepWork, target: Target, stage: Stage) => number {
+): (samples: number, work: SharedWork, target: Target, stage: Stage) => number {
   const { transformer, autoencoder, textEncoder, settings, dtype } = pipeline;
   const networks: TrainedNetworks = {
     transformer: transformer.config,
@@ -79,12 +79,12 @@ function stepCost(
     dtype: dtype === 'float32' ? 'float32' : 'bfloat16',
     lora,
   };
-  return (samples, { conditions, textTokens, prompts }, target, stage) => {
+  return (samples, { conditions, textTokens, encodedTokens }, target, stage) => {
     if (samples === 0) return 0;
     const { split, whole } = sampleFlops(networks, target, stage, {
       conditions: conditions / samples,
       textTokens: textTokens / samples,
-      encodedTokens: (prompts * settings.promptLength) / samples,
+      encodedTokens: encodedTokens / samples,
     });
     return samples * (split + whole);
   };
