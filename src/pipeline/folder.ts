@@ -192,11 +192,12 @@ export function savePipeline(
     mkdirSync(join(temporary, path, '..'), { recursive: true });
     writeFileSync(join(temporary, path), `${JSON.stringify(value, null, 2)}\n`);
   };
-  const weights = (path: string, module: Module) => {
-    const tensors = new Map<string, Tensor>();
-    for (const [name, tensor] of module.stateDict()) tensors.set(name, tensor.to(dtype));
-    saveSafetensors(join(temporary, path), tensors, { format: 'pt' });
-  };
+  const weights = (path: string, module: Module) =>
+    tidy(() => {
+      const tensors = new Map<string, Tensor>();
+      for (const [name, tensor] of module.stateDict()) tensors.set(name, tensor.to(dtype));
+      saveSafetensors(join(temporary, path), tensors, { format: 'pt' });
+    });
   const { transformer, autoencoder, textEncoder, scheduler, settings } = parts;
   try {
     json('model_index.json', { ...MODEL_INDEX, _mfm: settings });

@@ -52,5 +52,6 @@ export function saveTinyPipeline(folder: string, changes: Record<string, unknown
       tokenizer,
       'float32',
     );
+    for (const network of [transformer, autoencoder, textEncoder]) network.dispose();
   });
 }

@@ -7,6 +7,7 @@ import { InputError } from '../../src/errors.js';
 import { openPipeline, type Pipeline, savePipeline } from '../../src/pipeline/index.js';
 import { conditionOf, NOTHING, TASKS } from '../../src/tasks/index.js';
 import {
+  memoryInfo,
   noGrad,
   ones,
   openSafetensors,
@@ -29,10 +30,11 @@ async function sample(
   prompts = ['a red cube'],
   seed = 0,
 ): Promise<Float32Array> {
+  const conditions = prompts.map(() => conditionOf(NOTHING, target));
   const made = await pipeline.sample({
     task: TASKS.t2v,
     prompts,
-    conditions: prompts.map(() => conditionOf(NOTHING, target)),
+    conditions,
     target,
     numInferenceSteps: 2,
     guidanceScale: 2,
@@ -40,7 +42,9 @@ async function sample(
     seed,
   });
   const values = made.toFloat32Array();
-  made.dispose();
+  for (const tensor of [made, ...conditions.flatMap((parts) => Object.values(parts))]) {
+    tensor.dispose();
+  }
   return values;
 }
 
@@ -52,7 +56,10 @@ describe('savePipeline and openPipeline', () => {
       tokenizer: JSON.parse(readFileSync(join(tiny, 'tokenizer/tokenizer.json'), 'utf8')),
       config: JSON.parse(readFileSync(join(tiny, 'tokenizer/tokenizer_config.json'), 'utf8')),
     };
+    const { tensors } = memoryInfo();
+    savePipeline(again, first, tokenizer, 'bfloat16');
     savePipeline(again, first, tokenizer, 'float32');
+    assert.equal(memoryInfo().tensors, tensors);
     const second = openPipeline(again, { dtype: 'float32' });
     assert.deepEqual(second.settings, first.settings);
     assert.deepEqual(await sample(second), await sample(first));
@@ -89,9 +96,11 @@ describe('savePipeline and openPipeline', () => {
     const map: Record<string, string> = {};
     [names.slice(0, half), names.slice(half)].forEach((part, i) => {
       const name = `diffusion_pytorch_model-0000${i + 1}-of-00002.safetensors`;
-      saveSafetensors(
-        join(sharded, 'transformer', name),
-        Object.fromEntries(part.map((key) => [key, file.get(key)])),
+      tidy(() =>
+        saveSafetensors(
+          join(sharded, 'transformer', name),
+          Object.fromEntries(part.map((key) => [key, file.get(key)])),
+        ),
       );
       for (const key of part) map[key] = name;
     });
@@ -141,7 +150,6 @@ describe('sample', () => {
   });
 
   test('frees everything but its result, and stops when its signal aborts', async () => {
-    const { memoryInfo } = await import('../../src/tensor/index.js');
     const condition = conditionOf(NOTHING, target);
     const request = {
       ...{ task: TASKS.t2v, prompts: ['a'], conditions: [condition], target },
