@@ -31,8 +31,15 @@ export async function joinWorld(
   endWithLauncher();
   const store = await meet(world, timeoutMs);
   const keys = [...Array(size).keys()].map((other) => `here/${other}`);
-  await store.set(keys[rank]!, '1');
-  const missing = await store.missing(keys, timeoutMs);
+  const missing = await store
+    .set(keys[rank]!, '1')
+    .then(() => store.missing(keys, timeoutMs))
+    .catch((cause) => {
+      throw new DistributedError(
+        `rank ${rank}: the store at ${masterAddr}:${world.masterPort} broke off; ${remedy(world, 'see what became of rank 0, then start the job again')}`,
+        { cause },
+      );
+    });
   if (missing.length > 0) {
     throw new DistributedError(
       `${missing.length === 1 ? 'rank' : 'ranks'} ${missing.join(', ')} of ${size} did not join within ${timeoutSeconds} s; see what became of ${missing.length === 1 ? 'it' : 'them'}, then start the job again`,
@@ -58,10 +65,16 @@ async function meet(world: WorldEnvironment, timeoutMs: number): Promise<Store> 
   } catch (cause) {
     const problem = serve
       ? `could not listen at port ${masterPort}; it may be in use: set MASTER_PORT to another one, the same for all processes`
-      : `could not reach rank 0 at ${masterAddr}:${masterPort} within ${timeoutMs / 1000} s; MASTER_ADDR and MASTER_PORT must be those of its machine, and the port open`;
+      : `could not reach rank 0 at ${masterAddr}:${masterPort} within ${timeoutMs / 1000} s; ${remedy(world, 'MASTER_ADDR and MASTER_PORT must be those of its machine, and the port open')}`;
     throw new DistributedError(`rank ${rank}: ${problem}`, { cause });
   }
 }
+
+/** torchrun's own store speaks as its PyTorch does, which an older or newer LibTorch may not know. */
+const remedy = ({ agentStore }: WorldEnvironment, usual: string): string =>
+  agentStore
+    ? "it is torchrun's, whose PyTorch may be of another version than this LibTorch: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for torchrun"
+    : usual;
 
 /**
  * This machine's address as the other processes reach it: the one it has on its way to rank 0. Rank

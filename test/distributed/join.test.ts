@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { Store } from '../../src/tensor/index.js';
 import { commandOf, type Ended, freePort, start } from './processes.js';
@@ -99,6 +100,20 @@ describe('joinWorld', () => {
       for (const { ended } of ends) assert.equal((await ended).code, 0);
     }
     store.close();
+  });
+
+  test('a store that a launcher of another version serves is refused with the remedy', async () => {
+    const other = createServer((socket) => socket.on('data', () => socket.destroy()));
+    const port = await new Promise<number>((resolve) =>
+      other.listen(0, '127.0.0.1', () => resolve((other.address() as AddressInfo).port)),
+    );
+    const { code, stderr } = await start(commandOf('job.ts', ['run']), {
+      ...{ RANK: '0', WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: String(port) },
+      TORCHELASTIC_USE_AGENT_STORE: 'True',
+    }).ended;
+    other.close();
+    assert.match(stderr, /^rank 0: .* TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for torchrun\n$/);
+    assert.equal(code, 1);
   });
 
   test('a port that is taken is named', async () => {
