@@ -30,6 +30,7 @@ import {
 } from './parallel.js';
 import type { ProcessGroup, Work } from './process-group.js';
 import type { SequenceGroup } from './sequence.js';
+import { together } from './together.js';
 import { allReduceBytes, broadcastBytes } from './traffic.js';
 
 export type Sharding = 'ddp' | 'zero1' | 'zero2';
@@ -63,6 +64,7 @@ export function dataParallel(
       return [...highest.toFloat32Array()].map((flag) => flag > 0);
     },
     share: (value) => meter.waitFor(group.shareJson(value)),
+    together: (work) => together(group, work),
     takeCost: () => {
       const costs = [meter, ...sequences.map((sequence) => sequence.meter)].map((m) => m.take());
       const sum = (key: keyof CommunicationCost) => costs.reduce((all, one) => all + one[key], 0);

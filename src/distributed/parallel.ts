@@ -58,8 +58,14 @@ export interface Parallel {
   optimizer(parameters: ReadonlyMap<string, Tensor>, options: AdamWOptions): ParallelOptimizer;
   /** Of each flag: is it so in any process? */
   any(...flags: boolean[]): Promise<boolean[]>;
-  /** Every process's value, by rank. */
+  /** Every process's value, by rank; plain JSON. */
   share<T>(value: T): Promise<T[]>;
+  /**
+   * Does work in every process and waits for all, however long that takes as long as they live.
+   * @returns every process's result, by rank; plain JSON
+   * @throws the first failure in all processes, or an AbortError if it was only stopped
+   */
+  together<T>(work: () => T | Promise<T>): Promise<T[]>;
   takeCost(): CommunicationCost;
 }
 
@@ -103,5 +109,6 @@ export const ALONE: Parallel = {
   },
   any: async (...flags) => flags,
   share: async (value) => [value],
+  together: async (work) => [await work()],
   takeCost: () => ({ waitedSeconds: 0, bytes: 0 }),
 };

@@ -4,6 +4,7 @@
  * `wait()` or `waitSync()` must be called exactly once; work that has been started overlaps with
  * whatever comes before the wait. The tensors that it was given must not be touched until then.
  */
+import { setTimeout } from 'node:timers/promises';
 import { DistributedError, InputError, ShapeError } from '../errors.js';
 import {
   CollectiveGroup,
@@ -35,8 +36,12 @@ export interface GroupOptions {
   onClose?: () => Promise<void>;
 }
 
+/** Between two looks for those who have not come to a meeting. */
+const LONGEST_PAUSE_MS = 250;
+
 export class ProcessGroup {
   private members = 0;
+  private meetings = 0;
   private broken: DistributedError | null = null;
 
   private constructor(
@@ -176,6 +181,24 @@ export class ProcessGroup {
     return this.guard('barrier', () => this.collective.barrier()).wait();
   }
 
+  /**
+   * Ends when all ranks have come to it, however long one of them takes as long as it lives: for work
+   * that has no time limit, as exchanges have.
+   */
+  async meet(): Promise<void> {
+    if (this.broken) throw this.broken;
+    const { store, rank, size } = this.options;
+    const all = `meeting/${this.meetings++}`;
+    const each = [...Array(size).keys()].map((other) => `${all}/${other}`);
+    try {
+      if (rank > 0) await store.set(each[rank]!, '1');
+      await this.allSet(rank > 0 ? [all] : each.slice(1));
+      if (rank === 0) await store.set(all, '1');
+    } catch (cause) {
+      throw this.fail('meet', cause);
+    }
+  }
+
   /** Every rank's value, in the order of ranks; anything that JSON can hold, of any length. */
   async shareJson<T>(value: T): Promise<T[]> {
     const bytes = new TextEncoder().encode(JSON.stringify(value ?? null));
@@ -229,34 +252,44 @@ export class ProcessGroup {
     return array;
   }
 
+  /** Waits for keys of the store as long as all processes live. */
+  private async allSet(keys: readonly string[]): Promise<void> {
+    for (let pauseMs = 5; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      if ((await this.options.store.missing(keys, 0)).length === 0) return;
+      if (pulse.lost()) throw new Error(pulse.lost());
+      await setTimeout(pauseMs);
+    }
+  }
+
   /** Starts work and turns its failure into an error that says where this process was. */
   private guard<T>(name: string, start: () => Work<T>): Work<T> {
     if (this.broken) throw this.broken;
-    const fail = (cause: unknown): DistributedError => {
-      const where = `rank ${this.rank} of ${this.size}, ${name}`;
-      const lost = pulse.lost();
-      this.broken ??= new DistributedError(
-        lost
-          ? `${lost} (noticed by ${where})`
-          : `${where}: the exchange with the other processes failed (${reason(cause)})`,
-        { cause },
-      );
-      return this.broken;
-    };
     const work = start();
     return {
       wait: () =>
         work.wait().catch((cause: unknown) => {
-          throw fail(cause);
+          throw this.fail(name, cause);
         }),
       waitSync: () => {
         try {
           return work.waitSync();
         } catch (cause) {
-          throw fail(cause);
+          throw this.fail(name, cause);
         }
       },
     };
+  }
+
+  private fail(name: string, cause: unknown): DistributedError {
+    const where = `rank ${this.rank} of ${this.size}, ${name}`;
+    const lost = pulse.lost();
+    this.broken ??= new DistributedError(
+      lost
+        ? `${lost} (noticed by ${where})`
+        : `${where}: the exchange with the other processes failed (${reason(cause)})`,
+      { cause },
+    );
+    return this.broken;
   }
 
   private expectRank(name: string, rank: number): void {

@@ -65,7 +65,7 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
           },
         };
       },
-      async sample(_, step): Promise<Record<string, number>> {
+      async sample(_, step): Promise<StepOutcome['figures']> {
         if (run.parallel.rank !== 0) return {};
         if (validation.length === 0) validation.push(...(await heldOutClips(context)));
         if (validation.length === 0) return {};
@@ -81,7 +81,7 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
         );
         run.logSheet('samples', path, step);
         for (const { back } of rows) back.dispose();
-        return { 'validation/psnr': figure / rows.length };
+        return { 'validation/psnr': { sum: figure, count: rows.length } };
       },
       report,
       signal,

@@ -24,9 +24,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { ALONE, type Parallel } from '../distributed/parallel.js';
-import { InputError, JobError } from '../errors.js';
+import { DistributedError, InputError, JobError } from '../errors.js';
 import { fileSha256 } from '../file-hash.js';
-import { openSafetensors, saveSafetensors, type Tensor } from '../tensor/index.js';
+import { openSafetensors, saveSafetensors, type Tensor, tidy } from '../tensor/index.js';
 
 /** Tensors by file, then by name. */
 export type CheckpointTensors = Record<string, Record<string, Tensor>>;
@@ -36,11 +36,6 @@ export interface NewCheckpoint<State> {
   shared: CheckpointTensors;
   /** what this process holds */
   own: CheckpointTensors;
-  state: State & { step: number };
-}
-
-export interface Checkpoint<State> {
-  tensors: CheckpointTensors;
   state: State & { step: number };
 }
 
@@ -60,20 +55,20 @@ export class Checkpoints<State> {
   ) {}
 
   /**
-   * Writes one, in all processes; older ones go.
+   * Writes one, in all processes, which must see the same folder; older ones go.
    * @throws JobError if it cannot be written: nothing is left of it, and the older ones stay
    */
   async save({ shared, own, state }: NewCheckpoint<State>, keep: Keep): Promise<void> {
     const { rank, size } = this.parallel;
     const target = join(this.folder, nameOf(this.part, state.step));
     const temporary = `${target}.tmp`;
-    await this.together(target, () => {
+    await this.write(target, () => {
       if (rank !== 0) return;
       rmSync(temporary, { recursive: true, force: true });
       mkdirSync(temporary, { recursive: true });
     });
 
-    const checksums = await this.together(target, () => {
+    const checksums = await this.write(target, () => {
       const files = Object.entries(own).map(
         ([file, tensors]) => [shardName(file, rank, size), tensors] as const,
       );
@@ -86,11 +81,13 @@ export class Checkpoints<State> {
         }),
       );
     });
-    await this.together(target, () => {
+    await this.write(target, () => {
       if (rank !== 0) return;
       const stateFile = join(temporary, 'state.json');
       writeFileSync(stateFile, JSON.stringify(state));
       const all = { ...Object.assign({}, ...checksums), 'state.json': fileSha256(stateFile) };
+      const absent = Object.keys(all).find((name) => !existsSync(join(temporary, name)));
+      if (absent) throw new Error(`${absent}, which another process wrote, is not there`);
       writeFileSync(join(temporary, 'checksums.json'), JSON.stringify(all, null, 2));
       syncFile(stateFile);
       syncFile(join(temporary, 'checksums.json'));
@@ -105,62 +102,65 @@ export class Checkpoints<State> {
   }
 
   /**
-   * The newest whole one; damaged ones are said and passed over.
+   * Hands the tensors of the newest whole one to `restore`, which copies what it takes: they are
+   * mapped, and let go afterwards. Damaged ones are said and passed over.
    *
    * @param say   is told in a sentence of each damaged one
-   * @returns null if there is none; its tensors are mapped
+   * @returns its state; null if there is none
    * @throws InputError if there are some, and none is whole
    */
-  async load(say: (sentence: string) => void = () => {}): Promise<Checkpoint<State> | null> {
+  async load(
+    restore: (tensors: CheckpointTensors, folder: string) => void,
+    say: (sentence: string) => void = () => {},
+  ): Promise<(State & { step: number }) | null> {
     // one process looks, for all
-    const [found] = await this.parallel.share(
+    const [found] = await this.parallel.together(() =>
       this.parallel.rank === 0 ? this.newestWhole(say) : null,
     );
     if (!found) return null;
-    if ('problem' in found) throw new InputError(found.problem);
-    const folder = join(this.folder, found.name);
-    const tensors: CheckpointTensors = {};
-    for (const file of readdirSync(folder).filter((name) => name.endsWith('.safetensors'))) {
-      const open = openSafetensors(join(folder, file));
-      const group = file.replace(/(-\d+-of-\d+)?\.safetensors$/, '');
-      tensors[group] ??= {};
-      for (const key of open.keys()) tensors[group][key] = open.get(key);
+    const folder = join(this.folder, found);
+    const names = readdirSync(folder).filter((name) => name.endsWith('.safetensors'));
+    const files = names.map((name) => ({ name, file: openSafetensors(join(folder, name)) }));
+    try {
+      tidy(() => {
+        const tensors: CheckpointTensors = {};
+        for (const { name, file } of files) {
+          const group = name.replace(/(-\d+-of-\d+)?\.safetensors$/, '');
+          tensors[group] ??= {};
+          for (const key of file.keys()) tensors[group][key] = file.get(key);
+        }
+        restore(tensors, folder);
+      });
+    } finally {
+      for (const { file } of files) file.close();
     }
-    return { tensors, state: JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8')) };
+    return JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8'));
   }
 
-  private newestWhole(
-    say: (sentence: string) => void,
-  ): { name: string } | { problem: string } | null {
+  private newestWhole(say: (sentence: string) => void): string | null {
     const names = this.names();
     const problems: string[] = [];
     for (const name of names.toReversed()) {
       const problem = damageOf(join(this.folder, name));
-      if (!problem) return { name };
+      if (!problem) return name;
       problems.push(`${join(this.folder, name)}: ${problem}`);
       say(`${problems.at(-1)}; the one before it is taken`);
     }
     if (names.length === 0) return null;
-    return {
-      problem: `${problems[0]}; no other checkpoint is whole, so start the run anew without --resume`,
-    };
+    throw new InputError(
+      `${problems[0]}; no other checkpoint is whole, so start the run anew without --resume`,
+    );
   }
 
-  /** Runs `fn` in every process. @throws JobError in all of them if it fails in one */
-  private async together<T>(target: string, fn: () => T): Promise<T[]> {
-    let outcome: { value?: T; problem?: string };
+  /** A part of the writing. @throws JobError in all processes if it fails in one */
+  private async write<T>(target: string, fn: () => T): Promise<T[]> {
     try {
-      outcome = { value: fn() };
+      return await this.parallel.together(fn);
     } catch (error) {
-      outcome = { problem: (error as Error).message };
-    }
-    const all = await this.parallel.share(outcome);
-    const failed = all.find(({ problem }) => problem !== undefined);
-    if (failed) {
+      if (error instanceof DistributedError) throw error;
       if (this.parallel.rank === 0) removeQuietly(`${target}.tmp`);
-      throw new JobError(`${target}: cannot be written (${failed.problem})`);
+      throw new JobError(`${target}: cannot be written (${(error as Error).message})`);
     }
-    return all.map(({ value }) => value as T);
   }
 
   /** Later ones than the newest were passed over as damaged: they must not take its place. */

@@ -4,14 +4,14 @@
  */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import type { Parallel } from '../distributed/parallel.js';
-import { JobError } from '../errors.js';
+import type { ParallelOptimizer } from '../distributed/parallel.js';
+import { DistributedError, JobError } from '../errors.js';
 import { Ema, schedules } from '../optim/index.js';
 import { emptyCache, manualSeed, noGrad, type Tensor, tidy } from '../tensor/index.js';
-import type { Checkpoint } from './checkpoints.js';
+import type { Checkpoints } from './checkpoints.js';
 import type { Optimisation } from './config.js';
 import { afterStep, freshGuard, type GuardState, MOST_ROLL_BACKS, normLimit } from './guard.js';
-import { Means } from './means.js';
+import { addFigures, Means, meansOf, type Sums } from './means.js';
 import { isDiskProblem, type Run } from './run.js';
 
 /** Where a loop says how it goes; the command line shows it. */
@@ -20,6 +20,8 @@ export interface Reporter {
   update(done: number, note: string): void;
   log(text: string): void;
   end(): void;
+  /** what was logged where nobody sees it, since the last call: for the first process to say */
+  take?(): string[];
 }
 
 /** Batches in their order. */
@@ -62,10 +64,10 @@ export interface LoopOptions<Batch> {
   open(stage: number, position: unknown, doneAt: (taken: number) => number): Promise<Source<Batch>>;
   /** forward and backward of a step; gradients are of the mean over all processes' samples */
   train(batch: Batch, context: StepContext): StepOutcome;
-  /** figures of held-out samples; runs with the averaged weights */
-  validate?(stage: number, step: number): Promise<Record<string, number>>;
-  /** writes samples and returns figures; runs with the averaged weights */
-  sample?(stage: number, step: number): Promise<Record<string, number>>;
+  /** figures of this process's held-out samples; runs with the averaged weights */
+  validate?(stage: number, step: number): Promise<StepOutcome['figures']>;
+  /** writes samples and returns figures of this process; runs with the averaged weights */
+  sample?(stage: number, step: number): Promise<StepOutcome['figures']>;
   /** files that say what a batch was that had to be left out */
   dump?(batch: Batch, folder: string, why: Record<string, unknown>): void;
   /** operations that the machine can do in a second, for the share of them that is used */
@@ -73,6 +75,9 @@ export interface LoopOptions<Batch> {
   report: Reporter;
   signal: AbortSignal;
 }
+
+/** Figures that are made now and then, of held-out samples. */
+type Measure = 'validate' | 'sample';
 
 /** Where a run stands; plain JSON, stored with its checkpoints. */
 interface LoopState {
@@ -87,9 +92,16 @@ interface LoopState {
   samples: number;
   position: unknown;
   guard: GuardState;
-  /** the stage was stopped at its very end, before its last figures */
-  unmeasured?: boolean;
+  /** what is due at this step and not done yet */
+  unmeasured: Measure[];
+  /** since the last line of metrics, by rank */
+  sums: Sums[];
 }
+
+const freshState = (): LoopState => ({
+  ...{ stage: 0, step: 0, stageStep: 0, stageSeconds: 0, seconds: 0, samples: 0 },
+  ...{ position: null, guard: freshGuard(), unmeasured: [], sums: [] },
+});
 
 /**
  * Trains through all stages, from the newest checkpoint if there is one. At the end the parameters
@@ -99,60 +111,246 @@ interface LoopState {
  * @throws JobError if gradients stay bad, or the last checkpoint cannot be written
  */
 export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boolean> {
-  const { part, run, stages, seed, parameters, report, signal } = options;
-  const { parallel } = run;
-  const { weightDecay, betas, emaDecay } = stages[0]!;
-  const optimizer = parallel.optimizer(parameters, { weightDecay, betas });
-  const ema = new Ema(optimizer.masterWeights(), emaDecay);
-  const checkpoints = run.checkpoints<LoopState>(part);
-  const totalSteps = stages.reduce((sum, { steps }) => sum + steps, 0);
+  const loop = await Loop.open(options);
+  const finished = await loop.train();
+  loop.dispose();
+  return finished;
+}
 
-  const restore = ({ tensors }: Checkpoint<LoopState>) =>
-    tidy(() => {
-      noGrad(() => {
-        for (const [name, parameter] of parameters) parameter.copy_(tensors.weights![name]!);
-      });
-      optimizer.loadStateDict(tensors.optimizer!);
-      ema.loadStateDict(tensors.ema!);
-    });
+class Loop<Batch> {
+  private readonly optimizer: ParallelOptimizer;
+  private readonly ema: Ema;
+  private readonly checkpoints: Checkpoints<LoopState>;
+  private readonly totalSteps: number;
+  private state = freshState();
+  private means: Means;
+  /** is the present step in a checkpoint? */
+  private saved = true;
+  private savedMs = 0;
 
-  const found = await checkpoints.load(report.log);
-  if (found) restore(found);
-  let state: LoopState = found?.state ?? {
-    ...{ stage: 0, step: 0, stageStep: 0, stageSeconds: 0, seconds: 0, samples: 0 },
-    ...{ position: null, guard: freshGuard() },
-  };
+  private constructor(private readonly options: LoopOptions<Batch>) {
+    const { stages, parameters, run, part } = options;
+    const { weightDecay, betas, emaDecay } = stages[0]!;
+    this.optimizer = run.parallel.optimizer(parameters, { weightDecay, betas });
+    this.ema = new Ema(this.optimizer.masterWeights(), emaDecay);
+    this.checkpoints = run.checkpoints<LoopState>(part);
+    this.totalSteps = stages.reduce((sum, { steps }) => sum + steps, 0);
+    this.means = new Means([], run.parallel);
+  }
 
-  run.beginPart(part, found ? state.step + 1 : 0);
-
-  /** @returns is it written? */
-  const save = async (config: Optimisation): Promise<boolean> => {
-    const written = {
-      shared: { weights: Object.fromEntries(parameters) },
-      own: { optimizer: optimizer.stateDict(), ema: ema.stateDict() },
-      state: { ...state, guard: { ...state.guard, rollBacks: 0 } },
-    };
-    const { keepCheckpoints: last, milestoneEverySteps } = config;
-    try {
-      await checkpoints.save(written, { last, milestoneEverySteps });
-    } catch (error) {
-      if (!(error instanceof JobError)) throw error;
-      report.log(`${error.message}; training goes on from the one before it if it is stopped`);
-      return false;
+  static async open<Batch>(options: LoopOptions<Batch>): Promise<Loop<Batch>> {
+    const { part, run } = options;
+    const loop = new Loop(options);
+    const found = await loop.restore();
+    if (found) {
+      loop.state = found;
+      loop.means = new Means(found.sums, run.parallel);
     }
-    state.guard = written.state.guard;
+    run.beginPart(part, found ? found.step + 1 : 0);
+    return loop;
+  }
+
+  /** @returns false if the signal stopped it */
+  async train(): Promise<boolean> {
+    for (; this.state.stage < this.options.stages.length; this.state = nextStage(this.state)) {
+      if (!(await this.trainStage())) return false;
+    }
+    await this.takeAverages();
     return true;
-  };
+  }
 
-  /** Writes the averages into the parameters, in all processes. */
-  const takeAverages = async () => {
-    ema.copyTo(parameters);
-    await optimizer.spread();
-  };
+  dispose(): void {
+    this.optimizer.dispose();
+    this.ema.dispose();
+  }
 
-  /** Runs `measure` with the averaged weights, and writes down what it returns. */
-  const withAverages = async (measure: () => Promise<Record<string, number>>) => {
-    const masters = optimizer.masterWeights();
+  private get config(): Optimisation & { name?: string } {
+    return this.options.stages[this.state.stage]!;
+  }
+
+  /** Without a time limit, the share of the stage's steps; with one, whichever is further. */
+  private doneAt(steps: number): number {
+    const { steps: all, maxSeconds = Infinity } = this.config;
+    return Math.max(steps / all, this.state.stageSeconds / maxSeconds);
+  }
+
+  private get done(): number {
+    return this.doneAt(this.state.stageStep);
+  }
+
+  private async trainStage(): Promise<boolean> {
+    // what a stop or a kill came before
+    if (!(await this.measure())) return false;
+    if (this.done >= 1) return true;
+
+    const { options, config, state } = this;
+    const { part, run, report } = options;
+    const name = config.name ?? '';
+    const doneAt = (taken: number) => Math.min(1, this.doneAt(taken));
+    const source = await options.open(state.stage, state.position, doneAt);
+    try {
+      report.start(
+        name === '' || name === 'all' ? part : `${part} ${name}`,
+        this.totalSteps,
+        this.shownSteps(),
+      );
+      run.setStatus({ part, stage: name, step: state.step, steps: this.totalSteps });
+      if (state.step === 0) await this.save();
+      this.savedMs = performance.now();
+      while (this.done < 1) {
+        if (!(await this.step(source)) || !(await this.measure())) return false;
+      }
+      return true;
+    } finally {
+      report.end();
+      await source.close();
+    }
+  }
+
+  /** @returns false if the signal stopped the run after it */
+  private async step(source: Source<Batch>): Promise<boolean> {
+    const { options, optimizer, config } = this;
+    const { part, run, seed, report, signal, peakFlops } = options;
+    const { parallel } = run;
+    parallel.takeCost(); // that of other things than steps
+    const startMs = performance.now();
+    const { batch, position } = await source.next();
+    const waitedSeconds = secondsSince(startMs);
+    manualSeed(mixSeed(seed, this.state.step));
+    const outcome = tidy(() =>
+      options.train(batch, {
+        ...{ step: this.state.step, stage: this.state.stage },
+        backward: (loss, last) => optimizer.backward(loss, last),
+      }),
+    );
+    const learningRate = this.learningRate();
+    const { gradNorm, skipped } = await optimizer.step({
+      learningRate,
+      clipGradNorm: config.clipGradNorm,
+      skipAbove: normLimit(this.state.guard, config),
+    });
+    optimizer.zeroGrad();
+    const step = this.state.step + 1;
+    const stageStep = this.state.stageStep + 1;
+    const guard = afterStep(this.state.guard, { gradNorm, skipped });
+    this.state = { ...this.state, step, stageStep, position, guard };
+    const decay = skipped ? null : averagingDecay(step, config.emaDecay);
+    if (decay !== null) this.ema.update(optimizer.masterWeights(), decay);
+    await setImmediate(); // finalizers and signals run here
+
+    // with a time limit all processes must agree on the time
+    const [seconds] = config.maxSeconds
+      ? ((await parallel.share(secondsSince(startMs))) as [number])
+      : [secondsSince(startMs)];
+    this.state.stageSeconds += seconds;
+    this.state.seconds += seconds;
+    this.state.samples += outcome.count ?? outcome.samples;
+    const communication = parallel.takeCost();
+    this.means.add(outcome, { seconds, waitedSeconds, communication, skipped, gradNorm });
+    this.saved = false;
+    const late = secondsSince(this.savedMs) > config.checkpointEverySeconds;
+    const [stopping, due] = await parallel.any(signal.aborted, late);
+    report.update(this.shownSteps(), format(this.means.shown(peakFlops)));
+    if (step % config.logEverySteps === 0 || this.done >= 1) await this.log(learningRate);
+    else if (stopping) run.setStatus({ step });
+
+    this.state.unmeasured = this.measuresDue();
+    if (skipped) {
+      dumpBatch(options, batch, { part, step, gradNorm, usual: Math.exp(guard.logNorm) });
+      if (guard.badInRow >= config.rollBackAfter) await this.goBack();
+    }
+    // what is bad is not kept, nor where the run has just gone back to
+    const milestone = config.milestoneEverySteps && step % config.milestoneEverySteps === 0;
+    const end = stopping || this.done >= 1;
+    if (end || (!skipped && (due || milestone))) await this.save();
+    if (end && !this.saved) {
+      throw new JobError(
+        `${run.folder}: ${part} has ${stopping ? 'stopped' : 'ended'} without a checkpoint`,
+      );
+    }
+    return !stopping;
+  }
+
+  private learningRate(): number {
+    const { config, state } = this;
+    const schedule = warmedCosine(this.done, state.stageStep, config);
+    return config.learningRate * state.guard.learningRateFactor * schedule;
+  }
+
+  /** Over all stages; where a stage has a time limit, by the share of it that has passed. */
+  private shownSteps(): number {
+    const { config, state, options } = this;
+    const before = options.stages.slice(0, state.stage).reduce((sum, { steps }) => sum + steps, 0);
+    return before + (config.maxSeconds ? Math.floor(this.done * config.steps) : state.stageStep);
+  }
+
+  /** Writes a line of metrics, and what other processes have had to say. */
+  private async log(learningRate: number): Promise<void> {
+    const { part, run, report, peakFlops } = this.options;
+    const { step, seconds, samples } = this.state;
+    const sums = this.means.sums();
+    const all = await run.parallel.share({ sums, said: report.take?.() ?? [] });
+    all.forEach(({ said }, rank) => {
+      for (const text of said) report.log(`rank ${rank}: ${text}`);
+    });
+    const figures = this.means.take(
+      all.map((one) => one.sums),
+      peakFlops,
+    );
+    run.log(part, step, { ...figures, learningRate, seconds, samples });
+    run.setStatus({ step });
+  }
+
+  private measuresDue(): Measure[] {
+    const { config, options, state } = this;
+    const every = { validate: config.validateEverySteps, sample: config.sampleEverySteps };
+    return (['validate', 'sample'] as const).filter(
+      (kind) => options[kind] && (this.done >= 1 || state.step % every[kind] === 0),
+    );
+  }
+
+  /** Makes the figures that are due, with the averaged weights. @returns false if stopped amid them */
+  private async measure(): Promise<boolean> {
+    const { options, state } = this;
+    const { part, run, report } = options;
+    if (state.unmeasured.length === 0) return true;
+    const finished = await this.withAverages(async () => {
+      for (const kind of [...state.unmeasured]) {
+        const all = await run.parallel.together(() => this.figuresOf(kind));
+        if (all.some((sums) => sums === null)) return false;
+        const sums: StepOutcome['figures'] = {};
+        for (const one of all) addFigures(sums, one!);
+        state.unmeasured = state.unmeasured.filter((other) => other !== kind);
+        const figures = meansOf(sums);
+        if (Object.keys(figures).length === 0) continue; // too few samples to keep any out
+        run.log(part, state.step, figures);
+        if (run.parallel.rank === 0) report.log(`${part} ${state.step}: ${format(figures)}`);
+      }
+      return true;
+    });
+    const isLast = this.done >= 1 && state.stage === options.stages.length - 1;
+    // nothing comes after the last that would be written down
+    if (finished ? isLast : !this.saved) await this.save();
+    return finished;
+  }
+
+  /** Of this process; null if it was stopped. */
+  private async figuresOf(kind: Measure): Promise<StepOutcome['figures'] | null> {
+    const { run, signal } = this.options;
+    try {
+      return await this.options[kind]!(this.state.stage, this.state.step);
+    } catch (error) {
+      if (signal.aborted) return null;
+      if (!isDiskProblem(error)) throw error;
+      run.tellFull(error as Error); // a sheet that there is no room for
+      return {};
+    }
+  }
+
+  /** Runs `measure` with the averaged weights in place of the trained ones. */
+  private async withAverages<T>(measure: () => Promise<T>): Promise<T> {
+    const { parameters } = this.options;
+    const masters = this.optimizer.masterWeights();
     const isParameter = ([name, master]: [string, Tensor]) => master === parameters.get(name);
     // those of float32 parameters are these themselves
     const copies = noGrad(() =>
@@ -160,177 +358,84 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
         .filter(isParameter)
         .map(([name, m]) => [name, m.detach().clone().keep()] as const),
     );
-    await takeAverages();
-    try {
-      const figures = await measure();
-      if (Object.keys(figures).length === 0) return; // too few samples to keep any out
-      run.log(part, state.step, figures);
-      if (parallel.rank === 0) report.log(`${part} ${state.step}: ${format(figures)}`);
-    } catch (error) {
-      // a sheet that the disk has no room for, or stopped amid the samples: they alone are lost
-      if (isDiskProblem(error)) run.tellFull(error as Error);
-      else if (!signal.aborted) throw error;
-    } finally {
-      noGrad(() => {
-        for (const [name, weights] of [...masters, ...copies]) {
-          parameters.get(name)!.copy_(weights);
-        }
-      });
-      for (const [, copy] of copies) copy.dispose();
-      await optimizer.spread();
-      emptyCache();
-    }
-  };
-
-  /** The figures of a stage's last step. */
-  const measureEnd = async (stage: number) => {
-    const { validate, sample } = options;
-    if (validate) await withAverages(() => validate(stage, state.step));
-    if (sample) await withAverages(() => sample(stage, state.step));
-  };
-
-  for (; state.stage < stages.length; state = nextStage(state)) {
-    const { stage } = state;
-    const config = stages[stage]!;
-    const name = config.name ?? '';
-    // without a time limit, the share of steps done; with one, whichever is further
-    const timeShare = () => state.stageSeconds / (config.maxSeconds ?? Infinity);
-    const done = () => Math.max(state.stageStep / config.steps, timeShare());
-    const doneAt = (taken: number) => Math.min(1, Math.max(taken / config.steps, timeShare()));
-    const rate = () =>
-      config.learningRate *
-      state.guard.learningRateFactor *
-      warmedCosine(done(), state.stageStep, config);
-
-    if (done() >= 1) {
-      if (state.unmeasured) {
-        await measureEnd(stage);
-        state.unmeasured = false;
-        await save(config);
-      }
-      continue;
-    }
-    const source = await options.open(stage, state.position, doneAt);
-    try {
-      const stepsBefore = stages.slice(0, stage).reduce((sum, { steps }) => sum + steps, 0);
-      // steps, or the share of the time limit that has passed
-      const shown = () =>
-        stepsBefore + (config.maxSeconds ? Math.floor(done() * config.steps) : state.stageStep);
-      report.start(name === '' || name === 'all' ? part : `${part} ${name}`, totalSteps, shown());
-      run.setStatus({ part, stage: name, step: state.step, steps: totalSteps });
-      if (state.step === 0) await save(config);
-      let savedAt = performance.now();
-      let saved = true;
-      let startedAt = performance.now();
-      const means = new Means();
-
-      while (done() < 1) {
-        const startMs = performance.now();
-        const { batch, position } = await source.next();
-        const waitedSeconds = secondsSince(startMs);
-        manualSeed(mixSeed(seed, state.step));
-        const outcome = tidy(() =>
-          options.train(batch, {
-            step: state.step,
-            stage,
-            backward: (loss, last) => optimizer.backward(loss, last),
-          }),
-        );
-        const { gradNorm, skipped } = await optimizer.step({
-          learningRate: rate(),
-          clipGradNorm: config.clipGradNorm,
-          skipAbove: normLimit(state.guard, config),
-        });
-        optimizer.zeroGrad();
-        const step = state.step + 1;
-        const stageStep = state.stageStep + 1;
-        const guard = afterStep(state.guard, { gradNorm, skipped });
-        state = { ...state, step, stageStep, position, guard };
-        const decay = skipped ? null : averagingDecay(step, config.emaDecay);
-        if (decay !== null) ema.update(optimizer.masterWeights(), decay);
-        await setImmediate(); // finalizers and signals run here
-
-        // with a time limit all processes must agree on the time
-        const [seconds] = config.maxSeconds
-          ? ((await parallel.share(secondsSince(startMs))) as [number])
-          : [secondsSince(startMs)];
-        state.stageSeconds += seconds;
-        state.seconds += seconds;
-        state.samples += outcome.count ?? outcome.samples;
-        means.add(outcome, { seconds, waitedSeconds, skipped, gradNorm });
-        saved = false;
-        const late = (performance.now() - savedAt) / 1000 > config.checkpointEverySeconds;
-        const [stopping, due] = await parallel.any(signal.aborted, late);
-        report.update(shown(), format(means.shown(options.peakFlops)));
-        if (step % config.logEverySteps === 0 || done() >= 1 || stopping) {
-          const figures = means.take(await parallel.share(means.sums()), options.peakFlops);
-          if (parallel.size > 1) Object.assign(figures, communicationOf(parallel, startedAt));
-          startedAt = performance.now();
-          const { seconds, samples } = state;
-          run.log(part, step, { ...figures, learningRate: rate(), seconds, samples });
-          run.setStatus({ step });
-        }
-
-        if (skipped) {
-          const why = { part, step, gradNorm, usual: Math.exp(guard.logNorm) };
-          dumpBatch(options, batch, why);
-          if (guard.badInRow >= config.rollBackAfter) await goBack(config);
-        }
-        // what is bad is not kept, nor where the run has just gone back to
-        const good = !skipped;
-        const milestone = config.milestoneEverySteps && step % config.milestoneEverySteps === 0;
-        if (stopping && done() >= 1) state.unmeasured = true;
-        if (stopping || (good && (due || milestone))) {
-          saved = await save(config);
-          savedAt = performance.now();
-        }
-        if (stopping) {
-          report.end();
-          if (!saved) throw new JobError(`${run.folder}: was stopped without a new checkpoint`);
-          return false;
-        }
-        if (done() >= 1) break;
-        const { validate, sample } = options;
-        if (validate && step % config.validateEverySteps === 0) {
-          await withAverages(() => validate(stage, step));
-        }
-        if (sample && step % config.sampleEverySteps === 0) {
-          await withAverages(() => sample(stage, step));
-        }
-      }
-      report.end();
-      if (!saved && !(await save(config))) {
-        throw new JobError(`${run.folder}: ${part} has ended without a checkpoint`);
-      }
-      await measureEnd(stage);
-    } finally {
-      await source.close();
-    }
+    await this.takeAverages();
+    const result = await measure();
+    noGrad(() => {
+      for (const [name, weights] of [...masters, ...copies]) parameters.get(name)!.copy_(weights);
+    });
+    for (const [, copy] of copies) copy.dispose();
+    await this.optimizer.spread();
+    emptyCache();
+    return result;
   }
-  await takeAverages();
-  optimizer.dispose();
-  ema.dispose();
-  return true;
+
+  /** Writes the averages into the parameters, in all processes. */
+  private async takeAverages(): Promise<void> {
+    this.ema.copyTo(this.options.parameters);
+    await this.optimizer.spread();
+  }
+
+  /** Writes a checkpoint, as far as there is room for it; `saved` says whether. */
+  private async save(): Promise<void> {
+    const { checkpoints, ema, optimizer, state, config } = this;
+    const { parameters, run, report } = this.options;
+    const guard = { ...state.guard, rollBacks: 0 };
+    const sums = await run.parallel.share(this.means.sums());
+    const { keepCheckpoints: last, milestoneEverySteps } = config;
+    try {
+      await checkpoints.save(
+        {
+          shared: { weights: Object.fromEntries(parameters) },
+          own: { optimizer: optimizer.stateDict(), ema: ema.stateDict() },
+          state: { ...state, guard, sums },
+        },
+        { last, milestoneEverySteps },
+      );
+      this.saved = true;
+      state.guard = guard;
+    } catch (error) {
+      if (!(error instanceof JobError) || error instanceof DistributedError) throw error;
+      report.log(`${error.message}; training goes on from the one before it if it is stopped`);
+    }
+    this.savedMs = performance.now();
+  }
+
+  /** Takes weights, averages and the optimizer's state from the newest checkpoint; the rest is its state. */
+  private restore(): Promise<LoopState | null> {
+    const { optimizer, ema, options } = this;
+    return this.checkpoints.load(({ weights, optimizer: moments, ema: averages }) => {
+      noGrad(() => {
+        for (const [name, parameter] of options.parameters) parameter.copy_(weights![name]!);
+      });
+      optimizer.loadStateDict(moments!);
+      ema.loadStateDict(averages!);
+    }, options.report.log);
+  }
 
   /** To the last good checkpoint, with a lower learning rate, and on with the batches after these. */
-  async function goBack(config: Optimisation): Promise<void> {
-    const checkpoint = await checkpoints.load(report.log);
-    if (!checkpoint || state.guard.rollBacks >= MOST_ROLL_BACKS) {
+  private async goBack(): Promise<void> {
+    const { config, options } = this;
+    const { part, run, report } = options;
+    const { position, stage, guard } = this.state;
+    const { rollBacks } = guard;
+    const found = rollBacks < MOST_ROLL_BACKS ? await this.restore() : null;
+    if (!found) {
       throw new JobError(
-        `${run.folder}: gradients stay bad after going back ${state.guard.rollBacks} times; look at ${run.path('bad-batches')}, lower ${part}.learningRate and go on with --resume`,
+        `${run.folder}: gradients stay bad after going back ${rollBacks} times; look at ${run.path('bad-batches')}, lower ${part}.learningRate and go on with --resume`,
       );
     }
-    restore(checkpoint);
-    const learningRateFactor = state.guard.learningRateFactor * config.rollBackLearningRate;
-    const rollBacks = state.guard.rollBacks + 1;
-    const { position, stage } = state;
+    const learningRateFactor = guard.learningRateFactor * config.rollBackLearningRate;
     // the last good one may be the end of the stage before
-    const before = checkpoint.state.stage < stage ? nextStage(checkpoint.state) : checkpoint.state;
-    state = { ...before, position, guard: { ...before.guard, learningRateFactor, rollBacks } };
+    const before = found.stage < stage ? nextStage(found) : found;
+    this.state = {
+      ...before,
+      ...{ position, unmeasured: [] },
+      guard: { ...before.guard, learningRateFactor, rollBacks: rollBacks + 1 },
+    };
     report.log(
-      `${part}: ${config.rollBackAfter} bad steps in a row; back to step ${state.step} with ${learningRateFactor} of the learning rate`,
+      `${part}: ${config.rollBackAfter} bad steps in a row; back to step ${this.state.step} with ${learningRateFactor} of the learning rate`,
     );
-    run.beginPart(part, state.step + 1);
+    run.beginPart(part, this.state.step + 1);
   }
 }
 
@@ -355,12 +460,6 @@ function averagingDecay(step: number, emaDecay: number): number | null {
   const warming = step / (9 + step);
   if (warming < emaDecay ** EMA_STEPS) return Math.min(emaDecay, warming);
   return step % EMA_STEPS === 0 ? emaDecay ** EMA_STEPS : null;
-}
-
-/** Share of the time that this process has waited for others, and what it has sent. */
-function communicationOf(parallel: Parallel, startedAt: number): Record<string, number> {
-  const { waitedSeconds, bytes } = parallel.takeCost();
-  return { communicationShare: waitedSeconds / secondsSince(startedAt), communicationBytes: bytes };
 }
 
 /** Dumped batches of a run: enough to see what they have in common. */

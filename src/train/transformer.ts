@@ -7,6 +7,7 @@ import type { PartContext } from './context.js';
 import { type SharedWork, sampleFlops, type TrainedNetworks } from './cost.js';
 import type { StepBatch } from './feed/batch.js';
 import { trainLoop } from './loop.js';
+import { sumsOf } from './means.js';
 import { matrixPeak } from './peak.js';
 import { taskSheets } from './samples.js';
 import { trainStep } from './step.js';
@@ -57,7 +58,7 @@ export async function trainTransformer(trainee: Trainee, context: PartContext): 
         onSheet: (task, path) => run.logSheet(`samples/${task}`, path, step),
       });
       exportTrainee(trainee, run);
-      return figures;
+      return sumsOf(figures);
     },
     dump: dumpBatch,
     report,

@@ -4,23 +4,25 @@ import type { Parallel } from '../distributed/parallel.js';
 import type { Pipeline } from '../pipeline/index.js';
 import { cat, Generator, noGrad, randn, type Tensor, tensor, tidy } from '../tensor/index.js';
 import type { StepBatch, TrainSample } from './feed/batch.js';
+import type { StepOutcome } from './loop.js';
 import { type Draws, lossesOf } from './step.js';
 import type { EncodeText } from './text-states.js';
 
 /**
- * The mean loss of each task, `validation/t2i`; noise levels are spread evenly over the samples.
+ * The losses of each task, `validation/t2i`; noise levels are spread evenly over the samples.
  *
  * @param batches   held-out samples, each batch of one task; every process measures its part
+ * @returns sums over this process's part
  */
 export async function validationLosses(
   pipeline: Pipeline,
   batches: readonly StepBatch[],
-  parallel: Parallel,
+  { rank, size }: Pick<Parallel, 'rank' | 'size'>,
   encodeText?: EncodeText,
-): Promise<Record<string, number>> {
-  const sums: Record<string, { sum: number; count: number }> = {};
+): Promise<StepOutcome['figures']> {
+  const sums: StepOutcome['figures'] = {};
   for (const { samples, count, target } of batches) {
-    const own = samples.filter(({ index }) => index % parallel.size === parallel.rank);
+    const own = samples.filter(({ index }) => index % size === rank);
     if (own.length === 0) continue;
     const losses = noGrad(() =>
       tidy(() => {
@@ -39,14 +41,7 @@ export async function validationLosses(
     entry.count += losses.length;
     await setImmediate();
   }
-  const figures: Record<string, number> = {};
-  const all = await parallel.share(sums);
-  for (const name of new Set(all.flatMap((one) => Object.keys(one)))) {
-    const entries = all.flatMap((one) => one[name] ?? []);
-    const total = (key: 'sum' | 'count') => entries.reduce((sum, entry) => sum + entry[key], 0);
-    figures[name] = total('sum') / total('count');
-  }
-  return figures;
+  return sums;
 }
 
 const noiseOf = (samples: readonly TrainSample[]): Tensor =>

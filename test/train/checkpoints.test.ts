@@ -37,25 +37,27 @@ async function save(folder: string, step: number, { size = 1, last = 9, every = 
 /** What each process of a job reads. */
 async function load(folder: string, size = 1) {
   const said: string[] = [];
-  const loaded = await Promise.all(
-    world(size).map((parallel) =>
-      new Checkpoints<State>(folder, 'net', parallel).load((text) => said.push(text)),
-    ),
+  const found = await Promise.all(
+    world(size).map(async (parallel) => {
+      const values: Record<string, Record<string, number[]>> = {};
+      const state = await new Checkpoints<State>(folder, 'net', parallel).load(
+        (tensors) => {
+          for (const [file, group] of Object.entries(tensors)) {
+            const sorted = Object.entries(group).sort();
+            values[file] = Object.fromEntries(
+              sorted.map(([name, value]) => [name, [...value.toFloat32Array()]]),
+            );
+          }
+        },
+        (text) => said.push(text),
+      );
+      return state && { ...values, state };
+    }),
   );
-  const found = loaded.map((one) => {
-    if (!one) return null;
-    const values = Object.entries(one.tensors).map(([file, tensors]) => [
-      file,
-      Object.fromEntries(
-        Object.entries(tensors)
-          .sort()
-          .map(([name, value]) => [name, [...value.toFloat32Array()]]),
-      ),
-    ]);
-    return { ...Object.fromEntries(values), state: one.state };
-  });
-  return { found, said };
+  return { found: found as (({ state: State & { step: number } } & Values) | null)[], said };
 }
+
+type Values = Record<string, Record<string, number[]>>;
 
 const stepsIn = (folder: string) => readdirSync(folder).map((name) => Number(name.slice(-8)));
 
@@ -160,7 +162,7 @@ describe('checkpoints', () => {
     cpSync(join(folder, 'net-00000001'), join(folder, 'net-00000002'), { recursive: true });
     for (const step of [1, 2]) rmSync(join(folder, `net-0000000${step}`, 'state.json'));
     const [first, second] = world(2).map((parallel) =>
-      new Checkpoints<State>(folder, 'net', parallel).load(),
+      new Checkpoints<State>(folder, 'net', parallel).load(() => {}),
     );
     for (const outcome of await Promise.allSettled([first, second])) {
       assert.equal(outcome.status, 'rejected');
@@ -198,6 +200,22 @@ describe('checkpoints', () => {
     }
     assert.deepEqual(readdirSync(folder), ['net-00000001']);
     assert.equal((await load(folder)).found[0]!.state.step, 1);
+  });
+
+  test('are refused where processes do not see the same folder', async () => {
+    const folders = ['here', 'there'].map((name) => join(root, name));
+    const outcomes = await Promise.allSettled(
+      world(2).map((parallel) => {
+        const checkpoints = new Checkpoints<State>(folders[parallel.rank]!, 'net', parallel);
+        const own = { optimizer: { x: tensor([parallel.rank]) } };
+        return checkpoints.save({ shared: {}, own, state: { step: 3, note: '' } }, { last: 1 });
+      }),
+    );
+    for (const outcome of outcomes) {
+      const { message } = (outcome as PromiseRejectedResult).reason as Error;
+      assert.match(message, /optimizer-00001-of-00002\.safetensors.* is not there/);
+    }
+    assert.deepEqual(readdirSync(folders[0]!), []);
   });
 
   test('take the place of one of the same step', async () => {

@@ -3,10 +3,12 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import type { Parallel } from '../../src/distributed/parallel.js';
 import { ones, type Tensor, tensor } from '../../src/tensor/index.js';
 import { Optimisation, Recipe } from '../../src/train/config.js';
 import { type LoopOptions, trainLoop } from '../../src/train/loop.js';
 import { Run } from '../../src/train/run.js';
+import { world } from './world.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-loop-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -31,6 +33,7 @@ interface Toy {
   /** what held-out samples come to; told the weights that it is measured with */
   validate?: (weights: number[]) => unknown;
   resume?: boolean;
+  parallel?: Parallel;
 }
 
 interface Outcome {
@@ -44,7 +47,9 @@ interface Outcome {
 /** Three numbers that learn to be those of the batch. */
 async function trainToy(toy: Toy): Promise<Outcome> {
   const weights: Tensor = ones([3]).requiresGrad_();
-  const run = Run.open(join(root, toy.folder), recipe, { resume: toy.resume });
+  const run = Run.open(join(root, toy.folder), recipe, {
+    ...{ resume: toy.resume, parallel: toy.parallel },
+  });
   const batches: number[] = [];
   const said: string[] = [];
   const options: LoopOptions<number> = {
@@ -71,7 +76,7 @@ async function trainToy(toy: Toy): Promise<Outcome> {
     validate: toy.validate
       ? async () => {
           toy.validate!([...weights.toFloat32Array()]);
-          return { seen: 1 };
+          return { seen: { sum: 1, count: 1 } };
         }
       : undefined,
     dump: (batch, path, why) => writeFileSync(`${path}.json`, JSON.stringify({ batch, ...why })),
@@ -214,6 +219,101 @@ describe('trainLoop', () => {
       const { batches } = await trainToy({ folder: 'end-stop', stages, validate, resume });
       assert.deepEqual([batches.length, counts.validations], [0, 2]);
     }
+  });
+
+  test('a line of metrics that a stop came amid is that of the uninterrupted run', async () => {
+    const stages = [plan({ logEverySteps: 5 })];
+    await trainToy({ folder: 'lines', stages });
+    const controller = new AbortController();
+    await trainToy({
+      ...{ folder: 'lines-stopped', stages, signal: controller.signal },
+      onStep: (step) => step === 6 && controller.abort(),
+    });
+    await trainToy({ folder: 'lines-stopped', stages, resume: true });
+    const figures = (folder: string) =>
+      linesOf(folder)
+        .filter(({ step }) => step! % 5 === 0)
+        .map(({ step, loss, gradNorm, learningRate }) => [step, loss, gradNorm, learningRate]);
+    assert.deepEqual(figures('lines-stopped'), figures('lines'));
+  });
+
+  test('writes down the learning rate that a step was made with', async () => {
+    await trainToy({ folder: 'rates', stages: [plan({ warmupSteps: 4, finalLearningRate: 0 })] });
+    const rates = linesOf('rates').map(({ learningRate }) => learningRate!);
+    assert.ok(Math.abs(rates[0]! - 0.025) < 1e-9, String(rates)); // a quarter of the warm-up
+    assert.ok(rates.at(-1)! > 0, String(rates));
+  });
+
+  test('measures what a kill or a stop came before', async () => {
+    const stages = [plan({ steps: 8, validateEverySteps: 4, checkpointEverySeconds: 1e-9 })];
+    const seen: number[][] = [];
+    const killed = trainToy({
+      ...{ folder: 'unseen', stages },
+      validate: () => {
+        throw new Error('killed');
+      },
+    });
+    await assert.rejects(killed, { message: 'killed' });
+    const controller = new AbortController();
+    const stopped = await trainToy({
+      ...{ folder: 'unseen', stages, resume: true, signal: controller.signal },
+      validate: () => {
+        controller.abort();
+        throw controller.signal.reason;
+      },
+    });
+    assert.equal(stopped.finished, false);
+    const whole = await trainToy({
+      ...{ folder: 'seen', stages },
+      validate: (weights) => seen.push(weights),
+    });
+    const went = await trainToy({
+      ...{ folder: 'unseen', stages, resume: true },
+      validate: (weights) => seen.push(weights),
+    });
+    assert.deepEqual(went.weights, whole.weights);
+    assert.deepEqual(seen.slice(2), seen.slice(0, 2)); // after step 4, and at the end
+    // what is finished is not measured again
+    await trainToy({
+      ...{ folder: 'unseen', stages, resume: true },
+      validate: (weights) => seen.push(weights),
+    });
+    assert.equal(seen.length, 4);
+  });
+
+  test('lets go of the checkpoint that it goes on from', async (context) => {
+    if (!existsSync('/proc/self/maps')) return context.skip('there is no /proc');
+    const stages = [plan({ steps: 6, checkpointEverySeconds: 1e-9, keepCheckpoints: 1 })];
+    const controller = new AbortController();
+    await trainToy({
+      ...{ folder: 'mapped', stages, signal: controller.signal },
+      onStep: (step) => step === 2 && controller.abort(),
+    });
+    let maps = '';
+    await trainToy({
+      ...{ folder: 'mapped', stages, resume: true },
+      onStep: () => {
+        maps = readFileSync('/proc/self/maps', 'utf8');
+      },
+    });
+    assert.ok(!maps.includes(join(root, 'mapped')), 'no file of its checkpoints is mapped');
+  });
+
+  test('fails in all processes, with its cause, when one cannot measure', async () => {
+    const outcomes = await Promise.allSettled(
+      world(2).map((parallel) =>
+        trainToy({
+          ...{ folder: 'one-fails', stages: [plan({ validateEverySteps: 2 })], parallel },
+          validate: () => {
+            if (parallel.rank === 1) throw new Error('clip 7 cannot be read');
+          },
+        }),
+      ),
+    );
+    assert.deepEqual(
+      outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason.message),
+      ['rank 1: clip 7 cannot be read', 'clip 7 cannot be read'],
+    );
   });
 
   test('takes the checkpoint before a damaged one, and keeps milestones', async () => {
