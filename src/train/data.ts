@@ -55,36 +55,19 @@ export class TrainingData {
    * @throws InputError if one cannot be read, or nothing in it can be used
    */
   static async open(options: DataOptions): Promise<TrainingData> {
-    const { recipe, run, report, signal, workers, cacheFolder = run.path('cache') } = options;
+    const { recipe, run, report, workers, cacheFolder = run.path('cache') } = options;
     const store = DataStore.open(cacheFolder, {
       rank: run.parallel.rank,
       onWarning: report.log,
     });
-    const sources = new Map<string, readonly OpenedSource[]>();
-    const { validationSamples } = recipe;
-    const { rank, share } = run.parallel;
-    // the first process measures what is new, the others read what it has found
-    if (rank > 0) {
-      await share(null);
-      store.refresh();
+    try {
+      const sources = await openAll(options, store);
+      const maker = new SampleMaker({ store, workers, cacheFrames: recipe.cacheFrames });
+      return new TrainingData(options, store, maker, sources);
+    } catch (error) {
+      await store.close();
+      throw error;
     }
-    for (const data of [recipe.data, ...stagesOf(recipe).map((stage) => stage.data)]) {
-      const key = JSON.stringify(data);
-      if (sources.has(key)) continue;
-      const opened = await openSources(data, {
-        ...{ store, validationSamples, workers, report, signal },
-      });
-      sources.set(key, opened.sources);
-      if (rank > 0) continue;
-      tellSkipped(report, opened.skipped);
-      if (validationSamples > 0) tellUnmeasured(report, opened.sources);
-    }
-    if (rank === 0) {
-      await store.flush();
-      await share(null);
-    }
-    const maker = new SampleMaker({ store, workers, cacheFrames: recipe.cacheFrames });
-    return new TrainingData(options, store, maker, sources);
   }
 
   /** What the autoencoder is trained on, from a position on. */
@@ -137,18 +120,19 @@ export class TrainingData {
   async encode(autoencoder: Autoencoder): Promise<boolean> {
     const { recipe, run, report, signal } = this.options;
     const { rank, size } = run.parallel;
-    this.encoder = latentEncoder(autoencoder);
+    const encoder = latentEncoder(autoencoder);
+    this.encoder = encoder;
     const stages = stagesOf(recipe);
-    const finished = await encodeAhead({
-      maker: this.maker,
-      ...{ stages, sources: stages.map((stage) => this.sourcesOf(stage.data)) },
-      ...{ encoder: this.encoder, world: { rank, size }, report, signal },
-      onSkip: this.onSkip,
-    });
-    await this.store.flush();
-    const [stopped] = await run.parallel.any(!finished);
+    const finished = await run.parallel.together(() =>
+      encodeAhead({
+        maker: this.maker,
+        ...{ stages, sources: stages.map((stage) => this.sourcesOf(stage.data)) },
+        ...{ encoder, world: { rank, size }, report, signal },
+        onSkip: this.onSkip,
+      }),
+    );
     await this.store.refresh();
-    return !stopped;
+    return finished.every(Boolean);
   }
 
   /** Ids of the tasks that any sample is trained on, in any stage. */
@@ -234,6 +218,37 @@ export class TrainingData {
     this.skipped.add(where);
     this.options.report.log(`${where}: is left out (${reason}); ${this.skipped.size} so far`);
   };
+}
+
+/** The sources of all stages, by what recipes say of them; the first process measures what is new. */
+async function openAll(
+  { recipe, run, report, signal, workers }: DataOptions,
+  store: DataStore,
+): Promise<Map<string, readonly OpenedSource[]>> {
+  const { validationSamples } = recipe;
+  const { parallel } = run;
+  const sources = new Map<string, readonly OpenedSource[]>();
+  const open = async () => {
+    for (const data of [recipe.data, ...stagesOf(recipe).map((stage) => stage.data)]) {
+      const key = JSON.stringify(data);
+      if (sources.has(key)) continue;
+      const opened = await openSources(data, {
+        ...{ store, validationSamples, workers, report, signal },
+      });
+      sources.set(key, opened.sources);
+      if (parallel.rank > 0) continue;
+      tellSkipped(report, opened.skipped);
+      if (validationSamples > 0) tellUnmeasured(report, opened.sources);
+    }
+    await store.flush();
+  };
+  await parallel.together(() => (parallel.rank === 0 ? open() : undefined));
+  await parallel.together(async () => {
+    if (parallel.rank === 0) return;
+    await store.refresh();
+    await open();
+  });
+  return sources;
 }
 
 /** Named by the first few, then counted. */

@@ -1,5 +1,6 @@
 /** A whole run: autoencoder, latents, adapter, transformer, pipeline folder. Each part goes on where it stopped. */
 import { existsSync } from 'node:fs';
+import { isStop } from '../distributed/together.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
 import { fastDtype, loadWeights } from '../nn/index.js';
 import { openPipeline } from '../pipeline/index.js';
@@ -50,11 +51,11 @@ export async function train(options: TrainOptions): Promise<boolean> {
     if (from) startFrom(trainee, from, dtype);
     if (!(await trainAdapter(trainee.pipeline, context))) return stopped(context);
     if (!(await trainTransformer(trainee, context))) return stopped(context);
-    exportFinished(trainee, run);
+    await run.parallel.together(() => exportFinished(trainee, run));
     run.setStatus({ state: 'finished' });
     return true;
   } catch (error) {
-    if (options.signal.aborted && error === options.signal.reason) return stopped(options);
+    if (isStop(error)) return stopped(options);
     run.setStatus({ state: 'failed', message: (error as Error).message });
     throw error;
   } finally {
@@ -90,7 +91,8 @@ const SCALE_CLIPS = 64;
 async function scaleLatents(autoencoder: Autoencoder, context: PartContext): Promise<void> {
   const { recipe, run, data } = context;
   const path = run.path('autoencoder.safetensors');
-  if (!existsSync(path)) {
+  await run.parallel.together(async () => {
+    if (run.parallel.rank > 0 || existsSync(path)) return;
     const lengths = [1, Math.max(...stagesOf(recipe).map(({ numFrames }) => numFrames))];
     const batches: FrameBatch[] = [];
     for (const numFrames of lengths) {
@@ -103,10 +105,9 @@ async function scaleLatents(autoencoder: Autoencoder, context: PartContext): Pro
           videoFromBytes(frames, [batchSize, numFrames, height, width, 3]).split(1, 0),
         );
         normaliseLatents(autoencoder, videos);
+        saveSafetensors(path, autoencoder.stateDict());
       }),
     );
-    if (run.parallel.rank === 0) saveSafetensors(path, autoencoder.stateDict());
-    await run.parallel.share(null); // the others wait for the file
-  }
+  });
   autoencoder.loadStateDict(openSafetensors(path), { where: path });
 }
