@@ -38,7 +38,7 @@ export interface RunSummary {
   doing: string | null;
   step: number | null;
   steps: number | null;
-  /** means over the part's figures of that kind, each smoothed */
+  /** the part's figure of that name, or the mean over those of that kind, each smoothed */
   loss: number | null;
   validation: number | null;
   samplesPerSecond: number | null;
@@ -69,8 +69,8 @@ export function summariseRun(folder: string, { metrics = readMetrics(folder) } =
     doing: status?.doing ?? null,
     step: status?.steps ? status.step : (own?.step ?? null),
     steps: status?.steps || plannedSteps(folder, part),
-    loss: meanOf(own, 'loss'),
-    validation: meanOf(own, 'validation'),
+    loss: lossOf(own, 'loss'),
+    validation: lossOf(own, 'validation'),
     samplesPerSecond: lastOf('samplesPerSecond', own?.figures.get('samplesPerSecond')),
     updatedMs: status ? Date.parse(status.updated) : (last?.timeMs ?? null),
     sizeBytes: sizeOf(folder),
@@ -124,7 +124,9 @@ function plannedSteps(folder: string, part: string | null): number | null {
   }
 }
 
-function meanOf(metrics: PartMetrics | undefined, kind: 'loss' | 'validation'): number | null {
+function lossOf(metrics: PartMetrics | undefined, kind: 'loss' | 'validation'): number | null {
+  const whole = metrics?.figures.get(kind);
+  if (whole) return lastOf(kind, whole);
   const values = [...(metrics?.figures ?? [])]
     .filter(([name]) => kindOf(name) === kind)
     .map(([name, points]) => lastOf(name, points)!);
