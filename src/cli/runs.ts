@@ -31,7 +31,8 @@ export const args = defineArgs({
     figures: {
       kind: 'text',
       placeholder: 'T2V,GRADNORM',
-      describe: 'what is plotted, with commas; t2* is all that begin so (default: everything)',
+      describe:
+        'figures that are compared, with commas, by name or its last part: t2v is loss/t2v and validation/t2v; t2* is all that begin so (default: everything)',
     },
     smooth: {
       kind: 'number',
@@ -54,7 +55,7 @@ export type RunsOptions = Options<typeof args>;
 export const examples: readonly Example[] = [
   ['what has been trained, and what runs now', 'runs'],
   ['two runs: where their recipes differ, their losses, a page of plots', 'runs mine other'],
-  ['some curves over time, as a picture', 'runs mine other --by time --figures t2* --plot a.png'],
+  ['some curves over time, as a picture', 'runs mine other --by time --figures "t2*" --plot a.png'],
 ];
 
 export async function run(options: RunsOptions): Promise<undefined> {

@@ -80,12 +80,16 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     const { launchProcesses } = await import('../distributed/launch.js');
     return launchProcesses(options.nproc);
   }
+  const { awaitOtherMachine } = await import('../train/lock.js');
   const { Run } = await import('../train/run.js');
   const { stagesOf } = await import('../train/config.js');
   const { train } = await import('../train/train.js');
   const { parallel, leave } = await joinJob(world, recipe, options);
   for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // there are enough
   const first = parallel.rank === 0;
+  if (first && options.resume) {
+    await awaitOtherMachine(folder, (sentence) => process.stderr.write(`${sentence}\n`));
+  }
   const run = Run.open(folder, recipe, { resume: options.resume, parallel });
   await parallel.share(null); // the folder is there for all
   const finished = await withInterrupt('saving a checkpoint', (signal) =>

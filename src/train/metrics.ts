@@ -1,7 +1,7 @@
 /**
  * Reading what a run has recorded: the lines of its metrics.jsonl, as series by part and figure.
  *
- *     {"part": "transformer", "step": 20, "time": "2026-01-31T18:22:04.679Z", "t2v": 0.186, …}
+ *     {"part": "transformer", "step": 20, "time": "2026-01-31T18:22:04.679Z", "loss": 0.186, "loss/t2v": 0.21, …}
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -71,8 +71,11 @@ export class Run {
     mkdirSync(folder, { recursive: true });
     const lock = takeLock(folder);
     if ('heldBy' in lock) {
+      const { host, pid, path } = lock.heldBy;
+      const [where, remedy] =
+        host === hostname() ? ['', ''] : [` of ${host}`, `, or delete ${path} if that is gone`];
       throw new InputError(
-        `${folder}: is being trained by process ${lock.heldBy}; wait for it or stop it, or take --run FOLDER`,
+        `${folder}: is being trained by process ${pid}${where}; wait for it or stop it, or take --run FOLDER${remedy}`,
       );
     }
     run.lock = lock;
@@ -93,7 +96,8 @@ export class Run {
       if (whole < text.length) truncateSync(metrics, whole);
     }
     run.write('recipe.json', JSON.stringify(recipe, null, 2));
-    run.setStatus({});
+    const { part, stage, step, steps } = readStatus(folder) ?? run.status;
+    run.setStatus({ part, stage, step, steps });
     return run;
   }
 

@@ -2,21 +2,22 @@
  * What a run says of itself in its status.json, and what can be seen of it from outside.
  */
 import { existsSync, lstatSync, readdirSync, readFileSync, type Stats } from 'node:fs';
-import { hostname } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { InputError } from '../errors.js';
-import { processRuns } from '../process-runs.js';
+import { holderOf } from './lock.js';
 import { kindOf, lastOf, type PartMetrics, readMetrics } from './metrics.js';
 
-/** Of runs/NAME/status.json, which the loop rewrites now and then. */
+/** Of runs/NAME/status.json, which is rewritten when something has changed. */
 export interface RunStatus {
   state: 'running' | 'stopped' | 'finished' | 'failed';
   part: string;
   /** of the recipe, if it has stages */
   stage?: string;
   step: number;
-  /** in all */
+  /** in all; 0 before the first part */
   steps: number;
+  /** if that is no training, e.g. `encoding latents` */
+  doing?: string;
   /** ISO 8601 */
   updated: string;
   pid: number;
@@ -34,9 +35,10 @@ export interface RunSummary {
   state: RunState;
   part: string | null;
   stage: string | null;
+  doing: string | null;
   step: number | null;
   steps: number | null;
-  /** means over the part's figures of that kind, each smoothed */
+  /** the part's figure of that name, or the mean over those of that kind, each smoothed */
   loss: number | null;
   validation: number | null;
   samplesPerSecond: number | null;
@@ -49,17 +51,11 @@ export interface RunSummary {
 export const isRun = (folder: string): boolean =>
   existsSync(join(folder, 'recipe.json')) || existsSync(join(folder, 'status.json'));
 
-/** A run that goes on says so more often than this. */
-export const LOST_AFTER_MS = 10 * 60_000;
-
 /**
  * A run as far as it is known; needs no status.json.
  * @param metrics  of its metrics.jsonl, if they are read already
  */
-export function summariseRun(
-  folder: string,
-  { metrics = readMetrics(folder), nowMs = Date.now() } = {},
-): RunSummary {
+export function summariseRun(folder: string, { metrics = readMetrics(folder) } = {}): RunSummary {
   const status = readStatus(folder);
   const last = [...metrics].sort((a, b) => b.timeMs - a.timeMs)[0];
   const own = status ? metrics.find(({ part }) => part === status.part) : last;
@@ -67,13 +63,14 @@ export function summariseRun(
   return {
     name: basename(resolve(folder)),
     folder,
-    state: status ? stateOf(status, nowMs) : stateWithout(folder),
+    state: status ? stateOf(folder, status) : stateWithout(folder),
     part,
     stage: status?.stage ?? null,
-    step: status?.step ?? own?.step ?? null,
-    steps: status?.steps ?? plannedSteps(folder, part),
-    loss: meanOf(own, 'loss'),
-    validation: meanOf(own, 'validation'),
+    doing: status?.doing ?? null,
+    step: status?.steps ? status.step : (own?.step ?? null),
+    steps: status?.steps || plannedSteps(folder, part),
+    loss: lossOf(own, 'loss'),
+    validation: lossOf(own, 'validation'),
     samplesPerSecond: lastOf('samplesPerSecond', own?.figures.get('samplesPerSecond')),
     updatedMs: status ? Date.parse(status.updated) : (last?.timeMs ?? null),
     sizeBytes: sizeOf(folder),
@@ -110,11 +107,8 @@ export function readStatus(folder: string): RunStatus | null {
 
 const STATES: readonly string[] = ['running', 'stopped', 'finished', 'failed'];
 
-function stateOf({ state, updated, pid, host }: RunStatus, nowMs: number): RunState {
-  if (state !== 'running') return state;
-  const silent = nowMs - Date.parse(updated) > LOST_AFTER_MS;
-  return silent || (host === hostname() && !processRuns(pid)) ? 'lost' : 'running';
-}
+const stateOf = (folder: string, { state }: RunStatus): RunState =>
+  state === 'running' && !holderOf(folder) ? 'lost' : state;
 
 /** The pipeline is what is written last. */
 const stateWithout = (folder: string): RunState =>
@@ -130,7 +124,9 @@ function plannedSteps(folder: string, part: string | null): number | null {
   }
 }
 
-function meanOf(metrics: PartMetrics | undefined, kind: 'loss' | 'validation'): number | null {
+function lossOf(metrics: PartMetrics | undefined, kind: 'loss' | 'validation'): number | null {
+  const whole = metrics?.figures.get(kind);
+  if (whole) return lastOf(kind, whole);
   const values = [...(metrics?.figures ?? [])]
     .filter(([name]) => kindOf(name) === kind)
     .map(([name, points]) => lastOf(name, points)!);

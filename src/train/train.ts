@@ -36,7 +36,9 @@ export async function train(options: TrainOptions): Promise<boolean> {
   const { recipe, run, init } = options;
   let data: TrainingData | null = null;
   try {
+    run.setStatus({ doing: 'measuring files' });
     data = await TrainingData.open(options);
+    run.setStatus({ doing: undefined });
     const context = { ...options, data };
     const dtype: DType = recipe.dtype === 'auto' ? fastDtype() : recipe.dtype;
     const autoencoder = await finishedAutoencoder(context, dtype);
@@ -45,7 +47,9 @@ export async function train(options: TrainOptions): Promise<boolean> {
     const opened = recipe.base ? openTrainee(source) : null;
     // names of weights that there are not are said before all is encoded
     if (opened) trainableParameters(opened, recipe);
+    run.setStatus({ doing: 'encoding latents' });
     if (!(await data.encode(autoencoder))) return stopped(context);
+    run.setStatus({ doing: undefined });
     const trainee = opened ?? buildTrainee(source, await data.meanMotionScore());
     const from = recipe.transformer.from ?? init;
     if (from) startFrom(trainee, from, dtype);

@@ -8,7 +8,7 @@ import { axisOf, tickText } from '../../src/cli/runs/axis.js';
 import { differences } from '../../src/cli/runs/differences.js';
 import { inDots, inFonts } from '../../src/cli/runs/lettering.js';
 import { drawPlot } from '../../src/cli/runs/plot.js';
-import { args, run } from '../../src/cli/runs.js';
+import { args, examples, run } from '../../src/cli/runs.js';
 import { temporaryFolder } from '../media/helpers.js';
 import { quietly } from './quietly.js';
 
@@ -27,7 +27,9 @@ function makeRun(name: string, { steps, factor }: { steps: number; factor: numbe
   const lines = Array.from({ length: steps / 20 }, (_, i) => {
     const step = (i + 1) * 20;
     const time = new Date(Date.UTC(2026, 0, 31) + step * 1000).toISOString();
-    const figures = { t2v: factor * (1 + 10 / step), gradNorm: 1, skipped: 0, samplesPerSecond: 8 };
+    const loss = factor * (1 + 10 / step);
+    const losses = { loss, 'loss/t2v': loss, 'loss/vsr': 9, 'loss/sigma 0-0.25': 5 * loss };
+    const figures = { ...losses, gradNorm: 1, skipped: 0, samplesPerSecond: 8 };
     const validation = step % 200 === 0 ? { 'validation/t2v': factor * (2 - step / 1000) } : {};
     return JSON.stringify({ part: 'transformer', step, time, ...figures, ...validation });
   });
@@ -61,11 +63,11 @@ describe('mfm runs', () => {
     assert.match(stdout, /transformer\.betas +\[0\.9,0\.5\] +\[0\.9,0\.25\]/);
     assert.doesNotMatch(stdout, /plain|skipped/);
     // at step 800, where the second ends: half of the first
-    assert.match(stdout, /^t2v .* -50\.0 %$/m);
+    assert.match(stdout, /^loss\/t2v .* -50\.0 %$/m);
     assert.match(stdout, /^validation\/t2v +0\.5000 +0\.3000 +-50\.0 %$/m);
     const page = readFileSync(join('runs', 'compare-first-second.html'), 'utf8');
     assert.doesNotMatch(page, /<script|src=|href=/);
-    for (const word of ['t2v', 'validation/t2v', 'gradNorm', 'first', 'second']) {
+    for (const word of ['loss/t2v', 'validation/t2v', 'gradNorm', 'first', 'second']) {
       assert.ok(page.includes(`>${word}</text>`), `${word} is in the plot`);
     }
   });
@@ -77,7 +79,7 @@ describe('mfm runs', () => {
     const { figures, commonStep, plot } = JSON.parse(stdout);
     assert.deepEqual(
       figures.map((one: { figure: string }) => one.figure),
-      ['t2v', 'validation/t2v'],
+      ['loss/t2v', 'validation/t2v'],
     );
     assert.deepEqual(figures[1].values[1].best, { value: 0.3, step: 800 });
     assert.deepEqual([commonStep, plot], [800, 'out/plot.png']);
@@ -91,6 +93,28 @@ describe('mfm runs', () => {
     assert.ok(inks.has('0072b2') && inks.has('d55e00'), 'both curves are there');
   });
 
+  test('takes figures by their whole names or the last part of these', async () => {
+    const chosen = async (figures: string) => {
+      const words = ['first', 'second', '--figures', figures, '--json'];
+      const { stdout, message } = await mfm(...words);
+      assert.equal(message, '', figures);
+      return JSON.parse(stdout).figures.map((one: { figure: string }) => one.figure);
+    };
+    assert.deepEqual(await chosen('t2*,gradNorm'), ['loss/t2v', 'validation/t2v', 'gradNorm']);
+    assert.deepEqual(await chosen('loss'), ['loss']);
+    assert.deepEqual(await chosen('loss/t2v, vsr'), ['loss/t2v', 'loss/vsr']);
+  });
+
+  for (const [, example] of examples) {
+    test(`does what its help shows: ${example}`, async () => {
+      const words = [...example.matchAll(/"([^"]*)"|(\S+)/g)].map((m) => m[1] ?? m[2]!).slice(1);
+      const names: Record<string, string> = { mine: 'first', other: 'second' };
+      const { message, stdout } = await mfm(...words.map((word) => names[word] ?? word));
+      assert.equal(message, '');
+      assert.match(stdout, /first/);
+    });
+  }
+
   const bad: [string, string[], RegExp][] = [
     ['an unknown run', ['first', 'secnd'], /^secnd: no such run; did you mean "second"\?$/],
     ['an unknown folder', ['nowhere'], /^nowhere: no such run or folder of runs/],
@@ -102,7 +126,11 @@ describe('mfm runs', () => {
       /broken\/recipe\.json: is damaged \(.*\); restore it/,
     ],
     ['a run without metrics', ['first', 'empty'], /runs\/empty: has recorded nothing yet/],
-    ['an unknown figure', ['first', 'second', '--figures', 't2w'], /no figure "t2w" in these runs/],
+    [
+      'an unknown figure',
+      ['first', 'second', '--figures', 't2w'],
+      /^--figures: no figure "t2w" in these runs; did you mean "t2v"\?$/,
+    ],
     ['an unknown part', ['first', 'second', '--part', 'vae'], /have \(transformer\), got "vae"$/],
     ['nothing to plot', ['runs/no-run', '--plot', 'a.pdf'], /no-run: holds no runs to plot/],
     ['another kind of file', ['first', 'second', '--plot', 'a.pdf'], /end in \.html or \.png, got/],

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { lutimesSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { GONE_AFTER_MS, takeLock } from '../../src/train/lock.js';
 import { kindOf, lastOf, readMetrics, smooth } from '../../src/train/metrics.js';
-import { LOST_AFTER_MS, summariseRun } from '../../src/train/status.js';
+import { summariseRun } from '../../src/train/status.js';
 import { temporaryFolder } from '../media/helpers.js';
 
 const root = temporaryFolder();
@@ -148,25 +149,44 @@ describe('kindOf', () => {
 });
 
 describe('summariseRun', () => {
-  const nowMs = START + 3600_000;
+  const hourAgo = new Date(Date.now() - 3600_000).toISOString();
   const status = (changes: object) =>
     JSON.stringify({
       ...{ state: 'running', part: 'transformer', step: 40, steps: 100, pid: process.pid },
-      ...{ updated: new Date(nowMs - 1000).toISOString(), host: hostname(), ...changes },
+      ...{ updated: hourAgo, host: hostname(), ...changes },
     });
-  const stateOf = (text: string) => summariseRun(runWith({ 'status.json': text }), { nowMs }).state;
+  const stateOf = (folder: string) => summariseRun(folder).state;
 
-  test('believes a run that is alive, and one elsewhere that spoke lately', () => {
-    assert.equal(stateOf(status({})), 'running');
-    assert.equal(stateOf(status({ host: 'elsewhere', pid: 2 ** 30 })), 'running');
-    assert.equal(stateOf(status({ state: 'failed' })), 'failed');
+  test('believes a run whose process trains it, however long its steps and sheets take', () => {
+    const folder = runWith({ 'status.json': status({}) });
+    const lock = takeLock(folder);
+    assert.ok('release' in lock, 'it is free');
+    assert.equal(stateOf(folder), 'running');
+    lock.release();
+    assert.equal(stateOf(folder), 'lost');
+    assert.equal(stateOf(runWith({ 'status.json': status({ state: 'stopped' }) })), 'stopped');
   });
 
-  test('calls a run lost whose process is gone, or that is silent', () => {
-    assert.equal(stateOf(status({ pid: 2 ** 30 })), 'lost');
-    const updated = new Date(nowMs - LOST_AFTER_MS - 1000).toISOString();
-    assert.equal(stateOf(status({ updated })), 'lost');
-    assert.equal(stateOf(status({ updated, state: 'stopped' })), 'stopped');
+  test('calls a run lost whose process has ended, though its number is used again', () => {
+    const folder = runWith({ 'status.json': status({ pid: process.ppid }) });
+    symlinkSync(`${hostname()}:${process.ppid}:1`, join(folder, '.lock-1'));
+    assert.equal(stateOf(folder), 'lost');
+  });
+
+  test('believes another machine as long as it gives signs of life', () => {
+    const folder = runWith({ 'status.json': status({ host: 'elsewhere' }) });
+    const lock = join(folder, '.lock-1');
+    symlinkSync('elsewhere:1:1', lock);
+    assert.equal(stateOf(folder), 'running');
+    const before = new Date(Date.now() - GONE_AFTER_MS);
+    lutimesSync(lock, before, before);
+    assert.equal(stateOf(folder), 'lost');
+  });
+
+  test('says what a run does that has no steps yet', () => {
+    const changes = { doing: 'encoding latents', part: '', step: 0, steps: 0 };
+    const { doing, step, steps } = summariseRun(runWith({ 'status.json': status(changes) }));
+    assert.deepEqual([doing, step, steps], ['encoding latents', null, null]);
   });
 
   test('knows a run without a status, or with half of one, by its other files', () => {
@@ -175,13 +195,13 @@ describe('summariseRun', () => {
     const folder = runWith({
       ...{ 'recipe.json': recipe, 'metrics.jsonl': metrics, 'status.json': '{"state": "runn' },
     });
-    const run = summariseRun(folder, { nowMs });
+    const run = summariseRun(folder);
     const { state, step, steps, loss, validation, samplesPerSecond, updatedMs } = run;
     assert.deepEqual([state, step, steps, loss], ['unknown', 20, 100, 2]);
     assert.deepEqual([validation, samplesPerSecond, updatedMs], [null, 5, START]);
     assert.equal(run.sizeBytes, recipe.length + metrics.length + 15);
     mkdirSync(join(folder, 'pipeline'));
     writeFileSync(join(folder, 'pipeline', 'model_index.json'), '{}');
-    assert.equal(summariseRun(folder, { nowMs }).state, 'finished');
+    assert.equal(summariseRun(folder).state, 'finished');
   });
 });

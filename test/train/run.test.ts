@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
   existsSync,
+  lstatSync,
+  lutimesSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,8 +19,9 @@ import { after, describe, test } from 'node:test';
 import { tensor } from '../../src/tensor/index.js';
 import { Checkpoints } from '../../src/train/checkpoints.js';
 import { Recipe } from '../../src/train/config.js';
-import { takeLock } from '../../src/train/lock.js';
+import { awaitOtherMachine, GONE_AFTER_MS, takeLock } from '../../src/train/lock.js';
 import { Run } from '../../src/train/run.js';
+import { readStatus } from '../../src/train/status.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-run-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -57,6 +60,17 @@ describe('Run.open', () => {
       lines.map((line) => JSON.parse(line).step),
       [1],
     );
+  });
+
+  test('says where the run stood until it goes on', () => {
+    const folder = folderOf('stood');
+    const run = Run.open(folder, recipe);
+    run.setStatus({ state: 'stopped', part: 'toy', step: 7, steps: 9 });
+    run.close();
+    const resumed = Run.open(folder, recipe, { resume: true });
+    const { state, part, step, steps } = readStatus(folder)!;
+    assert.deepEqual([state, part, step, steps], ['running', 'toy', 7, 9]);
+    resumed.close();
   });
 
   test('refuses a run that another process trains', () => {
@@ -107,11 +121,13 @@ describe('takeLock', () => {
   test('follows the lock of a process that has ended, or whose number is used again', () => {
     const folder = folderOf('void');
     const { pid } = spawnSync('true');
-    const others = [`${hostname()}:${pid}:1`, `${hostname()}:${process.ppid}:1`, 'elsewhere:1:1'];
+    const elsewhere = `elsewhere:${process.pid}:1`;
+    const others = [`${hostname()}:${pid}:1`, `${hostname()}:${process.ppid}:1`, elsewhere];
     for (const owner of others) {
       const next = Number(locksIn(folder)[0]?.slice('.lock-'.length) ?? 0) + 1;
       for (const name of locksIn(folder)) rmSync(join(folder, name));
       symlinkSync(owner, join(folder, `.lock-${next}`));
+      if (owner === elsewhere) makeOld(join(folder, `.lock-${next}`));
       const lock = takeLock(folder);
       assert.ok('release' in lock, owner);
       assert.deepEqual(locksIn(folder), [`.lock-${next + 1}`]);
@@ -122,7 +138,76 @@ describe('takeLock', () => {
     lock.release();
     assert.deepEqual(locksIn(folder), []);
   });
+
+  test('gives signs of life, also while the thread that trains is busy', () => {
+    const folder = folderOf('busy');
+    const lock = takeLock(folder, { touchMs: 5 });
+    assert.ok('release' in lock, 'it is free');
+    const path = join(folder, '.lock-1');
+    makeOld(path);
+    const before = lstatSync(path).mtimeMs;
+    const clock = new Int32Array(new SharedArrayBuffer(4));
+    let waits = 0;
+    while (lstatSync(path).mtimeMs === before && waits++ < 3000) Atomics.wait(clock, 0, 0, 10);
+    assert.ok(lstatSync(path).mtimeMs > Date.now() - 60_000, `after ${waits} looks`);
+    lock.release();
+  });
 });
+
+describe('a run that another machine has', () => {
+  const foreign = (name: string) => {
+    const lock = join(folderOf(name), '.lock-1');
+    symlinkSync('elsewhere:7:1', lock);
+    return lock;
+  };
+
+  test('is refused, with what to do if that machine is gone', () => {
+    const lock = foreign('foreign');
+    mkdirSync(join(root, 'foreign/checkpoints/toy-00000001.tmp'), { recursive: true });
+    assert.throws(() => Run.open(join(root, 'foreign'), recipe), {
+      name: 'InputError',
+      message: new RegExp(`foreign: is being trained by process 7 of elsewhere; .*${lock}`),
+    });
+    assert.deepEqual(readdirSync(join(root, 'foreign/checkpoints')), ['toy-00000001.tmp']);
+  });
+
+  test('is waited for until its sign of life is old', async () => {
+    const lock = foreign('silent');
+    makeOld(lock, GONE_AFTER_MS - 100);
+    const said: string[] = [];
+    await awaitOtherMachine(join(root, 'silent'), (sentence) => said.push(sentence));
+    assert.equal(said.length, 1);
+    assert.match(said[0]!, /silent: process 7 of elsewhere .* last sign of life .*\.lock-1/);
+    Run.open(join(root, 'silent'), recipe).close();
+    assert.deepEqual(locksIn(join(root, 'silent')), []);
+  });
+
+  test('is waited for no longer once it gives another one, or gives the run back', async () => {
+    const lock = foreign('alive');
+    makeOld(lock, 60_000);
+    const alive = awaitOtherMachine(join(root, 'alive'), () => {});
+    makeOld(lock, 0);
+    await alive;
+    assert.throws(() => Run.open(join(root, 'alive'), recipe), /of elsewhere/);
+    const stopped = awaitOtherMachine(join(root, 'alive'), () => {});
+    rmSync(lock);
+    await stopped;
+    Run.open(join(root, 'alive'), recipe).close();
+  });
+
+  test('is not waited for where there is none', async () => {
+    const say = () => assert.fail('nothing to say');
+    await awaitOtherMachine(join(root, 'nowhere'), say);
+    const own = folderOf('own');
+    symlinkSync(`${hostname()}:${process.ppid}:${startOf(process.ppid)}`, join(own, '.lock-1'));
+    await awaitOtherMachine(own, say);
+  });
+});
+
+function makeOld(lock: string, ageMs = GONE_AFTER_MS): void {
+  const time = new Date(Date.now() - ageMs);
+  lutimesSync(lock, time, time);
+}
 
 /** Source: proc_pid_stat(5), field 22 */
 const startOf = (pid: number): string =>

@@ -15,6 +15,7 @@ import { Recipe } from '../../src/train/config.js';
 import type { Reporter } from '../../src/train/loop.js';
 import { normaliseLatents } from '../../src/train/normalise.js';
 import { Run } from '../../src/train/run.js';
+import { readStatus } from '../../src/train/status.js';
 import { train } from '../../src/train/train.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-train-'));
@@ -76,11 +77,14 @@ const weightsOf = (run: Run, part: string) => {
 
 describe('train', () => {
   let whole: Run;
+  const doing = new Map<string, string | undefined>();
   before(async () => {
     setThreads(1); // sums in one order
     whole = Run.open(join(root, 'whole'), recipe);
     const { signal } = new AbortController();
-    assert.equal(await train({ run: whole, recipe, report: quiet(), signal }), true);
+    const start = (name: string) => doing.set(name, readStatus(whole.folder)?.doing);
+    const report = { ...quiet(), start };
+    assert.equal(await train({ run: whole, recipe, report, signal }), true);
   });
 
   test('writes a pipeline of the trained size that opens', () => {
@@ -98,6 +102,14 @@ describe('train', () => {
       },
     );
     pipeline.dispose();
+  });
+
+  test('says in its status what it does that is no training', () => {
+    assert.equal(doing.get('encoding latents'), 'encoding latents');
+    assert.ok(doing.has('transformer second'), [...doing.keys()].join());
+    assert.equal(doing.get('transformer second'), undefined);
+    const { state, part, stage, step } = readStatus(whole.folder)!;
+    assert.deepEqual([state, part, stage, step], ['finished', 'transformer', 'second', 7]);
   });
 
   test('writes losses by task, held-out figures and sample sheets', () => {

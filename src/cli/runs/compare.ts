@@ -102,7 +102,7 @@ function commonPart(
   throw new InputError(`--part: must be one that all have (${known}), got "${wanted}"`);
 }
 
-/** Those that match, by kind; without patterns all that are ever anything but 0. */
+/** Those that match by name or its last part (`t2v` of `loss/t2v`), by kind; without patterns all that are ever anything but 0. */
 function chosenFigures(own: readonly PartMetrics[], patterns: string | undefined): string[] {
   const all = [...new Set(own.flatMap(({ figures }) => [...figures.keys()]))].sort(
     (a, b) => KIND_ORDER.indexOf(kindOf(a)) - KIND_ORDER.indexOf(kindOf(b)),
@@ -117,9 +117,12 @@ function chosenFigures(own: readonly PartMetrics[], patterns: string | undefined
       .trim()
       .split('*')
       .map((word) => word.replace(/[^\w]/g, '\\$&'));
-    const matches = all.filter((figure) => new RegExp(`^${words.join('.*')}$`, 'i').test(figure));
+    const matching = new RegExp(`^(.*/)?${words.join('.*')}$`, 'i');
+    const matches = all.filter((figure) => matching.test(figure));
     if (matches.length > 0) return matches;
-    const hint = didYouMean(pattern, all) || `; there are ${all.join(', ')}`;
+    const lastParts = all.map((figure) => figure.split('/').at(-1)!);
+    const hint =
+      didYouMean(pattern, [...new Set([...all, ...lastParts])]) || `; there are ${all.join(', ')}`;
     throw new InputError(`--figures: no figure "${pattern}" in these runs${hint}`);
   });
   return all.filter((figure) => chosen.includes(figure));

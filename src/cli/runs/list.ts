@@ -8,7 +8,7 @@ import type { FoundRuns } from './find.js';
 export function listRuns({ where, folders }: FoundRuns, { json }: { json: boolean }): void {
   const nowMs = Date.now();
   const runs = folders
-    .map((folder) => summariseRun(folder, { nowMs }))
+    .map((folder) => summariseRun(folder))
     .sort((a, b) => (b.updatedMs ?? 0) - (a.updatedMs ?? 0));
   if (json) {
     process.stdout.write(`${JSON.stringify(runs.map(asJson), null, 2)}\n`);
@@ -30,12 +30,12 @@ export const asJson = ({ updatedMs, ...run }: RunSummary) => ({
 const HEAD = ['run', 'state', 'part', 'step', 'loss', 'validation', 'samples/s', 'updated', 'size'];
 
 function rowOf(run: RunSummary, nowMs: number): string[] {
-  const { name, state, part, stage, step, steps, loss, validation } = run;
+  const { name, state, step, steps, loss, validation } = run;
   const { samplesPerSecond, updatedMs, sizeBytes } = run;
   return [
     name,
     state,
-    [part, stage].filter(Boolean).join(', '),
+    partText(run),
     step === null ? '' : steps === null ? `${step}` : `${step}/${steps}`,
     figure(loss),
     figure(validation),
@@ -44,6 +44,10 @@ function rowOf(run: RunSummary, nowMs: number): string[] {
     formatBytes(sizeBytes),
   ];
 }
+
+/** What is trained, or what is done that is no training. */
+export const partText = ({ part, stage, doing }: RunSummary): string =>
+  doing ?? [part, stage].filter(Boolean).join(', ');
 
 /** Four digits, as many as two runs ever differ in; `` without a value. */
 export function figure(value: number | null): string {

@@ -6,7 +6,7 @@ import { formatBytes } from '../progress.js';
 import { aligned } from '../table.js';
 import type { ComparedFigure, Comparison } from './compare.js';
 import type { Difference } from './differences.js';
-import { figure as number } from './list.js';
+import { figure as number, partText } from './list.js';
 
 export function comparisonLines(comparison: Comparison): string[] {
   const [facts, recipe, figures] = tablesOf(comparison);
@@ -61,7 +61,7 @@ function tablesOf({ runs, part, commonStep, recipe, figures }: Comparison): Tabl
 
 const FACTS: readonly (readonly [string, (run: RunSummary) => string])[] = [
   ['state', ({ state, message }) => [state, message].filter(Boolean).join(': ')],
-  ['part', ({ part, stage }) => [part, stage].filter(Boolean).join(', ')],
+  ['part', partText],
   [
     'step',
     ({ step, steps }) => (step === null ? '' : `${step}${steps === null ? '' : ` of ${steps}`}`),
