@@ -80,23 +80,18 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     const { launchProcesses } = await import('../distributed/launch.js');
     return launchProcesses(options.nproc);
   }
-  const { awaitOtherMachine } = await import('../train/lock.js');
   const { Run } = await import('../train/run.js');
   const { stagesOf } = await import('../train/config.js');
   const { train } = await import('../train/train.js');
   const { parallel, leave } = await joinJob(world, recipe, options);
   for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // there are enough
   const first = parallel.rank === 0;
-  if (first && options.resume) {
-    await awaitOtherMachine(folder, (sentence) => process.stderr.write(`${sentence}\n`));
-  }
-  const run = Run.open(folder, recipe, { resume: options.resume, parallel });
-  await parallel.share(null); // the folder is there for all
+  const run = await Run.openTogether(folder, recipe, { resume: options.resume, parallel });
   const finished = await withInterrupt('saving a checkpoint', (signal) =>
     train({
       ...{ run, recipe, signal, init: options.init, cacheFolder: options.cache },
       workers: options.workers,
-      report: first ? progressReporter() : SILENT,
+      report: first ? progressReporter() : heldReporter(),
     }),
   );
   await leave();
@@ -136,5 +131,12 @@ async function joinJob(
   return { parallel: dataParallel(group, { sharding: recipe.sharding, sequences }), leave };
 }
 
-/** The first process of a job speaks for all. */
-const SILENT: Reporter = { start: () => {}, update: () => {}, log: () => {}, end: () => {} };
+/** The first process of a job speaks for all: what this one says waits until it is asked for it. */
+function heldReporter(): Reporter {
+  const said: string[] = [];
+  return {
+    ...{ start: () => {}, update: () => {}, end: () => {} },
+    log: (text) => said.push(text),
+    take: () => said.splice(0),
+  };
+}

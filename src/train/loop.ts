@@ -3,6 +3,7 @@
  * survive: exact resume, checkpoints, steps that are left out, and a way back when it goes wrong.
  */
 import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { ParallelOptimizer } from '../distributed/parallel.js';
 import { DistributedError, JobError } from '../errors.js';
@@ -471,14 +472,15 @@ function dumpBatch<Batch>(
   why: { part: string; step: number; gradNorm: number; usual: number },
 ): void {
   const { part, step, gradNorm } = why;
-  report.log(`${part} ${step}: left out, its gradient norm is ${gradNorm}`);
+  const { rank, size } = run.parallel;
+  if (rank === 0) report.log(`${part} ${step}: left out, its gradient norm is ${gradNorm}`);
+  // of every process: any of them may hold the sample that is to blame
+  const name = `${part}-${String(step).padStart(8, '0')}${size > 1 ? `-rank${rank}` : ''}`;
   const folder = run.path('bad-batches');
   run.unlessFull(() => {
     mkdirSync(folder, { recursive: true });
-    const before = readdirSync(folder).filter((name) => name.endsWith('.json')).length;
-    if (before < MOST_DUMPS) {
-      dump?.(batch, `${folder}/${part}-${String(step).padStart(8, '0')}`, why);
-    }
+    const before = readdirSync(folder).filter((entry) => entry.endsWith('.json')).length;
+    if (before < MOST_DUMPS * size) dump?.(batch, join(folder, name), why);
   });
 }
 

@@ -27,14 +27,15 @@ import {
   writeSync,
 } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { ALONE, type Parallel } from '../distributed/parallel.js';
 import { InputError } from '../errors.js';
 import { Checkpoints } from './checkpoints.js';
 import type { Recipe } from './config.js';
 import { EventWriter } from './events.js';
-import { type Lock, takeLock } from './lock.js';
+import { awaitOtherMachine, type Lock, takeLock } from './lock.js';
 import { type RunStatus, readStatus } from './status.js';
 
 export class Run {
@@ -101,6 +102,26 @@ export class Run {
     return run;
   }
 
+  /**
+   * As `open`, in all processes of a job, which must see the same folder.
+   * @throws InputError in all processes if one of them cannot open it
+   */
+  static async openTogether(
+    folder: string,
+    recipe: Recipe,
+    { resume, parallel }: { resume?: boolean; parallel: Parallel },
+  ): Promise<Run> {
+    let run: Run | null = null;
+    const [written] = await parallel.together(async () => {
+      const say = (sentence: string) => process.stderr.write(`${sentence}\n`);
+      if (parallel.rank === 0 && resume) await awaitOtherMachine(folder, say);
+      run = Run.open(folder, recipe, { resume, parallel });
+      return readStatus(folder);
+    });
+    await parallel.together(() => (written ? expectToSee(folder, written) : undefined));
+    return run!;
+  }
+
   path(...parts: string[]): string {
     return join(this.folder, ...parts);
   }
@@ -124,7 +145,7 @@ export class Run {
   /** Says where the run stands, to other programs. */
   setStatus(changes: Partial<typeof this.status>): void {
     this.status = { ...this.status, ...changes };
-    this.unlessFull(() => {
+    this.inFirst(() => {
       const updated = new Date().toISOString();
       const status: RunStatus = { ...this.status, updated, pid: process.pid, host: hostname() };
       this.write('status.json', JSON.stringify(status));
@@ -135,14 +156,14 @@ export class Run {
   beginPart(part: string, firstStep: number): void {
     this.events?.close();
     this.events = null;
-    this.unlessFull(() => {
+    this.inFirst(() => {
       this.events = new EventWriter(this.path('tensorboard', part), { firstStep });
     });
   }
 
   /** Adds a line to metrics.jsonl, and the figures to TensorBoard's. */
   log(part: string, step: number, figures: Record<string, number>): void {
-    this.unlessFull(() => {
+    this.inFirst(() => {
       const line = JSON.stringify({ part, step, time: new Date().toISOString(), ...figures });
       appendWhole(this.path('metrics.jsonl'), `${line}\n`);
       this.events?.scalars(figures, step);
@@ -151,15 +172,14 @@ export class Run {
 
   /** Shows a sheet in TensorBoard too. */
   logSheet(tag: string, path: string, step: number): void {
-    this.unlessFull(() => this.events?.image(tag, readFileSync(path), step));
+    this.inFirst(() => this.events?.image(tag, readFileSync(path), step));
   }
 
   /**
-   * Writes what the run can do without, in the first process; a disk that cannot take it is said
-   * once, and the training goes on.
+   * Writes what the run can do without; a disk that cannot take it is said once, and the training
+   * goes on.
    */
   unlessFull(write: () => void): void {
-    if (this.parallel.rank !== 0) return;
     try {
       write();
       this.diskWasFull = false;
@@ -167,6 +187,11 @@ export class Run {
       if (!isDiskProblem(error)) throw error;
       this.tellFull(error as Error);
     }
+  }
+
+  /** The same, but only the first process of a job does. */
+  private inFirst(write: () => void): void {
+    if (this.parallel.rank === 0) this.unlessFull(write);
   }
 
   private failedAtOnce(): boolean {
@@ -191,6 +216,27 @@ export class Run {
     this.events = null;
     this.lock?.release();
   }
+}
+
+/** A network file system may show a minute late what another machine has written. */
+const LATE_SECONDS = 60;
+
+/** @throws InputError if the folder does not come to hold what the first process has written */
+export async function expectToSee(
+  folder: string,
+  { host, pid }: RunStatus,
+  lateSeconds = LATE_SECONDS,
+): Promise<void> {
+  const endMs = performance.now() + lateSeconds * 1000;
+  for (;;) {
+    const seen = readStatus(folder);
+    if (seen?.host === host && seen.pid === pid) return;
+    if (performance.now() > endMs) break;
+    await setTimeout(Math.min(500, lateSeconds * 1000));
+  }
+  throw new InputError(
+    `${resolve(folder)}: is another folder on ${hostname()} than on ${host}; all processes need the same one: give --run a folder that all machines share`,
+  );
 }
 
 /**

@@ -20,8 +20,9 @@ import { tensor } from '../../src/tensor/index.js';
 import { Checkpoints } from '../../src/train/checkpoints.js';
 import { Recipe } from '../../src/train/config.js';
 import { awaitOtherMachine, GONE_AFTER_MS, takeLock } from '../../src/train/lock.js';
-import { Run } from '../../src/train/run.js';
-import { readStatus } from '../../src/train/status.js';
+import { expectToSee, Run } from '../../src/train/run.js';
+import { type RunStatus, readStatus } from '../../src/train/status.js';
+import { world } from './world.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-run-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -90,6 +91,32 @@ function mountSmallDisk(folder: string): string {
   const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', folder]);
   return status === 0 ? '' : `no small disk can be mounted: ${stderr}`;
 }
+
+describe('Run.openTogether', () => {
+  test('fails in all processes with the sentence of the first', async () => {
+    const folder = folderOf('taken');
+    Run.open(folder, recipe).close();
+    const outcomes = await Promise.allSettled(
+      world(2).map((parallel) => Run.openTogether(folder, recipe, { resume: false, parallel })),
+    );
+    const sentences = outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason.message);
+    assert.match(sentences[0], /^.*taken: holds a run already; --resume goes on with it/);
+    assert.equal(sentences[1], `rank 0: ${sentences[0]}`);
+  });
+
+  test('asks for a folder that all processes see', async () => {
+    const folder = folderOf('own');
+    const status: RunStatus = {
+      ...{ state: 'running', part: '', step: 0, steps: 0, updated: '2026-01-01T00:00:00Z' },
+      ...{ host: 'other', pid: 1 },
+    };
+    const told = { name: 'InputError', message: /own: is another folder on .* that all machines/ };
+    await assert.rejects(expectToSee(folder, status, 0.01), told);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'status.json'), JSON.stringify(status));
+    await expectToSee(folder, status, 0.01);
+  });
+});
 
 test('on a full disk lines are written whole or not at all', (context) => {
   const folder = folderOf('full');
