@@ -87,6 +87,28 @@ describe('joinWorld', () => {
     }
   });
 
+  test('at a meeting a process may come as late as it likes, if it lives', async () => {
+    for (const culprit of [0, 1]) {
+      const ends = await job(2, ['late', culprit]);
+      assert.deepEqual(
+        ends.map(({ code, stderr }) => [code, stderr]),
+        [
+          [0, ''],
+          [0, ''],
+        ],
+      );
+      const [lost, left] = await job(2, ['late and killed', culprit]).then((all) =>
+        culprit === 0 ? all : all.toReversed(),
+      );
+      assert.equal(lost!.signal, 'SIGKILL');
+      assert.match(
+        left!.stderr,
+        new RegExp(`^rank ${culprit} has ended before the others .*, meet`),
+      );
+      assert.equal(left!.code, 1);
+    }
+  });
+
   test('joins at a store that the launcher serves, and again after a restart', async () => {
     const store = await Store.open('127.0.0.1', 0, { serve: true, timeoutMs: 10_000 });
     for (const attempt of ['0', '1']) {
