@@ -24,12 +24,18 @@ export interface ProgressOptions {
 const QUIET_MS = 2000;
 const TERMINAL_MS = 100;
 const LOG_MS = 5000;
-/** The rate is that of the last half minute: a slow start must not spoil the estimate. */
+/**
+ * The rate is that of the last half of the time, and of half a minute at least: a slow start must
+ * not spoil it, and pauses (sheets of samples) count by their share of the time.
+ */
+const WINDOW_SHARE = 0.5;
 const WINDOW_MS = 30_000;
+/** So many places of a window are remembered. */
+const MEMORY = 100;
 
 export class Progress {
   private readonly startMs: number;
-  private readonly samples: { ms: number; done: number }[];
+  private samples: { ms: number; done: number }[];
   private shownMs = -Infinity;
   private lineShown = false;
   private ended = false;
@@ -43,12 +49,17 @@ export class Progress {
   update(done: number, note = ''): void {
     if (this.ended) return;
     const ms = this.now();
-    this.samples.push({ ms, done });
-    while (this.samples.length > 2 && ms - this.samples[1]!.ms > WINDOW_MS) this.samples.shift();
+    const windowMs = Math.max(WINDOW_MS, WINDOW_SHARE * (ms - this.startMs));
+    // a run may go back to a checkpoint
+    if (done < this.samples.at(-1)!.done) this.samples = [{ ms, done }];
+    while (this.samples.length > 1 && ms - this.samples[0]!.ms > windowMs) this.samples.shift();
+    const first = this.samples[0]!;
+    if (ms - this.samples.at(-1)!.ms >= windowMs / MEMORY) this.samples.push({ ms, done });
     if (ms - this.startMs < QUIET_MS) return;
     if (ms - this.shownMs < (this.stream.isTTY ? TERMINAL_MS : LOG_MS)) return;
     this.shownMs = ms;
-    this.show(this.line(done, note));
+    const perSecond = ms > first.ms ? (done - first.done) / ((ms - first.ms) / 1000) : 0;
+    this.show(this.line(done, perSecond, note));
   }
 
   /** Prints `text` on a line of its own without disturbing the progress line. */
@@ -72,12 +83,9 @@ export class Progress {
     if (summary !== '') this.stream.write(`${summary}\n`);
   }
 
-  private line(done: number, note: string): string {
+  private line(done: number, perSecond: number, note: string): string {
     const { label, total, unit = 'steps' } = this.options;
     const parts = [label];
-    const first = this.samples[0]!;
-    const seconds = (this.now() - first.ms) / 1000;
-    const perSecond = seconds > 0 ? (done - first.done) / seconds : 0;
     if (unit !== '') {
       parts.push(formatCount(done, total, unit));
       if (perSecond > 0) parts.push(formatRate(perSecond, unit));

@@ -11,16 +11,3 @@ export function globalGradNorm(grads: readonly Tensor[]): number {
 export function clipFactor(gradNorm: number, maxNorm: number): number {
   return Math.min(1, maxNorm / (gradNorm + 1e-6)); // 1e-6: as torch.nn.utils.clip_grad_norm_
 }
-
-/** Scales the gradients of `parameters` in place; returns the norm before. */
-export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): number {
-  return noGrad(() =>
-    tidy(() => {
-      const grads = [...parameters].flatMap(({ grad }) => (grad ? [grad] : []));
-      const norm = globalGradNorm(grads);
-      const factor = clipFactor(norm, maxNorm);
-      if (factor < 1) for (const grad of grads) grad.mul_(factor);
-      return norm;
-    }),
-  );
-}

@@ -190,7 +190,8 @@ export function savePipeline(
   rmSync(temporary, { recursive: true, force: true });
   const json = (path: string, value: unknown) => {
     mkdirSync(join(temporary, path, '..'), { recursive: true });
-    writeFileSync(join(temporary, path), `${JSON.stringify(value, null, 2)}\n`);
+    const text = `${JSON.stringify(value, null, 2)}\n`;
+    writeFileSync(join(temporary, path), text, { flush: true }); // as weights are
   };
   const weights = (path: string, module: Module) =>
     tidy(() => {

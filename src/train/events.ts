@@ -1,22 +1,14 @@
 /**
- * TensorBoard's event files: scalars, pictures and texts over steps.
+ * TensorBoard's event files: scalars and pictures over steps.
  *
  * TensorBoard reads the files of a folder as one run, in the order of their names. Each process
  * begins a file of its own, so a record that a killed one left half-written ends its file and
  * spoils nothing. A part that is trained by itself needs a folder of its own: its steps begin at 0
  * again, and going on with it drops later steps of everything in the folder.
  *
- * Source of the field numbers: event.proto, summary.proto and tensor.proto of TensorBoard 2.21
+ * Source of the field numbers: event.proto and summary.proto of TensorBoard 2.21
  */
-import {
-  closeSync,
-  fdatasyncSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from '../errors.js';
@@ -58,11 +50,7 @@ export class EventWriter {
     this.record(now(), integerField(2, firstStep), start);
   }
 
-  scalar(tag: string, value: number, step: number, timeMs = this.now()): void {
-    this.scalars({ [tag]: value }, step, timeMs);
-  }
-
-  /** Several of one moment, by tag; NaN and infinities are kept as they are. */
+  /** By tag; NaN and infinities are kept as they are. */
   scalars(values: Record<string, number>, step: number, timeMs = this.now()): void {
     const entries = Object.entries(values);
     if (entries.length === 0) return;
@@ -83,24 +71,6 @@ export class EventWriter {
     );
     const value = message(textField(1, tag), bytesField(4, picture));
     this.summary(bytesField(1, value), step, timeMs);
-  }
-
-  /** @param markdown  shown as such; a block of code is indented by four spaces */
-  text(tag: string, markdown: string, step: number, timeMs = this.now()): void {
-    const tensor = message(
-      integerField(1, STRING_TENSOR),
-      bytesField(2, NOTHING),
-      textField(8, markdown),
-    );
-    const plugin = bytesField(1, textField(1, 'text'));
-    const metadata = message(plugin, integerField(4, TENSOR_DATA));
-    const value = message(textField(1, tag), bytesField(8, tensor), bytesField(9, metadata));
-    this.summary(bytesField(1, value), step, timeMs);
-  }
-
-  /** Brings what is recorded to the disk; after a mere kill it is there without. */
-  flush(): void {
-    fdatasyncSync(this.file);
   }
 
   close(): void {
@@ -134,11 +104,8 @@ export class EventWriter {
 }
 
 const WRITER = 'tensorboard.summary.writer.event_file_writer';
-const NOTHING = new Uint8Array();
-// SessionLog.START, DT_STRING, DATA_CLASS_TENSOR
+/** SessionLog.START */
 const SESSION_START = 1;
-const STRING_TENSOR = 7;
-const TENSOR_DATA = 2;
 
 let filesOfProcess = 0;
 

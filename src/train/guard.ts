@@ -22,7 +22,7 @@ export const freshGuard = (): GuardState => ({
 /** Good steps before a norm is called usual. */
 const LEAST_SEEN = 20;
 const MEMORY = 0.99;
-/** Going back more often without a new checkpoint in between is no progress. */
+/** Going back more often without a good checkpoint in between ends the run. */
 export const MOST_ROLL_BACKS = 5;
 
 /** A gradient norm above this is left out; null: there is no limit yet. */

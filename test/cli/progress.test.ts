@@ -69,6 +69,33 @@ describe('Progress', () => {
     }
     assert.match(written.at(-1)!, /1\.0 steps\/s/);
   });
+
+  test('counts pauses by their share of the time, before and after one', () => {
+    const total = 7200;
+    const clock = { ms: 0 };
+    const written: string[] = [];
+    const stream = { isTTY: false, write: (text: string) => written.push(text) };
+    const progress = new Progress({ ...{ label: 'toy', total, stream }, now: () => clock.ms });
+    for (let done = 1; done < total; done++) {
+      clock.ms += 1000;
+      if (done % 600 === 0) clock.ms += 60_000; // a sheet of samples
+      progress.update(done);
+      const left = /(?:(\d+) h )?(\d+) min (?:\d+ s )?left/.exec(written.at(-1) ?? '');
+      if (done < 600 || !left) continue;
+      const told = 60 * Number(left[1] ?? 0) + Number(left[2]);
+      const minutes = ((total - done) * 1.1) / 60;
+      assert.ok(Math.abs(told - minutes) < 0.25 * minutes + 2, `${done}: ${written.at(-1)}`);
+    }
+  });
+
+  test('begins anew where the count goes back', () => {
+    const { clock, written, progress } = onClock(false);
+    for (const done of [10, 20, 30, 40, 5, 6, 7, 8]) {
+      clock.ms += 6000;
+      progress.update(done);
+    }
+    assert.match(written.at(-1)!, /8\/50 steps {2}6\.0 s per step {2}4 min 12 s left/);
+  });
 });
 
 test('durations and rates read well at every scale', () => {

@@ -25,12 +25,10 @@ describe('crc32c', () => {
 describe('EventWriter', () => {
   test("writes the bytes that TensorBoard's own writer does", () => {
     const writer = new EventWriter(join(folder, 'same'), { firstStep: 121, ...fixed });
-    writer.text('recipe', '**name**: größer\n\n    steps: 20', 0);
-    writer.scalar('t2v', 0.1875, 140, NOW + 1000);
+    writer.scalars({ t2v: 0.1875 }, 140, NOW + 1000);
     const several = { 'loss/ö': -1e-9, gradNorm: Number.POSITIVE_INFINITY, zero: 0 };
     writer.scalars(several, 140, NOW + 1500);
     writer.image('samples/t2i', fixture('picture.png'), 2 ** 40 + 3, NOW + 2000);
-    writer.flush();
     writer.close();
     assert.deepEqual(readFileSync(writer.path), fixture('events.bin'));
   });
@@ -58,7 +56,7 @@ describe('EventWriter', () => {
     const writer = new EventWriter(join(folder, 'jpg'), fixed);
     const size = readFileSync(writer.path).length;
     assert.throws(() => writer.image('a', Buffer.alloc(40), 1), /a: must be a PNG file's bytes/);
-    assert.throws(() => writer.scalar('a', 1, -1), RangeError);
+    assert.throws(() => writer.scalars({ a: 1 }, -1), RangeError);
     writer.close();
     assert.equal(readFileSync(writer.path).length, size);
   });

@@ -18,7 +18,7 @@ export interface FeedOptions {
   seed: number;
   /** of another feed of the same stage, seed and sources; default: the first batch */
   position?: FeedPosition | null;
-  /** the share of the stage that is over when so many batches are taken: of the number alone */
+  /** the share of the stage that is over when so many batches are taken, or by the clock */
   doneAt: (taken: number) => number;
   /** which samples of each batch are made here */
   world?: { rank: number; size: number };
