@@ -8,7 +8,7 @@ import {
   encodeAhead,
   type FeedPosition,
   type FrameBatch,
-  holdFrames,
+  firstFrameBatch,
   type LatentEncoder,
   LEAST_TO_MEASURE,
   latentEncoder,
@@ -41,7 +41,6 @@ export interface DataOptions {
 
 export class TrainingData {
   private encoder: LatentEncoder | null = null;
-  private readonly skipped = new Set<string>();
 
   private constructor(
     private readonly options: DataOptions,
@@ -83,7 +82,10 @@ export class TrainingData {
       await store.flush();
       await share(null);
     }
-    const maker = new SampleMaker({ store, workers, cacheFrames: recipe.cacheFrames });
+    let lost = 0;
+    const onSkip = (where: string, reason: string) =>
+      report.log(`${where}: is left out (${reason}); ${++lost} so far`);
+    const maker = new SampleMaker({ store, workers, cacheFrames: recipe.cacheFrames, onSkip });
     return new TrainingData(options, store, maker, sources);
   }
 
@@ -96,7 +98,6 @@ export class TrainingData {
       maker: this.maker,
       ...{ sources: this.sourcesOf(recipe.data), width, height, batches, seed: recipe.seed, step },
       world: run.parallel,
-      onSkip: this.onSkip,
     });
     return {
       async next() {
@@ -111,26 +112,18 @@ export class TrainingData {
    * `count` samples of a length, of what the autoencoder is trained on or of what is kept out of it;
    * null if there are none of that length.
    */
-  async someFrames(
+  someFrames(
     part: 'items' | 'heldOut',
     numFrames: number,
     count: number,
   ): Promise<FrameBatch | null> {
     const { recipe } = this.options;
     const { width, height } = recipe.autoencoder;
-    const sources = this.sourcesOf(recipe.data);
-    if (!holdFrames(sources, part, numFrames)) return null;
-    const feed = openFrameFeed({
+    return firstFrameBatch({
       maker: this.maker,
-      ...{ sources, part, width, height, seed: recipe.seed },
+      ...{ sources: this.sourcesOf(recipe.data), part, width, height, seed: recipe.seed },
       batches: [{ numFrames, batchSize: count, weight: 1 }],
-      onSkip: this.onSkip,
     });
-    try {
-      return await feed.next();
-    } finally {
-      await feed.close();
-    }
   }
 
   /** Encodes what the cache does not hold of all stages. @returns false if the signal stopped it */
@@ -143,7 +136,6 @@ export class TrainingData {
       maker: this.maker,
       ...{ stages, sources: stages.map((stage) => this.sourcesOf(stage.data)) },
       ...{ encoder: this.encoder, world: { rank, size }, report, signal },
-      onSkip: this.onSkip,
     });
     await this.store.flush();
     const [stopped] = await run.parallel.any(!finished);
@@ -181,7 +173,7 @@ export class TrainingData {
         position: position as FeedPosition | null,
         world: run.parallel.split(stage.sequenceParallel),
       },
-      ...{ encoder: this.encoder!, onSkip: this.onSkip },
+      encoder: this.encoder!,
     });
     let before: StepBatch | null = null;
     const release = () => {
@@ -207,7 +199,7 @@ export class TrainingData {
     const held = validationBatches({
       maker: this.maker,
       ...{ stage, sources: this.sourcesOf(stage.data), samples: recipe.validationSamples },
-      ...{ encoder: this.encoder!, onSkip: this.onSkip },
+      encoder: this.encoder!,
     });
     for await (const batch of held) batches.push(batch);
     return batches;
@@ -228,12 +220,6 @@ export class TrainingData {
   private sourcesOf(data: readonly DataSource[]): readonly OpenedSource[] {
     return this.sources.get(JSON.stringify(data))!;
   }
-
-  private readonly onSkip = (where: string, reason: string): void => {
-    if (this.skipped.has(where)) return;
-    this.skipped.add(where);
-    this.options.report.log(`${where}: is left out (${reason}); ${this.skipped.size} so far`);
-  };
 }
 
 /** Named by the first few, then counted. */

@@ -16,7 +16,6 @@ export interface EncodeOptions {
   encoder: LatentEncoder;
   /** which part of them is encoded here */
   world?: { rank: number; size: number };
-  onSkip?: (where: string, reason: string) => void;
   report: Reporter;
   signal: AbortSignal;
 }
@@ -39,16 +38,12 @@ export async function encodeAhead(options: EncodeOptions): Promise<boolean> {
   if (own.length === 0) return true;
   report.start('encoding latents', own.length, 0);
   try {
-    const made = ahead(own, AHEAD, async (one) => ({
-      where: one.item.where,
-      result: await maker.prepare(one, encoder),
-    }));
+    const made = ahead(own, AHEAD, (one) => maker.prepare(one, encoder));
     let done = 0;
-    for await (const { where, result } of made) {
+    for await (const result of made) {
       await setImmediate(); // encoding blocks: signals get their turn
       if (signal.aborted) return false;
-      if ('problem' in result) options.onSkip?.(where, result.problem);
-      else maker.finish(result, encoder).latents.dispose();
+      if (!('problem' in result)) maker.finish(result, encoder).latents.dispose();
       report.update(++done, '');
     }
     return true;

@@ -1,5 +1,5 @@
 /** The feed of training: from sources to batches. */
-export type { Feed, FeedFigures, FeedPosition, StepBatch, TrainSample } from './batch.js';
+export type { Feed, FeedPosition, StepBatch, TrainSample } from './batch.js';
 export {
   type BucketReport,
   type BucketRow,
@@ -14,7 +14,7 @@ export {
   type FrameBatch,
   type FrameFeed,
   type FrameFeedOptions,
-  holdFrames,
+  firstFrameBatch,
   openFrameFeed,
 } from './frame-feed.js';
 export { hashOfWeights, type LatentEncoder, latentEncoder } from './latents.js';
