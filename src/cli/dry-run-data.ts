@@ -1,6 +1,12 @@
 /** What a dry run says of files: their buckets, the mix of tasks that they come to, what is left out. */
-import { type Recipe, type Stage, stagesOf } from '../train/config.js';
-import { bucketReport, openSources, stageSet, taskShares } from '../train/feed/index.js';
+import { type Recipe, type Source, type Stage, stagesOf } from '../train/config.js';
+import {
+  bucketReport,
+  type OpenedSources,
+  openSources,
+  stageSet,
+  taskShares,
+} from '../train/feed/index.js';
 import { progressReporter } from './report-progress.js';
 import { aligned } from './table.js';
 
@@ -11,14 +17,33 @@ const SHOWN = 12;
  * Reads and measures the files of a recipe; says nothing of MiniWorld, whose scenes are all alike.
  * @throws InputError if a source cannot be read, or holds nothing for a stage's tasks
  */
-export async function dataLinesOf(recipe: Recipe): Promise<(stage: Stage) => string[]> {
+export async function dataLinesOf(
+  recipe: Recipe,
+  open = openSources,
+): Promise<(stage: Stage) => string[]> {
   const lines = new Map<string, string[]>();
   const { validationSamples } = recipe;
+  const opened = new Map<string, OpenedSources>();
+
+  /** Stages name the same files, perhaps by other weights: they are measured once. */
+  async function openOnce({ weight, ...what }: Source): Promise<OpenedSources> {
+    const key = JSON.stringify(what);
+    const report = progressReporter();
+    const found =
+      opened.get(key) ?? (await open([{ ...what, weight }], { validationSamples, report }));
+    opened.set(key, found);
+    return { ...found, sources: found.sources.map((source) => ({ ...source, weight })) };
+  }
+
   for (const stage of stagesOf(recipe)) {
     if (stage.data.every(({ miniworld }) => miniworld)) continue;
-    const report = progressReporter();
-    const { sources, skipped } = await openSources(stage.data, { validationSamples, report });
-    const set = stageSet(sources, stage);
+    const parts: OpenedSources[] = [];
+    for (const source of stage.data) parts.push(await openOnce(source));
+    const skipped = parts.flatMap((part) => part.skipped);
+    const set = stageSet(
+      parts.flatMap(({ sources }) => sources),
+      stage,
+    );
     const samples = (['image', 'clip'] as const).flatMap((kind) =>
       set[kind].flatMap(({ buckets }) =>
         buckets.flatMap(({ entries }) => entries.map(({ facts }) => ({ kind, facts }))),
