@@ -1,5 +1,6 @@
 /** Latents of all that a stage trains on, made before it begins. */
 import { setImmediate } from 'node:timers/promises';
+import { KeyMap } from '../../data/key-map.js';
 import { ahead } from '../../data/loader.js';
 import type { Stage } from '../config.js';
 import type { Reporter } from '../loop.js';
@@ -54,17 +55,19 @@ export async function encodeAhead(options: EncodeOptions): Promise<boolean> {
 }
 
 function missing({ stages, sources, maker, encoder }: EncodeOptions): Wanted[] {
-  const found = new Map<string, Wanted>();
+  const found: Wanted[] = [];
+  const seen = new KeyMap<true>();
   stages.forEach((stage, i) => {
     for (const part of ['items', 'heldOut'] as const) {
       for (const [item, target] of samplesOf(stageSet(sources[i]!, stage, part))) {
         const key = latentsKey(item, target, encoder);
-        if (maker.options.store!.has(key) || found.has(key)) continue;
-        found.set(key, { item, target, task: null, seed: 0, label: '' });
+        if (maker.options.store!.has(key) || seen.has(key)) continue;
+        seen.set(key, true);
+        found.push({ item, target, task: null, seed: 0, label: '' });
       }
     }
   });
-  return [...found.values()];
+  return found;
 }
 
 function* samplesOf(set: StageSet): Generator<[SourceItem, Wanted['target']]> {

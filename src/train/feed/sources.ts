@@ -123,7 +123,7 @@ async function openManifest(
   const found = await gatherItems(entries, { store, workers, signal, onProgress }).finally(() =>
     report?.end(),
   );
-  skipped.push(...found.skipped);
+  for (const one of found.skipped) skipped.push(one);
   if (found.items.length === 0) {
     const first = found.skipped[0]?.reason ?? 'it is empty';
     throw new InputError(
@@ -154,10 +154,12 @@ export const LEAST_TO_MEASURE = 10;
 
 /** By hash, so that much the same are chosen when the set grows, and copies go together. */
 function drawHeldOut(items: readonly SourceItem[], count: number): string[] {
-  const contents = [...new Set(items.map(({ content }) => content))];
-  const lots = new Map(contents.map((content) => [content, keyOf('held out', content)]));
-  contents.sort((a, b) => (lots.get(a)! < lots.get(b)! ? -1 : 1));
-  return contents.slice(0, Math.min(count, Math.floor(contents.length / LEAST_TO_MEASURE)));
+  if (count === 0) return [];
+  const lots = items.map(({ content }) => ({ content, lot: keyOf('held out', content) }));
+  lots.sort((a, b) => (a.lot < b.lot ? -1 : 1));
+  const contents = lots.filter(({ lot }, i) => lot !== lots[i - 1]?.lot);
+  const most = Math.min(count, Math.floor(contents.length / LEAST_TO_MEASURE));
+  return contents.slice(0, most).map(({ content }) => content);
 }
 
 /** What is known of an item as a sample of a stage; a scene's size is the stage's. */

@@ -343,6 +343,12 @@ describe('a feed of files', { skip: noFfmpeg }, () => {
       name: InputError.name,
       message: /none of its 1 items can be used \(first: .*holds text/,
     });
+    // more than a call may have arguments
+    writeFileSync(at('set/many.jsonl'), '{"video": 3}\n'.repeat(150_000));
+    await assert.rejects(openSources([{ manifest: at('set/many.jsonl'), weight: 1 }]), {
+      name: InputError.name,
+      message: /none of its 150000 items can be used/,
+    });
     await assert.rejects(openFeed(optionsOf({ stage: { ...stage, tasks: { d2v: 1 } } })), {
       name: InputError.name,
       message: /has no sample for the tasks of stage "all" at 32x32/,
