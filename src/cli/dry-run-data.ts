@@ -1,9 +1,9 @@
 /** What a dry run says of files: their buckets, the mix of tasks that they come to, what is left out. */
-import { type Recipe, type Source, type Stage, stagesOf } from '../train/config.js';
+import { type Recipe, type Stage, stagesOf } from '../train/config.js';
 import {
   bucketReport,
-  type OpenedSources,
   openSources,
+  sourceOpener,
   stageSet,
   taskShares,
 } from '../train/feed/index.js';
@@ -23,27 +23,12 @@ export async function dataLinesOf(
 ): Promise<(stage: Stage) => string[]> {
   const lines = new Map<string, string[]>();
   const { validationSamples } = recipe;
-  const opened = new Map<string, OpenedSources>();
-
-  /** Stages name the same files, perhaps by other weights: they are measured once. */
-  async function openOnce({ weight, ...what }: Source): Promise<OpenedSources> {
-    const key = JSON.stringify(what);
-    const report = progressReporter();
-    const found =
-      opened.get(key) ?? (await open([{ ...what, weight }], { validationSamples, report }));
-    opened.set(key, found);
-    return { ...found, sources: found.sources.map((source) => ({ ...source, weight })) };
-  }
-
+  const report = progressReporter();
+  const openOnce = sourceOpener({ validationSamples, report }, open);
   for (const stage of stagesOf(recipe)) {
     if (stage.data.every(({ miniworld }) => miniworld)) continue;
-    const parts: OpenedSources[] = [];
-    for (const source of stage.data) parts.push(await openOnce(source));
-    const skipped = parts.flatMap((part) => part.skipped);
-    const set = stageSet(
-      parts.flatMap(({ sources }) => sources),
-      stage,
-    );
+    const { sources, skipped } = await openOnce(stage.data);
+    const set = stageSet(sources, stage);
     const samples = (['image', 'clip'] as const).flatMap((kind) =>
       set[kind].flatMap(({ buckets }) =>
         buckets.flatMap(({ entries }) => entries.map(({ facts }) => ({ kind, facts }))),

@@ -16,9 +16,9 @@ import {
   type OpenedSource,
   openFeed,
   openFrameFeed,
-  openSources,
   SampleMaker,
   type SourceItem,
+  sourceOpener,
   stageSet,
   taskShares,
   validationBatches,
@@ -67,12 +67,11 @@ export class TrainingData {
       await share(null);
       store.refresh();
     }
+    const open = sourceOpener({ store, validationSamples, workers, report, signal });
     for (const data of [recipe.data, ...stagesOf(recipe).map((stage) => stage.data)]) {
       const key = JSON.stringify(data);
       if (sources.has(key)) continue;
-      const opened = await openSources(data, {
-        ...{ store, validationSamples, workers, report, signal },
-      });
+      const opened = await open(data);
       sources.set(key, opened.sources);
       if (rank > 0) continue;
       tellSkipped(report, opened.skipped);

@@ -26,6 +26,7 @@ export {
   openSources,
   type SourceItem,
   type SourceOptions,
+  sourceOpener,
 } from './sources.js';
 export { type StageSet, stageSet, taskShares } from './stage-set.js';
 export { type ValidationOptions, validationBatches } from './validation.js';

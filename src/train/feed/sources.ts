@@ -81,6 +81,30 @@ export async function openSources(
   return { sources: opened, skipped };
 }
 
+/** Opens the sources of stages as they come, each once: several stages name the same files. */
+export function sourceOpener(
+  options: SourceOptions,
+  open = openSources,
+): (sources: readonly Source[]) => Promise<OpenedSources> {
+  const opened = new Map<string, OpenedSources>();
+
+  async function openOnce({ weight, ...what }: Source): Promise<OpenedSources> {
+    const key = JSON.stringify(what);
+    const found = opened.get(key) ?? (await open([{ ...what, weight }], options));
+    opened.set(key, found);
+    return { ...found, sources: found.sources.map((source) => ({ ...source, weight })) };
+  }
+
+  return async (sources) => {
+    const parts: OpenedSources[] = [];
+    for (const source of sources) parts.push(await openOnce(source));
+    return {
+      sources: parts.flatMap((part) => part.sources),
+      skipped: parts.flatMap((part) => part.skipped),
+    };
+  };
+}
+
 function openMiniWorld(
   { clips, images, maxObjects }: MiniWorldSource,
   { validationSamples = 0 }: SourceOptions,
