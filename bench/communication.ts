@@ -201,7 +201,7 @@ function extrapolate(secondsPerClip: number, latencySeconds: number): void {
       const shares = ranks.map((n) => {
         const settings = { steps: 1, imageShare: [0, 0] as [number, number], ...size };
         const [stage] = stagesOf(Recipe.parse({ name: 'bench', transformer: settings }));
-        const tokens = batchesOf(networks.transformer, stage!)[0]!.tokens;
+        const tokens = batchesOf(stage!)[0]!.tokens;
         const whole = { ...stage!, tokensPerBatch: n * clips * tokens };
         const step = stepOf(networks, whole, sharding, { ...cluster, ranks: n });
         return percent(step.exposedSeconds / step.seconds).padStart(6);

@@ -24,34 +24,38 @@ export interface DryRunOptions {
   init?: string;
   /** of the run */
   folder: string;
+  /** that share this machine; default 1 */
+  processes?: number;
   /** what is known of a stage's data, line by line */
   dataLines?: (stage: Stage) => string[];
 }
 
 /** What a run would be, in words; nothing of it is built. A measurement takes a few seconds. */
 export function dryRun(options: DryRunOptions): string {
-  const { recipe, init, folder, dataLines = () => [] } = options;
+  const { recipe, init, folder, processes = 1, dataLines = () => [] } = options;
   const dtype = recipe.dtype === 'auto' ? (fastDtype() as 'float32' | 'bfloat16') : recipe.dtype;
   const shape = recipeShape(recipe);
   const networks = trainedNetworks(recipe, shape, dtype);
   const peakFlops = matrixPeak(dtype);
-  const batches = stagesOf(recipe).flatMap((stage) => batchesOf(shape.transformer, stage));
+  const batches = stagesOf(recipe).flatMap((stage) => batchesOf(stage));
   const { size } = batches.reduce((most, batch) => (batch.tokens > most.tokens ? batch : most));
   const efficiency = trainingEfficiency(networks, size, peakFlops);
   const memoryBytes = availableBytes();
-  const cost = runCost(recipe, shape, dtype, { peakFlops, efficiency, memoryBytes });
+  const cost = runCost(recipe, shape, dtype, {
+    ...{ peakFlops, efficiency, memoryBytes, ranks: processes },
+  });
 
   const from = recipe.base ?? recipe.transformer.from ?? init;
   return [
     `${recipe.name}: nothing is trained; the run would be ${folder}`,
-    `${dtype}; a matrix product reaches ${flops(peakFlops)}/s here, training ${flops(peakFlops * efficiency)}/s: about ${formatDuration(cost.seconds)} in all`,
+    `${dtype}; a matrix product reaches ${flops(peakFlops)}/s here, training ${flops(peakFlops * efficiency)}/s: about ${formatDuration(cost.seconds)} in all${processes > 1 ? `, in ${processes} processes` : ''}`,
     '',
     ...aligned(partRows(recipe, cost, init)).map((line) => `  ${line}`),
     '',
     `transformer, ${from ? `from ${from}` : 'from scratch'}: ${trainedWords(recipe, cost, shape.parts.text_encoder.parameters)}`,
     ...cost.stages.flatMap((stage) => ['', ...stageLines(stage), ...dataLines(stage.stage)]),
     '',
-    memoryLine(cost, memoryBytes),
+    memoryLine(cost, memoryBytes, processes),
     '',
   ].join('\n');
 }
@@ -126,13 +130,14 @@ function courseOf({ imageShare, mixAt }: Stage): string {
   return ` (from ${first}, ${last} after ${percent(mixAt)} of the stage)`;
 }
 
-function memoryLine({ stages }: RunCost, available: number): string {
+function memoryLine({ stages }: RunCost, available: number, processes: number): string {
   const most = Math.max(...stages.map(({ memory }) => memory.total));
+  const each = processes > 1 ? ` in each of ${processes} processes` : '';
   const fits =
-    most <= available
+    processes * most <= available
       ? ''
       : ': it does not fit; lower tokensPerMicroBatch, or turn gradCheckpointing on';
-  return `memory: ${formatBytes(most)} at its most, ${formatBytes(available)} can be had${fits}`;
+  return `memory: ${formatBytes(most)} at its most${each}, ${formatBytes(available)} can be had${fits}`;
 }
 
 const lengthOf = ({ steps, maxSeconds }: Optimisation): string =>

@@ -104,7 +104,7 @@ function stageLines(
 /** The stage's samples and steps; they are the same on any number of processes. */
 function inWords(stage: Stage, networks: TrainedNetworks, { device, efficiency }: PlanSettings) {
   const { numFrames, height, width, sequenceParallel } = stage;
-  const batches = batchesOf(networks.transformer, stage).map(
+  const batches = batchesOf(stage).map(
     ({ kind, share, tokens, samples }) =>
       `${grouped(samples)} ${kind}s of ${grouped(tokens)} tokens (${digits(100 * share)} % of the steps)`,
   );

@@ -71,7 +71,8 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     const { dryRun } = await import('./dry-run.js');
     const { dataLinesOf } = await import('./dry-run-data.js');
     const dataLines = await dataLinesOf(recipe);
-    process.stdout.write(dryRun({ recipe, init: options.init, folder, dataLines }));
+    const { init, nproc: processes } = options;
+    process.stdout.write(dryRun({ recipe, init, folder, processes, dataLines }));
     return undefined;
   }
   const { worldEnvironment } = await import('../distributed/environment.js');

@@ -12,8 +12,9 @@ import {
 } from '../models/transformer/cost.js';
 import { lowRankSizes, parameterSizes } from '../models/transformer/parameters.js';
 import type { LoraConfig } from '../nn/lora-config.js';
-import { latentFrames } from '../pipeline/latents.js';
+import type { Target } from '../tasks/index.js';
 import type { Recipe, Stage } from './config.js';
+import { batchSizeOf, tokensOf } from './feed/buckets.js';
 import { meanImageShare } from './mix.js';
 
 /** What is trained, and what is in memory beside it. */
@@ -31,19 +32,12 @@ export interface TrainedNetworks {
 
 export type Sharding = Recipe['sharding'];
 
-/** Of a clip of 4k + 1 frames or an image, in pixels. */
-export interface SampleSize {
-  numFrames: number;
-  width: number;
-  height: number;
-}
-
 /** Batches of one kind in a stage, as large as they get. */
 export interface StageBatch {
   kind: 'image' | 'clip';
   /** of all steps */
   share: number;
-  size: SampleSize;
+  size: Target;
   /** of a sample */
   tokens: number;
   /** of a step, over all processes */
@@ -52,16 +46,8 @@ export interface StageBatch {
   microSamples: number | null;
 }
 
-/** Every autoencoder here is 8 times smaller in space. */
-const SPATIAL = 8;
-
-export function tokensOf(config: TransformerConfig, size: SampleSize): number {
-  const side = SPATIAL * config.patch_size;
-  return latentFrames(size.numFrames) * (size.height / side) * (size.width / side);
-}
-
 /** Images and clips of the stage's own size; a kind that never comes is left out. */
-export function batchesOf(config: TransformerConfig, stage: Stage): StageBatch[] {
+export function batchesOf(stage: Stage): StageBatch[] {
   const { width, height, tokensPerBatch, tokensPerMicroBatch } = stage;
   const images = meanImageShare(stage);
   const kinds = [
@@ -72,10 +58,9 @@ export function batchesOf(config: TransformerConfig, stage: Stage): StageBatch[]
     .filter(({ share }) => share > 0)
     .map(({ kind, share, numFrames }) => {
       const size = { numFrames, width, height };
-      const tokens = tokensOf(config, size);
-      const fitting = (limit: number) => Math.max(1, Math.floor(limit / tokens));
-      const microSamples = tokensPerMicroBatch ? fitting(tokensPerMicroBatch) : null;
-      return { kind, share, size, tokens, samples: fitting(tokensPerBatch), microSamples };
+      const samples = batchSizeOf(size, tokensPerBatch);
+      const microSamples = tokensPerMicroBatch ? batchSizeOf(size, tokensPerMicroBatch) : null;
+      return { kind, share, size, tokens: tokensOf(size), samples, microSamples };
     });
 }
 
@@ -106,13 +91,13 @@ export interface SharedWork {
  */
 export function sampleFlops(
   { transformer: config, promptLength, textEncoder, lora }: TrainedNetworks,
-  size: SampleSize,
+  size: Target,
   { gradCheckpointing }: Pick<Stage, 'gradCheckpointing'>,
   { conditions, textTokens, encodedTokens }: SharedWork = {
     ...{ conditions: 1, textTokens: promptLength, encodedTokens: promptLength },
   },
 ): SampleFlops {
-  const tokens = tokensOf(config, size);
+  const tokens = tokensOf(size);
   const work = { rows: 1, tokens, textTokens };
   const scores = config.num_layers * 4 * tokens * (tokens + textTokens) * widthOf(config);
   const time = timeFlops(config);

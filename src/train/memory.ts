@@ -3,11 +3,11 @@ import { ownersOf } from '../distributed/buckets.js';
 import type { TransformerConfig } from '../models/transformer/config.js';
 import { widthOf } from '../models/transformer/cost.js';
 import { parameterSizes } from '../models/transformer/parameters.js';
+import type { Target } from '../tasks/index.js';
 import type { Stage } from './config.js';
 import {
   batchesOf,
   passesOf,
-  type SampleSize,
   type Sharding,
   type StageBatch,
   type TrainedNetworks,
@@ -44,7 +44,7 @@ export function memoryOf(
   const sizes = trainedSizes(networks);
   const trained = total(sizes);
   const owned = sharding === 'ddp' ? trained : largestShare(sizes, ranks);
-  const batches = batchesOf(transformer, stage);
+  const batches = batchesOf(stage);
   const groups = Math.max(1, Math.floor(ranks / stage.sequenceParallel));
   const accumulates = batches.some((batch) => passesOf(batch, groups) > 1);
   const sums = ranks > 1 || accumulates ? 4 : 0;
@@ -131,7 +131,7 @@ export function activationBytes(
   );
 }
 
-const pixelsOf = ({ numFrames, width, height }: SampleSize): number => numFrames * width * height;
+const pixelsOf = ({ numFrames, width, height }: Target): number => numFrames * width * height;
 
 /**
  * Of the condition adapter on one sample. Every convolution keeps its input, every activation what
@@ -139,7 +139,7 @@ const pixelsOf = ({ numFrames, width, height }: SampleSize): number => numFrames
  */
 function adapterBytes(
   { cond_block_out_channels: widths, use_depth_cond }: TransformerConfig,
-  size: SampleSize,
+  size: Target,
   element: number,
 ): { kept: number; inBackward: number } {
   let [frames, area] = [size.numFrames, size.width * size.height];

@@ -87,7 +87,7 @@ export function stepOf(
   sharding: Sharding,
   cluster: Cluster,
 ): StepCost {
-  const batches = batchesOf(networks.transformer, stage);
+  const batches = batchesOf(stage);
   const plans = batches.map((batch) => stepOfBatch(networks, stage, batch, sharding, cluster));
   const mean = (figure: (plan: StepCost) => number) =>
     plans.reduce((sum, plan, i) => sum + batches[i]!.share * figure(plan), 0);

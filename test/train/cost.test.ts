@@ -20,9 +20,9 @@ import {
   batchesOf,
   sampleFlops,
   type TrainedNetworks,
-  tokensOf,
   trainedSizes,
 } from '../../src/train/cost.js';
+import { tokensOf } from '../../src/train/feed/index.js';
 import { activationBytes, largestShare, memoryOf } from '../../src/train/memory.js';
 
 const mini = TRANSFORMER_PRESETS['mfm-mini'];
@@ -42,7 +42,7 @@ const whole = (config: TransformerConfig) =>
 
 describe('batchesOf', () => {
   test('fills the tokens of a batch with images or with clips', () => {
-    const [image, clip] = batchesOf(mini, stage({ tokensPerBatch: 1300 }));
+    const [image, clip] = batchesOf(stage({ tokensPerBatch: 1300 }));
     assert.deepEqual([image!.tokens, image!.samples], [16, 81]);
     assert.deepEqual([clip!.tokens, clip!.samples], [5 * 16, 16]);
     // images alone at first, a tenth of the steps after 0.3 of the stage
@@ -50,7 +50,7 @@ describe('batchesOf', () => {
   });
 
   test('leaves a kind out that never comes, and has a sample at least', () => {
-    const [only, ...others] = batchesOf(mini, stage({ imageShare: [0, 0], tokensPerBatch: 7 }));
+    const [only, ...others] = batchesOf(stage({ imageShare: [0, 0], tokensPerBatch: 7 }));
     assert.deepEqual([only!.kind, only!.samples, others.length], ['clip', 1, 0]);
   });
 });
@@ -90,7 +90,7 @@ describe('sampleFlops', () => {
 
   test('is every product of the network, three times; those of attention three and a half', () => {
     const { split, whole } = sampleFlops(networks(config), size, { gradCheckpointing: false });
-    assert.equal(tokensOf(config, size), tokens);
+    assert.equal(tokensOf(size), tokens);
     near(split + whole, byHand(3, 3, 3.5), 1e-12, 'operations');
   });
 
@@ -210,7 +210,7 @@ describe('activationBytes', () => {
       const [frames, side] = [9, 128];
       const size = { numFrames: frames, width: side, height: side };
       const own = stage({ ...size, gradCheckpointing, imageShare: [0, 0], tokensPerBatch: 1 });
-      const [batch] = batchesOf(config, own);
+      const [batch] = batchesOf(own);
       const counted = activationBytes(networks(config), own, batch!, 1);
       near(counted, measured(config, frames, side, gradCheckpointing), 1 / 10, 'bytes');
     });
@@ -219,7 +219,7 @@ describe('activationBytes', () => {
   test('is shared out by those who share a sample, but for the adapter', () => {
     const big = networks(TRANSFORMER_PRESETS['mfm-8b']);
     const own = stage({ numFrames: 97, width: 1280, height: 720, imageShare: [0, 0] });
-    const [batch] = batchesOf(big.transformer, own);
+    const [batch] = batchesOf(own);
     const of = (sequenceParallel: number) =>
       activationBytes(big, { gradCheckpointing: true, sequenceParallel }, batch!, 1);
     assert.ok(of(2) < of(1) && of(2) > of(1) / 2, `${of(1)}, ${of(2)}`);
