@@ -124,8 +124,10 @@ function widthProblems({ autoencoder }: Recipe): string[] {
 }
 
 /** Weights that would come from two places, and layers that would be added to fresh weights. */
-function originProblems({ base, autoencoder, textEncoder, transformer }: Recipe): string[] {
+function originProblems(recipe: Recipe): string[] {
+  const { base, init, autoencoder, textEncoder, transformer } = recipe;
   const said: [string, unknown][] = [
+    ['init', init],
     ['autoencoder.from', autoencoder.from],
     ['textEncoder.from', textEncoder.from],
     ...(['from', 'numLayers', 'numHeads', 'adapterChannels'] as const).map(

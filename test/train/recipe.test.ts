@@ -212,7 +212,7 @@ describe('readRecipe', () => {
 
   test('refuses weights from two places, and low rank beside fresh ones', () => {
     const twice = problemsOf({
-      ...{ ...GOOD, base: 'one' },
+      ...{ ...GOOD, base: 'one', init: 'zero' },
       autoencoder: { from: 'two' },
       textEncoder: { from: 'three' },
       transformer: {
@@ -220,7 +220,7 @@ describe('readRecipe', () => {
         adapterChannels: [8, 8, 8, 8, 8],
       },
     });
-    const keys = ['autoencoder.from', 'textEncoder.from'];
+    const keys = ['init', 'autoencoder.from', 'textEncoder.from'];
     keys.push(
       ...['from', 'numLayers', 'numHeads', 'adapterChannels'].map((k) => `transformer.${k}`),
     );
