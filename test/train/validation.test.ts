@@ -15,8 +15,21 @@ describe('validationLosses', () => {
   let pipeline: Pipeline;
   let batches: StepBatch[];
   let figures: Record<string, number>;
-  const lossesOf = (of: readonly StepBatch[], parallel: Parallel = ALONE) =>
-    validationLosses(pipeline, of, parallel, (prompts) => pipeline.encodePrompts(prompts));
+  /** samples of each forward pass */
+  let atOnce: number[];
+  const lossesOf = (
+    of: readonly StepBatch[],
+    parallel: Parallel = ALONE,
+    tokensPerMicroBatch?: number,
+  ) => {
+    atOnce = [];
+    const encodeText = (prompts: string[]) => {
+      atOnce.push(prompts.length);
+      return pipeline.encodePrompts(prompts);
+    };
+    const plan = { tokensPerMicroBatch, sequenceParallel: 1, encodeText };
+    return validationLosses(pipeline, of, parallel, plan);
+  };
   before(async () => {
     setThreads(1);
     ({ pipeline } = tinyTrainee());
@@ -48,6 +61,18 @@ describe('validationLosses', () => {
     for (const [name, value] of Object.entries(figures)) {
       assert.ok(Math.abs(got[name]! - value) < 1e-5 * value, name); // order of sums
     }
+  });
+
+  test('is the same however few tokens are taken at once', async () => {
+    // 6 tokens a picture, 30 a clip
+    const got = await lossesOf(batches, ALONE, 60);
+    assert.deepEqual(atOnce, [2, 2, 1, 1]);
+    assert.deepEqual(Object.keys(got), Object.keys(figures));
+    for (const [name, value] of Object.entries(figures)) {
+      assert.ok(Math.abs(got[name]! - value) < 1e-5 * value, name); // order of sums
+    }
+    await lossesOf(batches, ALONE, 1);
+    assert.deepEqual(atOnce, [1, 1, 1, 1, 1, 1], 'a sample is the least');
   });
 
   test('is the same in all processes, by parts of two as by one', async () => {

@@ -1,5 +1,5 @@
 /** Several processes of a job, played in one. */
-import { ALONE, type Parallel } from '../../src/distributed/parallel.js';
+import { ALONE, type Parallel, splitOf } from '../../src/distributed/parallel.js';
 
 /** They share values once all have come; gradients stay their own. */
 export function world(size: number): Parallel[] {
@@ -7,6 +7,7 @@ export function world(size: number): Parallel[] {
   return Array.from({ length: size }, (_, rank) => ({
     ...ALONE,
     ...{ rank, size },
+    split: (sequenceParallel: number) => splitOf(rank, size, sequenceParallel, []),
     share<T>(value: T): Promise<T[]> {
       return new Promise((resolve) => {
         waiting[rank] = { value, resolve: resolve as (all: unknown[]) => void };
