@@ -235,6 +235,20 @@ describe('readRecipe', () => {
     assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: lora }), []);
   });
 
+  test('refuses what would train weights beside layers of low rank', () => {
+    const transformer = {
+      ...{ steps: 1, lora: { rank: 4 }, adapter: { steps: 1 } },
+      ...{ train: ['transformer.cond_conv.*'], freeze: ['text_encoder.*'] },
+    };
+    assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer }).slice(1), [
+      'transformer.train: trains weights that no LoRA holds; leave train out, or lora',
+      'transformer.adapter: trains weights that no LoRA holds; leave adapter out, or lora',
+      'transformer.freeze: has no say beside lora, which trains no weights; leave it out, lora.targets names what has layers',
+    ]);
+    const { lora, ...others } = transformer;
+    assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: others }), []);
+  });
+
   test('names a file that is missing or no recipe', () => {
     assert.throws(() => readRecipe(join(folder, 'none.yaml')), /none\.yaml: no such recipe/);
     assert.match(problemsOf('a: [1')[0]!, /must be YAML/);
