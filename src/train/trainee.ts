@@ -137,7 +137,6 @@ export function exportFinished(trainee: Trainee, run: Run): void {
   const { pipeline, lora } = trainee;
   if (!lora) return;
   mergeLora(pipeline.transformer, lora);
-  lora.dispose();
   write({ ...trainee, lora: null }, run);
 }
 

@@ -148,7 +148,7 @@ describe('a pipeline that is fine-tuned', () => {
 describe('what a run leaves', () => {
   const TARGETS = { rank: 2, targets: ['attn1.q_proj', 'fc1'] };
 
-  test('with low rank: lora/ while it runs; at the end pipeline/ with the same merged', () => {
+  test('with low rank: lora/ while it runs; at the end pipeline/ with the same merged', (context) => {
     const { trainee, recipe } = opened({ lora: TARGETS });
     const run = Run.open(join(root, 'low'), recipe);
     const generator = new Generator(3);
@@ -158,7 +158,9 @@ describe('what a run leaves', () => {
     exportTrainee(trainee, run);
     assert.deepEqual(readdirSync(run.path('lora')), ['pytorch_lora_weights.safetensors']);
     assert.ok(!existsSync(run.path('pipeline')), 'not yet');
+    const dispose = context.mock.method(trainee.lora!, 'dispose');
     exportFinished(trainee, run);
+    assert.equal(dispose.mock.callCount(), 1, 'the layers are freed once');
     assert.ok(existsSync(run.path('lora')), 'stays');
 
     // weight + alpha / rank · b · a, rounded to bfloat16: 8 bits of the largest
