@@ -20,8 +20,6 @@ import { count, flops } from './units.js';
 
 export interface DryRunOptions {
   recipe: Recipe;
-  /** pipeline folder whose weights the run would start from */
-  init?: string;
   /** of the run */
   folder: string;
   /** that share this machine; default 1 */
@@ -32,7 +30,7 @@ export interface DryRunOptions {
 
 /** What a run would be, in words; nothing of it is built. A measurement takes a few seconds. */
 export function dryRun(options: DryRunOptions): string {
-  const { recipe, init, folder, processes = 1, dataLines = () => [] } = options;
+  const { recipe, folder, processes = 1, dataLines = () => [] } = options;
   const dtype = recipe.dtype === 'auto' ? (fastDtype() as 'float32' | 'bfloat16') : recipe.dtype;
   const shape = recipeShape(recipe);
   const networks = trainedNetworks(recipe, shape, dtype);
@@ -45,12 +43,12 @@ export function dryRun(options: DryRunOptions): string {
     ...{ peakFlops, efficiency, memoryBytes, ranks: processes },
   });
 
-  const from = recipe.base ?? recipe.transformer.from ?? init;
+  const from = recipe.base ?? recipe.transformer.from ?? recipe.init;
   return [
     `${recipe.name}: nothing is trained; the run would be ${folder}`,
     `${dtype}; a matrix product reaches ${flops(peakFlops)}/s here, training ${flops(peakFlops * efficiency)}/s: about ${formatDuration(cost.seconds)} in all${processes > 1 ? `, in ${processes} processes` : ''}`,
     '',
-    ...aligned(partRows(recipe, cost, init)).map((line) => `  ${line}`),
+    ...aligned(partRows(recipe, cost)).map((line) => `  ${line}`),
     '',
     `transformer, ${from ? `from ${from}` : 'from scratch'}: ${trainedWords(recipe, cost, shape.parts.text_encoder.parameters)}`,
     ...cost.stages.flatMap((stage) => ['', ...stageLines(stage), ...dataLines(stage.stage)]),
@@ -60,7 +58,8 @@ export function dryRun(options: DryRunOptions): string {
   ].join('\n');
 }
 
-function partRows(recipe: Recipe, { autoencoder, encoding, adapter }: RunCost, init?: string) {
+function partRows(recipe: Recipe, { autoencoder, encoding, adapter }: RunCost) {
+  const { init } = recipe;
   const origin = recipe.base ?? recipe.autoencoder.from;
   const steps = (part: PartCost, plan: Optimisation) => [
     lengthOf(plan),

@@ -8,6 +8,7 @@ import { defineArgs, type Options } from './args.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { progressReporter } from './report-progress.js';
+import { shellWord } from './shell-word.js';
 
 export const summary = 'train a pipeline by a recipe';
 
@@ -65,14 +66,19 @@ export async function details(): Promise<string> {
 
 export async function run(options: Options<typeof args>): Promise<number | undefined> {
   const { readRecipe } = await import('../train/recipe.js');
-  const recipe = readRecipe(options.recipe, options.set);
+  const { initOf } = await import('../train/stored-recipe.js');
+  let recipe = readRecipe(options.recipe, options.set);
   const folder = options.run ?? `runs/${recipe.name}`;
+  // a run that goes on keeps the weights that it began with
+  const init = options.init ?? recipe.init ?? (options.resume ? initOf(folder) : undefined);
+  if (init !== undefined) {
+    recipe = readRecipe(options.recipe, [...options.set, { path: ['init'], value: init }]);
+  }
   if (options.dryRun) {
     const { dryRun } = await import('./dry-run.js');
     const { dataLinesOf } = await import('./dry-run-data.js');
     const dataLines = await dataLinesOf(recipe);
-    const { init, nproc: processes } = options;
-    process.stdout.write(dryRun({ recipe, init, folder, processes, dataLines }));
+    process.stdout.write(dryRun({ recipe, folder, processes: options.nproc, dataLines }));
     return undefined;
   }
   const { worldEnvironment } = await import('../distributed/environment.js');
@@ -90,7 +96,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const run = await Run.openTogether(folder, recipe, { resume: options.resume, parallel });
   const finished = await withInterrupt('saving a checkpoint', (signal) =>
     train({
-      ...{ run, recipe, signal, init: options.init, cacheFolder: options.cache },
+      ...{ run, recipe, signal, cacheFolder: options.cache },
       workers: options.workers,
       report: first ? progressReporter() : heldReporter(),
     }),
@@ -99,10 +105,17 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   if (finished && first) process.stdout.write(`${run.path('pipeline')}\n`);
   if (finished) return undefined;
   if (first) {
-    const how = `mfm train ${options.recipe} --resume${options.run ? ` --run ${options.run}` : ''}`;
-    process.stderr.write(`${folder}: stopped; \`${how}\` goes on\n`);
+    process.stderr.write(`${folder}: stopped; \`${resumingCommand(options.resume)}\` goes on\n`);
   }
   return INTERRUPTED;
+}
+
+/** This process's command as it was typed, and with `--resume`. */
+function resumingCommand(resumes = false): string {
+  const words = process.argv.slice(2);
+  const end = words.indexOf('--');
+  if (!resumes) words.splice(end < 0 ? words.length : end, 0, '--resume');
+  return ['mfm', ...words.map(shellWord)].join(' ');
 }
 
 /** The processes of the job, if it has several. */

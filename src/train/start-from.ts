@@ -24,42 +24,54 @@ export function startFrom({ pipeline, tokenizer }: Trainee, folder: string, dtyp
   const encoderFolder = join(folder, 'text_encoder');
   const configPath = join(encoderFolder, 'config.json');
   const before = new T5Encoder(parseT5Config(readJson(configPath), configPath));
-  loadWeights(before, encoderFolder, 'model', dtype);
-  const rowsBefore = rowsOf(readJson(join(folder, 'tokenizer', 'tokenizer.json')));
-  const pairs = [...rowsOf(tokenizer.tokenizer)].flatMap(([piece, row]) => {
-    const rowBefore = rowsBefore.get(piece);
-    return rowBefore === undefined ? [] : [[row, rowBefore] as const];
-  });
-  const weights = new Map(before.stateDict());
-  const own = new Map(textEncoder.stateDict());
+  try {
+    loadWeights(before, encoderFolder, 'model', dtype);
+    const rowsBefore = rowsOf(readJson(join(folder, 'tokenizer', 'tokenizer.json')));
+    const pairs = [...rowsOf(tokenizer.tokenizer)].flatMap(([piece, row]) => {
+      const rowBefore = rowsBefore.get(piece);
+      return rowBefore === undefined ? [] : [[row, rowBefore] as const];
+    });
+    noGrad(() => tidy(() => copyText(before, textEncoder, pairs, encoderFolder)));
+  } finally {
+    before.dispose();
+  }
+}
+
+/**
+ * @param pairs   rows of the embedding, of `to` and of `from`, that are of the same piece
+ * @throws InputError naming a tensor that is only in one of them, or has another shape
+ */
+function copyText(
+  from: T5Encoder,
+  to: T5Encoder,
+  pairs: readonly (readonly [number, number])[],
+  where: string,
+): void {
+  const weights = from.stateDict();
+  const own = to.stateDict();
   const further = [...weights.keys()].find((name) => !own.has(name));
   if (further) {
     throw new InputError(
-      `${encoderFolder}: has ${further}, which the recipe's text encoder has not; train from scratch, or change the recipe`,
+      `${where}: has ${further}, which the recipe's text encoder has not; train from scratch, or change the recipe`,
     );
   }
-  noGrad(() =>
-    tidy(() => {
-      for (const [name, weight] of own) {
-        const from = weights.get(name);
-        if (from && name === 'shared.weight') {
-          const index = (side: 0 | 1) =>
-            tensor(
-              pairs.map((pair) => pair[side]),
-              { dtype: 'int64' },
-            );
-          weight.indexCopy_(0, index(0), from.indexSelect(0, index(1)));
-        } else if (from && String(from.shape) === String(weight.shape)) {
-          weight.copy_(from);
-        } else {
-          throw new InputError(
-            `${encoderFolder}: ${name} must be [${weight.shape.join(', ')}] as the recipe has it, got ${from ? `[${from.shape.join(', ')}]` : 'none'}; train from scratch, or change the recipe`,
-          );
-        }
-      }
-    }),
-  );
-  before.dispose();
+  const rows = (side: 0 | 1) =>
+    tensor(
+      pairs.map((pair) => pair[side]),
+      { dtype: 'int64' },
+    );
+  for (const [name, weight] of own) {
+    const given = weights.get(name);
+    if (given && name === 'shared.weight') {
+      weight.indexCopy_(0, rows(0), given.indexSelect(0, rows(1)));
+    } else if (given && String(given.shape) === String(weight.shape)) {
+      weight.copy_(given);
+    } else {
+      throw new InputError(
+        `${where}: ${name} must be [${weight.shape.join(', ')}] as the recipe has it, got ${given ? `[${given.shape.join(', ')}]` : 'none'}; train from scratch, or change the recipe`,
+      );
+    }
+  }
 }
 
 /** Was it trained with any depth? */
@@ -73,7 +85,7 @@ function knowsDepth(folder: string): boolean {
 /** Weights that depth never reached are as they were drawn: it would begin as noise. */
 function forgetDepth({ condConv, config }: Transformer3D): void {
   if (!config.use_depth_cond) return;
-  noGrad(() => tidy(() => condConv.convIn.weight.narrow(1, DEPTH_CHANNEL, 1).zero_()));
+  noGrad(() => tidy(() => void condConv.convIn.weight.narrow(1, DEPTH_CHANNEL, 1).zero_()));
 }
 
 /** After the three of the pixels. */

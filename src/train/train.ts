@@ -23,17 +23,12 @@ import {
 } from './trainee.js';
 import { trainTransformer } from './transformer.js';
 
-export interface TrainOptions extends DataOptions {
-  /** pipeline folder whose weights a new run starts from; default: fresh ones */
-  init?: string;
-}
-
 /**
  * Runs the parts in turn and writes `pipeline/` into the run folder.
  * @returns false if the signal stopped it; the same call with the same folder goes on
  */
-export async function train(options: TrainOptions): Promise<boolean> {
-  const { recipe, run, init } = options;
+export async function train(options: DataOptions): Promise<boolean> {
+  const { recipe, run } = options;
   let data: TrainingData | null = null;
   try {
     run.setStatus({ doing: 'measuring files' });
@@ -51,7 +46,7 @@ export async function train(options: TrainOptions): Promise<boolean> {
     if (!(await data.encode(autoencoder))) return stopped(context);
     run.setStatus({ doing: undefined });
     const trainee = opened ?? buildTrainee(source, await data.meanMotionScore());
-    const from = recipe.transformer.from ?? init;
+    const from = recipe.transformer.from ?? recipe.init;
     if (from) startFrom(trainee, from, dtype);
     if (!(await trainAdapter(trainee.pipeline, context))) return stopped(context);
     if (!(await trainTransformer(trainee, context))) return stopped(context);
@@ -68,7 +63,7 @@ export async function train(options: TrainOptions): Promise<boolean> {
   }
 }
 
-function stopped({ run }: Pick<TrainOptions, 'run'>): false {
+function stopped({ run }: Pick<DataOptions, 'run'>): false {
   run.setStatus({ state: 'stopped' });
   return false;
 }
@@ -78,7 +73,8 @@ async function finishedAutoencoder(
   context: PartContext,
   dtype: DType,
 ): Promise<Autoencoder | null> {
-  const { recipe, run, init } = context;
+  const { recipe, run } = context;
+  const { init } = recipe;
   const from = recipe.base ?? recipe.autoencoder.from;
   if (from) return openPipeline(from, { dtype, oneAtATime: false }).autoencoder;
   const autoencoder = buildAutoencoder(recipe, dtype);

@@ -137,7 +137,6 @@ export function exportFinished(trainee: Trainee, run: Run): void {
   const { pipeline, lora } = trainee;
   if (!lora) return;
   mergeLora(pipeline.transformer, lora);
-  lora.dispose();
   write({ ...trainee, lora: null }, run);
 }
 
@@ -150,7 +149,7 @@ function write({ pipeline, tokenizer, lora }: Trainee, run: Run): void {
 /**
  * What the optimizer gets, by the names that checkpoints have; everything else is frozen.
  *
- * Layers of low rank are trained alone, or beside the weights that the recipe names to be trained.
+ * Layers of low rank are trained alone.
  * @throws InputError for patterns that match nothing
  */
 export function trainableParameters(
@@ -165,7 +164,7 @@ export function trainableParameters(
     ...(trainsText || train ? prefixed('text_encoder', textEncoder.namedParameters()) : []),
   ]);
   for (const network of [transformer, textEncoder]) network.requiresGrad_(false);
-  const names = lora && !train ? new Set<string>() : trainableNames(all.keys(), { train, freeze });
+  const names = lora ? new Set<string>() : trainableNames(all.keys(), { train, freeze });
   for (const name of names) all.get(name)!.requiresGrad_(true);
   return new Map([
     ...[...all].filter(([name]) => names.has(name)),

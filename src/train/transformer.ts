@@ -1,5 +1,6 @@
 /** Trains the transformer, and a text encoder of its own, stage after stage. */
 import { writeFileSync } from 'node:fs';
+import type { Parallel } from '../distributed/parallel.js';
 import type { Target } from '../tasks/index.js';
 import { saveSafetensors } from '../tensor/index.js';
 import { type Recipe, type Stage, stagesOf } from './config.js';
@@ -48,13 +49,14 @@ export async function trainTransformer(trainee: Trainee, context: PartContext): 
     },
     peakFlops: matrixPeak(pipeline.dtype),
     async validate(stage) {
-      return validationLosses(pipeline, await validation(stage), run.parallel, encodeText);
+      const plan = { ...stages[stage]!, encodeText };
+      return validationLosses(pipeline, await validation(stage), run.parallel, plan);
     },
     async sample(stage, step) {
       if (run.parallel.rank !== 0) return {};
       const batches = await validation(stage);
       const figures = await taskSheets(pipeline, batches, {
-        ...{ run, seed, step, signal },
+        ...{ run, seed, step, signal, tokensAtOnce: tokensAtOnce(stages[stage]!, run.parallel) },
         onSheet: (task, path) => run.logSheet(`samples/${task}`, path, step),
       });
       exportTrainee(trainee, run);
@@ -64,6 +66,12 @@ export async function trainTransformer(trainee: Trainee, context: PartContext): 
     report,
     signal,
   });
+}
+
+/** Latent patches that a process takes at once in training. */
+function tokensAtOnce(stage: Stage, { size }: Parallel): number {
+  const { tokensPerBatch, tokensPerMicroBatch = Infinity, sequenceParallel } = stage;
+  return Math.min(tokensPerBatch / size, tokensPerMicroBatch / sequenceParallel);
 }
 
 /** Operations of a step, forward and backward. */

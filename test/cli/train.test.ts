@@ -103,6 +103,22 @@ describe('mfm train', () => {
     assert.ok(Math.abs(sum - 100) < 16 * 0.05, String(sum));
   });
 
+  test('a run that goes on has the weights that it began with, unless others are named', () => {
+    const [tiny, run] = ['tiny.json', 'begun'].map((name) => join(folder, name)) as [
+      string,
+      string,
+    ];
+    const transformer = { steps: 1, numLayers: 1, tasks: { t2i: 1 }, imageShare: [1, 1] };
+    writeFileSync(tiny, JSON.stringify({ name: 'tiny', transformer }));
+    mkdirSync(run);
+    writeFileSync(join(run, 'recipe.json'), '{"init": "before"}');
+    const from = (...words: string[]) =>
+      /^transformer, (.*?):/m.exec(train(tiny, '--dry-run', '--run', run, ...words).stdout)?.[1];
+    assert.equal(from('--resume'), 'from before');
+    assert.equal(from('--resume', '--init', 'other'), 'from other');
+    assert.equal(from(), 'from scratch');
+  });
+
   test('--dry-run needs the folders that are named', () => {
     const own = join(folder, 'gone.yaml');
     const recipe = { name: 'gone', autoencoder: { from: 'gone' }, transformer: { steps: 1 } };
