@@ -11,6 +11,7 @@ import { Ema, globalGradNorm, schedules } from '../optim/index.js';
 import { emptyCache, manualSeed, noGrad, type Tensor, tidy } from '../tensor/index.js';
 import type { Checkpoints } from './checkpoints.js';
 import type { Optimisation } from './config.js';
+import { expectTensors } from './expect-tensors.js';
 import { afterStep, freshGuard, type GuardState, MOST_ROLL_BACKS, normLimit } from './guard.js';
 import { addFigures, Means, meansOf, type Sums } from './means.js';
 import { isDiskProblem, type Run } from './run.js';
@@ -429,7 +430,8 @@ class Loop<Batch> {
   private restore(beforeStep = Infinity): Promise<LoopState | null> {
     const { optimizer, ema, options } = this;
     return this.checkpoints.load(
-      ({ weights, optimizer: moments, ema: averages }) => {
+      ({ weights, optimizer: moments, ema: averages }, folder) => {
+        expectTensors(weights, options.parameters, folder);
         noGrad(() => {
           for (const [name, parameter] of options.parameters) parameter.copy_(weights![name]!);
         });

@@ -205,6 +205,20 @@ describe('trainLoop', () => {
     );
   });
 
+  test('refuses a checkpoint of other weights, naming one', async () => {
+    await trainToy({ folder: 'others', stages: [plan({ steps: 2 })] });
+    const run = Run.open(join(root, 'others'), recipe, { resume: true });
+    const parameters = new Map(['w', 'v'].map((name) => [name, ones([3]).requiresGrad_()]));
+    const report = { start: () => {}, update: () => {}, log: () => {}, end: () => {} };
+    const { signal } = new AbortController();
+    const toy = { part: 'toy', run, stages: [plan({})], seed: 0, parameters, report, signal };
+    const train = () => assert.fail('trains on');
+    await assert.rejects(trainLoop<number>({ ...toy, open: () => assert.fail('opens'), train }), {
+      name: 'InputError',
+      message: /toy-00000002: has no v, which the recipe trains; .* start another with --run/,
+    });
+  });
+
   test('gives up with a sentence where going back does not help', async () => {
     // checkpoints that are due all the time are no progress
     const stages = [plan({ steps: 100, rollBackAfter: 2, checkpointEverySeconds: 1e-9 })];
