@@ -2,7 +2,13 @@
 import { Transformer3D, type TransformerConfig } from '../models/transformer/index.js';
 import { withParameters } from '../nn/index.js';
 import { type DType, emptyCache, full, randn, tidy, zeros } from '../tensor/index.js';
-import { type SampleSize, sampleFlops, type TrainedNetworks, tokensOf } from './cost.js';
+import {
+  type SampleSize,
+  sampleFlops,
+  type TrainedNetworks,
+  tokensOf,
+  wholeTransformer,
+} from './cost.js';
 
 /** Rows, inner width and columns of products that are large enough, and soon done. */
 const PRODUCTS = [
@@ -42,7 +48,8 @@ export function trainingEfficiency(
   const rows = Math.max(1, Math.floor(PROBE_TOKENS / tokensOf(config, piece)));
   const networks: TrainedNetworks = {
     ...{ transformer: config, dtype, promptLength },
-    ...{ textEncoder: { parameters: 0, trained: false }, autoencoder: { parameters: 0 } },
+    ...{ textEncoder: { parameters: 0 }, autoencoder: { parameters: 0 } },
+    trained: wholeTransformer(config),
   };
   const { split, whole } = sampleFlops(networks, piece, { gradCheckpointing: false });
   const model = withParameters({ dtype }, () => new Transformer3D(config));
