@@ -3,7 +3,7 @@ import { fastDtype } from '../nn/index.js';
 import { availableBytes } from '../pipeline/plan.js';
 import { type Task, weightedTasks } from '../tasks/index.js';
 import { type Optimisation, type Recipe, type Stage, stagesOf } from '../train/config.js';
-import { batchesOf, type StageBatch } from '../train/cost.js';
+import { batchesOf, type StageBatch, type TrainedNetworks, trainedTotal } from '../train/cost.js';
 import { recipeShape, trainedNetworks } from '../train/networks.js';
 import { matrixPeak, trainingEfficiency } from '../train/peak.js';
 import { lacking } from '../train/recipe.js';
@@ -14,6 +14,7 @@ import {
   runCost,
   type StageCost,
 } from '../train/run-cost.js';
+import { isText } from '../train/trained-names.js';
 import { formatBytes, formatDuration } from './progress.js';
 import { aligned } from './table.js';
 import { count, flops } from './units.js';
@@ -50,7 +51,7 @@ export function dryRun(options: DryRunOptions): string {
     '',
     ...aligned(partRows(recipe, cost)).map((line) => `  ${line}`),
     '',
-    `transformer, ${from ? `from ${from}` : 'from scratch'}: ${trainedWords(recipe, cost, shape.parts.text_encoder.parameters)}`,
+    `transformer, ${from ? `from ${from}` : 'from scratch'}: ${trainedWords(recipe, cost, networks)}`,
     ...cost.stages.flatMap((stage) => ['', ...stageLines(stage), ...dataLines(stage.stage)]),
     '',
     memoryLine(cost, memoryBytes, processes),
@@ -82,12 +83,16 @@ function encodingWords({ samples, flops: work, seconds, uncounted }: EncodingCos
   return [...others, ...counted, ...(samples > 0 ? [`about ${formatDuration(seconds)}`] : [])];
 }
 
-function trainedWords({ base, textEncoder, transformer }: Recipe, cost: RunCost, text: number) {
-  const whole = `${count(cost.stages[0]!.parameters)} parameters`;
-  if (transformer.lora)
+function trainedWords({ transformer }: Recipe, cost: RunCost, { trained }: TrainedNetworks) {
+  const { parameters } = cost.stages[0]!;
+  const whole = `${count(parameters)} parameters`;
+  if (transformer.lora) {
     return `${whole}, and layers of rank ${transformer.lora.rank} that are trained`;
-  if (base || textEncoder.from) return whole;
-  return `${whole}, and ${count(text)} of the text encoder`;
+  }
+  const text = trainedTotal(trained, isText);
+  const own = trainedTotal(trained) - text;
+  const some = own < parameters ? `, of which ${count(own)} are trained` : '';
+  return `${whole}${some}${text > 0 ? `, and ${count(text)} of the text encoder` : ''}`;
 }
 
 function stageLines({ stage, batches, step, memory, flops: work, seconds }: StageCost): string[] {

@@ -7,12 +7,14 @@ import type { Target } from '../tasks/index.js';
 import type { Stage } from './config.js';
 import {
   batchesOf,
+  isLowRank,
   passesOf,
   type Sharding,
   type StageBatch,
   type TrainedNetworks,
-  trainedSizes,
+  trainedTotal,
 } from './cost.js';
+import { isText } from './trained-names.js';
 
 /** Bytes of a process, by what they hold. */
 export interface ProcessMemory {
@@ -41,7 +43,7 @@ export function memoryOf(
   const { ranks, sharding, bucketBytes } = options;
   const { textEncoder, autoencoder, transformer } = networks;
   const element = networks.dtype === 'float32' ? 4 : 2;
-  const sizes = trainedSizes(networks);
+  const sizes = [...networks.trained.values()];
   const trained = total(sizes);
   const owned = sharding === 'ddp' ? trained : largestShare(sizes, ranks);
   const batches = batchesOf(stage);
@@ -50,9 +52,10 @@ export function memoryOf(
   const sums = ranks > 1 || accumulates ? 4 : 0;
 
   const inFlight = Math.min(trained, 2 * Math.max(bucketBytes / 4, Math.max(...sizes)));
-  const whole = parameterTotal(transformer) + (textEncoder.trained ? textEncoder.parameters : 0);
+  const text = trainedTotal(networks.trained, isText) > 0 ? textEncoder.parameters : 0;
+  const added = trainedTotal(networks.trained, isLowRank);
   const parts = {
-    weights: element * (whole + (networks.lora ? trained : 0)),
+    weights: element * (parameterTotal(transformer) + text + added),
     gradients:
       sharding === 'zero2' && ranks > 1
         ? sums * (owned + inFlight) + element * (accumulates ? trained : inFlight)
@@ -62,7 +65,7 @@ export function memoryOf(
     activations: Math.max(
       ...batches.map((batch) => activationBytes(networks, stage, batch, groups)),
     ),
-    frozen: element * (autoencoder.parameters + (textEncoder.trained ? 0 : textEncoder.parameters)),
+    frozen: element * (autoencoder.parameters + textEncoder.parameters - text),
   };
   return { ...parts, total: total(Object.values(parts)) };
 }

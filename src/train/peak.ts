@@ -3,7 +3,7 @@ import { Transformer3D, type TransformerConfig } from '../models/transformer/ind
 import { withParameters } from '../nn/index.js';
 import type { Target } from '../tasks/index.js';
 import { type DType, emptyCache, full, randn, tidy, zeros } from '../tensor/index.js';
-import { sampleFlops, type TrainedNetworks } from './cost.js';
+import { sampleFlops, type TrainedNetworks, wholeTransformer } from './cost.js';
 import { tokensOf } from './feed/buckets.js';
 
 /** Rows, inner width and columns of products that are large enough, and soon done. */
@@ -44,7 +44,8 @@ export function trainingEfficiency(
   const rows = Math.max(1, Math.floor(PROBE_TOKENS / tokensOf(piece)));
   const networks: TrainedNetworks = {
     ...{ transformer: config, dtype, promptLength },
-    ...{ textEncoder: { parameters: 0, trained: false }, autoencoder: { parameters: 0 } },
+    ...{ textEncoder: { parameters: 0 }, autoencoder: { parameters: 0 } },
+    trained: wholeTransformer(config),
   };
   const { split, whole } = sampleFlops(networks, piece, { gradCheckpointing: false });
   const model = withParameters({ dtype }, () => new Transformer3D(config));

@@ -119,6 +119,22 @@ describe('mfm train', () => {
     assert.equal(from(), 'from scratch');
   });
 
+  test('--dry-run says what is trained where that is not all', () => {
+    const own = join(folder, 'part.json');
+    const base = fileURLToPath(new URL('../../models/mfm-mini', import.meta.url));
+    // 6 blocks of 256 x 256, and a vocabulary of 143 of width 128
+    const patterns = ['transformer.*attn1.q_proj.weight', 'text_encoder.shared.weight'];
+    writeFileSync(
+      own,
+      JSON.stringify({ name: 'part', base, transformer: { steps: 1, train: patterns } }),
+    );
+    const { stdout } = train(own, '--dry-run');
+    assert.match(
+      stdout,
+      /^transformer, from .*: 9\.21 M parameters, of which 393 k are trained, and 18\.\d k of the text encoder$/m,
+    );
+  });
+
   test('--dry-run needs the folders that are named', () => {
     const own = join(folder, 'gone.yaml');
     const recipe = { name: 'gone', autoencoder: { from: 'gone' }, transformer: { steps: 1 } };

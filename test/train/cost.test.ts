@@ -5,6 +5,7 @@ import {
   type TransformerConfig,
 } from '../../src/models/transformer/config.js';
 import { parseTransformerConfig, Transformer3D } from '../../src/models/transformer/index.js';
+import { lowRankElements } from '../../src/models/transformer/parameters.js';
 import { withParameters } from '../../src/nn/index.js';
 import {
   cat,
@@ -20,7 +21,7 @@ import {
   batchesOf,
   sampleFlops,
   type TrainedNetworks,
-  trainedSizes,
+  wholeTransformer,
 } from '../../src/train/cost.js';
 import { tokensOf } from '../../src/train/feed/index.js';
 import { activationBytes, largestShare, memoryOf } from '../../src/train/memory.js';
@@ -28,9 +29,14 @@ import { activationBytes, largestShare, memoryOf } from '../../src/train/memory.
 const mini = TRANSFORMER_PRESETS['mfm-mini'];
 const networks = (transformer: TransformerConfig, more = {}): TrainedNetworks => ({
   ...{ transformer, dtype: 'bfloat16', promptLength: 40 },
-  ...{ textEncoder: { parameters: 0, trained: false }, autoencoder: { parameters: 0 } },
+  ...{ textEncoder: { parameters: 0 }, autoencoder: { parameters: 0 } },
+  trained: wholeTransformer(transformer),
   ...more,
 });
+const lowRank = (transformer: TransformerConfig) => {
+  const layers = lowRankElements(transformer, { rank: 4, targets: ['q_proj'] });
+  return { trained: new Map([...layers].map(([name, size]) => [`transformer.${name}`, size])) };
+};
 const stage = (changes: Partial<Stage> = {}): Stage => {
   const recipe = Recipe.parse({ name: 'tiny', transformer: { steps: 1, ...changes } });
   return stagesOf(recipe)[0]!;
@@ -101,11 +107,37 @@ describe('sampleFlops', () => {
   });
 
   test('has no gradients of weights beside layers of low rank', () => {
-    const lora = { rank: 4, targets: ['q_proj'] };
-    const { split } = sampleFlops(networks(config, { lora }), size, { gradCheckpointing: false });
+    const low = networks(config, lowRank(config));
+    const { split } = sampleFlops(low, size, { gradCheckpointing: false });
     const all = sampleFlops(networks(config), size, { gradCheckpointing: false }).split;
     const scores = 3.5 * 3 * 4 * tokens * (tokens + 40) * 256;
     near(split - scores, ((all - scores) * 2) / 3, 1e-12, 'operations');
+  });
+
+  test('has gradients of trained weights alone, and of inputs after the first of them', () => {
+    const of = (pattern: RegExp, more = {}) => {
+      const all = [...wholeTransformer(config), ['text_encoder.w', 1000] as const];
+      const trained = new Map(all.filter(([name]) => pattern.test(name)));
+      return sampleFlops(networks(config, { trained, ...more }), size, {
+        gradCheckpointing: false,
+      });
+    };
+    const [full, none] = [of(/^transformer/), of(/proj_out_2.bias/)];
+    const scores = 3 * 4 * tokens * (tokens + 40) * 256;
+    // forward alone; the one trained bias is a few of the elements
+    near(3 * (none.split - scores), full.split - 3.5 * scores, 1e-4, 'products');
+    near(3 * none.whole, full.whole, 1e-4, 'adapter, text, time');
+    // the last of three blocks: inputs and weights of a third, without patches and last layer
+    const last = of(/transformer_blocks\.2\./);
+    const gradients = (last.split - none.split - (2.5 / 3) * scores) / (none.split - scores);
+    near(gradients, 2 / 3, 0.01, 'gradients of a third');
+    // behind the adapter everything has gradients of inputs
+    const adapter = of(/cond_conv/);
+    near(adapter.split - 3.5 * scores, 2 * (none.split - scores), 1e-4, 'products');
+    // a text encoder runs in each step where it learns
+    const more = { textEncoder: { parameters: 1000 } };
+    const text = of(/./, more).whole - of(/^transformer/, more).whole;
+    near(text, 3 * 2 * 1000 * 40, 1e-9, 'text encoder');
   });
 
   test('of a long clip is mostly attention, and grows with its square', () => {
@@ -125,7 +157,7 @@ describe('largestShare', () => {
   });
 
   test('of the 8B sinks to its largest parameter', () => {
-    const sizes = trainedSizes(networks(TRANSFORMER_PRESETS['mfm-8b']));
+    const sizes = [...wholeTransformer(TRANSFORMER_PRESETS['mfm-8b']).values()];
     assert.equal(largestShare(sizes, 512), 6 * 3072 * 3072);
     near(largestShare(sizes, 8), sizes.reduce((a, b) => a + b) / 8, 0.02, 'share of eight');
   });
@@ -148,7 +180,7 @@ describe('memoryOf', () => {
   });
 
   test('shares optimizer state out with zero1, gradients too with zero2', () => {
-    const sizes = trainedSizes(networks(mini));
+    const sizes = [...wholeTransformer(mini).values()];
     const owned = largestShare(sizes, 8);
     assert.equal(plan('zero1', 8).optimizer, 16 * owned);
     assert.equal(plan('zero1', 8).gradients, 6 * count);
@@ -164,9 +196,9 @@ describe('memoryOf', () => {
 
   test('what is not trained has weights alone', () => {
     const more = {
-      textEncoder: { parameters: 1000, trained: false },
+      textEncoder: { parameters: 1000 },
       autoencoder: { parameters: 500 },
-      lora: { rank: 4, targets: ['q_proj'] },
+      ...lowRank(mini),
     };
     const { weights, gradients, frozen } = plan('ddp', 1, {}, more);
     const added = 8 * 2 * 4 * 2 * 256; // blocks, attentions, rank, both sides

@@ -7,6 +7,7 @@ import { readLora } from '../../src/nn/index.js';
 import { openPipeline } from '../../src/pipeline/index.js';
 import { Generator, noGrad, setThreads, type Tensor } from '../../src/tensor/index.js';
 import { Recipe } from '../../src/train/config.js';
+import { recipeShape, trainedNetworks } from '../../src/train/networks.js';
 import { Run } from '../../src/train/run.js';
 import {
   exportFinished,
@@ -56,7 +57,8 @@ describe('trainableParameters', () => {
   const of = (transformer: object, textEncoder: object = {}) => {
     const recipe = tinyRecipe(transformer);
     const trainee = tinyTrainee(recipe);
-    const trained = trainableParameters({ ...trainee, ...textEncoder }, recipe);
+    const changed = { ...recipe, textEncoder: { ...recipe.textEncoder, ...textEncoder } };
+    const trained = trainableParameters(trainee, changed);
     return { names: [...trained.keys()], frozen: frozen(trainee, trained) };
   };
 
@@ -64,7 +66,7 @@ describe('trainableParameters', () => {
     const { names, frozen } = of({});
     assert.deepEqual(parts(names), ['transformer', 'text_encoder']);
     assert.equal(frozen, 0);
-    const given = of({}, { trainsText: false });
+    const given = of({}, { from: 'a folder' });
     assert.deepEqual(parts(given.names), ['transformer']);
     assert.ok(given.frozen > 0, 'the text encoder is frozen');
   });
@@ -96,8 +98,8 @@ describe('trainableParameters', () => {
 describe('a pipeline that is fine-tuned', () => {
   test('is as it was: weights, words and settings, but for what the recipe names', () => {
     const { trainee } = opened({}, { pipeline: { fps: 12 } });
-    const { pipeline, lora, trainsText } = trainee;
-    assert.deepEqual([lora, trainsText], [null, false]);
+    const { pipeline, lora } = trainee;
+    assert.equal(lora, null);
     const was = openPipeline(base, { dtype: 'float32', oneAtATime: false });
     assert.deepEqual(pipeline.settings, { ...was.settings, fps: 12 });
     assert.deepEqual(pipeline.scheduler, was.scheduler);
@@ -142,6 +144,31 @@ describe('a pipeline that is fine-tuned', () => {
       assert.ok(value.requiresGrad, name);
     }
     frozen(trainee, alone);
+  });
+});
+
+describe('trainedNetworks', () => {
+  const elements = (trained: ReadonlyMap<string, Tensor>) =>
+    [...trained].map(([name, { numel }]) => [name, numel]);
+  const counted = (recipe: Recipe) => [
+    ...trainedNetworks(recipe, recipeShape(recipe), 'float32').trained,
+  ];
+
+  test('are what the optimizer gets, with nothing built', () => {
+    for (const transformer of [
+      {},
+      { train: ['transformer.*attn1*', 'text_encoder.shared.weight'], freeze: ['*.bias'] },
+      { lora: { rank: 2, targets: ['attn1.q_proj', 'fc1'] } },
+    ]) {
+      const { trainee, recipe } = opened(transformer);
+      const built = elements(trainableParameters(trainee, recipe));
+      assert.deepEqual(counted(recipe), built, JSON.stringify(transformer));
+    }
+    const recipe = tinyRecipe();
+    const fresh = elements(trainableParameters(tinyTrainee(recipe), recipe));
+    // words of its own vocabulary are counted as they were measured
+    const others = (all: readonly unknown[][]) => all.filter(([name]) => !/shared/.test(`${name}`));
+    assert.deepEqual(others(counted(recipe)), others(fresh));
   });
 });
 
