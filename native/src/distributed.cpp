@@ -6,6 +6,7 @@
 #include "pulse.h"
 
 #ifdef USE_C10D_GLOO
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -72,8 +73,19 @@ const Groups& groupArg(Args& args) {
 
 Milliseconds millisecondsArg(Args& args, size_t i) { return Milliseconds(toInt(args.env, args[i])); }
 
+// LibTorch 2.x tells of every lost peer with a stack trace; what we throw says it in words.
+void quietLog() {
+  static const bool once = [] {
+    setenv("TORCH_CPP_LOG_LEVEL", "FATAL", /*overwrite=*/0);
+    c10::initLogging();
+    return true;
+  }();
+  (void)once;
+}
+
 // openStore(host, port, isServer, timeoutMs): promise of [id, port]; port 0: any free one
 napi_value openStore(Args& args) {
+  quietLog();
   std::string host = toString(args.env, args[0]);
   c10d::TCPStoreOptions options;
   options.port = static_cast<uint16_t>(toInt(args.env, args[1]));

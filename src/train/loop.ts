@@ -128,6 +128,8 @@ class Loop<Batch> {
   private means: Means;
   /** is the present step in a checkpoint? */
   private saved = true;
+  /** of the newest checkpoint */
+  private savedStep = 0;
   private savedMs = 0;
   private cannotSave = false;
   /** going back to checkpoints from this step on has not helped: no step was good since then */
@@ -149,6 +151,7 @@ class Loop<Batch> {
     const found = await loop.restore();
     if (found) {
       loop.state = found;
+      loop.savedStep = found.step;
       loop.means = new Means(found.sums, run.parallel);
     }
     run.beginPart(part, found ? found.step + 1 : 0);
@@ -315,6 +318,7 @@ class Loop<Batch> {
     const { part, run, report, peakFlops } = this.options;
     const { step, seconds, samples } = this.state;
     const sums = this.means.sums();
+    const { steps, skipped } = sums.totals;
     const all = await run.parallel.share({ sums, said: report.take?.() ?? [] });
     all.forEach(({ said }, rank) => {
       for (const text of said) this.say(`rank ${rank}: ${text}`);
@@ -323,7 +327,10 @@ class Loop<Batch> {
       all.map((one) => one.sums),
       peakFlops,
     );
-    run.log(part, step, { ...figures, learningRate, seconds, samples });
+    // what a checkpoint holds, on which the run may go on after all, has not been left out
+    if (skipped < steps || step > this.savedStep) {
+      run.log(part, step, { ...figures, learningRate, seconds, samples });
+    }
     run.setStatus({ step });
   }
 
@@ -424,6 +431,7 @@ class Loop<Batch> {
         { last, milestoneEverySteps },
       );
       this.saved = true;
+      this.savedStep = state.step;
       this.cannotSave = false;
       state.guard = guard;
     } catch (error) {

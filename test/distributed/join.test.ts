@@ -129,7 +129,7 @@ describe('joinWorld', () => {
     const port = await new Promise<number>((resolve) =>
       other.listen(0, '127.0.0.1', () => resolve((other.address() as AddressInfo).port)),
     );
-    const { code, stderr } = await start(commandOf('job.ts', ['run']), {
+    const { code, stderr } = await start(commandOf('job.ts', ['absent']), {
       ...{ RANK: '0', WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: String(port) },
       TORCHELASTIC_USE_AGENT_STORE: 'True',
     }).ended;

@@ -234,6 +234,20 @@ describe('trainLoop', () => {
     });
   });
 
+  test('goes on after it has given up as if nothing had been, once its data are good again', async () => {
+    const stages = [plan({ rollBackAfter: 2, checkpointEverySeconds: 1e-9, keepCheckpoints: 9 })];
+    const whole = await trainToy({ folder: 'never-bad', stages });
+    const scale = (batch: number) => (batch >= 4 ? Number.NaN : 1);
+    await assert.rejects(trainToy({ folder: 'given-up', stages, scale }));
+    const { weights } = await trainToy({ folder: 'given-up', stages, resume: true });
+    assert.deepEqual(weights, whole.weights);
+    const lines = (folder: string) =>
+      [...new Map(linesOf(folder).map((line) => [line.step!, line])).values()]
+        .map(({ step, loss, skipped }) => [step, loss, skipped])
+        .sort(([a], [b]) => a! - b!);
+    assert.deepEqual(lines('given-up'), lines('never-bad'));
+  });
+
   test('trains stage after stage, each by its own plan', async () => {
     const stages = [plan({ steps: 3, learningRate: 0.1 }), plan({ steps: 2, learningRate: 0.2 })];
     const { batches } = await trainToy({ folder: 'stages', stages });
