@@ -212,6 +212,7 @@ const TransformerPlan = z.strictObject({
   train: z.array(z.string()).optional().describe('patterns of the weights that are trained'),
   freeze: z.array(z.string()).optional().describe('patterns of weights that stay as they are'),
   ...stageKeys,
+  steps: stageKeys.steps.optional().describe('optimizer steps, of each stage that does not say'),
   stages: z
     .array(StageChanges)
     .min(1)
@@ -264,8 +265,11 @@ export const Recipe = z.strictObject({
 });
 export type Recipe = z.infer<typeof Recipe>;
 
-/** The stages of the transformer's training, each complete; without any, the plan itself is one. */
+/**
+ * The stages of the transformer's training, each complete; without any, the plan itself is one.
+ * That each has its steps is for `readRecipe` to check.
+ */
 export function stagesOf({ transformer, data }: Recipe): Stage[] {
   const { stages, ...shared } = transformer;
-  return (stages ?? [{ name: 'all' }]).map((changes) => ({ data, ...shared, ...changes }));
+  return (stages ?? [{ name: 'all' }]).map((changes) => ({ data, ...shared, ...changes }) as Stage);
 }

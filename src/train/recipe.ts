@@ -87,6 +87,7 @@ function otherProblems(recipe: Recipe): string[] {
     ...taskNames(recipe).flatMap(([key, id]) =>
       isTask(id) ? [] : [`${key}.${id}: unknown task; there are ${TASK_IDS.join(', ')}`],
     ),
+    ...stepsProblems(recipe),
     ...widthProblems(recipe),
     ...originProblems(recipe),
     ...sequenceProblems(recipe),
@@ -106,6 +107,17 @@ function taskNames({ transformer, pipeline }: Recipe): [key: string, id: string]
   ];
   return named.flatMap(([key, tasks]) =>
     Object.keys(tasks ?? {}).map((id): [string, string] => [key, id]),
+  );
+}
+
+/** Every stage has its own steps, or the plan's. */
+function stepsProblems({ transformer: { steps, stages } }: Recipe): string[] {
+  if (steps !== undefined) return [];
+  if (!stages) return ['transformer.steps: is missing; say how many optimizer steps'];
+  return stages.flatMap((stage, i) =>
+    stage.steps === undefined
+      ? [`transformer.stages.${i}.steps: is missing; say it here, or for all as transformer.steps`]
+      : [],
   );
 }
 

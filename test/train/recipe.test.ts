@@ -85,6 +85,17 @@ describe('readRecipe', () => {
     assert.deepEqual([all!.name, all!.data, more], ['all', read.data, []]);
   });
 
+  test('takes the steps of each stage, and misses those of a stage that has none', () => {
+    const stages = [{ name: 'first', steps: 3 }, { name: 'second' }];
+    const of = (transformer: object) => problemsOf({ ...GOOD, transformer }).slice(1);
+    assert.deepEqual(of({ stages: stages.slice(0, 1) }), []);
+    assert.deepEqual(of({ stages, steps: 2 }), []);
+    assert.deepEqual(of({ stages }), [
+      'transformer.stages.1.steps: is missing; say it here, or for all as transformer.steps',
+    ]);
+    assert.deepEqual(of({}), ['transformer.steps: is missing; say how many optimizer steps']);
+  });
+
   test('lists all problems at once, with the key meant', () => {
     const problems = problemsOf({
       ...GOOD,
