@@ -2,6 +2,7 @@
 import type { WorldEnvironment } from '../distributed/environment.js';
 import type { Parallel } from '../distributed/parallel.js';
 import type { SequenceGroup as Sequence } from '../distributed/sequence.js';
+import { InputError } from '../errors.js';
 import type { Recipe } from '../train/config.js';
 import type { Reporter } from '../train/loop.js';
 import { defineArgs, type Options } from './args.js';
@@ -67,11 +68,15 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const { readRecipe } = await import('../train/recipe.js');
   const recipe = readRecipe(options.recipe, options.set);
   const folder = options.run ?? `runs/${recipe.name}`;
+  if (folder === '') throw new InputError('mfm train: --run: must be a folder, got ""');
+  const { init } = options;
   if (options.dryRun) {
+    const { expectTrainable } = await import('../train/check.js');
+    expectTrainable(recipe, { init, dryRun: true });
     const { dryRun } = await import('./dry-run.js');
     const { dataLinesOf } = await import('./dry-run-data.js');
     const dataLines = await dataLinesOf(recipe);
-    process.stdout.write(dryRun({ recipe, init: options.init, folder, dataLines }));
+    process.stdout.write(dryRun({ recipe, init, folder, dataLines }));
     return undefined;
   }
   const { worldEnvironment } = await import('../distributed/environment.js');
@@ -83,13 +88,15 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const { Run } = await import('../train/run.js');
   const { stagesOf } = await import('../train/config.js');
   const { train } = await import('../train/train.js');
+  const { expectTrainable } = await import('../train/check.js');
   const { parallel, leave } = await joinJob(world, recipe, options);
   for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // there are enough
   const first = parallel.rank === 0;
+  await parallel.together(() => expectTrainable(recipe, { init }));
   const run = await Run.openTogether(folder, recipe, { resume: options.resume, parallel });
   const finished = await withInterrupt('saving a checkpoint', (signal) =>
     train({
-      ...{ run, recipe, signal, init: options.init, cacheFolder: options.cache },
+      ...{ run, recipe, signal, init, cacheFolder: options.cache },
       workers: options.workers,
       report: first ? progressReporter() : heldReporter(),
     }),

@@ -22,6 +22,7 @@ export {
   LoraLayers,
   type LoraWeights,
   type LowRankChange,
+  loraTargets,
   mergeLora,
   type ScaledLora,
 } from './lora.js';

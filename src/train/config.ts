@@ -13,11 +13,13 @@ const frameCount = z
     error: ({ input }) => `must be 4k + 1 (1, 5, 9, …), got ${input}`,
   });
 
-const MiniWorldSource = z.strictObject({
-  clips: z.int().min(0).default(5000).describe('different clips'),
-  images: z.int().min(0).default(12_000).describe('different images'),
-  maxObjects: z.int().min(1).max(3).default(2).describe('solids in a scene'),
-});
+const MiniWorldSource = z
+  .strictObject({
+    clips: z.int().min(0).default(5000).describe('different clips'),
+    images: z.int().min(0).default(12_000).describe('different images'),
+    maxObjects: z.int().min(1).max(3).default(2).describe('solids in a scene'),
+  })
+  .refine(({ clips, images }) => clips + images > 0, 'must have clips or images, got 0 of both');
 export type MiniWorldSource = z.infer<typeof MiniWorldSource>;
 
 /** Where samples come from: one of the two, and how often. */
@@ -209,7 +211,11 @@ const TransformerPlan = z.strictObject({
     'before all else, the condition adapter alone: to see clean latents in what is given',
   ),
   lora: LoraConfig.optional().describe('train layers of low rank beside the weights, not these'),
-  train: z.array(z.string()).optional().describe('patterns of the weights that are trained'),
+  train: z
+    .array(z.string())
+    .min(1, 'must name a pattern; leave it out to train all')
+    .optional()
+    .describe('patterns of the weights that are trained'),
   freeze: z.array(z.string()).optional().describe('patterns of weights that stay as they are'),
   ...stageKeys,
   steps: stageKeys.steps.optional().describe('optimizer steps, of each stage that does not say'),

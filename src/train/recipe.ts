@@ -179,6 +179,12 @@ function stageProblems(recipe: Recipe): string[] {
       const why = lacks(task).join(', ');
       return why ? [`${key}.tasks.${id}: cannot be learnt from ${what} (${why})`] : [];
     });
+    const holds = (result: Task['result']) =>
+      !known ||
+      data.some(({ miniworld }) => miniworld![result === 'image' ? 'images' : 'clips'] > 0);
+    if (!weightedTasks(stage.tasks).some(({ task }) => holds(task.result))) {
+      problems.push(`${key}.tasks: need images or clips that miniworld is told not to make`);
+    }
     const results = weightedTasks(stage.tasks)
       .filter(({ task }) => lacks(task).length === 0)
       .map(({ task }) => task.result);

@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { InputError } from '../errors.js';
 import { parseT5Config, T5Encoder } from '../models/t5/index.js';
-import type { Transformer3D } from '../models/transformer/index.js';
-import { loadWeights } from '../nn/index.js';
+import { parseTransformerConfig, type Transformer3D } from '../models/transformer/index.js';
+import { loadWeights, withParameters } from '../nn/index.js';
+import type { Pipeline } from '../pipeline/index.js';
 import { ModelIndex } from '../pipeline/settings.js';
 import { readJson } from '../read-json.js';
 import { TASK_IDS, TASKS, type Task } from '../tasks/index.js';
@@ -21,45 +22,107 @@ export function startFrom({ pipeline, tokenizer }: Trainee, folder: string, dtyp
   loadWeights(transformer, join(folder, 'transformer'), 'diffusion_pytorch_model', dtype);
   if (!knowsDepth(folder)) forgetDepth(transformer);
 
-  const encoderFolder = join(folder, 'text_encoder');
-  const configPath = join(encoderFolder, 'config.json');
-  const before = new T5Encoder(parseT5Config(readJson(configPath), configPath));
-  loadWeights(before, encoderFolder, 'model', dtype);
+  const before = openTextEncoder(folder, textEncoder, dtype);
   const rowsBefore = rowsOf(readJson(join(folder, 'tokenizer', 'tokenizer.json')));
   const pairs = [...rowsOf(tokenizer.tokenizer)].flatMap(([piece, row]) => {
     const rowBefore = rowsBefore.get(piece);
     return rowBefore === undefined ? [] : [[row, rowBefore] as const];
   });
   const weights = new Map(before.stateDict());
-  const own = new Map(textEncoder.stateDict());
-  const further = [...weights.keys()].find((name) => !own.has(name));
-  if (further) {
-    throw new InputError(
-      `${encoderFolder}: has ${further}, which the recipe's text encoder has not; train from scratch, or change the recipe`,
-    );
-  }
   noGrad(() =>
     tidy(() => {
-      for (const [name, weight] of own) {
-        const from = weights.get(name);
-        if (from && name === 'shared.weight') {
+      for (const [name, weight] of textEncoder.stateDict()) {
+        const from = weights.get(name)!;
+        if (name === EMBEDDING) {
           const index = (side: 0 | 1) =>
             tensor(
               pairs.map((pair) => pair[side]),
               { dtype: 'int64' },
             );
           weight.indexCopy_(0, index(0), from.indexSelect(0, index(1)));
-        } else if (from && String(from.shape) === String(weight.shape)) {
-          weight.copy_(from);
         } else {
-          throw new InputError(
-            `${encoderFolder}: ${name} must be [${weight.shape.join(', ')}] as the recipe has it, got ${from ? `[${from.shape.join(', ')}]` : 'none'}; train from scratch, or change the recipe`,
-          );
+          weight.copy_(from);
         }
       }
     }),
   );
   before.dispose();
+}
+
+/**
+ * Whether `startFrom` can copy a folder's weights, which are not read. The transformer, on any
+ * device, has them mapped then.
+ *
+ * @param key   what names the folder
+ * @throws InputError if a network there is of another form, or something is missing
+ */
+export function expectToStartFrom(
+  { transformer, textEncoder }: Pick<Pipeline, 'transformer' | 'textEncoder'>,
+  folder: string,
+  key: string,
+): void {
+  const configPath = join(folder, 'transformer', 'config.json');
+  const config = parseTransformerConfig(readJson(configPath), configPath);
+  const others = Object.entries(SIZES).filter(
+    ([size]) => String(config[size as Size]) !== String(transformer.config[size as Size]),
+  );
+  if (others.length > 0) {
+    const words = others.map(([size, name]) => {
+      const [there, own] = [config, transformer.config].map((one) => String(one[size as Size]));
+      return `${name} ${there} (not ${own})`;
+    });
+    throw new InputError(
+      `${key}: must hold a transformer of the recipe's size, got ${folder} with ${words.join(', ')}; change the recipe, or train from scratch`,
+    );
+  }
+  loadWeights(transformer, join(folder, 'transformer'), 'diffusion_pytorch_model', null);
+  knowsDepth(folder);
+  openTextEncoder(folder, textEncoder, null).dispose();
+  rowsOf(readJson(join(folder, 'tokenizer', 'tokenizer.json')));
+}
+
+/** Of a transformer, and the keys of a recipe that they follow from. */
+const SIZES = {
+  num_layers: 'numLayers',
+  num_attention_heads: 'numHeads',
+  cross_attention_dim: 'textEncoder.width',
+  cond_block_out_channels: 'adapterChannels',
+};
+type Size = keyof typeof SIZES;
+
+/** A matrix of a row per word. */
+const EMBEDDING = 'shared.weight';
+
+/**
+ * The text encoder of a folder.
+ * @throws InputError if it is of another form than `own`, but for the words that it knows
+ */
+function openTextEncoder(folder: string, own: T5Encoder, dtype: DType | null): T5Encoder {
+  const encoderFolder = join(folder, 'text_encoder');
+  const configPath = join(encoderFolder, 'config.json');
+  const config = parseT5Config(readJson(configPath), configPath);
+  const encoder = withParameters({ device: 'meta' }, () => new T5Encoder(config));
+  const shapes = (network: T5Encoder) =>
+    new Map([...network.namedParameters()].map(([name, { shape }]) => [name, shape]));
+  const [there, wanted] = [shapes(encoder), shapes(own)];
+  const remedy = 'train from scratch, or change the recipe';
+  const further = [...there.keys()].find((name) => !wanted.has(name));
+  if (further) {
+    throw new InputError(
+      `${encoderFolder}: has ${further}, which the recipe's text encoder has not; ${remedy}`,
+    );
+  }
+  for (const [name, shape] of wanted) {
+    const got = there.get(name);
+    // of the embedding the rows are free
+    const isSame = name === EMBEDDING ? got?.[1] === shape[1] : String(got) === String(shape);
+    if (isSame) continue;
+    throw new InputError(
+      `${encoderFolder}: ${name} must be [${shape.join(', ')}] as the recipe has it, got ${got ? `[${got.join(', ')}]` : 'none'}; ${remedy}`,
+    );
+  }
+  loadWeights(encoder, encoderFolder, 'model', dtype);
+  return encoder;
 }
 
 /** Was it trained with any depth? */

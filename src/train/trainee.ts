@@ -154,7 +154,13 @@ function write({ pipeline, tokenizer, lora }: Trainee, run: Run): void {
  * @throws InputError for patterns that match nothing
  */
 export function trainableParameters(
-  { pipeline, trainsText, lora }: Trainee,
+  {
+    pipeline,
+    trainsText,
+    lora,
+  }: Pick<Trainee, 'trainsText' | 'lora'> & {
+    pipeline: Pick<Pipeline, 'transformer' | 'textEncoder'>;
+  },
   { transformer: { train, freeze } }: Recipe,
 ): Map<string, Tensor> {
   const { transformer, textEncoder } = pipeline;

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -8,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 
 const program = fileURLToPath(new URL('../../mfm', import.meta.url));
 const recipe = fileURLToPath(new URL('../../recipes/mfm-mini.yaml', import.meta.url));
+const carried = fileURLToPath(new URL('../../models/mfm-mini', import.meta.url));
 
 describe('mfm train', () => {
   let folder: string;
@@ -40,6 +49,7 @@ describe('mfm train', () => {
   });
 
   test('--dry-run says parts, stages, tasks and what they cost here, and starts no run', () => {
+    symlinkSync(carried, join(folder, 'before'));
     const { status, stdout, stderr } = train(recipe, '--dry-run', '--init', 'before');
     assert.deepEqual([status, stderr], [0, '']);
     assert.match(stdout, /^mfm-mini: nothing is trained; the run would be runs\/mfm-mini$/m);
@@ -82,7 +92,6 @@ describe('mfm train', () => {
 
   test('--dry-run says which tasks the data cannot teach, and which limits there are', () => {
     const own = join(folder, 'short.yaml');
-    const carried = fileURLToPath(new URL('../../models/mfm-mini', import.meta.url));
     const autoencoder = { from: carried };
     const transformer = { steps: 5, maxSeconds: 90, numLayers: 1, numFrames: 9, mixAt: 0 };
     writeFileSync(own, JSON.stringify({ name: 'short', autoencoder, transformer }));
@@ -108,6 +117,23 @@ describe('mfm train', () => {
     const { status, stderr } = train(own, '--dry-run');
     assert.equal(status, 2);
     assert.equal(stderr, 'autoencoder.from: must be a pipeline folder, got gone, which is none\n');
+  });
+
+  test('tells before it makes a folder what could not be trained', () => {
+    const own = join(folder, 'none.yaml');
+    const transformer = { steps: 1, from: 'nowhere' };
+    writeFileSync(own, JSON.stringify({ name: 'none', data: [{ manifest: 'gone' }], transformer }));
+    for (const words of [[], ['--dry-run']]) {
+      const { status, stdout, stderr } = train(own, ...words);
+      assert.deepEqual([status, stdout], [2, '']);
+      assert.match(
+        stderr,
+        /^none: 2 problems\n {2}gone: no such data set; .*\n {2}transformer\.from: /,
+      );
+    }
+    assert.ok(!existsSync(join(folder, 'runs')), 'no run is there');
+    const { status, stderr } = train(own, '--run', '');
+    assert.deepEqual([status, stderr], [2, 'mfm train: --run: must be a folder, got ""\n']);
   });
 
   test('says that a recipe is missing', () => {

@@ -171,6 +171,21 @@ describe('readRecipe', () => {
     ]);
   });
 
+  test('refuses scenes of no kind, or of none that a task is for', () => {
+    const of = (miniworld: object, tasks: object) =>
+      problemsOf({
+        ...{ ...GOOD, data: [{ miniworld }] },
+        transformer: { steps: 1, tasks, imageShare: [0, 0] },
+      }).slice(1);
+    assert.deepEqual(of({ clips: 0, images: 0 }, { i2v: 1 }), [
+      'data.0.miniworld: must have clips or images, got 0 of both',
+    ]);
+    assert.deepEqual(of({ clips: 0, images: 8 }, { i2v: 1 }), [
+      'transformer.tasks: need images or clips that miniworld is told not to make',
+    ]);
+    assert.deepEqual(of({ clips: 1, images: 0 }, { i2v: 1 }), []);
+  });
+
   test('refuses batches that no task is there for', () => {
     const of = (tasks: Record<string, number>, more = {}) =>
       problemsOf({ ...GOOD, transformer: { steps: 1, tasks, ...more } }).slice(1);
