@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -149,6 +150,8 @@ describe('mfm train', () => {
     const { status, stderr } = train(recipe, '--run', run);
     assert.equal(status, 2);
     assert.match(stderr, /holds a run already; --resume goes on with it/);
+    const gone = train(recipe, '--run', run, '--resume', '--init', 'gone');
+    assert.deepEqual([gone.status, readdirSync(run)], [2, ['recipe.json']]);
     assert.equal(readFileSync(join(run, 'recipe.json'), 'utf8'), '{}');
   });
 });
