@@ -14,7 +14,13 @@ import { allReduceBytes } from '../src/distributed/traffic.js';
 import { TRANSFORMER_PRESETS, type TransformerPreset } from '../src/models/transformer/config.js';
 import { Store, tidy, zeros } from '../src/tensor/index.js';
 import { Recipe, stagesOf } from '../src/train/config.js';
-import { batchesOf, sampleFlops, type TrainedNetworks, trainedSizes } from '../src/train/cost.js';
+import {
+  batchesOf,
+  sampleFlops,
+  type TrainedNetworks,
+  trainedTotal,
+  wholeTransformer,
+} from '../src/train/cost.js';
 import { type Cluster, DEVICES, stepOf } from '../src/train/scaling.js';
 import { freePort } from '../test/distributed/processes.js';
 import { median } from './measure.js';
@@ -94,7 +100,7 @@ async function train(parallel: Parallel, batch: number) {
 
 /** All-reduces of growing size, and last of all the gradients of the model in their buckets. */
 async function timeSums(group: ProcessGroup): Promise<[number, number][]> {
-  const elements = trainedSizes(networksOf('mfm-mini')).reduce((sum, size) => sum + size, 0);
+  const elements = trainedTotal(networksOf('mfm-mini').trained);
   const timed = async (run: () => Promise<void>) => {
     const seconds: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
@@ -201,7 +207,7 @@ function extrapolate(secondsPerClip: number, latencySeconds: number): void {
       const shares = ranks.map((n) => {
         const settings = { steps: 1, imageShare: [0, 0] as [number, number], ...size };
         const [stage] = stagesOf(Recipe.parse({ name: 'bench', transformer: settings }));
-        const tokens = batchesOf(networks.transformer, stage!)[0]!.tokens;
+        const tokens = batchesOf(stage!)[0]!.tokens;
         const whole = { ...stage!, tokensPerBatch: n * clips * tokens };
         const step = stepOf(networks, whole, sharding, { ...cluster, ranks: n });
         return percent(step.exposedSeconds / step.seconds).padStart(6);
@@ -213,7 +219,8 @@ function extrapolate(secondsPerClip: number, latencySeconds: number): void {
 
 const networksOf = (preset: TransformerPreset): TrainedNetworks => ({
   ...{ transformer: TRANSFORMER_PRESETS[preset], dtype: 'bfloat16', promptLength: 77 },
-  ...{ textEncoder: { parameters: 0, trained: false }, autoencoder: { parameters: 0 } },
+  ...{ textEncoder: { parameters: 0 }, autoencoder: { parameters: 0 } },
+  trained: wholeTransformer(TRANSFORMER_PRESETS[preset]),
 });
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;

@@ -1,7 +1,7 @@
 /**
  * Samples a second that come out of the feed, with all clip tasks, by number of worker threads: from
  * MiniWorld and from clips of a folder (the first argument; default: examples/media), 17x64x64, at
- * first and with latents and frames kept. Also the budget that is filled.
+ * first and with latents and frames kept.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -44,8 +44,7 @@ async function measure(source: Source, workers: number): Promise<void> {
       samples += (await feed.next()).samples.length;
     }
     const rate = (1000 * samples) / (performance.now() - startMs);
-    const filled = `${(100 * feed.figures().filled).toFixed(1)} % filled`;
-    figures.push(`${kept ? 'kept' : 'at first'} ${rate.toFixed(0)} samples/s (${filled})`);
+    figures.push(`${kept ? 'kept' : 'at first'} ${rate.toFixed(0)} samples/s`);
     await feed.close();
     await maker.close();
   }

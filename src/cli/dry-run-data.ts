@@ -1,6 +1,12 @@
 /** What a dry run says of files: their buckets, the mix of tasks that they come to, what is left out. */
 import { type Recipe, type Stage, stagesOf } from '../train/config.js';
-import { bucketReport, openSources, stageSet, taskShares } from '../train/feed/index.js';
+import {
+  bucketReport,
+  openSources,
+  sourceOpener,
+  stageSet,
+  taskShares,
+} from '../train/feed/index.js';
 import { progressReporter } from './report-progress.js';
 import { aligned } from './table.js';
 
@@ -11,13 +17,17 @@ const SHOWN = 12;
  * Reads and measures the files of a recipe; says nothing of MiniWorld, whose scenes are all alike.
  * @throws InputError if a source cannot be read, or holds nothing for a stage's tasks
  */
-export async function dataLinesOf(recipe: Recipe): Promise<(stage: Stage) => string[]> {
+export async function dataLinesOf(
+  recipe: Recipe,
+  open = openSources,
+): Promise<(stage: Stage) => string[]> {
   const lines = new Map<string, string[]>();
   const { validationSamples } = recipe;
+  const report = progressReporter();
+  const openOnce = sourceOpener({ validationSamples, report }, open);
   for (const stage of stagesOf(recipe)) {
     if (stage.data.every(({ miniworld }) => miniworld)) continue;
-    const report = progressReporter();
-    const { sources, skipped } = await openSources(stage.data, { validationSamples, report });
+    const { sources, skipped } = await openOnce(stage.data);
     const set = stageSet(sources, stage);
     const samples = (['image', 'clip'] as const).flatMap((kind) =>
       set[kind].flatMap(({ buckets }) =>

@@ -3,7 +3,7 @@ import { fastDtype } from '../nn/index.js';
 import { availableBytes } from '../pipeline/plan.js';
 import { type Task, weightedTasks } from '../tasks/index.js';
 import { type Optimisation, type Recipe, type Stage, stagesOf } from '../train/config.js';
-import { batchesOf, type StageBatch } from '../train/cost.js';
+import { batchesOf, type StageBatch, type TrainedNetworks, trainedTotal } from '../train/cost.js';
 import { recipeShape, trainedNetworks } from '../train/networks.js';
 import { matrixPeak, trainingEfficiency } from '../train/peak.js';
 import { lacking } from '../train/recipe.js';
@@ -14,49 +14,53 @@ import {
   runCost,
   type StageCost,
 } from '../train/run-cost.js';
+import { isText } from '../train/trained-names.js';
 import { formatBytes, formatDuration } from './progress.js';
 import { aligned } from './table.js';
 import { count, flops } from './units.js';
 
 export interface DryRunOptions {
   recipe: Recipe;
-  /** pipeline folder whose weights the run would start from */
-  init?: string;
   /** of the run */
   folder: string;
+  /** that share this machine; default 1 */
+  processes?: number;
   /** what is known of a stage's data, line by line */
   dataLines?: (stage: Stage) => string[];
 }
 
 /** What a run would be, in words; nothing of it is built. A measurement takes a few seconds. */
 export function dryRun(options: DryRunOptions): string {
-  const { recipe, init, folder, dataLines = () => [] } = options;
+  const { recipe, folder, processes = 1, dataLines = () => [] } = options;
   const dtype = recipe.dtype === 'auto' ? (fastDtype() as 'float32' | 'bfloat16') : recipe.dtype;
   const shape = recipeShape(recipe);
   const networks = trainedNetworks(recipe, shape, dtype);
   const peakFlops = matrixPeak(dtype);
-  const batches = stagesOf(recipe).flatMap((stage) => batchesOf(shape.transformer, stage));
+  const batches = stagesOf(recipe).flatMap((stage) => batchesOf(stage));
   const { size } = batches.reduce((most, batch) => (batch.tokens > most.tokens ? batch : most));
   const efficiency = trainingEfficiency(networks, size, peakFlops);
   const memoryBytes = availableBytes();
-  const cost = runCost(recipe, shape, dtype, { peakFlops, efficiency, memoryBytes });
+  const cost = runCost(recipe, shape, dtype, {
+    ...{ peakFlops, efficiency, memoryBytes, ranks: processes },
+  });
 
-  const from = recipe.base ?? recipe.transformer.from ?? init;
+  const from = recipe.base ?? recipe.transformer.from ?? recipe.init;
   return [
     `${recipe.name}: nothing is trained; the run would be ${folder}`,
-    `${dtype}; a matrix product reaches ${flops(peakFlops)}/s here, training ${flops(peakFlops * efficiency)}/s: about ${formatDuration(cost.seconds)} in all`,
+    `${dtype}; a matrix product reaches ${flops(peakFlops)}/s here, training ${flops(peakFlops * efficiency)}/s: about ${formatDuration(cost.seconds)} in all${processes > 1 ? `, in ${processes} processes` : ''}`,
     '',
-    ...aligned(partRows(recipe, cost, init)).map((line) => `  ${line}`),
+    ...aligned(partRows(recipe, cost)).map((line) => `  ${line}`),
     '',
-    `transformer, ${from ? `from ${from}` : 'from scratch'}: ${trainedWords(recipe, cost, shape.parts.text_encoder.parameters)}`,
+    `transformer, ${from ? `from ${from}` : 'from scratch'}: ${trainedWords(recipe, cost, networks)}`,
     ...cost.stages.flatMap((stage) => ['', ...stageLines(stage), ...dataLines(stage.stage)]),
     '',
-    memoryLine(cost, memoryBytes),
+    memoryLine(cost, memoryBytes, processes),
     '',
   ].join('\n');
 }
 
-function partRows(recipe: Recipe, { autoencoder, encoding, adapter }: RunCost, init?: string) {
+function partRows(recipe: Recipe, { autoencoder, encoding, adapter }: RunCost) {
+  const { init } = recipe;
   const origin = recipe.base ?? recipe.autoencoder.from;
   const steps = (part: PartCost, plan: Optimisation) => [
     lengthOf(plan),
@@ -79,12 +83,16 @@ function encodingWords({ samples, flops: work, seconds, uncounted }: EncodingCos
   return [...others, ...counted, ...(samples > 0 ? [`about ${formatDuration(seconds)}`] : [])];
 }
 
-function trainedWords({ base, textEncoder, transformer }: Recipe, cost: RunCost, text: number) {
-  const whole = `${count(cost.stages[0]!.parameters)} parameters`;
-  if (transformer.lora)
+function trainedWords({ transformer }: Recipe, cost: RunCost, { trained }: TrainedNetworks) {
+  const { parameters } = cost.stages[0]!;
+  const whole = `${count(parameters)} parameters`;
+  if (transformer.lora) {
     return `${whole}, and layers of rank ${transformer.lora.rank} that are trained`;
-  if (base || textEncoder.from) return whole;
-  return `${whole}, and ${count(text)} of the text encoder`;
+  }
+  const text = trainedTotal(trained, isText);
+  const own = trainedTotal(trained) - text;
+  const some = own < parameters ? `, of which ${count(own)} are trained` : '';
+  return `${whole}${some}${text > 0 ? `, and ${count(text)} of the text encoder` : ''}`;
 }
 
 function stageLines({ stage, batches, step, memory, flops: work, seconds }: StageCost): string[] {
@@ -126,13 +134,14 @@ function courseOf({ imageShare, mixAt }: Stage): string {
   return ` (from ${first}, ${last} after ${percent(mixAt)} of the stage)`;
 }
 
-function memoryLine({ stages }: RunCost, available: number): string {
+function memoryLine({ stages }: RunCost, available: number, processes: number): string {
   const most = Math.max(...stages.map(({ memory }) => memory.total));
+  const each = processes > 1 ? ` in each of ${processes} processes` : '';
   const fits =
-    most <= available
+    processes * most <= available
       ? ''
       : ': it does not fit; lower tokensPerMicroBatch, or turn gradCheckpointing on';
-  return `memory: ${formatBytes(most)} at its most, ${formatBytes(available)} can be had${fits}`;
+  return `memory: ${formatBytes(most)} at its most${each}, ${formatBytes(available)} can be had${fits}`;
 }
 
 const lengthOf = ({ steps, maxSeconds }: Optimisation): string =>

@@ -1,7 +1,7 @@
 /** The tables of `mfm plan`: a section for every recipe, a table for every stage. */
 import { InputError } from '../errors.js';
 import { type Recipe, type Stage, stagesOf } from '../train/config.js';
-import { batchesOf, type Sharding, type TrainedNetworks, trainedSizes } from '../train/cost.js';
+import { batchesOf, type Sharding, type TrainedNetworks, trainedTotal } from '../train/cost.js';
 import { memoryOf } from '../train/memory.js';
 import { recipeShape, trainedNetworks } from '../train/networks.js';
 import { type Device, stepOf } from '../train/scaling.js';
@@ -30,7 +30,7 @@ export function planSections(recipes: readonly Recipe[], settings: PlanSettings)
 function section(recipe: Recipe, settings: PlanSettings): string[] {
   const dtype = recipe.dtype === 'auto' ? 'bfloat16' : recipe.dtype;
   const networks = trainedNetworks(recipe, recipeShape(recipe), dtype);
-  const trained = trainedSizes(networks).reduce((sum, size) => sum + size, 0);
+  const trained = trainedTotal(networks.trained);
   const title = `${recipe.name}: ${count(trained)} trained parameters, ${dtype}, ${recipe.sharding}`;
   const stages = stagesOf(recipe);
   for (const stage of stages) check(stage, networks, settings);
@@ -104,7 +104,7 @@ function stageLines(
 /** The stage's samples and steps; they are the same on any number of processes. */
 function inWords(stage: Stage, networks: TrainedNetworks, { device, efficiency }: PlanSettings) {
   const { numFrames, height, width, sequenceParallel } = stage;
-  const batches = batchesOf(networks.transformer, stage).map(
+  const batches = batchesOf(stage).map(
     ({ kind, share, tokens, samples }) =>
       `${grouped(samples)} ${kind}s of ${grouped(tokens)} tokens (${digits(100 * share)} % of the steps)`,
   );

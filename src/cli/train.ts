@@ -9,6 +9,7 @@ import { defineArgs, type Options } from './args.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { progressReporter } from './report-progress.js';
+import { shellWord } from './shell-word.js';
 
 export const summary = 'train a pipeline by a recipe';
 
@@ -66,17 +67,22 @@ export async function details(): Promise<string> {
 
 export async function run(options: Options<typeof args>): Promise<number | undefined> {
   const { readRecipe } = await import('../train/recipe.js');
-  const recipe = readRecipe(options.recipe, options.set);
+  const { initOf } = await import('../train/stored-recipe.js');
+  let recipe = readRecipe(options.recipe, options.set);
   const folder = options.run ?? `runs/${recipe.name}`;
   if (folder === '') throw new InputError('mfm train: --run: must be a folder, got ""');
-  const { init } = options;
+  // a run that goes on keeps the weights that it began with
+  const init = options.init ?? recipe.init ?? (options.resume ? initOf(folder) : undefined);
+  if (init !== undefined) {
+    recipe = readRecipe(options.recipe, [...options.set, { path: ['init'], value: init }]);
+  }
   if (options.dryRun) {
     const { expectTrainable } = await import('../train/check.js');
-    expectTrainable(recipe, { init, dryRun: true });
+    expectTrainable(recipe, { dryRun: true });
     const { dryRun } = await import('./dry-run.js');
     const { dataLinesOf } = await import('./dry-run-data.js');
     const dataLines = await dataLinesOf(recipe);
-    process.stdout.write(dryRun({ recipe, init, folder, dataLines }));
+    process.stdout.write(dryRun({ recipe, folder, processes: options.nproc, dataLines }));
     return undefined;
   }
   const { worldEnvironment } = await import('../distributed/environment.js');
@@ -92,11 +98,11 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const { parallel, leave } = await joinJob(world, recipe, options);
   for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // there are enough
   const first = parallel.rank === 0;
-  await parallel.together(() => expectTrainable(recipe, { init }));
+  await parallel.together(() => expectTrainable(recipe));
   const run = await Run.openTogether(folder, recipe, { resume: options.resume, parallel });
   const finished = await withInterrupt('saving a checkpoint', (signal) =>
     train({
-      ...{ run, recipe, signal, init, cacheFolder: options.cache },
+      ...{ run, recipe, signal, cacheFolder: options.cache },
       workers: options.workers,
       report: first ? progressReporter() : heldReporter(),
     }),
@@ -105,10 +111,17 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   if (finished && first) process.stdout.write(`${run.path('pipeline')}\n`);
   if (finished) return undefined;
   if (first) {
-    const how = `mfm train ${options.recipe} --resume${options.run ? ` --run ${options.run}` : ''}`;
-    process.stderr.write(`${folder}: stopped; \`${how}\` goes on\n`);
+    process.stderr.write(`${folder}: stopped; \`${resumingCommand(options.resume)}\` goes on\n`);
   }
   return INTERRUPTED;
+}
+
+/** This process's command as it was typed, and with `--resume`. */
+function resumingCommand(resumes = false): string {
+  const words = process.argv.slice(2);
+  const end = words.indexOf('--');
+  if (!resumes) words.splice(end < 0 ? words.length : end, 0, '--resume');
+  return ['mfm', ...words.map(shellWord)].join(' ');
 }
 
 /** The processes of the job, if it has several. */

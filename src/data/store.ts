@@ -9,10 +9,11 @@
  * is not all there or not what was written, count as missing.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { writeFailure } from '../media/atomic.js';
+import { KeyMap } from './key-map.js';
 
 /** A key of the parts that what is stored depends on, in any JSON; 128 bits in hexadecimal. */
 export const keyOf = (...parts: unknown[]): string =>
@@ -43,13 +44,15 @@ export interface StoreOptions {
 
 /** Bytes that wait before they are written. */
 const BUFFERED = 8 * 2 ** 20;
+/** Bytes of a list that are read at once. */
+const PIECE = 2 ** 20;
 const LINE = /^([0-9a-f]{32}) (\d+) (\d+) ([0-9a-f]{16})$/;
 
 const checkOf = (bytes: Uint8Array): string =>
   createHash('sha1').update(bytes).digest('hex').slice(0, 16);
 
 export class DataStore {
-  private readonly places = new Map<string, Place>();
+  private readonly places = new KeyMap<Place>();
   /** where the same is stored once more: another process made it too, or the first was damaged */
   private readonly copies = new Map<string, Place[]>();
   /** values that are not written yet */
@@ -91,19 +94,32 @@ export class DataStore {
       if (!name.endsWith('.list') || (this.pack && name === `${basename(this.pack.path)}.list`)) {
         continue;
       }
-      const known = this.read.get(name) ?? 0;
-      const bytes = readFileSync(join(this.folder, name));
-      // what follows the last line end is not written yet, or never was
-      const end = bytes.lastIndexOf('\n') + 1;
-      if (end <= known) continue;
-      const path = join(this.folder, name.replace(/list$/, 'pack'));
-      for (const line of bytes.toString('latin1', known, end).split('\n')) {
-        const [, key, offset, length, check] = LINE.exec(line) ?? [];
-        if (!key) continue;
-        const numbers = { offset: Number(offset), length: Number(length) };
-        this.add(key, { path, ...numbers, check: check! });
+      this.readList(name);
+    }
+  }
+
+  /** In pieces: millions of lines are more than a string may hold. */
+  private readList(name: string): void {
+    const path = join(this.folder, name.replace(/list$/, 'pack'));
+    const file = openSync(join(this.folder, name), 'r');
+    const piece = Buffer.alloc(PIECE);
+    try {
+      for (let at = this.read.get(name) ?? 0; ; ) {
+        const count = readSync(file, piece, 0, PIECE, at);
+        // what follows the last line end is not written yet, or never was; so much is no line
+        const end = piece.subarray(0, count).lastIndexOf('\n') + 1 || (count === PIECE ? count : 0);
+        if (end === 0) break;
+        for (const line of piece.toString('latin1', 0, end).split('\n')) {
+          const [, key, offset, length, check] = LINE.exec(line) ?? [];
+          if (!key) continue;
+          const numbers = { offset: Number(offset), length: Number(length) };
+          this.add(key, { path, ...numbers, check: check! });
+        }
+        at += end;
+        this.read.set(name, at);
       }
-      this.read.set(name, end);
+    } finally {
+      closeSync(file);
     }
   }
 

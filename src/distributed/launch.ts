@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 
 export interface LaunchOptions {
-  /** program and arguments of each process; default: this process's own, without `--nproc` */
+  /** program and arguments of each process; default: this process's own */
   command?: readonly string[];
   /** how long the others have to end after one has failed, before they are killed */
   graceSeconds?: number;
@@ -26,6 +26,8 @@ interface Rank {
   stubborn: boolean;
 }
 
+/** With `--nproc` too: a process that has its rank starts no others. */
+const OWN_COMMAND = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
 /** Exit code of a program ended by Ctrl-C: 128 and the number of SIGINT. */
 const STOPPED = 130;
 const keptCharacters = 64 * 1024;
@@ -38,7 +40,7 @@ const keptCharacters = 64 * 1024;
  */
 export async function launchProcesses(
   count: number,
-  { command = ownCommand(), graceSeconds = 10 }: LaunchOptions = {},
+  { command = OWN_COMMAND, graceSeconds = 10 }: LaunchOptions = {},
 ): Promise<number> {
   const port = await freePort();
   const ranks: Rank[] = [];
@@ -92,18 +94,6 @@ export async function launchProcesses(
     return STOPPED;
   }
   return report(ranks);
-}
-
-/** This process's own command line without `--nproc N`. */
-export function ownCommand(
-  argv: readonly string[] = process.argv,
-  execArgv: readonly string[] = process.execArgv,
-): string[] {
-  const [program = process.execPath, ...args] = argv;
-  const own = args.filter(
-    (arg, i) => !arg.startsWith('--nproc=') && arg !== '--nproc' && args[i - 1] !== '--nproc',
-  );
-  return [program, ...execArgv, ...own];
 }
 
 function startRank(rank: number, command: readonly string[], env: NodeJS.ProcessEnv): Rank {

@@ -22,7 +22,6 @@ export {
   LoraLayers,
   type LoraWeights,
   type LowRankChange,
-  loraTargets,
   mergeLora,
   type ScaledLora,
 } from './lora.js';

@@ -128,37 +128,29 @@ class LowRank extends Module {
  * their weights, and freezes everything else; the same seed, the same values.
  *
  * @returns the layers; their `namedParameters` are what is trained, as `….q_proj.lora_A.weight`
- * @throws InputError as `loraTargets` does
- */
-export function addLora(model: Module, config: LoraConfig, seed: number): LoraLayers {
-  const targets = loraTargets(model, config);
-  const taken = [...targets].find(([, linear]) => linear.addition !== null);
-  if (taken) throw new InputError(`addLora: ${taken[0]} has a low-rank layer; merge it first`);
-  model.requiresGrad_(false);
-  const generator = new Generator(seed);
-  const layers = [...targets].map(([name, linear]) => {
-    const layer = new LowRank(linear, config.rank, config.alpha);
-    layer.initialise(generator);
-    return [name, layer] as const;
-  });
-  return new LoraLayers(new Map(layers));
-}
-
-/**
- * The linear layers that get low-rank ones, by name.
  * @throws InputError naming a target that fits no linear layer
  */
-export function loraTargets(
+export function addLora(
   model: Module,
-  { targets }: Pick<LoraConfig, 'targets'>,
-): Map<string, Linear> {
+  { rank, alpha, targets }: LoraConfig,
+  seed: number,
+): LoraLayers {
   const linears = linearsOf(model);
+  const taken = [...linears].find(([, linear]) => linear.addition !== null);
+  if (taken) throw new InputError(`addLora: ${taken[0]} has a low-rank layer; merge it first`);
   const names = choose([...linears.keys()], targets, {
     where: 'lora.targets',
     kind: 'linear layer',
     plain: endsWithName,
   });
-  return new Map([...linears].filter(([name]) => names.has(name)));
+  model.requiresGrad_(false);
+  const generator = new Generator(seed);
+  const layers = [...names].map((name) => {
+    const layer = new LowRank(linears.get(name)!, rank, alpha);
+    layer.initialise(generator);
+    return [name, layer] as const;
+  });
+  return new LoraLayers(new Map(layers));
 }
 
 /** Adds the change of every layer to the weight below it, and takes the layers off. */

@@ -102,6 +102,12 @@ function partsOf(
 const parametersOf = (make: () => Module): number =>
   withParameters({ device: 'meta' }, () => make().parameterCount());
 
+/** Elements of each parameter of a text encoder, by its name. */
+export function textElements(config: T5Config): Map<string, number> {
+  const encoder = withParameters({ device: 'meta' }, () => new T5Encoder(config));
+  return new Map([...encoder.namedParameters()].map(([name, { numel }]) => [name, numel]));
+}
+
 /**
  * How many parameters a part's configuration asks for; null for a part that is no network.
  * @throws InputError naming the file and what is wrong with it

@@ -7,17 +7,18 @@
  */
 import { initialisePatches, PatchEmbed, type Transformer3D } from '../models/transformer/index.js';
 import type { Pipeline } from '../pipeline/index.js';
-import { weightedTasks } from '../tasks/index.js';
+import { type Target, weightedTasks } from '../tasks/index.js';
 import { cat, Generator, noGrad, type Tensor, tidy } from '../tensor/index.js';
 import { type Stage, stagesOf } from './config.js';
 import type { PartContext } from './context.js';
-import type { StepBatch } from './feed/batch.js';
-import { trainLoop } from './loop.js';
+import type { StepBatch, TrainSample } from './feed/batch.js';
+import { type StepContext, type StepOutcome, trainLoop } from './loop.js';
+import { microBatches } from './micro-batches.js';
 import { stackConditions } from './step.js';
 
 /** @returns false if it was stopped */
 export async function trainAdapter(
-  { transformer, autoencoder }: Pipeline,
+  pipeline: Pipeline,
   { run, recipe, data, report, signal }: PartContext,
 ): Promise<boolean> {
   const { adapter: plan, conditionScale } = recipe.transformer;
@@ -26,6 +27,7 @@ export async function trainAdapter(
     ({ task }) => task.result === 'video' && task.inputs.length > 0,
   );
   if (!plan || tasks.length === 0) return true;
+  const { transformer } = pipeline;
   const conditioned: Stage = {
     ...stage,
     tasks: Object.fromEntries(tasks.map(({ task, weight }) => [task.id, weight])),
@@ -40,28 +42,8 @@ export async function trainAdapter(
     seed: recipe.seed,
     parameters: new Map(transformer.requiresGrad_(true).condConv.namedParameters()),
     open: (_, position, doneAt) => data.open(conditioned, position, doneAt),
-    train({ samples, target, count, tokens }, { backward }) {
-      if (samples.length === 0) {
-        backward(null, true);
-        return { samples: 0, count, figures: {} };
-      }
-      const { conditions, rows } = stackConditions(samples, target, transformer);
-      const given = conditions.indexSelect(0, rows);
-      const latents = cat(samples.map((sample) => sample.latents)).to('float32');
-      const known = given.narrow(1, given.size(1) - 1, 1).to('float32'); // the mask
-      const wanted = noGrad(() => {
-        const shares = knownShares(known, autoencoder.spatialCompression);
-        return project.forward(cat([latents, shares], 1)).to('float32'); // [B, L, D]
-      });
-      const seen = transformer.prepareCondition(given).to('float32');
-      const squares = seen.sub(wanted).square().mean([1, 2]); // [B]
-      // 1 for an adapter that says nothing, 0 for one that sees everything
-      const losses = squares.div(wanted.square().mean([1, 2]));
-      backward(losses.sum().div(count), true);
-      const sum = losses.toFloat32Array().reduce((a, b) => a + b, 0);
-      const figures = { loss: { sum, count: samples.length } };
-      return { samples: samples.length, count, tokens: samples.length * tokens, figures };
-    },
+    train: (batch, { backward }) =>
+      adapterStep(pipeline, project, batch, backward, stage.tokensPerMicroBatch),
     report,
     signal,
   });
@@ -69,8 +51,59 @@ export async function trainAdapter(
   return finished;
 }
 
+/**
+ * Forward and backward of a batch, in micro-batches where they are bounded.
+ *
+ * @param project   what the adapter is to say of latents and known shares, see `targetProjection`
+ */
+export function adapterStep(
+  pipeline: Pipeline,
+  project: PatchEmbed,
+  { samples, target, count, tokens }: StepBatch,
+  backward: StepContext['backward'],
+  tokensPerMicroBatch?: number,
+): StepOutcome {
+  const loss = { sum: 0, count: samples.length };
+  const parts = microBatches(samples, tokens, tokensPerMicroBatch);
+  // a process without samples takes part in the sums of gradients nevertheless
+  if (parts.length === 0) backward(null, true);
+  for (const part of parts) {
+    tidy(() => {
+      const losses = adapterLosses(pipeline, project, part, target);
+      backward(losses.sum().div(count), part === parts.at(-1));
+      for (const one of losses.toFloat32Array()) loss.sum += one;
+    });
+  }
+  const figures: StepOutcome['figures'] = samples.length > 0 ? { loss } : {};
+  return { samples: samples.length, count, tokens: samples.length * tokens, figures };
+}
+
+/** [B] in float32: 1 for an adapter that says nothing, 0 for one that sees everything. */
+function adapterLosses(
+  { transformer, autoencoder }: Pipeline,
+  project: PatchEmbed,
+  samples: readonly TrainSample[],
+  target: Target,
+): Tensor {
+  const { conditions, rows } = stackConditions(samples, target, transformer);
+  const given = conditions.indexSelect(0, rows);
+  const latents = cat(samples.map((sample) => sample.latents)).to('float32');
+  const known = given.narrow(1, given.size(1) - 1, 1).to('float32'); // the mask
+  const wanted = noGrad(() => {
+    const shares = knownShares(known, autoencoder.spatialCompression);
+    return project.forward(cat([latents, shares], 1)).to('float32'); // [B, L, D]
+  });
+  const seen = transformer.prepareCondition(given).to('float32');
+  const squares = seen.sub(wanted).square().mean([1, 2]); // [B]
+  return squares.div(wanted.square().mean([1, 2]));
+}
+
 /** Latents and known shares [B, C + 1, f, h, w] → what the adapter is to say, [B, L, D]; fixed. */
-function targetProjection(transformer: Transformer3D, seed: number, scale: number): PatchEmbed {
+export function targetProjection(
+  transformer: Transformer3D,
+  seed: number,
+  scale: number,
+): PatchEmbed {
   const { in_channels, patch_size } = transformer.config;
   // not the patch embedding itself: latents and condition are added, and must stay apart
   const project = new PatchEmbed(in_channels + 1, transformer.width, patch_size);

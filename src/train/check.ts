@@ -9,31 +9,27 @@ import { InputError } from '../errors.js';
 import { Autoencoder } from '../models/autoencoder/index.js';
 import { T5Encoder, tokenizerFiles } from '../models/t5/index.js';
 import { Transformer3D } from '../models/transformer/index.js';
-import { loadWeights, loraTargets, withParameters } from '../nn/index.js';
+import { lowRankTargets } from '../models/transformer/parameters.js';
+import { loadWeights, withParameters } from '../nn/index.js';
 import { openPipeline } from '../pipeline/index.js';
-import { PIPELINE_PRESETS } from '../pipeline/shape.js';
+import { PIPELINE_PRESETS, type PipelineShape } from '../pipeline/shape.js';
 import { type Recipe, stagesOf } from './config.js';
-import { recipeShape } from './networks.js';
+import { recipeShape, trainedNetworks } from './networks.js';
 import { expectToStartFrom } from './start-from.js';
-import { trainableParameters } from './trainee.js';
 
-export interface CheckOptions {
-  /** pipeline folder whose weights a new run starts from */
-  init?: string;
-  /** nothing is trained: released pipelines need not be there yet, as `recipeShape` has it */
-  dryRun?: boolean;
-}
-
-/** @throws InputError naming all that a run could not begin or go on with */
-export function expectTrainable(recipe: Recipe, { init, dryRun = false }: CheckOptions = {}): void {
-  const { base, autoencoder, textEncoder, transformer } = recipe;
+/**
+ * @param dryRun   nothing is trained: released pipelines need not be there yet, see `recipeShape`
+ * @throws InputError naming all that a run could not begin or go on with
+ */
+export function expectTrainable(recipe: Recipe, { dryRun = false } = {}): void {
+  const { base, init, autoencoder, textEncoder, transformer } = recipe;
   const missing = new Set<string>();
   const named: [key: string, folder: string | undefined][] = [
     ['base', base],
     ['autoencoder.from', autoencoder.from],
     ['textEncoder.from', textEncoder.from],
     ['transformer.from', transformer.from],
-    ['--init', init],
+    ['init', init],
   ];
   const released = (PIPELINE_PRESETS as readonly string[]).includes(transformer.preset);
   all(recipe, [
@@ -41,7 +37,7 @@ export function expectTrainable(recipe: Recipe, { init, dryRun = false }: CheckO
     ...named.map(([key, folder]) => () => {
       if (folder === undefined || existsSync(join(folder, 'model_index.json'))) return;
       missing.add(folder);
-      if (dryRun && released && key !== '--init') return;
+      if (dryRun && released && key !== 'init') return;
       throw new InputError(`${key}: must be a pipeline folder, got ${folder}, which is none`);
     }),
   ]);
@@ -55,7 +51,7 @@ export function expectTrainable(recipe: Recipe, { init, dryRun = false }: CheckO
     autoencoder: new Autoencoder(shape.autoencoder),
   }));
   all(recipe, [
-    () => expectToTrain(networks, recipe),
+    () => expectToTrain(recipe, shape),
     ...[...new Set([base, autoencoder.from])]
       .filter(isThere)
       .map((folder) => () => openPipeline(folder).dispose()),
@@ -66,7 +62,7 @@ export function expectTrainable(recipe: Recipe, { init, dryRun = false }: CheckO
     },
     () => {
       const from = transformer.from ?? init;
-      const key = transformer.from ? 'transformer.from' : '--init';
+      const key = transformer.from ? 'transformer.from' : 'init';
       if (isThere(from)) expectToStartFrom(networks, from, key);
     },
     () => {
@@ -84,23 +80,17 @@ function manifestsOf(recipe: Recipe): string[] {
 }
 
 /** Do patterns fit, and layers of low rank? */
-function expectToTrain(
-  networks: { transformer: Transformer3D; textEncoder: T5Encoder },
-  recipe: Recipe,
-): void {
-  const { lora, train } = recipe.transformer;
-  if (lora) {
-    for (const [name, { inFeatures, outFeatures }] of loraTargets(networks.transformer, lora)) {
-      const most = Math.min(inFeatures, outFeatures);
-      if (lora.rank <= most) continue;
-      throw new InputError(
-        `lora.rank: must be at most ${most}, the narrower side of ${name}, got ${lora.rank}`,
-      );
-    }
+function expectToTrain(recipe: Recipe, shape: PipelineShape): void {
+  trainedNetworks(recipe, shape, 'float32');
+  const { lora } = recipe.transformer;
+  if (!lora) return;
+  for (const [name, sides] of lowRankTargets(shape.transformer, lora.targets)) {
+    const most = Math.min(...sides);
+    if (lora.rank <= most) continue;
+    throw new InputError(
+      `lora.rank: must be at most ${most}, the narrower side of ${name}, got ${lora.rank}`,
+    );
   }
-  if (lora && !train) return;
-  const trainsText = !recipe.base && !recipe.textEncoder.from;
-  trainableParameters({ pipeline: networks, trainsText, lora: null }, recipe);
 }
 
 /** Makes all checks. @throws InputError with the sentences of all that fail */

@@ -46,6 +46,11 @@ export interface Keep {
   milestoneEverySteps?: number;
 }
 
+export interface LoadOptions {
+  say?: (sentence: string) => void;
+  beforeStep?: number;
+}
+
 export class Checkpoints<State> {
   /** @param folder   `checkpoints` of a run */
   constructor(
@@ -105,17 +110,18 @@ export class Checkpoints<State> {
    * Hands the tensors of the newest whole one to `restore`, which copies what it takes: they are
    * mapped, and let go afterwards. Damaged ones are said and passed over.
    *
-   * @param say   is told in a sentence of each damaged one
+   * @param options.say          is told in a sentence of each damaged one
+   * @param options.beforeStep   only those of earlier steps
    * @returns its state; null if there is none
    * @throws InputError if there are some, and none is whole
    */
   async load(
     restore: (tensors: CheckpointTensors, folder: string) => void,
-    say: (sentence: string) => void = () => {},
+    { say = () => {}, beforeStep = Infinity }: LoadOptions = {},
   ): Promise<(State & { step: number }) | null> {
     // one process looks, for all
     const [found] = await this.parallel.together(() =>
-      this.parallel.rank === 0 ? this.newestWhole(say) : null,
+      this.parallel.rank === 0 ? this.newestWhole(say, beforeStep) : null,
     );
     if (!found) return null;
     const folder = join(this.folder, found);
@@ -137,8 +143,8 @@ export class Checkpoints<State> {
     return JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8'));
   }
 
-  private newestWhole(say: (sentence: string) => void): string | null {
-    const names = this.names();
+  private newestWhole(say: (sentence: string) => void, beforeStep: number): string | null {
+    const names = this.names().filter((name) => stepOf(name) < beforeStep);
     const problems: string[] = [];
     for (const name of names.toReversed()) {
       const problem = damageOf(join(this.folder, name));
@@ -165,7 +171,6 @@ export class Checkpoints<State> {
 
   /** Later ones than the newest were passed over as damaged: they must not take its place. */
   private deleteOld(newest: number, { last, milestoneEverySteps }: Keep): void {
-    const stepOf = (name: string) => Number(name.slice(-STEP_DIGITS));
     const [later, kept] = [true, false].map((isLater) =>
       this.names().filter((name) => stepOf(name) > newest === isLater),
     ) as [string[], string[]];
@@ -200,6 +205,8 @@ const STEP_DIGITS = 8;
 
 const nameOf = (part: string, step: number): string =>
   `${part}-${String(step).padStart(STEP_DIGITS, '0')}`;
+
+const stepOf = (name: string): number => Number(name.slice(-STEP_DIGITS));
 
 const shardName = (file: string, rank: number, size: number): string => {
   const digits = (value: number) => String(value).padStart(5, '0');

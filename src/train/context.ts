@@ -7,8 +7,6 @@ import type { Run } from './run.js';
 export interface PartContext {
   run: Run;
   recipe: Recipe;
-  /** pipeline folder whose weights a new run starts from; default: fresh ones */
-  init?: string;
   data: TrainingData;
   report: Reporter;
   signal: AbortSignal;

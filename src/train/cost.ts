@@ -10,11 +10,12 @@ import {
   timeFlops,
   widthOf,
 } from '../models/transformer/cost.js';
-import { lowRankSizes, parameterSizes } from '../models/transformer/parameters.js';
-import type { LoraConfig } from '../nn/lora-config.js';
-import { latentFrames } from '../pipeline/latents.js';
+import { blockName, parameterElements } from '../models/transformer/parameters.js';
+import type { Target } from '../tasks/index.js';
 import type { Recipe, Stage } from './config.js';
+import { batchSizeOf, tokensOf } from './feed/buckets.js';
 import { meanImageShare } from './mix.js';
+import { isText, prefixed } from './trained-names.js';
 
 /** What is trained, and what is in memory beside it. */
 export interface TrainedNetworks {
@@ -22,28 +23,21 @@ export interface TrainedNetworks {
   dtype: 'float32' | 'bfloat16';
   /** tokens of a prompt */
   promptLength: number;
-  /** elements; one that is not trained has made its embeddings before */
-  textEncoder: { parameters: number; trained: boolean };
+  /** elements; one of which nothing is trained has made its embeddings before */
+  textEncoder: { parameters: number };
   autoencoder: { parameters: number };
-  /** these are trained, not the weights beside them */
-  lora?: Pick<LoraConfig, 'rank' | 'targets'>;
+  /** elements of each parameter that the optimizer gets, by the names that checkpoints have */
+  trained: ReadonlyMap<string, number>;
 }
 
 export type Sharding = Recipe['sharding'];
-
-/** Of a clip of 4k + 1 frames or an image, in pixels. */
-export interface SampleSize {
-  numFrames: number;
-  width: number;
-  height: number;
-}
 
 /** Batches of one kind in a stage, as large as they get. */
 export interface StageBatch {
   kind: 'image' | 'clip';
   /** of all steps */
   share: number;
-  size: SampleSize;
+  size: Target;
   /** of a sample */
   tokens: number;
   /** of a step, over all processes */
@@ -52,16 +46,8 @@ export interface StageBatch {
   microSamples: number | null;
 }
 
-/** Every autoencoder here is 8 times smaller in space. */
-const SPATIAL = 8;
-
-export function tokensOf(config: TransformerConfig, size: SampleSize): number {
-  const side = SPATIAL * config.patch_size;
-  return latentFrames(size.numFrames) * (size.height / side) * (size.width / side);
-}
-
 /** Images and clips of the stage's own size; a kind that never comes is left out. */
-export function batchesOf(config: TransformerConfig, stage: Stage): StageBatch[] {
+export function batchesOf(stage: Stage): StageBatch[] {
   const { width, height, tokensPerBatch, tokensPerMicroBatch } = stage;
   const images = meanImageShare(stage);
   const kinds = [
@@ -72,10 +58,9 @@ export function batchesOf(config: TransformerConfig, stage: Stage): StageBatch[]
     .filter(({ share }) => share > 0)
     .map(({ kind, share, numFrames }) => {
       const size = { numFrames, width, height };
-      const tokens = tokensOf(config, size);
-      const fitting = (limit: number) => Math.max(1, Math.floor(limit / tokens));
-      const microSamples = tokensPerMicroBatch ? fitting(tokensPerMicroBatch) : null;
-      return { kind, share, size, tokens, samples: fitting(tokensPerBatch), microSamples };
+      const samples = batchSizeOf(size, tokensPerBatch);
+      const microSamples = tokensPerMicroBatch ? batchSizeOf(size, tokensPerMicroBatch) : null;
+      return { kind, share, size, tokens: tokensOf(size), samples, microSamples };
     });
 }
 
@@ -97,52 +82,106 @@ export interface SharedWork {
 }
 
 /**
- * Counted as executed; default of what is shared: all that a sample has of its own. Backward is twice forward, for inputs and weights; weights that stay as they
- * are need no gradient. Attention makes its scores again in its backward pass, which has five
- * products where forward has two. Checkpointing adds the blocks' forward once more.
+ * Counted as executed; default of what is shared: all that a sample has of its own. Backward is as
+ * much as forward for inputs, and once more for weights: see `gradientShares`. Attention makes its
+ * scores again in its backward pass, which has five products where forward has two. Checkpointing
+ * adds the forward pass of blocks once more.
  *
  * Source: Kaplan et al. 2020, arXiv 2001.08361 (2 forward, 4 backward per weight); Dao et al. 2022,
  * arXiv 2205.14135, algorithm 4 (five products)
  */
 export function sampleFlops(
-  { transformer: config, promptLength, textEncoder, lora }: TrainedNetworks,
-  size: SampleSize,
+  networks: TrainedNetworks,
+  size: Target,
   { gradCheckpointing }: Pick<Stage, 'gradCheckpointing'>,
   { conditions, textTokens, encodedTokens }: SharedWork = {
-    ...{ conditions: 1, textTokens: promptLength, encodedTokens: promptLength },
+    conditions: 1,
+    textTokens: networks.promptLength,
+    encodedTokens: networks.promptLength,
   },
 ): SampleFlops {
-  const tokens = tokensOf(config, size);
+  const { transformer: config, textEncoder } = networks;
+  const tokens = tokensOf(size);
   const work = { rows: 1, tokens, textTokens };
   const scores = config.num_layers * 4 * tokens * (tokens + textTokens) * widthOf(config);
   const time = timeFlops(config);
   const products = passFlops(config, work) - scores;
-  const again = gradCheckpointing ? 1 : 0;
-  const passes = lora ? 2 : 3;
+  const { inputs, weights } = gradientShares(networks);
+  const again = gradCheckpointing ? inputs : 0;
   const adapter = conditions * adapterFlops(config, { frames: size.numFrames, ...size });
-  // a trained encoder: a product per weight and token
-  const encoder = textEncoder.trained ? 2 * textEncoder.parameters * encodedTokens : 0;
+  // a product per weight and token; one that is not trained has done it before
+  const encoder = weights.encoder > 0 ? 2 * textEncoder.parameters * encodedTokens : 0;
   return {
-    split: (passes + again) * products + (3.5 + again) * scores,
+    split: (1 + inputs + weights.tokens + again) * products + (1 + 2.5 * inputs + again) * scores,
     whole:
       // nothing before the adapter is trained: beside frozen weights it is forward alone
-      (lora ? 1 : 3) * adapter +
-      passes * (textFlops(config, textTokens) + encoder) +
-      (passes + again) * time,
+      (1 + (weights.adapter > 0 ? 1 : 0) + weights.adapter) * adapter +
+      (1 + inputs + weights.text) * textFlops(config, textTokens) +
+      (2 + weights.encoder) * encoder +
+      (1 + inputs + weights.time + again) * time,
   };
 }
 
-/** Elements of every trained parameter; the text encoder's, if it is trained, as one. */
-export function trainedSizes({ transformer, textEncoder, lora }: TrainedNetworks): number[] {
-  if (lora) return lowRankSizes(transformer, lora);
-  const { adapter, blocks, others } = parameterSizes(transformer);
-  return [
-    ...adapter,
-    ...others,
-    ...blocks,
-    ...(textEncoder.trained ? [textEncoder.parameters] : []),
-  ];
+/** What of a network's work has gradients. */
+interface GradientShares {
+  /** of the blocks: those that come after the first trained weight */
+  inputs: number;
+  /** trained ones of all, by what they are multiplied with; the encoder is the text's */
+  weights: Record<'adapter' | 'text' | 'time' | 'tokens' | 'encoder', number>;
 }
+
+function gradientShares({
+  transformer: config,
+  textEncoder,
+  trained,
+}: TrainedNetworks): GradientShares {
+  const sums = { adapter: [0, 0], text: [0, 0], time: [0, 0], tokens: [0, 0] };
+  for (const [name, size] of wholeTransformer(config)) {
+    const sum = sums[partOf(name)] as [number, number];
+    sum[0] += trained.has(name) ? size : 0;
+    sum[1] += size;
+  }
+  const names = [...trained.keys()];
+  const layers = config.num_layers;
+  const blocks = Array.from({ length: layers }, (_, i) => `transformer.${blockName(i, config)}.`);
+  // text, adapter, patches and time come before all blocks
+  const first = names.some((name) => isText(name) || BEFORE_BLOCKS.test(name))
+    ? 0
+    : blocks.findIndex((block) => names.some((name) => name.startsWith(block)));
+  const share = ([own, all]: number[]) => own! / all!;
+  return {
+    inputs: first < 0 ? 0 : (layers - first) / layers,
+    weights: {
+      adapter: share(sums.adapter),
+      text: share(sums.text),
+      time: share(sums.time),
+      tokens: share(sums.tokens),
+      encoder: trainedTotal(trained, isText) / Math.max(1, textEncoder.parameters),
+    },
+  };
+}
+
+const BEFORE_BLOCKS = /^transformer\.(cond_conv|pos_embed|time_embedder)\./;
+
+/** What a weight of the transformer is multiplied with. */
+function partOf(name: string): 'adapter' | 'text' | 'time' | 'tokens' {
+  if (name.startsWith('transformer.cond_conv.')) return 'adapter';
+  if (/\.attn2\.[kv]_proj\./.test(name)) return 'text';
+  return /time_embedder|\.norm1\.linear|proj_out_1/.test(name) ? 'time' : 'tokens';
+}
+
+/** Elements of each parameter of a transformer, as `TrainedNetworks` has them. */
+export const wholeTransformer = (config: TransformerConfig): Map<string, number> =>
+  new Map(prefixed('transformer', parameterElements(config)));
+
+/** Elements of the trained parameters whose names pass. */
+export const trainedTotal = (
+  trained: TrainedNetworks['trained'],
+  passes: (name: string) => boolean = () => true,
+): number => [...trained].reduce((sum, [name, size]) => sum + (passes(name) ? size : 0), 0);
+
+/** Is a parameter a layer of low rank's? */
+export const isLowRank = (name: string): boolean => /\.lora_[AB]\.weight$/.test(name);
 
 /** Forward and backward passes of a step, of the group of processes that has most samples. */
 export function passesOf({ samples, microSamples }: StageBatch, groups: number): number {

@@ -8,7 +8,7 @@ import {
   encodeAhead,
   type FeedPosition,
   type FrameBatch,
-  holdFrames,
+  firstFrameBatch,
   type LatentEncoder,
   LEAST_TO_MEASURE,
   latentEncoder,
@@ -16,9 +16,9 @@ import {
   type OpenedSource,
   openFeed,
   openFrameFeed,
-  openSources,
   SampleMaker,
   type SourceItem,
+  sourceOpener,
   stageSet,
   taskShares,
   validationBatches,
@@ -41,7 +41,6 @@ export interface DataOptions {
 
 export class TrainingData {
   private encoder: LatentEncoder | null = null;
-  private readonly skipped = new Set<string>();
 
   private constructor(
     private readonly options: DataOptions,
@@ -62,7 +61,10 @@ export class TrainingData {
     });
     try {
       const sources = await openAll(options, store);
-      const maker = new SampleMaker({ store, workers, cacheFrames: recipe.cacheFrames });
+      let lost = 0;
+      const onSkip = (where: string, reason: string) =>
+        report.log(`${where}: is left out (${reason}); ${++lost} so far`);
+      const maker = new SampleMaker({ store, workers, cacheFrames: recipe.cacheFrames, onSkip });
       return new TrainingData(options, store, maker, sources);
     } catch (error) {
       await store.close();
@@ -79,7 +81,6 @@ export class TrainingData {
       maker: this.maker,
       ...{ sources: this.sourcesOf(recipe.data), width, height, batches, seed: recipe.seed, step },
       world: run.parallel,
-      onSkip: this.onSkip,
     });
     return {
       async next() {
@@ -94,26 +95,18 @@ export class TrainingData {
    * `count` samples of a length, of what the autoencoder is trained on or of what is kept out of it;
    * null if there are none of that length.
    */
-  async someFrames(
+  someFrames(
     part: 'items' | 'heldOut',
     numFrames: number,
     count: number,
   ): Promise<FrameBatch | null> {
     const { recipe } = this.options;
     const { width, height } = recipe.autoencoder;
-    const sources = this.sourcesOf(recipe.data);
-    if (!holdFrames(sources, part, numFrames)) return null;
-    const feed = openFrameFeed({
+    return firstFrameBatch({
       maker: this.maker,
-      ...{ sources, part, width, height, seed: recipe.seed },
+      ...{ sources: this.sourcesOf(recipe.data), part, width, height, seed: recipe.seed },
       batches: [{ numFrames, batchSize: count, weight: 1 }],
-      onSkip: this.onSkip,
     });
-    try {
-      return await feed.next();
-    } finally {
-      await feed.close();
-    }
   }
 
   /** Encodes what the cache does not hold of all stages. @returns false if the signal stopped it */
@@ -128,7 +121,6 @@ export class TrainingData {
         maker: this.maker,
         ...{ stages, sources: stages.map((stage) => this.sourcesOf(stage.data)) },
         ...{ encoder, world: { rank, size }, report, signal },
-        onSkip: this.onSkip,
       }),
     );
     await this.store.refresh();
@@ -165,7 +157,7 @@ export class TrainingData {
         position: position as FeedPosition | null,
         world: run.parallel.split(stage.sequenceParallel),
       },
-      ...{ encoder: this.encoder!, onSkip: this.onSkip },
+      encoder: this.encoder!,
     });
     let before: StepBatch | null = null;
     const release = () => {
@@ -191,7 +183,7 @@ export class TrainingData {
     const held = validationBatches({
       maker: this.maker,
       ...{ stage, sources: this.sourcesOf(stage.data), samples: recipe.validationSamples },
-      ...{ encoder: this.encoder!, onSkip: this.onSkip },
+      encoder: this.encoder!,
     });
     for await (const batch of held) batches.push(batch);
     return batches;
@@ -212,12 +204,6 @@ export class TrainingData {
   private sourcesOf(data: readonly DataSource[]): readonly OpenedSource[] {
     return this.sources.get(JSON.stringify(data))!;
   }
-
-  private readonly onSkip = (where: string, reason: string): void => {
-    if (this.skipped.has(where)) return;
-    this.skipped.add(where);
-    this.options.report.log(`${where}: is left out (${reason}); ${this.skipped.size} so far`);
-  };
 }
 
 /** The sources of all stages, by what recipes say of them; the first process measures what is new. */
@@ -228,13 +214,12 @@ async function openAll(
   const { validationSamples } = recipe;
   const { parallel } = run;
   const sources = new Map<string, readonly OpenedSource[]>();
+  const openSource = sourceOpener({ store, validationSamples, workers, report, signal });
   const open = async () => {
     for (const data of [recipe.data, ...stagesOf(recipe).map((stage) => stage.data)]) {
       const key = JSON.stringify(data);
       if (sources.has(key)) continue;
-      const opened = await openSources(data, {
-        ...{ store, validationSamples, workers, report, signal },
-      });
+      const opened = await openSource(data);
       sources.set(key, opened.sources);
       if (parallel.rank > 0) continue;
       tellSkipped(report, opened.skipped);

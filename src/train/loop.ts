@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { ParallelOptimizer } from '../distributed/parallel.js';
 import { DistributedError, JobError } from '../errors.js';
-import { Ema, schedules } from '../optim/index.js';
+import { Ema, globalGradNorm, schedules } from '../optim/index.js';
 import { emptyCache, manualSeed, noGrad, type Tensor, tidy } from '../tensor/index.js';
 import type { Checkpoints } from './checkpoints.js';
 import type { Optimisation } from './config.js';
+import { expectTensors } from './expect-tensors.js';
 import { afterStep, freshGuard, type GuardState, MOST_ROLL_BACKS, normLimit } from './guard.js';
 import { addFigures, Means, meansOf, type Sums } from './means.js';
 import { isDiskProblem, type Run } from './run.js';
@@ -128,6 +129,9 @@ class Loop<Batch> {
   /** is the present step in a checkpoint? */
   private saved = true;
   private savedMs = 0;
+  private cannotSave = false;
+  /** going back to checkpoints from this step on has not helped: no step was good since then */
+  private doubtfulFrom = Infinity;
 
   private constructor(private readonly options: LoopOptions<Batch>) {
     const { stages, parameters, run, part } = options;
@@ -196,7 +200,10 @@ class Loop<Batch> {
         this.shownSteps(),
       );
       run.setStatus({ part, stage: name, step: state.step, steps: this.totalSteps });
-      if (state.step === 0) await this.save();
+      if (state.step === 0) {
+        await this.save();
+        if (!this.saved) throw new JobError(`${run.folder}: ${part} cannot keep a checkpoint`);
+      }
       this.savedMs = performance.now();
       while (this.done < 1) {
         if (!(await this.step(source)) || !(await this.measure())) return false;
@@ -258,18 +265,31 @@ class Loop<Batch> {
     this.state.unmeasured = this.measuresDue();
     if (skipped) {
       dumpBatch(options, batch, { part, step, gradNorm, usual: Math.exp(guard.logNorm) });
-      if (guard.badInRow >= config.rollBackAfter) await this.goBack();
+    } else {
+      this.doubtfulFrom = Infinity;
     }
-    // what is bad is not kept, nor where the run has just gone back to
     const milestone = config.milestoneEverySteps && step % config.milestoneEverySteps === 0;
+    const wanted = due || milestone;
+    const last = this.done >= 1;
+    // at the end nothing shows any more whether it was the samples or the weights
+    const mostBad = last ? Math.min(2, config.rollBackAfter) : config.rollBackAfter;
+    if (guard.badInRow >= mostBad) await this.goBack(`${guard.badInRow} bad steps in a row`);
+    else if ((wanted || last || stopping) && !this.isSound()) await this.goBack('absurd weights');
+    else if (wanted && !skipped) await this.save(); // what is bad is not kept
+
     const end = stopping || this.done >= 1;
-    if (end || (!skipped && (due || milestone))) await this.save();
+    if (end && !this.saved) await this.save();
     if (end && !this.saved) {
       throw new JobError(
         `${run.folder}: ${part} has ${stopping ? 'stopped' : 'ended'} without a checkpoint`,
       );
     }
     return !stopping;
+  }
+
+  /** The same answer in all processes, whose parameters are the same. */
+  private isSound(): boolean {
+    return Number.isFinite(globalGradNorm([...this.options.parameters.values()]));
   }
 
   private learningRate(): number {
@@ -393,38 +413,54 @@ class Loop<Batch> {
         { last, milestoneEverySteps },
       );
       this.saved = true;
+      this.cannotSave = false;
       state.guard = guard;
     } catch (error) {
       if (!(error instanceof JobError) || error instanceof DistributedError) throw error;
-      report.log(`${error.message}; training goes on from the one before it if it is stopped`);
+      this.saved = false;
+      if (!this.cannotSave) {
+        report.log(`${error.message}; training goes on from the one before it if it is stopped`);
+      }
+      this.cannotSave = true;
     }
     this.savedMs = performance.now();
   }
 
-  /** Takes weights, averages and the optimizer's state from the newest checkpoint; the rest is its state. */
-  private restore(): Promise<LoopState | null> {
+  /** Takes weights, averages and the optimizer's state from a checkpoint; the rest is its state. */
+  private restore(beforeStep = Infinity): Promise<LoopState | null> {
     const { optimizer, ema, options } = this;
-    return this.checkpoints.load(({ weights, optimizer: moments, ema: averages }) => {
-      noGrad(() => {
-        for (const [name, parameter] of options.parameters) parameter.copy_(weights![name]!);
-      });
-      optimizer.loadStateDict(moments!);
-      ema.loadStateDict(averages!);
-    }, options.report.log);
+    return this.checkpoints.load(
+      ({ weights, optimizer: moments, ema: averages }, folder) => {
+        expectTensors(weights, options.parameters, folder);
+        noGrad(() => {
+          for (const [name, parameter] of options.parameters) parameter.copy_(weights![name]!);
+        });
+        optimizer.loadStateDict(moments!);
+        ema.loadStateDict(averages!);
+      },
+      { say: options.report.log, beforeStep },
+    );
   }
 
-  /** To the last good checkpoint, with a lower learning rate, and on with the batches after these. */
-  private async goBack(): Promise<void> {
+  /**
+   * To the last good checkpoint, with a lower learning rate, and on with the batches after these.
+   * Where that did not help once, to the one before.
+   */
+  private async goBack(reason: string): Promise<void> {
     const { config, options } = this;
     const { part, run, report } = options;
     const { position, stage, guard } = this.state;
     const { rollBacks } = guard;
-    const found = rollBacks < MOST_ROLL_BACKS ? await this.restore() : null;
+    const found =
+      rollBacks < MOST_ROLL_BACKS
+        ? ((await this.restore(this.doubtfulFrom)) ?? (await this.restore()))
+        : null;
     if (!found) {
       throw new JobError(
         `${run.folder}: gradients stay bad after going back ${rollBacks} times; look at ${run.path('bad-batches')}, lower ${part}.learningRate and go on with --resume`,
       );
     }
+    this.doubtfulFrom = found.step;
     const learningRateFactor = guard.learningRateFactor * config.rollBackLearningRate;
     // the last good one may be the end of the stage before
     const before = found.stage < stage ? nextStage(found) : found;
@@ -434,7 +470,7 @@ class Loop<Batch> {
       guard: { ...before.guard, learningRateFactor, rollBacks: rollBacks + 1 },
     };
     report.log(
-      `${part}: ${config.rollBackAfter} bad steps in a row; back to step ${this.state.step} with ${learningRateFactor} of the learning rate`,
+      `${part}: ${reason}; back to step ${this.state.step} with ${learningRateFactor} of the learning rate`,
     );
     run.beginPart(part, this.state.step + 1);
   }

@@ -3,16 +3,18 @@ import { ownersOf } from '../distributed/buckets.js';
 import type { TransformerConfig } from '../models/transformer/config.js';
 import { widthOf } from '../models/transformer/cost.js';
 import { parameterSizes } from '../models/transformer/parameters.js';
+import type { Target } from '../tasks/index.js';
 import type { Stage } from './config.js';
 import {
   batchesOf,
+  isLowRank,
   passesOf,
-  type SampleSize,
   type Sharding,
   type StageBatch,
   type TrainedNetworks,
-  trainedSizes,
+  trainedTotal,
 } from './cost.js';
+import { isText } from './trained-names.js';
 
 /** Bytes of a process, by what they hold. */
 export interface ProcessMemory {
@@ -41,18 +43,19 @@ export function memoryOf(
   const { ranks, sharding, bucketBytes } = options;
   const { textEncoder, autoencoder, transformer } = networks;
   const element = networks.dtype === 'float32' ? 4 : 2;
-  const sizes = trainedSizes(networks);
+  const sizes = [...networks.trained.values()];
   const trained = total(sizes);
   const owned = sharding === 'ddp' ? trained : largestShare(sizes, ranks);
-  const batches = batchesOf(transformer, stage);
+  const batches = batchesOf(stage);
   const groups = Math.max(1, Math.floor(ranks / stage.sequenceParallel));
   const accumulates = batches.some((batch) => passesOf(batch, groups) > 1);
   const sums = ranks > 1 || accumulates ? 4 : 0;
 
   const inFlight = Math.min(trained, 2 * Math.max(bucketBytes / 4, Math.max(...sizes)));
-  const whole = parameterTotal(transformer) + (textEncoder.trained ? textEncoder.parameters : 0);
+  const text = trainedTotal(networks.trained, isText) > 0 ? textEncoder.parameters : 0;
+  const added = trainedTotal(networks.trained, isLowRank);
   const parts = {
-    weights: element * (whole + (networks.lora ? trained : 0)),
+    weights: element * (parameterTotal(transformer) + text + added),
     gradients:
       sharding === 'zero2' && ranks > 1
         ? sums * (owned + inFlight) + element * (accumulates ? trained : inFlight)
@@ -62,7 +65,7 @@ export function memoryOf(
     activations: Math.max(
       ...batches.map((batch) => activationBytes(networks, stage, batch, groups)),
     ),
-    frozen: element * (autoencoder.parameters + (textEncoder.trained ? 0 : textEncoder.parameters)),
+    frozen: element * (autoencoder.parameters + textEncoder.parameters - text),
   };
   return { ...parts, total: total(Object.values(parts)) };
 }
@@ -131,7 +134,7 @@ export function activationBytes(
   );
 }
 
-const pixelsOf = ({ numFrames, width, height }: SampleSize): number => numFrames * width * height;
+const pixelsOf = ({ numFrames, width, height }: Target): number => numFrames * width * height;
 
 /**
  * Of the condition adapter on one sample. Every convolution keeps its input, every activation what
@@ -139,7 +142,7 @@ const pixelsOf = ({ numFrames, width, height }: SampleSize): number => numFrames
  */
 function adapterBytes(
   { cond_block_out_channels: widths, use_depth_cond }: TransformerConfig,
-  size: SampleSize,
+  size: Target,
   element: number,
 ): { kept: number; inBackward: number } {
   let [frames, area] = [size.numFrames, size.width * size.height];

@@ -5,6 +5,7 @@ import { InputError } from '../errors.js';
 import { type AutoencoderConfig, parseAutoencoderConfig } from '../models/autoencoder/config.js';
 import { parseT5Config, type T5Config } from '../models/t5/config.js';
 import { TRANSFORMER_PRESETS, type TransformerConfig } from '../models/transformer/config.js';
+import { lowRankElements, parameterElements } from '../models/transformer/parameters.js';
 import { PipelineSettings } from '../pipeline/settings.js';
 import {
   PIPELINE_PRESETS,
@@ -12,9 +13,11 @@ import {
   presetShape,
   readShape,
   shapeOf,
+  textElements,
 } from '../pipeline/shape.js';
 import type { Recipe } from './config.js';
 import type { TrainedNetworks } from './cost.js';
+import { prefixed, trainedNames } from './trained-names.js';
 
 /** The autoencoder that is trained from scratch. */
 export const autoencoderConfigOf = ({ autoencoder }: Recipe): AutoencoderConfig =>
@@ -81,21 +84,26 @@ export function recipeShape(recipe: Recipe): PipelineShape {
   });
 }
 
-/** What of them is trained, for `cost.ts`. */
+/** What of them is trained, as `trainableParameters` has it, for `cost.ts`. */
 export function trainedNetworks(
   recipe: Recipe,
-  { transformer, parts }: PipelineShape,
+  { transformer, textEncoder, parts }: PipelineShape,
   dtype: TrainedNetworks['dtype'],
 ): TrainedNetworks {
-  const { base, textEncoder, pipeline } = recipe;
+  const { lora } = recipe.transformer;
+  const all = new Map([
+    ...prefixed('transformer', parameterElements(transformer)),
+    ...prefixed('text_encoder', textElements(textEncoder)),
+  ]);
+  const names = trainedNames(all.keys(), recipe);
   return {
     ...{ transformer, dtype },
-    promptLength: pipeline.promptLength ?? PipelineSettings.parse({}).promptLength,
-    textEncoder: {
-      parameters: parts.text_encoder.parameters,
-      trained: !base && !textEncoder.from,
-    },
+    promptLength: recipe.pipeline.promptLength ?? PipelineSettings.parse({}).promptLength,
+    textEncoder: { parameters: parts.text_encoder.parameters },
     autoencoder: { parameters: parts.vae.parameters },
-    lora: recipe.transformer.lora,
+    trained: new Map([
+      ...[...all].filter(([name]) => names.has(name)),
+      ...(lora ? prefixed('transformer', lowRankElements(transformer, lora)) : []),
+    ]),
   };
 }

@@ -1,8 +1,10 @@
 /** What this machine can do at most, and what of it a step of training reaches. */
 import { Transformer3D, type TransformerConfig } from '../models/transformer/index.js';
 import { withParameters } from '../nn/index.js';
+import type { Target } from '../tasks/index.js';
 import { type DType, emptyCache, full, randn, tidy, zeros } from '../tensor/index.js';
-import { type SampleSize, sampleFlops, type TrainedNetworks, tokensOf } from './cost.js';
+import { sampleFlops, type TrainedNetworks, wholeTransformer } from './cost.js';
+import { tokensOf } from './feed/buckets.js';
 
 /** Rows, inner width and columns of products that are large enough, and soon done. */
 const PRODUCTS = [
@@ -34,15 +36,16 @@ const [PROBE_PARAMETERS, PROBE_TOKENS] = [30e6, 1280];
  */
 export function trainingEfficiency(
   { transformer, dtype, promptLength }: TrainedNetworks,
-  size: SampleSize,
+  size: Target,
   peakFlops: number,
 ): number {
   const config = fewerBlocks(transformer);
-  const piece = smaller(config, size);
-  const rows = Math.max(1, Math.floor(PROBE_TOKENS / tokensOf(config, piece)));
+  const piece = smaller(size);
+  const rows = Math.max(1, Math.floor(PROBE_TOKENS / tokensOf(piece)));
   const networks: TrainedNetworks = {
     ...{ transformer: config, dtype, promptLength },
-    ...{ textEncoder: { parameters: 0, trained: false }, autoencoder: { parameters: 0 } },
+    ...{ textEncoder: { parameters: 0 }, autoencoder: { parameters: 0 } },
+    trained: wholeTransformer(config),
   };
   const { split, whole } = sampleFlops(networks, piece, { gradCheckpointing: false });
   const model = withParameters({ dtype }, () => new Transformer3D(config));
@@ -77,10 +80,10 @@ function fewerBlocks(config: TransformerConfig): TransformerConfig {
 }
 
 /** A sample of the same shape or shorter and smaller, that has no more tokens than the probe. */
-function smaller(config: TransformerConfig, size: SampleSize): SampleSize {
+function smaller(size: Target): Target {
   let { numFrames, width, height } = size;
   const half = (side: number) => Math.max(16, Math.floor(side / 32) * 16);
-  while (tokensOf(config, { numFrames, width, height }) > PROBE_TOKENS) {
+  while (tokensOf({ numFrames, width, height }) > PROBE_TOKENS) {
     if (numFrames > 17) numFrames = 4 * Math.floor((numFrames - 1) / 8) + 1;
     else [width, height] = [half(width), half(height)];
   }

@@ -90,6 +90,7 @@ function otherProblems(recipe: Recipe): string[] {
     ...stepsProblems(recipe),
     ...widthProblems(recipe),
     ...originProblems(recipe),
+    ...loraProblems(recipe),
     ...sequenceProblems(recipe),
     ...stageProblems(recipe),
   ];
@@ -136,8 +137,10 @@ function widthProblems({ autoencoder }: Recipe): string[] {
 }
 
 /** Weights that would come from two places, and layers that would be added to fresh weights. */
-function originProblems({ base, autoencoder, textEncoder, transformer }: Recipe): string[] {
+function originProblems(recipe: Recipe): string[] {
+  const { base, init, autoencoder, textEncoder, transformer } = recipe;
   const said: [string, unknown][] = [
+    ['init', init],
     ['autoencoder.from', autoencoder.from],
     ['textEncoder.from', textEncoder.from],
     ...(['from', 'numLayers', 'numHeads', 'adapterChannels'] as const).map(
@@ -149,6 +152,22 @@ function originProblems({ base, autoencoder, textEncoder, transformer }: Recipe)
     .map(([key]) => `${key}: is said by base already; leave one of them out`);
   if (transformer.lora && base === undefined) {
     problems.push('transformer.lora: needs finished weights; name their pipeline folder as base');
+  }
+  return problems;
+}
+
+/** Weights that would change beside layers of low rank, which alone are what `lora/` holds. */
+function loraProblems({ transformer }: Recipe): string[] {
+  if (!transformer.lora) return [];
+  const problems = (['train', 'adapter'] as const)
+    .filter((key) => transformer[key] !== undefined)
+    .map(
+      (key) => `transformer.${key}: trains weights that no LoRA holds; leave ${key} out, or lora`,
+    );
+  if (transformer.freeze) {
+    problems.push(
+      'transformer.freeze: has no say beside lora, which trains no weights; leave it out, lora.targets names what has layers',
+    );
   }
   return problems;
 }

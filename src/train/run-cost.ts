@@ -3,25 +3,20 @@ import { decodeFlops, encodeFlops } from '../models/autoencoder/cost.js';
 import { adapterFlops } from '../models/transformer/cost.js';
 import { parameterSizes } from '../models/transformer/parameters.js';
 import type { PipelineShape } from '../pipeline/shape.js';
+import type { Target } from '../tasks/index.js';
 import { type Optimisation, type Recipe, type Stage, stagesOf } from './config.js';
-import {
-  batchesOf,
-  type SampleSize,
-  type StageBatch,
-  type TrainedNetworks,
-  tokensOf,
-} from './cost.js';
+import { batchesOf, type StageBatch, type TrainedNetworks } from './cost.js';
+import { batchSizeOf } from './feed/buckets.js';
 import { memoryOf, type ProcessMemory } from './memory.js';
 import { trainedNetworks } from './networks.js';
 import { cpuDevice, type StepCost, stepOf } from './scaling.js';
 
-/** The processes of one machine. */
 export interface Machine {
-  /** operations a second of a process, at best, and the share of them that training reaches */
+  /** operations a second of all of it, at best, and the share of them that training reaches */
   peakFlops: number;
   efficiency: number;
   memoryBytes: number;
-  /** processes of the run; default 1 */
+  /** processes of the run, which share it; default 1 */
   ranks?: number;
 }
 
@@ -48,6 +43,7 @@ export interface StageCost extends PartCost {
   stage: Stage;
   batches: StageBatch[];
   step: StepCost;
+  /** of each process */
   memory: ProcessMemory;
 }
 
@@ -68,8 +64,9 @@ export function runCost(
 ): RunCost {
   const networks = trainedNetworks(recipe, shape, dtype);
   const { ranks = 1, efficiency, memoryBytes } = machine;
-  const cluster = { ...cpuDevice(machine.peakFlops, memoryBytes), ranks, efficiency };
-  const rate = machine.peakFlops * efficiency * ranks;
+  const process = cpuDevice(machine.peakFlops / ranks, memoryBytes / ranks);
+  const cluster = { ...process, ranks, efficiency };
+  const rate = machine.peakFlops * efficiency;
   const part = (plan: Optimisation, parameters: number, flops: number): PartCost => ({
     ...{ steps: plan.steps, parameters, flops },
     seconds: limited(plan, (plan.steps * flops) / rate),
@@ -80,7 +77,7 @@ export function runCost(
     const memory = memoryOf(networks, stage, { ...cluster, sharding: recipe.sharding });
     return {
       ...{ stage, step, memory, steps: stage.steps, flops: step.flops },
-      batches: batchesOf(networks.transformer, stage),
+      batches: batchesOf(stage),
       parameters: shape.parts.transformer.parameters,
       seconds: limited(stage, stage.steps * step.seconds),
     };
@@ -116,21 +113,20 @@ function autoencoderStepFlops({ autoencoder: plan }: Recipe, shape: PipelineShap
 const adapterParameters = ({ transformer }: PipelineShape): number =>
   parameterSizes(transformer).adapter.reduce((sum, size) => sum + size, 0);
 
-/** Alone it learns from clips of the first stage's size. */
+/** Alone it learns from clips of the last stage's size. */
 function adapterStepFlops(recipe: Recipe, { transformer }: PipelineShape): number {
-  const [first] = stagesOf(recipe);
-  const { numFrames, width, height, tokensPerBatch } = first!;
-  const tokens = tokensOf(transformer, { numFrames, width, height });
-  const samples = Math.max(1, Math.floor(tokensPerBatch / tokens));
+  const stage = stagesOf(recipe).at(-1)!;
+  const { numFrames, width, height, tokensPerBatch } = stage;
+  const samples = batchSizeOf(stage, tokensPerBatch);
   return samples * 3 * adapterFlops(transformer, { frames: numFrames, width, height });
 }
 
 /** Every sample once at each size that a stage has of it. */
 function encodingCost(recipe: Recipe, shape: PipelineShape, rate: number): EncodingCost {
-  const counts = new Map<string, { count: number; size: SampleSize }>();
+  const counts = new Map<string, { count: number; size: Target }>();
   const uncounted = new Set<string>();
   for (const stage of stagesOf(recipe)) {
-    for (const { kind, size } of batchesOf(shape.transformer, stage)) {
+    for (const { kind, size } of batchesOf(stage)) {
       for (const { miniworld, manifest } of stage.data) {
         if (manifest !== undefined) uncounted.add(manifest);
         if (!miniworld) continue;

@@ -29,7 +29,6 @@ import {
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import { ALONE, type Parallel } from '../distributed/parallel.js';
 import { InputError } from '../errors.js';
 import { Checkpoints } from './checkpoints.js';
@@ -37,6 +36,7 @@ import type { Recipe } from './config.js';
 import { EventWriter } from './events.js';
 import { awaitOtherMachine, type Lock, takeLock } from './lock.js';
 import { type RunStatus, readStatus } from './status.js';
+import { recipeChanges } from './stored-recipe.js';
 
 export class Run {
   private status: Omit<RunStatus, 'updated' | 'pid' | 'host'> = {
@@ -80,12 +80,8 @@ export class Run {
       );
     }
     run.lock = lock;
-    if (existsSync(file)) {
-      const before = readJsonOrNull(file);
-      if (resume && !isDeepStrictEqual(before, JSON.parse(JSON.stringify(recipe)))) {
-        process.stderr.write(`${folder}: the recipe has changed since the run began\n`);
-      }
-    }
+    const changes = resume && existsSync(file) ? recipeChanges(folder, recipe) : '';
+    if (changes) process.stderr.write(`${folder}: ${changes}\n`);
     for (const name of ['samples', 'checkpoints', 'cache']) {
       mkdirSync(run.path(name), { recursive: true });
     }
@@ -274,12 +270,4 @@ const DISK_PROBLEMS = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EFBIG'];
 export function isDiskProblem(error: unknown): boolean {
   const { code, cause } = error as { code?: string; cause?: unknown };
   return DISK_PROBLEMS.includes(code ?? '') || (cause !== undefined && isDiskProblem(cause));
-}
-
-function readJsonOrNull(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8'));
-  } catch {
-    return null;
-  }
 }

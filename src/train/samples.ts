@@ -2,9 +2,10 @@
 import { contactSheet, tensorToFrames } from '../media/index.js';
 import { psnr } from '../media/psnr.js';
 import type { Pipeline } from '../pipeline/index.js';
-import { conditionOf, NOTHING } from '../tasks/index.js';
+import { conditionOf, NOTHING, type Target } from '../tasks/index.js';
 import { cat, noGrad, tidy } from '../tensor/index.js';
-import type { StepBatch } from './feed/batch.js';
+import type { StepBatch, TrainSample } from './feed/batch.js';
+import { microBatches } from './micro-batches.js';
 import type { Run } from './run.js';
 
 const ROWS = 6;
@@ -15,6 +16,8 @@ export interface SheetOptions {
   seed: number;
   step: number;
   signal: AbortSignal;
+  /** latent patches that are computed at once, but for a single sample */
+  tokensAtOnce: number;
   /** told of each sheet that is written */
   onSheet?: (task: string, path: string) => void;
 }
@@ -28,59 +31,76 @@ export interface SheetOptions {
 export async function taskSheets(
   pipeline: Pipeline,
   batches: readonly StepBatch[],
-  { run, seed, step, signal, onSheet }: SheetOptions,
+  { run, seed, step, signal, tokensAtOnce, onSheet }: SheetOptions,
 ): Promise<Record<string, number>> {
   const figures: Record<string, number> = {};
   const seen = new Set<string>();
-  for (const { samples: all, target } of batches) {
-    const task = all[0]?.task;
+  for (const { samples, target, tokens } of batches) {
+    const task = samples[0]?.task;
     // none of a batch's files may be readable
     if (!task || seen.has(task.id)) continue;
     seen.add(task.id);
-    const samples = all.slice(0, ROWS);
-    const settings = pipeline.settingsFor(task);
-    const conditions = samples.map(({ given }) => conditionOf(given ?? NOTHING, target));
-    const latents = noGrad(() =>
-      tidy(() =>
-        cat(samples.map((sample) => sample.latents))
-          .to('float32')
-          .keep(),
-      ),
-    );
-    const truth = await pipeline.decode(latents, { signal });
-    const made = await pipeline.sample({
-      task,
-      prompts: samples.map(({ caption }) => caption),
-      conditions,
-      target,
-      numInferenceSteps: STEPS,
-      guidanceScale: settings.guidanceScale,
-      motionScore: settings.motionScore,
-      seed,
-      signal,
-    });
-    const rows = samples.map(({ caption, given }, i) =>
-      tidy(() => {
-        const [result, was] = [made, truth].map((video) => tensorToFrames(video.narrow(0, i, 1)));
-        const shown = given
-          ? [tensorToFrames(conditions[i]!.pixels), result!, was!]
-          : [result!, was!];
-        return { label: caption.slice(0, 90), images: shown };
-      }),
-    );
+    // with guidance a sample is computed twice in each step
+    const passes = pipeline.settingsFor(task).guidanceScale > 1 ? 2 : 1;
+    const shown: Shown[] = [];
+    for (const part of microBatches(samples.slice(0, ROWS), passes * tokens, tokensAtOnce)) {
+      const options = { seed: seed + shown.length, signal };
+      shown.push(...(await showSamples(pipeline, part, target, options)));
+    }
     const name = `transformer-${String(step).padStart(6, '0')}-${task.id}.png`;
     const path = run.path('samples', name);
-    await contactSheet(rows, path, { framesPerClip: 4, scale: target.width > 128 ? 1 : 2 });
+    await contactSheet(
+      shown.map(({ row }) => row),
+      path,
+      { framesPerClip: 4, scale: target.width > 128 ? 1 : 2 },
+    );
     onSheet?.(task.id, path);
     if (task.inputs.length > 0) {
-      figures[`psnr/${task.id}`] = tidy(() => {
-        const values = samples.map((_, i) => psnr(made.narrow(0, i, 1), truth.narrow(0, i, 1)));
-        return values.reduce((a, b) => a + b, 0) / values.length;
-      });
-    }
-    for (const tensor of [latents, truth, made, ...conditions.flatMap(Object.values)]) {
-      tensor.dispose();
+      figures[`psnr/${task.id}`] = shown.reduce((sum, one) => sum + one.psnr, 0) / shown.length;
     }
   }
   return figures;
+}
+
+interface Shown {
+  row: Parameters<typeof contactSheet>[0][number];
+  /** of what is made of it, dB */
+  psnr: number;
+}
+
+/** Makes samples of one task, all at once. */
+async function showSamples(
+  pipeline: Pipeline,
+  samples: readonly TrainSample[],
+  target: Target,
+  { seed, signal }: Pick<SheetOptions, 'seed' | 'signal'>,
+): Promise<Shown[]> {
+  const { task } = samples[0]!;
+  const { guidanceScale, motionScore } = pipeline.settingsFor(task);
+  const conditions = samples.map(({ given }) => conditionOf(given ?? NOTHING, target));
+  const latents = noGrad(() =>
+    tidy(() =>
+      cat(samples.map((sample) => sample.latents))
+        .to('float32')
+        .keep(),
+    ),
+  );
+  const truth = await pipeline.decode(latents, { signal });
+  const made = await pipeline.sample({
+    ...{ task, conditions, target, guidanceScale, motionScore, seed, signal },
+    prompts: samples.map(({ caption }) => caption),
+    numInferenceSteps: STEPS,
+  });
+  const shown = samples.map(({ caption, given }, i) =>
+    tidy(() => {
+      const [result, was] = [made, truth].map((video) => video.narrow(0, i, 1));
+      const videos = given ? [conditions[i]!.pixels, result!, was!] : [result!, was!];
+      const row = { label: caption.slice(0, 90), images: videos.map(tensorToFrames) };
+      return { row, psnr: psnr(result!, was!) };
+    }),
+  );
+  for (const tensor of [latents, truth, made, ...conditions.flatMap(Object.values)]) {
+    tensor.dispose();
+  }
+  return shown;
 }

@@ -10,7 +10,7 @@ import {
   type StageBatch,
   sampleFlops,
   type TrainedNetworks,
-  trainedSizes,
+  trainedTotal,
 } from './cost.js';
 
 /** The machines of a job, as one process sees them. */
@@ -87,7 +87,7 @@ export function stepOf(
   sharding: Sharding,
   cluster: Cluster,
 ): StepCost {
-  const batches = batchesOf(networks.transformer, stage);
+  const batches = batchesOf(stage);
   const plans = batches.map((batch) => stepOfBatch(networks, stage, batch, sharding, cluster));
   const mean = (figure: (plan: StepCost) => number) =>
     plans.reduce((sum, plan, i) => sum + batches[i]!.share * figure(plan), 0);
@@ -160,7 +160,7 @@ function updateTraffic(
   cluster: Cluster,
 ) {
   const { ranks, ranksPerNode, bucketBytes, latencySeconds } = cluster;
-  const trained = trainedSizes(networks).reduce((sum, size) => sum + size, 0);
+  const trained = trainedTotal(networks.trained);
   const ring = (ranks - 1) / ranks;
   const bandwidth = ranks <= ranksPerNode ? cluster.bandwidthWithin : cluster.bandwidthBetween;
   const turn = (bytes: number) => ({

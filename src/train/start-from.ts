@@ -23,30 +23,35 @@ export function startFrom({ pipeline, tokenizer }: Trainee, folder: string, dtyp
   if (!knowsDepth(folder)) forgetDepth(transformer);
 
   const before = openTextEncoder(folder, textEncoder, dtype);
-  const rowsBefore = rowsOf(readJson(join(folder, 'tokenizer', 'tokenizer.json')));
-  const pairs = [...rowsOf(tokenizer.tokenizer)].flatMap(([piece, row]) => {
-    const rowBefore = rowsBefore.get(piece);
-    return rowBefore === undefined ? [] : [[row, rowBefore] as const];
-  });
-  const weights = new Map(before.stateDict());
-  noGrad(() =>
-    tidy(() => {
-      for (const [name, weight] of textEncoder.stateDict()) {
-        const from = weights.get(name)!;
-        if (name === EMBEDDING) {
-          const index = (side: 0 | 1) =>
-            tensor(
-              pairs.map((pair) => pair[side]),
-              { dtype: 'int64' },
-            );
-          weight.indexCopy_(0, index(0), from.indexSelect(0, index(1)));
-        } else {
-          weight.copy_(from);
-        }
-      }
-    }),
-  );
-  before.dispose();
+  try {
+    const rowsBefore = rowsOf(readJson(join(folder, 'tokenizer', 'tokenizer.json')));
+    const pairs = [...rowsOf(tokenizer.tokenizer)].flatMap(([piece, row]) => {
+      const rowBefore = rowsBefore.get(piece);
+      return rowBefore === undefined ? [] : [[row, rowBefore] as const];
+    });
+    noGrad(() => tidy(() => copyText(before, textEncoder, pairs)));
+  } finally {
+    before.dispose();
+  }
+}
+
+/** @param pairs   rows of the embedding, of `to` and of `from`, that are of the same piece */
+function copyText(
+  from: T5Encoder,
+  to: T5Encoder,
+  pairs: readonly (readonly [number, number])[],
+): void {
+  const weights = from.stateDict();
+  const rows = (side: 0 | 1) =>
+    tensor(
+      pairs.map((pair) => pair[side]),
+      { dtype: 'int64' },
+    );
+  for (const [name, weight] of to.stateDict()) {
+    const given = weights.get(name)!;
+    if (name === EMBEDDING) weight.indexCopy_(0, rows(0), given.indexSelect(0, rows(1)));
+    else weight.copy_(given);
+  }
 }
 
 /**
@@ -102,6 +107,17 @@ function openTextEncoder(folder: string, own: T5Encoder, dtype: DType | null): T
   const configPath = join(encoderFolder, 'config.json');
   const config = parseT5Config(readJson(configPath), configPath);
   const encoder = withParameters({ device: 'meta' }, () => new T5Encoder(config));
+  try {
+    expectSameForm(encoder, own, encoderFolder);
+    loadWeights(encoder, encoderFolder, 'model', dtype);
+    return encoder;
+  } catch (error) {
+    encoder.dispose();
+    throw error;
+  }
+}
+
+function expectSameForm(encoder: T5Encoder, own: T5Encoder, where: string): void {
   const shapes = (network: T5Encoder) =>
     new Map([...network.namedParameters()].map(([name, { shape }]) => [name, shape]));
   const [there, wanted] = [shapes(encoder), shapes(own)];
@@ -109,7 +125,7 @@ function openTextEncoder(folder: string, own: T5Encoder, dtype: DType | null): T
   const further = [...there.keys()].find((name) => !wanted.has(name));
   if (further) {
     throw new InputError(
-      `${encoderFolder}: has ${further}, which the recipe's text encoder has not; ${remedy}`,
+      `${where}: has ${further}, which the recipe's text encoder has not; ${remedy}`,
     );
   }
   for (const [name, shape] of wanted) {
@@ -118,11 +134,9 @@ function openTextEncoder(folder: string, own: T5Encoder, dtype: DType | null): T
     const isSame = name === EMBEDDING ? got?.[1] === shape[1] : String(got) === String(shape);
     if (isSame) continue;
     throw new InputError(
-      `${encoderFolder}: ${name} must be [${shape.join(', ')}] as the recipe has it, got ${got ? `[${got.join(', ')}]` : 'none'}; ${remedy}`,
+      `${where}: ${name} must be [${shape.join(', ')}] as the recipe has it, got ${got ? `[${got.join(', ')}]` : 'none'}; ${remedy}`,
     );
   }
-  loadWeights(encoder, encoderFolder, 'model', dtype);
-  return encoder;
 }
 
 /** Was it trained with any depth? */
@@ -136,7 +150,7 @@ function knowsDepth(folder: string): boolean {
 /** Weights that depth never reached are as they were drawn: it would begin as noise. */
 function forgetDepth({ condConv, config }: Transformer3D): void {
   if (!config.use_depth_cond) return;
-  noGrad(() => tidy(() => condConv.convIn.weight.narrow(1, DEPTH_CHANNEL, 1).zero_()));
+  noGrad(() => tidy(() => void condConv.convIn.weight.narrow(1, DEPTH_CHANNEL, 1).zero_()));
 }
 
 /** After the three of the pixels. */

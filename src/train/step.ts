@@ -16,6 +16,7 @@ import type { Stage } from './config.js';
 import type { SharedWork } from './cost.js';
 import type { StepBatch, TrainSample } from './feed/batch.js';
 import type { StepContext, StepOutcome } from './loop.js';
+import { microBatches } from './micro-batches.js';
 import type { EncodeText } from './text-states.js';
 
 /** How losses are computed, whatever they are for. */
@@ -43,18 +44,15 @@ export function trainStep(
   const { samples, count, tokens, target } = batch;
   const figures: StepOutcome['figures'] = {};
   const work: SharedWork = { conditions: 0, textTokens: 0, encodedTokens: 0 };
-  const bound = plan.tokensPerMicroBatch ?? samples.length * tokens;
-  const atOnce = Math.max(1, Math.floor(bound / tokens));
-  const last = Math.max(0, Math.ceil(samples.length / atOnce) - 1);
+  const parts = microBatches(samples, tokens, plan.tokensPerMicroBatch);
   // a process without samples takes part in the sums of gradients nevertheless
-  if (samples.length === 0) backward(null, true);
-  for (let i = 0; i * atOnce < samples.length; i++) {
-    const part = samples.slice(i * atOnce, (i + 1) * atOnce);
+  if (parts.length === 0) backward(null, true);
+  for (const part of parts) {
     tidy(() => {
       const draws = drawNoise(part, plan, step);
       const { losses, work: added } = lossesOf(pipeline, part, target, draws, plan);
       for (const key of Object.keys(work) as (keyof SharedWork)[]) work[key] += added[key];
-      backward(losses.sum().div(count), i === last);
+      backward(losses.sum().div(count), part === parts.at(-1));
       addLosses(figures, part, losses.toFloat32Array(), draws.sigmas.toFloat32Array());
     });
   }

@@ -23,17 +23,12 @@ import {
 } from './trainee.js';
 import { trainTransformer } from './transformer.js';
 
-export interface TrainOptions extends DataOptions {
-  /** pipeline folder whose weights a new run starts from; default: fresh ones */
-  init?: string;
-}
-
 /**
  * Runs the parts in turn and writes `pipeline/` into the run folder.
  * @returns false if the signal stopped it; the same call with the same folder goes on
  */
-export async function train(options: TrainOptions): Promise<boolean> {
-  const { recipe, run, init } = options;
+export async function train(options: DataOptions): Promise<boolean> {
+  const { recipe, run } = options;
   let data: TrainingData | null = null;
   try {
     run.setStatus({ doing: 'measuring files' });
@@ -51,7 +46,7 @@ export async function train(options: TrainOptions): Promise<boolean> {
     if (!(await data.encode(autoencoder))) return stopped(context);
     run.setStatus({ doing: undefined });
     const trainee = opened ?? buildTrainee(source, await data.meanMotionScore());
-    const from = recipe.transformer.from ?? init;
+    const from = recipe.transformer.from ?? recipe.init;
     if (from) startFrom(trainee, from, dtype);
     if (!(await trainAdapter(trainee.pipeline, context))) return stopped(context);
     if (!(await trainTransformer(trainee, context))) return stopped(context);
@@ -68,7 +63,7 @@ export async function train(options: TrainOptions): Promise<boolean> {
   }
 }
 
-function stopped({ run }: Pick<TrainOptions, 'run'>): false {
+function stopped({ run }: Pick<DataOptions, 'run'>): false {
   run.setStatus({ state: 'stopped' });
   return false;
 }
@@ -78,40 +73,45 @@ async function finishedAutoencoder(
   context: PartContext,
   dtype: DType,
 ): Promise<Autoencoder | null> {
-  const { recipe, init } = context;
+  const { recipe, run } = context;
+  const { init } = recipe;
   const from = recipe.base ?? recipe.autoencoder.from;
   if (from) return openPipeline(from, { dtype, oneAtATime: false }).autoencoder;
   const autoencoder = buildAutoencoder(recipe, dtype);
-  if (init) loadWeights(autoencoder, `${init}/vae`, 'diffusion_pytorch_model', dtype);
-  if (!(await trainAutoencoder(autoencoder, context))) return null;
-  await scaleLatents(autoencoder, context);
+  const path = run.path('autoencoder.safetensors');
+  const [isFixed] = await run.parallel.together(() => existsSync(path));
+  if (!isFixed) {
+    if (init) loadWeights(autoencoder, `${init}/vae`, 'diffusion_pytorch_model', dtype);
+    if (!(await trainAutoencoder(autoencoder, context))) return null;
+    await run.parallel.together(() => scaleLatents(autoencoder, path, context));
+  }
+  autoencoder.loadStateDict(openSafetensors(path), { where: path });
   return autoencoder.requiresGrad_(false).eval();
 }
 
 /** Clips that the scale of the latents is measured on. */
 const SCALE_CLIPS = 64;
 
-/** Latents of unit scale; written beside the checkpoints once, since they must not change again. */
-async function scaleLatents(autoencoder: Autoencoder, context: PartContext): Promise<void> {
-  const { recipe, run, data } = context;
-  const path = run.path('autoencoder.safetensors');
-  await run.parallel.together(async () => {
-    if (run.parallel.rank > 0 || existsSync(path)) return;
-    const lengths = [1, Math.max(...stagesOf(recipe).map(({ numFrames }) => numFrames))];
-    const batches: FrameBatch[] = [];
-    for (const numFrames of lengths) {
-      const batch = await data.someFrames('items', numFrames, SCALE_CLIPS);
-      if (batch) batches.push(batch);
-    }
-    noGrad(() =>
-      tidy(() => {
-        const videos = batches.flatMap(({ frames, batchSize, numFrames, height, width }) =>
-          videoFromBytes(frames, [batchSize, numFrames, height, width, 3]).split(1, 0),
-        );
-        normaliseLatents(autoencoder, videos);
-        saveSafetensors(path, autoencoder.stateDict());
-      }),
-    );
-  });
-  autoencoder.loadStateDict(openSafetensors(path), { where: path });
+/** Writes it with latents of unit scale, once: those of the data are made with it from then on. */
+async function scaleLatents(
+  autoencoder: Autoencoder,
+  path: string,
+  { recipe, run, data }: PartContext,
+): Promise<void> {
+  if (run.parallel.rank > 0) return;
+  const lengths = [1, Math.max(...stagesOf(recipe).map(({ numFrames }) => numFrames))];
+  const batches: FrameBatch[] = [];
+  for (const numFrames of lengths) {
+    const batch = await data.someFrames('items', numFrames, SCALE_CLIPS);
+    if (batch) batches.push(batch);
+  }
+  noGrad(() =>
+    tidy(() => {
+      const videos = batches.flatMap(({ frames, batchSize, numFrames, height, width }) =>
+        videoFromBytes(frames, [batchSize, numFrames, height, width, 3]).split(1, 0),
+      );
+      normaliseLatents(autoencoder, videos);
+      saveSafetensors(path, autoencoder.stateDict());
+    }),
+  );
 }

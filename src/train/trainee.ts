@@ -13,14 +13,7 @@ import {
   tokenizerFiles,
 } from '../models/t5/index.js';
 import { initialiseForTraining, Transformer3D } from '../models/transformer/index.js';
-import {
-  addLora,
-  type LoraLayers,
-  loadWeights,
-  mergeLora,
-  saveLora,
-  trainableNames,
-} from '../nn/index.js';
+import { addLora, type LoraLayers, loadWeights, mergeLora, saveLora } from '../nn/index.js';
 import {
   openPipeline,
   Pipeline,
@@ -34,12 +27,11 @@ import { type DType, manualSeed, type Tensor } from '../tensor/index.js';
 import { type Recipe, stagesOf } from './config.js';
 import { textEncoderConfigOf, transformerConfigOf } from './networks.js';
 import type { Run } from './run.js';
+import { prefixed, trainedNames } from './trained-names.js';
 
 export interface Trainee {
   pipeline: Pipeline;
   tokenizer: TokenizerFiles;
-  /** is the text encoder trained too? */
-  trainsText: boolean;
   /** layers beside the transformer's weights; null: it has none */
   lora: LoraLayers | null;
 }
@@ -89,7 +81,7 @@ export function buildTrainee(
     settings,
     dtype,
   );
-  return { pipeline, tokenizer: text.files, trainsText: !recipe.textEncoder.from, lora: null };
+  return { pipeline, tokenizer: text.files, lora: null };
 }
 
 /** A pipeline folder as it is: its networks, tokenizer and settings, but for what the recipe names. */
@@ -117,7 +109,7 @@ export function openTrainee({ recipe, autoencoder, dtype, tasks }: TraineeSource
   // after the weights have their dtype: the layers take it
   const lora = config ? addLora(pipeline.transformer, config, recipe.seed) : null;
   const tokenizer = tokenizerFiles(join(folder, 'tokenizer'));
-  return { pipeline, tokenizer, trainsText: false, lora };
+  return { pipeline, tokenizer, lora };
 }
 
 /**
@@ -137,7 +129,6 @@ export function exportFinished(trainee: Trainee, run: Run): void {
   const { pipeline, lora } = trainee;
   if (!lora) return;
   mergeLora(pipeline.transformer, lora);
-  lora.dispose();
   write({ ...trainee, lora: null }, run);
 }
 
@@ -150,28 +141,20 @@ function write({ pipeline, tokenizer, lora }: Trainee, run: Run): void {
 /**
  * What the optimizer gets, by the names that checkpoints have; everything else is frozen.
  *
- * Layers of low rank are trained alone, or beside the weights that the recipe names to be trained.
+ * Layers of low rank are trained alone.
  * @throws InputError for patterns that match nothing
  */
 export function trainableParameters(
-  {
-    pipeline,
-    trainsText,
-    lora,
-  }: Pick<Trainee, 'trainsText' | 'lora'> & {
-    pipeline: Pick<Pipeline, 'transformer' | 'textEncoder'>;
-  },
-  { transformer: { train, freeze } }: Recipe,
+  { pipeline, lora }: Trainee,
+  recipe: Recipe,
 ): Map<string, Tensor> {
   const { transformer, textEncoder } = pipeline;
-  const prefixed = (prefix: string, parameters: Map<string, Tensor>) =>
-    [...parameters].map(([name, value]) => [`${prefix}.${name}`, value] as [string, Tensor]);
   const all = new Map([
     ...prefixed('transformer', transformer.namedParameters()),
-    ...(trainsText || train ? prefixed('text_encoder', textEncoder.namedParameters()) : []),
+    ...prefixed('text_encoder', textEncoder.namedParameters()),
   ]);
   for (const network of [transformer, textEncoder]) network.requiresGrad_(false);
-  const names = lora && !train ? new Set<string>() : trainableNames(all.keys(), { train, freeze });
+  const names = trainedNames(all.keys(), recipe);
   for (const name of names) all.get(name)!.requiresGrad_(true);
   return new Map([
     ...[...all].filter(([name]) => names.has(name)),

@@ -1,8 +1,10 @@
 /** Trains the transformer, and a text encoder of its own, stage after stage. */
 import { writeFileSync } from 'node:fs';
+import type { Parallel } from '../distributed/parallel.js';
+import type { Pipeline } from '../pipeline/index.js';
 import type { Target } from '../tasks/index.js';
-import { saveSafetensors } from '../tensor/index.js';
-import { type Recipe, type Stage, stagesOf } from './config.js';
+import { saveSafetensors, type Tensor } from '../tensor/index.js';
+import { type Stage, stagesOf } from './config.js';
 import type { PartContext } from './context.js';
 import { type SharedWork, sampleFlops, type TrainedNetworks } from './cost.js';
 import type { StepBatch } from './feed/batch.js';
@@ -22,7 +24,7 @@ export async function trainTransformer(trainee: Trainee, context: PartContext): 
   const { seed } = recipe;
   const parameters = trainableParameters(trainee, recipe);
   const encodeText = data.encodeText(trainee);
-  const flopsOf = stepCost(trainee, recipe.transformer);
+  const flopsOf = stepCost(pipeline, parameters);
 
   let heldOut: { stage: number; batches: StepBatch[] } | null = null;
   const validation = async (stage: number): Promise<StepBatch[]> => {
@@ -48,13 +50,14 @@ export async function trainTransformer(trainee: Trainee, context: PartContext): 
     },
     peakFlops: matrixPeak(pipeline.dtype),
     async validate(stage) {
-      return validationLosses(pipeline, await validation(stage), run.parallel, encodeText);
+      const plan = { ...stages[stage]!, encodeText };
+      return validationLosses(pipeline, await validation(stage), run.parallel, plan);
     },
     async sample(stage, step) {
       if (run.parallel.rank !== 0) return {};
       const batches = await validation(stage);
       const figures = await taskSheets(pipeline, batches, {
-        ...{ run, seed, step, signal },
+        ...{ run, seed, step, signal, tokensAtOnce: tokensAtOnce(stages[stage]!, run.parallel) },
         onSheet: (task, path) => run.logSheet(`samples/${task}`, path, step),
       });
       exportTrainee(trainee, run);
@@ -66,19 +69,25 @@ export async function trainTransformer(trainee: Trainee, context: PartContext): 
   });
 }
 
+/** Latent patches that a process takes at once in training. */
+function tokensAtOnce(stage: Stage, { size }: Parallel): number {
+  const { tokensPerBatch, tokensPerMicroBatch = Infinity, sequenceParallel } = stage;
+  return Math.min(tokensPerBatch / size, tokensPerMicroBatch / sequenceParallel);
+}
+
 /** Operations of a step, forward and backward. */
 function stepCost(
-  { pipeline, trainsText }: Trainee,
-  { lora }: Recipe['transformer'],
+  pipeline: Pipeline,
+  parameters: ReadonlyMap<string, Tensor>,
 ): (samples: number, work: SharedWork, target: Target, stage: Stage) => number {
   const { transformer, autoencoder, textEncoder, settings, dtype } = pipeline;
   const networks: TrainedNetworks = {
     transformer: transformer.config,
     promptLength: settings.promptLength,
-    textEncoder: { parameters: textEncoder.parameterCount(), trained: trainsText },
+    textEncoder: { parameters: textEncoder.parameterCount() },
     autoencoder: { parameters: autoencoder.parameterCount() },
     dtype: dtype === 'float32' ? 'float32' : 'bfloat16',
-    lora,
+    trained: new Map([...parameters].map(([name, { numel }]) => [name, numel])),
   };
   return (samples, { conditions, textTokens, encodedTokens }, target, stage) => {
     if (samples === 0) return 0;

@@ -3,10 +3,17 @@ import { setImmediate } from 'node:timers/promises';
 import type { Parallel } from '../distributed/parallel.js';
 import type { Pipeline } from '../pipeline/index.js';
 import { cat, Generator, noGrad, randn, type Tensor, tensor, tidy } from '../tensor/index.js';
+import type { Stage } from './config.js';
 import type { StepBatch, TrainSample } from './feed/batch.js';
 import type { StepOutcome } from './loop.js';
+import { microBatches } from './micro-batches.js';
 import { type Draws, lossesOf } from './step.js';
 import type { EncodeText } from './text-states.js';
+
+/** What is computed at once, and by how many processes: as in a step of the stage. */
+export interface ValidationPlan extends Pick<Stage, 'tokensPerMicroBatch' | 'sequenceParallel'> {
+  encodeText?: EncodeText;
+}
 
 /**
  * The losses of each task, `validation/t2i`; noise levels are spread evenly over the samples.
@@ -17,29 +24,34 @@ import type { EncodeText } from './text-states.js';
 export async function validationLosses(
   pipeline: Pipeline,
   batches: readonly StepBatch[],
-  { rank, size }: Pick<Parallel, 'rank' | 'size'>,
-  encodeText?: EncodeText,
+  parallel: Parallel,
+  { tokensPerMicroBatch, sequenceParallel, encodeText }: ValidationPlan,
 ): Promise<StepOutcome['figures']> {
   const sums: StepOutcome['figures'] = {};
-  for (const { samples, count, target } of batches) {
+  const { rank, size, sequence } = parallel.split(sequenceParallel);
+  // of those that share the samples, one counts them
+  const counts = !sequence || sequence.rank === 0;
+  for (const { samples, count, tokens, target } of batches) {
     const own = samples.filter(({ index }) => index % size === rank);
-    if (own.length === 0) continue;
-    const losses = noGrad(() =>
-      tidy(() => {
-        const draws: Draws = {
-          sigmas: tensor(own.map(({ index }) => (index + 0.5) / count)),
-          noise: noiseOf(own),
-        };
-        const options = { gradCheckpointing: false, sequence: null, encodeText };
-        return lossesOf(pipeline, own, target, draws, options).losses.toFloat32Array();
-      }),
-    );
-    const name = `validation/${own[0]!.task.id}`;
-    const entry = sums[name] ?? { sum: 0, count: 0 };
-    sums[name] = entry;
-    for (const loss of losses) entry.sum += loss;
-    entry.count += losses.length;
-    await setImmediate();
+    for (const part of microBatches(own, tokens, tokensPerMicroBatch)) {
+      const losses = noGrad(() =>
+        tidy(() => {
+          const draws: Draws = {
+            sigmas: tensor(part.map(({ index }) => (index + 0.5) / count)),
+            noise: noiseOf(part),
+          };
+          const options = { gradCheckpointing: false, sequence, encodeText };
+          return lossesOf(pipeline, part, target, draws, options).losses.toFloat32Array();
+        }),
+      );
+      await setImmediate();
+      if (!counts) continue;
+      const name = `validation/${part[0]!.task.id}`;
+      const entry = sums[name] ?? { sum: 0, count: 0 };
+      sums[name] = entry;
+      for (const loss of losses) entry.sum += loss;
+      entry.count += losses.length;
+    }
   }
   return sums;
 }

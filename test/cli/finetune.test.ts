@@ -159,13 +159,19 @@ describe('fine-tuning models/mfm-mini on own files', { skip: noFfmpeg }, () => {
   });
 
   test('refuses what does not fit in one sentence, before it encodes; then the folder is free', () => {
-    const train = (...changes: string[]) =>
-      mfm('train', here('recipes/finetune.yaml'), ...FEW_STEPS, '--run', 'none', ...changes);
+    const inFull = { name: 'part', base, data: [{ manifest: 'own' }], transformer: { steps: 1 } };
+    writeFileSync(at('part.json'), JSON.stringify(inFull));
+    const train = (...changes: string[]) => {
+      const inPart = changes.some((change) => /^transformer\.(train|freeze)=/.test(change));
+      const recipe = inPart ? 'part.json' : here('recipes/finetune.yaml');
+      return mfm('train', recipe, ...FEW_STEPS, '--run', 'none', ...changes);
+    };
     const cases: [string, RegExp][] = [
       ['base=nowhere', /nowhere/],
       ['data.0.manifest=nothing', /^nothing: /],
       ['transformer.lora.targets=["x_proj"]', /x_proj/],
       ['transformer.train=["transformer.x*"]', /x\*/],
+      ['transformer.freeze=["transformer.y*"]', /y\*/],
     ];
     for (const [change, message] of cases) {
       const { status, stderr } = train('--set', change);

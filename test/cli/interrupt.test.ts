@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -58,10 +58,23 @@ describe('Ctrl-C', () => {
   });
 
   test('makes train save a checkpoint and say how to go on', async () => {
-    const words = ['train', 'tiny.yaml', '--run', 'run'];
+    const words = ['train', 'tiny.yaml', '--run', 'run', '--init', 'tiny', '--workers=1'];
+    words.push(
+      '--set',
+      'transformer.imageShare=[1, 0.5]',
+      '--set',
+      "pipeline.negativePrompt=it's off",
+    );
     const { code, stderr } = await interrupted(words, /autoencoder.*steps/);
     assert.equal(code, 130);
-    assert.match(stderr, /run: stopped; `mfm train tiny.yaml --resume --run run` goes on\n$/);
+    const typed =
+      "--workers=1 --set 'transformer.imageShare=[1, 0.5]' --set 'pipeline.negativePrompt=it'\\''s off'";
+    assert.ok(
+      stderr.endsWith(
+        `run: stopped; \`mfm train tiny.yaml --run run --init tiny ${typed} --resume\` goes on\n`,
+      ),
+      stderr,
+    );
     // that of before the first step, and where it was stopped
     const saved = readdirSync(join(folder, 'run', 'checkpoints'));
     assert.deepEqual(
@@ -72,6 +85,16 @@ describe('Ctrl-C', () => {
       saved.map((name) => Number(name.slice(-8)) > 0),
       [false, true],
     );
+    const { init } = JSON.parse(readFileSync(join(folder, 'run', 'recipe.json'), 'utf8'));
+    assert.equal(init, 'tiny', 'is part of the run');
     rmSync(join(folder, 'run'), { recursive: true });
+  });
+
+  test('says so of several processes too', async () => {
+    const words = ['train', 'tiny.yaml', '--nproc', '2', '--run', 'both'];
+    const { code, stderr } = await interrupted(words, /autoencoder.*steps/);
+    assert.equal(code, 130);
+    const command = 'mfm train tiny.yaml --nproc 2 --run both --resume';
+    assert.ok(stderr.endsWith(`both: stopped; \`${command}\` goes on\n`), stderr);
   });
 });

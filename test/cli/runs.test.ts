@@ -5,10 +5,10 @@ import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { parseArgs } from '../../src/cli/args.js';
 import { axisOf, tickText } from '../../src/cli/runs/axis.js';
-import { differences } from '../../src/cli/runs/differences.js';
 import { inDots, inFonts } from '../../src/cli/runs/lettering.js';
 import { drawPlot } from '../../src/cli/runs/plot.js';
 import { args, examples, run } from '../../src/cli/runs.js';
+import { differences } from '../../src/train/differences.js';
 import { temporaryFolder } from '../media/helpers.js';
 import { quietly } from './quietly.js';
 

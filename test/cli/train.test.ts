@@ -23,6 +23,7 @@ describe('mfm train', () => {
   let folder: string;
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'mfm-train-'));
+    for (const name of ['before', 'other']) symlinkSync(carried, join(folder, name));
   });
   after(() => rmSync(folder, { recursive: true }));
 
@@ -50,7 +51,6 @@ describe('mfm train', () => {
   });
 
   test('--dry-run says parts, stages, tasks and what they cost here, and starts no run', () => {
-    symlinkSync(carried, join(folder, 'before'));
     const { status, stdout, stderr } = train(recipe, '--dry-run', '--init', 'before');
     assert.deepEqual([status, stderr], [0, '']);
     assert.match(stdout, /^mfm-mini: nothing is trained; the run would be runs\/mfm-mini$/m);
@@ -96,8 +96,10 @@ describe('mfm train', () => {
     const autoencoder = { from: carried };
     const transformer = { steps: 5, maxSeconds: 90, numLayers: 1, numFrames: 9, mixAt: 0 };
     writeFileSync(own, JSON.stringify({ name: 'short', autoencoder, transformer }));
-    const { status, stdout } = train(own, '--dry-run', '--run', 'elsewhere');
+    const { status, stdout } = train(own, '--dry-run', '--run', 'elsewhere', '--nproc', '2');
     assert.equal(status, 0);
+    assert.match(stdout, /about [\w. ]+ in all, in 2 processes$/m);
+    assert.match(stdout, /^memory: [\d.]+ MB at its most in each of 2 processes, [\d.]+ GB can/m);
     assert.match(stdout, /the run would be elsewhere$/m);
     assert.match(stdout, /^ {2}autoencoder +not trained +from .*mfm-mini/m);
     assert.match(stdout, /^all: 64x64, 9 frames, 5 steps, at most 1 min 30 s of /m);
@@ -109,6 +111,37 @@ describe('mfm train', () => {
     // each is rounded to a tenth
     const sum = shares.reduce((all, [, share]) => all + Number(share), 0);
     assert.ok(Math.abs(sum - 100) < 16 * 0.05, String(sum));
+  });
+
+  test('a run that goes on has the weights that it began with, unless others are named', () => {
+    const [tiny, run] = ['tiny.json', 'begun'].map((name) => join(folder, name)) as [
+      string,
+      string,
+    ];
+    const transformer = { steps: 1, numLayers: 6, tasks: { t2i: 1 }, imageShare: [1, 1] };
+    writeFileSync(tiny, JSON.stringify({ name: 'tiny', transformer }));
+    mkdirSync(run);
+    writeFileSync(join(run, 'recipe.json'), '{"init": "before"}');
+    const from = (...words: string[]) =>
+      /^transformer, (.*?):/m.exec(train(tiny, '--dry-run', '--run', run, ...words).stdout)?.[1];
+    assert.equal(from('--resume'), 'from before');
+    assert.equal(from('--resume', '--init', 'other'), 'from other');
+    assert.equal(from(), 'from scratch');
+  });
+
+  test('--dry-run says what is trained where that is not all', () => {
+    const own = join(folder, 'part.json');
+    // 6 blocks of 256 x 256, and a vocabulary of 143 of width 128
+    const patterns = ['transformer.*attn1.q_proj.weight', 'text_encoder.shared.weight'];
+    writeFileSync(
+      own,
+      JSON.stringify({ name: 'part', base: carried, transformer: { steps: 1, train: patterns } }),
+    );
+    const { stdout } = train(own, '--dry-run');
+    assert.match(
+      stdout,
+      /^transformer, from .*: 9\.21 M parameters, of which 393 k are trained, and 18\.\d k of the text encoder$/m,
+    );
   });
 
   test('--dry-run needs the folders that are named', () => {

@@ -51,6 +51,25 @@ describe('DataStore', () => {
     assert.deepEqual(readPlace(again.place(keyOf('a'))!), bytesOf(1));
   });
 
+  test('reads a list of any length, and what comes to it later', () => {
+    const folder = newFolder();
+    const list = join(folder, 'r0-00000000.list');
+    const lines = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, i) => {
+        return `${keyOf(from + i)} ${from + i} 1 ${'0'.repeat(16)}\n`;
+      }).join('');
+    writeFileSync(list, lines(0, 30_000));
+    appendFileSync(list, `${'x'.repeat(3_000_000)}\n${lines(30_000, 30_001).slice(0, 20)}`);
+    const store = DataStore.open(folder);
+    assert.equal(store.figures.entries, 30_000);
+    appendFileSync(list, lines(30_000, 40_000).slice(20));
+    store.refresh();
+    assert.equal(store.figures.entries, 40_000);
+    for (const i of [0, 15_000, 29_999, 30_000, 39_999]) {
+      assert.equal(store.place(keyOf(i))?.offset, i);
+    }
+  });
+
   test('takes a line that was cut off, or is no line, as not written', async () => {
     const folder = newFolder();
     await filled(folder, 3);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ownCommand } from '../../src/distributed/launch.js';
 import { commandOf, start } from './processes.js';
 
 const launch = (...args: unknown[]) => start(commandOf('launch.ts', args));
@@ -56,18 +55,5 @@ describe('launchProcesses', () => {
     // ended: the last process that could write to this pipe is gone
     const { signal, stdout } = await ended;
     assert.deepEqual([signal, stdout], ['SIGKILL', 'waiting\ntold to stop\n']);
-  });
-});
-
-describe('ownCommand', () => {
-  test('is the command line without --nproc', () => {
-    const argv = ['node', 'main.js', 'train', '--nproc', '4', 'r.yaml', '--resume'];
-    const expected = ['node', '--import', 'tsx', 'main.js', 'train', 'r.yaml', '--resume'];
-    assert.deepEqual(ownCommand(argv, ['--import', 'tsx']), expected);
-    assert.deepEqual(ownCommand(['node', 'main.js', 'train', '--nproc=4'], []), [
-      'node',
-      'main.js',
-      'train',
-    ]);
   });
 });

@@ -28,7 +28,8 @@ describe('expectTrainable', () => {
     const mini = { autoencoder: { from: carried }, textEncoder: { from: carried } };
     const recipes = [
       tinyRecipe(),
-      onBase({ lora: { rank: 4 }, train: ['transformer.*.attn1.*'] }),
+      onBase({ lora: { rank: 4 } }),
+      onBase({ train: ['transformer.*.attn1.*', 'text_encoder.*'] }),
       Recipe.parse({
         name: 'mini',
         ...mini,
@@ -37,19 +38,22 @@ describe('expectTrainable', () => {
       Recipe.parse({ name: 'none', data: [{ manifest: root }], transformer: { steps: 1 } }),
     ];
     for (const recipe of recipes) expectTrainable(recipe);
-    const fresh = Recipe.parse({ name: 'init', transformer: { steps: 1, numLayers: 6 } });
-    expectTrainable(fresh, { init: carried });
+    const fresh = Recipe.parse({
+      name: 'fresh',
+      init: carried,
+      transformer: { steps: 1, numLayers: 6 },
+    });
+    expectTrainable(fresh);
   });
 
   test('names every folder and data set that is not there', () => {
     const recipe = tinyRecipe(
       { from: 'nowhere' },
-      { data: [{ manifest: 'nothing.jsonl' }, { manifest: 'shard-{00..03}.tar' }] },
+      { init: '/gone', data: [{ manifest: 'nothing.jsonl' }, { manifest: 'shard-{00..03}.tar' }] },
     );
     refused(
       recipe,
-      /^tiny: 4 problems\n {2}nothing\.jsonl: no such data set; .*\n {2}shard-\{00\.\.03\}\.tar: no such data set; .*\n {2}transformer\.from: must be a pipeline folder, got nowhere, which is none\n {2}--init: must be a pipeline folder, got \/gone, which is none$/,
-      { init: '/gone' },
+      /^tiny: 4 problems\n {2}nothing\.jsonl: no such data set; .*\n {2}shard-\{00\.\.03\}\.tar: no such data set; .*\n {2}transformer\.from: must be a pipeline folder, got nowhere, which is none\n {2}init: must be a pipeline folder, got \/gone, which is none$/,
     );
     refused(tinyRecipe({ from: root }), /^transformer\.from: must be a pipeline folder, got /);
   });
@@ -61,7 +65,7 @@ describe('expectTrainable', () => {
     });
     expectTrainable(recipe, { dryRun: true });
     refused(recipe, /autoencoder\.from: must be a pipeline folder, got large, which is none/);
-    refused(recipe, /^--init: must be a pipeline folder/, { dryRun: true, init: '/gone' });
+    refused({ ...recipe, init: '/gone' }, /^init: must be a pipeline folder/, { dryRun: true });
   });
 
   test('refuses weights of another size, in the words of a recipe', () => {
@@ -70,9 +74,8 @@ describe('expectTrainable', () => {
       /^transformer\.from: must hold a transformer of the recipe's size, got \S+tiny with numLayers 1 \(not 2\), numHeads 1 \(not 3\), adapterChannels 4,4,8,8,8 \(not 8,8,8,8,8\); change the recipe/,
     );
     refused(
-      tinyRecipe({ ...SAME }),
+      tinyRecipe(SAME, { init: tiny }),
       /tiny\/text_encoder: \S+ must be \[32, 1\] as the recipe has it, got \[32, 2\]; train from scratch/,
-      { init: tiny },
     );
   });
 

@@ -49,7 +49,7 @@ async function load(folder: string, size = 1) {
             );
           }
         },
-        (text) => said.push(text),
+        { say: (text) => said.push(text) },
       );
       return state && { ...values, state };
     }),

@@ -5,6 +5,7 @@ import {
   type TransformerConfig,
 } from '../../src/models/transformer/config.js';
 import { parseTransformerConfig, Transformer3D } from '../../src/models/transformer/index.js';
+import { lowRankElements } from '../../src/models/transformer/parameters.js';
 import { withParameters } from '../../src/nn/index.js';
 import {
   cat,
@@ -20,17 +21,22 @@ import {
   batchesOf,
   sampleFlops,
   type TrainedNetworks,
-  tokensOf,
-  trainedSizes,
+  wholeTransformer,
 } from '../../src/train/cost.js';
+import { tokensOf } from '../../src/train/feed/index.js';
 import { activationBytes, largestShare, memoryOf } from '../../src/train/memory.js';
 
 const mini = TRANSFORMER_PRESETS['mfm-mini'];
 const networks = (transformer: TransformerConfig, more = {}): TrainedNetworks => ({
   ...{ transformer, dtype: 'bfloat16', promptLength: 40 },
-  ...{ textEncoder: { parameters: 0, trained: false }, autoencoder: { parameters: 0 } },
+  ...{ textEncoder: { parameters: 0 }, autoencoder: { parameters: 0 } },
+  trained: wholeTransformer(transformer),
   ...more,
 });
+const lowRank = (transformer: TransformerConfig) => {
+  const layers = lowRankElements(transformer, { rank: 4, targets: ['q_proj'] });
+  return { trained: new Map([...layers].map(([name, size]) => [`transformer.${name}`, size])) };
+};
 const stage = (changes: Partial<Stage> = {}): Stage => {
   const recipe = Recipe.parse({ name: 'tiny', transformer: { steps: 1, ...changes } });
   return stagesOf(recipe)[0]!;
@@ -42,7 +48,7 @@ const whole = (config: TransformerConfig) =>
 
 describe('batchesOf', () => {
   test('fills the tokens of a batch with images or with clips', () => {
-    const [image, clip] = batchesOf(mini, stage({ tokensPerBatch: 1300 }));
+    const [image, clip] = batchesOf(stage({ tokensPerBatch: 1300 }));
     assert.deepEqual([image!.tokens, image!.samples], [16, 81]);
     assert.deepEqual([clip!.tokens, clip!.samples], [5 * 16, 16]);
     // images alone at first, a tenth of the steps after 0.3 of the stage
@@ -50,7 +56,7 @@ describe('batchesOf', () => {
   });
 
   test('leaves a kind out that never comes, and has a sample at least', () => {
-    const [only, ...others] = batchesOf(mini, stage({ imageShare: [0, 0], tokensPerBatch: 7 }));
+    const [only, ...others] = batchesOf(stage({ imageShare: [0, 0], tokensPerBatch: 7 }));
     assert.deepEqual([only!.kind, only!.samples, others.length], ['clip', 1, 0]);
   });
 });
@@ -90,7 +96,7 @@ describe('sampleFlops', () => {
 
   test('is every product of the network, three times; those of attention three and a half', () => {
     const { split, whole } = sampleFlops(networks(config), size, { gradCheckpointing: false });
-    assert.equal(tokensOf(config, size), tokens);
+    assert.equal(tokensOf(size), tokens);
     near(split + whole, byHand(3, 3, 3.5), 1e-12, 'operations');
   });
 
@@ -101,11 +107,37 @@ describe('sampleFlops', () => {
   });
 
   test('has no gradients of weights beside layers of low rank', () => {
-    const lora = { rank: 4, targets: ['q_proj'] };
-    const { split } = sampleFlops(networks(config, { lora }), size, { gradCheckpointing: false });
+    const low = networks(config, lowRank(config));
+    const { split } = sampleFlops(low, size, { gradCheckpointing: false });
     const all = sampleFlops(networks(config), size, { gradCheckpointing: false }).split;
     const scores = 3.5 * 3 * 4 * tokens * (tokens + 40) * 256;
     near(split - scores, ((all - scores) * 2) / 3, 1e-12, 'operations');
+  });
+
+  test('has gradients of trained weights alone, and of inputs after the first of them', () => {
+    const of = (pattern: RegExp, more = {}) => {
+      const all = [...wholeTransformer(config), ['text_encoder.w', 1000] as const];
+      const trained = new Map(all.filter(([name]) => pattern.test(name)));
+      return sampleFlops(networks(config, { trained, ...more }), size, {
+        gradCheckpointing: false,
+      });
+    };
+    const [full, none] = [of(/^transformer/), of(/proj_out_2.bias/)];
+    const scores = 3 * 4 * tokens * (tokens + 40) * 256;
+    // forward alone; the one trained bias is a few of the elements
+    near(3 * (none.split - scores), full.split - 3.5 * scores, 1e-4, 'products');
+    near(3 * none.whole, full.whole, 1e-4, 'adapter, text, time');
+    // the last of three blocks: inputs and weights of a third, without patches and last layer
+    const last = of(/transformer_blocks\.2\./);
+    const gradients = (last.split - none.split - (2.5 / 3) * scores) / (none.split - scores);
+    near(gradients, 2 / 3, 0.01, 'gradients of a third');
+    // behind the adapter everything has gradients of inputs
+    const adapter = of(/cond_conv/);
+    near(adapter.split - 3.5 * scores, 2 * (none.split - scores), 1e-4, 'products');
+    // a text encoder runs in each step where it learns
+    const more = { textEncoder: { parameters: 1000 } };
+    const text = of(/./, more).whole - of(/^transformer/, more).whole;
+    near(text, 3 * 2 * 1000 * 40, 1e-9, 'text encoder');
   });
 
   test('of a long clip is mostly attention, and grows with its square', () => {
@@ -125,7 +157,7 @@ describe('largestShare', () => {
   });
 
   test('of the 8B sinks to its largest parameter', () => {
-    const sizes = trainedSizes(networks(TRANSFORMER_PRESETS['mfm-8b']));
+    const sizes = [...wholeTransformer(TRANSFORMER_PRESETS['mfm-8b']).values()];
     assert.equal(largestShare(sizes, 512), 6 * 3072 * 3072);
     near(largestShare(sizes, 8), sizes.reduce((a, b) => a + b) / 8, 0.02, 'share of eight');
   });
@@ -148,7 +180,7 @@ describe('memoryOf', () => {
   });
 
   test('shares optimizer state out with zero1, gradients too with zero2', () => {
-    const sizes = trainedSizes(networks(mini));
+    const sizes = [...wholeTransformer(mini).values()];
     const owned = largestShare(sizes, 8);
     assert.equal(plan('zero1', 8).optimizer, 16 * owned);
     assert.equal(plan('zero1', 8).gradients, 6 * count);
@@ -164,9 +196,9 @@ describe('memoryOf', () => {
 
   test('what is not trained has weights alone', () => {
     const more = {
-      textEncoder: { parameters: 1000, trained: false },
+      textEncoder: { parameters: 1000 },
       autoencoder: { parameters: 500 },
-      lora: { rank: 4, targets: ['q_proj'] },
+      ...lowRank(mini),
     };
     const { weights, gradients, frozen } = plan('ddp', 1, {}, more);
     const added = 8 * 2 * 4 * 2 * 256; // blocks, attentions, rank, both sides
@@ -210,7 +242,7 @@ describe('activationBytes', () => {
       const [frames, side] = [9, 128];
       const size = { numFrames: frames, width: side, height: side };
       const own = stage({ ...size, gradCheckpointing, imageShare: [0, 0], tokensPerBatch: 1 });
-      const [batch] = batchesOf(config, own);
+      const [batch] = batchesOf(own);
       const counted = activationBytes(networks(config), own, batch!, 1);
       near(counted, measured(config, frames, side, gradCheckpointing), 1 / 10, 'bytes');
     });
@@ -219,7 +251,7 @@ describe('activationBytes', () => {
   test('is shared out by those who share a sample, but for the adapter', () => {
     const big = networks(TRANSFORMER_PRESETS['mfm-8b']);
     const own = stage({ numFrames: 97, width: 1280, height: 720, imageShare: [0, 0] });
-    const [batch] = batchesOf(big.transformer, own);
+    const [batch] = batchesOf(own);
     const of = (sequenceParallel: number) =>
       activationBytes(big, { gradCheckpointing: true, sequenceParallel }, batch!, 1);
     assert.ok(of(2) < of(1) && of(2) > of(1) / 2, `${of(1)}, ${of(2)}`);

@@ -33,6 +33,7 @@ interface Toy {
   /** what held-out samples come to; told the weights that it is measured with */
   validate?: (weights: number[]) => unknown;
   resume?: boolean;
+  onOpen?: () => void;
   parallel?: Parallel;
 }
 
@@ -59,6 +60,7 @@ async function trainToy(toy: Toy): Promise<Outcome> {
     seed: 0,
     parameters: new Map([['w', weights]]),
     async open(stage, position) {
+      toy.onOpen?.();
       let next = (position as number | null) ?? toy.first?.[stage] ?? 0;
       return {
         next: async () => ({ batch: next++, position: next }),
@@ -165,6 +167,56 @@ describe('trainLoop', () => {
     );
     const rates = linesOf('back').map(({ learningRate }) => learningRate);
     assert.ok(Math.abs(rates.at(-1)! - 0.05) < 1e-12, String(rates));
+  });
+
+  test('goes back beyond a checkpoint of weights from which every step is bad', async () => {
+    // step 2 spoils the weights: they are finite, and kept before that shows
+    const spoilt = (batch: number) => (batch >= 2 && batch < 12 ? Number.NaN : 1);
+    const stages = [plan({ steps: 8, checkpointEverySeconds: 1e-9, keepCheckpoints: 9 })];
+    const { finished, said } = await trainToy({ folder: 'doubtful', stages, scale: spoilt });
+    assert.ok(finished, said.join('; '));
+    const back = said.filter((text) => text.includes('back to step'));
+    assert.deepEqual(
+      back.map((text) => /back to step (\d+)/.exec(text)?.[1]),
+      ['2', '1'],
+    );
+  });
+
+  test('keeps no weights that are no numbers, and goes on from those before', async () => {
+    const stages = [plan({ steps: 6, checkpointEverySeconds: 1e-9, rollBackLearningRate: 1e-30 })];
+    const first = plan({ ...stages[0]!, learningRate: 1e30, clipGradNorm: 1e30 });
+    const { finished, said, weights } = await trainToy({ folder: 'absurd', stages: [first] });
+    assert.ok(finished, said.join('; '));
+    assert.match(said.join('; '), /toy: absurd weights; back to step 0/);
+    assert.ok(weights.every(Number.isFinite), String(weights));
+  });
+
+  test('ends at once where not even the first checkpoint can be written', async () => {
+    const folder = join(root, 'nowhere');
+    await assert.rejects(
+      trainToy({
+        folder: 'nowhere',
+        onOpen: () => {
+          rmSync(join(folder, 'checkpoints'), { recursive: true });
+          writeFileSync(join(folder, 'checkpoints'), 'no folder');
+        },
+      }),
+      { name: 'JobError', message: /nowhere: toy cannot keep a checkpoint/ },
+    );
+  });
+
+  test('refuses a checkpoint of other weights, naming one', async () => {
+    await trainToy({ folder: 'others', stages: [plan({ steps: 2 })] });
+    const run = Run.open(join(root, 'others'), recipe, { resume: true });
+    const parameters = new Map(['w', 'v'].map((name) => [name, ones([3]).requiresGrad_()]));
+    const report = { start: () => {}, update: () => {}, log: () => {}, end: () => {} };
+    const { signal } = new AbortController();
+    const toy = { part: 'toy', run, stages: [plan({})], seed: 0, parameters, report, signal };
+    const train = () => assert.fail('trains on');
+    await assert.rejects(trainLoop<number>({ ...toy, open: () => assert.fail('opens'), train }), {
+      name: 'InputError',
+      message: /toy-00000002: has no v, which the recipe trains; .* start another with --run/,
+    });
   });
 
   test('gives up with a sentence where going back does not help', async () => {

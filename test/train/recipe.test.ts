@@ -238,7 +238,7 @@ describe('readRecipe', () => {
 
   test('refuses weights from two places, and low rank beside fresh ones', () => {
     const twice = problemsOf({
-      ...{ ...GOOD, base: 'one' },
+      ...{ ...GOOD, base: 'one', init: 'zero' },
       autoencoder: { from: 'two' },
       textEncoder: { from: 'three' },
       transformer: {
@@ -246,7 +246,7 @@ describe('readRecipe', () => {
         adapterChannels: [8, 8, 8, 8, 8],
       },
     });
-    const keys = ['autoencoder.from', 'textEncoder.from'];
+    const keys = ['init', 'autoencoder.from', 'textEncoder.from'];
     keys.push(
       ...['from', 'numLayers', 'numHeads', 'adapterChannels'].map((k) => `transformer.${k}`),
     );
@@ -259,6 +259,20 @@ describe('readRecipe', () => {
       'transformer.lora: needs finished weights; name their pipeline folder as base',
     ]);
     assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: lora }), []);
+  });
+
+  test('refuses what would train weights beside layers of low rank', () => {
+    const transformer = {
+      ...{ steps: 1, lora: { rank: 4 }, adapter: { steps: 1 } },
+      ...{ train: ['transformer.cond_conv.*'], freeze: ['text_encoder.*'] },
+    };
+    assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer }).slice(1), [
+      'transformer.train: trains weights that no LoRA holds; leave train out, or lora',
+      'transformer.adapter: trains weights that no LoRA holds; leave adapter out, or lora',
+      'transformer.freeze: has no say beside lora, which trains no weights; leave it out, lora.targets names what has layers',
+    ]);
+    const { lora, ...others } = transformer;
+    assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: others }), []);
   });
 
   test('names a file that is missing or no recipe', () => {

@@ -74,6 +74,31 @@ describe('Run.open', () => {
     resumed.close();
   });
 
+  test('says which keys have changed since the run began', (context) => {
+    const folder = folderOf('changed');
+    Run.open(folder, recipe).close();
+    const said: string[] = [];
+    const write = context.mock.method(process.stderr, 'write', (text: string) => {
+      said.push(text);
+      return true;
+    });
+    const resumed = (changes: object) => {
+      const { name, transformer } = recipe;
+      const changed = Recipe.parse({ name, transformer, ...changes });
+      Run.open(folder, changed, { resume: true }).close();
+    };
+    resumed({});
+    assert.deepEqual(said, []);
+    resumed({ init: 'a', seed: 3 });
+    writeFileSync(join(folder, 'recipe.json'), '{"na');
+    resumed({});
+    write.mock.restore();
+    assert.deepEqual(said, [
+      `${folder}: the recipe has changed since the run began: seed 0 → 3, init none → "a"\n`,
+      `${folder}: recipe.json was damaged and is written anew, without what --init named\n`,
+    ]);
+  });
+
   test('refuses a run that another process trains', () => {
     const folder = folderOf('twice');
     // the parent of this process lives as long as this one

@@ -2,14 +2,20 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { TRANSFORMER_PRESETS } from '../../src/models/transformer/config.js';
 import { Recipe, type Stage, stagesOf } from '../../src/train/config.js';
-import { sampleFlops, type TrainedNetworks, trainedSizes } from '../../src/train/cost.js';
+import {
+  sampleFlops,
+  type TrainedNetworks,
+  trainedTotal,
+  wholeTransformer,
+} from '../../src/train/cost.js';
 import { type Cluster, stepOf } from '../../src/train/scaling.js';
 
 const networks: TrainedNetworks = {
   ...{ transformer: TRANSFORMER_PRESETS['mfm-mini'], dtype: 'bfloat16', promptLength: 40 },
-  ...{ textEncoder: { parameters: 0, trained: false }, autoencoder: { parameters: 0 } },
+  ...{ textEncoder: { parameters: 0 }, autoencoder: { parameters: 0 } },
+  trained: wholeTransformer(TRANSFORMER_PRESETS['mfm-mini']),
 };
-const trained = trainedSizes(networks).reduce((a, b) => a + b);
+const trained = trainedTotal(networks.trained);
 const stage = (changes: Partial<Stage> = {}): Stage =>
   stagesOf(
     Recipe.parse({ name: 'tiny', transformer: { steps: 1, imageShare: [0, 0], ...changes } }),

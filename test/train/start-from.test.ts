@@ -11,7 +11,7 @@ import {
   Transformer3D,
 } from '../../src/models/transformer/index.js';
 import { PipelineSettings, savePipeline } from '../../src/pipeline/index.js';
-import { manualSeed, openSafetensors, type Tensor } from '../../src/tensor/index.js';
+import { manualSeed, memoryInfo, openSafetensors, type Tensor } from '../../src/tensor/index.js';
 import { buildAutoencoder } from '../../src/train/autoencoder.js';
 import { Recipe } from '../../src/train/config.js';
 import { startFrom } from '../../src/train/start-from.js';
@@ -131,6 +131,17 @@ describe('startFrom', () => {
         assert.deepEqual(weights.get(key)!.toFloat32Array(), file.get(key).toFloat32Array(), key);
       }
     }
+  });
+
+  test('leaves no tensor behind, of a folder that does not fit neither', () => {
+    const trainee = fresh();
+    const { tensors } = memoryInfo();
+    startFrom(trainee, folder, 'float32');
+    assert.equal(memoryInfo().tensors, tensors);
+    const other = saveFinished('other-words', { tasks: ['t2i'], d_ff: 96 });
+    const before = memoryInfo().tensors;
+    assert.throws(() => startFrom(trainee, other, 'float32'), { name: 'InputError' });
+    assert.equal(memoryInfo().tensors, before);
   });
 
   test('refuses networks of another form in one sentence that names a tensor', () => {

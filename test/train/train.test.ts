@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -184,6 +192,19 @@ describe('train', () => {
         assert.ok(!existsSync(run.path('pipeline')), part); // its first sheets come with one
       }
     }
+  });
+
+  test('leaves an autoencoder alone once latents are made with it', async () => {
+    const folder = join(root, 'whole-again');
+    cpSync(whole.folder, folder, { recursive: true });
+    const longer = { ...recipe, autoencoder: { ...recipe.autoencoder, steps: 5 } };
+    const run = Run.open(folder, longer, { resume: true });
+    const { signal } = new AbortController();
+    assert.equal(await train({ run, recipe: longer, report: quiet(), signal }), true);
+    const file = 'pipeline/vae/diffusion_pytorch_model.safetensors';
+    assert.ok(readFileSync(run.path(file)).equals(readFileSync(whole.path(file))), 'the same');
+    const checkpoints = readdirSync(run.path('checkpoints'));
+    assert.ok(!checkpoints.includes('autoencoder-00000005'), String(checkpoints));
   });
 
   test('refuses a folder that holds a run, unless told to resume', () => {

@@ -7,6 +7,7 @@ import { readLora } from '../../src/nn/index.js';
 import { openPipeline } from '../../src/pipeline/index.js';
 import { Generator, noGrad, setThreads, type Tensor } from '../../src/tensor/index.js';
 import { Recipe } from '../../src/train/config.js';
+import { recipeShape, trainedNetworks } from '../../src/train/networks.js';
 import { Run } from '../../src/train/run.js';
 import {
   exportFinished,
@@ -56,7 +57,8 @@ describe('trainableParameters', () => {
   const of = (transformer: object, textEncoder: object = {}) => {
     const recipe = tinyRecipe(transformer);
     const trainee = tinyTrainee(recipe);
-    const trained = trainableParameters({ ...trainee, ...textEncoder }, recipe);
+    const changed = { ...recipe, textEncoder: { ...recipe.textEncoder, ...textEncoder } };
+    const trained = trainableParameters(trainee, changed);
     return { names: [...trained.keys()], frozen: frozen(trainee, trained) };
   };
 
@@ -64,7 +66,7 @@ describe('trainableParameters', () => {
     const { names, frozen } = of({});
     assert.deepEqual(parts(names), ['transformer', 'text_encoder']);
     assert.equal(frozen, 0);
-    const given = of({}, { trainsText: false });
+    const given = of({}, { from: 'a folder' });
     assert.deepEqual(parts(given.names), ['transformer']);
     assert.ok(given.frozen > 0, 'the text encoder is frozen');
   });
@@ -96,8 +98,8 @@ describe('trainableParameters', () => {
 describe('a pipeline that is fine-tuned', () => {
   test('is as it was: weights, words and settings, but for what the recipe names', () => {
     const { trainee } = opened({}, { pipeline: { fps: 12 } });
-    const { pipeline, lora, trainsText } = trainee;
-    assert.deepEqual([lora, trainsText], [null, false]);
+    const { pipeline, lora } = trainee;
+    assert.equal(lora, null);
     const was = openPipeline(base, { dtype: 'float32', oneAtATime: false });
     assert.deepEqual(pipeline.settings, { ...was.settings, fps: 12 });
     assert.deepEqual(pipeline.scheduler, was.scheduler);
@@ -133,7 +135,7 @@ describe('a pipeline that is fine-tuned', () => {
     );
   });
 
-  test('trains layers of low rank alone, or beside what is named', () => {
+  test('trains layers of low rank alone', () => {
     const { trainee, recipe } = opened({ lora: { rank: 2, targets: ['attn1.q_proj'] } });
     const alone = trainableParameters(trainee, recipe);
     assert.equal(alone.size, 2 * trainee.lora!.weights().size);
@@ -141,21 +143,39 @@ describe('a pipeline that is fine-tuned', () => {
       assert.match(name, /^transformer\.transformer_blocks\.\d+\.attn1\.q_proj\..*lora/);
       assert.ok(value.requiresGrad, name);
     }
-    const beside = opened({
-      lora: { rank: 2, targets: ['attn1.q_proj'] },
-      train: ['transformer.cond_conv.*'],
-    });
-    const both = trainableParameters(beside.trainee, beside.recipe);
-    const named = [...both.keys()].filter((name) => name.startsWith('transformer.cond_conv.'));
-    assert.ok(named.length > 0, 'the adapter');
-    assert.equal(both.size, alone.size + named.length);
+    frozen(trainee, alone);
+  });
+});
+
+describe('trainedNetworks', () => {
+  const elements = (trained: ReadonlyMap<string, Tensor>) =>
+    [...trained].map(([name, { numel }]) => [name, numel]);
+  const counted = (recipe: Recipe) => [
+    ...trainedNetworks(recipe, recipeShape(recipe), 'float32').trained,
+  ];
+
+  test('are what the optimizer gets, with nothing built', () => {
+    for (const transformer of [
+      {},
+      { train: ['transformer.*attn1*', 'text_encoder.shared.weight'], freeze: ['*.bias'] },
+      { lora: { rank: 2, targets: ['attn1.q_proj', 'fc1'] } },
+    ]) {
+      const { trainee, recipe } = opened(transformer);
+      const built = elements(trainableParameters(trainee, recipe));
+      assert.deepEqual(counted(recipe), built, JSON.stringify(transformer));
+    }
+    const recipe = tinyRecipe();
+    const fresh = elements(trainableParameters(tinyTrainee(recipe), recipe));
+    // words of its own vocabulary are counted as they were measured
+    const others = (all: readonly unknown[][]) => all.filter(([name]) => !/shared/.test(`${name}`));
+    assert.deepEqual(others(counted(recipe)), others(fresh));
   });
 });
 
 describe('what a run leaves', () => {
   const TARGETS = { rank: 2, targets: ['attn1.q_proj', 'fc1'] };
 
-  test('with low rank: lora/ while it runs; at the end pipeline/ with the same merged', () => {
+  test('with low rank: lora/ while it runs; at the end pipeline/ with the same merged', (context) => {
     const { trainee, recipe } = opened({ lora: TARGETS });
     const run = Run.open(join(root, 'low'), recipe);
     const generator = new Generator(3);
@@ -165,7 +185,9 @@ describe('what a run leaves', () => {
     exportTrainee(trainee, run);
     assert.deepEqual(readdirSync(run.path('lora')), ['pytorch_lora_weights.safetensors']);
     assert.ok(!existsSync(run.path('pipeline')), 'not yet');
+    const dispose = context.mock.method(trainee.lora!, 'dispose');
     exportFinished(trainee, run);
+    assert.equal(dispose.mock.callCount(), 1, 'the layers are freed once');
     assert.ok(existsSync(run.path('lora')), 'stays');
 
     // weight + alpha / rank · b · a, rounded to bfloat16: 8 bits of the largest

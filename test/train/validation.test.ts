@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { addNoise, timestepsOf } from '../../src/diffusion/index.js';
+import { ALONE, type Parallel } from '../../src/distributed/parallel.js';
 import type { Pipeline } from '../../src/pipeline/index.js';
 import { TASKS } from '../../src/tasks/index.js';
 import { Generator, noGrad, randn, setThreads, tensor } from '../../src/tensor/index.js';
@@ -9,14 +10,28 @@ import { addFigures, meansOf } from '../../src/train/means.js';
 import { stackConditions } from '../../src/train/step.js';
 import { validationLosses } from '../../src/train/validation.js';
 import { tinyBatch, tinyTrainee } from './tiny.js';
+import { world } from './world.js';
 
 describe('validationLosses', () => {
   let pipeline: Pipeline;
   let batches: StepBatch[];
   let figures: Record<string, number>;
-  const sumsOf = (of: readonly StepBatch[], part = { rank: 0, size: 1 }) =>
-    validationLosses(pipeline, of, part, (prompts) => pipeline.encodePrompts(prompts));
-  const lossesOf = async (of: readonly StepBatch[]) => meansOf(await sumsOf(of));
+  /** samples of each forward pass */
+  let atOnce: number[];
+  const sumsOf = (
+    of: readonly StepBatch[],
+    parallel: Parallel = ALONE,
+    tokensPerMicroBatch?: number,
+  ) => {
+    atOnce = [];
+    const encodeText = (prompts: string[]) => {
+      atOnce.push(prompts.length);
+      return pipeline.encodePrompts(prompts);
+    };
+    const plan = { tokensPerMicroBatch, sequenceParallel: 1, encodeText };
+    return validationLosses(pipeline, of, parallel, plan);
+  };
+  const lossesOf = async (...args: Parameters<typeof sumsOf>) => meansOf(await sumsOf(...args));
   before(async () => {
     setThreads(1);
     ({ pipeline } = tinyTrainee());
@@ -50,9 +65,21 @@ describe('validationLosses', () => {
     }
   });
 
+  test('is the same however few tokens are taken at once', async () => {
+    // 6 tokens a picture, 30 a clip
+    const got = await lossesOf(batches, ALONE, 60);
+    assert.deepEqual(atOnce, [2, 2, 1, 1]);
+    assert.deepEqual(Object.keys(got), Object.keys(figures));
+    for (const [name, value] of Object.entries(figures)) {
+      assert.ok(Math.abs(got[name]! - value) < 1e-5 * value, name); // order of sums
+    }
+    await lossesOf(batches, ALONE, 1);
+    assert.deepEqual(atOnce, [1, 1, 1, 1, 1, 1], 'a sample is the least');
+  });
+
   test('by parts of two processes is the same as by one', async () => {
     const all: Awaited<ReturnType<typeof sumsOf>> = {};
-    for (const rank of [0, 1]) addFigures(all, await sumsOf(batches, { rank, size: 2 }));
+    for (const parallel of world(2)) addFigures(all, await sumsOf(batches, parallel));
     const together = meansOf(all);
     assert.deepEqual(Object.keys(together).sort(), Object.keys(figures).sort());
     for (const [name, value] of Object.entries(figures)) {

@@ -1,5 +1,5 @@
 /** Several processes of a job, played in one. */
-import { ALONE, type Parallel } from '../../src/distributed/parallel.js';
+import { ALONE, type Parallel, splitOf } from '../../src/distributed/parallel.js';
 import type { ProcessGroup } from '../../src/distributed/process-group.js';
 import { together } from '../../src/distributed/together.js';
 
@@ -22,6 +22,7 @@ export function world(size: number): Parallel[] {
     return {
       ...ALONE,
       ...{ rank, size },
+      split: (sequenceParallel: number) => splitOf(rank, size, sequenceParallel, []),
       share: <T>(value: T) => share(rank, value),
       together: <T>(work: () => T | Promise<T>) => together(group, work),
     };

@@ -2,6 +2,7 @@
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../../errors.js';
 import { didYouMean } from '../../suggest.js';
+import { type Difference, differences } from '../../train/differences.js';
 import {
   type FigureKind,
   kindOf,
@@ -12,7 +13,6 @@ import {
 } from '../../train/metrics.js';
 import { type RunSummary, readRecipeOf, summariseRun } from '../../train/status.js';
 import type { RunsOptions } from '../runs.js';
-import { type Difference, differences } from './differences.js';
 import { asJson } from './list.js';
 
 export interface ComparedFigure {

@@ -1,11 +1,12 @@
 /** A comparison as lines of a terminal and as a page. */
+
+import type { Difference } from '../../train/differences.js';
 import { type FigureKind, kindOf } from '../../train/metrics.js';
 import type { RunSummary } from '../../train/status.js';
 import { escapeText as e } from '../demo/curves.js';
 import { formatBytes } from '../progress.js';
 import { aligned } from '../table.js';
 import type { ComparedFigure, Comparison } from './compare.js';
-import type { Difference } from './differences.js';
 import { figure as number, partText } from './list.js';
 
 export function comparisonLines(comparison: Comparison): string[] {

@@ -66,37 +66,62 @@ export function parameterShapes(config: TransformerConfig): Map<string, number[]
   return shapes;
 }
 
-/** Elements of each parameter, by the part that it belongs to. */
+/** Elements of each parameter, by its name. */
+export function parameterElements(config: TransformerConfig): Map<string, number> {
+  const elements = (shape: number[]) => shape.reduce((product, side) => product * side, 1);
+  return new Map([...parameterShapes(config)].map(([name, shape]) => [name, elements(shape)]));
+}
+
+/** The same by the part that it belongs to. */
 export function parameterSizes(
   config: TransformerConfig,
 ): Record<'adapter' | 'blocks' | 'others', number[]> {
   const sizes = { adapter: [] as number[], blocks: [] as number[], others: [] as number[] };
-  for (const [name, shape] of parameterShapes(config)) {
+  for (const [name, size] of parameterElements(config)) {
     const part = name.startsWith('cond_conv.')
       ? 'adapter'
       : name.startsWith('transformer_blocks.')
         ? 'blocks'
         : 'others';
-    sizes[part].push(shape.reduce((product, side) => product * side, 1));
+    sizes[part].push(size);
   }
   return sizes;
 }
 
 /**
- * Elements of the layers of low rank beside a network's linear ones, two a layer.
+ * Elements of the layers of low rank beside a network's linear ones, two a layer, by name.
  *
  * @throws InputError naming a target that no linear layer fits
  */
-export function lowRankSizes(
+export function lowRankElements(
   config: TransformerConfig,
   { rank, targets }: Pick<LoraConfig, 'rank' | 'targets'>,
-): number[] {
-  const layers = new Map<string, number[]>();
+): Map<string, number> {
+  return new Map(
+    [...lowRankTargets(config, targets)].flatMap(([name, [to, from]]): [string, number][] => {
+      return [
+        [`${name}.lora_A.weight`, rank * from],
+        [`${name}.lora_B.weight`, rank * to],
+      ];
+    }),
+  );
+}
+
+/**
+ * The linear layers that get one of low rank, each [to, from], by name.
+ * @throws InputError naming a target that no linear layer fits
+ */
+export function lowRankTargets(
+  config: TransformerConfig,
+  targets: readonly string[],
+): Map<string, [number, number]> {
+  const layers = new Map<string, [number, number]>();
   for (const [name, shape] of parameterShapes(config)) {
-    if (shape.length === 2) layers.set(name.replace(/\.weight$/, ''), shape);
+    if (shape.length !== 2) continue;
+    layers.set(name.replace(/\.weight$/, ''), shape as [number, number]);
   }
   const chosen = choose([...layers.keys()], targets, {
     ...{ where: 'lora.targets', kind: 'linear layer', plain: endsWithName },
   });
-  return [...chosen].flatMap((name) => layers.get(name)!.map((side) => rank * side));
+  return new Map([...layers].filter(([name]) => chosen.has(name)));
 }

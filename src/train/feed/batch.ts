@@ -40,22 +40,9 @@ export interface FeedPosition {
   [more: string]: unknown;
 }
 
-/** Figures of what a feed gave so far. */
-export interface FeedFigures {
-  batches: number;
-  samples: number;
-  /** share of the token budget that was used, 0..1 */
-  filled: number;
-  /** share of the pictures that was cut off, a mean over samples */
-  cropped: number;
-  /** samples that were replaced since their file could not be read */
-  skipped: number;
-}
-
 /** Batches in their order, made ahead of their use. */
 export interface Feed {
-  /** The next batch. @throws InputError if nothing of its shape can be read any more */
+  /** The next batch. @throws InputError if nothing at all can be read any more */
   next(): Promise<StepBatch>;
-  figures(): FeedFigures;
   close(): Promise<void>;
 }

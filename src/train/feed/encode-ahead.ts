@@ -1,5 +1,6 @@
 /** Latents of all that a stage trains on, made before it begins. */
 import { setImmediate } from 'node:timers/promises';
+import { KeyMap } from '../../data/key-map.js';
 import { ahead } from '../../data/loader.js';
 import type { Stage } from '../config.js';
 import type { Reporter } from '../loop.js';
@@ -16,7 +17,6 @@ export interface EncodeOptions {
   encoder: LatentEncoder;
   /** which part of them is encoded here */
   world?: { rank: number; size: number };
-  onSkip?: (where: string, reason: string) => void;
   report: Reporter;
   signal: AbortSignal;
 }
@@ -39,16 +39,12 @@ export async function encodeAhead(options: EncodeOptions): Promise<boolean> {
   if (own.length === 0) return true;
   report.start('encoding latents', own.length, 0);
   try {
-    const made = ahead(own, AHEAD, async (one) => ({
-      where: one.item.where,
-      result: await maker.prepare(one, encoder),
-    }));
+    const made = ahead(own, AHEAD, (one) => maker.prepare(one, encoder));
     let done = 0;
-    for await (const { where, result } of made) {
+    for await (const result of made) {
       await setImmediate(); // encoding blocks: signals get their turn
       if (signal.aborted) return false;
-      if ('problem' in result) options.onSkip?.(where, result.problem);
-      else maker.finish(result, encoder).latents.dispose();
+      if (!('problem' in result)) maker.finish(result, encoder).latents.dispose();
       report.update(++done, '');
     }
     return true;
@@ -59,17 +55,19 @@ export async function encodeAhead(options: EncodeOptions): Promise<boolean> {
 }
 
 function missing({ stages, sources, maker, encoder }: EncodeOptions): Wanted[] {
-  const found = new Map<string, Wanted>();
+  const found: Wanted[] = [];
+  const seen = new KeyMap<true>();
   stages.forEach((stage, i) => {
     for (const part of ['items', 'heldOut'] as const) {
       for (const [item, target] of samplesOf(stageSet(sources[i]!, stage, part))) {
         const key = latentsKey(item, target, encoder);
-        if (maker.options.store!.has(key) || found.has(key)) continue;
-        found.set(key, { item, target, task: null, seed: 0, label: '' });
+        if (maker.options.store!.has(key) || seen.has(key)) continue;
+        seen.set(key, true);
+        found.push({ item, target, task: null, seed: 0, label: '' });
       }
     }
   });
-  return [...found.values()];
+  return found;
 }
 
 function* samplesOf(set: StageSet): Generator<[SourceItem, Wanted['target']]> {

@@ -2,11 +2,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { InputError } from '../../errors.js';
 import type { Stage } from '../config.js';
-import type { Feed, FeedFigures, FeedPosition, StepBatch, TrainSample } from './batch.js';
-import { croppedShare, tokensOf } from './buckets.js';
+import type { Feed, FeedPosition, StepBatch, TrainSample } from './batch.js';
+import { tokensOf } from './buckets.js';
 import { type Drawn, drawUse } from './draw.js';
 import type { LatentEncoder } from './latents.js';
-import type { Ready, SampleMaker } from './maker.js';
+import { firstMade, type Ready, type SampleMaker } from './maker.js';
 import { BatchPlan, type PlannedBatch } from './plan.js';
 import type { OpenedSource } from './sources.js';
 import { type Entry, stageSet } from './stage-set.js';
@@ -23,21 +23,18 @@ export interface FeedOptions {
   /** which samples of each batch are made here */
   world?: { rank: number; size: number };
   encoder: LatentEncoder;
-  /** told once of each file that cannot be read */
-  onSkip?: (where: string, reason: string) => void;
 }
 
 /** Batches that are under way or wait to be taken. */
 const AHEAD = 3;
-/** Files that fail one after another before the bucket counts as lost. */
-const ATTEMPTS = 16;
-
-interface Planned {
-  batch: PlannedBatch;
-  samples: Promise<Underway[]>;
-}
 
 interface Underway {
+  batch: PlannedBatch;
+  /** those of this process */
+  samples: UnderwaySample[];
+}
+
+interface UnderwaySample {
   index: number;
   entry: Entry;
   drawn: Drawn;
@@ -45,60 +42,77 @@ interface Underway {
 }
 
 /**
- * Opens the feed of a stage.
+ * Opens the feed of a stage. What a file that cannot be read is replaced by follows from the seed
+ * and its place too: another sample of its bucket, or where none is left a batch of another bucket.
  *
  * @throws InputError if the sources hold nothing for the stage's tasks
  */
 export async function openFeed(options: FeedOptions): Promise<Feed> {
-  const { stage, sources, seed, maker, encoder, onSkip } = options;
+  const { stage, sources, seed, maker, encoder } = options;
   const { world = { rank: 0, size: 1 } } = options;
   const plan = new BatchPlan(stageSet(sources, stage), options);
-  const lost = new Set<string>();
-  const queue: Planned[] = [];
-  const sums = { batches: 0, samples: 0, filled: 0, cropped: 0, skipped: 0 };
+  const queue: Promise<Underway>[] = [];
   let closed = false;
 
-  async function sampleAt(batch: PlannedBatch, index: number): Promise<Underway> {
+  /**
+   * Processes agree on the batch without a word, as they see the same files; one that has no sample
+   * of the planned batch gives none.
+   */
+  async function made(planned: PlannedBatch): Promise<Underway> {
+    const found = await firstMade(plan.batchesFor(planned), samplesOf);
+    if (!('problem' in found)) return found;
+    throw new InputError(
+      `${stage.name}: none of its data can be read any more (last: ${found.problem}); check that they are where they were`,
+    );
+  }
+
+  async function samplesOf(batch: PlannedBatch): Promise<Underway | { problem: string }> {
+    const own = batch.entries.map((_, i) => i).filter((i) => i % world.size === world.rank);
+    // the places of a batch try the same files, each of them once for a task
+    const failed = new Map<string, { problem: string }>();
+    const results = await Promise.all(own.map((index) => sampleAt(batch, index, failed)));
+    const samples: UnderwaySample[] = [];
+    for (const result of results) {
+      if ('problem' in result) return result;
+      samples.push(result);
+    }
+    return { batch, samples };
+  }
+
+  function sampleAt(
+    batch: PlannedBatch,
+    index: number,
+    failed: Map<string, { problem: string }>,
+  ): Promise<UnderwaySample | { problem: string }> {
     const label = `${stage.name} sample ${batch.step} ${index}`;
     const { target } = batch.bucket;
-    let entry = batch.entries[index]!;
-    let reason = '';
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if (attempt > 0) entry = plan.replacement(batch, index, attempt);
+    return firstMade(plan.entriesFor(batch, index), async (entry) => {
       const { item } = entry;
-      if (lost.has(item.where)) continue;
       const drawn = drawUse(entry, target, stage, { seed, label });
       const task = drawn.conditioned ? drawn.task.id : null;
+      const use = `${item.where} ${task}`;
+      const before = failed.get(use);
+      if (before) return before;
       const wanted = { item, target, task, seed, label: `${label} given` };
       const ready = await maker.prepare(wanted, encoder);
-      if (!('problem' in ready)) {
-        if (attempt > 0) sums.skipped++;
-        return { index, entry, drawn, ready };
-      }
-      reason = ready.problem;
-      if (!lost.has(item.where)) onSkip?.(item.where, reason);
-      lost.add(item.where);
-    }
-    const { width, height, numFrames } = target;
-    throw new InputError(
-      `${stage.name}: no sample of ${width}x${height}, ${numFrames} frames, can be read any more${reason && ` (last: ${reason})`}; check that the data are where they were`,
-    );
+      if (!('problem' in ready)) return { index, entry, drawn, ready };
+      failed.set(use, ready);
+      return ready;
+    });
   }
 
   function fill(): void {
     while (!closed && queue.length < AHEAD) {
-      const batch = plan.next();
-      const own = batch.entries.map((_, i) => i).filter((i) => i % world.size === world.rank);
-      const samples = Promise.all(own.map((index) => sampleAt(batch, index)));
-      samples.catch(() => {}); // reported when its turn comes
-      queue.push({ batch, samples });
+      const batch = made(plan.next());
+      batch.catch(() => {}); // reported when its turn comes
+      queue.push(batch);
     }
   }
 
   async function next(): Promise<StepBatch> {
-    const { batch, samples: underway } = queue.shift()!;
+    const underway = queue.shift()!;
     fill();
-    const ready = await underway;
+    const { batch, samples: ready } = await underway;
     const samples: TrainSample[] = [];
     for (const { index, entry, drawn, ready: made } of ready) {
       if (!made.stored) await setImmediate(); // encoding blocks: workers and signals get their turn
@@ -111,25 +125,15 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
     }
     const { kind, entries, bucket, position } = batch;
     const { target } = bucket;
-    const tokens = tokensOf(target);
-    sums.batches++;
-    sums.samples += entries.length;
-    sums.filled += Math.min(1, (entries.length * tokens) / stage.tokensPerBatch);
-    for (const { facts } of entries) sums.cropped += croppedShare(facts, target);
-    return { kind, target, samples, count: entries.length, tokens, position };
+    return { kind, target, samples, count: entries.length, tokens: tokensOf(target), position };
   }
 
   fill();
   return {
     next,
-    figures: (): FeedFigures => ({
-      ...sums,
-      filled: sums.batches === 0 ? 0 : sums.filled / sums.batches,
-      cropped: sums.samples === 0 ? 0 : sums.cropped / sums.samples,
-    }),
     async close() {
       closed = true;
-      await Promise.allSettled(queue.map(({ samples }) => samples));
+      await Promise.allSettled(queue);
     },
   };
 }

@@ -2,9 +2,9 @@
 import { RandomStream } from '../../data/random.js';
 import { InputError } from '../../errors.js';
 import type { Target } from '../../tasks/index.js';
-import { drawWeighted } from '../batches.js';
+import { drawAll, scattered } from '../batches.js';
 import type { BatchKind } from '../config.js';
-import type { SampleMaker } from './maker.js';
+import { firstMade, type SampleMaker } from './maker.js';
 import { type OpenedSource, type SourceItem, sceneAt } from './sources.js';
 
 /** Frames of one size and length: those of this process. */
@@ -34,86 +34,46 @@ export interface FrameFeedOptions {
   step?: number;
   /** which samples of each batch are made here: every `size`-th */
   world?: { rank: number; size: number };
-  onSkip?: (where: string, reason: string) => void;
 }
 
 export interface FrameFeed {
-  /** The next batch, made ahead. @throws InputError if nothing can be read any more */
+  /** The next batch, made ahead. @throws InputError if nothing at all can be read any more */
   next(): Promise<FrameBatch>;
   close(): Promise<void>;
 }
 
 /** Batches that are under way or wait to be taken. */
 const AHEAD = 4;
-/** Files that fail one after another before the sources count as lost. */
-const ATTEMPTS = 16;
 
-/** A way to draw items of a length from a source. */
+/** What a source holds of a length. */
 interface Well {
   weight: number;
-  draw(random: RandomStream): SourceItem;
+  /** as they are tried: of scenes one is enough */
+  candidates(random: RandomStream): Iterable<SourceItem>;
 }
 
 /**
  * Batches that follow from the seed and their number. MiniWorld gives new scenes all the time, files
- * are drawn at random; a clip gives its beginning, or its first frame.
+ * are drawn at random; a clip gives its beginning, or its first frame. Files that cannot be read are
+ * replaced by others, and where none of a length is left by another length.
  *
  * @throws InputError if the sources hold nothing of the lengths asked for
  */
 export function openFrameFeed(options: FrameFeedOptions): FrameFeed {
-  const { sources, part = 'items', width, height, seed, maker, onSkip } = options;
-  const { rank, size } = options.world ?? { rank: 0, size: 1 };
-  const wells = new Map<number, Well[]>();
-  const kinds = options.batches.filter(({ numFrames }) => {
-    const found = sources.flatMap((source) => wellsOf(source, part, numFrames));
-    wells.set(numFrames, found);
-    return found.length > 0;
-  });
-  if (kinds.length === 0) {
+  const wells = wellsByLength(options);
+  if (wells.size === 0) {
     const lengths = options.batches.map(({ numFrames }) => numFrames).join(', ');
     throw new InputError(
-      `${sources.map(({ name }) => name).join(', ')}: holds nothing of ${lengths} frames; give longer clips or ask for shorter ones`,
+      `${options.sources.map(({ name }) => name).join(', ')}: holds nothing of ${lengths} frames; give longer clips or ask for shorter ones`,
     );
   }
-  const lost = new Set<string>();
   const queue: Promise<FrameBatch>[] = [];
   let step = options.step ?? 0;
   let closed = false;
 
-  async function frames(target: Target, label: string): Promise<Uint8Array> {
-    const random = new RandomStream(seed, label);
-    let reason = '';
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const item = drawWeighted(random, wells.get(target.numFrames)!).draw(random);
-      if (lost.has(item.where)) continue;
-      const made = await maker.make({ item, target, task: null, seed, label }, true);
-      if (!('problem' in made)) return made.clip!.data;
-      reason = made.problem;
-      onSkip?.(item.where, reason);
-      lost.add(item.where);
-    }
-    throw new InputError(
-      `autoencoder: no clip of ${target.numFrames} frames can be read any more${reason && ` (last: ${reason})`}; check that the data are where they were`,
-    );
-  }
-
-  async function batchAt(at: number): Promise<FrameBatch> {
-    const kind = drawWeighted(new RandomStream(seed, `frames ${at}`), kinds);
-    const { numFrames, batchSize: count } = kind;
-    const target = { width, height, numFrames };
-    const places = Array.from({ length: count }, (_, i) => i).filter((i) => i % size === rank);
-    const parts = await Promise.all(places.map((i) => frames(target, `frames ${at} ${i}`)));
-    const one = numFrames * height * width * 3;
-    const all = new Uint8Array(parts.length * one);
-    parts.forEach((bytes, i) => {
-      all.set(bytes, i * one);
-    });
-    return { step: at, ...target, batchSize: parts.length, count, frames: all };
-  }
-
   function fill(): void {
     while (!closed && queue.length < AHEAD) {
-      const batch = batchAt(step++);
+      const batch = frameBatch(options, wells, step++);
       batch.catch(() => {}); // reported when its turn comes
       queue.push(batch);
     }
@@ -133,24 +93,78 @@ export function openFrameFeed(options: FrameFeedOptions): FrameFeed {
   };
 }
 
-/** Do the sources hold clips of so many frames? 1: images, or clips of any length. */
-export const holdFrames = (
-  sources: readonly OpenedSource[],
-  part: 'items' | 'heldOut',
-  numFrames: number,
-): boolean => sources.some((source) => wellsOf(source, part, numFrames).length > 0);
+/** The first batch of a feed, and nothing ahead of it; null if the sources hold none. */
+export async function firstFrameBatch(options: FrameFeedOptions): Promise<FrameBatch | null> {
+  const wells = wellsByLength(options);
+  return wells.size === 0 ? null : frameBatch(options, wells, options.step ?? 0);
+}
+
+type Wells = ReadonlyMap<number, readonly Well[]>;
+
+async function frameBatch(
+  options: FrameFeedOptions,
+  wells: Wells,
+  step: number,
+): Promise<FrameBatch> {
+  const { width, height, seed, maker } = options;
+  const { rank, size } = options.world ?? { rank: 0, size: 1 };
+  const kinds = options.batches.filter(({ numFrames }) => wells.has(numFrames));
+
+  async function batchOf({ numFrames, batchSize: count }: BatchKind) {
+    const target = { width, height, numFrames };
+    const places = Array.from({ length: count }, (_, i) => i).filter((i) => i % size === rank);
+    const parts = await Promise.all(places.map((i) => frames(target, `frames ${step} ${i}`)));
+    const one = numFrames * height * width * 3;
+    const all = new Uint8Array(parts.length * one);
+    for (const [i, part] of parts.entries()) {
+      if ('problem' in part) return part;
+      all.set(part.data, i * one);
+    }
+    return { step, ...target, batchSize: parts.length, count, frames: all };
+  }
+
+  function frames(target: Target, label: string) {
+    const candidates = drawItems(new RandomStream(seed, label), wells.get(target.numFrames)!);
+    return firstMade(candidates, async (item) => {
+      const made = await maker.make({ item, target, task: null, seed, label }, true);
+      return 'problem' in made ? made : { data: made.clip!.data };
+    });
+  }
+
+  const found = await firstMade(drawAll(new RandomStream(seed, `frames ${step}`), kinds), batchOf);
+  if (!('problem' in found)) return found;
+  throw new InputError(
+    `autoencoder: none of its data can be read any more (last: ${found.problem}); check that they are where they were`,
+  );
+}
+
+function* drawItems(random: RandomStream, wells: readonly Well[]): Generator<SourceItem> {
+  for (const well of drawAll(random, wells)) yield* well.candidates(random);
+}
+
+function wellsByLength({ sources, part = 'items', batches }: FrameFeedOptions): Wells {
+  const wells = batches.map(({ numFrames }): [number, Well[]] => [
+    numFrames,
+    sources.flatMap((source) => wellsOf(source, part, numFrames)),
+  ]);
+  return new Map(wells.filter(([, found]) => found.length > 0));
+}
 
 function wellsOf(source: OpenedSource, part: 'items' | 'heldOut', numFrames: number): Well[] {
   const { weight, miniworld } = source;
   const kind = numFrames === 1 ? 'image' : 'clip';
   if (miniworld && part === 'items') {
     const { maxObjects } = miniworld;
-    const draw = (random: RandomStream) =>
-      sceneAt(kind, 'train', Math.floor(random.next() * 2 ** 40), maxObjects);
-    return [{ weight, draw }];
+    const candidates = (random: RandomStream) => [
+      sceneAt(kind, 'train', Math.floor(random.next() * 2 ** 40), maxObjects),
+    ];
+    return [{ weight, candidates }];
   }
   const items = source[part].filter((item) =>
     item.facts ? item.facts.numFrames >= numFrames : item.kind === kind,
   );
-  return items.length === 0 ? [] : [{ weight, draw: (random) => random.pick(items) }];
+  function* candidates(random: RandomStream) {
+    for (const place of scattered(random, items.length)) yield items[place]!;
+  }
+  return items.length === 0 ? [] : [{ weight, candidates }];
 }

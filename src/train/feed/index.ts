@@ -1,5 +1,5 @@
 /** The feed of training: from sources to batches. */
-export type { Feed, FeedFigures, FeedPosition, StepBatch, TrainSample } from './batch.js';
+export type { Feed, FeedPosition, StepBatch, TrainSample } from './batch.js';
 export {
   type BucketReport,
   type BucketRow,
@@ -14,7 +14,7 @@ export {
   type FrameBatch,
   type FrameFeed,
   type FrameFeedOptions,
-  holdFrames,
+  firstFrameBatch,
   openFrameFeed,
 } from './frame-feed.js';
 export { hashOfWeights, type LatentEncoder, latentEncoder } from './latents.js';
@@ -26,6 +26,7 @@ export {
   openSources,
   type SourceItem,
   type SourceOptions,
+  sourceOpener,
 } from './sources.js';
 export { type StageSet, stageSet, taskShares } from './stage-set.js';
 export { type ValidationOptions, validationBatches } from './validation.js';

@@ -28,6 +28,8 @@ export interface MakerOptions {
   cacheFrames?: boolean;
   /** threads; default: one per processor, at most 4 */
   workers?: number;
+  /** told once of each file that cannot be read */
+  onSkip?: (where: string, reason: string) => void;
 }
 
 export interface Wanted {
@@ -53,6 +55,7 @@ const PLANES: readonly Plane[] = ['clip', 'source', 'depth'];
 /** One is enough for a process: whoever wants samples asks the same threads. */
 export class SampleMaker {
   private readonly pool: WorkerPool<SampleJob, SampleResult>;
+  private readonly skipped = new Set<string>();
 
   constructor(readonly options: MakerOptions) {
     this.pool = createWorkerPool(workerBeside(import.meta.url, 'worker'), {
@@ -88,7 +91,11 @@ export class SampleMaker {
     }
     const job = { where, origin, target, task, seed, label, wantsClip, places };
     const result = await this.pool.run({ ...job, keeps: store !== null });
-    if ('problem' in result) return result;
+    if ('problem' in result) {
+      if (!this.skipped.has(where)) this.options.onSkip?.(where, result.problem);
+      this.skipped.add(where);
+      return result;
+    }
     for (const plane of result.damaged) store?.drop(planeKey(item, target, plane));
     for (const plane of PLANES) {
       const data = result.fresh[plane];
@@ -125,6 +132,19 @@ export class SampleMaker {
     await this.pool.close();
     await this.options.store?.flush();
   }
+}
+
+/** What becomes of the first of the candidates that can be made; else why the last cannot. */
+export async function firstMade<Candidate, Made extends object>(
+  candidates: Iterable<Candidate>,
+  make: (candidate: Candidate) => Promise<Made | { problem: string }>,
+): Promise<Made | { problem: string }> {
+  let last: Made | { problem: string } = { problem: 'there is nothing to try' };
+  for (const candidate of candidates) {
+    last = await make(candidate);
+    if (!('problem' in last)) break;
+  }
+  return last;
 }
 
 const planeKey = ({ content }: SourceItem, target: Target, plane: Plane): string =>

@@ -7,10 +7,11 @@
  * epoch of a source holds the batches of all its buckets that begin in it, shuffled.
  */
 import { RandomStream } from '../../data/random.js';
-import { drawWeighted } from '../batches.js';
+import { drawAll, drawWeighted, scattered } from '../batches.js';
 import type { Stage } from '../config.js';
 import { imageShareAt } from '../mix.js';
 import type { FeedPosition } from './batch.js';
+import { bucketName } from './buckets.js';
 import type { Bucket, Entry, SampleKind, SourceSet, StageSet } from './stage-set.js';
 
 export interface PlannedBatch {
@@ -66,11 +67,48 @@ export class BatchPlan {
     };
   }
 
-  /** Another sample of the same bucket, in place of one that cannot be had. */
-  replacement({ step, bucket }: PlannedBatch, index: number, attempt: number): Entry {
+  /** What to try for a place of a batch: its own entry, then all others of the bucket. */
+  *entriesFor({ step, bucket, entries }: PlannedBatch, index: number): Generator<Entry> {
+    const own = entries[index]!;
+    yield own;
+    for (const entry of this.scatter(bucket, `instead ${step} ${index}`)) {
+      if (entry !== own) yield entry;
+    }
+  }
+
+  /**
+   * What to try for a batch: itself, then one of each other bucket, those of its kind first, as
+   * nothing of its own can be had. The plan goes on the same from there.
+   */
+  *batchesFor(planned: PlannedBatch): Generator<PlannedBatch> {
+    yield planned;
     const { stage, seed } = this.options;
-    const random = new RandomStream(seed, `${stage.name} instead ${step} ${index} ${attempt}`);
-    return random.pick(bucket.entries);
+    const label = `batch instead of ${planned.step}`;
+    const random = new RandomStream(seed, `${stage.name} ${label}`);
+    for (const kind of planned.kind === 'image' ? KINDS : KINDS.toReversed()) {
+      const buckets = this.set[kind].flatMap((source) => {
+        const total = source.buckets.reduce((sum, { entries }) => sum + entries.length, 0);
+        const weightOf = ({ entries }: Bucket) => (source.weight * entries.length) / total;
+        return source.buckets.map((bucket) => ({ bucket, weight: weightOf(bucket) }));
+      });
+      for (const { bucket } of drawAll(random, buckets)) {
+        if (bucket === planned.bucket) continue;
+        const entries: Entry[] = [];
+        while (entries.length < bucket.batchSize) {
+          for (const entry of this.scatter(bucket, label)) {
+            if (entries.push(entry) === bucket.batchSize) break;
+          }
+        }
+        yield { ...planned, kind, bucket, entries };
+      }
+    }
+  }
+
+  /** The entries of a bucket in an order that follows from the label. */
+  private *scatter({ entries }: Bucket, label: string): Generator<Entry> {
+    const { stage, seed } = this.options;
+    const random = new RandomStream(seed, `${stage.name} ${label}`);
+    for (const place of scattered(random, entries.length)) yield entries[place]!;
   }
 
   private take(kind: SampleKind, source: SourceSet): EpochBatch {
@@ -106,8 +144,7 @@ export class BatchPlan {
   /** The entries of a bucket's batch of this number. */
   private entriesOf(kind: SampleKind, source: SourceSet, bucket: Bucket, batch: number): Entry[] {
     const { entries, batchSize, target } = bucket;
-    const size = `${target.width}x${target.height}x${target.numFrames}`;
-    const name = `${kind} ${this.set[kind].indexOf(source)} ${size}`;
+    const name = `${kind} ${this.set[kind].indexOf(source)} ${bucketName(target)}`;
     return Array.from({ length: batchSize }, (_, i) => {
       const place = batch * batchSize + i;
       const round = Math.floor(place / entries.length);
@@ -135,6 +172,7 @@ interface EpochBatch {
   batch: number;
 }
 
+const KINDS: readonly SampleKind[] = ['image', 'clip'];
 const MOST_ORDERS = 1024;
 
 /** Source: Fisher and Yates */

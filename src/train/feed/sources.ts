@@ -81,6 +81,30 @@ export async function openSources(
   return { sources: opened, skipped };
 }
 
+/** Opens the sources of stages as they come, each once: several stages name the same files. */
+export function sourceOpener(
+  options: SourceOptions,
+  open = openSources,
+): (sources: readonly Source[]) => Promise<OpenedSources> {
+  const opened = new Map<string, OpenedSources>();
+
+  async function openOnce({ weight, ...what }: Source): Promise<OpenedSources> {
+    const key = JSON.stringify(what);
+    const found = opened.get(key) ?? (await open([{ ...what, weight }], options));
+    opened.set(key, found);
+    return { ...found, sources: found.sources.map((source) => ({ ...source, weight })) };
+  }
+
+  return async (sources) => {
+    const parts: OpenedSources[] = [];
+    for (const source of sources) parts.push(await openOnce(source));
+    return {
+      sources: parts.flatMap((part) => part.sources),
+      skipped: parts.flatMap((part) => part.skipped),
+    };
+  };
+}
+
 function openMiniWorld(
   { clips, images, maxObjects }: MiniWorldSource,
   { validationSamples = 0 }: SourceOptions,
@@ -123,7 +147,7 @@ async function openManifest(
   const found = await gatherItems(entries, { store, workers, signal, onProgress }).finally(() =>
     report?.end(),
   );
-  skipped.push(...found.skipped);
+  for (const one of found.skipped) skipped.push(one);
   if (found.items.length === 0) {
     const first = found.skipped[0]?.reason ?? 'it is empty';
     throw new InputError(
@@ -154,10 +178,12 @@ export const LEAST_TO_MEASURE = 10;
 
 /** By hash, so that much the same are chosen when the set grows, and copies go together. */
 function drawHeldOut(items: readonly SourceItem[], count: number): string[] {
-  const contents = [...new Set(items.map(({ content }) => content))];
-  const lots = new Map(contents.map((content) => [content, keyOf('held out', content)]));
-  contents.sort((a, b) => (lots.get(a)! < lots.get(b)! ? -1 : 1));
-  return contents.slice(0, Math.min(count, Math.floor(contents.length / LEAST_TO_MEASURE)));
+  if (count === 0) return [];
+  const lots = items.map(({ content }) => ({ content, lot: keyOf('held out', content) }));
+  lots.sort((a, b) => (a.lot < b.lot ? -1 : 1));
+  const contents = lots.filter(({ lot }, i) => lot !== lots[i - 1]?.lot);
+  const most = Math.min(count, Math.floor(contents.length / LEAST_TO_MEASURE));
+  return contents.slice(0, most).map(({ content }) => content);
 }
 
 /** What is known of an item as a sample of a stage; a scene's size is the stage's. */

@@ -17,7 +17,6 @@ export interface ValidationOptions {
   /** of each task, at most */
   samples: number;
   encoder: LatentEncoder;
-  onSkip?: (where: string, reason: string) => void;
 }
 
 interface Chosen {
@@ -58,10 +57,7 @@ export async function* validationBatches(options: ValidationOptions): AsyncGener
     const made: TrainSample[] = [];
     for (const { index, item, use, made: result } of ready) {
       const { where } = item;
-      if ('problem' in result) {
-        options.onSkip?.(where, result.problem);
-        continue;
-      }
+      if ('problem' in result) continue;
       await setImmediate();
       const { latents, motionScore } = maker.finish(result, encoder);
       const { caption, prompt } = use;

@@ -6,7 +6,7 @@ import {
 } from '../../../src/models/transformer/config.js';
 import { parseTransformerConfig, Transformer3D } from '../../../src/models/transformer/index.js';
 import {
-  lowRankSizes,
+  lowRankElements,
   parameterShapes,
   parameterSizes,
 } from '../../../src/models/transformer/parameters.js';
@@ -59,16 +59,16 @@ describe('parameterSizes', () => {
   });
 });
 
-describe('lowRankSizes', () => {
+describe('lowRankElements', () => {
   test('has two a linear layer of a block, rank times its width on either side', () => {
     const config = TRANSFORMER_PRESETS['mfm-mini'];
     const [d, t] = [256, 128];
     const attention = 6 * 2 * d + 2 * (d + t); // all eight; two read the text
     assert.equal(
-      sum(lowRankSizes(config, LoraConfig.parse({ rank: 4 }))),
+      sum([...lowRankElements(config, LoraConfig.parse({ rank: 4 })).values()]),
       8 * 4 * (attention + 2 * 5 * d),
     );
-    const only = lowRankSizes(config, { rank: 4, targets: ['attn1.q_proj'] });
+    const only = [...lowRankElements(config, { rank: 4, targets: ['attn1.q_proj'] }).values()];
     assert.deepEqual([only.length, sum(only)], [16, 8 * 4 * 2 * d]);
   });
 });
