@@ -44,6 +44,11 @@ export const args = defineArgs({
       default: 30,
       describe: 'seconds without a sign of life after which a process counts as hung',
     },
+    checkMemory: {
+      kind: 'flag',
+      default: true,
+      describe: 'begin even if there seems to be too little memory',
+    },
     set: { kind: 'set', repeat: true, describe: 'change a key of the recipe' },
   },
 });
@@ -98,7 +103,12 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const { parallel, leave } = await joinJob(world, recipe, options);
   for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // there are enough
   const first = parallel.rank === 0;
-  await parallel.together(() => expectTrainable(recipe));
+  const { expectRoom } = await import('./expect-room.js');
+  await parallel.together(() => {
+    expectTrainable(recipe);
+    const local = world?.localWorldSize ?? 1;
+    if (options.checkMemory) expectRoom(recipe, { ranks: parallel.size, local });
+  });
   const run = await Run.openTogether(folder, recipe, { resume: options.resume, parallel });
   const finished = await withInterrupt('saving a checkpoint', (signal) =>
     train({
