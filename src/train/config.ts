@@ -8,7 +8,7 @@ const probability = z.number().min(0).max(1);
 const side = z.int().positive().multipleOf(16);
 const frameCount = z
   .int()
-  .positive()
+  .positive({ abort: true })
   .refine((count) => count % 4 === 1, {
     error: ({ input }) => `must be 4k + 1 (1, 5, 9, …), got ${input}`,
   });
@@ -163,6 +163,10 @@ const stageKeys = {
     .describe('share of the stage after which clips are mixed in fully'),
   tasks: z
     .record(z.string(), z.number().positive())
+    .refine(
+      (tasks) => Object.keys(tasks).length > 0,
+      'must name at least one task; leave it out for all',
+    )
     .optional()
     .describe('tasks and how often each is drawn (default: all; t2i, t2v, i2v 3, others 1)'),
   timestepShift: z.number().positive().default(1).describe('of the training noise levels'),

@@ -31,7 +31,7 @@ export function readRecipe(path: string, changes: readonly Change[] = []): Recip
   const parsed = Recipe.safeParse(source);
   const problems = parsed.success
     ? otherProblems(parsed.data)
-    : parsed.error.issues.flatMap(explain);
+    : [...parsed.error.issues.flatMap(explain), ...problemsBeside(parsed.error.issues, source)];
   if (problems.length > 0) {
     const count = `${problems.length} problem${problems.length === 1 ? '' : 's'}`;
     throw new InputError(`${path}: ${count}\n${problems.map((p) => `  ${p}`).join('\n')}`);
@@ -81,34 +81,96 @@ function unwrapped(schema: unknown): Unwrapped | undefined {
   }
 }
 
-/** What a schema cannot see. */
-function otherProblems(recipe: Recipe): string[] {
-  return [
-    ...taskNames(recipe).flatMap(([key, id]) =>
-      isTask(id) ? [] : [`${key}.${id}: unknown task; there are ${TASK_IDS.join(', ')}`],
-    ),
-    ...stepsProblems(recipe),
-    ...widthProblems(recipe),
-    ...originProblems(recipe),
-    ...loraProblems(recipe),
-    ...sequenceProblems(recipe),
-    ...stageProblems(recipe),
-  ];
+/** What a schema cannot see; what reads a faulty key is said when that is mended. */
+const CHECKS: readonly { check: (recipe: Recipe) => string[]; reads: readonly string[] }[] = [
+  { check: nameProblems, reads: [] },
+  { check: stepsProblems, reads: ['transformer.steps', 'transformer.stages'] },
+  { check: widthProblems, reads: ['autoencoder.blockOutChannels', 'autoencoder.normNumGroups'] },
+  { check: originProblems, reads: ['base', 'transformer.lora'] },
+  { check: loraProblems, reads: [] },
+  {
+    check: sequenceProblems,
+    reads: ['base', ...ofPlan('preset', 'numHeads', 'stages', 'sequenceParallel')],
+  },
+  {
+    check: stageProblems,
+    reads: [
+      'data',
+      ...ofPlan('stages', 'tasks', 'imageShare', 'mixAt', 'width', 'height', 'numFrames'),
+    ],
+  },
+];
+
+function ofPlan(...keys: (keyof Recipe['transformer'])[]): string[] {
+  return keys.map((key) => `transformer.${key}`);
 }
 
-/** Tasks that are named, with the key that does it. */
-function taskNames({ transformer, pipeline }: Recipe): [key: string, id: string][] {
-  const stages = (transformer.stages ?? []).map(
-    ({ tasks }, i) => [`transformer.stages.${i}.tasks`, tasks] as const,
+/** @param faulty   keys whose values are not to be judged by */
+function otherProblems(recipe: Recipe, faulty: readonly string[] = []): string[] {
+  const overlap = (a: string, b: string) => `${a}.`.startsWith(`${b}.`);
+  return CHECKS.filter(
+    ({ reads }) => !reads.some((key) => faulty.some((f) => overlap(f, key) || overlap(key, f))),
+  ).flatMap(({ check }) => check(recipe));
+}
+
+/** What is wrong with a recipe beside that its schema refuses it: the same without the faulty keys. */
+function problemsBeside(issues: readonly z.core.$ZodIssue[], source: object): string[] {
+  const paths = issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => [...issue.path, key])
+      : [issue.path],
   );
-  const named = [
-    ['transformer.tasks', transformer.tasks] as const,
-    ...stages,
-    ['pipeline.taskSettings', pipeline.taskSettings] as const,
+  const rest = structuredClone(source);
+  for (const path of paths) remove(rest, path);
+  const parsed = Recipe.safeParse({ name: 'unnamed', transformer: {}, ...rest });
+  return parsed.success
+    ? otherProblems(
+        parsed.data,
+        paths.map((path) => path.join('.')),
+      )
+    : [];
+}
+
+/** Of a list the whole is removed. */
+function remove(source: object, path: readonly PropertyKey[]): void {
+  let level = source as Record<PropertyKey, unknown>;
+  for (const key of path.slice(0, -1)) {
+    const next = level[key];
+    if (typeof next !== 'object' || next === null) return;
+    if (Array.isArray(next)) {
+      delete level[key];
+      return;
+    }
+    level = next as Record<PropertyKey, unknown>;
+  }
+  delete level[path.at(-1)!];
+}
+
+/** Tasks that there are not, none at all, and stages that are called the same. */
+function nameProblems({ transformer, pipeline }: Recipe): string[] {
+  const { stages = [] } = transformer;
+  const named: [key: string, ids: string[]][] = [
+    ['transformer.tasks', Object.keys(transformer.tasks ?? {})],
+    ...stages.map(({ tasks }, i): [string, string[]] => [
+      `transformer.stages.${i}.tasks`,
+      Object.keys(tasks ?? {}),
+    ]),
+    ['pipeline.tasks', pipeline.tasks ?? []],
+    ['pipeline.taskSettings', Object.keys(pipeline.taskSettings ?? {})],
   ];
-  return named.flatMap(([key, tasks]) =>
-    Object.keys(tasks ?? {}).map((id): [string, string] => [key, id]),
+  const problems = named.flatMap(([key, ids]) =>
+    ids
+      .filter((id) => !isTask(id))
+      .map((id) => `${key}.${id}: unknown task; there are ${TASK_IDS.join(', ')}`),
   );
+  if (pipeline.tasks?.length === 0) {
+    problems.push('pipeline.tasks: must name a task; leave it out for all that are trained');
+  }
+  stages.forEach(({ name }, i) => {
+    if (stages.findIndex((stage) => stage.name === name) === i) return;
+    problems.push(`transformer.stages.${i}.name: must be another than before, got "${name}"`);
+  });
+  return problems;
 }
 
 /** Every stage has its own steps, or the plan's. */

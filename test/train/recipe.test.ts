@@ -134,6 +134,52 @@ describe('readRecipe', () => {
     ]);
   });
 
+  test('says a wrong number of frames once', () => {
+    const problems = problemsOf({
+      ...GOOD,
+      transformer: { steps: 1, numFrames: 0 },
+      pipeline: { numFrames: -3 },
+    });
+    assert.deepEqual(
+      problems.slice(1).map((problem) => problem.split(':')[0]),
+      ['transformer.numFrames', 'pipeline.numFrames'],
+    );
+  });
+
+  test('tells what a schema cannot see beside what it can', () => {
+    const problems = problemsOf({
+      ...{ ...GOOD, sed: 1, base: 'one', autoencoder: { from: 'two', normNumGroups: 0 } },
+      transformer: {
+        ...{ steps: 0, tasks: { t2x: 1 }, imageShare: [2, 0], sequenceParallel: 3 },
+        stages: [
+          { name: 'a', batches: [] },
+          { name: 'a', steps: 1 },
+        ],
+      },
+      pipeline: { tasks: ['t2i', 'zzz'] },
+    });
+    assert.deepEqual(
+      problems.slice(1).map((problem) => problem.split(':')[0]),
+      [
+        'autoencoder.normNumGroups',
+        'transformer.steps',
+        'transformer.imageShare.0',
+        'transformer.stages.0.batches',
+        'sed',
+        'transformer.tasks.t2x',
+        'pipeline.tasks.zzz',
+        // of stages with a faulty key nothing more is said
+        'autoencoder.from',
+      ],
+    );
+    // what is left out is no value to judge by
+    const unnamed = problemsOf({ transformer: { stages: [{ name: 'a' }], numFrames: 3 } });
+    assert.deepEqual(
+      unnamed.slice(1).map((problem) => problem.split(':')[0]),
+      ['name', 'transformer.numFrames', 'transformer.stages.0.steps'],
+    );
+  });
+
   test('takes one source at a time, and at least one', () => {
     const of = (data: unknown) => problemsOf({ ...GOOD, data }).slice(1);
     assert.deepEqual(of([{ manifest: 'a.csv', miniworld: {} }]), [
@@ -151,9 +197,14 @@ describe('readRecipe', () => {
         batches: [{ numFrames: 5, batchSize: 1 }],
         blockOutChannels: [9, 8],
       },
-      transformer: { steps: 1, tasks: { t2x: 1 } },
-      pipeline: { taskSettings: { t2y: { guidanceScale: 1 } } },
+      transformer: {
+        ...{ steps: 1, tasks: { t2x: 1 } },
+        stages: [{ name: 'a' }, { name: 'b' }, { name: 'a' }],
+      },
+      pipeline: { tasks: ['t2i', 't2z'], taskSettings: { t2y: { guidanceScale: 1 } } },
     }).join('\n');
+    assert.match(problems, /transformer\.stages\.2\.name: must be another than before, got "a"/);
+    assert.match(problems, /pipeline\.tasks\.t2z: unknown task; there are t2i/);
     assert.match(problems, /transformer\.tasks\.t2x: unknown task; there are t2i/);
     assert.match(problems, /pipeline\.taskSettings\.t2y: unknown task; there are t2i/);
     assert.match(problems, /blockOutChannels: must be multiples of normNumGroups \(8\), got 9/);
@@ -168,6 +219,14 @@ describe('readRecipe', () => {
     assert.deepEqual(problems.slice(1), [
       'transformer.tasks.vexd: cannot be learnt from clips of 9 frames (fewer than 13 frames)',
       'transformer.tasks.vtrans: cannot be learnt from clips of 9 frames (fewer than 17 frames)',
+    ]);
+  });
+
+  test('refuses no task at all in one sentence', () => {
+    const none = { ...GOOD, transformer: { steps: 1, tasks: {} }, pipeline: { tasks: [] } };
+    assert.deepEqual(problemsOf(none).slice(1), [
+      'transformer.tasks: must name at least one task; leave it out for all',
+      'pipeline.tasks: must name a task; leave it out for all that are trained',
     ]);
   });
 
