@@ -49,7 +49,12 @@ export const args = defineArgs({
       default: true,
       describe: 'begin even if there seems to be too little memory',
     },
-    set: { kind: 'set', repeat: true, describe: 'change a key of the recipe' },
+    set: {
+      kind: 'set',
+      repeat: true,
+      describe:
+        'change a key of the recipe, to YAML: transformer.steps=9, "transformer.tasks={t2i: 1}"',
+    },
   },
 });
 

@@ -9,10 +9,8 @@ import { didYouMean } from '../suggest.js';
 import { shortcomings, TASK_IDS, type Task, taskOf, weightedTasks } from '../tasks/index.js';
 import { Recipe, type Stage, stagesOf } from './config.js';
 
-export interface Change {
-  path: string[];
-  value: unknown;
-}
+/** Of a key, to a value or to what a text is as YAML. */
+export type Change = { path: string[] } & ({ value: unknown } | { text: string });
 
 /** @throws InputError listing every problem: the key, what is wrong, what would be right */
 export function readRecipe(path: string, changes: readonly Change[] = []): Recipe {
@@ -39,13 +37,30 @@ export function readRecipe(path: string, changes: readonly Change[] = []): Recip
   return parsed.data!;
 }
 
-function apply(source: Record<string, unknown>, { path, value }: Change): void {
+/** Own keys alone, whatever they are called: what there is none of is for the schema to refuse. */
+function apply(source: Record<string, unknown>, change: Change): void {
+  const { path } = change;
+  const set = (level: object, key: string, value: unknown) =>
+    Object.defineProperty(level, key, {
+      ...{ value, writable: true, enumerable: true, configurable: true },
+    });
   let level = source;
   for (const key of path.slice(0, -1)) {
-    if (typeof level[key] !== 'object' || level[key] === null) level[key] = {};
-    level = level[key] as Record<string, unknown>;
+    const next = Object.hasOwn(level, key) ? level[key] : null;
+    if (typeof next !== 'object' || next === null) set(level, key, {});
+    level = Object.getOwnPropertyDescriptor(level, key)!.value;
   }
-  level[path.at(-1)!] = value;
+  set(level, path.at(-1)!, 'text' in change ? fromYaml(change.text) : change.value);
+}
+
+/** As YAML has it; what is none, such as a pattern with stars, is itself. */
+function fromYaml(text: string): unknown {
+  if (text.trim() === '') return text;
+  try {
+    return parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function explain(issue: z.core.$ZodIssue): string[] {

@@ -55,6 +55,38 @@ describe('readRecipe', () => {
     assert.deepEqual([read.transformer.steps, read.pipeline], [7, { fps: 8 }]);
   });
 
+  test('reads changes as YAML where they are a text', () => {
+    const changes = [
+      ['transformer.tasks', '{t2i: 1, t2v: 2.5}'],
+      ['transformer.learningRate', '1e-4'],
+      ['transformer.freeze', '["*.bias", text_encoder.*]'],
+      ['pipeline.negativePrompt', '*blurry'],
+      ['pipeline.addedPrompt', ''],
+      ['data', '[{"manifest": "own"}]'],
+    ].map(([path, text]) => ({ path: path!.split('.'), text: text! }));
+    const { transformer, pipeline, data } = readRecipe(recipe(GOOD), changes);
+    assert.deepEqual(
+      [transformer.tasks, transformer.learningRate, transformer.freeze],
+      [{ t2i: 1, t2v: 2.5 }, 1e-4, ['*.bias', 'text_encoder.*']],
+    );
+    assert.deepEqual(
+      [pipeline, data],
+      [{ negativePrompt: '*blurry', addedPrompt: '' }, [{ manifest: 'own', weight: 1 }]],
+    );
+  });
+
+  test('changes own keys alone', () => {
+    for (const path of [
+      ['__proto__', 'x'],
+      ['constructor', 'prototype', 'x'],
+      ['toString', 'x'],
+    ]) {
+      const told = { name: 'InputError', message: new RegExp(`${path[0]}: unknown key`) };
+      assert.throws(() => readRecipe(recipe(GOOD), [{ path, value: 1 }]), told);
+      assert.equal('x' in {}, false);
+    }
+  });
+
   test('a stage has what it leaves out from the plan, the sources too', () => {
     const [first, second] = stagesOf(
       readRecipe(
