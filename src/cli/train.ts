@@ -115,6 +115,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     if (options.checkMemory) expectRoom(recipe, { ranks: parallel.size, local });
   });
   const run = await Run.openTogether(folder, recipe, { resume: options.resume, parallel });
+  if (first) await tellBudgets(recipe);
   const finished = await withInterrupt('saving a checkpoint', (signal) =>
     train({
       ...{ run, recipe, signal, cacheFolder: options.cache },
@@ -129,6 +130,15 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     process.stderr.write(`${folder}: stopped; \`${resumingCommand(options.resume)}\` goes on\n`);
   }
   return INTERRUPTED;
+}
+
+/** Says which budgets of tokens are less than one sample. */
+async function tellBudgets(recipe: Recipe): Promise<void> {
+  const { budgetNotes } = await import('../train/budget.js');
+  const { stagesOf } = await import('../train/config.js');
+  for (const stage of stagesOf(recipe)) {
+    for (const note of budgetNotes(stage)) process.stderr.write(`${stage.name}: ${note}\n`);
+  }
 }
 
 /** This process's command as it was typed, and with `--resume`. */
