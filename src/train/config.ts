@@ -5,6 +5,8 @@ import { LoraConfig } from '../nn/lora-config.js';
 import { PipelineChanges } from '../pipeline/settings.js';
 
 const probability = z.number().min(0).max(1);
+/** Share of a running mean that stays at each step; 1 would never learn, and AdamW divide by 0. */
+const decay = z.number().min(0).lt(1);
 const side = z.int().positive().multipleOf(16);
 const frameCount = z
   .int()
@@ -63,9 +65,9 @@ export const Optimisation = z.strictObject({
     .describe('as a share of it, at the last step; 1 keeps it'),
   warmupSteps: z.int().min(0).default(100).describe('steps of linear warm-up'),
   weightDecay: z.number().min(0).default(0.01).describe('decoupled, per step and learning rate'),
-  betas: z.tuple([probability, probability]).default([0.9, 0.99]).describe('of AdamW'),
+  betas: z.tuple([decay, decay]).default([0.9, 0.99]).describe('of AdamW'),
   clipGradNorm: z.number().positive().default(1).describe('largest global gradient norm'),
-  emaDecay: probability.default(0.999).describe('of the averaged weights, which are what is kept'),
+  emaDecay: decay.default(0.999).describe('of the averaged weights, which are what is kept'),
   checkpointEverySeconds: z.number().positive().default(120).describe('time between checkpoints'),
   keepCheckpoints: z.int().positive().default(2).describe('how many to keep; older ones go'),
   milestoneEverySteps: z
@@ -86,7 +88,10 @@ export const Optimisation = z.strictObject({
     .positive()
     .default(5)
     .describe('bad steps in a row after which the run goes back to its last good checkpoint'),
-  rollBackLearningRate: probability
+  rollBackLearningRate: z
+    .number()
+    .positive()
+    .max(1)
     .default(0.5)
     .describe('factor of the learning rate each time it goes back'),
 });

@@ -166,6 +166,23 @@ describe('readRecipe', () => {
     ]);
   });
 
+  test('refuses means that never move, and rates that are none', () => {
+    const wrong = {
+      ...{ betas: [1, 0.9], emaDecay: 1, weightDecay: -0.1, rollBackLearningRate: 0 },
+      ...{ learningRate: 0, finalLearningRate: -1 },
+    };
+    const of = (plan: object) =>
+      problemsOf({ ...GOOD, transformer: { steps: 1, ...plan } })
+        .slice(1)
+        .map((problem) => problem.split(':')[0]);
+    assert.deepEqual(
+      of(wrong).toSorted(),
+      ['betas.0', ...Object.keys(wrong).slice(1)].map((key) => `transformer.${key}`).toSorted(),
+    );
+    assert.deepEqual(of({ learningRate: Number.POSITIVE_INFINITY }), ['transformer.learningRate']);
+    assert.deepEqual(of({ betas: [0, 0], emaDecay: 0, weightDecay: 0 }), []);
+  });
+
   test('says a wrong number of frames once', () => {
     const problems = problemsOf({
       ...GOOD,
