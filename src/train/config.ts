@@ -69,7 +69,13 @@ export const Optimisation = z.strictObject({
   clipGradNorm: z.number().positive().default(1).describe('largest global gradient norm'),
   emaDecay: decay.default(0.999).describe('of the averaged weights, which are what is kept'),
   checkpointEverySeconds: z.number().positive().default(120).describe('time between checkpoints'),
-  keepCheckpoints: z.int().positive().default(2).describe('how many to keep; older ones go'),
+  keepCheckpoints: z
+    .int()
+    .positive()
+    .default(2)
+    .describe(
+      'how many to keep; older ones go. With 1 there is no way back from weights that turn out bad',
+    ),
   milestoneEverySteps: z
     .int()
     .positive()

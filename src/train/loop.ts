@@ -263,28 +263,33 @@ class Loop<Batch> {
     else if (stopping) run.setStatus({ step });
 
     this.state.unmeasured = this.measuresDue();
-    if (skipped) {
+    if (skipped)
       dumpBatch(options, batch, { part, step, gradNorm, usual: Math.exp(guard.logNorm) });
-    } else {
-      this.doubtfulFrom = Infinity;
-    }
-    const milestone = config.milestoneEverySteps && step % config.milestoneEverySteps === 0;
-    const wanted = due || milestone;
+    else this.doubtfulFrom = Infinity;
+    const { milestoneEverySteps } = config;
+    const milestone = milestoneEverySteps !== undefined && step % milestoneEverySteps === 0;
+    await this.keep({ wanted: due || milestone, stopping, skipped });
+    return !stopping;
+  }
+
+  /** Writes a checkpoint if one is due and the weights are good, or goes back to one. */
+  private async keep(now: { wanted: boolean; stopping: boolean; skipped: boolean }): Promise<void> {
+    const { wanted, stopping, skipped } = now;
+    const { part, run } = this.options;
+    const { rollBackAfter } = this.config;
+    const { badInRow } = this.state.guard;
     const last = this.done >= 1;
     // at the end nothing shows any more whether it was the samples or the weights
-    const mostBad = last ? Math.min(2, config.rollBackAfter) : config.rollBackAfter;
-    if (guard.badInRow >= mostBad) await this.goBack(`${guard.badInRow} bad steps in a row`);
+    const mostBad = last ? Math.min(2, rollBackAfter) : rollBackAfter;
+    if (badInRow >= mostBad) await this.goBack(`${badInRow} bad steps in a row`);
     else if ((wanted || last || stopping) && !this.isSound()) await this.goBack('absurd weights');
     else if (wanted && !skipped) await this.save(); // what is bad is not kept
 
-    const end = stopping || this.done >= 1;
-    if (end && !this.saved) await this.save();
-    if (end && !this.saved) {
-      throw new JobError(
-        `${run.folder}: ${part} has ${stopping ? 'stopped' : 'ended'} without a checkpoint`,
-      );
-    }
-    return !stopping;
+    if (!stopping && this.done < 1) return;
+    if (!this.saved) await this.save();
+    if (this.saved) return;
+    const how = stopping ? 'stopped' : 'ended';
+    throw new JobError(`${run.folder}: ${part} has ${how} without a checkpoint`);
   }
 
   /** The same answer in all processes, whose parameters are the same. */
@@ -312,7 +317,7 @@ class Loop<Batch> {
     const sums = this.means.sums();
     const all = await run.parallel.share({ sums, said: report.take?.() ?? [] });
     all.forEach(({ said }, rank) => {
-      for (const text of said) report.log(`rank ${rank}: ${text}`);
+      for (const text of said) this.say(`rank ${rank}: ${text}`);
     });
     const figures = this.means.take(
       all.map((one) => one.sums),
@@ -320,6 +325,12 @@ class Loop<Batch> {
     );
     run.log(part, step, { ...figures, learningRate, seconds, samples });
     run.setStatus({ step });
+  }
+
+  /** What all processes know, once. */
+  private say(text: string): void {
+    const { run, report } = this.options;
+    if (run.parallel.rank === 0) report.log(text);
   }
 
   private measuresDue(): Measure[] {
@@ -333,7 +344,7 @@ class Loop<Batch> {
   /** Makes the figures that are due, with the averaged weights. @returns false if stopped amid them */
   private async measure(): Promise<boolean> {
     const { options, state } = this;
-    const { part, run, report } = options;
+    const { part, run } = options;
     if (state.unmeasured.length === 0) return true;
     const finished = await this.withAverages(async () => {
       for (const kind of [...state.unmeasured]) {
@@ -345,7 +356,7 @@ class Loop<Batch> {
         const figures = meansOf(sums);
         if (Object.keys(figures).length === 0) continue; // too few samples to keep any out
         run.log(part, state.step, figures);
-        if (run.parallel.rank === 0) report.log(`${part} ${state.step}: ${format(figures)}`);
+        this.say(`${part} ${state.step}: ${format(figures)}`);
       }
       return true;
     });
@@ -399,7 +410,7 @@ class Loop<Batch> {
   /** Writes a checkpoint, as far as there is room for it; `saved` says whether. */
   private async save(): Promise<void> {
     const { checkpoints, ema, optimizer, state, config } = this;
-    const { parameters, run, report } = this.options;
+    const { parameters, run } = this.options;
     const guard = { ...state.guard, rollBacks: 0 };
     const sums = await run.parallel.share(this.means.sums());
     const { keepCheckpoints: last, milestoneEverySteps } = config;
@@ -419,7 +430,7 @@ class Loop<Batch> {
       if (!(error instanceof JobError) || error instanceof DistributedError) throw error;
       this.saved = false;
       if (!this.cannotSave) {
-        report.log(`${error.message}; training goes on from the one before it if it is stopped`);
+        this.say(`${error.message}; training goes on from the one before it if it is stopped`);
       }
       this.cannotSave = true;
     }
@@ -448,7 +459,7 @@ class Loop<Batch> {
    */
   private async goBack(reason: string): Promise<void> {
     const { config, options } = this;
-    const { part, run, report } = options;
+    const { part, run } = options;
     const { position, stage, guard } = this.state;
     const { rollBacks } = guard;
     const found =
@@ -469,7 +480,7 @@ class Loop<Batch> {
       ...{ position, unmeasured: [] },
       guard: { ...before.guard, learningRateFactor, rollBacks: rollBacks + 1 },
     };
-    report.log(
+    this.say(
       `${part}: ${reason}; back to step ${this.state.step} with ${learningRateFactor} of the learning rate`,
     );
     run.beginPart(part, this.state.step + 1);

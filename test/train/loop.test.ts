@@ -34,6 +34,8 @@ interface Toy {
   validate?: (weights: number[]) => unknown;
   resume?: boolean;
   onOpen?: () => void;
+  /** what a process has said that is not heard */
+  held?: string[];
   parallel?: Parallel;
 }
 
@@ -82,7 +84,10 @@ async function trainToy(toy: Toy): Promise<Outcome> {
         }
       : undefined,
     dump: (batch, path, why) => writeFileSync(`${path}.json`, JSON.stringify({ batch, ...why })),
-    report: { start: () => {}, update: () => {}, log: (text) => said.push(text), end: () => {} },
+    report: {
+      ...{ start: () => {}, update: () => {}, log: (text) => said.push(text), end: () => {} },
+      take: () => toy.held?.splice(0) ?? [],
+    },
     signal: toy.signal ?? new AbortController().signal,
   };
   const finished = await trainLoop(options);
@@ -349,6 +354,21 @@ describe('trainLoop', () => {
       },
     });
     assert.ok(!maps.includes(join(root, 'mapped')), 'no file of its checkpoints is mapped');
+  });
+
+  test('the first process says once what another one has held back', async () => {
+    const outcomes = await Promise.all(
+      world(2).map((parallel) =>
+        trainToy({
+          ...{ folder: 'held', parallel, stages: [plan({ steps: 3, logEverySteps: 1 })] },
+          held: parallel.rank === 1 ? ['7.png is gone'] : [],
+        }),
+      ),
+    );
+    assert.deepEqual(
+      outcomes.map(({ said }) => said),
+      [['rank 1: 7.png is gone'], []],
+    );
   });
 
   test('fails in all processes, with its cause, when one cannot measure', async () => {
