@@ -1,8 +1,11 @@
 /** What the documents promise: commands that parse, files that exist, recipes that load. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import { parseArgs } from '../src/cli/args.js';
 import { commands } from '../src/cli/commands.js';
 import { readRecipe } from '../src/train/recipe.js';
@@ -64,4 +67,29 @@ describe('recipes', () => {
       readRecipe(`${root}recipes/${name}`);
     });
   }
+
+  // that of docs/tasks.md is for a task which its reader adds
+  for (const name of ['docs/training.md', 'docs/fine-tuning.md']) {
+    test(`those in ${name} are accepted`, () => {
+      const blocks = [...read(name).matchAll(/^```yaml\n(.*?)^```/gms)].map(([, text]) => text!);
+      assert.ok(blocks.length > 0, 'there are some');
+      const folder = mkdtempSync(join(tmpdir(), 'mfm-docs-'));
+      try {
+        for (const text of blocks) {
+          const path = join(folder, 'recipe.yaml');
+          writeFileSync(path, JSON.stringify(completed(parse(text))));
+          readRecipe(path);
+        }
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
+  }
 });
+
+/** A block without a name shows some keys alone: the rest of a recipe that fine-tunes is added. */
+function completed(block: Record<string, unknown>): object {
+  if ('name' in block) return block;
+  const transformer = { steps: 1, ...(block.transformer as object | undefined) };
+  return { name: 'shown', base: 'models/mfm-mini', ...block, transformer };
+}

@@ -23,10 +23,11 @@ export interface Size {
   height: number;
 }
 
-/** One `--set a.b=c`; the value is JSON where it reads as JSON, else the text itself. */
+/** One `--set a.b=c`. */
 export interface Assignment {
   path: string[];
-  value: unknown;
+  /** of the value, YAML */
+  text: string;
 }
 
 interface Common {
@@ -289,28 +290,9 @@ function toAssignment(where: string, text: string): Assignment {
   const equals = text.indexOf('=');
   const path = text.slice(0, Math.max(0, equals)).split('.');
   if (path.some((key) => key.trim() === '')) {
-    throw new InputError(`${where}: must be key=value, e.g. train.steps=100, got "${text}"`);
+    throw new InputError(`${where}: must be key=value, e.g. transformer.steps=100, got "${text}"`);
   }
-  const value = text.slice(equals + 1);
-  try {
-    return { path, value: JSON.parse(value) };
-  } catch {
-    return { path, value };
-  }
-}
-
-/** Writes `--set` values into a plain object, as read from a recipe; makes objects on the way. */
-export function applyAssignments<T extends object>(target: T, assignments: Assignment[]): T {
-  for (const { path, value } of assignments) {
-    let at = target as Record<string, unknown>;
-    for (const key of path.slice(0, -1)) {
-      const next = at[key];
-      if (typeof next !== 'object' || next === null) at[key] = {};
-      at = at[key] as Record<string, unknown>;
-    }
-    at[path.at(-1)!] = value;
-  }
-  return target;
+  return { path, text: text.slice(equals + 1) };
 }
 
 /** `keepLast` → `--keep-last` */

@@ -2,6 +2,7 @@
 import { fastDtype } from '../nn/index.js';
 import { availableBytes } from '../pipeline/plan.js';
 import { type Task, weightedTasks } from '../tasks/index.js';
+import { budgetNotes } from '../train/budget.js';
 import { type Optimisation, type Recipe, type Stage, stagesOf } from '../train/config.js';
 import { batchesOf, type StageBatch, type TrainedNetworks, trainedTotal } from '../train/cost.js';
 import { recipeShape, trainedNetworks } from '../train/networks.js';
@@ -99,6 +100,7 @@ function stageLines({ stage, batches, step, memory, flops: work, seconds }: Stag
   const size = `${stage.width}x${stage.height}, ${stage.numFrames} frame${stage.numFrames === 1 ? '' : 's'}`;
   return [
     `${stage.name}: ${size}, ${lengthOf(stage)} of ${Math.round(step.tokens)} tokens, ${flops(work)} a step, ${formatBytes(memory.total)} of memory, about ${formatDuration(seconds)}`,
+    ...budgetNotes(stage).map((note) => `  ${note}`),
     ...batches.flatMap((batch) => [...batchLines(batch, stage)]),
   ];
 }

@@ -2,6 +2,7 @@
 import type { WorldEnvironment } from '../distributed/environment.js';
 import type { Parallel } from '../distributed/parallel.js';
 import type { SequenceGroup as Sequence } from '../distributed/sequence.js';
+import { InputError } from '../errors.js';
 import type { Recipe } from '../train/config.js';
 import type { Reporter } from '../train/loop.js';
 import { defineArgs, type Options } from './args.js';
@@ -43,7 +44,17 @@ export const args = defineArgs({
       default: 30,
       describe: 'seconds without a sign of life after which a process counts as hung',
     },
-    set: { kind: 'set', repeat: true, describe: 'change a key of the recipe' },
+    checkMemory: {
+      kind: 'flag',
+      default: true,
+      describe: 'begin even if there seems to be too little memory',
+    },
+    set: {
+      kind: 'set',
+      repeat: true,
+      describe:
+        'change a key of the recipe, to YAML: transformer.steps=9, "transformer.tasks={t2i: 1}"',
+    },
   },
 });
 
@@ -69,12 +80,15 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const { initOf } = await import('../train/stored-recipe.js');
   let recipe = readRecipe(options.recipe, options.set);
   const folder = options.run ?? `runs/${recipe.name}`;
+  if (folder === '') throw new InputError('mfm train: --run: must be a folder, got ""');
   // a run that goes on keeps the weights that it began with
   const init = options.init ?? recipe.init ?? (options.resume ? initOf(folder) : undefined);
   if (init !== undefined) {
     recipe = readRecipe(options.recipe, [...options.set, { path: ['init'], value: init }]);
   }
   if (options.dryRun) {
+    const { expectTrainable } = await import('../train/check.js');
+    expectTrainable(recipe, { dryRun: true });
     const { dryRun } = await import('./dry-run.js');
     const { dataLinesOf } = await import('./dry-run-data.js');
     const dataLines = await dataLinesOf(recipe);
@@ -90,10 +104,18 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const { Run } = await import('../train/run.js');
   const { stagesOf } = await import('../train/config.js');
   const { train } = await import('../train/train.js');
+  const { expectTrainable } = await import('../train/check.js');
   const { parallel, leave } = await joinJob(world, recipe, options);
   for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // there are enough
   const first = parallel.rank === 0;
+  const { expectRoom } = await import('./expect-room.js');
+  await parallel.together(() => {
+    expectTrainable(recipe);
+    const local = world?.localWorldSize ?? 1;
+    if (options.checkMemory) expectRoom(recipe, { ranks: parallel.size, local });
+  });
   const run = await Run.openTogether(folder, recipe, { resume: options.resume, parallel });
+  if (first) await tellBudgets(recipe);
   const finished = await withInterrupt('saving a checkpoint', (signal) =>
     train({
       ...{ run, recipe, signal, cacheFolder: options.cache },
@@ -108,6 +130,15 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     process.stderr.write(`${folder}: stopped; \`${resumingCommand(options.resume)}\` goes on\n`);
   }
   return INTERRUPTED;
+}
+
+/** Says which budgets of tokens are less than one sample. */
+async function tellBudgets(recipe: Recipe): Promise<void> {
+  const { budgetNotes } = await import('../train/budget.js');
+  const { stagesOf } = await import('../train/config.js');
+  for (const stage of stagesOf(recipe)) {
+    for (const note of budgetNotes(stage)) process.stderr.write(`${stage.name}: ${note}\n`);
+  }
 }
 
 /** This process's command as it was typed, and with `--resume`. */

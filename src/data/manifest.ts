@@ -43,10 +43,16 @@ export async function* readEntries(path: string): AsyncGenerator<Entry> {
   }
 }
 
+/** @throws InputError if there is no data set of any form; nothing in it is read */
+export function expectDataSet(path: string): void {
+  entriesOf(path);
+}
+
 function entriesOf(path: string): AsyncIterable<Entry> {
   const found = statSync(path, { throwIfNoEntry: false });
   const ending = extname(path).toLowerCase();
-  if (!found && /\{\d+\.\.\d+\}/.test(path)) return eachShard(expandBraces(path));
+  const shards = found ? [] : expandBraces(path);
+  if (shards.some((shard) => existsSync(shard))) return eachShard(shards);
   if (!found) {
     throw new InputError(
       `${path}: no such data set; give a .jsonl, a .csv, a folder, or .tar shards`,

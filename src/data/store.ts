@@ -9,9 +9,10 @@
  * is not all there or not what was written, count as missing.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { makeFolder } from '../make-folder.js';
 import { writeFailure } from '../media/atomic.js';
 import { KeyMap } from './key-map.js';
 
@@ -79,7 +80,7 @@ export class DataStore {
    */
   static open(folder: string, options: StoreOptions = {}): DataStore {
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
     } catch (cause) {
       throw writeFailure(join(folder, 'store'), cause);
     }

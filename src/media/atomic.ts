@@ -3,9 +3,10 @@
  * renamed.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InputError, JobError, MfmError } from '../errors.js';
+import { makeFolder } from '../make-folder.js';
 
 /**
  * Makes the folder of `path`, has `write` fill a temporary file in it, and renames that to `path`.
@@ -41,7 +42,7 @@ export async function openAtomically(path: string): Promise<AtomicFile> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${randomBytes(4).toString('hex')}.tmp`);
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
   } catch (cause) {
     throw writeFailure(path, cause);
   }

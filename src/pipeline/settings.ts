@@ -7,7 +7,7 @@ const fields = {
   height: z.int().positive().multipleOf(16).describe('height made by default, pixels'),
   numFrames: z
     .int()
-    .positive()
+    .positive({ abort: true })
     .refine((count) => count % 4 === 1, 'must be 4k + 1 (1, 5, 9, …)')
     .describe('frames of a clip, 4k + 1'),
   fps: z.number().positive().describe('frames a second of written clips'),

@@ -5,19 +5,23 @@ import { LoraConfig } from '../nn/lora-config.js';
 import { PipelineChanges } from '../pipeline/settings.js';
 
 const probability = z.number().min(0).max(1);
+/** Share of a running mean that stays at each step; 1 would never learn, and AdamW divide by 0. */
+const decay = z.number().min(0).lt(1);
 const side = z.int().positive().multipleOf(16);
 const frameCount = z
   .int()
-  .positive()
+  .positive({ abort: true })
   .refine((count) => count % 4 === 1, {
     error: ({ input }) => `must be 4k + 1 (1, 5, 9, …), got ${input}`,
   });
 
-const MiniWorldSource = z.strictObject({
-  clips: z.int().min(0).default(5000).describe('different clips'),
-  images: z.int().min(0).default(12_000).describe('different images'),
-  maxObjects: z.int().min(1).max(3).default(2).describe('solids in a scene'),
-});
+const MiniWorldSource = z
+  .strictObject({
+    clips: z.int().min(0).default(5000).describe('different clips'),
+    images: z.int().min(0).default(12_000).describe('different images'),
+    maxObjects: z.int().min(1).max(3).default(2).describe('solids in a scene'),
+  })
+  .refine(({ clips, images }) => clips + images > 0, 'must have clips or images, got 0 of both');
 export type MiniWorldSource = z.infer<typeof MiniWorldSource>;
 
 /** Where samples come from: one of the two, and how often. */
@@ -61,9 +65,9 @@ export const Optimisation = z.strictObject({
     .describe('as a share of it, at the last step; 1 keeps it'),
   warmupSteps: z.int().min(0).default(100).describe('steps of linear warm-up'),
   weightDecay: z.number().min(0).default(0.01).describe('decoupled, per step and learning rate'),
-  betas: z.tuple([probability, probability]).default([0.9, 0.99]).describe('of AdamW'),
+  betas: z.tuple([decay, decay]).default([0.9, 0.99]).describe('of AdamW'),
   clipGradNorm: z.number().positive().default(1).describe('largest global gradient norm'),
-  emaDecay: probability.default(0.999).describe('of the averaged weights, which are what is kept'),
+  emaDecay: decay.default(0.999).describe('of the averaged weights, which are what is kept'),
   checkpointEverySeconds: z.number().positive().default(120).describe('time between checkpoints'),
   keepCheckpoints: z
     .int()
@@ -90,7 +94,10 @@ export const Optimisation = z.strictObject({
     .positive()
     .default(5)
     .describe('bad steps in a row after which the run goes back to its last good checkpoint'),
-  rollBackLearningRate: probability
+  rollBackLearningRate: z
+    .number()
+    .positive()
+    .max(1)
     .default(0.5)
     .describe('factor of the learning rate each time it goes back'),
 });
@@ -167,6 +174,10 @@ const stageKeys = {
     .describe('share of the stage after which clips are mixed in fully'),
   tasks: z
     .record(z.string(), z.number().positive())
+    .refine(
+      (tasks) => Object.keys(tasks).length > 0,
+      'must name at least one task; leave it out for all',
+    )
     .optional()
     .describe('tasks and how often each is drawn (default: all; t2i, t2v, i2v 3, others 1)'),
   timestepShift: z.number().positive().default(1).describe('of the training noise levels'),
@@ -215,9 +226,14 @@ const TransformerPlan = z.strictObject({
     'before all else, the condition adapter alone: to see clean latents in what is given',
   ),
   lora: LoraConfig.optional().describe('train layers of low rank beside the weights, not these'),
-  train: z.array(z.string()).optional().describe('patterns of the weights that are trained'),
+  train: z
+    .array(z.string())
+    .min(1, 'must name a pattern; leave it out to train all')
+    .optional()
+    .describe('patterns of the weights that are trained'),
   freeze: z.array(z.string()).optional().describe('patterns of weights that stay as they are'),
   ...stageKeys,
+  steps: stageKeys.steps.optional().describe('optimizer steps, of each stage that does not say'),
   stages: z
     .array(StageChanges)
     .min(1)
@@ -274,8 +290,11 @@ export const Recipe = z.strictObject({
 });
 export type Recipe = z.infer<typeof Recipe>;
 
-/** The stages of the transformer's training, each complete; without any, the plan itself is one. */
+/**
+ * The stages of the transformer's training, each complete; without any, the plan itself is one.
+ * That each has its steps is for `readRecipe` to check.
+ */
 export function stagesOf({ transformer, data }: Recipe): Stage[] {
   const { stages, ...shared } = transformer;
-  return (stages ?? [{ name: 'all' }]).map((changes) => ({ data, ...shared, ...changes }));
+  return (stages ?? [{ name: 'all' }]).map((changes) => ({ data, ...shared, ...changes }) as Stage);
 }

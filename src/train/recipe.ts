@@ -9,10 +9,8 @@ import { didYouMean } from '../suggest.js';
 import { shortcomings, TASK_IDS, type Task, taskOf, weightedTasks } from '../tasks/index.js';
 import { Recipe, type Stage, stagesOf } from './config.js';
 
-export interface Change {
-  path: string[];
-  value: unknown;
-}
+/** Of a key, to a value or to what a text is as YAML. */
+export type Change = { path: string[] } & ({ value: unknown } | { text: string });
 
 /** @throws InputError listing every problem: the key, what is wrong, what would be right */
 export function readRecipe(path: string, changes: readonly Change[] = []): Recipe {
@@ -31,7 +29,7 @@ export function readRecipe(path: string, changes: readonly Change[] = []): Recip
   const parsed = Recipe.safeParse(source);
   const problems = parsed.success
     ? otherProblems(parsed.data)
-    : parsed.error.issues.flatMap(explain);
+    : [...parsed.error.issues.flatMap(explain), ...problemsBeside(parsed.error.issues, source)];
   if (problems.length > 0) {
     const count = `${problems.length} problem${problems.length === 1 ? '' : 's'}`;
     throw new InputError(`${path}: ${count}\n${problems.map((p) => `  ${p}`).join('\n')}`);
@@ -39,13 +37,30 @@ export function readRecipe(path: string, changes: readonly Change[] = []): Recip
   return parsed.data!;
 }
 
-function apply(source: Record<string, unknown>, { path, value }: Change): void {
+/** Own keys alone, whatever they are called: what there is none of is for the schema to refuse. */
+function apply(source: Record<string, unknown>, change: Change): void {
+  const { path } = change;
+  const set = (level: object, key: string, value: unknown) =>
+    Object.defineProperty(level, key, {
+      ...{ value, writable: true, enumerable: true, configurable: true },
+    });
   let level = source;
   for (const key of path.slice(0, -1)) {
-    if (typeof level[key] !== 'object' || level[key] === null) level[key] = {};
-    level = level[key] as Record<string, unknown>;
+    const next = Object.hasOwn(level, key) ? level[key] : null;
+    if (typeof next !== 'object' || next === null) set(level, key, {});
+    level = Object.getOwnPropertyDescriptor(level, key)!.value;
   }
-  level[path.at(-1)!] = value;
+  set(level, path.at(-1)!, 'text' in change ? fromYaml(change.text) : change.value);
+}
+
+/** As YAML has it; what is none, such as a pattern with stars, is itself. */
+function fromYaml(text: string): unknown {
+  if (text.trim() === '') return text;
+  try {
+    return parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function explain(issue: z.core.$ZodIssue): string[] {
@@ -81,32 +96,106 @@ function unwrapped(schema: unknown): Unwrapped | undefined {
   }
 }
 
-/** What a schema cannot see. */
-function otherProblems(recipe: Recipe): string[] {
-  return [
-    ...taskNames(recipe).flatMap(([key, id]) =>
-      isTask(id) ? [] : [`${key}.${id}: unknown task; there are ${TASK_IDS.join(', ')}`],
-    ),
-    ...widthProblems(recipe),
-    ...originProblems(recipe),
-    ...loraProblems(recipe),
-    ...sequenceProblems(recipe),
-    ...stageProblems(recipe),
-  ];
+/** What a schema cannot see; what reads a faulty key is said when that is mended. */
+const CHECKS: readonly { check: (recipe: Recipe) => string[]; reads: readonly string[] }[] = [
+  { check: nameProblems, reads: [] },
+  { check: stepsProblems, reads: ['transformer.steps', 'transformer.stages'] },
+  { check: widthProblems, reads: ['autoencoder.blockOutChannels', 'autoencoder.normNumGroups'] },
+  { check: originProblems, reads: ['base', 'transformer.lora'] },
+  { check: loraProblems, reads: [] },
+  {
+    check: sequenceProblems,
+    reads: ['base', ...ofPlan('preset', 'numHeads', 'stages', 'sequenceParallel')],
+  },
+  {
+    check: stageProblems,
+    reads: [
+      'data',
+      ...ofPlan('stages', 'tasks', 'imageShare', 'mixAt', 'width', 'height', 'numFrames'),
+    ],
+  },
+];
+
+function ofPlan(...keys: (keyof Recipe['transformer'])[]): string[] {
+  return keys.map((key) => `transformer.${key}`);
 }
 
-/** Tasks that are named, with the key that does it. */
-function taskNames({ transformer, pipeline }: Recipe): [key: string, id: string][] {
-  const stages = (transformer.stages ?? []).map(
-    ({ tasks }, i) => [`transformer.stages.${i}.tasks`, tasks] as const,
+/** @param faulty   keys whose values are not to be judged by */
+function otherProblems(recipe: Recipe, faulty: readonly string[] = []): string[] {
+  const overlap = (a: string, b: string) => `${a}.`.startsWith(`${b}.`);
+  return CHECKS.filter(
+    ({ reads }) => !reads.some((key) => faulty.some((f) => overlap(f, key) || overlap(key, f))),
+  ).flatMap(({ check }) => check(recipe));
+}
+
+/** What is wrong with a recipe beside that its schema refuses it: the same without the faulty keys. */
+function problemsBeside(issues: readonly z.core.$ZodIssue[], source: object): string[] {
+  const paths = issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => [...issue.path, key])
+      : [issue.path],
   );
-  const named = [
-    ['transformer.tasks', transformer.tasks] as const,
-    ...stages,
-    ['pipeline.taskSettings', pipeline.taskSettings] as const,
+  const rest = structuredClone(source);
+  for (const path of paths) remove(rest, path);
+  const parsed = Recipe.safeParse({ name: 'unnamed', transformer: {}, ...rest });
+  return parsed.success
+    ? otherProblems(
+        parsed.data,
+        paths.map((path) => path.join('.')),
+      )
+    : [];
+}
+
+/** Of a list the whole is removed. */
+function remove(source: object, path: readonly PropertyKey[]): void {
+  let level = source as Record<PropertyKey, unknown>;
+  for (const key of path.slice(0, -1)) {
+    const next = level[key];
+    if (typeof next !== 'object' || next === null) return;
+    if (Array.isArray(next)) {
+      delete level[key];
+      return;
+    }
+    level = next as Record<PropertyKey, unknown>;
+  }
+  delete level[path.at(-1)!];
+}
+
+/** Tasks that there are not, none at all, and stages that are called the same. */
+function nameProblems({ transformer, pipeline }: Recipe): string[] {
+  const { stages = [] } = transformer;
+  const named: [key: string, ids: string[]][] = [
+    ['transformer.tasks', Object.keys(transformer.tasks ?? {})],
+    ...stages.map(({ tasks }, i): [string, string[]] => [
+      `transformer.stages.${i}.tasks`,
+      Object.keys(tasks ?? {}),
+    ]),
+    ['pipeline.tasks', pipeline.tasks ?? []],
+    ['pipeline.taskSettings', Object.keys(pipeline.taskSettings ?? {})],
   ];
-  return named.flatMap(([key, tasks]) =>
-    Object.keys(tasks ?? {}).map((id): [string, string] => [key, id]),
+  const problems = named.flatMap(([key, ids]) =>
+    ids
+      .filter((id) => !isTask(id))
+      .map((id) => `${key}.${id}: unknown task; there are ${TASK_IDS.join(', ')}`),
+  );
+  if (pipeline.tasks?.length === 0) {
+    problems.push('pipeline.tasks: must name a task; leave it out for all that are trained');
+  }
+  stages.forEach(({ name }, i) => {
+    if (stages.findIndex((stage) => stage.name === name) === i) return;
+    problems.push(`transformer.stages.${i}.name: must be another than before, got "${name}"`);
+  });
+  return problems;
+}
+
+/** Every stage has its own steps, or the plan's. */
+function stepsProblems({ transformer: { steps, stages } }: Recipe): string[] {
+  if (steps !== undefined) return [];
+  if (!stages) return ['transformer.steps: is missing; say how many optimizer steps'];
+  return stages.flatMap((stage, i) =>
+    stage.steps === undefined
+      ? [`transformer.stages.${i}.steps: is missing; say it here, or for all as transformer.steps`]
+      : [],
   );
 }
 
@@ -186,6 +275,12 @@ function stageProblems(recipe: Recipe): string[] {
       const why = lacks(task).join(', ');
       return why ? [`${key}.tasks.${id}: cannot be learnt from ${what} (${why})`] : [];
     });
+    const holds = (result: Task['result']) =>
+      !known ||
+      data.some(({ miniworld }) => miniworld![result === 'image' ? 'images' : 'clips'] > 0);
+    if (!weightedTasks(stage.tasks).some(({ task }) => holds(task.result))) {
+      problems.push(`${key}.tasks: need images or clips that miniworld is told not to make`);
+    }
     const results = weightedTasks(stage.tasks)
       .filter(({ task }) => lacks(task).length === 0)
       .map(({ task }) => task.result);

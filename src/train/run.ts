@@ -31,6 +31,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { ALONE, type Parallel } from '../distributed/parallel.js';
 import { InputError } from '../errors.js';
+import { makeFolder } from '../make-folder.js';
 import { Checkpoints } from './checkpoints.js';
 import type { Recipe } from './config.js';
 import { EventWriter } from './events.js';
@@ -69,7 +70,7 @@ export class Run {
         `${folder}: holds a run already; --resume goes on with it, --run FOLDER starts another`,
       );
     }
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     const lock = takeLock(folder);
     if ('heldBy' in lock) {
       const { host, pid, path } = lock.heldBy;

@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { InputError } from '../errors.js';
 import { parseT5Config, T5Encoder } from '../models/t5/index.js';
-import type { Transformer3D } from '../models/transformer/index.js';
-import { loadWeights } from '../nn/index.js';
+import { parseTransformerConfig, type Transformer3D } from '../models/transformer/index.js';
+import { loadWeights, withParameters } from '../nn/index.js';
+import type { Pipeline } from '../pipeline/index.js';
 import { ModelIndex } from '../pipeline/settings.js';
 import { readJson } from '../read-json.js';
 import { TASK_IDS, TASKS, type Task } from '../tasks/index.js';
@@ -21,56 +22,120 @@ export function startFrom({ pipeline, tokenizer }: Trainee, folder: string, dtyp
   loadWeights(transformer, join(folder, 'transformer'), 'diffusion_pytorch_model', dtype);
   if (!knowsDepth(folder)) forgetDepth(transformer);
 
-  const encoderFolder = join(folder, 'text_encoder');
-  const configPath = join(encoderFolder, 'config.json');
-  const before = new T5Encoder(parseT5Config(readJson(configPath), configPath));
+  const before = openTextEncoder(folder, textEncoder, dtype);
   try {
-    loadWeights(before, encoderFolder, 'model', dtype);
     const rowsBefore = rowsOf(readJson(join(folder, 'tokenizer', 'tokenizer.json')));
     const pairs = [...rowsOf(tokenizer.tokenizer)].flatMap(([piece, row]) => {
       const rowBefore = rowsBefore.get(piece);
       return rowBefore === undefined ? [] : [[row, rowBefore] as const];
     });
-    noGrad(() => tidy(() => copyText(before, textEncoder, pairs, encoderFolder)));
+    noGrad(() => tidy(() => copyText(before, textEncoder, pairs)));
   } finally {
     before.dispose();
   }
 }
 
-/**
- * @param pairs   rows of the embedding, of `to` and of `from`, that are of the same piece
- * @throws InputError naming a tensor that is only in one of them, or has another shape
- */
+/** @param pairs   rows of the embedding, of `to` and of `from`, that are of the same piece */
 function copyText(
   from: T5Encoder,
   to: T5Encoder,
   pairs: readonly (readonly [number, number])[],
-  where: string,
 ): void {
   const weights = from.stateDict();
-  const own = to.stateDict();
-  const further = [...weights.keys()].find((name) => !own.has(name));
-  if (further) {
-    throw new InputError(
-      `${where}: has ${further}, which the recipe's text encoder has not; train from scratch, or change the recipe`,
-    );
-  }
   const rows = (side: 0 | 1) =>
     tensor(
       pairs.map((pair) => pair[side]),
       { dtype: 'int64' },
     );
-  for (const [name, weight] of own) {
-    const given = weights.get(name);
-    if (given && name === 'shared.weight') {
-      weight.indexCopy_(0, rows(0), given.indexSelect(0, rows(1)));
-    } else if (given && String(given.shape) === String(weight.shape)) {
-      weight.copy_(given);
-    } else {
-      throw new InputError(
-        `${where}: ${name} must be [${weight.shape.join(', ')}] as the recipe has it, got ${given ? `[${given.shape.join(', ')}]` : 'none'}; train from scratch, or change the recipe`,
-      );
-    }
+  for (const [name, weight] of to.stateDict()) {
+    const given = weights.get(name)!;
+    if (name === EMBEDDING) weight.indexCopy_(0, rows(0), given.indexSelect(0, rows(1)));
+    else weight.copy_(given);
+  }
+}
+
+/**
+ * Whether `startFrom` can copy a folder's weights, which are not read. The transformer, on any
+ * device, has them mapped then.
+ *
+ * @param key   what names the folder
+ * @throws InputError if a network there is of another form, or something is missing
+ */
+export function expectToStartFrom(
+  { transformer, textEncoder }: Pick<Pipeline, 'transformer' | 'textEncoder'>,
+  folder: string,
+  key: string,
+): void {
+  const configPath = join(folder, 'transformer', 'config.json');
+  const config = parseTransformerConfig(readJson(configPath), configPath);
+  const others = Object.entries(SIZES).filter(
+    ([size]) => String(config[size as Size]) !== String(transformer.config[size as Size]),
+  );
+  if (others.length > 0) {
+    const words = others.map(([size, name]) => {
+      const [there, own] = [config, transformer.config].map((one) => String(one[size as Size]));
+      return `${name} ${there} (not ${own})`;
+    });
+    throw new InputError(
+      `${key}: must hold a transformer of the recipe's size, got ${folder} with ${words.join(', ')}; change the recipe, or train from scratch`,
+    );
+  }
+  loadWeights(transformer, join(folder, 'transformer'), 'diffusion_pytorch_model', null);
+  knowsDepth(folder);
+  openTextEncoder(folder, textEncoder, null).dispose();
+  rowsOf(readJson(join(folder, 'tokenizer', 'tokenizer.json')));
+}
+
+/** Of a transformer, and the keys of a recipe that they follow from. */
+const SIZES = {
+  num_layers: 'numLayers',
+  num_attention_heads: 'numHeads',
+  cross_attention_dim: 'textEncoder.width',
+  cond_block_out_channels: 'adapterChannels',
+};
+type Size = keyof typeof SIZES;
+
+/** A matrix of a row per word. */
+const EMBEDDING = 'shared.weight';
+
+/**
+ * The text encoder of a folder.
+ * @throws InputError if it is of another form than `own`, but for the words that it knows
+ */
+function openTextEncoder(folder: string, own: T5Encoder, dtype: DType | null): T5Encoder {
+  const encoderFolder = join(folder, 'text_encoder');
+  const configPath = join(encoderFolder, 'config.json');
+  const config = parseT5Config(readJson(configPath), configPath);
+  const encoder = withParameters({ device: 'meta' }, () => new T5Encoder(config));
+  try {
+    expectSameForm(encoder, own, encoderFolder);
+    loadWeights(encoder, encoderFolder, 'model', dtype);
+    return encoder;
+  } catch (error) {
+    encoder.dispose();
+    throw error;
+  }
+}
+
+function expectSameForm(encoder: T5Encoder, own: T5Encoder, where: string): void {
+  const shapes = (network: T5Encoder) =>
+    new Map([...network.namedParameters()].map(([name, { shape }]) => [name, shape]));
+  const [there, wanted] = [shapes(encoder), shapes(own)];
+  const remedy = 'train from scratch, or change the recipe';
+  const further = [...there.keys()].find((name) => !wanted.has(name));
+  if (further) {
+    throw new InputError(
+      `${where}: has ${further}, which the recipe's text encoder has not; ${remedy}`,
+    );
+  }
+  for (const [name, shape] of wanted) {
+    const got = there.get(name);
+    // of the embedding the rows are free
+    const isSame = name === EMBEDDING ? got?.[1] === shape[1] : String(got) === String(shape);
+    if (isSame) continue;
+    throw new InputError(
+      `${where}: ${name} must be [${shape.join(', ')}] as the recipe has it, got ${got ? `[${got.join(', ')}]` : 'none'}; ${remedy}`,
+    );
   }
 }
 

@@ -14,17 +14,12 @@ import { type DataOptions, TrainingData } from './data.js';
 import type { FrameBatch } from './feed/index.js';
 import { normaliseLatents } from './normalise.js';
 import { startFrom } from './start-from.js';
-import {
-  buildTrainee,
-  exportFinished,
-  openTrainee,
-  type TraineeSource,
-  trainableParameters,
-} from './trainee.js';
+import { buildTrainee, exportFinished, openTrainee, type TraineeSource } from './trainee.js';
 import { trainTransformer } from './transformer.js';
 
 /**
- * Runs the parts in turn and writes `pipeline/` into the run folder.
+ * Runs the parts in turn and writes `pipeline/` into the run folder; `expectTrainable` first says
+ * what cannot be.
  * @returns false if the signal stopped it; the same call with the same folder goes on
  */
 export async function train(options: DataOptions): Promise<boolean> {
@@ -39,13 +34,12 @@ export async function train(options: DataOptions): Promise<boolean> {
     const autoencoder = await finishedAutoencoder(context, dtype);
     if (!autoencoder) return stopped(context);
     const source: TraineeSource = { recipe, autoencoder, dtype, tasks: data.trainedTasks() };
-    const opened = recipe.base ? openTrainee(source) : null;
-    // names of weights that there are not are said before all is encoded
-    if (opened) trainableParameters(opened, recipe);
     run.setStatus({ doing: 'encoding latents' });
     if (!(await data.encode(autoencoder))) return stopped(context);
     run.setStatus({ doing: undefined });
-    const trainee = opened ?? buildTrainee(source, await data.meanMotionScore());
+    const trainee = recipe.base
+      ? openTrainee(source)
+      : buildTrainee(source, await data.meanMotionScore());
     const from = recipe.transformer.from ?? recipe.init;
     if (from) startFrom(trainee, from, dtype);
     if (!(await trainAdapter(trainee.pipeline, context))) return stopped(context);

@@ -72,6 +72,39 @@ describe('mfm runs', () => {
     }
   });
 
+  test('shows a run that has recorded nothing beside others, and says why alone', async () => {
+    const failed = join('failed', 'early');
+    mkdirSync(failed, { recursive: true });
+    writeFileSync(join(failed, 'recipe.json'), '{}');
+    const status = {
+      state: 'failed',
+      part: '',
+      step: 0,
+      steps: 0,
+      updated: '2026-01-01T00:00:00Z',
+    };
+    writeFileSync(join(failed, 'status.json'), JSON.stringify({ ...status, message: 'no data' }));
+    const words = [
+      'first',
+      'second',
+      failed,
+      '--figures',
+      'loss/t2v',
+      '--plot',
+      'failed/plot.html',
+    ];
+    const { stdout, message } = await mfm(...words);
+    assert.equal(message, '');
+    assert.match(stdout, /^state +unknown +unknown +failed: no data$/m);
+    assert.match(stdout, /^loss\/t2v +0\.5\d+ +0\.25\d+ +-$/m);
+    const alone = await mfm('first', failed);
+    assert.deepEqual([alone.exitCode, alone.stdout], [2, '']);
+    assert.match(
+      alone.message,
+      /^failed\/early: has recorded nothing \(metrics\.jsonl\) and is failed \(no data\); leave it out$/,
+    );
+  });
+
   test('draws a picture of chosen figures', async () => {
     const words = ['--figures', '*T2V', '--by', 'samples', '--plot', 'out/plot.png', '--json'];
     const { stdout, message } = await mfm('first', 'second', ...words);

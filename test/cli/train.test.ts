@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -8,11 +17,13 @@ import { fileURLToPath } from 'node:url';
 
 const program = fileURLToPath(new URL('../../mfm', import.meta.url));
 const recipe = fileURLToPath(new URL('../../recipes/mfm-mini.yaml', import.meta.url));
+const carried = fileURLToPath(new URL('../../models/mfm-mini', import.meta.url));
 
 describe('mfm train', () => {
   let folder: string;
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'mfm-train-'));
+    for (const name of ['before', 'other']) symlinkSync(carried, join(folder, name));
   });
   after(() => rmSync(folder, { recursive: true }));
 
@@ -82,7 +93,6 @@ describe('mfm train', () => {
 
   test('--dry-run says which tasks the data cannot teach, and which limits there are', () => {
     const own = join(folder, 'short.yaml');
-    const carried = fileURLToPath(new URL('../../models/mfm-mini', import.meta.url));
     const autoencoder = { from: carried };
     const transformer = { steps: 5, maxSeconds: 90, numLayers: 1, numFrames: 9, mixAt: 0 };
     writeFileSync(own, JSON.stringify({ name: 'short', autoencoder, transformer }));
@@ -108,7 +118,7 @@ describe('mfm train', () => {
       string,
       string,
     ];
-    const transformer = { steps: 1, numLayers: 1, tasks: { t2i: 1 }, imageShare: [1, 1] };
+    const transformer = { steps: 1, numLayers: 6, tasks: { t2i: 1 }, imageShare: [1, 1] };
     writeFileSync(tiny, JSON.stringify({ name: 'tiny', transformer }));
     mkdirSync(run);
     writeFileSync(join(run, 'recipe.json'), '{"init": "before"}');
@@ -121,12 +131,11 @@ describe('mfm train', () => {
 
   test('--dry-run says what is trained where that is not all', () => {
     const own = join(folder, 'part.json');
-    const base = fileURLToPath(new URL('../../models/mfm-mini', import.meta.url));
     // 6 blocks of 256 x 256, and a vocabulary of 143 of width 128
     const patterns = ['transformer.*attn1.q_proj.weight', 'text_encoder.shared.weight'];
     writeFileSync(
       own,
-      JSON.stringify({ name: 'part', base, transformer: { steps: 1, train: patterns } }),
+      JSON.stringify({ name: 'part', base: carried, transformer: { steps: 1, train: patterns } }),
     );
     const { stdout } = train(own, '--dry-run');
     assert.match(
@@ -144,6 +153,23 @@ describe('mfm train', () => {
     assert.equal(stderr, 'autoencoder.from: must be a pipeline folder, got gone, which is none\n');
   });
 
+  test('tells before it makes a folder what could not be trained', () => {
+    const own = join(folder, 'none.yaml');
+    const transformer = { steps: 1, from: 'nowhere' };
+    writeFileSync(own, JSON.stringify({ name: 'none', data: [{ manifest: 'gone' }], transformer }));
+    for (const words of [[], ['--dry-run']]) {
+      const { status, stdout, stderr } = train(own, ...words);
+      assert.deepEqual([status, stdout], [2, '']);
+      assert.match(
+        stderr,
+        /^none: 2 problems\n {2}gone: no such data set; .*\n {2}transformer\.from: /,
+      );
+    }
+    assert.ok(!existsSync(join(folder, 'runs')), 'no run is there');
+    const { status, stderr } = train(own, '--run', '');
+    assert.deepEqual([status, stderr], [2, 'mfm train: --run: must be a folder, got ""\n']);
+  });
+
   test('says that a recipe is missing', () => {
     const { status, stderr } = train('nowhere.yaml');
     assert.equal(status, 2);
@@ -157,6 +183,8 @@ describe('mfm train', () => {
     const { status, stderr } = train(recipe, '--run', run);
     assert.equal(status, 2);
     assert.match(stderr, /holds a run already; --resume goes on with it/);
+    const gone = train(recipe, '--run', run, '--resume', '--init', 'gone');
+    assert.deepEqual([gone.status, readdirSync(run)], [2, ['recipe.json']]);
     assert.equal(readFileSync(join(run, 'recipe.json'), 'utf8'), '{}');
   });
 });

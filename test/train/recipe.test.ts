@@ -55,6 +55,38 @@ describe('readRecipe', () => {
     assert.deepEqual([read.transformer.steps, read.pipeline], [7, { fps: 8 }]);
   });
 
+  test('reads changes as YAML where they are a text', () => {
+    const changes = [
+      ['transformer.tasks', '{t2i: 1, t2v: 2.5}'],
+      ['transformer.learningRate', '1e-4'],
+      ['transformer.freeze', '["*.bias", text_encoder.*]'],
+      ['pipeline.negativePrompt', '*blurry'],
+      ['pipeline.addedPrompt', ''],
+      ['data', '[{"manifest": "own"}]'],
+    ].map(([path, text]) => ({ path: path!.split('.'), text: text! }));
+    const { transformer, pipeline, data } = readRecipe(recipe(GOOD), changes);
+    assert.deepEqual(
+      [transformer.tasks, transformer.learningRate, transformer.freeze],
+      [{ t2i: 1, t2v: 2.5 }, 1e-4, ['*.bias', 'text_encoder.*']],
+    );
+    assert.deepEqual(
+      [pipeline, data],
+      [{ negativePrompt: '*blurry', addedPrompt: '' }, [{ manifest: 'own', weight: 1 }]],
+    );
+  });
+
+  test('changes own keys alone', () => {
+    for (const path of [
+      ['__proto__', 'x'],
+      ['constructor', 'prototype', 'x'],
+      ['toString', 'x'],
+    ]) {
+      const told = { name: 'InputError', message: new RegExp(`${path[0]}: unknown key`) };
+      assert.throws(() => readRecipe(recipe(GOOD), [{ path, value: 1 }]), told);
+      assert.equal('x' in {}, false);
+    }
+  });
+
   test('a stage has what it leaves out from the plan, the sources too', () => {
     const [first, second] = stagesOf(
       readRecipe(
@@ -83,6 +115,17 @@ describe('readRecipe', () => {
     const read = readRecipe(recipe(GOOD));
     const [all, ...more] = stagesOf(read);
     assert.deepEqual([all!.name, all!.data, more], ['all', read.data, []]);
+  });
+
+  test('takes the steps of each stage, and misses those of a stage that has none', () => {
+    const stages = [{ name: 'first', steps: 3 }, { name: 'second' }];
+    const of = (transformer: object) => problemsOf({ ...GOOD, transformer }).slice(1);
+    assert.deepEqual(of({ stages: stages.slice(0, 1) }), []);
+    assert.deepEqual(of({ stages, steps: 2 }), []);
+    assert.deepEqual(of({ stages }), [
+      'transformer.stages.1.steps: is missing; say it here, or for all as transformer.steps',
+    ]);
+    assert.deepEqual(of({}), ['transformer.steps: is missing; say how many optimizer steps']);
   });
 
   test('lists all problems at once, with the key meant', () => {
@@ -123,6 +166,70 @@ describe('readRecipe', () => {
     ]);
   });
 
+  test('refuses means that never move, and rates that are none', () => {
+    const wrong = {
+      ...{ betas: [1, 0.9], emaDecay: 1, weightDecay: -0.1, rollBackLearningRate: 0 },
+      ...{ learningRate: 0, finalLearningRate: -1 },
+    };
+    const of = (plan: object) =>
+      problemsOf({ ...GOOD, transformer: { steps: 1, ...plan } })
+        .slice(1)
+        .map((problem) => problem.split(':')[0]);
+    assert.deepEqual(
+      of(wrong).toSorted(),
+      ['betas.0', ...Object.keys(wrong).slice(1)].map((key) => `transformer.${key}`).toSorted(),
+    );
+    const infinite = 'name: tiny\ntransformer: { steps: 1, learningRate: .inf }';
+    assert.match(problemsOf(infinite)[1]!, /^transformer\.learningRate: /);
+    assert.deepEqual(of({ betas: [0, 0], emaDecay: 0, weightDecay: 0 }), []);
+  });
+
+  test('says a wrong number of frames once', () => {
+    const problems = problemsOf({
+      ...GOOD,
+      transformer: { steps: 1, numFrames: 0 },
+      pipeline: { numFrames: -3 },
+    });
+    assert.deepEqual(
+      problems.slice(1).map((problem) => problem.split(':')[0]),
+      ['transformer.numFrames', 'pipeline.numFrames'],
+    );
+  });
+
+  test('tells what a schema cannot see beside what it can', () => {
+    const problems = problemsOf({
+      ...{ ...GOOD, sed: 1, base: 'one', autoencoder: { from: 'two', normNumGroups: 0 } },
+      transformer: {
+        ...{ steps: 0, tasks: { t2x: 1 }, imageShare: [2, 0], sequenceParallel: 3 },
+        stages: [
+          { name: 'a', batches: [] },
+          { name: 'a', steps: 1 },
+        ],
+      },
+      pipeline: { tasks: ['t2i', 'zzz'] },
+    });
+    assert.deepEqual(
+      problems.slice(1).map((problem) => problem.split(':')[0]),
+      [
+        'autoencoder.normNumGroups',
+        'transformer.steps',
+        'transformer.imageShare.0',
+        'transformer.stages.0.batches',
+        'sed',
+        'transformer.tasks.t2x',
+        'pipeline.tasks.zzz',
+        // of stages with a faulty key nothing more is said
+        'autoencoder.from',
+      ],
+    );
+    // what is left out is no value to judge by
+    const unnamed = problemsOf({ transformer: { stages: [{ name: 'a' }], numFrames: 3 } });
+    assert.deepEqual(
+      unnamed.slice(1).map((problem) => problem.split(':')[0]),
+      ['name', 'transformer.numFrames', 'transformer.stages.0.steps'],
+    );
+  });
+
   test('takes one source at a time, and at least one', () => {
     const of = (data: unknown) => problemsOf({ ...GOOD, data }).slice(1);
     assert.deepEqual(of([{ manifest: 'a.csv', miniworld: {} }]), [
@@ -140,9 +247,14 @@ describe('readRecipe', () => {
         batches: [{ numFrames: 5, batchSize: 1 }],
         blockOutChannels: [9, 8],
       },
-      transformer: { steps: 1, tasks: { t2x: 1 } },
-      pipeline: { taskSettings: { t2y: { guidanceScale: 1 } } },
+      transformer: {
+        ...{ steps: 1, tasks: { t2x: 1 } },
+        stages: [{ name: 'a' }, { name: 'b' }, { name: 'a' }],
+      },
+      pipeline: { tasks: ['t2i', 't2z'], taskSettings: { t2y: { guidanceScale: 1 } } },
     }).join('\n');
+    assert.match(problems, /transformer\.stages\.2\.name: must be another than before, got "a"/);
+    assert.match(problems, /pipeline\.tasks\.t2z: unknown task; there are t2i/);
     assert.match(problems, /transformer\.tasks\.t2x: unknown task; there are t2i/);
     assert.match(problems, /pipeline\.taskSettings\.t2y: unknown task; there are t2i/);
     assert.match(problems, /blockOutChannels: must be multiples of normNumGroups \(8\), got 9/);
@@ -158,6 +270,29 @@ describe('readRecipe', () => {
       'transformer.tasks.vexd: cannot be learnt from clips of 9 frames (fewer than 13 frames)',
       'transformer.tasks.vtrans: cannot be learnt from clips of 9 frames (fewer than 17 frames)',
     ]);
+  });
+
+  test('refuses no task at all in one sentence', () => {
+    const none = { ...GOOD, transformer: { steps: 1, tasks: {} }, pipeline: { tasks: [] } };
+    assert.deepEqual(problemsOf(none).slice(1), [
+      'transformer.tasks: must name at least one task; leave it out for all',
+      'pipeline.tasks: must name a task; leave it out for all that are trained',
+    ]);
+  });
+
+  test('refuses scenes of no kind, or of none that a task is for', () => {
+    const of = (miniworld: object, tasks: object) =>
+      problemsOf({
+        ...{ ...GOOD, data: [{ miniworld }] },
+        transformer: { steps: 1, tasks, imageShare: [0, 0] },
+      }).slice(1);
+    assert.deepEqual(of({ clips: 0, images: 0 }, { i2v: 1 }), [
+      'data.0.miniworld: must have clips or images, got 0 of both',
+    ]);
+    assert.deepEqual(of({ clips: 0, images: 8 }, { i2v: 1 }), [
+      'transformer.tasks: need images or clips that miniworld is told not to make',
+    ]);
+    assert.deepEqual(of({ clips: 1, images: 0 }, { i2v: 1 }), []);
   });
 
   test('refuses batches that no task is there for', () => {

@@ -43,20 +43,28 @@ export async function compareRuns(
   expectPlotFile(path);
   const recipes = folders.map(readRecipeOf);
   const metrics = folders.map((folder) => readMetrics(folder));
-  const part = commonPart(folders, metrics, wanted);
-  const own = metrics.map((parts) => parts.find((one) => one.part === part)!);
-  const figures = chosenFigures(own, patterns);
+  const runs = folders.map((folder, i) => summariseRun(folder, { metrics: metrics[i]! }));
+  expectFigures(runs, metrics);
+  const recorded = folders.filter((_, i) => metrics[i]!.length > 0);
+  const part = commonPart(
+    recorded,
+    metrics.filter((parts) => parts.length > 0),
+    wanted,
+  );
+  // of a run that has recorded nothing there is what it says of itself
+  const own = metrics.map((parts) => parts.find((one) => one.part === part) ?? null);
+  const measured = own.filter((one) => one !== null);
+  const figures = chosenFigures(measured, patterns);
   const comparison: Comparison = {
-    runs: namedApart(folders.map((folder, i) => summariseRun(folder, { metrics: metrics[i]! }))),
+    runs: namedApart(runs),
     part,
-    commonStep: Math.min(...own.map(({ step }) => step)),
+    commonStep: Math.min(...measured.map(({ step }) => step)),
     recipe: differences(recipes),
     figures: figures.map((figure) => comparedFigure(figure, own)),
   };
-  const plotted = own.map((one, i) => ({
-    name: comparison.runs[i]!.name,
-    figures: one.figures,
-  }));
+  const plotted = own.flatMap((one, i) =>
+    one ? [{ name: comparison.runs[i]!.name, figures: one.figures }] : [],
+  );
   const options = { by, smoothing: smooth, log: scale === 'log' };
   if (/\.png$/i.test(path)) await writePicture(path, plotted, figures, options);
   else await writePage(path, renderComparison(comparison, plotForPage(plotted, figures, options)));
@@ -78,17 +86,23 @@ function namedApart(runs: RunSummary[]): RunSummary[] {
   return alike ? runs.map((run) => ({ ...run, name: run.folder })) : runs;
 }
 
+/** @throws InputError if too few have recorded anything to plot it, or to compare it */
+function expectFigures(runs: readonly RunSummary[], metrics: readonly PartMetrics[][]): void {
+  const empty = runs.filter((_, i) => metrics[i]!.length === 0);
+  if (empty.length === 0 || runs.length - empty.length > 1) return;
+  const { folder, state, message } = empty[0]!;
+  const mayCome = state === 'running' || state === 'unknown';
+  const what = mayCome
+    ? 'has recorded nothing yet (metrics.jsonl); wait, or leave it out'
+    : `has recorded nothing (metrics.jsonl) and is ${state}${message ? ` (${message})` : ''}; leave it out`;
+  throw new InputError(`${folder}: ${what}`);
+}
+
 function commonPart(
   folders: readonly string[],
   metrics: readonly PartMetrics[][],
   wanted: string | undefined,
 ): string {
-  folders.forEach((folder, i) => {
-    if (metrics[i]!.length > 0) return;
-    throw new InputError(
-      `${folder}: has recorded nothing yet (metrics.jsonl); wait, or leave it out`,
-    );
-  });
   const common = metrics[0]!
     .map(({ part }) => part)
     .filter((part) => metrics.every((parts) => parts.some((one) => one.part === part)));
@@ -130,8 +144,8 @@ function chosenFigures(own: readonly PartMetrics[], patterns: string | undefined
 
 const KIND_ORDER: readonly FigureKind[] = ['loss', 'validation', 'quality', 'state'];
 
-function comparedFigure(figure: string, own: readonly PartMetrics[]): ComparedFigure {
-  const series = own.map(({ figures }) => figures.get(figure) ?? null);
+function comparedFigure(figure: string, own: readonly (PartMetrics | null)[]): ComparedFigure {
+  const series = own.map((one) => one?.figures.get(figure) ?? null);
   const step = Math.min(...series.map((points) => points?.at(-1)?.step ?? 0));
   const [first, second] = series.map((points) =>
     lastOf(

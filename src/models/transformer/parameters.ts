@@ -97,20 +97,31 @@ export function lowRankElements(
   config: TransformerConfig,
   { rank, targets }: Pick<LoraConfig, 'rank' | 'targets'>,
 ): Map<string, number> {
-  const layers = new Map<string, number[]>();
-  for (const [name, shape] of parameterShapes(config)) {
-    if (shape.length === 2) layers.set(name.replace(/\.weight$/, ''), shape);
-  }
-  const chosen = choose([...layers.keys()], targets, {
-    ...{ where: 'lora.targets', kind: 'linear layer', plain: endsWithName },
-  });
   return new Map(
-    [...chosen].flatMap((name): [string, number][] => {
-      const [to, from] = layers.get(name) as [number, number];
+    [...lowRankTargets(config, targets)].flatMap(([name, [to, from]]): [string, number][] => {
       return [
         [`${name}.lora_A.weight`, rank * from],
         [`${name}.lora_B.weight`, rank * to],
       ];
     }),
   );
+}
+
+/**
+ * The linear layers that get one of low rank, each [to, from], by name.
+ * @throws InputError naming a target that no linear layer fits
+ */
+export function lowRankTargets(
+  config: TransformerConfig,
+  targets: readonly string[],
+): Map<string, [number, number]> {
+  const layers = new Map<string, [number, number]>();
+  for (const [name, shape] of parameterShapes(config)) {
+    if (shape.length !== 2) continue;
+    layers.set(name.replace(/\.weight$/, ''), shape as [number, number]);
+  }
+  const chosen = choose([...layers.keys()], targets, {
+    ...{ where: 'lora.targets', kind: 'linear layer', plain: endsWithName },
+  });
+  return new Map([...layers].filter(([name]) => chosen.has(name)));
 }

@@ -1,0 +1,39 @@
+/** Refuses a run that memory has no room for, by the figure that a dry run shows. */
+import { InputError } from '../errors.js';
+import { fastDtype } from '../nn/index.js';
+import { availableBytes } from '../pipeline/plan.js';
+import { type Recipe, stagesOf } from '../train/config.js';
+import { memoryOf } from '../train/memory.js';
+import { recipeShape, trainedNetworks } from '../train/networks.js';
+import { cpuDevice } from '../train/scaling.js';
+import { formatBytes } from './progress.js';
+
+/** Of a job: all of them, and those that share this machine. */
+export interface ProcessCounts {
+  ranks: number;
+  local: number;
+}
+
+/**
+ * What is counted is within a tenth of what a step takes.
+ *
+ * @param available   bytes that this machine has to give
+ * @throws InputError naming the first stage that does not fit
+ */
+export function expectRoom(
+  recipe: Recipe,
+  { ranks, local }: ProcessCounts,
+  available = availableBytes(),
+): void {
+  const dtype = recipe.dtype === 'auto' ? (fastDtype() as 'float32' | 'bfloat16') : recipe.dtype;
+  const networks = trainedNetworks(recipe, recipeShape(recipe), dtype);
+  const { bucketBytes } = cpuDevice(0, available);
+  for (const stage of stagesOf(recipe)) {
+    const { total } = memoryOf(networks, stage, { ranks, sharding: recipe.sharding, bucketBytes });
+    if (local * total <= available) continue;
+    const each = local > 1 ? ` in each of ${local} processes` : '';
+    throw new InputError(
+      `stage "${stage.name}": needs ${formatBytes(total)} of memory at its peak${each}, ${formatBytes(available)} can be had; lower tokensPerMicroBatch, turn gradCheckpointing on, or try it with --no-check-memory`,
+    );
+  }
+}

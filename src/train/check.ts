@@ -1,0 +1,111 @@
+/**
+ * What can be told of a run before it begins: its folders, its networks and the patterns over their
+ * names. Only configurations and the heads of weight files are read.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expectDataSet } from '../data/manifest.js';
+import { InputError } from '../errors.js';
+import { Autoencoder } from '../models/autoencoder/index.js';
+import { T5Encoder, tokenizerFiles } from '../models/t5/index.js';
+import { Transformer3D } from '../models/transformer/index.js';
+import { lowRankTargets } from '../models/transformer/parameters.js';
+import { loadWeights, withParameters } from '../nn/index.js';
+import { openPipeline } from '../pipeline/index.js';
+import { PIPELINE_PRESETS, type PipelineShape } from '../pipeline/shape.js';
+import { type Recipe, stagesOf } from './config.js';
+import { recipeShape, trainedNetworks } from './networks.js';
+import { expectToStartFrom } from './start-from.js';
+
+/**
+ * @param dryRun   nothing is trained: released pipelines need not be there yet, see `recipeShape`
+ * @throws InputError naming all that a run could not begin or go on with
+ */
+export function expectTrainable(recipe: Recipe, { dryRun = false } = {}): void {
+  const { base, init, autoencoder, textEncoder, transformer } = recipe;
+  const missing = new Set<string>();
+  const named: [key: string, folder: string | undefined][] = [
+    ['base', base],
+    ['autoencoder.from', autoencoder.from],
+    ['textEncoder.from', textEncoder.from],
+    ['transformer.from', transformer.from],
+    ['init', init],
+  ];
+  const released = (PIPELINE_PRESETS as readonly string[]).includes(transformer.preset);
+  all(recipe, [
+    ...manifestsOf(recipe).map((path) => () => expectDataSet(path)),
+    ...named.map(([key, folder]) => () => {
+      if (folder === undefined || existsSync(join(folder, 'model_index.json'))) return;
+      missing.add(folder);
+      if (dryRun && released && key !== 'init') return;
+      throw new InputError(`${key}: must be a pipeline folder, got ${folder}, which is none`);
+    }),
+  ]);
+  const isThere = (folder: string | undefined): folder is string =>
+    folder !== undefined && !missing.has(folder);
+
+  const shape = recipeShape(recipe);
+  const networks = withParameters({ device: 'meta' }, () => ({
+    transformer: new Transformer3D(shape.transformer),
+    textEncoder: new T5Encoder(shape.textEncoder),
+    autoencoder: new Autoencoder(shape.autoencoder),
+  }));
+  all(recipe, [
+    () => expectToTrain(recipe, shape),
+    ...[...new Set([base, autoencoder.from])]
+      .filter(isThere)
+      .map((folder) => () => openPipeline(folder).dispose()),
+    () => {
+      if (!isThere(textEncoder.from)) return;
+      loadWeights(networks.textEncoder, join(textEncoder.from, 'text_encoder'), 'model', null);
+      tokenizerFiles(join(textEncoder.from, 'tokenizer'));
+    },
+    () => {
+      const from = transformer.from ?? init;
+      const key = transformer.from ? 'transformer.from' : 'init';
+      if (isThere(from)) expectToStartFrom(networks, from, key);
+    },
+    () => {
+      if (!init || base || autoencoder.from) return;
+      loadWeights(networks.autoencoder, join(init, 'vae'), 'diffusion_pytorch_model', null);
+    },
+  ]);
+  for (const network of Object.values(networks)) network.dispose();
+}
+
+/** The data sets of a recipe that files hold. */
+function manifestsOf(recipe: Recipe): string[] {
+  const sources = [recipe.data, ...stagesOf(recipe).map(({ data }) => data)].flat();
+  return [...new Set(sources.flatMap(({ manifest }) => manifest ?? []))];
+}
+
+/** Do patterns fit, and layers of low rank? */
+function expectToTrain(recipe: Recipe, shape: PipelineShape): void {
+  trainedNetworks(recipe, shape, 'float32');
+  const { lora } = recipe.transformer;
+  if (!lora) return;
+  for (const [name, sides] of lowRankTargets(shape.transformer, lora.targets)) {
+    const most = Math.min(...sides);
+    if (lora.rank <= most) continue;
+    throw new InputError(
+      `lora.rank: must be at most ${most}, the narrower side of ${name}, got ${lora.rank}`,
+    );
+  }
+}
+
+/** Makes all checks. @throws InputError with the sentences of all that fail */
+function all({ name }: Recipe, checks: readonly (() => void)[]): void {
+  const problems: InputError[] = [];
+  for (const check of checks) {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      problems.push(error);
+    }
+  }
+  if (problems.length === 0) return;
+  if (problems.length === 1) throw problems[0];
+  const lines = problems.map(({ message }) => `  ${message}`);
+  throw new InputError(`${name}: ${problems.length} problems\n${lines.join('\n')}`);
+}
