@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -13,11 +20,8 @@ const RECIPE = `
 name: tiny
 dtype: float32
 data: [{ miniworld: { clips: 4, images: 4 } }]
-autoencoder:
-  steps: 100000
-  blockOutChannels: [8, 8, 8, 8]
-  batches: [{ numFrames: 1, batchSize: 1 }]
-transformer: { steps: 1, width: 16, height: 16, numFrames: 5 }
+autoencoder: { steps: 100000, batches: [{ numFrames: 1, batchSize: 1 }] }
+transformer: { steps: 1, numLayers: 6, width: 16, height: 16, numFrames: 5 }
 `;
 
 describe('Ctrl-C', () => {
@@ -26,6 +30,10 @@ describe('Ctrl-C', () => {
     folder = mkdtempSync(join(tmpdir(), 'mfm-interrupt-'));
     saveTinyPipeline(join(folder, 'tiny'));
     writeFileSync(join(folder, 'tiny.yaml'), RECIPE);
+    symlinkSync(
+      fileURLToPath(new URL('../../models/mfm-mini', import.meta.url)),
+      join(folder, 'mini'),
+    );
   });
   after(() => rmSync(folder, { recursive: true }));
 
@@ -54,11 +62,11 @@ describe('Ctrl-C', () => {
     assert.equal(code, 130);
     assert.match(stderr, /stopping after this step/);
     assert.equal(stdout, '');
-    assert.deepEqual(readdirSync(folder).sort(), ['tiny', 'tiny.yaml']);
+    assert.deepEqual(readdirSync(folder).sort(), ['mini', 'tiny', 'tiny.yaml']);
   });
 
   test('makes train save a checkpoint and say how to go on', async () => {
-    const words = ['train', 'tiny.yaml', '--run', 'run', '--init', 'tiny', '--workers=1'];
+    const words = ['train', 'tiny.yaml', '--run', 'run', '--init', 'mini', '--workers=1'];
     words.push(
       '--set',
       'transformer.imageShare=[1, 0.5]',
@@ -71,7 +79,7 @@ describe('Ctrl-C', () => {
       "--workers=1 --set 'transformer.imageShare=[1, 0.5]' --set 'pipeline.negativePrompt=it'\\''s off'";
     assert.ok(
       stderr.endsWith(
-        `run: stopped; \`mfm train tiny.yaml --run run --init tiny ${typed} --resume\` goes on\n`,
+        `run: stopped; \`mfm train tiny.yaml --run run --init mini ${typed} --resume\` goes on\n`,
       ),
       stderr,
     );
@@ -86,7 +94,7 @@ describe('Ctrl-C', () => {
       [false, true],
     );
     const { init } = JSON.parse(readFileSync(join(folder, 'run', 'recipe.json'), 'utf8'));
-    assert.equal(init, 'tiny', 'is part of the run');
+    assert.equal(init, 'mini', 'is part of the run');
     rmSync(join(folder, 'run'), { recursive: true });
   });
 
