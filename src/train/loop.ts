@@ -197,6 +197,7 @@ class Loop<Batch> {
     const doneAt = (taken: number) => Math.min(1, this.doneAt(taken));
     const source = await options.open(state.stage, state.position, doneAt);
     try {
+      run.keepRecipe();
       report.start(
         name === '' || name === 'all' ? part : `${part} ${name}`,
         this.totalSteps,

@@ -46,6 +46,7 @@ export class Run {
   private diskWasFull = false;
   private events: EventWriter | null = null;
   private lock: Lock | null = null;
+  private newRecipe: string | null = null;
 
   private constructor(
     readonly folder: string,
@@ -93,10 +94,19 @@ export class Run {
       const whole = text.lastIndexOf('\n') + 1;
       if (whole < text.length) truncateSync(metrics, whole);
     }
-    run.write('recipe.json', JSON.stringify(recipe, null, 2));
+    const text = JSON.stringify(recipe, null, 2);
+    if (resume && existsSync(file)) run.newRecipe = text;
+    else run.write('recipe.json', text);
     const { part, stage, step, steps } = readStatus(folder) ?? run.status;
     run.setStatus({ part, stage, step, steps });
     return run;
+  }
+
+  /** The recipe that a run was told to go on with becomes its own: once it does, as it may not fit. */
+  keepRecipe(): void {
+    const { newRecipe } = this;
+    if (newRecipe !== null) this.inFirst(() => this.write('recipe.json', newRecipe));
+    this.newRecipe = null;
   }
 
   /**

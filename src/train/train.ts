@@ -45,6 +45,7 @@ export async function train(options: DataOptions): Promise<boolean> {
     if (!(await trainAdapter(trainee.pipeline, context))) return stopped(context);
     if (!(await trainTransformer(trainee, context))) return stopped(context);
     await run.parallel.together(() => exportFinished(trainee, run));
+    run.keepRecipe();
     run.setStatus({ state: 'finished' });
     return true;
   } catch (error) {

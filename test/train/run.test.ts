@@ -99,6 +99,17 @@ describe('Run.open', () => {
     ]);
   });
 
+  test('keeps its recipe until it goes on with another', () => {
+    const folder = folderOf('kept');
+    const seed = () => JSON.parse(readFileSync(join(folder, 'recipe.json'), 'utf8')).seed;
+    Run.open(folder, recipe).close();
+    const run = Run.open(folder, { ...recipe, seed: 3 }, { resume: true });
+    assert.equal(seed(), 0);
+    run.keepRecipe();
+    assert.equal(seed(), 3);
+    run.close();
+  });
+
   test('refuses a run that another process trains', () => {
     const folder = folderOf('twice');
     // the parent of this process lives as long as this one
