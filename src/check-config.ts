@@ -2,6 +2,12 @@
 import type { z } from 'zod';
 import { InputError } from './errors.js';
 
+/** Several problems, a line each. */
+export function listProblems(where: string, problems: readonly string[]): string {
+  const count = `${problems.length} problem${problems.length === 1 ? '' : 's'}`;
+  return `${where}: ${count}\n${problems.map((problem) => `  ${problem}`).join('\n')}`;
+}
+
 /**
  * The configuration with its defaults filled in.
  *

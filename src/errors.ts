@@ -24,6 +24,10 @@ export class JobError extends MfmError {}
 /** Another process of the job has died, hangs or has left; says which, as far as it is known. */
 export class DistributedError extends JobError {}
 
+/** Is it no failure, but the end that an AbortSignal asked for? */
+export const isAbort = (error: unknown): boolean =>
+  error instanceof Error && error.name === 'AbortError';
+
 /** A tensor has not the shape that a function asks for. */
 export class ShapeError extends InputError {}
 

@@ -4,6 +4,7 @@ import type { CheckedItem } from '../data/check.js';
 import type { SampleFacts } from '../data/facts.js';
 import type { DataItem, Entry } from '../data/items.js';
 import { framesOf } from '../data/verdicts.js';
+import { isAbort } from '../errors.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { formatDuration, Progress } from './progress.js';
 
@@ -24,7 +25,7 @@ export async function runCheck(options: CheckArguments): Promise<number> {
   try {
     return await withInterrupt('stopping', (signal) => checkAll(options, entries, signal));
   } catch (error) {
-    if ((error as Error).name !== 'AbortError') throw error;
+    if (!isAbort(error)) throw error;
     process.stderr.write(`${options.manifest}: stopped; nothing was written\n`);
     return INTERRUPTED;
   }

@@ -3,7 +3,7 @@
 import type { DepthEstimator } from '../data/depth-file.js';
 import type { Entry } from '../data/items.js';
 import type { PrepareSettings, PrepareSummary } from '../data/prepare.js';
-import { InputError } from '../errors.js';
+import { InputError, isAbort } from '../errors.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
 
@@ -43,7 +43,7 @@ export async function runPrepare(options: PrepareArguments): Promise<number> {
     progress.end();
     return report(summary, strict);
   } catch (error) {
-    if ((error as Error).name !== 'AbortError') throw error;
+    if (!isAbort(error)) throw error;
     progress.end();
     process.stderr.write(`${folder}: stopped; the same command goes on\n`);
     return INTERRUPTED;

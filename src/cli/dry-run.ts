@@ -1,11 +1,10 @@
 /** `mfm train --dry-run`: the parts of a run, what each costs here, and its tasks. */
-import { fastDtype } from '../nn/index.js';
 import { availableBytes } from '../pipeline/plan.js';
 import { type Task, weightedTasks } from '../tasks/index.js';
 import { budgetNotes } from '../train/budget.js';
 import { type Optimisation, type Recipe, type Stage, stagesOf } from '../train/config.js';
 import { batchesOf, type StageBatch, type TrainedNetworks, trainedTotal } from '../train/cost.js';
-import { recipeShape, trainedNetworks } from '../train/networks.js';
+import { dtypeOf, recipeShape, trainedNetworks } from '../train/networks.js';
 import { matrixPeak, trainingEfficiency } from '../train/peak.js';
 import { lacking } from '../train/recipe.js';
 import {
@@ -33,7 +32,7 @@ export interface DryRunOptions {
 /** What a run would be, in words; nothing of it is built. A measurement takes a few seconds. */
 export function dryRun(options: DryRunOptions): string {
   const { recipe, folder, processes = 1, dataLines = () => [] } = options;
-  const dtype = recipe.dtype === 'auto' ? (fastDtype() as 'float32' | 'bfloat16') : recipe.dtype;
+  const dtype = dtypeOf(recipe);
   const shape = recipeShape(recipe);
   const networks = trainedNetworks(recipe, shape, dtype);
   const peakFlops = matrixPeak(dtype);

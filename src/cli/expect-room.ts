@@ -1,10 +1,9 @@
 /** Refuses a run that memory has no room for, by the figure that a dry run shows. */
 import { InputError } from '../errors.js';
-import { fastDtype } from '../nn/index.js';
 import { availableBytes } from '../pipeline/plan.js';
 import { type Recipe, stagesOf } from '../train/config.js';
 import { memoryOf } from '../train/memory.js';
-import { recipeShape, trainedNetworks } from '../train/networks.js';
+import { dtypeOf, recipeShape, trainedNetworks } from '../train/networks.js';
 import { cpuDevice } from '../train/scaling.js';
 import { formatBytes } from './progress.js';
 
@@ -25,7 +24,7 @@ export function expectRoom(
   { ranks, local }: ProcessCounts,
   available = availableBytes(),
 ): void {
-  const dtype = recipe.dtype === 'auto' ? (fastDtype() as 'float32' | 'bfloat16') : recipe.dtype;
+  const dtype = dtypeOf(recipe);
   const networks = trainedNetworks(recipe, recipeShape(recipe), dtype);
   const { bucketBytes } = cpuDevice(0, available);
   for (const stage of stagesOf(recipe)) {

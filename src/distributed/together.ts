@@ -1,5 +1,5 @@
 /** Work that succeeds in all processes or in none. */
-import { DistributedError, InputError, JobError } from '../errors.js';
+import { DistributedError, InputError, isAbort, JobError } from '../errors.js';
 import type { ProcessGroup } from './process-group.js';
 
 type Kind = 'input' | 'job' | 'stop';
@@ -9,10 +9,6 @@ interface Outcome<T> {
   value?: T;
   problem?: { kind: Kind; message: string };
 }
-
-/** Was it ended by the signal that it was given? */
-export const isStop = (error: unknown): boolean =>
-  error instanceof Error && error.name === 'AbortError';
 
 /** See `Parallel.together`. */
 export async function together<T>(group: ProcessGroup, work: () => T | Promise<T>): Promise<T[]> {
@@ -43,4 +39,4 @@ function firstFailed(all: readonly Outcome<unknown>[]): number {
 }
 
 const kindOf = (error: unknown): Kind =>
-  isStop(error) ? 'stop' : error instanceof InputError ? 'input' : 'job';
+  isAbort(error) ? 'stop' : error instanceof InputError ? 'input' : 'job';

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { InputError, JobError, MfmError } from '../errors.js';
+import { InputError, isAbort, JobError, MfmError } from '../errors.js';
 import { makeFolder } from '../make-folder.js';
 
 /**
@@ -56,10 +56,8 @@ export async function openAtomically(path: string): Promise<AtomicFile> {
 
 /** One sentence for an error met while writing `path`. */
 export function writeFailure(path: string, cause: unknown): unknown {
-  const { code, message, name } = cause as NodeJS.ErrnoException;
-  if (cause instanceof MfmError || name === 'AbortError') {
-    return cause;
-  }
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (cause instanceof MfmError || isAbort(cause)) return cause;
   if (code === 'ENOSPC' || code === 'EDQUOT' || /no space left|disk quota/i.test(message)) {
     return new JobError(
       `${path}: cannot be written, the disk is full; free some space and run again`,

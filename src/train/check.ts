@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { listProblems } from '../check-config.js';
 import { expectDataSet } from '../data/manifest.js';
 import { InputError } from '../errors.js';
 import { Autoencoder } from '../models/autoencoder/index.js';
@@ -106,6 +107,6 @@ function all({ name }: Recipe, checks: readonly (() => void)[]): void {
   }
   if (problems.length === 0) return;
   if (problems.length === 1) throw problems[0];
-  const lines = problems.map(({ message }) => `  ${message}`);
-  throw new InputError(`${name}: ${problems.length} problems\n${lines.join('\n')}`);
+  const sentences = problems.map(({ message }) => message);
+  throw new InputError(listProblems(name, sentences));
 }

@@ -93,20 +93,32 @@ export interface SharedWork {
 export function sampleFlops(
   networks: TrainedNetworks,
   size: Target,
-  { gradCheckpointing }: Pick<Stage, 'gradCheckpointing'>,
-  { conditions, textTokens, encodedTokens }: SharedWork = {
-    conditions: 1,
-    textTokens: networks.promptLength,
-    encodedTokens: networks.promptLength,
-  },
+  stage: Pick<Stage, 'gradCheckpointing'>,
 ): SampleFlops {
-  const { transformer: config, textEncoder } = networks;
+  return flopsCounter(networks)(size, stage);
+}
+
+/** The same of many samples: what has gradients is found once. */
+export function flopsCounter(networks: TrainedNetworks) {
+  const { promptLength } = networks;
+  const shares = gradientShares(networks);
+  const own = { conditions: 1, textTokens: promptLength, encodedTokens: promptLength };
+  return (size: Target, stage: Pick<Stage, 'gradCheckpointing'>, work: SharedWork = own) =>
+    countFlops(networks, shares, size, stage, work);
+}
+
+function countFlops(
+  { transformer: config, textEncoder }: TrainedNetworks,
+  { inputs, weights }: GradientShares,
+  size: Target,
+  { gradCheckpointing }: Pick<Stage, 'gradCheckpointing'>,
+  { conditions, textTokens, encodedTokens }: SharedWork,
+): SampleFlops {
   const tokens = tokensOf(size);
   const work = { rows: 1, tokens, textTokens };
   const scores = config.num_layers * 4 * tokens * (tokens + textTokens) * widthOf(config);
   const time = timeFlops(config);
   const products = passFlops(config, work) - scores;
-  const { inputs, weights } = gradientShares(networks);
   const again = gradCheckpointing ? inputs : 0;
   const adapter = conditions * adapterFlops(config, { frames: size.numFrames, ...size });
   // a product per weight and token; one that is not trained has done it before

@@ -96,13 +96,16 @@ interface LoopState {
   guard: GuardState;
   /** what is due at this step and not done yet */
   unmeasured: Measure[];
+}
+
+interface StoredState extends LoopState {
   /** since the last line of metrics, by rank */
   sums: Sums[];
 }
 
 const freshState = (): LoopState => ({
   ...{ stage: 0, step: 0, stageStep: 0, stageSeconds: 0, seconds: 0, samples: 0 },
-  ...{ position: null, guard: freshGuard(), unmeasured: [], sums: [] },
+  ...{ position: null, guard: freshGuard(), unmeasured: [] },
 });
 
 /**
@@ -122,7 +125,7 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
 class Loop<Batch> {
   private readonly optimizer: ParallelOptimizer;
   private readonly ema: Ema;
-  private readonly checkpoints: Checkpoints<LoopState>;
+  private readonly checkpoints: Checkpoints<StoredState>;
   private readonly totalSteps: number;
   private state = freshState();
   private means: Means;
@@ -140,7 +143,7 @@ class Loop<Batch> {
     const { weightDecay, betas, emaDecay } = stages[0]!;
     this.optimizer = run.parallel.optimizer(parameters, { weightDecay, betas });
     this.ema = new Ema(this.optimizer.masterWeights(), emaDecay);
-    this.checkpoints = run.checkpoints<LoopState>(part);
+    this.checkpoints = run.checkpoints<StoredState>(part);
     this.totalSteps = stages.reduce((sum, { steps }) => sum + steps, 0);
     this.means = new Means([], run.parallel);
   }
@@ -150,11 +153,11 @@ class Loop<Batch> {
     const loop = new Loop(options);
     const found = await loop.restore();
     if (found) {
-      loop.state = found;
-      loop.savedStep = found.step;
+      loop.state = found.state;
+      loop.savedStep = found.state.step;
       loop.means = new Means(found.sums, run.parallel);
     }
-    run.beginPart(part, found ? found.step + 1 : 0);
+    run.beginPart(part, found ? found.state.step + 1 : 0);
     return loop;
   }
 
@@ -447,9 +450,9 @@ class Loop<Batch> {
   }
 
   /** Takes weights, averages and the optimizer's state from a checkpoint; the rest is its state. */
-  private restore(beforeStep = Infinity): Promise<LoopState | null> {
+  private async restore(beforeStep = Infinity): Promise<{ state: LoopState; sums: Sums[] } | null> {
     const { optimizer, ema, options } = this;
-    return this.checkpoints.load(
+    const found = await this.checkpoints.load(
       ({ weights, optimizer: moments, ema: averages }, folder) => {
         expectTensors(weights, options.parameters, folder);
         noGrad(() => {
@@ -460,6 +463,9 @@ class Loop<Batch> {
       },
       { say: options.report.log, beforeStep },
     );
+    if (!found) return null;
+    const { sums, ...state } = found;
+    return { state, sums };
   }
 
   /**
@@ -480,10 +486,10 @@ class Loop<Batch> {
         `${run.folder}: gradients stay bad after going back ${rollBacks} times; look at ${run.path('bad-batches')}, lower ${part}.learningRate and go on with --resume`,
       );
     }
-    this.doubtfulFrom = found.step;
+    this.doubtfulFrom = found.state.step;
     const learningRateFactor = guard.learningRateFactor * config.rollBackLearningRate;
     // the last good one may be the end of the stage before
-    const before = found.stage < stage ? nextStage(found) : found;
+    const before = found.state.stage < stage ? nextStage(found.state) : found.state;
     this.state = {
       ...before,
       ...{ position, unmeasured: [] },

@@ -6,6 +6,7 @@ import { type AutoencoderConfig, parseAutoencoderConfig } from '../models/autoen
 import { parseT5Config, type T5Config } from '../models/t5/config.js';
 import { TRANSFORMER_PRESETS, type TransformerConfig } from '../models/transformer/config.js';
 import { lowRankElements, parameterElements } from '../models/transformer/parameters.js';
+import { fastDtype } from '../nn/index.js';
 import { PipelineSettings } from '../pipeline/settings.js';
 import {
   PIPELINE_PRESETS,
@@ -83,6 +84,10 @@ export function recipeShape(recipe: Recipe): PipelineShape {
     textEncoder: text,
   });
 }
+
+/** What is computed in on this machine. */
+export const dtypeOf = ({ dtype }: Recipe): TrainedNetworks['dtype'] =>
+  dtype === 'auto' ? (fastDtype() as TrainedNetworks['dtype']) : dtype;
 
 /** What of them is trained, as `trainableParameters` has it, for `cost.ts`. */
 export function trainedNetworks(

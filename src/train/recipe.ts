@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { z } from 'zod';
+import { listProblems } from '../check-config.js';
 import { sceneFacts } from '../data/miniworld/sample.js';
 import { InputError } from '../errors.js';
 import { TRANSFORMER_PRESETS } from '../models/transformer/config.js';
@@ -30,10 +31,7 @@ export function readRecipe(path: string, changes: readonly Change[] = []): Recip
   const problems = parsed.success
     ? otherProblems(parsed.data)
     : [...parsed.error.issues.flatMap(explain), ...problemsBeside(parsed.error.issues, source)];
-  if (problems.length > 0) {
-    const count = `${problems.length} problem${problems.length === 1 ? '' : 's'}`;
-    throw new InputError(`${path}: ${count}\n${problems.map((p) => `  ${p}`).join('\n')}`);
-  }
+  if (problems.length > 0) throw new InputError(listProblems(path, problems));
   return parsed.data!;
 }
 

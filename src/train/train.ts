@@ -1,8 +1,8 @@
 /** A whole run: autoencoder, latents, adapter, transformer, pipeline folder. Each part goes on where it stopped. */
 import { existsSync } from 'node:fs';
-import { isStop } from '../distributed/together.js';
+import { isAbort } from '../errors.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
-import { fastDtype, loadWeights } from '../nn/index.js';
+import { loadWeights } from '../nn/index.js';
 import { openPipeline } from '../pipeline/index.js';
 import { type DType, noGrad, openSafetensors, saveSafetensors, tidy } from '../tensor/index.js';
 import { trainAdapter } from './adapter.js';
@@ -12,6 +12,7 @@ import { stagesOf } from './config.js';
 import type { PartContext } from './context.js';
 import { type DataOptions, TrainingData } from './data.js';
 import type { FrameBatch } from './feed/index.js';
+import { dtypeOf } from './networks.js';
 import { normaliseLatents } from './normalise.js';
 import { startFrom } from './start-from.js';
 import { buildTrainee, exportFinished, openTrainee, type TraineeSource } from './trainee.js';
@@ -30,7 +31,7 @@ export async function train(options: DataOptions): Promise<boolean> {
     data = await TrainingData.open(options);
     run.setStatus({ doing: undefined });
     const context = { ...options, data };
-    const dtype: DType = recipe.dtype === 'auto' ? fastDtype() : recipe.dtype;
+    const dtype = dtypeOf(recipe);
     const autoencoder = await finishedAutoencoder(context, dtype);
     if (!autoencoder) return stopped(context);
     const source: TraineeSource = { recipe, autoencoder, dtype, tasks: data.trainedTasks() };
@@ -49,7 +50,7 @@ export async function train(options: DataOptions): Promise<boolean> {
     run.setStatus({ state: 'finished' });
     return true;
   } catch (error) {
-    if (isStop(error)) return stopped(options);
+    if (isAbort(error)) return stopped(options);
     run.setStatus({ state: 'failed', message: (error as Error).message });
     throw error;
   } finally {

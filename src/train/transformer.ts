@@ -6,7 +6,7 @@ import type { Target } from '../tasks/index.js';
 import { saveSafetensors, type Tensor } from '../tensor/index.js';
 import { type Stage, stagesOf } from './config.js';
 import type { PartContext } from './context.js';
-import { type SharedWork, sampleFlops, type TrainedNetworks } from './cost.js';
+import { flopsCounter, type SharedWork, type TrainedNetworks } from './cost.js';
 import type { StepBatch } from './feed/batch.js';
 import { trainLoop } from './loop.js';
 import { sumsOf } from './means.js';
@@ -89,9 +89,10 @@ function stepCost(
     dtype: dtype === 'float32' ? 'float32' : 'bfloat16',
     trained: new Map([...parameters].map(([name, { numel }]) => [name, numel])),
   };
+  const flopsOf = flopsCounter(networks);
   return (samples, { conditions, textTokens, encodedTokens }, target, stage) => {
     if (samples === 0) return 0;
-    const { split, whole } = sampleFlops(networks, target, stage, {
+    const { split, whole } = flopsOf(target, stage, {
       conditions: conditions / samples,
       textTokens: textTokens / samples,
       encodedTokens: encodedTokens / samples,

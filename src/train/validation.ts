@@ -6,6 +6,7 @@ import { cat, Generator, noGrad, randn, type Tensor, tensor, tidy } from '../ten
 import type { Stage } from './config.js';
 import type { StepBatch, TrainSample } from './feed/batch.js';
 import type { StepOutcome } from './loop.js';
+import { addFigures } from './means.js';
 import { microBatches } from './micro-batches.js';
 import { type Draws, lossesOf } from './step.js';
 import type { EncodeText } from './text-states.js';
@@ -46,11 +47,8 @@ export async function validationLosses(
       );
       await setImmediate();
       if (!counts) continue;
-      const name = `validation/${part[0]!.task.id}`;
-      const entry = sums[name] ?? { sum: 0, count: 0 };
-      sums[name] = entry;
-      for (const loss of losses) entry.sum += loss;
-      entry.count += losses.length;
+      const sum = losses.reduce((total, loss) => total + loss, 0);
+      addFigures(sums, { [`validation/${part[0]!.task.id}`]: { sum, count: losses.length } });
     }
   }
   return sums;

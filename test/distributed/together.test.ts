@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { isStop } from '../../src/distributed/together.js';
-import { InputError, JobError } from '../../src/errors.js';
+import { InputError, isAbort, JobError } from '../../src/errors.js';
 import { world } from '../train/world.js';
 
 /** What two processes get when each does its own work. */
@@ -42,7 +41,7 @@ describe('together', () => {
   });
 
   test('stops all if one is stopped, but a failure counts for more', async () => {
-    for (const end of await both(stop, () => 1)) assert.ok(isStop(end), String(end));
+    for (const end of await both(stop, () => 1)) assert.ok(isAbort(end), String(end));
     const [first, second] = await both(stop, fail(new Error('no space')));
     assert.equal((first as Error).message, 'rank 1: no space');
     assert.equal((second as Error).message, 'no space');

@@ -1,5 +1,4 @@
 /** A comparison as lines of a terminal and as a page. */
-
 import type { Difference } from '../../train/differences.js';
 import { type FigureKind, kindOf } from '../../train/metrics.js';
 import type { RunSummary } from '../../train/status.js';

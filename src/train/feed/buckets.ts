@@ -12,6 +12,7 @@
 import type { SampleFacts } from '../../data/facts.js';
 import type { Target } from '../../tasks/index.js';
 import type { Stage } from '../config.js';
+import { samplesWithin } from '../micro-batches.js';
 
 export type StageShape = Pick<Stage, 'width' | 'height' | 'numFrames' | 'aspect'>;
 type Size = Pick<Target, 'width' | 'height'>;
@@ -29,7 +30,7 @@ export const tokensOf = ({ width, height, numFrames }: Target): number =>
 
 /** Samples of this shape in a batch: as many as the budget holds, but one. */
 export const batchSizeOf = (target: Target, tokensPerBatch: number): number =>
-  Math.max(1, Math.floor(tokensPerBatch / tokensOf(target)));
+  samplesWithin(tokensPerBatch, tokensOf(target));
 
 export const bucketName = ({ width, height, numFrames }: Target): string =>
   `${width}x${height}x${numFrames}`;
