@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findLibTorch, howToInstall } from './find-libtorch.mjs';
 
@@ -95,8 +95,10 @@ function buildAddon() {
   if (isBuilt()) return;
   const key = buildKey();
   const work = join(buildDir, 'native');
-  // another LibTorch: CMake's cache must not remember the old one
-  if (readKey()?.libtorch !== key.libtorch) rmSync(work, { recursive: true, force: true });
+  // another LibTorch, or a checkout that was moved: CMake's cache must not remember the old one
+  if (readKey()?.libtorch !== key.libtorch || cachedSources(work) !== join(root, 'native')) {
+    rmSync(work, { recursive: true, force: true });
+  }
   mkdirSync(work, { recursive: true });
   say(`building the addon against LibTorch ${key.version} (${key.source})`);
   const generator =
@@ -111,6 +113,13 @@ function buildAddon() {
   writeFileSync(keyPath(), `${JSON.stringify(key, null, 2)}\n`);
 }
 
+/** Where the sources were when CMake last looked. @param {string} work @returns {string | undefined} */
+function cachedSources(work) {
+  const cache = join(work, 'CMakeCache.txt');
+  if (!existsSync(cache)) return undefined;
+  return /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(readFileSync(cache, 'utf8'))?.[1];
+}
+
 function isBuilt() {
   if (!existsSync(join(buildDir, 'mfm.node'))) return false;
   return JSON.stringify(readKey()) === JSON.stringify(buildKey());
@@ -121,7 +130,7 @@ function buildKey() {
   const library = libTorch?.libraries.at(-1);
   const hash = createHash('sha256');
   for (const file of sourceFiles(join(root, 'native')))
-    hash.update(file).update(readFileSync(file));
+    hash.update(relative(root, file)).update(readFileSync(file));
   hash.update(readFileSync(join(root, 'scripts/find-libtorch.mjs')));
   return {
     version: libTorch?.version,
