@@ -8,6 +8,7 @@ import { extname, join } from 'node:path';
 import { InputError } from '../errors.js';
 import { createClipWriter } from '../media/clip-writer.js';
 import { resample } from '../media/resample.js';
+import { expectRate } from '../media/video.js';
 import { writeImage } from '../media/write.js';
 import { withPath } from './data-file.js';
 import { type Inspection, inspectItem } from './inspect.js';
@@ -55,6 +56,7 @@ export async function planItem(item: DataItem, settings: ClipSettings): Promise<
     const first = await openMedia(path, kind, part);
     if (first.kind === 'image') return { kind: 'whole' };
     const fps = settings.fps ?? first.fps ?? UNKNOWN_FPS;
+    expectRate(path, fps, 'give the rate that it is to have (fps)');
     // at an even rate a frame's number tells its time; `frames` of a row counts at the row's rate
     const seconds = part.frames === undefined ? null : part.frames / (first.fps ?? UNKNOWN_FPS);
     const frames = seconds === null ? undefined : Math.max(1, Math.round(seconds * fps));

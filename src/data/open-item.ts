@@ -7,7 +7,7 @@ import { probeVideo, type VideoInfo } from '../media/probe.js';
 import { readMedia } from '../media/read.js';
 import { resample } from '../media/resample.js';
 import { sniff } from '../media/sniff.js';
-import { decodeFrames, type Picture } from '../media/video.js';
+import { decodeFrames, notesOf, type Picture } from '../media/video.js';
 import type { DataItem } from './items.js';
 
 export interface Size {
@@ -85,8 +85,8 @@ function ofVideo(
   info: VideoInfo,
   options: { start?: number; fps?: number; maxFrames?: number },
 ): OpenedClip {
-  const notes: string[] = [];
   const fps = options.fps ?? info.fps;
+  const notes = notesOf(path, info, fps);
   return {
     kind: 'clip',
     fps,
