@@ -4,6 +4,7 @@ import { ffmpegFeatures } from './ffmpeg-features.js';
 import type { ReadVideoOptions } from './frames.js';
 import { inputArgs } from './input-args.js';
 import type { VideoInfo } from './probe.js';
+import { seekTo } from './seek.js';
 
 export interface Wanted extends ReadVideoOptions {
   /** scale to this, whatever the shape; goes before `maxSide` */
@@ -29,15 +30,17 @@ export async function decodeArgs(
   info: VideoInfo,
   options: Wanted,
 ): Promise<string[]> {
-  const { maxFrames, fps, start, maxSide, size } = options;
+  const { maxFrames, fps, maxSide, size } = options;
   const matrix = matrixOf(info);
   const { hasAlpha, highDynamicRange, isTurned, interlaced, stream } = info;
+  const seek = seekTo(info, options.start ?? 0);
   // pixels made square, then the longer side brought down
   const [w, h] = ['iw*max(1,sar)', 'ih/min(1,sar)'];
   const factor = maxSide === undefined ? '1' : `min(1,${maxSide}/max(${w},${h}))`;
   const filters = [
     // frames that change their size midway come at the first one's to what follows
     ...(isTurned ? [] : ['scale=iw:ih']),
+    ...seek.filters,
     ...(interlaced ? ['bwdif=mode=send_frame:deint=interlaced'] : []),
     ...(fps === undefined ? [] : [`fps=${fps}`]),
     // without accurate_rnd and full_chroma_int swscale is up to 3/255 off and takes the nearest
@@ -57,7 +60,7 @@ export async function decodeArgs(
   ];
   return [
     ...['-nostdin', '-nostats', '-v', `level+${isTurned ? 'verbose' : 'info'}`],
-    ...(start === undefined ? [] : ['-ss', String(start)]),
+    ...seek.input,
     // one set of filters for all frames: made anew, they would begin to count again and lose what
     // they hold. Those that turn a picture come before ours, and cannot do with another size
     ...(isTurned ? [] : ['-noautorotate', '-reinit_filter', '0']),
@@ -78,8 +81,8 @@ async function alphaDecoder({ hasAlpha, codec }: VideoInfo): Promise<string[]> {
 }
 
 /**
- * High dynamic range to BT.709. White of graphics, 203 nits, stays white but for a little (240 of 255,
- * measured); what is brighter, up to 1000 nits, is pressed together above.
+ * High dynamic range to BT.709. White of graphics, 203 nits, stays white but for a little (236 of 255);
+ * what is darker than 0.7 of it stays as it is, and what is brighter, up to 1000 nits, is compressed.
  *
  * Source: ITU-R BT.2408 (levels of reference white), BT.2100 (PQ, HLG)
  */
@@ -89,7 +92,7 @@ function toneMapping({ highDynamicRange }: VideoInfo): string[] {
     `zscale=transferin=${transfer}:primariesin=bt2020:transfer=linear:npl=203`,
     'format=gbrpf32le',
     'zscale=primaries=bt709',
-    `tonemap=mobius:desat=0:peak=${(1000 / 203).toFixed(2)}`,
+    `tonemap=mobius:param=0.7:desat=0:peak=${(1000 / 203).toFixed(2)}`,
     'zscale=transfer=bt709',
   ];
 }

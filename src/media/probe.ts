@@ -34,6 +34,12 @@ export interface VideoInfo {
   hasAlpha: boolean;
   /** the file says that it is to be turned, or mirrored */
   isTurned: boolean;
+  /** time stamp of the file's beginning, from which `start` counts */
+  startSeconds: number;
+  /** when the first picture is shown, from the file's beginning on */
+  firstSeconds: number;
+  /** a seek must go to so long before what is wanted; infinite: there is no seeking */
+  seekMarginSeconds: number;
   hasAudio: boolean;
 }
 
@@ -44,8 +50,10 @@ export interface AudioInfo {
   channels: 1 | 2 | null;
   /** of the file; null if it does not say */
   durationSeconds: number | null;
-  /** number of the stream of pictures beside it; null if there is none */
-  picture: number | null;
+  /** time stamp of its first sample; null if it has none */
+  firstTime: number | null;
+  /** there are pictures beside it */
+  hasPictures: boolean;
 }
 
 /** Frames that are looked at: a film may begin with a few that are not interlaced. */
@@ -53,13 +61,31 @@ const LOOKED_AT = 4;
 
 /** @throws InputError if the file cannot be opened as a video or has no picture in it */
 export async function probeVideo(path: string, signal?: AbortSignal): Promise<VideoInfo> {
-  const text = await describe(path, inputArgs(path), firstFrames('0:V:0?', LOOKED_AT), signal);
+  // copyts: times as they are in the file
+  const inputs = ['-copyts', ...inputArgs(path)];
+  const text = await describe(path, inputs, firstPictures('0:V:0?'), signal);
   const info = parseProbe(path, text);
   const [first] = pictureStreams(streamsOf(path, text));
   if (info.stream === first!.index) return info;
-  const outputs = firstFrames(`0:${info.stream}`, LOOKED_AT);
-  return parseProbe(path, await describe(path, inputArgs(path), outputs, signal));
+  const outputs = firstPictures(`0:${info.stream}`);
+  return parseProbe(path, await describe(path, inputs, outputs, signal));
 }
+
+/** Seconds between key frames of what is broadcast or recorded, at the most. */
+const KEY_FRAMES_SECONDS = 15;
+
+/** In MPEG streams a seek ends at any frame, and what comes before the next key frame is lost. */
+function seekMargin(text: string): number {
+  const [, format = ''] = /^Input #0, (\w+)/m.exec(text) ?? [];
+  if (/^(mpeg|mpegts|mpegtsraw)$/.test(format)) return KEY_FRAMES_SECONDS;
+  return RAW_STREAMS.has(format) ? Number.POSITIVE_INFINITY : 0;
+}
+
+/** Formats without times. */
+const RAW_STREAMS = new Set([
+  ...['h261', 'h263', 'h264', 'hevc', 'vvc', 'evc', 'obu', 'm4v', 'mpegvideo', 'mjpeg', 'vc1'],
+  ...['cavsvideo', 'avs2', 'avs3', 'dirac', 'dnxhd'],
+]);
 
 /**
  * The default sound in a file with or without pictures; null if it has none.
@@ -67,14 +93,23 @@ export async function probeVideo(path: string, signal?: AbortSignal): Promise<Vi
  * @throws InputError if ffmpeg cannot open the file
  */
 export async function probeAudio(path: string, signal?: AbortSignal): Promise<AudioInfo | null> {
-  const text = await describe(path, inputArgs(path), [], signal);
+  const inputs = ['-copyts', ...inputArgs(path)];
+  const text = await describe(path, inputs, firstSamples('0:a:0?'), signal);
   const streams = streamsOf(path, text);
   const stream = soundStream(streams);
   if (stream === null) return null;
+  const isFirst = streams.find(({ line }) => / Audio: /.test(line)) === stream;
+  const shown = isFirst
+    ? text
+    : await describe(path, inputs, firstSamples(`0:${stream.index}`), signal);
   const layout = / Hz, (mono|1 channels|stereo|2 channels)/.exec(stream.line)?.[1];
-  const channels = layout === undefined ? null : /mono|1/.test(layout) ? 1 : 2;
-  const picture = defaultOf(pictureStreams(streams))?.index ?? null;
-  return { stream: stream.index, channels, durationSeconds: durationOf(text), picture };
+  return {
+    stream: stream.index,
+    channels: layout === undefined ? null : /mono|1/.test(layout) ? 1 : 2,
+    durationSeconds: durationOf(text),
+    firstTime: timeShown(shown),
+    hasPictures: pictureStreams(streams).length > 0,
+  };
 }
 
 /** The default picture stream in what ffmpeg prints of a file and of its first frames. */
@@ -98,6 +133,8 @@ export function parseProbe(path: string, text: string): VideoInfo {
   const [, codec, pixelFormat] = format as unknown as [string, string, string];
   const colors = format[3] ?? '';
   const transfer = /smpte2084|arib-std-b67/.exec(colors)?.[0];
+  const shown = timeShown(text);
+  const startSeconds = Number(/ start: (-?[\d.]+)/.exec(text)?.[1] ?? shown ?? 0);
   const fps = /, ([\d.]+k?) fps/.exec(line) ?? /, ([\d.]+k?) tbr/.exec(line);
   return {
     stream: video.index,
@@ -118,6 +155,9 @@ export function parseProbe(path: string, text: string): VideoInfo {
     interlaced: /(top|bottom)( coded)? first/.test(colors) || / i:[TB] /.test(text),
     hasAlpha: ALPHA.test(pixelFormat) || /^\s*alpha_mode\s*: 1/im.test(details),
     isTurned: /displaymatrix:/i.test(details),
+    startSeconds,
+    firstSeconds: Math.max(0, shown === null ? 0 : shown - startSeconds),
+    seekMarginSeconds: seekMargin(text),
     hasAudio,
   };
 }
@@ -150,38 +190,18 @@ export async function describe(
   return stderr;
 }
 
-/** The first frames of a stream are looked at. */
-const firstFrames = (stream: string, count: number): string[] => [
-  ...['-map', stream, '-frames:v', `${count}`, '-vf', 'showinfo', '-f', 'null', '-'],
+/** Null outputs that show the first frames of a stream. */
+const firstPictures = (stream: string): string[] => [
+  ...['-map', stream, '-frames:v', `${LOOKED_AT}`, '-vf', 'showinfo', '-f', 'null', '-'],
+];
+const firstSamples = (stream: string): string[] => [
+  ...['-map', stream, '-frames:a', '1', '-af', 'ashowinfo', '-f', 'null', '-'],
 ];
 
-/** Times in seconds, as they are in the file; null where they are not told. */
-export interface Beginnings {
-  picture: number | null;
-  sound: number | null;
-}
-
-/** When the first picture at `startSeconds` or later is shown, and when the sound begins. */
-export async function probeBeginnings(
-  path: string,
-  startSeconds: number,
-  streams: { picture: number; sound: number },
-  signal?: AbortSignal,
-): Promise<Beginnings> {
-  const seek = startSeconds > 0 ? ['-ss', `${startSeconds}`] : [];
-  const sound = ['-map', `1:${streams.sound}`, '-frames:a', '1', '-af', 'ashowinfo'];
-  const text = await describe(
-    path,
-    // without copyts each time is told from a zero of its own
-    ['-copyts', ...seek, ...inputArgs(path), ...inputArgs(path)],
-    [...firstFrames(`0:${streams.picture}`, 1), ...sound, '-f', 'null', '-'],
-    signal,
-  );
-  const timeOf = (filter: string): number | null => {
-    const time = new RegExp(`Parsed_${filter}_.* pts_time: *(-?[\\d.]+)`).exec(text)?.[1];
-    return time === undefined ? null : Number(time);
-  };
-  return { picture: timeOf('showinfo'), sound: timeOf('ashowinfo') };
+/** Time stamp of the first frame that was shown; null if there was none, or it has no time. */
+export function timeShown(text: string): number | null {
+  const time = / pts_time: *(-?[\d.]+)/.exec(text)?.[1];
+  return time === undefined ? null : Number(time);
 }
 
 function streamsOf(path: string, text: string): Stream[] {

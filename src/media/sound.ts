@@ -6,7 +6,8 @@ import { InputError } from '../errors.js';
 import { containerArgs, isWebm, oneOf } from './encode-args.js';
 import { ffmpegFeatures } from './ffmpeg-features.js';
 import { inputArgs } from './input-args.js';
-import { type AudioInfo, probeAudio, probeBeginnings } from './probe.js';
+import { type AudioInfo, probeAudio, probeVideo } from './probe.js';
+import { pictureTime } from './seek.js';
 import { sniff } from './sniff.js';
 
 /** The default sound of a file, with or without pictures. */
@@ -78,13 +79,11 @@ export async function soundArgs(
 async function beginOf(
   source: string,
   startSeconds: number,
-  { stream, picture }: AudioInfo,
+  { hasPictures, firstTime }: AudioInfo,
   signal?: AbortSignal,
 ): Promise<number> {
-  if (picture === null) return startSeconds;
-  const streams = { picture, sound: stream };
-  const begins = await probeBeginnings(source, startSeconds, streams, signal);
-  // not told of raw streams: they begin together
-  if (begins.picture === null || begins.sound === null) return startSeconds;
-  return begins.picture - begins.sound;
+  if (!hasPictures) return startSeconds;
+  const video = await probeVideo(source, signal);
+  const picture = await pictureTime(source, video, startSeconds, signal);
+  return firstTime === null ? startSeconds : picture - firstTime;
 }

@@ -104,6 +104,9 @@ describe('parseProbe', () => {
       interlaced: false,
       hasAlpha: false,
       isTurned: false,
+      startSeconds: 0,
+      firstSeconds: 0,
+      seekMarginSeconds: 0,
       hasAudio: false,
     });
   });
