@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Makes a fresh checkout ready: LibTorch, npm packages, the addon. `make setup` runs it.
+ * Makes a fresh checkout ready: LibTorch, npm packages, the addon, ffmpeg. `make setup` runs it.
  *
  * Each step looks first whether its result is up to date and then does nothing and says nothing.
  * `BUILD_DIR` moves the addon and its build files (default build/), e.g. to build against a second
@@ -35,6 +35,7 @@ try {
   installSystemPackages();
   installNpmPackages();
   buildAddon();
+  installFfmpeg();
 } catch (error) {
   console.error(`setup: ${error instanceof SetupError ? error.message : asSentence(error)}`);
   process.exitCode = 1;
@@ -52,21 +53,49 @@ function installSystemPackages() {
     if (!hasCommand('make') && !hasCommand('ninja')) missing.push('make');
   }
   if (missing.length === 0) return;
-  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
-  const canInstall =
-    existsSync('/etc/debian_version') &&
-    hasCommand('apt-get') &&
-    (sudo.length === 0 || spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0);
-  if (!canInstall) throw new SetupError(whatToInstall(missing));
-  say(`installing ${missing.join(', ')} with apt-get`);
-  run([...sudo, 'apt-get', 'update', '-qq']);
-  run([
-    ...sudo,
-    ...['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', 'install', '-y', '-qq'],
-    ...['--no-install-recommends', ...missing],
-  ]);
+  if (!canInstall()) throw new SetupError(whatToInstall(missing));
+  aptInstall(missing);
   libTorch = findLibTorch();
   if (!libTorch) throw new SetupError(`LibTorch was not found; ${howToInstall}`);
+}
+
+/** The system's is newer than that of the npm package, which will do where it cannot be had. */
+function installFfmpeg() {
+  // tried once: without a network it would cost minutes each time
+  const tried = join(buildDir, 'ffmpeg-tried');
+  if (process.env.FFMPEG_PATH || hasCommand('ffmpeg') || existsSync(tried) || !canInstall()) return;
+  try {
+    writeFileSync(tried, '');
+    aptInstall(['ffmpeg']);
+  } catch {
+    say(
+      "the system's ffmpeg could not be installed, so videos are read by the one of npm, an old one",
+    );
+  }
+}
+
+/** What is put before a command that root alone may run. */
+function asRoot() {
+  return process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+}
+
+function canInstall() {
+  return (
+    existsSync('/etc/debian_version') &&
+    hasCommand('apt-get') &&
+    (asRoot().length === 0 || spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0)
+  );
+}
+
+/** @param {string[]} packages @throws SetupError if that fails */
+function aptInstall(packages) {
+  say(`installing ${packages.join(', ')} with apt-get`);
+  run([...asRoot(), 'apt-get', 'update', '-qq']);
+  run([
+    ...asRoot(),
+    ...['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', 'install', '-y', '-qq'],
+    ...['--no-install-recommends', ...packages],
+  ]);
 }
 
 /** @param {string[]} missing */

@@ -5,6 +5,7 @@ import type { SampleFacts } from '../data/facts.js';
 import type { DataItem, Entry } from '../data/items.js';
 import { framesOf } from '../data/verdicts.js';
 import { isAbort } from '../errors.js';
+import { adviseFfmpeg } from './ffmpeg-advice.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { formatDuration, Progress } from './progress.js';
 
@@ -55,6 +56,7 @@ async function checkAll(
         good.push({ ...result.item, kind: result.inspection.facts.kind });
       }
       progress.clear();
+      if (result.inspection?.facts.kind === 'clip') await adviseFfmpeg();
       process.stdout.write(`${lineOf(result, tasks)}\n`);
       progress.update(totals.items, `${totals.withProblems} with problems`);
     }

@@ -4,6 +4,7 @@ import type { DepthEstimator } from '../data/depth-file.js';
 import type { Entry } from '../data/items.js';
 import type { PrepareSettings, PrepareSummary } from '../data/prepare.js';
 import { InputError, isAbort } from '../errors.js';
+import { adviseFfmpeg } from './ffmpeg-advice.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
 
@@ -31,6 +32,7 @@ export async function runPrepare(options: PrepareArguments): Promise<number> {
   for (const source of sources) {
     for await (const entry of readEntries(source)) entries.push(entry);
   }
+  if (entries.some((entry) => 'item' in entry && entry.item.kind !== 'image')) await adviseFfmpeg();
   const depth = settings.depthModel === null ? null : await openDepth(settings.depthModel);
   const progress = new Progress({ label: 'preparing', total: 1, unit: '' });
   try {

@@ -42,6 +42,7 @@ export async function details(): Promise<string> {
 export async function run(options: GenerateOptions): Promise<number | undefined> {
   const { taskOf } = await import('../tasks/index.js');
   const { findFfmpeg } = await import('../media/index.js');
+  const { adviseFfmpeg } = await import('./ffmpeg-advice.js');
   const { newestPipeline, resolvePipeline } = await import('../pipeline/find.js');
   const { depthFolderOf, openPipeline } = await import('../pipeline/index.js');
   const { readShape } = await import('../pipeline/shape.js');
@@ -62,7 +63,10 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const several = listsOf(task.id, options).length > 0 || options.samples > 1;
   const jobs = several ? await manyJobs(task, options) : [await oneJob(task, options)];
   // found missing now, not when the clip has been made
-  if (task.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) findFfmpeg();
+  if (task.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) {
+    findFfmpeg();
+    await adviseFfmpeg();
+  }
   const folder = options.pipeline ? resolvePipeline(options.pipeline) : newestPipeline();
   const device = await chosenDevice(options.device, dtype);
   const pipeline = openPipeline(folder, {

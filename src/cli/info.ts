@@ -185,7 +185,10 @@ function builtAgainst(): string {
 async function ffmpegFact(): Promise<string> {
   try {
     const { findFfmpeg } = await import('../media/ffmpeg.js');
-    return findFfmpeg();
+    const { ffmpegVersion, isOld, versionInWords } = await import('../media/ffmpeg-version.js');
+    const path = findFfmpeg();
+    const version = ffmpegVersion(path);
+    return `${versionInWords(version)}, ${path}${isOld(version) ? ' (old: 5 or newer is wanted)' : ''}`;
   } catch (error) {
     return (error as Error).message;
   }

@@ -152,6 +152,12 @@ class Output {
         const sound = audio && fps === result.fps ? { path: audio, startSeconds: 0 } : undefined;
         const settings = { width, height, fps, description, fullRange, signal, audio: sound };
         this.writer = await createClipWriter(this.job.output, settings);
+        if (!this.writer.isWidelyPlayed) {
+          const even = [width, height].map((side) => side + (side % 2)).join('x');
+          result.notes.push(
+            `${this.job.output}: ${width}x${height} is an odd size, so it is H.264 4:4:4, which QuickTime and phones do not play; --size ${even} plays everywhere`,
+          );
+        }
       }
     }
     this.size.numFrames += frames.numFrames;
@@ -229,7 +235,7 @@ async function rewrittenPrompt(job: Job, context: Context): Promise<string | und
 
 /** Says what was fitted and what it will cost. @throws InputError if there is not the memory for it */
 async function announce(
-  { target, given, samples, rounds, notes }: Fitted,
+  { target, given, samples, rounds, fps, notes }: Fitted,
   request: GenerateRequest,
   { task, folder, pipeline, planner, shape, depthModel, options }: Context,
 ): Promise<void> {
@@ -238,6 +244,10 @@ async function announce(
   const settings = pipeline.settingsFor(task);
   const say = (line: string) => process.stderr.write(`${line}\n`);
   for (const note of notes) say(note);
+  if (task.result === 'video') {
+    const { expectRate } = await import('../media/index.js');
+    expectRate(request.inputs[0] ?? folder, options.fps ?? fps, 'give the rate with --fps');
+  }
   if (request.depth && !settings.usesDepth) {
     say(`${folder}: was not trained with depth; --depth may make results worse`);
   } else if (given.depth && !depthModel && !request.depth && settings.usesDepth) {

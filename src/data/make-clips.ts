@@ -8,6 +8,7 @@ import { extname, join } from 'node:path';
 import { InputError } from '../errors.js';
 import { createClipWriter } from '../media/clip-writer.js';
 import { resample } from '../media/resample.js';
+import { expectRate } from '../media/video.js';
 import { writeImage } from '../media/write.js';
 import { withPath } from './data-file.js';
 import { type Inspection, inspectItem } from './inspect.js';
@@ -31,7 +32,15 @@ export interface ClipSettings {
 /** What becomes of an item: it is stored as it is, or clips are made of parts of it. */
 export type Plan =
   | { kind: 'whole' }
-  | { kind: 'parts'; parts: Part[]; fps: number; size: Size; tooShort: number };
+  | {
+      kind: 'parts';
+      parts: Part[];
+      fps: number;
+      size: Size;
+      /** when the frame is shown from which parts are counted */
+      beginSeconds: number;
+      tooShort: number;
+    };
 
 /** From a frame on, counted at the plan's rate. */
 export interface Part {
@@ -55,6 +64,7 @@ export async function planItem(item: DataItem, settings: ClipSettings): Promise<
     const first = await openMedia(path, kind, part);
     if (first.kind === 'image') return { kind: 'whole' };
     const fps = settings.fps ?? first.fps ?? UNKNOWN_FPS;
+    expectRate(path, fps, 'give the rate that it is to have (fps)');
     // at an even rate a frame's number tells its time; `frames` of a row counts at the row's rate
     const seconds = part.frames === undefined ? null : part.frames / (first.fps ?? UNKNOWN_FPS);
     const frames = seconds === null ? undefined : Math.max(1, Math.round(seconds * fps));
@@ -75,6 +85,7 @@ export async function planItem(item: DataItem, settings: ClipSettings): Promise<
       parts: long.flatMap((scene) => splitEvenly(scene, Math.floor(settings.maxSeconds * fps))),
       fps,
       size: sizeWithin(full, settings.size),
+      beginSeconds: clip.beginSeconds,
       tooShort: all.length - long.length,
     };
   });
@@ -112,16 +123,16 @@ export interface Made {
 /** Makes the clip of one part in `folder`. @throws InputError if that cannot be done */
 export async function makePart(
   item: DataItem,
-  { fps, size }: { fps: number; size: Size },
+  { fps, size, beginSeconds }: { fps: number; size: Size; beginSeconds: number },
   part: Part,
   { folder, key }: { folder: string; key: string },
 ): Promise<Made> {
   const name = `${key}.mp4`;
   // a quarter of a frame early: that time is nobody's, and rounds to the frame
-  const offset = part.start === 0 ? 0 : (part.start - 0.25) / fps;
+  const offset = (part.start - 0.25) / fps;
   const output = join(folder, name);
   const make = async (path: string) => {
-    const start = (item.part.start ?? 0) + offset;
+    const start = part.start === 0 ? (item.part.start ?? 0) : beginSeconds + offset;
     const clip = await openMedia(path, item.kind, { start, frames: part.frames, fps });
     if (clip.kind === 'image') throw new InputError(`${path}: has changed while it was read`);
     const writer = await createClipWriter(output, { ...size, fps });

@@ -7,7 +7,7 @@ import { probeVideo, type VideoInfo } from '../media/probe.js';
 import { readMedia } from '../media/read.js';
 import { resample } from '../media/resample.js';
 import { sniff } from '../media/sniff.js';
-import { decodeFrames, type Picture } from '../media/video.js';
+import { decodeFrames, notesOf, type Picture } from '../media/video.js';
 import type { DataItem } from './items.js';
 
 export interface Size {
@@ -19,6 +19,8 @@ export interface OpenedClip {
   kind: 'clip';
   /** frames a second; null if the file does not say */
   fps: number | null;
+  /** when its first frame is shown, in seconds from the file's beginning on */
+  beginSeconds: number;
   /** reduced to at most so many pixels, longer side, or scaled to a size; may be called once */
   frames(scale: number | Size): AsyncIterable<Picture>;
   /** the frame of this number, of `numFrames`, at full size; null if it cannot be had */
@@ -68,6 +70,7 @@ function ofMedia(media: Media): OpenedClip {
   return {
     kind: 'clip',
     fps,
+    beginSeconds: 0,
     notes,
     async *frames(scale) {
       const size = typeof scale === 'number' ? fitted({ width, height }, scale) : scale;
@@ -85,11 +88,13 @@ function ofVideo(
   info: VideoInfo,
   options: { start?: number; fps?: number; maxFrames?: number },
 ): OpenedClip {
-  const notes: string[] = [];
   const fps = options.fps ?? info.fps;
+  const notes = notesOf(path, info, fps);
+  const beginSeconds = Math.max(options.start ?? 0, info.firstSeconds);
   return {
     kind: 'clip',
     fps,
+    beginSeconds,
     notes,
     frames: (scale) =>
       decodeFrames(path, info, {
@@ -99,7 +104,7 @@ function ofVideo(
       }),
     async fullFrame(number) {
       // a seek; exact for even timing, and near enough for a sample of uneven timing
-      const start = (options.start ?? 0) + number / (fps ?? 25);
+      const start = beginSeconds + number / (fps ?? 25);
       try {
         for await (const picture of decodeFrames(path, info, { start, maxFrames: 1, notes: [] })) {
           return picture;

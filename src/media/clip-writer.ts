@@ -7,7 +7,7 @@ import type { Writable } from 'node:stream';
 import sharp from 'sharp';
 import { InputError, JobError, ShapeError } from '../errors.js';
 import { openAtomically, writeAtomically, writeFailure } from './atomic.js';
-import { type EncodeOptions, encodeArgs } from './encode-args.js';
+import { type EncodeOptions, encodeArgs, hasFullChroma } from './encode-args.js';
 import { type FfmpegRun, startFfmpeg } from './ffmpeg.js';
 import { outputKind, VIDEO_FORMATS } from './formats.js';
 import { expectFrames, type Frames, sliceFrames } from './frames.js';
@@ -24,6 +24,8 @@ export interface ClipOptions extends EncodeOptions {
 }
 
 export interface ClipWriter {
+  /** false for H.264 in 4:4:4, which QuickTime, phones and some browsers do not play */
+  readonly isWidelyPlayed: boolean;
   /** Appends frames of the clip's size; resolved when they may be overwritten. One call at a time. */
   write(frames: Frames): Promise<void>;
   /** Completes the file, which appears only now. */
@@ -89,6 +91,7 @@ export async function createClipWriter(path: string, options: ClipOptions): Prom
   signal?.addEventListener('abort', abort, { once: true });
 
   return {
+    isWidelyPlayed: !hasFullChroma(args),
     write: (frames) =>
       guarded(async () => {
         for (const picture of pictures(frames, options)) {
@@ -157,6 +160,7 @@ function gifWriter(path: string, options: ClipOptions): ClipWriter {
     return parts;
   };
   return {
+    isWidelyPlayed: true,
     write: async (frames) => {
       for (const picture of pictures(frames, options)) expectOpen().push(picture.slice());
     },

@@ -3,7 +3,7 @@
  */
 import { extname } from 'node:path';
 import { JobError } from '../errors.js';
-import { ffmpegEncoders } from './ffmpeg.js';
+import { ffmpegFeatures } from './ffmpeg-features.js';
 
 export interface EncodeOptions {
   width: number;
@@ -20,16 +20,22 @@ export interface EncodeOptions {
   fullRange?: boolean;
 }
 
+/** What H.264 of odd width or height is written in; even sizes are yuv420p. */
+const FULL_CHROMA = 'yuv444p';
+
+export const hasFullChroma = (args: readonly string[]): boolean =>
+  args.some((arg) => arg.endsWith(`,format=${FULL_CHROMA}`));
+
 /** All arguments but the name of the file, for an mp4 or a webm. */
 export async function encodeArgs(
   path: string,
   { width, height, fps, crf = 18, description, fullRange = false }: EncodeOptions,
 ): Promise<string[]> {
   const names = isWebm(path) ? ['libvpx-vp9', 'libvpx'] : ['libx264', 'mpeg4'];
-  const encoder = oneOf(await ffmpegEncoders(), path, names);
+  const encoder = oneOf(await ffmpegFeatures('encoders'), path, names);
   const range = fullRange && ['libx264', 'libvpx-vp9'].includes(encoder) ? 'pc' : 'tv';
   const odd = width % 2 === 1 || height % 2 === 1;
-  const pixelFormat = encoder === 'libx264' && odd ? 'yuv444p' : 'yuv420p';
+  const pixelFormat = encoder === 'libx264' && odd ? FULL_CHROMA : 'yuv420p';
   const quality: Record<string, string[]> = {
     libx264: ['-crf', `${crf}`, '-preset', 'medium'],
     // 1 (best) to 31; 4 is about crf 18

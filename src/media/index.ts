@@ -20,7 +20,7 @@ export {
   relativeDepth,
 } from './depth.js';
 export { expandFrames, type Margins, parseExpand } from './expand.js';
-export { findFfmpeg } from './ffmpeg.js';
+export { findFfmpeg, oldFfmpegAdvice } from './ffmpeg.js';
 export { FIT_WAYS, type Fitted, type FitWay, fitFrames } from './fit.js';
 export {
   expectFrames,
@@ -46,6 +46,7 @@ export {
 } from './mask-sources.js';
 export { readMedia } from './read.js';
 export { RESAMPLE_FILTERS, type ResampleFilter, resample } from './resample.js';
+export { type MediaKind, sniff } from './sniff.js';
 export type { AudioSource } from './sound.js';
 export {
   framesToTensor,
@@ -57,7 +58,7 @@ export {
   type Size,
   tensorToFrames,
 } from './tensors.js';
-export { readVideo } from './video.js';
+export { expectRate, readOpacity, readVideo } from './video.js';
 export {
   IMAGE_FORMATS,
   outputKind,

@@ -1,12 +1,18 @@
 /**
- * What ffmpeg says about a video file, read from the text of `ffmpeg -i` so that ffprobe is not
- * needed (the npm package has only ffmpeg).
+ * What ffmpeg says about a video file, read from the text that it prints about its input, so that
+ * ffprobe is not needed (the npm package has only ffmpeg).
  */
 import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
-import { firstComplaint, startFfmpeg } from './ffmpeg.js';
+import { firstComplaint, STALL_MS, startFfmpeg } from './ffmpeg.js';
+import { inputArgs } from './input-args.js';
+import { defaultOf, parseStreams, pictureStreams, type Stream, soundStream } from './streams.js';
 
 export interface VideoInfo {
+  /** number of the stream that is read: the default one */
+  stream: number;
+  /** how many streams of pictures there are, cover art not counted */
+  numStreams: number;
   /** size as stored: before rotation and before pixels are made square */
   width: number;
   height: number;
@@ -14,96 +20,194 @@ export interface VideoInfo {
   fps: number | null;
   /** null if the file does not say */
   durationSeconds: number | null;
+  codec: string;
   pixelFormat: string;
   /** `bt709`, `smpte170m`, `bt2020nc`, …; null if the file does not say */
   colorMatrix: string | null;
-  /** `smpte2084` and `arib-std-b67` are high dynamic range */
-  highDynamicRange: boolean;
+  /** its kind if it is high dynamic range */
+  highDynamicRange: 'PQ' | 'HLG' | null;
   /** YUV that uses all of 0..255 (JPEG, many cameras), not 16..235 */
   fullRange: boolean;
+  /** its frames are two half pictures of different times, line by line */
+  interlaced: boolean;
+  /** there is a plane of opacity, which may be opaque everywhere */
+  hasAlpha: boolean;
+  /** the file says that it is to be turned, or mirrored */
+  isTurned: boolean;
+  /** time stamp of the file's beginning, from which `start` counts */
+  startSeconds: number;
+  /** when the first picture is shown, from the file's beginning on */
+  firstSeconds: number;
+  /** a seek must go to so long before what is wanted; infinite: there is no seeking */
+  seekMarginSeconds: number;
   hasAudio: boolean;
 }
 
 export interface AudioInfo {
+  /** number of the stream */
+  stream: number;
   /** null if the file says neither mono nor stereo */
   channels: 1 | 2 | null;
   /** of the file; null if it does not say */
   durationSeconds: number | null;
+  /** time stamp of its first sample; null if it has none */
+  firstTime: number | null;
+  /** there are pictures beside it */
+  hasPictures: boolean;
 }
 
-/** `file:` keeps names with a colon or a leading dash from being taken for something else. */
-export function inputArgs(path: string): string[] {
-  return ['-protocol_whitelist', 'file', '-i', `file:${resolve(path)}`];
-}
+/** Frames that are looked at: a film may begin with a few that are not interlaced. */
+const LOOKED_AT = 4;
 
 /** @throws InputError if the file cannot be opened as a video or has no picture in it */
 export async function probeVideo(path: string, signal?: AbortSignal): Promise<VideoInfo> {
-  return parseProbe(path, await describe(path, signal));
+  // copyts: times as they are in the file
+  const inputs = ['-copyts', ...inputArgs(path)];
+  const text = await describe(path, inputs, firstPictures('0:V:0?'), signal);
+  const info = parseProbe(path, text);
+  const [first] = pictureStreams(streamsOf(path, text));
+  if (info.stream === first!.index) return info;
+  const outputs = firstPictures(`0:${info.stream}`);
+  return parseProbe(path, await describe(path, inputs, outputs, signal));
 }
 
+/** Seconds between key frames of what is broadcast or recorded, at the most. */
+const KEY_FRAMES_SECONDS = 15;
+
+/** In MPEG streams a seek ends at any frame, and what comes before the next key frame is lost. */
+function seekMargin(text: string): number {
+  const [, format = ''] = /^Input #0, (\w+)/m.exec(text) ?? [];
+  if (/^(mpeg|mpegts|mpegtsraw)$/.test(format)) return KEY_FRAMES_SECONDS;
+  return RAW_STREAMS.has(format) ? Number.POSITIVE_INFINITY : 0;
+}
+
+/** Formats without times. */
+const RAW_STREAMS = new Set([
+  ...['h261', 'h263', 'h264', 'hevc', 'vvc', 'evc', 'obu', 'm4v', 'mpegvideo', 'mjpeg', 'vc1'],
+  ...['cavsvideo', 'avs2', 'avs3', 'dirac', 'dnxhd'],
+]);
+
 /**
- * The first sound in a file with or without pictures; null if it has none.
+ * The default sound in a file with or without pictures; null if it has none.
  *
  * @throws InputError if ffmpeg cannot open the file
  */
 export async function probeAudio(path: string, signal?: AbortSignal): Promise<AudioInfo | null> {
-  const text = await describe(path, signal);
-  const stream = streamsOf(path, text).find((line) => / Audio: /.test(line));
-  if (stream === undefined) return null;
-  const layout = / Hz, (mono|1 channels|stereo|2 channels)/.exec(stream)?.[1];
-  const channels = layout === undefined ? null : /mono|1/.test(layout) ? 1 : 2;
-  return { channels, durationSeconds: durationOf(text) };
+  const inputs = ['-copyts', ...inputArgs(path)];
+  const text = await describe(path, inputs, firstSamples('0:a:0?'), signal);
+  const streams = streamsOf(path, text);
+  const stream = soundStream(streams);
+  if (stream === null) return null;
+  const isFirst = streams.find(({ line }) => / Audio: /.test(line)) === stream;
+  const shown = isFirst
+    ? text
+    : await describe(path, inputs, firstSamples(`0:${stream.index}`), signal);
+  const layout = / Hz, (mono|1 channels|stereo|2 channels)/.exec(stream.line)?.[1];
+  return {
+    stream: stream.index,
+    channels: layout === undefined ? null : /mono|1/.test(layout) ? 1 : 2,
+    durationSeconds: durationOf(text),
+    firstTime: timeShown(shown),
+    hasPictures: pictureStreams(streams).length > 0,
+  };
 }
 
-/** The first picture stream in the text that `ffmpeg -i` prints; cover art does not count. */
+/** The default picture stream in what ffmpeg prints of a file and of its first frames. */
 export function parseProbe(path: string, text: string): VideoInfo {
   const streams = streamsOf(path, text);
-  const hasAudio = streams.some((line) => / Audio: /.test(line));
-  const video = streams.find((line) => / Video: /.test(line) && !/attached pic/.test(line));
-  if (video === undefined) {
+  const hasAudio = soundStream(streams) !== null;
+  const pictures = pictureStreams(streams);
+  const video = defaultOf(pictures);
+  if (video === null) {
     const sound = hasAudio ? 'only sound' : 'no video stream';
     throw new InputError(`${path}: holds ${sound}; give a file with moving pictures`);
   }
-  const size = /, (\d+)x(\d+)[\s,]/.exec(`${video},`);
-  const format = / Video: .*?, ([a-z]\w+)(?:\(([^)]*)\))?, \d+x\d+/.exec(video);
+  const { line, details } = video;
+  const size = /, (\d+)x(\d+)[\s,]/.exec(`${line},`);
+  const format = / Video: (\w+).*?, ([a-z]\w+)(?:\(((?:[^()]|\([^()]*\))*)\))?, \d+x\d+/.exec(line);
   if (size === null || format === null) {
     throw new InputError(
-      `${path}: its pictures cannot be decoded (${video.split(' Video: ')[1]}); convert it to H.264 mp4`,
+      `${path}: its pictures cannot be decoded (${line.split(' Video: ')[1]}); ${remedy(line)}`,
     );
   }
-  const colors = format[2] ?? '';
-  const fps = /, ([\d.]+k?) fps/.exec(video) ?? /, ([\d.]+k?) tbr/.exec(video);
+  const [, codec, pixelFormat] = format as unknown as [string, string, string];
+  const colors = format[3] ?? '';
+  const transfer = /smpte2084|arib-std-b67/.exec(colors)?.[0];
+  const shown = timeShown(text);
+  const startSeconds = Number(/ start: (-?[\d.]+)/.exec(text)?.[1] ?? shown ?? 0);
+  const fps = /, ([\d.]+k?) fps/.exec(line) ?? /, ([\d.]+k?) tbr/.exec(line);
   return {
+    stream: video.index,
+    numStreams: pictures.length,
     width: Number(size[1]),
     height: Number(size[2]),
     fps: fps === null ? null : exactRate(fps[1]!),
     durationSeconds: durationOf(text),
-    pixelFormat: format[1]!,
+    codec,
+    pixelFormat,
     // "tv, bt709, progressive" or "tv, unknown/bt709/bt709": the matrix comes first
     colorMatrix: /(?:^|, )(bt\d+\w*|smpte\w+|fcc|ycgco|gbr)\b/.exec(colors)?.[1] ?? null,
-    highDynamicRange: /smpte2084|arib-std-b67/.test(colors),
+    highDynamicRange: transfer ? (transfer === 'smpte2084' ? 'PQ' : 'HLG') : null,
     fullRange:
-      /^yuvj/.test(format[1]!) ||
-      (/^(yuv|nv|p01|gray)/.test(format[1]!) && /(^|, )pc\b/.test(colors)),
+      /^yuvj/.test(pixelFormat) ||
+      (/^(yuv|nv|p01|gray)/.test(pixelFormat) && /(^|, )pc\b/.test(colors)),
+    // said of the stream, or shown by its first frames (DV and older files do not say)
+    interlaced: /(top|bottom)( coded)? first/.test(colors) || / i:[TB] /.test(text),
+    hasAlpha: ALPHA.test(pixelFormat) || /^\s*alpha_mode\s*: 1/im.test(details),
+    isTurned: /displaymatrix:/i.test(details),
+    startSeconds,
+    firstSeconds: Math.max(0, shown === null ? 0 : shown - startSeconds),
+    seekMarginSeconds: seekMargin(text),
     hasAudio,
   };
 }
 
-async function describe(path: string, signal?: AbortSignal): Promise<string> {
-  const { child, done } = startFfmpeg(['-nostdin', ...inputArgs(path)], { signal });
+/** Pixel formats with opacity; a palette may have it. */
+const ALPHA = /^(yuva|gbrap|rgba|bgra|argb|abgr|ya8|ya16|vuya|ayuv|pal8|gray\w*a)/;
+
+const remedy = (line: string): string =>
+  /Video: av1/.test(line)
+    ? 'this ffmpeg has no decoder for AV1; install version 5 or newer, or convert it to H.264 mp4'
+    : 'convert it to H.264 mp4';
+
+/**
+ * What ffmpeg prints of its inputs, and in making null outputs of them.
+ *
+ * @throws InputError if it does not come to an end
+ */
+export async function describe(
+  path: string,
+  inputs: string[],
+  outputs: string[],
+  signal?: AbortSignal,
+): Promise<string> {
+  const args = ['-nostdin', '-nostats', ...inputs, ...outputs];
+  const { child, done } = startFfmpeg(args, { signal, stallMs: STALL_MS });
   child.stdout!.resume();
-  const { stderr } = await done;
+  const { stderr, stalled } = await done;
   signal?.throwIfAborted();
+  if (stalled) throw endless(path);
   return stderr;
 }
 
-function streamsOf(path: string, text: string): string[] {
-  if (!/^Input #0/m.test(text)) {
-    throw unreadable(path, text);
-  }
-  return text.split('\n').filter((line) => /^\s*Stream #0:\d/.test(line));
+/** Null outputs that show the first frames of a stream. */
+const firstPictures = (stream: string): string[] => [
+  ...['-map', stream, '-frames:v', `${LOOKED_AT}`, '-vf', 'showinfo', '-f', 'null', '-'],
+];
+const firstSamples = (stream: string): string[] => [
+  ...['-map', stream, '-frames:a', '1', '-af', 'ashowinfo', '-f', 'null', '-'],
+];
+
+/** Time stamp of the first frame that was shown; null if there was none, or it has no time. */
+export function timeShown(text: string): number | null {
+  const time = / pts_time: *(-?[\d.]+)/.exec(text)?.[1];
+  return time === undefined ? null : Number(time);
 }
 
+function streamsOf(path: string, text: string): Stream[] {
+  if (!/^Input #0/m.test(text)) throw unreadable(path, text);
+  return parseStreams(text);
+}
 function durationOf(text: string): number | null {
   const duration = /Duration: (\d+):(\d+):([\d.]+)/.exec(text);
   return duration === null
@@ -125,6 +229,11 @@ export function unreadable(path: string, stderr: string): InputError {
       `${path}: has no index (moov box): cut off or still being written; copy or download it again`,
     );
   }
+  if (/not on whitelist|not in allowed|format_whitelist/i.test(stderr)) {
+    return new InputError(
+      `${path}: refers to other files, or is of a kind that is not opened here; give the video file itself`,
+    );
+  }
   const complaint = misdetected
     ? 'no kind of file that ffmpeg knows'
     : firstComplaint(stderr).replace(`file:${resolve(path)}: `, '');
@@ -132,3 +241,8 @@ export function unreadable(path: string, stderr: string): InputError {
     `${path}: cannot be decoded as a video (${complaint || 'ffmpeg gave no reason'}); give another file or convert it to mp4`,
   );
 }
+
+export const endless = (path: string): InputError =>
+  new InputError(
+    `${path}: ffmpeg got nothing out of it for ${STALL_MS / 60_000} minutes; it may be damaged, convert it to mp4 first`,
+  );

@@ -4,14 +4,19 @@
 import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
 import { containerArgs, isWebm, oneOf } from './encode-args.js';
-import { ffmpegEncoders } from './ffmpeg.js';
-import { inputArgs, probeAudio } from './probe.js';
+import { ffmpegFeatures } from './ffmpeg-features.js';
+import { inputArgs } from './input-args.js';
+import { type AudioInfo, probeAudio, probeVideo } from './probe.js';
+import { pictureTime } from './seek.js';
 import { sniff } from './sniff.js';
 
-/** The first sound of a file, with or without pictures. */
+/** The default sound of a file, with or without pictures. */
 export interface AudioSource {
   path: string;
-  /** where in the file the result begins */
+  /**
+   * where in the file the result begins: where there are pictures, with the first that is shown at
+   * that time or later
+   */
   startSeconds: number;
   /** silence before it in the result */
   delaySeconds?: number;
@@ -42,22 +47,43 @@ export async function soundArgs(
   if (info === null || startSeconds >= (info.durationSeconds ?? Number.POSITIVE_INFINITY)) {
     return null;
   }
+  const begin = await beginOf(source, startSeconds, info, signal);
   const names = isWebm(path) ? ['libopus', 'libvorbis'] : ['aac'];
-  const encoder = oneOf(await ffmpegEncoders(), path, names);
+  const encoder = oneOf(await ffmpegFeatures('encoders'), path, names);
   const filters = [
-    // a filter, as the option -itsoffset would undo the cut at -ss
-    `asetpts=PTS+${delaySeconds}/TB`,
+    // by the sound's own beginning: what zero is differs between containers and versions of ffmpeg
+    'asetpts=PTS-STARTPTS',
+    ...(begin > 0 ? [`atrim=start=${begin}`] : []),
+    `asetpts=PTS+${delaySeconds - begin}/TB`,
     'aresample=async=1:first_pts=0', // silence before a sound that begins late
     'apad', // silence without end
   ];
   return (pictures, seconds) => [
-    ...['-nostdin', '-v', 'error', '-y', '-i', `file:${resolve(pictures)}`],
-    ...['-ss', `${startSeconds}`, ...inputArgs(source)],
-    ...['-map', '0:v:0', '-map', '1:a:0', '-map_chapters', '-1', '-c:v', 'copy', '-c:a', encoder],
+    // it tells its progress, so that one can see it is not stuck
+    ...['-nostdin', '-v', 'error', '-y', '-nostats', '-progress', 'pipe:1'],
+    ...['-i', `file:${resolve(pictures)}`, ...inputArgs(source)],
+    ...['-map', '0:v:0', '-map', `1:${info.stream}`, '-map_chapters', '-1'],
+    ...['-c:v', 'copy', '-c:a', encoder],
     // cut here: -shortest leaves up to half a second more (ffmpeg 9, measured)
     ...['-af', [...filters, `atrim=end=${seconds}`].join(',')],
     // Opus takes no other rate, and few of the layouts beyond stereo
     ...['-ar', '48000', ...(info.channels === null ? ['-ac', '2'] : []), '-b:a', '160k'],
     ...containerArgs(path),
   ];
+}
+
+/**
+ * Where in the sound the result begins, in seconds from the sound's own first sample; below 0 if the
+ * pictures begin before the sound.
+ */
+async function beginOf(
+  source: string,
+  startSeconds: number,
+  { hasPictures, firstTime }: AudioInfo,
+  signal?: AbortSignal,
+): Promise<number> {
+  if (!hasPictures) return startSeconds;
+  const video = await probeVideo(source, signal);
+  const picture = await pictureTime(source, video, startSeconds, signal);
+  return firstTime === null ? startSeconds : picture - firstTime;
 }

@@ -3,25 +3,34 @@
  */
 import { InputError, JobError } from '../errors.js';
 import { readAnimation } from './animation.js';
-import { firstComplaint, startFfmpeg } from './ffmpeg.js';
-import type { Frames, Media, ReadVideoOptions } from './frames.js';
-import { inputArgs, probeVideo, unreadable, type VideoInfo } from './probe.js';
+import { decodeArgs, expectFilters } from './decode-args.js';
+import { errorsOf, firstComplaint, STALL_MS, startFfmpeg } from './ffmpeg.js';
+import type { Frames, Media, ReadImageOptions, ReadVideoOptions } from './frames.js';
+import { endless, probeVideo, unreadable, type VideoInfo } from './probe.js';
 import { sniff } from './sniff.js';
+import { BACKGROUND, composite } from './still.js';
 
 const MAX_BYTES = 2 ** 31;
+/** Frames a second. */
+const MAX_FPS = 1000;
 /** ffmpeg's exit code after a signal, e.g. Ctrl-C. */
 const STOPPED = 255;
 
 /**
  * Reads a clip: any container and codec of the ffmpeg found, or an animated GIF or WebP.
  *
- * Rotation metadata is applied and pixels are made square (by enlarging the shorter side). Untagged
- * YUV counts as BT.709 from 720 lines on, as BT.601 below. A damaged file gives the frames that
- * decode, and says so in `notes`.
+ * Rotation metadata is applied and pixels are made square (by enlarging the shorter side); interlaced
+ * frames are deinterlaced, high dynamic range is tone-mapped, transparent parts are shown over the
+ * background, and frames that change their size midway are brought to the first one's. Untagged YUV
+ * counts as BT.709 from 720 lines on, as BT.601 below. A damaged file gives the frames that decode.
+ * `notes` tells of all of that but rotation.
  *
  * @throws InputError if it is no video, cannot be decoded at all, or is too large for memory
  */
-export async function readVideo(path: string, options: ReadVideoOptions = {}): Promise<Media> {
+export async function readVideo(
+  path: string,
+  options: ReadVideoOptions & ReadImageOptions = {},
+): Promise<Media> {
   expectOptions(path, options);
   const kind = await sniff(path);
   if (kind === 'animation') {
@@ -35,17 +44,47 @@ export async function readVideo(path: string, options: ReadVideoOptions = {}): P
   const notes = notesOf(path, info, fps);
   const pictures = await collect(path, info, { ...options, notes });
   const { fullRange } = info;
-  return { path, kind: 'video', fps, alpha: null, fullRange, notes, ...pictures };
+  return { path, kind: 'video', fps, fullRange, notes, ...pictures };
+}
+
+/**
+ * How opaque the frames of a video file are, [F, H, W], 0..255; only that is in memory.
+ *
+ * @returns  null if they are opaque throughout
+ */
+export async function readOpacity(
+  path: string,
+  { signal }: Pick<ReadVideoOptions, 'signal'> = {},
+): Promise<{ numFrames: number; alpha: Uint8Array } | null> {
+  const info = await probeVideo(path, signal);
+  if (!info.hasAlpha) return null;
+  const planes: Uint8Array[] = [];
+  let opaque = true;
+  for await (const { width, height, alpha } of decodeFrames(path, info, { signal, notes: [] })) {
+    if (alpha) opaque = false;
+    planes.push(alpha ?? new Uint8Array(width * height).fill(255));
+  }
+  return opaque ? null : { numFrames: planes.length, alpha: joined(planes) };
 }
 
 /** What is known of a file before it is decoded. */
 export function notesOf(path: string, info: VideoInfo, fps: number | null): string[] {
-  return [
-    ...(info.highDynamicRange
-      ? [`${path}: high dynamic range, shown without tone mapping; colours will look flat`]
-      : []),
-    ...(fps === null ? [`${path}: does not say its frame rate`] : []),
+  const { stream, numStreams, highDynamicRange, interlaced } = info;
+  const facts: [boolean, string][] = [
+    [highDynamicRange !== null, `high dynamic range (${highDynamicRange}), tone-mapped to SDR`],
+    [interlaced, 'interlaced, so its frames are deinterlaced'],
+    [numStreams > 1, `has ${numStreams} streams of pictures; the default one (${stream}) is taken`],
+    [fps === null, 'does not say its frame rate'],
   ];
+  return facts.flatMap(([is, text]) => (is ? [`${path}: ${text}`] : []));
+}
+
+/** @throws InputError for a rate that no clip can have; how to say another one is the caller's part */
+export function expectRate(path: string, fps: number, remedy: string): void {
+  if (fps > 0 && fps <= MAX_FPS) return;
+  throw new InputError(
+    `${path}: says ${Math.round(fps)} frames a second, and ${MAX_FPS} is the most; ${remedy}`,
+  );
 }
 
 /** One decoded picture, [H, W, 3]. */
@@ -53,10 +92,12 @@ export interface Picture {
   width: number;
   height: number;
   data: Uint8Array;
+  /** opacity [H, W], 0..255, where a clip has any; `data` is composited already */
+  alpha?: Uint8Array | null;
 }
 
 type Allocate = (width: number, height: number) => Uint8Array;
-interface DecodeOptions extends ReadVideoOptions {
+export interface DecodeOptions extends ReadVideoOptions, ReadImageOptions {
   notes: string[];
   allocate?: Allocate;
   /** scale to this, whatever the shape; goes before `maxSide` */
@@ -65,98 +106,79 @@ interface DecodeOptions extends ReadVideoOptions {
 const newPicture: Allocate = (width, height) => new Uint8Array(width * height * 3);
 
 /**
- * Decodes one frame at a time, as fast as they are taken; ffmpeg ends when the loop is left.
+ * Decodes one frame at a time, as fast as they are taken; ffmpeg ends when the loop is left. All have
+ * the size of the first.
  *
- * @param notes     a sentence is added if the file is damaged
+ * @param notes     a sentence is added if the file is damaged, changes midway, or has transparent parts
  * @param allocate  gives the memory for each picture, [H, W, 3]
  */
 export async function* decodeFrames(
   path: string,
   info: VideoInfo,
-  { notes, allocate = newPicture, ...options }: DecodeOptions,
+  { notes, allocate = newPicture, background = BACKGROUND, ...options }: DecodeOptions,
 ): AsyncGenerator<Picture> {
   const { maxFrames, signal } = options;
-  const { child, done } = startFfmpeg(decodeArgs(path, info, options), { signal });
+  await expectFilters(path, info);
+  const args = await decodeArgs(path, info, options);
+  const { child, done } = startFfmpeg(args, { signal, stallMs: STALL_MS });
   let numFrames = 0;
+  let opaque = true;
   try {
-    for await (const picture of splitPictures(child.stdout!, allocate)) {
+    for await (const picture of splitPictures(child.stdout!, allocate, background)) {
       numFrames++;
+      if (opaque && picture.alpha) {
+        opaque = false;
+        notes.push(
+          `${path}: its transparent parts are shown over white; results have no transparency`,
+        );
+      }
       yield picture;
       if (numFrames === maxFrames) {
         return;
       }
     }
-    const { code, stderr } = await done;
+    const { code, stderr, stalled } = await done;
     signal?.throwIfAborted();
+    if (stalled) throw endless(path);
     // what was read so far must not pass for the whole file
     if (code === STOPPED || code === null) {
       throw new JobError(`${path}: ffmpeg was stopped while it read it; run again`);
     }
-    if (numFrames === 0) {
-      throw noFrames(path, stderr, info, options);
-    }
-    const complaint = firstComplaint(stderr);
-    if (complaint !== '') {
-      const of = expectedFrames(info, options);
-      const count = of === null ? `${numFrames}` : `${numFrames} of about ${of}`;
-      notes.push(`${path}: damaged, ${count} frames decoded (${complaint})`);
-    }
+    const errors = errorsOf(stderr);
+    if (numFrames === 0) throw noFrames(path, errors, info, options);
+    const of = expectedFrames(info, options);
+    const count = of === null ? `${numFrames}` : `${numFrames} of about ${of}`;
+    const complaint = firstComplaint(errors);
+    if (complaint !== '') notes.push(`${path}: damaged, ${count} frames decoded (${complaint})`);
+    if (changesMidway(stderr)) notes.push(`${path}: ${changeInWords(info, count)}`);
   } finally {
     child.kill('SIGKILL');
     child.stdout!.destroy();
   }
 }
 
-type Wanted = Omit<DecodeOptions, 'notes' | 'allocate'>;
-
-function decodeArgs(path: string, info: VideoInfo, options: Wanted): string[] {
-  const { maxFrames, fps, start, maxSide, size } = options;
-  const matrix = matrixOf(info);
-  // pixels made square, then the longer side brought down
-  const [w, h] = ['iw*max(1,sar)', 'ih/min(1,sar)'];
-  const factor = maxSide === undefined ? '1' : `min(1,${maxSide}/max(${w},${h}))`;
-  const filters = [
-    ...(fps === undefined ? [] : [`fps=${fps}`]),
-    // without accurate_rnd and full_chroma_int swscale is up to 3/255 off and takes the nearest
-    // chroma sample (measured: 46.2 instead of 41.6 dB over a 4:2:0 round trip)
-    (size
-      ? `scale=w=${size.width}:h=${size.height}`
-      : `scale=w='max(1,round(${w}*${factor}))':h='max(1,round(${h}*${factor}))'`) +
-      `:flags=bicubic+accurate_rnd+full_chroma_int${matrix === null ? '' : `:in_color_matrix=${matrix}`}`,
-    // through planar RGB: swscale's direct way to rgb24 takes twice the time (measured), same bytes
-    'format=gbrp',
-    'scale',
-    'format=rgb24',
-    // even time stamps at the output's rate: each frame comes out exactly once, whatever the file's
-    // timing (the option for that is not the same in all versions). 100 s apart: newer versions
-    // repeat the last frame for as long as it lasts in the file
-    'settb=100',
-    'setpts=N',
-  ];
-  return [
-    ...['-nostdin', '-v', 'error'],
-    ...(start === undefined ? [] : ['-ss', String(start)]),
-    ...inputArgs(path),
-    // V: not cover art
-    ...['-map', '0:V:0', '-vf', filters.join(','), '-r', '0.01'],
-    ...(maxFrames === undefined ? [] : ['-frames:v', String(maxFrames)]),
-    // PPM: each picture brings its size along, after rotation and scaling
-    ...['-f', 'image2pipe', '-c:v', 'ppm', 'pipe:1'],
-  ];
+/** Did frames come that differ from the first in size or pixel format? */
+function changesMidway(log: string): boolean {
+  // where filters are made anew for them, each time has a line: "[graph 0 input …] … w:96 h:64 …"
+  const sizes = [...log.matchAll(/^\[graph -?\d+ input .* (w:\d+ h:\d+) /gm)];
+  return /Changing (video )?frame properties on the fly/.test(log) || sizes.length > 1;
 }
 
-/** What swscale must be told: null where it goes by the file's own tag. */
-function matrixOf({ pixelFormat, colorMatrix, height }: VideoInfo): string | null {
-  if (colorMatrix !== null || !/^(yuv|nv|p01)/.test(pixelFormat)) {
-    return null;
-  }
-  return height >= 720 ? 'bt709' : 'bt601';
-}
+const changeInWords = ({ isTurned, width, height }: VideoInfo, count: string): string =>
+  isTurned
+    ? `damaged, ${count} frames decoded (it changes its picture size midway)`
+    : `changes its picture size or format midway; all frames are brought to the first, ${width}x${height}`;
 
-/** Cuts a stream of binary PPM files ("P6\n320 180\n255\n", then the bytes) into pictures. */
+/** Binary PPM ("P6\n320 180\n255\n"), or PAM where there is opacity; then the bytes. */
+const HEADER =
+  /^(?:P6\s(\d+)\s(\d+)\s255\s|P7\nWIDTH (\d+)\nHEIGHT (\d+)\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n)/;
+const HEADER_BYTES = 128;
+
+/** Cuts a stream of pictures. */
 async function* splitPictures(
   stream: NodeJS.ReadableStream,
   allocate: Allocate,
+  background: [number, number, number],
 ): AsyncGenerator<Picture> {
   let header = Buffer.alloc(0);
   let picture: Picture | null = null;
@@ -166,15 +188,17 @@ async function* splitPictures(
     while (chunk.length > 0) {
       if (picture === null) {
         header = Buffer.concat([header, chunk]);
-        const match = /^P6\s(\d+)\s(\d+)\s255\s/.exec(header.toString('latin1', 0, 64));
+        const match = HEADER.exec(header.toString('latin1', 0, HEADER_BYTES));
         if (match === null) {
-          if (header.length >= 64) {
-            throw new JobError('ffmpeg: its output is no sequence of PPM pictures');
+          if (header.length >= HEADER_BYTES) {
+            throw new JobError('ffmpeg: its output is no sequence of PPM or PAM pictures');
           }
           break;
         }
-        const [width, height] = [Number(match[1]), Number(match[2])];
-        picture = { width, height, data: allocate(width, height) };
+        const hasAlpha = match[3] !== undefined;
+        const [width, height] = [Number(match[1] ?? match[3]), Number(match[2] ?? match[4])];
+        const data = hasAlpha ? new Uint8Array(width * height * 4) : allocate(width, height);
+        picture = { width, height, data };
         chunk = header.subarray(match[0].length);
         header = Buffer.alloc(0);
         filled = 0;
@@ -184,10 +208,19 @@ async function* splitPictures(
       filled += take;
       chunk = chunk.subarray(take);
       if (filled === picture.data.length) {
-        yield picture;
+        const { width, height } = picture;
+        yield filled === width * height * 3 ? picture : composited(picture);
         picture = null;
       }
     }
+  }
+
+  /** [H, W, 4] over the background. */
+  function composited({ width, height, data: rgba }: Picture): Picture {
+    const { data, alpha } = composite(rgba, 4, background);
+    const into = allocate(width, height);
+    into.set(data);
+    return { width, height, data: into, alpha };
   }
 }
 
@@ -196,9 +229,10 @@ async function collect(
   path: string,
   info: VideoInfo,
   { maxBytes = MAX_BYTES, ...options }: DecodeOptions,
-): Promise<Frames> {
+): Promise<Frames & Pick<Media, 'alpha'>> {
   let block = new Uint8Array(0);
   let [width, height, numFrames] = [0, 0, 0];
+  const opacity: (Uint8Array | null)[] = [];
   const allocate: Allocate = (w, h) => {
     [width, height] = [w, h];
     const start = numFrames * w * h * 3;
@@ -218,22 +252,41 @@ async function collect(
     }
     return block.subarray(start, end);
   };
-  for await (const _ of decodeFrames(path, info, { ...options, allocate })) {
+  for await (const { alpha = null } of decodeFrames(path, info, { ...options, allocate })) {
+    if (info.hasAlpha) opacity.push(alpha);
     numFrames++;
   }
   const used = width * height * 3 * numFrames;
   const data = used === block.length ? block : block.slice(0, used);
-  return { width, height, numFrames, data };
+  const plane = width * height;
+  const alpha = opacity.some((one) => one !== null)
+    ? joined(opacity.map((one) => one ?? new Uint8Array(plane).fill(255)))
+    : null;
+  return { width, height, numFrames, data, alpha };
 }
 
-/** By the file's own word; null if it says too little. */
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** More frames than this are a file's mistake: 46 hours at 60 a second. */
+const MOST_FRAMES = 10_000_000;
+
+/** By the file's own word; null if it says too little, or what cannot be. */
 export function expectedFrames(info: VideoInfo, options: ReadVideoOptions): number | null {
   const { maxFrames, start = 0 } = options;
   const fps = options.fps ?? info.fps;
   if (info.durationSeconds === null || fps === null) {
     return null;
   }
-  const count = Math.round((info.durationSeconds - start) * fps);
+  const count = Math.max(1, Math.round((info.durationSeconds - start) * fps));
+  if (count > MOST_FRAMES) return null;
   return Math.min(count, maxFrames ?? count);
 }
 
@@ -256,8 +309,8 @@ export function expectOptions(path: string, options: ReadVideoOptions): void {
       throw new InputError(`${path}: ${name} must be a whole number above 0, got ${value}`);
     }
   }
-  if (fps !== undefined && !(fps > 0 && fps <= 1000)) {
-    throw new InputError(`${path}: fps must be above 0 and at most 1000, got ${fps}`);
+  if (fps !== undefined && !(fps > 0 && fps <= MAX_FPS)) {
+    throw new InputError(`${path}: fps must be above 0 and at most ${MAX_FPS}, got ${fps}`);
   }
   if (start !== undefined && !(start >= 0 && Number.isFinite(start))) {
     throw new InputError(`${path}: start must be 0 seconds or later, got ${start}`);

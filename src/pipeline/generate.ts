@@ -44,6 +44,8 @@ export interface Fitted {
   samples: number;
   /** times that many are made; null: told when the input ends */
   rounds: number | null;
+  /** frames a second of the result, the input's or the pipeline's */
+  fps: number;
   notes: string[];
 }
 
@@ -91,7 +93,7 @@ export async function startResult(pipeline: Pipeline, request: GenerateRequest):
   const { numWindows } = prepared;
   try {
     await request.onFitted?.({
-      ...{ given: prepared.first, target: atOnce, samples, notes },
+      ...{ given: prepared.first, target: atOnce, samples, fps, notes },
       rounds: numWindows && numWindows * Math.ceil((tiles?.length ?? 1) / samples),
     });
   } catch (error) {
@@ -217,7 +219,7 @@ async function asReference(pipeline: Pipeline, request: GenerateRequest): Promis
   const { given, condition, target, fps, notes, finish } = await prepareAsReference(
     ...([task, request, settings, estimateDepth] as const),
   );
-  await request.onFitted?.({ given, target, samples: 1, rounds: 1, notes });
+  await request.onFitted?.({ given, target, samples: 1, rounds: 1, fps, notes });
   async function* pieces(): AsyncGenerator<Piece> {
     const work = { task, target, seed, conditions: [condition] };
     const made = await sampleConditions(pipeline, request, work);

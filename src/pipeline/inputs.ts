@@ -15,6 +15,8 @@ import {
   readDepth,
   readImage,
   readMedia,
+  readOpacity,
+  sniff,
 } from '../media/index.js';
 import type { Task } from '../tasks/index.js';
 import { ClipWindow } from './clip-window.js';
@@ -69,8 +71,10 @@ async function readInto(
 ): Promise<void> {
   const { signal, mask: source, inputs: paths } = request;
   const kinds = [...task.inputs, ...task.optionalInputs].slice(0, paths.length);
-  // a colour or transparency is looked for in all frames
-  const whole = source !== undefined && !('file' in source) && !('box' in source);
+  // a colour is looked for in all frames, and transparency of what is no video file
+  const byAlpha = source !== undefined && 'alpha' in source;
+  const whole =
+    (source !== undefined && 'colour' in source) || (byAlpha && !(await isVideoFile(paths[0]!)));
   for (const path of request.depth ?? []) inputs.depths.push(await readDepth(path, { signal }));
   for (const [i, kind] of kinds.entries()) {
     const path = paths[i]!;
@@ -117,6 +121,10 @@ async function readInto(
   }
 }
 
+async function isVideoFile(path: string): Promise<boolean> {
+  return ['video', 'unknown'].includes(await sniff(path));
+}
+
 const near = (a: number, b: number): boolean => Math.abs(a / b - 1) < 0.01;
 const rate = (fps: number): string => String(Math.round(fps * 100) / 100);
 
@@ -135,7 +143,12 @@ async function readMask(
 ): Promise<Mask> {
   // of a clip that is opened a file or a box needs no more than its size
   const media = 'data' in input ? input : { ...input, alpha: null, data: new Uint8Array(0) };
-  const numFrames = media.numFrames ?? 0;
+  let numFrames = media.numFrames ?? 0;
+  if ('alpha' in source && !('data' in input)) {
+    const opacity = await readOpacity(input.path, { signal });
+    media.alpha = opacity?.alpha ?? null;
+    numFrames = opacity?.numFrames ?? numFrames;
+  }
   const options = { notes: fitting.notes, anyLength: about, signal };
   const read = await maskOf(source, { ...media, numFrames }, options);
   if (about && numFrames > 0 && Math.abs(read.numFrames - numFrames) > 1) {
