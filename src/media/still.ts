@@ -26,8 +26,10 @@ export interface OpenStill {
   notes: string[];
   /** what it holds is floats of 32 bits */
   isFloat: boolean;
-  /** upright, with the profile that it brings applied on the way to sRGB */
+  /** upright, its colours as they are */
   decoder(): Sharp;
+  /** the same on the way to sRGB, by the profile that the file brings */
+  inSrgb(): Sharp;
 }
 
 /** @throws InputError if the file is damaged, even if a part of it could be shown */
@@ -79,13 +81,15 @@ export async function openStill(
     );
   }
   const decoder = () => {
-    // autoOrient is the EXIF orientation; embedded profiles and CMYK become sRGB
+    // autoOrient is the EXIF orientation
     const upright = sharp(bytes, { failOn: 'warning' }).autoOrient();
-    const named = tiff?.hasUnnamedSample ? upright.removeAlpha() : upright;
-    // without this, RGB of 16 bits comes out in the wider colours that it is converted through
-    return facts.hasProfile && facts.space === 'rgb16' ? named.withIccProfile('srgb') : named;
+    return tiff?.hasUnnamedSample ? upright.removeAlpha() : upright;
   };
-  return { path, facts, notes, isFloat, decoder };
+  // embedded profiles and CMYK become sRGB; without the profile named, RGB of 16 bits comes out in the
+  // wider colours that it is converted through
+  const inSrgb = () =>
+    facts.hasProfile && facts.space === 'rgb16' ? decoder().withIccProfile('srgb') : decoder();
+  return { path, facts, notes, isFloat, decoder, inSrgb };
 }
 
 async function factsOf(path: string, bytes: Buffer): Promise<Metadata> {
@@ -108,11 +112,11 @@ interface Pixels {
 
 async function bytesOf(still: OpenStill, { lowBits = false }: ReadImageOptions): Promise<Pixels> {
   const { path, facts, notes } = still;
-  const { data, info } = await decoded(path, still.decoder().toColourspace('srgb'), 'uchar');
+  const { data, info } = await decoded(path, still.inSrgb().toColourspace('srgb'), 'uchar');
   const pixels = { data, width: info.width, height: info.height, channels: info.channels };
   if (facts.depth !== 'ushort' || lightestOf(data, info.channels) >= DARK / 256) return pixels;
   // so dark that it may be numbers of fewer bits
-  const deep = await decoded(path, still.decoder().toColourspace('rgb16'), 'ushort');
+  const deep = await decoded(path, still.inSrgb().toColourspace('rgb16'), 'ushort');
   const values = new Uint16Array(deep.data.buffer, deep.data.byteOffset, deep.data.length / 2);
   const lightest = lightestOf(values, deep.info.channels);
   if (lightest === 0) return pixels;

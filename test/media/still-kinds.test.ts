@@ -155,6 +155,10 @@ test('RGB of 16 bits with a colour profile has the colours of 8 bits', async () 
     expectColor([...data.subarray(0, 3)], [200, 50, 50], 3);
     expectColor([...data.subarray(3)], [50, 200, 50], 3);
   }
+  const grays = { raw: { width: 2, height: 1, channels: 3 as const } };
+  const deep = sharp(Buffer.from([0, 0, 0, 200, 200, 200]), grays).toColourspace('rgb16');
+  const map = await readDepth(fileOf(await deep.withIccProfile('srgb').png().toBuffer(), 'png'));
+  assert.deepEqual([...map.data], [0, 10]);
 });
 
 describe('kinds that ffmpeg makes into PNG', { skip: noFfmpeg }, () => {
