@@ -144,14 +144,31 @@ export function brandsOf(head: Buffer): string[] {
   return brands;
 }
 
-/** A PNG with several frames: the chunk that says so stands before the first picture's bytes. */
-export function isAnimatedPng(head: Buffer): boolean {
+/** A PNG with several frames. */
+export const isAnimatedPng = (head: Buffer): boolean => pngChunk(head, 'acTL') !== null;
+
+/** Where the contents of a chunk begin that stands before the picture's own bytes; null without. */
+function pngChunk(head: Buffer, wanted: string): number | null {
+  if (!head.toString('latin1', 0, 8).startsWith('\x89PNG\r\n\x1a\n')) return null;
   let at = 8;
   while (at + 8 <= head.length) {
     const type = head.toString('latin1', at + 4, at + 8);
-    if (type === 'acTL') return true;
-    if (type === 'IDAT') return false;
+    if (type === wanted) return at + 8;
+    if (type === 'IDAT') return null;
     at += 12 + head.readUInt32BE(at);
   }
-  return false;
+  return null;
+}
+
+/** PQ and HLG, by their numbers in ITU-T H.273. */
+const HIGH_DYNAMIC_RANGE: Record<number, string> = { 16: 'PQ', 18: 'HLG' };
+
+/** How a PNG or an AVIF picture of high dynamic range is coded, `PQ` or `HLG`; null for others. */
+export function highDynamicRange(head: Buffer): string | null {
+  const png = pngChunk(head, 'cICP');
+  if (png !== null) return HIGH_DYNAMIC_RANGE[head[png + 1] ?? 0] ?? null;
+  const box = brandsOf(head).length > 0 ? head.indexOf('colrnclx', 'latin1') : -1;
+  // behind the name of the box stand the primaries, then how light is coded, two bytes each
+  if (box < 0 || box + 12 > head.length) return null;
+  return HIGH_DYNAMIC_RANGE[head.readUInt16BE(box + 10)] ?? null;
 }

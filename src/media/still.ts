@@ -7,7 +7,13 @@ import { InputError } from '../errors.js';
 import { readRegular, unreadable } from '../regular-file.js';
 import { toPng } from './converted.js';
 import type { Media, ReadImageOptions } from './frames.js';
-import { convertedKind, expectReadKind, HEAD_BYTES, isAnimatedPng } from './kinds.js';
+import {
+  convertedKind,
+  expectReadKind,
+  HEAD_BYTES,
+  highDynamicRange,
+  isAnimatedPng,
+} from './kinds.js';
 import { expectPixels } from './pixels.js';
 import { tiffFacts } from './tiff.js';
 
@@ -55,6 +61,12 @@ export async function openStill(
   });
   const head = file.subarray(0, HEAD_BYTES);
   expectReadKind(path, head);
+  const range = highDynamicRange(head);
+  if (range !== null) {
+    throw new InputError(
+      `${path}: is of high dynamic range (${range}), whose colours would look flat; convert it to sRGB`,
+    );
+  }
   const kind = convertedKind(head);
   const bytes = kind === null ? file : await toPng(path, kind, file, signal);
   const facts = await factsOf(path, bytes);

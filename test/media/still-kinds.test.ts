@@ -261,23 +261,44 @@ describe('kinds that are not read', () => {
   });
 });
 
-describe('pictures that are too large', () => {
-  const chunk = (type: string, body: Buffer) => {
-    const bytes = Buffer.concat([Buffer.from(type, 'latin1'), body]);
-    const [length, crc] = [Buffer.alloc(4), Buffer.alloc(4)];
-    length.writeUInt32BE(body.length);
-    crc.writeUInt32BE(crcOf(bytes));
-    return Buffer.concat([length, bytes, crc]);
-  };
-  function crcOf(bytes: Buffer): number {
-    let crc = 0xffffffff;
-    for (const byte of bytes) {
-      crc ^= byte;
-      for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-    }
-    return (crc ^ 0xffffffff) >>> 0;
-  }
+/** A chunk of a PNG. */
+function chunk(type: string, body: Buffer): Buffer {
+  const bytes = Buffer.concat([Buffer.from(type, 'latin1'), body]);
+  const [length, crc] = [Buffer.alloc(4), Buffer.alloc(4)];
+  length.writeUInt32BE(body.length);
+  crc.writeUInt32BE(crcOf(bytes));
+  return Buffer.concat([length, bytes, crc]);
+}
 
+function crcOf(bytes: Buffer): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+test('pictures of high dynamic range are refused, others with the same box are read', async () => {
+  const red = sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } });
+  const png = await red.clone().png().toBuffer();
+  const coded = (transfer: number) =>
+    Buffer.concat([
+      png.subarray(0, 33), // signature and IHDR
+      chunk('cICP', Buffer.from([9, transfer, 0, 1])),
+      png.subarray(33),
+    ]);
+  await rejects(fileOf(coded(16), 'png'), /high dynamic range \(PQ\).*convert it to sRGB/);
+  await rejects(fileOf(coded(18), 'png'), /high dynamic range \(HLG\)/);
+  expectColor([...(await readImage(fileOf(coded(13), 'png'))).data.subarray(0, 3)], [255, 0, 0], 0);
+  const avif = Buffer.concat([
+    Buffer.from('\0\0\0\x18ftypavif\0\0\0\0avifmif1', 'latin1'),
+    Buffer.from('\0\0\0\x13colrnclx\0\x09\0\x10\0\x09\x80', 'latin1'),
+  ]);
+  await rejects(fileOf(avif, 'avif'), /high dynamic range \(PQ\)/);
+});
+
+describe('pictures that are too large', () => {
   test('say how many pixels they have and how many they may', async () => {
     const header = Buffer.alloc(13);
     header.writeUInt32BE(30_000, 0);
