@@ -7,6 +7,7 @@ import { InputError } from '../errors.js';
 import { readRegular } from '../regular-file.js';
 import { type AnimationFile, openAnimatedPng } from './animated-png.js';
 import { type Media, type ReadImageOptions, type ReadVideoOptions, sliceFrames } from './frames.js';
+import { isWholeGif } from './gif.js';
 import { expectPixels } from './pixels.js';
 import { BACKGROUND, composite, damaged } from './still.js';
 
@@ -25,7 +26,8 @@ export async function readAnimation(
   { background = BACKGROUND, ...options }: ReadVideoOptions & ReadImageOptions = {},
 ): Promise<Media> {
   try {
-    const file = await openAnimation(path, await readRegular(path));
+    const bytes = await readRegular(path);
+    const file = await openAnimation(path, bytes);
     const { width, height, pages } = file;
     const delays = file.delays.map((ms) => (ms > TOO_SHORT_MS ? ms : USUAL_MS));
     const wanted = frameNumbers(delays, options);
@@ -38,11 +40,13 @@ export async function readAnimation(
     expectPixels(path, { width, height }, numFrames);
     const { data, channels } = await file.decode(first, last, options.signal);
     options.signal?.throwIfAborted();
+    const isCut = bytes.toString('latin1', 0, 3) === 'GIF' && !isWholeGif(bytes);
+    const notes = isCut ? [`${path}: damaged, ${pages} frames decoded (it is cut off)`] : [];
     const all: Media = {
       path,
       kind: 'image',
       fps: null,
-      notes: [],
+      notes,
       width,
       height,
       numFrames,
@@ -57,7 +61,8 @@ export async function readAnimation(
       all,
       wanted.map((i) => i - first),
     );
-    return { ...clip, kind: 'video', fps, notes: timingNotes(path, delays, options) };
+    notes.push(...timingNotes(path, delays, options));
+    return { ...clip, kind: 'video', fps };
   } catch (cause) {
     throw cause instanceof InputError || options.signal?.aborted ? cause : damaged(path, cause);
   }

@@ -195,6 +195,14 @@ describe('clips that are pictures too', () => {
       [10, 20],
     );
     assert.deepEqual((await of('even.gif', [40, 50])).notes, []);
+    const whole = readFileSync(at('even.gif'));
+    writeFileSync(at('cut.gif'), whole.subarray(0, -5));
+    assert.match(
+      (await readMedia(at('cut.gif'))).notes.join(),
+      /cut\.gif: damaged, 2 frames decoded \(it is cut off\)/,
+    );
+    writeFileSync(at('padded.gif'), Buffer.concat([whole, Buffer.alloc(9)]));
+    assert.deepEqual((await readMedia(at('padded.gif'))).notes, []);
     assert.deepEqual((await of('uneven.gif', [40, 500, 40])).notes, [
       `${at('uneven.gif')}: its frames last from 40 to 500 ms; each is taken to last equally long`,
     ]);
