@@ -1,13 +1,14 @@
 /** Checksums of files. */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
+import { openRegularSync } from './regular-file.js';
 
 const CHUNK = 2 ** 24;
 
 /** SHA-256 of a file of any size, in hex. @throws what the file system does */
 export function fileSha256(path: string): string {
   const hash = createHash('sha256');
-  const file = openSync(path, 'r');
+  const file = openRegularSync(path);
   try {
     const buffer = Buffer.allocUnsafe(CHUNK);
     for (let read = 1; read > 0; ) {

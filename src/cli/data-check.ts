@@ -5,6 +5,7 @@ import type { SampleFacts } from '../data/facts.js';
 import type { DataItem, Entry } from '../data/items.js';
 import { framesOf } from '../data/verdicts.js';
 import { isAbort } from '../errors.js';
+import { expectPlace, SourceFiles } from '../output-place.js';
 import { adviseFfmpeg } from './ffmpeg-advice.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { formatDuration, Progress } from './progress.js';
@@ -20,6 +21,11 @@ export interface CheckArguments {
 
 /** 0 whatever is found, 1 with `strict` if there is a problem. */
 export async function runCheck(options: CheckArguments): Promise<number> {
+  for (const output of [options.json, options.clean]) {
+    if (output === undefined) continue;
+    expectPlace(output);
+    new SourceFiles([{ path: options.manifest, what: 'the data set' }]).expectOtherFile(output);
+  }
   const { readEntries } = await import('../data/manifest.js');
   const entries: Entry[] = [];
   for await (const entry of readEntries(options.manifest)) entries.push(entry);

@@ -4,6 +4,7 @@ import type { DepthEstimator } from '../data/depth-file.js';
 import type { Entry } from '../data/items.js';
 import type { PrepareSettings, PrepareSummary } from '../data/prepare.js';
 import { InputError, isAbort } from '../errors.js';
+import { SourceFiles } from '../output-place.js';
 import { adviseFfmpeg } from './ffmpeg-advice.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { Progress } from './progress.js';
@@ -26,6 +27,7 @@ export async function runPrepare(options: PrepareArguments): Promise<number> {
       `mfm data prepare: --max-seconds must be at least twice --min-seconds (${settings.minSeconds}), got ${settings.maxSeconds}`,
     );
   }
+  new SourceFiles(sources.map((path) => ({ path, what: 'the data' }))).expectOtherFolder(folder);
   const { readEntries } = await import('../data/manifest.js');
   const { prepare } = await import('../data/prepare.js');
   const entries: Entry[] = [];

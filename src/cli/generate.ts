@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { InputError } from '../errors.js';
+import { expectPlace, SourceFiles } from '../output-place.js';
 import type { Task } from '../tasks/index.js';
 import { chosenDevice } from './device.js';
 import type { GenerateOptions } from './generate-options.js';
@@ -62,6 +63,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const loras = await recordsOf(lorasOf(options.lora));
   const several = listsOf(task.id, options).length > 0 || options.samples > 1;
   const jobs = several ? await manyJobs(task, options) : [await oneJob(task, options)];
+  expectPlaces(jobs, sourcesOf(jobs, options, task), several);
   // found missing now, not when the clip has been made
   if (task.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) {
     findFfmpeg();
@@ -109,6 +111,37 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   });
 }
 
+/** Whatever is read, which a result must not replace. */
+function sourcesOf(jobs: readonly Job[], options: GenerateOptions, { id }: Task): SourceFiles {
+  const named = (what: string, paths: readonly string[]) => paths.map((path) => ({ path, what }));
+  return new SourceFiles([
+    ...jobs.flatMap(({ options: { input, mask, depth, reference } }) => [
+      ...named('the input', input),
+      ...named('the mask', mask === undefined ? [] : [mask]),
+      ...named('the depth', depth),
+      ...named('the reference', reference === undefined ? [] : [reference]),
+    ]),
+    ...named('the list of jobs', listsOf(id, options)),
+    ...named(
+      'the LoRA',
+      lorasOf(options.lora).map(({ path }) => path),
+    ),
+  ]);
+}
+
+/** Told now, not when a result has been made. @throws InputError for the first that cannot be */
+function expectPlaces(jobs: readonly Job[], sources: SourceFiles, several: boolean): void {
+  for (const { output } of jobs) {
+    for (const path of several ? [output, recipePath(output)] : [output]) {
+      expectPlace(path);
+      sources.expectOther(path);
+    }
+  }
+}
+
+/** The recipe of a result of many lies beside it. */
+const recipePath = (output: string): string => `${output}.json`;
+
 /** A part that takes longer than this is named. */
 const SLOW_SECONDS = 2;
 
@@ -118,7 +151,7 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
   let exitCode: number | undefined;
   let [present, done, seconds] = [0, 0, 0];
   for (const [i, job] of jobs.entries()) {
-    const about = `${job.output}.json`;
+    const about = recipePath(job.output);
     try {
       if (existsSync(job.output) && isRecipeOf(about, await settingsOf(job, context))) {
         present++;

@@ -1,9 +1,11 @@
 /** The results that a command asks for: one, or one for every line of a list and every sample. */
 import { randomInt } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { csvRecords } from '../data/csv.js';
 import { InputError } from '../errors.js';
+import { expectPlace } from '../output-place.js';
+import { readRegularSync } from '../regular-file.js';
 import type { Task } from '../tasks/index.js';
 import { flagName, parseArgs } from './args.js';
 import { type GenerateOptions, type ResultOptions, rowArgs } from './generate-options.js';
@@ -26,6 +28,7 @@ export async function oneJob(task: Task, options: GenerateOptions): Promise<Job>
   if (options.ext !== undefined && options.output !== undefined) {
     throw new InputError(`--ext: is said by the name ${output} already; leave --ext out`);
   }
+  if (output === '-' || output.startsWith('/dev/')) expectPlace(output);
   if (outputKind(output) !== task.result) {
     throw new InputError(
       `${output}: ${task.id} makes ${task.result === 'image' ? 'an image' : 'a clip'}; name a file that ends in .${extension}`,
@@ -117,7 +120,7 @@ export function readJobs(path: string, { masks = true } = {}): JobRow[] {
   }
   const rows = found.isDirectory()
     ? ofFolder(path, masks)
-    : ofFile(path, readFileSync(path, 'utf8'));
+    : ofFile(path, readRegularSync(path).toString('utf8'));
   if (rows.length === 0) throw new InputError(`${path}: holds no job; write one on every line`);
   return rows;
 }

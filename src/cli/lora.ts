@@ -1,6 +1,7 @@
 /** `mfm lora`: what a LoRA file holds, and LoRA in other forms. */
 import { InputError } from '../errors.js';
 import type { LoraFile } from '../nn/index.js';
+import { SourceFiles } from '../output-place.js';
 import { defineArgs, type Options } from './args.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
@@ -112,9 +113,11 @@ async function exportOne({ lora, output, layout, dtype }: Given): Promise<undefi
   const where = 'mfm lora export';
   if (lora.length !== 1) throw new InputError(`${where}: takes one --lora, got ${lora.length}`);
   if (output === undefined) throw new InputError(`${where}: --output is missing (a folder)`);
-  const { disposeLora, readLora, saveLora } = await import('../nn/index.js');
+  const { disposeLora, loraPath, readLora, saveLora } = await import('../nn/index.js');
   const [{ path, scale }] = lorasOf(lora) as [{ path: string; scale: number }];
   const read = readLora(path);
+  const source = new SourceFiles([{ path: read.file, what: 'the LoRA' }]);
+  source.expectOtherFile(loraPath(output, layout ?? 'diffusers'));
   // the other program knows no scale beside alpha
   const scaled = [...read.weights].map(
     ([name, change]) => [name, { ...change, alpha: change.alpha * scale }] as const,

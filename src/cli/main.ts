@@ -7,6 +7,7 @@ import { didYouMean } from '../suggest.js';
 import { parseArgs } from './args.js';
 import { type Command, commands } from './commands.js';
 import { commandHelp, programHelp } from './help.js';
+import { keepPrintable } from './printable.js';
 import { describeProblem } from './problem.js';
 
 const EXAMPLES = [
@@ -55,6 +56,7 @@ function fail(error: unknown): never {
 }
 
 const debug = process.argv.includes('--debug');
+keepPrintable(process.stdout, process.stderr);
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
 // a reader that has seen enough (`mfm verify … | head`) is no failure

@@ -42,6 +42,13 @@ function classify(error: unknown): Problem {
       return input(`${where}: must be a file, is a folder`);
     case 'ENOTDIR':
       return input(`${where}: part of the path is a file, not a folder`);
+    case 'ENAMETOOLONG':
+      return input(`${where}: its name is longer than the system allows; give it a shorter one`);
+    case 'ELOOP':
+      return input(`${where}: is a link that leads to itself; name the file`);
+    case 'ERR_INVALID_ARG_VALUE':
+      if (!/null bytes/.test(error.message)) break;
+      return input('mfm: a path must not hold the character NUL; check the paths given');
     case 'EEXIST':
       return input(`${where}: is there already; choose another name or remove it`);
     case 'ERR_MODULE_NOT_FOUND':

@@ -6,6 +6,7 @@
  * On a terminal the line is rewritten in place; elsewhere (a log file) a line is added every few
  * seconds. Jobs shorter than two seconds show nothing.
  */
+import { printable, writeControls } from './printable.js';
 
 export interface ProgressOptions {
   /** what is going on, e.g. `sampling` */
@@ -21,6 +22,7 @@ export interface ProgressOptions {
   now?: () => number;
 }
 
+const CLEAR_LINE = '\r\x1b[2K';
 const QUIET_MS = 2000;
 const TERMINAL_MS = 100;
 const LOG_MS = 5000;
@@ -71,7 +73,7 @@ export class Progress {
 
   /** Takes the line away until the next update, for what is written to stdout. */
   clear(): void {
-    if (this.lineShown) this.stream.write('\r\x1b[2K');
+    if (this.lineShown) writeControls(this.stream, CLEAR_LINE);
     this.lineShown = false;
   }
 
@@ -102,7 +104,7 @@ export class Progress {
   private show(line: string): void {
     if (this.stream.isTTY) {
       const columns = this.stream.columns ?? 80;
-      this.stream.write(`\r\x1b[2K${line.slice(0, columns - 1)}`);
+      writeControls(this.stream, `${CLEAR_LINE}${printable(line).slice(0, columns - 1)}`);
       this.lineShown = true;
     } else {
       this.stream.write(`${line}\n`);

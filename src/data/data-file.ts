@@ -7,6 +7,7 @@ import { extname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { InputError } from '../errors.js';
+import { openRegularSync } from '../regular-file.js';
 import type { DataFile } from './items.js';
 
 /**
@@ -30,10 +31,10 @@ export async function withPath<T>(file: DataFile, use: (path: string) => Promise
 
 /** The bytes of a file or member. */
 export function bytesOf({ path, member }: DataFile): Readable {
-  if (member === null) return createReadStream(path);
-  const { offset, size } = member;
-  if (size === 0) return Readable.from([]); // createReadStream knows no empty range
-  return createReadStream(path, { start: offset, end: offset + size - 1 });
+  if (member?.size === 0) return Readable.from([]); // createReadStream knows no empty range
+  const fd = openRegularSync(path);
+  if (member === null) return createReadStream(path, { fd });
+  return createReadStream(path, { fd, start: member.offset, end: member.offset + member.size - 1 });
 }
 
 export function sizeOf({ path, member }: DataFile): number {

@@ -10,7 +10,7 @@ import { ahead, createWorkerPool, workerBeside } from './loader.js';
 import { type DataStore, keyOf } from './store.js';
 
 /** Of what `inspectItem` measures; a change of it makes stored facts void. */
-const MEASURES = 1;
+const MEASURES = 2;
 
 export interface GatheredItem {
   item: DataItem;

@@ -7,6 +7,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { InputError } from '../errors.js';
+import { expectRegular } from '../regular-file.js';
 import { csvRecords } from './csv.js';
 import { type DataFile, type DataItem, type Entry, toItem, toRow } from './items.js';
 import { CLIP_ENDINGS, expandBraces, IMAGE_ENDINGS, readShard, ShardIndex } from './shards.js';
@@ -59,6 +60,7 @@ function entriesOf(path: string): AsyncIterable<Entry> {
     );
   }
   if (found.isDirectory()) return folderEntries(path);
+  expectRegular(path, found);
   if (ending === '.tar') return readShard(path);
   if (ending === '.csv') return csvEntries(path);
   if (ending === '.jsonl') return jsonlEntries(path);

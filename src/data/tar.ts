@@ -3,8 +3,9 @@
  * their place, so that nothing but a header is held in memory.
  */
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { InputError } from '../errors.js';
+import { openRegular } from '../regular-file.js';
 
 /** A file in a tar: its bytes are `size` bytes of the tar from `offset` on. */
 export interface TarMember {
@@ -106,8 +107,9 @@ export class TarWriter {
 
 async function openTar(path: string): Promise<FileHandle> {
   try {
-    return await open(path, 'r');
+    return await openRegular(path);
   } catch (cause) {
+    if (cause instanceof InputError) throw cause;
     const { code, message } = cause as NodeJS.ErrnoException;
     const reason = code === 'ENOENT' ? 'no such shard; check the path' : message;
     throw new InputError(`${path}: ${reason}`, { cause });

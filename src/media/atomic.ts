@@ -7,6 +7,7 @@ import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InputError, isAbort, JobError, MfmError } from '../errors.js';
 import { makeFolder } from '../make-folder.js';
+import { expectPlace } from '../output-place.js';
 
 /**
  * Makes the folder of `path`, has `write` fill a temporary file in it, and renames that to `path`.
@@ -28,6 +29,8 @@ export async function writeAtomically(
   }
 }
 
+const STEM_BYTES = 100;
+
 export interface AtomicFile {
   /** in the folder of the file to be; nothing is there yet */
   temporary: string;
@@ -39,8 +42,11 @@ export interface AtomicFile {
 
 /** The same in parts, for what is written bit by bit. Makes the folder of `path`; throws as above. */
 export async function openAtomically(path: string): Promise<AtomicFile> {
+  expectPlace(path);
   const folder = dirname(path);
-  const temporary = join(folder, `.${basename(path)}.${randomBytes(4).toString('hex')}.tmp`);
+  // a name may have 255 bytes; what is added here must not be too much
+  const stem = Buffer.from(basename(path)).subarray(0, STEM_BYTES).toString();
+  const temporary = join(folder, `.${stem}.${randomBytes(4).toString('hex')}.tmp`);
   try {
     makeFolder(folder);
   } catch (cause) {
@@ -82,6 +88,12 @@ export function writeFailure(path: string, cause: unknown): unknown {
   }
   if (code === 'EISDIR') {
     return new InputError(`${path}: cannot be written, it is a folder; name a file`, { cause });
+  }
+  if (code === 'ENAMETOOLONG') {
+    return new InputError(
+      `${path}: cannot be written, its name is longer than the system allows; give a shorter one`,
+      { cause },
+    );
   }
   return new JobError(`${path}: cannot be written (${message})`, { cause });
 }

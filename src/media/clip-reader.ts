@@ -109,10 +109,11 @@ async function openSource(path: string, options: OpenClipOptions): Promise<Sourc
       return { ...SILENT, kind, fps, numFrames, notes, pictures: each(clip) };
     }
     case 'folder': {
-      const paths = await folderFrames(path, options);
+      const notes: string[] = [];
+      const paths = await folderFrames(path, { ...options, notes });
       const { fps = FOLDER_FPS } = options;
-      const pictures = folderPictures(paths, options);
-      return { ...SILENT, kind: 'video', fps, numFrames: paths.length, notes: [], pictures };
+      const pictures = folderPictures(paths, { ...options, notes });
+      return { ...SILENT, kind: 'video', fps, numFrames: paths.length, notes, pictures };
     }
     default: {
       const info = await probeVideo(path, options.signal);

@@ -1,6 +1,6 @@
 /** Depth from a safetensors file, read in plain TypeScript so that worker threads can. */
-import { readFileSync } from 'node:fs';
 import { InputError } from '../errors.js';
+import { readRegularSync, unreadable } from '../regular-file.js';
 import { bytesPerElement, type DType, typedArrayFor } from '../tensor/dtype.js';
 import { readSafetensorsHeader } from '../tensor/safetensors-header.js';
 import type { DepthMap } from './depth.js';
@@ -38,11 +38,9 @@ export function readDepthTensor(path: string): DepthMap {
 
 function bytesOf(path: string): Uint8Array<ArrayBuffer> {
   try {
-    return new Uint8Array(readFileSync(path));
+    return new Uint8Array(readRegularSync(path));
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'no such file' : `cannot be read (${message})`;
-    throw new InputError(`${path}: ${why}`, { cause });
+    throw unreadable(path, cause);
   }
 }
 

@@ -1,16 +1,14 @@
 /**
  * Depth maps from files, in the form that relative depth models give: larger is nearer, no unit.
  */
-import { readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import sharp from 'sharp';
 import { InputError } from '../errors.js';
 import { fromArray, type Tensor } from '../tensor/index.js';
 import { readDepthTensor } from './depth-tensor.js';
 import { type Frames, grayOf, type ReadVideoOptions } from './frames.js';
 import { pictureNames, readMedia } from './read.js';
 import { sniff } from './sniff.js';
-import { damaged, readStill } from './still.js';
+import { decoded, floatsOf, type OpenStill, openStill, readStill } from './still.js';
 import { resize, type Size } from './tensors.js';
 
 /** `data` is [F, H, W] float32; larger is nearer. */
@@ -115,23 +113,17 @@ async function readGrays(path: string, signal?: AbortSignal): Promise<Grays> {
   }
 }
 
-/** With all its bits, 0..65535. */
+/** With all its bits, 0..65535, or its floats as they are. */
 async function readStillGray(path: string): Promise<Grays> {
-  const bytes = await readFile(path);
-  const { space } = await sharp(bytes)
-    .metadata()
-    .catch((cause) => {
-      throw damaged(path, cause);
-    });
-  // `readStill` refuses what is damaged; only gray files are gray for sure
-  const shown = await readStill(path, {});
-  if (space !== 'b-w' && space !== 'grey16') expectGray(path, shown);
-  const { data, info } = await sharp(bytes)
-    .autoOrient()
-    .toColourspace('grey16')
-    .extractChannel(0)
-    .raw({ depth: 'ushort' })
-    .toBuffer({ resolveWithObject: true });
+  const still = await openStill(path);
+  if (still.isFloat) return readFloatGray(still);
+  const { space } = still.facts;
+  // only gray files are gray for sure; few of the 16 bits may be used
+  if (space !== 'b-w' && space !== 'grey16') {
+    expectGray(path, await readStill(path, { lowBits: true }));
+  }
+  const gray = still.decoder().toColourspace('grey16').extractChannel(0);
+  const { data, info } = await decoded(path, gray, 'ushort');
   const values = new Uint16Array(data.buffer, data.byteOffset, data.length / 2);
   return {
     width: info.width,
@@ -139,6 +131,20 @@ async function readStillGray(path: string): Promise<Grays> {
     numFrames: 1,
     data: Float32Array.from(values),
   };
+}
+
+/** @throws InputError if its channels differ */
+async function readFloatGray(still: OpenStill): Promise<Grays> {
+  const { data, width, height, channels } = await floatsOf(still);
+  const colours = channels >= 3 ? 3 : 1;
+  const values = new Float32Array(width * height);
+  for (let i = 0, j = 0; i < values.length; i++, j += channels) {
+    values[i] = data[j]!;
+    for (let c = 1; c < colours; c++) {
+      if (data[j + c] !== data[j]) throw inColour(still.path);
+    }
+  }
+  return { width, height, numFrames: 1, data: values };
 }
 
 async function readFolder(path: string, signal?: AbortSignal): Promise<Grays> {
@@ -189,8 +195,9 @@ function expectGray(path: string, { data }: Frames): void {
     difference += Math.max(r, g, b) - Math.min(r, g, b);
   }
   if (difference / (data.length / 3) > COLOURFUL) {
-    throw new InputError(
-      `${path}: is in colour; a depth map is gray, near is white and far is black`,
-    );
+    throw inColour(path);
   }
 }
+
+const inColour = (path: string): InputError =>
+  new InputError(`${path}: is in colour; a depth map is gray, near is white and far is black`);

@@ -28,6 +28,11 @@ export interface Media extends Frames {
 export interface ReadImageOptions {
   /** what shows through transparent parts, red, green, blue 0..255; white as on paper */
   background?: [number, number, number];
+  /**
+   * take a picture of 16 bits whose values are all below 256 by these, as masks and maps of labels
+   * are written; else it is refused
+   */
+  lowBits?: boolean;
   signal?: AbortSignal;
 }
 

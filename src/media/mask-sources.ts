@@ -120,7 +120,7 @@ async function maskOfFile(
   media: Media,
   { notes = [], anyLength = false, ...options }: MaskOptions,
 ): Promise<Mask> {
-  const gray = await readGray(path, options);
+  const gray = await readGray(path, { ...options, notes });
   expectMaskFits(gray, anyLength ? { ...media, numFrames: gray.numFrames } : media);
   noteGray(path, gray.data, notes);
   return thresholdMask(gray);

@@ -7,6 +7,8 @@ import { readMedia } from './read.js';
 
 /** `data` is [F, H, W]: 1 where something is to be filled, 0 where the input is kept. */
 export interface Mask {
+  /** of a file: what stands in it where nothing is white, `its lightest value is 1 of 255` */
+  lightest?: string;
   path: string;
   width: number;
   height: number;
@@ -14,30 +16,78 @@ export interface Mask {
   data: Uint8Array;
 }
 
+interface GrayOptions extends ReadVideoOptions {
+  /** a sentence is added about values that were taken for black and white */
+  notes?: string[];
+}
+
 /**
  * Reads a mask from a picture, a clip or a folder: pixels lighter than 127 are 1. Transparent parts
  * count as black, so white strokes on a transparent ground do what they seem to.
  *
- * @throws InputError as `readMedia`
+ * @throws InputError as `readGray`
  */
-export async function readMask(path: string, options: ReadVideoOptions = {}): Promise<Mask> {
+export async function readMask(path: string, options: GrayOptions = {}): Promise<Mask> {
   return thresholdMask(await readGray(path, options));
 }
 
+/** What is lighter counts as white. */
+const HALF = 127;
+
 /** Brightness 0..255 to 1 above the middle, else 0. */
 export function thresholdMask(gray: Mask): Mask {
-  return { ...gray, data: gray.data.map((value) => (value > 127 ? 1 : 0)) };
+  return { ...gray, data: gray.data.map((value) => (value > HALF ? 1 : 0)) };
 }
 
-/** The brightness of a picture or a clip, 0..255, where transparent parts are black. */
-export async function readGray(path: string, options: ReadVideoOptions = {}): Promise<Mask> {
-  const media = await readMedia(path, { ...options, background: [0, 0, 0] });
+/**
+ * The brightness of a picture or a clip, 0..255, where transparent parts are black. If nothing in it
+ * is lighter than half and it holds two values, as masks of 0 and 1 and of two dark colours do, the
+ * darker one becomes 0 and the lighter one 255.
+ *
+ * @throws InputError as `readMedia`, and for what holds several values of which none is white
+ */
+export async function readGray(
+  path: string,
+  { notes = [], ...options }: GrayOptions = {},
+): Promise<Mask> {
+  const media = await readMedia(path, { ...options, background: [0, 0, 0], lowBits: true });
+  notes.push(...media.notes);
   const { width, height, numFrames, data } = media;
   const gray = new Uint8Array(width * height * numFrames);
+  const places = new Map<number, number>(); // of each value, one
   for (let i = 0, j = 0; i < gray.length; i++, j += 3) {
-    gray[i] = grayOf(data[j]!, data[j + 1]!, data[j + 2]!);
+    const value = grayOf(data[j]!, data[j + 1]!, data[j + 2]!);
+    gray[i] = value;
+    if (!places.has(value)) places.set(value, i);
   }
-  return { path, width, height, numFrames, data: gray };
+  const mask = { path, width, height, numFrames, data: gray };
+  const values = [...places.keys()].sort((a, b) => a - b);
+  const most = values.at(-1)!;
+  if (most > HALF) return mask;
+
+  const lightest = inWords(most, data.subarray(places.get(most)! * 3, places.get(most)! * 3 + 3));
+  if (values.length === 1) {
+    const about = media.alpha === null ? lightest : 'where it is not transparent it is black';
+    return { ...mask, lightest: about };
+  }
+  if (values.length > 2) {
+    throw new InputError(
+      `${path}: has no white part: ${lightest}, and it holds ${values.length} values${values.length <= FEW ? ` (${values.join(', ')}), as a map of labels does` : ''}; make the part that is meant white`,
+    );
+  }
+  notes.push(`${path}: holds two values, ${lightest}; this one counts as white`);
+  return { ...mask, data: gray.map((value) => (value === most ? 255 : 0)) };
+}
+
+/** Maps of labels hold few values; pictures hold more. */
+const FEW = 16;
+
+/** `its lightest value is 1 of 255`, `its lightest colour is #800000 (38 of 255)` */
+function inWords(value: number, [r, g, b]: Uint8Array): string {
+  const hex = [r!, g!, b!].map((channel) => channel.toString(16).padStart(2, '0')).join('');
+  return r === g && g === b
+    ? `its lightest value is ${value} of 255`
+    : `its lightest colour is #${hex} (${value} of 255)`;
 }
 
 /**

@@ -5,7 +5,9 @@ import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InputError } from '../errors.js';
 import { readAnimation } from './animation.js';
+import { inCountingOrder } from './counting-order.js';
 import type { Media, ReadImageOptions, ReadVideoOptions } from './frames.js';
+import { UnreadKindError } from './kinds.js';
 import { sniff } from './sniff.js';
 import { readStill } from './still.js';
 import type { Size } from './tensors.js';
@@ -42,7 +44,9 @@ async function readFolder(
 ): Promise<Media> {
   const { fps = FOLDER_FPS } = options;
   const frames: Media[] = [];
-  for await (const frame of folderPictures(await folderFrames(path, options), options)) {
+  const notes: string[] = [];
+  const paths = await folderFrames(path, { ...options, notes });
+  for await (const frame of folderPictures(paths, { ...options, notes })) {
     frames.push(frame);
   }
   const { width, height } = frames[0]!;
@@ -55,12 +59,17 @@ async function readFolder(
     kind: 'video',
     fps,
     alpha,
-    notes: [],
+    notes,
     width,
     height,
     numFrames: frames.length,
     data,
   };
+}
+
+/** Sentences about the pictures of a folder are added to these. */
+interface WithNotes {
+  notes: string[];
 }
 
 /**
@@ -70,9 +79,9 @@ async function readFolder(
  */
 export async function folderFrames(
   path: string,
-  { fps = FOLDER_FPS, start = 0, maxFrames }: ReadVideoOptions,
+  { fps = FOLDER_FPS, start = 0, maxFrames, notes }: ReadVideoOptions & WithNotes,
 ): Promise<string[]> {
-  const names = await pictureNames(path);
+  const names = await pictureNames(path, notes);
   const first = Math.round(start * fps);
   const chosen = names.slice(first, maxFrames === undefined ? undefined : first + maxFrames);
   if (chosen.length === 0) {
@@ -85,15 +94,21 @@ export async function folderFrames(
   return chosen.map((name) => join(path, name));
 }
 
-/** The pictures at these paths, one after another; throws InputError unless they have one size. */
+/**
+ * The pictures at these paths, one after another; what the first of them says of itself is noted,
+ * the others being like it.
+ *
+ * @throws InputError unless they have one size
+ */
 export async function* folderPictures(
   paths: string[],
-  options: ReadImageOptions,
+  { notes, ...options }: ReadImageOptions & WithNotes,
 ): AsyncGenerator<Media> {
   let size: Size | null = null;
   for (const path of paths) {
     options.signal?.throwIfAborted();
     const { width, height, ...rest } = await readStill(path, options);
+    if (size === null) notes.push(...rest.notes);
     size ??= { width, height };
     if (width !== size.width || height !== size.height) {
       throw new InputError(
@@ -104,30 +119,51 @@ export async function* folderPictures(
   }
 }
 
-/** Names of the still pictures in a folder, hidden files left out, in the order people count. */
-export async function pictureNames(path: string): Promise<string[]> {
+/**
+ * Names of the still pictures in a folder, hidden files left out, in the order people count. Pictures
+ * of kinds that are not read are passed over, which is noted.
+ *
+ * @throws InputError naming the first of them if there are no others
+ */
+export async function pictureNames(path: string, notes: string[] = []): Promise<string[]> {
   const entries = await readdir(path, { withFileTypes: true });
   const names: string[] = [];
-  for (const entry of entries) {
-    if (entry.isDirectory() || entry.name.startsWith('.')) {
+  const unread: { name: string; reason: string }[] = [];
+  for (const { name } of entries.filter((entry) => !entry.isDirectory())) {
+    if (name.startsWith('.')) {
       continue;
     }
     // a text or an empty file beside the frames is no frame, unless it is named like one
-    const looksLikeFrame = /\.(png|jpe?g|webp|tiff?|avif)$/i.test(entry.name);
-    if (looksLikeFrame || (await isStill(join(path, entry.name)))) {
-      names.push(entry.name);
+    const found = /\.(png|jpe?g|webp|tiff?|avif)$/i.test(name)
+      ? 'still'
+      : await pictureKind(join(path, name));
+    if (found === 'still') {
+      names.push(name);
+    } else if (found !== null) {
+      unread.push({ name, reason: found.message });
     }
   }
-  return names.sort(new Intl.Collator('en', { numeric: true }).compare);
+  if (names.length === 0 && unread.length > 0) {
+    throw new InputError(unread[0]!.reason);
+  }
+  if (unread.length > 0) {
+    const { name, reason } = unread.sort((a, b) => (a.name < b.name ? -1 : 1))[0]!;
+    const others = unread.length > 1 ? ` and ${unread.length - 1} more files` : '';
+    const why = reason.replace(`${join(path, name)}: `, '').split(';')[0];
+    notes.push(
+      `${path}: ${name} ${why}; ${others === '' ? 'it is' : `it${others} are`} passed over`,
+    );
+  }
+  return inCountingOrder(names);
 }
 
-async function isStill(path: string): Promise<boolean> {
+/** The refusal of a picture that is known and not read; null for what is no picture. */
+async function pictureKind(path: string): Promise<'still' | UnreadKindError | null> {
   try {
-    return (await sniff(path)) === 'still';
+    return (await sniff(path)) === 'still' ? 'still' : null;
   } catch (cause) {
-    if (cause instanceof InputError) {
-      return false;
-    }
+    if (cause instanceof UnreadKindError) return cause;
+    if (cause instanceof InputError) return null;
     throw cause;
   }
 }

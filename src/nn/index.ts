@@ -32,6 +32,7 @@ export {
   type LoraFile,
   type LoraLayout,
   locateLora,
+  loraPath,
   readLora,
   saveLora,
 } from './lora-file.js';

@@ -99,7 +99,7 @@ export function saveLora(
   weights: LoraWeights,
   { layout, dtype }: { layout: LoraLayout; dtype?: DType },
 ): string {
-  const file = join(folder, NAMES[layout]);
+  const file = loraPath(folder, layout);
   const settings = settingsOf(weights);
   const prefix = PREFIXES[layout];
   const prefixed = Object.entries(settings).map(([key, value]) => [prefix + key, value]);
@@ -119,6 +119,9 @@ export function saveLora(
   }
   return file;
 }
+
+/** The file of weights that `saveLora` writes. */
+export const loraPath = (folder: string, layout: LoraLayout): string => join(folder, NAMES[layout]);
 
 /** What PEFT wants to be told besides. */
 const PEFT_CONSTANTS = {

@@ -159,7 +159,7 @@ async function readMask(
     throw new InputError(
       invert
         ? `${mask.path}: is all white, so turned round nothing is left to fill; leave out --invert-mask, or paint the part to be kept white`
-        : `${mask.path}: has no white part, so there is nothing to fill; paint the part to be made white, or turn it round with --invert-mask`,
+        : `${mask.path}: has no white part${mask.lightest ? ` (${mask.lightest})` : ''}, so there is nothing to fill; paint the part to be made white`,
     );
   }
   if (!mask.data.includes(0)) fitting.note(`${mask.path}: is all white: everything is made anew`);

@@ -52,7 +52,8 @@ export async function prepareAsReference(
     }
     media.push(one);
   }
-  const known = mask && 'file' in mask ? await readGray(mask.file, { signal }) : null;
+  const notes: string[] = [];
+  const known = mask && 'file' in mask ? await readGray(mask.file, { signal, notes }) : null;
   if (known && media[0]) expectMaskFits(known, media[0]);
   const frames = numFrames ?? settings.numFrames;
   // there the size of a prompt's result is taken as it is, and others end in an error
@@ -83,7 +84,7 @@ export async function prepareAsReference(
   return {
     ...{ given, condition, target, finish },
     fps: (goesOn ? media[0]?.fps : null) ?? settings.fps,
-    notes: media.flatMap(({ notes }) => notes),
+    notes: [...media.flatMap((one) => one.notes), ...notes],
   };
 }
 

@@ -1,11 +1,12 @@
 /** Reads a recipe: YAML, `--set` changes, and all problems at once. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { z } from 'zod';
 import { listProblems } from '../check-config.js';
 import { sceneFacts } from '../data/miniworld/sample.js';
 import { InputError } from '../errors.js';
 import { TRANSFORMER_PRESETS } from '../models/transformer/config.js';
+import { readRegularSync } from '../regular-file.js';
 import { didYouMean } from '../suggest.js';
 import { shortcomings, TASK_IDS, type Task, taskOf, weightedTasks } from '../tasks/index.js';
 import { Recipe, type Stage, stagesOf } from './config.js';
@@ -18,8 +19,9 @@ export function readRecipe(path: string, changes: readonly Change[] = []): Recip
   if (!existsSync(path)) throw new InputError(`${path}: no such recipe; recipes/ holds some`);
   let source: unknown;
   try {
-    source = parse(readFileSync(path, 'utf8'));
+    source = parse(readRegularSync(path).toString('utf8'));
   } catch (cause) {
+    if (cause instanceof InputError) throw cause;
     const reason = (cause as Error).message.split('\n')[0];
     throw new InputError(`${path}: must be YAML (${reason})`, { cause });
   }

@@ -126,7 +126,7 @@ describe('every task refuses, with one sentence, exit code 2 and nothing written
         [['--mask', at('mask-3')], /mask-3: a mask must have one frame .*got 3; cut it/],
         [
           ['--mask', at('black.png')],
-          /black\.png: has no white part.* or turn it round with --inv/,
+          /black\.png: has no white part \(its lightest value is 0 of 255\).* paint the part .* white$/,
         ],
         [
           ['--mask', at('white.png'), '--invert-mask'],

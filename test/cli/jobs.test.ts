@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,11 @@ const write = (name: string, text: string) => {
 const words = (path: string) => readJobs(path).map((row) => row.words);
 
 describe('readJobs', () => {
+  test('a pipe is no list', { skip: process.platform === 'win32' && 'needs mkfifo' }, () => {
+    execFileSync('mkfifo', [join(root, 'pipe.txt')]);
+    assert.throws(() => readJobs(join(root, 'pipe.txt')), /pipe\.txt: is a pipe, and only files/);
+  });
+
   test('a text file has a prompt on every line', () => {
     const path = write('prompts.txt', 'a red cube\n\n  a blue sphere, "left" \r\n');
     assert.deepEqual(words(path), [

@@ -153,6 +153,7 @@ describe('mfm lora', () => {
       /is one word too many; name it with --lora$/,
     );
     await refuses(['export', ...style], /^mfm lora export: --output is missing/);
+    await refuses(['export', ...style, '-o', at('style')], /is the LoRA itself, which the result/);
     assert.ok(!existsSync(at('x')), 'nothing is written');
   });
 });

@@ -4,6 +4,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { gatherItems } from '../../src/data/gather.js';
 import type { DataItem, Entry } from '../../src/data/items.js';
 import { readEntries, readManifest } from '../../src/data/manifest.js';
 import { expandBraces } from '../../src/data/shards.js';
@@ -27,6 +28,19 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 const short = ({ where, kind, media, prompt }: DataItem) => [where, kind, media.path, prompt];
 const problemsOf = (entries: Entry[]) =>
   entries.map((entry) => ('problem' in entry ? entry.problem.message : ''));
+
+test('a pipe as a data set, and one in a folder of pictures, is named at once', {
+  skip: process.platform === 'win32' && 'needs mkfifo',
+}, async () => {
+  mkdirSync(at('pipes'), { recursive: true });
+  execFileSync('mkfifo', [at('pipes/a.png'), at('rows.jsonl')]);
+  await assert.rejects(
+    all(readEntries(at('rows.jsonl'))),
+    /rows\.jsonl: is a pipe, and only files/,
+  );
+  const { skipped } = await gatherItems(await all(readEntries(at('pipes'))), { workers: 1 });
+  assert.match(skipped.map(({ reason }) => reason).join(), /is a pipe, and only files are read/);
+});
 
 describe('readManifest', () => {
   test('reads JSONL; files lie beside it', async () => {

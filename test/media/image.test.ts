@@ -120,7 +120,7 @@ describe('readImage', () => {
     await rejects(at('empty.png'), /the file is empty/);
     await rejects(at('none.png'), /no such file/);
     writeFileSync(at('drawing.png'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
-    await rejects(at('drawing.png'), /holds text/);
+    await rejects(at('drawing.png'), /is SVG \(a drawing\), which is not read; export it as PNG/);
     await rejects(folder, /must be a picture, got a folder/);
   });
 });
@@ -157,6 +157,56 @@ describe('clips that are pictures too', () => {
       assert.match(image.notes[0]!, /first frame is used/);
     });
   }
+
+  test('animated PNG: all frames with their opacity; the first for a picture', {
+    skip: noFfmpeg,
+  }, async () => {
+    const source =
+      'color=red:s=8x6:r=10:d=0.1,format=rgba[a];color=blue@0.5:s=8x6:r=10:d=0.2,format=rgba[b]';
+    const args = ['-filter_complex', `${source};[a][b]concat=n=2,settb=1/10,setpts=N`];
+    ffmpeg(...args, '-r', '10', '-f', 'apng', '-plays', '0', at('moves.png'));
+    const clip = await readMedia(at('moves.png'));
+    assert.deepEqual([clip.kind, clip.numFrames, clip.fps], ['video', 3, 10]);
+    assert.deepEqual([clip.width, clip.height], [8, 6]);
+    expectColor(colorAt(clip, 0), [254, 0, 0], 2);
+    expectColor(colorAt(clip, 2), [127, 127, 255], 3);
+    assert.ok(Math.abs(clip.alpha!.at(-1)! - 128) <= 1);
+    const later = await readMedia(at('moves.png'), { start: 0.1, maxFrames: 1 });
+    expectColor(colorAt(later), [127, 127, 255], 3);
+    const image = await readImage(at('moves.png'));
+    assert.match(image.notes.join(), /a clip, its first frame is used/);
+    writeFileSync(at('cut.png'), readFileSync(at('moves.png')).subarray(0, -20));
+    await rejects(at('cut.png'), /animated PNG that is cut off/);
+  });
+
+  test('GIF: delays too short for a browser last a tenth of a second, uneven ones are noted', async () => {
+    const page = flat(4, 4, 'red').png().toBuffer();
+    const of = async (name: string, delay: number[]) => {
+      const pages = await Promise.all(
+        delay.map((_, i) => (i % 2 === 0 ? page : flat(4, 4, 'blue').png().toBuffer())),
+      );
+      await sharp(pages, { join: { animated: true } })
+        .gif({ delay })
+        .toFile(at(name));
+      return readMedia(at(name));
+    };
+    assert.deepEqual(
+      [(await of('fast.gif', [0, 10])).fps, (await of('even.gif', [50, 50])).fps],
+      [10, 20],
+    );
+    assert.deepEqual((await of('even.gif', [40, 50])).notes, []);
+    const whole = readFileSync(at('even.gif'));
+    writeFileSync(at('cut.gif'), whole.subarray(0, -5));
+    assert.match(
+      (await readMedia(at('cut.gif'))).notes.join(),
+      /cut\.gif: damaged, 2 frames decoded \(it is cut off\)/,
+    );
+    writeFileSync(at('padded.gif'), Buffer.concat([whole, Buffer.alloc(9)]));
+    assert.deepEqual((await readMedia(at('padded.gif'))).notes, []);
+    assert.deepEqual((await of('uneven.gif', [40, 500, 40])).notes, [
+      `${at('uneven.gif')}: its frames last from 40 to 500 ms; each is taken to last equally long`,
+    ]);
+  });
 
   test('the first frame of a video', { skip: noFfmpeg }, async () => {
     ffmpeg('-f', 'lavfi', '-i', 'color=red:s=32x32:d=1', '-c:v', 'mpeg4', at('red.mp4'));

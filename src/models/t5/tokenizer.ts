@@ -1,8 +1,8 @@
 /** Prompts to token ids, as the pipeline feeds them to the text encoder; and fresh tokenizers. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { InputError } from '../../errors.js';
+import { readRegularSync } from '../../regular-file.js';
 import { fromArray, type Tensor } from '../../tensor/index.js';
 
 /** Tokens of a prompt, the closing one and the padding included. */
@@ -179,8 +179,9 @@ function tokenText(config: Record<string, unknown>, key: string): string | undef
 function readJson(path: string, required: boolean): Record<string, unknown> | null {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readRegularSync(path).toString('utf8');
   } catch (cause) {
+    if (cause instanceof InputError) throw cause;
     if (!required && (cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw new InputError(`${path}: must be a readable file, got ${(cause as Error).message}`, {
       cause,
