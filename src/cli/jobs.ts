@@ -187,16 +187,9 @@ function ofFile(path: string, text: string): JobRow[] {
 }
 
 function ofCsv(path: string, text: string): JobRow[] {
-  const [header, ...records] = csvRecords(path, text);
-  return records.map(({ line, fields }) => {
+  return csvRecords(path, text).map(({ line, values }) => {
     const where = `${path}:${line}`;
-    if (fields.length !== header!.fields.length) {
-      throw new InputError(
-        `${where}: must have ${header!.fields.length} columns as the first line has, got ${fields.length}; put quotes around text with commas`,
-      );
-    }
-    const entries = header!.fields.map((key, i) => [key.trim(), fields[i]!] as [string, string]);
-    const filled = entries.filter(([, value]) => value !== '');
+    const filled = Object.entries(values).filter(([, value]) => value !== '');
     return { where, words: wordsOf(path, where, filled) };
   });
 }

@@ -12,10 +12,10 @@ import { writeImage } from '../media/write.js';
 import { withPath } from './data-file.js';
 import { type Inspection, inspectItem } from './inspect.js';
 import type { DataFile, DataItem } from './items.js';
+import { isMedia } from './kinds.js';
 import { lumaOf } from './measure.js';
 import { openMedia, type Size } from './open-item.js';
 import { SceneDetector } from './scenes.js';
-import { CLIP_ENDINGS, IMAGE_ENDINGS } from './shards.js';
 
 export interface ClipSettings {
   /** scenes that are shorter are dropped; the paper drops those below 2 s */
@@ -175,7 +175,7 @@ async function reducePicture(path: string, limit: Size): Promise<void> {
 /** As the manifest will say them; other endings than the usual ones would not be found again. */
 function endingOf({ name }: DataFile, kind: DataItem['kind']): string {
   const ending = extname(name).toLowerCase();
-  const known = [...IMAGE_ENDINGS, ...CLIP_ENDINGS, '.safetensors'].includes(ending);
+  const known = isMedia(ending) || ending === '.safetensors';
   return known ? ending : kind === 'image' ? '.png' : '.mp4';
 }
 

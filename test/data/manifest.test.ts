@@ -4,9 +4,9 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { expandBraces } from '../../src/data/braces.js';
 import type { DataItem, Entry } from '../../src/data/items.js';
 import { readEntries, readManifest } from '../../src/data/manifest.js';
-import { expandBraces } from '../../src/data/shards.js';
 import { InputError } from '../../src/errors.js';
 import { temporaryFolder } from '../media/helpers.js';
 
@@ -115,7 +115,10 @@ describe('readManifest', () => {
       ],
       ['{"video": "a.mp4", "start": "x"}', /:8: "start" must be a number, 0 or more, got "x"/],
       ['{"video": "a.mp4", "fps": 0}', /:9: "fps" must be a number above 0, got 0/],
-      ['{"video": "a.mp4", "text": "a cat"}', /:10: "text" must be true or false .*"prompt", got/],
+      [
+        '{"video": "a.mp4", "text": 3}',
+        /:10: "text" must be the caption, or true or false .*got 3/,
+      ],
     ];
     const good = '{"video": "a.mp4"}';
     const path = write('bad.jsonl', [...lines.map(([line]) => line), good].join('\n'));
