@@ -1,4 +1,5 @@
 /** What a dry run says of files: their buckets, the mix of tasks that they come to, what is left out. */
+import type { CaptionLimit } from '../data/caption-length.js';
 import { type Recipe, type Stage, stagesOf } from '../train/config.js';
 import {
   bucketReport,
@@ -7,6 +8,8 @@ import {
   stageSet,
   taskShares,
 } from '../train/feed/index.js';
+import { cutCaptionLines, leftOutLines } from '../train/left-out.js';
+import { captionLimitFor } from '../train/trainee.js';
 import { progressReporter } from './report-progress.js';
 import { aligned } from './table.js';
 
@@ -24,10 +27,12 @@ export async function dataLinesOf(
   const lines = new Map<string, string[]>();
   const { validationSamples } = recipe;
   const report = progressReporter();
+  let limit: CaptionLimit | null = null;
   const openOnce = sourceOpener({ validationSamples, report }, open);
   for (const stage of stagesOf(recipe)) {
     if (stage.data.every(({ miniworld }) => miniworld)) continue;
-    const { sources, skipped } = await openOnce(stage.data);
+    const { sources, skipped, notes } = await openOnce(stage.data);
+    limit ??= captionLimitFor(recipe);
     const set = stageSet(sources, stage);
     const samples = (['image', 'clip'] as const).flatMap((kind) =>
       set[kind].flatMap(({ buckets }) =>
@@ -51,8 +56,8 @@ export async function dataLinesOf(
       ).map((line) => `    ${line}`),
       ...(rows.length > SHOWN ? [`    and ${rows.length - SHOWN} buckets more`] : []),
       `  tasks: ${tasks.map(([id, share]) => `${id} ${percent(share)}`).join(', ')}`,
-      ...skipped.slice(0, 5).map(({ reason }) => `  left out: ${reason}`),
-      ...(skipped.length > 5 ? [`  and ${skipped.length - 5} files more are left out`] : []),
+      ...leftOutLines({ skipped, notes }).map((line) => `  ${line}`),
+      ...cutCaptionLines(sources, limit).map((line) => `  ${line}`),
     ]);
   }
   return (stage) => lines.get(stage.name) ?? [];

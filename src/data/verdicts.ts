@@ -1,5 +1,5 @@
 /** What `data check` says of an item, and the limits that decide it. docs/data.md explains them. */
-import { type CaptionLimit, captionExcess } from './caption-length.js';
+import { type CaptionLimit, excessOf } from './caption-length.js';
 import type { Duplicate } from './duplicates.js';
 import type { Inspection } from './inspect.js';
 import { type DataItem, namesOf } from './items.js';
@@ -60,8 +60,12 @@ export function findingsOf(
     add('too short', `${framesOf(numFrames)}, at least ${minFrames} are wanted`);
   }
   if (!hasPrompt) add('no caption', facts.hasEditSource ? 'no instruction' : elsewhere(unread));
-  const excess = captionExcess(prompt, caption);
-  if (excess !== null) add('long caption', excess);
+  const excess = excessOf(prompt, caption);
+  if (excess !== null) {
+    const about = excess.isEstimate ? 'about ' : '';
+    const read = `of which the text encoder reads ${caption.tokens}: its end is cut off`;
+    add('long caption', `${about}${excess.tokens} tokens with the task's name, ${read}`);
+  }
   if (duplicate) {
     add(duplicate.kind === 'exact' ? 'duplicate' : 'near duplicate', `of ${duplicate.of}`);
   }

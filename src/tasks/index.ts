@@ -28,7 +28,9 @@ export {
 } from './parts.js';
 export { promptFor, type SampleWords, taggedPrompt } from './prompt.js';
 export {
+  type MissingTask,
   type MixEntry,
+  missingTasks,
   qualifiedTasks,
   shortcomings,
   type Thresholds,

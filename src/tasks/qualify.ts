@@ -106,3 +106,33 @@ export function taskMix(
   for (const entry of entries) entry.share /= Math.max(1, used);
   return { entries, unused };
 }
+
+/** A task that no sample qualifies for. */
+export interface MissingTask {
+  task: Task;
+  /** what keeps most samples from it, a phrase; several if they are equally frequent */
+  reason: string;
+  /** samples that this is said of, and all */
+  samples: number;
+  of: number;
+}
+
+/** Tasks that none of the samples qualifies for, and why; none of no samples. */
+export function missingTasks(
+  samples: readonly SampleFacts[],
+  tasks: readonly WeightedTask[],
+  thresholds: Thresholds = {},
+): MissingTask[] {
+  return tasks.flatMap(({ task }) => {
+    const counts = new Map<string, number>();
+    for (const facts of samples) {
+      const reasons = shortcomings(task, facts, thresholds);
+      if (reasons.length === 0) return [];
+      for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    }
+    if (samples.length === 0) return [];
+    const most = Math.max(...counts.values());
+    const reasons = [...counts].filter(([, count]) => count === most).map(([reason]) => reason);
+    return [{ task, reason: reasons.join(', '), samples: most, of: samples.length }];
+  });
+}

@@ -1,6 +1,7 @@
 /** The data of a run: sources opened once, the cache, and what each part is fed from them. */
 import { DataStore } from '../data/store.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
+import { captionLimit } from '../pipeline/caption-limit.js';
 import { TASK_IDS } from '../tasks/index.js';
 import { type Source as DataSource, type Recipe, type Stage, stagesOf } from './config.js';
 import type { StepBatch } from './feed/batch.js';
@@ -23,6 +24,7 @@ import {
   taskShares,
   validationBatches,
 } from './feed/index.js';
+import { cutCaptionLines, leftOutLines } from './left-out.js';
 import type { Reporter, Source } from './loop.js';
 import type { Run } from './run.js';
 import { type EncodeText, storedText } from './text-states.js';
@@ -191,6 +193,12 @@ export class TrainingData {
 
   /** Prompts as the trainee's text encoder reads them; kept, if it does not learn. */
   encodeText({ pipeline, tokenizer }: Pick<Trainee, 'pipeline' | 'tokenizer'>): EncodeText {
+    const { report, run } = this.options;
+    if (run.parallel.rank === 0) {
+      const limit = captionLimit(pipeline.tokenizer, pipeline.settings.promptLength);
+      const distinct = new Map([...this.sources.values()].flat().map((one) => [one.name, one]));
+      for (const line of cutCaptionLines([...distinct.values()], limit)) report.log(line);
+    }
     const learns = pipeline.textEncoder.parameters().some(({ requiresGrad }) => requiresGrad);
     if (learns) return (prompts) => pipeline.encodePrompts(prompts);
     return storedText(pipeline, tokenizer, this.store);
@@ -222,7 +230,7 @@ async function openAll(
       const opened = await openSource(data);
       sources.set(key, opened.sources);
       if (parallel.rank > 0) continue;
-      tellSkipped(report, opened.skipped);
+      for (const line of leftOutLines(opened)) report.log(line);
       if (validationSamples > 0) tellUnmeasured(report, opened.sources);
     }
     await store.flush();
@@ -234,16 +242,6 @@ async function openAll(
     await open();
   });
   return sources;
-}
-
-/** Named by the first few, then counted. */
-const SHOWN = 5;
-
-function tellSkipped(report: Reporter, skipped: readonly { reason: string }[]): void {
-  for (const { reason } of skipped.slice(0, SHOWN)) report.log(`left out: ${reason}`);
-  if (skipped.length > SHOWN) {
-    report.log(`${skipped.length - SHOWN} more files are left out; \`mfm data check\` names them`);
-  }
 }
 
 /** Of a few files none is kept out of training, as then too little would be left of them. */
