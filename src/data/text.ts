@@ -67,13 +67,17 @@ export interface Line {
   tooLong: boolean;
 }
 
+/** Characters of a line that is too long. */
+const KEPT = 100;
+
 /** The lines of a file of any size, which end in LF or CR LF. */
 export async function* textLines(path: string): AsyncGenerator<Line> {
   let number = 0;
   let rest = '';
   let tooLong = false;
   const line = (text: string): Line => {
-    const whole = { number: ++number, text: text.replace(/\r$/, ''), tooLong };
+    const kept = tooLong ? text.slice(0, KEPT) : text.replace(/\r$/, '');
+    const whole = { number: ++number, text: kept, tooLong };
     tooLong = false;
     return whole;
   };
@@ -87,7 +91,7 @@ export async function* textLines(path: string): AsyncGenerator<Line> {
     rest += piece.slice(start);
     if (rest.length <= MAX_TEXT) continue;
     tooLong = true;
-    rest = rest.slice(0, 100);
+    rest = rest.slice(0, KEPT);
   }
   if (rest !== '' || tooLong) yield line(rest);
 }
