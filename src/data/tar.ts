@@ -68,7 +68,7 @@ export async function* listTar(
         return;
       }
       if (bytesRead < BLOCK) {
-        if (at === 0) throw new InputError(`${path}: is no tar; give a WebDataset shard`);
+        if (at === 0) expectHeader(path, header, at); // says what it is instead
         throw cutOff(at, null);
       }
       expectHeader(path, header, at);
