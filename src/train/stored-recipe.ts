@@ -5,7 +5,7 @@ import type { Recipe } from './config.js';
 import { differences } from './differences.js';
 
 /** Null if there is none that can be read. */
-function storedRecipe(folder: string): Partial<Recipe> | null {
+export function storedRecipe(folder: string): Partial<Recipe> | null {
   try {
     return JSON.parse(readFileSync(join(folder, 'recipe.json'), 'utf8'));
   } catch {
