@@ -6,7 +6,7 @@ import type { Recipe } from './config.js';
 import { differences } from './differences.js';
 import { readMetrics } from './metrics.js';
 import { readStatus } from './status.js';
-import { storedRecipe } from './stored-recipe.js';
+import { asStored, storedRecipe } from './stored-recipe.js';
 
 interface Trained {
   part: string;
@@ -99,7 +99,7 @@ function expectSameWeights(folder: string, recipe: Recipe, checkpoints: Set<stri
   const isFixed = (key: string) =>
     (withText || !/^(transformer|textEncoder)\./.test(key)) &&
     OF_WEIGHTS.some((own) => key === own || key.startsWith(`${own}.`));
-  const changes = differences([before, JSON.parse(JSON.stringify(recipe))]).filter(
+  const changes = differences([before, recipe].map(asStored)).filter(
     ({ key, values: [was, now] }) => isFixed(key) && !(isPath(key) && isSameOrGone(was, now)),
   );
   if (changes.length === 0) return;

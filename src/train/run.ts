@@ -38,7 +38,7 @@ import { EventWriter } from './events.js';
 import { awaitOtherMachine, type Lock, takeLock } from './lock.js';
 import { expectToBegin, expectToGoOn } from './run-contents.js';
 import { type RunStatus, readStatus } from './status.js';
-import { recipeChanges } from './stored-recipe.js';
+import { asStored, recipeChanges } from './stored-recipe.js';
 
 export class Run {
   private status: Omit<RunStatus, 'updated' | 'pid' | 'host'> = {
@@ -99,7 +99,7 @@ export class Run {
       const whole = text.lastIndexOf('\n') + 1;
       if (whole < text.length) truncateSync(metrics, whole);
     }
-    const text = JSON.stringify(recipe, null, 2);
+    const text = JSON.stringify(asStored(recipe), null, 2);
     if (resume && existsSync(file)) run.newRecipe = text;
     else run.write('recipe.json', text);
     const { part, stage, step, steps } = readStatus(folder) ?? run.status;
