@@ -95,9 +95,9 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     const { expectTrainable } = await import('../train/check.js');
     expectTrainable(recipe, { dryRun: true });
     const { dryRun } = await import('./dry-run.js');
-    const { dataLinesOf } = await import('./dry-run-data.js');
-    const dataLines = await dataLinesOf(recipe);
-    process.stdout.write(dryRun({ recipe, folder, processes: options.nproc, dataLines }));
+    const { stageDataOf } = await import('./dry-run-data.js');
+    const dataOf = await stageDataOf(recipe);
+    process.stdout.write(dryRun({ recipe, folder, processes: options.nproc, dataOf }));
     return undefined;
   }
   const { worldEnvironment } = await import('../distributed/environment.js');

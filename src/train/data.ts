@@ -6,6 +6,7 @@ import { type Source as DataSource, type Recipe, type Stage, stagesOf } from './
 import type { StepBatch } from './feed/batch.js';
 import {
   encodeAhead,
+  expectSamples,
   type FeedPosition,
   type FrameBatch,
   firstFrameBatch,
@@ -19,7 +20,9 @@ import {
   SampleMaker,
   type SourceItem,
   sourceOpener,
+  stageLines,
   stageSet,
+  stageTallies,
   taskShares,
   validationBatches,
 } from './feed/index.js';
@@ -61,6 +64,7 @@ export class TrainingData {
     });
     try {
       const sources = await openAll(options, store);
+      await run.parallel.together(() => tellTasks(options, sources));
       let lost = 0;
       const onSkip = (where: string, reason: string) =>
         report.log(`${where}: is left out (${reason}); ${++lost} so far`);
@@ -243,6 +247,28 @@ function tellSkipped(report: Reporter, skipped: readonly { reason: string }[]): 
   for (const { reason } of skipped.slice(0, SHOWN)) report.log(`left out: ${reason}`);
   if (skipped.length > SHOWN) {
     report.log(`${skipped.length - SHOWN} more files are left out; \`mfm data check\` names them`);
+  }
+}
+
+/** What each stage can train; the first process says it. @throws InputError, see `expectSamples` */
+function tellTasks(
+  { recipe, run, report }: DataOptions,
+  sources: ReadonlyMap<string, readonly OpenedSource[]>,
+): void {
+  if (run.parallel.rank > 0) return;
+  const stages = stagesOf(recipe);
+  const said = new Set<string>();
+  for (const stage of stages) {
+    const own = sources.get(JSON.stringify(stage.data))!;
+    const tallies = stageTallies(own, stage);
+    expectSamples(tallies, stage, own);
+    // scenes are good for what the recipe may ask for
+    if (own.every(({ miniworld }) => miniworld)) continue;
+    const lines = stageLines(tallies, stage).filter((line) => !said.has(line));
+    for (const line of lines) {
+      said.add(line);
+      report.log(stages.length > 1 ? `${stage.name}: ${line}` : line);
+    }
   }
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import sharp from 'sharp';
-import { dataLinesOf } from '../../src/cli/dry-run-data.js';
+import { stageDataOf } from '../../src/cli/dry-run-data.js';
 import { Recipe, stagesOf } from '../../src/train/config.js';
 import { openSources } from '../../src/train/feed/index.js';
 
@@ -25,12 +25,12 @@ test('the lines of a dry run measure files once for all stages', async () => {
     transformer: { steps: 1, stages: [{ name: 'all' }, { ...small, data }] },
   });
   const opened: string[] = [];
-  const lines = await dataLinesOf(recipe, (sources, options) => {
+  const dataOf = await stageDataOf(recipe, (sources, options) => {
     opened.push(...sources.map((source) => source.manifest ?? 'miniworld'));
     return openSources(sources, options);
   });
   assert.deepEqual(opened, [manifest, 'miniworld']);
-  const [first, second] = stagesOf(recipe).map(lines);
+  const [first, second] = stagesOf(recipe).map((stage) => dataOf(stage)!.lines);
   assert.match(first!.join('\n'), /64x64 +1 frame +2 images +80 in a batch$/m);
   assert.match(second!.join('\n'), /32x32 +1 frame +8 images +320 in a batch$/m);
 });
