@@ -18,13 +18,13 @@ import {
   openFeed,
   openFrameFeed,
   SampleMaker,
-  type SourceItem,
   sourceOpener,
   stageLines,
   stageSet,
   stageTallies,
   taskShares,
   validationBatches,
+  withoutHeldOut,
 } from './feed/index.js';
 import type { Reporter, Source } from './loop.js';
 import type { Run } from './run.js';
@@ -227,7 +227,6 @@ async function openAll(
       sources.set(key, opened.sources);
       if (parallel.rank > 0) continue;
       tellSkipped(report, opened.skipped);
-      if (validationSamples > 0) tellUnmeasured(report, opened.sources);
     }
     await store.flush();
   };
@@ -264,24 +263,17 @@ function tellTasks(
     expectSamples(tallies, stage, own);
     // scenes are good for what the recipe may ask for
     if (own.every(({ miniworld }) => miniworld)) continue;
-    const lines = stageLines(tallies, stage).filter((line) => !said.has(line));
+    const lines = stageLines(tallies, stage);
+    const trainedOn = recipe.validationSamples > 0 ? withoutHeldOut(own, stage) : [];
+    if (trainedOn.length > 0) {
+      lines.push(
+        `validation and sheets of ${trainedOn.join(', ')} are of samples that are trained on, as none is kept out (a tenth of a kind is, from ${LEAST_TO_MEASURE} files on)`,
+      );
+    }
     for (const line of lines) {
+      if (said.has(line)) continue;
       said.add(line);
       report.log(stages.length > 1 ? `${stage.name}: ${line}` : line);
-    }
-  }
-}
-
-/** Of a few files none is kept out of training, as then too little would be left of them. */
-function tellUnmeasured(report: Reporter, sources: readonly OpenedSource[]): void {
-  for (const { name, items, heldOut } of sources) {
-    for (const kind of ['image', 'clip'] as const) {
-      const isKind = (item: SourceItem) => item.kind === kind;
-      const count = items.filter(isKind).length;
-      if (count === 0 || heldOut.some(isKind)) continue;
-      report.log(
-        `${name}: of ${count} ${kind}${count === 1 ? '' : 's'} none is kept out of training; validation losses and sample sheets of ${kind}s begin with ${LEAST_TO_MEASURE} files`,
-      );
     }
   }
 }

@@ -30,4 +30,4 @@ export {
 } from './sources.js';
 export { type StageSet, stageSet, taskShares } from './stage-set.js';
 export { expectSamples, stageLines, stageTallies } from './stage-tasks.js';
-export { type ValidationOptions, validationBatches } from './validation.js';
+export { type ValidationOptions, validationBatches, withoutHeldOut } from './validation.js';
