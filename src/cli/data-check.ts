@@ -85,7 +85,12 @@ async function checkAll(
   }
   const mix = await mixOf(fitting);
   const missing = await missingOf(fitting);
-  const lines = [...notes, ...totals.lines(), ...missingLines(missing), mixLine(mix)];
+  const lines = [
+    ...notes,
+    ...totals.lines(),
+    ...missingLines(missing, fitting.length),
+    mixLine(mix),
+  ];
   process.stdout.write(`\n${lines.join('\n')}\n`);
   if (json) {
     const report = { manifest, notes, ...totals, missing, mix, rows };
@@ -108,26 +113,27 @@ async function tasksOf(checked: CheckedItem): Promise<string[]> {
 const fits = ({ findings }: CheckedItem): boolean =>
   !findings.some(({ verdict }) => verdict === 'does not fit');
 
-/** Tasks that no item is good for, and why most are not. */
-async function missingOf(facts: readonly SampleFacts[]) {
-  const { missingTasks, weightedTasks } = await import('../tasks/index.js');
-  const missing = missingTasks(facts, weightedTasks());
-  return missing.map(({ task, reason, samples, of }) => ({
-    task: task.id,
-    reason,
-    items: samples,
-    of,
-  }));
+/** Tasks that no item is good for, by what keeps most items from them: `9: no caption`. */
+async function missingOf(facts: readonly SampleFacts[]): Promise<Record<string, string[]>> {
+  const { lackOf, tallyTask, weightedTasks } = await import('../tasks/index.js');
+  const missing: Record<string, string[]> = {};
+  for (const task of facts.length > 0 ? weightedTasks() : []) {
+    const tally = tallyTask(
+      task,
+      facts.map((one) => [one, 1] as const),
+    );
+    if (tally.samples > 0) continue;
+    const lack = lackOf(tally);
+    missing[lack] = [...(missing[lack] ?? []), task.task.id];
+  }
+  return missing;
 }
 
-/** Tasks that lack the same share a line. */
-function missingLines(missing: Awaited<ReturnType<typeof missingOf>>): string[] {
-  const tasks = new Map<string, string[]>();
-  for (const { task, reason, items, of } of missing) {
-    const why = `${reason} (${items} of ${of} items)`;
-    tasks.set(why, [...(tasks.get(why) ?? []), task]);
-  }
-  return [...tasks].map(([why, ids]) => `no item for ${ids.join(', ')}: ${why}`);
+function missingLines(missing: Record<string, string[]>, total: number): string[] {
+  return Object.entries(missing).map(([lack, ids]) => {
+    const [count, ...phrase] = lack.split(': ');
+    return `no item for ${ids.join(', ')}: ${phrase.join(': ')} (${count} of ${total} items)`;
+  });
 }
 
 /** Share of each task in training on the data set, 0..1, where tasks are drawn by their usual weights. */

@@ -42,7 +42,8 @@ export async function details(): Promise<string> {
 export async function run(options: GenerateOptions): Promise<number | undefined> {
   const { taskOf } = await import('../tasks/index.js');
   const { findFfmpeg } = await import('../media/index.js');
-  const { newestPipeline, resolvePipeline } = await import('../pipeline/find.js');
+  const { resolvePipeline } = await import('../pipeline/find.js');
+  const { chosenPipeline } = await import('./chosen-pipeline.js');
   const { depthFolderOf, openPipeline } = await import('../pipeline/index.js');
   const { readShape } = await import('../pipeline/shape.js');
   const { openDepthModel } = await import('../models/depth-anything/index.js');
@@ -63,7 +64,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const jobs = several ? await manyJobs(task, options) : [await oneJob(task, options)];
   // found missing now, not when the clip has been made
   if (task.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) findFfmpeg();
-  const folder = options.pipeline ? resolvePipeline(options.pipeline) : newestPipeline();
+  const folder = chosenPipeline(options.pipeline);
   const device = await chosenDevice(options.device, dtype);
   const pipeline = openPipeline(folder, {
     ...{ dtype, device, loras },

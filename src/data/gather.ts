@@ -8,6 +8,7 @@ import type { SampleFacts } from './facts.js';
 import type { DataFile, DataItem, Entry } from './items.js';
 import { ahead, createWorkerPool, workerBeside } from './loader.js';
 import { type DataStore, keyOf } from './store.js';
+import { wordsIn } from './words.js';
 
 /** Of what `inspectItem` measures; a change of it makes stored facts void. */
 const MEASURES = 2;
@@ -159,4 +160,4 @@ function stampOf({ path, member }: DataFile): string | null {
 }
 
 /** Of a caption only the number of words is a fact. */
-const words = ({ prompt }: DataItem): number => (prompt === '' ? 0 : prompt.split(/\s+/).length);
+const words = ({ prompt }: DataItem): number => wordsIn(prompt);

@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
+import { getHeapStatistics } from 'node:v8';
 import { InputError } from '../errors.js';
 import { sniff } from '../media/sniff.js';
 import { expandBraces } from './braces.js';
@@ -47,7 +48,7 @@ export async function* readEntries(
   const passedOver = new PassedOver();
   let count = 0;
   for await (const entry of entriesOf(path, passedOver)) {
-    count++;
+    if (++count % LOOK_EVERY === 0) expectRoom(path, count);
     yield entry;
   }
   const notes = passedOver.sentences(path);
@@ -58,6 +59,20 @@ export async function* readEntries(
     );
   }
   for (const note of notes) onNote?.(note);
+}
+
+/** Entries after which the memory that is left is looked at. */
+const LOOK_EVERY = 10_000;
+/** Share of the memory for objects that entries may take; what is made of them needs the rest. */
+const MOST_MEMORY = 0.8;
+
+/** Whoever reads a data set holds its entries. @throws InputError if there are too many */
+function expectRoom(path: string, count: number): void {
+  const { used_heap_size, heap_size_limit } = getHeapStatistics();
+  if (used_heap_size < MOST_MEMORY * heap_size_limit) return;
+  throw new InputError(
+    `${path}: holds more items than there is memory for, stopped after ${count}; split it, or give Node.js more with NODE_OPTIONS=--max-old-space-size=16384`,
+  );
 }
 
 /** @throws InputError if there is no data set of any form; nothing in it is read */

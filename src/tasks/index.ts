@@ -28,12 +28,14 @@ export {
 } from './parts.js';
 export { promptFor, type SampleWords, taggedPrompt } from './prompt.js';
 export {
-  type MissingTask,
+  lackOf,
   type MixEntry,
-  missingTasks,
   qualifiedTasks,
   shortcomings,
+  type TaskTally,
   type Thresholds,
+  tallyLines,
+  tallyTask,
   taskMix,
   type WeightedTask,
   weightedTasks,

@@ -73,6 +73,63 @@ export function weightedTasks(weights?: Readonly<Record<string, number>>): Weigh
   return Object.entries(weights).map(([id, weight]) => ({ task: taskOf(id), weight }));
 }
 
+/** How many of some samples can be used for a task, and what the others lack. */
+export interface TaskTally extends WeightedTask {
+  samples: number;
+  of: number;
+  /** phrases of `shortcomings`, and how many samples have each; the most frequent first */
+  lacks: [phrase: string, samples: number][];
+}
+
+/** @param samples   what is known of them, and how many are alike in all of it */
+export function tallyTask(
+  { task, weight }: WeightedTask,
+  samples: Iterable<readonly [facts: SampleFacts, count: number]>,
+  thresholds: Thresholds = {},
+): TaskTally {
+  const lacks = new Map<string, number>();
+  let [fit, of] = [0, 0];
+  for (const [facts, count] of samples) {
+    const found = shortcomings(task, facts, thresholds);
+    for (const phrase of found) lacks.set(phrase, (lacks.get(phrase) ?? 0) + count);
+    if (found.length === 0) fit += count;
+    of += count;
+  }
+  return { task, weight, samples: fit, of, lacks: [...lacks].sort(([, a], [, b]) => b - a) };
+}
+
+/**
+ * A line that counts the samples of each task that has some, and one that names the tasks which none
+ * qualifies for; each with what keeps most of the others back.
+ */
+export function tallyLines(tallies: readonly TaskTally[]): string[] {
+  const used = tallies.filter(({ samples }) => samples > 0);
+  const unused = new Map<string, string[]>();
+  for (const tally of tallies) {
+    if (tally.samples > 0) continue;
+    const lack = lackOf(tally);
+    unused.set(lack, [...(unused.get(lack) ?? []), tally.task.id]);
+  }
+  const lines: string[] = [];
+  if (used.length > 0) {
+    const counts = used.map((tally) => {
+      const { task, samples, of } = tally;
+      return `${task.id} ${samples} of ${of}${samples < of ? ` (${lackOf(tally)})` : ''}`;
+    });
+    lines.push(`samples by task: ${counts.join(', ')}`);
+  }
+  if (unused.size > 0) {
+    const groups = [...unused].map(([lack, ids]) => `${ids.join(', ')} (${lack})`);
+    lines.push(`tasks without a sample, which are not trained: ${groups.join('; ')}`);
+  }
+  return lines;
+}
+
+/** The most frequent reason why samples do not qualify: `9: no caption`. */
+export function lackOf({ lacks: [most] }: Pick<TaskTally, 'lacks'>): string {
+  return most ? `${most[1]}: ${most[0]}` : 'there are none of its kind';
+}
+
 /** The share of each task when one is drawn for every sample by weight, and what qualifies. */
 export interface MixEntry extends WeightedTask {
   /** samples that qualify */
@@ -105,34 +162,4 @@ export function taskMix(
   }
   for (const entry of entries) entry.share /= Math.max(1, used);
   return { entries, unused };
-}
-
-/** A task that no sample qualifies for. */
-export interface MissingTask {
-  task: Task;
-  /** what keeps most samples from it, a phrase; several if they are equally frequent */
-  reason: string;
-  /** samples that this is said of, and all */
-  samples: number;
-  of: number;
-}
-
-/** Tasks that none of the samples qualifies for, and why; none of no samples. */
-export function missingTasks(
-  samples: readonly SampleFacts[],
-  tasks: readonly WeightedTask[],
-  thresholds: Thresholds = {},
-): MissingTask[] {
-  return tasks.flatMap(({ task }) => {
-    const counts = new Map<string, number>();
-    for (const facts of samples) {
-      const reasons = shortcomings(task, facts, thresholds);
-      if (reasons.length === 0) return [];
-      for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-    }
-    if (samples.length === 0) return [];
-    const most = Math.max(...counts.values());
-    const reasons = [...counts].filter(([, count]) => count === most).map(([reason]) => reason);
-    return [{ task, reason: reasons.join(', '), samples: most, of: samples.length }];
-  });
 }

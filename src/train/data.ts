@@ -7,6 +7,7 @@ import { type Source as DataSource, type Recipe, type Stage, stagesOf } from './
 import type { StepBatch } from './feed/batch.js';
 import {
   encodeAhead,
+  expectSamples,
   type FeedPosition,
   type FrameBatch,
   firstFrameBatch,
@@ -18,11 +19,13 @@ import {
   openFeed,
   openFrameFeed,
   SampleMaker,
-  type SourceItem,
   sourceOpener,
+  stageLines,
   stageSet,
+  stageTallies,
   taskShares,
   validationBatches,
+  withoutHeldOut,
 } from './feed/index.js';
 import { cutCaptionLines, leftOutLines } from './left-out.js';
 import type { Reporter, Source } from './loop.js';
@@ -63,6 +66,7 @@ export class TrainingData {
     });
     try {
       const sources = await openAll(options, store);
+      await run.parallel.together(() => tellTasks(options, sources));
       let lost = 0;
       const onSkip = (where: string, reason: string) =>
         report.log(`${where}: is left out (${reason}); ${++lost} so far`);
@@ -231,7 +235,6 @@ async function openAll(
       sources.set(key, opened.sources);
       if (parallel.rank > 0) continue;
       for (const line of leftOutLines(opened)) report.log(line);
-      if (validationSamples > 0) tellUnmeasured(report, opened.sources);
     }
     await store.flush();
   };
@@ -244,16 +247,31 @@ async function openAll(
   return sources;
 }
 
-/** Of a few files none is kept out of training, as then too little would be left of them. */
-function tellUnmeasured(report: Reporter, sources: readonly OpenedSource[]): void {
-  for (const { name, items, heldOut } of sources) {
-    for (const kind of ['image', 'clip'] as const) {
-      const isKind = (item: SourceItem) => item.kind === kind;
-      const count = items.filter(isKind).length;
-      if (count === 0 || heldOut.some(isKind)) continue;
-      report.log(
-        `${name}: of ${count} ${kind}${count === 1 ? '' : 's'} none is kept out of training; validation losses and sample sheets of ${kind}s begin with ${LEAST_TO_MEASURE} files`,
+/** What each stage can train; the first process says it. @throws InputError, see `expectSamples` */
+function tellTasks(
+  { recipe, run, report }: DataOptions,
+  sources: ReadonlyMap<string, readonly OpenedSource[]>,
+): void {
+  if (run.parallel.rank > 0) return;
+  const stages = stagesOf(recipe);
+  const said = new Set<string>();
+  for (const stage of stages) {
+    const own = sources.get(JSON.stringify(stage.data))!;
+    const tallies = stageTallies(own, stage);
+    expectSamples(tallies, stage, own);
+    // scenes are good for what the recipe may ask for
+    if (own.every(({ miniworld }) => miniworld)) continue;
+    const lines = stageLines(tallies, stage);
+    const trainedOn = recipe.validationSamples > 0 ? withoutHeldOut(own, stage) : [];
+    if (trainedOn.length > 0) {
+      lines.push(
+        `validation and sheets of ${trainedOn.join(', ')} are of samples that are trained on, as none is kept out (a tenth of a kind is, from ${LEAST_TO_MEASURE} files on)`,
       );
+    }
+    for (const line of lines) {
+      if (said.has(line)) continue;
+      said.add(line);
+      report.log(stages.length > 1 ? `${stage.name}: ${line}` : line);
     }
   }
 }
