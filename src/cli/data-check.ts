@@ -1,5 +1,6 @@
 /** `mfm data check`: what is wrong with each item of a data set, and what it can be trained on. */
 import { dirname, relative, resolve } from 'node:path';
+import type { CaptionLimit } from '../data/caption-length.js';
 import type { CheckedItem } from '../data/check.js';
 import type { SampleFacts } from '../data/facts.js';
 import type { DataItem, Entry } from '../data/items.js';
@@ -16,6 +17,8 @@ export interface CheckArguments {
   workers?: number;
   json?: string;
   clean?: string;
+  /** whose text encoder is to read the captions */
+  pipeline?: string;
   strict: boolean;
 }
 
@@ -27,10 +30,15 @@ export async function runCheck(options: CheckArguments): Promise<number> {
     new SourceFiles([{ path: options.manifest, what: 'the data set' }]).expectOtherFile(output);
   }
   const { readEntries } = await import('../data/manifest.js');
+  const caption = options.pipeline === undefined ? undefined : await limitOf(options.pipeline);
   const entries: Entry[] = [];
-  for await (const entry of readEntries(options.manifest)) entries.push(entry);
+  const notes: string[] = [];
+  const onNote = (note: string) => notes.push(note);
+  for await (const entry of readEntries(options.manifest, { onNote })) entries.push(entry);
   try {
-    return await withInterrupt('stopping', (signal) => checkAll(options, entries, signal));
+    return await withInterrupt('stopping', (signal) =>
+      checkAll(options, { entries, notes, caption }, signal),
+    );
   } catch (error) {
     if (!isAbort(error)) throw error;
     process.stderr.write(`${options.manifest}: stopped; nothing was written\n`);
@@ -38,25 +46,38 @@ export async function runCheck(options: CheckArguments): Promise<number> {
   }
 }
 
+async function limitOf(pipeline: string): Promise<CaptionLimit> {
+  const { resolvePipeline } = await import('../pipeline/find.js');
+  const { captionLimitOf } = await import('../pipeline/caption-limit.js');
+  return captionLimitOf(resolvePipeline(pipeline));
+}
+
+interface Given {
+  entries: readonly Entry[];
+  /** what is passed over, a sentence each */
+  notes: readonly string[];
+  caption?: CaptionLimit;
+}
+
 async function checkAll(
   { manifest, minFrames, workers, json, clean, strict }: CheckArguments,
-  entries: readonly Entry[],
+  { entries, notes, caption }: Given,
   signal: AbortSignal,
 ): Promise<number> {
   const { checkItems } = await import('../data/check.js');
   const { isProblem } = await import('../data/verdicts.js');
   const progress = new Progress({ label: 'checking', total: entries.length, unit: 'items' });
   const totals = new Totals();
-  const usable: SampleFacts[] = [];
+  const fitting: SampleFacts[] = [];
   const rows: object[] = [];
   const good: (DataItem & { kind: 'image' | 'clip' })[] = [];
   try {
-    for await (const result of checkItems(entries, { minFrames, workers, signal })) {
+    for await (const result of checkItems(entries, { minFrames, caption, workers, signal })) {
       signal.throwIfAborted();
       const tasks = await tasksOf(result);
       const problems = result.findings.filter(isProblem).length;
       totals.add(result, tasks, problems);
-      if (tasks.length > 0) usable.push(result.inspection!.facts);
+      if (result.inspection && fits(result)) fitting.push(result.inspection.facts);
       if (json) rows.push(jsonOf(result, tasks));
       if (result.item && result.inspection && problems === 0) {
         good.push({ ...result.item, kind: result.inspection.facts.kind });
@@ -70,10 +91,19 @@ async function checkAll(
   } finally {
     progress.end();
   }
-  const mix = await mixOf(usable);
-  process.stdout.write(`\n${[...totals.lines(), mixLine(mix)].join('\n')}\n`);
-  if (json)
-    await writeText(json, `${JSON.stringify({ manifest, ...totals, mix, rows }, null, 1)}\n`);
+  const mix = await mixOf(fitting);
+  const missing = await missingOf(fitting);
+  const lines = [
+    ...notes,
+    ...totals.lines(),
+    ...missingLines(missing, fitting.length),
+    mixLine(mix),
+  ];
+  process.stdout.write(`\n${lines.join('\n')}\n`);
+  if (json) {
+    const report = { manifest, notes, ...totals, missing, mix, rows };
+    await writeText(json, `${JSON.stringify(report, null, 1)}\n`);
+  }
   if (clean) {
     const lines = good.map((item) => JSON.stringify(rowOf(item, dirname(clean))));
     await writeText(clean, lines.map((line) => `${line}\n`).join(''));
@@ -82,10 +112,36 @@ async function checkAll(
 }
 
 /** What an item can be trained on, by what is known of it. */
-async function tasksOf({ inspection, findings }: CheckedItem): Promise<string[]> {
-  if (inspection === null || findings.some(({ verdict }) => verdict === 'does not fit')) return [];
+async function tasksOf(checked: CheckedItem): Promise<string[]> {
+  if (checked.inspection === null || !fits(checked)) return [];
   const { qualifiedTasks } = await import('../tasks/index.js');
-  return qualifiedTasks(inspection.facts).map(({ id }) => id);
+  return qualifiedTasks(checked.inspection.facts).map(({ id }) => id);
+}
+
+const fits = ({ findings }: CheckedItem): boolean =>
+  !findings.some(({ verdict }) => verdict === 'does not fit');
+
+/** Tasks that no item is good for, by what keeps most items from them: `9: no caption`. */
+async function missingOf(facts: readonly SampleFacts[]): Promise<Record<string, string[]>> {
+  const { lackOf, tallyTask, weightedTasks } = await import('../tasks/index.js');
+  const missing: Record<string, string[]> = {};
+  for (const task of facts.length > 0 ? weightedTasks() : []) {
+    const tally = tallyTask(
+      task,
+      facts.map((one) => [one, 1] as const),
+    );
+    if (tally.samples > 0) continue;
+    const lack = lackOf(tally);
+    missing[lack] = [...(missing[lack] ?? []), task.task.id];
+  }
+  return missing;
+}
+
+function missingLines(missing: Record<string, string[]>, total: number): string[] {
+  return Object.entries(missing).map(([lack, ids]) => {
+    const [count, ...phrase] = lack.split(': ');
+    return `no item for ${ids.join(', ')}: ${phrase.join(': ')} (${count} of ${total} items)`;
+  });
 }
 
 /** Share of each task in training on the data set, 0..1, where tasks are drawn by their usual weights. */

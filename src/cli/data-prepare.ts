@@ -2,6 +2,7 @@
 
 import type { DepthEstimator } from '../data/depth-file.js';
 import type { Entry } from '../data/items.js';
+import type { ItemRecord } from '../data/journal.js';
 import type { PrepareSettings, PrepareSummary } from '../data/prepare.js';
 import { InputError, isAbort } from '../errors.js';
 import { SourceFiles } from '../output-place.js';
@@ -31,8 +32,10 @@ export async function runPrepare(options: PrepareArguments): Promise<number> {
   const { readEntries } = await import('../data/manifest.js');
   const { prepare } = await import('../data/prepare.js');
   const entries: Entry[] = [];
+  const notes: string[] = [];
+  const onNote = (note: string) => notes.push(note);
   for (const source of sources) {
-    for await (const entry of readEntries(source)) entries.push(entry);
+    for await (const entry of readEntries(source, { onNote })) entries.push(entry);
   }
   if (entries.some((entry) => 'item' in entry && entry.item.kind !== 'image')) await adviseFfmpeg();
   const depth = settings.depthModel === null ? null : await openDepth(settings.depthModel);
@@ -45,7 +48,7 @@ export async function runPrepare(options: PrepareArguments): Promise<number> {
       }),
     );
     progress.end();
-    return report(summary, strict);
+    return report(summary, notes, strict);
   } catch (error) {
     if (!isAbort(error)) throw error;
     progress.end();
@@ -79,20 +82,33 @@ async function openDepth(name: string): Promise<{ estimate: DepthEstimator; clos
   };
 }
 
-function report({ manifest, shards, items }: PrepareSummary, strict: boolean): number {
+function report(
+  { manifest, shards, items }: PrepareSummary,
+  notes: readonly string[],
+  strict: boolean,
+): number {
   let [clips, tooShort, duplicates, problems] = [0, 0, 0, 0];
   for (const item of items) {
     clips += item.clips.length;
     tooShort += item.tooShort;
     duplicates += item.duplicates.length;
     problems += item.problems.length;
-    for (const problem of item.problems) process.stdout.write(`left out: ${problem}\n`);
-    for (const one of item.duplicates) {
-      process.stdout.write(`left out: ${item.where}: duplicate, ${one}\n`);
-    }
+    for (const line of linesOf(item)) process.stdout.write(`${line}\n`);
   }
+  for (const note of notes) process.stdout.write(`${note}\n`);
   process.stdout.write(
     `${items.length} sources: ${clips} clips in ${shards.length} shards; left out: ${tooShort} too short, ${duplicates} duplicates, ${problems} unreadable\n${manifest}\n`,
   );
   return clips === 0 || (strict && problems > 0) ? 1 : 0;
+}
+
+/** What was left out of an item, and what its reader said. */
+function linesOf({ where, tooShort, problems, duplicates, notes = [] }: ItemRecord): string[] {
+  const scenes = tooShort === 1 ? '1 scene' : `${tooShort} scenes`;
+  return [
+    ...notes,
+    ...problems.map((problem) => `left out: ${problem}`),
+    ...duplicates.map((one) => `left out: ${where}: duplicate, ${one}`),
+    ...(tooShort > 0 ? [`left out: ${where}: ${scenes} below --min-seconds`] : []),
+  ];
 }

@@ -32,6 +32,12 @@ export const args = defineArgs({
       placeholder: 'FILE',
       describe: 'check: write a manifest of the items without a problem',
     },
+    pipeline: {
+      kind: 'text',
+      placeholder: 'FOLDER',
+      describe:
+        'check: count the tokens of captions as this pipeline does (default: estimate, 77 are read)',
+    },
     shard: {
       kind: 'text',
       default: '1/1',

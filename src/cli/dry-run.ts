@@ -1,6 +1,6 @@
 /** `mfm train --dry-run`: the parts of a run, what each costs here, and its tasks. */
 import { availableBytes } from '../pipeline/plan.js';
-import { type Task, weightedTasks } from '../tasks/index.js';
+import { lackOf, type Task, tallyLines, weightedTasks } from '../tasks/index.js';
 import { budgetNotes } from '../train/budget.js';
 import { type Optimisation, type Recipe, type Stage, stagesOf } from '../train/config.js';
 import { batchesOf, type StageBatch, type TrainedNetworks, trainedTotal } from '../train/cost.js';
@@ -15,6 +15,7 @@ import {
   type StageCost,
 } from '../train/run-cost.js';
 import { isText } from '../train/trained-names.js';
+import type { StageData } from './dry-run-data.js';
 import { formatBytes, formatDuration } from './progress.js';
 import { aligned } from './table.js';
 import { count, flops } from './units.js';
@@ -25,13 +26,16 @@ export interface DryRunOptions {
   folder: string;
   /** that share this machine; default 1 */
   processes?: number;
-  /** what is known of a stage's data, line by line */
-  dataLines?: (stage: Stage) => string[];
+  /** what is known of a stage's files; null: it has none */
+  dataOf?: DataOf;
 }
+
+type DataOf = (stage: Pick<Stage, 'name'>) => StageData | null;
 
 /** What a run would be, in words; nothing of it is built. A measurement takes a few seconds. */
 export function dryRun(options: DryRunOptions): string {
-  const { recipe, folder, processes = 1, dataLines = () => [] } = options;
+  const { folder, processes = 1, dataOf = () => null } = options;
+  const recipe = withKnownShares(options.recipe, dataOf);
   const dtype = dtypeOf(recipe);
   const shape = recipeShape(recipe);
   const networks = trainedNetworks(recipe, shape, dtype);
@@ -52,11 +56,21 @@ export function dryRun(options: DryRunOptions): string {
     ...aligned(partRows(recipe, cost)).map((line) => `  ${line}`),
     '',
     `transformer, ${from ? `from ${from}` : 'from scratch'}: ${trainedWords(recipe, cost, networks)}`,
-    ...cost.stages.flatMap((stage) => ['', ...stageLines(stage), ...dataLines(stage.stage)]),
+    ...cost.stages.flatMap((stage) => ['', ...stageLines(stage, dataOf(stage.stage))]),
     '',
     memoryLine(cost, memoryBytes, processes),
     '',
   ].join('\n');
+}
+
+/** Where there are no samples for clips, or for images, all batches are of the others. */
+function withKnownShares(recipe: Recipe, dataOf: DataOf): Recipe {
+  const stages = stagesOf(recipe).map((stage): Stage => {
+    const { image, clip } = dataOf(stage)?.has ?? { image: true, clip: true };
+    if (image && clip) return stage;
+    return { ...stage, imageShare: image ? [1, 1] : [0, 0] };
+  });
+  return { ...recipe, transformer: { ...recipe.transformer, stages } };
 }
 
 function partRows(recipe: Recipe, { autoencoder, encoding, adapter }: RunCost) {
@@ -95,39 +109,87 @@ function trainedWords({ transformer }: Recipe, cost: RunCost, { trained }: Train
   return `${whole}${some}${text > 0 ? `, and ${count(text)} of the text encoder` : ''}`;
 }
 
-function stageLines({ stage, batches, step, memory, flops: work, seconds }: StageCost): string[] {
+function stageLines(cost: StageCost, data: StageData | null): string[] {
+  const { stage, batches, step, memory, flops: work, seconds } = cost;
   const size = `${stage.width}x${stage.height}, ${stage.numFrames} frame${stage.numFrames === 1 ? '' : 's'}`;
   return [
     `${stage.name}: ${size}, ${lengthOf(stage)} of ${Math.round(step.tokens)} tokens, ${flops(work)} a step, ${formatBytes(memory.total)} of memory, about ${formatDuration(seconds)}`,
     ...budgetNotes(stage).map((note) => `  ${note}`),
-    ...batches.flatMap((batch) => [...batchLines(batch, stage)]),
+    ...batches.flatMap((batch) => [...batchLines(batch, stage, data)]),
+    ...(data ? unusedLines(data, batches) : []),
+    ...(data?.lines ?? []),
   ];
 }
 
 /** Images or clips: how often, how many, and the tasks that are drawn for them. */
-function batchLines({ kind, share, samples, tokens }: StageBatch, stage: Stage): string[] {
-  const result = kind === 'image' ? 'image' : 'video';
-  const ofKind = weightedTasks(stage.tasks).filter(({ task }) => task.result === result);
-  // what files are good for, they alone say
-  const known = stage.data.every(({ miniworld }) => miniworld);
-  const lacks = (task: Task) => (known ? lacking(task, stage) : []);
-  const tasks = ofKind.filter(({ task }) => lacks(task).length === 0);
-  const others = ofKind.filter((one) => !tasks.includes(one));
-  const weights = tasks.reduce((sum, { weight }) => sum + weight, 0);
+function batchLines(batch: StageBatch, stage: Stage, data: StageData | null): string[] {
+  const { kind, share, samples, tokens } = batch;
+  const rows = data ? rowsOfFiles(data, kind, share) : rowsOfScenes(stage, kind, share);
   return [
     `  ${kind}s: ${percent(share)} of the steps${kind === 'image' ? courseOf(stage) : ''}, ${samples} of ${tokens} tokens in each`,
-    ...(tasks.length === 0 ? ['    no task'] : []),
-    ...aligned(
-      tasks.map(({ task, weight }) => [
-        task.id,
-        String(weight),
-        percent(weight / weights),
-        `${percent((weight / weights) * share)} of all steps`,
-      ]),
-    ).map((line) => `    ${line}`),
-    ...others.map(({ task }) => `    ${task.id} is left out (${lacks(task).join(', ')})`),
+    ...(rows.tasks.length === 0 ? ['    no task'] : []),
+    ...aligned(rows.tasks).map((line) => `    ${line}`),
+    ...rows.others.map((line) => `    ${line}`),
   ];
 }
+
+interface TaskRows {
+  tasks: string[][];
+  /** of those that are not drawn */
+  others: string[];
+}
+
+/** By their weights: all scenes of a kind are good for the same tasks. */
+function rowsOfScenes(stage: Stage, kind: StageBatch['kind'], share: number): TaskRows {
+  const ofKind = weightedTasks(stage.tasks).filter(({ task }) => kindOf(task) === kind);
+  const tasks = ofKind.filter(({ task }) => lacking(task, stage).length === 0);
+  const weights = tasks.reduce((sum, { weight }) => sum + weight, 0);
+  return {
+    tasks: tasks.map(({ task, weight }) => taskRow(task, weight, weight / weights, share)),
+    others: ofKind
+      .filter((one) => !tasks.includes(one))
+      .map(({ task }) => `${task.id} is left out (${lacking(task, stage).join(', ')})`),
+  };
+}
+
+/** By the samples that each task has. */
+function rowsOfFiles(
+  { tallies, shares }: StageData,
+  kind: StageBatch['kind'],
+  share: number,
+): TaskRows {
+  const used = tallies.filter(({ task, samples }) => samples > 0 && kindOf(task) === kind);
+  return {
+    tasks: used.map((tally) => {
+      const { task, weight, samples, of } = tally;
+      const others = samples < of ? `(${lackOf(tally)})` : '';
+      const row = taskRow(task, weight, shares.get(task.id) ?? 0, share);
+      return [...row, `${samples} of ${of} samples`, others];
+    }),
+    others: [],
+  };
+}
+
+const taskRow = (task: Task, weight: number, share: number, ofAll: number): string[] => [
+  task.id,
+  String(weight),
+  percent(share),
+  `${percent(share * ofAll)} of all steps`,
+];
+
+/** Tasks without a sample, and kinds of batches that the recipe asks for in vain. */
+function unusedLines({ tallies, has }: StageData, batches: readonly StageBatch[]): string[] {
+  const unused = tallies.filter(({ samples }) => samples === 0);
+  const kinds = (['image', 'clip'] as const).filter(
+    (kind) => !has[kind] && batches.every((batch) => batch.kind !== kind),
+  );
+  return [
+    ...tallyLines(unused).map((line) => `  ${line}`),
+    ...kinds.map((kind) => `  no sample is good for ${kind === 'image' ? 'an image' : 'a clip'}`),
+  ];
+}
+
+const kindOf = ({ result }: Task): StageBatch['kind'] => (result === 'image' ? 'image' : 'clip');
 
 function courseOf({ imageShare, mixAt }: Stage): string {
   const [first, last] = imageShare.map(percent);

@@ -44,7 +44,8 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const { taskOf } = await import('../tasks/index.js');
   const { findFfmpeg } = await import('../media/index.js');
   const { adviseFfmpeg } = await import('./ffmpeg-advice.js');
-  const { newestPipeline, resolvePipeline } = await import('../pipeline/find.js');
+  const { resolvePipeline } = await import('../pipeline/find.js');
+  const { chosenPipeline } = await import('./chosen-pipeline.js');
   const { depthFolderOf, openPipeline } = await import('../pipeline/index.js');
   const { readShape } = await import('../pipeline/shape.js');
   const { openDepthModel } = await import('../models/depth-anything/index.js');
@@ -69,7 +70,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
     findFfmpeg();
     await adviseFfmpeg();
   }
-  const folder = options.pipeline ? resolvePipeline(options.pipeline) : newestPipeline();
+  const folder = chosenPipeline(options.pipeline);
   const device = await chosenDevice(options.device, dtype);
   const pipeline = openPipeline(folder, {
     ...{ dtype, device, loras },

@@ -1,8 +1,12 @@
 /** The results that a command asks for: one, or one for every line of a list and every sample. */
 import { randomInt } from 'node:crypto';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { csvRecords } from '../data/csv.js';
+import { jsonRow, shown } from '../data/json-row.js';
+import { fileKind } from '../data/kinds.js';
+import { PassedOver } from '../data/passed-over.js';
+import { decodeText } from '../data/text.js';
 import { InputError } from '../errors.js';
 import { expectPlace } from '../output-place.js';
 import { readRegularSync } from '../regular-file.js';
@@ -39,6 +43,7 @@ export async function oneJob(task: Task, options: GenerateOptions): Promise<Job>
 
 /** Every row's samples. What a row does not say, the command line does. */
 export async function manyJobs(task: Task, options: GenerateOptions): Promise<Job[]> {
+  const onNote = (note: string) => process.stderr.write(`${note}\n`);
   const folder = options.outputDir ?? options.output ?? `${task.id}-results`;
   const extension = await extensionOf(task, options);
   const size = sizeOf(options);
@@ -46,7 +51,7 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
   const rows =
     lists.length === 0
       ? [{ where: '', words: [] }]
-      : lists.flatMap((list) => readJobs(list, { masks: task.mask !== 'none' }));
+      : lists.flatMap((list) => readJobs(list, { masks: task.mask !== 'none', onNote }));
   return rows.flatMap(({ where, words }, index) => {
     const row = parseArgs(where, rowArgs, words);
     const input = row.input.length > 0 ? row.input : options.input;
@@ -110,30 +115,66 @@ export interface JobRow {
  * Files that a row names lie beside the list, or where the program runs, unless their paths are
  * absolute.
  *
- * @param masks   pair the files of a folder with their masks; else masks are passed over
  * @throws InputError naming the file and the line
  */
-export function readJobs(path: string, { masks = true } = {}): JobRow[] {
+export function readJobs(path: string, { masks = true, onNote }: ReadJobsOptions = {}): JobRow[] {
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found) {
     throw new InputError(`${path}: no such list of jobs; give a .txt, .jsonl or .csv, or a folder`);
   }
   const rows = found.isDirectory()
-    ? ofFolder(path, masks)
-    : ofFile(path, readRegularSync(path).toString('utf8'));
+    ? ofFolder(path, masks, onNote)
+    : ofFile(path, listText(path, found));
   if (rows.length === 0) throw new InputError(`${path}: holds no job; write one on every line`);
   return rows;
+}
+
+export interface ReadJobsOptions {
+  /** whether masks in a folder are used; else they are passed over */
+  masks?: boolean;
+  /** told what of a folder is passed over */
+  onNote?: (sentence: string) => void;
+}
+
+/** A list is held in memory: bytes and jobs that it may have. */
+const MAX_LIST = 2 ** 26;
+const MAX_JOBS = 100_000;
+
+function listText(path: string, found: Stats): string {
+  if (found.size > MAX_LIST) {
+    const size = `${MAX_LIST / 2 ** 20} MB`;
+    throw new InputError(
+      `${path}: a list of jobs must have at most ${size}, got ${Math.ceil(found.size / 2 ** 20)} MB; split it`,
+    );
+  }
+  try {
+    return decodeText(path, readRegularSync(path));
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw new InputError(
+      `${path}: is no text in UTF-8; give a list of jobs as .txt, .jsonl or .csv, saved as UTF-8`,
+      { cause },
+    );
+  }
 }
 
 /** The mask of `NAME.png` or of the folder `NAME` is called `NAME_mask`, with any ending. */
 const MASK_SUFFIX = '_mask';
 
-function ofFolder(path: string, masks: boolean): JobRow[] {
+function ofFolder(path: string, masks: boolean, onNote?: (sentence: string) => void): JobRow[] {
+  const passedOver = new PassedOver();
+  const isFolder = (name: string) =>
+    statSync(join(path, name), { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const isInput = (name: string) => {
+    if (isFolder(name) || !['caption', 'sidecar'].includes(fileKind(name))) return true;
+    passedOver.add(join(path, name));
+    return false;
+  };
   const names = readdirSync(path)
-    .filter((name) => !name.startsWith('.'))
+    .filter((name) => !name.startsWith('.') && isInput(name))
     .sort();
-  const stemOf = (name: string) =>
-    statSync(join(path, name)).isDirectory() ? name : basename(name, extname(name));
+  for (const note of passedOver.sentences(path)) onNote?.(note);
+  const stemOf = (name: string) => (isFolder(name) ? name : basename(name, extname(name)));
   const isMask = (name: string) => stemOf(name).endsWith(MASK_SUFFIX);
   const inputs = names.filter((name) => !isMask(name));
   const maskOf = new Map<string, string>();
@@ -161,45 +202,30 @@ function ofFolder(path: string, masks: boolean): JobRow[] {
 }
 
 function ofFile(path: string, text: string): JobRow[] {
-  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
   const kind = extname(path).toLowerCase();
-  if (text.includes('\0') || text.includes('\uFFFD')) {
-    throw new InputError(
-      `${path}: is no text in UTF-8; give a list of jobs as .txt, .jsonl or .csv`,
-    );
-  }
   if (kind === '.json') {
     throw new InputError(`${path}: must be JSONL, an object on every line; name it .jsonl then`);
   }
-  if (kind === '.csv') return ofCsv(path, text);
+  const lines = text.split(/\r?\n/);
+  if (lines.length > MAX_JOBS) {
+    throw new InputError(
+      `${path}: a list of jobs must have at most ${MAX_JOBS} lines, got ${lines.length}; split it`,
+    );
+  }
+  if (kind === '.csv' || kind === '.tsv') return ofCsv(path, text);
   return lines.flatMap((line, i): JobRow[] => {
     const where = `${path}:${i + 1}`;
     if (line.trim() === '') return [];
     if (kind !== '.jsonl') return [{ where, words: ['--prompt', line.trim()] }];
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch (cause) {
-      throw new InputError(`${where}: must be JSON (${(cause as Error).message})`, { cause });
-    }
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new InputError(`${where}: must be an object, e.g. {"prompt": "a red cube"}`);
-    }
+    const value = jsonRow(where, line, '{"prompt": "a red cube"}');
     return [{ where, words: wordsOf(path, where, Object.entries(value)) }];
   });
 }
 
 function ofCsv(path: string, text: string): JobRow[] {
-  const [header, ...records] = csvRecords(path, text);
-  return records.map(({ line, fields }) => {
+  return csvRecords(path, text).map(({ line, values }) => {
     const where = `${path}:${line}`;
-    if (fields.length !== header!.fields.length) {
-      throw new InputError(
-        `${where}: must have ${header!.fields.length} columns as the first line has, got ${fields.length}; put quotes around text with commas`,
-      );
-    }
-    const entries = header!.fields.map((key, i) => [key.trim(), fields[i]!] as [string, string]);
-    const filled = entries.filter(([, value]) => value !== '');
+    const filled = Object.entries(values).filter(([, value]) => value !== '');
     return { where, words: wordsOf(path, where, filled) };
   });
 }
@@ -232,9 +258,7 @@ function wordsOf(path: string, where: string, entries: [string, unknown][]): str
         return [asFlag(where, key, one) ? flag : `--no-${flag.slice(2)}`];
       }
       if (typeof one !== 'string' && typeof one !== 'number') {
-        throw new InputError(
-          `${where}: "${key}" must be text or a number, got ${JSON.stringify(one)}`,
-        );
+        throw new InputError(`${where}: "${key}" must be text or a number, got ${shown(one)}`);
       }
       const text = String(one);
       if (INPUTS.has(name)) return filesIn(text).flatMap((file) => ['--input', file]);
@@ -247,7 +271,7 @@ function wordsOf(path: string, where: string, entries: [string, unknown][]): str
 function asFlag(where: string, key: string, value: unknown): boolean {
   if (value === true || value === 'true') return true;
   if (value === false || value === 'false') return false;
-  throw new InputError(`${where}: "${key}" must be true or false, got ${JSON.stringify(value)}`);
+  throw new InputError(`${where}: "${key}" must be true or false, got ${shown(value)}`);
 }
 
 /** A file name that tells what it holds: `0003-a-red-cube`. */

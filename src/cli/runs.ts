@@ -19,7 +19,8 @@ export const args = defineArgs({
     plot: {
       kind: 'text',
       placeholder: 'FILE',
-      describe: 'where the plot goes, .html or .png (default: compare-A-B.html beside the first)',
+      describe:
+        'where the plot goes, .html or .png (default: compare-A-B/report.html beside the first)',
     },
     by: {
       kind: 'text',

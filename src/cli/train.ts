@@ -53,7 +53,7 @@ export const args = defineArgs({
       kind: 'set',
       repeat: true,
       describe:
-        'change a key of the recipe, to YAML: transformer.steps=9, "transformer.tasks={t2i: 1}"',
+        'change a key of the recipe, to YAML: transformer.steps=9, "transformer.tasks={t2i: 1}"; null takes it away',
     },
   },
 });
@@ -78,7 +78,8 @@ export async function details(): Promise<string> {
 export async function run(options: Options<typeof args>): Promise<number | undefined> {
   const { readRecipe } = await import('../train/recipe.js');
   const { initOf } = await import('../train/stored-recipe.js');
-  let recipe = readRecipe(options.recipe, options.set);
+  const notes: string[] = [];
+  let recipe = readRecipe(options.recipe, options.set, (note) => notes.push(note));
   const folder = options.run ?? `runs/${recipe.name}`;
   if (folder === '') throw new InputError('mfm train: --run: must be a folder, got ""');
   // a run that goes on keeps the weights that it began with
@@ -86,13 +87,17 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   if (init !== undefined) {
     recipe = readRecipe(options.recipe, [...options.set, { path: ['init'], value: init }]);
   }
+  const sayNotes = () => {
+    for (const note of notes) process.stderr.write(`${options.recipe}: ${note}\n`);
+  };
   if (options.dryRun) {
+    sayNotes();
     const { expectTrainable } = await import('../train/check.js');
     expectTrainable(recipe, { dryRun: true });
     const { dryRun } = await import('./dry-run.js');
-    const { dataLinesOf } = await import('./dry-run-data.js');
-    const dataLines = await dataLinesOf(recipe);
-    process.stdout.write(dryRun({ recipe, folder, processes: options.nproc, dataLines }));
+    const { stageDataOf } = await import('./dry-run-data.js');
+    const dataOf = await stageDataOf(recipe);
+    process.stdout.write(dryRun({ recipe, folder, processes: options.nproc, dataOf }));
     return undefined;
   }
   const { worldEnvironment } = await import('../distributed/environment.js');
@@ -101,6 +106,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     const { launchProcesses } = await import('../distributed/launch.js');
     return launchProcesses(options.nproc);
   }
+  if (!world || world.rank === 0) sayNotes();
   const { Run } = await import('../train/run.js');
   const { stagesOf } = await import('../train/config.js');
   const { train } = await import('../train/train.js');

@@ -1,10 +1,11 @@
 /** Opens every item of a data set in worker threads and says what is wrong with it. */
 import { availableParallelism } from 'node:os';
+import { type CaptionLimit, RELEASED } from './caption-length.js';
 import { DuplicateFinder } from './duplicates.js';
 import type { Inspected, Inspection } from './inspect.js';
 import type { DataItem, Entry } from './items.js';
 import { createWorkerPool, workerBeside } from './loader.js';
-import { type Finding, findingsOf, MIN_FRAMES } from './verdicts.js';
+import { type Finding, findingsOf, type Limits, MIN_FRAMES } from './verdicts.js';
 
 export interface CheckedItem {
   /** `manifest.jsonl:3`, or the file */
@@ -22,6 +23,8 @@ export interface CheckedItem {
 export interface CheckOptions {
   /** clips of fewer frames are too short */
   minFrames?: number;
+  /** default: the released pipelines', estimated */
+  caption?: CaptionLimit;
   /** threads; by default one per processor */
   workers?: number;
   signal?: AbortSignal;
@@ -34,8 +37,10 @@ export interface CheckOptions {
  */
 export async function* checkItems(
   entries: readonly Entry[],
-  { minFrames = MIN_FRAMES, workers = availableParallelism(), signal }: CheckOptions = {},
+  options: CheckOptions = {},
 ): AsyncGenerator<CheckedItem> {
+  const { workers = availableParallelism(), signal } = options;
+  const { minFrames = MIN_FRAMES, caption = RELEASED } = options;
   const pool = inspectionPool(workers, signal);
   const duplicates = new DuplicateFinder();
   try {
@@ -47,7 +52,7 @@ export async function* checkItems(
       }
       const { value } = await opened.next();
       signal?.throwIfAborted();
-      yield checked(entry.item, value as Inspected, duplicates, minFrames);
+      yield checked(entry.item, value as Inspected, duplicates, { minFrames, caption });
     }
   } finally {
     await pool.close();
@@ -68,7 +73,7 @@ function checked(
   item: DataItem,
   inspected: Inspected,
   duplicates: DuplicateFinder,
-  minFrames: number,
+  limits: Limits,
 ): CheckedItem {
   const { where } = item;
   const { name } = item.target ?? item.media;
@@ -80,7 +85,7 @@ function checked(
   return {
     ...{ where, name, item, inspection: inspected },
     seconds: isClip && fps !== null ? facts.numFrames / fps : null,
-    findings: findingsOf(inspected, duplicates.check(where, inspected), { minFrames }),
+    findings: findingsOf(item, inspected, duplicates.check(where, inspected), limits),
   };
 }
 

@@ -16,8 +16,10 @@ import type { DataFile } from './items.js';
  */
 export async function withPath<T>(file: DataFile, use: (path: string) => Promise<T>): Promise<T> {
   const { name, path, member } = file;
-  const own = join(tmpdir(), `mfm-${randomBytes(8).toString('hex')}${extname(name)}`);
+  const ending = /^\.\w{1,12}$/.exec(extname(name)) ?? '';
+  const own = join(tmpdir(), `mfm-${randomBytes(8).toString('hex')}${ending}`);
   const opened = member === null ? path : own;
+  expectReadable(file);
   try {
     if (member !== null) await pipeline(bytesOf(file), createWriteStream(own));
     return await use(opened);
@@ -27,6 +29,13 @@ export async function withPath<T>(file: DataFile, use: (path: string) => Promise
   } finally {
     if (member !== null) await rm(own, { force: true });
   }
+}
+
+/** Opening a pipe would wait for somebody to write to it. @throws InputError for pipes and devices */
+function expectReadable({ name, path }: DataFile): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found || found.isFile() || found.isDirectory()) return;
+  throw new InputError(`${name}: must be a file, is a pipe, socket or device; save it to a file`);
 }
 
 /** The bytes of a file or member. */
@@ -41,10 +50,15 @@ export function sizeOf({ path, member }: DataFile): number {
   return member?.size ?? statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** SHA-256 of the bytes of all files, and of `more`; a folder counts by the files in it. */
+/**
+ * SHA-256 of the bytes of all files, and of `more`; a folder counts by the files in it.
+ *
+ * @throws InputError for a pipe or a device
+ */
 export async function contentHash(files: readonly DataFile[], more: string): Promise<string> {
   const hash = createHash('sha256').update(more);
   for (const file of files) {
+    expectReadable(file);
     hash.update('\0');
     for (const one of await filesIn(file)) {
       for await (const chunk of bytesOf(one)) hash.update(chunk as Buffer);

@@ -14,8 +14,8 @@ async function gather(job: GatherJob): Promise<GatherResult> {
   if (job.kind === 'inspect') {
     const inspected = await inspectItem(item);
     if ('problem' in inspected) return { kind: 'problem', problem: inspected.problem };
-    const { facts, fps, mismatches } = inspected;
-    return { kind: 'inspect', facts, fps, mismatches };
+    const { facts, fps, mismatches, notes } = inspected;
+    return { kind: 'inspect', facts, fps, mismatches, notes };
   }
   const hashes: string[] = [];
   for (const [i, file] of filesOf(item).entries()) {

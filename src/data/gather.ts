@@ -8,6 +8,7 @@ import type { SampleFacts } from './facts.js';
 import type { DataFile, DataItem, Entry } from './items.js';
 import { ahead, createWorkerPool, workerBeside } from './loader.js';
 import { type DataStore, keyOf } from './store.js';
+import { wordsIn } from './words.js';
 
 /** Of what `inspectItem` measures; a change of it makes stored facts void. */
 const MEASURES = 2;
@@ -40,25 +41,33 @@ export type GatherJob =
   | { kind: 'inspect'; item: DataItem };
 export type GatherResult =
   | { kind: 'hash'; hashes: string[] }
-  | { kind: 'inspect'; facts: SampleFacts; fps: number | null; mismatches: string[] }
+  | ({ kind: 'inspect' } & Kept)
   | { kind: 'problem'; problem: string };
 
 /** An item, and why not all that it brings is used. */
-type Gathered = GatheredItem & { mismatches: string[] };
-type Kept = Pick<GatheredItem, 'facts' | 'fps'> & { mismatches: string[] };
+type Gathered = GatheredItem & Pick<Kept, 'mismatches' | 'notes'>;
+interface Kept {
+  facts: SampleFacts;
+  fps: number | null;
+  mismatches: string[];
+  /** sentences of the readers */
+  notes: string[];
+}
 
 /**
- * The items that can be used, in the order of their entries, and those that cannot.
+ * The items that can be used, in the order of their entries, those that cannot, and what the readers
+ * say of those that can.
  *
  * @throws JobError if ffmpeg cannot be run; the signal's reason once it is aborted
  */
 export async function gatherItems(
   entries: readonly Entry[],
   { store = null, workers, signal, onProgress }: GatherOptions = {},
-): Promise<{ items: GatheredItem[]; skipped: SkippedItem[] }> {
+): Promise<{ items: GatheredItem[]; skipped: SkippedItem[]; notes: string[] }> {
   const pool = gatherPool(workers, signal);
   const items: GatheredItem[] = [];
   const skipped: SkippedItem[] = [];
+  const notes: string[] = [];
   let done = 0;
 
   async function gather(entry: Entry): Promise<Gathered | SkippedItem> {
@@ -80,12 +89,12 @@ export async function gatherItems(
       kept = result as Kept;
       store?.put(key, Buffer.from(JSON.stringify(kept)));
     }
-    const { facts, fps, mismatches } = kept;
+    const { facts, fps, mismatches, notes } = kept;
     // what does not go with the sample is left out, the sample stays
     const fits = mismatches.length === 0;
     const { hasDepth, hasEditSource } = facts;
     const usable = { hasDepth: hasDepth && fits, hasEditSource: hasEditSource && fits };
-    return { item, facts: { ...facts, ...usable }, fps, content, mismatches };
+    return { item, facts: { ...facts, ...usable }, fps, content, mismatches, notes };
   }
 
   try {
@@ -93,13 +102,14 @@ export async function gatherItems(
       signal?.throwIfAborted();
       if ('reason' in result) skipped.push(result);
       else {
-        const { mismatches, ...item } = result;
+        const { mismatches, notes: said, ...item } = result;
         items.push(item);
+        notes.push(...said);
         for (const reason of mismatches) skipped.push({ where: item.item.where, reason });
       }
       onProgress?.(++done);
     }
-    return { items, skipped };
+    return { items, skipped, notes };
   } finally {
     await pool.close();
     await store?.flush();
@@ -150,4 +160,4 @@ function stampOf({ path, member }: DataFile): string | null {
 }
 
 /** Of a caption only the number of words is a fact. */
-const words = ({ prompt }: DataItem): number => (prompt === '' ? 0 : prompt.split(/\s+/).length);
+const words = ({ prompt }: DataItem): number => wordsIn(prompt);

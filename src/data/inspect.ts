@@ -7,6 +7,7 @@ import type { SampleFacts } from './facts.js';
 import type { DataFile, DataItem } from './items.js';
 import { type Box, chromaOf, contentOf, differenceHash, lumaOf, sharpnessOf } from './measure.js';
 import { type OpenedClip, type OpenedImage, openMedia } from './open-item.js';
+import { wordsIn } from './words.js';
 
 /** Mean chroma, 0..255, from which a sample has colours; black-and-white film measures below 0.6. */
 const COLOURFUL = 2;
@@ -70,7 +71,7 @@ async function inspect(item: DataItem): Promise<Inspection> {
       kind: measured.kind,
       ...{ width, height, numFrames },
       // an instruction says not what the result shows
-      captionWords: prompt === '' || target !== null ? 0 : prompt.split(/\s+/).length,
+      captionWords: target !== null ? 0 : wordsIn(prompt),
       sharpness: stated.sharpness ?? measured.sharpness,
       motionScore: stated.motionScore ?? measured.motionScore,
       colourful: measured.chroma >= COLOURFUL,

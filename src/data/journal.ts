@@ -27,6 +27,8 @@ export interface ItemRecord {
   /** sentences: what it could not be read or cut for, and of what its clips are duplicates */
   problems: string[];
   duplicates: string[];
+  /** sentences of the reader; none in journals of before */
+  notes?: string[];
 }
 
 export class Journal {

@@ -3,20 +3,20 @@
  * no video is in memory as a whole.
  */
 import { existsSync } from 'node:fs';
-import { copyFile, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { copyFile, rm, stat } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
 import { InputError } from '../errors.js';
 import { createClipWriter } from '../media/clip-writer.js';
 import { resample } from '../media/resample.js';
 import { expectRate } from '../media/video.js';
-import { writeImage } from '../media/write.js';
+import { outputKind, writeImage } from '../media/write.js';
 import { withPath } from './data-file.js';
 import { type Inspection, inspectItem } from './inspect.js';
 import type { DataFile, DataItem } from './items.js';
+import { isMedia } from './kinds.js';
 import { lumaOf } from './measure.js';
 import { openMedia, type Size } from './open-item.js';
 import { SceneDetector } from './scenes.js';
-import { CLIP_ENDINGS, IMAGE_ENDINGS } from './shards.js';
 
 export interface ClipSettings {
   /** scenes that are shorter are dropped; the paper drops those below 2 s */
@@ -40,6 +40,8 @@ export type Plan =
       /** when the frame is shown from which parts are counted */
       beginSeconds: number;
       tooShort: number;
+      /** sentences of the reader: what it did to the frames, or could not read */
+      notes: string[];
     };
 
 /** From a frame on, counted at the plan's rate. */
@@ -87,6 +89,7 @@ export async function planItem(item: DataItem, settings: ClipSettings): Promise<
       size: sizeWithin(full, settings.size),
       beginSeconds: clip.beginSeconds,
       tooShort: all.length - long.length,
+      notes: clip.notes.map((note) => note.replaceAll(path, media.name)),
     };
   });
 }
@@ -163,31 +166,42 @@ export async function copyWhole(
   for (const [role, file] of Object.entries({ media, target, mask, depth })) {
     if (file === null) continue;
     const middle = role === 'media' ? '' : `.${role}`;
-    const name = `${key}${middle}${endingOf(file, kind)}`;
-    await withPath(file, (path) => copyFile(path, join(folder, name)));
+    const name = await withPath(file, async (path) => {
+      const own = `${key}${middle}${await endingFor(path, file, kind)}`;
+      await copyFile(path, join(folder, own));
+      return own;
+    });
     files.push({ role: role as StagedFile['role'], name, size: 0 });
   }
-  if (files.length === 1 && size !== null) await reducePicture(join(folder, files[0]!.name), size);
+  if (files.length === 1 && size !== null) {
+    files[0]!.name = await reducePicture(folder, files[0]!.name, size);
+  }
   return inspected(item, folder, files);
 }
 
-/** Rewrites a picture file that is larger than the limit. */
-async function reducePicture(path: string, limit: Size): Promise<void> {
+/** Rewrites a picture file that is larger than the limit. @returns its name then */
+async function reducePicture(folder: string, name: string, limit: Size): Promise<string> {
+  const path = join(folder, name);
   const opened = await openMedia(path, 'either');
-  if (opened.kind !== 'image') return;
+  if (opened.kind !== 'image') return name;
   const { width, height, data } = opened.picture;
   const size = sizeWithin(opened.picture, limit);
-  if (size.width === width && size.height === height) return;
+  if (size.width === width && size.height === height) return name;
   const layout = { count: 1, height, width, channels: 3 };
   const reduced = resample(data, layout, size, 'lanczos');
-  await writeImage(path, { ...size, numFrames: 1, data: reduced });
+  // more kinds are read than written
+  const own = outputKind(name) === 'image' ? name : `${basename(name, extname(name))}.png`;
+  await writeImage(join(folder, own), { ...size, numFrames: 1, data: reduced });
+  if (own !== name) await rm(path);
+  return own;
 }
 
-/** As the manifest will say them; other endings than the usual ones would not be found again. */
-function endingOf({ name }: DataFile, kind: DataItem['kind']): string {
+/** The file's own; where it would not be found again by that, one that says what it holds. */
+async function endingFor(path: string, { name }: DataFile, kind: DataItem['kind']) {
   const ending = extname(name).toLowerCase();
-  const known = [...IMAGE_ENDINGS, ...CLIP_ENDINGS, '.safetensors'].includes(ending);
-  return known ? ending : kind === 'image' ? '.png' : '.mp4';
+  if (isMedia(ending) || ending === '.safetensors') return ending;
+  const found = kind === 'either' ? (await openMedia(path, kind)).kind : kind;
+  return found === 'image' ? '.png' : '.mp4';
 }
 
 async function inspected(item: DataItem, folder: string, files: StagedFile[]): Promise<Made> {

@@ -2,15 +2,26 @@
  * Data sets from whatever they are stored in: a manifest.jsonl, a CSV, a folder of pictures and
  * clips, WebDataset shards. docs/data.md describes the forms.
  */
-import { createReadStream, existsSync, type Stats, statSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { basename, dirname, extname, isAbsolute, join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { getHeapStatistics } from 'node:v8';
 import { InputError } from '../errors.js';
+import { sniff } from '../media/sniff.js';
 import { expectRegular } from '../regular-file.js';
-import { csvRecords } from './csv.js';
+import { expandBraces } from './braces.js';
+import { readCsv } from './csv.js';
+import { folderEntries, mediaEntries } from './folder.js';
 import { type DataFile, type DataItem, type Entry, toItem, toRow } from './items.js';
-import { CLIP_ENDINGS, expandBraces, IMAGE_ENDINGS, readShard, ShardIndex } from './shards.js';
+import { jsonRow } from './json-row.js';
+import { endingOf, fileKind, isMedia, refusalOf } from './kinds.js';
+import { PassedOver } from './passed-over.js';
+import { readShard, ShardIndex } from './shards.js';
+import { MAX_TEXT, textLines } from './text.js';
+
+export interface ReadOptions {
+  /** told what is to be known of the data set beside its entries: files that are passed over */
+  onNote?: (sentence: string) => void;
+}
 
 /**
  * The items of a data set, in its order.
@@ -31,136 +42,175 @@ export async function* readManifest(path: string): AsyncGenerator<DataItem> {
  *
  * @throws InputError if there is nothing to read at all
  */
-export async function* readEntries(path: string): AsyncGenerator<Entry> {
+export async function* readEntries(
+  path: string,
+  { onNote }: ReadOptions = {},
+): AsyncGenerator<Entry> {
+  const passedOver = new PassedOver();
   let count = 0;
-  for await (const entry of entriesOf(path)) {
-    count++;
+  for await (const entry of entriesOf(path, passedOver)) {
+    if (++count % LOOK_EVERY === 0) expectRoom(path, count);
     yield entry;
   }
+  const notes = passedOver.sentences(path);
   if (count === 0) {
+    const others = notes.length > 0 ? ` (${notes.join('; ')})` : '';
     throw new InputError(
-      `${path}: holds no pictures or clips; give a manifest, a folder or shards`,
+      `${path}: holds no pictures or clips${others}; give a manifest, a folder or shards`,
     );
   }
+  for (const note of notes) onNote?.(note);
+}
+
+/** Entries after which the memory that is left is looked at. */
+const LOOK_EVERY = 10_000;
+/** Share of the memory for objects that entries may take; what is made of them needs the rest. */
+const MOST_MEMORY = 0.8;
+
+/** Whoever reads a data set holds its entries. @throws InputError if there are too many */
+function expectRoom(path: string, count: number): void {
+  const { used_heap_size, heap_size_limit } = getHeapStatistics();
+  if (used_heap_size < MOST_MEMORY * heap_size_limit) return;
+  throw new InputError(
+    `${path}: holds more items than there is memory for, stopped after ${count}; split it, or give Node.js more with NODE_OPTIONS=--max-old-space-size=16384`,
+  );
 }
 
 /** @throws InputError if there is no data set of any form; nothing in it is read */
 export function expectDataSet(path: string): void {
-  entriesOf(path);
+  entriesOf(path, new PassedOver());
 }
 
-function entriesOf(path: string): AsyncIterable<Entry> {
+function entriesOf(path: string, passedOver: PassedOver): AsyncIterable<Entry> {
   const found = statSync(path, { throwIfNoEntry: false });
-  const ending = extname(path).toLowerCase();
   const shards = found ? [] : expandBraces(path);
-  if (shards.some((shard) => existsSync(shard))) return eachShard(shards);
+  if (shards.some((shard) => existsSync(shard))) return eachShard(shards, passedOver);
   if (!found) {
+    const isGlob = /[*?]|\[.+\]/.test(path);
     throw new InputError(
-      `${path}: no such data set; give a .jsonl, a .csv, a folder, or .tar shards`,
+      isGlob
+        ? `${path}: no such data set; * and ? are not expanded here, give the folder or a range as in shard-{000000..000012}.tar`
+        : `${path}: no such data set; give a .jsonl, a .csv, a folder, or .tar shards`,
     );
   }
-  if (found.isDirectory()) return folderEntries(path);
+  if (found.isDirectory()) {
+    const manifest = join(path, 'manifest.jsonl');
+    return existsSync(manifest)
+      ? listedFolder(path, manifest, passedOver)
+      : folderEntries(path, passedOver);
+  }
   expectRegular(path, found);
-  if (ending === '.tar') return readShard(path);
-  if (ending === '.csv') return csvEntries(path);
-  if (ending === '.jsonl') return jsonlEntries(path);
-  if ([...IMAGE_ENDINGS, ...CLIP_ENDINGS].includes(ending)) return mediaEntries([path]);
-  throw new InputError(
-    `${path}: must be a .jsonl, a .csv, a folder or .tar shards, got "${basename(path)}"`,
-  );
+  return fileEntries(path, passedOver);
 }
 
-async function* eachShard(paths: readonly string[]): AsyncGenerator<Entry> {
-  for (const path of paths) yield* readShard(path);
+function fileEntries(path: string, passedOver: PassedOver): AsyncIterable<Entry> {
+  const ending = endingOf(path);
+  if (ending === '.csv' || ending === '.tsv') return csvEntries(path);
+  if (ending === '.jsonl') return jsonlEntries(path);
+  const one = [{ path, problem: null, isLink: false, place: null }];
+  if (isMedia(path)) return mediaEntries(one, passedOver);
+  switch (fileKind(path)) {
+    case 'shard':
+      return readShard(path, passedOver);
+    case 'refused':
+      throw new InputError(`${path}: ${refusalOf(path)}`);
+    case 'other':
+      return ifMedia(path, mediaEntries(one, passedOver));
+    default:
+      throw noDataSet(path);
+  }
+}
+
+/** A file with an ending that nobody knows may be a picture or a clip. */
+async function* ifMedia(path: string, entries: AsyncIterable<Entry>): AsyncGenerator<Entry> {
+  const kind = await sniff(path).catch(() => 'unknown');
+  if (kind === 'unknown') throw noDataSet(path);
+  yield* entries;
+}
+
+const noDataSet = (path: string) =>
+  new InputError(
+    `${path}: must be a .jsonl, a .csv, a folder or .tar shards, got "${basename(path)}"`,
+  );
+
+async function* eachShard(paths: readonly string[], passedOver: PassedOver): AsyncGenerator<Entry> {
+  for (const path of paths) yield* readShard(path, passedOver);
 }
 
 async function* jsonlEntries(path: string): AsyncGenerator<Entry> {
   const entryOf = rowReader(path);
-  const lines = createInterface({
-    input: createReadStream(path, { encoding: 'utf8' }),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  });
-  let number = 0;
-  for await (const line of lines) {
-    number++;
-    const text = number === 1 ? line.replace(/^\uFEFF/, '') : line;
+  for await (const { number, text, tooLong } of textLines(path)) {
     if (text.trim() === '') continue;
     yield entryOf(`${path}:${number}`, (where) => {
-      let value: unknown;
-      try {
-        value = JSON.parse(text);
-      } catch (cause) {
-        throw new InputError(`${where}: must be JSON (${(cause as Error).message})`, { cause });
+      if (tooLong) {
+        throw new InputError(`${where}: must have at most ${MAX_TEXT} characters, got more`);
       }
-      if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-      throw new InputError(`${where}: must be an object, e.g. {"video": "a.mp4", "prompt": "…"}`);
+      return jsonRow(where, text, '{"video": "a.mp4", "prompt": "…"}');
     });
   }
 }
 
 async function* csvEntries(path: string): AsyncGenerator<Entry> {
   const entryOf = rowReader(path);
-  const [header, ...records] = csvRecords(path, await readFile(path, 'utf8'));
-  for (const { line, fields } of records) {
-    yield entryOf(`${path}:${line}`, (where) => {
-      if (fields.length === header!.fields.length) {
-        return Object.fromEntries(fields.map((field, i) => [header!.fields[i]!.trim(), field]));
-      }
-      throw new InputError(
-        `${where}: must have ${header!.fields.length} columns as the first line has, got ${fields.length}; put quotes around text with commas`,
-      );
+  for await (const record of readCsv(path)) {
+    yield entryOf(`${path}:${record.line}`, () => {
+      if ('problem' in record) throw record.problem;
+      return record.values;
     });
   }
 }
 
+/** Rows with a mistake, none without, after which a list is taken for something else. */
+const MOST_WRONG = 1000;
+
 /** Rows to entries; files lie beside the manifest. */
 function rowReader(path: string) {
   const index = new ShardIndex();
+  let [good, wrong] = [0, 0];
   const fileOf = async (name: string): Promise<DataFile> => {
     const full = isAbsolute(name) ? name : join(dirname(path), name);
     // a file that is missing is found out when it is opened
     return (!existsSync(full) && (await index.find(full))) || { name, path: full, member: null };
   };
-  return async (where: string, valuesOf: (where: string) => object): Promise<Entry> => {
+  return async (
+    where: string,
+    valuesOf: (where: string) => Record<string, unknown>,
+  ): Promise<Entry> => {
     try {
-      const row = toRow(where, valuesOf(where) as Record<string, unknown>);
-      return { where, item: await toItem(where, row, fileOf) };
+      const row = toRow(where, valuesOf(where));
+      const item = await toItem(where, row, fileOf);
+      good++;
+      return { where, item };
     } catch (problem) {
-      if (problem instanceof InputError) return { where, problem };
-      throw problem;
+      if (!(problem instanceof InputError)) throw problem;
+      if (++wrong < MOST_WRONG || good > 0) return { where, problem };
+      throw new InputError(
+        `${path}: is no list of pictures or clips, its first ${wrong} rows are wrong (the last: ${problem.message})`,
+        { cause: problem },
+      );
     }
   };
 }
 
-/** A manifest.jsonl stands for its folder; then shards; then pictures and clips at any depth. */
-async function* folderEntries(path: string): AsyncGenerator<Entry> {
-  if (existsSync(join(path, 'manifest.jsonl'))) {
-    yield* jsonlEntries(join(path, 'manifest.jsonl'));
-    return;
+/** A folder is read by its manifest.jsonl; what that does not name is counted. */
+async function* listedFolder(
+  folder: string,
+  manifest: string,
+  passedOver: PassedOver,
+): AsyncGenerator<Entry> {
+  const named = new Set<string>();
+  for await (const entry of jsonlEntries(manifest)) {
+    if ('item' in entry) {
+      const { media, target, mask, depth } = entry.item;
+      for (const file of [media, target, mask, depth]) if (file) named.add(file.path);
+    }
+    yield entry;
   }
-  const names = await readdir(path, { recursive: true });
-  const visible = names.filter((name) => !/(^|\/)\./.test(name)).sort();
-  const ending = (name: string) => extname(name).toLowerCase();
-  const shards = visible.filter((name) => ending(name) === '.tar');
-  const media = visible.filter((name) =>
-    [...IMAGE_ENDINGS, ...CLIP_ENDINGS].includes(ending(name)),
-  );
-  yield* eachShard(shards.map((name) => join(path, name)));
-  yield* mediaEntries(media.map((name) => join(path, name)));
-}
-
-/** NAME.txt is the caption of NAME.mp4, NAME_mask.png its mask. */
-async function* mediaEntries(paths: readonly string[]): AsyncGenerator<Entry> {
-  const stem = (path: string) => path.slice(0, path.length - extname(path).length);
-  const byStem = new Map(paths.map((path) => [stem(path), path]));
-  const fileOf = async (path: string): Promise<DataFile> => ({ name: path, path, member: null });
-  for (const path of paths) {
-    const own = stem(path);
-    if (own.endsWith('_mask') && byStem.has(own.slice(0, -'_mask'.length))) continue;
-    const stats: Stats | undefined = statSync(`${own}.txt`, { throwIfNoEntry: false });
-    const prompt = stats?.isFile() ? await readFile(`${own}.txt`, 'utf8') : '';
-    const mask = byStem.get(`${own}_mask`);
-    const row = { video: path, prompt, ...(mask === undefined ? {} : { mask }) };
-    yield { where: path, item: { ...(await toItem(path, row, fileOf)), kind: 'either' } };
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    const counts = isMedia(name) || ['shard', 'refused'].includes(fileKind(name));
+    if (counts && !name.startsWith('.') && !named.has(path)) {
+      passedOver.add(path, `${endingOf(name)} not in manifest.jsonl`);
+    }
   }
 }

@@ -9,6 +9,7 @@ import { resample } from '../media/resample.js';
 import { sniff } from '../media/sniff.js';
 import { decodeFrames, notesOf, type Picture } from '../media/video.js';
 import type { DataItem } from './items.js';
+import { fileKind } from './kinds.js';
 
 export interface Size {
   width: number;
@@ -42,9 +43,11 @@ export async function openMedia(
   part: DataItem['part'] = {},
 ): Promise<OpenedImage | OpenedClip> {
   if (kind === 'image') return ofPicture(await readImage(path));
-  const found = await sniff(path);
+  let found = await sniff(path);
+  // ffmpeg reads more kinds of pictures than are told by their first bytes
+  if (found === 'unknown' && fileKind(path) === 'image') found = 'still';
   if (found === 'still') {
-    if (kind === 'either') return ofPicture(await readImage(path));
+    if (kind === 'either') return ofPicture(await readPicture(path));
     throw new InputError(`${path}: must be a clip, got a picture; name it as "image"`);
   }
   const options = { ...part, maxFrames: part.frames };
@@ -56,6 +59,14 @@ export async function openMedia(
   }
   return ofVideo(path, await probeVideo(path), options);
 }
+
+/** What ffmpeg reads as a clip is a picture by its name. */
+async function readPicture(path: string): Promise<Media> {
+  const picture = await readImage(path);
+  return { ...picture, notes: picture.notes.filter((note) => !note.endsWith(FIRST_FRAME)) };
+}
+
+const FIRST_FRAME = 'a clip, its first frame is used';
 
 const ofPicture = (media: Media): OpenedImage => ({
   kind: 'image',

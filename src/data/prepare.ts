@@ -118,6 +118,7 @@ interface Result {
   /** a clip, or why there is none */
   made: { key: string; result: Made | { problem: string } }[];
   tooShort: number;
+  notes: string[];
 }
 
 interface MakeContext {
@@ -136,7 +137,7 @@ async function makeItem(
   const key = (part: number) =>
     `${String(number).padStart(6, '0')}-${String(part).padStart(4, '0')}`;
   const failed = (problem: string): Result => ({
-    ...{ entry, tooShort: 0 },
+    ...{ entry, tooShort: 0, notes: [] },
     made: [{ key: key(0), result: { problem } }],
   });
   if ('problem' in entry) return failed(entry.problem.message);
@@ -157,17 +158,31 @@ async function makeItem(
       return { key: job.key, result };
     }),
   );
-  return { entry, made, tooShort: plan.kind === 'whole' ? 0 : plan.tooShort };
+  // what stays whole is looked through once it is copied
+  const { tooShort, notes } =
+    plan.kind === 'parts'
+      ? plan
+      : {
+          tooShort: 0,
+          notes: made.flatMap(({ key, result }) =>
+            'problem' in result ? [] : ownNotes(result, key, item.media.name),
+          ),
+        };
+  return { entry, made, tooShort, notes };
 }
+
+/** Notes on a copy say the source's name. */
+const ownNotes = ({ inspection }: Made, key: string, name: string): string[] =>
+  inspection.notes.map((note) => note.replace(new RegExp(`^${key}\\.\\w+`), name));
 
 /** Drops duplicates and adds what is made here: depth, caption, facts. */
 async function finish(
-  { entry, made, tooShort }: Result,
+  { entry, made, tooShort, notes }: Result,
   context: { duplicates: DuplicateFinder; staging: string; estimate?: DepthEstimator },
 ): Promise<ItemRecord> {
   const { duplicates, staging, estimate } = context;
   const record: ItemRecord = {
-    ...{ where: entry.where, clips: [], tooShort, problems: [], duplicates: [] },
+    ...{ where: entry.where, clips: [], tooShort, problems: [], duplicates: [], notes },
   };
   for (const { key, result } of made) {
     if ('problem' in result) {

@@ -1,117 +1,131 @@
 /** WebDataset shards: tar files in which members KEY.mp4, KEY.txt, KEY.json make one sample. */
-import { basename, dirname, extname, join } from 'node:path';
+import { basename } from 'node:path';
 import { InputError } from '../errors.js';
 import { type DataFile, type Entry, type Row, toItem, toRow } from './items.js';
+import { jsonRow } from './json-row.js';
+import { fileKind, refusalOf } from './kinds.js';
+import type { PassedOver } from './passed-over.js';
+import { type Group, groupsOf, stemOf } from './shard-groups.js';
 import { listTar, readTarText, type TarMember } from './tar.js';
 
-export const IMAGE_ENDINGS: readonly string[] = [
-  ...['.png', '.jpg', '.jpeg', '.webp', '.avif', '.tif', '.tiff'],
-];
-export const CLIP_ENDINGS: readonly string[] = [
-  ...['.mp4', '.webm', '.mov', '.mkv', '.avi', '.m4v', '.gif'],
-];
-
 /**
- * `shard-{000000..000012}.tar` to thirteen names; other patterns to themselves.
+ * The samples of a shard: neighbours that share a KEY, see `groupsOf`. KEY.txt is the caption;
+ * KEY.json may say `prompt` (or `caption`) and what a manifest says; KEY.mask.*, KEY.target.* and
+ * KEY.depth.* come with it.
  *
- * @throws InputError for a range that counts down
+ * @param passedOver  is told what no sample is made of
  */
-export function expandBraces(pattern: string): string[] {
-  const match = /^(.*?)\{(\d+)\.\.(\d+)\}(.*)$/s.exec(pattern);
-  if (match === null) return [pattern];
-  const [, before, first, last, after] = match as unknown as [string, ...string[]];
-  if (Number(first) > Number(last)) {
-    throw new InputError(`${pattern}: must count up, got {${first}..${last}}`);
-  }
-  return Array.from({ length: Number(last) - Number(first) + 1 }, (_, i) =>
-    String(Number(first) + i).padStart(first!.length, '0'),
-  ).flatMap((number) => expandBraces(`${before}${number}${after}`));
-}
-
-/**
- * The samples of a shard: neighbours that share a KEY, which ends at the first dot of the name.
- * KEY.txt is the caption; KEY.json may say `prompt` (or `caption`) and what a manifest says;
- * KEY.mask.*, KEY.target.* and KEY.depth.* come with it.
- */
-export async function* readShard(path: string): AsyncGenerator<Entry> {
-  let key: string | null = null;
-  let members: TarMember[] = [];
-  try {
-    for await (const member of listTar(path)) {
-      if (basename(member.name).startsWith('.')) continue; // what macOS adds
-      const own = keyOf(member.name);
-      if (own !== key && members.length > 0) {
-        yield* sampleOf(path, key!, members);
-        members = [];
+export async function* readShard(path: string, passedOver: PassedOver): AsyncGenerator<Entry> {
+  let run: TarMember[] = [];
+  let samples = 0;
+  let cutOff: string | null | undefined;
+  async function* samplesOf(members: readonly TarMember[]): AsyncGenerator<Entry> {
+    for (const group of members.length > 0 ? groupsOf(members) : []) {
+      for await (const entry of sampleOf(path, group, passedOver)) {
+        samples++;
+        yield entry;
       }
-      key = own;
-      members.push(member);
+    }
+  }
+  const told = {
+    onOther: (name: string, kind: string) => passedOver.add(`${path}/${name}`, kind),
+    onOpenEnd: () =>
+      passedOver.remark(path, 'has no end mark, so it may be cut off between two members'),
+    onCutOff: (name: string | null) => {
+      cutOff = name;
+    },
+  };
+  try {
+    for await (const member of listTar(path, told)) {
+      if (basename(member.name).startsWith('.')) continue; // what macOS adds
+      if (run.length > 0 && stemOf(member.name) !== stemOf(run[0]!.name)) {
+        yield* samplesOf(run);
+        run = [];
+      }
+      run.push(member);
     }
   } catch (problem) {
-    if (members.length > 0) yield* sampleOf(path, key!, members);
     if (!(problem instanceof InputError)) throw problem;
-    yield { where: path, problem };
+    // what is cut off may belong to the last sample
+    const isWhole =
+      run.length > 0 && typeof cutOff === 'string' && stemOf(cutOff) !== stemOf(run[0]!.name);
+    if (cutOff === undefined || isWhole) yield* samplesOf(run);
+    const count = cutOff === undefined ? '' : ` (${samples} samples before it are whole)`;
+    yield {
+      where: path,
+      problem: new InputError(`${problem.message}${count}`, { cause: problem }),
+    };
     return;
   }
-  if (members.length > 0) yield* sampleOf(path, key!, members);
+  yield* samplesOf(run);
 }
 
 /** Finds members by their names, `some/shard.tar/KEY.mp4`; a shard is listed once. */
 export class ShardIndex {
-  private readonly shards = new Map<string, Promise<Map<string, TarMember>>>();
+  private readonly shards = new Map<string, Promise<Listed>>();
 
   /** null if no folder of the path is a tar. @throws InputError if the tar holds no such member */
   async find(path: string): Promise<DataFile | null> {
     const match = /^(.*?\.tar)\/(.+)$/s.exec(path);
     if (match === null) return null;
     const [, shard, name] = match as unknown as [string, string, string];
-    let members = this.shards.get(shard);
-    if (members === undefined) {
-      members = membersOf(shard);
-      this.shards.set(shard, members);
+    let listed = this.shards.get(shard);
+    if (listed === undefined) {
+      listed = membersOf(shard);
+      this.shards.set(shard, listed);
     }
-    const member = (await members).get(name);
+    const { members, problem } = await listed;
+    const member = members.get(name);
     if (member === undefined) {
-      throw new InputError(`${shard}: holds no member "${name}"; check the name`);
+      throw problem ?? new InputError(`${shard}: holds no member "${name}"; check the name`);
     }
     return { name: path, path: shard, member };
   }
 }
 
-async function membersOf(shard: string): Promise<Map<string, TarMember>> {
-  const members = new Map<string, TarMember>();
-  for await (const member of listTar(shard)) members.set(member.name, member);
-  return members;
+interface Listed {
+  members: Map<string, TarMember>;
+  /** why there may be others */
+  problem: InputError | null;
 }
 
-/** `some/000123.depth.png` is of `some/000123`. */
-const keyOf = (name: string) => join(dirname(name), basename(name).split('.')[0]!);
-
-async function* sampleOf(path: string, key: string, members: TarMember[]): AsyncGenerator<Entry> {
-  const where = `${path}/${key}`;
-  // `.mp4`, `.depth.png`
-  const rest = ({ name }: TarMember) => basename(name).slice(basename(key).length).toLowerCase();
+async function membersOf(shard: string): Promise<Listed> {
+  const members = new Map<string, TarMember>();
   try {
-    const row: Row = {};
-    let caption: string | undefined;
-    for (const member of members) {
-      const ending = rest(member);
-      const companion = /^\.(mask|target|depth)\.\w+$/.exec(ending)?.[1] as 'mask' | undefined;
-      if (companion) row[companion] = member.name;
-      else if (IMAGE_ENDINGS.includes(ending)) row.image ??= member.name;
-      else if (CLIP_ENDINGS.includes(ending)) row.video ??= member.name;
-      else if (ending === '.txt') caption = await readTarText(path, member);
-      else if (ending === '.json') Object.assign(row, await statedIn(path, where, member));
+    for await (const member of listTar(shard)) members.set(member.name, member);
+    return { members, problem: null };
+  } catch (problem) {
+    if (problem instanceof InputError) return { members, problem };
+    throw problem;
+  }
+}
+
+/** The item of a group, or why there is none; nothing for a sample of another kind (sound, classes). */
+async function* sampleOf(
+  path: string,
+  { key, members }: Group,
+  passedOver: PassedOver,
+): AsyncGenerator<Entry> {
+  const where = `${path}/${key}`;
+  try {
+    const { row, used, refused } = await rowOf(path, where, members);
+    const isOurs = row.video !== undefined || row.image !== undefined;
+    if (!isOurs && refused) {
+      throw new InputError(`${path}/${refused.name}: ${refusalOf(refused.name)}`);
     }
-    // a sample of another kind (sound, classes) is not ours
-    if (row.video === undefined && row.image === undefined) return;
-    if (row.video !== undefined) delete row.image; // its preview
+    for (const { member, ending } of members) {
+      if (fileKind(ending) === 'sidecar' && (isOurs || ending !== '.json')) continue;
+      if (!isOurs || !used.includes(member)) {
+        passedOver.add(`${path}/${member.name}`, ending || undefined);
+      }
+    }
+    if (!isOurs) return;
     const fileOf = async (name: string): Promise<DataFile> => ({
       name: `${path}/${name}`,
       path,
-      member: members.find((member) => member.name === name)!,
+      member: used.find((member) => member.name === name)!,
     });
-    const item = await toItem(where, { ...row, prompt: caption ?? row.prompt ?? '' }, fileOf);
+    const item = await toItem(where, row, fileOf);
     yield { where: item.media.name, item: { ...item, where: item.media.name } };
   } catch (problem) {
     if (!(problem instanceof InputError)) throw problem;
@@ -119,21 +133,43 @@ async function* sampleOf(path: string, key: string, members: TarMember[]): Async
   }
 }
 
-/** What KEY.json says; files are members, so names of files in it mean nothing here. */
-async function statedIn(path: string, where: string, member: TarMember): Promise<Row> {
-  let values: unknown;
-  try {
-    values = JSON.parse(await readTarText(path, member));
-  } catch (cause) {
-    if (cause instanceof InputError) throw cause;
-    const name = `${where}${extname(member.name)}`;
-    throw new InputError(`${name}: must be JSON (${(cause as Error).message})`, { cause });
+/** What the members of a group say, those that do, and one of a kind that is not read. */
+async function rowOf(path: string, where: string, members: Group['members']) {
+  const row: Row = {};
+  const used: TarMember[] = [];
+  let caption: string | undefined;
+  let refused: TarMember | null = null;
+  for (const { member, ending } of members) {
+    const role = roleOf(ending);
+    if (role === 'caption' && caption === undefined) {
+      caption = await readTarText(path, member);
+    } else if (role === 'json') {
+      const name = `${where}.json`;
+      const values = jsonRow(name, await readTarText(path, member), '{"prompt": "a cat"}');
+      Object.assign(row, toRow(name, values, { files: false }));
+    } else if (role === 'refused') {
+      refused = member;
+      continue;
+    } else if (role === null || role === 'caption' || row[role] !== undefined) {
+      continue;
+    } else {
+      row[role] = member.name;
+    }
+    used.push(member);
   }
-  if (typeof values !== 'object' || values === null || Array.isArray(values)) return {};
-  const { caption, text, motionScore, sharpness, watermark, start, frames, fps, ...rest } =
-    values as Record<string, unknown>;
-  // in other people's shards the caption may be `caption` or `text`
-  const prompt = rest.prompt ?? caption ?? (typeof text === 'string' ? text : undefined);
-  const flags = { watermark, text: typeof text === 'string' ? undefined : text };
-  return toRow(where, { prompt, motionScore, sharpness, start, frames, fps, ...flags });
+  if (row.video !== undefined) delete row.image; // its preview
+  return { row: { ...row, prompt: caption ?? row.prompt ?? '' }, used, refused };
+}
+
+type Role = 'video' | 'image' | 'mask' | 'target' | 'depth' | 'caption' | 'json' | 'refused';
+
+/** What a member is for; null: nothing here. */
+function roleOf(ending: string): Role | null {
+  const companion = /^\.(mask|target|depth)\.\w+$/.exec(ending)?.[1];
+  if (companion !== undefined) return companion as 'mask' | 'target' | 'depth';
+  if (ending.lastIndexOf('.') > 0) return null; // `.seg.png`
+  if (ending === '.json') return 'json';
+  const kind = fileKind(ending);
+  if (kind === 'clip') return 'video';
+  return kind === 'image' || kind === 'caption' || kind === 'refused' ? kind : null;
 }

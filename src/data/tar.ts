@@ -6,6 +6,18 @@ import { createReadStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { InputError } from '../errors.js';
 import { openRegular } from '../regular-file.js';
+import {
+  BLOCK,
+  expectHeader,
+  expectWhole,
+  headerOf,
+  nameIn,
+  paxRecords,
+  type Stated,
+  sizeIn,
+  upToNul,
+} from './tar-header.js';
+import { decodeText, MAX_TEXT } from './text.js';
 
 /** A file in a tar: its bytes are `size` bytes of the tar from `offset` on. */
 export interface TarMember {
@@ -14,43 +26,67 @@ export interface TarMember {
   size: number;
 }
 
-const BLOCK = 512;
-/** Largest size that eleven octal digits say. */
-const MAX_SIZE = 8 ** 11 - 1;
-/** Members larger than this are no text: a caption, a JSON, a long name. */
-const MAX_TEXT = 2 ** 20;
+export interface ListOptions {
+  /** told of each member that is neither a file nor a folder, and what it is */
+  onOther?: (name: string, kind: string) => void;
+  /** told if the tar ends without the zeros that close it */
+  onOpenEnd?: () => void;
+  /** told, before the error, which member is cut off; null if not even its name is whole */
+  onCutOff?: (name: string | null) => void;
+}
 
 /**
  * The plain files of a tar in their order; folders, links and the like are passed over. Long names
  * may be those of pax or of GNU tar.
  *
- * @throws InputError naming the tar if it is missing, is no tar, or ends too early
+ * @throws InputError naming the tar if it is missing, no tar, damaged, or ends too early
  */
-export async function* listTar(path: string): AsyncGenerator<TarMember> {
+export async function* listTar(
+  path: string,
+  { onOther, onOpenEnd, onCutOff }: ListOptions = {},
+): AsyncGenerator<TarMember> {
   const file = await openTar(path);
+  const cutOff = (at: number, name: string | null) => {
+    onCutOff?.(name);
+    const inside = name === null ? '' : ` (${name})`;
+    return new InputError(
+      `${path}: ends too early, in the member at byte ${at}${inside}: it was cut off; copy or download it again`,
+    );
+  };
   try {
     const { size: total } = await file.stat();
     const header = Buffer.alloc(BLOCK);
-    let longName: string | null = null;
+    let stated: Stated = {};
     for (let at = 0; ; ) {
       const { bytesRead } = await file.read(header, 0, BLOCK, at);
-      // two blocks of zeros end a tar; one, or none, does too for many programs
-      if (bytesRead === 0 && at > 0) return;
-      if (bytesRead === BLOCK && header.every((byte) => byte === 0)) return;
-      if (bytesRead < BLOCK) throw cutOff(path, at);
+      if (bytesRead === 0 && at > 0) {
+        onOpenEnd?.();
+        return;
+      }
+      // two blocks of zeros end a tar; one does too for many programs
+      if (bytesRead === BLOCK && header.every((byte) => byte === 0)) {
+        await expectEnd(file, path, at);
+        return;
+      }
+      if (bytesRead < BLOCK) {
+        if (at === 0) expectHeader(path, header, at); // says what it is instead
+        throw cutOff(at, null);
+      }
       expectHeader(path, header, at);
-      const size = sizeIn(path, header, at);
-      const offset = at + BLOCK;
-      if (offset + size > total) throw cutOff(path, at);
       const type = String.fromCharCode(header[156]!);
-      if (type === 'x' || type === 'L') {
-        const text = await textAt(file, { path, offset, size });
-        longName = type === 'L' ? text.replace(/\0+$/, '') : (paxPath(text) ?? longName);
-      } else if (type === '0' || type === '\0') {
-        yield { name: (longName ?? nameIn(header)).replace(/^\.\//, ''), offset, size };
-        longName = null;
-      } else if (type !== 'g') {
-        longName = null;
+      const describesNext = type === 'x' || type === 'L';
+      const name = (stated.name ?? nameIn(header)).replace(/^(\.\/)+/, '');
+      const size = (describesNext ? undefined : stated.size) ?? sizeIn(path, header, at);
+      const offset = at + BLOCK;
+      if (offset + size > total) throw cutOff(at, describesNext ? null : name);
+      if (describesNext) {
+        const text = (await bytesAt(file, { path, offset, size })).toString('utf8');
+        stated = { ...stated, ...(type === 'L' ? { name: upToNul(text) } : paxRecords(text)) };
+      } else if (!ABOUT_OTHERS.includes(type)) {
+        expectWhole(path, { name, type, sparse: stated.sparse }, at);
+        if (PLAIN.includes(type)) yield { name, offset, size };
+        else if (type !== '5') onOther?.(name, OTHERS[type] ?? 'of a rare type');
+        stated = {};
       }
       at = offset + Math.ceil(size / BLOCK) * BLOCK;
     }
@@ -59,11 +95,37 @@ export async function* listTar(path: string): AsyncGenerator<TarMember> {
   }
 }
 
-/** A member's bytes as text. @throws InputError if it is larger than 1 MB */
-export async function readTarText(path: string, member: TarMember): Promise<string> {
+/** Types of plain files. */
+const PLAIN = ['0', '\0', '7'];
+/** Types that say something of other members: what pax says of all, and where GNU tar's links lead. */
+const ABOUT_OTHERS = ['g', 'K', 'V'];
+const OTHERS: Readonly<Record<string, string>> = {
+  1: 'a link',
+  2: 'a link',
+  3: 'a device',
+  4: 'a device',
+  6: 'a pipe',
+};
+
+/** Blocks are written twenty at a time. @throws InputError if one of zeros is not the last */
+async function expectEnd(file: FileHandle, path: string, at: number): Promise<void> {
+  const record = Buffer.alloc(20 * BLOCK);
+  const { bytesRead } = await file.read(record, 0, record.length, at);
+  if (record.subarray(0, bytesRead).every((byte) => byte === 0)) return;
+  throw new InputError(
+    `${path}: goes on behind its end at byte ${at}, as several tars in one file do; split it, or pack it again`,
+  );
+}
+
+/** A member's bytes as text. @throws InputError if it is no UTF-8, or larger than 1 MB */
+export async function readTarText(
+  path: string,
+  { name, offset, size }: TarMember,
+): Promise<string> {
   const file = await openTar(path);
+  const where = `${path}/${name}`;
   try {
-    return await textAt(file, { path: `${path}/${member.name}`, ...member });
+    return decodeText(where, await bytesAt(file, { path: where, offset, size }));
   } finally {
     await file.close();
   }
@@ -116,77 +178,15 @@ async function openTar(path: string): Promise<FileHandle> {
   }
 }
 
-async function textAt(
+async function bytesAt(
   file: FileHandle,
   { path, offset, size }: { path: string; offset: number; size: number },
-): Promise<string> {
+): Promise<Buffer> {
   if (size > MAX_TEXT) {
-    throw new InputError(`${path}: is a text of at most ${MAX_TEXT} bytes, got ${size}`);
+    throw new InputError(`${path}: must be a text of at most ${MAX_TEXT} bytes, got ${size}`);
   }
   const bytes = Buffer.alloc(size);
-  await file.read(bytes, 0, size, offset);
-  return bytes.toString('utf8');
-}
-
-/** The sum of the header's bytes, its own field counted as spaces, is stored in it. */
-function checksumOf(header: Buffer): number {
-  let sum = 8 * 32;
-  for (let i = 0; i < BLOCK; i++) if (i < 148 || i >= 156) sum += header[i]!;
-  return sum;
-}
-
-function expectHeader(path: string, header: Buffer, at: number): void {
-  const stored = Number.parseInt(textIn(header, 148, 8).trim(), 8);
-  if (stored === checksumOf(header)) return;
-  throw new InputError(
-    header[0] === 0x1f && header[1] === 0x8b && at === 0
-      ? `${path}: is compressed; unpack it with gunzip, members are read by their place`
-      : `${path}: is no tar, or damaged, at byte ${at}; copy or download it again`,
-  );
-}
-
-const cutOff = (path: string, at: number) =>
-  new InputError(
-    at === 0
-      ? `${path}: is no tar; give a WebDataset shard`
-      : `${path}: ends too early, in the member at byte ${at}; copy or download it again`,
-  );
-
-/** Octal digits, or base 256 with the first bit set, as GNU tar writes above 8 GB. */
-function sizeIn(path: string, header: Buffer, at: number): number {
-  if (header[124]! & 0x80) return Number(header.readBigUInt64BE(128));
-  const size = Number.parseInt(textIn(header, 124, 12).trim(), 8);
-  if (Number.isNaN(size)) throw new InputError(`${path}: is damaged at byte ${at}`);
-  return size;
-}
-
-function nameIn(header: Buffer): string {
-  const prefix = textIn(header, 257, 5) === 'ustar' ? textIn(header, 345, 155) : '';
-  const name = textIn(header, 0, 100);
-  return prefix === '' ? name : `${prefix}/${name}`;
-}
-
-function textIn(header: Buffer, start: number, length: number): string {
-  const field = header.subarray(start, start + length);
-  const end = field.indexOf(0);
-  return field.toString('utf8', 0, end < 0 ? length : end);
-}
-
-/** Records of pax are "LENGTH KEY=VALUE\n". */
-const paxPath = (text: string): string | undefined => /(?:^|\n)\d+ path=([^\n]*)\n/.exec(text)?.[1];
-
-/** Owner, time and mode are the same for all, so that the same members give the same tar. */
-function headerOf(name: string, size: number): Buffer {
-  if (Buffer.byteLength(name) > 100 || size > MAX_SIZE) {
-    throw new InputError(`${name}: a member of a shard has a name of at most 100 bytes and 8 GB`);
-  }
-  const header = Buffer.alloc(BLOCK);
-  const octal = (value: number, digits: number) => value.toString(8).padStart(digits, '0');
-  header.write(name, 0);
-  header.write(`${octal(0o644, 7)}\0${octal(0, 7)}\0${octal(0, 7)}\0`, 100);
-  header.write(`${octal(size, 11)}\0${octal(0, 11)}\0`, 124);
-  header.write('0ustar\0', 156);
-  header.write('00', 263);
-  header.write(`${octal(checksumOf(header), 6)}\0 `, 148);
-  return header;
+  const { bytesRead } = await file.read(bytes, 0, size, offset);
+  if (bytesRead < size) throw new InputError(`${path}: has become shorter while it was read`);
+  return bytes;
 }

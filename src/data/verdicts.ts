@@ -1,11 +1,13 @@
 /** What `data check` says of an item, and the limits that decide it. docs/data.md explains them. */
+import { type CaptionLimit, excessOf } from './caption-length.js';
 import type { Duplicate } from './duplicates.js';
 import type { Inspection } from './inspect.js';
+import { type DataItem, namesOf } from './items.js';
 
 export const VERDICTS = [
   ...(['unreadable', 'damaged', 'does not fit', 'too short', 'no caption', 'duplicate'] as const),
   ...(['near duplicate', 'scene cut', 'static', 'blurred', 'black borders'] as const),
-  ...(['odd size', 'note'] as const),
+  ...(['long caption', 'odd size', 'note'] as const),
 ] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
@@ -16,7 +18,7 @@ export interface Finding {
 }
 
 /** Verdicts that an item may well be trained on with. */
-const INFORMATION: readonly Verdict[] = ['odd size', 'note'];
+const INFORMATION: readonly Verdict[] = ['long caption', 'odd size', 'note'];
 export const isProblem = ({ verdict }: Finding): boolean => !INFORMATION.includes(verdict);
 
 /** Frames of the shortest clips that are made in training: 4k + 1. */
@@ -33,11 +35,19 @@ const BORDER = 0.02;
 /** Width and height of what is trained on are multiples of this: the tokens' size. */
 const MULTIPLE = 16;
 
+export interface Limits {
+  /** clips of fewer frames are too short */
+  minFrames: number;
+  /** what the text encoder reads of a caption */
+  caption: CaptionLimit;
+}
+
 /** Everything that is found in an item that could be opened. */
 export function findingsOf(
+  { prompt, unread = [] }: Pick<DataItem, 'prompt' | 'unread'>,
   { facts, hasPrompt, fps, cuts, change, content, notes, mismatches }: Inspection,
   duplicate: Duplicate | null,
-  { minFrames }: { minFrames: number },
+  { minFrames, caption }: Limits,
 ): Finding[] {
   const { kind, width, height, numFrames, sharpness } = facts;
   const findings: Finding[] = [];
@@ -49,7 +59,13 @@ export function findingsOf(
   if (isClip && numFrames < minFrames) {
     add('too short', `${framesOf(numFrames)}, at least ${minFrames} are wanted`);
   }
-  if (!hasPrompt) add('no caption', facts.hasEditSource ? 'no instruction' : '');
+  if (!hasPrompt) add('no caption', facts.hasEditSource ? 'no instruction' : elsewhere(unread));
+  const excess = excessOf(prompt, caption);
+  if (excess !== null) {
+    const about = excess.isEstimate ? 'about ' : '';
+    const read = `of which the text encoder reads ${caption.tokens}: its end is cut off`;
+    add('long caption', `${about}${excess.tokens} tokens with the task's name, ${read}`);
+  }
   if (duplicate) {
     add(duplicate.kind === 'exact' ? 'duplicate' : 'near duplicate', `of ${duplicate.of}`);
   }
@@ -78,6 +94,12 @@ export function findingsOf(
   }
   return findings;
 }
+
+/** Where the caption may be instead. */
+const elsewhere = (unread: readonly string[]): string =>
+  unread.length === 0
+    ? ''
+    : `it is the "prompt", "caption" or "text", and not read from ${namesOf(unread)}`;
 
 export const framesOf = (count: number): string => `${count} ${count === 1 ? 'frame' : 'frames'}`;
 

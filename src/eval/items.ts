@@ -4,7 +4,7 @@ import { withPath } from '../data/data-file.js';
 import type { SampleFacts } from '../data/facts.js';
 import { inspectItem } from '../data/inspect.js';
 import type { DataFile, DataItem } from '../data/items.js';
-import { readManifest } from '../data/manifest.js';
+import { readEntries } from '../data/manifest.js';
 import { RandomStream } from '../data/random.js';
 import type { Sample } from '../data/sample.js';
 import { InputError } from '../errors.js';
@@ -66,14 +66,21 @@ export async function itemParts(
   const notes: string[] = [];
   const segments: Segment[] = [];
   const names = new Names(path);
-  for await (const item of readManifest(path)) {
+  for await (const entry of readEntries(path, { onNote: (note) => notes.push(note) })) {
     options.signal?.throwIfAborted();
+    if ('problem' in entry) {
+      notes.push(`left out: ${entry.problem.message}`);
+      continue;
+    }
+    const { item } = entry;
     const inspection = await inspectItem(item);
-    if ('problem' in inspection) notes.push(`left out: ${inspection.problem}`);
-    else
-      segments.push(
-        ...segmentsOf({ name: names.of(item), item, facts: inspection.facts }, options, notes),
-      );
+    if ('problem' in inspection) {
+      notes.push(`left out: ${inspection.problem}`);
+      continue;
+    }
+    notes.push(...inspection.notes);
+    const whole = { name: names.of(item), item, facts: inspection.facts };
+    segments.push(...segmentsOf(whole, options, notes));
   }
   const parts = tasks.flatMap((task): Part[] => {
     const fit = segments.filter(({ facts }) => shortcomings(task, facts).length === 0);

@@ -1,34 +1,51 @@
 /** Which pipeline is meant: by a folder, by a repository's name, or when none is named. */
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, type Stats, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.js';
 import { findSnapshot, hubSettings, looksLikeRepo, parseRepo } from '../hub/index.js';
+import { openPipeline } from './folder.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * The newest pipeline that this checkout trained (runs/NAME/pipeline, also of the current folder)
- * or carries (models/NAME).
+ * or carries (models/NAME). Whatever else lies there is nothing to it.
+ *
+ * @param say   told in a sentence of each newer one that cannot be opened, and of a folder that
+ *              cannot be looked into
  * @throws InputError if there is none
  */
-export function newestPipeline(): string {
+export function newestPipeline(say: (sentence: string) => void = () => {}): string {
   const places = [
-    ...subfolders('runs').map((name) => join('runs', name, 'pipeline')),
-    ...subfolders(join(root, 'runs')).map((name) => join(root, 'runs', name, 'pipeline')),
-    ...subfolders(join(root, 'models')).map((name) => join(root, 'models', name)),
+    ...subfolders('runs', say).map((folder) => join(folder, 'pipeline')),
+    ...subfolders(join(root, 'runs'), say).map((folder) => join(folder, 'pipeline')),
+    ...subfolders(join(root, 'models'), say),
   ];
-  const found = places.flatMap((folder) => {
-    const index = statSync(join(folder, 'model_index.json'), { throwIfNoEntry: false });
-    return index ? [{ folder, ms: index.mtimeMs }] : [];
-  });
-  found.sort((a, b) => b.ms - a.ms);
-  if (!found[0]) {
-    throw new InputError(
-      'no pipeline found in runs/ or models/: train one with `mfm train recipes/mfm-mini.yaml`, or name one with --pipeline FOLDER',
-    );
+  const found = new Map<string, { folder: string; ms: number }>();
+  for (const folder of places) {
+    const stats = statsOf(join(folder, 'model_index.json'), say);
+    const key = resolve(folder); // in the checkout's own folder both runs/ are the same
+    if (stats && !found.has(key)) found.set(key, { folder, ms: stats.mtimeMs });
   }
-  return found[0].folder;
+  for (const { folder } of [...found.values()].sort((a, b) => b.ms - a.ms)) {
+    const problem = problemOf(folder);
+    if (problem === null) return folder;
+    say(`${folder}: is passed over, as it cannot be opened (${problem})`);
+  }
+  throw new InputError(
+    'no pipeline found in runs/ or models/: train one with `mfm train recipes/mfm-mini.yaml`, or name one with --pipeline FOLDER',
+  );
+}
+
+/** Why a pipeline cannot be opened, e.g. as only half of it is there; null: it can. */
+function problemOf(folder: string): string | null {
+  try {
+    openPipeline(folder).dispose();
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /**
@@ -51,6 +68,25 @@ export function resolvePipeline(nameOrFolder: string): string {
   return folder;
 }
 
-function subfolders(folder: string): string[] {
-  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder) : [];
+function subfolders(folder: string, say: (sentence: string) => void): string[] {
+  if (!statsOf(folder, say)?.isDirectory()) return [];
+  try {
+    return readdirSync(folder).map((name) => join(folder, name));
+  } catch (error) {
+    say(`${folder}: cannot be looked into (${(error as Error).message})`);
+    return [];
+  }
 }
+
+/** Null where there is nothing, below a file and behind a broken link too. */
+function statsOf(path: string, say: (sentence: string) => void): Stats | null {
+  try {
+    return statSync(path);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!NOTHING_THERE.includes(code ?? '')) say(`${path}: cannot be looked at (${message})`);
+    return null;
+  }
+}
+
+const NOTHING_THERE = ['ENOENT', 'ENOTDIR'];

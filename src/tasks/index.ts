@@ -28,10 +28,14 @@ export {
 } from './parts.js';
 export { promptFor, type SampleWords, taggedPrompt } from './prompt.js';
 export {
+  lackOf,
   type MixEntry,
   qualifiedTasks,
   shortcomings,
+  type TaskTally,
   type Thresholds,
+  tallyLines,
+  tallyTask,
   taskMix,
   type WeightedTask,
   weightedTasks,

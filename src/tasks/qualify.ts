@@ -73,6 +73,63 @@ export function weightedTasks(weights?: Readonly<Record<string, number>>): Weigh
   return Object.entries(weights).map(([id, weight]) => ({ task: taskOf(id), weight }));
 }
 
+/** How many of some samples can be used for a task, and what the others lack. */
+export interface TaskTally extends WeightedTask {
+  samples: number;
+  of: number;
+  /** phrases of `shortcomings`, and how many samples have each; the most frequent first */
+  lacks: [phrase: string, samples: number][];
+}
+
+/** @param samples   what is known of them, and how many are alike in all of it */
+export function tallyTask(
+  { task, weight }: WeightedTask,
+  samples: Iterable<readonly [facts: SampleFacts, count: number]>,
+  thresholds: Thresholds = {},
+): TaskTally {
+  const lacks = new Map<string, number>();
+  let [fit, of] = [0, 0];
+  for (const [facts, count] of samples) {
+    const found = shortcomings(task, facts, thresholds);
+    for (const phrase of found) lacks.set(phrase, (lacks.get(phrase) ?? 0) + count);
+    if (found.length === 0) fit += count;
+    of += count;
+  }
+  return { task, weight, samples: fit, of, lacks: [...lacks].sort(([, a], [, b]) => b - a) };
+}
+
+/**
+ * A line that counts the samples of each task that has some, and one that names the tasks which none
+ * qualifies for; each with what keeps most of the others back.
+ */
+export function tallyLines(tallies: readonly TaskTally[]): string[] {
+  const used = tallies.filter(({ samples }) => samples > 0);
+  const unused = new Map<string, string[]>();
+  for (const tally of tallies) {
+    if (tally.samples > 0) continue;
+    const lack = lackOf(tally);
+    unused.set(lack, [...(unused.get(lack) ?? []), tally.task.id]);
+  }
+  const lines: string[] = [];
+  if (used.length > 0) {
+    const counts = used.map((tally) => {
+      const { task, samples, of } = tally;
+      return `${task.id} ${samples} of ${of}${samples < of ? ` (${lackOf(tally)})` : ''}`;
+    });
+    lines.push(`samples by task: ${counts.join(', ')}`);
+  }
+  if (unused.size > 0) {
+    const groups = [...unused].map(([lack, ids]) => `${ids.join(', ')} (${lack})`);
+    lines.push(`tasks without a sample, which are not trained: ${groups.join('; ')}`);
+  }
+  return lines;
+}
+
+/** The most frequent reason why samples do not qualify: `9: no caption`. */
+export function lackOf({ lacks: [most] }: Pick<TaskTally, 'lacks'>): string {
+  return most ? `${most[1]}: ${most[0]}` : 'there are none of its kind';
+}
+
 /** The share of each task when one is drawn for every sample by weight, and what qualifies. */
 export interface MixEntry extends WeightedTask {
   /** samples that qualify */

@@ -27,6 +27,9 @@ const JOINT = 8;
 /** How often text-only and image-to-video samples are drawn. Source: the paper, 3.3 */
 const OFTEN = 3;
 
+/** Words of a caption that says what is shown, of a subject by a name of one's own: "sks dog". */
+const FEW_WORDS = 2;
+
 // what several declarations share
 
 const usual = {
@@ -43,7 +46,7 @@ const fromPrompt = {
   size: 'pipeline',
   followsInput: false,
   windows: 'goes on',
-  needs: { captionWords: 3, clean: true, large: true },
+  needs: { captionWords: FEW_WORDS, clean: true, large: true },
   weight: OFTEN,
   fromSample: () => NOTHING,
   fromInput: () => NOTHING,
@@ -118,7 +121,7 @@ const shaped = {
   result: 'video',
   optionalInputs: ['image'],
   windows: 'first frame',
-  needs: { captionWords: 3, clean: true, depth: true },
+  needs: { captionWords: FEW_WORDS, clean: true, depth: true },
 } as const;
 
 /** How many samples of such a task come with their first frame. */

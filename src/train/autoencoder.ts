@@ -28,6 +28,7 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
   const { run, recipe, data, report, signal } = context;
   const { kl, ...config } = recipe.autoencoder;
   const validation: Tensor[] = [];
+  let heading = '';
   const { rank, size } = run.parallel;
   /** of this process's samples in the whole batch */
   const places = (count: number) => Array.from({ length: count }, (_, i) => rank + i * size);
@@ -67,7 +68,11 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
       },
       async sample(_, step): Promise<StepOutcome['figures']> {
         if (run.parallel.rank !== 0) return {};
-        if (validation.length === 0) validation.push(...(await heldOutClips(context)));
+        if (validation.length === 0) {
+          const kept = await clipsToMeasure(context);
+          validation.push(...kept.clips);
+          heading = kept.heading;
+        }
         if (validation.length === 0) return {};
         const rows = noGrad(() =>
           validation.map((clip) => ({ clip, back: tidy(() => reconstruct(model, clip)).keep() })),
@@ -77,7 +82,7 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
         await contactSheet(
           rows.slice(0, 6).map(({ clip, back }) => ({ images: [clip, back] })),
           path,
-          { columns: ['held out', 'reconstruction'], framesPerClip: 4, scale: 2 },
+          { columns: [heading, 'reconstruction'], framesPerClip: 4, scale: 2 },
         );
         run.logSheet('samples', path, step);
         for (const { back } of rows) back.dispose();
@@ -100,16 +105,29 @@ export function reconstruct(model: Autoencoder, video: Tensor): Tensor {
   return decoded.narrow(2, decoded.size(2) - video.size(2), video.size(2)).contiguous();
 }
 
-/** Kept clips [1, 3, F, H, W] that are not trained on; none where nothing is kept out. */
-async function heldOutClips({ recipe, data }: PartContext): Promise<Tensor[]> {
-  const numFrames = Math.max(...recipe.autoencoder.batches.map((kind) => kind.numFrames));
-  const held = await data.someFrames('heldOut', numFrames, VALIDATION_CLIPS);
-  if (!held) return [];
-  const { frames, batchSize, ...size } = held;
-  const shape = [batchSize, size.numFrames, size.height, size.width, 3];
-  return tidy(() =>
-    videoFromBytes(frames, shape)
-      .split(1, 0)
-      .map((clip) => clip.contiguous().clone().keep()),
-  );
+/**
+ * Clips [1, 3, F, H, W] to measure on, of the greatest length that there is: kept out of training, or
+ * where none is some that are trained on; none if the recipe wants none.
+ */
+async function clipsToMeasure({
+  recipe,
+  data,
+}: PartContext): Promise<{ clips: Tensor[]; heading: string }> {
+  if (recipe.validationSamples === 0) return { clips: [], heading: '' };
+  const lengths = [...new Set(recipe.autoencoder.batches.map(({ numFrames }) => numFrames))];
+  for (const part of ['heldOut', 'items'] as const) {
+    for (const numFrames of lengths.sort((a, b) => b - a)) {
+      const found = await data.someFrames(part, numFrames, VALIDATION_CLIPS);
+      if (!found) continue;
+      const { frames, batchSize, ...size } = found;
+      const shape = [batchSize, size.numFrames, size.height, size.width, 3];
+      const clips = tidy(() =>
+        videoFromBytes(frames, shape)
+          .split(1, 0)
+          .map((clip) => clip.contiguous().clone().keep()),
+      );
+      return { clips, heading: part === 'heldOut' ? 'held out' : 'trained on' };
+    }
+  }
+  return { clips: [], heading: '' };
 }

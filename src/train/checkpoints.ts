@@ -22,7 +22,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ALONE, type Parallel } from '../distributed/parallel.js';
 import { DistributedError, InputError, JobError } from '../errors.js';
 import { fileSha256 } from '../file-hash.js';
@@ -154,7 +154,7 @@ export class Checkpoints<State> {
     }
     if (names.length === 0) return null;
     throw new InputError(
-      `${problems[0]}; no other checkpoint is whole, so start the run anew without --resume`,
+      `${problems[0]}; no other checkpoint is whole: put back a copy, begin another run with --run FOLDER, or delete ${dirname(this.folder)} to begin anew`,
     );
   }
 

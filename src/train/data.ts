@@ -1,11 +1,13 @@
 /** The data of a run: sources opened once, the cache, and what each part is fed from them. */
 import { DataStore } from '../data/store.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
+import { captionLimit } from '../pipeline/caption-limit.js';
 import { TASK_IDS } from '../tasks/index.js';
 import { type Source as DataSource, type Recipe, type Stage, stagesOf } from './config.js';
 import type { StepBatch } from './feed/batch.js';
 import {
   encodeAhead,
+  expectSamples,
   type FeedPosition,
   type FrameBatch,
   firstFrameBatch,
@@ -17,12 +19,15 @@ import {
   openFeed,
   openFrameFeed,
   SampleMaker,
-  type SourceItem,
   sourceOpener,
+  stageLines,
   stageSet,
+  stageTallies,
   taskShares,
   validationBatches,
+  withoutHeldOut,
 } from './feed/index.js';
+import { cutCaptionLines, leftOutLines } from './left-out.js';
 import type { Reporter, Source } from './loop.js';
 import type { Run } from './run.js';
 import { type EncodeText, storedText } from './text-states.js';
@@ -61,6 +66,7 @@ export class TrainingData {
     });
     try {
       const sources = await openAll(options, store);
+      await run.parallel.together(() => tellTasks(options, sources));
       let lost = 0;
       const onSkip = (where: string, reason: string) =>
         report.log(`${where}: is left out (${reason}); ${++lost} so far`);
@@ -191,6 +197,12 @@ export class TrainingData {
 
   /** Prompts as the trainee's text encoder reads them; kept, if it does not learn. */
   encodeText({ pipeline, tokenizer }: Pick<Trainee, 'pipeline' | 'tokenizer'>): EncodeText {
+    const { report, run } = this.options;
+    if (run.parallel.rank === 0) {
+      const limit = captionLimit(pipeline.tokenizer, pipeline.settings.promptLength);
+      const distinct = new Map([...this.sources.values()].flat().map((one) => [one.name, one]));
+      for (const line of cutCaptionLines([...distinct.values()], limit)) report.log(line);
+    }
     const learns = pipeline.textEncoder.parameters().some(({ requiresGrad }) => requiresGrad);
     if (learns) return (prompts) => pipeline.encodePrompts(prompts);
     return storedText(pipeline, tokenizer, this.store);
@@ -222,8 +234,7 @@ async function openAll(
       const opened = await openSource(data);
       sources.set(key, opened.sources);
       if (parallel.rank > 0) continue;
-      tellSkipped(report, opened.skipped);
-      if (validationSamples > 0) tellUnmeasured(report, opened.sources);
+      for (const line of leftOutLines(opened)) report.log(line);
     }
     await store.flush();
   };
@@ -236,26 +247,31 @@ async function openAll(
   return sources;
 }
 
-/** Named by the first few, then counted. */
-const SHOWN = 5;
-
-function tellSkipped(report: Reporter, skipped: readonly { reason: string }[]): void {
-  for (const { reason } of skipped.slice(0, SHOWN)) report.log(`left out: ${reason}`);
-  if (skipped.length > SHOWN) {
-    report.log(`${skipped.length - SHOWN} more files are left out; \`mfm data check\` names them`);
-  }
-}
-
-/** Of a few files none is kept out of training, as then too little would be left of them. */
-function tellUnmeasured(report: Reporter, sources: readonly OpenedSource[]): void {
-  for (const { name, items, heldOut } of sources) {
-    for (const kind of ['image', 'clip'] as const) {
-      const isKind = (item: SourceItem) => item.kind === kind;
-      const count = items.filter(isKind).length;
-      if (count === 0 || heldOut.some(isKind)) continue;
-      report.log(
-        `${name}: of ${count} ${kind}${count === 1 ? '' : 's'} none is kept out of training; validation losses and sample sheets of ${kind}s begin with ${LEAST_TO_MEASURE} files`,
+/** What each stage can train; the first process says it. @throws InputError, see `expectSamples` */
+function tellTasks(
+  { recipe, run, report }: DataOptions,
+  sources: ReadonlyMap<string, readonly OpenedSource[]>,
+): void {
+  if (run.parallel.rank > 0) return;
+  const stages = stagesOf(recipe);
+  const said = new Set<string>();
+  for (const stage of stages) {
+    const own = sources.get(JSON.stringify(stage.data))!;
+    const tallies = stageTallies(own, stage);
+    expectSamples(tallies, stage, own);
+    // scenes are good for what the recipe may ask for
+    if (own.every(({ miniworld }) => miniworld)) continue;
+    const lines = stageLines(tallies, stage);
+    const trainedOn = recipe.validationSamples > 0 ? withoutHeldOut(own, stage) : [];
+    if (trainedOn.length > 0) {
+      lines.push(
+        `validation and sheets of ${trainedOn.join(', ')} are of samples that are trained on, as none is kept out (a tenth of a kind is, from ${LEAST_TO_MEASURE} files on)`,
       );
+    }
+    for (const line of lines) {
+      if (said.has(line)) continue;
+      said.add(line);
+      report.log(stages.length > 1 ? `${stage.name}: ${line}` : line);
     }
   }
 }

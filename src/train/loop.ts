@@ -66,6 +66,8 @@ export interface LoopOptions<Batch> {
   open(stage: number, position: unknown, doneAt: (taken: number) => number): Promise<Source<Batch>>;
   /** forward and backward of a step; gradients are of the mean over all processes' samples */
   train(batch: Batch, context: StepContext): StepOutcome;
+  /** `validate` before the first step too, for what begins with weights that were trained */
+  validatesFirst?: boolean;
   /** figures of this process's held-out samples; runs with the averaged weights */
   validate?(stage: number, step: number): Promise<StepOutcome['figures']>;
   /** writes samples and returns figures of this process; runs with the averaged weights */
@@ -135,6 +137,8 @@ class Loop<Batch> {
   private savedStep = 0;
   private savedMs = 0;
   private cannotSave = false;
+  /** does it begin without a checkpoint? */
+  private isNew = true;
   /** going back to checkpoints from this step on has not helped: no step was good since then */
   private doubtfulFrom = Infinity;
 
@@ -153,6 +157,7 @@ class Loop<Batch> {
     const loop = new Loop(options);
     const found = await loop.restore();
     if (found) {
+      loop.isNew = false;
       loop.state = found.state;
       loop.savedStep = found.state.step;
       loop.means = new Means(found.sums, run.parallel);
@@ -208,8 +213,12 @@ class Loop<Batch> {
       );
       run.setStatus({ part, stage: name, step: state.step, steps: this.totalSteps });
       if (state.step === 0) {
+        // due in the checkpoint, so that a run that is ended before that makes up for it
+        if (this.isNew && options.validatesFirst && options.validate)
+          state.unmeasured = ['validate'];
         await this.save();
         if (!this.saved) throw new JobError(`${run.folder}: ${part} cannot keep a checkpoint`);
+        if (!(await this.measure())) return false;
       }
       this.savedMs = performance.now();
       while (this.done < 1) {

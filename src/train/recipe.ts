@@ -1,5 +1,6 @@
 /** Reads a recipe: YAML, `--set` changes, and all problems at once. */
 import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { parse } from 'yaml';
 import type { z } from 'zod';
 import { listProblems } from '../check-config.js';
@@ -10,12 +11,21 @@ import { readRegularSync } from '../regular-file.js';
 import { didYouMean } from '../suggest.js';
 import { shortcomings, TASK_IDS, type Task, taskOf, weightedTasks } from '../tasks/index.js';
 import { Recipe, type Stage, stagesOf } from './config.js';
+import { resolvePaths } from './recipe-paths.js';
 
-/** Of a key, to a value or to what a text is as YAML. */
+/** Of a key, to a value or to what a text is as YAML; null takes the key away. */
 export type Change = { path: string[] } & ({ value: unknown } | { text: string });
 
-/** @throws InputError listing every problem: the key, what is wrong, what would be right */
-export function readRecipe(path: string, changes: readonly Change[] = []): Recipe {
+/**
+ * @param changes   made after the recipe is read; paths in them are relative to the current folder
+ * @param say       is told what the paths of the recipe mean where that may surprise
+ * @throws InputError listing every problem: the key, what is wrong, what would be right
+ */
+export function readRecipe(
+  path: string,
+  changes: readonly Change[] = [],
+  say: (sentence: string) => void = () => {},
+): Recipe {
   if (!existsSync(path)) throw new InputError(`${path}: no such recipe; recipes/ holds some`);
   let source: unknown;
   try {
@@ -28,29 +38,75 @@ export function readRecipe(path: string, changes: readonly Change[] = []): Recip
   if (typeof source !== 'object' || source === null || Array.isArray(source)) {
     throw new InputError(`${path}: must hold keys and values, as recipes/mfm-mini.yaml does`);
   }
-  for (const change of changes) apply(source as Record<string, unknown>, change);
+  resolvePaths(source, dirname(path), say);
+  const impossible = changes.flatMap((change) => apply(source as Record<string, unknown>, change));
   const parsed = Recipe.safeParse(source);
   const problems = parsed.success
     ? otherProblems(parsed.data)
     : [...parsed.error.issues.flatMap(explain), ...problemsBeside(parsed.error.issues, source)];
-  if (problems.length > 0) throw new InputError(listProblems(path, problems));
+  const all = [...impossible, ...problems];
+  if (all.length > 0) throw new InputError(listProblems(path, all));
   return parsed.data!;
 }
 
-/** Own keys alone, whatever they are called: what there is none of is for the schema to refuse. */
-function apply(source: Record<string, unknown>, change: Change): void {
+/**
+ * Changes own keys alone, whatever they are called: what there is none of is for the schema to
+ * refuse.
+ * @returns what is wrong with the change, if anything is
+ */
+function apply(source: Record<string, unknown>, change: Change): string[] {
   const { path } = change;
-  const set = (level: object, key: string, value: unknown) =>
-    Object.defineProperty(level, key, {
-      ...{ value, writable: true, enumerable: true, configurable: true },
-    });
-  let level = source;
-  for (const key of path.slice(0, -1)) {
-    const next = Object.hasOwn(level, key) ? level[key] : null;
-    if (typeof next !== 'object' || next === null) set(level, key, {});
-    level = Object.getOwnPropertyDescriptor(level, key)!.value;
+  const value = 'text' in change ? fromYaml(change.text) : change.value;
+  if (value === null) return unset(source, path);
+  let level: object = source;
+  for (const [i, key] of path.entries()) {
+    const at = path.slice(0, i + 1);
+    if (Array.isArray(level) && !isPlaceIn(level, key, level.length)) {
+      return [
+        `${at.join('.')}: must be a place in the list, ${level.length} for a new one at its end, got "${key}"`,
+      ];
+    }
+    if (i === path.length - 1) set(level, key, value);
+    else {
+      const next = own(level, key);
+      if (typeof next !== 'object' || next === null) set(level, key, isList(at) ? [] : {});
+      level = own(level, key) as object;
+    }
   }
-  set(level, path.at(-1)!, 'text' in change ? fromYaml(change.text) : change.value);
+  return [];
+}
+
+/** Takes a key or a place in a list away: its default holds, or nothing is there. */
+function unset(source: object, path: readonly string[]): string[] {
+  const where = path.join('.');
+  const known = keysAt(path.slice(0, -1));
+  const key = path.at(-1)!;
+  if (known.length > 0 && !known.includes(key)) {
+    return [`${where}: unknown key${didYouMean(key, known)}`];
+  }
+  let level: unknown = source;
+  for (const name of path.slice(0, -1)) level = isObject(level) ? own(level, name) : undefined;
+  if (isObject(level) && Object.hasOwn(level, key)) {
+    if (!Array.isArray(level)) Reflect.deleteProperty(level, key);
+    else if (isPlaceIn(level, key, level.length - 1)) level.splice(Number(key), 1);
+    return [];
+  }
+  // what the schema knows is at its default already
+  return known.length > 0 ? [] : [`${where}: cannot be taken away, as the recipe has none`];
+}
+
+const isPlaceIn = (list: readonly unknown[], key: string, last: number): boolean =>
+  /^\d+$/.test(key) && Number(key) <= Math.min(last, list.length);
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+const own = (level: object, key: string): unknown =>
+  Object.getOwnPropertyDescriptor(level, key)?.value;
+
+function set(level: object, key: string, value: unknown): void {
+  Object.defineProperty(level, key, {
+    ...{ value, writable: true, enumerable: true, configurable: true },
+  });
 }
 
 /** As YAML has it; what is none, such as a pattern with stars, is itself. */
@@ -74,11 +130,18 @@ function explain(issue: z.core.$ZodIssue): string[] {
   return [`${where(issue.path)}: ${issue.message}`];
 }
 
-/** The keys that the schema has at a path, for suggestions. */
-function keysAt(path: PropertyKey[]): string[] {
+/** The keys that the schema has at a path, for suggestions; none where they are free. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  return Object.keys(schemaAt(path)?.shape ?? {});
+}
+
+const isList = (path: readonly PropertyKey[]): boolean =>
+  schemaAt(path)?.def?.element !== undefined;
+
+function schemaAt(path: readonly PropertyKey[]): Unwrapped | undefined {
   let schema = unwrapped(Recipe);
   for (const key of path) schema = unwrapped(schema?.shape?.[String(key)] ?? schema?.def?.element);
-  return Object.keys(schema?.shape ?? {});
+  return schema;
 }
 
 interface Unwrapped {

@@ -36,8 +36,9 @@ import { Checkpoints } from './checkpoints.js';
 import type { Recipe } from './config.js';
 import { EventWriter } from './events.js';
 import { awaitOtherMachine, type Lock, takeLock } from './lock.js';
+import { expectToBegin, expectToGoOn } from './run-contents.js';
 import { type RunStatus, readStatus } from './status.js';
-import { recipeChanges } from './stored-recipe.js';
+import { asStored, recipeChanges } from './stored-recipe.js';
 
 export class Run {
   private status: Omit<RunStatus, 'updated' | 'pid' | 'host'> = {
@@ -56,7 +57,8 @@ export class Run {
   /**
    * Starts a run, or goes on with one. One that failed before its first checkpoint has nothing to go
    * on with, and is started anew.
-   * @throws InputError if the folder holds a run and `resume` is not set, or one that is trained now
+   * @throws InputError if the folder holds a run and `resume` is not set, one that is trained now, or
+   * one that has lost its checkpoints or would go on with other weights
    */
   static open(
     folder: string,
@@ -66,11 +68,8 @@ export class Run {
     const run = new Run(folder, parallel);
     if (parallel.rank !== 0) return run;
     const file = run.path('recipe.json');
-    if (existsSync(file) && !resume && !run.failedAtOnce()) {
-      throw new InputError(
-        `${folder}: holds a run already; --resume goes on with it, --run FOLDER starts another`,
-      );
-    }
+    if (!resume) expectToBegin(folder);
+    else if (!existsSync(folder)) process.stderr.write(`${folder}: holds no run yet; one begins\n`);
     makeFolder(folder);
     const lock = takeLock(folder);
     if ('heldBy' in lock) {
@@ -82,19 +81,25 @@ export class Run {
       );
     }
     run.lock = lock;
+    for (const at of ['.', 'checkpoints', 'samples', 'bad-batches']) finishRenames(run.path(at));
+    try {
+      if (resume) expectToGoOn(folder, recipe);
+    } catch (error) {
+      run.close();
+      throw error;
+    }
     const changes = resume && existsSync(file) ? recipeChanges(folder, recipe) : '';
     if (changes) process.stderr.write(`${folder}: ${changes}\n`);
     for (const name of ['samples', 'checkpoints', 'cache']) {
       mkdirSync(run.path(name), { recursive: true });
     }
-    for (const at of ['.', 'checkpoints', 'samples', 'bad-batches']) finishRenames(run.path(at));
     const metrics = run.path('metrics.jsonl');
     if (existsSync(metrics)) {
       const text = readFileSync(metrics);
       const whole = text.lastIndexOf('\n') + 1;
       if (whole < text.length) truncateSync(metrics, whole);
     }
-    const text = JSON.stringify(recipe, null, 2);
+    const text = JSON.stringify(asStored(recipe), null, 2);
     if (resume && existsSync(file)) run.newRecipe = text;
     else run.write('recipe.json', text);
     const { part, stage, step, steps } = readStatus(folder) ?? run.status;
@@ -199,14 +204,6 @@ export class Run {
   /** The same, but only the first process of a job does. */
   private inFirst(write: () => void): void {
     if (this.parallel.rank === 0) this.unlessFull(write);
-  }
-
-  private failedAtOnce(): boolean {
-    const checkpoints = this.path('checkpoints');
-    const kept = existsSync(checkpoints) ? readdirSync(checkpoints) : [];
-    return (
-      readStatus(this.folder)?.state === 'failed' && kept.every((name) => name.endsWith('.tmp'))
-    );
   }
 
   /** Says once that the disk is full, until something could be written again. */

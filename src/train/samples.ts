@@ -1,8 +1,8 @@
 /** Sheets of what the transformer makes of held-out samples, task by task. */
-import { contactSheet, tensorToFrames } from '../media/index.js';
+import { contactSheet, type Frames, tensorToFrames } from '../media/index.js';
 import { psnr } from '../media/psnr.js';
 import type { Pipeline } from '../pipeline/index.js';
-import { conditionOf, NOTHING, type Target } from '../tasks/index.js';
+import { conditionOf, NOTHING, type Target, type Task } from '../tasks/index.js';
 import { cat, noGrad, tidy } from '../tensor/index.js';
 import type { StepBatch, TrainSample } from './feed/batch.js';
 import { microBatches } from './micro-batches.js';
@@ -23,10 +23,11 @@ export interface SheetOptions {
 }
 
 /**
- * One sheet per task in samples/: what is given, what is made of it, and what it was.
+ * One sheet per task in samples/: what is given, what is made of it, what it was, and the
+ * autoencoder's copy of that, which is the best that can be made.
  *
- * @param batches   held-out samples, each batch of one task; the first of each task is shown
- * @returns the PSNR of the tasks that are given something
+ * @param batches   samples to measure on, each batch of one task; the first of each task is shown
+ * @returns the PSNR of the tasks that are given something, to the autoencoder's copy
  */
 export async function taskSheets(
   pipeline: Pipeline,
@@ -52,7 +53,7 @@ export async function taskSheets(
     await contactSheet(
       shown.map(({ row }) => row),
       path,
-      { framesPerClip: 4, scale: target.width > 128 ? 1 : 2 },
+      { columns: columnsOf(task), framesPerClip: 4, scale: target.width > 128 ? 1 : 2 },
     );
     onSheet?.(task.id, path);
     if (task.inputs.length > 0) {
@@ -61,6 +62,11 @@ export async function taskSheets(
   }
   return figures;
 }
+
+const columnsOf = ({ inputs }: Task): string[] => [
+  ...(inputs.length > 0 ? ['given'] : []),
+  ...['made', 'as it was', "the autoencoder's copy"],
+];
 
 interface Shown {
   row: Parameters<typeof contactSheet>[0][number];
@@ -91,16 +97,27 @@ async function showSamples(
     prompts: samples.map(({ caption }) => caption),
     numInferenceSteps: STEPS,
   });
-  const shown = samples.map(({ caption, given }, i) =>
+  const pictures = await Promise.all(samples.map(({ picture }) => picture?.() ?? null));
+  const shown = samples.map((sample, i) =>
     tidy(() => {
-      const [result, was] = [made, truth].map((video) => video.narrow(0, i, 1));
-      const videos = given ? [conditions[i]!.pixels, result!, was!] : [result!, was!];
-      const row = { label: caption.slice(0, 90), images: videos.map(tensorToFrames) };
-      return { row, psnr: psnr(result!, was!) };
+      const [result, copy] = [made, truth].map((video) => video.narrow(0, i, 1));
+      const known = sample.given ? [tensorToFrames(conditions[i]!.pixels)] : [];
+      const was = pictures[i] ?? blank(target);
+      const images = [...known, tensorToFrames(result!), was, tensorToFrames(copy!)];
+      return { row: { label: labelOf(sample), images }, psnr: psnr(result!, copy!) };
     }),
   );
   for (const tensor of [latents, truth, made, ...conditions.flatMap(Object.values)]) {
     tensor.dispose();
   }
   return shown;
+}
+
+/** As much as has room over the narrowest row. */
+const labelOf = ({ caption, trainedOn }: TrainSample): string =>
+  `${caption.slice(0, 90)}${trainedOn ? ' (trained on)' : ''}`;
+
+/** In place of pixels that cannot be read any more. */
+function blank({ width, height }: Target): Frames {
+  return { width, height, numFrames: 1, data: new Uint8Array(width * height * 3).fill(255) };
 }

@@ -107,6 +107,10 @@ export function readStatus(folder: string): RunStatus | null {
 
 const STATES: readonly string[] = ['running', 'stopped', 'finished', 'failed'];
 
+/** Does a process train the run of this folder? */
+export const isTrainedNow = (folder: string): boolean =>
+  readStatus(folder)?.state === 'running' && holderOf(folder) !== null;
+
 const stateOf = (folder: string, { state }: RunStatus): RunState =>
   state === 'running' && !holderOf(folder) ? 'lost' : state;
 

@@ -3,15 +3,20 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Recipe } from './config.js';
 import { differences } from './differences.js';
+import { withAbsolutePaths } from './recipe-paths.js';
 
 /** Null if there is none that can be read. */
-function storedRecipe(folder: string): Partial<Recipe> | null {
+export function storedRecipe(folder: string): Partial<Recipe> | null {
   try {
     return JSON.parse(readFileSync(join(folder, 'recipe.json'), 'utf8'));
   } catch {
     return null;
   }
 }
+
+/** A recipe as recipe.json has it: its paths hold from any folder. */
+export const asStored = (recipe: object): object =>
+  withAbsolutePaths(JSON.parse(JSON.stringify(recipe)));
 
 /** The pipeline folder whose weights a run began with; undefined: none, or there is no run. */
 export const initOf = (folder: string): string | undefined =>
@@ -21,7 +26,7 @@ export const initOf = (folder: string): string | undefined =>
 export function recipeChanges(folder: string, recipe: Recipe): string {
   const before = storedRecipe(folder);
   if (!before) return 'recipe.json was damaged and is written anew, without what --init named';
-  const changes = differences([before, JSON.parse(JSON.stringify(recipe))]);
+  const changes = differences([before, recipe].map(asStored));
   if (changes.length === 0) return '';
   const named = changes.map(({ key, values }) => {
     const [was, now] = values.map((value) => JSON.stringify(value) ?? 'none');

@@ -1,5 +1,7 @@
 /** The pipeline that is trained: built fresh from a recipe, or one that is fine-tuned. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { type CaptionLimit, RELEASED } from '../data/caption-length.js';
 import { editOf } from '../data/miniworld/edit.js';
 import { captionOf, drawScene } from '../data/miniworld/index.js';
 import { SchedulerConfig } from '../diffusion/config.js';
@@ -14,6 +16,7 @@ import {
 } from '../models/t5/index.js';
 import { initialiseForTraining, Transformer3D } from '../models/transformer/index.js';
 import { addLora, type LoraLayers, loadWeights, mergeLora, saveLora } from '../nn/index.js';
+import { captionLimit, captionLimitOf } from '../pipeline/caption-limit.js';
 import {
   openPipeline,
   Pipeline,
@@ -181,6 +184,22 @@ function textEncoderOf(recipe: Recipe): TextParts {
   const { vocabSize, ...files } = buildTokenizer(vocabulary());
   const encoder = new T5Encoder(textEncoderConfigOf(recipe, vocabSize)).initialise();
   return { encoder, tokenizer: new PromptTokenizer(files), files };
+}
+
+/** How much of a caption the text encoder of a recipe will read; only a tokenizer is opened. */
+export function captionLimitFor({ base, textEncoder, pipeline }: Recipe): CaptionLimit {
+  const folder = base ?? textEncoder.from;
+  const { promptLength = PipelineSettings.parse({}).promptLength } = pipeline;
+  if (folder === undefined) {
+    return captionLimit(new PromptTokenizer(buildTokenizer(vocabulary())), promptLength);
+  }
+  // before a dry run a released pipeline need not be there
+  if (!existsSync(join(folder, 'model_index.json'))) return RELEASED;
+  const limit = captionLimitOf(folder);
+  return {
+    ...limit,
+    tokens: base && pipeline.promptLength === undefined ? limit.tokens : promptLength,
+  };
 }
 
 /** Enough scenes that every word of the captions' small grammar occurs. */

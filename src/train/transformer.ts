@@ -49,6 +49,7 @@ export async function trainTransformer(trainee: Trainee, context: PartContext): 
       return { ...outcome, flops: flopsOf(outcome.samples, work, batch.target, stage) };
     },
     peakFlops: matrixPeak(pipeline.dtype),
+    validatesFirst: [recipe.base, recipe.transformer.from, recipe.init].some(Boolean),
     async validate(stage) {
       const plan = { ...stages[stage]!, encodeText };
       return validationLosses(pipeline, await validation(stage), run.parallel, plan);

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -177,6 +184,52 @@ describe('mfm data check', { skip: noFfmpeg }, () => {
     assert.equal(status, 130, stderr);
     assert.match(stderr, /stopped; nothing was written/);
     assert.ok(!listing(folder).includes('stopped.json'));
+  });
+});
+
+describe('a folder as people have it', { skip: noFfmpeg }, () => {
+  before(async () => {
+    mkdirSync(at('odd'));
+    const red = sharp({ create: { width: 64, height: 64, channels: 3, background: '#c03020' } });
+    const noise = { type: 'gaussian', mean: 128, sigma: 40 } as const;
+    const gray = sharp({ create: { width: 64, height: 64, channels: 3, noise, background: '' } });
+    await red.png().toFile(at('odd/a.PNG'));
+    await gray.png().toFile(at('odd/b.png'));
+    writeFileSync(at('odd/a.TXT'), `${'a red cube on a table '.repeat(20)}`);
+    writeFileSync(at('odd/b.txt'), Buffer.from('gr\xe4ulich', 'latin1'));
+    for (const name of ['c.NEF', 'd.mp3', 'e.xyz']) writeFileSync(at(`odd/${name}`), 'bytes');
+    execFileSync('mkfifo', [at('odd/pipe.mp4')]);
+    symlinkSync('.', at('odd/latest'));
+  });
+
+  const passed = /^odd: 2 files are passed over: \.mp3 1, \.xyz 1 \(odd\/d\.mp3, odd\/e\.xyz\)$/m;
+
+  test('is told item by item, and what is passed over is counted', () => {
+    const { status, stdout } = mfm('check', 'odd', '--json', 'odd.json');
+    assert.equal(status, 0);
+    assert.match(
+      stdout,
+      /^odd\/a\.PNG: 64x64; .*long caption: about 169 tokens .* reads 77: its end/m,
+    );
+    assert.match(stdout, /^odd\/b\.png: unreadable: odd\/b\.txt: is no text in UTF-8/m);
+    assert.match(stdout, /^odd\/c\.NEF: unreadable: is a raw photo of a camera/m);
+    assert.match(stdout, /^odd\/pipe\.mp4: unreadable: is no regular file but a pipe/m);
+    assert.match(stdout, passed);
+    assert.match(stdout, /^4 items: /m);
+    assert.match(stdout, /^no item for .*t2v.*: is an image \(1 of 1 items\)$/m);
+    const report = JSON.parse(readFileSync(at('odd.json'), 'utf8'));
+    assert.equal(report.notes.length, 1);
+    assert.deepEqual(report.missing['1: no picture before an edit'], ['iedit']);
+  });
+
+  test('is prepared without what cannot be, and that is said', () => {
+    const { status, stdout } = mfm('prepare', 'odd', '-o', 'odd-shards');
+    assert.equal(status, 0);
+    assert.match(stdout, /^left out: odd\/b\.txt: is no text in UTF-8/m);
+    assert.match(stdout, /^left out: odd\/c\.NEF: is a raw photo/m);
+    assert.match(stdout, /^left out: odd\/pipe\.mp4: is no regular file/m);
+    assert.match(stdout, passed);
+    assert.match(stdout, /^4 sources: 1 clips in 1 shards; .* 3 unreadable$/m);
   });
 });
 

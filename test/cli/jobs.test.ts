@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -118,6 +118,40 @@ describe('readJobs', () => {
     ]);
   });
 
+  test('a table may have semicolons or tabs, and texts may be UTF-16', () => {
+    const semicolons = write('semi.csv', 'prompt;seed\n"a; b";1\n');
+    const tabs = join(root, 'tabs.tsv');
+    writeFileSync(tabs, Buffer.from('\uFEFFprompt\tseed\na; b\t1\n', 'utf16le'));
+    for (const path of [semicolons, tabs]) {
+      assert.deepEqual(words(path), [['--prompt', 'a; b', '--seed', '1']]);
+    }
+  });
+
+  test('texts in a folder of inputs are passed over and counted', () => {
+    mkdirSync(join(root, 'mixed'));
+    for (const name of ['a.png', 'a.txt', 'notes.md', 'Thumbs.db']) write(join('mixed', name), '');
+    symlinkSync('gone.png', join(root, 'mixed', 'b.png'));
+    const notes: string[] = [];
+    const rows = readJobs(join(root, 'mixed'), { onNote: (note) => notes.push(note) });
+    assert.deepEqual(
+      rows.map(({ where }) => where),
+      ['a.png', 'b.png'].map((name) => join(root, 'mixed', name)),
+    );
+    assert.equal(notes.length, 1);
+    assert.match(notes[0]!, /mixed: 3 files are passed over: \.\w+ 1, \.\w+ 1, \.\w+ 1 \(/);
+  });
+
+  test('a list that no memory holds is refused before it is read', () => {
+    const path = write('huge.txt', 'a prompt');
+    truncateSync(path, 2 ** 33);
+    assert.throws(() => readJobs(path), {
+      name: InputError.name,
+      message: /huge\.txt: a list of jobs must have at most 64 MB, got 8192 MB; split it/,
+    });
+    const lines = write('lines.txt', 'a\n'.repeat(100_001));
+    assert.throws(() => readJobs(lines), /must have at most 100000 lines, got 100002; split it/);
+  });
+
   test('says what is wrong and where', () => {
     const cases: [string, string, RegExp][] = [
       ['bad.jsonl', '{"prompt": "a"}\n{oops}', /bad\.jsonl:2: must be JSON/],
@@ -128,6 +162,11 @@ describe('readJobs', () => {
       ['flag.jsonl', '{"prompt": true}', /flag\.jsonl:1: "prompt" must be text or a number/],
       ['unnamed.csv', 'prompt,\na,b\n', /unnamed\.csv:2: "b" has no name/],
       ['picture.txt', '\x89PNG\0\0', /picture\.txt: is no text in UTF-8/],
+      [
+        'deep.jsonl',
+        `{"a": ${'['.repeat(60_000)}`,
+        /deep\.jsonl:1: must be JSON of at most 100 lev/,
+      ],
       ['jobs.json', '[{"prompt": "a"}]', /jobs\.json: must be JSONL, an object on every line/],
       ['empty.txt', '\n', /empty\.txt: holds no job/],
     ];

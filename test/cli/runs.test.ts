@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
@@ -52,6 +52,23 @@ describe('mfm runs', () => {
     assert.match(lines[2]!, /^second .* 800\/1000 /);
   });
 
+  test('lists the others beside a run that cannot be read, and passes over what is none', async () => {
+    mkdirSync(join('runs', 'odd', 'metrics.jsonl'), { recursive: true });
+    writeFileSync(join('runs', 'odd', 'recipe.json'), '{}');
+    writeFileSync(join('runs', 'notes.txt'), 'a note');
+    symlinkSync('nowhere', join('runs', 'broken'));
+    symlinkSync('round', join('runs', 'round'));
+    const { stdout, stderr, message } = await mfm();
+    for (const name of ['odd', 'notes.txt', 'broken', 'round']) {
+      rmSync(join('runs', name), { recursive: true });
+    }
+    assert.equal(message, '');
+    assert.equal(stdout.trimEnd().split('\n').length, 3, stdout);
+    assert.match(stderr, /^runs\/odd: cannot be read \(EISDIR.*\)\n$/);
+    const below = await mfm('runs/first/recipe.json/x');
+    assert.match(below.message, /^runs\/first\/recipe\.json\/x: no such run or folder of runs/);
+  });
+
   test('says the same as JSON', async () => {
     const runs = JSON.parse((await mfm('runs/second', '--json')).stdout);
     assert.deepEqual([runs.length, runs[0].name, runs[0].step], [1, 'second', 800]);
@@ -65,7 +82,7 @@ describe('mfm runs', () => {
     // at step 800, where the second ends: half of the first
     assert.match(stdout, /^loss\/t2v .* -50\.0 %$/m);
     assert.match(stdout, /^validation\/t2v +0\.5000 +0\.3000 +-50\.0 %$/m);
-    const page = readFileSync(join('runs', 'compare-first-second.html'), 'utf8');
+    const page = readFileSync(join('runs', 'compare-first-second', 'report.html'), 'utf8');
     assert.doesNotMatch(page, /<script|src=|href=/);
     for (const word of ['loss/t2v', 'validation/t2v', 'gradNorm', 'first', 'second']) {
       assert.ok(page.includes(`>${word}</text>`), `${word} is in the plot`);

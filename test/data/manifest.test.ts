@@ -4,10 +4,10 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { expandBraces } from '../../src/data/braces.js';
 import { gatherItems } from '../../src/data/gather.js';
 import type { DataItem, Entry } from '../../src/data/items.js';
 import { readEntries, readManifest } from '../../src/data/manifest.js';
-import { expandBraces } from '../../src/data/shards.js';
 import { InputError } from '../../src/errors.js';
 import { temporaryFolder } from '../media/helpers.js';
 
@@ -129,7 +129,10 @@ describe('readManifest', () => {
       ],
       ['{"video": "a.mp4", "start": "x"}', /:8: "start" must be a number, 0 or more, got "x"/],
       ['{"video": "a.mp4", "fps": 0}', /:9: "fps" must be a number above 0, got 0/],
-      ['{"video": "a.mp4", "text": "a cat"}', /:10: "text" must be true or false .*"prompt", got/],
+      [
+        '{"video": "a.mp4", "text": 3}',
+        /:10: "text" must be the caption, or true or false .*got 3/,
+      ],
     ];
     const good = '{"video": "a.mp4"}';
     const path = write('bad.jsonl', [...lines.map(([line]) => line), good].join('\n'));
@@ -144,6 +147,72 @@ describe('readManifest', () => {
       name: InputError.name,
       message: /:1: must be/,
     });
+  });
+
+  test('takes a caption under each of its keys, in lists of all kinds', async () => {
+    const rows = [
+      { image: 'a.png', caption: 'c' },
+      { image: 'b.png', text: 't', caption: '' },
+      { image: 'c.png', text: true, prompt: 'p', caption: 'c' },
+      { image: 'd.png', title: 'other', description: 'more', id: 7 },
+    ];
+    const path = write('keys.jsonl', rows.map((row) => JSON.stringify(row)).join('\n'));
+    const items = await all(readManifest(path));
+    assert.deepEqual(
+      items.map(({ prompt }) => prompt),
+      ['c', 't', 'p', ''],
+    );
+    assert.deepEqual(
+      items.map(({ stated }) => stated.text),
+      [false, false, true, false],
+    );
+    assert.deepEqual(
+      items.map(({ unread }) => unread),
+      [...[undefined, undefined, undefined, ['title', 'description']]],
+    );
+    const csv = write('keys.csv', 'image;caption\na.png;a cat, on a mat\n');
+    assert.deepEqual(
+      (await all(readManifest(csv))).map(({ prompt }) => prompt),
+      ['a cat, on a mat'],
+    );
+    const other = write('other.jsonl', '{"file_name": "a.png", "text": "a cat"}');
+    const [entry] = await all(readEntries(other));
+    assert.match(
+      problemsOf([entry!])[0]!,
+      /must name a "video" or an "image", got neither but "file/,
+    );
+  });
+
+  test('no caption reaches training with signs for lost characters', async () => {
+    const rows = [
+      '{"image": "a.png", "prompt": "nul \\u0000"}',
+      '{"image": "b.png", "prompt": "ok"}',
+    ];
+    const bytes = Buffer.from(
+      `${rows.join('\n')}\n{"image": "c.png", "prompt": "caf\xe9"}`,
+      'latin1',
+    );
+    mkdirSync(at('lost'));
+    writeFileSync(at('lost/list.jsonl'), bytes);
+    const problems = problemsOf(await all(readEntries(at('lost/list.jsonl'))));
+    assert.match(problems[0]!, /list\.jsonl:1: its caption: holds NUL characters/);
+    assert.equal(problems[1], '');
+    assert.match(problems[2]!, /list\.jsonl:3: is no text in UTF-8/);
+    writeFileSync(at('lost/wide.jsonl'), Buffer.from(`\uFEFF${rows[1]}`, 'utf16le'));
+    assert.deepEqual(problemsOf(await all(readEntries(at('lost/wide.jsonl')))), ['']);
+  });
+
+  test('refuses what is no list after a thousand wrong rows, and absurd lines', async () => {
+    const path = write('prose.jsonl', 'once upon a time\n'.repeat(5000));
+    await assert.rejects(all(readEntries(path)), {
+      name: InputError.name,
+      message: /prose\.jsonl: is no list of pictures or clips, its first 1000 rows are wrong \(the/,
+    });
+    const long = write('long.jsonl', `${'x'.repeat(2 ** 21)}\n{"image": "a.png"}\n`);
+    assert.deepEqual(problemsOf(await all(readEntries(long))), [
+      `${long}:1: must have at most 1048576 characters, got more`,
+      '',
+    ]);
   });
 
   test('names a data set that is not there, or holds nothing', async () => {

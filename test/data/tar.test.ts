@@ -88,4 +88,67 @@ describe('listTar', () => {
     }
     await assert.rejects(names(at('none.tar')), /none\.tar: no such shard/);
   });
+
+  /** A tar of one member whose header has other bytes at a place; its sum is right. */
+  async function patched(name: string, place: number, bytes: Uint8Array): Promise<string> {
+    await writeTar(at(name), { a: Buffer.alloc(600) });
+    const tar = readFileSync(at(name));
+    tar.set(bytes, place);
+    tar.fill(' ', 148, 156);
+    const sum = tar.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+    tar.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+    writeFileSync(at(name), tar);
+    return at(name);
+  }
+
+  test('refuses sizes that no member has', { timeout: 10_000 }, async () => {
+    const base256 = (first: number, rest: number) =>
+      Buffer.from([first, ...Buffer.alloc(11, rest)]);
+    const cases: [string, Uint8Array, RegExp][] = [
+      ['negative', Buffer.from('-0000001000\0'), /size\.tar: is damaged at byte 0, a size must be/],
+      ['decimal', Buffer.from('00000000990\0'), /a size must be a number from 0 on, got "0+990"/],
+      ['empty', Buffer.alloc(12), /a size must be a number from 0 on, got ""/],
+      ['below zero', base256(0xff, 0xff), /a size must be .*, got one below 0 or beyond all disks/],
+      ['beyond', base256(0x80, 0xff), /a size must be .*, got one below 0 or beyond all disks/],
+      ['beyond the file', Buffer.from('77777777777\0'), /ends too early, in the member at byte 0/],
+    ];
+    for (const [what, bytes, message] of cases) {
+      const path = await patched('size.tar', 124, bytes);
+      await assert.rejects(names(path), { name: InputError.name, message }, what);
+    }
+    const gnu = Buffer.concat([Buffer.from([0x80]), Buffer.alloc(9), Buffer.from([2, 88])]);
+    assert.deepEqual(await names(await patched('size.tar', 124, gnu)), ['a']);
+  });
+
+  test('takes the size that pax says', async () => {
+    const record = (text: string) => `${text.length + 4} ${text}\n`;
+    await writeTar(at('pax.tar'), {
+      x: Buffer.from(record('size=600')),
+      a: Buffer.alloc(600, 'a'),
+    });
+    const tar = readFileSync(at('pax.tar'));
+    const retype = (offset: number, type: string, size: string) => {
+      tar.write(size, offset + 124);
+      tar.write(type, offset + 156);
+      tar.fill(' ', offset + 148, offset + 156);
+      const sum = tar.subarray(offset, offset + 512).reduce((total, byte) => total + byte, 0);
+      tar.write(`${sum.toString(8).padStart(6, '0')}\0 `, offset + 148);
+    };
+    retype(0, 'x', '00000000015');
+    retype(1024, '0', '00000000000');
+    writeFileSync(at('pax.tar'), tar);
+    const members = [];
+    for await (const member of listTar(at('pax.tar'))) members.push(member);
+    assert.deepEqual(members, [{ name: 'a', offset: 1536, size: 600 }]);
+  });
+
+  test('gives names as they are: nothing is written by them', async () => {
+    const odd = ['../up.png', '/abs.png', 'a\u001b[31m.png', 'x.png', 'x.png'];
+    const file = await open(at('odd.tar'), 'w');
+    const writer = new TarWriter(file);
+    for (const name of odd) await writer.add(name, Buffer.from('a'));
+    await writer.end();
+    await file.close();
+    assert.deepEqual(await names(at('odd.tar')), odd);
+  });
 });

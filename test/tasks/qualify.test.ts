@@ -3,11 +3,14 @@ import { describe, test } from 'node:test';
 import type { SampleFacts } from '../../src/data/facts.js';
 import { sceneFacts } from '../../src/data/miniworld/sample.js';
 import {
+  lackOf,
   qualifiedTasks,
   shortcomings,
   TASK_IDS,
   TASKS,
   type TaskId,
+  tallyLines,
+  tallyTask,
   taskMix,
   weightedTasks,
 } from '../../src/tasks/index.js';
@@ -53,8 +56,9 @@ describe('what a sample is used for', () => {
   });
 
   test('a briefly captioned one is not drawn from its prompt', () => {
-    const few = 'caption of fewer than 3 words';
-    takesAway({ captionWords: 2 }, ['t2i', 't2v', 'd2v', 'mtrans'], few);
+    const few = 'caption of fewer than 2 words';
+    takesAway({ captionWords: 2 }, [], '');
+    takesAway({ captionWords: 1 }, ['t2i', 't2v', 'd2v', 'mtrans'], few);
     const facts = { ...clip, captionWords: 0 };
     assert.deepEqual(shortcomings(TASKS.i2v, facts), ['no caption']);
     assert.deepEqual(shortcomings(TASKS.vcolor, facts), ['no caption']);
@@ -124,10 +128,48 @@ describe('what a sample is used for', () => {
     const poor = { ...clip, width: 40, captionWords: 0, watermark: true, motionScore: 0 };
     assert.deepEqual(shortcomings(TASKS.t2v, { ...poor, numFrames: 3 }), [
       'fewer than 5 frames',
-      'caption of fewer than 3 words',
+      'caption of fewer than 2 words',
       'watermark',
       'a side below 64',
       'nothing moves',
+    ]);
+  });
+});
+
+describe('tallyTask', () => {
+  test('counts the samples of a task and what the others lack, the most frequent first', () => {
+    const samples = [
+      [clip, 3],
+      [{ ...clip, captionWords: 1, watermark: true }, 1],
+      [{ ...clip, watermark: true }, 2],
+      [image, 4],
+    ] as const;
+    const tally = tallyTask({ task: TASKS.t2v, weight: 3 }, samples);
+    assert.deepEqual(tally, {
+      ...{ task: TASKS.t2v, weight: 3, samples: 3, of: 10 },
+      lacks: [
+        ['is an image', 4],
+        ['watermark', 3],
+        ['caption of fewer than 2 words', 1],
+      ],
+    });
+    assert.equal(lackOf(tally), '4: is an image');
+  });
+
+  test('makes a line of those that some samples are good for, and one of the others', () => {
+    const tallies = weightedTasks({ t2i: 1, isr: 1, vsr: 1, i2v: 1, iedit: 1 }).map((one) =>
+      tallyTask(one, [
+        [image, 2],
+        [{ ...image, captionWords: 0 }, 1],
+      ]),
+    );
+    assert.deepEqual(tallyLines(tallies), [
+      'samples by task: t2i 2 of 3 (1: caption of fewer than 2 words), isr 3 of 3',
+      'tasks without a sample, which are not trained: vsr, i2v (3: is an image); iedit (3: no picture before an edit)',
+    ]);
+    const none = weightedTasks({ t2v: 1 }).map((one) => tallyTask(one, []));
+    assert.deepEqual(tallyLines(none), [
+      'tasks without a sample, which are not trained: t2v (there are none of its kind)',
     ]);
   });
 });

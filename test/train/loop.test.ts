@@ -32,6 +32,7 @@ interface Toy {
   onStep?: (step: number) => unknown;
   /** what held-out samples come to; told the weights that it is measured with */
   validate?: (weights: number[]) => unknown;
+  validatesFirst?: boolean;
   resume?: boolean;
   onOpen?: () => void;
   /** what a process has said that is not heard */
@@ -83,6 +84,7 @@ async function trainToy(toy: Toy): Promise<Outcome> {
           return { seen: { sum: 1, count: 1 } };
         }
       : undefined,
+    validatesFirst: toy.validatesFirst,
     dump: (batch, path, why) => writeFileSync(`${path}.json`, JSON.stringify({ batch, ...why })),
     report: {
       ...{ start: () => {}, update: () => {}, log: (text) => said.push(text), end: () => {} },
@@ -135,6 +137,30 @@ describe('trainLoop', () => {
       linesOf('measured').flatMap(({ step, seen }) => (seen ? [step] : [])),
       [4, 8, 12],
     );
+  });
+
+  test('measures what it begins with where it is told to, and trains the same', async () => {
+    const stages = [plan({ validateEverySteps: 8 })];
+    const plain = await trainToy({ folder: 'from scratch', stages });
+    const seen: number[][] = [];
+    const toy = {
+      ...{ folder: 'from weights', stages, validatesFirst: true },
+      validate: (weights: number[]) => seen.push(weights),
+    };
+    const tuned = await trainToy(toy);
+    assert.deepEqual(tuned.weights, plain.weights);
+    assert.deepEqual(seen[0], [1, 1, 1]);
+    const stepsOf = (folder: string) =>
+      linesOf(folder).flatMap(({ step, seen }) => (seen ? [step] : []));
+    assert.deepEqual(stepsOf(toy.folder), [0, 8, 12]);
+    // an end amid that measurement: it is made up for, and nothing differs
+    const killed = { ...toy, folder: 'killed at first', validate: () => assert.fail('killed') };
+    await assert.rejects(trainToy(killed));
+    const goesOn = { ...toy, folder: killed.folder, resume: true };
+    assert.deepEqual((await trainToy(goesOn)).weights, plain.weights);
+    assert.deepEqual(stepsOf(killed.folder), [0, 8, 12]);
+    const losses = (folder: string) => linesOf(folder).flatMap(({ loss }) => loss ?? []);
+    assert.deepEqual(losses(killed.folder), losses('from scratch'));
   });
 
   test('leaves out a step whose gradient is no number, and says which batch it was', async () => {

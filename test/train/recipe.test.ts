@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { join, resolve } from 'node:path';
+import { after, before, describe, test } from 'node:test';
 import { InputError } from '../../src/errors.js';
 import { stagesOf } from '../../src/train/config.js';
-import { readRecipe } from '../../src/train/recipe.js';
+import { type Change, readRecipe } from '../../src/train/recipe.js';
+import { Run } from '../../src/train/run.js';
+import { recipeChanges } from '../../src/train/stored-recipe.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'mfm-recipe-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -75,6 +77,77 @@ describe('readRecipe', () => {
     );
   });
 
+  describe('null in a change', () => {
+    const STAGES = {
+      ...GOOD,
+      seed: 5,
+      data: [{ manifest: '/a' }, { manifest: '/b', weight: 2 }],
+      transformer: {
+        ...{ steps: 2, learningRate: 0.5, tasks: { t2i: 1, t2v: 3, isr: 2 } },
+        stages: [{ name: 'one', width: 32, imageShare: [0.5, 0.5] }, { name: 'two' }],
+      },
+    };
+    const changed = (...texts: string[]) =>
+      readRecipe(
+        recipe(STAGES),
+        texts.map((text) => {
+          const [path, value] = text.split('=');
+          return { path: path!.split('.'), text: value! };
+        }),
+      );
+
+    test('takes a key away, also in objects and lists, and a place out of a list', () => {
+      const { seed, data, transformer } = changed(
+        ...['seed=null', 'data.0=null', 'data.0.weight=~', 'transformer.learningRate=null'],
+        ...['transformer.tasks.isr=null', 'transformer.stages.0.width=null'],
+        ...['transformer.stages.1=null', 'transformer.maxSeconds=null'],
+      );
+      assert.deepEqual([seed, data], [0, [{ manifest: '/b', weight: 1 }]]);
+      const { learningRate, tasks, stages } = transformer;
+      assert.deepEqual(
+        [learningRate, tasks, stages],
+        [1e-3, { t2i: 1, t2v: 3 }, [{ name: 'one', imageShare: [0.5, 0.5] }]],
+      );
+    });
+
+    test('says what there is none of, and which key was meant', () => {
+      const problems = (...texts: string[]) => {
+        try {
+          changed(...texts);
+        } catch (error) {
+          return (error as Error).message.split('\n').slice(1);
+        }
+        return [];
+      };
+      assert.deepEqual(
+        problems('transformer.learningrate=null', 'data.7=null', 'transformer.tasks.vsr=null'),
+        [
+          '  transformer.learningrate: unknown key; did you mean "learningRate"?',
+          '  data.7: cannot be taken away, as the recipe has none',
+          '  transformer.tasks.vsr: cannot be taken away, as the recipe has none',
+        ],
+      );
+      assert.deepEqual(problems('name=null').length, 1);
+    });
+
+    test('is no place in a list that another value could take', () => {
+      assert.throws(
+        () => changed('data.5.manifest=c'),
+        /data\.5: must be a place in the list, 2 for a new one at its end, got "5"$/m,
+      );
+      assert.throws(() => changed('data.x=c'), /data\.x: must be a place in the list, 2 .*"x"$/m);
+      const { data } = changed('data.2.manifest=c', 'data.1.weight=4');
+      assert.deepEqual(
+        data.map(({ manifest, weight }) => [manifest, weight]),
+        [
+          ['/a', 1],
+          ['/b', 4],
+          ['c', 1],
+        ],
+      );
+    });
+  });
+
   test('changes own keys alone', () => {
     for (const path of [
       ['__proto__', 'x'],
@@ -109,7 +182,7 @@ describe('readRecipe', () => {
       {
         ...{ name: 'second', steps: 2, learningRate: 0.5, width: 32, weightDecay: 0.01 },
         textDropout: { image: 0.2, video: 0.1 },
-        data: [{ manifest: 'a.csv', weight: 1 }],
+        data: [{ manifest: join(folder, 'a.csv'), weight: 1 }],
       },
     );
     const read = readRecipe(recipe(GOOD));
@@ -388,5 +461,105 @@ describe('readRecipe', () => {
     assert.throws(() => readRecipe(join(folder, 'none.yaml')), /none\.yaml: no such recipe/);
     assert.match(problemsOf('a: [1')[0]!, /must be YAML/);
     assert.match(problemsOf('- a')[0]!, /must hold keys and values/);
+  });
+});
+
+describe('the paths of a recipe', () => {
+  const cwd = process.cwd();
+  const at = (...names: string[]) => join(root, ...names);
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'mfm-paths-')));
+  const write = (source: object, name = 'recipes/own.yaml') => {
+    writeFileSync(at(name), JSON.stringify({ name: 'own', transformer: { steps: 1 }, ...source }));
+    return at(name);
+  };
+  const read = (path: string, changes: Change[] = []) => {
+    const said: string[] = [];
+    return { recipe: readRecipe(path, changes, (sentence) => said.push(sentence)), said };
+  };
+
+  before(() => {
+    for (const name of ['recipes/beside', 'recipes/both', 'work/both', 'work/here', 'above']) {
+      mkdirSync(at(name), { recursive: true });
+    }
+    writeFileSync(at('recipes/shard-3.tar'), '');
+    process.chdir(at('work'));
+  });
+  after(() => {
+    process.chdir(cwd);
+    rmSync(root, { recursive: true });
+  });
+
+  test('are relative to its folder, wherever they stand', () => {
+    const { recipe, said } = read(
+      write({
+        base: '../above',
+        data: [{ manifest: 'beside' }, { miniworld: {} }, { manifest: 'shard-{2..4}.tar' }],
+        transformer: {
+          steps: 1,
+          data: [{ manifest: 'beside' }],
+          stages: [
+            { name: 'a', data: [{ manifest: '/somewhere' }, { manifest: '../recipes/../above' }] },
+          ],
+        },
+      }),
+    );
+    assert.deepEqual(said, []);
+    assert.equal(resolve(recipe.base!), at('above'));
+    const manifests = (data: { manifest?: string }[] = []) =>
+      data.map(({ manifest }) => manifest && resolve(manifest));
+    assert.deepEqual(manifests(recipe.data), [
+      ...[at('recipes/beside'), undefined, at('recipes/shard-{2..4}.tar')],
+    ]);
+    assert.deepEqual(manifests(recipe.transformer.data), [at('recipes/beside')]);
+    assert.deepEqual(manifests(recipe.transformer.stages![0]!.data), ['/somewhere', at('above')]);
+  });
+
+  test('are those of the current folder where nothing is beside the recipe, which is said', () => {
+    const from = { autoencoder: { from: 'here' }, textEncoder: { from: 'here' } };
+    const { recipe, said } = read(write({ ...from, transformer: { steps: 1, from: 'here' } }));
+    const { autoencoder, textEncoder, transformer } = recipe;
+    assert.deepEqual([autoencoder.from, textEncoder.from, transformer.from], Array(3).fill('here'));
+    assert.equal(said.length, 3);
+    assert.equal(
+      said[0],
+      `autoencoder.from: here is that of the current folder, as there is none beside the recipe (${at('recipes/here')}); paths of a recipe are relative to it`,
+    );
+  });
+
+  test('are those beside the recipe where both are there, which is said', () => {
+    const { recipe, said } = read(write({ init: 'both', data: [{ manifest: 'both' }] }));
+    assert.deepEqual([recipe.init, recipe.data[0]!.manifest], Array(2).fill(at('recipes/both')));
+    assert.match(
+      said[0]!,
+      /^init: both is that beside the recipe \(.*\), not the current folder's$/,
+    );
+    assert.match(said[1]!, /^data\.0\.manifest: both is that beside the recipe/);
+  });
+
+  test('are looked for beside it where there are none at all', () => {
+    const { recipe, said } = read(write({ base: 'nowhere' }));
+    assert.deepEqual([recipe.base, said], [at('recipes/nowhere'), []]);
+  });
+
+  test('in a change are relative to the current folder', () => {
+    const changes = [
+      { path: ['base'], text: 'both' },
+      { path: ['data'], text: '[{manifest: beside}]' },
+    ];
+    const { recipe, said } = read(write({ base: 'beside' }), changes);
+    assert.deepEqual([recipe.base, recipe.data[0]!.manifest, said], ['both', 'beside', []]);
+  });
+
+  test('of a run hold from any folder, as its recipe does', () => {
+    const { recipe } = read(write({ base: 'both' }, 'work/own.yaml'));
+    assert.equal(recipe.base, 'both');
+    const folder = at('runs/own');
+    Run.open(folder, recipe).close();
+    process.chdir(root);
+    const stored = read(join(folder, 'recipe.json'));
+    assert.deepEqual([stored.recipe.base, stored.said], [at('work/both'), []]);
+    assert.equal(recipeChanges(folder, stored.recipe), '');
+    process.chdir(at('work'));
+    assert.equal(recipeChanges(folder, recipe), '');
   });
 });

@@ -122,6 +122,111 @@ describe('Run.open', () => {
   });
 });
 
+describe('a run that has lost something', () => {
+  /** As one that was trained to step 400, with what is named in checkpoints/. */
+  function begunRun(name: string, { checkpoints = [] as string[], results = [] as string[] } = {}) {
+    const folder = folderOf(name);
+    const run = Run.open(folder, recipe);
+    run.log('transformer', 400, { loss: 1 });
+    run.setStatus({ state: 'finished', part: 'transformer', step: 400, steps: 400 });
+    run.close();
+    for (const checkpoint of checkpoints) mkdirSync(join(folder, 'checkpoints', checkpoint));
+    for (const result of results) {
+      mkdirSync(join(folder, result), { recursive: true });
+      writeFileSync(join(folder, result, 'model_index.json'), '{}');
+    }
+    return folder;
+  }
+  const message = (folder: string, own = recipe, resume = true) => {
+    const before = readdirSync(folder, { recursive: true }).sort();
+    let said = '';
+    assert.throws(
+      () => Run.open(folder, own, { resume }),
+      (error: Error) => {
+        said = error.message;
+        return error.name === 'InputError';
+      },
+    );
+    assert.deepEqual(readdirSync(folder, { recursive: true }).sort(), before);
+    return said;
+  };
+
+  test('does not begin again where its checkpoints are gone, and says what is left', () => {
+    const folder = begunRun('emptied', { results: ['pipeline'] });
+    const gone =
+      /emptied: has trained its transformer to step 400, and no checkpoint of it is there to go on from; what it came to is in pipeline\/; put them back, or begin another run with --run FOLDER \(--init .*emptied\/pipeline takes the weights\), or delete .*emptied to begin anew$/;
+    assert.match(message(folder), gone);
+    assert.match(message(folder, recipe, false), gone);
+    rmSync(join(folder, 'checkpoints'), { recursive: true });
+    assert.match(message(folder), gone);
+  });
+
+  test('does not overwrite its result where all else is gone', () => {
+    const folder = begunRun('copied', { results: ['pipeline', 'lora'] });
+    for (const name of ['metrics.jsonl', 'status.json', 'recipe.json', 'checkpoints']) {
+      rmSync(join(folder, name), { recursive: true });
+    }
+    const only = /copied: holds pipeline\/ and lora\/ of a run, and no checkpoint to go on from; /;
+    assert.match(message(folder), only);
+    assert.match(message(folder, recipe, false), only);
+  });
+
+  test('goes on with checkpoints alone, and is not taken for a new run', () => {
+    const folder = begunRun('bare', { checkpoints: ['transformer-00000400'] });
+    for (const name of ['metrics.jsonl', 'status.json', 'recipe.json']) rmSync(join(folder, name));
+    assert.match(message(folder, recipe, false), /bare: holds a run already; --resume goes on/);
+    Run.open(folder, recipe, { resume: true }).close();
+  });
+
+  test('needs the checkpoints of each part that is trained, but of a finished autoencoder', () => {
+    const folder = begunRun('parts', { checkpoints: ['transformer-00000400'] });
+    const line = { part: 'autoencoder', step: 9, time: '2026-01-01T00:00:00Z', loss: 1 };
+    writeFileSync(join(folder, 'metrics.jsonl'), `${JSON.stringify(line)}\n`, { flag: 'a' });
+    assert.match(
+      message(folder),
+      /parts: has trained its autoencoder to step 9, and no checkpoint/,
+    );
+    writeFileSync(join(folder, 'autoencoder.safetensors'), '');
+    Run.open(folder, recipe, { resume: true }).close();
+  });
+
+  test('does not go on with other weights than it began with', () => {
+    const folder = begunRun('other', { checkpoints: ['transformer-00000400'] });
+    for (const name of ['one', 'two']) folderOf(name);
+    const [one, two] = [join(root, 'one'), join(root, 'two')];
+    const lora = (base: string, alpha: number) =>
+      Recipe.parse({
+        ...{ name: 'toy', base },
+        transformer: { steps: 1, lora: { rank: 4, alpha } },
+      });
+    const stored = (own: Recipe) => writeFileSync(join(folder, 'recipe.json'), JSON.stringify(own));
+    stored(lora(one, 4));
+    assert.equal(
+      message(folder, lora(two, 8)),
+      `${folder}: its weights were begun with base "${one}", not "${two}"; transformer.lora.alpha 4, not 8: take --run FOLDER for another run, or say as it was`,
+    );
+    // the same folder by another name, and one that has been moved meanwhile
+    symlinkSync(one, join(root, 'link'));
+    Run.open(folder, lora(join(root, 'link'), 4), { resume: true }).close();
+    stored(lora(join(root, 'gone'), 4));
+    Run.open(folder, lora(one, 4), { resume: true }).close();
+  });
+
+  test('is not begun in a folder that is a pipeline', () => {
+    const folder = folderOf('model');
+    writeFileSync(join(folder, 'model_index.json'), '{}');
+    assert.match(message(folder, recipe, false), /model: is a pipeline; name another folder/);
+  });
+
+  test('begins anew if it failed before it had learnt anything', () => {
+    const folder = folderOf('early');
+    const run = Run.open(folder, recipe);
+    run.setStatus({ state: 'failed' });
+    run.close();
+    Run.open(folder, recipe).close();
+  });
+});
+
 /** Why a small disk cannot be had here; '' if it can. */
 function mountSmallDisk(folder: string): string {
   const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', folder]);

@@ -17,7 +17,6 @@ import {
 } from '../../eval/report.js';
 import { pipelineMaker } from '../../eval/trials.js';
 import { estimateDepth, openDepthModel } from '../../models/depth-anything/index.js';
-import { newestPipeline, resolvePipeline } from '../../pipeline/find.js';
 import {
   depthFolderOf,
   latentFrames,
@@ -28,6 +27,7 @@ import {
 } from '../../pipeline/index.js';
 import type { Task } from '../../tasks/index.js';
 import { engineInfo } from '../../tensor/index.js';
+import { chosenPipeline } from '../chosen-pipeline.js';
 import { chosenDevice } from '../device.js';
 import type { EvalOptions } from '../eval.js';
 import { INTERRUPTED, withInterrupt } from '../interrupt.js';
@@ -39,7 +39,7 @@ import { reportLines } from './table.js';
 /** @returns the exit code if it is not 0 */
 export async function evaluate(options: EvalOptions): Promise<number | undefined> {
   const { results, benchmark, batchSize, verbose } = options;
-  const folder = options.pipeline ? resolvePipeline(options.pipeline) : newestPipeline();
+  const folder = chosenPipeline(options.pipeline);
   const settings = readSettings(folder);
   const tasks = tasksFor(options, settings.tasks);
   const made = results ?? folder;

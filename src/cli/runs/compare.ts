@@ -1,5 +1,5 @@
 /** Runs side by side: where their recipes differ, their figures, and a plot. */
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../../errors.js';
 import { didYouMean } from '../../suggest.js';
 import { type Difference, differences } from '../../train/differences.js';
@@ -39,7 +39,7 @@ export async function compareRuns(
 ): Promise<void> {
   const { expectPlotFile, plotForPage, writePicture } = await import('./plot.js');
   const { comparisonLines, renderComparison } = await import('./show.js');
-  const path = plot ?? join(dirname(folders[0]!), `compare-${folders.map(nameOf).join('-')}.html`);
+  const path = plot ?? join(dirname(folders[0]!), folderFor(folders), 'report.html');
   expectPlotFile(path);
   const recipes = folders.map(readRecipeOf);
   const metrics = folders.map((folder) => readMetrics(folder));
@@ -77,7 +77,16 @@ export async function compareRuns(
   }
 }
 
-const nameOf = (folder: string): string => basename(folder);
+/** Names of more letters than this make no folder: file systems allow 255 bytes. */
+const MOST_LETTERS = 60;
+
+/** Of a comparison, beside the runs as a folder like theirs: `compare-A-B`. */
+function folderFor(folders: readonly string[]): string {
+  const [first, ...others] = folders.map((folder) => basename(resolve(folder)));
+  const name = ['compare', first, ...others].join('-');
+  if (name.length <= MOST_LETTERS) return name;
+  return `compare-${first!.slice(0, MOST_LETTERS)}-and-${others.length}-more`;
+}
 
 /** Runs of the same name by their folders. */
 function namedApart(runs: RunSummary[]): RunSummary[] {

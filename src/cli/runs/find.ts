@@ -49,8 +49,13 @@ function hint(word: string): string {
   return didYouMean(word, names) || '; `mfm runs` lists those there are';
 }
 
-const isFolder = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false; // nothing is there, or a link that leads nowhere
+  }
+}
 
 const runsIn = (folder: string): string[] =>
   readdirSync(folder)

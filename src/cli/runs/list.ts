@@ -8,7 +8,7 @@ import type { FoundRuns } from './find.js';
 export function listRuns({ where, folders }: FoundRuns, { json }: { json: boolean }): void {
   const nowMs = Date.now();
   const runs = folders
-    .map((folder) => summariseRun(folder))
+    .flatMap((folder) => summaryOf(folder) ?? [])
     .sort((a, b) => (b.updatedMs ?? 0) - (a.updatedMs ?? 0));
   if (json) {
     process.stdout.write(`${JSON.stringify(runs.map(asJson), null, 2)}\n`);
@@ -18,6 +18,16 @@ export function listRuns({ where, folders }: FoundRuns, { json }: { json: boolea
     const lines = aligned([HEAD, ...runs.map((run) => rowOf(run, nowMs))]);
     const messages = runs.flatMap(({ name, message }) => (message ? [`${name}: ${message}`] : []));
     process.stdout.write(`${[...lines, ...messages].join('\n')}\n`);
+  }
+}
+
+/** Null for one that cannot be read, which is said: the others are shown all the same. */
+function summaryOf(folder: string): RunSummary | null {
+  try {
+    return summariseRun(folder);
+  } catch (error) {
+    process.stderr.write(`${folder}: cannot be read (${(error as Error).message})\n`);
+    return null;
   }
 }
 

@@ -1,4 +1,5 @@
 /** What training takes at a step: samples of one size and length, each with its task. */
+import type { Frames } from '../../media/index.js';
 import type { Given, Target, Task } from '../../tasks/index.js';
 import type { Tensor } from '../../tensor/index.js';
 
@@ -17,6 +18,10 @@ export interface TrainSample {
   /** [1, C, f, h, w] bfloat16 in the transformer's scale */
   latents: Tensor;
   motionScore: number;
+  /** of one that is measured on: it is trained on as well, as none is kept out for its task */
+  trainedOn?: boolean;
+  /** of one that is measured on: its own pixels at the batch's size; null: they cannot be read */
+  picture?: () => Promise<Frames | null>;
 }
 
 /** The batch of a step, or this process's part of it. */

@@ -29,4 +29,5 @@ export {
   sourceOpener,
 } from './sources.js';
 export { type StageSet, stageSet, taskShares } from './stage-set.js';
-export { type ValidationOptions, validationBatches } from './validation.js';
+export { expectSamples, stageLines, stageTallies } from './stage-tasks.js';
+export { type ValidationOptions, validationBatches, withoutHeldOut } from './validation.js';

@@ -43,6 +43,8 @@ export interface OpenedSources {
   sources: OpenedSource[];
   /** items that cannot be used, or not with all that they bring */
   skipped: SkippedItem[];
+  /** what is to be known of the others, and of files that are passed over, a sentence each */
+  notes: string[];
 }
 
 export interface SourceOptions {
@@ -69,16 +71,17 @@ export async function openSources(
   options: SourceOptions = {},
 ): Promise<OpenedSources> {
   const skipped: SkippedItem[] = [];
+  const notes: string[] = [];
   const opened: OpenedSource[] = [];
   for (const { miniworld, manifest, weight } of sources) {
     if (miniworld) {
       opened.push({ name: 'miniworld', weight, miniworld, ...openMiniWorld(miniworld, options) });
     } else {
-      const parts = await openManifest(manifest!, skipped, options);
+      const parts = await openManifest(manifest!, { skipped, notes }, options);
       opened.push({ name: manifest!, weight, miniworld: null, ...parts });
     }
   }
-  return { sources: opened, skipped };
+  return { sources: opened, skipped, notes };
 }
 
 /** Opens the sources of stages as they come, each once: several stages name the same files. */
@@ -101,6 +104,7 @@ export function sourceOpener(
     return {
       sources: parts.flatMap((part) => part.sources),
       skipped: parts.flatMap((part) => part.skipped),
+      notes: parts.flatMap((part) => part.notes),
     };
   };
 }
@@ -137,17 +141,19 @@ export function sceneAt(
 
 async function openManifest(
   path: string,
-  skipped: SkippedItem[],
+  told: Pick<OpenedSources, 'skipped' | 'notes'>,
   { store, workers, report, signal, validationSamples = 0 }: SourceOptions,
 ): Promise<Pick<OpenedSource, 'items' | 'heldOut'>> {
   const entries: Entry[] = [];
-  for await (const entry of readEntries(path)) entries.push(entry);
+  const onNote = (note: string) => told.notes.push(note);
+  for await (const entry of readEntries(path, { onNote })) entries.push(entry);
   report?.start(`measuring ${path}`, entries.length, 0);
   const onProgress = (done: number) => report?.update(done, '');
   const found = await gatherItems(entries, { store, workers, signal, onProgress }).finally(() =>
     report?.end(),
   );
-  for (const one of found.skipped) skipped.push(one);
+  for (const one of found.skipped) told.skipped.push(one);
+  for (const note of found.notes) told.notes.push(note);
   if (found.items.length === 0) {
     const first = found.skipped[0]?.reason ?? 'it is empty';
     throw new InputError(

@@ -1,5 +1,6 @@
 /** Batches of held-out samples: for every task the same ones, with the same draws, each time. */
 import { setImmediate } from 'node:timers/promises';
+import type { Frames } from '../../media/index.js';
 import { type Target, type Task, weightedTasks } from '../../tasks/index.js';
 import type { Stage } from '../config.js';
 import type { StepBatch, TrainSample } from './batch.js';
@@ -8,7 +9,7 @@ import { useFor } from './draw.js';
 import type { LatentEncoder } from './latents.js';
 import type { SampleMaker } from './maker.js';
 import type { OpenedSource, SourceItem } from './sources.js';
-import { type SourceSet, stageSet } from './stage-set.js';
+import { type SourceSet, type StageSet, stageSet } from './stage-set.js';
 
 export interface ValidationOptions {
   maker: SampleMaker;
@@ -24,18 +25,41 @@ interface Chosen {
   target: Target;
 }
 
+/** Samples of a task that are measured on although they are trained on, at most. */
+const TRAINED_ON = 4;
+
+/** Ids of the stage's tasks that no held-out sample qualifies for, though others do. */
+export function withoutHeldOut(sources: readonly OpenedSource[], stage: Stage): string[] {
+  const idsOf = (part: 'items' | 'heldOut') => {
+    const set = stageSet(sources, stage, part);
+    const buckets = [...set.image, ...set.clip].flatMap((source) => source.buckets);
+    const tasks = buckets.flatMap(({ entries }) => entries.map((entry) => entry.tasks));
+    return new Set([...new Set(tasks)].flatMap((some) => some.map(({ task }) => task.id)));
+  };
+  const heldOut = idsOf('heldOut');
+  return [...idsOf('items')].filter((id) => !heldOut.has(id));
+}
+
 /**
- * A batch or more for every task of the stage that held-out samples qualify for; prompt and condition
- * are never left out. A sample's `index` is its place among all of its task, `count` their number.
+ * A batch or more for every task of the stage: of held-out samples, or where none of these qualifies
+ * for it of a few that are trained on. Prompt and condition are never left out. A sample's `index` is
+ * its place among all of its task, `count` their number.
  */
 export async function* validationBatches(options: ValidationOptions): AsyncGenerator<StepBatch> {
   const { stage, sources, samples, maker, encoder } = options;
+  if (samples === 0) return;
   const set = stageSet(sources, stage, 'heldOut');
+  let others: StageSet | null = null;
   for (const { task } of weightedTasks(stage.tasks)) {
     const kind = task.result === 'image' ? 'image' : 'clip';
-    const chosen = choose(set[kind], task, samples);
+    let chosen = choose(set[kind], task, samples);
+    const trainedOn = chosen.length === 0;
+    if (trainedOn) {
+      others ??= stageSet(sources, stage);
+      chosen = choose(others[kind], task, Math.min(samples, TRAINED_ON));
+    }
     for (const places of inBatches(chosen, stage.tokensPerBatch)) {
-      yield await batchOf(task, chosen, places);
+      yield await batchOf(task, chosen, places, trainedOn);
     }
   }
 
@@ -43,6 +67,7 @@ export async function* validationBatches(options: ValidationOptions): AsyncGener
     task: Task,
     chosen: readonly Chosen[],
     places: readonly number[],
+    trainedOn: boolean,
   ): Promise<StepBatch> {
     const { target } = chosen[places[0]!]!;
     const ready = await Promise.all(
@@ -61,12 +86,22 @@ export async function* validationBatches(options: ValidationOptions): AsyncGener
       await setImmediate();
       const { latents, motionScore } = maker.finish(result, encoder);
       const { caption, prompt } = use;
-      made.push({ where, index, task, caption, prompt, given: result.given, latents, motionScore });
+      const { given } = result;
+      const picture = () => pictureOf(item, target);
+      made.push({
+        ...{ where, index, task, caption, prompt, given, latents, motionScore },
+        ...{ trainedOn, picture },
+      });
     }
     return {
       ...{ kind: task.result === 'image' ? 'image' : 'clip', target, samples: made },
       ...{ count: chosen.length, tokens: tokensOf(target), position: { step: 0 } },
     };
+  }
+
+  async function pictureOf(item: SourceItem, target: Target): Promise<Frames | null> {
+    const made = await maker.make({ item, target, task: null, seed: 0, label: '' }, true);
+    return 'problem' in made ? null : made.clip;
   }
 }
 

@@ -63,7 +63,7 @@ function stageOf(data: Source[], changes: Partial<Stage> = {}): Stage {
 
 const summaryOf = ({ kind, target, count, position, samples }: StepBatch) => ({
   ...{ kind, target, count, position },
-  samples: samples.map(({ task, latents, given, ...rest }) => ({
+  samples: samples.map(({ task, latents, given, picture: _, ...rest }) => ({
     ...{ ...rest, task: task.id, given },
     latents: [latents.shape, [...latents.toFloat32Array()]],
   })),

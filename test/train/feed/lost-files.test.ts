@@ -12,6 +12,8 @@ import {
   openFrameFeed,
   type SampleMaker,
   type SourceItem,
+  validationBatches,
+  withoutHeldOut,
 } from '../../../src/train/feed/index.js';
 import type { Wanted } from '../../../src/train/feed/maker.js';
 
@@ -249,5 +251,51 @@ describe('a feed of frames whose files are gone', () => {
       message: /^autoencoder: none of its data can be read any more/,
     });
     await none.close();
+  });
+});
+
+describe('samples to measure on', () => {
+  const stage = stageOf({ tasks: { t2i: 1, t2v: 1 }, imageShare: [0.5, 0.5], tokensPerBatch: 800 });
+  const encoder = { hash: '', encode: () => assert.fail('nothing to encode') };
+  const [images, clips] = [files('image', 9, 64, 64), files('clip', 9, 64, 64, 17)];
+  async function measuredOn(heldOut: SourceItem[], samples: number, gone: Gone = () => false) {
+    const maker = makerWithout(gone);
+    const sources = sourceOf(images.slice(1), clips.slice(1)).map((one) => ({ ...one, heldOut }));
+    const seen: [task: string, trainedOn: boolean | undefined, where: string[]][] = [];
+    const pictures = [];
+    for await (const batch of validationBatches({ maker, stage, sources, samples, encoder })) {
+      const [first] = batch.samples;
+      seen.push([first!.task.id, first!.trainedOn, batch.samples.map(({ where }) => where)]);
+      pictures.push(await first!.picture!());
+    }
+    return { seen, pictures, without: withoutHeldOut(sources, stage) };
+  }
+
+  test('are those that are kept out, with their own pixels', async () => {
+    const { seen, pictures, without } = await measuredOn([images[0]!, clips[0]!], 16);
+    assert.deepEqual(seen, [
+      ['t2i', false, ['image 0', 'clip 0']], // by its first frame
+      ['t2v', false, ['clip 0']],
+    ]);
+    assert.deepEqual(without, []);
+    assert.deepEqual(
+      pictures.map((picture) => picture!.data.length),
+      [64 * 64 * 3, 17 * 64 * 64 * 3],
+    );
+  });
+
+  test('are a few that are trained on, for tasks that none is kept out for', async () => {
+    const { seen, without } = await measuredOn([images[0]!], 16);
+    const few = [1, 2, 3, 4].map((i) => `clip ${i}`);
+    assert.deepEqual(seen, [
+      ['t2i', false, ['image 0']],
+      ['t2v', true, few],
+    ]);
+    assert.deepEqual(without, ['t2v']);
+    assert.deepEqual((await measuredOn([images[0]!], 1)).seen[1], ['t2v', true, ['clip 1']]);
+  });
+
+  test('are none if none are wanted', async () => {
+    assert.deepEqual((await measuredOn([], 0)).seen, []);
   });
 });

@@ -1,0 +1,93 @@
+/** What the files of a data set are, by the endings of their names. */
+import { basename } from 'node:path';
+
+/** Pictures that are tried; what a reader cannot read gets its sentence. */
+const IMAGES = [
+  ...['.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.webp', '.avif', '.heic', '.heif', '.hif'],
+  ...['.tif', '.tiff', '.bmp', '.dib', '.jp2', '.j2k', '.jpx', '.jxl', '.psd', '.tga', '.pcx'],
+  ...['.ppm', '.pgm', '.pbm', '.pnm', '.pam', '.qoi', '.dds', '.sgi'],
+];
+
+const CLIPS = [
+  ...['.mp4', '.m4v', '.mov', '.qt', '.webm', '.mkv', '.avi', '.divx', '.gif', '.apng', '.mxf'],
+  ...['.mpg', '.mpeg', '.mpe', '.m1v', '.m2v', '.mpv', '.vob', '.ts', '.m2t', '.m2ts', '.mts'],
+  ...['.wmv', '.asf', '.flv', '.f4v', '.3gp', '.3g2', '.ogv', '.ogm', '.dv', '.mjpeg', '.mjpg'],
+  ...['.rm', '.rmvb', '.y4m', '.nut', '.ivf', '.h264', '.264', '.h265', '.265', '.hevc', '.av1'],
+];
+
+export const CAPTIONS: readonly string[] = ['.txt', '.caption'];
+
+/** Texts and what cameras, programs and systems leave beside pictures: nobody misses them. */
+const SIDECARS = [
+  ...['.json', '.jsonl', '.csv', '.tsv', '.yaml', '.yml', '.toml', '.xml', '.xmp', '.md', '.log'],
+  ...['.html', '.htm', '.ini', '.db', '.lnk', '.url', '.nfo', '.srt', '.vtt', '.ass', '.ssa'],
+  ...['.aae', '.thm', '.lrv', '.idx', '.safetensors', '.sh', '.py', '.js', '.sha256', '.md5'],
+];
+
+/** Kinds that a reader would refuse, or show a small preview of, and what to do about them. */
+const REFUSED: readonly [string, readonly string[]][] = [
+  [
+    'is a raw photo of a camera, which is not read; develop it to TIFF or JPEG',
+    [
+      ...['.dng', '.cr2', '.cr3', '.crw', '.nef', '.nrw', '.arw', '.sr2', '.srf', '.raf', '.orf'],
+      ...['.rw2', '.pef', '.srw', '.3fr', '.fff', '.iiq', '.erf', '.mrw', '.x3f', '.gpr', '.raw'],
+    ],
+  ],
+  [
+    'is a drawing or a document, which is not read; export it as PNG',
+    ['.svg', '.svgz', '.pdf', '.eps', '.ai', '.djvu'],
+  ],
+  [
+    "is a painting program's own file, which is not read; export it as PNG",
+    ['.xcf', '.kra', '.psb', '.ora', '.clip', '.afphoto'],
+  ],
+  [
+    'holds light beyond white, which is not read; convert it to PNG or TIFF',
+    ['.exr', '.hdr', '.rgbe'],
+  ],
+  [
+    'is a kind of picture or film that is not read; convert it to PNG or mp4',
+    ['.jxr', '.wdp', '.hdp', '.bpg', '.flif', '.braw', '.r3d', '.ari', '.swf'],
+  ],
+  [
+    'is packed, which is not read; unpack it',
+    ['.zip', '.gz', '.tgz', '.bz2', '.xz', '.zst', '.7z', '.rar'],
+  ],
+];
+
+/** `sidecar` is of no use here and expected; `other` is neither. */
+export type FileKind = 'image' | 'clip' | 'caption' | 'shard' | 'refused' | 'sidecar' | 'other';
+
+const KINDS: ReadonlyMap<string, FileKind> = new Map<string, FileKind>([
+  ...IMAGES.map((ending) => [ending, 'image'] as const),
+  ...CLIPS.map((ending) => [ending, 'clip'] as const),
+  ...CAPTIONS.map((ending) => [ending, 'caption'] as const),
+  ...SIDECARS.map((ending) => [ending, 'sidecar'] as const),
+  ...REFUSED.flatMap(([, endings]) => endings.map((ending) => [ending, 'refused'] as const)),
+  ['.tar', 'shard'],
+]);
+
+/** Of a file's name or of an ending such as `.png`, capitals or not. */
+export function fileKind(name: string): FileKind {
+  return KINDS.get(endingOf(name)) ?? 'other';
+}
+
+/** Is it a picture or a clip by its name? */
+export function isMedia(name: string): boolean {
+  const kind = fileKind(name);
+  return kind === 'image' || kind === 'clip';
+}
+
+/** Why a file of a `refused` kind is left out, without its name. */
+export function refusalOf(name: string): string {
+  const ending = endingOf(name);
+  const [reason] = REFUSED.find(([, endings]) => endings.includes(ending))!;
+  return reason;
+}
+
+/** The last ending, in small letters, with its dot; '' if there is none. */
+export function endingOf(name: string): string {
+  const base = basename(name);
+  const dot = base.lastIndexOf('.');
+  return dot < 0 ? '' : base.slice(dot).toLowerCase();
+}

@@ -1,0 +1,73 @@
+/** Which tasks of a stage its samples are good for, how many for each, and why the others are not. */
+import { listProblems } from '../../check-config.js';
+import type { SampleFacts } from '../../data/facts.js';
+import { InputError } from '../../errors.js';
+import { lackOf, type TaskTally, tallyLines, tallyTask, weightedTasks } from '../../tasks/index.js';
+import type { Stage } from '../config.js';
+import { targetOf } from './buckets.js';
+import { factsAt, type OpenedSource } from './sources.js';
+import type { SampleKind } from './stage-set.js';
+
+/** In the order of the stage's tasks. */
+export function stageTallies(sources: readonly OpenedSource[], stage: Stage): TaskTally[] {
+  const minSide = Math.min(stage.width, stage.height);
+  const facts = { image: factsOf(sources, 'image', stage), clip: factsOf(sources, 'clip', stage) };
+  return weightedTasks(stage.tasks).map((one) => {
+    const kind = one.task.result === 'image' ? 'image' : 'clip';
+    return tallyTask(one, facts[kind], { minSide });
+  });
+}
+
+/** As `stageSet` judges by them; scenes are all alike. */
+function factsOf(
+  sources: readonly OpenedSource[],
+  kind: SampleKind,
+  stage: Stage,
+): (readonly [SampleFacts, number])[] {
+  const used = (facts: SampleFacts): SampleFacts => {
+    if (kind === 'image' || facts.kind === 'image') return facts;
+    const numFrames = targetOf(facts, 'clip', stage)?.numFrames;
+    return { ...facts, numFrames: numFrames ?? Math.min(facts.numFrames, stage.numFrames) };
+  };
+  return sources.flatMap(({ items }) => {
+    const files = items.filter(({ origin }) => origin.kind === 'file');
+    // a scene that is drawn as a clip is no image, other than the clip of a file
+    const scenes = items.filter((item) => item.origin.kind === 'scene' && item.kind === kind);
+    return [
+      ...files.map((item) => [used(factsAt(item, stage)), 1] as const),
+      ...scenes.slice(0, 1).map((scene) => [used(factsAt(scene, stage)), scenes.length] as const),
+    ];
+  });
+}
+
+/** @throws InputError naming the tasks that the recipe asks for by name and no sample is good for */
+export function expectSamples(
+  tallies: readonly TaskTally[],
+  stage: Stage,
+  sources: readonly OpenedSource[],
+): void {
+  if (!stage.tasks) return;
+  const without = tallies.filter(({ samples }) => samples === 0);
+  if (without.length === 0) return;
+  const names = sources.map(({ name }) => name).join(', ');
+  const problems = without.map(
+    (tally) =>
+      `tasks.${tally.task.id}: none of ${tally.of} samples of ${names} qualifies (${lackOf(tally)}); leave the task out or add such samples`,
+  );
+  if (problems.length === 1) throw new InputError(`${stage.name}: ${problems[0]}`);
+  throw new InputError(listProblems(stage.name, problems));
+}
+
+/** What is said of a stage before it is trained, in sentences. */
+export function stageLines(tallies: readonly TaskTally[], { imageShare }: Stage): string[] {
+  const has = (result: 'image' | 'video') =>
+    tallies.some(({ task, samples }) => task.result === result && samples > 0);
+  const lines = tallyLines(tallies);
+  if (!has('video') && imageShare.some((share) => share < 1)) {
+    lines.push('no sample is good for a clip: every batch is of images, whatever imageShare says');
+  }
+  if (!has('image') && imageShare.some((share) => share > 0)) {
+    lines.push('no sample is good for an image: every batch is of clips, whatever imageShare says');
+  }
+  return lines;
+}
