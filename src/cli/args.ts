@@ -53,7 +53,7 @@ export type Argument = Common &
     | { kind: 'flag'; default?: boolean }
     | { kind: 'text'; choices?: readonly string[]; placeholder?: string; default?: string }
     | { kind: 'number' | 'integer'; min?: number; max?: number; default?: number }
-    | { kind: 'size'; multipleOf?: number; default?: Size }
+    | { kind: 'size'; multipleOf?: number; max?: number; default?: Size }
     | { kind: 'set' }
   );
 
@@ -245,7 +245,7 @@ function convert(where: string, argument: Argument, text: string): unknown {
     case 'integer':
       return toNumber(where, argument, text);
     case 'size':
-      return toSize(where, argument.multipleOf ?? 1, text);
+      return toSize(where, argument, text);
     case 'set':
       return toAssignment(where, text);
     case 'flag':
@@ -269,12 +269,19 @@ function toNumber(
   throw new InputError(`${where}: must be ${rule}${range}, got "${text}"`);
 }
 
-function toSize(where: string, multipleOf: number, text: string): Size {
+function toSize(
+  where: string,
+  { multipleOf = 1, max = Infinity }: { multipleOf?: number; max?: number },
+  text: string,
+): Size {
   const match = /^(\d+)[x×](\d+)$/i.exec(text.trim());
   const width = Number(match?.[1] ?? 0);
   const height = Number(match?.[2] ?? 0);
   if (width === 0 || height === 0) {
     throw new InputError(`${where}: must be WIDTHxHEIGHT in pixels, e.g. 640x352, got "${text}"`);
+  }
+  if (Math.max(width, height) > max) {
+    throw new InputError(`${where}: ${max} is the longest side that is made, got ${text}`);
   }
   if (width % multipleOf !== 0 || height % multipleOf !== 0) {
     const near = (n: number) => Math.max(multipleOf, Math.round(n / multipleOf) * multipleOf);

@@ -10,6 +10,7 @@ import {
   schedule,
   solverOf,
 } from '../diffusion/index.js';
+import { InputError, JobError } from '../errors.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
 import type { PromptTokenizer, T5Encoder } from '../models/t5/index.js';
 import {
@@ -18,12 +19,13 @@ import {
   StepCache,
   type Transformer3D,
 } from '../models/transformer/index.js';
-import type { Module } from '../nn/index.js';
+import { allFinite, GET_ANOTHER, type Module } from '../nn/index.js';
 import { type Condition, type Target, type Task, taggedPrompt } from '../tasks/index.js';
 import {
   cat,
   type DType,
   emptyCache,
+  expectMappedWhole,
   full,
   Generator,
   noGrad,
@@ -221,7 +223,13 @@ export class Pipeline {
         return start.to(this.device).keep();
       }),
     );
-    const inputs = noGrad(() => tidy(() => this.prepare(request, latents, guided)));
+    let inputs: Inputs;
+    try {
+      inputs = noGrad(() => tidy(() => this.prepare(request, latents, guided)));
+    } catch (error) {
+      latents.dispose();
+      throw error;
+    }
     emptyCache();
     const { transformer } = this;
     const solver = solverOf(request.solver ?? 'euler');
@@ -242,12 +250,14 @@ export class Pipeline {
               stepCache,
             });
             const guidedVelocity = both ? guideBatch(velocity, guidanceScale) : velocity;
-            const moved = solver.step(latents, guidedVelocity, sigmaStep).keep();
+            const moved = solver.step(latents, guidedVelocity, sigmaStep);
             waitFor(moved);
+            const what = `step ${i + 1} of ${timesteps.length}: the latents`;
+            this.expectNumbers(moved, this.parts.transformer, what);
             const reused = stepCache?.counts.reused !== reusedBefore;
             const state = { velocity: guidedVelocity, latents: moved, reused };
             onStep?.(i + 1, timesteps.length, state);
-            return moved;
+            return moved.keep();
           }),
         );
         latents.dispose();
@@ -255,6 +265,7 @@ export class Pipeline {
         onProgress?.('steps', i + 1, timesteps.length);
         await setImmediate();
       }
+      expectMappedWhole();
       return latents;
     } catch (error) {
       latents.dispose();
@@ -284,7 +295,10 @@ export class Pipeline {
         onProgress?.('frames', done, total);
         const next = withCacheLimit(DECODE_CACHE, () => noGrad(() => tidy(() => steps.next())));
         await setImmediate();
-        if (next.done) return this.finishDecoding(next.value, latents.size(2), surplus);
+        if (next.done) {
+          expectMappedWhole();
+          return this.finishDecoding(next.value, latents.size(2), surplus);
+        }
         signal?.throwIfAborted();
       }
     } finally {
@@ -296,14 +310,38 @@ export class Pipeline {
 
   private finishDecoding(decoded: Tensor, latentFrameCount: number, surplus: boolean): Tensor {
     const first = surplus || latentFrameCount % 2 === 1 ? 0 : SURPLUS_FRAMES;
-    const frames = noGrad(() =>
-      tidy(() => {
-        const kept = decoded.narrow(2, first, decoded.size(2) - first);
-        return kept.to('float32').contiguous().keep();
-      }),
+    let frames: Tensor | null = null;
+    try {
+      frames = noGrad(() =>
+        tidy(() => {
+          const kept = decoded.narrow(2, first, decoded.size(2) - first);
+          const whole = kept.to('float32').contiguous();
+          this.expectNumbers(whole, this.parts.autoencoder, 'the autoencoder: its frames');
+          return whole.keep();
+        }),
+      );
+      return frames;
+    } finally {
+      if (frames !== decoded) decoded.dispose();
+    }
+  }
+
+  /**
+   * What a network made is numbers. Weights are looked at only where it is not, as they are mapped
+   * and may be many.
+   * @param what   starts the message where all weights are numbers
+   * @throws InputError naming the file and the tensor that is broken; else JobError
+   */
+  private expectNumbers(values: Tensor, part: PipelinePart<Module>, what: string): void {
+    if (allFinite(values)) return;
+    expectMappedWhole();
+    const broken = part.findBroken();
+    if (broken) throw new InputError(`${broken}; ${GET_ANOTHER}`);
+    const wider = { float16: '--dtype bfloat16 or float32', bfloat16: '--dtype float32' };
+    const dtype = wider[this.dtype as keyof typeof wider];
+    throw new JobError(
+      `${what} left the range of ${this.dtype}, though all stored weights are numbers; take ${dtype ? `${dtype}, ` : ''}a smaller --guidance, or a smaller scale of --lora`,
     );
-    if (frames !== decoded) decoded.dispose();
-    return frames;
   }
 
   /** A network has done its part of a result. */
@@ -336,6 +374,7 @@ export class Pipeline {
     const negative = guided ? prompts.map(() => negativePrompt) : [];
     onProgress?.('text', 0, 1);
     const encoded = this.encodePrompts([...negative, ...tagged]);
+    this.expectNumbers(encoded.states, this.parts.textEncoder, 'the text encoder: its states');
     this.done(this.parts.textEncoder);
 
     onProgress?.('condition', 0, 1);

@@ -86,7 +86,8 @@ describe('openDepthModel and estimateDepth', () => {
       const network = tinyModel({ patch_size: 16 }, { patch_size: 16, image_size: 48 });
       // 300 x 200 pixels: four frames fill a batch
       const config = { size: 300, keep_aspect_ratio: true };
-      const model = { network, processor: new DepthProcessor(parseDepthProcessorConfig(config)) };
+      const processor = new DepthProcessor(parseDepthProcessorConfig(config));
+      const model = { network, processor, folder: 'depth' };
       const frames = clip(12, 8, 5);
       const { tensors } = memoryInfo();
       const depth = estimateDepth(model, frames);
