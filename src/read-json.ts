@@ -18,7 +18,7 @@ export function readJson(path: string): unknown {
       throw new Error(`it has ${stats.size} bytes, ${MOST_BYTES} at most`);
     bytes = readFileSync(path);
   } catch (cause) {
-    throw new InputError(`${short(path)}: must be JSON (${reasonOf(cause)})`, { cause });
+    throw new InputError(`${short(path)}: must be a readable file (${reasonOf(cause)})`, { cause });
   }
   return parseJson(bytes, path);
 }

@@ -16,6 +16,7 @@
  * A positional argument may be given by its name too: `--recipe my.yaml`.
  */
 import { InputError } from '../errors.js';
+import { LAST_SEED, parseSeed, type Seed } from '../seed.js';
 import { didYouMean } from '../suggest.js';
 
 export interface Size {
@@ -55,6 +56,7 @@ export type Argument = Common &
     | { kind: 'number' | 'integer'; min?: number; max?: number; default?: number }
     | { kind: 'size'; multipleOf?: number; max?: number; default?: Size }
     | { kind: 'set' }
+    | { kind: 'seed' }
   );
 
 export interface ArgumentTable {
@@ -74,7 +76,9 @@ type Plain<A> = A extends { kind: 'flag' }
         ? Size
         : A extends { kind: 'set' }
           ? Assignment
-          : number;
+          : A extends { kind: 'seed' }
+            ? Seed
+            : number;
 
 type Present = { default: unknown } | { required: true };
 
@@ -248,6 +252,8 @@ function convert(where: string, argument: Argument, text: string): unknown {
       return toSize(where, argument, text);
     case 'set':
       return toAssignment(where, text);
+    case 'seed':
+      return toSeed(where, text);
     case 'flag':
       return true;
   }
@@ -293,6 +299,15 @@ function toSize(
   return { width, height };
 }
 
+function toSeed(where: string, text: string): Seed {
+  if (text.trim() === '-1') return -1;
+  const seed = parseSeed(text);
+  if (seed !== null) return seed;
+  throw new InputError(
+    `${where}: must be a whole number from 0 to ${LAST_SEED}, or -1 for a new one, got "${text}"`,
+  );
+}
+
 function toAssignment(where: string, text: string): Assignment {
   const equals = text.indexOf('=');
   const path = text.slice(0, Math.max(0, equals)).split('.');
@@ -315,7 +330,7 @@ function kebab(name: string): string {
 export function placeholder(name: string, argument: Argument): string {
   if (argument.kind === 'size') return 'WxH';
   if (argument.kind === 'set') return 'KEY=VALUE';
-  if (argument.kind === 'number' || argument.kind === 'integer') return 'N';
+  if (['number', 'integer', 'seed'].includes(argument.kind)) return 'N';
   if (argument.kind === 'text' && argument.placeholder) return argument.placeholder;
   return kebab(name).toUpperCase();
 }

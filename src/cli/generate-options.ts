@@ -130,10 +130,9 @@ const resultOptions = {
     describe: 'how many times larger super-resolution makes its input (default: 2)',
   },
   seed: {
-    kind: 'integer',
-    min: 0,
+    kind: 'seed',
     describe:
-      'of the noise; the same seed gives the same result (default: a new one; 0 in a batch)',
+      'of the noise, up to 64 bits; the same seed gives the same result (default, and -1: a new one; in a batch 0)',
   },
 } as const;
 

@@ -4,6 +4,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { csvRecords } from '../data/csv.js';
 import { InputError } from '../errors.js';
+import { parseJson } from '../read-json.js';
+import { type Seed, seedAfter } from '../seed.js';
 import type { Task } from '../tasks/index.js';
 import { flagName, parseArgs } from './args.js';
 import { type GenerateOptions, type ResultOptions, rowArgs } from './generate-options.js';
@@ -14,13 +16,13 @@ export interface Job {
   /** `prompts.txt:3`, or '' */
   where: string;
   options: ResultOptions;
-  seed: number;
+  seed: Seed;
   output: string;
 }
 
 export async function oneJob(task: Task, options: GenerateOptions): Promise<Job> {
   const { outputKind } = await import('../media/index.js');
-  const seed = options.seed ?? randomInt(2 ** 31);
+  const seed = isNew(options.seed) ? randomInt(2 ** 31) : options.seed!;
   const extension = await extensionOf(task, options);
   const output = options.output ?? join(options.outputDir ?? '', `${task.id}-${seed}.${extension}`);
   if (options.ext !== undefined && options.output !== undefined) {
@@ -52,8 +54,14 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
       ...{ ...options, ...row, input, depth, height: undefined, width: undefined },
       size: sizeOf(row, `${where}: `) ?? size,
     });
+    if (lists.length > 0 && isNew(merged.seed ?? 0)) {
+      throw new InputError(
+        `${where}: --seed -1 is a new seed each time, with which a batch could not go on; give one from 0 on`,
+      );
+    }
+    const first = isNew(merged.seed ?? 0) ? randomInt(2 ** 31) : (merged.seed ?? 0);
     return Array.from({ length: options.samples }, (_, sample) => {
-      const seed = (merged.seed ?? 0) + sample;
+      const seed = seedAfter(first, sample);
       const suffix = options.samples > 1 ? `-${seed}` : '';
       const stem = resultName(index, options.simpleName ? {} : merged);
       return {
@@ -65,6 +73,9 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
     });
   });
 }
+
+/** Is a seed to be drawn? -1 says so, as in other programs. */
+const isNew = (seed: Seed | undefined): boolean => seed === undefined || seed === -1;
 
 /** With the size and the files in one form, whichever way they are said. */
 const withFiles = (options: ResultOptions): ResultOptions => ({
@@ -173,18 +184,17 @@ function ofFile(path: string, text: string): JobRow[] {
     const where = `${path}:${i + 1}`;
     if (line.trim() === '') return [];
     if (kind !== '.jsonl') return [{ where, words: ['--prompt', line.trim()] }];
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch (cause) {
-      throw new InputError(`${where}: must be JSON (${(cause as Error).message})`, { cause });
-    }
+    const value = parseJson(quotedSeed(line), where);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw new InputError(`${where}: must be an object, e.g. {"prompt": "a red cube"}`);
     }
     return [{ where, words: wordsOf(path, where, Object.entries(value)) }];
   });
 }
+
+/** JSON.parse rounds numbers above 2^53: such a seed is read as text, digit by digit. */
+const quotedSeed = (line: string): string =>
+  line.replace(/(?<!\\)("seed"\s*:\s*)(\d{16,30})(?=\s*[,}])/g, '$1"$2"');
 
 function ofCsv(path: string, text: string): JobRow[] {
   const [header, ...records] = csvRecords(path, text);

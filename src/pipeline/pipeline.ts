@@ -12,7 +12,7 @@ import {
 } from '../diffusion/index.js';
 import { InputError, JobError } from '../errors.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
-import type { PromptTokenizer, T5Encoder } from '../models/t5/index.js';
+import type { CutPrompt, PromptTokenizer, T5Encoder } from '../models/t5/index.js';
 import {
   type ForwardInputs,
   type PreparedText,
@@ -20,6 +20,7 @@ import {
   type Transformer3D,
 } from '../models/transformer/index.js';
 import { allFinite, GET_ANOTHER, type Module } from '../nn/index.js';
+import { type Seed, seedAfter } from '../seed.js';
 import { type Condition, type Target, type Task, taggedPrompt } from '../tasks/index.js';
 import {
   cat,
@@ -54,7 +55,7 @@ export interface SampleRequest {
   guidanceScale: number;
   motionScore: number;
   /** sample i starts from the noise of seed + i, whatever the batch */
-  seed: number;
+  seed: Seed;
   /** default: euler */
   solver?: SolverName;
   /** guidance is applied from the first to the second noise level, 1 = pure noise; default: all */
@@ -167,6 +168,11 @@ export class Pipeline {
     return sigmas.slice(0, -1).filter((sigma) => within(sigma, request.guidanceRange)).length;
   }
 
+  /** What of a prompt, as it is given to the text encoder, is left out; see `PromptTokenizer.cutOff`. */
+  cutOff(prompt: string): CutPrompt | null {
+    return this.tokenizer.cutOff(prompt, this.settings.promptLength);
+  }
+
   /** The encoder sees the padding too, as in the reference. */
   encodePrompts(prompts: string[]): EncodedPrompts {
     // the same prompt often comes many times: nothing, in training, and with several results
@@ -175,6 +181,13 @@ export class Pipeline {
       distinct,
       this.settings.promptLength,
     );
+    const known = this.parts.textEncoder.module.config.vocab_size;
+    const largest = inputIds.amax().item();
+    if (largest >= known) {
+      throw new InputError(
+        `tokenizer: gives token ${largest}, and the text encoder knows ${known}; take both from the same pipeline`,
+      );
+    }
     const { device } = this;
     const states = this.textEncoder.forward(inputIds.to(device));
     const mask = attentionMask.to(device);
@@ -355,14 +368,14 @@ export class Pipeline {
     for (const part of Object.values(this.parts)) part.dispose();
   }
 
-  private noise({ width, height, numFrames }: Target, count: number, seed: number): Tensor {
+  private noise({ width, height, numFrames }: Target, count: number, seed: Seed): Tensor {
     const { module: autoencoder } = this.parts.autoencoder;
     const { latent_channels: channels } = autoencoder.config;
     const factor = autoencoder.spatialCompression;
     const shape = [1, channels, latentFrames(numFrames), height / factor, width / factor];
     // drawn on the CPU whatever the device: the same seed, the same noise
     const parts = Array.from({ length: count }, (_, i) =>
-      randn(shape, { generator: new Generator(seed + i) }),
+      randn(shape, { generator: new Generator(seedAfter(seed, i)) }),
     );
     return cat(parts, 0);
   }

@@ -183,10 +183,8 @@ export const DepthAnythingConfig = z
       .min(1)
       .default([48, 96, 192, 384])
       .describe('channels of every stage in the neck'),
-    fusion_hidden_size: z
-      .int()
+    fusion_hidden_size: count(MOST_WIDTH)
       .min(2)
-      .max(MOST_WIDTH)
       .default(64)
       .describe('channels where stages are joined'),
     head_in_index: z.int().default(-1).describe('which joined map the head reads'),
