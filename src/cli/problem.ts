@@ -1,5 +1,6 @@
 /** One sentence and an exit code for anything that can be thrown. */
 import { MfmError } from '../errors.js';
+import { short } from '../read-json.js';
 
 export interface Problem {
   /** '' where there is nothing to say */
@@ -42,6 +43,10 @@ function classify(error: unknown): Problem {
       return input(`${where}: must be a file, is a folder`);
     case 'ENOTDIR':
       return input(`${where}: part of the path is a file, not a folder`);
+    case 'ENAMETOOLONG':
+      return input(`${short(where)}: the name is too long; check the path`);
+    case 'ELOOP':
+      return input(`${where}: is a link that leads back to itself; check the path`);
     case 'EEXIST':
       return input(`${where}: is there already; choose another name or remove it`);
     case 'ERR_MODULE_NOT_FOUND':

@@ -108,6 +108,23 @@ describe('openDepthModel and estimateDepth', () => {
   });
 });
 
+test('weights of a depth model that are no numbers are named with their file', () => {
+  const folder = join(root, 'no-numbers');
+  cpSync(single, folder, { recursive: true });
+  tidy(() => {
+    const state = new Map(tinyModel().stateDict());
+    const [name, weight] = [...state].at(-1)!;
+    state.set(name, weight.clone().fill_(Number.NaN));
+    saveSafetensors(join(folder, 'model.safetensors'), state);
+    const model = openDepthModel(folder, { dtype: 'float32' });
+    assert.throws(() => estimateDepth(model, clip(12, 8, 1)), {
+      name: 'InputError',
+      message: `${join(folder, 'model.safetensors')}: ${name} holds NaN; the file is damaged, or its training diverged: copy it again or take another`,
+    });
+    model.network.dispose();
+  });
+});
+
 describe('DepthProcessor', () => {
   const processor = new DepthProcessor(DEPTH_ANYTHING_PROCESSOR);
   const sizeOf = (height: number, width: number) => {
