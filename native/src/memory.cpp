@@ -231,7 +231,8 @@ napi_value setCacheLimit(Args& args) {
 napi_value adjustExternal(Args& args) {
   int64_t total = 0;
   const int64_t bytes = toInt(args.env, args[0]);
-  if (std::abs(bytes) > static_cast<int64_t>(kMost)) {
+  const auto most = static_cast<int64_t>(kMost);
+  if (bytes < -most || bytes > most) {
     throw std::runtime_error("no memory has so many bytes");
   }
   napi_adjust_external_memory(args.env, bytes, &total);
