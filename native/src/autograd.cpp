@@ -15,14 +15,21 @@ std::vector<at::Tensor> tensorsArg(napi_env env, napi_value value) {
   std::vector<at::Tensor> tensors;
   if (isNullish(env, value)) return tensors;
   for (int64_t handle : toInts(env, value)) {
-    tensors.push_back(handle == 0 ? at::Tensor() : tensorAt(static_cast<uint32_t>(handle)));
+    tensors.push_back(handle == 0 ? at::Tensor() : tensorAt(handle));
   }
+  return tensors;
+}
+
+// None of them may be missing.
+std::vector<at::Tensor> definedArg(napi_env env, napi_value value) {
+  std::vector<at::Tensor> tensors;
+  for (int64_t handle : toInts(env, value)) tensors.push_back(tensorAt(handle));
   return tensors;
 }
 
 // backward(outputs, gradients | null, retainGraph)
 napi_value backward(Args& args) {
-  torch::autograd::backward(tensorsArg(args.env, args[0]), tensorsArg(args.env, args[1]),
+  torch::autograd::backward(definedArg(args.env, args[0]), tensorsArg(args.env, args[1]),
                             toBool(args.env, args[2]));
   tellLateGradients();
   return undefined(args.env);
@@ -32,7 +39,7 @@ napi_value backward(Args& args) {
 napi_value grad(Args& args) {
   napi_env env = args.env;
   bool retain = toBool(env, args[3]);
-  auto gradients = torch::autograd::grad(tensorsArg(env, args[0]), tensorsArg(env, args[1]),
+  auto gradients = torch::autograd::grad(definedArg(env, args[0]), definedArg(env, args[1]),
                                          tensorsArg(env, args[2]), retain, false,
                                          toBool(env, args[4]));
   napi_value result;
@@ -90,20 +97,23 @@ struct CheckpointNode : torch::autograd::Node {
     if (!onJsThread()) {
       throw std::runtime_error("checkpoint: the backward pass must run on the cpu's own thread");
     }
-    napi_handle_scope scope;
-    napi_open_handle_scope(env, &scope);
+    HandleScope scope(env);
     napi_value function, result, receiver = undefined(env);
     napi_value gradient = fromDouble(env, addTensor(gradients.at(0)));
     napi_get_reference_value(env, callback, &function);
-    napi_status status = napi_call_function(env, receiver, function, 1, &gradient, &result);
-    torch::autograd::variable_list inputGradients;
-    if (status == napi_ok) {
-      inputGradients = tensorsArg(env, result);
-      releaseTensors(toInts(env, result));
+    if (napi_call_function(env, receiver, function, 1, &gradient, &result) != napi_ok) {
+      throw std::runtime_error("checkpoint: recomputing failed");
     }
-    napi_close_handle_scope(env, scope);
-    if (status != napi_ok) throw std::runtime_error("checkpoint: recomputing failed");
-    inputGradients.resize(num_outputs());
+    bool isArray = false;
+    napi_is_array(env, result, &isArray);
+    if (!isArray) throw std::runtime_error("checkpoint: the callback must return an array");
+    torch::autograd::variable_list inputGradients = tensorsArg(env, result);
+    releaseTensors(toInts(env, result));
+    if (inputGradients.size() != num_outputs()) {
+      throw std::runtime_error("checkpoint: the callback must return a gradient for each of " +
+                               std::to_string(num_outputs()) + " inputs, got " +
+                               std::to_string(inputGradients.size()));
+    }
     return inputGradients;
   }
 };
@@ -121,10 +131,9 @@ auto makeNode(napi_env env, napi_ref callback) {
 // checkpoint(inputs, output, callback(gradient) => input gradients): the output in the graph
 napi_value checkpoint(Args& args) {
   napi_env env = args.env;
-  std::vector<at::Tensor> inputs = tensorsArg(env, args[0]);
+  std::vector<at::Tensor> inputs = definedArg(env, args[0]);
   at::Tensor output = tensorArg(env, args[1]).detach();
-  napi_ref callback;
-  check(env, napi_create_reference(env, args[2], 1, &callback), "checkpoint");
+  napi_ref callback = toCallback(env, args[2]);
   auto node = makeNode<CheckpointNode>(env, callback);
   node->set_next_edges(torch::autograd::collect_next_edges(inputs));
   torch::autograd::set_history(output, node);

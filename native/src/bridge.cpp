@@ -3,6 +3,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -18,10 +19,12 @@ napi_ref errorClass = nullptr;
 std::vector<at::Tensor>& table = *new std::vector<at::Tensor>(1);
 std::vector<uint32_t>& freeSlots = *new std::vector<uint32_t>();
 
-void releaseTensor(uint32_t handle) {
-  if (handle == 0 || handle >= table.size()) return;
+void releaseTensor(int64_t handle) {
+  if (handle <= 0 || handle >= static_cast<int64_t>(table.size())) return;
+  // a slot that is free already would be given to two tensors
+  if (!table[handle].defined()) return;
   table[handle] = at::Tensor();
-  freeSlots.push_back(handle);
+  freeSlots.push_back(static_cast<uint32_t>(handle));
 }
 
 struct Export {
@@ -37,12 +40,11 @@ std::string named(const std::string& name, const std::string& message) {
 
 napi_value operatorError(napi_env env, const std::string& message) {
   napi_value constructor, error, text = fromString(env, message);
-  if (errorClass == nullptr) {
-    napi_create_error(env, nullptr, text, &error);
-    return error;
+  if (errorClass != nullptr) {
+    napi_get_reference_value(env, errorClass, &constructor);
+    if (napi_new_instance(env, constructor, 1, &text, &error) == napi_ok) return error;
   }
-  napi_get_reference_value(env, errorClass, &constructor);
-  napi_new_instance(env, constructor, 1, &text, &error);
+  napi_create_error(env, nullptr, text, &error);
   return error;
 }
 
@@ -75,20 +77,28 @@ napi_value callGuarded(napi_env env, napi_callback_info info) {
   }
   if (args.count > kMaxArgs) args.count = kMaxArgs;
   const Export& exported = *static_cast<Export*>(data);
+  napi_value result = nullptr;
   try {
-    return exported.function(args);
+    result = exported.function(args);
   } catch (const c10::Error& error) {
     throwOperatorError(env, named(exported.name, firstLine(error.what_without_backtrace())));
   } catch (const std::exception& error) {
     throwOperatorError(env, named(exported.name, firstLine(error.what())));
+  } catch (...) {
+    throwOperatorError(env, named(exported.name, "failed without saying why"));
   }
-  return nullptr;
+  try {
+    expectFilesWhole();
+  } catch (const std::exception& error) {
+    throwOperatorError(env, error.what());
+  }
+  return result;
 }
 
 // release(handles: number | number[])
 napi_value release(Args& args) {
-  uint32_t single = 0;
-  if (napi_get_value_uint32(args.env, args[0], &single) == napi_ok) {
+  int64_t single = 0;
+  if (napi_get_value_int64(args.env, args[0], &single) == napi_ok) {
     releaseTensor(single);
     return nullptr;
   }
@@ -102,7 +112,9 @@ napi_value liveTensors(Args& args) {
 
 // setErrorClass(constructor): what operator errors are thrown as
 napi_value setErrorClass(Args& args) {
-  check(args.env, napi_create_reference(args.env, args[0], 1, &errorClass), "setErrorClass");
+  napi_ref before = errorClass;
+  errorClass = toCallback(args.env, args[0]);
+  if (before != nullptr) napi_delete_reference(args.env, before);
   return undefined(args.env);
 }
 
@@ -161,13 +173,51 @@ std::vector<int64_t> toInts(napi_env env, napi_value value) {
   if (!isArray) return {toInt(env, value)};
   uint32_t length = 0;
   napi_get_array_length(env, value, &length);
-  std::vector<int64_t> result(length);
+  std::vector<int64_t> result;
+  result.reserve(std::min<uint32_t>(length, 1024));  // a length alone is no promise of elements
   for (uint32_t i = 0; i < length; i++) {
     napi_value element;
-    napi_get_element(env, value, i, &element);
-    result[i] = toInt(env, element);
+    check(env, napi_get_element(env, value, i, &element), "array");
+    result.push_back(toInt(env, element));
   }
   return result;
+}
+
+at::ScalarType toDtype(napi_env env, napi_value value) {
+  const int64_t code = toInt(env, value);
+  const auto dtype = static_cast<at::ScalarType>(code);
+  const bool isKnown = code >= 0 && code < static_cast<int64_t>(at::ScalarType::Undefined) &&
+                       (c10::isIntegralType(dtype, /*includeBool=*/true) ||
+                        c10::isFloatingType(dtype));
+  if (!isKnown) throw std::runtime_error("unknown element type " + std::to_string(code));
+  return dtype;
+}
+
+napi_ref toCallback(napi_env env, napi_value value) {
+  if (typeOf(env, value) != napi_function) throw std::runtime_error("expected a function");
+  napi_ref reference;
+  check(env, napi_create_reference(env, value, 1, &reference), "function");
+  return reference;
+}
+
+int64_t countElements(const std::vector<int64_t>& shape) {
+  int64_t count = 1;
+  for (int64_t size : shape) {
+    if (size < 0 || __builtin_mul_overflow(count, size, &count)) {
+      throw std::runtime_error("sizes must not be negative or too large, got " +
+                               std::to_string(size));
+    }
+  }
+  return count;
+}
+
+size_t countBytes(const std::vector<int64_t>& shape, at::ScalarType dtype) {
+  int64_t bytes = 0;
+  const auto each = static_cast<int64_t>(c10::elementSize(dtype));
+  if (__builtin_mul_overflow(countElements(shape), each, &bytes)) {
+    throw std::runtime_error("the tensor is too large");
+  }
+  return static_cast<size_t>(bytes);
 }
 
 napi_value fromDouble(napi_env env, double value) {
@@ -216,19 +266,19 @@ uint32_t addTensor(at::Tensor tensor) {
 }
 
 void releaseTensors(const std::vector<int64_t>& handles) {
-  for (int64_t handle : handles) releaseTensor(static_cast<uint32_t>(handle));
+  for (int64_t handle : handles) releaseTensor(handle);
 }
 
-const at::Tensor& tensorAt(uint32_t handle) {
-  if (handle == 0 || handle >= table.size() || !table[handle].defined()) {
+const at::Tensor& tensorAt(int64_t handle) {
+  if (handle <= 0 || handle >= static_cast<int64_t>(table.size()) || !table[handle].defined()) {
     throw std::runtime_error("the tensor has been freed");
   }
   return table[handle];
 }
 
 const at::Tensor& tensorArg(napi_env env, napi_value value) {
-  uint32_t handle = 0;
-  check(env, napi_get_value_uint32(env, value, &handle), "tensor");
+  int64_t handle = 0;
+  check(env, napi_get_value_int64(env, value, &handle), "tensor");
   return tensorAt(handle);
 }
 
@@ -263,6 +313,8 @@ napi_value runAside(napi_env env, const char* name, std::function<void()> work,
       aside->problem = named(aside->name, firstLine(error.what_without_backtrace()));
     } catch (const std::exception& error) {
       aside->problem = named(aside->name, firstLine(error.what()));
+    } catch (...) {
+      aside->problem = named(aside->name, "failed without saying why");
     }
     napi_threadsafe_function done = aside->done;
     napi_call_threadsafe_function(done, aside, napi_tsfn_blocking);

@@ -21,20 +21,41 @@ double toDouble(napi_env env, napi_value value);
 int64_t toInt(napi_env env, napi_value value);
 bool toBool(napi_env env, napi_value value);
 std::string toString(napi_env env, napi_value value);
-std::vector<int64_t> toInts(napi_env env, napi_value value);  // array, typed array or one number
+std::vector<int64_t> toInts(napi_env env, napi_value value);  // array or one number
+// The code of an element type that tensors are made with here.
+at::ScalarType toDtype(napi_env env, napi_value value);
+// A reference to a function, which the caller deletes.
+napi_ref toCallback(napi_env env, napi_value value);
+// Elements of a shape, and their bytes. Throws for a negative size, and where they are too many.
+int64_t countElements(const std::vector<int64_t>& shape);
+size_t countBytes(const std::vector<int64_t>& shape, at::ScalarType dtype);
 napi_value fromDouble(napi_env env, double value);
 napi_value fromBool(napi_env env, bool value);
 napi_value fromString(napi_env env, const std::string& value);
 napi_value fromInts(napi_env env, at::IntArrayRef values);
 napi_value undefined(napi_env env);
 
+// Handles that JavaScript values made in its scope live by; it ends with the block, also by an
+// exception.
+class HandleScope {
+ public:
+  explicit HandleScope(napi_env env) : env(env) { napi_open_handle_scope(env, &scope); }
+  ~HandleScope() { napi_close_handle_scope(env, scope); }
+  HandleScope(const HandleScope&) = delete;
+  HandleScope& operator=(const HandleScope&) = delete;
+
+ private:
+  napi_env env;
+  napi_handle_scope scope;
+};
+
 // ---- the tensor table ----
 
 // Gives the tensor a handle > 0; an undefined tensor gets 0.
 uint32_t addTensor(at::Tensor tensor);
 // Throws when the handle is 0 (freed or undefined) or unknown.
-const at::Tensor& tensorAt(uint32_t handle);
-// Frees the handles; 0 is passed over.
+const at::Tensor& tensorAt(int64_t handle);
+// Frees the handles; 0 and what has been freed is passed over.
 void releaseTensors(const std::vector<int64_t>& handles);
 const at::Tensor& tensorArg(napi_env env, napi_value value);
 at::Generator& generatorArg(napi_env env, napi_value value);
@@ -60,6 +81,8 @@ napi_value runAside(napi_env env, const char* name, std::function<void()> work,
                     std::function<napi_value(napi_env)> result);
 // First line of a LibTorch error, without its backtrace.
 std::string firstLine(const std::string& message);
+// Throws if a mapped file could not be read since the last call: what was computed is wrong.
+void expectFilesWhole();
 // True on the thread that runs JavaScript.
 bool onJsThread();
 // Calls the callbacks of hookGradients that other threads could not call.

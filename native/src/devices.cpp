@@ -67,7 +67,7 @@ napi_value cudaProperties(Args& args) {
   Driver::Device device = 0;
   int major = 0, minor = 0;
   size_t bytes = 0;
-  if (index < driver().count() && driver().getDevice(&device, index) == 0) {
+  if (index >= 0 && index < driver().count() && driver().getDevice(&device, index) == 0) {
     driver().getAttribute(&major, Driver::majorAttribute, device);
     driver().getAttribute(&minor, Driver::minorAttribute, device);
     driver().getMemory(&bytes, device);
@@ -80,7 +80,7 @@ napi_value cudaName(Args& args) {
   const int index = static_cast<int>(toInt(args.env, args[0]));
   Driver::Device device = 0;
   char name[256] = "";
-  if (index < driver().count() && driver().getDevice(&device, index) == 0) {
+  if (index >= 0 && index < driver().count() && driver().getDevice(&device, index) == 0) {
     driver().getName(name, sizeof(name) - 1, device);
   }
   return fromString(args.env, name);

@@ -53,10 +53,9 @@ c10::List<T> toList(napi_env env, napi_value value, int32_t broadcast, Convert c
   }
   uint32_t length = 0;
   napi_get_array_length(env, value, &length);
-  list.reserve(length);
   for (uint32_t i = 0; i < length; i++) {
     napi_value element;
-    napi_get_element(env, value, i, &element);
+    check(env, napi_get_element(env, value, i, &element), "array");
     list.push_back(convert(env, element));
   }
   return list;
@@ -80,10 +79,10 @@ c10::IValue toListValue(napi_env env, napi_value value, const c10::TypePtr& elem
     case c10::TypeKind::OptionalType: {  // Tensor?[], as `index` takes
       c10::List<OptionalTensor> list;
       uint32_t length = 0;
-      napi_get_array_length(env, value, &length);
+      check(env, napi_get_array_length(env, value, &length), "array");
       for (uint32_t i = 0; i < length; i++) {
         napi_value item;
-        napi_get_element(env, value, i, &item);
+        check(env, napi_get_element(env, value, i, &item), "array");
         list.push_back(isNullish(env, item) ? OptionalTensor()
                                             : OptionalTensor(tensorArg(env, item)));
       }
@@ -92,6 +91,13 @@ c10::IValue toListValue(napi_env env, napi_value value, const c10::TypePtr& elem
     default:
       return toList<int64_t>(env, value, n, toInt);
   }
+}
+
+int64_t codeBelow(napi_env env, napi_value value, int64_t end) {
+  const int64_t code = toInt(env, value);
+  if (code >= 0 && code < end) return code;
+  throw std::runtime_error("must be a code from 0 to " + std::to_string(end - 1) + ", got " +
+                           std::to_string(code));
 }
 
 // `n`: how often one number is repeated where a list is wanted (`int[2] stride=1`)
@@ -117,7 +123,14 @@ c10::IValue toIValue(napi_env env, napi_value value, const c10::TypePtr& type, i
       return c10::Device(toString(env, value));
     case c10::TypeKind::GeneratorType:
       return generatorArg(env, value);
-    default:  // int, SymInt, dtype, layout, memory format: all travel as integers
+    // operators trust these codes
+    case c10::TypeKind::ScalarTypeType:
+      return codeBelow(env, value, static_cast<int64_t>(at::ScalarType::Undefined));
+    case c10::TypeKind::LayoutType:
+      return codeBelow(env, value, static_cast<int64_t>(at::Layout::NumOptions));
+    case c10::TypeKind::MemoryFormatType:
+      return codeBelow(env, value, static_cast<int64_t>(at::MemoryFormat::NumOptions));
+    default:  // int, SymInt
       if (typeOf(env, value) == napi_boolean) return static_cast<int64_t>(toBool(env, value));
       return toInt(env, value);
   }
@@ -190,7 +203,7 @@ void expectNoMetaMix(const torch::jit::Stack& stack) {
 // Returns a handle, number, boolean, string, an array of these, or undefined (in-place forms).
 napi_value callOperator(Args& args) {
   uint32_t id = 0;
-  napi_get_value_uint32(args.env, args[0], &id);
+  check(args.env, napi_get_value_uint32(args.env, args[0], &id), "call");
   if (id >= operators.size()) throw std::runtime_error("call: unknown operator id");
   const Operator& op = operators[id];
   const c10::FunctionSchema& schema = op.handle.schema();

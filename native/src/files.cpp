@@ -1,42 +1,138 @@
-// Files mapped into memory as tensors: nothing is read until it is used.
+// Files mapped into memory as tensors: nothing is read until it is used. A file that becomes shorter
+// meanwhile, or that its disk fails to deliver, ends the call that meets it with an error.
 #include "bridge.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <mutex>
 
 namespace mfm {
 
 namespace {
 
+// A mapped range, for the signal handler: nodes are reused, never freed, and read without a lock.
+struct Region {
+  std::atomic<uintptr_t> begin{0}, end{0};
+  std::atomic<bool> taken{false}, failed{false};
+  Region* next = nullptr;
+  // not for the handler
+  std::string path;
+  int file = -1;
+};
+std::atomic<Region*> regions{nullptr};
+std::atomic<bool> anyFailed{false};
+struct sigaction actionBefore;
+
+// The kernel sends SIGBUS where a page of a mapped file cannot be had. The rest of the mapping
+// becomes zeros, so that the thread can go on to the end of its call, which then throws.
+void onBusError(int signal, siginfo_t* info, void* context) {
+  const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
+  for (Region* region = regions; region != nullptr; region = region->next) {
+    const uintptr_t end = region->end;
+    if (address < region->begin || address >= end) continue;
+    const uintptr_t page = address & ~(static_cast<uintptr_t>(sysconf(_SC_PAGESIZE)) - 1);
+    void* zeros = mmap(reinterpret_cast<void*>(page), end - page, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (zeros == MAP_FAILED) break;
+    region->failed = true;
+    anyFailed = true;
+    return;
+  }
+  // none of ours: as if there were no handler
+  if ((actionBefore.sa_flags & SA_SIGINFO) != 0 && actionBefore.sa_sigaction != nullptr) {
+    actionBefore.sa_sigaction(signal, info, context);
+  } else {
+    sigaction(SIGBUS, &actionBefore, nullptr);
+  }
+}
+
+void handleBusErrors() {
+  static const bool once = [] {
+    struct sigaction action {};
+    action.sa_sigaction = onBusError;
+    action.sa_flags = SA_SIGINFO;
+    sigemptyset(&action.sa_mask);
+    return sigaction(SIGBUS, &action, &actionBefore) == 0;
+  }();
+  (void)once;
+}
+
+Region& freeRegion() {
+  for (Region* region = regions; region != nullptr; region = region->next) {
+    bool taken = false;
+    if (region->taken.compare_exchange_strong(taken, true)) return *region;
+  }
+  auto* region = new Region();
+  region->taken = true;
+  region->next = regions;
+  regions = region;  // only the thread of JavaScript adds
+  return *region;
+}
+
 struct Mapping {
   char* data = nullptr;
   size_t bytes = 0;
+  Region* region = nullptr;
   ~Mapping() {
-    if (data != nullptr) munmap(data, bytes);
+    if (data == nullptr) return;
+    region->begin = region->end = 0;
+    munmap(data, bytes);
+    close(region->file);
+    region->taken = false;
   }
 };
 std::vector<std::shared_ptr<Mapping>>& mappings = *new std::vector<std::shared_ptr<Mapping>>();
 
+// Why a mapped file cannot be read: "FILE: was cut off from 10 to 5 bytes while it was in use; …"
+std::string whyUnreadable(const Region& region) {
+  const auto before = static_cast<int64_t>(region.end - region.begin);
+  struct stat info;
+  const bool isKnown = fstat(region.file, &info) == 0;
+  if (isKnown && info.st_size < before) {
+    return region.path + ": was cut off from " + std::to_string(before) + " to " +
+           std::to_string(info.st_size) + " bytes while it was in use; copy or download it again";
+  }
+  return region.path + ": cannot be read any more, its disk or network drive fails; copy it to " +
+         "another one";
+}
+
 // mapFile(path): [id, bytes]. Private and writable: writes never reach the file.
 napi_value mapFile(Args& args) {
   std::string path = toString(args.env, args[0]);
-  int file = open(path.c_str(), O_RDONLY);
+  if (path.find('\0') != std::string::npos) throw std::runtime_error("no file's name has a NUL");
+  // a FIFO would wait here for its writer
+  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) throw std::runtime_error(path + ": " + std::strerror(errno));
   struct stat info;
-  fstat(file, &info);
+  if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
+    close(file);
+    throw std::runtime_error(path + ": is not a file");
+  }
   auto mapping = std::make_shared<Mapping>();
   mapping->bytes = static_cast<size_t>(info.st_size);
   if (mapping->bytes > 0) {
     void* data = mmap(nullptr, mapping->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
-    int failure = errno;
-    close(file);
-    if (data == MAP_FAILED) throw std::runtime_error(path + ": " + std::strerror(failure));
+    if (data == MAP_FAILED) {
+      const int failure = errno;
+      close(file);
+      throw std::runtime_error(path + ": " + std::strerror(failure));
+    }
+    handleBusErrors();
+    Region& region = freeRegion();
+    region.path = path;
+    region.file = file;
+    region.failed = false;
+    region.end = reinterpret_cast<uintptr_t>(data) + mapping->bytes;
+    region.begin = reinterpret_cast<uintptr_t>(data);
+    mapping->region = &region;
     mapping->data = static_cast<char*>(data);
   } else {
     close(file);
@@ -55,13 +151,12 @@ napi_value unmapFile(Args& args) {
 // mappedTensor(id, offset, shape, dtype code): handle. Unaligned data is copied.
 napi_value mappedTensor(Args& args) {
   napi_env env = args.env;
-  std::shared_ptr<Mapping> mapping = mappings.at(toInt(env, args[0]));
-  if (!mapping) throw std::runtime_error("the file has been closed");
   auto offset = static_cast<size_t>(toInt(env, args[1]));
   std::vector<int64_t> shape = toInts(env, args[2]);
-  auto dtype = static_cast<at::ScalarType>(toInt(env, args[3]));
-  size_t bytes = c10::elementSize(dtype);
-  for (int64_t size : shape) bytes *= static_cast<size_t>(size);
+  at::ScalarType dtype = toDtype(env, args[3]);
+  std::shared_ptr<Mapping> mapping = mappings.at(toInt(env, args[0]));
+  if (!mapping) throw std::runtime_error("the file has been closed");
+  const size_t bytes = countBytes(shape, dtype);
   if (offset > mapping->bytes || bytes > mapping->bytes - offset) {
     throw std::runtime_error("the tensor lies outside of the file");
   }
@@ -69,7 +164,7 @@ napi_value mappedTensor(Args& args) {
   auto options = at::TensorOptions().dtype(dtype);
   if (reinterpret_cast<uintptr_t>(data) % c10::elementSize(dtype) != 0) {
     at::Tensor copy = at::empty(shape, options);
-    std::memcpy(copy.data_ptr(), data, bytes);
+    if (bytes > 0) std::memcpy(copy.data_ptr(), data, bytes);
     return fromDouble(env, addTensor(copy));
   }
   return fromDouble(env, addTensor(at::from_blob(data, shape, [mapping](void*) {}, options)));
@@ -86,17 +181,45 @@ napi_value mappedBytes(Args& args) {
   void* data = nullptr;
   napi_value result;
   check(args.env, napi_create_arraybuffer(args.env, length, &data, &result), "mappedBytes");
-  std::memcpy(data, mapping->data + offset, length);
+  if (length > 0) std::memcpy(data, mapping->data + offset, length);
   return result;
 }
 
+// cutFile(tensor?): why a mapped file, or the one that a tensor lies in, cannot be trusted any more: it
+// is shorter than it was; '' if none is. Less than a page is missed without a signal, and what the
+// kernel reads itself raises none.
+napi_value cutFile(Args& args) {
+  const bool ofOne = !isNullish(args.env, args[0]);
+  const auto data =
+      ofOne ? reinterpret_cast<uintptr_t>(tensorArg(args.env, args[0]).data_ptr()) : 0;
+  for (Region* region = regions; region != nullptr; region = region->next) {
+    struct stat info;
+    const uintptr_t begin = region->begin;
+    if (begin == 0 || (ofOne && (data < begin || data >= region->end))) continue;
+    if (fstat(region->file, &info) != 0) continue;
+    if (static_cast<uintptr_t>(info.st_size) < region->end - begin) {
+      return fromString(args.env, whyUnreadable(*region));
+    }
+  }
+  return fromString(args.env, "");
+}
+
 }  // namespace
+
+void expectFilesWhole() {
+  if (!anyFailed.load(std::memory_order_relaxed)) return;
+  anyFailed = false;
+  for (Region* region = regions; region != nullptr; region = region->next) {
+    if (region->begin != 0 && region->failed) throw std::runtime_error(whyUnreadable(*region));
+  }
+}
 
 void initFiles(napi_env env, napi_value exports) {
   exportFunction(env, exports, "mapFile", mapFile);
   exportFunction(env, exports, "unmapFile", unmapFile);
   exportFunction(env, exports, "mappedTensor", mappedTensor);
   exportFunction(env, exports, "mappedBytes", mappedBytes);
+  exportFunction(env, exports, "cutFile", cutFile);
 }
 
 }  // namespace mfm

@@ -18,6 +18,13 @@ using torch::autograd::variable_list;
 // std::shared_ptr, or c10::intrusive_ptr in newer versions
 using NodePtr = decltype(torch::autograd::impl::grad_accumulator(std::declval<const at::Tensor&>()));
 
+// Callbacks that run now: what they are called from must not change meanwhile.
+int telling = 0;
+
+void expectNotTelling(const char* who) {
+  if (telling > 0) throw std::runtime_error(std::string(who) + ": not within its callback");
+}
+
 struct Hooks {
   napi_env env;
   napi_ref callback;
@@ -27,13 +34,13 @@ struct Hooks {
   std::deque<int64_t> late;
 
   void tell(int64_t index) {
-    napi_handle_scope scope;
-    napi_open_handle_scope(env, &scope);
+    HandleScope scope(env);
     napi_value function, argument = fromDouble(env, static_cast<double>(index)), result;
     napi_get_reference_value(env, callback, &function);
+    telling++;
     const napi_status status =
         napi_call_function(env, undefined(env), function, 1, &argument, &result);
-    napi_close_handle_scope(env, scope);
+    telling--;
     if (status != napi_ok) throw std::runtime_error("hookGradients: the callback failed");
   }
 
@@ -60,15 +67,16 @@ int64_t lastId = 0;
 // hookGradients(parameters, callback(index)): id
 napi_value hookGradients(Args& args) {
   napi_env env = args.env;
+  expectNotTelling("hookGradients");
   std::vector<NodePtr> accumulators;
   for (int64_t handle : toInts(env, args[0])) {
-    NodePtr node = torch::autograd::impl::grad_accumulator(tensorAt(static_cast<uint32_t>(handle)));
+    NodePtr node = torch::autograd::impl::grad_accumulator(tensorAt(handle));
     if (!node) throw std::runtime_error("every parameter must require a gradient");
     accumulators.push_back(std::move(node));
   }
   auto hooks = std::make_shared<Hooks>();
   hooks->env = env;
-  check(env, napi_create_reference(env, args[1], 1, &hooks->callback), "hookGradients");
+  hooks->callback = toCallback(env, args[1]);
   for (size_t i = 0; i < accumulators.size(); i++) {
     auto hook = [hooks = hooks.get(), i](const variable_list& outputs, const variable_list&) {
       hooks->accumulated(static_cast<int64_t>(i));
@@ -84,6 +92,7 @@ napi_value hookGradients(Args& args) {
 
 // unhookGradients(id); not amid a backward pass
 napi_value unhookGradients(Args& args) {
+  expectNotTelling("unhookGradients");
   auto found = hooked.find(toInt(args.env, args[0]));
   if (found == hooked.end()) return undefined(args.env);
   Hooks& hooks = *found->second;

@@ -26,6 +26,8 @@ constexpr size_t kSmallest = 512;
 constexpr size_t kHugePage = size_t(2) << 20;
 // From this size on a block has pages of its own; smaller ones would waste them.
 constexpr size_t kOwnPages = size_t(256) << 10;
+// No address space holds more.
+constexpr size_t kMost = size_t(1) << 48;
 
 struct Header {
   size_t bytes;    // of the block, without the header
@@ -138,6 +140,7 @@ class CachingAllocator final : public c10::Allocator {
  private:
   static c10::DataPtr take(size_t requested) {
     if (requested == 0) return {nullptr, nullptr, &give, c10::Device(c10::DeviceType::CPU)};
+    if (requested > kMost) throw std::runtime_error("a tensor of such a size fits no memory");
     size_t bytes = roundUp(requested);
     void* block = nullptr;
     {
@@ -215,9 +218,11 @@ napi_value emptyCache(Args& args) {
 
 // setCacheLimit(bytes): [the limit before]
 napi_value setCacheLimit(Args& args) {
+  const int64_t limit = toInt(args.env, args[0]);
+  if (limit < 0) throw std::runtime_error("the limit must not be negative");
   std::lock_guard<std::mutex> lock(CachingAllocator::mutex);
   const size_t before = CachingAllocator::limit;
-  CachingAllocator::limit = static_cast<size_t>(toInt(args.env, args[0]));
+  CachingAllocator::limit = static_cast<size_t>(limit);
   CachingAllocator::shrinkTo(CachingAllocator::limit);
   return fromInts(args.env, {static_cast<int64_t>(before)});
 }
@@ -225,7 +230,12 @@ napi_value setCacheLimit(Args& args) {
 // adjustExternal(bytes): tells the garbage collector about tensors that only it will free
 napi_value adjustExternal(Args& args) {
   int64_t total = 0;
-  napi_adjust_external_memory(args.env, toInt(args.env, args[0]), &total);
+  const int64_t bytes = toInt(args.env, args[0]);
+  const auto most = static_cast<int64_t>(kMost);
+  if (bytes < -most || bytes > most) {
+    throw std::runtime_error("no memory has so many bytes");
+  }
+  napi_adjust_external_memory(args.env, bytes, &total);
   return undefined(args.env);
 }
 

@@ -3,6 +3,7 @@
 #include "bridge.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/WrapDimUtils.h>
 #include <torch/library.h>
 
 #include <memory>
@@ -20,6 +21,11 @@ Tensor emptyLike(const Tensor& x, IntArrayRef sizes) { return at::empty(sizes, x
 Tensor convolution(const Tensor& x, const Tensor& weight, const Optional<Tensor>&,
                    IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, bool transposed,
                    IntArrayRef outputPadding, int64_t groups) {
+  const auto dims = static_cast<size_t>(std::max<int64_t>(0, x.dim() - 2));
+  TORCH_CHECK(dims > 0 && weight.dim() == x.dim() && stride.size() == dims &&
+                  padding.size() == dims && dilation.size() == dims && outputPadding.size() == dims,
+              "convolution: needs a stride, a padding and a dilation for every dimension");
+  for (const int64_t step : stride) TORCH_CHECK(step > 0, "convolution: strides must be above 0");
   std::vector<int64_t> sizes{x.size(0), transposed ? weight.size(1) * groups : weight.size(0)};
   for (int64_t i = 0; i < x.dim() - 2; ++i) {
     const int64_t in = x.size(i + 2), reach = dilation[i] * (weight.size(i + 2) - 1) + 1;
@@ -32,7 +38,7 @@ Tensor convolution(const Tensor& x, const Tensor& weight, const Optional<Tensor>
 
 Tensor indexSelect(const Tensor& x, int64_t dim, const Tensor& index) {
   std::vector<int64_t> sizes = x.sizes().vec();
-  sizes[dim < 0 ? dim + x.dim() : dim] = index.numel();
+  sizes[at::maybe_wrap_dim(dim, x.dim(), /*wrap_scalar=*/false)] = index.numel();
   return emptyLike(x, sizes);
 }
 
@@ -40,6 +46,7 @@ std::tuple<Tensor, Tensor, Tensor> layerNorm(const Tensor& x, IntArrayRef normal
                                              const Optional<Tensor>&, const Optional<Tensor>&,
                                              double) {
   std::vector<int64_t> rows = x.sizes().vec();
+  TORCH_CHECK(normalized.size() <= rows.size(), "layer_norm: more sizes than dimensions");
   std::fill(rows.end() - static_cast<int64_t>(normalized.size()), rows.end(), 1);
   return std::make_tuple(emptyLike(x, x.sizes()), emptyLike(x, rows), emptyLike(x, rows));
 }

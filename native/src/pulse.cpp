@@ -251,11 +251,14 @@ int connectTo(const std::string& host, int port) {
 // startPulse(rank, host, port, limitMs): promise of the port; rank 0 opens one, the others name it
 napi_value startPulse(Args& args) {
   if (pulse != nullptr) throw std::runtime_error("this process has a pulse already");
-  auto* made = pulse = new Pulse();
-  made->rank = static_cast<int32_t>(toInt(args.env, args[0]));
+  const auto rank = static_cast<int32_t>(toInt(args.env, args[0]));
   std::string host = toString(args.env, args[1]);
   auto port = std::make_shared<int>(static_cast<int>(toInt(args.env, args[2])));
-  made->limit = Milliseconds(toInt(args.env, args[3]));
+  const int64_t limit = toInt(args.env, args[3]);
+  if (limit <= 0) throw std::runtime_error("the limit must be above 0");
+  auto* made = pulse = new Pulse();
+  made->rank = rank;
+  made->limit = Milliseconds(limit);
   limitMs = made->limit.count();
   return runAside(
       args.env, "startPulse",

@@ -11,9 +11,18 @@ namespace {
 
 std::vector<at::Generator>& generators = *new std::vector<at::Generator>();
 
+// A seed of 64 bits, as a bigint.
+uint64_t seedArg(napi_env env, napi_value value) {
+  uint64_t seed = 0;
+  bool lossless = true;
+  check(env, napi_get_value_bigint_uint64(env, value, &seed, &lossless), "seed");
+  if (!lossless) throw std::runtime_error("a seed must be from 0 to 18446744073709551615");
+  return seed;
+}
+
 // createGenerator(seed: bigint): id
 napi_value createGenerator(Args& args) {
-  auto seed = static_cast<uint64_t>(toInt(args.env, args[0]));
+  const uint64_t seed = seedArg(args.env, args[0]);
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   for (size_t id = 1; id < generators.size(); id++) {
     if (!generators[id].defined()) {
@@ -26,14 +35,17 @@ napi_value createGenerator(Args& args) {
 }
 
 napi_value releaseGenerator(Args& args) {
-  generators.at(toInt(args.env, args[0])) = at::Generator();
+  const int64_t id = toInt(args.env, args[0]);
+  if (id == 0) throw std::runtime_error("the default generator stays");
+  generators.at(id) = at::Generator();
   return undefined(args.env);
 }
 
 napi_value seedGenerator(Args& args) {
   at::Generator& generator = generatorArg(args.env, args[0]);
+  const uint64_t seed = seedArg(args.env, args[1]);
   std::lock_guard<std::mutex> lock(generator.mutex());
-  generator.set_current_seed(static_cast<uint64_t>(toInt(args.env, args[1])));
+  generator.set_current_seed(seed);
   return undefined(args.env);
 }
 

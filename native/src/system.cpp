@@ -10,7 +10,13 @@ namespace mfm {
 namespace {
 
 napi_value setThreads(Args& args) {
-  at::set_num_threads(static_cast<int>(toInt(args.env, args[0])));
+  const int64_t count = toInt(args.env, args[0]);
+  // OpenMP ends the process where the system refuses it a thread
+  if (count < 1 || count > 1024) {
+    throw std::runtime_error("the number of threads must be from 1 to 1024, got " +
+                             std::to_string(count));
+  }
+  at::set_num_threads(static_cast<int>(count));
   return undefined(args.env);
 }
 

@@ -44,29 +44,54 @@ Buffer bufferOf(napi_env env, napi_value value) {
     case napi_int32_array:
     case napi_uint32_array:
     case napi_float32_array: buffer.bytes = length * 4; break;
-    default: buffer.bytes = length * 8;
+    case napi_float64_array:
+    case napi_bigint64_array:
+    case napi_biguint64_array: buffer.bytes = length * 8; break;
+    default: throw std::runtime_error("typed arrays of this kind are not read");
   }
   return buffer;
+}
+
+// Throws for memory that can go away below a tensor, or be of another size.
+void expectFixed(napi_env env, napi_value typedArray) {
+  napi_value buffer, resizable;
+  bool detached = false, can = false;
+  check(env, napi_get_typedarray_info(env, typedArray, nullptr, nullptr, nullptr, &buffer, nullptr),
+        "typed array");
+  napi_is_detached_arraybuffer(env, buffer, &detached);
+  if (detached) throw std::runtime_error("fromArray: the array's memory was given away");
+  for (const char* name : {"resizable", "growable"}) {
+    check(env, napi_get_named_property(env, buffer, name, &resizable), name);
+    if (napi_get_value_bool(env, resizable, &can) == napi_ok && can) {
+      throw std::runtime_error(
+          "fromArray: the array's memory can change its size; make it without maxByteLength, or copy it");
+    }
+  }
 }
 
 // fromBuffer(typed array, shape, dtype code, copy: boolean): handle
 napi_value fromBuffer(Args& args) {
   napi_env env = args.env;
   dropDeadReferences(env);
-  Buffer buffer = bufferOf(env, args[0]);
   std::vector<int64_t> shape = toInts(env, args[1]);
-  auto dtype = static_cast<at::ScalarType>(toInt(env, args[2]));
-  int64_t count = 1;
-  for (int64_t size : shape) count *= size;
-  if (static_cast<size_t>(count) * c10::elementSize(dtype) != buffer.bytes) {
-    throw std::runtime_error("fromArray: the shape asks for " + std::to_string(count) +
-                             " elements of " + c10::toString(dtype) + ", the array holds " +
+  at::ScalarType dtype = toDtype(env, args[2]);
+  const bool copy = toBool(env, args[3]);
+  Buffer buffer = bufferOf(env, args[0]);  // the last, as reading an array may run JavaScript
+  if (countBytes(shape, dtype) != buffer.bytes) {
+    throw std::runtime_error("fromArray: the shape asks for " +
+                             std::to_string(countElements(shape)) + " elements of " +
+                             c10::toString(dtype) + ", the array holds " +
                              std::to_string(buffer.bytes) + " bytes");
   }
-  if (toBool(env, args[3])) {
+  if (copy) {
     at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(dtype));
     if (buffer.bytes > 0) std::memcpy(tensor.data_ptr(), buffer.data, buffer.bytes);
     return fromDouble(env, addTensor(tensor));
+  }
+  expectFixed(env, args[0]);
+  if (reinterpret_cast<uintptr_t>(buffer.data) % c10::elementSize(dtype) != 0) {
+    throw std::runtime_error(std::string("fromArray: the array is not aligned for ") +
+                             c10::toString(dtype));
   }
   napi_ref reference;
   check(env, napi_create_reference(env, args[0], 1, &reference), "fromArray");

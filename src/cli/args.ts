@@ -16,6 +16,7 @@
  * A positional argument may be given by its name too: `--recipe my.yaml`.
  */
 import { InputError } from '../errors.js';
+import { LAST_SEED, parseSeed, type Seed } from '../seed.js';
 import { didYouMean } from '../suggest.js';
 
 export interface Size {
@@ -53,8 +54,9 @@ export type Argument = Common &
     | { kind: 'flag'; default?: boolean }
     | { kind: 'text'; choices?: readonly string[]; placeholder?: string; default?: string }
     | { kind: 'number' | 'integer'; min?: number; max?: number; default?: number }
-    | { kind: 'size'; multipleOf?: number; default?: Size }
+    | { kind: 'size'; multipleOf?: number; max?: number; default?: Size }
     | { kind: 'set' }
+    | { kind: 'seed' }
   );
 
 export interface ArgumentTable {
@@ -74,7 +76,9 @@ type Plain<A> = A extends { kind: 'flag' }
         ? Size
         : A extends { kind: 'set' }
           ? Assignment
-          : number;
+          : A extends { kind: 'seed' }
+            ? Seed
+            : number;
 
 type Present = { default: unknown } | { required: true };
 
@@ -245,9 +249,11 @@ function convert(where: string, argument: Argument, text: string): unknown {
     case 'integer':
       return toNumber(where, argument, text);
     case 'size':
-      return toSize(where, argument.multipleOf ?? 1, text);
+      return toSize(where, argument, text);
     case 'set':
       return toAssignment(where, text);
+    case 'seed':
+      return toSeed(where, text);
     case 'flag':
       return true;
   }
@@ -269,12 +275,19 @@ function toNumber(
   throw new InputError(`${where}: must be ${rule}${range}, got "${text}"`);
 }
 
-function toSize(where: string, multipleOf: number, text: string): Size {
+function toSize(
+  where: string,
+  { multipleOf = 1, max = Infinity }: { multipleOf?: number; max?: number },
+  text: string,
+): Size {
   const match = /^(\d+)[x×](\d+)$/i.exec(text.trim());
   const width = Number(match?.[1] ?? 0);
   const height = Number(match?.[2] ?? 0);
   if (width === 0 || height === 0) {
     throw new InputError(`${where}: must be WIDTHxHEIGHT in pixels, e.g. 640x352, got "${text}"`);
+  }
+  if (Math.max(width, height) > max) {
+    throw new InputError(`${where}: ${max} is the longest side that is made, got ${text}`);
   }
   if (width % multipleOf !== 0 || height % multipleOf !== 0) {
     const near = (n: number) => Math.max(multipleOf, Math.round(n / multipleOf) * multipleOf);
@@ -284,6 +297,15 @@ function toSize(where: string, multipleOf: number, text: string): Size {
     );
   }
   return { width, height };
+}
+
+function toSeed(where: string, text: string): Seed {
+  if (text.trim() === '-1') return -1;
+  const seed = parseSeed(text);
+  if (seed !== null) return seed;
+  throw new InputError(
+    `${where}: must be a whole number from 0 to ${LAST_SEED}, or -1 for a new one, got "${text}"`,
+  );
 }
 
 function toAssignment(where: string, text: string): Assignment {
@@ -308,7 +330,7 @@ function kebab(name: string): string {
 export function placeholder(name: string, argument: Argument): string {
   if (argument.kind === 'size') return 'WxH';
   if (argument.kind === 'set') return 'KEY=VALUE';
-  if (argument.kind === 'number' || argument.kind === 'integer') return 'N';
+  if (['number', 'integer', 'seed'].includes(argument.kind)) return 'N';
   if (argument.kind === 'text' && argument.placeholder) return argument.placeholder;
   return kebab(name).toUpperCase();
 }

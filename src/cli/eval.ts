@@ -1,5 +1,6 @@
 /** `mfm eval`: how good a pipeline is, task by task, beside what needs no model. */
 import { InputError } from '../errors.js';
+import { MOST_RESULTS, MOST_STEPS } from '../limits.js';
 import { defineArgs, type Options } from './args.js';
 import { deviceOption, dtypeOption } from './device.js';
 import type { Example } from './help.js';
@@ -23,6 +24,7 @@ export const args = defineArgs({
     scenes: {
       kind: 'integer',
       min: 1,
+      max: MOST_RESULTS,
       describe: 'trials of a task: held-out MiniWorld scenes (default: 20), or items at most',
     },
     manifest: {
@@ -39,6 +41,7 @@ export const args = defineArgs({
     segments: {
       kind: 'integer',
       min: 1,
+      max: MOST_RESULTS,
       describe: 'benchmark: segments of each clip, evenly spread (default: 1, from its middle)',
     },
     results: {
@@ -46,10 +49,15 @@ export const args = defineArgs({
       placeholder: 'FOLDER',
       describe: "benchmark: measure another system's results, TASK/NAME.mp4 or a folder of frames",
     },
-    steps: { kind: 'integer', min: 1, describe: "sampling steps (default: the pipeline's)" },
+    steps: {
+      kind: 'integer',
+      min: 1,
+      max: MOST_STEPS,
+      describe: "sampling steps (default: the pipeline's)",
+    },
     guidance: { kind: 'number', min: 0, describe: "guidance (default: the pipeline's)" },
     seed: { kind: 'integer', min: 0, default: 0, describe: 'of the noise' },
-    batchSize: { kind: 'integer', min: 1, default: 4, describe: 'trials made at once' },
+    batchSize: { kind: 'integer', min: 1, max: 1024, default: 4, describe: 'trials made at once' },
     output: {
       kind: 'text',
       short: 'o',

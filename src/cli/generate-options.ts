@@ -1,4 +1,5 @@
 /** What `mfm generate` takes. */
+import { MOST_FRAMES, MOST_RESULTS, MOST_SIDE, MOST_STEPS } from '../limits.js';
 import { defineArgs, type Options } from './args.js';
 import { deviceOption, dtypeOption } from './device.js';
 import { loraOption } from './lora-options.js';
@@ -50,24 +51,28 @@ const resultOptions = {
   frames: {
     kind: 'integer',
     min: 1,
+    max: MOST_FRAMES,
     aliases: ['numFrames'],
     describe: "frames of the result, as many as you like (default: the input's, or the pipeline's)",
   },
   window: {
     kind: 'integer',
     min: 1,
+    max: MOST_FRAMES,
     describe:
       'frames that are made at once, 4k + 1; a longer result goes on from what is made (default: as trained)',
   },
   tile: {
     kind: 'size',
     multipleOf: 16,
+    max: MOST_SIDE,
     describe: 'super-resolution: what is made at once of a large result (default: as trained)',
   },
   tiles: { kind: 'flag', describe: 'let super-resolution go tile by tile (default: yes)' },
   steps: {
     kind: 'integer',
     min: 1,
+    max: MOST_STEPS,
     aliases: ['numInferenceSteps'],
     describe: "sampling steps (default: the pipeline's)",
   },
@@ -125,10 +130,9 @@ const resultOptions = {
     describe: 'how many times larger super-resolution makes its input (default: 2)',
   },
   seed: {
-    kind: 'integer',
-    min: 0,
+    kind: 'seed',
     describe:
-      'of the noise; the same seed gives the same result (default: a new one; 0 in a batch)',
+      'of the noise, up to 64 bits; the same seed gives the same result (default, and -1: a new one; in a batch 0)',
   },
 } as const;
 
@@ -164,6 +168,7 @@ export const args = defineArgs({
     samples: {
       kind: 'integer',
       min: 1,
+      max: MOST_RESULTS,
       default: 1,
       aliases: ['numSamples'],
       describe: 'results of each prompt, from seeds that follow one another',

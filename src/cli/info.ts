@@ -4,8 +4,9 @@ import { cpus, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.js';
+import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../limits.js';
 import type { PipelineShape } from '../pipeline/shape.js';
-import { readJson } from '../read-json.js';
+import { readJsonObject } from '../read-json.js';
 import type { Availability, ResolvedDevice } from '../tensor/index.js';
 import { defineArgs, type Options } from './args.js';
 import { Planner, planLines } from './plan.js';
@@ -24,9 +25,24 @@ export const args = defineArgs({
   options: {
     pipeline: { kind: 'text', placeholder: 'FOLDER', describe: 'the same' },
     task: { kind: 'text', default: 't2v', describe: 'what the cost is told for' },
-    size: { kind: 'size', multipleOf: 16, describe: "of the result (default: the pipeline's)" },
-    frames: { kind: 'integer', min: 1, describe: "of the result (default: the pipeline's)" },
-    steps: { kind: 'integer', min: 1, describe: "sampling steps (default: the pipeline's)" },
+    size: {
+      kind: 'size',
+      multipleOf: 16,
+      max: MOST_SIDE,
+      describe: "of the result (default: the pipeline's)",
+    },
+    frames: {
+      kind: 'integer',
+      min: 1,
+      max: MOST_FRAMES,
+      describe: "of the result (default: the pipeline's)",
+    },
+    steps: {
+      kind: 'integer',
+      min: 1,
+      max: MOST_STEPS,
+      describe: "sampling steps (default: the pipeline's)",
+    },
     guidance: { kind: 'number', min: 0, describe: "guidance scale (default: the pipeline's)" },
     dtype: {
       kind: 'text',
@@ -124,8 +140,9 @@ async function pipelineFacts(name: string): Promise<Record<string, string>> {
     throw new InputError(`${folder}: is not a pipeline folder (no model_index.json)`);
   }
   const facts: Record<string, string> = { pipeline: folder };
-  for (const [part, value] of Object.entries(readJson(path) as Record<string, unknown>)) {
-    if (!Array.isArray(value) || value[1] === null) continue;
+  for (const [part, value] of Object.entries(readJsonObject(path))) {
+    // a part is a folder of this one
+    if (!/^\w+$/.test(part) || !Array.isArray(value) || typeof value[1] !== 'string') continue;
     const bytes = bytesIn(join(folder, part));
     const notes = [value[1], bytes === undefined ? 'not there' : formatBytes(bytes)];
     try {

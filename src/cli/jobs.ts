@@ -10,6 +10,7 @@ import { decodeText } from '../data/text.js';
 import { InputError } from '../errors.js';
 import { expectPlace } from '../output-place.js';
 import { readRegularSync } from '../regular-file.js';
+import { type Seed, seedAfter } from '../seed.js';
 import type { Task } from '../tasks/index.js';
 import { flagName, parseArgs } from './args.js';
 import { type GenerateOptions, type ResultOptions, rowArgs } from './generate-options.js';
@@ -20,13 +21,13 @@ export interface Job {
   /** `prompts.txt:3`, or '' */
   where: string;
   options: ResultOptions;
-  seed: number;
+  seed: Seed;
   output: string;
 }
 
 export async function oneJob(task: Task, options: GenerateOptions): Promise<Job> {
   const { outputKind } = await import('../media/index.js');
-  const seed = options.seed ?? randomInt(2 ** 31);
+  const seed = isNew(options.seed) ? randomInt(2 ** 31) : options.seed!;
   const extension = await extensionOf(task, options);
   const output = options.output ?? join(options.outputDir ?? '', `${task.id}-${seed}.${extension}`);
   if (options.ext !== undefined && options.output !== undefined) {
@@ -60,8 +61,14 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
       ...{ ...options, ...row, input, depth, height: undefined, width: undefined },
       size: sizeOf(row, `${where}: `) ?? size,
     });
+    if (lists.length > 0 && isNew(merged.seed ?? 0)) {
+      throw new InputError(
+        `${where}: --seed -1 is a new seed each time, with which a batch could not go on; give one from 0 on`,
+      );
+    }
+    const first = isNew(merged.seed ?? 0) ? randomInt(2 ** 31) : (merged.seed ?? 0);
     return Array.from({ length: options.samples }, (_, sample) => {
-      const seed = (merged.seed ?? 0) + sample;
+      const seed = seedAfter(first, sample);
       const suffix = options.samples > 1 ? `-${seed}` : '';
       const stem = resultName(index, options.simpleName ? {} : merged);
       return {
@@ -73,6 +80,9 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
     });
   });
 }
+
+/** Is a seed to be drawn? -1 says so, as in other programs. */
+const isNew = (seed: Seed | undefined): boolean => seed === undefined || seed === -1;
 
 /** With the size and the files in one form, whichever way they are said. */
 const withFiles = (options: ResultOptions): ResultOptions => ({
@@ -217,10 +227,14 @@ function ofFile(path: string, text: string): JobRow[] {
     const where = `${path}:${i + 1}`;
     if (line.trim() === '') return [];
     if (kind !== '.jsonl') return [{ where, words: ['--prompt', line.trim()] }];
-    const value = jsonRow(where, line, '{"prompt": "a red cube"}');
+    const value = jsonRow(where, quotedSeed(line), '{"prompt": "a red cube"}');
     return [{ where, words: wordsOf(path, where, Object.entries(value)) }];
   });
 }
+
+/** JSON.parse rounds numbers above 2^53: such a seed is read as text, digit by digit. */
+const quotedSeed = (line: string): string =>
+  line.replace(/(?<!\\)("seed"\s*:\s*)(\d{16,30})(?=\s*[,}])/g, '$1"$2"');
 
 function ofCsv(path: string, text: string): JobRow[] {
   return csvRecords(path, text).map(({ line, values }) => {

@@ -6,6 +6,7 @@ import type { DepthModel } from '../models/depth-anything/index.js';
 import type { Fitted, GenerateRequest, Result } from '../pipeline/generate.js';
 import type { Pipeline } from '../pipeline/index.js';
 import type { PipelineShape } from '../pipeline/shape.js';
+import { seedInJson } from '../seed.js';
 import type { Target, Task } from '../tasks/index.js';
 import type { GenerateOptions } from './generate-options.js';
 import type { Job } from './jobs.js';
@@ -333,7 +334,7 @@ function guidanceRangeOf({
 /** All that the result follows from; it is stored in the file, and beside it in a batch. */
 export async function settingsOf(job: Job, context: Context): Promise<Settings> {
   const { task, folder, pipeline, loras, options } = context;
-  const { task: _, ...request } = await requestOf(job, context);
+  const { task: _, seed, ...request } = await requestOf(job, context);
   return {
     task: task.id,
     pipeline: folder,
@@ -344,6 +345,7 @@ export async function settingsOf(job: Job, context: Context): Promise<Settings> 
     fps: options.fps,
     rewriteModel: options.rewriteModel,
     ...pick(pipeline.settingsFor(task), SETTINGS),
+    seed: seedInJson(seed),
     ...pick(request, Object.keys(request)),
   };
 }

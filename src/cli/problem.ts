@@ -1,5 +1,6 @@
 /** One sentence and an exit code for anything that can be thrown. */
 import { MfmError } from '../errors.js';
+import { short } from '../read-json.js';
 
 export interface Problem {
   /** '' where there is nothing to say */
@@ -43,7 +44,9 @@ function classify(error: unknown): Problem {
     case 'ENOTDIR':
       return input(`${where}: part of the path is a file, not a folder`);
     case 'ENAMETOOLONG':
-      return input(`${where}: its name is longer than the system allows; give it a shorter one`);
+      return input(
+        `${short(where)}: its name is longer than the system allows; give it a shorter one`,
+      );
     case 'ELOOP':
       return input(`${where}: is a link that leads to itself; name the file`);
     case 'ERR_INVALID_ARG_VALUE':

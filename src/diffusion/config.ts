@@ -1,5 +1,6 @@
 /** The flow-matching scheduler's `scheduler_config.json`, as diffusers writes it. */
 import { z } from 'zod';
+import { count } from '../limits.js';
 
 const unsupported = (name: string) =>
   z.literal(false, `must be false: ${name} are not implemented`).nullable().default(false);
@@ -9,7 +10,7 @@ export const SchedulerConfig = z.strictObject({
     .literal('FlowMatchEulerDiscreteScheduler')
     .default('FlowMatchEulerDiscreteScheduler'),
   _diffusers_version: z.string().default('0.33.1'),
-  num_train_timesteps: z.int().positive().default(1000).describe('timestep of pure noise'),
+  num_train_timesteps: count(1_000_000).default(1000).describe('timestep of pure noise'),
   shift: z.number().positive().default(1).describe('above 1 spends more steps at high noise'),
   use_dynamic_shifting: z.boolean().default(false).describe('shift by mu, given for each call'),
   time_shift_type: z.enum(['exponential', 'linear']).default('exponential'),

@@ -1,5 +1,6 @@
 /** Row 2: modules, layers, initialisation and stored weights. */
 export { ACTIVATIONS, type Activation } from './activations.js';
+export { allFinite, findNotNumbers, notNumbers } from './finite.js';
 export { type Trainable, trainableNames } from './freeze.js';
 export { inTurn, lean } from './in-turn.js';
 export { constantParameter, normalParameter, uniformParameter, withParameters } from './init.js';
@@ -37,4 +38,10 @@ export {
   saveLora,
 } from './lora-file.js';
 export { type LoadOptions, Module, type StateSource } from './module.js';
-export { fastDtype, loadWeights } from './weights.js';
+export {
+  expectSoundWeights,
+  fastDtype,
+  findBrokenWeight,
+  GET_ANOTHER,
+  loadWeights,
+} from './weights.js';

@@ -4,21 +4,33 @@
  *
  * Source: diffusers 0.42 `_save_lora_weights`, PEFT 0.21 `save_pretrained`
  */
-import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { InputError, JobError } from '../errors.js';
-import { readJson } from '../read-json.js';
+import { isObject, kindOf, parseJson, readJson } from '../read-json.js';
 import {
   type DType,
   openSafetensors,
+  otherKind,
   type SafetensorsFile,
   saveSafetensors,
   type Tensor,
   tidy,
 } from '../tensor/index.js';
+import { findNotNumbers } from './finite.js';
 import { type LoraWeights, linearsOf } from './lora.js';
-import { type AdapterSettings, adapterSettings, alphaFor, settingsOf } from './lora-settings.js';
+import { foreignTensors } from './lora-kinds.js';
+import { type AdapterSettings, adapterSettings, alphasFor, settingsOf } from './lora-settings.js';
 import { listed, type Module } from './module.js';
+import { GET_ANOTHER } from './weights.js';
 
 export const LORA_LAYOUTS = ['diffusers', 'peft'] as const;
 export type LoraLayout = (typeof LORA_LAYOUTS)[number];
@@ -64,15 +76,19 @@ export function readLora(path: string, model: Module | null = null): LoraFile {
     const keys = open.keys();
     const raw = open.metadata[METADATA_KEY];
     const settings = peftSettings ?? (raw === undefined ? null : diffusersSettings(raw, file));
-    const prefix = READ_PREFIXES.find((begin) => keys.every((key) => key.startsWith(begin))) ?? '';
-    const { layers, unknown } = layersOf(keys, prefix);
+    const { layers, unknown } = layersOf(keys);
     expectWhole({ open, layers, unknown, model });
+    // such files are small: each value is looked at before any work
+    const broken = findNotNumbers(keys.map((key) => [key, () => open.get(key)] as const));
+    if (broken) throw new InputError(`${file}: ${broken}; ${GET_ANOTHER}`);
+    const sizes = [...layers].map(([name, { a, alpha }]) => {
+      const own = alpha === undefined ? null : tidy(() => open.get(alpha).item());
+      return { name, rank: open.info(a!).shape[0]!, own };
+    });
+    const alphas = alphasFor(sizes, settings, file);
     const weights = new Map(
-      [...layers].map(([name, { a, b, alpha }]) => {
-        const [rank] = open.info(a!).shape as [number];
-        const own = alpha === undefined ? null : tidy(() => open.get(alpha).item());
-        const change = { a: open.get(a!), b: open.get(b!), alpha: 0 };
-        return [name, { ...change, alpha: alphaFor(name, rank, settings, own) }] as const;
+      [...layers].map(([name, { a, b }], i) => {
+        return [name, { a: open.get(a!), b: open.get(b!), alpha: alphas[i]! }] as const;
       }),
     );
     const layout = peftSettings ? 'peft' : 'diffusers';
@@ -154,6 +170,8 @@ function located(path: string): { file: string; settings: AdapterSettings | null
     );
   }
   if (!path.endsWith('.safetensors')) {
+    const other = found.isFile() ? kindOfFile(path) : null;
+    if (other) throw new InputError(`${path}: is ${other}`);
     throw new InputError(`${path}: must be a .safetensors file or a folder with one`);
   }
   if (basename(path) !== NAMES.peft) return { file: path, settings: null };
@@ -164,15 +182,23 @@ function located(path: string): { file: string; settings: AdapterSettings | null
   return { file: path, settings: adapterSettings(readJson(config), config) };
 }
 
+/** What a file of another kind is, by how it begins. */
+function kindOfFile(path: string): string | null {
+  const file = openSync(path, 'r');
+  try {
+    const start = Buffer.alloc(64);
+    return otherKind(start.subarray(0, readSync(file, start)));
+  } finally {
+    closeSync(file);
+  }
+}
+
 function diffusersSettings(raw: string, file: string): AdapterSettings {
   const where = `${file}: ${METADATA_KEY}`;
-  let value: unknown;
-  try {
-    value = JSON.parse(raw);
-  } catch (cause) {
-    throw new InputError(`${where} must be JSON (${(cause as Error).message})`, { cause });
-  }
-  const entries = Object.entries(value ?? {}).map(([key, setting]) => [
+  const value = parseJson(raw, where);
+  if (!isObject(value))
+    throw new InputError(`${where}: must be a JSON object, got ${kindOf(value)}`);
+  const entries = Object.entries(value).map(([key, setting]) => [
     key.startsWith(PREFIXES.diffusers) ? key.slice(PREFIXES.diffusers.length) : key,
     setting,
   ]);
@@ -182,10 +208,12 @@ function diffusersSettings(raw: string, file: string): AdapterSettings {
 /** The tensors of one layer by their part, as names in the file. */
 type Layer = Partial<Record<'a' | 'b' | 'alpha', string>>;
 
-function layersOf(keys: readonly string[], prefix: string) {
+function layersOf(keys: readonly string[]) {
   const layers = new Map<string, Layer>();
   const unknown: string[] = [];
   for (const key of keys) {
+    // tensors of other networks may stand beside ours, under other prefixes
+    const prefix = READ_PREFIXES.find((begin) => key.startsWith(begin)) ?? '';
     const name = key.slice(prefix.length);
     const end = ENDS.find(([pattern]) => pattern.test(name));
     if (!end) {
@@ -220,6 +248,10 @@ function expectWhole({
       unknown.push(...[a, b, alpha].filter((key) => key !== undefined));
       continue;
     }
+    if (!a && !b) {
+      missing.push(`both matrices of ${name}`);
+      continue;
+    }
     if (!a) missing.push(`${name}.lora_A.weight`);
     if (!b) missing.push(`${name}.lora_B.weight`);
     const numbers = alpha ? open.info(alpha).shape.reduce((x, y) => x * y, 1) : 1;
@@ -237,7 +269,7 @@ function expectWhole({
     }
   }
   const problems = [
-    listed('unknown', unknown),
+    ...foreignTensors(unknown),
     listed('missing', missing),
     listed('misshapen', misshapen),
   ].filter((problem) => problem !== '');

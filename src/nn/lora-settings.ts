@@ -1,6 +1,8 @@
 /** The settings that stand beside LoRA tensors, under PEFT's names; diffusers uses the same. */
 import { z } from 'zod';
 import { checkConfig } from '../check-config.js';
+import { InputError } from '../errors.js';
+import { withTimeLimit } from '../time-limit.js';
 import type { LoraWeights } from './lora.js';
 
 const no = (what: string) =>
@@ -35,27 +37,46 @@ export type AdapterSettings = z.infer<typeof AdapterSettings>;
 export const adapterSettings = (source: unknown, where: string): AdapterSettings =>
   checkConfig(AdapterSettings, source, where);
 
+/** A layer of a file. */
+interface LayerSize {
+  name: string;
+  rank: number;
+  /** its `.alpha` tensor, which comes before all settings */
+  own: number | null;
+}
+
 /**
- * What a layer's output is multiplied by, times its rank.
+ * What the outputs of layers are multiplied by, times their ranks; without any setting it is the
+ * rank.
  *
- * @param own   the layer's `.alpha` tensor, which comes first; without any setting it is the rank
+ * @throws InputError if a pattern is one that takes for ever
  * Source: PEFT `LoraLayer.update_layer`; Kalajdzievski 2023 (rank-stabilised), arXiv 2312.03732
  */
-export function alphaFor(
-  name: string,
-  rank: number,
+export function alphasFor(
+  layers: readonly LayerSize[],
   settings: AdapterSettings | null,
-  own: number | null,
-): number {
-  if (own !== null) return own;
-  const { lora_alpha: all, alpha_pattern: patterns, use_rslora } = settings ?? {};
-  // patterns are regular expressions for the end of a name
-  const one = Object.entries(patterns ?? {}).find(([key]) =>
-    new RegExp(`^(.*\\.)?(${key})$`).test(name),
+  where: string,
+): number[] {
+  const { lora_alpha: all, alpha_pattern, use_rslora } = settings ?? {};
+  // regular expressions for the end of a name
+  const patterns = Object.entries(alpha_pattern ?? {}).map(
+    ([key, alpha]) => [new RegExp(`^(.*\\.)?(${key})$`), alpha] as const,
   );
-  const alpha = one?.[1] ?? all ?? rank;
-  return use_rslora ? alpha * Math.sqrt(rank) : alpha;
+  const alphaOf = ({ name, rank, own }: LayerSize) => {
+    if (own !== null) return own;
+    const one = patterns.find(([pattern]) => pattern.test(name));
+    const alpha = one?.[1] ?? all ?? rank;
+    return use_rslora ? alpha * Math.sqrt(rank) : alpha;
+  };
+  return withTimeLimit(
+    () => layers.map(alphaOf),
+    MATCHING_MS,
+    () => new InputError(`${where}: alpha_pattern takes too long to match; name layers in full`),
+  );
 }
+
+/** Thousands of names and patterns are matched within some tenths of a second. */
+const MATCHING_MS = 5000;
 
 /** The settings that say the same of these layers. */
 export function settingsOf(weights: LoraWeights) {

@@ -6,6 +6,7 @@
  */
 import { InputError } from '../errors.js';
 import { type DType, empty, Generator, noGrad, type Tensor, tidy } from '../tensor/index.js';
+import { allFinite } from './finite.js';
 import { withParameters } from './init.js';
 import { Linear } from './layers.js';
 import type { LoraConfig } from './lora-config.js';
@@ -185,6 +186,7 @@ export function applyLora(model: Module, loras: readonly ScaledLora[], dtype?: D
 /**
  * W + Σ scale · (alpha / rank) · B A, [out, in]: computed in float32 and rounded once.
  * @param name   of the linear layer that has the weight
+ * @throws InputError if the sum leaves the range of the dtype
  */
 export function changedWeight(
   name: string,
@@ -194,15 +196,24 @@ export function changedWeight(
 ): Tensor {
   return noGrad(() =>
     tidy(() => {
+      const tooLarge = () =>
+        new InputError(
+          `--lora: with it ${name}.weight leaves the range of ${dtype}; take a smaller scale, as FILE:1`,
+        );
       let changed = weight.detach().to('float32');
       for (const { weights, scale = 1 } of loras) {
         const change = weights.get(name);
         if (!change) continue;
         const { a, b, alpha } = change;
         const [up, down] = [b, a].map((part) => part.to('float32').to(weight.device));
-        changed = changed.addmm(up!, down!, { alpha: (scale * alpha) / a.size(0) });
+        const factor = (scale * alpha) / a.size(0);
+        if (!Number.isFinite(Math.fround(factor))) throw tooLarge();
+        changed = changed.addmm(up!, down!, { alpha: factor });
       }
-      return changed.to(dtype);
+      const result = changed.to(dtype);
+      // broken weights are told by whoever knows their file
+      if (!allFinite(result) && allFinite(weight)) throw tooLarge();
+      return result;
     }),
   );
 }

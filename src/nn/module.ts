@@ -3,6 +3,7 @@
  * in published checkpoints, so `namedParameters` equals the reference's `state_dict`.
  */
 import { InputError } from '../errors.js';
+import { short } from '../read-json.js';
 import { type DType, noGrad, type SafetensorsFile, type Tensor, tidy } from '../tensor/index.js';
 
 /** Where parameters are loaded from: an open file, several merged into a Map, or plain tensors. */
@@ -208,6 +209,11 @@ function reader(source: StateSource): { keys: string[]; get: (name: string) => T
 /** "missing 12 tensors (a, b, c, d, e, …)"; '' if there are none */
 export function listed(kind: string, names: readonly string[]): string {
   if (names.length === 0) return '';
-  const shown = names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
-  return `${kind} ${names.length} tensor${names.length === 1 ? '' : 's'} (${shown})`;
+  return `${kind} ${names.length} tensor${names.length === 1 ? '' : 's'} (${shortList(names)})`;
+}
+
+/** The first five names, each of a bounded length. */
+export function shortList(names: readonly string[]): string {
+  const shown = names.slice(0, 5).map((name) => short(name));
+  return shown.join(', ') + (names.length > 5 ? ', …' : '');
 }

@@ -1,5 +1,6 @@
 /** Noise on what is given, so that a model keeps less closely to it. */
 import { InputError } from '../errors.js';
+import { type Seed, seedAfter } from '../seed.js';
 import type { Condition, Task } from '../tasks/index.js';
 import { cat, Generator, randn, tidy } from '../tensor/index.js';
 
@@ -17,11 +18,11 @@ const SEED_OFFSET = 0x9e3779b9;
  */
 export function withNoise(
   { pixels, depth, mask }: Condition,
-  { strength, seed }: { strength: number; seed: number },
+  { strength, seed }: { strength: number; seed: Seed },
 ): Condition {
   return tidy(() => {
     const clean = cat([pixels, depth], 1); // [1, 4, F, H, W]
-    const noise = randn(clean.shape, { generator: new Generator(seed + SEED_OFFSET) });
+    const noise = randn(clean.shape, { generator: new Generator(seedAfter(seed, SEED_OFFSET)) });
     const noisy = clean.add(noise, { alpha: strength });
     return {
       pixels: noisy.narrow(1, 0, 3).contiguous(),

@@ -1,5 +1,6 @@
 /** Sizes and lengths that are made, and those that a result then has, by stated rules. */
 import { InputError } from '../errors.js';
+import { MOST_FRAMES, MOST_SIDE } from '../limits.js';
 import type { Size } from '../media/index.js';
 import type { Task } from '../tasks/index.js';
 import { expectFrameCount } from './latents.js';
@@ -12,9 +13,6 @@ const DEFAULT_UPSCALE = 2;
 const DOUBTFUL_AREA = 4;
 /** Beyond this many times the trained area super-resolution goes tile by tile. */
 const TILED_AREA = 1.5;
-
-/** Longest side of a result, pixels: the most that common formats hold (WebP, H.264). */
-const MOST_SIDE = 16384;
 
 /** What was fitted, a line each; with `strict` the first one is an error. */
 export class Fitting {
@@ -152,6 +150,11 @@ export function windowFrames(
   least = 1,
 ): number {
   if (window !== undefined) expectFrameCount('--window', window);
+  if (wanted > MOST_FRAMES) {
+    throw new InputError(
+      `--frames: the result would have ${wanted} frames, and ${MOST_FRAMES} is the most that is made`,
+    );
+  }
   if (window !== undefined && window < least) {
     throw new InputError(`--window: must be at least ${least} for this task, got ${window}`);
   }

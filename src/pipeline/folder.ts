@@ -17,6 +17,7 @@ import { parseTransformerConfig, Transformer3D } from '../models/transformer/ind
 import {
   applyLora,
   fastDtype,
+  findBrokenWeight,
   loadWeights,
   type Module,
   readLora,
@@ -80,7 +81,8 @@ export function openPipeline(
     };
     const own = name === 'text_encoder' ? textDtype(type) : type;
     const onReady = (report: ReadyReport) => onPartReady?.(name, report);
-    return mappedPart(open, own, { device, change, onReady });
+    const findBroken = () => findBrokenWeight(join(folder, name), file);
+    return mappedPart(open, own, { device, change, onReady, findBroken });
   };
   const parts = {
     transformer: part(

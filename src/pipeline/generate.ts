@@ -16,6 +16,7 @@ import { expectInputForNoise } from './augment.js';
 import { joinFrames } from './clip-window.js';
 import { finished, resizeHole } from './finish.js';
 import {
+  cutPrompts,
   makeWindow,
   type SamplingRequest,
   sampleConditions,
@@ -90,6 +91,7 @@ export async function startResult(pipeline: Pipeline, request: GenerateRequest):
   const tiles = tile ? tilesOf(made, tile) : null;
   const atOnce = { ...prepared.target, ...tile };
   const samples = tiles ? Math.min(tiles.length, samplesAtOnce(atOnce)) : 1;
+  notes.push(...cutPrompts(pipeline, request));
   const { numWindows } = prepared;
   try {
     await request.onFitted?.({
@@ -219,6 +221,7 @@ async function asReference(pipeline: Pipeline, request: GenerateRequest): Promis
   const { given, condition, target, fps, notes, finish } = await prepareAsReference(
     ...([task, request, settings, estimateDepth] as const),
   );
+  notes.push(...cutPrompts(pipeline, request));
   await request.onFitted?.({ given, target, samples: 1, rounds: 1, fps, notes });
   async function* pieces(): AsyncGenerator<Piece> {
     const work = { task, target, seed, conditions: [condition] };

@@ -1,6 +1,8 @@
 /** What is made at once: one window of a result, in one piece or in tiles. */
 import { customSigmas, type SolverName } from '../diffusion/index.js';
 import { type Frames, tensorToFrames } from '../media/index.js';
+import { short } from '../read-json.js';
+import { lowBits, type Seed, seedAfter } from '../seed.js';
 import {
   type Condition,
   conditionOf,
@@ -8,6 +10,7 @@ import {
   type Given,
   type Target,
   type Task,
+  taggedPrompt,
 } from '../tasks/index.js';
 import { type Tensor, tidy } from '../tensor/index.js';
 import { withNoise } from './augment.js';
@@ -20,7 +23,7 @@ import type { Window } from './windows.js';
 export interface SamplingRequest {
   prompt: string;
   task: Task;
-  seed: number;
+  seed: Seed;
   /** what the depth of known frames is told from; default: nothing, they have none */
   estimateDepth?: DepthEstimator | null;
   /** defaults: the pipeline's settings */
@@ -60,7 +63,7 @@ export async function makeWindow(
 ): Promise<Frames> {
   const { task, given, numFrames } = window;
   // one window's tiles draw from seeds that follow one another, and no other window's
-  const seed = (request.seed + index * SEEDS_OF_WINDOW) % 2 ** 32;
+  const seed = lowBits(seedAfter(request.seed, index * SEEDS_OF_WINDOW));
   if (!tile) {
     const target = { ...made, numFrames };
     const [frames] = await makeSamples(pipeline, request, { task, target, seed, givens: [given] });
@@ -97,7 +100,7 @@ export function samplesAtOnce({ width, height, numFrames }: Target): number {
 interface SampleWork {
   task: Task;
   target: Target;
-  seed: number;
+  seed: Seed;
   givens: Given[];
 }
 
@@ -115,29 +118,57 @@ async function makeSamples(
   return frames;
 }
 
+/** The words of a request as the pipeline is given them. */
+function wordsOf(pipeline: Pipeline, request: SamplingRequest) {
+  const settings = pipeline.settingsFor(request.task);
+  const added = request.addedPrompt ?? settings.addedPrompt;
+  return {
+    prompt: [request.prompt, added].filter(Boolean).join(' '),
+    negativePrompt: request.negativePrompt ?? settings.negativePrompt,
+    guidanceScale: request.guidanceScale ?? settings.guidanceScale,
+  };
+}
+
+/** What of a request's prompts is longer than the text encoder reads, a line each. */
+export function cutPrompts(pipeline: Pipeline, request: SamplingRequest): string[] {
+  const { prompt, negativePrompt, guidanceScale } = wordsOf(pipeline, request);
+  const prompts = [['the prompt', taggedPrompt(prompt, request.task)]];
+  // without guidance it is not read at all
+  if (guidanceScale > 1) prompts.push(['the negative prompt', negativePrompt]);
+  return prompts.flatMap(([what, text]) => {
+    const cut = pipeline.cutOff(text!);
+    if (!cut) return [];
+    const { tokens, read, leftOut } = cut;
+    const tag = what === 'the prompt' ? " with its task's tag" : '';
+    return [`${what} has ${tokens} tokens${tag}, ${read} are read; left out: "${short(leftOut)}"`];
+  });
+}
+
 /** Samples the conditions and disposes them; → [B, 3, F, H, W] */
 export async function sampleConditions(
   pipeline: Pipeline,
   request: SamplingRequest,
   { task, target, seed, conditions }: Omit<SampleWork, 'givens'> & { conditions: Condition[] },
 ): Promise<Tensor> {
-  const { prompt, noiseAugStrength: strength = 0, onStep, onProgress, signal } = request;
+  const { noiseAugStrength: strength = 0, onStep, onProgress, signal } = request;
   const settings = pipeline.settingsFor(request.task);
-  const added = request.addedPrompt ?? settings.addedPrompt;
+  const { prompt, negativePrompt, guidanceScale } = wordsOf(pipeline, request);
   const seen =
     strength > 0
-      ? conditions.map((condition, i) => withNoise(condition, { strength, seed: seed + i }))
+      ? conditions.map((condition, i) =>
+          withNoise(condition, { strength, seed: seedAfter(seed, i) }),
+        )
       : conditions;
   try {
     return await pipeline.sample({
       task,
-      prompts: seen.map(() => [prompt, added].filter(Boolean).join(' ')),
-      negativePrompt: request.negativePrompt ?? settings.negativePrompt,
+      prompts: seen.map(() => prompt),
+      negativePrompt,
       conditions: seen,
       target,
       numInferenceSteps: request.numInferenceSteps ?? settings.numInferenceSteps,
       sigmas: ownSigmas(request, settings),
-      guidanceScale: request.guidanceScale ?? settings.guidanceScale,
+      guidanceScale,
       motionScore: request.motionScore ?? settings.motionScore,
       solver: request.solver,
       guidanceRange: request.guidanceRange,

@@ -19,6 +19,8 @@ import { parseTransformerConfig, Transformer3D } from '../models/transformer/ind
 import {
   changedWeight,
   disposeLora,
+  GET_ANOTHER,
+  notNumbers,
   readLora,
   type ScaledLora,
   withParameters,
@@ -115,7 +117,11 @@ function change(from: string, to: string, loras: readonly ScaledLora[]): number 
           if (name === key || !names.has(name)) return [key, stored];
           count++;
           const { dtype, shape, numel } = stored;
-          const detach = () => changedWeight(name, stored, loras);
+          const detach = () => {
+            const broken = notNumbers(stored);
+            if (broken) throw new InputError(`${from}: ${key} holds ${broken}; ${GET_ANOTHER}`);
+            return changedWeight(name, stored, loras);
+          };
           return [key, { dtype, shape, numel, detach }];
         }),
       );

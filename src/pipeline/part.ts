@@ -1,5 +1,5 @@
 /** A network of a pipeline, in memory only as long as it is needed. */
-import type { Module } from '../nn/index.js';
+import { findNotNumbers, type Module } from '../nn/index.js';
 import type { DType } from '../tensor/index.js';
 
 export interface PipelinePart<M extends Module> {
@@ -9,6 +9,8 @@ export interface PipelinePart<M extends Module> {
   readonly device: string;
   /** the module, ready to compute */
   use(): M;
+  /** the first weight that is no number, as "FILE: TENSOR holds NaN"; null if all are; reads all */
+  findBroken(): string | null;
   /** gives its memory back, if it can be opened again */
   release(): void;
   dispose(): void;
@@ -20,6 +22,8 @@ export function residentPart<M extends Module>(module: M): PipelinePart<M> {
     module,
     device: module.device,
     use: () => module,
+    findBroken: () =>
+      findNotNumbers([...module.namedParameters()].map(([name, value]) => [name, () => value])),
     release: () => {},
     dispose: () => module.dispose(),
   };
@@ -38,6 +42,8 @@ export interface MappedPartOptions<M> {
   change?: (module: M, dtype: DType) => void;
   /** told when they are there */
   onReady?: (report: ReadyReport) => void;
+  /** looks through the files; see `findBroken` of the part */
+  findBroken?: () => string | null;
 }
 
 /**
@@ -51,12 +57,13 @@ export interface MappedPartOptions<M> {
 export function mappedPart<M extends Module>(
   open: () => M,
   dtype: DType,
-  { device = 'cpu', change, onReady }: MappedPartOptions<M> = {},
+  { device = 'cpu', change, onReady, findBroken = () => null }: MappedPartOptions<M> = {},
 ): PipelinePart<M> {
   let module = open();
   let state: 'mapped' | 'ready' | 'released' = 'mapped';
   return {
     device,
+    findBroken,
     get module() {
       return module;
     },

@@ -10,20 +10,23 @@ import {
   schedule,
   solverOf,
 } from '../diffusion/index.js';
+import { InputError, JobError } from '../errors.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
-import type { PromptTokenizer, T5Encoder } from '../models/t5/index.js';
+import type { CutPrompt, PromptTokenizer, T5Encoder } from '../models/t5/index.js';
 import {
   type ForwardInputs,
   type PreparedText,
   StepCache,
   type Transformer3D,
 } from '../models/transformer/index.js';
-import type { Module } from '../nn/index.js';
+import { allFinite, GET_ANOTHER, type Module } from '../nn/index.js';
+import { type Seed, seedAfter } from '../seed.js';
 import { type Condition, type Target, type Task, taggedPrompt } from '../tasks/index.js';
 import {
   cat,
   type DType,
   emptyCache,
+  expectMappedWhole,
   full,
   Generator,
   noGrad,
@@ -52,7 +55,7 @@ export interface SampleRequest {
   guidanceScale: number;
   motionScore: number;
   /** sample i starts from the noise of seed + i, whatever the batch */
-  seed: number;
+  seed: Seed;
   /** default: euler */
   solver?: SolverName;
   /** guidance is applied from the first to the second noise level, 1 = pure noise; default: all */
@@ -165,6 +168,11 @@ export class Pipeline {
     return sigmas.slice(0, -1).filter((sigma) => within(sigma, request.guidanceRange)).length;
   }
 
+  /** What of a prompt, as it is given to the text encoder, is left out; see `PromptTokenizer.cutOff`. */
+  cutOff(prompt: string): CutPrompt | null {
+    return this.tokenizer.cutOff(prompt, this.settings.promptLength);
+  }
+
   /** The encoder sees the padding too, as in the reference. */
   encodePrompts(prompts: string[]): EncodedPrompts {
     // the same prompt often comes many times: nothing, in training, and with several results
@@ -173,6 +181,13 @@ export class Pipeline {
       distinct,
       this.settings.promptLength,
     );
+    const known = this.parts.textEncoder.module.config.vocab_size;
+    const largest = inputIds.amax().item();
+    if (largest >= known) {
+      throw new InputError(
+        `tokenizer: gives token ${largest}, and the text encoder knows ${known}; take both from the same pipeline`,
+      );
+    }
     const { device } = this;
     const states = this.textEncoder.forward(inputIds.to(device));
     const mask = attentionMask.to(device);
@@ -221,7 +236,13 @@ export class Pipeline {
         return start.to(this.device).keep();
       }),
     );
-    const inputs = noGrad(() => tidy(() => this.prepare(request, latents, guided)));
+    let inputs: Inputs;
+    try {
+      inputs = noGrad(() => tidy(() => this.prepare(request, latents, guided)));
+    } catch (error) {
+      latents.dispose();
+      throw error;
+    }
     emptyCache();
     const { transformer } = this;
     const solver = solverOf(request.solver ?? 'euler');
@@ -242,12 +263,14 @@ export class Pipeline {
               stepCache,
             });
             const guidedVelocity = both ? guideBatch(velocity, guidanceScale) : velocity;
-            const moved = solver.step(latents, guidedVelocity, sigmaStep).keep();
+            const moved = solver.step(latents, guidedVelocity, sigmaStep);
             waitFor(moved);
+            const what = `step ${i + 1} of ${timesteps.length}: the latents`;
+            this.expectNumbers(moved, this.parts.transformer, what);
             const reused = stepCache?.counts.reused !== reusedBefore;
             const state = { velocity: guidedVelocity, latents: moved, reused };
             onStep?.(i + 1, timesteps.length, state);
-            return moved;
+            return moved.keep();
           }),
         );
         latents.dispose();
@@ -255,6 +278,7 @@ export class Pipeline {
         onProgress?.('steps', i + 1, timesteps.length);
         await setImmediate();
       }
+      expectMappedWhole();
       return latents;
     } catch (error) {
       latents.dispose();
@@ -284,7 +308,10 @@ export class Pipeline {
         onProgress?.('frames', done, total);
         const next = withCacheLimit(DECODE_CACHE, () => noGrad(() => tidy(() => steps.next())));
         await setImmediate();
-        if (next.done) return this.finishDecoding(next.value, latents.size(2), surplus);
+        if (next.done) {
+          expectMappedWhole();
+          return this.finishDecoding(next.value, latents.size(2), surplus);
+        }
         signal?.throwIfAborted();
       }
     } finally {
@@ -296,14 +323,38 @@ export class Pipeline {
 
   private finishDecoding(decoded: Tensor, latentFrameCount: number, surplus: boolean): Tensor {
     const first = surplus || latentFrameCount % 2 === 1 ? 0 : SURPLUS_FRAMES;
-    const frames = noGrad(() =>
-      tidy(() => {
-        const kept = decoded.narrow(2, first, decoded.size(2) - first);
-        return kept.to('float32').contiguous().keep();
-      }),
+    let frames: Tensor | null = null;
+    try {
+      frames = noGrad(() =>
+        tidy(() => {
+          const kept = decoded.narrow(2, first, decoded.size(2) - first);
+          const whole = kept.to('float32').contiguous();
+          this.expectNumbers(whole, this.parts.autoencoder, 'the autoencoder: its frames');
+          return whole.keep();
+        }),
+      );
+      return frames;
+    } finally {
+      if (frames !== decoded) decoded.dispose();
+    }
+  }
+
+  /**
+   * What a network made is numbers. Weights are looked at only where it is not, as they are mapped
+   * and may be many.
+   * @param what   starts the message where all weights are numbers
+   * @throws InputError naming the file and the tensor that is broken; else JobError
+   */
+  private expectNumbers(values: Tensor, part: PipelinePart<Module>, what: string): void {
+    if (allFinite(values)) return;
+    expectMappedWhole();
+    const broken = part.findBroken();
+    if (broken) throw new InputError(`${broken}; ${GET_ANOTHER}`);
+    const wider = { float16: '--dtype bfloat16 or float32', bfloat16: '--dtype float32' };
+    const dtype = wider[this.dtype as keyof typeof wider];
+    throw new JobError(
+      `${what} left the range of ${this.dtype}, though all stored weights are numbers; take ${dtype ? `${dtype}, ` : ''}a smaller --guidance, or a smaller scale of --lora`,
     );
-    if (frames !== decoded) decoded.dispose();
-    return frames;
   }
 
   /** A network has done its part of a result. */
@@ -317,14 +368,14 @@ export class Pipeline {
     for (const part of Object.values(this.parts)) part.dispose();
   }
 
-  private noise({ width, height, numFrames }: Target, count: number, seed: number): Tensor {
+  private noise({ width, height, numFrames }: Target, count: number, seed: Seed): Tensor {
     const { module: autoencoder } = this.parts.autoencoder;
     const { latent_channels: channels } = autoencoder.config;
     const factor = autoencoder.spatialCompression;
     const shape = [1, channels, latentFrames(numFrames), height / factor, width / factor];
     // drawn on the CPU whatever the device: the same seed, the same noise
     const parts = Array.from({ length: count }, (_, i) =>
-      randn(shape, { generator: new Generator(seed + i) }),
+      randn(shape, { generator: new Generator(seedAfter(seed, i)) }),
     );
     return cat(parts, 0);
   }
@@ -336,6 +387,7 @@ export class Pipeline {
     const negative = guided ? prompts.map(() => negativePrompt) : [];
     onProgress?.('text', 0, 1);
     const encoded = this.encodePrompts([...negative, ...tagged]);
+    this.expectNumbers(encoded.states, this.parts.textEncoder, 'the text encoder: its states');
     this.done(this.parts.textEncoder);
 
     onProgress?.('condition', 0, 1);

@@ -1,17 +1,23 @@
 /** What a pipeline folder says about its own use: `_mfm` in model_index.json. */
 import { z } from 'zod';
+import { count, MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../limits.js';
 import type { Task } from '../tasks/index.js';
 
 const fields = {
-  width: z.int().positive().multipleOf(16).describe('width made by default, pixels'),
-  height: z.int().positive().multipleOf(16).describe('height made by default, pixels'),
+  width: count(MOST_SIDE).multipleOf(16).describe('width made by default, pixels'),
+  height: count(MOST_SIDE).multipleOf(16).describe('height made by default, pixels'),
   numFrames: z
     .int()
     .positive({ abort: true })
+    .max(MOST_FRAMES, `must be at most ${MOST_FRAMES}`)
     .refine((count) => count % 4 === 1, 'must be 4k + 1 (1, 5, 9, …)')
     .describe('frames of a clip, 4k + 1'),
-  fps: z.number().positive().describe('frames a second of written clips'),
-  numInferenceSteps: z.int().positive().describe('sampling steps'),
+  fps: z
+    .number()
+    .positive()
+    .max(1000, 'must be at most 1000')
+    .describe('frames a second of written clips'),
+  numInferenceSteps: count(MOST_STEPS).describe('sampling steps'),
   guidanceScale: z.number().min(0).describe('classifier-free guidance; 1 is none'),
   motionScore: z.number().min(0).describe('how much clips move; images have 0'),
   addedPrompt: z.string().describe('words added to every prompt'),

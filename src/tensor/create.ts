@@ -1,4 +1,5 @@
 /** Tensors from JavaScript values and typed arrays. */
+import { markAsUntransferable } from 'node:worker_threads';
 import { ShapeError } from '../errors.js';
 import { operator, wrap } from './dispatch.js';
 import { type DType, dtypeCode, dtypeOfArray, type TypedArray, typedArrayFor } from './dtype.js';
@@ -54,12 +55,16 @@ export function tensor(
 }
 
 /**
- * A tensor over the memory of `array`, without a copy; each sees what the other writes.
+ * A tensor over the memory of `array`, without a copy; each sees what the other writes. From then
+ * on the memory stays in this thread: a message that would transfer it copies it.
  * 16-bit floats: a Uint16Array with `dtype` 'bfloat16' or 'float16'.
+ * @throws OperatorError if `shape` does not fit, or the memory can change its size
  */
 export function fromArray(array: ArrayBufferView, shape: number[], dtype?: DType): Tensor {
   const type = dtype ?? dtypeOfArray(array);
-  return wrap(native.fromBuffer(array, shape, dtypeCode(type), false), fromMemory);
+  const handle = native.fromBuffer(array, shape, dtypeCode(type), false);
+  markAsUntransferable(array.buffer);
+  return wrap(handle, fromMemory);
 }
 
 function shapeOf(values: Nested): number[] {

@@ -39,7 +39,14 @@ export {
   where,
   zeros,
 } from './ops.js';
-export { openSafetensors, SafetensorsFile, type Storable, saveSafetensors } from './safetensors.js';
+export { OTHER_ENDINGS, otherKind } from './other-kinds.js';
+export {
+  expectMappedWhole,
+  openSafetensors,
+  SafetensorsFile,
+  type Storable,
+  saveSafetensors,
+} from './safetensors.js';
 export {
   emptyCache,
   leakReport,

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
-import { JobError, OperatorError } from '../errors.js';
+import { InputError, JobError, OperatorError } from '../errors.js';
 
 /** What native/src exports. Tensors are handles: integers > 0, or 0 for "no tensor". */
 export interface Native {
@@ -58,6 +58,7 @@ export interface Native {
   unmapFile(id: number): void;
   mappedTensor(id: number, offset: number, shape: number[], dtype: number): number;
   mappedBytes(id: number, offset: number, length: number): ArrayBuffer;
+  cutFile(tensor?: number): string;
   setThreads(count: number): void;
   threads(): number;
   version(): string;
@@ -160,8 +161,17 @@ function load(): Native {
     );
   }
   addon.setErrorClass(OperatorError);
-  addon.setThreads(Number(process.env.MFM_THREADS) || physicalCores());
+  addon.setThreads(threadsAsked() ?? physicalCores());
   return addon;
+}
+
+/** @throws InputError for what is no number of threads */
+function threadsAsked(): number | undefined {
+  const text = process.env.MFM_THREADS;
+  if (text === undefined || text === '' || text === '0') return undefined;
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= 1024) return count;
+  throw new InputError(`MFM_THREADS: must be a whole number from 1 to 1024, got "${text}"`);
 }
 
 /** In other threads: modules that also know tensors can be imported, tensors cannot be made. */

@@ -5,7 +5,9 @@
  * Source: the format's description, safetensors README
  */
 import { InputError } from '../errors.js';
+import { isObject, parseJson, short, structureOf } from '../read-json.js';
 import { bytesPerElement, type DType, dtypeOfSafetensors } from './dtype.js';
+import { otherKind } from './other-kinds.js';
 
 /** What a header says of a tensor. */
 export interface SafetensorsEntry {
@@ -22,47 +24,90 @@ export interface SafetensorsHeader {
 }
 
 const maxHeaderBytes = 100_000_000; // the format's own limit
+/** Dimensions of a tensor; LibTorch's iterators have room for so many. */
+const MOST_DIMENSIONS = 64;
 
 /**
  * @param bytesAt   reads so many bytes of the file from an offset
- * @throws InputError if the file is not whole, or holds an element type that is not read
+ * @throws InputError if the file is of another kind, is not whole, or holds an element type that is
+ *   not read
  */
 export function readSafetensorsHeader(
   path: string,
   sizeBytes: number,
   bytesAt: (offset: number, length: number) => Uint8Array,
 ): SafetensorsHeader {
-  const damaged = (why: string) =>
-    new InputError(`${path}: is not a whole safetensors file (${why}); copy or download it again`);
+  const other = otherKind(bytesAt(0, Math.min(sizeBytes, 64)));
+  if (other) throw new InputError(`${path}: is ${other}`);
+  const damaged = (why: string, options?: ErrorOptions) =>
+    new InputError(
+      `${path}: is not a whole safetensors file (${why}); copy or download it again`,
+      options,
+    );
   if (sizeBytes < 8) throw damaged(`${sizeBytes} bytes`);
   const first = bytesAt(0, 8);
   const headerBytes = Number(new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true));
   if (headerBytes > maxHeaderBytes || headerBytes + 8 > sizeBytes) {
     throw damaged('the header reaches beyond the end');
   }
+  let text: string;
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder().decode(bytesAt(8, headerBytes)));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytesAt(8, headerBytes));
+    header = parseJson(text, 'header');
   } catch (cause) {
-    throw new InputError(damaged('the header is not JSON').message, { cause });
+    throw damaged('the header is not JSON', { cause });
   }
   if (!isObject(header)) throw damaged('the header is no object');
-  const { __metadata__: metadata = {}, ...tensors } = header;
+  if (structureOf(text).keys !== Object.keys(header).length) {
+    throw damaged('the header names a tensor twice');
+  }
+  const { __metadata__: metadata, ...tensors } = header;
+  if (!isMetadata(metadata)) throw damaged('its __metadata__ is not text by name');
+  const dataBytes = sizeBytes - 8 - headerBytes;
   const entries = new Map<string, SafetensorsEntry>();
   for (const [name, value] of Object.entries(tensors)) {
-    if (!isStoredEntry(value)) throw damaged(`"${name}" has no dtype, shape and data_offsets`);
+    const quoted = `"${short(name)}"`;
+    if (!isStoredEntry(value)) throw damaged(`${quoted} has no dtype, shape and data_offsets`);
     const type = dtypeOfSafetensors(value.dtype);
     if (!type) {
-      const { dtype } = value;
-      throw new InputError(`${path}: "${name}" has an element type that is not read, "${dtype}"`);
+      throw new InputError(
+        `${path}: ${quoted} has an element type that is not read, "${short(value.dtype)}"`,
+      );
     }
     const [start, end] = value.data_offsets;
+    if (value.shape.length > MOST_DIMENSIONS) throw damaged(`${quoted} has too many dimensions`);
+    const strides = value.shape.reduce((a, b) => a * Math.max(b, 1), 1);
     const count = value.shape.reduce((a, b) => a * b, 1);
-    if (end - start !== count * bytesPerElement(type)) throw damaged(`"${name}" has a wrong size`);
-    if (8 + headerBytes + end > sizeBytes) throw damaged(`"${name}" reaches beyond the end`);
+    if (!Number.isSafeInteger(strides) || end - start !== count * bytesPerElement(type)) {
+      throw damaged(`${quoted} has a wrong size`);
+    }
+    if (end > dataBytes) throw damaged(`${quoted} reaches beyond the end`);
     entries.set(name, { dtype: type, shape: value.shape, offset: 8 + headerBytes + start });
   }
-  return { entries, metadata: metadata as Record<string, string> };
+  const problem = placesProblem(entries, 8 + headerBytes, sizeBytes);
+  if (problem) throw damaged(problem);
+  return { entries, metadata: metadata ?? {} };
+}
+
+/** Every byte of the data belongs to one tensor, as the format has it. */
+function placesProblem(
+  entries: ReadonlyMap<string, SafetensorsEntry>,
+  start: number,
+  sizeBytes: number,
+): string | null {
+  const bytesOf = ({ shape, dtype }: SafetensorsEntry) =>
+    shape.reduce((a, b) => a * b, bytesPerElement(dtype));
+  const inOrder = [...entries].sort(
+    ([, a], [, b]) => a.offset - b.offset || bytesOf(a) - bytesOf(b),
+  );
+  let end = start;
+  for (const [name, entry] of inOrder) {
+    if (entry.offset < end) return `"${short(name)}" shares bytes with another tensor`;
+    if (entry.offset > end) return `"${short(name)}" comes after bytes of no tensor`;
+    end += bytesOf(entry);
+  }
+  return end === sizeBytes ? null : `${sizeBytes - end} bytes at its end belong to no tensor`;
 }
 
 interface StoredEntry {
@@ -71,8 +116,10 @@ interface StoredEntry {
   data_offsets: [start: number, end: number];
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isMetadata = (value: unknown): value is Record<string, string> | null | undefined =>
+  value === null ||
+  value === undefined ||
+  (isObject(value) && Object.values(value).every((text) => typeof text === 'string'));
 
 const areSizes = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);

@@ -16,7 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { InputError, JobError } from '../errors.js';
+import { InputError, JobError, MfmError } from '../errors.js';
 import { operator, wrap } from './dispatch.js';
 import { bytesPerElement, type DType, dtypeCode, safetensorsName } from './dtype.js';
 import { native } from './native.js';
@@ -94,6 +94,16 @@ export function openSafetensors(path: string): SafetensorsFile {
   }
 }
 
+/**
+ * Mapped files are as long as when they were opened. Less than a page at a file's end is missed
+ * without a signal of the system: what was made from it is wrong.
+ * @throws JobError naming the file that was cut off
+ */
+export function expectMappedWhole(): void {
+  const problem = native.cutFile();
+  if (problem !== '') throw new JobError(problem);
+}
+
 /** What can be stored: a tensor, or one that `detach` makes when its turn to be written comes. */
 export type Storable = Pick<Tensor, 'dtype' | 'shape' | 'numel' | 'detach'>;
 
@@ -137,7 +147,7 @@ export function saveSafetensors(
       for (const { tensor } of entries) {
         tidy(() => {
           const data = tensor.detach().to('cpu').contiguous();
-          if (data.numel > 0) writeAll(file, new Uint8Array(native.view(data.handle)));
+          if (data.numel > 0) writeTensor(file, data);
         });
       }
       fsyncSync(file);
@@ -147,10 +157,26 @@ export function saveSafetensors(
     renameSync(temporary, path);
   } catch (cause) {
     removeQuietly(temporary);
+    if (cause instanceof MfmError) throw cause;
     const code = (cause as NodeJS.ErrnoException).code;
     const reason = code === 'ENOSPC' ? 'the disk is full' : (cause as Error).message;
     throw new JobError(`${path}: could not be written (${reason})`, { cause });
   }
+}
+
+/** @throws JobError if it lies in a mapped file that was cut off */
+function writeTensor(file: number, { handle }: Tensor): void {
+  const expectWhole = () => {
+    const problem = native.cutFile(handle);
+    if (problem !== '') throw new JobError(problem);
+  };
+  try {
+    writeAll(file, new Uint8Array(native.view(handle)));
+  } catch (error) {
+    expectWhole(); // the system says of it only "bad address"
+    throw error;
+  }
+  expectWhole();
 }
 
 /** The first error is the one to tell. */

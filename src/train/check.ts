@@ -11,7 +11,7 @@ import { Autoencoder } from '../models/autoencoder/index.js';
 import { T5Encoder, tokenizerFiles } from '../models/t5/index.js';
 import { Transformer3D } from '../models/transformer/index.js';
 import { lowRankTargets } from '../models/transformer/parameters.js';
-import { loadWeights, withParameters } from '../nn/index.js';
+import { expectSoundWeights, loadWeights, withParameters } from '../nn/index.js';
 import { openPipeline } from '../pipeline/index.js';
 import { PIPELINE_PRESETS, type PipelineShape } from '../pipeline/shape.js';
 import { type Recipe, stagesOf } from './config.js';
@@ -72,6 +72,41 @@ export function expectTrainable(recipe: Recipe, { dryRun = false } = {}): void {
     },
   ]);
   for (const network of Object.values(networks)) network.dispose();
+  if (dryRun) return;
+  // reads every weight, which training does too
+  all(
+    recipe,
+    [...storedNetworks(recipe)].map(
+      ([folder, file]) =>
+        () =>
+          expectSoundWeights(folder, file),
+    ),
+  );
+}
+
+/** Networks in a pipeline folder, and what their weight files are called. */
+const PARTS = {
+  transformer: 'diffusion_pytorch_model',
+  vae: 'diffusion_pytorch_model',
+  text_encoder: 'model',
+} as const;
+type Part = keyof typeof PARTS;
+
+/** The folders of the networks that training begins with, and their weight files. */
+function storedNetworks(recipe: Recipe): Map<string, string> {
+  const { base, init, autoencoder, textEncoder, transformer } = recipe;
+  const from = transformer.from ?? init;
+  const all: [string | undefined, readonly Part[]][] = [
+    [base, ['transformer', 'vae', 'text_encoder']],
+    [base ? undefined : (autoencoder.from ?? init), ['vae']],
+    [textEncoder.from, ['text_encoder']],
+    [from, ['transformer', 'text_encoder']],
+  ];
+  return new Map(
+    all.flatMap(([folder, parts]) =>
+      folder === undefined ? [] : parts.map((part) => [join(folder, part), PARTS[part]] as const),
+    ),
+  );
 }
 
 /** The data sets of a recipe that files hold. */

@@ -1,12 +1,13 @@
 /** Training that begins with a finished pipeline: other tasks, other words, the same networks. */
 import { join } from 'node:path';
+import { checkConfig } from '../check-config.js';
 import { InputError } from '../errors.js';
 import { parseT5Config, T5Encoder } from '../models/t5/index.js';
 import { parseTransformerConfig, type Transformer3D } from '../models/transformer/index.js';
 import { loadWeights, withParameters } from '../nn/index.js';
 import type { Pipeline } from '../pipeline/index.js';
 import { ModelIndex } from '../pipeline/settings.js';
-import { readJson } from '../read-json.js';
+import { isObject, readJson, readJsonObject } from '../read-json.js';
 import { TASK_IDS, TASKS, type Task } from '../tasks/index.js';
 import { type DType, noGrad, tensor, tidy } from '../tensor/index.js';
 import type { Trainee } from './trainee.js';
@@ -24,7 +25,7 @@ export function startFrom({ pipeline, tokenizer }: Trainee, folder: string, dtyp
 
   const before = openTextEncoder(folder, textEncoder, dtype);
   try {
-    const rowsBefore = rowsOf(readJson(join(folder, 'tokenizer', 'tokenizer.json')));
+    const rowsBefore = storedRows(folder);
     const pairs = [...rowsOf(tokenizer.tokenizer)].flatMap(([piece, row]) => {
       const rowBefore = rowsBefore.get(piece);
       return rowBefore === undefined ? [] : [[row, rowBefore] as const];
@@ -83,7 +84,7 @@ export function expectToStartFrom(
   loadWeights(transformer, join(folder, 'transformer'), 'diffusion_pytorch_model', null);
   knowsDepth(folder);
   openTextEncoder(folder, textEncoder, null).dispose();
-  rowsOf(readJson(join(folder, 'tokenizer', 'tokenizer.json')));
+  storedRows(folder);
 }
 
 /** Of a transformer, and the keys of a recipe that they follow from. */
@@ -141,7 +142,8 @@ function expectSameForm(encoder: T5Encoder, own: T5Encoder, where: string): void
 
 /** Was it trained with any depth? */
 function knowsDepth(folder: string): boolean {
-  const { _mfm: settings } = ModelIndex.parse(readJson(join(folder, 'model_index.json')));
+  const path = join(folder, 'model_index.json');
+  const { _mfm: settings } = checkConfig(ModelIndex, readJson(path), path);
   const trained = settings?.tasks ?? TASK_IDS;
   const tasks = Object.values<Task>(TASKS).filter(({ id }) => trained.includes(id));
   return settings?.usesDepth || tasks.some(({ needs }) => needs.depth);
@@ -155,6 +157,20 @@ function forgetDepth({ condConv, config }: Transformer3D): void {
 
 /** After the three of the pixels. */
 const DEPTH_CHANNEL = 3;
+
+/** Of a pipeline folder's tokenizer. @throws InputError unless its vocabulary is a list of pieces */
+function storedRows(folder: string): Map<string, number> {
+  const path = join(folder, 'tokenizer', 'tokenizer.json');
+  const { model } = readJsonObject(path);
+  const vocab = isObject(model) ? model.vocab : undefined;
+  const isPiece = (row: unknown) => Array.isArray(row) && typeof row[0] === 'string';
+  if (!Array.isArray(vocab) || !vocab.every(isPiece)) {
+    throw new InputError(
+      `${path}: must have a Unigram model with a list of pieces, as \`mfm train\` writes it`,
+    );
+  }
+  return rowsOf({ model: { vocab } });
+}
 
 /** Rows of the embedding by piece; see `buildTokenizer`. */
 function rowsOf(tokenizer: unknown): Map<string, number> {

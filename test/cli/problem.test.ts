@@ -24,6 +24,8 @@ describe('describeProblem', () => {
     const missing = describeProblem(thrownBy(() => writeFileSync('/nowhere/x', '')));
     assert.equal(missing.exitCode, 2);
     assert.equal(missing.message, '/nowhere/x: no such file or folder; check the path');
+    const long = describeProblem(thrownBy(() => writeFileSync(`/tmp/${'x'.repeat(5000)}`, '')));
+    assert.match(long.message, /^\/tmp\/x{195}…: the name is too long; check the path$/);
     const folder = describeProblem(thrownBy(() => writeFileSync('/tmp', '')));
     assert.match(folder.message, /^\/tmp: must be a file, is a folder$/);
     const long = describeProblem(thrownBy(() => writeFileSync(`/tmp/${'n'.repeat(300)}`, '')));

@@ -182,6 +182,79 @@ describe('readLora', () => {
     refuses(() => readLora(file), /misshapen 1 tensor \(x\.lora_B\.weight must be \[2, 2\], got/);
   });
 
+  test('names tensors of other networks and methods by their kind, and no right ones', () => {
+    const file = join(folder, 'kinds.safetensors');
+    const right = {
+      'transformer.blocks.0.attn1.q_proj.lora_A.weight': ones([2, 6]),
+      'transformer.blocks.0.attn1.q_proj.lora_B.weight': ones([4, 2]),
+    };
+    const kinds: [string[], string][] = [
+      [['text_encoder.encoder.block.0.q.lora_A.weight'], 'a text encoder'],
+      [['text_encoder_2.x.lora_B.weight'], 'a text encoder'],
+      [['lora_te1_text_model_layers_0_q.lora_down.weight'], 'a text encoder'],
+      [['unet.down_blocks.0.q.lora_A.weight'], 'a U-Net, as Stable Diffusion has'],
+      [['lora_unet_down_blocks_0_q.lora_down.weight'], 'a U-Net, as Stable Diffusion has'],
+      [['transformer.blocks.0.attn1.q_proj.lora_magnitude_vector'], 'DoRA'],
+      [['transformer.blocks.0.attn1.q_proj.dora_scale'], 'DoRA'],
+      [['blocks.0.attn1.q_proj.hada_w1_a'], 'LoHa'],
+      [['blocks.0.attn1.q_proj.lokr_w1'], 'LoKr'],
+      [['transformer.blocks.0.attn1.q_proj.lora_B.bias'], 'LoRA with a bias'],
+    ];
+    for (const [names, kind] of kinds) {
+      saveSafetensors(file, {
+        ...right,
+        ...Object.fromEntries(names.map((name) => [name, ones([2, 2])])),
+      });
+      const message = `: is no LoRA of this network: 1 tensor of ${kind} (${names.join()}), which is not followed`;
+      assert.throws(
+        () => readLora(file, new Net()),
+        ({ message: got }: Error) => got === file + message,
+        kind,
+      );
+    }
+    saveSafetensors(file, { 'blocks.0.attn1.q_proj.alpha': tensor([1]) });
+    refuses(() => readLora(file, new Net()), /missing 1 tensor \(both matrices of blocks\.0/);
+    saveSafetensors(file, { ...right, 'transformer.blocks.0.attn1.q_proj.alpha': tensor([1 / 0]) });
+    refuses(() => readLora(file, new Net()), /q_proj\.alpha holds infinite values; the file is/);
+  });
+
+  test('files of other kinds and settings that are no object are named', () => {
+    const named = (name: string, start: string) => {
+      writeFileSync(
+        join(folder, name),
+        Buffer.concat([Buffer.from(start, 'latin1'), Buffer.alloc(64)]),
+      );
+      return join(folder, name);
+    };
+    refuses(() => readLora(named('a.gguf', 'GGUF')), /a\.gguf: is GGUF, the quantized weights/);
+    refuses(() => readLora(named('a.pt', 'PK\x03\x04')), /is a zip file, as PyTorch writes/);
+    refuses(
+      () => readLora(named('a.ckpt', '\x80\x02}q\x01')),
+      /is a Python pickle, .*; convert it/,
+    );
+    refuses(
+      () => readLora(named('b.safetensors', '<!DOCTYPE html>')),
+      /is a web page, as a failed/,
+    );
+    const file = join(folder, 'metadata.safetensors');
+    const tensors = { 'x.lora_A.weight': ones([2, 2]), 'x.lora_B.weight': ones([2, 2]) };
+    for (const text of ['[1]', '"x"', 'null', '{', '['.repeat(60_000)]) {
+      saveSafetensors(file, tensors, { lora_adapter_metadata: text });
+      refuses(() => readLora(file), /metadata\.safetensors: lora_adapter_metadata: must be/);
+    }
+  });
+
+  test('a pattern that would never end is refused', { timeout: 60_000 }, () => {
+    const name = `${'a'.repeat(40)}!`;
+    const file = join(folder, 'endless.safetensors');
+    saveSafetensors(
+      file,
+      { [`${name}.lora_A.weight`]: ones([2, 2]), [`${name}.lora_B.weight`]: ones([2, 2]) },
+      { lora_adapter_metadata: JSON.stringify({ r: 2, alpha_pattern: { '(a+)+': 1 } }) },
+    );
+    refuses(() => readLora(file), /alpha_pattern takes too long to match/);
+  });
+
   test('refuses what is no LoRA file, and settings that it does not follow', () => {
     refuses(() => readLora(join(folder, 'none')), /none: no such LoRA file or folder$/);
     refuses(

@@ -207,6 +207,99 @@ describe('openSafetensors refuses with one sentence', () => {
       /"w" has a wrong size/,
     ],
     [
+      'tensors that share bytes',
+      () => write('shared.st', { a: entry({}).w, b: entry({ data_offsets: [8, 32] }).w }, 32),
+      /"b" shares bytes with another tensor/,
+    ],
+    [
+      'bytes of no tensor before one',
+      () => write('gap.st', entry({ data_offsets: [8, 32] }), 32),
+      /"w" comes after bytes of no tensor/,
+    ],
+    [
+      'bytes of no tensor at the end',
+      () => write('tail.st', entry({}), 32),
+      /8 bytes at its end belong to no tensor/,
+    ],
+    [
+      'a tensor that is named twice',
+      () =>
+        write(
+          'twice.st',
+          `{"w":${JSON.stringify(entry({}).w)},"w":${JSON.stringify(entry({}).w)}}`,
+          24,
+        ),
+      /names a tensor twice/,
+    ],
+    [
+      'sizes whose product no number holds',
+      () => write('product.st', entry({ shape: [0, 2 ** 52, 2 ** 52], data_offsets: [0, 0] }), 0),
+      /"w" has a wrong size/,
+    ],
+    [
+      'offsets that are no whole numbers',
+      () => write('half.st', entry({ data_offsets: [0.5, 24.5] }), 25),
+      /not a whole.*"w"/,
+    ],
+    [
+      'offsets beyond 2^53',
+      () => write('beyond.st', entry({ data_offsets: [2 ** 53, 2 ** 53 + 24] }), 24),
+      /not a whole.*"w"/,
+    ],
+    [
+      'metadata that is a list',
+      () => write('list.st', { __metadata__: [1], ...entry({}) }, 24),
+      /its __metadata__ is not text by name/,
+    ],
+    [
+      'a header that is nested 60,000 levels deep',
+      () => write('deep.st', `${'['.repeat(60_000)}${']'.repeat(60_000)}`, 0),
+      /the header is not JSON/,
+    ],
+    [
+      'a header that is not UTF-8',
+      () => {
+        const path = write('latin.st', '{"w": 1}', 0);
+        const bytes = readFileSync(path);
+        bytes[10] = 0xff;
+        writeFileSync(path, bytes);
+        return path;
+      },
+      /the header is not JSON/,
+    ],
+    [
+      'GGUF',
+      () => {
+        writeFileSync(at('gguf.st'), Buffer.concat([Buffer.from('GGUF'), Buffer.alloc(60)]));
+        return at('gguf.st');
+      },
+      /is GGUF, .*convert it/,
+    ],
+    [
+      'a zip file of PyTorch',
+      () => {
+        writeFileSync(at('zip.st'), Buffer.concat([Buffer.from('PK\x03\x04'), Buffer.alloc(60)]));
+        return at('zip.st');
+      },
+      /is a zip file, as PyTorch writes/,
+    ],
+    [
+      'a Python pickle',
+      () => {
+        writeFileSync(at('pickle.st'), Buffer.from('8002637400000000', 'hex'));
+        return at('pickle.st');
+      },
+      /is a Python pickle/,
+    ],
+    [
+      'a pointer of Git LFS',
+      () => {
+        writeFileSync(at('lfs.st'), 'version https://git-lfs.github.com/spec/v1\noid sha256:00\n');
+        return at('lfs.st');
+      },
+      /is a pointer of Git LFS.*git lfs pull/,
+    ],
+    [
       'an element type that it has not',
       () => write('type.st', entry({ dtype: 'F8_E4M3' }), 24),
       /type\.st: .*"F8_E4M3"/,
@@ -227,6 +320,21 @@ describe('openSafetensors refuses with one sentence', () => {
       );
     });
   }
+});
+
+test('openSafetensors takes metadata that is null, and a header whose length looks like a pickle', () => {
+  const path = write(
+    'null.st',
+    { __metadata__: null, w: { dtype: 'U8', shape: [1], data_offsets: [0, 1] } },
+    1,
+  );
+  assert.deepEqual(openSafetensors(path).metadata, {});
+  const name = 'n'.repeat(
+    0x0280 - JSON.stringify({ '': { dtype: 'U8', shape: [1], data_offsets: [0, 1] } }).length,
+  );
+  const odd = write('odd.st', { [name]: { dtype: 'U8', shape: [1], data_offsets: [0, 1] } }, 1);
+  assert.deepEqual([...readFileSync(odd).subarray(0, 2)], [0x80, 2]);
+  assert.deepEqual(openSafetensors(odd).keys(), [name]);
 });
 
 describe('saveSafetensors', () => {

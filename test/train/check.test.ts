@@ -3,6 +3,7 @@ import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { openSafetensors, saveSafetensors } from '../../src/tensor/index.js';
 import { expectTrainable } from '../../src/train/check.js';
 import { Recipe } from '../../src/train/config.js';
 import { saveTinyPipeline } from '../eval/tiny-pipeline.js';
@@ -44,6 +45,34 @@ describe('expectTrainable', () => {
       transformer: { steps: 1, numLayers: 6 },
     });
     expectTrainable(fresh);
+  });
+
+  test('names the weight that is no number, of every network that training begins with', () => {
+    const WEIGHTS = {
+      transformer: 'diffusion_pytorch_model',
+      vae: 'diffusion_pytorch_model',
+      text_encoder: 'model',
+    };
+    for (const [part, file] of Object.entries(WEIGHTS)) {
+      const folder = join(root, `broken-${part}`);
+      cpSync(carried, folder, { recursive: true });
+      const path = join(folder, part, `${file}.safetensors`);
+      const open = openSafetensors(path);
+      const tensors = new Map(open.keys().map((key) => [key, open.get(key)]));
+      const [name, weight] = [...tensors].at(-1)!;
+      tensors.set(name, weight.clone().fill_(Number.NaN));
+      saveSafetensors(path, tensors);
+      open.close();
+      const message = new RegExp(`${path}: ${name} holds NaN; the file is damaged`);
+      const recipe = Recipe.parse({ name: 'own', base: folder, transformer: { steps: 1 } });
+      refused(recipe, message);
+      expectTrainable(recipe, { dryRun: true }); // which reads no weights
+      if (part === 'vae') continue;
+      refused(
+        Recipe.parse({ name: 'x', init: folder, transformer: { steps: 1, numLayers: 6 } }),
+        message,
+      );
+    }
   });
 
   test('names every folder and data set that is not there', () => {

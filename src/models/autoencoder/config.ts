@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { checkConfig } from '../../check-config.js';
+import { count, MOST_SIDE, MOST_WIDTH } from '../../limits.js';
 
 const off = (key: string) =>
   z.literal(false, { error: `${key} must be false: the ${key} layer is not implemented` });
@@ -13,31 +14,31 @@ export const AutoencoderConfig = z
     _class_name: z.literal('AutoencoderKLCogVideoX').default('AutoencoderKLCogVideoX'),
     _diffusers_version: z.string().optional(),
     _name_or_path: z.string().optional(),
-    in_channels: z.int().positive().default(3).describe('channels of a picture'),
-    out_channels: z.int().positive().default(3).describe('channels of a decoded picture'),
+    in_channels: count(64).default(3).describe('channels of a picture'),
+    out_channels: count(64).default(3).describe('channels of a decoded picture'),
     down_block_types: z.array(z.literal('CogVideoXDownBlock3D')).min(1).optional(),
     up_block_types: z.array(z.literal('CogVideoXUpBlock3D')).min(1).optional(),
     block_out_channels: z
-      .array(z.int().positive())
+      .array(count(MOST_WIDTH))
       .min(1)
+      .max(12, 'must have at most 12 levels')
       .default([128, 256, 256, 512])
       .describe('widths of the levels; every level but the last halves height and width'),
-    latent_channels: z.int().positive().default(16).describe('channels of a latent'),
-    layers_per_block: z
-      .int()
-      .positive()
+    latent_channels: count(4096).default(16).describe('channels of a latent'),
+    layers_per_block: count(64)
       .default(3)
       .describe('residual blocks a level in the encoder; the decoder has one more'),
     act_fn: z.enum(['silu', 'swish']).default('silu'),
     norm_eps: z.number().positive().default(1e-6).describe('of the encoder; the decoder has 1e-6'),
-    norm_num_groups: z.int().positive().default(32),
+    norm_num_groups: count(MOST_WIDTH).default(32),
     temporal_compression_ratio: z
       .number()
       .min(1)
+      .max(1024, 'must be at most 1024')
       .default(4)
       .describe('frames to a latent frame; its binary logarithm many levels halve time'),
-    sample_height: z.int().positive().default(480).describe('tiles are half as high by default'),
-    sample_width: z.int().positive().default(720).describe('tiles are half as wide by default'),
+    sample_height: count(MOST_SIDE).default(480).describe('tiles are half as high by default'),
+    sample_width: count(MOST_SIDE).default(720).describe('tiles are half as wide by default'),
     scaling_factor: z.number().positive().default(1.15258426).describe('for the pipeline'),
     shift_factor: z.number().nullable().default(null).describe('for the pipeline'),
     latents_mean: z.array(z.number()).nullable().default(null).describe('for the pipeline'),

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { checkConfig } from '../../check-config.js';
+import { count, MOST_HEADS, MOST_LAYERS, MOST_SIDE, MOST_WIDTH } from '../../limits.js';
 import type { Activation } from '../../nn/index.js';
 
 const unused = 'kept for the file; has no effect on the network';
@@ -44,19 +45,24 @@ export const Dinov2Config = z
   .strictObject({
     ...common,
     model_type: z.literal('dinov2', 'must be "dinov2": no other backbone is implemented'),
-    hidden_size: z.int().positive().default(768).describe('width of the tokens'),
-    num_hidden_layers: z.int().positive().default(12),
-    num_attention_heads: z.int().positive().default(12),
-    mlp_ratio: z.number().positive().default(4).describe('feed-forward width / hidden_size'),
+    hidden_size: count(MOST_WIDTH).default(768).describe('width of the tokens'),
+    num_hidden_layers: count(MOST_LAYERS).default(12),
+    num_attention_heads: count(MOST_HEADS).default(12),
+    mlp_ratio: z
+      .number()
+      .positive()
+      .max(64, 'must be at most 64')
+      .default(4)
+      .describe('feed-forward width / hidden_size'),
     hidden_act: z.enum(HIDDEN_ACTIVATIONS).default('gelu'),
     use_swiglu_ffn: z.boolean().default(false).describe('gated feed-forward, two thirds as wide'),
     qkv_bias: z.boolean().default(true).describe('biases of queries, keys and values'),
     layer_norm_eps: z.number().positive().default(1e-6),
     image_size: z
-      .union([z.int().positive(), z.tuple([z.int().positive(), z.int().positive()])])
+      .union([count(MOST_SIDE), z.tuple([count(MOST_SIDE), count(MOST_SIDE)])])
       .default(224)
       .describe('trained size, a side or [height, width]; gives the number of positions'),
-    patch_size: z.int().positive().default(14),
+    patch_size: count(1024).default(14),
     num_channels: z.literal(3, 'must be 3: pictures are RGB').default(3),
     use_mask_token: z.boolean().default(true).describe('a parameter that only training uses'),
     layerscale_value: z.number().default(1).describe('layer scale of fresh parameters'),
@@ -154,6 +160,7 @@ const DEFAULT_BACKBONE = {
 const ReassembleFactor = z
   .number()
   .positive()
+  .max(64, 'must be at most 64')
   .refine((factor) => factor <= 1 || Number.isInteger(factor), {
     error: 'must be a whole number, or below 1',
   });
@@ -165,20 +172,23 @@ export const DepthAnythingConfig = z
     backbone_config: Dinov2Config.nullish().transform(
       (backbone) => backbone ?? Dinov2Config.parse(DEFAULT_BACKBONE),
     ),
-    patch_size: z.int().positive().default(14).describe("must be the backbone's"),
-    reassemble_hidden_size: z.int().positive().default(384).describe("must be the backbone's"),
+    patch_size: count(1024).default(14).describe("must be the backbone's"),
+    reassemble_hidden_size: count(MOST_WIDTH).default(384).describe("must be the backbone's"),
     reassemble_factors: z
       .array(ReassembleFactor)
       .default([4, 2, 1, 0.5])
       .describe('size of every stage in the neck, in patches'),
     neck_hidden_sizes: z
-      .array(z.int().positive())
+      .array(count(MOST_WIDTH))
       .min(1)
       .default([48, 96, 192, 384])
       .describe('channels of every stage in the neck'),
-    fusion_hidden_size: z.int().min(2).default(64).describe('channels where stages are joined'),
+    fusion_hidden_size: count(MOST_WIDTH)
+      .min(2)
+      .default(64)
+      .describe('channels where stages are joined'),
     head_in_index: z.int().default(-1).describe('which joined map the head reads'),
-    head_hidden_size: z.int().positive().default(32),
+    head_hidden_size: count(MOST_WIDTH).default(32),
     depth_estimation_type: z
       .enum(['relative', 'metric'])
       .default('relative')

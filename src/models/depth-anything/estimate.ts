@@ -1,9 +1,16 @@
 /** Depth of frames: a folder as published models have it, opened and used. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { InputError } from '../../errors.js';
+import { InputError, JobError } from '../../errors.js';
 import { expectFrames, type Frames, sliceFrames } from '../../media/index.js';
-import { fastDtype, loadWeights, withParameters } from '../../nn/index.js';
+import {
+  allFinite,
+  fastDtype,
+  findBrokenWeight,
+  GET_ANOTHER,
+  loadWeights,
+  withParameters,
+} from '../../nn/index.js';
 import { readJson } from '../../read-json.js';
 import { type DType, empty, noGrad, type Tensor, tidy } from '../../tensor/index.js';
 import { parseDepthAnythingConfig } from './config.js';
@@ -14,6 +21,8 @@ import { DepthProcessor, depthAtSize, parseDepthProcessorConfig } from './proces
 export interface DepthModel {
   network: DepthAnything;
   processor: DepthProcessor;
+  /** where its weights are stored */
+  folder: string;
 }
 
 /**
@@ -41,6 +50,7 @@ export function openDepthModel(
   const type = dtype === 'auto' ? fastDtype(device) : dtype;
   return {
     network: network.requiresGrad_(false).eval().moveTo(device, type),
+    folder,
     processor: new DepthProcessor(parseDepthProcessorConfig(processor!.json, processor!.path)),
   };
 }
@@ -53,9 +63,9 @@ const BATCH_PIXELS = 2 ** 18;
  * it is nearer, has no unit and is not normalised; it may fall a little below 0.
  *
  * @returns [F, H, W] float32 at the frames' size, on the CPU
- * @throws InputError if frames are too narrow for the model
+ * @throws InputError if frames are too narrow for the model, or weights of it are no numbers
  */
-export function estimateDepth({ network, processor }: DepthModel, frames: Frames): Tensor {
+export function estimateDepth({ network, processor, folder }: DepthModel, frames: Frames): Tensor {
   expectFrames('estimateDepth', frames);
   const { numFrames, height, width } = frames;
   const size = processor.sizeFor(frames);
@@ -72,5 +82,8 @@ export function estimateDepth({ network, processor }: DepthModel, frames: Frames
       }),
     );
   }
-  return depth;
+  if (allFinite(depth)) return depth;
+  const broken = findBrokenWeight(folder, 'model');
+  if (broken) throw new InputError(`${broken}; ${GET_ANOTHER}`);
+  throw new JobError(`${folder}: its depth left the range of numbers; take --dtype float32`);
 }

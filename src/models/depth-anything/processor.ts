@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { checkConfig } from '../../check-config.js';
 import { InputError } from '../../errors.js';
+import { count, MOST_SIDE } from '../../limits.js';
 import {
   expectFrames,
   type Frames,
@@ -21,7 +22,7 @@ const unused = 'kept for the file; has no effect on depth';
 /** Pillow's numbers of its filters; 5, Hamming, is not implemented. */
 const FILTERS: ResampleFilter[] = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'box'];
 
-const side = z.int().positive();
+const side = count(MOST_SIDE);
 const perChannel = (perColour: z.ZodNumber) =>
   z.union([perColour, z.tuple([perColour, perColour, perColour])]).nullish();
 
@@ -39,7 +40,7 @@ export const DepthProcessorConfig = z
       .boolean()
       .default(false)
       .describe('both sides are scaled alike, by whichever scale is nearer to 1'),
-    ensure_multiple_of: z.int().positive().default(1).describe('sides are rounded to multiples'),
+    ensure_multiple_of: count(MOST_SIDE).default(1).describe('sides are rounded to multiples'),
     resample: z
       .int()
       .min(0)
@@ -55,7 +56,7 @@ export const DepthProcessorConfig = z
     image_mean: perChannel(z.number()).transform((mean) => triple(mean ?? 0.5)),
     image_std: perChannel(z.number().positive()).transform((std) => triple(std ?? 0.5)),
     do_pad: z.boolean().default(false).describe('zeros around, up to multiples of size_divisor'),
-    size_divisor: z.int().positive().nullish(),
+    size_divisor: count(MOST_SIDE).nullish(),
 
     processor_class: z.string().nullish().describe(unused),
     do_reduce_labels: z.boolean().nullish().describe(unused),

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { checkConfig } from '../../check-config.js';
+import { count, MOST_HEADS, MOST_LAYERS, MOST_VOCABULARY, MOST_WIDTH } from '../../limits.js';
 
 const unused = 'kept for the file; has no effect on the encoder';
 
@@ -13,14 +14,19 @@ export type T5Activation = (typeof PROJECTIONS)[number];
 
 export const T5Config = z
   .strictObject({
-    vocab_size: z.int().positive().default(32128),
-    d_model: z.int().positive().default(512).describe('width of the hidden states'),
-    d_kv: z.int().positive().default(64).describe('width of a head'),
-    d_ff: z.int().positive().default(2048).describe('width inside the feed-forward layer'),
-    num_layers: z.int().positive().default(6),
-    num_heads: z.int().positive().default(8),
-    relative_attention_num_buckets: z.int().min(4).multipleOf(2).default(32),
-    relative_attention_max_distance: z.int().positive().default(128),
+    vocab_size: count(MOST_VOCABULARY).default(32128),
+    d_model: count(MOST_WIDTH).default(512).describe('width of the hidden states'),
+    d_kv: count(4096).default(64).describe('width of a head'),
+    d_ff: count(MOST_WIDTH).default(2048).describe('width inside the feed-forward layer'),
+    num_layers: count(MOST_LAYERS).default(6),
+    num_heads: count(MOST_HEADS).default(8),
+    relative_attention_num_buckets: z
+      .int()
+      .min(4)
+      .max(2 ** 16)
+      .multipleOf(2)
+      .default(32),
+    relative_attention_max_distance: count(2 ** 24).default(128),
     layer_norm_epsilon: z.number().positive().default(1e-6),
     feed_forward_proj: z
       .enum([...PROJECTIONS, 'gated-relu', 'gated-gelu', 'gated-gelu_new', 'gated-silu'])

@@ -3,6 +3,7 @@ export { type BucketOptions, relativePositionBucket } from './position.js';
 export { T5Encoder, type T5Observer } from './t5.js';
 export {
   buildTokenizer,
+  type CutPrompt,
   PROMPT_LENGTH,
   PromptTokenizer,
   type TokenizedPrompt,

@@ -1,9 +1,11 @@
 /** Prompts to token ids, as the pipeline feeds them to the text encoder; and fresh tokenizers. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { InputError } from '../../errors.js';
-import { readRegularSync } from '../../regular-file.js';
+import { readJsonObject, short } from '../../read-json.js';
 import { fromArray, type Tensor } from '../../tensor/index.js';
+import { withTimeLimit } from '../../time-limit.js';
 
 /** Tokens of a prompt, the closing one and the padding included. */
 export const PROMPT_LENGTH = 77;
@@ -20,20 +22,47 @@ export interface TokenizedPrompt {
   mask: number[];
 }
 
+/** Longer ones are no prompts, and some tokenizers take the square of the length. */
+const MOST_CHARACTERS = 100_000;
+/** A prompt takes about a millisecond. */
+const ENCODING_MS = 10_000;
+
+/** A prompt that is longer than the text encoder reads. */
+export interface CutPrompt {
+  /** of the whole prompt, without the closing one */
+  tokens: number;
+  /** of these the first, which are read */
+  read: number;
+  /** what the others say */
+  leftOut: string;
+}
+
 /** Reads tokenizer.json and, if there is one, tokenizer_config.json of a folder. */
 export function tokenizerFiles(folder: string): TokenizerFiles {
-  const tokenizer = readJson(join(folder, 'tokenizer.json'), true);
-  const config = readJson(join(folder, 'tokenizer_config.json'), false);
-  return { tokenizer: tokenizer!, config: config ?? {} };
+  const config = join(folder, 'tokenizer_config.json');
+  return {
+    tokenizer: readJsonObject(join(folder, 'tokenizer.json')),
+    config: existsSync(config) ? readJsonObject(config) : {},
+  };
 }
 
 export class PromptTokenizer {
   readonly padId: number;
   readonly eosId: number;
   private readonly tokenizer: Tokenizer;
+  private readonly encodingMs: number;
 
-  /** @throws InputError if the vocabulary lacks the padding or the closing token */
-  constructor(files: TokenizerFiles, where = 'tokenizer') {
+  /**
+   * @param where   starts messages
+   * @param options.encodingMs   the most that a prompt may take
+   * @throws InputError if the vocabulary lacks the padding or the closing token
+   */
+  constructor(
+    files: TokenizerFiles,
+    private readonly where = 'tokenizer',
+    { encodingMs = ENCODING_MS } = {},
+  ) {
+    this.encodingMs = encodingMs;
     // without an unknown token the library stops at words that it does not know
     const config = { unk_token: '<unk>', ...files.config };
     try {
@@ -52,19 +81,65 @@ export class PromptTokenizer {
     return new PromptTokenizer(tokenizerFiles(folder), folder);
   }
 
-  /** A prompt in lower case without space around it: at most 76 tokens, `</s>`, padding to 77. */
+  /**
+   * A prompt in lower case without space around it: at most 76 tokens, `</s>`, padding to 77.
+   * @throws InputError if the tokenizer's own patterns take for ever on it
+   */
   encode(prompt: string, length = PROMPT_LENGTH): TokenizedPrompt {
-    const text = prompt.toLowerCase().trim();
-    // the empty prompt is no token at all, whatever the pre-tokenizer would prepend
-    const encoded = text
-      ? this.tokenizer.encode(text, { add_special_tokens: false }).ids.map(Number)
-      : [];
-    const ids = [...encoded.slice(0, length - 1), this.eosId];
+    const ids = [...this.tokensOf(prompt).slice(0, length - 1), this.eosId];
     const padding = length - ids.length;
     return {
       ids: [...ids, ...new Array<number>(padding).fill(this.padId)],
       mask: [...ids.map(() => 1), ...new Array<number>(padding).fill(0)],
     };
+  }
+
+  /**
+   * What of a prompt `encode` leaves out; null where all of it is read.
+   * @param prompt   as it is encoded, with words that are added and the tag of its task
+   */
+  cutOff(prompt: string, length = PROMPT_LENGTH): CutPrompt | null {
+    const tokens = this.tokensOf(prompt);
+    const read = length - 1; // and the closing one
+    if (tokens.length <= read) return null;
+    return { tokens: tokens.length, read, leftOut: this.decode(tokens.slice(read)) };
+  }
+
+  private tokensOf(prompt: string): number[] {
+    if (prompt.length > MOST_CHARACTERS) {
+      throw new InputError(
+        `prompt: has ${prompt.length} characters, ${MOST_CHARACTERS} is the most; a prompt is a sentence or two`,
+      );
+    }
+    const text = prompt.toLowerCase().trim();
+    // the empty prompt is no token at all, whatever the pre-tokenizer would prepend
+    if (!text) return [];
+    const encode = (): number[] =>
+      this.tokenizer.encode(text, { add_special_tokens: false }).ids.map(Number);
+    const ids = withTimeLimit(
+      () => this.understood(encode),
+      this.encodingMs,
+      () =>
+        new InputError(
+          `${this.where}: takes more than ${this.encodingMs / 1000} s for a prompt, its patterns never end; take the tokenizer that the pipeline was published with`,
+        ),
+    );
+    if (ids.every((id) => Number.isSafeInteger(id) && id >= 0)) return ids;
+    throw new InputError(
+      `${this.where}: gives tokens that are no whole numbers; its vocabulary is damaged`,
+    );
+  }
+
+  /** What the library stumbles over is the files' fault. */
+  private understood<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (cause) {
+      throw new InputError(
+        `${this.where}: tokenizer.json cannot be followed (${short((cause as Error).message)}); take the one that the pipeline was published with`,
+        { cause },
+      );
+    }
   }
 
   /** Prompts → ids and mask, both int64 [B, L]. */
@@ -83,7 +158,7 @@ export class PromptTokenizer {
 
   /** What the ids say, special tokens left out. */
   decode(ids: number[]): string {
-    return this.tokenizer.decode(ids, { skip_special_tokens: true });
+    return this.understood(() => this.tokenizer.decode(ids, { skip_special_tokens: true }));
   }
 
   private special(where: string, token: string): number {
@@ -174,22 +249,4 @@ function tokenText(config: Record<string, unknown>, key: string): string | undef
   if (typeof value === 'string') return value;
   if (value && typeof value === 'object' && 'content' in value) return String(value.content);
   return undefined;
-}
-
-function readJson(path: string, required: boolean): Record<string, unknown> | null {
-  let text: string;
-  try {
-    text = readRegularSync(path).toString('utf8');
-  } catch (cause) {
-    if (cause instanceof InputError) throw cause;
-    if (!required && (cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new InputError(`${path}: must be a readable file, got ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-  try {
-    return JSON.parse(text) as Record<string, unknown>;
-  } catch (cause) {
-    throw new InputError(`${path}: must be JSON, got ${(cause as Error).message}`, { cause });
-  }
 }

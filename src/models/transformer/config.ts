@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { checkConfig } from '../../check-config.js';
+import { count, MOST_HEADS, MOST_LAYERS, MOST_WIDTH } from '../../limits.js';
 
 const noEffect = 'kept for the file; has no effect on the network';
 
@@ -14,20 +15,18 @@ export const TransformerConfig = z
     _diffusers_version: z.string().default('0.33.1').describe(noEffect),
     _name_or_path: z.string().optional().describe(noEffect),
 
-    num_attention_heads: z.int().positive().default(16).describe('attention heads'),
-    attention_head_dim: z.int().positive().default(88).describe('width of one head'),
-    num_layers: z.int().positive().default(1).describe('transformer blocks'),
-    in_channels: z.int().positive().describe('latent channels'),
-    out_channels: z
-      .int()
-      .positive()
+    num_attention_heads: count(MOST_HEADS).default(16).describe('attention heads'),
+    attention_head_dim: count(4096).default(88).describe('width of one head'),
+    num_layers: count(MOST_LAYERS).default(1).describe('transformer blocks'),
+    in_channels: count(MOST_WIDTH).describe('latent channels'),
+    out_channels: count(MOST_WIDTH)
       .nullable()
       .default(null)
       .describe('channels of the output; null means in_channels'),
-    patch_size: z.int().positive().default(2).describe('latent pixels per token, each way'),
+    patch_size: count(256).default(2).describe('latent pixels per token, each way'),
     patch_size_t: z.literal(1, 'must be 1: tokens span one latent frame').default(1),
     cross_attention_dim: z
-      .union([z.int().positive(), z.tuple([z.int().positive(), z.int().positive()])])
+      .union([count(MOST_WIDTH), z.tuple([count(MOST_WIDTH), count(MOST_WIDTH)])])
       .describe('width of the text encoder; a pair alternates over the blocks'),
     attention_bias: z.boolean().default(false).describe('biases of the attention projections'),
     adaln_norm_type: z
@@ -38,13 +37,11 @@ export const TransformerConfig = z
     use_depth_cond: z.boolean().default(false).describe('a depth channel in the condition'),
     use_rope: z.boolean().default(false).describe('rotary position embedding'),
     upcast_attention: z.boolean().default(false).describe('attention in float32'),
-    num_block_chunks: z
-      .int()
-      .positive()
+    num_block_chunks: count(MOST_LAYERS)
       .default(1)
       .describe('groups of blocks; above 1 the parameter names gain a level'),
     cond_block_out_channels: z
-      .array(z.int().positive())
+      .array(count(MOST_WIDTH))
       .length(5)
       .default([16, 32, 96, 256, 512])
       .describe("widths of the condition adapter (ours; the reference's are fixed)"),

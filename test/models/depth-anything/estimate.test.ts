@@ -86,7 +86,8 @@ describe('openDepthModel and estimateDepth', () => {
       const network = tinyModel({ patch_size: 16 }, { patch_size: 16, image_size: 48 });
       // 300 x 200 pixels: four frames fill a batch
       const config = { size: 300, keep_aspect_ratio: true };
-      const model = { network, processor: new DepthProcessor(parseDepthProcessorConfig(config)) };
+      const processor = new DepthProcessor(parseDepthProcessorConfig(config));
+      const model = { network, processor, folder: 'depth' };
       const frames = clip(12, 8, 5);
       const { tensors } = memoryInfo();
       const depth = estimateDepth(model, frames);
@@ -104,6 +105,23 @@ describe('openDepthModel and estimateDepth', () => {
     cpSync(single, broken, { recursive: true });
     writeFileSync(join(broken, 'preprocessor_config.json'), '{"resample": 9}');
     assert.throws(() => openDepthModel(broken), /preprocessor_config\.json: resample/);
+  });
+});
+
+test('weights of a depth model that are no numbers are named with their file', () => {
+  const folder = join(root, 'no-numbers');
+  cpSync(single, folder, { recursive: true });
+  tidy(() => {
+    const state = new Map(tinyModel().stateDict());
+    const [name, weight] = [...state].at(-1)!;
+    state.set(name, weight.clone().fill_(Number.NaN));
+    saveSafetensors(join(folder, 'model.safetensors'), state);
+    const model = openDepthModel(folder, { dtype: 'float32' });
+    assert.throws(() => estimateDepth(model, clip(12, 8, 1)), {
+      name: 'InputError',
+      message: `${join(folder, 'model.safetensors')}: ${name} holds NaN; the file is damaged, or its training diverged: copy it again or take another`,
+    });
+    model.network.dispose();
   });
 });
 

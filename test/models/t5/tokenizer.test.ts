@@ -43,6 +43,47 @@ describe('PromptTokenizer', () => {
     assert.ok(tokenizer.encode('赤').ids.includes(2));
   });
 
+  test('says what of a prompt is left out, in tokens and in words', () => {
+    assert.equal(tokenizer.cutOff('a red cube #task: text-to-image'), null);
+    assert.equal(tokenizer.cutOff('red '.repeat(76)), null);
+    assert.deepEqual(tokenizer.cutOff(`${'red '.repeat(76)} the CUBE #task: text-to-image`), {
+      ...{ tokens: 80, read: 76, leftOut: 'the cube #task: text-to-image' },
+    });
+    assert.deepEqual(tokenizer.cutOff('a red cube', 3), { tokens: 3, read: 2, leftOut: 'cube' });
+    assert.throws(() => tokenizer.encode('x'.repeat(200_000)), /prompt: has 200000 characters/);
+  });
+
+  test('ends where a pattern of the file never would, and where the file cannot be followed', () => {
+    const changed = (change: object) =>
+      new PromptTokenizer(
+        { ...files, tokenizer: { ...files.tokenizer, ...change } },
+        'here/tokenizer',
+        { encodingMs: 50 },
+      );
+    const pattern = { Regex: '^(a+)+$' };
+    const endless = changed({ normalizer: { type: 'Replace', pattern, content: 'x' } });
+    assert.equal(endless.encode('red').mask.indexOf(0) > 0, true);
+    assert.throws(() => endless.encode(`${'a'.repeat(40)}!`), {
+      name: 'InputError',
+      message: /^here\/tokenizer: takes more than 0\.05 s for a prompt/,
+    });
+    const wrong: object[] = [
+      { model: null },
+      { model: { type: 'Unigram', vocab: 3 } },
+      { model: { type: 'Unigram', unk_id: 2, vocab: [['<pad>', 0], 7] } },
+      { added_tokens: 5 },
+      { normalizer: { type: 'None of them' } },
+    ];
+    for (const change of wrong) {
+      const use = () => changed(change).encode('a red cube');
+      assert.throws(
+        use,
+        { name: 'InputError', message: /^here\/tokenizer: / },
+        JSON.stringify(change),
+      );
+    }
+  });
+
   test('stacks a batch as int64', () => {
     tidy(() => {
       const { inputIds, attentionMask } = tokenizer.encodeBatch(['red', 'the cube']);
