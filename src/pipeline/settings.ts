@@ -3,15 +3,16 @@ import { z } from 'zod';
 import type { Task } from '../tasks/index.js';
 
 const fields = {
-  width: z.int().positive().multipleOf(16).describe('width made by default, pixels'),
-  height: z.int().positive().multipleOf(16).describe('height made by default, pixels'),
+  width: z.int().positive().max(65_536).multipleOf(16).describe('width made by default, pixels'),
+  height: z.int().positive().max(65_536).multipleOf(16).describe('height made by default, pixels'),
   numFrames: z
     .int()
     .positive({ abort: true })
+    .max(1_000_001)
     .refine((count) => count % 4 === 1, 'must be 4k + 1 (1, 5, 9, …)')
     .describe('frames of a clip, 4k + 1'),
-  fps: z.number().positive().describe('frames a second of written clips'),
-  numInferenceSteps: z.int().positive().describe('sampling steps'),
+  fps: z.number().positive().max(1000).describe('frames a second of written clips'),
+  numInferenceSteps: z.int().positive().max(1_000_000).describe('sampling steps'),
   guidanceScale: z.number().min(0).describe('classifier-free guidance; 1 is none'),
   motionScore: z.number().min(0).describe('how much clips move; images have 0'),
   addedPrompt: z.string().describe('words added to every prompt'),
