@@ -6,7 +6,7 @@ const BLOCK_LINEARS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'fc1', 'fc2'];
 
 export const LoraConfig = z
   .strictObject({
-    rank: z.int().positive().default(16).describe('width of the low-rank layers'),
+    rank: z.int().positive().max(65_536).default(16).describe('width of the low-rank layers'),
     alpha: z
       .number()
       .positive()

@@ -7,18 +7,25 @@ import { PipelineChanges } from '../pipeline/settings.js';
 const probability = z.number().min(0).max(1);
 /** Share of a running mean that stays at each step; 1 would never learn, and AdamW divide by 0. */
 const decay = z.number().min(0).lt(1);
-const side = z.int().positive().multipleOf(16);
+/** A whole number from 1; what is beyond `most` is a slip of the keyboard that nothing has room for. */
+const upTo = (most: number) => z.int().positive().max(most);
+const stepCount = upTo(1_000_000_000);
+const seconds = z.number().positive().max(1_000_000_000);
+const weight = z.number().positive().max(1_000_000_000);
+const channels = upTo(16_384);
+const side = upTo(8192).multipleOf(16);
 const frameCount = z
   .int()
   .positive({ abort: true })
+  .max(4097)
   .refine((count) => count % 4 === 1, {
     error: ({ input }) => `must be 4k + 1 (1, 5, 9, …), got ${input}`,
   });
 
 const MiniWorldSource = z
   .strictObject({
-    clips: z.int().min(0).default(5000).describe('different clips'),
-    images: z.int().min(0).default(12_000).describe('different images'),
+    clips: z.int().min(0).max(5_000_000).default(5000).describe('different clips'),
+    images: z.int().min(0).max(5_000_000).default(12_000).describe('different images'),
     maxObjects: z.int().min(1).max(3).default(2).describe('solids in a scene'),
   })
   .refine(({ clips, images }) => clips + images > 0, 'must have clips or images, got 0 of both');
@@ -32,66 +39,64 @@ const Source = z
       .string()
       .optional()
       .describe('a .jsonl, a .csv, a folder of pictures and clips, or WebDataset shards'),
-    weight: z.number().positive().default(1).describe('how often, relative to other sources'),
+    weight: weight.default(1).describe('how often, relative to other sources'),
   })
   .refine(
     ({ miniworld, manifest }) => (miniworld === undefined) !== (manifest === undefined),
     'must be either miniworld or manifest',
   );
 export type Source = z.infer<typeof Source>;
-const Sources = z.array(Source).min(1);
+const Sources = z.array(Source).min(1).max(10_000);
 
 /** Batches of one length; a step draws one kind by weight. */
 const BatchKind = z.strictObject({
   numFrames: frameCount.describe('frames of each sample, 4k + 1; 1 is an image'),
-  batchSize: z.int().positive().describe('samples in a batch'),
-  weight: z.number().positive().default(1).describe('how often, relative to the others'),
+  batchSize: upTo(65_536).describe('samples in a batch'),
+  weight: weight.default(1).describe('how often, relative to the others'),
 });
 export type BatchKind = z.infer<typeof BatchKind>;
 
 /** How one network is optimised. */
 export const Optimisation = z.strictObject({
-  steps: z.int().positive().describe('optimizer steps'),
-  maxSeconds: z
-    .number()
-    .positive()
+  steps: stepCount.describe('optimizer steps'),
+  maxSeconds: seconds
     .optional()
     .describe('stop earlier, after so much training time; the learning rate follows'),
-  learningRate: z.number().positive().default(1e-3).describe('highest learning rate'),
+  learningRate: z.number().positive().max(1000).default(1e-3).describe('highest learning rate'),
   finalLearningRate: z
     .number()
     .min(0)
+    .max(1000)
     .default(0)
     .describe('as a share of it, at the last step; 1 keeps it'),
-  warmupSteps: z.int().min(0).default(100).describe('steps of linear warm-up'),
-  weightDecay: z.number().min(0).default(0.01).describe('decoupled, per step and learning rate'),
+  warmupSteps: z.int().min(0).max(1_000_000_000).default(100).describe('steps of linear warm-up'),
+  weightDecay: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(0.01)
+    .describe('decoupled, per step and learning rate'),
   betas: z.tuple([decay, decay]).default([0.9, 0.99]).describe('of AdamW'),
   clipGradNorm: z.number().positive().default(1).describe('largest global gradient norm'),
   emaDecay: decay.default(0.999).describe('of the averaged weights, which are what is kept'),
-  checkpointEverySeconds: z.number().positive().default(120).describe('time between checkpoints'),
-  keepCheckpoints: z
-    .int()
-    .positive()
+  checkpointEverySeconds: seconds.default(120).describe('time between checkpoints'),
+  keepCheckpoints: upTo(100_000)
     .default(2)
     .describe(
       'how many to keep; older ones go. With 1 there is no way back from weights that turn out bad',
     ),
-  milestoneEverySteps: z
-    .int()
-    .positive()
+  milestoneEverySteps: stepCount
     .optional()
     .describe('steps between checkpoints that are never deleted'),
-  logEverySteps: z.int().positive().default(20).describe('steps between lines of metrics'),
-  sampleEverySteps: z.int().positive().default(1000).describe('steps between sample sheets'),
-  validateEverySteps: z.int().positive().default(500).describe('steps between validations'),
+  logEverySteps: stepCount.default(20).describe('steps between lines of metrics'),
+  sampleEverySteps: stepCount.default(1000).describe('steps between sample sheets'),
+  validateEverySteps: stepCount.default(500).describe('steps between validations'),
   explodingGradNorm: z
     .number()
     .positive()
     .default(50)
     .describe('a gradient so many times its usual norm is left out, as one that is no number'),
-  rollBackAfter: z
-    .int()
-    .positive()
+  rollBackAfter: stepCount
     .default(5)
     .describe('bad steps in a row after which the run goes back to its last good checkpoint'),
   rollBackLearningRate: z
@@ -108,22 +113,28 @@ const AutoencoderPlan = Optimisation.extend({
     .string()
     .optional()
     .describe('pipeline folder to take the autoencoder from; it is not trained then'),
-  steps: z.int().positive().default(6700).describe('optimizer steps'),
+  steps: stepCount.default(6700).describe('optimizer steps'),
   width: side.default(64).describe('of what it is trained on, pixels'),
   height: side.default(64).describe('of what it is trained on, pixels'),
-  blockOutChannels: z.array(z.int().positive()).default([16, 32, 64, 64]).describe('widths'),
-  layersPerBlock: z.int().positive().default(1).describe('residual blocks per level'),
-  normNumGroups: z.int().positive().default(8).describe('groups of the norms'),
+  blockOutChannels: z.array(channels).max(16).default([16, 32, 64, 64]).describe('widths'),
+  layersPerBlock: upTo(64).default(1).describe('residual blocks per level'),
+  normNumGroups: channels.default(8).describe('groups of the norms'),
   batches: z
     .array(BatchKind)
     .min(1)
+    .max(1000)
     .prefault([
       { numFrames: 1, batchSize: 16, weight: 2 },
       { numFrames: 9, batchSize: 4, weight: 2 },
       { numFrames: 17, batchSize: 2, weight: 1 },
     ])
     .describe('what a step trains on'),
-  kl: z.number().min(0).default(1e-6).describe('weight of the divergence from a normal'),
+  kl: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .default(1e-6)
+    .describe('weight of the divergence from a normal'),
 });
 
 const TextEncoderPlan = z.strictObject({
@@ -131,8 +142,8 @@ const TextEncoderPlan = z.strictObject({
     .string()
     .optional()
     .describe('pipeline folder to take text encoder and tokenizer from; it is not trained then'),
-  width: z.int().positive().multipleOf(32).default(128).describe('of its hidden states'),
-  numLayers: z.int().positive().default(2).describe('layers'),
+  width: channels.multipleOf(32).default(128).describe('of its hidden states'),
+  numLayers: upTo(256).default(2).describe('layers'),
 });
 
 /** What can differ from stage to stage of the transformer's training. */
@@ -146,23 +157,17 @@ const stageKeys = {
     .default('native')
     .describe("samples of files keep their own shape, or are cropped to the stage's"),
   numFrames: frameCount.default(17).describe('frames of a clip, at most'),
-  tokensPerBatch: z
-    .int()
-    .positive()
+  tokensPerBatch: upTo(1_000_000_000)
     .default(1280)
     .describe('latent patches in the batch of a step, over all processes'),
-  tokensPerMicroBatch: z
-    .int()
-    .positive()
+  tokensPerMicroBatch: upTo(1_000_000_000)
     .optional()
     .describe('latent patches that a process takes at once; more are accumulated'),
   gradCheckpointing: z
     .boolean()
     .default(false)
     .describe('compute blocks a second time rather than keep what is in them'),
-  sequenceParallel: z
-    .int()
-    .positive()
+  sequenceParallel: upTo(65_536)
     .default(1)
     .describe('processes that share the tokens of each sample; a micro-batch is theirs together'),
   imageShare: z
@@ -173,14 +178,19 @@ const stageKeys = {
     .default(0.3)
     .describe('share of the stage after which clips are mixed in fully'),
   tasks: z
-    .record(z.string(), z.number().positive())
+    .record(z.string(), weight)
     .refine(
       (tasks) => Object.keys(tasks).length > 0,
       'must name at least one task; leave it out for all',
     )
     .optional()
     .describe('tasks and how often each is drawn (default: all; t2i, t2v, i2v 3, others 1)'),
-  timestepShift: z.number().positive().default(1).describe('of the training noise levels'),
+  timestepShift: z
+    .number()
+    .positive()
+    .max(1000)
+    .default(1)
+    .describe('of the training noise levels'),
   textDropout: z
     .strictObject({ image: probability.default(0.3), video: probability.default(0.1) })
     .prefault({})
@@ -210,16 +220,17 @@ const TransformerPlan = z.strictObject({
     .enum(Object.keys(TRANSFORMER_PRESETS) as [keyof typeof TRANSFORMER_PRESETS])
     .default('mfm-mini')
     .describe('its size'),
-  numLayers: z.int().positive().optional().describe("blocks, instead of the preset's"),
-  numHeads: z.int().positive().optional().describe("heads of width 64, instead of the preset's"),
+  numLayers: upTo(1024).optional().describe("blocks, instead of the preset's"),
+  numHeads: upTo(1024).optional().describe("heads of width 64, instead of the preset's"),
   adapterChannels: z
-    .array(z.int().positive())
+    .array(channels)
     .length(5)
     .optional()
     .describe("widths of the condition adapter, instead of the preset's"),
   conditionScale: z
     .number()
     .positive()
+    .max(1_000_000)
     .default(1)
     .describe("the adapter's output at first, as a share of the patch embedding's scale"),
   adapter: Optimisation.optional().describe(
@@ -237,6 +248,7 @@ const TransformerPlan = z.strictObject({
   stages: z
     .array(StageChanges)
     .min(1)
+    .max(1000)
     .optional()
     .describe('one after the other; each changes some of the keys above'),
 });
@@ -248,6 +260,8 @@ export const Recipe = z.strictObject({
   name: z
     .string()
     .regex(/^[\w.-]+$/)
+    .regex(/[^.]/, 'must be more than dots')
+    .max(200)
     .describe('name of the run folder'),
   seed: z.int().min(0).default(0).describe('of data, weights and noise'),
   dtype: z
@@ -270,6 +284,7 @@ export const Recipe = z.strictObject({
   validationSamples: z
     .int()
     .min(0)
+    .max(1_000_000)
     .default(16)
     .describe(
       'samples of each kind that are kept out of training to measure on; of files at most a tenth',
@@ -285,7 +300,9 @@ export const Recipe = z.strictObject({
   transformer: TransformerPlan.describe('last part: latents from noise, by task'),
   pipeline: PipelineChanges.prefault({}).describe('what the finished pipeline says about its use'),
   scheduler: z
-    .strictObject({ shift: z.number().positive().default(1).describe('of the sampling sigmas') })
+    .strictObject({
+      shift: z.number().positive().max(1000).default(1).describe('of the sampling sigmas'),
+    })
     .prefault({}),
 });
 export type Recipe = z.infer<typeof Recipe>;

@@ -65,7 +65,10 @@ function expectCheckpoints(
   isTrained: (part: string) => boolean,
 ): void {
   const left = results.length > 0 ? `; what it came to is in ${results.join(' and ')}` : '';
-  const remedy = `put them back, or begin another run with --run FOLDER${results.includes('pipeline/') ? ` (--init ${join(folder, 'pipeline')} takes the weights)` : ''}, or delete ${folder} to begin anew`;
+  const weights = results.includes('pipeline/')
+    ? ` (${join(folder, 'pipeline')} can be its base, or its --init)`
+    : '';
+  const remedy = `put them back, or begin another run with --run FOLDER${weights}, or delete ${folder} to begin anew`;
   const lost = trained.find(({ part }) => isTrained(part) && !checkpoints.has(part));
   if (lost) {
     throw new InputError(
@@ -108,7 +111,7 @@ function expectSameWeights(folder: string, recipe: Recipe, checkpoints: Set<stri
     return `${key} ${was}, not ${now}`;
   });
   throw new InputError(
-    `${folder}: its weights were begun with ${named.join('; ')}: take --run FOLDER for another run, or say as it was`,
+    `${folder}: its weights were begun with ${named.join('; ')}; set that back, or take --run FOLDER for another run`,
   );
 }
 

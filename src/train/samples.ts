@@ -63,10 +63,11 @@ export async function taskSheets(
   return figures;
 }
 
-const columnsOf = ({ inputs }: Task): string[] => [
-  ...(inputs.length > 0 ? ['given'] : []),
-  ...['made', 'as it was', "the autoencoder's copy"],
-];
+/** In one line: words over each would be wider than small pictures. */
+const columnsOf = ({ inputs }: Task): string[] => {
+  const given = inputs.length > 0 ? ['given'] : [];
+  return [[...given, 'made', 'as it was', "the autoencoder's copy of that"].join(', ')];
+};
 
 interface Shown {
   row: Parameters<typeof contactSheet>[0][number];

@@ -51,7 +51,7 @@ export async function trainTransformer(trainee: Trainee, context: PartContext): 
     peakFlops: matrixPeak(pipeline.dtype),
     validatesFirst: [recipe.base, recipe.transformer.from, recipe.init].some(Boolean),
     async validate(stage) {
-      const plan = { ...stages[stage]!, encodeText };
+      const plan = { ...stages[stage]!, encodeText, signal };
       return validationLosses(pipeline, await validation(stage), run.parallel, plan);
     },
     async sample(stage, step) {

@@ -14,6 +14,8 @@ import type { EncodeText } from './text-states.js';
 /** What is computed at once, and by how many processes: as in a step of the stage. */
 export interface ValidationPlan extends Pick<Stage, 'tokensPerMicroBatch' | 'sequenceParallel'> {
   encodeText?: EncodeText;
+  /** ends it early, with its reason, in a process alone: several must do the same */
+  signal?: AbortSignal;
 }
 
 /**
@@ -21,12 +23,13 @@ export interface ValidationPlan extends Pick<Stage, 'tokensPerMicroBatch' | 'seq
  *
  * @param batches   held-out samples, each batch of one task; every process measures its part
  * @returns sums over this process's part
+ * @throws the signal's reason if it ends it
  */
 export async function validationLosses(
   pipeline: Pipeline,
   batches: readonly StepBatch[],
   parallel: Parallel,
-  { tokensPerMicroBatch, sequenceParallel, encodeText }: ValidationPlan,
+  { tokensPerMicroBatch, sequenceParallel, encodeText, signal }: ValidationPlan,
 ): Promise<StepOutcome['figures']> {
   const sums: StepOutcome['figures'] = {};
   const { rank, size, sequence } = parallel.split(sequenceParallel);
@@ -46,6 +49,7 @@ export async function validationLosses(
         }),
       );
       await setImmediate();
+      if (parallel.size === 1) signal?.throwIfAborted();
       if (!counts) continue;
       const sum = losses.reduce((total, loss) => total + loss, 0);
       addFigures(sums, { [`validation/${part[0]!.task.id}`]: { sum, count: losses.length } });

@@ -28,9 +28,10 @@ function made(...words: string[]): string {
   return stdout;
 }
 
-/** 64x64, up to five frames, a few steps that are large enough to show. */
+/** 64x64, up to five frames, a few steps that are large enough to show, one sample to measure on. */
 const FEW_STEPS = [
   ['base', base],
+  ['validationSamples', '1'],
   ['data.0.manifest', 'own'],
   ['transformer.steps', '3'],
   ['transformer.numFrames', '5'],

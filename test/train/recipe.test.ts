@@ -77,6 +77,43 @@ describe('readRecipe', () => {
     );
   });
 
+  test('refuses counts that nothing has room for, by their keys, before anything is made', () => {
+    const own = { ...GOOD, transformer: { steps: 1, adapter: { steps: 1 }, lora: {} }, base: '/a' };
+    const absurd = [
+      ...[
+        'transformer.steps=1e300',
+        'transformer.logEverySteps=1e15',
+        'transformer.width=16000000',
+      ],
+      ...['transformer.numFrames=400001', 'transformer.tokensPerBatch=1e12'],
+      ...[
+        'transformer.sequenceParallel=1e9',
+        'transformer.numLayers=1e6',
+        'transformer.numHeads=1e6',
+      ],
+      ...['transformer.learningRate=1e300', 'transformer.keepCheckpoints=1e15'],
+      ...['transformer.lora.rank=1e9', 'transformer.adapter.warmupSteps=1e12'],
+      ...['transformer.adapterChannels.0=1e9', 'transformer.tasks.t2i=1e300'],
+      ...['transformer.maxSeconds=1e300', 'transformer.timestepShift=1e300'],
+      ...['autoencoder.layersPerBlock=1e6', 'autoencoder.blockOutChannels.0=1e12'],
+      ...['autoencoder.batches.0.batchSize=1e9', 'autoencoder.batches.0.numFrames=4000001'],
+      ...['textEncoder.numLayers=1e6', 'textEncoder.width=32000000', 'validationSamples=1e12'],
+      ...['data.0.miniworld.images=1e12', 'data.0.weight=1e300', 'pipeline.numInferenceSteps=1e15'],
+      ...['pipeline.width=16000000', 'pipeline.numFrames=400000001', 'pipeline.fps=1e9'],
+    ];
+    for (const text of absurd) {
+      const [path, value] = text.split('=') as [string, string];
+      const changes = [{ path: path.split('.'), text: value }];
+      const key = path.replaceAll('.', '\\.');
+      assert.throws(
+        () => readRecipe(recipe(own), changes),
+        { name: 'InputError', message: new RegExp(`^  ${key}(\\.0)?: Too big: `, 'm') },
+        text,
+      );
+    }
+    assert.match(problemsOf({ ...GOOD, name: '..' }).join(), /name: must be more than dots/);
+  });
+
   describe('null in a change', () => {
     const STAGES = {
       ...GOOD,

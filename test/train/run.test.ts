@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { tensor } from '../../src/tensor/index.js';
 import { Checkpoints } from '../../src/train/checkpoints.js';
@@ -94,7 +94,7 @@ describe('Run.open', () => {
     resumed({});
     write.mock.restore();
     assert.deepEqual(said, [
-      `${folder}: the recipe has changed since the run began: seed 0 → 3, init none → "a"\n`,
+      `${folder}: the recipe has changed since the run began: seed 0 → 3, init none → "${resolve('a')}"\n`,
       `${folder}: recipe.json was damaged and is written anew, without what --init named\n`,
     ]);
   });
@@ -154,7 +154,7 @@ describe('a run that has lost something', () => {
   test('does not begin again where its checkpoints are gone, and says what is left', () => {
     const folder = begunRun('emptied', { results: ['pipeline'] });
     const gone =
-      /emptied: has trained its transformer to step 400, and no checkpoint of it is there to go on from; what it came to is in pipeline\/; put them back, or begin another run with --run FOLDER \(--init .*emptied\/pipeline takes the weights\), or delete .*emptied to begin anew$/;
+      /emptied: has trained its transformer to step 400, and no checkpoint of it is there to go on from; what it came to is in pipeline\/; put them back, or begin another run with --run FOLDER \(.*emptied\/pipeline can be its base, or its --init\), or delete .*emptied to begin anew$/;
     assert.match(message(folder), gone);
     assert.match(message(folder, recipe, false), gone);
     rmSync(join(folder, 'checkpoints'), { recursive: true });
@@ -203,7 +203,7 @@ describe('a run that has lost something', () => {
     stored(lora(one, 4));
     assert.equal(
       message(folder, lora(two, 8)),
-      `${folder}: its weights were begun with base "${one}", not "${two}"; transformer.lora.alpha 4, not 8: take --run FOLDER for another run, or say as it was`,
+      `${folder}: its weights were begun with base "${one}", not "${two}"; transformer.lora.alpha 4, not 8; set that back, or take --run FOLDER for another run`,
     );
     // the same folder by another name, and one that has been moved meanwhile
     symlinkSync(one, join(root, 'link'));

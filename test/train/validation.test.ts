@@ -87,6 +87,15 @@ describe('validationLosses', () => {
     }
   });
 
+  test('ends between batches at a signal, but not where others go on', async () => {
+    const signal = AbortSignal.abort(new Error('stopped'));
+    const plan = { sequenceParallel: 1, signal };
+    await assert.rejects(validationLosses(pipeline, batches, ALONE, plan), { message: 'stopped' });
+    const [first] = world(2);
+    const sums = await validationLosses(pipeline, batches, first!, plan);
+    assert.ok('validation/t2i' in sums);
+  });
+
   test('says nothing of a task whose samples cannot be read', async () => {
     const [first, second, third] = batches;
     const unread = [first!, { ...second!, samples: [] }, third!];
