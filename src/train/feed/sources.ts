@@ -142,7 +142,7 @@ async function openManifest(
 ): Promise<Pick<OpenedSource, 'items' | 'heldOut'>> {
   const entries: Entry[] = [];
   for await (const entry of readEntries(path)) entries.push(entry);
-  report?.start(`measuring ${path}`, entries.length, 0);
+  report?.start(`measuring ${path}`, entries.length, 'files');
   const onProgress = (done: number) => report?.update(done, '');
   const found = await gatherItems(entries, { store, workers, signal, onProgress }).finally(() =>
     report?.end(),
