@@ -32,6 +32,7 @@ import { setTimeout } from 'node:timers/promises';
 import { ALONE, type Parallel } from '../distributed/parallel.js';
 import { InputError } from '../errors.js';
 import { makeFolder } from '../make-folder.js';
+import { isStopCode } from '../stop-signals.js';
 import { Checkpoints } from './checkpoints.js';
 import type { Recipe } from './config.js';
 import { EventWriter } from './events.js';
@@ -82,6 +83,7 @@ export class Run {
       );
     }
     run.lock = lock;
+    process.once('exit', run.endEarly);
     const changes = resume && existsSync(file) ? recipeChanges(folder, recipe) : '';
     if (changes) process.stderr.write(`${folder}: ${changes}\n`);
     for (const name of ['samples', 'checkpoints', 'cache']) {
@@ -217,8 +219,18 @@ export class Run {
     this.diskWasFull = true;
   }
 
+  /** The program ends amid the run: at a second Ctrl-C, or by what nobody foresaw. */
+  private readonly endEarly = (exitCode: number): void => {
+    const message = `the program ended with exit code ${exitCode}`;
+    if (this.status.state === 'running') {
+      this.setStatus(isStopCode(exitCode) ? { state: 'stopped' } : { state: 'failed', message });
+    }
+    this.close();
+  };
+
   /** Others may train the run now. */
   close(): void {
+    process.off('exit', this.endEarly);
     this.events?.close();
     this.events = null;
     this.lock?.release();

@@ -37,11 +37,6 @@ describe('describeProblem', () => {
     assert.match(message, /^out\.png: no space left on the disk; /);
   });
 
-  test('says nothing when the reader of stdout has gone', () => {
-    const problem = describeProblem(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
-    assert.deepEqual(problem, { message: '', exitCode: 0 });
-  });
-
   test('hides the stack of anything else unless asked for it', () => {
     const error = new TypeError('x is not a function');
     const { message, exitCode } = describeProblem(error);
