@@ -83,7 +83,7 @@ export class Run {
       );
     }
     run.lock = lock;
-    process.once('exit', run.endEarly);
+    openRuns.add(run);
     const changes = resume && existsSync(file) ? recipeChanges(folder, recipe) : '';
     if (changes) process.stderr.write(`${folder}: ${changes}\n`);
     for (const name of ['samples', 'checkpoints', 'cache']) {
@@ -220,22 +220,28 @@ export class Run {
   }
 
   /** The program ends amid the run: at a second Ctrl-C, or by what nobody foresaw. */
-  private readonly endEarly = (exitCode: number): void => {
+  cutOff(exitCode: number): void {
     const message = `the program ended with exit code ${exitCode}`;
-    if (this.status.state === 'running') {
+    if (this.status.state === 'running' && existsSync(this.folder)) {
       this.setStatus(isStopCode(exitCode) ? { state: 'stopped' } : { state: 'failed', message });
     }
     this.close();
-  };
+  }
 
   /** Others may train the run now. */
   close(): void {
-    process.off('exit', this.endEarly);
+    openRuns.delete(this);
     this.events?.close();
     this.events = null;
     this.lock?.release();
   }
 }
+
+/** Of this process. */
+const openRuns = new Set<Run>();
+process.on('exit', (exitCode) => {
+  for (const run of openRuns) run.cutOff(exitCode);
+});
 
 /** A network file system may show a minute late what another machine has written. */
 const LATE_SECONDS = 60;
