@@ -1,6 +1,6 @@
 /**
  * Does a run survive? A tiny run is done once without a fault, then again and again with random ones:
- * killed, stopped, out of disk, with damaged files, bad numbers, lost processes. Whatever happens, no
+ * killed, stopped, unread, out of disk, with damaged files, bad numbers, lost processes. Whatever happens, no
  * more is lost than the steps since the last checkpoint, and the weights come out the same to the bit.
  *
  *     node --import tsx bench/faults.ts --count 200 --seed 1
@@ -31,10 +31,12 @@ const { count, seed, only } = parseArgs('faults', args, process.argv.slice(2));
 
 /** How often each kind, of 200. */
 const SHARES: Record<string, number> = {
-  'kill -9': 55,
+  'kill -9': 43,
   'kill -9 amid a checkpoint': 35,
-  SIGTERM: 16,
-  SIGINT: 16,
+  SIGTERM: 11,
+  SIGINT: 11,
+  SIGHUP: 11,
+  'closed pipe': 11,
   'damaged checkpoint': 22,
   'damaged cache': 10,
   'full disk': 14,

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { RandomStream } from '../../src/data/random.js';
+import { exitCodeOf, type StopSignal } from '../../src/stop-signals.js';
 import { blemishOf, type Job, sleep } from './job.js';
 import { checkpointsOf, differenceFrom, leftovers, missingSteps, weightsOf } from './run-folder.js';
 import { fillDisk } from './setting.js';
@@ -73,7 +74,7 @@ async function killedSaving(job: Job, trial: Trial): Promise<Result> {
   return result && { ...result, note: amid ? 'amid writing' : undefined };
 }
 
-const signalled = (signal: 'SIGTERM' | 'SIGINT'): Fault => {
+const signalled = (signal: StopSignal): Fault => {
   return async (job, trial) => {
     if (!(await anyMoment(job, trial))) return null;
     const sentMs = performance.now();
@@ -85,7 +86,9 @@ const signalled = (signal: 'SIGTERM' | 'SIGINT'): Fault => {
     const early = end.signal === signal && job.output === '';
     const { lostSteps } = standingOf(trial);
     const problem = firstProblem(
-      !early && end.code !== 130 && `ends with ${end.code ?? end.signal}: ${job.output.trim()}`,
+      !early &&
+        end.code !== exitCodeOf(signal) &&
+        `ends with ${end.code ?? end.signal}: ${job.output.trim()}`,
       seconds > STOP_SECONDS && `takes ${seconds.toFixed(0)} s to stop`,
       !early && lostSteps > 0 && `loses ${lostSteps} steps`,
       mess(job, trial),
@@ -93,6 +96,23 @@ const signalled = (signal: 'SIGTERM' | 'SIGINT'): Fault => {
     return { problem, seconds, lostSteps, note: early ? 'while loading' : undefined };
   };
 };
+
+/** Nobody reads its output any more: it goes on, and stops in order when it is told to. */
+async function closedPipe(job: Job, trial: Trial): Promise<Result> {
+  const { folder } = trial;
+  if (!(await anyMoment(job, trial))) return null;
+  job.closeOutput();
+  if (await nextStep(job, folder, 3)) job.kill('SIGINT');
+  const end = await job.end;
+  if (end.code === 0) return null;
+  const { lostSteps } = standingOf(trial);
+  const problem = firstProblem(
+    end.code !== exitCodeOf('SIGINT') && `ends with ${end.code ?? end.signal}`,
+    lostSteps > 0 && `loses ${lostSteps} steps`,
+    mess(job, trial),
+  );
+  return { problem, lostSteps };
+}
 
 /** The newest checkpoint is damaged while nothing runs. */
 async function damagedCheckpoint(job: Job, trial: Trial): Promise<Result> {
@@ -192,6 +212,8 @@ export const EXACT: Record<string, Fault> = {
   'kill -9 amid a checkpoint': killedSaving,
   SIGTERM: signalled('SIGTERM'),
   SIGINT: signalled('SIGINT'),
+  SIGHUP: signalled('SIGHUP'),
+  'closed pipe': closedPipe,
   'damaged checkpoint': damagedCheckpoint,
   'damaged cache': damagedCache,
   'full disk': fullDisk,

@@ -64,6 +64,12 @@ export class Job {
     this.child.kill(signal);
   }
 
+  /** What it says from now on meets a closed pipe. */
+  closeOutput(): void {
+    this.child.stdout!.destroy();
+    this.child.stderr!.destroy();
+  }
+
   /** Looks again and again; false if the process ends, or the time is over, before `test` holds. */
   async until(test: () => boolean, seconds = LONGEST_SECONDS): Promise<boolean> {
     const endMs = performance.now() + seconds * 1000;

@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { exitCodeOf } from '../../src/stop-signals.js';
 import { blemishOf, Job, sleep } from './job.js';
 import { differenceFrom, linesOf, missingSteps, weightsOf } from './run-folder.js';
 import { HANG_SECONDS } from './setting.js';
@@ -228,7 +229,8 @@ async function stoppedPair(trial: Trial): Promise<Result> {
   await nextStep(job, folder);
   await sleep(1500 * random.next());
   const sentMs = performance.now();
-  job.kill(random.pick(['SIGTERM', 'SIGINT']));
+  const signal = random.pick(['SIGTERM', 'SIGINT', 'SIGHUP'] as const);
+  job.kill(signal);
   const end = await job.end;
   const seconds = (performance.now() - sentMs) / 1000;
   const { lostSteps } = standingOf(trial);
@@ -236,7 +238,7 @@ async function stoppedPair(trial: Trial): Promise<Result> {
   const last = await again.end;
   const { worst, problem: differs } = differenceFrom(reference, folder, { tolerance: TOLERANCE });
   const problem = firstProblem(
-    end.code !== 130 && `ends with ${end.code ?? end.signal}: ${job.output.trim()}`,
+    end.code !== exitCodeOf(signal) && `ends with ${end.code ?? end.signal}: ${job.output.trim()}`,
     lostSteps > 0 && `loses ${lostSteps} steps`,
     last.code !== 0 && `ends with ${last.code ?? last.signal}: ${again.output.trim()}`,
     differs,

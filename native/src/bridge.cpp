@@ -356,5 +356,6 @@ NAPI_MODULE_INIT() {
   initFiles(env, exports);
   initDistributed(env, exports);
   initPulse(env, exports);
+  initSignals(env, exports);
   return exports;
 }

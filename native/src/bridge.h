@@ -101,5 +101,6 @@ void initDevices(napi_env env, napi_value exports);
 void initMeta(napi_env env, napi_value exports);
 void initDistributed(napi_env env, napi_value exports);
 void initPulse(napi_env env, napi_value exports);
+void initSignals(napi_env env, napi_value exports);
 
 }  // namespace mfm

@@ -158,7 +158,8 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
         present++;
         continue;
       }
-      const left = done > 0 ? `, ${formatDuration((seconds / done) * (jobs.length - i))} left` : '';
+      // the first one opens the weights
+      const left = done > 1 ? `, ${formatDuration((seconds / done) * (jobs.length - i))} left` : '';
       process.stderr.write(`${i + 1} of ${jobs.length}: ${job.output}${left}\n`);
       const startMs = performance.now();
       const { made, ...settings } = await make(job, context);

@@ -3,12 +3,16 @@
  * wrong into one sentence and an exit code. Results go to stdout, progress and errors to stderr.
  */
 import { InputError } from '../errors.js';
+import { ignoredSignals } from '../stop-signals.js';
 import { didYouMean } from '../suggest.js';
 import { parseArgs } from './args.js';
 import { type Command, commands } from './commands.js';
+import { endChildren } from './end-children.js';
 import { commandHelp, programHelp } from './help.js';
+import { exitCodeFor } from './interrupt.js';
 import { keepPrintable } from './printable.js';
 import { describeProblem } from './problem.js';
+import { leave, outliveReaders } from './streams.js';
 
 const EXAMPLES = [
   ['the whole tour, in about five minutes', 'demo'],
@@ -49,22 +53,23 @@ async function summaryOf(name: string): Promise<[string, string]> {
   return [name, command.summary];
 }
 
-function fail(error: unknown): never {
+function fail(error: unknown): void {
   const { message, exitCode } = describeProblem(error, debug);
-  if (message !== '') process.stderr.write(`${message}\n`);
-  process.exit(exitCode);
+  process.stderr.write(`${message}\n`);
+  void leave(exitCode);
 }
 
 const debug = process.argv.includes('--debug');
 keepPrintable(process.stdout, process.stderr);
+outliveReaders();
+for (const signal of ignoredSignals()) process.on(signal, () => {});
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
-// a reader that has seen enough (`mfm verify … | head`) is no failure
-process.stdout.on('error', fail);
+process.on('exit', endChildren);
 
 try {
   const words = process.argv.slice(2).filter((word) => word !== '--debug');
-  process.exit(await main(words));
+  await leave(exitCodeFor(await main(words)));
 } catch (error) {
   fail(error);
 }

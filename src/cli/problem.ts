@@ -3,7 +3,6 @@ import { MfmError } from '../errors.js';
 import { short } from '../read-json.js';
 
 export interface Problem {
-  /** '' where there is nothing to say */
   message: string;
   exitCode: number;
 }
@@ -14,8 +13,7 @@ export interface Problem {
  */
 export function describeProblem(error: unknown, debug = false): Problem {
   const problem = classify(error);
-  if (!debug || problem.message === '') return problem;
-  return { ...problem, message: traceOf(error) };
+  return debug ? { ...problem, message: traceOf(error) } : problem;
 }
 
 function classify(error: unknown): Problem {
@@ -24,8 +22,6 @@ function classify(error: unknown): Problem {
   const { code, path, dest } = error as NodeJS.ErrnoException & { dest?: string };
   const where = dest ?? path ?? 'mfm';
   switch (code) {
-    case 'EPIPE':
-      return { message: '', exitCode: 0 };
     case 'ENOSPC':
     case 'EDQUOT':
       return job(`${where}: no space left on the disk; free some or write somewhere else`);

@@ -15,8 +15,6 @@ export interface ProgressOptions {
   total?: number;
   /** plural name of what is counted; '' shows no counts; 'bytes' are shown as kB, MB, GB */
   unit?: string;
-  /** where it starts, for a job that goes on (default 0) */
-  start?: number;
   stream?: { write(text: string): unknown; isTTY?: boolean; columns?: number };
   /** milliseconds that only go up */
   now?: () => number;
@@ -26,6 +24,9 @@ const CLEAR_LINE = '\r\x1b[2K';
 const QUIET_MS = 2000;
 const TERMINAL_MS = 100;
 const LOG_MS = 5000;
+/** In a log of many hours a line every minute, up to then one at every fiftieth of the time. */
+const LOG_SHARE = 0.02;
+const LOG_MOST_MS = 60_000;
 /**
  * The rate is that of the last half of the time, and of half a minute at least: a slow start must
  * not spoil it, and pauses (sheets of samples) count by their share of the time.
@@ -34,34 +35,50 @@ const WINDOW_SHARE = 0.5;
 const WINDOW_MS = 30_000;
 /** So many places of a window are remembered. */
 const MEMORY = 100;
+/** A rate is shown once its standard error is below this share of it. */
+const MOST_ERROR = 0.25;
+
+/** Where a job ends with its time rather than its count. */
+export interface TimeLimit {
+  seconds: number;
+  /** of the time, 0..1 */
+  share: number;
+}
+
+/** So far at some moment. */
+interface Place {
+  ms: number;
+  done: number;
+  /** of the whole, 0..1; null where that is not known */
+  share: number | null;
+}
 
 export class Progress {
   private readonly startMs: number;
-  private samples: { ms: number; done: number }[];
+  /** from the first update on: what came before it was a start, which says nothing of the rest */
+  private places: Place[] = [];
   private shownMs = -Infinity;
   private lineShown = false;
   private ended = false;
 
   constructor(private readonly options: ProgressOptions) {
     this.startMs = this.now();
-    this.samples = [{ ms: this.startMs, done: options.start ?? 0 }];
   }
 
-  /** Says that `done` units are finished; `note` is shown at the end of the line. */
-  update(done: number, note = ''): void {
+  /**
+   * Says that `done` units are finished; `note` is shown at the end of the line.
+   * @param limit  of a job that takes a given time, whatever it gets done
+   */
+  update(done: number, note = '', limit?: TimeLimit): void {
     if (this.ended) return;
     const ms = this.now();
-    const windowMs = Math.max(WINDOW_MS, WINDOW_SHARE * (ms - this.startMs));
-    // a run may go back to a checkpoint
-    if (done < this.samples.at(-1)!.done) this.samples = [{ ms, done }];
-    while (this.samples.length > 1 && ms - this.samples[0]!.ms > windowMs) this.samples.shift();
-    const first = this.samples[0]!;
-    if (ms - this.samples.at(-1)!.ms >= windowMs / MEMORY) this.samples.push({ ms, done });
-    if (ms - this.startMs < QUIET_MS) return;
-    if (ms - this.shownMs < (this.stream.isTTY ? TERMINAL_MS : LOG_MS)) return;
+    this.remember({ ms, done, share: limit?.share ?? this.shareOf(done) });
+    const elapsedMs = ms - this.startMs;
+    if (elapsedMs < QUIET_MS) return;
+    const logMs = Math.min(LOG_MOST_MS, Math.max(LOG_MS, LOG_SHARE * elapsedMs));
+    if (ms - this.shownMs < (this.stream.isTTY ? TERMINAL_MS : logMs)) return;
     this.shownMs = ms;
-    const perSecond = ms > first.ms ? (done - first.done) / ((ms - first.ms) / 1000) : 0;
-    this.show(this.line(done, perSecond, note));
+    this.show(this.line(done, note, limit));
   }
 
   /** Prints `text` on a line of its own without disturbing the progress line. */
@@ -85,25 +102,45 @@ export class Progress {
     if (summary !== '') this.stream.write(`${summary}\n`);
   }
 
-  private line(done: number, perSecond: number, note: string): string {
+  private remember(place: Place): void {
+    const windowMs = Math.max(WINDOW_MS, WINDOW_SHARE * (place.ms - this.startMs));
+    const last = this.places.at(-1);
+    // a run may go back to a checkpoint
+    if (!last || place.done < last.done) this.places = [];
+    while (this.places.length > 1 && place.ms - this.places[0]!.ms > windowMs) this.places.shift();
+    const before = this.places.at(-1);
+    if (!before || place.ms - before.ms >= windowMs / MEMORY) this.places.push(place);
+  }
+
+  private line(done: number, note: string, limit?: TimeLimit): string {
     const { label, total, unit = 'steps' } = this.options;
+    const share = limit?.share ?? this.shareOf(done);
     const parts = [label];
     if (unit !== '') {
-      parts.push(formatCount(done, total, unit));
-      if (perSecond > 0) parts.push(formatRate(perSecond, unit));
-    } else if (total !== undefined) {
-      parts.push(`${Math.floor((100 * done) / total)}%`);
+      parts.push(formatCount(done, limit ? undefined : total, unit));
+      const perSecond = rateOf(this.places, (place) => place.done);
+      if (perSecond !== null) parts.push(formatRate(perSecond, unit));
     }
-    if (total !== undefined && perSecond > 0) {
-      parts.push(`${formatDuration((total - done) / perSecond)} left`);
+    if (share !== null && (unit === '' || limit)) {
+      const percent = `${Math.floor(100 * share)}%`;
+      parts.push(limit ? `${percent} of ${formatDuration(limit.seconds)}` : percent);
+    }
+    const sharePerSecond = rateOf(this.places, (place) => place.share ?? 0);
+    if (share !== null && sharePerSecond !== null) {
+      parts.push(`${formatDuration((1 - share) / sharePerSecond)} left`);
     }
     if (note !== '') parts.push(note);
     return parts.join('  ');
   }
 
+  private shareOf(done: number): number | null {
+    const { total } = this.options;
+    return total === undefined ? null : total > 0 ? done / total : 1;
+  }
+
   private show(line: string): void {
     if (this.stream.isTTY) {
-      const columns = this.stream.columns ?? 80;
+      const columns = this.stream.columns || 80;
       writeControls(this.stream, `${CLEAR_LINE}${printable(line).slice(0, columns - 1)}`);
       this.lineShown = true;
     } else {
@@ -118,6 +155,21 @@ export class Progress {
   private now(): number {
     return (this.options.now ?? (() => performance.now()))();
   }
+}
+
+/** Units a second over these places; null while they say little of what is to come. */
+function rateOf(places: readonly Place[], unitsOf: (place: Place) => number): number | null {
+  const steps = places.slice(1).map((place, i) => ({
+    ms: place.ms - places[i]!.ms,
+    units: unitsOf(place) - unitsOf(places[i]!),
+  }));
+  const ms = steps.reduce((sum, step) => sum + step.ms, 0);
+  const units = steps.reduce((sum, step) => sum + step.units, 0);
+  if (steps.length < 2 || !(units > 0)) return null;
+  // the standard error of a ratio of sums, from what each step's time is off the mean
+  const squares = steps.reduce((sum, step) => sum + (step.ms - (step.units * ms) / units) ** 2, 0);
+  const error = Math.sqrt((squares * steps.length) / (steps.length - 1)) / ms;
+  return error < MOST_ERROR ? units / (ms / 1000) : null;
 }
 
 /** `12/50 steps`, `0.52/4.20 GB` */

@@ -83,9 +83,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
             left.length > 0 ? `${count(left)} left out` : '',
           ].filter((part) => part !== '');
           say(`${repo} at ${commit.slice(0, 12)}: ${parts.join(', ')}`);
-          progress = new Progress({
-            ...{ label: 'downloading', unit: 'bytes', total: totalBytes, start: presentBytes },
-          });
+          progress = new Progress({ label: 'downloading', unit: 'bytes', total: totalBytes });
         },
         onBytes: (done) => progress?.update(done),
       });

@@ -6,10 +6,10 @@ import { Progress } from './progress.js';
 export function progressReporter(): Reporter {
   let progress: Progress | null = null;
   return {
-    start: (label, total, done) => {
-      progress = new Progress({ label, total, start: done });
+    start: (label, total, unit) => {
+      progress = new Progress({ label, total, unit });
     },
-    update: (done, note) => progress?.update(done, note),
+    update: (done, note, limit) => progress?.update(done, note, limit),
     log: (text) => (progress ? progress.log(text) : process.stderr.write(`${text}\n`)),
     end: () => progress?.end(),
   };

@@ -174,7 +174,12 @@ async function joinJob(
   const { dataParallel } = await import('../distributed/data-parallel.js');
   const { SequenceGroup } = await import('../distributed/sequence.js');
   const { stagesOf } = await import('../train/config.js');
-  const group = await joinWorld(world, { timeoutSeconds: timeout, hangSeconds: hang });
+  const group = await joinWorld(world, {
+    timeoutSeconds: timeout,
+    hangSeconds: hang,
+    // one process of each machine speaks
+    say: world.localRank === 0 ? (text) => process.stderr.write(`${text}\n`) : undefined,
+  });
   const degrees = new Set(stagesOf(recipe).map((stage) => stage.sequenceParallel));
   const sequences: Sequence[] = [];
   for (const degree of degrees) {

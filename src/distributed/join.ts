@@ -3,7 +3,8 @@ import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { DistributedError } from '../errors.js';
+import { setTimeout as pause } from 'node:timers/promises';
+import { DistributedError, InputError } from '../errors.js';
 import { pulse, Store } from '../tensor/index.js';
 import type { WorldEnvironment } from './environment.js';
 import { ProcessGroup } from './process-group.js';
@@ -15,25 +16,33 @@ export interface JoinOptions {
   hangSeconds?: number;
   /** what the tensors are on; 'cuda' takes both those on GPUs and on the CPU */
   device?: 'cpu' | 'cuda';
+  /** is told in a sentence what is waited for, once that has taken some seconds, and now and then again */
+  say?: (sentence: string) => void;
 }
+
+/** What is over sooner is not told. */
+const QUIET_SECONDS = 5;
 
 /**
  * Returns when all processes of the job have joined. `close()` of the group leaves in order; a
  * process that ends without it is reported to the others as lost.
- * @throws DistributedError that names the ranks that did not come in time
+ * @throws DistributedError that names the ranks that did not come in time; InputError if the machine
+ *         of rank 0 has no address
  */
 export async function joinWorld(
   world: WorldEnvironment,
-  { timeoutSeconds = 600, hangSeconds = 30, device = 'cpu' }: JoinOptions = {},
+  { timeoutSeconds = 600, hangSeconds = 30, device = 'cpu', say = () => {} }: JoinOptions = {},
 ): Promise<ProcessGroup> {
   const { rank, worldSize: size, masterAddr } = world;
   const timeoutMs = Math.round(timeoutSeconds * 1000);
   endWithLauncher();
-  const store = await meet(world, timeoutMs);
+  await expectAddress(world, { timeoutMs, say });
+  const leader = async () => `rank 0 at ${masterAddr}:${world.masterPort}`;
+  const store = await telling(say, leader, meet(world, timeoutMs));
   const keys = [...Array(size).keys()].map((other) => `here/${other}`);
   const missing = await store
     .set(keys[rank]!, '1')
-    .then(() => store.missing(keys, timeoutMs))
+    .then(() => telling(say, () => others(store, keys), store.missing(keys, timeoutMs)))
     .catch((cause) => {
       throw new DistributedError(
         `rank ${rank}: the store at ${masterAddr}:${world.masterPort} broke off; ${remedy(world, 'see what became of rank 0, then start the job again')}`,
@@ -42,7 +51,7 @@ export async function joinWorld(
     });
   if (missing.length > 0) {
     throw new DistributedError(
-      `${missing.length === 1 ? 'rank' : 'ranks'} ${missing.join(', ')} of ${size} did not join within ${timeoutSeconds} s; see what became of ${missing.length === 1 ? 'it' : 'them'}, then start the job again`,
+      `${ranksOf(missing, size)} did not join within ${timeoutSeconds} s; see what became of ${missing.length === 1 ? 'it' : 'them'}, then start the job again`,
     );
   }
   // the address of rank 0 as it is, even where MASTER_ADDR is only known on the other machines
@@ -54,6 +63,65 @@ export async function joinWorld(
   const address = await ownAddress(world);
   const options = { store, rank, size, timeoutSeconds, address, device };
   return ProcessGroup.create({ ...options, onClose: pulse.stop });
+}
+
+/**
+ * Kubernetes gives a pod's name its address when the pod starts, which may be later; anywhere else a
+ * name without one is a slip.
+ */
+async function expectAddress(
+  { rank, launcher, masterAddr }: WorldEnvironment,
+  { timeoutMs, say }: { timeoutMs: number; say: (sentence: string) => void },
+): Promise<void> {
+  const startMs = performance.now();
+  for (let tries = 0; ; tries++) {
+    try {
+      await lookup(masterAddr);
+      return;
+    } catch (cause) {
+      const waits = launcher === 'Kubernetes' && performance.now() - startMs < timeoutMs;
+      const problem = `MASTER_ADDR: the machine of rank 0, ${masterAddr}, has no address that rank ${rank} can find (${(cause as NodeJS.ErrnoException).code})`;
+      if (!waits) {
+        throw new InputError(`${problem}; correct the name, or give the address itself`, { cause });
+      }
+      if (tries === 0) say(`${problem} yet; trying for up to ${timeoutMs / 1000} s`);
+    }
+    await pause(1000);
+  }
+}
+
+/** Those who are not there yet. */
+async function others(store: Store, keys: readonly string[]): Promise<string> {
+  const missing = await store.missing([...keys], 0).catch(() => []);
+  return missing.length > 0 ? ranksOf(missing, keys.length) : 'the others';
+}
+
+const ranksOf = (ranks: readonly number[], size: number): string =>
+  `${ranks.length === 1 ? 'rank' : 'ranks'} ${ranks.join(', ')} of ${size}`;
+
+/** Waits, and says for what after some seconds, then each time that the time has doubled. */
+async function telling<T>(
+  say: (sentence: string) => void,
+  forWhat: () => Promise<string>,
+  waiting: Promise<T>,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  let over = false;
+  const tellAfter = (pauseSeconds: number, seconds: number) => {
+    timer = setTimeout(async () => {
+      const what = await forWhat();
+      if (over) return;
+      say(`waiting for ${what}, ${seconds} s`);
+      tellAfter(seconds, 2 * seconds);
+    }, pauseSeconds * 1000);
+  };
+  tellAfter(QUIET_SECONDS, QUIET_SECONDS);
+  try {
+    return await waiting;
+  } finally {
+    over = true;
+    clearTimeout(timer);
+  }
 }
 
 async function meet(world: WorldEnvironment, timeoutMs: number): Promise<Store> {

@@ -5,6 +5,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
+import {
+  exitCodeOf,
+  isStopCode,
+  SAME_REQUEST_MS,
+  type StopSignal,
+  stopSignals,
+} from '../stop-signals.js';
 
 export interface LaunchOptions {
   /** program and arguments of each process; default: this process's own */
@@ -28,15 +35,16 @@ interface Rank {
 
 /** With `--nproc` too: a process that has its rank starts no others. */
 const OWN_COMMAND = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-/** Exit code of a program ended by Ctrl-C: 128 and the number of SIGINT. */
-const STOPPED = 130;
+/** How long the processes have to end after a second request to stop. */
+const AT_ONCE_MS = 1000;
 const keptCharacters = 64 * 1024;
 
 /**
- * Runs `count` processes until all have ended; SIGINT and SIGTERM are passed on to them.
+ * Runs `count` processes until all have ended; SIGINT, SIGTERM and SIGHUP are passed on to
+ * them. A second SIGINT or SIGTERM ends them at once.
  * @returns the exit code for this process: 0 if all ended well, 2 if the first failure was bad
- *          input (its sentence is shown once), 130 if all stopped when asked to, else 1 after a
- *          report on stderr
+ *          input (its sentence is shown once), 128 and the signal's number if all stopped when asked
+ *          to, else 1 after a report on stderr
  */
 export async function launchProcesses(
   count: number,
@@ -45,11 +53,12 @@ export async function launchProcesses(
   const port = await freePort();
   const ranks: Rank[] = [];
   let ending: NodeJS.Timeout | null = null;
-  let asked: NodeJS.Signals | null = null;
+  let hurrying: NodeJS.Timeout | null = null;
+  const asked = { signal: null as StopSignal | null, ms: 0 };
 
   /** by what it was asked to, in order or before it could do that */
   const stopped = ({ code, signal }: Rank) =>
-    asked !== null && (code === STOPPED || signal === asked);
+    asked.signal !== null && (isStopCode(code) || signal === asked.signal || hurrying !== null);
   const sendAll = (signal: NodeJS.Signals) => {
     for (const { child } of ranks) if (running(child)) child.kill(signal);
   };
@@ -61,11 +70,15 @@ export async function launchProcesses(
       sendAll('SIGKILL');
     }, graceSeconds * 1000);
   };
-  const forward = (signal: NodeJS.Signals) => {
-    asked = signal;
+  const forward = (signal: StopSignal) => {
+    const nowMs = performance.now();
+    const again = asked.signal !== null && nowMs - asked.ms > SAME_REQUEST_MS;
+    if (asked.signal === null) Object.assign(asked, { signal, ms: nowMs });
     sendAll(signal);
+    if (again && signal !== 'SIGHUP') hurrying ??= setTimeout(() => sendAll('SIGKILL'), AT_ONCE_MS);
   };
-  process.on('SIGINT', forward).on('SIGTERM', forward);
+  const signals = stopSignals();
+  for (const signal of signals) process.on(signal, forward);
   try {
     const ends = [...Array(count).keys()].map((rank) => {
       const one = startRank(rank, command, environmentOf(rank, count, port));
@@ -79,7 +92,7 @@ export async function launchProcesses(
           resolve();
         });
         one.child.on('exit', (code, signal) => {
-          Object.assign(one, { code, signal, unasked: !ending && !asked });
+          Object.assign(one, { code, signal, unasked: !ending && !asked.signal });
           if (code !== 0 && !stopped(one)) endAll();
         });
         one.child.on('close', () => resolve());
@@ -88,11 +101,11 @@ export async function launchProcesses(
     await Promise.all(ends);
   } finally {
     if (ending) clearTimeout(ending);
-    process.off('SIGINT', forward).off('SIGTERM', forward);
+    if (hurrying) clearTimeout(hurrying);
+    for (const signal of signals) process.off(signal, forward);
   }
-  if (ranks.every((one) => one.code === 0 || stopped(one)) && ranks.some(stopped)) {
-    return STOPPED;
-  }
+  const allStopped = ranks.every((one) => one.code === 0 || stopped(one)) && ranks.some(stopped);
+  if (asked.signal && allStopped) return exitCodeOf(asked.signal);
   return report(ranks);
 }
 

@@ -3,6 +3,7 @@
  * renamed.
  */
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InputError, isAbort, JobError, MfmError } from '../errors.js';
@@ -40,6 +41,12 @@ export interface AtomicFile {
   discard(): Promise<void>;
 }
 
+/** What is being written: none of it stays if the program ends amid the writing. */
+const unfinished = new Set<string>();
+process.on('exit', () => {
+  for (const path of unfinished) rmSync(path, { force: true });
+});
+
 /** The same in parts, for what is written bit by bit. Makes the folder of `path`; throws as above. */
 export async function openAtomically(path: string): Promise<AtomicFile> {
   expectPlace(path);
@@ -52,11 +59,18 @@ export async function openAtomically(path: string): Promise<AtomicFile> {
   } catch (cause) {
     throw writeFailure(path, cause);
   }
+  unfinished.add(temporary);
   return {
     temporary,
-    keep: () => rename(temporary, path),
-    // the error that made it needless is the one to tell
-    discard: () => rm(temporary, { force: true }).catch(() => {}),
+    keep: async () => {
+      await rename(temporary, path);
+      unfinished.delete(temporary);
+    },
+    discard: async () => {
+      // the error that made it needless is the one to tell
+      await rm(temporary, { force: true }).catch(() => {});
+      unfinished.delete(temporary);
+    },
   };
 }
 

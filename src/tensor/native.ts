@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { InputError, JobError, OperatorError } from '../errors.js';
+import { useWatcher } from '../stop-signals.js';
 
 /** What native/src exports. Tensors are handles: integers > 0, or 0 for "no tensor". */
 export interface Native {
@@ -100,6 +101,8 @@ export interface Native {
   startPulse(rank: number, host: string, port: number, limitMs: number): Promise<number>;
   stopPulse(): Promise<void>;
   lostPeer(): string;
+  watchSignals(numbers: number[], sameMs: number, graceMs: number): void;
+  unwatchSignals(): void;
 }
 
 function cpuFlags(): Set<string> {
@@ -161,6 +164,7 @@ function load(): Native {
     );
   }
   addon.setErrorClass(OperatorError);
+  useWatcher(addon);
   addon.setThreads(threadsAsked() ?? physicalCores());
   return addon;
 }

@@ -18,8 +18,10 @@ import { isDiskProblem, type Run } from './run.js';
 
 /** Where a loop says how it goes; the command line shows it. */
 export interface Reporter {
-  start(part: string, total: number, done: number): void;
-  update(done: number, note: string): void;
+  /** @param unit  plural name of what is counted (default `steps`) */
+  start(label: string, total: number, unit?: string): void;
+  /** @param limit  where a part ends with its time: that, and the share of it that has passed */
+  update(done: number, note: string, limit?: { seconds: number; share: number }): void;
   log(text: string): void;
   end(): void;
   /** what was logged where nobody sees it, since the last call: for the first process to say */
@@ -206,11 +208,7 @@ class Loop<Batch> {
     const source = await options.open(state.stage, state.position, doneAt);
     try {
       run.keepRecipe();
-      report.start(
-        name === '' || name === 'all' ? part : `${part} ${name}`,
-        this.totalSteps,
-        this.shownSteps(),
-      );
+      report.start(name === '' || name === 'all' ? part : `${part} ${name}`, this.expectedSteps());
       run.setStatus({ part, stage: name, step: state.step, steps: this.totalSteps });
       if (state.step === 0) {
         // due in the checkpoint, so that a run that is ended before that makes up for it
@@ -274,7 +272,7 @@ class Loop<Batch> {
     this.saved = false;
     const late = secondsSince(this.savedMs) > config.checkpointEverySeconds;
     const [stopping, due] = await parallel.any(signal.aborted, late);
-    report.update(this.shownSteps(), format(this.means.shown(peakFlops)));
+    report.update(step, format(this.means.shown(peakFlops)), this.timeLimit());
     if (step % config.logEverySteps === 0 || this.done >= 1) await this.log(learningRate);
     else if (stopping) run.setStatus({ step });
 
@@ -319,11 +317,18 @@ class Loop<Batch> {
     return config.learningRate * state.guard.learningRateFactor * schedule;
   }
 
-  /** Over all stages; where a stage has a time limit, by the share of it that has passed. */
-  private shownSteps(): number {
-    const { config, state, options } = this;
-    const before = options.stages.slice(0, state.stage).reduce((sum, { steps }) => sum + steps, 0);
-    return before + (config.maxSeconds ? Math.floor(this.done * config.steps) : state.stageStep);
+  private timeLimit(): { seconds: number; share: number } | undefined {
+    const { maxSeconds } = this.config;
+    return maxSeconds === undefined
+      ? undefined
+      : { seconds: maxSeconds, share: Math.min(1, this.done) };
+  }
+
+  /** Over all stages, of which earlier ones may have ended with their time. */
+  private expectedSteps(): number {
+    const { step, stage, stageStep } = this.state;
+    const left = this.options.stages.slice(stage).reduce((sum, { steps }) => sum + steps, 0);
+    return step - stageStep + left;
   }
 
   /** Writes a line of metrics, and what other processes have had to say. */

@@ -32,6 +32,7 @@ import { setTimeout } from 'node:timers/promises';
 import { ALONE, type Parallel } from '../distributed/parallel.js';
 import { InputError } from '../errors.js';
 import { makeFolder } from '../make-folder.js';
+import { isStopCode } from '../stop-signals.js';
 import { Checkpoints } from './checkpoints.js';
 import type { Recipe } from './config.js';
 import { EventWriter } from './events.js';
@@ -81,6 +82,7 @@ export class Run {
       );
     }
     run.lock = lock;
+    openRuns.add(run);
     for (const at of ['.', 'checkpoints', 'samples', 'bad-batches']) finishRenames(run.path(at));
     try {
       if (resume) expectToGoOn(folder, recipe);
@@ -214,13 +216,29 @@ export class Run {
     this.diskWasFull = true;
   }
 
+  /** The program ends amid the run: at a second Ctrl-C, or by what nobody foresaw. */
+  cutOff(exitCode: number): void {
+    const message = `the program ended with exit code ${exitCode}`;
+    if (this.status.state === 'running' && existsSync(this.folder)) {
+      this.setStatus(isStopCode(exitCode) ? { state: 'stopped' } : { state: 'failed', message });
+    }
+    this.close();
+  }
+
   /** Others may train the run now. */
   close(): void {
+    openRuns.delete(this);
     this.events?.close();
     this.events = null;
     this.lock?.release();
   }
 }
+
+/** Of this process. */
+const openRuns = new Set<Run>();
+process.on('exit', (exitCode) => {
+  for (const run of openRuns) run.cutOff(exitCode);
+});
 
 /** A network file system may show a minute late what another machine has written. */
 const LATE_SECONDS = 60;

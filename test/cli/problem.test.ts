@@ -24,8 +24,8 @@ describe('describeProblem', () => {
     const missing = describeProblem(thrownBy(() => writeFileSync('/nowhere/x', '')));
     assert.equal(missing.exitCode, 2);
     assert.equal(missing.message, '/nowhere/x: no such file or folder; check the path');
-    const long = describeProblem(thrownBy(() => writeFileSync(`/tmp/${'x'.repeat(5000)}`, '')));
-    assert.match(long.message, /^\/tmp\/x{195}…: the name is too long; check the path$/);
+    const path = describeProblem(thrownBy(() => writeFileSync(`/tmp/${'x'.repeat(5000)}`, '')));
+    assert.match(path.message, /^\/tmp\/x{195}…: its name is longer than the system allows/);
     const folder = describeProblem(thrownBy(() => writeFileSync('/tmp', '')));
     assert.match(folder.message, /^\/tmp: must be a file, is a folder$/);
     const long = describeProblem(thrownBy(() => writeFileSync(`/tmp/${'n'.repeat(300)}`, '')));
@@ -42,11 +42,6 @@ describe('describeProblem', () => {
     );
     assert.equal(exitCode, 1);
     assert.match(message, /^out\.png: no space left on the disk; /);
-  });
-
-  test('says nothing when the reader of stdout has gone', () => {
-    const problem = describeProblem(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
-    assert.deepEqual(problem, { message: '', exitCode: 0 });
   });
 
   test('hides the stack of anything else unless asked for it', () => {

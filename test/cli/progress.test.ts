@@ -51,12 +51,40 @@ describe('Progress', () => {
     const written: string[] = [];
     const clock = { ms: 0 };
     const progress = new Progress({
-      ...{ label: 'downloading', unit: 'bytes', total: 4.2e9, start: 1e9 },
+      ...{ label: 'downloading', unit: 'bytes', total: 4.2e9 },
       ...{ stream: { write: (text: string) => written.push(text) }, now: () => clock.ms },
     });
-    clock.ms = 4000;
-    progress.update(1.08e9);
-    assert.equal(written[0], 'downloading  1.08/4.20 GB  20.0 MB/s  2 min 36 s left\n');
+    for (clock.ms = 500; clock.ms <= 2000; clock.ms += 500) progress.update(1e9 + 2e4 * clock.ms);
+    assert.equal(written[0], 'downloading  1.04/4.20 GB  20.0 MB/s  2 min 38 s left\n');
+  });
+
+  test('gives no rate and no time left before steps have told what they take', () => {
+    const { clock, written, progress } = onClock(false);
+    // the first one loads and compiles, the next ones are of very different sizes
+    for (const ms of [9000, 6000, 60]) {
+      clock.ms += ms;
+      progress.update(written.length + 1);
+    }
+    assert.deepEqual(written, ['sampling  1/50 steps\n', 'sampling  2/50 steps\n']);
+  });
+
+  test('shows steps as they were made, and the share of the time, where that is what ends it', () => {
+    const { clock, written, progress } = onClock(false);
+    for (let done = 1; done <= 30; done++) {
+      clock.ms += 500;
+      progress.update(done, 'loss 0.21', { seconds: 60, share: clock.ms / 60_000 });
+    }
+    assert.equal(
+      written.at(-1),
+      'sampling  24 steps  2.0 steps/s  20% of 1 min 00 s  48 s left  loss 0.21\n',
+    );
+  });
+
+  test('adds a line to a log every minute at most, once it is long', () => {
+    const { clock, written, progress } = onClock(false);
+    for (clock.ms = 0; clock.ms < 5 * 3_600_000; clock.ms += 1000) progress.update(1);
+    // every 5 seconds for four minutes, then more and more seldom
+    assert.ok(written.length > 300 && written.length < 480, String(written.length));
   });
 
   test('forgets a slow start', () => {

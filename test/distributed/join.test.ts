@@ -151,6 +151,34 @@ describe('joinWorld', () => {
     assert.equal(code, 1);
   });
 
+  test('a machine of rank 0 without an address is named at once', async () => {
+    const { code, stderr } = await start(commandOf('job.ts', ['run']), {
+      ...{ RANK: '1', WORLD_SIZE: '2', LOCAL_RANK: '0', LOCAL_WORLD_SIZE: '1' },
+      ...{ MASTER_ADDR: 'no-such-host.invalid', MASTER_PORT: String(await freePort()) },
+    }).ended;
+    assert.match(
+      stderr,
+      /^MASTER_ADDR: the machine of rank 0, no-such-host\.invalid, has no address/,
+    );
+    assert.equal(code, 2);
+  });
+
+  for (const [rank, waitsFor] of [
+    ['0', 'rank 1 of 2'],
+    ['1', 'rank 0 at 127\\.0\\.0\\.1:\\d+'],
+  ] as const) {
+    test(`rank ${rank} says that it waits for ${waitsFor}, and ends at a signal`, async () => {
+      const { child, ended } = start(commandOf('job.ts', ['alone']), {
+        ...{ RANK: rank, WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1' },
+        MASTER_PORT: String(await freePort()),
+      });
+      child.stderr!.once('data', () => child.kill('SIGINT'));
+      const { signal, stderr } = await ended;
+      assert.match(stderr, new RegExp(`^waiting for ${waitsFor}, 5 s\n$`));
+      assert.equal(signal, 'SIGINT');
+    });
+  }
+
   test('a process that does not join is named', async () => {
     const ends = await job(3, ['absent', 1]);
     assert.match(ends[0]!.stderr, /^rank 1 of 3 did not join within 2 s/);

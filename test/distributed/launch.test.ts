@@ -42,10 +42,27 @@ describe('launchProcesses', () => {
     assert.deepEqual([code, stdout], [0, 'waiting\ntold to stop\n']);
   });
 
-  test('leaves with 130 if all stop in order when asked to, without a report', async () => {
-    const { child, ended } = launch(2, 10, 'wait', 130);
-    child.stdout!.once('data', () => child.kill('SIGTERM'));
+  for (const [signal, code] of [
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+    ['SIGHUP', 129],
+  ] as const) {
+    test(`leaves with ${code} if all stop in order at ${signal}, without a report`, async () => {
+      const { child, ended } = launch(2, 10, 'wait', code);
+      child.stdout!.once('data', () => child.kill(signal));
+      const end = await ended;
+      assert.deepEqual([end.code, end.stderr], [code, '']);
+    });
+  }
+
+  test('ends processes that do not listen at the second Ctrl-C', async () => {
+    const { child, ended } = launch(2, 10, 'deaf');
+    let timer: NodeJS.Timeout | undefined;
+    child.stdout!.once('data', () => {
+      timer = setInterval(() => child.kill('SIGINT'), 50);
+    });
     const { code, stderr } = await ended;
+    clearInterval(timer);
     assert.deepEqual([code, stderr], [130, '']);
   });
 

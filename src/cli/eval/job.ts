@@ -55,7 +55,7 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
       const work = new Work(parts, settings, (part) =>
         storedTask(output, part.task, part.trials.count, about),
       );
-      progress = new Progress({ label: 'evaluating', total: 1, unit: '', start: work.share() });
+      progress = new Progress({ label: 'evaluating', total: 1, unit: '' });
       const tell = (note: string) => progress?.update(work.share(), note);
       const maker = opened ? opened.maker : filesMaker(results!);
       const all = { folder: output, settings: about, batchSize, signal };

@@ -37,7 +37,7 @@ export async function encodeAhead(options: EncodeOptions): Promise<boolean> {
   const wanted = missing(options);
   const own = wanted.filter((_, i) => i % world.size === world.rank);
   if (own.length === 0) return true;
-  report.start('encoding latents', own.length, 0);
+  report.start('encoding latents', own.length, 'samples');
   try {
     const made = ahead(own, AHEAD, (one) => maker.prepare(one, encoder));
     let done = 0;

@@ -147,7 +147,7 @@ async function openManifest(
   const entries: Entry[] = [];
   const onNote = (note: string) => told.notes.push(note);
   for await (const entry of readEntries(path, { onNote })) entries.push(entry);
-  report?.start(`measuring ${path}`, entries.length, 0);
+  report?.start(`measuring ${path}`, entries.length, 'files');
   const onProgress = (done: number) => report?.update(done, '');
   const found = await gatherItems(entries, { store, workers, signal, onProgress }).finally(() =>
     report?.end(),

@@ -1,0 +1,122 @@
+// The second request to stop ends the process even while JavaScript waits for a long call. Node.js
+// hands signals to JavaScript between such calls only, so a thread of ours hears them too: it gives
+// JavaScript a moment to end in order, then ends the process and the programs that it has started.
+#include "bridge.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+
+namespace mfm {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Milliseconds = std::chrono::milliseconds;
+
+// Node.js's own handlers, which ours call.
+struct sigaction handlers[NSIG];
+int numbersPipe[2] = {-1, -1};
+std::atomic<bool> watching{false};
+// Requests so far; set to 0 when watching begins.
+std::atomic<int> requests{0};
+// Within this time of the first one, others are the same request, delivered twice.
+std::atomic<int64_t> sameMs{0};
+std::atomic<int64_t> graceMs{0};
+
+void onSignal(int number) {
+  const int savedErrno = errno;
+  const char byte = static_cast<char>(number);
+  if (watching && write(numbersPipe[1], &byte, 1) < 0) {
+    // the pipe is full of requests already
+  }
+  errno = savedErrno;
+  const auto next = handlers[number].sa_handler;
+  if (next != SIG_DFL && next != SIG_IGN) next(number);
+}
+
+// Children of any of our threads; those with a process group of their own end by themselves.
+// Source: proc(5), /proc/pid/task/tid/children
+void endChildren() {
+  DIR* threads = opendir("/proc/self/task");
+  if (threads == nullptr) return;
+  while (const dirent* entry = readdir(threads)) {
+    std::ifstream children(std::string("/proc/self/task/") + entry->d_name + "/children");
+    for (pid_t child; children >> child;) {
+      if (getpgid(child) != child) kill(child, SIGKILL);
+    }
+  }
+  closedir(threads);
+}
+
+void watchForSecond() {
+  auto first = Clock::now();
+  char byte = 0;
+  for (;;) {
+    const ssize_t length = read(numbersPipe[0], &byte, 1);
+    if (length < 0 && errno == EINTR) continue;
+    if (length != 1) return;
+    const auto now = Clock::now();
+    if (!watching) continue;
+    if (requests++ == 0) {
+      first = now;
+      continue;
+    }
+    // a terminal that closes may hang up twice: from its shell and from the system
+    if (byte == SIGHUP || now - first < Milliseconds(sameMs)) continue;
+    std::this_thread::sleep_for(Milliseconds(graceMs));
+    endChildren();
+    _exit(128 + byte);
+  }
+}
+
+void startWatching() {
+  if (numbersPipe[0] >= 0) return;
+  if (pipe(numbersPipe) != 0) throw std::runtime_error("no pipe for signals can be opened");
+  for (int end : numbersPipe) fcntl(end, F_SETFD, FD_CLOEXEC);
+  fcntl(numbersPipe[1], F_SETFL, O_NONBLOCK);
+  std::thread(watchForSecond).detach();
+}
+
+// watchSignals(numbers, sameMs, graceMs): after Node.js has set its handlers for these signals
+napi_value watchSignals(Args& args) {
+  startWatching();
+  sameMs = toInt(args.env, args[1]);
+  graceMs = toInt(args.env, args[2]);
+  requests = 0;
+  watching = true;
+  for (const int64_t number : toInts(args.env, args[0])) {
+    struct sigaction now;
+    if (number <= 0 || number >= NSIG || sigaction(static_cast<int>(number), nullptr, &now) != 0) {
+      throw std::runtime_error("no signal has the number " + std::to_string(number));
+    }
+    if (now.sa_handler == onSignal) continue;
+    handlers[number] = now;
+    now.sa_handler = onSignal;
+    sigaction(static_cast<int>(number), &now, nullptr);
+  }
+  return undefined(args.env);
+}
+
+// unwatchSignals(): the handlers are Node.js's to remove
+napi_value unwatchSignals(Args& args) {
+  watching = false;
+  return undefined(args.env);
+}
+
+}  // namespace
+
+void initSignals(napi_env env, napi_value exports) {
+  exportFunction(env, exports, "watchSignals", watchSignals);
+  exportFunction(env, exports, "unwatchSignals", unwatchSignals);
+}
+
+}  // namespace mfm
