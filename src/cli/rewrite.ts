@@ -4,6 +4,7 @@
  */
 import { InputError, JobError } from '../errors.js';
 import { growingPause, PassingFailure, passing, pause } from '../hub/request.js';
+import { EndlessAnswer, plainAddress, plainSecret, saidBy, textOf } from '../hub/web.js';
 import type { Task } from '../tasks/index.js';
 
 /** `mfm generate` takes these. */
@@ -53,13 +54,8 @@ export function endpointOf(
       '--rewrite-prompt: needs the address of a chat endpoint; give one with --rewrite-url, or set OPENAI_BASE_URL',
     );
   }
-  const parsed = URL.canParse(url) ? new URL(url) : null;
-  if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.username || parsed.password) {
-    const name = rewriteUrl === undefined ? 'OPENAI_BASE_URL' : '--rewrite-url';
-    throw new InputError(
-      `${name}: must be a plain address that begins with http:// or https://, as http://localhost:8000/v1`,
-    );
-  }
+  const name = rewriteUrl === undefined ? 'OPENAI_BASE_URL' : '--rewrite-url';
+  const address = plainAddress(name, url, 'http://localhost:8000/v1');
   if (!rewriteModel) {
     throw new InputError(
       '--rewrite-prompt: needs the name of a language model; give it with --rewrite-model',
@@ -71,13 +67,7 @@ export function endpointOf(
       '--rewrite-prompt: needs a key; set OPENAI_API_KEY, to any word where the endpoint asks for none',
     );
   }
-  // said without the key itself, which fetch would print
-  if (!/^[\x21-\x7e]+$/.test(key)) {
-    throw new InputError(
-      'OPENAI_API_KEY: must be one word of plain characters; set it without spaces and line ends',
-    );
-  }
-  return { url, model: rewriteModel, key };
+  return { url: address, model: rewriteModel, key: plainSecret('OPENAI_API_KEY', key) };
 }
 
 export interface Wish {
@@ -151,7 +141,8 @@ async function rewritten(
     try {
       const limit = AbortSignal.timeout(timeoutMs);
       const either = signal ? AbortSignal.any([signal, limit]) : limit;
-      return promptIn(await post(address, { method: 'POST', headers, body, signal: either }));
+      const init = { method: 'POST', headers, body, signal: either };
+      return promptIn(await post(address, init, key));
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof PassingFailure)) throw error;
@@ -184,24 +175,34 @@ function givenUp(error: PassingFailure, failures: number): JobError {
 interface Answer {
   host: string;
   text: string;
+  /** kept out of every message, should the server repeat it */
+  key: string;
 }
 
+/** An answer is a prompt, and thoughts before it. */
+const MAX_ANSWER_BYTES = 8 * 2 ** 20;
+
 /** @throws PassingFailure for what may be tried again */
-async function post(address: URL, init: RequestInit): Promise<Answer> {
+async function post(address: URL, init: RequestInit, key: string): Promise<Answer> {
   const { host } = address;
   let response: Response;
   let text: string;
   try {
-    response = await fetch(address, init);
-    text = await response.text();
+    // by hand: prompt, picture and key are for the address that was named, and no other
+    response = await fetch(address, { ...init, redirect: 'manual' });
+    text = await textOf(response, MAX_ANSWER_BYTES);
   } catch (error) {
+    if (error instanceof EndlessAnswer) {
+      throw new JobError(`${host}: answers without end; check --rewrite-url`, { cause: error });
+    }
     if ((error as Error).name === 'TimeoutError') {
       throw new PassingFailure(`${host} (too slow)`, false, 0, { cause: error });
     }
     throw passing(error, host);
   }
   const { status, headers } = response;
-  if (response.ok) return { host, text };
+  if (response.ok) return { host, text, key };
+  if (status >= 300 && status < 400) throw ledElsewhere(address, headers.get('location'));
   if ([408, 425, 429].includes(status) || status >= 500) {
     const seconds = Number(headers.get('retry-after'));
     const retryAfterMs = Number.isFinite(seconds) ? Math.min(seconds, 60) * 1000 : 0;
@@ -210,33 +211,42 @@ async function post(address: URL, init: RequestInit): Promise<Answer> {
   if (status === 401 || status === 403) {
     throw new InputError(`${host}: refuses the key (status ${status}); check OPENAI_API_KEY`);
   }
-  const why = reasonIn(text);
+  const why = reasonIn(text, key);
   if (status === 404) {
     throw new InputError(
-      `${address.href}: is not there, or has no such model (status 404${why}); check --rewrite-url and --rewrite-model`,
+      `${address.origin}${address.pathname}: is not there, or has no such model (status 404${why}); check --rewrite-url and --rewrite-model`,
     );
   }
   throw new JobError(`${host}: refuses the request (status ${status}${why}); try another model`);
 }
 
+function ledElsewhere(address: URL, location: string | null): InputError {
+  const base = address.href;
+  const next = location !== null && URL.canParse(location, base) && new URL(location, base);
+  const where = next ? `${next.origin}${next.pathname}` : 'elsewhere';
+  return new InputError(
+    `${address.host}: leads on to ${saidBy(where, undefined, 200)}, where prompts and pictures are not sent unasked; if you trust it, give that address with --rewrite-url`,
+  );
+}
+
 /** What an error's body says, in one line: `, model not found`. */
-function reasonIn(text: string): string {
+function reasonIn(text: string, key: string): string {
   try {
     const { error } = JSON.parse(text) as { error?: { message?: string } | string };
     const message = typeof error === 'string' ? error : error?.message;
-    return message ? `, ${message.split('\n')[0]!.slice(0, 200).replace(/\.$/, '')}` : '';
+    return message ? `, ${saidBy(message, key, 200).replace(/\.$/, '')}` : '';
   } catch {
     return '';
   }
 }
 
 /** The prompt in an answer, in one line and without the quotes that some models put around it. */
-function promptIn({ host, text }: Answer): string {
+function promptIn({ host, text, key }: Answer): string {
   let answer: unknown;
   try {
     answer = JSON.parse(text);
   } catch (cause) {
-    const begin = text.trim().split('\n')[0]!.slice(0, 40);
+    const begin = saidBy(text, key, 40);
     throw new JobError(
       `${host}: must answer in JSON, got "${begin}"; check that --rewrite-url is the base address of a chat endpoint`,
       { cause },

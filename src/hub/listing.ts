@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { JobError } from '../errors.js';
 import { checkFileName, type RepoRevision } from './repo.js';
 import { get, type Hub, PassingFailure, passing, pause, refusal } from './request.js';
+import { EndlessAnswer, textOf } from './web.js';
 
 export interface RemoteFile {
   /** path in the repository, checked */
@@ -20,7 +21,9 @@ const Tree = z.array(
       path: z.string(),
       size: z.int().nonnegative(),
       oid: z.string().regex(/^[0-9a-f]{40}$/),
-      lfs: z.object({ oid: z.string().regex(/^[0-9a-f]{64}$/), size: z.int() }).optional(),
+      lfs: z
+        .object({ oid: z.string().regex(/^[0-9a-f]{64}$/), size: z.int().nonnegative() })
+        .optional(),
     }),
     z.object({ type: z.enum(['directory', 'submodule']) }),
   ]),
@@ -28,6 +31,10 @@ const Tree = z.array(
 
 /** A first answer that does not come is said soon: this many tries. */
 const TRIES = 3;
+/** A page of 1,000 files has some 300 kB. */
+const MAX_PAGE_BYTES = 32 * 2 ** 20;
+/** Of 1,000 entries: more than any pipeline has; a listing beyond it is taken for endless. */
+const MAX_PAGES = 100;
 
 /** The commit that a branch, tag or short commit means now. */
 export async function resolveCommit(hub: Hub, target: RepoRevision): Promise<string> {
@@ -39,13 +46,16 @@ export async function resolveCommit(hub: Hub, target: RepoRevision): Promise<str
 
 /**
  * Every file of a commit, sorted by name.
- * @throws JobError if a name would leave the snapshot's folder
+ * @throws JobError if a name would leave the snapshot's folder, or the listing does not end
  */
 export async function listFiles(hub: Hub, target: RepoRevision): Promise<RemoteFile[]> {
   const files: RemoteFile[] = [];
+  const seen = new Set<string>();
   let address: string | undefined =
     `${hub.endpoint}/api/models/${target.repo}/tree/${target.revision}?recursive=true&expand=false`;
   while (address !== undefined) {
+    if (seen.has(address) || seen.size === MAX_PAGES) throw endless(target, address);
+    seen.add(address);
     const page: { body: z.infer<typeof Tree>; next?: string } = await getJson(
       hub,
       target,
@@ -65,20 +75,34 @@ export async function listFiles(hub: Hub, target: RepoRevision): Promise<RemoteF
   return files.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+const endless = ({ repo }: RepoRevision, address: string) =>
+  new JobError(
+    `${repo}: ${new URL(address).host} lists its files without end; check the name, and HF_ENDPOINT`,
+  );
+
 async function getJson<T>(hub: Hub, target: RepoRevision, address: string, schema: z.ZodType<T>) {
   const { response, text } = await getPatiently(hub, address);
   if (!response.ok) throw refusal(hub, target, response);
   // Link: <address>; rel="next"
   const next = /<([^>]+)>\s*;\s*rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
   try {
-    return { body: schema.parse(JSON.parse(text)), next: next && new URL(next, address).href };
+    return { body: schema.parse(JSON.parse(text)), next: next && nextPage(next, address) };
   } catch (cause) {
-    throw new JobError(
-      `${new URL(address).host}: does not answer as a model hub does; check HF_ENDPOINT`,
-      { cause },
-    );
+    throw noHub(address, cause);
   }
 }
+
+/** The address of the next page, on the same host. */
+function nextPage(link: string, address: string): string {
+  const next = new URL(link, address);
+  if (next.origin !== new URL(address).origin) throw new Error(`goes on at ${next.host}`);
+  return next.href;
+}
+
+const noHub = (address: string, cause: unknown) =>
+  new JobError(`${new URL(address).host}: does not answer as a model hub does; check HF_ENDPOINT`, {
+    cause,
+  });
 
 async function getPatiently(hub: Hub, address: string) {
   for (let failures = 1; ; failures++) {
@@ -87,8 +111,8 @@ async function getPatiently(hub: Hub, address: string) {
     const { host } = new URL(address);
     try {
       const response = await get(hub, address, { signal });
-      const text = await response.text().catch((error) => {
-        throw passing(error, host);
+      const text = await textOf(response, MAX_PAGE_BYTES).catch((error) => {
+        throw error instanceof EndlessAnswer ? noHub(address, error) : passing(error, host);
       });
       return { response, text };
     } catch (error) {

@@ -58,8 +58,12 @@ export function isCommit(text: string): boolean {
 export function checkFileName(repo: string, name: string): string {
   const parts = name.split('/');
   const wrong = (part: string) => part === '' || part === '.' || part === '..';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  if (parts.some(wrong) || /[\\\x00-\x1f]|^[A-Za-z]:/.test(name)) {
+  if (Buffer.byteLength(name) > 1024 || parts.some((part) => Buffer.byteLength(part) > 255)) {
+    throw new JobError(
+      `${repo}: the file name ${JSON.stringify(name.slice(0, 60))}… is too long for a disk; nothing was downloaded, tell the repository's owner`,
+    );
+  }
+  if (parts.some(wrong) || /[\\\p{Cc}]|^[A-Za-z]:/u.test(name)) {
     throw new JobError(
       `${repo}: the file name ${JSON.stringify(name)} leads out of its folder; nothing was downloaded, tell the repository's owner`,
     );

@@ -72,7 +72,9 @@ export async function get(
     const next = new URL(location, url);
     if (
       !/^https?:$/.test(next.protocol) ||
-      (url.protocol === 'https:' && next.protocol === 'http:')
+      (url.protocol === 'https:' && next.protocol === 'http:') ||
+      next.username ||
+      next.password
     ) {
       throw new JobError(
         `${url.host}: leads on to ${next.protocol}//${next.host}, which is not followed`,

@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { InputError } from '../errors.js';
+import { plainAddress, plainSecret } from './web.js';
+
+const HUB = 'https://huggingface.co';
 
 export interface HubSettings {
   /** folder of all downloads, with `models--ORG--NAME` in it */
@@ -18,7 +20,7 @@ export interface HubSettings {
  * HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME; HF_ENDPOINT; HF_TOKEN or the file that `hf auth login`
  * writes (HF_TOKEN_PATH); HF_HUB_OFFLINE. An empty variable counts as unset.
  *
- * @throws InputError if HF_ENDPOINT is no web address
+ * @throws InputError if HF_ENDPOINT is no plain web address, or the token is not one word
  * Source: huggingface_hub, "Environment variables"
  */
 export function hubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
@@ -27,30 +29,24 @@ export function hubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
     path('HF_HOME') || join(path('XDG_CACHE_HOME') || join(homedir(), '.cache'), 'huggingface');
   return {
     cache: path('HF_HUB_CACHE') || path('HUGGINGFACE_HUB_CACHE') || join(home, 'hub'),
-    endpoint: endpointOf(env.HF_ENDPOINT || 'https://huggingface.co'),
+    endpoint: plainAddress('HF_ENDPOINT', env.HF_ENDPOINT || HUB, HUB),
     token: tokenOf(env, path('HF_TOKEN_PATH') || join(home, 'token')),
     offline: isTrue(env.HF_HUB_OFFLINE || env.TRANSFORMERS_OFFLINE),
   };
 }
 
-function endpointOf(text: string): string {
-  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
-    throw new InputError(
-      `HF_ENDPOINT: must be an address like https://huggingface.co, got ${text}`,
-    );
-  }
-  return text.replace(/\/+$/, '');
-}
-
 function tokenOf(env: NodeJS.ProcessEnv, file: string): string | undefined {
-  const given = (env.HF_TOKEN || env.HUGGING_FACE_HUB_TOKEN || '').trim();
-  if (given !== '') return given;
+  const variable = env.HF_TOKEN ? 'HF_TOKEN' : 'HUGGING_FACE_HUB_TOKEN';
+  const given = (env[variable] ?? '').trim();
+  if (given !== '') return plainSecret(variable, given);
   if (isTrue(env.HF_HUB_DISABLE_IMPLICIT_TOKEN)) return undefined;
+  let stored: string;
   try {
-    return readFileSync(file, 'utf8').trim() || undefined;
+    stored = readFileSync(file, 'utf8').trim();
   } catch {
     return undefined; // no file, nobody logged in
   }
+  return stored === '' ? undefined : plainSecret(file, stored);
 }
 
 function isTrue(text = ''): boolean {

@@ -135,6 +135,42 @@ describe('rewriter', () => {
     }
   });
 
+  test('a key that the server repeats is not shown, nor what would steer a terminal', async () => {
+    const message = 'no such key: the-key\u001b[2J\u009b31m';
+    for (const [planned, said] of [
+      [{ status: 400, body: JSON.stringify({ error: { message } }) }, /400, no such key: …/],
+      [{ body: `Bearer the-key\u001b]0;x\u0007` }, /got "Bearer …/],
+    ] as [Planned, RegExp][]) {
+      server.answers = [planned];
+      await assert.rejects(rewrite(), (thrown: Error) => {
+        assert.match(thrown.message, said);
+        assert.doesNotMatch(thrown.message, /\p{Cc}|the-key/u);
+        return true;
+      });
+    }
+  });
+
+  test('a server that leads elsewhere gets no prompt sent there', async () => {
+    const other = await new ChatServer().start();
+    try {
+      for (const status of [301, 302, 303, 307, 308]) {
+        server.answers = [{ status, headers: { location: `${other.url}/chat?token=hush` } }];
+        await assert.rejects(rewrite(), {
+          name: InputError.name,
+          message: /leads on to http:\/\/127\.0\.0\.1:\d+\/v1\/chat, where prompts/,
+        });
+      }
+      assert.equal(other.seen.length, 0);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  test('an answer without end is given up', async () => {
+    server.answers = [{ body: ' '.repeat(9 * 2 ** 20) }];
+    await assert.rejects(rewrite(), /answers without end; check --rewrite-url/);
+  });
+
   test('a server that is not there is named', async () => {
     await server.stop();
     await assert.rejects(rewrite(), {

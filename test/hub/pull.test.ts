@@ -62,6 +62,11 @@ function tree(at: string, prefix = ''): string[] {
     });
 }
 
+/** A page of a listing without files. */
+const MANY_FOLDERS = JSON.stringify(
+  Array.from({ length: 1000 }, (_, i) => ({ type: 'directory', path: String(i) })),
+);
+
 const says = (kind: new (m: string) => Error, pattern: RegExp) => (error: Error) => {
   assert.ok(error instanceof kind, `${error.stack}`);
   assert.match(error.message, pattern);
@@ -325,6 +330,18 @@ describe('pull trusts only checksums', () => {
     });
   }
 
+  test('a file name that no disk holds, or with control characters, is refused', async () => {
+    for (const [name, message] of [
+      [`vae/${'é'.repeat(128)}`, /too long for a disk; nothing/],
+      ['a/'.repeat(600), /too long for a disk; nothing/],
+      ['vae/\u009b31mred', /leads out of its folder; nothing/],
+    ] as const) {
+      hub.commits[COMMIT] = { [name]: { content: Buffer.from('x') } };
+      await assert.rejects(fetchIt(), says(JobError, message));
+      assert.deepEqual(tree(cache), []);
+    }
+  });
+
   test('a commit or checksum that is none is no hub', async () => {
     hub.revisions.main = '../../evil';
     hub.commits['../../evil'] = {};
@@ -401,6 +418,48 @@ describe('pull says in one sentence', () => {
       fetchIt(),
       says(JobError, /^127\.0\.0\.1:\d+: does not answer as a model hub does; check HF_ENDPOINT$/),
     );
+  });
+
+  for (const [how, next] of [
+    ['repeats a page', () => '/api/models/org/tiny-pipeline/tree/x?page=1'],
+    ['has always one more page', (page: number) => `/api/models/org/tiny-pipeline/tree/x?${page}`],
+  ] as const) {
+    test(`that a listing ${how}`, async () => {
+      let pages = 0;
+      hub.before = ({ path }, response) => {
+        if (!path.includes('/tree/')) return false;
+        response.writeHead(200, { link: `<${next(pages++)}>; rel="next"` }).end(MANY_FOLDERS);
+        return true;
+      };
+      await assert.rejects(
+        fetchIt(),
+        says(JobError, /lists its files without end; check the name/),
+      );
+      assert.ok(pages < 200, `${pages} pages`);
+    });
+  }
+
+  test('that an answer does not end', async () => {
+    const chunk = Buffer.alloc(2 ** 20, ' ');
+    hub.before = (_, response) => {
+      const more = () => {
+        while (!response.destroyed && response.write(chunk));
+        if (!response.destroyed) response.once('drain', more);
+      };
+      response.writeHead(200);
+      more();
+      return true;
+    };
+    await assert.rejects(fetchIt(), says(JobError, /does not answer as a model hub does/));
+  });
+
+  test('that a listing goes on at another host', async () => {
+    hub.before = ({ path }, response) => {
+      if (!path.includes('/tree/')) return false;
+      response.writeHead(200, { link: '<http://127.0.0.2:1/x>; rel="next"' }).end('[]');
+      return true;
+    };
+    await assert.rejects(fetchIt(), says(JobError, /does not answer as a model hub does/));
   });
 
   test('that a server is down, after trying again', async () => {

@@ -28,6 +28,34 @@ describe('hubSettings', () => {
     assert.equal(hubSettings({ ...env, HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' }).token, undefined);
   });
 
+  test('refuses a token that no header holds, without showing it', () => {
+    writeFileSync(join(root, 'broken-token'), 'hf_se\ncret');
+    for (const env of [
+      { HF_TOKEN: 'hf_se\ncret' },
+      { HUGGING_FACE_HUB_TOKEN: 'hf_se cret' },
+      { HF_TOKEN_PATH: join(root, 'broken-token') },
+    ]) {
+      assert.throws(() => hubSettings(env), {
+        name: 'InputError',
+        message:
+          /^(HF_TOKEN|HUGGING_FACE_HUB_TOKEN|\/.*broken-token): must be one word of plain characters; set it without spaces and line ends$/,
+      });
+    }
+  });
+
+  test('refuses an endpoint with a password, without showing it', () => {
+    for (const endpoint of ['https://user:hunter2@mirror.org', 'user:hunter2@mirror.org']) {
+      assert.throws(
+        () => hubSettings({ HF_ENDPOINT: endpoint }),
+        (error: Error) => {
+          assert.match(error.message, /^HF_ENDPOINT: must be a plain address .*a password$/);
+          assert.doesNotMatch(error.message, /hunter2/);
+          return true;
+        },
+      );
+    }
+  });
+
   test('reads endpoint and offline mode', () => {
     assert.equal(hubSettings({}).endpoint, 'https://huggingface.co');
     assert.equal(

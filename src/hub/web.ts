@@ -1,0 +1,60 @@
+/**
+ * What every request to another machine keeps to: addresses without passwords, secrets that are one
+ * word, answers of a bounded size, and no secret in a message.
+ */
+import { InputError } from '../errors.js';
+
+/**
+ * Refuses whatever is no plain web address. The sentence shows nothing of a refused text, since it
+ * may hold a password.
+ *
+ * @param name  of the variable or option that holds it
+ * @returns the address, without slashes at its end
+ * @throws InputError if it is no http address, or holds a user or a password
+ */
+export function plainAddress(name: string, text: string, example: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password) {
+    throw new InputError(
+      `${name}: must be a plain address that begins with http:// or https://, as ${example}, without a user and a password`,
+    );
+  }
+  return text.trim().replace(/\/+$/, '');
+}
+
+/**
+ * Refuses a token or key that no header can hold. `fetch` would say so with the secret in its
+ * words; this sentence is without it.
+ *
+ * @param name  of the variable or file that holds it
+ */
+export function plainSecret(name: string, secret: string): string {
+  if (/^[\x21-\x7e]+$/.test(secret)) return secret;
+  throw new InputError(
+    `${name}: must be one word of plain characters; set it without spaces and line ends`,
+  );
+}
+
+/** Another machine's words for a message: one short line without `secret` and control characters. */
+export function saidBy(text: string, secret: string | undefined, length: number): string {
+  const known = secret ? text.replaceAll(secret, '…') : text;
+  const line = known.trim().split(/[\r\n]/)[0] ?? '';
+  return line.replace(/\p{C}/gu, ' ').slice(0, length).trim();
+}
+
+/** An answer is longer than it may be. */
+export class EndlessAnswer extends Error {}
+
+/** The body as text. @throws EndlessAnswer beyond `maxBytes`, without reading on */
+export async function textOf(response: Response, maxBytes: number): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  let bytes = 0;
+  // leaving the loop early cancels the body
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw new EndlessAnswer(`more than ${maxBytes} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
