@@ -1,8 +1,17 @@
 /**
- * The pieces between the matrix products. Each is one operator of the addon, in float32 inside,
+ * Matrix products and the pieces between them. Each is one operator of the addon, in float32 inside,
  * rounded once at the end, with its own gradient; see native/src/kernels.
  */
 import { call, type Tensor } from '../tensor/index.js';
+
+/**
+ * x Wᵀ + b: [..., in] → [..., out], in little memory beside the result on any CPU.
+ *
+ * @param weight   [out, in]
+ */
+export function linear(x: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
+  return call('mfm::linear', x, weight, bias);
+}
 
 /** A norm over the last dimension: layer norm has no weight here, RMS norm has one. */
 export interface NormSpec {

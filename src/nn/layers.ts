@@ -1,6 +1,6 @@
 /** The common layers; initial values are PyTorch's defaults. */
 import { ops, type Tensor } from '../tensor/index.js';
-import { rmsNorm } from './fused.js';
+import { linear, rmsNorm } from './fused.js';
 import { constantParameter, normalParameter, uniformParameter } from './init.js';
 import { Module } from './module.js';
 
@@ -23,7 +23,7 @@ export class Linear extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const y = ops.linear(x, this.weight, this.bias);
+    const y = linear(x, this.weight, this.bias);
     return this.addition ? y.add(this.addition.forward(x)) : y;
   }
 }

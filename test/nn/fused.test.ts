@@ -1,12 +1,66 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { gatedAdd, geluTanh, modulate, rmsNorm, rmsNormRope } from '../../src/nn/fused.js';
-import { ones, type Tensor, tensor } from '../../src/tensor/index.js';
+import { gatedAdd, geluTanh, linear, modulate, rmsNorm, rmsNormRope } from '../../src/nn/fused.js';
+import {
+  Generator,
+  memoryInfo,
+  ones,
+  ops,
+  randn,
+  resetPeakMemory,
+  type Tensor,
+  tensor,
+  tidy,
+} from '../../src/tensor/index.js';
 
 const near = (got: Tensor, want: number[]) =>
   got.toFloat32Array().forEach((value, i) => {
     assert.ok(Math.abs(value - want[i]) < 1e-5, `${value} is not ${want[i]}`);
   });
+
+/** The result and the gradients of `inputs` for a gradient that differs from place to place. */
+function withGradients(inputs: Tensor[], run: (inputs: Tensor[]) => Tensor): Tensor[] {
+  const own = inputs.map((t) => t.detach().clone().requiresGrad_(true));
+  const out = run(own);
+  const random = randn(out.shape, { generator: new Generator(9) });
+  out.to('float32').mul(random).sum().backward();
+  return [out, ...own.map((t) => t.grad!)];
+}
+
+describe('linear', () => {
+  const random = (seed: number, ...shape: number[]) =>
+    randn(shape, { generator: new Generator(seed) });
+
+  for (const dtype of ['float32', 'bfloat16'] as const) {
+    test(`in ${dtype} equals the operator, and its gradients`, () => {
+      for (const shape of [[7], [3, 7], [2, 300, 7]]) {
+        const inputs = [random(1, ...shape, 20), random(2, 600, 20), random(3, 600)];
+        const own = inputs.map((t) => t.to(dtype));
+        const got = withGradients(own, ([x, weight, bias]) => linear(x!, weight!, bias!));
+        const want = withGradients(own, ([x, weight, bias]) => ops.linear(x!, weight!, bias));
+        got.forEach((value, i) => {
+          assert.equal(value.dtype, dtype);
+          const difference = value.to('float32').sub(want[i]!.to('float32')).abs().amax().item();
+          const scale = want[i]!.to('float32').abs().amax().item() as number;
+          assert.ok((difference as number) <= scale / 100, `${i}: off by ${difference}`);
+        });
+      }
+    });
+  }
+
+  test('takes less memory for gradients of weights than they themselves', () => {
+    const more = tidy(() => {
+      const x = ones([64, 512], { dtype: 'bfloat16' });
+      const weight = ones([4096, 512], { dtype: 'bfloat16' }).requiresGrad_(true);
+      const sum = linear(x, weight, null).sum();
+      resetPeakMemory();
+      const before = memoryInfo().usedBytes;
+      sum.backward();
+      return (memoryInfo().peakBytes - before) / (2 * weight.numel);
+    });
+    assert.ok(more < 2, `${more} times the gradient`);
+  });
+});
 
 describe('fused pieces', () => {
   test('rmsNorm divides by the root of the mean square', () => {

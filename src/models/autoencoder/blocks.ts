@@ -1,8 +1,9 @@
 /** Residual blocks and the levels made of them, the same for encoder and decoder. */
+
+import { clipConv } from '../../nn/clip.js';
 import { Conv3d, inTurn, Module } from '../../nn/index.js';
 import { isGradEnabled, type Tensor } from '../../tensor/index.js';
 import { CausalConv3d, type ConvCache } from './causal-conv.js';
-import { clipConv } from './clip.js';
 import type { ClipNorm } from './norm.js';
 import { Downsample, Upsample } from './resample.js';
 

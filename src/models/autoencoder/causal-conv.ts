@@ -1,7 +1,8 @@
 /** The convolution that looks back in time only, and what it remembers between chunks. */
+
+import { clipConv, frames } from '../../nn/clip.js';
 import { Conv3d, Module } from '../../nn/index.js';
 import { cat, type Tensor, tidy } from '../../tensor/index.js';
-import { clipConv, frames } from './clip.js';
 
 /**
  * The last input frames of every causal convolution, [K − 1, B, C, H, W], carried from one chunk of

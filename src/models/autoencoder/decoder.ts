@@ -1,9 +1,10 @@
 /** The decoder: a chunk of latents to pictures. */
+
+import { clipFromVideo, videoFromClip } from '../../nn/clip.js';
 import { inTurn, Module } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { MidBlock, UpBlock } from './blocks.js';
 import { CausalConv3d, type ConvCache } from './causal-conv.js';
-import { clipFromVideo, videoFromClip } from './clip.js';
 import { type AutoencoderConfig, temporalLevels } from './config.js';
 import type { Observer } from './encoder.js';
 import { SpatialNorm } from './norm.js';

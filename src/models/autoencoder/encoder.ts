@@ -1,9 +1,10 @@
 /** The encoder: a chunk of pictures to the moments of its latents. */
+
+import { clipFromVideo, videoFromClip } from '../../nn/clip.js';
 import { inTurn, Module } from '../../nn/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { DownBlock, MidBlock } from './blocks.js';
 import { CausalConv3d, type ConvCache } from './causal-conv.js';
-import { clipFromVideo, videoFromClip } from './clip.js';
 import { type AutoencoderConfig, temporalLevels } from './config.js';
 import { ClipGroupNorm } from './norm.js';
 

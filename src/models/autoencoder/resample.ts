@@ -1,7 +1,8 @@
 /** Halving and doubling of a clip in time and space. */
+
+import { clipConv, frames, perFrame } from '../../nn/clip.js';
 import { Conv2d, inTurn, Module } from '../../nn/index.js';
 import { cat, ops, type Tensor, tensor } from '../../tensor/index.js';
-import { clipConv, frames, perFrame } from './clip.js';
 
 /** Halves height and width, and with `compressTime` the frames. */
 export class Downsample extends Module {

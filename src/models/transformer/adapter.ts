@@ -1,16 +1,16 @@
 /** The condition adapter: pixels, depth and mask at full resolution become one vector per token. */
+import { clipConv, clipFromVideo, frames, videoFromClip } from '../../nn/clip.js';
 import { silu } from '../../nn/fused.js';
 import { Conv2d, Conv3d, inTurn, lean, Module } from '../../nn/index.js';
-import { cat, ops, type Tensor } from '../../tensor/index.js';
+import { cat, type Tensor } from '../../tensor/index.js';
 import { STAGE_PIXELS } from './cost.js';
 
 /**
  * 3×3 convolutions with four strided ones (3D, 2D, 3D, 2D): 16 times smaller in space, 4 in time.
- * Frames go through the 2D convolutions as a batch.
  */
 export class ConditionAdapter extends Module {
   readonly convIn: Conv2d;
-  readonly blocks: (Conv2d | Conv3d)[];
+  readonly blocks: Conv[];
   readonly convOut: Conv2d;
 
   /** @param widths   channels of the stages; each further one halves the size */
@@ -18,7 +18,7 @@ export class ConditionAdapter extends Module {
     super();
     this.convIn = this.child('conv_in', new Conv2d(inChannels, widths[0], 3, { padding: 1 }));
     const strided = { stride: 2, padding: 1 };
-    this.blocks = this.childList<Conv2d | Conv3d>(
+    this.blocks = this.childList<Conv>(
       'blocks',
       widths.slice(1).flatMap((width, i) => {
         const from = widths[i];
@@ -37,78 +37,51 @@ export class ConditionAdapter extends Module {
    * @param stagePixels   frames times pixels that the first stage works on at once
    */
   forward(condition: Tensor, stagePixels = STAGE_PIXELS): Tensor {
-    const b = condition.size(0);
     const [first, second, ...others] = this.blocks;
-    const layers = others.map((block) => (x: Tensor) => silu(run(block, x, b)));
-    const out = inTurn(
+    return inTurn(
       this.firstStage(condition, first!, second!, stagePixels),
-      (x) => asFrames(silu(x)),
-      ...layers,
-      (x) => this.convOut.forward(x),
+      silu,
+      ...others.map((block) => (x: Tensor) => silu(convolve(block, x))),
+      (x) => convolve(this.convOut, x),
+      videoFromClip,
     );
-    return asClip(out, b);
   }
 
   /**
    * Up to the first strided convolution, at the size of the picture: a few frames at a time, since
-   * it is here that memory goes. The convolution sees one frame before and after its own.
+   * it is here that memory goes. The strided convolution sees one frame before and after its own.
+   *
+   * @returns a clip [F', B, C, H', W']
    */
-  private firstStage(
-    condition: Tensor,
-    first: Conv2d | Conv3d,
-    strided: Conv2d | Conv3d,
-    stagePixels: number,
-  ): Tensor {
+  private firstStage(condition: Tensor, first: Conv, strided: Conv, stagePixels: number): Tensor {
     const [b, , f, h, w] = condition.dims(5);
     const { dtype } = this.convIn.weight;
-    const outFrames = Math.ceil(f / 2);
     const few = Math.max(1, Math.floor(stagePixels / (2 * b * h * w)));
     const parts: Tensor[] = [];
-    for (let from = 0; from < outFrames; from += few) {
-      const count = Math.min(few, outFrames - from);
-      // where these frames look; the clip's own ends are padded with nothing
-      const [start, end] = [2 * from - 1, 2 * (from + count)];
+    for (let start = 0; start < f; start += 2 * few) {
+      const end = Math.min(f, start + 2 * few);
+      const before = Math.min(1, start);
       const part = lean(() => {
-        const seen = condition.narrow(2, Math.max(0, start), Math.min(f, end) - Math.max(0, start));
+        const seen = condition.narrow(2, start - before, end - start + before);
         const x = inTurn(
-          asFrames(seen.to(dtype)),
-          (y) => silu(this.convIn.forward(y)),
-          (y) => silu(first.forward(y)),
-          (y) => asClip(y, b),
+          clipFromVideo(seen.to(dtype)),
+          (y) => silu(convolve(this.convIn, y)),
+          (y) => silu(convolve(first, y)),
         );
-        const [before, after] = [start < 0, end > f];
-        if (before && after) return strided.forward(x);
-        const padded = x.constantPadNd([0, 0, 0, 0, before ? 1 : 0, after ? 1 : 0]);
-        const { weight, bias, stride } = strided;
-        return ops.conv3d(padded, weight, bias, stride, [0, 1, 1]);
+        if (before === 0) return convolve(strided, x);
+        return convolve(strided, frames(x, 1, x.size(0)), frames(x, 0, 1));
       });
       parts.push(part);
     }
-    return parts.length === 1 ? parts[0]! : cat(parts, 2);
+    return parts.length === 1 ? parts[0]! : cat(parts, 0);
   }
 }
 
-/** frames [B * F, C, H, W] through a convolution over pictures or over clips. */
-function run(block: Conv2d | Conv3d, frames: Tensor, batch: number): Tensor {
-  if (block instanceof Conv2d) return block.forward(frames);
-  return lean(() => asFrames(block.forward(asClip(frames, batch))));
-}
+type Conv = Conv2d | Conv3d;
 
-/**
- * [B, C, F, H, W] → [B * F, C, H, W] in channels-last memory: at these widths the 2D convolutions
- * take half the time, and the 3D ones are faster with a contiguous copy. Measured
- */
-function asFrames(clip: Tensor): Tensor {
-  const [b, c, f, h, w] = clip.dims(5);
-  const frames = clip.transpose(1, 2).reshape([b * f, c, h, w]);
-  return frames.contiguous({ memoryFormat: 'channelsLast' });
-}
-
-/** [B * F, C, H, W] → [B, C, F, H, W], contiguous */
-function asClip(frames: Tensor, batch: number): Tensor {
-  const [n, c, h, w] = frames.dims(4);
-  return frames
-    .reshape([batch, n / batch, c, h, w])
-    .transpose(1, 2)
-    .contiguous();
+/** A convolution over pictures or clips: [T, B, C, H, W] → the same, halved where it is strided. */
+function convolve(conv: Conv, clip: Tensor, past: Tensor | null = null): Tensor {
+  const { weight, bias } = conv;
+  const halveFrames = conv instanceof Conv3d;
+  return clipConv(clip, { weight, bias, halveFrames, past, stride: conv.stride[0]!, padding: 1 });
 }

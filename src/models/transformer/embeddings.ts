@@ -1,7 +1,8 @@
 /** What the transformer knows beside the latents: time, motion, and patches as tokens. */
 import { InputError, ShapeError } from '../../errors.js';
+import { linear } from '../../nn/fused.js';
 import { Conv2d, Linear, Module } from '../../nn/index.js';
-import { arange, cat, ops, type Tensor } from '../../tensor/index.js';
+import { arange, cat, type Tensor } from '../../tensor/index.js';
 import { SINUSOID_WIDTH } from './cost.js';
 
 /** The frequencies of the sinusoid, 1 down to 1/10000, rounded to float32 at each step. [128] */
@@ -103,7 +104,7 @@ export class PatchEmbed extends Module {
       .reshape([b, c, f, height / p, p, width / p, p])
       .permute([0, 2, 3, 5, 1, 4, 6]) // [B, F, H/p, W/p, C, p, p]
       .reshape([b, f * (height / p) * (width / p), c * p * p]);
-    return ops.linear(patches, weight.flatten(1), bias);
+    return linear(patches, weight.flatten(1), bias);
   }
 }
 

@@ -1,9 +1,9 @@
 /**
- * How a clip lies in memory inside the autoencoder: [T, B, C, H, W], every frame channels-last.
+ * How a clip lies in memory inside networks of convolutions: [T, B, C, H, W], frames channels-last.
  * A range of frames is then one piece of memory, all frames together are a batch of pictures for
  * the 2D operators, and nothing is copied to go from one to the other.
  */
-import { call, type Tensor } from '../../tensor/index.js';
+import { call, type Tensor } from '../tensor/index.js';
 
 /** [B, C, T, H, W], as users hold clips → [T, B, C, H, W], frames channels-last */
 export function clipFromVideo(video: Tensor): Tensor {
@@ -29,18 +29,30 @@ export function frames(clip: Tensor, start: number, end: number): Tensor {
 }
 
 export interface ClipConvOptions {
-  /** [C', C, k, k] or [C', C, 1, k, k]: every frame alone; [C', C, 3, k, k]: with the two before it */
+  /** [C', C, k, k] or [C', C, 1, k, k]: every frame alone; [C', C, 3, k, k]: over three frames */
   weight: Tensor;
   bias: Tensor | null;
-  /** [2, B, C, H, W], the frames before the clip; null repeats its first one */
+  /**
+   * Without it frame t is made of frames t − 2, t − 1 and t; with it, of 2t − 1, 2t and 2t + 1, and
+   * half as many come out, rounded up.
+   */
+  halveFrames?: boolean;
+  /**
+   * The two frames before the clip, [2, B, C, H, W]; null repeats its first one. With `halveFrames`
+   * the one before it, [1, B, C, H, W]; null stands for zeros, which also follow the clip.
+   */
   past?: Tensor | null;
   stride?: number;
   padding?: number;
 }
 
-/** clip [T, B, C, H, W] → [T, B, C', H', W'] */
+/**
+ * clip [T, B, C, H, W] → [T or ⌈T/2⌉, B, C', H', W']; H and W are padded with zeros
+ *
+ * @throws OperatorError  for other shapes, or tensors of several devices
+ */
 export function clipConv(clip: Tensor, options: ClipConvOptions): Tensor {
-  const { weight, bias, past = null, stride = 1, padding = 0 } = options;
+  const { weight, bias, halveFrames = false, past = null, stride = 1, padding = 0 } = options;
   const taps = weight.ndim === 4 ? weight.unsqueeze(2) : weight;
-  return call('mfm::clip_conv', clip, past, taps, bias, stride, padding);
+  return call('mfm::clip_conv', clip, past, taps, bias, stride, padding, halveFrames);
 }
