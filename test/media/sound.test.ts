@@ -70,6 +70,39 @@ describe('sound of a clip', { skip: noFfmpeg }, () => {
     });
   }
 
+  for (const ending of ['mp4', 'mkv', 'ts']) {
+    test(`begins with the first picture of .${ending}, later or earlier than the sound`, async () => {
+      // a codec that all three hold
+      ffmpeg('-i', at('silent.mp4'), '-c:v', 'mpeg2video', at('silent.mov'));
+      const pictures = ['-i', at('silent.mov')];
+      const tones = ['-i', at('tones.mp4')];
+      const late = ['-itsoffset', '0.5'];
+      const both = ['-map', '0:v:0', '-map', '1:a:0', '-c', 'copy'];
+      ffmpeg(...late, ...pictures, ...tones, ...both, at(`pictures-late.${ending}`));
+      ffmpeg(...pictures, ...late, ...tones, ...both, at(`sound-late.${ending}`));
+      const result = async (name: string, startSeconds: number) => {
+        await write('cut.mp4', { path: at(`${name}.${ending}`), startSeconds }, 3 - startSeconds);
+        return heard(at('cut.mp4'));
+      };
+      assert.equal(await result('pictures-late', 0), '440 until 1.5, 1760 until 3.0');
+      assert.equal(
+        await result('sound-late', 0),
+        'silence until 0.5, 440 until 2.5, 1760 until 3.0',
+      );
+      assert.equal(await result('pictures-late', 1), '440 until 1.0, 1760 until 2.0');
+    });
+  }
+
+  test('is the default one of several', async () => {
+    ffmpeg('-f', 'lavfi', '-i', 'sine=1760:d=4', '-c:a', 'pcm_s16le', at('high.wav'));
+    const inputs = ['silent.mp4', 'tones.wav', 'high.wav'].flatMap((name) => ['-i', at(name)]);
+    const maps = ['-map', '0:v', '-map', '1:a', '-map', '2:a', '-c:v', 'copy'];
+    const marks = ['-disposition:a:0', '0', '-disposition:a:1', 'default'];
+    ffmpeg(...inputs, ...maps, ...marks, at('two-sounds.mkv'));
+    await write('taken.mp4', { path: at('two-sounds.mkv'), startSeconds: 0 }, 1);
+    assert.equal(heard(at('taken.mp4')), '1760 until 1.0');
+  });
+
   test('of a clip written in parts is the same, and its comment stays', async () => {
     const audio = { path: at('tones.mp4'), startSeconds: 1 };
     await write('once.mp4', audio, 2);
