@@ -2,9 +2,7 @@
 
 import { InputError } from '../errors.js';
 import {
-  expectMaskFits,
   type Frames,
-  type Mask,
   type Media,
   readDepth,
   readGray,
@@ -53,7 +51,6 @@ export async function prepareAsReference(
     media.push(one);
   }
   const known = mask && 'file' in mask ? await readGray(mask.file, { signal }) : null;
-  if (known && media[0]) expectMaskFits(known, media[0]);
   const frames = numFrames ?? settings.numFrames;
   // there the size of a prompt's result is taken as it is, and others end in an error
   if (media.length === 0 && size) expectSize('--size', size.width, size.height);
@@ -62,7 +59,7 @@ export async function prepareAsReference(
     task,
     {
       media,
-      mask: known && repeatedTo(known, media[0]!.numFrames),
+      mask: known,
       depth: await Promise.all(depths),
     },
     {
@@ -107,10 +104,4 @@ function expectNoOthers({ id, inputs, optionalInputs }: Task, request: UserReque
   for (const [name, isGiven] of Object.entries(own)) {
     if (isGiven) throw new InputError(`${name}: mean nothing with --compat; leave one of them out`);
   }
-}
-
-/** A mask's bytes for every frame; one frame holds for all. */
-function repeatedTo({ data, numFrames }: Mask, count: number): Uint8Array {
-  if (numFrames > 1) return data;
-  return Buffer.concat(new Array<Uint8Array>(count).fill(data));
 }
