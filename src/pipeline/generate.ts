@@ -25,8 +25,9 @@ import type { Pipeline } from './pipeline.js';
 import { type Prepared, prepare } from './prepare.js';
 import { prepareAsReference } from './prepare-reference.js';
 import { expectParts, type UserRequest } from './request.js';
-import { tilesOf } from './tiles.js';
+import { tileGrids, tileWork } from './tiles.js';
 import { continued } from './windows.js';
+import type { TileWork } from './work.js';
 
 export interface GenerateRequest extends UserRequest, SamplingRequest {
   /** before memory is taken for it; what it throws ends the job (with `compat` a little later) */
@@ -38,10 +39,10 @@ export interface GenerateRequest extends UserRequest, SamplingRequest {
 /** What was read, and what it is fitted to. */
 export interface Fitted {
   given: Given;
-  /** what is made at once */
+  /** one window */
   target: Target;
-  /** such are made together */
-  samples: number;
+  /** what a window is denoised in; null: in one piece */
+  tiles: TileWork | null;
   /** times that many are made; null: told when the input ends */
   rounds: number | null;
   notes: string[];
@@ -85,14 +86,16 @@ export async function startResult(pipeline: Pipeline, request: GenerateRequest):
     request.reference === undefined ? null : await readImage(request.reference, { signal });
   const prepared = await prepare(task, request, pipeline.settingsFor(task));
   const { made, tile, fps, numFrames, audio, fullRange, notes, before, after } = prepared;
-  const tiles = tile ? tilesOf(made, tile) : null;
-  const atOnce = { ...prepared.target, ...tile };
-  const samples = tiles ? Math.min(tiles.length, samplesAtOnce(atOnce)) : 1;
+  const { target } = prepared;
+  const atOnce = tile && samplesAtOnce({ ...target, ...tile });
   const { numWindows } = prepared;
   try {
     await request.onFitted?.({
-      ...{ given: prepared.first, target: atOnce, samples, notes },
-      rounds: numWindows && numWindows * Math.ceil((tiles?.length ?? 1) / samples),
+      given: prepared.first,
+      target,
+      tiles: tile && tileWork(tileGrids(made, tile), tile, atOnce!),
+      rounds: numWindows,
+      notes,
     });
   } catch (error) {
     await prepared.close();
@@ -102,7 +105,7 @@ export async function startResult(pipeline: Pipeline, request: GenerateRequest):
   return {
     ...{ fps, audio, fullRange, notes },
     numFrames: numFrames && numFrames + extra,
-    pieces: piecesOf(pipeline, request, prepared, { samples, reference }),
+    pieces: piecesOf(pipeline, request, prepared, reference),
   };
 }
 
@@ -138,7 +141,7 @@ async function* piecesOf(
   pipeline: Pipeline,
   request: GenerateRequest,
   prepared: Prepared,
-  { samples, reference }: { samples: number; reference: Frames | null },
+  reference: Frames | null,
 ): AsyncGenerator<Piece> {
   const { result, before, after, numWindows } = prepared;
   const bare = (frames: Frames): Piece => ({ frames: resizeFrames(frames, result), filled: null });
@@ -151,9 +154,8 @@ async function* piecesOf(
       const { task, kept, overlap } = window;
       const shared: Frames | null = previous && overlap > 0 ? lastFrames(previous, overlap) : null;
       const given: Given = shared ? continued(task, window.given, shared) : window.given;
-      const made: Frames = await makeWindow(pipeline, request, prepared, {
-        ...{ window: { ...window, given }, samples, index },
-      });
+      const part = { window: { ...window, given }, index };
+      const made: Frames = await makeWindow(pipeline, request, prepared, part);
       const matched = shared ? matchedTo(shared, made, task, given, result) : made;
       const whole = finished(matched, task, given, result, request);
       const coloured = reference ? transferChroma(whole, reference) : whole;
@@ -217,7 +219,7 @@ async function asReference(pipeline: Pipeline, request: GenerateRequest): Promis
   const { given, condition, target, fps, notes, finish } = await prepareAsReference(
     ...([task, request, settings, estimateDepth] as const),
   );
-  await request.onFitted?.({ given, target, samples: 1, rounds: 1, notes });
+  await request.onFitted?.({ given, target, tiles: null, rounds: 1, notes });
   async function* pieces(): AsyncGenerator<Piece> {
     const work = { task, target, seed, conditions: [condition] };
     const made = await sampleConditions(pipeline, request, work);
