@@ -43,7 +43,7 @@ export interface Fitted {
   target: Target;
   /** what a window is denoised in; null: in one piece */
   tiles: TileWork | null;
-  /** times that many are made; null: told when the input ends */
+  /** windows; null: told when the input ends */
   rounds: number | null;
   notes: string[];
 }
