@@ -50,10 +50,10 @@ describe('mfm demo', () => {
     assert.equal(scores.length, TASK_IDS.length);
     for (const score of scores) assert.match(score, /^(Better|Not better) than .*\d/);
     // of a picture that begins a clip, or ends it, there is no clip with nothing in it
-    for (const name of ['i2v-1-given-beginning.png', 'itrans-1-given-end.png']) {
+    for (const name of ['i2v-1-given.png', 'itrans-1-given-end.png']) {
       assert.ok(files.includes(`pictures/${name}`), name);
     }
-    assert.ok(files.includes('pictures/vexd-1-given-beginning.mp4'));
+    assert.ok(files.includes('pictures/vexd-1-given.mp4'));
     assert.ok(!/undefined|NaN/.test(page.replace(/<style>.*<\/style>/s, '')));
   });
 

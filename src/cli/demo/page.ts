@@ -165,5 +165,6 @@ figure { margin: 0 } img, video { display: block; max-width: 100%; height: auto;
 figcaption { font-size: 12px; color: #77746a; margin-top: 3px } figcaption b { color: #26251f; font-weight: 600 }
 .made b { color: #b4480a } .made img, .made video { outline: 2px solid #e08a4f }
 .sheet { max-width: 540px } .sheet img { max-height: 380px; width: auto } details { margin-top: 8px; font-size: 13px } summary { cursor: pointer; color: #77746a }
+@media (max-width: 560px) { article { width: 100% } .tiles { width: auto; max-width: none } .tiles figure:not(.sheet) { width: calc(50% - 5px) } }
 section > details img { margin-top: 8px; border: 1px solid #e5e3dd }
 `;

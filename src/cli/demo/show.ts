@@ -173,9 +173,9 @@ function givenPictures({ known }: Given, laid: Laid): Picture[] {
   }
   if (laid.all || laid.inEach) return [{ label: 'given', frames: laid.clip, note: '' }];
   return known.map(({ frames, at }) => {
-    const part = at[0] === 0 ? 'beginning' : 'end';
+    const part = known.length === 1 ? '' : at[0] === 0 ? ' beginning' : ' end';
     return {
-      label: `given ${part}`,
+      label: `given${part}`,
       frames,
       note: frames.numFrames > 1 ? `${frames.numFrames} frames` : '',
     };
