@@ -55,7 +55,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const { numInferenceSteps, guidanceScale } = pipeline.settings;
   const page: PageContent = {
     ...{ pipelineFolder, numInferenceSteps, guidanceScale, machine: await machine() },
-    ...{ cases: [], sheets: new Map(), live: null, trainingFolder: TRAINING },
+    ...{ cases: [], scores: new Map(), sheets: new Map(), live: null, trainingFolder: TRAINING },
     ...{ seconds: 0, pending: 'This demo is running: reload the page in a minute.' },
   };
   const write = () => {
@@ -69,6 +69,11 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     process.stderr.write(`${parts}: all tasks with ${pipelineFolder}\n`);
     try {
       await showTasks(page, { pipeline, output, signal });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      page.pending = 'This demo was stopped before it had anything to show: run it again.';
+      write();
+      return INTERRUPTED;
     } finally {
       pipeline.dispose();
     }
@@ -97,6 +102,7 @@ async function showTasks(
 ): Promise<void> {
   const { demoCases } = await import('./demo/cases.js');
   const { TASK_IDS } = await import('../tasks/index.js');
+  const { scoreLine } = await import('./demo/score.js');
   const { showCase, taskSheet } = await import('./demo/show.js');
   const trained = pipeline.settings.tasks;
   const tasks = TASK_IDS.filter((id) => trained?.includes(id) ?? true);
@@ -112,12 +118,21 @@ async function showTasks(
       shown.push(result);
     }
     const sheets = new Map();
+    const scores = new Map();
     for (const id of tasks) {
       const own = shown.filter(({ task }) => task === id);
+      const ownCases = cases.filter(({ task }) => task === id);
+      scores.set(
+        id,
+        scoreLine(
+          ownCases,
+          own.map(({ score }) => score),
+        ),
+      );
       sheets.set(id, `${PICTURES}/${id}-sheet.png`);
       await taskSheet(own, join(output, sheets.get(id)));
     }
-    Object.assign(page, { cases: shown, sheets });
+    Object.assign(page, { cases: shown, scores, sheets });
   } finally {
     progress.end();
   }

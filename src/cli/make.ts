@@ -92,7 +92,6 @@ async function sampled(
         startMs = performance.now();
       },
       onWindow: (index, count) => progress.window(index, count),
-      onTiles: (done, total) => progress.tiles(done, total),
       onStep: (_step, _total, state) => {
         if (state.reused) reused++;
       },
@@ -236,7 +235,7 @@ async function rewrittenPrompt(job: Job, context: Context): Promise<string | und
 
 /** Says what was fitted and what it will cost. @throws InputError if there is not the memory for it */
 async function announce(
-  { target, given, samples, rounds, fps, notes }: Fitted,
+  { target, given, tiles, rounds, fps, notes }: Fitted,
   request: GenerateRequest,
   { task, folder, pipeline, planner, shape, depthModel, options }: Context,
 ): Promise<void> {
@@ -267,7 +266,7 @@ async function announce(
     given.geometry !== null ||
     (given.depth && (depthModel !== null || request.depth !== undefined));
   const work = {
-    ...{ target, samples, numInferenceSteps, guidanceScale },
+    ...{ target, tiles, numInferenceSteps, guidanceScale },
     promptLength: settings.promptLength,
     guidedSteps: pipeline.guidedSteps({ ...request, numInferenceSteps, guidanceScale, sigmas }),
     depth: hasDepth || (request.noiseAugStrength ?? 0) > 0,

@@ -1,40 +1,25 @@
-/** Progress of one result: a line for each of its phases, or one for all of many windows or tiles. */
+/** Progress of one result: a line for each of its phases, or one for all of many windows. */
 import type { Phase } from '../pipeline/pipeline.js';
 import { Progress } from './progress.js';
 
 export class PhaseProgress {
   private phase: Phase | null = null;
   private line: Progress | null = null;
-  /** of the whole result, where it is made in several windows or tiles */
+  /** of the whole result, where it is made in several windows */
   private whole: Progress | null = null;
-  private tiled = false;
-  private windows = { index: 0, count: 1 as number | null };
 
   /** @param label   of the steps, e.g. the task */
   constructor(private readonly label: string) {}
 
   /** A window begins; a result of one window is told by its phases. */
   window(index: number, count: number | null): void {
-    this.windows = { index, count };
-    if (count === 1 || this.tiled) return;
+    if (count === 1) return;
     this.whole ??= new Progress({
       label: this.label,
       total: count ?? undefined,
       unit: 'windows',
     });
     this.whole.update(index);
-  }
-
-  /** Of a window, so many tiles are done. */
-  tiles(done: number, total: number): void {
-    const { index, count } = this.windows;
-    if (!this.tiled) {
-      this.end();
-      this.tiled = true;
-      const all = count === null ? undefined : count * total;
-      this.whole = new Progress({ label: this.label, total: all, unit: 'tiles' });
-    }
-    this.whole!.update(index * total + done);
   }
 
   update(phase: Phase, done: number, total: number): void {

@@ -92,7 +92,7 @@ export function planLines(
       : preciseDuration(seconds),
   ]);
   return [
-    `${title} ${sizeInWords(work.target)}, ${dtype}: ${work.rows} x ${work.tokens} tokens, ${steps} step${steps === 1 ? '' : 's'} of ${flops(plan.stepFlops)}`,
+    `${title} ${sizeInWords(work.target)}, ${dtype}: ${Math.round(work.batches * work.rows)} x ${work.tokens} tokens, ${steps} step${steps === 1 ? '' : 's'} of ${flops(plan.stepFlops)}`,
     ...aligned(rows).map((line) => `  ${line}`),
     `  ${formatBytes(plan.peakBytes)} of memory at its peak, ${formatBytes(availableBytes)} can be had; about ${preciseDuration(plan.seconds)}`,
   ];

@@ -26,8 +26,9 @@ import type { Pipeline } from './pipeline.js';
 import { type Prepared, prepare } from './prepare.js';
 import { prepareAsReference } from './prepare-reference.js';
 import { expectParts, type UserRequest } from './request.js';
-import { tilesOf } from './tiles.js';
+import { tileGrids, tileWork } from './tiles.js';
 import { continued } from './windows.js';
+import type { TileWork } from './work.js';
 
 export interface GenerateRequest extends UserRequest, SamplingRequest {
   /** before memory is taken for it; what it throws ends the job (with `compat` a little later) */
@@ -39,11 +40,11 @@ export interface GenerateRequest extends UserRequest, SamplingRequest {
 /** What was read, and what it is fitted to. */
 export interface Fitted {
   given: Given;
-  /** what is made at once */
+  /** one window */
   target: Target;
-  /** such are made together */
-  samples: number;
-  /** times that many are made; null: told when the input ends */
+  /** what a window is denoised in; null: in one piece */
+  tiles: TileWork | null;
+  /** windows; null: told when the input ends */
   rounds: number | null;
   /** frames a second of the result, the input's or the pipeline's */
   fps: number;
@@ -88,15 +89,18 @@ export async function startResult(pipeline: Pipeline, request: GenerateRequest):
     request.reference === undefined ? null : await readImage(request.reference, { signal });
   const prepared = await prepare(task, request, pipeline.settingsFor(task));
   const { made, tile, fps, numFrames, audio, fullRange, notes, before, after } = prepared;
-  const tiles = tile ? tilesOf(made, tile) : null;
-  const atOnce = { ...prepared.target, ...tile };
-  const samples = tiles ? Math.min(tiles.length, samplesAtOnce(atOnce)) : 1;
   notes.push(...cutPrompts(pipeline, request));
+  const { target } = prepared;
+  const atOnce = tile && samplesAtOnce({ ...target, ...tile });
   const { numWindows } = prepared;
   try {
     await request.onFitted?.({
-      ...{ given: prepared.first, target: atOnce, samples, fps, notes },
-      rounds: numWindows && numWindows * Math.ceil((tiles?.length ?? 1) / samples),
+      given: prepared.first,
+      target,
+      tiles: tile && tileWork(tileGrids(made, tile), tile, atOnce!),
+      rounds: numWindows,
+      fps,
+      notes,
     });
   } catch (error) {
     await prepared.close();
@@ -106,7 +110,7 @@ export async function startResult(pipeline: Pipeline, request: GenerateRequest):
   return {
     ...{ fps, audio, fullRange, notes },
     numFrames: numFrames && numFrames + extra,
-    pieces: piecesOf(pipeline, request, prepared, { samples, reference }),
+    pieces: piecesOf(pipeline, request, prepared, reference),
   };
 }
 
@@ -142,7 +146,7 @@ async function* piecesOf(
   pipeline: Pipeline,
   request: GenerateRequest,
   prepared: Prepared,
-  { samples, reference }: { samples: number; reference: Frames | null },
+  reference: Frames | null,
 ): AsyncGenerator<Piece> {
   const { result, before, after, numWindows } = prepared;
   const bare = (frames: Frames): Piece => ({ frames: resizeFrames(frames, result), filled: null });
@@ -155,9 +159,8 @@ async function* piecesOf(
       const { task, kept, overlap } = window;
       const shared: Frames | null = previous && overlap > 0 ? lastFrames(previous, overlap) : null;
       const given: Given = shared ? continued(task, window.given, shared) : window.given;
-      const made: Frames = await makeWindow(pipeline, request, prepared, {
-        ...{ window: { ...window, given }, samples, index },
-      });
+      const part = { window: { ...window, given }, index };
+      const made: Frames = await makeWindow(pipeline, request, prepared, part);
       const matched = shared ? matchedTo(shared, made, task, given, result) : made;
       const whole = finished(matched, task, given, result, request);
       const coloured = reference ? transferChroma(whole, reference) : whole;
@@ -222,7 +225,7 @@ async function asReference(pipeline: Pipeline, request: GenerateRequest): Promis
     ...([task, request, settings, estimateDepth] as const),
   );
   notes.push(...cutPrompts(pipeline, request));
-  await request.onFitted?.({ given, target, samples: 1, rounds: 1, fps, notes });
+  await request.onFitted?.({ given, target, tiles: null, rounds: 1, fps, notes });
   async function* pieces(): AsyncGenerator<Piece> {
     const work = { task, target, seed, conditions: [condition] };
     const made = await sampleConditions(pipeline, request, work);

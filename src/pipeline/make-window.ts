@@ -17,7 +17,7 @@ import { withNoise } from './augment.js';
 import { latentFrames } from './latents.js';
 import type { OnProgress, Pipeline, SampleRequest } from './pipeline.js';
 import type { Prepared } from './prepare.js';
-import { givenOfTile, sizedGiven, TileSum, tilesOf } from './tiles.js';
+import { givenOfTile, sizedGiven, type Tiling, tileGrids } from './tiles.js';
 import type { Window } from './windows.js';
 
 export interface SamplingRequest {
@@ -40,8 +40,6 @@ export interface SamplingRequest {
   cacheThreshold?: number;
   /** of the noise on what is given, 0..1; default: 0; see `withNoise` */
   noiseAugStrength?: number;
-  /** when tiles of a window are done */
-  onTiles?: (done: number, total: number) => void;
   onStep?: SampleRequest['onStep'];
   onProgress?: OnProgress;
   signal?: AbortSignal;
@@ -49,8 +47,6 @@ export interface SamplingRequest {
 
 export interface WindowWork {
   window: Window;
-  /** tiles made together */
-  samples: number;
   index: number;
 }
 
@@ -59,7 +55,7 @@ export async function makeWindow(
   pipeline: Pipeline,
   request: SamplingRequest,
   { made, tile }: Prepared,
-  { window, samples, index }: WindowWork,
+  { window, index }: WindowWork,
 ): Promise<Frames> {
   const { task, given, numFrames } = window;
   // one window's tiles draw from seeds that follow one another, and no other window's
@@ -69,21 +65,26 @@ export async function makeWindow(
     const [frames] = await makeSamples(pipeline, request, { task, target, seed, givens: [given] });
     return frames!;
   }
-  const target = { ...tile, numFrames };
-  const places = tilesOf(made, tile);
   const whole = sizedGiven(given, made);
-  const sum = new TileSum({ ...made, numFrames });
-  for (let first = 0; first < places.length; first += samples) {
-    const batch = places.slice(first, first + samples);
-    const givens = batch.map((place) => givenOfTile(whole, place, tile));
-    const work = { task, target, seed: seed + first, givens };
-    const frames = await makeSamples(pipeline, request, work);
-    batch.forEach((place, i) => {
-      sum.add(place, frames[i]!);
-    });
-    request.onTiles?.(first + batch.length, places.length);
-  }
-  return sum.result();
+  const target = { ...tile, numFrames };
+  const { estimateDepth = null, noiseAugStrength: strength = 0 } = request;
+  const tiling: Tiling = {
+    tile,
+    grids: tileGrids(made, tile),
+    samples: samplesAtOnce(target),
+    conditionOf(place) {
+      const condition = conditionOf(givenOfTile(whole, place, tile), target, estimateDepth);
+      if (strength === 0) return condition;
+      return withNoise(condition, { strength, seed: seed + place.top * made.width + place.left });
+    },
+  };
+  const canvas = { ...made, numFrames };
+  const video = await pipeline.sample(
+    sampleRequestOf(pipeline, request, { task, target: canvas, seed, conditions: [], tiling }),
+  );
+  const frames = tidy(() => tensorToFrames(video));
+  video.dispose();
+  return frames;
 }
 
 /** Apart from each other by more than a window has tiles. */
@@ -102,6 +103,12 @@ interface SampleWork {
   target: Target;
   seed: Seed;
   givens: Given[];
+}
+
+/** The same as conditions, or in tiles. */
+interface ConditionWork extends Omit<SampleWork, 'givens'> {
+  conditions: Condition[];
+  tiling?: Tiling;
 }
 
 /** Samples of one size, made together. */
@@ -148,11 +155,9 @@ export function cutPrompts(pipeline: Pipeline, request: SamplingRequest): string
 export async function sampleConditions(
   pipeline: Pipeline,
   request: SamplingRequest,
-  { task, target, seed, conditions }: Omit<SampleWork, 'givens'> & { conditions: Condition[] },
+  { task, target, seed, conditions }: ConditionWork,
 ): Promise<Tensor> {
-  const { noiseAugStrength: strength = 0, onStep, onProgress, signal } = request;
-  const settings = pipeline.settingsFor(request.task);
-  const { prompt, negativePrompt, guidanceScale } = wordsOf(pipeline, request);
+  const { noiseAugStrength: strength = 0 } = request;
   const seen =
     strength > 0
       ? conditions.map((condition, i) =>
@@ -160,26 +165,44 @@ export async function sampleConditions(
         )
       : conditions;
   try {
-    return await pipeline.sample({
-      task,
-      prompts: seen.map(() => prompt),
-      negativePrompt,
-      conditions: seen,
-      target,
-      numInferenceSteps: request.numInferenceSteps ?? settings.numInferenceSteps,
-      sigmas: ownSigmas(request, settings),
-      guidanceScale,
-      motionScore: request.motionScore ?? settings.motionScore,
-      solver: request.solver,
-      guidanceRange: request.guidanceRange,
-      cacheThreshold: request.cacheThreshold,
-      ...{ seed, onStep, onProgress, signal },
-    });
+    return await pipeline.sample(
+      sampleRequestOf(pipeline, request, { task, target, seed, conditions: seen }),
+    );
   } finally {
     for (const { pixels, depth, mask } of new Set([...conditions, ...seen])) {
       for (const tensor of [pixels, depth, mask]) tensor.dispose();
     }
   }
+}
+
+/** What is asked of the pipeline, with its own settings where a request says nothing. */
+function sampleRequestOf(
+  pipeline: Pipeline,
+  request: SamplingRequest,
+  { task, target, seed, conditions, tiling }: ConditionWork,
+): SampleRequest {
+  const { onStep, onProgress, signal } = request;
+  const settings = pipeline.settingsFor(request.task);
+  const { prompt, negativePrompt, guidanceScale } = wordsOf(pipeline, request);
+  return {
+    task,
+    prompts: tiling ? [prompt] : conditions.map(() => prompt),
+    negativePrompt,
+    conditions,
+    tiling,
+    target,
+    numInferenceSteps: request.numInferenceSteps ?? settings.numInferenceSteps,
+    sigmas: ownSigmas(request, settings),
+    guidanceScale,
+    motionScore: request.motionScore ?? settings.motionScore,
+    solver: request.solver,
+    guidanceRange: request.guidanceRange,
+    cacheThreshold: request.cacheThreshold,
+    seed,
+    onStep,
+    onProgress,
+    signal,
+  };
 }
 
 /**

@@ -3,22 +3,11 @@
  * condition to frames.
  */
 import { setImmediate } from 'node:timers/promises';
-import {
-  guideBatch,
-  type SchedulerConfig,
-  type SolverName,
-  schedule,
-  solverOf,
-} from '../diffusion/index.js';
+import { type SchedulerConfig, type SolverName, schedule, solverOf } from '../diffusion/index.js';
 import { InputError, JobError } from '../errors.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
 import type { CutPrompt, PromptTokenizer, T5Encoder } from '../models/t5/index.js';
-import {
-  type ForwardInputs,
-  type PreparedText,
-  StepCache,
-  type Transformer3D,
-} from '../models/transformer/index.js';
+import { type PreparedText, StepCache, type Transformer3D } from '../models/transformer/index.js';
 import { allFinite, GET_ANOTHER, type Module } from '../nn/index.js';
 import { type Seed, seedAfter } from '../seed.js';
 import { type Condition, type Target, type Task, taggedPrompt } from '../tasks/index.js';
@@ -37,9 +26,11 @@ import {
   waitFor,
   withCacheLimit,
 } from '../tensor/index.js';
+import { type Batch, disposeBatches, keptInputs, type StepInputs, velocityOf } from './batches.js';
 import { fromModelLatents, latentFrames } from './latents.js';
 import type { PipelinePart } from './part.js';
 import { type OwnSettings, type PipelineSettings, settingsFor } from './settings.js';
+import { batchesOf, cutLatents, latentTiles, type Tile, type Tiling } from './tiles.js';
 
 export interface SampleRequest {
   task: Pick<Task, 'promptTag'>;
@@ -69,6 +60,8 @@ export interface SampleRequest {
   sigmas?: readonly number[];
   /** [B, C, f, h, w] to start from, in place of the seed's noise */
   latents?: Tensor;
+  /** one sample that is denoised in tiles; `conditions` are then not looked at */
+  tiling?: Tiling;
   onStep?: (step: number, total: number, state: StepState) => void;
   onProgress?: OnProgress;
   signal?: AbortSignal;
@@ -224,7 +217,7 @@ export class Pipeline {
   /** @returns latents [B, C, f, h, w], float32, on the pipeline's device; the caller disposes them */
   async denoise(request: SampleRequest): Promise<Tensor> {
     const { prompts, target, numInferenceSteps, guidanceScale, seed, signal } = request;
-    const { onStep, onProgress, cacheThreshold = 0 } = request;
+    const { onStep, onProgress } = request;
     const guided = guidanceScale > 1;
     const { sigmas, timesteps } = schedule(this.scheduler, {
       numInferenceSteps,
@@ -236,45 +229,34 @@ export class Pipeline {
         return start.to(this.device).keep();
       }),
     );
-    let inputs: Inputs;
-    try {
-      inputs = noGrad(() => tidy(() => this.prepare(request, latents, guided)));
-    } catch (error) {
-      latents.dispose();
-      throw error;
-    }
-    emptyCache();
-    const { transformer } = this;
+    let grids: Batch[][] = [];
     const solver = solverOf(request.solver ?? 'euler');
-    const stepCache = cacheThreshold > 0 ? new StepCache(cacheThreshold) : null;
     try {
+      grids = await this.prepare(request, latents);
+      emptyCache();
       onProgress?.('steps', 0, timesteps.length);
       for (let i = 0; i < timesteps.length; i++) {
         signal?.throwIfAborted();
         const sigmaStep = { from: sigmas[i]!, to: sigmas[i + 1]! };
-        const next = noGrad(() =>
-          tidy(() => {
-            const both = guided && within(sigmaStep.from, request.guidanceRange);
-            const rows = both ? cat([latents, latents], 0) : latents;
-            const reusedBefore = stepCache?.counts.reused;
-            const velocity = transformer.forward(rows, {
-              ...(guided && !both ? inputs.promptOnly! : inputs.all),
-              timesteps: full([rows.size(0)], timesteps[i]!, { device: this.device }),
-              stepCache,
-            });
-            const guidedVelocity = both ? guideBatch(velocity, guidanceScale) : velocity;
-            const moved = solver.step(latents, guidedVelocity, sigmaStep);
-            waitFor(moved);
-            const what = `step ${i + 1} of ${timesteps.length}: the latents`;
-            this.expectNumbers(moved, this.parts.transformer, what);
-            const reused = stepCache?.counts.reused !== reusedBefore;
-            const state = { velocity: guidedVelocity, latents: moved, reused };
-            onStep?.(i + 1, timesteps.length, state);
-            return moved.keep();
-          }),
-        );
-        latents.dispose();
-        latents = next;
+        const guideNow = guided && within(sigmaStep.from, request.guidanceRange);
+        const batches = grids[i % grids.length]!;
+        const { velocity, reused } = await velocityOf(this.transformer, batches, latents, {
+          timestep: timesteps[i]!,
+          guidance: guided ? { scale: guidanceScale, now: guideNow } : null,
+          signal,
+        });
+        try {
+          const next = noGrad(() => tidy(() => solver.step(latents, velocity, sigmaStep).keep()));
+          latents.dispose();
+          latents = next;
+          waitFor(latents);
+          const what = `step ${i + 1} of ${timesteps.length}: the latents`;
+          this.expectNumbers(latents, this.parts.transformer, what);
+          const state = { velocity, latents, reused };
+          noGrad(() => tidy(() => onStep?.(i + 1, timesteps.length, state)));
+        } finally {
+          velocity.dispose();
+        }
         onProgress?.('steps', i + 1, timesteps.length);
         await setImmediate();
       }
@@ -285,8 +267,7 @@ export class Pipeline {
       throw error;
     } finally {
       solver.dispose();
-      stepCache?.dispose();
-      release(inputs);
+      disposeBatches(grids.flat());
       this.done(this.parts.transformer);
     }
   }
@@ -380,72 +361,118 @@ export class Pipeline {
     return cat(parts, 0);
   }
 
-  /** What stays the same over the steps, on the device, kept until `release`. Rows: all negative, then all positive. */
-  private prepare(request: SampleRequest, latents: Tensor, guided: boolean): Inputs {
-    const { task, prompts, negativePrompt = '', conditions, motionScore, onProgress } = request;
-    const tagged = prompts.map((prompt) => taggedPrompt(prompt, task));
-    const negative = guided ? prompts.map(() => negativePrompt) : [];
+  /**
+   * What stays the same over the steps, on the device, until it is disposed: one batch, or those of
+   * each grid of tiles. Rows: all negative, then all positive.
+   */
+  private async prepare(request: SampleRequest, latents: Tensor): Promise<Batch[][]> {
+    const { tiling, onProgress, signal } = request;
     onProgress?.('text', 0, 1);
-    const encoded = this.encodePrompts([...negative, ...tagged]);
-    this.expectNumbers(encoded.states, this.parts.textEncoder, 'the text encoder: its states');
+    const text = noGrad(() => tidy(() => this.encodeBoth(request)));
     this.done(this.parts.textEncoder);
 
-    onProgress?.('condition', 0, 1);
+    const grids = tiling ? batchesOf(tiling) : [[null]];
+    const total = grids.flat().length;
+    const prepared: Batch[][] = grids.map(() => []);
+    const rows = new Map<number, RowInputs>(); // batches of one size share them
+    try {
+      for (const [i, places] of grids.flatMap((batches, i) =>
+        batches.map((b) => [i, b] as const),
+      )) {
+        signal?.throwIfAborted();
+        onProgress?.('condition', prepared.flat().length, total);
+        const batch = noGrad(() =>
+          tidy(() => this.batchOf(request, latents, { text, rows, places })),
+        );
+        prepared[i]!.push(batch);
+        await setImmediate();
+      }
+      return prepared;
+    } catch (error) {
+      disposeBatches(prepared.flat());
+      throw error;
+    } finally {
+      text.states.dispose();
+      text.mask.dispose();
+    }
+  }
+
+  /** Prompts, with guidance after as many negative ones; kept. */
+  private encodeBoth({ task, prompts, negativePrompt = '', guidanceScale }: SampleRequest) {
+    const negative = guidanceScale > 1 ? prompts.map(() => negativePrompt) : [];
+    const tagged = prompts.map((prompt) => taggedPrompt(prompt, task));
+    const encoded = this.encodePrompts([...negative, ...tagged]);
+    this.expectNumbers(encoded.states, this.parts.textEncoder, 'the text encoder: its states');
+    encoded.states.keep();
+    encoded.mask.keep();
+    return encoded;
+  }
+
+  private batchOf(
+    request: SampleRequest,
+    latents: Tensor,
+    { text, rows, places }: BatchParts,
+  ): Batch {
+    const { tiling, guidanceScale, guidanceRange, cacheThreshold = 0 } = request;
+    const guided = guidanceScale > 1;
+    const { spatialCompression } = this.parts.autoencoder.module;
+    const tiles = places && tiling ? latentTiles(places, tiling.tile, spatialCompression) : null;
+    const count = places?.length ?? request.conditions.length;
+    const own = rows.get(count) ?? {
+      text: this.prepareText(places ? repeated(text, count) : text),
+      rope: this.transformer.prepareRope(tiles ? cutLatents(latents, tiles[0]!) : latents),
+      motionScores: full([guided ? 2 * count : count], request.motionScore, {
+        device: this.device,
+      }),
+    };
+    rows.set(count, own);
+    const condition = tidy(() => {
+      const given = places && tiling ? places.map(tiling.conditionOf) : request.conditions;
+      return this.adapted(given, guided);
+    });
+    return {
+      inputs: keptInputs({ ...own, condition }, guided && guidanceRange !== undefined),
+      stepCache: cacheThreshold > 0 ? new StepCache(cacheThreshold) : null,
+      tiles,
+    };
+  }
+
+  /** Conditions as tokens, [B, L, D]. */
+  private adapted(conditions: readonly Condition[], guided: boolean): Tensor {
     const { transformer } = this;
     const stack = (part: keyof Condition) => cat(conditions.map((c) => c[part])).to(this.device);
     const [pixels, depth, known] = [stack('pixels'), stack('depth'), stack('mask')];
     const channels = (d: Tensor) =>
       transformer.config.use_depth_cond ? cat([pixels, d], 1) : pixels;
-    const adapted = transformer.prepareCondition(channels(depth), known); // [B, L, D]
+    const adapted = transformer.prepareCondition(channels(depth), known);
+    if (!guided) return adapted;
     // the negative rows keep pixels and mask, but lose the depth
     const hasDepth = conditions.some((given) => given.depth.abs().sum().item() > 0);
-    const negativeAdapted = () =>
+    const negative =
       hasDepth && transformer.config.use_depth_cond
         ? transformer.prepareCondition(channels(depth.zerosLike()), known)
         : adapted;
-    const condition = guided ? cat([negativeAdapted(), adapted]) : adapted;
-
-    const all = {
-      text: this.prepareText(encoded),
-      condition,
-      rope: transformer.prepareRope(latents),
-      motionScores: full([encoded.states.size(0)], motionScore, { device: this.device }),
-    };
-    const promptOnly = guided && request.guidanceRange ? secondHalf(all, prompts.length) : null;
-    eachTensor({ all, promptOnly }, (tensor) => tensor.keep());
-    return { all, promptOnly };
+    return cat([negative, adapted]);
   }
 }
 
-/** What stays the same over the steps. */
-interface Inputs {
-  /** of the rows that are computed: with guidance, negative and positive ones */
-  all: Omit<ForwardInputs, 'timesteps'>;
-  /** of the positive rows, for steps without guidance; null where there are none */
-  promptOnly: Omit<ForwardInputs, 'timesteps'> | null;
+/** What does not depend on what is given. */
+type RowInputs = Omit<StepInputs['all'], 'condition'>;
+
+interface BatchParts {
+  text: EncodedPrompts;
+  /** by the number of samples */
+  rows: Map<number, RowInputs>;
+  /** of the tiles that are made together; null: samples are made in one piece */
+  places: readonly Tile[] | null;
 }
 
-/** The last `count` rows of everything that has twice as many. */
-function secondHalf<T>(value: T, count: number): T {
-  if (value === null || typeof value !== 'object') return value;
-  if ('handle' in value) {
-    const tensor = value as unknown as Tensor;
-    const halved = tensor.size(0) === 2 * count ? tensor.narrow(0, count, count) : tensor.clone();
-    return halved as T;
-  }
-  const parts = Object.entries(value).map(([key, part]) => [key, secondHalf(part, count)]);
-  return (Array.isArray(value) ? parts.map(([, part]) => part) : Object.fromEntries(parts)) as T;
+/** The rows of one sample, negative and positive, `count` times each. */
+function repeated({ states, mask, tokens }: EncodedPrompts, count: number): EncodedPrompts {
+  const indices = Array.from({ length: states.size(0) * count }, (_, i) => Math.floor(i / count));
+  const rows = tensor(indices, { dtype: 'int64', device: states.device });
+  return { states: states.indexSelect(0, rows), mask: mask.indexSelect(0, rows), tokens };
 }
 
 const within = (sigma: number, [first, last]: readonly [number, number] = [1, 0]): boolean =>
   sigma <= first && sigma >= last;
-
-function release(inputs: object): void {
-  eachTensor(inputs, (tensor) => tensor.dispose());
-}
-
-function eachTensor(value: unknown, visit: (tensor: Tensor) => void): void {
-  if (value === null || typeof value !== 'object') return;
-  if ('handle' in value) visit(value as Tensor);
-  else for (const item of Object.values(value)) eachTensor(item, visit);
-}

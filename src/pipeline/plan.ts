@@ -5,7 +5,13 @@
 import { readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { decodeSteps, defaultTiling, spatialCompression } from '../models/autoencoder/index.js';
-import { passBytes, passFlops, STAGE_PIXELS, textBytes } from '../models/transformer/cost.js';
+import {
+  passBytes,
+  passFlops,
+  STAGE_PIXELS,
+  textBytes,
+  widthOf,
+} from '../models/transformer/cost.js';
 import type { Target } from '../tasks/index.js';
 import { bytesPerElement, type DType } from '../tensor/index.js';
 import type { Calibration } from './calibrate.js';
@@ -51,15 +57,20 @@ export function planOf(
 ): Plan {
   const size = bytesPerElement(dtype);
   const { transformer, textEncoder, parts } = shape;
-  const { target, rows, tokens, samples, guidedSteps, plainSteps } = work;
-  const volume = target.numFrames * target.height * target.width;
+  const { target, tiles, rows, tokens, samples, batches, guidedSteps, plainSteps } = work;
+  const { width, height } = tiles ?? target;
+  const volume = target.numFrames * height * width;
+  // what tiles are given stays in memory as tokens, for all steps
+  const given = tiles ? tiles.kept : samples;
+  const keptTokens = tiles ? tiles.kept * (rows / samples) * tokens : 0;
 
   const passSeconds = (count: number) =>
     transformer.num_layers *
     (count * tokens * calibration.tokenSeconds + count * tokens ** 2 * calibration.scoreSeconds);
   const adapterPasses = work.depth && guidedSteps > 0 ? 2 : 1;
   const decoding = decodingOf(shape, work);
-  const tileBytes = samples * decoding.tilePixels * calibration.decodedPixelBytes;
+  const results = tiles ? 1 : samples;
+  const tileBytes = results * decoding.tilePixels * calibration.decodedPixelBytes;
 
   const own: Omit<PhasePlan, 'phase'>[] = [
     {
@@ -72,23 +83,24 @@ export function planOf(
       bytes:
         samples * volume * CONDITION_BYTES +
         Math.min(volume, STAGE_PIXELS) * calibration.adapterPixelBytes,
-      seconds: samples * adapterPasses * volume * calibration.adapterPixelSeconds,
+      seconds: given * adapterPasses * volume * calibration.adapterPixelSeconds,
     },
     {
       part: 'transformer',
       bytes:
         passBytes(transformer, work, size) +
         textBytes(transformer, work, size) +
-        samples * volume * KEPT_BYTES,
-      seconds: guidedSteps * passSeconds(rows) + plainSteps * passSeconds(samples),
+        keptTokens * widthOf(transformer) * size +
+        (tiles ? 0 : samples * volume * KEPT_BYTES),
+      seconds: batches * (guidedSteps * passSeconds(rows) + plainSteps * passSeconds(samples)),
     },
     {
       part: 'vae',
       bytes:
         tileBytes +
         Math.min(DECODE_CACHE, tileBytes) +
-        samples * decoding.resultPixels * 3 * (2 * size + FINISH_BYTES),
-      seconds: samples * decoding.pixels * calibration.decodedPixelSeconds,
+        results * decoding.resultPixels * 3 * (2 * size + FINISH_BYTES),
+      seconds: results * decoding.pixels * calibration.decodedPixelSeconds,
     },
   ];
   const seen = new Set<PartName>();
@@ -106,8 +118,8 @@ export function planOf(
   });
   return {
     ...{ work, dtype, oneAtATime, phases },
-    stepFlops: passFlops(transformer, work),
-    stepSeconds: passSeconds(guidedSteps > 0 ? rows : samples),
+    stepFlops: batches * passFlops(transformer, work),
+    stepSeconds: batches * passSeconds(guidedSteps > 0 ? rows : samples),
     peakBytes: residentBytes + Math.max(...phases.map(({ bytes }) => bytes)),
     seconds: phases.reduce((sum, { seconds }) => sum + seconds, 0),
   };

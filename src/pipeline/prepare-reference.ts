@@ -2,9 +2,7 @@
 
 import { InputError } from '../errors.js';
 import {
-  expectMaskFits,
   type Frames,
-  type Mask,
   type Media,
   readDepth,
   readGray,
@@ -54,7 +52,6 @@ export async function prepareAsReference(
   }
   const notes: string[] = [];
   const known = mask && 'file' in mask ? await readGray(mask.file, { signal, notes }) : null;
-  if (known && media[0]) expectMaskFits(known, media[0]);
   const frames = numFrames ?? settings.numFrames;
   // there the size of a prompt's result is taken as it is, and others end in an error
   if (media.length === 0 && size) expectSize('--size', size.width, size.height);
@@ -63,7 +60,7 @@ export async function prepareAsReference(
     task,
     {
       media,
-      mask: known && repeatedTo(known, media[0]!.numFrames),
+      mask: known,
       depth: await Promise.all(depths),
     },
     {
@@ -108,10 +105,4 @@ function expectNoOthers({ id, inputs, optionalInputs }: Task, request: UserReque
   for (const [name, isGiven] of Object.entries(own)) {
     if (isGiven) throw new InputError(`${name}: mean nothing with --compat; leave one of them out`);
   }
-}
-
-/** A mask's bytes for every frame; one frame holds for all. */
-function repeatedTo({ data, numFrames }: Mask, count: number): Uint8Array {
-  if (numFrames > 1) return data;
-  return Buffer.concat(new Array<Uint8Array>(count).fill(data));
 }

@@ -10,6 +10,7 @@ import {
   depthToTensor,
   type Frames,
   framesToTensor,
+  type Mask,
   resample,
   resize,
   resizeFrames,
@@ -46,8 +47,11 @@ export interface ReferenceOptions extends Size {
 export interface ReferenceInput {
   /** pictures and clips, as the task takes them */
   media: Frames[];
-  /** [F, H, W], 255 = known, 0 = to be made, anything between is both */
-  mask: Uint8Array | null;
+  /**
+   * 255 = known, 0 = to be made, anything between is both; of any size, with one frame for all or
+   * at least one for each frame of the condition
+   */
+  mask: Mask | null;
   /** see `withDepth`; default: none is given */
   depth?: readonly DepthMap[];
 }
@@ -67,7 +71,8 @@ export interface ReferencePlan {
 /**
  * Lays out an input as the reference does.
  *
- * @throws InputError where the reference fails: an input so elongated that nothing is left of it
+ * @throws InputError where the reference fails: an input so elongated that nothing is left of it, a
+ *         mask with fewer frames than its clip
  */
 export function referencePlan(
   task: Task,
@@ -86,7 +91,7 @@ export function referencePlan(
   }
   const fit = fitOf(first, options);
   const target = { width: to16(fit.frame.width), height: to16(fit.frame.height), numFrames };
-  const condition = tidy(() => layOut(task, given, mask, fit, target, options, estimateDepth));
+  const condition = tidy(() => layOut(task, given, mask, fit, target, estimateDepth));
   const { width, height } = first;
   const { upscale } = options;
   const resultSize =
@@ -112,6 +117,8 @@ function framesOf(task: Task, media: Frames[], options: ReferenceOptions): numbe
 
 /** Sizes of an input on its way. */
 interface Fit {
+  /** the size asked for, turned where the input is a portrait */
+  asked: Size;
   /** what every frame is resized to: multiples of 16 */
   picture: Size;
   /** the picture and its bars */
@@ -131,16 +138,15 @@ function fitOf({ width, height }: Size, options: ReferenceOptions): Fit {
       `${width}x${height}: is too elongated for ${asked.width}x${asked.height}, one side would be below 16; ask for a larger size`,
     );
   }
-  return { picture, frame: options.cropType === 'keep_res' ? picture : asked };
+  return { asked, picture, frame: options.cropType === 'keep_res' ? picture : asked };
 }
 
 function layOut(
   task: Task,
   { known, gray, depth: depthToo }: Given,
-  mask: Uint8Array | null,
-  { picture, frame }: Fit,
+  mask: Mask | null,
+  { asked, picture, frame }: Fit,
   target: Size & { numFrames: number },
-  options: ReferenceOptions,
   estimateDepth: DepthEstimator | null,
 ): Condition {
   const condition = nothingKnown(target);
@@ -150,10 +156,7 @@ function layOut(
   };
   for (const { frames, at, depth: map } of known) {
     // icolor distorts to the size asked for before anything else
-    const source =
-      task.id === 'icolor'
-        ? resizeFrames(frames, { width: options.width, height: options.height })
-        : frames;
+    const source = task.id === 'icolor' ? resizeFrames(frames, asked) : frames;
     const boxed = letterbox(resizeFrames(source, picture).data, picture, frame, offset, 3);
     const padded: Frames = { ...frame, numFrames: frames.numFrames, data: boxed };
 
@@ -162,7 +165,9 @@ function layOut(
       antialias: false,
     });
     const pixels = gray ? inGray(rounded) : rounded; // [1, 3, F', H, W]
-    const keep = resize(maskOf(mask, frames, picture, frame, offset), target, { mode: 'nearest' });
+    const keep = resize(maskOf(mask, frames.numFrames, picture, frame, offset), target, {
+      mode: 'nearest',
+    });
     place(condition.pixels, pixels.mul(keep), at);
     place(condition.mask, keep, at);
     const near =
@@ -177,16 +182,14 @@ function layOut(
 
 /** How much is known, 1 = all, [1, 1, F, H, W] at the frame's size; the bars are unknown. */
 function maskOf(
-  mask: Uint8Array | null,
-  { width, height, numFrames }: Frames,
+  mask: Mask | null,
+  numFrames: number,
   picture: Size,
   frame: Size,
   offset: Offset,
 ): Tensor {
-  const plane = width * height;
-  const layout = { count: numFrames, width, height, channels: 1 };
   const resized = mask
-    ? resample(mask.subarray(0, numFrames * plane), layout, picture, 'bicubic')
+    ? resizedMask(mask, numFrames, picture)
     : new Uint8Array(numFrames * picture.width * picture.height).fill(255);
   const boxed = letterbox(resized, picture, frame, offset, 1);
   // in the steps and the precision of the reference: to -1..1 and back
@@ -195,6 +198,21 @@ function maskOf(
     return Math.fround(signed * 0.5) + 0.5;
   });
   return fromArray(values, [1, 1, numFrames, frame.height, frame.width]);
+}
+
+/** The mask of the first frames, stretched to the picture's size. */
+function resizedMask(mask: Mask, numFrames: number, picture: Size): Uint8Array {
+  const { path, width, height, data } = mask;
+  const count = mask.numFrames === 1 ? 1 : numFrames;
+  if (mask.numFrames < count) {
+    throw new InputError(
+      `${path}: a mask must have one frame or as many as its input (${numFrames}), got ${mask.numFrames}; give one for each frame`,
+    );
+  }
+  const layout = { count, width, height, channels: 1 };
+  const used = data.subarray(0, count * width * height);
+  const resized = resample(used, layout, picture, 'bicubic');
+  return count === numFrames ? resized : Buffer.concat(new Array(numFrames).fill(resized));
 }
 
 /** [F, H, W] at the frame's size; the bars are as far as can be. */

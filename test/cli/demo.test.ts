@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { DemoCase } from '../../src/cli/demo/cases.js';
 import { chart } from '../../src/cli/demo/curves.js';
 import { writeLossless } from '../../src/cli/demo/lossless.js';
+import { type Score, scoreLine, wordsFound } from '../../src/cli/demo/score.js';
 import { miniWorld } from '../../src/data/miniworld/index.js';
 import { type Frames, readVideo } from '../../src/media/index.js';
 import { TASK_IDS } from '../../src/tasks/index.js';
@@ -43,6 +45,15 @@ describe('mfm demo', () => {
       assert.ok(page.includes(`<section id="${id}">`), id);
       assert.ok(page.includes(`./mfm generate ${id}`), id);
     }
+    assert.ok(page.includes(`<h1>One small model, ${TASK_IDS.length} tasks</h1>`));
+    const scores = [...page.matchAll(/<p class="score">(.*?)<\/p>/g)].map((match) => match[1]!);
+    assert.equal(scores.length, TASK_IDS.length);
+    for (const score of scores) assert.match(score, /^(Better|Not better) than .*\d/);
+    // of a picture that begins a clip, or ends it, there is no clip with nothing in it
+    for (const name of ['i2v-1-given.png', 'itrans-1-given-end.png']) {
+      assert.ok(files.includes(`pictures/${name}`), name);
+    }
+    assert.ok(files.includes('pictures/vexd-1-given.mp4'));
     assert.ok(!/undefined|NaN/.test(page.replace(/<style>.*<\/style>/s, '')));
   });
 
@@ -51,6 +62,53 @@ describe('mfm demo', () => {
     const { status, stderr } = demo('.');
     assert.equal(status, 2);
     assert.match(stderr, /holds something else than a demo; name a new folder\n$/);
+  });
+});
+
+describe('scoreLine', () => {
+  const score = (decibels: number, others: [string, number][]): Score => ({
+    decibels,
+    others: new Map(others),
+  });
+
+  test('compares each result with the best that it has without a model, and counts', () => {
+    const scores = [
+      score(30, [
+        ['mean fill', 20],
+        ['harmonic', 31],
+      ]),
+      score(26, [
+        ['mean fill', 24],
+        ['harmonic', 23],
+      ]),
+      null,
+    ];
+    assert.equal(
+      scoreLine([], scores),
+      'Better than the best of what needs no model (harmonic or mean fill): 28.0 dB against 27.5 dB on average, better in 1 of 2.',
+    );
+    const worse = scoreLine([], [score(20, [['bicubic', 21]])]);
+    assert.match(worse, /^Not better than .*\(bicubic\): 20.0 dB against 21.0 dB .*0 of 1\.$/);
+  });
+
+  test('says nothing without a true picture', () => {
+    assert.equal(scoreLine([], [null, null]), '');
+  });
+
+  test('compares words with what the true picture of another caption has of them', () => {
+    const size = { width: 64, height: 64, numFrames: 1 };
+    const cases = [1, 2].map((seed): DemoCase => {
+      const { scene, frames } = miniWorld(seed, size);
+      const base = { id: 't2i-1', task: 't2i', origin: '', prompt: '', seed } as const;
+      return { ...base, inputs: [], depth: [], scene, reference: { ...size, data: frames } };
+    });
+    const words = cases.map(({ scene, reference }) => wordsFound(scene!, reference!));
+    const line = scoreLine(
+      cases,
+      words.map((one) => ({ words: one })),
+    );
+    const named = words[0]!.named + words[1]!.named;
+    assert.match(line, new RegExp(`^Better than chance: ${named} of ${named} colours, `));
   });
 });
 

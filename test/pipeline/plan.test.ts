@@ -54,6 +54,25 @@ describe('the plan of a result', () => {
     for (const slope of perFrame) assert.ok(Math.abs(slope / perFrame[0]! - 1) < 1e-9);
   });
 
+  test('counts the tiles of a step, what they are given, and the decoding of the whole', () => {
+    const target = { width: 1280, height: 704, numFrames: 17 };
+    const tiles = { width: 640, height: 352, samples: 2, perStep: 6, kept: 24 };
+    const [tiled, one] = [plan({ target, tiles }), plan()];
+    const seconds = (of: Plan, name: string) => phase(of, name).seconds;
+    const near = (a: number, b: number) => assert.ok(Math.abs(a / b - 1) < 1e-9, `${a} for ${b}`);
+    near(seconds(tiled, 'steps'), 6 * seconds(one, 'steps'));
+    near(seconds(tiled, 'condition'), 24 * seconds(one, 'condition'));
+    near(tiled.stepSeconds, 6 * one.stepSeconds);
+    assert.deepEqual(phase(tiled, 'frames'), phase(plan({ target }), 'frames'));
+    const more = plan({ target, tiles: { ...tiles, kept: 48 } });
+    // both rows of 24 tiles more, in bfloat16
+    const width = 28 * 64;
+    assert.equal(
+      phase(more, 'steps').bytes - phase(tiled, 'steps').bytes,
+      24 * 2 * 4400 * width * 2,
+    );
+  });
+
   test('names what would fit where the asked does not', () => {
     const large = plan({ target: { width: 1280, height: 720, numFrames: 97 } });
     const replan = ({ target = large.work.target }) => plan({ target });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Frames } from '../../src/media/index.js';
+import type { Frames, Mask } from '../../src/media/index.js';
 import { type ReferenceOptions, referencePlan } from '../../src/pipeline/reference.js';
 import { TASKS, type Task } from '../../src/tasks/index.js';
 import { full, type Tensor } from '../../src/tensor/index.js';
@@ -21,7 +21,7 @@ const plan = (
   task: Task,
   media: Frames[],
   changes: Partial<ReferenceOptions> = {},
-  mask: Uint8Array | null = null,
+  mask: Mask | null = null,
 ) => referencePlan(task, { media, mask }, { ...options, ...changes }, null);
 
 const at = (x: Tensor, frame: number, y: number, column: number) =>
@@ -73,7 +73,8 @@ describe('referencePlan', () => {
   });
 
   test('keeps a soft mask soft, and multiplies the pixels by it', () => {
-    const mask = new Uint8Array(64 * 48).fill(51);
+    const data = new Uint8Array(64 * 48).fill(51);
+    const mask = { path: 'soft.png', width: 64, height: 48, numFrames: 1, data };
     const { condition } = plan(TASKS.iinp, [greys(64, 48, 1, 255)], {}, mask);
     assert.ok(Math.abs(at(condition.mask, 0, 3, 3) - 0.2) < 1e-6);
     assert.ok(Math.abs(at(condition.pixels, 0, 3, 3) - 0.2) < 1e-6);

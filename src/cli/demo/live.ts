@@ -1,6 +1,7 @@
 /** Two minutes of training from scratch, and its curves. */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { TASKS } from '../../tasks/index.js';
 import type { Reporter } from '../../train/loop.js';
 import { kindOf } from '../../train/metrics.js';
 import { readRecipe } from '../../train/recipe.js';
@@ -23,6 +24,8 @@ export interface LivePart {
 
 export interface LiveTraining {
   seconds: number;
+  /** how many tasks it learns */
+  tasks: number;
   parts: LivePart[];
 }
 
@@ -48,7 +51,8 @@ export async function liveTraining(
       sheets: sheets.filter((name) => name.startsWith(part)),
     };
   });
-  return { seconds: (performance.now() - startMs) / 1000, parts };
+  const tasks = Object.keys(recipe.transformer?.tasks ?? TASKS).length;
+  return { seconds: (performance.now() - startMs) / 1000, tasks, parts };
 }
 
 type Line = { part: string; step: number } & Record<string, number | string>;

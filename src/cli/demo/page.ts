@@ -11,6 +11,8 @@ export interface PageContent {
   numInferenceSteps: number;
   guidanceScale: number;
   cases: readonly ShownCase[];
+  /** how good a task's results are, a sentence each */
+  scores: ReadonlyMap<TaskId, string>;
   /** beside the page, by task */
   sheets: ReadonlyMap<TaskId, string>;
   live: LiveTraining | null;
@@ -25,7 +27,7 @@ export interface PageContent {
 const EXPLAINED: Partial<Record<TaskId, string>> = {
   t2i: 'An image from words. Below each: how many of the solids that the caption names are found in the picture, by colour, and by colour and shape.',
   t2v: 'A clip from words: solids that move, and a camera that may pan or zoom.',
-  i2v: 'A clip that begins with the given image. The figure compares the first frame with it.',
+  i2v: 'A clip that begins with the given image. Figures are of the frames after it.',
   vsr: 'The small clip made larger, beside bicubic enlargement. Figures compare with the true clip.',
   vinp: 'The hole in the clip filled, beside fills that need no model. Figures are of the hole alone.',
   vexd: 'A clip that goes on from its first frames. Figures are of the new frames alone.',
@@ -50,7 +52,7 @@ export function renderPage(content: PageContent): string {
 <style>${STYLE}</style>
 <main>
 <header>
-<h1>One small model, five tasks</h1>
+<h1>One small model${tasks.length > 0 ? `, ${counted(tasks.length, 'task')}` : ''}</h1>
 <p>Everything here was made on this machine by <code>make demo</code>: first the trained pipeline
 <code>${e(content.pipelineFolder)}</code> on scenes that its training never saw and on files of <code>examples/media</code>,
 then a fresh pipeline trained for two minutes. It is a small network that knows nothing but MiniWorld, a procedural
@@ -68,13 +70,14 @@ drawn here; photos and clips are CC0, see <code>examples/media/SOURCES.md</code>
 `;
 }
 
-function taskSection(task: TaskId, { cases, sheets }: PageContent): string {
+function taskSection(task: TaskId, { cases, scores, sheets }: PageContent): string {
   const own = cases.filter((shown) => shown.task === task);
   const sheet = sheets.get(task);
   const seconds = own.reduce((sum, shown) => sum + shown.seconds, 0);
   return `<section id="${task}">
 <h2>${task} <span>${e(TASKS[task].summary)}</span></h2>
-<p>${EXPLAINED[task] ?? 'Figures compare with the true picture.'} ${own.length} results in ${duration(seconds)}.</p>
+<p class="score">${e(scores.get(task) || 'No true picture to compare with.')}</p>
+<p>${EXPLAINED[task] ?? 'Figures compare with the true picture.'} ${counted(own.length, 'result')} in ${duration(seconds)}.</p>
 <div class="cases">${own.map(caseCard).join('\n')}</div>
 ${sheet ? `<details><summary>all of ${task} on one sheet</summary><a href="${e(sheet)}"><img src="${e(sheet)}" alt="sheet of ${task}" loading="lazy"></a></details>` : ''}
 </section>`;
@@ -98,7 +101,7 @@ function tile({ label, file, width, note, made }: Tile): string {
   return `<figure${made ? ' class="made"' : ''} style="max-width:${width}px">${picture}<figcaption>${caption}</figcaption></figure>`;
 }
 
-function trainingSection({ seconds, parts }: LiveTraining, folder: string): string {
+function trainingSection({ seconds, tasks, parts }: LiveTraining, folder: string): string {
   const blocks = parts.map(({ part, steps, seconds: own, curves, sheets }) => {
     const isPsnr = (name: string) => name.startsWith('psnr');
     const charts = [
@@ -128,12 +131,13 @@ function trainingSection({ seconds, parts }: LiveTraining, folder: string): stri
   return `<section id="training">
 <h2>training <span>from scratch, two minutes</span></h2>
 <p>A new, smaller pipeline by <code>./mfm train recipes/demo.yaml</code>: its autoencoder, its data set as latents, and its
-transformer with all five tasks at once, in ${duration(seconds)}. Two minutes show the losses fall; they do not make good pictures. The
+transformer with ${counted(tasks, 'task')} at once, in ${duration(seconds)}. Two minutes show the losses fall; they do not make good pictures. The
 pipeline above is the same program given hours.</p>
 ${blocks.join('\n')}
 </section>`;
 }
 
+const counted = (count: number, name: string) => `${count} ${name}${count === 1 ? '' : 's'}`;
 const framesOf = (count: string) => (count === '1' ? 'images' : `${count} frames`);
 
 function duration(seconds: number): string {
@@ -151,7 +155,7 @@ h2 span { font-weight: 400; color: #77746a } h3 { font-size: 15px; margin: 10px 
 p { max-width: 78ch; margin: 6px 0 } code, pre { font: 13px/1.5 ui-monospace, monospace }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f6f5f1; padding: 8px; border-radius: 6px; margin: 6px 0 0 }
 nav a { display: inline-block; margin: 10px 8px 0 0; padding: 3px 12px; border-radius: 99px; background: #e7e4da; color: inherit; text-decoration: none }
-.facts, footer { color: #77746a; font-size: 13px } .pending { background: #fff3cd; padding: 8px 12px; border-radius: 6px }
+.score { font-weight: 600 } .facts, footer { color: #77746a; font-size: 13px } .pending { background: #fff3cd; padding: 8px 12px; border-radius: 6px }
 .cases { display: flex; flex-wrap: wrap; gap: 16px; margin-top: 14px }
 article, .charts svg { background: #fff; border: 1px solid #e5e3dd; border-radius: 10px; padding: 14px }
 article { width: min-content; min-width: 220px; max-width: 100% }
@@ -161,5 +165,6 @@ figure { margin: 0 } img, video { display: block; max-width: 100%; height: auto;
 figcaption { font-size: 12px; color: #77746a; margin-top: 3px } figcaption b { color: #26251f; font-weight: 600 }
 .made b { color: #b4480a } .made img, .made video { outline: 2px solid #e08a4f }
 .sheet { max-width: 540px } .sheet img { max-height: 380px; width: auto } details { margin-top: 8px; font-size: 13px } summary { cursor: pointer; color: #77746a }
+@media (max-width: 560px) { article { width: 100% } .tiles { width: auto; max-width: none } .tiles figure:not(.sheet) { width: calc(50% - 5px) } }
 section > details img { margin-top: 8px; border: 1px solid #e5e3dd }
 `;

@@ -1,8 +1,6 @@
 /** Runs the demo's cases as `mfm generate` would, and writes what the page shows of them. */
 import { join } from 'node:path';
-import { findSolids, trackSolids } from '../../data/miniworld/analyse.js';
-import { baselineClips, layOut } from '../../eval/baselines.js';
-import { countNamed } from '../../eval/naming.js';
+import { baselineClips, type Laid, layOut } from '../../eval/baselines.js';
 import { clipPsnr } from '../../eval/quality.js';
 import { shownDepth } from '../../eval/strips.js';
 import {
@@ -18,6 +16,7 @@ import { generate } from '../../pipeline/generate.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import { type Given, TASKS, type Target, type Task } from '../../tasks/index.js';
 import type { DemoCase } from './cases.js';
+import { inWords, type Score, wordsFound } from './score.js';
 
 /** A picture on the page. */
 export interface Tile {
@@ -34,7 +33,10 @@ export interface ShownCase extends Pick<DemoCase, 'id' | 'task' | 'origin' | 'pr
   tiles: Tile[];
   command: string;
   seconds: number;
-  row: SheetRow;
+  /** how near the true picture it is, and what needs no model; null where there is no true one */
+  score: Score | null;
+  /** what the sheet shows, by label */
+  pictures: ReadonlyMap<string, Frames>;
 }
 
 export interface ShowOptions {
@@ -76,10 +78,8 @@ export async function showCase(
   const { width, height } = frames;
   const { given, target } = prepared!;
   const whole = { width, height, numFrames: Math.min(target.numFrames, frames.numFrames) };
-  const pictures = compare(demoCase, sliceFrames(frames, 0, whole.numFrames), {
-    given,
-    target: whole,
-  });
+  const result = sliceFrames(frames, 0, whole.numFrames);
+  const { pictures, score } = compare(demoCase, result, { given, target: whole });
   const tiles: Tile[] = [];
   for (const { label, frames: shown, note, made } of pictures) {
     const extension = shown.numFrames === 1 ? 'png' : 'mp4';
@@ -93,15 +93,26 @@ export async function showCase(
   return {
     ...{ id, task: demoCase.task, origin, prompt, seed, tiles, seconds },
     command: commandOf(demoCase, options.pipelineFolder),
-    row: { label: `${id}  ${prompt}`, images: pictures.map((picture) => picture.frames) },
+    score,
+    pictures: new Map(pictures.map(({ label, frames: shown }) => [label, shown])),
   };
 }
 
 /** One sheet of a task's cases. */
 export async function taskSheet(shown: readonly ShownCase[], path: string): Promise<void> {
-  const columns = shown[0]!.tiles.map(({ label }) => label);
-  const rows = shown.map(({ row }) => row);
+  const byCount = [...shown].sort((a, b) => b.pictures.size - a.pictures.size);
+  const columns = [...new Set(byCount.flatMap(({ pictures }) => [...pictures.keys()]))];
+  const rows = shown.map(({ id, prompt, pictures }): SheetRow => {
+    const images = columns.map((label) => pictures.get(label) ?? blankLike(shown, label));
+    return { label: `${id}  ${prompt}`, images };
+  });
   await contactSheet(rows, path, { columns, framesPerClip: 5 });
+}
+
+/** Room for a picture that this case lacks and others have. */
+function blankLike(shown: readonly ShownCase[], label: string): Frames {
+  const other = shown.find(({ pictures }) => pictures.has(label))!.pictures.get(label)!;
+  return { ...other, data: new Uint8Array(other.data.length).fill(255) };
 }
 
 interface Picture {
@@ -119,44 +130,60 @@ function compare(
   { task, scene, reference: whole }: DemoCase,
   result: Frames,
   { given, target }: { given: Given; target: Target },
-): Picture[] {
+): { pictures: Picture[]; score: Score | null } {
   const reference = whole && sliceFrames(whole, 0, target.numFrames);
   const truth: Picture[] = reference
     ? [{ label: 'true picture', frames: reference, note: '' }]
     : [];
   if (TASKS[task].inputs.length === 0) {
-    const note = scene ? wordsFound(scene, result) : '';
-    return [{ label: 'made', frames: result, note, made: true }, ...truth];
+    const words = scene ? wordsFound(scene, result) : null;
+    const note = words ? inWords(words) : '';
+    const pictures: Picture[] = [{ label: 'made', frames: result, note, made: true }, ...truth];
+    return { pictures, score: words && { words } };
   }
   const laid = layOut(given, target);
   // where part is known, figures are of the rest
   const where = laid.all || !laid.any ? null : laid.hole;
-  const against = (frames: Frames) =>
-    reference ? decibels(clipPsnr(frames, reference, where)) : '';
-  const small = laid.kind === 'smaller' ? given.known[0]!.frames : null;
+  const psnr = (frames: Frames) => clipPsnr(frames, reference!, where);
+  const against = (frames: Frames) => (reference ? decibels(psnr(frames)) : '');
   const depth = given.geometry?.depth;
-  const baselines = [...baselineClips(laid)].filter(([name]) => SHOWN_BASELINES.includes(name));
-  return [
+  const baselines = [...baselineClips(laid)];
+  const pictures: Picture[] = [
     ...(depth ? [{ label: 'given depth', frames: shownDepth(depth), note: '' }] : []),
-    ...(laid.any
-      ? [{ label: 'given', frames: small ?? laid.clip, note: small ? sizeOf(small) : '' }]
-      : []),
-    ...baselines.map(([label, frames]) => ({ label, frames, note: against(frames) })),
+    ...givenPictures(given, laid),
+    ...baselines
+      .filter(([name]) => SHOWN_BASELINES.includes(name))
+      .map(([label, frames]) => ({ label, frames, note: against(frames) })),
     { label: 'made', frames: result, note: against(result), made: true },
     ...truth,
   ];
+  const score = reference && {
+    decibels: psnr(result),
+    others: new Map(baselines.map(([name, frames]) => [name, psnr(frames)])),
+  };
+  return { pictures, score };
+}
+
+/** What is given as a user gave it: where whole frames are missing, those that are there. */
+function givenPictures({ known }: Given, laid: Laid): Picture[] {
+  if (!laid.any) return [];
+  if (laid.kind === 'smaller') {
+    const { frames } = known[0]!;
+    return [{ label: 'given', frames, note: sizeOf(frames) }];
+  }
+  if (laid.all || laid.inEach) return [{ label: 'given', frames: laid.clip, note: '' }];
+  return known.map(({ frames, at }) => {
+    const part = known.length === 1 ? '' : at[0] === 0 ? ' beginning' : ' end';
+    return {
+      label: `given${part}`,
+      frames,
+      note: frames.numFrames > 1 ? `${frames.numFrames} frames` : '',
+    };
+  });
 }
 
 const decibels = (value: number): string => `${value.toFixed(1)} dB`;
 const sizeOf = ({ width, height }: Frames): string => `${width}x${height}`;
-
-/** What the analyser finds of the caption's solids. */
-function wordsFound(scene: NonNullable<DemoCase['scene']>, result: Frames): string {
-  const still = result.numFrames === 1;
-  const seen = (still ? findSolids : trackSolids)(result.data, result);
-  const { named, colours, shapes } = countNamed(scene, seen);
-  return `${colours} of ${named} colours, ${shapes} of ${named} shapes`;
-}
 
 function enlarge(frames: Frames): Frames {
   const factor = Math.max(1, Math.floor(TILE_HEIGHT / frames.height));

@@ -131,7 +131,8 @@ async function compute(
 ): Promise<Map<string, Tensor | number[]>> {
   const task: Task = TASKS[id];
   const media = await readInputs(folder, cli.input);
-  const mask = cli.mask ? grayBytes((await readInputs(folder, cli.mask))[0]!) : null;
+  const [maskFrames] = await readInputs(folder, cli.mask);
+  const mask = maskFrames ? { ...maskFrames, path: cli.mask!, data: grayBytes(maskFrames) } : null;
   const results = new Map<string, Tensor | number[]>();
   const guided = cli.guidance_scale > 1;
 

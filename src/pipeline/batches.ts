@@ -1,0 +1,153 @@
+/**
+ * What the transformer is given for all steps: one batch of samples, or batches of the tiles that a
+ * large picture is denoised in.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { guideBatch } from '../diffusion/index.js';
+import type { ForwardInputs, StepCache, Transformer3D } from '../models/transformer/index.js';
+import { cat, full, noGrad, type Tensor, tidy, waitFor, zeros } from '../tensor/index.js';
+import { cutLatents, type LatentTile, tileWeights } from './tiles.js';
+
+/** What stays the same over the steps. */
+export interface StepInputs {
+  /** for the rows that are computed: with guidance, negative and positive ones */
+  all: Omit<ForwardInputs, 'timesteps'>;
+  /** for the positive rows, in steps without guidance; null where there are none */
+  promptOnly: Omit<ForwardInputs, 'timesteps'> | null;
+}
+
+/** What goes through the transformer at once. */
+export interface Batch {
+  inputs: StepInputs;
+  /** null where no step is reused */
+  stepCache: StepCache | null;
+  /** parts of the latents; null: all of them */
+  tiles: readonly LatentTile[] | null;
+}
+
+export interface StepSettings {
+  /** 0 to 1000 */
+  timestep: number;
+  /** null: there is none in any step; `now`: in this one */
+  guidance: { scale: number; now: boolean } | null;
+  signal?: AbortSignal;
+}
+
+/** A step's velocity; the caller disposes it. */
+export interface StepVelocity {
+  /** after guidance, [B, C, f, h, w] */
+  velocity: Tensor;
+  /** no batch went through all blocks; see `StepCache` */
+  reused: boolean;
+}
+
+/**
+ * The velocity of latents [B, C, f, h, w] from all batches. Where tiles overlap their velocities are
+ * averaged, each with less weight towards its edge, so neighbours agree at every step.
+ *
+ * @throws the signal's reason when it aborts, between batches
+ * Source: Bar-Tal et al. 2023, MultiDiffusion, arXiv 2302.08113
+ */
+export async function velocityOf(
+  transformer: Transformer3D,
+  batches: readonly Batch[],
+  latents: Tensor,
+  { signal, ...step }: StepSettings,
+): Promise<StepVelocity> {
+  const reusedBefore = batches.map(({ stepCache }) => stepCache?.counts.reused);
+  const reused = () =>
+    batches.every(({ stepCache }, i) => stepCache?.counts.reused !== reusedBefore[i]);
+  const [first] = batches;
+  if (!first!.tiles) {
+    const velocity = noGrad(() => tidy(() => batchVelocity(transformer, first!, latents, step)));
+    return { velocity: velocity.keep(), reused: reused() };
+  }
+  const [, , , h, w] = latents.dims(5);
+  const options = { device: latents.device };
+  const sum = zeros(latents.shape, options).keep();
+  const weights = zeros([1, 1, 1, h!, w!], options).keep();
+  try {
+    for (const batch of batches) {
+      signal?.throwIfAborted();
+      noGrad(() =>
+        tidy(() => {
+          const tiles = batch.tiles!;
+          const rows = cat(tiles.map((tile) => cutLatents(latents, tile)));
+          const own = tileWeights(tiles[0]!, latents.device);
+          const weighted = batchVelocity(transformer, batch, rows, step).to('float32').mul(own);
+          tiles.forEach((tile, row) => {
+            cutLatents(sum, tile).add_(weighted.narrow(0, row, 1));
+            cutLatents(weights, tile).add_(own);
+          });
+          waitFor(sum);
+        }),
+      );
+      await setImmediate();
+    }
+    const velocity = noGrad(() => tidy(() => sum.div(weights).keep()));
+    return { velocity, reused: reused() };
+  } finally {
+    sum.dispose();
+    weights.dispose();
+  }
+}
+
+function batchVelocity(
+  transformer: Transformer3D,
+  { inputs, stepCache }: Batch,
+  latents: Tensor,
+  { timestep, guidance }: Pick<StepSettings, 'timestep' | 'guidance'>,
+): Tensor {
+  const both = guidance?.now ?? false;
+  const rows = both ? cat([latents, latents], 0) : latents;
+  const velocity = transformer.forward(rows, {
+    ...(guidance && !both ? inputs.promptOnly! : inputs.all),
+    timesteps: full([rows.size(0)], timestep, { device: latents.device }),
+    stepCache,
+  });
+  return both ? guideBatch(velocity, guidance!.scale) : velocity;
+}
+
+/**
+ * Keeps all tensors of the inputs until `disposeBatches`.
+ *
+ * @param promptOnly   of the rows of `all` the second half is used by itself too
+ */
+export function keptInputs(all: StepInputs['all'], promptOnly: boolean): StepInputs {
+  const inputs = { all, promptOnly: promptOnly ? secondHalf(all) : null };
+  eachTensor(inputs, (tensor) => tensor.keep());
+  return inputs;
+}
+
+/** Batches may share tensors, e.g. those of their text. */
+export function disposeBatches(batches: readonly Batch[]): void {
+  const tensors = new Set<Tensor>();
+  for (const { inputs, stepCache } of batches) {
+    eachTensor(inputs, (tensor) => tensors.add(tensor));
+    stepCache?.dispose();
+  }
+  for (const tensor of tensors) tensor.dispose();
+}
+
+/** The positive rows, which follow as many negative ones; the rotary table has no rows. */
+function secondHalf({ text, condition, rope, motionScores }: StepInputs['all']): StepInputs['all'] {
+  const half = (rows: Tensor) => rows.narrow(0, rows.size(0) / 2, rows.size(0) / 2);
+  return {
+    text: {
+      blocks: text.blocks.map(({ keys, values }) => ({ keys: half(keys), values: half(values) })),
+      bias: text.bias && half(text.bias),
+    },
+    condition: half(condition),
+    rope,
+    motionScores: motionScores && half(motionScores),
+  };
+}
+
+function eachTensor(value: unknown, visit: (tensor: Tensor) => void): void {
+  if (value === null || typeof value !== 'object') return;
+  if ('handle' in value) {
+    visit(value as Tensor);
+    return;
+  }
+  for (const part of Object.values(value)) eachTensor(part, visit);
+}
