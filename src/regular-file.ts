@@ -101,10 +101,12 @@ function reasonOf(code: string | undefined): string | undefined {
 export function expectRegular(path: string, stats: Stats): void {
   if (stats.isFile()) return;
   if (stats.isDirectory()) throw new InputError(`${path}: must be a file, is a folder`);
-  throw new InputError(
-    `${path}: is ${specialKind(stats)}, and only files are read; save what it gives to a file first`,
-  );
+  throw new InputError(`${path}: ${whyNotRead(stats)}`);
 }
+
+/** Why nothing is read of something that is neither a file nor a folder, and what to do. */
+export const whyNotRead = (stats: Stats): string =>
+  `is ${specialKind(stats)}, and only files are read; save what it gives to a file first`;
 
 /** What something is that is neither a file nor a folder: `a pipe`. */
 export function specialKind(stats: Stats): string {

@@ -157,8 +157,9 @@ function listText(path: string, found: Stats): string {
       `${path}: a list of jobs must have at most ${size}, got ${Math.ceil(found.size / 2 ** 20)} MB; split it`,
     );
   }
+  const bytes = readRegularSync(path);
   try {
-    return decodeText(path, readRegularSync(path));
+    return decodeText(path, bytes);
   } catch (cause) {
     if (!(cause instanceof InputError)) throw cause;
     throw new InputError(

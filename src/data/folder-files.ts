@@ -3,6 +3,7 @@ import { type Stats, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../errors.js';
+import { whyNotRead } from '../regular-file.js';
 
 export interface FolderFile {
   /** begins with the folder's */
@@ -68,7 +69,7 @@ function statusOf(path: string): Stats | string {
 
 function problemOf(found: Stats | string): string | null {
   if (typeof found === 'string') return found;
-  return found.isFile() ? null : 'is no regular file but a pipe, socket or device';
+  return found.isFile() ? null : whyNotRead(found);
 }
 
 function reasonOf(cause: unknown): string {

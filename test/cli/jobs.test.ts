@@ -165,7 +165,7 @@ describe('readJobs', () => {
       [
         'deep.jsonl',
         `{"a": ${'['.repeat(60_000)}`,
-        /deep\.jsonl:1: must be JSON of at most 100 lev/,
+        /deep\.jsonl:1: must be JSON \(it is nested more than 100 lev/,
       ],
       ['jobs.json', '[{"prompt": "a"}]', /jobs\.json: must be JSONL, an object on every line/],
       ['empty.txt', '\n', /empty\.txt: holds no job/],

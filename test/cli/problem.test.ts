@@ -29,7 +29,7 @@ describe('describeProblem', () => {
     const folder = describeProblem(thrownBy(() => writeFileSync('/tmp', '')));
     assert.match(folder.message, /^\/tmp: must be a file, is a folder$/);
     const long = describeProblem(thrownBy(() => writeFileSync(`/tmp/${'n'.repeat(300)}`, '')));
-    assert.match(long.message, /n: its name is longer than the system allows; give it a shorter/);
+    assert.match(long.message, /n…: its name is longer than the system allows; give it a shorter/);
     const nul = describeProblem(thrownBy(() => writeFileSync('a\0b', '')));
     assert.deepEqual(nul.exitCode, 2);
     assert.match(nul.message, /^mfm: a path must not hold the character NUL/);

@@ -144,13 +144,13 @@ describe('a folder', () => {
     execFileSync('mkfifo', [join(folder, 'b.png'), join(folder, 'c.tar')]);
     const { told } = await read(folder);
     assert.deepEqual(told, [
-      'c.tar: is no regular file but a pipe, socket or device',
+      'c.tar: is a pipe, and only files are read; save what it gives to a file first',
       'a.png ""',
-      'b.png: is no regular file but a pipe, socket or device',
+      'b.png: is a pipe, and only files are read; save what it gives to a file first',
     ]);
     await assert.rejects(read(join(folder, 'b.png')), {
       name: InputError.name,
-      message: /must be a file or a folder, is a pipe or device/,
+      message: /is a pipe, and only files are read/,
     });
   });
 

@@ -125,7 +125,7 @@ describe('a shard', () => {
     assert.deepEqual('item' in text && text.item.unread, ['title']);
     assert.match(told[4]!, /^json\.tar\/e: its caption: holds NUL characters/);
     assert.match(told[5]!, /^json\.tar\/f\.txt: is no text in UTF-8/);
-    assert.match(told[6]!, /^json\.tar\/g\.json: must be JSON of at most 100 levels/);
+    assert.match(told[6]!, /^json\.tar\/g\.json: must be JSON \(it is nested more than 100 levels/);
   });
 
   test('that was cut off says so, and keeps only what is surely whole', async () => {

@@ -66,7 +66,10 @@ describe('jsonRow', () => {
     const cases: [string, RegExp][] = [
       ['{"a": 1', /^list\.jsonl:3: must be JSON \(/],
       ['[1]', /^list\.jsonl:3: must be an object, e\.g\. \{"image": "a\.png"\}/],
-      [`{"a": ${'['.repeat(60_000)}`, /^list\.jsonl:3: must be JSON of at most 100 levels/],
+      [
+        `{"a": ${'['.repeat(60_000)}`,
+        /^list\.jsonl:3: must be JSON \(it is nested more than 100 levels/,
+      ],
       ['{"a": "\uFFFD"}', /^list\.jsonl:3: is no text in UTF-8/],
     ];
     for (const [text, message] of cases) {
