@@ -107,7 +107,10 @@ describe('readRecipe', () => {
       const key = path.replaceAll('.', '\\.');
       assert.throws(
         () => readRecipe(recipe(own), changes),
-        { name: 'InputError', message: new RegExp(`^  ${key}(\\.0)?: Too big: `, 'm') },
+        {
+          name: 'InputError',
+          message: new RegExp(`^  ${key}(\\.0)?: (Too big: |must be at most )`, 'm'),
+        },
         text,
       );
     }

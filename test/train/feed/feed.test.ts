@@ -344,10 +344,11 @@ describe('a feed of files', { skip: noFfmpeg }, () => {
       message: /none of its 1 items can be used \(first: .*holds text/,
     });
     // more than a call may have arguments
-    writeFileSync(at('set/many.jsonl'), '{"video": 3}\n'.repeat(150_000));
+    const wrong = '{"video": 3}\n'.repeat(150_000);
+    writeFileSync(at('set/many.jsonl'), `{"video": "broken.mp4"}\n${wrong}`);
     await assert.rejects(openSources([{ manifest: at('set/many.jsonl'), weight: 1 }]), {
       name: InputError.name,
-      message: /none of its 150000 items can be used/,
+      message: /none of its 150001 items can be used/,
     });
     await assert.rejects(openFeed(optionsOf({ stage: { ...stage, tasks: { d2v: 1 } } })), {
       name: InputError.name,
