@@ -139,12 +139,12 @@ function chooseKernels(): void {
 /**
  * OpenMP's idle threads spin for milliseconds by default, which starves everything else on the
  * machine, data workers first; and beside another program they spin for as long as the thread that
- * they wait for has no core. This is some 0.1 ms, several times the gap between most operators. With
- * five times as much, a training step beside a busy core took twice its CPU time; with less, waking
+ * they wait for has no core. This is some 0.15 ms, several times the gap between most operators. With
+ * three times as much, a training step beside a busy core took twice its CPU time; with less, waking
  * threads costs more than it saves. Measured by bench/beside.ts. Read when the library loads.
  */
 function limitSpinning(): void {
-  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '2000';
+  if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '3000';
 }
 
 function load(): Native {
