@@ -3,6 +3,7 @@ import { InputError } from '../errors.js';
 import { MOST_RESULTS, MOST_STEPS } from '../limits.js';
 import { defineArgs, type Options } from './args.js';
 import { deviceOption, dtypeOption } from './device.js';
+import { adviseFfmpeg } from './ffmpeg-advice.js';
 import type { Example } from './help.js';
 
 export const summary = 'measure how good a pipeline is, task by task';
@@ -89,6 +90,7 @@ export const examples: readonly Example[] = [
 
 export async function run(options: EvalOptions): Promise<number | undefined> {
   expectTogether(options);
+  if (options.manifest !== undefined || options.clips !== undefined) await adviseFfmpeg();
   const { evaluate } = await import('./eval/job.js');
   return evaluate(options);
 }

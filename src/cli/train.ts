@@ -6,6 +6,7 @@ import { InputError } from '../errors.js';
 import type { Recipe } from '../train/config.js';
 import type { Reporter } from '../train/loop.js';
 import { defineArgs, type Options } from './args.js';
+import { adviseFfmpeg } from './ffmpeg-advice.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
 import { progressReporter } from './report-progress.js';
@@ -119,6 +120,8 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const { parallel, leave } = await joinJob(world, recipe, options);
   for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // there are enough
   const first = parallel.rank === 0;
+  const readsFiles = stagesOf(recipe).some(({ data }) => data.some(({ manifest }) => manifest));
+  if (first && readsFiles) await adviseFfmpeg();
   const { expectRoom } = await import('./expect-room.js');
   await parallel.together(() => {
     expectTrainable(recipe);

@@ -24,7 +24,7 @@ import { buffersOf, fitGiven } from './fit-given.js';
 import type { Origin } from './sources.js';
 
 /** Goes up whenever a sample's pixels come to be others: what was kept is void then. */
-export const PREPROCESSING = 1;
+export const PREPROCESSING = 2;
 
 /** What of a file is kept on the disk once it is decoded, by its role in the sample. */
 export type Plane = 'clip' | 'source' | 'depth';
