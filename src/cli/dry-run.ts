@@ -185,7 +185,9 @@ function unusedLines({ tallies, has }: StageData, batches: readonly StageBatch[]
   );
   return [
     ...tallyLines(unused).map((line) => `  ${line}`),
-    ...kinds.map((kind) => `  no sample is good for ${kind === 'image' ? 'an image' : 'a clip'}`),
+    ...kinds.map(
+      (kind) => `  no sample can be used as ${kind === 'image' ? 'an image' : 'a clip'}`,
+    ),
   ];
 }
 

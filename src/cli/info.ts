@@ -205,7 +205,7 @@ async function ffmpegFact(): Promise<string> {
     const { ffmpegVersion, isOld, versionInWords } = await import('../media/ffmpeg-version.js');
     const path = findFfmpeg();
     const version = ffmpegVersion(path);
-    return `${versionInWords(version)}, ${path}${isOld(version) ? ' (old: 5 or newer is wanted)' : ''}`;
+    return `${versionInWords(version)}, ${path}${isOld(version) ? ' (old: install version 5 or newer)' : ''}`;
   } catch (error) {
     return (error as Error).message;
   }

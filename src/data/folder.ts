@@ -89,7 +89,7 @@ async function mediaOf(
     else if (LISTS.includes(endingOf(path)) && !hasShards) {
       passedOver.remark(
         path,
-        'is not read as the list of its folder; give it instead of the folder',
+        'is not read, as the list of a folder is called manifest.jsonl; rename it, or name it instead of the folder',
       );
     }
   }

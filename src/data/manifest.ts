@@ -185,7 +185,7 @@ function rowReader(path: string) {
       if (!(problem instanceof InputError)) throw problem;
       if (++wrong < MOST_WRONG || good > 0) return { where, problem };
       throw new InputError(
-        `${path}: is no list of pictures or clips, its first ${wrong} rows are wrong (the last: ${problem.message})`,
+        `${path}: is not a list of pictures or clips: its first ${wrong} rows are wrong (the last: ${problem.message}); docs/data.md has the forms`,
         { cause: problem },
       );
     }

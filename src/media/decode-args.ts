@@ -20,7 +20,7 @@ export async function expectFilters(path: string, info: VideoInfo): Promise<void
   const filters = await ffmpegFeatures('filters');
   if (TONE_MAPPING.every((name) => filters.has(name))) return;
   throw new InputError(
-    `${path}: is of high dynamic range (${info.highDynamicRange}), and this ffmpeg cannot tone-map it (it lacks ${TONE_MAPPING.join(' or ')}); ` +
+    `${path}: has a high dynamic range (${info.highDynamicRange}), and this ffmpeg cannot tone-map it (it lacks ${TONE_MAPPING.join(' or ')}); ` +
       `with a full build of ffmpeg convert it first: ffmpeg -i in.mov -vf ${toneMapping(info).join(',')},format=yuv420p out.mp4`,
   );
 }

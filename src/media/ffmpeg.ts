@@ -60,7 +60,7 @@ export function oldFfmpegAdvice(): string | null {
   }
   const version = ffmpegVersion(program);
   return isOld(version)
-    ? `ffmpeg ${versionInWords(version)} (${program}): is old, so newer kinds of video cannot be read (AV1) and faults mended since are in it; for version 5 or newer, ${INSTALL}`
+    ? `ffmpeg ${versionInWords(version)} (${program}): is old: it cannot read newer kinds of video such as AV1, and lacks years of fixes; for version 5 or newer, ${INSTALL}`
     : null;
 }
 

@@ -24,12 +24,14 @@ export function resolvePaths(source: object, folder: string, say: (sentence: str
     if (!isThere(current)) return fromHere(own);
     if (!isThere(own)) {
       say(
-        `${key}: ${path} is that of the current folder, as there is none beside the recipe (${fromHere(own)}); paths of a recipe are relative to it`,
+        `${key}: ${path} is taken from the current folder, as it is not beside the recipe (${fromHere(own)}); write it relative to the folder of the recipe`,
       );
       return path;
     }
     if (realpathSync(own) === realpathSync(current)) return path;
-    say(`${key}: ${path} is that beside the recipe (${fromHere(own)}), not the current folder's`);
+    say(
+      `${key}: ${path} is taken from beside the recipe (${fromHere(own)}), not from the current folder`,
+    );
     return fromHere(own);
   });
 }

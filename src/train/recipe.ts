@@ -92,7 +92,7 @@ function unset(source: object, path: readonly string[]): string[] {
     return [];
   }
   // what the schema knows is at its default already
-  return known.length > 0 ? [] : [`${where}: cannot be taken away, as the recipe has none`];
+  return known.length > 0 ? [] : [`${where}: cannot be taken away, as the recipe does not have it`];
 }
 
 const isPlaceIn = (list: readonly unknown[], key: string, last: number): boolean =>

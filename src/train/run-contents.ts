@@ -64,7 +64,7 @@ function expectCheckpoints(
   { checkpoints, trained, results }: RunContents,
   isTrained: (part: string) => boolean,
 ): void {
-  const left = results.length > 0 ? `; what it came to is in ${results.join(' and ')}` : '';
+  const left = results.length > 0 ? `; its result is in ${results.join(' and ')}` : '';
   const weights = results.includes('pipeline/')
     ? ` (${join(folder, 'pipeline')} can be its base, or its --init)`
     : '';
@@ -72,7 +72,7 @@ function expectCheckpoints(
   const lost = trained.find(({ part }) => isTrained(part) && !checkpoints.has(part));
   if (lost) {
     throw new InputError(
-      `${folder}: has trained its ${lost.part} to step ${lost.step}, and no checkpoint of it is there to go on from${left}; ${remedy}`,
+      `${folder}: has trained its ${lost.part} to step ${lost.step}, and no checkpoint is left to go on from${left}; ${remedy}`,
     );
   }
   if (results.length > 0 && !checkpoints.has('transformer')) {
@@ -111,7 +111,7 @@ function expectSameWeights(folder: string, recipe: Recipe, checkpoints: Set<stri
     return `${key} ${was}, not ${now}`;
   });
   throw new InputError(
-    `${folder}: its weights were begun with ${named.join('; ')}; set that back, or take --run FOLDER for another run`,
+    `${folder}: its weights began with ${named.join('; ')}; set that back, or begin another run with --run FOLDER`,
   );
 }
 

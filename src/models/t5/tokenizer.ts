@@ -108,7 +108,7 @@ export class PromptTokenizer {
   private tokensOf(prompt: string): number[] {
     if (prompt.length > MOST_CHARACTERS) {
       throw new InputError(
-        `prompt: has ${prompt.length} characters, ${MOST_CHARACTERS} is the most; a prompt is a sentence or two`,
+        `prompt: must have at most ${MOST_CHARACTERS} characters, got ${prompt.length}; shorten it to a few sentences`,
       );
     }
     const text = prompt.toLowerCase().trim();
