@@ -118,7 +118,7 @@ async function holdsMedia(path: string): Promise<boolean> {
   }
 }
 
-/** Of files that links make the same one stays: those with captions of their own, else the best named. */
+/** Of several names of one file, keeps those with captions of their own, else the best one. */
 function onlyOnce(
   files: readonly FolderFile[],
   captions: Captions,

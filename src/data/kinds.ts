@@ -67,7 +67,7 @@ const KINDS: ReadonlyMap<string, FileKind> = new Map<string, FileKind>([
   ['.tar', 'shard'],
 ]);
 
-/** Of a file's name or of an ending such as `.png`, capitals or not. */
+/** The kind of a file by its name, or by an ending such as `.png`; capitals do not matter. */
 export function fileKind(name: string): FileKind {
   return KINDS.get(endingOf(name)) ?? 'other';
 }

@@ -5,7 +5,7 @@ export const BLOCK = 512;
 /** Largest size that eleven octal digits say. */
 const MAX_SIZE = 8 ** 11 - 1;
 
-/** What is said of a member before its header. */
+/** What an extended header, which comes before a member's own, says of that member. */
 export interface Stated {
   name?: string;
   size?: number;

@@ -116,7 +116,7 @@ const MAX_ALLOCATION = 2 ** 30;
 /** A damaged file may keep a decoder busy for ever; long seeks in large files take minutes. */
 export const STALL_MS = 5 * 60_000;
 
-/** Those that run: none outlives this process. */
+/** The ffmpeg processes that run now; none outlives this process. */
 const running = new Set<ChildProcess>();
 
 /**

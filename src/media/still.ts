@@ -207,7 +207,7 @@ export async function decoded(path: string, picture: Sharp, depth: 'uchar' | 'us
   }
 }
 
-/** Of the colours; an even number of channels ends in opacity. */
+/** The largest value of the colour channels; where their number is even, the last one is opacity. */
 function lightestOf(values: Uint8Array | Uint16Array, channels: number): number {
   const hasAlpha = channels % 2 === 0;
   let lightest = 0;

@@ -1,6 +1,6 @@
 /**
- * The paths of a recipe are relative to its own folder, wherever it is read from. Recipes of before
- * had them relative to the current folder: what is there alone is still taken, and said.
+ * The paths of a recipe are relative to its own folder, wherever it is read from. Older recipes
+ * had them relative to the current folder: a path that is only there is still taken, and a line says so.
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
@@ -43,7 +43,7 @@ export function withAbsolutePaths<T extends object>(recipe: T): T {
   return copy;
 }
 
-/** What is of another type than a recipe has is for its schema to refuse. */
+/** Changes every path in a recipe. Values of a wrong type are left for the schema to refuse. */
 function changePaths(source: object, change: (key: string, path: string) => string): void {
   const changeAt = (level: unknown, name: string, key: string) => {
     if (!isLevel(level) || !Object.hasOwn(level, name)) return;
@@ -85,7 +85,7 @@ function isThere(path: string): boolean {
   }
 }
 
-/** As short as messages have it: relative where it is below the current folder. */
+/** A path for messages: relative where it is below the current folder. */
 function fromHere(path: string): string {
   const short = relative(process.cwd(), path);
   const isBelow = short !== '' && short.split(sep)[0] !== '..' && !isAbsolute(short);

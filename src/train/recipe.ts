@@ -13,7 +13,7 @@ import { shortcomings, TASK_IDS, type Task, taskOf, weightedTasks } from '../tas
 import { Recipe, type Stage, stagesOf } from './config.js';
 import { resolvePaths } from './recipe-paths.js';
 
-/** Of a key, to a value or to what a text is as YAML; null takes the key away. */
+/** Gives a key another value, or the one that a text of YAML stands for; null takes the key away. */
 export type Change = { path: string[] } & ({ value: unknown } | { text: string });
 
 /**

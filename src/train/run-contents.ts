@@ -94,7 +94,7 @@ const OF_WEIGHTS = [
   ),
 ];
 
-/** What no checkpoint has begun with may still change. */
+/** @throws InputError if the recipe changes what the weights in the checkpoints began with */
 function expectSameWeights(folder: string, recipe: Recipe, checkpoints: Set<string>): void {
   const before = storedRecipe(folder);
   if (!before || checkpoints.size === 0) return;
@@ -117,7 +117,7 @@ function expectSameWeights(folder: string, recipe: Recipe, checkpoints: Set<stri
 
 const isPath = (key: string): boolean => key === 'base' || key.endsWith('.from');
 
-/** One that is gone has been moved, it may be to where the other is. */
+/** Do two paths lead to the same folder? One that is gone may have been moved to where the other is. */
 function isSameOrGone(was: unknown, now: unknown): boolean {
   if (typeof was !== 'string' || typeof now !== 'string') return false;
   try {
@@ -141,7 +141,7 @@ function contentsOf(folder: string): RunContents {
   };
 }
 
-/** By its figures, and by what it says of itself. */
+/** The parts that a run has trained and to which step, by its metrics and its status. */
 function trainedParts(folder: string): Trained[] {
   const found = new Map(readMetrics(folder).map(({ part, step }) => [part, step]));
   const status = readStatus(folder);

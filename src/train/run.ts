@@ -235,7 +235,7 @@ export class Run {
   }
 }
 
-/** Of this process. */
+/** The runs that this process has open. */
 const openRuns = new Set<Run>();
 process.on('exit', (exitCode) => {
   for (const run of openRuns) run.cutOff(exitCode);

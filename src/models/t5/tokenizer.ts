@@ -130,7 +130,7 @@ export class PromptTokenizer {
     );
   }
 
-  /** What the library stumbles over is the files' fault. */
+  /** Runs `work` of the library; an error in it is put down to the tokenizer's files. */
   private understood<T>(work: () => T): T {
     try {
       return work();

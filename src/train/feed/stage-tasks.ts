@@ -18,7 +18,7 @@ export function stageTallies(sources: readonly OpenedSource[], stage: Stage): Ta
   });
 }
 
-/** As `stageSet` judges by them; scenes are all alike. */
+/** The facts that `stageSet` judges samples by, with how many samples have them; scenes are all alike. */
 function factsOf(
   sources: readonly OpenedSource[],
   kind: SampleKind,
