@@ -29,13 +29,13 @@ export const args = defineArgs({
       kind: 'size',
       multipleOf: 16,
       max: MOST_SIDE,
-      describe: "of the result (default: the pipeline's)",
+      describe: "size of the result (default: the pipeline's)",
     },
     frames: {
       kind: 'integer',
       min: 1,
       max: MOST_FRAMES,
-      describe: "of the result (default: the pipeline's)",
+      describe: "frames of the result (default: the pipeline's)",
     },
     steps: {
       kind: 'integer',
