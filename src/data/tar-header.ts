@@ -42,7 +42,7 @@ export function expectHeader(path: string, header: Buffer, at: number): void {
   const packed = at === 0 ? PACKED.find(([first]) => start.startsWith(first)) : undefined;
   throw new InputError(
     packed
-      ? `${path}: is compressed, which is not read; unpack it with ${packed[1]}`
+      ? `${path}: is compressed; unpack it with ${packed[1]}, as members are read in place`
       : `${path}: is not a tar, or is damaged, at byte ${at}; copy or download it again`,
   );
 }
