@@ -175,7 +175,7 @@ function linesOf(frames: Frames, enlarged: Frames, axis: 'columns' | 'rows'): Li
   });
 }
 
-/** Of a pixel and the one before it, the mean absolute difference of the channels. */
+/** The mean absolute difference between the channels of a pixel and those of the one before it. */
 function stepAt({ data }: Frames, pixel: number, stride: number): number {
   const [p, q] = [pixel * 3, (pixel - stride) * 3];
   const at = (c: number) => Math.abs(data[p + c]! - data[q + c]!);

@@ -122,7 +122,7 @@ function realPlace(path: string): string {
   }
 }
 
-/** Null if there is nothing. @throws InputError for a name that the system does not take */
+/** What lies at a path, null if nothing does. @throws InputError for a name that the system refuses */
 function statsOf(path: string, stat: (path: string) => Stats): Stats | null {
   try {
     return stat(path);

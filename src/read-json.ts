@@ -95,7 +95,7 @@ export function structureOf(json: string): Structure {
 export const short = (name: string, most = 200): string =>
   name.length <= most ? name : `${name.slice(0, most)}…`;
 
-/** In words, without what a terminal would obey: the message may quote the file. */
+/** Why a file cannot be read as JSON, without control characters that it may quote from the file. */
 function reasonOf(cause: unknown): string {
   const { message, code } = cause as NodeJS.ErrnoException;
   if (code === 'ENOENT') return 'no such file';

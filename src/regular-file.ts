@@ -87,7 +87,7 @@ function reasonOf(code: string | undefined): string | undefined {
     case 'ELOOP':
       return 'is a link that leads to itself; name the file';
     case 'ENXIO':
-      return 'is no file that can be read; save it to a file first';
+      return 'is not a file that can be read; save what it gives to a file first';
     case 'ERR_INVALID_ARG_VALUE':
       return 'a path must not hold the character NUL; check it';
     case 'ERR_FS_FILE_TOO_LARGE':

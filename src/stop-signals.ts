@@ -14,7 +14,7 @@ export function ignoredSignals(): StopSignal[] {
   return ALL.filter((signal) => names.includes(signal));
 }
 
-/** Those that it heeds. */
+/** The signals that this process heeds: all but those it was started to ignore. */
 export function stopSignals(): StopSignal[] {
   const ignored = ignoredSignals();
   return ALL.filter((signal) => !ignored.includes(signal));

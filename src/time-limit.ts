@@ -1,4 +1,4 @@
-/** Ends work of JavaScript that takes too long, such as a regular expression of a file that others wrote. */
+/** Ends JavaScript that takes too long, such as a regular expression from a file that others wrote. */
 import { createContext, Script } from 'node:vm';
 
 const context = createContext({ work: null });

@@ -20,7 +20,7 @@ std::vector<at::Tensor> tensorsArg(napi_env env, napi_value value) {
   return tensors;
 }
 
-// None of them may be missing.
+// The tensors of a list of handles; throws if one of them is missing.
 std::vector<at::Tensor> definedArg(napi_env env, napi_value value) {
   std::vector<at::Tensor> tensors;
   for (int64_t handle : toInts(env, value)) tensors.push_back(tensorAt(handle));

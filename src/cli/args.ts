@@ -287,7 +287,7 @@ function toSize(
     throw new InputError(`${where}: must be WIDTHxHEIGHT in pixels, e.g. 640x352, got "${text}"`);
   }
   if (Math.max(width, height) > max) {
-    throw new InputError(`${where}: ${max} is the longest side that is made, got ${text}`);
+    throw new InputError(`${where}: a side must be at most ${max} pixels, got ${text}`);
   }
   if (width % multipleOf !== 0 || height % multipleOf !== 0) {
     const near = (n: number) => Math.max(multipleOf, Math.round(n / multipleOf) * multipleOf);

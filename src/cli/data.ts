@@ -36,7 +36,7 @@ export const args = defineArgs({
       kind: 'text',
       placeholder: 'FOLDER',
       describe:
-        'check: count the tokens of captions as this pipeline does (default: estimate, 77 are read)',
+        'check: count the tokens of captions as this pipeline does (default: an estimate, for a text encoder that reads 77)',
     },
     shard: {
       kind: 'text',

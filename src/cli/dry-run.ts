@@ -139,7 +139,7 @@ interface TaskRows {
   others: string[];
 }
 
-/** By their weights: all scenes of a kind are good for the same tasks. */
+/** Shares by the weights of tasks, since all scenes of a kind are good for the same ones. */
 function rowsOfScenes(stage: Stage, kind: StageBatch['kind'], share: number): TaskRows {
   const ofKind = weightedTasks(stage.tasks).filter(({ task }) => kindOf(task) === kind);
   const tasks = ofKind.filter(({ task }) => lacking(task, stage).length === 0);
@@ -152,7 +152,7 @@ function rowsOfScenes(stage: Stage, kind: StageBatch['kind'], share: number): Ta
   };
 }
 
-/** By the samples that each task has. */
+/** Shares by the samples that each task has. */
 function rowsOfFiles(
   { tallies, shares }: StageData,
   kind: StageBatch['kind'],
@@ -185,7 +185,9 @@ function unusedLines({ tallies, has }: StageData, batches: readonly StageBatch[]
   );
   return [
     ...tallyLines(unused).map((line) => `  ${line}`),
-    ...kinds.map((kind) => `  no sample is good for ${kind === 'image' ? 'an image' : 'a clip'}`),
+    ...kinds.map(
+      (kind) => `  no sample can be used as ${kind === 'image' ? 'an image' : 'a clip'}`,
+    ),
   ];
 }
 

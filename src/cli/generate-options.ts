@@ -68,7 +68,10 @@ const resultOptions = {
     max: MOST_SIDE,
     describe: 'super-resolution: what is made at once of a large result (default: as trained)',
   },
-  tiles: { kind: 'flag', describe: 'let super-resolution go tile by tile (default: yes)' },
+  tiles: {
+    kind: 'flag',
+    describe: 'let super-resolution make large results in tiles (default: yes)',
+  },
   steps: {
     kind: 'integer',
     min: 1,
@@ -132,7 +135,7 @@ const resultOptions = {
   seed: {
     kind: 'seed',
     describe:
-      'of the noise, up to 64 bits; the same seed gives the same result (default, and -1: a new one; in a batch 0)',
+      'seed of the noise, up to 64 bits; the same one gives the same result (default, or -1: a new one; in a batch: 0)',
   },
 } as const;
 

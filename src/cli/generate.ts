@@ -130,7 +130,7 @@ function sourcesOf(jobs: readonly Job[], options: GenerateOptions, { id }: Task)
   ]);
 }
 
-/** Told now, not when a result has been made. @throws InputError for the first that cannot be */
+/** @throws InputError, before any work, for the first result that could not be written to its place */
 function expectPlaces(jobs: readonly Job[], sources: SourceFiles, several: boolean): void {
   for (const { output } of jobs) {
     for (const path of several ? [output, recipePath(output)] : [output]) {

@@ -49,7 +49,7 @@ export function programHelp(
     section('Commands', commands),
     exampleSection(examples),
     '`mfm COMMAND --help` explains a command and its options.\n' +
-      'Exit codes: 0 done, 1 the job failed, 2 wrong usage or input, 130 stopped by Ctrl-C.',
+      'Exit codes: 0 done, 1 the job failed, 2 wrong usage or input, 128 + N stopped by signal N (Ctrl-C: 130).',
   );
 }
 

@@ -29,13 +29,13 @@ export const args = defineArgs({
       kind: 'size',
       multipleOf: 16,
       max: MOST_SIDE,
-      describe: "of the result (default: the pipeline's)",
+      describe: "size of the result (default: the pipeline's)",
     },
     frames: {
       kind: 'integer',
       min: 1,
       max: MOST_FRAMES,
-      describe: "of the result (default: the pipeline's)",
+      describe: "frames of the result (default: the pipeline's)",
     },
     steps: {
       kind: 'integer',
@@ -205,7 +205,7 @@ async function ffmpegFact(): Promise<string> {
     const { ffmpegVersion, isOld, versionInWords } = await import('../media/ffmpeg-version.js');
     const path = findFfmpeg();
     const version = ffmpegVersion(path);
-    return `${versionInWords(version)}, ${path}${isOld(version) ? ' (old: 5 or newer is wanted)' : ''}`;
+    return `${versionInWords(version)}, ${path}${isOld(version) ? ' (old: install version 5 or newer)' : ''}`;
   } catch (error) {
     return (error as Error).message;
   }

@@ -163,7 +163,7 @@ function listText(path: string, found: Stats): string {
   } catch (cause) {
     if (!(cause instanceof InputError)) throw cause;
     throw new InputError(
-      `${path}: is no text in UTF-8; give a list of jobs as .txt, .jsonl or .csv, saved as UTF-8`,
+      `${path}: is not text in UTF-8; give a list of jobs as .txt, .jsonl or .csv, saved as UTF-8`,
       { cause },
     );
   }

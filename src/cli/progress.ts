@@ -24,7 +24,7 @@ const CLEAR_LINE = '\r\x1b[2K';
 const QUIET_MS = 2000;
 const TERMINAL_MS = 100;
 const LOG_MS = 5000;
-/** In a log of many hours a line every minute, up to then one at every fiftieth of the time. */
+/** Lines of a log come further apart as time passes: by this share of it, up to a minute. */
 const LOG_SHARE = 0.02;
 const LOG_MOST_MS = 60_000;
 /**

@@ -193,7 +193,7 @@ async function post(address: URL, init: RequestInit, key: string): Promise<Answe
     text = await textOf(response, MAX_ANSWER_BYTES);
   } catch (error) {
     if (error instanceof EndlessAnswer) {
-      throw new JobError(`${host}: answers without end; check --rewrite-url`, { cause: error });
+      throw new JobError(`${host}: its answer does not end; check --rewrite-url`, { cause: error });
     }
     if ((error as Error).name === 'TimeoutError') {
       throw new PassingFailure(`${host} (too slow)`, false, 0, { cause: error });
@@ -225,7 +225,7 @@ function ledElsewhere(address: URL, location: string | null): InputError {
   const next = location !== null && URL.canParse(location, base) && new URL(location, base);
   const where = next ? `${next.origin}${next.pathname}` : 'elsewhere';
   return new InputError(
-    `${address.host}: leads on to ${saidBy(where, undefined, 200)}, where prompts and pictures are not sent unasked; if you trust it, give that address with --rewrite-url`,
+    `${address.host}: redirects to ${saidBy(where, undefined, 200)}, but prompts and pictures go only to the address that was named; if you trust the other one, name it with --rewrite-url`,
   );
 }
 

@@ -59,7 +59,7 @@ export const args = defineArgs({
       kind: 'set',
       repeat: true,
       describe:
-        'change a key of the recipe, to YAML: transformer.steps=9, "transformer.tasks={t2i: 1}"; null takes it away',
+        'change a key of the recipe; the value is YAML: transformer.steps=9, "transformer.tasks={t2i: 1}"; null takes the key away',
     },
   },
 });

@@ -12,7 +12,7 @@ export const RELEASED: CaptionLimit = { tokens: 77, count: null };
 
 /** Tokens that a word of English has in T5's vocabulary, punctuation counted to the words. */
 const TOKENS_PER_WORD = 4 / 3;
-/** Of `#task: text-to-video` and the closing token. */
+/** Tokens that `#task: text-to-video` and the closing token take together. */
 const TASK_TOKENS = 9;
 
 export interface CaptionLength {

@@ -100,7 +100,7 @@ class Table {
       for (const cell of record) expectText(where, cell);
       if (record.length !== names.length) {
         throw new InputError(
-          `${where}: must have ${names.length} columns as the first line has, got ${record.length}; put quotes around text with commas or what else separates`,
+          `${where}: must have ${names.length} columns as the first line has, got ${record.length}; put quotes around text that holds the separator`,
         );
       }
       return { line, values: Object.fromEntries(record.map((cell, i) => [names[i], cell])) };

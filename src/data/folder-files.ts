@@ -74,7 +74,7 @@ function problemOf(found: Stats | string): string | null {
 
 function reasonOf(cause: unknown): string {
   const { code, message } = cause as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'is a link to what is not there';
+  if (code === 'ENOENT') return 'is a link to a file that is not there';
   if (code === 'ELOOP') return 'is a link to itself';
   if (code === 'EACCES' || code === 'EPERM') return 'may not be read; change its permissions';
   return `cannot be read (${message})`;

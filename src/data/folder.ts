@@ -89,7 +89,7 @@ async function mediaOf(
     else if (LISTS.includes(endingOf(path)) && !hasShards) {
       passedOver.remark(
         path,
-        'is not read as the list of its folder; give it instead of the folder',
+        'is not read, as the list of a folder is called manifest.jsonl; rename it, or name it instead of the folder',
       );
     }
   }
@@ -118,7 +118,7 @@ async function holdsMedia(path: string): Promise<boolean> {
   }
 }
 
-/** Of files that links make the same one stays: those with captions of their own, else the best named. */
+/** Of several names of one file, keeps those with captions of their own, else the best one. */
 function onlyOnce(
   files: readonly FolderFile[],
   captions: Captions,

@@ -42,7 +42,7 @@ const REFUSED: readonly [string, readonly string[]][] = [
     ['.xcf', '.kra', '.psb', '.ora', '.clip', '.afphoto'],
   ],
   [
-    'holds light beyond white, which is not read; convert it to PNG or TIFF',
+    'is a picture of high dynamic range, which is not read; convert it to PNG or TIFF',
     ['.exr', '.hdr', '.rgbe'],
   ],
   [
@@ -50,7 +50,7 @@ const REFUSED: readonly [string, readonly string[]][] = [
     ['.jxr', '.wdp', '.hdp', '.bpg', '.flif', '.braw', '.r3d', '.ari', '.swf'],
   ],
   [
-    'is packed, which is not read; unpack it',
+    'is an archive, which is not read; unpack it',
     ['.zip', '.gz', '.tgz', '.bz2', '.xz', '.zst', '.7z', '.rar'],
   ],
 ];
@@ -67,7 +67,7 @@ const KINDS: ReadonlyMap<string, FileKind> = new Map<string, FileKind>([
   ['.tar', 'shard'],
 ]);
 
-/** Of a file's name or of an ending such as `.png`, capitals or not. */
+/** The kind of a file by its name, or by an ending such as `.png`; capitals do not matter. */
 export function fileKind(name: string): FileKind {
   return KINDS.get(endingOf(name)) ?? 'other';
 }

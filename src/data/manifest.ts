@@ -67,7 +67,7 @@ const LOOK_EVERY = 10_000;
 /** Share of the memory for objects that entries may take; what is made of them needs the rest. */
 const MOST_MEMORY = 0.8;
 
-/** Whoever reads a data set holds its entries. @throws InputError if there are too many */
+/** @throws InputError if the entries of a data set, which are all held at once, need too much memory */
 function expectRoom(path: string, count: number): void {
   const { used_heap_size, heap_size_limit } = getHeapStatistics();
   if (used_heap_size < MOST_MEMORY * heap_size_limit) return;
@@ -185,7 +185,7 @@ function rowReader(path: string) {
       if (!(problem instanceof InputError)) throw problem;
       if (++wrong < MOST_WRONG || good > 0) return { where, problem };
       throw new InputError(
-        `${path}: is no list of pictures or clips, its first ${wrong} rows are wrong (the last: ${problem.message})`,
+        `${path}: is not a list of pictures or clips: its first ${wrong} rows are wrong (the last: ${problem.message}); docs/data.md has the forms`,
         { cause: problem },
       );
     }

@@ -60,7 +60,7 @@ export async function openMedia(
   return ofVideo(path, await probeVideo(path), options);
 }
 
-/** What ffmpeg reads as a clip is a picture by its name. */
+/** Reads a file that is a picture by its name, even if ffmpeg takes it for a clip. */
 async function readPicture(path: string): Promise<Media> {
   const picture = await readImage(path);
   return { ...picture, notes: picture.notes.filter((note) => !note.endsWith(FIRST_FRAME)) };

@@ -133,7 +133,7 @@ async function* sampleOf(
   }
 }
 
-/** What the members of a group say, those that do, and one of a kind that is not read. */
+/** The row that the members of a group make, the members it uses, and one of a kind that is not read. */
 async function rowOf(path: string, where: string, members: Group['members']) {
   const row: Row = {};
   const used: TarMember[] = [];

@@ -5,7 +5,7 @@ export const BLOCK = 512;
 /** Largest size that eleven octal digits say. */
 const MAX_SIZE = 8 ** 11 - 1;
 
-/** What is said of a member before its header. */
+/** What an extended header, which comes before a member's own, says of that member. */
 export interface Stated {
   name?: string;
   size?: number;
@@ -42,8 +42,8 @@ export function expectHeader(path: string, header: Buffer, at: number): void {
   const packed = at === 0 ? PACKED.find(([first]) => start.startsWith(first)) : undefined;
   throw new InputError(
     packed
-      ? `${path}: is compressed; unpack it with ${packed[1]}, members are read by their place`
-      : `${path}: is no tar, or damaged, at byte ${at}; copy or download it again`,
+      ? `${path}: is compressed; unpack it with ${packed[1]}, as members are read in place`
+      : `${path}: is not a tar, or is damaged, at byte ${at}; copy or download it again`,
   );
 }
 

@@ -113,7 +113,7 @@ async function expectEnd(file: FileHandle, path: string, at: number): Promise<vo
   const { bytesRead } = await file.read(record, 0, record.length, at);
   if (record.subarray(0, bytesRead).every((byte) => byte === 0)) return;
   throw new InputError(
-    `${path}: goes on behind its end at byte ${at}, as several tars in one file do; split it, or pack it again`,
+    `${path}: goes on after its end mark at byte ${at}, as tars that were joined do; split it, or pack it again`,
   );
 }
 
@@ -187,6 +187,9 @@ async function bytesAt(
   }
   const bytes = Buffer.alloc(size);
   const { bytesRead } = await file.read(bytes, 0, size, offset);
-  if (bytesRead < size) throw new InputError(`${path}: has become shorter while it was read`);
+  if (bytesRead < size)
+    throw new InputError(
+      `${path}: became shorter while it was read; try again when nothing writes to it`,
+    );
   return bytes;
 }

@@ -23,14 +23,14 @@ export function decodeText(name: string, bytes: Uint8Array): string {
   return text;
 }
 
-const NOT_UTF8 = 'is no text in UTF-8; save it as UTF-8';
+const NOT_UTF8 = 'is not text in UTF-8; save it as UTF-8';
 
 /** @throws InputError for characters that stand for what another program could not decode */
 export function expectText(name: string, text: string): void {
   if (text.includes('\0')) throw new InputError(`${name}: holds NUL characters; save it as UTF-8`);
   if (text.includes('\uFFFD')) {
     throw new InputError(
-      `${name}: is no text in UTF-8, or holds the sign for a lost character (U+FFFD); save it as UTF-8`,
+      `${name}: is not text in UTF-8, or holds the mark of a lost character (U+FFFD); save it as UTF-8`,
     );
   }
 }

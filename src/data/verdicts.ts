@@ -63,7 +63,7 @@ export function findingsOf(
   const excess = excessOf(prompt, caption);
   if (excess !== null) {
     const about = excess.isEstimate ? 'about ' : '';
-    const read = `of which the text encoder reads ${caption.tokens}: its end is cut off`;
+    const read = `the text encoder reads the first ${caption.tokens} and not its end`;
     add('long caption', `${about}${excess.tokens} tokens with the task's name, ${read}`);
   }
   if (duplicate) {

@@ -20,7 +20,7 @@ export interface JoinOptions {
   say?: (sentence: string) => void;
 }
 
-/** What is over sooner is not told. */
+/** A wait that is over sooner is not told. */
 const QUIET_SECONDS = 5;
 
 /**
@@ -90,7 +90,7 @@ async function expectAddress(
   }
 }
 
-/** Those who are not there yet. */
+/** The ranks that have not joined yet, in words. */
 async function others(store: Store, keys: readonly string[]): Promise<string> {
   const missing = await store.missing([...keys], 0).catch(() => []);
   return missing.length > 0 ? ranksOf(missing, keys.length) : 'the others';

@@ -33,7 +33,7 @@ const Tree = z.array(
 const TRIES = 3;
 /** A page of 1,000 files has some 300 kB. */
 const MAX_PAGE_BYTES = 32 * 2 ** 20;
-/** Of 1,000 entries: more than any pipeline has; a listing beyond it is taken for endless. */
+/** Pages of 1,000 entries each: more than any pipeline has. A longer listing is taken for endless. */
 const MAX_PAGES = 100;
 
 /** The commit that a branch, tag or short commit means now. */

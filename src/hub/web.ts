@@ -31,7 +31,7 @@ export function plainAddress(name: string, text: string, example: string): strin
 export function plainSecret(name: string, secret: string): string {
   if (/^[\x21-\x7e]+$/.test(secret)) return secret;
   throw new InputError(
-    `${name}: must be one word of plain characters; set it without spaces and line ends`,
+    `${name}: must be one word of plain characters; set it without spaces and line breaks`,
   );
 }
 

@@ -60,7 +60,7 @@ export function openAnimatedPng(path: string, bytes: Buffer): AnimationFile {
       if (data.length !== width * height * CHANNELS * count) {
         const got = Math.floor(data.length / (width * height * CHANNELS));
         throw new InputError(
-          `${path}: is an animated PNG of which ${got} of ${count} frames can be decoded${complaint && ` (${complaint})`}; give another copy`,
+          `${path}: is an animated PNG, and only ${got} of its ${count} frames can be decoded${complaint && ` (${complaint})`}; give another copy`,
         );
       }
       return { data, channels: CHANNELS };

@@ -98,7 +98,7 @@ function timingNotes(
   // a picture of it has no timing; hundredths of a second round 24 a second to 40 and 50 ms
   if (fps !== undefined || maxFrames === 1 || most - least <= UNEVEN_MS) return [];
   return [
-    `${path}: its frames last from ${Math.round(least)} to ${Math.round(most)} ms; each is taken to last equally long`,
+    `${path}: its frames last from ${Math.round(least)} to ${Math.round(most)} ms; all are shown equally long`,
   ];
 }
 const UNEVEN_MS = 10;

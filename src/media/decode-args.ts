@@ -20,7 +20,7 @@ export async function expectFilters(path: string, info: VideoInfo): Promise<void
   const filters = await ffmpegFeatures('filters');
   if (TONE_MAPPING.every((name) => filters.has(name))) return;
   throw new InputError(
-    `${path}: is of high dynamic range (${info.highDynamicRange}), and this ffmpeg cannot tone-map it (it lacks ${TONE_MAPPING.join(' or ')}); ` +
+    `${path}: has a high dynamic range (${info.highDynamicRange}), and this ffmpeg cannot tone-map it (it lacks ${TONE_MAPPING.join(' or ')}); ` +
       `with a full build of ffmpeg convert it first: ffmpeg -i in.mov -vf ${toneMapping(info).join(',')},format=yuv420p out.mp4`,
   );
 }
@@ -73,7 +73,7 @@ export async function decodeArgs(
   ];
 }
 
-/** Of VP8 and VP9 ffmpeg's own decoders leave opacity out. */
+/** Names the decoders of libvpx, since ffmpeg's own leave out the opacity of VP8 and VP9. */
 async function alphaDecoder({ hasAlpha, codec }: VideoInfo): Promise<string[]> {
   const name = { vp8: 'libvpx', vp9: 'libvpx-vp9' }[codec];
   if (!hasAlpha || name === undefined) return [];
@@ -97,7 +97,7 @@ function toneMapping({ highDynamicRange }: VideoInfo): string[] {
   ];
 }
 
-/** What swscale must be told: null where it goes by the file's own tag. */
+/** The colour matrix that swscale must be told; null where it goes by the file's own tag. */
 function matrixOf({ pixelFormat, colorMatrix, height }: VideoInfo): string | null {
   if (colorMatrix !== null || !/^(yuv|nv|p01)/.test(pixelFormat)) {
     return null;

@@ -200,4 +200,6 @@ function expectGray(path: string, { data }: Frames): void {
 }
 
 const inColour = (path: string): InputError =>
-  new InputError(`${path}: is in colour; a depth map is gray, near is white and far is black`);
+  new InputError(
+    `${path}: is in colour; a depth map is gray, so give one with near white and far black`,
+  );

@@ -60,7 +60,7 @@ export function oldFfmpegAdvice(): string | null {
   }
   const version = ffmpegVersion(program);
   return isOld(version)
-    ? `ffmpeg ${versionInWords(version)} (${program}): is old, so newer kinds of video cannot be read (AV1) and faults mended since are in it; for version 5 or newer, ${INSTALL}`
+    ? `ffmpeg ${versionInWords(version)} (${program}): is old: it cannot read newer kinds of video such as AV1, and lacks years of fixes; for version 5 or newer, ${INSTALL}`
     : null;
 }
 
@@ -116,7 +116,7 @@ const MAX_ALLOCATION = 2 ** 30;
 /** A damaged file may keep a decoder busy for ever; long seeks in large files take minutes. */
 export const STALL_MS = 5 * 60_000;
 
-/** Those that run: none outlives this process. */
+/** The ffmpeg processes that run now; none outlives this process. */
 const running = new Set<ChildProcess>();
 
 /**

@@ -45,7 +45,7 @@ const FORMATS = [
   ...['mlp', 'flac', 'wv', 'ape', 'tta', 'tak', 'mpc', 'mpc8', 'amr', 'loas', 'voc', 'xwma', 'dsf'],
 ];
 
-/** As sharp refuses larger pictures. */
+/** The largest picture, in pixels: the limit that sharp has too. */
 const MAX_PIXELS = 268_402_689;
 /** Beyond this decoding gains little, and several files are read at once. */
 const MAX_THREADS = 4;

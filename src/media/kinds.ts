@@ -4,7 +4,7 @@
  */
 import { InputError } from '../errors.js';
 
-/** So many bytes tell the kind: what says that a PNG is animated may stand behind a colour profile. */
+/** Bytes that are looked at: the mark of an animated PNG may stand behind a colour profile. */
 export const HEAD_BYTES = 2 ** 16;
 
 /** The kinds of pictures that sharp is given as PNG, made by ffmpeg. */
@@ -75,7 +75,7 @@ export function expectReadKind(path: string, head: Buffer): void {
   throw new UnreadKindError(`${path}: is ${unread.name}, which is not read; ${unread.remedy}`);
 }
 
-/** Null for what may be read. */
+/** The kind of a file that is known and not read; null for a file that may be read. */
 function unreadKind(head: Buffer): UnreadKind | null {
   const text = head.toString('latin1');
   const found = UNREAD.find(([start]) => text.startsWith(start));

@@ -72,10 +72,10 @@ export async function readGray(
   }
   if (values.length > 2) {
     throw new InputError(
-      `${path}: has no white part: ${lightest}, and it holds ${values.length} values${values.length <= FEW ? ` (${values.join(', ')}), as a map of labels does` : ''}; make the part that is meant white`,
+      `${path}: has no white part: ${lightest}, and it holds ${values.length} values${values.length <= FEW ? ` (${values.join(', ')}), as a map of labels does` : ''}; paint the part to be made white`,
     );
   }
-  notes.push(`${path}: holds two values, ${lightest}; this one counts as white`);
+  notes.push(`${path}: holds only two values, and ${lightest}, which is taken as white`);
   return { ...mask, data: gray.map((value) => (value === most ? 255 : 0)) };
 }
 

@@ -231,7 +231,7 @@ export function unreadable(path: string, stderr: string): InputError {
   }
   if (/not on whitelist|not in allowed|format_whitelist/i.test(stderr)) {
     return new InputError(
-      `${path}: refers to other files, or is of a kind that is not opened here; give the video file itself`,
+      `${path}: refers to other files, or is a kind of file that is not opened here; give the video file itself`,
     );
   }
   const complaint = misdetected

@@ -13,7 +13,7 @@ import { brandsOf, convertedKind, expectReadKind, HEAD_BYTES, isAnimatedPng } fr
  */
 export type MediaKind = 'still' | 'animation' | 'video' | 'folder' | 'unknown';
 
-/** So many bytes tell a text. */
+/** Bytes that are looked at to tell whether a file is text. */
 const TEXT_BYTES = 4096;
 
 /**

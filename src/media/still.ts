@@ -64,7 +64,7 @@ export async function openStill(
   const range = highDynamicRange(head);
   if (range !== null) {
     throw new InputError(
-      `${path}: is of high dynamic range (${range}), whose colours would look flat; convert it to sRGB`,
+      `${path}: has a high dynamic range (${range}), which is not read; convert it to sRGB`,
     );
   }
   const kind = convertedKind(head);
@@ -80,7 +80,7 @@ export async function openStill(
     notes.push(`${path}: holds ${tiff.pages} pictures, the first one is read`);
   }
   if (tiff?.hasUnnamedSample) {
-    notes.push(`${path}: its last channel is not said to be opacity, and is left out`);
+    notes.push(`${path}: its last channel is not marked as opacity, and is left out`);
   } else if (facts.channels > 4) {
     throw new InputError(
       `${path}: has ${facts.channels} channels, a picture has up to 4; convert it to RGB`,
@@ -142,11 +142,11 @@ async function bytesOf(still: OpenStill, { lowBits = false }: ReadImageOptions):
   }
   if (lightest < 256) {
     throw new InputError(
-      `${path}: is black, its lightest value is ${lightest} of 65535; bring its values up to 65535, or save it in 8 bits`,
+      `${path}: is black, its lightest value is ${lightest} of 65535; scale its values up to 65535, or save it in 8 bits`,
     );
   }
   notes.push(
-    `${path}: its lightest value is ${lightest} of 65535, so it is dark; bring its values up to 65535 if it is meant to be lighter`,
+    `${path}: its lightest value is ${lightest} of 65535, so it is dark; scale its values up to 65535 if it is meant to be lighter`,
   );
   return pixels;
 }
@@ -163,7 +163,7 @@ async function floatsAsBytes(still: OpenStill): Promise<Pixels> {
   if (least < -OVERSHOOT || most > 1 + OVERSHOOT) {
     const [from, to] = [least, most].map((value) => Number(value.toPrecision(4)));
     throw new InputError(
-      `${path}: holds 32-bit floats from ${from} to ${to}, and 0 to 1 is read, as black to white; bring them there, or convert it to 8 or 16 bits`,
+      `${path}: holds 32-bit floats from ${from} to ${to}, but only 0 (black) to 1 (white) is read; scale them to that range, or convert it to 8 or 16 bits`,
     );
   }
   notes.push(`${path}: holds 32-bit floats; 0 is read as black, 1 as white`);
@@ -192,7 +192,7 @@ export async function floatsOf(
   const holes = values.reduce((count, value) => count + (Number.isFinite(value) ? 0 : 1), 0);
   if (holes > 0) {
     throw new InputError(
-      `${path}: ${holes} of its ${values.length} 32-bit floats are no numbers (NaN or infinite); fill them, or convert it to 8 or 16 bits`,
+      `${path}: ${holes} of its ${values.length} 32-bit floats are not numbers (NaN or infinite); fill them, or convert it to 8 or 16 bits`,
     );
   }
   return { data: values, width: info.width, height: info.height, channels: info.channels };
@@ -207,7 +207,7 @@ export async function decoded(path: string, picture: Sharp, depth: 'uchar' | 'us
   }
 }
 
-/** Of the colours; an even number of channels ends in opacity. */
+/** The largest value of the colour channels; where their number is even, the last one is opacity. */
 function lightestOf(values: Uint8Array | Uint16Array, channels: number): number {
   const hasAlpha = channels % 2 === 0;
   let lightest = 0;

@@ -9,7 +9,7 @@ export interface Stream {
   details: string;
 }
 
-/** Of the first input alone: ffmpeg goes on with what it makes of it. */
+/** The streams of the first input; what ffmpeg prints of its outputs comes after them and is left out. */
 export function parseStreams(text: string): Stream[] {
   const [input = ''] = text.split(/^(?:Stream mapping:|Output #0|Input #1)/m, 1);
   const streams: Stream[] = [];

@@ -278,7 +278,7 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 /** More frames than this are a file's mistake: 46 hours at 60 a second. */
 const MOST_FRAMES = 10_000_000;
 
-/** By the file's own word; null if it says too little, or what cannot be. */
+/** Frames by the duration and rate that a file names; null if it does not, or they cannot be true. */
 export function expectedFrames(info: VideoInfo, options: ReadVideoOptions): number | null {
   const { maxFrames, start = 0 } = options;
   const fps = options.fps ?? info.fps;

@@ -1,7 +1,10 @@
-/** What else than low-rank changes of a transformer files of LoRAs hold, by the names of tensors. */
+/** Tells by their names the tensors in LoRA files that are no low-rank changes of a transformer. */
 import { shortList } from './module.js';
 
-/** By how a name begins or ends, the most telling first. Source: diffusers, kohya-ss, LyCORIS, PEFT */
+/**
+ * Kinds by how a tensor's name begins or ends, the most telling first.
+ * Source: diffusers, kohya-ss, LyCORIS, PEFT
+ */
 const KINDS: readonly [RegExp, string][] = [
   [
     /(^|\.)(text_encoders?|text_model|cond_stage_model|conditioner)(_\d)?\.|^lora_te\d?_/,

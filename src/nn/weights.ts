@@ -96,7 +96,7 @@ function weightFiles(folder: string, file: string): { paths: string[]; where: st
   const names = existsSync(folder) ? readdirSync(folder) : [];
   const other = names.find((name) => OTHER_ENDINGS.some((ending) => name.endsWith(ending)));
   const instead = other
-    ? `: ${other} is of a kind that is not read, get or convert the weights as safetensors`
+    ? `: ${other} is a kind of file that is not read, so get the weights as safetensors or convert them`
     : '';
   throw new InputError(`${single}: no such file${instead}`);
 }

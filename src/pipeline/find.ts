@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * The newest pipeline that this checkout trained (runs/NAME/pipeline, also of the current folder)
- * or carries (models/NAME). Whatever else lies there is nothing to it.
+ * or carries (models/NAME). Other things that lie there are passed over.
  *
  * @param say   told in a sentence of each newer one that cannot be opened, and of a folder that
  *              cannot be looked into
@@ -78,7 +78,7 @@ function subfolders(folder: string, say: (sentence: string) => void): string[] {
   }
 }
 
-/** Null where there is nothing, below a file and behind a broken link too. */
+/** What lies at a path; null where nothing does, also below a file and behind a broken link. */
 function statsOf(path: string, say: (sentence: string) => void): Stats | null {
   try {
     return statSync(path);

@@ -152,7 +152,7 @@ export function windowFrames(
   if (window !== undefined) expectFrameCount('--window', window);
   if (wanted > MOST_FRAMES) {
     throw new InputError(
-      `--frames: the result would have ${wanted} frames, and ${MOST_FRAMES} is the most that is made`,
+      `--frames: the result would have ${wanted} frames, more than ${MOST_FRAMES}; ask for fewer`,
     );
   }
   if (window !== undefined && window < least) {

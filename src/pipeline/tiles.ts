@@ -26,9 +26,12 @@ export interface LatentTile extends Tile, Size {}
 
 /** Shares of a tile's side that it has in common with the next: the largest that costs little. */
 const OVERLAPS = [1 / 4, 1 / 8, 0];
-/** Work of all grids' tiles against one grid of the largest overlap; decoding the whole saves more. */
+/**
+ * The most work that all grids may be, where one grid with the largest overlap is 1; decoding the
+ * whole at once saves more.
+ */
 const MOST_WORK = 1.12;
-/** By how much of the way to the next tile grids are moved; steps take them in this order. */
+/** How far each grid is moved, as a share of the way to the next tile; steps take them in this order. */
 const SHIFTS = [0, 1 / 2, 1 / 4, 3 / 4];
 /** Corners lie at latent pixels. */
 const UNIT = 8;

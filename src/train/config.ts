@@ -7,7 +7,7 @@ import { PipelineChanges } from '../pipeline/settings.js';
 const probability = z.number().min(0).max(1);
 /** Share of a running mean that stays at each step; 1 would never learn, and AdamW divide by 0. */
 const decay = z.number().min(0).lt(1);
-/** A whole number from 1; what is beyond `most` is a slip of the keyboard that nothing has room for. */
+/** A whole number from 1 to `most`, above which it can only be a slip that nothing has room for. */
 const upTo = (most: number) => z.int().positive().max(most);
 const stepCount = upTo(1_000_000_000);
 const seconds = z.number().positive().max(1_000_000_000);

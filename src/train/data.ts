@@ -265,7 +265,7 @@ function tellTasks(
     const trainedOn = recipe.validationSamples > 0 ? withoutHeldOut(own, stage) : [];
     if (trainedOn.length > 0) {
       lines.push(
-        `validation and sheets of ${trainedOn.join(', ')} are of samples that are trained on, as none is kept out (a tenth of a kind is, from ${LEAST_TO_MEASURE} files on)`,
+        `validation and sheets of ${trainedOn.join(', ')} show samples that are trained on, as none is kept out (from ${LEAST_TO_MEASURE} files of a kind on, a tenth is)`,
       );
     }
     for (const line of lines) {

@@ -1,6 +1,6 @@
 /**
- * The paths of a recipe are relative to its own folder, wherever it is read from. Recipes of before
- * had them relative to the current folder: what is there alone is still taken, and said.
+ * The paths of a recipe are relative to its own folder, wherever it is read from. Older recipes
+ * had them relative to the current folder: a path that is only there is still taken, and a line says so.
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
@@ -24,12 +24,14 @@ export function resolvePaths(source: object, folder: string, say: (sentence: str
     if (!isThere(current)) return fromHere(own);
     if (!isThere(own)) {
       say(
-        `${key}: ${path} is that of the current folder, as there is none beside the recipe (${fromHere(own)}); paths of a recipe are relative to it`,
+        `${key}: ${path} is taken from the current folder, as it is not beside the recipe (${fromHere(own)}); write it relative to the folder of the recipe`,
       );
       return path;
     }
     if (realpathSync(own) === realpathSync(current)) return path;
-    say(`${key}: ${path} is that beside the recipe (${fromHere(own)}), not the current folder's`);
+    say(
+      `${key}: ${path} is taken from beside the recipe (${fromHere(own)}), not from the current folder`,
+    );
     return fromHere(own);
   });
 }
@@ -41,7 +43,7 @@ export function withAbsolutePaths<T extends object>(recipe: T): T {
   return copy;
 }
 
-/** What is of another type than a recipe has is for its schema to refuse. */
+/** Changes every path in a recipe. Values of a wrong type are left for the schema to refuse. */
 function changePaths(source: object, change: (key: string, path: string) => string): void {
   const changeAt = (level: unknown, name: string, key: string) => {
     if (!isLevel(level) || !Object.hasOwn(level, name)) return;
@@ -83,7 +85,7 @@ function isThere(path: string): boolean {
   }
 }
 
-/** As short as messages have it: relative where it is below the current folder. */
+/** A path for messages: relative where it is below the current folder. */
 function fromHere(path: string): string {
   const short = relative(process.cwd(), path);
   const isBelow = short !== '' && short.split(sep)[0] !== '..' && !isAbsolute(short);

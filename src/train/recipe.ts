@@ -13,7 +13,7 @@ import { shortcomings, TASK_IDS, type Task, taskOf, weightedTasks } from '../tas
 import { Recipe, type Stage, stagesOf } from './config.js';
 import { resolvePaths } from './recipe-paths.js';
 
-/** Of a key, to a value or to what a text is as YAML; null takes the key away. */
+/** Gives a key another value, or the one that a text of YAML stands for; null takes the key away. */
 export type Change = { path: string[] } & ({ value: unknown } | { text: string });
 
 /**
@@ -92,7 +92,7 @@ function unset(source: object, path: readonly string[]): string[] {
     return [];
   }
   // what the schema knows is at its default already
-  return known.length > 0 ? [] : [`${where}: cannot be taken away, as the recipe has none`];
+  return known.length > 0 ? [] : [`${where}: cannot be taken away, as the recipe does not have it`];
 }
 
 const isPlaceIn = (list: readonly unknown[], key: string, last: number): boolean =>

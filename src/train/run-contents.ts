@@ -64,7 +64,7 @@ function expectCheckpoints(
   { checkpoints, trained, results }: RunContents,
   isTrained: (part: string) => boolean,
 ): void {
-  const left = results.length > 0 ? `; what it came to is in ${results.join(' and ')}` : '';
+  const left = results.length > 0 ? `; its result is in ${results.join(' and ')}` : '';
   const weights = results.includes('pipeline/')
     ? ` (${join(folder, 'pipeline')} can be its base, or its --init)`
     : '';
@@ -72,7 +72,7 @@ function expectCheckpoints(
   const lost = trained.find(({ part }) => isTrained(part) && !checkpoints.has(part));
   if (lost) {
     throw new InputError(
-      `${folder}: has trained its ${lost.part} to step ${lost.step}, and no checkpoint of it is there to go on from${left}; ${remedy}`,
+      `${folder}: has trained its ${lost.part} to step ${lost.step}, and no checkpoint is left to go on from${left}; ${remedy}`,
     );
   }
   if (results.length > 0 && !checkpoints.has('transformer')) {
@@ -94,7 +94,7 @@ const OF_WEIGHTS = [
   ),
 ];
 
-/** What no checkpoint has begun with may still change. */
+/** @throws InputError if the recipe changes what the weights in the checkpoints began with */
 function expectSameWeights(folder: string, recipe: Recipe, checkpoints: Set<string>): void {
   const before = storedRecipe(folder);
   if (!before || checkpoints.size === 0) return;
@@ -111,13 +111,13 @@ function expectSameWeights(folder: string, recipe: Recipe, checkpoints: Set<stri
     return `${key} ${was}, not ${now}`;
   });
   throw new InputError(
-    `${folder}: its weights were begun with ${named.join('; ')}; set that back, or take --run FOLDER for another run`,
+    `${folder}: its weights began with ${named.join('; ')}; set that back, or begin another run with --run FOLDER`,
   );
 }
 
 const isPath = (key: string): boolean => key === 'base' || key.endsWith('.from');
 
-/** One that is gone has been moved, it may be to where the other is. */
+/** Do two paths lead to the same folder? One that is gone may have been moved to where the other is. */
 function isSameOrGone(was: unknown, now: unknown): boolean {
   if (typeof was !== 'string' || typeof now !== 'string') return false;
   try {
@@ -141,7 +141,7 @@ function contentsOf(folder: string): RunContents {
   };
 }
 
-/** By its figures, and by what it says of itself. */
+/** The parts that a run has trained and to which step, by its metrics and its status. */
 function trainedParts(folder: string): Trained[] {
   const found = new Map(readMetrics(folder).map(({ part, step }) => [part, step]));
   const status = readStatus(folder);

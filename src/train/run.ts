@@ -70,7 +70,8 @@ export class Run {
     if (parallel.rank !== 0) return run;
     const file = run.path('recipe.json');
     if (!resume) expectToBegin(folder);
-    else if (!existsSync(folder)) process.stderr.write(`${folder}: holds no run yet; one begins\n`);
+    else if (!existsSync(folder))
+      process.stderr.write(`${folder}: holds no run yet; a new one begins\n`);
     makeFolder(folder);
     const lock = takeLock(folder);
     if ('heldBy' in lock) {
@@ -234,7 +235,7 @@ export class Run {
   }
 }
 
-/** Of this process. */
+/** The runs that this process has open. */
 const openRuns = new Set<Run>();
 process.on('exit', (exitCode) => {
   for (const run of openRuns) run.cutOff(exitCode);

@@ -114,7 +114,7 @@ async function showSamples(
   return shown;
 }
 
-/** As much as has room over the narrowest row. */
+/** A caption cut to what has room over the narrowest row. */
 const labelOf = ({ caption, trainedOn }: TrainSample): string =>
   `${caption.slice(0, 90)}${trainedOn ? ' (trained on)' : ''}`;
 

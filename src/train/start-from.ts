@@ -158,7 +158,10 @@ function forgetDepth({ condConv, config }: Transformer3D): void {
 /** After the three of the pixels. */
 const DEPTH_CHANNEL = 3;
 
-/** Of a pipeline folder's tokenizer. @throws InputError unless its vocabulary is a list of pieces */
+/**
+ * The pieces of a pipeline folder's tokenizer and their rows.
+ * @throws InputError unless its vocabulary is a list of pieces
+ */
 function storedRows(folder: string): Map<string, number> {
   const path = join(folder, 'tokenizer', 'tokenizer.json');
   const { model } = readJsonObject(path);

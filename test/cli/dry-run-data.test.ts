@@ -69,7 +69,7 @@ test('a dry run has the tasks, the samples and the steps that the files come to'
     text,
     /^ {2}tasks without a sample, which are not trained: t2v, .* \(3: is an image\)/m,
   );
-  assert.match(text, /^ {2}no sample is good for a clip$/m);
+  assert.match(text, /^ {2}no sample can be used as a clip$/m);
 
   const named = { ...recipe, transformer: { ...recipe.transformer, tasks: { iinp: 1, t2v: 1 } } };
   await assert.rejects(stageDataOf(named), {

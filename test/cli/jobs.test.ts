@@ -161,7 +161,7 @@ describe('readJobs', () => {
       ['odd.jsonl', '{"prompt": {"a": 1}}', /odd\.jsonl:1: "prompt" must be text or a number, got/],
       ['flag.jsonl', '{"prompt": true}', /flag\.jsonl:1: "prompt" must be text or a number/],
       ['unnamed.csv', 'prompt,\na,b\n', /unnamed\.csv:2: "b" has no name/],
-      ['picture.txt', '\x89PNG\0\0', /picture\.txt: is no text in UTF-8/],
+      ['picture.txt', '\x89PNG\0\0', /picture\.txt: is not text in UTF-8/],
       [
         'deep.jsonl',
         `{"a": ${'['.repeat(60_000)}`,

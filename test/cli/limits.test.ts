@@ -23,7 +23,7 @@ describe('counts without end are refused before anything is allocated', () => {
     ['--window', '3e8', /--window: must be .* from 1 to 1000000/],
     ['--steps', '1e9', /--steps: must be .* from 1 to 10000/],
     ['--samples', '1e9', /--samples: must be .* from 1 to 100000/],
-    ['--tile', '99999984x16', /--tile: 16384 is the longest side that is made, got 99999984x16$/],
+    ['--tile', '99999984x16', /--tile: a side must be at most 16384 pixels, got 99999984x16$/],
   ];
   for (const [flag, value, message] of counts) {
     test(`${flag} ${value}`, () => {

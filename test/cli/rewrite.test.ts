@@ -157,7 +157,7 @@ describe('rewriter', () => {
         server.answers = [{ status, headers: { location: `${other.url}/chat?token=hush` } }];
         await assert.rejects(rewrite(), {
           name: InputError.name,
-          message: /leads on to http:\/\/127\.0\.0\.1:\d+\/v1\/chat, where prompts/,
+          message: /redirects to http:\/\/127\.0\.0\.1:\d+\/v1\/chat, but prompts/,
         });
       }
       assert.equal(other.seen.length, 0);
@@ -168,7 +168,7 @@ describe('rewriter', () => {
 
   test('an answer without end is given up', async () => {
     server.answers = [{ body: ' '.repeat(9 * 2 ** 20) }];
-    await assert.rejects(rewrite(), /answers without end; check --rewrite-url/);
+    await assert.rejects(rewrite(), /its answer does not end; check --rewrite-url/);
   });
 
   test('a server that is not there is named', async () => {

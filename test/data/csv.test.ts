@@ -41,7 +41,7 @@ describe('readCsv', () => {
     assert.deepEqual(await read('lines.csv', text), [
       [3, ['1\n"2"', ' 3']],
       [7, ['4', '5']],
-      'lines.csv:8: must have 2 columns as the first line has, got 3; put quotes around text with commas or what else separates',
+      'lines.csv:8: must have 2 columns as the first line has, got 3; put quotes around text that holds the separator',
       [9, ['9', '10']],
     ]);
   });
@@ -58,7 +58,7 @@ describe('readCsv', () => {
   test('names the record whose bytes are no UTF-8, and goes on', async () => {
     const latin1 = Buffer.from('image,prompt\na.png,h\xe4ßlich\nb.png,good\n', 'latin1');
     const [first, second] = await read('latin1.csv', latin1);
-    assert.match(String(first), /^latin1\.csv:2: is no text in UTF-8/);
+    assert.match(String(first), /^latin1\.csv:2: is not text in UTF-8/);
     assert.deepEqual(second, [3, ['b.png', 'good']]);
   });
 

@@ -73,8 +73,8 @@ describe('a folder', () => {
     assert.equal(told[0], 'a.png ""');
     assert.match(told[1]!, /^b\.NEF: is a raw photo of a camera, which is not read; develop it/);
     assert.match(told[2]!, /^c\.svg: is a drawing .*; export it as PNG/);
-    assert.match(told[3]!, /^d\.zip: is packed, which is not read; unpack it/);
-    assert.match(told[4]!, /^e\.exr: holds light beyond white/);
+    assert.match(told[3]!, /^d\.zip: is an archive, which is not read; unpack it/);
+    assert.match(told[4]!, /^e\.exr: is a picture of high dynamic range/);
     assert.equal(told.length, 5);
     assert.deepEqual(notes, [
       'SET: 6 files are passed over: .mp3 2, .ts 1, .wav 1, .parquet 1, without an ending 1 (code.ts, f.mp3, g.wav, …)',
@@ -101,7 +101,7 @@ describe('a folder', () => {
     });
     const { told } = await read(folder);
     assert.deepEqual(told.slice(0, 2), ['a.png "in UTF-16"', 'b.png "with a mark"']);
-    assert.match(told[2]!, /^c\.txt: is no text in UTF-8; save it as UTF-8$/);
+    assert.match(told[2]!, /^c\.txt: is not text in UTF-8; save it as UTF-8$/);
     assert.match(told[3]!, /^d\.txt: holds NUL characters/);
     assert.match(told[4]!, /^e\.txt: must be a text of at most 1048576 bytes/);
   });
@@ -123,7 +123,7 @@ describe('a folder', () => {
       told.map((line) => line.replace('again/', 'sub/')),
       [
         ...['sub/b.png ""', 'sub/deep/c.png ""', 'sub/deep/captioned.png "a caption of its own"'],
-        ...['broken.png: is a link to what is not there', 'itself: is a link to itself'],
+        ...['broken.png: is a link to a file that is not there', 'itself: is a link to itself'],
         'other/d.png ""',
       ],
     );
@@ -164,7 +164,7 @@ describe('a folder', () => {
     ]);
     const beside = make('beside', { 'a.png': '', 'metadata.csv': 'image,prompt\na.png,a cat\n' });
     assert.deepEqual((await read(beside)).notes, [
-      'metadata.csv: is not read as the list of its folder; give it instead of the folder',
+      'metadata.csv: is not read, as the list of a folder is called manifest.jsonl; rename it, or name it instead of the folder',
     ]);
   });
 

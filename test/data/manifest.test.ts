@@ -197,7 +197,7 @@ describe('readManifest', () => {
     const problems = problemsOf(await all(readEntries(at('lost/list.jsonl'))));
     assert.match(problems[0]!, /list\.jsonl:1: its caption: holds NUL characters/);
     assert.equal(problems[1], '');
-    assert.match(problems[2]!, /list\.jsonl:3: is no text in UTF-8/);
+    assert.match(problems[2]!, /list\.jsonl:3: is not text in UTF-8/);
     writeFileSync(at('lost/wide.jsonl'), Buffer.from(`\uFEFF${rows[1]}`, 'utf16le'));
     assert.deepEqual(problemsOf(await all(readEntries(at('lost/wide.jsonl')))), ['']);
   });
@@ -206,7 +206,8 @@ describe('readManifest', () => {
     const path = write('prose.jsonl', 'once upon a time\n'.repeat(5000));
     await assert.rejects(all(readEntries(path)), {
       name: InputError.name,
-      message: /prose\.jsonl: is no list of pictures or clips, its first 1000 rows are wrong \(the/,
+      message:
+        /prose\.jsonl: is not a list of pictures or clips: its first 1000 rows are wrong \(the/,
     });
     const long = write('long.jsonl', `${'x'.repeat(2 ** 21)}\n{"image": "a.png"}\n`);
     assert.deepEqual(problemsOf(await all(readEntries(long))), [

@@ -124,7 +124,7 @@ describe('a shard', () => {
     assert.ok('item' in text && text.item.stated.text);
     assert.deepEqual('item' in text && text.item.unread, ['title']);
     assert.match(told[4]!, /^json\.tar\/e: its caption: holds NUL characters/);
-    assert.match(told[5]!, /^json\.tar\/f\.txt: is no text in UTF-8/);
+    assert.match(told[5]!, /^json\.tar\/f\.txt: is not text in UTF-8/);
     assert.match(told[6]!, /^json\.tar\/g\.json: must be JSON \(it is nested more than 100 levels/);
   });
 
@@ -193,13 +193,13 @@ describe('a shard', () => {
     writeFileSync(at('two.tar'), Buffer.concat([bytes, bytes]));
     const { told } = await read(at('two.tar'));
     assert.equal(told[0], 'a.png ""');
-    assert.match(told[1]!, /two\.tar: goes on behind its end at byte \d+, as several tars in one/);
+    assert.match(told[1]!, /two\.tar: goes on after its end mark at byte \d+, as tars that were/);
     writeFileSync(at('packed.tar'), gzipSync(bytes));
     assert.match((await read(at('packed.tar'))).told[0]!, /is compressed; unpack it with gunzip/);
     writeFileSync(at('packed.tar.gz'), gzipSync(bytes));
     await assert.rejects(read(at('packed.tar.gz')), {
       name: InputError.name,
-      message: /packed\.tar\.gz: is packed, which is not read; unpack it/,
+      message: /packed\.tar\.gz: is an archive, which is not read; unpack it/,
     });
   });
 });

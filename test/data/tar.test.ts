@@ -78,8 +78,8 @@ describe('listTar', () => {
     damaged.fill(9, 2600, 2700);
     const cases: [string, Uint8Array, RegExp][] = [
       ['cut.tar', bytes.subarray(0, 4000), /cut\.tar: ends too early, in the member at byte 2560/],
-      ['damaged.tar', damaged, /damaged\.tar: is no tar, or damaged, at byte 2560/],
-      ['text.tar', Buffer.from('hello'), /text\.tar: is no tar/],
+      ['damaged.tar', damaged, /damaged\.tar: is not a tar, or is damaged, at byte 2560/],
+      ['text.tar', Buffer.from('hello'), /text\.tar: is not a tar/],
       ['zip.tar', Buffer.alloc(600, '\x1f\x8b', 'latin1'), /zip\.tar: is compressed; unpack it/],
     ];
     for (const [name, content, message] of cases) {

@@ -24,7 +24,7 @@ describe('decodeText', () => {
 
   test('refuses what would put signs for lost characters into a caption', () => {
     const cases: [Uint8Array, RegExp][] = [
-      [Buffer.from('caf\xe9', 'latin1'), /^a\.txt: is no text in UTF-8; save it as UTF-8$/],
+      [Buffer.from('caf\xe9', 'latin1'), /^a\.txt: is not text in UTF-8; save it as UTF-8$/],
       [Buffer.from('a cat', 'utf16le'), /^a\.txt: holds NUL characters/],
       [Buffer.from('caf\uFFFD'), /^a\.txt: .*lost character \(U\+FFFD\)/],
     ];
@@ -70,7 +70,7 @@ describe('jsonRow', () => {
         `{"a": ${'['.repeat(60_000)}`,
         /^list\.jsonl:3: must be JSON \(it is nested more than 100 levels/,
       ],
-      ['{"a": "\uFFFD"}', /^list\.jsonl:3: is no text in UTF-8/],
+      ['{"a": "\uFFFD"}', /^list\.jsonl:3: is not text in UTF-8/],
     ];
     for (const [text, message] of cases) {
       assert.throws(() => row(text), { name: InputError.name, message });

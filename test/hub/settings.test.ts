@@ -38,7 +38,7 @@ describe('hubSettings', () => {
       assert.throws(() => hubSettings(env), {
         name: 'InputError',
         message:
-          /^(HF_TOKEN|HUGGING_FACE_HUB_TOKEN|\/.*broken-token): must be one word of plain characters; set it without spaces and line ends$/,
+          /^(HF_TOKEN|HUGGING_FACE_HUB_TOKEN|\/.*broken-token): must be one word of plain characters; set it without spaces and line breaks$/,
       });
     }
   });

@@ -204,7 +204,7 @@ describe('clips that are pictures too', () => {
     writeFileSync(at('padded.gif'), Buffer.concat([whole, Buffer.alloc(9)]));
     assert.deepEqual((await readMedia(at('padded.gif'))).notes, []);
     assert.deepEqual((await of('uneven.gif', [40, 500, 40])).notes, [
-      `${at('uneven.gif')}: its frames last from 40 to 500 ms; each is taken to last equally long`,
+      `${at('uneven.gif')}: its frames last from 40 to 500 ms; all are shown equally long`,
     ]);
   });
 

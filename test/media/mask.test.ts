@@ -42,7 +42,7 @@ describe('readMask', () => {
       const notes: string[] = [];
       assert.deepEqual([...(await readMask(path, { notes })).data], [0, 1, 1, 0]);
       assert.deepEqual(notes, [
-        `${path}: holds two values, its lightest value is 1 of 255; this one counts as white`,
+        `${path}: holds only two values, and its lightest value is 1 of 255, which is taken as white`,
       ]);
     }
     const whole = await row('low.png', [0, 255], true);
@@ -67,7 +67,7 @@ describe('readMask', () => {
       assert.ok(error instanceof InputError);
       assert.equal(
         error.message,
-        `${path}: has no white part: its lightest value is 3 of 255, and it holds 4 values (0, 1, 2, 3), as a map of labels does; make the part that is meant white`,
+        `${path}: has no white part: its lightest value is 3 of 255, and it holds 4 values (0, 1, 2, 3), as a map of labels does; paint the part to be made white`,
       );
       return true;
     });

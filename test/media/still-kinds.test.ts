@@ -68,17 +68,20 @@ describe('TIFF of floats', () => {
   test('other ranges and values that are no numbers are refused, with what they are', async () => {
     await rejects(
       floats([0, 812.5]),
-      /32-bit floats from 0 to 812\.5, and 0 to 1 is read.*8 or 16 b/,
+      /32-bit floats from 0 to 812\.5, but only 0 \(black\) to 1 \(white\) is read.*8 or 16 b/,
     );
     await rejects(floats([-2, 0.5]), /32-bit floats from -2 to 0\.5/);
-    await rejects(floats([0, Number.NaN, 1]), /1 of its 3 32-bit floats are no numbers/);
-    await rejects(floats([0, Number.POSITIVE_INFINITY]), /1 of its 2 32-bit floats are no numbers/);
+    await rejects(floats([0, Number.NaN, 1]), /1 of its 3 32-bit floats are not numbers/);
+    await rejects(
+      floats([0, Number.POSITIVE_INFINITY]),
+      /1 of its 2 32-bit floats are not numbers/,
+    );
   });
 
   test('as depth they may have any range', async () => {
     const { data } = await readDepth(floats([1.5, 2, 6.5, 4]));
     assert.deepEqual([...data], [0, 1, 10, 5]);
-    await rejects(floats([1, Number.NaN]), /no numbers/, readDepth);
+    await rejects(floats([1, Number.NaN]), /not numbers/, readDepth);
     await rejects(floats([0, 0.5, 1, 1, 1, 1], rgb), /is in colour/, readDepth);
   });
 });
@@ -110,7 +113,7 @@ describe('TIFF of other samples', () => {
       fileOf(tiffOf([{ width: values.length, bits: 16, data: Uint16Array.from(values) }]));
     await rejects(
       of([0, 255]),
-      /is black, its lightest value is 255 of 65535; bring its values up/,
+      /is black, its lightest value is 255 of 65535; scale its values up/,
     );
     const dark = of([0, 4095]);
     const { notes } = await readImage(dark);
@@ -136,7 +139,7 @@ describe('TIFF of other samples', () => {
     const path = fileOf(tiffOf([{ width: 1, samples: 4, photometric: 2, extra: [0], data }]));
     const image = await readImage(path);
     assert.deepEqual([[...image.data], image.alpha], [[200, 100, 50], null]);
-    assert.match(image.notes.join(), /its last channel is not said to be opacity/);
+    assert.match(image.notes.join(), /its last channel is not marked as opacity/);
     const page = { width: 1, data: Uint8Array.from([7]) };
     const pages = fileOf(tiffOf([page, page, { ...page, tags: [[254, 1]] }]));
     assert.match((await readImage(pages)).notes.join(), /holds 2 pictures, the first one is read/);

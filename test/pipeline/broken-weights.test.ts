@@ -235,7 +235,7 @@ describe('an index of shards', () => {
     writeFileSync(join(folder, 'transformer', 'diffusion_pytorch_model.bin'), 'x');
     assert.throws(
       () => openPipeline(folder),
-      refusal(/no such file: diffusion_pytorch_model\.bin is of a kind that is not read/),
+      refusal(/no such file: diffusion_pytorch_model\.bin is a kind of file that is not read/),
     );
   });
 });

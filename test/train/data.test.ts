@@ -50,7 +50,7 @@ describe('TrainingData', () => {
     assert.deepEqual(await said(3, { validationSamples: 4 }), [
       'samples by task: iinp 3 of 3, ioutp 3 of 3',
       `tasks without a sample, which are not trained: t2i (3: caption of fewer than 2 words); ${VIDEO_TASKS} (3: is an image); isr (3: not sharp); icolor (3: no caption); iedit (3: no picture before an edit)`,
-      'validation and sheets of iinp, ioutp are of samples that are trained on, as none is kept out (a tenth of a kind is, from 10 files on)',
+      'validation and sheets of iinp, ioutp show samples that are trained on, as none is kept out (from 10 files of a kind on, a tenth is)',
     ]);
   });
 
@@ -67,7 +67,7 @@ describe('TrainingData', () => {
     const lines = await said(4, { validationSamples: 0 }, { imageShare: [0.5, 0.5] });
     assert.equal(
       lines.at(-1),
-      'no sample is good for a clip: every batch is of images, whatever imageShare says',
+      'no sample can be used as a clip, so every batch has images alone, whatever imageShare says',
     );
   });
 

@@ -163,8 +163,8 @@ describe('readRecipe', () => {
         problems('transformer.learningrate=null', 'data.7=null', 'transformer.tasks.vsr=null'),
         [
           '  transformer.learningrate: unknown key; did you mean "learningRate"?',
-          '  data.7: cannot be taken away, as the recipe has none',
-          '  transformer.tasks.vsr: cannot be taken away, as the recipe has none',
+          '  data.7: cannot be taken away, as the recipe does not have it',
+          '  transformer.tasks.vsr: cannot be taken away, as the recipe does not have it',
         ],
       );
       assert.deepEqual(problems('name=null').length, 1);
@@ -562,7 +562,7 @@ describe('the paths of a recipe', () => {
     assert.equal(said.length, 3);
     assert.equal(
       said[0],
-      `autoencoder.from: here is that of the current folder, as there is none beside the recipe (${at('recipes/here')}); paths of a recipe are relative to it`,
+      `autoencoder.from: here is taken from the current folder, as it is not beside the recipe (${at('recipes/here')}); write it relative to the folder of the recipe`,
     );
   });
 
@@ -571,9 +571,9 @@ describe('the paths of a recipe', () => {
     assert.deepEqual([recipe.init, recipe.data[0]!.manifest], Array(2).fill(at('recipes/both')));
     assert.match(
       said[0]!,
-      /^init: both is that beside the recipe \(.*\), not the current folder's$/,
+      /^init: both is taken from beside the recipe \(.*\), not from the current folder$/,
     );
-    assert.match(said[1]!, /^data\.0\.manifest: both is that beside the recipe/);
+    assert.match(said[1]!, /^data\.0\.manifest: both is taken from beside the recipe/);
   });
 
   test('are looked for beside it where there are none at all', () => {

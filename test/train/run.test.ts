@@ -154,7 +154,7 @@ describe('a run that has lost something', () => {
   test('does not begin again where its checkpoints are gone, and says what is left', () => {
     const folder = begunRun('emptied', { results: ['pipeline'] });
     const gone =
-      /emptied: has trained its transformer to step 400, and no checkpoint of it is there to go on from; what it came to is in pipeline\/; put them back, or begin another run with --run FOLDER \(.*emptied\/pipeline can be its base, or its --init\), or delete .*emptied to begin anew$/;
+      /emptied: has trained its transformer to step 400, and no checkpoint is left to go on from; its result is in pipeline\/; put them back, or begin another run with --run FOLDER \(.*emptied\/pipeline can be its base, or its --init\), or delete .*emptied to begin anew$/;
     assert.match(message(folder), gone);
     assert.match(message(folder, recipe, false), gone);
     rmSync(join(folder, 'checkpoints'), { recursive: true });
@@ -203,7 +203,7 @@ describe('a run that has lost something', () => {
     stored(lora(one, 4));
     assert.equal(
       message(folder, lora(two, 8)),
-      `${folder}: its weights were begun with base "${one}", not "${two}"; transformer.lora.alpha 4, not 8; set that back, or take --run FOLDER for another run`,
+      `${folder}: its weights began with base "${one}", not "${two}"; transformer.lora.alpha 4, not 8; set that back, or begin another run with --run FOLDER`,
     );
     // the same folder by another name, and one that has been moved meanwhile
     symlinkSync(one, join(root, 'link'));

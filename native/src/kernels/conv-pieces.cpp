@@ -100,7 +100,7 @@ void accumulate(Tensor& sum, const Tensor& part) {
   else sum = part.to(at::kFloat);
 }
 
-// In order, so that the sum is the same every time.
+// Adds the parts in their order, so that the sum is the same every time.
 Tensor total(const std::vector<Tensor>& parts) {
   Tensor sum;
   for (const Tensor& part : parts) {

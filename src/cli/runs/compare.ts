@@ -80,7 +80,7 @@ export async function compareRuns(
 /** Names of more letters than this make no folder: file systems allow 255 bytes. */
 const MOST_LETTERS = 60;
 
-/** Of a comparison, beside the runs as a folder like theirs: `compare-A-B`. */
+/** The name of a comparison's folder, which lies beside the first run: `compare-A-B`. */
 function folderFor(folders: readonly string[]): string {
   const [first, ...others] = folders.map((folder) => basename(resolve(folder)));
   const name = ['compare', first, ...others].join('-');

@@ -21,7 +21,7 @@ export function listRuns({ where, folders }: FoundRuns, { json }: { json: boolea
   }
 }
 
-/** Null for one that cannot be read, which is said: the others are shown all the same. */
+/** A run in short; null for one that cannot be read, which stderr says, so that the others are shown. */
 function summaryOf(folder: string): RunSummary | null {
   try {
     return summariseRun(folder);

@@ -108,7 +108,7 @@ export class PromptTokenizer {
   private tokensOf(prompt: string): number[] {
     if (prompt.length > MOST_CHARACTERS) {
       throw new InputError(
-        `prompt: has ${prompt.length} characters, ${MOST_CHARACTERS} is the most; a prompt is a sentence or two`,
+        `prompt: must have at most ${MOST_CHARACTERS} characters, got ${prompt.length}; shorten it to a few sentences`,
       );
     }
     const text = prompt.toLowerCase().trim();
@@ -130,7 +130,7 @@ export class PromptTokenizer {
     );
   }
 
-  /** What the library stumbles over is the files' fault. */
+  /** Runs `work` of the library; an error in it is put down to the tokenizer's files. */
   private understood<T>(work: () => T): T {
     try {
       return work();

@@ -18,7 +18,7 @@ export function stageTallies(sources: readonly OpenedSource[], stage: Stage): Ta
   });
 }
 
-/** As `stageSet` judges by them; scenes are all alike. */
+/** The facts that `stageSet` judges samples by, with how many samples have them; scenes are all alike. */
 function factsOf(
   sources: readonly OpenedSource[],
   kind: SampleKind,
@@ -64,10 +64,14 @@ export function stageLines(tallies: readonly TaskTally[], { imageShare }: Stage)
     tallies.some(({ task, samples }) => task.result === result && samples > 0);
   const lines = tallyLines(tallies);
   if (!has('video') && imageShare.some((share) => share < 1)) {
-    lines.push('no sample is good for a clip: every batch is of images, whatever imageShare says');
+    lines.push(
+      'no sample can be used as a clip, so every batch has images alone, whatever imageShare says',
+    );
   }
   if (!has('image') && imageShare.some((share) => share > 0)) {
-    lines.push('no sample is good for an image: every batch is of clips, whatever imageShare says');
+    lines.push(
+      'no sample can be used as an image, so every batch has clips alone, whatever imageShare says',
+    );
   }
   return lines;
 }

@@ -50,7 +50,10 @@ describe('PromptTokenizer', () => {
       ...{ tokens: 80, read: 76, leftOut: 'the cube #task: text-to-image' },
     });
     assert.deepEqual(tokenizer.cutOff('a red cube', 3), { tokens: 3, read: 2, leftOut: 'cube' });
-    assert.throws(() => tokenizer.encode('x'.repeat(200_000)), /prompt: has 200000 characters/);
+    assert.throws(
+      () => tokenizer.encode('x'.repeat(200_000)),
+      /prompt: must have at most 100000 characters, got 200000/,
+    );
   });
 
   test('ends where a pattern of the file never would, and where the file cannot be followed', () => {
