@@ -1,5 +1,6 @@
 /** Signals that ask this process to stop. */
 import { constants } from 'node:os';
+import { childrenBefore } from './children.js';
 
 export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
@@ -34,7 +35,7 @@ const GRACE_MS = 500;
 
 /** Hears a second request to stop while JavaScript waits for a long call; see signals.cpp. */
 interface Watcher {
-  watchSignals(numbers: number[], sameMs: number, graceMs: number): void;
+  watchSignals(numbers: number[], spared: number[], sameMs: number, graceMs: number): void;
   unwatchSignals(): void;
 }
 
@@ -51,7 +52,7 @@ export function useWatcher(loaded: Watcher): void {
 export function watchSignals(signals: readonly StopSignal[]): void {
   watched = signals;
   const numbers = signals.map((signal) => constants.signals[signal]);
-  watcher?.watchSignals(numbers, SAME_REQUEST_MS, GRACE_MS);
+  watcher?.watchSignals(numbers, [...childrenBefore], SAME_REQUEST_MS, GRACE_MS);
 }
 
 export function unwatchSignals(): void {

@@ -8,12 +8,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <thread>
+#include <vector>
 
 namespace mfm {
 
@@ -43,6 +45,9 @@ void onSignal(int number) {
   if (next != SIG_DFL && next != SIG_IGN) next(number);
 }
 
+// Process ids of children that were there before us; set once, before anything is watched.
+std::vector<int64_t> spared;
+
 // Children of any of our threads; those with a process group of their own end by themselves.
 // Source: proc(5), /proc/pid/task/tid/children
 void endChildren() {
@@ -51,7 +56,8 @@ void endChildren() {
   while (const dirent* entry = readdir(threads)) {
     std::ifstream children(std::string("/proc/self/task/") + entry->d_name + "/children");
     for (pid_t child; children >> child;) {
-      if (getpgid(child) != child) kill(child, SIGKILL);
+      const bool isOurs = std::find(spared.begin(), spared.end(), child) == spared.end();
+      if (isOurs && getpgid(child) != child) kill(child, SIGKILL);
     }
   }
   closedir(threads);
@@ -78,19 +84,20 @@ void watchForSecond() {
   }
 }
 
-void startWatching() {
+void startWatching(const std::vector<int64_t>& childrenBefore) {
   if (numbersPipe[0] >= 0) return;
+  spared = childrenBefore;
   if (pipe(numbersPipe) != 0) throw std::runtime_error("no pipe for signals can be opened");
   for (int end : numbersPipe) fcntl(end, F_SETFD, FD_CLOEXEC);
   fcntl(numbersPipe[1], F_SETFL, O_NONBLOCK);
   std::thread(watchForSecond).detach();
 }
 
-// watchSignals(numbers, sameMs, graceMs): after Node.js has set its handlers for these signals
+// watchSignals(numbers, spared, sameMs, graceMs): after Node.js has set its handlers for these signals
 napi_value watchSignals(Args& args) {
-  startWatching();
-  sameMs = toInt(args.env, args[1]);
-  graceMs = toInt(args.env, args[2]);
+  startWatching(toInts(args.env, args[1]));
+  sameMs = toInt(args.env, args[2]);
+  graceMs = toInt(args.env, args[3]);
   requests = 0;
   watching = true;
   for (const int64_t number : toInts(args.env, args[0])) {

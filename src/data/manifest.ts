@@ -95,9 +95,9 @@ function entriesOf(path: string, passedOver: PassedOver): AsyncIterable<Entry> {
   }
   if (found.isDirectory()) {
     const manifest = join(path, 'manifest.jsonl');
-    return existsSync(manifest)
-      ? listedFolder(path, manifest, passedOver)
-      : folderEntries(path, passedOver);
+    if (!existsSync(manifest)) return folderEntries(path, passedOver);
+    expectRegular(manifest, statSync(manifest));
+    return listedFolder(path, manifest, passedOver);
   }
   expectRegular(path, found);
   return fileEntries(path, passedOver);

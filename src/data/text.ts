@@ -1,7 +1,7 @@
 /** Texts in UTF-8, or in UTF-16 with its mark: captions whole, lists piece by piece. */
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { InputError } from '../errors.js';
+import { openRegular } from '../regular-file.js';
 
 /** Bytes of the longest caption, and characters of the longest line of a list. */
 export const MAX_TEXT = 2 ** 20;
@@ -37,7 +37,7 @@ export function expectText(name: string, text: string): void {
 
 /** Reads a short text. @throws InputError if it is no regular file, no UTF-8, or larger than 1 MB */
 export async function readText(path: string): Promise<string> {
-  const file = await open(path, 'r');
+  const file = await openRegular(path);
   try {
     const { size } = await file.stat();
     if (size > MAX_TEXT) {

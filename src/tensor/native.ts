@@ -101,7 +101,7 @@ export interface Native {
   startPulse(rank: number, host: string, port: number, limitMs: number): Promise<number>;
   stopPulse(): Promise<void>;
   lostPeer(): string;
-  watchSignals(numbers: number[], sameMs: number, graceMs: number): void;
+  watchSignals(numbers: number[], spared: number[], sameMs: number, graceMs: number): void;
   unwatchSignals(): void;
 }
 

@@ -561,7 +561,8 @@ function dumpBatch<Batch>(
 }
 
 /** One seed per step, so that a resumed run draws what the uninterrupted one would have. */
-const mixSeed = (seed: number, step: number): number => seed * 1_000_003 + step;
+const mixSeed = (seed: number, step: number): bigint =>
+  BigInt.asUintN(64, BigInt(seed) * 1_000_003n + BigInt(step));
 
 const format = (figures: Record<string, number>): string =>
   Object.entries(figures)

@@ -141,11 +141,14 @@ describe('a folder', () => {
 
   test('with a pipe in it is read all the same', async () => {
     const folder = make('pipes', ['a.png']);
-    execFileSync('mkfifo', [join(folder, 'b.png'), join(folder, 'c.tar')]);
+    execFileSync(
+      'mkfifo',
+      ['b.png', 'c.tar', 'a.txt'].map((name) => join(folder, name)),
+    );
     const { told } = await read(folder);
     assert.deepEqual(told, [
       'c.tar: is a pipe, and only files are read; save what it gives to a file first',
-      'a.png ""',
+      'a.txt: is a pipe, and only files are read; save what it gives to a file first',
       'b.png: is a pipe, and only files are read; save what it gives to a file first',
     ]);
     await assert.rejects(read(join(folder, 'b.png')), {
