@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { InputError, JobError } from '../errors.js';
+import { ignoredSignals } from '../stop-signals.js';
 import { compareVersions, ffmpegVersion, isOld, versionInWords } from './ffmpeg-version.js';
 
 const INSTALL =
@@ -135,6 +136,8 @@ export function startFfmpeg(
   const child = spawn(command!, [...before, ...bounds, ...args], {
     stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     windowsHide: true,
+    // what this process ignores must not end ffmpeg: a terminal sends its signals to our group only
+    detached: ignoredSignals().length > 0,
   });
   const kill = () => child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });

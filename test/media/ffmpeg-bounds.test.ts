@@ -74,6 +74,27 @@ describe('ffmpeg', { skip: process.platform === 'win32' && 'needs a shell' }, ()
     }
   });
 
+  test('is beyond the signals of the terminal where this program ignores one', async (t) => {
+    if (process.platform !== 'linux') return t.skip('needs /proc');
+    const before = { ...process.env };
+    const isApart = async (ignored: string) => {
+      process.env.FFMPEG_PATH = QUIET;
+      process.env.MFM_IGNORED_SIGNALS = ignored;
+      const stop = new AbortController();
+      const { child, done } = startFfmpeg([], { signal: stop.signal });
+      const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+      stop.abort();
+      await done;
+      const [, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(group) === child.pid;
+    };
+    try {
+      assert.deepEqual([await isApart(' SIGHUP'), await isApart('')], [true, false]);
+    } finally {
+      process.env = before;
+    }
+  });
+
   test('opens files by no format that refers to others', () => {
     const args = inputArgs('a:b.mp4');
     const formats = args[args.indexOf('-format_whitelist') + 1]!.split(',');
