@@ -224,11 +224,11 @@ function durationOf(text: string): number | null {
     : Number(duration[1]) * 3600 + Number(duration[2]) * 60 + Number(duration[3]);
 }
 
-/** ffmpeg prints 29.97 for 30000/1001. */
+/** ffmpeg prints 29.97 for 30000/1001; at 6 and below a whole rate is as near to such a one. */
 function exactRate(printed: string): number {
   const rate = printed.endsWith('k') ? Number(printed.slice(0, -1)) * 1000 : Number(printed);
   const ntsc = (Math.round(rate) * 1000) / 1001;
-  return Math.abs(rate - ntsc) < 0.006 ? ntsc : rate;
+  return rate > 6 && Math.abs(rate - ntsc) < 0.006 ? ntsc : rate;
 }
 
 export function unreadable(path: string, stderr: string): InputError {
