@@ -186,6 +186,11 @@ describe('clips with opacity', { skip: noFfmpeg }, () => {
     );
     const { alpha, notes } = await readVideo(at('o.mkv'));
     assert.deepEqual([alpha, notes, await readOpacity(at('o.mkv'))], [null, [], null]);
+    await assert.rejects(
+      readOpacity(at('o.mkv'), { maxBytes: 64 * 48 * 4 - 1 }), // it has 4 frames
+      (error: Error) =>
+        error instanceof InputError && /takes more than 0 MB .*64x48/.test(error.message),
+    );
   });
 });
 
