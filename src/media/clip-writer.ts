@@ -8,7 +8,7 @@ import sharp from 'sharp';
 import { InputError, JobError, ShapeError } from '../errors.js';
 import { openAtomically, writeAtomically, writeFailure } from './atomic.js';
 import { type EncodeOptions, encodeArgs, hasFullChroma } from './encode-args.js';
-import { type FfmpegRun, startFfmpeg } from './ffmpeg.js';
+import { type FfmpegRun, STALL_MS, startFfmpeg } from './ffmpeg.js';
 import { outputKind, VIDEO_FORMATS } from './formats.js';
 import { expectFrames, type Frames, sliceFrames } from './frames.js';
 import { type AudioSource, soundArgs } from './sound.js';
@@ -112,7 +112,7 @@ export async function createClipWriter(path: string, options: ClipOptions): Prom
         } else {
           const mix = sound(file.temporary, numFrames / fps);
           await writeAtomically(path, (temporary) =>
-            ended(startFfmpeg([...mix, nameFor(temporary)], { signal }), signal),
+            ended(startFfmpeg([...mix, nameFor(temporary)], { signal, stallMs: STALL_MS }), signal),
           );
           await file.discard();
         }
@@ -140,8 +140,9 @@ const nameFor = (path: string): string => `file:${resolve(path)}`;
 /** Throws unless ffmpeg has written everything. */
 async function ended({ child, done }: FfmpegRun, signal?: AbortSignal): Promise<void> {
   child.stdout!.resume(); // nothing comes, but its end
-  const { code, stderr } = await done;
+  const { code, stderr, stalled } = await done;
   signal?.throwIfAborted();
+  if (stalled) throw new Error(`ffmpeg gave nothing for ${STALL_MS / 60_000} minutes`);
   if (code !== 0 || /no space left/i.test(stderr)) {
     throw new Error(`ffmpeg left with code ${code}: ${stderr.trim().replaceAll('\n', '; ')}`);
   }

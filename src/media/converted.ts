@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { InputError } from '../errors.js';
-import { firstComplaint, startFfmpeg } from './ffmpeg.js';
+import { firstComplaint, STALL_MS, startFfmpeg } from './ffmpeg.js';
 import type { ConvertedKind } from './kinds.js';
 import { expectPixels, MAX_PIXELS } from './pixels.js';
 
@@ -36,15 +36,22 @@ export async function collectOutput(
   args: string[],
   { input, signal }: { input?: Buffer; signal?: AbortSignal },
 ): Promise<{ data: Buffer; complaint: string }> {
-  const { child, done } = startFfmpeg(args, { input: input !== undefined, signal });
+  const { child, done } = startFfmpeg(args, {
+    input: input !== undefined,
+    signal,
+    stallMs: STALL_MS,
+  });
   // ffmpeg may have seen enough before the end
   const given = input && pipeline(Readable.from([input]), child.stdin!).catch(() => {});
   const parts: Buffer[] = [];
   for await (const part of child.stdout! as AsyncIterable<Buffer>) parts.push(part);
-  const { stderr } = await done;
+  const { stderr, stalled } = await done;
   await given;
   signal?.throwIfAborted();
-  return { data: Buffer.concat(parts), complaint: firstComplaint(stderr) };
+  const complaint = stalled
+    ? `ffmpeg gave nothing for ${STALL_MS / 60_000} minutes`
+    : firstComplaint(stderr);
+  return { data: Buffer.concat(parts), complaint };
 }
 
 function inputArgs(kind: ConvertedKind, bytes: Buffer): string[] {

@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { InputError, JobError } from '../errors.js';
+import { ignoredSignals } from '../stop-signals.js';
 import { compareVersions, ffmpegVersion, isOld, versionInWords } from './ffmpeg-version.js';
 
 const INSTALL =
@@ -109,12 +110,17 @@ export interface FfmpegOptions {
   signal?: AbortSignal;
   /** it is killed when it gives and says nothing for so long while it is waited for */
   stallMs?: number;
+  /** so many characters of what it says first are kept whatever comes; 16384 if not given */
+  headLength?: number;
 }
 
 /** A block of memory larger than this is refused: no picture of a clip takes so much. */
 const MAX_ALLOCATION = 2 ** 30;
 /** A damaged file may keep a decoder busy for ever; long seeks in large files take minutes. */
 export const STALL_MS = 5 * 60_000;
+
+/** Characters that are kept of what ffmpeg says: so many of the beginning, and of the end. */
+const KEPT_LENGTH = 16384;
 
 /** The ffmpeg processes that run now; none outlives this process. */
 const running = new Set<ChildProcess>();
@@ -126,7 +132,12 @@ const running = new Set<ChildProcess>();
  */
 export function startFfmpeg(
   args: string[],
-  { input = false, signal, stallMs = Number.POSITIVE_INFINITY }: FfmpegOptions = {},
+  {
+    input = false,
+    signal,
+    stallMs = Number.POSITIVE_INFINITY,
+    headLength = KEPT_LENGTH,
+  }: FfmpegOptions = {},
 ): FfmpegRun {
   signal?.throwIfAborted();
   const program = findFfmpeg();
@@ -135,12 +146,14 @@ export function startFfmpeg(
   const child = spawn(command!, [...before, ...bounds, ...args], {
     stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     windowsHide: true,
+    // what this process ignores must not end ffmpeg: a terminal sends its signals to our group only
+    detached: ignoredSignals().length > 0,
   });
   const kill = () => child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
   if (running.size === 0) process.once('exit', killAll);
   running.add(child);
-  const words = collectLines(child.stderr!);
+  const words = collectLines(child.stderr!, headLength);
   const watch = watchStall(child, stallMs, kill);
   const cannotStart = (reason: string, cause?: unknown) =>
     new JobError(`${program}: cannot be started (${reason}); ${INSTALL}`, { cause });
@@ -185,17 +198,17 @@ function boundToParent(): string[] {
 }
 
 /** Returns a function that gives the lines so far, each once: some are said of every frame. */
-function collectLines(stream: Readable): () => string {
+function collectLines(stream: Readable, headLength: number): () => string {
   const seen = new Set<string>();
   let head = '';
   let tail = '';
   createInterface({ input: stream }).on('line', (line) => {
     if (seen.has(line)) return;
-    if (head.length < 16384) {
+    if (head.length < headLength) {
       seen.add(line);
       head += `${line}\n`;
     } else {
-      tail = `${tail}${line}\n`.slice(-16384);
+      tail = `${tail}${line}\n`.slice(-KEPT_LENGTH);
     }
   });
   return () => head + tail;

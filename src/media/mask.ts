@@ -54,18 +54,19 @@ export async function readGray(
   notes.push(...media.notes);
   const { width, height, numFrames, data } = media;
   const gray = new Uint8Array(width * height * numFrames);
-  const places = new Map<number, number>(); // of each value, one
+  const places = new Int32Array(256).fill(-1); // of each value, the first; -1: it is not there
   for (let i = 0, j = 0; i < gray.length; i++, j += 3) {
     const value = grayOf(data[j]!, data[j + 1]!, data[j + 2]!);
     gray[i] = value;
-    if (!places.has(value)) places.set(value, i);
+    if (places[value] === -1) places[value] = i;
   }
   const mask = { path, width, height, numFrames, data: gray };
-  const values = [...places.keys()].sort((a, b) => a - b);
+  const values = [...places.keys()].filter((value) => places[value] !== -1);
   const most = values.at(-1)!;
   if (most > HALF) return mask;
 
-  const lightest = inWords(most, data.subarray(places.get(most)! * 3, places.get(most)! * 3 + 3));
+  const at = places[most]! * 3;
+  const lightest = inWords(most, data.subarray(at, at + 3));
   if (values.length === 1) {
     const about = media.alpha === null ? lightest : 'where it is not transparent it is black';
     return { ...mask, lightest: about };

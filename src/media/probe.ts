@@ -170,8 +170,11 @@ const remedy = (line: string): string =>
     ? 'this ffmpeg has no decoder for AV1; install version 5 or newer, or convert it to H.264 mp4'
     : 'convert it to H.264 mp4';
 
+/** What ffmpeg prints of an input, with all of its chapters, is shorter. */
+const DESCRIPTION_LENGTH = 2 ** 20;
+
 /**
- * What ffmpeg prints of its inputs, and in making null outputs of them.
+ * What ffmpeg prints of its inputs, and in making a null output of them.
  *
  * @throws InputError if it does not come to an end
  */
@@ -181,8 +184,14 @@ export async function describe(
   outputs: string[],
   signal?: AbortSignal,
 ): Promise<string> {
-  const args = ['-nostdin', '-nostats', ...inputs, ...outputs];
-  const { child, done } = startFfmpeg(args, { signal, stallMs: STALL_MS });
+  // hundreds of chapters stand before the streams: they are not to be repeated for the output
+  const bare = ['-map_chapters', '-1', '-map_metadata', '-1'];
+  const args = ['-nostdin', '-nostats', ...inputs, ...bare, ...outputs];
+  const { child, done } = startFfmpeg(args, {
+    signal,
+    stallMs: STALL_MS,
+    headLength: DESCRIPTION_LENGTH,
+  });
   child.stdout!.resume();
   const { stderr, stalled } = await done;
   signal?.throwIfAborted();
@@ -215,11 +224,11 @@ function durationOf(text: string): number | null {
     : Number(duration[1]) * 3600 + Number(duration[2]) * 60 + Number(duration[3]);
 }
 
-/** ffmpeg prints 29.97 for 30000/1001. */
+/** ffmpeg prints 29.97 for 30000/1001; at 6 and below a whole rate is as near to such a one. */
 function exactRate(printed: string): number {
   const rate = printed.endsWith('k') ? Number(printed.slice(0, -1)) * 1000 : Number(printed);
   const ntsc = (Math.round(rate) * 1000) / 1001;
-  return Math.abs(rate - ntsc) < 0.006 ? ntsc : rate;
+  return rate > 6 && Math.abs(rate - ntsc) < 0.006 ? ntsc : rate;
 }
 
 export function unreadable(path: string, stderr: string): InputError {

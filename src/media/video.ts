@@ -51,10 +51,11 @@ export async function readVideo(
  * How opaque the frames of a video file are, [F, H, W], 0..255; only that is in memory.
  *
  * @returns  null if they are opaque throughout
+ * @throws InputError as `readVideo`
  */
 export async function readOpacity(
   path: string,
-  { signal }: Pick<ReadVideoOptions, 'signal'> = {},
+  { signal, maxBytes = MAX_BYTES }: Pick<ReadVideoOptions, 'signal' | 'maxBytes'> = {},
 ): Promise<{ numFrames: number; alpha: Uint8Array } | null> {
   const info = await probeVideo(path, signal);
   if (!info.hasAlpha) return null;
@@ -62,6 +63,9 @@ export async function readOpacity(
   let opaque = true;
   for await (const { width, height, alpha } of decodeFrames(path, info, { signal, notes: [] })) {
     if (alpha) opaque = false;
+    if ((planes.length + 1) * width * height > maxBytes) {
+      throw tooLarge(path, width, height, maxBytes);
+    }
     planes.push(alpha ?? new Uint8Array(width * height).fill(255));
   }
   return opaque ? null : { numFrames: planes.length, alpha: joined(planes) };
@@ -237,12 +241,7 @@ async function collect(
     [width, height] = [w, h];
     const start = numFrames * w * h * 3;
     const end = start + w * h * 3;
-    if (end > maxBytes) {
-      const limit = `${Math.round(maxBytes / 2 ** 20)} MB`;
-      throw new InputError(
-        `${path}: takes more than ${limit} when decoded (${w}x${h}); read fewer frames or shrink it first`,
-      );
-    }
+    if (end > maxBytes) throw tooLarge(path, w, h, maxBytes);
     if (end > block.length) {
       // the file's own count first, then half as much again
       const guess = Math.max(expectedFrames(info, options) ?? 0, Math.ceil(numFrames * 1.5), 1);
@@ -264,6 +263,11 @@ async function collect(
     : null;
   return { width, height, numFrames, data, alpha };
 }
+
+const tooLarge = (path: string, width: number, height: number, maxBytes: number): InputError =>
+  new InputError(
+    `${path}: takes more than ${Math.round(maxBytes / 2 ** 20)} MB when decoded (${width}x${height}); read fewer frames or shrink it first`,
+  );
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));

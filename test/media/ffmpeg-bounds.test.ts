@@ -4,7 +4,9 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { JobError } from '../../src/errors.js';
 import { startFfmpeg } from '../../src/media/ffmpeg.js';
+import { ffmpegFeatures } from '../../src/media/ffmpeg-features.js';
 import { inputArgs } from '../../src/media/input-args.js';
 import { noFfmpeg, temporaryFolder } from './helpers.js';
 
@@ -68,6 +70,49 @@ describe('ffmpeg', { skip: process.platform === 'win32' && 'needs a shell' }, ()
       child.stdout!.resume();
       const { code, stalled } = await done;
       assert.deepEqual([code, stalled], [null, true]);
+    } finally {
+      if (before === undefined) delete process.env.FFMPEG_PATH;
+      else process.env.FFMPEG_PATH = before;
+    }
+  });
+
+  test('is beyond the signals of the terminal where this program ignores one', async (t) => {
+    if (process.platform !== 'linux') return t.skip('needs /proc');
+    const before = { ...process.env };
+    const isApart = async (ignored: string) => {
+      process.env.FFMPEG_PATH = QUIET;
+      process.env.MFM_IGNORED_SIGNALS = ignored;
+      const stop = new AbortController();
+      const { child, done } = startFfmpeg([], { signal: stop.signal });
+      const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+      stop.abort();
+      await done;
+      const [, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(group) === child.pid;
+    };
+    try {
+      assert.deepEqual([await isApart(' SIGHUP'), await isApart('')], [true, false]);
+    } finally {
+      process.env = before;
+    }
+  });
+
+  test('is asked again for what it has after it failed to list it', async () => {
+    const before = process.env.FFMPEG_PATH;
+    const program = join(folder, 'lists');
+    const answer = (commands: string) => {
+      writeFileSync(program, `#!/bin/sh\n${commands}\n`);
+      chmodSync(program, 0o755);
+    };
+    process.env.FFMPEG_PATH = program;
+    try {
+      answer('echo no memory >&2; exit 1');
+      await assert.rejects(
+        ffmpegFeatures('filters'),
+        (error: Error) => error instanceof JobError && /filters \(no memory\)/.test(error.message),
+      );
+      answer('echo " ... scale  V->V  Scale it."');
+      assert.deepEqual([...(await ffmpegFeatures('filters'))], ['scale']);
     } finally {
       if (before === undefined) delete process.env.FFMPEG_PATH;
       else process.env.FFMPEG_PATH = before;

@@ -111,6 +111,15 @@ describe('parseProbe', () => {
     });
   });
 
+  test('takes whole rates as they are, and two digits for a multiple of 1000/1001', () => {
+    const rate = (fps: string) => probe(`Stream #0:0: Video: h264, yuv420p, 64x48, ${fps} fps`).fps;
+    for (const whole of [1, 2, 3, 4, 5, 6, 7, 24, 30, 60]) assert.equal(rate(`${whole}`), whole);
+    for (const near of [15, 24, 30, 60, 120]) {
+      const exact = (near * 1000) / 1001;
+      assert.equal(rate(exact.toFixed(2)), exact);
+    }
+  });
+
   test('knows full range from limited, and whether there is sound', () => {
     const video = (colors: string) => `Stream #0:0: Video: h264, ${colors}, 64x48, 25 fps`;
     const range = (colors: string) => probe(video(colors)).fullRange;

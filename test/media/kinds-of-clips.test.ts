@@ -7,7 +7,7 @@ import { InputError } from '../../src/errors.js';
 import { openClip } from '../../src/media/clip-reader.js';
 import { ffmpegFeatures } from '../../src/media/ffmpeg-features.js';
 import { readGray } from '../../src/media/mask.js';
-import { probeVideo } from '../../src/media/probe.js';
+import { probeAudio, probeVideo } from '../../src/media/probe.js';
 import { readOpacity, readVideo } from '../../src/media/video.js';
 import { colorAt, expectColor, ffmpeg, flatFrames, noFfmpeg, temporaryFolder } from './helpers.js';
 
@@ -186,10 +186,29 @@ describe('clips with opacity', { skip: noFfmpeg }, () => {
     );
     const { alpha, notes } = await readVideo(at('o.mkv'));
     assert.deepEqual([alpha, notes, await readOpacity(at('o.mkv'))], [null, [], null]);
+    await assert.rejects(
+      readOpacity(at('o.mkv'), { maxBytes: 64 * 48 * 4 - 1 }), // it has 4 frames
+      (error: Error) =>
+        error instanceof InputError && /takes more than 0 MB .*64x48/.test(error.message),
+    );
   });
 });
 
 describe('files with several streams', { skip: noFfmpeg }, () => {
+  test('show them behind hundreds of chapters', async () => {
+    const chapters = Array.from(
+      { length: 600 },
+      (_, i) => `[CHAPTER]\nTIMEBASE=1/1000\nSTART=${i}\nEND=${i + 1}\ntitle=part ${i}\n`,
+    );
+    writeFileSync(at('chapters.txt'), `;FFMETADATA1\n${chapters.join('')}`);
+    const sound = ['-f', 'lavfi', '-i', 'sine=440:d=1', '-i', at('chapters.txt')];
+    const args = ['-map', '0', '-map', '1', '-map_metadata', '2', '-c:v', 'mpeg4'];
+    ffmpeg(...lavfi('testsrc=s=64x48:r=16:d=1'), ...sound, ...args, at('chapters.mkv'));
+    const { width, height, hasAudio } = await probeVideo(at('chapters.mkv'));
+    assert.deepEqual([width, height, hasAudio], [64, 48, true]);
+    assert.equal((await probeAudio(at('chapters.mkv')))?.stream, 1);
+  });
+
   test('give the default one of pictures', async () => {
     ffmpeg(...lavfi('color=red:s=32x32:r=25:d=0.04'), '-c:v', 'png', at('cover.mkv'));
     ffmpeg(...lavfi('color=blue:s=64x48:r=16:d=1'), '-c:v', 'mpeg4', '-q', '2', at('film.mkv'));
