@@ -1,5 +1,5 @@
 /** Checks a configuration read from a file against its schema. */
-import type { z } from 'zod';
+import { z } from 'zod';
 import { InputError } from './errors.js';
 
 /** Several problems, a line each. */
@@ -22,3 +22,6 @@ export function checkConfig<T>(schema: z.ZodType<T>, source: unknown, where: str
   );
   throw new InputError(`${where}: ${problems.join('; ')}`, { cause: parsed.error });
 }
+
+/** A whole number of a configuration, from 1 on. @param most   far above what is published */
+export const count = (most: number) => z.int().positive().max(most, `must be at most ${most}`);

@@ -1,5 +1,4 @@
 /** The most that is asked for at once: above it nothing is begun, whatever memory there is. */
-import { z } from 'zod';
 
 /** Frames of a result: half a day of film. */
 export const MOST_FRAMES = 1_000_000;
@@ -9,9 +8,6 @@ export const MOST_STEPS = 10_000;
 export const MOST_RESULTS = 100_000;
 /** Longest side of a result, pixels: the most that common formats hold (WebP, H.264). */
 export const MOST_SIDE = 16384;
-
-/** A whole number of a configuration, from 1 on. @param most   far above what is published */
-export const count = (most: number) => z.int().positive().max(most, `must be at most ${most}`);
 
 /** Limits of configurations of networks: each some ten times the largest that is published. */
 export const MOST_LAYERS = 1024;

@@ -8,7 +8,7 @@ import { chosenDevice } from './device.js';
 import type { GenerateOptions } from './generate-options.js';
 import type { Example } from './help.js';
 import { INTERRUPTED, withInterrupt } from './interrupt.js';
-import { type Job, manyJobs, oneJob } from './jobs.js';
+import type { Job } from './jobs.js';
 import { lorasOf, recordsOf } from './lora-options.js';
 import { type Context, make, settingsOf } from './make.js';
 import { Planner } from './plan.js';
@@ -46,6 +46,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const { adviseFfmpeg } = await import('./ffmpeg-advice.js');
   const { resolvePipeline } = await import('../pipeline/find.js');
   const { chosenPipeline } = await import('./chosen-pipeline.js');
+  const { manyJobs, oneJob } = await import('./jobs.js');
   const { depthFolderOf, openPipeline } = await import('../pipeline/index.js');
   const { readShape } = await import('../pipeline/shape.js');
   const { openDepthModel } = await import('../models/depth-anything/index.js');

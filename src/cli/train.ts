@@ -123,8 +123,10 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const readsFiles = stagesOf(recipe).some(({ data }) => data.some(({ manifest }) => manifest));
   if (first && readsFiles) await adviseFfmpeg();
   const { expectRoom } = await import('./expect-room.js');
+  const { hasBegunFromWeights } = await import('../train/run-contents.js');
+  // one process reads the stored weights, and only where training begins with them
   await parallel.together(() => {
-    expectTrainable(recipe);
+    expectTrainable(recipe, { weights: first && !(options.resume && hasBegunFromWeights(folder)) });
     const local = world?.localWorldSize ?? 1;
     if (options.checkMemory) expectRoom(recipe, { ranks: parallel.size, local });
   });

@@ -1,5 +1,5 @@
 /** Tables as spreadsheets write them, with commas, semicolons or tabs between the cells. */
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { CsvError, type Info, type Options, parse } from 'csv-parse';
 import { parse as parseWhole } from 'csv-parse/sync';
 import { InputError } from '../errors.js';
@@ -33,7 +33,9 @@ export async function* readCsv(path: string): AsyncGenerator<CsvEntry> {
     yield body;
     yield* pieces;
   }
-  const parser = Readable.from(whole()).pipe(parse(options));
+  // an error of either ends both, and so does a consumer that leaves early; it is thrown below
+  const parser = parse(options);
+  pipeline(Readable.from(whole()), parser, () => {});
   const table = new Table(path, skipped);
   try {
     for await (const found of parser) {
@@ -42,6 +44,8 @@ export async function* readCsv(path: string): AsyncGenerator<CsvEntry> {
     }
   } catch (cause) {
     throw inWords(path, cause, table.end);
+  } finally {
+    await pieces.return(undefined);
   }
 }
 

@@ -1,6 +1,6 @@
 /** The flow-matching scheduler's `scheduler_config.json`, as diffusers writes it. */
 import { z } from 'zod';
-import { count } from '../limits.js';
+import { count } from '../check-config.js';
 
 const unsupported = (name: string) =>
   z.literal(false, `must be false: ${name} are not implemented`).nullable().default(false);

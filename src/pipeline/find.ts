@@ -2,7 +2,7 @@
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InputError } from '../errors.js';
+import { InputError, MfmError } from '../errors.js';
 import { findSnapshot, hubSettings, looksLikeRepo, parseRepo } from '../hub/index.js';
 import { openPipeline } from './folder.js';
 
@@ -44,7 +44,8 @@ function problemOf(folder: string): string | null {
     openPipeline(folder).dispose();
     return null;
   } catch (error) {
-    return (error as Error).message;
+    if (!(error instanceof MfmError)) throw error;
+    return error.message;
   }
 }
 

@@ -1,6 +1,7 @@
 /** What a pipeline folder says about its own use: `_mfm` in model_index.json. */
 import { z } from 'zod';
-import { count, MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../limits.js';
+import { count } from '../check-config.js';
+import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../limits.js';
 import type { Task } from '../tasks/index.js';
 
 const fields = {

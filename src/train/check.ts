@@ -20,9 +20,10 @@ import { expectToStartFrom } from './start-from.js';
 
 /**
  * @param dryRun   nothing is trained: released pipelines need not be there yet, see `recipeShape`
+ * @param weights  whether every stored weight is read too, to see that it is a number; never in a dry run
  * @throws InputError naming all that a run could not begin or go on with
  */
-export function expectTrainable(recipe: Recipe, { dryRun = false } = {}): void {
+export function expectTrainable(recipe: Recipe, { dryRun = false, weights = true } = {}): void {
   const { base, init, autoencoder, textEncoder, transformer } = recipe;
   const missing = new Set<string>();
   const named: [key: string, folder: string | undefined][] = [
@@ -72,8 +73,7 @@ export function expectTrainable(recipe: Recipe, { dryRun = false } = {}): void {
     },
   ]);
   for (const network of Object.values(networks)) network.dispose();
-  if (dryRun) return;
-  // reads every weight, which training does too
+  if (dryRun || !weights) return;
   all(
     recipe,
     [...storedNetworks(recipe)].map(

@@ -59,6 +59,10 @@ export function expectToGoOn(folder: string, recipe: Recipe): void {
   expectSameWeights(folder, recipe, contents.checkpoints);
 }
 
+/** Has the training of the pipeline saved a checkpoint here? Its stored weights were sound then. */
+export const hasBegunFromWeights = (folder: string): boolean =>
+  contentsOf(folder).checkpoints.has('transformer');
+
 function expectCheckpoints(
   folder: string,
   { checkpoints, trained, results }: RunContents,

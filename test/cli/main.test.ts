@@ -40,6 +40,22 @@ describe('mfm', () => {
     }
   });
 
+  test('lists its commands without the packages that are slow to load', () => {
+    const refuse = `export async function resolve(name, context, next) {
+      if (/^(zod|csv-parse)/.test(name)) throw new Error(name + ' is loaded');
+      return next(name, context);
+    }`;
+    const data = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
+    const hook = data(
+      `import { register } from 'node:module'; register(${JSON.stringify(data(refuse))})`,
+    );
+    const env = { ...process.env, NODE_OPTIONS: `--import ${hook}` };
+    const { status, stderr } = mfm(['--help'], { env });
+    assert.equal(status, 0, stderr);
+    // which needs them for the keys of a recipe
+    assert.match(mfm(['train', '--help'], { env }).stderr, /zod is loaded/);
+  });
+
   test('leaves with 2 and one sentence for wrong usage', () => {
     const cases: [string[], RegExp][] = [
       [['inof'], /^mfm: unknown command "inof"; did you mean "info"\?\n$/],

@@ -92,6 +92,17 @@ describe('clipConv', () => {
     }
   });
 
+  test('refuses a clip without frames or samples', () => {
+    const weight = zeros([8, 8, 3, 3, 3]);
+    for (const [frames, samples] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      const clip = zeros([frames, samples, 8, 4, 4]);
+      assert.throws(() => clipConv(clip, { weight, bias: null, padding: 1 }), /must be above 0/);
+    }
+  });
+
   test('takes the memory of a few pieces beside its result', (t) => {
     const { threads } = engineInfo();
     setThreads(2); // each has a piece

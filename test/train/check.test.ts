@@ -67,6 +67,7 @@ describe('expectTrainable', () => {
       const recipe = Recipe.parse({ name: 'own', base: folder, transformer: { steps: 1 } });
       refused(recipe, message);
       expectTrainable(recipe, { dryRun: true }); // which reads no weights
+      expectTrainable(recipe, { weights: false });
       if (part === 'vae') continue;
       refused(
         Recipe.parse({ name: 'x', init: folder, transformer: { steps: 1, numLayers: 6 } }),

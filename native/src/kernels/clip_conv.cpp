@@ -82,6 +82,7 @@ void check(const Tensor& x, const OptionalTensor& past, const Tensor& weight,
                   (weight.size(2) == 1 || weight.size(2) == 3),
               "clip_conv: x must be [T, B, C, H, W] and weight [C', C, 1 or 3, k, k], got ",
               x.sizes(), " and ", weight.sizes());
+  TORCH_CHECK(x.numel() > 0, "clip_conv: sizes of x must be above 0, got ", x.sizes());
   TORCH_CHECK(!path.halve || weight.size(2) == 3, "clip_conv: one tap halves no frames");
   const int64_t before = path.halve ? 1 : 2;
   TORCH_CHECK(!past.has_value() || (past->dim() == 5 && past->size(0) == before &&

@@ -3,8 +3,8 @@
  * so that what is read can be written again. A value that the code does not follow is refused.
  */
 import { z } from 'zod';
-import { checkConfig } from '../../check-config.js';
-import { count, MOST_SIDE, MOST_WIDTH } from '../../limits.js';
+import { checkConfig, count } from '../../check-config.js';
+import { MOST_SIDE, MOST_WIDTH } from '../../limits.js';
 
 const off = (key: string) =>
   z.literal(false, { error: `${key} must be false: the ${key} layer is not implemented` });

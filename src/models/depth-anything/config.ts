@@ -3,8 +3,8 @@
  * `DepthAnythingForDepthEstimation` with a `Dinov2Backbone` inside).
  */
 import { z } from 'zod';
-import { checkConfig } from '../../check-config.js';
-import { count, MOST_HEADS, MOST_LAYERS, MOST_SIDE, MOST_WIDTH } from '../../limits.js';
+import { checkConfig, count } from '../../check-config.js';
+import { MOST_HEADS, MOST_LAYERS, MOST_SIDE, MOST_WIDTH } from '../../limits.js';
 import type { Activation } from '../../nn/index.js';
 
 const unused = 'kept for the file; has no effect on the network';

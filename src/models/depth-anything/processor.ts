@@ -3,9 +3,9 @@
  * `preprocessor_config.json` says (transformers `DPTImageProcessor`, its Pillow path).
  */
 import { z } from 'zod';
-import { checkConfig } from '../../check-config.js';
+import { checkConfig, count } from '../../check-config.js';
 import { InputError } from '../../errors.js';
-import { count, MOST_SIDE } from '../../limits.js';
+import { MOST_SIDE } from '../../limits.js';
 import {
   expectFrames,
   type Frames,

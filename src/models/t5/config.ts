@@ -3,8 +3,8 @@
  * Keys of the decoder half and of training are read and kept, but change nothing here.
  */
 import { z } from 'zod';
-import { checkConfig } from '../../check-config.js';
-import { count, MOST_HEADS, MOST_LAYERS, MOST_VOCABULARY, MOST_WIDTH } from '../../limits.js';
+import { checkConfig, count } from '../../check-config.js';
+import { MOST_HEADS, MOST_LAYERS, MOST_VOCABULARY, MOST_WIDTH } from '../../limits.js';
 
 const unused = 'kept for the file; has no effect on the encoder';
 

@@ -4,8 +4,8 @@
  * effect on the network (how it was trained or launched) are read and kept.
  */
 import { z } from 'zod';
-import { checkConfig } from '../../check-config.js';
-import { count, MOST_HEADS, MOST_LAYERS, MOST_WIDTH } from '../../limits.js';
+import { checkConfig, count } from '../../check-config.js';
+import { MOST_HEADS, MOST_LAYERS, MOST_WIDTH } from '../../limits.js';
 
 const noEffect = 'kept for the file; has no effect on the network';
 
