@@ -38,14 +38,18 @@ export function newestPipeline(say: (sentence: string) => void = () => {}): stri
   );
 }
 
+/** What the system says of a folder that cannot be read, rather than of this process. */
+const OF_THE_FOLDER = ['EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'];
+
 /** Why a pipeline cannot be opened, e.g. as only half of it is there; null: it can. */
 function problemOf(folder: string): string | null {
   try {
     openPipeline(folder).dispose();
     return null;
   } catch (error) {
-    if (!(error instanceof MfmError)) throw error;
-    return error.message;
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    if (error instanceof MfmError || OF_THE_FOLDER.includes(code)) return message;
+    throw error;
   }
 }
 
