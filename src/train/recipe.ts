@@ -7,6 +7,7 @@ import { listProblems } from '../check-config.js';
 import { sceneFacts } from '../data/miniworld/sample.js';
 import { InputError } from '../errors.js';
 import { TRANSFORMER_PRESETS } from '../models/transformer/config.js';
+import { structureOf } from '../read-json.js';
 import { readRegularSync } from '../regular-file.js';
 import { didYouMean } from '../suggest.js';
 import { shortcomings, TASK_IDS, type Task, taskOf, weightedTasks } from '../tasks/index.js';
@@ -29,7 +30,7 @@ export function readRecipe(
   if (!existsSync(path)) throw new InputError(`${path}: no such recipe; recipes/ holds some`);
   let source: unknown;
   try {
-    source = parse(readRegularSync(path).toString('utf8'));
+    source = parseBounded(readRegularSync(path).toString('utf8'));
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
     const reason = (cause as Error).message.split('\n')[0];
@@ -47,6 +48,20 @@ export function readRecipe(
   const all = [...impossible, ...problems];
   if (all.length > 0) throw new InputError(listProblems(path, all));
   return parsed.data!;
+}
+
+/** Characters of the longest recipe, and lists and keys within one another: a parser's time is bounded. */
+const MOST_LENGTH = 2 ** 20;
+const MOST_DEPTH = 100;
+
+/** YAML of a size and depth that recipes have. */
+function parseBounded(text: string): unknown {
+  if (text.length > MOST_LENGTH) throw new Error(`it has ${text.length} characters`);
+  // quotes are left out, as an apostrophe in a comment opens nothing
+  if (structureOf(text.replaceAll('"', '')).depth > MOST_DEPTH) {
+    throw new Error(`it is nested more than ${MOST_DEPTH} levels deep`);
+  }
+  return parse(text);
 }
 
 /**
@@ -113,7 +128,7 @@ function set(level: object, key: string, value: unknown): void {
 function fromYaml(text: string): unknown {
   if (text.trim() === '') return text;
   try {
-    return parse(text);
+    return parseBounded(text);
   } catch {
     return text;
   }

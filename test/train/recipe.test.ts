@@ -500,6 +500,8 @@ describe('readRecipe', () => {
   test('names a file that is missing or no recipe', () => {
     assert.throws(() => readRecipe(join(folder, 'none.yaml')), /none\.yaml: no such recipe/);
     assert.match(problemsOf('a: [1')[0]!, /must be YAML/);
+    const deep = `a: ${'['.repeat(60_000)}`;
+    assert.match(problemsOf(deep)[0]!, /must be YAML \(it is nested more than 100 levels deep\)/);
     assert.match(problemsOf('- a')[0]!, /must hold keys and values/);
   });
 });
