@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import sharp from 'sharp';
-import { saveTinyPipeline } from '../eval/tiny-pipeline.js';
 import { program, quoted, watch } from './program.js';
+import { saveSmallTraining } from './small-training.js';
 
 const RECIPE = `
 name: tiny
@@ -23,14 +22,7 @@ describe('a reader that goes away', () => {
   let folder: string;
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'mfm-readers-'));
-    saveTinyPipeline(join(folder, 'tiny'));
-    writeFileSync(join(folder, 'tiny.yaml'), RECIPE);
-    mkdirSync(join(folder, 'set'));
-    for (const name of ['a', 'b']) {
-      const create = { width: 32, height: 32, channels: 3 as const, background: 'red' };
-      await sharp({ create }).toFile(join(folder, 'set', `${name}.png`));
-      writeFileSync(join(folder, 'set', `${name}.txt`), 'a red cube');
-    }
+    await saveSmallTraining(folder, RECIPE);
   });
   after(() => rmSync(folder, { recursive: true }));
   const at = (...names: string[]) => join(folder, ...names);

@@ -1,22 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import sharp from 'sharp';
 import { processRuns } from '../../src/process-runs.js';
-import { saveTinyPipeline } from '../eval/tiny-pipeline.js';
 import { insist, program, quoted, watch } from './program.js';
+import { saveSmallTraining } from './small-training.js';
 
 // endless, as far as a test is concerned
 const RECIPE = `
@@ -32,14 +23,7 @@ transformer:
 let folder: string;
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'mfm-signals-'));
-  saveTinyPipeline(join(folder, 'tiny'));
-  writeFileSync(join(folder, 'tiny.yaml'), RECIPE);
-  mkdirSync(join(folder, 'set'));
-  for (const name of ['a', 'b']) {
-    const create = { width: 32, height: 32, channels: 3 as const, background: 'red' };
-    await sharp({ create }).toFile(join(folder, 'set', `${name}.png`));
-    writeFileSync(join(folder, 'set', `${name}.txt`), 'a red cube');
-  }
+  await saveSmallTraining(folder, RECIPE);
 });
 after(() => rmSync(folder, { recursive: true }));
 
