@@ -10,9 +10,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findFfmpeg } from '../src/media/ffmpeg.js';
-import { Recipe, type Source } from '../src/train/config.js';
-import { Run } from '../src/train/run.js';
+import { findFfmpeg } from '../src/media/ffmpeg/ffmpeg.js';
+import { Recipe, type Source } from '../src/train/recipe/config.js';
+import { Run } from '../src/train/run/run.js';
 import { train } from '../src/train/train.js';
 import { machineLine, verdict } from './measure.js';
 

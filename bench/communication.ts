@@ -13,15 +13,15 @@ import { ProcessGroup } from '../src/distributed/process-group.js';
 import { allReduceBytes } from '../src/distributed/traffic.js';
 import { TRANSFORMER_PRESETS, type TransformerPreset } from '../src/models/transformer/config.js';
 import { Store, tidy, zeros } from '../src/tensor/index.js';
-import { Recipe, stagesOf } from '../src/train/config.js';
 import {
   batchesOf,
   sampleFlops,
   type TrainedNetworks,
   trainedTotal,
   wholeTransformer,
-} from '../src/train/cost.js';
-import { type Cluster, DEVICES, stepOf } from '../src/train/scaling.js';
+} from '../src/train/cost/cost.js';
+import { type Cluster, DEVICES, stepOf } from '../src/train/cost/scaling.js';
+import { Recipe, stagesOf } from '../src/train/recipe/config.js';
 import { freePort } from '../test/distributed/processes.js';
 import { median } from './measure.js';
 import { miniModel } from './mini.js';

@@ -10,7 +10,7 @@ import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { findFfmpeg } from '../src/media/ffmpeg.js';
+import { findFfmpeg } from '../src/media/ffmpeg/ffmpeg.js';
 
 const { values } = parseArgs({ options: { clips: { type: 'string', default: '1000' } } });
 const clips = Number(values.clips);

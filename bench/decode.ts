@@ -10,7 +10,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defineArgs, parseArgs } from '../src/cli/args.js';
+import { defineArgs, parseArgs } from '../src/cli/terminal/args.js';
 import { Autoencoder, AutoencoderConfig } from '../src/models/autoencoder/index.js';
 import { withParameters } from '../src/nn/index.js';
 import {

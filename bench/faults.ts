@@ -9,9 +9,9 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { defineArgs, parseArgs } from '../src/cli/args.js';
-import { formatDuration } from '../src/cli/progress.js';
-import { aligned } from '../src/cli/table.js';
+import { defineArgs, parseArgs } from '../src/cli/terminal/args.js';
+import { formatDuration } from '../src/cli/terminal/progress.js';
+import { aligned } from '../src/cli/terminal/table.js';
 import { RandomStream } from '../src/data/random.js';
 import { EXACT, exactTrial } from './faults/exact.js';
 import { Job } from './faults/job.js';

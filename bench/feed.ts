@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { DataStore } from '../src/data/store.js';
 import type { Frames } from '../src/media/index.js';
 import { zeros } from '../src/tensor/index.js';
-import { Recipe, type Source, stagesOf } from '../src/train/config.js';
 import { encodeAhead, openFeed, openSources, SampleMaker } from '../src/train/feed/index.js';
+import { Recipe, type Source, stagesOf } from '../src/train/recipe/config.js';
 import { machineLine } from './measure.js';
 
 const SECONDS = 6;

@@ -5,7 +5,7 @@
  *     node --import tsx bench/random-pipeline.ts mfm-8b FOLDER
  *     node --import tsx bench/open.ts FOLDER
  */
-import { defineArgs, parseArgs } from '../src/cli/args.js';
+import { defineArgs, parseArgs } from '../src/cli/terminal/args.js';
 import { openPipeline } from '../src/pipeline/index.js';
 import { readShape, weightBytes } from '../src/pipeline/shape.js';
 import { noGrad, tidy } from '../src/tensor/index.js';

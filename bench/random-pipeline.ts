@@ -10,7 +10,7 @@
 import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { defineArgs, parseArgs } from '../src/cli/args.js';
+import { defineArgs, parseArgs } from '../src/cli/terminal/args.js';
 import { SchedulerConfig } from '../src/diffusion/index.js';
 import { InputError } from '../src/errors.js';
 import { Autoencoder } from '../src/models/autoencoder/index.js';

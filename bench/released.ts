@@ -15,7 +15,7 @@
  *
  *     node --import tsx bench/released.ts --layers 2 --growth --plot docs/images/growth.svg
  */
-import { defineArgs, parseArgs } from '../src/cli/args.js';
+import { defineArgs, parseArgs } from '../src/cli/terminal/args.js';
 import { adapterFlops, passFlops } from '../src/models/transformer/cost.js';
 import { TRANSFORMER_PRESETS, Transformer3D } from '../src/models/transformer/index.js';
 import { withParameters } from '../src/nn/index.js';

@@ -11,12 +11,12 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defineArgs, parseArgs } from '../src/cli/args.js';
+import { defineArgs, parseArgs } from '../src/cli/terminal/args.js';
 import { type Frames, readImage, resizeFrames, type Size, writeImage } from '../src/media/index.js';
 import { newestPipeline } from '../src/pipeline/find.js';
-import { generate } from '../src/pipeline/generate.js';
+import { generate } from '../src/pipeline/generate/generate.js';
+import { givenOfTile, tileGrids } from '../src/pipeline/generate/tiles.js';
 import { openPipeline } from '../src/pipeline/index.js';
-import { givenOfTile, tileGrids } from '../src/pipeline/tiles.js';
 import { given, TASKS } from '../src/tasks/index.js';
 import { machineLine, median, verdict } from './measure.js';
 

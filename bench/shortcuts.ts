@@ -5,9 +5,9 @@
  *
  *     node --import tsx bench/shortcuts.ts --scenes 8
  */
-import { defineArgs, parseArgs } from '../src/cli/args.js';
+import { defineArgs, parseArgs } from '../src/cli/terminal/args.js';
 import { heldOutTrial, targetOf } from '../src/eval/scenes.js';
-import { psnr } from '../src/media/psnr.js';
+import { psnr } from '../src/media/pixels/psnr.js';
 import { newestPipeline } from '../src/pipeline/find.js';
 import { openPipeline, type SampleRequest } from '../src/pipeline/index.js';
 import { conditionOf, type Task, taskOf } from '../src/tasks/index.js';

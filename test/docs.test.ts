@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import { parseArgs } from '../src/cli/args.js';
 import { commands } from '../src/cli/commands.js';
-import { readRecipe } from '../src/train/recipe.js';
+import { parseArgs } from '../src/cli/terminal/args.js';
+import { readRecipe } from '../src/train/recipe/read-recipe.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const documents = ['README.md', ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)].filter(

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { RandomStream } from '../../src/data/random.js';
-import { exitCodeOf, type StopSignal } from '../../src/stop-signals.js';
+import { exitCodeOf, type StopSignal } from '../../src/processes/stop-signals.js';
 import { blemishOf, type Job, sleep } from './job.js';
 import { checkpointsOf, differenceFrom, leftovers, missingSteps, weightsOf } from './run-folder.js';
 import { fillDisk } from './setting.js';

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { exitCodeOf } from '../../src/stop-signals.js';
+import { exitCodeOf } from '../../src/processes/stop-signals.js';
 import { blemishOf, Job, sleep } from './job.js';
 import { differenceFrom, linesOf, missingSteps, weightsOf } from './run-folder.js';
 import { HANG_SECONDS } from './setting.js';
@@ -86,7 +86,7 @@ function poison(folder: string, change: (value: Float32Array) => void, most: num
   };
 }
 
-/** Motion score and five sizes come first, see src/train/feed/latents.ts. */
+/** Motion score and five sizes come first, see src/train/feed/encode/latents.ts. */
 const HEADER = 32;
 
 function areLatents(value: Buffer): boolean {

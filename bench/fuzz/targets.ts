@@ -5,13 +5,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { checkConfig } from '../../src/check-config.js';
-import { readJobs } from '../../src/cli/jobs.js';
-import { readEntries } from '../../src/data/manifest.js';
-import { TarWriter } from '../../src/data/tar.js';
+import { readJobs } from '../../src/cli/commands/generate/jobs.js';
+import { readEntries } from '../../src/data/sources/manifest.js';
+import { TarWriter } from '../../src/data/sources/tar.js';
 import { SchedulerConfig } from '../../src/diffusion/index.js';
+import { readJson } from '../../src/files/read-json.js';
+import { sniff } from '../../src/media/codecs/sniff.js';
+import { parseProbe } from '../../src/media/ffmpeg/probe.js';
 import { readMedia } from '../../src/media/index.js';
-import { parseProbe } from '../../src/media/probe.js';
-import { sniff } from '../../src/media/sniff.js';
 import { Autoencoder, parseAutoencoderConfig } from '../../src/models/autoencoder/index.js';
 import {
   DEPTH_ANYTHING_PRESETS,
@@ -29,10 +30,9 @@ import {
   withParameters,
 } from '../../src/nn/index.js';
 import { openPipeline } from '../../src/pipeline/index.js';
-import { readJson } from '../../src/read-json.js';
 import { ones, openSafetensors, saveSafetensors, tidy } from '../../src/tensor/index.js';
-import { readRecipe } from '../../src/train/recipe.js';
-import { summariseRun } from '../../src/train/status.js';
+import { readRecipe } from '../../src/train/recipe/read-recipe.js';
+import { summariseRun } from '../../src/train/run/status.js';
 import {
   anyBytes,
   jsonLines,

@@ -1,6 +1,6 @@
 /** The commands. A file is loaded when its command is called, or for its line in `mfm --help`. */
-import type { ArgumentTable } from './args.js';
-import type { Example } from './help.js';
+import type { ArgumentTable } from './terminal/args.js';
+import type { Example } from './terminal/help.js';
 
 /**
  * What a command file exports. Its own imports are light (nothing that loads LibTorch or zod);
@@ -20,15 +20,15 @@ export interface Command {
 type Loader = () => Promise<Command>;
 
 export const commands: Record<string, Loader> = {
-  info: () => import('./info.js'),
-  pull: () => import('./pull.js'),
-  generate: () => import('./generate.js'),
-  train: () => import('./train.js'),
-  plan: () => import('./plan-training.js'),
-  lora: () => import('./lora.js'),
-  runs: () => import('./runs.js'),
-  data: () => import('./data.js'),
-  demo: () => import('./demo.js'),
-  eval: () => import('./eval.js'),
-  verify: () => import('./verify.js'),
+  info: () => import('./commands/info.js'),
+  pull: () => import('./commands/pull.js'),
+  generate: () => import('./commands/generate/generate.js'),
+  train: () => import('./commands/train/train.js'),
+  plan: () => import('./commands/plan/plan.js'),
+  lora: () => import('./commands/lora.js'),
+  runs: () => import('./commands/runs/runs.js'),
+  data: () => import('./commands/data/data.js'),
+  demo: () => import('./commands/demo/demo.js'),
+  eval: () => import('./commands/eval/eval.js'),
+  verify: () => import('./commands/verify.js'),
 };

@@ -3,16 +3,16 @@
  * wrong into one sentence and an exit code. Results go to stdout, progress and errors to stderr.
  */
 import { InputError } from '../errors.js';
-import { ignoredSignals } from '../stop-signals.js';
+import { ignoredSignals } from '../processes/stop-signals.js';
 import { didYouMean } from '../suggest.js';
-import { parseArgs } from './args.js';
 import { type Command, commands } from './commands.js';
-import { endChildren } from './end-children.js';
-import { commandHelp, programHelp } from './help.js';
-import { exitCodeFor } from './interrupt.js';
-import { keepPrintable } from './printable.js';
-import { describeProblem } from './problem.js';
-import { leave, outliveReaders } from './streams.js';
+import { parseArgs } from './terminal/args.js';
+import { endChildren } from './terminal/end-children.js';
+import { commandHelp, programHelp } from './terminal/help.js';
+import { exitCodeFor } from './terminal/interrupt.js';
+import { keepPrintable } from './terminal/printable.js';
+import { describeProblem } from './terminal/problem.js';
+import { leave, outliveReaders } from './terminal/streams.js';
 
 const EXAMPLES = [
   ['the whole tour, in about five minutes', 'demo'],

@@ -12,8 +12,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { makeFolder } from '../make-folder.js';
-import { writeFailure } from '../media/atomic.js';
+import { writeFailure } from '../files/atomic.js';
+import { makeFolder } from '../files/make-folder.js';
 import { KeyMap } from './key-map.js';
 
 /** A key of the parts that what is stored depends on, in any JSON; 128 bits in hexadecimal. */

@@ -11,7 +11,7 @@ import {
   SAME_REQUEST_MS,
   type StopSignal,
   stopSignals,
-} from '../stop-signals.js';
+} from '../processes/stop-signals.js';
 
 export interface LaunchOptions {
   /** program and arguments of each process; default: this process's own */

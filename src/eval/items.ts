@@ -1,13 +1,15 @@
 /** Own pictures and clips as trials of the tasks that they qualify for. */
 import { normalize } from 'node:path';
-import { withPath } from '../data/data-file.js';
-import type { SampleFacts } from '../data/facts.js';
-import { inspectItem } from '../data/inspect.js';
-import type { DataFile, DataItem } from '../data/items.js';
-import { readEntries } from '../data/manifest.js';
+import { inspectItem } from '../data/measure/inspect.js';
 import { RandomStream } from '../data/random.js';
-import type { Sample } from '../data/sample.js';
+import { withPath } from '../data/sources/data-file.js';
+import type { SampleFacts } from '../data/sources/facts.js';
+import type { DataFile, DataItem } from '../data/sources/items.js';
+import { readEntries } from '../data/sources/manifest.js';
+import type { Sample } from '../data/sources/sample.js';
 import { InputError } from '../errors.js';
+import { sniff } from '../media/codecs/sniff.js';
+import { probeVideo } from '../media/ffmpeg/probe.js';
 import {
   cropDepth,
   type DepthMap,
@@ -17,8 +19,6 @@ import {
   readMedia,
   sliceFrames,
 } from '../media/index.js';
-import { probeVideo } from '../media/probe.js';
-import { sniff } from '../media/sniff.js';
 import type { PipelineSettings } from '../pipeline/index.js';
 import { cutDepth, promptFor, shortcomings, type Task } from '../tasks/index.js';
 import type { Part } from './report.js';

@@ -1,6 +1,6 @@
 /** PSNR of clips as bytes, and means of it. */
 import { type Frames, framesToTensor } from '../media/index.js';
-import { psnr } from '../media/psnr.js';
+import { psnr } from '../media/pixels/psnr.js';
 import { fromArray, tidy } from '../tensor/index.js';
 
 /** A perfect result counts as this, in dB: 8-bit rounding alone gives 59. */

@@ -1,7 +1,7 @@
 /** What is tried, and what a pipeline makes of it. */
 import type { MiniWorldSample } from '../data/miniworld/index.js';
 import { type Frames, tensorToFrames } from '../media/index.js';
-import { finished } from '../pipeline/finish.js';
+import { finished } from '../pipeline/generate/finish.js';
 import type { Pipeline } from '../pipeline/index.js';
 import {
   type Condition,

@@ -3,7 +3,7 @@ import { readFileSync, statSync, utimesSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
-import { processRuns } from '../process-runs.js';
+import { processRuns } from '../processes/process-runs.js';
 import { pause } from './request.js';
 
 /** A holder touches its file this often; one untouched for six times as long is left behind. */

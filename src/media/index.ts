@@ -1,16 +1,23 @@
 /** Row 2: pictures and clips from and to files and tensors. Everything above imports from here. */
-export { writeAtomically, writeFailure } from './atomic.js';
-export { type BlendOptions, blendKnown, crossFade } from './blend.js';
-export { type ClipReader, type OpenClipOptions, openClip } from './clip-reader.js';
-export { type ClipOptions, type ClipWriter, createClipWriter } from './clip-writer.js';
-export { matchColours, matchLuminance, transferChroma } from './colours.js';
+export { writeAtomically, writeFailure } from '../files/atomic.js';
+export { type ClipReader, type OpenClipOptions, openClip } from './codecs/clip-reader.js';
+export { type ClipOptions, type ClipWriter, createClipWriter } from './codecs/clip-writer.js';
+export { pictureDataUrl } from './codecs/data-url.js';
+export { readImage } from './codecs/image.js';
+export { readMedia } from './codecs/read.js';
+export { type MediaKind, sniff } from './codecs/sniff.js';
+export type { AudioSource } from './codecs/sound.js';
+export { expectRate, readOpacity, readVideo } from './codecs/video.js';
 export {
-  contactSheet,
-  drawContactSheet,
-  type SheetOptions,
-  type SheetRow,
-} from './contact-sheet.js';
-export { pictureDataUrl } from './data-url.js';
+  IMAGE_FORMATS,
+  outputKind,
+  VIDEO_FORMATS,
+  type WriteImageOptions,
+  type WriteVideoOptions,
+  writeImage,
+  writeMedia,
+  writeVideo,
+} from './codecs/write.js';
 export {
   cropDepth,
   type DepthMap,
@@ -18,10 +25,8 @@ export {
   NEAREST,
   readDepth,
   relativeDepth,
-} from './depth.js';
-export { expandFrames, type Margins, parseExpand } from './expand.js';
-export { findFfmpeg, oldFfmpegAdvice } from './ffmpeg.js';
-export { FIT_WAYS, type Fitted, type FitWay, fitFrames } from './fit.js';
+} from './depth/depth.js';
+export { findFfmpeg, oldFfmpegAdvice } from './ffmpeg/ffmpeg.js';
 export {
   expectFrames,
   type Frames,
@@ -31,8 +36,8 @@ export {
   type ReadVideoOptions,
   sliceFrames,
 } from './frames.js';
-export { readImage } from './image.js';
-export { expectMaskFits, type Mask, readGray, readMask } from './mask.js';
+export { expandFrames, type Margins, parseExpand } from './mask/expand.js';
+export { expectMaskFits, type Mask, readGray, readMask } from './mask/mask.js';
 export {
   type Box,
   type Colour,
@@ -43,11 +48,11 @@ export {
   maskOf,
   parseBox,
   parseColour,
-} from './mask-sources.js';
-export { readMedia } from './read.js';
-export { RESAMPLE_FILTERS, type ResampleFilter, resample } from './resample.js';
-export { type MediaKind, sniff } from './sniff.js';
-export type { AudioSource } from './sound.js';
+} from './mask/mask-sources.js';
+export { type BlendOptions, blendKnown, crossFade } from './pixels/blend.js';
+export { matchColours, matchLuminance, transferChroma } from './pixels/colours.js';
+export { FIT_WAYS, type Fitted, type FitWay, fitFrames } from './pixels/fit.js';
+export { RESAMPLE_FILTERS, type ResampleFilter, resample } from './pixels/resample.js';
 export {
   framesToTensor,
   maskToTensor,
@@ -57,15 +62,10 @@ export {
   resizePillow,
   type Size,
   tensorToFrames,
-} from './tensors.js';
-export { expectRate, readOpacity, readVideo } from './video.js';
+} from './pixels/tensors.js';
 export {
-  IMAGE_FORMATS,
-  outputKind,
-  VIDEO_FORMATS,
-  type WriteImageOptions,
-  type WriteVideoOptions,
-  writeImage,
-  writeMedia,
-  writeVideo,
-} from './write.js';
+  contactSheet,
+  drawContactSheet,
+  type SheetOptions,
+  type SheetRow,
+} from './sheet/contact-sheet.js';

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { InputError, JobError } from '../errors.js';
-import { isObject, kindOf, parseJson, readJson } from '../read-json.js';
+import { isObject, kindOf, parseJson, readJson } from '../files/read-json.js';
 import {
   type DType,
   openSafetensors,

@@ -3,7 +3,7 @@
  * in published checkpoints, so `namedParameters` equals the reference's `state_dict`.
  */
 import { InputError } from '../errors.js';
-import { short } from '../read-json.js';
+import { short } from '../files/read-json.js';
 import { type DType, noGrad, type SafetensorsFile, type Tensor, tidy } from '../tensor/index.js';
 
 /** Where parameters are loaded from: an open file, several merged into a Map, or plain tensors. */

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../errors.js';
-import { isObject, kindOf, readJsonObject, short } from '../read-json.js';
+import { isObject, kindOf, readJsonObject, short } from '../files/read-json.js';
 import {
   availability,
   cudaDevice,

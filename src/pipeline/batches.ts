@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { guideBatch } from '../diffusion/index.js';
 import type { ForwardInputs, StepCache, Transformer3D } from '../models/transformer/index.js';
 import { cat, full, noGrad, type Tensor, tidy, waitFor, zeros } from '../tensor/index.js';
-import { cutLatents, type LatentTile, tileWeights } from './tiles.js';
+import { cutLatents, type LatentTile, tileWeights } from './generate/tiles.js';
 
 /** What stays the same over the steps. */
 export interface StepInputs {

@@ -5,7 +5,8 @@ import type { z } from 'zod';
 import { checkConfig } from '../check-config.js';
 import { SchedulerConfig } from '../diffusion/index.js';
 import { InputError } from '../errors.js';
-import { writeFailure } from '../media/atomic.js';
+import { writeFailure } from '../files/atomic.js';
+import { readJson } from '../files/read-json.js';
 import { Autoencoder, parseAutoencoderConfig } from '../models/autoencoder/index.js';
 import {
   PromptTokenizer,
@@ -23,7 +24,6 @@ import {
   readLora,
   withParameters,
 } from '../nn/index.js';
-import { readJson } from '../read-json.js';
 import {
   bytesPerElement,
   type DType,

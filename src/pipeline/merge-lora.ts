@@ -14,6 +14,7 @@ import {
 import { dirname, join, resolve, sep } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { InputError } from '../errors.js';
+import { readJson } from '../files/read-json.js';
 import { writeFailure } from '../media/index.js';
 import { parseTransformerConfig, Transformer3D } from '../models/transformer/index.js';
 import {
@@ -25,7 +26,6 @@ import {
   type ScaledLora,
   withParameters,
 } from '../nn/index.js';
-import { readJson } from '../read-json.js';
 import { openSafetensors, type Storable, saveSafetensors, tidy } from '../tensor/index.js';
 import type { LoraUse } from './folder.js';
 

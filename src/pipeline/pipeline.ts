@@ -27,10 +27,10 @@ import {
   withCacheLimit,
 } from '../tensor/index.js';
 import { type Batch, disposeBatches, keptInputs, type StepInputs, velocityOf } from './batches.js';
+import { batchesOf, cutLatents, latentTiles, type Tile, type Tiling } from './generate/tiles.js';
 import { fromModelLatents, latentFrames } from './latents.js';
 import type { PipelinePart } from './part.js';
 import { type OwnSettings, type PipelineSettings, settingsFor } from './settings.js';
-import { batchesOf, cutLatents, latentTiles, type Tile, type Tiling } from './tiles.js';
 
 export interface SampleRequest {
   task: Pick<Task, 'promptTag'>;

@@ -5,6 +5,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../errors.js';
+import { readJson } from '../files/read-json.js';
 import {
   Autoencoder,
   type AutoencoderConfig,
@@ -18,7 +19,6 @@ import {
   type TransformerConfig,
 } from '../models/transformer/index.js';
 import { type Module, withParameters } from '../nn/index.js';
-import { readJson } from '../read-json.js';
 import { bytesPerElement, type DType, openSafetensors } from '../tensor/index.js';
 
 /** The networks of a pipeline, in the order in which a result needs them. */

@@ -1,5 +1,5 @@
 /** Prompts as the text encoder reads them. */
-import type { Sample } from '../data/sample.js';
+import type { Sample } from '../data/sources/sample.js';
 import type { Task } from './task.js';
 
 /** `prompt #task: text-to-video`. Source: reference implementation, its command line script */

@@ -5,7 +5,7 @@
  *
  * Source: the paper, 3.3; the rules and thresholds are ours
  */
-import type { SampleFacts } from '../data/facts.js';
+import type { SampleFacts } from '../data/sources/facts.js';
 import { TASKS, taskOf } from './table.js';
 import type { Task } from './task.js';
 

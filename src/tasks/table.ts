@@ -3,7 +3,7 @@
  * docs/tasks.md goes through it with an example.
  */
 import type { RandomStream } from '../data/random.js';
-import type { Sample } from '../data/sample.js';
+import type { Sample } from '../data/sources/sample.js';
 import { InputError } from '../errors.js';
 import { didYouMean } from '../suggest.js';
 import { NOTHING } from './condition.js';

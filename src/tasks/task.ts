@@ -1,6 +1,6 @@
 /** What a task is: one declaration, read by training and by use. */
 import type { RandomStream } from '../data/random.js';
-import type { Sample } from '../data/sample.js';
+import type { Sample } from '../data/sources/sample.js';
 import type { DepthMap, Frames, Mask } from '../media/index.js';
 import type { Given } from './condition.js';
 

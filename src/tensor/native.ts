@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { InputError, JobError, OperatorError } from '../errors.js';
-import { useWatcher } from '../stop-signals.js';
+import { useWatcher } from '../processes/stop-signals.js';
 
 /** What native/src exports. Tensors are handles: integers > 0, or 0 for "no tensor". */
 export interface Native {

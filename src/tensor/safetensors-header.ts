@@ -5,7 +5,7 @@
  * Source: the format's description, safetensors README
  */
 import { InputError } from '../errors.js';
-import { isObject, parseJson, short, structureOf } from '../read-json.js';
+import { isObject, parseJson, short, structureOf } from '../files/read-json.js';
 import { bytesPerElement, type DType, dtypeOfSafetensors } from './dtype.js';
 import { otherKind } from './other-kinds.js';
 

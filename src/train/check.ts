@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { listProblems } from '../check-config.js';
-import { expectDataSet } from '../data/manifest.js';
+import { expectDataSet } from '../data/sources/manifest.js';
 import { InputError } from '../errors.js';
 import { Autoencoder } from '../models/autoencoder/index.js';
 import { T5Encoder, tokenizerFiles } from '../models/t5/index.js';
@@ -14,9 +14,9 @@ import { lowRankTargets } from '../models/transformer/parameters.js';
 import { expectSoundWeights, loadWeights, withParameters } from '../nn/index.js';
 import { openPipeline } from '../pipeline/index.js';
 import { PIPELINE_PRESETS, type PipelineShape } from '../pipeline/shape.js';
-import { type Recipe, stagesOf } from './config.js';
-import { recipeShape, trainedNetworks } from './networks.js';
-import { expectToStartFrom } from './start-from.js';
+import { expectToStartFrom } from './networks/initial-weights.js';
+import { type Recipe, stagesOf } from './recipe/config.js';
+import { recipeShape, trainedNetworks } from './recipe/networks.js';
 
 /**
  * @param dryRun   nothing is trained: released pipelines need not be there yet, see `recipeShape`

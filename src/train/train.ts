@@ -5,18 +5,23 @@ import type { Autoencoder } from '../models/autoencoder/index.js';
 import { loadWeights } from '../nn/index.js';
 import { openPipeline } from '../pipeline/index.js';
 import { type DType, noGrad, openSafetensors, saveSafetensors, tidy } from '../tensor/index.js';
-import { trainAdapter } from './adapter.js';
-import { buildAutoencoder, trainAutoencoder } from './autoencoder.js';
-import { videoFromBytes } from './batches.js';
-import { stagesOf } from './config.js';
-import type { PartContext } from './context.js';
-import { type DataOptions, TrainingData } from './data.js';
+import { videoFromBytes } from './feed/frames-to-video.js';
 import type { FrameBatch } from './feed/index.js';
-import { dtypeOf } from './networks.js';
-import { normaliseLatents } from './normalise.js';
-import { startFrom } from './start-from.js';
-import { buildTrainee, exportFinished, openTrainee, type TraineeSource } from './trainee.js';
-import { trainTransformer } from './transformer.js';
+import { type DataOptions, TrainingData } from './feed/training-data.js';
+import { trainAdapter } from './networks/adapter.js';
+import { buildAutoencoder, trainAutoencoder } from './networks/autoencoder.js';
+import type { PartContext } from './networks/context.js';
+import { startFrom } from './networks/initial-weights.js';
+import { normaliseLatents } from './networks/normalise-latents.js';
+import {
+  buildTrainee,
+  exportFinished,
+  openTrainee,
+  type TraineeSource,
+} from './networks/trained-pipeline.js';
+import { trainTransformer } from './networks/transformer.js';
+import { stagesOf } from './recipe/config.js';
+import { dtypeOf } from './recipe/networks.js';
 
 /**
  * Runs the parts in turn and writes `pipeline/` into the run folder; `expectTrainable` first says

@@ -1,5 +1,5 @@
 /** Commands called in this process, and what they say. */
-import { describeProblem } from '../../src/cli/problem.js';
+import { describeProblem } from '../../src/cli/terminal/problem.js';
 
 /** Runs a command's `run`; what it writes and how it would leave come back. */
 export async function quietly(run: () => Promise<number | undefined> | number | undefined) {

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { findFfmpeg } from '../../src/media/ffmpeg.js';
+import { findFfmpeg } from '../../src/media/ffmpeg/ffmpeg.js';
 import type { Frames } from '../../src/media/frames.js';
 
 /** A folder that is removed after the tests of the file. */

@@ -5,8 +5,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DepthMap, type Frames, sliceFrames, writeImage } from '../../src/media/index.js';
-import { prepare } from '../../src/pipeline/prepare.js';
-import type { UserRequest } from '../../src/pipeline/request.js';
+import { prepare } from '../../src/pipeline/generate/prepare.js';
+import type { UserRequest } from '../../src/pipeline/generate/request.js';
 import { PipelineSettings, settingsFor } from '../../src/pipeline/settings.js';
 import {
   type Condition,

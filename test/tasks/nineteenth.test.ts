@@ -22,12 +22,12 @@ import {
   taskMix,
 } from '../../src/tasks/index.js';
 import { setThreads, type Tensor } from '../../src/tensor/index.js';
-import { Recipe } from '../../src/train/config.js';
 import { drawUse } from '../../src/train/feed/draw.js';
 import { sceneAt } from '../../src/train/feed/sources.js';
-import { readRecipe } from '../../src/train/recipe.js';
-import { stackConditions, trainStep } from '../../src/train/step.js';
-import { openTrainee, trainableParameters } from '../../src/train/trainee.js';
+import { stackConditions, trainStep } from '../../src/train/networks/step.js';
+import { openTrainee, trainableParameters } from '../../src/train/networks/trained-pipeline.js';
+import { Recipe } from '../../src/train/recipe/config.js';
+import { readRecipe } from '../../src/train/recipe/read-recipe.js';
 import { temporaryFolder } from '../media/helpers.js';
 import { tinyBatch, tinySample, tinyTrainee } from '../train/tiny.js';
 import { expectSameFromFiles, sampleFor } from './same-condition.js';

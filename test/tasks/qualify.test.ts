@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { SampleFacts } from '../../src/data/facts.js';
 import { sceneFacts } from '../../src/data/miniworld/sample.js';
+import type { SampleFacts } from '../../src/data/sources/facts.js';
 import {
   lackOf,
   qualifiedTasks,

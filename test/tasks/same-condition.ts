@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { miniWorld } from '../../src/data/miniworld/index.js';
 import { sceneSample } from '../../src/data/miniworld/sample.js';
 import { RandomStream } from '../../src/data/random.js';
-import type { Sample } from '../../src/data/sample.js';
+import type { Sample } from '../../src/data/sources/sample.js';
 import { type Condition, conditionOf, type Task } from '../../src/tasks/index.js';
 import { conditionOfFiles, writeGiven } from './given-files.js';
 

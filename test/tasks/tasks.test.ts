@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RandomStream } from '../../src/data/random.js';
-import type { Sample } from '../../src/data/sample.js';
+import type { Sample } from '../../src/data/sources/sample.js';
 import { InputError } from '../../src/errors.js';
 import {
   type Frames,

@@ -5,7 +5,7 @@ import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openSafetensors, saveSafetensors } from '../../src/tensor/index.js';
 import { expectTrainable } from '../../src/train/check.js';
-import { Recipe } from '../../src/train/config.js';
+import { Recipe } from '../../src/train/recipe/config.js';
 import { saveTinyPipeline } from '../eval/tiny-pipeline.js';
 import { temporaryFolder } from '../media/helpers.js';
 import { tinyRecipe } from './tiny.js';

@@ -3,12 +3,12 @@ import { RandomStream } from '../../src/data/random.js';
 import type { Target, Task } from '../../src/tasks/index.js';
 import { TASKS, taggedPrompt } from '../../src/tasks/index.js';
 import { Generator, manualSeed, noGrad, randn } from '../../src/tensor/index.js';
-import { buildAutoencoder } from '../../src/train/autoencoder.js';
-import { Recipe } from '../../src/train/config.js';
 import type { StepBatch, TrainSample } from '../../src/train/feed/batch.js';
 import { fitGiven } from '../../src/train/feed/fit-given.js';
 import { tokensOf } from '../../src/train/feed/index.js';
-import { buildTrainee, type Trainee } from '../../src/train/trainee.js';
+import { buildAutoencoder } from '../../src/train/networks/autoencoder.js';
+import { buildTrainee, type Trainee } from '../../src/train/networks/trained-pipeline.js';
+import { Recipe } from '../../src/train/recipe/config.js';
 import { sampleFor } from '../tasks/same-condition.js';
 
 export const CLIP: Target = { width: 32, height: 48, numFrames: 17 };

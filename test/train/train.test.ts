@@ -18,12 +18,12 @@ import {
 } from '../../src/models/autoencoder/index.js';
 import { LATENTS_SCALE, openPipeline } from '../../src/pipeline/index.js';
 import { cat, Generator, manualSeed, noGrad, randn, setThreads } from '../../src/tensor/index.js';
-import { reconstruct } from '../../src/train/autoencoder.js';
-import { Recipe } from '../../src/train/config.js';
-import type { Reporter } from '../../src/train/loop.js';
-import { normaliseLatents } from '../../src/train/normalise.js';
-import { Run } from '../../src/train/run.js';
-import { readStatus } from '../../src/train/status.js';
+import type { Reporter } from '../../src/train/loop/loop.js';
+import { reconstruct } from '../../src/train/networks/autoencoder.js';
+import { normaliseLatents } from '../../src/train/networks/normalise-latents.js';
+import { Recipe } from '../../src/train/recipe/config.js';
+import { Run } from '../../src/train/run/run.js';
+import { readStatus } from '../../src/train/run/status.js';
 import { train } from '../../src/train/train.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-train-'));

@@ -1,7 +1,7 @@
 /** Scenes as samples of training. */
 import { type Frames, relativeDepth } from '../../media/index.js';
-import type { SampleFacts } from '../facts.js';
-import type { Sample } from '../sample.js';
+import type { SampleFacts } from '../sources/facts.js';
+import type { Sample } from '../sources/sample.js';
 import { editOf } from './edit.js';
 import { type Rendered, renderScene } from './render.js';
 import type { Scene } from './scene.js';

@@ -1,5 +1,5 @@
 /** How steady a clip is, by VBench's definitions; they need no second clip to compare with. */
-import { opticalFlow } from '../../media/flow.js';
+import { opticalFlow } from '../../media/flow/flow.js';
 import { expectFrames, type Frames, sliceFrames } from '../../media/index.js';
 import { mean } from '../quality.js';
 

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError, JobError } from '../../errors.js';
+import { readJson } from '../../files/read-json.js';
 import { expectFrames, type Frames, sliceFrames } from '../../media/index.js';
 import {
   allFinite,
@@ -11,7 +12,6 @@ import {
   loadWeights,
   withParameters,
 } from '../../nn/index.js';
-import { readJson } from '../../read-json.js';
 import { type DType, empty, noGrad, type Tensor, tidy } from '../../tensor/index.js';
 import { parseDepthAnythingConfig } from './config.js';
 import { DepthAnything } from './depth-anything.js';

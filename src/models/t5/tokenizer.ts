@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { InputError } from '../../errors.js';
-import { readJsonObject, short } from '../../read-json.js';
+import { readJsonObject, short } from '../../files/read-json.js';
 import { fromArray, type Tensor } from '../../tensor/index.js';
 import { withTimeLimit } from '../../time-limit.js';
 

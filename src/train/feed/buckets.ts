@@ -9,10 +9,10 @@
  *
  * Lengths are the stage's, and then about three quarters of the one before, each 4k + 1.
  */
-import type { SampleFacts } from '../../data/facts.js';
+import type { SampleFacts } from '../../data/sources/facts.js';
 import type { Target } from '../../tasks/index.js';
-import type { Stage } from '../config.js';
-import { samplesWithin } from '../micro-batches.js';
+import type { Stage } from '../recipe/config.js';
+import { samplesWithin } from './micro-batches.js';
 
 export type StageShape = Pick<Stage, 'width' | 'height' | 'numFrames' | 'aspect'>;
 type Size = Pick<Target, 'width' | 'height'>;

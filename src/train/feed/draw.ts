@@ -9,8 +9,8 @@ import {
   type Task,
   taggedPrompt,
 } from '../../tasks/index.js';
-import { drawWeighted } from '../batches.js';
-import type { Stage } from '../config.js';
+import type { Stage } from '../recipe/config.js';
+import { drawWeighted } from './frames-to-video.js';
 import type { SourceItem } from './sources.js';
 import type { Entry } from './stage-set.js';
 

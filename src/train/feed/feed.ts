@@ -1,11 +1,11 @@
 /** The batches of a stage, made ahead of their use: workers are busy while the model is. */
 import { setImmediate } from 'node:timers/promises';
 import { InputError } from '../../errors.js';
-import type { Stage } from '../config.js';
+import type { Stage } from '../recipe/config.js';
 import type { Feed, FeedPosition, StepBatch, TrainSample } from './batch.js';
 import { tokensOf } from './buckets.js';
 import { type Drawn, drawUse } from './draw.js';
-import type { LatentEncoder } from './latents.js';
+import type { LatentEncoder } from './encode/latents.js';
 import { firstMade, type Ready, type SampleMaker } from './maker.js';
 import { BatchPlan, type PlannedBatch } from './plan.js';
 import type { OpenedSource } from './sources.js';

@@ -2,8 +2,8 @@
 import { RandomStream } from '../../data/random.js';
 import { InputError } from '../../errors.js';
 import type { Target } from '../../tasks/index.js';
-import { drawAll, scattered } from '../batches.js';
-import type { BatchKind } from '../config.js';
+import type { BatchKind } from '../recipe/config.js';
+import { drawAll, scattered } from './frames-to-video.js';
 import { firstMade, type SampleMaker } from './maker.js';
 import { type OpenedSource, type SourceItem, sceneAt } from './sources.js';
 

@@ -8,7 +8,8 @@ export {
   targetOf,
   tokensOf,
 } from './buckets.js';
-export { type EncodeOptions, encodeAhead, meanMotionScore } from './encode-ahead.js';
+export { type EncodeOptions, encodeAhead, meanMotionScore } from './encode/encode-ahead.js';
+export { hashOfWeights, type LatentEncoder, latentEncoder } from './encode/latents.js';
 export { type FeedOptions, openFeed } from './feed.js';
 export {
   type FrameBatch,
@@ -17,7 +18,6 @@ export {
   firstFrameBatch,
   openFrameFeed,
 } from './frame-feed.js';
-export { hashOfWeights, type LatentEncoder, latentEncoder } from './latents.js';
 export { type MakerOptions, SampleMaker } from './maker.js';
 export {
   LEAST_TO_MEASURE,

@@ -1,23 +1,24 @@
 /** Makes the pixels of a sample, and what a task is given of them; runs in worker threads. */
-import { withPath } from '../../data/data-file.js';
-import type { DataFile, DataItem } from '../../data/items.js';
+
 import { captionOf, drawScene, motionScore, renderScene } from '../../data/miniworld/index.js';
 import { sceneSample } from '../../data/miniworld/sample.js';
 import { RandomStream } from '../../data/random.js';
-import type { Sample } from '../../data/sample.js';
+import { withPath } from '../../data/sources/data-file.js';
+import type { DataFile, DataItem } from '../../data/sources/items.js';
+import type { Sample } from '../../data/sources/sample.js';
 import { type Place, readPlace } from '../../data/store.js';
 import { InputError } from '../../errors.js';
-import { readAnimation } from '../../media/animation.js';
-import { type DepthMap, readDepth } from '../../media/depth.js';
+import { readAnimation } from '../../media/codecs/animation.js';
+import { readImage } from '../../media/codecs/image.js';
+import { readMedia } from '../../media/codecs/read.js';
+import { sniff } from '../../media/codecs/sniff.js';
+import { decodeFrames, type Picture } from '../../media/codecs/video.js';
+import { type DepthMap, readDepth } from '../../media/depth/depth.js';
+import { resizeDepth } from '../../media/depth/resize-depth.js';
+import { probeVideo, type VideoInfo } from '../../media/ffmpeg/probe.js';
 import type { Frames } from '../../media/frames.js';
-import { readImage } from '../../media/image.js';
-import { probeVideo, type VideoInfo } from '../../media/probe.js';
-import { readMedia } from '../../media/read.js';
-import { resample } from '../../media/resample.js';
-import { resizeDepth } from '../../media/resize-depth.js';
-import { sniff } from '../../media/sniff.js';
-import type { Size } from '../../media/tensors.js';
-import { decodeFrames, type Picture } from '../../media/video.js';
+import { resample } from '../../media/pixels/resample.js';
+import type { Size } from '../../media/pixels/tensors.js';
 import { type Given, type Target, taskOf } from '../../tasks/index.js';
 import { coverOf } from './buckets.js';
 import { buffersOf, fitGiven } from './fit-given.js';

@@ -1,6 +1,7 @@
 /** Samples on their way to the model: from the disk where they are there, else from worker threads. */
-import { createWorkerPool, type WorkerPool, workerBeside } from '../../data/loader.js';
+
 import { type DataStore, keyOf } from '../../data/store.js';
+import { createWorkerPool, type WorkerPool, workerBeside } from '../../data/worker-pool.js';
 import { MfmError } from '../../errors.js';
 import type { Given, Target } from '../../tasks/index.js';
 import type { Tensor } from '../../tensor/index.js';
@@ -11,7 +12,7 @@ import {
   packLatents,
   type StoredLatents,
   unpackLatents,
-} from './latents.js';
+} from './encode/latents.js';
 import {
   type MadeSample,
   type Plane,

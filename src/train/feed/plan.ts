@@ -7,11 +7,11 @@
  * epoch of a source holds the batches of all its buckets that begin in it, shuffled.
  */
 import { RandomStream } from '../../data/random.js';
-import { drawAll, drawWeighted, scattered } from '../batches.js';
-import type { Stage } from '../config.js';
-import { imageShareAt } from '../mix.js';
+import type { Stage } from '../recipe/config.js';
+import { imageShareAt } from '../recipe/image-share.js';
 import type { FeedPosition } from './batch.js';
 import { bucketName } from './buckets.js';
+import { drawAll, drawWeighted, scattered } from './frames-to-video.js';
 import type { Bucket, Entry, SampleKind, SourceSet, StageSet } from './stage-set.js';
 
 export interface PlannedBatch {

@@ -1,15 +1,16 @@
 /** What a recipe trains on: scenes of MiniWorld, and the items of manifests. */
-import type { SampleFacts } from '../../data/facts.js';
-import { gatherItems, type SkippedItem } from '../../data/gather.js';
-import type { DataItem, Entry } from '../../data/items.js';
-import { readEntries } from '../../data/manifest.js';
+
+import { gatherItems, type SkippedItem } from '../../data/measure/gather.js';
 import { MINIWORLD_VERSION } from '../../data/miniworld/index.js';
 import { sceneFacts } from '../../data/miniworld/sample.js';
+import type { SampleFacts } from '../../data/sources/facts.js';
+import type { DataItem, Entry } from '../../data/sources/items.js';
+import { readEntries } from '../../data/sources/manifest.js';
 import { type DataStore, keyOf } from '../../data/store.js';
 import { InputError } from '../../errors.js';
 import type { Target } from '../../tasks/index.js';
-import type { MiniWorldSource, Source, Stage } from '../config.js';
-import type { Reporter } from '../loop.js';
+import type { Reporter } from '../loop/loop.js';
+import type { MiniWorldSource, Source, Stage } from '../recipe/config.js';
 
 /** What a sample is made of, in a form that can be sent to a worker thread. */
 export type Origin =

@@ -1,8 +1,8 @@
 /** What the sources hold for a stage: by source, by kind and by bucket, with the tasks of each item. */
-import type { SampleFacts } from '../../data/facts.js';
+import type { SampleFacts } from '../../data/sources/facts.js';
 import { InputError } from '../../errors.js';
 import { shortcomings, type Target, type WeightedTask, weightedTasks } from '../../tasks/index.js';
-import type { Stage } from '../config.js';
+import type { Stage } from '../recipe/config.js';
 import { batchSizeOf, bucketName, targetOf } from './buckets.js';
 import { factsAt, type OpenedSource, type SourceItem } from './sources.js';
 

@@ -1,9 +1,9 @@
 /** Which tasks of a stage its samples are good for, how many for each, and why the others are not. */
 import { listProblems } from '../../check-config.js';
-import type { SampleFacts } from '../../data/facts.js';
+import type { SampleFacts } from '../../data/sources/facts.js';
 import { InputError } from '../../errors.js';
 import { lackOf, type TaskTally, tallyLines, tallyTask, weightedTasks } from '../../tasks/index.js';
-import type { Stage } from '../config.js';
+import type { Stage } from '../recipe/config.js';
 import { targetOf } from './buckets.js';
 import { factsAt, type OpenedSource } from './sources.js';
 import type { SampleKind } from './stage-set.js';

@@ -2,11 +2,11 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Frames } from '../../media/index.js';
 import { type Target, type Task, weightedTasks } from '../../tasks/index.js';
-import type { Stage } from '../config.js';
+import type { Stage } from '../recipe/config.js';
 import type { StepBatch, TrainSample } from './batch.js';
 import { batchSizeOf, bucketName, tokensOf } from './buckets.js';
 import { useFor } from './draw.js';
-import type { LatentEncoder } from './latents.js';
+import type { LatentEncoder } from './encode/latents.js';
 import type { SampleMaker } from './maker.js';
 import type { OpenedSource, SourceItem } from './sources.js';
 import { type SourceSet, type StageSet, stageSet } from './stage-set.js';

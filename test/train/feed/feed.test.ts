@@ -17,7 +17,6 @@ import { InputError } from '../../../src/errors.js';
 import type { Frames } from '../../../src/media/index.js';
 import { shortcomings } from '../../../src/tasks/index.js';
 import { fromArray } from '../../../src/tensor/index.js';
-import { Recipe, type Source, type Stage, stagesOf } from '../../../src/train/config.js';
 import {
   encodeAhead,
   type FeedOptions,
@@ -33,6 +32,7 @@ import {
   validationBatches,
 } from '../../../src/train/feed/index.js';
 import { factsAt } from '../../../src/train/feed/sources.js';
+import { Recipe, type Source, type Stage, stagesOf } from '../../../src/train/recipe/config.js';
 import { ffmpeg, noFfmpeg } from '../../media/helpers.js';
 
 const examples = fileURLToPath(new URL('../../../examples/media/', import.meta.url));

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RandomStream } from '../../../src/data/random.js';
+import { resizeDepth } from '../../../src/media/depth/resize-depth.js';
 import { type DepthMap, depthToTensor, fitFrames } from '../../../src/media/index.js';
-import { resizeDepth } from '../../../src/media/resize-depth.js';
 import { conditionOf, everyFrame, type Given, TASKS, type Task } from '../../../src/tasks/index.js';
 import { buffersOf, fitGiven } from '../../../src/train/feed/fit-given.js';
 import { sampleFor } from '../../tasks/same-condition.js';

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { SampleFacts } from '../../../src/data/facts.js';
+import type { SampleFacts } from '../../../src/data/sources/facts.js';
 import { InputError } from '../../../src/errors.js';
 import { fromArray } from '../../../src/tensor/index.js';
-import { type BatchKind, Recipe, type Stage, stagesOf } from '../../../src/train/config.js';
 import {
   type FrameFeedOptions,
   firstFrameBatch,
@@ -16,6 +15,7 @@ import {
   withoutHeldOut,
 } from '../../../src/train/feed/index.js';
 import type { Wanted } from '../../../src/train/feed/maker.js';
+import { type BatchKind, Recipe, type Stage, stagesOf } from '../../../src/train/recipe/config.js';
 
 const STAGE = stageOf({ tasks: { t2i: 1, t2v: 1 } });
 

@@ -1,0 +1,61 @@
+/** What a task is given, as files that `mfm generate` takes. */
+import { type DepthMap, type Frames, sliceFrames, writeImage } from '../../../media/index.js';
+import type { Given, Task } from '../../../tasks/index.js';
+import { fromArray, saveSafetensors, tidy } from '../../../tensor/index.js';
+import { writeLossless } from './lossless.js';
+
+export interface GivenFiles {
+  inputs: string[];
+  mask?: string;
+  depth: string[];
+}
+
+/**
+ * Writes the parts without loss, so that the command gives the same result.
+ *
+ * @param stem   start of the files' paths
+ */
+export async function writeGiven(
+  task: Pick<Task, 'inputs'>,
+  { known, geometry }: Given,
+  stem: string,
+  fps: number,
+): Promise<GivenFiles> {
+  const files: GivenFiles = { inputs: [], depth: [] };
+  const rest = known.map(({ frames }) => frames);
+  const path = () => `${stem}-input${files.inputs.length > 0 ? files.inputs.length + 1 : ''}`;
+  for (const kind of task.inputs) {
+    if (kind === 'depth') files.inputs.push(writeDepth(path(), geometry!.depth!));
+    else if (geometry?.frames) {
+      files.depth.push(writeDepth(`${stem}-depth`, geometry.depth!));
+      files.inputs.push(await writeFrames(path(), geometry.frames, fps));
+    } else files.inputs.push(await writeFrames(path(), rest.shift()!, fps));
+  }
+  // what a user may leave out
+  for (const frames of rest) files.inputs.push(await writeFrames(path(), frames, fps));
+  const hole = known[0]?.hole;
+  if (hole) files.mask = await writeFrames(`${stem}-mask`, whiteIn(hole, known[0]!.frames), fps);
+  return files;
+}
+
+async function writeFrames(stem: string, frames: Frames, fps: number): Promise<string> {
+  const still = frames.numFrames === 1;
+  const path = `${stem}.${still ? 'png' : 'mkv'}`;
+  if (still) await writeImage(path, sliceFrames(frames, 0, 1));
+  else await writeLossless(path, frames, fps);
+  return path;
+}
+
+function writeDepth(stem: string, { width, height, numFrames, data }: DepthMap): string {
+  const path = `${stem}.safetensors`;
+  tidy(() => saveSafetensors(path, { depth: fromArray(data, [numFrames, height, width]) }));
+  return path;
+}
+
+function whiteIn(hole: Uint8Array, { width, height, numFrames }: Frames): Frames {
+  const data = new Uint8Array(hole.length * 3);
+  hole.forEach((missing, p) => {
+    if (missing) data.fill(255, p * 3, p * 3 + 3);
+  });
+  return { width, height, numFrames, data };
+}

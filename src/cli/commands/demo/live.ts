@@ -1,0 +1,84 @@
+/** Two minutes of training from scratch, and its curves. */
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { TASKS } from '../../../tasks/index.js';
+import type { Reporter } from '../../../train/loop/loop.js';
+import { readRecipe } from '../../../train/recipe/read-recipe.js';
+import { kindOf } from '../../../train/run/metrics.js';
+import { Run } from '../../../train/run/run.js';
+import { train } from '../../../train/train.js';
+import type { Curve } from './curves.js';
+
+const recipePath = fileURLToPath(new URL('../../../../recipes/demo.yaml', import.meta.url));
+
+/** A figure over the time since a part began. */
+export interface LivePart {
+  part: string;
+  seconds: number;
+  steps: number;
+  /** training losses and figures by name, over steps */
+  curves: Curve[];
+  /** files in the run's samples/ */
+  sheets: string[];
+}
+
+export interface LiveTraining {
+  seconds: number;
+  /** how many tasks it learns */
+  tasks: number;
+  parts: LivePart[];
+}
+
+/** Trains recipes/demo.yaml in `folder`, always afresh; null if the signal stopped it. */
+export async function liveTraining(
+  folder: string,
+  report: Reporter,
+  signal: AbortSignal,
+): Promise<LiveTraining | null> {
+  const startMs = performance.now();
+  rmSync(folder, { recursive: true, force: true });
+  const recipe = readRecipe(recipePath);
+  const run = Run.open(folder, recipe);
+  if (!(await train({ run, recipe, report, signal }))) return null;
+  const lines = readMetrics(run.path('metrics.jsonl'));
+  const sheets = readdirSync(run.path('samples')).sort();
+  const parts = ['autoencoder', 'transformer'].map((part): LivePart => {
+    const own = lines.filter((line) => line.part === part);
+    const steps = Math.max(0, ...own.map(({ step }) => step));
+    return {
+      ...{ part, steps, curves: curvesOf(own) },
+      seconds: own.reduce((latest, line) => Math.max(latest, Number(line.seconds ?? 0)), 0),
+      sheets: sheets.filter((name) => name.startsWith(part)),
+    };
+  });
+  const tasks = Object.keys(recipe.transformer?.tasks ?? TASKS).length;
+  return { seconds: (performance.now() - startMs) / 1000, tasks, parts };
+}
+
+type Line = { part: string; step: number } & Record<string, number | string>;
+
+function readMetrics(path: string): Line[] {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+  return lines.map((line) => JSON.parse(line) as Line);
+}
+
+/** What is no loss: the state of the run; and losses by noise level, too many to show. */
+const isShown = (name: string): boolean =>
+  (kindOf(name) === 'loss' || kindOf(name) === 'quality') && !name.startsWith('loss/sigma');
+
+function curvesOf(lines: readonly Line[]): Curve[] {
+  // lines of samples hold no learning rate; they have a sheet instead
+  const training = lines.filter((line) => typeof line.learningRate === 'number');
+  const names = new Set(
+    training.flatMap((line) =>
+      Object.keys(line).filter((key) => typeof line[key] === 'number' && key !== 'step'),
+    ),
+  );
+  return [...names].filter(isShown).map((name) => ({
+    name,
+    points: training.flatMap((line) =>
+      typeof line[name] === 'number' ? [[line.step, line[name]] as const] : [],
+    ),
+  }));
+}

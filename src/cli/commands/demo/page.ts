@@ -1,0 +1,170 @@
+/** The demo's page: one HTML file, pictures and clips beside it, no scripts. */
+import { TASKS, type TaskId } from '../../../tasks/index.js';
+import { chart, escapeText as e } from './curves.js';
+import type { LiveTraining } from './live.js';
+import type { ShownCase, Tile } from './show.js';
+
+export interface PageContent {
+  pipelineFolder: string;
+  machine: string;
+  /** sampling, as in the pipeline's settings */
+  numInferenceSteps: number;
+  guidanceScale: number;
+  cases: readonly ShownCase[];
+  /** how good a task's results are, a sentence each */
+  scores: ReadonlyMap<TaskId, string>;
+  /** beside the page, by task */
+  sheets: ReadonlyMap<TaskId, string>;
+  live: LiveTraining | null;
+  /** of the run's folder, beside the page */
+  trainingFolder: string;
+  seconds: number;
+  /** what is still to come, or '' */
+  pending: string;
+}
+
+/** What a reader should look at, by task. */
+const EXPLAINED: Partial<Record<TaskId, string>> = {
+  t2i: 'An image from words. Below each: how many of the solids that the caption names are found in the picture, by colour, and by colour and shape.',
+  t2v: 'A clip from words: solids that move, and a camera that may pan or zoom.',
+  i2v: 'A clip that begins with the given image. Figures are of the frames after it.',
+  vsr: 'The small clip made larger, beside bicubic enlargement. Figures compare with the true clip.',
+  vinp: 'The hole in the clip filled, beside fills that need no model. Figures are of the hole alone.',
+  vexd: 'A clip that goes on from its first frames. Figures are of the new frames alone.',
+  itrans: 'From the first image to the last. Figures are of the frames between them.',
+  vtrans: 'From the first clip to the second. Figures are of what is between them.',
+  icolor: 'Colours for a gray image, with the prompt as a hint; its brightness is kept.',
+  vcolor: 'Colours for a gray clip, with the prompt as a hint; its brightness is kept.',
+  iedit: 'An image changed as the words say.',
+  vedit: 'A clip changed as the words say.',
+  d2v: 'A clip of the given depth, white being near, in some cases with its first frame.',
+  mtrans: 'A clip that moves as the given one does, of which the depth alone is used.',
+};
+
+export function renderPage(content: PageContent): string {
+  const { cases, live, pending } = content;
+  const tasks = [...new Set(cases.map(({ task }) => task))];
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>mfm demo</title>
+<style>${STYLE}</style>
+<main>
+<header>
+<h1>One small model${tasks.length > 0 ? `, ${counted(tasks.length, 'task')}` : ''}</h1>
+<p>Everything here was made on this machine by <code>make demo</code>: first the trained pipeline
+<code>${e(content.pipelineFolder)}</code> on scenes that its training never saw and on files of <code>examples/media</code>,
+then a fresh pipeline trained for two minutes. It is a small network that knows nothing but MiniWorld, a procedural
+world of solids in eight colours: photos are far from all it has seen, and are shown so that you can tell how far.</p>
+<p class="facts">${e(content.machine)} · ${content.numInferenceSteps} sampling steps, guidance ${content.guidanceScale} · ${cases.length} results · ${duration(content.seconds)} in all</p>
+${pending ? `<p class="pending">${e(pending)}</p>` : ''}
+<nav>${tasks.map((task) => `<a href="#${task}">${task}</a>`).join('')}${live ? '<a href="#training">training</a>' : ''}</nav>
+</header>
+${tasks.map((task) => taskSection(task, content)).join('\n')}
+${live ? trainingSection(live, content.trainingFolder) : ''}
+<footer><p>PSNR in dB, higher is better; a result as good as 8-bit rounding allows counts as 60 dB. MiniWorld scenes are
+drawn here; photos and clips are CC0, see <code>examples/media/SOURCES.md</code>.</p></footer>
+</main>
+</html>
+`;
+}
+
+function taskSection(task: TaskId, { cases, scores, sheets }: PageContent): string {
+  const own = cases.filter((shown) => shown.task === task);
+  const sheet = sheets.get(task);
+  const seconds = own.reduce((sum, shown) => sum + shown.seconds, 0);
+  return `<section id="${task}">
+<h2>${task} <span>${e(TASKS[task].summary)}</span></h2>
+<p class="score">${e(scores.get(task) || 'No true picture to compare with.')}</p>
+<p>${EXPLAINED[task] ?? 'Figures compare with the true picture.'} ${counted(own.length, 'result')} in ${duration(seconds)}.</p>
+<div class="cases">${own.map(caseCard).join('\n')}</div>
+${sheet ? `<details><summary>all of ${task} on one sheet</summary><a href="${e(sheet)}"><img src="${e(sheet)}" alt="sheet of ${task}" loading="lazy"></a></details>` : ''}
+</section>`;
+}
+
+function caseCard({ prompt, origin, seed, seconds, tiles, command }: ShownCase): string {
+  return `<article>
+<div class="tiles">${tiles.map(tile).join('')}</div>
+<h3>${prompt ? e(prompt) : 'no prompt'}</h3>
+<p class="facts">${e(origin)} · seed ${seed} · ${seconds.toFixed(1)} s</p>
+<details><summary>command</summary><pre>${e(command)}</pre></details>
+</article>`;
+}
+
+function tile({ label, file, width, note, made }: Tile): string {
+  const name = e(label);
+  const picture = file.endsWith('.mp4')
+    ? `<video src="${e(file)}" width="${width}" autoplay loop muted playsinline aria-label="${name}"></video>`
+    : `<img src="${e(file)}" width="${width}" alt="${name}">`;
+  const caption = `<b>${name}</b>${note ? ` ${e(note)}` : ''}`;
+  return `<figure${made ? ' class="made"' : ''} style="max-width:${width}px">${picture}<figcaption>${caption}</figcaption></figure>`;
+}
+
+function trainingSection({ seconds, tasks, parts }: LiveTraining, folder: string): string {
+  const blocks = parts.map(({ part, steps, seconds: own, curves, sheets }) => {
+    const isPsnr = (name: string) => name.startsWith('psnr');
+    const charts = [
+      chart(
+        part === 'transformer' ? 'velocity loss by task' : 'loss',
+        curves.filter(({ name }) => !isPsnr(name)),
+        'steps',
+      ),
+      chart(
+        'PSNR, dB, by length of the clip',
+        curves
+          .filter(({ name }) => isPsnr(name))
+          .map((curve) => ({ ...curve, name: framesOf(curve.name.slice(4)) })),
+        'steps',
+      ),
+    ];
+    const pictures = sheets.map((name) => {
+      const file = `${folder}/samples/${name}`;
+      const task = /-([a-z0-9]+)\.png$/.exec(name)?.[1] ?? part;
+      return `<figure class="sheet"><a href="${e(file)}"><img src="${e(file)}" alt="${e(name)}" loading="lazy"></a><figcaption><b>${e(/^\d+$/.test(task) ? part : task)}</b></figcaption></figure>`;
+    });
+    return `<h3>${e(part)}</h3>
+<p class="facts">${steps} steps in ${duration(own)}</p>
+<div class="charts">${charts.join('')}</div>
+<div class="tiles">${pictures.join('')}</div>`;
+  });
+  return `<section id="training">
+<h2>training <span>from scratch, two minutes</span></h2>
+<p>A new, smaller pipeline by <code>./mfm train recipes/demo.yaml</code>: its autoencoder, its data set as latents, and its
+transformer with ${counted(tasks, 'task')} at once, in ${duration(seconds)}. Two minutes show the losses fall; they do not make good pictures. The
+pipeline above is the same program given hours.</p>
+${blocks.join('\n')}
+</section>`;
+}
+
+const counted = (count: number, name: string) => `${count} ${name}${count === 1 ? '' : 's'}`;
+const framesOf = (count: string) => (count === '1' ? 'images' : `${count} frames`);
+
+function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  return whole < 90 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+const STYLE = `
+:root { color-scheme: light }
+* { box-sizing: border-box }
+body { margin: 0; background: #f6f5f1; color: #26251f; font: 16px/1.5 system-ui, sans-serif }
+main { max-width: 1180px; margin: 0 auto; padding: 32px 20px 64px }
+h1 { font-size: 34px; margin: 0 0 8px } h2 { margin: 48px 0 4px; font-size: 24px }
+h2 span { font-weight: 400; color: #77746a } h3 { font-size: 15px; margin: 10px 0 0; font-weight: 600 }
+p { max-width: 78ch; margin: 6px 0 } code, pre { font: 13px/1.5 ui-monospace, monospace }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f6f5f1; padding: 8px; border-radius: 6px; margin: 6px 0 0 }
+nav a { display: inline-block; margin: 10px 8px 0 0; padding: 3px 12px; border-radius: 99px; background: #e7e4da; color: inherit; text-decoration: none }
+.score { font-weight: 600 } .facts, footer { color: #77746a; font-size: 13px } .pending { background: #fff3cd; padding: 8px 12px; border-radius: 6px }
+.cases { display: flex; flex-wrap: wrap; gap: 16px; margin-top: 14px }
+article, .charts svg { background: #fff; border: 1px solid #e5e3dd; border-radius: 10px; padding: 14px }
+article { width: min-content; min-width: 220px; max-width: 100% }
+.tiles { display: flex; flex-wrap: wrap; gap: 10px; align-items: flex-start; width: max-content; max-width: min(1110px, calc(100vw - 70px)) }
+.charts { display: flex; flex-wrap: wrap; gap: 14px; margin: 10px 0 }
+figure { margin: 0 } img, video { display: block; max-width: 100%; height: auto; border-radius: 4px; image-rendering: pixelated }
+figcaption { font-size: 12px; color: #77746a; margin-top: 3px } figcaption b { color: #26251f; font-weight: 600 }
+.made b { color: #b4480a } .made img, .made video { outline: 2px solid #e08a4f }
+.sheet { max-width: 540px } .sheet img { max-height: 380px; width: auto } details { margin-top: 8px; font-size: 13px } summary { cursor: pointer; color: #77746a }
+@media (max-width: 560px) { article { width: 100% } .tiles { width: auto; max-width: none } .tiles figure:not(.sheet) { width: calc(50% - 5px) } }
+section > details img { margin-top: 8px; border: 1px solid #e5e3dd }
+`;

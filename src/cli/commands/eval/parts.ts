@@ -1,0 +1,73 @@
+/** Which tasks are tried, and on what. */
+import { InputError } from '../../../errors.js';
+import { BENCHMARK_NOTES, BENCHMARK_TASKS } from '../../../eval/benchmark.js';
+import { itemParts } from '../../../eval/items.js';
+import type { Part } from '../../../eval/report.js';
+import { heldOutTrials } from '../../../eval/scenes.js';
+import type { PipelineSettings } from '../../../pipeline/index.js';
+import { TASK_IDS, type Task, taskOf } from '../../../tasks/index.js';
+import type { EvalOptions } from './eval.js';
+
+const SCENES = 20;
+
+/**
+ * The tasks asked for; else all that the pipeline was trained on, of those that the benchmark has.
+ * @throws InputError for a name that is none, or if nothing is left
+ */
+export function tasksFor(
+  { tasks, benchmark }: Pick<EvalOptions, 'tasks' | 'benchmark'>,
+  trained: readonly string[] = TASK_IDS,
+): Task[] {
+  const has = (task: Task) => !benchmark || BENCHMARK_TASKS.includes(task);
+  if (tasks === undefined) {
+    const all = trained.map(taskOf).filter(has);
+    if (all.length > 0) return all;
+    throw new InputError(
+      `--benchmark mfm: has none of the tasks that the pipeline was trained on (${trained.join(', ')}); name others with --tasks`,
+    );
+  }
+  const named = [...new Set(tasks.split(',').map((name) => name.trim()))].filter(Boolean);
+  if (named.length === 0) throw new InputError('--tasks: must name a task, e.g. t2v,vsr');
+  return named.map((name) => {
+    const task = taskOf(name);
+    if (has(task)) return task;
+    const ids = BENCHMARK_TASKS.map(({ id }) => id).join(', ');
+    throw new InputError(`--tasks: ${name} is not in the benchmark; it has ${ids}`);
+  });
+}
+
+export interface Parts {
+  parts: Part[];
+  /** where the trials come from, in words */
+  source: string;
+  notes: string[];
+}
+
+/** @throws InputError where the files cannot be used */
+export async function partsFor(
+  tasks: readonly Task[],
+  options: EvalOptions,
+  settings: PipelineSettings,
+  signal: AbortSignal,
+): Promise<Parts> {
+  const { manifest, benchmark, clips, scenes } = options;
+  if (benchmark) {
+    const segments = options.segments ?? 1;
+    const limits = { settings, segments, limit: scenes ?? null, signal };
+    const { parts, notes } = await itemParts(clips!, tasks, limits);
+    const { width, height, numFrames } = settings;
+    return {
+      parts,
+      source: `segments of ${numFrames} frames at ${width}x${height} of the clips in ${clips}, ${segments} of each`,
+      notes: [...BENCHMARK_NOTES, ...notes],
+    };
+  }
+  if (manifest !== undefined) {
+    const limits = { settings, segments: null, limit: scenes ?? null, signal };
+    const { parts, notes } = await itemParts(manifest, tasks, limits);
+    return { parts, notes, source: `items of ${manifest}` };
+  }
+  const count = scenes ?? SCENES;
+  const parts = tasks.map((task) => ({ task, trials: heldOutTrials(task, count, settings) }));
+  return { parts, source: 'held-out scenes of MiniWorld', notes: [] };
+}

@@ -1,0 +1,94 @@
+/** A report as lines of a terminal. */
+import { type Compared, contestants, MADE, type TaskReport } from '../../../eval/evaluate.js';
+import { type FigureId, figureOf } from '../../../eval/figures.js';
+import { autoencoderText, number } from '../../../eval/page.js';
+import type { Published, Report } from '../../../eval/report.js';
+import { aligned } from '../../terminal/table.js';
+
+/** A line for each task; with `verbose` also all its figures, by contestant. */
+export function reportLines(
+  { settings, tasks, notes, autoencoder, published }: Report,
+  { verbose }: { verbose: boolean },
+): string[] {
+  const { made, source, trials } = settings;
+  const head = ['task', 'figure', 'made', 'best baseline', '', 'won', 'input', 'true', 'beats'];
+  const lines = [
+    `${made}: ${source}, ${trials} a task`,
+    ...aligned([head, ...tasks.map(overview)]),
+  ];
+  if (autoencoder)
+    lines.push(`true ones through the autoencoder alone: ${autoencoderText(autoencoder)}`);
+  const missed = tasks.filter(({ headline }) => headline?.beats === false);
+  const judged = tasks.filter(({ headline }) => headline && headline.beats !== null);
+  lines.push(`better than every baseline: ${judged.length - missed.length} of ${judged.length}`);
+  if (verbose) for (const task of tasks) lines.push('', ...taskLines(task));
+  if (published) {
+    const rows = [...besidePublished(tasks, published)];
+    lines.push('', ...aligned(rows), `* ${published.source}`);
+  }
+  return [...lines, ...notes];
+}
+
+/** Whole clips, as they are published. */
+function* besidePublished(
+  tasks: readonly TaskReport[],
+  { tasks: rows }: Published,
+): Generator<string[]> {
+  yield ['of whole clips', '', 'PSNR, dB', 'SSIM'];
+  for (const { task, figures } of tasks) {
+    const made = (figure: FigureId) => {
+      const value = figures.find((one) => one.figure === figure)?.values[MADE]?.value;
+      return value === undefined ? '' : number(figure, value);
+    };
+    yield [task, MADE, made('psnr'), made('ssim')];
+    for (const { system, psnr, ssim } of rows[task] ?? []) {
+      yield ['', `${system} *`, psnr.toFixed(1), ssim.toFixed(3)];
+    }
+  }
+}
+
+function overview({ task, headline }: TaskReport): string[] {
+  if (!headline) return [task, 'nothing to compare with'];
+  const { figure, made, baseline, input, truth, beats } = headline;
+  return [
+    ...[task, withUnit(figure), number(figure, made)],
+    ...(baseline
+      ? [
+          number(figure, baseline.value),
+          named(figure, baseline, made),
+          `${baseline.won}/${baseline.count}`,
+        ]
+      : ['', '', '']),
+    input ? number(figure, input.value) : '',
+    isShare(figure) && truth !== null ? number(figure, truth) : '',
+    beats === null ? '' : beats ? 'yes' : 'NO',
+  ];
+}
+
+/** What is compared with the true clips says nothing of them. */
+const isShare = (figure: FigureId): boolean => figureOf(figure).unit === '%';
+
+/** What was made in the same trials is said where they are not all. */
+function named(figure: FigureId, { name, made: there }: Compared, made: number): string {
+  const [own, all] = [number(figure, there), number(figure, made)];
+  return own === all ? name : `${name} (made ${own} there)`;
+}
+
+function taskLines(report: TaskReport): string[] {
+  const { task, figures, trials, seconds } = report;
+  const names = contestants(report);
+  const rows = figures.map(({ figure, values }) => [
+    `  ${withUnit(figure)}`,
+    ...names.map((name) => (values[name] ? number(figure, values[name].value) : '')),
+    `n = ${values[MADE]?.count ?? 0}`,
+  ]);
+  return [
+    `${task}: ${trials} trials, ${Math.round(seconds)} s`,
+    ...aligned([['', ...names], ...rows]),
+  ];
+}
+
+function withUnit(figure: FigureId): string {
+  const { name, unit } = figureOf(figure);
+  return unit ? `${name}, ${unit}` : name;
+}

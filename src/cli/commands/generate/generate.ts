@@ -1,0 +1,184 @@
+/** `mfm generate`: one task on the user's own prompts, images, clips and masks. */
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { InputError } from '../../../errors.js';
+import { expectPlace, SourceFiles } from '../../../files/output-place.js';
+import type { Task } from '../../../tasks/index.js';
+import { chosenDevice } from '../../options/device.js';
+import { lorasOf, recordsOf } from '../../options/lora.js';
+import { Planner } from '../../options/result-cost.js';
+import type { Example } from '../../terminal/help.js';
+import { INTERRUPTED, withInterrupt } from '../../terminal/interrupt.js';
+import { describeProblem } from '../../terminal/problem.js';
+import { formatDuration } from '../../terminal/progress.js';
+import type { Job } from './jobs.js';
+import { type Context, make, settingsOf } from './make-result.js';
+import type { GenerateOptions } from './options.js';
+import { dtypeOf, listsOf } from './reference-options.js';
+import { isRecipeOf } from './result-settings.js';
+import { endpointOf, rewriter } from './rewrite.js';
+
+export const summary = 'make images or clips: from prompts, images, clips, masks';
+
+export { args } from './options.js';
+
+export const examples: readonly Example[] = [
+  ['a clip from a prompt', 'generate t2v -p "a red cube moves left"'],
+  ['a clip that begins with a photo', 'generate i2v -i photo.jpg -p "the camera pans right"'],
+  ['fill the white part of a mask', 'generate vinp -i clip.mp4 --mask hole.png -o filled.mp4'],
+  ['three pictures of every prompt', 'generate t2i --batch prompts.txt --samples 3 -o pictures'],
+];
+
+/** The tasks; the table of them needs LibTorch, without which help shows the options alone. */
+export async function details(): Promise<string> {
+  try {
+    const { TASKS } = await import('../../../tasks/index.js');
+    const lines = Object.values(TASKS).map(({ id, summary: what }) => `  ${id.padEnd(6)} ${what}`);
+    return ['Tasks:', ...lines].join('\n');
+  } catch (error) {
+    return `Tasks: cannot be listed (${(error as Error).message})`;
+  }
+}
+
+export async function run(options: GenerateOptions): Promise<number | undefined> {
+  const { taskOf } = await import('../../../tasks/index.js');
+  const { findFfmpeg } = await import('../../../media/index.js');
+  const { adviseFfmpeg } = await import('../../options/ffmpeg-advice.js');
+  const { resolvePipeline } = await import('../../../pipeline/find.js');
+  const { chosenPipeline } = await import('../../options/chosen-pipeline.js');
+  const { manyJobs, oneJob } = await import('./jobs.js');
+  const { depthFolderOf, openPipeline } = await import('../../../pipeline/index.js');
+  const { readShape } = await import('../../../pipeline/shape.js');
+  const { openDepthModel } = await import('../../../models/depth-anything/index.js');
+
+  const task: Task = taskOf(options.task);
+  if (options.cropType && !options.compat) {
+    throw new InputError('--crop-type: belongs to --compat reference; add that or leave it out');
+  }
+  if (options.depth.length > 0 && options.depthModel) {
+    throw new InputError(
+      '--depth: is given in place of what --depth-model tells; give one of them',
+    );
+  }
+  const dtype = dtypeOf(options.dtype, options.mixedPrecision);
+  const endpoint = endpointOf(options);
+  const loras = await recordsOf(lorasOf(options.lora));
+  const several = listsOf(task.id, options).length > 0 || options.samples > 1;
+  const jobs = several ? await manyJobs(task, options) : [await oneJob(task, options)];
+  expectPlaces(jobs, sourcesOf(jobs, options, task), several);
+  // found missing now, not when the clip has been made
+  if (task.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) {
+    findFfmpeg();
+    await adviseFfmpeg();
+  }
+  const folder = chosenPipeline(options.pipeline);
+  const device = await chosenDevice(options.device, dtype);
+  const pipeline = openPipeline(folder, {
+    ...{ dtype, device, loras },
+    onPartReady: (part, { stored, seconds }) => {
+      if (seconds < SLOW_SECONDS) return;
+      process.stderr.write(
+        `${part}: its ${stored} weights took ${seconds.toFixed(1)} s to be ready for use\n`,
+      );
+    },
+  });
+  const depthFolder = options.depthModel
+    ? resolvePipeline(options.depthModel)
+    : depthFolderOf(folder);
+  const depthModel = depthFolder ? openDepthModel(depthFolder, { dtype, device }) : null;
+  const trained = pipeline.settings.tasks;
+  if (trained && !trained.includes(task.id)) {
+    process.stderr.write(`${folder}: was not trained on ${task.id} (only ${trained.join(', ')})\n`);
+  }
+
+  return withInterrupt('stopping after this step', async (signal) => {
+    try {
+      const shape = readShape(folder);
+      const { dtype, oneAtATime } = pipeline;
+      const planner = new Planner(shape, { dtype, oneAtATime });
+      const rewrite = endpoint && rewriter(endpoint, { signal });
+      const plans = { shape, planner };
+      const parts = { pipeline, depthModel, loras, rewrite };
+      const context = { task, folder, ...parts, ...plans, options, signal };
+      if (several) return await makeAll(jobs, context);
+      await make(jobs[0]!, context);
+      return undefined;
+    } catch (error) {
+      if (signal.aborted) return INTERRUPTED;
+      throw error;
+    } finally {
+      pipeline.dispose();
+      depthModel?.network.dispose();
+    }
+  });
+}
+
+/** Whatever is read, which a result must not replace. */
+function sourcesOf(jobs: readonly Job[], options: GenerateOptions, { id }: Task): SourceFiles {
+  const named = (what: string, paths: readonly string[]) => paths.map((path) => ({ path, what }));
+  return new SourceFiles([
+    ...jobs.flatMap(({ options: { input, mask, depth, reference } }) => [
+      ...named('the input', input),
+      ...named('the mask', mask === undefined ? [] : [mask]),
+      ...named('the depth', depth),
+      ...named('the reference', reference === undefined ? [] : [reference]),
+    ]),
+    ...named('the list of jobs', listsOf(id, options)),
+    ...named(
+      'the LoRA',
+      lorasOf(options.lora).map(({ path }) => path),
+    ),
+  ]);
+}
+
+/** @throws InputError, before any work, for the first result that could not be written to its place */
+function expectPlaces(jobs: readonly Job[], sources: SourceFiles, several: boolean): void {
+  for (const { output } of jobs) {
+    for (const path of several ? [output, recipePath(output)] : [output]) {
+      expectPlace(path);
+      sources.expectOther(path);
+    }
+  }
+}
+
+/** The recipe of a result of many lies beside it. */
+const recipePath = (output: string): string => `${output}.json`;
+
+/** A part that takes longer than this is named. */
+const SLOW_SECONDS = 2;
+
+/** Makes what is not there yet; a job that fails does not stop the others. */
+async function makeAll(jobs: Job[], context: Context): Promise<number | undefined> {
+  const { writeAtomically } = await import('../../../media/index.js');
+  let exitCode: number | undefined;
+  let [present, done, seconds] = [0, 0, 0];
+  for (const [i, job] of jobs.entries()) {
+    const about = recipePath(job.output);
+    try {
+      if (existsSync(job.output) && isRecipeOf(about, await settingsOf(job, context))) {
+        present++;
+        continue;
+      }
+      // the first one opens the weights
+      const left = done > 1 ? `, ${formatDuration((seconds / done) * (jobs.length - i))} left` : '';
+      process.stderr.write(`${i + 1} of ${jobs.length}: ${job.output}${left}\n`);
+      const startMs = performance.now();
+      const { made, ...settings } = await make(job, context);
+      const ownSeconds = Math.round(performance.now() - startMs) / 1000;
+      const recipe = { ...settings, made: { ...made, seconds: ownSeconds } };
+      const text = `${JSON.stringify(recipe, null, 2)}\n`;
+      await writeAtomically(about, (temporary) => writeFile(temporary, text));
+      done++;
+      seconds += ownSeconds;
+    } catch (error) {
+      if (context.signal.aborted) throw error;
+      const problem = describeProblem(error);
+      // a row of a folder is its file, which the sentence may name already
+      const named = job.where === '' || problem.message.startsWith(`${job.where}: `);
+      process.stderr.write(`${named ? '' : `${job.where}: `}${problem.message}\n`);
+      exitCode = problem.exitCode;
+    }
+  }
+  if (present > 0) process.stderr.write(`${present} of ${jobs.length} were there already\n`);
+  return exitCode;
+}

@@ -1,0 +1,301 @@
+/** The results that a command asks for: one, or one for every line of a list and every sample. */
+import { randomInt } from 'node:crypto';
+import { existsSync, readdirSync, type Stats, statSync } from 'node:fs';
+import { basename, dirname, extname, join } from 'node:path';
+import { csvRecords } from '../../../data/sources/csv.js';
+import { jsonRow, shown } from '../../../data/sources/json-row.js';
+import { fileKind } from '../../../data/sources/kinds.js';
+import { PassedOver } from '../../../data/sources/passed-over.js';
+import { decodeText } from '../../../data/sources/text.js';
+import { InputError } from '../../../errors.js';
+import { expectPlace } from '../../../files/output-place.js';
+import { readRegularSync } from '../../../files/regular-file.js';
+import { type Seed, seedAfter } from '../../../seed.js';
+import type { Task } from '../../../tasks/index.js';
+import { flagName, parseArgs } from '../../terminal/args.js';
+import { type GenerateOptions, type ResultOptions, rowArgs } from './options.js';
+import { filesOf, listsOf, sizeOf } from './reference-options.js';
+
+/** One result to be made. */
+export interface Job {
+  /** `prompts.txt:3`, or '' */
+  where: string;
+  options: ResultOptions;
+  seed: Seed;
+  output: string;
+}
+
+export async function oneJob(task: Task, options: GenerateOptions): Promise<Job> {
+  const { outputKind } = await import('../../../media/index.js');
+  const seed = isNew(options.seed) ? randomInt(2 ** 31) : options.seed!;
+  const extension = await extensionOf(task, options);
+  const output = options.output ?? join(options.outputDir ?? '', `${task.id}-${seed}.${extension}`);
+  if (options.ext !== undefined && options.output !== undefined) {
+    throw new InputError(`--ext: is said by the name ${output} already; leave --ext out`);
+  }
+  if (output === '-' || output.startsWith('/dev/')) expectPlace(output);
+  if (outputKind(output) !== task.result) {
+    throw new InputError(
+      `${output}: ${task.id} makes ${task.result === 'image' ? 'an image' : 'a clip'}; name a file that ends in .${extension}`,
+    );
+  }
+  return { where: '', options: withFiles(options), seed, output };
+}
+
+/** Every row's samples. What a row does not say, the command line does. */
+export async function manyJobs(task: Task, options: GenerateOptions): Promise<Job[]> {
+  const onNote = (note: string) => process.stderr.write(`${note}\n`);
+  const folder = options.outputDir ?? options.output ?? `${task.id}-results`;
+  const extension = await extensionOf(task, options);
+  const size = sizeOf(options);
+  const lists = listsOf(task.id, options);
+  const rows =
+    lists.length === 0
+      ? [{ where: '', words: [] }]
+      : lists.flatMap((list) => readJobs(list, { masks: task.mask !== 'none', onNote }));
+  return rows.flatMap(({ where, words }, index) => {
+    const row = parseArgs(where, rowArgs, words);
+    const input = row.input.length > 0 ? row.input : options.input;
+    const depth = row.depth.length > 0 ? row.depth : options.depth;
+    const merged = withFiles({
+      ...{ ...options, ...row, input, depth, height: undefined, width: undefined },
+      size: sizeOf(row, `${where}: `) ?? size,
+    });
+    if (lists.length > 0 && isNew(merged.seed ?? 0)) {
+      throw new InputError(
+        `${where}: --seed -1 is a new seed each time, with which a batch could not go on; give one from 0 on`,
+      );
+    }
+    const first = isNew(merged.seed ?? 0) ? randomInt(2 ** 31) : (merged.seed ?? 0);
+    return Array.from({ length: options.samples }, (_, sample) => {
+      const seed = seedAfter(first, sample);
+      const suffix = options.samples > 1 ? `-${seed}` : '';
+      const stem = resultName(index, options.simpleName ? {} : merged);
+      return {
+        where,
+        options: merged,
+        seed,
+        output: join(folder, `${stem}${suffix}.${extension}`),
+      };
+    });
+  });
+}
+
+/** Is a seed to be drawn? -1 says so, as in other programs. */
+const isNew = (seed: Seed | undefined): boolean => seed === undefined || seed === -1;
+
+/** With the size and the files in one form, whichever way they are said. */
+const withFiles = (options: ResultOptions): ResultOptions => ({
+  ...options,
+  size: sizeOf(options),
+  input: options.input.flatMap(filesOf),
+});
+
+/** What a result's name ends in, without the dot. */
+async function extensionOf(
+  { id, result }: Task,
+  { ext, output, outputDir }: GenerateOptions,
+): Promise<string> {
+  if (output !== undefined && outputDir !== undefined) {
+    throw new InputError('--output-dir: is said by --output already; leave one of them out');
+  }
+  if (ext === undefined) return result === 'image' ? 'png' : 'mp4';
+  const { IMAGE_FORMATS, VIDEO_FORMATS } = await import('../../../media/index.js');
+  const endings: readonly string[] = result === 'image' ? IMAGE_FORMATS : VIDEO_FORMATS;
+  const wanted = `.${ext.replace(/^\./, '').toLowerCase()}`;
+  if (!endings.includes(wanted)) {
+    throw new InputError(
+      `--ext: ${id} makes ${result === 'image' ? 'an image' : 'a clip'}, which ends in ${endings.join(', ')}, got "${ext}"`,
+    );
+  }
+  return wanted.slice(1);
+}
+
+/** A job as the words of a command line, and where it stands. */
+export interface JobRow {
+  /** `prompts.txt:3` */
+  where: string;
+  words: string[];
+}
+
+/**
+ * Reads jobs: a text file with a prompt on every line; JSONL or CSV whose keys are the names of
+ * options (`prompt`, `input`, `seed`, …); or a folder of inputs.
+ *
+ * Files that a row names lie beside the list, or where the program runs, unless their paths are
+ * absolute.
+ *
+ * @throws InputError naming the file and the line
+ */
+export function readJobs(path: string, { masks = true, onNote }: ReadJobsOptions = {}): JobRow[] {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found) {
+    throw new InputError(`${path}: no such list of jobs; give a .txt, .jsonl or .csv, or a folder`);
+  }
+  const rows = found.isDirectory()
+    ? ofFolder(path, masks, onNote)
+    : ofFile(path, listText(path, found));
+  if (rows.length === 0) throw new InputError(`${path}: holds no job; write one on every line`);
+  return rows;
+}
+
+export interface ReadJobsOptions {
+  /** whether masks in a folder are used; else they are passed over */
+  masks?: boolean;
+  /** told what of a folder is passed over */
+  onNote?: (sentence: string) => void;
+}
+
+/** A list is held in memory: bytes and jobs that it may have. */
+const MAX_LIST = 2 ** 26;
+const MAX_JOBS = 100_000;
+
+function listText(path: string, found: Stats): string {
+  if (found.size > MAX_LIST) {
+    const size = `${MAX_LIST / 2 ** 20} MB`;
+    throw new InputError(
+      `${path}: a list of jobs must have at most ${size}, got ${Math.ceil(found.size / 2 ** 20)} MB; split it`,
+    );
+  }
+  const bytes = readRegularSync(path);
+  try {
+    return decodeText(path, bytes);
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw new InputError(
+      `${path}: is not text in UTF-8; give a list of jobs as .txt, .jsonl or .csv, saved as UTF-8`,
+      { cause },
+    );
+  }
+}
+
+/** The mask of `NAME.png` or of the folder `NAME` is called `NAME_mask`, with any ending. */
+const MASK_SUFFIX = '_mask';
+
+function ofFolder(path: string, masks: boolean, onNote?: (sentence: string) => void): JobRow[] {
+  const passedOver = new PassedOver();
+  const isFolder = (name: string) =>
+    statSync(join(path, name), { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const isInput = (name: string) => {
+    if (isFolder(name) || !['caption', 'sidecar'].includes(fileKind(name))) return true;
+    passedOver.add(join(path, name));
+    return false;
+  };
+  const names = readdirSync(path)
+    .filter((name) => !name.startsWith('.') && isInput(name))
+    .sort();
+  for (const note of passedOver.sentences(path)) onNote?.(note);
+  const stemOf = (name: string) => (isFolder(name) ? name : basename(name, extname(name)));
+  const isMask = (name: string) => stemOf(name).endsWith(MASK_SUFFIX);
+  const inputs = names.filter((name) => !isMask(name));
+  const maskOf = new Map<string, string>();
+  for (const name of names.filter(isMask)) {
+    const stem = stemOf(name).slice(0, -MASK_SUFFIX.length);
+    const where = join(path, name);
+    if (!inputs.some((input) => stemOf(input) === stem)) {
+      throw new InputError(
+        `${where}: is named as the mask of ${stem}, which is not there; give both or rename it`,
+      );
+    }
+    if (maskOf.has(stem)) {
+      throw new InputError(
+        `${where}: is a second mask of ${stem} beside ${maskOf.get(stem)}; keep one of them`,
+      );
+    }
+    maskOf.set(stem, name);
+  }
+  return inputs.map((name) => {
+    const mask = masks ? maskOf.get(stemOf(name)) : undefined;
+    const words = ['--input', join(path, name)];
+    if (mask !== undefined) words.push('--mask', join(path, mask));
+    return { where: join(path, name), words };
+  });
+}
+
+function ofFile(path: string, text: string): JobRow[] {
+  const kind = extname(path).toLowerCase();
+  if (kind === '.json') {
+    throw new InputError(`${path}: must be JSONL, an object on every line; name it .jsonl then`);
+  }
+  const lines = text.split(/\r?\n/);
+  if (lines.length > MAX_JOBS) {
+    throw new InputError(
+      `${path}: a list of jobs must have at most ${MAX_JOBS} lines, got ${lines.length}; split it`,
+    );
+  }
+  if (kind === '.csv' || kind === '.tsv') return ofCsv(path, text);
+  return lines.flatMap((line, i): JobRow[] => {
+    const where = `${path}:${i + 1}`;
+    if (line.trim() === '') return [];
+    if (kind !== '.jsonl') return [{ where, words: ['--prompt', line.trim()] }];
+    const value = jsonRow(where, quotedSeed(line), '{"prompt": "a red cube"}');
+    return [{ where, words: wordsOf(path, where, Object.entries(value)) }];
+  });
+}
+
+/** JSON.parse rounds numbers above 2^53: such a seed is read as text, digit by digit. */
+const quotedSeed = (line: string): string =>
+  line.replace(/(?<!\\)("seed"\s*:\s*)(\d{16,30})(?=\s*[,}])/g, '$1"$2"');
+
+function ofCsv(path: string, text: string): JobRow[] {
+  return csvRecords(path, text).map(({ line, values }) => {
+    const where = `${path}:${line}`;
+    const filled = Object.entries(values).filter(([, value]) => value !== '');
+    return { where, words: wordsOf(path, where, filled) };
+  });
+}
+
+/** Options whose values are files: inputs, of which one value may name two, and others; and flags. */
+const INPUTS = new Set(['input', 'i', 'image', 'video', 'path']);
+const FLAGS = new Set(
+  Object.entries(rowArgs.options).flatMap(([key, { kind }]) => (kind === 'flag' ? [key] : [])),
+);
+const FILES = new Set(['mask', 'depth', 'reference']);
+
+function wordsOf(path: string, where: string, entries: [string, unknown][]): string[] {
+  const beside = (value: string) => {
+    const near = value.startsWith('/') ? value : join(dirname(path), value);
+    return !existsSync(near) && existsSync(value) ? value : near;
+  };
+  const filesIn = (value: string) =>
+    existsSync(beside(value)) ? [beside(value)] : filesOf(value).map(beside);
+  return entries.flatMap(([key, value]) => {
+    if (key === '') {
+      throw new InputError(
+        `${where}: "${value}" has no name; write one above it, as prompt or input`,
+      );
+    }
+    const values = (Array.isArray(value) ? value : [value]).filter((one) => one !== null);
+    const name = key.replace(/[-_]([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    return values.flatMap((one) => {
+      if (FLAGS.has(name)) {
+        const flag = flagName(name);
+        return [asFlag(where, key, one) ? flag : `--no-${flag.slice(2)}`];
+      }
+      if (typeof one !== 'string' && typeof one !== 'number') {
+        throw new InputError(`${where}: "${key}" must be text or a number, got ${shown(one)}`);
+      }
+      const text = String(one);
+      if (INPUTS.has(name)) return filesIn(text).flatMap((file) => ['--input', file]);
+      return [flagName(key), FILES.has(name) ? beside(text) : text];
+    });
+  });
+}
+
+/** In JSON true or false, in CSV the same as text. */
+function asFlag(where: string, key: string, value: unknown): boolean {
+  if (value === true || value === 'true') return true;
+  if (value === false || value === 'false') return false;
+  throw new InputError(`${where}: "${key}" must be true or false, got ${shown(value)}`);
+}
+
+/** A file name that tells what it holds: `0003-a-red-cube`. */
+export function resultName(index: number, { prompt = '', input = [] as string[] }): string {
+  const text = input[0] ? basename(input[0], extname(input[0])) : prompt;
+  const slug = text
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, '-')
+    .replace(/^-|-$/g, '')
+    .slice(0, 48);
+  return [String(index + 1).padStart(4, '0'), slug].filter(Boolean).join('-');
+}

@@ -1,0 +1,43 @@
+/**
+ * The JSON that stays with a result: the settings it follows from, and under `made` what it came to
+ * and with which versions. A batch that goes on compares the settings alone, so an upgraded program
+ * does not make again what is there.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+
+/** What is asked for: options that are given, and the pipeline's own settings. */
+export type Settings = Record<string, unknown>;
+
+export interface Recipe extends Settings {
+  made?: Record<string, unknown>;
+}
+
+/** The programs and the kernels that compute. */
+export async function versions(): Promise<Record<string, string>> {
+  const { engineInfo } = await import('../../../tensor/index.js');
+  const path = fileURLToPath(new URL('../../../../package.json', import.meta.url));
+  const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string };
+  const { libtorch, kernels } = engineInfo();
+  return { mfm: version, libtorch, node: process.version.slice(1), kernels };
+}
+
+/** Is this the JSON of a result with these settings? One that is missing or damaged is not. */
+export function isRecipeOf(path: string, settings: Settings): boolean {
+  const stored = readRecipe(path);
+  if (stored === null) return false;
+  const { made: _, ...before } = stored;
+  // as JSON has them: without what is undefined
+  return isDeepStrictEqual(before, JSON.parse(JSON.stringify(settings)));
+}
+
+/** What is written at `path`; null if that is no JSON object, e.g. half of one. */
+function readRecipe(path: string): Recipe | null {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    return typeof value === 'object' && !Array.isArray(value) ? (value as Recipe | null) : null;
+  } catch {
+    return null; // then the result is made again, and this file with it
+  }
+}

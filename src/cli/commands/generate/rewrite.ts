@@ -1,0 +1,275 @@
+/**
+ * Rewrites prompts through a chat endpoint that speaks as OpenAI's does. Nothing is sent anywhere
+ * unless `--rewrite-prompt` asks for it.
+ */
+import { InputError, JobError } from '../../../errors.js';
+import { growingPause, PassingFailure, passing, pause } from '../../../hub/request.js';
+import { EndlessAnswer, plainAddress, plainSecret, saidBy, textOf } from '../../../hub/web.js';
+import type { Task } from '../../../tasks/index.js';
+
+/** `mfm generate` takes these. */
+export const rewriteOptions = {
+  rewritePrompt: {
+    kind: 'flag',
+    aliases: ['refinePrompt'],
+    describe:
+      'have a language model rewrite prompts, by what the first input shows; sends both to --rewrite-url, with the key in OPENAI_API_KEY',
+  },
+  rewriteUrl: {
+    kind: 'text',
+    placeholder: 'URL',
+    describe: 'base address of its OpenAI-compatible endpoint (default: OPENAI_BASE_URL)',
+  },
+  rewriteModel: { kind: 'text', placeholder: 'NAME', describe: "the language model's name there" },
+} as const;
+
+/** Where and by whom prompts are rewritten. */
+export interface Endpoint {
+  /** base address, as `https://host/v1` */
+  url: string;
+  model: string;
+  key: string;
+}
+
+/** @returns null where no rewriting is asked for @throws InputError for what is missing or wrong */
+export function endpointOf(
+  {
+    rewritePrompt = false,
+    rewriteUrl,
+    rewriteModel,
+  }: { rewritePrompt?: boolean; rewriteUrl?: string; rewriteModel?: string },
+  env: NodeJS.ProcessEnv = process.env,
+): Endpoint | null {
+  if (!rewritePrompt) {
+    const stray = { '--rewrite-url': rewriteUrl, '--rewrite-model': rewriteModel };
+    for (const [name, value] of Object.entries(stray)) {
+      if (value === undefined) continue;
+      throw new InputError(`${name}: belongs to --rewrite-prompt; add that or leave it out`);
+    }
+    return null;
+  }
+  const url = rewriteUrl ?? env.OPENAI_BASE_URL;
+  if (!url) {
+    throw new InputError(
+      '--rewrite-prompt: needs the address of a chat endpoint; give one with --rewrite-url, or set OPENAI_BASE_URL',
+    );
+  }
+  const name = rewriteUrl === undefined ? 'OPENAI_BASE_URL' : '--rewrite-url';
+  const address = plainAddress(name, url, 'http://localhost:8000/v1');
+  if (!rewriteModel) {
+    throw new InputError(
+      '--rewrite-prompt: needs the name of a language model; give it with --rewrite-model',
+    );
+  }
+  const key = env.OPENAI_API_KEY;
+  if (!key) {
+    throw new InputError(
+      '--rewrite-prompt: needs a key; set OPENAI_API_KEY, to any word where the endpoint asks for none',
+    );
+  }
+  return { url: address, model: rewriteModel, key: plainSecret('OPENAI_API_KEY', key) };
+}
+
+export interface Wish {
+  task: Pick<Task, 'summary' | 'promptTag'>;
+  prompt: string;
+  /** file: picture, clip or folder; sent as its first picture */
+  input?: string;
+}
+
+export interface Patience {
+  signal?: AbortSignal;
+  /** of one request */
+  timeoutMs?: number;
+  /** waiting time before another try; `failures` so far, from 1 */
+  pauseMs?(failures: number): number;
+}
+
+const TIMEOUT_MS = 90_000;
+const MAX_TRIES = 4;
+/** Pixels of the picture that is sent; what it shows is plain from less, and more costs more. */
+const MAX_SIDE = 512;
+/** Low: the wish is to be kept, not embroidered. */
+const TEMPERATURE = 0.1;
+
+/** The text encoders take 77 tokens, of which the task and added words need some. */
+const INSTRUCTION = `You write prompts for a model that makes pictures and short silent clips.
+You are told the job, somebody's wish, and mostly you see the picture that the job begins with.
+Answer with the finished prompt alone: plain English, whole sentences, 30 to 45 words, no title, no quotes, no list.
+- Keep everything that is wished for. Turn an order ("make her wave") into what is seen then ("A woman waves").
+- Say what is there and how it looks, then where. Call things by their names, as the picture shows them.
+- Of a clip, also say what moves and how, and what the camera does. If no motion is wished for, take one that is small and likely.
+- One unbroken shot: no cuts, no change of scene. Nothing that cannot be seen, such as moods, sounds or the names of styles that nobody asked for.
+- Without a wish, describe the picture.`;
+
+/** Rewrites prompts, each wish once however often it comes. */
+export function rewriter(
+  endpoint: Endpoint,
+  patience: Patience = {},
+): (wish: Wish) => Promise<string> {
+  const known = new Map<string, string>();
+  return async (wish) => {
+    const name = JSON.stringify([wish.task.promptTag, wish.prompt, wish.input]);
+    const text = known.get(name) ?? (await rewritten(endpoint, wish, patience));
+    known.set(name, text);
+    return text;
+  };
+}
+
+/**
+ * The prompt in other words.
+ * @throws InputError or JobError in one sentence; the signal's reason when it aborts
+ */
+async function rewritten(
+  { url, model, key }: Endpoint,
+  { task, prompt, input }: Wish,
+  { signal, timeoutMs = TIMEOUT_MS, pauseMs = growingPause }: Patience,
+): Promise<string> {
+  const text = `Job: ${task.promptTag} (${task.summary})\nWish: ${prompt.trim() || '(none)'}`;
+  const content = input === undefined ? text : await withPicture(text, input, signal);
+  const messages = [
+    { role: 'system', content: INSTRUCTION },
+    { role: 'user', content },
+  ];
+  const body = JSON.stringify({ model, messages, temperature: TEMPERATURE });
+  const address = new URL(url);
+  const path = address.pathname.replace(/\/+$/, '');
+  address.pathname = path.endsWith('/chat/completions') ? path : `${path}/chat/completions`;
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  for (let failures = 0; ; ) {
+    signal?.throwIfAborted();
+    try {
+      const limit = AbortSignal.timeout(timeoutMs);
+      const either = signal ? AbortSignal.any([signal, limit]) : limit;
+      const init = { method: 'POST', headers, body, signal: either };
+      return promptIn(await post(address, init, key));
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof PassingFailure)) throw error;
+      failures++;
+      if (error.unreachable || failures === MAX_TRIES) throw givenUp(error, failures);
+      await pause(Math.max(error.retryAfterMs, pauseMs(failures)), signal);
+    }
+  }
+}
+
+async function withPicture(text: string, input: string, signal?: AbortSignal) {
+  const { pictureDataUrl } = await import('../../../media/index.js');
+  const url = await pictureDataUrl(input, MAX_SIDE, { signal });
+  return [
+    { type: 'text', text },
+    { type: 'image_url', image_url: { url } },
+  ];
+}
+
+function givenUp(error: PassingFailure, failures: number): JobError {
+  const tries = failures === 1 ? '' : ` after ${failures} tries`;
+  return new JobError(
+    error.unreachable
+      ? `${error.message}: cannot be reached; check --rewrite-url and the connection`
+      : `${error.message}: no answer${tries}; try later, or leave out --rewrite-prompt`,
+    { cause: error },
+  );
+}
+
+interface Answer {
+  host: string;
+  text: string;
+  /** kept out of every message, should the server repeat it */
+  key: string;
+}
+
+/** An answer is a prompt, and thoughts before it. */
+const MAX_ANSWER_BYTES = 8 * 2 ** 20;
+
+/** @throws PassingFailure for what may be tried again */
+async function post(address: URL, init: RequestInit, key: string): Promise<Answer> {
+  const { host } = address;
+  let response: Response;
+  let text: string;
+  try {
+    // by hand: prompt, picture and key are for the address that was named, and no other
+    response = await fetch(address, { ...init, redirect: 'manual' });
+    text = await textOf(response, MAX_ANSWER_BYTES);
+  } catch (error) {
+    if (error instanceof EndlessAnswer) {
+      throw new JobError(`${host}: its answer does not end; check --rewrite-url`, { cause: error });
+    }
+    if ((error as Error).name === 'TimeoutError') {
+      throw new PassingFailure(`${host} (too slow)`, false, 0, { cause: error });
+    }
+    throw passing(error, host);
+  }
+  const { status, headers } = response;
+  if (response.ok) return { host, text, key };
+  if (status >= 300 && status < 400) throw ledElsewhere(address, headers.get('location'));
+  if ([408, 425, 429].includes(status) || status >= 500) {
+    const seconds = Number(headers.get('retry-after'));
+    const retryAfterMs = Number.isFinite(seconds) ? Math.min(seconds, 60) * 1000 : 0;
+    throw new PassingFailure(`${host} (status ${status})`, false, retryAfterMs);
+  }
+  if (status === 401 || status === 403) {
+    throw new InputError(`${host}: refuses the key (status ${status}); check OPENAI_API_KEY`);
+  }
+  const why = reasonIn(text, key);
+  if (status === 404) {
+    throw new InputError(
+      `${address.origin}${address.pathname}: is not there, or has no such model (status 404${why}); check --rewrite-url and --rewrite-model`,
+    );
+  }
+  throw new JobError(`${host}: refuses the request (status ${status}${why}); try another model`);
+}
+
+function ledElsewhere(address: URL, location: string | null): InputError {
+  const base = address.href;
+  const next = location !== null && URL.canParse(location, base) && new URL(location, base);
+  const where = next ? `${next.origin}${next.pathname}` : 'elsewhere';
+  return new InputError(
+    `${address.host}: redirects to ${saidBy(where, undefined, 200)}, but prompts and pictures go only to the address that was named; if you trust the other one, name it with --rewrite-url`,
+  );
+}
+
+/** What an error's body says, in one line: `, model not found`. */
+function reasonIn(text: string, key: string): string {
+  try {
+    const { error } = JSON.parse(text) as { error?: { message?: string } | string };
+    const message = typeof error === 'string' ? error : error?.message;
+    return message ? `, ${saidBy(message, key, 200).replace(/\.$/, '')}` : '';
+  } catch {
+    return '';
+  }
+}
+
+/** The prompt in an answer, in one line and without the quotes that some models put around it. */
+function promptIn({ host, text, key }: Answer): string {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch (cause) {
+    const begin = saidBy(text, key, 40);
+    throw new JobError(
+      `${host}: must answer in JSON, got "${begin}"; check that --rewrite-url is the base address of a chat endpoint`,
+      { cause },
+    );
+  }
+  const { choices } = (answer ?? {}) as {
+    choices?: { message?: { content?: unknown }; finish_reason?: string }[];
+  };
+  const [choice] = Array.isArray(choices) ? choices : [];
+  const content = choice?.message?.content;
+  const prompt = (typeof content === 'string' ? content : '')
+    .replace(/<think>[\s\S]*?<\/think>/g, '') // models that think aloud
+    .replace(/\s+/g, ' ')
+    .trim()
+    .replace(/^["“](.*)["”]$/, '$1')
+    .trim();
+  if (prompt === '') {
+    throw new JobError(
+      `${host}: answered without a prompt; run again, or take another --rewrite-model`,
+    );
+  }
+  if (choice?.finish_reason === 'length') {
+    throw new JobError(`${host}: its answer was cut off; take another --rewrite-model`);
+  }
+  return prompt;
+}

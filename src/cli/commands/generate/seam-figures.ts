@@ -1,0 +1,55 @@
+/** How well what was made joins what was known, measured on the pieces of a result as they come. */
+import { seam } from '../../../eval/metrics/index.js';
+import { mean } from '../../../eval/quality.js';
+import type { Frames } from '../../../media/index.js';
+import type { Piece } from '../../../pipeline/generate/generate.js';
+
+export class SeamFigures {
+  private readonly seams: number[] = [];
+  private readonly seamsAsMade: number[] = [];
+  private readonly drifts: number[] = [];
+
+  add({ frames, filled }: Piece): void {
+    if (!filled?.hole.includes(1) || !filled.hole.includes(0)) return;
+    const { made, hole } = filled;
+    const before = seam(pasted(made, frames, hole), hole);
+    const after = seam(frames, hole);
+    if (before === null || after === null) return;
+    this.seamsAsMade.push(before);
+    this.seams.push(after);
+    this.drifts.push(colourDrift(made, frames, hole));
+  }
+
+  /** A line where there was anything to measure. */
+  lines(): string[] {
+    if (this.seams.length === 0) return [];
+    // below 0 the seam is smoother than what is around it: as invisible as 0
+    const [after, before, drift] = [this.seams, this.seamsAsMade, this.drifts].map((values) =>
+      Math.max(0, mean(values)).toFixed(1),
+    );
+    return [
+      `seam ${after} of 255 (0 is invisible), ${before} before it was feathered; colours of the known part drifted by ${drift} in the model and are put back`,
+    ];
+  }
+}
+
+/** What was made, with the known pixels as they are. */
+function pasted(made: Frames, frames: Frames, hole: Uint8Array): Frames {
+  const data = frames.data.slice();
+  for (let i = 0; i < data.length; i++) {
+    if (hole[Math.floor(i / 3)]) data[i] = made.data[i]!;
+  }
+  return { ...frames, data };
+}
+
+/** Of the known pixels, the difference of the mean colours, mean of its three channels' sizes. */
+function colourDrift(made: Frames, frames: Frames, hole: Uint8Array): number {
+  const sums = [0, 0, 0];
+  let count = 0;
+  for (let p = 0; p < hole.length; p++) {
+    if (hole[p]) continue;
+    count++;
+    for (let c = 0; c < 3; c++) sums[c]! += made.data[p * 3 + c]! - frames.data[p * 3 + c]!;
+  }
+  return mean(sums.map((sum) => Math.abs(sum / count)));
+}

@@ -1,0 +1,212 @@
+/** `mfm info`: what this machine offers, for a bug report or to see why something is slow. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { cpus, freemem, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InputError } from '../../errors.js';
+import { readJsonObject } from '../../files/read-json.js';
+import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../../limits.js';
+import type { PipelineShape } from '../../pipeline/shape.js';
+import type { Availability, ResolvedDevice } from '../../tensor/index.js';
+import { Planner, planLines } from '../options/result-cost.js';
+import { defineArgs, type Options } from '../terminal/args.js';
+import { formatBytes } from '../terminal/progress.js';
+
+export const summary = 'show this machine, or what a pipeline holds and what a result of it costs';
+
+export const args = defineArgs({
+  positional: {
+    pipeline: {
+      kind: 'text',
+      optional: true,
+      describe: 'a folder, ORG/NAME of `mfm pull`, or a size: mfm-2b, mfm-8b',
+    },
+  },
+  options: {
+    pipeline: { kind: 'text', placeholder: 'FOLDER', describe: 'the same' },
+    task: { kind: 'text', default: 't2v', describe: 'what the cost is told for' },
+    size: {
+      kind: 'size',
+      multipleOf: 16,
+      max: MOST_SIDE,
+      describe: "size of the result (default: the pipeline's)",
+    },
+    frames: {
+      kind: 'integer',
+      min: 1,
+      max: MOST_FRAMES,
+      describe: "frames of the result (default: the pipeline's)",
+    },
+    steps: {
+      kind: 'integer',
+      min: 1,
+      max: MOST_STEPS,
+      describe: "sampling steps (default: the pipeline's)",
+    },
+    guidance: { kind: 'number', min: 0, describe: "guidance scale (default: the pipeline's)" },
+    dtype: {
+      kind: 'text',
+      choices: ['auto', 'float32', 'bfloat16'],
+      default: 'auto',
+      describe: 'what is computed in',
+    },
+    json: { kind: 'flag', describe: 'print JSON instead of a table' },
+  },
+});
+
+export const examples = [
+  ['what runs here', 'info'],
+  ['where a downloaded pipeline is, its parts, its cost', 'info LetsThink/MfM-Pipeline-2B'],
+  ['what the released 8B would take here', 'info mfm-8b --size 640x352 --frames 17'],
+] as const;
+
+export async function run(options: Options<typeof args>): Promise<void> {
+  const { json, pipeline } = options;
+  // a wrong name is said before the engine is loaded
+  const about = pipeline === undefined ? null : await pipelineFacts(pipeline);
+  const machine = await collect();
+  const cost = pipeline === undefined ? null : await costOf(pipeline, options);
+  if (json) {
+    console.log(
+      JSON.stringify({ ...machine, ...about, ...(cost && { plan: cost.plan }) }, null, 2),
+    );
+    return;
+  }
+  const facts = Object.entries({ ...machine, ...about });
+  const width = Math.max(...facts.map(([key]) => key.length));
+  for (const [key, value] of facts) console.log(`${key.padEnd(width)}  ${value}`);
+  if (cost) console.log(`\n${cost.lines.join('\n')}`);
+}
+
+/** What a result costs on this machine. */
+async function costOf(pipeline: string, options: Options<typeof args>) {
+  const { taskOf } = await import('../../tasks/index.js');
+  const { PIPELINE_PRESETS, presetShape, readShape } = await import('../../pipeline/shape.js');
+  const { readSettings, RELEASED_SETTINGS, settingsFor } = await import('../../pipeline/index.js');
+  const { resolvePipeline } = await import('../../pipeline/find.js');
+  const { expectFrameCount, runsOneAtATime } = await import('../../pipeline/index.js');
+  const { availableBytes } = await import('../../pipeline/cost/plan.js');
+  const { fastDtype } = await import('../../nn/index.js');
+  const task = taskOf(options.task);
+  const preset = PIPELINE_PRESETS.find((name) => name === pipeline);
+  const own = preset ? RELEASED_SETTINGS : readSettings(resolvePipeline(pipeline));
+  const settings = settingsFor(own, task);
+  const dtype = options.dtype === 'auto' ? fastDtype() : options.dtype;
+  const numFrames = task.result === 'image' ? 1 : (options.frames ?? settings.numFrames);
+  expectFrameCount('--frames', numFrames);
+  const { width, height } = options.size ?? settings;
+  let shape: PipelineShape;
+  try {
+    shape = preset ? presetShape(preset) : readShape(resolvePipeline(pipeline));
+  } catch (error) {
+    // a folder that is not whole has facts all the same
+    return { plan: null, lines: [`cost: cannot be told (${(error as Error).message})`] };
+  }
+  const planner = new Planner(shape, { dtype, oneAtATime: runsOneAtATime(shape, dtype) });
+  const plan = await planner.plan({
+    target: { width, height, numFrames },
+    numInferenceSteps: options.steps ?? settings.numInferenceSteps,
+    guidanceScale: options.guidance ?? settings.guidanceScale,
+    promptLength: settings.promptLength,
+    depth: settings.usesDepth && task.inputs.length > 0,
+  });
+  return { plan, lines: planLines(task.id, plan, shape, availableBytes()) };
+}
+
+async function collect(): Promise<Record<string, string | number>> {
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  const machine = {
+    node: process.version,
+    system: `${process.platform} ${process.arch}`,
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    memory: `${gib(totalmem())}, ${gib(freemem())} free`,
+  };
+  return { ...machine, ...(await engineFacts()), ffmpeg: await ffmpegFact() };
+}
+
+/** The folder, and each part of it with its class, the bytes of its files, and its parameters. */
+async function pipelineFacts(name: string): Promise<Record<string, string>> {
+  const { PIPELINE_PRESETS, partParameters, presetShape } = await import('../../pipeline/shape.js');
+  const inWords = (parameters: number) => `${(parameters / 1e6).toFixed(1)} M parameters`;
+  const preset = PIPELINE_PRESETS.find((known) => known === name);
+  if (preset) {
+    const parts = Object.entries(presetShape(preset).parts);
+    return Object.fromEntries(parts.map(([part, { parameters }]) => [part, inWords(parameters)]));
+  }
+  const { resolvePipeline } = await import('../../pipeline/find.js');
+  const folder = resolvePipeline(name);
+  const path = join(folder, 'model_index.json');
+  if (!existsSync(path)) {
+    throw new InputError(`${folder}: is not a pipeline folder (no model_index.json)`);
+  }
+  const facts: Record<string, string> = { pipeline: folder };
+  for (const [part, value] of Object.entries(readJsonObject(path))) {
+    // a part is a folder of this one
+    if (!/^\w+$/.test(part) || !Array.isArray(value) || typeof value[1] !== 'string') continue;
+    const bytes = bytesIn(join(folder, part));
+    const notes = [value[1], bytes === undefined ? 'not there' : formatBytes(bytes)];
+    try {
+      const count = partParameters(folder, part);
+      if (count !== null) notes.push(inWords(count));
+    } catch (error) {
+      notes.push(`not understood (${(error as Error).message})`); // a finding here, not a failure
+    }
+    facts[part] = notes.join(', ');
+  }
+  return facts;
+}
+
+function bytesIn(folder: string): number | undefined {
+  if (!existsSync(folder)) return undefined;
+  const files = readdirSync(folder).map((name) => statSync(join(folder, name)));
+  return files.reduce((sum, { size }) => sum + size, 0);
+}
+
+/** A missing engine is a finding here, not a failure. */
+async function engineFacts(): Promise<Record<string, string | number>> {
+  try {
+    const { availability, engineInfo, resolveDevice } = await import('../../tensor/index.js');
+    const { libtorch, kernels, threads, matrixUnits } = engineInfo();
+    const available = availability();
+    return {
+      libtorch: `${libtorch}${builtAgainst()}`,
+      kernels,
+      matrixUnits,
+      threads,
+      device: deviceFact(available, resolveDevice('auto', available)),
+    };
+  } catch (error) {
+    return { libtorch: (error as Error).message };
+  }
+}
+
+/** What `--device auto` takes, and the other GPUs; without any, why there is none. */
+function deviceFact({ cuda }: Availability, { device, reason }: ResolvedDevice): string {
+  if (cuda.devices.length > 0) {
+    return cuda.devices
+      .map(({ name, capability, memoryBytes }, i) =>
+        [`cuda:${i}`, name, capability.join('.'), formatBytes(memoryBytes)].join(' '),
+      )
+      .join(', ');
+  }
+  return reason ? `${device} (${reason})` : device;
+}
+
+/** Where setup found the LibTorch; it says so in a file beside the addon. */
+function builtAgainst(): string {
+  const path = fileURLToPath(new URL('../../../build/addon.json', import.meta.url));
+  if (process.env.MFM_ADDON || !existsSync(path)) return '';
+  return `, ${JSON.parse(readFileSync(path, 'utf8')).source}`;
+}
+
+async function ffmpegFact(): Promise<string> {
+  try {
+    const { findFfmpeg } = await import('../../media/ffmpeg/ffmpeg.js');
+    const { ffmpegVersion, isOld, versionInWords } = await import('../../media/ffmpeg/version.js');
+    const path = findFfmpeg();
+    const version = ffmpegVersion(path);
+    return `${versionInWords(version)}, ${path}${isOld(version) ? ' (old: install version 5 or newer)' : ''}`;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

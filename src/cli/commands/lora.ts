@@ -1,0 +1,169 @@
+/** `mfm lora`: what a LoRA file holds, and LoRA in other forms. */
+import { InputError } from '../../errors.js';
+import { SourceFiles } from '../../files/output-place.js';
+import type { LoraFile } from '../../nn/index.js';
+import { loraOption, lorasOf } from '../options/lora.js';
+import { defineArgs, type Options } from '../terminal/args.js';
+import type { Example } from '../terminal/help.js';
+import { INTERRUPTED, withInterrupt } from '../terminal/interrupt.js';
+
+export const summary = 'look into a LoRA, write it in another layout, or merge it into a pipeline';
+
+export const args = defineArgs({
+  positional: {
+    action: {
+      kind: 'text',
+      choices: ['info', 'merge', 'export'],
+      describe:
+        '"info" says what a LoRA holds; "merge" makes a pipeline with LoRAs in its weights; "export" writes one for another program',
+    },
+    source: {
+      kind: 'text',
+      optional: true,
+      describe: 'info: the LoRA; merge: the pipeline, a folder or ORG/NAME',
+    },
+  },
+  options: {
+    lora: { ...loraOption, describe: 'merge, export: a LoRA, and how much of it (default: 1)' },
+    output: {
+      kind: 'text',
+      short: 'o',
+      placeholder: 'FOLDER',
+      describe: 'merge, export: where to',
+    },
+    layout: {
+      kind: 'text',
+      choices: ['diffusers', 'peft'],
+      describe: 'export: for which program (default: diffusers)',
+    },
+    dtype: {
+      kind: 'text',
+      choices: ['float32', 'bfloat16', 'float16'],
+      describe: 'export: of the stored tensors (default: as they are)',
+    },
+    json: { kind: 'flag', describe: 'info: print JSON, with every layer and key' },
+  },
+});
+
+export const examples: readonly Example[] = [
+  ['what a LoRA holds', 'lora info style.safetensors'],
+  ['a pipeline with it', 'lora merge models/mfm-mini --lora style.safetensors:0.8 -o styled'],
+  ['for PEFT', 'lora export --lora style.safetensors --layout peft -o style-peft'],
+];
+
+type Given = Options<typeof args>;
+
+export async function run(options: Given): Promise<number | undefined> {
+  const { action, source } = options;
+  expectOnly(options);
+  if (action === 'merge') return merge(options);
+  if (action === 'export') return exportOne(options);
+  if (source === undefined) {
+    throw new InputError('mfm lora info: the LoRA is missing (a file or a folder)');
+  }
+  return info(source, options.json ?? false);
+}
+
+/** What an action does not take is refused, not passed over. */
+const TAKES: Record<string, readonly (keyof Given)[]> = {
+  info: ['source', 'json'],
+  merge: ['source', 'lora', 'output'],
+  export: ['lora', 'output', 'layout', 'dtype'],
+};
+
+function expectOnly(options: Given): void {
+  const { action } = options;
+  for (const name of ['source', 'lora', 'output', 'layout', 'dtype', 'json'] as const) {
+    const given = options[name];
+    const isGiven = Array.isArray(given) ? given.length > 0 : given !== undefined;
+    if (!isGiven || TAKES[action]!.includes(name)) continue;
+    if (name === 'source') {
+      throw new InputError(
+        `mfm lora ${action}: "${given}" is one word too many; name it with --lora`,
+      );
+    }
+    throw new InputError(`mfm lora ${action}: takes no --${name}; leave it out`);
+  }
+}
+
+async function merge({ source, lora, output }: Given): Promise<number | undefined> {
+  const where = 'mfm lora merge';
+  if (source === undefined) throw new InputError(`${where}: the pipeline is missing (a folder)`);
+  if (lora.length === 0) throw new InputError(`${where}: --lora is missing (what is merged)`);
+  if (output === undefined) throw new InputError(`${where}: --output is missing (a new folder)`);
+  const { mergeLoras } = await import('../../pipeline/merge-lora.js');
+  const { resolvePipeline } = await import('../../pipeline/find.js');
+  const folder = resolvePipeline(source);
+  return withInterrupt('stopping after this file; nothing is kept', async (signal) => {
+    try {
+      const { weights, files } = await mergeLoras(folder, lorasOf(lora), output, { signal });
+      process.stderr.write(
+        `${weights} weights of the transformer changed, ${files} files as they are\n`,
+      );
+      process.stdout.write(`${output}\n`);
+      return undefined;
+    } catch (error) {
+      if (signal.aborted) return INTERRUPTED;
+      throw error;
+    }
+  });
+}
+
+async function exportOne({ lora, output, layout, dtype }: Given): Promise<undefined> {
+  const where = 'mfm lora export';
+  if (lora.length !== 1) throw new InputError(`${where}: takes one --lora, got ${lora.length}`);
+  if (output === undefined) throw new InputError(`${where}: --output is missing (a folder)`);
+  const { disposeLora, loraPath, readLora, saveLora } = await import('../../nn/index.js');
+  const [{ path, scale }] = lorasOf(lora) as [{ path: string; scale: number }];
+  const read = readLora(path);
+  const source = new SourceFiles([{ path: read.file, what: 'the LoRA' }]);
+  source.expectOtherFile(loraPath(output, layout ?? 'diffusers'));
+  // the other program knows no scale beside alpha
+  const scaled = [...read.weights].map(
+    ([name, change]) => [name, { ...change, alpha: change.alpha * scale }] as const,
+  );
+  const file = saveLora(output, new Map(scaled), { layout: layout ?? 'diffusers', dtype });
+  disposeLora(read);
+  process.stdout.write(`${file}\n`);
+  return undefined;
+}
+
+async function info(path: string, json: boolean): Promise<undefined> {
+  const { disposeLora, readLora } = await import('../../nn/index.js');
+  const lora = readLora(path);
+  const text = json ? JSON.stringify(detailsOf(lora), null, 2) : linesOf(lora).join('\n');
+  disposeLora(lora);
+  process.stdout.write(`${text}\n`);
+  return undefined;
+}
+
+function detailsOf({ file, layout, dtype, keys, weights }: LoraFile) {
+  const layers = [...weights].map(([name, { a, b, alpha }]) => ({
+    name,
+    ...{ rank: a.size(0), alpha, in: a.size(1), out: b.size(0) },
+  }));
+  const parameters = layers.reduce((sum, layer) => sum + layer.rank * (layer.in + layer.out), 0);
+  return { file, layout, dtype, parameters, layers, keys };
+}
+
+/** Facts, and a line for all layers that differ in their block alone. */
+function linesOf(lora: LoraFile): string[] {
+  const { file, layout, dtype, parameters, layers, keys } = detailsOf(lora);
+  const groups = new Map<string, number>();
+  for (const layer of layers) {
+    const name = layer.name.replace(/\.\d+(?=\.|$)/g, '.*');
+    const line = `${name}  ${layer.in} to ${layer.out}, rank ${layer.rank}, alpha ${layer.alpha}`;
+    groups.set(line, (groups.get(line) ?? 0) + 1);
+  }
+  const all = (values: number[]) => [...new Set(values)].sort((a, b) => a - b).join(', ');
+  const facts = {
+    file: `${file}, ${layout} layout, ${dtype}`,
+    rank: all(layers.map(({ rank }) => rank)),
+    alpha: all(layers.map(({ alpha }) => alpha)),
+    parameters: `${parameters}`,
+    keys: `${keys.length}, as ${keys[0]}`,
+    targets: `${layers.length}`,
+  };
+  const rows = Object.entries(facts).map(([name, value]) => `${name.padEnd(10)}  ${value}`);
+  return [...rows, ...[...groups].map(([line, count]) => `  ${count} x ${line}`)];
+}

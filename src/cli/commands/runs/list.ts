@@ -1,0 +1,73 @@
+/** The runs of a folder as a table. */
+import { type RunSummary, summariseRun } from '../../../train/run/status.js';
+import { formatBytes, formatDuration } from '../../terminal/progress.js';
+import { aligned } from '../../terminal/table.js';
+import type { FoundRuns } from './find.js';
+
+/** On stdout, the newest first. */
+export function listRuns({ where, folders }: FoundRuns, { json }: { json: boolean }): void {
+  const nowMs = Date.now();
+  const runs = folders
+    .flatMap((folder) => summaryOf(folder) ?? [])
+    .sort((a, b) => (b.updatedMs ?? 0) - (a.updatedMs ?? 0));
+  if (json) {
+    process.stdout.write(`${JSON.stringify(runs.map(asJson), null, 2)}\n`);
+  } else if (runs.length === 0) {
+    process.stdout.write(`${where}: no runs; \`mfm train RECIPE\` makes one\n`);
+  } else {
+    const lines = aligned([HEAD, ...runs.map((run) => rowOf(run, nowMs))]);
+    const messages = runs.flatMap(({ name, message }) => (message ? [`${name}: ${message}`] : []));
+    process.stdout.write(`${[...lines, ...messages].join('\n')}\n`);
+  }
+}
+
+/** A run in short; null for one that cannot be read, which stderr says, so that the others are shown. */
+function summaryOf(folder: string): RunSummary | null {
+  try {
+    return summariseRun(folder);
+  } catch (error) {
+    process.stderr.write(`${folder}: cannot be read (${(error as Error).message})\n`);
+    return null;
+  }
+}
+
+/** Times as others read them. */
+export const asJson = ({ updatedMs, ...run }: RunSummary) => ({
+  ...run,
+  updated: updatedMs === null ? null : new Date(updatedMs).toISOString(),
+});
+
+const HEAD = ['run', 'state', 'part', 'step', 'loss', 'validation', 'samples/s', 'updated', 'size'];
+
+function rowOf(run: RunSummary, nowMs: number): string[] {
+  const { name, state, step, steps, loss, validation } = run;
+  const { samplesPerSecond, updatedMs, sizeBytes } = run;
+  return [
+    name,
+    state,
+    partText(run),
+    step === null ? '' : steps === null ? `${step}` : `${step}/${steps}`,
+    figure(loss),
+    figure(validation),
+    figure(samplesPerSecond),
+    updatedMs === null ? '' : `${ago((nowMs - updatedMs) / 1000)} ago`,
+    formatBytes(sizeBytes),
+  ];
+}
+
+/** What is trained, or what is done that is no training. */
+export const partText = ({ part, stage, doing }: RunSummary): string =>
+  doing ?? [part, stage].filter(Boolean).join(', ');
+
+/** Four digits, as many as two runs ever differ in; `` without a value. */
+export function figure(value: number | null): string {
+  if (value === null) return '';
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2);
+  return size >= 1000 ? value.toFixed(0) : value.toPrecision(4);
+}
+
+const DAY = 24 * 3600;
+const ago = (seconds: number): string =>
+  seconds < 2 * DAY ? formatDuration(seconds) : `${Math.floor(seconds / DAY)} days`;

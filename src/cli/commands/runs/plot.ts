@@ -1,0 +1,163 @@
+/** The plot of a comparison: a panel for each figure, below the names of the runs. */
+import { writeFile } from 'node:fs/promises';
+import sharp from 'sharp';
+import { InputError } from '../../../errors.js';
+import { writeAtomically } from '../../../files/atomic.js';
+import {
+  FEW_POINTS,
+  type FigureKind,
+  isSet,
+  kindOf,
+  type Point,
+  smooth,
+} from '../../../train/run/metrics.js';
+import { INKS } from '../demo/curves.js';
+import { FAMILY, inFonts, type Lettering, letteringForPictures } from './lettering.js';
+import { type Curve, drawPanel, PANEL_HEIGHT, PANEL_WIDTH, type Panel } from './panel.js';
+
+export interface PlotOptions {
+  by: 'steps' | 'time' | 'samples';
+  /** 0..1, weight of the values before */
+  smoothing: number;
+  log: boolean;
+}
+
+export interface PlottedRun {
+  name: string;
+  figures: ReadonlyMap<string, readonly Point[]>;
+}
+
+/** @throws InputError for a name that ends otherwise than .html or .png */
+export function expectPlotFile(path: string): void {
+  if (/\.(html|png)$/i.test(path)) return;
+  throw new InputError(`--plot: must end in .html or .png, got "${path}"`);
+}
+
+/** The drawing as the page has it. */
+export const plotForPage = (runs: readonly PlottedRun[], figures: string[], options: PlotOptions) =>
+  drawPlot(runs, figures, options, inFonts);
+
+/** @throws what `writeAtomically` throws */
+export async function writePicture(
+  path: string,
+  runs: readonly PlottedRun[],
+  figures: string[],
+  options: PlotOptions,
+): Promise<void> {
+  const svg = drawPlot(runs, figures, options, await letteringForPictures());
+  // twice the 72 dots per inch at which an SVG's pixel is one
+  const png = await sharp(Buffer.from(svg), { density: 144, unlimited: true })
+    .png({ palette: true, colours: 64, effort: 8 })
+    .toBuffer();
+  await writeAtomically(path, (temporary) => writeFile(temporary, png));
+}
+
+const COLUMNS = 3;
+const MARGIN = 20;
+const GAP = 16;
+const HEADING = 40;
+/** Six runs have solid lines of their own colour, six more have dashed ones, and so on. */
+const DASHES = ['', '6 3', '2 2'];
+
+const KINDS: readonly (readonly [FigureKind, string])[] = [
+  ['loss', 'Losses in training'],
+  ['validation', 'Validation'],
+  ['quality', 'Quality of samples'],
+  ['state', 'Training'],
+];
+
+/** SVG, of a height that the number of figures makes. */
+export function drawPlot(
+  runs: readonly PlottedRun[],
+  figures: readonly string[],
+  { by, smoothing, log }: PlotOptions,
+  write: Lettering,
+): string {
+  const x = across(runs, figures, by);
+  const panelOf = (figure: string): Panel => ({
+    title: figure,
+    xRange: x.range,
+    log:
+      log && (kindOf(figure) !== 'state' || figure === 'gradNorm') && kindOf(figure) !== 'quality',
+    curves: runs.flatMap(({ figures: own }, i) => {
+      const points = own.get(figure);
+      return points ? [curveOf(points, i, x.of, isSet(figure) ? 0 : smoothing)] : [];
+    }),
+  });
+  const columns = Math.min(COLUMNS, figures.length);
+  const width = 2 * MARGIN + columns * PANEL_WIDTH + (columns - 1) * GAP;
+  const legend = drawLegend(runs, width, write);
+  const parts = [legend.svg];
+  let y = legend.height;
+  for (const [kind, heading] of KINDS) {
+    const own = figures.filter((figure) => kindOf(figure) === kind);
+    if (own.length === 0) continue;
+    parts.push(write(MARGIN, y + 24, `${heading}, over ${x.label}`, { size: 15, bold: true }));
+    own.forEach((figure, i) => {
+      const column = i % columns;
+      const row = Math.floor(i / columns);
+      const left = MARGIN + column * (PANEL_WIDTH + GAP);
+      parts.push(drawPanel(panelOf(figure), left, y + HEADING + row * (PANEL_HEIGHT + GAP), write));
+    });
+    y += HEADING + Math.ceil(own.length / columns) * (PANEL_HEIGHT + GAP);
+  }
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y + MARGIN}" width="${width}" height="${y + MARGIN}" font-family="${FAMILY}"><rect width="100%" height="100%" fill="#fff"/>${parts.join('')}</svg>`;
+}
+
+function curveOf(
+  points: readonly Point[],
+  index: number,
+  xOf: (point: Point) => number,
+  smoothing: number,
+): Curve {
+  const values = points.map(({ value }) => value);
+  return {
+    ink: INKS[index % INKS.length]!,
+    dash: DASHES[Math.floor(index / INKS.length) % DASHES.length]!,
+    points: points.map((point) => [xOf(point), point.value]),
+    smoothed: points.length < FEW_POINTS ? null : smooth(values, smoothing),
+  };
+}
+
+/** Lines of samples and names, in as many rows as they need. */
+function drawLegend(runs: readonly PlottedRun[], width: number, write: Lettering) {
+  let x = MARGIN;
+  let y = 26;
+  const parts = runs.map(({ name }, i) => {
+    const ink = INKS[i % INKS.length]!;
+    const dash = DASHES[Math.floor(i / INKS.length) % DASHES.length]!;
+    const own = 60 + name.length * 8.6;
+    if (x > MARGIN && x + own > width) [x, y] = [MARGIN, y + 22];
+    const line = `<path d="M${x} ${y - 5}h28" stroke="${ink}" stroke-width="4"${dash ? ` stroke-dasharray="${dash}"` : ''}/>`;
+    const word = write(x + 36, y, name, { size: 14 });
+    x += own;
+    return line + word;
+  });
+  return { svg: parts.join(''), height: y + 8 };
+}
+
+/** So that the dot of a last point is whole. */
+const ROOM = 1.01;
+
+/** What is across: its values, their range, and what it is called. */
+function across(runs: readonly PlottedRun[], figures: readonly string[], by: PlotOptions['by']) {
+  const points = runs.flatMap((run) => figures.flatMap((figure) => run.figures.get(figure) ?? []));
+  const largest = (of: (point: Point) => number) =>
+    points.reduce((most, p) => Math.max(most, of(p)), 0);
+  if (by === 'time') {
+    const most = largest(({ seconds }) => seconds);
+    const [unit, label] =
+      most > 2 * 3600 ? [3600, 'hours'] : most > 300 ? [60, 'minutes'] : [1, 'seconds'];
+    return {
+      of: ({ seconds }: Point) => seconds / unit,
+      range: [0, (ROOM * most) / unit] as const,
+      label: `${label} of training`,
+    };
+  }
+  const of = by === 'steps' ? ({ step }: Point) => step : ({ samples }: Point) => samples;
+  const most = largest(of);
+  if (by === 'samples' && most === 0) {
+    throw new InputError('--by samples: no samples were counted in these runs; take steps or time');
+  }
+  return { of, range: [0, ROOM * most] as const, label: by };
+}

@@ -1,0 +1,85 @@
+/** What a dry run says of files: their buckets, the tasks that they are good for, what is left out. */
+import type { CaptionLimit } from '../../../data/caption-length.js';
+import type { TaskTally } from '../../../tasks/index.js';
+import {
+  bucketReport,
+  expectSamples,
+  openSources,
+  sourceOpener,
+  stageSet,
+  stageTallies,
+  taskShares,
+} from '../../../train/feed/index.js';
+import { cutCaptionLines, leftOutLines } from '../../../train/feed/left-out.js';
+import { captionLimitFor } from '../../../train/networks/trained-pipeline.js';
+import { type Recipe, type Stage, stagesOf } from '../../../train/recipe/config.js';
+import { progressReporter } from '../../terminal/report-progress.js';
+import { aligned } from '../../terminal/table.js';
+
+/** Rows that are shown of a stage's buckets: the fullest. */
+const SHOWN = 12;
+
+/** What the files of a stage come to. */
+export interface StageData {
+  /** in the order of the stage's tasks */
+  tallies: TaskTally[];
+  /** of each task among the images, or the clips, that are drawn; 0..1 */
+  shares: ReadonlyMap<string, number>;
+  /** has it samples for a task that makes these? */
+  has: Record<'image' | 'clip', boolean>;
+  /** what is said of it beside its tasks */
+  lines: string[];
+}
+
+/**
+ * Reads and measures the files of a recipe; null for stages of MiniWorld, whose scenes are all alike.
+ * @throws InputError if a source cannot be read, or holds nothing for a stage's tasks
+ */
+export async function stageDataOf(
+  recipe: Recipe,
+  open = openSources,
+): Promise<(stage: Pick<Stage, 'name'>) => StageData | null> {
+  const found = new Map<string, StageData>();
+  const { validationSamples } = recipe;
+  const report = progressReporter();
+  let limit: CaptionLimit | null = null;
+  const openOnce = sourceOpener({ validationSamples, report }, open);
+  for (const stage of stagesOf(recipe)) {
+    if (stage.data.every(({ miniworld }) => miniworld)) continue;
+    const { sources, skipped, notes } = await openOnce(stage.data);
+    limit ??= captionLimitFor(recipe);
+    const tallies = stageTallies(sources, stage);
+    expectSamples(tallies, stage, sources);
+    const set = stageSet(sources, stage);
+    const samples = (['image', 'clip'] as const).flatMap((kind) =>
+      set[kind].flatMap(({ buckets }) =>
+        buckets.flatMap(({ entries }) => entries.map(({ facts }) => ({ kind, facts }))),
+      ),
+    );
+    const { rows, waste, cropped } = bucketReport(samples, stage);
+    const shares = taskShares(set);
+    const lines = [
+      `  buckets of files: no padding, ${percent(waste)} of the tokens unused, ${percent(cropped)} of the pictures cropped`,
+      ...aligned(
+        rows
+          .slice(0, SHOWN)
+          .map((row) => [
+            `${row.width}x${row.height}`,
+            `${row.numFrames} frame${row.numFrames > 1 ? 's' : ''}`,
+            `${row.samples} ${row.kind}s`,
+            `${row.batchSize} in a batch`,
+          ]),
+      ).map((line) => `    ${line}`),
+      ...(rows.length > SHOWN ? [`    and ${rows.length - SHOWN} buckets more`] : []),
+      ...leftOutLines({ skipped, notes }).map((line) => `  ${line}`),
+      ...cutCaptionLines(sources, limit).map((line) => `  ${line}`),
+    ];
+    found.set(stage.name, {
+      ...{ tallies, lines, shares: new Map([...shares.image, ...shares.clip]) },
+      has: { image: set.image.length > 0, clip: set.clip.length > 0 },
+    });
+  }
+  return ({ name }) => found.get(name) ?? null;
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -1,0 +1,225 @@
+/** `mfm train --dry-run`: the parts of a run, what each costs here, and its tasks. */
+import { availableBytes } from '../../../pipeline/cost/plan.js';
+import { lackOf, type Task, tallyLines, weightedTasks } from '../../../tasks/index.js';
+import { budgetNotes } from '../../../train/cost/budget.js';
+import {
+  batchesOf,
+  type StageBatch,
+  type TrainedNetworks,
+  trainedTotal,
+} from '../../../train/cost/cost.js';
+import { matrixPeak, trainingEfficiency } from '../../../train/cost/peak.js';
+import {
+  type EncodingCost,
+  type PartCost,
+  type RunCost,
+  runCost,
+  type StageCost,
+} from '../../../train/cost/run-cost.js';
+import {
+  type Optimisation,
+  type Recipe,
+  type Stage,
+  stagesOf,
+} from '../../../train/recipe/config.js';
+import { dtypeOf, recipeShape, trainedNetworks } from '../../../train/recipe/networks.js';
+import { lacking } from '../../../train/recipe/read-recipe.js';
+import { isText } from '../../../train/recipe/trained-names.js';
+import { formatBytes, formatDuration } from '../../terminal/progress.js';
+import { aligned } from '../../terminal/table.js';
+import { count, flops } from '../../terminal/units.js';
+import type { StageData } from './dry-run-data.js';
+
+export interface DryRunOptions {
+  recipe: Recipe;
+  /** of the run */
+  folder: string;
+  /** that share this machine; default 1 */
+  processes?: number;
+  /** what is known of a stage's files; null: it has none */
+  dataOf?: DataOf;
+}
+
+type DataOf = (stage: Pick<Stage, 'name'>) => StageData | null;
+
+/** What a run would be, in words; nothing of it is built. A measurement takes a few seconds. */
+export function dryRun(options: DryRunOptions): string {
+  const { folder, processes = 1, dataOf = () => null } = options;
+  const recipe = withKnownShares(options.recipe, dataOf);
+  const dtype = dtypeOf(recipe);
+  const shape = recipeShape(recipe);
+  const networks = trainedNetworks(recipe, shape, dtype);
+  const peakFlops = matrixPeak(dtype);
+  const batches = stagesOf(recipe).flatMap((stage) => batchesOf(stage));
+  const { size } = batches.reduce((most, batch) => (batch.tokens > most.tokens ? batch : most));
+  const efficiency = trainingEfficiency(networks, size, peakFlops);
+  const memoryBytes = availableBytes();
+  const cost = runCost(recipe, shape, dtype, {
+    ...{ peakFlops, efficiency, memoryBytes, ranks: processes },
+  });
+
+  const from = recipe.base ?? recipe.transformer.from ?? recipe.init;
+  return [
+    `${recipe.name}: nothing is trained; the run would be ${folder}`,
+    `${dtype}; a matrix product reaches ${flops(peakFlops)}/s here, training ${flops(peakFlops * efficiency)}/s: about ${formatDuration(cost.seconds)} in all${processes > 1 ? `, in ${processes} processes` : ''}`,
+    '',
+    ...aligned(partRows(recipe, cost)).map((line) => `  ${line}`),
+    '',
+    `transformer, ${from ? `from ${from}` : 'from scratch'}: ${trainedWords(recipe, cost, networks)}`,
+    ...cost.stages.flatMap((stage) => ['', ...stageLines(stage, dataOf(stage.stage))]),
+    '',
+    memoryLine(cost, memoryBytes, processes),
+    '',
+  ].join('\n');
+}
+
+/** Where there are no samples for clips, or for images, all batches are of the others. */
+function withKnownShares(recipe: Recipe, dataOf: DataOf): Recipe {
+  const stages = stagesOf(recipe).map((stage): Stage => {
+    const { image, clip } = dataOf(stage)?.has ?? { image: true, clip: true };
+    if (image && clip) return stage;
+    return { ...stage, imageShare: image ? [1, 1] : [0, 0] };
+  });
+  return { ...recipe, transformer: { ...recipe.transformer, stages } };
+}
+
+function partRows(recipe: Recipe, { autoencoder, encoding, adapter }: RunCost) {
+  const { init } = recipe;
+  const origin = recipe.base ?? recipe.autoencoder.from;
+  const steps = (part: PartCost, plan: Optimisation) => [
+    lengthOf(plan),
+    `${count(part.parameters)} parameters`,
+    `${flops(part.flops)} a step`,
+    `about ${formatDuration(part.seconds)}`,
+  ];
+  return [
+    autoencoder
+      ? ['autoencoder', ...steps(autoencoder, recipe.autoencoder), init ? `from ${init}` : '']
+      : ['autoencoder', 'not trained', `from ${origin}`],
+    ['encoding', ...encodingWords(encoding)],
+    ...(adapter ? [['adapter', ...steps(adapter, recipe.transformer.adapter!)]] : []),
+  ];
+}
+
+function encodingWords({ samples, flops: work, seconds, uncounted }: EncodingCost): string[] {
+  const counted = samples > 0 ? [`${samples} samples`, flops(work)] : [];
+  const others = uncounted.length > 0 ? [`all of ${uncounted.join(', ')}`] : [];
+  return [...others, ...counted, ...(samples > 0 ? [`about ${formatDuration(seconds)}`] : [])];
+}
+
+function trainedWords({ transformer }: Recipe, cost: RunCost, { trained }: TrainedNetworks) {
+  const { parameters } = cost.stages[0]!;
+  const whole = `${count(parameters)} parameters`;
+  if (transformer.lora) {
+    return `${whole}, and layers of rank ${transformer.lora.rank} that are trained`;
+  }
+  const text = trainedTotal(trained, isText);
+  const own = trainedTotal(trained) - text;
+  const some = own < parameters ? `, of which ${count(own)} are trained` : '';
+  return `${whole}${some}${text > 0 ? `, and ${count(text)} of the text encoder` : ''}`;
+}
+
+function stageLines(cost: StageCost, data: StageData | null): string[] {
+  const { stage, batches, step, memory, flops: work, seconds } = cost;
+  const size = `${stage.width}x${stage.height}, ${stage.numFrames} frame${stage.numFrames === 1 ? '' : 's'}`;
+  return [
+    `${stage.name}: ${size}, ${lengthOf(stage)} of ${Math.round(step.tokens)} tokens, ${flops(work)} a step, ${formatBytes(memory.total)} of memory, about ${formatDuration(seconds)}`,
+    ...budgetNotes(stage).map((note) => `  ${note}`),
+    ...batches.flatMap((batch) => [...batchLines(batch, stage, data)]),
+    ...(data ? unusedLines(data, batches) : []),
+    ...(data?.lines ?? []),
+  ];
+}
+
+/** Images or clips: how often, how many, and the tasks that are drawn for them. */
+function batchLines(batch: StageBatch, stage: Stage, data: StageData | null): string[] {
+  const { kind, share, samples, tokens } = batch;
+  const rows = data ? rowsOfFiles(data, kind, share) : rowsOfScenes(stage, kind, share);
+  return [
+    `  ${kind}s: ${percent(share)} of the steps${kind === 'image' ? courseOf(stage) : ''}, ${samples} of ${tokens} tokens in each`,
+    ...(rows.tasks.length === 0 ? ['    no task'] : []),
+    ...aligned(rows.tasks).map((line) => `    ${line}`),
+    ...rows.others.map((line) => `    ${line}`),
+  ];
+}
+
+interface TaskRows {
+  tasks: string[][];
+  /** of those that are not drawn */
+  others: string[];
+}
+
+/** Shares by the weights of tasks, since all scenes of a kind are good for the same ones. */
+function rowsOfScenes(stage: Stage, kind: StageBatch['kind'], share: number): TaskRows {
+  const ofKind = weightedTasks(stage.tasks).filter(({ task }) => kindOf(task) === kind);
+  const tasks = ofKind.filter(({ task }) => lacking(task, stage).length === 0);
+  const weights = tasks.reduce((sum, { weight }) => sum + weight, 0);
+  return {
+    tasks: tasks.map(({ task, weight }) => taskRow(task, weight, weight / weights, share)),
+    others: ofKind
+      .filter((one) => !tasks.includes(one))
+      .map(({ task }) => `${task.id} is left out (${lacking(task, stage).join(', ')})`),
+  };
+}
+
+/** Shares by the samples that each task has. */
+function rowsOfFiles(
+  { tallies, shares }: StageData,
+  kind: StageBatch['kind'],
+  share: number,
+): TaskRows {
+  const used = tallies.filter(({ task, samples }) => samples > 0 && kindOf(task) === kind);
+  return {
+    tasks: used.map((tally) => {
+      const { task, weight, samples, of } = tally;
+      const others = samples < of ? `(${lackOf(tally)})` : '';
+      const row = taskRow(task, weight, shares.get(task.id) ?? 0, share);
+      return [...row, `${samples} of ${of} samples`, others];
+    }),
+    others: [],
+  };
+}
+
+const taskRow = (task: Task, weight: number, share: number, ofAll: number): string[] => [
+  task.id,
+  String(weight),
+  percent(share),
+  `${percent(share * ofAll)} of all steps`,
+];
+
+/** Tasks without a sample, and kinds of batches that the recipe asks for in vain. */
+function unusedLines({ tallies, has }: StageData, batches: readonly StageBatch[]): string[] {
+  const unused = tallies.filter(({ samples }) => samples === 0);
+  const kinds = (['image', 'clip'] as const).filter(
+    (kind) => !has[kind] && batches.every((batch) => batch.kind !== kind),
+  );
+  return [
+    ...tallyLines(unused).map((line) => `  ${line}`),
+    ...kinds.map(
+      (kind) => `  no sample can be used as ${kind === 'image' ? 'an image' : 'a clip'}`,
+    ),
+  ];
+}
+
+const kindOf = ({ result }: Task): StageBatch['kind'] => (result === 'image' ? 'image' : 'clip');
+
+function courseOf({ imageShare, mixAt }: Stage): string {
+  const [first, last] = imageShare.map(percent);
+  if (mixAt === 0 || first === last) return '';
+  return ` (from ${first}, ${last} after ${percent(mixAt)} of the stage)`;
+}
+
+function memoryLine({ stages }: RunCost, available: number, processes: number): string {
+  const most = Math.max(...stages.map(({ memory }) => memory.total));
+  const each = processes > 1 ? ` in each of ${processes} processes` : '';
+  const fits =
+    processes * most <= available
+      ? ''
+      : ': it does not fit; lower tokensPerMicroBatch, or turn gradCheckpointing on';
+  return `memory: ${formatBytes(most)} at its most${each}, ${formatBytes(available)} can be had${fits}`;
+}
+
+const lengthOf = ({ steps, maxSeconds }: Optimisation): string =>
+  `${steps} steps${maxSeconds ? `, at most ${formatDuration(maxSeconds)}` : ''}`;
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

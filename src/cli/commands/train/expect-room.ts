@@ -1,0 +1,38 @@
+/** Refuses a run that memory has no room for, by the figure that a dry run shows. */
+import { InputError } from '../../../errors.js';
+import { availableBytes } from '../../../pipeline/cost/plan.js';
+import { memoryOf } from '../../../train/cost/memory.js';
+import { cpuDevice } from '../../../train/cost/scaling.js';
+import { type Recipe, stagesOf } from '../../../train/recipe/config.js';
+import { dtypeOf, recipeShape, trainedNetworks } from '../../../train/recipe/networks.js';
+import { formatBytes } from '../../terminal/progress.js';
+
+/** Of a job: all of them, and those that share this machine. */
+export interface ProcessCounts {
+  ranks: number;
+  local: number;
+}
+
+/**
+ * What is counted is within a tenth of what a step takes.
+ *
+ * @param available   bytes that this machine has to give
+ * @throws InputError naming the first stage that does not fit
+ */
+export function expectRoom(
+  recipe: Recipe,
+  { ranks, local }: ProcessCounts,
+  available = availableBytes(),
+): void {
+  const dtype = dtypeOf(recipe);
+  const networks = trainedNetworks(recipe, recipeShape(recipe), dtype);
+  const { bucketBytes } = cpuDevice(0, available);
+  for (const stage of stagesOf(recipe)) {
+    const { total } = memoryOf(networks, stage, { ranks, sharding: recipe.sharding, bucketBytes });
+    if (local * total <= available) continue;
+    const each = local > 1 ? ` in each of ${local} processes` : '';
+    throw new InputError(
+      `stage "${stage.name}": needs ${formatBytes(total)} of memory at its peak${each}, ${formatBytes(available)} can be had; lower tokensPerMicroBatch, turn gradCheckpointing on, or try it with --no-check-memory`,
+    );
+  }
+}

@@ -1,0 +1,47 @@
+/** `mfm verify`: checks the networks against stored results of the reference implementation. */
+import type { VerifyRow } from '../../eval/verify/types.js';
+import { defineArgs, type Options } from '../terminal/args.js';
+
+export const summary = "compare the networks with the reference's stored results";
+
+export const args = defineArgs({
+  positional: {
+    folder: { kind: 'text', repeat: true, describe: 'fixtures, each folder with its side-cars' },
+  },
+});
+
+export const examples = [
+  ['the transformer, forward and backward', 'verify ../shared/goldens/transformer'],
+] as const;
+
+/** Prints a line for each group of tensors; 1 if an error exceeds its tolerance. */
+export async function run({ folder: folders }: Options<typeof args>): Promise<number> {
+  const { familiesOf } = await import('../../eval/verify/families.js');
+  // all folders first: a wrong one should not show after minutes
+  const work = folders.map((folder) => ({ folder, families: familiesOf(folder) }));
+
+  const totals: string[] = [];
+  let failed = 0;
+  for (const { folder, families } of work) {
+    for (const { name, load } of families) {
+      const verify = await load();
+      console.log(`${name}: ${folder}`);
+      const rows: VerifyRow[] = [];
+      for await (const row of verify(folder)) {
+        console.log(line(row));
+        rows.push(row);
+      }
+      const bad = rows.filter(({ pass }) => !pass).length;
+      failed += bad;
+      totals.push(`${name}: ${rows.length - bad} of ${rows.length} groups within tolerance`);
+    }
+  }
+  console.log(`\n${totals.join('\n')}`);
+  return failed > 0 ? 1 : 0;
+}
+
+function line({ pass, case: name, tensor, error, tolerance, measure }: VerifyRow): string {
+  const verdict = pass ? 'ok  ' : 'FAIL';
+  const figures = `${error.toExponential(1)} of ${tolerance.toExponential(1)} ${measure}`;
+  return `  ${verdict} ${name.padEnd(14)} ${figures.padEnd(36)} ${tensor}`;
+}

@@ -1,0 +1,87 @@
+/** One sentence and an exit code for anything that can be thrown. */
+import { MfmError } from '../../errors.js';
+import { short } from '../../files/read-json.js';
+
+export interface Problem {
+  message: string;
+  exitCode: number;
+}
+
+/**
+ * Our own errors say it themselves. Errors of the system and of Node.js are put into words; what
+ * remains is a defect of ours, for which a stack trace can be had. `debug` shows it in any case.
+ */
+export function describeProblem(error: unknown, debug = false): Problem {
+  const problem = classify(error);
+  return debug ? { ...problem, message: traceOf(error) } : problem;
+}
+
+function classify(error: unknown): Problem {
+  if (error instanceof MfmError) return { message: error.message, exitCode: error.exitCode };
+  if (!(error instanceof Error)) return unexpected(String(error));
+  const { code, path, dest } = error as NodeJS.ErrnoException & { dest?: string };
+  const where = dest ?? path ?? 'mfm';
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return job(`${where}: no space left on the disk; free some or write somewhere else`);
+    case 'EMFILE':
+    case 'ENFILE':
+      return job(`${where}: too many open files; raise the limit with \`ulimit -n 4096\``);
+    case 'EACCES':
+    case 'EPERM':
+      return input(`${where}: permission denied; choose another place or change its permissions`);
+    case 'EROFS':
+      return input(`${where}: the disk is read-only; choose another place`);
+    case 'ENOENT':
+      return input(`${where}: no such file or folder; check the path`);
+    case 'EISDIR':
+      return input(`${where}: must be a file, is a folder`);
+    case 'ENOTDIR':
+      return input(`${where}: part of the path is a file, not a folder`);
+    case 'ENAMETOOLONG':
+      return input(
+        `${short(where)}: its name is longer than the system allows; give it a shorter one`,
+      );
+    case 'ELOOP':
+      return input(`${where}: is a link that leads to itself; name the file`);
+    case 'ERR_INVALID_ARG_VALUE':
+      if (!/null bytes/.test(error.message)) break;
+      return input('mfm: a path must not hold the character NUL; check the paths given');
+    case 'EEXIST':
+      return input(`${where}: is there already; choose another name or remove it`);
+    case 'ERR_MODULE_NOT_FOUND':
+    case 'MODULE_NOT_FOUND': {
+      const [, name = 'something'] =
+        /Cannot find (?:package|module) '([^']+)'/.exec(error.message) ?? [];
+      return job(`mfm: ${name} is not installed; run \`make setup\``);
+    }
+    case 'ERR_DLOPEN_FAILED':
+      return job(`mfm: a library is missing: ${firstLine(error)}; run \`make setup\``);
+  }
+  if (
+    error instanceof RangeError &&
+    /allocation failed|Invalid array (buffer )?length/.test(error.message)
+  ) {
+    return job('mfm: out of memory; take a smaller size, fewer frames or a smaller batch');
+  }
+  return unexpected(firstLine(error));
+}
+
+const input = (message: string): Problem => ({ message, exitCode: 2 });
+const job = (message: string): Problem => ({ message, exitCode: 1 });
+
+function unexpected(text: string): Problem {
+  return job(`mfm: unexpected error: ${text}; run it again with --debug for the stack trace`);
+}
+
+function firstLine(error: Error): string {
+  return (error.message.split('\n')[0] || error.name).replace(/[.;]$/, '');
+}
+
+/** The stack, followed by those of its causes. */
+function traceOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? '' : `\ncaused by: ${traceOf(error.cause)}`;
+  return `${error.stack ?? error.message}${cause}`;
+}

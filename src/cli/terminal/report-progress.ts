@@ -1,0 +1,16 @@
+/** Where training says how it goes: progress lines on stderr. */
+import type { Reporter } from '../../train/loop/loop.js';
+import { Progress } from './progress.js';
+
+/** Progress lines on stderr. */
+export function progressReporter(): Reporter {
+  let progress: Progress | null = null;
+  return {
+    start: (label, total, unit) => {
+      progress = new Progress({ label, total, unit });
+    },
+    update: (done, note, limit) => progress?.update(done, note, limit),
+    log: (text) => (progress ? progress.log(text) : process.stderr.write(`${text}\n`)),
+    end: () => progress?.end(),
+  };
+}

@@ -1,0 +1,10 @@
+/** The thread that opens items for `checkItems`. */
+
+import { limited } from '../limited.js';
+import { serveJobs } from '../worker-pool.js';
+import { inspectItem } from './inspect.js';
+
+/** Items under way at once: while one waits for ffmpeg others compute, and their frames stay few. */
+const AT_ONCE = 3;
+
+serveJobs(limited(AT_ONCE, inspectItem));

@@ -1,0 +1,221 @@
+/**
+ * Long videos to short clips: where each begins and ends, and their making. Runs in worker threads;
+ * no video is in memory as a whole.
+ */
+import { existsSync } from 'node:fs';
+import { copyFile, rm, stat } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { InputError } from '../../errors.js';
+import { createClipWriter } from '../../media/codecs/clip-writer.js';
+import { expectRate } from '../../media/codecs/video.js';
+import { outputKind, writeImage } from '../../media/codecs/write.js';
+import { resample } from '../../media/pixels/resample.js';
+import { type Inspection, inspectItem } from '../measure/inspect.js';
+import { lumaOf } from '../measure/measure.js';
+import { openMedia, type Size } from '../measure/open-item.js';
+import { SceneDetector } from '../measure/scenes.js';
+import { withPath } from '../sources/data-file.js';
+import type { DataFile, DataItem } from '../sources/items.js';
+import { isMedia } from '../sources/kinds.js';
+
+export interface ClipSettings {
+  /** scenes that are shorter are dropped; the paper drops those below 2 s */
+  minSeconds: number;
+  /** longer scenes are split into equal parts */
+  maxSeconds: number;
+  /** frames a second of the clips; null: their own */
+  fps: number | null;
+  /** pictures and clips of a larger area are reduced to this one's, in their own shape */
+  size: Size | null;
+}
+
+/** What becomes of an item: it is stored as it is, or clips are made of parts of it. */
+export type Plan =
+  | { kind: 'whole' }
+  | {
+      kind: 'parts';
+      parts: Part[];
+      fps: number;
+      size: Size;
+      /** when the frame is shown from which parts are counted */
+      beginSeconds: number;
+      tooShort: number;
+      /** sentences of the reader: what it did to the frames, or could not read */
+      notes: string[];
+    };
+
+/** From a frame on, counted at the plan's rate. */
+export interface Part {
+  start: number;
+  frames: number;
+}
+
+/** Scenes are looked for in frames of this size, longer side. */
+const SCENE_SIDE = 160;
+/** What a file counts as that does not say its rate. */
+const UNKNOWN_FPS = 25;
+
+/**
+ * Finds the scenes of a clip. Pictures, and items with a mask, a depth or an edited result, which
+ * would have to be cut alike, stay whole.
+ */
+export async function planItem(item: DataItem, settings: ClipSettings): Promise<Plan> {
+  const { media, kind, part, target, mask, depth } = item;
+  if (target ?? mask ?? depth) return { kind: 'whole' };
+  return withPath(media, async (path) => {
+    const first = await openMedia(path, kind, part);
+    if (first.kind === 'image') return { kind: 'whole' };
+    const fps = settings.fps ?? first.fps ?? UNKNOWN_FPS;
+    expectRate(path, fps, 'give the rate that it is to have (fps)');
+    // at an even rate a frame's number tells its time; `frames` of a row counts at the row's rate
+    const seconds = part.frames === undefined ? null : part.frames / (first.fps ?? UNKNOWN_FPS);
+    const frames = seconds === null ? undefined : Math.max(1, Math.round(seconds * fps));
+    const clip = await openMedia(path, kind, { ...part, frames, fps });
+    if (clip.kind === 'image') return { kind: 'whole' };
+    const scenes = new SceneDetector();
+    for await (const picture of clip.frames(SCENE_SIDE)) scenes.push(picture, lumaOf(picture));
+    const full = await clip.fullFrame(0);
+    if (!full) throw new InputError(`${path}: its first frame cannot be decoded`);
+    const ends = [...scenes.cuts(), scenes.numFrames];
+    const all = ends.map((end, i) => ({
+      start: ends[i - 1] ?? 0,
+      frames: end - (ends[i - 1] ?? 0),
+    }));
+    const long = all.filter(({ frames }) => frames / fps >= settings.minSeconds);
+    return {
+      kind: 'parts',
+      parts: long.flatMap((scene) => splitEvenly(scene, Math.floor(settings.maxSeconds * fps))),
+      fps,
+      size: sizeWithin(full, settings.size),
+      beginSeconds: clip.beginSeconds,
+      tooShort: all.length - long.length,
+      notes: clip.notes.map((note) => note.replaceAll(path, media.name)),
+    };
+  });
+}
+
+function splitEvenly({ start, frames }: Part, most: number): Part[] {
+  const count = Math.ceil(frames / most);
+  const edge = (i: number) => Math.round((i * frames) / count);
+  return Array.from({ length: count }, (_, i) => ({
+    start: start + edge(i),
+    frames: edge(i + 1) - edge(i),
+  }));
+}
+
+/** The picture's own size, or one of the area of `limit` with even sides. */
+export function sizeWithin({ width, height }: Size, limit: Size | null): Size {
+  if (limit === null || width * height <= limit.width * limit.height) return { width, height };
+  const factor = Math.sqrt((limit.width * limit.height) / (width * height));
+  const even = (side: number) => Math.max(2, 2 * Math.round((side * factor) / 2));
+  return { width: even(width), height: even(height) };
+}
+
+/** A file of a clip in the staging folder; its name there is its name in the shard. */
+export interface StagedFile {
+  role: 'media' | 'target' | 'mask' | 'depth' | 'text';
+  name: string;
+  size: number;
+}
+
+export interface Made {
+  files: StagedFile[];
+  inspection: Inspection;
+}
+
+/** Makes the clip of one part in `folder`. @throws InputError if that cannot be done */
+export async function makePart(
+  item: DataItem,
+  { fps, size, beginSeconds }: { fps: number; size: Size; beginSeconds: number },
+  part: Part,
+  { folder, key }: { folder: string; key: string },
+): Promise<Made> {
+  const name = `${key}.mp4`;
+  // a quarter of a frame early: that time is nobody's, and rounds to the frame
+  const offset = (part.start - 0.25) / fps;
+  const output = join(folder, name);
+  const make = async (path: string) => {
+    const start = part.start === 0 ? (item.part.start ?? 0) : beginSeconds + offset;
+    const clip = await openMedia(path, item.kind, { start, frames: part.frames, fps });
+    if (clip.kind === 'image') throw new InputError(`${path}: has changed while it was read`);
+    const writer = await createClipWriter(output, { ...size, fps });
+    try {
+      for await (const { data } of clip.frames(size)) {
+        await writer.write({ ...size, numFrames: 1, data });
+      }
+      await writer.finish();
+    } finally {
+      await writer.abort();
+    }
+  };
+  // it is there, whole, if the preparation was stopped before the rest of the item was made
+  if (!existsSync(output)) await withPath(item.media, make);
+  const { watermark, text } = item.stated; // what else is said of it is said of all of it
+  const own: DataItem = { ...item, part: {}, kind: 'clip', stated: { watermark, text } };
+  return inspected(own, folder, [{ role: 'media', name, size: 0 }]);
+}
+
+/** Copies an item's files to `folder`; only a single picture is reduced to the size. */
+export async function copyWhole(
+  item: DataItem,
+  { size }: ClipSettings,
+  { folder, key }: { folder: string; key: string },
+): Promise<Made> {
+  const { media, target, mask, depth, kind } = item;
+  const files: StagedFile[] = [];
+  for (const [role, file] of Object.entries({ media, target, mask, depth })) {
+    if (file === null) continue;
+    const middle = role === 'media' ? '' : `.${role}`;
+    const name = await withPath(file, async (path) => {
+      const own = `${key}${middle}${await endingFor(path, file, kind)}`;
+      await copyFile(path, join(folder, own));
+      return own;
+    });
+    files.push({ role: role as StagedFile['role'], name, size: 0 });
+  }
+  if (files.length === 1 && size !== null) {
+    files[0]!.name = await reducePicture(folder, files[0]!.name, size);
+  }
+  return inspected(item, folder, files);
+}
+
+/** Rewrites a picture file that is larger than the limit. @returns its name then */
+async function reducePicture(folder: string, name: string, limit: Size): Promise<string> {
+  const path = join(folder, name);
+  const opened = await openMedia(path, 'either');
+  if (opened.kind !== 'image') return name;
+  const { width, height, data } = opened.picture;
+  const size = sizeWithin(opened.picture, limit);
+  if (size.width === width && size.height === height) return name;
+  const layout = { count: 1, height, width, channels: 3 };
+  const reduced = resample(data, layout, size, 'lanczos');
+  // more kinds are read than written
+  const own = outputKind(name) === 'image' ? name : `${basename(name, extname(name))}.png`;
+  await writeImage(join(folder, own), { ...size, numFrames: 1, data: reduced });
+  if (own !== name) await rm(path);
+  return own;
+}
+
+/** The file's own; where it would not be found again by that, one that says what it holds. */
+async function endingFor(path: string, { name }: DataFile, kind: DataItem['kind']) {
+  const ending = extname(name).toLowerCase();
+  if (isMedia(ending) || ending === '.safetensors') return ending;
+  const found = kind === 'either' ? (await openMedia(path, kind)).kind : kind;
+  return found === 'image' ? '.png' : '.mp4';
+}
+
+async function inspected(item: DataItem, folder: string, files: StagedFile[]): Promise<Made> {
+  const staged = (role: StagedFile['role']): DataFile | null => {
+    const name = files.find((file) => file.role === role)?.name;
+    return name === undefined ? null : { name, path: join(folder, name), member: null };
+  };
+  const inspection = await inspectItem({
+    ...item,
+    media: staged('media')!,
+    ...{ target: staged('target'), mask: staged('mask'), depth: staged('depth') },
+  });
+  if ('problem' in inspection) throw new InputError(inspection.problem);
+  if (inspection.mismatches.length > 0) throw new InputError(inspection.mismatches[0]!);
+  for (const file of files) file.size = (await stat(join(folder, file.name))).size;
+  return { files, inspection };
+}

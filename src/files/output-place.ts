@@ -1,0 +1,134 @@
+/** Places where results are written: refused before the work if a result could not, or must not, go there. */
+import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import { InputError } from '../errors.js';
+import { specialKind, unreadable } from './regular-file.js';
+
+/** A file or folder that is read, and what it is called: `the input`. */
+export interface ReadFrom {
+  path: string;
+  what: string;
+}
+
+/**
+ * Throws InputError unless a file may appear at `path`: nothing is there, or a file. A link is not
+ * followed, since the result would take its place.
+ */
+export function expectPlace(path: string): void {
+  if (path === '-' || /^\/(dev\/(?!shm\/)|proc\/)/.test(path)) {
+    throw new InputError(
+      `${path}: results are written to files, not to a pipe or a device; name a file`,
+    );
+  }
+  const stats = statsOf(path, lstatSync);
+  if (stats === null) {
+    expectFolderAbove(path);
+    return;
+  }
+  if (stats.isFile()) return;
+  if (stats.isSymbolicLink()) {
+    const target = resolve(dirname(path), readlinkSync(path));
+    throw new InputError(
+      `${path}: is a link, which the result would replace; name what it leads to, ${target}, or another file`,
+    );
+  }
+  if (stats.isDirectory()) {
+    throw new InputError(`${path}: cannot be written, it is a folder; name a file`);
+  }
+  throw new InputError(
+    `${path}: is ${specialKind(stats)}, and results are written to files; name a file`,
+  );
+}
+
+/** Folders that are not there yet are made below one that is. */
+function expectFolderAbove(path: string): void {
+  let above = dirname(resolve(path));
+  while (statsOf(above, statSync) === null && above !== dirname(above)) above = dirname(above);
+  if (statsOf(above, statSync)?.isDirectory()) return;
+  throw new InputError(
+    `${path}: cannot be written, part of its path is a file (${above}); name another place`,
+  );
+}
+
+/** What is read, to be compared with what is written. */
+export class SourceFiles {
+  private readonly byPath = new Map<string, ReadFrom>();
+  private readonly byNumber = new Map<string, ReadFrom>();
+  private readonly folders: { real: string; from: ReadFrom }[] = [];
+
+  constructor(files: readonly ReadFrom[]) {
+    for (const from of files) {
+      const stats = statsOf(from.path, statSync);
+      if (stats === null) continue; // whoever reads it says so
+      const real = realpathSync(from.path);
+      if (this.byPath.has(real)) continue;
+      this.byPath.set(real, from);
+      this.byNumber.set(numberOf(stats), from);
+      if (stats.isDirectory()) this.folders.push({ real, from });
+    }
+  }
+
+  /**
+   * @throws InputError if the file to be written is one of those that are read, by whatever name, or
+   *   would be one of the files in a folder that is read
+   */
+  expectOther(path: string): void {
+    this.expectOtherFile(path);
+    const real = realPlace(path);
+    const around = this.folders.find((folder) => folder.real === dirname(real));
+    if (around) throw liesIn(path, around.from);
+  }
+
+  /** @throws InputError if the file to be written is one of those that are read, by whatever name */
+  expectOtherFile(path: string): void {
+    const stats = statsOf(path, statSync);
+    const same = this.byPath.get(realPlace(path)) ?? (stats && this.byNumber.get(numberOf(stats)));
+    if (same) {
+      throw new InputError(
+        `${path}: is ${named(path, same)}, which the result would replace; name another file`,
+      );
+    }
+  }
+
+  /** @throws InputError if the folder to be written to is one of those that are read, or lies in one */
+  expectOtherFolder(path: string): void {
+    const real = realPlace(path);
+    const around = this.folders.find(
+      (folder) => real === folder.real || real.startsWith(folder.real + sep),
+    );
+    if (around) throw liesIn(path, around.from);
+  }
+}
+
+const named = (path: string, { path: read, what }: ReadFrom): string =>
+  read === path ? `${what} itself` : `${what} ${read}`;
+
+const liesIn = (path: string, from: ReadFrom): InputError =>
+  new InputError(
+    `${path}: ${from.path === path ? 'is' : 'lies in'} ${named(path, from)}, whose files are read; name another folder`,
+  );
+
+/** Hard links to one file have one number. */
+const numberOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`;
+
+/** The absolute path without links in it, of what need not be there yet. */
+function realPlace(path: string): string {
+  const absolute = resolve(path);
+  try {
+    return realpathSync(absolute);
+  } catch {
+    const above = dirname(absolute);
+    return above === absolute ? absolute : join(realPlace(above), basename(absolute));
+  }
+}
+
+/** What lies at a path, null if nothing does. @throws InputError for a name that the system refuses */
+function statsOf(path: string, stat: (path: string) => Stats): Stats | null {
+  try {
+    return stat(path);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES') return null;
+    throw unreadable(path, cause);
+  }
+}

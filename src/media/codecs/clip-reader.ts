@@ -1,0 +1,132 @@
+/**
+ * Clips read bit by bit, so that a long one need not be in memory.
+ */
+import { InputError } from '../../errors.js';
+import { probeVideo } from '../ffmpeg/probe.js';
+import {
+  type Frames,
+  type ReadImageOptions,
+  type ReadVideoOptions,
+  sliceFrames,
+} from '../frames.js';
+import type { Size } from '../pixels/tensors.js';
+import { readAnimation } from './animation.js';
+import { FOLDER_FPS, folderFrames, folderPictures } from './read.js';
+import { sniff } from './sniff.js';
+import { readStill } from './still.js';
+import { decodeFrames, expectedFrames, expectOptions, notesOf, type Picture } from './video.js';
+
+export type OpenClipOptions = Omit<ReadVideoOptions, 'maxBytes'> & ReadImageOptions;
+
+export interface ClipReader extends Size {
+  path: string;
+  kind: 'image' | 'video';
+  /** frames a second; null for a picture, or if the file does not say */
+  fps: number | null;
+  /** a video file's own word, which may be a little off; null if it does not say */
+  numFrames: number | null;
+  /** as of `Media` */
+  fullRange: boolean;
+  hasAudio: boolean;
+  /** as of `Media`; a sentence about damage comes when the damage does */
+  notes: string[];
+  /** The next frames, fewer than `count` only at the end; null after it. One call at a time. */
+  read(count: number): Promise<Frames | null>;
+  /** Ends ffmpeg; may be called at any time. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a clip of any kind that `readMedia` reads. Of a video file and of a folder only the frames
+ * asked for are in memory, and it is decoded as far as it is read; an animation is held whole.
+ *
+ * @throws InputError as `readMedia`, for the first frame now and for later ones from `read`
+ */
+export async function openClip(path: string, options: OpenClipOptions = {}): Promise<ClipReader> {
+  expectOptions(path, options);
+  const { pictures, ...facts } = await openSource(path, options);
+  let next: Picture | null = (await pictures.next()).value ?? null;
+  if (next === null) throw new InputError(`${path}: has no frames; give another file`);
+  const { width, height } = next;
+
+  const take = async (): Promise<Picture | null> => {
+    const picture: Picture | null = next ?? (await pictures.next()).value ?? null;
+    next = null;
+    if (picture && (picture.width !== width || picture.height !== height)) {
+      throw new InputError(
+        `${path}: all frames of a clip must have one size (${width}x${height}), got ${picture.width}x${picture.height}; convert it to one size`,
+      );
+    }
+    return picture;
+  };
+  const close = async () => {
+    next = null;
+    await pictures.return(undefined);
+  };
+  const read = async (count: number): Promise<Frames | null> => {
+    if (!(count >= 1)) throw new InputError(`${path}: read at least one frame, got ${count}`);
+    const taken: Picture[] = [];
+    try {
+      while (taken.length < count) {
+        const picture = await take();
+        if (picture === null) break;
+        taken.push(picture);
+      }
+    } catch (cause) {
+      await close();
+      throw cause;
+    }
+    if (taken.length === 0) return null;
+    const data = new Uint8Array(taken.length * width * height * 3);
+    taken.forEach((picture, i) => {
+      data.set(picture.data, i * width * height * 3);
+    });
+    return { width, height, numFrames: taken.length, data };
+  };
+  return { path, width, height, ...facts, read, close };
+}
+
+/** What pictures have not. */
+const SILENT = { fullRange: false, hasAudio: false };
+
+type Source = Pick<
+  ClipReader,
+  'kind' | 'fps' | 'numFrames' | 'fullRange' | 'hasAudio' | 'notes'
+> & {
+  pictures: AsyncGenerator<Picture>;
+};
+
+async function openSource(path: string, options: OpenClipOptions): Promise<Source> {
+  switch (await sniff(path)) {
+    case 'still': {
+      const still = await readStill(path, options);
+      const pictures = each(still);
+      return { ...SILENT, kind: 'image', fps: null, numFrames: 1, notes: still.notes, pictures };
+    }
+    case 'animation': {
+      const clip = await readAnimation(path, options);
+      const { kind, fps, numFrames, notes } = clip;
+      return { ...SILENT, kind, fps, numFrames, notes, pictures: each(clip) };
+    }
+    case 'folder': {
+      const notes: string[] = [];
+      const paths = await folderFrames(path, { ...options, notes });
+      const { fps = FOLDER_FPS } = options;
+      const pictures = folderPictures(paths, { ...options, notes });
+      return { ...SILENT, kind: 'video', fps, numFrames: paths.length, notes, pictures };
+    }
+    default: {
+      const info = await probeVideo(path, options.signal);
+      const fps = options.fps ?? info.fps;
+      const notes = notesOf(path, info, fps);
+      const numFrames = expectedFrames(info, options);
+      const pictures = decodeFrames(path, info, { ...options, notes });
+      const { fullRange, hasAudio } = info;
+      return { kind: 'video', fps, numFrames, fullRange, hasAudio, notes, pictures };
+    }
+  }
+}
+
+async function* each(frames: Frames): AsyncGenerator<Picture> {
+  for (let i = 0; i < frames.numFrames; i++) yield sliceFrames(frames, i, i + 1);
+}

@@ -1,0 +1,193 @@
+/**
+ * Clips written bit by bit, so that a long one need not be in memory.
+ */
+import { writeFile } from 'node:fs/promises';
+import { extname, resolve } from 'node:path';
+import type { Writable } from 'node:stream';
+import sharp from 'sharp';
+import { InputError, JobError, ShapeError } from '../../errors.js';
+import { openAtomically, writeAtomically, writeFailure } from '../../files/atomic.js';
+import { type EncodeOptions, encodeArgs, hasFullChroma } from '../ffmpeg/encode-args.js';
+import { type FfmpegRun, STALL_MS, startFfmpeg } from '../ffmpeg/ffmpeg.js';
+import { expectFrames, type Frames, sliceFrames } from '../frames.js';
+import { outputKind, VIDEO_FORMATS } from './formats.js';
+import { type AudioSource, soundArgs } from './sound.js';
+
+export interface ClipOptions extends EncodeOptions {
+  /**
+   * sound for the result: cut where the pictures end, silence if it ends before; none in GIF. A file
+   * that has no sound there gives none
+   */
+  audio?: AudioSource;
+  /** kills ffmpeg, and removes what was written */
+  signal?: AbortSignal;
+}
+
+export interface ClipWriter {
+  /** false for H.264 in 4:4:4, which QuickTime, phones and some browsers do not play */
+  readonly isWidelyPlayed: boolean;
+  /** Appends frames of the clip's size; resolved when they may be overwritten. One call at a time. */
+  write(frames: Frames): Promise<void>;
+  /** Completes the file, which appears only now. */
+  finish(): Promise<void>;
+  /** Gives up: nothing is left, and a file that was at the path stays. Nothing after `finish`. */
+  abort(): Promise<void>;
+}
+
+/**
+ * Starts a clip: mp4 (H.264 where ffmpeg has libx264, else MPEG-4 part 2), webm (VP9, else VP8) or
+ * GIF (without ffmpeg; its delays are whole hundredths of a second, and it is held in memory).
+ *
+ * Colours are BT.709, limited range unless said otherwise, tagged so. A clip of odd width or height
+ * keeps its size: H.264 is then written as 4:4:4, which cannot be played everywhere; even sizes are
+ * 4:2:0. After an error of `write` or `finish` nothing is left and the writer is of no more use.
+ *
+ * @throws InputError for another ending; JobError, also later, if the disk is full, ffmpeg is
+ *   missing, fails, or has no encoder for the format
+ */
+export async function createClipWriter(path: string, options: ClipOptions): Promise<ClipWriter> {
+  const { fps, audio, signal } = options;
+  if (outputKind(path) !== 'video') {
+    throw new InputError(`${path}: holds one picture, not a clip; use ${VIDEO_FORMATS.join(', ')}`);
+  }
+  if (!(fps > 0 && fps <= 1000)) {
+    throw new InputError(`${path}: fps must be above 0 and at most 1000, got ${fps}`);
+  }
+  if (extname(path).toLowerCase() === '.gif') return gifWriter(path, options);
+
+  const args = await encodeArgs(path, options);
+  const sound = audio ? await soundArgs(path, audio, signal) : null;
+  const file = await openAtomically(path);
+  const run = startFfmpeg([...args, nameFor(file.temporary)], { input: true, signal });
+  const input = run.child.stdin!;
+  input.on('error', () => {}); // if ffmpeg leaves early, its exit code and words say why
+  let failure: unknown = null;
+  let finished = false;
+  let numFrames = 0;
+
+  const removed = async () => {
+    signal?.removeEventListener('abort', abort);
+    run.child.kill('SIGKILL');
+    await run.done.catch(() => {});
+    await file.discard();
+  };
+  const abort = async () => {
+    if (finished) return;
+    failure ??= givenUp(path);
+    await removed();
+  };
+  /** Runs a step; whatever goes wrong in it undoes everything. */
+  const guarded = async (step: () => Promise<void>) => {
+    signal?.throwIfAborted();
+    if (failure !== null) throw failure;
+    try {
+      await step();
+    } catch (cause) {
+      failure = writeFailure(path, cause);
+      await removed();
+      throw failure;
+    }
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+
+  return {
+    isWidelyPlayed: !hasFullChroma(args),
+    write: (frames) =>
+      guarded(async () => {
+        for (const picture of pictures(frames, options)) {
+          if (!(await send(input, picture))) {
+            await ended(run, signal);
+            throw new Error('ffmpeg left before the end of the clip');
+          }
+          numFrames++;
+        }
+      }),
+    finish: () =>
+      guarded(async () => {
+        if (numFrames === 0) throw noFrames(path);
+        input.end();
+        await ended(run, signal);
+        if (sound === null) {
+          await file.keep();
+        } else {
+          const mix = sound(file.temporary, numFrames / fps);
+          await writeAtomically(path, (temporary) =>
+            ended(startFfmpeg([...mix, nameFor(temporary)], { signal, stallMs: STALL_MS }), signal),
+          );
+          await file.discard();
+        }
+        finished = true;
+        signal?.removeEventListener('abort', abort);
+      }),
+    abort,
+  };
+}
+
+/** The frames one by one, [H, W, 3]. */
+function* pictures(frames: Frames, size: ClipOptions): Generator<Uint8Array> {
+  expectFrames('ClipWriter.write', frames);
+  if (frames.width !== size.width || frames.height !== size.height) {
+    throw new ShapeError(
+      `ClipWriter.write: frames must be ${size.width}x${size.height}, got ${frames.width}x${frames.height}`,
+    );
+  }
+  for (let i = 0; i < frames.numFrames; i++) yield sliceFrames(frames, i, i + 1).data;
+}
+
+/** `file:` keeps names with a colon or a leading dash from being taken for something else. */
+const nameFor = (path: string): string => `file:${resolve(path)}`;
+
+/** Throws unless ffmpeg has written everything. */
+async function ended({ child, done }: FfmpegRun, signal?: AbortSignal): Promise<void> {
+  child.stdout!.resume(); // nothing comes, but its end
+  const { code, stderr, stalled } = await done;
+  signal?.throwIfAborted();
+  if (stalled) throw new Error(`ffmpeg gave nothing for ${STALL_MS / 60_000} minutes`);
+  if (code !== 0 || /no space left/i.test(stderr)) {
+    throw new Error(`ffmpeg left with code ${code}: ${stderr.trim().replaceAll('\n', '; ')}`);
+  }
+}
+
+/** Resolves when the bytes have left; false if nobody takes them any more. */
+function send(stream: Writable, bytes: Uint8Array): Promise<boolean> {
+  return new Promise((sent) => stream.write(bytes, (error) => sent(!error)));
+}
+
+function gifWriter(path: string, options: ClipOptions): ClipWriter {
+  let parts: Uint8Array[] | null = [];
+  const expectOpen = () => {
+    options.signal?.throwIfAborted();
+    if (parts === null) throw givenUp(path);
+    return parts;
+  };
+  return {
+    isWidelyPlayed: true,
+    write: async (frames) => {
+      for (const picture of pictures(frames, options)) expectOpen().push(picture.slice());
+    },
+    finish: async () => {
+      const all = expectOpen();
+      if (all.length === 0) throw noFrames(path);
+      const bytes = await encodeGif(all, options);
+      await writeAtomically(path, (temporary) => writeFile(temporary, bytes));
+    },
+    abort: async () => {
+      parts = null;
+    },
+  };
+}
+
+function encodeGif(parts: Uint8Array[], { width, height, fps }: ClipOptions): Promise<Buffer> {
+  const numFrames = parts.length;
+  const raw = { width, height: height * numFrames, channels: 3 as const, pageHeight: height };
+  const delay = new Array<number>(numFrames).fill(Math.max(20, Math.round(1000 / fps)));
+  return sharp(Buffer.concat(parts), { raw, limitInputPixels: false })
+    .gif({ delay, loop: 0 })
+    .toBuffer();
+}
+
+const givenUp = (path: string) =>
+  new JobError(`${path}: cannot be written any more, writing it was given up`);
+
+const noFrames = (path: string) =>
+  new InputError(`${path}: must have at least one frame, got none`);

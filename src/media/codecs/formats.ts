@@ -1,0 +1,20 @@
+/** Kinds of files that are written; the name's ending says which. */
+import { extname } from 'node:path';
+import { InputError } from '../../errors.js';
+
+export const IMAGE_FORMATS = ['.png', '.jpg', '.jpeg', '.webp'] as const;
+export const VIDEO_FORMATS = ['.mp4', '.webm', '.gif'] as const;
+
+/** What a file of this name would hold; throws InputError for other endings. */
+export function outputKind(path: string): 'image' | 'video' {
+  const extension = extname(path).toLowerCase();
+  if ((IMAGE_FORMATS as readonly string[]).includes(extension)) {
+    return 'image';
+  }
+  if ((VIDEO_FORMATS as readonly string[]).includes(extension)) {
+    return 'video';
+  }
+  throw new InputError(
+    `${path}: must end in ${IMAGE_FORMATS.join(', ')} (a picture) or ${VIDEO_FORMATS.join(', ')} (a clip), got "${extension}"`,
+  );
+}

@@ -1,0 +1,174 @@
+/**
+ * Kinds of files by their first bytes: those that are read, and those that people have and that are
+ * not, each with what to do about it.
+ */
+import { InputError } from '../../errors.js';
+
+/** Bytes that are looked at: the mark of an animated PNG may stand behind a colour profile. */
+export const HEAD_BYTES = 2 ** 16;
+
+/** The kinds of pictures that sharp is given as PNG, made by ffmpeg. */
+export type ConvertedKind = 'bmp' | 'pnm' | 'pam' | 'qoi' | 'tga';
+
+/** A kind that is not read, in words, and what to do. */
+interface UnreadKind {
+  /** `HEIC (what iPhones save)` */
+  name: string;
+  /** `convert it to JPEG or PNG` */
+  remedy: string;
+}
+
+const CONVERT = 'convert it to PNG';
+const EXPORT = 'export it as PNG';
+const DEVELOP = 'develop it and export it as TIFF, PNG or JPEG';
+const FLOATS = 'convert it to 8 or 16 bits, as PNG or TIFF';
+
+const RAW = "a camera's raw file";
+const HEIC: UnreadKind = {
+  name: 'HEIC (what iPhones save)',
+  remedy: 'convert it to JPEG or PNG',
+};
+const SVG: UnreadKind = { name: 'SVG (a drawing)', remedy: EXPORT };
+
+/** What the first bytes are, as Latin-1. */
+const UNREAD: readonly [start: string, name: string, remedy: string][] = [
+  ['\xff\x0a', 'JPEG XL', CONVERT],
+  ['\0\0\0\x0cJXL ', 'JPEG XL', CONVERT],
+  ['\0\0\0\x0cjP  ', 'JPEG 2000', CONVERT],
+  ['\xff\x4f\xff\x51', 'JPEG 2000', CONVERT],
+  ['\xff\xd8\xff\xf7', 'JPEG-LS', CONVERT],
+  ['8BPS', 'PSD (Photoshop)', EXPORT],
+  ['gimp xcf', 'XCF (GIMP)', EXPORT],
+  ['%PDF', 'PDF', EXPORT],
+  ['%!PS', 'PostScript', EXPORT],
+  ['\x76\x2f\x31\x01', 'OpenEXR (16- or 32-bit floats)', FLOATS],
+  ['#?RADIANCE', 'Radiance HDR (floats)', FLOATS],
+  ['#?RGBE', 'Radiance HDR (floats)', FLOATS],
+  ['SDPX', 'DPX', FLOATS],
+  ['XPDS', 'DPX', FLOATS],
+  ['DDS ', 'DDS', CONVERT],
+  ['SIMPLE  =', 'FITS', FLOATS],
+  ['\x93NUMPY', 'a NumPy array', 'save it as PNG'],
+  ['\x8aMNG\r\n\x1a\n', 'MNG', 'convert it to GIF, WebP or MP4'],
+  ['FUJIFILMCCD-RAW', RAW, DEVELOP],
+  ['IIRO', RAW, DEVELOP],
+  ['IIRS', RAW, DEVELOP],
+  ['MMOR', RAW, DEVELOP],
+  ['IIU\0', RAW, DEVELOP],
+  ['FOVb', RAW, DEVELOP],
+  ['PK\x03\x04', 'a ZIP archive', 'unpack it'],
+  ['\x1f\x8b', 'a gzip archive', 'unpack it'],
+  ['7z\xbc\xaf\x27\x1c', 'a 7z archive', 'unpack it'],
+  ['Rar!', 'a RAR archive', 'unpack it'],
+];
+
+/** Brands of the box `ftyp`, the first thing in files of the MP4 family. */
+const HEIC_BRANDS = ['heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'hevm', 'hevs'];
+
+/** A picture, or another file, of a kind that is known and not read. */
+export class UnreadKindError extends InputError {}
+
+/** Throws UnreadKindError for a file that begins with these bytes, if its kind is known and not read. */
+export function expectReadKind(path: string, head: Buffer): void {
+  const unread = unreadKind(head);
+  if (unread === null) return;
+  throw new UnreadKindError(`${path}: is ${unread.name}, which is not read; ${unread.remedy}`);
+}
+
+/** The kind of a file that is known and not read; null for a file that may be read. */
+function unreadKind(head: Buffer): UnreadKind | null {
+  const text = head.toString('latin1');
+  const found = UNREAD.find(([start]) => text.startsWith(start));
+  if (found) return { name: found[1], remedy: found[2] };
+  if (/^P[Ff]\s/.test(text)) return { name: 'PFM (32-bit floats)', remedy: FLOATS };
+  if (isIcon(head)) return { name: 'ICO', remedy: EXPORT };
+  if (text.slice(128, 132) === 'DICM') return { name: 'DICOM', remedy: EXPORT };
+  if (isSvg(text)) return SVG;
+  const brands = brandsOf(head);
+  if (brands[0] === 'crx ') return { name: RAW, remedy: DEVELOP };
+  const isAvif = brands.includes('avif') || brands.includes('avis');
+  return !isAvif && brands.some((brand) => HEIC_BRANDS.includes(brand)) ? HEIC : null;
+}
+
+/** Icons and cursors: a count of pictures, then a directory whose fourth byte is 0. */
+const isIcon = (head: Buffer): boolean =>
+  head.length >= 22 &&
+  head.readUInt16LE(0) === 0 &&
+  [1, 2].includes(head.readUInt16LE(2)) &&
+  head.readUInt16LE(4) > 0 &&
+  head[5] === 0 &&
+  head[9] === 0;
+
+/** The root element may stand behind a declaration, comments and a document type. */
+function isSvg(text: string): boolean {
+  const start = text.replace(/^\u00ef\u00bb\u00bf/, '').trimStart();
+  if (/^<svg[\s>]/.test(start)) return true;
+  return /^<(\?xml|!--|!DOCTYPE svg)/.test(start) && /<svg[\s>]/.test(start);
+}
+
+/** The kind that ffmpeg makes a PNG of; null for others. */
+export function convertedKind(head: Buffer): ConvertedKind | null {
+  const text = head.toString('latin1');
+  // the length of the header that follows tells a bitmap from a text that begins with BM
+  if (text.startsWith('BM') && head.length >= 18 && head.readUInt32LE(14) <= 124) return 'bmp';
+  if (text.startsWith('qoif')) return 'qoi';
+  if (/^P7\s*\n/.test(text)) return 'pam';
+  if (/^P[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*\d/.test(text)) return 'pnm';
+  return isTarga(head) ? 'tga' : null;
+}
+
+/** Targa has no mark of its own at the beginning; all of its header must make sense. */
+function isTarga(head: Buffer): boolean {
+  if (head.length < 19) return false;
+  const [colourMap, type, depth] = [head[1]!, head[2]!, head[16]!];
+  const mapSpec = head.subarray(3, 8);
+  const isMapped = type === 1 || type === 9;
+  return (
+    [1, 2, 3, 9, 10, 11].includes(type) &&
+    colourMap === (isMapped ? 1 : 0) &&
+    (isMapped ? [15, 16, 24, 32].includes(mapSpec[4]!) : mapSpec.every((byte) => byte === 0)) &&
+    [8, 15, 16, 24, 32].includes(depth) &&
+    head.readUInt16LE(12) > 0 &&
+    head.readUInt16LE(14) > 0 &&
+    (head[17]! & 0xc0) === 0
+  );
+}
+
+/** The brands of a file of the MP4 family, the major one first; none for other files. */
+export function brandsOf(head: Buffer): string[] {
+  if (head.length < 12 || head.toString('latin1', 4, 8) !== 'ftyp') return [];
+  const end = Math.min(head.readUInt32BE(0), head.length);
+  const brands = [head.toString('latin1', 8, 12)];
+  // between the major brand and the others stands its version
+  for (let at = 16; at + 4 <= end; at += 4) brands.push(head.toString('latin1', at, at + 4));
+  return brands;
+}
+
+/** A PNG with several frames. */
+export const isAnimatedPng = (head: Buffer): boolean => pngChunk(head, 'acTL') !== null;
+
+/** Where the contents of a chunk begin that stands before the picture's own bytes; null without. */
+function pngChunk(head: Buffer, wanted: string): number | null {
+  if (!head.toString('latin1', 0, 8).startsWith('\x89PNG\r\n\x1a\n')) return null;
+  let at = 8;
+  while (at + 8 <= head.length) {
+    const type = head.toString('latin1', at + 4, at + 8);
+    if (type === wanted) return at + 8;
+    if (type === 'IDAT') return null;
+    at += 12 + head.readUInt32BE(at);
+  }
+  return null;
+}
+
+/** PQ and HLG, by their numbers in ITU-T H.273. */
+const HIGH_DYNAMIC_RANGE: Record<number, string> = { 16: 'PQ', 18: 'HLG' };
+
+/** How a PNG or an AVIF picture of high dynamic range is coded, `PQ` or `HLG`; null for others. */
+export function highDynamicRange(head: Buffer): string | null {
+  const png = pngChunk(head, 'cICP');
+  if (png !== null) return HIGH_DYNAMIC_RANGE[head[png + 1] ?? 0] ?? null;
+  const box = brandsOf(head).length > 0 ? head.indexOf('colrnclx', 'latin1') : -1;
+  // behind the name of the box stand the primaries, then how light is coded, two bytes each
+  if (box < 0 || box + 12 > head.length) return null;
+  return HIGH_DYNAMIC_RANGE[head.readUInt16BE(box + 10)] ?? null;
+}

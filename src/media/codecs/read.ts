@@ -1,0 +1,179 @@
+/**
+ * Any picture, clip or folder of pictures, told apart by content.
+ */
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { InputError } from '../../errors.js';
+import type { Media, ReadImageOptions, ReadVideoOptions } from '../frames.js';
+import type { Size } from '../pixels/tensors.js';
+import { readAnimation } from './animation.js';
+import { inCountingOrder } from './counting-order.js';
+import { UnreadKindError } from './kinds.js';
+import { sniff } from './sniff.js';
+import { readStill } from './still.js';
+import { readVideo } from './video.js';
+
+/** Frames a second of a folder of pictures when nothing else is said: the film's. */
+export const FOLDER_FPS = 24;
+
+/**
+ * Reads whatever is at `path`: a picture, a clip, or a folder whose pictures, in the order of their
+ * names (2 before 10), are the frames of a clip.
+ *
+ * @throws InputError in one sentence for anything that cannot be read
+ */
+export async function readMedia(
+  path: string,
+  options: ReadVideoOptions & ReadImageOptions = {},
+): Promise<Media> {
+  switch (await sniff(path)) {
+    case 'still':
+      return readStill(path, options);
+    case 'animation':
+      return readAnimation(path, options);
+    case 'folder':
+      return readFolder(path, options);
+    default:
+      return readVideo(path, options);
+  }
+}
+
+async function readFolder(
+  path: string,
+  options: ReadVideoOptions & ReadImageOptions,
+): Promise<Media> {
+  const { fps = FOLDER_FPS } = options;
+  const frames: Media[] = [];
+  const notes: string[] = [];
+  const paths = await folderFrames(path, { ...options, notes });
+  for await (const frame of folderPictures(paths, { ...options, notes })) {
+    frames.push(frame);
+  }
+  const { width, height } = frames[0]!;
+  const alpha = frames.some((frame) => frame.alpha !== null)
+    ? join8(frames.map((frame) => frame.alpha ?? new Uint8Array(width * height).fill(255)))
+    : null;
+  const data = join8(frames.map((frame) => frame.data));
+  return {
+    path,
+    kind: 'video',
+    fps,
+    alpha,
+    notes,
+    width,
+    height,
+    numFrames: frames.length,
+    data,
+  };
+}
+
+/** Sentences about the pictures of a folder are added to these. */
+interface WithNotes {
+  notes: string[];
+}
+
+/**
+ * Paths of the pictures that are the frames wanted, in order.
+ *
+ * @throws InputError if there are none
+ */
+export async function folderFrames(
+  path: string,
+  { fps = FOLDER_FPS, start = 0, maxFrames, notes }: ReadVideoOptions & WithNotes,
+): Promise<string[]> {
+  const names = await pictureNames(path, notes);
+  const first = Math.round(start * fps);
+  const chosen = names.slice(first, maxFrames === undefined ? undefined : first + maxFrames);
+  if (chosen.length === 0) {
+    throw new InputError(
+      names.length === 0
+        ? `${path}: the folder holds no pictures; put the frames in it as PNG or JPEG`
+        : `${path}: start must be within the ${names.length} pictures (${fps} a second), got ${start} s`,
+    );
+  }
+  return chosen.map((name) => join(path, name));
+}
+
+/**
+ * The pictures at these paths, one after another; what the first of them says of itself is noted,
+ * the others being like it.
+ *
+ * @throws InputError unless they have one size
+ */
+export async function* folderPictures(
+  paths: string[],
+  { notes, ...options }: ReadImageOptions & WithNotes,
+): AsyncGenerator<Media> {
+  let size: Size | null = null;
+  for (const path of paths) {
+    options.signal?.throwIfAborted();
+    const { width, height, ...rest } = await readStill(path, options);
+    if (size === null) notes.push(...rest.notes);
+    size ??= { width, height };
+    if (width !== size.width || height !== size.height) {
+      throw new InputError(
+        `${path}: all frames of a clip must have one size (${size.width}x${size.height} as ${basename(paths[0]!)}), got ${width}x${height}`,
+      );
+    }
+    yield { width, height, ...rest };
+  }
+}
+
+/**
+ * Names of the still pictures in a folder, hidden files left out, in the order people count. Pictures
+ * of kinds that are not read are passed over, which is noted.
+ *
+ * @throws InputError naming the first of them if there are no others
+ */
+export async function pictureNames(path: string, notes: string[] = []): Promise<string[]> {
+  const entries = await readdir(path, { withFileTypes: true });
+  const names: string[] = [];
+  const unread: { name: string; reason: string }[] = [];
+  for (const { name } of entries.filter((entry) => !entry.isDirectory())) {
+    if (name.startsWith('.')) {
+      continue;
+    }
+    // a text or an empty file beside the frames is no frame, unless it is named like one
+    const found = /\.(png|jpe?g|webp|tiff?|avif)$/i.test(name)
+      ? 'still'
+      : await pictureKind(join(path, name));
+    if (found === 'still') {
+      names.push(name);
+    } else if (found !== null) {
+      unread.push({ name, reason: found.message });
+    }
+  }
+  if (names.length === 0 && unread.length > 0) {
+    throw new InputError(unread[0]!.reason);
+  }
+  if (unread.length > 0) {
+    const { name, reason } = unread.sort((a, b) => (a.name < b.name ? -1 : 1))[0]!;
+    const others = unread.length > 1 ? ` and ${unread.length - 1} more files` : '';
+    const why = reason.replace(`${join(path, name)}: `, '').split(';')[0];
+    notes.push(
+      `${path}: ${name} ${why}; ${others === '' ? 'it is' : `it${others} are`} passed over`,
+    );
+  }
+  return inCountingOrder(names);
+}
+
+/** The refusal of a picture that is known and not read; null for what is no picture. */
+async function pictureKind(path: string): Promise<'still' | UnreadKindError | null> {
+  try {
+    return (await sniff(path)) === 'still' ? 'still' : null;
+  } catch (cause) {
+    if (cause instanceof UnreadKindError) return cause;
+    if (cause instanceof InputError) return null;
+    throw cause;
+  }
+}
+
+function join8(parts: Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,205 @@
+/**
+ * Depth maps from files, in the form that relative depth models give: larger is nearer, no unit.
+ */
+import { extname, join } from 'node:path';
+import { InputError } from '../../errors.js';
+import { fromArray, type Tensor } from '../../tensor/index.js';
+import { pictureNames, readMedia } from '../codecs/read.js';
+import { sniff } from '../codecs/sniff.js';
+import { decoded, floatsOf, type OpenStill, openStill, readStill } from '../codecs/still.js';
+import { type Frames, grayOf, type ReadVideoOptions } from '../frames.js';
+import { resize, type Size } from '../pixels/tensors.js';
+import { readDepthTensor } from './depth-tensor.js';
+
+/** `data` is [F, H, W] float32; larger is nearer. */
+export interface DepthMap extends Size {
+  path: string;
+  numFrames: number;
+  data: Float32Array;
+  /** frames a second of a clip; null, or left out: not said */
+  fps?: number | null;
+}
+
+/**
+ * What the nearest point of a picture becomes, the farthest being 0. Relative depth has no fixed
+ * range; that of Depth Anything V2 runs from 0 to between about 5 and 15, scene by scene.
+ */
+export const NEAREST = 10;
+/** Mean difference between colours, 0..255, from which a picture cannot be meant as gray. */
+const COLOURFUL = 12;
+
+/**
+ * Reads a picture (8 or 16 bits), a clip or a folder of pictures, white = near: the darkest value
+ * of all frames becomes 0 and the lightest `NEAREST`. The one tensor of a .safetensors file, [H, W]
+ * or [F, H, W], is taken as it is.
+ *
+ * @throws InputError in one sentence for what cannot be read, is in colour, or is all of one gray
+ */
+export async function readDepth(
+  path: string,
+  { signal }: Pick<ReadVideoOptions, 'signal'> = {},
+): Promise<DepthMap> {
+  if (extname(path).toLowerCase() === '.safetensors') return readDepthTensor(path);
+  const read = await readGrays(path, signal);
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of read.data) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  if (least === most) {
+    throw new InputError(
+      `${path}: is of one gray all over, which tells no depth; give a map in which near is white and far is black`,
+    );
+  }
+  const scale = NEAREST / (most - least);
+  return { ...read, path, data: read.data.map((value) => (value - least) * scale) };
+}
+
+/**
+ * Depth as distances along the optical axis, [F, H, W], in the form of a relative map: one over the
+ * distance, the farthest of all frames being 0 and the nearest `NEAREST`.
+ */
+export function relativeDepth(
+  distances: Float32Array,
+  { width, height, numFrames }: Size & { numFrames: number },
+): DepthMap {
+  let [least, most] = [Number.POSITIVE_INFINITY, 0];
+  for (const distance of distances) {
+    if (distance < least) least = distance;
+    if (distance > most) most = distance;
+  }
+  // all at one distance tells as little as no depth
+  const scale = least < most ? NEAREST / (1 / least - 1 / most) : 0;
+  const data = new Float32Array(distances.length);
+  for (let i = 0; i < data.length; i++) data[i] = (1 / distances[i]! - 1 / most) * scale;
+  return { path: '', width, height, numFrames, data };
+}
+
+/** The middle of a map, in the shape of `size`; the map itself, if it has that shape already. */
+export function cropDepth(map: DepthMap, size: Size): DepthMap {
+  const aspect = size.width / size.height;
+  const width = Math.min(map.width, Math.max(1, Math.round(map.height * aspect)));
+  const height = Math.min(map.height, Math.max(1, Math.round(map.width / aspect)));
+  if (width === map.width && height === map.height) return map;
+  const left = Math.floor((map.width - width) / 2);
+  const top = Math.floor((map.height - height) / 2);
+  const data = new Float32Array(map.numFrames * width * height);
+  for (let frame = 0; frame < map.numFrames; frame++) {
+    for (let y = 0; y < height; y++) {
+      const from = (frame * map.height + top + y) * map.width + left;
+      data.set(map.data.subarray(from, from + width), (frame * height + y) * width);
+    }
+  }
+  return { ...map, width, height, data };
+}
+
+/** A map at another size, [F, H, W] float32. */
+export function depthToTensor(map: DepthMap, size: Size): Tensor {
+  const { width, height, numFrames, data } = map;
+  // bilinear: bicubic would overshoot at edges, to depths that are not there
+  return resize(fromArray(data, [numFrames, height, width]), size, { mode: 'bilinear' });
+}
+
+type Grays = Omit<DepthMap, 'path'>;
+
+async function readGrays(path: string, signal?: AbortSignal): Promise<Grays> {
+  switch (await sniff(path)) {
+    case 'still':
+      return readStillGray(path);
+    case 'folder':
+      return readFolder(path, signal);
+    default:
+      return readClip(path, signal);
+  }
+}
+
+/** With all its bits, 0..65535, or its floats as they are. */
+async function readStillGray(path: string): Promise<Grays> {
+  const still = await openStill(path);
+  if (still.isFloat) return readFloatGray(still);
+  const { space } = still.facts;
+  // only gray files are gray for sure; few of the 16 bits may be used
+  if (space !== 'b-w' && space !== 'grey16') {
+    expectGray(path, await readStill(path, { lowBits: true }));
+  }
+  const gray = still.decoder().toColourspace('grey16').extractChannel(0);
+  const { data, info } = await decoded(path, gray, 'ushort');
+  const values = new Uint16Array(data.buffer, data.byteOffset, data.length / 2);
+  return {
+    width: info.width,
+    height: info.height,
+    numFrames: 1,
+    data: Float32Array.from(values),
+  };
+}
+
+/** @throws InputError if its channels differ */
+async function readFloatGray(still: OpenStill): Promise<Grays> {
+  const { data, width, height, channels } = await floatsOf(still);
+  const colours = channels >= 3 ? 3 : 1;
+  const values = new Float32Array(width * height);
+  for (let i = 0, j = 0; i < values.length; i++, j += channels) {
+    values[i] = data[j]!;
+    for (let c = 1; c < colours; c++) {
+      if (data[j + c] !== data[j]) throw inColour(still.path);
+    }
+  }
+  return { width, height, numFrames: 1, data: values };
+}
+
+async function readFolder(path: string, signal?: AbortSignal): Promise<Grays> {
+  const names = await pictureNames(path);
+  if (names.length === 0) {
+    throw new InputError(`${path}: the folder holds no pictures; put the depth maps in it as PNG`);
+  }
+  const frames: Grays[] = [];
+  for (const name of names) {
+    signal?.throwIfAborted();
+    const frame = await readStillGray(join(path, name));
+    const { width, height } = frames[0] ?? frame;
+    if (frame.width !== width || frame.height !== height) {
+      throw new InputError(
+        `${join(path, name)}: all depth maps of a clip must have one size (${width}x${height} as ${names[0]}), got ${frame.width}x${frame.height}`,
+      );
+    }
+    frames.push(frame);
+  }
+  const { width, height } = frames[0]!;
+  const data = new Float32Array(frames.length * width * height);
+  frames.forEach((frame, i) => {
+    data.set(frame.data, i * width * height);
+  });
+  return { width, height, numFrames: frames.length, data };
+}
+
+async function readClip(path: string, signal?: AbortSignal): Promise<Grays> {
+  const media = await readMedia(path, { signal });
+  return { ...fromFrames(path, media), fps: media.fps };
+}
+
+function fromFrames(path: string, frames: Frames): Grays {
+  expectGray(path, frames);
+  const { width, height, numFrames, data } = frames;
+  const grays = new Float32Array(width * height * numFrames);
+  for (let i = 0, j = 0; i < grays.length; i++, j += 3) {
+    grays[i] = grayOf(data[j]!, data[j + 1]!, data[j + 2]!);
+  }
+  return { width, height, numFrames, data: grays };
+}
+
+/** Maps shown in false colours are common, and cannot be told back. */
+function expectGray(path: string, { data }: Frames): void {
+  let difference = 0;
+  for (let j = 0; j < data.length; j += 3) {
+    const [r, g, b] = [data[j]!, data[j + 1]!, data[j + 2]!];
+    difference += Math.max(r, g, b) - Math.min(r, g, b);
+  }
+  if (difference / (data.length / 3) > COLOURFUL) {
+    throw inColour(path);
+  }
+}
+
+const inColour = (path: string): InputError =>
+  new InputError(
+    `${path}: is in colour; a depth map is gray, so give one with near white and far black`,
+  );

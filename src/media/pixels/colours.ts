@@ -1,0 +1,159 @@
+/**
+ * Colours brought into line with other pictures: brightness kept, chroma or levels matched.
+ */
+import { ShapeError } from '../../errors.js';
+import { expectFrames, type Frames, sliceFrames } from '../frames.js';
+import { resizeFrames } from './tensors.js';
+
+/** BT.601, full range: luma = 0.299 R + 0.587 G + 0.114 B, of values 0..255. */
+const [RED, GREEN, BLUE] = [0.299, 0.587, 0.114];
+
+/**
+ * The colours of the made frames at the brightness, and the size, of the original: luma is the
+ * original's up to rounding (at most half a level). A colour that does not exist at that luma is
+ * brought towards gray until it does.
+ *
+ * @param original  of any size; the made frames are resized to it (bicubic)
+ * @throws ShapeError unless there are equally many frames
+ */
+export function matchLuminance(made: Frames, original: Frames): Frames {
+  expectFrames('matchLuminance', made);
+  expectFrames('matchLuminance', original);
+  const { width, height, numFrames } = original;
+  if (made.numFrames !== numFrames) {
+    throw new ShapeError(
+      `matchLuminance: both must have equally many frames, got ${made.numFrames} and ${numFrames}`,
+    );
+  }
+  const data = new Uint8Array(original.data.length);
+  const area = width * height * 3;
+  for (let frame = 0; frame < numFrames; frame++) {
+    const colours = resizeFrames(sliceFrames(made, frame, frame + 1), original).data;
+    for (let i = 0, j = frame * area; i < area; i += 3, j += 3) {
+      const [r, g, b] = [colours[i]!, colours[i + 1]!, colours[i + 2]!];
+      const y = luma(r, g, b);
+      const wanted = luma(original.data[j]!, original.data[j + 1]!, original.data[j + 2]!);
+      putColour(data, j, wanted, r - y, b - y);
+    }
+  }
+  return { width, height, numFrames, data };
+}
+
+/** Gain of chroma beyond which noise of nearly gray frames would turn to colour. */
+const MAX_CHROMA_GAIN = 4;
+
+/**
+ * The frames with the palette of a reference: mean and standard deviation of Cb and of Cr become the
+ * reference's (all frames of each together, so that nothing flickers), luma stays.
+ *
+ * @param reference  of any size and length
+ * Source: Reinhard et al. 2001, Color Transfer between Images; in YCbCr, as luma is to be kept
+ */
+export function transferChroma(frames: Frames, reference: Frames): Frames {
+  expectFrames('transferChroma', frames);
+  expectFrames('transferChroma', reference);
+  const [from, to] = [chromaMoments(frames), chromaMoments(reference)];
+  const [red, blue] = [0, 1].map((c) => {
+    const gain =
+      from[c]!.deviation > 0 ? Math.min(MAX_CHROMA_GAIN, to[c]!.deviation / from[c]!.deviation) : 1;
+    return { gain, offset: to[c]!.mean - gain * from[c]!.mean };
+  });
+  const data = new Uint8Array(frames.data.length);
+  for (let j = 0; j < data.length; j += 3) {
+    const [r, g, b] = [frames.data[j]!, frames.data[j + 1]!, frames.data[j + 2]!];
+    const y = luma(r, g, b);
+    putColour(data, j, y, red!.gain * (r - y) + red!.offset, blue!.gain * (b - y) + blue!.offset);
+  }
+  return { ...frames, data };
+}
+
+/** What one window of a clip may differ from the next by; more is no drift of colours. */
+const GAINS = [0.8, 1.25] as const;
+const MAX_OFFSET = 48;
+
+/**
+ * Joins windows of a clip in colour: a gain and an offset for each channel, fitted on frames that
+ * were made twice, are applied to the new ones.
+ *
+ * The gain is that of the reduced major axis (the geometric mean of both least-squares slopes, so
+ * sd(to) / sd(from)), held to 0.8..1.25; plain least squares takes noise for less contrast, which
+ * would add up over windows.
+ *
+ * @param from  frames as the new window has them
+ * @param to    the same frames as they should be
+ * @throws ShapeError unless `from` and `to` hold equally many pixels
+ */
+export function matchColours(frames: Frames, { from, to }: { from: Frames; to: Frames }): Frames {
+  for (const each of [frames, from, to]) expectFrames('matchColours', each);
+  if (from.data.length !== to.data.length) {
+    throw new ShapeError(
+      `matchColours: from and to must be of one size and length, got ${from.data.length} and ${to.data.length} bytes`,
+    );
+  }
+  const data = new Uint8Array(frames.data.length);
+  for (let c = 0; c < 3; c++) {
+    const [now, want] = [moments(from.data, c), moments(to.data, c)];
+    // below one level of spread there is nothing to fit a gain to
+    const slope = now.deviation > 1 && want.deviation > 1 ? want.deviation / now.deviation : 1;
+    const gain = Math.max(GAINS[0], Math.min(GAINS[1], slope));
+    const offset = Math.max(-MAX_OFFSET, Math.min(MAX_OFFSET, want.mean - gain * now.mean));
+    const table = Uint8ClampedArray.from({ length: 256 }, (_, value) => gain * value + offset);
+    for (let j = c; j < data.length; j += 3) data[j] = table[frames.data[j]!]!;
+  }
+  return { ...frames, data };
+}
+
+function luma(r: number, g: number, b: number): number {
+  return RED * r + GREEN * g + BLUE * b;
+}
+
+/**
+ * Writes the colour of luma `y` and chroma `red` = R - Y, `blue` = B - Y (Cr and Cb but for their
+ * scale), with as much of the chroma as there is room for within 0..255.
+ */
+function putColour(data: Uint8Array, at: number, y: number, red: number, blue: number): void {
+  const green = -(RED * red + BLUE * blue) / GREEN;
+  const most = Math.max(red, green, blue);
+  const least = Math.min(red, green, blue);
+  let share = 1;
+  if (y + most > 255) share = (255 - y) / most;
+  if (y + share * least < 0) share = -y / least;
+  data[at] = y + share * red + 0.5;
+  data[at + 1] = y + share * green + 0.5;
+  data[at + 2] = y + share * blue + 0.5;
+}
+
+interface Moments {
+  mean: number;
+  deviation: number;
+}
+
+/** Of R - Y and of B - Y over all frames. */
+function chromaMoments({ data }: Frames): [Moments, Moments] {
+  const sums = [0, 0, 0, 0];
+  for (let j = 0; j < data.length; j += 3) {
+    const y = luma(data[j]!, data[j + 1]!, data[j + 2]!);
+    const [red, blue] = [data[j]! - y, data[j + 2]! - y];
+    sums[0]! += red;
+    sums[1]! += red * red;
+    sums[2]! += blue;
+    sums[3]! += blue * blue;
+  }
+  const count = data.length / 3;
+  return [momentsOf(sums[0]!, sums[1]!, count), momentsOf(sums[2]!, sums[3]!, count)];
+}
+
+/** Of one channel over all frames. */
+function moments(data: Uint8Array, channel: number): Moments {
+  let [sum, squares] = [0, 0];
+  for (let j = channel; j < data.length; j += 3) {
+    sum += data[j]!;
+    squares += data[j]! ** 2;
+  }
+  return momentsOf(sum, squares, data.length / 3);
+}
+
+function momentsOf(sum: number, squares: number, count: number): Moments {
+  const mean = sum / count;
+  return { mean, deviation: Math.sqrt(Math.max(0, squares / count - mean * mean)) };
+}

@@ -1,0 +1,194 @@
+/**
+ * What a result will cost before anything is computed: memory by part and at its peak, work, time.
+ * Counted from the configurations and a short calibration on this machine.
+ */
+import { readFileSync } from 'node:fs';
+import { freemem } from 'node:os';
+import { decodeSteps, defaultTiling, spatialCompression } from '../../models/autoencoder/index.js';
+import {
+  passBytes,
+  passFlops,
+  STAGE_PIXELS,
+  textBytes,
+  widthOf,
+} from '../../models/transformer/cost.js';
+import type { Target } from '../../tasks/index.js';
+import { bytesPerElement, type DType } from '../../tensor/index.js';
+import { decodedFrames } from '../latents.js';
+import { DECODE_CACHE, type Phase } from '../pipeline.js';
+import { type PartName, type PipelineShape, weightBytes } from '../shape.js';
+import type { Calibration } from './calibrate.js';
+import type { Work } from './work.js';
+
+export interface PhasePlan {
+  phase: Phase;
+  part: PartName;
+  /** resident while it runs: weights and everything else, without the program itself */
+  bytes: number;
+  seconds: number;
+}
+
+export interface Plan {
+  work: Work;
+  dtype: DType;
+  oneAtATime: boolean;
+  phases: PhasePlan[];
+  /** floating-point operations of a step with guidance, or of any where there is none */
+  stepFlops: number;
+  stepSeconds: number;
+  /** of the process, at the worst moment */
+  peakBytes: number;
+  seconds: number;
+}
+
+export interface PlanOptions {
+  dtype: DType;
+  /** see `Pipeline` */
+  oneAtATime: boolean;
+  /** of this process before it begins */
+  residentBytes: number;
+}
+
+export function planOf(
+  shape: PipelineShape,
+  work: Work,
+  calibration: Calibration,
+  { dtype, oneAtATime, residentBytes }: PlanOptions,
+): Plan {
+  const size = bytesPerElement(dtype);
+  const { transformer, textEncoder, parts } = shape;
+  const { target, tiles, rows, tokens, samples, batches, guidedSteps, plainSteps } = work;
+  const { width, height } = tiles ?? target;
+  const volume = target.numFrames * height * width;
+  // what tiles are given stays in memory as tokens, for all steps
+  const given = tiles ? tiles.kept : samples;
+  const keptTokens = tiles ? tiles.kept * (rows / samples) * tokens : 0;
+
+  const passSeconds = (count: number) =>
+    transformer.num_layers *
+    (count * tokens * calibration.tokenSeconds + count * tokens ** 2 * calibration.scoreSeconds);
+  const adapterPasses = work.depth && guidedSteps > 0 ? 2 : 1;
+  const decoding = decodingOf(shape, work);
+  const results = tiles ? 1 : samples;
+  const tileBytes = results * decoding.tilePixels * calibration.decodedPixelBytes;
+
+  const own: Omit<PhasePlan, 'phase'>[] = [
+    {
+      part: 'text_encoder',
+      bytes: 0,
+      seconds: textEncoder.num_layers * calibration.textLayerSeconds,
+    },
+    {
+      part: 'transformer',
+      bytes:
+        samples * volume * CONDITION_BYTES +
+        Math.min(volume, STAGE_PIXELS) * calibration.adapterPixelBytes,
+      seconds: given * adapterPasses * volume * calibration.adapterPixelSeconds,
+    },
+    {
+      part: 'transformer',
+      bytes:
+        passBytes(transformer, work, size) +
+        textBytes(transformer, work, size) +
+        keptTokens * widthOf(transformer) * size +
+        (tiles ? 0 : samples * volume * KEPT_BYTES),
+      seconds: batches * (guidedSteps * passSeconds(rows) + plainSteps * passSeconds(samples)),
+    },
+    {
+      part: 'vae',
+      bytes:
+        tileBytes +
+        Math.min(DECODE_CACHE, tileBytes) +
+        results * decoding.resultPixels * 3 * (2 * size + FINISH_BYTES),
+      seconds: results * decoding.pixels * calibration.decodedPixelSeconds,
+    },
+  ];
+  const seen = new Set<PartName>();
+  const phases = own.map((phase, i): PhasePlan => {
+    const converted = parts[phase.part].stored !== null && parts[phase.part].stored !== dtype;
+    // what is converted is in memory twice, once as it is stored
+    const source =
+      converted && !seen.has(phase.part)
+        ? weightBytes(parts[phase.part], parts[phase.part].stored!)
+        : 0;
+    if (oneAtATime) seen.clear();
+    seen.add(phase.part);
+    const weights = [...seen].reduce((sum, part) => sum + weightBytes(parts[part], dtype), 0);
+    return { ...phase, phase: PHASES[i]!, bytes: weights + Math.max(phase.bytes, source) };
+  });
+  return {
+    ...{ work, dtype, oneAtATime, phases },
+    stepFlops: batches * passFlops(transformer, work),
+    stepSeconds: batches * passSeconds(guidedSteps > 0 ? rows : samples),
+    peakBytes: residentBytes + Math.max(...phases.map(({ bytes }) => bytes)),
+    seconds: phases.reduce((sum, { seconds }) => sum + seconds, 0),
+  };
+}
+
+const PHASES: readonly Phase[] = ['text', 'condition', 'steps', 'frames'];
+/** A pixel of the condition, five channels, as it is read and as it is joined, float32. */
+const CONDITION_BYTES = 4 * (5 + 4 + 5);
+/** What of it stays until the end: as it was read, float32. */
+const KEPT_BYTES = 4 * 5;
+/** A value of the result as float32, twice while it is turned into frames. */
+const FINISH_BYTES = 8;
+
+/** Pixels that the decoder makes: of all tiles, of the largest chunk of one, of the result. */
+function decodingOf(shape: PipelineShape, { latentFrames: f, target }: Work) {
+  const { autoencoder: config } = shape;
+  const factor = spatialCompression(config);
+  const latents = [1, 1, f, target.height / factor, target.width / factor];
+  const { area, tileArea } = decodeSteps(config, defaultTiling(config), latents);
+  return {
+    pixels: decodedFrames(f) * area * factor ** 2,
+    tilePixels: decodedFrames(Math.min(f, 3)) * tileArea * factor ** 2,
+    resultPixels: decodedFrames(f) * target.width * target.height,
+  };
+}
+
+/** Memory that this process can still take without swapping: the system's, or its container's. */
+export function availableBytes(): number {
+  const limit = process.constrainedMemory?.() ?? 0;
+  const inContainer = limit > 0 && limit < 2 ** 60 ? limit - process.memoryUsage.rss() : Infinity;
+  return Math.min(systemAvailable(), inContainer);
+}
+
+/** Free memory and what the system would give back from its caches. */
+function systemAvailable(): number {
+  try {
+    const match = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'));
+    if (match) return Number(match[1]) * 1024;
+  } catch {
+    // not Linux
+  }
+  return freemem();
+}
+
+/**
+ * What would fit into `bytes`, in words, nearest first; [] if nothing does.
+ *
+ * @param replan   the plan with something changed
+ */
+export function whatFits(
+  plan: Plan,
+  bytes: number,
+  replan: (changes: { target?: Target; dtype?: DType; oneAtATime?: boolean }) => Plan,
+): string[] {
+  const { target } = plan.work;
+  const fits = (changes: Parameters<typeof replan>[0]) => replan(changes).peakBytes <= bytes;
+  const found: string[] = [];
+  if (plan.dtype === 'float32' && fits({ dtype: 'bfloat16' })) found.push('--dtype bfloat16');
+  for (let numFrames = target.numFrames - 4; numFrames >= 5; numFrames -= 4) {
+    if (!fits({ target: { ...target, numFrames } })) continue;
+    found.push(`--frames ${numFrames}`);
+    break;
+  }
+  for (let part = 0.95; part > 0.01; part *= 0.95) {
+    const side = (length: number) => Math.max(16, Math.round((length * part) / 16) * 16);
+    const smaller = { ...target, width: side(target.width), height: side(target.height) };
+    if (!fits({ target: smaller })) continue;
+    found.push(`--size ${smaller.width}x${smaller.height}`);
+    break;
+  }
+  return found;
+}

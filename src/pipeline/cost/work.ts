@@ -1,0 +1,64 @@
+/** What is asked of a pipeline, in the units that its cost is counted in. */
+
+import type { Size } from '../../media/index.js';
+import { spatialCompression } from '../../models/autoencoder/index.js';
+import type { Target } from '../../tasks/index.js';
+import { latentFrames } from '../latents.js';
+import type { PipelineShape } from '../shape.js';
+
+/** The tiles that one sample is denoised in. */
+export interface TileWork extends Size {
+  /** made together */
+  samples: number;
+  /** made in a step, the mean of all grids */
+  perStep: number;
+  /** of all grids: what each is given stays in memory */
+  kept: number;
+}
+
+export interface Work {
+  target: Target;
+  /** results, or tiles of one, that are made together */
+  samples: number;
+  tiles: TileWork | null;
+  /** times that so many are made in a step, on average */
+  batches: number;
+  /** samples times guidance branches */
+  rows: number;
+  /** of a sample or tile */
+  tokens: number;
+  latentFrames: number;
+  textTokens: number;
+  /** steps with both guidance branches, and with one */
+  guidedSteps: number;
+  plainSteps: number;
+  /** the condition tells depth, so the guidance branches see different ones */
+  depth: boolean;
+}
+
+export interface WorkRequest {
+  target: Target;
+  numInferenceSteps: number;
+  /** of them, those with guidance; default: all, if `guidanceScale` is above 1 */
+  guidedSteps?: number;
+  guidanceScale: number;
+  promptLength: number;
+  tiles?: TileWork | null;
+  depth?: boolean;
+}
+
+export function workOf(shape: PipelineShape, request: WorkRequest): Work {
+  const { target, numInferenceSteps: steps, guidanceScale, tiles = null, depth = false } = request;
+  const samples = tiles?.samples ?? 1;
+  const { width, height } = tiles ?? target;
+  const { guidedSteps = guidanceScale > 1 ? steps : 0, promptLength: textTokens } = request;
+  const side = spatialCompression(shape.autoencoder) * shape.transformer.patch_size;
+  const frames = latentFrames(target.numFrames);
+  return {
+    ...{ target, samples, tiles, textTokens, latentFrames: frames, depth },
+    batches: tiles ? tiles.perStep / samples : 1,
+    rows: samples * (guidedSteps > 0 ? 2 : 1),
+    tokens: frames * Math.floor(height / side) * Math.floor(width / side),
+    ...{ guidedSteps, plainSteps: steps - guidedSteps },
+  };
+}

@@ -1,0 +1,182 @@
+/** Results that are made frame by frame of an input's: only a window of it is in memory. */
+import { InputError } from '../../errors.js';
+import {
+  type DepthMap,
+  expandFrames,
+  type Frames,
+  type Margins,
+  type Mask,
+} from '../../media/index.js';
+import { cutDepth, cutMask, expectDepths, type Task, withDepth } from '../../tasks/index.js';
+import type { OwnSettings } from '../settings.js';
+import { padFrames } from './clip-window.js';
+import { type Fitting, fitSizes, nextFitting, type Shape, windowFrames } from './fitting.js';
+import type { Inputs } from './inputs.js';
+import type { UserRequest } from './request.js';
+import { fitted, fittedDepth, shapedTo } from './shaping.js';
+import { OVERLAPS, type Window, type WindowPlan, windowSpans } from './windows.js';
+
+/** Every frame of the result is made of a frame of the input. */
+export async function followInput(
+  task: Task,
+  request: UserRequest,
+  settings: OwnSettings,
+  fitting: Fitting,
+  inputs: Inputs,
+): Promise<WindowPlan> {
+  const { followed, depth, depths, media, mask, margins } = inputs;
+  const about = followed?.about ?? false;
+  const source = followed?.reader ?? { ...depth!, path: request.inputs[0]! };
+  const { left = 0, right = 0, top = 0, bottom = 0 } = margins ?? {};
+  const input: Shape = {
+    path: source.path,
+    width: source.width + left + right,
+    height: source.height + top + bottom,
+  };
+  const sizes = fitSizes(task, request, input, settings, fitting);
+  const still = task.result === 'image';
+  const { numFrames } = request;
+  const most = request.window ?? settings.numFrames;
+  const available = async (count: number): Promise<number> => {
+    const wanted = Math.min(count, numFrames ?? count);
+    return followed ? followed.window.count(wanted) : Math.min(wanted, depth!.numFrames);
+  };
+  const has = async (place: number): Promise<boolean> => (await available(place + 1)) > place;
+  const known = followed ? followed.reader.numFrames : depth!.numFrames;
+  if (numFrames !== undefined && !still && known !== null && numFrames > known + Number(about)) {
+    throw tooFew(input.path, known, numFrames);
+  }
+  // how many there are, as far as it matters: up to one more than are made at once
+  const count = still ? 1 : await available(most + 1);
+  if (numFrames !== undefined && count < Math.min(numFrames, most + 1)) {
+    throw tooFew(input.path, count, numFrames);
+  }
+  const made = still ? 1 : windowFrames(request, count, settings, fitting);
+  const looks = media.map((one) => fitted(one, sizes.made, request, fitting));
+  const wanted = still ? 1 : (numFrames ?? known);
+
+  const windowAt = async (start: number, overlap: number): Promise<Window> => {
+    const reach = Math.min(made, (numFrames ?? Number.POSITIVE_INFINITY) - start);
+    const frames = await followed?.window.take(start, reach);
+    const kept = frames?.numFrames ?? Math.min(reach, depth!.numFrames - start);
+    const last = still || kept < made || !(await has(start + made));
+    const length = last ? nextFitting(kept) : made;
+    const part = frames && expanded(padFrames(frames, length), margins);
+    const holes = part?.mask ?? (mask && cutMaskAt(mask, start, length, input.path));
+    const shape = part ? shapedTo(part.frames, holes, sizes, request, fitting) : null;
+    const media = [...(shape ? [shape.frames] : []), ...looks];
+    const shapedDepth = (map: DepthMap) =>
+      padDepth(request.size ? fittedDepth(map, sizes.result, request, fitting) : map, length);
+    const near = depth ? shapedDepth(cutDepth(depth, start, kept)) : undefined;
+    const given = task.fromInput({ media, mask: shape?.mask ?? null, depth: near }, length);
+    expectDepths(task, given, media.length, depths.length);
+    const ownDepths = depths.map((map) => shapedDepth(depthAt(map, start, kept, input.path)));
+    return {
+      task,
+      given: withDepth(task, given, media, ownDepths),
+      ...{ numFrames: length, kept, overlap, last },
+    };
+  };
+  /** What the end of the clip brings to light. */
+  const noteEnd = (count: number): void => {
+    if (numFrames !== undefined && count < numFrames) {
+      fitting.fitted(`${input.path}: has ${count} frames and not the ${numFrames} of --frames`);
+    }
+    if (numFrames !== undefined || !mask || mask.numFrames === 1) return;
+    if (mask.numFrames !== count) {
+      fitting.fitted(
+        `${mask.path}: has ${mask.numFrames} frames for the ${count} of ${input.path}`,
+      );
+    }
+  };
+  const first = await windowAt(0, 0);
+  if (!still && known !== null) expectLengths(depths, input.path, { known, about, numFrames });
+  const overlap = Math.min(OVERLAPS[task.windows], made - 1);
+  const fps = (still ? null : inputs.fps) ?? settings.fps;
+  return {
+    ...{ ...sizes, overlap },
+    target: { ...sizes.made, numFrames: first.numFrames },
+    fps,
+    numFrames: first.last ? first.kept : wanted,
+    numWindows: first.last
+      ? 1
+      : wanted === null
+        ? null
+        : windowSpans(wanted, made, { overlap }).length,
+    notes: fitting.notes,
+    audio: task.inputs[0] === 'video' ? input.path : null,
+    fullRange: followed?.reader.fullRange ?? false,
+    ...{ before: null, after: null },
+    async *windows() {
+      let window = first;
+      for (let start = 0; ; start += made - overlap) {
+        if (start > 0) window = await windowAt(start, overlap);
+        if (followed) fitting.notes.push(...followed.reader.notes.splice(0)); // of damage, as it shows
+        if (window.last) noteEnd(start + window.kept);
+        yield window;
+        if (window.last) return;
+      }
+    },
+    first: first.given,
+  };
+}
+
+const tooFew = (path: string, has: number, wanted: number): InputError =>
+  new InputError(
+    `--frames: ${path} has ${has} ${has === 1 ? 'frame' : 'frames'}, got ${wanted}; ${has} is the most`,
+  );
+
+/** @throws InputError unless depth maps are as long as their input, or as what is made of it */
+function expectLengths(
+  depths: readonly DepthMap[],
+  input: string,
+  { known, about, numFrames }: { known: number; about: boolean; numFrames?: number },
+): void {
+  for (const { path, numFrames: count } of depths) {
+    if (count === numFrames || Math.abs(count - known) <= Number(about)) continue;
+    throw new InputError(
+      `${path}: must have as many frames as ${input} (${known}), got ${count}; give depth of every frame`,
+    );
+  }
+}
+
+function expanded(frames: Frames, margins: Margins | null): { frames: Frames; mask: Mask | null } {
+  return margins ? expandFrames(frames, margins) : { frames, mask: null };
+}
+
+/** The mask of frames `start` to `start + count`; the last frame holds beyond the end. */
+function cutMaskAt(mask: Mask, start: number, count: number, input: string): Mask {
+  const { width, height, numFrames } = mask;
+  if (numFrames === 1) return { ...mask, numFrames: count, data: cutMask(mask, count) };
+  if (start >= numFrames) {
+    throw new InputError(
+      `${mask.path}: has ${numFrames} frames, and ${input} has more; give a mask as long as the clip, or of one frame`,
+    );
+  }
+  const plane = width * height;
+  const data = new Uint8Array(count * plane);
+  for (let frame = 0; frame < count; frame++) {
+    const at = Math.min(start + frame, numFrames - 1);
+    data.set(mask.data.subarray(at * plane, (at + 1) * plane), frame * plane);
+  }
+  return { ...mask, numFrames: count, data };
+}
+
+function depthAt(map: DepthMap, start: number, count: number, input: string): DepthMap {
+  if (start >= map.numFrames) {
+    throw new InputError(
+      `${map.path}: has ${map.numFrames} frames, and ${input} has more; give depth of every frame`,
+    );
+  }
+  return cutDepth(map, start, Math.min(count, map.numFrames - start));
+}
+
+function padDepth(map: DepthMap, count: number): DepthMap {
+  if (map.numFrames >= count) return map;
+  const plane = map.width * map.height;
+  const data = new Float32Array(count * plane);
+  data.set(map.data);
+  const last = map.data.subarray((map.numFrames - 1) * plane, map.numFrames * plane);
+  for (let frame = map.numFrames; frame < count; frame++) data.set(last, frame * plane);
+  return { ...map, numFrames: count, data };
+}

@@ -1,0 +1,237 @@
+/** One task on one user's input, from files to frames: window after window, tile after tile. */
+import { InputError } from '../../errors.js';
+import {
+  crossFade,
+  type Frames,
+  matchColours,
+  readImage,
+  resizeFrames,
+  type Size,
+  sliceFrames,
+  transferChroma,
+} from '../../media/index.js';
+import type { Given, Target, Task } from '../../tasks/index.js';
+import { tidy } from '../../tensor/index.js';
+import type { TileWork } from '../cost/work.js';
+import type { Pipeline } from '../pipeline.js';
+import { expectInputForNoise } from './augment.js';
+import { joinFrames } from './clip-window.js';
+import { finished, resizeHole } from './finish.js';
+import {
+  cutPrompts,
+  makeWindow,
+  type SamplingRequest,
+  sampleConditions,
+  samplesAtOnce,
+} from './make-window.js';
+import { type Prepared, prepare } from './prepare.js';
+import { prepareAsReference } from './reference/prepare.js';
+import { expectParts, type UserRequest } from './request.js';
+import { tileGrids, tileWork } from './tiles.js';
+import { continued } from './windows.js';
+
+export interface GenerateRequest extends UserRequest, SamplingRequest {
+  /** before memory is taken for it; what it throws ends the job (with `compat` a little later) */
+  onFitted?: (fitted: Fitted) => void | Promise<void>;
+  /** when a window begins */
+  onWindow?: (index: number, count: number | null) => void;
+}
+
+/** What was read, and what it is fitted to. */
+export interface Fitted {
+  given: Given;
+  /** one window */
+  target: Target;
+  /** what a window is denoised in; null: in one piece */
+  tiles: TileWork | null;
+  /** windows; null: told when the input ends */
+  rounds: number | null;
+  /** frames a second of the result, the input's or the pipeline's */
+  fps: number;
+  notes: string[];
+}
+
+/** A result that comes in pieces, in the order of time. */
+export interface Result {
+  fps: number;
+  /** null: told when the input ends */
+  numFrames: number | null;
+  /** file whose sound goes with the frames from the first on */
+  audio: string | null;
+  /** the input's colours are of full range, as few clips' are: so can the result's be */
+  fullRange: boolean;
+  /** what there is to say, a line each; more may come with the pieces */
+  notes: string[];
+  pieces: AsyncGenerator<Piece>;
+}
+
+export interface Piece {
+  frames: Frames;
+  /** where part of the frames was known: what the model made of all of it, and what was made */
+  filled: { made: Frames; hole: Uint8Array } | null;
+}
+
+/**
+ * Reads the input and fits it; the frames are made as they are taken.
+ * @throws InputError for wrong input; the signal's reason when it aborts
+ */
+export async function startResult(pipeline: Pipeline, request: GenerateRequest): Promise<Result> {
+  const { task } = request;
+  if (request.depth && !pipeline.takesDepth) {
+    throw new InputError('--depth: this pipeline has no place for depth; leave it out');
+  }
+  expectParts(task, request);
+  expectDepthPossible(pipeline, request);
+  expectInputForNoise(task, request.noiseAugStrength ?? 0);
+  if (request.compat) return asReference(pipeline, request);
+  const { signal } = request;
+  const reference =
+    request.reference === undefined ? null : await readImage(request.reference, { signal });
+  const prepared = await prepare(task, request, pipeline.settingsFor(task));
+  const { made, tile, fps, numFrames, audio, fullRange, notes, before, after } = prepared;
+  notes.push(...cutPrompts(pipeline, request));
+  const { target } = prepared;
+  const atOnce = tile && samplesAtOnce({ ...target, ...tile });
+  const { numWindows } = prepared;
+  try {
+    await request.onFitted?.({
+      given: prepared.first,
+      target,
+      tiles: tile && tileWork(tileGrids(made, tile), tile, atOnce!),
+      rounds: numWindows,
+      fps,
+      notes,
+    });
+  } catch (error) {
+    await prepared.close();
+    throw error;
+  }
+  const extra = [before, after].reduce((sum, part) => sum + (part?.numFrames ?? 0), 0);
+  return {
+    ...{ fps, audio, fullRange, notes },
+    numFrames: numFrames && numFrames + extra,
+    pieces: piecesOf(pipeline, request, prepared, reference),
+  };
+}
+
+/** @throws InputError where a task lives on depth that the pipeline cannot take, or nobody tells */
+function expectDepthPossible(
+  { takesDepth }: Pipeline,
+  { task, inputs, depth, estimateDepth }: GenerateRequest,
+): void {
+  if (!task.needs.depth) return;
+  if (!takesDepth) {
+    throw new InputError(
+      `${task.id}: this pipeline has no place for depth; name another with --pipeline`,
+    );
+  }
+  if (task.inputs.includes('depth') || depth || estimateDepth) return;
+  throw new InputError(
+    `${task.id}: needs the depth of ${inputs[0]}; name a model that tells it with --depth-model, or give it with --depth FILE`,
+  );
+}
+
+/** The whole result in memory. */
+export async function generate(
+  pipeline: Pipeline,
+  request: GenerateRequest,
+): Promise<{ frames: Frames; fps: number }> {
+  const { fps, pieces } = await startResult(pipeline, request);
+  const parts: Frames[] = [];
+  for await (const { frames } of pieces) parts.push(frames);
+  return { frames: joinFrames(parts), fps };
+}
+
+async function* piecesOf(
+  pipeline: Pipeline,
+  request: GenerateRequest,
+  prepared: Prepared,
+  reference: Frames | null,
+): AsyncGenerator<Piece> {
+  const { result, before, after, numWindows } = prepared;
+  const bare = (frames: Frames): Piece => ({ frames: resizeFrames(frames, result), filled: null });
+  try {
+    if (before) yield bare(before);
+    let index = 0;
+    let previous: Frames | null = null; // the window before, as it is in the result
+    for await (const window of prepared.windows()) {
+      request.onWindow?.(index, numWindows);
+      const { task, kept, overlap } = window;
+      const shared: Frames | null = previous && overlap > 0 ? lastFrames(previous, overlap) : null;
+      const given: Given = shared ? continued(task, window.given, shared) : window.given;
+      const part = { window: { ...window, given }, index };
+      const made: Frames = await makeWindow(pipeline, request, prepared, part);
+      const matched = shared ? matchedTo(shared, made, task, given, result) : made;
+      const whole = finished(matched, task, given, result, request);
+      const coloured = reference ? transferChroma(whole, reference) : whole;
+      const frames: Frames = sliceFrames(coloured, 0, kept);
+      // where windows are faded into one another, what the next one shares waits for it
+      const fades = task.windows === 'cross-faded';
+      const joined: Frames = fades && shared ? fadedIn(shared, frames) : frames;
+      const from = fades ? 0 : overlap;
+      const to = kept - (fades && !window.last ? prepared.overlap : 0);
+      if (to > from) {
+        const filled = filledPart(matched, given, result, [from, to]);
+        yield { frames: sliceFrames(joined, from, to), filled };
+      }
+      previous = joined;
+      index++;
+    }
+    if (after) yield bare(after);
+  } finally {
+    await prepared.close();
+  }
+}
+
+/** What was made, in the colours that its first frames have in the window before. */
+function matchedTo(shared: Frames, made: Frames, task: Task, given: Given, result: Size): Frames {
+  // of what takes its brightness from elsewhere that is not to be matched again
+  const own = task.keeps === 'brightness' ? finished(made, task, given, result) : made;
+  const from = sliceFrames(own, 0, shared.numFrames);
+  return matchColours(own, { from, to: resizeFrames(shared, own) });
+}
+
+const lastFrames = (frames: Frames, count: number): Frames =>
+  sliceFrames(frames, frames.numFrames - count, frames.numFrames);
+
+/** The shared frames become the new ones over their length. */
+function fadedIn(shared: Frames, frames: Frames): Frames {
+  const count = shared.numFrames;
+  const start = crossFade(shared, sliceFrames(frames, 0, count));
+  if (count === frames.numFrames) return start;
+  return joinFrames([start, sliceFrames(frames, count, frames.numFrames)]);
+}
+
+function filledPart(
+  made: Frames,
+  { known: [first] }: Given,
+  result: Size,
+  [from, to]: [number, number],
+): Piece['filled'] {
+  if (!first?.hole) return null;
+  const hole = resizeHole(first.hole, first.frames, result);
+  const plane = result.width * result.height;
+  return {
+    made: sliceFrames(resizeFrames(made, result), from, to),
+    hole: hole.subarray(from * plane, to * plane),
+  };
+}
+
+/** One piece by the reference's rules; see reference.ts. */
+async function asReference(pipeline: Pipeline, request: GenerateRequest): Promise<Result> {
+  const { task, seed, estimateDepth = null } = request;
+  const settings = pipeline.settingsFor(task);
+  const { given, condition, target, fps, notes, finish } = await prepareAsReference(
+    ...([task, request, settings, estimateDepth] as const),
+  );
+  notes.push(...cutPrompts(pipeline, request));
+  await request.onFitted?.({ given, target, tiles: null, rounds: 1, fps, notes });
+  async function* pieces(): AsyncGenerator<Piece> {
+    const work = { task, target, seed, conditions: [condition] };
+    const made = await sampleConditions(pipeline, request, work);
+    const frames = tidy(() => finish(made));
+    made.dispose();
+    yield { frames, filled: null };
+  }
+  return { fps, numFrames: null, audio: null, fullRange: false, notes, pieces: pieces() };
+}

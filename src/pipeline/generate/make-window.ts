@@ -1,0 +1,218 @@
+/** What is made at once: one window of a result, in one piece or in tiles. */
+import { customSigmas, type SolverName } from '../../diffusion/index.js';
+import { short } from '../../files/read-json.js';
+import { type Frames, tensorToFrames } from '../../media/index.js';
+import { lowBits, type Seed, seedAfter } from '../../seed.js';
+import {
+  type Condition,
+  conditionOf,
+  type DepthEstimator,
+  type Given,
+  type Target,
+  type Task,
+  taggedPrompt,
+} from '../../tasks/index.js';
+import { type Tensor, tidy } from '../../tensor/index.js';
+import { latentFrames } from '../latents.js';
+import type { OnProgress, Pipeline, SampleRequest } from '../pipeline.js';
+import { withNoise } from './augment.js';
+import type { Prepared } from './prepare.js';
+import { givenOfTile, sizedGiven, type Tiling, tileGrids } from './tiles.js';
+import type { Window } from './windows.js';
+
+export interface SamplingRequest {
+  prompt: string;
+  task: Task;
+  seed: Seed;
+  /** what the depth of known frames is told from; default: nothing, they have none */
+  estimateDepth?: DepthEstimator | null;
+  /** defaults: the pipeline's settings */
+  addedPrompt?: string;
+  negativePrompt?: string;
+  numInferenceSteps?: number;
+  guidanceScale?: number;
+  motionScore?: number;
+  solver?: SolverName;
+  /** the reference's other noise levels, denser where there is much noise; see `customSigmas` */
+  useTSchedule?: boolean;
+  /** see `SampleRequest` */
+  guidanceRange?: readonly [number, number];
+  cacheThreshold?: number;
+  /** of the noise on what is given, 0..1; default: 0; see `withNoise` */
+  noiseAugStrength?: number;
+  onStep?: SampleRequest['onStep'];
+  onProgress?: OnProgress;
+  signal?: AbortSignal;
+}
+
+export interface WindowWork {
+  window: Window;
+  index: number;
+}
+
+/** The frames of a window, at the size that is made. */
+export async function makeWindow(
+  pipeline: Pipeline,
+  request: SamplingRequest,
+  { made, tile }: Prepared,
+  { window, index }: WindowWork,
+): Promise<Frames> {
+  const { task, given, numFrames } = window;
+  // one window's tiles draw from seeds that follow one another, and no other window's
+  const seed = lowBits(seedAfter(request.seed, index * SEEDS_OF_WINDOW));
+  if (!tile) {
+    const target = { ...made, numFrames };
+    const [frames] = await makeSamples(pipeline, request, { task, target, seed, givens: [given] });
+    return frames!;
+  }
+  const whole = sizedGiven(given, made);
+  const target = { ...tile, numFrames };
+  const { estimateDepth = null, noiseAugStrength: strength = 0 } = request;
+  const tiling: Tiling = {
+    tile,
+    grids: tileGrids(made, tile),
+    samples: samplesAtOnce(target),
+    conditionOf(place) {
+      const condition = conditionOf(givenOfTile(whole, place, tile), target, estimateDepth);
+      if (strength === 0) return condition;
+      return withNoise(condition, { strength, seed: seed + place.top * made.width + place.left });
+    },
+  };
+  const canvas = { ...made, numFrames };
+  const video = await pipeline.sample(
+    sampleRequestOf(pipeline, request, { task, target: canvas, seed, conditions: [], tiling }),
+  );
+  const frames = tidy(() => tensorToFrames(video));
+  video.dispose();
+  return frames;
+}
+
+/** Apart from each other by more than a window has tiles. */
+const SEEDS_OF_WINDOW = 100_003;
+
+/** Tokens that are made together, where there is a choice: enough to fill a processor. */
+const TOKENS_AT_ONCE = 2048;
+
+export function samplesAtOnce({ width, height, numFrames }: Target): number {
+  const tokens = (width / 16) * (height / 16) * latentFrames(numFrames);
+  return Math.max(1, Math.floor(TOKENS_AT_ONCE / tokens));
+}
+
+interface SampleWork {
+  task: Task;
+  target: Target;
+  seed: Seed;
+  givens: Given[];
+}
+
+/** The same as conditions, or in tiles. */
+interface ConditionWork extends Omit<SampleWork, 'givens'> {
+  conditions: Condition[];
+  tiling?: Tiling;
+}
+
+/** Samples of one size, made together. */
+async function makeSamples(
+  pipeline: Pipeline,
+  request: SamplingRequest,
+  { task, target, seed, givens }: SampleWork,
+): Promise<Frames[]> {
+  const { estimateDepth = null } = request;
+  const conditions = givens.map((given) => conditionOf(given, target, estimateDepth));
+  const made = await sampleConditions(pipeline, request, { task, target, seed, conditions });
+  const frames = givens.map((_, i) => tidy(() => tensorToFrames(made.narrow(0, i, 1))));
+  made.dispose();
+  return frames;
+}
+
+/** The words of a request as the pipeline is given them. */
+function wordsOf(pipeline: Pipeline, request: SamplingRequest) {
+  const settings = pipeline.settingsFor(request.task);
+  const added = request.addedPrompt ?? settings.addedPrompt;
+  return {
+    prompt: [request.prompt, added].filter(Boolean).join(' '),
+    negativePrompt: request.negativePrompt ?? settings.negativePrompt,
+    guidanceScale: request.guidanceScale ?? settings.guidanceScale,
+  };
+}
+
+/** What of a request's prompts is longer than the text encoder reads, a line each. */
+export function cutPrompts(pipeline: Pipeline, request: SamplingRequest): string[] {
+  const { prompt, negativePrompt, guidanceScale } = wordsOf(pipeline, request);
+  const prompts = [['the prompt', taggedPrompt(prompt, request.task)]];
+  // without guidance it is not read at all
+  if (guidanceScale > 1) prompts.push(['the negative prompt', negativePrompt]);
+  return prompts.flatMap(([what, text]) => {
+    const cut = pipeline.cutOff(text!);
+    if (!cut) return [];
+    const { tokens, read, leftOut } = cut;
+    const tag = what === 'the prompt' ? " with its task's tag" : '';
+    return [`${what} has ${tokens} tokens${tag}, ${read} are read; left out: "${short(leftOut)}"`];
+  });
+}
+
+/** Samples the conditions and disposes them; → [B, 3, F, H, W] */
+export async function sampleConditions(
+  pipeline: Pipeline,
+  request: SamplingRequest,
+  { task, target, seed, conditions }: ConditionWork,
+): Promise<Tensor> {
+  const { noiseAugStrength: strength = 0 } = request;
+  const seen =
+    strength > 0
+      ? conditions.map((condition, i) =>
+          withNoise(condition, { strength, seed: seedAfter(seed, i) }),
+        )
+      : conditions;
+  try {
+    return await pipeline.sample(
+      sampleRequestOf(pipeline, request, { task, target, seed, conditions: seen }),
+    );
+  } finally {
+    for (const { pixels, depth, mask } of new Set([...conditions, ...seen])) {
+      for (const tensor of [pixels, depth, mask]) tensor.dispose();
+    }
+  }
+}
+
+/** What is asked of the pipeline, with its own settings where a request says nothing. */
+function sampleRequestOf(
+  pipeline: Pipeline,
+  request: SamplingRequest,
+  { task, target, seed, conditions, tiling }: ConditionWork,
+): SampleRequest {
+  const { onStep, onProgress, signal } = request;
+  const settings = pipeline.settingsFor(request.task);
+  const { prompt, negativePrompt, guidanceScale } = wordsOf(pipeline, request);
+  return {
+    task,
+    prompts: tiling ? [prompt] : conditions.map(() => prompt),
+    negativePrompt,
+    conditions,
+    tiling,
+    target,
+    numInferenceSteps: request.numInferenceSteps ?? settings.numInferenceSteps,
+    sigmas: ownSigmas(request, settings),
+    guidanceScale,
+    motionScore: request.motionScore ?? settings.motionScore,
+    solver: request.solver,
+    guidanceRange: request.guidanceRange,
+    cacheThreshold: request.cacheThreshold,
+    seed,
+    onStep,
+    onProgress,
+    signal,
+  };
+}
+
+/**
+ * The noise levels of a request with `useTSchedule`, else undefined. They lack their last, 0: every
+ * schedule ends there, and a step from 0 to 0 is none.
+ */
+export function ownSigmas(
+  { useTSchedule, numInferenceSteps }: Pick<SamplingRequest, 'useTSchedule' | 'numInferenceSteps'>,
+  settings: { numInferenceSteps: number },
+): number[] | undefined {
+  if (!useTSchedule) return undefined;
+  return customSigmas(numInferenceSteps ?? settings.numInferenceSteps).filter((sigma) => sigma > 0);
+}

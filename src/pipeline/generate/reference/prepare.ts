@@ -1,0 +1,108 @@
+/** A user's input by the reference's rules, from files to a condition; see reference.ts. */
+
+import { InputError } from '../../../errors.js';
+import {
+  type Frames,
+  type Media,
+  readDepth,
+  readGray,
+  readImage,
+  readMedia,
+  resize,
+  tensorToFrames,
+} from '../../../media/index.js';
+import type { Condition, DepthEstimator, Given, Target, Task } from '../../../tasks/index.js';
+import { cat, type Tensor, tidy } from '../../../tensor/index.js';
+import { expectSize } from '../../latents.js';
+import type { OwnSettings } from '../../settings.js';
+import { expectParts, type UserRequest } from '../request.js';
+import { referencePlan } from './layout.js';
+
+const REFERENCE_UPSCALE = 4;
+
+export interface ReferencePrepared {
+  given: Given;
+  condition: Condition;
+  target: Target;
+  fps: number;
+  notes: string[];
+  /** made [1, 3, F, H, W] → the result, with what comes from the input */
+  finish(made: Tensor): Frames;
+}
+
+/** @throws InputError naming the option or the file, what is wrong with it, and the remedy */
+export async function prepareAsReference(
+  task: Task,
+  request: UserRequest,
+  settings: OwnSettings,
+  estimateDepth: DepthEstimator | null,
+): Promise<ReferencePrepared> {
+  expectParts(task, request);
+  expectNoOthers(task, request);
+  const { size, numFrames, mask, upscale = REFERENCE_UPSCALE, compat, signal } = request;
+  const media: Media[] = [];
+  for (const [i, kind] of task.inputs.entries()) {
+    const one = await (kind === 'image' ? readImage : readMedia)(request.inputs[i]!, { signal });
+    if (kind === 'video' && one.numFrames < 2) {
+      throw new InputError(
+        `${one.path}: ${task.id} needs a clip, got one picture; give a video or a folder of pictures`,
+      );
+    }
+    media.push(one);
+  }
+  const notes: string[] = [];
+  const known = mask && 'file' in mask ? await readGray(mask.file, { signal, notes }) : null;
+  const frames = numFrames ?? settings.numFrames;
+  // there the size of a prompt's result is taken as it is, and others end in an error
+  if (media.length === 0 && size) expectSize('--size', size.width, size.height);
+  const depths = (request.depth ?? []).map((path) => readDepth(path, { signal }));
+  const plan = referencePlan(
+    task,
+    {
+      media,
+      mask: known,
+      depth: await Promise.all(depths),
+    },
+    {
+      width: size?.width ?? settings.width,
+      height: size?.height ?? settings.height,
+      ...{ numFrames: frames, defaultNumFrames: frames, cropType: compat!.cropType, upscale },
+    },
+    estimateDepth,
+  );
+  const { given, condition, target, resultSize, before, after } = plan;
+  const finish = (made: Tensor) =>
+    tidy(() => {
+      const sized = resultSize ? resize(made, resultSize, { mode: 'nearest' }) : made;
+      const parts = [before, sized, after].filter((part) => part !== null);
+      return tensorToFrames(parts.length === 1 ? sized : cat(parts, 2));
+    });
+  const goesOn = task.result === 'video' && task.inputs.includes('video');
+  return {
+    ...{ given, condition, target, finish },
+    fps: (goesOn ? media[0]?.fps : null) ?? settings.fps,
+    notes: [...media.flatMap((one) => one.notes), ...notes],
+  };
+}
+
+/** The reference has fifteen tasks, and of the options about masks, sizes and windows none. */
+function expectNoOthers({ id, inputs, optionalInputs }: Task, request: UserRequest): void {
+  if (inputs.includes('depth') || optionalInputs.length > 0 || id === 'iedit') {
+    throw new InputError(`${id}: is no task of the reference; leave out --compat`);
+  }
+  const { mask, invertMask, expand, reference, fit, window, tile, strict, keepKnown } = request;
+  const own = {
+    '--box, --mask-colour and --mask-alpha': mask && !('file' in mask),
+    '--invert-mask': invertMask,
+    '--expand': expand !== undefined,
+    '--reference': reference !== undefined,
+    '--fit': fit !== undefined,
+    '--window': window !== undefined,
+    '--tile': tile !== undefined,
+    '--strict': strict,
+    '--no-keep-known': keepKnown === false,
+  };
+  for (const [name, isGiven] of Object.entries(own)) {
+    if (isGiven) throw new InputError(`${name}: mean nothing with --compat; leave one of them out`);
+  }
+}

@@ -1,0 +1,162 @@
+/** Memory of a process that trains, counted from configurations alone. */
+import { ownersOf } from '../../distributed/buckets.js';
+import type { TransformerConfig } from '../../models/transformer/config.js';
+import { widthOf } from '../../models/transformer/cost.js';
+import { parameterSizes } from '../../models/transformer/parameters.js';
+import type { Target } from '../../tasks/index.js';
+import type { Stage } from '../recipe/config.js';
+import { isText } from '../recipe/trained-names.js';
+import {
+  batchesOf,
+  isLowRank,
+  passesOf,
+  type Sharding,
+  type StageBatch,
+  type TrainedNetworks,
+  trainedTotal,
+} from './cost.js';
+
+/** Bytes of a process, by what they hold. */
+export interface ProcessMemory {
+  weights: number;
+  gradients: number;
+  /** float32 weights, both moments, averages; of the process that owns most */
+  optimizer: number;
+  activations: number;
+  /** networks that are not trained */
+  frozen: number;
+  total: number;
+}
+
+/**
+ * Gradients come out of the graph in the weights' dtype. Where there are several processes, or
+ * several passes in a step, their sums are float32: of all parameters, or with `zero2` of those that
+ * the process owns, while the others are sent off bucket by bucket in the step's last pass.
+ *
+ * @param bucketBytes   of float32 gradients that are summed over the processes together
+ */
+export function memoryOf(
+  networks: TrainedNetworks,
+  stage: Stage,
+  options: { ranks: number; sharding: Sharding; bucketBytes: number },
+): ProcessMemory {
+  const { ranks, sharding, bucketBytes } = options;
+  const { textEncoder, autoencoder, transformer } = networks;
+  const element = networks.dtype === 'float32' ? 4 : 2;
+  const sizes = [...networks.trained.values()];
+  const trained = total(sizes);
+  const owned = sharding === 'ddp' ? trained : largestShare(sizes, ranks);
+  const batches = batchesOf(stage);
+  const groups = Math.max(1, Math.floor(ranks / stage.sequenceParallel));
+  const accumulates = batches.some((batch) => passesOf(batch, groups) > 1);
+  const sums = ranks > 1 || accumulates ? 4 : 0;
+
+  const inFlight = Math.min(trained, 2 * Math.max(bucketBytes / 4, Math.max(...sizes)));
+  const text = trainedTotal(networks.trained, isText) > 0 ? textEncoder.parameters : 0;
+  const added = trainedTotal(networks.trained, isLowRank);
+  const parts = {
+    weights: element * (parameterTotal(transformer) + text + added),
+    gradients:
+      sharding === 'zero2' && ranks > 1
+        ? sums * (owned + inFlight) + element * (accumulates ? trained : inFlight)
+        : (element + sums) * trained,
+    // a float32 weight is its own master; averages are kept by the owners alone
+    optimizer: ((element === 4 ? 0 : 4) + 8) * owned + 4 * largestShare(sizes, ranks),
+    activations: Math.max(
+      ...batches.map((batch) => activationBytes(networks, stage, batch, groups)),
+    ),
+    frozen: element * (autoencoder.parameters + textEncoder.parameters - text),
+  };
+  return { ...parts, total: total(Object.values(parts)) };
+}
+
+const parameterTotal = (config: TransformerConfig): number =>
+  total(Object.values(parameterSizes(config)).flat());
+
+/** Elements of whole parameters that the fullest of `ranks` processes owns. */
+export function largestShare(sizes: readonly number[], ranks: number): number {
+  const loads = new Float64Array(ranks);
+  for (const [i, owner] of ownersOf(sizes, ranks).entries()) loads[owner]! += sizes[i]!;
+  return loads.reduce((most, load) => Math.max(most, load));
+}
+
+/** Of a block, in vectors of the model's width per token, as far as its pass in autograd keeps them. */
+const BLOCK_VECTORS = {
+  // input, modulated, q and k as projected and as normed, v, mixed heads, projected
+  selfAttention: 9,
+  // input, normed, q as projected and as normed, mixed heads, projected
+  crossAttention: 6,
+  // input, modulated, 4 before and 4 after the GELU, projected
+  feedForward: 11,
+};
+/** Vectors per token that a block's backward pass needs at once, beside these. Measured */
+const BACKWARD_VECTORS = 5;
+/** Before and after all blocks: patches, condition, the last norm's output, a gradient. */
+const END_VECTORS = 4;
+/** Bytes per value of the output and its loss: the target and differences in float32. */
+const LOSS_BYTES = 24;
+/** Bytes of a pixel with its five channels as they are read, and with four joined; float32. */
+const CONDITION_BYTES = 4 * (5 + 4);
+
+/**
+ * Activations of a micro-batch in one process: what the backward pass needs of adapter and blocks,
+ * and its own at the worst moment. With checkpointing a block keeps its input alone, and one block
+ * at a time is whole.
+ */
+export function activationBytes(
+  { transformer: config, dtype, promptLength }: TrainedNetworks,
+  { gradCheckpointing, sequenceParallel }: Pick<Stage, 'gradCheckpointing' | 'sequenceParallel'>,
+  batch: StageBatch,
+  groups: number,
+): number {
+  const element = dtype === 'float32' ? 4 : 2;
+  const d = widthOf(config);
+  const own = Math.ceil(batch.samples / groups);
+  const rows = Math.min(own, batch.microSamples ?? own);
+  const tokens = (rows * batch.tokens) / sequenceParallel;
+  const vector = tokens * d * element;
+  // of self- and cross-attention: the sum of each row's exponentials, float32
+  const rowSums = 2 * 4 * tokens * config.num_attention_heads;
+  const block = total(Object.values(BLOCK_VECTORS)) * vector + rowSums;
+  const kept = gradCheckpointing ? vector : block;
+  // keys before and after their norm, values
+  const text = 3 * rows * promptLength * d * element;
+  const out = config.patch_size ** 2 * (config.out_channels ?? config.in_channels);
+
+  const adapter = adapterBytes(config, batch.size, element);
+  const inBackward = (gradCheckpointing ? block : 0) + BACKWARD_VECTORS * vector;
+  return (
+    config.num_layers * (kept + text) +
+    END_VECTORS * vector +
+    LOSS_BYTES * out * tokens +
+    rows * (adapter.kept + CONDITION_BYTES * pixelsOf(batch.size)) +
+    Math.max(inBackward, rows * adapter.inBackward)
+  );
+}
+
+const pixelsOf = ({ numFrames, width, height }: Target): number => numFrames * width * height;
+
+/**
+ * Of the condition adapter on one sample. Every convolution keeps its input, every activation what
+ * goes into it; two gradients are there at once at the size of the picture.
+ */
+function adapterBytes(
+  { cond_block_out_channels: widths, use_depth_cond }: TransformerConfig,
+  size: Target,
+  element: number,
+): { kept: number; inBackward: number } {
+  let [frames, area] = [size.numFrames, size.width * size.height];
+  const pixels = pixelsOf(size);
+  // joined in float32, converted, by frames
+  let kept = (use_depth_cond ? 5 : 4) * (4 + 2 * element) * pixels;
+  widths.forEach((width, i) => {
+    const volume = frames * area * width * element;
+    // two convolutions a stage, one after the last; the first strided one's result is copied
+    kept += (i === widths.length - 1 ? 2 : i === 1 ? 5 : 4) * volume;
+    if (i % 2 === 0) frames = Math.ceil(frames / 2);
+    area /= 4;
+  });
+  return { kept, inBackward: 2 * widths[0]! * element * pixels };
+}
+
+const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);

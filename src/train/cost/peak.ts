@@ -1,0 +1,103 @@
+/** What this machine can do at most, and what of it a step of training reaches. */
+import { Transformer3D, type TransformerConfig } from '../../models/transformer/index.js';
+import { withParameters } from '../../nn/index.js';
+import type { Target } from '../../tasks/index.js';
+import { type DType, emptyCache, full, randn, tidy, zeros } from '../../tensor/index.js';
+import { tokensOf } from '../feed/buckets.js';
+import { sampleFlops, type TrainedNetworks, wholeTransformer } from './cost.js';
+
+/** Rows, inner width and columns of products that are large enough, and soon done. */
+const PRODUCTS = [
+  [2048, 1024, 4096],
+  [2048, 2048, 2048],
+  [4096, 1792, 3584],
+] as const;
+/** Runs of each, or as many as there is time for; the first warms up, the best counts. */
+const [RUNS, ENOUGH_SECONDS] = [6, 1.5];
+
+/** Operations a second of the best matrix product, on all threads. It takes a second or so. */
+export function matrixPeak(dtype: DType): number {
+  const rates = PRODUCTS.map(([rows, inner, columns]) =>
+    tidy(() => {
+      const x = randn([rows, inner]).to(dtype);
+      const weight = randn([columns, inner]).to(dtype).transpose(0, 1);
+      return (2 * rows * inner * columns) / fastest(() => void x.matmul(weight));
+    }),
+  );
+  return Math.max(...rates);
+}
+
+/** What is tried of a network: blocks up to so many parameters, samples up to so many tokens. */
+const [PROBE_PARAMETERS, PROBE_TOKENS] = [30e6, 1280];
+
+/**
+ * Share of `peakFlops` that forward and backward passes reach, with the network's own width on a
+ * piece of its work.
+ */
+export function trainingEfficiency(
+  { transformer, dtype, promptLength }: TrainedNetworks,
+  size: Target,
+  peakFlops: number,
+): number {
+  const config = fewerBlocks(transformer);
+  const piece = smaller(size);
+  const rows = Math.max(1, Math.floor(PROBE_TOKENS / tokensOf(piece)));
+  const networks: TrainedNetworks = {
+    ...{ transformer: config, dtype, promptLength },
+    ...{ textEncoder: { parameters: 0 }, autoencoder: { parameters: 0 } },
+    trained: wholeTransformer(config),
+  };
+  const { split, whole } = sampleFlops(networks, piece, { gradCheckpointing: false });
+  const model = withParameters({ dtype }, () => new Transformer3D(config));
+  const { numFrames, height, width } = piece;
+  const seconds = tidy(() => {
+    const { in_channels, cross_attention_dim: textWidths } = config;
+    const side = (pixels: number) => pixels / 8;
+    const frames = (numFrames - 1) / 4 + 1;
+    const latents = full([rows, in_channels, frames, side(height), side(width)], 0.1);
+    const textWidth = typeof textWidths === 'number' ? textWidths : textWidths[0];
+    const text = full([rows, promptLength, textWidth], 0.1);
+    const channels = config.use_depth_cond ? 4 : 3;
+    const pixels = full([rows, channels, numFrames, height, width], 0.1);
+    const mask = full([rows, 1, numFrames, height, width], 1);
+    const [timesteps, motionScores] = [zeros([rows]), zeros([rows])];
+    return fastest(() => {
+      const out = model.predict(latents, { timesteps, motionScores, text, pixels, mask });
+      out.to('float32').square().mean().backward();
+      model.zeroGrad();
+    });
+  });
+  model.dispose();
+  emptyCache();
+  return (rows * (split + whole)) / seconds / peakFlops;
+}
+
+/** As many blocks as the probe has room for. */
+function fewerBlocks(config: TransformerConfig): TransformerConfig {
+  const width = config.num_attention_heads * config.attention_head_dim;
+  const blocks = Math.max(1, Math.floor(PROBE_PARAMETERS / (22 * width * width)));
+  return { ...config, num_layers: Math.min(config.num_layers, blocks), num_block_chunks: 1 };
+}
+
+/** A sample of the same shape or shorter and smaller, that has no more tokens than the probe. */
+function smaller(size: Target): Target {
+  let { numFrames, width, height } = size;
+  const half = (side: number) => Math.max(16, Math.floor(side / 32) * 16);
+  while (tokensOf({ numFrames, width, height }) > PROBE_TOKENS) {
+    if (numFrames > 17) numFrames = 4 * Math.floor((numFrames - 1) / 8) + 1;
+    else [width, height] = [half(width), half(height)];
+  }
+  return { numFrames, width, height };
+}
+
+/** Seconds of the best of a few runs. */
+function fastest(run: () => void): number {
+  const seconds: number[] = [];
+  const startMs = performance.now();
+  do {
+    const ms = performance.now();
+    tidy(run);
+    seconds.push((performance.now() - ms) / 1000);
+  } while (seconds.length < RUNS && performance.now() - startMs < 1000 * ENOUGH_SECONDS);
+  return Math.min(...seconds);
+}

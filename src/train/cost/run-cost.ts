@@ -1,0 +1,145 @@
+/** What a run will be, part by part, on one machine: counted, as `mfm train --dry-run` shows it. */
+import { decodeFlops, encodeFlops } from '../../models/autoencoder/cost.js';
+import { adapterFlops } from '../../models/transformer/cost.js';
+import { parameterSizes } from '../../models/transformer/parameters.js';
+import type { PipelineShape } from '../../pipeline/shape.js';
+import type { Target } from '../../tasks/index.js';
+import { batchSizeOf } from '../feed/buckets.js';
+import { type Optimisation, type Recipe, type Stage, stagesOf } from '../recipe/config.js';
+import { trainedNetworks } from '../recipe/networks.js';
+import { batchesOf, type StageBatch, type TrainedNetworks } from './cost.js';
+import { memoryOf, type ProcessMemory } from './memory.js';
+import { cpuDevice, type StepCost, stepOf } from './scaling.js';
+
+export interface Machine {
+  /** operations a second of all of it, at best, and the share of them that training reaches */
+  peakFlops: number;
+  efficiency: number;
+  memoryBytes: number;
+  /** processes of the run, which share it; default 1 */
+  ranks?: number;
+}
+
+/** A part that takes steps. */
+export interface PartCost {
+  steps: number;
+  parameters: number;
+  /** operations of a step */
+  flops: number;
+  /** of all steps, not above the plan's `maxSeconds` */
+  seconds: number;
+}
+
+export interface EncodingCost {
+  /** images and clips that are known to come; other sources have as many as they have */
+  samples: number;
+  flops: number;
+  seconds: number;
+  /** sources whose samples are not counted */
+  uncounted: string[];
+}
+
+export interface StageCost extends PartCost {
+  stage: Stage;
+  batches: StageBatch[];
+  step: StepCost;
+  /** of each process */
+  memory: ProcessMemory;
+}
+
+export interface RunCost {
+  /** null: taken as it is */
+  autoencoder: PartCost | null;
+  encoding: EncodingCost;
+  adapter: PartCost | null;
+  stages: StageCost[];
+  seconds: number;
+}
+
+export function runCost(
+  recipe: Recipe,
+  shape: PipelineShape,
+  dtype: TrainedNetworks['dtype'],
+  machine: Machine,
+): RunCost {
+  const networks = trainedNetworks(recipe, shape, dtype);
+  const { ranks = 1, efficiency, memoryBytes } = machine;
+  const process = cpuDevice(machine.peakFlops / ranks, memoryBytes / ranks);
+  const cluster = { ...process, ranks, efficiency };
+  const rate = machine.peakFlops * efficiency;
+  const part = (plan: Optimisation, parameters: number, flops: number): PartCost => ({
+    ...{ steps: plan.steps, parameters, flops },
+    seconds: limited(plan, (plan.steps * flops) / rate),
+  });
+
+  const stages = stagesOf(recipe).map((stage): StageCost => {
+    const step = stepOf(networks, stage, recipe.sharding, cluster);
+    const memory = memoryOf(networks, stage, { ...cluster, sharding: recipe.sharding });
+    return {
+      ...{ stage, step, memory, steps: stage.steps, flops: step.flops },
+      batches: batchesOf(stage),
+      parameters: shape.parts.transformer.parameters,
+      seconds: limited(stage, stage.steps * step.seconds),
+    };
+  });
+  const trains = !recipe.base && !recipe.autoencoder.from;
+  const { adapter: adapterPlan } = recipe.transformer;
+  const autoencoder = trains
+    ? part(recipe.autoencoder, shape.parts.vae.parameters, autoencoderStepFlops(recipe, shape))
+    : null;
+  const adapter = adapterPlan
+    ? part(adapterPlan, adapterParameters(shape), adapterStepFlops(recipe, shape))
+    : null;
+  const encoding = encodingCost(recipe, shape, rate);
+  const parts = [autoencoder, encoding, adapter, ...stages];
+  const seconds = parts.reduce((sum, one) => sum + (one?.seconds ?? 0), 0);
+  return { autoencoder, encoding, adapter, stages, seconds };
+}
+
+const limited = ({ maxSeconds = Number.POSITIVE_INFINITY }: Optimisation, seconds: number) =>
+  Math.min(maxSeconds, seconds);
+
+/** The mean over the kinds of batches that a step draws from; backward is twice forward. */
+function autoencoderStepFlops({ autoencoder: plan }: Recipe, shape: PipelineShape): number {
+  const weights = plan.batches.reduce((sum, { weight }) => sum + weight, 0);
+  const flops = plan.batches.map(({ numFrames, batchSize, weight }) => {
+    const clip = { numFrames, width: plan.width, height: plan.height };
+    const { autoencoder: config } = shape;
+    return weight * batchSize * 3 * (encodeFlops(config, clip) + decodeFlops(config, clip));
+  });
+  return flops.reduce((sum, one) => sum + one, 0) / weights;
+}
+
+const adapterParameters = ({ transformer }: PipelineShape): number =>
+  parameterSizes(transformer).adapter.reduce((sum, size) => sum + size, 0);
+
+/** Alone it learns from clips of the last stage's size. */
+function adapterStepFlops(recipe: Recipe, { transformer }: PipelineShape): number {
+  const stage = stagesOf(recipe).at(-1)!;
+  const { numFrames, width, height, tokensPerBatch } = stage;
+  const samples = batchSizeOf(stage, tokensPerBatch);
+  return samples * 3 * adapterFlops(transformer, { frames: numFrames, width, height });
+}
+
+/** Every sample once at each size that a stage has of it. */
+function encodingCost(recipe: Recipe, shape: PipelineShape, rate: number): EncodingCost {
+  const counts = new Map<string, { count: number; size: Target }>();
+  const uncounted = new Set<string>();
+  for (const stage of stagesOf(recipe)) {
+    for (const { kind, size } of batchesOf(stage)) {
+      for (const { miniworld, manifest } of stage.data) {
+        if (manifest !== undefined) uncounted.add(manifest);
+        if (!miniworld) continue;
+        const count = kind === 'image' ? miniworld.images : miniworld.clips;
+        counts.set(JSON.stringify([miniworld, kind, size]), { count, size });
+      }
+    }
+  }
+  const all = [...counts.values()];
+  const samples = all.reduce((sum, { count }) => sum + count, 0);
+  const flops = all.reduce(
+    (sum, { count, size }) => sum + count * encodeFlops(shape.autoencoder, size),
+    0,
+  );
+  return { samples, flops, seconds: flops / rate, uncounted: [...uncounted] };
+}

@@ -1,0 +1,277 @@
+/** The data of a run: sources opened once, the cache, and what each part is fed from them. */
+import { DataStore } from '../../data/store.js';
+import type { Autoencoder } from '../../models/autoencoder/index.js';
+import { captionLimit } from '../../pipeline/caption-limit.js';
+import { TASK_IDS } from '../../tasks/index.js';
+import type { Reporter, Source } from '../loop/loop.js';
+import type { Trainee } from '../networks/trained-pipeline.js';
+import { type Source as DataSource, type Recipe, type Stage, stagesOf } from '../recipe/config.js';
+import type { Run } from '../run/run.js';
+import type { StepBatch } from './batch.js';
+import { type EncodeText, storedText } from './encode/text-states.js';
+import {
+  encodeAhead,
+  expectSamples,
+  type FeedPosition,
+  type FrameBatch,
+  firstFrameBatch,
+  type LatentEncoder,
+  LEAST_TO_MEASURE,
+  latentEncoder,
+  meanMotionScore,
+  type OpenedSource,
+  openFeed,
+  openFrameFeed,
+  SampleMaker,
+  sourceOpener,
+  stageLines,
+  stageSet,
+  stageTallies,
+  taskShares,
+  validationBatches,
+  withoutHeldOut,
+} from './index.js';
+import { cutCaptionLines, leftOutLines } from './left-out.js';
+
+export interface DataOptions {
+  recipe: Recipe;
+  run: Run;
+  report: Reporter;
+  signal: AbortSignal;
+  /** where latents, frames and facts are kept; default: `cache` of the run folder */
+  cacheFolder?: string;
+  /** threads that make samples; default: one per processor, at most 4 */
+  workers?: number;
+}
+
+export class TrainingData {
+  private encoder: LatentEncoder | null = null;
+
+  private constructor(
+    private readonly options: DataOptions,
+    private readonly store: DataStore,
+    private readonly maker: SampleMaker,
+    private readonly sources: ReadonlyMap<string, readonly OpenedSource[]>,
+  ) {}
+
+  /**
+   * Reads and measures the sources of all stages.
+   * @throws InputError if one cannot be read, or nothing in it can be used
+   */
+  static async open(options: DataOptions): Promise<TrainingData> {
+    const { recipe, run, report, workers, cacheFolder = run.path('cache') } = options;
+    const store = DataStore.open(cacheFolder, {
+      rank: run.parallel.rank,
+      onWarning: report.log,
+    });
+    try {
+      const sources = await openAll(options, store);
+      await run.parallel.together(() => tellTasks(options, sources));
+      let lost = 0;
+      const onSkip = (where: string, reason: string) =>
+        report.log(`${where}: is left out (${reason}); ${++lost} so far`);
+      const maker = new SampleMaker({ store, workers, cacheFrames: recipe.cacheFrames, onSkip });
+      return new TrainingData(options, store, maker, sources);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  /** What the autoencoder is trained on, from a position on. */
+  async openFrames(position: unknown): Promise<Source<FrameBatch>> {
+    const { recipe, run } = this.options;
+    const { width, height, batches } = recipe.autoencoder;
+    const step = (position as number | null) ?? 0;
+    const feed = openFrameFeed({
+      maker: this.maker,
+      ...{ sources: this.sourcesOf(recipe.data), width, height, batches, seed: recipe.seed, step },
+      world: run.parallel,
+    });
+    return {
+      async next() {
+        const batch = await feed.next();
+        return { batch, position: batch.step + 1 };
+      },
+      close: () => feed.close(),
+    };
+  }
+
+  /**
+   * `count` samples of a length, of what the autoencoder is trained on or of what is kept out of it;
+   * null if there are none of that length.
+   */
+  someFrames(
+    part: 'items' | 'heldOut',
+    numFrames: number,
+    count: number,
+  ): Promise<FrameBatch | null> {
+    const { recipe } = this.options;
+    const { width, height } = recipe.autoencoder;
+    return firstFrameBatch({
+      maker: this.maker,
+      ...{ sources: this.sourcesOf(recipe.data), part, width, height, seed: recipe.seed },
+      batches: [{ numFrames, batchSize: count, weight: 1 }],
+    });
+  }
+
+  /** Encodes what the cache does not hold of all stages. @returns false if the signal stopped it */
+  async encode(autoencoder: Autoencoder): Promise<boolean> {
+    const { recipe, run, report, signal } = this.options;
+    const { rank, size } = run.parallel;
+    const encoder = latentEncoder(autoencoder);
+    this.encoder = encoder;
+    const stages = stagesOf(recipe);
+    const finished = await run.parallel.together(() =>
+      encodeAhead({
+        maker: this.maker,
+        ...{ stages, sources: stages.map((stage) => this.sourcesOf(stage.data)) },
+        ...{ encoder, world: { rank, size }, report, signal },
+      }),
+    );
+    await this.store.refresh();
+    return finished.every(Boolean);
+  }
+
+  /** Ids of the tasks that any sample is trained on, in any stage. */
+  trainedTasks(): string[] {
+    const ids = stagesOf(this.options.recipe).flatMap((stage) => {
+      const { image, clip } = taskShares(stageSet(this.sourcesOf(stage.data), stage));
+      return [...image.keys(), ...clip.keys()];
+    });
+    return TASK_IDS.filter((id) => ids.includes(id));
+  }
+
+  /** Of the clips of the last stage, for the pipeline's default. */
+  meanMotionScore(): Promise<number> {
+    const stage = stagesOf(this.options.recipe).at(-1)!;
+    const options = { maker: this.maker, encoder: this.encoder! };
+    return meanMotionScore(stage, this.sourcesOf(stage.data), options);
+  }
+
+  /** The batches of a stage; see `LoopOptions.open`. */
+  async open(
+    stage: Stage,
+    position: unknown,
+    doneAt: (taken: number) => number,
+  ): Promise<Source<StepBatch>> {
+    const { recipe, run } = this.options;
+    const feed = await openFeed({
+      maker: this.maker,
+      ...{ stage, sources: this.sourcesOf(stage.data), seed: recipe.seed, doneAt },
+      ...{
+        position: position as FeedPosition | null,
+        world: run.parallel.split(stage.sequenceParallel),
+      },
+      encoder: this.encoder!,
+    });
+    let before: StepBatch | null = null;
+    const release = () => {
+      for (const { latents } of before?.samples ?? []) latents.dispose();
+    };
+    return {
+      async next() {
+        release();
+        before = await feed.next();
+        return { batch: before, position: before.position };
+      },
+      async close() {
+        release();
+        await feed.close();
+      },
+    };
+  }
+
+  /** Held-out batches, each of one task, for every task that is trained. */
+  async validation(stage: Stage): Promise<StepBatch[]> {
+    const { recipe } = this.options;
+    const batches: StepBatch[] = [];
+    const held = validationBatches({
+      maker: this.maker,
+      ...{ stage, sources: this.sourcesOf(stage.data), samples: recipe.validationSamples },
+      encoder: this.encoder!,
+    });
+    for await (const batch of held) batches.push(batch);
+    return batches;
+  }
+
+  /** Prompts as the trainee's text encoder reads them; kept, if it does not learn. */
+  encodeText({ pipeline, tokenizer }: Pick<Trainee, 'pipeline' | 'tokenizer'>): EncodeText {
+    const { report, run } = this.options;
+    if (run.parallel.rank === 0) {
+      const limit = captionLimit(pipeline.tokenizer, pipeline.settings.promptLength);
+      const distinct = new Map([...this.sources.values()].flat().map((one) => [one.name, one]));
+      for (const line of cutCaptionLines([...distinct.values()], limit)) report.log(line);
+    }
+    const learns = pipeline.textEncoder.parameters().some(({ requiresGrad }) => requiresGrad);
+    if (learns) return (prompts) => pipeline.encodePrompts(prompts);
+    return storedText(pipeline, tokenizer, this.store);
+  }
+
+  async close(): Promise<void> {
+    await this.maker.close();
+    await this.store.close();
+  }
+
+  private sourcesOf(data: readonly DataSource[]): readonly OpenedSource[] {
+    return this.sources.get(JSON.stringify(data))!;
+  }
+}
+
+/** The sources of all stages, by what recipes say of them; the first process measures what is new. */
+async function openAll(
+  { recipe, run, report, signal, workers }: DataOptions,
+  store: DataStore,
+): Promise<Map<string, readonly OpenedSource[]>> {
+  const { validationSamples } = recipe;
+  const { parallel } = run;
+  const sources = new Map<string, readonly OpenedSource[]>();
+  const openSource = sourceOpener({ store, validationSamples, workers, report, signal });
+  const open = async () => {
+    for (const data of [recipe.data, ...stagesOf(recipe).map((stage) => stage.data)]) {
+      const key = JSON.stringify(data);
+      if (sources.has(key)) continue;
+      const opened = await openSource(data);
+      sources.set(key, opened.sources);
+      if (parallel.rank > 0) continue;
+      for (const line of leftOutLines(opened)) report.log(line);
+    }
+    await store.flush();
+  };
+  await parallel.together(() => (parallel.rank === 0 ? open() : undefined));
+  await parallel.together(async () => {
+    if (parallel.rank === 0) return;
+    await store.refresh();
+    await open();
+  });
+  return sources;
+}
+
+/** What each stage can train; the first process says it. @throws InputError, see `expectSamples` */
+function tellTasks(
+  { recipe, run, report }: DataOptions,
+  sources: ReadonlyMap<string, readonly OpenedSource[]>,
+): void {
+  if (run.parallel.rank > 0) return;
+  const stages = stagesOf(recipe);
+  const said = new Set<string>();
+  for (const stage of stages) {
+    const own = sources.get(JSON.stringify(stage.data))!;
+    const tallies = stageTallies(own, stage);
+    expectSamples(tallies, stage, own);
+    // scenes are good for what the recipe may ask for
+    if (own.every(({ miniworld }) => miniworld)) continue;
+    const lines = stageLines(tallies, stage);
+    const trainedOn = recipe.validationSamples > 0 ? withoutHeldOut(own, stage) : [];
+    if (trainedOn.length > 0) {
+      lines.push(
+        `validation and sheets of ${trainedOn.join(', ')} show samples that are trained on, as none is kept out (from ${LEAST_TO_MEASURE} files of a kind on, a tenth is)`,
+      );
+    }
+    for (const line of lines) {
+      if (said.has(line)) continue;
+      said.add(line);
+      report.log(stages.length > 1 ? `${stage.name}: ${line}` : line);
+    }
+  }
+}

@@ -1,0 +1,129 @@
+/** Figures of steps: means since they were last written down, over all processes. */
+import type { CommunicationCost } from '../../distributed/parallel.js';
+import type { StepOutcome } from './loop.js';
+
+/** Sums of one process; plain JSON. */
+export interface Sums {
+  figures: StepOutcome['figures'];
+  totals: Record<(typeof TOTALS)[number], number>;
+}
+
+const TOTALS = [
+  'steps',
+  'samples',
+  'tokens',
+  'flops',
+  'seconds',
+  'waitedSeconds',
+  'skipped',
+  'gradNorm',
+  'communicationSeconds',
+  'communicationBytes',
+] as const;
+
+interface StepCost {
+  seconds: number;
+  /** for data */
+  waitedSeconds: number;
+  /** of processes */
+  communication: CommunicationCost;
+  skipped: boolean;
+  gradNorm: number;
+}
+
+export class Means {
+  private current = empty();
+
+  /** @param before   what the processes had seen when the run was stopped, of this process `rank` */
+  constructor(before: readonly Sums[] = [], { rank, size }: { rank: number; size: number }) {
+    if (before.length === size) this.current = before[rank]!;
+    // as many processes as there were, or the first takes all
+    else if (rank === 0 && before[0]) {
+      this.current = before[0];
+      for (const { figures } of before.slice(1)) addFigures(this.current.figures, figures);
+    }
+  }
+
+  add({ samples, tokens = 0, flops = 0, figures }: StepOutcome, cost: StepCost): void {
+    const { totals } = this.current;
+    const { skipped, gradNorm, seconds, waitedSeconds, communication } = cost;
+    const step = {
+      ...{ steps: 1, samples, tokens, flops, seconds, waitedSeconds },
+      communicationSeconds: communication.waitedSeconds,
+      communicationBytes: communication.bytes,
+    };
+    const one = { ...step, skipped: skipped ? 1 : 0, gradNorm: skipped ? 0 : gradNorm };
+    for (const key of TOTALS) totals[key] += one[key];
+    if (!skipped) addFigures(this.current.figures, figures);
+  }
+
+  /** What this process has seen. */
+  sums(): Sums {
+    return this.current;
+  }
+
+  /** For the progress line. */
+  shown(peakFlops?: number): Record<string, number> {
+    const { figures, totals } = this.current;
+    const { loss } = figures;
+    const rates = ratesOf([this.current], totals, peakFlops);
+    return loss ? { loss: loss.sum / loss.count, ...rates } : rates;
+  }
+
+  /** Means over all processes; the next ones begin anew. */
+  take(all: Sums[], peakFlops?: number): Record<string, number> {
+    const figures: StepOutcome['figures'] = {};
+    for (const sums of all) addFigures(figures, sums.figures);
+    const { totals } = this.current;
+    const result = {
+      ...meansOf(figures),
+      ...ratesOf(all, totals, peakFlops),
+      ...(totals.skipped > 0 ? { skipped: totals.skipped } : {}),
+      ...(all.length > 1 ? communicationOf(totals) : {}),
+    };
+    this.current = empty();
+    return result;
+  }
+}
+
+export const meansOf = (figures: StepOutcome['figures']): Record<string, number> =>
+  Object.fromEntries(Object.entries(figures).map(([name, { sum, count }]) => [name, sum / count]));
+
+const empty = (): Sums => ({
+  figures: {},
+  totals: Object.fromEntries(TOTALS.map((key) => [key, 0])) as Sums['totals'],
+});
+
+/** Figures that stand for themselves. */
+export const sumsOf = (figures: Record<string, number>): StepOutcome['figures'] =>
+  Object.fromEntries(Object.entries(figures).map(([name, sum]) => [name, { sum, count: 1 }]));
+
+export function addFigures(to: StepOutcome['figures'], from: StepOutcome['figures']): void {
+  for (const [name, { sum, count }] of Object.entries(from)) {
+    const entry = to[name] ?? { sum: 0, count: 0 };
+    to[name] = { sum: entry.sum + sum, count: entry.count + count };
+  }
+}
+
+function ratesOf(all: Sums[], totals: Sums['totals'], peakFlops?: number): Record<string, number> {
+  const total = (key: 'samples' | 'tokens' | 'flops') =>
+    all.reduce((sum, one) => sum + one.totals[key], 0) / totals.seconds;
+  const good = totals.steps - totals.skipped;
+  return {
+    ...(good > 0 ? { gradNorm: totals.gradNorm / good } : {}),
+    samplesPerSecond: total('samples'),
+    ...(totals.tokens > 0 ? { tokensPerSecond: total('tokens') } : {}),
+    // of what the machine's matrix products can do
+    ...(peakFlops && totals.flops > 0
+      ? { peakShare: total('flops') / all.length / peakFlops }
+      : {}),
+    // of the time, how much the model did not wait for data
+    busy: 1 - totals.waitedSeconds / totals.seconds,
+  };
+}
+
+/** Share of the steps' time in which this process has waited for others, and what it has sent. */
+function communicationOf(totals: Sums['totals']): Record<string, number> {
+  const { communicationSeconds, communicationBytes, seconds } = totals;
+  return { communicationShare: communicationSeconds / seconds, communicationBytes };
+}

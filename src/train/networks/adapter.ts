@@ -1,0 +1,128 @@
+/**
+ * Teaches the condition adapter to see, before the transformer learns: for every token, what the
+ * given parts tell of the clean latents and of how much is known.
+ *
+ * Left to the transformer's own loss, the adapter has to find the way from pixels to latents through
+ * all blocks, and conditions are followed late. Measured: see docs/mfm-mini.md.
+ */
+import {
+  initialisePatches,
+  PatchEmbed,
+  type Transformer3D,
+} from '../../models/transformer/index.js';
+import type { Pipeline } from '../../pipeline/index.js';
+import { type Target, weightedTasks } from '../../tasks/index.js';
+import { cat, Generator, noGrad, type Tensor, tidy } from '../../tensor/index.js';
+import type { StepBatch, TrainSample } from '../feed/batch.js';
+import { microBatches } from '../feed/micro-batches.js';
+import { type StepContext, type StepOutcome, trainLoop } from '../loop/loop.js';
+import { type Stage, stagesOf } from '../recipe/config.js';
+import type { PartContext } from './context.js';
+import { stackConditions } from './step.js';
+
+/** @returns false if it was stopped */
+export async function trainAdapter(
+  pipeline: Pipeline,
+  { run, recipe, data, report, signal }: PartContext,
+): Promise<boolean> {
+  const { adapter: plan, conditionScale } = recipe.transformer;
+  const stage = stagesOf(recipe).at(-1)!;
+  const tasks = weightedTasks(stage.tasks).filter(
+    ({ task }) => task.result === 'video' && task.inputs.length > 0,
+  );
+  if (!plan || tasks.length === 0) return true;
+  const { transformer } = pipeline;
+  const conditioned: Stage = {
+    ...stage,
+    tasks: Object.fromEntries(tasks.map(({ task, weight }) => [task.id, weight])),
+    ...{ imageShare: [0, 0], mixAt: 0, conditionDropout: 0, sequenceParallel: 1 },
+  };
+  const project = targetProjection(transformer, recipe.seed, conditionScale);
+
+  const finished = await trainLoop<StepBatch>({
+    part: 'adapter',
+    run,
+    stages: [plan],
+    seed: recipe.seed,
+    parameters: new Map(transformer.requiresGrad_(true).condConv.namedParameters()),
+    open: (_, position, doneAt) => data.open(conditioned, position, doneAt),
+    train: (batch, { backward }) =>
+      adapterStep(pipeline, project, batch, backward, stage.tokensPerMicroBatch),
+    report,
+    signal,
+  });
+  for (const parameter of project.parameters()) parameter.dispose();
+  return finished;
+}
+
+/**
+ * Forward and backward of a batch, in micro-batches where they are bounded.
+ *
+ * @param project   what the adapter is to say of latents and known shares, see `targetProjection`
+ */
+export function adapterStep(
+  pipeline: Pipeline,
+  project: PatchEmbed,
+  { samples, target, count, tokens }: StepBatch,
+  backward: StepContext['backward'],
+  tokensPerMicroBatch?: number,
+): StepOutcome {
+  const loss = { sum: 0, count: samples.length };
+  const parts = microBatches(samples, tokens, tokensPerMicroBatch);
+  // a process without samples takes part in the sums of gradients nevertheless
+  if (parts.length === 0) backward(null, true);
+  for (const part of parts) {
+    tidy(() => {
+      const losses = adapterLosses(pipeline, project, part, target);
+      backward(losses.sum().div(count), part === parts.at(-1));
+      for (const one of losses.toFloat32Array()) loss.sum += one;
+    });
+  }
+  const figures: StepOutcome['figures'] = samples.length > 0 ? { loss } : {};
+  return { samples: samples.length, count, tokens: samples.length * tokens, figures };
+}
+
+/** [B] in float32: 1 for an adapter that says nothing, 0 for one that sees everything. */
+function adapterLosses(
+  { transformer, autoencoder }: Pipeline,
+  project: PatchEmbed,
+  samples: readonly TrainSample[],
+  target: Target,
+): Tensor {
+  const { conditions, rows } = stackConditions(samples, target, transformer);
+  const given = conditions.indexSelect(0, rows);
+  const latents = cat(samples.map((sample) => sample.latents)).to('float32');
+  const known = given.narrow(1, given.size(1) - 1, 1).to('float32'); // the mask
+  const wanted = noGrad(() => {
+    const shares = knownShares(known, autoencoder.spatialCompression);
+    return project.forward(cat([latents, shares], 1)).to('float32'); // [B, L, D]
+  });
+  const seen = transformer.prepareCondition(given).to('float32');
+  const squares = seen.sub(wanted).square().mean([1, 2]); // [B]
+  return squares.div(wanted.square().mean([1, 2]));
+}
+
+/** Latents and known shares [B, C + 1, f, h, w] → what the adapter is to say, [B, L, D]; fixed. */
+export function targetProjection(
+  transformer: Transformer3D,
+  seed: number,
+  scale: number,
+): PatchEmbed {
+  const { in_channels, patch_size } = transformer.config;
+  // not the patch embedding itself: latents and condition are added, and must stay apart
+  const project = new PatchEmbed(in_channels + 1, transformer.width, patch_size);
+  const generator = new Generator(seed);
+  noGrad(() => {
+    initialisePatches(project, generator);
+    project.proj.weight.mul_(scale);
+  });
+  return project.requiresGrad_(false);
+}
+
+/** mask [B, 1, F, H, W] → [B, 1, f, h, w]: the known share of each latent's pixels, as -1 to 1. */
+function knownShares(mask: Tensor, factor: number): Tensor {
+  return tidy(() => {
+    const shares = mask.avgPool3d([1, factor, factor]);
+    return shares.slice(2, 0, mask.size(2), 4).mul(2).sub(1);
+  });
+}

@@ -1,0 +1,141 @@
+/** Trains the autoencoder on images and clips of one size. */
+import { contactSheet } from '../../media/index.js';
+import { psnr } from '../../media/pixels/psnr.js';
+import {
+  Autoencoder,
+  autoencoderLoss,
+  initialiseAutoencoder,
+} from '../../models/autoencoder/index.js';
+import {
+  cat,
+  type DType,
+  manualSeed,
+  noGrad,
+  randn,
+  type Tensor,
+  tidy,
+} from '../../tensor/index.js';
+import { sampleGenerator, videoFromBytes } from '../feed/frames-to-video.js';
+import type { FrameBatch } from '../feed/index.js';
+import { type StepOutcome, trainLoop } from '../loop/loop.js';
+import type { Recipe } from '../recipe/config.js';
+import { autoencoderConfigOf } from '../recipe/networks.js';
+import type { PartContext } from './context.js';
+
+/** Held-out clips whose PSNR is reported. */
+const VALIDATION_CLIPS = 16;
+
+export function buildAutoencoder(recipe: Recipe, dtype: DType): Autoencoder {
+  manualSeed(recipe.seed);
+  const model = new Autoencoder(autoencoderConfigOf(recipe));
+  return initialiseAutoencoder(model).toDtype(dtype);
+}
+
+/** @returns false if it was stopped */
+export async function trainAutoencoder(model: Autoencoder, context: PartContext): Promise<boolean> {
+  const { run, recipe, data, report, signal } = context;
+  const { kl, ...config } = recipe.autoencoder;
+  const validation: Tensor[] = [];
+  let heading = '';
+  const { rank, size } = run.parallel;
+  /** of this process's samples in the whole batch */
+  const places = (count: number) => Array.from({ length: count }, (_, i) => rank + i * size);
+  const noiseAt = (step: number, index: number, shape: number[]) =>
+    randn([1, ...shape], { generator: sampleGenerator(recipe.seed, step, index) });
+  try {
+    return await trainLoop<FrameBatch>({
+      part: 'autoencoder',
+      run,
+      stages: [config],
+      seed: recipe.seed,
+      parameters: model.namedParameters(),
+      open: (_, position) => data.openFrames(position),
+      train(
+        { frames, batchSize, count, numFrames, width, height },
+        { step, backward },
+      ): StepOutcome {
+        if (batchSize === 0) {
+          backward(null, true);
+          return { samples: 0, count, figures: {} };
+        }
+        const video = videoFromBytes(frames, [batchSize, numFrames, height, width, 3]);
+        const { loss, squared } = autoencoderLoss(model, video, {
+          kl,
+          noise: ([, ...shape]) => cat(places(batchSize).map((i) => noiseAt(step, i, shape))),
+        });
+        backward(loss.mul(batchSize / count), true);
+        const mean = (value: number) => ({ sum: value * batchSize, count: batchSize });
+        return {
+          samples: batchSize,
+          count,
+          figures: {
+            loss: mean(loss.item()),
+            [`psnr/${numFrames} frame${numFrames > 1 ? 's' : ''}`]: mean(psnrOf(squared.item())),
+          },
+        };
+      },
+      async sample(_, step): Promise<StepOutcome['figures']> {
+        if (run.parallel.rank !== 0) return {};
+        if (validation.length === 0) {
+          const kept = await clipsToMeasure(context);
+          validation.push(...kept.clips);
+          heading = kept.heading;
+        }
+        if (validation.length === 0) return {};
+        const rows = noGrad(() =>
+          validation.map((clip) => ({ clip, back: tidy(() => reconstruct(model, clip)).keep() })),
+        );
+        const figure = rows.reduce((sum, { clip, back }) => sum + psnr(back, clip), 0);
+        const path = run.path('samples', `autoencoder-${String(step).padStart(6, '0')}.png`);
+        await contactSheet(
+          rows.slice(0, 6).map(({ clip, back }) => ({ images: [clip, back] })),
+          path,
+          { columns: [heading, 'reconstruction'], framesPerClip: 4, scale: 2 },
+        );
+        run.logSheet('samples', path, step);
+        for (const { back } of rows) back.dispose();
+        return { 'validation/psnr': { sum: figure, count: rows.length } };
+      },
+      report,
+      signal,
+    });
+  } finally {
+    for (const clip of validation) clip.dispose();
+  }
+}
+
+/** 10 log10(peak² / mse) with a peak of 2. */
+const psnrOf = (meanSquaredError: number): number => 10 * Math.log10(4 / meanSquaredError);
+
+/** video [B, 3, F, H, W] → the same, through latents */
+export function reconstruct(model: Autoencoder, video: Tensor): Tensor {
+  const decoded = model.decode(model.encode(video).mode()).to('float32');
+  return decoded.narrow(2, decoded.size(2) - video.size(2), video.size(2)).contiguous();
+}
+
+/**
+ * Clips [1, 3, F, H, W] to measure on, of the greatest length that there is: kept out of training, or
+ * where none is some that are trained on; none if the recipe wants none.
+ */
+async function clipsToMeasure({
+  recipe,
+  data,
+}: PartContext): Promise<{ clips: Tensor[]; heading: string }> {
+  if (recipe.validationSamples === 0) return { clips: [], heading: '' };
+  const lengths = [...new Set(recipe.autoencoder.batches.map(({ numFrames }) => numFrames))];
+  for (const part of ['heldOut', 'items'] as const) {
+    for (const numFrames of lengths.sort((a, b) => b - a)) {
+      const found = await data.someFrames(part, numFrames, VALIDATION_CLIPS);
+      if (!found) continue;
+      const { frames, batchSize, ...size } = found;
+      const shape = [batchSize, size.numFrames, size.height, size.width, 3];
+      const clips = tidy(() =>
+        videoFromBytes(frames, shape)
+          .split(1, 0)
+          .map((clip) => clip.contiguous().clone().keep()),
+      );
+      return { clips, heading: part === 'heldOut' ? 'held out' : 'trained on' };
+    }
+  }
+  return { clips: [], heading: '' };
+}

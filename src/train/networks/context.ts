@@ -1,0 +1,14 @@
+/** What every part of a run is given. */
+
+import type { TrainingData } from '../feed/training-data.js';
+import type { Reporter } from '../loop/loop.js';
+import type { Recipe } from '../recipe/config.js';
+import type { Run } from '../run/run.js';
+
+export interface PartContext {
+  run: Run;
+  recipe: Recipe;
+  data: TrainingData;
+  report: Reporter;
+  signal: AbortSignal;
+}

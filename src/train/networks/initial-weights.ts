@@ -1,0 +1,182 @@
+/** Training that begins with a finished pipeline: other tasks, other words, the same networks. */
+import { join } from 'node:path';
+import { checkConfig } from '../../check-config.js';
+import { InputError } from '../../errors.js';
+import { isObject, readJson, readJsonObject } from '../../files/read-json.js';
+import { parseT5Config, T5Encoder } from '../../models/t5/index.js';
+import { parseTransformerConfig, type Transformer3D } from '../../models/transformer/index.js';
+import { loadWeights, withParameters } from '../../nn/index.js';
+import type { Pipeline } from '../../pipeline/index.js';
+import { ModelIndex } from '../../pipeline/settings.js';
+import { TASK_IDS, TASKS, type Task } from '../../tasks/index.js';
+import { type DType, noGrad, tensor, tidy } from '../../tensor/index.js';
+import type { Trainee } from './trained-pipeline.js';
+
+/**
+ * Copies the weights of a pipeline folder's transformer and text encoder. Words that its vocabulary
+ * lacks keep the fresh embedding that they have.
+ *
+ * @throws InputError if a network there is of another form
+ */
+export function startFrom({ pipeline, tokenizer }: Trainee, folder: string, dtype: DType): void {
+  const { transformer, textEncoder } = pipeline;
+  loadWeights(transformer, join(folder, 'transformer'), 'diffusion_pytorch_model', dtype);
+  if (!knowsDepth(folder)) forgetDepth(transformer);
+
+  const before = openTextEncoder(folder, textEncoder, dtype);
+  try {
+    const rowsBefore = storedRows(folder);
+    const pairs = [...rowsOf(tokenizer.tokenizer)].flatMap(([piece, row]) => {
+      const rowBefore = rowsBefore.get(piece);
+      return rowBefore === undefined ? [] : [[row, rowBefore] as const];
+    });
+    noGrad(() => tidy(() => copyText(before, textEncoder, pairs)));
+  } finally {
+    before.dispose();
+  }
+}
+
+/** @param pairs   rows of the embedding, of `to` and of `from`, that are of the same piece */
+function copyText(
+  from: T5Encoder,
+  to: T5Encoder,
+  pairs: readonly (readonly [number, number])[],
+): void {
+  const weights = from.stateDict();
+  const rows = (side: 0 | 1) =>
+    tensor(
+      pairs.map((pair) => pair[side]),
+      { dtype: 'int64' },
+    );
+  for (const [name, weight] of to.stateDict()) {
+    const given = weights.get(name)!;
+    if (name === EMBEDDING) weight.indexCopy_(0, rows(0), given.indexSelect(0, rows(1)));
+    else weight.copy_(given);
+  }
+}
+
+/**
+ * Whether `startFrom` can copy a folder's weights, which are not read. The transformer, on any
+ * device, has them mapped then.
+ *
+ * @param key   what names the folder
+ * @throws InputError if a network there is of another form, or something is missing
+ */
+export function expectToStartFrom(
+  { transformer, textEncoder }: Pick<Pipeline, 'transformer' | 'textEncoder'>,
+  folder: string,
+  key: string,
+): void {
+  const configPath = join(folder, 'transformer', 'config.json');
+  const config = parseTransformerConfig(readJson(configPath), configPath);
+  const others = Object.entries(SIZES).filter(
+    ([size]) => String(config[size as Size]) !== String(transformer.config[size as Size]),
+  );
+  if (others.length > 0) {
+    const words = others.map(([size, name]) => {
+      const [there, own] = [config, transformer.config].map((one) => String(one[size as Size]));
+      return `${name} ${there} (not ${own})`;
+    });
+    throw new InputError(
+      `${key}: must hold a transformer of the recipe's size, got ${folder} with ${words.join(', ')}; change the recipe, or train from scratch`,
+    );
+  }
+  loadWeights(transformer, join(folder, 'transformer'), 'diffusion_pytorch_model', null);
+  knowsDepth(folder);
+  openTextEncoder(folder, textEncoder, null).dispose();
+  storedRows(folder);
+}
+
+/** Of a transformer, and the keys of a recipe that they follow from. */
+const SIZES = {
+  num_layers: 'numLayers',
+  num_attention_heads: 'numHeads',
+  cross_attention_dim: 'textEncoder.width',
+  cond_block_out_channels: 'adapterChannels',
+};
+type Size = keyof typeof SIZES;
+
+/** A matrix of a row per word. */
+const EMBEDDING = 'shared.weight';
+
+/**
+ * The text encoder of a folder.
+ * @throws InputError if it is of another form than `own`, but for the words that it knows
+ */
+function openTextEncoder(folder: string, own: T5Encoder, dtype: DType | null): T5Encoder {
+  const encoderFolder = join(folder, 'text_encoder');
+  const configPath = join(encoderFolder, 'config.json');
+  const config = parseT5Config(readJson(configPath), configPath);
+  const encoder = withParameters({ device: 'meta' }, () => new T5Encoder(config));
+  try {
+    expectSameForm(encoder, own, encoderFolder);
+    loadWeights(encoder, encoderFolder, 'model', dtype);
+    return encoder;
+  } catch (error) {
+    encoder.dispose();
+    throw error;
+  }
+}
+
+function expectSameForm(encoder: T5Encoder, own: T5Encoder, where: string): void {
+  const shapes = (network: T5Encoder) =>
+    new Map([...network.namedParameters()].map(([name, { shape }]) => [name, shape]));
+  const [there, wanted] = [shapes(encoder), shapes(own)];
+  const remedy = 'train from scratch, or change the recipe';
+  const further = [...there.keys()].find((name) => !wanted.has(name));
+  if (further) {
+    throw new InputError(
+      `${where}: has ${further}, which the recipe's text encoder has not; ${remedy}`,
+    );
+  }
+  for (const [name, shape] of wanted) {
+    const got = there.get(name);
+    // of the embedding the rows are free
+    const isSame = name === EMBEDDING ? got?.[1] === shape[1] : String(got) === String(shape);
+    if (isSame) continue;
+    throw new InputError(
+      `${where}: ${name} must be [${shape.join(', ')}] as the recipe has it, got ${got ? `[${got.join(', ')}]` : 'none'}; ${remedy}`,
+    );
+  }
+}
+
+/** Was it trained with any depth? */
+function knowsDepth(folder: string): boolean {
+  const path = join(folder, 'model_index.json');
+  const { _mfm: settings } = checkConfig(ModelIndex, readJson(path), path);
+  const trained = settings?.tasks ?? TASK_IDS;
+  const tasks = Object.values<Task>(TASKS).filter(({ id }) => trained.includes(id));
+  return settings?.usesDepth || tasks.some(({ needs }) => needs.depth);
+}
+
+/** Weights that depth never reached are as they were drawn: it would begin as noise. */
+function forgetDepth({ condConv, config }: Transformer3D): void {
+  if (!config.use_depth_cond) return;
+  noGrad(() => tidy(() => void condConv.convIn.weight.narrow(1, DEPTH_CHANNEL, 1).zero_()));
+}
+
+/** After the three of the pixels. */
+const DEPTH_CHANNEL = 3;
+
+/**
+ * The pieces of a pipeline folder's tokenizer and their rows.
+ * @throws InputError unless its vocabulary is a list of pieces
+ */
+function storedRows(folder: string): Map<string, number> {
+  const path = join(folder, 'tokenizer', 'tokenizer.json');
+  const { model } = readJsonObject(path);
+  const vocab = isObject(model) ? model.vocab : undefined;
+  const isPiece = (row: unknown) => Array.isArray(row) && typeof row[0] === 'string';
+  if (!Array.isArray(vocab) || !vocab.every(isPiece)) {
+    throw new InputError(
+      `${path}: must have a Unigram model with a list of pieces, as \`mfm train\` writes it`,
+    );
+  }
+  return rowsOf({ model: { vocab } });
+}
+
+/** Rows of the embedding by piece; see `buildTokenizer`. */
+function rowsOf(tokenizer: unknown): Map<string, number> {
+  const { model } = tokenizer as { model: { vocab: [string, number][] } };
+  return new Map(model.vocab.map(([piece], row) => [piece, row]));
+}

@@ -1,0 +1,124 @@
+/** Sheets of what the transformer makes of held-out samples, task by task. */
+import { contactSheet, type Frames, tensorToFrames } from '../../media/index.js';
+import { psnr } from '../../media/pixels/psnr.js';
+import type { Pipeline } from '../../pipeline/index.js';
+import { conditionOf, NOTHING, type Target, type Task } from '../../tasks/index.js';
+import { cat, noGrad, tidy } from '../../tensor/index.js';
+import type { StepBatch, TrainSample } from '../feed/batch.js';
+import { microBatches } from '../feed/micro-batches.js';
+import type { Run } from '../run/run.js';
+
+const ROWS = 6;
+const STEPS = 16;
+
+export interface SheetOptions {
+  run: Run;
+  seed: number;
+  step: number;
+  signal: AbortSignal;
+  /** latent patches that are computed at once, but for a single sample */
+  tokensAtOnce: number;
+  /** told of each sheet that is written */
+  onSheet?: (task: string, path: string) => void;
+}
+
+/**
+ * One sheet per task in samples/: what is given, what is made of it, what it was, and the
+ * autoencoder's copy of that, which is the best that can be made.
+ *
+ * @param batches   samples to measure on, each batch of one task; the first of each task is shown
+ * @returns the PSNR of the tasks that are given something, to the autoencoder's copy
+ */
+export async function taskSheets(
+  pipeline: Pipeline,
+  batches: readonly StepBatch[],
+  { run, seed, step, signal, tokensAtOnce, onSheet }: SheetOptions,
+): Promise<Record<string, number>> {
+  const figures: Record<string, number> = {};
+  const seen = new Set<string>();
+  for (const { samples, target, tokens } of batches) {
+    const task = samples[0]?.task;
+    // none of a batch's files may be readable
+    if (!task || seen.has(task.id)) continue;
+    seen.add(task.id);
+    // with guidance a sample is computed twice in each step
+    const passes = pipeline.settingsFor(task).guidanceScale > 1 ? 2 : 1;
+    const shown: Shown[] = [];
+    for (const part of microBatches(samples.slice(0, ROWS), passes * tokens, tokensAtOnce)) {
+      const options = { seed: seed + shown.length, signal };
+      shown.push(...(await showSamples(pipeline, part, target, options)));
+    }
+    const name = `transformer-${String(step).padStart(6, '0')}-${task.id}.png`;
+    const path = run.path('samples', name);
+    await contactSheet(
+      shown.map(({ row }) => row),
+      path,
+      { columns: columnsOf(task), framesPerClip: 4, scale: target.width > 128 ? 1 : 2 },
+    );
+    onSheet?.(task.id, path);
+    if (task.inputs.length > 0) {
+      figures[`psnr/${task.id}`] = shown.reduce((sum, one) => sum + one.psnr, 0) / shown.length;
+    }
+  }
+  return figures;
+}
+
+/** In one line: words over each would be wider than small pictures. */
+const columnsOf = ({ inputs }: Task): string[] => {
+  const given = inputs.length > 0 ? ['given'] : [];
+  return [[...given, 'made', 'as it was', "the autoencoder's copy of that"].join(', ')];
+};
+
+interface Shown {
+  row: Parameters<typeof contactSheet>[0][number];
+  /** of what is made of it, dB */
+  psnr: number;
+}
+
+/** Makes samples of one task, all at once. */
+async function showSamples(
+  pipeline: Pipeline,
+  samples: readonly TrainSample[],
+  target: Target,
+  { seed, signal }: Pick<SheetOptions, 'seed' | 'signal'>,
+): Promise<Shown[]> {
+  const { task } = samples[0]!;
+  const { guidanceScale, motionScore } = pipeline.settingsFor(task);
+  const conditions = samples.map(({ given }) => conditionOf(given ?? NOTHING, target));
+  const latents = noGrad(() =>
+    tidy(() =>
+      cat(samples.map((sample) => sample.latents))
+        .to('float32')
+        .keep(),
+    ),
+  );
+  const truth = await pipeline.decode(latents, { signal });
+  const made = await pipeline.sample({
+    ...{ task, conditions, target, guidanceScale, motionScore, seed, signal },
+    prompts: samples.map(({ caption }) => caption),
+    numInferenceSteps: STEPS,
+  });
+  const pictures = await Promise.all(samples.map(({ picture }) => picture?.() ?? null));
+  const shown = samples.map((sample, i) =>
+    tidy(() => {
+      const [result, copy] = [made, truth].map((video) => video.narrow(0, i, 1));
+      const known = sample.given ? [tensorToFrames(conditions[i]!.pixels)] : [];
+      const was = pictures[i] ?? blank(target);
+      const images = [...known, tensorToFrames(result!), was, tensorToFrames(copy!)];
+      return { row: { label: labelOf(sample), images }, psnr: psnr(result!, copy!) };
+    }),
+  );
+  for (const tensor of [latents, truth, made, ...conditions.flatMap(Object.values)]) {
+    tensor.dispose();
+  }
+  return shown;
+}
+
+/** A caption cut to what has room over the narrowest row. */
+const labelOf = ({ caption, trainedOn }: TrainSample): string =>
+  `${caption.slice(0, 90)}${trainedOn ? ' (trained on)' : ''}`;
+
+/** In place of pixels that cannot be read any more. */
+function blank({ width, height }: Target): Frames {
+  return { width, height, numFrames: 1, data: new Uint8Array(width * height * 3).fill(255) };
+}

@@ -1,0 +1,170 @@
+/** One step of training: forward and backward of a batch, of whatever tasks its samples have. */
+import {
+  addNoise,
+  sigmasFromNormal,
+  timestepsOf,
+  velocityLosses,
+  velocityTarget,
+} from '../../diffusion/index.js';
+import type { SequenceGroup } from '../../distributed/sequence.js';
+import type { Transformer3D } from '../../models/transformer/index.js';
+import type { Pipeline } from '../../pipeline/index.js';
+import { conditionOf, NOTHING, type Target } from '../../tasks/index.js';
+import { cat, checkpoint, randn, type Tensor, tensor, tidy } from '../../tensor/index.js';
+import type { SharedWork } from '../cost/cost.js';
+import type { StepBatch, TrainSample } from '../feed/batch.js';
+import type { EncodeText } from '../feed/encode/text-states.js';
+import { sampleGenerator } from '../feed/frames-to-video.js';
+import { microBatches } from '../feed/micro-batches.js';
+import type { StepContext, StepOutcome } from '../loop/loop.js';
+import type { Stage } from '../recipe/config.js';
+
+/** How losses are computed, whatever they are for. */
+export interface LossOptions {
+  gradCheckpointing: boolean;
+  /** the processes that take the same samples, and share their tokens */
+  sequence: SequenceGroup | null;
+  /** default: the pipeline's own text encoder, each time */
+  encodeText?: EncodeText;
+}
+
+export interface StepPlan
+  extends LossOptions,
+    Pick<Stage, 'timestepShift' | 'tokensPerMicroBatch'> {
+  seed: number;
+}
+
+/** Forward and backward, in micro-batches where the plan bounds them; `work` is of all samples. */
+export function trainStep(
+  pipeline: Pipeline,
+  batch: StepBatch,
+  { step, backward }: Pick<StepContext, 'step' | 'backward'>,
+  plan: StepPlan,
+): StepOutcome & { work: SharedWork } {
+  const { samples, count, tokens, target } = batch;
+  const figures: StepOutcome['figures'] = {};
+  const work: SharedWork = { conditions: 0, textTokens: 0, encodedTokens: 0 };
+  const parts = microBatches(samples, tokens, plan.tokensPerMicroBatch);
+  // a process without samples takes part in the sums of gradients nevertheless
+  if (parts.length === 0) backward(null, true);
+  for (const part of parts) {
+    tidy(() => {
+      const draws = drawNoise(part, plan, step);
+      const { losses, work: added } = lossesOf(pipeline, part, target, draws, plan);
+      for (const key of Object.keys(work) as (keyof SharedWork)[]) work[key] += added[key];
+      backward(losses.sum().div(count), part === parts.at(-1));
+      addLosses(figures, part, losses.toFloat32Array(), draws.sigmas.toFloat32Array());
+    });
+  }
+  // of those that share the samples, one counts them
+  if (plan.sequence && plan.sequence.rank > 0) return { samples: 0, count, figures: {}, work };
+  return { samples: samples.length, count, tokens: samples.length * tokens, figures, work };
+}
+
+export interface Draws {
+  /** [B], noise levels */
+  sigmas: Tensor;
+  /** [B, C, f, h, w] */
+  noise: Tensor;
+}
+
+/** A sample's noise follows from the step and its place in the whole batch, wherever it is computed. */
+function drawNoise(samples: readonly TrainSample[], plan: StepPlan, step: number): Draws {
+  const drawn = samples.map(({ index, latents }) => {
+    const generator = sampleGenerator(plan.seed, step, index);
+    const normal = randn([1], { generator });
+    return { normal, noise: randn(latents.shape, { generator }) };
+  });
+  const normals = cat(drawn.map(({ normal }) => normal));
+  // source of the distribution: Esser et al. 2024, arXiv 2403.03206
+  const sigmas = sigmasFromNormal(normals, plan.timestepShift);
+  return { sigmas, noise: cat(drawn.map(({ noise }) => noise)) };
+}
+
+/** The loss of each sample, [B] in float32, and what all of them took. */
+export function lossesOf(
+  pipeline: Pipeline,
+  samples: readonly TrainSample[],
+  target: Target,
+  { sigmas, noise }: Draws,
+  {
+    gradCheckpointing,
+    sequence,
+    encodeText = (prompts) => pipeline.encodePrompts(prompts),
+  }: LossOptions,
+): { losses: Tensor; work: SharedWork } {
+  const { transformer } = pipeline;
+  const latents = cat(samples.map((sample) => sample.latents)).to('float32');
+  const prompts = samples.map(({ prompt }) => prompt);
+  const encoded = encodeText(prompts);
+  const { conditions, rows } = stackConditions(samples, target, transformer);
+  const velocity = transformer.forward(addNoise(latents, noise, sigmas), {
+    timesteps: timestepsOf(sigmas),
+    motionScores: tensor(samples.map(({ motionScore }) => motionScore)),
+    text: pipeline.prepareText(encoded),
+    condition: transformer.prepareCondition(conditions).indexSelect(0, rows),
+    rope: transformer.prepareRope(latents),
+    sequence,
+    wrapBlock: gradCheckpointing ? checkpoint : undefined,
+  });
+  return {
+    losses: velocityLosses(velocity, velocityTarget(latents, noise)),
+    work: {
+      conditions: conditions.size(0),
+      textTokens: samples.length * encoded.tokens,
+      encodedTokens: new Set(prompts).size * encoded.states.size(1),
+    },
+  };
+}
+
+export interface StackedConditions {
+  /**
+   * [K, C, F, H, W], those that differ: pixels, depth if the model has it, mask. The first knows
+   * nothing, if there is a sample of which nothing is known.
+   */
+  conditions: Tensor;
+  /** [B] int64: the condition of each sample */
+  rows: Tensor;
+}
+
+/** Samples of which nothing is known share one pass through the adapter. */
+export function stackConditions(
+  samples: readonly TrainSample[],
+  target: Target,
+  { config, dtype }: Transformer3D,
+): StackedConditions {
+  const known = samples.flatMap(({ given }) => (given ? [given] : []));
+  const shared = known.length < samples.length ? [NOTHING] : [];
+  const conditions = [...shared, ...known].map((given) =>
+    tidy(() => {
+      const { pixels, depth, mask } = conditionOf(given, target);
+      return cat(config.use_depth_cond ? [pixels, depth, mask] : [pixels, mask], 1).to(dtype);
+    }),
+  );
+  let row = shared.length;
+  const rows = samples.map(({ given }) => (given ? row++ : 0));
+  return { conditions: cat(conditions), rows: tensor(rows, { dtype: 'int64' }) };
+}
+
+/** Bands of the noise level that losses are told apart by. */
+const BANDS = 4;
+
+function addLosses(
+  figures: StepOutcome['figures'],
+  samples: readonly TrainSample[],
+  losses: Float32Array,
+  sigmas: Float32Array,
+): void {
+  const add = (name: string, value: number) => {
+    figures[name] ??= { sum: 0, count: 0 };
+    figures[name].sum += value;
+    figures[name].count += 1;
+  };
+  samples.forEach(({ task }, i) => {
+    const loss = losses[i]!;
+    add('loss', loss);
+    add(`loss/${task.id}`, loss);
+    const band = Math.min(BANDS - 1, Math.floor(sigmas[i]! * BANDS));
+    add(`loss/sigma ${band / BANDS}-${(band + 1) / BANDS}`, loss);
+  });
+}

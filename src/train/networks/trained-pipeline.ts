@@ -1,0 +1,223 @@
+/** The pipeline that is trained: built fresh from a recipe, or one that is fine-tuned. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type CaptionLimit, RELEASED } from '../../data/caption-length.js';
+import { editOf } from '../../data/miniworld/edit.js';
+import { captionOf, drawScene } from '../../data/miniworld/index.js';
+import { SchedulerConfig } from '../../diffusion/config.js';
+import { readJson } from '../../files/read-json.js';
+import type { Autoencoder } from '../../models/autoencoder/index.js';
+import {
+  buildTokenizer,
+  PromptTokenizer,
+  parseT5Config,
+  T5Encoder,
+  type TokenizerFiles,
+  tokenizerFiles,
+} from '../../models/t5/index.js';
+import { initialiseForTraining, Transformer3D } from '../../models/transformer/index.js';
+import { addLora, type LoraLayers, loadWeights, mergeLora, saveLora } from '../../nn/index.js';
+import { captionLimit, captionLimitOf } from '../../pipeline/caption-limit.js';
+import {
+  openPipeline,
+  Pipeline,
+  PipelineSettings,
+  residentPart,
+  savePipeline,
+} from '../../pipeline/index.js';
+import { TASKS, type Task, taggedPrompt } from '../../tasks/index.js';
+import { type DType, manualSeed, type Tensor } from '../../tensor/index.js';
+import { type Recipe, stagesOf } from '../recipe/config.js';
+import { textEncoderConfigOf, transformerConfigOf } from '../recipe/networks.js';
+import { prefixed, trainedNames } from '../recipe/trained-names.js';
+import type { Run } from '../run/run.js';
+
+export interface Trainee {
+  pipeline: Pipeline;
+  tokenizer: TokenizerFiles;
+  /** layers beside the transformer's weights; null: it has none */
+  lora: LoraLayers | null;
+}
+
+export interface TraineeSource {
+  recipe: Recipe;
+  autoencoder: Autoencoder;
+  dtype: DType;
+  /** ids of the tasks that are trained */
+  tasks: readonly string[];
+}
+
+/**
+ * The pipeline that a recipe describes, with a fresh transformer and a fresh or given text encoder.
+ *
+ * @param motionScore   of the finished pipeline, unless the recipe says another
+ */
+export function buildTrainee(
+  { recipe, autoencoder, dtype, tasks }: TraineeSource,
+  motionScore: number,
+): Trainee {
+  const { conditionScale } = recipe.transformer;
+  const last = stagesOf(recipe).at(-1)!;
+  manualSeed(recipe.seed);
+  const text = textEncoderOf(recipe);
+  const transformer = new Transformer3D({
+    ...transformerConfigOf(recipe, text.encoder.config.d_model),
+    sample_size: last.width / autoencoder.spatialCompression,
+  });
+  initialiseForTraining(transformer, { conditionScale });
+  const settings = PipelineSettings.parse({
+    width: last.width,
+    height: last.height,
+    numFrames: last.numFrames,
+    motionScore,
+    tasks,
+    ...recipe.pipeline,
+  });
+  const pipeline = new Pipeline(
+    {
+      transformer: residentPart(transformer.toDtype(dtype)),
+      autoencoder: residentPart(autoencoder),
+      textEncoder: residentPart(text.encoder.toDtype(dtype)),
+    },
+    text.tokenizer,
+    SchedulerConfig.parse({ shift: recipe.scheduler.shift }),
+    settings,
+    dtype,
+  );
+  return { pipeline, tokenizer: text.files, lora: null };
+}
+
+/** A pipeline folder as it is: its networks, tokenizer and settings, but for what the recipe names. */
+export function openTrainee({ recipe, autoencoder, dtype, tasks }: TraineeSource): Trainee {
+  const folder = recipe.base!;
+  const opened = openPipeline(folder, { dtype, oneAtATime: false });
+  const known = opened.settings.tasks ?? Object.keys(TASKS);
+  const settings = {
+    ...opened.settings,
+    tasks: [...new Set([...known, ...tasks])],
+    ...recipe.pipeline,
+  };
+  const pipeline = new Pipeline(
+    {
+      transformer: residentPart(opened.transformer.train()),
+      autoencoder: residentPart(autoencoder),
+      textEncoder: residentPart(opened.textEncoder),
+    },
+    opened.tokenizer,
+    opened.scheduler,
+    settings,
+    dtype,
+  );
+  const { lora: config } = recipe.transformer;
+  // after the weights have their dtype: the layers take it
+  const lora = config ? addLora(pipeline.transformer, config, recipe.seed) : null;
+  const tokenizer = tokenizerFiles(join(folder, 'tokenizer'));
+  return { pipeline, tokenizer, lora };
+}
+
+/**
+ * Writes what a run has come to, so that it can be used while it goes on: `pipeline/` of the run
+ * folder, or with layers of low rank `lora/`.
+ */
+export function exportTrainee(trainee: Trainee, run: Run): void {
+  run.unlessFull(() => write(trainee, run));
+}
+
+/**
+ * The same at the end of a run: layers of low rank become part of the weights in `pipeline/`.
+ * @throws JobError if it cannot be written: a run has not finished without it
+ */
+export function exportFinished(trainee: Trainee, run: Run): void {
+  write(trainee, run);
+  const { pipeline, lora } = trainee;
+  if (!lora) return;
+  mergeLora(pipeline.transformer, lora);
+  write({ ...trainee, lora: null }, run);
+}
+
+function write({ pipeline, tokenizer, lora }: Trainee, run: Run): void {
+  if (run.parallel.rank !== 0) return;
+  if (lora) saveLora(run.path('lora'), lora.weights(), { layout: 'diffusers' });
+  else savePipeline(run.path('pipeline'), pipeline, tokenizer, 'bfloat16');
+}
+
+/**
+ * What the optimizer gets, by the names that checkpoints have; everything else is frozen.
+ *
+ * Layers of low rank are trained alone.
+ * @throws InputError for patterns that match nothing
+ */
+export function trainableParameters(
+  { pipeline, lora }: Trainee,
+  recipe: Recipe,
+): Map<string, Tensor> {
+  const { transformer, textEncoder } = pipeline;
+  const all = new Map([
+    ...prefixed('transformer', transformer.namedParameters()),
+    ...prefixed('text_encoder', textEncoder.namedParameters()),
+  ]);
+  for (const network of [transformer, textEncoder]) network.requiresGrad_(false);
+  const names = trainedNames(all.keys(), recipe);
+  for (const name of names) all.get(name)!.requiresGrad_(true);
+  return new Map([
+    ...[...all].filter(([name]) => names.has(name)),
+    ...(lora ? prefixed('transformer', lora.namedParameters()) : []),
+  ]);
+}
+
+interface TextParts {
+  encoder: T5Encoder;
+  tokenizer: PromptTokenizer;
+  files: TokenizerFiles;
+}
+
+function textEncoderOf(recipe: Recipe): TextParts {
+  const { from } = recipe.textEncoder;
+  if (from) {
+    const folder = join(from, 'text_encoder');
+    const path = join(folder, 'config.json');
+    const encoder = new T5Encoder(parseT5Config(readJson(path), path));
+    loadWeights(encoder, folder, 'model', null);
+    const files = tokenizerFiles(join(from, 'tokenizer'));
+    return { encoder, tokenizer: new PromptTokenizer(files, from), files };
+  }
+  const { vocabSize, ...files } = buildTokenizer(vocabulary());
+  const encoder = new T5Encoder(textEncoderConfigOf(recipe, vocabSize)).initialise();
+  return { encoder, tokenizer: new PromptTokenizer(files), files };
+}
+
+/** How much of a caption the text encoder of a recipe will read; only a tokenizer is opened. */
+export function captionLimitFor({ base, textEncoder, pipeline }: Recipe): CaptionLimit {
+  const folder = base ?? textEncoder.from;
+  const { promptLength = PipelineSettings.parse({}).promptLength } = pipeline;
+  if (folder === undefined) {
+    return captionLimit(new PromptTokenizer(buildTokenizer(vocabulary())), promptLength);
+  }
+  // before a dry run a released pipeline need not be there
+  if (!existsSync(join(folder, 'model_index.json'))) return RELEASED;
+  const limit = captionLimitOf(folder);
+  return {
+    ...limit,
+    tokens: base && pipeline.promptLength === undefined ? limit.tokens : promptLength,
+  };
+}
+
+/** Enough scenes that every word of the captions' small grammar occurs. */
+const VOCABULARY_SCENES = 4000;
+
+/** Every word that a caption, an instruction or a task's tag can hold, in a fixed order. */
+function vocabulary(): string[] {
+  const words = new Set<string>();
+  const collect = (text: string) => {
+    for (const word of text.split(' ')) words.add(word);
+  };
+  for (const task of Object.values<Task>(TASKS)) collect(taggedPrompt('', task));
+  for (let seed = 0; seed < VOCABULARY_SCENES; seed++) {
+    for (const split of ['train', 'heldout'] as const) {
+      const scene = drawScene(seed, { split });
+      collect(captionOf(scene, 17));
+      collect(editOf(scene).instruction);
+    }
+  }
+  return [...words].sort();
+}

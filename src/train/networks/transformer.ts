@@ -1,0 +1,113 @@
+/** Trains the transformer, and a text encoder of its own, stage after stage. */
+import { writeFileSync } from 'node:fs';
+import type { Parallel } from '../../distributed/parallel.js';
+import type { Pipeline } from '../../pipeline/index.js';
+import type { Target } from '../../tasks/index.js';
+import { saveSafetensors, type Tensor } from '../../tensor/index.js';
+import { flopsCounter, type SharedWork, type TrainedNetworks } from '../cost/cost.js';
+import { matrixPeak } from '../cost/peak.js';
+import type { StepBatch } from '../feed/batch.js';
+import { trainLoop } from '../loop/loop.js';
+import { sumsOf } from '../loop/means.js';
+import { type Stage, stagesOf } from '../recipe/config.js';
+import type { PartContext } from './context.js';
+import { taskSheets } from './sample-sheets.js';
+import { trainStep } from './step.js';
+import { exportTrainee, type Trainee, trainableParameters } from './trained-pipeline.js';
+import { validationLosses } from './validation.js';
+
+/** @returns false if it was stopped */
+export async function trainTransformer(trainee: Trainee, context: PartContext): Promise<boolean> {
+  const { run, recipe, report, signal, data } = context;
+  const { pipeline } = trainee;
+  const stages = stagesOf(recipe);
+  const { seed } = recipe;
+  const parameters = trainableParameters(trainee, recipe);
+  const encodeText = data.encodeText(trainee);
+  const flopsOf = stepCost(pipeline, parameters);
+
+  let heldOut: { stage: number; batches: StepBatch[] } | null = null;
+  const validation = async (stage: number): Promise<StepBatch[]> => {
+    if (heldOut?.stage !== stage) {
+      heldOut = { stage, batches: await data.validation(stages[stage]!) };
+    }
+    return heldOut.batches;
+  };
+
+  return trainLoop<StepBatch>({
+    part: 'transformer',
+    run,
+    stages,
+    seed,
+    parameters,
+    open: (stage, position, doneAt) => data.open(stages[stage]!, position, doneAt),
+    train(batch, at) {
+      const stage = stages[at.stage]!;
+      const { sequence } = run.parallel.split(stage.sequenceParallel);
+      const plan = { ...stage, seed, sequence, encodeText };
+      const { work, ...outcome } = trainStep(pipeline, batch, at, plan);
+      return { ...outcome, flops: flopsOf(outcome.samples, work, batch.target, stage) };
+    },
+    peakFlops: matrixPeak(pipeline.dtype),
+    validatesFirst: [recipe.base, recipe.transformer.from, recipe.init].some(Boolean),
+    async validate(stage) {
+      const plan = { ...stages[stage]!, encodeText, signal };
+      return validationLosses(pipeline, await validation(stage), run.parallel, plan);
+    },
+    async sample(stage, step) {
+      if (run.parallel.rank !== 0) return {};
+      const batches = await validation(stage);
+      const figures = await taskSheets(pipeline, batches, {
+        ...{ run, seed, step, signal, tokensAtOnce: tokensAtOnce(stages[stage]!, run.parallel) },
+        onSheet: (task, path) => run.logSheet(`samples/${task}`, path, step),
+      });
+      exportTrainee(trainee, run);
+      return sumsOf(figures);
+    },
+    dump: dumpBatch,
+    report,
+    signal,
+  });
+}
+
+/** Latent patches that a process takes at once in training. */
+function tokensAtOnce(stage: Stage, { size }: Parallel): number {
+  const { tokensPerBatch, tokensPerMicroBatch = Infinity, sequenceParallel } = stage;
+  return Math.min(tokensPerBatch / size, tokensPerMicroBatch / sequenceParallel);
+}
+
+/** Operations of a step, forward and backward. */
+function stepCost(
+  pipeline: Pipeline,
+  parameters: ReadonlyMap<string, Tensor>,
+): (samples: number, work: SharedWork, target: Target, stage: Stage) => number {
+  const { transformer, autoencoder, textEncoder, settings, dtype } = pipeline;
+  const networks: TrainedNetworks = {
+    transformer: transformer.config,
+    promptLength: settings.promptLength,
+    textEncoder: { parameters: textEncoder.parameterCount() },
+    autoencoder: { parameters: autoencoder.parameterCount() },
+    dtype: dtype === 'float32' ? 'float32' : 'bfloat16',
+    trained: new Map([...parameters].map(([name, { numel }]) => [name, numel])),
+  };
+  const flopsOf = flopsCounter(networks);
+  return (samples, { conditions, textTokens, encodedTokens }, target, stage) => {
+    if (samples === 0) return 0;
+    const { split, whole } = flopsOf(target, stage, {
+      conditions: conditions / samples,
+      textTokens: textTokens / samples,
+      encodedTokens: encodedTokens / samples,
+    });
+    return samples * (split + whole);
+  };
+}
+
+/** `PATH.json` says which samples they were and what was wrong; `PATH.safetensors` has their latents. */
+function dumpBatch({ samples, target }: StepBatch, path: string, why: object): void {
+  const latents = samples.map((sample) => [`latents.${sample.index}`, sample.latents] as const);
+  saveSafetensors(`${path}.safetensors`, Object.fromEntries(latents));
+  const rows = samples.map(({ where, index, task, prompt }) => ({
+    ...{ where, index, task: task.id, prompt },
+  }));
+  writeFileSync(`${path}.json`, JSON.stringify({ ...why, target, samples: rows }, null, 2));
+}

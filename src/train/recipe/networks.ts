@@ -1,0 +1,114 @@
+/** The networks of a recipe by their configurations: nothing is built, no weight is read. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { InputError } from '../../errors.js';
+import { type AutoencoderConfig, parseAutoencoderConfig } from '../../models/autoencoder/config.js';
+import { parseT5Config, type T5Config } from '../../models/t5/config.js';
+import { TRANSFORMER_PRESETS, type TransformerConfig } from '../../models/transformer/config.js';
+import { lowRankElements, parameterElements } from '../../models/transformer/parameters.js';
+import { fastDtype } from '../../nn/index.js';
+import { PipelineSettings } from '../../pipeline/settings.js';
+import {
+  PIPELINE_PRESETS,
+  type PipelineShape,
+  presetShape,
+  readShape,
+  shapeOf,
+  textElements,
+} from '../../pipeline/shape.js';
+import type { TrainedNetworks } from '../cost/cost.js';
+import type { Recipe } from './config.js';
+import { prefixed, trainedNames } from './trained-names.js';
+
+/** The autoencoder that is trained from scratch. */
+export const autoencoderConfigOf = ({ autoencoder }: Recipe): AutoencoderConfig =>
+  parseAutoencoderConfig({
+    _class_name: 'AutoencoderKLCogVideoX',
+    block_out_channels: autoencoder.blockOutChannels,
+    layers_per_block: autoencoder.layersPerBlock,
+    norm_num_groups: autoencoder.normNumGroups,
+    scaling_factor: 1,
+  });
+
+/** The text encoder that is trained from scratch. */
+export const textEncoderConfigOf = ({ textEncoder }: Recipe, vocabSize: number): T5Config =>
+  parseT5Config({
+    vocab_size: vocabSize,
+    d_model: textEncoder.width,
+    d_kv: 32,
+    d_ff: 2 * textEncoder.width,
+    num_layers: textEncoder.numLayers,
+    num_heads: textEncoder.width / 32,
+    feed_forward_proj: 'gated-gelu',
+  });
+
+/** The transformer that is trained from scratch. */
+export function transformerConfigOf({ transformer }: Recipe, textWidth: number): TransformerConfig {
+  const { preset, numLayers, numHeads, adapterChannels } = transformer;
+  const base = TRANSFORMER_PRESETS[preset];
+  return {
+    ...base,
+    num_layers: numLayers ?? base.num_layers,
+    num_attention_heads: numHeads ?? base.num_attention_heads,
+    cross_attention_dim: textWidth,
+    cond_block_out_channels: adapterChannels ?? base.cond_block_out_channels,
+  };
+}
+
+/** Words of MiniWorld's captions, instructions and tags. Measured */
+const MINIWORLD_WORDS = 143;
+
+/**
+ * All networks of a recipe. A folder that is not there yet is taken to hold what the released
+ * pipelines do, where the recipe is for one of their sizes.
+ *
+ * @throws InputError naming a folder that is needed and is no pipeline
+ */
+export function recipeShape(recipe: Recipe): PipelineShape {
+  const { base, autoencoder, textEncoder, transformer } = recipe;
+  const released = PIPELINE_PRESETS.find((name) => name === transformer.preset);
+  const given = (key: string, folder: string): PipelineShape => {
+    if (existsSync(join(folder, 'model_index.json'))) return readShape(folder);
+    if (released) return presetShape(released);
+    throw new InputError(`${key}: must be a pipeline folder, got ${folder}, which is none`);
+  };
+  if (base) return given('base', base);
+  const text = textEncoder.from
+    ? given('textEncoder.from', textEncoder.from).textEncoder
+    : textEncoderConfigOf(recipe, MINIWORLD_WORDS);
+  return shapeOf({
+    transformer: transformerConfigOf(recipe, text.d_model),
+    autoencoder: autoencoder.from
+      ? given('autoencoder.from', autoencoder.from).autoencoder
+      : autoencoderConfigOf(recipe),
+    textEncoder: text,
+  });
+}
+
+/** What is computed in on this machine. */
+export const dtypeOf = ({ dtype }: Recipe): TrainedNetworks['dtype'] =>
+  dtype === 'auto' ? (fastDtype() as TrainedNetworks['dtype']) : dtype;
+
+/** What of them is trained, as `trainableParameters` has it, for `cost.ts`. */
+export function trainedNetworks(
+  recipe: Recipe,
+  { transformer, textEncoder, parts }: PipelineShape,
+  dtype: TrainedNetworks['dtype'],
+): TrainedNetworks {
+  const { lora } = recipe.transformer;
+  const all = new Map([
+    ...prefixed('transformer', parameterElements(transformer)),
+    ...prefixed('text_encoder', textElements(textEncoder)),
+  ]);
+  const names = trainedNames(all.keys(), recipe);
+  return {
+    ...{ transformer, dtype },
+    promptLength: recipe.pipeline.promptLength ?? PipelineSettings.parse({}).promptLength,
+    textEncoder: { parameters: parts.text_encoder.parameters },
+    autoencoder: { parameters: parts.vae.parameters },
+    trained: new Map([
+      ...[...all].filter(([name]) => names.has(name)),
+      ...(lora ? prefixed('transformer', lowRankElements(transformer, lora)) : []),
+    ]),
+  };
+}

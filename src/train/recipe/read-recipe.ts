@@ -1,0 +1,383 @@
+/** Reads a recipe: YAML, `--set` changes, and all problems at once. */
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { parse } from 'yaml';
+import type { z } from 'zod';
+import { listProblems } from '../../check-config.js';
+import { sceneFacts } from '../../data/miniworld/sample.js';
+import { InputError } from '../../errors.js';
+import { structureOf } from '../../files/read-json.js';
+import { readRegularSync } from '../../files/regular-file.js';
+import { TRANSFORMER_PRESETS } from '../../models/transformer/config.js';
+import { didYouMean } from '../../suggest.js';
+import { shortcomings, TASK_IDS, type Task, taskOf, weightedTasks } from '../../tasks/index.js';
+import { Recipe, type Stage, stagesOf } from './config.js';
+import { resolvePaths } from './recipe-paths.js';
+
+/** Gives a key another value, or the one that a text of YAML stands for; null takes the key away. */
+export type Change = { path: string[] } & ({ value: unknown } | { text: string });
+
+/**
+ * @param changes   made after the recipe is read; paths in them are relative to the current folder
+ * @param say       is told what the paths of the recipe mean where that may surprise
+ * @throws InputError listing every problem: the key, what is wrong, what would be right
+ */
+export function readRecipe(
+  path: string,
+  changes: readonly Change[] = [],
+  say: (sentence: string) => void = () => {},
+): Recipe {
+  if (!existsSync(path)) throw new InputError(`${path}: no such recipe; recipes/ holds some`);
+  let source: unknown;
+  try {
+    source = parseBounded(readRegularSync(path).toString('utf8'));
+  } catch (cause) {
+    if (cause instanceof InputError) throw cause;
+    const reason = (cause as Error).message.split('\n')[0];
+    throw new InputError(`${path}: must be YAML (${reason})`, { cause });
+  }
+  if (typeof source !== 'object' || source === null || Array.isArray(source)) {
+    throw new InputError(`${path}: must hold keys and values, as recipes/mfm-mini.yaml does`);
+  }
+  resolvePaths(source, dirname(path), say);
+  const impossible = changes.flatMap((change) => apply(source as Record<string, unknown>, change));
+  const parsed = Recipe.safeParse(source);
+  const problems = parsed.success
+    ? otherProblems(parsed.data)
+    : [...parsed.error.issues.flatMap(explain), ...problemsBeside(parsed.error.issues, source)];
+  const all = [...impossible, ...problems];
+  if (all.length > 0) throw new InputError(listProblems(path, all));
+  return parsed.data!;
+}
+
+/** Characters of the longest recipe, and lists and keys within one another: a parser's time is bounded. */
+const MOST_LENGTH = 2 ** 20;
+const MOST_DEPTH = 100;
+
+/** YAML of a size and depth that recipes have. */
+function parseBounded(text: string): unknown {
+  if (text.length > MOST_LENGTH) throw new Error(`it has ${text.length} characters`);
+  // quotes are left out, as an apostrophe in a comment opens nothing
+  if (structureOf(text.replaceAll('"', '')).depth > MOST_DEPTH) {
+    throw new Error(`it is nested more than ${MOST_DEPTH} levels deep`);
+  }
+  return parse(text);
+}
+
+/**
+ * Changes own keys alone, whatever they are called: what there is none of is for the schema to
+ * refuse.
+ * @returns what is wrong with the change, if anything is
+ */
+function apply(source: Record<string, unknown>, change: Change): string[] {
+  const { path } = change;
+  const value = 'text' in change ? fromYaml(change.text) : change.value;
+  if (value === null) return unset(source, path);
+  let level: object = source;
+  for (const [i, key] of path.entries()) {
+    const at = path.slice(0, i + 1);
+    if (Array.isArray(level) && !isPlaceIn(level, key, level.length)) {
+      return [
+        `${at.join('.')}: must be a place in the list, ${level.length} for a new one at its end, got "${key}"`,
+      ];
+    }
+    if (i === path.length - 1) set(level, key, value);
+    else {
+      const next = own(level, key);
+      if (typeof next !== 'object' || next === null) set(level, key, isList(at) ? [] : {});
+      level = own(level, key) as object;
+    }
+  }
+  return [];
+}
+
+/** Takes a key or a place in a list away: its default holds, or nothing is there. */
+function unset(source: object, path: readonly string[]): string[] {
+  const where = path.join('.');
+  const known = keysAt(path.slice(0, -1));
+  const key = path.at(-1)!;
+  if (known.length > 0 && !known.includes(key)) {
+    return [`${where}: unknown key${didYouMean(key, known)}`];
+  }
+  let level: unknown = source;
+  for (const name of path.slice(0, -1)) level = isObject(level) ? own(level, name) : undefined;
+  if (isObject(level) && Object.hasOwn(level, key)) {
+    if (!Array.isArray(level)) Reflect.deleteProperty(level, key);
+    else if (isPlaceIn(level, key, level.length - 1)) level.splice(Number(key), 1);
+    return [];
+  }
+  // what the schema knows is at its default already
+  return known.length > 0 ? [] : [`${where}: cannot be taken away, as the recipe does not have it`];
+}
+
+const isPlaceIn = (list: readonly unknown[], key: string, last: number): boolean =>
+  /^\d+$/.test(key) && Number(key) <= Math.min(last, list.length);
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+const own = (level: object, key: string): unknown =>
+  Object.getOwnPropertyDescriptor(level, key)?.value;
+
+function set(level: object, key: string, value: unknown): void {
+  Object.defineProperty(level, key, {
+    ...{ value, writable: true, enumerable: true, configurable: true },
+  });
+}
+
+/** As YAML has it; what is none, such as a pattern with stars, is itself. */
+function fromYaml(text: string): unknown {
+  if (text.trim() === '') return text;
+  try {
+    return parseBounded(text);
+  } catch {
+    return text;
+  }
+}
+
+function explain(issue: z.core.$ZodIssue): string[] {
+  const where = (keys: PropertyKey[]) => keys.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const known = keysAt(issue.path);
+    return issue.keys.map(
+      (key) => `${where([...issue.path, key])}: unknown key${didYouMean(key, known)}`,
+    );
+  }
+  return [`${where(issue.path)}: ${issue.message}`];
+}
+
+/** The keys that the schema has at a path, for suggestions; none where they are free. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  return Object.keys(schemaAt(path)?.shape ?? {});
+}
+
+const isList = (path: readonly PropertyKey[]): boolean =>
+  schemaAt(path)?.def?.element !== undefined;
+
+function schemaAt(path: readonly PropertyKey[]): Unwrapped | undefined {
+  let schema = unwrapped(Recipe);
+  for (const key of path) schema = unwrapped(schema?.shape?.[String(key)] ?? schema?.def?.element);
+  return schema;
+}
+
+interface Unwrapped {
+  /** of an object */
+  shape?: Record<string, unknown>;
+  /** `element` of an array; `innerType`, `in` of what is around another schema */
+  def?: { element?: unknown; innerType?: unknown; in?: unknown };
+}
+
+function unwrapped(schema: unknown): Unwrapped | undefined {
+  let current = schema as Unwrapped | undefined;
+  for (let inner: unknown; ; current = inner as Unwrapped) {
+    inner = current?.def?.innerType ?? current?.def?.in;
+    if (inner === undefined) return current;
+  }
+}
+
+/** What a schema cannot see; what reads a faulty key is said when that is mended. */
+const CHECKS: readonly { check: (recipe: Recipe) => string[]; reads: readonly string[] }[] = [
+  { check: nameProblems, reads: [] },
+  { check: stepsProblems, reads: ['transformer.steps', 'transformer.stages'] },
+  { check: widthProblems, reads: ['autoencoder.blockOutChannels', 'autoencoder.normNumGroups'] },
+  { check: originProblems, reads: ['base', 'transformer.lora'] },
+  { check: loraProblems, reads: [] },
+  {
+    check: sequenceProblems,
+    reads: ['base', ...ofPlan('preset', 'numHeads', 'stages', 'sequenceParallel')],
+  },
+  {
+    check: stageProblems,
+    reads: [
+      'data',
+      ...ofPlan('stages', 'tasks', 'imageShare', 'mixAt', 'width', 'height', 'numFrames'),
+    ],
+  },
+];
+
+function ofPlan(...keys: (keyof Recipe['transformer'])[]): string[] {
+  return keys.map((key) => `transformer.${key}`);
+}
+
+/** @param faulty   keys whose values are not to be judged by */
+function otherProblems(recipe: Recipe, faulty: readonly string[] = []): string[] {
+  const overlap = (a: string, b: string) => `${a}.`.startsWith(`${b}.`);
+  return CHECKS.filter(
+    ({ reads }) => !reads.some((key) => faulty.some((f) => overlap(f, key) || overlap(key, f))),
+  ).flatMap(({ check }) => check(recipe));
+}
+
+/** What is wrong with a recipe beside that its schema refuses it: the same without the faulty keys. */
+function problemsBeside(issues: readonly z.core.$ZodIssue[], source: object): string[] {
+  const paths = issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => [...issue.path, key])
+      : [issue.path],
+  );
+  const rest = structuredClone(source);
+  for (const path of paths) remove(rest, path);
+  const parsed = Recipe.safeParse({ name: 'unnamed', transformer: {}, ...rest });
+  return parsed.success
+    ? otherProblems(
+        parsed.data,
+        paths.map((path) => path.join('.')),
+      )
+    : [];
+}
+
+/** Of a list the whole is removed. */
+function remove(source: object, path: readonly PropertyKey[]): void {
+  let level = source as Record<PropertyKey, unknown>;
+  for (const key of path.slice(0, -1)) {
+    const next = level[key];
+    if (typeof next !== 'object' || next === null) return;
+    if (Array.isArray(next)) {
+      delete level[key];
+      return;
+    }
+    level = next as Record<PropertyKey, unknown>;
+  }
+  delete level[path.at(-1)!];
+}
+
+/** Tasks that there are not, none at all, and stages that are called the same. */
+function nameProblems({ transformer, pipeline }: Recipe): string[] {
+  const { stages = [] } = transformer;
+  const named: [key: string, ids: string[]][] = [
+    ['transformer.tasks', Object.keys(transformer.tasks ?? {})],
+    ...stages.map(({ tasks }, i): [string, string[]] => [
+      `transformer.stages.${i}.tasks`,
+      Object.keys(tasks ?? {}),
+    ]),
+    ['pipeline.tasks', pipeline.tasks ?? []],
+    ['pipeline.taskSettings', Object.keys(pipeline.taskSettings ?? {})],
+  ];
+  const problems = named.flatMap(([key, ids]) =>
+    ids
+      .filter((id) => !isTask(id))
+      .map((id) => `${key}.${id}: unknown task; there are ${TASK_IDS.join(', ')}`),
+  );
+  if (pipeline.tasks?.length === 0) {
+    problems.push('pipeline.tasks: must name a task; leave it out for all that are trained');
+  }
+  stages.forEach(({ name }, i) => {
+    if (stages.findIndex((stage) => stage.name === name) === i) return;
+    problems.push(`transformer.stages.${i}.name: must be another than before, got "${name}"`);
+  });
+  return problems;
+}
+
+/** Every stage has its own steps, or the plan's. */
+function stepsProblems({ transformer: { steps, stages } }: Recipe): string[] {
+  if (steps !== undefined) return [];
+  if (!stages) return ['transformer.steps: is missing; say how many optimizer steps'];
+  return stages.flatMap((stage, i) =>
+    stage.steps === undefined
+      ? [`transformer.stages.${i}.steps: is missing; say it here, or for all as transformer.steps`]
+      : [],
+  );
+}
+
+function widthProblems({ autoencoder }: Recipe): string[] {
+  const { blockOutChannels, normNumGroups } = autoencoder;
+  const key = 'autoencoder.blockOutChannels';
+  const problems = blockOutChannels
+    .filter((width) => width % normNumGroups !== 0)
+    .map((w) => `${key}: must be multiples of normNumGroups (${normNumGroups}), got ${w}`);
+  if (blockOutChannels.length !== 4) {
+    problems.push(
+      `${key}: must be 4 widths (8 times smaller in space), got ${blockOutChannels.length}`,
+    );
+  }
+  return problems;
+}
+
+/** Weights that would come from two places, and layers that would be added to fresh weights. */
+function originProblems(recipe: Recipe): string[] {
+  const { base, init, autoencoder, textEncoder, transformer } = recipe;
+  const said: [string, unknown][] = [
+    ['init', init],
+    ['autoencoder.from', autoencoder.from],
+    ['textEncoder.from', textEncoder.from],
+    ...(['from', 'numLayers', 'numHeads', 'adapterChannels'] as const).map(
+      (key): [string, unknown] => [`transformer.${key}`, transformer[key]],
+    ),
+  ];
+  const problems = said
+    .filter(([, value]) => base !== undefined && value !== undefined)
+    .map(([key]) => `${key}: is said by base already; leave one of them out`);
+  if (transformer.lora && base === undefined) {
+    problems.push('transformer.lora: needs finished weights; name their pipeline folder as base');
+  }
+  return problems;
+}
+
+/** Weights that would change beside layers of low rank, which alone are what `lora/` holds. */
+function loraProblems({ transformer }: Recipe): string[] {
+  if (!transformer.lora) return [];
+  const problems = (['train', 'adapter'] as const)
+    .filter((key) => transformer[key] !== undefined)
+    .map(
+      (key) => `transformer.${key}: trains weights that no LoRA holds; leave ${key} out, or lora`,
+    );
+  if (transformer.freeze) {
+    problems.push(
+      'transformer.freeze: has no say beside lora, which trains no weights; leave it out, lora.targets names what has layers',
+    );
+  }
+  return problems;
+}
+
+/** Processes that share a sample share its heads. */
+function sequenceProblems(recipe: Recipe): string[] {
+  const { preset, numHeads, stages } = recipe.transformer;
+  const heads = numHeads ?? TRANSFORMER_PRESETS[preset].num_attention_heads;
+  return stagesOf(recipe).flatMap(({ sequenceParallel }, i) => {
+    if (recipe.base !== undefined || heads % sequenceParallel === 0) return [];
+    const key = stages ? `transformer.stages.${i}` : 'transformer';
+    return [`${key}.sequenceParallel: must divide the ${heads} heads, got ${sequenceParallel}`];
+  });
+}
+
+/** Tasks that cannot be learnt from a stage's data, and batches that no task is there for. */
+function stageProblems(recipe: Recipe): string[] {
+  return stagesOf(recipe).flatMap((stage, i) => {
+    const { tasks = {}, imageShare, mixAt, data } = stage;
+    if (!Object.keys(tasks).every(isTask)) return []; // said already
+    const key = recipe.transformer.stages ? `transformer.stages.${i}` : 'transformer';
+    // what files are good for shows when they are opened
+    const known = data.every(({ miniworld }) => miniworld !== undefined);
+    const lacks = (task: Task) => (known ? lacking(task, stage) : []);
+    const problems = Object.keys(tasks).flatMap((id) => {
+      const task = taskOf(id);
+      const what = task.result === 'image' ? 'images' : `clips of ${stage.numFrames} frames`;
+      const why = lacks(task).join(', ');
+      return why ? [`${key}.tasks.${id}: cannot be learnt from ${what} (${why})`] : [];
+    });
+    const holds = (result: Task['result']) =>
+      !known ||
+      data.some(({ miniworld }) => miniworld![result === 'image' ? 'images' : 'clips'] > 0);
+    if (!weightedTasks(stage.tasks).some(({ task }) => holds(task.result))) {
+      problems.push(`${key}.tasks: need images or clips that miniworld is told not to make`);
+    }
+    const results = weightedTasks(stage.tasks)
+      .filter(({ task }) => lacks(task).length === 0)
+      .map(({ task }) => task.result);
+    const shares = mixAt === 0 ? imageShare.slice(1) : imageShare;
+    const got = `got [${imageShare.join(', ')}]`;
+    if (!results.includes('image') && shares.some((share) => share > 0)) {
+      problems.push(`${key}.imageShare: must be [0, 0] where no task makes an image, ${got}`);
+    }
+    if (!results.includes('video') && shares.some((share) => share < 1)) {
+      problems.push(`${key}.imageShare: must be [1, 1] where no task makes a clip, ${got}`);
+    }
+    return problems;
+  });
+}
+
+/** What scenes of a stage's size and length lack for a task, a phrase each. */
+export function lacking(task: Task, { width, height, numFrames }: Stage): string[] {
+  const facts = sceneFacts({ width, height, numFrames: task.result === 'image' ? 1 : numFrames });
+  return shortcomings(task, facts, { minSide: Math.min(width, height) });
+}
+
+const isTask = (id: string): boolean => (TASK_IDS as readonly string[]).includes(id);

@@ -1,0 +1,158 @@
+/** What a folder holds of a run, and whether training can begin or go on there without a loss. */
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { InputError } from '../../errors.js';
+import type { Recipe } from '../recipe/config.js';
+import { differences } from './differences.js';
+import { readMetrics } from './metrics.js';
+import { readStatus } from './status.js';
+import { asStored, storedRecipe } from './stored-recipe.js';
+
+interface Trained {
+  part: string;
+  /** the last one that is known of */
+  step: number;
+}
+
+interface RunContents {
+  /** has it a recipe, or says how it goes? */
+  begun: boolean;
+  /** parts that have checkpoints, whole or not */
+  checkpoints: Set<string>;
+  trained: Trained[];
+  /** folders that hold what the run has come to */
+  results: string[];
+}
+
+/**
+ * For a run that is to begin here.
+ * @throws InputError if it would overwrite another; one that failed before its first step may be
+ */
+export function expectToBegin(folder: string): void {
+  if (existsSync(join(folder, 'model_index.json'))) {
+    throw new InputError(`${folder}: is a pipeline; name another folder for the run with --run`);
+  }
+  const contents = contentsOf(folder);
+  const { begun, checkpoints, trained, results } = contents;
+  const isEmpty = checkpoints.size === 0 && trained.length === 0 && results.length === 0;
+  if (isEmpty && (!begun || readStatus(folder)?.state === 'failed')) return;
+  expectCheckpoints(folder, contents, () => true);
+  throw new InputError(
+    `${folder}: holds a run already; --resume goes on with it, --run FOLDER starts another`,
+  );
+}
+
+/**
+ * For a run that is to go on here by `recipe`.
+ * @throws InputError if checkpoints that it would go on from are gone, or are of other weights
+ */
+export function expectToGoOn(folder: string, recipe: Recipe): void {
+  const contents = contentsOf(folder);
+  const { autoencoder, base, transformer } = recipe;
+  const isTrained: Record<string, boolean> = {
+    // one that is finished is kept by itself
+    autoencoder: !base && !autoencoder.from && !existsSync(join(folder, 'autoencoder.safetensors')),
+    adapter: transformer.adapter !== undefined,
+    transformer: true,
+  };
+  expectCheckpoints(folder, contents, (part) => isTrained[part] ?? false);
+  expectSameWeights(folder, recipe, contents.checkpoints);
+}
+
+/** Has the training of the pipeline saved a checkpoint here? Its stored weights were sound then. */
+export const hasBegunFromWeights = (folder: string): boolean =>
+  contentsOf(folder).checkpoints.has('transformer');
+
+function expectCheckpoints(
+  folder: string,
+  { checkpoints, trained, results }: RunContents,
+  isTrained: (part: string) => boolean,
+): void {
+  const left = results.length > 0 ? `; its result is in ${results.join(' and ')}` : '';
+  const weights = results.includes('pipeline/')
+    ? ` (${join(folder, 'pipeline')} can be its base, or its --init)`
+    : '';
+  const remedy = `put them back, or begin another run with --run FOLDER${weights}, or delete ${folder} to begin anew`;
+  const lost = trained.find(({ part }) => isTrained(part) && !checkpoints.has(part));
+  if (lost) {
+    throw new InputError(
+      `${folder}: has trained its ${lost.part} to step ${lost.step}, and no checkpoint is left to go on from${left}; ${remedy}`,
+    );
+  }
+  if (results.length > 0 && !checkpoints.has('transformer')) {
+    throw new InputError(
+      `${folder}: holds ${results.join(' and ')} of a run, and no checkpoint to go on from; ${remedy}`,
+    );
+  }
+}
+
+/** Keys that say what the weights of a checkpoint are, or what they are a change of. */
+const OF_WEIGHTS = [
+  'base',
+  ...['from', 'blockOutChannels', 'layersPerBlock', 'normNumGroups'].map(
+    (key) => `autoencoder.${key}`,
+  ),
+  ...['from', 'width', 'numLayers'].map((key) => `textEncoder.${key}`),
+  ...['preset', 'numLayers', 'numHeads', 'adapterChannels', 'lora', 'train', 'freeze'].map(
+    (key) => `transformer.${key}`,
+  ),
+];
+
+/** @throws InputError if the recipe changes what the weights in the checkpoints began with */
+function expectSameWeights(folder: string, recipe: Recipe, checkpoints: Set<string>): void {
+  const before = storedRecipe(folder);
+  if (!before || checkpoints.size === 0) return;
+  const withText = checkpoints.has('adapter') || checkpoints.has('transformer');
+  const isFixed = (key: string) =>
+    (withText || !/^(transformer|textEncoder)\./.test(key)) &&
+    OF_WEIGHTS.some((own) => key === own || key.startsWith(`${own}.`));
+  const changes = differences([before, recipe].map(asStored)).filter(
+    ({ key, values: [was, now] }) => isFixed(key) && !(isPath(key) && isSameOrGone(was, now)),
+  );
+  if (changes.length === 0) return;
+  const named = changes.map(({ key, values }) => {
+    const [was, now] = values.map((value) => JSON.stringify(value) ?? 'none');
+    return `${key} ${was}, not ${now}`;
+  });
+  throw new InputError(
+    `${folder}: its weights began with ${named.join('; ')}; set that back, or begin another run with --run FOLDER`,
+  );
+}
+
+const isPath = (key: string): boolean => key === 'base' || key.endsWith('.from');
+
+/** Do two paths lead to the same folder? One that is gone may have been moved to where the other is. */
+function isSameOrGone(was: unknown, now: unknown): boolean {
+  if (typeof was !== 'string' || typeof now !== 'string') return false;
+  try {
+    return realpathSync(was) === realpathSync(now);
+  } catch {
+    return true;
+  }
+}
+
+function contentsOf(folder: string): RunContents {
+  const names = filesIn(join(folder, 'checkpoints'));
+  const isThere = (name: string) => existsSync(join(folder, name));
+  return {
+    begun: isThere('recipe.json') || isThere('status.json'),
+    checkpoints: new Set(names.flatMap((name) => /^(.+)-\d{8}$/.exec(name)?.[1] ?? [])),
+    trained: trainedParts(folder),
+    results: [
+      ...(isThere('pipeline/model_index.json') ? ['pipeline/'] : []),
+      ...(filesIn(join(folder, 'lora')).length > 0 ? ['lora/'] : []),
+    ],
+  };
+}
+
+/** The parts that a run has trained and to which step, by its metrics and its status. */
+function trainedParts(folder: string): Trained[] {
+  const found = new Map(readMetrics(folder).map(({ part, step }) => [part, step]));
+  const status = readStatus(folder);
+  if (status) found.set(status.part, Math.max(status.step, found.get(status.part) ?? 0));
+  return [...found].map(([part, step]) => ({ part, step })).filter(({ step }) => step > 0);
+}
+
+function filesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}

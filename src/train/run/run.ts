@@ -1,0 +1,300 @@
+/**
+ * The run folder: recipe, metrics, checkpoints, samples, and the finished pipeline.
+ *
+ *     runs/NAME/recipe.json            the resolved recipe
+ *     runs/NAME/status.json            where it stands
+ *     runs/NAME/metrics.jsonl          a line every few steps
+ *     runs/NAME/tensorboard/           the same figures and the sheets, for TensorBoard
+ *     runs/NAME/samples/*.png          sheets
+ *     runs/NAME/checkpoints/PART-STEP  the last ones of each part, see `Checkpoints`
+ *     runs/NAME/bad-batches/           batches whose gradients were left out
+ *     runs/NAME/cache/                 the encoded data set
+ *     runs/NAME/pipeline/              the result, as `mfm generate` opens it
+ */
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { ALONE, type Parallel } from '../../distributed/parallel.js';
+import { InputError } from '../../errors.js';
+import { makeFolder } from '../../files/make-folder.js';
+import { isStopCode } from '../../processes/stop-signals.js';
+import type { Recipe } from '../recipe/config.js';
+import { Checkpoints } from './checkpoints.js';
+import { awaitOtherMachine, type Lock, takeLock } from './lock.js';
+import { expectToBegin, expectToGoOn } from './run-contents.js';
+import { type RunStatus, readStatus } from './status.js';
+import { asStored, recipeChanges } from './stored-recipe.js';
+import { EventWriter } from './tensorboard/events.js';
+
+export class Run {
+  private status: Omit<RunStatus, 'updated' | 'pid' | 'host'> = {
+    ...{ state: 'running', part: '', stage: '', step: 0, steps: 0 },
+  };
+  private diskWasFull = false;
+  private events: EventWriter | null = null;
+  private lock: Lock | null = null;
+  private newRecipe: string | null = null;
+
+  private constructor(
+    readonly folder: string,
+    readonly parallel: Parallel,
+  ) {}
+
+  /**
+   * Starts a run, or goes on with one. One that failed before its first checkpoint has nothing to go
+   * on with, and is started anew.
+   * @throws InputError if the folder holds a run and `resume` is not set, one that is trained now, or
+   * one that has lost its checkpoints or would go on with other weights
+   */
+  static open(
+    folder: string,
+    recipe: Recipe,
+    { resume = false, parallel = ALONE }: { resume?: boolean; parallel?: Parallel } = {},
+  ): Run {
+    const run = new Run(folder, parallel);
+    if (parallel.rank !== 0) return run;
+    const file = run.path('recipe.json');
+    if (!resume) expectToBegin(folder);
+    else if (!existsSync(folder))
+      process.stderr.write(`${folder}: holds no run yet; a new one begins\n`);
+    makeFolder(folder);
+    const lock = takeLock(folder);
+    if ('heldBy' in lock) {
+      const { host, pid, path } = lock.heldBy;
+      const [where, remedy] =
+        host === hostname() ? ['', ''] : [` of ${host}`, `, or delete ${path} if that is gone`];
+      throw new InputError(
+        `${folder}: is being trained by process ${pid}${where}; wait for it or stop it, or take --run FOLDER${remedy}`,
+      );
+    }
+    run.lock = lock;
+    openRuns.add(run);
+    for (const at of ['.', 'checkpoints', 'samples', 'bad-batches']) finishRenames(run.path(at));
+    try {
+      if (resume) expectToGoOn(folder, recipe);
+    } catch (error) {
+      run.close();
+      throw error;
+    }
+    const changes = resume && existsSync(file) ? recipeChanges(folder, recipe) : '';
+    if (changes) process.stderr.write(`${folder}: ${changes}\n`);
+    for (const name of ['samples', 'checkpoints', 'cache']) {
+      mkdirSync(run.path(name), { recursive: true });
+    }
+    const metrics = run.path('metrics.jsonl');
+    if (existsSync(metrics)) {
+      const text = readFileSync(metrics);
+      const whole = text.lastIndexOf('\n') + 1;
+      if (whole < text.length) truncateSync(metrics, whole);
+    }
+    const text = JSON.stringify(asStored(recipe), null, 2);
+    if (resume && existsSync(file)) run.newRecipe = text;
+    else run.write('recipe.json', text);
+    const { part, stage, step, steps } = readStatus(folder) ?? run.status;
+    run.setStatus({ part, stage, step, steps });
+    return run;
+  }
+
+  /** The recipe that a run was told to go on with becomes its own: once it does, as it may not fit. */
+  keepRecipe(): void {
+    const { newRecipe } = this;
+    if (newRecipe !== null) this.inFirst(() => this.write('recipe.json', newRecipe));
+    this.newRecipe = null;
+  }
+
+  /**
+   * As `open`, in all processes of a job, which must see the same folder.
+   * @throws InputError in all processes if one of them cannot open it
+   */
+  static async openTogether(
+    folder: string,
+    recipe: Recipe,
+    { resume, parallel }: { resume?: boolean; parallel: Parallel },
+  ): Promise<Run> {
+    let run: Run | null = null;
+    const [written] = await parallel.together(async () => {
+      const say = (sentence: string) => process.stderr.write(`${sentence}\n`);
+      if (parallel.rank === 0 && resume) await awaitOtherMachine(folder, say);
+      run = Run.open(folder, recipe, { resume, parallel });
+      return readStatus(folder);
+    });
+    await parallel.together(() => (written ? expectToSee(folder, written) : undefined));
+    return run!;
+  }
+
+  path(...parts: string[]): string {
+    return join(this.folder, ...parts);
+  }
+
+  checkpoints<State>(part: string): Checkpoints<State> {
+    return new Checkpoints<State>(this.path('checkpoints'), part, this.parallel);
+  }
+
+  /** Writes a small file, atomically. */
+  write(name: string, text: string): void {
+    const temporary = this.path(`${name}.tmp`);
+    try {
+      writeFileSync(temporary, text);
+      renameSync(temporary, this.path(name));
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  /** Says where the run stands, to other programs. */
+  setStatus(changes: Partial<typeof this.status>): void {
+    this.status = { ...this.status, ...changes };
+    this.inFirst(() => {
+      const updated = new Date().toISOString();
+      const status: RunStatus = { ...this.status, updated, pid: process.pid, host: hostname() };
+      this.write('status.json', JSON.stringify(status));
+    });
+  }
+
+  /** Begins or goes on to write down a part's figures: those from `firstStep` on are new. */
+  beginPart(part: string, firstStep: number): void {
+    this.events?.close();
+    this.events = null;
+    this.inFirst(() => {
+      this.events = new EventWriter(this.path('tensorboard', part), { firstStep });
+    });
+  }
+
+  /** Adds a line to metrics.jsonl, and the figures to TensorBoard's. */
+  log(part: string, step: number, figures: Record<string, number>): void {
+    this.inFirst(() => {
+      const line = JSON.stringify({ part, step, time: new Date().toISOString(), ...figures });
+      appendWhole(this.path('metrics.jsonl'), `${line}\n`);
+      this.events?.scalars(figures, step);
+    });
+  }
+
+  /** Shows a sheet in TensorBoard too. */
+  logSheet(tag: string, path: string, step: number): void {
+    this.inFirst(() => this.events?.image(tag, readFileSync(path), step));
+  }
+
+  /**
+   * Writes what the run can do without; a disk that cannot take it is said once, and the training
+   * goes on.
+   */
+  unlessFull(write: () => void): void {
+    try {
+      write();
+      this.diskWasFull = false;
+    } catch (error) {
+      if (!isDiskProblem(error)) throw error;
+      this.tellFull(error as Error);
+    }
+  }
+
+  /** The same, but only the first process of a job does. */
+  private inFirst(write: () => void): void {
+    if (this.parallel.rank === 0) this.unlessFull(write);
+  }
+
+  /** Says once that the disk is full, until something could be written again. */
+  tellFull({ message }: Error): void {
+    if (!this.diskWasFull) {
+      process.stderr.write(`${this.folder}: cannot be written (${message})\n`);
+    }
+    this.diskWasFull = true;
+  }
+
+  /** The program ends amid the run: at a second Ctrl-C, or by what nobody foresaw. */
+  cutOff(exitCode: number): void {
+    const message = `the program ended with exit code ${exitCode}`;
+    if (this.status.state === 'running' && existsSync(this.folder)) {
+      this.setStatus(isStopCode(exitCode) ? { state: 'stopped' } : { state: 'failed', message });
+    }
+    this.close();
+  }
+
+  /** Others may train the run now. */
+  close(): void {
+    openRuns.delete(this);
+    this.events?.close();
+    this.events = null;
+    this.lock?.release();
+  }
+}
+
+/** The runs that this process has open. */
+const openRuns = new Set<Run>();
+process.on('exit', (exitCode) => {
+  for (const run of openRuns) run.cutOff(exitCode);
+});
+
+/** A network file system may show a minute late what another machine has written. */
+const LATE_SECONDS = 60;
+
+/** @throws InputError if the folder does not come to hold what the first process has written */
+export async function expectToSee(
+  folder: string,
+  { host, pid }: RunStatus,
+  lateSeconds = LATE_SECONDS,
+): Promise<void> {
+  const endMs = performance.now() + lateSeconds * 1000;
+  for (;;) {
+    const seen = readStatus(folder);
+    if (seen?.host === host && seen.pid === pid) return;
+    if (performance.now() > endMs) break;
+    await setTimeout(Math.min(500, lateSeconds * 1000));
+  }
+  throw new InputError(
+    `${resolve(folder)}: is another folder on ${hostname()} than on ${host}; all processes need the same one: give --run a folder that all machines share`,
+  );
+}
+
+/**
+ * Cleans up after a process that was killed: what it had begun to write goes; what it had only put
+ * aside, to put something new in its place, comes back.
+ */
+function finishRenames(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    const put = /^(.*?)(\.\d+)?\.old$/.exec(name)?.[1];
+    if (put && !existsSync(join(folder, put))) renameSync(path, join(folder, put));
+    else if (put || name.endsWith('.tmp')) rmSync(path, { recursive: true });
+  }
+}
+
+/** Adds all of it or nothing: on a disk that is full a part would spoil what follows. */
+function appendWhole(path: string, text: string): void {
+  const file = openSync(path, 'a');
+  const { size } = fstatSync(file);
+  try {
+    const bytes = Buffer.from(text);
+    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+  } catch (error) {
+    ftruncateSync(file, size);
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+}
+
+const DISK_PROBLEMS = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EFBIG'];
+
+/** Is it the disk that is to blame: full, over its quota, broken? */
+export function isDiskProblem(error: unknown): boolean {
+  const { code, cause } = error as { code?: string; cause?: unknown };
+  return DISK_PROBLEMS.includes(code ?? '') || (cause !== undefined && isDiskProblem(cause));
+}

@@ -1,0 +1,141 @@
+/**
+ * TensorBoard's event files: scalars and pictures over steps.
+ *
+ * TensorBoard reads the files of a folder as one run, in the order of their names. Each process
+ * begins a file of its own, so a record that a killed one left half-written ends its file and
+ * spoils nothing. A part that is trained by itself needs a folder of its own: its steps begin at 0
+ * again, and going on with it drops later steps of everything in the folder.
+ *
+ * Source of the field numbers: event.proto and summary.proto of TensorBoard 2.21
+ */
+import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { InputError } from '../../../errors.js';
+import { writeFailure } from '../../../files/atomic.js';
+import {
+  bytesField,
+  doubleField,
+  floatField,
+  integerField,
+  message,
+  textField,
+} from './protobuf.js';
+import { frame } from './tfrecord.js';
+
+export interface EventOptions {
+  /** earlier processes' records of this step and later ones vanish: for a run that goes on */
+  firstStep?: number;
+  /** milliseconds since 1970 */
+  now?: () => number;
+}
+
+/** Tags may be grouped by a slash: `validation/t2v`. A step may be recorded in any number of calls. */
+export class EventWriter {
+  readonly path: string;
+  private readonly file: number;
+  private readonly now: () => number;
+  /** bytes of whole records */
+  private size = 0;
+
+  /** Makes the folder and a new file in it. @throws what `writeFailure` makes of a failed write */
+  constructor(folder: string, { firstStep = 0, now = Date.now }: EventOptions = {}) {
+    this.now = now;
+    const { path, file } = newFile(folder, Math.floor(now() / 1000));
+    this.path = path;
+    this.file = file;
+    this.record(now(), textField(3, 'brain.Event:2'), bytesField(10, textField(1, WRITER)));
+    // the first start of a run is just that, each later one drops what follows its step
+    const start = bytesField(7, integerField(1, SESSION_START));
+    this.record(now(), integerField(2, firstStep), start);
+  }
+
+  /** By tag; NaN and infinities are kept as they are. */
+  scalars(values: Record<string, number>, step: number, timeMs = this.now()): void {
+    const entries = Object.entries(values);
+    if (entries.length === 0) return;
+    const fields = entries.map(([tag, value]) =>
+      bytesField(1, message(textField(1, tag), floatField(2, value))),
+    );
+    this.summary(message(...fields), step, timeMs);
+  }
+
+  /** @param png  the bytes of a PNG file */
+  image(tag: string, png: Uint8Array, step: number, timeMs = this.now()): void {
+    const { width, height, channels } = pngHeader(tag, png);
+    const picture = message(
+      integerField(1, height),
+      integerField(2, width),
+      integerField(3, channels),
+      bytesField(4, png),
+    );
+    const value = message(textField(1, tag), bytesField(4, picture));
+    this.summary(bytesField(1, value), step, timeMs);
+  }
+
+  close(): void {
+    closeSync(this.file);
+  }
+
+  private summary(summary: Buffer, step: number, timeMs: number): void {
+    this.record(timeMs, integerField(2, step), bytesField(5, summary));
+  }
+
+  /** Writes an event whole or not at all: on a disk that is full a part would spoil what follows. */
+  private record(timeMs: number, ...fields: Buffer[]): void {
+    const bytes = frame(message(doubleField(1, timeMs / 1000), ...fields));
+    try {
+      let written = 0;
+      while (written < bytes.length) {
+        written += writeSync(
+          this.file,
+          bytes,
+          written,
+          bytes.length - written,
+          this.size + written,
+        );
+      }
+    } catch (cause) {
+      ftruncateSync(this.file, this.size);
+      throw writeFailure(this.path, cause);
+    }
+    this.size += bytes.length;
+  }
+}
+
+const WRITER = 'tensorboard.summary.writer.event_file_writer';
+/** SessionLog.START */
+const SESSION_START = 1;
+
+let filesOfProcess = 0;
+
+/** `events.out.tfevents.SECONDS.HOST.PID.N`, later by name than all that are there. */
+function newFile(folder: string, seconds: number): { path: string; file: number } {
+  try {
+    mkdirSync(folder, { recursive: true });
+    const times = readdirSync(folder).map((name) =>
+      /^events\.out\.tfevents\.(\d{10})\./.exec(name),
+    );
+    // a clock that was set back, or two starts in a second, must not change the order
+    const time = Math.max(seconds, ...times.map((match) => (match ? Number(match[1]) + 1 : 0)));
+    const name = `events.out.tfevents.${time}.${hostname()}.${process.pid}.${filesOfProcess++}`;
+    const path = join(folder, name);
+    return { path, file: openSync(path, 'wx') };
+  } catch (cause) {
+    throw writeFailure(folder, cause);
+  }
+}
+
+const PNG_SIGNATURE = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
+/** By the header's colour type: gray, RGB, palette, gray and alpha, RGB and alpha. */
+const PNG_CHANNELS: Record<number, number> = { 0: 1, 2: 3, 3: 3, 4: 2, 6: 4 };
+
+/** Source: PNG specification, 11.2.2 IHDR */
+function pngHeader(tag: string, png: Uint8Array) {
+  const bytes = Buffer.from(png.buffer, png.byteOffset, png.byteLength);
+  const channels = bytes.length > 25 ? PNG_CHANNELS[bytes[25]!] : undefined;
+  if (!bytes.subarray(0, 8).equals(PNG_SIGNATURE) || channels === undefined) {
+    throw new InputError(`${tag}: must be a PNG file's bytes, got ${bytes.length} bytes of else`);
+  }
+  return { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20), channels };
+}

@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { args, run } from '../../../../src/cli/commands/eval/eval.js';
+import { parseArgs } from '../../../../src/cli/terminal/args.js';
+import { miniWorld } from '../../../../src/data/miniworld/index.js';
+import type { Report } from '../../../../src/eval/report.js';
+import { type Frames, readImage, sliceFrames, writeImage } from '../../../../src/media/index.js';
+import { saveTinyPipeline } from '../../../eval/tiny-pipeline.js';
+import { quietly } from '../../quietly.js';
+
+const program = fileURLToPath(new URL('../../../../mfm', import.meta.url));
+
+describe('mfm eval', () => {
+  let folder: string;
+  let pipeline: string;
+  const mfm = (words: string[]) =>
+    quietly(async () => run(parseArgs('mfm eval', args, [pipeline, ...words])));
+  const read = (...path: string[]): Report =>
+    JSON.parse(readFileSync(join(folder, ...path), 'utf8'));
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'mfm-eval-'));
+    pipeline = join(folder, 'tiny');
+    saveTinyPipeline(pipeline);
+    // clips as folders of frames, which lose nothing: one of nine frames, one of three
+    for (const [name, numFrames] of [
+      ['long', 9],
+      ['short', 3],
+    ] as const) {
+      const size = { width: 40, height: 32, numFrames };
+      const clip = { ...size, data: miniWorld(7, size).frames };
+      await writeFrames(join(folder, 'clips', name), clip);
+    }
+    const rows = ['long', 'short'].map((video) => ({ video, prompt: 'a red cube turns' }));
+    const lines = rows.map((row) => JSON.stringify(row)).join('\n');
+    writeFileSync(join(folder, 'clips', 'manifest.jsonl'), `${lines}\n`);
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  test('measures every task, on the screen, as JSON and as a page with its pictures', async () => {
+    const words = ['--scenes', '2', '--batch-size', '2', '-o', join(folder, 'all')];
+    const { stdout, message, exitCode } = await mfm(words);
+    assert.equal(exitCode, 0, message);
+    const report = read('all', 'report.json');
+    assert.equal(report.format, 'mfm-eval/1');
+    assert.equal(report.tasks.length, 18);
+    assert.deepEqual(Object.keys(report), [
+      ...['format', 'settings', 'versions', 'machine', 'notes', 'definitions', 'autoencoder'],
+      ...['tasks', 'published'],
+    ]);
+    for (const task of report.tasks) {
+      assert.deepEqual(Object.keys(task), [
+        ...['task', 'summary', 'trials', 'seconds', 'headline', 'figures', 'each', 'pictures'],
+      ]);
+      assert.deepEqual(Object.keys(task.headline!), [
+        ...['figure', 'made', 'truth', 'baseline', 'input', 'beats'],
+      ]);
+      assert.deepEqual(Object.keys(task.headline!.baseline!), [
+        'name',
+        'value',
+        'count',
+        'made',
+        'won',
+      ]);
+      assert.match(stdout, new RegExp(`^${task.task} .*(yes|NO)$`, 'm'));
+    }
+    assert.ok(!JSON.stringify(report.tasks).includes('null,"count"'), 'a figure that is no number');
+    // random networks are no match for what is known
+    assert.equal(report.tasks.find(({ task }) => task === 'isr')!.headline!.beats, false);
+    const page = readFileSync(join(folder, 'all', 'report.html'), 'utf8');
+    const files = [...page.matchAll(/src="([^"]+)"/g)].map((match) => match[1]!);
+    assert.ok(files.length > 18 * 2 * 2, `${files.length} pictures`);
+    for (const file of files) assert.ok(existsSync(join(folder, 'all', file)), file);
+    assert.ok(page.includes('prefers-color-scheme: dark'));
+    assert.ok(!/undefined|NaN/.test(page));
+  });
+
+  test('uses finished tasks again where the settings are the same, and only there', async () => {
+    const output = join(folder, 'again');
+    const words = ['--tasks', 'isr,iinp', '--scenes', '2', '-o', output];
+    const times = () =>
+      ['isr', 'iinp'].map((id) => statSync(join(output, 'tasks', `${id}.json`)).mtimeMs);
+    await mfm(words);
+    const first = times();
+    rmSync(join(output, 'tasks', 'iinp.json'));
+    const before = readFileSync(join(output, 'report.json'), 'utf8');
+    await mfm(words);
+    const second = times();
+    assert.equal(second[0], first[0]);
+    assert.notEqual(second[1], first[1]);
+    const timeless = (text: string) => text.replaceAll(/"seconds": [\d.e-]+/g, '');
+    assert.equal(timeless(readFileSync(join(output, 'report.json'), 'utf8')), timeless(before));
+    await mfm([...words, '--seed', '3']);
+    assert.notEqual(times()[0], first[0]);
+  });
+
+  test('tries own clips on the tasks that they qualify for, and says of which none does', async () => {
+    const words = ['--manifest', join(folder, 'clips'), '--tasks', 't2i,i2v,vinp,vexd,vedit'];
+    const { stdout, message } = await mfm([...words, '-o', join(folder, 'own')]);
+    assert.equal(message, '');
+    const { tasks, notes } = read('own', 'report.json');
+    const counts = tasks.map(({ task, trials }) => [task, trials]);
+    // a side below 64 is too small for t2i; a clip has five frames at least
+    assert.deepEqual(counts, [
+      ['i2v', 1],
+      ['vinp', 1],
+    ]);
+    assert.equal(notes.length, 3);
+    assert.match(stdout, /vedit: no item qualifies \(.*no picture before an edit.*\)/);
+  });
+
+  describe('--benchmark mfm', () => {
+    const benchmark = (words: string[]) =>
+      mfm(['--benchmark', 'mfm', '--clips', join(folder, 'clips'), ...words]);
+
+    test('cuts segments at fixed places and writes what other systems need', async () => {
+      const output = join(folder, 'mark');
+      const words = ['--tasks', 'vinp,itrans,vcolor', '--segments', '2', '-o', output];
+      const { stdout, message } = await benchmark(words);
+      assert.equal(message, '');
+      const report = read('mark', 'report.json');
+      // four frames to spare: a quarter and three quarters of them
+      assert.deepEqual(
+        report.tasks[0]!.each.map(({ name }) => name),
+        ['long-1', 'long-3'],
+      );
+      assert.ok(report.notes.some((note) => /LPIPS .* not measured/.test(note)));
+      assert.ok(report.notes.some((note) => /short has 3 frames, fewer than the 5/.test(note)));
+      assert.match(stdout, /MfM \* +21\.3 +0\.830/);
+      const conditions = (...path: string[]) =>
+        readdirSync(join(output, 'conditions', ...path)).sort();
+      assert.deepEqual(conditions('vinp', 'long-1'), ['input', 'mask', 'prompt.txt']);
+      assert.equal(conditions('vinp', 'long-1', 'mask').length, 5);
+      assert.deepEqual(conditions('itrans', 'long-3', 'input'), ['00000.png', '00004.png']);
+      const gray = await readImage(join(output, 'conditions/vcolor/long-1/input/00002.png'));
+      for (let i = 0; i < 300; i += 3) assert.equal(gray.data[i], gray.data[i + 2]);
+      const again = join(folder, 'mark-again');
+      await benchmark(['--tasks', 'vinp', '--segments', '2', '-o', again]);
+      const mask = 'conditions/vinp/long-3/mask/00001.png';
+      assert.deepEqual(readFileSync(join(again, mask)), readFileSync(join(output, mask)));
+    });
+
+    test("measures another system's results, and names what is missing or of another size", async () => {
+      const results = join(folder, 'theirs');
+      const words = ['--tasks', 'itrans', '--results', results, '-o', join(folder, 'scored')];
+      mkdirSync(results);
+      const missing = await benchmark(words);
+      assert.match(missing.message, /itrans\/long-2: is missing; results are named as/);
+      // the true segment: frames 2 to 6, cropped to a square as the pipeline's size
+      const target = join(results, 'itrans', 'long-2');
+      cpSync(join(folder, 'clips', 'long'), target, { recursive: true });
+      const wrong = await benchmark(words);
+      assert.match(wrong.message, /must be 5 frames of 32x32 as its true clip, got 9 of 40x32/);
+      const frames: Frames[] = [];
+      for (let i = 2; i < 7; i++) {
+        frames.push(cropped(await readImage(join(target, `${i}.png`))));
+      }
+      rmSync(target, { recursive: true });
+      await writeFrames(target, joined(frames));
+      const scored = await benchmark(words);
+      assert.equal(scored.message, '');
+      const [task] = read('scored', 'report.json').tasks;
+      assert.equal(task!.figures.find(({ figure }) => figure === 'psnr')!.values.made!.value, 60);
+      assert.equal(read('scored', 'report.json').autoencoder, null);
+    });
+  });
+
+  test('says in one sentence what is wrong with an option', async () => {
+    const clips = ['--clips', join(folder, 'clips')];
+    const cases: [string[], RegExp][] = [
+      [['--tasks', 't2w'], /^t2w: unknown task; did you mean "t2i"\?$/],
+      [['--tasks', ','], /^--tasks: must name a task, e.g. t2v,vsr$/],
+      [['--benchmark', 'mfm'], /^--benchmark mfm: needs the clips; name their folder with/],
+      [
+        ['--benchmark', 'mfm', ...clips, '--tasks', 't2v'],
+        /^--tasks: t2v is not in the benchmark;/,
+      ],
+      [['--benchmark', 'mfm', ...clips, '--manifest', 'x'], /^--manifest: is not for --benchmark;/],
+      [['--results', 'x'], /^--results: belongs to --benchmark mfm; add that or leave it out$/],
+      [['--manifest', '/nowhere'], /^\/nowhere: no such data set; give/],
+    ];
+    for (const [words, sentence] of cases) {
+      const { message, exitCode } = await mfm([...words, '-o', join(folder, 'bad')]);
+      assert.match(message, sentence);
+      assert.equal(exitCode, 2);
+    }
+    assert.ok(!existsSync(join(folder, 'bad')));
+  });
+
+  test('keeps what is finished at Ctrl-C', async () => {
+    const output = join(folder, 'stopped');
+    const words = ['eval', pipeline, '--tasks', 'iinp,vinp', '--scenes', '30', '-o', output];
+    const child = spawn(program, [...words, '--steps', '40'], { cwd: folder });
+    let stderr = '';
+    child.stderr.on('data', (text) => {
+      stderr += text;
+    });
+    const timer = setInterval(() => {
+      if (!existsSync(join(output, 'tasks', 'iinp.json'))) return;
+      clearInterval(timer);
+      child.kill('SIGINT');
+    }, 20);
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    clearInterval(timer);
+    assert.equal(code, 130, stderr);
+    assert.match(stderr, /the same command goes on with the tasks that are left/);
+    assert.deepEqual(readdirSync(join(output, 'tasks')), ['iinp.json']);
+    assert.ok(!existsSync(join(output, 'report.json')));
+  });
+});
+
+async function writeFrames(folder: string, clip: Frames): Promise<void> {
+  for (let i = 0; i < clip.numFrames; i++) {
+    await writeImage(join(folder, `${i}.png`), sliceFrames(clip, i, i + 1));
+  }
+}
+
+/** The middle 32 of 40 columns. */
+function cropped({ height, data }: Frames): Frames {
+  const rows = Array.from({ length: height }, (_, y) =>
+    data.subarray((y * 40 + 4) * 3, (y * 40 + 36) * 3),
+  );
+  return {
+    width: 32,
+    height,
+    numFrames: 1,
+    data: Uint8Array.from(rows.flatMap((row) => [...row])),
+  };
+}
+
+const joined = (frames: Frames[]): Frames => ({
+  ...frames[0]!,
+  numFrames: frames.length,
+  data: Uint8Array.from(frames.flatMap(({ data }) => [...data])),
+});

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { expectRoom } from '../../../../src/cli/commands/train/expect-room.js';
+import { tinyRecipe } from '../../../train/tiny.js';
+
+const ALONE = { ranks: 1, local: 1 };
+
+describe('expectRoom', () => {
+  test('takes what fits, and refuses the first stage that does not', () => {
+    const stages = [{ name: 'few' }, { name: 'many', tokensPerBatch: 40_000_000 }];
+    const recipe = tinyRecipe({ stages });
+    expectRoom(tinyRecipe(), ALONE, 1e9);
+    assert.throws(() => expectRoom(recipe, ALONE, 1e9), {
+      name: 'InputError',
+      message:
+        /^stage "many": needs [\d.]+ TB of memory at its peak, 1\.00 GB can be had; lower tokensPerMicroBatch, .* --no-check-memory$/,
+    });
+    // taken a few at a time they fit
+    const inParts = { ...stages[1], tokensPerMicroBatch: 100 };
+    expectRoom(tinyRecipe({ stages: [inParts] }), ALONE, 1e9);
+  });
+
+  test('counts the processes of the machine, which share its memory', () => {
+    const recipe = tinyRecipe({ tokensPerBatch: 5000 });
+    const room = 200e6;
+    expectRoom(recipe, { ranks: 8, local: 1 }, room);
+    assert.throws(() => expectRoom(recipe, { ranks: 8, local: 8 }, room), {
+      name: 'InputError',
+      message: /of memory at its peak in each of 8 processes, 200\.0 MB can be had/,
+    });
+  });
+});

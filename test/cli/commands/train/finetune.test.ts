@@ -1,0 +1,185 @@
+/** Fine-tuning as a user does it: a handful of own files, `mfm train`, and `mfm generate`. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { readImage, readMedia, writeImage } from '../../../../src/media/index.js';
+import { readLora } from '../../../../src/nn/index.js';
+import { openSafetensors } from '../../../../src/tensor/index.js';
+import { ffmpeg, noFfmpeg, temporaryFolder } from '../../../media/helpers.js';
+import { noisy } from '../generate/generating.js';
+
+const here = (path: string) => fileURLToPath(new URL(`../../../../${path}`, import.meta.url));
+const base = here('models/mfm-mini');
+const folder = temporaryFolder();
+const at = (...names: string[]) => join(folder, ...names);
+
+function mfm(...words: string[]) {
+  const env = { ...process.env, OMP_NUM_THREADS: '1' };
+  return spawnSync(here('mfm'), words, { cwd: folder, encoding: 'utf8', env });
+}
+
+/** Runs it, which must succeed; returns what it printed. */
+function made(...words: string[]): string {
+  const { status, stdout, stderr } = mfm(...words);
+  assert.equal(status, 0, `${words.join(' ')}: ${stderr}`);
+  return stdout;
+}
+
+/** 64x64, up to five frames, a few steps that are large enough to show, one sample to measure on. */
+const FEW_STEPS = [
+  ['base', base],
+  ['validationSamples', '1'],
+  ['data.0.manifest', 'own'],
+  ['transformer.steps', '3'],
+  ['transformer.numFrames', '5'],
+  ['transformer.tokensPerBatch', '64'],
+  ['transformer.warmupSteps', '0'],
+  ['transformer.logEverySteps', '1'],
+].flatMap(([key, value]) => ['--set', `${key}=${value}`]);
+
+const PICTURE = ['t2i', '-p', 'noise', '--steps', '2', '--seed', '1', '--dtype', 'float32'];
+
+async function picture(name: string, ...words: string[]): Promise<Uint8Array> {
+  made('generate', ...PICTURE, ...words, '-o', at(name));
+  return (await readImage(at(name))).data;
+}
+
+/** Mean over pixels and colours, of 255. */
+const apart = (a: Uint8Array, b: Uint8Array): number =>
+  a.reduce((sum, value, i) => sum + Math.abs(value - b[i]!), 0) / a.length;
+
+/** Names of the tensors of a file that differ between two pipelines. */
+function changed(run: string, file: string): string[] {
+  const [was, now] = [join(base, file), at('runs', run, 'pipeline', file)].map(openSafetensors);
+  assert.deepEqual([...now!.keys()].sort(), [...was!.keys()].sort());
+  return [...was!.keys()].filter((key) => {
+    const difference = now!.get(key).to('float32').sub(was!.get(key).to('float32'));
+    return difference.abs().amax().item() > 0;
+  });
+}
+
+const TRANSFORMER = 'transformer/diffusion_pytorch_model.safetensors';
+
+describe('fine-tuning models/mfm-mini on own files', { skip: noFfmpeg }, () => {
+  let plain: Uint8Array;
+  before(async () => {
+    mkdirSync(at('own'));
+    const caption = (name: string, text: string) => writeFileSync(at('own', name), text);
+    for (const i of [1, 2, 3]) {
+      const clip = `testsrc2=size=96x64:rate=8`;
+      ffmpeg('-f', 'lavfi', '-i', clip, '-ss', `${i}`, '-frames:v', '9', at('own', `c${i}.mp4`));
+      caption(`c${i}.txt`, `a test picture with a counter, part ${i}`);
+    }
+    for (const i of [1, 2]) {
+      await writeImage(at('own', `p${i}.png`), noisy(80, 64, 1, i));
+      caption(`p${i}.txt`, `noise of seed ${i}`);
+    }
+    plain = await picture('plain.png', '--pipeline', base);
+  });
+
+  /** Figures of each step. */
+  const metrics = (run: string): Record<string, number>[] =>
+    readFileSync(at('runs', run, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+
+  function expectLosses(run: string): void {
+    const losses = metrics(run).flatMap(({ loss }) => loss ?? []);
+    assert.equal(losses.length, 3);
+    for (const loss of losses) assert.ok(Number.isFinite(loss) && loss > 0, String(losses));
+  }
+
+  test('by layers of low rank: lora/ beside the base makes what pipeline/ makes', async () => {
+    const words = ['train', here('recipes/finetune.yaml'), ...FEW_STEPS];
+    words.push('--set', 'transformer.lora.rank=4', '--set', 'transformer.learningRate=0.02');
+    assert.equal(made(...words), 'runs/finetune/pipeline\n');
+    expectLosses('finetune');
+    const { weights } = readLora(at('runs/finetune/lora'));
+    for (const [name, { a }] of weights) assert.equal(a.size(0), 4, name);
+
+    const merged = await picture('merged.png', '--pipeline', at('runs/finetune/pipeline'));
+    const beside = await picture(
+      ...(['beside.png', '--pipeline', base, '--lora', at('runs/finetune/lora')] as const),
+    );
+    assert.ok(apart(beside, plain) > 2, `${apart(beside, plain)} from the base`);
+    // merged weights are rounded to bfloat16
+    assert.ok(apart(merged, beside) < 0.5, `${apart(merged, beside)} apart`);
+    // only what has a layer of low rank
+    assert.deepEqual(
+      changed('finetune', TRANSFORMER)
+        .map((name) => name.replace(/\.weight$/, ''))
+        .sort(),
+      [...weights.keys()].sort(),
+    );
+
+    // what is finished is finished: the same once more
+    const file = at('runs/finetune/pipeline', TRANSFORMER);
+    const before = readFileSync(file);
+    assert.equal(made(...words, '--resume'), 'runs/finetune/pipeline\n');
+    assert.ok(readFileSync(file).equals(before), 'a resumed run that was finished');
+  });
+
+  test('in full: the transformer alone changes, and makes clips', async () => {
+    const own = {
+      ...{ name: 'full', seed: 2, base: 'named below', data: [{ manifest: 'named below' }] },
+      transformer: {
+        ...{ steps: 1, tokensPerMicroBatch: 32, gradCheckpointing: true, imageShare: [0.5, 0.5] },
+        ...{ learningRate: 1e-3, tasks: { t2i: 1, i2v: 1 }, freeze: ['transformer.pos_embed.*'] },
+      },
+    };
+    writeFileSync(at('full.json'), JSON.stringify(own));
+    assert.equal(made('train', 'full.json', ...FEW_STEPS), 'runs/full/pipeline\n');
+    expectLosses('full');
+    for (const file of [
+      'vae/diffusion_pytorch_model.safetensors',
+      'text_encoder/model.safetensors',
+    ]) {
+      assert.deepEqual(changed('full', file), [], file);
+    }
+    const others = changed('full', TRANSFORMER);
+    assert.ok(
+      others.some((name) => name.includes('attn1.q_proj')),
+      String(others),
+    );
+    assert.ok(
+      others.every((name) => !name.startsWith('pos_embed.')),
+      String(others),
+    );
+
+    const pipeline = ['--pipeline', at('runs/full/pipeline')];
+    const picture1 = await picture('full.png', ...pipeline);
+    assert.ok(apart(picture1, plain) > 2, `${apart(picture1, plain)} from the base`);
+    const clip = ['-i', at('own/p1.png'), '--frames', '5', '--steps', '2', '-o', at('full.mp4')];
+    made('generate', 'i2v', '-p', 'noise', ...pipeline, ...clip);
+    const { width, height, numFrames } = await readMedia(at('full.mp4'));
+    assert.deepEqual([width, height, numFrames], [80, 64, 5]);
+  });
+
+  test('refuses what does not fit in one sentence, before it encodes; then the folder is free', () => {
+    const inFull = { name: 'part', base, data: [{ manifest: 'own' }], transformer: { steps: 1 } };
+    writeFileSync(at('part.json'), JSON.stringify(inFull));
+    const train = (...changes: string[]) => {
+      const inPart = changes.some((change) => /^transformer\.(train|freeze)=/.test(change));
+      const recipe = inPart ? 'part.json' : here('recipes/finetune.yaml');
+      return mfm('train', recipe, ...FEW_STEPS, '--run', 'none', ...changes);
+    };
+    const cases: [string, RegExp][] = [
+      ['base=nowhere', /nowhere/],
+      ['data.0.manifest=nothing', /^nothing: /],
+      ['transformer.lora.targets=["x_proj"]', /x_proj/],
+      ['transformer.train=["transformer.x*"]', /x\*/],
+      ['transformer.freeze=["transformer.y*"]', /y\*/],
+    ];
+    for (const [change, message] of cases) {
+      const { status, stderr } = train('--set', change);
+      const said = stderr.trim().split('\n').at(-1)!;
+      assert.equal(status, 2, `${change}: ${stderr}`);
+      assert.match(said, message);
+      assert.doesNotMatch(stderr, /^ {4}at |encoding/m);
+    }
+  });
+});
