@@ -70,11 +70,17 @@ function networks(): Record<string, () => void> {
 const DEPTH = {
   backbone_config: {
     model_type: 'dinov2',
-    ...{ hidden_size: 192, num_hidden_layers: 6, num_attention_heads: 6, image_size: 224 },
-    ...{ out_indices: [2, 3, 5, 6], reshape_hidden_states: false },
+    hidden_size: 192,
+    num_hidden_layers: 6,
+    num_attention_heads: 6,
+    image_size: 224,
+    out_indices: [2, 3, 5, 6],
+    reshape_hidden_states: false,
   },
-  ...{ reassemble_hidden_size: 192, neck_hidden_sizes: [32, 64, 96, 96] },
-  ...{ fusion_hidden_size: 64, head_hidden_size: 32 },
+  reassemble_hidden_size: 192,
+  neck_hidden_sizes: [32, 64, 96, 96],
+  fusion_hidden_size: 64,
+  head_hidden_size: 32,
 };
 
 /** CPU-milliseconds of this process, all threads, per run. */

@@ -38,10 +38,19 @@ try {
 
 async function measure(name: string, source: Source, more: object = {}): Promise<void> {
   const recipe = Recipe.parse({
-    ...{ name: 'busy', base, data: [source], validationSamples: 0, ...more },
+    name: 'busy',
+    base,
+    data: [source],
+    validationSamples: 0,
+    ...more,
     transformer: {
-      ...{ steps, imageShare: [0.3, 0.3], logEverySteps: steps, finalLearningRate: 1 },
-      ...{ learningRate: 1e-5, sampleEverySteps: 1e6, validateEverySteps: 1e6 },
+      steps,
+      imageShare: [0.3, 0.3],
+      logEverySteps: steps,
+      finalLearningRate: 1,
+      learningRate: 1e-5,
+      sampleEverySteps: 1e6,
+      validateEverySteps: 1e6,
     },
   });
   const run = Run.open(join(folder, name), recipe);

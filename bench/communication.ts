@@ -13,14 +13,9 @@ import { ProcessGroup } from '../src/distributed/process-group.js';
 import { allReduceBytes } from '../src/distributed/traffic.js';
 import { TRANSFORMER_PRESETS, type TransformerPreset } from '../src/models/transformer/config.js';
 import { Store, tidy, zeros } from '../src/tensor/index.js';
-import {
-  batchesOf,
-  sampleFlops,
-  type TrainedNetworks,
-  trainedTotal,
-  wholeTransformer,
-} from '../src/train/cost/cost.js';
+import { batchesOf, sampleFlops, trainedTotal, wholeTransformer } from '../src/train/cost/cost.js';
 import { type Cluster, DEVICES, stepOf } from '../src/train/cost/scaling.js';
+import type { TrainedNetworks } from '../src/train/cost/trained-networks.js';
 import { Recipe, stagesOf } from '../src/train/recipe/config.js';
 import { freePort } from '../test/distributed/processes.js';
 import { median } from './measure.js';
@@ -184,8 +179,13 @@ function extrapolate(secondsPerClip: number, latencySeconds: number): void {
   const mini = networksOf('mfm-mini');
   const { split, whole } = sampleFlops(mini, small, { gradCheckpointing: false });
   const cpu = {
-    ...{ ranksPerNode: 1, peakFlops: (split + whole) / secondsPerClip, efficiency: 1 },
-    ...{ memoryBytes: 0, bandwidthWithin: 1, bucketBytes: BUCKET_BYTES, latencySeconds },
+    ranksPerNode: 1,
+    peakFlops: (split + whole) / secondsPerClip,
+    efficiency: 1,
+    memoryBytes: 0,
+    bandwidthWithin: 1,
+    bucketBytes: BUCKET_BYTES,
+    latencySeconds,
   };
   const gpu = { ...DEVICES.h100, efficiency: 0.4 };
   const cases: [string, TrainedNetworks, object, number, Omit<Cluster, 'ranks'>][] = [
@@ -218,8 +218,11 @@ function extrapolate(secondsPerClip: number, latencySeconds: number): void {
 }
 
 const networksOf = (preset: TransformerPreset): TrainedNetworks => ({
-  ...{ transformer: TRANSFORMER_PRESETS[preset], dtype: 'bfloat16', promptLength: 77 },
-  ...{ textEncoder: { parameters: 0 }, autoencoder: { parameters: 0 } },
+  transformer: TRANSFORMER_PRESETS[preset],
+  dtype: 'bfloat16',
+  promptLength: 77,
+  textEncoder: { parameters: 0 },
+  autoencoder: { parameters: 0 },
   trained: wholeTransformer(TRANSFORMER_PRESETS[preset]),
 });
 
@@ -238,9 +241,13 @@ async function runJob(size: number, batch: number, sharding: Sharding): Promise<
           stdio: ['ignore', 'pipe', 'inherit'],
           env: {
             ...process.env,
-            ...{ OMP_NUM_THREADS: '1', MFM_THREADS: '1' },
-            ...{ MFM_BENCH_RANK: `${rank}`, MFM_BENCH_SIZE: `${size}`, MFM_BENCH_PORT: `${port}` },
-            ...{ MFM_BENCH_BATCH: `${batch}`, MFM_BENCH_SHARDING: sharding },
+            OMP_NUM_THREADS: '1',
+            MFM_THREADS: '1',
+            MFM_BENCH_RANK: `${rank}`,
+            MFM_BENCH_SIZE: `${size}`,
+            MFM_BENCH_PORT: `${port}`,
+            MFM_BENCH_BATCH: `${batch}`,
+            MFM_BENCH_SHARDING: sharding,
           },
         },
       );

@@ -61,7 +61,11 @@ async function compare(task: Task): Promise<void> {
     )) {
       const start = performance.now();
       const latents = await pipeline.denoise({
-        ...{ task, target, seed: i, prompts: [scene.caption], ...settings },
+        task,
+        target,
+        seed: i,
+        prompts: [scene.caption],
+        ...settings,
         conditions: [conditionOf(given, target)],
         onStep: (_step, _total, state) => {
           if (state.reused) reused.set(name, (reused.get(name) ?? 0) + 1);

@@ -1,7 +1,7 @@
 /** A nineteenth task: three new frames between every two of a clip. docs/tasks.md goes through it. */
 import { InputError } from '../src/errors.js';
 import { type Frames, sliceFrames } from '../src/media/index.js';
-import { cut, type Given, given, type Task } from '../src/tasks/index.js';
+import { type ConditionInputs, cut, given, type Task } from '../src/tasks/index.js';
 
 /** Every so many frames of the result, one is given: as many as share one latent frame. */
 const STRIDE = 4;
@@ -37,7 +37,7 @@ export const vinterp: Task = {
 const countWithin = (numFrames: number): number => (numFrames - 1) / STRIDE + 1;
 
 /** The frames lie at 0, 4, 8, … of the new clip, and their depth is told where that can be done. */
-const spread = (frames: Frames): Given => {
+const spread = (frames: Frames): ConditionInputs => {
   const at = Array.from({ length: frames.numFrames }, (_, i) => i * STRIDE);
   return given({ known: [{ frames, at, hole: null }], depth: true });
 };

@@ -126,12 +126,22 @@ const PROBE = `Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'file:/a.mp4':
   Stream #0:1[0x2](und): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, stereo, fltp, 128 kb/s (default)
 `;
 const STATUS = {
-  ...{ state: 'stopped', part: 'transformer', step: 7, steps: 40, pid: 1, host: 'a' },
+  state: 'stopped',
+  part: 'transformer',
+  step: 7,
+  steps: 40,
+  pid: 1,
+  host: 'a',
   updated: '2026-11-01T10:00:00.000Z',
 };
 const METRICS = [1, 2, 3].map((step) => ({
-  ...{ part: 'transformer', step, time: `2026-11-01T10:00:0${step}.000Z`, seconds: step },
-  ...{ loss: 0.5 / step, 'loss/t2i': 0.4, samplesPerSecond: 9 },
+  part: 'transformer',
+  step,
+  time: `2026-11-01T10:00:0${step}.000Z`,
+  seconds: step,
+  loss: 0.5 / step,
+  'loss/t2i': 0.4,
+  samplesPerSecond: 9,
 }));
 
 export const TARGETS: Record<string, Target> = {
@@ -196,8 +206,14 @@ export const TARGETS: Record<string, Target> = {
       });
       return text(
         JSON.stringify({
-          ...{ peft_type: 'LORA', r: 2, lora_alpha: 4, target_modules: ['q_proj'] },
-          ...{ rank_pattern: {}, alpha_pattern: {}, use_rslora: false, use_dora: false },
+          peft_type: 'LORA',
+          r: 2,
+          lora_alpha: 4,
+          target_modules: ['q_proj'],
+          rank_pattern: {},
+          alpha_pattern: {},
+          use_rslora: false,
+          use_dora: false,
         }),
       );
     },

@@ -43,3 +43,46 @@ function mix(x: number): number {
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return h ^ (h >>> 16);
 }
+
+/** One of `items` by weight. */
+export function drawWeighted<T extends { weight: number }>(
+  random: RandomStream,
+  items: readonly T[],
+): T {
+  const total = items.reduce((sum, { weight }) => sum + weight, 0);
+  let left = random.next() * total;
+  for (const item of items) {
+    left -= item.weight;
+    if (left < 0) return item;
+  }
+  return items[items.length - 1]!;
+}
+
+/** All of `items`, each drawn by weight from those that are left. */
+export function* drawAll<T extends { weight: number }>(
+  random: RandomStream,
+  items: readonly T[],
+): Iterable<T> {
+  const left = [...items];
+  while (left.length > 0) {
+    const item = drawWeighted(random, left);
+    yield item;
+    left.splice(left.indexOf(item), 1);
+  }
+}
+
+/**
+ * 0 to `count` - 1 in an order that takes no memory: steps of a length that shares no divisor with
+ * the count come to each place once.
+ */
+export function* scattered(random: RandomStream, count: number): Iterable<number> {
+  let place = Math.floor(random.next() * count);
+  let stride = 1 + Math.floor(random.next() * count);
+  while (divisor(stride, count) > 1) stride++;
+  for (let i = 0; i < count; i++) {
+    yield place;
+    place = (place + stride) % count;
+  }
+}
+
+export const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));

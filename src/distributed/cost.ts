@@ -1,6 +1,3 @@
-/** Counts what processes cost each other. */
-import type { CommunicationCost } from './parallel.js';
-
 export class CostMeter {
   private cost: CommunicationCost = { waitedSeconds: 0, bytes: 0 };
 
@@ -38,4 +35,13 @@ export class CostMeter {
   private waitedSince(startMs: number): void {
     this.cost.waitedSeconds += (performance.now() - startMs) / 1000;
   }
+}
+
+/**
+ * What processes cost each other since it was last asked: seconds in which this one did nothing but
+ * wait for others (not what a GPU waited), and bytes that it sent (see `traffic.ts`).
+ */
+export interface CommunicationCost {
+  waitedSeconds: number;
+  bytes: number;
 }

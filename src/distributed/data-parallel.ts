@@ -20,14 +20,9 @@ import {
 } from '../optim/index.js';
 import { bytesPerElement, cat, empty, noGrad, type Tensor, tensor, tidy } from '../tensor/index.js';
 import { BUCKET_BYTES, ownersOf, runsOf } from './buckets.js';
-import { CostMeter } from './cost.js';
+import { type CommunicationCost, CostMeter } from './cost.js';
 import { GradientSums } from './gradient-sums.js';
-import {
-  type CommunicationCost,
-  type Parallel,
-  type ParallelOptimizer,
-  splitOf,
-} from './parallel.js';
+import { type Parallel, type ParallelOptimizer, splitOf } from './parallel.js';
 import type { ProcessGroup, Work } from './process-group.js';
 import type { SequenceGroup } from './sequence.js';
 import { together } from './together.js';
@@ -97,7 +92,8 @@ class SharedOptimizer implements ParallelOptimizer {
     this.sums = new GradientSums(group, parameters, {
       owners: sharding === 'ddp' ? null : this.owners,
       freeEarly: sharding === 'zero2',
-      ...{ bucketBytes, meter },
+      bucketBytes,
+      meter,
     });
   }
 

@@ -5,16 +5,8 @@
 import { InputError } from '../errors.js';
 import { AdamW, type AdamWOptions, type StepOptions, type StepResult } from '../optim/index.js';
 import type { Tensor } from '../tensor/index.js';
+import type { CommunicationCost } from './cost.js';
 import type { SequenceGroup } from './sequence.js';
-
-/**
- * What processes cost each other since it was last asked: seconds in which this one did nothing but
- * wait for others (not what a GPU waited), and bytes that it sent (see `traffic.ts`).
- */
-export interface CommunicationCost {
-  waitedSeconds: number;
-  bytes: number;
-}
 
 /** An optimizer whose gradients are sums over all processes, and whose state may be spread over them. */
 export interface ParallelOptimizer {

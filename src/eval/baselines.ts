@@ -3,7 +3,12 @@
  * task follows from what it is given, not from its name.
  */
 import { type Frames, tensorToFrames } from '../media/index.js';
-import { conditionOf, type Given, given as givenOf, type Target } from '../tasks/index.js';
+import {
+  type ConditionInputs,
+  conditionOf,
+  given as givenOf,
+  type Target,
+} from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
 import { harmonicFill } from './harmonic.js';
 
@@ -174,7 +179,7 @@ export interface Laid {
 }
 
 /** Lays out what is given. */
-export function layOut({ known, gray, geometry }: Given, target: Target): Laid {
+export function layOut({ known, gray, geometry }: ConditionInputs, target: Target): Laid {
   const { clip, hole } = tidy(() => {
     const { pixels, mask } = conditionOf(givenOf({ known, gray }), target);
     const hole = Uint8Array.from(mask.toFloat32Array(), (is) => 1 - is);
@@ -184,7 +189,11 @@ export function layOut({ known, gray, geometry }: Given, target: Target): Laid {
     ({ frames: { width, height } }) => width < target.width || height < target.height,
   );
   return {
-    ...{ clip, hole, any: hole.includes(0), all: !hole.includes(1), shape: geometry !== null },
+    clip,
+    hole,
+    any: hole.includes(0),
+    all: !hole.includes(1),
+    shape: geometry !== null,
     kind: gray ? 'gray' : smaller ? 'smaller' : 'whole',
     ...knowledgeOf(hole, target),
   };

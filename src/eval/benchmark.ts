@@ -16,7 +16,8 @@ import {
   writeImage,
 } from '../media/index.js';
 import { TASKS, type Task } from '../tasks/index.js';
-import type { Part, Published } from './report.js';
+import type { Part } from './report.js';
+import type { Published } from './report-format.js';
 import { shownDepth } from './strips.js';
 import type { Maker, Trial } from './trials.js';
 

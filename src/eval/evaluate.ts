@@ -115,7 +115,8 @@ export async function evaluateTask(
       scored.push(scores);
       const values = Object.entries(scores).map(([name, { sum, count }]) => [name, sum / count]);
       each.push({
-        ...{ name: trial.name, prompt: trial.prompt },
+        name: trial.name,
+        prompt: trial.prompt,
         values: Object.fromEntries(values),
       });
       if (shown.length < SHOWN_TRIALS) shown.push({ trial, strips: stripsOf(subject, clips) });
@@ -129,9 +130,14 @@ export async function evaluateTask(
   const { pictures, strips } = picturesOf(task, shown, headline?.baseline?.name ?? null);
   return {
     report: {
-      ...{ task: task.id, summary: task.summary, trials: trials.count },
+      task: task.id,
+      summary: task.summary,
+      trials: trials.count,
       seconds: (performance.now() - start) / 1000,
-      ...{ headline, figures, each, pictures },
+      headline,
+      figures,
+      each,
+      pictures,
     },
     strips,
   };
@@ -214,7 +220,9 @@ function headlineFrom(
   compared.sort((a, b) => a.made - a.value - (b.made - b.value));
   const copies = new Set(BASELINES.flatMap((one) => (one.copiesInput ? [one.name] : [])));
   return {
-    ...{ figure, made: made.value, truth: values[TRUTH]?.value ?? null },
+    figure,
+    made: made.value,
+    truth: values[TRUTH]?.value ?? null,
     baseline: compared[0] ?? null,
     input: compared.find(({ name }) => copies.has(name)) ?? null,
     beats: compared.length > 0 ? compared.every((one) => one.made > one.value) : null,
@@ -246,7 +254,8 @@ function picturesOf(
 ): { pictures: TaskReport['pictures']; strips: Map<string, Frames> } {
   const files = new Map<string, Frames>();
   const pictures = shown.map(({ trial: { name, prompt }, strips }, i) => ({
-    ...{ name, prompt },
+    name,
+    prompt,
     shown: ['given', baseline, MADE, TRUTH].flatMap((label) => {
       const strip = label !== null && strips.get(label);
       if (!strip) return [];

@@ -1,4 +1,5 @@
 /** Own pictures and clips as trials of the tasks that they qualify for. */
+
 import { normalize } from 'node:path';
 import { inspectItem } from '../data/measure/inspect.js';
 import { RandomStream } from '../data/random.js';
@@ -19,6 +20,7 @@ import {
   readMedia,
   sliceFrames,
 } from '../media/index.js';
+import { fittingFrames } from '../models/latent-grid.js';
 import type { PipelineSettings } from '../pipeline/index.js';
 import { cutDepth, promptFor, shortcomings, type Task } from '../tasks/index.js';
 import type { Part } from './report.js';
@@ -156,7 +158,7 @@ async function itemTrial(
   const { media, target, depth } = item;
   const read = (file: DataFile) => readPart(file, item, start, most, signal);
   const whole = await read(target ?? media);
-  const numFrames = Math.floor((whole.numFrames - 1) / 4) * 4 + 1;
+  const numFrames = fittingFrames(whole.numFrames);
   const cutTo = (frames: Frames) => fitFrames(sliceFrames(frames, 0, numFrames), settings, 'crop');
   const clip = cutTo(whole).frames;
   const sample: Sample = {
@@ -168,7 +170,10 @@ async function itemTrial(
   // drawn by the name, so that it stays the same when the data set grows
   const random = new RandomStream(0, `trial ${task.id} ${name}`);
   return {
-    ...{ name, truth: clip, scene: null, prompt: promptFor(task, sample) },
+    name,
+    truth: clip,
+    scene: null,
+    prompt: promptFor(task, sample),
     given: task.fromSample(sample, random),
   };
 }

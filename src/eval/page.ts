@@ -1,7 +1,7 @@
 /** The report as a page: one HTML file, pictures beside it, no scripts; light and dark. */
 import { type Compared, contestants, type TaskReport, type Value } from './evaluate.js';
 import { FIGURES, type FigureId, figureOf } from './figures.js';
-import type { Published, Report } from './report.js';
+import type { Published, Report } from './report-format.js';
 
 export function renderPage(report: Report): string {
   const { settings, machine, notes, tasks, autoencoder, published, versions } = report;

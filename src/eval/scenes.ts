@@ -23,7 +23,10 @@ export function heldOutTrial(task: Task, index: number, target: Target): SceneTr
   const truth: Frames = { ...target, data: scene.frames };
   const sample = sceneSample(scene.scene, truth, scene.caption, scene);
   return {
-    ...{ name: `scene-${index}`, scene, truth, prompt: promptFor(task, sample) },
+    name: `scene-${index}`,
+    scene,
+    truth,
+    prompt: promptFor(task, sample),
     given: task.fromSample(sample, new RandomStream(index, `trial ${task.id}`)),
   };
 }

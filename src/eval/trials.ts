@@ -5,9 +5,9 @@ import { finished } from '../pipeline/generate/finish.js';
 import type { Pipeline } from '../pipeline/index.js';
 import {
   type Condition,
+  type ConditionInputs,
   conditionOf,
   type DepthEstimator,
-  type Given,
   type Task,
 } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
@@ -19,7 +19,7 @@ export interface Trial {
   prompt: string;
   /** what was to be made: it has the size and length of the result */
   truth: Frames;
-  given: Given;
+  given: ConditionInputs;
   /** of MiniWorld, which can be told from pictures; else null */
   scene: MiniWorldSample | null;
 }
@@ -68,7 +68,11 @@ export const pipelineMaker = (
     const conditions = trials.map(({ given }) => conditionOf(given, target, estimateDepth));
     try {
       const made = await pipeline.sample({
-        ...{ task, conditions, target, signal, seed: seed + first },
+        task,
+        conditions,
+        target,
+        signal,
+        seed: seed + first,
         prompts: trials.map(({ prompt }) =>
           [prompt, settings.addedPrompt].filter(Boolean).join(' '),
         ),

@@ -5,7 +5,7 @@ import { JobError } from '../errors.js';
 import { type RepoCache, sizeOf } from './cache.js';
 import type { RemoteFile } from './listing.js';
 import type { RepoRevision } from './repo.js';
-import { get, type Hub, MAX_FAILURES, PassingFailure, passing, pause, refusal } from './request.js';
+import { get, type Hub, MAX_FAILURES, passing, pause, refusal, TransientError } from './request.js';
 
 export interface DownloadOptions {
   /** bytes on disk now, out of the file's size */
@@ -65,10 +65,10 @@ async function fill(
     const before = part.size;
     try {
       await receive(hub, target, file, part, onBytes);
-      if (part.size < file.sizeBytes) throw new PassingFailure('the connection was cut', false);
+      if (part.size < file.sizeBytes) throw new TransientError('the connection was cut', false);
     } catch (error) {
       hub.signal?.throwIfAborted();
-      if (!(error instanceof PassingFailure)) throw error;
+      if (!(error instanceof TransientError)) throw error;
       failures = part.size > before ? 1 : failures + 1;
       if (failures >= MAX_FAILURES) {
         throw new JobError(
@@ -100,13 +100,13 @@ async function receive(
       await response.body?.cancel();
       if (response.status !== 416) throw refusal(hub, target, response);
       await part.restart(); // the server has a shorter file, so these bytes are not its
-      throw new PassingFailure(`${host} (status 416)`, false);
+      throw new TransientError(`${host} (status 416)`, false);
     }
     const from = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
     if (response.status !== 206 || Number(from) !== part.size) await part.restart();
     if (response.status === 206 && Number(from) !== part.size) {
       await response.body?.cancel();
-      throw new PassingFailure(`${host} (another range than asked for)`, false);
+      throw new TransientError(`${host} (another range than asked for)`, false);
     }
     const chunks = response.body?.[Symbol.asyncIterator]();
     for (;;) {
@@ -153,7 +153,7 @@ class Watch {
     clearTimeout(this.timer);
     const seconds = Math.round(this.hub.stallMs / 1000);
     this.timer = setTimeout(() => {
-      this.controller.abort(new PassingFailure(`no byte came for ${seconds} s`, false));
+      this.controller.abort(new TransientError(`no byte came for ${seconds} s`, false));
     }, this.hub.stallMs);
   }
 

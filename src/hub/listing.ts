@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { JobError } from '../errors.js';
 import { checkFileName, type RepoRevision } from './repo.js';
-import { get, type Hub, PassingFailure, passing, pause, refusal } from './request.js';
+import { get, type Hub, passing, pause, refusal, TransientError } from './request.js';
 import { EndlessAnswer, textOf } from './web.js';
 
 export interface RemoteFile {
@@ -117,15 +117,15 @@ async function getPatiently(hub: Hub, address: string) {
       return { response, text };
     } catch (error) {
       hub.signal?.throwIfAborted();
-      const failure = timeout.aborted ? new PassingFailure(`${host} (no answer)`, true) : error;
-      if (!(failure instanceof PassingFailure)) throw failure;
+      const failure = timeout.aborted ? new TransientError(`${host} (no answer)`, true) : error;
+      if (!(failure instanceof TransientError)) throw failure;
       if (failure.unreachable || failures >= TRIES) throw unreachable(failure);
       await pause(Math.max(hub.pauseMs(failures), failure.retryAfterMs), hub.signal);
     }
   }
 }
 
-function unreachable(failure: PassingFailure): JobError {
+function unreachable(failure: TransientError): JobError {
   return new JobError(
     `${failure.message}: cannot be reached; check the network, or HF_ENDPOINT if a mirror is meant`,
     { cause: failure },

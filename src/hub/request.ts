@@ -24,7 +24,7 @@ export const MAX_FAILURES = 5;
 const MAX_REDIRECTS = 10;
 
 /** A failure that may pass: a cut connection, a busy server. */
-export class PassingFailure extends Error {
+export class TransientError extends Error {
   constructor(
     /** where: what, for the sentence at the end */
     message: string,
@@ -99,7 +99,7 @@ export function passing(error: unknown, host: string, signal?: AbortSignal | nul
   const cause = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
   const code = cause.code ?? cause.message;
   const unreachable = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|UNREACH|ENETDOWN|CONNECT_TIMEOUT|CERT/;
-  return new PassingFailure(`${host} (${code})`, unreachable.test(code), 0, { cause: error });
+  return new TransientError(`${host} (${code})`, unreachable.test(code), 0, { cause: error });
 }
 
 /** Busy servers, and a CDN whose signed address has run out. */
@@ -115,7 +115,7 @@ async function expectLasting(response: Response, url: URL, own: boolean): Promis
   await response.body?.cancel();
   const seconds = Number(headers.get('retry-after'));
   const retryAfterMs = Number.isFinite(seconds) ? Math.min(seconds, 120) * 1000 : 0;
-  throw new PassingFailure(`${url.host} (status ${status})`, false, retryAfterMs);
+  throw new TransientError(`${url.host} (status ${status})`, false, retryAfterMs);
 }
 
 /** Waits; rejects with the signal's reason when it aborts. */

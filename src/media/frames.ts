@@ -82,3 +82,18 @@ export function sliceFrames(frames: Frames, start: number, end: number): Frames 
 export function grayOf(r: number, g: number, b: number): number {
   return (19595 * r + 38470 * g + 7471 * b + 32768) >> 16;
 }
+
+export interface Size {
+  width: number;
+  height: number;
+}
+
+/** Shapes that differ by less are stretched in any case: nobody sees it, and nothing is lost. */
+const SAME_SHAPE = 1.03;
+
+/** By what factor, at least 1, the aspect ratios of two sizes differ. */
+export const shapeChange = (a: Size, b: Size): number =>
+  Math.exp(Math.abs(Math.log((a.width * b.height) / (a.height * b.width))));
+
+/** Are two sizes so near the same shape that one is stretched to the other, rather than cropped? */
+export const hasSameShape = (a: Size, b: Size): boolean => shapeChange(a, b) < SAME_SHAPE;

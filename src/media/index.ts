@@ -18,26 +18,22 @@ export {
   writeMedia,
   writeVideo,
 } from './codecs/write.js';
-export {
-  cropDepth,
-  type DepthMap,
-  depthToTensor,
-  NEAREST,
-  readDepth,
-  relativeDepth,
-} from './depth/depth.js';
+export { cropDepth, depthToTensor, NEAREST, readDepth, relativeDepth } from './depth/depth.js';
+export type { DepthMap } from './depth/depth-map.js';
 export { findFfmpeg, oldFfmpegAdvice } from './ffmpeg/ffmpeg.js';
 export {
   expectFrames,
   type Frames,
   grayOf,
+  hasSameShape,
   type Media,
   type ReadImageOptions,
   type ReadVideoOptions,
+  type Size,
   sliceFrames,
 } from './frames.js';
 export { expandFrames, type Margins, parseExpand } from './mask/expand.js';
-export { expectMaskFits, type Mask, readGray, readMask } from './mask/mask.js';
+export { expectMaskFits, type Mask, maskToTensor, readGray, readMask } from './mask/mask.js';
 export {
   type Box,
   type Colour,
@@ -55,12 +51,10 @@ export { FIT_WAYS, type Fitted, type FitWay, fitFrames } from './pixels/fit.js';
 export { RESAMPLE_FILTERS, type ResampleFilter, resample } from './pixels/resample.js';
 export {
   framesToTensor,
-  maskToTensor,
   type ResizeOptions,
   resize,
   resizeFrames,
   resizePillow,
-  type Size,
   tensorToFrames,
 } from './pixels/tensors.js';
 export {

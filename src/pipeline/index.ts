@@ -1,5 +1,11 @@
 /** Row 6: pipeline folders, and the way from prompt and condition to frames. */
 export {
+  expectFrameCount,
+  expectSize,
+  fittingFrames,
+  latentFrames,
+} from '../models/latent-grid.js';
+export {
   depthFolderOf,
   type LoraUse,
   MODEL_INDEX,
@@ -10,15 +16,7 @@ export {
   runsOneAtATime,
   savePipeline,
 } from './folder.js';
-export {
-  expectFrameCount,
-  expectSize,
-  fittingFrames,
-  fromModelLatents,
-  LATENTS_SCALE,
-  latentFrames,
-  toModelLatents,
-} from './latents.js';
+export { fromModelLatents, LATENTS_SCALE, toModelLatents } from './latents.js';
 export { mappedPart, type PipelinePart, residentPart } from './part.js';
 export { type EncodedPrompts, Pipeline, type SampleRequest } from './pipeline.js';
 export { type OwnSettings, PipelineSettings, RELEASED_SETTINGS, settingsFor } from './settings.js';

@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { type SchedulerConfig, type SolverName, schedule, solverOf } from '../diffusion/index.js';
 import { InputError, JobError } from '../errors.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
+import { latentFrames } from '../models/latent-grid.js';
 import type { CutPrompt, PromptTokenizer, T5Encoder } from '../models/t5/index.js';
 import { type PreparedText, StepCache, type Transformer3D } from '../models/transformer/index.js';
 import { allFinite, GET_ANOTHER, type Module } from '../nn/index.js';
@@ -28,7 +29,7 @@ import {
 } from '../tensor/index.js';
 import { type Batch, disposeBatches, keptInputs, type StepInputs, velocityOf } from './batches.js';
 import { batchesOf, cutLatents, latentTiles, type Tile, type Tiling } from './generate/tiles.js';
-import { fromModelLatents, latentFrames } from './latents.js';
+import { fromModelLatents } from './latents.js';
 import type { PipelinePart } from './part.js';
 import { type OwnSettings, type PipelineSettings, settingsFor } from './settings.js';
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { count } from '../check-config.js';
 import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../limits.js';
+import { isFrameCount } from '../models/latent-grid.js';
 import type { Task } from '../tasks/index.js';
 
 const fields = {
@@ -11,7 +12,7 @@ const fields = {
     .int()
     .positive({ abort: true })
     .max(MOST_FRAMES, `must be at most ${MOST_FRAMES}`)
-    .refine((count) => count % 4 === 1, 'must be 4k + 1 (1, 5, 9, …)')
+    .refine(isFrameCount, 'must be 4k + 1 (1, 5, 9, …)')
     .describe('frames of a clip, 4k + 1'),
   fps: z
     .number()
@@ -33,8 +34,13 @@ const { width, height, numInferenceSteps, guidanceScale, motionScore, ...others 
 const { addedPrompt, negativePrompt } = others;
 const TaskSettings = z
   .strictObject({
-    ...{ width, height, numInferenceSteps, guidanceScale, motionScore },
-    ...{ addedPrompt, negativePrompt },
+    width,
+    height,
+    numInferenceSteps,
+    guidanceScale,
+    motionScore,
+    addedPrompt,
+    negativePrompt,
   })
   .partial();
 const taskSettings = z

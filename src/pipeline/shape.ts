@@ -42,7 +42,11 @@ export interface PipelineShape {
 const RELEASED_PARTS = {
   autoencoder: {},
   textEncoder: {
-    ...{ d_model: 2048, d_kv: 64, d_ff: 5120, num_heads: 32, num_layers: 24 },
+    d_model: 2048,
+    d_kv: 64,
+    d_ff: 5120,
+    num_heads: 32,
+    num_layers: 24,
     feed_forward_proj: 'gated-gelu',
   },
 };

@@ -34,7 +34,7 @@ export interface Geometry {
 }
 
 /** What is known of a clip that is to be made. */
-export interface Given {
+export interface ConditionInputs {
   known: Known[];
   /** the depth of the whole clip; null: not known but for that of known frames */
   geometry: Geometry | null;
@@ -48,8 +48,13 @@ export interface Given {
 }
 
 /** Given parts; what is not said is not there. */
-export const given = (parts: Partial<Given>): Given => ({
-  ...{ known: [], geometry: null, gray: false, depth: false, before: null, after: null },
+export const given = (parts: Partial<ConditionInputs>): ConditionInputs => ({
+  known: [],
+  geometry: null,
+  gray: false,
+  depth: false,
+  before: null,
+  after: null,
   ...parts,
 });
 
@@ -57,7 +62,7 @@ export const given = (parts: Partial<Given>): Given => ({
 export type DepthEstimator = (frames: Frames) => Tensor;
 
 /** Nothing is known but the prompt. */
-export const NOTHING: Given = given({});
+export const NOTHING: ConditionInputs = given({});
 
 /** Size and length of the clip that is to be made. */
 export interface Target extends Size {
@@ -81,7 +86,7 @@ export interface Condition {
  * Source: the paper, 3.1; the reference's pipeline_mfm.py multiplies the pixels by the mask
  */
 export function conditionOf(
-  { known, geometry, gray, depth: withDepth }: Given,
+  { known, geometry, gray, depth: withDepth }: ConditionInputs,
   target: Target,
   estimateDepth: DepthEstimator | null = null,
 ): Condition {

@@ -1,7 +1,7 @@
 /** Depth that a user gives, in place of what a model tells from the frames. */
 import { InputError } from '../errors.js';
 import type { DepthMap, Frames } from '../media/index.js';
-import type { Given } from './condition.js';
+import type { ConditionInputs } from './condition.js';
 import { cutDepth } from './parts.js';
 import type { Task } from './task.js';
 
@@ -15,10 +15,10 @@ import type { Task } from './task.js';
  */
 export function withDepth(
   { id }: Pick<Task, 'id'>,
-  given: Given,
+  given: ConditionInputs,
   media: readonly Frames[],
   depths: readonly DepthMap[],
-): Given {
+): ConditionInputs {
   if (depths.length === 0) return given;
   const { geometry } = given;
   expectDepths({ id }, given, media.length, depths.length);
@@ -41,7 +41,7 @@ export function withDepth(
 /** @throws InputError unless a task that is given this has a use for so many depth maps */
 export function expectDepths(
   { id }: Pick<Task, 'id'>,
-  { geometry, depth }: Given,
+  { geometry, depth }: ConditionInputs,
   numMedia: number,
   numDepths: number,
 ): void {

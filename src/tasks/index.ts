@@ -3,10 +3,10 @@
 export { compress } from './compress.js';
 export {
   type Condition,
+  type ConditionInputs,
   conditionOf,
   type DepthEstimator,
   type Geometry,
-  type Given,
   given,
   inGray,
   type Known,

@@ -1,18 +1,18 @@
 /** Parts of clips and masks, from which the tasks' declarations are made. */
 import { InputError } from '../errors.js';
 import { type DepthMap, type Frames, type Mask, sliceFrames } from '../media/index.js';
-import { type Geometry, type Given, given } from './condition.js';
+import { type ConditionInputs, type Geometry, given } from './condition.js';
 
 /** Every frame is given, at its place. */
 export function everyFrame(
   frames: Frames,
   { hole = null, gray = false }: { hole?: Uint8Array | null; gray?: boolean } = {},
-): Given {
+): ConditionInputs {
   return given({ known: [{ frames, at: places(frames, 0), hole }], gray });
 }
 
 /** The beginning of a clip of `numFrames` is given, and its end if there is one. */
-export function ends(head: Frames, tail: Frames | null, numFrames: number): Given {
+export function ends(head: Frames, tail: Frames | null, numFrames: number): ConditionInputs {
   const count = head.numFrames + (tail?.numFrames ?? 0);
   if (count > numFrames) {
     throw new InputError(
@@ -25,7 +25,7 @@ export function ends(head: Frames, tail: Frames | null, numFrames: number): Give
 }
 
 /** Every frame's depth is given, and how the first one looks, if it is there. */
-export function shapeOnly(geometry: Geometry, look: Frames | null): Given {
+export function shapeOnly(geometry: Geometry, look: Frames | null): ConditionInputs {
   return given({ geometry, known: look ? [{ frames: look, at: [0], hole: null }] : [] });
 }
 

@@ -2,7 +2,7 @@
 import type { RandomStream } from '../data/random.js';
 import type { Sample } from '../data/sources/sample.js';
 import type { DepthMap, Frames, Mask } from '../media/index.js';
-import type { Given } from './condition.js';
+import type { ConditionInputs } from './condition.js';
 
 /** What a user brings; files are read already. */
 export interface UserInput {
@@ -68,9 +68,9 @@ export interface Task {
   /** training: the sample's caption is the prompt, or what was asked for when it was changed */
   prompt: 'caption' | 'instruction';
   /** training: what of a sample is given, by the paper's ranges (A.3) */
-  fromSample(sample: Sample, random: RandomStream): Given;
+  fromSample(sample: Sample, random: RandomStream): ConditionInputs;
   /** use: the same, from what a user brings; `numFrames` is the result's */
-  fromInput(input: UserInput, numFrames: number): Given;
+  fromInput(input: UserInput, numFrames: number): ConditionInputs;
   /**
    * what of the input is put back into the result: its known pixels; where the input is a smaller
    * picture of the whole result, what that shows; or how bright each pixel is

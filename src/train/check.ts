@@ -14,9 +14,10 @@ import { lowRankTargets } from '../models/transformer/parameters.js';
 import { expectSoundWeights, loadWeights, withParameters } from '../nn/index.js';
 import { openPipeline } from '../pipeline/index.js';
 import { PIPELINE_PRESETS, type PipelineShape } from '../pipeline/shape.js';
+import { trainedNetworks } from './cost/trained-networks.js';
 import { expectToStartFrom } from './networks/initial-weights.js';
 import { type Recipe, stagesOf } from './recipe/config.js';
-import { recipeShape, trainedNetworks } from './recipe/networks.js';
+import { recipeShape } from './recipe/networks.js';
 
 /**
  * @param dryRun   nothing is trained: released pipelines need not be there yet, see `recipeShape`

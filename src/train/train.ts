@@ -14,10 +14,10 @@ import type { PartContext } from './networks/context.js';
 import { startFrom } from './networks/initial-weights.js';
 import { normaliseLatents } from './networks/normalise-latents.js';
 import {
-  buildTrainee,
+  buildTrainedPipeline,
   exportFinished,
-  openTrainee,
-  type TraineeSource,
+  openTrainedPipeline,
+  type TrainedPipelineSource,
 } from './networks/trained-pipeline.js';
 import { trainTransformer } from './networks/transformer.js';
 import { stagesOf } from './recipe/config.js';
@@ -39,13 +39,18 @@ export async function train(options: DataOptions): Promise<boolean> {
     const dtype = dtypeOf(recipe);
     const autoencoder = await finishedAutoencoder(context, dtype);
     if (!autoencoder) return stopped(context);
-    const source: TraineeSource = { recipe, autoencoder, dtype, tasks: data.trainedTasks() };
+    const source: TrainedPipelineSource = {
+      recipe,
+      autoencoder,
+      dtype,
+      tasks: data.trainedTasks(),
+    };
     run.setStatus({ doing: 'encoding latents' });
     if (!(await data.encode(autoencoder))) return stopped(context);
     run.setStatus({ doing: undefined });
     const trainee = recipe.base
-      ? openTrainee(source)
-      : buildTrainee(source, await data.meanMotionScore());
+      ? openTrainedPipeline(source)
+      : buildTrainedPipeline(source, await data.meanMotionScore());
     const from = recipe.transformer.from ?? recipe.init;
     if (from) startFrom(trainee, from, dtype);
     if (!(await trainAdapter(trainee.pipeline, context))) return stopped(context);

@@ -114,8 +114,11 @@ describe('joinWorld', () => {
     for (const attempt of ['0', '1']) {
       const ends = [0, 1].map((rank) =>
         start(commandOf('job.ts', ['run']), {
-          ...{ RANK: String(rank), WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1' },
-          ...{ MASTER_PORT: String(store.port), TORCHELASTIC_USE_AGENT_STORE: 'True' },
+          RANK: String(rank),
+          WORLD_SIZE: '2',
+          MASTER_ADDR: '127.0.0.1',
+          MASTER_PORT: String(store.port),
+          TORCHELASTIC_USE_AGENT_STORE: 'True',
           TORCHELASTIC_RESTART_COUNT: attempt,
         }),
       );
@@ -130,7 +133,10 @@ describe('joinWorld', () => {
       other.listen(0, '127.0.0.1', () => resolve((other.address() as AddressInfo).port)),
     );
     const { code, stderr } = await start(commandOf('job.ts', ['absent']), {
-      ...{ RANK: '0', WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: String(port) },
+      RANK: '0',
+      WORLD_SIZE: '2',
+      MASTER_ADDR: '127.0.0.1',
+      MASTER_PORT: String(port),
       TORCHELASTIC_USE_AGENT_STORE: 'True',
     }).ended;
     other.close();
@@ -141,7 +147,10 @@ describe('joinWorld', () => {
   test('a port that is taken is named', async () => {
     const store = await Store.open('127.0.0.1', 0, { serve: true, timeoutMs: 10_000 });
     const { code, stderr } = await start(commandOf('job.ts', ['run']), {
-      ...{ RANK: '0', WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1', MASTER_PORT: String(store.port) },
+      RANK: '0',
+      WORLD_SIZE: '2',
+      MASTER_ADDR: '127.0.0.1',
+      MASTER_PORT: String(store.port),
     }).ended;
     store.close();
     assert.match(
@@ -153,8 +162,12 @@ describe('joinWorld', () => {
 
   test('a machine of rank 0 without an address is named at once', async () => {
     const { code, stderr } = await start(commandOf('job.ts', ['run']), {
-      ...{ RANK: '1', WORLD_SIZE: '2', LOCAL_RANK: '0', LOCAL_WORLD_SIZE: '1' },
-      ...{ MASTER_ADDR: 'no-such-host.invalid', MASTER_PORT: String(await freePort()) },
+      RANK: '1',
+      WORLD_SIZE: '2',
+      LOCAL_RANK: '0',
+      LOCAL_WORLD_SIZE: '1',
+      MASTER_ADDR: 'no-such-host.invalid',
+      MASTER_PORT: String(await freePort()),
     }).ended;
     assert.match(
       stderr,
@@ -169,7 +182,9 @@ describe('joinWorld', () => {
   ] as const) {
     test(`rank ${rank} says that it waits for ${waitsFor}, and ends at a signal`, async () => {
       const { child, ended } = start(commandOf('job.ts', ['alone']), {
-        ...{ RANK: rank, WORLD_SIZE: '2', MASTER_ADDR: '127.0.0.1' },
+        RANK: rank,
+        WORLD_SIZE: '2',
+        MASTER_ADDR: '127.0.0.1',
         MASTER_PORT: String(await freePort()),
       });
       child.stderr!.once('data', () => child.kill('SIGINT'));

@@ -14,7 +14,7 @@ import { harmonicFill } from '../../src/eval/harmonic.js';
 import { BEST_PSNR, clipPsnr } from '../../src/eval/quality.js';
 import { type Frames, resizeFrames } from '../../src/media/index.js';
 import {
-  type Given,
+  type ConditionInputs,
   given,
   NOTHING,
   TASKS,
@@ -186,9 +186,11 @@ describe('BASELINES', () => {
     data: Uint8Array.from({ length: 24 * 16 * 9 * 3 }, () => 256 * noise.next()),
   };
   const still = { ...clip, numFrames: 1, data: clip.data.subarray(0, 24 * 16 * 3) };
-  const of = (name: string, known: Given, size = target) =>
+  const of = (name: string, known: ConditionInputs, size = target) =>
     BASELINES.find((baseline) => baseline.name === name)!.of(layOut(known, size));
-  const namesFor = (known: Given, size = target) => [...baselineClips(layOut(known, size)).keys()];
+  const namesFor = (known: ConditionInputs, size = target) => [
+    ...baselineClips(layOut(known, size)).keys(),
+  ];
   const trained = (task: Task, whole: Frames) =>
     task.fromSample(
       {
@@ -272,7 +274,9 @@ describe('BASELINES', () => {
     assert.deepEqual(of('bicubic', whole)!.data, resizeFrames(small, target).data);
 
     const [first, last] = [0, 200].map((value) => ({
-      ...{ width: 12, height: 8, numFrames: 1 },
+      width: 12,
+      height: 8,
+      numFrames: 1,
       data: new Uint8Array(12 * 8 * 3).fill(value),
     }));
     const ends = given({

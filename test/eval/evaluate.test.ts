@@ -133,7 +133,10 @@ describe('evaluateTask', () => {
   test('measures a task that it has never heard of', async () => {
     const task: Task = {
       ...TASKS.vinp,
-      ...{ id: 'stripes', summary: 'every second column', promptTag: 'stripes', mask: 'hole' },
+      id: 'stripes',
+      summary: 'every second column',
+      promptTag: 'stripes',
+      mask: 'hole',
       fromSample: ({ clip }) => {
         const hole = new Uint8Array(clip.width * clip.height * clip.numFrames);
         const at = Array.from({ length: clip.numFrames }, (_, i) => i);
@@ -219,6 +222,8 @@ describe('FIGURES', () => {
 });
 
 const firstOf = ({ width, height, data }: Frames): Frames => ({
-  ...{ width, height, numFrames: 1 },
+  width,
+  height,
+  numFrames: 1,
   data: data.subarray(0, width * height * 3),
 });

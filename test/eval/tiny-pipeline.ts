@@ -41,8 +41,14 @@ export function saveTinyPipeline(folder: string, changes: Record<string, unknown
       }),
     ).initialise();
     const settings = PipelineSettings.parse({
-      ...{ width: 32, height: 32, numFrames: 5, fps: 8, promptLength: 16 },
-      ...{ numInferenceSteps: 2, guidanceScale: 2, motionScore: 1 },
+      width: 32,
+      height: 32,
+      numFrames: 5,
+      fps: 8,
+      promptLength: 16,
+      numInferenceSteps: 2,
+      guidanceScale: 2,
+      motionScore: 1,
       ...changes,
     });
     const scheduler = SchedulerConfig.parse({});

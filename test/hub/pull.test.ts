@@ -34,9 +34,14 @@ afterEach(() => hub.stop());
 
 function fetchIt(change: Partial<PullRequest> = {}, settings: object = {}) {
   return pull({
-    ...{ repo: hub.repo, revision: 'main', include: [], exclude: [], parallel: 3 },
+    repo: hub.repo,
+    revision: 'main',
+    include: [],
+    exclude: [],
+    parallel: 3,
     settings: { cache, endpoint: hub.endpoint, offline: false, ...settings },
-    ...{ pauseMs: () => 1, stallMs: 60_000 },
+    pauseMs: () => 1,
+    stallMs: 60_000,
     ...change,
   });
 }

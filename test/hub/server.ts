@@ -75,8 +75,11 @@ export class FakeHub {
   private note(host: 'hub' | 'cdn', request: IncomingMessage): Seen {
     const { method = '', url = '', headers } = request;
     const seen = {
-      ...{ host, method, path: decodeURIComponent(url) },
-      ...{ range: headers.range, authorization: headers.authorization },
+      host,
+      method,
+      path: decodeURIComponent(url),
+      range: headers.range,
+      authorization: headers.authorization,
     };
     this.seen.push(seen);
     return seen;
@@ -173,7 +176,9 @@ export class FakeHub {
     const body = content.subarray(start);
     const range = { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` };
     response.writeHead(start > 0 ? 206 : 200, {
-      ...{ ...headers, 'content-length': body.length, 'accept-ranges': 'bytes' },
+      ...headers,
+      'content-length': body.length,
+      'accept-ranges': 'bytes',
       ...(start > 0 ? range : {}),
     });
     if (seen.method === 'HEAD') return void response.end();

@@ -31,8 +31,14 @@ async function sample(pipeline: Pipeline): Promise<void> {
   const condition = conditionOf(NOTHING, target);
   try {
     const made = await pipeline.sample({
-      ...{ task: TASKS.t2i, prompts: ['a red cube'], conditions: [condition], target },
-      ...{ numInferenceSteps: 2, guidanceScale: 2, motionScore: 1, seed: 0 },
+      task: TASKS.t2i,
+      prompts: ['a red cube'],
+      conditions: [condition],
+      target,
+      numInferenceSteps: 2,
+      guidanceScale: 2,
+      motionScore: 1,
+      seed: 0,
     });
     made.dispose();
   } finally {

@@ -46,8 +46,14 @@ function expectMeta(value: Tensor, shape: number[]): void {
 
 function request(prompts = ['a red cube']) {
   return {
-    ...{ task: TASKS.t2v, prompts, target, numInferenceSteps: 2, guidanceScale: 2 },
-    ...{ conditions: prompts.map(() => conditionOf(NOTHING, target)), motionScore: 1, seed: 0 },
+    task: TASKS.t2v,
+    prompts,
+    target,
+    numInferenceSteps: 2,
+    guidanceScale: 2,
+    conditions: prompts.map(() => conditionOf(NOTHING, target)),
+    motionScore: 1,
+    seed: 0,
   };
 }
 
@@ -71,7 +77,9 @@ describe('a pipeline on the meta device', () => {
     for (const solver of ['euler', 'dpm++', 'unipc'] as const) {
       const latents = await pipeline.denoise({
         ...request(['a cube', 'red']),
-        ...{ solver, numInferenceSteps: 4, guidanceRange: [1, 0.5] },
+        solver,
+        numInferenceSteps: 4,
+        guidanceRange: [1, 0.5],
         latents: randn([2, 16, 2, 4, 4]),
       });
       expectMeta(latents, [2, 16, 2, 4, 4]);
@@ -113,8 +121,13 @@ describe('networks on the meta device', () => {
     inScope(() => {
       const trace = new Map<string, Tensor>();
       const velocity = pipeline.transformer.predict(meta(1, 16, 2, 4, 4), {
-        ...{ timesteps: meta(1), motionScores: meta(1), text: meta(1, 16, 32), trace },
-        ...{ textMask: meta(1, 16), pixels: meta(1, 4, 5, 32, 32), mask: meta(1, 1, 5, 32, 32) },
+        timesteps: meta(1),
+        motionScores: meta(1),
+        text: meta(1, 16, 32),
+        trace,
+        textMask: meta(1, 16),
+        pixels: meta(1, 4, 5, 32, 32),
+        mask: meta(1, 1, 5, 32, 32),
       });
       expectMeta(velocity, [1, 16, 2, 4, 4]);
       assert.ok(trace.has('block.0.out'));

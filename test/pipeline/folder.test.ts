@@ -152,8 +152,14 @@ describe('sample', () => {
   test('frees everything but its result, and stops when its signal aborts', async () => {
     const condition = conditionOf(NOTHING, target);
     const request = {
-      ...{ task: TASKS.t2v, prompts: ['a'], conditions: [condition], target },
-      ...{ numInferenceSteps: 3, guidanceScale: 2, motionScore: 1, seed: 0 },
+      task: TASKS.t2v,
+      prompts: ['a'],
+      conditions: [condition],
+      target,
+      numInferenceSteps: 3,
+      guidanceScale: 2,
+      motionScore: 1,
+      seed: 0,
     };
     (await pipeline.sample(request)).dispose();
     const before = memoryInfo().tensors;

@@ -48,9 +48,14 @@ async function sample(folder: string, options: Sampling = {}): Promise<Float32Ar
   const results: Float32Array[] = [];
   for (let i = 0; i < times; i++) {
     const made = await pipeline.sample({
-      ...{ task: TASKS.t2i, prompts: ['a red cube'], target, seed: 0 },
+      task: TASKS.t2i,
+      prompts: ['a red cube'],
+      target,
+      seed: 0,
       conditions: [conditionOf(NOTHING, target)],
-      ...{ numInferenceSteps: 2, guidanceScale: 2, motionScore: 1 },
+      numInferenceSteps: 2,
+      guidanceScale: 2,
+      motionScore: 1,
     });
     results.push(made.toFloat32Array());
     made.dispose();

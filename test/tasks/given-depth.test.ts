@@ -20,7 +20,9 @@ const clip = (numFrames: number, first = 0): Frames => ({
 
 /** What a depth model would say of a clip. */
 const depthOf = ({ numFrames, data }: Frames): DepthMap => ({
-  ...{ ...size, numFrames, path: 'depth.mp4' },
+  ...size,
+  numFrames,
+  path: 'depth.mp4',
   data: Float32Array.from({ length: numFrames * plane }, (_, i) => data[i * 3]! / 2),
 });
 const estimate = (frames: Frames): Tensor =>

@@ -10,8 +10,8 @@ import type { UserRequest } from '../../src/pipeline/generate/request.js';
 import { PipelineSettings, settingsFor } from '../../src/pipeline/settings.js';
 import {
   type Condition,
+  type ConditionInputs,
   conditionOf,
-  type Given,
   type Target,
   type Task,
 } from '../../src/tasks/index.js';
@@ -26,7 +26,11 @@ export type GivenFiles = Required<Pick<UserRequest, 'inputs' | 'depth'>> & {
  * Writes the given parts into a folder: pictures as PNG, clips as folders of them, a hole as a mask
  * that is white in it, depth as safetensors.
  */
-export async function writeGiven(task: Task, given: Given, folder: string): Promise<GivenFiles> {
+export async function writeGiven(
+  task: Task,
+  given: ConditionInputs,
+  folder: string,
+): Promise<GivenFiles> {
   mkdirSync(folder, { recursive: true });
   const { geometry, known } = given;
   const rest = known.map(({ frames }) => frames);
@@ -60,7 +64,10 @@ export async function conditionOfFiles(
 ): Promise<Condition> {
   const settings = settingsFor(PipelineSettings.parse({ width, height, numFrames }), task);
   const request: UserRequest = {
-    ...{ ...files, prompt: 'a red cube', size: { width, height }, tile: null },
+    ...files,
+    prompt: 'a red cube',
+    size: { width, height },
+    tile: null,
     numFrames: task.result === 'image' ? undefined : numFrames,
   };
   const prepared = await prepare(task, request, settings);
@@ -87,6 +94,8 @@ function writeDepth(path: string, { width, height, numFrames, data }: DepthMap):
 }
 
 const inWhite = (hole: Uint8Array, { width, height, numFrames }: Frames): Frames => ({
-  ...{ width, height, numFrames },
+  width,
+  height,
+  numFrames,
   data: Uint8Array.from({ length: hole.length * 3 }, (_, i) => 255 * hole[Math.floor(i / 3)]!),
 });

@@ -25,7 +25,10 @@ import { setThreads, type Tensor } from '../../src/tensor/index.js';
 import { drawUse } from '../../src/train/feed/draw.js';
 import { sceneAt } from '../../src/train/feed/sources.js';
 import { stackConditions, trainStep } from '../../src/train/networks/step.js';
-import { openTrainee, trainableParameters } from '../../src/train/networks/trained-pipeline.js';
+import {
+  openTrainedPipeline,
+  trainableParameters,
+} from '../../src/train/networks/trained-pipeline.js';
 import { Recipe } from '../../src/train/recipe/config.js';
 import { readRecipe } from '../../src/train/recipe/read-recipe.js';
 import { temporaryFolder } from '../media/helpers.js';
@@ -162,7 +165,7 @@ describe('a task that is in no table', () => {
       const was = openPipeline(base, { dtype: 'float32', oneAtATime: false });
       const { autoencoder } = was;
       const tasks = [vinterp.id];
-      const trainee = openTrainee({ recipe, autoencoder, dtype: 'float32', tasks });
+      const trainee = openTrainedPipeline({ recipe, autoencoder, dtype: 'float32', tasks });
       assert.deepEqual(trainee.pipeline.settings.tasks, [...was.settings.tasks!, vinterp.id]);
       const optimizer = ALONE.optimizer(trainableParameters(trainee, recipe), {});
       const encodeText = (prompts: string[]) => trainee.pipeline.encodePrompts(prompts);
@@ -185,8 +188,14 @@ describe('a task that is in no table', () => {
       const given = vinterp.fromSample(sampleFor(vinterp, 1), new RandomStream(0, ''));
       const size = { width: 32, height: 48, numFrames: 17 };
       const made = await trainee.pipeline.sample({
-        ...{ task: vinterp, prompts: [caption], conditions: [conditionOf(given, size)] },
-        ...{ target: size, numInferenceSteps: 1, guidanceScale: 1, motionScore: 1, seed: 1 },
+        task: vinterp,
+        prompts: [caption],
+        conditions: [conditionOf(given, size)],
+        target: size,
+        numInferenceSteps: 1,
+        guidanceScale: 1,
+        motionScore: 1,
+        seed: 1,
       });
       assert.deepEqual(made.shape, [1, 3, 17, 48, 32]);
       assert.ok(Number.isFinite(made.to('float32').sum().item()), 'finite pixels');

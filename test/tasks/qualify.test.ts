@@ -17,9 +17,19 @@ import {
 
 /** A clip that is good for every task but editing. */
 const clip: SampleFacts = {
-  ...{ kind: 'clip', width: 640, height: 360, numFrames: 49, captionWords: 12 },
-  ...{ sharpness: 300, motionScore: 2, colourful: true, watermark: false, text: false },
-  ...{ hasMask: false, hasDepth: true, hasEditSource: false },
+  kind: 'clip',
+  width: 640,
+  height: 360,
+  numFrames: 49,
+  captionWords: 12,
+  sharpness: 300,
+  motionScore: 2,
+  colourful: true,
+  watermark: false,
+  text: false,
+  hasMask: false,
+  hasDepth: true,
+  hasEditSource: false,
 };
 const image: SampleFacts = { ...clip, kind: 'image', numFrames: 1, motionScore: 0 };
 
@@ -146,7 +156,10 @@ describe('tallyTask', () => {
     ] as const;
     const tally = tallyTask({ task: TASKS.t2v, weight: 3 }, samples);
     assert.deepEqual(tally, {
-      ...{ task: TASKS.t2v, weight: 3, samples: 3, of: 10 },
+      task: TASKS.t2v,
+      weight: 3,
+      samples: 3,
+      of: 10,
       lacks: [
         ['is an image', 4],
         ['watermark', 3],

@@ -13,9 +13,9 @@ import {
 } from '../../src/media/index.js';
 import {
   type Condition,
+  type ConditionInputs,
   conditionOf,
   drawHole,
-  type Given,
   given,
   NOTHING,
   shrink,
@@ -75,7 +75,7 @@ const long = clipOf(32, 16, 21);
 describe('a condition from a training clip equals that from what a user gives', () => {
   const stream = () => new RandomStream(3, 'test');
   /** What a user would have brought to be given the same. */
-  const inputOf = ({ known }: Given): { media: Media[]; mask: Mask | null } => {
+  const inputOf = ({ known }: ConditionInputs): { media: Media[]; mask: Mask | null } => {
     const hole = known[0]?.hole;
     return {
       media: known.map(({ frames }) => media(frames)),

@@ -90,7 +90,9 @@ describe('expectTrainable', () => {
 
   test('lets a released pipeline be missing in a dry run alone', () => {
     const recipe = Recipe.parse({
-      ...{ name: 'large', textEncoder: { from: 'large' }, autoencoder: { from: 'large' } },
+      name: 'large',
+      textEncoder: { from: 'large' },
+      autoencoder: { from: 'large' },
       transformer: { steps: 1, preset: 'mfm-2b' },
     });
     expectTrainable(recipe, { dryRun: true });

@@ -7,7 +7,10 @@ import type { StepBatch, TrainSample } from '../../src/train/feed/batch.js';
 import { fitGiven } from '../../src/train/feed/fit-given.js';
 import { tokensOf } from '../../src/train/feed/index.js';
 import { buildAutoencoder } from '../../src/train/networks/autoencoder.js';
-import { buildTrainee, type Trainee } from '../../src/train/networks/trained-pipeline.js';
+import {
+  buildTrainedPipeline,
+  type TrainedPipeline,
+} from '../../src/train/networks/trained-pipeline.js';
 import { Recipe } from '../../src/train/recipe/config.js';
 import { sampleFor } from '../tasks/same-condition.js';
 
@@ -16,19 +19,24 @@ export const CLIP: Target = { width: 32, height: 48, numFrames: 17 };
 /** One layer of one head, float32, 32x48; `transformer` changes its plan. */
 export const tinyRecipe = (transformer: object = {}, more: object = {}): Recipe =>
   Recipe.parse({
-    ...{ name: 'tiny', dtype: 'float32' },
+    name: 'tiny',
+    dtype: 'float32',
     autoencoder: { blockOutChannels: [8, 8, 8, 8] },
     textEncoder: { width: 32, numLayers: 1 },
     transformer: {
-      ...{ steps: 1, numLayers: 1, numHeads: 1, adapterChannels: [8, 8, 8, 8, 8], ...CLIP },
+      steps: 1,
+      numLayers: 1,
+      numHeads: 1,
+      adapterChannels: [8, 8, 8, 8, 8],
+      ...CLIP,
       ...transformer,
     },
     ...more,
   });
 
 /** A fresh transformer's last layer is zero, and lets no gradient through: all weights are moved. */
-export function tinyTrainee(recipe = tinyRecipe()): Trainee {
-  const trainee = buildTrainee(
+export function tinyTrainee(recipe = tinyRecipe()): TrainedPipeline {
+  const trainee = buildTrainedPipeline(
     { recipe, autoencoder: buildAutoencoder(recipe, 'float32'), dtype: 'float32', tasks: ['t2v'] },
     1,
   );
@@ -54,8 +62,15 @@ export function tinySample(index: number, task: Task, changes: Partial<TrainSamp
   const latents = randn(shape, { generator: new Generator(index) }).to('bfloat16');
   const prompt = taggedPrompt(caption, task);
   const made: TrainSample = {
-    ...{ where: `scene ${index}`, index, task, caption, prompt, given, latents },
-    ...{ motionScore: index, ...changes },
+    where: `scene ${index}`,
+    index,
+    task,
+    caption,
+    prompt,
+    given,
+    latents,
+    motionScore: index,
+    ...changes,
   };
   return made;
 }
@@ -66,8 +81,12 @@ export function tinyBatch(tasks: readonly Task[] = [TASKS.t2v, TASKS.i2v, TASKS.
   const numFrames = tasks[0]!.result === 'image' ? 1 : CLIP.numFrames;
   const target = { ...CLIP, numFrames };
   const batch: StepBatch = {
-    ...{ kind: numFrames === 1 ? 'image' : 'clip', target, samples },
-    ...{ count: samples.length, tokens: tokensOf(target), position: { step: 1 } },
+    kind: numFrames === 1 ? 'image' : 'clip',
+    target,
+    samples,
+    count: samples.length,
+    tokens: tokensOf(target),
+    position: { step: 1 },
   };
   return batch;
 }

@@ -18,7 +18,7 @@ import {
 } from '../../src/models/autoencoder/index.js';
 import { LATENTS_SCALE, openPipeline } from '../../src/pipeline/index.js';
 import { cat, Generator, manualSeed, noGrad, randn, setThreads } from '../../src/tensor/index.js';
-import type { Reporter } from '../../src/train/loop/loop.js';
+import type { Reporter } from '../../src/train/loop/reporter.js';
 import { reconstruct } from '../../src/train/networks/autoencoder.js';
 import { normaliseLatents } from '../../src/train/networks/normalise-latents.js';
 import { Recipe } from '../../src/train/recipe/config.js';
@@ -35,7 +35,9 @@ const recipe = Recipe.parse({
   data: [{ miniworld: { clips: 4, images: 4 } }],
   validationSamples: 2,
   autoencoder: {
-    ...{ steps: 3, width: 16, height: 16 },
+    steps: 3,
+    width: 16,
+    height: 16,
     blockOutChannels: [8, 8, 8, 8],
     batches: [
       { numFrames: 5, batchSize: 1 },
@@ -44,10 +46,17 @@ const recipe = Recipe.parse({
   },
   textEncoder: { width: 32, numLayers: 1 },
   transformer: {
-    ...{ numLayers: 1, numHeads: 1, adapterChannels: [8, 8, 8, 8, 8] },
-    ...{ width: 16, height: 16, numFrames: 5, tokensPerBatch: 8, logEverySteps: 1 },
+    numLayers: 1,
+    numHeads: 1,
+    adapterChannels: [8, 8, 8, 8, 8],
+    width: 16,
+    height: 16,
+    numFrames: 5,
+    tokensPerBatch: 8,
+    logEverySteps: 1,
     adapter: { steps: 2 },
-    ...{ tasks: { t2i: 1, i2v: 1, vinp: 1 }, imageShare: [0.5, 0.5] },
+    tasks: { t2i: 1, i2v: 1, vinp: 1 },
+    imageShare: [0.5, 0.5],
     stages: [
       { name: 'first', steps: 4 },
       { name: 'second', steps: 3, tokensPerMicroBatch: 4, gradCheckpointing: true },

@@ -21,7 +21,8 @@ export function world(size: number): Parallel[] {
     } as unknown as ProcessGroup;
     return {
       ...ALONE,
-      ...{ rank, size },
+      rank,
+      size,
       split: (sequenceParallel: number) => splitOf(rank, size, sequenceParallel, []),
       share: <T>(value: T) => share(rank, value),
       together: <T>(work: () => T | Promise<T>) => together(group, work),

@@ -140,7 +140,10 @@ async function info(path: string, json: boolean): Promise<undefined> {
 function detailsOf({ file, layout, dtype, keys, weights }: LoraFile) {
   const layers = [...weights].map(([name, { a, b, alpha }]) => ({
     name,
-    ...{ rank: a.size(0), alpha, in: a.size(1), out: b.size(0) },
+    rank: a.size(0),
+    alpha,
+    in: a.size(1),
+    out: b.size(0),
   }));
   const parameters = layers.reduce((sum, layer) => sum + layer.rank * (layer.in + layer.out), 0);
   return { file, layout, dtype, parameters, layers, keys };

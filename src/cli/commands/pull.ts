@@ -71,9 +71,13 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     let missingBytes = 0;
     try {
       const { folder, commit } = await pull({
-        ...{ repo, revision, signal },
+        repo,
+        revision,
+        signal,
         settings: { ...settings, offline: settings.offline || options.offline === true },
-        ...{ include: options.include, exclude: options.exclude, parallel: options.parallel },
+        include: options.include,
+        exclude: options.exclude,
+        parallel: options.parallel,
         onWait: (pid) => say(`${repo}: waits for process ${pid}, which downloads it`),
         onPlan: ({ commit, files, left, totalBytes, presentBytes }) => {
           missingBytes = totalBytes - presentBytes;

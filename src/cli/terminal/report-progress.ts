@@ -1,5 +1,4 @@
-/** Where training says how it goes: progress lines on stderr. */
-import type { Reporter } from '../../train/loop/loop.js';
+import type { Reporter } from '../../train/loop/reporter.js';
 import { Progress } from './progress.js';
 
 /** Progress lines on stderr. */

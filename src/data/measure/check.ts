@@ -64,7 +64,9 @@ function inspectionPool(workers: number, signal?: AbortSignal) {
   // a slow item must not keep the others waiting for its turn to be told
   const queue = 16 * workers;
   return createWorkerPool<DataItem, Inspected>(workerBeside(import.meta.url, 'inspect-worker'), {
-    ...{ workers, queue, signal },
+    workers,
+    queue,
+    signal,
     describe: ({ where }) => where,
   });
 }
@@ -83,7 +85,10 @@ function checked(
   const { facts, fps } = inspected;
   const isClip = facts.kind === 'clip';
   return {
-    ...{ where, name, item, inspection: inspected },
+    where,
+    name,
+    item,
+    inspection: inspected,
     seconds: isClip && fps !== null ? facts.numFrames / fps : null,
     findings: findingsOf(item, inspected, duplicates.check(where, inspected), limits),
   };
@@ -92,6 +97,10 @@ function checked(
 const unreadable = (text: string): Finding => ({ verdict: 'unreadable', text });
 
 const unopened = (where: string): CheckedItem => ({
-  ...{ where, name: null, item: null, inspection: null, seconds: null },
+  where,
+  name: null,
+  item: null,
+  inspection: null,
+  seconds: null,
   findings: [],
 });

@@ -69,7 +69,9 @@ async function inspect(item: DataItem): Promise<Inspection> {
   return {
     facts: {
       kind: measured.kind,
-      ...{ width, height, numFrames },
+      width,
+      height,
+      numFrames,
       // an instruction says not what the result shows
       captionWords: target !== null ? 0 : wordsIn(prompt),
       sharpness: stated.sharpness ?? measured.sharpness,
@@ -105,7 +107,14 @@ function measureImage({ picture, notes }: OpenedImage): Measured {
   const luma = lumaOf(picture);
   const hash = differenceHash(luma);
   return {
-    ...{ kind: 'image', width, height, numFrames: 1, fps: null, cuts: [], change: null, notes },
+    kind: 'image',
+    width,
+    height,
+    numFrames: 1,
+    fps: null,
+    cuts: [],
+    change: null,
+    notes,
     sharpness: sharpnessOf(luma),
     motionScore: 0,
     chroma: chromaOf(picture),
@@ -142,7 +151,14 @@ async function measureClip(clip: OpenedClip, statedMotion?: number): Promise<Mea
     height: Math.max(1, Math.floor((small.content.height - 2) * scale)),
   };
   return {
-    ...{ kind: 'clip', width, height, numFrames, cuts, change, chroma, hashes },
+    kind: 'clip',
+    width,
+    height,
+    numFrames,
+    cuts,
+    change,
+    chroma,
+    hashes,
     fps: clip.fps,
     sharpness: sharpness.length === 0 ? null : mean(sharpness),
     motionScore: motionScore === null ? null : motionScore * scale,

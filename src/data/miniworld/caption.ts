@@ -3,7 +3,8 @@
  * what it leaves out (a size, a still camera) varies with the seed.
  */
 import { RandomStream } from '../random.js';
-import type { Scene, Solid } from './scene.js';
+import type { Scene } from './scene.js';
+import type { Solid } from './solid.js';
 import { Body, castRay } from './solids.js';
 import {
   COS_PITCH,

@@ -3,7 +3,8 @@
  * given is the one after, so that a data set's clips are the targets as they are.
  */
 import { RandomStream } from '../random.js';
-import { dimensions, oneMoreSolid, type Scene, type Solid } from './scene.js';
+import { dimensions, oneMoreSolid, type Scene } from './scene.js';
+import type { Solid } from './solid.js';
 import { COLOUR_NAMES, isHeldOutPair, SHAPES, SIZE_NAMES, SIZES } from './vocabulary.js';
 
 export interface Edit {

@@ -11,7 +11,7 @@ import { drawScene, type Scene, type SceneOptions } from './scene.js';
 export { captionOf } from './caption.js';
 export { motionScore } from './motion.js';
 export { FAR, type Rendered, type RenderOptions, renderScene } from './render.js';
-export { drawScene, type Scene, type SceneOptions, type Solid } from './scene.js';
+export { drawScene, type Scene, type SceneOptions } from './scene.js';
 export * from './vocabulary.js';
 
 /** Goes up whenever a seed comes to show something else: what was kept of it is void then. */
@@ -53,3 +53,5 @@ export function miniWorld(seed: number, options: MiniWorldOptions): MiniWorldSam
     scene,
   };
 }
+
+export type { Solid } from './solid.js';

@@ -43,6 +43,9 @@ export const sceneFacts = (size: {
   sharpness: null,
   motionScore: null,
   colourful: true,
-  ...{ watermark: false, text: false },
-  ...{ hasMask: true, hasDepth: true, hasEditSource: true },
+  watermark: false,
+  text: false,
+  hasMask: true,
+  hasDepth: true,
+  hasEditSource: true,
 });

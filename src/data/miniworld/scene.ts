@@ -4,7 +4,8 @@
  */
 import { InputError } from '../../errors.js';
 import { RandomStream } from '../random.js';
-import { overlap, placeAt, screenBox, viewAt } from './view.js';
+import type { Point, Solid } from './solid.js';
+import { type CameraPath, overlap, placeAt, screenBox, viewAt } from './view.js';
 import {
   CAMERA_MOTIONS,
   type CameraMotion,
@@ -20,41 +21,14 @@ import {
   type Shape,
   SIZE_NAMES,
   SIZES,
-  type Size,
   type Split,
 } from './vocabulary.js';
-
-type Point = [x: number, y: number, z: number];
-
-/** One solid and its straight path over the clip. Lengths in world units, angles in radians. */
-export interface Solid {
-  colour: Colour;
-  shape: Shape;
-  size: Size;
-  motion: Motion;
-  height: number;
-  /** radius of sphere, cylinder and cone, half the edge of a cube */
-  radius: number;
-  /** largest distance of a point of the solid from its vertical axis */
-  reach: number;
-  /** foot point at the clip's start, and how far it goes */
-  start: Point;
-  move: Point;
-  /** turn about the vertical axis at the start, and by how much it changes */
-  turn: number;
-  turnBy: number;
-}
 
 export interface Scene {
   seed: number;
   split: Split;
   objects: Solid[];
-  camera: {
-    motion: CameraMotion;
-    /** at the start and the end of the clip: radians, and units of the frame's shorter side */
-    yaw: [number, number];
-    focal: [number, number];
-  };
+  camera: CameraPath & { motion: CameraMotion };
   /** direction to the light, unit length */
   light: Point;
   ground: {
@@ -139,7 +113,7 @@ export function drawScene(
   // the first solid carries what is held out; the others avoid it, and often cross its line of sight
   const nearFirst = random.chance(0.5);
   for (let i = 0; i < numObjects; i++) {
-    const wish: Wish = {
+    const wish: SolidWish = {
       depths: numObjects === 1 ? MIDDLE : nearFirst === (i === 0) ? NEAR : BACK,
     };
     if (i === 0 && (special === 'pair' || special === 'both')) {
@@ -203,7 +177,7 @@ function drawCamera(random: RandomStream, motion: CameraMotion): Scene['camera']
 }
 
 /** What is asked of a solid; the rest is drawn. */
-interface Wish {
+interface SolidWish {
   /** range of its depth */
   depths: readonly [near: number, far: number];
   pair?: readonly [Colour, Shape];
@@ -221,7 +195,7 @@ const BACK = [6, 7.2] as const;
  * Draws what the solid is, then places until one fits among those already there, so that large and
  * fast ones come as often as others; what finds no place is drawn anew. Undefined where none does.
  */
-function placeSolid(random: RandomStream, scene: Scene, wish: Wish): Solid | undefined {
+function placeSolid(random: RandomStream, scene: Scene, wish: SolidWish): Solid | undefined {
   for (let attempt = 0; attempt < 12; attempt++) {
     const kind = drawKind(random, scene, wish);
     let apart: Solid | undefined; // fits, but crosses nothing
@@ -245,7 +219,7 @@ function placeSolid(random: RandomStream, scene: Scene, wish: Wish): Solid | und
 type Kind = Pick<Solid, 'colour' | 'shape' | 'size' | 'motion'>;
 
 /** A colour that no other solid of the scene has, a shape, size and motion that the split allows. */
-function drawKind(random: RandomStream, scene: Scene, wish: Wish): Kind {
+function drawKind(random: RandomStream, scene: Scene, wish: SolidWish): Kind {
   for (;;) {
     const [colour, shape] = wish.pair ?? [random.pick(COLOUR_NAMES), random.pick(SHAPES)];
     const motion = wish.motion ?? random.pick(MOTIONS);
@@ -259,7 +233,7 @@ function drawKind(random: RandomStream, scene: Scene, wish: Wish): Kind {
   }
 }
 
-function drawPath(random: RandomStream, kind: Kind, wish: Wish): Solid {
+function drawPath(random: RandomStream, kind: Kind, wish: SolidWish): Solid {
   const { colour, shape, size, motion } = kind;
   const start: Point = [
     random.between(-1.5, 1.5),

@@ -1,8 +1,4 @@
-/**
- * Rays against solids. Everything about a solid in one frame is in a `Body`; `castRay` leaves its
- * answer in that body's `t`, `face` and `shade`, so that no memory is made per ray.
- */
-import type { Solid } from './scene.js';
+import type { Solid } from './solid.js';
 import { CAMERA_HEIGHT, type Placed } from './view.js';
 import type { Shape } from './vocabulary.js';
 

@@ -6,12 +6,20 @@
  * a pixel's ray is (u, v cos p - sin p, cos p + v sin p) with p the pitch, and the distance along it
  * is the depth along the optical axis.
  */
-import type { Scene, Solid } from './scene.js';
+import type { Solid } from './solid.js';
 
 export const CAMERA_HEIGHT = 2.7;
 const PITCH = 0.3;
 export const COS_PITCH = Math.cos(PITCH);
 export const SIN_PITCH = Math.sin(PITCH);
+
+/** The camera over a clip: at its start and at its end. */
+export interface CameraPath {
+  /** radians, positive to the right */
+  yaw: [number, number];
+  /** units of the frame's shorter side */
+  focal: [number, number];
+}
 
 /** The camera at one moment. */
 export interface View {
@@ -43,7 +51,7 @@ export interface ScreenBox {
  * The moments that a clip of `numFrames` shows, in units of the scene's path: the whole path from
  * 0 to 1 for nine frames and more, its beginning for fewer, and the scene's own moment for an image.
  */
-export function frameTimes(scene: Scene, numFrames: number): number[] {
+export function frameTimes(scene: { stillTime: number }, numFrames: number): number[] {
   if (numFrames === 1) {
     return [scene.stillTime];
   }
@@ -52,8 +60,9 @@ export function frameTimes(scene: Scene, numFrames: number): number[] {
 }
 
 /** The camera at `time` in 0..1. */
-export function viewAt(scene: Scene, time: number): View {
-  const { yaw, focal } = scene.camera;
+/** @param camera  yaw and focal length at the start and the end of the clip */
+export function viewAt({ camera }: { camera: CameraPath }, time: number): View {
+  const { yaw, focal } = camera;
   return {
     yaw: yaw[0] + (yaw[1] - yaw[0]) * time,
     focal: focal[0] + (focal[1] - focal[0]) * time,

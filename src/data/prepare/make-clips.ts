@@ -212,7 +212,9 @@ async function inspected(item: DataItem, folder: string, files: StagedFile[]): P
   const inspection = await inspectItem({
     ...item,
     media: staged('media')!,
-    ...{ target: staged('target'), mask: staged('mask'), depth: staged('depth') },
+    target: staged('target'),
+    mask: staged('mask'),
+    depth: staged('depth'),
   });
   if ('problem' in inspection) throw new InputError(inspection.problem);
   if (inspection.mismatches.length > 0) throw new InputError(inspection.mismatches[0]!);

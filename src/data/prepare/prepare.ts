@@ -64,7 +64,8 @@ export async function prepare(
   const staging = join(folder, `.prepare${suffix}`);
   const journal = await Journal.open(`${staging}.jsonl`, settingsLine(settings, entries));
   const pool: Pool = createWorkerPool(workerBeside(import.meta.url, 'make-worker'), {
-    ...{ workers, signal },
+    workers,
+    signal,
     describe: ({ item }) => item.where,
   });
   try {
@@ -137,7 +138,9 @@ async function makeItem(
   const key = (part: number) =>
     `${String(number).padStart(6, '0')}-${String(part).padStart(4, '0')}`;
   const failed = (problem: string): Result => ({
-    ...{ entry, tooShort: 0, notes: [] },
+    entry,
+    tooShort: 0,
+    notes: [],
     made: [{ key: key(0), result: { problem } }],
   });
   if ('problem' in entry) return failed(entry.problem.message);
@@ -182,7 +185,12 @@ async function finish(
 ): Promise<ItemRecord> {
   const { duplicates, staging, estimate } = context;
   const record: ItemRecord = {
-    ...{ where: entry.where, clips: [], tooShort, problems: [], duplicates: [], notes },
+    where: entry.where,
+    clips: [],
+    tooShort,
+    problems: [],
+    duplicates: [],
+    notes,
   };
   for (const { key, result } of made) {
     if ('problem' in result) {
@@ -237,10 +245,14 @@ function rowOf(item: DataItem, part: number | null, { inspection }: Made): Recor
     ...(prompt === '' ? {} : { prompt }),
     // a whole file is still meant in part only
     ...(part === null && (item.target ?? item.mask ?? item.depth) ? item.part : {}),
-    ...{ motionScore: round(motionScore), sharpness: round(sharpness) },
+    motionScore: round(motionScore),
+    sharpness: round(sharpness),
     ...(watermark ? { watermark } : {}),
     ...(text ? { text } : {}),
-    ...{ width, height, numFrames, colourful },
+    width,
+    height,
+    numFrames,
+    colourful,
     source: part === null ? media.name : `${media.name} part ${part}`,
   };
 }

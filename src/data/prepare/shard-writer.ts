@@ -40,7 +40,9 @@ export class ShardWriter {
       };
       this.rows.push({
         [isImage ? 'image' : 'video']: named('media'),
-        ...{ target: named('target'), mask: named('mask'), depth: named('depth') },
+        target: named('target'),
+        mask: named('mask'),
+        depth: named('depth'),
         ...row,
       });
       for (const file of files) await rm(join(this.staging, file.name), { force: true });

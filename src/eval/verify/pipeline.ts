@@ -8,11 +8,8 @@ import { customSigmas, schedule } from '../../diffusion/index.js';
 import { InputError } from '../../errors.js';
 import { type Frames, grayOf, readImage, resize, tensorToFrames } from '../../media/index.js';
 import { type DepthModel, depthAtSize, openDepthModel } from '../../models/depth-anything/index.js';
-import {
-  type CropType,
-  type ReferencePlan,
-  referencePlan,
-} from '../../pipeline/generate/reference/layout.js';
+import { type ReferencePlan, referencePlan } from '../../pipeline/generate/reference/layout.js';
+import type { CropType } from '../../pipeline/generate/request.js';
 import { openPipeline, type Pipeline } from '../../pipeline/index.js';
 import {
   type DepthEstimator,

@@ -7,9 +7,9 @@ import {
   type Frames,
   type ReadImageOptions,
   type ReadVideoOptions,
+  type Size,
   sliceFrames,
 } from '../frames.js';
-import type { Size } from '../pixels/tensors.js';
 import { readAnimation } from './animation.js';
 import { FOLDER_FPS, folderFrames, folderPictures } from './read.js';
 import { sniff } from './sniff.js';

@@ -4,8 +4,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InputError } from '../../errors.js';
-import type { Media, ReadImageOptions, ReadVideoOptions } from '../frames.js';
-import type { Size } from '../pixels/tensors.js';
+import type { Media, ReadImageOptions, ReadVideoOptions, Size } from '../frames.js';
 import { readAnimation } from './animation.js';
 import { inCountingOrder } from './counting-order.js';
 import { UnreadKindError } from './kinds.js';

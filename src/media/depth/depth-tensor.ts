@@ -3,7 +3,7 @@ import { InputError } from '../../errors.js';
 import { readRegularSync, unreadable } from '../../files/regular-file.js';
 import { bytesPerElement, type DType, typedArrayFor } from '../../tensor/dtype.js';
 import { readSafetensorsHeader } from '../../tensor/safetensors-header.js';
-import type { DepthMap } from './depth.js';
+import type { DepthMap } from './depth-map.js';
 
 /**
  * The one tensor of the file, [H, W] or [F, H, W], as it is.

@@ -7,18 +7,10 @@ import { fromArray, type Tensor } from '../../tensor/index.js';
 import { pictureNames, readMedia } from '../codecs/read.js';
 import { sniff } from '../codecs/sniff.js';
 import { decoded, floatsOf, type OpenStill, openStill, readStill } from '../codecs/still.js';
-import { type Frames, grayOf, type ReadVideoOptions } from '../frames.js';
-import { resize, type Size } from '../pixels/tensors.js';
+import { type Frames, grayOf, type ReadVideoOptions, type Size } from '../frames.js';
+import { resize } from '../pixels/tensors.js';
+import type { DepthMap } from './depth-map.js';
 import { readDepthTensor } from './depth-tensor.js';
-
-/** `data` is [F, H, W] float32; larger is nearer. */
-export interface DepthMap extends Size {
-  path: string;
-  numFrames: number;
-  data: Float32Array;
-  /** frames a second of a clip; null, or left out: not said */
-  fps?: number | null;
-}
 
 /**
  * What the nearest point of a picture becomes, the farthest being 0. Relative depth has no fixed

@@ -1,7 +1,5 @@
-/** Resizing of depth maps in plain TypeScript, for worker threads. */
-
-import type { Size } from '../pixels/tensors.js';
-import type { DepthMap } from './depth.js';
+import type { Size } from '../frames.js';
+import type { DepthMap } from './depth-map.js';
 
 /**
  * A map at another size: a triangle filter, which grows with the reduction. The same as `resize` of

@@ -2,8 +2,7 @@
  * Pictures made larger by margins that are to be filled.
  */
 import { InputError } from '../../errors.js';
-import { expectFrames, type Frames } from '../frames.js';
-import type { Size } from '../pixels/tensors.js';
+import { expectFrames, type Frames, type Size } from '../frames.js';
 import type { Mask } from './mask.js';
 
 /** Pixels added on each side. */

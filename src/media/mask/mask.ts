@@ -2,6 +2,7 @@
  * Masks: white is the part to be filled, black is kept.
  */
 import { InputError } from '../../errors.js';
+import { fromArray, type Tensor } from '../../tensor/index.js';
 import { readMedia } from '../codecs/read.js';
 import { type Frames, grayOf, type ReadVideoOptions } from '../frames.js';
 
@@ -106,4 +107,9 @@ export function expectMaskFits(mask: Mask, frames: Frames & { path: string }): v
       `${mask.path}: a mask must have one frame or as many as its input (${frames.numFrames}), got ${mask.numFrames}; cut it to the length of ${frames.path}`,
     );
   }
+}
+
+/** [1, 1, F, H, W] float32: 1 where something is to be filled, 0 where the input is kept. */
+export function maskToTensor({ width, height, numFrames, data }: Mask): Tensor {
+  return fromArray(Float32Array.from(data), [1, 1, numFrames, height, width]);
 }

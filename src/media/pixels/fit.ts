@@ -1,8 +1,8 @@
 /**
  * Pictures brought to a size of another shape.
  */
-import { expectFrames, type Frames, sliceFrames } from '../frames.js';
-import { resizeFrames, type Size } from './tensors.js';
+import { expectFrames, type Frames, hasSameShape, type Size, sliceFrames } from '../frames.js';
+import { resizeFrames } from './tensors.js';
 
 /**
  * `crop` scales until the size is covered and cuts the rest off, as much on both sides; `pad` scales
@@ -10,9 +10,6 @@ import { resizeFrames, type Size } from './tensors.js';
  */
 export const FIT_WAYS = ['crop', 'pad', 'stretch'] as const;
 export type FitWay = (typeof FIT_WAYS)[number];
-
-/** Shapes that differ by less are stretched in any case: nobody sees it, and nothing is lost. */
-const SAME_SHAPE = 0.03;
 
 export interface Fitted {
   frames: Frames;
@@ -33,13 +30,13 @@ export function fitFrames(frames: Frames, size: Size, how: FitWay): Fitted {
   // above 1 the frames are wider than the size
   const wider = frames.width / frames.height / (size.width / size.height);
   const change = Math.max(wider, 1 / wider);
-  if (how === 'stretch' || change < 1 + SAME_SHAPE) {
+  const same = hasSameShape(frames, size);
+  if (how === 'stretch' || same) {
     const resized = resizeFrames(frames, size);
     const [narrower, shorter] = ['made narrower', 'made less high'];
-    const done =
-      change < 1 + SAME_SHAPE
-        ? 'scaled'
-        : `stretched: ${wider > 1 ? narrower : shorter} by ${percent(1 - 1 / change)}`;
+    const done = same
+      ? 'scaled'
+      : `stretched: ${wider > 1 ? narrower : shorter} by ${percent(1 - 1 / change)}`;
     return { frames: resized, done };
   }
   const covers = how === 'crop';

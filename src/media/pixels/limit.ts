@@ -1,6 +1,6 @@
 /** How large a picture may be. */
 import { InputError } from '../../errors.js';
-import type { Size } from './tensors.js';
+import type { Size } from '../frames.js';
 
 /** The limit of sharp, 2 ** 14 - 1 squared: some 0.8 GB of RGB. */
 export const MAX_PIXELS = 268_402_689;

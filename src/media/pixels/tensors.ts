@@ -3,8 +3,7 @@
  */
 import { InputError, ShapeError } from '../../errors.js';
 import { fromArray, ops, type Tensor, tidy } from '../../tensor/index.js';
-import { expectFrames, type Frames } from '../frames.js';
-import type { Mask } from '../mask/mask.js';
+import { expectFrames, type Frames, type Size } from '../frames.js';
 import { type ResampleFilter, resample } from './resample.js';
 
 /** (u8 / 255 - 0.5) / 0.5, each step in float32 as the reference has it. */
@@ -62,16 +61,6 @@ export function tensorToFrames(x: Tensor): Frames {
     bytes[j + 2] = Math.fround(Math.fround(values[2 * plane + i]! / 2 + 0.5) * 255);
   }
   return { width, height, numFrames, data: new Uint8Array(bytes.buffer) };
-}
-
-/** [1, 1, F, H, W] float32: 1 where something is to be filled, 0 where the input is kept. */
-export function maskToTensor({ width, height, numFrames, data }: Mask): Tensor {
-  return fromArray(Float32Array.from(data), [1, 1, numFrames, height, width]);
-}
-
-export interface Size {
-  width: number;
-  height: number;
 }
 
 /** Resizes frames as Pillow's `Image.resize` does, bit for bit; see `resample`. */

@@ -4,9 +4,9 @@
 import { InputError } from '../../errors.js';
 import { Tensor } from '../../tensor/index.js';
 import { writeImage } from '../codecs/write.js';
-import { type Frames, sliceFrames } from '../frames.js';
+import { type Frames, type Size, sliceFrames } from '../frames.js';
 import { resample } from '../pixels/resample.js';
-import { type Size, tensorToFrames } from '../pixels/tensors.js';
+import { tensorToFrames } from '../pixels/tensors.js';
 import { CHARACTER_WIDTH, eachDot, LINE_HEIGHT } from './font.js';
 
 export interface SheetRow {

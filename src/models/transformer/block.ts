@@ -77,7 +77,9 @@ export class TransformerBlock extends Module {
       const x = modulate(hiddenStates, this.norm1.spec, shift1, scale1); // [B, L, D]
       trace?.('norm1', x);
       const attended = this.attn1.forward(x, this.attn1.keysValues(x, rope), {
-        ...{ rope, bias: null, parts },
+        rope,
+        bias: null,
+        parts,
       });
       trace?.('attn1', attended);
       return gatedAdd(hiddenStates, gate1, attended);

@@ -121,7 +121,9 @@ export function lowRankTargets(
     layers.set(name.replace(/\.weight$/, ''), shape as [number, number]);
   }
   const chosen = choose([...layers.keys()], targets, {
-    ...{ where: 'lora.targets', kind: 'linear layer', plain: endsWithName },
+    where: 'lora.targets',
+    kind: 'linear layer',
+    plain: endsWithName,
   });
   return new Map([...layers].filter(([name]) => chosen.has(name)));
 }

@@ -306,7 +306,8 @@ export class Transformer3D extends Module {
 
 /** The angles of this process's tokens. */
 const partOf = ({ cos, signedSin }: RopeTable, parts: TokenParts): RopeTable => ({
-  ...{ cos: parts.split(cos), signedSin: parts.split(signedSin) },
+  cos: parts.split(cos),
+  signedSin: parts.split(signedSin),
 });
 
 /** Mask [B, S] (1 = keep) → [B, 1, 1, S] to add to the scores; [B, 1, S] is such a bias already. */

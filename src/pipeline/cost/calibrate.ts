@@ -5,6 +5,7 @@
 import type { ConvCache } from '../../models/autoencoder/causal-conv.js';
 import { Decoder } from '../../models/autoencoder/decoder.js';
 import { spatialCompression } from '../../models/autoencoder/index.js';
+import { decodedFrames } from '../../models/latent-grid.js';
 import { T5Encoder } from '../../models/t5/index.js';
 import { ropeEmbedding, ropeTable, Transformer3D } from '../../models/transformer/index.js';
 import { attention } from '../../nn/attention.js';
@@ -20,7 +21,6 @@ import {
   tidy,
   zeros,
 } from '../../tensor/index.js';
-import { decodedFrames } from '../latents.js';
 import type { PipelineShape } from '../shape.js';
 import type { Work } from './work.js';
 
@@ -117,7 +117,8 @@ function probeTransformer(
   model.dispose();
   const volume = frames * height * width;
   return {
-    ...{ tokenSeconds, scoreSeconds },
+    tokenSeconds,
+    scoreSeconds,
     adapterPixelSeconds: adapter.seconds / volume,
     adapterPixelBytes: adapter.bytes / volume,
   };

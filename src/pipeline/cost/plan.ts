@@ -2,9 +2,11 @@
  * What a result will cost before anything is computed: memory by part and at its peak, work, time.
  * Counted from the configurations and a short calibration on this machine.
  */
+
 import { readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { decodeSteps, defaultTiling, spatialCompression } from '../../models/autoencoder/index.js';
+import { decodedFrames, multiplesOf16 } from '../../models/latent-grid.js';
 import {
   passBytes,
   passFlops,
@@ -14,7 +16,6 @@ import {
 } from '../../models/transformer/cost.js';
 import type { Target } from '../../tasks/index.js';
 import { bytesPerElement, type DType } from '../../tensor/index.js';
-import { decodedFrames } from '../latents.js';
 import { DECODE_CACHE, type Phase } from '../pipeline.js';
 import { type PartName, type PipelineShape, weightBytes } from '../shape.js';
 import type { Calibration } from './calibrate.js';
@@ -117,7 +118,10 @@ export function planOf(
     return { ...phase, phase: PHASES[i]!, bytes: weights + Math.max(phase.bytes, source) };
   });
   return {
-    ...{ work, dtype, oneAtATime, phases },
+    work,
+    dtype,
+    oneAtATime,
+    phases,
     stepFlops: batches * passFlops(transformer, work),
     stepSeconds: batches * passSeconds(guidedSteps > 0 ? rows : samples),
     peakBytes: residentBytes + Math.max(...phases.map(({ bytes }) => bytes)),
@@ -184,8 +188,11 @@ export function whatFits(
     break;
   }
   for (let part = 0.95; part > 0.01; part *= 0.95) {
-    const side = (length: number) => Math.max(16, Math.round((length * part) / 16) * 16);
-    const smaller = { ...target, width: side(target.width), height: side(target.height) };
+    const { width, height } = target;
+    const smaller = {
+      ...target,
+      ...multiplesOf16({ width: width * part, height: height * part }),
+    };
     if (!fits({ target: smaller })) continue;
     found.push(`--size ${smaller.width}x${smaller.height}`);
     break;

@@ -2,8 +2,8 @@
 
 import type { Size } from '../../media/index.js';
 import { spatialCompression } from '../../models/autoencoder/index.js';
+import { latentFrames } from '../../models/latent-grid.js';
 import type { Target } from '../../tasks/index.js';
-import { latentFrames } from '../latents.js';
 import type { PipelineShape } from '../shape.js';
 
 /** The tiles that one sample is denoised in. */
@@ -55,10 +55,16 @@ export function workOf(shape: PipelineShape, request: WorkRequest): Work {
   const side = spatialCompression(shape.autoencoder) * shape.transformer.patch_size;
   const frames = latentFrames(target.numFrames);
   return {
-    ...{ target, samples, tiles, textTokens, latentFrames: frames, depth },
+    target,
+    samples,
+    tiles,
+    textTokens,
+    latentFrames: frames,
+    depth,
     batches: tiles ? tiles.perStep / samples : 1,
     rows: samples * (guidedSteps > 0 ? 2 : 1),
     tokens: frames * Math.floor(height / side) * Math.floor(width / side),
-    ...{ guidedSteps, plainSteps: steps - guidedSteps },
+    guidedSteps,
+    plainSteps: steps - guidedSteps,
   };
 }

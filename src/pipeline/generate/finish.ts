@@ -8,7 +8,8 @@ import {
   type Size,
   sliceFrames,
 } from '../../media/index.js';
-import type { Given, Known, Task } from '../../tasks/index.js';
+import { resizeHole } from '../../media/mask/resize-mask.js';
+import type { ConditionInputs, Known, Task } from '../../tasks/index.js';
 import { joinFrames } from './clip-window.js';
 
 /**
@@ -21,7 +22,7 @@ import { joinFrames } from './clip-window.js';
 export function finished(
   made: Frames,
   { keeps }: Pick<Task, 'keeps'>,
-  { known }: Given,
+  { known }: ConditionInputs,
   result: Size,
   { keepKnown = true }: { keepKnown?: boolean } = {},
 ): Frames {
@@ -60,22 +61,6 @@ function withFrames(frames: Frames, some: Frames, at: readonly number[]): Frames
     data.set(one, place * one.length);
   });
   return { ...frames, data };
-}
-
-/** [F, H, W] at another size, by nearest, so that it stays sharp. */
-export function resizeHole(hole: Uint8Array, from: Frames, to: Size): Uint8Array {
-  const { width, height, numFrames } = from;
-  if (width === to.width && height === to.height) return hole;
-  const resized = new Uint8Array(numFrames * to.width * to.height);
-  for (let frame = 0, i = 0; frame < numFrames; frame++) {
-    for (let y = 0; y < to.height; y++) {
-      const row = (frame * height + Math.floor((y * height) / to.height)) * width;
-      for (let x = 0; x < to.width; x++, i++) {
-        resized[i] = hole[row + Math.floor((x * width) / to.width)]!;
-      }
-    }
-  }
-  return resized;
 }
 
 /**

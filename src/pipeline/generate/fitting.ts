@@ -2,9 +2,10 @@
 import { InputError } from '../../errors.js';
 import { MOST_FRAMES, MOST_SIDE } from '../../limits.js';
 import type { Size } from '../../media/index.js';
+import { expectFrameCount, multiplesOf16, nextFitting } from '../../models/latent-grid.js';
 import type { Task } from '../../tasks/index.js';
-import { expectFrameCount } from '../latents.js';
 import type { OwnSettings } from '../settings.js';
+import type { Fitting } from './notes.js';
 import type { UserRequest } from './request.js';
 
 /** How much larger super-resolution makes a clip, unless a size is asked for. */
@@ -13,28 +14,6 @@ const DEFAULT_UPSCALE = 2;
 const DOUBTFUL_AREA = 4;
 /** Beyond this many times the trained area super-resolution goes tile by tile. */
 const TILED_AREA = 1.5;
-
-/** What was fitted, a line each; with `strict` the first one is an error. */
-export class Fitting {
-  readonly notes: string[] = [];
-
-  constructor(private readonly strict: boolean) {}
-
-  /** @throws InputError with `strict` */
-  fitted(text: string): void {
-    if (this.strict) throw new InputError(`${text}; --strict refuses to fit anything`);
-    this.notes.push(text);
-  }
-
-  /** The same of many windows is said once. */
-  fittedOnce(text: string): void {
-    if (!this.notes.includes(text)) this.fitted(text);
-  }
-
-  note(text: string): void {
-    this.notes.push(text);
-  }
-}
 
 export interface Sizes {
   /** what is made: multiples of 16 */
@@ -167,9 +146,6 @@ export function windowFrames(
   return made;
 }
 
-/** The smallest 4k + 1 that is not below `numFrames`. */
-export const nextFitting = (numFrames: number): number => Math.ceil((numFrames - 1) / 4) * 4 + 1;
-
 /** @throws InputError for a result that nothing could hold */
 function expectSides(where: string, { width, height }: Size): void {
   if (Math.max(width, height) <= MOST_SIDE) return;
@@ -186,8 +162,3 @@ const scaled = ({ width, height }: Size, factor: number): Size => ({
   width: Math.max(1, Math.round(width * factor)),
   height: Math.max(1, Math.round(height * factor)),
 });
-
-function multiplesOf16({ width, height }: Size): Size {
-  const near = (side: number) => Math.max(16, Math.round(side / 16) * 16);
-  return { width: near(width), height: near(height) };
-}

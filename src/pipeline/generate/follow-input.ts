@@ -7,11 +7,13 @@ import {
   type Margins,
   type Mask,
 } from '../../media/index.js';
+import { nextFitting } from '../../models/latent-grid.js';
 import { cutDepth, cutMask, expectDepths, type Task, withDepth } from '../../tasks/index.js';
 import type { OwnSettings } from '../settings.js';
 import { padFrames } from './clip-window.js';
-import { type Fitting, fitSizes, nextFitting, type Shape, windowFrames } from './fitting.js';
+import { fitSizes, type Shape, windowFrames } from './fitting.js';
 import type { Inputs } from './inputs.js';
+import type { Fitting } from './notes.js';
 import type { UserRequest } from './request.js';
 import { fitted, fittedDepth, shapedTo } from './shaping.js';
 import { OVERLAPS, type Window, type WindowPlan, windowSpans } from './windows.js';
@@ -74,7 +76,10 @@ export async function followInput(
     return {
       task,
       given: withDepth(task, given, media, ownDepths),
-      ...{ numFrames: length, kept, overlap, last },
+      numFrames: length,
+      kept,
+      overlap,
+      last,
     };
   };
   /** What the end of the clip brings to light. */
@@ -94,7 +99,8 @@ export async function followInput(
   const overlap = Math.min(OVERLAPS[task.windows], made - 1);
   const fps = (still ? null : inputs.fps) ?? settings.fps;
   return {
-    ...{ ...sizes, overlap },
+    ...sizes,
+    overlap,
     target: { ...sizes.made, numFrames: first.numFrames },
     fps,
     numFrames: first.last ? first.kept : wanted,
@@ -106,7 +112,8 @@ export async function followInput(
     notes: fitting.notes,
     audio: task.inputs[0] === 'video' ? input.path : null,
     fullRange: followed?.reader.fullRange ?? false,
-    ...{ before: null, after: null },
+    before: null,
+    after: null,
     async *windows() {
       let window = first;
       for (let start = 0; ; start += made - overlap) {

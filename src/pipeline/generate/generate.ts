@@ -10,13 +10,14 @@ import {
   sliceFrames,
   transferChroma,
 } from '../../media/index.js';
-import type { Given, Target, Task } from '../../tasks/index.js';
+import { resizeHole } from '../../media/mask/resize-mask.js';
+import type { ConditionInputs, Target, Task } from '../../tasks/index.js';
 import { tidy } from '../../tensor/index.js';
 import type { TileWork } from '../cost/work.js';
 import type { Pipeline } from '../pipeline.js';
 import { expectInputForNoise } from './augment.js';
 import { joinFrames } from './clip-window.js';
-import { finished, resizeHole } from './finish.js';
+import { finished } from './finish.js';
 import {
   cutPrompts,
   makeWindow,
@@ -39,7 +40,7 @@ export interface GenerateRequest extends UserRequest, SamplingRequest {
 
 /** What was read, and what it is fitted to. */
 export interface Fitted {
-  given: Given;
+  given: ConditionInputs;
   /** one window */
   target: Target;
   /** what a window is denoised in; null: in one piece */
@@ -108,7 +109,10 @@ export async function startResult(pipeline: Pipeline, request: GenerateRequest):
   }
   const extra = [before, after].reduce((sum, part) => sum + (part?.numFrames ?? 0), 0);
   return {
-    ...{ fps, audio, fullRange, notes },
+    fps,
+    audio,
+    fullRange,
+    notes,
     numFrames: numFrames && numFrames + extra,
     pieces: piecesOf(pipeline, request, prepared, reference),
   };
@@ -158,7 +162,7 @@ async function* piecesOf(
       request.onWindow?.(index, numWindows);
       const { task, kept, overlap } = window;
       const shared: Frames | null = previous && overlap > 0 ? lastFrames(previous, overlap) : null;
-      const given: Given = shared ? continued(task, window.given, shared) : window.given;
+      const given: ConditionInputs = shared ? continued(task, window.given, shared) : window.given;
       const part = { window: { ...window, given }, index };
       const made: Frames = await makeWindow(pipeline, request, prepared, part);
       const matched = shared ? matchedTo(shared, made, task, given, result) : made;
@@ -184,7 +188,13 @@ async function* piecesOf(
 }
 
 /** What was made, in the colours that its first frames have in the window before. */
-function matchedTo(shared: Frames, made: Frames, task: Task, given: Given, result: Size): Frames {
+function matchedTo(
+  shared: Frames,
+  made: Frames,
+  task: Task,
+  given: ConditionInputs,
+  result: Size,
+): Frames {
   // of what takes its brightness from elsewhere that is not to be matched again
   const own = task.keeps === 'brightness' ? finished(made, task, given, result) : made;
   const from = sliceFrames(own, 0, shared.numFrames);
@@ -204,7 +214,7 @@ function fadedIn(shared: Frames, frames: Frames): Frames {
 
 function filledPart(
   made: Frames,
-  { known: [first] }: Given,
+  { known: [first] }: ConditionInputs,
   result: Size,
   [from, to]: [number, number],
 ): Piece['filled'] {

@@ -20,7 +20,8 @@ import {
 } from '../../media/index.js';
 import type { Task } from '../../tasks/index.js';
 import { ClipWindow } from './clip-window.js';
-import type { Fitting, Shape } from './fitting.js';
+import type { Shape } from './fitting.js';
+import type { Fitting } from './notes.js';
 import type { UserRequest } from './request.js';
 
 /** Files, read or opened. */
@@ -51,8 +52,14 @@ export async function readInputs(
   fitting: Fitting,
 ): Promise<Inputs> {
   const inputs: Inputs = {
-    ...{ media: [], followed: null, depth: null, mask: null, margins: null, fps: null },
-    ...{ depths: [], close: async () => {} },
+    media: [],
+    followed: null,
+    depth: null,
+    mask: null,
+    margins: null,
+    fps: null,
+    depths: [],
+    close: async () => {},
   };
   try {
     await readInto(inputs, task, request, fitting);

@@ -2,18 +2,18 @@
 import { customSigmas, type SolverName } from '../../diffusion/index.js';
 import { short } from '../../files/read-json.js';
 import { type Frames, tensorToFrames } from '../../media/index.js';
+import { tokensOf } from '../../models/latent-grid.js';
 import { lowBits, type Seed, seedAfter } from '../../seed.js';
 import {
   type Condition,
+  type ConditionInputs,
   conditionOf,
   type DepthEstimator,
-  type Given,
   type Target,
   type Task,
   taggedPrompt,
 } from '../../tasks/index.js';
 import { type Tensor, tidy } from '../../tensor/index.js';
-import { latentFrames } from '../latents.js';
 import type { OnProgress, Pipeline, SampleRequest } from '../pipeline.js';
 import { withNoise } from './augment.js';
 import type { Prepared } from './prepare.js';
@@ -93,16 +93,15 @@ const SEEDS_OF_WINDOW = 100_003;
 /** Tokens that are made together, where there is a choice: enough to fill a processor. */
 const TOKENS_AT_ONCE = 2048;
 
-export function samplesAtOnce({ width, height, numFrames }: Target): number {
-  const tokens = (width / 16) * (height / 16) * latentFrames(numFrames);
-  return Math.max(1, Math.floor(TOKENS_AT_ONCE / tokens));
+export function samplesAtOnce(target: Target): number {
+  return Math.max(1, Math.floor(TOKENS_AT_ONCE / tokensOf(target)));
 }
 
 interface SampleWork {
   task: Task;
   target: Target;
   seed: Seed;
-  givens: Given[];
+  givens: ConditionInputs[];
 }
 
 /** The same as conditions, or in tiles. */

@@ -1,14 +1,16 @@
 /** Results that are as long as is asked for: a prompt, or ends between which something is made. */
+import { nextFitting } from '../../models/latent-grid.js';
 import { given, TASKS, type Task, withDepth } from '../../tasks/index.js';
 import type { OwnSettings } from '../settings.js';
-import { type Fitting, fitSizes, nextFitting, windowFrames } from './fitting.js';
+import { fitSizes, windowFrames } from './fitting.js';
 import type { Inputs } from './inputs.js';
+import type { Fitting } from './notes.js';
 import type { UserRequest } from './request.js';
 import { fitted, fittedDepth } from './shaping.js';
 import { knownWithin, OVERLAPS, type Window, type WindowPlan, windowSpans } from './windows.js';
 
 /** Ends are given, or nothing: the result is as long as is asked for. */
-export async function goOn(
+export async function planNewClip(
   task: Task,
   request: UserRequest,
   settings: OwnSettings,
@@ -41,12 +43,16 @@ export async function goOn(
     return {
       task: i > 0 && task.windows === 'goes on' ? joins : task,
       given: given({ known, depth: i === 0 ? all.depth : true }),
-      ...{ numFrames: made, kept, overlap, last: i === spans.length - 1 },
+      numFrames: made,
+      kept,
+      overlap,
+      last: i === spans.length - 1,
     };
   });
   const goesOn = task.inputs.includes('video');
   return {
-    ...{ ...sizes, overlap },
+    ...sizes,
+    overlap,
     target: { ...sizes.made, numFrames: spans[0]!.made },
     fps: (goesOn ? fps : null) ?? settings.fps,
     numFrames: wanted,
@@ -54,7 +60,8 @@ export async function goOn(
     notes: fitting.notes,
     audio: goesOn ? request.inputs[0]! : null,
     fullRange: media[0]?.fullRange ?? false,
-    ...{ before: all.before, after: all.after },
+    before: all.before,
+    after: all.after,
     async *windows() {
       yield* windows;
     },

@@ -1,10 +1,10 @@
 /** From what a user gives to what is sampled: reading files, fitting them, one window after another. */
 import type { Task } from '../../tasks/index.js';
 import type { OwnSettings } from '../settings.js';
-import { Fitting } from './fitting.js';
 import { followInput } from './follow-input.js';
 import { readInputs } from './inputs.js';
-import { goOn } from './new-clip.js';
+import { planNewClip } from './new-clip.js';
+import { Fitting } from './notes.js';
 import { expectParts, type UserRequest } from './request.js';
 import type { WindowPlan } from './windows.js';
 
@@ -31,7 +31,7 @@ export async function prepare(
   try {
     const prepared = task.followsInput
       ? await followInput(task, request, settings, fitting, inputs)
-      : await goOn(task, request, settings, fitting, inputs);
+      : await planNewClip(task, request, settings, fitting, inputs);
     return { ...prepared, close: inputs.close };
   } catch (error) {
     await inputs.close();

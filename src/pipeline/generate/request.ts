@@ -2,7 +2,6 @@
 import { InputError } from '../../errors.js';
 import type { FitWay, MaskSource, Size } from '../../media/index.js';
 import type { InputKind, Task } from '../../tasks/index.js';
-import type { CropType } from './reference/layout.js';
 
 export interface UserRequest {
   prompt: string;
@@ -122,3 +121,8 @@ function expectMaskParts(
     throw new InputError('--invert-mask: there is no mask to turn round; give one or leave it out');
   }
 }
+
+/** How an input is brought to the size asked for. */
+export const CROP_TYPES = ['keep_ratio', 'keep_ratio_h', 'keep_res'] as const;
+
+export type CropType = (typeof CROP_TYPES)[number];

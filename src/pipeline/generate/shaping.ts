@@ -5,11 +5,13 @@ import {
   type DepthMap,
   type Frames,
   fitFrames,
+  hasSameShape,
   type Mask,
   type Media,
   type Size,
 } from '../../media/index.js';
-import { type Fitting, inWords, type Sizes } from './fitting.js';
+import { inWords, type Sizes } from './fitting.js';
+import type { Fitting } from './notes.js';
 import type { UserRequest } from './request.js';
 
 /** A picture or a clip in the size that is made, by the stated rule. */
@@ -43,14 +45,11 @@ export function fittedDepth(
   return fit === 'crop' ? cropped : map;
 }
 
-/** As near as `fitFrames` takes for the same, or as near as whole pixels of the smaller one allow. */
+/** The same shape, or as near to it as whole pixels of the smaller one allow. */
 function sameShape(a: Size, b: Size): boolean {
   const [small, large] = a.width <= b.width ? [a, b] : [b, a];
   const wanted = (large.height * small.width) / large.width;
-  return (
-    Math.abs(Math.log(small.height / wanted)) < Math.log(1.03) ||
-    Math.abs(small.height - wanted) <= 1
-  );
+  return hasSameShape(small, large) || Math.abs(small.height - wanted) <= 1;
 }
 
 /** Frames of another shape than the result's, and their mask, in that shape; else as they are. */

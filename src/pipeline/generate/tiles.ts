@@ -1,6 +1,6 @@
 /** A picture too large to be made at once: it is denoised in tiles, and decoded as a whole. */
 import { type Frames, resizeFrames, type Size } from '../../media/index.js';
-import { type Condition, type Given, given } from '../../tasks/index.js';
+import { type Condition, type ConditionInputs, given } from '../../tasks/index.js';
 import { fromArray, type Tensor } from '../../tensor/index.js';
 import type { TileWork } from '../cost/work.js';
 
@@ -138,13 +138,13 @@ export function tileWeights({ width, height }: Size, device: string): Tensor {
 }
 
 /** What is given, at the size that tiles are cut from. */
-export function sizedGiven(whole: Given, all: Size): Given {
+export function sizedGiven(whole: ConditionInputs, all: Size): ConditionInputs {
   const known = whole.known.map((one) => ({ ...one, frames: resizeFrames(one.frames, all) }));
   return given({ ...whole, known });
 }
 
 /** What a tile is given of what all of the picture is given, in the size of all. */
-export function givenOfTile(whole: Given, place: Tile, tile: Size): Given {
+export function givenOfTile(whole: ConditionInputs, place: Tile, tile: Size): ConditionInputs {
   const known = whole.known.map((one) => ({ ...one, frames: cutOut(one.frames, place, tile) }));
   return given({ ...whole, known });
 }

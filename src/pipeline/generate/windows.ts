@@ -1,14 +1,21 @@
 /** A result longer than what is made at once: windows that follow one another, and what they share. */
 import { type DepthMap, type Frames, resizeFrames, sliceFrames } from '../../media/index.js';
-import { type Given, given, type Known, type Target, type Task } from '../../tasks/index.js';
+import { nextFitting } from '../../models/latent-grid.js';
+import {
+  type ConditionInputs,
+  given,
+  type Known,
+  type Target,
+  type Task,
+} from '../../tasks/index.js';
 import { joinFrames } from './clip-window.js';
-import { nextFitting, type Sizes } from './fitting.js';
+import type { Sizes } from './fitting.js';
 
 /** What is made at once, of a result that may be longer. */
 export interface Window {
   /** of what is made: the user's, or for what follows the task of going on */
   task: Task;
-  given: Given;
+  given: ConditionInputs;
   /** frames that are made, 4k + 1 */
   numFrames: number;
   /** of these, the first that the result has */
@@ -41,7 +48,7 @@ export interface WindowPlan extends Sizes {
   /** once */
   windows(): AsyncGenerator<Window>;
   /** of the first window, for what it costs */
-  first: Given;
+  first: ConditionInputs;
 }
 
 /**
@@ -137,7 +144,7 @@ function pickedDepth(map: DepthMap, indices: number[]): DepthMap {
  *
  * @param made   those frames, as they are in the result
  */
-export function continued(task: Task, own: Given, made: Frames): Given {
+export function continued(task: Task, own: ConditionInputs, made: Frames): ConditionInputs {
   const at = Array.from({ length: made.numFrames }, (_, i) => i);
   switch (task.windows) {
     case 'goes on':
@@ -151,7 +158,7 @@ export function continued(task: Task, own: Given, made: Frames): Given {
       return given({ ...own, known: [{ frames: made, at, hole: null }, ...later] });
     }
     case 'filled': {
-      const [{ frames, hole, ...rest }] = own.known as [Given['known'][number]];
+      const [{ frames, hole, ...rest }] = own.known as [ConditionInputs['known'][number]];
       const start = joinedStart(frames, resizeFrames(made, frames));
       const closed = hole?.slice() ?? null;
       closed?.fill(0, 0, made.numFrames * frames.width * frames.height);

@@ -2,6 +2,7 @@
  * What is trained, in which batches, and the operations that takes: counted from configurations
  * alone. Memory is in `memory.ts`, network and time over many processes in `scaling.ts`.
  */
+import { tokensOf } from '../../models/latent-grid.js';
 import type { TransformerConfig } from '../../models/transformer/config.js';
 import {
   adapterFlops,
@@ -12,23 +13,11 @@ import {
 } from '../../models/transformer/cost.js';
 import { blockName, parameterElements } from '../../models/transformer/parameters.js';
 import type { Target } from '../../tasks/index.js';
-import { batchSizeOf, tokensOf } from '../feed/buckets.js';
+import { batchSizeOf } from '../feed/buckets.js';
 import type { Recipe, Stage } from '../recipe/config.js';
 import { meanImageShare } from '../recipe/image-share.js';
 import { isText, prefixed } from '../recipe/trained-names.js';
-
-/** What is trained, and what is in memory beside it. */
-export interface TrainedNetworks {
-  transformer: TransformerConfig;
-  dtype: 'float32' | 'bfloat16';
-  /** tokens of a prompt */
-  promptLength: number;
-  /** elements; one of which nothing is trained has made its embeddings before */
-  textEncoder: { parameters: number };
-  autoencoder: { parameters: number };
-  /** elements of each parameter that the optimizer gets, by the names that checkpoints have */
-  trained: ReadonlyMap<string, number>;
-}
+import type { TrainedNetworks } from './trained-networks.js';
 
 export type Sharding = Recipe['sharding'];
 

@@ -12,9 +12,9 @@ import {
   passesOf,
   type Sharding,
   type StageBatch,
-  type TrainedNetworks,
   trainedTotal,
 } from './cost.js';
+import type { TrainedNetworks } from './trained-networks.js';
 
 /** Bytes of a process, by what they hold. */
 export interface ProcessMemory {

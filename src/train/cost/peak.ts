@@ -1,10 +1,11 @@
 /** What this machine can do at most, and what of it a step of training reaches. */
+import { latentFrames, tokensOf } from '../../models/latent-grid.js';
 import { Transformer3D, type TransformerConfig } from '../../models/transformer/index.js';
 import { withParameters } from '../../nn/index.js';
 import type { Target } from '../../tasks/index.js';
 import { type DType, emptyCache, full, randn, tidy, zeros } from '../../tensor/index.js';
-import { tokensOf } from '../feed/buckets.js';
-import { sampleFlops, type TrainedNetworks, wholeTransformer } from './cost.js';
+import { sampleFlops, wholeTransformer } from './cost.js';
+import type { TrainedNetworks } from './trained-networks.js';
 
 /** Rows, inner width and columns of products that are large enough, and soon done. */
 const PRODUCTS = [
@@ -43,8 +44,11 @@ export function trainingEfficiency(
   const piece = smaller(size);
   const rows = Math.max(1, Math.floor(PROBE_TOKENS / tokensOf(piece)));
   const networks: TrainedNetworks = {
-    ...{ transformer: config, dtype, promptLength },
-    ...{ textEncoder: { parameters: 0 }, autoencoder: { parameters: 0 } },
+    transformer: config,
+    dtype,
+    promptLength,
+    textEncoder: { parameters: 0 },
+    autoencoder: { parameters: 0 },
     trained: wholeTransformer(config),
   };
   const { split, whole } = sampleFlops(networks, piece, { gradCheckpointing: false });
@@ -53,7 +57,7 @@ export function trainingEfficiency(
   const seconds = tidy(() => {
     const { in_channels, cross_attention_dim: textWidths } = config;
     const side = (pixels: number) => pixels / 8;
-    const frames = (numFrames - 1) / 4 + 1;
+    const frames = latentFrames(numFrames);
     const latents = full([rows, in_channels, frames, side(height), side(width)], 0.1);
     const textWidth = typeof textWidths === 'number' ? textWidths : textWidths[0];
     const text = full([rows, promptLength, textWidth], 0.1);

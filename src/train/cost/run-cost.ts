@@ -6,10 +6,10 @@ import type { PipelineShape } from '../../pipeline/shape.js';
 import type { Target } from '../../tasks/index.js';
 import { batchSizeOf } from '../feed/buckets.js';
 import { type Optimisation, type Recipe, type Stage, stagesOf } from '../recipe/config.js';
-import { trainedNetworks } from '../recipe/networks.js';
-import { batchesOf, type StageBatch, type TrainedNetworks } from './cost.js';
+import { batchesOf, type StageBatch } from './cost.js';
 import { memoryOf, type ProcessMemory } from './memory.js';
 import { cpuDevice, type StepCost, stepOf } from './scaling.js';
+import { type TrainedNetworks, trainedNetworks } from './trained-networks.js';
 
 export interface Machine {
   /** operations a second of all of it, at best, and the share of them that training reaches */
@@ -68,7 +68,9 @@ export function runCost(
   const cluster = { ...process, ranks, efficiency };
   const rate = machine.peakFlops * efficiency;
   const part = (plan: Optimisation, parameters: number, flops: number): PartCost => ({
-    ...{ steps: plan.steps, parameters, flops },
+    steps: plan.steps,
+    parameters,
+    flops,
     seconds: limited(plan, (plan.steps * flops) / rate),
   });
 
@@ -76,7 +78,11 @@ export function runCost(
     const step = stepOf(networks, stage, recipe.sharding, cluster);
     const memory = memoryOf(networks, stage, { ...cluster, sharding: recipe.sharding });
     return {
-      ...{ stage, step, memory, steps: stage.steps, flops: step.flops },
+      stage,
+      step,
+      memory,
+      steps: stage.steps,
+      flops: step.flops,
       batches: batchesOf(stage),
       parameters: shape.parts.transformer.parameters,
       seconds: limited(stage, stage.steps * step.seconds),

@@ -9,9 +9,9 @@ import {
   type Sharding,
   type StageBatch,
   sampleFlops,
-  type TrainedNetworks,
   trainedTotal,
 } from './cost.js';
+import type { TrainedNetworks } from './trained-networks.js';
 
 /** The machines of a job, as one process sees them. */
 export interface Cluster {
@@ -40,19 +40,34 @@ export type Device = Omit<Cluster, 'ranks' | 'efficiency'>;
  */
 export const DEVICES = {
   h100: {
-    ...{ ranksPerNode: 8, peakFlops: 989e12, memoryBytes: 80e9, bucketBytes: BUCKET_BYTES },
-    ...{ bandwidthWithin: 450e9, bandwidthBetween: 50e9, latencySeconds: 5e-6 },
+    ranksPerNode: 8,
+    peakFlops: 989e12,
+    memoryBytes: 80e9,
+    bucketBytes: BUCKET_BYTES,
+    bandwidthWithin: 450e9,
+    bandwidthBetween: 50e9,
+    latencySeconds: 5e-6,
   },
   a100: {
-    ...{ ranksPerNode: 8, peakFlops: 312e12, memoryBytes: 80e9, bucketBytes: BUCKET_BYTES },
-    ...{ bandwidthWithin: 300e9, bandwidthBetween: 25e9, latencySeconds: 5e-6 },
+    ranksPerNode: 8,
+    peakFlops: 312e12,
+    memoryBytes: 80e9,
+    bucketBytes: BUCKET_BYTES,
+    bandwidthWithin: 300e9,
+    bandwidthBetween: 25e9,
+    latencySeconds: 5e-6,
   },
 } satisfies Record<string, Device>;
 
 /** Machines without GPUs, one process each, over Ethernet of 10 Gb/s. */
 export const cpuDevice = (peakFlops: number, memoryBytes: number): Device => ({
-  ...{ ranksPerNode: 1, peakFlops, memoryBytes, bucketBytes: BUCKET_BYTES },
-  ...{ bandwidthWithin: 1.25e9, bandwidthBetween: 1.25e9, latencySeconds: 50e-6 },
+  ranksPerNode: 1,
+  peakFlops,
+  memoryBytes,
+  bucketBytes: BUCKET_BYTES,
+  bandwidthWithin: 1.25e9,
+  bandwidthBetween: 1.25e9,
+  latencySeconds: 50e-6,
 });
 
 /** Means over the steps of a stage. */
@@ -131,7 +146,9 @@ function stepOfBatch(
 
   const exposedSeconds = updates.exposedSeconds + sequence.seconds;
   return {
-    ...{ passes, computeSeconds, exposedSeconds },
+    passes,
+    computeSeconds,
+    exposedSeconds,
     flops: batch.samples * (split + whole),
     network: { ...updates.bytes, sequence: sequence.bytes },
     networkSeconds: updates.seconds + sequence.seconds,

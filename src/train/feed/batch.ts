@@ -1,6 +1,6 @@
 /** What training takes at a step: samples of one size and length, each with its task. */
 import type { Frames } from '../../media/index.js';
-import type { Given, Target, Task } from '../../tasks/index.js';
+import type { ConditionInputs, Target, Task } from '../../tasks/index.js';
 import type { Tensor } from '../../tensor/index.js';
 
 export interface TrainSample {
@@ -14,7 +14,7 @@ export interface TrainSample {
   /** the same with the task's tag; '' where it is left out */
   prompt: string;
   /** fitted to the batch's size; null: nothing is known but the prompt */
-  given: Given | null;
+  given: ConditionInputs | null;
   /** [1, C, f, h, w] bfloat16 in the transformer's scale */
   latents: Tensor;
   motionScore: number;

@@ -9,25 +9,19 @@
  *
  * Lengths are the stage's, and then about three quarters of the one before, each 4k + 1.
  */
+
 import type { SampleFacts } from '../../data/sources/facts.js';
+import { hasSameShape, type Size, shapeChange } from '../../media/frames.js';
+import { TOKEN, tokensOf } from '../../models/latent-grid.js';
 import type { Target } from '../../tasks/index.js';
 import type { Stage } from '../recipe/config.js';
 import { samplesWithin } from './micro-batches.js';
 
 export type StageShape = Pick<Stage, 'width' | 'height' | 'numFrames' | 'aspect'>;
-type Size = Pick<Target, 'width' | 'height'>;
-
-/** Pixels of a token's side: the autoencoder makes 8 to one, the transformer takes 2 x 2. */
-const TOKEN = 16;
 const MOST_ASPECT = 4;
 const ASPECT_STEP = 1.1;
 /** Steps of √2 from the stage's area to the smallest. */
 const LEVELS = 8;
-
-/** Latent patches of a sample. */
-export const tokensOf = ({ width, height, numFrames }: Target): number =>
-  (width / TOKEN) * (height / TOKEN) * ((numFrames - 1) / 4 + 1);
-
 /** Samples of this shape in a batch: as many as the budget holds, but one. */
 export const batchSizeOf = (target: Target, tokensPerBatch: number): number =>
   samplesWithin(tokensPerBatch, tokensOf(target));
@@ -57,15 +51,12 @@ function sizeOf(item: Size, { width, height, aspect }: StageShape): Size {
   const own = { width, height };
   if (aspect === 'fixed') return own;
   for (const shapes of shapesOf(own)) {
-    const nearest = shapes.reduce((a, b) => (apart(b, item) < apart(a, item) ? b : a));
+    const nearest = shapes.reduce((a, b) => (shapeChange(b, item) < shapeChange(a, item) ? b : a));
     if (nearest.width <= item.width && nearest.height <= item.height) return nearest;
     if (shapes === shapesOf(own).at(-1)) return nearest;
   }
   return own;
 }
-
-const apart = (a: Size, b: Size): number =>
-  Math.abs(Math.log((a.width * b.height) / (a.height * b.width)));
 
 const known = new Map<string, Size[][]>();
 
@@ -97,7 +88,7 @@ function shapesWithin(tokens: number, own: Size | null): Size[] {
   // those that use the area best come first
   candidates.sort((a, b) => b.width * b.height - a.width * a.height || a.height - b.height);
   for (const size of candidates) {
-    if (shapes.every((shape) => apart(shape, size) > Math.log(ASPECT_STEP))) shapes.push(size);
+    if (shapes.every((shape) => shapeChange(shape, size) > ASPECT_STEP)) shapes.push(size);
   }
   return shapes;
 }
@@ -109,11 +100,8 @@ export interface Cover {
   top: number;
 }
 
-/** Shapes that differ by less are stretched: nobody sees it, and nothing is lost. */
-const SAME_SHAPE = 1.03;
-
 export function coverOf(item: Size, size: Size): Cover {
-  if (apart(item, size) < Math.log(SAME_SHAPE)) {
+  if (hasSameShape(item, size)) {
     return { scaled: { width: size.width, height: size.height }, left: 0, top: 0 };
   }
   const scale = Math.max(size.width / item.width, size.height / item.height);

@@ -1,7 +1,7 @@
 /** What a sample is used for: its task, its prompt, and whether it is told what is given. */
 import { editOf } from '../../data/miniworld/edit.js';
 import { captionOf, drawScene } from '../../data/miniworld/index.js';
-import { RandomStream } from '../../data/random.js';
+import { drawWeighted, RandomStream } from '../../data/random.js';
 import {
   promptFor,
   type SampleWords,
@@ -10,7 +10,6 @@ import {
   taggedPrompt,
 } from '../../tasks/index.js';
 import type { Stage } from '../recipe/config.js';
-import { drawWeighted } from './frames-to-video.js';
 import type { SourceItem } from './sources.js';
 import type { Entry } from './stage-set.js';
 

@@ -1,9 +1,9 @@
 /** The batches of a stage, made ahead of their use: workers are busy while the model is. */
 import { setImmediate } from 'node:timers/promises';
 import { InputError } from '../../errors.js';
+import { tokensOf } from '../../models/latent-grid.js';
 import type { Stage } from '../recipe/config.js';
 import type { Feed, FeedPosition, StepBatch, TrainSample } from './batch.js';
-import { tokensOf } from './buckets.js';
 import { type Drawn, drawUse } from './draw.js';
 import type { LatentEncoder } from './encode/latents.js';
 import { firstMade, type Ready, type SampleMaker } from './maker.js';
@@ -120,7 +120,14 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
       const { task, caption, prompt } = drawn;
       const { given } = made;
       samples.push({
-        ...{ where: entry.item.where, index, task, caption, prompt, given, latents, motionScore },
+        where: entry.item.where,
+        index,
+        task,
+        caption,
+        prompt,
+        given,
+        latents,
+        motionScore,
       });
     }
     const { kind, entries, bucket, position } = batch;

@@ -1,12 +1,14 @@
 /** What is given of a clip, brought to its size where there is time for it. */
-import { type Frames, resizeFrames, type Size } from '../../media/index.js';
-import type { Given, Known, Target } from '../../tasks/index.js';
+
+import { resizeFrames } from '../../media/index.js';
+import { resizeHole } from '../../media/mask/resize-mask.js';
+import type { ConditionInputs, Known, Target } from '../../tasks/index.js';
 
 /**
  * The same for `conditionOf`, to the bit: frames and holes are resized here as they would be there.
  * Frames of which nothing but the depth counts are left out where that is known.
  */
-export function fitGiven(given: Given, target: Target): Given {
+export function fitGiven(given: ConditionInputs, target: Target): ConditionInputs {
   const { geometry } = given;
   return {
     ...given,
@@ -31,30 +33,8 @@ function fitKnown(known: Known, target: Target): Known {
 const alone = (data: Uint8Array): Uint8Array =>
   2 * data.byteLength < data.buffer.byteLength ? data.slice() : data;
 
-/** As torch's nearest: the sample at the lower corner, found in float32. */
-function resizeHole(hole: Uint8Array, from: Frames, to: Size): Uint8Array {
-  const columns = nearest(from.width, to.width);
-  const rows = nearest(from.height, to.height);
-  const result = new Uint8Array(from.numFrames * to.width * to.height);
-  let at = 0;
-  for (let frame = 0; frame < from.numFrames; frame++) {
-    for (const y of rows) {
-      const row = (frame * from.height + y) * from.width;
-      for (const x of columns) result[at++] = hole[row + x]!;
-    }
-  }
-  return result;
-}
-
-function nearest(from: number, to: number): number[] {
-  const scale = Math.fround(from / to);
-  return Array.from({ length: to }, (_, i) =>
-    Math.min(from - 1, Math.floor(Math.fround(i * scale))),
-  );
-}
-
 /** The buffers of what is given, each once: to be moved to another thread. */
-export function buffersOf(given: Given | null): ArrayBuffer[] {
+export function buffersOf(given: ConditionInputs | null): ArrayBuffer[] {
   if (!given) return [];
   const arrays = [
     ...given.known.flatMap(({ frames, hole, depth }) => [frames.data, hole, depth?.data]),

@@ -1,9 +1,8 @@
 /** Pixels alone, for the training of the autoencoder: all of one size, from all sources. */
-import { RandomStream } from '../../data/random.js';
+import { drawAll, RandomStream, scattered } from '../../data/random.js';
 import { InputError } from '../../errors.js';
 import type { Target } from '../../tasks/index.js';
 import type { BatchKind } from '../recipe/config.js';
-import { drawAll, scattered } from './frames-to-video.js';
 import { firstMade, type SampleMaker } from './maker.js';
 import { type OpenedSource, type SourceItem, sceneAt } from './sources.js';
 
@@ -46,7 +45,7 @@ export interface FrameFeed {
 const AHEAD = 4;
 
 /** What a source holds of a length. */
-interface Well {
+interface LengthPool {
   weight: number;
   /** as they are tried: of scenes one is enough */
   candidates(random: RandomStream): Iterable<SourceItem>;
@@ -99,7 +98,7 @@ export async function firstFrameBatch(options: FrameFeedOptions): Promise<FrameB
   return wells.size === 0 ? null : frameBatch(options, wells, options.step ?? 0);
 }
 
-type Wells = ReadonlyMap<number, readonly Well[]>;
+type Wells = ReadonlyMap<number, readonly LengthPool[]>;
 
 async function frameBatch(
   options: FrameFeedOptions,
@@ -138,19 +137,19 @@ async function frameBatch(
   );
 }
 
-function* drawItems(random: RandomStream, wells: readonly Well[]): Generator<SourceItem> {
+function* drawItems(random: RandomStream, wells: readonly LengthPool[]): Generator<SourceItem> {
   for (const well of drawAll(random, wells)) yield* well.candidates(random);
 }
 
 function wellsByLength({ sources, part = 'items', batches }: FrameFeedOptions): Wells {
-  const wells = batches.map(({ numFrames }): [number, Well[]] => [
+  const wells = batches.map(({ numFrames }): [number, LengthPool[]] => [
     numFrames,
     sources.flatMap((source) => wellsOf(source, part, numFrames)),
   ]);
   return new Map(wells.filter(([, found]) => found.length > 0));
 }
 
-function wellsOf(source: OpenedSource, part: 'items' | 'heldOut', numFrames: number): Well[] {
+function wellsOf(source: OpenedSource, part: 'items' | 'heldOut', numFrames: number): LengthPool[] {
   const { weight, miniworld } = source;
   const kind = numFrames === 1 ? 'image' : 'clip';
   if (miniworld && part === 'items') {

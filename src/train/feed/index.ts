@@ -1,4 +1,5 @@
 /** The feed of training: from sources to batches. */
+export { tokensOf } from '../../models/latent-grid.js';
 export type { Feed, FeedPosition, StepBatch, TrainSample } from './batch.js';
 export {
   type BucketReport,
@@ -6,7 +7,6 @@ export {
   batchSizeOf,
   bucketReport,
   targetOf,
-  tokensOf,
 } from './buckets.js';
 export { type EncodeOptions, encodeAhead, meanMotionScore } from './encode/encode-ahead.js';
 export { hashOfWeights, type LatentEncoder, latentEncoder } from './encode/latents.js';

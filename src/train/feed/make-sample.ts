@@ -13,13 +13,13 @@ import { readImage } from '../../media/codecs/image.js';
 import { readMedia } from '../../media/codecs/read.js';
 import { sniff } from '../../media/codecs/sniff.js';
 import { decodeFrames, type Picture } from '../../media/codecs/video.js';
-import { type DepthMap, readDepth } from '../../media/depth/depth.js';
+import { readDepth } from '../../media/depth/depth.js';
+import type { DepthMap } from '../../media/depth/depth-map.js';
 import { resizeDepth } from '../../media/depth/resize-depth.js';
 import { probeVideo, type VideoInfo } from '../../media/ffmpeg/probe.js';
-import type { Frames } from '../../media/frames.js';
+import type { Frames, Size } from '../../media/frames.js';
 import { resample } from '../../media/pixels/resample.js';
-import type { Size } from '../../media/pixels/tensors.js';
-import { type Given, type Target, taskOf } from '../../tasks/index.js';
+import { type ConditionInputs, type Target, taskOf } from '../../tasks/index.js';
 import { coverOf } from './buckets.js';
 import { buffersOf, fitGiven } from './fit-given.js';
 import type { Origin } from './sources.js';
@@ -49,7 +49,7 @@ export interface SampleJob {
 
 export interface MadeSample {
   /** fitted to the target */
-  given: Given | null;
+  given: ConditionInputs | null;
   clip: Frames | null;
   /** of a scene that was drawn: how much it moves */
   motionScore: number | null;
@@ -92,13 +92,15 @@ function ofScene(job: SampleJob, origin: Origin & { kind: 'scene' }): MadeSample
   const clip = { ...sizeOf(target), numFrames: target.numFrames, data: rendered.frames };
   const sample = sceneSample(scene, clip, captionOf(scene, target.numFrames), rendered);
   return {
-    ...{ given: givenOf(job, sample), clip: job.wantsClip ? clip : null },
+    given: givenOf(job, sample),
+    clip: job.wantsClip ? clip : null,
     motionScore: motionScore(scene, rendered, target),
-    ...{ fresh: {}, damaged: [] },
+    fresh: {},
+    damaged: [],
   };
 }
 
-function givenOf({ task, seed, label, target }: SampleJob, sample: Sample): Given | null {
+function givenOf({ task, seed, label, target }: SampleJob, sample: Sample): ConditionInputs | null {
   if (task === null) return null;
   return fitGiven(taskOf(task).fromSample(sample, new RandomStream(seed, label)), target);
 }
@@ -117,14 +119,18 @@ async function ofFile(job: SampleJob, origin: Origin & { kind: 'file' }): Promis
     : null;
   const depth = needs?.depth && item.depth ? await parts.depth(item.depth, item) : null;
   const sample: Sample = {
-    ...{ clip, depth },
+    clip,
+    depth,
     // an instruction says not what the result shows
     caption: item.target ? '' : item.prompt,
     edit: source && { source, instruction: item.prompt },
   };
   return {
-    ...{ given: givenOf(job, sample), clip: job.wantsClip ? clip : null, motionScore: null },
-    ...{ fresh: parts.fresh, damaged: parts.damaged },
+    given: givenOf(job, sample),
+    clip: job.wantsClip ? clip : null,
+    motionScore: null,
+    fresh: parts.fresh,
+    damaged: parts.damaged,
   };
 }
 

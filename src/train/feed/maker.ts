@@ -3,7 +3,7 @@
 import { type DataStore, keyOf } from '../../data/store.js';
 import { createWorkerPool, type WorkerPool, workerBeside } from '../../data/worker-pool.js';
 import { MfmError } from '../../errors.js';
-import type { Given, Target } from '../../tasks/index.js';
+import type { ConditionInputs, Target } from '../../tasks/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { bucketName } from './buckets.js';
 import {
@@ -46,7 +46,7 @@ export interface Wanted {
 /** A sample whose latents may still have to be encoded. */
 export interface Ready {
   wanted: Wanted;
-  given: Given | null;
+  given: ConditionInputs | null;
   stored: StoredLatents | null;
   made: MadeSample | null;
 }

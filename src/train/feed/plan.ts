@@ -6,12 +6,11 @@
  * from that without a remainder: what is left of an epoch begins the next one's first batch. An
  * epoch of a source holds the batches of all its buckets that begin in it, shuffled.
  */
-import { RandomStream } from '../../data/random.js';
+import { drawAll, drawWeighted, RandomStream, scattered } from '../../data/random.js';
 import type { Stage } from '../recipe/config.js';
 import { imageShareAt } from '../recipe/image-share.js';
 import type { FeedPosition } from './batch.js';
 import { bucketName } from './buckets.js';
-import { drawAll, drawWeighted, scattered } from './frames-to-video.js';
 import type { Bucket, Entry, SampleKind, SourceSet, StageSet } from './stage-set.js';
 
 export interface PlannedBatch {
@@ -61,7 +60,9 @@ export class BatchPlan {
     const { bucket, batch } = this.take(kind, source);
     this.step++;
     return {
-      ...{ kind, step, bucket },
+      kind,
+      step,
+      bucket,
       entries: this.entriesOf(kind, source, bucket, batch),
       position: { step: this.step, taken: structuredClone(this.taken) },
     };

@@ -9,7 +9,7 @@ import { readEntries } from '../../data/sources/manifest.js';
 import { type DataStore, keyOf } from '../../data/store.js';
 import { InputError } from '../../errors.js';
 import type { Target } from '../../tasks/index.js';
-import type { Reporter } from '../loop/loop.js';
+import type { Reporter } from '../loop/reporter.js';
 import type { MiniWorldSource, Source, Stage } from '../recipe/config.js';
 
 /** What a sample is made of, in a form that can be sent to a worker thread. */

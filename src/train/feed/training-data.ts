@@ -3,8 +3,9 @@ import { DataStore } from '../../data/store.js';
 import type { Autoencoder } from '../../models/autoencoder/index.js';
 import { captionLimit } from '../../pipeline/caption-limit.js';
 import { TASK_IDS } from '../../tasks/index.js';
-import type { Reporter, Source } from '../loop/loop.js';
-import type { Trainee } from '../networks/trained-pipeline.js';
+import type { Reporter } from '../loop/reporter.js';
+import type { Source } from '../loop/source.js';
+import type { TrainedPipeline } from '../networks/trained-pipeline.js';
 import { type Source as DataSource, type Recipe, type Stage, stagesOf } from '../recipe/config.js';
 import type { Run } from '../run/run.js';
 import type { StepBatch } from './batch.js';
@@ -85,7 +86,12 @@ export class TrainingData {
     const step = (position as number | null) ?? 0;
     const feed = openFrameFeed({
       maker: this.maker,
-      ...{ sources: this.sourcesOf(recipe.data), width, height, batches, seed: recipe.seed, step },
+      sources: this.sourcesOf(recipe.data),
+      width,
+      height,
+      batches,
+      seed: recipe.seed,
+      step,
       world: run.parallel,
     });
     return {
@@ -110,7 +116,11 @@ export class TrainingData {
     const { width, height } = recipe.autoencoder;
     return firstFrameBatch({
       maker: this.maker,
-      ...{ sources: this.sourcesOf(recipe.data), part, width, height, seed: recipe.seed },
+      sources: this.sourcesOf(recipe.data),
+      part,
+      width,
+      height,
+      seed: recipe.seed,
       batches: [{ numFrames, batchSize: count, weight: 1 }],
     });
   }
@@ -125,8 +135,12 @@ export class TrainingData {
     const finished = await run.parallel.together(() =>
       encodeAhead({
         maker: this.maker,
-        ...{ stages, sources: stages.map((stage) => this.sourcesOf(stage.data)) },
-        ...{ encoder, world: { rank, size }, report, signal },
+        stages,
+        sources: stages.map((stage) => this.sourcesOf(stage.data)),
+        encoder,
+        world: { rank, size },
+        report,
+        signal,
       }),
     );
     await this.store.refresh();
@@ -158,11 +172,12 @@ export class TrainingData {
     const { recipe, run } = this.options;
     const feed = await openFeed({
       maker: this.maker,
-      ...{ stage, sources: this.sourcesOf(stage.data), seed: recipe.seed, doneAt },
-      ...{
-        position: position as FeedPosition | null,
-        world: run.parallel.split(stage.sequenceParallel),
-      },
+      stage,
+      sources: this.sourcesOf(stage.data),
+      seed: recipe.seed,
+      doneAt,
+      position: position as FeedPosition | null,
+      world: run.parallel.split(stage.sequenceParallel),
       encoder: this.encoder!,
     });
     let before: StepBatch | null = null;
@@ -188,7 +203,9 @@ export class TrainingData {
     const batches: StepBatch[] = [];
     const held = validationBatches({
       maker: this.maker,
-      ...{ stage, sources: this.sourcesOf(stage.data), samples: recipe.validationSamples },
+      stage,
+      sources: this.sourcesOf(stage.data),
+      samples: recipe.validationSamples,
       encoder: this.encoder!,
     });
     for await (const batch of held) batches.push(batch);
@@ -196,7 +213,7 @@ export class TrainingData {
   }
 
   /** Prompts as the trainee's text encoder reads them; kept, if it does not learn. */
-  encodeText({ pipeline, tokenizer }: Pick<Trainee, 'pipeline' | 'tokenizer'>): EncodeText {
+  encodeText({ pipeline, tokenizer }: Pick<TrainedPipeline, 'pipeline' | 'tokenizer'>): EncodeText {
     const { report, run } = this.options;
     if (run.parallel.rank === 0) {
       const limit = captionLimit(pipeline.tokenizer, pipeline.settings.promptLength);

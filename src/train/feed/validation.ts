@@ -1,10 +1,11 @@
 /** Batches of held-out samples: for every task the same ones, with the same draws, each time. */
 import { setImmediate } from 'node:timers/promises';
 import type { Frames } from '../../media/index.js';
+import { tokensOf } from '../../models/latent-grid.js';
 import { type Target, type Task, weightedTasks } from '../../tasks/index.js';
 import type { Stage } from '../recipe/config.js';
 import type { StepBatch, TrainSample } from './batch.js';
-import { batchSizeOf, bucketName, tokensOf } from './buckets.js';
+import { batchSizeOf, bucketName } from './buckets.js';
 import { useFor } from './draw.js';
 import type { LatentEncoder } from './encode/latents.js';
 import type { SampleMaker } from './maker.js';
@@ -89,13 +90,25 @@ export async function* validationBatches(options: ValidationOptions): AsyncGener
       const { given } = result;
       const picture = () => pictureOf(item, target);
       made.push({
-        ...{ where, index, task, caption, prompt, given, latents, motionScore },
-        ...{ trainedOn, picture },
+        where,
+        index,
+        task,
+        caption,
+        prompt,
+        given,
+        latents,
+        motionScore,
+        trainedOn,
+        picture,
       });
     }
     return {
-      ...{ kind: task.result === 'image' ? 'image' : 'clip', target, samples: made },
-      ...{ count: chosen.length, tokens: tokensOf(target), position: { step: 0 } },
+      kind: task.result === 'image' ? 'image' : 'clip',
+      target,
+      samples: made,
+      count: chosen.length,
+      tokens: tokensOf(target),
+      position: { step: 0 },
     };
   }
 

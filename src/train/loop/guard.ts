@@ -16,7 +16,11 @@ export interface GuardState {
 }
 
 export const freshGuard = (): GuardState => ({
-  ...{ logNorm: 0, seen: 0, badInRow: 0, rollBacks: 0, learningRateFactor: 1 },
+  logNorm: 0,
+  seen: 0,
+  badInRow: 0,
+  rollBacks: 0,
+  learningRateFactor: 1,
 });
 
 /** Good steps before a norm is called usual. */

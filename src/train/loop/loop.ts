@@ -14,38 +14,9 @@ import type { Checkpoints } from '../run/checkpoints.js';
 import { isDiskProblem, type Run } from '../run/run.js';
 import { expectTensors } from './expect-tensors.js';
 import { afterStep, freshGuard, type GuardState, MOST_ROLL_BACKS, normLimit } from './guard.js';
-import { addFigures, Means, meansOf, type Sums } from './means.js';
-
-/** Where a loop says how it goes; the command line shows it. */
-export interface Reporter {
-  /** @param unit  plural name of what is counted (default `steps`) */
-  start(label: string, total: number, unit?: string): void;
-  /** @param limit  where a part ends with its time: that, and the share of it that has passed */
-  update(done: number, note: string, limit?: { seconds: number; share: number }): void;
-  log(text: string): void;
-  end(): void;
-  /** what was logged where nobody sees it, since the last call: for the first process to say */
-  take?(): string[];
-}
-
-/** Batches in their order. */
-export interface Source<Batch> {
-  /** the next one, and where the source stands after it (plain JSON) */
-  next(): Promise<{ batch: Batch; position: unknown }>;
-  close(): Promise<void>;
-}
-
-/** What a step came to, in this process. */
-export interface StepOutcome {
-  samples: number;
-  /** of all processes; default: as many */
-  count?: number;
-  tokens?: number;
-  /** multiply-adds times two, forward and backward */
-  flops?: number;
-  /** sums over samples, and how many; by the figure's name */
-  figures: Record<string, { sum: number; count: number }>;
-}
+import { addFigures, Means, meansOf, type StepOutcome, type Sums } from './means.js';
+import type { Reporter } from './reporter.js';
+import type { Source } from './source.js';
 
 export interface StepContext {
   /** optimizer steps done before this one, over all stages */
@@ -108,8 +79,15 @@ interface StoredState extends LoopState {
 }
 
 const freshState = (): LoopState => ({
-  ...{ stage: 0, step: 0, stageStep: 0, stageSeconds: 0, seconds: 0, samples: 0 },
-  ...{ position: null, guard: freshGuard(), unmeasured: [] },
+  stage: 0,
+  step: 0,
+  stageStep: 0,
+  stageSeconds: 0,
+  seconds: 0,
+  samples: 0,
+  position: null,
+  guard: freshGuard(),
+  unmeasured: [],
 });
 
 /**
@@ -241,7 +219,8 @@ class Loop<Batch> {
     manualSeed(mixSeed(seed, this.state.step));
     const outcome = tidy(() =>
       options.train(batch, {
-        ...{ step: this.state.step, stage: this.state.stage },
+        step: this.state.step,
+        stage: this.state.stage,
         backward: (loss, last) => optimizer.backward(loss, last),
       }),
     );
@@ -506,7 +485,8 @@ class Loop<Batch> {
     const before = found.state.stage < stage ? nextStage(found.state) : found.state;
     this.state = {
       ...before,
-      ...{ position, unmeasured: [] },
+      position,
+      unmeasured: [],
       guard: { ...before.guard, learningRateFactor, rollBacks: rollBacks + 1 },
     };
     this.say(
@@ -517,7 +497,11 @@ class Loop<Batch> {
 }
 
 const nextStage = (state: LoopState): LoopState => ({
-  ...{ ...state, stage: state.stage + 1, stageStep: 0, stageSeconds: 0, position: null },
+  ...state,
+  stage: state.stage + 1,
+  stageStep: 0,
+  stageSeconds: 0,
+  position: null,
 });
 
 const secondsSince = (startMs: number): number => (performance.now() - startMs) / 1000;

@@ -1,6 +1,4 @@
-/** Figures of steps: means since they were last written down, over all processes. */
-import type { CommunicationCost } from '../../distributed/parallel.js';
-import type { StepOutcome } from './loop.js';
+import type { CommunicationCost } from '../../distributed/cost.js';
 
 /** Sums of one process; plain JSON. */
 export interface Sums {
@@ -48,7 +46,12 @@ export class Means {
     const { totals } = this.current;
     const { skipped, gradNorm, seconds, waitedSeconds, communication } = cost;
     const step = {
-      ...{ steps: 1, samples, tokens, flops, seconds, waitedSeconds },
+      steps: 1,
+      samples,
+      tokens,
+      flops,
+      seconds,
+      waitedSeconds,
       communicationSeconds: communication.waitedSeconds,
       communicationBytes: communication.bytes,
     };
@@ -126,4 +129,16 @@ function ratesOf(all: Sums[], totals: Sums['totals'], peakFlops?: number): Recor
 function communicationOf(totals: Sums['totals']): Record<string, number> {
   const { communicationSeconds, communicationBytes, seconds } = totals;
   return { communicationShare: communicationSeconds / seconds, communicationBytes };
+}
+
+/** What a step came to, in this process. */
+export interface StepOutcome {
+  samples: number;
+  /** of all processes; default: as many */
+  count?: number;
+  tokens?: number;
+  /** multiply-adds times two, forward and backward */
+  flops?: number;
+  /** sums over samples, and how many; by the figure's name */
+  figures: Record<string, { sum: number; count: number }>;
 }

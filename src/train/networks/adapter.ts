@@ -15,7 +15,8 @@ import { type Target, weightedTasks } from '../../tasks/index.js';
 import { cat, Generator, noGrad, type Tensor, tidy } from '../../tensor/index.js';
 import type { StepBatch, TrainSample } from '../feed/batch.js';
 import { microBatches } from '../feed/micro-batches.js';
-import { type StepContext, type StepOutcome, trainLoop } from '../loop/loop.js';
+import { type StepContext, trainLoop } from '../loop/loop.js';
+import type { StepOutcome } from '../loop/means.js';
 import { type Stage, stagesOf } from '../recipe/config.js';
 import type { PartContext } from './context.js';
 import { stackConditions } from './step.js';
@@ -35,7 +36,10 @@ export async function trainAdapter(
   const conditioned: Stage = {
     ...stage,
     tasks: Object.fromEntries(tasks.map(({ task, weight }) => [task.id, weight])),
-    ...{ imageShare: [0, 0], mixAt: 0, conditionDropout: 0, sequenceParallel: 1 },
+    imageShare: [0, 0],
+    mixAt: 0,
+    conditionDropout: 0,
+    sequenceParallel: 1,
   };
   const project = targetProjection(transformer, recipe.seed, conditionScale);
 

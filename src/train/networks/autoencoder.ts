@@ -15,9 +15,11 @@ import {
   type Tensor,
   tidy,
 } from '../../tensor/index.js';
-import { sampleGenerator, videoFromBytes } from '../feed/frames-to-video.js';
+import { videoFromBytes } from '../feed/frames-to-video.js';
 import type { FrameBatch } from '../feed/index.js';
-import { type StepOutcome, trainLoop } from '../loop/loop.js';
+import { sampleGenerator } from '../feed/sample-noise.js';
+import { trainLoop } from '../loop/loop.js';
+import type { StepOutcome } from '../loop/means.js';
 import type { Recipe } from '../recipe/config.js';
 import { autoencoderConfigOf } from '../recipe/networks.js';
 import type { PartContext } from './context.js';

@@ -1,7 +1,7 @@
 /** What every part of a run is given. */
 
 import type { TrainingData } from '../feed/training-data.js';
-import type { Reporter } from '../loop/loop.js';
+import type { Reporter } from '../loop/reporter.js';
 import type { Recipe } from '../recipe/config.js';
 import type { Run } from '../run/run.js';
 

@@ -10,7 +10,7 @@ import type { Pipeline } from '../../pipeline/index.js';
 import { ModelIndex } from '../../pipeline/settings.js';
 import { TASK_IDS, TASKS, type Task } from '../../tasks/index.js';
 import { type DType, noGrad, tensor, tidy } from '../../tensor/index.js';
-import type { Trainee } from './trained-pipeline.js';
+import type { TrainedPipeline } from './trained-pipeline.js';
 
 /**
  * Copies the weights of a pipeline folder's transformer and text encoder. Words that its vocabulary
@@ -18,7 +18,11 @@ import type { Trainee } from './trained-pipeline.js';
  *
  * @throws InputError if a network there is of another form
  */
-export function startFrom({ pipeline, tokenizer }: Trainee, folder: string, dtype: DType): void {
+export function startFrom(
+  { pipeline, tokenizer }: TrainedPipeline,
+  folder: string,
+  dtype: DType,
+): void {
   const { transformer, textEncoder } = pipeline;
   loadWeights(transformer, join(folder, 'transformer'), 'diffusion_pytorch_model', dtype);
   if (!knowsDepth(folder)) forgetDepth(transformer);

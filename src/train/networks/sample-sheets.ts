@@ -94,7 +94,13 @@ async function showSamples(
   );
   const truth = await pipeline.decode(latents, { signal });
   const made = await pipeline.sample({
-    ...{ task, conditions, target, guidanceScale, motionScore, seed, signal },
+    task,
+    conditions,
+    target,
+    guidanceScale,
+    motionScore,
+    seed,
+    signal,
     prompts: samples.map(({ caption }) => caption),
     numInferenceSteps: STEPS,
   });

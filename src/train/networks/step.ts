@@ -14,9 +14,10 @@ import { cat, checkpoint, randn, type Tensor, tensor, tidy } from '../../tensor/
 import type { SharedWork } from '../cost/cost.js';
 import type { StepBatch, TrainSample } from '../feed/batch.js';
 import type { EncodeText } from '../feed/encode/text-states.js';
-import { sampleGenerator } from '../feed/frames-to-video.js';
 import { microBatches } from '../feed/micro-batches.js';
-import type { StepContext, StepOutcome } from '../loop/loop.js';
+import { sampleGenerator } from '../feed/sample-noise.js';
+import type { StepContext } from '../loop/loop.js';
+import type { StepOutcome } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
 
 /** How losses are computed, whatever they are for. */

@@ -32,14 +32,14 @@ import { textEncoderConfigOf, transformerConfigOf } from '../recipe/networks.js'
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 import type { Run } from '../run/run.js';
 
-export interface Trainee {
+export interface TrainedPipeline {
   pipeline: Pipeline;
   tokenizer: TokenizerFiles;
   /** layers beside the transformer's weights; null: it has none */
   lora: LoraLayers | null;
 }
 
-export interface TraineeSource {
+export interface TrainedPipelineSource {
   recipe: Recipe;
   autoencoder: Autoencoder;
   dtype: DType;
@@ -52,10 +52,10 @@ export interface TraineeSource {
  *
  * @param motionScore   of the finished pipeline, unless the recipe says another
  */
-export function buildTrainee(
-  { recipe, autoencoder, dtype, tasks }: TraineeSource,
+export function buildTrainedPipeline(
+  { recipe, autoencoder, dtype, tasks }: TrainedPipelineSource,
   motionScore: number,
-): Trainee {
+): TrainedPipeline {
   const { conditionScale } = recipe.transformer;
   const last = stagesOf(recipe).at(-1)!;
   manualSeed(recipe.seed);
@@ -88,7 +88,12 @@ export function buildTrainee(
 }
 
 /** A pipeline folder as it is: its networks, tokenizer and settings, but for what the recipe names. */
-export function openTrainee({ recipe, autoencoder, dtype, tasks }: TraineeSource): Trainee {
+export function openTrainedPipeline({
+  recipe,
+  autoencoder,
+  dtype,
+  tasks,
+}: TrainedPipelineSource): TrainedPipeline {
   const folder = recipe.base!;
   const opened = openPipeline(folder, { dtype, oneAtATime: false });
   const known = opened.settings.tasks ?? Object.keys(TASKS);
@@ -119,7 +124,7 @@ export function openTrainee({ recipe, autoencoder, dtype, tasks }: TraineeSource
  * Writes what a run has come to, so that it can be used while it goes on: `pipeline/` of the run
  * folder, or with layers of low rank `lora/`.
  */
-export function exportTrainee(trainee: Trainee, run: Run): void {
+export function exportTrainee(trainee: TrainedPipeline, run: Run): void {
   run.unlessFull(() => write(trainee, run));
 }
 
@@ -127,7 +132,7 @@ export function exportTrainee(trainee: Trainee, run: Run): void {
  * The same at the end of a run: layers of low rank become part of the weights in `pipeline/`.
  * @throws JobError if it cannot be written: a run has not finished without it
  */
-export function exportFinished(trainee: Trainee, run: Run): void {
+export function exportFinished(trainee: TrainedPipeline, run: Run): void {
   write(trainee, run);
   const { pipeline, lora } = trainee;
   if (!lora) return;
@@ -135,7 +140,7 @@ export function exportFinished(trainee: Trainee, run: Run): void {
   write({ ...trainee, lora: null }, run);
 }
 
-function write({ pipeline, tokenizer, lora }: Trainee, run: Run): void {
+function write({ pipeline, tokenizer, lora }: TrainedPipeline, run: Run): void {
   if (run.parallel.rank !== 0) return;
   if (lora) saveLora(run.path('lora'), lora.weights(), { layout: 'diffusers' });
   else savePipeline(run.path('pipeline'), pipeline, tokenizer, 'bfloat16');
@@ -148,7 +153,7 @@ function write({ pipeline, tokenizer, lora }: Trainee, run: Run): void {
  * @throws InputError for patterns that match nothing
  */
 export function trainableParameters(
-  { pipeline, lora }: Trainee,
+  { pipeline, lora }: TrainedPipeline,
   recipe: Recipe,
 ): Map<string, Tensor> {
   const { transformer, textEncoder } = pipeline;

@@ -4,8 +4,9 @@ import type { Parallel } from '../../distributed/parallel.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import type { Target } from '../../tasks/index.js';
 import { saveSafetensors, type Tensor } from '../../tensor/index.js';
-import { flopsCounter, type SharedWork, type TrainedNetworks } from '../cost/cost.js';
+import { flopsCounter, type SharedWork } from '../cost/cost.js';
 import { matrixPeak } from '../cost/peak.js';
+import type { TrainedNetworks } from '../cost/trained-networks.js';
 import type { StepBatch } from '../feed/batch.js';
 import { trainLoop } from '../loop/loop.js';
 import { sumsOf } from '../loop/means.js';
@@ -13,11 +14,14 @@ import { type Stage, stagesOf } from '../recipe/config.js';
 import type { PartContext } from './context.js';
 import { taskSheets } from './sample-sheets.js';
 import { trainStep } from './step.js';
-import { exportTrainee, type Trainee, trainableParameters } from './trained-pipeline.js';
+import { exportTrainee, type TrainedPipeline, trainableParameters } from './trained-pipeline.js';
 import { validationLosses } from './validation.js';
 
 /** @returns false if it was stopped */
-export async function trainTransformer(trainee: Trainee, context: PartContext): Promise<boolean> {
+export async function trainTransformer(
+  trainee: TrainedPipeline,
+  context: PartContext,
+): Promise<boolean> {
   const { run, recipe, report, signal, data } = context;
   const { pipeline } = trainee;
   const stages = stagesOf(recipe);
@@ -58,7 +62,11 @@ export async function trainTransformer(trainee: Trainee, context: PartContext): 
       if (run.parallel.rank !== 0) return {};
       const batches = await validation(stage);
       const figures = await taskSheets(pipeline, batches, {
-        ...{ run, seed, step, signal, tokensAtOnce: tokensAtOnce(stages[stage]!, run.parallel) },
+        run,
+        seed,
+        step,
+        signal,
+        tokensAtOnce: tokensAtOnce(stages[stage]!, run.parallel),
         onSheet: (task, path) => run.logSheet(`samples/${task}`, path, step),
       });
       exportTrainee(trainee, run);
@@ -107,7 +115,10 @@ function dumpBatch({ samples, target }: StepBatch, path: string, why: object): v
   const latents = samples.map((sample) => [`latents.${sample.index}`, sample.latents] as const);
   saveSafetensors(`${path}.safetensors`, Object.fromEntries(latents));
   const rows = samples.map(({ where, index, task, prompt }) => ({
-    ...{ where, index, task: task.id, prompt },
+    where,
+    index,
+    task: task.id,
+    prompt,
   }));
   writeFileSync(`${path}.json`, JSON.stringify({ ...why, target, samples: rows }, null, 2));
 }

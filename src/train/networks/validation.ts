@@ -6,8 +6,7 @@ import { cat, Generator, noGrad, randn, type Tensor, tensor, tidy } from '../../
 import type { StepBatch, TrainSample } from '../feed/batch.js';
 import type { EncodeText } from '../feed/encode/text-states.js';
 import { microBatches } from '../feed/micro-batches.js';
-import type { StepOutcome } from '../loop/loop.js';
-import { addFigures } from '../loop/means.js';
+import { addFigures, type StepOutcome } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
 import { type Draws, lossesOf } from './step.js';
 

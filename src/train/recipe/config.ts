@@ -1,5 +1,7 @@
 /** Recipes: what a training run is, as YAML, with every default in one place. */
+
 import { z } from 'zod';
+import { isFrameCount } from '../../models/latent-grid.js';
 import { TRANSFORMER_PRESETS } from '../../models/transformer/config.js';
 import { LoraConfig } from '../../nn/lora-config.js';
 import { PipelineChanges } from '../../pipeline/settings.js';
@@ -18,7 +20,7 @@ const frameCount = z
   .int()
   .positive({ abort: true })
   .max(4097)
-  .refine((count) => count % 4 === 1, {
+  .refine(isFrameCount, {
     error: ({ input }) => `must be 4k + 1 (1, 5, 9, …), got ${input}`,
   });
 

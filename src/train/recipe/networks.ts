@@ -5,20 +5,16 @@ import { InputError } from '../../errors.js';
 import { type AutoencoderConfig, parseAutoencoderConfig } from '../../models/autoencoder/config.js';
 import { parseT5Config, type T5Config } from '../../models/t5/config.js';
 import { TRANSFORMER_PRESETS, type TransformerConfig } from '../../models/transformer/config.js';
-import { lowRankElements, parameterElements } from '../../models/transformer/parameters.js';
 import { fastDtype } from '../../nn/index.js';
-import { PipelineSettings } from '../../pipeline/settings.js';
 import {
   PIPELINE_PRESETS,
   type PipelineShape,
   presetShape,
   readShape,
   shapeOf,
-  textElements,
 } from '../../pipeline/shape.js';
-import type { TrainedNetworks } from '../cost/cost.js';
+import type { TrainedNetworks } from '../cost/trained-networks.js';
 import type { Recipe } from './config.js';
-import { prefixed, trainedNames } from './trained-names.js';
 
 /** The autoencoder that is trained from scratch. */
 export const autoencoderConfigOf = ({ autoencoder }: Recipe): AutoencoderConfig =>
@@ -88,27 +84,3 @@ export function recipeShape(recipe: Recipe): PipelineShape {
 /** What is computed in on this machine. */
 export const dtypeOf = ({ dtype }: Recipe): TrainedNetworks['dtype'] =>
   dtype === 'auto' ? (fastDtype() as TrainedNetworks['dtype']) : dtype;
-
-/** What of them is trained, as `trainableParameters` has it, for `cost.ts`. */
-export function trainedNetworks(
-  recipe: Recipe,
-  { transformer, textEncoder, parts }: PipelineShape,
-  dtype: TrainedNetworks['dtype'],
-): TrainedNetworks {
-  const { lora } = recipe.transformer;
-  const all = new Map([
-    ...prefixed('transformer', parameterElements(transformer)),
-    ...prefixed('text_encoder', textElements(textEncoder)),
-  ]);
-  const names = trainedNames(all.keys(), recipe);
-  return {
-    ...{ transformer, dtype },
-    promptLength: recipe.pipeline.promptLength ?? PipelineSettings.parse({}).promptLength,
-    textEncoder: { parameters: parts.text_encoder.parameters },
-    autoencoder: { parameters: parts.vae.parameters },
-    trained: new Map([
-      ...[...all].filter(([name]) => names.has(name)),
-      ...(lora ? prefixed('transformer', lowRankElements(transformer, lora)) : []),
-    ]),
-  };
-}

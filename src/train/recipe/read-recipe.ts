@@ -120,7 +120,10 @@ const own = (level: object, key: string): unknown =>
 
 function set(level: object, key: string, value: unknown): void {
   Object.defineProperty(level, key, {
-    ...{ value, writable: true, enumerable: true, configurable: true },
+    value,
+    writable: true,
+    enumerable: true,
+    configurable: true,
   });
 }
 

@@ -43,7 +43,11 @@ import { EventWriter } from './tensorboard/events.js';
 
 export class Run {
   private status: Omit<RunStatus, 'updated' | 'pid' | 'host'> = {
-    ...{ state: 'running', part: '', stage: '', step: 0, steps: 0 },
+    state: 'running',
+    part: '',
+    stage: '',
+    step: 0,
+    steps: 0,
   };
   private diskWasFull = false;
   private events: EventWriter | null = null;

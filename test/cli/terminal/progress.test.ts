@@ -8,7 +8,9 @@ function onClock(isTTY: boolean) {
   const written: string[] = [];
   const stream = { isTTY, columns: 60, write: (text: string) => written.push(text) };
   const progress = new Progress({
-    ...{ label: 'sampling', total: 50, stream },
+    label: 'sampling',
+    total: 50,
+    stream,
     now: () => clock.ms,
   });
   return { clock, written, progress };
@@ -51,8 +53,11 @@ describe('Progress', () => {
     const written: string[] = [];
     const clock = { ms: 0 };
     const progress = new Progress({
-      ...{ label: 'downloading', unit: 'bytes', total: 4.2e9 },
-      ...{ stream: { write: (text: string) => written.push(text) }, now: () => clock.ms },
+      label: 'downloading',
+      unit: 'bytes',
+      total: 4.2e9,
+      stream: { write: (text: string) => written.push(text) },
+      now: () => clock.ms,
     });
     for (clock.ms = 500; clock.ms <= 2000; clock.ms += 500) progress.update(1e9 + 2e4 * clock.ms);
     assert.equal(written[0], 'downloading  1.04/4.20 GB  20.0 MB/s  2 min 38 s left\n');
@@ -103,7 +108,7 @@ describe('Progress', () => {
     const clock = { ms: 0 };
     const written: string[] = [];
     const stream = { isTTY: false, write: (text: string) => written.push(text) };
-    const progress = new Progress({ ...{ label: 'toy', total, stream }, now: () => clock.ms });
+    const progress = new Progress({ label: 'toy', total, stream, now: () => clock.ms });
     for (let done = 1; done < total; done++) {
       clock.ms += 1000;
       if (done % 600 === 0) clock.ms += 60_000; // a sheet of samples

@@ -30,8 +30,13 @@ const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);
 
 const SETTINGS: PrepareSettings = {
-  ...{ minSeconds: 2, maxSeconds: 20, fps: null, size: null },
-  ...{ shard: { index: 1, count: 1 }, shardSize: 2, depthModel: null },
+  minSeconds: 2,
+  maxSeconds: 20,
+  fps: null,
+  size: null,
+  shard: { index: 1, count: 1 },
+  shardSize: 2,
+  depthModel: null,
 };
 
 async function entriesOf(path: string): Promise<Entry[]> {

@@ -83,8 +83,16 @@ describe('a folder', () => {
 
   test('has captions and masks in capitals too, the own case first', async () => {
     const folder = make('capitals', {
-      ...{ 'A.JPG': '', 'A.TXT': 'of A', 'b.png': '', 'B.Txt': 'of B', 'c.png': '' },
-      ...{ 'c.caption': 'of c', 'd.png': '', 'd.TXT': 'of d', 'D.txt': 'of D', 'a_MASK.png': '' },
+      'A.JPG': '',
+      'A.TXT': 'of A',
+      'b.png': '',
+      'B.Txt': 'of B',
+      'c.png': '',
+      'c.caption': 'of c',
+      'd.png': '',
+      'd.TXT': 'of d',
+      'D.txt': 'of D',
+      'a_MASK.png': '',
     });
     assert.deepEqual((await read(folder)).told, [
       ...['A.JPG "of A"', 'b.png "of B"', 'c.png "of c"', 'd.png "of d"'],
@@ -93,11 +101,16 @@ describe('a folder', () => {
 
   test('decodes captions, and leaves out an item whose caption is none', async () => {
     const folder = make('captions', {
-      ...{ 'a.png': '', 'a.txt': Buffer.from('\uFEFFin UTF-16', 'utf16le') },
-      ...{ 'b.png': '', 'b.txt': '\uFEFFwith a mark' },
-      ...{ 'c.png': '', 'c.txt': Buffer.from('caf\xe9', 'latin1') },
-      ...{ 'd.png': '', 'd.txt': Buffer.from('no mark', 'utf16le') },
-      ...{ 'e.png': '', 'e.txt': Buffer.alloc(2 ** 21, 'e') },
+      'a.png': '',
+      'a.txt': Buffer.from('\uFEFFin UTF-16', 'utf16le'),
+      'b.png': '',
+      'b.txt': '\uFEFFwith a mark',
+      'c.png': '',
+      'c.txt': Buffer.from('caf\xe9', 'latin1'),
+      'd.png': '',
+      'd.txt': Buffer.from('no mark', 'utf16le'),
+      'e.png': '',
+      'e.txt': Buffer.alloc(2 ** 21, 'e'),
     });
     const { told } = await read(folder);
     assert.deepEqual(told.slice(0, 2), ['a.png "in UTF-16"', 'b.png "with a mark"']);
@@ -160,7 +173,10 @@ describe('a folder', () => {
   test('says which list or file beside its manifest is not read', async () => {
     const listed = make('listed', {
       'manifest.jsonl': '{"image": "a.png", "mask": "a-hole.png"}\n',
-      ...{ 'a.png': '', 'a-hole.png': '', 'b.png': '', 'c.mp4': '' },
+      'a.png': '',
+      'a-hole.png': '',
+      'b.png': '',
+      'c.mp4': '',
     });
     assert.deepEqual((await read(listed)).notes, [
       'SET: 2 files are passed over: .png not in manifest.jsonl 1, .mp4 not in manifest.jsonl 1 (b.png, c.mp4)',

@@ -11,7 +11,9 @@ import { type Frames, sliceFrames } from '../../../src/media/index.js';
 
 /** Frames of one grey each. */
 const greys = (...values: number[]): Frames => ({
-  ...{ width: 16, height: 12, numFrames: values.length },
+  width: 16,
+  height: 12,
+  numFrames: values.length,
   data: Uint8Array.from(values.flatMap((value) => Array(16 * 12 * 3).fill(value))),
 });
 

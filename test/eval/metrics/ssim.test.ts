@@ -24,7 +24,9 @@ function noisyClip(size: [number, number, number], seed: number, spread: number)
 }
 
 const flat = (value: number): Frames => ({
-  ...{ width: 12, height: 11, numFrames: 1 },
+  width: 12,
+  height: 11,
+  numFrames: 1,
   data: new Uint8Array(12 * 11 * 3).fill(value),
 });
 

@@ -107,7 +107,11 @@ describe('sound of a clip', { skip: noFfmpeg }, () => {
     const audio = { path: at('tones.mp4'), startSeconds: 1 };
     await write('once.mp4', audio, 2);
     const writer = await createClipWriter(at('parts.mp4'), {
-      ...{ width: 64, height: 48, fps: 25, audio, description: 'a test' },
+      width: 64,
+      height: 48,
+      fps: 25,
+      audio,
+      description: 'a test',
     });
     await writer.write(seconds(1));
     await writer.write(seconds(1));
@@ -164,7 +168,10 @@ describe('sound of a clip', { skip: noFfmpeg }, () => {
     mkdirSync(at('aborted'));
     const controller = new AbortController();
     const writer = await createClipWriter(at('aborted/x.mp4'), {
-      ...{ width: 64, height: 48, fps: 25, signal: controller.signal },
+      width: 64,
+      height: 48,
+      fps: 25,
+      signal: controller.signal,
       audio: { path: at('tones.mp4'), startSeconds: 0 },
     });
     await writer.write(seconds(3));

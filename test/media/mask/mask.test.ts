@@ -5,8 +5,7 @@ import { describe, test } from 'node:test';
 import sharp from 'sharp';
 import { InputError } from '../../../src/errors.js';
 import { writeImage, writeVideo } from '../../../src/media/codecs/write.js';
-import { expectMaskFits, readMask } from '../../../src/media/mask/mask.js';
-import { maskToTensor } from '../../../src/media/pixels/tensors.js';
+import { expectMaskFits, maskToTensor, readMask } from '../../../src/media/mask/mask.js';
 import { flatFrames, noFfmpeg, temporaryFolder } from '../helpers.js';
 
 const folder = temporaryFolder();

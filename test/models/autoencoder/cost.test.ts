@@ -7,7 +7,9 @@ import { parseAutoencoderConfig } from '../../../src/models/autoencoder/index.js
 import { type Module, withParameters } from '../../../src/nn/index.js';
 
 const config = parseAutoencoderConfig({
-  ...{ block_out_channels: [8, 16, 24, 24], layers_per_block: 1, norm_num_groups: 4 },
+  block_out_channels: [8, 16, 24, 24],
+  layers_per_block: 1,
+  norm_num_groups: 4,
 });
 const clip = { numFrames: 9, width: 64, height: 48 };
 const pixels = 64 * 48;

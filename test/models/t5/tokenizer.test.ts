@@ -47,7 +47,9 @@ describe('PromptTokenizer', () => {
     assert.equal(tokenizer.cutOff('a red cube #task: text-to-image'), null);
     assert.equal(tokenizer.cutOff('red '.repeat(76)), null);
     assert.deepEqual(tokenizer.cutOff(`${'red '.repeat(76)} the CUBE #task: text-to-image`), {
-      ...{ tokens: 80, read: 76, leftOut: 'the cube #task: text-to-image' },
+      tokens: 80,
+      read: 76,
+      leftOut: 'the cube #task: text-to-image',
     });
     assert.deepEqual(tokenizer.cutOff('a red cube', 3), { tokens: 3, read: 2, leftOut: 'cube' });
     assert.throws(

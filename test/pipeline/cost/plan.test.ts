@@ -8,13 +8,19 @@ import { presetShape } from '../../../src/pipeline/shape.js';
 const shape = presetShape('mfm-2b');
 /** A machine on which everything takes a round time. */
 const calibration: Calibration = {
-  ...{ textLayerSeconds: 0.1, tokenSeconds: 1e-4, scoreSeconds: 1e-8 },
-  ...{ adapterPixelSeconds: 1e-7, adapterPixelBytes: 100 },
-  ...{ decodedPixelSeconds: 1e-6, decodedPixelBytes: 2000 },
+  textLayerSeconds: 0.1,
+  tokenSeconds: 1e-4,
+  scoreSeconds: 1e-8,
+  adapterPixelSeconds: 1e-7,
+  adapterPixelBytes: 100,
+  decodedPixelSeconds: 1e-6,
+  decodedPixelBytes: 2000,
 };
 const request: WorkRequest = {
   target: { width: 640, height: 352, numFrames: 17 },
-  ...{ numInferenceSteps: 30, guidanceScale: 9, promptLength: 77 },
+  numInferenceSteps: 30,
+  guidanceScale: 9,
+  promptLength: 77,
 };
 const options = { dtype: 'bfloat16', oneAtATime: true, residentBytes: 3e8 } as const;
 const plan = (changes: Partial<WorkRequest> = {}, others: Partial<typeof options> = {}): Plan =>

@@ -8,7 +8,8 @@ import {
   resizeFrames,
   tensorToFrames,
 } from '../../../src/media/index.js';
-import { finished, resizeHole } from '../../../src/pipeline/generate/finish.js';
+import { resizeHole } from '../../../src/media/mask/resize-mask.js';
+import { finished } from '../../../src/pipeline/generate/finish.js';
 import { conditionOf, given, TASKS } from '../../../src/tasks/index.js';
 import { Generator, randn } from '../../../src/tensor/index.js';
 

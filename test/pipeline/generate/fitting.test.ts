@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { InputError } from '../../../src/errors.js';
-import {
-  Fitting,
-  fitSizes,
-  nextFitting,
-  windowFrames,
-} from '../../../src/pipeline/generate/fitting.js';
+import { nextFitting } from '../../../src/models/latent-grid.js';
+import { fitSizes, windowFrames } from '../../../src/pipeline/generate/fitting.js';
+import { Fitting } from '../../../src/pipeline/generate/notes.js';
 import type { UserRequest } from '../../../src/pipeline/generate/request.js';
 import { PipelineSettings, settingsFor } from '../../../src/pipeline/settings.js';
 import { TASKS, type Task } from '../../../src/tasks/index.js';
@@ -16,7 +13,8 @@ const settings = settingsFor(
   TASKS.vsr,
 );
 const request = (parts: Partial<UserRequest> = {}): UserRequest => ({
-  ...{ prompt: 'a', inputs: ['in.png'] },
+  prompt: 'a',
+  inputs: ['in.png'],
   ...parts,
 });
 

@@ -98,7 +98,8 @@ describe('prepare', () => {
   test('a transition knows its ends in its first and last window alone', async () => {
     const inputs = [at('12'), at('23')];
     const { all, before, after, numFrames } = await windowsOf(TASKS.vtrans, {
-      ...{ inputs, numFrames: 40 },
+      inputs,
+      numFrames: 40,
     });
     assert.deepEqual([before!.numFrames, after!.numFrames, numFrames], [4, 15, 40]);
     const [first, ...rest] = all;

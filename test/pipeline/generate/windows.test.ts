@@ -88,7 +88,9 @@ function expectLaidOut(
 }
 
 const flat = (numFrames: number, value: number, width = 4, height = 2): Frames => ({
-  ...{ width, height, numFrames },
+  width,
+  height,
+  numFrames,
   data: new Uint8Array(numFrames * width * height * 3).fill(value),
 });
 

@@ -16,20 +16,19 @@ import {
   tidy,
   zeros,
 } from '../../../src/tensor/index.js';
-import {
-  batchesOf,
-  sampleFlops,
-  type TrainedNetworks,
-  wholeTransformer,
-} from '../../../src/train/cost/cost.js';
+import { batchesOf, sampleFlops, wholeTransformer } from '../../../src/train/cost/cost.js';
 import { activationBytes, largestShare, memoryOf } from '../../../src/train/cost/memory.js';
+import type { TrainedNetworks } from '../../../src/train/cost/trained-networks.js';
 import { tokensOf } from '../../../src/train/feed/index.js';
 import { Recipe, type Stage, stagesOf } from '../../../src/train/recipe/config.js';
 
 const mini = TRANSFORMER_PRESETS['mfm-mini'];
 const networks = (transformer: TransformerConfig, more = {}): TrainedNetworks => ({
-  ...{ transformer, dtype: 'bfloat16', promptLength: 40 },
-  ...{ textEncoder: { parameters: 0 }, autoencoder: { parameters: 0 } },
+  transformer,
+  dtype: 'bfloat16',
+  promptLength: 40,
+  textEncoder: { parameters: 0 },
+  autoencoder: { parameters: 0 },
   trained: wholeTransformer(transformer),
   ...more,
 });

@@ -10,7 +10,9 @@ const MACHINE = { peakFlops: 1e12, efficiency: 0.5, memoryBytes: 1e10 };
 const recipe = Recipe.parse({
   name: 'two',
   transformer: {
-    ...{ steps: 10, tokensPerBatch: 320, adapter: { steps: 5 } },
+    steps: 10,
+    tokensPerBatch: 320,
+    adapter: { steps: 5 },
     stages: [{ name: 'small' }, { name: 'large', width: 128, height: 96, numFrames: 33 }],
   },
 });

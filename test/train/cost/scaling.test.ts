@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { TRANSFORMER_PRESETS } from '../../../src/models/transformer/config.js';
-import {
-  sampleFlops,
-  type TrainedNetworks,
-  trainedTotal,
-  wholeTransformer,
-} from '../../../src/train/cost/cost.js';
+import { sampleFlops, trainedTotal, wholeTransformer } from '../../../src/train/cost/cost.js';
 import { type Cluster, stepOf } from '../../../src/train/cost/scaling.js';
+import type { TrainedNetworks } from '../../../src/train/cost/trained-networks.js';
 import { Recipe, type Stage, stagesOf } from '../../../src/train/recipe/config.js';
 
 const networks: TrainedNetworks = {
-  ...{ transformer: TRANSFORMER_PRESETS['mfm-mini'], dtype: 'bfloat16', promptLength: 40 },
-  ...{ textEncoder: { parameters: 0 }, autoencoder: { parameters: 0 } },
+  transformer: TRANSFORMER_PRESETS['mfm-mini'],
+  dtype: 'bfloat16',
+  promptLength: 40,
+  textEncoder: { parameters: 0 },
+  autoencoder: { parameters: 0 },
   trained: wholeTransformer(TRANSFORMER_PRESETS['mfm-mini']),
 };
 const trained = trainedTotal(networks.trained);
@@ -21,8 +20,15 @@ const stage = (changes: Partial<Stage> = {}): Stage =>
     Recipe.parse({ name: 'tiny', transformer: { steps: 1, imageShare: [0, 0], ...changes } }),
   )[0]!;
 const cluster = (ranks: number, changes: Partial<Cluster> = {}): Cluster => ({
-  ...{ ranks, ranksPerNode: 8, peakFlops: 1e12, efficiency: 0.5, memoryBytes: 1e9 },
-  ...{ bandwidthWithin: 1e10, bandwidthBetween: 1e9, latencySeconds: 0, bucketBytes: 2 ** 20 },
+  ranks,
+  ranksPerNode: 8,
+  peakFlops: 1e12,
+  efficiency: 0.5,
+  memoryBytes: 1e9,
+  bandwidthWithin: 1e10,
+  bandwidthBetween: 1e9,
+  latencySeconds: 0,
+  bucketBytes: 2 ** 20,
   ...changes,
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RandomStream } from '../../../src/data/random.js';
 import type { SampleFacts } from '../../../src/data/sources/facts.js';
+import { tokensOf } from '../../../src/models/latent-grid.js';
 import {
   batchSizeOf,
   bucketReport,
@@ -9,15 +10,24 @@ import {
   croppedShare,
   type StageShape,
   targetOf,
-  tokensOf,
 } from '../../../src/train/feed/buckets.js';
 
 const STAGE: StageShape = { width: 256, height: 256, numFrames: 49, aspect: 'native' };
 
 const factsOf = (width: number, height: number, numFrames = 1): SampleFacts => ({
-  ...{ kind: numFrames === 1 ? 'image' : 'clip', width, height, numFrames, captionWords: 5 },
-  ...{ sharpness: null, motionScore: null, colourful: true, watermark: false, text: false },
-  ...{ hasMask: false, hasDepth: false, hasEditSource: false },
+  kind: numFrames === 1 ? 'image' : 'clip',
+  width,
+  height,
+  numFrames,
+  captionWords: 5,
+  sharpness: null,
+  motionScore: null,
+  colourful: true,
+  watermark: false,
+  text: false,
+  hasMask: false,
+  hasDepth: false,
+  hasEditSource: false,
 });
 
 /** Sizes of cameras, phones, films and the web. */

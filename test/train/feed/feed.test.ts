@@ -62,9 +62,14 @@ function stageOf(data: Source[], changes: Partial<Stage> = {}): Stage {
 }
 
 const summaryOf = ({ kind, target, count, position, samples }: StepBatch) => ({
-  ...{ kind, target, count, position },
+  kind,
+  target,
+  count,
+  position,
   samples: samples.map(({ task, latents, given, picture: _, ...rest }) => ({
-    ...{ ...rest, task: task.id, given },
+    ...rest,
+    task: task.id,
+    given,
     latents: [latents.shape, [...latents.toFloat32Array()]],
   })),
 });
@@ -98,8 +103,12 @@ describe('a feed of MiniWorld', () => {
   const stage = stageOf([MINIWORLD]);
   let opened: OpenedSources;
   const optionsOf = (changes: Partial<FeedOptions> = {}): FeedOptions => ({
-    ...{ stage, sources: opened.sources, seed: 3, encoder: meansEncoder(), maker: makerOf(null) },
-    ...{ doneAt: () => 0.5 },
+    stage,
+    sources: opened.sources,
+    seed: 3,
+    encoder: meansEncoder(),
+    maker: makerOf(null),
+    doneAt: () => 0.5,
     ...changes,
   });
 
@@ -157,7 +166,9 @@ describe('a feed of MiniWorld', () => {
     const encoder = meansEncoder();
     const controller = new AbortController();
     const report = {
-      ...{ start() {}, log() {}, end() {} },
+      start() {},
+      log() {},
+      end() {},
       update: (done: number) => done === 5 && controller.abort(),
     };
     const options = { ...optionsOf({ maker, encoder }), stages: [stage], report };
@@ -243,14 +254,13 @@ describe('a feed of files', { skip: noFfmpeg }, () => {
   });
 
   const optionsOf = (changes: Partial<FeedOptions> = {}): FeedOptions => ({
-    ...{
-      stage,
-      sources: opened.sources,
-      seed: 1,
-      encoder: meansEncoder(),
-      maker: makerOf(store, 2, onSkip),
-    },
-    ...{ doneAt: () => 1, ...changes },
+    stage,
+    sources: opened.sources,
+    seed: 1,
+    encoder: meansEncoder(),
+    maker: makerOf(store, 2, onSkip),
+    doneAt: () => 1,
+    ...changes,
   });
 
   test('names what cannot be read, and goes on without it', () => {

@@ -3,11 +3,20 @@ import { describe, test } from 'node:test';
 import { RandomStream } from '../../../src/data/random.js';
 import { resizeDepth } from '../../../src/media/depth/resize-depth.js';
 import { type DepthMap, depthToTensor, fitFrames } from '../../../src/media/index.js';
-import { conditionOf, everyFrame, type Given, TASKS, type Task } from '../../../src/tasks/index.js';
+import {
+  type ConditionInputs,
+  conditionOf,
+  everyFrame,
+  TASKS,
+  type Task,
+} from '../../../src/tasks/index.js';
 import { buffersOf, fitGiven } from '../../../src/train/feed/fit-given.js';
 import { sampleFor } from '../../tasks/same-condition.js';
 
-function expectSame(given: Given, target: { width: number; height: number; numFrames: number }) {
+function expectSame(
+  given: ConditionInputs,
+  target: { width: number; height: number; numFrames: number },
+) {
   const fitted = fitGiven(given, target);
   for (const { frames, hole } of fitted.known) {
     assert.deepEqual([frames.width, frames.height], [target.width, target.height]);

@@ -29,9 +29,19 @@ function stageOf(changes: object): Stage {
 function files(name: string, count: number, width: number, height: number, numFrames = 1) {
   const kind = numFrames === 1 ? 'image' : 'clip';
   const facts: SampleFacts = {
-    ...{ kind, width, height, numFrames, captionWords: 5, sharpness: 1000, motionScore: 5 },
-    ...{ colourful: true, watermark: false, text: false },
-    ...{ hasMask: false, hasDepth: false, hasEditSource: false },
+    kind,
+    width,
+    height,
+    numFrames,
+    captionWords: 5,
+    sharpness: 1000,
+    motionScore: 5,
+    colourful: true,
+    watermark: false,
+    text: false,
+    hasMask: false,
+    hasDepth: false,
+    hasEditSource: false,
   };
   return Array.from({ length: count }, (_, i): SourceItem => {
     const where = `${name} ${i}`;
@@ -96,7 +106,9 @@ async function taken(
 }
 
 const summary = ({ names, whole, target }: Awaited<ReturnType<typeof taken>>[number]) => ({
-  ...{ names, whole, target },
+  names,
+  whole,
+  target,
 });
 
 describe('a feed whose files are gone', () => {
@@ -220,7 +232,11 @@ describe('a feed whose files are gone', () => {
 
 describe('a feed of frames whose files are gone', () => {
   const optionsOf = (gone: Gone, batches: BatchKind[]): FrameFeedOptions => ({
-    ...{ maker: makerWithout(gone), width: 32, height: 32, seed: 0, batches },
+    maker: makerWithout(gone),
+    width: 32,
+    height: 32,
+    seed: 0,
+    batches,
     sources: sourceOf(files('picture', 400, 64, 64), files('clip', 3, 64, 64, 17)),
   });
   const PICTURES = { numFrames: 1, batchSize: 4, weight: 1 };

@@ -24,7 +24,9 @@ const STAGE = { name: 'all', imageShare: [1, 0.5] as [number, number], mixAt: 0.
 
 const planFrom = (position: FeedPosition | null, imageShare = STAGE.imageShare) =>
   new BatchPlan(SET, {
-    ...{ stage: { ...STAGE, imageShare }, seed: 5, position },
+    stage: { ...STAGE, imageShare },
+    seed: 5,
+    position,
     doneAt: (taken) => Math.min(1, taken / 400),
   });
 

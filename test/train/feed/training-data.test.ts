@@ -30,7 +30,9 @@ describe('TrainingData', () => {
     const recipe = { ...tinyRecipe({ imageShare: [1, 1], ...transformer }), data, ...changes };
     const told: string[] = [];
     const report = {
-      ...{ start() {}, update() {}, end() {} },
+      start() {},
+      update() {},
+      end() {},
       log: (line: string) => told.push(line),
     };
     const run = Run.open(join(root, `run-${count}`), recipe);

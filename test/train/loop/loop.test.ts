@@ -16,8 +16,13 @@ after(() => rmSync(root, { recursive: true, force: true }));
 const recipe = Recipe.parse({ name: 'toy', transformer: { steps: 1 } });
 const plan = (changes: Partial<Optimisation>) =>
   Optimisation.parse({
-    ...{ steps: 12, warmupSteps: 0, weightDecay: 0, emaDecay: 0.5, logEverySteps: 1 },
-    ...{ learningRate: 0.1, finalLearningRate: 1 },
+    steps: 12,
+    warmupSteps: 0,
+    weightDecay: 0,
+    emaDecay: 0.5,
+    logEverySteps: 1,
+    learningRate: 0.1,
+    finalLearningRate: 1,
     ...changes,
   });
 
@@ -52,7 +57,8 @@ interface Outcome {
 async function trainToy(toy: Toy): Promise<Outcome> {
   const weights: Tensor = ones([3]).requiresGrad_();
   const run = Run.open(join(root, toy.folder), recipe, {
-    ...{ resume: toy.resume, parallel: toy.parallel },
+    resume: toy.resume,
+    parallel: toy.parallel,
   });
   const batches: number[] = [];
   const said: string[] = [];
@@ -87,7 +93,10 @@ async function trainToy(toy: Toy): Promise<Outcome> {
     validatesFirst: toy.validatesFirst,
     dump: (batch, path, why) => writeFileSync(`${path}.json`, JSON.stringify({ batch, ...why })),
     report: {
-      ...{ start: () => {}, update: () => {}, log: (text) => said.push(text), end: () => {} },
+      start: () => {},
+      update: () => {},
+      log: (text) => said.push(text),
+      end: () => {},
       take: () => toy.held?.splice(0) ?? [],
     },
     signal: toy.signal ?? new AbortController().signal,
@@ -124,7 +133,8 @@ describe('trainLoop', () => {
     const plain = await trainToy({ folder: 'unmeasured', stages });
     const seen: number[][] = [];
     const measured = await trainToy({
-      ...{ folder: 'measured', stages },
+      folder: 'measured',
+      stages,
       validate: (weights) => seen.push(weights),
     });
     assert.deepEqual(measured.weights, plain.weights);
@@ -144,7 +154,9 @@ describe('trainLoop', () => {
     const plain = await trainToy({ folder: 'from scratch', stages });
     const seen: number[][] = [];
     const toy = {
-      ...{ folder: 'from weights', stages, validatesFirst: true },
+      folder: 'from weights',
+      stages,
+      validatesFirst: true,
       validate: (weights: number[]) => seen.push(weights),
     };
     const tuned = await trainToy(toy);
@@ -295,7 +307,9 @@ describe('trainLoop', () => {
     const bad = (batch: number) => batch >= 100 && batch < 102;
     const stages = [plan({ steps: 3, rollBackAfter: 2 }), plan({ steps: 5, rollBackAfter: 2 })];
     const { batches, said } = await trainToy({
-      ...{ folder: 'back-a-stage', stages, first: [0, 100] },
+      folder: 'back-a-stage',
+      stages,
+      first: [0, 100],
       scale: (batch) => (bad(batch) ? Number.NaN : 1),
     });
     assert.match(said.join('\n'), /back to step 3 with/);
@@ -324,7 +338,9 @@ describe('trainLoop', () => {
     await trainToy({ folder: 'lines', stages });
     const controller = new AbortController();
     await trainToy({
-      ...{ folder: 'lines-stopped', stages, signal: controller.signal },
+      folder: 'lines-stopped',
+      stages,
+      signal: controller.signal,
       onStep: (step) => step === 6 && controller.abort(),
     });
     await trainToy({ folder: 'lines-stopped', stages, resume: true });
@@ -346,7 +362,8 @@ describe('trainLoop', () => {
     const stages = [plan({ steps: 8, validateEverySteps: 4, checkpointEverySeconds: 1e-9 })];
     const seen: number[][] = [];
     const killed = trainToy({
-      ...{ folder: 'unseen', stages },
+      folder: 'unseen',
+      stages,
       validate: () => {
         throw new Error('killed');
       },
@@ -354,7 +371,10 @@ describe('trainLoop', () => {
     await assert.rejects(killed, { message: 'killed' });
     const controller = new AbortController();
     const stopped = await trainToy({
-      ...{ folder: 'unseen', stages, resume: true, signal: controller.signal },
+      folder: 'unseen',
+      stages,
+      resume: true,
+      signal: controller.signal,
       validate: () => {
         controller.abort();
         throw controller.signal.reason;
@@ -362,18 +382,23 @@ describe('trainLoop', () => {
     });
     assert.equal(stopped.finished, false);
     const whole = await trainToy({
-      ...{ folder: 'seen', stages },
+      folder: 'seen',
+      stages,
       validate: (weights) => seen.push(weights),
     });
     const went = await trainToy({
-      ...{ folder: 'unseen', stages, resume: true },
+      folder: 'unseen',
+      stages,
+      resume: true,
       validate: (weights) => seen.push(weights),
     });
     assert.deepEqual(went.weights, whole.weights);
     assert.deepEqual(seen.slice(2), seen.slice(0, 2)); // after step 4, and at the end
     // what is finished is not measured again
     await trainToy({
-      ...{ folder: 'unseen', stages, resume: true },
+      folder: 'unseen',
+      stages,
+      resume: true,
       validate: (weights) => seen.push(weights),
     });
     assert.equal(seen.length, 4);
@@ -384,12 +409,16 @@ describe('trainLoop', () => {
     const stages = [plan({ steps: 6, checkpointEverySeconds: 1e-9, keepCheckpoints: 1 })];
     const controller = new AbortController();
     await trainToy({
-      ...{ folder: 'mapped', stages, signal: controller.signal },
+      folder: 'mapped',
+      stages,
+      signal: controller.signal,
       onStep: (step) => step === 2 && controller.abort(),
     });
     let maps = '';
     await trainToy({
-      ...{ folder: 'mapped', stages, resume: true },
+      folder: 'mapped',
+      stages,
+      resume: true,
       onStep: () => {
         maps = readFileSync('/proc/self/maps', 'utf8');
       },
@@ -401,7 +430,9 @@ describe('trainLoop', () => {
     const outcomes = await Promise.all(
       world(2).map((parallel) =>
         trainToy({
-          ...{ folder: 'held', parallel, stages: [plan({ steps: 3, logEverySteps: 1 })] },
+          folder: 'held',
+          parallel,
+          stages: [plan({ steps: 3, logEverySteps: 1 })],
           held: parallel.rank === 1 ? ['7.png is gone'] : [],
         }),
       ),
@@ -416,7 +447,9 @@ describe('trainLoop', () => {
     const outcomes = await Promise.allSettled(
       world(2).map((parallel) =>
         trainToy({
-          ...{ folder: 'one-fails', stages: [plan({ validateEverySteps: 2 })], parallel },
+          folder: 'one-fails',
+          stages: [plan({ validateEverySteps: 2 })],
+          parallel,
           validate: () => {
             if (parallel.rank === 1) throw new Error('clip 7 cannot be read');
           },

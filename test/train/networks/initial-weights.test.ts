@@ -14,7 +14,10 @@ import { PipelineSettings, savePipeline } from '../../../src/pipeline/index.js';
 import { manualSeed, memoryInfo, openSafetensors, type Tensor } from '../../../src/tensor/index.js';
 import { buildAutoencoder } from '../../../src/train/networks/autoencoder.js';
 import { startFrom } from '../../../src/train/networks/initial-weights.js';
-import { buildTrainee, type Trainee } from '../../../src/train/networks/trained-pipeline.js';
+import {
+  buildTrainedPipeline,
+  type TrainedPipeline,
+} from '../../../src/train/networks/trained-pipeline.js';
 import { Recipe } from '../../../src/train/recipe/config.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-start-'));
@@ -26,19 +29,24 @@ const recipe = Recipe.parse({
   autoencoder: { blockOutChannels: [8, 8, 8, 8] },
   textEncoder: { width: 32, numLayers: 1 },
   transformer: {
-    ...{ steps: 1, numLayers: 1, numHeads: 1, adapterChannels: [8, 8, 8, 8, 8] },
-    ...{ width: 16, height: 16, numFrames: 5 },
+    steps: 1,
+    numLayers: 1,
+    numHeads: 1,
+    adapterChannels: [8, 8, 8, 8, 8],
+    width: 16,
+    height: 16,
+    numFrames: 5,
   },
 });
 
-const fresh = (): Trainee =>
-  buildTrainee(
+const fresh = (): TrainedPipeline =>
+  buildTrainedPipeline(
     { recipe, autoencoder: buildAutoencoder(recipe, 'float32'), dtype: 'float32', tasks: ['t2i'] },
     1,
   );
 
 /** A fresh pipeline that begins with the weights of a folder. */
-function startedFrom(folder: string): Trainee {
+function startedFrom(folder: string): TrainedPipeline {
   const trainee = fresh();
   startFrom(trainee, folder, 'float32');
   return trainee;
@@ -58,14 +66,23 @@ function saveFinished(
   const { vocabSize, ...tokenizer } = buildTokenizer(['zebra', 'cube', 'red']);
   const transformer = new Transformer3D({
     ...TRANSFORMER_PRESETS['mfm-mini'],
-    ...{ num_layers: 1, num_attention_heads: 1, cross_attention_dim: textWidth },
-    ...{ cond_block_out_channels: [8, 8, 8, 8, 8], sample_size: 2 },
+    num_layers: 1,
+    num_attention_heads: 1,
+    cross_attention_dim: textWidth,
+    cond_block_out_channels: [8, 8, 8, 8, 8],
+    sample_size: 2,
   });
   initialiseForTraining(transformer);
   const textEncoder = new T5Encoder(
     parseT5Config({
-      ...{ vocab_size: vocabSize, d_model: textWidth, d_kv: 32, d_ff: 2 * textWidth },
-      ...{ num_layers: 1, num_heads: textWidth / 32, feed_forward_proj: 'gated-gelu', ...text },
+      vocab_size: vocabSize,
+      d_model: textWidth,
+      d_kv: 32,
+      d_ff: 2 * textWidth,
+      num_layers: 1,
+      num_heads: textWidth / 32,
+      feed_forward_proj: 'gated-gelu',
+      ...text,
     }),
   ).initialise();
   const settings = PipelineSettings.parse({ width: 16, height: 16, numFrames: 5, tasks });
@@ -85,7 +102,7 @@ function rowsOf(tokenizer: unknown, weight: Tensor): Map<string, number[]> {
   );
 }
 
-const embeddings = ({ pipeline, tokenizer }: Trainee) =>
+const embeddings = ({ pipeline, tokenizer }: TrainedPipeline) =>
   rowsOf(tokenizer.tokenizer, new Map(pipeline.textEncoder.stateDict()).get('shared.weight')!);
 
 function storedEmbeddings(folder: string): Map<string, number[]> {
@@ -167,7 +184,7 @@ describe('startFrom', () => {
 
   describe('depth', () => {
     /** Largest weight of the adapter's first layer for depth, the fourth channel, and for pixels. */
-    const weights = ({ pipeline }: Trainee) => {
+    const weights = ({ pipeline }: TrainedPipeline) => {
       const { weight } = pipeline.transformer.condConv.convIn;
       const largest = (first: number, count: number) =>
         weight.narrow(1, first, count).abs().amax().item();

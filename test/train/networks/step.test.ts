@@ -5,7 +5,10 @@ import { TASKS } from '../../../src/tasks/index.js';
 import { setThreads, type Tensor } from '../../../src/tensor/index.js';
 import type { StepBatch } from '../../../src/train/feed/batch.js';
 import { type StepPlan, stackConditions, trainStep } from '../../../src/train/networks/step.js';
-import { type Trainee, trainableParameters } from '../../../src/train/networks/trained-pipeline.js';
+import {
+  type TrainedPipeline,
+  trainableParameters,
+} from '../../../src/train/networks/trained-pipeline.js';
 import { CLIP, tinyBatch, tinyRecipe, tinyTrainee } from '../tiny.js';
 
 /** 30 tokens a sample. */
@@ -58,7 +61,7 @@ function expectSame(got: Gradients, wanted: Gradients): void {
 }
 
 describe('trainStep', () => {
-  let trainee: Trainee;
+  let trainee: TrainedPipeline;
   let parameters: Map<string, Tensor>;
   let batch: StepBatch;
   let whole: Outcome;

@@ -6,15 +6,16 @@ import { fileURLToPath } from 'node:url';
 import { readLora } from '../../../src/nn/index.js';
 import { openPipeline } from '../../../src/pipeline/index.js';
 import { Generator, noGrad, setThreads, type Tensor } from '../../../src/tensor/index.js';
+import { trainedNetworks } from '../../../src/train/cost/trained-networks.js';
 import {
   exportFinished,
   exportTrainee,
-  openTrainee,
-  type Trainee,
+  openTrainedPipeline,
+  type TrainedPipeline,
   trainableParameters,
 } from '../../../src/train/networks/trained-pipeline.js';
 import { Recipe } from '../../../src/train/recipe/config.js';
-import { recipeShape, trainedNetworks } from '../../../src/train/recipe/networks.js';
+import { recipeShape } from '../../../src/train/recipe/networks.js';
 import { Run } from '../../../src/train/run/run.js';
 import { temporaryFolder } from '../../media/helpers.js';
 import { tinyRecipe, tinyTrainee } from '../tiny.js';
@@ -25,7 +26,10 @@ const base = fileURLToPath(new URL('../../../models/mfm-mini', import.meta.url))
 before(() => setThreads(1));
 
 /** `models/mfm-mini` as a recipe opens it. */
-function opened(transformer: object = {}, more: object = {}): { trainee: Trainee; recipe: Recipe } {
+function opened(
+  transformer: object = {},
+  more: object = {},
+): { trainee: TrainedPipeline; recipe: Recipe } {
   const recipe = Recipe.parse({
     name: 'own',
     base,
@@ -33,12 +37,12 @@ function opened(transformer: object = {}, more: object = {}): { trainee: Trainee
     ...more,
   });
   const { autoencoder } = openPipeline(base, { dtype: 'float32', oneAtATime: false });
-  const trainee = openTrainee({ recipe, autoencoder, dtype: 'float32', tasks: ['t2v'] });
+  const trainee = openTrainedPipeline({ recipe, autoencoder, dtype: 'float32', tasks: ['t2v'] });
   return { trainee, recipe };
 }
 
 const frozen = (
-  { pipeline: { transformer, textEncoder } }: Trainee,
+  { pipeline: { transformer, textEncoder } }: TrainedPipeline,
   trained: Map<string, Tensor>,
 ) => {
   const all = new Map([
@@ -116,7 +120,12 @@ describe('a pipeline that is fine-tuned', () => {
     const { trainee, recipe } = opened();
     const { tasks } = trainee.pipeline.settings;
     const { autoencoder } = trainee.pipeline;
-    const more = openTrainee({ recipe, autoencoder, dtype: 'float32', tasks: ['t2v', 'made-up'] });
+    const more = openTrainedPipeline({
+      recipe,
+      autoencoder,
+      dtype: 'float32',
+      tasks: ['t2v', 'made-up'],
+    });
     assert.deepEqual(more.pipeline.settings.tasks, [...tasks!, 'made-up']);
     const said = opened({}, { pipeline: { tasks: ['t2v'] } });
     assert.deepEqual(said.trainee.pipeline.settings.tasks, ['t2v']);

@@ -123,7 +123,9 @@ describe('readRecipe', () => {
       seed: 5,
       data: [{ manifest: '/a' }, { manifest: '/b', weight: 2 }],
       transformer: {
-        ...{ steps: 2, learningRate: 0.5, tasks: { t2i: 1, t2v: 3, isr: 2 } },
+        steps: 2,
+        learningRate: 0.5,
+        tasks: { t2i: 1, t2v: 3, isr: 2 },
         stages: [{ name: 'one', width: 32, imageShare: [0.5, 0.5] }, { name: 'two' }],
       },
     };
@@ -206,7 +208,9 @@ describe('readRecipe', () => {
         recipe({
           ...GOOD,
           transformer: {
-            ...{ steps: 5, learningRate: 0.5, textDropout: { image: 0.2 } },
+            steps: 5,
+            learningRate: 0.5,
+            textDropout: { image: 0.2 },
             stages: [
               { name: 'first' },
               { name: 'second', steps: 2, width: 32, data: [{ manifest: 'a.csv' }] },
@@ -220,7 +224,11 @@ describe('readRecipe', () => {
     assert.deepEqual(
       { name, steps, learningRate, width, textDropout, data, weightDecay },
       {
-        ...{ name: 'second', steps: 2, learningRate: 0.5, width: 32, weightDecay: 0.01 },
+        name: 'second',
+        steps: 2,
+        learningRate: 0.5,
+        width: 32,
+        weightDecay: 0.01,
         textDropout: { image: 0.2, video: 0.1 },
         data: [{ manifest: join(folder, 'a.csv'), weight: 1 }],
       },
@@ -262,7 +270,9 @@ describe('readRecipe', () => {
       ...GOOD,
       data: [{ manifest: 'a.csv' }, { manifest: 'b.csv', wheight: 2 }],
       transformer: {
-        ...{ steps: 1, numFrames: 7, lora: { rnk: 4 } },
+        steps: 1,
+        numFrames: 7,
+        lora: { rnk: 4 },
         stages: [
           { name: 'first', learningrate: 1 },
           { name: 'second', betas: [0, 0] },
@@ -281,8 +291,12 @@ describe('readRecipe', () => {
 
   test('refuses means that never move, and rates that are none', () => {
     const wrong = {
-      ...{ betas: [1, 0.9], emaDecay: 1, weightDecay: -0.1, rollBackLearningRate: 0 },
-      ...{ learningRate: 0, finalLearningRate: -1 },
+      betas: [1, 0.9],
+      emaDecay: 1,
+      weightDecay: -0.1,
+      rollBackLearningRate: 0,
+      learningRate: 0,
+      finalLearningRate: -1,
     };
     const of = (plan: object) =>
       problemsOf({ ...GOOD, transformer: { steps: 1, ...plan } })
@@ -311,9 +325,15 @@ describe('readRecipe', () => {
 
   test('tells what a schema cannot see beside what it can', () => {
     const problems = problemsOf({
-      ...{ ...GOOD, sed: 1, base: 'one', autoencoder: { from: 'two', normNumGroups: 0 } },
+      ...GOOD,
+      sed: 1,
+      base: 'one',
+      autoencoder: { from: 'two', normNumGroups: 0 },
       transformer: {
-        ...{ steps: 0, tasks: { t2x: 1 }, imageShare: [2, 0], sequenceParallel: 3 },
+        steps: 0,
+        tasks: { t2x: 1 },
+        imageShare: [2, 0],
+        sequenceParallel: 3,
         stages: [
           { name: 'a', batches: [] },
           { name: 'a', steps: 1 },
@@ -361,7 +381,8 @@ describe('readRecipe', () => {
         blockOutChannels: [9, 8],
       },
       transformer: {
-        ...{ steps: 1, tasks: { t2x: 1 } },
+        steps: 1,
+        tasks: { t2x: 1 },
         stages: [{ name: 'a' }, { name: 'b' }, { name: 'a' }],
       },
       pipeline: { tasks: ['t2i', 't2z'], taskSettings: { t2y: { guidanceScale: 1 } } },
@@ -396,7 +417,8 @@ describe('readRecipe', () => {
   test('refuses scenes of no kind, or of none that a task is for', () => {
     const of = (miniworld: object, tasks: object) =>
       problemsOf({
-        ...{ ...GOOD, data: [{ miniworld }] },
+        ...GOOD,
+        data: [{ miniworld }],
         transformer: { steps: 1, tasks, imageShare: [0, 0] },
       }).slice(1);
     assert.deepEqual(of({ clips: 0, images: 0 }, { i2v: 1 }), [
@@ -427,7 +449,9 @@ describe('readRecipe', () => {
     const problems = problemsOf({
       ...GOOD,
       transformer: {
-        ...{ steps: 1, tasks: { t2i: 1, vexd: 1 }, imageShare: [1, 0] },
+        steps: 1,
+        tasks: { t2i: 1, vexd: 1 },
+        imageShare: [1, 0],
         stages: [
           { name: 'fine' },
           { name: 'short', numFrames: 9 },
@@ -460,11 +484,16 @@ describe('readRecipe', () => {
 
   test('refuses weights from two places, and low rank beside fresh ones', () => {
     const twice = problemsOf({
-      ...{ ...GOOD, base: 'one', init: 'zero' },
+      ...GOOD,
+      base: 'one',
+      init: 'zero',
       autoencoder: { from: 'two' },
       textEncoder: { from: 'three' },
       transformer: {
-        ...{ steps: 1, from: 'four', numLayers: 2, numHeads: 3 },
+        steps: 1,
+        from: 'four',
+        numLayers: 2,
+        numHeads: 3,
         adapterChannels: [8, 8, 8, 8, 8],
       },
     });
@@ -485,8 +514,11 @@ describe('readRecipe', () => {
 
   test('refuses what would train weights beside layers of low rank', () => {
     const transformer = {
-      ...{ steps: 1, lora: { rank: 4 }, adapter: { steps: 1 } },
-      ...{ train: ['transformer.cond_conv.*'], freeze: ['text_encoder.*'] },
+      steps: 1,
+      lora: { rank: 4 },
+      adapter: { steps: 1 },
+      train: ['transformer.cond_conv.*'],
+      freeze: ['text_encoder.*'],
     };
     assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer }).slice(1), [
       'transformer.train: trains weights that no LoRA holds; leave train out, or lora',

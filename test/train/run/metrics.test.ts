@@ -152,8 +152,14 @@ describe('summariseRun', () => {
   const hourAgo = new Date(Date.now() - 3600_000).toISOString();
   const status = (changes: object) =>
     JSON.stringify({
-      ...{ state: 'running', part: 'transformer', step: 40, steps: 100, pid: process.pid },
-      ...{ updated: hourAgo, host: hostname(), ...changes },
+      state: 'running',
+      part: 'transformer',
+      step: 40,
+      steps: 100,
+      pid: process.pid,
+      updated: hourAgo,
+      host: hostname(),
+      ...changes,
     });
   const stateOf = (folder: string) => summariseRun(folder).state;
 
@@ -193,7 +199,9 @@ describe('summariseRun', () => {
     const recipe = JSON.stringify({ transformer: { steps: 100 } });
     const metrics = line(20, 0, { t2v: 1, t2i: 3, gradNorm: 9, samplesPerSecond: 5 });
     const folder = runWith({
-      ...{ 'recipe.json': recipe, 'metrics.jsonl': metrics, 'status.json': '{"state": "runn' },
+      'recipe.json': recipe,
+      'metrics.jsonl': metrics,
+      'status.json': '{"state": "runn',
     });
     const run = summariseRun(folder);
     const { state, step, steps, loss, validation, samplesPerSecond, updatedMs } = run;

@@ -196,7 +196,8 @@ describe('a run that has lost something', () => {
     const [one, two] = [join(root, 'one'), join(root, 'two')];
     const lora = (base: string, alpha: number) =>
       Recipe.parse({
-        ...{ name: 'toy', base },
+        name: 'toy',
+        base,
         transformer: { steps: 1, lora: { rank: 4, alpha } },
       });
     const stored = (own: Recipe) => writeFileSync(join(folder, 'recipe.json'), JSON.stringify(own));
@@ -248,8 +249,13 @@ describe('Run.openTogether', () => {
   test('asks for a folder that all processes see', async () => {
     const folder = folderOf('own');
     const status: RunStatus = {
-      ...{ state: 'running', part: '', step: 0, steps: 0, updated: '2026-01-01T00:00:00Z' },
-      ...{ host: 'other', pid: 1 },
+      state: 'running',
+      part: '',
+      step: 0,
+      steps: 0,
+      updated: '2026-01-01T00:00:00Z',
+      host: 'other',
+      pid: 1,
     };
     const told = { name: 'InputError', message: /own: is another folder on .* that all machines/ };
     await assert.rejects(expectToSee(folder, status, 0.01), told);

@@ -192,8 +192,12 @@ function rowOf(
       : relative(folder, resolve(file.path)) + (file.member ? `/${file.member.name}` : '');
   return {
     [kind === 'image' ? 'image' : 'video']: beside(media),
-    ...{ target: beside(target), mask: beside(mask), depth: beside(depth) },
-    ...{ prompt, ...part, ...stated },
+    target: beside(target),
+    mask: beside(mask),
+    depth: beside(depth),
+    prompt,
+    ...part,
+    ...stated,
   };
 }
 

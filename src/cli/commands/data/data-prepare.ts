@@ -43,7 +43,9 @@ export async function runPrepare(options: PrepareArguments): Promise<number> {
   try {
     const summary = await withInterrupt('stopping', (signal) =>
       prepare(entries, folder, settings, {
-        ...{ workers, signal, estimate: depth?.estimate },
+        workers,
+        signal,
+        estimate: depth?.estimate,
         onProgress: (done, total, clips) => progress.update(done / total, `${clips} clips`),
       }),
     );

@@ -102,10 +102,16 @@ export async function run(options: Options<typeof args>): Promise<number> {
   const { minSeconds, maxSeconds, shard, shardSize, strict } = options;
   const { runPrepare } = await import('./data-prepare.js');
   return runPrepare({
-    ...{ sources: source, folder: output, shard, shardSize, minSeconds, maxSeconds },
+    sources: source,
+    folder: output,
+    shard,
+    shardSize,
+    minSeconds,
+    maxSeconds,
     fps: options.fps ?? null,
     size: options.size ?? null,
     depthModel: options.depthModel ?? null,
-    ...{ workers, strict },
+    workers,
+    strict,
   });
 }

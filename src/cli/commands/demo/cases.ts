@@ -101,14 +101,23 @@ function ownCases(task: TaskId): DemoCase[] {
     return [{ ...base, ...own, inputs: [input], mask }];
   }
   return WORDS.filter(([id]) => id === task).map(([, prompt], seed) => ({
-    ...{ ...base, id: `${task}-words-${seed + 1}`, origin: 'words of our own', prompt, seed },
+    ...base,
+    id: `${task}-words-${seed + 1}`,
+    origin: 'words of our own',
+    prompt,
+    seed,
   }));
 }
 
 async function flowerCase(): Promise<DemoCase> {
   const input = exampleFile('flower-small.mp4');
   return {
-    ...{ id: 'vsr-clip', task: 'vsr', origin: input, prompt: '', seed: 0, inputs: [input] },
+    id: 'vsr-clip',
+    task: 'vsr',
+    origin: input,
+    prompt: '',
+    seed: 0,
+    inputs: [input],
     depth: [],
     reference: await readVideo(exampleFile('flower.mp4')),
   };

@@ -1,3 +1,5 @@
+import { escapeText, INKS } from '../../../html.js';
+
 /** Curves as SVG text. */
 
 export interface Curve {
@@ -12,8 +14,6 @@ const LEFT = 46;
 const RIGHT = 82;
 const TOP = 26;
 const BOTTOM = 34;
-/** Distinct on white, also for the colour-blind. Source: Okabe and Ito 2008 */
-export const INKS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
 
 /** A chart of all curves on the same axes; '' where no curve has a point. */
 export function chart(title: string, curves: readonly Curve[], xLabel: string): string {
@@ -86,8 +86,3 @@ const round = (value: number) => Math.round(value * 10) / 10;
 
 const text = (x: number, y: number, content: string | number, more: string) =>
   `<text x="${round(x)}" y="${round(y)}" ${more}>${escapeText(String(content))}</text>`;
-
-export function escapeText(content: string): string {
-  const names: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-  return content.replace(/[&<>"]/g, (character) => names[character]!);
-}

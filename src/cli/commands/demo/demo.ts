@@ -54,9 +54,17 @@ export async function run(options: Options<typeof args>): Promise<number | undef
 
   const { numInferenceSteps, guidanceScale } = pipeline.settings;
   const page: PageContent = {
-    ...{ pipelineFolder, numInferenceSteps, guidanceScale, machine: await machine() },
-    ...{ cases: [], scores: new Map(), sheets: new Map(), live: null, trainingFolder: TRAINING },
-    ...{ seconds: 0, pending: 'This demo is running: reload the page in a minute.' },
+    pipelineFolder,
+    numInferenceSteps,
+    guidanceScale,
+    machine: await machine(),
+    cases: [],
+    scores: new Map(),
+    sheets: new Map(),
+    live: null,
+    trainingFolder: TRAINING,
+    seconds: 0,
+    pending: 'This demo is running: reload the page in a minute.',
   };
   const write = () => {
     page.seconds = (performance.now() - startMs) / 1000;
@@ -112,7 +120,10 @@ async function showTasks(
     const shown = [];
     for (const [i, demoCase] of cases.entries()) {
       const result = await showCase(pipeline, demoCase, {
-        ...{ folder: output, pictures: PICTURES, pipelineFolder: page.pipelineFolder, signal },
+        folder: output,
+        pictures: PICTURES,
+        pipelineFolder: page.pipelineFolder,
+        signal,
         onStep: (step, total) => progress.update(i + step / total, demoCase.id),
       });
       shown.push(result);

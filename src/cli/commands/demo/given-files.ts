@@ -1,6 +1,6 @@
 /** What a task is given, as files that `mfm generate` takes. */
 import { type DepthMap, type Frames, sliceFrames, writeImage } from '../../../media/index.js';
-import type { Given, Task } from '../../../tasks/index.js';
+import type { ConditionInputs, Task } from '../../../tasks/index.js';
 import { fromArray, saveSafetensors, tidy } from '../../../tensor/index.js';
 import { writeLossless } from './lossless.js';
 
@@ -17,7 +17,7 @@ export interface GivenFiles {
  */
 export async function writeGiven(
   task: Pick<Task, 'inputs'>,
-  { known, geometry }: Given,
+  { known, geometry }: ConditionInputs,
   stem: string,
   fps: number,
 ): Promise<GivenFiles> {

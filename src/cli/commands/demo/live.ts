@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { TASKS } from '../../../tasks/index.js';
-import type { Reporter } from '../../../train/loop/loop.js';
+import type { Reporter } from '../../../train/loop/reporter.js';
 import { readRecipe } from '../../../train/recipe/read-recipe.js';
 import { kindOf } from '../../../train/run/metrics.js';
 import { Run } from '../../../train/run/run.js';
@@ -46,7 +46,9 @@ export async function liveTraining(
     const own = lines.filter((line) => line.part === part);
     const steps = Math.max(0, ...own.map(({ step }) => step));
     return {
-      ...{ part, steps, curves: curvesOf(own) },
+      part,
+      steps,
+      curves: curvesOf(own),
       seconds: own.reduce((latest, line) => Math.max(latest, Number(line.seconds ?? 0)), 0),
       sheets: sheets.filter((name) => name.startsWith(part)),
     };

@@ -1,6 +1,7 @@
 /** The demo's page: one HTML file, pictures and clips beside it, no scripts. */
+import { escapeText as e } from '../../../html.js';
 import { TASKS, type TaskId } from '../../../tasks/index.js';
-import { chart, escapeText as e } from './curves.js';
+import { chart } from './curves.js';
 import type { LiveTraining } from './live.js';
 import type { ShownCase, Tile } from './show.js';
 

@@ -14,7 +14,7 @@ import {
 } from '../../../media/index.js';
 import { generate } from '../../../pipeline/generate/generate.js';
 import type { Pipeline } from '../../../pipeline/index.js';
-import { type Given, TASKS, type Target, type Task } from '../../../tasks/index.js';
+import { type ConditionInputs, TASKS, type Target, type Task } from '../../../tasks/index.js';
 import type { DemoCase } from './cases.js';
 import { inWords, type Score, wordsFound } from './score.js';
 
@@ -63,9 +63,15 @@ export async function showCase(
   const task: Task = TASKS[demoCase.task];
   const { onStep, signal } = options;
   const startMs = performance.now();
-  let prepared: { given: Given; target: Target } | undefined;
+  let prepared: { given: ConditionInputs; target: Target } | undefined;
   const { frames, fps } = await generate(pipeline, {
-    ...{ task, prompt, inputs, size, seed, onStep, signal },
+    task,
+    prompt,
+    inputs,
+    size,
+    seed,
+    onStep,
+    signal,
     mask: mask === undefined ? undefined : { file: mask },
     depth: depth.length > 0 ? depth : undefined,
     onFitted: (found) => {
@@ -91,7 +97,13 @@ export async function showCase(
     tiles.push({ label, file, width: enlarged.width, note, made: made === true });
   }
   return {
-    ...{ id, task: demoCase.task, origin, prompt, seed, tiles, seconds },
+    id,
+    task: demoCase.task,
+    origin,
+    prompt,
+    seed,
+    tiles,
+    seconds,
     command: commandOf(demoCase, options.pipelineFolder),
     score,
     pictures: new Map(pictures.map(({ label, frames: shown }) => [label, shown])),
@@ -129,7 +141,7 @@ const SHOWN_BASELINES = ['bicubic', 'harmonic', 'nearest frame', 'cross-fade'];
 function compare(
   { task, scene, reference: whole }: DemoCase,
   result: Frames,
-  { given, target }: { given: Given; target: Target },
+  { given, target }: { given: ConditionInputs; target: Target },
 ): { pictures: Picture[]; score: Score | null } {
   const reference = whole && sliceFrames(whole, 0, target.numFrames);
   const truth: Picture[] = reference
@@ -165,7 +177,7 @@ function compare(
 }
 
 /** What is given as a user gave it: where whole frames are missing, those that are there. */
-function givenPictures({ known }: Given, laid: Laid): Picture[] {
+function givenPictures({ known }: ConditionInputs, laid: Laid): Picture[] {
   if (!laid.any) return [];
   if (laid.kind === 'smaller') {
     const { frames } = known[0]!;

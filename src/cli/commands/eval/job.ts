@@ -8,13 +8,12 @@ import {
   keep,
   kept,
   type Part,
-  type Report,
-  type ReportSettings,
   type RunOptions,
   runTask,
   storedTask,
   writeReport,
 } from '../../../eval/report.js';
+import type { Report, ReportSettings } from '../../../eval/report-format.js';
 import { pipelineMaker } from '../../../eval/trials.js';
 import { estimateDepth, openDepthModel } from '../../../models/depth-anything/index.js';
 import {
@@ -31,8 +30,8 @@ import { chosenPipeline } from '../../options/chosen-pipeline.js';
 import { chosenDevice } from '../../options/device.js';
 import { INTERRUPTED, withInterrupt } from '../../terminal/interrupt.js';
 import { Progress } from '../../terminal/progress.js';
-import type { EvalOptions } from './eval.js';
 import { identityOf, pipelineName } from './identity.js';
+import type { EvalOptions } from './options.js';
 import { partsFor, tasksFor } from './parts.js';
 import { reportLines } from './table.js';
 
@@ -76,9 +75,13 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
       const autoencoder =
         opened && (await losses(opened.pipeline, parts, all, () => tell('autoencoder')));
       const report = await writeReport(output, {
-        ...{ settings: about, versions: versions(), machine: machine(), autoencoder },
+        settings: about,
+        versions: versions(),
+        machine: machine(),
+        autoencoder,
         notes: [...untrained(tasks, settings), ...notes],
-        ...{ tasks: reports, published: benchmark ? PUBLISHED : null },
+        tasks: reports,
+        published: benchmark ? PUBLISHED : null,
       });
       progress.end(`done in ${Math.round((performance.now() - startMs) / 1000)} s`);
       process.stdout.write(`${reportLines(report, { verbose }).join('\n')}\n`);
@@ -111,7 +114,9 @@ async function open(
   const depthFolder = depthFolderOf(folder);
   const depthModel = depthFolder ? openDepthModel(depthFolder, { dtype, device }) : null;
   const maker = pipelineMaker(pipeline, {
-    ...{ seed, numInferenceSteps: steps, guidanceScale: guidance },
+    seed,
+    numInferenceSteps: steps,
+    guidanceScale: guidance,
     estimateDepth: depthModel && ((known) => estimateDepth(depthModel, known)),
   });
   const close = () => {

@@ -6,7 +6,7 @@ import type { Part } from '../../../eval/report.js';
 import { heldOutTrials } from '../../../eval/scenes.js';
 import type { PipelineSettings } from '../../../pipeline/index.js';
 import { TASK_IDS, type Task, taskOf } from '../../../tasks/index.js';
-import type { EvalOptions } from './eval.js';
+import type { EvalOptions } from './options.js';
 
 const SCENES = 20;
 

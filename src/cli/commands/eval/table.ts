@@ -2,7 +2,7 @@
 import { type Compared, contestants, MADE, type TaskReport } from '../../../eval/evaluate.js';
 import { type FigureId, figureOf } from '../../../eval/figures.js';
 import { autoencoderText, number } from '../../../eval/page.js';
-import type { Published, Report } from '../../../eval/report.js';
+import type { Published, Report } from '../../../eval/report-format.js';
 import { aligned } from '../../terminal/table.js';
 
 /** A line for each task; with `verbose` also all its figures, by contestant. */

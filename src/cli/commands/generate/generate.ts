@@ -15,7 +15,7 @@ import type { Job } from './jobs.js';
 import { type Context, make, settingsOf } from './make-result.js';
 import type { GenerateOptions } from './options.js';
 import { dtypeOf, listsOf } from './reference-options.js';
-import { isRecipeOf } from './result-settings.js';
+import { hasSettings } from './result-settings.js';
 import { endpointOf, rewriter } from './rewrite.js';
 
 export const summary = 'make images or clips: from prompts, images, clips, masks';
@@ -74,7 +74,9 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const folder = chosenPipeline(options.pipeline);
   const device = await chosenDevice(options.device, dtype);
   const pipeline = openPipeline(folder, {
-    ...{ dtype, device, loras },
+    dtype,
+    device,
+    loras,
     onPartReady: (part, { stored, seconds }) => {
       if (seconds < SLOW_SECONDS) return;
       process.stderr.write(
@@ -155,7 +157,7 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
   for (const [i, job] of jobs.entries()) {
     const about = recipePath(job.output);
     try {
-      if (existsSync(job.output) && isRecipeOf(about, await settingsOf(job, context))) {
+      if (existsSync(job.output) && hasSettings(about, await settingsOf(job, context))) {
         present++;
         continue;
       }

@@ -58,7 +58,12 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
     const input = row.input.length > 0 ? row.input : options.input;
     const depth = row.depth.length > 0 ? row.depth : options.depth;
     const merged = withFiles({
-      ...{ ...options, ...row, input, depth, height: undefined, width: undefined },
+      ...options,
+      ...row,
+      input,
+      depth,
+      height: undefined,
+      width: undefined,
       size: sizeOf(row, `${where}: `) ?? size,
     });
     if (lists.length > 0 && isNew(merged.seed ?? 0)) {

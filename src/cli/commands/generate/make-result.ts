@@ -16,7 +16,7 @@ import { maskSourceOf } from './mask-options.js';
 import type { GenerateOptions } from './options.js';
 import { PhaseProgress } from './phase-progress.js';
 import { dtypeOf } from './reference-options.js';
-import { type Recipe, type Settings, versions } from './result-settings.js';
+import { type AskedSettings, type ResultSettings, versions } from './result-settings.js';
 import type { rewriter } from './rewrite.js';
 
 /** What all jobs of a command share. */
@@ -34,7 +34,7 @@ export interface Context {
 }
 
 /** Makes one result; the recipe that it returns is in the file too. */
-export async function make(job: Job, context: Context): Promise<Recipe> {
+export async function make(job: Job, context: Context): Promise<ResultSettings> {
   const { task, folder, options } = context;
   const prompt = await rewrittenPrompt(job, context);
   const request = await requestOf(job, context);
@@ -120,10 +120,10 @@ async function sampled(
 /** The file that a result becomes: a picture, or a clip that is written as its pieces come. */
 class Output {
   /** when the file is there */
-  done: { recipe: Recipe; size: Target } | null = null;
+  done: { recipe: ResultSettings; size: Target } | null = null;
   private writer: ClipWriter | null = null;
   private picture: Frames | null = null;
-  private recipe: Recipe | null = null;
+  private recipe: ResultSettings | null = null;
   private size: Target | null = null;
 
   constructor(
@@ -189,7 +189,7 @@ class Output {
     height: number;
     numFrames: number | null;
     fps: number;
-  }): Promise<Recipe> {
+  }): Promise<ResultSettings> {
     const { task, pipeline } = this.context;
     const { width, height, numFrames, fps } = made;
     const { prompt } = this.request;
@@ -197,9 +197,13 @@ class Output {
     return {
       ...(await settingsOf(this.job, this.context)),
       made: {
-        ...{ prompt, width, height },
+        prompt,
+        width,
+        height,
         ...(task.result === 'image' ? { numFrames: 1 } : { ...(numFrames && { numFrames }), fps }),
-        ...{ solver: this.job.options.solver ?? 'euler', device, dtype },
+        solver: this.job.options.solver ?? 'euler',
+        device,
+        dtype,
         ...(await versions()),
       },
     };
@@ -266,7 +270,10 @@ async function announce(
     given.geometry !== null ||
     (given.depth && (depthModel !== null || request.depth !== undefined));
   const work = {
-    ...{ target, tiles, numInferenceSteps, guidanceScale },
+    target,
+    tiles,
+    numInferenceSteps,
+    guidanceScale,
     promptLength: settings.promptLength,
     guidedSteps: pipeline.guidedSteps({ ...request, numInferenceSteps, guidanceScale, sigmas }),
     depth: hasDepth || (request.noiseAugStrength ?? 0) > 0,
@@ -331,7 +338,7 @@ function guidanceRangeOf({
 }
 
 /** All that the result follows from; it is stored in the file, and beside it in a batch. */
-export async function settingsOf(job: Job, context: Context): Promise<Settings> {
+export async function settingsOf(job: Job, context: Context): Promise<AskedSettings> {
   const { task, folder, pipeline, loras, options } = context;
   const { task: _, seed, ...request } = await requestOf(job, context);
   return {

@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 
 /** What is asked for: options that are given, and the pipeline's own settings. */
-export type Settings = Record<string, unknown>;
+export type AskedSettings = Record<string, unknown>;
 
-export interface Recipe extends Settings {
+export interface ResultSettings extends AskedSettings {
   made?: Record<string, unknown>;
 }
 
@@ -24,8 +24,8 @@ export async function versions(): Promise<Record<string, string>> {
 }
 
 /** Is this the JSON of a result with these settings? One that is missing or damaged is not. */
-export function isRecipeOf(path: string, settings: Settings): boolean {
-  const stored = readRecipe(path);
+export function hasSettings(path: string, settings: AskedSettings): boolean {
+  const stored = readSettings(path);
   if (stored === null) return false;
   const { made: _, ...before } = stored;
   // as JSON has them: without what is undefined
@@ -33,10 +33,12 @@ export function isRecipeOf(path: string, settings: Settings): boolean {
 }
 
 /** What is written at `path`; null if that is no JSON object, e.g. half of one. */
-function readRecipe(path: string): Recipe | null {
+function readSettings(path: string): ResultSettings | null {
   try {
     const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    return typeof value === 'object' && !Array.isArray(value) ? (value as Recipe | null) : null;
+    return typeof value === 'object' && !Array.isArray(value)
+      ? (value as ResultSettings | null)
+      : null;
   } catch {
     return null; // then the result is made again, and this file with it
   }

@@ -3,7 +3,7 @@
  * unless `--rewrite-prompt` asks for it.
  */
 import { InputError, JobError } from '../../../errors.js';
-import { growingPause, PassingFailure, passing, pause } from '../../../hub/request.js';
+import { growingPause, passing, pause, TransientError } from '../../../hub/request.js';
 import { EndlessAnswer, plainAddress, plainSecret, saidBy, textOf } from '../../../hub/web.js';
 import type { Task } from '../../../tasks/index.js';
 
@@ -70,14 +70,14 @@ export function endpointOf(
   return { url: address, model: rewriteModel, key: plainSecret('OPENAI_API_KEY', key) };
 }
 
-export interface Wish {
+export interface RewriteRequest {
   task: Pick<Task, 'summary' | 'promptTag'>;
   prompt: string;
   /** file: picture, clip or folder; sent as its first picture */
   input?: string;
 }
 
-export interface Patience {
+export interface RetryOptions {
   signal?: AbortSignal;
   /** of one request */
   timeoutMs?: number;
@@ -105,8 +105,8 @@ Answer with the finished prompt alone: plain English, whole sentences, 30 to 45 
 /** Rewrites prompts, each wish once however often it comes. */
 export function rewriter(
   endpoint: Endpoint,
-  patience: Patience = {},
-): (wish: Wish) => Promise<string> {
+  patience: RetryOptions = {},
+): (wish: RewriteRequest) => Promise<string> {
   const known = new Map<string, string>();
   return async (wish) => {
     const name = JSON.stringify([wish.task.promptTag, wish.prompt, wish.input]);
@@ -122,8 +122,8 @@ export function rewriter(
  */
 async function rewritten(
   { url, model, key }: Endpoint,
-  { task, prompt, input }: Wish,
-  { signal, timeoutMs = TIMEOUT_MS, pauseMs = growingPause }: Patience,
+  { task, prompt, input }: RewriteRequest,
+  { signal, timeoutMs = TIMEOUT_MS, pauseMs = growingPause }: RetryOptions,
 ): Promise<string> {
   const text = `Job: ${task.promptTag} (${task.summary})\nWish: ${prompt.trim() || '(none)'}`;
   const content = input === undefined ? text : await withPicture(text, input, signal);
@@ -145,7 +145,7 @@ async function rewritten(
       return promptIn(await post(address, init, key));
     } catch (error) {
       signal?.throwIfAborted();
-      if (!(error instanceof PassingFailure)) throw error;
+      if (!(error instanceof TransientError)) throw error;
       failures++;
       if (error.unreachable || failures === MAX_TRIES) throw givenUp(error, failures);
       await pause(Math.max(error.retryAfterMs, pauseMs(failures)), signal);
@@ -162,7 +162,7 @@ async function withPicture(text: string, input: string, signal?: AbortSignal) {
   ];
 }
 
-function givenUp(error: PassingFailure, failures: number): JobError {
+function givenUp(error: TransientError, failures: number): JobError {
   const tries = failures === 1 ? '' : ` after ${failures} tries`;
   return new JobError(
     error.unreachable
@@ -196,7 +196,7 @@ async function post(address: URL, init: RequestInit, key: string): Promise<Answe
       throw new JobError(`${host}: its answer does not end; check --rewrite-url`, { cause: error });
     }
     if ((error as Error).name === 'TimeoutError') {
-      throw new PassingFailure(`${host} (too slow)`, false, 0, { cause: error });
+      throw new TransientError(`${host} (too slow)`, false, 0, { cause: error });
     }
     throw passing(error, host);
   }
@@ -206,7 +206,7 @@ async function post(address: URL, init: RequestInit, key: string): Promise<Answe
   if ([408, 425, 429].includes(status) || status >= 500) {
     const seconds = Number(headers.get('retry-after'));
     const retryAfterMs = Number.isFinite(seconds) ? Math.min(seconds, 60) * 1000 : 0;
-    throw new PassingFailure(`${host} (status ${status})`, false, retryAfterMs);
+    throw new TransientError(`${host} (status ${status})`, false, retryAfterMs);
   }
   if (status === 401 || status === 403) {
     throw new InputError(`${host}: refuses the key (status ${status}); check OPENAI_API_KEY`);

@@ -1,15 +1,11 @@
 /** The tables of `mfm plan`: a section for every recipe, a table for every stage. */
 import { InputError } from '../../../errors.js';
-import {
-  batchesOf,
-  type Sharding,
-  type TrainedNetworks,
-  trainedTotal,
-} from '../../../train/cost/cost.js';
+import { batchesOf, type Sharding, trainedTotal } from '../../../train/cost/cost.js';
 import { memoryOf } from '../../../train/cost/memory.js';
 import { type Device, stepOf } from '../../../train/cost/scaling.js';
+import { type TrainedNetworks, trainedNetworks } from '../../../train/cost/trained-networks.js';
 import { type Recipe, type Stage, stagesOf } from '../../../train/recipe/config.js';
-import { recipeShape, trainedNetworks } from '../../../train/recipe/networks.js';
+import { recipeShape } from '../../../train/recipe/networks.js';
 import { aligned, markdownTable } from '../../terminal/table.js';
 import { count, digits, flops } from '../../terminal/units.js';
 

@@ -2,7 +2,7 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../../../errors.js';
 import { didYouMean } from '../../../suggest.js';
-import { type Difference, differences } from '../../../train/run/differences.js';
+import { differences } from '../../../train/run/differences.js';
 import {
   type FigureKind,
   kindOf,
@@ -12,25 +12,9 @@ import {
   readMetrics,
 } from '../../../train/run/metrics.js';
 import { type RunSummary, readRecipeOf, summariseRun } from '../../../train/run/status.js';
+import type { ComparedFigure, Comparison } from './comparison.js';
 import { asJson } from './list.js';
-import type { RunsOptions } from './runs.js';
-
-export interface ComparedFigure {
-  figure: string;
-  /** by run; null where it has none */
-  values: ({ last: number; best: { value: number; step: number } | null } | null)[];
-  /** the second run's less the first's at the last step of the shorter one, for two runs */
-  difference: { first: number; second: number } | null;
-}
-
-export interface Comparison {
-  runs: RunSummary[];
-  part: string;
-  /** the last one that all have reached */
-  commonStep: number;
-  recipe: Difference[];
-  figures: ComparedFigure[];
-}
+import type { RunsOptions } from './options.js';
 
 /** Prints the comparison and writes the plot. @throws InputError for what can't be compared */
 export async function compareRuns(

@@ -47,7 +47,9 @@ export function drawPanel(panel: Panel, x: number, y: number, write: Lettering):
     ...across.ticks.flatMap((tick) => [
       line(across.at(tick), bottom, across.at(tick), bottom + 4, SOFT),
       write(across.at(tick), bottom + 17, tickText(tick), {
-        ...{ size: 11, anchor: 'middle', fill: SOFT },
+        size: 11,
+        anchor: 'middle',
+        fill: SOFT,
       }),
     ]),
     line(left, bottom, right, bottom, SOFT),

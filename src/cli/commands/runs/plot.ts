@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { InputError } from '../../../errors.js';
 import { writeAtomically } from '../../../files/atomic.js';
+import { INKS } from '../../../html.js';
 import {
   FEW_POINTS,
   type FigureKind,
@@ -11,7 +12,6 @@ import {
   type Point,
   smooth,
 } from '../../../train/run/metrics.js';
-import { INKS } from '../demo/curves.js';
 import { FAMILY, inFonts, type Lettering, letteringForPictures } from './lettering.js';
 import { type Curve, drawPanel, PANEL_HEIGHT, PANEL_WIDTH, type Panel } from './panel.js';
 

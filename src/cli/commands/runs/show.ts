@@ -1,11 +1,11 @@
 /** A comparison as lines of a terminal and as a page. */
+import { escapeText as e } from '../../../html.js';
 import type { Difference } from '../../../train/run/differences.js';
 import { type FigureKind, kindOf } from '../../../train/run/metrics.js';
 import type { RunSummary } from '../../../train/run/status.js';
 import { formatBytes } from '../../terminal/progress.js';
 import { aligned } from '../../terminal/table.js';
-import { escapeText as e } from '../demo/curves.js';
-import type { ComparedFigure, Comparison } from './compare.js';
+import type { ComparedFigure, Comparison } from './comparison.js';
 import { figure as number, partText } from './list.js';
 
 export function comparisonLines(comparison: Comparison): string[] {

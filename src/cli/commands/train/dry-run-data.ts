@@ -75,7 +75,9 @@ export async function stageDataOf(
       ...cutCaptionLines(sources, limit).map((line) => `  ${line}`),
     ];
     found.set(stage.name, {
-      ...{ tallies, lines, shares: new Map([...shares.image, ...shares.clip]) },
+      tallies,
+      lines,
+      shares: new Map([...shares.image, ...shares.clip]),
       has: { image: set.image.length > 0, clip: set.clip.length > 0 },
     });
   }

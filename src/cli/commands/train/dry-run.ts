@@ -2,12 +2,7 @@
 import { availableBytes } from '../../../pipeline/cost/plan.js';
 import { lackOf, type Task, tallyLines, weightedTasks } from '../../../tasks/index.js';
 import { budgetNotes } from '../../../train/cost/budget.js';
-import {
-  batchesOf,
-  type StageBatch,
-  type TrainedNetworks,
-  trainedTotal,
-} from '../../../train/cost/cost.js';
+import { batchesOf, type StageBatch, trainedTotal } from '../../../train/cost/cost.js';
 import { matrixPeak, trainingEfficiency } from '../../../train/cost/peak.js';
 import {
   type EncodingCost,
@@ -16,13 +11,14 @@ import {
   runCost,
   type StageCost,
 } from '../../../train/cost/run-cost.js';
+import { type TrainedNetworks, trainedNetworks } from '../../../train/cost/trained-networks.js';
 import {
   type Optimisation,
   type Recipe,
   type Stage,
   stagesOf,
 } from '../../../train/recipe/config.js';
-import { dtypeOf, recipeShape, trainedNetworks } from '../../../train/recipe/networks.js';
+import { dtypeOf, recipeShape } from '../../../train/recipe/networks.js';
 import { lacking } from '../../../train/recipe/read-recipe.js';
 import { isText } from '../../../train/recipe/trained-names.js';
 import { formatBytes, formatDuration } from '../../terminal/progress.js';
@@ -55,7 +51,10 @@ export function dryRun(options: DryRunOptions): string {
   const efficiency = trainingEfficiency(networks, size, peakFlops);
   const memoryBytes = availableBytes();
   const cost = runCost(recipe, shape, dtype, {
-    ...{ peakFlops, efficiency, memoryBytes, ranks: processes },
+    peakFlops,
+    efficiency,
+    memoryBytes,
+    ranks: processes,
   });
 
   const from = recipe.base ?? recipe.transformer.from ?? recipe.init;

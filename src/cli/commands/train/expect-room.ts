@@ -3,8 +3,9 @@ import { InputError } from '../../../errors.js';
 import { availableBytes } from '../../../pipeline/cost/plan.js';
 import { memoryOf } from '../../../train/cost/memory.js';
 import { cpuDevice } from '../../../train/cost/scaling.js';
+import { trainedNetworks } from '../../../train/cost/trained-networks.js';
 import { type Recipe, stagesOf } from '../../../train/recipe/config.js';
-import { dtypeOf, recipeShape, trainedNetworks } from '../../../train/recipe/networks.js';
+import { dtypeOf, recipeShape } from '../../../train/recipe/networks.js';
 import { formatBytes } from '../../terminal/progress.js';
 
 /** Of a job: all of them, and those that share this machine. */

@@ -3,7 +3,7 @@ import type { WorldEnvironment } from '../../../distributed/environment.js';
 import type { Parallel } from '../../../distributed/parallel.js';
 import type { SequenceGroup as Sequence } from '../../../distributed/sequence.js';
 import { InputError } from '../../../errors.js';
-import type { Reporter } from '../../../train/loop/loop.js';
+import type { Reporter } from '../../../train/loop/reporter.js';
 import type { Recipe } from '../../../train/recipe/config.js';
 import { adviseFfmpeg } from '../../options/ffmpeg-advice.js';
 import { defineArgs, type Options } from '../../terminal/args.js';
@@ -134,7 +134,10 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   if (first) await tellBudgets(recipe);
   const finished = await withInterrupt('saving a checkpoint', (signal) =>
     train({
-      ...{ run, recipe, signal, cacheFolder: options.cache },
+      run,
+      recipe,
+      signal,
+      cacheFolder: options.cache,
       workers: options.workers,
       report: first ? progressReporter() : heldReporter(),
     }),
@@ -201,7 +204,9 @@ async function joinJob(
 function heldReporter(): Reporter {
   const said: string[] = [];
   return {
-    ...{ start: () => {}, update: () => {}, end: () => {} },
+    start: () => {},
+    update: () => {},
+    end: () => {},
     log: (text) => said.push(text),
     take: () => said.splice(0),
   };

@@ -16,21 +16,18 @@ import {
   resizeFrames,
   type Size,
 } from '../../../media/index.js';
+import { fittingFrames } from '../../../models/latent-grid.js';
 import { roundHalfToEven } from '../../../round.js';
 import {
   type Condition,
+  type ConditionInputs,
   type DepthEstimator,
-  type Given,
   inGray,
   type Task,
   withDepth,
 } from '../../../tasks/index.js';
 import { fromArray, type Tensor, tidy, zeros } from '../../../tensor/index.js';
-import { fittingFrames } from '../../latents.js';
-
-/** How an input is brought to the size asked for. */
-export const CROP_TYPES = ['keep_ratio', 'keep_ratio_h', 'keep_res'] as const;
-export type CropType = (typeof CROP_TYPES)[number];
+import type { CropType } from '../request.js';
 
 export interface ReferenceOptions extends Size {
   /** frames asked for; a clip that is shorter gives fewer */
@@ -57,7 +54,7 @@ export interface ReferenceInput {
 }
 
 export interface ReferencePlan {
-  given: Given;
+  given: ConditionInputs;
   condition: Condition;
   /** of the condition: what is sampled */
   target: Size & { numFrames: number };
@@ -102,8 +99,12 @@ export function referencePlan(
         : null;
   const part = (frames: Frames | null) => frames && framesToTensor(resizeFrames(frames, target));
   return {
-    ...{ given, condition, target, resultSize },
-    ...{ before: part(given.before), after: part(given.after) },
+    given,
+    condition,
+    target,
+    resultSize,
+    before: part(given.before),
+    after: part(given.after),
   };
 }
 
@@ -143,7 +144,7 @@ function fitOf({ width, height }: Size, options: ReferenceOptions): Fit {
 
 function layOut(
   task: Task,
-  { known, gray, depth: depthToo }: Given,
+  { known, gray, depth: depthToo }: ConditionInputs,
   mask: Mask | null,
   { asked, picture, frame }: Fit,
   target: Size & { numFrames: number },

@@ -11,9 +11,15 @@ import {
   resize,
   tensorToFrames,
 } from '../../../media/index.js';
-import type { Condition, DepthEstimator, Given, Target, Task } from '../../../tasks/index.js';
+import { expectSize } from '../../../models/latent-grid.js';
+import type {
+  Condition,
+  ConditionInputs,
+  DepthEstimator,
+  Target,
+  Task,
+} from '../../../tasks/index.js';
 import { cat, type Tensor, tidy } from '../../../tensor/index.js';
-import { expectSize } from '../../latents.js';
 import type { OwnSettings } from '../../settings.js';
 import { expectParts, type UserRequest } from '../request.js';
 import { referencePlan } from './layout.js';
@@ -21,7 +27,7 @@ import { referencePlan } from './layout.js';
 const REFERENCE_UPSCALE = 4;
 
 export interface ReferencePrepared {
-  given: Given;
+  given: ConditionInputs;
   condition: Condition;
   target: Target;
   fps: number;
@@ -66,7 +72,10 @@ export async function prepareAsReference(
     {
       width: size?.width ?? settings.width,
       height: size?.height ?? settings.height,
-      ...{ numFrames: frames, defaultNumFrames: frames, cropType: compat!.cropType, upscale },
+      numFrames: frames,
+      defaultNumFrames: frames,
+      cropType: compat!.cropType,
+      upscale,
     },
     estimateDepth,
   );
@@ -79,7 +88,10 @@ export async function prepareAsReference(
     });
   const goesOn = task.result === 'video' && task.inputs.includes('video');
   return {
-    ...{ given, condition, target, finish },
+    given,
+    condition,
+    target,
+    finish,
     fps: (goesOn ? media[0]?.fps : null) ?? settings.fps,
     notes: [...media.flatMap((one) => one.notes), ...notes],
   };

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { KeyMap } from '../../../data/key-map.js';
 import { ahead } from '../../../data/worker-pool.js';
-import type { Reporter } from '../../loop/loop.js';
+import type { Reporter } from '../../loop/reporter.js';
 import type { Stage } from '../../recipe/config.js';
 import type { SampleMaker, Wanted } from '../maker.js';
 import type { OpenedSource, SourceItem } from '../sources.js';

@@ -6,9 +6,9 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import sharp from 'sharp';
 import {
   endpointOf,
-  type Patience,
+  type RetryOptions,
+  type RewriteRequest,
   rewriter,
-  type Wish,
 } from '../../../../src/cli/commands/generate/rewrite.js';
 import { InputError, JobError } from '../../../../src/errors.js';
 import { ChatServer, type Planned } from './chat-server.js';
@@ -31,7 +31,7 @@ describe('rewriter', () => {
   });
   afterEach(() => server.stop());
 
-  const rewrite = (wish: Partial<Wish> = {}, patience: Patience = {}) => {
+  const rewrite = (wish: Partial<RewriteRequest> = {}, patience: RetryOptions = {}) => {
     const endpoint = { url: server.url, model: 'some-model', key: 'the-key' };
     return rewriter(endpoint, { pauseMs: () => 0, ...patience })({ task, prompt: 'go', ...wish });
   };

@@ -5,8 +5,9 @@ import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { axisOf, tickText } from '../../../../src/cli/commands/runs/axis.js';
 import { inDots, inFonts } from '../../../../src/cli/commands/runs/lettering.js';
+import { args } from '../../../../src/cli/commands/runs/options.js';
 import { drawPlot } from '../../../../src/cli/commands/runs/plot.js';
-import { args, examples, run } from '../../../../src/cli/commands/runs/runs.js';
+import { examples, run } from '../../../../src/cli/commands/runs/runs.js';
 import { parseArgs } from '../../../../src/cli/terminal/args.js';
 import { differences } from '../../../../src/train/run/differences.js';
 import { temporaryFolder } from '../../../media/helpers.js';
@@ -247,7 +248,10 @@ describe('axes', () => {
 describe('drawPlot', () => {
   test('breaks a line where a value is NaN, and writes in dots where there are no fonts', () => {
     const points = [1, 2, Number.NaN, 4, 5].map((value, i) => ({
-      ...{ step: i, seconds: i, samples: 0, value },
+      step: i,
+      seconds: i,
+      samples: 0,
+      value,
     }));
     const runs = [{ name: '<a>', figures: new Map([['t2v', points]]) }];
     const options = { by: 'steps', smoothing: 0.9, log: true } as const;

@@ -22,7 +22,9 @@ test('the lines of a dry run measure files once for all stages', async () => {
   const small = { name: 'small', width: 32, height: 32 };
   const data = [{ manifest, weight: 3 }, { miniworld: { clips: 4, images: 6 } }];
   const recipe = Recipe.parse({
-    ...{ name: 'two', data: [{ manifest }], validationSamples: 0 },
+    name: 'two',
+    data: [{ manifest }],
+    validationSamples: 0,
     transformer: { steps: 1, stages: [{ name: 'all' }, { ...small, data }] },
   });
   const opened: string[] = [];
@@ -45,7 +47,10 @@ test('a dry run has the tasks, the samples and the steps that the files come to'
     if (i > 0) writeFileSync(join(manifest, `${i}.txt`), 'sks dog');
   }
   const recipe = Recipe.parse({
-    ...{ name: 'own', data: [{ manifest }], validationSamples: 0, base: 'models/mfm-mini' },
+    name: 'own',
+    data: [{ manifest }],
+    validationSamples: 0,
+    base: 'models/mfm-mini',
     transformer: { steps: 1, imageShare: [0.5, 0.5] },
   });
   const text = dryRun({ recipe, folder: 'runs/own', dataOf: await stageDataOf(recipe) });

@@ -125,10 +125,18 @@ describe('fine-tuning models/mfm-mini on own files', { skip: noFfmpeg }, () => {
 
   test('in full: the transformer alone changes, and makes clips', async () => {
     const own = {
-      ...{ name: 'full', seed: 2, base: 'named below', data: [{ manifest: 'named below' }] },
+      name: 'full',
+      seed: 2,
+      base: 'named below',
+      data: [{ manifest: 'named below' }],
       transformer: {
-        ...{ steps: 1, tokensPerMicroBatch: 32, gradCheckpointing: true, imageShare: [0.5, 0.5] },
-        ...{ learningRate: 1e-3, tasks: { t2i: 1, i2v: 1 }, freeze: ['transformer.pos_embed.*'] },
+        steps: 1,
+        tokensPerMicroBatch: 32,
+        gradCheckpointing: true,
+        imageShare: [0.5, 0.5],
+        learningRate: 1e-3,
+        tasks: { t2i: 1, i2v: 1 },
+        freeze: ['transformer.pos_embed.*'],
       },
     };
     writeFileSync(at('full.json'), JSON.stringify(own));

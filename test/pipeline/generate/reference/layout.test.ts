@@ -17,8 +17,12 @@ function greys(width: number, height: number, numFrames: number, first = 100): F
 }
 
 const options: ReferenceOptions = {
-  ...{ width: 64, height: 48, numFrames: 9, defaultNumFrames: 13 },
-  ...{ cropType: 'keep_ratio', upscale: 4 },
+  width: 64,
+  height: 48,
+  numFrames: 9,
+  defaultNumFrames: 13,
+  cropType: 'keep_ratio',
+  upscale: 4,
 };
 const plan = (
   task: Task,

@@ -2,10 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { Frames, Mask } from '../../../../src/media/index.js';
-import {
-  type CropType,
-  referencePlan,
-} from '../../../../src/pipeline/generate/reference/layout.js';
+import { referencePlan } from '../../../../src/pipeline/generate/reference/layout.js';
+import type { CropType } from '../../../../src/pipeline/generate/request.js';
 import { TASKS, type Task } from '../../../../src/tasks/index.js';
 import { type Tensor, tidy } from '../../../../src/tensor/index.js';
 

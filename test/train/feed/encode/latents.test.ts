@@ -22,7 +22,9 @@ function tinyAutoencoder(): Autoencoder {
   const config = parseAutoencoderConfig({
     _class_name: 'AutoencoderKLCogVideoX',
     block_out_channels: [8, 8, 8, 8],
-    ...{ layers_per_block: 1, norm_num_groups: 4, scaling_factor: 1 },
+    layers_per_block: 1,
+    norm_num_groups: 4,
+    scaling_factor: 1,
   });
   return initialiseAutoencoder(new Autoencoder(config));
 }
