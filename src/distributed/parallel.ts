@@ -71,7 +71,7 @@ export function splitOf(
   const sequence = groups.find((group) => group.size === sequenceParallel);
   if (!sequence) {
     throw new InputError(
-      `sequenceParallel: needs ${sequenceParallel} processes for each sample, and there ${size === 1 ? 'is 1' : `are ${size}`}; start more, e.g. with --nproc, or --set it to 1`,
+      `sequenceParallel: needs ${sequenceParallel} processes for each sample, and there ${size === 1 ? 'is 1' : `are ${size}`}; start more, e.g. with \`nproc\`, or set it to 1`,
     );
   }
   return {

@@ -198,7 +198,7 @@ export function changedWeight(
     tidy(() => {
       const tooLarge = () =>
         new InputError(
-          `--lora: with it ${name}.weight leaves the range of ${dtype}; take a smaller scale, as FILE:1`,
+          `\`loras\`: with it ${name}.weight leaves the range of ${dtype}; take a smaller scale`,
         );
       let changed = weight.detach().to('float32');
       for (const { weights, scale = 1 } of loras) {

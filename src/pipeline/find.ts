@@ -34,7 +34,7 @@ export function newestPipeline(say: (sentence: string) => void = () => {}): stri
     say(`${folder}: is passed over, as it cannot be opened (${problem})`);
   }
   throw new InputError(
-    'no pipeline found in runs/ or models/: train one with `mfm train recipes/mfm-mini.yaml`, or name one with --pipeline FOLDER',
+    'no pipeline found in runs/ or models/: train one with `mfm train recipes/mfm-mini.yaml`, or name one with `pipeline: FOLDER`',
   );
 }
 

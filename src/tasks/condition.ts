@@ -148,7 +148,7 @@ function depthOf(
     : frames && estimateDepth?.(resizeFrames(frames, target));
   if (!near) {
     throw new InputError(
-      'depth: is needed for every frame, and there is no model to tell it; name one with --depth-model, or give depth with --depth',
+      'depth: is needed for every frame, and there is no model to tell it; name one with `depthModel`, or give depth with `depth`',
     );
   }
   if (near.size(0) !== target.numFrames) {

@@ -49,13 +49,13 @@ export function expectDepths(
   const wanted = geometry ? (geometry.frames ? 1 : 0) : depth ? numMedia : 0;
   if (wanted === 0) {
     const why = geometry ? 'is given depth as its input' : 'takes no depth';
-    throw new InputError(`${id}: ${why}; leave out --depth`);
+    throw new InputError(`${id}: ${why}; leave out \`depth\``);
   }
   if (numDepths !== wanted) {
     const [maps, how] =
       wanted === 1
-        ? ['one depth map', '--depth FILE']
-        : [`${wanted} depth maps, one for each input`, '--depth FILE --depth FILE'];
+        ? ['one depth map', '`depth: [FILE]`']
+        : [`${wanted} depth maps, one for each input`, '`depth: [FILE, FILE]`'];
     throw new InputError(`${id}: needs ${maps}, got ${numDepths}; give ${how}`);
   }
 }

@@ -16,7 +16,7 @@ export function ends(head: Frames, tail: Frames | null, numFrames: number): Cond
   const count = head.numFrames + (tail?.numFrames ?? 0);
   if (count > numFrames) {
     throw new InputError(
-      `${numFrames} frames: are fewer than the ${count} that the input gives; ask for more with --frames`,
+      `${numFrames} frames: are fewer than the ${count} that the input gives; ask for more with \`numFrames\``,
     );
   }
   const known = [{ frames: head, at: places(head, 0), hole: null }];

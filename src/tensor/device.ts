@@ -75,7 +75,7 @@ export function resolveDevice(asked: string, available: Availability): ResolvedD
     return found('mps:0');
   }
   if (asked !== 'cpu') {
-    throw new InputError(`--device: must be auto, cpu, cuda, cuda:N or mps, got "${asked}"`);
+    throw new InputError(`\`device\`: must be auto, cpu, cuda, cuda:N or mps, got "${asked}"`);
   }
   return found('cpu');
 }
@@ -126,20 +126,20 @@ function expectCuda(asked: string, index: number, { libtorch, cuda }: Availabili
   const { built, driver } = cuda;
   const count = cuda.devices.length;
   if (index < count) return;
-  const refuse = (why: string) => new InputError(`--device ${asked}: ${why}`);
+  const refuse = (why: string) => new InputError(`\`device: '${asked}'\`: ${why}`);
   if (count === 1) throw refuse('there is one CUDA device, cuda:0; name that one');
   if (count > 1) {
     throw refuse(`there are ${count} CUDA devices, cuda:0 to cuda:${count - 1}; name one of them`);
   }
   if (!built) {
     throw refuse(
-      `LibTorch ${libtorch} is built for the CPU alone; set mfm up with one for CUDA (LIBTORCH=FOLDER make setup), or take --device cpu`,
+      `LibTorch ${libtorch} is built for the CPU alone; set mfm up with one for CUDA (LIBTORCH=FOLDER make setup), or take \`device: 'cpu'\``,
     );
   }
   let remedy = 'install a newer driver or an older LibTorch';
   if (driver === null) remedy = 'install it (nvidia-smi shows whether it works)';
   else if (driver === 0) remedy = 'look at nvidia-smi and the variable CUDA_VISIBLE_DEVICES';
-  throw refuse(`${unusable(libtorch, driver)}; ${remedy}, or take --device cpu`);
+  throw refuse(`${unusable(libtorch, driver)}; ${remedy}, or take \`device: 'cpu'\``);
 }
 
 function expectMps({ libtorch, platform, mps }: Availability): void {
@@ -150,5 +150,5 @@ function expectMps({ libtorch, platform, mps }: Availability): void {
       : mps.built
         ? 'this Mac has none, it needs Apple silicon or an AMD card and macOS 12.3'
         : `LibTorch ${libtorch} is built without it; \`brew install pytorch\` brings one with it`;
-  throw new InputError(`--device mps: ${why}; take --device auto or cpu`);
+  throw new InputError(`\`device: 'mps'\`: ${why}; take \`device: 'auto'\` or cpu`);
 }

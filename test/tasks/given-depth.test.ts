@@ -72,9 +72,14 @@ describe('given depth', () => {
           ),
         { name: InputError.name, message },
       );
-    refuses(TASKS.t2v, [], [1], /^t2v: takes no depth; leave out --depth/);
+    refuses(TASKS.t2v, [], [1], /^t2v: takes no depth; leave out `depth`/);
     refuses(TASKS.vsr, [clip(21)], [21], /^vsr: takes no depth/);
-    refuses(TASKS.i2v, [clip(1)], [1, 1], /^i2v: needs one depth map, got 2; give --depth FILE$/);
+    refuses(
+      TASKS.i2v,
+      [clip(1)],
+      [1, 1],
+      /^i2v: needs one depth map, got 2; give `depth: \[FILE\]`$/,
+    );
     refuses(TASKS.itrans, [clip(1), clip(1)], [2], /^itrans: needs 2 depth maps, one for each/);
     refuses(TASKS.i2v, [clip(1)], [3], /^depth\.mp4: .*known: 1 as its input, got 3; cut it/);
     refuses(TASKS.vexd, [a], [9], /: 8, one for each known frame, or 12 as its input, got 9/);

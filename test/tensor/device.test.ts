@@ -63,7 +63,11 @@ describe('resolveDevice', () => {
   test('a named device that is not there is refused, with the reason and a remedy', () => {
     const oneCard = machine({ cuda: { built: true, driver: 1, devices: [card('a')] } });
     const cases: [string, Availability, RegExp][] = [
-      ['cuda', plain, /^--device cuda: LibTorch 2\.4\.0 is built for the CPU alone; .*LIBTORCH=/],
+      [
+        'cuda',
+        plain,
+        /^`device: 'cuda'`: LibTorch 2\.4\.0 is built for the CPU alone; .*LIBTORCH=/,
+      ],
       ['cuda:1', machine({ cuda: { driver: 2 } }), /built for the CPU alone/],
       ['cuda', machine({ cuda: { built: true } }), /no NVIDIA driver; install it/],
       ['cuda', machine({ cuda: { built: true, driver: 0 } }), /no device; .*CUDA_VISIBLE_DEVICES/],
@@ -72,12 +76,12 @@ describe('resolveDevice', () => {
         machine({ cuda: { built: true, driver: 1 } }),
         /cannot use what .*; install a newer/,
       ],
-      ['cuda:2', twoCards, /^--device cuda:2: there are 2 CUDA devices, cuda:0 to cuda:1; name/],
+      ['cuda:2', twoCards, /^`device: 'cuda:2'`: there are 2 CUDA devices, cuda:0 to cuda:1; name/],
       ['cuda:1', oneCard, /there is one CUDA device, cuda:0;/],
-      ['mps', plain, /only Macs have it; take --device/],
+      ['mps', plain, /only Macs have it; take `device/],
       ['mps', machine({ platform: 'darwin' }), /built without it; .*brew/],
       ['mps', machine({ platform: 'darwin', mps: { built: true } }), /needs Apple silicon/],
-      ['gpu', twoCards, /^--device: must be auto, cpu, cuda, cuda:N or mps, got "gpu"$/],
+      ['gpu', twoCards, /^`device`: must be auto, cpu, cuda, cuda:N or mps, got "gpu"$/],
       ['cuda:', twoCards, /must be auto/],
       ['cuda:x', twoCards, /must be auto/],
       ['meta', twoCards, /must be auto/],

@@ -1,6 +1,7 @@
 /** One sentence and an exit code for anything that can be thrown. */
 import { MfmError } from '../../errors.js';
 import { short } from '../../files/read-json.js';
+import { withOptions } from './fields.js';
 
 export interface Problem {
   message: string;
@@ -17,7 +18,9 @@ export function describeProblem(error: unknown, debug = false): Problem {
 }
 
 function classify(error: unknown): Problem {
-  if (error instanceof MfmError) return { message: error.message, exitCode: error.exitCode };
+  if (error instanceof MfmError) {
+    return { message: withOptions(error.message), exitCode: error.exitCode };
+  }
   if (!(error instanceof Error)) return unexpected(String(error));
   const { code, path, dest } = error as NodeJS.ErrnoException & { dest?: string };
   const where = dest ?? path ?? 'mfm';

@@ -85,5 +85,5 @@ export function estimateDepth({ network, processor, folder }: DepthModel, frames
   if (allFinite(depth)) return depth;
   const broken = findBrokenWeight(folder, 'model');
   if (broken) throw new InputError(`${broken}; ${GET_ANOTHER}`);
-  throw new JobError(`${folder}: its depth left the range of numbers; take --dtype float32`);
+  throw new JobError(`${folder}: its depth left the range of numbers; take \`dtype: 'float32'\``);
 }

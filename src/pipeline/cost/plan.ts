@@ -181,10 +181,10 @@ export function whatFits(
   const { target } = plan.work;
   const fits = (changes: Parameters<typeof replan>[0]) => replan(changes).peakBytes <= bytes;
   const found: string[] = [];
-  if (plan.dtype === 'float32' && fits({ dtype: 'bfloat16' })) found.push('--dtype bfloat16');
+  if (plan.dtype === 'float32' && fits({ dtype: 'bfloat16' })) found.push("`dtype: 'bfloat16'`");
   for (let numFrames = target.numFrames - 4; numFrames >= 5; numFrames -= 4) {
     if (!fits({ target: { ...target, numFrames } })) continue;
-    found.push(`--frames ${numFrames}`);
+    found.push(`\`numFrames: ${numFrames}\``);
     break;
   }
   for (let part = 0.95; part > 0.01; part *= 0.95) {
@@ -194,7 +194,7 @@ export function whatFits(
       ...multiplesOf16({ width: width * part, height: height * part }),
     };
     if (!fits({ target: smaller })) continue;
-    found.push(`--size ${smaller.width}x${smaller.height}`);
+    found.push(`\`size: { width: ${smaller.width}, height: ${smaller.height} }\``);
     break;
   }
   return found;

@@ -36,7 +36,7 @@ export function withNoise(
 export function expectInputForNoise({ id, inputs }: Task, strength: number): void {
   if (strength > 0 && inputs.length === 0) {
     throw new InputError(
-      `${id}: has no input to add noise to; leave out --noise-aug-strength, or use 0`,
+      `${id}: has no input to add noise to; leave out \`noiseAugStrength\`, or use 0`,
     );
   }
 }

@@ -39,11 +39,11 @@ export function fitSizes(
 ): Sizes {
   const trained = { width: settings.width, height: settings.height };
   if (request.size) {
-    expectSides('--size', request.size);
+    expectSides('`size`', request.size);
     const made = multiplesOf16(request.size);
     if (!same(made, request.size)) {
       fitting.fitted(
-        `--size: ${inWords(request.size)} is made at ${inWords(made)} and brought back (multiples of 16)`,
+        `\`size\`: ${inWords(request.size)} is made at ${inWords(made)} and brought back (multiples of 16)`,
       );
     }
     return doubted(task, request, { made, result: request.size }, trained, fitting);
@@ -66,20 +66,20 @@ export function fitSizes(
   if (goesOn && task.inputs[0] !== 'video') {
     if (!same(made, input)) {
       fitting.fitted(
-        `${input.path}: ${inWords(input)} becomes ${inWords(made)} (the pipeline's area in multiples of 16; --size WxH asks for another)`,
+        `${input.path}: ${inWords(input)} becomes ${inWords(made)} (the pipeline's area in multiples of 16; \`size: { width, height }\` asks for another)`,
       );
     }
     return { made, result: made, tile: null };
   }
   if (shrinks) {
     fitting.fitted(
-      `${input.path}: ${inWords(asked)} is made at ${inWords(made)}, nearer the ${inWords(trained)} that this pipeline was trained on, and brought back (--size WxH asks for another)`,
+      `${input.path}: ${inWords(asked)} is made at ${inWords(made)}, nearer the ${inWords(trained)} that this pipeline was trained on, and brought back (\`size: { width, height }\` asks for another)`,
     );
     return { made, result: asked, tile: null };
   }
   if (!same(made, asked)) {
     fitting.fitted(
-      `${input.path}: ${inWords(asked)} is made at ${inWords(made)} and brought back (multiples of 16; --size WxH asks for another)`,
+      `${input.path}: ${inWords(asked)} is made at ${inWords(made)} and brought back (multiples of 16; \`size: { width, height }\` asks for another)`,
     );
   }
   return doubted(task, request, { made, result: asked }, trained, fitting);
@@ -101,7 +101,7 @@ function doubted(
     const side = (name: keyof Size) => Math.min(made[name], (tile ?? trained)[name]);
     const each = { width: side('width'), height: side('height') };
     fitting.note(
-      `${inWords(made)} is made in tiles of ${inWords(each)} (--no-tiles makes it at once)`,
+      `${inWords(made)} is made in tiles of ${inWords(each)} (\`tile: null\` makes it at once)`,
     );
     return { ...sizes, tile: each };
   }
@@ -128,14 +128,14 @@ export function windowFrames(
   fitting: Fitting,
   least = 1,
 ): number {
-  if (window !== undefined) expectFrameCount('--window', window);
+  if (window !== undefined) expectFrameCount('`window`', window);
   if (wanted > MOST_FRAMES) {
     throw new InputError(
-      `--frames: the result would have ${wanted} frames, more than ${MOST_FRAMES}; ask for fewer`,
+      `\`numFrames\`: the result would have ${wanted} frames, more than ${MOST_FRAMES}; ask for fewer`,
     );
   }
   if (window !== undefined && window < least) {
-    throw new InputError(`--window: must be at least ${least} for this task, got ${window}`);
+    throw new InputError(`\`window\`: must be at least ${least} for this task, got ${window}`);
   }
   const most = Math.max(window ?? settings.numFrames, least);
   if (wanted > most) return most;
@@ -150,7 +150,7 @@ export function windowFrames(
 function expectSides(where: string, { width, height }: Size): void {
   if (Math.max(width, height) <= MOST_SIDE) return;
   throw new InputError(
-    `${where}: the result would be ${width}x${height}, and ${MOST_SIDE} is the longest side that is made; ask for less with --size, --upscale or --expand`,
+    `${where}: the result would be ${width}x${height}, and ${MOST_SIDE} is the longest side that is made; ask for less with \`size\`, \`upscale\` or \`expand\``,
   );
 }
 

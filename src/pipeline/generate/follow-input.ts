@@ -85,7 +85,9 @@ export async function followInput(
   /** What the end of the clip brings to light. */
   const noteEnd = (count: number): void => {
     if (numFrames !== undefined && count < numFrames) {
-      fitting.fitted(`${input.path}: has ${count} frames and not the ${numFrames} of --frames`);
+      fitting.fitted(
+        `${input.path}: has ${count} frames and not the ${numFrames} of \`numFrames\``,
+      );
     }
     if (numFrames !== undefined || !mask || mask.numFrames === 1) return;
     if (mask.numFrames !== count) {
@@ -130,7 +132,7 @@ export async function followInput(
 
 const tooFew = (path: string, has: number, wanted: number): InputError =>
   new InputError(
-    `--frames: ${path} has ${has} ${has === 1 ? 'frame' : 'frames'}, got ${wanted}; ${has} is the most`,
+    `\`numFrames\`: ${path} has ${has} ${has === 1 ? 'frame' : 'frames'}, got ${wanted}; ${has} is the most`,
   );
 
 /** @throws InputError unless depth maps are as long as their input, or as what is made of it */

@@ -113,7 +113,7 @@ async function readInto(
     }
   }
   if (request.expand !== undefined) {
-    inputs.margins = parseExpand(request.expand, inputs.followed!.reader, '--expand');
+    inputs.margins = parseExpand(request.expand, inputs.followed!.reader, '`expand`');
   }
 
   /** A clip that is in memory whole; at the first one's rate. */
@@ -165,7 +165,7 @@ async function readMask(
   if (!mask.data.includes(1)) {
     throw new InputError(
       invert
-        ? `${mask.path}: is all white, so turned round nothing is left to fill; leave out --invert-mask, or paint the part to be kept white`
+        ? `${mask.path}: is all white, so turned round nothing is left to fill; leave out \`invertMask\`, or paint the part to be kept white`
         : `${mask.path}: has no white part${mask.lightest ? ` (${mask.lightest})` : ''}, so there is nothing to fill; paint the part to be made white`,
     );
   }

@@ -9,7 +9,7 @@ export class Fitting {
 
   /** @throws InputError with `strict` */
   fitted(text: string): void {
-    if (this.strict) throw new InputError(`${text}; --strict refuses to fit anything`);
+    if (this.strict) throw new InputError(`${text}; \`strict\` refuses to fit anything`);
     this.notes.push(text);
   }
 

@@ -47,18 +47,18 @@ export function expectParts(task: Task, request: UserRequest): void {
   const { id, inputs: wanted, optionalInputs } = task;
   const { prompt, inputs } = request;
   if (wanted.length === 0 && prompt.trim() === '') {
-    throw new InputError(`${id}: needs a prompt; give one with -p "a red cube"`);
+    throw new InputError(`${id}: needs a prompt; give one with \`prompt: 'a red cube'\``);
   }
   if (task.prompt === 'instruction' && prompt.trim() === '') {
     throw new InputError(
-      `${id}: needs to be told what to change; say it with -p "turn the red cube blue"`,
+      `${id}: needs to be told what to change; say it with \`prompt: 'turn the red cube blue'\``,
     );
   }
   if (inputs.length < wanted.length) {
     const what =
       wanted.length === 1
-        ? `${NAMES[wanted[0]!][0]}; give one with -i FILE`
-        : `${NAMES[wanted[0]!][1]}; give them with -i FILE -i FILE`;
+        ? `${NAMES[wanted[0]!][0]}; give one with \`inputs: [FILE]\``
+        : `${NAMES[wanted[0]!][1]}; give them with \`inputs: [FILE, FILE]\``;
     throw new InputError(`${id}: needs ${what}`);
   }
   const most = wanted.length + optionalInputs.length;
@@ -68,19 +68,19 @@ export function expectParts(task: Task, request: UserRequest): void {
   }
   expectMaskParts(task, request);
   if (task.result === 'image' && request.numFrames !== undefined && request.numFrames !== 1) {
-    throw new InputError(`${id}: makes an image; leave out --frames`);
+    throw new InputError(`${id}: makes an image; leave out \`numFrames\``);
   }
   if (request.reference !== undefined && task.keeps !== 'brightness') {
-    throw new InputError(`${id}: takes no reference picture; leave out --reference`);
+    throw new InputError(`${id}: takes no reference picture; leave out \`reference\``);
   }
   if (task.result === 'image' && request.window !== undefined) {
-    throw new InputError(`${id}: makes an image; leave out --window`);
+    throw new InputError(`${id}: makes an image; leave out \`window\``);
   }
   if (request.tile && task.size !== 'larger') {
-    throw new InputError(`${id}: is not made in tiles; leave out --tile, or use isr or vsr`);
+    throw new InputError(`${id}: is not made in tiles; leave out \`tile\`, or use isr or vsr`);
   }
   if (request.upscale !== undefined && task.size !== 'larger' && !request.compat) {
-    throw new InputError(`${id}: makes nothing larger; leave out --upscale, or use isr or vsr`);
+    throw new InputError(`${id}: makes nothing larger; leave out \`upscale\`, or use isr or vsr`);
   }
 }
 
@@ -90,35 +90,36 @@ function expectMaskParts(
 ): void {
   const [inpainting, outpainting] = result === 'image' ? ['iinp', 'ioutp'] : ['vinp', 'voutp'];
   if (takes === 'none') {
-    if (mask) throw new InputError(`${id}: takes no mask; leave out --mask, or use ${inpainting}`);
+    if (mask)
+      throw new InputError(`${id}: takes no mask; leave out \`mask\`, or use ${inpainting}`);
     if (expand !== undefined) {
       throw new InputError(
-        `${id}: does not go beyond its input; leave out --expand, or use ${outpainting}`,
+        `${id}: does not go beyond its input; leave out \`expand\`, or use ${outpainting}`,
       );
     }
   }
   if (takes === 'hole' && expand !== undefined) {
     throw new InputError(
-      `${id}: fills a hole within its input; use ${outpainting} with --expand, or leave it out`,
+      `${id}: fills a hole within its input; use ${outpainting} with \`expand\`, or leave it out`,
     );
   }
   if (mask && expand !== undefined) {
     throw new InputError(
-      '--expand: says already where something is to be made; leave out the mask',
+      '`expand`: says already where something is to be made; leave out the mask',
     );
   }
   if (takes === 'hole' && !mask) {
     throw new InputError(
-      `${id}: needs a mask, white where something is to be made; give one with --mask FILE, --box x,y,w,h, --mask-colour or --mask-alpha`,
+      `${id}: needs a mask, white where something is to be made; give one with \`mask: FILE\`, \`mask: { box }\`, \`mask: { colour }\` or \`mask: { alpha: true }\``,
     );
   }
   if (takes === 'margins' && !mask && expand === undefined) {
     throw new InputError(
-      `${id}: needs to know how far; say it with --expand 0.25, or give a mask, white where something is to be made, with --mask FILE`,
+      `${id}: needs to know how far; say it with \`expand: 0.25\`, or give a mask, white where something is to be made, with \`mask: FILE\``,
     );
   }
   if (invertMask && !mask) {
-    throw new InputError('--invert-mask: there is no mask to turn round; give one or leave it out');
+    throw new InputError('`invertMask`: there is no mask to turn round; give one or leave it out');
   }
 }
 

@@ -22,7 +22,7 @@ export function fitted(
   fitting: Fitting,
 ): Frames {
   const { frames, done } = fitFrames(one, size, fit);
-  if (done !== 'unchanged' && done !== 'scaled') fitting.fitted(`${one.path}: ${done} (--fit)`);
+  if (done !== 'unchanged' && done !== 'scaled') fitting.fitted(`${one.path}: ${done} (\`fit\`)`);
   return frames;
 }
 
@@ -38,10 +38,10 @@ export function fittedDepth(
   const done = { crop: 'cropped to', stretch: 'stretched to', pad: '' }[fit];
   if (done === '') {
     throw new InputError(
-      `${map.path}: --fit pad adds bars that have no depth; use crop or stretch`,
+      `${map.path}: \`fit: 'pad'\` adds bars that have no depth; use crop or stretch`,
     );
   }
-  fitting.fittedOnce(`${map.path}: ${done} the shape of ${inWords(size)} (--fit)`);
+  fitting.fittedOnce(`${map.path}: ${done} the shape of ${inWords(size)} (\`fit\`)`);
   return fit === 'crop' ? cropped : map;
 }
 
@@ -69,7 +69,7 @@ export function shapedTo(
     height: Math.max(1, Math.round(result.height * scale)),
   };
   const shaped = fitFrames(frames, shape, fit);
-  fitting.fittedOnce(`the input is ${shaped.done} for ${inWords(result)} (--fit)`);
+  fitting.fittedOnce(`the input is ${shaped.done} for ${inWords(result)} (\`fit\`)`);
   if (!mask) return { frames: shaped.frames, mask };
   const shown = new Uint8Array(mask.data.length * 3);
   for (let i = 0; i < shown.length; i++) shown[i] = 255 * mask.data[Math.floor(i / 3)]!;
@@ -78,7 +78,7 @@ export function shapedTo(
   for (let i = 0; i < data.length; i++) data[i] = fittedMask.data[i * 3]! > 127 ? 1 : 0;
   if (mask.data.includes(1) && !data.includes(1)) {
     throw new InputError(
-      `${mask.path}: all of the part to be made is cut off for ${inWords(result)}; leave out --size, or use --fit pad`,
+      `${mask.path}: all of the part to be made is cut off for ${inWords(result)}; leave out \`size\`, or use \`fit: 'pad'\``,
     );
   }
   return { frames: shaped.frames, mask: { ...mask, ...shape, data } };

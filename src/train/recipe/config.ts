@@ -274,10 +274,7 @@ export const Recipe = z.strictObject({
     .string()
     .optional()
     .describe('pipeline folder to fine-tune: its networks, words and settings as they are'),
-  init: z
-    .string()
-    .optional()
-    .describe('pipeline folder whose weights training begins with, as --init names it'),
+  init: z.string().optional().describe('pipeline folder whose weights training begins with'),
   data: Sources.prefault([{ miniworld: {} }]).describe('where samples come from'),
   cacheFrames: z
     .boolean()

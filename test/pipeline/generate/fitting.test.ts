@@ -75,14 +75,14 @@ describe('fitSizes', () => {
       [TASKS.i2v, [200, 100], {}, /^in\.png: 200x100 becomes 96x48 \(the pipeline's area/],
       [TASKS.iinp, [101, 57], {}, /^in\.png: 101x57 is made at 96x64 and brought back/],
       [TASKS.iinp, [640, 480], {}, /^in\.png: 640x480 is made at 144x112, nearer the 64x64 that/],
-      [TASKS.vinp, [64, 64], { size: { width: 9, height: 64 } }, /^--size: 9x64 is made at 16x64/],
+      [TASKS.vinp, [64, 64], { size: { width: 9, height: 64 } }, /^`size`: 9x64 is made at 16x64/],
     ];
     for (const [task, size, parts, message] of cases) {
       assert.match(sizesOf(task, size, parts).notes.join('\n'), message);
       assert.throws(
         () => sizesOf(task, size, parts, true),
         ({ message: said }: InputError) =>
-          message.test(said) && said.endsWith('; --strict refuses to fit anything'),
+          message.test(said) && said.endsWith('; `strict` refuses to fit anything'),
       );
     }
     assert.deepEqual(sizesOf(TASKS.iinp, [64, 48], {}, true).notes, []);
@@ -120,8 +120,8 @@ describe('windowFrames', () => {
   });
 
   test('a window that cannot be is named', () => {
-    assert.throws(() => frames(30, { window: 6 }), /^InputError: --window: must be 4k \+ 1/);
-    assert.throws(() => frames(30, { window: 5 }, 9), /--window: must be at least 9 for this task/);
+    assert.throws(() => frames(30, { window: 6 }), /^InputError: `window`: must be 4k \+ 1/);
+    assert.throws(() => frames(30, { window: 5 }, 9), /`window`: must be at least 9 for this task/);
     assert.throws(() => frames(6, {}, 1, true), /6 frames: 9 are made and 6 of them kept.*strict/);
     assert.equal(frames(9, {}, 1, true), 9);
   });

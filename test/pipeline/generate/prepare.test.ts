@@ -85,7 +85,7 @@ describe('prepare', () => {
     );
   });
 
-  test('--frames ends the windows of an input, and --frames of all of them is the same', async () => {
+  test('numFrames ends the windows of an input, and numFrames of all of them is the same', async () => {
     const words = { inputs: [at('23')], window: 9 };
     const { all, numFrames } = await windowsOf(TASKS.vcolor, { ...words, numFrames: 15 });
     assert.equal(numFrames, 15);
@@ -129,7 +129,7 @@ describe('prepare', () => {
       ['t2v', ...new Array(all.length - 1).fill('vexd')],
     );
     const one = windowsOf(TASKS.t2v, { numFrames: 12, window: 1 });
-    await assert.rejects(one, /--window: must be at least 5 for this task, got 1/);
+    await assert.rejects(one, /`window`: must be at least 5 for this task, got 1/);
   });
 
   test('a long clip is never in memory whole', { skip: noFfmpeg }, async () => {

@@ -1,4 +1,5 @@
 /** One result of `mfm generate`: its cost told, made, written, with the recipe that it follows from. */
+
 import { resolve } from 'node:path';
 import { InputError } from '../../../errors.js';
 import type { ClipWriter, Frames } from '../../../media/index.js';
@@ -10,6 +11,7 @@ import { seedInJson } from '../../../seed.js';
 import type { Target, Task } from '../../../tasks/index.js';
 import type { LoraRecord } from '../../options/lora.js';
 import { type Planner, planLines, sizeInWords } from '../../options/result-cost.js';
+import { withOptions } from '../../terminal/fields.js';
 import { formatDuration } from '../../terminal/progress.js';
 import type { Job } from './jobs.js';
 import { maskSourceOf } from './mask-options.js';
@@ -107,7 +109,7 @@ async function sampled(
     progress.end();
     if (output) {
       for (const line of [...result.notes.slice(told), ...seams.lines()]) {
-        process.stderr.write(`${line}\n`);
+        process.stderr.write(`${withOptions(line)}\n`);
       }
     }
     return { frames, reused, seconds: (performance.now() - startMs) / 1000 };
@@ -247,7 +249,7 @@ async function announce(
   const { ownSigmas } = await import('../../../pipeline/generate/make-window.js');
   const settings = pipeline.settingsFor(task);
   const say = (line: string) => process.stderr.write(`${line}\n`);
-  for (const note of notes) say(note);
+  for (const note of notes) say(withOptions(note));
   if (task.result === 'video') {
     const { expectRate } = await import('../../../media/index.js');
     expectRate(request.inputs[0] ?? folder, options.fps ?? fps, 'give the rate with --fps');

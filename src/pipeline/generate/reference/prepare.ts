@@ -60,7 +60,7 @@ export async function prepareAsReference(
   const known = mask && 'file' in mask ? await readGray(mask.file, { signal, notes }) : null;
   const frames = numFrames ?? settings.numFrames;
   // there the size of a prompt's result is taken as it is, and others end in an error
-  if (media.length === 0 && size) expectSize('--size', size.width, size.height);
+  if (media.length === 0 && size) expectSize('`size`', size.width, size.height);
   const depths = (request.depth ?? []).map((path) => readDepth(path, { signal }));
   const plan = referencePlan(
     task,
@@ -100,21 +100,22 @@ export async function prepareAsReference(
 /** The reference has fifteen tasks, and of the options about masks, sizes and windows none. */
 function expectNoOthers({ id, inputs, optionalInputs }: Task, request: UserRequest): void {
   if (inputs.includes('depth') || optionalInputs.length > 0 || id === 'iedit') {
-    throw new InputError(`${id}: is no task of the reference; leave out --compat`);
+    throw new InputError(`${id}: is no task of the reference; leave out \`compat\``);
   }
   const { mask, invertMask, expand, reference, fit, window, tile, strict, keepKnown } = request;
   const own = {
-    '--box, --mask-colour and --mask-alpha': mask && !('file' in mask),
-    '--invert-mask': invertMask,
-    '--expand': expand !== undefined,
-    '--reference': reference !== undefined,
-    '--fit': fit !== undefined,
-    '--window': window !== undefined,
-    '--tile': tile !== undefined,
-    '--strict': strict,
-    '--no-keep-known': keepKnown === false,
+    '`mask: { box }`, `mask: { colour }` and `mask: { alpha: true }`': mask && !('file' in mask),
+    '`invertMask`': invertMask,
+    '`expand`': expand !== undefined,
+    '`reference`': reference !== undefined,
+    '`fit`': fit !== undefined,
+    '`window`': window !== undefined,
+    '`tile`': tile !== undefined,
+    '`strict`': strict,
+    '`keepKnown: false`': keepKnown === false,
   };
   for (const [name, isGiven] of Object.entries(own)) {
-    if (isGiven) throw new InputError(`${name}: mean nothing with --compat; leave one of them out`);
+    if (isGiven)
+      throw new InputError(`${name}: mean nothing with \`compat\`; leave one of them out`);
   }
 }

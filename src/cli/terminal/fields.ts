@@ -1,0 +1,76 @@
+/**
+ * The library speaks of fields, the command line of options: sentences from the library name a field
+ * in backticks, as it is written in TypeScript, and are shown with the option in its place.
+ */
+
+/** Options whose names do not follow from the field's; the others are its name in kebab case. */
+const OPTIONS: Record<string, string> = {
+  prompt: '-p',
+  inputs: '-i',
+  loras: '--lora',
+  numFrames: '--frames',
+  numInferenceSteps: '--steps',
+  guidanceScale: '--guidance',
+  cacheThreshold: '--cache',
+  device: '--device',
+  dtype: '--dtype',
+  depth: '--depth',
+  depthModel: '--depth-model',
+  expand: '--expand',
+  fit: '--fit',
+  init: '--init',
+  invertMask: '--invert-mask',
+  keepKnown: '--keep-known',
+  mask: '--mask',
+  noiseAugStrength: '--noise-aug-strength',
+  compat: '--compat',
+  nproc: '--nproc',
+  reference: '--reference',
+  resume: '--resume',
+  run: '--run',
+  size: '--size',
+  strict: '--strict',
+  tile: '--tile',
+  upscale: '--upscale',
+  window: '--window',
+  pipeline: '--pipeline',
+};
+
+/** Values that have an option of their own. */
+const WHOLE: Record<string, string> = {
+  'mask: { box }': '--box x,y,w,h',
+  'mask: { colour }': '--mask-colour',
+  'mask: { alpha: true }': '--mask-alpha',
+  'tile: null': '--no-tiles',
+  'keepKnown: false': '--no-keep-known',
+  'size: { width, height }': '--size WxH',
+};
+
+/**
+ * A sentence with every field in backticks written as an option: `fit: 'pad'` becomes --fit pad,
+ * `inputs: [FILE, FILE]` -i FILE -i FILE. What is no field of ours stays as it is.
+ */
+export function withOptions(sentence: string): string {
+  return sentence.replace(
+    /`(\w+)(?:: ([^`]+))?`/g,
+    (whole: string, field: string, value: string | undefined) => {
+      const option = OPTIONS[field];
+      if (option === undefined || !Object.hasOwn(OPTIONS, field)) return whole;
+      const own = WHOLE[whole.slice(1, -1)];
+      if (own) return own;
+      if (value === undefined || value === 'true') return option;
+      const list = /^\[(.*)\]$/.exec(value);
+      const values = list ? list[1]!.split(', ') : [value];
+      return values.map((one) => `${option} ${optionValue(one)}`).join(' ');
+    },
+  );
+}
+
+/** A value as it is typed in a shell: `'pad'` is pad, `'a red cube'` "a red cube", a size WxH. */
+function optionValue(value: string): string {
+  const size = /^\{ width: (\d+), height: (\d+) \}$/.exec(value);
+  if (size) return `${size[1]}x${size[2]}`;
+  const text = /^'(.*)'$/.exec(value)?.[1];
+  if (text === undefined) return value;
+  return text.includes(' ') ? JSON.stringify(text) : text;
+}
