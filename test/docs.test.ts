@@ -11,9 +11,10 @@ import { parseArgs } from '../src/cli/terminal/args.js';
 import { readRecipe } from '../src/train/recipe/read-recipe.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const documents = ['README.md', ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)].filter(
-  (name) => name.endsWith('.md'),
-);
+const documents = [
+  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'],
+  ...readdirSync(`${root}docs`).map((name) => `docs/${name}`),
+].filter((name) => name.endsWith('.md'));
 const read = (name: string) => readFileSync(root + name, 'utf8');
 
 /** Words of a shell line: quotes kept together, a comment left out. */
