@@ -40,6 +40,7 @@ before(async () => {
   ffmpeg('-f', 'lavfi', '-i', 'testsrc=s=51x33:r=8:d=1', '-c:v', 'mpeg4', at('odd.mp4'));
   ffmpeg(...TEST_CLIP, '-vf', 'setsar=2', '-pix_fmt', 'yuv420p', at('oblong.mp4'));
   ffmpeg('-f', 'lavfi', '-i', 'sine=d=1', at('sound.mp4'));
+  ffmpeg('-f', 'lavfi', '-i', 'testsrc=s=48x32:r=90000', '-frames:v', '2', at('fast.mp4'));
   const whole = readFileSync(at('clip.mp4'));
   writeFileSync(at('headless.mp4'), whole.subarray(0, whole.indexOf('moov') - 4));
 });
@@ -92,6 +93,34 @@ describe('odd clips', { skip: noFfmpeg }, () => {
       assert.deepEqual([`${got.width}x${got.height}`, got.numFrames], [size, numFrames]);
     });
   }
+
+  test('one of an odd size says what plays it, and which size plays everywhere', async () => {
+    const got = await made('odd-out.mp4', 'vcolor', '-i', at('odd.mp4'), '--window', '9');
+    assert.match(got.stderr, /odd-out\.mp4: 51x33 is an odd size.*--size 52x34 plays everywhere/);
+    const even = await made('even.mp4', 'vcolor', '-i', at('odd.mp4'), '--size', '52x34');
+    assert.doesNotMatch(even.stderr, /plays everywhere/);
+  });
+
+  test('one with more frames a second than a file can have is refused before the work', async () => {
+    const words = ['vinp', '-i', at('fast.mp4'), '--box', '10%,10%,30%,30%'];
+    const got = await generate(...words, '-o', at('fast-out.mp4'));
+    assert.match(got.message, /^\S+fast\.mp4: .*90000.*--fps/);
+    assert.equal(got.exitCode, 2);
+    assert.ok(!existsSync(at('fast-out.mp4')));
+    const slower = await made('slow.mp4', ...words, '--fps', '10');
+    assert.equal(slower.numFrames, 2);
+  });
+
+  test('one in AV1 is read', async (context) => {
+    try {
+      ffmpeg(...TEST_CLIP, '-c:v', 'libaom-av1', '-cpu-used', '8', at('av1.mp4'));
+    } catch {
+      return context.skip('this ffmpeg cannot write AV1');
+    }
+    const got = await made('av1-out.mp4', 'vcolor', '-i', at('av1.mp4'), '--window', '9');
+    assert.deepEqual([got.width, got.height, got.numFrames], [48, 32, 9]);
+    return undefined;
+  });
 
   test('one that is no clip, or has lost its head, is refused', async () => {
     for (const [name, message] of [
