@@ -169,7 +169,7 @@ function report(ranks: readonly Rank[]): number {
     ...ranks
       .filter(({ stubborn }) => stubborn)
       .map(({ rank }) => `rank ${rank} did not end when asked to and was killed`),
-    'all processes have ended; go on from the last checkpoint with `resume`',
+    'all processes have ended; go on from the last checkpoint with --resume',
   ];
   process.stderr.write(`${sentences.join('; ')}\n`);
   return 1;

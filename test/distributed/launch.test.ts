@@ -61,9 +61,10 @@ describe('launchProcesses', () => {
     child.stdout!.once('data', () => {
       timer = setInterval(() => child.kill('SIGINT'), 50);
     });
-    const { code, stderr } = await ended;
+    const { code, signal, stderr } = await ended;
     clearInterval(timer);
-    assert.deepEqual([code, stderr], [130, '']);
+    // on a busy machine one more signal may come when Node.js handles none any more; a shell shows 130
+    assert.deepEqual([signal === 'SIGINT' ? 130 : code, stderr], [130, '']);
   });
 
   test('when it is killed itself, its processes stop as if told to', async () => {
