@@ -16,7 +16,8 @@ import {
 } from '../../models/transformer/cost.js';
 import type { Target } from '../../tasks/index.js';
 import { bytesPerElement, type DType } from '../../tensor/index.js';
-import { DECODE_CACHE, type Phase } from '../pipeline.js';
+import { DECODE_CACHE } from '../pipeline.js';
+import type { Phase } from '../progress.js';
 import { type PartName, type PipelineShape, weightBytes } from '../shape.js';
 import type { Calibration } from './calibrate.js';
 import type { Work } from './work.js';

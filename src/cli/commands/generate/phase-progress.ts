@@ -1,5 +1,5 @@
 /** Progress of one result: a line for each of its phases, or one for all of many windows. */
-import type { Phase } from '../../../pipeline/pipeline.js';
+import type { Phase } from '../../../pipeline/progress.js';
 import { Progress } from '../../terminal/progress.js';
 
 export class PhaseProgress {
