@@ -17,15 +17,16 @@ export class MfmError extends Error {
   /** names the kind of error, whatever the message says: `ERR_INPUT` */
   readonly code: string = 'ERR_MFM';
   /** the option that is wrong, by its name in a request, where it is one */
-  readonly field?: string;
+  declare readonly field?: string;
   /** what to do about it, where that is known */
-  readonly hint?: string;
+  declare readonly hint?: string;
 
   constructor(message: string, { field, hint, cause }: MfmErrorOptions = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = new.target.name;
-    this.field = field;
-    this.hint = hint ?? remedyIn(message);
+    const remedy = hint ?? remedyIn(message);
+    if (field !== undefined) this.field = field;
+    if (remedy !== undefined) this.hint = remedy;
   }
 }
 

@@ -1,5 +1,5 @@
 /** One result in the making: its input is read once, its pieces are made one after the other. */
-import { AbortError, DisposedError } from '../errors.js';
+import { AbortError, DisposedError, MfmError } from '../errors.js';
 import type { Frames } from '../media/index.js';
 import { availableBytes } from '../pipeline/cost/plan.js';
 import { type GenerateRequest, type Result, startResult } from '../pipeline/generate/generate.js';
@@ -203,7 +203,12 @@ export class Making {
       });
     }
     if (this.closed.signal.aborted) return this.closed.signal.reason;
-    if (error instanceof Error) error.message = this.inputs.inWords(error.message);
+    if (!(error instanceof Error)) return error;
+    error.message = this.inputs.inWords(error.message);
+    const field = this.inputs.optionOf(error.message);
+    if (field !== undefined && error instanceof MfmError && error.field === undefined) {
+      Object.assign(error, { field });
+    }
     return error;
   }
 

@@ -74,6 +74,8 @@ export class OpenInputs {
   private folder: string | null = null;
   /** what each temporary file is called in messages */
   private readonly names = new Map<string, string>();
+  /** the option of each input, by what messages call it */
+  private readonly options = new Map<string, string>();
 
   /**
    * The input as the pipeline reads it.
@@ -82,6 +84,7 @@ export class OpenInputs {
    */
   async open(input: MediaInput, name: string): Promise<MediaSource> {
     const path = pathOf(input);
+    this.options.set(path ?? name, name);
     if (path !== null) return path;
     if (isBytes(input)) return this.write(await bytesOf(input), name);
     return mediaOf(input as RawFrames, name);
@@ -109,6 +112,12 @@ export class OpenInputs {
     let text = sentence;
     for (const [path, name] of this.names) text = text.replaceAll(path, name);
     return text;
+  }
+
+  /** The option that a sentence is about, where it begins with an input. */
+  optionOf(sentence: string): string | undefined {
+    const [, option] = [...this.options].find(([name]) => sentence.startsWith(`${name}: `)) ?? [];
+    return option;
   }
 
   /** Removes the temporary files. */
