@@ -25,6 +25,13 @@ export interface Media extends Frames {
   notes: string[];
 }
 
+/** A file or a folder of pictures, by its path, or what was read already. */
+export type MediaSource = string | Media;
+
+/** What messages call it. */
+export const sourceName = (source: MediaSource): string =>
+  typeof source === 'string' ? source : source.path;
+
 export interface ReadImageOptions {
   /** what shows through transparent parts, red, green, blue 0..255; white as on paper */
   background?: [number, number, number];

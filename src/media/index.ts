@@ -27,16 +27,19 @@ export {
   grayOf,
   hasSameShape,
   type Media,
+  type MediaSource,
   type ReadImageOptions,
   type ReadVideoOptions,
   type Size,
   sliceFrames,
+  sourceName,
 } from './frames.js';
 export { expandFrames, type Margins, parseExpand } from './mask/expand.js';
 export { expectMaskFits, type Mask, maskToTensor, readGray, readMask } from './mask/mask.js';
 export {
   type Box,
   type Colour,
+  DEFAULT_TOLERANCE,
   invertMask,
   type Length,
   type MaskOptions,

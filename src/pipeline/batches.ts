@@ -111,10 +111,11 @@ function batchVelocity(
 /**
  * Keeps all tensors of the inputs until `disposeBatches`.
  *
- * @param promptOnly   of the rows of `all` the second half is used by itself too
+ * @param samples   where some steps go without guidance: so many negative rows precede the positive
+ *                  ones, which are used by themselves too; null: they are not
  */
-export function keptInputs(all: StepInputs['all'], promptOnly: boolean): StepInputs {
-  const inputs = { all, promptOnly: promptOnly ? secondHalf(all) : null };
+export function keptInputs(all: StepInputs['all'], samples: number | null): StepInputs {
+  const inputs = { all, promptOnly: samples === null ? null : positiveRows(all, samples) };
   eachTensor(inputs, (tensor) => tensor.keep());
   return inputs;
 }
@@ -130,16 +131,22 @@ export function disposeBatches(batches: readonly Batch[]): void {
 }
 
 /** The positive rows, which follow as many negative ones; the rotary table has no rows. */
-function secondHalf({ text, condition, rope, motionScores }: StepInputs['all']): StepInputs['all'] {
-  const half = (rows: Tensor) => rows.narrow(0, rows.size(0) / 2, rows.size(0) / 2);
+function positiveRows(
+  { text, condition, rope, motionScores }: StepInputs['all'],
+  samples: number,
+): StepInputs['all'] {
+  const positive = (rows: Tensor) => rows.narrow(0, samples, samples);
   return {
     text: {
-      blocks: text.blocks.map(({ keys, values }) => ({ keys: half(keys), values: half(values) })),
-      bias: text.bias && half(text.bias),
+      blocks: text.blocks.map(({ keys, values }) => ({
+        keys: positive(keys),
+        values: positive(values),
+      })),
+      bias: text.bias && positive(text.bias),
     },
-    condition: half(condition),
+    condition: positive(condition),
     rope,
-    motionScores: motionScores && half(motionScores),
+    motionScores: motionScores && positive(motionScores),
   };
 }
 

@@ -3,12 +3,12 @@
  * condition to frames.
  */
 import { setImmediate } from 'node:timers/promises';
-import { type SchedulerConfig, type SolverName, schedule, solverOf } from '../diffusion/index.js';
+import { type SchedulerConfig, type SolverName, schedule } from '../diffusion/index.js';
 import { InputError, JobError } from '../errors.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
 import { latentFrames } from '../models/latent-grid.js';
 import type { CutPrompt, PromptTokenizer, T5Encoder } from '../models/t5/index.js';
-import { type PreparedText, StepCache, type Transformer3D } from '../models/transformer/index.js';
+import type { PreparedText, Transformer3D } from '../models/transformer/index.js';
 import { allFinite, GET_ANOTHER, type Module } from '../nn/index.js';
 import { type Seed, seedAfter } from '../seed.js';
 import { type Condition, type Target, type Task, taggedPrompt } from '../tasks/index.js';
@@ -17,20 +17,21 @@ import {
   type DType,
   emptyCache,
   expectMappedWhole,
-  full,
   Generator,
   noGrad,
   randn,
   type Tensor,
   tensor,
   tidy,
-  waitFor,
   withCacheLimit,
 } from '../tensor/index.js';
-import { type Batch, disposeBatches, keptInputs, type StepInputs, velocityOf } from './batches.js';
-import { batchesOf, cutLatents, latentTiles, type Tile, type Tiling } from './generate/tiles.js';
+import { type Batch, disposeBatches } from './batches.js';
+import { denoise, isWithin, type OnStep } from './denoise.js';
+import type { Tiling } from './generate/tiles.js';
 import { fromModelLatents } from './latents.js';
 import type { PipelinePart } from './part.js';
+import { prepareGrids } from './prepare-grids.js';
+import type { OnProgress } from './progress.js';
 import { type OwnSettings, type PipelineSettings, settingsFor } from './settings.js';
 
 export interface SampleRequest {
@@ -63,7 +64,7 @@ export interface SampleRequest {
   latents?: Tensor;
   /** one sample that is denoised in tiles; `conditions` are then not looked at */
   tiling?: Tiling;
-  onStep?: (step: number, total: number, state: StepState) => void;
+  onStep?: OnStep;
   onProgress?: OnProgress;
   signal?: AbortSignal;
 }
@@ -76,21 +77,6 @@ export interface EncodedPrompts {
   mask: Tensor;
   /** the most that a prompt has: from there on all is padding */
   tokens: number;
-}
-
-/** What a result is made in, in this order. */
-export type Phase = 'text' | 'condition' | 'steps' | 'frames';
-/** Called when a phase begins (0 done) and whenever a part of it is done. */
-export type OnProgress = (phase: Phase, done: number, total: number) => void;
-
-/** What a step came to, while `onStep` runs; all [B, C, f, h, w], float32. */
-export interface StepState {
-  /** after guidance */
-  velocity: Tensor;
-  /** after the step */
-  latents: Tensor;
-  /** most of the velocity is the last whole pass's; see `cacheThreshold` */
-  reused: boolean;
 }
 
 /** An even number of latent frames decodes to 4 f frames; these of them precede the clip. */
@@ -159,7 +145,7 @@ export class Pipeline {
   ): number {
     if (request.guidanceScale <= 1) return 0;
     const { sigmas } = schedule(this.scheduler, request);
-    return sigmas.slice(0, -1).filter((sigma) => within(sigma, request.guidanceRange)).length;
+    return sigmas.slice(0, -1).filter((sigma) => isWithin(sigma, request.guidanceRange)).length;
   }
 
   /** What of a prompt, as it is given to the text encoder, is left out; see `PromptTokenizer.cutOff`. */
@@ -217,57 +203,27 @@ export class Pipeline {
 
   /** @returns latents [B, C, f, h, w], float32, on the pipeline's device; the caller disposes them */
   async denoise(request: SampleRequest): Promise<Tensor> {
-    const { prompts, target, numInferenceSteps, guidanceScale, seed, signal } = request;
-    const { onStep, onProgress } = request;
-    const guided = guidanceScale > 1;
-    const { sigmas, timesteps } = schedule(this.scheduler, {
-      numInferenceSteps,
-      sigmas: request.sigmas,
-    });
-    let latents = noGrad(() =>
-      tidy(() => {
-        const start = request.latents?.clone() ?? this.noise(target, prompts.length, seed);
-        return start.to(this.device).keep();
-      }),
-    );
+    const { guidanceScale, guidanceRange, onStep, onProgress, signal } = request;
+    const { sigmas, timesteps } = schedule(this.scheduler, request);
+    const start = this.startOf(request);
     let grids: Batch[][] = [];
-    const solver = solverOf(request.solver ?? 'euler');
     try {
-      grids = await this.prepare(request, latents);
+      const text = this.encodeText(request);
+      grids = await this.prepareGrids(request, start, text);
       emptyCache();
-      onProgress?.('steps', 0, timesteps.length);
-      for (let i = 0; i < timesteps.length; i++) {
-        signal?.throwIfAborted();
-        const sigmaStep = { from: sigmas[i]!, to: sigmas[i + 1]! };
-        const guideNow = guided && within(sigmaStep.from, request.guidanceRange);
-        const batches = grids[i % grids.length]!;
-        const { velocity, reused } = await velocityOf(this.transformer, batches, latents, {
-          timestep: timesteps[i]!,
-          guidance: guided ? { scale: guidanceScale, now: guideNow } : null,
-          signal,
-        });
-        try {
-          const next = noGrad(() => tidy(() => solver.step(latents, velocity, sigmaStep).keep()));
-          latents.dispose();
-          latents = next;
-          waitFor(latents);
-          const what = `step ${i + 1} of ${timesteps.length}: the latents`;
-          this.expectNumbers(latents, this.parts.transformer, what);
-          const state = { velocity, latents, reused };
-          noGrad(() => tidy(() => onStep?.(i + 1, timesteps.length, state)));
-        } finally {
-          velocity.dispose();
-        }
-        onProgress?.('steps', i + 1, timesteps.length);
-        await setImmediate();
-      }
-      expectMappedWhole();
-      return latents;
-    } catch (error) {
-      latents.dispose();
-      throw error;
+      return await denoise(this.transformer, start, {
+        sigmas,
+        timesteps,
+        grids,
+        guidance: guidanceScale > 1 ? { scale: guidanceScale, range: guidanceRange } : null,
+        solver: request.solver,
+        expectNumbers: (latents, what) => this.expectNumbers(latents, this.parts.transformer, what),
+        onStep,
+        onProgress,
+        signal,
+      });
     } finally {
-      solver.dispose();
+      start.dispose();
       disposeBatches(grids.flat());
       this.done(this.parts.transformer);
     }
@@ -332,10 +288,13 @@ export class Pipeline {
     expectMappedWhole();
     const broken = part.findBroken();
     if (broken) throw new InputError(`${broken}; ${GET_ANOTHER}`);
-    const wider = { float16: '--dtype bfloat16 or float32', bfloat16: '--dtype float32' };
+    const wider = {
+      float16: "`dtype: 'bfloat16'` or float32",
+      bfloat16: "`dtype: 'float32'`",
+    };
     const dtype = wider[this.dtype as keyof typeof wider];
     throw new JobError(
-      `${what} left the range of ${this.dtype}, though all stored weights are numbers; take ${dtype ? `${dtype}, ` : ''}a smaller --guidance, or a smaller scale of --lora`,
+      `${what} left the range of ${this.dtype}, though all stored weights are numbers; take ${dtype ? `${dtype}, ` : ''}a smaller \`guidanceScale\`, or a smaller scale of \`loras\``,
     );
   }
 
@@ -350,6 +309,16 @@ export class Pipeline {
     for (const part of Object.values(this.parts)) part.dispose();
   }
 
+  /** What sampling starts from, [B, C, f, h, w] on the device; kept. */
+  private startOf({ latents, target, prompts, seed }: SampleRequest): Tensor {
+    return noGrad(() =>
+      tidy(() => {
+        const start = latents?.clone() ?? this.noise(target, prompts.length, seed);
+        return start.to(this.device).keep();
+      }),
+    );
+  }
+
   private noise({ width, height, numFrames }: Target, count: number, seed: Seed): Tensor {
     const { module: autoencoder } = this.parts.autoencoder;
     const { latent_channels: channels } = autoencoder.config;
@@ -362,110 +331,51 @@ export class Pipeline {
     return cat(parts, 0);
   }
 
-  /**
-   * What stays the same over the steps, on the device, until it is disposed: one batch, or those of
-   * each grid of tiles. Rows: all negative, then all positive.
-   */
-  private async prepare(request: SampleRequest, latents: Tensor): Promise<Batch[][]> {
-    const { tiling, onProgress, signal } = request;
+  /** Prompts, with guidance after as many negative ones; kept. */
+  private encodeText(request: SampleRequest): EncodedPrompts {
+    const { task, prompts, negativePrompt = '', guidanceScale, onProgress } = request;
     onProgress?.('text', 0, 1);
-    const text = noGrad(() => tidy(() => this.encodeBoth(request)));
+    const negative = guidanceScale > 1 ? prompts.map(() => negativePrompt) : [];
+    const tagged = prompts.map((prompt) => taggedPrompt(prompt, task));
+    const encoded = noGrad(() =>
+      tidy(() => {
+        const encoded = this.encodePrompts([...negative, ...tagged]);
+        this.expectNumbers(encoded.states, this.parts.textEncoder, 'the text encoder: its states');
+        encoded.states.keep();
+        encoded.mask.keep();
+        return encoded;
+      }),
+    );
     this.done(this.parts.textEncoder);
+    return encoded;
+  }
 
-    const grids = tiling ? batchesOf(tiling) : [[null]];
-    const total = grids.flat().length;
-    const prepared: Batch[][] = grids.map(() => []);
-    const rows = new Map<number, RowInputs>(); // batches of one size share them
+  /** See `prepareGrids`; the text is freed. */
+  private async prepareGrids(
+    request: SampleRequest,
+    latents: Tensor,
+    text: EncodedPrompts,
+  ): Promise<Batch[][]> {
+    const { conditions, tiling, guidanceScale, guidanceRange } = request;
+    const { motionScore, cacheThreshold = 0, onProgress, signal } = request;
     try {
-      for (const [i, places] of grids.flatMap((batches, i) =>
-        batches.map((b) => [i, b] as const),
-      )) {
-        signal?.throwIfAborted();
-        onProgress?.('condition', prepared.flat().length, total);
-        const batch = noGrad(() =>
-          tidy(() => this.batchOf(request, latents, { text, rows, places })),
-        );
-        prepared[i]!.push(batch);
-        await setImmediate();
-      }
-      return prepared;
-    } catch (error) {
-      disposeBatches(prepared.flat());
-      throw error;
+      return await prepareGrids(this.transformer, latents, {
+        textOf: (count) => this.prepareText(count === null ? text : repeated(text, count)),
+        given: tiling
+          ? { tiling, spatialCompression: this.parts.autoencoder.module.spatialCompression }
+          : { conditions },
+        guided: guidanceScale > 1,
+        someUnguided: guidanceRange !== undefined,
+        motionScore,
+        cacheThreshold,
+        onProgress,
+        signal,
+      });
     } finally {
       text.states.dispose();
       text.mask.dispose();
     }
   }
-
-  /** Prompts, with guidance after as many negative ones; kept. */
-  private encodeBoth({ task, prompts, negativePrompt = '', guidanceScale }: SampleRequest) {
-    const negative = guidanceScale > 1 ? prompts.map(() => negativePrompt) : [];
-    const tagged = prompts.map((prompt) => taggedPrompt(prompt, task));
-    const encoded = this.encodePrompts([...negative, ...tagged]);
-    this.expectNumbers(encoded.states, this.parts.textEncoder, 'the text encoder: its states');
-    encoded.states.keep();
-    encoded.mask.keep();
-    return encoded;
-  }
-
-  private batchOf(
-    request: SampleRequest,
-    latents: Tensor,
-    { text, rows, places }: BatchParts,
-  ): Batch {
-    const { tiling, guidanceScale, guidanceRange, cacheThreshold = 0 } = request;
-    const guided = guidanceScale > 1;
-    const { spatialCompression } = this.parts.autoencoder.module;
-    const tiles = places && tiling ? latentTiles(places, tiling.tile, spatialCompression) : null;
-    const count = places?.length ?? request.conditions.length;
-    const own = rows.get(count) ?? {
-      text: this.prepareText(places ? repeated(text, count) : text),
-      rope: this.transformer.prepareRope(tiles ? cutLatents(latents, tiles[0]!) : latents),
-      motionScores: full([guided ? 2 * count : count], request.motionScore, {
-        device: this.device,
-      }),
-    };
-    rows.set(count, own);
-    const condition = tidy(() => {
-      const given = places && tiling ? places.map(tiling.conditionOf) : request.conditions;
-      return this.adapted(given, guided);
-    });
-    return {
-      inputs: keptInputs({ ...own, condition }, guided && guidanceRange !== undefined),
-      stepCache: cacheThreshold > 0 ? new StepCache(cacheThreshold) : null,
-      tiles,
-    };
-  }
-
-  /** Conditions as tokens, [B, L, D]. */
-  private adapted(conditions: readonly Condition[], guided: boolean): Tensor {
-    const { transformer } = this;
-    const stack = (part: keyof Condition) => cat(conditions.map((c) => c[part])).to(this.device);
-    const [pixels, depth, known] = [stack('pixels'), stack('depth'), stack('mask')];
-    const channels = (d: Tensor) =>
-      transformer.config.use_depth_cond ? cat([pixels, d], 1) : pixels;
-    const adapted = transformer.prepareCondition(channels(depth), known);
-    if (!guided) return adapted;
-    // the negative rows keep pixels and mask, but lose the depth
-    const hasDepth = conditions.some((given) => given.depth.abs().sum().item() > 0);
-    const negative =
-      hasDepth && transformer.config.use_depth_cond
-        ? transformer.prepareCondition(channels(depth.zerosLike()), known)
-        : adapted;
-    return cat([negative, adapted]);
-  }
-}
-
-/** What does not depend on what is given. */
-type RowInputs = Omit<StepInputs['all'], 'condition'>;
-
-interface BatchParts {
-  text: EncodedPrompts;
-  /** by the number of samples */
-  rows: Map<number, RowInputs>;
-  /** of the tiles that are made together; null: samples are made in one piece */
-  places: readonly Tile[] | null;
 }
 
 /** The rows of one sample, negative and positive, `count` times each. */
@@ -474,6 +384,3 @@ function repeated({ states, mask, tokens }: EncodedPrompts, count: number): Enco
   const rows = tensor(indices, { dtype: 'int64', device: states.device });
   return { states: states.indexSelect(0, rows), mask: mask.indexSelect(0, rows), tokens };
 }
-
-const within = (sigma: number, [first, last]: readonly [number, number] = [1, 0]): boolean =>
-  sigma <= first && sigma >= last;

@@ -103,13 +103,21 @@ function partsOf(
 }
 
 /** On the meta device parameters have shapes and no memory. */
-const parametersOf = (make: () => Module): number =>
-  withParameters({ device: 'meta' }, () => make().parameterCount());
+function parametersOf(make: () => Module): number {
+  const module = withParameters({ device: 'meta' }, make);
+  const count = module.parameterCount();
+  module.dispose();
+  return count;
+}
 
 /** Elements of each parameter of a text encoder, by its name. */
 export function textElements(config: T5Config): Map<string, number> {
   const encoder = withParameters({ device: 'meta' }, () => new T5Encoder(config));
-  return new Map([...encoder.namedParameters()].map(([name, { numel }]) => [name, numel]));
+  const elements = new Map(
+    [...encoder.namedParameters()].map(([name, { numel }]) => [name, numel]),
+  );
+  encoder.dispose();
+  return elements;
 }
 
 /**

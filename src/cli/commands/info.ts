@@ -8,7 +8,6 @@ import { readJsonObject } from '../../files/read-json.js';
 import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../../limits.js';
 import type { PipelineShape } from '../../pipeline/shape.js';
 import type { Availability, ResolvedDevice } from '../../tensor/index.js';
-import { Planner, planLines } from '../options/result-cost.js';
 import { defineArgs, type Options } from '../terminal/args.js';
 import { formatBytes } from '../terminal/progress.js';
 
@@ -86,6 +85,8 @@ async function costOf(pipeline: string, options: Options<typeof args>) {
   const { resolvePipeline } = await import('../../pipeline/find.js');
   const { expectFrameCount, runsOneAtATime } = await import('../../pipeline/index.js');
   const { availableBytes } = await import('../../pipeline/cost/plan.js');
+  const { Planner } = await import('../../pipeline/cost/planner.js');
+  const { planLines } = await import('../options/result-cost.js');
   const { fastDtype } = await import('../../nn/index.js');
   const task = taskOf(options.task);
   const preset = PIPELINE_PRESETS.find((name) => name === pipeline);
@@ -103,14 +104,14 @@ async function costOf(pipeline: string, options: Options<typeof args>) {
     return { plan: null, lines: [`cost: cannot be told (${(error as Error).message})`] };
   }
   const planner = new Planner(shape, { dtype, oneAtATime: runsOneAtATime(shape, dtype) });
-  const plan = await planner.plan({
+  const plan = planner.plan({
     target: { width, height, numFrames },
     numInferenceSteps: options.steps ?? settings.numInferenceSteps,
     guidanceScale: options.guidance ?? settings.guidanceScale,
     promptLength: settings.promptLength,
     depth: settings.usesDepth && task.inputs.length > 0,
   });
-  return { plan, lines: planLines(task.id, plan, shape, availableBytes()) };
+  return { plan, lines: planLines(task.id, plan, availableBytes()) };
 }
 
 async function collect(): Promise<Record<string, string | number>> {

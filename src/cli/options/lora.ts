@@ -1,7 +1,6 @@
 /** `--lora FILE[:SCALE]` of the commands that use a pipeline. */
 import { existsSync } from 'node:fs';
 import { InputError } from '../../errors.js';
-import { fileSha256 } from '../../files/file-hash.js';
 import type { LoraUse } from '../../pipeline/index.js';
 
 export const loraOption = {
@@ -32,15 +31,4 @@ function loraOf(text: string): LoraUse {
   throw new InputError(
     `--lora ${text}: must be FILE or FILE:SCALE with a number, as style.safetensors:0.8, got "${after}"`,
   );
-}
-
-/** A LoRA as the recipe of a result names it: one that was trained further is another. */
-export interface LoraRecord extends LoraUse {
-  sha256: string;
-}
-
-export async function recordsOf(loras: readonly LoraUse[]): Promise<LoraRecord[]> {
-  if (loras.length === 0) return [];
-  const { locateLora } = await import('../../nn/index.js');
-  return loras.map(({ path, scale }) => ({ path, scale, sha256: fileSha256(locateLora(path)) }));
 }

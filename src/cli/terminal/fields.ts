@@ -9,6 +9,8 @@ const OPTIONS: Record<string, string> = {
   inputs: '-i',
   loras: '--lora',
   numFrames: '--frames',
+  fps: '--fps',
+  checkMemory: '--check-memory',
   numInferenceSteps: '--steps',
   guidanceScale: '--guidance',
   cacheThreshold: '--cache',
@@ -43,6 +45,7 @@ const WHOLE: Record<string, string> = {
   'mask: { alpha: true }': '--mask-alpha',
   'tile: null': '--no-tiles',
   'keepKnown: false': '--no-keep-known',
+  'checkMemory: false': '--no-check-memory',
   'size: { width, height }': '--size WxH',
 };
 

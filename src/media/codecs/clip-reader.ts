@@ -5,10 +5,12 @@ import { InputError } from '../../errors.js';
 import { probeVideo } from '../ffmpeg/probe.js';
 import {
   type Frames,
+  type MediaSource,
   type ReadImageOptions,
   type ReadVideoOptions,
   type Size,
   sliceFrames,
+  sourceName,
 } from '../frames.js';
 import { readAnimation } from './animation.js';
 import { FOLDER_FPS, folderFrames, folderPictures } from './read.js';
@@ -38,13 +40,18 @@ export interface ClipReader extends Size {
 
 /**
  * Opens a clip of any kind that `readMedia` reads. Of a video file and of a folder only the frames
- * asked for are in memory, and it is decoded as far as it is read; an animation is held whole.
+ * asked for are in memory, and it is decoded as far as it is read; an animation is held whole, and
+ * so is what was read already.
  *
  * @throws InputError as `readMedia`, for the first frame now and for later ones from `read`
  */
-export async function openClip(path: string, options: OpenClipOptions = {}): Promise<ClipReader> {
+export async function openClip(
+  source: MediaSource,
+  options: OpenClipOptions = {},
+): Promise<ClipReader> {
+  const path = sourceName(source);
   expectOptions(path, options);
-  const { pictures, ...facts } = await openSource(path, options);
+  const { pictures, ...facts } = await openSource(source, options);
   let next: Picture | null = (await pictures.next()).value ?? null;
   if (next === null) throw new InputError(`${path}: has no frames; give another file`);
   const { width, height } = next;
@@ -96,7 +103,11 @@ type Source = Pick<
   pictures: AsyncGenerator<Picture>;
 };
 
-async function openSource(path: string, options: OpenClipOptions): Promise<Source> {
+async function openSource(path: MediaSource, options: OpenClipOptions): Promise<Source> {
+  if (typeof path !== 'string') {
+    const { kind, fps, numFrames, notes } = path;
+    return { ...SILENT, kind, fps, numFrames, notes, pictures: each(path) };
+  }
   switch (await sniff(path)) {
     case 'still': {
       const still = await readStill(path, options);

@@ -1,6 +1,6 @@
 /** One picture from any file that has one. */
 import { InputError } from '../../errors.js';
-import type { Media, ReadImageOptions } from '../frames.js';
+import { type Media, type MediaSource, type ReadImageOptions, sliceFrames } from '../frames.js';
 import { readAnimation } from './animation.js';
 import { sniff } from './sniff.js';
 import { readStill } from './still.js';
@@ -11,7 +11,12 @@ import { readVideo } from './video.js';
  *
  * @throws InputError if the file is missing, empty, damaged, or neither picture nor video
  */
-export async function readImage(path: string, options: ReadImageOptions = {}): Promise<Media> {
+export async function readImage(
+  source: MediaSource,
+  options: ReadImageOptions = {},
+): Promise<Media> {
+  if (typeof source !== 'string') return firstFrame(source);
+  const path = source;
   const kind = await sniff(path);
   if (kind === 'folder') {
     throw new InputError(`${path}: must be a picture, got a folder; name a file in it`);
@@ -23,7 +28,18 @@ export async function readImage(path: string, options: ReadImageOptions = {}): P
     kind === 'animation'
       ? await readAnimation(path, { ...options, maxFrames: 1 })
       : await readVideo(path, { maxFrames: 1, signal: options.signal });
-  const notes =
-    media.kind === 'video' ? [...media.notes, `${path}: a clip, its first frame is used`] : [];
-  return { ...media, kind: 'image', fps: null, notes };
+  return media.kind === 'video' ? firstFrame(media) : { ...media, notes: [] };
+}
+
+function firstFrame(media: Media): Media {
+  if (media.kind === 'image') return media;
+  const { path, width, height, alpha } = media;
+  return {
+    ...media,
+    ...sliceFrames(media, 0, 1),
+    kind: 'image',
+    fps: null,
+    alpha: alpha?.subarray(0, width * height) ?? null,
+    notes: [...media.notes, `${path}: a clip, its first frame is used`],
+  };
 }

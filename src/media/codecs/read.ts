@@ -4,7 +4,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InputError } from '../../errors.js';
-import type { Media, ReadImageOptions, ReadVideoOptions, Size } from '../frames.js';
+import type { Media, MediaSource, ReadImageOptions, ReadVideoOptions, Size } from '../frames.js';
 import { readAnimation } from './animation.js';
 import { inCountingOrder } from './counting-order.js';
 import { UnreadKindError } from './kinds.js';
@@ -16,15 +16,16 @@ import { readVideo } from './video.js';
 export const FOLDER_FPS = 24;
 
 /**
- * Reads whatever is at `path`: a picture, a clip, or a folder whose pictures, in the order of their
- * names (2 before 10), are the frames of a clip.
+ * Reads whatever is at a path: a picture, a clip, or a folder whose pictures, in the order of their
+ * names (2 before 10), are the frames of a clip. What was read already is given back as it is.
  *
  * @throws InputError in one sentence for anything that cannot be read
  */
 export async function readMedia(
-  path: string,
+  path: MediaSource,
   options: ReadVideoOptions & ReadImageOptions = {},
 ): Promise<Media> {
+  if (typeof path !== 'string') return path;
   switch (await sniff(path)) {
     case 'still':
       return readStill(path, options);

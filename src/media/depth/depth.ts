@@ -7,7 +7,14 @@ import { fromArray, type Tensor } from '../../tensor/index.js';
 import { pictureNames, readMedia } from '../codecs/read.js';
 import { sniff } from '../codecs/sniff.js';
 import { decoded, floatsOf, type OpenStill, openStill, readStill } from '../codecs/still.js';
-import { type Frames, grayOf, type ReadVideoOptions, type Size } from '../frames.js';
+import {
+  type Frames,
+  grayOf,
+  type MediaSource,
+  type ReadVideoOptions,
+  type Size,
+  sourceName,
+} from '../frames.js';
 import { resize } from '../pixels/tensors.js';
 import type { DepthMap } from './depth-map.js';
 import { readDepthTensor } from './depth-tensor.js';
@@ -28,11 +35,13 @@ const COLOURFUL = 12;
  * @throws InputError in one sentence for what cannot be read, is in colour, or is all of one gray
  */
 export async function readDepth(
-  path: string,
+  source: MediaSource,
   { signal }: Pick<ReadVideoOptions, 'signal'> = {},
 ): Promise<DepthMap> {
-  if (extname(path).toLowerCase() === '.safetensors') return readDepthTensor(path);
-  const read = await readGrays(path, signal);
+  const path = sourceName(source);
+  const isTensor = typeof source === 'string' && extname(path).toLowerCase() === '.safetensors';
+  if (isTensor) return readDepthTensor(path);
+  const read = await readGrays(source, signal);
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of read.data) {
     if (value < least) least = value;
@@ -94,7 +103,8 @@ export function depthToTensor(map: DepthMap, size: Size): Tensor {
 
 type Grays = Omit<DepthMap, 'path'>;
 
-async function readGrays(path: string, signal?: AbortSignal): Promise<Grays> {
+async function readGrays(path: MediaSource, signal?: AbortSignal): Promise<Grays> {
+  if (typeof path !== 'string') return { ...fromFrames(path.path, path), fps: path.fps };
   switch (await sniff(path)) {
     case 'still':
       return readStillGray(path);

@@ -2,7 +2,7 @@
  * Where the part to be made comes from: a mask file, a box, a colour, or the input's transparency.
  */
 import { InputError } from '../../errors.js';
-import type { Media, ReadVideoOptions } from '../frames.js';
+import { type Media, type MediaSource, type ReadVideoOptions, sourceName } from '../frames.js';
 import { expectMaskFits, type Mask, readGray, thresholdMask } from './mask.js';
 
 /** Whole pixels, or a share of the picture's side. */
@@ -21,13 +21,16 @@ export type Colour = [number, number, number];
 
 export type MaskSource =
   /** a picture, a clip or a folder, white where something is to be made; one frame holds for all */
-  | { file: string }
+  | { file: MediaSource }
   /** the same part of every frame */
   | { box: Box }
   /** pixels none of whose channels is further than `tolerance` from the colour */
   | { colour: Colour; tolerance: number }
   /** pixels that are less than half opaque */
   | { alpha: true };
+
+/** How far a channel may be from a colour, of 255, unless something else is asked for. */
+export const DEFAULT_TOLERANCE = 40;
 
 export interface MaskOptions extends Pick<ReadVideoOptions, 'maxFrames' | 'start' | 'fps'> {
   /** a sentence is added about a mask that is not just black and white */
@@ -116,11 +119,12 @@ export function parseColour(text: string, where = 'colour'): Colour {
 }
 
 async function maskOfFile(
-  path: string,
+  source: MediaSource,
   media: Media,
   { notes = [], anyLength = false, ...options }: MaskOptions,
 ): Promise<Mask> {
-  const gray = await readGray(path, { ...options, notes });
+  const path = sourceName(source);
+  const gray = await readGray(source, { ...options, notes });
   expectMaskFits(gray, anyLength ? { ...media, numFrames: gray.numFrames } : media);
   noteGray(path, gray.data, notes);
   return thresholdMask(gray);

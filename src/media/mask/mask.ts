@@ -4,7 +4,13 @@
 import { InputError } from '../../errors.js';
 import { fromArray, type Tensor } from '../../tensor/index.js';
 import { readMedia } from '../codecs/read.js';
-import { type Frames, grayOf, type ReadVideoOptions } from '../frames.js';
+import {
+  type Frames,
+  grayOf,
+  type MediaSource,
+  type ReadVideoOptions,
+  sourceName,
+} from '../frames.js';
 
 /** `data` is [F, H, W]: 1 where something is to be filled, 0 where the input is kept. */
 export interface Mask {
@@ -48,10 +54,11 @@ export function thresholdMask(gray: Mask): Mask {
  * @throws InputError as `readMedia`, and for what holds several values of which none is white
  */
 export async function readGray(
-  path: string,
+  source: MediaSource,
   { notes = [], ...options }: GrayOptions = {},
 ): Promise<Mask> {
-  const media = await readMedia(path, { ...options, background: [0, 0, 0], lowBits: true });
+  const path = sourceName(source);
+  const media = await readMedia(source, { ...options, background: [0, 0, 0], lowBits: true });
   notes.push(...media.notes);
   const { width, height, numFrames, data } = media;
   const gray = new Uint8Array(width * height * numFrames);

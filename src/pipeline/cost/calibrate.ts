@@ -68,6 +68,7 @@ function probeTextEncoder(
   const ids = zeros([rows, textTokens], { dtype: 'int64' });
   const { seconds } = probe(() => encoder.forward(ids));
   encoder.dispose();
+  ids.dispose();
   return { textLayerSeconds: seconds };
 }
 

@@ -5,6 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
+import type { Fit } from '../../errors.js';
 import { decodeSteps, defaultTiling, spatialCompression } from '../../models/autoencoder/index.js';
 import { decodedFrames, multiplesOf16 } from '../../models/latent-grid.js';
 import {
@@ -16,7 +17,8 @@ import {
 } from '../../models/transformer/cost.js';
 import type { Target } from '../../tasks/index.js';
 import { bytesPerElement, type DType } from '../../tensor/index.js';
-import { DECODE_CACHE, type Phase } from '../pipeline.js';
+import { DECODE_CACHE } from '../pipeline.js';
+import type { Phase } from '../progress.js';
 import { type PartName, type PipelineShape, weightBytes } from '../shape.js';
 import type { Calibration } from './calibrate.js';
 import type { Work } from './work.js';
@@ -24,6 +26,8 @@ import type { Work } from './work.js';
 export interface PhasePlan {
   phase: Phase;
   part: PartName;
+  /** of the part */
+  parameters: number;
   /** resident while it runs: weights and everything else, without the program itself */
   bytes: number;
   seconds: number;
@@ -73,7 +77,7 @@ export function planOf(
   const results = tiles ? 1 : samples;
   const tileBytes = results * decoding.tilePixels * calibration.decodedPixelBytes;
 
-  const own: Omit<PhasePlan, 'phase'>[] = [
+  const own: Omit<PhasePlan, 'phase' | 'parameters'>[] = [
     {
       part: 'text_encoder',
       bytes: 0,
@@ -115,7 +119,9 @@ export function planOf(
     if (oneAtATime) seen.clear();
     seen.add(phase.part);
     const weights = [...seen].reduce((sum, part) => sum + weightBytes(parts[part], dtype), 0);
-    return { ...phase, phase: PHASES[i]!, bytes: weights + Math.max(phase.bytes, source) };
+    const { parameters } = parts[phase.part];
+    const bytes = weights + Math.max(phase.bytes, source);
+    return { ...phase, phase: PHASES[i]!, parameters, bytes };
   });
   return {
     work,
@@ -169,7 +175,7 @@ function systemAvailable(): number {
 }
 
 /**
- * What would fit into `bytes`, in words, nearest first; [] if nothing does.
+ * What would fit into `bytes`, nearest first; [] if nothing does.
  *
  * @param replan   the plan with something changed
  */
@@ -177,24 +183,21 @@ export function whatFits(
   plan: Plan,
   bytes: number,
   replan: (changes: { target?: Target; dtype?: DType; oneAtATime?: boolean }) => Plan,
-): string[] {
+): Fit[] {
   const { target } = plan.work;
   const fits = (changes: Parameters<typeof replan>[0]) => replan(changes).peakBytes <= bytes;
-  const found: string[] = [];
-  if (plan.dtype === 'float32' && fits({ dtype: 'bfloat16' })) found.push("`dtype: 'bfloat16'`");
+  const found: Fit[] = [];
+  if (plan.dtype === 'float32' && fits({ dtype: 'bfloat16' })) found.push({ dtype: 'bfloat16' });
   for (let numFrames = target.numFrames - 4; numFrames >= 5; numFrames -= 4) {
     if (!fits({ target: { ...target, numFrames } })) continue;
-    found.push(`\`numFrames: ${numFrames}\``);
+    found.push({ numFrames });
     break;
   }
   for (let part = 0.95; part > 0.01; part *= 0.95) {
     const { width, height } = target;
-    const smaller = {
-      ...target,
-      ...multiplesOf16({ width: width * part, height: height * part }),
-    };
-    if (!fits({ target: smaller })) continue;
-    found.push(`\`size: { width: ${smaller.width}, height: ${smaller.height} }\``);
+    const size = multiplesOf16({ width: width * part, height: height * part });
+    if (!fits({ target: { ...target, width: size.width, height: size.height } })) continue;
+    found.push({ size });
     break;
   }
   return found;

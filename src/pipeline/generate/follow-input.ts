@@ -12,7 +12,7 @@ import { cutDepth, cutMask, expectDepths, type Task, withDepth } from '../../tas
 import type { OwnSettings } from '../settings.js';
 import { padFrames } from './clip-window.js';
 import { fitSizes, type Shape, windowFrames } from './fitting.js';
-import type { Inputs } from './inputs.js';
+import { type Inputs, soundOf } from './inputs.js';
 import type { Fitting } from './notes.js';
 import type { UserRequest } from './request.js';
 import { fitted, fittedDepth, shapedTo } from './shaping.js';
@@ -28,7 +28,7 @@ export async function followInput(
 ): Promise<WindowPlan> {
   const { followed, depth, depths, media, mask, margins } = inputs;
   const about = followed?.about ?? false;
-  const source = followed?.reader ?? { ...depth!, path: request.inputs[0]! };
+  const source = followed?.reader ?? depth!;
   const { left = 0, right = 0, top = 0, bottom = 0 } = margins ?? {};
   const input: Shape = {
     path: source.path,
@@ -111,8 +111,7 @@ export async function followInput(
       : wanted === null
         ? null
         : windowSpans(wanted, made, { overlap }).length,
-    notes: fitting.notes,
-    audio: task.inputs[0] === 'video' ? input.path : null,
+    audio: task.inputs[0] === 'video' ? soundOf(request.inputs[0]) : null,
     fullRange: followed?.reader.fullRange ?? false,
     before: null,
     after: null,
@@ -120,7 +119,7 @@ export async function followInput(
       let window = first;
       for (let start = 0; ; start += made - overlap) {
         if (start > 0) window = await windowAt(start, overlap);
-        if (followed) fitting.notes.push(...followed.reader.notes.splice(0)); // of damage, as it shows
+        if (followed) fitting.notes(followed.reader.notes.splice(0)); // of damage, as it shows
         if (window.last) noteEnd(start + window.kept);
         yield window;
         if (window.last) return;

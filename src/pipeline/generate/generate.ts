@@ -8,6 +8,7 @@ import {
   resizeFrames,
   type Size,
   sliceFrames,
+  sourceName,
   transferChroma,
 } from '../../media/index.js';
 import { resizeHole } from '../../media/mask/resize-mask.js';
@@ -32,38 +33,38 @@ import { tileGrids, tileWork } from './tiles.js';
 import { continued } from './windows.js';
 
 export interface GenerateRequest extends UserRequest, SamplingRequest {
-  /** before memory is taken for it; what it throws ends the job (with `compat` a little later) */
-  onFitted?: (fitted: Fitted) => void | Promise<void>;
+  /** gives other words for the prompt; called when the request is known to be possible */
+  rewritePrompt?: (prompt: string) => Promise<string>;
   /** when a window begins */
   onWindow?: (index: number, count: number | null) => void;
 }
 
-/** What was read, and what it is fitted to. */
-export interface Fitted {
+/** A result whose input is read and fitted; it comes in pieces, in the order of time. */
+export interface Result {
+  /** as it is made from, rewritten where that was asked for */
+  prompt: string;
+  /** of the first window */
   given: ConditionInputs;
+  /** of the result */
+  size: Size;
   /** one window */
   target: Target;
   /** what a window is denoised in; null: in one piece */
   tiles: TileWork | null;
-  /** windows; null: told when the input ends */
-  rounds: number | null;
-  /** frames a second of the result, the input's or the pipeline's */
+  /** null: the end of the input decides */
+  numWindows: number | null;
+  /** frames a second, the input's or the pipeline's */
   fps: number;
-  notes: string[];
-}
-
-/** A result that comes in pieces, in the order of time. */
-export interface Result {
-  fps: number;
-  /** null: told when the input ends */
+  /** null: the end of the input decides */
   numFrames: number | null;
   /** file whose sound goes with the frames from the first on */
   audio: string | null;
   /** the input's colours are of full range, as few clips' are: so can the result's be */
   fullRange: boolean;
-  /** what there is to say, a line each; more may come with the pieces */
-  notes: string[];
+  /** once; it closes itself at its end */
   pieces: AsyncGenerator<Piece>;
+  /** ends the reading of the input; for a result that is not made, or not to its end */
+  close(): Promise<void>;
 }
 
 export interface Piece {
@@ -73,48 +74,51 @@ export interface Piece {
 }
 
 /**
- * Reads the input and fits it; the frames are made as they are taken.
+ * Checks the request, reads the input and fits it; the frames are made as they are taken.
  * @throws InputError for wrong input; the signal's reason when it aborts
  */
 export async function startResult(pipeline: Pipeline, request: GenerateRequest): Promise<Result> {
-  const { task } = request;
-  if (request.depth && !pipeline.takesDepth) {
-    throw new InputError('--depth: this pipeline has no place for depth; leave it out');
+  expectPossible(pipeline, request);
+  const prompt = (await request.rewritePrompt?.(request.prompt)) ?? request.prompt;
+  const worded = { ...request, prompt };
+  return request.compat ? asReference(pipeline, worded) : inWindows(pipeline, worded);
+}
+
+/** @throws InputError for what cannot be made, whatever the files hold */
+function expectPossible(pipeline: Pipeline, request: GenerateRequest): void {
+  const { task, depth, noiseAugStrength = 0 } = request;
+  if (depth && !pipeline.takesDepth) {
+    throw new InputError('`depth`: this pipeline has no place for depth; leave it out', {
+      field: 'depth',
+    });
   }
   expectParts(task, request);
   expectDepthPossible(pipeline, request);
-  expectInputForNoise(task, request.noiseAugStrength ?? 0);
-  if (request.compat) return asReference(pipeline, request);
-  const { signal } = request;
+  expectInputForNoise(task, noiseAugStrength);
+}
+
+async function inWindows(pipeline: Pipeline, request: GenerateRequest): Promise<Result> {
+  const { task, prompt, signal, onNote } = request;
   const reference =
     request.reference === undefined ? null : await readImage(request.reference, { signal });
   const prepared = await prepare(task, request, pipeline.settingsFor(task));
-  const { made, tile, fps, numFrames, audio, fullRange, notes, before, after } = prepared;
-  notes.push(...cutPrompts(pipeline, request));
-  const { target } = prepared;
+  for (const note of cutPrompts(pipeline, request)) onNote?.(note);
+  const { made, tile, target, numFrames, before, after, ...rest } = prepared;
   const atOnce = tile && samplesAtOnce({ ...target, ...tile });
-  const { numWindows } = prepared;
-  try {
-    await request.onFitted?.({
-      given: prepared.first,
-      target,
-      tiles: tile && tileWork(tileGrids(made, tile), tile, atOnce!),
-      rounds: numWindows,
-      fps,
-      notes,
-    });
-  } catch (error) {
-    await prepared.close();
-    throw error;
-  }
   const extra = [before, after].reduce((sum, part) => sum + (part?.numFrames ?? 0), 0);
   return {
-    fps,
-    audio,
-    fullRange,
-    notes,
+    prompt,
+    given: prepared.first,
+    size: prepared.result,
+    target,
+    tiles: tile && tileWork(tileGrids(made, tile), tile, atOnce!),
+    numWindows: rest.numWindows,
+    fps: rest.fps,
+    audio: rest.audio,
+    fullRange: rest.fullRange,
     numFrames: numFrames && numFrames + extra,
     pieces: piecesOf(pipeline, request, prepared, reference),
+    close: rest.close,
   };
 }
 
@@ -126,24 +130,26 @@ function expectDepthPossible(
   if (!task.needs.depth) return;
   if (!takesDepth) {
     throw new InputError(
-      `${task.id}: this pipeline has no place for depth; name another with --pipeline`,
+      `${task.id}: this pipeline has no place for depth; name another with \`pipeline\``,
+      { field: 'pipeline' },
     );
   }
   if (task.inputs.includes('depth') || depth || estimateDepth) return;
   throw new InputError(
-    `${task.id}: needs the depth of ${inputs[0]}; name a model that tells it with --depth-model, or give it with --depth FILE`,
+    `${task.id}: needs the depth of ${sourceName(inputs[0]!)}; name a model that tells it with \`depthModel\`, or give it with \`depth: [FILE]\``,
+    { field: 'depth' },
   );
 }
 
-/** The whole result in memory. */
+/** The whole result in memory, and what it was made from. */
 export async function generate(
   pipeline: Pipeline,
   request: GenerateRequest,
-): Promise<{ frames: Frames; fps: number }> {
-  const { fps, pieces } = await startResult(pipeline, request);
+): Promise<Pick<Result, 'fps' | 'given' | 'target'> & { frames: Frames }> {
+  const { fps, given, target, pieces } = await startResult(pipeline, request);
   const parts: Frames[] = [];
   for await (const { frames } of pieces) parts.push(frames);
-  return { frames: joinFrames(parts), fps };
+  return { frames: joinFrames(parts), fps, given, target };
 }
 
 async function* piecesOf(
@@ -195,7 +201,7 @@ function matchedTo(
   given: ConditionInputs,
   result: Size,
 ): Frames {
-  // of what takes its brightness from elsewhere that is not to be matched again
+  // colourisation: restore the input's brightness first, then match chroma
   const own = task.keeps === 'brightness' ? finished(made, task, given, result) : made;
   const from = sliceFrames(own, 0, shared.numFrames);
   return matchColours(own, { from, to: resizeFrames(shared, own) });
@@ -227,21 +233,40 @@ function filledPart(
   };
 }
 
-/** One piece by the reference's rules; see reference.ts. */
+/** One piece by the reference's rules; see reference/layout.ts. */
 async function asReference(pipeline: Pipeline, request: GenerateRequest): Promise<Result> {
-  const { task, seed, estimateDepth = null } = request;
+  const { task, prompt, seed, onNote, estimateDepth = null } = request;
   const settings = pipeline.settingsFor(task);
-  const { given, condition, target, fps, notes, finish } = await prepareAsReference(
-    ...([task, request, settings, estimateDepth] as const),
-  );
-  notes.push(...cutPrompts(pipeline, request));
-  await request.onFitted?.({ given, target, tiles: null, rounds: 1, fps, notes });
+  const prepared = await prepareAsReference(task, request, settings, estimateDepth);
+  const { given, condition, target, resultSize, fps, finish } = prepared;
+  for (const note of cutPrompts(pipeline, request)) onNote?.(note);
+  let begun = false;
   async function* pieces(): AsyncGenerator<Piece> {
+    begun = true;
+    request.onWindow?.(0, 1);
     const work = { task, target, seed, conditions: [condition] };
     const made = await sampleConditions(pipeline, request, work);
     const frames = tidy(() => finish(made));
     made.dispose();
     yield { frames, filled: null };
   }
-  return { fps, numFrames: null, audio: null, fullRange: false, notes, pieces: pieces() };
+  const close = async () => {
+    // else `sampleConditions` frees them
+    if (!begun) for (const tensor of Object.values(condition)) tensor.dispose();
+    begun = true;
+  };
+  return {
+    prompt,
+    given,
+    size: resultSize ?? target,
+    target,
+    tiles: null,
+    numWindows: 1,
+    fps,
+    numFrames: null,
+    audio: null,
+    fullRange: false,
+    pieces: pieces(),
+    close,
+  };
 }

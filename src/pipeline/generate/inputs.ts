@@ -9,6 +9,7 @@ import {
   type Margins,
   type Mask,
   type Media,
+  type MediaSource,
   maskOf,
   openClip,
   parseExpand,
@@ -17,6 +18,7 @@ import {
   readMedia,
   readOpacity,
   sniff,
+  sourceName,
 } from '../../media/index.js';
 import type { Task } from '../../tasks/index.js';
 import { ClipWindow } from './clip-window.js';
@@ -93,15 +95,15 @@ async function readInto(
     } else if (kind === 'video' && followed && !whole) {
       const reader = await openClip(path, { signal });
       inputs.close = () => reader.close();
-      const about = !statSync(path).isDirectory();
+      const about = typeof path === 'string' && !statSync(path).isDirectory();
       inputs.followed = { window: new ClipWindow(reader), reader, about };
-      fitting.notes.push(...reader.notes.splice(0));
+      fitting.notes(reader.notes.splice(0));
       if (!(await inputs.followed.window.has(1))) throw noClip(task, path);
       if (source) inputs.mask = await readMask(source, request, reader, fitting, about);
       inputs.fps = reader.fps;
     } else {
       const media = kind === 'image' ? await readImage(path, { signal }) : await readClip(i);
-      fitting.notes.push(...media.notes.splice(0));
+      fitting.notes(media.notes.splice(0));
       if (kind === 'video' && media.numFrames < 2) throw noClip(task, path);
       if (i === 0) inputs.fps = media.fps;
       if (!followed) {
@@ -121,23 +123,34 @@ async function readInto(
     const path = paths[index]!;
     const media = await readMedia(path, { signal });
     if (index === 0 || !media.fps || !inputs.fps || near(media.fps, inputs.fps)) return media;
+    const [own, wanted] = [rate(media.fps), rate(inputs.fps)];
+    if (typeof path !== 'string') {
+      throw new InputError(
+        `${path.path}: has ${own} frames a second, and ${sourceName(paths[0]!)} has ${wanted}; give frames of the same rate`,
+        { field: 'inputs' },
+      );
+    }
     fitting.fitted(
-      `${path}: ${rate(media.fps)} frames a second become the ${rate(inputs.fps)} of ${paths[0]}`,
+      `${path}: ${own} frames a second become the ${wanted} of ${sourceName(paths[0]!)}`,
     );
     return readMedia(path, { signal, fps: inputs.fps });
   }
 }
 
-async function isVideoFile(path: string): Promise<boolean> {
-  return ['video', 'unknown'].includes(await sniff(path));
+async function isVideoFile(source: MediaSource): Promise<boolean> {
+  return typeof source === 'string' && ['video', 'unknown'].includes(await sniff(source));
 }
+
+/** The file whose sound goes with a result; frames that were read already are silent. */
+export const soundOf = (source: MediaSource | undefined): string | null =>
+  typeof source === 'string' ? source : null;
 
 const near = (a: number, b: number): boolean => Math.abs(a / b - 1) < 0.01;
 const rate = (fps: number): string => String(Math.round(fps * 100) / 100);
 
-const noClip = ({ id }: Task, path: string): InputError =>
+const noClip = ({ id }: Task, source: MediaSource): InputError =>
   new InputError(
-    `${path}: ${id} needs a clip, got one picture; give a video or a folder of pictures`,
+    `${sourceName(source)}: ${id} needs a clip, got one picture; give a video or a folder of pictures`,
   );
 
 /** The part of an input to be made; its frames are looked at only where the mask depends on them. */
@@ -156,8 +169,10 @@ async function readMask(
     media.alpha = opacity?.alpha ?? null;
     numFrames = opacity?.numFrames ?? numFrames;
   }
-  const options = { notes: fitting.notes, anyLength: about, signal };
+  const notes: string[] = [];
+  const options = { notes, anyLength: about, signal };
   const read = await maskOf(source, { ...media, numFrames }, options);
+  fitting.notes(notes);
   if (about && numFrames > 0 && Math.abs(read.numFrames - numFrames) > 1) {
     expectMaskFits(read, { ...media, numFrames });
   }

@@ -14,7 +14,9 @@ import {
   taggedPrompt,
 } from '../../tasks/index.js';
 import { type Tensor, tidy } from '../../tensor/index.js';
-import type { OnProgress, Pipeline, SampleRequest } from '../pipeline.js';
+import type { OnStep } from '../denoise.js';
+import type { Pipeline, SampleRequest } from '../pipeline.js';
+import type { OnProgress } from '../progress.js';
 import { withNoise } from './augment.js';
 import type { Prepared } from './prepare.js';
 import { givenOfTile, sizedGiven, type Tiling, tileGrids } from './tiles.js';
@@ -40,7 +42,7 @@ export interface SamplingRequest {
   cacheThreshold?: number;
   /** of the noise on what is given, 0..1; default: 0; see `withNoise` */
   noiseAugStrength?: number;
-  onStep?: SampleRequest['onStep'];
+  onStep?: OnStep;
   onProgress?: OnProgress;
   signal?: AbortSignal;
 }

@@ -3,7 +3,7 @@ import { nextFitting } from '../../models/latent-grid.js';
 import { given, TASKS, type Task, withDepth } from '../../tasks/index.js';
 import type { OwnSettings } from '../settings.js';
 import { fitSizes, windowFrames } from './fitting.js';
-import type { Inputs } from './inputs.js';
+import { type Inputs, soundOf } from './inputs.js';
 import type { Fitting } from './notes.js';
 import type { UserRequest } from './request.js';
 import { fitted, fittedDepth } from './shaping.js';
@@ -57,8 +57,7 @@ export async function planNewClip(
     fps: (goesOn ? fps : null) ?? settings.fps,
     numFrames: wanted,
     numWindows: spans.length,
-    notes: fitting.notes,
-    audio: goesOn ? request.inputs[0]! : null,
+    audio: goesOn ? soundOf(request.inputs[0]) : null,
     fullRange: media[0]?.fullRange ?? false,
     before: all.before,
     after: all.after,

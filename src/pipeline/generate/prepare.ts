@@ -5,7 +5,7 @@ import { followInput } from './follow-input.js';
 import { readInputs } from './inputs.js';
 import { planNewClip } from './new-clip.js';
 import { Fitting } from './notes.js';
-import { expectParts, type UserRequest } from './request.js';
+import type { UserRequest } from './request.js';
 import type { WindowPlan } from './windows.js';
 
 /** A result's plan, and the files that it is read from. */
@@ -15,7 +15,7 @@ export interface Prepared extends WindowPlan {
 }
 
 /**
- * Reads and checks everything that a task is given. Of a clip that is followed frame by frame only a
+ * Reads everything that a task is given, all of which is there (see `expectParts`). Of a clip that is followed frame by frame only a
  * window is in memory.
  *
  * @throws InputError naming the option or the file, what is wrong with it, and the remedy
@@ -25,8 +25,7 @@ export async function prepare(
   request: UserRequest,
   settings: OwnSettings,
 ): Promise<Prepared> {
-  expectParts(task, request);
-  const fitting = new Fitting(request.strict ?? false);
+  const fitting = new Fitting(request.strict ?? false, request.onNote ?? (() => {}));
   const inputs = await readInputs(task, request, fitting);
   try {
     const prepared = task.followsInput

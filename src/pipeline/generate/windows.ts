@@ -36,8 +36,6 @@ export interface WindowPlan extends Sizes {
   /** frames of the result, and windows that they are made in; null: told when the input ends */
   numFrames: number | null;
   numWindows: number | null;
-  /** what was fitted and how, a line each; the reader of a clip adds to it as it goes on */
-  notes: string[];
   /** whose sound goes with the result's frames from its first on */
   audio: string | null;
   /** the input's colours are of full range */

@@ -25,7 +25,8 @@ function sizesOf(
   parts: Partial<UserRequest> = {},
   strict = false,
 ) {
-  const fitting = new Fitting(strict);
+  const notes: string[] = [];
+  const fitting = new Fitting(strict, (note) => notes.push(note));
   const sizes = fitSizes(
     task,
     request(parts),
@@ -38,7 +39,7 @@ function sizesOf(
     made: words(sizes.made),
     result: words(sizes.result),
     tile: sizes.tile && words(sizes.tile),
-    notes: fitting.notes,
+    notes,
   };
 }
 
@@ -107,7 +108,7 @@ describe('fitSizes', () => {
 
 describe('windowFrames', () => {
   const frames = (wanted: number, parts: Partial<UserRequest> = {}, least = 1, strict = false) =>
-    windowFrames(request(parts), wanted, settings, new Fitting(strict), least);
+    windowFrames(request(parts), wanted, settings, new Fitting(strict, () => {}), least);
 
   test('as many as trained, or the fewest that hold the result', () => {
     assert.deepEqual(

@@ -37,7 +37,9 @@ async function writeFolder(name: string, clip: Frames): Promise<void> {
 
 /** All windows of a request, and the frame that each of them begins with. */
 async function windowsOf(task: Task, parts: Partial<UserRequest>) {
-  const request = { prompt: 'a', inputs: [], ...parts };
+  const notes: string[] = [];
+  const onNote = (note: string) => notes.push(note);
+  const request = { prompt: 'a', inputs: [], onNote, ...parts };
   const prepared: Prepared = await prepare(task, request, settingsFor(PIPELINE, task));
   const windows: Window[] = [];
   try {
@@ -45,7 +47,7 @@ async function windowsOf(task: Task, parts: Partial<UserRequest>) {
   } finally {
     await prepared.close();
   }
-  return { ...prepared, all: windows };
+  return { ...prepared, notes, all: windows };
 }
 
 /** The number of each known frame, from its colour. */

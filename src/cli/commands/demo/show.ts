@@ -63,8 +63,7 @@ export async function showCase(
   const task: Task = TASKS[demoCase.task];
   const { onStep, signal } = options;
   const startMs = performance.now();
-  let prepared: { given: ConditionInputs; target: Target } | undefined;
-  const { frames, fps } = await generate(pipeline, {
+  const { frames, fps, given, target } = await generate(pipeline, {
     task,
     prompt,
     inputs,
@@ -74,15 +73,11 @@ export async function showCase(
     signal,
     mask: mask === undefined ? undefined : { file: mask },
     depth: depth.length > 0 ? depth : undefined,
-    onFitted: (found) => {
-      prepared = found;
-    },
   });
   const seconds = (performance.now() - startMs) / 1000;
 
   // of tiles and windows, what is compared has the size of the result
   const { width, height } = frames;
-  const { given, target } = prepared!;
   const whole = { width, height, numFrames: Math.min(target.numFrames, frames.numFrames) };
   const result = sliceFrames(frames, 0, whole.numFrames);
   const { pictures, score } = compare(demoCase, result, { given, target: whole });

@@ -4,15 +4,13 @@ import { writeFile } from 'node:fs/promises';
 import { InputError } from '../../../errors.js';
 import { expectPlace, SourceFiles } from '../../../files/output-place.js';
 import type { Task } from '../../../tasks/index.js';
-import { chosenDevice } from '../../options/device.js';
-import { lorasOf, recordsOf } from '../../options/lora.js';
-import { Planner } from '../../options/result-cost.js';
+import { lorasOf } from '../../options/lora.js';
 import type { Example } from '../../terminal/help.js';
 import { INTERRUPTED, withInterrupt } from '../../terminal/interrupt.js';
 import { describeProblem } from '../../terminal/problem.js';
 import { formatDuration } from '../../terminal/progress.js';
 import type { Job } from './jobs.js';
-import { type Context, make, settingsOf } from './make-result.js';
+import type { Context } from './make-result.js';
 import type { GenerateOptions } from './options.js';
 import { dtypeOf, listsOf } from './reference-options.js';
 import { hasSettings } from './result-settings.js';
@@ -44,12 +42,10 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const { taskOf } = await import('../../../tasks/index.js');
   const { findFfmpeg } = await import('../../../media/index.js');
   const { adviseFfmpeg } = await import('../../options/ffmpeg-advice.js');
-  const { resolvePipeline } = await import('../../../pipeline/find.js');
   const { chosenPipeline } = await import('../../options/chosen-pipeline.js');
   const { manyJobs, oneJob } = await import('./jobs.js');
-  const { depthFolderOf, openPipeline } = await import('../../../pipeline/index.js');
-  const { readShape } = await import('../../../pipeline/shape.js');
-  const { openDepthModel } = await import('../../../models/depth-anything/index.js');
+  const { begin, make } = await import('./make-result.js');
+  const { open } = await import('../../../index.js');
 
   const task: Task = taskOf(options.task);
   if (options.cropType && !options.compat) {
@@ -62,7 +58,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   }
   const dtype = dtypeOf(options.dtype, options.mixedPrecision);
   const endpoint = endpointOf(options);
-  const loras = await recordsOf(lorasOf(options.lora));
+  const loras = lorasOf(options.lora);
   const several = listsOf(task.id, options).length > 0 || options.samples > 1;
   const jobs = several ? await manyJobs(task, options) : [await oneJob(task, options)];
   expectPlaces(jobs, sourcesOf(jobs, options, task), several);
@@ -71,46 +67,26 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
     findFfmpeg();
     await adviseFfmpeg();
   }
-  const folder = chosenPipeline(options.pipeline);
-  const device = await chosenDevice(options.device, dtype);
-  const pipeline = openPipeline(folder, {
+  const mfm = await open(chosenPipeline(options.pipeline), {
     dtype,
-    device,
+    device: options.device,
+    depthModel: options.depthModel,
     loras,
-    onPartReady: (part, { stored, seconds }) => {
-      if (seconds < SLOW_SECONDS) return;
-      process.stderr.write(
-        `${part}: its ${stored} weights took ${seconds.toFixed(1)} s to be ready for use\n`,
-      );
-    },
+    onNote: (note) => process.stderr.write(`${note}\n`),
   });
-  const depthFolder = options.depthModel
-    ? resolvePipeline(options.depthModel)
-    : depthFolderOf(folder);
-  const depthModel = depthFolder ? openDepthModel(depthFolder, { dtype, device }) : null;
-  const trained = pipeline.settings.tasks;
-  if (trained && !trained.includes(task.id)) {
-    process.stderr.write(`${folder}: was not trained on ${task.id} (only ${trained.join(', ')})\n`);
-  }
 
   return withInterrupt('stopping after this step', async (signal) => {
     try {
-      const shape = readShape(folder);
-      const { dtype, oneAtATime } = pipeline;
-      const planner = new Planner(shape, { dtype, oneAtATime });
       const rewrite = endpoint && rewriter(endpoint, { signal });
-      const plans = { shape, planner };
-      const parts = { pipeline, depthModel, loras, rewrite };
-      const context = { task, folder, ...parts, ...plans, options, signal };
+      const context: Context = { task, mfm, rewrite, options, signal, toldWork: '' };
       if (several) return await makeAll(jobs, context);
-      await make(jobs[0]!, context);
+      await make(await begin(jobs[0]!, context), context);
       return undefined;
     } catch (error) {
       if (signal.aborted) return INTERRUPTED;
       throw error;
     } finally {
-      pipeline.dispose();
-      depthModel?.network.dispose();
+      await mfm.dispose();
     }
   });
 }
@@ -136,28 +112,28 @@ function sourcesOf(jobs: readonly Job[], options: GenerateOptions, { id }: Task)
 /** @throws InputError, before any work, for the first result that could not be written to its place */
 function expectPlaces(jobs: readonly Job[], sources: SourceFiles, several: boolean): void {
   for (const { output } of jobs) {
-    for (const path of several ? [output, recipePath(output)] : [output]) {
+    for (const path of several ? [output, settingsPath(output)] : [output]) {
       expectPlace(path);
       sources.expectOther(path);
     }
   }
 }
 
-/** The recipe of a result of many lies beside it. */
-const recipePath = (output: string): string => `${output}.json`;
-
-/** A part that takes longer than this is named. */
-const SLOW_SECONDS = 2;
+/** The settings of a result of many lie beside it. */
+const settingsPath = (output: string): string => `${output}.json`;
 
 /** Makes what is not there yet; a job that fails does not stop the others. */
 async function makeAll(jobs: Job[], context: Context): Promise<number | undefined> {
   const { writeAtomically } = await import('../../../media/index.js');
+  const { begin, make } = await import('./make-result.js');
   let exitCode: number | undefined;
   let [present, done, seconds] = [0, 0, 0];
   for (const [i, job] of jobs.entries()) {
-    const about = recipePath(job.output);
+    const about = settingsPath(job.output);
     try {
-      if (existsSync(job.output) && hasSettings(about, await settingsOf(job, context))) {
+      const begun = await begin(job, context);
+      const settings = await begun.generation.settings(begun.saving);
+      if (existsSync(job.output) && hasSettings(about, settings)) {
         present++;
         continue;
       }
@@ -165,10 +141,10 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
       const left = done > 1 ? `, ${formatDuration((seconds / done) * (jobs.length - i))} left` : '';
       process.stderr.write(`${i + 1} of ${jobs.length}: ${job.output}${left}\n`);
       const startMs = performance.now();
-      const { made, ...settings } = await make(job, context);
+      const { made, ...asked } = await make(begun, context);
       const ownSeconds = Math.round(performance.now() - startMs) / 1000;
-      const recipe = { ...settings, made: { ...made, seconds: ownSeconds } };
-      const text = `${JSON.stringify(recipe, null, 2)}\n`;
+      const whole = { ...asked, made: { ...made, seconds: ownSeconds } };
+      const text = `${JSON.stringify(whole, null, 2)}\n`;
       await writeAtomically(about, (temporary) => writeFile(temporary, text));
       done++;
       seconds += ownSeconds;

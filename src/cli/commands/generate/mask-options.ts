@@ -43,12 +43,10 @@ interface MaskValues {
   maskAlpha?: boolean;
 }
 
-const DEFAULT_TOLERANCE = 40;
-
 /** @throws InputError for several of them, or one that cannot be read */
 export async function maskSourceOf(options: MaskValues): Promise<MaskSource | undefined> {
   const { mask, box, maskColour, maskTolerance, maskAlpha } = options;
-  const { parseBox, parseColour } = await import('../../../media/index.js');
+  const { DEFAULT_TOLERANCE, parseBox, parseColour } = await import('../../../media/index.js');
   const named = [
     mask !== undefined && '--mask',
     box !== undefined && '--box',

@@ -1,5 +1,6 @@
 /** Progress of one result: a line for each of its phases, or one for all of many windows. */
-import type { Phase } from '../../../pipeline/pipeline.js';
+import type { ProgressEvent } from '../../../index.js';
+import type { Phase } from '../../../pipeline/progress.js';
 import { Progress } from '../../terminal/progress.js';
 
 export class PhaseProgress {
@@ -7,23 +8,23 @@ export class PhaseProgress {
   private line: Progress | null = null;
   /** of the whole result, where it is made in several windows */
   private whole: Progress | null = null;
+  private window: number | null = null;
 
   /** @param label   of the steps, e.g. the task */
   constructor(private readonly label: string) {}
 
-  /** A window begins; a result of one window is told by its phases. */
-  window(index: number, count: number | null): void {
-    if (count === 1) return;
-    this.whole ??= new Progress({
-      label: this.label,
-      total: count ?? undefined,
-      unit: 'windows',
-    });
-    this.whole.update(index);
+  /** A result of one window is told by its phases. */
+  update({ phase, step, steps, window, windows }: ProgressEvent): void {
+    if (windows === 1) this.updatePhase(phase, step, steps);
+    else if (window !== this.window) {
+      this.window = window;
+      const total = windows ?? undefined;
+      this.whole ??= new Progress({ label: this.label, total, unit: 'windows' });
+      this.whole.update(window);
+    }
   }
 
-  update(phase: Phase, done: number, total: number): void {
-    if (this.whole) return;
+  private updatePhase(phase: Phase, done: number, total: number): void {
     if (phase !== this.phase) {
       this.line?.end();
       this.phase = phase;
@@ -39,6 +40,7 @@ export class PhaseProgress {
     this.whole?.end();
     this.line = null;
     this.whole = null;
+    this.window = null;
     this.phase = null;
   }
 }

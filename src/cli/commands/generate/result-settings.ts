@@ -1,27 +1,7 @@
-/**
- * The JSON that stays with a result: the settings it follows from, and under `made` what it came to
- * and with which versions. A batch that goes on compares the settings alone, so an upgraded program
- * does not make again what is there.
- */
+/** The JSON beside a result of many: a batch that goes on leaves out what is there with its settings. */
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
-
-/** What is asked for: options that are given, and the pipeline's own settings. */
-export type AskedSettings = Record<string, unknown>;
-
-export interface ResultSettings extends AskedSettings {
-  made?: Record<string, unknown>;
-}
-
-/** The programs and the kernels that compute. */
-export async function versions(): Promise<Record<string, string>> {
-  const { engineInfo } = await import('../../../tensor/index.js');
-  const path = fileURLToPath(new URL('../../../../package.json', import.meta.url));
-  const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string };
-  const { libtorch, kernels } = engineInfo();
-  return { mfm: version, libtorch, node: process.version.slice(1), kernels };
-}
+import type { AskedSettings, ResultSettings } from '../../../index.js';
 
 /** Is this the JSON of a result with these settings? One that is missing or damaged is not. */
 export function hasSettings(path: string, settings: AskedSettings): boolean {

@@ -9,6 +9,7 @@ import {
   readImage,
   readMedia,
   resize,
+  type Size,
   tensorToFrames,
 } from '../../../media/index.js';
 import { expectSize } from '../../../models/latent-grid.js';
@@ -21,7 +22,7 @@ import type {
 } from '../../../tasks/index.js';
 import { cat, type Tensor, tidy } from '../../../tensor/index.js';
 import type { OwnSettings } from '../../settings.js';
-import { expectParts, type UserRequest } from '../request.js';
+import type { UserRequest } from '../request.js';
 import { referencePlan } from './layout.js';
 
 const REFERENCE_UPSCALE = 4;
@@ -30,8 +31,9 @@ export interface ReferencePrepared {
   given: ConditionInputs;
   condition: Condition;
   target: Target;
+  /** null: the target's */
+  resultSize: Size | null;
   fps: number;
-  notes: string[];
   /** made [1, 3, F, H, W] → the result, with what comes from the input */
   finish(made: Tensor): Frames;
 }
@@ -43,7 +45,6 @@ export async function prepareAsReference(
   settings: OwnSettings,
   estimateDepth: DepthEstimator | null,
 ): Promise<ReferencePrepared> {
-  expectParts(task, request);
   expectNoOthers(task, request);
   const { size, numFrames, mask, upscale = REFERENCE_UPSCALE, compat, signal } = request;
   const media: Media[] = [];
@@ -86,14 +87,15 @@ export async function prepareAsReference(
       const parts = [before, sized, after].filter((part) => part !== null);
       return tensorToFrames(parts.length === 1 ? sized : cat(parts, 2));
     });
+  for (const note of [...media.flatMap((one) => one.notes), ...notes]) request.onNote?.(note);
   const goesOn = task.result === 'video' && task.inputs.includes('video');
   return {
     given,
     condition,
     target,
+    resultSize,
     finish,
     fps: (goesOn ? media[0]?.fps : null) ?? settings.fps,
-    notes: [...media.flatMap((one) => one.notes), ...notes],
   };
 }
 

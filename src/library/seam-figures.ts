@@ -1,8 +1,8 @@
 /** How well what was made joins what was known, measured on the pieces of a result as they come. */
-import { seam } from '../../../eval/metrics/index.js';
-import { mean } from '../../../eval/quality.js';
-import type { Frames } from '../../../media/index.js';
-import type { Piece } from '../../../pipeline/generate/generate.js';
+import { seam } from '../eval/metrics/index.js';
+import { mean } from '../eval/quality.js';
+import type { Frames } from '../media/index.js';
+import type { Piece } from '../pipeline/generate/generate.js';
 
 export class SeamFigures {
   private readonly seams: number[] = [];

@@ -1,0 +1,42 @@
+/**
+ * mfm as a library: pipelines opened and used. docs/library.md goes through it with examples. It
+ * writes nothing to the terminal, ends no process and listens for no signals of the system.
+ */
+
+export {
+  AbortError,
+  ConsumedError,
+  DisposedError,
+  type Fit,
+  InputError,
+  JobError,
+  MemoryError,
+  MfmError,
+} from './errors.js';
+export {
+  type GeneratedFrame,
+  type GeneratedFrames,
+  Generation,
+  type ResultFigures,
+  type SavedResult,
+  type SaveOptions,
+} from './library/generation.js';
+export type { MediaInput, RawFrames } from './library/media-input.js';
+export { Mfm } from './library/mfm.js';
+export { type OpenDType, type OpenOptions, open } from './library/open.js';
+export type {
+  CommonOptions,
+  GenerateOptions,
+  MaskInput,
+  ProgressEvent,
+  RequestFor,
+  ResultPlan,
+  TaskInputs,
+} from './library/request.js';
+export type { AskedSettings, ResultSettings } from './library/settings.js';
+export type { Box, Colour, FitWay, Frames, Length, Size } from './media/index.js';
+export type { PhasePlan, Plan } from './pipeline/cost/plan.js';
+export type { Phase } from './pipeline/progress.js';
+export type { OwnSettings } from './pipeline/settings.js';
+export type { Seed } from './seed.js';
+export { TASK_IDS, TASKS, type Task, type TaskId } from './tasks/index.js';

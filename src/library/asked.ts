@@ -1,0 +1,167 @@
+/** Options as they are asked for, checked and in one form: for the pipeline, and for the settings. */
+import { z } from 'zod';
+import { InputError } from '../errors.js';
+import { MOST_FRAMES, MOST_STEPS } from '../limits.js';
+import { DEFAULT_TOLERANCE, FIT_WAYS } from '../media/index.js';
+import type { UserRequest } from '../pipeline/generate/request.js';
+import { LAST_SEED } from '../seed.js';
+import { didYouMean } from '../suggest.js';
+import type { Task } from '../tasks/index.js';
+import type { MediaInput } from './media-input.js';
+import type { GenerateOptions, MaskInput } from './request.js';
+
+/** Inputs as `M`: as a program has them, as the pipeline reads them, or as JSON. */
+type WithMedia<M> = { inputs: M[]; mask?: AskedMask<M>; depth?: M[]; reference?: M };
+type AskedMask<M> = { file: M } | Exclude<NonNullable<UserRequest['mask']>, { file: unknown }>;
+
+type Functions = 'signal' | 'onProgress' | 'onNote' | 'onPlan' | 'rewritePrompt';
+/** What a result follows from, beside the task and the seed. */
+export type Asked<M> = WithMedia<M> & { prompt: string } & Omit<
+    GenerateOptions,
+    keyof WithMedia<M> | 'prompt' | 'input' | 'seed' | 'checkMemory' | 'keepFrames' | Functions
+  >;
+
+/** In the order in which settings are stored. @throws InputError naming the option that is wrong */
+export function askedOf(task: Task, options: GenerateOptions): Asked<MediaInput> {
+  expectOptions(task, options);
+  const { input, inputs, mask, depth } = options;
+  return {
+    prompt: options.prompt ?? '',
+    addedPrompt: options.addedPrompt,
+    negativePrompt: options.negativePrompt,
+    inputs: input === undefined ? [...(inputs ?? [])] : [input],
+    mask: mask === undefined ? undefined : askedMask(mask),
+    invertMask: options.invertMask || undefined,
+    expand: options.expand,
+    reference: options.reference,
+    fit: options.fit,
+    strict: options.strict || undefined,
+    keepKnown: options.keepKnown,
+    window: options.window,
+    tile: options.tile,
+    depth: depth === undefined ? undefined : isList(depth) ? [...depth] : [depth],
+    size: options.size,
+    numFrames: options.numFrames,
+    numInferenceSteps: options.numInferenceSteps,
+    guidanceScale: options.guidanceScale,
+    motionScore: options.motionScore,
+    solver: options.solver,
+    useTSchedule: options.useTSchedule || undefined,
+    guidanceRange: options.guidanceRange,
+    noiseAugStrength: options.noiseAugStrength,
+    cacheThreshold: options.cacheThreshold,
+    upscale: options.upscale,
+    compat: options.compat,
+  };
+}
+
+const isList = (depth: MediaInput | readonly MediaInput[]): depth is readonly MediaInput[] =>
+  Array.isArray(depth);
+
+function askedMask(mask: MaskInput): AskedMask<MediaInput> {
+  if (typeof mask === 'string') return { file: mask };
+  if ('box' in mask) return { box: mask.box };
+  if ('colour' in mask) {
+    return { colour: mask.colour, tolerance: mask.tolerance ?? DEFAULT_TOLERANCE };
+  }
+  return 'alpha' in mask ? { alpha: true } : { file: mask };
+}
+
+/** The same with every input replaced; `name`: what messages call it. */
+export async function withMedia<M>(
+  asked: Asked<MediaInput>,
+  replaced: (input: MediaInput, name: string) => Promise<M>,
+): Promise<Asked<M>> {
+  const all = async (name: string, list: readonly MediaInput[]): Promise<M[]> => {
+    const made: M[] = [];
+    for (const [i, one] of list.entries()) {
+      made.push(await replaced(one, list.length > 1 ? `${name}[${i}]` : name));
+    }
+    return made;
+  };
+  const { mask, depth, reference } = asked;
+  return {
+    ...asked,
+    inputs: await all(asked.inputs.length > 1 ? 'inputs' : 'input', asked.inputs),
+    mask: mask && 'file' in mask ? { file: await replaced(mask.file, 'mask') } : mask,
+    reference: reference === undefined ? undefined : await replaced(reference, 'reference'),
+    depth: depth && (await all('depth', depth)),
+  };
+}
+
+const side = z.int().min(1);
+const size = z.object({ width: side, height: side });
+const part = z.number().min(0).max(1);
+const frames = z.int().min(1).max(MOST_FRAMES);
+const functionOf = z.custom((value) => typeof value === 'function', 'must be a function');
+const media = z.custom(
+  (value) => typeof value === 'string' || (typeof value === 'object' && value !== null),
+  'must be a path, the bytes of a file as Uint8Array or Blob, or raw frames',
+);
+
+/** Values that hold whatever the task is; which options a task takes is known to `expectParts`. */
+const fields = {
+  prompt: z.string(),
+  input: media,
+  inputs: z.array(media),
+  mask: media,
+  invertMask: z.boolean(),
+  expand: z.string(),
+  depth: z.union([z.array(media), media]),
+  reference: media,
+  size,
+  numFrames: frames,
+  window: frames,
+  upscale: z.number().min(1),
+  tile: size
+    .refine(({ width, height }) => width % 16 === 0 && height % 16 === 0, 'must be multiples of 16')
+    .nullable(),
+  fit: z.enum(FIT_WAYS),
+  strict: z.boolean(),
+  keepKnown: z.boolean(),
+  addedPrompt: z.string(),
+  negativePrompt: z.string(),
+  seed: z.union([z.int().min(0), z.bigint().min(0n).max(LAST_SEED)]),
+  numInferenceSteps: z.int().min(1).max(MOST_STEPS),
+  guidanceScale: z.number().min(0),
+  guidanceRange: z
+    .tuple([part, part])
+    .refine(([from, until]) => from > until, 'must fall, as noise does, from 1 to 0'),
+  motionScore: z.number().min(0),
+  solver: z.enum(['euler', 'dpm++', 'unipc']),
+  useTSchedule: z.boolean(),
+  cacheThreshold: part,
+  noiseAugStrength: part,
+  compat: z.object({ cropType: z.enum(['keep_ratio', 'keep_ratio_h', 'keep_res']) }),
+  checkMemory: z.boolean(),
+  keepFrames: z.boolean(),
+  signal: z.instanceof(AbortSignal),
+  onProgress: functionOf,
+  onNote: functionOf,
+  onPlan: functionOf,
+  rewritePrompt: functionOf,
+} satisfies Record<keyof GenerateOptions, z.ZodType>;
+
+const schema = z.object(fields).partial();
+
+function expectOptions({ id }: Task, options: GenerateOptions): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(fields, name)) continue;
+    const hint = didYouMean(name, Object.keys(fields));
+    throw new InputError(
+      `${id}: \`${name}\` is no option${hint || `; there are ${Object.keys(fields).join(', ')}`}`,
+      { field: name },
+    );
+  }
+  if (options.input !== undefined && options.inputs !== undefined) {
+    throw new InputError(`${id}: \`input\` and \`inputs\` say the same; leave one of them out`, {
+      field: 'inputs',
+    });
+  }
+  const [issue] = schema.safeParse(options).error?.issues ?? [];
+  if (!issue) return;
+  const [field] = issue.path;
+  throw new InputError(`${id}: \`${issue.path.join('.')}\`: ${issue.message}`, {
+    field: String(field),
+  });
+}

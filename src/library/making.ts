@@ -1,0 +1,233 @@
+/** One result in the making: its input is read once, its pieces are made one after the other. */
+import { AbortError, DisposedError, MfmError } from '../errors.js';
+import type { Frames } from '../media/index.js';
+import { availableBytes } from '../pipeline/cost/plan.js';
+import { type GenerateRequest, type Result, startResult } from '../pipeline/generate/generate.js';
+import { workOfResult } from '../pipeline/generate/result-work.js';
+import type { Seed } from '../seed.js';
+import type { Task } from '../tasks/index.js';
+import { type Asked, withMedia } from './asked.js';
+import type { Engine } from './engine.js';
+import { type MediaInput, OpenInputs } from './media-input.js';
+import { ResultProgress } from './progress.js';
+import type { GenerateOptions, ResultPlan } from './request.js';
+import { SeamFigures } from './seam-figures.js';
+
+export interface MakingRequest {
+  task: Task;
+  seed: Seed;
+  asked: Asked<MediaInput>;
+}
+
+/** A result whose input is read. */
+interface Begun {
+  result: Result;
+  plan: ResultPlan;
+}
+
+export class Making {
+  /** aborts with the request's signal, with the pipeline, and when it is closed before its end */
+  readonly signal: AbortSignal;
+  /** steps that used the one before again */
+  reusedSteps = 0;
+  /** that making took */
+  computedMs = 0;
+  private readonly inputs = new OpenInputs();
+  private readonly seams = new SeamFigures();
+  private readonly closed = new AbortController();
+  private begun: Promise<Begun> | null = null;
+  private result: Result | null = null;
+  private readonly kept: Frames[] = [];
+  private ended = false;
+  private failure: unknown = null;
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly request: MakingRequest,
+    private readonly options: GenerateOptions,
+  ) {
+    const own = [engine.disposed, this.closed.signal];
+    this.signal = AbortSignal.any(options.signal ? [...own, options.signal] : own);
+  }
+
+  /** Reads the input and fits it, once. @throws MemoryError, and what reading throws */
+  begin(): Promise<Begun> {
+    this.begun ??= this.engine
+      .inTurn(() => this.read())
+      .catch(async (error) => {
+        throw await this.failed(error);
+      });
+    return this.begun;
+  }
+
+  /** The piece at a place, made now if it is not there yet; null after the last one. */
+  piece(place: number): Promise<Frames | null> {
+    const mine = this.turn.then(() => {
+      if (place < this.kept.length) return this.kept[place]!;
+      if (this.failure) throw this.failure;
+      return this.ended ? null : this.makePiece();
+    });
+    this.turn = mine.catch(() => {});
+    return mine;
+  }
+
+  private async makePiece(): Promise<Frames | null> {
+    const { result } = await this.begin();
+    try {
+      const next = await this.engine.inTurn(async () => {
+        this.signal.throwIfAborted();
+        const startMs = performance.now();
+        const made = await result.pieces.next();
+        this.computedMs += performance.now() - startMs;
+        return made;
+      });
+      if (next.done) {
+        await this.end(result);
+        return null;
+      }
+      const { frames } = next.value;
+      this.seams.add(next.value);
+      if (this.options.keepFrames !== false) this.kept.push(frames);
+      return frames;
+    } catch (error) {
+      throw await this.failed(error);
+    }
+  }
+
+  private async end({ audio }: Result): Promise<void> {
+    this.ended = true;
+    for (const line of this.seams.lines()) this.note(line);
+    // the sound is read when the result is saved, which may be later
+    if (audio === null || !this.inputs.isTemporary(audio)) await this.close();
+  }
+
+  private async read(): Promise<Begun> {
+    const { engine, request, options, inputs } = this;
+    this.signal.throwIfAborted();
+    engine.closeLater(this.close);
+    this.noteTraining();
+    const { onPlan, onProgress, rewritePrompt } = options;
+    const progress = onProgress && new ResultProgress(onProgress);
+    const asked = await withMedia(request.asked, (input, name) => inputs.open(input, name));
+    const whole: GenerateRequest = {
+      ...asked,
+      task: request.task,
+      seed: request.seed,
+      estimateDepth: engine.estimateDepth,
+      rewritePrompt,
+      signal: this.signal,
+      onNote: this.note,
+      onWindow: progress?.onWindow,
+      onProgress: progress?.update,
+      onStep: (_step, _total, { reused }) => {
+        if (reused) this.reusedSteps++;
+      },
+    };
+    const result = await startResult(engine.pipeline, whole);
+    try {
+      this.noteDepth(whole, result);
+      const plan = this.planOf(whole, result);
+      onPlan?.(plan);
+      this.signal.throwIfAborted();
+      this.result = result;
+      return { result, plan };
+    } catch (error) {
+      await result.close();
+      throw error;
+    }
+  }
+
+  private planOf(request: GenerateRequest, result: Result): ResultPlan {
+    const { pipeline, planner } = this.engine;
+    const { size, numFrames, numWindows } = result;
+    const isImage = request.task.result === 'image';
+    const available = availableBytes();
+    const known = {
+      width: size.width,
+      height: size.height,
+      numFrames: isImage ? 1 : numFrames,
+      fps: isImage ? null : result.fps,
+      numWindows,
+      availableBytes: available,
+    };
+    // what is known of other devices does not tell their cost
+    if (pipeline.device !== 'cpu') {
+      return { ...known, peakBytes: null, fits: null, seconds: null, cost: null };
+    }
+    const work = workOfResult(pipeline, request, result);
+    const cost = planner.plan(work);
+    if (this.options.checkMemory !== false) planner.expectToFit(cost, work);
+    const { peakBytes } = cost;
+    return {
+      ...known,
+      peakBytes,
+      fits: peakBytes <= available + process.memoryUsage.rss(),
+      seconds: numWindows && numWindows * cost.seconds,
+      cost,
+    };
+  }
+
+  private noteTraining(): void {
+    const { pipeline, folder } = this.engine;
+    const { id } = this.request.task;
+    const trained = pipeline.settings.tasks;
+    if (!trained || trained.includes(id)) return;
+    const sentence = `${folder}: was not trained on ${id} (only ${trained.join(', ')})`;
+    if (this.engine.isNews(sentence)) this.note(sentence);
+  }
+
+  private noteDepth({ task, depth, estimateDepth }: GenerateRequest, { given }: Result): void {
+    const { pipeline, folder } = this.engine;
+    const { usesDepth } = pipeline.settingsFor(task);
+    if (depth && !usesDepth) {
+      this.note(`${folder}: was not trained with depth; \`depth\` may make results worse`);
+    } else if (given.depth && !estimateDepth && !depth && usesDepth) {
+      this.note(
+        `${folder}: has no depth model, so ${task.id} goes without depth; name one with \`depthModel\`, or give depth with \`depth\``,
+      );
+    }
+  }
+
+  readonly note = (sentence: string): void => {
+    this.options.onNote?.(this.inputs.inWords(sentence));
+  };
+
+  /** What is thrown in place of an error: what ended it, in words that the caller knows. */
+  inWords(error: unknown): unknown {
+    if (this.engine.disposed.aborted) return this.engine.disposed.reason;
+    if (this.options.signal?.aborted && !(error instanceof AbortError)) {
+      const { id } = this.request.task;
+      return new AbortError(`${id}: was ended by its signal`, {
+        cause: this.options.signal.reason,
+      });
+    }
+    if (this.closed.signal.aborted) return this.closed.signal.reason;
+    if (!(error instanceof Error)) return error;
+    error.message = this.inputs.inWords(error.message);
+    const field = this.inputs.optionOf(error.message);
+    if (field !== undefined && error instanceof MfmError && error.field === undefined) {
+      Object.assign(error, { field });
+    }
+    return error;
+  }
+
+  private async failed(error: unknown): Promise<unknown> {
+    this.failure ??= this.inWords(error);
+    await this.close();
+    return this.failure;
+  }
+
+  /** Ends the reading of inputs and removes temporary files; what is kept can still be had. */
+  readonly close = async (): Promise<void> => {
+    const { id } = this.request.task;
+    if (!this.ended) {
+      this.failure ??= new DisposedError(`${id}: was closed before its end; generate it again`);
+      this.closed.abort(this.failure);
+    }
+    this.engine.forget(this.close);
+    await this.result?.pieces.return(undefined);
+    await this.result?.close();
+    await this.inputs.close();
+  };
+}

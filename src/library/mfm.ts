@@ -1,0 +1,107 @@
+/** A pipeline that is open for use. */
+import type { OwnSettings } from '../pipeline/index.js';
+import { TASKS, type Task, taskOf } from '../tasks/index.js';
+import type { Engine } from './engine.js';
+import { Generation } from './generation.js';
+import type { GenerateOptions, RequestFor, ResultPlan } from './request.js';
+
+/** A task by its name, or its declaration. */
+type TaskName = string | Task;
+
+/**
+ * A pipeline that is open for use; see `open`. Results that are asked for at the same time are made
+ * in turns, window by window, and are the same as one after the other.
+ *
+ * ```ts
+ * const mfm = await open('models/mfm-mini');
+ * try {
+ *   await mfm.generate('isr', { input: 'photo.jpg' }).save('larger.png');
+ * } finally {
+ *   await mfm.dispose();
+ * }
+ * ```
+ */
+export class Mfm implements AsyncDisposable {
+  /** @internal */
+  constructor(private readonly engine: Engine) {}
+
+  /** The folder that was opened. */
+  get folder(): string {
+    return this.engine.folder;
+  }
+
+  /** Where networks compute: `cpu`, `cuda:0`. */
+  get device(): string {
+    return this.engine.pipeline.device;
+  }
+
+  /** What they compute in: `float32`, `bfloat16`. */
+  get dtype(): string {
+    return this.engine.pipeline.dtype;
+  }
+
+  /** The tasks that the pipeline was trained on. */
+  get tasks(): readonly Task[] {
+    const { tasks } = this.engine.pipeline.settings;
+    return Object.values<Task>(TASKS).filter(({ id }) => tasks?.includes(id) ?? true);
+  }
+
+  /**
+   * What a task is used with unless a request says otherwise: size, steps, guidance, and so on.
+   *
+   * ```ts
+   * const { width, height, numInferenceSteps } = mfm.settingsFor('t2v');
+   * ```
+   *
+   * @throws InputError if there is no such task
+   */
+  settingsFor(task: TaskName): OwnSettings {
+    return this.engine.pipeline.settingsFor(declared(task));
+  }
+
+  /**
+   * A result, which is made when its frames or its file are asked for.
+   *
+   * ```ts
+   * const clip = mfm.generate('t2v', { prompt: 'a red cube moves left', seed: 7 });
+   * await clip.save('cube.mp4');
+   * ```
+   *
+   * @throws InputError for an option that is none, or has a wrong value; DisposedError. What a task
+   *         needs and what files hold is known later: whoever takes the frames gets those errors
+   */
+  generate<const T extends TaskName>(task: T, request: RequestFor<T>): Generation {
+    this.engine.expectOpen();
+    return new Generation(this.engine, declared(task), request as GenerateOptions);
+  }
+
+  /**
+   * What a result will be and what it costs. Its input is read, and nothing is made.
+   *
+   * ```ts
+   * const { peakBytes, seconds, fits } = await mfm.plan('t2v', { prompt: 'a cube', numFrames: 97 });
+   * ```
+   *
+   * @throws as `Generation.frames`, but not for a lack of memory
+   */
+  async plan<const T extends TaskName>(task: T, request: RequestFor<T>): Promise<ResultPlan> {
+    this.engine.expectOpen();
+    const options = { ...(request as GenerateOptions), checkMemory: false };
+    await using generation = new Generation(this.engine, declared(task), options);
+    return await generation.plan();
+  }
+
+  /**
+   * Frees the weights. Results that are being made end within a step: whoever waits for them gets a
+   * `DisposedError`.
+   */
+  async dispose(): Promise<void> {
+    await this.engine.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+}
+
+const declared = (task: TaskName): Task => (typeof task === 'string' ? taskOf(task) : task);

@@ -1,0 +1,47 @@
+/** What a program is told of progress. */
+import type { OnProgress, Phase } from '../pipeline/progress.js';
+import type { ProgressEvent } from './request.js';
+
+/** Of one result; it estimates the time left from the phase that runs and the windows so far. */
+export class ResultProgress {
+  private window = 0;
+  private windows: number | null = 1;
+  private phase: Phase | null = null;
+  private phaseMs = 0;
+  private windowMs = 0;
+  /** of the windows that are done */
+  private doneMs = 0;
+
+  constructor(
+    private readonly onProgress: (event: ProgressEvent) => void,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** A window begins. */
+  readonly onWindow = (index: number, windows: number | null): void => {
+    const now = this.now();
+    if (index > 0) this.doneMs += now - this.windowMs;
+    this.window = index;
+    this.windows = windows;
+    this.windowMs = now;
+    this.phase = null;
+  };
+
+  readonly update: OnProgress = (phase, step, steps) => {
+    if (phase !== this.phase) this.phaseMs = this.now();
+    this.phase = phase;
+    const { window, windows } = this;
+    this.onProgress({ phase, step, steps, window, windows, etaMs: this.etaMs(step, steps) });
+  };
+
+  /** The rest of the phase, and the windows that follow: as long as those before took. */
+  private etaMs(step: number, steps: number): number | null {
+    const { window, windows } = this;
+    if (windows === null || step === 0) return null;
+    const now = this.now();
+    const phaseLeft = ((now - this.phaseMs) / step) * (steps - step);
+    const soFar = now - this.windowMs + phaseLeft;
+    const each = window > 0 ? this.doneMs / window : soFar;
+    return Math.round(phaseLeft + each * (windows - window - 1));
+  }
+}

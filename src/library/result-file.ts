@@ -1,0 +1,122 @@
+/** The file that a result becomes: a picture, or a clip that is written as its pieces come. */
+import { extname } from 'node:path';
+import { InputError } from '../errors.js';
+import { expectPlace, SourceFiles } from '../files/output-place.js';
+import {
+  type ClipWriter,
+  createClipWriter,
+  type Frames,
+  findFfmpeg,
+  outputKind,
+  writeImage,
+} from '../media/index.js';
+import type { Result } from '../pipeline/generate/generate.js';
+import type { Target, Task } from '../tasks/index.js';
+import type { ResultSettings } from './settings.js';
+
+/** @throws InputError, before any work, where a result could not, or must not, be written to */
+export function expectFile(
+  path: string,
+  { id, result }: Task,
+  inputs: readonly { path: string; what: string }[],
+): void {
+  expectPlace(path);
+  if (outputKind(path) !== result) {
+    throw new InputError(
+      `${path}: ${id} makes ${result === 'image' ? 'an image' : 'a clip'}; name a file that ends in .${result === 'image' ? 'png' : 'mp4'}`,
+    );
+  }
+  new SourceFiles(inputs).expectOther(path);
+  if (result === 'video' && extname(path).toLowerCase() !== '.gif') findFfmpeg();
+}
+
+/** What a file says of the result in it, where that is known when its first frames are. */
+export interface Made {
+  width: number;
+  height: number;
+  /** undefined: the end of the input decides */
+  numFrames: number | undefined;
+  fps: number;
+}
+
+export interface ResultFileOptions {
+  task: Task;
+  /** in place of the result's own */
+  fps?: number;
+  signal?: AbortSignal;
+  onNote: (sentence: string) => void;
+  /** what the file says that it was made with */
+  settingsOf: (made: Made) => ResultSettings;
+}
+
+export class ResultFile {
+  private writer: ClipWriter | null = null;
+  private picture: Frames | null = null;
+  private settings: ResultSettings | null = null;
+  private size: Target | null = null;
+  private finished = false;
+
+  constructor(
+    private readonly path: string,
+    private readonly result: Result,
+    private readonly options: ResultFileOptions,
+  ) {}
+
+  async write(frames: Frames): Promise<void> {
+    if (!this.size) await this.begin(frames);
+    this.size!.numFrames += frames.numFrames;
+    if (this.writer) await this.writer.write(frames);
+    else this.picture = frames;
+  }
+
+  private async begin({ width, height }: Frames): Promise<void> {
+    const { result } = this;
+    const { task, signal, onNote } = this.options;
+    const { audio, fullRange } = result;
+    const fps = this.options.fps ?? result.fps;
+    const numFrames = result.numFrames ?? undefined;
+    this.settings = this.options.settingsOf({ width, height, numFrames, fps });
+    this.size = { width, height, numFrames: 0 };
+    if (task.result === 'image') return;
+    // another rate would part pictures and sound
+    if (audio && fps !== result.fps) {
+      onNote(
+        `\`fps\`: ${fps} is not the ${result.fps} of the input, so its sound is left out, if it has any`,
+      );
+    }
+    const sound = audio && fps === result.fps ? { path: audio, startSeconds: 0 } : undefined;
+    const description = JSON.stringify(this.settings);
+    this.writer = await createClipWriter(this.path, {
+      width,
+      height,
+      fps,
+      description,
+      fullRange,
+      signal,
+      audio: sound,
+    });
+    if (this.writer.isWidelyPlayed) return;
+    const even = { width: width + (width % 2), height: height + (height % 2) };
+    onNote(
+      `${this.path}: ${width}x${height} is an odd size, so it is H.264 4:4:4, which QuickTime and phones do not play; \`size: { width: ${even.width}, height: ${even.height} }\` plays everywhere`,
+    );
+  }
+
+  /** @returns the settings in the file, and the size of what was made */
+  async finish(): Promise<{ settings: ResultSettings; size: Target }> {
+    const settings = this.settings!;
+    const size = this.size!;
+    if (this.writer) await this.writer.finish();
+    else await writeImage(this.path, this.picture!, { description: JSON.stringify(settings) });
+    this.finished = true;
+    if (this.options.task.result === 'image') return { settings, size };
+    // a clip may end before or after what its file says
+    const made = { ...settings.made, numFrames: size.numFrames };
+    return { settings: { ...settings, made }, size };
+  }
+
+  /** Leaves nothing, unless the file is there already. */
+  async abort(): Promise<void> {
+    if (!this.finished) await this.writer?.abort();
+  }
+}

@@ -1,0 +1,30 @@
+/** A result in the units that its cost is counted in. */
+import type { WorkRequest } from '../cost/work.js';
+import type { Pipeline } from '../pipeline.js';
+import type { GenerateRequest, Result } from './generate.js';
+import { ownSigmas } from './make-window.js';
+
+/** One window of a result. */
+export function workOfResult(
+  pipeline: Pipeline,
+  request: GenerateRequest,
+  { given, target, tiles }: Pick<Result, 'given' | 'target' | 'tiles'>,
+): WorkRequest {
+  const settings = pipeline.settingsFor(request.task);
+  const sigmas = ownSigmas(request, settings);
+  const numInferenceSteps =
+    sigmas?.length ?? request.numInferenceSteps ?? settings.numInferenceSteps;
+  const guidanceScale = request.guidanceScale ?? settings.guidanceScale;
+  const { guidanceRange, depth, estimateDepth, noiseAugStrength = 0 } = request;
+  const hasDepth =
+    given.geometry !== null || (given.depth && (estimateDepth != null || depth !== undefined));
+  return {
+    target,
+    tiles,
+    numInferenceSteps,
+    guidanceScale,
+    promptLength: settings.promptLength,
+    guidedSteps: pipeline.guidedSteps({ numInferenceSteps, guidanceScale, guidanceRange, sigmas }),
+    depth: hasDepth || noiseAugStrength > 0,
+  };
+}
