@@ -13,8 +13,10 @@ export {
   NOTHING,
   type Target,
 } from './condition.js';
+export { defineTask, type TaskDeclaration } from './define-task.js';
 export { degrade, drawBorder, drawHole, shrink } from './degrade.js';
 export { expectDepths, withDepth } from './given-depth.js';
+export { loadTasks, NO_OWN_TASKS, type OwnTasks, ownTasksOf } from './load-tasks.js';
 export {
   cut,
   cutDepth,
@@ -40,5 +42,5 @@ export {
   type WeightedTask,
   weightedTasks,
 } from './qualify.js';
-export { TASK_IDS, TASKS, type TaskId, taskOf } from './table.js';
+export { allTasks, TASK_IDS, TASKS, type TaskId, taskOf } from './table.js';
 export type { InputKind, Needs, Task, UserInput } from './task.js';

@@ -20,7 +20,6 @@ import {
   type TrainedPipelineSource,
 } from './networks/trained-pipeline.js';
 import { trainTransformer } from './networks/transformer.js';
-import { stagesOf } from './recipe/config.js';
 import { dtypeOf } from './recipe/networks.js';
 
 /**
@@ -44,6 +43,7 @@ export async function train(options: DataOptions): Promise<boolean> {
       autoencoder,
       dtype,
       tasks: data.trainedTasks(),
+      ownTasks: data.ownTasks.tasks,
     };
     run.setStatus({ doing: 'encoding latents' });
     if (!(await data.encode(autoencoder))) return stopped(context);
@@ -102,10 +102,10 @@ const SCALE_CLIPS = 64;
 async function scaleLatents(
   autoencoder: Autoencoder,
   path: string,
-  { recipe, run, data }: PartContext,
+  { run, data }: PartContext,
 ): Promise<void> {
   if (run.parallel.rank > 0) return;
-  const lengths = [1, Math.max(...stagesOf(recipe).map(({ numFrames }) => numFrames))];
+  const lengths = [1, Math.max(...data.stages.map(({ numFrames }) => numFrames))];
   const batches: FrameBatch[] = [];
   for (const numFrames of lengths) {
     const batch = await data.someFrames('items', numFrames, SCALE_CLIPS);

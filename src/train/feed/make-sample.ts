@@ -1,4 +1,7 @@
-/** Makes the pixels of a sample, and what a task is given of them; runs in worker threads. */
+/**
+ * Makes the pixels of a sample, and what a task is given of them. Runs in worker threads, but for what
+ * only the main thread has: tasks without a file.
+ */
 
 import { captionOf, drawScene, motionScore, renderScene } from '../../data/miniworld/index.js';
 import { sceneSample } from '../../data/miniworld/sample.js';
@@ -19,7 +22,7 @@ import { resizeDepth } from '../../media/depth/resize-depth.js';
 import { probeVideo, type VideoInfo } from '../../media/ffmpeg/probe.js';
 import type { Frames, Size } from '../../media/frames.js';
 import { resample } from '../../media/pixels/resample.js';
-import { type ConditionInputs, type Target, taskOf } from '../../tasks/index.js';
+import { type ConditionInputs, type Target, type Task, taskOf } from '../../tasks/index.js';
 import { coverOf } from './buckets.js';
 import { buffersOf, fitGiven } from './fit-given.js';
 import type { Origin } from './sources.js';
@@ -61,10 +64,19 @@ export interface MadeSample {
 
 export type SampleResult = MadeSample | { problem: string };
 
+/** What a thread has of the program's own. */
+export interface Own {
+  /** tasks beside those of mfm */
+  tasks: readonly Task[];
+}
+
 /** A file that cannot be read is a result, not an error. */
-export async function makeSample(job: SampleJob): Promise<SampleResult> {
+export async function makeSample(job: SampleJob, own: Own = { tasks: [] }): Promise<SampleResult> {
+  const task = job.task === null ? null : taskOf(job.task, own.tasks);
   try {
-    return job.origin.kind === 'scene' ? ofScene(job, job.origin) : await ofFile(job, job.origin);
+    return job.origin.kind === 'scene'
+      ? ofScene(job, job.origin, task)
+      : await ofFile(job, job.origin, task);
   } catch (error) {
     if (error instanceof InputError) return { problem: error.message };
     const { code, message } = error as NodeJS.ErrnoException;
@@ -84,7 +96,11 @@ export function buffersOfResult(result: SampleResult): ArrayBuffer[] {
   return [...new Set([...buffersOf(given), ...own])];
 }
 
-function ofScene(job: SampleJob, origin: Origin & { kind: 'scene' }): MadeSample {
+function ofScene(
+  job: SampleJob,
+  origin: Origin & { kind: 'scene' },
+  task: Task | null,
+): MadeSample {
   const { target } = job;
   const { seed, split, maxObjects, image } = origin;
   const scene = drawScene(seed, { split, maxObjects, image });
@@ -92,7 +108,7 @@ function ofScene(job: SampleJob, origin: Origin & { kind: 'scene' }): MadeSample
   const clip = { ...sizeOf(target), numFrames: target.numFrames, data: rendered.frames };
   const sample = sceneSample(scene, clip, captionOf(scene, target.numFrames), rendered);
   return {
-    given: givenOf(job, sample),
+    given: givenOf(job, task, sample),
     clip: job.wantsClip ? clip : null,
     motionScore: motionScore(scene, rendered, target),
     fresh: {},
@@ -100,16 +116,22 @@ function ofScene(job: SampleJob, origin: Origin & { kind: 'scene' }): MadeSample
   };
 }
 
-function givenOf({ task, seed, label, target }: SampleJob, sample: Sample): ConditionInputs | null {
-  if (task === null) return null;
-  return fitGiven(taskOf(task).fromSample(sample, new RandomStream(seed, label)), target);
+function givenOf(
+  { seed, label, target }: SampleJob,
+  task: Task | null,
+  sample: Sample,
+): ConditionInputs | null {
+  return task && fitGiven(task.fromSample(sample, new RandomStream(seed, label)), target);
 }
 
-async function ofFile(job: SampleJob, origin: Origin & { kind: 'file' }): Promise<MadeSample> {
-  const { task } = job;
+async function ofFile(
+  job: SampleJob,
+  origin: Origin & { kind: 'file' },
+  task: Task | null,
+): Promise<MadeSample> {
   const { item, width, height } = origin;
   const parts = new Parts(job);
-  const needs = task === null ? null : taskOf(task).needs;
+  const needs = task?.needs;
   const clip = await parts.frames('clip', () =>
     decode(item.target ?? item.media, item, job, { width, height }),
   );
@@ -126,7 +148,7 @@ async function ofFile(job: SampleJob, origin: Origin & { kind: 'file' }): Promis
     edit: source && { source, instruction: item.prompt },
   };
   return {
-    given: givenOf(job, sample),
+    given: givenOf(job, task, sample),
     clip: job.wantsClip ? clip : null,
     motionScore: null,
     fresh: parts.fresh,

@@ -3,7 +3,12 @@
 import { type DataStore, keyOf } from '../../data/store.js';
 import { createWorkerPool, type WorkerPool, workerBeside } from '../../data/worker-pool.js';
 import { MfmError } from '../../errors.js';
-import type { ConditionInputs, Target } from '../../tasks/index.js';
+import {
+  type ConditionInputs,
+  NO_OWN_TASKS,
+  type OwnTasks,
+  type Target,
+} from '../../tasks/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { bucketName } from './buckets.js';
 import {
@@ -15,6 +20,7 @@ import {
 } from './encode/latents.js';
 import {
   type MadeSample,
+  makeSample,
   type Plane,
   PREPROCESSING,
   type SampleJob,
@@ -29,7 +35,9 @@ export interface MakerOptions {
   cacheFrames?: boolean;
   /** threads; default: one per processor, at most 4 */
   workers?: number;
-  /** told once of each file that cannot be read */
+  /** tasks beside those of mfm; what is given for one without a file is made on this thread */
+  ownTasks?: OwnTasks;
+  /** called once for each file that cannot be read */
   onSkip?: (where: string, reason: string) => void;
 }
 
@@ -62,6 +70,7 @@ export class SampleMaker {
     this.pool = createWorkerPool(workerBeside(import.meta.url, 'worker'), {
       workers: options.workers,
       describe: ({ where }) => where,
+      data: options.ownTasks?.file ?? null,
     });
   }
 
@@ -90,8 +99,11 @@ export class SampleMaker {
       const place = store?.place(planeKey(item, target, plane));
       if (place) places[plane] = place;
     }
-    const job = { where, origin, target, task, seed, label, wantsClip, places };
-    const result = await this.pool.run({ ...job, keeps: store !== null });
+    const keepsFresh = store !== null;
+    const job = { where, origin, target, task, seed, label, wantsClip, places, keeps: keepsFresh };
+    const { tasks, file } = this.options.ownTasks ?? NO_OWN_TASKS;
+    const onlyHere = file === null && tasks.some(({ id }) => id === task);
+    const result = await (onlyHere ? makeSample(job, { tasks }) : this.pool.run(job));
     if ('problem' in result) {
       if (!this.skipped.has(where)) this.options.onSkip?.(where, result.problem);
       this.skipped.add(where);

@@ -12,7 +12,7 @@ import type { SampleKind } from './stage-set.js';
 export function stageTallies(sources: readonly OpenedSource[], stage: Stage): TaskTally[] {
   const minSide = Math.min(stage.width, stage.height);
   const facts = { image: factsOf(sources, 'image', stage), clip: factsOf(sources, 'clip', stage) };
-  return weightedTasks(stage.tasks).map((one) => {
+  return weightedTasks(stage.tasks, stage.ownTasks).map((one) => {
     const kind = one.task.result === 'image' ? 'image' : 'clip';
     return tallyTask(one, facts[kind], { minSide });
   });

@@ -5,6 +5,7 @@ import { isFrameCount } from '../../models/latent-grid.js';
 import { TRANSFORMER_PRESETS } from '../../models/transformer/config.js';
 import { LoraConfig } from '../../nn/lora-config.js';
 import { PipelineChanges } from '../../pipeline/settings.js';
+import type { Task } from '../../tasks/task.js';
 
 const probability = z.number().min(0).max(1);
 /** Share of a running mean that stays at each step; 1 would never learn, and AdamW divide by 0. */
@@ -256,7 +257,12 @@ const TransformerPlan = z.strictObject({
 });
 
 /** A stage of the transformer's training, complete. */
-export type Stage = z.infer<z.ZodObject<typeof stageKeys>> & { name: string; data: Source[] };
+export type Stage = z.infer<z.ZodObject<typeof stageKeys>> & {
+  name: string;
+  data: Source[];
+  /** tasks beside those of mfm, which `tasks` may name too */
+  ownTasks?: readonly Task[];
+};
 
 export const Recipe = z.strictObject({
   name: z
@@ -312,8 +318,12 @@ export type Recipe = z.infer<typeof Recipe>;
 /**
  * The stages of the transformer's training, each complete; without any, the plan itself is one.
  * That each has its steps is for `readRecipe` to check.
+ *
+ * @param ownTasks   tasks beside those of mfm, for who looks at the tasks of a stage
  */
-export function stagesOf({ transformer, data }: Recipe): Stage[] {
+export function stagesOf({ transformer, data }: Recipe, ownTasks: readonly Task[] = []): Stage[] {
   const { stages, ...shared } = transformer;
-  return (stages ?? [{ name: 'all' }]).map((changes) => ({ data, ...shared, ...changes }) as Stage);
+  return (stages ?? [{ name: 'all' }]).map(
+    (changes) => ({ data, ...shared, ...changes, ownTasks }) as Stage,
+  );
 }

@@ -20,7 +20,7 @@ export function tasksFor(
 ): Task[] {
   const has = (task: Task) => !benchmark || BENCHMARK_TASKS.includes(task);
   if (tasks === undefined) {
-    const all = trained.map(taskOf).filter(has);
+    const all = trained.map((id) => taskOf(id)).filter(has);
     if (all.length > 0) return all;
     throw new InputError(
       `--benchmark mfm: has none of the tasks that the pipeline was trained on (${trained.join(', ')}); name others with --tasks`,

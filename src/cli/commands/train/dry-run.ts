@@ -150,7 +150,9 @@ interface TaskRows {
 
 /** Shares by the weights of tasks, since all scenes of a kind are good for the same ones. */
 function rowsOfScenes(stage: Stage, kind: StageBatch['kind'], share: number): TaskRows {
-  const ofKind = weightedTasks(stage.tasks).filter(({ task }) => kindOf(task) === kind);
+  const ofKind = weightedTasks(stage.tasks, stage.ownTasks).filter(
+    ({ task }) => kindOf(task) === kind,
+  );
   const tasks = ofKind.filter(({ task }) => lacking(task, stage).length === 0);
   const weights = tasks.reduce((sum, { weight }) => sum + weight, 0);
   return {
