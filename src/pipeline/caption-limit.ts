@@ -23,7 +23,7 @@ export function captionLimit(
 }
 
 /** The same of a pipeline folder. @throws InputError if it is none */
-export function captionLimitOf(folder: string): CaptionLimit {
+export function captionLimitOf(folder: string, ownTasks: readonly Task[] = []): CaptionLimit {
   const { promptLength } = readSettings(folder);
-  return captionLimit(PromptTokenizer.open(join(folder, 'tokenizer')), promptLength);
+  return captionLimit(PromptTokenizer.open(join(folder, 'tokenizer')), promptLength, ownTasks);
 }

@@ -6,7 +6,10 @@
  * On a terminal the line is rewritten in place; elsewhere (a log file) a line is added every few
  * seconds. Jobs shorter than two seconds show nothing.
  */
+import { formatBytes } from '../../format-bytes.js';
 import { printable, writeControls } from './printable.js';
+
+export { formatBytes };
 
 export interface ProgressOptions {
   /** what is going on, e.g. `sampling` */
@@ -178,14 +181,6 @@ function formatCount(done: number, total: number | undefined, unit: string): str
   if (total === undefined) return formatBytes(done);
   const [whole, prefixed] = formatBytes(total).split(' ');
   return `${formatBytes(done, prefixed).split(' ')[0]}/${whole} ${prefixed}`;
-}
-
-/** `512 B`, `3.2 MB`, `16.40 GB`: powers of 1000, as disks and the hub count */
-export function formatBytes(bytes: number, prefixed?: string): string {
-  const names = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const own = bytes < 1 ? 0 : Math.min(4, Math.floor(Math.log10(bytes) / 3));
-  const power = prefixed === undefined ? own : names.indexOf(prefixed);
-  return `${(bytes / 1000 ** power).toFixed([0, 0, 1, 2, 2][power])} ${names[power]}`;
 }
 
 /** `2.3 steps/s`; below one a second the other way round, `3.2 s per step` */

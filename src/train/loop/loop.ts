@@ -414,12 +414,12 @@ class Loop<Batch> {
   /** Writes a checkpoint, as far as there is room for it; `saved` says whether. */
   private async save(): Promise<void> {
     const { checkpoints, ema, optimizer, state, config } = this;
-    const { parameters, run } = this.options;
+    const { part, parameters, run } = this.options;
     const guard = { ...state.guard, rollBacks: 0 };
     const sums = await run.parallel.share(this.means.sums());
     const { keepCheckpoints: last, milestoneEverySteps } = config;
     try {
-      await checkpoints.save(
+      const folder = await checkpoints.save(
         {
           shared: { weights: Object.fromEntries(parameters) },
           own: { optimizer: optimizer.stateDict(), ema: ema.stateDict() },
@@ -431,6 +431,7 @@ class Loop<Batch> {
       this.savedStep = state.step;
       this.cannotSave = false;
       state.guard = guard;
+      run.emit({ type: 'checkpoint', part, step: state.step, folder });
     } catch (error) {
       if (!(error instanceof JobError) || error instanceof DistributedError) throw error;
       this.saved = false;

@@ -194,15 +194,19 @@ function textEncoderOf(recipe: Recipe, ownTasks?: readonly Task[]): TextParts {
 }
 
 /** How much of a caption the text encoder of a recipe will read; only a tokenizer is opened. */
-export function captionLimitFor({ base, textEncoder, pipeline }: Recipe): CaptionLimit {
+export function captionLimitFor(
+  { base, textEncoder, pipeline }: Recipe,
+  ownTasks: readonly Task[] = [],
+): CaptionLimit {
   const folder = base ?? textEncoder.from;
   const { promptLength = PipelineSettings.parse({}).promptLength } = pipeline;
   if (folder === undefined) {
-    return captionLimit(new PromptTokenizer(buildTokenizer(vocabulary())), promptLength);
+    const tokenizer = new PromptTokenizer(buildTokenizer(vocabulary(ownTasks)));
+    return captionLimit(tokenizer, promptLength, ownTasks);
   }
   // before a dry run a released pipeline need not be there
   if (!existsSync(join(folder, 'model_index.json'))) return RELEASED;
-  const limit = captionLimitOf(folder);
+  const limit = captionLimitOf(folder, ownTasks);
   return {
     ...limit,
     tokens: base && pipeline.promptLength === undefined ? limit.tokens : promptLength,

@@ -314,6 +314,8 @@ export const Recipe = z.strictObject({
     .prefault({}),
 });
 export type Recipe = z.infer<typeof Recipe>;
+/** A recipe as a program writes it: what has a default can be left out. */
+export type RecipeInput = z.input<typeof Recipe>;
 
 /**
  * The stages of the transformer's training, each complete; without any, the plan itself is one.

@@ -61,9 +61,10 @@ export class Checkpoints<State> {
 
   /**
    * Writes one, in all processes, which must see the same folder; older ones go.
+   * @returns its folder
    * @throws JobError if it cannot be written: nothing is left of it, and the older ones stay
    */
-  async save({ shared, own, state }: NewCheckpoint<State>, keep: Keep): Promise<void> {
+  async save({ shared, own, state }: NewCheckpoint<State>, keep: Keep): Promise<string> {
     const { rank, size } = this.parallel;
     const target = join(this.folder, nameOf(this.part, state.step));
     const temporary = `${target}.tmp`;
@@ -104,6 +105,7 @@ export class Checkpoints<State> {
       rmSync(old, { recursive: true, force: true });
       this.deleteOld(state.step, keep);
     });
+    return target;
   }
 
   /**

@@ -24,7 +24,7 @@ import { normaliseLatents } from '../../src/train/networks/normalise-latents.js'
 import { Recipe } from '../../src/train/recipe/config.js';
 import { Run } from '../../src/train/run/run.js';
 import { readStatus } from '../../src/train/run/status.js';
-import { train } from '../../src/train/train.js';
+import { trainParts } from '../../src/train/train-parts.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-train-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -92,7 +92,7 @@ const weightsOf = (run: Run, part: string) => {
   );
 };
 
-describe('train', () => {
+describe('trainParts', () => {
   let whole: Run;
   const doing = new Map<string, string | undefined>();
   before(async () => {
@@ -101,7 +101,7 @@ describe('train', () => {
     const { signal } = new AbortController();
     const start = (name: string) => doing.set(name, readStatus(whole.folder)?.doing);
     const report = { ...quiet(), start };
-    assert.equal(await train({ run: whole, recipe, report, signal }), true);
+    assert.equal(await trainParts({ run: whole, recipe, report, signal }), true);
   });
 
   test('writes a pipeline of the trained size that opens', () => {
@@ -188,7 +188,10 @@ describe('train', () => {
       });
       const run = Run.open(folder, recipe, { resume: true });
       mkdirSync(run.path('checkpoints', `${part}-99999999.tmp`), { recursive: true }); // a crash's
-      assert.equal(await train({ run, recipe, report, signal: controller.signal }), part === '');
+      assert.equal(
+        await trainParts({ run, recipe, report, signal: controller.signal }),
+        part === '',
+      );
       if (part === '') {
         for (const name of ['autoencoder', 'adapter', 'transformer']) {
           const [own, others] = [weightsOf(run, name), weightsOf(whole, name)];
@@ -209,7 +212,7 @@ describe('train', () => {
     const longer = { ...recipe, autoencoder: { ...recipe.autoencoder, steps: 5 } };
     const run = Run.open(folder, longer, { resume: true });
     const { signal } = new AbortController();
-    assert.equal(await train({ run, recipe: longer, report: quiet(), signal }), true);
+    assert.equal(await trainParts({ run, recipe: longer, report: quiet(), signal }), true);
     const file = 'pipeline/vae/diffusion_pytorch_model.safetensors';
     assert.ok(readFileSync(run.path(file)).equals(readFileSync(whole.path(file))), 'the same');
     const checkpoints = readdirSync(run.path('checkpoints'));
