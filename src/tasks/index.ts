@@ -1,5 +1,8 @@
-/** Row 5: what each task is given and how it becomes a condition. */
-
+/** Row 5: what each task is given and how it becomes a condition; the package's `mfm/tasks`. */
+export type { RandomStream } from '../data/random.js';
+export type { Sample } from '../data/sources/sample.js';
+export { InputError } from '../errors.js';
+export { type DepthMap, type Frames, type Mask, sliceFrames } from '../media/index.js';
 export { compress } from './compress.js';
 export {
   type Condition,

@@ -86,17 +86,26 @@ function expectDistinct(tasks: readonly Task[], where: string): void {
 
 /**
  * Imports of `mfm` and `mfm/NAME` lead to the modules that run already, so that a file of tasks needs
- * no installed package and has the same classes.
+ * no installed package and has the same classes. A file that imports or exports is a module also where
+ * no package.json says so, as in newer versions of Node.js; as CommonJS it would load all of this anew.
  */
 const RESOLVER = `
+  import { readFileSync } from 'node:fs';
   let root, extension;
   export function initialize(data) {
     ({ root, extension } = data);
   }
-  export function resolve(specifier, context, next) {
-    const [, name] = /^mfm(?:\\/([a-z]+))?$/.exec(specifier) ?? [];
-    if (!specifier.startsWith('mfm') || (specifier !== 'mfm' && !name)) return next(specifier, context);
-    return next(root + (name ? name + '/' : '') + 'index' + extension, context);
+  export async function resolve(specifier, context, next) {
+    const [own, name] = /^mfm(?:\\/([a-z]+))?$/.exec(specifier) ?? [];
+    if (own) return next(root + (name ? name + '/' : '') + 'index' + extension, context);
+    const found = await next(specifier, context);
+    const { format, url } = found;
+    const isOther = format !== 'commonjs' || url.startsWith(root) || url.includes('/node_modules/');
+    return isOther || !isModule(url) ? found : { ...found, format: 'module' };
+  }
+  function isModule(url) {
+    const path = new URL(url.replace(/[?#].*/, ''));
+    return /\\.[jt]s$/.test(path) && /^(import|export)\\b/m.test(readFileSync(path, 'utf8'));
   }
 `;
 
