@@ -229,7 +229,7 @@ export class Run {
       this.diskWasFull = false;
     } catch (error) {
       if (!isDiskProblem(error)) throw error;
-      this.tellFull(error as Error);
+      this.sayFull(error as Error);
     }
   }
 
@@ -239,7 +239,7 @@ export class Run {
   }
 
   /** Says once that the disk is full, until something could be written again. */
-  tellFull({ message }: Error): void {
+  sayFull({ message }: Error): void {
     if (!this.diskWasFull) this.say(`${this.folder}: cannot be written (${message})`);
     this.diskWasFull = true;
   }
