@@ -1,4 +1,5 @@
 /** Row 7: training from code, the package's `mfm/train`. */
+export type { Dataset, DatasetSample } from '../data/sources/dataset.js';
 export type { RecipeInput } from './recipe/config.js';
 export type { Change } from './recipe/read-recipe.js';
 export type { RunEvent } from './run/run-event.js';

@@ -7,7 +7,7 @@ import { openPipeline } from '../pipeline/index.js';
 import type { OwnTasks } from '../tasks/index.js';
 import { type DType, noGrad, openSafetensors, saveSafetensors, tidy } from '../tensor/index.js';
 import { videoFromBytes } from './feed/frames-to-video.js';
-import type { FrameBatch } from './feed/index.js';
+import type { Datasets, FrameBatch } from './feed/index.js';
 import { TrainingData } from './feed/training-data.js';
 import { trainAdapter } from './networks/adapter.js';
 import { buildAutoencoder, trainAutoencoder } from './networks/autoencoder.js';
@@ -30,6 +30,8 @@ export interface PartsOptions extends Omit<PartContext, 'data'> {
   workers?: number;
   /** tasks beside those of mfm */
   ownTasks?: OwnTasks;
+  /** those that the recipe's data name */
+  datasets?: Datasets;
 }
 
 /**

@@ -5,6 +5,7 @@ import { ownTasksOf, type Task } from '../tasks/index.js';
 import { expectTrainable } from './check.js';
 import { budgetNotes } from './cost/budget.js';
 import { expectRoom } from './cost/expect-room.js';
+import type { Datasets } from './feed/index.js';
 import { type RecipeInput, stagesOf } from './recipe/config.js';
 import { type ResolveOptions, resolveRecipe } from './resolve-recipe.js';
 import { Run } from './run/run.js';
@@ -16,6 +17,8 @@ import { Training, type TrainingHooks, type TrainOutcome } from './training.js';
 export interface TrainOptions extends Pick<ResolveOptions, 'run' | 'resume' | 'init' | 'changes'> {
   /** tasks of one's own, or the file that declares them, which lets threads make their samples */
   tasks?: readonly Task[] | string | URL;
+  /** data sets of one's own, by the names that the recipe's `data` have for them */
+  datasets?: Datasets;
   /** is called with every event, whether anybody iterates or not */
   onEvent?: (event: TrainEvent) => void;
   /** stops the training, after it has saved a checkpoint */
@@ -53,7 +56,7 @@ async function run(
   options: TrainOptions,
   { signal, emit, opened }: TrainingHooks,
 ): Promise<TrainOutcome> {
-  const { cache: cacheFolder, workers, resume = false, checkMemory = true } = options;
+  const { cache: cacheFolder, workers, datasets, resume = false, checkMemory = true } = options;
   const { parallel, local } = options.job ?? { parallel: ALONE, local: 1 };
   const first = parallel.rank === 0;
   const report = first ? eventReporter(emit) : heldReporter();
@@ -65,7 +68,8 @@ async function run(
   for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // there are enough
   await parallel.together(() => {
     // one process reads the stored weights, and only where training begins with them
-    expectTrainable(recipe, { weights: first && !(resume && hasBegunFromWeights(folder)) });
+    const weights = first && !(resume && hasBegunFromWeights(folder));
+    expectTrainable(recipe, { weights, datasets });
     if (checkMemory) expectRoom(recipe, { ranks: parallel.size, local });
   });
 
@@ -82,6 +86,7 @@ async function run(
     cacheFolder,
     workers,
     ownTasks,
+    datasets,
   });
   return finished
     ? { finished, run: folder, pipeline: join(folder, 'pipeline') }

@@ -34,7 +34,7 @@ export class Training implements PromiseLike<TrainOutcome>, AsyncIterable<TrainE
     work: (hooks: TrainingHooks) => Promise<TrainOutcome>,
     { signal, onEvent }: { signal?: AbortSignal; onEvent?: (event: TrainEvent) => void } = {},
   ) {
-    const abort = () => this.controller.abort(signal?.reason);
+    const abort = () => this.controller.abort(); // without its reason, which may be a time limit
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
     let opened: (folder: string) => void = () => {};

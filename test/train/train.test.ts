@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, mock, test } from 'node:test';
+import sharp from 'sharp';
+import { RandomStream } from '../../src/data/random.js';
+import type { Frames } from '../../src/media/index.js';
 import { readSettings } from '../../src/pipeline/folder.js';
 import { setThreads } from '../../src/tensor/index.js';
 import {
+  type Dataset,
   type RecipeInput,
   type TrainEvent,
   type TrainOutcome,
@@ -162,5 +166,70 @@ describe('train', () => {
     await assert.rejects(Promise.resolve(train(recipe, { ...own, run: folder })), {
       message: /holds a run already/,
     });
+  });
+});
+
+describe('train on a data set of its own', () => {
+  const root = mkdtempSync(join(tmpdir(), 'mfm-own-data-'));
+  after(() => rmSync(root, { recursive: true, force: true }));
+  const onPictures: RecipeInput = {
+    ...recipe,
+    validationSamples: 0,
+    autoencoder: { ...recipe.autoencoder, batches: [{ numFrames: 1, batchSize: 2 }] },
+    transformer: { ...recipe.transformer, tasks: { t2i: 1, ioutp: 1 }, imageShare: [1, 1] },
+  };
+  const named: RecipeInput = { ...onPictures, data: [{ dataset: 'mine' }] };
+  /** Pictures of noise, each larger than what is trained, and of another shape. */
+  const pictures: Frames[] = [0, 1, 2, 3].map((seed) => {
+    const random = new RandomStream(seed, 'picture');
+    const data = Uint8Array.from({ length: 40 * 24 * 3 }, () => Math.floor(256 * random.next()));
+    return { width: 40, height: 24, numFrames: 1, data };
+  });
+  const caption = (index: number) => `picture number ${index}`;
+  const mine: Dataset = {
+    length: pictures.length,
+    at: async (index) => ({ clip: pictures[index]!, caption: caption(index) }),
+  };
+
+  test('comes to the same, bit for bit, as on files of the same pictures', async () => {
+    const folder = join(root, 'pictures');
+    mkdirSync(folder);
+    for (const [i, { width, height, data }] of pictures.entries()) {
+      const raw = { width, height, channels: 3 as const };
+      await sharp(data, { raw })
+        .png()
+        .toFile(join(folder, `${i}.png`));
+      writeFileSync(join(folder, `${i}.txt`), caption(i));
+    }
+    const files = join(root, 'files');
+    const ofFiles = { ...onPictures, data: [{ manifest: folder }] };
+    assert.ok((await train(ofFiles, { run: files, workers: 1 })).finished);
+
+    const run = join(root, 'own');
+    const datasets = { mine };
+    const first = train(named, { run, datasets, workers: 1 });
+    for await (const event of first) {
+      if (event.type === 'metrics' && event.part === 'transformer' && event.step === 2) break;
+    }
+    assert.equal((await first).finished, false);
+    assert.ok((await train(named, { run, datasets, workers: 1, resume: true })).finished);
+    assert.ok(weightsOf(run).equals(weightsOf(files)), 'stopped, resumed and of its own');
+  });
+
+  test('says which data sets are missing, wrong, or not named', async () => {
+    const run = join(root, 'none');
+    const rejected = (given: RecipeInput, datasets: Record<string, unknown>, message: RegExp) =>
+      assert.rejects(
+        Promise.resolve(train(given, { run, datasets: datasets as Record<string, Dataset> })),
+        { name: 'InputError', message },
+      );
+    await rejected(named, {}, /^dataset "mine": is not given; a program gives it, as train\(/);
+    await rejected(named, { mine: [] }, /^datasets\.mine: must have a length of 1 or more and /);
+    await rejected(
+      onPictures,
+      { mine },
+      /^datasets\.mine: the recipe does not name it; add \{ dataset: "mine" \} to its data$/,
+    );
+    assert.ok(!existsSync(run));
   });
 });

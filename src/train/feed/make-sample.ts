@@ -1,12 +1,13 @@
 /**
  * Makes the pixels of a sample, and what a task is given of them. Runs in worker threads, but for what
- * only the main thread has: tasks without a file.
+ * only the main thread has: tasks without a file, and data sets of the program's own.
  */
 
 import { captionOf, drawScene, motionScore, renderScene } from '../../data/miniworld/index.js';
 import { sceneSample } from '../../data/miniworld/sample.js';
 import { RandomStream } from '../../data/random.js';
 import { withPath } from '../../data/sources/data-file.js';
+import { type Dataset, sampleAt } from '../../data/sources/dataset.js';
 import type { DataFile, DataItem } from '../../data/sources/items.js';
 import type { Sample } from '../../data/sources/sample.js';
 import { type Place, readPlace } from '../../data/store.js';
@@ -25,7 +26,7 @@ import { resample } from '../../media/pixels/resample.js';
 import { type ConditionInputs, type Target, type Task, taskOf } from '../../tasks/index.js';
 import { coverOf } from './buckets.js';
 import { buffersOf, fitGiven } from './fit-given.js';
-import type { Origin } from './sources.js';
+import type { Datasets, Origin, SampleOrigin } from './sources.js';
 
 /** Goes up whenever a sample's pixels come to be others: what was kept is void then. */
 export const PREPROCESSING = 2;
@@ -68,15 +69,18 @@ export type SampleResult = MadeSample | { problem: string };
 export interface Own {
   /** tasks beside those of mfm */
   tasks: readonly Task[];
+  /** those that origins name; the main thread alone has any */
+  datasets?: Datasets;
 }
 
 /** A file that cannot be read is a result, not an error. */
 export async function makeSample(job: SampleJob, own: Own = { tasks: [] }): Promise<SampleResult> {
   const task = job.task === null ? null : taskOf(job.task, own.tasks);
   try {
-    return job.origin.kind === 'scene'
-      ? ofScene(job, job.origin, task)
-      : await ofFile(job, job.origin, task);
+    const { origin } = job;
+    if (origin.kind === 'scene') return ofScene(job, origin, task);
+    if (origin.kind === 'file') return await ofFile(job, origin, task);
+    return await ofSample(job, origin, task, own.datasets![origin.dataset]!);
   } catch (error) {
     if (error instanceof InputError) return { problem: error.message };
     const { code, message } = error as NodeJS.ErrnoException;
@@ -139,7 +143,8 @@ async function ofFile(
   const source = wantsSource
     ? await parts.frames('source', () => decode(item.media, item, job, null))
     : null;
-  const depth = needs?.depth && item.depth ? await parts.depth(item.depth, item) : null;
+  const file = needs?.depth ? item.depth : null;
+  const depth = file && (await parts.depth(file.name, () => readDepthPart(file, item, job.target)));
   const sample: Sample = {
     clip,
     depth,
@@ -149,6 +154,40 @@ async function ofFile(
   };
   return {
     given: givenOf(job, task, sample),
+    clip: job.wantsClip ? clip : null,
+    motionScore: null,
+    fresh: parts.fresh,
+    damaged: parts.damaged,
+  };
+}
+
+async function ofSample(
+  job: SampleJob,
+  { index, caption, instruction }: SampleOrigin,
+  task: Task | null,
+  dataset: Dataset,
+): Promise<MadeSample> {
+  const { target, where } = job;
+  const parts = new Parts(job);
+  // read once, and only if a part of it is wanted that is not on the disk
+  let read: Promise<Sample> | null = null;
+  const whole = () => {
+    read ??= sampleAt(dataset, index, where);
+    return read;
+  };
+  const needs = task?.needs;
+  const clip = await parts.frames('clip', async () => cover((await whole()).clip, target));
+  const source =
+    needs?.edit && instruction !== null
+      ? await parts.frames('source', async () => cover((await whole()).edit!.source, target))
+      : null;
+  const places = Array.from({ length: target.numFrames }, (_, i) => i);
+  const depth = needs?.depth
+    ? await parts.depth(where, async () => coverDepth((await whole()).depth!, places, target))
+    : null;
+  const edit = source && { source, instruction: instruction! };
+  return {
+    given: givenOf(job, task, { clip, depth, caption, edit }),
     clip: job.wantsClip ? clip : null,
     motionScore: null,
     fresh: parts.fresh,
@@ -178,15 +217,15 @@ class Parts {
     return frames;
   }
 
-  async depth(file: DataFile, item: DataItem): Promise<DepthMap> {
+  async depth(name: string, read: () => Promise<DepthMap>): Promise<DepthMap> {
     const { target } = this.job;
     const { width, height, numFrames } = target;
     const bytes = this.stored('depth', width * height * numFrames * 4);
     if (bytes) {
       const data = new Float32Array(bytes.buffer);
-      return { path: file.name, ...sizeOf(target), numFrames, data };
+      return { path: name, ...sizeOf(target), numFrames, data };
     }
-    const map = await readDepthPart(file, item, target);
+    const map = await read();
     const { data } = map;
     if (this.job.keeps) {
       this.fresh.depth = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -313,9 +352,14 @@ async function readDepthPart(
       `${file.name}: must have a frame of depth for each of its clip, ${places.at(-1)! + 1} at least, got ${map.numFrames}`,
     );
   }
+  return { ...coverDepth(map, places, target), path: file.name };
+}
+
+/** Depth of the frames at `places`, scaled until the target's size is covered, and cut off on both sides. */
+function coverDepth(map: DepthMap, places: readonly number[], target: Target): DepthMap {
   const { scaled, left, top } = coverOf(map, target);
   const plane = map.width * map.height;
-  const { width, height } = target;
+  const { width, height, numFrames } = target;
   const data = new Float32Array(numFrames * width * height);
   for (const [i, place] of places.entries()) {
     const one = map.data.subarray(place * plane, (place + 1) * plane);
@@ -325,5 +369,5 @@ async function readDepthPart(
       data.set(resized.data.subarray(at, at + width), (i * height + y) * width);
     }
   }
-  return { path: file.name, width, height, numFrames, data };
+  return { path: map.path, width, height, numFrames, data };
 }

@@ -26,7 +26,7 @@ import {
   type SampleJob,
   type SampleResult,
 } from './make-sample.js';
-import { motionScoreAt, type SourceItem } from './sources.js';
+import { type Datasets, motionScoreAt, type SourceItem } from './sources.js';
 
 export interface MakerOptions {
   /** null: nothing is kept */
@@ -37,6 +37,8 @@ export interface MakerOptions {
   workers?: number;
   /** tasks beside those of mfm; what is given for one without a file is made on this thread */
   ownTasks?: OwnTasks;
+  /** those that sources name; their samples are made on this thread */
+  datasets?: Datasets;
   /** called once for each file that cannot be read */
   onSkip?: (where: string, reason: string) => void;
 }
@@ -92,7 +94,7 @@ export class SampleMaker {
   async make(wanted: Wanted, wantsClip: boolean): Promise<SampleResult> {
     const { item, target, task, seed, label } = wanted;
     const { where, origin } = item;
-    const keeps = origin.kind === 'file' && (this.options.cacheFrames ?? true);
+    const keeps = origin.kind !== 'scene' && (this.options.cacheFrames ?? true);
     const store = keeps ? this.options.store : null;
     const places: SampleJob['places'] = {};
     for (const plane of PLANES) {
@@ -102,8 +104,10 @@ export class SampleMaker {
     const keepsFresh = store !== null;
     const job = { where, origin, target, task, seed, label, wantsClip, places, keeps: keepsFresh };
     const { tasks, file } = this.options.ownTasks ?? NO_OWN_TASKS;
-    const onlyHere = file === null && tasks.some(({ id }) => id === task);
-    const result = await (onlyHere ? makeSample(job, { tasks }) : this.pool.run(job));
+    const { datasets } = this.options;
+    const taskIsHere = file === null && tasks.some(({ id }) => id === task);
+    const onlyHere = taskIsHere || origin.kind === 'sample';
+    const result = await (onlyHere ? makeSample(job, { tasks, datasets }) : this.pool.run(job));
     if ('problem' in result) {
       if (!this.skipped.has(where)) this.options.onSkip?.(where, result.problem);
       this.skipped.add(where);

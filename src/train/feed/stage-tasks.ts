@@ -30,7 +30,7 @@ function factsOf(
     return { ...facts, numFrames: numFrames ?? Math.min(facts.numFrames, stage.numFrames) };
   };
   return sources.flatMap(({ items }) => {
-    const files = items.filter(({ origin }) => origin.kind === 'file');
+    const files = items.filter(({ origin }) => origin.kind !== 'scene');
     // a scene that is drawn as a clip is no image, other than the clip of a file
     const scenes = items.filter((item) => item.origin.kind === 'scene' && item.kind === kind);
     return [

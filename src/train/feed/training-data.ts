@@ -11,6 +11,7 @@ import type { Run } from '../run/run.js';
 import type { StepBatch } from './batch.js';
 import { type EncodeText, storedText } from './encode/text-states.js';
 import {
+  type Datasets,
   encodeAhead,
   expectSamples,
   type FeedPosition,
@@ -45,6 +46,8 @@ export interface DataOptions {
   workers?: number;
   /** tasks beside those of mfm */
   ownTasks?: OwnTasks;
+  /** those that the recipe's data name */
+  datasets?: Datasets;
 }
 
 export class TrainingData {
@@ -69,7 +72,7 @@ export class TrainingData {
    * @throws InputError if one cannot be read, or nothing in it can be used
    */
   static async open(options: DataOptions): Promise<TrainingData> {
-    const { recipe, run, report, workers, ownTasks = NO_OWN_TASKS } = options;
+    const { recipe, run, report, workers, ownTasks = NO_OWN_TASKS, datasets } = options;
     const { cacheFolder = run.path('cache') } = options;
     const stages = stagesOf(recipe, ownTasks.tasks);
     const store = DataStore.open(cacheFolder, {
@@ -83,7 +86,7 @@ export class TrainingData {
       const onSkip = (where: string, reason: string) =>
         report.log(`${where}: is left out (${reason}); ${++lost} so far`);
       const { cacheFrames } = recipe;
-      const maker = new SampleMaker({ store, workers, cacheFrames, ownTasks, onSkip });
+      const maker = new SampleMaker({ store, workers, cacheFrames, ownTasks, datasets, onSkip });
       return new TrainingData(options, stages, store, maker, sources);
     } catch (error) {
       await store.close();
@@ -251,14 +254,14 @@ export class TrainingData {
 
 /** The sources of all stages, by what recipes say of them; the first process measures what is new. */
 async function openAll(
-  { recipe, run, report, signal, workers }: DataOptions,
+  { recipe, run, report, signal, workers, datasets }: DataOptions,
   stages: readonly Stage[],
   store: DataStore,
 ): Promise<Map<string, readonly OpenedSource[]>> {
   const { validationSamples } = recipe;
   const { parallel } = run;
   const sources = new Map<string, readonly OpenedSource[]>();
-  const openSource = sourceOpener({ store, validationSamples, workers, report, signal });
+  const openSource = sourceOpener({ store, validationSamples, datasets, workers, report, signal });
   const open = async () => {
     for (const data of [recipe.data, ...stages.map((stage) => stage.data)]) {
       const key = JSON.stringify(data);

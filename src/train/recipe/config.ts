@@ -34,7 +34,7 @@ const MiniWorldSource = z
   .refine(({ clips, images }) => clips + images > 0, 'must have clips or images, got 0 of both');
 export type MiniWorldSource = z.infer<typeof MiniWorldSource>;
 
-/** Where samples come from: one of the two, and how often. */
+/** Where samples come from: one of the three, and how often. */
 const Source = z
   .strictObject({
     miniworld: MiniWorldSource.optional().describe('the procedural data set'),
@@ -42,11 +42,17 @@ const Source = z
       .string()
       .optional()
       .describe('a .jsonl, a .csv, a folder of pictures and clips, or WebDataset shards'),
+    dataset: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('the name of a data set that a program gives to train(), see docs/training.md'),
     weight: weight.default(1).describe('how often, relative to other sources'),
   })
   .refine(
-    ({ miniworld, manifest }) => (miniworld === undefined) !== (manifest === undefined),
-    'must be either miniworld or manifest',
+    ({ miniworld, manifest, dataset }) =>
+      [miniworld, manifest, dataset].filter((one) => one !== undefined).length === 1,
+    'must be either miniworld, manifest or dataset',
   );
 export type Source = z.infer<typeof Source>;
 const Sources = z.array(Source).min(1).max(10_000);
