@@ -41,7 +41,7 @@ export async function details(): Promise<string> {
 }
 
 export async function run(options: GenerateOptions): Promise<number | undefined> {
-  const { taskOf } = await import('../../../tasks/index.js');
+  const { chosenTask } = await import('../../options/own-tasks.js');
   const { findFfmpeg } = await import('../../../media/index.js');
   const { adviseFfmpeg } = await import('../../options/ffmpeg-advice.js');
   const { resolvePipeline } = await import('../../../pipeline/find.js');
@@ -51,7 +51,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const { readShape } = await import('../../../pipeline/shape.js');
   const { openDepthModel } = await import('../../../models/depth-anything/index.js');
 
-  const task: Task = taskOf(options.task);
+  const task: Task = await chosenTask(options.task, options);
   if (options.cropType && !options.compat) {
     throw new InputError('--crop-type: belongs to --compat reference; add that or leave it out');
   }

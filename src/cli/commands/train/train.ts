@@ -23,7 +23,7 @@ export const args = defineArgs({
     tasks: {
       kind: 'text',
       placeholder: 'FILE',
-      describe: 'module with tasks of your own, which the recipe may name (docs/tasks.md)',
+      describe: 'module that declares tasks of your own, which the recipe may name (docs/tasks.md)',
     },
     dryRun: {
       kind: 'flag',
