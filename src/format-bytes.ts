@@ -1,4 +1,4 @@
-/** Amounts of bytes for people. */
+/** Counts of bytes for people. */
 
 /** `512 B`, `3.2 MB`, `16.40 GB`: powers of 1000, as disks and the hub count */
 export function formatBytes(bytes: number, prefixed?: string): string {

@@ -11,7 +11,7 @@ import { type Dataset, sampleAt } from '../../data/sources/dataset.js';
 import type { DataFile, DataItem } from '../../data/sources/items.js';
 import type { Sample } from '../../data/sources/sample.js';
 import { type Place, readPlace } from '../../data/store.js';
-import { InputError } from '../../errors.js';
+import { InputError, MfmError } from '../../errors.js';
 import { readAnimation } from '../../media/codecs/animation.js';
 import { readImage } from '../../media/codecs/image.js';
 import { readMedia } from '../../media/codecs/read.js';
@@ -85,7 +85,9 @@ export async function makeSample(job: SampleJob, own: Own = { tasks: [] }): Prom
     if (error instanceof InputError) return { problem: error.message };
     const { code, message } = error as NodeJS.ErrnoException;
     // the file system's own words: a folder that went away amid reading
-    if (typeof code === 'string') return { problem: `${job.where}: cannot be read (${message})` };
+    if (typeof code === 'string' && !(error instanceof MfmError)) {
+      return { problem: `${job.where}: cannot be read (${message})` };
+    }
     throw error;
   }
 }
