@@ -87,12 +87,12 @@ export const Optimisation = z.strictObject({
     .describe('decoupled, per step and learning rate'),
   betas: z.tuple([decay, decay]).default([0.9, 0.99]).describe('of AdamW'),
   clipGradNorm: z.number().positive().default(1).describe('largest global gradient norm'),
-  emaDecay: decay.default(0.999).describe('of the averaged weights, which are what is kept'),
+  emaDecay: decay.default(0.999).describe('EMA decay; the averaged weights are saved'),
   checkpointEverySeconds: seconds.default(120).describe('time between checkpoints'),
   keepCheckpoints: upTo(100_000)
     .default(2)
     .describe(
-      'how many to keep; older ones go. With 1 there is no way back from weights that turn out bad',
+      'how many to keep; older ones are deleted. With 1 there is no way back from bad weights',
     ),
   milestoneEverySteps: stepCount
     .optional()
@@ -104,7 +104,9 @@ export const Optimisation = z.strictObject({
     .number()
     .positive()
     .default(50)
-    .describe('a gradient so many times its usual norm is left out, as one that is no number'),
+    .describe(
+      'skip a step whose gradient norm exceeds this multiple of its running mean, or is NaN',
+    ),
   rollBackAfter: stepCount
     .default(5)
     .describe('bad steps in a row after which the run goes back to its last good checkpoint'),

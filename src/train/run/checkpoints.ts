@@ -112,7 +112,7 @@ export class Checkpoints<State> {
    * Hands the tensors of the newest whole one to `restore`, which copies what it takes: they are
    * mapped, and let go afterwards. Damaged ones are said and passed over.
    *
-   * @param options.say          is told in a sentence of each damaged one
+   * @param options.say          is called with a sentence for each damaged one
    * @param options.beforeStep   only those of earlier steps
    * @returns its state; null if there is none
    * @throws InputError if there are some, and none is whole
