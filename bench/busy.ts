@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { findFfmpeg } from '../src/media/ffmpeg/ffmpeg.js';
 import { Recipe, type Source } from '../src/train/recipe/config.js';
 import { Run } from '../src/train/run/run.js';
-import { train } from '../src/train/train.js';
+import { trainParts } from '../src/train/train-parts.js';
 import { machineLine, verdict } from './measure.js';
 
 const CLIPS = 200;
@@ -55,7 +55,7 @@ async function measure(name: string, source: Source, more: object = {}): Promise
   });
   const run = Run.open(join(folder, name), recipe);
   const report = { start() {}, update() {}, log() {}, end() {} };
-  await train({ run, recipe, report, signal: new AbortController().signal });
+  await trainParts({ run, recipe, report, signal: new AbortController().signal });
   const lines = readFileSync(run.path('metrics.jsonl'), 'utf8').trim().split('\n');
   const figures = lines
     .map((line) => JSON.parse(line) as Record<string, number>)

@@ -1,24 +1,25 @@
-/** A nineteenth task: three new frames between every two of a clip. docs/tasks.md goes through it. */
-import { InputError } from '../src/errors.js';
-import { type Frames, sliceFrames } from '../src/media/index.js';
-import { type ConditionInputs, cut, given, type Task } from '../src/tasks/index.js';
+/** A task of one's own: three new frames between every two of a clip. docs/tasks.md goes through it. */
+import {
+  type ConditionInputs,
+  cut,
+  defineTask,
+  type Frames,
+  given,
+  InputError,
+  sliceFrames,
+} from 'mfm/tasks';
 
 /** Every so many frames of the result, one is given: as many as share one latent frame. */
 const STRIDE = 4;
 
-export const vinterp: Task = {
+export const vinterp = defineTask({
   id: 'vinterp',
   summary: 'your clip with three new frames between every two',
   promptTag: 'video frame interpolation',
   result: 'video',
   inputs: ['video'],
-  optionalInputs: [],
-  mask: 'none',
-  size: 'input',
   followsInput: false,
   needs: { frames: STRIDE + 1, moves: true },
-  weight: 1,
-  prompt: 'caption',
   keeps: 'known pixels',
   windows: 'first frame',
   fromSample: ({ clip }) => spread(everyFourth(clip)),
@@ -31,12 +32,12 @@ export const vinterp: Task = {
     }
     return spread(cut(clip!, count));
   },
-};
+});
 
 /** Frames that are given of a result of 4k + 1: k + 1. */
 const countWithin = (numFrames: number): number => (numFrames - 1) / STRIDE + 1;
 
-/** The frames lie at 0, 4, 8, … of the new clip, and their depth is told where that can be done. */
+/** The frames lie at 0, 4, 8, … of the new clip; their depth is estimated where that can be done. */
 const spread = (frames: Frames): ConditionInputs => {
   const at = Array.from({ length: frames.numFrames }, (_, i) => i * STRIDE);
   return given({ known: [{ frames, at, hole: null }], depth: true });

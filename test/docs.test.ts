@@ -1,6 +1,15 @@
 /** What the documents promise: commands that parse, files that exist, recipes that load. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -58,6 +67,41 @@ describe('documents', () => {
         await expectCommand(`./mfm ${example}`);
         assert.ok(example.startsWith(name));
       }
+    }
+  });
+});
+
+describe('examples', () => {
+  // compiled with all other code, with mfm/… as the modules of src/; those of tasks.md have a test of their own
+  test('docs/training.md shows examples/train.ts as it is', () => {
+    const [, shown] = /```ts\n([\s\S]*?)```/.exec(read('docs/training.md'))!;
+    assert.equal(shown, read('examples/train.ts'));
+  });
+
+  test('examples/train.ts trains, and ends with the folder of the pipeline', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mfm-docs-'));
+    try {
+      symlinkSync(`${root}models`, join(folder, 'models'));
+      const tsx = import.meta.resolve('tsx');
+      const env = {
+        ...process.env,
+        OMP_NUM_THREADS: '1',
+        TSX_TSCONFIG_PATH: `${root}tsconfig.json`,
+      };
+      const words = ['--import', tsx, `${root}examples/train.ts`];
+      const { status, stdout, stderr } = spawnSync(process.execPath, words, {
+        cwd: folder,
+        encoding: 'utf8',
+        env,
+      });
+      assert.equal(status, 0, stderr);
+      const lines = stdout.trimEnd().split('\n');
+      assert.equal(lines.pop(), 'runs/reds/pipeline');
+      assert.match(lines.join('\n'), /^4 \d+\.\d+$/);
+      assert.match(stderr, /^samples by task: t2i \d+ of \d+/m);
+      assert.ok(existsSync(join(folder, 'runs/reds/pipeline/model_index.json')));
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 });

@@ -16,6 +16,8 @@ export interface WorkerPoolOptions<Job> {
   describe?: (job: Job) => string;
   /** ends the threads; what still runs, and what comes after, fails with the signal's reason */
   signal?: AbortSignal;
+  /** what each thread finds as its `workerData` */
+  data?: unknown;
 }
 
 export interface WorkerPool<Job, Result> {
@@ -64,6 +66,7 @@ export function createWorkerPool<Job, Result>(
     queue = 3 * workers,
     describe = (job) => JSON.stringify(job),
     signal,
+    data,
   }: WorkerPoolOptions<Job> = {},
 ): WorkerPool<Job, Result> {
   for (const [name, value] of Object.entries({ workers, queue })) {
@@ -80,7 +83,7 @@ export function createWorkerPool<Job, Result>(
   const failureOf = (job: Job, cause: unknown): Error =>
     signal?.aborted ? (signal.reason as Error) : jobError(describe(job), cause);
   const members = Array.from({ length: workers }, (): Member<Job> => {
-    const worker = startWorker(workerUrl);
+    const worker = startWorker(workerUrl, data);
     const pending = new Map<number, Pending<Job>>();
     worker.on('message', ({ id, result, error }: Reply) => {
       const { job, resolve, reject } = pending.get(id)!;
@@ -220,13 +223,13 @@ function yieldToModel(): void {
  * Starts the thread. For a TypeScript module it loads tsx first, found from here, not from where the
  * program was started: on Node 20 a thread inherits no hooks, and `--import tsx` sets none in it.
  */
-function startWorker(url: URL): Worker {
+function startWorker(url: URL, workerData: unknown): Worker {
   if (!url.pathname.endsWith('.ts')) {
-    return new Worker(url);
+    return new Worker(url, { workerData });
   }
   const tsx = JSON.stringify(import.meta.resolve('tsx/esm/api'));
   const boot = `import(${tsx}).then(({ register }) => (register(), import('${url.href}')))`;
-  return new Worker(boot, { eval: true, execArgv: [] });
+  return new Worker(boot, { eval: true, execArgv: [], workerData });
 }
 
 function jobError(job: string, cause: unknown): JobError {

@@ -43,9 +43,20 @@ export interface AtomicFile {
 
 /** What is being written: none of it stays if the program ends amid the writing. */
 const unfinished = new Set<string>();
-process.on('exit', () => {
+
+function removeUnfinished(): void {
   for (const path of unfinished) rmSync(path, { force: true });
-});
+}
+
+function begin(temporary: string): void {
+  if (unfinished.size === 0) process.on('exit', removeUnfinished);
+  unfinished.add(temporary);
+}
+
+function end(temporary: string): void {
+  unfinished.delete(temporary);
+  if (unfinished.size === 0) process.off('exit', removeUnfinished);
+}
 
 /** The same in parts, for what is written bit by bit. Makes the folder of `path`; throws as above. */
 export async function openAtomically(path: string): Promise<AtomicFile> {
@@ -59,17 +70,17 @@ export async function openAtomically(path: string): Promise<AtomicFile> {
   } catch (cause) {
     throw writeFailure(path, cause);
   }
-  unfinished.add(temporary);
+  begin(temporary);
   return {
     temporary,
     keep: async () => {
       await rename(temporary, path);
-      unfinished.delete(temporary);
+      end(temporary);
     },
     discard: async () => {
       // the error that made it needless is the one to tell
       await rm(temporary, { force: true }).catch(() => {});
-      unfinished.delete(temporary);
+      end(temporary);
     },
   };
 }

@@ -1,5 +1,8 @@
-/** Row 5: what each task is given and how it becomes a condition. */
-
+/** Row 5: what each task is given and how it becomes a condition; the package's `mfm/tasks`. */
+export type { RandomStream } from '../data/random.js';
+export type { Sample } from '../data/sources/sample.js';
+export { InputError } from '../errors.js';
+export { type DepthMap, type Frames, type Mask, sliceFrames } from '../media/index.js';
 export { compress } from './compress.js';
 export {
   type Condition,
@@ -13,8 +16,10 @@ export {
   NOTHING,
   type Target,
 } from './condition.js';
+export { defineTask, type TaskDeclaration } from './define-task.js';
 export { degrade, drawBorder, drawHole, shrink } from './degrade.js';
 export { expectDepths, withDepth } from './given-depth.js';
+export { loadTasks, NO_OWN_TASKS, type OwnTasks, ownTasksOf } from './load-tasks.js';
 export {
   cut,
   cutDepth,
@@ -40,5 +45,5 @@ export {
   type WeightedTask,
   weightedTasks,
 } from './qualify.js';
-export { TASK_IDS, TASKS, type TaskId, taskOf } from './table.js';
+export { allTasks, TASK_IDS, TASKS, type TaskId, taskOf } from './table.js';
 export type { InputKind, Needs, Task, UserInput } from './task.js';

@@ -6,7 +6,7 @@
  * Source: the paper, 3.3; the rules and thresholds are ours
  */
 import type { SampleFacts } from '../data/sources/facts.js';
-import { TASKS, taskOf } from './table.js';
+import { allTasks, taskOf } from './table.js';
 import type { Task } from './task.js';
 
 export interface Thresholds {
@@ -60,17 +60,25 @@ export function shortcomings(
 
 /** The tasks that a sample can be used for. */
 export const qualifiedTasks = (facts: SampleFacts, thresholds: Thresholds = {}): Task[] =>
-  Object.values<Task>(TASKS).filter((task) => shortcomings(task, facts, thresholds).length === 0);
+  allTasks().filter((task) => shortcomings(task, facts, thresholds).length === 0);
 
 export interface WeightedTask {
   task: Task;
   weight: number;
 }
 
-/** Tasks by name with their weights; where none are named, all with their own. */
-export function weightedTasks(weights?: Readonly<Record<string, number>>): WeightedTask[] {
-  if (!weights) return Object.values<Task>(TASKS).map((task) => ({ task, weight: task.weight }));
-  return Object.entries(weights).map(([id, weight]) => ({ task: taskOf(id), weight }));
+/**
+ * Tasks by name with their weights; where none are named, all with their own.
+ *
+ * @param own   tasks beside those of the table
+ * @throws InputError for a name that no task has
+ */
+export function weightedTasks(
+  weights?: Readonly<Record<string, number>>,
+  own: readonly Task[] = [],
+): WeightedTask[] {
+  if (!weights) return allTasks(own).map((task) => ({ task, weight: task.weight }));
+  return Object.entries(weights).map(([id, weight]) => ({ task: taskOf(id, own), weight }));
 }
 
 /** How many of some samples can be used for a task, and what the others lack. */

@@ -307,10 +307,19 @@ export const TASKS = {
 export type TaskId = keyof typeof TASKS;
 export const TASK_IDS = Object.keys(TASKS) as TaskId[];
 
-/** The task of a name that a user gave. @throws InputError if there is none */
-export function taskOf(name: string): Task {
-  const task = Object.values<Task>(TASKS).find(({ id }) => id === name);
+/** The tasks of this table, and after them those of one's own (see `defineTask`). */
+export const allTasks = (own: readonly Task[] = []): Task[] => [...Object.values(TASKS), ...own];
+
+/**
+ * The task of a name that a user gave.
+ * @param own   tasks beside those of this table
+ * @throws InputError if there is none
+ */
+export function taskOf(name: string, own: readonly Task[] = []): Task {
+  const all = allTasks(own);
+  const task = all.find(({ id }) => id === name);
   if (task) return task;
-  const hint = didYouMean(name, TASK_IDS) || `; there are ${TASK_IDS.join(', ')}`;
+  const ids = all.map(({ id }) => id);
+  const hint = didYouMean(name, ids) || `; there are ${ids.join(', ')}`;
   throw new InputError(`${name}: unknown task${hint}`);
 }

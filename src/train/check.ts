@@ -1,10 +1,11 @@
 /**
- * What can be told of a run before it begins: its folders, its networks and the patterns over their
+ * What can be said of a run before it begins: its folders, its networks and the patterns over their
  * names. Only configurations and the heads of weight files are read.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { listProblems } from '../check-config.js';
+import { checkDataset } from '../data/sources/dataset.js';
 import { expectDataSet } from '../data/sources/manifest.js';
 import { InputError } from '../errors.js';
 import { Autoencoder } from '../models/autoencoder/index.js';
@@ -15,16 +16,27 @@ import { expectSoundWeights, loadWeights, withParameters } from '../nn/index.js'
 import { openPipeline } from '../pipeline/index.js';
 import { PIPELINE_PRESETS, type PipelineShape } from '../pipeline/shape.js';
 import { trainedNetworks } from './cost/trained-networks.js';
+import { type Datasets, missingDataset } from './feed/index.js';
 import { expectToStartFrom } from './networks/initial-weights.js';
-import { type Recipe, stagesOf } from './recipe/config.js';
+import { type Recipe, type Source, stagesOf } from './recipe/config.js';
 import { recipeShape } from './recipe/networks.js';
 
+export interface CheckOptions {
+  /** nothing is trained: released pipelines need not be there yet, see `recipeShape` */
+  dryRun?: boolean;
+  /** every stored weight is read too, to see that it is a number; never in a dry run */
+  weights?: boolean;
+  /** those that the program gives */
+  datasets?: Datasets;
+}
+
 /**
- * @param dryRun   nothing is trained: released pipelines need not be there yet, see `recipeShape`
- * @param weights  whether every stored weight is read too, to see that it is a number; never in a dry run
  * @throws InputError naming all that a run could not begin or go on with
  */
-export function expectTrainable(recipe: Recipe, { dryRun = false, weights = true } = {}): void {
+export function expectTrainable(
+  recipe: Recipe,
+  { dryRun = false, weights = true, datasets = {} }: CheckOptions = {},
+): void {
   const { base, init, autoencoder, textEncoder, transformer } = recipe;
   const missing = new Set<string>();
   const named: [key: string, folder: string | undefined][] = [
@@ -37,6 +49,7 @@ export function expectTrainable(recipe: Recipe, { dryRun = false, weights = true
   const released = (PIPELINE_PRESETS as readonly string[]).includes(transformer.preset);
   all(recipe, [
     ...manifestsOf(recipe).map((path) => () => expectDataSet(path)),
+    () => expectDatasets(recipe, datasets),
     ...named.map(([key, folder]) => () => {
       if (folder === undefined || existsSync(join(folder, 'model_index.json'))) return;
       missing.add(folder);
@@ -110,10 +123,27 @@ function storedNetworks(recipe: Recipe): Map<string, string> {
   );
 }
 
+const sourcesOf = (recipe: Recipe): Source[] =>
+  [recipe.data, ...stagesOf(recipe).map(({ data }) => data)].flat();
+
 /** The data sets of a recipe that files hold. */
-function manifestsOf(recipe: Recipe): string[] {
-  const sources = [recipe.data, ...stagesOf(recipe).map(({ data }) => data)].flat();
-  return [...new Set(sources.flatMap(({ manifest }) => manifest ?? []))];
+const manifestsOf = (recipe: Recipe): string[] => [
+  ...new Set(sourcesOf(recipe).flatMap(({ manifest }) => manifest ?? [])),
+];
+
+/** Those that a recipe names are given, and no others. */
+function expectDatasets(recipe: Recipe, datasets: Datasets): void {
+  const named = new Set(sourcesOf(recipe).flatMap(({ dataset }) => dataset ?? []));
+  for (const name of named) {
+    if (!Object.hasOwn(datasets, name)) throw new InputError(missingDataset(name));
+  }
+  for (const [name, dataset] of Object.entries(datasets)) {
+    checkDataset(dataset, `datasets.${name}`);
+    if (named.has(name)) continue;
+    throw new InputError(
+      `datasets.${name}: the recipe does not name it; add { dataset: "${name}" } to its data`,
+    );
+  }
 }
 
 /** Do patterns fit, and layers of low rank? */

@@ -1,123 +1,94 @@
-/** A whole run: autoencoder, latents, adapter, transformer, pipeline folder. Each part goes on where it stopped. */
-import { existsSync } from 'node:fs';
-import { isAbort } from '../errors.js';
-import type { Autoencoder } from '../models/autoencoder/index.js';
-import { loadWeights } from '../nn/index.js';
-import { openPipeline } from '../pipeline/index.js';
-import { type DType, noGrad, openSafetensors, saveSafetensors, tidy } from '../tensor/index.js';
-import { videoFromBytes } from './feed/frames-to-video.js';
-import type { FrameBatch } from './feed/index.js';
-import { type DataOptions, TrainingData } from './feed/training-data.js';
-import { trainAdapter } from './networks/adapter.js';
-import { buildAutoencoder, trainAutoencoder } from './networks/autoencoder.js';
-import type { PartContext } from './networks/context.js';
-import { startFrom } from './networks/initial-weights.js';
-import { normaliseLatents } from './networks/normalise-latents.js';
-import {
-  buildTrainedPipeline,
-  exportFinished,
-  openTrainedPipeline,
-  type TrainedPipelineSource,
-} from './networks/trained-pipeline.js';
-import { trainTransformer } from './networks/transformer.js';
-import { stagesOf } from './recipe/config.js';
-import { dtypeOf } from './recipe/networks.js';
+/** Training from code; `mfm train` is made of this. */
+import { join } from 'node:path';
+import { ALONE, type Parallel } from '../distributed/parallel.js';
+import { ownTasksOf, type Task } from '../tasks/index.js';
+import { expectTrainable } from './check.js';
+import { budgetNotes } from './cost/budget.js';
+import { expectRoom } from './cost/expect-room.js';
+import type { Datasets } from './feed/index.js';
+import { type RecipeInput, stagesOf } from './recipe/config.js';
+import { type ResolveOptions, resolveRecipe } from './resolve-recipe.js';
+import { Run } from './run/run.js';
+import { hasBegunFromWeights } from './run/run-contents.js';
+import { eventReporter, heldReporter, type TrainEvent } from './train-event.js';
+import { trainParts } from './train-parts.js';
+import { Training, type TrainingHooks, type TrainOutcome } from './training.js';
+
+export interface TrainOptions extends Pick<ResolveOptions, 'run' | 'resume' | 'init' | 'changes'> {
+  /** tasks of one's own, or the file that declares them, which lets threads make their samples */
+  tasks?: readonly Task[] | string | URL;
+  /** data sets of one's own, by the names that the recipe's `data` have for them */
+  datasets?: Datasets;
+  /** is called with every event, whether anybody iterates or not */
+  onEvent?: (event: TrainEvent) => void;
+  /** stops the training, after it has saved a checkpoint */
+  signal?: AbortSignal;
+  /** threads that prepare samples; default: one per processor, at most 4 */
+  workers?: number;
+  /** folder of encoded samples, to share between runs; default: the run's `cache/` */
+  cache?: string;
+  /** refuses a run that seems to need more memory than there is; default: true */
+  checkMemory?: boolean;
+  /** the processes of a job, and how many of them share this machine; default: this one alone */
+  job?: { parallel: Parallel; local: number };
+}
 
 /**
- * Runs the parts in turn and writes `pipeline/` into the run folder; `expectTrainable` first says
- * what cannot be.
- * @returns false if the signal stopped it; the same call with the same folder goes on
+ * Trains a pipeline by a recipe, and writes everything into a run folder.
+ *
+ * Nothing is written to the terminal, and the process goes on whatever happens. It begins by itself;
+ * stopped by the signal, or by leaving the loop, it ends with `finished: false`, and the same call
+ * with `resume: true` goes on as if there had been no stop.
+ *
+ *     for await (const event of train('recipe.yaml')) {
+ *       if (event.type === 'metrics') console.log(event.step, event.figures.loss);
+ *     }
+ *
+ * @param recipe   a YAML or JSON file, or the same keys and values as an object
+ * @throws InputError for a recipe, a task or data that cannot be used; JobError if training fails
  */
-export async function train(options: DataOptions): Promise<boolean> {
-  const { recipe, run } = options;
-  let data: TrainingData | null = null;
-  try {
-    run.setStatus({ doing: 'measuring files' });
-    data = await TrainingData.open(options);
-    run.setStatus({ doing: undefined });
-    const context = { ...options, data };
-    const dtype = dtypeOf(recipe);
-    const autoencoder = await finishedAutoencoder(context, dtype);
-    if (!autoencoder) return stopped(context);
-    const source: TrainedPipelineSource = {
-      recipe,
-      autoencoder,
-      dtype,
-      tasks: data.trainedTasks(),
-    };
-    run.setStatus({ doing: 'encoding latents' });
-    if (!(await data.encode(autoencoder))) return stopped(context);
-    run.setStatus({ doing: undefined });
-    const trainee = recipe.base
-      ? openTrainedPipeline(source)
-      : buildTrainedPipeline(source, await data.meanMotionScore());
-    const from = recipe.transformer.from ?? recipe.init;
-    if (from) startFrom(trainee, from, dtype);
-    if (!(await trainAdapter(trainee.pipeline, context))) return stopped(context);
-    if (!(await trainTransformer(trainee, context))) return stopped(context);
-    await run.parallel.together(() => exportFinished(trainee, run));
-    run.keepRecipe();
-    run.setStatus({ state: 'finished' });
-    return true;
-  } catch (error) {
-    if (isAbort(error)) return stopped(options);
-    run.setStatus({ state: 'failed', message: (error as Error).message });
-    throw error;
-  } finally {
-    await data?.close();
-    run.close();
-  }
+export function train(recipe: string | RecipeInput, options: TrainOptions = {}): Training {
+  return new Training((hooks) => run(recipe, options, hooks), options);
 }
 
-function stopped({ run }: Pick<DataOptions, 'run'>): false {
-  run.setStatus({ state: 'stopped' });
-  return false;
-}
+async function run(
+  given: string | RecipeInput,
+  options: TrainOptions,
+  { signal, emit, opened }: TrainingHooks,
+): Promise<TrainOutcome> {
+  const { cache: cacheFolder, workers, datasets, resume = false, checkMemory = true } = options;
+  const { parallel, local } = options.job ?? { parallel: ALONE, local: 1 };
+  const first = parallel.rank === 0;
+  const report = first ? eventReporter(emit) : heldReporter();
+  const say = report.log;
 
-/** Taken from a folder, or trained; null if training it was stopped. */
-async function finishedAutoencoder(
-  context: PartContext,
-  dtype: DType,
-): Promise<Autoencoder | null> {
-  const { recipe, run } = context;
-  const { init } = recipe;
-  const from = recipe.base ?? recipe.autoencoder.from;
-  if (from) return openPipeline(from, { dtype, oneAtATime: false }).autoencoder;
-  const autoencoder = buildAutoencoder(recipe, dtype);
-  const path = run.path('autoencoder.safetensors');
-  const [isFixed] = await run.parallel.together(() => existsSync(path));
-  if (!isFixed) {
-    if (init) loadWeights(autoencoder, `${init}/vae`, 'diffusion_pytorch_model', dtype);
-    if (!(await trainAutoencoder(autoencoder, context))) return null;
-    await run.parallel.together(() => scaleLatents(autoencoder, path, context));
+  // what cannot be trained is said before anything is written
+  const ownTasks = await ownTasksOf(options.tasks);
+  const { recipe, folder } = resolveRecipe(given, { ...options, ownTasks: ownTasks.tasks, say });
+  for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // there are enough
+  await parallel.together(() => {
+    // one process reads the stored weights, and only where training begins with them
+    const weights = first && !(resume && hasBegunFromWeights(folder));
+    expectTrainable(recipe, { weights, datasets });
+    if (checkMemory) expectRoom(recipe, { ranks: parallel.size, local });
+  });
+
+  const open = await Run.openTogether(folder, recipe, { resume, parallel, say, onEvent: emit });
+  opened(folder);
+  for (const stage of first ? stagesOf(recipe) : []) {
+    for (const note of budgetNotes(stage)) say(`${stage.name}: ${note}`);
   }
-  autoencoder.loadStateDict(openSafetensors(path), { where: path });
-  return autoencoder.requiresGrad_(false).eval();
-}
-
-/** Clips that the scale of the latents is measured on. */
-const SCALE_CLIPS = 64;
-
-/** Writes it with latents of unit scale, once: those of the data are made with it from then on. */
-async function scaleLatents(
-  autoencoder: Autoencoder,
-  path: string,
-  { recipe, run, data }: PartContext,
-): Promise<void> {
-  if (run.parallel.rank > 0) return;
-  const lengths = [1, Math.max(...stagesOf(recipe).map(({ numFrames }) => numFrames))];
-  const batches: FrameBatch[] = [];
-  for (const numFrames of lengths) {
-    const batch = await data.someFrames('items', numFrames, SCALE_CLIPS);
-    if (batch) batches.push(batch);
-  }
-  noGrad(() =>
-    tidy(() => {
-      const videos = batches.flatMap(({ frames, batchSize, numFrames, height, width }) =>
-        videoFromBytes(frames, [batchSize, numFrames, height, width, 3]).split(1, 0),
-      );
-      normaliseLatents(autoencoder, videos);
-      saveSafetensors(path, autoencoder.stateDict());
-    }),
-  );
+  const finished = await trainParts({
+    run: open,
+    recipe,
+    report,
+    signal,
+    cacheFolder,
+    workers,
+    ownTasks,
+    datasets,
+  });
+  return finished
+    ? { finished, run: folder, pipeline: join(folder, 'pipeline') }
+    : { finished, run: folder, pipeline: null };
 }

@@ -209,10 +209,11 @@ test('docs/tasks.md shows a recipe that a pipeline learns it by', () => {
   const folder = temporaryFolder();
   const path = join(folder, 'vinterp.yaml');
   writeFileSync(path, yaml!);
-  // all of it is right but for the task, which is in no table here
+  // all of it is right but for the task, which has to be given
   assert.throws(() => readRecipe(path), {
     message: /^\S+: 1 problem\n {2}transformer\.tasks\.vinterp: unknown task; there are [^\n]*$/,
   });
+  assert.equal(readRecipe(path, [], undefined, [vinterp]).transformer.tasks?.vinterp, 3);
   writeFileSync(path, yaml!.replace('vinterp: 3, ', ''));
   assert.equal(readRecipe(path).base, 'models/mfm-mini');
 });

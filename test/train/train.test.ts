@@ -1,48 +1,37 @@
 import assert from 'node:assert/strict';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe, mock, test } from 'node:test';
+import sharp from 'sharp';
+import { RandomStream } from '../../src/data/random.js';
+import type { Frames } from '../../src/media/index.js';
+import { readSettings } from '../../src/pipeline/folder.js';
+import { setThreads } from '../../src/tensor/index.js';
 import {
-  Autoencoder,
-  initialiseAutoencoder,
-  parseAutoencoderConfig,
-} from '../../src/models/autoencoder/index.js';
-import { LATENTS_SCALE, openPipeline } from '../../src/pipeline/index.js';
-import { cat, Generator, manualSeed, noGrad, randn, setThreads } from '../../src/tensor/index.js';
-import type { Reporter } from '../../src/train/loop/reporter.js';
-import { reconstruct } from '../../src/train/networks/autoencoder.js';
-import { normaliseLatents } from '../../src/train/networks/normalise-latents.js';
-import { Recipe } from '../../src/train/recipe/config.js';
-import { Run } from '../../src/train/run/run.js';
-import { readStatus } from '../../src/train/run/status.js';
-import { train } from '../../src/train/train.js';
+  type Dataset,
+  type RecipeInput,
+  type TrainEvent,
+  type TrainOutcome,
+  train,
+} from '../../src/train/index.js';
+import { positive } from './own-task.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-train-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 
-const recipe = Recipe.parse({
+/** Takes a few seconds. */
+const recipe: RecipeInput = {
   name: 'tiny',
   dtype: 'float32',
   data: [{ miniworld: { clips: 4, images: 4 } }],
   validationSamples: 2,
   autoencoder: {
-    steps: 3,
+    steps: 2,
     width: 16,
     height: 16,
     blockOutChannels: [8, 8, 8, 8],
-    batches: [
-      { numFrames: 5, batchSize: 1 },
-      { numFrames: 1, batchSize: 2 },
-    ],
+    batches: [{ numFrames: 5, batchSize: 1 }],
   },
   textEncoder: { width: 32, numLayers: 1 },
   transformer: {
@@ -54,190 +43,193 @@ const recipe = Recipe.parse({
     numFrames: 5,
     tokensPerBatch: 8,
     logEverySteps: 1,
-    adapter: { steps: 2 },
-    tasks: { t2i: 1, i2v: 1, vinp: 1 },
-    imageShare: [0.5, 0.5],
-    stages: [
-      { name: 'first', steps: 4 },
-      { name: 'second', steps: 3, tokensPerMicroBatch: 4, gradCheckpointing: true },
-    ],
-    steps: 1,
+    tasks: { t2i: 1, positive: 3 },
+    imageShare: [0.3, 0.3],
+    steps: 4,
   },
-  pipeline: { guidanceScale: 1, fps: 8 },
-});
-
-/** Says nothing; calls `onUpdate` after every step. */
-const quiet = (onUpdate: (part: string, done: number) => void = () => {}): Reporter => {
-  let part = '';
-  return {
-    start: (name) => {
-      part = name;
-    },
-    update: (done) => onUpdate(part, done),
-    log: () => {},
-    end: () => {},
-  };
 };
+const own = { tasks: [positive], workers: 1 };
 
-const weightsOf = (run: Run, part: string) => {
-  const folder = run.path(
-    'checkpoints',
-    readdirSync(run.path('checkpoints'))
-      .filter((n) => n.startsWith(part) && !n.endsWith('.tmp'))
-      .sort()
-      .at(-1)!,
-  );
-  return ['weights', 'ema', 'optimizer'].map((name) =>
-    readFileSync(join(folder, `${name}.safetensors`)),
-  );
-};
+const weightsOf = (run: string) =>
+  readFileSync(join(run, 'pipeline/transformer/diffusion_pytorch_model.safetensors'));
 
 describe('train', () => {
-  let whole: Run;
-  const doing = new Map<string, string | undefined>();
+  const folder = join(root, 'whole');
+  const events: TrainEvent[] = [];
+  let outcome: TrainOutcome;
+  const written: string[] = [];
   before(async () => {
     setThreads(1); // sums in one order
-    whole = Run.open(join(root, 'whole'), recipe);
-    const { signal } = new AbortController();
-    const start = (name: string) => doing.set(name, readStatus(whole.folder)?.doing);
-    const report = { ...quiet(), start };
-    assert.equal(await train({ run: whole, recipe, report, signal }), true);
+    const listeners = process.listenerCount('exit');
+    const write = mock.method(process.stderr, 'write', (text: string) => {
+      written.push(text);
+      return true;
+    });
+    const training = train(recipe, { ...own, run: folder });
+    for await (const event of training) events.push(event);
+    outcome = await training;
+    write.mock.restore();
+    assert.equal(process.listenerCount('exit'), listeners);
   });
 
-  test('writes a pipeline of the trained size that opens', () => {
-    const pipeline = openPipeline(whole.path('pipeline'));
-    const { width, height, numFrames, fps, guidanceScale, tasks } = pipeline.settings;
+  const ofType = <T extends TrainEvent['type']>(type: T) =>
+    events.filter((event): event is Extract<TrainEvent, { type: T }> => event.type === type);
+
+  test('comes to a pipeline that knows which tasks it was trained on', () => {
+    const pipeline = join(folder, 'pipeline');
+    assert.deepEqual(outcome, { finished: true, run: folder, pipeline });
+    assert.deepEqual(readSettings(pipeline).tasks, ['t2i', 'positive']);
+  });
+
+  test('says as events what is in metrics.jsonl, and writes nothing to the terminal', () => {
+    const lines = readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n');
+    const metrics = ofType('metrics');
     assert.deepEqual(
-      { width, height, numFrames, fps, guidanceScale, tasks },
+      metrics.map(({ part, step, time, figures }) => ({ part, step, time, ...figures })),
+      lines.map((line) => JSON.parse(line)),
+    );
+    const steps = metrics.filter(({ figures }) => figures.learningRate !== undefined);
+    assert.equal(steps.filter(({ part }) => part === 'transformer').length, 4);
+    assert.ok(metrics.some(({ figures }) => figures['loss/positive']! > 0));
+    assert.deepEqual(written, []);
+  });
+
+  test('says where it stands, and what it has written', () => {
+    const { state, part, step } = ofType('status').at(-1)!;
+    assert.deepEqual([state, part, step], ['finished', 'transformer', 4]);
+    const checkpoints = ofType('checkpoint').filter((one) => one.part === 'transformer');
+    assert.deepEqual([...new Set(checkpoints.map((one) => one.step))], [0, 4]);
+    assert.equal(checkpoints.at(-1)!.folder, join(folder, 'checkpoints', 'transformer-00000004'));
+    for (const { path } of ofType('sample')) assert.ok(existsSync(path), path);
+    assert.ok(ofType('sample').some(({ path }) => path.endsWith('-positive.png')));
+    const phases = ofType('phase').map(({ label }) => label);
+    for (const label of ['autoencoder', 'encoding latents', 'transformer']) {
+      assert.ok(phases.includes(label), String(phases));
+    }
+    assert.equal(ofType('phaseEnd').length, phases.length);
+    const { label, done, total } = ofType('progress').at(-1)!;
+    assert.deepEqual([label, done, total], ['transformer', 4, 4]);
+  });
+
+  test('comes to the same, bit for bit, where threads load the task from its file', async () => {
+    const run = join(root, 'file');
+    const tasks = new URL('./own-task.ts', import.meta.url);
+    const { finished } = await train(recipe, { run, tasks, workers: 1 });
+    assert.ok(finished);
+    assert.ok(weightsOf(run).equals(weightsOf(folder)));
+  });
+
+  test('stops where the loop is left or the signal aborts, and goes on as if it had not', async () => {
+    const run = join(root, 'stopped');
+    const training = train(recipe, { ...own, run });
+    for await (const event of training) {
+      if (event.type === 'metrics' && event.part === 'transformer' && event.step === 1) break;
+    }
+    assert.deepEqual(await training, { finished: false, run, pipeline: null });
+    assert.ok(!existsSync(join(run, 'pipeline')));
+
+    const controller = new AbortController();
+    const said: string[] = [];
+    const again = await train(
+      { ...recipe, validationSamples: 2 },
       {
-        width: 16,
-        height: 16,
-        numFrames: 5,
-        fps: 8,
-        guidanceScale: 1,
-        tasks: ['t2i', 'i2v', 'vinp'],
+        ...own,
+        run,
+        resume: true,
+        signal: controller.signal,
+        onEvent(event) {
+          if (event.type === 'note') said.push(event.text);
+          if (event.type === 'metrics' && event.step === 3) controller.abort();
+        },
       },
     );
-    pipeline.dispose();
+    assert.equal(again.finished, false);
+    assert.deepEqual(said, []);
+    const last = await train(recipe, { ...own, run, resume: true });
+    assert.equal(last.finished, true);
+    assert.ok(weightsOf(run).equals(weightsOf(folder)));
   });
 
-  test('says in its status what it does that is no training', () => {
-    assert.equal(doing.get('encoding latents'), 'encoding latents');
-    assert.ok(doing.has('transformer second'), [...doing.keys()].join());
-    assert.equal(doing.get('transformer second'), undefined);
-    const { state, part, stage, step } = readStatus(whole.folder)!;
-    assert.deepEqual([state, part, stage, step], ['finished', 'transformer', 'second', 7]);
-  });
-
-  test('writes losses by task, held-out figures and sample sheets', () => {
-    const lines = readFileSync(whole.path('metrics.jsonl'), 'utf8').trim().split('\n');
-    const figures = (part: string) =>
-      Object.assign(
-        {},
-        ...lines.map((line) => JSON.parse(line)).filter((row) => row.part === part),
-      );
-    const { loss, 'validation/psnr': heldOut } = figures('autoencoder');
-    assert.ok(loss > 0 && heldOut > 0, String([loss, heldOut]));
-    for (const key of [
-      'loss/t2i',
-      'loss/vinp',
-      'loss/sigma 0.5-0.75',
-      'validation/i2v',
-      'psnr/vinp',
-      'busy',
-      'tokensPerSecond',
-      'gradNorm',
-      'samplesPerSecond',
-    ]) {
-      assert.ok(Number.isFinite(figures('transformer')[key]), key);
-    }
-    // every step of both stages learns
-    const steps = lines
-      .map((line) => JSON.parse(line))
-      .filter(({ part, gradNorm }) => part === 'transformer' && gradNorm !== undefined);
-    assert.equal(steps.length, 7);
-    for (const { gradNorm, loss } of steps)
-      assert.ok(gradNorm > 0 && loss > 0, `${gradNorm} ${loss}`);
-    const sheets = readdirSync(whole.path('samples'));
-    assert.deepEqual(sheets.filter((name) => name.includes('transformer')).length, 6);
-  });
-
-  test('learns in every step, with a bound on micro-batches and without', () => {
-    const lines = readFileSync(whole.path('metrics.jsonl'), 'utf8').trim().split('\n');
-    const steps = lines
-      .map((line) => JSON.parse(line))
-      .filter((row) => row.part === 'transformer' && 'learningRate' in row);
-    assert.equal(steps.length, 7);
-    for (const row of steps) {
-      assert.ok(row.loss > 0 && row.gradNorm > 0, JSON.stringify(row));
-    }
-  });
-
-  test('stopped and resumed equals uninterrupted, bit for bit', async () => {
-    const folder = join(root, 'stopped');
-    for (const [part, step] of [
-      ['autoencoder', 2],
-      ['adapter', 1],
-      ['transformer first', 3],
-      ['transformer second', 6],
-      ['', 0],
-    ] as const) {
-      const controller = new AbortController();
-      const report = quiet((name, done) => {
-        if (name === part && done === step) controller.abort();
-      });
-      const run = Run.open(folder, recipe, { resume: true });
-      mkdirSync(run.path('checkpoints', `${part}-99999999.tmp`), { recursive: true }); // a crash's
-      assert.equal(await train({ run, recipe, report, signal: controller.signal }), part === '');
-      if (part === '') {
-        for (const name of ['autoencoder', 'adapter', 'transformer']) {
-          const [own, others] = [weightsOf(run, name), weightsOf(whole, name)];
-          const same = own.map((bytes, i) => bytes.equals(others[i]!));
-          assert.deepEqual(same, [true, true, true], `weights, averages, optimizer of ${name}`);
-        }
-        const file = 'pipeline/transformer/diffusion_pytorch_model.safetensors';
-        assert.ok(readFileSync(run.path(file)).equals(readFileSync(whole.path(file))));
-      } else if (part !== 'transformer second') {
-        assert.ok(!existsSync(run.path('pipeline')), part); // its first sheets come with one
-      }
-    }
-  });
-
-  test('leaves an autoencoder alone once latents are made with it', async () => {
-    const folder = join(root, 'whole-again');
-    cpSync(whole.folder, folder, { recursive: true });
-    const longer = { ...recipe, autoencoder: { ...recipe.autoencoder, steps: 5 } };
-    const run = Run.open(folder, longer, { resume: true });
-    const { signal } = new AbortController();
-    assert.equal(await train({ run, recipe: longer, report: quiet(), signal }), true);
-    const file = 'pipeline/vae/diffusion_pytorch_model.safetensors';
-    assert.ok(readFileSync(run.path(file)).equals(readFileSync(whole.path(file))), 'the same');
-    const checkpoints = readdirSync(run.path('checkpoints'));
-    assert.ok(!checkpoints.includes('autoencoder-00000005'), String(checkpoints));
-  });
-
-  test('refuses a folder that holds a run, unless told to resume', () => {
-    assert.throws(() => Run.open(whole.folder, recipe), {
-      name: 'InputError',
-      message: /whole: holds a run already; --resume goes on with it/,
+  test('a failure is thrown by the loop, and to who awaits it', async () => {
+    const failing = () => train({ ...recipe, name: 'no/name' }, own);
+    const expected = { name: 'InputError', message: /^recipe: 1 problem\n {2}name: / };
+    await assert.rejects(Promise.resolve(failing()), expected);
+    await assert.rejects(async () => {
+      for await (const _ of failing()) assert.fail('nothing happens');
+    }, expected);
+    await assert.rejects(Promise.resolve(train(recipe)), {
+      message: /transformer\.tasks\.positive: unknown task; there are t2i, /,
+    });
+    await assert.rejects(Promise.resolve(train((() => {}) as never)), {
+      message: /^recipe: must be a file, or an object of plain values/,
+    });
+    await assert.rejects(Promise.resolve(train(recipe, { ...own, run: folder })), {
+      message: /holds a run already/,
     });
   });
 });
 
-test('normaliseLatents gives unit scale and leaves the reconstruction as it was', () => {
-  manualSeed(2);
-  const config = { block_out_channels: [8, 8, 8, 8], norm_num_groups: 4, layers_per_block: 1 };
-  const model = initialiseAutoencoder(new Autoencoder(parseAutoencoderConfig(config)));
-  const videos = [0, 1].map((seed) => randn([1, 3, 5, 32, 32], { generator: new Generator(seed) }));
-  noGrad(() => {
-    // fresh latents are so small that the guard against dead channels would show
-    model.namedParameters().get('encoder.conv_out.conv.weight')!.mul_(100);
-    const before = reconstruct(model, videos[0]!);
-    normaliseLatents(model, videos);
-    const change = reconstruct(model, videos[0]!).sub(before).abs().amax().item();
-    assert.ok(change < 1e-4 * before.abs().amax().item() + 1e-5, String(change)); // float32
-    const latents = cat(videos.map((video) => model.encode(video).mode())).mul(LATENTS_SCALE);
-    const mean = latents.var([0, 2, 3, 4], { correction: 0 }).toFloat32Array();
-    for (const variance of mean) assert.ok(Math.abs(variance - 1) < 1e-2, String(mean));
+describe('train on a data set of its own', () => {
+  const root = mkdtempSync(join(tmpdir(), 'mfm-own-data-'));
+  after(() => rmSync(root, { recursive: true, force: true }));
+  const onPictures: RecipeInput = {
+    ...recipe,
+    validationSamples: 0,
+    autoencoder: { ...recipe.autoencoder, batches: [{ numFrames: 1, batchSize: 2 }] },
+    transformer: { ...recipe.transformer, tasks: { t2i: 1, ioutp: 1 }, imageShare: [1, 1] },
+  };
+  const named: RecipeInput = { ...onPictures, data: [{ dataset: 'mine' }] };
+  /** Pictures of noise, each larger than what is trained, and of another shape. */
+  const pictures: Frames[] = [0, 1, 2, 3].map((seed) => {
+    const random = new RandomStream(seed, 'picture');
+    const data = Uint8Array.from({ length: 40 * 24 * 3 }, () => Math.floor(256 * random.next()));
+    return { width: 40, height: 24, numFrames: 1, data };
+  });
+  const caption = (index: number) => `picture number ${index}`;
+  const mine: Dataset = {
+    length: pictures.length,
+    at: async (index) => ({ clip: pictures[index]!, caption: caption(index) }),
+  };
+
+  test('comes to the same, bit for bit, as on files of the same pictures', async () => {
+    const folder = join(root, 'pictures');
+    mkdirSync(folder);
+    for (const [i, { width, height, data }] of pictures.entries()) {
+      const raw = { width, height, channels: 3 as const };
+      await sharp(data, { raw })
+        .png()
+        .toFile(join(folder, `${i}.png`));
+      writeFileSync(join(folder, `${i}.txt`), caption(i));
+    }
+    const files = join(root, 'files');
+    const ofFiles = { ...onPictures, data: [{ manifest: folder }] };
+    assert.ok((await train(ofFiles, { run: files, workers: 1 })).finished);
+
+    const run = join(root, 'own');
+    const datasets = { mine };
+    const first = train(named, { run, datasets, workers: 1 });
+    for await (const event of first) {
+      if (event.type === 'metrics' && event.part === 'transformer' && event.step === 2) break;
+    }
+    assert.equal((await first).finished, false);
+    assert.ok((await train(named, { run, datasets, workers: 1, resume: true })).finished);
+    assert.ok(weightsOf(run).equals(weightsOf(files)), 'stopped, resumed and of its own');
+  });
+
+  test('says which data sets are missing, wrong, or not named', async () => {
+    const run = join(root, 'none');
+    const rejected = (given: RecipeInput, datasets: Record<string, unknown>, message: RegExp) =>
+      assert.rejects(
+        Promise.resolve(train(given, { run, datasets: datasets as Record<string, Dataset> })),
+        { name: 'InputError', message },
+      );
+    await rejected(named, {}, /^dataset "mine": is not given; a program gives it, as train\(/);
+    await rejected(named, { mine: [] }, /^datasets\.mine: must have a length of 1 or more and /);
+    await rejected(
+      onPictures,
+      { mine },
+      /^datasets\.mine: the recipe does not name it; add \{ dataset: "mine" \} to its data$/,
+    );
+    assert.ok(!existsSync(run));
   });
 });

@@ -11,7 +11,7 @@ import { wordsIn } from '../words.js';
 import { ahead, createWorkerPool, workerBeside } from '../worker-pool.js';
 
 /** Of what `inspectItem` measures; a change of it makes stored facts void. */
-const MEASURES = 2;
+export const MEASURES = 2;
 
 export interface GatheredItem {
   item: DataItem;

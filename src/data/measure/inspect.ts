@@ -1,5 +1,6 @@
 /** Everything that can be told of one item by opening it; runs in worker threads. */
 import { InputError, JobError } from '../../errors.js';
+import type { Frames } from '../../media/frames.js';
 import { contentHash, withPath } from '../sources/data-file.js';
 import type { SampleFacts } from '../sources/facts.js';
 import type { DataFile, DataItem } from '../sources/items.js';
@@ -7,7 +8,7 @@ import { wordsIn } from '../words.js';
 import { ClipMeter, MOMENTS, mean, SMALL_SIDE } from './clip-meter.js';
 import type { Fingerprint } from './duplicates.js';
 import { type Box, chromaOf, contentOf, differenceHash, lumaOf, sharpnessOf } from './measure.js';
-import { type OpenedClip, type OpenedImage, openMedia } from './open-item.js';
+import { type OpenedClip, type OpenedImage, openFrames, openMedia } from './open-item.js';
 
 /** Mean chroma, 0..255, from which a sample has colours; black-and-white film measures below 0.6. */
 const COLOURFUL = 2;
@@ -94,6 +95,20 @@ async function inspect(item: DataItem): Promise<Inspection> {
     // edits of one picture, and masks of its objects, are alike on purpose
     hashes: target === null && mask === null ? measured.hashes : [],
   };
+}
+
+/** What can be measured of frames in memory, as of a file that holds them. */
+export async function measureFrames(
+  frames: Frames,
+): Promise<
+  Pick<SampleFacts, 'kind' | 'width' | 'height' | 'numFrames'> &
+    Pick<SampleFacts, 'sharpness' | 'motionScore' | 'colourful'>
+> {
+  const opened = openFrames(frames);
+  const found = opened.kind === 'image' ? measureImage(opened) : await measureClip(opened);
+  const { kind, width, height, numFrames, sharpness, motionScore, chroma } = found;
+  const colourful = chroma >= COLOURFUL;
+  return { kind, width, height, numFrames, sharpness, motionScore, colourful };
 }
 
 type Measured = Pick<SampleFacts, 'kind' | 'width' | 'height' | 'numFrames'> &

@@ -6,7 +6,7 @@ import { readMedia } from '../../media/codecs/read.js';
 import { sniff } from '../../media/codecs/sniff.js';
 import { decodeFrames, notesOf, type Picture } from '../../media/codecs/video.js';
 import { probeVideo, type VideoInfo } from '../../media/ffmpeg/probe.js';
-import { type Media, sliceFrames } from '../../media/frames.js';
+import { type Frames, type Media, sliceFrames } from '../../media/frames.js';
 import { resample } from '../../media/pixels/resample.js';
 import type { DataItem } from '../sources/items.js';
 import { fileKind } from '../sources/kinds.js';
@@ -74,8 +74,13 @@ const ofPicture = (media: Media): OpenedImage => ({
   notes: media.notes,
 });
 
-/** Frames that are in memory already. */
-function ofMedia(media: Media): OpenedClip {
+/** A picture or clip that is in memory, as if it were a file's. */
+export function openFrames(frames: Frames): OpenedImage | OpenedClip {
+  if (frames.numFrames === 1) return { kind: 'image', picture: frames, notes: [] };
+  return ofMedia({ ...frames, fps: null, notes: [] });
+}
+
+function ofMedia(media: Frames & Pick<Media, 'fps' | 'notes'>): OpenedClip {
   const { width, height, numFrames, fps, notes } = media;
   const frame = (i: number): Picture => sliceFrames(media, i, i + 1);
   return {

@@ -133,8 +133,9 @@ function encodingCost(recipe: Recipe, shape: PipelineShape, rate: number): Encod
   const uncounted = new Set<string>();
   for (const stage of stagesOf(recipe)) {
     for (const { kind, size } of batchesOf(stage)) {
-      for (const { miniworld, manifest } of stage.data) {
-        if (manifest !== undefined) uncounted.add(manifest);
+      for (const { miniworld, manifest, dataset } of stage.data) {
+        const uncountable = manifest ?? dataset;
+        if (uncountable !== undefined) uncounted.add(uncountable);
         if (!miniworld) continue;
         const count = kind === 'image' ? miniworld.images : miniworld.clips;
         counts.set(JSON.stringify([miniworld, kind, size]), { count, size });

@@ -56,6 +56,10 @@ function wordsOf({ origin }: SourceItem, { numFrames }: Target): SampleWords {
       ? { caption: '', edit: { instruction: prompt } }
       : { caption: prompt, edit: null };
   }
+  if (origin.kind === 'sample') {
+    const { caption, instruction } = origin;
+    return { caption, edit: instruction === null ? null : { instruction } };
+  }
   const { seed, split, maxObjects, image } = origin;
   const scene = drawScene(seed, { split, maxObjects, image });
   return {

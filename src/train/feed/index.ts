@@ -20,7 +20,9 @@ export {
 } from './frame-feed.js';
 export { type MakerOptions, SampleMaker } from './maker.js';
 export {
+  type Datasets,
   LEAST_TO_MEASURE,
+  missingDataset,
   type OpenedSource,
   type OpenedSources,
   openSources,

@@ -31,9 +31,9 @@ export function cutCaptionLines(sources: readonly OpenedSource[], limit: Caption
   return sources.flatMap(({ name, items, heldOut }) => {
     const captions = new Map<string, string>();
     for (const { where, origin } of [...items, ...heldOut].slice(0, COUNTED)) {
-      if (origin.kind === 'file' && origin.item.prompt !== '') {
-        captions.set(origin.item.prompt, where);
-      }
+      if (origin.kind === 'scene') continue;
+      const text = origin.kind === 'file' ? origin.item.prompt : origin.caption;
+      if (text !== '') captions.set(text, where);
     }
     const cut = [...captions].flatMap(([caption, where]) => {
       const excess = excessOf(caption, limit);

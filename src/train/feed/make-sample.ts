@@ -1,13 +1,17 @@
-/** Makes the pixels of a sample, and what a task is given of them; runs in worker threads. */
+/**
+ * Makes the pixels of a sample, and what a task is given of them. Runs in worker threads, but for what
+ * only the main thread has: tasks without a file, and data sets of the program's own.
+ */
 
 import { captionOf, drawScene, motionScore, renderScene } from '../../data/miniworld/index.js';
 import { sceneSample } from '../../data/miniworld/sample.js';
 import { RandomStream } from '../../data/random.js';
 import { withPath } from '../../data/sources/data-file.js';
+import { type Dataset, sampleAt } from '../../data/sources/dataset.js';
 import type { DataFile, DataItem } from '../../data/sources/items.js';
 import type { Sample } from '../../data/sources/sample.js';
 import { type Place, readPlace } from '../../data/store.js';
-import { InputError } from '../../errors.js';
+import { InputError, MfmError } from '../../errors.js';
 import { readAnimation } from '../../media/codecs/animation.js';
 import { readImage } from '../../media/codecs/image.js';
 import { readMedia } from '../../media/codecs/read.js';
@@ -19,10 +23,10 @@ import { resizeDepth } from '../../media/depth/resize-depth.js';
 import { probeVideo, type VideoInfo } from '../../media/ffmpeg/probe.js';
 import type { Frames, Size } from '../../media/frames.js';
 import { resample } from '../../media/pixels/resample.js';
-import { type ConditionInputs, type Target, taskOf } from '../../tasks/index.js';
+import { type ConditionInputs, type Target, type Task, taskOf } from '../../tasks/index.js';
 import { coverOf } from './buckets.js';
 import { buffersOf, fitGiven } from './fit-given.js';
-import type { Origin } from './sources.js';
+import type { Datasets, Origin, SampleOrigin } from './sources.js';
 
 /** Goes up whenever a sample's pixels come to be others: what was kept is void then. */
 export const PREPROCESSING = 2;
@@ -61,15 +65,29 @@ export interface MadeSample {
 
 export type SampleResult = MadeSample | { problem: string };
 
+/** What a thread has of the program's own. */
+export interface Own {
+  /** tasks beside those of mfm */
+  tasks: readonly Task[];
+  /** those that origins name; the main thread alone has any */
+  datasets?: Datasets;
+}
+
 /** A file that cannot be read is a result, not an error. */
-export async function makeSample(job: SampleJob): Promise<SampleResult> {
+export async function makeSample(job: SampleJob, own: Own = { tasks: [] }): Promise<SampleResult> {
+  const task = job.task === null ? null : taskOf(job.task, own.tasks);
   try {
-    return job.origin.kind === 'scene' ? ofScene(job, job.origin) : await ofFile(job, job.origin);
+    const { origin } = job;
+    if (origin.kind === 'scene') return ofScene(job, origin, task);
+    if (origin.kind === 'file') return await ofFile(job, origin, task);
+    return await ofSample(job, origin, task, own.datasets![origin.dataset]!);
   } catch (error) {
     if (error instanceof InputError) return { problem: error.message };
     const { code, message } = error as NodeJS.ErrnoException;
     // the file system's own words: a folder that went away amid reading
-    if (typeof code === 'string') return { problem: `${job.where}: cannot be read (${message})` };
+    if (typeof code === 'string' && !(error instanceof MfmError)) {
+      return { problem: `${job.where}: cannot be read (${message})` };
+    }
     throw error;
   }
 }
@@ -84,7 +102,11 @@ export function buffersOfResult(result: SampleResult): ArrayBuffer[] {
   return [...new Set([...buffersOf(given), ...own])];
 }
 
-function ofScene(job: SampleJob, origin: Origin & { kind: 'scene' }): MadeSample {
+function ofScene(
+  job: SampleJob,
+  origin: Origin & { kind: 'scene' },
+  task: Task | null,
+): MadeSample {
   const { target } = job;
   const { seed, split, maxObjects, image } = origin;
   const scene = drawScene(seed, { split, maxObjects, image });
@@ -92,7 +114,7 @@ function ofScene(job: SampleJob, origin: Origin & { kind: 'scene' }): MadeSample
   const clip = { ...sizeOf(target), numFrames: target.numFrames, data: rendered.frames };
   const sample = sceneSample(scene, clip, captionOf(scene, target.numFrames), rendered);
   return {
-    given: givenOf(job, sample),
+    given: givenOf(job, task, sample),
     clip: job.wantsClip ? clip : null,
     motionScore: motionScore(scene, rendered, target),
     fresh: {},
@@ -100,16 +122,22 @@ function ofScene(job: SampleJob, origin: Origin & { kind: 'scene' }): MadeSample
   };
 }
 
-function givenOf({ task, seed, label, target }: SampleJob, sample: Sample): ConditionInputs | null {
-  if (task === null) return null;
-  return fitGiven(taskOf(task).fromSample(sample, new RandomStream(seed, label)), target);
+function givenOf(
+  { seed, label, target }: SampleJob,
+  task: Task | null,
+  sample: Sample,
+): ConditionInputs | null {
+  return task && fitGiven(task.fromSample(sample, new RandomStream(seed, label)), target);
 }
 
-async function ofFile(job: SampleJob, origin: Origin & { kind: 'file' }): Promise<MadeSample> {
-  const { task } = job;
+async function ofFile(
+  job: SampleJob,
+  origin: Origin & { kind: 'file' },
+  task: Task | null,
+): Promise<MadeSample> {
   const { item, width, height } = origin;
   const parts = new Parts(job);
-  const needs = task === null ? null : taskOf(task).needs;
+  const needs = task?.needs;
   const clip = await parts.frames('clip', () =>
     decode(item.target ?? item.media, item, job, { width, height }),
   );
@@ -117,7 +145,8 @@ async function ofFile(job: SampleJob, origin: Origin & { kind: 'file' }): Promis
   const source = wantsSource
     ? await parts.frames('source', () => decode(item.media, item, job, null))
     : null;
-  const depth = needs?.depth && item.depth ? await parts.depth(item.depth, item) : null;
+  const file = needs?.depth ? item.depth : null;
+  const depth = file && (await parts.depth(file.name, () => readDepthPart(file, item, job.target)));
   const sample: Sample = {
     clip,
     depth,
@@ -126,7 +155,41 @@ async function ofFile(job: SampleJob, origin: Origin & { kind: 'file' }): Promis
     edit: source && { source, instruction: item.prompt },
   };
   return {
-    given: givenOf(job, sample),
+    given: givenOf(job, task, sample),
+    clip: job.wantsClip ? clip : null,
+    motionScore: null,
+    fresh: parts.fresh,
+    damaged: parts.damaged,
+  };
+}
+
+async function ofSample(
+  job: SampleJob,
+  { index, caption, instruction }: SampleOrigin,
+  task: Task | null,
+  dataset: Dataset,
+): Promise<MadeSample> {
+  const { target, where } = job;
+  const parts = new Parts(job);
+  // read once, and only if a part of it is wanted that is not on the disk
+  let read: Promise<Sample> | null = null;
+  const whole = () => {
+    read ??= sampleAt(dataset, index, where);
+    return read;
+  };
+  const needs = task?.needs;
+  const clip = await parts.frames('clip', async () => cover((await whole()).clip, target));
+  const source =
+    needs?.edit && instruction !== null
+      ? await parts.frames('source', async () => cover((await whole()).edit!.source, target))
+      : null;
+  const places = Array.from({ length: target.numFrames }, (_, i) => i);
+  const depth = needs?.depth
+    ? await parts.depth(where, async () => coverDepth((await whole()).depth!, places, target))
+    : null;
+  const edit = source && { source, instruction: instruction! };
+  return {
+    given: givenOf(job, task, { clip, depth, caption, edit }),
     clip: job.wantsClip ? clip : null,
     motionScore: null,
     fresh: parts.fresh,
@@ -156,15 +219,15 @@ class Parts {
     return frames;
   }
 
-  async depth(file: DataFile, item: DataItem): Promise<DepthMap> {
+  async depth(name: string, read: () => Promise<DepthMap>): Promise<DepthMap> {
     const { target } = this.job;
     const { width, height, numFrames } = target;
     const bytes = this.stored('depth', width * height * numFrames * 4);
     if (bytes) {
       const data = new Float32Array(bytes.buffer);
-      return { path: file.name, ...sizeOf(target), numFrames, data };
+      return { path: name, ...sizeOf(target), numFrames, data };
     }
-    const map = await readDepthPart(file, item, target);
+    const map = await read();
     const { data } = map;
     if (this.job.keeps) {
       this.fresh.depth = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -291,9 +354,14 @@ async function readDepthPart(
       `${file.name}: must have a frame of depth for each of its clip, ${places.at(-1)! + 1} at least, got ${map.numFrames}`,
     );
   }
+  return { ...coverDepth(map, places, target), path: file.name };
+}
+
+/** Depth of the frames at `places`, scaled until the target's size is covered, and cut off on both sides. */
+function coverDepth(map: DepthMap, places: readonly number[], target: Target): DepthMap {
   const { scaled, left, top } = coverOf(map, target);
   const plane = map.width * map.height;
-  const { width, height } = target;
+  const { width, height, numFrames } = target;
   const data = new Float32Array(numFrames * width * height);
   for (const [i, place] of places.entries()) {
     const one = map.data.subarray(place * plane, (place + 1) * plane);
@@ -303,5 +371,5 @@ async function readDepthPart(
       data.set(resized.data.subarray(at, at + width), (i * height + y) * width);
     }
   }
-  return { path: file.name, width, height, numFrames, data };
+  return { path: map.path, width, height, numFrames, data };
 }

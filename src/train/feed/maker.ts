@@ -3,7 +3,12 @@
 import { type DataStore, keyOf } from '../../data/store.js';
 import { createWorkerPool, type WorkerPool, workerBeside } from '../../data/worker-pool.js';
 import { MfmError } from '../../errors.js';
-import type { ConditionInputs, Target } from '../../tasks/index.js';
+import {
+  type ConditionInputs,
+  NO_OWN_TASKS,
+  type OwnTasks,
+  type Target,
+} from '../../tasks/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { bucketName } from './buckets.js';
 import {
@@ -15,12 +20,13 @@ import {
 } from './encode/latents.js';
 import {
   type MadeSample,
+  makeSample,
   type Plane,
   PREPROCESSING,
   type SampleJob,
   type SampleResult,
 } from './make-sample.js';
-import { motionScoreAt, type SourceItem } from './sources.js';
+import { type Datasets, motionScoreAt, type SourceItem } from './sources.js';
 
 export interface MakerOptions {
   /** null: nothing is kept */
@@ -29,7 +35,11 @@ export interface MakerOptions {
   cacheFrames?: boolean;
   /** threads; default: one per processor, at most 4 */
   workers?: number;
-  /** told once of each file that cannot be read */
+  /** tasks beside those of mfm; what is given for one without a file is made on this thread */
+  ownTasks?: OwnTasks;
+  /** those that sources name; their samples are made on this thread */
+  datasets?: Datasets;
+  /** called once for each file that cannot be read */
   onSkip?: (where: string, reason: string) => void;
 }
 
@@ -62,6 +72,7 @@ export class SampleMaker {
     this.pool = createWorkerPool(workerBeside(import.meta.url, 'worker'), {
       workers: options.workers,
       describe: ({ where }) => where,
+      data: options.ownTasks?.file ?? null,
     });
   }
 
@@ -83,15 +94,20 @@ export class SampleMaker {
   async make(wanted: Wanted, wantsClip: boolean): Promise<SampleResult> {
     const { item, target, task, seed, label } = wanted;
     const { where, origin } = item;
-    const keeps = origin.kind === 'file' && (this.options.cacheFrames ?? true);
+    const keeps = origin.kind !== 'scene' && (this.options.cacheFrames ?? true);
     const store = keeps ? this.options.store : null;
     const places: SampleJob['places'] = {};
     for (const plane of PLANES) {
       const place = store?.place(planeKey(item, target, plane));
       if (place) places[plane] = place;
     }
-    const job = { where, origin, target, task, seed, label, wantsClip, places };
-    const result = await this.pool.run({ ...job, keeps: store !== null });
+    const keepsFresh = store !== null;
+    const job = { where, origin, target, task, seed, label, wantsClip, places, keeps: keepsFresh };
+    const { tasks, file } = this.options.ownTasks ?? NO_OWN_TASKS;
+    const { datasets } = this.options;
+    const taskIsHere = file === null && tasks.some(({ id }) => id === task);
+    const onlyHere = taskIsHere || origin.kind === 'sample';
+    const result = await (onlyHere ? makeSample(job, { tasks, datasets }) : this.pool.run(job));
     if ('problem' in result) {
       if (!this.skipped.has(where)) this.options.onSkip?.(where, result.problem);
       this.skipped.add(where);

@@ -1,8 +1,10 @@
-/** What a recipe trains on: scenes of MiniWorld, and the items of manifests. */
+/** What a recipe trains on: scenes of MiniWorld, items of manifests, samples of a program's own. */
 
 import { gatherItems, type SkippedItem } from '../../data/measure/gather.js';
+import { gatherDataset } from '../../data/measure/gather-dataset.js';
 import { MINIWORLD_VERSION } from '../../data/miniworld/index.js';
 import { sceneFacts } from '../../data/miniworld/sample.js';
+import type { Dataset } from '../../data/sources/dataset.js';
 import type { SampleFacts } from '../../data/sources/facts.js';
 import type { DataItem, Entry } from '../../data/sources/items.js';
 import { readEntries } from '../../data/sources/manifest.js';
@@ -12,13 +14,30 @@ import type { Target } from '../../tasks/index.js';
 import type { Reporter } from '../loop/reporter.js';
 import type { MiniWorldSource, Source, Stage } from '../recipe/config.js';
 
-/** What a sample is made of, in a form that can be sent to a worker thread. */
+/** What a sample is made of, in plain values. */
 export type Origin =
   | { kind: 'scene'; seed: number; split: 'train' | 'heldout'; maxObjects: number; image: boolean }
-  | { kind: 'file'; item: DataItem; width: number; height: number; motionScore: number | null };
+  | { kind: 'file'; item: DataItem; width: number; height: number; motionScore: number | null }
+  | SampleOrigin;
+
+/** Of a data set of the program's own, which only the main thread has. */
+export interface SampleOrigin {
+  kind: 'sample';
+  dataset: string;
+  index: number;
+  width: number;
+  height: number;
+  motionScore: number | null;
+  caption: string;
+  /** of an edit */
+  instruction: string | null;
+}
+
+/** Data sets of the program's own, by name. */
+export type Datasets = Readonly<Record<string, Dataset>>;
 
 export interface SourceItem {
-  /** `clips.jsonl:3`, `miniworld clip 17` */
+  /** `clips.jsonl:3`, `miniworld clip 17`, `mine 3` */
   where: string;
   kind: 'image' | 'clip';
   /** tells what it shows, whatever it is called; for keys of what is made of it */
@@ -29,7 +48,7 @@ export interface SourceItem {
 }
 
 export interface OpenedSource {
-  /** `miniworld`, or the manifest's path */
+  /** `miniworld`, the manifest's path, or the data set's name */
   name: string;
   weight: number;
   /** of MiniWorld: as many more scenes as are wanted can be drawn */
@@ -53,6 +72,8 @@ export interface SourceOptions {
   store?: DataStore | null;
   /** items of each kind that are kept out of training, of a manifest at most a tenth */
   validationSamples?: number;
+  /** those that sources may name */
+  datasets?: Datasets;
   /** threads that measure */
   workers?: number;
   report?: Reporter;
@@ -74,9 +95,12 @@ export async function openSources(
   const skipped: SkippedItem[] = [];
   const notes: string[] = [];
   const opened: OpenedSource[] = [];
-  for (const { miniworld, manifest, weight } of sources) {
+  for (const { miniworld, manifest, dataset, weight } of sources) {
     if (miniworld) {
       opened.push({ name: 'miniworld', weight, miniworld, ...openMiniWorld(miniworld, options) });
+    } else if (dataset !== undefined) {
+      const parts = await openDataset(dataset, skipped, options);
+      opened.push({ name: dataset, weight, miniworld: null, ...parts });
     } else {
       const parts = await openManifest(manifest!, { skipped, notes }, options);
       opened.push({ name: manifest!, weight, miniworld: null, ...parts });
@@ -166,6 +190,46 @@ async function openManifest(
     const origin: Origin = { kind: 'file', item, width, height, motionScore };
     return { where: item.where, kind, content, origin, facts };
   });
+  return withHeldOut(items, validationSamples);
+}
+
+async function openDataset(
+  name: string,
+  skipped: SkippedItem[],
+  { datasets = {}, store, signal, report, validationSamples = 0 }: SourceOptions,
+): Promise<Pick<OpenedSource, 'items' | 'heldOut'>> {
+  const dataset = datasets[name];
+  if (!dataset) throw new InputError(missingDataset(name));
+  report?.start(`measuring ${name}`, dataset.length, 'samples');
+  const onProgress = (done: number) => report?.update(done, '');
+  const found = await gatherDataset(name, dataset, { store, signal, onProgress }).finally(() =>
+    report?.end(),
+  );
+  skipped.push(...found.skipped);
+  if (found.samples.length === 0) {
+    throw new InputError(
+      `${name}: none of its ${dataset.length} samples can be used (first: ${found.skipped[0]!.reason})`,
+    );
+  }
+  const items = found.samples.map((sample): SourceItem => {
+    const { where, index, facts, content, caption, instruction } = sample;
+    const { width, height, motionScore, kind } = facts;
+    const size = { width, height, motionScore };
+    const origin: Origin = { kind: 'sample', dataset: name, index, ...size, caption, instruction };
+    return { where, kind, content, origin, facts };
+  });
+  return withHeldOut(items, validationSamples);
+}
+
+/** A sentence about a source whose data set is not given. */
+export const missingDataset = (name: string): string =>
+  `dataset "${name}": is not given; a program gives it, as train(recipe, { datasets: { ${JSON.stringify(name)}: … } }), see docs/training.md`;
+
+/** Keeps some of each kind out of training. */
+function withHeldOut(
+  items: readonly SourceItem[],
+  validationSamples: number,
+): Pick<OpenedSource, 'items' | 'heldOut'> {
   const heldOut = new Set(
     (['image', 'clip'] as const).flatMap((kind) =>
       drawHeldOut(

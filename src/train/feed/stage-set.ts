@@ -45,7 +45,7 @@ export function stageSet(
   const set: StageSet = { image: [], clip: [] };
   for (const source of sources) {
     for (const kind of ['image', 'clip'] as const) {
-      const tasks = weightedTasks(stage.tasks).filter(
+      const tasks = weightedTasks(stage.tasks, stage.ownTasks).filter(
         ({ task }) => task.result === (kind === 'image' ? 'image' : 'video'),
       );
       const buckets = bucketsOf(source[part], kind, tasks, stage);

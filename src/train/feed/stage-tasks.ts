@@ -12,7 +12,7 @@ import type { SampleKind } from './stage-set.js';
 export function stageTallies(sources: readonly OpenedSource[], stage: Stage): TaskTally[] {
   const minSide = Math.min(stage.width, stage.height);
   const facts = { image: factsOf(sources, 'image', stage), clip: factsOf(sources, 'clip', stage) };
-  return weightedTasks(stage.tasks).map((one) => {
+  return weightedTasks(stage.tasks, stage.ownTasks).map((one) => {
     const kind = one.task.result === 'image' ? 'image' : 'clip';
     return tallyTask(one, facts[kind], { minSide });
   });
@@ -30,7 +30,7 @@ function factsOf(
     return { ...facts, numFrames: numFrames ?? Math.min(facts.numFrames, stage.numFrames) };
   };
   return sources.flatMap(({ items }) => {
-    const files = items.filter(({ origin }) => origin.kind === 'file');
+    const files = items.filter(({ origin }) => origin.kind !== 'scene');
     // a scene that is drawn as a clip is no image, other than the clip of a file
     const scenes = items.filter((item) => item.origin.kind === 'scene' && item.kind === kind);
     return [

@@ -2,7 +2,7 @@
 import { DataStore } from '../../data/store.js';
 import type { Autoencoder } from '../../models/autoencoder/index.js';
 import { captionLimit } from '../../pipeline/caption-limit.js';
-import { TASK_IDS } from '../../tasks/index.js';
+import { allTasks, NO_OWN_TASKS, type OwnTasks } from '../../tasks/index.js';
 import type { Reporter } from '../loop/reporter.js';
 import type { Source } from '../loop/source.js';
 import type { TrainedPipeline } from '../networks/trained-pipeline.js';
@@ -11,6 +11,7 @@ import type { Run } from '../run/run.js';
 import type { StepBatch } from './batch.js';
 import { type EncodeText, storedText } from './encode/text-states.js';
 import {
+  type Datasets,
   encodeAhead,
   expectSamples,
   type FeedPosition,
@@ -43,6 +44,10 @@ export interface DataOptions {
   cacheFolder?: string;
   /** threads that make samples; default: one per processor, at most 4 */
   workers?: number;
+  /** tasks beside those of mfm */
+  ownTasks?: OwnTasks;
+  /** those that the recipe's data name */
+  datasets?: Datasets;
 }
 
 export class TrainingData {
@@ -50,29 +55,39 @@ export class TrainingData {
 
   private constructor(
     private readonly options: DataOptions,
+    /** of the transformer's training, with the tasks that they may name */
+    readonly stages: readonly Stage[],
     private readonly store: DataStore,
     private readonly maker: SampleMaker,
     private readonly sources: ReadonlyMap<string, readonly OpenedSource[]>,
   ) {}
+
+  /** Tasks beside those of mfm. */
+  get ownTasks(): OwnTasks {
+    return this.options.ownTasks ?? NO_OWN_TASKS;
+  }
 
   /**
    * Reads and measures the sources of all stages.
    * @throws InputError if one cannot be read, or nothing in it can be used
    */
   static async open(options: DataOptions): Promise<TrainingData> {
-    const { recipe, run, report, workers, cacheFolder = run.path('cache') } = options;
+    const { recipe, run, report, workers, ownTasks = NO_OWN_TASKS, datasets } = options;
+    const { cacheFolder = run.path('cache') } = options;
+    const stages = stagesOf(recipe, ownTasks.tasks);
     const store = DataStore.open(cacheFolder, {
       rank: run.parallel.rank,
       onWarning: report.log,
     });
     try {
-      const sources = await openAll(options, store);
-      await run.parallel.together(() => tellTasks(options, sources));
+      const sources = await openAll(options, stages, store);
+      await run.parallel.together(() => tellTasks(options, stages, sources));
       let lost = 0;
       const onSkip = (where: string, reason: string) =>
         report.log(`${where}: is left out (${reason}); ${++lost} so far`);
-      const maker = new SampleMaker({ store, workers, cacheFrames: recipe.cacheFrames, onSkip });
-      return new TrainingData(options, store, maker, sources);
+      const { cacheFrames } = recipe;
+      const maker = new SampleMaker({ store, workers, cacheFrames, ownTasks, datasets, onSkip });
+      return new TrainingData(options, stages, store, maker, sources);
     } catch (error) {
       await store.close();
       throw error;
@@ -127,11 +142,11 @@ export class TrainingData {
 
   /** Encodes what the cache does not hold of all stages. @returns false if the signal stopped it */
   async encode(autoencoder: Autoencoder): Promise<boolean> {
-    const { recipe, run, report, signal } = this.options;
+    const { stages } = this;
+    const { run, report, signal } = this.options;
     const { rank, size } = run.parallel;
     const encoder = latentEncoder(autoencoder);
     this.encoder = encoder;
-    const stages = stagesOf(recipe);
     const finished = await run.parallel.together(() =>
       encodeAhead({
         maker: this.maker,
@@ -149,16 +164,17 @@ export class TrainingData {
 
   /** Ids of the tasks that any sample is trained on, in any stage. */
   trainedTasks(): string[] {
-    const ids = stagesOf(this.options.recipe).flatMap((stage) => {
+    const ids = this.stages.flatMap((stage) => {
       const { image, clip } = taskShares(stageSet(this.sourcesOf(stage.data), stage));
       return [...image.keys(), ...clip.keys()];
     });
-    return TASK_IDS.filter((id) => ids.includes(id));
+    const all = allTasks(this.ownTasks.tasks).map(({ id }) => id);
+    return all.filter((id) => ids.includes(id));
   }
 
   /** Of the clips of the last stage, for the pipeline's default. */
   meanMotionScore(): Promise<number> {
-    const stage = stagesOf(this.options.recipe).at(-1)!;
+    const stage = this.stages.at(-1)!;
     const options = { maker: this.maker, encoder: this.encoder! };
     return meanMotionScore(stage, this.sourcesOf(stage.data), options);
   }
@@ -216,7 +232,8 @@ export class TrainingData {
   encodeText({ pipeline, tokenizer }: Pick<TrainedPipeline, 'pipeline' | 'tokenizer'>): EncodeText {
     const { report, run } = this.options;
     if (run.parallel.rank === 0) {
-      const limit = captionLimit(pipeline.tokenizer, pipeline.settings.promptLength);
+      const { promptLength } = pipeline.settings;
+      const limit = captionLimit(pipeline.tokenizer, promptLength, this.ownTasks.tasks);
       const distinct = new Map([...this.sources.values()].flat().map((one) => [one.name, one]));
       for (const line of cutCaptionLines([...distinct.values()], limit)) report.log(line);
     }
@@ -237,15 +254,16 @@ export class TrainingData {
 
 /** The sources of all stages, by what recipes say of them; the first process measures what is new. */
 async function openAll(
-  { recipe, run, report, signal, workers }: DataOptions,
+  { recipe, run, report, signal, workers, datasets }: DataOptions,
+  stages: readonly Stage[],
   store: DataStore,
 ): Promise<Map<string, readonly OpenedSource[]>> {
   const { validationSamples } = recipe;
   const { parallel } = run;
   const sources = new Map<string, readonly OpenedSource[]>();
-  const openSource = sourceOpener({ store, validationSamples, workers, report, signal });
+  const openSource = sourceOpener({ store, validationSamples, datasets, workers, report, signal });
   const open = async () => {
-    for (const data of [recipe.data, ...stagesOf(recipe).map((stage) => stage.data)]) {
+    for (const data of [recipe.data, ...stages.map((stage) => stage.data)]) {
       const key = JSON.stringify(data);
       if (sources.has(key)) continue;
       const opened = await openSource(data);
@@ -267,10 +285,10 @@ async function openAll(
 /** What each stage can train; the first process says it. @throws InputError, see `expectSamples` */
 function tellTasks(
   { recipe, run, report }: DataOptions,
+  stages: readonly Stage[],
   sources: ReadonlyMap<string, readonly OpenedSource[]>,
 ): void {
   if (run.parallel.rank > 0) return;
-  const stages = stagesOf(recipe);
   const said = new Set<string>();
   for (const stage of stages) {
     const own = sources.get(JSON.stringify(stage.data))!;

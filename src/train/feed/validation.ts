@@ -51,7 +51,7 @@ export async function* validationBatches(options: ValidationOptions): AsyncGener
   if (samples === 0) return;
   const set = stageSet(sources, stage, 'heldOut');
   let others: StageSet | null = null;
-  for (const { task } of weightedTasks(stage.tasks)) {
+  for (const { task } of weightedTasks(stage.tasks, stage.ownTasks)) {
     const kind = task.result === 'image' ? 'image' : 'clip';
     let chosen = choose(set[kind], task, samples);
     const trainedOn = chosen.length === 0;

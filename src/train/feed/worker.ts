@@ -1,9 +1,17 @@
-/** The thread that makes samples for the feed. */
+/** The thread that makes samples for the feed. Its data: the file of tasks of one's own, or null. */
+import { workerData } from 'node:worker_threads';
 import { limited } from '../../data/limited.js';
 import { serveJobs } from '../../data/worker-pool.js';
-import { buffersOfResult, makeSample } from './make-sample.js';
+import { loadTasks, NO_OWN_TASKS } from '../../tasks/index.js';
+import { buffersOfResult, makeSample, type SampleJob } from './make-sample.js';
 
 /** Samples under way at once: while one waits for ffmpeg others compute. */
 const AT_ONCE = 2;
 
-serveJobs(limited(AT_ONCE, makeSample), buffersOfResult);
+const file = workerData as string | null;
+const { tasks } = file === null ? NO_OWN_TASKS : await loadTasks(file);
+
+serveJobs(
+  limited(AT_ONCE, (job: SampleJob) => makeSample(job, { tasks })),
+  buffersOfResult,
+);

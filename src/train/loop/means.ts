@@ -92,6 +92,12 @@ export class Means {
 export const meansOf = (figures: StepOutcome['figures']): Record<string, number> =>
   Object.fromEntries(Object.entries(figures).map(([name, { sum, count }]) => [name, sum / count]));
 
+/** Figures in a line: `loss 0.213  busy 0.98`. */
+export const formatFigures = (figures: Record<string, number>): string =>
+  Object.entries(figures)
+    .map(([name, value]) => `${name} ${value >= 10 ? value.toFixed(1) : value.toPrecision(3)}`)
+    .join('  ');
+
 const empty = (): Sums => ({
   figures: {},
   totals: Object.fromEntries(TOTALS.map((key) => [key, 0])) as Sums['totals'],

@@ -17,7 +17,7 @@ import type { StepBatch, TrainSample } from '../feed/batch.js';
 import { microBatches } from '../feed/micro-batches.js';
 import { type StepContext, trainLoop } from '../loop/loop.js';
 import type { StepOutcome } from '../loop/means.js';
-import { type Stage, stagesOf } from '../recipe/config.js';
+import type { Stage } from '../recipe/config.js';
 import type { PartContext } from './context.js';
 import { stackConditions } from './step.js';
 
@@ -27,8 +27,8 @@ export async function trainAdapter(
   { run, recipe, data, report, signal }: PartContext,
 ): Promise<boolean> {
   const { adapter: plan, conditionScale } = recipe.transformer;
-  const stage = stagesOf(recipe).at(-1)!;
-  const tasks = weightedTasks(stage.tasks).filter(
+  const stage = data.stages.at(-1)!;
+  const tasks = weightedTasks(stage.tasks, stage.ownTasks).filter(
     ({ task }) => task.result === 'video' && task.inputs.length > 0,
   );
   if (!plan || tasks.length === 0) return true;

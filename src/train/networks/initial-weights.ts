@@ -8,7 +8,7 @@ import { parseTransformerConfig, type Transformer3D } from '../../models/transfo
 import { loadWeights, withParameters } from '../../nn/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import { ModelIndex } from '../../pipeline/settings.js';
-import { TASK_IDS, TASKS, type Task } from '../../tasks/index.js';
+import { allTasks, TASK_IDS, type Task } from '../../tasks/index.js';
 import { type DType, noGrad, tensor, tidy } from '../../tensor/index.js';
 import type { TrainedPipeline } from './trained-pipeline.js';
 
@@ -22,10 +22,11 @@ export function startFrom(
   { pipeline, tokenizer }: TrainedPipeline,
   folder: string,
   dtype: DType,
+  ownTasks: readonly Task[] = [],
 ): void {
   const { transformer, textEncoder } = pipeline;
   loadWeights(transformer, join(folder, 'transformer'), 'diffusion_pytorch_model', dtype);
-  if (!knowsDepth(folder)) forgetDepth(transformer);
+  if (!knowsDepth(folder, ownTasks)) forgetDepth(transformer);
 
   const before = openTextEncoder(folder, textEncoder, dtype);
   try {
@@ -145,11 +146,11 @@ function expectSameForm(encoder: T5Encoder, own: T5Encoder, where: string): void
 }
 
 /** Was it trained with any depth? */
-function knowsDepth(folder: string): boolean {
+function knowsDepth(folder: string, ownTasks: readonly Task[] = []): boolean {
   const path = join(folder, 'model_index.json');
   const { _mfm: settings } = checkConfig(ModelIndex, readJson(path), path);
   const trained = settings?.tasks ?? TASK_IDS;
-  const tasks = Object.values<Task>(TASKS).filter(({ id }) => trained.includes(id));
+  const tasks = allTasks(ownTasks).filter(({ id }) => trained.includes(id));
   return settings?.usesDepth || tasks.some(({ needs }) => needs.depth);
 }
 

@@ -25,7 +25,7 @@ import {
   residentPart,
   savePipeline,
 } from '../../pipeline/index.js';
-import { TASKS, type Task, taggedPrompt } from '../../tasks/index.js';
+import { allTasks, TASK_IDS, type Task, taggedPrompt } from '../../tasks/index.js';
 import { type DType, manualSeed, type Tensor } from '../../tensor/index.js';
 import { type Recipe, stagesOf } from '../recipe/config.js';
 import { textEncoderConfigOf, transformerConfigOf } from '../recipe/networks.js';
@@ -45,6 +45,8 @@ export interface TrainedPipelineSource {
   dtype: DType;
   /** ids of the tasks that are trained */
   tasks: readonly string[];
+  /** tasks beside those of mfm: their words are in the vocabulary of a fresh text encoder */
+  ownTasks?: readonly Task[];
 }
 
 /**
@@ -53,13 +55,13 @@ export interface TrainedPipelineSource {
  * @param motionScore   of the finished pipeline, unless the recipe says another
  */
 export function buildTrainedPipeline(
-  { recipe, autoencoder, dtype, tasks }: TrainedPipelineSource,
+  { recipe, autoencoder, dtype, tasks, ownTasks }: TrainedPipelineSource,
   motionScore: number,
 ): TrainedPipeline {
   const { conditionScale } = recipe.transformer;
   const last = stagesOf(recipe).at(-1)!;
   manualSeed(recipe.seed);
-  const text = textEncoderOf(recipe);
+  const text = textEncoderOf(recipe, ownTasks);
   const transformer = new Transformer3D({
     ...transformerConfigOf(recipe, text.encoder.config.d_model),
     sample_size: last.width / autoencoder.spatialCompression,
@@ -96,7 +98,7 @@ export function openTrainedPipeline({
 }: TrainedPipelineSource): TrainedPipeline {
   const folder = recipe.base!;
   const opened = openPipeline(folder, { dtype, oneAtATime: false });
-  const known = opened.settings.tasks ?? Object.keys(TASKS);
+  const known = opened.settings.tasks ?? TASK_IDS;
   const settings = {
     ...opened.settings,
     tasks: [...new Set([...known, ...tasks])],
@@ -176,7 +178,7 @@ interface TextParts {
   files: TokenizerFiles;
 }
 
-function textEncoderOf(recipe: Recipe): TextParts {
+function textEncoderOf(recipe: Recipe, ownTasks?: readonly Task[]): TextParts {
   const { from } = recipe.textEncoder;
   if (from) {
     const folder = join(from, 'text_encoder');
@@ -186,21 +188,25 @@ function textEncoderOf(recipe: Recipe): TextParts {
     const files = tokenizerFiles(join(from, 'tokenizer'));
     return { encoder, tokenizer: new PromptTokenizer(files, from), files };
   }
-  const { vocabSize, ...files } = buildTokenizer(vocabulary());
+  const { vocabSize, ...files } = buildTokenizer(vocabulary(ownTasks));
   const encoder = new T5Encoder(textEncoderConfigOf(recipe, vocabSize)).initialise();
   return { encoder, tokenizer: new PromptTokenizer(files), files };
 }
 
 /** How much of a caption the text encoder of a recipe will read; only a tokenizer is opened. */
-export function captionLimitFor({ base, textEncoder, pipeline }: Recipe): CaptionLimit {
+export function captionLimitFor(
+  { base, textEncoder, pipeline }: Recipe,
+  ownTasks: readonly Task[] = [],
+): CaptionLimit {
   const folder = base ?? textEncoder.from;
   const { promptLength = PipelineSettings.parse({}).promptLength } = pipeline;
   if (folder === undefined) {
-    return captionLimit(new PromptTokenizer(buildTokenizer(vocabulary())), promptLength);
+    const tokenizer = new PromptTokenizer(buildTokenizer(vocabulary(ownTasks)));
+    return captionLimit(tokenizer, promptLength, ownTasks);
   }
   // before a dry run a released pipeline need not be there
   if (!existsSync(join(folder, 'model_index.json'))) return RELEASED;
-  const limit = captionLimitOf(folder);
+  const limit = captionLimitOf(folder, ownTasks);
   return {
     ...limit,
     tokens: base && pipeline.promptLength === undefined ? limit.tokens : promptLength,
@@ -211,12 +217,12 @@ export function captionLimitFor({ base, textEncoder, pipeline }: Recipe): Captio
 const VOCABULARY_SCENES = 4000;
 
 /** Every word that a caption, an instruction or a task's tag can hold, in a fixed order. */
-function vocabulary(): string[] {
+function vocabulary(ownTasks: readonly Task[] = []): string[] {
   const words = new Set<string>();
   const collect = (text: string) => {
     for (const word of text.split(' ')) words.add(word);
   };
-  for (const task of Object.values<Task>(TASKS)) collect(taggedPrompt('', task));
+  for (const task of allTasks(ownTasks)) collect(taggedPrompt('', task));
   for (let seed = 0; seed < VOCABULARY_SCENES; seed++) {
     for (const split of ['train', 'heldout'] as const) {
       const scene = drawScene(seed, { split });

@@ -10,7 +10,7 @@ import type { TrainedNetworks } from '../cost/trained-networks.js';
 import type { StepBatch } from '../feed/batch.js';
 import { trainLoop } from '../loop/loop.js';
 import { sumsOf } from '../loop/means.js';
-import { type Stage, stagesOf } from '../recipe/config.js';
+import type { Stage } from '../recipe/config.js';
 import type { PartContext } from './context.js';
 import { taskSheets } from './sample-sheets.js';
 import { trainStep } from './step.js';
@@ -24,7 +24,7 @@ export async function trainTransformer(
 ): Promise<boolean> {
   const { run, recipe, report, signal, data } = context;
   const { pipeline } = trainee;
-  const stages = stagesOf(recipe);
+  const { stages } = data;
   const { seed } = recipe;
   const parameters = trainableParameters(trainee, recipe);
   const encodeText = data.encodeText(trainee);

@@ -5,6 +5,7 @@ import { isFrameCount } from '../../models/latent-grid.js';
 import { TRANSFORMER_PRESETS } from '../../models/transformer/config.js';
 import { LoraConfig } from '../../nn/lora-config.js';
 import { PipelineChanges } from '../../pipeline/settings.js';
+import type { Task } from '../../tasks/task.js';
 
 const probability = z.number().min(0).max(1);
 /** Share of a running mean that stays at each step; 1 would never learn, and AdamW divide by 0. */
@@ -33,7 +34,7 @@ const MiniWorldSource = z
   .refine(({ clips, images }) => clips + images > 0, 'must have clips or images, got 0 of both');
 export type MiniWorldSource = z.infer<typeof MiniWorldSource>;
 
-/** Where samples come from: one of the two, and how often. */
+/** Where samples come from: one of the three, and how often. */
 const Source = z
   .strictObject({
     miniworld: MiniWorldSource.optional().describe('the procedural data set'),
@@ -41,11 +42,17 @@ const Source = z
       .string()
       .optional()
       .describe('a .jsonl, a .csv, a folder of pictures and clips, or WebDataset shards'),
+    dataset: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('the name of a data set that a program gives to train(), see docs/training.md'),
     weight: weight.default(1).describe('how often, relative to other sources'),
   })
   .refine(
-    ({ miniworld, manifest }) => (miniworld === undefined) !== (manifest === undefined),
-    'must be either miniworld or manifest',
+    ({ miniworld, manifest, dataset }) =>
+      [miniworld, manifest, dataset].filter((one) => one !== undefined).length === 1,
+    'must be either miniworld, manifest or dataset',
   );
 export type Source = z.infer<typeof Source>;
 const Sources = z.array(Source).min(1).max(10_000);
@@ -80,12 +87,12 @@ export const Optimisation = z.strictObject({
     .describe('decoupled, per step and learning rate'),
   betas: z.tuple([decay, decay]).default([0.9, 0.99]).describe('of AdamW'),
   clipGradNorm: z.number().positive().default(1).describe('largest global gradient norm'),
-  emaDecay: decay.default(0.999).describe('of the averaged weights, which are what is kept'),
+  emaDecay: decay.default(0.999).describe('EMA decay; the averaged weights are saved'),
   checkpointEverySeconds: seconds.default(120).describe('time between checkpoints'),
   keepCheckpoints: upTo(100_000)
     .default(2)
     .describe(
-      'how many to keep; older ones go. With 1 there is no way back from weights that turn out bad',
+      'how many to keep; older ones are deleted. With 1 there is no way back from bad weights',
     ),
   milestoneEverySteps: stepCount
     .optional()
@@ -97,7 +104,9 @@ export const Optimisation = z.strictObject({
     .number()
     .positive()
     .default(50)
-    .describe('a gradient so many times its usual norm is left out, as one that is no number'),
+    .describe(
+      'skip a step whose gradient norm exceeds this multiple of its running mean, or is NaN',
+    ),
   rollBackAfter: stepCount
     .default(5)
     .describe('bad steps in a row after which the run goes back to its last good checkpoint'),
@@ -256,7 +265,12 @@ const TransformerPlan = z.strictObject({
 });
 
 /** A stage of the transformer's training, complete. */
-export type Stage = z.infer<z.ZodObject<typeof stageKeys>> & { name: string; data: Source[] };
+export type Stage = z.infer<z.ZodObject<typeof stageKeys>> & {
+  name: string;
+  data: Source[];
+  /** tasks beside those of mfm, which `tasks` may name too */
+  ownTasks?: readonly Task[];
+};
 
 export const Recipe = z.strictObject({
   name: z
@@ -305,12 +319,18 @@ export const Recipe = z.strictObject({
     .prefault({}),
 });
 export type Recipe = z.infer<typeof Recipe>;
+/** A recipe as a program writes it: what has a default can be left out. */
+export type RecipeInput = z.input<typeof Recipe>;
 
 /**
  * The stages of the transformer's training, each complete; without any, the plan itself is one.
  * That each has its steps is for `readRecipe` to check.
+ *
+ * @param ownTasks   tasks beside those of mfm, for who looks at the tasks of a stage
  */
-export function stagesOf({ transformer, data }: Recipe): Stage[] {
+export function stagesOf({ transformer, data }: Recipe, ownTasks: readonly Task[] = []): Stage[] {
   const { stages, ...shared } = transformer;
-  return (stages ?? [{ name: 'all' }]).map((changes) => ({ data, ...shared, ...changes }) as Stage);
+  return (stages ?? [{ name: 'all' }]).map(
+    (changes) => ({ data, ...shared, ...changes, ownTasks }) as Stage,
+  );
 }

@@ -10,7 +10,7 @@ import { structureOf } from '../../files/read-json.js';
 import { readRegularSync } from '../../files/regular-file.js';
 import { TRANSFORMER_PRESETS } from '../../models/transformer/config.js';
 import { didYouMean } from '../../suggest.js';
-import { shortcomings, TASK_IDS, type Task, taskOf, weightedTasks } from '../../tasks/index.js';
+import { allTasks, shortcomings, type Task, taskOf, weightedTasks } from '../../tasks/index.js';
 import { Recipe, type Stage, stagesOf } from './config.js';
 import { resolvePaths } from './recipe-paths.js';
 
@@ -19,13 +19,15 @@ export type Change = { path: string[] } & ({ value: unknown } | { text: string }
 
 /**
  * @param changes   made after the recipe is read; paths in them are relative to the current folder
- * @param say       is told what the paths of the recipe mean where that may surprise
+ * @param say       is called with what the paths of the recipe mean where that may surprise
+ * @param ownTasks  tasks that the recipe may name beside those of mfm
  * @throws InputError listing every problem: the key, what is wrong, what would be right
  */
 export function readRecipe(
   path: string,
   changes: readonly Change[] = [],
   say: (sentence: string) => void = () => {},
+  ownTasks: readonly Task[] = [],
 ): Recipe {
   if (!existsSync(path)) throw new InputError(`${path}: no such recipe; recipes/ holds some`);
   let source: unknown;
@@ -40,13 +42,30 @@ export function readRecipe(
     throw new InputError(`${path}: must hold keys and values, as recipes/mfm-mini.yaml does`);
   }
   resolvePaths(source, dirname(path), say);
+  return checkRecipe(source, path, { changes, ownTasks });
+}
+
+/**
+ * A recipe from keys and values, with its defaults filled in; `source` may be changed.
+ *
+ * @param where   starts the message
+ * @throws InputError as `readRecipe`
+ */
+export function checkRecipe(
+  source: object,
+  where: string,
+  { changes = [], ownTasks = [] }: { changes?: readonly Change[]; ownTasks?: readonly Task[] } = {},
+): Recipe {
   const impossible = changes.flatMap((change) => apply(source as Record<string, unknown>, change));
   const parsed = Recipe.safeParse(source);
   const problems = parsed.success
-    ? otherProblems(parsed.data)
-    : [...parsed.error.issues.flatMap(explain), ...problemsBeside(parsed.error.issues, source)];
+    ? otherProblems(parsed.data, ownTasks)
+    : [
+        ...parsed.error.issues.flatMap(explain),
+        ...problemsBeside(parsed.error.issues, source, ownTasks),
+      ];
   const all = [...impossible, ...problems];
-  if (all.length > 0) throw new InputError(listProblems(path, all));
+  if (all.length > 0) throw new InputError(listProblems(where, all));
   return parsed.data!;
 }
 
@@ -178,7 +197,10 @@ function unwrapped(schema: unknown): Unwrapped | undefined {
 }
 
 /** What a schema cannot see; what reads a faulty key is said when that is mended. */
-const CHECKS: readonly { check: (recipe: Recipe) => string[]; reads: readonly string[] }[] = [
+const CHECKS: readonly {
+  check: (recipe: Recipe, ownTasks: readonly Task[]) => string[];
+  reads: readonly string[];
+}[] = [
   { check: nameProblems, reads: [] },
   { check: stepsProblems, reads: ['transformer.steps', 'transformer.stages'] },
   { check: widthProblems, reads: ['autoencoder.blockOutChannels', 'autoencoder.normNumGroups'] },
@@ -202,15 +224,23 @@ function ofPlan(...keys: (keyof Recipe['transformer'])[]): string[] {
 }
 
 /** @param faulty   keys whose values are not to be judged by */
-function otherProblems(recipe: Recipe, faulty: readonly string[] = []): string[] {
+function otherProblems(
+  recipe: Recipe,
+  ownTasks: readonly Task[],
+  faulty: readonly string[] = [],
+): string[] {
   const overlap = (a: string, b: string) => `${a}.`.startsWith(`${b}.`);
   return CHECKS.filter(
     ({ reads }) => !reads.some((key) => faulty.some((f) => overlap(f, key) || overlap(key, f))),
-  ).flatMap(({ check }) => check(recipe));
+  ).flatMap(({ check }) => check(recipe, ownTasks));
 }
 
 /** What is wrong with a recipe beside that its schema refuses it: the same without the faulty keys. */
-function problemsBeside(issues: readonly z.core.$ZodIssue[], source: object): string[] {
+function problemsBeside(
+  issues: readonly z.core.$ZodIssue[],
+  source: object,
+  ownTasks: readonly Task[],
+): string[] {
   const paths = issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => [...issue.path, key])
@@ -222,6 +252,7 @@ function problemsBeside(issues: readonly z.core.$ZodIssue[], source: object): st
   return parsed.success
     ? otherProblems(
         parsed.data,
+        ownTasks,
         paths.map((path) => path.join('.')),
       )
     : [];
@@ -243,7 +274,8 @@ function remove(source: object, path: readonly PropertyKey[]): void {
 }
 
 /** Tasks that there are not, none at all, and stages that are called the same. */
-function nameProblems({ transformer, pipeline }: Recipe): string[] {
+function nameProblems({ transformer, pipeline }: Recipe, ownTasks: readonly Task[]): string[] {
+  const known = allTasks(ownTasks).map(({ id }) => id);
   const { stages = [] } = transformer;
   const named: [key: string, ids: string[]][] = [
     ['transformer.tasks', Object.keys(transformer.tasks ?? {})],
@@ -256,8 +288,8 @@ function nameProblems({ transformer, pipeline }: Recipe): string[] {
   ];
   const problems = named.flatMap(([key, ids]) =>
     ids
-      .filter((id) => !isTask(id))
-      .map((id) => `${key}.${id}: unknown task; there are ${TASK_IDS.join(', ')}`),
+      .filter((id) => !known.includes(id))
+      .map((id) => `${key}.${id}: unknown task; there are ${known.join(', ')}`),
   );
   if (pipeline.tasks?.length === 0) {
     problems.push('pipeline.tasks: must name a task; leave it out for all that are trained');
@@ -342,27 +374,28 @@ function sequenceProblems(recipe: Recipe): string[] {
 }
 
 /** Tasks that cannot be learnt from a stage's data, and batches that no task is there for. */
-function stageProblems(recipe: Recipe): string[] {
-  return stagesOf(recipe).flatMap((stage, i) => {
+function stageProblems(recipe: Recipe, ownTasks: readonly Task[]): string[] {
+  const known = allTasks(ownTasks).map(({ id }) => id);
+  return stagesOf(recipe, ownTasks).flatMap((stage, i) => {
     const { tasks = {}, imageShare, mixAt, data } = stage;
-    if (!Object.keys(tasks).every(isTask)) return []; // said already
+    if (!Object.keys(tasks).every((id) => known.includes(id))) return []; // said already
     const key = recipe.transformer.stages ? `transformer.stages.${i}` : 'transformer';
     // what files are good for shows when they are opened
-    const known = data.every(({ miniworld }) => miniworld !== undefined);
-    const lacks = (task: Task) => (known ? lacking(task, stage) : []);
+    const ofScenes = data.every(({ miniworld }) => miniworld !== undefined);
+    const lacks = (task: Task) => (ofScenes ? lacking(task, stage) : []);
     const problems = Object.keys(tasks).flatMap((id) => {
-      const task = taskOf(id);
+      const task = taskOf(id, ownTasks);
       const what = task.result === 'image' ? 'images' : `clips of ${stage.numFrames} frames`;
       const why = lacks(task).join(', ');
       return why ? [`${key}.tasks.${id}: cannot be learnt from ${what} (${why})`] : [];
     });
     const holds = (result: Task['result']) =>
-      !known ||
+      !ofScenes ||
       data.some(({ miniworld }) => miniworld![result === 'image' ? 'images' : 'clips'] > 0);
-    if (!weightedTasks(stage.tasks).some(({ task }) => holds(task.result))) {
+    if (!weightedTasks(stage.tasks, stage.ownTasks).some(({ task }) => holds(task.result))) {
       problems.push(`${key}.tasks: need images or clips that miniworld is told not to make`);
     }
-    const results = weightedTasks(stage.tasks)
+    const results = weightedTasks(stage.tasks, stage.ownTasks)
       .filter(({ task }) => lacks(task).length === 0)
       .map(({ task }) => task.result);
     const shares = mixAt === 0 ? imageShare.slice(1) : imageShare;
@@ -382,5 +415,3 @@ export function lacking(task: Task, { width, height, numFrames }: Stage): string
   const facts = sceneFacts({ width, height, numFrames: task.result === 'image' ? 1 : numFrames });
   return shortcomings(task, facts, { minSide: Math.min(width, height) });
 }
-
-const isTask = (id: string): boolean => (TASK_IDS as readonly string[]).includes(id);

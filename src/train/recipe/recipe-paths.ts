@@ -15,7 +15,7 @@ const FOLDER_KEYS = ['base', 'init', 'autoencoder.from', 'textEncoder.from', 'tr
  * Changes the paths of a recipe, as YAML has it, to those that they mean from the current folder.
  *
  * @param folder   the recipe's
- * @param say      is told in a sentence of a path that means another thing than it may seem to
+ * @param say      is called with a sentence for a path that means another thing than it may seem to
  */
 export function resolvePaths(source: object, folder: string, say: (sentence: string) => void) {
   changePaths(source, (key, path) => {

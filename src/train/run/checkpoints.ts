@@ -61,9 +61,10 @@ export class Checkpoints<State> {
 
   /**
    * Writes one, in all processes, which must see the same folder; older ones go.
+   * @returns its folder
    * @throws JobError if it cannot be written: nothing is left of it, and the older ones stay
    */
-  async save({ shared, own, state }: NewCheckpoint<State>, keep: Keep): Promise<void> {
+  async save({ shared, own, state }: NewCheckpoint<State>, keep: Keep): Promise<string> {
     const { rank, size } = this.parallel;
     const target = join(this.folder, nameOf(this.part, state.step));
     const temporary = `${target}.tmp`;
@@ -104,13 +105,14 @@ export class Checkpoints<State> {
       rmSync(old, { recursive: true, force: true });
       this.deleteOld(state.step, keep);
     });
+    return target;
   }
 
   /**
    * Hands the tensors of the newest whole one to `restore`, which copies what it takes: they are
    * mapped, and let go afterwards. Damaged ones are said and passed over.
    *
-   * @param options.say          is told in a sentence of each damaged one
+   * @param options.say          is called with a sentence for each damaged one
    * @param options.beforeStep   only those of earlier steps
    * @returns its state; null if there is none
    * @throws InputError if there are some, and none is whole

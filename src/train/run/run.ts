@@ -37,9 +37,20 @@ import type { Recipe } from '../recipe/config.js';
 import { Checkpoints } from './checkpoints.js';
 import { awaitOtherMachine, type Lock, takeLock } from './lock.js';
 import { expectToBegin, expectToGoOn } from './run-contents.js';
+import type { RunEvent } from './run-event.js';
 import { type RunStatus, readStatus } from './status.js';
 import { asStored, recipeChanges } from './stored-recipe.js';
 import { EventWriter } from './tensorboard/events.js';
+
+export interface RunOptions {
+  /** goes on with the run that the folder holds */
+  resume?: boolean;
+  parallel?: Parallel;
+  /** is called with sentences for people */
+  say?: (sentence: string) => void;
+  /** is called with what happens, in the first process of a job */
+  onEvent?: (event: RunEvent) => void;
+}
 
 export class Run {
   private status: Omit<RunStatus, 'updated' | 'pid' | 'host'> = {
@@ -54,10 +65,18 @@ export class Run {
   private lock: Lock | null = null;
   private newRecipe: string | null = null;
 
+  readonly parallel: Parallel;
+  private readonly say: (sentence: string) => void;
+  private readonly onEvent: (event: RunEvent) => void;
+
   private constructor(
     readonly folder: string,
-    readonly parallel: Parallel,
-  ) {}
+    { parallel = ALONE, say = () => {}, onEvent = () => {} }: RunOptions,
+  ) {
+    this.parallel = parallel;
+    this.say = say;
+    this.onEvent = onEvent;
+  }
 
   /**
    * Starts a run, or goes on with one. One that failed before its first checkpoint has nothing to go
@@ -65,17 +84,13 @@ export class Run {
    * @throws InputError if the folder holds a run and `resume` is not set, one that is trained now, or
    * one that has lost its checkpoints or would go on with other weights
    */
-  static open(
-    folder: string,
-    recipe: Recipe,
-    { resume = false, parallel = ALONE }: { resume?: boolean; parallel?: Parallel } = {},
-  ): Run {
-    const run = new Run(folder, parallel);
-    if (parallel.rank !== 0) return run;
+  static open(folder: string, recipe: Recipe, options: RunOptions = {}): Run {
+    const run = new Run(folder, options);
+    const { resume = false } = options;
+    if (run.parallel.rank !== 0) return run;
     const file = run.path('recipe.json');
     if (!resume) expectToBegin(folder);
-    else if (!existsSync(folder))
-      process.stderr.write(`${folder}: holds no run yet; a new one begins\n`);
+    else if (!existsSync(folder)) run.say(`${folder}: holds no run yet; a new one begins`);
     makeFolder(folder);
     const lock = takeLock(folder);
     if ('heldBy' in lock) {
@@ -87,6 +102,7 @@ export class Run {
       );
     }
     run.lock = lock;
+    if (openRuns.size === 0) process.on('exit', cutOffAll);
     openRuns.add(run);
     for (const at of ['.', 'checkpoints', 'samples', 'bad-batches']) finishRenames(run.path(at));
     try {
@@ -96,7 +112,7 @@ export class Run {
       throw error;
     }
     const changes = resume && existsSync(file) ? recipeChanges(folder, recipe) : '';
-    if (changes) process.stderr.write(`${folder}: ${changes}\n`);
+    if (changes) run.say(`${folder}: ${changes}`);
     for (const name of ['samples', 'checkpoints', 'cache']) {
       mkdirSync(run.path(name), { recursive: true });
     }
@@ -128,13 +144,13 @@ export class Run {
   static async openTogether(
     folder: string,
     recipe: Recipe,
-    { resume, parallel }: { resume?: boolean; parallel: Parallel },
+    options: RunOptions & { parallel: Parallel },
   ): Promise<Run> {
+    const { parallel, resume, say = () => {} } = options;
     let run: Run | null = null;
     const [written] = await parallel.together(async () => {
-      const say = (sentence: string) => process.stderr.write(`${sentence}\n`);
       if (parallel.rank === 0 && resume) await awaitOtherMachine(folder, say);
-      run = Run.open(folder, recipe, { resume, parallel });
+      run = Run.open(folder, recipe, options);
       return readStatus(folder);
     });
     await parallel.together(() => (written ? expectToSee(folder, written) : undefined));
@@ -169,6 +185,12 @@ export class Run {
       const status: RunStatus = { ...this.status, updated, pid: process.pid, host: hostname() };
       this.write('status.json', JSON.stringify(status));
     });
+    this.emit({ type: 'status', ...this.status });
+  }
+
+  /** Says what has happened, once for all processes. */
+  emit(event: RunEvent): void {
+    if (this.parallel.rank === 0) this.onEvent(event);
   }
 
   /** Begins or goes on to write down a part's figures: those from `firstStep` on are new. */
@@ -182,16 +204,19 @@ export class Run {
 
   /** Adds a line to metrics.jsonl, and the figures to TensorBoard's. */
   log(part: string, step: number, figures: Record<string, number>): void {
+    const time = new Date().toISOString();
     this.inFirst(() => {
-      const line = JSON.stringify({ part, step, time: new Date().toISOString(), ...figures });
+      const line = JSON.stringify({ part, step, time, ...figures });
       appendWhole(this.path('metrics.jsonl'), `${line}\n`);
       this.events?.scalars(figures, step);
     });
+    this.emit({ type: 'metrics', part, step, time, figures });
   }
 
   /** Shows a sheet in TensorBoard too. */
   logSheet(tag: string, path: string, step: number): void {
     this.inFirst(() => this.events?.image(tag, readFileSync(path), step));
+    this.emit({ type: 'sample', part: this.status.part, step, path });
   }
 
   /**
@@ -204,7 +229,7 @@ export class Run {
       this.diskWasFull = false;
     } catch (error) {
       if (!isDiskProblem(error)) throw error;
-      this.tellFull(error as Error);
+      this.sayFull(error as Error);
     }
   }
 
@@ -214,10 +239,8 @@ export class Run {
   }
 
   /** Says once that the disk is full, until something could be written again. */
-  tellFull({ message }: Error): void {
-    if (!this.diskWasFull) {
-      process.stderr.write(`${this.folder}: cannot be written (${message})\n`);
-    }
+  sayFull({ message }: Error): void {
+    if (!this.diskWasFull) this.say(`${this.folder}: cannot be written (${message})`);
     this.diskWasFull = true;
   }
 
@@ -233,6 +256,7 @@ export class Run {
   /** Others may train the run now. */
   close(): void {
     openRuns.delete(this);
+    if (openRuns.size === 0) process.off('exit', cutOffAll);
     this.events?.close();
     this.events = null;
     this.lock?.release();
@@ -241,9 +265,11 @@ export class Run {
 
 /** The runs that this process has open. */
 const openRuns = new Set<Run>();
-process.on('exit', (exitCode) => {
+
+/** Listens to the end of the process while any run is open. */
+function cutOffAll(exitCode: number): void {
   for (const run of openRuns) run.cutOff(exitCode);
-});
+}
 
 /** A network file system may show a minute late what another machine has written. */
 const LATE_SECONDS = 60;

@@ -366,9 +366,11 @@ describe('readRecipe', () => {
   test('takes one source at a time, and at least one', () => {
     const of = (data: unknown) => problemsOf({ ...GOOD, data }).slice(1);
     assert.deepEqual(of([{ manifest: 'a.csv', miniworld: {} }]), [
-      'data.0: must be either miniworld or manifest',
+      'data.0: must be either miniworld, manifest or dataset',
     ]);
-    assert.deepEqual(of([{ weight: 2 }]), ['data.0: must be either miniworld or manifest']);
+    assert.deepEqual(of([{ weight: 2 }]), [
+      'data.0: must be either miniworld, manifest or dataset',
+    ]);
     assert.equal(of([]).length, 1);
   });
 

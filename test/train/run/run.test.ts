@@ -74,28 +74,23 @@ describe('Run.open', () => {
     resumed.close();
   });
 
-  test('says which keys have changed since the run began', (context) => {
+  test('says which keys have changed since the run began', () => {
     const folder = folderOf('changed');
     Run.open(folder, recipe).close();
     const said: string[] = [];
-    const write = context.mock.method(process.stderr, 'write', (text: string) => {
-      said.push(text);
-      return true;
-    });
     const resumed = (changes: object) => {
       const { name, transformer } = recipe;
       const changed = Recipe.parse({ name, transformer, ...changes });
-      Run.open(folder, changed, { resume: true }).close();
+      Run.open(folder, changed, { resume: true, say: (line) => said.push(line) }).close();
     };
     resumed({});
     assert.deepEqual(said, []);
     resumed({ init: 'a', seed: 3 });
     writeFileSync(join(folder, 'recipe.json'), '{"na');
     resumed({});
-    write.mock.restore();
     assert.deepEqual(said, [
-      `${folder}: the recipe has changed since the run began: seed 0 → 3, init none → "${resolve('a')}"\n`,
-      `${folder}: recipe.json was damaged and is written anew, without what --init named\n`,
+      `${folder}: the recipe has changed since the run began: seed 0 → 3, init none → "${resolve('a')}"`,
+      `${folder}: recipe.json was damaged and is written anew, without what --init named`,
     ]);
   });
 

@@ -6,7 +6,7 @@ import type { Reporter } from '../../../train/loop/reporter.js';
 import { readRecipe } from '../../../train/recipe/read-recipe.js';
 import { kindOf } from '../../../train/run/metrics.js';
 import { Run } from '../../../train/run/run.js';
-import { train } from '../../../train/train.js';
+import { trainParts } from '../../../train/train-parts.js';
 import type { Curve } from './curves.js';
 
 const recipePath = fileURLToPath(new URL('../../../../recipes/demo.yaml', import.meta.url));
@@ -39,7 +39,7 @@ export async function liveTraining(
   rmSync(folder, { recursive: true, force: true });
   const recipe = readRecipe(recipePath);
   const run = Run.open(folder, recipe);
-  if (!(await train({ run, recipe, report, signal }))) return null;
+  if (!(await trainParts({ run, recipe, report, signal }))) return null;
   const lines = readMetrics(run.path('metrics.jsonl'));
   const sheets = readdirSync(run.path('samples')).sort();
   const parts = ['autoencoder', 'transformer'].map((part): LivePart => {

@@ -40,7 +40,7 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
   const { results, benchmark, batchSize, verbose } = options;
   const folder = chosenPipeline(options.pipeline);
   const settings = readSettings(folder);
-  const tasks = tasksFor(options, settings.tasks);
+  const tasks = await tasksFor(options, settings.tasks);
   const made = results ?? folder;
   const identity = identityOf(made);
   const output = options.output ?? `runs/eval-${pipelineName(folder)}`;

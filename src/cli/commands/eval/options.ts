@@ -15,7 +15,8 @@ export const args = defineArgs({
     tasks: {
       kind: 'text',
       placeholder: 'T2V,VSR',
-      describe: 'tasks, with commas (default: all that the pipeline was trained on)',
+      describe:
+        'tasks, with commas, or files that declare some of your own (default: all that the pipeline was trained on)',
     },
     scenes: {
       kind: 'integer',

@@ -5,22 +5,30 @@ import { itemParts } from '../../../eval/items.js';
 import type { Part } from '../../../eval/report.js';
 import { heldOutTrials } from '../../../eval/scenes.js';
 import type { PipelineSettings } from '../../../pipeline/index.js';
-import { TASK_IDS, type Task, taskOf } from '../../../tasks/index.js';
+import { loadTasks, TASK_IDS, type Task, taskOf } from '../../../tasks/index.js';
+import { withoutFile } from '../../options/own-tasks.js';
 import type { EvalOptions } from './options.js';
 
 const SCENES = 20;
 
 /**
- * The tasks asked for; else all that the pipeline was trained on, of those that the benchmark has.
+ * The tasks asked for, by name or by a file that declares some; else all that the pipeline was trained
+ * on, of those that the benchmark has.
  * @throws InputError for a name that is none, or if nothing is left
  */
-export function tasksFor(
+export async function tasksFor(
   { tasks, benchmark }: Pick<EvalOptions, 'tasks' | 'benchmark'>,
   trained: readonly string[] = TASK_IDS,
-): Task[] {
+): Promise<Task[]> {
   const has = (task: Task) => !benchmark || BENCHMARK_TASKS.includes(task);
   if (tasks === undefined) {
-    const all = trained.map(taskOf).filter(has);
+    const missing = trained.find((id) => !(TASK_IDS as readonly string[]).includes(id));
+    if (missing !== undefined) {
+      throw new InputError(
+        `the pipeline ${withoutFile(missing)} among --tasks, or tasks of mfm alone, e.g. --tasks t2v`,
+      );
+    }
+    const all = trained.map((id) => taskOf(id)).filter(has);
     if (all.length > 0) return all;
     throw new InputError(
       `--benchmark mfm: has none of the tasks that the pipeline was trained on (${trained.join(', ')}); name others with --tasks`,
@@ -28,13 +36,18 @@ export function tasksFor(
   }
   const named = [...new Set(tasks.split(',').map((name) => name.trim()))].filter(Boolean);
   if (named.length === 0) throw new InputError('--tasks: must name a task, e.g. t2v,vsr');
-  return named.map((name) => {
-    const task = taskOf(name);
+  const files = await Promise.all(named.filter(isModule).map((path) => loadTasks(path)));
+  const own = files.flatMap((file) => file.tasks);
+  const names = named.filter((name) => !isModule(name));
+  const chosen = new Set([...names.map((name) => taskOf(name, own)), ...own]);
+  return [...chosen].map((task) => {
     if (has(task)) return task;
     const ids = BENCHMARK_TASKS.map(({ id }) => id).join(', ');
-    throw new InputError(`--tasks: ${name} is not in the benchmark; it has ${ids}`);
+    throw new InputError(`--tasks: ${task.id} is not in the benchmark; it has ${ids}`);
   });
 }
+
+const isModule = (name: string): boolean => /\.[cm]?[jt]s$/.test(name);
 
 export interface Parts {
   parts: Part[];

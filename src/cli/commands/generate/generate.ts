@@ -39,7 +39,7 @@ export async function details(): Promise<string> {
 }
 
 export async function run(options: GenerateOptions): Promise<number | undefined> {
-  const { taskOf } = await import('../../../tasks/index.js');
+  const { chosenTask } = await import('../../options/own-tasks.js');
   const { findFfmpeg } = await import('../../../media/index.js');
   const { adviseFfmpeg } = await import('../../options/ffmpeg-advice.js');
   const { chosenPipeline } = await import('../../options/chosen-pipeline.js');
@@ -47,7 +47,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const { begin, make } = await import('./make-result.js');
   const { open } = await import('../../../index.js');
 
-  const task: Task = taskOf(options.task);
+  const task: Task = await chosenTask(options.task, options);
   if (options.cropType && !options.compat) {
     throw new InputError('--crop-type: belongs to --compat reference; add that or leave it out');
   }

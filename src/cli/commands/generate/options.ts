@@ -217,6 +217,11 @@ export const args = defineArgs({
       describe:
         'folder, or ORG/NAME that `mfm pull` downloaded (default: the newest in runs/ and models/)',
     },
+    tasks: {
+      kind: 'text',
+      placeholder: 'FILE',
+      describe: 'module that declares tasks of your own (docs/tasks.md)',
+    },
     lora: loraOption,
     compareFull: {
       kind: 'flag',

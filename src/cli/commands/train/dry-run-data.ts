@@ -1,6 +1,6 @@
 /** What a dry run says of files: their buckets, the tasks that they are good for, what is left out. */
 import type { CaptionLimit } from '../../../data/caption-length.js';
-import type { TaskTally } from '../../../tasks/index.js';
+import type { Task, TaskTally } from '../../../tasks/index.js';
 import {
   bucketReport,
   expectSamples,
@@ -38,16 +38,17 @@ export interface StageData {
 export async function stageDataOf(
   recipe: Recipe,
   open = openSources,
+  ownTasks: readonly Task[] = [],
 ): Promise<(stage: Pick<Stage, 'name'>) => StageData | null> {
   const found = new Map<string, StageData>();
   const { validationSamples } = recipe;
   const report = progressReporter();
   let limit: CaptionLimit | null = null;
   const openOnce = sourceOpener({ validationSamples, report }, open);
-  for (const stage of stagesOf(recipe)) {
+  for (const stage of stagesOf(recipe, ownTasks)) {
     if (stage.data.every(({ miniworld }) => miniworld)) continue;
     const { sources, skipped, notes } = await openOnce(stage.data);
-    limit ??= captionLimitFor(recipe);
+    limit ??= captionLimitFor(recipe, ownTasks);
     const tallies = stageTallies(sources, stage);
     expectSamples(tallies, stage, sources);
     const set = stageSet(sources, stage);

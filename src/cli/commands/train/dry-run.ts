@@ -28,6 +28,8 @@ import type { StageData } from './dry-run-data.js';
 
 export interface DryRunOptions {
   recipe: Recipe;
+  /** tasks beside those of mfm */
+  ownTasks?: readonly Task[];
   /** of the run */
   folder: string;
   /** that share this machine; default 1 */
@@ -40,7 +42,7 @@ type DataOf = (stage: Pick<Stage, 'name'>) => StageData | null;
 
 /** What a run would be, in words; nothing of it is built. A measurement takes a few seconds. */
 export function dryRun(options: DryRunOptions): string {
-  const { folder, processes = 1, dataOf = () => null } = options;
+  const { folder, ownTasks, processes = 1, dataOf = () => null } = options;
   const recipe = withKnownShares(options.recipe, dataOf);
   const dtype = dtypeOf(recipe);
   const shape = recipeShape(recipe);
@@ -65,7 +67,10 @@ export function dryRun(options: DryRunOptions): string {
     ...aligned(partRows(recipe, cost)).map((line) => `  ${line}`),
     '',
     `transformer, ${from ? `from ${from}` : 'from scratch'}: ${trainedWords(recipe, cost, networks)}`,
-    ...cost.stages.flatMap((stage) => ['', ...stageLines(stage, dataOf(stage.stage))]),
+    ...cost.stages.flatMap((one) => {
+      const stage = { ...one.stage, ownTasks };
+      return ['', ...stageLines({ ...one, stage }, dataOf(stage))];
+    }),
     '',
     memoryLine(cost, memoryBytes, processes),
     '',
@@ -150,7 +155,9 @@ interface TaskRows {
 
 /** Shares by the weights of tasks, since all scenes of a kind are good for the same ones. */
 function rowsOfScenes(stage: Stage, kind: StageBatch['kind'], share: number): TaskRows {
-  const ofKind = weightedTasks(stage.tasks).filter(({ task }) => kindOf(task) === kind);
+  const ofKind = weightedTasks(stage.tasks, stage.ownTasks).filter(
+    ({ task }) => kindOf(task) === kind,
+  );
   const tasks = ofKind.filter(({ task }) => lacking(task, stage).length === 0);
   const weights = tasks.reduce((sum, { weight }) => sum + weight, 0);
   return {

@@ -3,7 +3,7 @@ import type { WorldEnvironment } from '../../../distributed/environment.js';
 import type { Parallel } from '../../../distributed/parallel.js';
 import type { SequenceGroup as Sequence } from '../../../distributed/sequence.js';
 import { InputError } from '../../../errors.js';
-import type { Reporter } from '../../../train/loop/reporter.js';
+import type { TrainEvent, TrainOutcome } from '../../../train/index.js';
 import type { Recipe } from '../../../train/recipe/config.js';
 import { adviseFfmpeg } from '../../options/ffmpeg-advice.js';
 import { defineArgs, type Options } from '../../terminal/args.js';
@@ -20,6 +20,11 @@ export const args = defineArgs({
     run: { kind: 'text', describe: "folder of the run (default: runs/ and the recipe's name)" },
     init: { kind: 'text', describe: 'start from the weights of a pipeline folder' },
     resume: { kind: 'flag', describe: 'go on with a run that was stopped' },
+    tasks: {
+      kind: 'text',
+      placeholder: 'FILE',
+      describe: 'module that declares tasks of your own, which the recipe may name (docs/tasks.md)',
+    },
     dryRun: {
       kind: 'flag',
       describe: 'say what the run would be, and how often each task is drawn; nothing is trained',
@@ -82,17 +87,20 @@ export async function details(): Promise<string> {
 }
 
 export async function run(options: Options<typeof args>): Promise<number | undefined> {
-  const { readRecipe } = await import('../../../train/recipe/read-recipe.js');
-  const { initOf } = await import('../../../train/run/stored-recipe.js');
+  if (options.run === '') throw new InputError('mfm train: --run: must be a folder, got ""');
+  const { loadTasks, NO_OWN_TASKS } = await import('../../../tasks/index.js');
+  const { resolveRecipe } = await import('../../../train/resolve-recipe.js');
+  const { stagesOf } = await import('../../../train/recipe/config.js');
+  const own = options.tasks === undefined ? NO_OWN_TASKS : await loadTasks(options.tasks);
   const notes: string[] = [];
-  let recipe = readRecipe(options.recipe, options.set, (note) => notes.push(note));
-  const folder = options.run ?? `runs/${recipe.name}`;
-  if (folder === '') throw new InputError('mfm train: --run: must be a folder, got ""');
-  // a run that goes on keeps the weights that it began with
-  const init = options.init ?? recipe.init ?? (options.resume ? initOf(folder) : undefined);
-  if (init !== undefined) {
-    recipe = readRecipe(options.recipe, [...options.set, { path: ['init'], value: init }]);
-  }
+  const { recipe, folder } = resolveRecipe(options.recipe, {
+    run: options.run,
+    init: options.init,
+    resume: options.resume,
+    changes: options.set,
+    ownTasks: own.tasks,
+    say: (note) => notes.push(note),
+  });
   const sayNotes = () => {
     for (const note of notes) process.stderr.write(`${options.recipe}: ${note}\n`);
   };
@@ -102,8 +110,10 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     expectTrainable(recipe, { dryRun: true });
     const { dryRun } = await import('./dry-run.js');
     const { stageDataOf } = await import('./dry-run-data.js');
-    const dataOf = await stageDataOf(recipe);
-    process.stdout.write(dryRun({ recipe, folder, processes: options.nproc, dataOf }));
+    const ownTasks = own.tasks;
+    const dataOf = await stageDataOf(recipe, undefined, ownTasks);
+    const processes = options.nproc;
+    process.stdout.write(dryRun({ recipe, ownTasks, folder, processes, dataOf }));
     return undefined;
   }
   const { worldEnvironment } = await import('../../../distributed/environment.js');
@@ -113,51 +123,47 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     return launchProcesses(options.nproc);
   }
   if (!world || world.rank === 0) sayNotes();
-  const { Run } = await import('../../../train/run/run.js');
-  const { stagesOf } = await import('../../../train/recipe/config.js');
-  const { train } = await import('../../../train/train.js');
-  const { expectTrainable } = await import('../../../train/check.js');
+  const { train } = await import('../../../train/index.js');
   const { parallel, leave } = await joinJob(world, recipe, options);
-  for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // there are enough
   const first = parallel.rank === 0;
   const readsFiles = stagesOf(recipe).some(({ data }) => data.some(({ manifest }) => manifest));
   if (first && readsFiles) await adviseFfmpeg();
-  const { expectRoom } = await import('./expect-room.js');
-  const { hasBegunFromWeights } = await import('../../../train/run/run-contents.js');
-  // one process reads the stored weights, and only where training begins with them
-  await parallel.together(() => {
-    expectTrainable(recipe, { weights: first && !(options.resume && hasBegunFromWeights(folder)) });
-    const local = world?.localWorldSize ?? 1;
-    if (options.checkMemory) expectRoom(recipe, { ranks: parallel.size, local });
+  const stop = new AbortController();
+  const training = train(recipe, {
+    run: folder,
+    resume: options.resume,
+    tasks: options.tasks,
+    cache: options.cache,
+    workers: options.workers,
+    checkMemory: options.checkMemory,
+    job: { parallel, local: world?.localWorldSize ?? 1 },
+    signal: stop.signal,
+    onEvent: eventPrinter(),
   });
-  const run = await Run.openTogether(folder, recipe, { resume: options.resume, parallel });
-  if (first) await tellBudgets(recipe);
-  const finished = await withInterrupt('saving a checkpoint', (signal) =>
-    train({
-      run,
-      recipe,
-      signal,
-      cacheFolder: options.cache,
-      workers: options.workers,
-      report: first ? progressReporter() : heldReporter(),
-    }),
-  );
+  // until there is a run to save, Ctrl-C ends the program at once
+  await Promise.race([training.opened, training]);
+  const outcome = await withInterrupt('saving a checkpoint', (signal) => {
+    signal.addEventListener('abort', () => stop.abort(signal.reason));
+    return training as PromiseLike<TrainOutcome> as Promise<TrainOutcome>;
+  });
   await leave();
-  if (finished && first) process.stdout.write(`${run.path('pipeline')}\n`);
-  if (finished) return undefined;
+  if (outcome.finished && first) process.stdout.write(`${outcome.pipeline}\n`);
+  if (outcome.finished) return undefined;
   if (first) {
     process.stderr.write(`${folder}: stopped; \`${resumingCommand(options.resume)}\` goes on\n`);
   }
   return INTERRUPTED;
 }
 
-/** Says which budgets of tokens are less than one sample. */
-async function tellBudgets(recipe: Recipe): Promise<void> {
-  const { budgetNotes } = await import('../../../train/cost/budget.js');
-  const { stagesOf } = await import('../../../train/recipe/config.js');
-  for (const stage of stagesOf(recipe)) {
-    for (const note of budgetNotes(stage)) process.stderr.write(`${stage.name}: ${note}\n`);
-  }
+/** Shows the progress of a training, and its notes, on stderr. */
+function eventPrinter(): (event: TrainEvent) => void {
+  const reporter = progressReporter();
+  return (event) => {
+    if (event.type === 'phase') reporter.start(event.label, event.total, event.unit);
+    if (event.type === 'progress') reporter.update(event.done, event.note, event.limit);
+    if (event.type === 'phaseEnd') reporter.end();
+    if (event.type === 'note') reporter.log(event.text);
+  };
 }
 
 /** This process's command as it was typed, and with `--resume`. */
@@ -198,16 +204,4 @@ async function joinJob(
     await group.close();
   };
   return { parallel: dataParallel(group, { sharding: recipe.sharding, sequences }), leave };
-}
-
-/** The first process of a job speaks for all: what this one says waits until it is asked for it. */
-function heldReporter(): Reporter {
-  const said: string[] = [];
-  return {
-    start: () => {},
-    update: () => {},
-    end: () => {},
-    log: (text) => said.push(text),
-    take: () => said.splice(0),
-  };
 }

@@ -1,12 +1,12 @@
 /** Refuses a run that memory has no room for, by the figure that a dry run shows. */
-import { InputError } from '../../../errors.js';
-import { availableBytes } from '../../../pipeline/cost/plan.js';
-import { memoryOf } from '../../../train/cost/memory.js';
-import { cpuDevice } from '../../../train/cost/scaling.js';
-import { trainedNetworks } from '../../../train/cost/trained-networks.js';
-import { type Recipe, stagesOf } from '../../../train/recipe/config.js';
-import { dtypeOf, recipeShape } from '../../../train/recipe/networks.js';
-import { formatBytes } from '../../terminal/progress.js';
+import { InputError } from '../../errors.js';
+import { formatBytes } from '../../format-bytes.js';
+import { availableBytes } from '../../pipeline/cost/plan.js';
+import { type Recipe, stagesOf } from '../recipe/config.js';
+import { dtypeOf, recipeShape } from '../recipe/networks.js';
+import { memoryOf } from './memory.js';
+import { cpuDevice } from './scaling.js';
+import { trainedNetworks } from './trained-networks.js';
 
 /** Of a job: all of them, and those that share this machine. */
 export interface ProcessCounts {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { expectRoom } from '../../../../src/cli/commands/train/expect-room.js';
-import { tinyRecipe } from '../../../train/tiny.js';
+import { expectRoom } from '../../../src/train/cost/expect-room.js';
+import { tinyRecipe } from '../tiny.js';
 
 const ALONE = { ranks: 1, local: 1 };
 

@@ -1,0 +1,9 @@
+/** Row 7: training from code, the package's `mfm/train`. */
+export type { Dataset, DatasetSample } from '../data/sources/dataset.js';
+export type { RecipeInput } from './recipe/config.js';
+export type { Change } from './recipe/read-recipe.js';
+export type { RunEvent } from './run/run-event.js';
+export type { RunStatus } from './run/status.js';
+export { type TrainOptions, train } from './train.js';
+export type { ProgressEvent, TrainEvent } from './train-event.js';
+export type { Training, TrainOutcome } from './training.js';

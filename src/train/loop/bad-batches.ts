@@ -1,0 +1,25 @@
+/** Files that say which samples a step had that was left out. */
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LoopOptions } from './loop-options.js';
+
+/** Dumped batches of a run: enough to see what they have in common. */
+const MOST_DUMPS = 20;
+
+/** Writes `bad-batches/PART-STEP` of the run folder, in every process: any may hold the bad sample. */
+export function dumpBatch<Batch>(
+  { run, dump, report }: LoopOptions<Batch>,
+  batch: Batch,
+  why: { part: string; step: number; gradNorm: number; usual: number },
+): void {
+  const { part, step, gradNorm } = why;
+  const { rank, size } = run.parallel;
+  if (rank === 0) report.log(`${part} ${step}: left out, its gradient norm is ${gradNorm}`);
+  const name = `${part}-${String(step).padStart(8, '0')}${size > 1 ? `-rank${rank}` : ''}`;
+  const folder = run.path('bad-batches');
+  run.unlessFull(() => {
+    mkdirSync(folder, { recursive: true });
+    const before = readdirSync(folder).filter((entry) => entry.endsWith('.json')).length;
+    if (before < MOST_DUMPS * size) dump?.(batch, join(folder, name), why);
+  });
+}

@@ -1,0 +1,82 @@
+/** Figures of held-out samples, made now and then with the averaged weights. */
+import { emptyCache, noGrad, type Tensor } from '../../tensor/index.js';
+import { isDiskProblem } from '../run/run.js';
+import type { Evaluation, Loop } from './loop-state.js';
+import { addFigures, formatFigures, meansOf, type StepOutcome } from './means.js';
+import { save } from './recover.js';
+
+/** Those that are due after the present step. */
+export function evaluationsDue<Batch>({ config, options, state, done }: Loop<Batch>): Evaluation[] {
+  const every = { validate: config.validateEverySteps, sample: config.sampleEverySteps };
+  return (['validate', 'sample'] as const).filter(
+    (kind) => options[kind] && (done >= 1 || state.step % every[kind] === 0),
+  );
+}
+
+/** Makes those that are pending, also after a stop or a kill. @returns false if stopped amid them */
+export async function evaluatePending<Batch>(loop: Loop<Batch>): Promise<boolean> {
+  const { options, state } = loop;
+  const { part, run } = options;
+  if (state.pendingEvaluations.length === 0) return true;
+  const finished = await withAverages(loop, async () => {
+    for (const kind of [...state.pendingEvaluations]) {
+      const all = await run.parallel.together(() => figuresOf(loop, kind));
+      if (all.some((sums) => sums === null)) return false;
+      const sums: StepOutcome['figures'] = {};
+      for (const one of all) addFigures(sums, one!);
+      state.pendingEvaluations = state.pendingEvaluations.filter((other) => other !== kind);
+      const figures = meansOf(sums);
+      if (Object.keys(figures).length === 0) continue; // too few samples to keep any out
+      run.log(part, state.step, figures);
+      loop.say(`${part} ${state.step}: ${formatFigures(figures)}`);
+    }
+    return true;
+  });
+  const isLast = loop.done >= 1 && state.stage === options.stages.length - 1;
+  // nothing comes after the last that would be written down
+  if (finished ? isLast : !loop.saved) await save(loop);
+  return finished;
+}
+
+/** Of this process; null if it was stopped. */
+async function figuresOf<Batch>(
+  { options, state }: Loop<Batch>,
+  kind: Evaluation,
+): Promise<StepOutcome['figures'] | null> {
+  const { run, signal } = options;
+  try {
+    return await options[kind]!(state.stage, state.step);
+  } catch (error) {
+    if (signal.aborted) return null;
+    if (!isDiskProblem(error)) throw error;
+    run.sayFull(error as Error); // a sheet that there is no room for
+    return {};
+  }
+}
+
+/** Runs `evaluate` with the averaged weights in place of the trained ones. */
+async function withAverages<Batch, T>(loop: Loop<Batch>, evaluate: () => Promise<T>): Promise<T> {
+  const { optimizer, options } = loop;
+  const { parameters } = options;
+  const masters = optimizer.masterWeights();
+  const isParameter = ([name, master]: [string, Tensor]) => master === parameters.get(name);
+  // those of float32 parameters are these themselves
+  const copies = noGrad(() =>
+    [...masters].filter(isParameter).map(([name, m]) => [name, m.detach().clone().keep()] as const),
+  );
+  await takeAverages(loop);
+  const result = await evaluate();
+  noGrad(() => {
+    for (const [name, weights] of [...masters, ...copies]) parameters.get(name)!.copy_(weights);
+  });
+  for (const [, copy] of copies) copy.dispose();
+  await optimizer.spread();
+  emptyCache();
+  return result;
+}
+
+/** Writes the averages into the parameters, in all processes. */
+export async function takeAverages<Batch>({ ema, options, optimizer }: Loop<Batch>): Promise<void> {
+  ema.copyTo(options.parameters);
+  await optimizer.spread();
+}

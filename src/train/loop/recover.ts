@@ -1,0 +1,129 @@
+/** Checkpoints of a loop: when one is written, and the way back to one when training goes wrong. */
+import { DistributedError, JobError } from '../../errors.js';
+import { globalGradNorm } from '../../optim/index.js';
+import { noGrad } from '../../tensor/index.js';
+import { expectTensors } from './expect-tensors.js';
+import { MOST_ROLL_BACKS } from './guard.js';
+import { fromStored, type Loop, type LoopState, nextStage, toStored } from './loop-state.js';
+import type { Sums } from './means.js';
+
+/**
+ * After a step: writes a checkpoint if one is wanted and the weights are good, or goes back to one.
+ * @throws JobError if the run stops or ends and its last checkpoint cannot be written
+ */
+export async function saveOrGoBack<Batch>(
+  loop: Loop<Batch>,
+  { wanted, stopping, skipped }: { wanted: boolean; stopping: boolean; skipped: boolean },
+): Promise<void> {
+  const { part, run } = loop.options;
+  const { rollBackAfter } = loop.config;
+  const { badInRow } = loop.state.guard;
+  const last = loop.done >= 1;
+  // at the end nothing shows any more whether it was the samples or the weights
+  const mostBad = last ? Math.min(2, rollBackAfter) : rollBackAfter;
+  if (badInRow >= mostBad) await goBack(loop, `${badInRow} bad steps in a row`);
+  else if ((wanted || last || stopping) && !weightsAreFinite(loop)) {
+    await goBack(loop, 'absurd weights');
+  } else if (wanted && !skipped) await save(loop); // what is bad is not kept
+
+  if (!stopping && loop.done < 1) return;
+  if (!loop.saved) await save(loop);
+  if (loop.saved) return;
+  const how = stopping ? 'stopped' : 'ended';
+  throw new JobError(`${run.folder}: ${part} has ${how} without a checkpoint`);
+}
+
+/** The same answer in all processes, whose parameters are the same. */
+function weightsAreFinite<Batch>({ options }: Loop<Batch>): boolean {
+  return Number.isFinite(globalGradNorm([...options.parameters.values()]));
+}
+
+/** Writes a checkpoint, as far as there is room for it; `loop.saved` says whether. */
+export async function save<Batch>(loop: Loop<Batch>): Promise<void> {
+  const { checkpoints, ema, optimizer, state, config } = loop;
+  const { part, parameters, run } = loop.options;
+  const guard = { ...state.guard, rollBacks: 0 };
+  const sums = await run.parallel.share(loop.means.sums());
+  const { keepCheckpoints: last, milestoneEverySteps } = config;
+  try {
+    const folder = await checkpoints.save(
+      {
+        shared: { weights: Object.fromEntries(parameters) },
+        own: { optimizer: optimizer.stateDict(), ema: ema.stateDict() },
+        state: toStored({ ...state, guard }, sums),
+      },
+      { last, milestoneEverySteps },
+    );
+    loop.saved = true;
+    loop.savedStep = state.step;
+    loop.cannotSave = false;
+    state.guard = guard;
+    run.emit({ type: 'checkpoint', part, step: state.step, folder });
+  } catch (error) {
+    if (!(error instanceof JobError) || error instanceof DistributedError) throw error;
+    loop.saved = false;
+    if (!loop.cannotSave) {
+      loop.say(`${error.message}; training goes on from the one before it if it is stopped`);
+    }
+    loop.cannotSave = true;
+  }
+  loop.savedMs = performance.now();
+}
+
+/**
+ * Takes weights, averages and the optimizer's state from the newest checkpoint.
+ * @returns the rest of it; null if there is none
+ */
+export async function restore<Batch>(
+  { optimizer, ema, options, checkpoints }: Loop<Batch>,
+  beforeStep = Infinity,
+): Promise<{ state: LoopState; sums: Sums[] } | null> {
+  const found = await checkpoints.load(
+    ({ weights, optimizer: moments, ema: averages }, folder) => {
+      expectTensors(weights, options.parameters, folder);
+      noGrad(() => {
+        for (const [name, parameter] of options.parameters) parameter.copy_(weights![name]!);
+      });
+      optimizer.loadStateDict(moments!);
+      ema.loadStateDict(averages!);
+    },
+    { say: options.report.log, beforeStep },
+  );
+  return found && fromStored(found);
+}
+
+/**
+ * To the last good checkpoint, with a lower learning rate, and on with the batches after these.
+ * Where that did not help once, to the one before.
+ *
+ * @throws JobError if the run has gone back too often, or there is no checkpoint
+ */
+async function goBack<Batch>(loop: Loop<Batch>, reason: string): Promise<void> {
+  const { config, options } = loop;
+  const { part, run } = options;
+  const { position, stage, guard } = loop.state;
+  const { rollBacks } = guard;
+  const found =
+    rollBacks < MOST_ROLL_BACKS
+      ? ((await restore(loop, loop.suspectFrom)) ?? (await restore(loop)))
+      : null;
+  if (!found) {
+    throw new JobError(
+      `${run.folder}: gradients stay bad after going back ${rollBacks} times; look at ${run.path('bad-batches')}, lower ${part}.learningRate and go on with --resume`,
+    );
+  }
+  loop.suspectFrom = found.state.step;
+  const learningRateFactor = guard.learningRateFactor * config.rollBackLearningRate;
+  // the last good one may be the end of the stage before
+  const before = found.state.stage < stage ? nextStage(found.state) : found.state;
+  loop.state = {
+    ...before,
+    position,
+    pendingEvaluations: [],
+    guard: { ...before.guard, learningRateFactor, rollBacks: rollBacks + 1 },
+  };
+  loop.say(
+    `${part}: ${reason}; back to step ${loop.state.step} with ${learningRateFactor} of the learning rate`,
+  );
+  run.beginPart(part, loop.state.step + 1);
+}

@@ -1,0 +1,34 @@
+/** What follows from the place in a stage alone: learning rate, averaging, the seed of a step. */
+import { schedules } from '../../optim/index.js';
+import type { Optimisation } from '../recipe/config.js';
+import type { LoopState } from './loop-state.js';
+
+/**
+ * Linear warm-up in steps, then half a cosine over the stage down to `finalLearningRate`; lower once
+ * the run has gone back to a checkpoint.
+ *
+ * @param done   the share of the stage that is over, 0..1
+ */
+export function learningRateAt(
+  done: number,
+  { stageStep, guard }: Pick<LoopState, 'stageStep' | 'guard'>,
+  { learningRate, finalLearningRate: floor, warmupSteps }: Optimisation,
+): number {
+  const cosine = schedules.cosine({ totalSteps: 1, floor });
+  const factor = schedules.withWarmup(() => cosine(done), warmupSteps)(stageStep);
+  return learningRate * guard.learningRateFactor * factor;
+}
+
+/** Steps between updates of the averages: they read and write as much as a step's weights. */
+const EMA_STEPS = 4;
+
+/** Every step at first, when averages forget the random start; null where no update is due. */
+export function averagingDecay(step: number, emaDecay: number): number | null {
+  const warming = step / (9 + step);
+  if (warming < emaDecay ** EMA_STEPS) return Math.min(emaDecay, warming);
+  return step % EMA_STEPS === 0 ? emaDecay ** EMA_STEPS : null;
+}
+
+/** One seed per step, so that a resumed run draws what the uninterrupted one would have. */
+export const stepSeed = (seed: number, step: number): bigint =>
+  BigInt.asUintN(64, BigInt(seed) * 1_000_003n + BigInt(step));

@@ -1,0 +1,135 @@
+/** A whole run: autoencoder, latents, adapter, transformer, pipeline folder. Each part goes on where it stopped. */
+import { existsSync } from 'node:fs';
+import { isAbort } from '../errors.js';
+import type { Autoencoder } from '../models/autoencoder/index.js';
+import { loadWeights } from '../nn/index.js';
+import { openPipeline } from '../pipeline/index.js';
+import type { OwnTasks } from '../tasks/index.js';
+import { type DType, noGrad, openSafetensors, saveSafetensors, tidy } from '../tensor/index.js';
+import { videoFromBytes } from './feed/frames-to-video.js';
+import type { Datasets, FrameBatch } from './feed/index.js';
+import { TrainingData } from './feed/training-data.js';
+import { trainAdapter } from './networks/adapter.js';
+import { buildAutoencoder, trainAutoencoder } from './networks/autoencoder.js';
+import type { PartContext } from './networks/context.js';
+import { startFrom } from './networks/initial-weights.js';
+import { normaliseLatents } from './networks/normalise-latents.js';
+import {
+  buildTrainedPipeline,
+  exportFinished,
+  openTrainedPipeline,
+  type TrainedPipelineSource,
+} from './networks/trained-pipeline.js';
+import { trainTransformer } from './networks/transformer.js';
+import { dtypeOf } from './recipe/networks.js';
+
+export interface PartsOptions extends Omit<PartContext, 'data'> {
+  /** where latents, frames and facts are kept; default: `cache` of the run folder */
+  cacheFolder?: string;
+  /** threads that make samples; default: one per processor, at most 4 */
+  workers?: number;
+  /** tasks beside those of mfm */
+  ownTasks?: OwnTasks;
+  /** those that the recipe's data name */
+  datasets?: Datasets;
+}
+
+/**
+ * Trains the parts in turn and writes `pipeline/` into the run folder, which is closed at the end;
+ * `expectTrainable` first says what cannot be.
+ * @returns false if the signal stopped it; the same call with the same folder goes on
+ */
+export async function trainParts(options: PartsOptions): Promise<boolean> {
+  const { recipe, run, report, signal } = options;
+  let data: TrainingData | null = null;
+  try {
+    run.setStatus({ doing: 'measuring files' });
+    data = await TrainingData.open(options);
+    run.setStatus({ doing: undefined });
+    const context: PartContext = { recipe, run, data, report, signal };
+    const dtype = dtypeOf(recipe);
+    const autoencoder = await finishedAutoencoder(context, dtype);
+    if (!autoencoder) return stopped(context);
+    const source: TrainedPipelineSource = {
+      recipe,
+      autoencoder,
+      dtype,
+      tasks: data.trainedTasks(),
+      ownTasks: data.ownTasks.tasks,
+    };
+    run.setStatus({ doing: 'encoding latents' });
+    if (!(await data.encode(autoencoder))) return stopped(context);
+    run.setStatus({ doing: undefined });
+    const trainee = recipe.base
+      ? openTrainedPipeline(source)
+      : buildTrainedPipeline(source, await data.meanMotionScore());
+    const from = recipe.transformer.from ?? recipe.init;
+    if (from) startFrom(trainee, from, dtype, data.ownTasks.tasks);
+    if (!(await trainAdapter(trainee.pipeline, context))) return stopped(context);
+    if (!(await trainTransformer(trainee, context))) return stopped(context);
+    await run.parallel.together(() => exportFinished(trainee, run));
+    run.keepRecipe();
+    run.setStatus({ state: 'finished' });
+    return true;
+  } catch (error) {
+    if (isAbort(error)) return stopped(options);
+    run.setStatus({ state: 'failed', message: (error as Error).message });
+    throw error;
+  } finally {
+    await data?.close();
+    run.close();
+  }
+}
+
+function stopped({ run }: Pick<PartContext, 'run'>): false {
+  run.setStatus({ state: 'stopped' });
+  return false;
+}
+
+/** Taken from a folder, or trained; null if training it was stopped. */
+async function finishedAutoencoder(
+  context: PartContext,
+  dtype: DType,
+): Promise<Autoencoder | null> {
+  const { recipe, run } = context;
+  const { init } = recipe;
+  const from = recipe.base ?? recipe.autoencoder.from;
+  if (from) return openPipeline(from, { dtype, oneAtATime: false }).autoencoder;
+  const autoencoder = buildAutoencoder(recipe, dtype);
+  const path = run.path('autoencoder.safetensors');
+  const [isFixed] = await run.parallel.together(() => existsSync(path));
+  if (!isFixed) {
+    if (init) loadWeights(autoencoder, `${init}/vae`, 'diffusion_pytorch_model', dtype);
+    if (!(await trainAutoencoder(autoencoder, context))) return null;
+    await run.parallel.together(() => scaleLatents(autoencoder, path, context));
+  }
+  autoencoder.loadStateDict(openSafetensors(path), { where: path });
+  return autoencoder.requiresGrad_(false).eval();
+}
+
+/** Clips that the scale of the latents is measured on. */
+const SCALE_CLIPS = 64;
+
+/** Writes it with latents of unit scale, once: those of the data are made with it from then on. */
+async function scaleLatents(
+  autoencoder: Autoencoder,
+  path: string,
+  { run, data }: PartContext,
+): Promise<void> {
+  if (run.parallel.rank > 0) return;
+  const lengths = [1, Math.max(...data.stages.map(({ numFrames }) => numFrames))];
+  const batches: FrameBatch[] = [];
+  for (const numFrames of lengths) {
+    const batch = await data.someFrames('items', numFrames, SCALE_CLIPS);
+    if (batch) batches.push(batch);
+  }
+  noGrad(() =>
+    tidy(() => {
+      const videos = batches.flatMap(({ frames, batchSize, numFrames, height, width }) =>
+        videoFromBytes(frames, [batchSize, numFrames, height, width, 3]).split(1, 0),
+      );
+      normaliseLatents(autoencoder, videos);
+      saveSafetensors(path, autoencoder.stateDict());
+    }),
+  );
+}
