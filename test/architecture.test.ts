@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fromRoot } from '../src/files/package-root.js';
 
 /**
  * The rows of docs/architecture.md, from the ground up. A folder may import those of lower rows;
@@ -28,7 +28,7 @@ const ALLOWED_CIRCLE = ['cast', 'dispatch', 'ops', 'scope', 'tensor'].map(
 /** Files at one level of a folder: beyond this nobody finds anything. */
 const MOST_FILES = 20;
 
-const source = fileURLToPath(new URL('../src', import.meta.url));
+const source = fromRoot('src');
 
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts'))

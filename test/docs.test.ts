@@ -4,17 +4,17 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { commands } from '../src/cli/commands.js';
 import { parseArgs } from '../src/cli/terminal/args.js';
+import { fromRoot } from '../src/files/package-root.js';
 import { readRecipe } from '../src/train/recipe/read-recipe.js';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const documents = ['README.md', ...readdirSync(`${root}docs`).map((name) => `docs/${name}`)].filter(
-  (name) => name.endsWith('.md'),
-);
-const read = (name: string) => readFileSync(root + name, 'utf8');
+const documents = [
+  'README.md',
+  ...readdirSync(fromRoot('docs')).map((name) => `docs/${name}`),
+].filter((name) => name.endsWith('.md'));
+const read = (name: string) => readFileSync(fromRoot(name), 'utf8');
 
 /** Words of a shell line: quotes kept together, a comment left out. */
 function words(line: string): string[] {
@@ -46,7 +46,7 @@ describe('documents', () => {
       const folder = name.includes('/') ? 'docs/' : '';
       for (const [, target] of read(name).matchAll(/\]\(([^)#]+)\)/g)) {
         if (target!.startsWith('http')) continue;
-        assert.ok(existsSync(root + folder + target), `${name} links to ${target}`);
+        assert.ok(existsSync(fromRoot(folder + target)), `${name} links to ${target}`);
       }
     });
   }
@@ -62,9 +62,9 @@ describe('documents', () => {
 });
 
 describe('recipes', () => {
-  for (const name of readdirSync(`${root}recipes`)) {
+  for (const name of readdirSync(fromRoot('recipes'))) {
     test(`${name} loads`, () => {
-      readRecipe(`${root}recipes/${name}`);
+      readRecipe(fromRoot(`recipes/${name}`));
     });
   }
 

@@ -5,9 +5,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { InputError, JobError, OperatorError } from '../errors.js';
+import { fromRoot } from '../files/package-root.js';
 import { useWatcher } from '../processes/stop-signals.js';
 
 /** What native/src exports. Tensors are handles: integers > 0, or 0 for "no tensor". */
@@ -148,8 +148,7 @@ function limitSpinning(): void {
 }
 
 function load(): Native {
-  const path =
-    process.env.MFM_ADDON ?? fileURLToPath(new URL('../../build/mfm.node', import.meta.url));
+  const path = process.env.MFM_ADDON ?? fromRoot('build/mfm.node');
   if (!existsSync(path)) {
     throw new JobError(`${path}: the native addon has not been built; run \`make setup\``);
   }

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { cpus, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { InputError } from '../../errors.js';
+import { fromRoot } from '../../files/package-root.js';
 import { readJsonObject } from '../../files/read-json.js';
 import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../../limits.js';
 import type { PipelineShape } from '../../pipeline/shape.js';
@@ -194,7 +194,7 @@ function deviceFact({ cuda }: Availability, { device, reason }: ResolvedDevice):
 
 /** Where setup found the LibTorch; it says so in a file beside the addon. */
 function builtAgainst(): string {
-  const path = fileURLToPath(new URL('../../../build/addon.json', import.meta.url));
+  const path = fromRoot('build/addon.json');
   if (process.env.MFM_ADDON || !existsSync(path)) return '';
   return `, ${JSON.parse(readFileSync(path, 'utf8')).source}`;
 }

@@ -4,8 +4,8 @@
  * does not make again what is there.
  */
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import { packageVersion } from '../../../files/package-root.js';
 
 /** What is asked for: options that are given, and the pipeline's own settings. */
 export type AskedSettings = Record<string, unknown>;
@@ -17,10 +17,8 @@ export interface ResultSettings extends AskedSettings {
 /** The programs and the kernels that compute. */
 export async function versions(): Promise<Record<string, string>> {
   const { engineInfo } = await import('../../../tensor/index.js');
-  const path = fileURLToPath(new URL('../../../../package.json', import.meta.url));
-  const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string };
   const { libtorch, kernels } = engineInfo();
-  return { mfm: version, libtorch, node: process.version.slice(1), kernels };
+  return { mfm: packageVersion, libtorch, node: process.version.slice(1), kernels };
 }
 
 /** Is this the JSON of a result with these settings? One that is missing or damaged is not. */
