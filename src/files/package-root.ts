@@ -19,6 +19,9 @@ export const packageVersion: string = found.version;
 /** Is this a checkout, with sources that tsx runs? A package has what was compiled from them. */
 export const isCheckout: boolean = import.meta.url.endsWith('.ts');
 
+/** What the program is called where commands to copy are shown. */
+export const PROGRAM = isCheckout ? './mfm' : 'npx mfm';
+
 /** The full path of what comes with the package: `fromRoot('recipes/demo.yaml')`. */
 export function fromRoot(path: string): string {
   return join(packageRoot, path);

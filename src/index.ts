@@ -1,0 +1,10 @@
+/** The package's own entry, `mfm`. */
+export {
+  InputError,
+  isAbort,
+  JobError,
+  MfmError,
+  OperatorError,
+  ShapeError,
+} from './errors.js';
+export * from './pipeline/index.js';
