@@ -93,3 +93,21 @@ function completed(block: Record<string, unknown>): object {
   const transformer = { steps: 1, ...(block.transformer as object | undefined) };
   return { name: 'shown', base: 'models/mfm-mini', ...block, transformer };
 }
+
+describe('.github/workflows/ci.yml', () => {
+  interface Workflow {
+    jobs: Record<string, { steps: { run?: string; uses?: string }[] }>;
+  }
+
+  test('calls commands that there are', () => {
+    const { jobs } = parse(read('.github/workflows/ci.yml')) as Workflow;
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const lines = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run }) => run ?? []));
+    const called = lines.flatMap((line) => [...line.matchAll(/(make|npm run) (\S+)/g)]);
+    assert.ok(called.length >= 2, lines.join('; '));
+    for (const [line, program, name] of called) {
+      const known = program === 'make' ? read('Makefile').includes(`\n${name}:`) : scripts[name!];
+      assert.ok(known, line);
+    }
+  });
+});

@@ -134,6 +134,13 @@ describe('the package', () => {
     );
     assert.match(mfm('setup', '--check').stdout, /\naddon: .*mfm\/build \(to be built\)\n$/);
 
+    // what setup built for all users, where the package could not be written to
+    const cached = join(folder, 'cache', packageVersion);
+    cpSync(aside, cached, { recursive: true });
+    const info = mfm('info');
+    assert.match(info.stdout, /LibTorch/, info.stderr);
+    rmSync(cached, { recursive: true });
+
     const other = platformPackage(PLATFORMS.find((name) => name !== platform)!);
     const foreign = join(folder, 'node_modules', other);
     mkdirSync(foreign);

@@ -54,7 +54,7 @@ export function installBuildTools(): void {
     return;
   }
   throw new JobError(
-    `to build the addon, ${inWords(missing)} must be installed: ` +
+    `mfm setup: to build the addon, ${inWords(missing)} must be installed: ` +
       `\`apt install ${packages.join(' ')}\` (Debian, Ubuntu) or ` +
       '`xcode-select --install` and `brew install cmake` (macOS)',
   );
