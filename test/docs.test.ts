@@ -103,7 +103,7 @@ describe('.github/workflows/ci.yml', () => {
     const { jobs } = parse(read('.github/workflows/ci.yml')) as Workflow;
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const lines = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run }) => run ?? []));
-    const called = lines.flatMap((line) => [...line.matchAll(/(make|npm run) (\S+)/g)]);
+    const called = lines.flatMap((line) => [...line.matchAll(/^(make|npm run) (\S+)/gm)]);
     assert.ok(called.length >= 2, lines.join('; '));
     for (const [line, program, name] of called) {
       const known = program === 'make' ? read('Makefile').includes(`\n${name}:`) : scripts[name!];
