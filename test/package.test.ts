@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { packPlatform } from '../scripts/pack-platform.js';
-import { PLATFORMS, platform, platformPackage } from '../src/files/addon.js';
+import { ADDON, PLATFORMS, platform, platformPackage } from '../src/files/addon.js';
 import { fromRoot, packageVersion } from '../src/files/package-root.js';
 
 interface Manifest {
@@ -152,6 +152,15 @@ describe('the package', () => {
     rmSync(foreign, { recursive: true });
 
     renameSync(aside, addon);
+    const file = join(addon, ADDON);
+    renameSync(file, aside);
+    writeFileSync(file, 'no library');
+    assert.match(
+      sentence('generate', 't2i', '-p', 'x'),
+      /mfm\.node: could not be loaded \(built for LibTorch \d+\.\d+\.\d+, .*\); run `npx mfm setup` to build it for the LibTorch that is installed now$/,
+    );
+    renameSync(aside, file);
+
     const record = join(addon, 'package.json');
     const text = readFileSync(record, 'utf8');
     writeFileSync(record, text.replace(packageVersion, '0.0.1'));

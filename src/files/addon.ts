@@ -33,7 +33,8 @@ const require = createRequire(import.meta.url);
 export function buildFolder(env: NodeJS.ProcessEnv = process.env): string {
   if (env.BUILD_DIR) return resolve(packageRoot, env.BUILD_DIR);
   const own = fromRoot('build');
-  return isWritable(existsSync(own) ? own : packageRoot) ? own : cacheFolder(env);
+  if (isCheckout || isWritable(existsSync(own) ? own : packageRoot)) return own;
+  return cacheFolder(env);
 }
 
 /**
@@ -44,10 +45,11 @@ export function buildFolder(env: NodeJS.ProcessEnv = process.env): string {
  */
 export function findAddon(env: NodeJS.ProcessEnv = process.env): string {
   if (env.MFM_ADDON) return existing(resolve(env.MFM_ADDON));
-  const built = [fromRoot('build'), cacheFolder(env)].map((folder) => join(folder, ADDON));
-  const found = built.find((path) => existsSync(path)) ?? packagedAddon();
-  if (found !== null) return found;
-  return isCheckout ? existing(built[0]!) : missing();
+  const own = join(fromRoot('build'), ADDON);
+  // a checkout's sources may be newer than what is in the cache under the same version
+  if (isCheckout) return existing(own);
+  const built = [own, join(cacheFolder(env), ADDON)].find((path) => existsSync(path));
+  return built ?? packagedAddon() ?? missing();
 }
 
 /** What is on record of a build, beside the addon. */

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { InputError, JobError, OperatorError } from '../errors.js';
-import { findAddon, SETUP } from '../files/addon.js';
+import { buildRecord, findAddon, SETUP } from '../files/addon.js';
 import { useWatcher } from '../processes/stop-signals.js';
 
 /** What native/src exports. Tensors are handles: integers > 0, or 0 for "no tensor". */
@@ -156,8 +156,10 @@ function load(): Native {
     addon = createRequire(import.meta.url)(path) as Native;
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0];
+    const version = buildRecord(path)?.version;
+    const purpose = version ? `built for LibTorch ${version}, ` : '';
     throw new JobError(
-      `${path}: could not be loaded (${reason}); run \`${SETUP}\` to build it for the LibTorch that is installed now`,
+      `${path}: could not be loaded (${purpose}${reason}); run \`${SETUP}\` to build it for the LibTorch that is installed now`,
       { cause },
     );
   }
