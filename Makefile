@@ -19,4 +19,4 @@ test: setup
 	@npm test --silent
 
 clean:
-	rm -rf build
+	rm -rf build dist

@@ -9,7 +9,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fromRoot } from '../src/files/package-root.js';
 import { findFfmpeg } from '../src/media/ffmpeg/ffmpeg.js';
 import { Recipe, type Source } from '../src/train/recipe/config.js';
 import { Run } from '../src/train/run/run.js';
@@ -18,7 +18,7 @@ import { machineLine, verdict } from './measure.js';
 
 const CLIPS = 200;
 const steps = Number(process.argv[2] ?? 100);
-const base = fileURLToPath(new URL('../models/mfm-mini', import.meta.url));
+const base = fromRoot('models/mfm-mini');
 const folder = mkdtempSync(join(tmpdir(), 'mfm-busy-'));
 console.log(machineLine());
 try {

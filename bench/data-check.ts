@@ -8,13 +8,13 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { fromRoot } from '../src/files/package-root.js';
 import { findFfmpeg } from '../src/media/ffmpeg/ffmpeg.js';
 
 const { values } = parseArgs({ options: { clips: { type: 'string', default: '1000' } } });
 const clips = Number(values.clips);
-const program = fileURLToPath(new URL('../mfm', import.meta.url));
+const program = fromRoot('mfm');
 const folder = mkdtempSync(join(tmpdir(), 'mfm-bench-'));
 try {
   makeClips();

@@ -6,8 +6,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { DataStore } from '../src/data/store.js';
+import { fromRoot } from '../src/files/package-root.js';
 import type { Frames } from '../src/media/index.js';
 import { zeros } from '../src/tensor/index.js';
 import { encodeAhead, openFeed, openSources, SampleMaker } from '../src/train/feed/index.js';
@@ -15,7 +15,7 @@ import { Recipe, type Source, stagesOf } from '../src/train/recipe/config.js';
 import { machineLine } from './measure.js';
 
 const SECONDS = 6;
-const manifest = process.argv[2] ?? fileURLToPath(new URL('../examples/media', import.meta.url));
+const manifest = process.argv[2] ?? fromRoot('examples/media');
 
 // what the autoencoder costs is measured elsewhere
 const encode = ({ width, height, numFrames }: Frames) =>

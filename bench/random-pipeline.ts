@@ -9,10 +9,10 @@
  */
 import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { defineArgs, parseArgs } from '../src/cli/terminal/args.js';
 import { SchedulerConfig } from '../src/diffusion/index.js';
 import { InputError } from '../src/errors.js';
+import { fromRoot } from '../src/files/package-root.js';
 import { Autoencoder } from '../src/models/autoencoder/index.js';
 import { T5Encoder } from '../src/models/t5/index.js';
 import { Transformer3D } from '../src/models/transformer/index.js';
@@ -46,7 +46,7 @@ json('transformer/config.json', transformer.config);
 json('vae/config.json', autoencoder.config);
 json('text_encoder/config.json', textEncoder.config);
 // a small vocabulary, but every id of it is one that the text encoder knows
-const tokenizer = fileURLToPath(new URL('../models/mfm-mini/tokenizer', import.meta.url));
+const tokenizer = fromRoot('models/mfm-mini/tokenizer');
 cpSync(tokenizer, join(folder, 'tokenizer'), { recursive: true });
 weights('vae/diffusion_pytorch_model', autoencoder);
 weights('text_encoder/model', textEncoder);

@@ -13,18 +13,17 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { commands } from '../src/cli/commands.js';
 import { parseArgs } from '../src/cli/terminal/args.js';
+import { fromRoot } from '../src/files/package-root.js';
 import { readRecipe } from '../src/train/recipe/read-recipe.js';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const documents = [
   ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'],
-  ...readdirSync(`${root}docs`).map((name) => `docs/${name}`),
+  ...readdirSync(fromRoot('docs')).map((name) => `docs/${name}`),
 ].filter((name) => name.endsWith('.md'));
-const read = (name: string) => readFileSync(root + name, 'utf8');
+const read = (name: string) => readFileSync(fromRoot(name), 'utf8');
 
 /** Words of a shell line: quotes kept together, a comment left out. */
 function words(line: string): string[] {
@@ -56,7 +55,7 @@ describe('documents', () => {
       const folder = name.includes('/') ? 'docs/' : '';
       for (const [, target] of read(name).matchAll(/\]\(([^)#]+)\)/g)) {
         if (target!.startsWith('http')) continue;
-        assert.ok(existsSync(root + folder + target), `${name} links to ${target}`);
+        assert.ok(existsSync(fromRoot(folder + target)), `${name} links to ${target}`);
       }
     });
   }
@@ -81,14 +80,14 @@ describe('examples', () => {
   test('examples/train.ts trains, and ends with the folder of the pipeline', () => {
     const folder = mkdtempSync(join(tmpdir(), 'mfm-docs-'));
     try {
-      symlinkSync(`${root}models`, join(folder, 'models'));
+      symlinkSync(fromRoot('models'), join(folder, 'models'));
       const tsx = import.meta.resolve('tsx');
       const env = {
         ...process.env,
         OMP_NUM_THREADS: '1',
-        TSX_TSCONFIG_PATH: `${root}tsconfig.json`,
+        TSX_TSCONFIG_PATH: fromRoot('tsconfig.json'),
       };
-      const words = ['--import', tsx, `${root}examples/train.ts`];
+      const words = ['--import', tsx, fromRoot('examples/train.ts')];
       const { status, stdout, stderr } = spawnSync(process.execPath, words, {
         cwd: folder,
         encoding: 'utf8',
@@ -107,9 +106,9 @@ describe('examples', () => {
 });
 
 describe('recipes', () => {
-  for (const name of readdirSync(`${root}recipes`)) {
+  for (const name of readdirSync(fromRoot('recipes'))) {
     test(`${name} loads`, () => {
-      readRecipe(`${root}recipes/${name}`);
+      readRecipe(fromRoot(`recipes/${name}`));
     });
   }
 
@@ -138,3 +137,21 @@ function completed(block: Record<string, unknown>): object {
   const transformer = { steps: 1, ...(block.transformer as object | undefined) };
   return { name: 'shown', base: 'models/mfm-mini', ...block, transformer };
 }
+
+describe('.github/workflows/ci.yml', () => {
+  interface Workflow {
+    jobs: Record<string, { steps: { run?: string; uses?: string }[] }>;
+  }
+
+  test('calls commands that there are', () => {
+    const { jobs } = parse(read('.github/workflows/ci.yml')) as Workflow;
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const lines = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run }) => run ?? []));
+    const called = lines.flatMap((line) => [...line.matchAll(/^(make|npm run) (\S+)/gm)]);
+    assert.ok(called.length >= 2, lines.join('; '));
+    for (const [line, program, name] of called) {
+      const known = program === 'make' ? read('Makefile').includes(`\n${name}:`) : scripts[name!];
+      assert.ok(known, line);
+    }
+  });
+});

@@ -1,9 +1,9 @@
 /** A process of the command line, watched. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { fromRoot } from '../../src/files/package-root.js';
 
-const program = fileURLToPath(new URL('../../mfm', import.meta.url));
+const program = fromRoot('mfm');
 const started = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of started) child.kill('SIGKILL');

@@ -2,13 +2,13 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { checkConfig } from '../../src/check-config.js';
 import { readJobs } from '../../src/cli/commands/generate/jobs.js';
 import { readEntries } from '../../src/data/sources/manifest.js';
 import { TarWriter } from '../../src/data/sources/tar.js';
 import { SchedulerConfig } from '../../src/diffusion/index.js';
+import { fromRoot } from '../../src/files/package-root.js';
 import { readJson } from '../../src/files/read-json.js';
 import { sniff } from '../../src/media/codecs/sniff.js';
 import { parseProbe } from '../../src/media/ffmpeg/probe.js';
@@ -54,9 +54,8 @@ export interface Target {
   share?: number;
 }
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
-const MINI = join(root, 'models/mfm-mini');
-const stored = (...names: string[]) => names.map((name) => readFileSync(join(root, name)));
+const MINI = fromRoot('models/mfm-mini');
+const stored = (...names: string[]) => names.map((name) => readFileSync(fromRoot(name)));
 const text = (...texts: string[]) => texts.map((each) => Buffer.from(each));
 
 /** A module of two weights, in one file or in two shards. */
@@ -354,7 +353,7 @@ export const TARGETS: Record<string, Target> = {
           picture().toFormat(format).toBuffer(),
         ),
       )),
-      readFileSync(join(root, 'examples/media/flower-small.mp4')).subarray(0, 4096),
+      readFileSync(fromRoot('examples/media/flower-small.mp4')).subarray(0, 4096),
     ],
     read: sniff,
   },

@@ -20,6 +20,7 @@ export interface Command {
 type Loader = () => Promise<Command>;
 
 export const commands: Record<string, Loader> = {
+  setup: () => import('./commands/setup/setup.js'),
   info: () => import('./commands/info.js'),
   pull: () => import('./commands/pull.js'),
   generate: () => import('./commands/generate/generate.js'),

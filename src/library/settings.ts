@@ -3,8 +3,7 @@
  * and with which versions. A batch that goes on compares the settings alone, so an upgraded program
  * does not make again what is there.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { packageVersion } from '../files/package-root.js';
 import { type Seed, seedInJson } from '../seed.js';
 import type { Task } from '../tasks/index.js';
 import { engineInfo } from '../tensor/index.js';
@@ -61,8 +60,6 @@ function pick(from: object, names: string[]): Record<string, unknown> {
 
 /** The programs and the kernels that compute. */
 export function versions(): Record<string, string> {
-  const path = fileURLToPath(new URL('../../package.json', import.meta.url));
-  const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string };
   const { libtorch, kernels } = engineInfo();
-  return { mfm: version, libtorch, node: process.version.slice(1), kernels };
+  return { mfm: packageVersion, libtorch, node: process.version.slice(1), kernels };
 }

@@ -1,12 +1,10 @@
 /** Which pipeline is meant: by a folder, by a repository's name, or when none is named. */
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { InputError, MfmError } from '../errors.js';
+import { fromRoot } from '../files/package-root.js';
 import { findSnapshot, hubSettings, looksLikeRepo, parseRepo } from '../hub/index.js';
 import { openPipeline } from './folder.js';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * The newest pipeline that this checkout trained (runs/NAME/pipeline, also of the current folder)
@@ -19,8 +17,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 export function newestPipeline(say: (sentence: string) => void = () => {}): string {
   const places = [
     ...subfolders('runs', say).map((folder) => join(folder, 'pipeline')),
-    ...subfolders(join(root, 'runs'), say).map((folder) => join(folder, 'pipeline')),
-    ...subfolders(join(root, 'models'), say),
+    ...subfolders(fromRoot('runs'), say).map((folder) => join(folder, 'pipeline')),
+    ...subfolders(fromRoot('models'), say),
   ];
   const found = new Map<string, { folder: string; ms: number }>();
   for (const folder of places) {

@@ -3,6 +3,7 @@
  * `src/distributed` makes of it what the rest of the program uses.
  */
 import { InputError } from '../errors.js';
+import { SETUP } from '../files/addon.js';
 import { operator, wrap } from './dispatch.js';
 import { native } from './native.js';
 import { empty } from './ops.js';
@@ -175,13 +176,13 @@ const endOf = (work: number): Pending<void> => ({
 function expectGroups(): void {
   if (native.groupSupport()[0]) return;
   throw new InputError(
-    `several processes: LibTorch ${native.version()} was built without c10d and Gloo; install one with them (\`apt install libtorch-dev\` or \`pip install torch\`) and run \`make setup\``,
+    `several processes: LibTorch ${native.version()} was built without c10d and Gloo; install one with them (\`apt install libtorch-dev\` or \`pip install torch\`) and run \`${SETUP}\``,
   );
 }
 
 function expectNccl(): void {
   if (native.groupSupport()[1]) return;
   throw new InputError(
-    `several GPUs: the addon was built without NCCL; install a LibTorch with CUDA and the headers of CUDA and NCCL (\`pip install torch\` brings them), then run \`make setup\``,
+    `several GPUs: the addon was built without NCCL; install a LibTorch with CUDA and the headers of CUDA and NCCL (\`pip install torch\` brings them), then run \`${SETUP}\``,
   );
 }

@@ -1,6 +1,7 @@
 /** Where tensors are and operators run: names of devices, which of them there are, which to take. */
 import { freemem } from 'node:os';
 import { InputError } from '../errors.js';
+import { SETUP } from '../files/addon.js';
 import { native } from './native.js';
 import { tidy } from './scope.js';
 import type { Tensor } from './tensor.js';
@@ -133,7 +134,7 @@ function expectCuda(asked: string, index: number, { libtorch, cuda }: Availabili
   }
   if (!built) {
     throw refuse(
-      `LibTorch ${libtorch} is built for the CPU alone; set mfm up with one for CUDA (LIBTORCH=FOLDER make setup), or take \`device: 'cpu'\``,
+      `LibTorch ${libtorch} is built for the CPU alone; set mfm up with one for CUDA (LIBTORCH=FOLDER ${SETUP}), or take \`device: 'cpu'\``,
     );
   }
   let remedy = 'install a newer driver or an older LibTorch';

@@ -2,12 +2,12 @@
  * Loads the addon and sets it up for the CPU it finds. Everything that crosses into C++ is typed
  * here; no other file calls `require` on it.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { InputError, JobError, OperatorError } from '../errors.js';
+import { buildRecord, findAddon, SETUP } from '../files/addon.js';
 import { useWatcher } from '../processes/stop-signals.js';
 
 /** What native/src exports. Tensors are handles: integers > 0, or 0 for "no tensor". */
@@ -148,11 +148,7 @@ function limitSpinning(): void {
 }
 
 function load(): Native {
-  const path =
-    process.env.MFM_ADDON ?? fileURLToPath(new URL('../../build/mfm.node', import.meta.url));
-  if (!existsSync(path)) {
-    throw new JobError(`${path}: the native addon has not been built; run \`make setup\``);
-  }
+  const path = findAddon();
   chooseKernels();
   limitSpinning();
   let addon: Native;
@@ -160,8 +156,10 @@ function load(): Native {
     addon = createRequire(import.meta.url)(path) as Native;
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0];
+    const version = buildRecord(path)?.version;
+    const purpose = version ? `built for LibTorch ${version}, ` : '';
     throw new JobError(
-      `${path}: could not be loaded (${reason}); run \`make setup\` to build it for the LibTorch that is installed now`,
+      `${path}: could not be loaded (${purpose}${reason}); run \`${SETUP}\` to build it for the LibTorch that is installed now`,
       { cause },
     );
   }

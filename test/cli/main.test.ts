@@ -4,13 +4,9 @@ import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { program, mfm as run } from './program.js';
 
-const program = fileURLToPath(new URL('../../mfm', import.meta.url));
-
-function mfm(words: string[], { path = program, env = process.env, cwd = tmpdir() } = {}) {
-  return spawnSync(path, words, { encoding: 'utf8', env, cwd });
-}
+const mfm: typeof run = (words, options) => run(words, { cwd: tmpdir(), ...options });
 
 describe('mfm', () => {
   let folder: string;

@@ -1,8 +1,16 @@
 /** The program as a process of its own, watched by what it says. */
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:child_process';
+import { fromRoot } from '../../src/files/package-root.js';
 
-export const program = fileURLToPath(new URL('../../mfm', import.meta.url));
+export const program = fromRoot('mfm');
+
+/** Runs `mfm WORDS` to its end. */
+export function mfm(
+  words: readonly string[],
+  { cwd, env, path = program }: { cwd?: string; env?: NodeJS.ProcessEnv; path?: string } = {},
+) {
+  return spawnSync(path, words, { encoding: 'utf8', cwd, env });
+}
 
 export interface Ended {
   code: number | null;

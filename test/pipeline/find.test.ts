@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fromRoot } from '../../src/files/package-root.js';
 import { newestPipeline, resolvePipeline } from '../../src/pipeline/find.js';
 
 describe('resolvePipeline', () => {
@@ -62,7 +62,7 @@ describe('resolvePipeline', () => {
 describe('newestPipeline', () => {
   const root = mkdtempSync(join(tmpdir(), 'mfm-newest-'));
   const cwd = process.cwd();
-  const carried = fileURLToPath(new URL('../../models/mfm-mini', import.meta.url));
+  const carried = fromRoot('models/mfm-mini');
   const runs = (...names: string[]) => join('runs', ...names);
   const newest = () => {
     const said: string[] = [];

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { vinterp } from '../../examples/frame-interpolation.js';
 import { captionOf, drawScene } from '../../src/data/miniworld/index.js';
 import { sceneFacts } from '../../src/data/miniworld/sample.js';
 import { RandomStream } from '../../src/data/random.js';
 import { ALONE } from '../../src/distributed/parallel.js';
 import { InputError } from '../../src/errors.js';
+import { fromRoot } from '../../src/files/package-root.js';
 import { framesToTensor } from '../../src/media/index.js';
 import { openPipeline, type Pipeline } from '../../src/pipeline/index.js';
 import {
@@ -160,7 +160,7 @@ describe('a task that is in no table', () => {
     });
 
     test('a finished pipeline learns it, and makes clips by it', async () => {
-      const base = fileURLToPath(new URL('../../models/mfm-mini', import.meta.url));
+      const base = fromRoot('models/mfm-mini');
       const recipe = Recipe.parse({ name: 'old', base, transformer: { steps: 1 } });
       const was = openPipeline(base, { dtype: 'float32', oneAtATime: false });
       const { autoencoder } = was;

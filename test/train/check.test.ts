@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fromRoot } from '../../src/files/package-root.js';
 import { openSafetensors, saveSafetensors } from '../../src/tensor/index.js';
 import { expectTrainable } from '../../src/train/check.js';
 import { Recipe } from '../../src/train/recipe/config.js';
@@ -11,7 +11,7 @@ import { temporaryFolder } from '../media/helpers.js';
 import { tinyRecipe } from './tiny.js';
 
 const root = temporaryFolder();
-const carried = fileURLToPath(new URL('../../models/mfm-mini', import.meta.url));
+const carried = fromRoot('models/mfm-mini');
 const tiny = join(root, 'tiny');
 before(() => saveTinyPipeline(tiny));
 

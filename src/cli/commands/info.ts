@@ -1,9 +1,9 @@
 /** `mfm info`: what this machine offers, for a bug report or to see why something is slow. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { cpus, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { InputError } from '../../errors.js';
+import { buildRecord, findAddon } from '../../files/addon.js';
 import { readJsonObject } from '../../files/read-json.js';
 import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../../limits.js';
 import type { PipelineShape } from '../../pipeline/shape.js';
@@ -195,9 +195,8 @@ function deviceFact({ cuda }: Availability, { device, reason }: ResolvedDevice):
 
 /** Where setup found the LibTorch; it says so in a file beside the addon. */
 function builtAgainst(): string {
-  const path = fileURLToPath(new URL('../../../build/addon.json', import.meta.url));
-  if (process.env.MFM_ADDON || !existsSync(path)) return '';
-  return `, ${JSON.parse(readFileSync(path, 'utf8')).source}`;
+  const record = buildRecord(findAddon());
+  return record ? `, ${record.source}` : '';
 }
 
 async function ffmpegFact(): Promise<string> {

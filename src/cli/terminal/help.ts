@@ -1,4 +1,6 @@
 /** Help texts, made from the tables that the parser reads. */
+
+import { PROGRAM } from '../../files/package-root.js';
 import { type Argument, type ArgumentTable, flagName, placeholder } from './args.js';
 
 /** An example for the help text: what it does, and the words after `mfm`. */
@@ -71,7 +73,7 @@ function exampleSection(examples: readonly Example[]): string {
   if (examples.length === 0) return '';
   return [
     'Examples:',
-    ...examples.map(([purpose, words]) => `  # ${purpose}\n  ./mfm ${words}`),
+    ...examples.map(([purpose, words]) => `  # ${purpose}\n  ${PROGRAM} ${words}`),
   ].join('\n');
 }
 

@@ -1,5 +1,6 @@
 /** One sentence and an exit code for anything that can be thrown. */
 import { MfmError } from '../../errors.js';
+import { SETUP } from '../../files/addon.js';
 import { short } from '../../files/read-json.js';
 import { withOptions } from './fields.js';
 
@@ -57,10 +58,10 @@ function classify(error: unknown): Problem {
     case 'MODULE_NOT_FOUND': {
       const [, name = 'something'] =
         /Cannot find (?:package|module) '([^']+)'/.exec(error.message) ?? [];
-      return job(`mfm: ${name} is not installed; run \`make setup\``);
+      return job(`mfm: ${name} is not installed; run \`${SETUP}\``);
     }
     case 'ERR_DLOPEN_FAILED':
-      return job(`mfm: a library is missing: ${firstLine(error)}; run \`make setup\``);
+      return job(`mfm: a library is missing: ${firstLine(error)}; run \`${SETUP}\``);
   }
   if (
     error instanceof RangeError &&

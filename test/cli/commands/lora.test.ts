@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { args, run } from '../../../src/cli/commands/lora.js';
 import { lorasOf } from '../../../src/cli/options/lora.js';
 import { parseArgs } from '../../../src/cli/terminal/args.js';
+import { fromRoot } from '../../../src/files/package-root.js';
 import { readImage } from '../../../src/media/index.js';
 import { readLora } from '../../../src/nn/index.js';
 import { saveTinyLora } from '../../pipeline/tiny-lora.js';
@@ -13,7 +13,7 @@ import { quietly } from '../quietly.js';
 import { workplace } from './generate/generating.js';
 
 const { at, generate } = workplace('lora');
-const fixtures = fileURLToPath(new URL('../../nn/fixtures/lora/', import.meta.url));
+const fixtures = fromRoot('test/nn/fixtures/lora/');
 const lora = (...words: string[]) =>
   quietly(async () => run(parseArgs('mfm lora', args, words) as never));
 

@@ -4,13 +4,12 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { args, run } from '../../../src/cli/commands/pull.js';
 import { parseArgs } from '../../../src/cli/terminal/args.js';
 import { bytes, COMMIT, FakeHub, pipelineFiles, sha256 } from '../../hub/server.js';
+import { program } from '../program.js';
 import { quietly } from '../quietly.js';
 
-const program = fileURLToPath(new URL('../../../mfm', import.meta.url));
 const root = mkdtempSync(join(tmpdir(), 'mfm-pull-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { endChildren } from '../../../src/cli/terminal/end-children.js';
+import { program } from '../program.js';
 
 const skip = process.platform !== 'linux' && 'Linux only';
 test('ends the programs that were started, but not the processes of a training', {
@@ -20,7 +20,6 @@ test('ends the programs that were started, but not the processes of a training',
 });
 
 test('spares what a shell had started before it became the program', { skip }, () => {
-  const program = fileURLToPath(new URL('../../../mfm', import.meta.url));
   const script = 'sleep 600 >/dev/null 2>&1 & echo $!; exec "$0" --help';
   const { stdout } = spawnSync('sh', ['-c', script, program], { encoding: 'utf8' });
   const pid = Number(stdout.split('\n')[0]);

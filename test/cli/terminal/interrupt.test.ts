@@ -11,10 +11,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fromRoot } from '../../../src/files/package-root.js';
 import { saveTinyPipeline } from '../../eval/tiny-pipeline.js';
-
-const program = fileURLToPath(new URL('../../../mfm', import.meta.url));
+import { program } from '../program.js';
 
 const RECIPE = `
 name: tiny
@@ -30,10 +29,7 @@ describe('Ctrl-C', () => {
     folder = mkdtempSync(join(tmpdir(), 'mfm-interrupt-'));
     saveTinyPipeline(join(folder, 'tiny'));
     writeFileSync(join(folder, 'tiny.yaml'), RECIPE);
-    symlinkSync(
-      fileURLToPath(new URL('../../../models/mfm-mini', import.meta.url)),
-      join(folder, 'mini'),
-    );
+    symlinkSync(fromRoot('models/mfm-mini'), join(folder, 'mini'));
   });
   after(() => rmSync(folder, { recursive: true }));
 

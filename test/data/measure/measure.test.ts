@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import sharp, { type Sharp } from 'sharp';
 import { DuplicateFinder, distance } from '../../../src/data/measure/duplicates.js';
 import {
@@ -11,9 +10,10 @@ import {
   lumaOf,
   sharpnessOf,
 } from '../../../src/data/measure/measure.js';
+import { fromRoot } from '../../../src/files/package-root.js';
 import type { Picture } from '../../../src/media/codecs/video.js';
 
-const gecko = fileURLToPath(new URL('../../../examples/media/gecko.jpg', import.meta.url));
+const gecko = fromRoot('examples/media/gecko.jpg');
 
 async function picture(image: Sharp): Promise<Picture> {
   const { data, info } = await image.removeAlpha().toColourspace('srgb').raw().toBuffer({

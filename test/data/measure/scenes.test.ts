@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { lumaOf } from '../../../src/data/measure/measure.js';
 import { SceneDetector } from '../../../src/data/measure/scenes.js';
+import { fromRoot } from '../../../src/files/package-root.js';
 import type { Picture } from '../../../src/media/codecs/video.js';
 import { readVideo } from '../../../src/media/codecs/video.js';
 import { sliceFrames } from '../../../src/media/frames.js';
 import { noFfmpeg } from '../../media/helpers.js';
 
-const examples = fileURLToPath(new URL('../../../examples/media', import.meta.url));
+const examples = fromRoot('examples/media');
 /** A folder of more real clips to join, each one scene; without it the examples must do. */
 const more = process.env.MFM_TEST_CLIPS ?? '';
 

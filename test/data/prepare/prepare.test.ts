@@ -14,18 +14,18 @@ import {
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type PrepareSettings, prepare } from '../../../src/data/prepare/prepare.js';
 import type { Entry } from '../../../src/data/sources/items.js';
 import { readEntries, readManifest } from '../../../src/data/sources/manifest.js';
 import { InputError } from '../../../src/errors.js';
+import { fromRoot } from '../../../src/files/package-root.js';
 import { readVideo } from '../../../src/media/codecs/video.js';
 import { readDepth } from '../../../src/media/depth/depth.js';
 import { grayOf } from '../../../src/media/frames.js';
+import { program } from '../../cli/program.js';
 import { ffmpeg, listing, noFfmpeg, temporaryFolder } from '../../media/helpers.js';
 
-const examples = fileURLToPath(new URL('../../../examples/media/', import.meta.url));
-const program = fileURLToPath(new URL('../../../mfm', import.meta.url));
+const examples = fromRoot('examples/media/');
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);
 

@@ -3,13 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Entry } from '../../../src/data/sources/items.js';
 import { readEntries } from '../../../src/data/sources/manifest.js';
 import { InputError } from '../../../src/errors.js';
+import { fromRoot } from '../../../src/files/package-root.js';
 import { temporaryFolder } from '../../media/helpers.js';
 
-const gecko = fileURLToPath(new URL('../../../examples/media/gecko.jpg', import.meta.url));
+const gecko = fromRoot('examples/media/gecko.jpg');
 const root = temporaryFolder();
 
 /** Empty files, or texts, in a folder of their own. */

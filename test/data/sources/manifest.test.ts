@@ -3,15 +3,15 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { gatherItems } from '../../../src/data/measure/gather.js';
 import { expandBraces } from '../../../src/data/sources/braces.js';
 import type { DataItem, Entry } from '../../../src/data/sources/items.js';
 import { readEntries, readManifest } from '../../../src/data/sources/manifest.js';
 import { InputError } from '../../../src/errors.js';
+import { fromRoot } from '../../../src/files/package-root.js';
 import { temporaryFolder } from '../../media/helpers.js';
 
-const gecko = fileURLToPath(new URL('../../../examples/media/gecko.jpg', import.meta.url));
+const gecko = fromRoot('examples/media/gecko.jpg');
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);
 const write = (name: string, text: string) => {

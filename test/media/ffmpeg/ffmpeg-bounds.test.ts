@@ -3,15 +3,15 @@ import { spawn } from 'node:child_process';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { JobError } from '../../../src/errors.js';
+import { fromRoot } from '../../../src/files/package-root.js';
 import { ffmpegFeatures } from '../../../src/media/ffmpeg/features.js';
 import { startFfmpeg } from '../../../src/media/ffmpeg/ffmpeg.js';
 import { inputArgs } from '../../../src/media/ffmpeg/input-args.js';
 import { noFfmpeg, temporaryFolder } from '../helpers.js';
 
 const folder = temporaryFolder();
-const source = fileURLToPath(new URL('../../../src/media/ffmpeg/ffmpeg.ts', import.meta.url));
+const source = fromRoot('src/media/ffmpeg/ffmpeg.ts');
 
 /** A program in place of ffmpeg that tells its id and then gives nothing, for ever. */
 const QUIET = join(folder, 'quiet');

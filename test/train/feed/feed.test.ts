@@ -11,9 +11,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { DataStore } from '../../../src/data/store.js';
 import { InputError } from '../../../src/errors.js';
+import { fromRoot } from '../../../src/files/package-root.js';
 import type { Frames } from '../../../src/media/index.js';
 import { shortcomings } from '../../../src/tasks/index.js';
 import { fromArray } from '../../../src/tensor/index.js';
@@ -35,7 +35,7 @@ import { factsAt } from '../../../src/train/feed/sources.js';
 import { Recipe, type Source, type Stage, stagesOf } from '../../../src/train/recipe/config.js';
 import { ffmpeg, noFfmpeg } from '../../media/helpers.js';
 
-const examples = fileURLToPath(new URL('../../../examples/media/', import.meta.url));
+const examples = fromRoot('examples/media/');
 const folder = mkdtempSync(join(tmpdir(), 'mfm-feed-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 const at = (name: string) => join(folder, name);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fromRoot } from '../../../src/files/package-root.js';
 import { buildTokenizer, PromptTokenizer } from '../../../src/models/t5/index.js';
 import { captionLimit, captionLimitOf } from '../../../src/pipeline/caption-limit.js';
 import { cutCaptionLines, leftOutLines } from '../../../src/train/feed/left-out.js';
 import type { OpenedSource, SourceItem } from '../../../src/train/feed/sources.js';
 
-const mini = fileURLToPath(new URL('../../../models/mfm-mini', import.meta.url));
+const mini = fromRoot('models/mfm-mini');
 
 test('leftOutLines names the first few and counts the others', () => {
   const skipped = Array.from({ length: 7 }, (_, i) => ({

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fromRoot } from '../../../src/files/package-root.js';
 import { readLora } from '../../../src/nn/index.js';
 import { openPipeline } from '../../../src/pipeline/index.js';
 import { Generator, noGrad, setThreads, type Tensor } from '../../../src/tensor/index.js';
@@ -21,7 +21,7 @@ import { temporaryFolder } from '../../media/helpers.js';
 import { tinyRecipe, tinyTrainee } from '../tiny.js';
 
 const root = temporaryFolder();
-const base = fileURLToPath(new URL('../../../models/mfm-mini', import.meta.url));
+const base = fromRoot('models/mfm-mini');
 
 before(() => setThreads(1));
 

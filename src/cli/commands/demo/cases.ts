@@ -1,8 +1,8 @@
 /** What the demo shows: held-out MiniWorld scenes, words, and files of examples/media. */
 import { relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Scene } from '../../../data/miniworld/index.js';
 import { heldOutTrial, targetOf } from '../../../eval/scenes.js';
+import { fromRoot } from '../../../files/package-root.js';
 import { type Frames, readVideo, type Size } from '../../../media/index.js';
 import type { PipelineSettings } from '../../../pipeline/index.js';
 import { TASK_IDS, TASKS, type Task, type TaskId } from '../../../tasks/index.js';
@@ -40,7 +40,7 @@ const PHOTOS: [file: string, prompt: string][] = [
   ['gecko.jpg', 'the camera zooms in'],
 ];
 
-const mediaFolder = fileURLToPath(new URL('../../../../examples/media', import.meta.url));
+const mediaFolder = fromRoot('examples/media');
 export const exampleFile = (name: string): string => relative('.', `${mediaFolder}/${name}`);
 
 /**

@@ -1,8 +1,8 @@
 /** `mfm demo`: the carried pipeline on all tasks, two minutes of training, and a page of it all. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { InputError } from '../../../errors.js';
+import { fromRoot } from '../../../files/package-root.js';
 import { chosenDevice, deviceOption } from '../../options/device.js';
 import { defineArgs, type Options } from '../../terminal/args.js';
 import type { Example } from '../../terminal/help.js';
@@ -34,7 +34,7 @@ export const examples: readonly Example[] = [
   ['with your own pipeline, without training', 'demo --pipeline runs/mine/pipeline --no-training'],
 ];
 
-const carried = fileURLToPath(new URL('../../../../models/mfm-mini', import.meta.url));
+const carried = fromRoot('models/mfm-mini');
 const PICTURES = 'pictures';
 const TRAINING = 'training';
 

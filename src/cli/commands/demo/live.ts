@@ -1,6 +1,6 @@
 /** Two minutes of training from scratch, and its curves. */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { fromRoot } from '../../../files/package-root.js';
 import { TASKS } from '../../../tasks/index.js';
 import type { Reporter } from '../../../train/loop/reporter.js';
 import { readRecipe } from '../../../train/recipe/read-recipe.js';
@@ -9,7 +9,7 @@ import { Run } from '../../../train/run/run.js';
 import { trainParts } from '../../../train/train-parts.js';
 import type { Curve } from './curves.js';
 
-const recipePath = fileURLToPath(new URL('../../../../recipes/demo.yaml', import.meta.url));
+const recipePath = fromRoot('recipes/demo.yaml');
 
 /** A figure over the time since a part began. */
 export interface LivePart {

@@ -1,4 +1,6 @@
 /** The demo's page: one HTML file, pictures and clips beside it, no scripts. */
+
+import { PROGRAM } from '../../../files/package-root.js';
 import { escapeText as e } from '../../../html.js';
 import { TASKS, type TaskId } from '../../../tasks/index.js';
 import { chart } from './curves.js';
@@ -131,7 +133,7 @@ function trainingSection({ seconds, tasks, parts }: LiveTraining, folder: string
   });
   return `<section id="training">
 <h2>training <span>from scratch, two minutes</span></h2>
-<p>A new, smaller pipeline by <code>./mfm train recipes/demo.yaml</code>: its autoencoder, its data set as latents, and its
+<p>A new, smaller pipeline by <code>${PROGRAM} train recipes/demo.yaml</code>: its autoencoder, its data set as latents, and its
 transformer with ${counted(tasks, 'task')} at once, in ${duration(seconds)}. Two minutes show the losses fall; they do not make good pictures. The
 pipeline above is the same program given hours.</p>
 ${blocks.join('\n')}

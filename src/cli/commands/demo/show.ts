@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { baselineClips, type Laid, layOut } from '../../../eval/baselines.js';
 import { clipPsnr } from '../../../eval/quality.js';
 import { shownDepth } from '../../../eval/strips.js';
+import { PROGRAM } from '../../../files/package-root.js';
 import {
   contactSheet,
   type Frames,
@@ -205,7 +206,7 @@ function commandOf(
 ): string {
   const quoted = (text: string) => (/^[\w./-]+$/.test(text) ? text : `"${text}"`);
   return [
-    `./mfm generate ${task}`,
+    `${PROGRAM} generate ${task}`,
     ...(prompt ? ['-p', `"${prompt}"`] : []),
     ...inputs.flatMap((file) => ['-i', quoted(file)]),
     ...(mask ? ['--mask', quoted(mask)] : []),

@@ -1,5 +1,4 @@
 /** An evaluation from options to report, with its progress. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { throughAutoencoder } from '../../../eval/autoencoder.js';
 import { filesMaker, PUBLISHED, writeConditions } from '../../../eval/benchmark.js';
@@ -15,6 +14,7 @@ import {
 } from '../../../eval/report.js';
 import type { Report, ReportSettings } from '../../../eval/report-format.js';
 import { pipelineMaker } from '../../../eval/trials.js';
+import { packageVersion } from '../../../files/package-root.js';
 import { estimateDepth, openDepthModel } from '../../../models/depth-anything/index.js';
 import {
   depthFolderOf,
@@ -199,9 +199,7 @@ function untrained(tasks: readonly Task[], { tasks: trained }: PipelineSettings)
 }
 
 function versions(): Report['versions'] {
-  const file = new URL('../../../../package.json', import.meta.url);
-  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
-  return { mfm: version, libtorch: engineInfo().libtorch, node: process.version };
+  return { mfm: packageVersion, libtorch: engineInfo().libtorch, node: process.version };
 }
 
 function machine(): string {

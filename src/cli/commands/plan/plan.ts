@@ -1,7 +1,7 @@
 /** `mfm plan`: what training a recipe takes on many processes, before there are any. */
 import { totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { InputError } from '../../../errors.js';
+import { fromRoot } from '../../../files/package-root.js';
 import type { Device } from '../../../train/cost/scaling.js';
 import type { Recipe } from '../../../train/recipe/config.js';
 import { defineArgs, type Options } from '../../terminal/args.js';
@@ -82,8 +82,7 @@ export async function planText(options: Options<typeof args>): Promise<string> {
 }
 
 /** A recipe of the program's own folder. */
-const carried = (name: string): string =>
-  fileURLToPath(new URL(`../../../../recipes/${name}.yaml`, import.meta.url));
+const carried = (name: string): string => fromRoot(`recipes/${name}.yaml`);
 
 function rankList(text: string): number[] {
   const ranks = text.split(',').map(Number);

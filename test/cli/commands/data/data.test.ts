@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -10,19 +10,18 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
+import { fromRoot } from '../../../../src/files/package-root.js';
 import { saveSafetensors, tidy } from '../../../../src/tensor/index.js';
 import { ffmpeg, listing, noFfmpeg, temporaryFolder } from '../../../media/helpers.js';
 import { TINY, tinyModel } from '../../../models/depth-anything/tiny.js';
+import { program, mfm as run } from '../../program.js';
 
-const program = fileURLToPath(new URL('../../../../mfm', import.meta.url));
-const examples = fileURLToPath(new URL('../../../../examples/media/', import.meta.url));
+const examples = fromRoot('examples/media/');
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);
 
-const mfm = (...words: string[]) =>
-  spawnSync(program, ['data', ...words], { encoding: 'utf8', cwd: folder });
+const mfm = (...words: string[]) => run(['data', ...words], { cwd: folder });
 
 /** Clips with something wrong, captioned unless that is what is wrong. */
 const ODD: Record<string, () => unknown> = {

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { DemoCase } from '../../../../src/cli/commands/demo/cases.js';
 import { chart } from '../../../../src/cli/commands/demo/curves.js';
 import { writeLossless } from '../../../../src/cli/commands/demo/lossless.js';
@@ -13,8 +11,7 @@ import { miniWorld } from '../../../../src/data/miniworld/index.js';
 import { type Frames, readVideo } from '../../../../src/media/index.js';
 import { TASK_IDS } from '../../../../src/tasks/index.js';
 import { saveTinyPipeline } from '../../../eval/tiny-pipeline.js';
-
-const program = fileURLToPath(new URL('../../../../mfm', import.meta.url));
+import { mfm } from '../../program.js';
 
 describe('mfm demo', () => {
   let folder: string;
@@ -27,11 +24,9 @@ describe('mfm demo', () => {
   after(() => rmSync(folder, { recursive: true }));
 
   const demo = (output: string) =>
-    spawnSync(
-      program,
-      ['demo', '--pipeline', pipeline, '--no-training', '--output', join(folder, output)],
-      { encoding: 'utf8', cwd: folder },
-    );
+    mfm(['demo', '--pipeline', pipeline, '--no-training', '--output', join(folder, output)], {
+      cwd: folder,
+    });
 
   test('writes a page whose pictures are all there, for every task', () => {
     const { status, stdout, stderr } = demo('page');

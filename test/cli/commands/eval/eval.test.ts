@@ -14,7 +14,6 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { run } from '../../../../src/cli/commands/eval/eval.js';
 import { args } from '../../../../src/cli/commands/eval/options.js';
 import { parseArgs } from '../../../../src/cli/terminal/args.js';
@@ -22,9 +21,8 @@ import { miniWorld } from '../../../../src/data/miniworld/index.js';
 import type { Report } from '../../../../src/eval/report-format.js';
 import { type Frames, readImage, sliceFrames, writeImage } from '../../../../src/media/index.js';
 import { saveTinyPipeline } from '../../../eval/tiny-pipeline.js';
+import { program } from '../../program.js';
 import { quietly } from '../../quietly.js';
-
-const program = fileURLToPath(new URL('../../../../mfm', import.meta.url));
 
 describe('mfm eval', () => {
   let folder: string;

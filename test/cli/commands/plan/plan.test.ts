@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { args, planText } from '../../../../src/cli/commands/plan/plan.js';
 import { parseArgs } from '../../../../src/cli/terminal/args.js';
 import { InputError } from '../../../../src/errors.js';
+import { fromRoot } from '../../../../src/files/package-root.js';
+import { mfm } from '../../program.js';
 
-const root = fileURLToPath(new URL('../../../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'mfm-plan-'));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -24,8 +23,8 @@ const refused = async (...words: string[]): Promise<string> => {
   assert.fail(`${words.join(' ')} was taken`);
 };
 
-const mini = join(root, 'recipes/mfm-mini.yaml');
-const big = join(root, 'recipes/mfm-8b.yaml');
+const mini = fromRoot('recipes/mfm-mini.yaml');
+const big = fromRoot('recipes/mfm-8b.yaml');
 
 /** Cells of a stage's rows, by the number of ranks. */
 const rowsOf = (text: string, stage: string): Map<string, string[]> => {
@@ -109,10 +108,7 @@ describe('mfm plan', () => {
   });
 
   test('ends with 2 and writes nothing but the sentence', () => {
-    const { status, stdout, stderr } = spawnSync(join(root, 'mfm'), ['plan', '--ranks', 'x'], {
-      encoding: 'utf8',
-      cwd: folder,
-    });
+    const { status, stdout, stderr } = mfm(['plan', '--ranks', 'x'], { cwd: folder });
     assert.deepEqual([status, stdout, stderr.split('\n').length], [2, '', 2]);
     assert.ok(!existsSync(join(folder, 'runs')), 'no run is begun');
   });
@@ -120,7 +116,7 @@ describe('mfm plan', () => {
 
 describe('docs/training-at-scale.md', () => {
   test('has the tables that `mfm plan --markdown` prints', async () => {
-    const text = readFileSync(join(root, 'docs/training-at-scale.md'), 'utf8');
+    const text = readFileSync(fromRoot('docs/training-at-scale.md'), 'utf8');
     const [, shown] = /<!-- mfm plan --markdown -->\n([\s\S]*?)\n<!-- end -->/.exec(text)!;
     assert.equal(shown, (await plan('--markdown')).trimEnd(), '`./mfm plan --markdown` differs');
   });

@@ -1,24 +1,23 @@
 /** Fine-tuning as a user does it: a handful of own files, `mfm train`, and `mfm generate`. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fromRoot } from '../../../../src/files/package-root.js';
 import { readImage, readMedia, writeImage } from '../../../../src/media/index.js';
 import { readLora } from '../../../../src/nn/index.js';
 import { openSafetensors } from '../../../../src/tensor/index.js';
 import { ffmpeg, noFfmpeg, temporaryFolder } from '../../../media/helpers.js';
+import { mfm as run } from '../../program.js';
 import { noisy } from '../generate/generating.js';
 
-const here = (path: string) => fileURLToPath(new URL(`../../../../${path}`, import.meta.url));
-const base = here('models/mfm-mini');
+const base = fromRoot('models/mfm-mini');
 const folder = temporaryFolder();
 const at = (...names: string[]) => join(folder, ...names);
 
 function mfm(...words: string[]) {
   const env = { ...process.env, OMP_NUM_THREADS: '1' };
-  return spawnSync(here('mfm'), words, { cwd: folder, encoding: 'utf8', env });
+  return run(words, { cwd: folder, env });
 }
 
 /** Runs it, which must succeed; returns what it printed. */
@@ -94,7 +93,7 @@ describe('fine-tuning models/mfm-mini on own files', { skip: noFfmpeg }, () => {
   }
 
   test('by layers of low rank: lora/ beside the base makes what pipeline/ makes', async () => {
-    const words = ['train', here('recipes/finetune.yaml'), ...FEW_STEPS];
+    const words = ['train', fromRoot('recipes/finetune.yaml'), ...FEW_STEPS];
     words.push('--set', 'transformer.lora.rank=4', '--set', 'transformer.learningRate=0.02');
     assert.equal(made(...words), 'runs/finetune/pipeline\n');
     expectLosses('finetune');
@@ -172,7 +171,7 @@ describe('fine-tuning models/mfm-mini on own files', { skip: noFfmpeg }, () => {
     writeFileSync(at('part.json'), JSON.stringify(inFull));
     const train = (...changes: string[]) => {
       const inPart = changes.some((change) => /^transformer\.(train|freeze)=/.test(change));
-      const recipe = inPart ? 'part.json' : here('recipes/finetune.yaml');
+      const recipe = inPart ? 'part.json' : fromRoot('recipes/finetune.yaml');
       return mfm('train', recipe, ...FEW_STEPS, '--run', 'none', ...changes);
     };
     const cases: [string, RegExp][] = [

@@ -4,9 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { program } from '../../program.js';
 
-const program = fileURLToPath(new URL('../../../../mfm', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'mfm-processes-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 

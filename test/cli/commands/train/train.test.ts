@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -13,11 +12,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fromRoot } from '../../../../src/files/package-root.js';
+import { mfm } from '../../program.js';
 
-const program = fileURLToPath(new URL('../../../../mfm', import.meta.url));
-const recipe = fileURLToPath(new URL('../../../../recipes/mfm-mini.yaml', import.meta.url));
-const carried = fileURLToPath(new URL('../../../../models/mfm-mini', import.meta.url));
+const recipe = fromRoot('recipes/mfm-mini.yaml');
+const carried = fromRoot('models/mfm-mini');
 
 describe('mfm train', () => {
   let folder: string;
@@ -28,10 +27,7 @@ describe('mfm train', () => {
   after(() => rmSync(folder, { recursive: true }));
 
   const train = (...words: string[]) => {
-    const { status, stdout, stderr } = spawnSync(program, ['train', ...words], {
-      encoding: 'utf8',
-      cwd: folder,
-    });
+    const { status, stdout, stderr } = mfm(['train', ...words], { cwd: folder });
     return { status, stdout, stderr };
   };
 

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { findLibTorch, howToInstall } from '../../scripts/find-libtorch.mjs';
+import { findLibTorch, howToInstall } from '../../../../src/cli/commands/setup/find-libtorch.js';
+import { JobError } from '../../../../src/errors.js';
 
 describe('findLibTorch', () => {
   let folder: string;
@@ -62,7 +63,17 @@ describe('findLibTorch', () => {
     const env = { LIBTORCH: join(folder, 'empty') };
     assert.throws(
       () => findLibTorch({ ...nowhere(), env }),
-      /^Error: LIBTORCH=.*: must be a folder/,
+      /^InputError: LIBTORCH=.*: must be a folder/,
+    );
+  });
+
+  test('refuses one that is too old, and names it', () => {
+    const old = unpack('older', { version: [1, 12] });
+    assert.throws(
+      () => findLibTorch({ ...nowhere(), env: { LIBTORCH: old } }),
+      new JobError(
+        `LibTorch 1.12.1 (LIBTORCH=${old}): must be 1.13 or newer; install a newer one there, or set LIBTORCH to the folder of another`,
+      ),
     );
   });
 

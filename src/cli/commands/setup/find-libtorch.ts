@@ -1,51 +1,76 @@
-#!/usr/bin/env node
 /**
- * Finds the LibTorch that the addon is built against and prints what a build needs to know.
- *
- *     node scripts/find-libtorch.mjs          one `name: value` a line
- *     node scripts/find-libtorch.mjs --json   the same as JSON, read by native/CMakeLists.txt
- *
+ * Finds the LibTorch that the addon is built against, and what a build needs to know about it.
  * Order: the folder in `LIBTORCH`, the `torch` package of `python3`, Homebrew, the system.
- * Exits 1 with one sentence on stderr if there is none.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { InputError, JobError } from '../../../errors.js';
 
-/**
- * @typedef {object} LibTorch
- * @property {string} source        where it was found, in words
- * @property {string} version       e.g. `2.6.0`
- * @property {string[]} includeDirs
- * @property {string} libDir
- * @property {string[]} libraries   full paths, in link order
- * @property {string} openmp        the OpenMP runtime that it carries, or ''
- * @property {number} cxxStandard   C++ standard that its headers ask for, at least 17
- * @property {0 | 1} cxx11Abi       value of _GLIBCXX_USE_CXX11_ABI that it was compiled with
- */
+/** What native/CMakeLists.txt reads, as JSON. */
+export interface LibTorch {
+  /** where it was found, in words */
+  source: string;
+  /** e.g. `2.6.0` */
+  version: string;
+  includeDirs: string[];
+  libDir: string;
+  /** full paths, in link order */
+  libraries: string[];
+  /** the OpenMP runtime that it carries, or '' */
+  openmp: string;
+  /** C++ standard that its headers ask for, at least 17 */
+  cxxStandard: number;
+  /** value of _GLIBCXX_USE_CXX11_ABI that it was compiled with */
+  cxx11Abi: 0 | 1;
+}
+
+interface Places {
+  env?: NodeJS.ProcessEnv;
+  systemPrefixes?: readonly string[];
+  brewPrefixes?: readonly string[];
+}
+
+/** Older ones lack operators that the addon calls. */
+const OLDEST = [1, 13] as const;
 
 /** What to do where there is no LibTorch; the end of an error sentence. */
 export const howToInstall =
   'install it with `apt install libtorch-dev` (Debian, Ubuntu), `brew install pytorch` (macOS) or ' +
   '`pip install torch`, or unpack it anywhere and set LIBTORCH=/path/to/libtorch';
 
+/** For where there is none. */
+export const noLibTorch = (): JobError => new JobError(`LibTorch was not found; ${howToInstall}`);
+
 /**
- * The first usable LibTorch, or null.
+ * The first LibTorch found, or null.
  *
- * @param {{env?: NodeJS.ProcessEnv, systemPrefixes?: string[], brewPrefixes?: string[]}} [places]
- * @returns {LibTorch | null}
- * @throws if `LIBTORCH` is set and names no LibTorch: a wish is never passed over
+ * @throws InputError if `LIBTORCH` is set and names no LibTorch: a wish is never passed over;
+ *         JobError if the first one is too old
  */
-export function findLibTorch({
+export function findLibTorch(places?: Places): LibTorch | null {
+  const found = firstLibTorch(places);
+  if (found) expectNewEnough(found);
+  return found;
+}
+
+function expectNewEnough({ version, source }: LibTorch): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return;
+  throw new JobError(
+    `LibTorch ${version} (${source}): must be ${OLDEST.join('.')} or newer; install a newer one there, or set LIBTORCH to the folder of another`,
+  );
+}
+
+function firstLibTorch({
   env = process.env,
   systemPrefixes = ['/usr/local', '/usr'],
   brewPrefixes = ['/opt/homebrew', '/usr/local', '/home/linuxbrew/.linuxbrew'],
-} = {}) {
+}: Places = {}): LibTorch | null {
   if (env.LIBTORCH) {
     const found = inspect(env.LIBTORCH, `LIBTORCH=${env.LIBTORCH}`);
     if (found) return found;
-    throw new Error(
+    throw new InputError(
       `LIBTORCH=${env.LIBTORCH}: must be a folder with include/ATen/ATen.h and libtorch_cpu in lib/; ` +
         'point it at an unpacked LibTorch, or unset it',
     );
@@ -62,12 +87,8 @@ export function findLibTorch({
   );
 }
 
-/**
- * Folder of python3's `torch` package; found without importing it, which would take seconds.
- *
- * @param {NodeJS.ProcessEnv} env
- */
-function pythonTorch(env) {
+/** Folder of python3's `torch` package; found without importing it, which would take seconds. */
+function pythonTorch(env: NodeJS.ProcessEnv): string {
   const code =
     'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")';
   const { stdout } = spawnSync('python3', ['-c', code], { env, encoding: 'utf8', timeout: 20_000 });
@@ -77,11 +98,9 @@ function pythonTorch(env) {
 /**
  * What a folder holds, or null if headers or libraries are missing (then the next place is tried).
  *
- * @param {string} root    a folder with include/ and lib/
- * @param {string} source
- * @returns {LibTorch | null}
+ * @param root   a folder with include/ and lib/
  */
-function inspect(root, source) {
+function inspect(root: string, source: string): LibTorch | null {
   const include = join(root, 'include');
   const aten = join(include, 'ATen/ATen.h');
   const libDir = libraryFolders(root).find((folder) => library(folder, 'torch_cpu'));
@@ -99,8 +118,8 @@ function inspect(root, source) {
   };
 }
 
-/** Plain, 64-bit and Debian's multi-arch library folders. @param {string} root */
-function libraryFolders(root) {
+/** Plain, 64-bit and Debian's multi-arch library folders. */
+function libraryFolders(root: string): string[] {
   const lib = join(root, 'lib');
   if (!existsSync(lib)) return [];
   const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
@@ -108,15 +127,13 @@ function libraryFolders(root) {
   return [lib, join(root, 'lib64'), ...multiArch.map((name) => join(lib, name))];
 }
 
-/** @param {string} folder @param {string} name */
-function library(folder, name) {
+function library(folder: string, name: string): string | undefined {
   return ['so', 'dylib']
     .map((suffix) => join(folder, `lib${name}.${suffix}`))
     .find((path) => existsSync(path));
 }
 
-/** @param {string} include */
-function versionOf(include) {
+function versionOf(include: string): string {
   // it moved to headeronly in 2.9; the old header stays and forwards to it
   const paths = ['torch/headeronly/version.h', 'torch/csrc/api/include/torch/version.h'];
   const text = paths
@@ -124,13 +141,13 @@ function versionOf(include) {
     .filter((path) => existsSync(path))
     .map((path) => readFileSync(path, 'utf8'))
     .join('\n');
-  const part = (/** @type {string} */ name) =>
+  const part = (name: string) =>
     new RegExp(`define TORCH_VERSION_${name} (\\d+)`).exec(text)?.[1] ?? '?';
   return `${part('MAJOR')}.${part('MINOR')}.${part('PATCH')}`;
 }
 
-/** The headers refuse older standards themselves: `__cplusplus < 202002L`. @param {string} aten */
-function cxxStandardOf(aten) {
+/** The headers refuse older standards themselves: `__cplusplus < 202002L`. */
+function cxxStandardOf(aten: string): number {
   const required = Number(/__cplusplus < (\d{6})L/.exec(readFileSync(aten, 'utf8'))?.[1] ?? 201703);
   return required >= 202002 ? 20 : 17;
 }
@@ -138,16 +155,13 @@ function cxxStandardOf(aten) {
 /**
  * Wheels before 2.7 were compiled with the old string type, which shows in the mangled name of
  * c10::Error's constructor: `Ss` instead of `NSt7__cxx1112basic_string…`.
- *
- * @param {string} c10
- * @returns {0 | 1}
  */
-function cxx11AbiOf(c10) {
+function cxx11AbiOf(c10: string): 0 | 1 {
   return readFileSync(c10, 'latin1').includes('_ZN3c105ErrorC2ENS_14SourceLocationESs') ? 0 : 1;
 }
 
-/** A wheel brings its own libgomp; a second one beside it would mean two thread pools. @param {string} libDir */
-function bundledOpenMp(libDir) {
+/** A wheel brings its own libgomp; a second one beside it would mean two thread pools. */
+function bundledOpenMp(libDir: string): string {
   if (!existsSync(join(libDir, '../include/ATen'))) return ''; // a system folder, not LibTorch's own
   const name = readdirSync(libDir).find((file) =>
     /^lib(gomp|omp|iomp5)\b.*\.(so|dylib)/.test(file),
@@ -155,28 +169,10 @@ function bundledOpenMp(libDir) {
   return name ? join(libDir, name) : '';
 }
 
-/**
- * @template T, R
- * @param {T[]} items
- * @param {(item: T) => R | null} test
- * @returns {R | null}
- */
-function first(items, test) {
+function first<T, R>(items: readonly T[], test: (item: T) => R | null): R | null {
   for (const item of items) {
     const result = test(item);
     if (result) return result;
   }
   return null;
-}
-
-if (import.meta.url === pathToFileURL(realpathSync(process.argv[1] ?? '.')).href) {
-  try {
-    const found = findLibTorch();
-    if (!found) throw new Error(`LibTorch was not found; ${howToInstall}`);
-    if (process.argv.includes('--json')) console.log(JSON.stringify(found));
-    else for (const [name, value] of Object.entries(found)) console.log(`${name}: ${value}`);
-  } catch (error) {
-    console.error(`find-libtorch: ${error instanceof Error ? error.message : error}`);
-    process.exitCode = 1;
-  }
 }

@@ -1,0 +1,52 @@
+/** The programs that setup calls: compilers, CMake, apt. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { JobError } from '../../../errors.js';
+
+/** Can the shell find it? */
+export function hasCommand(name: string): boolean {
+  return spawnSync('sh', ['-c', `command -v "${name}"`], { stdio: 'ignore' }).status === 0;
+}
+
+/**
+ * Runs a program to its end. What it prints is shown on stderr: stdout is for results.
+ *
+ * @throws JobError if it is not there or fails
+ */
+export function runTool([program = '', ...args]: readonly string[]): void {
+  const { status, error } = spawnSync(program, args, { stdio: ['ignore', 2, 2] });
+  if (error) throw new JobError(`${program}: can't be run (${error.message}); install it first`);
+  if (status !== 0) {
+    throw new JobError(`\`${[program, ...args].join(' ')}\` failed; its own message is above`);
+  }
+}
+
+/** What setup is doing, on stderr. */
+export function say(text: string): void {
+  console.error(`setup: ${text}`);
+}
+
+/** May packages of the system be installed, without asking for a password? */
+export function canInstall(): boolean {
+  return (
+    existsSync('/etc/debian_version') &&
+    hasCommand('apt-get') &&
+    (asRoot().length === 0 || spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0)
+  );
+}
+
+/** @throws JobError if that fails */
+export function aptInstall(packages: readonly string[]): void {
+  say(`installing ${packages.join(', ')} with apt-get`);
+  runTool([...asRoot(), 'apt-get', 'update', '-qq']);
+  runTool([
+    ...asRoot(),
+    ...['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', 'install', '-y', '-qq'],
+    ...['--no-install-recommends', ...packages],
+  ]);
+}
+
+/** What is put before a command that root alone may run. */
+function asRoot(): string[] {
+  return process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+}
