@@ -1,7 +1,7 @@
 /** The demo's page: one HTML file, pictures and clips beside it, no scripts. */
 import { escapeText as e } from '../../../html.js';
 import { TASKS, type TaskId } from '../../../tasks/index.js';
-import { chart } from './curves.js';
+import { chart } from '../../charts/chart.js';
 import type { LiveTraining } from './live.js';
 import type { ShownCase, Tile } from './show.js';
 
@@ -158,7 +158,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f6f5f1; paddi
 nav a { display: inline-block; margin: 10px 8px 0 0; padding: 3px 12px; border-radius: 99px; background: #e7e4da; color: inherit; text-decoration: none }
 .score { font-weight: 600 } .facts, footer { color: #77746a; font-size: 13px } .pending { background: #fff3cd; padding: 8px 12px; border-radius: 6px }
 .cases { display: flex; flex-wrap: wrap; gap: 16px; margin-top: 14px }
-article, .charts svg { background: #fff; border: 1px solid #e5e3dd; border-radius: 10px; padding: 14px }
+article, .charts > svg { background: #fff; border: 1px solid #e5e3dd; border-radius: 10px; padding: 14px }
 article { width: min-content; min-width: 220px; max-width: 100% }
 .tiles { display: flex; flex-wrap: wrap; gap: 10px; align-items: flex-start; width: max-content; max-width: min(1110px, calc(100vw - 70px)) }
 .charts { display: flex; flex-wrap: wrap; gap: 14px; margin: 10px 0 }
