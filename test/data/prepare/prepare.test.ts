@@ -22,7 +22,8 @@ import { InputError } from '../../../src/errors.js';
 import { readVideo } from '../../../src/media/codecs/video.js';
 import { readDepth } from '../../../src/media/depth/depth.js';
 import { grayOf } from '../../../src/media/frames.js';
-import { ffmpeg, listing, noFfmpeg, temporaryFolder } from '../../media/helpers.js';
+import { ffmpeg, listing, noFfmpeg } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const examples = fileURLToPath(new URL('../../../examples/media/', import.meta.url));
 const program = fileURLToPath(new URL('../../../mfm', import.meta.url));

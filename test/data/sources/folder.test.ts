@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Entry } from '../../../src/data/sources/items.js';
 import { readEntries } from '../../../src/data/sources/manifest.js';
 import { InputError } from '../../../src/errors.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const gecko = fileURLToPath(new URL('../../../examples/media/gecko.jpg', import.meta.url));
 const root = temporaryFolder();

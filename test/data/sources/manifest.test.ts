@@ -9,7 +9,7 @@ import { expandBraces } from '../../../src/data/sources/braces.js';
 import type { DataItem, Entry } from '../../../src/data/sources/items.js';
 import { readEntries, readManifest } from '../../../src/data/sources/manifest.js';
 import { InputError } from '../../../src/errors.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const gecko = fileURLToPath(new URL('../../../examples/media/gecko.jpg', import.meta.url));
 const folder = temporaryFolder();

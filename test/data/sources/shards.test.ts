@@ -10,7 +10,7 @@ import type { Entry } from '../../../src/data/sources/items.js';
 import { readEntries } from '../../../src/data/sources/manifest.js';
 import { TarWriter } from '../../../src/data/sources/tar.js';
 import { InputError } from '../../../src/errors.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const root = temporaryFolder();
 const at = (name: string) => join(root, name);

@@ -8,7 +8,8 @@ import { JobError } from '../../../src/errors.js';
 import { ffmpegFeatures } from '../../../src/media/ffmpeg/features.js';
 import { startFfmpeg } from '../../../src/media/ffmpeg/ffmpeg.js';
 import { inputArgs } from '../../../src/media/ffmpeg/input-args.js';
-import { noFfmpeg, temporaryFolder } from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { noFfmpeg } from '../helpers.js';
 
 const folder = temporaryFolder();
 const source = fileURLToPath(new URL('../../../src/media/ffmpeg/ffmpeg.ts', import.meta.url));

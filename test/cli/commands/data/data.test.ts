@@ -13,8 +13,9 @@ import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { saveSafetensors, tidy } from '../../../../src/tensor/index.js';
-import { ffmpeg, listing, noFfmpeg, temporaryFolder } from '../../../media/helpers.js';
+import { ffmpeg, listing, noFfmpeg } from '../../../media/helpers.js';
 import { TINY, tinyModel } from '../../../models/depth-anything/tiny.js';
+import { temporaryFolder } from '../../../temp-folder.js';
 
 const program = fileURLToPath(new URL('../../../../mfm', import.meta.url));
 const examples = fileURLToPath(new URL('../../../../examples/media/', import.meta.url));

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { args, planText } from '../../../../src/cli/commands/plan/plan.js';
 import { parseArgs } from '../../../../src/cli/terminal/args.js';
 import { InputError } from '../../../../src/errors.js';
+import { temporaryFolder } from '../../../temp-folder.js';
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'mfm-plan-'));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 const plan = (...words: string[]) => planText(parseArgs('mfm plan', args, words));
 const refused = async (...words: string[]): Promise<string> => {

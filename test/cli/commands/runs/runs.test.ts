@@ -9,7 +9,7 @@ import { drawPlot } from '../../../../src/cli/commands/runs/plot.js';
 import { examples, run } from '../../../../src/cli/commands/runs/runs.js';
 import { parseArgs } from '../../../../src/cli/terminal/args.js';
 import { differences } from '../../../../src/train/run/differences.js';
-import { temporaryFolder } from '../../../media/helpers.js';
+import { temporaryFolder } from '../../../temp-folder.js';
 import { quietly } from '../../quietly.js';
 
 const folder = temporaryFolder();

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { readImage, readMedia, writeImage } from '../../../../src/media/index.js';
 import { readLora } from '../../../../src/nn/index.js';
 import { openSafetensors } from '../../../../src/tensor/index.js';
-import { ffmpeg, noFfmpeg, temporaryFolder } from '../../../media/helpers.js';
+import { ffmpeg, noFfmpeg } from '../../../media/helpers.js';
+import { temporaryFolder } from '../../../temp-folder.js';
 import { noisy } from '../generate/generating.js';
 
 const here = (path: string) => fileURLToPath(new URL(`../../../../${path}`, import.meta.url));
