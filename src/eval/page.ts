@@ -1,4 +1,5 @@
 /** The report as a page: one HTML file, pictures beside it, no scripts; light and dark. */
+import { escapeText as e } from '../html.js';
 import { type Compared, contestants, type TaskReport, type Value } from './evaluate.js';
 import { FIGURES, type FigureId, figureOf } from './figures.js';
 import type { Published, Report } from './report-format.js';
@@ -109,13 +110,6 @@ export const autoencoderText = (losses: NonNullable<Report['autoencoder']>): str
   Object.entries(losses)
     .flatMap(([kind, one]) => (one ? [`${kind} ${one.value.toFixed(1)} dB (of ${one.count})`] : []))
     .join(', ');
-
-/** Text as HTML has it. */
-const e = (text: string): string =>
-  text.replace(
-    /[&<>"]/g,
-    (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[character]!,
-  );
 
 const STYLE = `
 :root { color-scheme: light dark; --paper: #f6f5f1; --card: #fff; --ink: #26251f; --soft: #6d6a60; --line: #dedbd1; --good: #1d7a3c; --bad: #b3361d; --mark: #e08a4f }
