@@ -1,5 +1,5 @@
 /** The demo's page: one HTML file, pictures and clips beside it, no scripts. */
-import { escapeText as e } from '../../../html.js';
+import { escapeText as e, htmlPage } from '../../../html.js';
 import { TASKS, type TaskId } from '../../../tasks/index.js';
 import { chart } from '../../charts/chart.js';
 import type { LiveTraining } from './live.js';
@@ -45,14 +45,10 @@ const EXPLAINED: Partial<Record<TaskId, string>> = {
 export function renderPage(content: PageContent): string {
   const { cases, live, pending } = content;
   const tasks = [...new Set(cases.map(({ task }) => task))];
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>mfm demo</title>
-<style>${STYLE}</style>
-<main>
-<header>
+  return htmlPage(
+    'mfm demo',
+    STYLE,
+    `<header>
 <h1>One small model${tasks.length > 0 ? `, ${counted(tasks.length, 'task')}` : ''}</h1>
 <p>Everything here was made on this machine by <code>make demo</code>: first the trained pipeline
 <code>${e(content.pipelineFolder)}</code> on scenes that its training never saw and on files of <code>examples/media</code>,
@@ -65,10 +61,8 @@ ${pending ? `<p class="pending">${e(pending)}</p>` : ''}
 ${tasks.map((task) => taskSection(task, content)).join('\n')}
 ${live ? trainingSection(live, content.trainingFolder) : ''}
 <footer><p>PSNR in dB, higher is better; a result as good as 8-bit rounding allows counts as 60 dB. MiniWorld scenes are
-drawn here; photos and clips are CC0, see <code>examples/media/SOURCES.md</code>.</p></footer>
-</main>
-</html>
-`;
+drawn here; photos and clips are CC0, see <code>examples/media/SOURCES.md</code>.</p></footer>`,
+  );
 }
 
 function taskSection(task: TaskId, { cases, scores, sheets }: PageContent): string {
