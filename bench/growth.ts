@@ -1,7 +1,7 @@
 /** How a step's time and memory grow with the tokens: a table, a fit and a picture. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { chart } from '../src/cli/commands/demo/curves.js';
+import { chart } from '../src/cli/charts/chart.js';
 
 export interface GrowthRow {
   tokens: number;

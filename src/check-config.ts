@@ -15,7 +15,7 @@ export function listProblems(where: string, problems: readonly string[]): string
  * @throws InputError naming every key that is unknown or has a value that is not followed
  */
 export function checkConfig<T>(schema: z.ZodType<T>, source: unknown, where: string): T {
-  const parsed = schema.safeParse(source);
+  const parsed = schema.safeParse(source, { error: inOurWords });
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) =>
     path.length > 0 ? `${path.join('.')}: ${message}` : message,
@@ -23,5 +23,73 @@ export function checkConfig<T>(schema: z.ZodType<T>, source: unknown, where: str
   throw new InputError(`${where}: ${problems.join('; ')}`, { cause: parsed.error });
 }
 
+/**
+ * The sentence for a value that breaks its schema, `must be at least 1, got 0`; pass it to `safeParse`
+ * as `error`. A schema's own message stands, and zod's where there is nothing to add.
+ */
+export function inOurWords(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === 'unrecognized_keys') return `unknown key ${issue.keys.join(', ')}`;
+  const rule = ruleOf(issue);
+  if (rule === undefined) return undefined;
+  if (issue.input === undefined) return `is missing, must be ${rule}`;
+  return `must be ${rule}, got ${shown(issue.input)}`;
+}
+
+/** What a value must be: `a whole number`, `at most 5`. */
+function ruleOf(issue: z.core.$ZodRawIssue | z.core.$ZodIssue): string | undefined {
+  switch (issue.code) {
+    case 'invalid_type':
+      return NAMES[issue.expected] ?? issue.expected;
+    case 'too_big':
+      return within(issue.origin, issue.inclusive ? 'at most' : 'below', issue.maximum);
+    case 'too_small':
+      return within(issue.origin, issue.inclusive ? 'at least' : 'above', issue.minimum);
+    case 'not_multiple_of':
+      return `a multiple of ${issue.divisor}`;
+    case 'invalid_value': {
+      const values = issue.values.map(String);
+      return values.length === 1 ? values[0] : `one of ${values.join(', ')}`;
+    }
+    case 'invalid_format':
+      return issue.pattern === undefined ? undefined : `text that matches ${issue.pattern}`;
+    case 'invalid_union': {
+      const rules = issue.errors.map(([first]) => first?.path.length === 0 && ruleOf(first));
+      return rules.length > 0 && rules.every(Boolean)
+        ? [...new Set(rules)].join(' or ')
+        : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+const NAMES: Partial<Record<string, string>> = {
+  int: 'a whole number',
+  number: 'a number',
+  string: 'text',
+  boolean: 'true or false',
+  array: 'a list',
+  tuple: 'a list',
+  object: 'an object of keys and values',
+  record: 'an object of keys and values',
+};
+
+/** `at most 5`, `a list of at most 5 items`, `text of at most 5 characters` */
+function within(origin: string, bound: string, limit: number | bigint): string {
+  const plural = limit === 1 ? '' : 's';
+  if (origin === 'array') return `a list of ${bound} ${limit} item${plural}`;
+  if (origin === 'string') return `text of ${bound} ${limit} character${plural}`;
+  return `${bound} ${limit}`;
+}
+
+/** Characters of a value that a message repeats. */
+const SHOWN = 60;
+
+function shown(value: unknown): string {
+  if (typeof value === 'number') return String(value); // also NaN
+  const text = JSON.stringify(value) ?? typeof value;
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}…`;
+}
+
 /** A whole number of a configuration, from 1 on. @param most   far above what is published */
-export const count = (most: number) => z.int().positive().max(most, `must be at most ${most}`);
+export const count = (most: number) => z.int().positive().max(most);

@@ -80,6 +80,8 @@ napi_value callGuarded(napi_env env, napi_callback_info info) {
   napi_value result = nullptr;
   try {
     result = exported.function(args);
+  } catch (const UnreadableFile& error) {
+    throwOperatorError(env, error.what());
   } catch (const c10::Error& error) {
     throwOperatorError(env, named(exported.name, firstLine(error.what_without_backtrace())));
   } catch (const std::exception& error) {
@@ -279,7 +281,9 @@ const at::Tensor& tensorAt(int64_t handle) {
 const at::Tensor& tensorArg(napi_env env, napi_value value) {
   int64_t handle = 0;
   check(env, napi_get_value_int64(env, value, &handle), "tensor");
-  return tensorAt(handle);
+  const at::Tensor& tensor = tensorAt(handle);
+  expectReadable(tensor);
+  return tensor;
 }
 
 void exportFunction(napi_env env, napi_value exports, const char* name, Function function) {

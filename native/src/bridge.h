@@ -57,6 +57,7 @@ uint32_t addTensor(at::Tensor tensor);
 const at::Tensor& tensorAt(int64_t handle);
 // Frees the handles; 0 and what has been freed is passed over.
 void releaseTensors(const std::vector<int64_t>& handles);
+// The tensor of a handle, for its values: throws also if its file could not be read (expectReadable).
 const at::Tensor& tensorArg(napi_env env, napi_value value);
 at::Generator& generatorArg(napi_env env, napi_value value);
 
@@ -81,8 +82,15 @@ napi_value runAside(napi_env env, const char* name, std::function<void()> work,
                     std::function<napi_value(napi_env)> result);
 // First line of a LibTorch error, without its backtrace.
 std::string firstLine(const std::string& message);
-// Throws if a mapped file could not be read since the last call: what was computed is wrong.
+// A mapped file cannot be read; the message names the file, so no operator is named before it.
+struct UnreadableFile : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+// Throws UnreadableFile if a mapped file could not be read since the last call: what was computed is
+// wrong.
 void expectFilesWhole();
+// Throws UnreadableFile if a tensor lies in a mapped file that could not be read once: part of it is zeros now.
+void expectReadable(const at::Tensor& tensor);
 // True on the thread that runs JavaScript.
 bool onJsThread();
 // Calls the callbacks of hookGradients that other threads could not call.

@@ -241,6 +241,8 @@ napi_value callOperator(Args& args) {
       napi_set_element(args.env, results, i, fromIValue(args.env, stack[i]));
     }
     return results;
+  } catch (const UnreadableFile&) {
+    throw;
   } catch (const c10::Error& error) {
     throwOperatorError(args.env, where(schema, converting) +
                                      firstLine(error.what_without_backtrace()) +

@@ -21,14 +21,17 @@ namespace {
 // A mapped range, for the signal handler: nodes are reused, never freed, and read without a lock.
 struct Region {
   std::atomic<uintptr_t> begin{0}, end{0};
+  // failed: until the mapping is gone, as zeros are in place of what could not be read
   std::atomic<bool> taken{false}, failed{false};
   Region* next = nullptr;
   // not for the handler
   std::string path;
   int file = -1;
+  bool reported = false;
 };
 std::atomic<Region*> regions{nullptr};
-std::atomic<bool> anyFailed{false};
+// Whether a region has failed that is still mapped, and whether one has that no call has reported.
+std::atomic<bool> anyFailed{false}, newFailure{false};
 struct sigaction actionBefore;
 
 // The kernel sends SIGBUS where a page of a mapped file cannot be had. The rest of the mapping
@@ -44,6 +47,7 @@ void onBusError(int signal, siginfo_t* info, void* context) {
     if (zeros == MAP_FAILED) break;
     region->failed = true;
     anyFailed = true;
+    newFailure = true;
     return;
   }
   // none of ours: as if there were no handler
@@ -77,6 +81,13 @@ Region& freeRegion() {
   return *region;
 }
 
+bool hasFailed() {
+  for (Region* region = regions; region != nullptr; region = region->next) {
+    if (region->failed) return true;
+  }
+  return false;
+}
+
 struct Mapping {
   char* data = nullptr;
   size_t bytes = 0;
@@ -86,6 +97,7 @@ struct Mapping {
     region->begin = region->end = 0;
     munmap(data, bytes);
     close(region->file);
+    if (region->failed.exchange(false)) anyFailed = hasFailed();
     region->taken = false;
   }
 };
@@ -102,6 +114,11 @@ std::string whyUnreadable(const Region& region) {
   }
   return region.path + ": cannot be read any more, its disk or network drive fails; copy it to " +
          "another one";
+}
+
+// `region` is null for an empty file.
+void expectReadable(const Region* region) {
+  if (region != nullptr && region->failed) throw UnreadableFile(whyUnreadable(*region));
 }
 
 // mapFile(path): [id, bytes]. Private and writable: writes never reach the file.
@@ -129,7 +146,7 @@ napi_value mapFile(Args& args) {
     Region& region = freeRegion();
     region.path = path;
     region.file = file;
-    region.failed = false;
+    region.failed = region.reported = false;
     region.end = reinterpret_cast<uintptr_t>(data) + mapping->bytes;
     region.begin = reinterpret_cast<uintptr_t>(data);
     mapping->region = &region;
@@ -160,6 +177,7 @@ napi_value mappedTensor(Args& args) {
   if (offset > mapping->bytes || bytes > mapping->bytes - offset) {
     throw std::runtime_error("the tensor lies outside of the file");
   }
+  expectReadable(mapping->region);
   char* data = mapping->data + offset;
   auto options = at::TensorOptions().dtype(dtype);
   if (reinterpret_cast<uintptr_t>(data) % c10::elementSize(dtype) != 0) {
@@ -178,6 +196,7 @@ napi_value mappedBytes(Args& args) {
   if (!mapping || offset > mapping->bytes || length > mapping->bytes - offset) {
     throw std::runtime_error("the range lies outside of the file");
   }
+  expectReadable(mapping->region);
   void* data = nullptr;
   napi_value result;
   check(args.env, napi_create_arraybuffer(args.env, length, &data, &result), "mappedBytes");
@@ -186,20 +205,19 @@ napi_value mappedBytes(Args& args) {
 }
 
 // cutFile(tensor?): why a mapped file, or the one that a tensor lies in, cannot be trusted any more: it
-// is shorter than it was; '' if none is. Less than a page is missed without a signal, and what the
-// kernel reads itself raises none.
+// could not be read, or is shorter than it was; '' if none is. Less than a page is missed without a
+// signal, and what the kernel reads itself raises none.
 napi_value cutFile(Args& args) {
   const bool ofOne = !isNullish(args.env, args[0]);
   const auto data =
-      ofOne ? reinterpret_cast<uintptr_t>(tensorArg(args.env, args[0]).data_ptr()) : 0;
+      ofOne ? reinterpret_cast<uintptr_t>(tensorAt(toInt(args.env, args[0])).data_ptr()) : 0;
   for (Region* region = regions; region != nullptr; region = region->next) {
     struct stat info;
     const uintptr_t begin = region->begin;
     if (begin == 0 || (ofOne && (data < begin || data >= region->end))) continue;
-    if (fstat(region->file, &info) != 0) continue;
-    if (static_cast<uintptr_t>(info.st_size) < region->end - begin) {
-      return fromString(args.env, whyUnreadable(*region));
-    }
+    const bool isCut = fstat(region->file, &info) == 0 &&
+                       static_cast<uintptr_t>(info.st_size) < region->end - begin;
+    if (isCut || region->failed) return fromString(args.env, whyUnreadable(*region));
   }
   return fromString(args.env, "");
 }
@@ -207,10 +225,21 @@ napi_value cutFile(Args& args) {
 }  // namespace
 
 void expectFilesWhole() {
-  if (!anyFailed.load(std::memory_order_relaxed)) return;
-  anyFailed = false;
+  if (!newFailure.load(std::memory_order_relaxed)) return;
+  newFailure = false;
   for (Region* region = regions; region != nullptr; region = region->next) {
-    if (region->begin != 0 && region->failed) throw std::runtime_error(whyUnreadable(*region));
+    if (region->begin == 0 || !region->failed || region->reported) continue;
+    region->reported = true;
+    throw UnreadableFile(whyUnreadable(*region));
+  }
+}
+
+void expectReadable(const at::Tensor& tensor) {
+  if (!anyFailed.load(std::memory_order_relaxed)) return;
+  if (!tensor.has_storage() || !tensor.device().is_cpu()) return;
+  const auto data = reinterpret_cast<uintptr_t>(tensor.storage().data());
+  for (Region* region = regions; region != nullptr; region = region->next) {
+    if (data >= region->begin && data < region->end) expectReadable(region);
   }
 }
 

@@ -137,22 +137,19 @@ napi_value view(Args& args) {
   return result;
 }
 
-napi_value shape(Args& args) { return fromInts(args.env, tensorArg(args.env, args[0]).sizes()); }
-napi_value stride(Args& args) {
-  return fromInts(args.env, tensorArg(args.env, args[0]).strides());
-}
+// What is said of a tensor without its values is true of one whose file cannot be read as well.
+const at::Tensor& described(Args& args) { return tensorAt(toInt(args.env, args[0])); }
+
+napi_value shape(Args& args) { return fromInts(args.env, described(args).sizes()); }
+napi_value stride(Args& args) { return fromInts(args.env, described(args).strides()); }
 napi_value dtype(Args& args) {
-  return fromDouble(args.env, static_cast<int>(tensorArg(args.env, args[0]).scalar_type()));
+  return fromDouble(args.env, static_cast<int>(described(args).scalar_type()));
 }
-napi_value device(Args& args) {
-  return fromString(args.env, tensorArg(args.env, args[0]).device().str());
-}
+napi_value device(Args& args) { return fromString(args.env, described(args).device().str()); }
 napi_value numel(Args& args) {
-  return fromDouble(args.env, static_cast<double>(tensorArg(args.env, args[0]).numel()));
+  return fromDouble(args.env, static_cast<double>(described(args).numel()));
 }
-napi_value isContiguous(Args& args) {
-  return fromBool(args.env, tensorArg(args.env, args[0]).is_contiguous());
-}
+napi_value isContiguous(Args& args) { return fromBool(args.env, described(args).is_contiguous()); }
 // alias(tensor): a second handle to the same tensor
 napi_value alias(Args& args) {
   return fromDouble(args.env, addTensor(tensorArg(args.env, args[0])));

@@ -1,4 +1,5 @@
 /** The report as a page: one HTML file, pictures beside it, no scripts; light and dark. */
+import { escapeText as e, htmlPage } from '../html.js';
 import { type Compared, contestants, type TaskReport, type Value } from './evaluate.js';
 import { FIGURES, type FigureId, figureOf } from './figures.js';
 import type { Published, Report } from './report-format.js';
@@ -8,14 +9,10 @@ export function renderPage(report: Report): string {
   const { source, made, trials, steps, guidance, seed } = settings;
   const beaten = tasks.filter(({ headline }) => headline?.beats).length;
   const judged = tasks.filter(({ headline }) => headline && headline.beats !== null).length;
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>mfm eval</title>
-<style>${STYLE}</style>
-<main>
-<h1>${e(made)}</h1>
+  return htmlPage(
+    'mfm eval',
+    STYLE,
+    `<h1>${e(made)}</h1>
 <p>${e(source)}; ${trials} trials a task, seed ${seed}, ${steps ?? "the pipeline's"} steps, guidance ${guidance ?? "the pipeline's"}. Better than everything that needs no model in <b>${beaten} of ${judged}</b> tasks.</p>
 ${notes.map((note) => `<p class="note">${e(note)}</p>`).join('\n')}
 <p class="facts">mfm ${e(versions.mfm)} · ${e(machine)} · ${e(settings.dtype)} on ${e(settings.device)}</p>
@@ -24,10 +21,8 @@ ${notes.map((note) => `<p class="note">${e(note)}</p>`).join('\n')}
 <tbody>${tasks.map(overviewRow).join('\n')}</tbody></table></div>
 ${autoencoder ? `<p class="facts">True ones through the autoencoder alone: ${autoencoderText(autoencoder)}.</p>` : ''}
 ${tasks.map((task) => taskSection(task, published)).join('\n')}
-${definitions(report)}
-</main>
-</html>
-`;
+${definitions(report)}`,
+  );
 }
 
 function overviewRow({ task, headline }: TaskReport): string {
@@ -109,13 +104,6 @@ export const autoencoderText = (losses: NonNullable<Report['autoencoder']>): str
   Object.entries(losses)
     .flatMap(([kind, one]) => (one ? [`${kind} ${one.value.toFixed(1)} dB (of ${one.count})`] : []))
     .join(', ');
-
-/** Text as HTML has it. */
-const e = (text: string): string =>
-  text.replace(
-    /[&<>"]/g,
-    (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[character]!,
-  );
 
 const STYLE = `
 :root { color-scheme: light dark; --paper: #f6f5f1; --card: #fff; --ink: #26251f; --soft: #6d6a60; --line: #dedbd1; --good: #1d7a3c; --bad: #b3361d; --mark: #e08a4f }

@@ -9,6 +9,7 @@ import { basename, dirname, join } from 'node:path';
 import { InputError, isAbort, JobError, MfmError } from '../errors.js';
 import { makeFolder } from './make-folder.js';
 import { expectPlace } from './output-place.js';
+import { fileProblem } from './system-errors.js';
 
 /**
  * Makes the folder of `path`, has `write` fill a temporary file in it, and renames that to `path`.
@@ -87,38 +88,11 @@ export async function openAtomically(path: string): Promise<AtomicFile> {
 
 /** One sentence for an error met while writing `path`. */
 export function writeFailure(path: string, cause: unknown): unknown {
-  const { code, message } = cause as NodeJS.ErrnoException;
   if (cause instanceof MfmError || isAbort(cause)) return cause;
-  if (code === 'ENOSPC' || code === 'EDQUOT' || /no space left|disk quota/i.test(message)) {
-    return new JobError(
-      `${path}: cannot be written, the disk is full; free some space and run again`,
-      { cause },
-    );
-  }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new InputError(
-      `${path}: cannot be written, its folder is read-only; name another place`,
-      {
-        cause,
-      },
-    );
-  }
-  if (code === 'EEXIST' || code === 'ENOTDIR') {
-    return new InputError(
-      `${path}: cannot be written, part of its path is a file; name another place`,
-      {
-        cause,
-      },
-    );
-  }
-  if (code === 'EISDIR') {
-    return new InputError(`${path}: cannot be written, it is a folder; name a file`, { cause });
-  }
-  if (code === 'ENAMETOOLONG') {
-    return new InputError(
-      `${path}: cannot be written, its name is longer than the system allows; give a shorter one`,
-      { cause },
-    );
-  }
-  return new JobError(`${path}: cannot be written (${message})`, { cause });
+  const { message } = cause as Error;
+  // ffmpeg and LibTorch say it in their own messages
+  const isFull = /no space left|disk quota/i.test(message);
+  const problem = fileProblem(isFull ? { code: 'ENOSPC' } : cause, 'writing');
+  if (problem?.isInput) return new InputError(`${path}: ${problem.reason}`, { cause });
+  return new JobError(`${path}: ${problem?.reason ?? `cannot be written (${message})`}`, { cause });
 }

@@ -1,7 +1,7 @@
 /** Reads JSON that others wrote: of a bounded size and depth, so that no file can stop the program. */
 import { statSync } from 'node:fs';
 import { InputError } from '../errors.js';
-import { readRegularSync } from './regular-file.js';
+import { readRegularSync, unreadable } from './regular-file.js';
 
 /** Above the largest tokenizer and the longest index that are published. */
 const MOST_BYTES = 2 ** 26;
@@ -13,11 +13,12 @@ export function readJson(path: string): unknown {
   let bytes: Uint8Array;
   try {
     const { size } = statSync(path);
-    if (size > MOST_BYTES) throw new Error(`it has ${size} bytes, ${MOST_BYTES} at most`);
+    if (size > MOST_BYTES) {
+      throw new InputError(`${path}: must have at most ${MOST_BYTES} bytes, has ${size}`);
+    }
     bytes = readRegularSync(path);
   } catch (cause) {
-    if (cause instanceof InputError) throw cause;
-    throw new InputError(`${short(path)}: must be a readable file (${reasonOf(cause)})`, { cause });
+    throw unreadable(short(path), cause);
   }
   return parseJson(bytes, path);
 }
@@ -43,7 +44,11 @@ export function parseJson(text: string | Uint8Array, where: string): unknown {
     }
     return JSON.parse(decoded);
   } catch (cause) {
-    throw new InputError(`${short(where)}: must be JSON (${reasonOf(cause)})`, { cause });
+    const { message, code } = cause as NodeJS.ErrnoException;
+    const isText = code !== 'ERR_ENCODING_INVALID_ENCODED_DATA';
+    // a message may quote control characters from the file
+    const reason = isText ? short(message.replace(/\p{Cc}/gu, ' ')) : 'it is not text in UTF-8';
+    throw new InputError(`${short(where)}: must be JSON (${reason})`, { cause });
   }
 }
 
@@ -94,12 +99,3 @@ export function structureOf(json: string): Structure {
 /** A name that a file chose, for a message: at most so long. */
 export const short = (name: string, most = 200): string =>
   name.length <= most ? name : `${name.slice(0, most)}…`;
-
-/** Why a file cannot be read as JSON, without control characters that it may quote from the file. */
-function reasonOf(cause: unknown): string {
-  const { message, code } = cause as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'no such file';
-  if (code === 'ENAMETOOLONG') return 'its name is too long';
-  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'it is not text in UTF-8';
-  return short(message.replace(/\p{Cc}/gu, ' '));
-}

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { InputError } from '../errors.js';
+import { fileProblem } from './system-errors.js';
 
 /** What is opened may have changed since it was looked at: then opening it must not wait either. */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
@@ -70,31 +71,9 @@ export function readRegularSync(path: string): Buffer {
 /** One sentence for what `openRegular` and the others throw. */
 export function unreadable(path: string, cause: unknown): InputError {
   if (cause instanceof InputError) return cause;
-  const { code, message } = cause as NodeJS.ErrnoException;
-  return new InputError(`${path}: ${reasonOf(code) ?? `cannot be read (${message})`}`, { cause });
-}
-
-function reasonOf(code: string | undefined): string | undefined {
-  switch (code) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return 'no such file; check the path';
-    case 'EACCES':
-    case 'EPERM':
-      return 'may not be read; change its permissions';
-    case 'ENAMETOOLONG':
-      return 'its name is longer than the system allows; give it a shorter one';
-    case 'ELOOP':
-      return 'is a link that leads to itself; name the file';
-    case 'ENXIO':
-      return 'is not a file that can be read; save what it gives to a file first';
-    case 'ERR_INVALID_ARG_VALUE':
-      return 'a path must not hold the character NUL; check it';
-    case 'ERR_FS_FILE_TOO_LARGE':
-      return 'is larger than 2 GB; reduce it';
-    default:
-      return undefined;
-  }
+  const reason = fileProblem(cause, 'reading')?.reason;
+  const { message } = cause as Error;
+  return new InputError(`${path}: ${reason ?? `cannot be read (${message})`}`, { cause });
 }
 
 /** @throws InputError naming what is at `path` instead of a regular file */

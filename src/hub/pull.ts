@@ -2,6 +2,7 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { InputError, JobError, MfmError } from '../errors.js';
+import { withLock } from '../processes/lock.js';
 import {
   findSnapshot,
   linkFile,
@@ -13,7 +14,6 @@ import {
 } from './cache.js';
 import { type DownloadOptions, downloadFile } from './download.js';
 import { listFiles, type RemoteFile, resolveCommit } from './listing.js';
-import { withLock } from './lock.js';
 import type { RepoRevision } from './repo.js';
 import { growingPause, type Hub, STALL_MS } from './request.js';
 import { type Selection, selectFiles } from './select.js';

@@ -11,14 +11,10 @@ const fields = {
   numFrames: z
     .int()
     .positive({ abort: true })
-    .max(MOST_FRAMES, `must be at most ${MOST_FRAMES}`)
+    .max(MOST_FRAMES)
     .refine(isFrameCount, 'must be 4k + 1 (1, 5, 9, …)')
     .describe('frames of a clip, 4k + 1'),
-  fps: z
-    .number()
-    .positive()
-    .max(1000, 'must be at most 1000')
-    .describe('frames a second of written clips'),
+  fps: z.number().positive().max(1000).describe('frames a second of written clips'),
   numInferenceSteps: count(MOST_STEPS).describe('sampling steps'),
   guidanceScale: z.number().min(0).describe('classifier-free guidance; 1 is none'),
   motionScore: z.number().min(0).describe('how much clips move; images have 0'),

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
+import { temporaryFolder } from '../temp-folder.js';
 import type { Case, Report } from './fixtures/train-tiny.js';
 import { difference, runTiny } from './run-tiny.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'mfm-data-parallel-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder();
 
 /** Six samples a step, unevenly: a rank has none in one step, one rank has all in another. */
 const SHARES: Record<number, number[][]> = {

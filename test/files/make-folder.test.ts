@@ -3,7 +3,7 @@ import { existsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeFolder } from '../../src/files/make-folder.js';
-import { temporaryFolder } from '../media/helpers.js';
+import { temporaryFolder } from '../temp-folder.js';
 
 const root = temporaryFolder();
 

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { InputError } from '../../src/errors.js';
 import { expectPlace, SourceFiles } from '../../src/files/output-place.js';
+import { temporaryFolder } from '../temp-folder.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'mfm-place-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);
 const refuses = (check: () => void, pattern: RegExp) =>
   assert.throws(check, (error: Error) => {

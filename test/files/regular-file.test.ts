@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { InputError } from '../../src/errors.js';
 import {
   openRegular,
@@ -12,9 +11,9 @@ import {
   readRegularSync,
   unreadable,
 } from '../../src/files/regular-file.js';
+import { temporaryFolder } from '../temp-folder.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'mfm-regular-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder();
 const skip = process.platform === 'win32' && 'needs pipes and devices in the file system';
 
 test('reads a file whole', async () => {

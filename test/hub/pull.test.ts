@@ -2,26 +2,26 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,
+  lutimesSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
-  rmSync,
   statSync,
-  utimesSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { after, afterEach, beforeEach, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { InputError, JobError } from '../../src/errors.js';
 import { findSnapshot, type PullRequest, pull } from '../../src/hub/index.js';
+import { temporaryFolder } from '../temp-folder.js';
 import { bytes, COMMIT, FakeHub, gitSha, OLD_COMMIT, pipelineFiles, sha256 } from './server.js';
 
-const root = mkdtempSync(join(tmpdir(), 'mfm-hub-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = temporaryFolder();
 
 let hub: FakeHub;
 let cache: string;
@@ -540,12 +540,12 @@ describe('two pulls', () => {
     const lock = join(cache, '.locks', 'models--org--tiny-pipeline', 'mfm-pull.lock');
     mkdirSync(join(lock, '..'), { recursive: true });
     const gone = execFileSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }).trim();
-    writeFileSync(lock, `${gone} ${hostname()}\n`);
+    symlinkSync(`${hostname()}:${gone}:1`, `${lock}-1`);
     await fetchIt();
     // on another machine only its age tells
-    writeFileSync(lock, '1 elsewhere\n');
-    utimesSync(lock, 0, 0);
+    symlinkSync('elsewhere:1:1', `${lock}-1`);
+    lutimesSync(`${lock}-1`, 0, 0);
     await fetchIt();
-    assert.equal(existsSync(lock), false);
+    assert.deepEqual(readdirSync(join(lock, '..')), []);
   });
 });

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { hubSettings } from '../../src/hub/index.js';
+import { temporaryFolder } from '../temp-folder.js';
 
-const root = mkdtempSync(join(tmpdir(), 'mfm-hub-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = temporaryFolder();
 
 describe('hubSettings', () => {
   test('finds the cache where huggingface_hub has it', () => {

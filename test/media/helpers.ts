@@ -1,18 +1,8 @@
 /** Makes the odd files that the media tests read. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after } from 'node:test';
+import { readdirSync } from 'node:fs';
 import { findFfmpeg } from '../../src/media/ffmpeg/ffmpeg.js';
 import type { Frames } from '../../src/media/frames.js';
-
-/** A folder that is removed after the tests of the file. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'mfm-media-'));
-  after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 /** False, or the reason to skip a test that needs ffmpeg. */
 export const noFfmpeg = (() => {

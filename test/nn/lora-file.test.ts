@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../../src/errors.js';
 import {
@@ -24,10 +24,10 @@ import {
   tensor,
   tidy,
 } from '../../src/tensor/index.js';
+import { temporaryFolder } from '../temp-folder.js';
 
 const fixtures = fileURLToPath(new URL('fixtures/lora/', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'mfm-lora-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder();
 
 /** The network of `make.py`. */
 class Net extends Module {

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { InputError } from '../../src/errors.js';
 import { Linear, Module, RMSNorm, withParameters } from '../../src/nn/index.js';
 import {
@@ -16,9 +14,9 @@ import {
   tidy,
   zeros,
 } from '../../src/tensor/index.js';
+import { temporaryFolder } from '../temp-folder.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'mfm-module-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder();
 
 /** Two blocks of a norm and a projection, a table of its own, and an output. */
 class Net extends Module {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { defineTask, loadTasks, ownTasksOf } from '../../src/tasks/index.js';
-import { temporaryFolder } from '../media/helpers.js';
+import { temporaryFolder } from '../temp-folder.js';
 
 // outside of the repository, where no package mfm is installed
 const folder = temporaryFolder();

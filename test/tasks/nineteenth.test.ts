@@ -31,7 +31,7 @@ import {
 } from '../../src/train/networks/trained-pipeline.js';
 import { Recipe } from '../../src/train/recipe/config.js';
 import { readRecipe } from '../../src/train/recipe/read-recipe.js';
-import { temporaryFolder } from '../media/helpers.js';
+import { temporaryFolder } from '../temp-folder.js';
 import { tinyBatch, tinySample, tinyTrainee } from '../train/tiny.js';
 import { expectSameFromFiles, sampleFor } from './same-condition.js';
 

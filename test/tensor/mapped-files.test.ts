@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, truncateSync, unlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, truncateSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { JobError } from '../../src/errors.js';
 import {
   expectMappedWhole,
@@ -11,11 +10,12 @@ import {
   ones,
   openSafetensors,
   saveSafetensors,
+  tidy,
 } from '../../src/tensor/index.js';
 import { native } from '../../src/tensor/native.js';
+import { temporaryFolder } from '../temp-folder.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'mfm-mapped-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);
 
 describe('a mapped file', () => {
@@ -31,11 +31,30 @@ describe('a mapped file', () => {
         /^[^:]*cut\.safetensors: was cut off from \d+ to 8192 bytes while it was in use; copy/,
     });
     assert.equal(ones([3]).sum().item(), 3);
+    // what the file held is gone: zeros stand there, which nothing may be computed with
+    const again = { name: 'OperatorError', message: /^[^:]*cut\.safetensors: was cut off from/ };
+    for (let time = 0; time < 2; time++) {
+      assert.throws(() => w.sum().item(), again);
+      assert.throws(() => w.slice(0, 0, 4), again);
+      assert.throws(() => w.toFloat32Array(), again);
+      assert.throws(() => file.get('w'), again);
+      assert.throws(expectMappedWhole, { name: 'JobError', message: /cut\.safetensors: was cut/ });
+    }
+    assert.deepEqual([w.shape, w.dtype, ones([3]).sum().item()], [[100_000], 'float32', 3]);
     // what the system reads for a write raises no signal
     assert.throws(() => saveSafetensors(at('copy.safetensors'), { w }), JobError);
     assert.deepEqual(readdirSync(folder), ['cut.safetensors']);
     w.dispose();
     file.close();
+    // with its last tensor the mapping is gone, and what is mapped at its place is read
+    expectMappedWhole();
+    saveSafetensors(path, { w: ones([100_000]) });
+    const whole = openSafetensors(path);
+    assert.equal(
+      tidy(() => whole.get('w').sum().item()),
+      100_000,
+    );
+    whole.close();
   });
 
   test('that loses less than a page is found when it is asked for', () => {

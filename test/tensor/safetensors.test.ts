@@ -4,17 +4,14 @@ import {
   existsSync,
   ftruncateSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
-  rmSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { InputError, JobError } from '../../src/errors.js';
 import {
   type DType,
@@ -26,9 +23,9 @@ import {
   tensor,
   zeros,
 } from '../../src/tensor/index.js';
+import { temporaryFolder } from '../temp-folder.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'mfm-safetensors-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);
 
 /** A file from a header and a number of data bytes that are holes. */

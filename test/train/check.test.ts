@@ -7,7 +7,7 @@ import { openSafetensors, saveSafetensors } from '../../src/tensor/index.js';
 import { expectTrainable } from '../../src/train/check.js';
 import { Recipe } from '../../src/train/recipe/config.js';
 import { saveTinyPipeline } from '../eval/tiny-pipeline.js';
-import { temporaryFolder } from '../media/helpers.js';
+import { temporaryFolder } from '../temp-folder.js';
 import { tinyRecipe } from './tiny.js';
 
 const root = temporaryFolder();

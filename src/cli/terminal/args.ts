@@ -16,13 +16,9 @@
  * A positional argument may be given by its name too: `--recipe my.yaml`.
  */
 import { InputError } from '../../errors.js';
+import type { Size } from '../../media/frames.js';
 import { LAST_SEED, parseSeed, type Seed } from '../../seed.js';
 import { didYouMean } from '../../suggest.js';
-
-export interface Size {
-  width: number;
-  height: number;
-}
 
 /** One `--set a.b=c`. */
 export interface Assignment {

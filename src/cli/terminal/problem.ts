@@ -2,6 +2,7 @@
 import { MfmError } from '../../errors.js';
 import { SETUP } from '../../files/addon.js';
 import { short } from '../../files/read-json.js';
+import { fileProblem } from '../../files/system-errors.js';
 import { withOptions } from './fields.js';
 
 export interface Problem {
@@ -25,35 +26,13 @@ function classify(error: unknown): Problem {
   if (!(error instanceof Error)) return unexpected(String(error));
   const { code, path, dest } = error as NodeJS.ErrnoException & { dest?: string };
   const where = dest ?? path ?? 'mfm';
+  const problem = fileProblem(error, 'any');
+  if (problem) {
+    return (problem.isInput ? input : job)(
+      `${code === 'ENAMETOOLONG' ? short(where) : where}: ${problem.reason}`,
+    );
+  }
   switch (code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return job(`${where}: no space left on the disk; free some or write somewhere else`);
-    case 'EMFILE':
-    case 'ENFILE':
-      return job(`${where}: too many open files; raise the limit with \`ulimit -n 4096\``);
-    case 'EACCES':
-    case 'EPERM':
-      return input(`${where}: permission denied; choose another place or change its permissions`);
-    case 'EROFS':
-      return input(`${where}: the disk is read-only; choose another place`);
-    case 'ENOENT':
-      return input(`${where}: no such file or folder; check the path`);
-    case 'EISDIR':
-      return input(`${where}: must be a file, is a folder`);
-    case 'ENOTDIR':
-      return input(`${where}: part of the path is a file, not a folder`);
-    case 'ENAMETOOLONG':
-      return input(
-        `${short(where)}: its name is longer than the system allows; give it a shorter one`,
-      );
-    case 'ELOOP':
-      return input(`${where}: is a link that leads to itself; name the file`);
-    case 'ERR_INVALID_ARG_VALUE':
-      if (!/null bytes/.test(error.message)) break;
-      return input('mfm: a path must not hold the character NUL; check the paths given');
-    case 'EEXIST':
-      return input(`${where}: is there already; choose another name or remove it`);
     case 'ERR_MODULE_NOT_FOUND':
     case 'MODULE_NOT_FOUND': {
       const [, name = 'something'] =

@@ -6,15 +6,10 @@ import { readMedia } from '../../media/codecs/read.js';
 import { sniff } from '../../media/codecs/sniff.js';
 import { decodeFrames, notesOf, type Picture } from '../../media/codecs/video.js';
 import { probeVideo, type VideoInfo } from '../../media/ffmpeg/probe.js';
-import { type Frames, type Media, sliceFrames } from '../../media/frames.js';
+import { type Frames, type Media, type Size, sliceFrames } from '../../media/frames.js';
 import { resample } from '../../media/pixels/resample.js';
 import type { DataItem } from '../sources/items.js';
 import { fileKind } from '../sources/kinds.js';
-
-export interface Size {
-  width: number;
-  height: number;
-}
 
 export interface OpenedClip {
   kind: 'clip';

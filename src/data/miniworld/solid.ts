@@ -1,5 +1,5 @@
 /** One solid of a scene. */
-import type { Colour, Motion, Shape, Size } from './vocabulary.js';
+import type { Colour, Motion, Shape, SolidSize } from './vocabulary.js';
 
 /** A place or a distance in the world, or three colour values. */
 export type Point = [x: number, y: number, z: number];
@@ -8,7 +8,7 @@ export type Point = [x: number, y: number, z: number];
 export interface Solid {
   colour: Colour;
   shape: Shape;
-  size: Size;
+  size: SolidSize;
   motion: Motion;
   height: number;
   /** radius of sphere, cylinder and cone, half the edge of a cube */

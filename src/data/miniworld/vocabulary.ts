@@ -22,8 +22,8 @@ export type Shape = (typeof SHAPES)[number];
 
 /** Height of a solid in world units; 1 unit is about 16 pixels of a 64-pixel frame. */
 export const SIZES = { small: 1.15, medium: 1.5, large: 1.9 } as const;
-export type Size = keyof typeof SIZES;
-export const SIZE_NAMES = Object.keys(SIZES) as Size[];
+export type SolidSize = keyof typeof SIZES;
+export const SIZE_NAMES = Object.keys(SIZES) as SolidSize[];
 
 /** What a solid does during a clip; `spin` is drawn for cubes only, where it can be seen. */
 export const MOTIONS = ['still', 'left', 'right', 'toward', 'away', 'up', 'spin'] as const;

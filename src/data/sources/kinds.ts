@@ -1,5 +1,6 @@
 /** What the files of a data set are, by the endings of their names. */
 import { basename } from 'node:path';
+import { NOT_READ, refusal, type UnreadKind } from '../../media/codecs/not-read.js';
 
 /** Pictures that are tried; what a reader cannot read gets its sentence. */
 const IMAGES = [
@@ -24,35 +25,30 @@ const SIDECARS = [
   ...['.aae', '.thm', '.lrv', '.idx', '.safetensors', '.sh', '.py', '.js', '.sha256', '.md5'],
 ];
 
-/** Kinds that a reader would refuse, or show a small preview of, and what to do about them. */
-const REFUSED: readonly [string, readonly string[]][] = [
+/** Kinds that a reader would refuse, or show a small preview of. */
+const REFUSED: readonly [UnreadKind, readonly string[]][] = [
   [
-    'is a raw photo of a camera, which is not read; develop it to TIFF or JPEG',
+    NOT_READ.raw,
     [
       ...['.dng', '.cr2', '.cr3', '.crw', '.nef', '.nrw', '.arw', '.sr2', '.srf', '.raf', '.orf'],
       ...['.rw2', '.pef', '.srw', '.3fr', '.fff', '.iiq', '.erf', '.mrw', '.x3f', '.gpr', '.raw'],
     ],
   ],
-  [
-    'is a drawing or a document, which is not read; export it as PNG',
-    ['.svg', '.svgz', '.pdf', '.eps', '.ai', '.djvu'],
-  ],
-  [
-    "is a painting program's own file, which is not read; export it as PNG",
-    ['.xcf', '.kra', '.psb', '.ora', '.clip', '.afphoto'],
-  ],
-  [
-    'is a picture of high dynamic range, which is not read; convert it to PNG or TIFF',
-    ['.exr', '.hdr', '.rgbe'],
-  ],
-  [
-    'is a kind of picture or film that is not read; convert it to PNG or mp4',
-    ['.jxr', '.wdp', '.hdp', '.bpg', '.flif', '.braw', '.r3d', '.ari', '.swf'],
-  ],
-  [
-    'is an archive, which is not read; unpack it',
-    ['.zip', '.gz', '.tgz', '.bz2', '.xz', '.zst', '.7z', '.rar'],
-  ],
+  [NOT_READ.rawFilm, ['.braw', '.r3d', '.ari']],
+  [NOT_READ.svg, ['.svg', '.svgz']],
+  [NOT_READ.pdf, ['.pdf']],
+  [NOT_READ.postScript, ['.eps', '.ai']],
+  [NOT_READ.djvu, ['.djvu']],
+  [NOT_READ.gimp, ['.xcf']],
+  [NOT_READ.photoshop, ['.psb']],
+  [NOT_READ.painting, ['.kra', '.ora', '.clip', '.afphoto']],
+  [NOT_READ.openExr, ['.exr']],
+  [NOT_READ.radiance, ['.hdr', '.rgbe']],
+  [NOT_READ.jpegXr, ['.jxr', '.wdp', '.hdp']],
+  [NOT_READ.bpg, ['.bpg']],
+  [NOT_READ.flif, ['.flif']],
+  [NOT_READ.flash, ['.swf']],
+  [NOT_READ.archive, ['.zip', '.gz', '.tgz', '.bz2', '.xz', '.zst', '.7z', '.rar']],
 ];
 
 /** `sidecar` is of no use here and expected; `other` is neither. */
@@ -81,8 +77,8 @@ export function isMedia(name: string): boolean {
 /** Why a file of a `refused` kind is left out, without its name. */
 export function refusalOf(name: string): string {
   const ending = endingOf(name);
-  const [reason] = REFUSED.find(([, endings]) => endings.includes(ending))!;
-  return reason;
+  const [kind] = REFUSED.find(([, endings]) => endings.includes(ending))!;
+  return refusal(kind);
 }
 
 /** The last ending, in small letters, with its dot; '' if there is none. */

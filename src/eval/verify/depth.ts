@@ -14,33 +14,28 @@ import {
   openFixture,
   readSideCar,
   row,
+  type SideCar,
   type StatedTolerance,
   sideCarsOf,
 } from './fixture.js';
 import type { VerifyRow } from './types.js';
 
-interface SideCar {
-  file: string;
-  kind: string;
-  config?: string;
-  weights?: string;
-  inputs: string[];
+interface DepthSideCar extends SideCar {
   preprocessor?: unknown;
   /** for all tensors, or one each */
   tolerance: StatedTolerance | Record<string, StatedTolerance>;
-  tensors: Record<string, unknown>;
 }
 
 type Results = Map<string, Tensor>;
 
 /** Runs every case of a folder; a side-car of a kind that is not known is an error. */
 export function* verifyDepth(folder: string): Iterable<VerifyRow> {
-  for (const { name, sideCar } of sideCarsOf<SideCar>(folder, 'model_type')) {
+  for (const { name, sideCar } of sideCarsOf<DepthSideCar>(folder, 'model_type')) {
     yield* tidy(() => noGrad(() => verifyCase(folder, name, sideCar)));
   }
 }
 
-function verifyCase(folder: string, name: string, sideCar: SideCar): VerifyRow[] {
+function verifyCase(folder: string, name: string, sideCar: DepthSideCar): VerifyRow[] {
   const { inputs, tolerance } = sideCar;
   const file = openFixture(folder, sideCar.file);
   const outputs = Object.keys(sideCar.tensors).filter(
@@ -56,13 +51,13 @@ function verifyCase(folder: string, name: string, sideCar: SideCar): VerifyRow[]
   });
 }
 
-function isStated(tolerance: SideCar['tolerance']): tolerance is StatedTolerance {
+function isStated(tolerance: DepthSideCar['tolerance']): tolerance is StatedTolerance {
   return typeof tolerance.limit === 'number';
 }
 
 function compute(
   folder: string,
-  sideCar: SideCar,
+  sideCar: DepthSideCar,
   file: SafetensorsFile,
   outputs: string[],
 ): Results {
@@ -106,7 +101,7 @@ function compute(
 
 function withModel(
   folder: string,
-  { config = 'config.json', weights = 'weights.safetensors' }: SideCar,
+  { config = 'config.json', weights = 'weights.safetensors' }: DepthSideCar,
   run: (model: DepthAnything) => Results,
 ): Results {
   const model = new DepthAnything(parseDepthAnythingConfig(readSideCar(folder, config), config));

@@ -101,11 +101,23 @@ export function readSideCar<T>(folder: string, file: string): T {
   }
 }
 
+/** What the side-car of a case says, whatever network it is of. */
+export interface SideCar {
+  /** its tensors */
+  file: string;
+  kind: string;
+  config?: string;
+  weights?: string;
+  /** names of the tensors that the case is given; the others are what it must give */
+  inputs: string[];
+  tensors: Record<string, unknown>;
+}
+
 /**
  * The side-cars of cases in a folder, each with its name; those that hold `configKey` are configs.
  * @throws InputError for one that does not say what kind of case it is and where its tensors lie
  */
-export function* sideCarsOf<T extends { file: string; kind: string }>(
+export function* sideCarsOf<T extends SideCar>(
   folder: string,
   configKey: string,
 ): Iterable<{ name: string; sideCar: T }> {

@@ -28,7 +28,7 @@ import {
 import { type Limit, openFixture, pipelineOf, readSideCar, row } from './fixture.js';
 import type { VerifyRow } from './types.js';
 
-interface SideCar {
+interface PipelineCase {
   case: string;
   task: TaskId;
   file: string;
@@ -100,7 +100,7 @@ export async function* verifyPipeline(folder: string): AsyncIterable<VerifyRow> 
     throw new InputError(`${folder}/cases: every file must be a case's, got ${stray.join(', ')}`);
   }
   for (const file of cases) {
-    const sideCar = readSideCar<SideCar>(join(folder, 'cases'), file);
+    const sideCar = readSideCar<PipelineCase>(join(folder, 'cases'), file);
     yield* await verifyCase(folder, { pipeline, depth }, sideCar);
   }
   pipeline.dispose();
@@ -112,7 +112,11 @@ interface Models {
   depth: DepthModel | null;
 }
 
-async function verifyCase(folder: string, models: Models, sideCar: SideCar): Promise<VerifyRow[]> {
+async function verifyCase(
+  folder: string,
+  models: Models,
+  sideCar: PipelineCase,
+): Promise<VerifyRow[]> {
   const file = openFixture(join(folder, 'cases'), sideCar.file);
   const made = await compute(folder, models, sideCar, file);
   return Object.keys(sideCar.tensors)
@@ -127,7 +131,7 @@ async function verifyCase(folder: string, models: Models, sideCar: SideCar): Pro
 async function compute(
   folder: string,
   { pipeline, depth }: Models,
-  { task: id, cli, pipeline_only, final }: SideCar,
+  { task: id, cli, pipeline_only, final }: PipelineCase,
   file: SafetensorsFile,
 ): Promise<Map<string, Tensor | number[]>> {
   const task: Task = TASKS[id];

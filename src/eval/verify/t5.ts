@@ -6,29 +6,26 @@ import {
   openFixture,
   readSideCar,
   row,
+  type SideCar,
   type StatedTolerance,
   sideCarsOf,
 } from './fixture.js';
 import type { VerifyRow } from './types.js';
 
-interface SideCar {
-  file: string;
-  kind: string;
+interface T5SideCar extends SideCar {
   config: string;
   weights: string;
-  inputs: string[];
   tolerance: StatedTolerance;
-  tensors: Record<string, unknown>;
 }
 
 /** Runs every case of a folder; a side-car of a kind that is not known is an error. */
 export function* verifyT5(folder: string): Iterable<VerifyRow> {
-  for (const { name, sideCar } of sideCarsOf<SideCar>(folder, 'd_model')) {
+  for (const { name, sideCar } of sideCarsOf<T5SideCar>(folder, 'd_model')) {
     yield* tidy(() => noGrad(() => verifyCase(folder, name, sideCar)));
   }
 }
 
-function verifyCase(folder: string, name: string, sideCar: SideCar): VerifyRow[] {
+function verifyCase(folder: string, name: string, sideCar: T5SideCar): VerifyRow[] {
   const file = openFixture(folder, sideCar.file);
   const results = compute(folder, sideCar, file);
   const outputs = Object.keys(sideCar.tensors).filter((key) => !sideCar.inputs.includes(key));
@@ -38,7 +35,7 @@ function verifyCase(folder: string, name: string, sideCar: SideCar): VerifyRow[]
   });
 }
 
-function compute(folder: string, sideCar: SideCar, file: SafetensorsFile): Map<string, Tensor> {
+function compute(folder: string, sideCar: T5SideCar, file: SafetensorsFile): Map<string, Tensor> {
   const config = parseT5Config(readSideCar(folder, sideCar.config), sideCar.config);
   if (sideCar.kind === 't5_buckets') {
     const bucket = relativePositionBucket(file.get('relative_position'), {

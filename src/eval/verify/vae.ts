@@ -5,17 +5,19 @@ import {
   parseAutoencoderConfig,
 } from '../../models/autoencoder/index.js';
 import { noGrad, type SafetensorsFile, type Tensor, tidy } from '../../tensor/index.js';
-import { groupRows, openFixture, readSideCar, sideCarsOf } from './fixture.js';
+import {
+  groupRows,
+  openFixture,
+  readSideCar,
+  type SideCar,
+  type StatedTolerance,
+  sideCarsOf,
+} from './fixture.js';
 import type { VerifyRow } from './types.js';
 
-interface SideCar {
-  file: string;
-  kind: string;
-  config?: string;
-  weights?: string;
-  inputs: string[];
+interface VaeSideCar extends SideCar {
   loss?: string;
-  tolerance: { metric: string; limit: number };
+  tolerance: StatedTolerance;
   enable_tiling_args?: Record<string, number>;
   tensors: Record<string, { shape: number[] }>;
 }
@@ -25,12 +27,12 @@ type Results = Map<string, Tensor>;
 
 /** Runs every case of a folder; a side-car of a kind that is not known is an error. */
 export function* verifyVae(folder: string): Iterable<VerifyRow> {
-  for (const { name, sideCar } of sideCarsOf<SideCar>(folder, '_class_name')) {
+  for (const { name, sideCar } of sideCarsOf<VaeSideCar>(folder, '_class_name')) {
     yield* tidy(() => verifyCase(folder, name, sideCar));
   }
 }
 
-function verifyCase(folder: string, name: string, sideCar: SideCar): VerifyRow[] {
+function verifyCase(folder: string, name: string, sideCar: VaeSideCar): VerifyRow[] {
   const file = openFixture(folder, sideCar.file);
   const results = compute(folder, sideCar, file);
   const outputs = Object.keys(sideCar.tensors).filter((key) => !sideCar.inputs.includes(key));
@@ -38,7 +40,7 @@ function verifyCase(folder: string, name: string, sideCar: SideCar): VerifyRow[]
   return grouped(rows);
 }
 
-function compute(folder: string, sideCar: SideCar, file: SafetensorsFile): Results {
+function compute(folder: string, sideCar: VaeSideCar, file: SafetensorsFile): Results {
   if (sideCar.kind === 'posterior') return posteriorCase(file);
   const model = loadModel(folder, sideCar);
   try {
@@ -57,7 +59,7 @@ function compute(folder: string, sideCar: SideCar, file: SafetensorsFile): Resul
   }
 }
 
-function loadModel(folder: string, sideCar: SideCar): Autoencoder {
+function loadModel(folder: string, sideCar: VaeSideCar): Autoencoder {
   const configFile = sideCar.config ?? 'config.json';
   const model = new Autoencoder(
     parseAutoencoderConfig(readSideCar(folder, configFile), configFile),
@@ -95,7 +97,7 @@ function observer(file: SafetensorsFile, results: Results) {
   };
 }
 
-function gradientCase(model: Autoencoder, file: SafetensorsFile, sideCar: SideCar): Results {
+function gradientCase(model: Autoencoder, file: SafetensorsFile, sideCar: VaeSideCar): Results {
   const sample = file.get('sample').clone().requiresGrad_();
   const encoded = model.encode(sample).mode();
   // a leaf of its own, so that its gradient can be read; passed on to the encoder below
@@ -140,7 +142,7 @@ function compare(
   tensor: string,
   got: Tensor | undefined,
   want: Tensor,
-  { tolerance: { metric, limit } }: SideCar,
+  { tolerance: { metric, limit } }: VaeSideCar,
 ): VerifyRow {
   const { error, measure } = measured(got, want, metric);
   return { case: fixture, tensor, error, tolerance: limit, measure, pass: error <= limit };

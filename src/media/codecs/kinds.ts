@@ -1,8 +1,6 @@
-/**
- * Kinds of files by their first bytes: those that are read, and those that people have and that are
- * not, each with what to do about it.
- */
+/** Kinds of files by their first bytes: those that are read, and those that are not. */
 import { InputError } from '../../errors.js';
+import { NOT_READ, refusal, type UnreadKind } from './not-read.js';
 
 /** Bytes that are looked at: the mark of an animated PNG may stand behind a colour profile. */
 export const HEAD_BYTES = 2 ** 16;
@@ -10,56 +8,36 @@ export const HEAD_BYTES = 2 ** 16;
 /** The kinds of pictures that sharp is given as PNG, made by ffmpeg. */
 export type ConvertedKind = 'bmp' | 'pnm' | 'pam' | 'qoi' | 'tga';
 
-/** A kind that is not read, in words, and what to do. */
-interface UnreadKind {
-  /** `HEIC (what iPhones save)` */
-  name: string;
-  /** `convert it to JPEG or PNG` */
-  remedy: string;
-}
-
-const CONVERT = 'convert it to PNG';
-const EXPORT = 'export it as PNG';
-const DEVELOP = 'develop it and export it as TIFF, PNG or JPEG';
-const FLOATS = 'convert it to 8 or 16 bits, as PNG or TIFF';
-
-const RAW = "a camera's raw file";
-const HEIC: UnreadKind = {
-  name: 'HEIC (what iPhones save)',
-  remedy: 'convert it to JPEG or PNG',
-};
-const SVG: UnreadKind = { name: 'SVG (a drawing)', remedy: EXPORT };
-
 /** What the first bytes are, as Latin-1. */
-const UNREAD: readonly [start: string, name: string, remedy: string][] = [
-  ['\xff\x0a', 'JPEG XL', CONVERT],
-  ['\0\0\0\x0cJXL ', 'JPEG XL', CONVERT],
-  ['\0\0\0\x0cjP  ', 'JPEG 2000', CONVERT],
-  ['\xff\x4f\xff\x51', 'JPEG 2000', CONVERT],
-  ['\xff\xd8\xff\xf7', 'JPEG-LS', CONVERT],
-  ['8BPS', 'PSD (Photoshop)', EXPORT],
-  ['gimp xcf', 'XCF (GIMP)', EXPORT],
-  ['%PDF', 'PDF', EXPORT],
-  ['%!PS', 'PostScript', EXPORT],
-  ['\x76\x2f\x31\x01', 'OpenEXR (16- or 32-bit floats)', FLOATS],
-  ['#?RADIANCE', 'Radiance HDR (floats)', FLOATS],
-  ['#?RGBE', 'Radiance HDR (floats)', FLOATS],
-  ['SDPX', 'DPX', FLOATS],
-  ['XPDS', 'DPX', FLOATS],
-  ['DDS ', 'DDS', CONVERT],
-  ['SIMPLE  =', 'FITS', FLOATS],
-  ['\x93NUMPY', 'a NumPy array', 'save it as PNG'],
-  ['\x8aMNG\r\n\x1a\n', 'MNG', 'convert it to GIF, WebP or MP4'],
-  ['FUJIFILMCCD-RAW', RAW, DEVELOP],
-  ['IIRO', RAW, DEVELOP],
-  ['IIRS', RAW, DEVELOP],
-  ['MMOR', RAW, DEVELOP],
-  ['IIU\0', RAW, DEVELOP],
-  ['FOVb', RAW, DEVELOP],
-  ['PK\x03\x04', 'a ZIP archive', 'unpack it'],
-  ['\x1f\x8b', 'a gzip archive', 'unpack it'],
-  ['7z\xbc\xaf\x27\x1c', 'a 7z archive', 'unpack it'],
-  ['Rar!', 'a RAR archive', 'unpack it'],
+const UNREAD: readonly [start: string, kind: UnreadKind][] = [
+  ['\xff\x0a', NOT_READ.jpegXl],
+  ['\0\0\0\x0cJXL ', NOT_READ.jpegXl],
+  ['\0\0\0\x0cjP  ', NOT_READ.jpeg2000],
+  ['\xff\x4f\xff\x51', NOT_READ.jpeg2000],
+  ['\xff\xd8\xff\xf7', NOT_READ.jpegLs],
+  ['8BPS', NOT_READ.photoshop],
+  ['gimp xcf', NOT_READ.gimp],
+  ['%PDF', NOT_READ.pdf],
+  ['%!PS', NOT_READ.postScript],
+  ['\x76\x2f\x31\x01', NOT_READ.openExr],
+  ['#?RADIANCE', NOT_READ.radiance],
+  ['#?RGBE', NOT_READ.radiance],
+  ['SDPX', NOT_READ.dpx],
+  ['XPDS', NOT_READ.dpx],
+  ['DDS ', NOT_READ.dds],
+  ['SIMPLE  =', NOT_READ.fits],
+  ['\x93NUMPY', NOT_READ.numpy],
+  ['\x8aMNG\r\n\x1a\n', NOT_READ.mng],
+  ['FUJIFILMCCD-RAW', NOT_READ.raw],
+  ['IIRO', NOT_READ.raw],
+  ['IIRS', NOT_READ.raw],
+  ['MMOR', NOT_READ.raw],
+  ['IIU\0', NOT_READ.raw],
+  ['FOVb', NOT_READ.raw],
+  ['PK\x03\x04', NOT_READ.zip],
+  ['\x1f\x8b', NOT_READ.gzip],
+  ['7z\xbc\xaf\x27\x1c', NOT_READ.sevenZip],
+  ['Rar!', NOT_READ.rar],
 ];
 
 /** Brands of the box `ftyp`, the first thing in files of the MP4 family. */
@@ -72,22 +50,22 @@ export class UnreadKindError extends InputError {}
 export function expectReadKind(path: string, head: Buffer): void {
   const unread = unreadKind(head);
   if (unread === null) return;
-  throw new UnreadKindError(`${path}: is ${unread.name}, which is not read; ${unread.remedy}`);
+  throw new UnreadKindError(`${path}: ${refusal(unread)}`);
 }
 
 /** The kind of a file that is known and not read; null for a file that may be read. */
 function unreadKind(head: Buffer): UnreadKind | null {
   const text = head.toString('latin1');
   const found = UNREAD.find(([start]) => text.startsWith(start));
-  if (found) return { name: found[1], remedy: found[2] };
-  if (/^P[Ff]\s/.test(text)) return { name: 'PFM (32-bit floats)', remedy: FLOATS };
-  if (isIcon(head)) return { name: 'ICO', remedy: EXPORT };
-  if (text.slice(128, 132) === 'DICM') return { name: 'DICOM', remedy: EXPORT };
-  if (isSvg(text)) return SVG;
+  if (found) return found[1];
+  if (/^P[Ff]\s/.test(text)) return NOT_READ.pfm;
+  if (isIcon(head)) return NOT_READ.icon;
+  if (text.slice(128, 132) === 'DICM') return NOT_READ.dicom;
+  if (isSvg(text)) return NOT_READ.svg;
   const brands = brandsOf(head);
-  if (brands[0] === 'crx ') return { name: RAW, remedy: DEVELOP };
+  if (brands[0] === 'crx ') return NOT_READ.raw;
   const isAvif = brands.includes('avif') || brands.includes('avis');
-  return !isAvif && brands.some((brand) => HEIC_BRANDS.includes(brand)) ? HEIC : null;
+  return !isAvif && brands.some((brand) => HEIC_BRANDS.includes(brand)) ? NOT_READ.heic : null;
 }
 
 /** Icons and cursors: a count of pictures, then a directory whose fourth byte is 0. */

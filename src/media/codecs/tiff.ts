@@ -4,6 +4,7 @@
  * Source: TIFF 6.0 (Adobe, 1992); BigTIFF; DNG 1.7 for the tags of raw files
  */
 import { InputError } from '../../errors.js';
+import { NOT_READ, refusal } from './not-read.js';
 
 export interface TiffFacts {
   /** pictures in the file, one after another */
@@ -70,9 +71,7 @@ function expectPicture(path: string, bytes: Buffer, tags: Directory, file: TiffF
       [PHOTOMETRIC.colourFilter, LINEAR_RAW].includes(part?.get(TAG.photometric)?.[0] ?? 1),
     );
   if (isRaw) {
-    throw new InputError(
-      `${path}: is a camera's raw file, which is not read; develop it and export it as TIFF, PNG or JPEG`,
-    );
+    throw new InputError(`${path}: ${refusal(NOT_READ.raw)}`);
   }
   if (((tags.get(TAG.kind)?.[0] ?? 0) & REDUCED) !== 0 && parts.length > 0) {
     throw new InputError(

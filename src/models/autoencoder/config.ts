@@ -34,7 +34,7 @@ export const AutoencoderConfig = z
     temporal_compression_ratio: z
       .number()
       .min(1)
-      .max(1024, 'must be at most 1024')
+      .max(1024)
       .default(4)
       .describe('frames to a latent frame; its binary logarithm many levels halve time'),
     sample_height: count(MOST_SIDE).default(480).describe('tiles are half as high by default'),

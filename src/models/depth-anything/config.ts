@@ -51,7 +51,7 @@ export const Dinov2Config = z
     mlp_ratio: z
       .number()
       .positive()
-      .max(64, 'must be at most 64')
+      .max(64)
       .default(4)
       .describe('feed-forward width / hidden_size'),
     hidden_act: z.enum(HIDDEN_ACTIVATIONS).default('gelu'),
@@ -160,7 +160,7 @@ const DEFAULT_BACKBONE = {
 const ReassembleFactor = z
   .number()
   .positive()
-  .max(64, 'must be at most 64')
+  .max(64)
   .refine((factor) => factor <= 1 || Number.isInteger(factor), {
     error: 'must be a whole number, or below 1',
   });

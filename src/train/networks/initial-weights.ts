@@ -75,11 +75,11 @@ export function expectToStartFrom(
   const configPath = join(folder, 'transformer', 'config.json');
   const config = parseTransformerConfig(readJson(configPath), configPath);
   const others = Object.entries(SIZES).filter(
-    ([size]) => String(config[size as Size]) !== String(transformer.config[size as Size]),
+    ([size]) => String(config[size as SizeKey]) !== String(transformer.config[size as SizeKey]),
   );
   if (others.length > 0) {
     const words = others.map(([size, name]) => {
-      const [there, own] = [config, transformer.config].map((one) => String(one[size as Size]));
+      const [there, own] = [config, transformer.config].map((one) => String(one[size as SizeKey]));
       return `${name} ${there} (not ${own})`;
     });
     throw new InputError(
@@ -99,7 +99,7 @@ const SIZES = {
   cross_attention_dim: 'textEncoder.width',
   cond_block_out_channels: 'adapterChannels',
 };
-type Size = keyof typeof SIZES;
+type SizeKey = keyof typeof SIZES;
 
 /** A matrix of a row per word. */
 const EMBEDDING = 'shared.weight';

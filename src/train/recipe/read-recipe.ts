@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parse } from 'yaml';
 import type { z } from 'zod';
-import { listProblems } from '../../check-config.js';
+import { inOurWords, listProblems } from '../../check-config.js';
 import { sceneFacts } from '../../data/miniworld/sample.js';
 import { InputError } from '../../errors.js';
 import { structureOf } from '../../files/read-json.js';
@@ -57,7 +57,7 @@ export function checkRecipe(
   { changes = [], ownTasks = [] }: { changes?: readonly Change[]; ownTasks?: readonly Task[] } = {},
 ): Recipe {
   const impossible = changes.flatMap((change) => apply(source as Record<string, unknown>, change));
-  const parsed = Recipe.safeParse(source);
+  const parsed = Recipe.safeParse(source, { error: inOurWords });
   const problems = parsed.success
     ? otherProblems(parsed.data, ownTasks)
     : [

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, afterEach, beforeEach, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { args, run } from '../../../src/cli/commands/pull.js';
 import { parseArgs } from '../../../src/cli/terminal/args.js';
 import { bytes, COMMIT, FakeHub, pipelineFiles, sha256 } from '../../hub/server.js';
+import { temporaryFolder } from '../../temp-folder.js';
 import { program } from '../program.js';
 import { quietly } from '../quietly.js';
 
-const root = mkdtempSync(join(tmpdir(), 'mfm-pull-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = temporaryFolder();
 
 let hub: FakeHub;
 let cache: string;

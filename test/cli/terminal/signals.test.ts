@@ -4,10 +4,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { processRuns } from '../../../src/processes/process-runs.js';
 import { saveSmallTraining } from '../commands/train/small-training.js';
-import { insist, program, quoted, watch } from '../program.js';
+import { insist, program, quoted, type Watched, watch } from '../program.js';
 
 // endless, as far as a test is concerned
 const RECIPE = `
@@ -30,6 +31,14 @@ after(() => rmSync(folder, { recursive: true }));
 const train = (run: string, ...more: string[]) => [
   ...[program, 'train', 'tiny.yaml', '--run', run, '--workers', '1', ...more],
 ];
+/** Once the run has logged so many steps more than now, or its process has ended. */
+async function logged(run: string, { child }: Watched, steps = 1): Promise<void> {
+  const path = join(folder, run, 'metrics.jsonl');
+  const count = () =>
+    existsSync(path) ? readFileSync(path, 'utf8').split('"learningRate"').length : 1;
+  const wanted = count() + steps;
+  while (count() < wanted && child.exitCode === null) await setTimeout(20);
+}
 const stateOf = (run: string) => JSON.parse(readFileSync(join(folder, run, 'status.json'), 'utf8'));
 const lastStep = (run: string) => {
   const names = readdirSync(join(folder, run, 'checkpoints')).sort();
@@ -47,10 +56,10 @@ describe('a training that is told to stop', () => {
   ] as const) {
     test(`by ${signal}, with --nproc ${processes}, saves and leaves with ${code}`, async () => {
       const run = `${signal}-${processes}`;
-      const { child, until, ended } = watch(train(run, '--nproc', processes), { cwd: folder });
-      await until(/transformer {2}\d+\/\d+ steps/);
-      child.kill(signal);
-      const { code: left, stderr } = await ended;
+      const job = watch(train(run, '--nproc', processes), { cwd: folder });
+      await logged(run, job);
+      job.child.kill(signal);
+      const { code: left, stderr } = await job.ended;
       assert.equal(left, code, stderr);
       const { state, step } = stateOf(run);
       assert.equal(state, 'stopped');
@@ -62,7 +71,7 @@ describe('a training that is told to stop', () => {
 
   test('twice at once, as by `timeout`, and by a terminal that closes, saves all the same', async () => {
     const job = watch(train('again'), { cwd: folder });
-    await job.until(/transformer {2}\d+\/\d+ steps/);
+    await logged('again', job);
     job.child.kill('SIGTERM');
     await job.until(/saving a checkpoint/);
     job.child.kill('SIGTERM');
@@ -72,14 +81,13 @@ describe('a training that is told to stop', () => {
 
   test('by what it was started to ignore goes on', async () => {
     const line = `trap '' HUP INT; exec ${quoted(train('ignoring'))}`;
-    const { child, said, until, ended } = watch(['sh', '-c', line], { cwd: folder });
-    await until(/transformer {2}\d+\/\d+ steps/);
-    child.kill('SIGHUP');
-    child.kill('SIGINT');
-    const seen = said.stderr.length;
-    await until(new RegExp(`^[^]{${seen}}[^]*transformer {2}\\d+/\\d+ steps`));
-    child.kill('SIGTERM');
-    assert.equal((await ended).code, 143);
+    const job = watch(['sh', '-c', line], { cwd: folder });
+    await logged('ignoring', job);
+    job.child.kill('SIGHUP');
+    job.child.kill('SIGINT');
+    await logged('ignoring', job, 20);
+    job.child.kill('SIGTERM');
+    assert.equal((await job.ended).code, 143);
   });
 });
 

@@ -9,7 +9,8 @@ import { findingsOf } from '../../../src/data/measure/verdicts.js';
 import { contentHash } from '../../../src/data/sources/data-file.js';
 import type { DataItem } from '../../../src/data/sources/items.js';
 import { InputError } from '../../../src/errors.js';
-import { ffmpeg, noFfmpeg, temporaryFolder } from '../../media/helpers.js';
+import { ffmpeg, noFfmpeg } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);

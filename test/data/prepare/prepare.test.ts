@@ -23,7 +23,8 @@ import { readVideo } from '../../../src/media/codecs/video.js';
 import { readDepth } from '../../../src/media/depth/depth.js';
 import { grayOf } from '../../../src/media/frames.js';
 import { program } from '../../cli/program.js';
-import { ffmpeg, listing, noFfmpeg, temporaryFolder } from '../../media/helpers.js';
+import { ffmpeg, listing, noFfmpeg } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const examples = fromRoot('examples/media/');
 const folder = temporaryFolder();

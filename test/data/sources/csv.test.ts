@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { csvRecords, readCsv } from '../../../src/data/sources/csv.js';
 import { InputError } from '../../../src/errors.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const folder = temporaryFolder();
 

@@ -7,7 +7,7 @@ import type { Entry } from '../../../src/data/sources/items.js';
 import { readEntries } from '../../../src/data/sources/manifest.js';
 import { InputError } from '../../../src/errors.js';
 import { fromRoot } from '../../../src/files/package-root.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const gecko = fromRoot('examples/media/gecko.jpg');
 const root = temporaryFolder();
@@ -71,10 +71,13 @@ describe('a folder', () => {
     writeFileSync(join(folder, 'code.ts'), 'export const one = 1;\n');
     const { told, notes } = await read(folder);
     assert.equal(told[0], 'a.png ""');
-    assert.match(told[1]!, /^b\.NEF: is a raw photo of a camera, which is not read; develop it/);
-    assert.match(told[2]!, /^c\.svg: is a drawing .*; export it as PNG/);
+    assert.match(told[1]!, /^b\.NEF: is a camera's raw file, which is not read; develop it/);
+    assert.match(told[2]!, /^c\.svg: is SVG \(a drawing\), which is not read; export it as PNG$/);
     assert.match(told[3]!, /^d\.zip: is an archive, which is not read; unpack it/);
-    assert.match(told[4]!, /^e\.exr: is a picture of high dynamic range/);
+    assert.match(
+      told[4]!,
+      /^e\.exr: is OpenEXR \(16- or 32-bit floats\), which is not read; convert it/,
+    );
     assert.equal(told.length, 5);
     assert.deepEqual(notes, [
       'SET: 6 files are passed over: .mp3 2, .ts 1, .wav 1, .parquet 1, without an ending 1 (code.ts, f.mp3, g.wav, …)',

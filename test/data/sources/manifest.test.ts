@@ -9,7 +9,7 @@ import type { DataItem, Entry } from '../../../src/data/sources/items.js';
 import { readEntries, readManifest } from '../../../src/data/sources/manifest.js';
 import { InputError } from '../../../src/errors.js';
 import { fromRoot } from '../../../src/files/package-root.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const gecko = fromRoot('examples/media/gecko.jpg');
 const folder = temporaryFolder();

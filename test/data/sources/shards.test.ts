@@ -10,7 +10,7 @@ import type { Entry } from '../../../src/data/sources/items.js';
 import { readEntries } from '../../../src/data/sources/manifest.js';
 import { TarWriter } from '../../../src/data/sources/tar.js';
 import { InputError } from '../../../src/errors.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const root = temporaryFolder();
 const at = (name: string) => join(root, name);
@@ -81,7 +81,7 @@ describe('a shard', () => {
       ...bare('f.jpg', 'README.md'),
     ]);
     const { told, notes } = await read(path);
-    assert.match(told[2]!, /^kinds\.tar\/c\.nef: is a raw photo of a camera/);
+    assert.match(told[2]!, /^kinds\.tar\/c\.nef: is a camera's raw file/);
     assert.deepEqual(told.toSpliced(2, 1), ['a.BMP ""', 'b.MPG ""', 'e.png ""', 'f.mp4 ""']);
     assert.deepEqual(notes, [
       'kinds.tar: 3 files are passed over: .mp3 1, .txt 1, .jpg 1 (kinds.tar/d.mp3, kinds.tar/d.txt, kinds.tar/e.jpg)',

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { listTar, readTarText, TarWriter } from '../../../src/data/sources/tar.js';
 import { InputError } from '../../../src/errors.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);

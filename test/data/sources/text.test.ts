@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { jsonRow, shown } from '../../../src/data/sources/json-row.js';
 import { decodeText, MAX_TEXT, readText, textLines } from '../../../src/data/sources/text.js';
 import { InputError } from '../../../src/errors.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const folder = temporaryFolder();
 const write = (name: string, content: string | Uint8Array) => {

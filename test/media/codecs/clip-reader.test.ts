@@ -6,7 +6,8 @@ import { InputError } from '../../../src/errors.js';
 import { openClip } from '../../../src/media/codecs/clip-reader.js';
 import { readMedia } from '../../../src/media/codecs/read.js';
 import { writeImage, writeVideo } from '../../../src/media/codecs/write.js';
-import { ffmpeg, flatFrames, noFfmpeg, temporaryFolder } from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { ffmpeg, flatFrames, noFfmpeg } from '../helpers.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);

@@ -7,14 +7,8 @@ import { type ClipOptions, createClipWriter } from '../../../src/media/codecs/cl
 import { readMedia } from '../../../src/media/codecs/read.js';
 import { writeVideo } from '../../../src/media/codecs/write.js';
 import { findFfmpeg } from '../../../src/media/ffmpeg/ffmpeg.js';
-import {
-  colorAt,
-  expectColor,
-  flatFrames,
-  listing,
-  noFfmpeg,
-  temporaryFolder,
-} from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { colorAt, expectColor, flatFrames, listing, noFfmpeg } from '../helpers.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);

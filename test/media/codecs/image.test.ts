@@ -8,15 +8,8 @@ import { writeFailure } from '../../../src/files/atomic.js';
 import { readImage } from '../../../src/media/codecs/image.js';
 import { readMedia } from '../../../src/media/codecs/read.js';
 import { writeImage, writeMedia } from '../../../src/media/codecs/write.js';
-import {
-  colorAt,
-  expectColor,
-  ffmpeg,
-  flatFrames,
-  listing,
-  noFfmpeg,
-  temporaryFolder,
-} from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { colorAt, expectColor, ffmpeg, flatFrames, listing, noFfmpeg } from '../helpers.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);

@@ -9,7 +9,8 @@ import { readOpacity, readVideo } from '../../../src/media/codecs/video.js';
 import { ffmpegFeatures } from '../../../src/media/ffmpeg/features.js';
 import { probeAudio, probeVideo } from '../../../src/media/ffmpeg/probe.js';
 import { readGray } from '../../../src/media/mask/mask.js';
-import { colorAt, expectColor, ffmpeg, flatFrames, noFfmpeg, temporaryFolder } from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { colorAt, expectColor, ffmpeg, flatFrames, noFfmpeg } from '../helpers.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);

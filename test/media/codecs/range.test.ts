@@ -7,7 +7,8 @@ import { readVideo } from '../../../src/media/codecs/video.js';
 import { writeVideo } from '../../../src/media/codecs/write.js';
 import { probeVideo } from '../../../src/media/ffmpeg/probe.js';
 import type { Frames } from '../../../src/media/frames.js';
-import { colorAt, expectColor, ffmpeg, flatFrames, noFfmpeg, temporaryFolder } from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { colorAt, expectColor, ffmpeg, flatFrames, noFfmpeg } from '../helpers.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);

@@ -8,7 +8,8 @@ import { readMedia } from '../../../src/media/codecs/read.js';
 import type { AudioSource } from '../../../src/media/codecs/sound.js';
 import { writeImage, writeVideo } from '../../../src/media/codecs/write.js';
 import { probeAudio, probeVideo } from '../../../src/media/ffmpeg/probe.js';
-import { ffmpeg, flatFrames, listing, noFfmpeg, temporaryFolder } from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { ffmpeg, flatFrames, listing, noFfmpeg } from '../helpers.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);

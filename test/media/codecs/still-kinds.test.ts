@@ -9,7 +9,8 @@ import { readImage } from '../../../src/media/codecs/image.js';
 import { readMedia } from '../../../src/media/codecs/read.js';
 import { sniff } from '../../../src/media/codecs/sniff.js';
 import { readDepth } from '../../../src/media/depth/depth.js';
-import { expectColor, ffmpeg, noFfmpeg, temporaryFolder } from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { expectColor, ffmpeg, noFfmpeg } from '../helpers.js';
 import { tiffOf } from './tiff.js';
 
 const folder = temporaryFolder();

@@ -5,15 +5,8 @@ import { before, describe, test } from 'node:test';
 import { InputError } from '../../../src/errors.js';
 import { readVideo } from '../../../src/media/codecs/video.js';
 import { writeVideo } from '../../../src/media/codecs/write.js';
-import {
-  colorAt,
-  expectColor,
-  ffmpeg,
-  flatFrames,
-  listing,
-  noFfmpeg,
-  temporaryFolder,
-} from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { colorAt, expectColor, ffmpeg, flatFrames, listing, noFfmpeg } from '../helpers.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);

@@ -7,7 +7,8 @@ import { InputError } from '../../../src/errors.js';
 import { writeImage, writeVideo } from '../../../src/media/codecs/write.js';
 import { depthToTensor, NEAREST, readDepth } from '../../../src/media/depth/depth.js';
 import { fromArray, saveSafetensors, type Tensor } from '../../../src/tensor/index.js';
-import { flatFrames, noFfmpeg, temporaryFolder } from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { flatFrames, noFfmpeg } from '../helpers.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);

@@ -8,7 +8,8 @@ import { fromRoot } from '../../../src/files/package-root.js';
 import { ffmpegFeatures } from '../../../src/media/ffmpeg/features.js';
 import { startFfmpeg } from '../../../src/media/ffmpeg/ffmpeg.js';
 import { inputArgs } from '../../../src/media/ffmpeg/input-args.js';
-import { noFfmpeg, temporaryFolder } from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { noFfmpeg } from '../helpers.js';
 
 const folder = temporaryFolder();
 const source = fromRoot('src/media/ffmpeg/ffmpeg.ts');

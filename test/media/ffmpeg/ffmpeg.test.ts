@@ -12,7 +12,7 @@ import {
   parseVersion,
   versionInWords,
 } from '../../../src/media/ffmpeg/version.js';
-import { temporaryFolder } from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 describe('findFfmpeg', () => {
   test('says how to get ffmpeg when there is none', () => {

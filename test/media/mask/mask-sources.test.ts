@@ -13,7 +13,8 @@ import {
   parseBox,
   parseColour,
 } from '../../../src/media/mask/mask-sources.js';
-import { flatFrames, temporaryFolder } from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { flatFrames } from '../helpers.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);

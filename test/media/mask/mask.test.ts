@@ -6,7 +6,8 @@ import sharp from 'sharp';
 import { InputError } from '../../../src/errors.js';
 import { writeImage, writeVideo } from '../../../src/media/codecs/write.js';
 import { expectMaskFits, maskToTensor, readMask } from '../../../src/media/mask/mask.js';
-import { flatFrames, noFfmpeg, temporaryFolder } from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { flatFrames, noFfmpeg } from '../helpers.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);

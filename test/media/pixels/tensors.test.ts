@@ -12,7 +12,8 @@ import {
 } from '../../../src/media/pixels/tensors.js';
 import { contactSheet, drawContactSheet } from '../../../src/media/sheet/contact-sheet.js';
 import { fromArray, tensor } from '../../../src/tensor/index.js';
-import { colorAt, flatFrames, temporaryFolder } from '../helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
+import { colorAt, flatFrames } from '../helpers.js';
 
 const folder = temporaryFolder();
 

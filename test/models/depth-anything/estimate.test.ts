@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { InputError } from '../../../src/errors.js';
 import { type Frames, sliceFrames } from '../../../src/media/index.js';
 import {
@@ -21,10 +20,10 @@ import {
   tensor,
   tidy,
 } from '../../../src/tensor/index.js';
+import { temporaryFolder } from '../../temp-folder.js';
 import { TINY, tinyModel } from './tiny.js';
 
-const root = mkdtempSync(join(tmpdir(), 'mfm-depth-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = temporaryFolder();
 const single = join(root, 'single');
 const sharded = join(root, 'sharded');
 const PROCESSOR = {

@@ -13,7 +13,8 @@ import type { UserRequest } from '../../../src/pipeline/generate/request.js';
 import type { Window } from '../../../src/pipeline/generate/windows.js';
 import { PipelineSettings, settingsFor } from '../../../src/pipeline/settings.js';
 import { TASKS, type Task } from '../../../src/tasks/index.js';
-import { noFfmpeg, temporaryFolder } from '../../media/helpers.js';
+import { noFfmpeg } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder, name);

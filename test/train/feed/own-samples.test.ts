@@ -7,7 +7,7 @@ import type { Dataset, DatasetSample } from '../../../src/data/sources/dataset.j
 import { DataStore } from '../../../src/data/store.js';
 import { makeSample, type SampleJob } from '../../../src/train/feed/make-sample.js';
 import { openSources, sceneAt } from '../../../src/train/feed/sources.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const target = { width: 48, height: 32, numFrames: 9 };
 

@@ -7,7 +7,7 @@ import { TASKS } from '../../../src/tasks/index.js';
 import { setThreads } from '../../../src/tensor/index.js';
 import { taskSheets } from '../../../src/train/networks/sample-sheets.js';
 import { Run } from '../../../src/train/run/run.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 import { tinyBatch, tinyRecipe, tinyTrainee } from '../tiny.js';
 
 const root = temporaryFolder();

@@ -17,7 +17,7 @@ import {
 import { Recipe } from '../../../src/train/recipe/config.js';
 import { recipeShape } from '../../../src/train/recipe/networks.js';
 import { Run } from '../../../src/train/run/run.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 import { tinyRecipe, tinyTrainee } from '../tiny.js';
 
 const root = temporaryFolder();

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import type { Parallel } from '../../../src/distributed/parallel.js';
 import { tensor } from '../../../src/tensor/index.js';
 import { Checkpoints } from '../../../src/train/run/checkpoints.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 import { world } from '../world.js';
 
 const root = temporaryFolder();

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { GONE_AFTER_MS, takeLock } from '../../../src/train/run/lock.js';
 import { kindOf, lastOf, readMetrics, smooth } from '../../../src/train/run/metrics.js';
 import { summariseRun } from '../../../src/train/run/status.js';
-import { temporaryFolder } from '../../media/helpers.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const root = temporaryFolder();
 let folders = 0;

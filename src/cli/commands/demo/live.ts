@@ -7,17 +7,17 @@ import { readRecipe } from '../../../train/recipe/read-recipe.js';
 import { kindOf } from '../../../train/run/metrics.js';
 import { Run } from '../../../train/run/run.js';
 import { trainParts } from '../../../train/train-parts.js';
-import type { Curve } from './curves.js';
+import type { NamedCurve } from '../../charts/chart.js';
 
 const recipePath = fromRoot('recipes/demo.yaml');
 
-/** A figure over the time since a part began. */
+/** A part of the training and its curves. */
 export interface LivePart {
   part: string;
   seconds: number;
   steps: number;
   /** training losses and figures by name, over steps */
-  curves: Curve[];
+  curves: NamedCurve[];
   /** files in the run's samples/ */
   sheets: string[];
 }
@@ -69,7 +69,7 @@ function readMetrics(path: string): Line[] {
 const isShown = (name: string): boolean =>
   (kindOf(name) === 'loss' || kindOf(name) === 'quality') && !name.startsWith('loss/sigma');
 
-function curvesOf(lines: readonly Line[]): Curve[] {
+function curvesOf(lines: readonly Line[]): NamedCurve[] {
   // lines of samples hold no learning rate; they have a sheet instead
   const training = lines.filter((line) => typeof line.learningRate === 'number');
   const names = new Set(

@@ -1,9 +1,8 @@
 /** The demo's page: one HTML file, pictures and clips beside it, no scripts. */
-
 import { PROGRAM } from '../../../files/package-root.js';
-import { escapeText as e } from '../../../html.js';
+import { escapeText as e, htmlPage } from '../../../html.js';
 import { TASKS, type TaskId } from '../../../tasks/index.js';
-import { chart } from './curves.js';
+import { chart } from '../../charts/chart.js';
 import type { LiveTraining } from './live.js';
 import type { ShownCase, Tile } from './show.js';
 
@@ -47,14 +46,10 @@ const EXPLAINED: Partial<Record<TaskId, string>> = {
 export function renderPage(content: PageContent): string {
   const { cases, live, pending } = content;
   const tasks = [...new Set(cases.map(({ task }) => task))];
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>mfm demo</title>
-<style>${STYLE}</style>
-<main>
-<header>
+  return htmlPage(
+    'mfm demo',
+    STYLE,
+    `<header>
 <h1>One small model${tasks.length > 0 ? `, ${counted(tasks.length, 'task')}` : ''}</h1>
 <p>Everything here was made on this machine by <code>make demo</code>: first the trained pipeline
 <code>${e(content.pipelineFolder)}</code> on scenes that its training never saw and on files of <code>examples/media</code>,
@@ -67,10 +62,8 @@ ${pending ? `<p class="pending">${e(pending)}</p>` : ''}
 ${tasks.map((task) => taskSection(task, content)).join('\n')}
 ${live ? trainingSection(live, content.trainingFolder) : ''}
 <footer><p>PSNR in dB, higher is better; a result as good as 8-bit rounding allows counts as 60 dB. MiniWorld scenes are
-drawn here; photos and clips are CC0, see <code>examples/media/SOURCES.md</code>.</p></footer>
-</main>
-</html>
-`;
+drawn here; photos and clips are CC0, see <code>examples/media/SOURCES.md</code>.</p></footer>`,
+  );
 }
 
 function taskSection(task: TaskId, { cases, scores, sheets }: PageContent): string {
@@ -160,7 +153,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f6f5f1; paddi
 nav a { display: inline-block; margin: 10px 8px 0 0; padding: 3px 12px; border-radius: 99px; background: #e7e4da; color: inherit; text-decoration: none }
 .score { font-weight: 600 } .facts, footer { color: #77746a; font-size: 13px } .pending { background: #fff3cd; padding: 8px 12px; border-radius: 6px }
 .cases { display: flex; flex-wrap: wrap; gap: 16px; margin-top: 14px }
-article, .charts svg { background: #fff; border: 1px solid #e5e3dd; border-radius: 10px; padding: 14px }
+article, .charts > svg { background: #fff; border: 1px solid #e5e3dd; border-radius: 10px; padding: 14px }
 article { width: min-content; min-width: 220px; max-width: 100% }
 .tiles { display: flex; flex-wrap: wrap; gap: 10px; align-items: flex-start; width: max-content; max-width: min(1110px, calc(100vw - 70px)) }
 .charts { display: flex; flex-wrap: wrap; gap: 14px; margin: 10px 0 }

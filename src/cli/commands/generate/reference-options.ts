@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { InputError } from '../../../errors.js';
-import type { Size } from '../../terminal/args.js';
+import type { Size } from '../../../media/frames.js';
 
 /** The tasks of the reference. */
 const REFERENCE_TASKS = [

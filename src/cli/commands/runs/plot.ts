@@ -12,8 +12,8 @@ import {
   type Point,
   smooth,
 } from '../../../train/run/metrics.js';
-import { FAMILY, inFonts, type Lettering, letteringForPictures } from './lettering.js';
-import { type Curve, drawPanel, PANEL_HEIGHT, PANEL_WIDTH, type Panel } from './panel.js';
+import { FAMILY, inFonts, type Lettering, letteringForPictures } from '../../charts/lettering.js';
+import { type Curve, drawPanel, type Frame, type Panel } from '../../charts/panel.js';
 
 export interface PlotOptions {
   by: 'steps' | 'time' | 'samples';
@@ -52,6 +52,7 @@ export async function writePicture(
   await writeAtomically(path, (temporary) => writeFile(temporary, png));
 }
 
+const FRAME: Frame = { width: 400, height: 220, left: 52, right: 12, top: 28, bottom: 26 };
 const COLUMNS = 3;
 const MARGIN = 20;
 const GAP = 16;
@@ -76,6 +77,7 @@ export function drawPlot(
   const x = across(runs, figures, by);
   const panelOf = (figure: string): Panel => ({
     title: figure,
+    frame: FRAME,
     xRange: x.range,
     log:
       log && (kindOf(figure) !== 'state' || figure === 'gradNorm') && kindOf(figure) !== 'quality',
@@ -85,7 +87,7 @@ export function drawPlot(
     }),
   });
   const columns = Math.min(COLUMNS, figures.length);
-  const width = 2 * MARGIN + columns * PANEL_WIDTH + (columns - 1) * GAP;
+  const width = 2 * MARGIN + columns * FRAME.width + (columns - 1) * GAP;
   const legend = drawLegend(runs, width, write);
   const parts = [legend.svg];
   let y = legend.height;
@@ -96,10 +98,10 @@ export function drawPlot(
     own.forEach((figure, i) => {
       const column = i % columns;
       const row = Math.floor(i / columns);
-      const left = MARGIN + column * (PANEL_WIDTH + GAP);
-      parts.push(drawPanel(panelOf(figure), left, y + HEADING + row * (PANEL_HEIGHT + GAP), write));
+      const left = MARGIN + column * (FRAME.width + GAP);
+      parts.push(drawPanel(panelOf(figure), left, y + HEADING + row * (FRAME.height + GAP), write));
     });
-    y += HEADING + Math.ceil(own.length / columns) * (PANEL_HEIGHT + GAP);
+    y += HEADING + Math.ceil(own.length / columns) * (FRAME.height + GAP);
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y + MARGIN}" width="${width}" height="${y + MARGIN}" font-family="${FAMILY}"><rect width="100%" height="100%" fill="#fff"/>${parts.join('')}</svg>`;
 }

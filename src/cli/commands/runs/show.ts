@@ -1,5 +1,5 @@
 /** A comparison as lines of a terminal and as a page. */
-import { escapeText as e } from '../../../html.js';
+import { escapeText as e, htmlPage } from '../../../html.js';
 import type { Difference } from '../../../train/run/differences.js';
 import { type FigureKind, kindOf } from '../../../train/run/metrics.js';
 import type { RunSummary } from '../../../train/run/status.js';
@@ -24,20 +24,14 @@ export function renderComparison(comparison: Comparison, plot: string): string {
       `${title ? `<h2>${e(title)}</h2>` : ''}
 ${rows.length === 0 ? '<p>none</p>' : `<div class="wide"><table><thead>${rowOf(head!, 'th')}</thead><tbody>${rows.map((row) => rowOf(row, 'td')).join('\n')}</tbody></table></div>`}`,
   );
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${e(title)}</title>
-<style>${STYLE}</style>
-<main>
-<h1>${e(title)}</h1>
+  return htmlPage(
+    title,
+    STYLE,
+    `<h1>${e(title)}</h1>
 ${tables[0]}
 <div class="plot">${plot}</div>
-${tables.slice(1).join('\n')}
-</main>
-</html>
-`;
+${tables.slice(1).join('\n')}`,
+  );
 }
 
 interface Table {

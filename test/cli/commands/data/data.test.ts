@@ -13,8 +13,9 @@ import { before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { fromRoot } from '../../../../src/files/package-root.js';
 import { saveSafetensors, tidy } from '../../../../src/tensor/index.js';
-import { ffmpeg, listing, noFfmpeg, temporaryFolder } from '../../../media/helpers.js';
+import { ffmpeg, listing, noFfmpeg } from '../../../media/helpers.js';
 import { TINY, tinyModel } from '../../../models/depth-anything/tiny.js';
+import { temporaryFolder } from '../../../temp-folder.js';
 import { program, mfm as run } from '../../program.js';
 
 const examples = fromRoot('examples/media/');
@@ -211,7 +212,7 @@ describe('a folder as people have it', { skip: noFfmpeg }, () => {
       /^odd\/a\.PNG: 64x64; .*long caption: about 169 tokens .* reads the first 77 and/m,
     );
     assert.match(stdout, /^odd\/b\.png: unreadable: odd\/b\.txt: is not text in UTF-8/m);
-    assert.match(stdout, /^odd\/c\.NEF: unreadable: is a raw photo of a camera/m);
+    assert.match(stdout, /^odd\/c\.NEF: unreadable: is a camera's raw file, which is not read/m);
     assert.match(stdout, /^odd\/pipe\.mp4: unreadable: is a pipe, and only files are read/m);
     assert.match(stdout, passed);
     assert.match(stdout, /^4 items: /m);
@@ -225,7 +226,7 @@ describe('a folder as people have it', { skip: noFfmpeg }, () => {
     const { status, stdout } = mfm('prepare', 'odd', '-o', 'odd-shards');
     assert.equal(status, 0);
     assert.match(stdout, /^left out: odd\/b\.txt: is not text in UTF-8/m);
-    assert.match(stdout, /^left out: odd\/c\.NEF: is a raw photo/m);
+    assert.match(stdout, /^left out: odd\/c\.NEF: is a camera's raw file/m);
     assert.match(stdout, /^left out: odd\/pipe\.mp4: is a pipe, and only files are read/m);
     assert.match(stdout, passed);
     assert.match(stdout, /^4 sources: 1 clips in 1 shards; .* 3 unreadable$/m);

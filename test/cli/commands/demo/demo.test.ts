@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { DemoCase } from '../../../../src/cli/commands/demo/cases.js';
-import { chart } from '../../../../src/cli/commands/demo/curves.js';
 import { writeLossless } from '../../../../src/cli/commands/demo/lossless.js';
 import { type Score, scoreLine, wordsFound } from '../../../../src/cli/commands/demo/score.js';
 import { miniWorld } from '../../../../src/data/miniworld/index.js';
@@ -119,32 +118,4 @@ test('writeLossless gives every byte back', async () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
-});
-
-describe('chart', () => {
-  test('draws every curve inside its frame, from one point on', () => {
-    const curves = ['a', 'b & c'].map((name, i) => ({
-      name,
-      points: [
-        [0, 3],
-        [10, 1 + i],
-        [20, 0.5],
-      ] as [number, number][],
-    }));
-    for (const drawn of [curves, [{ name: 'one', points: [[20, 2.8]] as [number, number][] }]]) {
-      const svg = chart('loss', drawn, 'steps');
-      assert.equal(svg.match(/<polyline/g)!.length, drawn.length);
-      for (const [, points] of svg.matchAll(/points="([^"]+)"/g)) {
-        for (const point of points!.split(' ')) {
-          const [x, y] = point.split(',').map(Number);
-          assert.ok(x! >= 0 && x! <= 460 && y! >= 0 && y! <= 230, point);
-        }
-      }
-    }
-    assert.match(chart('loss', curves, 'steps'), />b &amp; c</);
-  });
-
-  test('is empty without points', () => {
-    assert.equal(chart('loss', [{ name: 'a', points: [] }], 'steps'), '');
-  });
 });

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, beforeEach, describe, test } from 'node:test';
+import { before, beforeEach, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { args, run } from '../../../../src/cli/commands/generate/generate.js';
 import { parseArgs } from '../../../../src/cli/terminal/args.js';
@@ -15,11 +14,11 @@ import {
 } from '../../../../src/tensor/index.js';
 import { saveTinyPipeline } from '../../../eval/tiny-pipeline.js';
 import { noFfmpeg } from '../../../media/helpers.js';
+import { temporaryFolder } from '../../../temp-folder.js';
 import { quietly } from '../../quietly.js';
 import { ChatServer } from './chat-server.js';
 
-const root = mkdtempSync(join(tmpdir(), 'mfm-generate-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = temporaryFolder();
 const at = (name: string) => join(root, name);
 const out = (name: string) => join(root, 'out', name);
 

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { readJobs, resultName } from '../../../../src/cli/commands/generate/jobs.js';
 import { InputError } from '../../../../src/errors.js';
+import { temporaryFolder } from '../../../temp-folder.js';
 
-const root = mkdtempSync(join(tmpdir(), 'mfm-jobs-'));
-after(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder();
 const write = (name: string, text: string) => {
   writeFileSync(join(root, name), text);
   return join(root, name);

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { afterEach, before, beforeEach, describe, test } from 'node:test';
 import sharp from 'sharp';
 import {
   endpointOf,
@@ -11,10 +9,10 @@ import {
   rewriter,
 } from '../../../../src/cli/commands/generate/rewrite.js';
 import { InputError, JobError } from '../../../../src/errors.js';
+import { temporaryFolder } from '../../../temp-folder.js';
 import { ChatServer, type Planned } from './chat-server.js';
 
-const root = mkdtempSync(join(tmpdir(), 'mfm-rewrite-'));
-after(() => rmSync(root, { recursive: true }));
+const root = temporaryFolder();
 const photo = join(root, 'photo.png');
 before(() =>
   sharp({ create: { width: 1000, height: 500, channels: 3, background: '#c01020' } })

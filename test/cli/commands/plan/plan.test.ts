@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { args, planText } from '../../../../src/cli/commands/plan/plan.js';
 import { parseArgs } from '../../../../src/cli/terminal/args.js';
 import { InputError } from '../../../../src/errors.js';
 import { fromRoot } from '../../../../src/files/package-root.js';
+import { temporaryFolder } from '../../../temp-folder.js';
 import { mfm } from '../../program.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'mfm-plan-'));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 const plan = (...words: string[]) => planText(parseArgs('mfm plan', args, words));
 const refused = async (...words: string[]): Promise<string> => {

@@ -3,14 +3,13 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
-import { axisOf, tickText } from '../../../../src/cli/commands/runs/axis.js';
-import { inDots, inFonts } from '../../../../src/cli/commands/runs/lettering.js';
+import { inDots, inFonts } from '../../../../src/cli/charts/lettering.js';
 import { args } from '../../../../src/cli/commands/runs/options.js';
 import { drawPlot } from '../../../../src/cli/commands/runs/plot.js';
 import { examples, run } from '../../../../src/cli/commands/runs/runs.js';
 import { parseArgs } from '../../../../src/cli/terminal/args.js';
 import { differences } from '../../../../src/train/run/differences.js';
-import { temporaryFolder } from '../../../media/helpers.js';
+import { temporaryFolder } from '../../../temp-folder.js';
 import { quietly } from '../../quietly.js';
 
 const folder = temporaryFolder();
@@ -222,29 +221,6 @@ describe('differences', () => {
   });
 });
 
-describe('axes', () => {
-  test('have three to eight round ticks within the range', () => {
-    for (const log of [false, true]) {
-      for (const low of [0.001, 0.05, 0.9, 4]) {
-        for (const ratio of [1.01, 1.3, 2, 7, 50, 1000, 1e6]) {
-          const { ticks, at } = axisOf({ range: [low, low * ratio], from: 0, to: 100, log });
-          assert.ok(ticks.length >= 3 && ticks.length <= 8, `${log} ${low} ${ratio}: ${ticks}`);
-          assert.ok(
-            ticks.every((tick) => tick >= low * 0.999 && tick <= low * ratio * 1.001),
-            `${ticks}`,
-          );
-          assert.ok(Math.abs(at(low)) < 1e-9 && Math.abs(at(low * ratio) - 100) < 1e-9, 'ends');
-        }
-      }
-    }
-  });
-
-  test('write their ticks shortly', () => {
-    const written = [0, 0.05, 350, 2000, 1_500_000, 2e-5].map(tickText);
-    assert.deepEqual(written, ['0', '0.05', '350', '2k', '1.5M', '2e-5']);
-  });
-});
-
 describe('drawPlot', () => {
   test('breaks a line where a value is NaN, and writes in dots where there are no fonts', () => {
     const points = [1, 2, Number.NaN, 4, 5].map((value, i) => ({
@@ -256,7 +232,7 @@ describe('drawPlot', () => {
     const runs = [{ name: '<a>', figures: new Map([['t2v', points]]) }];
     const options = { by: 'steps', smoothing: 0.9, log: true } as const;
     const svg = drawPlot(runs, ['t2v'], options, inFonts);
-    assert.match(svg, /d="M[\d. ]+L[\d. ]+M[\d. ]+L[\d. ]+" fill="none"/);
+    assert.match(svg, /d="M[\d.,]+L[\d.,]+M[\d.,]+L[\d.,]+" fill="none"/);
     assert.doesNotMatch(svg, /NaN|<a>/);
     assert.doesNotMatch(drawPlot(runs, ['t2v'], options, inDots), /<text|NaN/);
   });

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import sharp from 'sharp';
 import { dryRun } from '../../../../src/cli/commands/train/dry-run.js';
 import { stageDataOf } from '../../../../src/cli/commands/train/dry-run-data.js';
 import { openSources } from '../../../../src/train/feed/index.js';
 import { Recipe, stagesOf } from '../../../../src/train/recipe/config.js';
+import { temporaryFolder } from '../../../temp-folder.js';
 
-const root = mkdtempSync(join(tmpdir(), 'mfm-dry-run-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = temporaryFolder();
 
 test('the lines of a dry run measure files once for all stages', async () => {
   const manifest = join(root, 'pictures');

@@ -3,12 +3,16 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
+import { args, run } from '../../../../src/cli/commands/train/train.js';
+import { parseArgs } from '../../../../src/cli/terminal/args.js';
 import { fromRoot } from '../../../../src/files/package-root.js';
 import { readImage, readMedia, writeImage } from '../../../../src/media/index.js';
 import { readLora } from '../../../../src/nn/index.js';
 import { openSafetensors } from '../../../../src/tensor/index.js';
-import { ffmpeg, noFfmpeg, temporaryFolder } from '../../../media/helpers.js';
-import { mfm as run } from '../../program.js';
+import { ffmpeg, noFfmpeg } from '../../../media/helpers.js';
+import { temporaryFolder } from '../../../temp-folder.js';
+import { mfm as runProgram } from '../../program.js';
+import { quietly } from '../../quietly.js';
 import { noisy } from '../generate/generating.js';
 
 const base = fromRoot('models/mfm-mini');
@@ -17,7 +21,7 @@ const at = (...names: string[]) => join(folder, ...names);
 
 function mfm(...words: string[]) {
   const env = { ...process.env, OMP_NUM_THREADS: '1' };
-  return run(words, { cwd: folder, env });
+  return runProgram(words, { cwd: folder, env });
 }
 
 /** Runs it, which must succeed; returns what it printed. */
@@ -27,12 +31,16 @@ function made(...words: string[]): string {
   return stdout;
 }
 
-/** 64x64, up to five frames, a few steps that are large enough to show, one sample to measure on. */
+/**
+ * 64x64, up to five frames, a few steps that are large enough to show, one sample to measure on. Two
+ * tasks, as every one has its own validation and sheet, which take longer than the steps.
+ */
 const FEW_STEPS = [
   ['base', base],
   ['validationSamples', '1'],
   ['data.0.manifest', 'own'],
   ['transformer.steps', '3'],
+  ['transformer.tasks', '{ t2i: 1, i2v: 1 }'],
   ['transformer.numFrames', '5'],
   ['transformer.tokensPerBatch', '64'],
   ['transformer.warmupSteps', '0'],
@@ -134,7 +142,6 @@ describe('fine-tuning models/mfm-mini on own files', { skip: noFfmpeg }, () => {
         gradCheckpointing: true,
         imageShare: [0.5, 0.5],
         learningRate: 1e-3,
-        tasks: { t2i: 1, i2v: 1 },
         freeze: ['transformer.pos_embed.*'],
       },
     };
@@ -166,27 +173,35 @@ describe('fine-tuning models/mfm-mini on own files', { skip: noFfmpeg }, () => {
     assert.deepEqual([width, height, numFrames], [80, 64, 5]);
   });
 
-  test('refuses what does not fit in one sentence, before it encodes; then the folder is free', () => {
+  test('refuses what does not fit in one sentence, before it encodes; then the folder is free', async (t) => {
     const inFull = { name: 'part', base, data: [{ manifest: 'own' }], transformer: { steps: 1 } };
     writeFileSync(at('part.json'), JSON.stringify(inFull));
-    const train = (...changes: string[]) => {
-      const inPart = changes.some((change) => /^transformer\.(train|freeze)=/.test(change));
-      const recipe = inPart ? 'part.json' : fromRoot('recipes/finetune.yaml');
-      return mfm('train', recipe, ...FEW_STEPS, '--run', 'none', ...changes);
+    const words = (change: string) => {
+      const inPart = /^transformer\.(train|freeze)=/.test(change);
+      const recipe = inPart ? at('part.json') : fromRoot('recipes/finetune.yaml');
+      return [recipe, ...FEW_STEPS, '--run', at('none'), '--set', change];
     };
     const cases: [string, RegExp][] = [
       ['base=nowhere', /nowhere/],
-      ['data.0.manifest=nothing', /^nothing: /],
+      ['data.0.manifest=nothing', /nothing: /],
       ['transformer.lora.targets=["x_proj"]', /x_proj/],
       ['transformer.train=["transformer.x*"]', /x\*/],
-      ['transformer.freeze=["transformer.y*"]', /y\*/],
     ];
-    for (const [change, message] of cases) {
-      const { status, stderr } = train('--set', change);
-      const said = stderr.trim().split('\n').at(-1)!;
-      assert.equal(status, 2, `${change}: ${stderr}`);
-      assert.match(said, message);
-      assert.doesNotMatch(stderr, /^ {4}at |encoding/m);
+    const home = process.cwd();
+    process.chdir(folder);
+    t.after(() => process.chdir(home));
+    for (const [change, expected] of cases) {
+      const options = parseArgs('mfm train', args, words(change));
+      const { exitCode, message, stderr } = await quietly(() => run(options));
+      assert.equal(exitCode, 2, `${change}: ${message}`);
+      assert.match(message, expected);
+      assert.doesNotMatch(message, /\n/);
+      assert.doesNotMatch(stderr, /encoding/);
     }
+    // this process lives on: had it kept the folder, another could not have it
+    const { status, stderr } = mfm('train', ...words('transformer.freeze=["transformer.y*"]'));
+    assert.equal(status, 2, stderr);
+    assert.match(stderr.trim().split('\n').at(-1)!, /y\*/);
+    assert.doesNotMatch(stderr, /^ {4}at |encoding/m);
   });
 });

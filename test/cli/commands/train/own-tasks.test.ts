@@ -5,7 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { readImage } from '../../../../src/media/index.js';
-import { temporaryFolder } from '../../../media/helpers.js';
+import { temporaryFolder } from '../../../temp-folder.js';
 import { program } from '../../program.js';
 import { saveSmallTraining } from './small-training.js';
 

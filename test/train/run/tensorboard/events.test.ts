@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { EventWriter } from '../../../../src/train/run/tensorboard/events.js';
 import { crc32c } from '../../../../src/train/run/tensorboard/tfrecord.js';
-import { temporaryFolder } from '../../../media/helpers.js';
+import { temporaryFolder } from '../../../temp-folder.js';
 
 const folder = temporaryFolder();
 const fixture = (name: string) =>

@@ -1,7 +1,7 @@
 /** Words in a drawing, also where no fonts are installed. */
 import sharp from 'sharp';
-import { escapeText } from '../../../html.js';
-import { CHARACTER_WIDTH, eachDot } from '../../../media/sheet/font.js';
+import { escapeText } from '../../html.js';
+import { CHARACTER_WIDTH, eachDot } from '../../media/sheet/font.js';
 
 export interface LetteringOptions {
   size?: number;
