@@ -218,7 +218,7 @@ describe('files with several streams', { skip: noFfmpeg }, () => {
     const clip = await readVideo(at('both.mkv'));
     assert.deepEqual([clip.width, clip.height, clip.numFrames], [64, 48, 16]);
     expectColor(colorAt(clip), [0, 0, 254], 6);
-    assert.match(clip.notes.join(), /has 2 streams of pictures; the default one \(1\) is taken/);
+    assert.match(clip.notes.join(), /has 2 video streams; the default one \(1\) is used/);
   });
 });
 
