@@ -21,7 +21,7 @@ interface SideCar {
   tensors: Record<string, unknown>;
 }
 
-/** Runs every case of a folder; a side-car of a kind that is not known is an error. */
+/** Runs every case of a folder; a side-car of an unknown kind is an error. */
 export function* verifyT5(folder: string): Iterable<VerifyRow> {
   for (const { name, sideCar } of sideCarsOf<SideCar>(folder, 'd_model')) {
     yield* tidy(() => noGrad(() => verifyCase(folder, name, sideCar)));
