@@ -366,7 +366,7 @@ describe('pull and the token', () => {
 
   test('says what to do about 401 and 403, with and without one', async () => {
     const cases: [401 | 403, string | undefined, RegExp][] = [
-      [401, undefined, /: is private, gated or not there \(status 401\); .*set HF_TOKEN/],
+      [401, undefined, /: is private or gated, or does not exist \(status 401\); .*set HF_TOKEN/],
       [401, 'hf_old', /\(status 401\); check the name and renew the token$/],
       [
         403,
@@ -498,7 +498,7 @@ describe('pull says in one sentence', () => {
     };
     await assert.rejects(
       fetchIt({ open: full }),
-      says(JobError, /: the disk is full; free some space, then the same command goes on/),
+      says(JobError, /: the disk is full; free some space, then the same command resumes/),
     );
     assert.equal(existsSync(snapshot()), false);
     assert.ok(parts().length > 0);
