@@ -1,4 +1,7 @@
-/** A small seeded random number generator, independent of the tensor library so that workers can use it. */
+/**
+ * A small seeded random number generator, independent of the
+ * tensor library so that workers can use it.
+ */
 
 /** A stream of random numbers; for every seed, streams with different labels are independent. */
 export class RandomStream {

@@ -129,7 +129,10 @@ export function crossFade(clip: Frames, hole: Uint8Array): Frames {
   return fillInTime(clip, hole, (since, until) => since / (since + until));
 }
 
-/** @param shareAfter  weight of the later frame, given the distances from the earlier and to the later one */
+/**
+ * @param shareAfter  weight of the later frame, given the
+ * distances from the earlier and to the later one
+ */
 function fillInTime(
   clip: Frames,
   hole: Uint8Array,
@@ -174,7 +177,10 @@ export interface Laid {
   kind: 'smaller' | 'gray' | 'whole';
   /** some pixels are unknown, and every frame has known ones */
   inEach: boolean;
-  /** some pixel is unknown in one frame and known in another; `between`: in an earlier and in a later one */
+  /**
+   * some pixel is unknown in one frame and known in another;
+   * `between`: in an earlier and in a later one
+   */
   elsewhere: boolean;
   between: boolean;
 }
@@ -223,7 +229,10 @@ function knowledgeOf(
   };
 }
 
-/** Mean RGB, rounded, of the known pixels with indices from `from` to `to` (exclusive); null if there are none. */
+/**
+ * Mean RGB, rounded, of the known pixels with indices from `from` to `to` (exclusive); null if
+ * there are none.
+ */
 function meanKnown(
   { data }: Frames,
   hole: Uint8Array,

@@ -55,10 +55,10 @@ export const BENCHMARK_NOTES = [
 ];
 
 /**
- * Writes the inputs of the tasks, so that other systems can use the same ones. Every trial gets a folder
- * TASK/NAME with prompt.txt and, named by frame index: input/00000.png, …, the known frames, black in the
- * hole; mask/00000.png, …, white in the hole; depth/00000.png, …, white is near. Trials that exist already
- * are not written again.
+ * Writes the inputs of the tasks, so that other systems can use the same ones. Every trial gets a
+ * folder TASK/NAME with prompt.txt and, named by frame index: input/00000.png, …, the known frames,
+ * black in the hole; mask/00000.png, …, white in the hole; depth/00000.png, …, white is near.
+ * Trials that exist already are not written again.
  */
 export async function writeConditions(
   folder: string,
@@ -122,7 +122,10 @@ function whiteIn(frame: Frames, hole: Uint8Array): Frames {
   return { ...frame, data };
 }
 
-/** Reads the results of another system: TASK/NAME.mp4 or another clip, or a folder TASK/NAME of frames. */
+/**
+ * Reads the results of another system: TASK/NAME.mp4 or
+ * another clip, or a folder TASK/NAME of frames.
+ */
 export const filesMaker = (folder: string): Maker => ({
   async make(task, trials, _first, { onShare, signal }) {
     const results: Frames[] = [];

@@ -40,7 +40,10 @@ export interface TaskReport {
     baseline: Compared | null;
     input: Compared | null;
     truth: number | null;
-    /** whether the result is above every baseline, each in the trials in which it applies; null without any */
+    /**
+     * whether the result is above every baseline, each in the
+     * trials in which it applies; null without any
+     */
     beats: boolean | null;
   } | null;
   figures: { figure: FigureId; values: Values }[];
@@ -50,7 +53,10 @@ export interface TaskReport {
   pictures: { name: string; prompt: string; shown: { label: string; file: string }[] }[];
 }
 
-/** A report whose pictures have not been written yet; `strips` has them by the file names in the report. */
+/**
+ * A report whose pictures have not been written yet; `strips`
+ * has them by the file names in the report.
+ */
 export interface Evaluated {
   report: TaskReport;
   strips: Map<string, Frames>;
@@ -65,7 +71,10 @@ export interface EvaluateOptions extends Watch {
   onDone?: (done: number) => void;
 }
 
-/** Names of contestants: the pipeline's results and the true clips; the others have their baseline's name. */
+/**
+ * Names of contestants: the pipeline's results and the true
+ * clips; the others have their baseline's name.
+ */
 export const MADE = 'made';
 export const TRUTH = 'truth';
 const ANOTHER = 'another caption';
@@ -164,7 +173,10 @@ type Scores = Record<string, Tally>;
 class Tallies {
   private readonly sums = new Map<FigureId, Map<string, Tally>>();
 
-  /** Adds all figures of the clips of one trial, and returns those of the `wanted` figure, by contestant. */
+  /**
+   * Adds all figures of the clips of one trial, and returns
+   * those of the `wanted` figure, by contestant.
+   */
   add(clips: ReadonlyMap<string, Frames>, subject: Subject, wanted: FigureId): Scores {
     const scores: Scores = {};
     for (const { id, of, unit } of FIGURES) {

@@ -5,7 +5,10 @@
  */
 import type { Frames } from '../media/index.js';
 
-/** Stop when no pixel changes by this many levels (0..255) in a sweep; errors are then below 0.5. Measured */
+/**
+ * Stop when no pixel changes by this many levels (0..255) in
+ * a sweep; errors are then below 0.5. Measured
+ */
 const TOLERANCE = 0.01;
 /** Limit of sweeps per level; a hole of 400x400 pixels takes 800. Measured */
 const MAX_SWEEPS = 2000;
@@ -39,7 +42,10 @@ interface Film {
   values: Float32Array;
 }
 
-/** Solves at half the size first, where distances across a hole are short, and starts from that solution. */
+/**
+ * Solves at half the size first, where distances across a
+ * hole are short, and starts from that solution.
+ */
 function stretch(film: Film): void {
   const { width, height, missing, values } = film;
   if (!missing.includes(1)) return;
@@ -53,7 +59,10 @@ function stretch(film: Film): void {
   relax(values, inner(missing, width, height));
 }
 
-/** Halves the size: each pixel is the mean of the known ones among 2x2, and missing if all of these are. */
+/**
+ * Halves the size: each pixel is the mean of the known ones
+ * among 2x2, and missing if all of these are.
+ */
 function halved({ width, height, missing, values }: Film): Film {
   const [w, h] = [(width + 1) >> 1, (height + 1) >> 1];
   const sums = new Float32Array(w * h * 3);
@@ -72,7 +81,10 @@ function halved({ width, height, missing, values }: Film): Film {
   };
 }
 
-/** The missing pixels and their four neighbours; at the frame's border the opposite neighbour counts twice. */
+/**
+ * The missing pixels and their four neighbours; at the
+ * frame's border the opposite neighbour counts twice.
+ */
 function inner(missing: Uint8Array, width: number, height: number) {
   const places: number[] = [];
   const around: number[] = [];

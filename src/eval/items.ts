@@ -55,8 +55,9 @@ export interface ItemParts {
 }
 
 /**
- * Makes trials from the items of a data set. Items are resized and cropped to the pipeline's size, and cut
- * to its number of frames, or for shorter clips to the largest 4k + 1. Masks are drawn as in training.
+ * Makes trials from the items of a data set. Items are resized and cropped
+ * to the pipeline's size, and cut to its number of frames, or for shorter
+ * clips to the largest 4k + 1. Masks are drawn as in training.
  *
  * @throws InputError if the data set cannot be read, or nothing in it can be used
  */

@@ -2,7 +2,10 @@
 import type { Track } from '../data/miniworld/analyse.js';
 import { isHeldOutPair, type Scene } from '../data/miniworld/index.js';
 
-/** Counts for one caption, which names every solid of a scene by colour and shape; no two share a colour. */
+/**
+ * Counts for one caption, which names every solid of a scene
+ * by colour and shape; no two share a colour.
+ */
 export interface NameCount {
   /** solids that the caption names */
   named: number;
@@ -13,8 +16,8 @@ export interface NameCount {
   /** the same for pairs of colour and shape that training never saw */
   unseenPairs: { named: number; shapes: number };
   /**
-   * solids under a still camera, whose motion shows in their position: named, and seen in their colour with
-   * the named motion (`spin` cannot be distinguished from `still`)
+   * solids under a still camera, whose motion shows in their position: named, and seen in their
+   * colour with the named motion (`spin` cannot be distinguished from `still`)
    */
   motions: { named: number; right: number };
   /** solids seen beyond those counted in `colours` */

@@ -1,7 +1,10 @@
 /** The format of an evaluation report. */
 import type { TaskReport, Value } from './evaluate.js';
 
-/** Everything that the figures depend on; figures of an earlier run are reused if all of it is the same. */
+/**
+ * Everything that the figures depend on; figures of an
+ * earlier run are reused if all of it is the same.
+ */
 export interface ReportSettings {
   /** description of where the trials come from */
   source: string;

@@ -27,7 +27,10 @@ export interface RunOptions extends Omit<EvaluateOptions, 'onDone' | 'baselines'
   onDone?: (task: Task, done: number) => void;
 }
 
-/** The figures of a task: those of an earlier run if they exist, otherwise computed and written to the folder. */
+/**
+ * The figures of a task: those of an earlier run if they
+ * exist, otherwise computed and written to the folder.
+ */
 export async function runTask(
   maker: Maker,
   { task, trials }: Part,

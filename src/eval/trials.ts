@@ -56,7 +56,10 @@ export interface SampleOptions {
   estimateDepth?: DepthEstimator | null;
 }
 
-/** Produces results with a pipeline, using its own settings for each task unless the options override them. */
+/**
+ * Produces results with a pipeline, using its own settings
+ * for each task unless the options override them.
+ */
 export const pipelineMaker = (
   pipeline: Pipeline,
   { seed, numInferenceSteps, guidanceScale, estimateDepth = null }: SampleOptions,

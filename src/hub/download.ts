@@ -15,11 +15,12 @@ export interface DownloadOptions {
 }
 
 /**
- * Downloads `file` unless its blob exists: resumes a partial download, retries after interruptions, verifies
- * the checksum, and only then gives the blob its final name.
+ * Downloads `file` unless its blob exists: resumes a partial download, retries after interruptions,
+ * verifies the checksum, and only then gives the blob its final name.
  *
  * @param target  the repository at a commit
- * @throws JobError if the connection keeps failing (the partial file is kept), or the checksum is wrong twice
+ * @throws JobError if the connection keeps failing (the
+ *    partial file is kept), or the checksum is wrong twice
  */
 export async function downloadFile(
   hub: Hub,
@@ -223,7 +224,10 @@ class Part {
     this.hash = newHash(this.file);
   }
 
-  /** Flushes to the disk, since a blob with its final name must be complete even after a power failure. */
+  /**
+   * Flushes to the disk, since a blob with its final name
+   * must be complete even after a power failure.
+   */
   sync(): Promise<void> {
     return this.handle.datasync();
   }

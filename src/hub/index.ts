@@ -1,10 +1,10 @@
 /**
- * Row 2: downloads model repositories from a hub (huggingface.co or a mirror) into the cache of the Python
- * package huggingface_hub, so that each finds the other's downloads.
+ * Row 2: downloads model repositories from a hub (huggingface.co or a mirror) into the cache of the
+ * Python package huggingface_hub, so that each finds the other's downloads.
  *
- * This is our own code on top of `fetch`. The npm package `@huggingface/hub` was tried first (2.17.5: MIT,
- * Node.js 18, a release every few weeks, installs 12 MB with its three packages for uploads). Its
- * `snapshotDownload` writes the same cache, but it
+ * This is our own code on top of `fetch`. The npm package `@huggingface/hub` was tried first
+ * (2.17.5: MIT, Node.js 18, a release every few weeks, installs 12 MB with its three packages for
+ * uploads). Its `snapshotDownload` writes the same cache, but it
  *
  *  - restarts an interrupted file from byte 0 and never retries: an interruption at 9 of 10 GB costs 9 GB;
  *  - checks neither checksum nor size before it renames a file to its final name;

@@ -33,7 +33,10 @@ const Tree = z.array(
 const TRIES = 3;
 /** Largest page that is accepted; one of 1,000 files has some 300 kB. */
 const MAX_PAGE_BYTES = 32 * 2 ** 20;
-/** Most pages, of 1,000 entries each: more than any pipeline has. A longer listing is considered endless. */
+/**
+ * Most pages, of 1,000 entries each: more than any pipeline
+ * has. A longer listing is considered endless.
+ */
 const MAX_PAGES = 100;
 
 /** The commit to which a branch, tag or abbreviated commit currently resolves. */

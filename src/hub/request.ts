@@ -95,7 +95,10 @@ async function fetchOnce(url: URL, init: RequestInit): Promise<Response> {
   }
 }
 
-/** Converts an error of `fetch` or its stream to a TransientError, or to the signal's reason if aborted. */
+/**
+ * Converts an error of `fetch` or its stream to a
+ * TransientError, or to the signal's reason if aborted.
+ */
 export function passing(error: unknown, host: string, signal?: AbortSignal | null): unknown {
   if (signal?.aborted) return signal.reason;
   const cause = ((error as Error).cause ?? error) as NodeJS.ErrnoException;

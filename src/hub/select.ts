@@ -12,7 +12,10 @@ const OTHER_WEIGHTS = /\.(bin|pt|pth|ckpt|msgpack|h5|ot|tflite|gguf|onnx|onnx_da
 /** Media on the repository's page, and leftovers of git and of training. */
 const NEVER_READ =
   /\.(png|jpe?g|gif|webp|avif|svg|mp4|webm|mov|mp3|wav|pdf|zip|tar|gz)$|(^|\/)\.git|(^|\/)(events\.out\.tfevents|optimizer\.|training_args)/i;
-/** `model.fp16.safetensors`, `model.fp16-00001-of-00002.safetensors`, `model.safetensors.index.fp16.json` */
+/**
+ * `model.fp16.safetensors`, `model.fp16-00001-of-00002.safetensors`,
+ * `model.safetensors.index.fp16.json`
+ */
 const VARIANT = /\.(fp16|bf16|fp32|fp8|int8|ema|non_ema)(?=[.-])/;
 
 /** Splits names into chosen ones and others, in the given order. */
@@ -64,7 +67,10 @@ function folderOf(name: string): string {
   return name.slice(0, name.lastIndexOf('/') + 1);
 }
 
-/** Globs like those of Python's fnmatch, which huggingface_hub uses: `*`, `?`, `[a-c]`, `[!a]`; `vae/` is `vae/*`. */
+/**
+ * Globs like those of Python's fnmatch, which huggingface_hub uses: `*`, `?`, `[a-c]`, `[!a]`;
+ * `vae/` is `vae/*`.
+ */
 export function glob(pattern: string): RegExp {
   const whole = pattern.endsWith('/') ? `${pattern}*` : pattern;
   const source = whole.replace(/\[!?\]?[^\]]*\]|[\s\S]/g, (piece) => {

@@ -35,7 +35,10 @@ export function plainSecret(name: string, secret: string): string {
   );
 }
 
-/** Another machine's text made fit for a message: one short line, without `secret` and control characters. */
+/**
+ * Another machine's text made fit for a message: one short
+ * line, without `secret` and control characters.
+ */
 export function saidBy(text: string, secret: string | undefined, length: number): string {
   const known = secret ? text.replaceAll(secret, '…') : text;
   const line = known.trim().split(/[\r\n]/)[0] ?? '';

@@ -95,7 +95,10 @@ export interface Size {
   height: number;
 }
 
-/** Aspect ratios that differ by less than this factor are always stretched: invisible, and nothing is cut off. */
+/**
+ * Aspect ratios that differ by less than this factor are always stretched: invisible, and nothing
+ * is cut off.
+ */
 const SAME_SHAPE = 1.03;
 
 /** The factor, at least 1, by which the aspect ratios of two sizes differ. */

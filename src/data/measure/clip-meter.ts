@@ -19,7 +19,10 @@ import { SceneDetector } from './scenes.js';
 
 /** Clips are measured at this longer side, in pixels; motion and borders are scaled back. */
 export const SMALL_SIDE = 256;
-/** At least this many evenly spaced frames give colours and borders, at most twice as many; half give motion. */
+/**
+ * At least this many evenly spaced frames give colours and
+ * borders, at most twice as many; half give motion.
+ */
 const SAMPLES = 8;
 /** Positions, as shares of the clip's length, at which hashes and full frames are taken. */
 export const MOMENTS = [0.25, 0.5, 0.75];

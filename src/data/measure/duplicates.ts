@@ -4,7 +4,10 @@
  */
 import type { Hash64 } from './measure.js';
 
-/** Number of the 64 bits in which hashes of near frames may differ; copies at half size differ in 0 to 3. */
+/**
+ * Number of the 64 bits in which hashes of near frames may
+ * differ; copies at half size differ in 0 to 3.
+ */
 const NEAR = 3;
 /** By the pigeonhole principle, near hashes agree in at least one of `NEAR + 1` parts. */
 const PARTS = [0, 16, 32, 48] as const;
@@ -12,7 +15,10 @@ const PARTS = [0, 16, 32, 48] as const;
 export interface Fingerprint {
   /** of the item's files */
   contentHash: string;
-  /** see `differenceHash`: one for a picture, three for a clip; empty: not compared for near duplicates */
+  /**
+   * see `differenceHash`: one for a picture, three for a
+   * clip; empty: not compared for near duplicates
+   */
   hashes: readonly Hash64[];
 }
 

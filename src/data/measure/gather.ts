@@ -129,7 +129,10 @@ function gatherPool(workers?: number, signal?: AbortSignal) {
 export const filesOf = ({ media, target, depth }: DataItem): DataFile[] =>
   [media, target, depth].filter((file) => file !== null);
 
-/** Hashes of the item's files, or a problem; hashes stored for the same path, size and time are reused. */
+/**
+ * Hashes of the item's files, or a problem; hashes stored for
+ * the same path, size and time are reused.
+ */
 async function contentHashes(
   item: DataItem,
   store: DataStore | null,

@@ -10,7 +10,10 @@ import type { Fingerprint } from './duplicates.js';
 import { type Box, chromaOf, contentOf, differenceHash, lumaOf, sharpnessOf } from './measure.js';
 import { type OpenedClip, type OpenedImage, openFrames, openMedia } from './open-item.js';
 
-/** Mean chroma, 0..255, from which a sample counts as colourful; black-and-white film measures below 0.6. */
+/**
+ * Mean chroma, 0..255, from which a sample counts as
+ * colourful; black-and-white film measures below 0.6.
+ */
 const COLOURFUL = 2;
 
 export interface Inspection extends Fingerprint {

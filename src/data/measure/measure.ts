@@ -105,7 +105,10 @@ const BLACK = 24;
 /** Most gray levels between the pixels of a border line; dark parts of scenes vary more, e.g. by 10. */
 const EVEN = 6;
 
-/** Smallest share of non-black pixels just inside a border; at the edge of a dark background there are fewer. */
+/**
+ * Smallest share of non-black pixels just inside a border; at
+ * the edge of a dark background there are fewer.
+ */
 const EDGE = 0.25;
 
 /**

@@ -1,4 +1,7 @@
-/** Opens pictures and clips for measuring: small frames one after another, and a few frames at full size. */
+/**
+ * Opens pictures and clips for measuring: small frames one
+ * after another, and a few frames at full size.
+ */
 import { InputError } from '../../errors.js';
 import { readAnimation } from '../../media/codecs/animation.js';
 import { readImage } from '../../media/codecs/image.js';

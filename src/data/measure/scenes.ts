@@ -7,7 +7,8 @@
  * `ALONE` times the mean of its neighbours, which are large too in fast camera motion. If the scene is
  * back within `FLASH` frames, it was a flash and not a cut. Dissolves and fades are not detected.
  *
- * Measured on twelve concatenated clips: at least 0.48 at their joints, at most 0.11 elsewhere (fast pan).
+ * Measured on twelve concatenated clips: at least 0.48 at
+ * their joints, at most 0.11 elsewhere (fast pan).
  */
 import type { Picture } from '../../media/codecs/video.js';
 import { cellsOf, type Luma } from './measure.js';
@@ -70,7 +71,10 @@ export class SceneDetector {
     return value >= ALONE * others;
   }
 
-  /** The frame within `FLASH` frames that again looks like the one before `frame`; null if there is none. */
+  /**
+   * The frame within `FLASH` frames that again looks like the
+   * one before `frame`; null if there is none.
+   */
   private endOfFlash(frame: number): number | null {
     for (let gap = 1; gap <= FLASH; gap++) {
       const back = this.differences[gap]![frame + gap];

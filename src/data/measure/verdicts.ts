@@ -28,7 +28,10 @@ export const MIN_FRAMES = 17;
  * little in focus, 87 and more for others; 1 to 10 for any of them blurred over 3 pixels.
  */
 const BLURRED = 20;
-/** A clip is static if no cell of a 16x16 grid changes by this many gray levels; moving clips measured 80 and more. */
+/**
+ * A clip is static if no cell of a 16x16 grid changes by this many gray levels; moving clips
+ * measured 80 and more.
+ */
 const STATIC = 3;
 /** Smallest border, as a share of the side. */
 const BORDER = 0.02;

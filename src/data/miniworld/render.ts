@@ -109,7 +109,10 @@ function newActor(colour: Actor['colour']): Actor {
   return { body: new Body(), colour, left: 0, right: 0, top: 0, bottom: 0 };
 }
 
-/** Sets the actor's bounding box in pixels, with a margin of one for smooth edges; `right` and `bottom` exclusive. */
+/**
+ * Sets the actor's bounding box in pixels, with a margin of
+ * one for smooth edges; `right` and `bottom` exclusive.
+ */
 function boundActor(actor: Actor, box: ScreenBox, { width, height }: Raster): void {
   const scale = Math.min(width, height);
   actor.left = Math.max(0, Math.floor(box.left * scale + width / 2) - 1);
@@ -177,7 +180,10 @@ function paintBackground(
   }
 }
 
-/** Paints the soft shadow on the ground around the foot of a solid; wider and fainter the higher it floats. */
+/**
+ * Paints the soft shadow on the ground around the foot of a
+ * solid; wider and fainter the higher it floats.
+ */
 function paintShadow(
   { body }: Actor,
   reach: number,

@@ -112,7 +112,8 @@ export function drawScene(
   }
   scene.camera = drawCamera(random, cameraMotion);
 
-  // the first solid has the held-out combination; the others have none, and often occlude or pass behind it
+  // the first solid has the held-out combination; the others
+  // have none, and often occlude or pass behind it
   const nearFirst = random.chance(0.5);
   for (let i = 0; i < numObjects; i++) {
     const wish: SolidWish = {
@@ -221,7 +222,10 @@ function placeSolid(random: RandomStream, scene: Scene, wish: SolidWish): Solid 
 
 type Kind = Pick<Solid, 'colour' | 'shape' | 'size' | 'motion'>;
 
-/** Draws a colour that no other solid of the scene has, and a shape, size and motion that the split allows. */
+/**
+ * Draws a colour that no other solid of the scene has, and a
+ * shape, size and motion that the split allows.
+ */
 function drawKind(random: RandomStream, scene: Scene, wish: SolidWish): Kind {
   for (;;) {
     const [colour, shape] = wish.pair ?? [random.pick(COLOUR_NAMES), random.pick(SHAPES)];

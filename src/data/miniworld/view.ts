@@ -48,8 +48,8 @@ export interface ScreenBox {
 }
 
 /**
- * The times of the frames of a clip, where 0..1 is the whole motion of the scene. Nine frames or more show
- * all of it, fewer show its beginning, and an image shows the scene's `stillTime`.
+ * The times of the frames of a clip, where 0..1 is the whole motion of the scene. Nine frames or
+ * more show all of it, fewer show its beginning, and an image shows the scene's `stillTime`.
  */
 export function frameTimes(scene: { stillTime: number }, numFrames: number): number[] {
   if (numFrames === 1) {

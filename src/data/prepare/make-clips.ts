@@ -57,8 +57,8 @@ const SCENE_SIDE = 160;
 const UNKNOWN_FPS = 25;
 
 /**
- * Finds the scenes of a clip. Pictures stay whole, and so do items with a mask, depth or an edited result,
- * which would all have to be cut in the same way.
+ * Finds the scenes of a clip. Pictures stay whole, and so do items with a mask, depth or an edited
+ * result, which would all have to be cut in the same way.
  */
 export async function planItem(item: DataItem, settings: ClipSettings): Promise<Plan> {
   const { media, kind, part, target, mask, depth } = item;
@@ -68,7 +68,8 @@ export async function planItem(item: DataItem, settings: ClipSettings): Promise<
     if (first.kind === 'image') return { kind: 'whole' };
     const fps = settings.fps ?? first.fps ?? UNKNOWN_FPS;
     expectRate(path, fps, 'give the rate that it is to have (fps)');
-    // at a constant frame rate the index of a frame gives its time; `frames` in a row counts at the row's rate
+    // at a constant frame rate the index of a frame gives its
+    // time; `frames` in a row counts at the row's rate
     const seconds = part.frames === undefined ? null : part.frames / (first.fps ?? UNKNOWN_FPS);
     const frames = seconds === null ? undefined : Math.max(1, Math.round(seconds * fps));
     const clip = await openMedia(path, kind, { ...part, frames, fps });
@@ -104,7 +105,10 @@ function splitEvenly({ start, frames }: Part, most: number): Part[] {
   }));
 }
 
-/** The picture's own size if its area is within `limit`; otherwise that area, in its shape, with even sides. */
+/**
+ * The picture's own size if its area is within `limit`;
+ * otherwise that area, in its shape, with even sides.
+ */
 export function sizeWithin({ width, height }: Size, limit: Size | null): Size {
   if (limit === null || width * height <= limit.width * limit.height) return { width, height };
   const factor = Math.sqrt((limit.width * limit.height) / (width * height));

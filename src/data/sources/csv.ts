@@ -156,7 +156,10 @@ async function* withoutReturns(pieces: AsyncIterable<string>): AsyncGenerator<st
   yield held;
 }
 
-/** Explains an error of the parser. @param end  last line of the last complete record, before the fault */
+/**
+ * Explains an error of the parser. @param end  last line of
+ * the last complete record, before the fault
+ */
 function inWords(path: string, cause: unknown, end: number): unknown {
   if (!(cause instanceof CsvError)) return cause;
   const where = `${path}:${end + 1}`;

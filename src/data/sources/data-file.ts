@@ -31,7 +31,10 @@ export async function withPath<T>(file: DataFile, use: (path: string) => Promise
   }
 }
 
-/** Opening a pipe would block until another process writes to it. @throws InputError for pipes and devices */
+/**
+ * Opening a pipe would block until another process writes to
+ * it. @throws InputError for pipes and devices
+ */
 function expectReadable({ name, path }: DataFile): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found || found.isFile() || found.isDirectory()) return;

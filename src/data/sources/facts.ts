@@ -6,7 +6,10 @@ export interface SampleFacts {
   height: number;
   /** 1 for an image */
   numFrames: number;
-  /** number of words in its caption; 0 if it has none, or only an instruction, which does not describe it */
+  /**
+   * number of words in its caption; 0 if it has none, or only
+   * an instruction, which does not describe it
+   */
   captionWords: number;
   /** variance of the Laplacian of luma (0..255), mean over frames; null: not measured */
   sharpness: number | null;

@@ -96,7 +96,10 @@ async function mediaOf(
   return media;
 }
 
-/** Extensions of other lists: only manifest.jsonl is read, but the user may have expected one of these. */
+/**
+ * Extensions of other lists: only manifest.jsonl is read, but
+ * the user may have expected one of these.
+ */
 const LISTS = ['.jsonl', '.csv', '.tsv'];
 
 /** The extension `.ts` is used by MPEG transport streams and by TypeScript. */
@@ -118,7 +121,10 @@ async function holdsMedia(path: string): Promise<boolean> {
   }
 }
 
-/** If links give one file several names, keeps the names that have captions of their own, else one name. */
+/**
+ * If links give one file several names, keeps the names that
+ * have captions of their own, else one name.
+ */
 function onlyOnce(
   files: readonly FolderFile[],
   captions: Captions,

@@ -40,7 +40,10 @@ export type Entry = { where: string; item: DataItem } | { where: string; problem
 export const FILE_KEYS = ['video', 'image', 'mask', 'target', 'depth'] as const;
 const NUMBER_KEYS = ['start', 'frames', 'fps', 'motionScore', 'sharpness'] as const;
 const FLAG_KEYS = ['watermark', 'text'] as const;
-/** Keys of the caption, of which the first one present is used; `text` counts only if it is not a flag. */
+/**
+ * Keys of the caption, of which the first one present is
+ * used; `text` counts only if it is not a flag.
+ */
 const CAPTION_KEYS = ['prompt', 'caption', 'text'] as const;
 const KEYS: readonly string[] = [
   ...new Set([...FILE_KEYS, ...CAPTION_KEYS, ...NUMBER_KEYS, ...FLAG_KEYS]),

@@ -1,4 +1,7 @@
-/** Reads WebDataset shards: tar files in which the members KEY.mp4, KEY.txt and KEY.json form a sample. */
+/**
+ * Reads WebDataset shards: tar files in which the members
+ * KEY.mp4, KEY.txt and KEY.json form a sample.
+ */
 import { basename } from 'node:path';
 import { InputError } from '../../errors.js';
 import { type DataFile, type Entry, type Row, toItem, toRow } from './items.js';
@@ -9,9 +12,9 @@ import { type Group, groupsOf, stemOf } from './shard-groups.js';
 import { listTar, readTarText, type TarMember } from './tar.js';
 
 /**
- * The samples of a shard: consecutive members that share a KEY, see `groupsOf`. KEY.txt is the caption;
- * KEY.json may hold `prompt` (or `caption`) and the other keys of a manifest; KEY.mask.*, KEY.target.* and
- * KEY.depth.* belong to the sample.
+ * The samples of a shard: consecutive members that share a KEY, see `groupsOf`. KEY.txt is the
+ * caption; KEY.json may hold `prompt` (or `caption`) and the other keys of a manifest; KEY.mask.*,
+ * KEY.target.* and KEY.depth.* belong to the sample.
  *
  * @param passedOver  receives the members that do not become part of a sample
  */

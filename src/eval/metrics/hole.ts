@@ -23,12 +23,13 @@ export function knownRegionError(result: Frames, given: Frames, hole: Uint8Array
  * How visible the border of a hole is: the excess step of the picture across it, in levels (0..255); null
  * if there is no border.
  *
- * A pair is two neighbours, in a row or in a column, one in the hole and one known. Its step is the mean
- * absolute difference of their channels. The expected step is the mean of the same difference one pixel
- * further in, between two pixels of the hole, and one pixel further out, between two known ones (or just
- * one of the two, if the other would cross a border). `seam` is the mean step minus the mean expected step,
- * over all pairs of all frames that have an expected step. An untouched picture has about 0, a flat patch
- * that is off by d has d; below 0 the border is smoother than its surroundings. The definition is ours.
+ * A pair is two neighbours, in a row or in a column, one in the hole and one known. Its step is the
+ * mean absolute difference of their channels. The expected step is the mean of the same difference
+ * one pixel further in, between two pixels of the hole, and one pixel further out, between two
+ * known ones (or just one of the two, if the other would cross a border). `seam` is the mean step
+ * minus the mean expected step, over all pairs of all frames that have an expected step. An
+ * untouched picture has about 0, a flat patch that is off by d has d; below 0 the border is
+ * smoother than its surroundings. The definition is ours.
  *
  * @param hole  [F, H, W], 1 where something was generated
  */
@@ -36,7 +37,10 @@ export function seam(clip: Frames, hole: Uint8Array): number | null {
   expectHole('seam', clip, hole);
   const { width, height, numFrames } = clip;
   let [jumps, expected, count] = [0, 0, 0];
-  /** visits the pair of pixel `i` of a line and the next one; `p` is its index, `p + step` the next one's */
+  /**
+   * visits the pair of pixel `i` of a line and the next one;
+   * `p` is its index, `p + step` the next one's
+   */
   const visit = (p: number, i: number, length: number, step: number) => {
     if (hole[p] === hole[p + step]) return;
     const slopes: number[] = [];

@@ -7,9 +7,9 @@ import { mean } from '../quality.js';
  * (255 - e) / 255, where e is the mean absolute difference of consecutive frames: 1 if nothing changes,
  * lower the more does; null for an image.
  *
- * Motion counts as flicker here. VBench therefore uses prompts of still scenes, and leaves out clips in
- * which optical flow finds motion. Here nothing is left out, so for a moving clip the figure is meaningful
- * only in comparison with the true clip's.
+ * Motion counts as flicker here. VBench therefore uses prompts of still scenes, and leaves out
+ * clips in which optical flow finds motion. Here nothing is left out, so for a moving clip the
+ * figure is meaningful only in comparison with the true clip's.
  *
  * Source: Huang et al. 2023, "VBench", arXiv 2311.17982, temporal_flickering
  */

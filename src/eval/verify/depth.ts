@@ -132,7 +132,10 @@ function framesOf(image: Tensor): Frames {
   return { height, width, numFrames: 1, data: Uint8Array.from(image.toFloat32Array()) };
 }
 
-/** Rows of input height and width, size.height, size.width and two result columns, which are recomputed. */
+/**
+ * Rows of input height and width, size.height, size.width and
+ * two result columns, which are recomputed.
+ */
 function sizesTable(table: Tensor): Tensor {
   const [rows, columns] = table.dims(2);
   const given = Array.from(table.toArray(), Number);

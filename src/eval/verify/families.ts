@@ -101,7 +101,8 @@ function depthConfigs({ names, json }: Files): string[] {
 /**
  * The families whose fixtures `folder` holds.
  *
- * @throws InputError if the folder cannot be read, holds no fixtures, or holds a file that no family knows
+ * @throws InputError if the folder cannot be read, holds no
+ *    fixtures, or holds a file that no family knows
  */
 export function familiesOf(folder: string): Family[] {
   const files = read(folder);

@@ -81,7 +81,10 @@ export interface StatedTolerance {
   limit: number;
 }
 
-/** The tolerance by the prose: `limit`, `limit · max(1, largest expected absolute value)`, or 0 if exact. */
+/**
+ * The tolerance by the prose: `limit`, `limit · max(1,
+ * largest expected absolute value)`, or 0 if exact.
+ */
 export function limitFor(want: Tensor, { metric, limit }: StatedTolerance): Limit {
   if (metric === 'exact') return { measure: 'exact', tolerance: 0 };
   const floored = metric.includes('max(1,');
@@ -130,7 +133,10 @@ export function openFixture(folder: string, file: string): SafetensorsFile {
   return openSafetensors(join(folder, file));
 }
 
-/** The tensors of a file by name, optionally only those with `prefix`, which is removed from their names. */
+/**
+ * The tensors of a file by name, optionally only those with
+ * `prefix`, which is removed from their names.
+ */
 export function tensorsOf(file: SafetensorsFile, prefix = ''): Map<string, Tensor> {
   const found = file.keys().filter((key) => key.startsWith(prefix));
   return new Map(found.map((key) => [key.slice(prefix.length), file.get(key)]));

@@ -1,6 +1,6 @@
 /**
- * Verifies whole pipelines: from input files and a prompt to frames, against the reference. A folder holds
- * `cases/`, `inputs/` and the pipeline's own folder.
+ * Verifies whole pipelines: from input files and a prompt to frames, against the reference. A
+ * folder holds `cases/`, `inputs/` and the pipeline's own folder.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -151,7 +151,8 @@ function newModel(folder: string, name: string, run: Run): Transformer3D {
   const model = withParameters({ init: 'empty' }, () => new Transformer3D(config));
   const file = `${name}_initial.safetensors`;
   const stored = tensorsOf(openFixture(folder, file));
-  // copies, since training modifies weights, and the tensors of a mapped file are shared with other readers
+  // copies, since training modifies weights, and the tensors
+  // of a mapped file are shared with other readers
   const weights = new Map([...stored].map(([key, value]) => [key, value.clone()]));
   model.loadStateDict(weights, { where: `${folder}/${file}` });
   return model.train().requiresGrad_(true);

@@ -108,7 +108,10 @@ function timingNotes(
 }
 const UNEVEN_MS = 10;
 
-/** Indices of the stored frames to return: all from `start` on, or the ones on display at each tick of `fps`. */
+/**
+ * Indices of the stored frames to return: all from `start`
+ * on, or the ones on display at each tick of `fps`.
+ */
 function frameNumbers(delays: number[], options: ReadVideoOptions): number[] {
   const { start = 0, fps, maxFrames = Number.POSITIVE_INFINITY } = options;
   const pages = delays.length;

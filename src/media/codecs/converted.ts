@@ -31,7 +31,10 @@ export async function toPng(
   );
 }
 
-/** Runs ffmpeg with `input` on its standard input; returns its standard output and its first complaint. */
+/**
+ * Runs ffmpeg with `input` on its standard input; returns its
+ * standard output and its first complaint.
+ */
 export async function collectOutput(
   args: string[],
   { input, signal }: { input?: Buffer; signal?: AbortSignal },

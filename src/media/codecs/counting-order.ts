@@ -34,7 +34,10 @@ function sortKey(name: string, counts: Counts): string {
   });
 }
 
-/** Prefixes of names that are followed by a number without a dash (`anyAfter`), or by zero (`zeroAfter`). */
+/**
+ * Prefixes of names that are followed by a number without a
+ * dash (`anyAfter`), or by zero (`zeroAfter`).
+ */
 class Counts {
   readonly anyAfter = new Set<string>();
   readonly zeroAfter = new Set<string>();

@@ -68,7 +68,10 @@ const HEIC_BRANDS = ['heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'hevm', 'he
 /** A picture, or another file, of a known but unsupported format. */
 export class UnreadKindError extends InputError {}
 
-/** Throws UnreadKindError if `head`, the first bytes of the file, shows a known but unsupported format. */
+/**
+ * Throws UnreadKindError if `head`, the first bytes of the
+ * file, shows a known but unsupported format.
+ */
 export function expectReadKind(path: string, head: Buffer): void {
   const unread = unreadKind(head);
   if (unread === null) return;
@@ -163,7 +166,10 @@ function pngChunk(head: Buffer, wanted: string): number | null {
 /** Transfer characteristics PQ and HLG, by their numbers in ITU-T H.273. */
 const HIGH_DYNAMIC_RANGE: Record<number, string> = { 16: 'PQ', 18: 'HLG' };
 
-/** The transfer function, `PQ` or `HLG`, of a PNG or AVIF picture of high dynamic range; null for others. */
+/**
+ * The transfer function, `PQ` or `HLG`, of a PNG or AVIF
+ * picture of high dynamic range; null for others.
+ */
 export function highDynamicRange(head: Buffer): string | null {
   const png = pngChunk(head, 'cICP');
   if (png !== null) return HIGH_DYNAMIC_RANGE[head[png + 1] ?? 0] ?? null;

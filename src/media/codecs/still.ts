@@ -22,7 +22,10 @@ export const BACKGROUND: [number, number, number] = [255, 255, 255];
 
 /** Floats may exceed 0..1 by this much, as resizing leaves them at edges; they are clipped. */
 const OVERSHOOT = 0.05;
-/** A 16-bit picture without a value from here on (of 65535) is noted as dark: perhaps it holds 12 bits. */
+/**
+ * A 16-bit picture without a value from here on (of 65535) is
+ * noted as dark: perhaps it holds 12 bits.
+ */
 const DARK = 4096;
 
 /** A picture file whose pixels are not decoded yet. */
@@ -151,7 +154,10 @@ async function bytesOf(still: OpenStill, { lowBits = false }: ReadImageOptions):
   return pixels;
 }
 
-/** Maps floats linearly, 0 to black and 1 to white, without a transfer curve, as float-based tools save them. */
+/**
+ * Maps floats linearly, 0 to black and 1 to white, without a
+ * transfer curve, as float-based tools save them.
+ */
 async function floatsAsBytes(still: OpenStill): Promise<Pixels> {
   const { data, ...size } = await floatsOf(still);
   const { path, notes } = still;

@@ -126,7 +126,10 @@ class TiffFile {
     this.start = this.big ? this.number(8, 8) : this.number(4, 4);
   }
 
-  /** The wanted tags of the directory at `offset`, and the offset of the next; null outside of the file. */
+  /**
+   * The wanted tags of the directory at `offset`, and the
+   * offset of the next; null outside of the file.
+   */
   directory(offset: number): { tags: Directory; next: number } | null {
     const { big, bytes } = this;
     const [countSize, entrySize] = big ? [8, 20] : [2, 12];

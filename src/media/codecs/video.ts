@@ -1,5 +1,6 @@
 /**
- * Decodes video files with an ffmpeg process into upright frames with square pixels, as full-range RGB bytes.
+ * Decodes video files with an ffmpeg process into upright
+ * frames with square pixels, as full-range RGB bytes.
  */
 import { InputError, JobError } from '../../errors.js';
 import { decodeArgs, expectFilters } from '../ffmpeg/decode-args.js';
@@ -17,7 +18,8 @@ const MAX_FPS = 1000;
 const STOPPED = 255;
 
 /**
- * Reads a clip in any container and codec that the ffmpeg found supports, or an animated GIF, WebP or PNG.
+ * Reads a clip in any container and codec that the ffmpeg
+ * found supports, or an animated GIF, WebP or PNG.
  *
  * Rotation metadata is applied and pixels are made square (by stretching the squeezed side); interlaced
  * frames are deinterlaced, high dynamic range is tone-mapped, transparent parts are composited over the

@@ -50,11 +50,12 @@ export async function decodeArgs(
       : `scale=w='max(1,round(${w}*${factor}))':h='max(1,round(${h}*${factor}))'`) +
       `:flags=bicubic+accurate_rnd+full_chroma_int${matrix === null ? '' : `:in_color_matrix=${matrix}`}`,
     ...(highDynamicRange ? ['format=gbrp10le', ...toneMapping(info)] : []),
-    // via planar RGB: swscale's direct conversion to rgb24 gives the same bytes in twice the time (measured)
+    // via planar RGB: swscale's direct conversion to rgb24
+    // gives the same bytes in twice the time (measured)
     ...(hasAlpha ? ['format=rgba'] : ['format=gbrp', 'scale', 'format=rgb24']),
-    // evenly spaced time stamps at the output's frame rate make each frame come out exactly once, whatever
-    // the file's timing (the option for that differs between versions). They are 100 s apart because newer
-    // versions repeat the last frame for as long as it lasts in the file
+    // evenly spaced time stamps at the output's frame rate make each frame come out exactly once,
+    // whatever the file's timing (the option for that differs between versions). They are 100 s
+    // apart because newer versions repeat the last frame for as long as it lasts in the file
     'settb=100',
     'setpts=N',
   ];
@@ -81,8 +82,9 @@ async function alphaDecoder({ hasAlpha, codec }: VideoInfo): Promise<string[]> {
 }
 
 /**
- * Maps high dynamic range to BT.709. Graphics white, 203 nits, stays almost white (236 of 255); everything
- * darker than 0.7 of that is unchanged, and everything brighter, up to 1000 nits, is compressed.
+ * Maps high dynamic range to BT.709. Graphics white, 203 nits, stays
+ * almost white (236 of 255); everything darker than 0.7 of that is
+ * unchanged, and everything brighter, up to 1000 nits, is compressed.
  *
  * Source: ITU-R BT.2408 (levels of reference white), BT.2100 (PQ, HLG)
  */

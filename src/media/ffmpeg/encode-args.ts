@@ -14,8 +14,9 @@ export interface EncodeOptions {
   /** stored in the file as its comment; not in GIF */
   description?: string;
   /**
-   * store colours in full range (0..255, as many cameras do) instead of limited range (16..235); looks the
-   * same. Only for H.264 and VP9: the other encoders cannot signal it, and write limited range
+   * store colours in full range (0..255, as many cameras do) instead of
+   * limited range (16..235); looks the same. Only for H.264 and VP9:
+   * the other encoders cannot signal it, and write limited range
    */
   fullRange?: boolean;
 }
@@ -55,7 +56,10 @@ export async function encodeArgs(
   ];
 }
 
-/** Names the container, by the extension of `path`: the temporary file that ffmpeg writes has another one. */
+/**
+ * Names the container, by the extension of `path`: the
+ * temporary file that ffmpeg writes has another one.
+ */
 export function containerArgs(path: string): string[] {
   // the index comes first, so that a browser can start playing before it has the whole file
   return isWebm(path) ? ['-f', 'webm'] : ['-movflags', '+faststart', '-f', 'mp4'];

@@ -198,7 +198,10 @@ function boundToParent(): string[] {
   return parentBound;
 }
 
-/** Returns a function that gives the lines so far, without repetitions: some lines come with every frame. */
+/**
+ * Returns a function that gives the lines so far, without
+ * repetitions: some lines come with every frame.
+ */
 function collectLines(stream: Readable, headLength: number): () => string {
   const seen = new Set<string>();
   let head = '';

@@ -7,10 +7,10 @@ import { extname, resolve } from 'node:path';
 import { MAX_PIXELS } from '../pixels/limit.js';
 
 /**
- * The demuxers that may be used. Left out are those that open other files or addresses (hls, dash, concat,
- * sdp, rtsp, imf, image2, webm_dash_manifest, ffmetadata, svg), run scripts (avisynth, vapoursynth,
- * tedcaptions) or accept any bytes (rawvideo, data, PCM), devices, and the formats that data sets refuse
- * by extension (r3d, swf, exr_pipe, hdr_pipe).
+ * The demuxers that may be used. Left out are those that open other files or addresses (hls, dash,
+ * concat, sdp, rtsp, imf, image2, webm_dash_manifest, ffmetadata, svg), run scripts (avisynth,
+ * vapoursynth, tedcaptions) or accept any bytes (rawvideo, data, PCM), devices, and the formats
+ * that data sets refuse by extension (r3d, swf, exr_pipe, hdr_pipe).
  */
 const FORMATS = [
   // containers

@@ -224,7 +224,10 @@ function durationOf(text: string): number | null {
     : Number(duration[1]) * 3600 + Number(duration[2]) * 60 + Number(duration[3]);
 }
 
-/** ffmpeg prints 29.97 for 30000/1001; up to 6 fps a printed whole rate would match such a fraction too. */
+/**
+ * ffmpeg prints 29.97 for 30000/1001; up to 6 fps a printed
+ * whole rate would match such a fraction too.
+ */
 function exactRate(printed: string): number {
   const rate = printed.endsWith('k') ? Number(printed.slice(0, -1)) * 1000 : Number(printed);
   const ntsc = (Math.round(rate) * 1000) / 1001;

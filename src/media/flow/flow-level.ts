@@ -27,9 +27,15 @@ const SMOOTHNESS = 0.2;
 const NOISE = 1;
 /** Brightness that differs by more than this belongs to another surface, in gray levels. Measured */
 const MISMATCH = 10;
-/** A window is reset to no motion if its error is then below this share of its error with motion. Measured */
+/**
+ * A window is reset to no motion if its error is then below
+ * this share of its error with motion. Measured
+ */
 const REST = 0.5;
-/** Over-relaxation factor: each solver step is lengthened by this. Source: usual for successive over-relaxation */
+/**
+ * Over-relaxation factor: each solver step is lengthened by
+ * this. Source: usual for successive over-relaxation
+ */
 const RELAXATION = 1.8;
 
 /** Refines the flow (u, v), [H, W] in pixels each, from one picture to another, in place. */
@@ -105,7 +111,10 @@ function constrain(
   }
 }
 
-/** Resets the flow where standing still fits better: around moving objects their motion has spread too far. */
+/**
+ * Resets the flow where standing still fits better: around
+ * moving objects their motion has spread too far.
+ */
 function settle(
   from: Plane,
   to: Plane,
@@ -129,7 +138,10 @@ function settle(
   }
 }
 
-/** Warps a picture back along the flow, bilinearly; `inside` becomes 1 where the source lies in the frame. */
+/**
+ * Warps a picture back along the flow, bilinearly; `inside`
+ * becomes 1 where the source lies in the frame.
+ */
 function moveBack(
   { width, height, data }: Plane,
   u: Float32Array,

@@ -23,8 +23,9 @@ const COARSEST_SIDE = 6;
 const MOTION_SIDE = 256;
 
 /**
- * Motion of each pixel from the first frame of `from` to the first frame of `to`, up to about an eighth
- * of the frame's side. Pixels that leave the frame or are occluded in `to` get their surroundings' motion.
+ * Motion of each pixel from the first frame of `from` to the first frame
+ * of `to`, up to about an eighth of the frame's side. Pixels that leave
+ * the frame or are occluded in `to` get their surroundings' motion.
  *
  * @throws ShapeError if the two differ in size
  */

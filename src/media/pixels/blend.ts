@@ -75,7 +75,10 @@ function expectSame(where: string, a: Frames, b: Frames): void {
   }
 }
 
-/** Fills the hole of one picture: `result`, [H, W, 3], holds the original and receives generated pixels. */
+/**
+ * Fills the hole of one picture: `result`, [H, W, 3], holds
+ * the original and receives generated pixels.
+ */
 function fillHole(
   result: Uint8Array,
   made: Uint8Array,

@@ -4,8 +4,8 @@
  * The filters are separable and antialiased: their support grows with the reduction. Weights are 22-bit
  * fixed point; the horizontal pass comes first; each pass is rounded and clipped to 0..255; a side that
  * keeps its size is not filtered.
- * Source: behaviour of Pillow 10.4 (8 bits a channel), pinned by test/media/pixels/fixtures. Pillow 13 runs
- * the vertical pass first in some reductions and then differs by single steps.
+ * Source: behaviour of Pillow 10.4 (8 bits a channel), pinned by test/media/pixels/fixtures. Pillow
+ *    13 runs the vertical pass first in some reductions and then differs by single steps.
  */
 import { InputError } from '../../errors.js';
 
@@ -83,7 +83,10 @@ export function resample(
   return result;
 }
 
-/** For each output sample: the first input sample, the number of samples, and their weights (from index × `stride`). */
+/**
+ * For each output sample: the first input sample, the number of samples, and their weights (from
+ * index × `stride`).
+ */
 interface Weights {
   outSize: number;
   first: Int32Array;

@@ -30,8 +30,8 @@ export function framesToTensor(frames: Frames): Tensor {
 }
 
 /**
- * Converts a network's output to bytes: x / 2 + 0.5 in float32, times 255, clipped to 0..255, rounded half
- * to even. NaN becomes 0. Bytes are unchanged by `framesToTensor` followed by this.
+ * Converts a network's output to bytes: x / 2 + 0.5 in float32, times 255, clipped to 0..255,
+ * rounded half to even. NaN becomes 0. Bytes are unchanged by `framesToTensor` followed by this.
  *
  * @param x  [1, 3, F, H, W], [3, F, H, W] or [3, H, W], about -1..1, any float dtype
  * @throws ShapeError for another shape

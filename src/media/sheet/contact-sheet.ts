@@ -20,7 +20,10 @@ export interface SheetOptions {
   columns?: string[];
   /** how many frames of a clip are shown, evenly spread, first and last among them */
   framesPerClip?: number;
-  /** integer factor by which the tallest image is enlarged; smaller ones are enlarged to nearly its size */
+  /**
+   * integer factor by which the tallest image is enlarged;
+   * smaller ones are enlarged to nearly its size
+   */
   scale?: number;
 }
 
