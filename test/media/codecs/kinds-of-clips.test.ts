@@ -38,7 +38,10 @@ describe('clips whose pictures change their size', { skip: noFfmpeg }, () => {
   test('give all frames at the first size, and a note', async () => {
     const { width, height, numFrames, notes } = await readVideo(at('call.ts'));
     assert.deepEqual([width, height, numFrames], [96, 64, 48]);
-    assert.match(notes.join(), /call\.ts: changes its picture size .* to the size of the first, 96x64/);
+    assert.match(
+      notes.join(),
+      /call\.ts: changes its picture size .* to the size of the first, 96x64/,
+    );
   });
 
   test('give all of them bit by bit, reduced, and at another rate', async () => {
