@@ -1,6 +1,6 @@
-/** A map by keys of `keyOf` that holds more than one JavaScript map may: 2^24 entries. */
+/** A map by keys of `keyOf` that can exceed the 2^24 entries to which a JavaScript Map is limited. */
 export class KeyMap<Value> {
-  /** by the keys' first two digits: up to 256 */
+  /** up to 256 maps, by the first two digits of the key */
   private readonly parts = new Map<string, Map<string, Value>>();
 
   get size(): number {
@@ -27,7 +27,7 @@ export class KeyMap<Value> {
     part.set(key, value);
   }
 
-  /** @returns was it there? */
+  /** @returns whether the key was there */
   delete(key: string): boolean {
     return this.parts.get(key.slice(0, 2))?.delete(key) ?? false;
   }

@@ -1,6 +1,6 @@
-/** For worker threads, which are given more jobs than they should have under way. */
+/** Limits the number of concurrent jobs in a worker thread, which may receive more at once. */
 
-/** Calls `handle` for at most `atOnce` jobs at a time; the others wait in the order they came in. */
+/** Wraps `handle` so that at most `atOnce` calls run at a time; the others wait in order of arrival. */
 export function limited<Job, Result>(
   atOnce: number,
   handle: (job: Job) => Promise<Result>,

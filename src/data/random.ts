@@ -1,6 +1,9 @@
-/** Small seeded random numbers, independent of the tensor library so that workers can use them. */
+/**
+ * A small seeded random number generator, independent of the
+ * tensor library so that workers can use it.
+ */
 
-/** One stream of random numbers; streams of different labels are unrelated for every seed. */
+/** A stream of random numbers; for every seed, streams with different labels are independent. */
 export class RandomStream {
   private state: number;
 
@@ -44,7 +47,7 @@ function mix(x: number): number {
   return h ^ (h >>> 16);
 }
 
-/** One of `items` by weight. */
+/** Draws one of `items`, with probabilities in proportion to their weights. */
 export function drawWeighted<T extends { weight: number }>(
   random: RandomStream,
   items: readonly T[],
@@ -58,7 +61,7 @@ export function drawWeighted<T extends { weight: number }>(
   return items[items.length - 1]!;
 }
 
-/** All of `items`, each drawn by weight from those that are left. */
+/** All of `items` in random order: each is drawn by weight from those that are left. */
 export function* drawAll<T extends { weight: number }>(
   random: RandomStream,
   items: readonly T[],
@@ -72,8 +75,8 @@ export function* drawAll<T extends { weight: number }>(
 }
 
 /**
- * 0 to `count` - 1 in an order that takes no memory: steps of a length that shares no divisor with
- * the count come to each place once.
+ * 0 to `count` - 1 in a scattered order without storing it: a stride that is coprime to the count visits
+ * each number exactly once.
  */
 export function* scattered(random: RandomStream, count: number): Iterable<number> {
   let place = Math.floor(random.next() * count);

@@ -1,12 +1,12 @@
 /**
- * Bytes by key on the disk: what takes long to make and is wanted again. Each process writes packs of
- * its own, to their end only, and reads those of all:
+ * A key-value store on disk for bytes that take long to compute and are needed again. Each process
+ * appends to packs of its own, and reads those of all processes:
  *
  *     FOLDER/r0-1f2e3d4c.pack   values, one after another
- *     FOLDER/r0-1f2e3d4c.list   KEY OFFSET LENGTH CHECK, a line for each value
+ *     FOLDER/r0-1f2e3d4c.list   KEY OFFSET LENGTH CHECK, one line per value
  *
- * A process that is killed loses what it had not written yet. A line that was cut off, a value that
- * is not all there or not what was written, count as missing.
+ * A process that is killed loses what it had not written yet. A truncated line, or a value that is
+ * incomplete or does not match its checksum, counts as missing.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
@@ -16,11 +16,11 @@ import { writeFailure } from '../files/atomic.js';
 import { makeFolder } from '../files/make-folder.js';
 import { KeyMap } from './key-map.js';
 
-/** A key of the parts that what is stored depends on, in any JSON; 128 bits in hexadecimal. */
+/** A key from everything that the stored value depends on, as JSON values; 128 bits in hexadecimal. */
 export const keyOf = (...parts: unknown[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 
-/** Where a value lies; can be sent to a worker thread, see `readPlace`. */
+/** The location of a value on disk; can be sent to a worker thread, see `readPlace`. */
 export interface Place {
   path: string;
   offset: number;
@@ -30,22 +30,22 @@ export interface Place {
 
 export interface StoreFigures {
   entries: number;
-  /** of values written by this process */
+  /** bytes of values written by this process */
   written: number;
-  /** values found damaged so far */
+  /** number of values found damaged so far */
   damaged: number;
 }
 
 export interface StoreOptions {
-  /** of the process; for the names of its packs */
+  /** rank of the process, for the names of its packs */
   rank?: number;
-  /** told once if nothing more can be written, in a sentence */
+  /** called once with a sentence if nothing more can be written */
   onWarning?: (sentence: string) => void;
 }
 
-/** Bytes that wait before they are written. */
+/** Values are written once this many bytes are waiting. */
 const BUFFERED = 8 * 2 ** 20;
-/** Bytes of a list that are read at once. */
+/** Lists are read in pieces of this many bytes. */
 const PIECE = 2 ** 20;
 const LINE = /^([0-9a-f]{32}) (\d+) (\d+) ([0-9a-f]{16})$/;
 
@@ -54,12 +54,12 @@ const checkOf = (bytes: Uint8Array): string =>
 
 export class DataStore {
   private readonly places = new KeyMap<Place>();
-  /** where the same is stored once more: another process made it too, or the first was damaged */
+  /** further locations of the same value: another process made it too, or the first was damaged */
   private readonly copies = new Map<string, Place[]>();
-  /** values that are not written yet */
+  /** values that have not been written yet */
   private readonly waiting = new Map<string, Uint8Array>();
   private waitingBytes = 0;
-  /** of each list, the bytes that are read */
+  /** for each list, how many of its bytes have been read */
   private readonly read = new Map<string, number>();
   private pack: { values: FileHandle; list: FileHandle; path: string; length: number } | null =
     null;
@@ -74,7 +74,7 @@ export class DataStore {
   ) {}
 
   /**
-   * Opens the store of a folder, or begins one.
+   * Opens the store in a folder, or creates it.
    *
    * @throws InputError if the folder cannot be made; JobError if the disk is full
    */
@@ -89,7 +89,7 @@ export class DataStore {
     return store;
   }
 
-  /** Takes notice of what other processes have written since. */
+  /** Picks up values that other processes have written since. */
   refresh(): void {
     for (const name of readdirSync(this.folder)) {
       if (!name.endsWith('.list') || (this.pack && name === `${basename(this.pack.path)}.list`)) {
@@ -99,7 +99,7 @@ export class DataStore {
     }
   }
 
-  /** In pieces: millions of lines are more than a string may hold. */
+  /** Reads a list in pieces: millions of lines are longer than a string can be. */
   private readList(name: string): void {
     const path = join(this.folder, name.replace(/list$/, 'pack'));
     const file = openSync(join(this.folder, name), 'r');
@@ -107,7 +107,7 @@ export class DataStore {
     try {
       for (let at = this.read.get(name) ?? 0; ; ) {
         const count = readSync(file, piece, 0, PIECE, at);
-        // what follows the last line end is not written yet, or never was; so much is no line
+        // leave an incomplete last line for later; a whole piece without a line end is skipped as garbage
         const end = piece.subarray(0, count).lastIndexOf('\n') + 1 || (count === PIECE ? count : 0);
         if (end === 0) break;
         for (const line of piece.toString('latin1', 0, end).split('\n')) {
@@ -140,12 +140,12 @@ export class DataStore {
     return null;
   }
 
-  /** Where a value lies on the disk; null if there is none, or it is not written yet. */
+  /** The location of a value on disk; null if there is none, or it has not been written yet. */
   place(key: string): Place | null {
     return this.places.get(key) ?? null;
   }
 
-  /** Forgets a value that was found damaged, so that it is made anew. */
+  /** Forgets a value that was found damaged, so that it is computed again. */
   drop(key: string): void {
     if (!this.places.delete(key)) return;
     this.damaged++;
@@ -153,7 +153,7 @@ export class DataStore {
     if (copy) this.places.set(key, copy);
   }
 
-  /** Keeps a value; the bytes must not change afterwards. What is there already stays. */
+  /** Stores a value unless the key has one already; the bytes must not change afterwards. */
   put(key: string, bytes: Uint8Array): void {
     if (this.stopped || this.has(key)) return;
     this.waiting.set(key, bytes);
@@ -161,7 +161,7 @@ export class DataStore {
     if (this.waitingBytes >= BUFFERED) void this.flush();
   }
 
-  /** Writes what waits. Never fails: where nothing can be written, nothing more is kept. */
+  /** Writes the waiting values. Never fails: if writing is impossible, nothing more is stored. */
   flush(): Promise<void> {
     const batch = [...this.waiting];
     this.waitingBytes = 0;
@@ -174,14 +174,14 @@ export class DataStore {
         this.stopped = true;
         const { message } = writeFailure(this.folder, cause) as Error;
         const sentence = message.replace(/;[^;]*$/, '');
-        this.options.onWarning?.(`${sentence}; going on without keeping more`);
+        this.options.onWarning?.(`${sentence}; continuing without storing more`);
       }
       for (const [key] of left) this.waiting.delete(key);
     });
     return this.writing;
   }
 
-  /** Until what is being written is written: for whoever makes values faster than the disk takes them. */
+  /** Resolves when pending writes are done, so that callers do not outrun the disk. */
   settled(): Promise<void> {
     return this.writing;
   }
@@ -222,7 +222,7 @@ export class DataStore {
       lines.push(`${key} ${offset} ${bytes.length} ${place.check}\n`);
       offset += bytes.length;
     }
-    // values first: a line promises that its value is there
+    // values first, because a line in the list guarantees that its value is there
     for (const [, bytes] of values) await pack.values.writeFile(bytes);
     await pack.list.writeFile(lines.join(''));
     pack.length = offset;
@@ -239,14 +239,14 @@ export class DataStore {
   }
 }
 
-/** The bytes at a place; null if they are not all there, or not those that were written. */
+/** The bytes at a location; null if they are missing, incomplete or do not match their checksum. */
 export function readPlace({ path, offset, length, check }: Place): Uint8Array<ArrayBuffer> | null {
   const bytes = new Uint8Array(length);
   let file: number;
   try {
     file = openSync(path, 'r');
   } catch {
-    return null; // somebody cleaned up
+    return null; // the pack was deleted
   }
   try {
     let filled = 0;

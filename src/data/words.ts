@@ -1,8 +1,8 @@
-/** Scripts that put no spaces between words. */
+/** Scripts that are written without spaces between words. */
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 
-/** How many words a caption has, whatever it is written in. */
+/** The number of words in a caption, in any script. */
 export function wordsIn(text: string): number {
   const spaced = text.split(/\s+/).filter((word) => word !== '').length;
   if (!UNSPACED.test(text)) return spaced;

@@ -1,4 +1,4 @@
-/** What the autoencoder alone loses: no result of a pipeline can be better. */
+/** The loss of the autoencoder alone, an upper bound on the quality of any result of the pipeline. */
 import { setImmediate } from 'node:timers/promises';
 import { type Frames, framesToTensor, tensorToFrames } from '../media/index.js';
 import { type Pipeline, toModelLatents } from '../pipeline/index.js';
@@ -6,7 +6,7 @@ import { noGrad, tidy } from '../tensor/index.js';
 import { clipPsnr, mean } from './quality.js';
 import type { Trials, Watch } from './trials.js';
 
-/** Mean PSNR in dB of the true clips of trials, through latents and back. */
+/** Mean PSNR in dB of the trials' true clips after encoding to latents and decoding. */
 export async function throughAutoencoder(
   pipeline: Pipeline,
   trials: Trials,

@@ -1,6 +1,6 @@
 /**
- * What can be done without a model; a trained one has to be better. Which of them there are for a
- * task follows from what it is given, not from its name.
+ * Baselines: results that need no model, which a trained model has to beat. Which of them apply to a task
+ * follows from its inputs, not from its name.
  */
 import { type Frames, tensorToFrames } from '../media/index.js';
 import {
@@ -14,11 +14,11 @@ import { harmonicFill } from './harmonic.js';
 
 export interface Baseline {
   name: string;
-  /** it is what is given, as it is, enlarged where it is smaller */
+  /** it is the unchanged input, enlarged if it is smaller than the target */
   copiesInput: boolean;
   /**
-   * what it makes of what is given, at the target's size and length; known pixels stay as they are
-   * there. Null where it has nothing to go by or nothing to do
+   * its result for the given inputs, at the target's size and length, with known pixels unchanged. Null
+   * if it does not apply: it has nothing to work from, or nothing to do
    */
   of(laid: Laid): Frames | null;
 }
@@ -35,7 +35,7 @@ export const BASELINES: readonly Baseline[] = [
     of: ({ clip, all, kind }) => (all && kind === 'gray' ? clip : null),
   },
   {
-    // middle grey where unknown; depth is no picture to be copied
+    // middle gray where unknown; depth alone is not a picture that could be copied
     name: 'input',
     copiesInput: true,
     of: ({ clip, any, all, kind, shape }) =>
@@ -46,7 +46,7 @@ export const BASELINES: readonly Baseline[] = [
     copiesInput: false,
     of: ({ clip, any, shape }) => (shape && !any ? clip : null),
   },
-  // within a frame, where every frame knows something
+  // spatial fills within a frame, if every frame has known pixels
   {
     name: 'mean fill',
     copiesInput: false,
@@ -57,7 +57,7 @@ export const BASELINES: readonly Baseline[] = [
     copiesInput: false,
     of: ({ clip, hole, inEach }) => (inEach ? harmonicFill(clip, hole) : null),
   },
-  // from frame to frame, where another frame knows what one does not
+  // temporal fills, if pixels unknown in one frame are known in another
   {
     name: 'nearest frame',
     copiesInput: false,
@@ -70,13 +70,13 @@ export const BASELINES: readonly Baseline[] = [
   },
 ];
 
-/** The clips of all baselines that apply, by name. */
+/** The results of all baselines that apply, by name. */
 export function baselineClips(laid: Laid): Map<string, Frames> {
   const clips = BASELINES.map(({ name, of }) => [name, of(laid)] as const);
   return new Map(clips.flatMap(([name, clip]) => (clip ? [[name, clip]] : [])));
 }
 
-/** The clip stands still: its first frame throughout. */
+/** A still clip: the first frame, repeated. */
 export function repeatFirstFrame({ width, height, numFrames, data }: Frames): Frames {
   const size = width * height * 3;
   const repeated = new Uint8Array(numFrames * size);
@@ -87,10 +87,10 @@ export function repeatFirstFrame({ width, height, numFrames, data }: Frames): Fr
 }
 
 /**
- * Fills the hole with the mean colour of the frame's known pixels; of a frame that is all hole, with
- * that of the clip, and of such a clip with middle grey.
+ * Fills the hole with the mean colour of the frame's known pixels; if the frame has none, with the mean
+ * of the clip's known pixels; if that has none, with middle gray.
  *
- * @param hole  [F, H, W], 1 where something is missing; the clip's pixels there are not looked at
+ * @param hole  [F, H, W], 1 where something is missing; the clip's pixels there are ignored
  */
 export function meanFill(clip: Frames, hole: Uint8Array): Frames {
   const { numFrames } = clip;
@@ -108,8 +108,9 @@ export function meanFill(clip: Frames, hole: Uint8Array): Frames {
 }
 
 /**
- * Fills each pixel of the hole from the nearest frame in time, the earlier of two, that knows it;
- * what no frame knows as `meanFill` does. Of a clip's beginning or end it makes a still.
+ * Fills each pixel of the hole from the frame nearest in time in which it is known, the earlier one at a
+ * tie; pixels known in no frame are filled as by `meanFill`. Given only the beginning or end of a clip,
+ * the result is a still image there.
  *
  * @param hole  as in `meanFill`
  */
@@ -118,9 +119,9 @@ export function nearestFrameFill(clip: Frames, hole: Uint8Array): Frames {
 }
 
 /**
- * Fills each pixel of the hole from the last frame before and the first one after that know it, in
- * shares that change evenly from one to the other; from the one there is, if there is but one; what
- * no frame knows as `meanFill` does.
+ * Fills each pixel of the hole by linear interpolation in time between the last frame before and the
+ * first frame after in which it is known; if there is only one of these, from that one; pixels known in
+ * no frame are filled as by `meanFill`.
  *
  * @param hole  as in `meanFill`
  */
@@ -128,7 +129,10 @@ export function crossFade(clip: Frames, hole: Uint8Array): Frames {
   return fillInTime(clip, hole, (since, until) => since / (since + until));
 }
 
-/** @param shareAfter  of the later of two frames, by the frames since the earlier and until the later */
+/**
+ * @param shareAfter  weight of the later frame, given the
+ * distances from the earlier and to the later one
+ */
 function fillInTime(
   clip: Frames,
   hole: Uint8Array,
@@ -159,26 +163,29 @@ function fillInTime(
   return filled;
 }
 
-/** What is given, on the target's grid, and what there is to go by. */
+/** The inputs on the target's grid, and what is known in them. */
 export interface Laid {
   clip: Frames;
-  /** [F, H, W], 1 where unknown; `clip` is middle grey there */
+  /** [F, H, W], 1 where unknown; `clip` is middle gray there */
   hole: Uint8Array;
-  /** some pixels are known; nothing is unknown */
+  /** some pixels are known; all pixels are known */
   any: boolean;
   all: boolean;
   /** the depth of every frame is given */
   shape: boolean;
-  /** is what is known less than the result by its size or its colours? */
+  /** whether the known frames lack resolution or colours, compared with the result */
   kind: 'smaller' | 'gray' | 'whole';
-  /** something is unknown, and each frame knows something */
+  /** some pixels are unknown, and every frame has known ones */
   inEach: boolean;
-  /** some pixel that one frame does not know, another does; `between`: an earlier and a later one */
+  /**
+   * some pixel is unknown in one frame and known in another;
+   * `between`: in an earlier and in a later one
+   */
   elsewhere: boolean;
   between: boolean;
 }
 
-/** Lays out what is given. */
+/** Lays out the given inputs on the target's grid. */
 export function layOut({ known, gray, geometry }: ConditionInputs, target: Target): Laid {
   const { clip, hole } = tidy(() => {
     const { pixels, mask } = conditionOf(givenOf({ known, gray }), target);
@@ -222,7 +229,10 @@ function knowledgeOf(
   };
 }
 
-/** Mean RGB, rounded, of the known pixels from index `from` to `to`; null if there are none. */
+/**
+ * Mean RGB, rounded, of the known pixels with indices from `from` to `to` (exclusive); null if
+ * there are none.
+ */
 function meanKnown(
   { data }: Frames,
   hole: Uint8Array,

@@ -1,6 +1,6 @@
 /**
- * The comparison of the paper, on clips that are at hand: segments of them, conditions drawn with
- * fixed seeds and written to files, and the results of any system scored against the same truth.
+ * The benchmark of the paper, on clips that are available: it takes segments of them, draws conditions
+ * with fixed seeds and writes them to files, and scores the results of any system against the same truth.
  *
  * Source: Li et al. 2025, "Many-for-Many", arXiv 2506.01758. Its 480 clips are not published.
  */
@@ -21,13 +21,13 @@ import type { Published } from './report-format.js';
 import { shownDepth } from './strips.js';
 import type { Maker, Trial } from './trials.js';
 
-/** Clips with a true one to compare with: what the paper's comparison is about. */
+/** Video tasks with inputs and a true result, as in the paper's comparison. */
 export const BENCHMARK_TASKS: Task[] = Object.values<Task>(TASKS).filter(
   ({ result, inputs, needs }) => result === 'video' && inputs.length > 0 && !needs.edit,
 );
 
 export const PUBLISHED: Published = {
-  source: 'the paper, of 97 frames of 480 clips that are not published',
+  source: 'the paper, on 97 frames of 480 clips that are not published',
   tasks: {
     vinp: [
       { system: 'MfM', psnr: 21.3, ssim: 0.83, lpips: 0.112 },
@@ -48,17 +48,17 @@ export const PUBLISHED: Published = {
   },
 };
 
-/** What has to be said beside the paper's figures. */
+/** Notes that belong beside the paper's figures. */
 export const BENCHMARK_NOTES = [
-  'The published figures are of the authors’ own 480 clips, which are not published: a reference, not a comparison.',
-  'LPIPS needs a pretrained network that is not here, so it was not measured.',
+  'The published figures were measured on the authors’ own 480 clips, which are not published: a reference, not a comparison.',
+  'LPIPS needs a pretrained network that is not included, so it was not measured.',
 ];
 
 /**
- * Writes what the tasks are given, so that other systems can be given the same. Of every trial a
- * folder TASK/NAME with prompt.txt and, by the number of their frame: input/00000.png, …, the known
- * frames, black in the hole; mask/00000.png, …, white in the hole; depth/00000.png, …, white = near.
- * Trials that are there already are not written again.
+ * Writes the inputs of the tasks, so that other systems can use the same ones. Every trial gets a
+ * folder TASK/NAME with prompt.txt and, named by frame index: input/00000.png, …, the known frames,
+ * black in the hole; mask/00000.png, …, white in the hole; depth/00000.png, …, white is near.
+ * Trials that exist already are not written again.
  */
 export async function writeConditions(
   folder: string,
@@ -69,7 +69,7 @@ export async function writeConditions(
     signal?.throwIfAborted();
     const trial = await trials.at(i);
     const own = join(folder, task.id, trial.name);
-    const last = join(own, 'prompt.txt'); // written last: where it is, all is
+    const last = join(own, 'prompt.txt'); // written last: if it exists, the trial is complete
     if (!existsSync(last)) {
       await writeGiven(own, trial);
       await writeAtomically(last, (temporary) => writeFile(temporary, `${trial.prompt}\n`));
@@ -122,7 +122,10 @@ function whiteIn(frame: Frames, hole: Uint8Array): Frames {
   return { ...frame, data };
 }
 
-/** Reads what another system made: TASK/NAME.mp4 or another clip, or a folder TASK/NAME of frames. */
+/**
+ * Reads the results of another system: TASK/NAME.mp4 or
+ * another clip, or a folder TASK/NAME of frames.
+ */
 export const filesMaker = (folder: string): Maker => ({
   async make(task, trials, _first, { onShare, signal }) {
     const results: Frames[] = [];
@@ -132,7 +135,7 @@ export const filesMaker = (folder: string): Maker => ({
       const { width, height, numFrames } = made;
       if (width !== truth.width || height !== truth.height || numFrames !== truth.numFrames) {
         throw new InputError(
-          `${path}: must be ${truth.numFrames} frames of ${truth.width}x${truth.height} as its true clip, got ${numFrames} of ${width}x${height}`,
+          `${path}: must be ${truth.numFrames} frames of ${truth.width}x${truth.height} like its true clip, got ${numFrames} of ${width}x${height}`,
         );
       }
       results.push(made);
@@ -148,7 +151,7 @@ function resultPath(folder: string, name: string): string {
   if (found.length === 1) return join(folder, found[0]!);
   throw new InputError(
     found.length === 0
-      ? `${join(folder, name)}: is missing; results are named as their conditions, TASK/NAME.mp4 or a folder TASK/NAME of frames`
+      ? `${join(folder, name)}: is missing; results are named as their inputs, TASK/NAME.mp4 or a folder TASK/NAME of frames`
       : `${join(folder, name)}: must be one result, got ${found.join(' and ')}`,
   );
 }

@@ -1,4 +1,4 @@
-/** The figures of a task: of what a pipeline makes, and beside it of what needs no model. */
+/** Computes the figures of a task, for a pipeline's results and for the baselines. */
 import { setImmediate } from 'node:timers/promises';
 import type { Frames } from '../media/index.js';
 import type { Task } from '../tasks/index.js';
@@ -8,22 +8,22 @@ import { headlineOf } from './headline.js';
 import { shownOf, stripOf } from './strips.js';
 import type { Maker, Trial, Trials, Watch } from './trials.js';
 
-/** A mean, and what it is of: trials, or solids that captions name. */
+/** A mean, and the number of values behind it: trials, or solids named in captions. */
 export interface Value {
   value: number;
   count: number;
 }
 
-/** By contestant: `made`, the baselines by name, `truth`. */
+/** Values by contestant: `made`, the baselines by name, `truth`. */
 export type Values = Record<string, Value>;
 
 export interface Compared {
   name: string;
   value: number;
-  /** trials in which it applies, and what was made in the same ones */
+  /** number of trials in which it applies, and the mean of the pipeline's results in the same trials */
   count: number;
   made: number;
-  /** of those, trials in which what was made is better */
+  /** in how many of those trials the pipeline's result is better */
   won: number;
 }
 
@@ -32,40 +32,49 @@ export interface TaskReport {
   summary: string;
   trials: number;
   seconds: number;
-  /** null where the result cannot be judged: a prompt alone, outside of MiniWorld */
+  /** null if the result cannot be judged: a prompt alone, outside of MiniWorld */
   headline: {
     figure: FigureId;
     made: number;
-    /** the hardest to beat, and the input as it is; null where there is none */
+    /** the hardest baseline, and the unchanged input; null if there is none */
     baseline: Compared | null;
     input: Compared | null;
     truth: number | null;
-    /** above every baseline, each in the trials in which it applies; null without a baseline */
+    /**
+     * whether the result is above every baseline, each in the
+     * trials in which it applies; null without any
+     */
     beats: boolean | null;
   } | null;
   figures: { figure: FigureId; values: Values }[];
   /** the headline figure, trial by trial */
   each: { name: string; prompt: string; values: Record<string, number> }[];
-  /** of the first trials */
+  /** pictures of the first trials */
   pictures: { name: string; prompt: string; shown: { label: string; file: string }[] }[];
 }
 
-/** A report whose pictures are not in files yet; by the names that the report gives them. */
+/**
+ * A report whose pictures have not been written yet; `strips`
+ * has them by the file names in the report.
+ */
 export interface Evaluated {
   report: TaskReport;
   strips: Map<string, Frames>;
 }
 
 export interface EvaluateOptions extends Watch {
-  /** trials made at once */
+  /** number of trials per batch */
   batchSize: number;
-  /** measure what needs no model too; default: true */
+  /** measure the baselines too; default: true */
   baselines?: boolean;
-  /** after every part of the work: trials done, with the part of those in work */
+  /** progress: the number of trials done, including fractions of those in progress */
   onDone?: (done: number) => void;
 }
 
-/** What is made; the others are named by their baseline. */
+/**
+ * Names of contestants: the pipeline's results and the true
+ * clips; the others have their baseline's name.
+ */
 export const MADE = 'made';
 export const TRUTH = 'truth';
 const ANOTHER = 'another caption';
@@ -120,7 +129,7 @@ export async function evaluateTask(
         values: Object.fromEntries(values),
       });
       if (shown.length < SHOWN_TRIALS) shown.push({ trial, strips: stripsOf(subject, clips) });
-      await setImmediate(); // where a Ctrl-C arrives
+      await setImmediate(); // let Ctrl-C be handled
     }
     first += batch.length;
     onDone?.(first);
@@ -149,22 +158,25 @@ const sameSize = (a: Frames, b: Frames): boolean =>
 const unitOf = (figure: FigureId) => FIGURES.find(({ id }) => id === figure)!.unit;
 
 /**
- * Decibels are pooled as the errors that they stand for: the mean of decibels themselves would be
- * that of the few clips in which nothing moves, of which a copy is right to the last bit.
+ * Decibels are averaged as the errors that they stand for: a mean of the decibels themselves would be
+ * dominated by the few clips in which nothing moves, for which a copy is exact.
  */
 const toPool = ({ sum, count }: Tally, unit: Figure['unit']): number =>
   unit === 'dB' ? count * 10 ** (-sum / count / 10) : sum;
 const fromPool = ({ sum, count }: Tally, unit: Figure['unit']): number =>
   unit === 'dB' ? -10 * Math.log10(sum / count) : sum / count;
 
-/** One figure of one trial, by contestant. */
+/** One figure in one trial, by contestant. */
 type Scores = Record<string, Tally>;
 
 /** Sums by figure and contestant. */
 class Tallies {
   private readonly sums = new Map<FigureId, Map<string, Tally>>();
 
-  /** Adds all figures of the clips of one trial; → those of one figure, by contestant. */
+  /**
+   * Adds all figures of the clips of one trial, and returns
+   * those of the `wanted` figure, by contestant.
+   */
   add(clips: ReadonlyMap<string, Frames>, subject: Subject, wanted: FigureId): Scores {
     const scores: Scores = {};
     for (const { id, of, unit } of FIGURES) {
@@ -216,7 +228,7 @@ function headlineFrom(
     const won = both.filter((scores) => of(scores, MADE) > of(scores, name)).length;
     return { name, value: meanOf(name), count: both.length, made: meanOf(MADE), won };
   });
-  // the hardest to beat first
+  // the hardest baseline first
   compared.sort((a, b) => a.made - a.value - (b.made - b.value));
   const copies = new Set(BASELINES.flatMap((one) => (one.copiesInput ? [one.name] : [])));
   return {
@@ -229,14 +241,14 @@ function headlineFrom(
   };
 }
 
-/** All that is measured of a task, in the order of columns: what was made first, true clips last. */
+/** The contestants of a task, in the order of columns: the pipeline's results first, true clips last. */
 export function contestants({ figures }: Pick<TaskReport, 'figures'>): string[] {
   const names = new Set(figures.flatMap(({ values }) => Object.keys(values)));
   const last = names.delete(TRUTH) ? [TRUTH] : [];
   return [...names, ...last];
 }
 
-/** All that may be shown of a trial, small. */
+/** Strips of everything that the report may show of a trial. */
 function stripsOf(subject: Subject, clips: ReadonlyMap<string, Frames>): Map<string, Frames> {
   const given = shownOf(subject);
   return new Map(

@@ -1,6 +1,6 @@
 /**
- * The figures of a result, each with its definition. Which of them a result has follows from what
- * was given and from whether a true clip can be the only right answer, not from the task's name.
+ * The figures of a result, each with its definition. Which of them apply follows from the inputs, and
+ * from whether the true clip is the only right answer, not from the task's name.
  */
 import { findSolids, trackSolids } from '../data/miniworld/analyse.js';
 import type { Frames } from '../media/index.js';
@@ -19,14 +19,14 @@ import {
 import { countNamed, type NameCount } from './naming.js';
 import type { Trial } from './trials.js';
 
-/** What a figure is of. */
+/** The context in which a clip is measured. */
 export interface Subject {
   task: Pick<Task, 'prompt'>;
   trial: Trial;
   laid: Laid;
 }
 
-/** A sum and what it is of: trials, or solids named in captions. The figure is sum / count. */
+/** A sum over `count` trials, or solids named in captions. The figure is sum / count. */
 export interface Tally {
   sum: number;
   count: number;
@@ -36,25 +36,25 @@ export interface Figure {
   id: string;
   name: string;
   unit: 'dB' | '%' | 'levels' | '';
-  /** 'near truth': it says something only beside that of the true clips */
+  /** 'near truth': meaningful only in comparison with the value of the true clips */
   better: 'higher' | 'lower' | 'near truth';
   definition: string;
-  /** null where it does not apply */
+  /** null if it does not apply */
   of(clip: Frames, subject: Subject): Tally | null;
 }
 
 const one = (value: number | null): Tally | null =>
   value === null || !Number.isFinite(value) ? null : { sum: value, count: 1 };
 
-/** With a condition the true clip is what is asked for; a prompt alone has many right answers. */
+/** With a condition the true clip is the expected answer; a prompt alone has many right answers. */
 const hasTruth = ({ laid }: Subject): boolean => laid.any || laid.shape;
 const isPartly = ({ laid }: Subject): boolean => laid.any && !laid.all;
-/** Known pixels are those of the true clip. */
+/** The known pixels equal those of the true clip. */
 const knowsPixels = (subject: Subject): boolean =>
   isPartly(subject) && subject.laid.kind === 'whole';
 const hasBorder = ({ laid }: Subject): boolean => laid.inEach;
 
-/** Levels, 0..255, that compression and resizing may change. */
+/** Largest difference, in levels of 0..255, that compression and resizing may cause. */
 const CHANGE = 8;
 const differs = (a: Frames, b: Frames, p: number): boolean =>
   [0, 1, 2].some((c) => Math.abs(a.data[p * 3 + c]! - b.data[p * 3 + c]!) > CHANGE);
@@ -66,24 +66,24 @@ export const FIGURES = [
     unit: 'dB',
     better: 'higher',
     definition:
-      '10 log10(255² / mean squared difference from the true clip), of all pixels and channels of a clip; at most 60, which equal clips have',
+      '10 log10(255² / mean squared difference from the true clip), over all pixels and channels of a clip; at most 60, the value of identical clips',
     of: (clip, subject) => (hasTruth(subject) ? one(clipPsnr(clip, subject.trial.truth)) : null),
   },
   {
     id: 'unknownPsnr',
-    name: 'PSNR of what was unknown',
+    name: 'PSNR of the unknown part',
     unit: 'dB',
     better: 'higher',
-    definition: 'PSNR of the pixels in the hole and of the frames that were not given, alone',
+    definition: 'PSNR over the pixels in the hole and the frames that were not given only',
     of: (clip, subject) =>
       isPartly(subject) ? one(clipPsnr(clip, subject.trial.truth, subject.laid.hole)) : null,
   },
   {
     id: 'knownPsnr',
-    name: 'PSNR of what was known',
+    name: 'PSNR of the known part',
     unit: 'dB',
     better: 'higher',
-    definition: 'PSNR of the pixels and frames that were given, alone: are they kept?',
+    definition: 'PSNR over the given pixels and frames only: are they preserved?',
     of: (clip, subject) =>
       knowsPixels(subject)
         ? one(
@@ -97,10 +97,10 @@ export const FIGURES = [
   },
   {
     id: 'changedPsnr',
-    name: 'PSNR of what was to change',
+    name: 'PSNR of the edited part',
     unit: 'dB',
     better: 'higher',
-    definition: `of an edit: PSNR of the pixels alone of which a channel differs by more than ${CHANGE} levels between the input and the true clip`,
+    definition: `for edits: PSNR over the pixels in which some channel differs by more than ${CHANGE} levels between the input and the true clip`,
     of: (clip, { laid, trial: { truth } }) => {
       if (!laid.all || laid.kind !== 'whole') return null;
       const changed = laid.hole.map((_, p) => (differs(laid.clip, truth, p) ? 1 : 0));
@@ -113,7 +113,7 @@ export const FIGURES = [
     unit: 'dB',
     better: 'higher',
     definition:
-      'PSNR of the planes Cb and Cr (ITU-R BT.601, full range) alone, since brightness is given; where only that is',
+      'for gray inputs: PSNR over the planes Cb and Cr (ITU-R BT.601, full range) only, since the brightness is given',
     of: (clip, subject) =>
       subject.laid.kind === 'gray' ? one(chromaPsnr(clip, subject.trial.truth)) : null,
   },
@@ -123,7 +123,7 @@ export const FIGURES = [
     unit: '',
     better: 'higher',
     definition:
-      'structural similarity with the true clip (Wang et al. 2004, Gaussian window of 11 pixels), mean over channels and frames; 1 is equal',
+      'structural similarity with the true clip (Wang et al. 2004, Gaussian window of 11 pixels), mean over channels and frames; 1 if identical',
     of: (clip, subject) =>
       hasTruth(subject) && Math.min(clip.width, clip.height) >= 11
         ? one(clip === subject.trial.truth ? 1 : ssim(clip, subject.trial.truth))
@@ -131,11 +131,11 @@ export const FIGURES = [
   },
   {
     id: 'knownError',
-    name: 'change of what was known',
+    name: 'change of the known part',
     unit: 'levels',
     better: 'lower',
     definition:
-      'mean absolute difference, 0..255, of the known pixels around a hole from the given ones',
+      'mean absolute difference, 0..255, between the known pixels around a hole in the result and in the input',
     of: (clip, subject) =>
       hasBorder(subject) && subject.laid.kind === 'whole'
         ? one(knownRegionError(clip, subject.laid.clip, subject.laid.hole))
@@ -147,7 +147,7 @@ export const FIGURES = [
     unit: 'levels',
     better: 'near truth',
     definition:
-      'by how much, 0..255, the picture jumps more across the border of a hole than beside it; 0 is invisible',
+      'how much larger, 0..255, the steps between pixels are across the border of a hole than beside it; 0 is invisible',
     of: (clip, subject) => (hasBorder(subject) ? one(seam(clip, subject.laid.hole)) : null),
   },
   {
@@ -156,7 +156,7 @@ export const FIGURES = [
     unit: 'levels',
     better: 'near truth',
     definition:
-      'difference, 0..255, of the mean colours in a band inside and a band outside the border of a hole',
+      'difference, 0..255, between the mean colours of a band inside and a band outside the border of a hole',
     of: (clip, subject) =>
       hasBorder(subject) ? one(holeColourDrift(clip, subject.laid.hole)) : null,
   },
@@ -166,7 +166,7 @@ export const FIGURES = [
     unit: '',
     better: 'near truth',
     definition:
-      "VBench's temporal flickering: 1 less the mean difference of frames that follow each other, as a part of 255; motion counts as flicker",
+      "VBench's temporal flickering: 1 minus the mean absolute difference of consecutive frames divided by 255; motion counts as flicker",
     of: (clip) => one(temporalFlicker(clip)),
   },
   {
@@ -175,7 +175,7 @@ export const FIGURES = [
     unit: '',
     better: 'near truth',
     definition:
-      "VBench's motion smoothness with optical flow in place of a network: 1 less the mean difference of every second frame from what its neighbours foretell, as a part of 255",
+      "VBench's motion smoothness with optical flow in place of a network: 1 minus the mean absolute difference of every second frame from the interpolation of its neighbours, divided by 255",
     of: (clip) => one(motionSmoothnessByFlow(clip)),
   },
   {
@@ -184,7 +184,7 @@ export const FIGURES = [
     unit: '%',
     better: 'higher',
     definition:
-      'colours, shapes and motions that are as the caption says, of all that it says; told from the pictures by the analyser of MiniWorld',
+      "share of the colours, shapes and motions in the caption that the result shows, as recognised by MiniWorld's analyser",
     of: named(({ named, colours, shapes, motions }) => ({
       sum: colours + shapes + motions.right,
       count: 2 * named + motions.named,
@@ -195,7 +195,7 @@ export const FIGURES = [
     name: 'colours right',
     unit: '%',
     better: 'higher',
-    definition: 'solids of the caption of whose colour one is seen',
+    definition: 'share of the solids in the caption for which a solid of their colour is seen',
     of: named(({ named, colours }) => ({ sum: colours, count: named })),
   },
   {
@@ -203,7 +203,7 @@ export const FIGURES = [
     name: 'shapes right',
     unit: '%',
     better: 'higher',
-    definition: 'solids of the caption that are seen in their colour and their shape',
+    definition: 'share of the solids in the caption that are seen with their colour and shape',
     of: named(({ named, shapes }) => ({ sum: shapes, count: named })),
   },
   {
@@ -211,7 +211,7 @@ export const FIGURES = [
     name: 'shapes right, new pairs',
     unit: '%',
     better: 'higher',
-    definition: 'the same of pairs of colour and shape that training never had',
+    definition: 'the same for pairs of colour and shape that training never saw',
     of: named(({ unseenPairs: { named, shapes } }) => ({ sum: shapes, count: named })),
   },
   {
@@ -219,15 +219,15 @@ export const FIGURES = [
     name: 'motions right',
     unit: '%',
     better: 'higher',
-    definition: 'solids under a still camera that are seen to move as the caption says',
+    definition: 'share of the solids under a still camera that are seen to move as in the caption',
     of: named(({ motions: { named, right } }) => ({ sum: right, count: named }), 'clips'),
   },
   {
     id: 'extra',
-    name: 'solids nobody asked for',
+    name: 'unwanted solids',
     unit: '',
     better: 'lower',
-    definition: 'solids seen beyond those of the caption, per picture or clip',
+    definition: 'number of solids seen beyond those in the caption, per picture or clip',
     of: (clip, subject) => {
       const counts = countsOf(clip, subject);
       return counts && { sum: counts.extra, count: 1 };
@@ -239,7 +239,7 @@ export type FigureId = (typeof FIGURES)[number]['id'];
 
 export const figureOf = (id: FigureId): Figure => FIGURES.find((figure) => figure.id === id)!;
 
-/** A figure in per cent of what captions name. */
+/** A figure in per cent of the things that captions name. */
 function named(of: (counts: NameCount) => Tally, kind: 'clips' | 'all' = 'all'): Figure['of'] {
   return (clip, subject) => {
     if (kind === 'clips' && clip.numFrames === 1) return null;
@@ -250,7 +250,7 @@ function named(of: (counts: NameCount) => Tally, kind: 'clips' | 'all' = 'all'):
   };
 }
 
-/** Several figures count the same clip. */
+/** Counts by clip, since several figures use them. */
 const counted = new WeakMap<Frames, { trial: Trial; counts: NameCount }>();
 
 function countsOf(clip: Frames, { task, trial }: Subject): NameCount | null {
@@ -260,7 +260,7 @@ function countsOf(clip: Frames, { task, trial }: Subject): NameCount | null {
   if (known?.trial === trial) return known.counts;
   const seen = clip.numFrames === 1 ? findSolids(clip.data, clip) : trackSolids(clip.data, clip);
   const counts = countNamed(scene.scene, seen);
-  // of a still picture no motion can be told
+  // motion cannot be seen in a still picture
   if (clip.numFrames === 1) counts.motions = { named: 0, right: 0 };
   counted.set(clip, { trial, counts });
   return counts;

@@ -1,19 +1,22 @@
 /**
- * Fills holes as a soap film would: each pixel is the mean of its neighbours (Laplace's equation),
- * held at the known pixels around the hole and free at the frame's borders, so that a border that is
- * to be made takes the colours of the edge next to it.
+ * Fills holes with a harmonic function, like a soap film: each pixel is the mean of its neighbours
+ * (Laplace's equation), fixed at the known pixels around the hole (Dirichlet) and free at the frame's
+ * borders (Neumann), so that a missing margin takes the colours of the edge next to it.
  */
 import type { Frames } from '../media/index.js';
 
-/** Levels (0..255) by which no pixel may still change in a sweep; then errors are below 0.5. Measured */
+/**
+ * Stop when no pixel changes by this many levels (0..255) in
+ * a sweep; errors are then below 0.5. Measured
+ */
 const TOLERANCE = 0.01;
-/** A bound on the sweeps of a level; a hole of 400x400 pixels takes 800. Measured */
+/** Limit of sweeps per level; a hole of 400x400 pixels takes 800. Measured */
 const MAX_SWEEPS = 2000;
 
 /**
- * Fills the hole of each frame by itself; a frame that is all hole with middle grey.
+ * Fills the hole of each frame separately; a frame without known pixels becomes middle gray.
  *
- * @param hole  [F, H, W], 1 where something is missing; the clip's pixels there are not looked at
+ * @param hole  [F, H, W], 1 where something is missing; the clip's pixels there are ignored
  */
 export function harmonicFill(clip: Frames, hole: Uint8Array): Frames {
   const { width, height, numFrames } = clip;
@@ -39,7 +42,10 @@ interface Film {
   values: Float32Array;
 }
 
-/** Solves the frame of half the size first, where the far ends of a hole are near, and starts there. */
+/**
+ * Solves at half the size first, where distances across a
+ * hole are short, and starts from that solution.
+ */
 function stretch(film: Film): void {
   const { width, height, missing, values } = film;
   if (!missing.includes(1)) return;
@@ -53,7 +59,10 @@ function stretch(film: Film): void {
   relax(values, inner(missing, width, height));
 }
 
-/** A pixel for each 2x2: the mean of the known ones, missing where all four are. */
+/**
+ * Halves the size: each pixel is the mean of the known ones
+ * among 2x2, and missing if all of these are.
+ */
 function halved({ width, height, missing, values }: Film): Film {
   const [w, h] = [(width + 1) >> 1, (height + 1) >> 1];
   const sums = new Float32Array(w * h * 3);
@@ -72,7 +81,10 @@ function halved({ width, height, missing, values }: Film): Film {
   };
 }
 
-/** The missing pixels, and four neighbours of each; at the frame's border the opposite one, twice. */
+/**
+ * The missing pixels and their four neighbours; at the
+ * frame's border the opposite neighbour counts twice.
+ */
 function inner(missing: Uint8Array, width: number, height: number) {
   const places: number[] = [];
   const around: number[] = [];
@@ -89,9 +101,9 @@ function inner(missing: Uint8Array, width: number, height: number) {
   return { places: Int32Array.from(places), around: Int32Array.from(around) };
 }
 
-/** Over-relaxed Gauss-Seidel, until nothing moves. */
+/** Successive over-relaxation until convergence. */
 function relax(values: Float32Array, { places, around }: ReturnType<typeof inner>): void {
-  // best for a square of as many pixels. Source: Young 1954, successive over-relaxation
+  // optimal for a square with this number of pixels. Source: Young 1954, successive over-relaxation
   const relaxation = 2 / (1 + Math.sin(Math.PI / (Math.sqrt(places.length) + 1)));
   for (let sweep = 0; sweep < MAX_SWEEPS; sweep++) {
     let largest = 0;

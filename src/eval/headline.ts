@@ -1,29 +1,29 @@
-/** The one figure of a task that says whether a pipeline is better than what needs no model. */
+/** The figure of a task that decides whether a pipeline beats the baselines. */
 import type { FigureId, Subject } from './figures.js';
 
 export interface Headline {
   figure: FigureId;
-  /** of which tasks, for reports */
+  /** for which tasks, as a phrase for reports */
   when: string;
-  /** what it has to be above */
+  /** which baselines it is compared with, as a phrase for reports */
   against: string;
-  /** does it hold for what is given? */
+  /** whether it applies to the given inputs */
   holds(subject: Subject): boolean;
 }
 
-/** The first that holds counts. */
+/** The first one that applies is used. */
 export const HEADLINES: readonly Headline[] = [
   {
     figure: 'attributes',
-    when: 'nothing is given but the prompt',
-    against: "the true clip of the next trial, which is another caption's: what chance reaches",
+    when: 'only the prompt is given',
+    against: 'the true clip of the next trial, which has another caption: the level of chance',
     holds: ({ laid }) => !laid.any && !laid.shape,
   },
   {
     figure: 'psnr',
     when: 'shape and motion are given as depth',
     against:
-      'the given first frame throughout, or middle gray without one: depth is no picture to be copied',
+      'the given first frame, repeated, or middle gray without one: depth is not a picture that could be copied',
     holds: ({ laid }) => laid.shape,
   },
   {
@@ -36,13 +36,13 @@ export const HEADLINES: readonly Headline[] = [
     figure: 'unknownPsnr',
     when: 'frames, or parts of them, are not given',
     against:
-      'the fills that apply: mean colour and harmonic within frames, nearest frame and cross-fade between them',
+      'the fills that apply: mean colour and harmonic within frames, nearest frame and cross-fade between frames',
     holds: ({ laid }) => !laid.all,
   },
   {
     figure: 'psnr',
-    when: 'all frames are given, smaller or before an edit',
-    against: 'the input as it is, enlarged by bicubic interpolation where it is smaller',
+    when: 'all frames are given, at a smaller size or before an edit',
+    against: 'the unchanged input, enlarged by bicubic interpolation if it is smaller',
     holds: () => true,
   },
 ];

@@ -1,4 +1,4 @@
-/** Own pictures and clips as trials of the tasks that they qualify for. */
+/** Turns the user's pictures and clips into trials of the tasks that they qualify for. */
 
 import { normalize } from 'node:path';
 import { inspectItem } from '../data/measure/inspect.js';
@@ -26,39 +26,40 @@ import { cutDepth, promptFor, shortcomings, type Task } from '../tasks/index.js'
 import type { Part } from './report.js';
 import type { Trial } from './trials.js';
 
-/** A part of an item that trials are made of. */
+/** A part of an item from which trials are made. */
 interface Segment {
   name: string;
   item: DataItem;
   facts: SampleFacts;
-  /** the first frame, counted at the item's own rate; 0: the beginning of its part */
+  /** index of the first frame, at the item's own frame rate, from the beginning of its part */
   start: number;
 }
 
 export interface ItemOptions {
   settings: Pick<PipelineSettings, 'width' | 'height' | 'numFrames'>;
-  /** at most so many trials of a task; null: all */
+  /** the most trials per task; null: all */
   limit: number | null;
   /**
-   * of each clip so many segments, evenly spread over it, and no clip that is shorter than one; null:
-   * the beginning, of a short clip as much as there is
+   * number of segments per clip, spread evenly; clips shorter than one segment are skipped. null: one
+   * segment from the beginning, as long as the clip allows
    */
   segments: number | null;
   signal?: AbortSignal;
 }
 
-/** The trials of each task, of the items of a data set. */
+/** The trials of each task from the items of a data set. */
 export interface ItemParts {
   parts: Part[];
-  /** what was left out, a sentence each */
+  /** one sentence on each item or task that was left out */
   notes: string[];
 }
 
 /**
- * Items brought to the pipeline's size, cut off where their shape is another, and to its number of
- * frames, or the next 4k + 1 that a clip has. Masks are drawn as in training.
+ * Makes trials from the items of a data set. Items are resized and cropped
+ * to the pipeline's size, and cut to its number of frames, or for shorter
+ * clips to the largest 4k + 1. Masks are drawn as in training.
  *
- * @throws InputError where the data set cannot be read, or nothing in it can be used
+ * @throws InputError if the data set cannot be read, or nothing in it can be used
  */
 export async function itemParts(
   path: string,
@@ -95,7 +96,7 @@ export async function itemParts(
     return [{ task, trials: { count: used.length, at } }];
   });
   if (parts.length === 0) {
-    throw new InputError(`${path}: has nothing for the tasks asked for; ${notes.join('; ')}`);
+    throw new InputError(`${path}: has no items for the given tasks; ${notes.join('; ')}`);
   }
   return { parts, notes };
 }
@@ -107,7 +108,7 @@ function segmentsOf(
 ): Segment[] {
   const { name, item } = whole;
   if (segments === null || whole.facts.kind === 'image') return [{ ...whole, start: 0 }];
-  // training needs captions, a comparison of what is made of given frames does not
+  // unlike training, a comparison of results from given frames does not need captions
   const facts = { ...whole.facts, captionWords: Number.MAX_SAFE_INTEGER };
   if (item.prompt === '') notes.push(`${item.media.name}: has no caption, its prompt is empty`);
   const spare = facts.numFrames - numFrames;
@@ -123,7 +124,7 @@ function segmentsOf(
   });
 }
 
-/** Names of items: those of their files, wherever the data set lies, and each only once. */
+/** Unique names for items, from their file names relative to the data set. */
 class Names {
   private readonly folder: string;
   private readonly uses = new Map<string, number>();
@@ -167,7 +168,7 @@ async function itemTrial(
     depth: depth && (await readDepthPart(depth, start, numFrames, settings, signal)),
     edit: target && { source: cutTo(await read(media)).frames, instruction: item.prompt },
   };
-  // drawn by the name, so that it stays the same when the data set grows
+  // seeded by name, so that a trial stays the same when the data set grows
   const random = new RandomStream(0, `trial ${task.id} ${name}`);
   return {
     name,
@@ -178,7 +179,7 @@ async function itemTrial(
   };
 }
 
-/** Frames of a file from the segment's first one, at most so many. */
+/** Reads at most `most` frames of a file, from the segment's first frame on. */
 function readPart(
   file: DataFile,
   { part }: DataItem,
@@ -194,7 +195,7 @@ function readPart(
       return sliceFrames(media, Math.min(start, media.numFrames - 1), media.numFrames);
     }
     const fps = part.fps ?? (await probeVideo(path, signal)).fps ?? 25;
-    // a quarter of a frame early: that time is nobody's, and rounds to the frame
+    // a quarter of a frame early: safely between two frames, and nearest to the wanted one
     const seconds = beginning + (start - 0.25) / fps;
     return readMedia(path, { ...own, start: seconds, maxFrames: most });
   });
@@ -210,7 +211,7 @@ async function readDepthPart(
   const map = await withPath(file, (path) => readDepth(path, { signal }));
   if (map.numFrames < start + numFrames) {
     throw new InputError(
-      `${file.name}: must have a frame of depth for each of its clip, ${start + numFrames} at least, got ${map.numFrames}`,
+      `${file.name}: must have depth for every frame of its clip, at least ${start + numFrames} frames, got ${map.numFrames}`,
     );
   }
   return cropDepth(cutDepth(map, start, numFrames), size);

@@ -1,31 +1,34 @@
-/** Does a picture show the solids that its caption names? Counted by the analyser of MiniWorld. */
+/** Counts how many of the solids named in a caption a picture shows, using MiniWorld's analyser. */
 import type { Track } from '../data/miniworld/analyse.js';
 import { isHeldOutPair, type Scene } from '../data/miniworld/index.js';
 
-/** Every solid of a scene is named in its caption, by colour and shape, and no two share a colour. */
+/**
+ * Counts for one caption, which names every solid of a scene
+ * by colour and shape; no two share a colour.
+ */
 export interface NameCount {
   /** solids that the caption names */
   named: number;
-  /** a solid of the colour is seen */
+  /** of these, solids for which a solid of their colour is seen */
   colours: number;
-  /** it has the named shape too; without the colour no shape counts */
+  /** of these, solids whose shape is right too */
   shapes: number;
-  /** the same of colour and shape pairs that training never saw */
+  /** the same for pairs of colour and shape that training never saw */
   unseenPairs: { named: number; shapes: number };
   /**
-   * solids under a still camera, whose motion can be told from their place in the picture: named, and
-   * seen in the colour doing the named motion (`spin` can't be told from `still`)
+   * solids under a still camera, whose motion shows in their position: named, and seen in their
+   * colour with the named motion (`spin` cannot be distinguished from `still`)
    */
   motions: { named: number; right: number };
-  /** solids seen beyond those that count for a colour */
+  /** solids seen beyond those counted in `colours` */
   extra: number;
 }
 
 type Seen = Pick<Track, 'colour' | 'shape'> & Partial<Pick<Track, 'motion'>>;
 
 /**
- * Compares what is named with what is seen. Only as many solids count as are named, the largest:
- * colourful noise holds every colour somewhere.
+ * Compares the named solids with the seen ones. Only the largest seen solids count, as many as are named,
+ * since colourful noise contains every colour somewhere.
  *
  * @param seen  largest first
  */

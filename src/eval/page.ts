@@ -1,4 +1,4 @@
-/** The report as a page: one HTML file, pictures beside it, no scripts; light and dark. */
+/** Renders the report as one HTML file without scripts, with pictures beside it, in light and dark. */
 import { escapeText as e, htmlPage } from '../html.js';
 import { type Compared, contestants, type TaskReport, type Value } from './evaluate.js';
 import { FIGURES, type FigureId, figureOf } from './figures.js';
@@ -13,13 +13,13 @@ export function renderPage(report: Report): string {
     'mfm eval',
     STYLE,
     `<h1>${e(made)}</h1>
-<p>${e(source)}; ${trials} trials a task, seed ${seed}, ${steps ?? "the pipeline's"} steps, guidance ${guidance ?? "the pipeline's"}. Better than everything that needs no model in <b>${beaten} of ${judged}</b> tasks.</p>
+<p>${e(source)}; ${trials} trials per task, seed ${seed}, ${steps ?? "the pipeline's"} steps, guidance ${guidance ?? "the pipeline's"}. Better than every baseline in <b>${beaten} of ${judged}</b> tasks.</p>
 ${notes.map((note) => `<p class="note">${e(note)}</p>`).join('\n')}
 <p class="facts">mfm ${e(versions.mfm)} · ${e(machine)} · ${e(settings.dtype)} on ${e(settings.device)}</p>
 <div class="wide"><table>
-<thead><tr><th>task</th><th>figure</th><th>made</th><th>best baseline</th><th>trials won</th><th>input as it is</th><th>true clips</th><th>beats</th></tr></thead>
+<thead><tr><th>task</th><th>figure</th><th>made</th><th>best baseline</th><th>trials won</th><th>unchanged input</th><th>true clips</th><th>beats</th></tr></thead>
 <tbody>${tasks.map(overviewRow).join('\n')}</tbody></table></div>
-${autoencoder ? `<p class="facts">True ones through the autoencoder alone: ${autoencoderText(autoencoder)}.</p>` : ''}
+${autoencoder ? `<p class="facts">PSNR of the true clips through the autoencoder alone: ${autoencoderText(autoencoder)}.</p>` : ''}
 ${tasks.map((task) => taskSection(task, published)).join('\n')}
 ${definitions(report)}`,
   );
@@ -42,7 +42,7 @@ function overviewRow({ task, headline }: TaskReport): string {
   return `<tr>${link}${cells.map((cell) => `<td>${cell}</td>`).join('')}<td class="${verdict}">${verdict}</td></tr>`;
 }
 
-/** What was made in the same trials is said where they are not all. */
+/** A baseline's cell; if it does not apply to all trials, with the pipeline's mean in the same trials. */
 function compared(figure: FigureId, one: Compared | null, made: number): string {
   if (!one) return '';
   const there = number(figure, one.made);
@@ -86,13 +86,13 @@ function definitions({ tasks, definitions: { headlines } }: Report): string {
   );
   const rules = headlines.map(
     ({ figure, when, against }) =>
-      `<dt>${e(figureOf(figure as FigureId).name)}</dt><dd>where ${e(when)}; it has to be above ${e(against)}</dd>`,
+      `<dt>${e(figureOf(figure as FigureId).name)}</dt><dd>if ${e(when)}; compared with ${e(against)}</dd>`,
   );
-  return `<section id="figures"><h2>What the figures are</h2><dl>${list.join('\n')}</dl>
-<h3>The figure that decides</h3><dl>${rules.join('\n')}</dl></section>`;
+  return `<section id="figures"><h2>Definitions of the figures</h2><dl>${list.join('\n')}</dl>
+<h3>The deciding figure</h3><dl>${rules.join('\n')}</dl></section>`;
 }
 
-/** As the unit has it. */
+/** Formats a value with the digits that suit its unit. */
 export function number(figure: FigureId, value: number): string {
   const { unit } = figureOf(figure);
   const digits = unit === 'dB' ? 2 : unit === '%' ? 0 : unit === 'levels' ? 2 : 3;

@@ -1,15 +1,15 @@
-/** PSNR of clips as bytes, and means of it. */
+/** PSNR of clips of bytes, and means. */
 import { type Frames, framesToTensor } from '../media/index.js';
 import { psnr } from '../media/pixels/psnr.js';
 import { fromArray, tidy } from '../tensor/index.js';
 
-/** A perfect result counts as this, in dB: 8-bit rounding alone gives 59. */
+/** Upper limit of PSNR in dB, used for a perfect result: rounding to 8 bits alone gives 59. */
 export const BEST_PSNR = 60;
 
 /**
  * PSNR in dB, at most `BEST_PSNR`.
  *
- * @param where  [F, H, W]: only pixels that are 1 count
+ * @param where  [F, H, W]: only pixels with value 1 count
  */
 export function clipPsnr(clip: Frames, reference: Frames, where: Uint8Array | null = null): number {
   return tidy(() => {

@@ -1,13 +1,16 @@
-/** What a report of an evaluation holds. */
+/** The format of an evaluation report. */
 import type { TaskReport, Value } from './evaluate.js';
 
-/** What the figures depend on; an earlier run's are used again where all of it is the same. */
+/**
+ * Everything that the figures depend on; figures of an
+ * earlier run are reused if all of it is the same.
+ */
 export interface ReportSettings {
-  /** where the trials come from, in words */
+  /** description of where the trials come from */
   source: string;
   /** folder of the pipeline, or of another system's results */
   made: string;
-  /** changes with its contents */
+  /** a hash that changes with the contents of that folder */
   identity: string;
   trials: number;
   seed: number;
@@ -19,22 +22,22 @@ export interface ReportSettings {
   device: string;
 }
 
-/** report.json; `format` changes when a reader has to. */
+/** report.json; `format` changes whenever readers have to be adapted. */
 export interface Report {
   format: 'mfm-eval/1';
   settings: ReportSettings;
   versions: { mfm: string; libtorch: string; node: string };
   machine: string;
-  /** what a reader has to know, a sentence each */
+  /** remarks for the reader, one sentence each */
   notes: string[];
   definitions: {
     figures: { id: string; name: string; unit: string; better: string; definition: string }[];
     headlines: { figure: string; when: string; against: string }[];
   };
-  /** PSNR in dB of true clips and images that went through the autoencoder: no result can be better */
+  /** PSNR in dB of true clips and images after the autoencoder alone, an upper bound for any result */
   autoencoder: { clips: Value | null; images: Value | null } | null;
   tasks: TaskReport[];
-  /** figures that others published, for the tasks tried; of other data, so no more than a reference */
+  /** published figures of others for the evaluated tasks; on other data, so only a reference */
   published: Published | null;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A folder of figures: a file for each task, of which an earlier run's are used again, the report as
- * a whole, and a page.
+ * The results folder of an evaluation: a file per task, reused by later runs, the report as a whole, and
+ * a page.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -23,11 +23,14 @@ export interface Part {
 export interface RunOptions extends Omit<EvaluateOptions, 'onDone' | 'baselines'> {
   folder: string;
   settings: ReportSettings;
-  /** after every part of the work: trials done of this task, counting those in work in part */
+  /** progress: the number of this task's trials done, including fractions of those in progress */
   onDone?: (task: Task, done: number) => void;
 }
 
-/** The part's figures, from an earlier run if they are there; written to the folder if not. */
+/**
+ * The figures of a task: those of an earlier run if they
+ * exist, otherwise computed and written to the folder.
+ */
 export async function runTask(
   maker: Maker,
   { task, trials }: Part,
@@ -45,7 +48,7 @@ export async function runTask(
   return report;
 }
 
-/** What an earlier run with the same settings found; null if there is none. */
+/** The figures from an earlier run with the same settings; null if there are none. */
 export function storedTask(
   folder: string,
   { id }: Task,
@@ -58,7 +61,7 @@ export function storedTask(
   return whole ? report : null;
 }
 
-/** What `keep` stored under this name with the same settings; null if there is none. */
+/** The part that `keep` stored under this name with the same settings; null if there is none. */
 export function kept<T>(folder: string, name: string, settings: ReportSettings): T | null {
   const path = partFile(folder, name);
   if (!existsSync(path)) return null;
@@ -66,7 +69,7 @@ export function kept<T>(folder: string, name: string, settings: ReportSettings):
   return JSON.stringify(stored.settings) === JSON.stringify(settings) ? stored.report : null;
 }
 
-/** Stores a part of a report, so that a later run with the same settings need not make it again. */
+/** Stores a part of a report, so that a later run with the same settings can reuse it. */
 export const keep = <T>(
   folder: string,
   name: string,

@@ -1,4 +1,4 @@
-/** Held-out scenes of MiniWorld as trials of tasks. */
+/** Turns held-out scenes of MiniWorld into trials of tasks. */
 import { type MiniWorldSample, miniWorld } from '../data/miniworld/index.js';
 import { sceneSample } from '../data/miniworld/sample.js';
 import { RandomStream } from '../data/random.js';
@@ -7,7 +7,7 @@ import type { PipelineSettings } from '../pipeline/index.js';
 import { promptFor, type Target, type Task } from '../tasks/index.js';
 import type { Trial, Trials } from './trials.js';
 
-/** What a task makes at the size and length that the pipeline was trained on. */
+/** The target of a task at the size and length that the pipeline was trained on. */
 export function targetOf(task: Pick<Task, 'result'>, settings: PipelineSettings): Target {
   const { width, height } = settings;
   return { width, height, numFrames: task.result === 'image' ? 1 : settings.numFrames };
@@ -17,7 +17,7 @@ export interface SceneTrial extends Trial {
   scene: MiniWorldSample;
 }
 
-/** A held-out scene as a task's trial; the same index, the same trial. */
+/** A held-out scene as a trial of a task; the same index always gives the same trial. */
 export function heldOutTrial(task: Task, index: number, target: Target): SceneTrial {
   const scene = miniWorld(index, { ...target, split: 'heldout' });
   const truth: Frames = { ...target, data: scene.frames };

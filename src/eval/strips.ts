@@ -1,4 +1,4 @@
-/** Clips as single pictures for a page: some frames side by side. */
+/** Shows clips as single pictures for a page: some frames side by side. */
 import { type DepthMap, type Frames, resizeFrames, sliceFrames } from '../media/index.js';
 import type { Subject } from './figures.js';
 
@@ -7,7 +7,7 @@ const FRAMES = 5;
 const MAX_WIDTH = 192;
 const GAP = 2;
 
-/** First and last frame and some between. */
+/** The first and last frame and some in between, side by side. */
 export function stripOf(clip: Frames): Frames {
   const scale = Math.min(1, MAX_WIDTH / clip.width);
   const size = {
@@ -29,14 +29,14 @@ export function stripOf(clip: Frames): Frames {
   return { ...strip, data };
 }
 
-/** What is given as a picture: depth, else the known pixels; null: nothing. */
+/** A view of the inputs: depth if given, else the known pixels; null if there are neither. */
 export function shownOf({ laid, trial }: Subject): Frames | null {
   const depth = trial.given.geometry?.depth;
   if (depth) return shownDepth(depth);
   return laid.any ? laid.clip : null;
 }
 
-/** Depth in gray: black is the farthest point of all frames, white the nearest. */
+/** Depth as gray frames: black is the farthest point of all frames, white the nearest. */
 export function shownDepth({ width, height, numFrames, data: depth }: DepthMap): Frames {
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of depth) {

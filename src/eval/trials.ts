@@ -1,4 +1,4 @@
-/** What is tried, and what a pipeline makes of it. */
+/** The trials of an evaluation, and their results from a pipeline. */
 import type { MiniWorldSample } from '../data/miniworld/index.js';
 import { type Frames, tensorToFrames } from '../media/index.js';
 import { finished } from '../pipeline/generate/finish.js';
@@ -12,36 +12,36 @@ import {
 } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
 
-/** A sample that was not trained on, as a task is given it. */
+/** A sample that was not used for training, with the inputs of a task. */
 export interface Trial {
-  /** of files: letters, digits, `-`, `_` and `.` */
+  /** name for files: letters, digits, `-`, `_` and `.` */
   name: string;
   prompt: string;
-  /** what was to be made: it has the size and length of the result */
+  /** the true result; results must have its size and length */
   truth: Frames;
   given: ConditionInputs;
-  /** of MiniWorld, which can be told from pictures; else null */
+  /** the scene behind the trial, if it is from MiniWorld; else null */
   scene: MiniWorldSample | null;
 }
 
-/** The trials of a task, made when they are asked for: real clips are too large to hold many. */
+/** The trials of a task, made on demand, since real clips are too large to hold many in memory. */
 export interface Trials {
   count: number;
-  /** the same index, the same trial */
+  /** returns the same trial every time for the same index */
   at(index: number): Promise<Trial>;
 }
 
-/** Makes the results of trials. */
+/** Produces the results of trials. */
 export interface Maker {
   /**
    * @param trials  of one size and length
-   * @param first   number of the first one among all of the task
+   * @param first   index of the first one among all trials of the task
    */
   make(task: Task, trials: readonly Trial[], first: number, watch: Watch): Promise<Frames[]>;
 }
 
 export interface Watch {
-  /** the part of the work that is done, 0..1 */
+  /** the share of the work that is done, 0..1 */
   onShare?: (share: number) => void;
   signal?: AbortSignal;
 }
@@ -49,14 +49,17 @@ export interface Watch {
 export interface SampleOptions {
   /** trial i starts from the noise of seed + i */
   seed: number;
-  /** defaults: the pipeline's */
+  /** default: the pipeline's own settings */
   numInferenceSteps?: number;
   guidanceScale?: number;
-  /** default: nothing, the depth of known frames is not given */
+  /** default: none, so the depth of known frames is not part of the condition */
   estimateDepth?: DepthEstimator | null;
 }
 
-/** A pipeline with its own settings for each task, but for what is asked for. */
+/**
+ * Produces results with a pipeline, using its own settings
+ * for each task unless the options override them.
+ */
 export const pipelineMaker = (
   pipeline: Pipeline,
   { seed, numInferenceSteps, guidanceScale, estimateDepth = null }: SampleOptions,

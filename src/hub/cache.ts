@@ -1,12 +1,12 @@
 /**
- * The cache folder, as huggingface_hub lays it out:
+ * The cache folder, in the layout of huggingface_hub:
  *
- *     CACHEDIR.TAG                            backup programs leave the folder out
+ *     CACHEDIR.TAG                            tells backup programs to skip the folder
  *     .locks/models--ORG--NAME/
  *     models--ORG--NAME/
- *       blobs/SHA                             contents, by sha256 (LFS) or git's sha1
- *       blobs/SHA.incomplete                  begun, not finished
- *       refs/main                             the commit that a branch or tag meant last
+ *       blobs/SHA                             contents, named by sha256 (LFS) or git's sha1
+ *       blobs/SHA.incomplete                  a partial download
+ *       refs/main                             the commit that a branch or tag last pointed to
  *       snapshots/COMMIT/vae/config.json      → ../../../blobs/SHA
  *
  * Source: huggingface_hub, "Understand caching"
@@ -41,7 +41,7 @@ export function repoCache(cache: string, repo: string): RepoCache {
   };
 }
 
-/** The folder with a revision's files, if it was downloaded, by this program or by Python. */
+/** The folder with the files of a revision, if it has been downloaded, by this program or by Python. */
 export function findSnapshot(cache: string, target: RepoRevision): string | undefined {
   const { ref, snapshot } = repoCache(cache, target.repo);
   const path = ref(target.revision);
@@ -52,7 +52,7 @@ export function findSnapshot(cache: string, target: RepoRevision): string | unde
   return existsSync(snapshot(commit)) ? snapshot(commit) : undefined;
 }
 
-/** Bytes of a file; undefined if there is none. */
+/** Size of a file in bytes; undefined if it does not exist. */
 export async function sizeOf(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size;
@@ -90,18 +90,18 @@ function linkTarget(link: string): string | undefined {
   try {
     return readlinkSync(link);
   } catch {
-    return undefined; // not there, or a file of its own
+    return undefined; // does not exist, or is not a link
   }
 }
 
-/** Notes which commit a branch or tag means; a commit needs no note. */
+/** Records which commit a branch or tag points to; a commit itself needs no record. */
 export async function writeRef(cache: RepoCache, revision: string, commit: string): Promise<void> {
   const path = cache.ref(revision);
   if (revision === commit) return;
   if (existsSync(path) && readFileSync(path, 'utf8') === commit) return;
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.tmp`;
-  await writeFile(temporary, commit); // no line break: Python reads it whole
+  await writeFile(temporary, commit); // without a line break, because Python uses the whole content
   await rename(temporary, path);
 }
 

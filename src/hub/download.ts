@@ -1,4 +1,4 @@
-/** One file, from the hub to its blob. */
+/** Downloads one file from the hub to its blob. */
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open as openFile, rename, rm } from 'node:fs/promises';
 import { JobError } from '../errors.js';
@@ -8,18 +8,19 @@ import type { RepoRevision } from './repo.js';
 import { get, type Hub, MAX_FAILURES, passing, pause, refusal, TransientError } from './request.js';
 
 export interface DownloadOptions {
-  /** bytes on disk now, out of the file's size */
+  /** called with the number of the file's bytes on disk */
   onBytes?: (done: number) => void;
-  /** opens the part for reading and writing; tests put a full disk here */
+  /** opens the partial file; tests use this to simulate a full disk */
   open?: (path: string, flags: string) => Promise<FileHandle>;
 }
 
 /**
- * Downloads `file` unless its blob is there: goes on behind the bytes that a broken download left,
- * tries again after cuts, compares the checksum, and only then gives the blob its name.
+ * Downloads `file` unless its blob exists: resumes a partial download, retries after interruptions,
+ * verifies the checksum, and only then gives the blob its final name.
  *
  * @param target  the repository at a commit
- * @throws JobError if the connection stays cut (the part is kept), or the checksum is wrong twice
+ * @throws JobError if the connection keeps failing (the
+ *    partial file is kept), or the checksum is wrong twice
  */
 export async function downloadFile(
   hub: Hub,
@@ -41,18 +42,18 @@ export async function downloadFile(
     }
     const digest = part.digest();
     if (digest === file.sha) return rename(path, blob);
-    // what other bytes follow these is of no use
+    // these bytes are wrong, so there is nothing to resume
     await rm(path, { force: true });
     onBytes(0);
     if (wrong > 0) {
       throw new JobError(
-        `${target.repo}/${file.name}: came twice with a wrong checksum (${short(digest)}, must be ${short(file.sha)}) and was deleted; try later, or another network`,
+        `${target.repo}/${file.name}: arrived twice with a wrong checksum (${short(digest)}, must be ${short(file.sha)}) and was deleted; try again later, or over another network`,
       );
     }
   }
 }
 
-/** Requests what is missing until the part has the file's size. */
+/** Requests the missing bytes until the partial file is complete. */
 async function fill(
   hub: Hub,
   target: RepoRevision,
@@ -72,7 +73,7 @@ async function fill(
       failures = part.size > before ? 1 : failures + 1;
       if (failures >= MAX_FAILURES) {
         throw new JobError(
-          `${target.repo}/${file.name}: cut off at ${part.size} of ${file.sizeBytes} bytes, ${error.message}; the same command goes on from there`,
+          `${target.repo}/${file.name}: cut off at ${part.size} of ${file.sizeBytes} bytes, ${error.message}; the same command resumes from there`,
           { cause: error },
         );
       }
@@ -81,7 +82,7 @@ async function fill(
   }
 }
 
-/** One request: appends what comes, until the end or a cut. */
+/** Makes one request, and appends its bytes until it ends or is interrupted. */
 async function receive(
   hub: Hub,
   target: RepoRevision,
@@ -99,18 +100,18 @@ async function receive(
     if (!response.ok) {
       await response.body?.cancel();
       if (response.status !== 416) throw refusal(hub, target, response);
-      await part.restart(); // the server has a shorter file, so these bytes are not its
+      await part.restart(); // the server's file is shorter, so these bytes are not from it
       throw new TransientError(`${host} (status 416)`, false);
     }
     const from = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
     if (response.status !== 206 || Number(from) !== part.size) await part.restart();
     if (response.status === 206 && Number(from) !== part.size) {
       await response.body?.cancel();
-      throw new TransientError(`${host} (another range than asked for)`, false);
+      throw new TransientError(`${host} (sent another range than requested)`, false);
     }
     const chunks = response.body?.[Symbol.asyncIterator]();
     for (;;) {
-      // only the network's failures are passing; a full disk is not
+      // only failures of the network are transient; a full disk is not
       const next = await watch.within(chunks?.next()).catch((error) => {
         throw passing(error, host, watch.signal);
       });
@@ -129,7 +130,7 @@ async function receive(
   }
 }
 
-/** Aborts a request when no byte came for a while, or with the hub's signal. */
+/** Aborts a request when no bytes have arrived for a while, or when the hub's signal aborts. */
 class Watch {
   private readonly controller = new AbortController();
   private timer: NodeJS.Timeout | undefined;
@@ -139,7 +140,7 @@ class Watch {
   private readonly stopWithHub = () => this.controller.abort(this.hub.signal!.reason);
 
   constructor(private readonly hub: Hub) {
-    this.aborted.catch(() => {}); // told to whoever waits
+    this.aborted.catch(() => {}); // whoever awaits it sees the error
     if (hub.signal?.aborted) this.stopWithHub();
     hub.signal?.addEventListener('abort', this.stopWithHub);
     this.feed();
@@ -153,11 +154,11 @@ class Watch {
     clearTimeout(this.timer);
     const seconds = Math.round(this.hub.stallMs / 1000);
     this.timer = setTimeout(() => {
-      this.controller.abort(new TransientError(`no byte came for ${seconds} s`, false));
+      this.controller.abort(new TransientError(`no bytes arrived for ${seconds} s`, false));
     }, this.hub.stallMs);
   }
 
-  /** The promise, or the reason of the abort: a body that is aborted does not always settle. */
+  /** Races the promise against the abort, since the body of an aborted request does not always settle. */
   within<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
     return Promise.race([promise ?? Promise.resolve(undefined), this.aborted]);
   }
@@ -173,8 +174,8 @@ class Watch {
 }
 
 /**
- * The bytes of a file that are there, and their checksum so far. Written by position: should two
- * programs fill the same part in spite of the lock, both write the same bytes.
+ * A partial file, with the checksum of its bytes so far. Bytes are written at explicit positions: should
+ * two programs write the same part in spite of the lock, both write the same bytes.
  */
 class Part {
   size = 0;
@@ -192,7 +193,7 @@ class Part {
     file: RemoteFile,
     open: (path: string, flags: string) => Promise<FileHandle>,
   ): Promise<Part> {
-    // 'a' makes the file if there is none, 'r+' writes by position
+    // 'a' creates the file if necessary, 'r+' allows writing at a position
     await (await open(path, 'a')).close();
     const handle = await open(path, 'r+');
     const part = new Part(handle, file);
@@ -223,7 +224,10 @@ class Part {
     this.hash = newHash(this.file);
   }
 
-  /** To the disk itself: a blob with a name counts as whole after a power cut too. */
+  /**
+   * Flushes to the disk, since a blob with its final name
+   * must be complete even after a power failure.
+   */
   sync(): Promise<void> {
     return this.handle.datasync();
   }
@@ -237,7 +241,7 @@ class Part {
   }
 }
 
-/** sha256 of the content, or git's: sha1 of `blob SIZE\0` and the content. */
+/** sha256 of the content, or git's hash: sha1 of `blob SIZE\0` followed by the content. */
 function newHash({ sha, sizeBytes }: RemoteFile): Hash {
   return sha.length === 64
     ? createHash('sha256')

@@ -1,22 +1,22 @@
 /**
- * Row 2: model repositories of a hub (huggingface.co or a mirror), downloaded into the cache that
- * the Python package huggingface_hub keeps, so that each finds what the other fetched.
+ * Row 2: downloads model repositories from a hub (huggingface.co or a mirror) into the cache of the
+ * Python package huggingface_hub, so that each finds the other's downloads.
  *
- * Own code over `fetch` instead of the npm package `@huggingface/hub`, which was tried first
+ * This is our own code on top of `fetch`. The npm package `@huggingface/hub` was tried first
  * (2.17.5: MIT, Node.js 18, a release every few weeks, installs 12 MB with its three packages for
- * uploads). Its `snapshotDownload` writes the same cache, but
+ * uploads). Its `snapshotDownload` writes the same cache, but it
  *
- *  - starts a broken file from byte 0 and tries nothing twice: a cut at 9 of 10 GB costs 9 GB;
+ *  - restarts an interrupted file from byte 0 and never retries: an interruption at 9 of 10 GB costs 9 GB;
  *  - checks neither checksum nor size before it renames a file to its final name;
- *  - takes one file after the other, without a choice of files, progress, lock or offline mode;
- *  - writes the ref first and links file by file, so that a broken download looks like a whole one;
- *  - takes an endpoint and a token only from its caller, and writes to stdout, which is for results.
+ *  - downloads one file after the other, without a choice of files, progress, lock or offline mode;
+ *  - writes the ref first and links file by file, so that an interrupted download looks complete;
+ *  - takes the endpoint and the token only as arguments, and writes to stdout, which is for results.
  *
- * Around it all of this would have to be written again; the listing that remained is forty lines.
+ * All of this would have to be written around it; only the listing, forty lines, could be used.
  *
- * What differs from huggingface_hub, on purpose: links and ref appear when every file is there; a
- * part keeps its name BLOB.incomplete, so that it can be resumed; `trees/COMMIT.json` is not
- * written, since with it Python calls a snapshot without the files left out here incomplete.
+ * Deliberate differences from huggingface_hub: links and ref appear only when every file is complete; a
+ * partial file keeps the name BLOB.incomplete, so that it can be resumed; `trees/COMMIT.json` is not
+ * written, because with it Python considers a snapshot incomplete that lacks the files skipped here.
  */
 export { findSnapshot } from './cache.js';
 export { type PullPlan, type PullRequest, type PullResult, pull } from './pull.js';

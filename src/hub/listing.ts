@@ -1,4 +1,4 @@
-/** What a repository holds at a revision, asked of the hub's API. */
+/** Lists the files of a repository at a revision with the hub's API. */
 import { z } from 'zod';
 import { JobError } from '../errors.js';
 import { checkFileName, type RepoRevision } from './repo.js';
@@ -6,10 +6,10 @@ import { get, type Hub, passing, pause, refusal, TransientError } from './reques
 import { EndlessAnswer, textOf } from './web.js';
 
 export interface RemoteFile {
-  /** path in the repository, checked */
+  /** path in the repository, checked by `checkFileName` */
   name: string;
   sizeBytes: number;
-  /** of the content: sha256 for LFS files, else git's sha1; also the name of its blob */
+  /** hash of the content: sha256 for LFS files, else git's sha1; also the name of its blob */
   sha: string;
 }
 
@@ -29,14 +29,17 @@ const Tree = z.array(
   ]),
 );
 
-/** A first answer that does not come is said soon: this many tries. */
+/** Number of attempts; few, so that an unresponsive hub is reported soon. */
 const TRIES = 3;
-/** A page of 1,000 files has some 300 kB. */
+/** Largest page that is accepted; one of 1,000 files has some 300 kB. */
 const MAX_PAGE_BYTES = 32 * 2 ** 20;
-/** Pages of 1,000 entries each: more than any pipeline has. A longer listing is taken for endless. */
+/**
+ * Most pages, of 1,000 entries each: more than any pipeline
+ * has. A longer listing is considered endless.
+ */
 const MAX_PAGES = 100;
 
-/** The commit that a branch, tag or short commit means now. */
+/** The commit to which a branch, tag or abbreviated commit currently resolves. */
 export async function resolveCommit(hub: Hub, target: RepoRevision): Promise<string> {
   const revision = encodeURIComponent(target.revision);
   const address = `${hub.endpoint}/api/models/${target.repo}/revision/${revision}`;
@@ -95,7 +98,7 @@ async function getJson<T>(hub: Hub, target: RepoRevision, address: string, schem
 /** The address of the next page, on the same host. */
 function nextPage(link: string, address: string): string {
   const next = new URL(link, address);
-  if (next.origin !== new URL(address).origin) throw new Error(`goes on at ${next.host}`);
+  if (next.origin !== new URL(address).origin) throw new Error(`continues at ${next.host}`);
   return next.href;
 }
 
@@ -127,7 +130,7 @@ async function getPatiently(hub: Hub, address: string) {
 
 function unreachable(failure: TransientError): JobError {
   return new JobError(
-    `${failure.message}: cannot be reached; check the network, or HF_ENDPOINT if a mirror is meant`,
+    `${failure.message}: cannot be reached; check the network, or HF_ENDPOINT if you use a mirror`,
     { cause: failure },
   );
 }

@@ -1,4 +1,4 @@
-/** A repository's files at one revision, from the hub to a snapshot in the cache. */
+/** Downloads the files of a repository at one revision into a snapshot in the cache. */
 import { mkdir, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { InputError, JobError, MfmError } from '../errors.js';
@@ -21,16 +21,16 @@ import type { HubSettings } from './settings.js';
 
 export interface PullRequest extends RepoRevision, Selection {
   settings: HubSettings;
-  /** files at a time */
+  /** number of files that are downloaded at once */
   parallel: number;
   signal?: AbortSignal;
-  /** once, before the first byte */
+  /** called once, before the first byte */
   onPlan?: (plan: PullPlan) => void;
-  /** bytes on disk now, of `plan.totalBytes` */
+  /** called with the number of bytes on disk, out of `plan.totalBytes` */
   onBytes?: (done: number) => void;
-  /** another process downloads the same repository */
+  /** called while another process downloads the same repository */
   onWait?: (pid: number) => void;
-  /** what tests replace */
+  /** replaced by tests */
   pauseMs?: Hub['pauseMs'];
   stallMs?: number;
   open?: DownloadOptions['open'];
@@ -43,7 +43,7 @@ export interface PullPlan {
   /** names left out by the selection */
   left: readonly string[];
   totalBytes: number;
-  /** of them on disk before, whole files and parts */
+  /** bytes of these that were on disk before, in complete and partial files */
   presentBytes: number;
 }
 
@@ -54,15 +54,16 @@ export interface PullResult {
 }
 
 /**
- * Downloads what is missing and links it into `snapshots/COMMIT`. Nothing of it is visible there
- * until every file is whole; parts stay for the next call.
+ * Downloads the missing files and links them into `snapshots/COMMIT`. Nothing appears there until every
+ * file is complete; partial files are kept for the next call.
  *
- * @throws InputError for what is not there or may not be read; JobError if the download fails
+ * @throws InputError if the repository or revision does not exist or may not be read; JobError if the
+ *   download fails
  */
 export async function pull(request: PullRequest): Promise<PullResult> {
   const { repo, revision, settings } = request;
   if (settings.offline) return fromCache(request);
-  // one failure ends the other downloads too
+  // one failure stops the other downloads too
   const stop = new AbortController();
   const forward = () => stop.abort(request.signal!.reason);
   if (request.signal?.aborted) forward();
@@ -103,7 +104,7 @@ export async function pull(request: PullRequest): Promise<PullResult> {
   }
 }
 
-/** Fills the blobs, `parallel` at a time, the largest first. */
+/** Downloads the blobs, `parallel` at a time, the largest first. */
 async function fetchAll(
   request: PullRequest,
   hub: Hub,
@@ -111,7 +112,7 @@ async function fetchAll(
   { commit, files, left }: Pick<PullPlan, 'commit' | 'files' | 'left'>,
   stop: AbortController,
 ): Promise<void> {
-  // two names may share a content
+  // several names may share the same content
   const blobs = [...new Map(files.map((file) => [file.sha, file])).values()];
   blobs.sort((a, b) => b.sizeBytes - a.sizeBytes);
   await mkdir(dirname(cache.blob('x')), { recursive: true });
@@ -146,7 +147,7 @@ async function fetchAll(
       stop.abort(error);
     }),
   );
-  await Promise.all(workers); // also after a failure: every part is closed
+  await Promise.all(workers); // even after a failure, so that every partial file is closed
   if (first) throw first.error;
 }
 
@@ -156,7 +157,7 @@ async function expectSpace(request: PullRequest, missingBytes: number): Promise<
   if (free >= missingBytes) return;
   const gb = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
   throw new JobError(
-    `${settings.cache}: ${gb(missingBytes)} are still to come, ${gb(free)} are free; free some space or set HF_HUB_CACHE to another disk`,
+    `${settings.cache}: ${gb(missingBytes)} are still to be downloaded, but only ${gb(free)} are free; free some space or set HF_HUB_CACHE to another disk`,
   );
 }
 
@@ -169,7 +170,7 @@ function fromCache({ repo, revision, settings }: PullRequest): PullResult {
   const folder = findSnapshot(settings.cache, { repo, revision });
   if (folder === undefined) {
     throw new InputError(
-      `${repo}: revision ${revision} is not in ${settings.cache}; run \`mfm pull ${repo}\` without --offline and HF_HUB_OFFLINE`,
+      `${repo}: revision ${revision} is not in ${settings.cache}; run \`mfm pull ${repo}\` without \`offline\` and HF_HUB_OFFLINE`,
     );
   }
   return { folder, commit: folder.slice(-40) };
@@ -177,10 +178,13 @@ function fromCache({ repo, revision, settings }: PullRequest): PullResult {
 
 function nothingChosen({ repo, include, exclude }: PullRequest, all: readonly RemoteFile[]) {
   if (all.length === 0) return new InputError(`${repo}: the repository is empty`);
-  const globs = [...include.map((g) => `--include ${g}`), ...exclude.map((g) => `--exclude ${g}`)];
+  const globs = [
+    ...include.map((g) => `\`include: '${g}'\``),
+    ...exclude.map((g) => `\`exclude: '${g}'\``),
+  ];
   const names = all.slice(0, 3).map(({ name }) => name);
   return new InputError(
-    `${repo}: ${globs.join(' ') || 'the default choice'} leaves none of its ${all.length} files (${names.join(', ')}, …)`,
+    `${repo}: ${globs.join(' ') || 'the default selection'} leaves none of its ${all.length} files (${names.join(', ')}, …)`,
   );
 }
 
@@ -189,7 +193,7 @@ function diskFailure(error: unknown, cache: string): unknown {
   if (error instanceof MfmError) return error;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new JobError(
-      `${cache}: the disk is full; free some space, then the same command goes on where it stopped`,
+      `${cache}: the disk is full; free some space, then the same command resumes where it stopped`,
       { cause: error },
     );
   }

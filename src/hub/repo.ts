@@ -1,4 +1,4 @@
-/** Names of repositories, revisions and files, checked before one becomes part of a path. */
+/** Checks names of repositories, revisions and files before they become part of a path. */
 import { InputError, JobError } from '../errors.js';
 
 export interface RepoRevision {
@@ -12,7 +12,7 @@ const NAME = /^[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?$/;
 const COMMIT = /^[0-9a-f]{40}$/;
 
 /**
- * Reads `ORG/NAME` or `ORG/NAME@REVISION`.
+ * Parses `ORG/NAME` or `ORG/NAME@REVISION`.
  * @throws InputError if it cannot be the name of a repository or of a revision
  */
 export function parseRepo(text: string): RepoRevision {
@@ -21,13 +21,13 @@ export function parseRepo(text: string): RepoRevision {
   const revision = at < 0 ? 'main' : text.slice(at + 1);
   if (!isRepo(repo)) {
     throw new InputError(
-      `${text}: must be a repository's name as its page shows it, ORG/NAME or ORG/NAME@REVISION`,
+      `${text}: must be the name of a repository as shown on its page, ORG/NAME or ORG/NAME@REVISION`,
     );
   }
   return { repo, revision: checkRevision(revision) };
 }
 
-/** Whether a text can mean ORG/NAME or ORG/NAME@REVISION, rather than only a folder. */
+/** Whether a text can be ORG/NAME or ORG/NAME@REVISION, and not just a folder. */
 export function looksLikeRepo(text: string): boolean {
   const [repo = ''] = text.split('@');
   return repo.includes('/') && isRepo(repo);
@@ -38,7 +38,7 @@ function isRepo(text: string): boolean {
   return parts.length <= 2 && parts.every((part) => NAME.test(part) && !/--|\.\./.test(part));
 }
 
-/** @throws InputError if git could not have a branch, tag or commit of that name */
+/** @throws InputError if a branch, tag or commit cannot have this name in git */
 export function checkRevision(revision: string): string {
   const wrong = (part: string) => part === '' || part.startsWith('.') || part.endsWith('.lock');
   if (!/^[\w./+-]+$/.test(revision) || revision.split('/').some(wrong) || revision.includes('..')) {
@@ -52,7 +52,7 @@ export function isCommit(text: string): boolean {
 }
 
 /**
- * Refuses names that would leave the snapshot's folder, by the rules of any system.
+ * Refuses file names that would lead out of the snapshot's folder on any operating system.
  * @throws JobError naming the file
  */
 export function checkFileName(repo: string, name: string): string {

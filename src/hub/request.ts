@@ -1,4 +1,4 @@
-/** Requests to the hub: who gets the token, what is tried again, what is said when it fails. */
+/** Requests to the hub: which hosts receive the token, which failures are retried, and error messages. */
 import { InputError, JobError, type MfmError } from '../errors.js';
 import type { RepoRevision } from './repo.js';
 
@@ -7,9 +7,9 @@ export interface Hub {
   token?: string;
   /** ends every request and every pause */
   signal?: AbortSignal;
-  /** how long without a byte until a connection counts as cut */
+  /** a connection that delivers no bytes for this long counts as broken */
   stallMs: number;
-  /** waiting time before another try; `failures` in a row so far, from 1 */
+  /** waiting time before the next attempt; `failures` counts consecutive failures, from 1 */
   pauseMs(failures: number): number;
 }
 
@@ -19,16 +19,16 @@ export function growingPause(failures: number): number {
 }
 
 export const STALL_MS = 60_000;
-/** Failures in a row, without a byte between them, after which a file is given up. */
+/** A file is given up after this many consecutive failures without progress. */
 export const MAX_FAILURES = 5;
 const MAX_REDIRECTS = 10;
 
-/** A failure that may pass: a cut connection, a busy server. */
+/** A failure that may not recur: a broken connection, a busy server. */
 export class TransientError extends Error {
   constructor(
-    /** where: what, for the sentence at the end */
+    /** `host (reason)`, for the final error message */
     message: string,
-    /** no connection at all was made */
+    /** no connection could be made at all */
     readonly unreachable: boolean,
     readonly retryAfterMs = 0,
     options?: ErrorOptions,
@@ -38,10 +38,10 @@ export class TransientError extends Error {
 }
 
 /**
- * GET with redirects followed by hand: the token goes to the endpoint's own host only.
+ * GET that follows redirects itself, so that the token is sent only to the endpoint's own host.
  *
- * @param signal  ends this request; the hub's signal does not, so that the caller joins them
- * @throws PassingFailure for what may be tried again; JobError for a redirect to nowhere
+ * @param signal  ends this request; the hub's signal is not used here, the caller has to combine them
+ * @throws TransientError for failures that may be retried; JobError for a redirect that is not followed
  */
 export async function get(
   hub: Hub,
@@ -57,7 +57,7 @@ export async function get(
       redirect: 'manual',
       headers: {
         ...headers,
-        // a compressed answer has no length and cannot be resumed
+        // a compressed response has no known length and cannot be resumed
         'accept-encoding': 'identity',
         'user-agent': 'mfm',
         ...(own && hub.token ? { authorization: `Bearer ${hub.token}` } : {}),
@@ -77,12 +77,14 @@ export async function get(
       next.password
     ) {
       throw new JobError(
-        `${url.host}: leads on to ${next.protocol}//${next.host}, which is not followed`,
+        `${url.host}: redirects to ${next.protocol}//${next.host}, which is not followed`,
       );
     }
     url = next;
   }
-  throw new JobError(`${url.host}: leads in a circle (${MAX_REDIRECTS} redirects); try later`);
+  throw new JobError(
+    `${url.host}: redirects in a circle (${MAX_REDIRECTS} redirects); try again later`,
+  );
 }
 
 async function fetchOnce(url: URL, init: RequestInit): Promise<Response> {
@@ -93,7 +95,10 @@ async function fetchOnce(url: URL, init: RequestInit): Promise<Response> {
   }
 }
 
-/** What `fetch` and its stream throw, as a failure that may pass. */
+/**
+ * Converts an error of `fetch` or its stream to a
+ * TransientError, or to the signal's reason if aborted.
+ */
 export function passing(error: unknown, host: string, signal?: AbortSignal | null): unknown {
   if (signal?.aborted) return signal.reason;
   const cause = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
@@ -102,7 +107,7 @@ export function passing(error: unknown, host: string, signal?: AbortSignal | nul
   return new TransientError(`${host} (${code})`, unreachable.test(code), 0, { cause: error });
 }
 
-/** Busy servers, and a CDN whose signed address has run out. */
+/** @throws TransientError for busy servers, and for a CDN whose signed address has expired */
 async function expectLasting(response: Response, url: URL, own: boolean): Promise<void> {
   const { status, headers } = response;
   if (
@@ -118,7 +123,7 @@ async function expectLasting(response: Response, url: URL, own: boolean): Promis
   throw new TransientError(`${url.host} (status ${status})`, false, retryAfterMs);
 }
 
-/** Waits; rejects with the signal's reason when it aborts. */
+/** Waits for `ms`; rejects with the signal's reason if it aborts. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
   await new Promise<void>((resolve, reject) => {
@@ -134,7 +139,7 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** The sentence for a status that trying again does not change. */
+/** The error for a status that retrying does not change. */
 export function refusal(hub: Hub, { repo, revision }: RepoRevision, response: Response): MfmError {
   const { status, headers } = response;
   const code = headers.get('x-error-code');
@@ -142,14 +147,14 @@ export function refusal(hub: Hub, { repo, revision }: RepoRevision, response: Re
   if (status === 401) {
     return new InputError(
       hub.token
-        ? `${repo}: is private, or not there, or HF_TOKEN is no longer valid (status 401); check the name and renew the token`
-        : `${repo}: is private, gated or not there (status 401); check the name, or set HF_TOKEN to a token that may read it`,
+        ? `${repo}: is private or does not exist, or HF_TOKEN is no longer valid (status 401); check the name and renew the token`
+        : `${repo}: is private or gated, or does not exist (status 401); check the name, or set HF_TOKEN to a token that may read it`,
     );
   }
   if (status === 403 || code === 'GatedRepo') {
     return new InputError(
       hub.token
-        ? `${repo}: the token in HF_TOKEN may not read it (status ${status}); accept its terms at ${page}, or take a token with access`
+        ? `${repo}: the token in HF_TOKEN may not read it (status ${status}); accept its terms at ${page}, or use a token with access`
         : `${repo}: is gated or private (status ${status}); accept its terms at ${page} and set HF_TOKEN`,
     );
   }
@@ -162,6 +167,6 @@ export function refusal(hub: Hub, { repo, revision }: RepoRevision, response: Re
     return new InputError(`${repo}: no such repository at ${hub.endpoint}; check the name`);
   }
   return new JobError(
-    `${repo}: ${new URL(hub.endpoint).host} answers with status ${status}; try later`,
+    `${repo}: ${new URL(hub.endpoint).host} answers with status ${status}; try again later`,
   );
 }

@@ -1,21 +1,24 @@
-/** Which files of a repository are downloaded. */
+/** Selects the files of a repository to download. */
 import { InputError } from '../errors.js';
 
 export interface Selection {
-  /** globs; `*` also spans folders. None: what `isRead` takes. */
+  /** globs; `*` also matches across folders. If empty, the default selection of `isRead`. */
   include: readonly string[];
   exclude: readonly string[];
 }
 
-/** Other programs' forms of weights. */
+/** Weight formats of other programs. */
 const OTHER_WEIGHTS = /\.(bin|pt|pth|ckpt|msgpack|h5|ot|tflite|gguf|onnx|onnx_data|mlmodel|pb)$/;
-/** Pictures and clips of the repository's page, what git and training left behind. */
+/** Media on the repository's page, and leftovers of git and of training. */
 const NEVER_READ =
   /\.(png|jpe?g|gif|webp|avif|svg|mp4|webm|mov|mp3|wav|pdf|zip|tar|gz)$|(^|\/)\.git|(^|\/)(events\.out\.tfevents|optimizer\.|training_args)/i;
-/** `model.fp16.safetensors`, `model.fp16-00001-of-00002.safetensors`, `model.safetensors.index.fp16.json` */
+/**
+ * `model.fp16.safetensors`, `model.fp16-00001-of-00002.safetensors`,
+ * `model.safetensors.index.fp16.json`
+ */
 const VARIANT = /\.(fp16|bf16|fp32|fp8|int8|ema|non_ema)(?=[.-])/;
 
-/** The names that are wanted, in the order given. */
+/** Splits names into chosen ones and others, in the given order. */
 export function selectFiles(
   names: readonly string[],
   { include, exclude }: Selection,
@@ -32,10 +35,10 @@ export function selectFiles(
   };
 }
 
-/** Everything that is not known to be of no use: texts and configurations are small. */
+/** Default selection: everything not known to be useless, since texts and configurations are small. */
 function isRead(name: string, folders: Folders): boolean {
   if (NEVER_READ.test(name)) return false;
-  // where there is nothing else, Python tools may still want it
+  // if there are no other weights, Python tools may still need these
   if (OTHER_WEIGHTS.test(name)) return !folders.hasSafetensors(name);
   return !(VARIANT.test(name) && folders.hasPlainWeights(name));
 }
@@ -64,7 +67,10 @@ function folderOf(name: string): string {
   return name.slice(0, name.lastIndexOf('/') + 1);
 }
 
-/** As Python's fnmatch, which huggingface_hub uses: `*`, `?`, `[a-c]`, `[!a]`; `vae/` is `vae/*`. */
+/**
+ * Globs like those of Python's fnmatch, which huggingface_hub uses: `*`, `?`, `[a-c]`, `[!a]`;
+ * `vae/` is `vae/*`.
+ */
 export function glob(pattern: string): RegExp {
   const whole = pattern.endsWith('/') ? `${pattern}*` : pattern;
   const source = whole.replace(/\[!?\]?[^\]]*\]|[\s\S]/g, (piece) => {

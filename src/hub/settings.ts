@@ -1,4 +1,4 @@
-/** Where the hub and its cache are, by the variables that huggingface_hub reads. */
+/** Locates the hub and its cache by the environment variables of huggingface_hub. */
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -11,16 +11,16 @@ export interface HubSettings {
   cache: string;
   /** address of the hub, without a slash at its end */
   endpoint: string;
-  /** for private and gated repositories; sent to the endpoint alone */
+  /** for private and gated repositories; sent only to the endpoint */
   token?: string;
   offline: boolean;
 }
 
 /**
- * HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME; HF_ENDPOINT; HF_TOKEN or the file that `hf auth login`
+ * Reads HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME; HF_ENDPOINT; HF_TOKEN or the file that `hf auth login`
  * writes (HF_TOKEN_PATH); HF_HUB_OFFLINE. An empty variable counts as unset.
  *
- * @throws InputError if HF_ENDPOINT is no plain web address, or the token is not one word
+ * @throws InputError if HF_ENDPOINT is not a plain web address, or the token is not a single word
  * Source: huggingface_hub, "Environment variables"
  */
 export function hubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
@@ -44,7 +44,7 @@ function tokenOf(env: NodeJS.ProcessEnv, file: string): string | undefined {
   try {
     stored = readFileSync(file, 'utf8').trim();
   } catch {
-    return undefined; // no file, nobody logged in
+    return undefined; // no file, so nobody is logged in
   }
   return stored === '' ? undefined : plainSecret(file, stored);
 }

@@ -1,5 +1,5 @@
 /**
- * Pictures as plain bytes: what the codecs give and take. One picture is a clip of one frame.
+ * Pictures as plain bytes, which the codecs read and write. One picture is a clip of one frame.
  */
 import { ShapeError } from '../errors.js';
 
@@ -15,13 +15,13 @@ export interface Frames {
 export interface Media extends Frames {
   path: string;
   kind: 'image' | 'video';
-  /** frames a second; null for a picture */
+  /** frames per second; null for a picture, or if the file does not state it */
   fps: number | null;
-  /** opacity [F, H, W], 0..255, where the file has any; `data` is composited already */
+  /** alpha channel [F, H, W], 0..255, null if all is opaque; `data` is already composited */
   alpha: Uint8Array | null;
-  /** the file's own range is 0..255, not 16..235 (`data` is 0..255 always); of video files only */
+  /** video files only: stored in full range, 0..255, not in 16..235 (`data` is always full range) */
   fullRange?: boolean;
-  /** what the user should know about the file, a sentence each (damage, colours, uneven timing) */
+  /** facts about the file that the user should know, one sentence each (damage, colours, timing) */
   notes: string[];
 }
 
@@ -33,32 +33,32 @@ export const sourceName = (source: MediaSource): string =>
   typeof source === 'string' ? source : source.path;
 
 export interface ReadImageOptions {
-  /** what shows through transparent parts, red, green, blue 0..255; white as on paper */
+  /** colour behind transparent parts: red, green, blue, 0..255; white by default */
   background?: [number, number, number];
   /**
-   * take a picture of 16 bits whose values are all below 256 by these, as masks and maps of labels
-   * are written; else it is refused
+   * accept a 16-bit picture whose values are all below 256, and use these values directly, as masks and
+   * label maps are stored; by default it is refused
    */
   lowBits?: boolean;
   signal?: AbortSignal;
 }
 
 export interface ReadVideoOptions {
-  /** stop after so many frames; the rest of the file is not decoded */
+  /** stop after this many frames; the rest of the file is not decoded */
   maxFrames?: number;
-  /** resample to this constant rate; without it every stored frame comes once, as it is */
+  /** resample to this constant frame rate; by default every stored frame is returned exactly once */
   fps?: number;
   /** seconds to skip at the beginning */
   start?: number;
-  /** reduce to at most so many pixels on the longer side, in ffmpeg; animations stay as they are */
+  /** let ffmpeg reduce the longer side to at most this many pixels; animations keep their size */
   maxSide?: number;
-  /** refuse clips that are larger than this when decoded */
+  /** refuse clips that take more memory than this when decoded */
   maxBytes?: number;
   /** kills ffmpeg */
   signal?: AbortSignal;
 }
 
-/** Throws ShapeError unless `data` holds exactly the frames that the sizes say. */
+/** Throws ShapeError unless `data` has exactly the length that the sizes imply. */
 export function expectFrames(where: string, frames: Frames): void {
   const { width, height, numFrames, data } = frames;
   const want = width * height * numFrames * 3;
@@ -70,7 +70,7 @@ export function expectFrames(where: string, frames: Frames): void {
   }
 }
 
-/** Frames `start` to `end` (not included) of a clip, as a view of the same bytes. */
+/** Frames `start` to `end` (exclusive) of a clip, as a view of the same bytes. */
 export function sliceFrames(frames: Frames, start: number, end: number): Frames {
   const { width, height, numFrames, data } = frames;
   if (start < 0 || end > numFrames || start >= end) {
@@ -85,7 +85,7 @@ export function sliceFrames(frames: Frames, start: number, end: number): Frames 
   };
 }
 
-/** Grey value of a colour as Pillow's mode L has it: ITU-R 601 luma in 16-bit fixed point. */
+/** Gray value of a colour as in Pillow's mode L: ITU-R 601 luma in 16-bit fixed point. */
 export function grayOf(r: number, g: number, b: number): number {
   return (19595 * r + 38470 * g + 7471 * b + 32768) >> 16;
 }
@@ -95,12 +95,15 @@ export interface Size {
   height: number;
 }
 
-/** Shapes that differ by less are stretched in any case: nobody sees it, and nothing is lost. */
+/**
+ * Aspect ratios that differ by less than this factor are always stretched: invisible, and nothing
+ * is cut off.
+ */
 const SAME_SHAPE = 1.03;
 
-/** By what factor, at least 1, the aspect ratios of two sizes differ. */
+/** The factor, at least 1, by which the aspect ratios of two sizes differ. */
 export const shapeChange = (a: Size, b: Size): number =>
   Math.exp(Math.abs(Math.log((a.width * b.height) / (a.height * b.width))));
 
-/** Are two sizes so near the same shape that one is stretched to the other, rather than cropped? */
+/** Are two aspect ratios close enough to stretch one size to the other, instead of cropping? */
 export const hasSameShape = (a: Size, b: Size): boolean => shapeChange(a, b) < SAME_SHAPE;

@@ -1,4 +1,7 @@
-/** Row 2: pictures and clips from and to files and tensors. Everything above imports from here. */
+/**
+ * Row 2: pictures and clips, from and to files and tensors. Higher rows import from here, except code
+ * that runs without LibTorch (worker threads), which imports single files.
+ */
 export { writeAtomically, writeFailure } from '../files/atomic.js';
 export { type ClipReader, type OpenClipOptions, openClip } from './codecs/clip-reader.js';
 export { type ClipOptions, type ClipWriter, createClipWriter } from './codecs/clip-writer.js';

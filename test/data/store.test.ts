@@ -125,7 +125,7 @@ describe('DataStore', () => {
       await store.flush();
     }
     assert.equal(told.length, 1);
-    assert.match(told[0]!, /cannot be written .*; going on without keeping more$/);
+    assert.match(told[0]!, /cannot be written .*; continuing without storing more$/);
     assert.equal(store.get(keyOf(0)), null);
   });
 

@@ -214,7 +214,7 @@ describe('pull goes on', () => {
       fetchIt({ include: [TEXT] }),
       says(
         JobError,
-        /^org\/tiny-pipeline\/text_encoder\/model\.safetensors: cut off at \d+ of 1000000 bytes, .*; the same command goes on from there$/,
+        /^org\/tiny-pipeline\/text_encoder\/model\.safetensors: cut off at \d+ of 1000000 bytes, .*; the same command resumes from there$/,
       ),
     );
     const { size } = statSync(partOf(TEXT));
@@ -301,7 +301,7 @@ describe('pull trusts only checksums', () => {
         fetchIt({ include: [name] }),
         says(
           JobError,
-          /: came twice with a wrong checksum \(\w{12}…, must be \w{12}…\) and was deleted; /,
+          /: arrived twice with a wrong checksum \(\w{12}…, must be \w{12}…\) and was deleted; /,
         ),
       );
       assert.deepEqual(blobs(), []);
@@ -366,7 +366,7 @@ describe('pull and the token', () => {
 
   test('says what to do about 401 and 403, with and without one', async () => {
     const cases: [401 | 403, string | undefined, RegExp][] = [
-      [401, undefined, /: is private, gated or not there \(status 401\); .*set HF_TOKEN/],
+      [401, undefined, /: is private or gated, or does not exist \(status 401\); .*set HF_TOKEN/],
       [401, 'hf_old', /\(status 401\); check the name and renew the token$/],
       [
         403,
@@ -401,7 +401,7 @@ describe('pull says in one sentence', () => {
   test('that nothing is left to download', async () => {
     await assert.rejects(
       fetchIt({ include: ['*.onnx'] }),
-      says(InputError, /: --include \*\.onnx leaves none of its 12 files \(.*\)$/),
+      says(InputError, /: `include: '\*\.onnx'` leaves none of its 12 files \(.*\)$/),
     );
   });
 
@@ -476,7 +476,10 @@ describe('pull says in one sentence', () => {
   test('that the space will not do, before the first byte', async () => {
     await assert.rejects(
       fetchIt({ freeBytes: async () => 1000 }),
-      says(JobError, /: 0\.0 GB are still to come, 0\.0 GB are free; .*HF_HUB_CACHE/),
+      says(
+        JobError,
+        /: 0\.0 GB are still to be downloaded, but only 0\.0 GB are free; .*HF_HUB_CACHE/,
+      ),
     );
     assert.deepEqual(hub.downloads(), []);
   });
@@ -495,7 +498,7 @@ describe('pull says in one sentence', () => {
     };
     await assert.rejects(
       fetchIt({ open: full }),
-      says(JobError, /: the disk is full; free some space, then the same command goes on/),
+      says(JobError, /: the disk is full; free some space, then the same command resumes/),
     );
     assert.equal(existsSync(snapshot()), false);
     assert.ok(parts().length > 0);
@@ -519,7 +522,7 @@ describe('pull offline', () => {
       fetchIt({}, { offline: true }),
       says(
         InputError,
-        /^org\/tiny-pipeline: revision main is not in .*; run `mfm pull org\/tiny-pipeline` without --offline/,
+        /^org\/tiny-pipeline: revision main is not in .*; run `mfm pull org\/tiny-pipeline` without `offline`/,
       ),
     );
     assert.deepEqual(hub.seen, []);

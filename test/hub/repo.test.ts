@@ -21,7 +21,7 @@ describe('parseRepo', () => {
       'a--b/c',
       'a b',
     ]) {
-      assert.throws(() => parseRepo(text), /must be a repository's name/, text);
+      assert.throws(() => parseRepo(text), /must be the name of a repository/, text);
     }
     for (const text of ['', '../x', 'a/../b', '/a', 'a//b', '.git', 'a b', 'x.lock', 'a\\b']) {
       assert.throws(

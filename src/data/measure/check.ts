@@ -1,4 +1,4 @@
-/** Opens every item of a data set in worker threads and says what is wrong with it. */
+/** Opens every item of a data set in worker threads and reports its problems. */
 import { availableParallelism } from 'node:os';
 import { type CaptionLimit, RELEASED } from '../caption-length.js';
 import type { DataItem, Entry } from '../sources/items.js';
@@ -10,20 +10,20 @@ import { type Finding, findingsOf, type Limits, MIN_FRAMES } from './verdicts.js
 export interface CheckedItem {
   /** `manifest.jsonl:3`, or the file */
   where: string;
-  /** the file that was opened; null for a row that says none */
+  /** the file that was opened; null if the row could not be read or its item not opened */
   name: string | null;
   item: DataItem | null;
   /** null if it cannot be opened */
   inspection: Inspection | null;
-  /** length in seconds; null for pictures and for clips that do not say their rate */
+  /** length in seconds; null for pictures and for clips of unknown frame rate */
   seconds: number | null;
   findings: Finding[];
 }
 
 export interface CheckOptions {
-  /** clips of fewer frames are too short */
+  /** clips with fewer frames are too short */
   minFrames?: number;
-  /** default: the released pipelines', estimated */
+  /** default: the limit of the released pipelines, with estimated token counts */
   caption?: CaptionLimit;
   /** threads; by default one per processor */
   workers?: number;
@@ -31,7 +31,7 @@ export interface CheckOptions {
 }
 
 /**
- * Results in the order of the entries.
+ * Yields the results in the order of the entries.
  *
  * @throws JobError if ffmpeg cannot be run; the signal's reason once it is aborted
  */
@@ -59,9 +59,9 @@ export async function* checkItems(
   }
 }
 
-/** Threads that open items; each has several under way, so that none waits for ffmpeg alone. */
+/** Threads that open items; each has several in progress, so that none idles while ffmpeg works. */
 function inspectionPool(workers: number, signal?: AbortSignal) {
-  // a slow item must not keep the others waiting for its turn to be told
+  // results come in order, so a long queue keeps a slow item from holding up the threads
   const queue = 16 * workers;
   return createWorkerPool<DataItem, Inspected>(workerBeside(import.meta.url, 'inspect-worker'), {
     workers,

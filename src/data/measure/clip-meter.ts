@@ -1,6 +1,6 @@
 /**
- * Measures a clip from small frames that it is given one after another: memory does not grow with
- * the clip.
+ * Measures a clip from small frames that are pushed one after another, in memory that does not grow
+ * with the clip's length.
  */
 
 import type { Picture } from '../../media/codecs/video.js';
@@ -17,30 +17,33 @@ import {
 } from './measure.js';
 import { SceneDetector } from './scenes.js';
 
-/** Clips are measured at this size, longer side; motion and borders are scaled back. */
+/** Clips are measured at this longer side, in pixels; motion and borders are scaled back. */
 export const SMALL_SIDE = 256;
-/** Frames whose colours and borders are looked at, spread evenly: 8 to 15; motion at every other. */
+/**
+ * At least this many evenly spaced frames give colours and
+ * borders, at most twice as many; half give motion.
+ */
 const SAMPLES = 8;
-/** Where in a clip, as shares of its length, its hashes and full frames are taken. */
+/** Positions, as shares of the clip's length, at which hashes and full frames are taken. */
 export const MOMENTS = [0.25, 0.5, 0.75];
 const STATIC_GRID = 16;
 
 export interface ClipMeasures {
-  /** of the small frames */
+  /** size of the small frames */
   width: number;
   height: number;
   numFrames: number;
   /** see `SceneDetector` */
   cuts: number[];
-  /** pixels of the small frames a frame; 0 for a clip of one frame, null: not asked for */
+  /** in pixels of the small frames per frame; 0 for a clip of one frame, null if not requested */
   motionScore: number | null;
   /** see `chromaOf` */
   chroma: number;
-  /** how far the brightness of a cell of 16x16 goes up and down, 0..255, the largest of them */
+  /** brightness range over time, 0..255, of the cell in a 16x16 grid that changes most */
   change: number;
-  /** outside of it all is black in every sampled frame; null: everything is */
+  /** the part outside of which every sampled frame is black; null if all of it is black */
   content: Box | null;
-  /** see `differenceHash`; empty if one of them is of a plain frame */
+  /** see `differenceHash`; empty if one of the frames is too uniform for a hash */
   hashes: Hash64[];
   /** the frames at `MOMENTS` */
   pictures: Picture[];
@@ -65,7 +68,7 @@ export class ClipMeter {
     this.last = picture;
   }
 
-  /** After the last frame; there must have been one. */
+  /** To be called after the last frame; there must have been at least one. */
   measures(): ClipMeasures {
     const pictures = this.sample.items.map(({ picture }) => picture);
     const { width, height } = pictures[0]!;
@@ -85,7 +88,7 @@ export class ClipMeter {
     };
   }
 
-  /** From the frame before to the one sampled, the mean of them. */
+  /** Mean motion score between sampled frames and the frames before them. */
   private motionScore(): number {
     const pairs = this.sample.items.filter(({ before }) => before !== null);
     const chosen = pairs.length < SAMPLES ? pairs : pairs.filter((_, i) => i % 2 === 0);
@@ -94,7 +97,7 @@ export class ClipMeter {
   }
 }
 
-/** Keeps between `count` and twice as many of what it is given, at even distances. */
+/** Keeps evenly spaced items of a sequence of unknown length: between `count` and twice as many. */
 class EvenSample<T> {
   items: T[] = [];
   private seen = 0;

@@ -1,18 +1,24 @@
 /**
- * Finds what a data set holds twice, one item after another: exactly (by the hash of its files), or
- * nearly (scaled, compressed again), by difference hashes of three frames.
+ * Finds duplicates in a data set, one item after another: exact ones by the hash of their files, near
+ * ones (scaled or recompressed copies) by difference hashes of up to three frames.
  */
 import type { Hash64 } from './measure.js';
 
-/** Bits of 64 in which a frame's hash may differ; copies at half the size differ in 0 to 3. */
+/**
+ * Number of the 64 bits in which hashes of near frames may
+ * differ; copies at half size differ in 0 to 3.
+ */
 const NEAR = 3;
-/** By the pigeonhole principle one of `NEAR + 1` parts of a near hash is the same. */
+/** By the pigeonhole principle, near hashes agree in at least one of `NEAR + 1` parts. */
 const PARTS = [0, 16, 32, 48] as const;
 
 export interface Fingerprint {
-  /** of all bytes that make the item */
+  /** of the item's files */
   contentHash: string;
-  /** see `differenceHash`, one for a picture, three for a clip; empty: not compared */
+  /**
+   * see `differenceHash`: one for a picture, three for a
+   * clip; empty: not compared for near duplicates
+   */
   hashes: readonly Hash64[];
 }
 
@@ -24,10 +30,10 @@ export interface Duplicate {
 export class DuplicateFinder {
   private readonly exact = new Map<string, string>();
   private readonly seen: { name: string; hashes: readonly Hash64[] }[] = [];
-  /** for each part of a hash: its value to the places in `seen` */
+  /** for each part of a hash, a map from its value to indices in `seen` */
   private readonly buckets = PARTS.map(() => new Map<number, number[]>());
 
-  /** The earliest item that this one repeats, null if it is new; new ones are remembered. */
+  /** The earliest item that this one duplicates, or null if it is new; new items are remembered. */
   check(name: string, { contentHash, hashes }: Fingerprint): Duplicate | null {
     const same = this.exact.get(contentHash);
     if (same !== undefined) return { of: same, kind: 'exact' };
@@ -63,7 +69,7 @@ function isNear(a: readonly Hash64[], b: readonly Hash64[]): boolean {
   return a.length === b.length && a.every((hash, i) => distance(hash, b[i]!) <= NEAR);
 }
 
-/** How many bits differ. */
+/** Hamming distance: the number of bits that differ. */
 export function distance(a: Hash64, b: Hash64): number {
   return bitsIn(a[0] ^ b[0]) + bitsIn(a[1] ^ b[1]);
 }
@@ -74,7 +80,7 @@ function bitsIn(word: number): number {
   return Math.imul((x + (x >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
-/** The hash by which an item is found: that of the middle frame. */
+/** The hash by which an item is indexed: that of the middle frame. */
 const keyOf = (hashes: readonly Hash64[]): Hash64 | undefined => hashes[hashes.length >> 1];
 
 function partOf([high, low]: Hash64, shift: number): number {

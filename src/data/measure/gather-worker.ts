@@ -6,7 +6,7 @@ import { serveJobs } from '../worker-pool.js';
 import { filesOf, type GatherJob, type GatherResult } from './gather.js';
 import { inspectItem } from './inspect.js';
 
-/** Items under way at once: while one waits for ffmpeg others compute. */
+/** Items processed at once: while one waits for ffmpeg, others compute. */
 const AT_ONCE = 3;
 
 async function gather(job: GatherJob): Promise<GatherResult> {

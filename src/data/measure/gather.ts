@@ -1,6 +1,6 @@
 /**
- * The facts of a data set's items, measured once in worker threads and kept by what the files hold:
- * moved or copied files are not measured again, changed ones are.
+ * Collects the facts of a data set's items. They are measured once, in worker threads, and stored by the
+ * files' contents: moved or copied files are not measured again, changed ones are.
  */
 import { statSync } from 'node:fs';
 import { MfmError } from '../../errors.js';
@@ -10,26 +10,26 @@ import { type DataStore, keyOf } from '../store.js';
 import { wordsIn } from '../words.js';
 import { ahead, createWorkerPool, workerBeside } from '../worker-pool.js';
 
-/** Of what `inspectItem` measures; a change of it makes stored facts void. */
+/** Version of what `inspectItem` measures; raising it invalidates stored facts. */
 export const MEASURES = 2;
 
 export interface GatheredItem {
   item: DataItem;
   facts: SampleFacts;
-  /** of a clip, if its file says it */
+  /** frame rate of a clip, if its file states it */
   fps: number | null;
-  /** tells the files' bytes and the part of them that is meant */
+  /** identifies the contents of the files and the part of them that is used */
   content: string;
 }
 
 export interface SkippedItem {
   where: string;
-  /** a sentence */
+  /** one sentence */
   reason: string;
 }
 
 export interface GatherOptions {
-  /** default: nothing is kept */
+  /** default: facts are not stored */
   store?: DataStore | null;
   workers?: number;
   signal?: AbortSignal;
@@ -44,19 +44,19 @@ export type GatherResult =
   | ({ kind: 'inspect' } & Kept)
   | { kind: 'problem'; problem: string };
 
-/** An item, and why not all that it brings is used. */
+/** An item, and the reasons why some of its files are not used. */
 type Gathered = GatheredItem & Pick<Kept, 'mismatches' | 'notes'>;
 interface Kept {
   facts: SampleFacts;
   fps: number | null;
   mismatches: string[];
-  /** sentences of the readers */
+  /** notes from reading the files */
   notes: string[];
 }
 
 /**
- * The items that can be used, in the order of their entries, those that cannot, and what the readers
- * say of those that can.
+ * The usable items in the order of their entries, the skipped ones, and the notes from reading the
+ * usable ones.
  *
  * @throws JobError if ffmpeg cannot be run; the signal's reason once it is aborted
  */
@@ -74,7 +74,7 @@ export async function gatherItems(
     const { where } = entry;
     if ('problem' in entry) return { where, reason: entry.problem.message };
     const { item } = entry;
-    // masks are drawn in training
+    // training draws its own masks
     const plain = { ...item, mask: null };
     const hashes = await contentHashes(item, store, (job) => pool.run(job));
     if (typeof hashes === 'string') return { where, reason: hashes };
@@ -90,7 +90,7 @@ export async function gatherItems(
       store?.put(key, Buffer.from(JSON.stringify(kept)));
     }
     const { facts, fps, mismatches, notes } = kept;
-    // what does not go with the sample is left out, the sample stays
+    // files that do not match the sample are ignored, but the sample is kept
     const fits = mismatches.length === 0;
     const { hasDepth, hasEditSource } = facts;
     const usable = { hasDepth: hasDepth && fits, hasEditSource: hasEditSource && fits };
@@ -116,7 +116,7 @@ export async function gatherItems(
   }
 }
 
-/** Items under way, so that a slow one does not keep the threads waiting. */
+/** Items in progress at once, so that a slow one does not hold up the threads. */
 const AHEAD = 32;
 
 function gatherPool(workers?: number, signal?: AbortSignal) {
@@ -125,11 +125,14 @@ function gatherPool(workers?: number, signal?: AbortSignal) {
   return createWorkerPool<GatherJob, GatherResult>(url, { workers, describe, signal });
 }
 
-/** Files whose bytes a sample is made of. */
+/** The files that a training sample is made from. */
 export const filesOf = ({ media, target, depth }: DataItem): DataFile[] =>
   [media, target, depth].filter((file) => file !== null);
 
-/** Hashes of the item's files, those that are known by path, size and time not computed again. */
+/**
+ * Hashes of the item's files, or a problem; hashes stored for
+ * the same path, size and time are reused.
+ */
 async function contentHashes(
   item: DataItem,
   store: DataStore | null,
@@ -151,7 +154,7 @@ async function contentHashes(
   return result.hashes;
 }
 
-/** null for a folder, whose time says nothing of its files, and for what is not there. */
+/** null for a folder, whose time does not reflect its files, and for a missing file. */
 function stampOf({ path, member }: DataFile): string | null {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (!stats?.isFile()) return null;
@@ -159,5 +162,5 @@ function stampOf({ path, member }: DataFile): string | null {
   return keyOf('hash', path, place, stats.size, stats.mtimeMs);
 }
 
-/** Of a caption only the number of words is a fact. */
+/** The only fact about a caption is its number of words. */
 const words = ({ prompt }: DataItem): number => wordsIn(prompt);

@@ -4,7 +4,10 @@ import { limited } from '../limited.js';
 import { serveJobs } from '../worker-pool.js';
 import { inspectItem } from './inspect.js';
 
-/** Items under way at once: while one waits for ffmpeg others compute, and their frames stay few. */
+/**
+ * Items processed at once: while one waits for ffmpeg, others
+ * compute; few, since each holds frames in memory.
+ */
 const AT_ONCE = 3;
 
 serveJobs(limited(AT_ONCE, inspectItem));

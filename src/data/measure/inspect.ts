@@ -1,4 +1,4 @@
-/** Everything that can be told of one item by opening it; runs in worker threads. */
+/** Measures everything about one item that takes opening it; runs in worker threads. */
 import { InputError, JobError } from '../../errors.js';
 import type { Frames } from '../../media/frames.js';
 import { contentHash, withPath } from '../sources/data-file.js';
@@ -10,28 +10,31 @@ import type { Fingerprint } from './duplicates.js';
 import { type Box, chromaOf, contentOf, differenceHash, lumaOf, sharpnessOf } from './measure.js';
 import { type OpenedClip, type OpenedImage, openFrames, openMedia } from './open-item.js';
 
-/** Mean chroma, 0..255, from which a sample has colours; black-and-white film measures below 0.6. */
+/**
+ * Mean chroma, 0..255, from which a sample counts as
+ * colourful; black-and-white film measures below 0.6.
+ */
 const COLOURFUL = 2;
 
 export interface Inspection extends Fingerprint {
   facts: SampleFacts;
-  /** a caption, or for an edit the instruction */
+  /** it has a caption, or for an edit an instruction */
   hasPrompt: boolean;
-  /** null for a picture, or if the file does not say */
+  /** null for a picture, or if the file does not state it */
   fps: number | null;
   /** see `ClipMeasures`; empty and null for a picture */
   cuts: number[];
   change: number | null;
-  /** the part that is not black border, in pixels; null: all is black */
+  /** the part inside black borders, in pixels; null if all is black */
   content: Box | null;
-  /** sentences of the readers, and about files that do not go with one another */
+  /** notes from reading the files; and sentences about files that do not match one another */
   notes: string[];
   mismatches: string[];
 }
 
 export type Inspected = Inspection | { problem: string };
 
-/** Opens an item. What is wrong with its files is a result, not an error. */
+/** Opens an item. A problem with its files is returned, not thrown. */
 export async function inspectItem(item: DataItem): Promise<Inspected> {
   try {
     return await inspect(item);
@@ -73,7 +76,7 @@ async function inspect(item: DataItem): Promise<Inspection> {
       width,
       height,
       numFrames,
-      // an instruction says not what the result shows
+      // an instruction does not describe the result
       captionWords: target !== null ? 0 : wordsIn(prompt),
       sharpness: stated.sharpness ?? measured.sharpness,
       motionScore: stated.motionScore ?? measured.motionScore,
@@ -92,7 +95,7 @@ async function inspect(item: DataItem): Promise<Inspection> {
     notes: measured.notes,
     mismatches,
     contentHash: await contentHash(files, JSON.stringify(part)),
-    // edits of one picture, and masks of its objects, are alike on purpose
+    // edits of one picture, and masks of its objects, are similar on purpose
     hashes: target === null && mask === null ? measured.hashes : [],
   };
 }
@@ -138,14 +141,14 @@ function measureImage({ picture, notes }: OpenedImage): Measured {
   };
 }
 
-/** Small frames for everything but sharpness and borders, which are those of three full frames. */
+/** Uses small frames for everything except sharpness and borders, which come from three full frames. */
 async function measureClip(clip: OpenedClip, statedMotion?: number): Promise<Measured> {
   const meter = new ClipMeter({ motion: statedMotion === undefined });
   for await (const picture of clip.frames(SMALL_SIDE)) meter.push(picture);
   const small = meter.measures();
   const { numFrames, cuts, change, chroma, hashes, motionScore } = small;
   let pictures = small.pictures;
-  // smaller ones were not reduced
+  // clips below that size were not reduced, so their small frames are full frames
   if (Math.max(small.width, small.height) >= SMALL_SIDE) {
     const full = [];
     for (const share of MOMENTS) {
@@ -158,7 +161,7 @@ async function measureClip(clip: OpenedClip, statedMotion?: number): Promise<Mea
   const lumas = pictures.map(lumaOf);
   const sharpness = lumas.map(sharpnessOf).filter((value) => value !== null);
   const scale = width / small.width;
-  // also what the other small frames show, brought inwards by the pixel that is of both
+  // the content of all small frames, without the outermost pixel, which may blend content and border
   const seen = small.content && {
     left: Math.min(width - 1, Math.ceil((small.content.left + 1) * scale)),
     top: Math.min(height - 1, Math.ceil((small.content.top + 1) * scale)),
@@ -182,17 +185,17 @@ async function measureClip(clip: OpenedClip, statedMotion?: number): Promise<Mea
   };
 }
 
-/** Frames to which other files of an item are reduced only to be counted. */
+/** Size, longer side, at which frames are decoded merely to count them. */
 const COUNTED_SIDE = 32;
 
-/** A sentence if `file` cannot be read or does not go with the sample; null if it does. */
+/** A sentence if `file` cannot be read or does not match the sample, else null. */
 async function misfit(
   file: DataFile,
   role: string,
   sample: Measured,
   { kind, part }: DataItem,
 ): Promise<string | null> {
-  // a tensor, which only training reads
+  // a depth tensor, which only training reads
   if (file.name.endsWith('.safetensors')) return null;
   return withPath(file, async (path) => {
     try {

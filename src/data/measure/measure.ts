@@ -1,4 +1,4 @@
-/** What can be measured of single pictures, in plain TypeScript for worker threads. */
+/** Measurements of single pictures, in plain TypeScript for worker threads. */
 
 import type { Picture } from '../../media/codecs/video.js';
 import { grayOf } from '../../media/frames.js';
@@ -19,8 +19,8 @@ export function lumaOf({ width, height, data }: Picture): Luma {
 }
 
 /**
- * Variance of the 3x3 Laplacian (0 1 0 / 1 -4 1 / 0 1 0) inside of the picture; null if it is
- * narrower than three pixels.
+ * Variance of the 3x3 Laplacian (0 1 0 / 1 -4 1 / 0 1 0) over the picture without its border; null if a
+ * side is shorter than three pixels.
  * Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy"
  */
 export function sharpnessOf({ width, height, data }: Luma): number | null {
@@ -71,12 +71,12 @@ export function cellsOf({ width, height, data }: Luma, columns: number, rows: nu
 /** A hash of 64 bits in two halves, as whole numbers from 0 to 2^32 - 1. */
 export type Hash64 = [high: number, low: number];
 
-/** Grey levels between the darkest and the lightest cell below which a hash would be of noise. */
+/** If the darkest and lightest cell differ by fewer gray levels than this, a hash would encode noise. */
 const FLAT = 8;
 
 /**
- * Which of 9x8 cells is darker than the one to its right; much the same for a copy that is scaled
- * or compressed. null for a picture of one brightness.
+ * A bit for each of 8x8 cells that is darker than its right neighbour (9x8 cells in all); nearly the same
+ * for a scaled or compressed copy. null for a picture of uniform brightness.
  * Source: dHash, Krawetz 2013, "Kind of like that"
  */
 export function differenceHash(luma: Luma): Hash64 | null {
@@ -100,17 +100,22 @@ export interface Box {
   height: number;
 }
 
-/** Brightness up to which a border is black: limited range's 16, and what codecs add. */
+/** Brightness up to which a border is black: 16 in limited range, plus compression noise. */
 const BLACK = 24;
-/** Grey levels within a line of a border; dark parts of a scene have more, photographed blacks 10. */
+/** Most gray levels between the pixels of a border line; dark parts of scenes vary more, e.g. by 10. */
 const EVEN = 6;
 
-/** Share of the pixels along the inside of a border that are not black; a dark ground has fewer. */
+/**
+ * Smallest share of non-black pixels just inside a border; at
+ * the edge of a dark background there are fewer.
+ */
 const EDGE = 0.25;
 
 /**
- * The part of pictures of one size, and of `seen` elsewhere, that is not black border; null if all
- * is black. Black that ends in no straight edge is part of the picture.
+ * The part of pictures of one size that is inside black borders; null if all is black. Black without a
+ * straight edge counts as part of the picture.
+ *
+ * @param seen  content already found in other frames, which the result includes
  */
 export function contentOf(pictures: readonly Luma[], seen: Box | null): Box | null {
   const box = [...pictures.map(contentBox), seen].reduce(boxAround, null);
@@ -120,7 +125,7 @@ export function contentOf(pictures: readonly Luma[], seen: Box | null): Box | nu
   let [right, bottom] = [left + box.width, top + box.height];
   const endsAt = (shareIn: (luma: Luma) => number) =>
     pictures.some((luma) => shareIn(luma) >= EDGE);
-  // two lines in: the first may be a blend
+  // look at the second line: the first may be a blend of content and border
   const row = (y: number) => (luma: Luma) => litShare(luma, y * width + box.left, 1, box.width);
   const column = (x: number) => (luma: Luma) =>
     litShare(luma, box.top * width + x, width, box.height);
@@ -138,7 +143,7 @@ function litShare({ data }: Luma, start: number, step: number, count: number): n
   return lit / count;
 }
 
-/** The smallest box outside of which all is evenly black; null if all of the picture is. */
+/** The smallest box outside of which everything is uniformly black; null if the whole picture is. */
 export function contentBox({ width, height, data }: Luma): Box | null {
   const isBlack = (start: number, step: number, count: number) => {
     let [least, most] = [BLACK, 0];

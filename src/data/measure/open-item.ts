@@ -1,4 +1,7 @@
-/** Opens pictures and clips for measuring: small frames one after another, a few of full size. */
+/**
+ * Opens pictures and clips for measuring: small frames one
+ * after another, and a few frames at full size.
+ */
 import { InputError } from '../../errors.js';
 import { readAnimation } from '../../media/codecs/animation.js';
 import { readImage } from '../../media/codecs/image.js';
@@ -13,15 +16,15 @@ import { fileKind } from '../sources/kinds.js';
 
 export interface OpenedClip {
   kind: 'clip';
-  /** frames a second; null if the file does not say */
+  /** frames per second; null if the file does not state it */
   fps: number | null;
   /** when its first frame is shown, in seconds from the file's beginning on */
   beginSeconds: number;
-  /** reduced to at most so many pixels, longer side, or scaled to a size; may be called once */
+  /** all frames, reduced to a longer side of at most `scale` pixels or scaled to a size; call it once */
   frames(scale: number | Size): AsyncIterable<Picture>;
-  /** the frame of this number, of `numFrames`, at full size; null if it cannot be had */
+  /** the frame with this index at full size; null if it cannot be decoded */
   fullFrame(number: number): Promise<Picture | null>;
-  /** sentences about the file, complete after `frames` */
+  /** notes on the file, complete once `frames` has been read */
   notes: string[];
 }
 
@@ -31,7 +34,7 @@ export interface OpenedImage {
   notes: string[];
 }
 
-/** @throws InputError in one sentence for what cannot be read, or is of another kind than said */
+/** @throws InputError in one sentence if the file cannot be read, or is not of the stated kind */
 export async function openMedia(
   path: string,
   kind: DataItem['kind'],
@@ -39,7 +42,7 @@ export async function openMedia(
 ): Promise<OpenedImage | OpenedClip> {
   if (kind === 'image') return ofPicture(await readImage(path));
   let found = await sniff(path);
-  // ffmpeg reads more kinds of pictures than are told by their first bytes
+  // ffmpeg reads more picture formats than can be recognised by their first bytes
   if (found === 'unknown' && fileKind(path) === 'image') found = 'still';
   if (found === 'still') {
     if (kind === 'either') return ofPicture(await readPicture(path));
@@ -55,7 +58,7 @@ export async function openMedia(
   return ofVideo(path, await probeVideo(path), options);
 }
 
-/** Reads a file that is a picture by its name, even if ffmpeg takes it for a clip. */
+/** Reads a file that is a picture by its name, without the note that ffmpeg found a clip. */
 async function readPicture(path: string): Promise<Media> {
   const picture = await readImage(path);
   return { ...picture, notes: picture.notes.filter((note) => !note.endsWith(FIRST_FRAME)) };
@@ -114,7 +117,7 @@ function ofVideo(
         notes,
       }),
     async fullFrame(number) {
-      // a seek; exact for even timing, and near enough for a sample of uneven timing
+      // seeks by time: exact for a constant frame rate, close enough for a variable one
       const start = beginSeconds + number / (fps ?? 25);
       try {
         for await (const picture of decodeFrames(path, info, { start, maxFrames: 1, notes: [] })) {

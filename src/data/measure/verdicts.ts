@@ -1,4 +1,4 @@
-/** What `data check` says of an item, and the limits that decide it. docs/data.md explains them. */
+/** The verdicts of `data check` on an item, and their thresholds. docs/data.md explains them. */
 import { type CaptionLimit, excessOf } from '../caption-length.js';
 import { type DataItem, namesOf } from '../sources/items.js';
 import type { Duplicate } from './duplicates.js';
@@ -13,36 +13,39 @@ export type Verdict = (typeof VERDICTS)[number];
 
 export interface Finding {
   verdict: Verdict;
-  /** one sentence, or '' where the verdict says all */
+  /** one sentence, or '' if the verdict says everything */
   text: string;
 }
 
-/** Verdicts that an item may well be trained on with. */
+/** Verdicts that only inform: such an item can be used for training. */
 const INFORMATION: readonly Verdict[] = ['long caption', 'odd size', 'note'];
 export const isProblem = ({ verdict }: Finding): boolean => !INFORMATION.includes(verdict);
 
-/** Frames of the shortest clips that are made in training: 4k + 1. */
+/** Length of the shortest clips in training, in frames: 4k + 1. */
 export const MIN_FRAMES = 17;
 /**
  * Variance of the Laplacian below which a picture counts as blurred. Measured: 44 for a photo with
  * little in focus, 87 and more for others; 1 to 10 for any of them blurred over 3 pixels.
  */
 const BLURRED = 20;
-/** Grey levels by which some cell of 16x16 changes in a clip that moves; 80 and more measured. */
+/**
+ * A clip is static if no cell of a 16x16 grid changes by this many gray levels; moving clips
+ * measured 80 and more.
+ */
 const STATIC = 3;
-/** Share of the side that a border takes at least. */
+/** Smallest border, as a share of the side. */
 const BORDER = 0.02;
-/** Width and height of what is trained on are multiples of this: the tokens' size. */
+/** Width and height of training samples are multiples of this, the size of a token in pixels. */
 const MULTIPLE = 16;
 
 export interface Limits {
-  /** clips of fewer frames are too short */
+  /** clips with fewer frames are too short */
   minFrames: number;
-  /** what the text encoder reads of a caption */
+  /** how much of a caption the text encoder reads */
   caption: CaptionLimit;
 }
 
-/** Everything that is found in an item that could be opened. */
+/** All findings on an item that could be opened. */
 export function findingsOf(
   { prompt, unread = [] }: Pick<DataItem, 'prompt' | 'unread'>,
   { facts, hasPrompt, fps, cuts, change, content, notes, mismatches }: Inspection,
@@ -57,13 +60,13 @@ export function findingsOf(
     add(/: damaged, /.test(note) ? 'damaged' : 'note', note.replace(': damaged, ', ': '));
   for (const mismatch of mismatches) add('does not fit', mismatch);
   if (isClip && numFrames < minFrames) {
-    add('too short', `${framesOf(numFrames)}, at least ${minFrames} are wanted`);
+    add('too short', `${framesOf(numFrames)}, at least ${minFrames} are needed`);
   }
   if (!hasPrompt) add('no caption', facts.hasEditSource ? 'no instruction' : elsewhere(unread));
   const excess = excessOf(prompt, caption);
   if (excess !== null) {
     const about = excess.isEstimate ? 'about ' : '';
-    const read = `the text encoder reads the first ${caption.tokens} and not its end`;
+    const read = `the text encoder reads only the first ${caption.tokens}`;
     add('long caption', `${about}${excess.tokens} tokens with the task's name, ${read}`);
   }
   if (duplicate) {
@@ -74,7 +77,7 @@ export function findingsOf(
     add('static', `no part changes by more than ${change.toFixed(1)} of 255`);
   }
   if (sharpness !== null && sharpness < BLURRED) {
-    add('blurred', `sharpness ${sharpness.toFixed(0)}, at least ${BLURRED} is wanted`);
+    add('blurred', `sharpness ${sharpness.toFixed(0)}, below ${BLURRED}`);
   }
   if (content === null) {
     add('black borders', 'all of it is black');
@@ -90,12 +93,12 @@ export function findingsOf(
   }
   if (width % MULTIPLE !== 0 || height % MULTIPLE !== 0) {
     const [w, h] = [width, height].map((side) => side - (side % MULTIPLE));
-    add('odd size', `no multiple of ${MULTIPLE}, at most ${w}x${h} of it is used`);
+    add('odd size', `not a multiple of ${MULTIPLE}, at most ${w}x${h} of it is used`);
   }
   return findings;
 }
 
-/** Where the caption may be instead. */
+/** A hint at unread files or fields that may hold the caption. */
 const elsewhere = (unread: readonly string[]): string =>
   unread.length === 0
     ? ''

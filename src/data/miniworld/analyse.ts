@@ -1,6 +1,6 @@
 /**
- * Finds solids in pixels: their colours, shapes and motions by name, from the pictures alone. It
- * scores generated pictures against captions.
+ * Finds solids in pixels: their colours, shapes and motions, from the pictures alone. Used to score
+ * generated pictures against captions.
  */
 import { colourPatches, type Patch, type Picture, type Pixels } from './segment.js';
 import { classifyShape } from './shape-classifier.js';
@@ -9,7 +9,7 @@ import type { Colour, Motion, Shape } from './vocabulary.js';
 /** A solid seen in one picture. */
 export interface SeenSolid extends Omit<Patch, 'pixels'> {
   shape: Shape;
-  /** how far the shape's score, about 1 where sure, is above the next one's */
+  /** margin of the shape's score (about 1 if certain) over the second best */
   shapeMargin: number;
   area: number;
 }
@@ -28,22 +28,22 @@ export function findSolids(pixels: Pixels, picture: Picture): SeenSolid[] {
   });
 }
 
-/** A solid followed through a clip, as seen in its frames; camera motion is not taken out. */
+/** A solid tracked through a clip, in picture coordinates: camera motion is not compensated. */
 export interface Track {
   colour: Colour;
   shape: Shape;
-  /** where its middle goes or how its size changes; spin can't be told from still */
+  /** from the path of its centre and its change of size; spin cannot be told from still */
   motion: Exclude<Motion, 'spin'>;
   /** from the first to the last frame that shows it, in units of the shorter side */
   dx: number;
   dy: number;
-  /** last size over first size, by length */
+  /** last size divided by first size, as a ratio of lengths */
   growth: number;
 }
 
 /**
- * The solids of a clip [F, H, W, 3], by colour, the largest first: each colour's largest patch per
- * frame is taken for the same solid, its shape is the frames' majority.
+ * The solids of a clip [F, H, W, 3], one per colour, largest first. Each colour's largest patch in every
+ * frame is taken to be the same solid; its shape is decided by a vote of the frames.
  */
 export function trackSolids(
   pixels: Pixels,

@@ -1,6 +1,6 @@
 /**
- * Sentences about a scene, in a small fixed grammar. Whatever a sentence says is true in the clip;
- * what it leaves out (a size, a still camera) varies with the seed.
+ * Captions of scenes, in a small fixed grammar. Everything a caption says is true of the clip; what it
+ * leaves out (a size, a still camera) varies with the seed.
  */
 import { RandomStream } from '../random.js';
 import type { Scene } from './scene.js';
@@ -37,11 +37,11 @@ const CAMERA: Record<CameraMotion, string> = {
   'zoom out': 'the camera zooms out',
 };
 
-/** The caption of the scene as a clip of `numFrames`; an image's has no word of motion. */
+/** The caption of the scene as a clip of `numFrames`; that of an image does not mention motion. */
 export function captionOf(scene: Scene, numFrames: number): string {
   const random = new RandomStream(scene.seed, `caption ${scene.split}`);
   const image = numFrames === 1;
-  // the same draws for image and clip, so that their wording differs in motion alone
+  // the same random draws for image and clip, so that their captions differ only in motion
   const names = scene.objects.map((solid) => {
     const size = random.chance(0.7) ? `${solid.size} ` : '';
     const article = size === '' && solid.colour === 'orange' ? 'an' : 'a';
@@ -58,7 +58,7 @@ export function captionOf(scene: Scene, numFrames: number): string {
     if (relation === undefined) {
       sentence[0] += ` and ${names[1]}${image ? '' : ` ${verbs[1]}`}`;
     } else {
-      // "moves left behind a blue sphere", "… that rises"; rest needs no word
+      // "moves left behind a blue sphere", "… that rises"; standing still need not be mentioned
       const rest = image || (second.motion === 'still' && !sayStill) ? '' : ` that ${verbs[1]}`;
       sentence[0] += ` ${relation} ${names[1]}${rest}`;
     }
@@ -73,12 +73,13 @@ export function captionOf(scene: Scene, numFrames: number): string {
 }
 
 /**
- * How the first solid lies to the second: "behind" or "in front of" where one covers a good part of
- * the other in some frame and the order never changes, beside one another in images, or undefined.
+ * Position of the first solid relative to the second: "behind" or "in front of" if one covers a good part
+ * of the other in some frame and their order in depth never changes; "left of" or "right of" in images
+ * in which they lie side by side; otherwise undefined.
  */
 function relate(scene: Scene, a: Solid, b: Solid, numFrames: number): string | undefined {
   const times = frameTimes(scene, numFrames);
-  const count = Math.min(times.length, 9); // nine moments tell enough of a long clip
+  const count = Math.min(times.length, 9); // nine moments are enough for a long clip
   let farther = 0;
   let covered = 0;
   let apart = 0;
@@ -113,7 +114,7 @@ function bodyOf(solid: Solid, placed: Placed): Body {
   return body;
 }
 
-/** The share of `body`, within its box on the frame, that `cover` lies before; from 8x8 rays. */
+/** The share of `body` that `cover` hides, estimated with 8x8 rays through its box on the frame. */
 function hiddenShare(body: Body, cover: Body, box: ScreenBox, focal: number): number {
   let [seen, hidden] = [0, 0];
   for (let i = 0; i < 64; i++) {

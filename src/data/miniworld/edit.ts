@@ -1,6 +1,6 @@
 /**
- * Edits: a scene as it was before someone asked for a change, and what was asked. The scene that is
- * given is the one after, so that a data set's clips are the targets as they are.
+ * Edits: the scene before a change, and the instruction for the change. The given scene is the result,
+ * so that the clips of a data set serve as targets unchanged.
  */
 import { RandomStream } from '../random.js';
 import { dimensions, oneMoreSolid, type Scene } from './scene.js';
@@ -16,12 +16,12 @@ export interface Edit {
 const KINDS = ['colour', 'shape', 'size', 'add', 'remove'] as const;
 
 /**
- * The edit that led to a scene; the same for the same seed and split. Solids before it are of the
- * scene's split too: no pair of training is a held-out one.
+ * The edit that leads to a scene; the same for the same seed and split. It never introduces a held-out
+ * pair of colour and shape before the change, so that training sees none.
  */
 export function editOf(scene: Scene): Edit {
   const random = new RandomStream(scene.seed, `edit ${scene.split}`);
-  // a scene may have no room for one more solid, or none to spare
+  // a draw fails if, say, the scene has no room for another solid, or none to spare
   for (;;) {
     const edit = drawEdit(scene, random);
     if (edit) return edit;

@@ -1,5 +1,5 @@
 /**
- * MiniWorld: from a seed, a clip of solids that move in front of one another over a ground, with
+ * MiniWorld: from a seed, renders a clip of solids that move on a ground and occlude one another, with
  * exact depth, masks, caption and motion score. Plain TypeScript on typed arrays, for worker threads.
  */
 import { InputError } from '../../errors.js';
@@ -14,7 +14,7 @@ export { FAR, type Rendered, type RenderOptions, renderScene } from './render.js
 export { drawScene, type Scene, type SceneOptions } from './scene.js';
 export * from './vocabulary.js';
 
-/** Goes up whenever a seed comes to show something else: what was kept of it is void then. */
+/** Raised whenever a seed gives different pixels or captions, which invalidates everything stored. */
 export const MINIWORLD_VERSION = 1;
 
 export interface MiniWorldOptions extends RenderOptions, Omit<SceneOptions, 'image'> {}
@@ -30,7 +30,7 @@ export interface MiniWorldSample extends Rendered {
 }
 
 /**
- * The sample of a seed; of the same seed and split, the same scene at every size and length.
+ * The sample for a seed; the same seed and split give the same scene at every size and length.
  *
  * @throws InputError for sizes, lengths, seeds or counts out of range
  */
@@ -38,7 +38,7 @@ export function miniWorld(seed: number, options: MiniWorldOptions): MiniWorldSam
   const { width, height, numFrames, split, maxObjects } = options;
   for (const [name, value] of Object.entries({ width, height, numFrames })) {
     if (!Number.isInteger(value) || value < 1) {
-      throw new InputError(`miniworld: ${name} is a whole number of at least 1, got ${value}`);
+      throw new InputError(`miniworld: ${name} must be a whole number of at least 1, got ${value}`);
     }
   }
   const scene = drawScene(seed, { split, maxObjects, image: numFrames === 1 });

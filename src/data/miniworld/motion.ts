@@ -7,8 +7,8 @@ import { COS_PITCH, frameTimes, type Placed, placeAt, SIN_PITCH, viewAt } from '
 const GRID = 16; // points per side at which the flow is taken
 
 /**
- * The mean length of the exact optical flow, in pixels of this clip's size per frame, over a
- * regular grid of 16x16 points of each frame; 0 for an image.
+ * Mean magnitude of the exact optical flow, in pixels (at this clip's size) per frame, over a regular
+ * grid of 16x16 points in each frame; 0 for an image.
  */
 export function motionScore(
   scene: Scene,
@@ -21,7 +21,7 @@ export function motionScore(
   for (let f = 0; f + 1 < numFrames; f++) {
     const from = viewAt(scene, times[f]);
     const to = viewAt(scene, times[f + 1]);
-    // by mask: what carries a point from one frame's coordinates to the next's
+    // by mask value: the motion that takes a point from one frame's camera coordinates to the next's
     const steps = [stepBetween(AT_CAMERA, { ...AT_CAMERA, yaw: from.yaw - to.yaw })];
     for (const solid of scene.objects) {
       steps.push(stepBetween(placeAt(solid, times[f], from), placeAt(solid, times[f + 1], to)));
@@ -45,7 +45,7 @@ export function motionScore(
 
 const AT_CAMERA: Placed = { x: 0, y: 0, z: 0, yaw: 0 };
 
-/** A turn about the vertical axis through `a`, then a shift by (dx, dy, dz). */
+/** A rotation about the vertical axis through `a`, then a translation by (dx, dy, dz). */
 interface Step {
   still: boolean;
   a: Placed;
@@ -62,7 +62,7 @@ function stepBetween(a: Placed, b: Placed): Step {
   return { still, a, cos: Math.cos(b.yaw - a.yaw), sin: Math.sin(b.yaw - a.yaw), dx, dy, dz };
 }
 
-/** How far the point on the ray (u, v, 1) goes, in units of the frame's shorter side. */
+/** Magnitude of the flow at the ray (u, v, 1), in units of the frame's shorter side. */
 function flowLength(
   u: number,
   v: number,
@@ -71,7 +71,7 @@ function flowLength(
   focal: number,
   nextFocal: number,
 ): number {
-  const t = depth < FAR ? depth : 1e6; // the sky only turns
+  const t = depth < FAR ? depth : 1e6; // the sky only rotates
   const x = u * t - step.a.x;
   const y = (v * COS_PITCH - SIN_PITCH) * t + step.dy;
   const z = (COS_PITCH + v * SIN_PITCH) * t - step.a.z;

@@ -1,10 +1,10 @@
 /**
- * Paints a scene: colour, exact depth and masks, frame by frame.
+ * Renders a scene frame by frame: colour, exact depth and masks.
  *
- * Each pixel is one ray through its centre, which gives depth and mask; where neighbours see
- * another solid, another face or none, the colour is the mean of 2x2 rays. Sky and ground need no
- * rays: their depth is one number per row, the ground's two waves of brightness run along a row by
- * rotation, and a still camera's background is painted once.
+ * One ray through each pixel's centre gives depth and mask. Where a neighbouring pixel shows another
+ * solid, another face or the background, the colour is the mean of 2x2 rays. Sky and ground need no
+ * rays: their depth is one number per row, the phases of the ground's two brightness waves advance along
+ * a row by rotation, and the background of a still camera is painted once.
  */
 import type { Scene } from './scene.js';
 import { Body, castRay } from './solids.js';
@@ -21,7 +21,7 @@ import {
 } from './view.js';
 import { COLOURS } from './vocabulary.js';
 
-/** Depth of the sky and of all ground beyond, world units. */
+/** Depth of the sky and of any ground farther away, in world units. */
 export const FAR = 40;
 
 export interface RenderOptions {
@@ -39,7 +39,7 @@ export interface Rendered {
   masks: Uint8Array<ArrayBuffer>;
 }
 
-/** A frame's camera with the size of its picture; pixels to rays and back. */
+/** A frame's camera and picture size, to convert between pixels and rays. */
 interface Raster {
   width: number;
   height: number;
@@ -57,7 +57,7 @@ interface Actor {
   bottom: number;
 }
 
-/** The scene's pixels; the same scene at another size differs in sampling only. */
+/** Renders the pixels of a scene; at another size the same scene differs only in sampling. */
 export function renderScene(scene: Scene, { width, height, numFrames }: RenderOptions): Rendered {
   const area = width * height;
   const frames = new Uint8Array(numFrames * area * 3);
@@ -109,7 +109,10 @@ function newActor(colour: Actor['colour']): Actor {
   return { body: new Body(), colour, left: 0, right: 0, top: 0, bottom: 0 };
 }
 
-/** The actor's pixel box, one pixel wider for smooth edges; `right` and `bottom` exclusive. */
+/**
+ * Sets the actor's bounding box in pixels, with a margin of
+ * one for smooth edges; `right` and `bottom` exclusive.
+ */
 function boundActor(actor: Actor, box: ScreenBox, { width, height }: Raster): void {
   const scale = Math.min(width, height);
   actor.left = Math.max(0, Math.floor(box.left * scale + width / 2) - 1);
@@ -118,7 +121,7 @@ function boundActor(actor: Actor, box: ScreenBox, { width, height }: Raster): vo
   actor.bottom = Math.min(height, Math.ceil(box.bottom * scale + height / 2) + 1);
 }
 
-/** Sky, haze and ground, and their depth. */
+/** Paints sky, haze and ground, and their depth. */
 function paintBackground(
   { ground }: Scene,
   { width, height, view, step }: Raster,
@@ -136,7 +139,7 @@ function paintBackground(
     const t = dy < 0 ? Math.min(-CAMERA_HEIGHT / dy, FAR) : FAR;
     depths.fill(t, row * width, (row + 1) * width);
 
-    // the farther the ground, the more it takes the horizon's colour, the waves fade with it
+    // distant ground takes on the horizon's colour, and its waves fade out
     const haze = dy < 0 ? 1 - Math.exp((-t * t) / 289) : Math.min(1, dy / 0.16);
     const from = dy < 0 ? ground.colour : ground.horizon;
     const to = dy < 0 ? ground.horizon : ground.sky;
@@ -145,7 +148,7 @@ function paintBackground(
     const blue = from[2] + (to[2] - from[2]) * haze;
     const strength = dy < 0 ? 0.055 * (1 - haze) : 0;
 
-    // the wave's phase is linear in the column: its sine and cosine turn by a fixed angle
+    // a wave's phase is linear in the column, so its sine and cosine rotate by a fixed angle
     const z = dz * t;
     const phase = (wave: readonly number[], x: number) =>
       wave[0] * (x * c + z * s) + wave[1] * (z * c - x * s) + wave[2];
@@ -177,7 +180,10 @@ function paintBackground(
   }
 }
 
-/** Darkens the ground softly around the foot of a solid, wider and fainter as it rises. */
+/**
+ * Paints the soft shadow on the ground around the foot of a
+ * solid; wider and fainter the higher it floats.
+ */
 function paintShadow(
   { body }: Actor,
   reach: number,
@@ -226,7 +232,7 @@ function paintShadow(
   }
 }
 
-/** One ray per pixel centre of the actor's box; the nearest hit stays. */
+/** Casts one ray through each pixel centre in the actor's box and keeps the nearest hit. */
 function traceCentres(
   { body, left, right, top, bottom }: Actor,
   id: number,
@@ -252,7 +258,7 @@ function traceCentres(
   }
 }
 
-/** Colours the solids' pixels, smoothly where neighbours differ. */
+/** Colours the pixels of the solids, antialiased where neighbours differ. */
 function paintSolids(
   actors: Actor[],
   raster: Raster,
@@ -304,7 +310,7 @@ function isInAnyBox(actors: Actor[], count: number, row: number, column: number)
   return false;
 }
 
-/** The mean of 2x2 rays; rays that meet nothing show the background already painted. */
+/** Paints a pixel with the mean of 2x2 rays; rays that hit nothing use the background already painted. */
 function paintEdge(
   actors: Actor[],
   { width, height, step }: Raster,

@@ -1,4 +1,4 @@
-/** Scenes as samples of training. */
+/** Turns scenes into training samples. */
 import { type Frames, relativeDepth } from '../../media/index.js';
 import type { SampleFacts } from '../sources/facts.js';
 import type { Sample } from '../sources/sample.js';
@@ -7,8 +7,7 @@ import { type Rendered, renderScene } from './render.js';
 import type { Scene } from './scene.js';
 
 /**
- * A sample of a scene. Depth and the clip before an edit take rendering: they are made when they are
- * asked for.
+ * The training sample of a scene. Depth and the clip before an edit are rendered only when accessed.
  *
  * @param clip   the scene's frames
  */
@@ -31,7 +30,7 @@ export function sceneSample(
   };
 }
 
-/** What every scene of this size and length is good for. */
+/** The facts that hold for every scene of this size and length. */
 export const sceneFacts = (size: {
   width: number;
   height: number;

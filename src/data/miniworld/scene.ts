@@ -1,6 +1,6 @@
 /**
- * Draws a scene from a seed: which solids, where, how they and the camera move, the light and the
- * ground. A scene knows no pixels; `render.ts` shows it at any size and length.
+ * Draws a random scene from a seed: the solids, their positions and motions, the camera's motion, the
+ * light and the ground. A scene has no resolution; `render.ts` renders it at any size and length.
  */
 import { InputError } from '../../errors.js';
 import { RandomStream } from '../random.js';
@@ -47,7 +47,7 @@ export interface SceneOptions {
   split?: Split;
   /** at most this many solids, 1 to 3 */
   maxObjects?: number;
-  /** the scene will be shown as an image, where motion can't make it a held-out one */
+  /** the scene will be shown as an image, in which a held-out motion would not be visible */
   image?: boolean;
 }
 
@@ -76,21 +76,23 @@ const SKIES: readonly (readonly [horizon: Point, sky: Point])[] = [
 ];
 
 /**
- * The scene of a seed. Every colour, shape and motion of a `train` scene is of training's
- * combinations; a `heldout` scene holds at least one that is not, either a colour-shape pair or
- * (never for images) a motion under a camera motion, or both.
+ * The scene of a seed. `train` scenes contain no held-out combinations; a `heldout` scene contains at
+ * least one: a pair of colour and shape, or (never for images alone) a motion of a solid under a camera
+ * motion, or both.
  *
- * @throws InputError for a seed that is no whole number from 0 to 2^53 - 1
+ * @throws InputError for a seed that is not a whole number from 0 to 2^53 - 1
  */
 export function drawScene(
   seed: number,
   { split = 'train', maxObjects = 2, image = false }: SceneOptions = {},
 ): Scene {
   if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new InputError(`miniworld: a seed is a whole number from 0 to 2^53 - 1, got ${seed}`);
+    throw new InputError(
+      `miniworld: a seed must be a whole number from 0 to 2^53 - 1, got ${seed}`,
+    );
   }
   if (!Number.isInteger(maxObjects) || maxObjects < 1 || maxObjects > 3) {
-    throw new InputError(`miniworld: maxObjects is 1, 2 or 3, got ${maxObjects}`);
+    throw new InputError(`miniworld: maxObjects must be 1, 2 or 3, got ${maxObjects}`);
   }
   const random = new RandomStream(seed, split);
   const scene = { ...drawSurroundings(random), seed, split, objects: [] as Solid[] };
@@ -110,7 +112,8 @@ export function drawScene(
   }
   scene.camera = drawCamera(random, cameraMotion);
 
-  // the first solid carries what is held out; the others avoid it, and often cross its line of sight
+  // the first solid has the held-out combination; the others
+  // have none, and often occlude or pass behind it
   const nearFirst = random.chance(0.5);
   for (let i = 0; i < numObjects; i++) {
     const wish: SolidWish = {
@@ -139,7 +142,7 @@ function drawSurroundings(random: RandomStream): Omit<Scene, 'seed' | 'split' | 
   const [horizon, sky] = random.pick(SKIES);
   const wave = (): Point => {
     const angle = random.between(0, Math.PI);
-    const frequency = random.between(0.9, 1.7); // a wave is 60 to 110 pixels of 64 at z = 5.5
+    const frequency = random.between(0.9, 1.7); // a wavelength is 60 to 110 pixels of 64 at z = 5.5
     return [
       frequency * Math.cos(angle),
       frequency * Math.sin(angle) * 0.7,
@@ -176,7 +179,7 @@ function drawCamera(random: RandomStream, motion: CameraMotion): Scene['camera']
   }
 }
 
-/** What is asked of a solid; the rest is drawn. */
+/** Constraints on a solid; everything else is drawn at random. */
 interface SolidWish {
   /** range of its depth */
   depths: readonly [near: number, far: number];
@@ -187,18 +190,19 @@ interface SolidWish {
 }
 
 const MIDDLE = [4.8, 6.6] as const;
-// far enough apart that two solids pass one another
+// far enough apart that two solids can pass each other
 const NEAR = [4.4, 5.4] as const;
 const BACK = [6, 7.2] as const;
 
 /**
- * Draws what the solid is, then places until one fits among those already there, so that large and
- * fast ones come as often as others; what finds no place is drawn anew. Undefined where none does.
+ * Draws the kind of the solid first, then positions until one fits among the others, so that large and
+ * fast solids are as frequent as small ones. A kind that finds no position is replaced by a new draw;
+ * undefined if all attempts fail.
  */
 function placeSolid(random: RandomStream, scene: Scene, wish: SolidWish): Solid | undefined {
   for (let attempt = 0; attempt < 12; attempt++) {
     const kind = drawKind(random, scene, wish);
-    let apart: Solid | undefined; // fits, but crosses nothing
+    let apart: Solid | undefined; // fits, but occludes nothing
     for (let place = 0; place < 16; place++) {
       const solid = drawPath(random, kind, wish);
       // the first solid always gets a place
@@ -218,7 +222,10 @@ function placeSolid(random: RandomStream, scene: Scene, wish: SolidWish): Solid 
 
 type Kind = Pick<Solid, 'colour' | 'shape' | 'size' | 'motion'>;
 
-/** A colour that no other solid of the scene has, a shape, size and motion that the split allows. */
+/**
+ * Draws a colour that no other solid of the scene has, and a
+ * shape, size and motion that the split allows.
+ */
 function drawKind(random: RandomStream, scene: Scene, wish: SolidWish): Kind {
   for (;;) {
     const [colour, shape] = wish.pair ?? [random.pick(COLOUR_NAMES), random.pick(SHAPES)];
@@ -262,19 +269,19 @@ function drawPath(random: RandomStream, kind: Kind, wish: SolidWish): Solid {
       move[1] = 0.8 + 0.4 * distance;
       break;
   }
-  // a cube shows an edge, not a flat face, and not the same two faces as a mirror image
+  // turn a cube so that an edge faces the camera rather than a flat face, and no view mirrors another
   const turn = random.between(0.35, 1.2);
   const turnBy = motion === 'spin' ? (1.3 + 0.7 * distance) * (random.chance(0.5) ? 1 : -1) : 0;
   const { height, radius, reach } = dimensions(shape, SIZES[size]);
-  // every field by name: a spread here made drawing ten times as slow
+  // fields are listed one by one, because a spread made drawing ten times slower
   return { colour, shape, size, motion, height, radius, reach, start, move, turn, turnBy };
 }
 
-/** A further solid among those of the scene, which stays as it is; undefined where there is no room. */
+/** One more solid that fits into the scene, which is not changed; undefined if there is no room. */
 export const oneMoreSolid = (random: RandomStream, scene: Scene): Solid | undefined =>
   placeSolid(random, scene, { depths: random.chance(0.5) ? NEAR : BACK });
 
-/** Lengths of a solid of this shape and height. */
+/** Dimensions of a solid of this shape and nominal size. */
 export function dimensions(shape: Shape, size: number): Pick<Solid, 'height' | 'radius' | 'reach'> {
   switch (shape) {
     case 'sphere':
@@ -289,19 +296,19 @@ export function dimensions(shape: Shape, size: number): Pick<Solid, 'height' | '
 }
 
 /**
- * The largest share that the solid ever hides of another, or another of it; undefined if it does
- * not stay in the picture (all but `slack` of the shorter side), touches another, or one of the two
- * is nearly hidden most of the time or in the scene's image.
+ * The largest share of one solid that another ever hides, among pairs with `solid`. Undefined if `solid`
+ * leaves the picture (by more than `slack` of the shorter side), touches another, or if one of a pair is
+ * hidden too much, over time or at the moment of the scene's image.
  */
 function fits(scene: Scene, solid: Solid, slack: number): number | undefined {
   let largest = 0;
   const hidden = scene.objects.map(() => 0);
-  // the ends first: most that don't fit leave the picture there
+  // both ends of the motion first, where most solids that do not fit leave the picture
   for (const time of [0, 1, 0.25, 0.5, 0.75, scene.stillTime]) {
     const view = viewAt(scene, time);
     const placed = placeAt(solid, time, view);
     const box = screenBox(solid, placed, view.focal);
-    const spare = 0.5 + slack + 0.12 * (box.right - box.left); // a little may be cut off
+    const spare = 0.5 + slack + 0.12 * (box.right - box.left); // a small part may be cut off
     if (box.left < -spare || box.right > spare || box.top < -0.49 || box.bottom > 0.5 + slack) {
       return undefined;
     }

@@ -1,4 +1,4 @@
-/** Parts a picture into patches of MiniWorld's colours against a muted background. */
+/** Segments a picture into patches of MiniWorld's colours on a muted background. */
 import { InputError } from '../../errors.js';
 import { COLOUR_NAMES, COLOURS, type Colour } from './vocabulary.js';
 
@@ -10,7 +10,7 @@ export interface Picture {
 /** Bytes 0..255 or floats -1..1, RGB, row by row. */
 export type Pixels = Uint8Array | Float32Array;
 
-/** Touching pixels of one colour. */
+/** A connected region of one colour. */
 export interface Patch {
   colour: Colour;
   /** indices of its pixels, row * width + column */
@@ -25,14 +25,14 @@ export interface Patch {
   bottom: number;
 }
 
-// backgrounds reach 30 (see GROUNDS), the darkest side of a solid about 60
+// chroma of a solid: backgrounds reach at most 30 (see GROUNDS), the darkest side of a solid about 60
 const MIN_CHROMA = 46;
-// share of the picture below which a patch of colour is no solid; a small one fills about 2.5%
+// patches below this share of the picture are not solids; a small solid fills about 2.5%
 const MIN_AREA = 0.008;
 
 /**
  * The patches of one picture [H, W, 3] that are large enough to be solids, largest first, and the
- * picture's channels 0..255.
+ * picture's RGB values, 0..255.
  *
  * @throws InputError if the pixels are not width x height x 3
  */
@@ -69,7 +69,7 @@ function labelColours(rgb: ArrayLike<number>): Uint8Array {
   return labels;
 }
 
-// each colour's channels over its largest channel, which shading leaves alone
+// each colour divided by its largest channel, which makes it independent of shading
 const DIRECTIONS = COLOUR_NAMES.map((name) => {
   const rgb = COLOURS[name];
   return rgb.map((value) => value / Math.max(...rgb));
@@ -90,7 +90,7 @@ function nearestColour(red: number, green: number, blue: number): number {
   return best;
 }
 
-/** Pixels of equal label that touch by a side, without the background. */
+/** Connected components (4-neighbourhood) of equal labels, without the background. */
 function connectedPixels(labels: Uint8Array, width: number, height: number): number[][] {
   const done = new Uint8Array(labels.length);
   const patches: number[][] = [];

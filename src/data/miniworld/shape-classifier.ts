@@ -1,7 +1,7 @@
 /**
- * Names the shape of a patch by its outline and shading. The classifier is fitted to MiniWorld's own
- * pictures, sharp and blurred, from fixed seeds when first asked; so it follows the world's changes
- * and needs no stored numbers.
+ * Classifies the shape of a patch by its outline and shading. The classifier is fitted on first use to
+ * MiniWorld's own pictures, sharp and blurred, from fixed seeds; so it follows changes of MiniWorld and
+ * needs no stored weights.
  */
 import { miniWorld } from './index.js';
 import { colourPatches, type Patch } from './segment.js';
@@ -12,7 +12,7 @@ const FEATURES = 2 * GRID * GRID + 3;
 
 let fitted: Float64Array[] | undefined;
 
-/** The likeliest shape, and by how much its score, about 1 where sure, exceeds the next one's. */
+/** The likeliest shape, and the margin of its score (about 1 if certain) over the second best. */
 export function classifyShape(
   patch: Patch,
   rgb: ArrayLike<number>,
@@ -28,7 +28,7 @@ export function classifyShape(
 }
 
 /**
- * A patch's outline and brightness on an 8x8 grid over its box, its aspect and fill.
+ * Features of a patch: coverage and brightness on an 8x8 grid over its box, aspect ratio and fill.
  *
  * @param rgb channels 0..255 of the whole picture
  */
@@ -44,7 +44,7 @@ function shapeFeatures(patch: Patch, rgb: ArrayLike<number>, width: number): Flo
     inside[(Math.floor(p / width) - top) * boxWidth + ((p % width) - left)] = 1;
     mean += brightness(rgb, p) / pixels.length;
   }
-  // each pixel is shared by the cells that it overlaps, so that small boxes leave no cell empty
+  // each pixel is divided among the cells that it overlaps, so that small boxes leave no cell empty
   for (let y = 0; y < boxHeight; y++) {
     for (let x = 0; x < boxWidth; x++) {
       const covered = inside[y * boxWidth + x];
@@ -74,7 +74,7 @@ function brightness(rgb: ArrayLike<number>, p: number): number {
   return rgb[p * 3] + rgb[p * 3 + 1] + rgb[p * 3 + 2];
 }
 
-/** The cells of the grid that pixel `x` of `size` overlaps, with the shares. */
+/** Visits the grid cells that pixel `x` of `size` overlaps, with the share of each. */
 function forCells(x: number, size: number, visit: (cell: number, share: number) => void): void {
   const from = (x * GRID) / size;
   const to = ((x + 1) * GRID) / size;
@@ -87,13 +87,13 @@ function forCells(x: number, size: number, visit: (cell: number, share: number) 
 }
 
 /**
- * Ridge regression from features to one-hot shapes, on pictures of one or two solids.
+ * Fits a ridge regression from features to one-hot shapes on pictures of one or two solids.
  *
  * @returns weights [features, shapes]
  */
 function fitShapes(): Float64Array[] {
   const picture = { width: 64, height: 64 };
-  const ridge = 10; // measured: anything from 1 to 10 names every unseen render right
+  const ridge = 10; // measured: anything from 1 to 10 classifies every unseen render correctly
   const normal = Array.from({ length: FEATURES }, (_, i) => {
     const row = new Float64Array(FEATURES);
     row[i] = ridge;
@@ -101,7 +101,7 @@ function fitShapes(): Float64Array[] {
   });
   const target = normal.map(() => new Float64Array(SHAPES.length));
   for (let i = 0; i < 480; i++) {
-    // seeds far from those that training and evaluation start at
+    // seeds far from those of training and evaluation
     const seed = 2 ** 40 + i;
     const split = i % 4 === 3 ? 'heldout' : 'train';
     const sample = miniWorld(seed, { ...picture, numFrames: 1, split });
@@ -148,7 +148,7 @@ function solve(a: Float64Array[], b: Float64Array[]): Float64Array[] {
   return b;
 }
 
-/** A Gaussian blur of one RGB picture, `sigma` in pixels; what an autoencoder does to edges. */
+/** Gaussian blur of one RGB picture, `sigma` in pixels; mimics what an autoencoder does to edges. */
 export function blur(rgb: Uint8Array, width: number, height: number, sigma: number): Uint8Array {
   const reach = Math.ceil(3 * sigma);
   const kernel = Array.from({ length: 2 * reach + 1 }, (_, i) =>

@@ -1,7 +1,7 @@
 /** One solid of a scene. */
 import type { Colour, Motion, Shape, SolidSize } from './vocabulary.js';
 
-/** A place or a distance in the world, or three colour values. */
+/** A position or a displacement in the world, or three colour values. */
 export type Point = [x: number, y: number, z: number];
 
 /** One solid and its straight path over the clip. Lengths in world units, angles in radians. */
@@ -15,10 +15,10 @@ export interface Solid {
   radius: number;
   /** largest distance of a point of the solid from its vertical axis */
   reach: number;
-  /** foot point at the clip's start, and how far it goes */
+  /** foot point at the start of the clip, and its displacement by the end */
   start: Point;
   move: Point;
-  /** turn about the vertical axis at the start, and by how much it changes */
+  /** rotation about the vertical axis at the start, and its change by the end */
   turn: number;
   turnBy: number;
 }

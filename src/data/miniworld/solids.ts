@@ -2,16 +2,16 @@ import type { Solid } from './solid.js';
 import { CAMERA_HEIGHT, type Placed } from './view.js';
 import type { Shape } from './vocabulary.js';
 
-// chosen by eye: the darkest face keeps enough colour to be named
+// chosen by eye, so that the colour of the darkest face can still be recognised
 const AMBIENT = 0.42;
 const DIFFUSE = 0.64;
 
-/** A solid in one frame, seen from the camera at the origin of its coordinates. */
+/** A solid in one frame, prepared for rays from the camera. */
 export class Body {
   shape: Shape = 'sphere';
   height = 0;
   radius = 0;
-  /** the camera minus the foot point */
+  /** position of the camera relative to the foot point */
   ox = 0;
   oy = 0;
   oz = 0;
@@ -22,7 +22,7 @@ export class Body {
   ly = 0;
   lz = 0;
 
-  /** of the last hit: depth along the optical axis, face number from 0, brightness about 0.4..1.06 */
+  /** the last hit: depth along the optical axis, index of the face, brightness of about 0.4..1.06 */
   t = 0;
   face = 0;
   shade = 0;
@@ -42,7 +42,7 @@ export class Body {
   }
 }
 
-/** True if the ray (dx, dy, dz) from the camera meets the body; its nearest point is left in it. */
+/** True if the ray (dx, dy, dz) from the camera hits the body, which then holds the nearest hit. */
 export function castRay(body: Body, dx: number, dy: number, dz: number): boolean {
   switch (body.shape) {
     case 'sphere':
@@ -60,7 +60,7 @@ function hit(body: Body, t: number, face: number, nx: number, ny: number, nz: nu
   const cosine = nx * body.lx + ny * body.ly + nz * body.lz;
   body.t = t;
   body.face = face;
-  // Lambert, and a little light from everywhere else so that the shaded side is not flat
+  // Lambertian, with a little light from other directions so that the shaded side does not look flat
   body.shade = cosine > 0 ? AMBIENT + DIFFUSE * cosine : AMBIENT + 0.1 * cosine;
   return true;
 }
@@ -80,7 +80,7 @@ function castSphere(body: Body, dx: number, dy: number, dz: number): boolean {
 }
 
 function castCube(body: Body, dx: number, dy: number, dz: number): boolean {
-  // into the cube's own axes, where its sides are slabs
+  // transform into the cube's own axes, in which pairs of sides are slabs
   const { cosTurn: c, sinTurn: s, radius: r, height } = body;
   const ox = body.ox * c - body.oz * s;
   const oz = body.ox * s + body.oz * c;
@@ -136,7 +136,7 @@ function castCylinder(body: Body, dx: number, dy: number, dz: number): boolean {
   return y > body.height && castDisc(body, dx, dy, dz, r);
 }
 
-/** The flat top of a cylinder. */
+/** Casts a ray at the flat top of a cylinder. */
 function castDisc(body: Body, dx: number, dy: number, dz: number, r: number): boolean {
   if (dy >= 0) {
     return false;

@@ -1,10 +1,10 @@
 /**
- * The camera and the places of solids over time.
+ * The camera, and the positions of solids over time.
  *
- * World: x right, y up, z ahead, the ground is y = 0; the camera stands at (0, 2.7, 0). All of a
- * frame is computed in coordinates turned with the camera's pan, so that its pitch alone is left:
- * a pixel's ray is (u, v cos p - sin p, cos p + v sin p) with p the pitch, and the distance along it
- * is the depth along the optical axis.
+ * World coordinates: x right, y up, z ahead; the ground is y = 0 and the camera is at (0, 2.7, 0). Each
+ * frame is computed in coordinates rotated with the camera's pan, so that only its pitch p remains: a
+ * pixel's ray is (u, v cos p - sin p, cos p + v sin p), and the ray parameter equals the depth along the
+ * optical axis.
  */
 import type { Solid } from './solid.js';
 
@@ -29,17 +29,17 @@ export interface View {
   focal: number;
 }
 
-/** A solid at one moment, in coordinates turned with the camera. */
+/** A solid at one moment, in coordinates rotated with the camera's pan. */
 export interface Placed {
   x: number;
   /** height of its lowest point above the ground */
   y: number;
   z: number;
-  /** its turn about the vertical axis, radians */
+  /** its rotation about the vertical axis, in radians */
   yaw: number;
 }
 
-/** A box on the frame in units of its shorter side, origin in the middle, y down. */
+/** A box on the frame in units of the frame's shorter side; origin in the middle, y down. */
 export interface ScreenBox {
   left: number;
   right: number;
@@ -48,8 +48,8 @@ export interface ScreenBox {
 }
 
 /**
- * The moments that a clip of `numFrames` shows, in units of the scene's path: the whole path from
- * 0 to 1 for nine frames and more, its beginning for fewer, and the scene's own moment for an image.
+ * The times of the frames of a clip, where 0..1 is the whole motion of the scene. Nine frames or
+ * more show all of it, fewer show its beginning, and an image shows the scene's `stillTime`.
  */
 export function frameTimes(scene: { stillTime: number }, numFrames: number): number[] {
   if (numFrames === 1) {
@@ -59,8 +59,11 @@ export function frameTimes(scene: { stillTime: number }, numFrames: number): num
   return Array.from({ length: numFrames }, (_, f) => f / last);
 }
 
-/** The camera at `time` in 0..1. */
-/** @param camera  yaw and focal length at the start and the end of the clip */
+/**
+ * The camera at `time` in 0..1.
+ *
+ * @param camera  yaw and focal length at the start and the end of the clip
+ */
 export function viewAt({ camera }: { camera: CameraPath }, time: number): View {
   const { yaw, focal } = camera;
   return {
@@ -69,7 +72,7 @@ export function viewAt({ camera }: { camera: CameraPath }, time: number): View {
   };
 }
 
-/** Where a solid is at `time` in 0..1, as seen from a camera turned by `view.yaw`. */
+/** The position of a solid at `time` in 0..1, in coordinates rotated by `view.yaw`. */
 export function placeAt(solid: Solid, time: number, view: View): Placed {
   const x = solid.start[0] + solid.move[0] * time;
   const z = solid.start[2] + solid.move[2] * time;
@@ -83,7 +86,7 @@ export function placeAt(solid: Solid, time: number, view: View): Placed {
   };
 }
 
-/** A box that contains the solid on the frame; exact for no shape, never too small. */
+/** A box that contains the solid on the frame; not tight for any shape, but never too small. */
 export function screenBox(solid: Solid, placed: Placed, focal: number): ScreenBox {
   const box = { left: Infinity, right: -Infinity, top: Infinity, bottom: -Infinity };
   const r = solid.reach;

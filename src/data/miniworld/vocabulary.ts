@@ -1,6 +1,6 @@
 /**
- * The words of MiniWorld and what they mean in numbers: colours, shapes, sizes, motions, camera
- * motions, and the combinations that training never sees.
+ * The vocabulary of MiniWorld and its numeric values: colours, shapes, sizes, motions, camera motions,
+ * and the combinations that training never sees.
  */
 
 /** Eight colours, RGB 0..255, far apart in hue so that shading and blur don't mix them up. */
@@ -25,15 +25,15 @@ export const SIZES = { small: 1.15, medium: 1.5, large: 1.9 } as const;
 export type SolidSize = keyof typeof SIZES;
 export const SIZE_NAMES = Object.keys(SIZES) as SolidSize[];
 
-/** What a solid does during a clip; `spin` is drawn for cubes only, where it can be seen. */
+/** Motions of a solid during a clip; `spin` is used only for cubes, on which it is visible. */
 export const MOTIONS = ['still', 'left', 'right', 'toward', 'away', 'up', 'spin'] as const;
 export type Motion = (typeof MOTIONS)[number];
 
-/** What the camera does: a pan turns it, a zoom changes its focal length. */
+/** Motions of the camera: a pan rotates it, a zoom changes its focal length. */
 export const CAMERA_MOTIONS = ['still', 'pan left', 'pan right', 'zoom in', 'zoom out'] as const;
 export type CameraMotion = (typeof CAMERA_MOTIONS)[number];
 
-/** Colour and shape pairs that occur in the held-out split only. */
+/** Pairs of colour and shape that occur only in the held-out split. */
 export const HELD_OUT_PAIRS: readonly (readonly [Colour, Shape])[] = [
   ['red', 'cylinder'],
   ['green', 'cube'],
@@ -41,7 +41,7 @@ export const HELD_OUT_PAIRS: readonly (readonly [Colour, Shape])[] = [
   ['yellow', 'sphere'],
 ];
 
-/** A solid's motion under a camera's motion, combinations of the held-out split only. */
+/** Pairs of a solid's and the camera's motion that occur only in the held-out split. */
 export const HELD_OUT_MOTIONS: readonly (readonly [Motion, CameraMotion])[] = [
   ['left', 'zoom in'],
   ['away', 'pan right'],
@@ -50,7 +50,7 @@ export const HELD_OUT_MOTIONS: readonly (readonly [Motion, CameraMotion])[] = [
 
 export type Split = 'train' | 'heldout';
 
-/** True for a colour and shape that training never sees together. */
+/** True for a pair of colour and shape that training never sees. */
 export function isHeldOutPair(colour: Colour, shape: Shape): boolean {
   return HELD_OUT_PAIRS.some(([c, s]) => c === colour && s === shape);
 }

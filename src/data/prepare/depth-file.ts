@@ -1,6 +1,6 @@
 /**
- * Depth of a clip as a file that `readDepth` reads: a picture gets a PNG of 16 bits, a clip a
- * lossless gray video (FFV1 in Matroska, 8 bits), darkest value farthest, over the clip as a whole.
+ * Writes depth as a file for `readDepth`: a 16-bit PNG for a picture, a lossless gray video (FFV1 in
+ * Matroska, 8 bits) for a clip. The farthest point of the whole clip is black, the nearest white.
  */
 import { existsSync } from 'node:fs';
 import { open, rm, writeFile } from 'node:fs/promises';
@@ -16,14 +16,14 @@ import { openMedia } from '../measure/open-item.js';
 /** Relative depth of every frame, [F, H, W], larger is nearer. */
 export type DepthEstimator = (frames: Frames) => Float32Array;
 
-/** Frames that are estimated together. */
+/** How many frames are estimated at a time. */
 const AT_ONCE = 8;
 
 /**
- * Writes the depth of the picture or clip `path` beside it.
+ * Estimates and writes the depth of the picture or clip at `path`.
  *
- * @param stem    of the file's path: `.png` or `.mkv` is added
- * @returns       its path; null where all is equally far, which is no depth
+ * @param stem    path of the depth file without its extension, `.png` or `.mkv`
+ * @returns       its path; null if everything is equally far away, which is not usable as depth
  */
 export async function writeDepth(
   path: string,
@@ -44,9 +44,9 @@ export async function writeDepth(
     await writeAtomically(`${stem}.png`, (temporary) => writeFile(temporary, bytes));
     return `${stem}.png`;
   }
-  // it is there, whole, if the preparation was stopped soon after
+  // complete already, if an earlier preparation was stopped just after this step
   if (existsSync(`${stem}.mkv`)) return `${stem}.mkv`;
-  // the range is known after the last frame: the values wait in a file, not in memory
+  // the range is known only after the last frame; until then the values are kept in a file, not in memory
   const raw = `${stem}.raw.tmp`;
   try {
     const range = { least: Number.POSITIVE_INFINITY, most: Number.NEGATIVE_INFINITY };
@@ -54,7 +54,7 @@ export async function writeDepth(
     const file = await open(raw, 'w');
     try {
       for await (const frames of inGroups(opened.frames(Number.MAX_SAFE_INTEGER))) {
-        await setImmediate(); // estimating blocks: Ctrl-C gets its turn
+        await setImmediate(); // estimating blocks the event loop: let Ctrl-C be handled
         const depth = estimate(frames);
         ({ width, height } = frames);
         const { least, most } = rangeOf(depth);
@@ -98,7 +98,7 @@ function rangeOf(values: Float32Array): Range {
 const levelOf = (value: number, { least, most }: Range, levels: number): number =>
   Math.round(((value - least) / (most - least)) * levels);
 
-/** Frames of a clip, `AT_ONCE` at a time. */
+/** Groups the frames of a clip, `AT_ONCE` at a time. */
 async function* inGroups(pictures: AsyncIterable<Picture>): AsyncGenerator<Frames> {
   let group: Picture[] = [];
   const joined = (): Frames => {

@@ -1,6 +1,6 @@
 /**
- * What of a preparation is done, a line for each item, so that it can go on after it was stopped at
- * any moment. A line that was cut off by that counts as not written.
+ * Journal of a preparation, one line per finished item, so that it can be resumed after being stopped at
+ * any moment. A line that was cut off counts as not written.
  */
 import { existsSync, readFileSync, truncateSync } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
@@ -12,22 +12,22 @@ import type { StagedFile } from './make-clips.js';
 /** A clip that is kept. */
 export interface ClipRecord extends Fingerprint {
   key: string;
-  /** in the order that they have in the shard */
+  /** in the order in which they are stored in the shard */
   files: StagedFile[];
-  /** its line of the manifest, files left out */
+  /** its line in the manifest, without the files */
   row: Record<string, unknown>;
   isImage: boolean;
 }
 
-/** What became of one item. */
+/** The outcome for one item. */
 export interface ItemRecord {
   where: string;
   clips: ClipRecord[];
   tooShort: number;
-  /** sentences: what it could not be read or cut for, and of what its clips are duplicates */
+  /** one sentence per clip: why it could not be read or cut, and which clip it duplicates */
   problems: string[];
   duplicates: string[];
-  /** sentences of the reader; none in journals of before */
+  /** notes from reading it; absent in journals of older versions */
   notes?: string[];
 }
 
@@ -38,17 +38,17 @@ export class Journal {
   ) {}
 
   /**
-   * Opens the journal of a preparation, or begins one.
+   * Opens the journal of a preparation, or starts a new one.
    *
-   * @param settings  what the result depends on, as JSON
-   * @throws InputError if it was begun with others
+   * @param settings  everything that the result depends on, as JSON
+   * @throws InputError if the journal was started with other settings
    */
   static async open(path: string, settings: string): Promise<Journal> {
     await mkdir(dirname(path), { recursive: true });
     const lines = existsSync(path) ? wholeLines(path) : [];
     if (lines.length > 0 && lines[0] !== settings) {
       throw new InputError(
-        `${dirname(path)}: was begun with other settings (${differing(lines[0]!, settings)}); give the same ones to go on, or another folder`,
+        `${dirname(path)}: was begun with other settings (${differing(lines[0]!, settings)}); give the same ones to resume, or another folder`,
       );
     }
     const file = await open(path, 'a');
@@ -72,7 +72,7 @@ export class Journal {
   }
 }
 
-/** Cuts off what follows the last line end. */
+/** Reads the complete lines, and removes an incomplete last one from the file. */
 function wholeLines(path: string): string[] {
   const bytes = readFileSync(path);
   const end = bytes.lastIndexOf('\n') + 1;
@@ -80,7 +80,7 @@ function wholeLines(path: string): string[] {
   return bytes.toString('utf8', 0, end).split('\n').slice(0, -1);
 }
 
-/** Names of the settings that are not the same. */
+/** Names of the settings that differ. */
 function differing(before: string, now: string): string {
   const [a, b] = [before, now].map((text) => JSON.parse(text) as Record<string, unknown>);
   const names = Object.keys({ ...a, ...b });

@@ -1,6 +1,6 @@
 /**
- * Long videos to short clips: where each begins and ends, and their making. Runs in worker threads;
- * no video is in memory as a whole.
+ * Cuts long videos into short clips: plans where each begins and ends, and encodes them. Runs in worker
+ * threads; no video is held in memory as a whole.
  */
 import { existsSync } from 'node:fs';
 import { copyFile, rm, stat } from 'node:fs/promises';
@@ -20,17 +20,17 @@ import type { DataFile, DataItem } from '../sources/items.js';
 import { isMedia } from '../sources/kinds.js';
 
 export interface ClipSettings {
-  /** scenes that are shorter are dropped; the paper drops those below 2 s */
+  /** shorter scenes are dropped; the paper drops those below 2 s */
   minSeconds: number;
   /** longer scenes are split into equal parts */
   maxSeconds: number;
-  /** frames a second of the clips; null: their own */
+  /** frame rate of the clips; null: that of their source */
   fps: number | null;
-  /** pictures and clips of a larger area are reduced to this one's, in their own shape */
+  /** pictures and clips with a larger area are reduced to the area of this size, keeping their shape */
   size: Size | null;
 }
 
-/** What becomes of an item: it is stored as it is, or clips are made of parts of it. */
+/** The plan for an item: it is stored unchanged, or parts of it become clips. */
 export type Plan =
   | { kind: 'whole' }
   | {
@@ -38,27 +38,28 @@ export type Plan =
       parts: Part[];
       fps: number;
       size: Size;
-      /** when the frame is shown from which parts are counted */
+      /** time of the frame with index 0 */
       beginSeconds: number;
+      /** number of scenes that are too short */
       tooShort: number;
-      /** sentences of the reader: what it did to the frames, or could not read */
+      /** notes from reading: what was done to the frames, or could not be read */
       notes: string[];
     };
 
-/** From a frame on, counted at the plan's rate. */
+/** A range of frames, counted at the plan's frame rate. */
 export interface Part {
   start: number;
   frames: number;
 }
 
-/** Scenes are looked for in frames of this size, longer side. */
+/** Longer side, in pixels, of the frames in which scene cuts are detected. */
 const SCENE_SIDE = 160;
-/** What a file counts as that does not say its rate. */
+/** Frame rate assumed for a file that does not state it. */
 const UNKNOWN_FPS = 25;
 
 /**
- * Finds the scenes of a clip. Pictures, and items with a mask, a depth or an edited result, which
- * would have to be cut alike, stay whole.
+ * Finds the scenes of a clip. Pictures stay whole, and so do items with a mask, depth or an edited
+ * result, which would all have to be cut in the same way.
  */
 export async function planItem(item: DataItem, settings: ClipSettings): Promise<Plan> {
   const { media, kind, part, target, mask, depth } = item;
@@ -68,7 +69,8 @@ export async function planItem(item: DataItem, settings: ClipSettings): Promise<
     if (first.kind === 'image') return { kind: 'whole' };
     const fps = settings.fps ?? first.fps ?? UNKNOWN_FPS;
     expectRate(path, fps, 'give the rate that it is to have (fps)');
-    // at an even rate a frame's number tells its time; `frames` of a row counts at the row's rate
+    // at a constant frame rate the index of a frame gives its
+    // time; `frames` in a row counts at the row's rate
     const seconds = part.frames === undefined ? null : part.frames / (first.fps ?? UNKNOWN_FPS);
     const frames = seconds === null ? undefined : Math.max(1, Math.round(seconds * fps));
     const clip = await openMedia(path, kind, { ...part, frames, fps });
@@ -104,7 +106,10 @@ function splitEvenly({ start, frames }: Part, most: number): Part[] {
   }));
 }
 
-/** The picture's own size, or one of the area of `limit` with even sides. */
+/**
+ * The picture's own size if its area is within `limit`;
+ * otherwise that area, in its shape, with even sides.
+ */
 export function sizeWithin({ width, height }: Size, limit: Size | null): Size {
   if (limit === null || width * height <= limit.width * limit.height) return { width, height };
   const factor = Math.sqrt((limit.width * limit.height) / (width * height));
@@ -132,7 +137,7 @@ export async function makePart(
   { folder, key }: { folder: string; key: string },
 ): Promise<Made> {
   const name = `${key}.mp4`;
-  // a quarter of a frame early: that time is nobody's, and rounds to the frame
+  // a quarter of a frame early: safely between two frames, and nearest to the wanted one
   const offset = (part.start - 0.25) / fps;
   const output = join(folder, name);
   const make = async (path: string) => {
@@ -149,14 +154,14 @@ export async function makePart(
       await writer.abort();
     }
   };
-  // it is there, whole, if the preparation was stopped before the rest of the item was made
+  // complete already, if an earlier preparation was stopped during this item
   if (!existsSync(output)) await withPath(item.media, make);
-  const { watermark, text } = item.stated; // what else is said of it is said of all of it
+  const { watermark, text } = item.stated; // other stated values describe the whole video, not this part
   const own: DataItem = { ...item, part: {}, kind: 'clip', stated: { watermark, text } };
   return inspected(own, folder, [{ role: 'media', name, size: 0 }]);
 }
 
-/** Copies an item's files to `folder`; only a single picture is reduced to the size. */
+/** Copies an item's files to `folder`; only a picture without other files is reduced to the size. */
 export async function copyWhole(
   item: DataItem,
   { size }: ClipSettings,
@@ -180,7 +185,7 @@ export async function copyWhole(
   return inspected(item, folder, files);
 }
 
-/** Rewrites a picture file that is larger than the limit. @returns its name then */
+/** Rewrites a picture file that is larger than the limit. @returns its name afterwards */
 async function reducePicture(folder: string, name: string, limit: Size): Promise<string> {
   const path = join(folder, name);
   const opened = await openMedia(path, 'either');
@@ -190,14 +195,14 @@ async function reducePicture(folder: string, name: string, limit: Size): Promise
   if (size.width === width && size.height === height) return name;
   const layout = { count: 1, height, width, channels: 3 };
   const reduced = resample(data, layout, size, 'lanczos');
-  // more kinds are read than written
+  // not every format that can be read can be written
   const own = outputKind(name) === 'image' ? name : `${basename(name, extname(name))}.png`;
   await writeImage(join(folder, own), { ...size, numFrames: 1, data: reduced });
   if (own !== name) await rm(path);
   return own;
 }
 
-/** The file's own; where it would not be found again by that, one that says what it holds. */
+/** The file's own extension, or if that would not be recognised as media, one that fits its content. */
 async function endingFor(path: string, { name }: DataFile, kind: DataItem['kind']) {
   const ending = extname(name).toLowerCase();
   if (isMedia(ending) || ending === '.safetensors') return ending;

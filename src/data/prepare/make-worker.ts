@@ -20,7 +20,7 @@ export type MakeJob = { item: DataItem; settings: ClipSettings } & (
 );
 export type MakeResult = Plan | Made | { problem: string };
 
-/** ffmpeg's encoder has threads of its own. */
+/** Jobs at once in this thread; few, because ffmpeg's encoder has threads of its own. */
 const AT_ONCE = 2;
 
 async function make(job: MakeJob): Promise<MakeResult> {

@@ -1,7 +1,7 @@
 /**
- * Makes a data set of short clips from long videos: cuts them at their scenes, measures the clips,
- * leaves out what is there twice, predicts depth, and packs them into WebDataset shards with a
- * manifest. It can be stopped at any moment; run again it goes on, and the result is the same.
+ * Makes a data set of short clips from long videos: splits them at scene cuts, measures the clips, drops
+ * duplicates, estimates depth, and packs everything into WebDataset shards with a manifest. It can be
+ * stopped at any moment; run again, it resumes, with the same result as without the stop.
  */
 
 import { createHash } from 'node:crypto';
@@ -22,11 +22,11 @@ import type { MakeJob, MakeResult } from './make-worker.js';
 import { ShardWriter } from './shard-writer.js';
 
 export interface PrepareSettings extends ClipSettings {
-  /** which of how many machines this is, from 1; each has its own part of the entries */
+  /** index of this machine, from 1, and their number; each processes its own share of the entries */
   shard: { index: number; count: number };
-  /** clips in a shard */
+  /** clips per shard */
   shardSize: number;
-  /** said in the journal: with which depth model, if any */
+  /** name of the depth model, if any, for the journal */
   depthModel: string | null;
 }
 
@@ -34,7 +34,7 @@ export interface PrepareOptions {
   estimate?: DepthEstimator;
   workers?: number;
   signal?: AbortSignal;
-  /** bytes of the sources that are done, of all */
+  /** called with the bytes of the sources that are done, all their bytes, and the clips so far */
   onProgress?: (done: number, total: number, clips: number) => void;
 }
 
@@ -47,7 +47,7 @@ export interface PrepareSummary {
 type Pool = WorkerPool<MakeJob, MakeResult>;
 
 /**
- * @param entries  of all machines, in the same order on each
+ * @param entries  the same list on every machine
  * @throws InputError if the folder holds another preparation; the signal's reason once it is aborted
  */
 export async function prepare(
@@ -91,7 +91,7 @@ export async function prepare(
       makeItem(entry, number, context),
     );
     for await (const result of results) {
-      // Ctrl-C ends ffmpeg too, which must not look like the item's fault
+      // Ctrl-C ends ffmpeg too, which must not be recorded as a problem of the item
       signal?.throwIfAborted();
       const record = await finish(result, { duplicates, staging, estimate });
       signal?.throwIfAborted();
@@ -107,7 +107,7 @@ export async function prepare(
     await rm(staging, { recursive: true });
     return { manifest, shards: shards.names, items };
   } catch (error) {
-    signal?.throwIfAborted(); // whatever failed meanwhile
+    signal?.throwIfAborted(); // takes precedence over whatever else failed
     throw error;
   } finally {
     await Promise.all([pool.close(), journal.close()]);
@@ -116,7 +116,7 @@ export async function prepare(
 
 interface Result {
   entry: Entry;
-  /** a clip, or why there is none */
+  /** for each clip its files and facts, or a problem */
   made: { key: string; result: Made | { problem: string } }[];
   tooShort: number;
   notes: string[];
@@ -129,7 +129,7 @@ interface MakeContext {
   progress: SourceProgress;
 }
 
-/** Has the clips of one item made in the staging folder. */
+/** Lets the worker threads make the clips of one item in the staging folder. */
 async function makeItem(
   entry: Entry,
   number: number,
@@ -161,7 +161,7 @@ async function makeItem(
       return { key: job.key, result };
     }),
   );
-  // what stays whole is looked through once it is copied
+  // an item that stays whole is inspected after it has been copied
   const { tooShort, notes } =
     plan.kind === 'parts'
       ? plan
@@ -174,11 +174,11 @@ async function makeItem(
   return { entry, made, tooShort, notes };
 }
 
-/** Notes on a copy say the source's name. */
+/** Notes on a copied file, with the name of its source in place of the copy's. */
 const ownNotes = ({ inspection }: Made, key: string, name: string): string[] =>
   inspection.notes.map((note) => note.replace(new RegExp(`^${key}\\.\\w+`), name));
 
-/** Drops duplicates and adds what is made here: depth, caption, facts. */
+/** Drops duplicate clips, and adds depth, caption and facts to the others. */
 async function finish(
   { entry, made, tooShort, notes }: Result,
   context: { duplicates: DuplicateFinder; staging: string; estimate?: DepthEstimator },
@@ -194,7 +194,7 @@ async function finish(
   };
   for (const { key, result } of made) {
     if ('problem' in result) {
-      // the clip in the staging folder is nobody's business
+      // do not mention the staging folder
       record.problems.push(result.problem.replaceAll(`${staging}/`, `${entry.where} `));
       continue;
     }
@@ -235,7 +235,7 @@ async function text(path: string, content: string): Promise<StagedFile> {
   return staged('text', path);
 }
 
-/** What a manifest says of a clip, and a few things for people. */
+/** A clip's row of the manifest, including a few keys that are only for people. */
 function rowOf(item: DataItem, part: number | null, { inspection }: Made): Record<string, unknown> {
   const { prompt, media } = item;
   const { motionScore, sharpness, watermark, text, width, height, numFrames, colourful } =
@@ -243,7 +243,7 @@ function rowOf(item: DataItem, part: number | null, { inspection }: Made): Recor
   const round = (value: number | null) => (value === null ? null : Number(value.toPrecision(5)));
   return {
     ...(prompt === '' ? {} : { prompt }),
-    // a whole file is still meant in part only
+    // the file was stored whole, so the row must still say which part of it is used
     ...(part === null && (item.target ?? item.mask ?? item.depth) ? item.part : {}),
     motionScore: round(motionScore),
     sharpness: round(sharpness),
@@ -257,7 +257,7 @@ function rowOf(item: DataItem, part: number | null, { inspection }: Made): Recor
   };
 }
 
-/** Bytes of the sources as they are worked on. */
+/** Progress in bytes of the sources. */
 class SourceProgress {
   private readonly sizes: number[];
   private readonly shares = new Map<number, number>();
@@ -274,7 +274,7 @@ class SourceProgress {
     this.finished = count;
   }
 
-  /** Items are known by their place among all machines', so only their order counts here. */
+  /** `number` counts the entries of all machines, so only the order of the numbers is used here. */
   step(number: number, share: number): void {
     this.shares.set(number, share);
     this.tell();
@@ -300,7 +300,7 @@ class SourceProgress {
   }
 }
 
-/** Removes what was half written; shards that no journal tells of are somebody else's. */
+/** Removes half-written files. @throws InputError for shards that belong to no journal */
 async function expectOwn(folder: string, suffix: string, { items }: Journal): Promise<void> {
   const half = new RegExp(
     `^\\.(shard${suffix}-\\d+\\.tar|manifest${suffix}\\.jsonl)\\.\\w+\\.tmp$`,
@@ -314,7 +314,7 @@ async function expectOwn(folder: string, suffix: string, { items }: Journal): Pr
   }
 }
 
-/** All that the result depends on; sources by a hash of their names. */
+/** Everything that the result depends on; the sources are represented by a hash of their names. */
 function settingsLine(settings: PrepareSettings, entries: readonly Entry[]): string {
   const names = entries.map(({ where }) => where).join('\n');
   const sources = createHash('sha256').update(names).digest('hex');

@@ -1,17 +1,17 @@
-/** Files that belong to a picture or clip by their names, in capitals or not. */
+/** Finds files that belong to a picture or clip by their names, ignoring case. */
 import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { CAPTIONS, endingOf } from './kinds.js';
 
-/** The path without its ending. */
+/** The path without its extension. */
 export const stemOf = (path: string): string => path.slice(0, path.length - endingOf(path).length);
 
 /** Finds captions; each folder is listed once. */
 export class Captions {
-  /** by the folder, then by the stem in small letters */
+  /** by folder, then by the stem in lower case */
   private readonly names = new Map<string, Map<string, string[]>>();
 
-  /** `NAME.txt` of `NAME.jpg`, else `NAME.TXT`, `name.caption`, …; null if there is none */
+  /** `NAME.txt` for `NAME.jpg`, else `NAME.TXT`, `name.caption`, …; null if there is none */
   of(path: string): string | null {
     const folder = dirname(path);
     const names = this.names.get(folder) ?? captionsIn(folder);
@@ -23,7 +23,7 @@ export class Captions {
   }
 }
 
-/** `.txt` before `.TXT` before `.caption`. */
+/** The captions in a folder by stem; `.txt` before `.TXT` before `.caption`. */
 function captionsIn(folder: string): Map<string, string[]> {
   const rank = (name: string) =>
     2 * CAPTIONS.indexOf(endingOf(name)) + (name.endsWith(endingOf(name)) ? 0 : 1);

@@ -1,11 +1,12 @@
-/** Names of shards by a pattern. */
+/** Expands patterns of shard names. */
 import { InputError } from '../../errors.js';
 
-/** Shards that a pattern may name. */
+/** The most shards that a pattern may name. */
 const MOST = 100_000;
 
 /**
- * `shard-{000000..000012}.tar` to thirteen names, `{a,b}.tar` to two; other patterns to themselves.
+ * Expands `shard-{000000..000012}.tar` to thirteen names and `{a,b}.tar` to two; a name without braces is
+ * returned unchanged.
  *
  * @throws InputError for a range that counts down, and for too many names
  */

@@ -1,4 +1,4 @@
-/** Tables as spreadsheets write them, with commas, semicolons or tabs between the cells. */
+/** Reads CSV tables as spreadsheets write them, separated by commas, semicolons or tabs. */
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, type Info, type Options, parse } from 'csv-parse';
 import { parse as parseWhole } from 'csv-parse/sync';
@@ -12,14 +12,15 @@ export interface CsvRecord {
   values: Record<string, string>;
 }
 
-/** A record, or why it is none. */
+/** A record, or the problem with it. */
 export type CsvEntry = CsvRecord | { line: number; problem: InputError };
 
 /**
- * The records of a table of any size: RFC 4180, which puts quotes around cells with separators, line
- * ends or quotes, which are doubled. What separates is told by the first line, or by "sep=;" above it.
+ * Reads a table of any size record by record. The format is RFC 4180: cells with separators, line ends or
+ * quotes are quoted, and quotes in them are doubled. The separator is guessed from the first line, or
+ * given by a line such as "sep=;" above it.
  *
- * @throws InputError for a quote that is not closed, or a record that is absurdly long
+ * @throws InputError for a quote that is not closed, or a record longer than `MAX_TEXT`
  */
 export async function* readCsv(path: string): AsyncGenerator<CsvEntry> {
   const pieces = withoutReturns(textPieces(path));
@@ -33,7 +34,7 @@ export async function* readCsv(path: string): AsyncGenerator<CsvEntry> {
     yield body;
     yield* pieces;
   }
-  // an error of either ends both, and so does a consumer that leaves early; it is thrown below
+  // pipeline ends both streams if either fails or the consumer stops early; the error is thrown below
   const parser = parse(options);
   pipeline(Readable.from(whole()), parser, () => {});
   const table = new Table(path, skipped);
@@ -49,7 +50,7 @@ export async function* readCsv(path: string): AsyncGenerator<CsvEntry> {
   }
 }
 
-/** The records of a table that is in memory. @throws InputError for the first that is none */
+/** The records of a table that is in memory. @throws InputError for the first faulty one */
 export function csvRecords(path: string, text: string): CsvRecord[] {
   const { options, skipped, body } = dialectOf(path, text.replaceAll('\r\n', '\n'));
   const table = new Table(path, skipped);
@@ -58,7 +59,7 @@ export function csvRecords(path: string, text: string): CsvRecord[] {
     const entry = table.entry(found);
     if (entry && 'problem' in entry) throw entry.problem;
     if (entry) records.push(entry);
-    return null; // nothing is kept by the parser
+    return null; // so that the parser does not collect the records
   };
   try {
     parseWhole(body, { ...options, on_record: (found) => take(found as unknown as Found) });
@@ -73,7 +74,7 @@ interface Found {
   info: Info;
 }
 
-/** Gives the cells of a record the names of the first one's. */
+/** Names the cells of each record by the cells of the first record, the header. */
 class Table {
   /** the line that the last record ends on */
   end: number;
@@ -85,9 +86,9 @@ class Table {
     this.end = skippedLines;
   }
 
-  /** null for the first record, and for one with nothing in it */
+  /** null for the header and for an empty record */
   entry({ record, info }: Found): CsvEntry | null {
-    // the parser says where a record ends
+    // the parser reports only the line on which a record ends
     const inner = record.reduce((sum, cell) => sum + cell.split('\n').length - 1, 0);
     this.end = info.lines + this.skippedLines;
     const line = this.end - inner;
@@ -121,7 +122,7 @@ function expectDistinct(where: string, names: readonly string[]): void {
   throw new InputError(`${where}: has two columns "${twice}"; give each a name of its own`);
 }
 
-/** What separates the cells, and the text without the line that says it. */
+/** The parser's options, and the text without a "sep=" line. */
 function dialectOf(path: string, text: string) {
   const stated = /^sep=(.)\n/.exec(text);
   const body = stated ? text.slice(stated[0].length) : text;
@@ -136,7 +137,7 @@ function dialectOf(path: string, text: string) {
   return { options, skipped: stated ? 1 : 0, body };
 }
 
-/** The one of comma, semicolon and tab that the first line has most of, outside of quotes. */
+/** Comma, semicolon or tab, whichever occurs most often in the first line outside of quotes. */
 function separatorOf(path: string, text: string): string {
   const line = text.replace(/"[^"]*"/g, '').split(/[\n\r]/, 1)[0]!;
   const count = (separator: string) => line.split(separator).length - 1;
@@ -144,7 +145,7 @@ function separatorOf(path: string, text: string): string {
   return [',', ';', '\t'].reduce((best, one) => (count(one) > count(best) ? one : best), usual);
 }
 
-/** CR LF to LF, also where they are apart: the parser would count two lines. */
+/** Replaces CR LF by LF, even when split between pieces: the parser would count it as two lines. */
 async function* withoutReturns(pieces: AsyncIterable<string>): AsyncGenerator<string> {
   let held = '';
   for await (const piece of pieces) {
@@ -155,7 +156,10 @@ async function* withoutReturns(pieces: AsyncIterable<string>): AsyncGenerator<st
   yield held;
 }
 
-/** @param end  line of the last record that is whole: what is wrong begins below it */
+/**
+ * Explains an error of the parser. @param end  last line of
+ * the last complete record, before the fault
+ */
 function inWords(path: string, cause: unknown, end: number): unknown {
   if (!(cause instanceof CsvError)) return cause;
   const where = `${path}:${end + 1}`;

@@ -11,8 +11,8 @@ import { openRegularSync } from '../../files/regular-file.js';
 import type { DataFile } from './items.js';
 
 /**
- * Calls `use` with a path on the disk; a member of a shard is copied to a temporary file for that
- * long. Error sentences say the file's own name instead of the path.
+ * Calls `use` with a path on disk; a member of a shard is copied to a temporary file for the duration of
+ * the call. Error messages contain the file's own name in place of the temporary path.
  */
 export async function withPath<T>(file: DataFile, use: (path: string) => Promise<T>): Promise<T> {
   const { name, path, member } = file;
@@ -31,7 +31,10 @@ export async function withPath<T>(file: DataFile, use: (path: string) => Promise
   }
 }
 
-/** Opening a pipe would wait for somebody to write to it. @throws InputError for pipes and devices */
+/**
+ * Opening a pipe would block until another process writes to
+ * it. @throws InputError for pipes and devices
+ */
 function expectReadable({ name, path }: DataFile): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found || found.isFile() || found.isDirectory()) return;
@@ -40,7 +43,7 @@ function expectReadable({ name, path }: DataFile): void {
 
 /** The bytes of a file or member. */
 export function bytesOf({ path, member }: DataFile): Readable {
-  if (member?.size === 0) return Readable.from([]); // createReadStream knows no empty range
+  if (member?.size === 0) return Readable.from([]); // createReadStream cannot read an empty range
   const fd = openRegularSync(path);
   if (member === null) return createReadStream(path, { fd });
   return createReadStream(path, { fd, start: member.offset, end: member.offset + member.size - 1 });
@@ -51,7 +54,7 @@ export function sizeOf({ path, member }: DataFile): number {
 }
 
 /**
- * SHA-256 of the bytes of all files, and of `more`; a folder counts by the files in it.
+ * SHA-256 of `more` and the bytes of all files; for a folder, of the files in it.
  *
  * @throws InputError for a pipe or a device
  */

@@ -1,4 +1,4 @@
-/** What is known of one sample of a data set: enough to say which tasks it can be trained on. */
+/** The facts about one sample of a data set that decide for which tasks it can be used. */
 
 export interface SampleFacts {
   kind: 'image' | 'clip';
@@ -6,18 +6,21 @@ export interface SampleFacts {
   height: number;
   /** 1 for an image */
   numFrames: number;
-  /** words of its caption, which says what it shows (an instruction does not); 0: it has none */
+  /**
+   * number of words in its caption; 0 if it has none, or only
+   * an instruction, which does not describe it
+   */
   captionWords: number;
   /** variance of the Laplacian of luma (0..255), mean over frames; null: not measured */
   sharpness: number | null;
-  /** mean length of the optical flow, pixels a frame; 0 for an image, null: not measured */
+  /** mean magnitude of the optical flow in pixels per frame; 0 for an image, null: not measured */
   motionScore: number | null;
-  /** has it colours to learn from? null: not measured */
+  /** whether it has colours to learn from; null: not measured */
   colourful: boolean | null;
-  /** a watermark, or much text, is in the picture */
+  /** the picture contains a watermark, or much text */
   watermark: boolean;
   text: boolean;
-  /** what comes with it: a mask of an object, depth, and the picture before an edit */
+  /** whether it comes with the mask of an object, depth, or the picture before an edit */
   hasMask: boolean;
   hasDepth: boolean;
   hasEditSource: boolean;

@@ -1,4 +1,4 @@
-/** The files of a folder at any depth, each once, whatever links lead where. */
+/** Lists the files in a folder at any depth; each folder is visited once, wherever links lead. */
 import { type Stats, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,18 +6,18 @@ import { InputError } from '../../errors.js';
 import { whyNotRead } from '../../files/regular-file.js';
 
 export interface FolderFile {
-  /** begins with the folder's */
+  /** begins with the path of the folder */
   path: string;
-  /** why it cannot be read, as far as that is known without opening it */
+  /** why it cannot be read, as far as known without opening it */
   problem: string | null;
   isLink: boolean;
-  /** where its bytes are; null if nobody has looked yet, or there are none */
+  /** device and inode of its bytes; null if not looked up yet, or if there are none */
   place: string | null;
 }
 
 /**
- * In the order of their names. Hidden files and folders are left out, each folder is walked once, and
- * nothing is opened.
+ * The files, sorted by path. Hidden files and folders are skipped, each folder is visited once, and no
+ * file is opened.
  *
  * @throws InputError if the folder itself cannot be read
  */
@@ -58,7 +58,7 @@ async function entriesIn(path: string, files: FolderFile[]) {
   }
 }
 
-/** A sentence if there is nothing behind a link. */
+/** The target of a link, or why it cannot be read. */
 function statusOf(path: string): Stats | string {
   try {
     return statSync(path);
@@ -74,11 +74,11 @@ function problemOf(found: Stats | string): string | null {
 
 function reasonOf(cause: unknown): string {
   const { code, message } = cause as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'is a link to a file that is not there';
+  if (code === 'ENOENT') return 'is a link to a file that does not exist';
   if (code === 'ELOOP') return 'is a link to itself';
   if (code === 'EACCES' || code === 'EPERM') return 'may not be read; change its permissions';
   return `cannot be read (${message})`;
 }
 
-/** Where the bytes are. */
+/** Identifies where the bytes of a file are stored. */
 export const placeOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`;

@@ -1,4 +1,4 @@
-/** Data sets that are a folder of pictures and clips, or of shards. */
+/** Reads data sets that are a folder of pictures and clips, or of shards. */
 import { statSync } from 'node:fs';
 import { InputError } from '../../errors.js';
 import { sniff } from '../../media/codecs/sniff.js';
@@ -10,7 +10,7 @@ import type { PassedOver } from './passed-over.js';
 import { readShard } from './shards.js';
 import { readText } from './text.js';
 
-/** Shards first, then pictures and clips, in the order of their names. */
+/** First the samples of the shards, then pictures and clips, each sorted by name. */
 export async function* folderEntries(path: string, passedOver: PassedOver): AsyncGenerator<Entry> {
   const files = await folderFiles(path);
   const shards = files.filter(({ path: file }) => fileKind(file) === 'shard');
@@ -21,7 +21,7 @@ export async function* folderEntries(path: string, passedOver: PassedOver): Asyn
   yield* mediaEntries(await mediaOf(files, passedOver, shards.length > 0), passedOver);
 }
 
-/** Pictures and clips with their captions and masks; what cannot be read has its place among them. */
+/** Pictures and clips with their captions and masks; unreadable ones become entries with a problem. */
 export async function* mediaEntries(
   files: readonly FolderFile[],
   passedOver: PassedOver,
@@ -71,7 +71,7 @@ async function captionIn(path: string): Promise<string> {
   }
 }
 
-/** Pictures and clips, by their endings or else by what they hold; the others are counted. */
+/** Pictures and clips, recognised by extension or else by content; other files are counted as skipped. */
 async function mediaOf(
   files: readonly FolderFile[],
   passedOver: PassedOver,
@@ -96,10 +96,13 @@ async function mediaOf(
   return media;
 }
 
-/** A folder's list is called manifest.jsonl; another may have been meant. */
+/**
+ * Extensions of other lists: only manifest.jsonl is read, but
+ * the user may have expected one of these.
+ */
 const LISTS = ['.jsonl', '.csv', '.tsv'];
 
-/** `.ts` is what cameras and television call their streams, and TypeScript its texts. */
+/** The extension `.ts` is used by MPEG transport streams and by TypeScript. */
 async function isSourceCode({ path, problem }: FolderFile): Promise<boolean> {
   if (endingOf(path) !== '.ts' || problem !== null) return false;
   return sniff(path).then(
@@ -118,7 +121,10 @@ async function holdsMedia(path: string): Promise<boolean> {
   }
 }
 
-/** Of several names of one file, keeps those with captions of their own, else the best one. */
+/**
+ * If links give one file several names, keeps the names that
+ * have captions of their own, else one name.
+ */
 function onlyOnce(
   files: readonly FolderFile[],
   captions: Captions,

@@ -1,13 +1,13 @@
-/** What a data set consists of, whichever form it is stored in, and how a row becomes an item. */
+/** The items of a data set, independent of how it is stored, and their construction from rows. */
 import { InputError } from '../../errors.js';
 import { didYouMean } from '../../suggest.js';
 import { shown } from './json-row.js';
 import type { TarMember } from './tar.js';
 import { expectText } from './text.js';
 
-/** A file on the disk, or a member of a tar there. */
+/** A file on disk, or a member of a tar on disk. */
 export interface DataFile {
-  /** what people are told: `a.mp4`, `shard-000000.tar/a.mp4` */
+  /** name for messages: `a.mp4`, `shard-000000.tar/a.mp4` */
   name: string;
   path: string;
   member: TarMember | null;
@@ -17,53 +17,56 @@ export interface DataFile {
 export interface DataItem {
   /** `manifest.jsonl:3`, or the file's own name */
   where: string;
-  /** 'either': whatever the file turns out to be */
+  /** 'either': depends on the content of the file */
   kind: 'image' | 'clip' | 'either';
-  /** the picture or clip; with a `target`, what is edited */
+  /** the picture or clip; if there is a `target`, the source of the edit */
   media: DataFile;
-  /** the edited result; `prompt` is the instruction then */
+  /** the result of an edit, whose instruction is `prompt` */
   target: DataFile | null;
   mask: DataFile | null;
   depth: DataFile | null;
   prompt: string;
-  /** keys with texts that are not read, of a row without a caption */
+  /** if the row has no caption: unknown keys with text, one of which may have been meant as caption */
   unread?: string[];
-  /** the part of the file that is meant; empty: all of it */
+  /** the part of the file to use; empty: all of it */
   part: { start?: number; frames?: number; fps?: number };
-  /** what is said of it beforehand */
+  /** values that the data set states, so that they need not be measured */
   stated: { motionScore?: number; sharpness?: number; watermark: boolean; text: boolean };
 }
 
-/** An item, or why there is none in that place. */
+/** An item, or the problem with the entry at that place. */
 export type Entry = { where: string; item: DataItem } | { where: string; problem: InputError };
 
 export const FILE_KEYS = ['video', 'image', 'mask', 'target', 'depth'] as const;
 const NUMBER_KEYS = ['start', 'frames', 'fps', 'motionScore', 'sharpness'] as const;
 const FLAG_KEYS = ['watermark', 'text'] as const;
-/** Keys of the caption, the first that is there counts; `text` is one only if it holds more than a flag. */
+/**
+ * Keys of the caption, of which the first one present is
+ * used; `text` counts only if it is not a flag.
+ */
 const CAPTION_KEYS = ['prompt', 'caption', 'text'] as const;
 const KEYS: readonly string[] = [
   ...new Set([...FILE_KEYS, ...CAPTION_KEYS, ...NUMBER_KEYS, ...FLAG_KEYS]),
 ];
-/** Keys that `data prepare` adds for people; like other unknown keys they are passed over. */
+/** Keys that `data prepare` adds for people; they are ignored like other unknown keys. */
 const NOTES = ['width', 'height', 'numFrames', 'colourful', 'source'];
 
-/** The values of a row by their keys; files still by name. */
+/** The values of a row by key; files are still names. */
 export type Row = { [K in (typeof FILE_KEYS)[number]]?: string } & {
   [K in (typeof NUMBER_KEYS)[number]]?: number;
 } & { [K in (typeof FLAG_KEYS)[number]]?: boolean } & {
   prompt?: string;
-  /** keys that are not read */
+  /** unknown keys with text */
   unread?: string[];
 };
 
 /**
- * Checks what a line of JSON or a record of CSV says. `motion_score` is `motionScore`; keys that mean
- * nothing here are passed over, unless they look like one misspelt.
+ * Checks the values of a JSON line or a CSV record. `motion_score` is accepted for `motionScore`; unknown
+ * keys are ignored, unless one looks like a misspelt known key.
  *
- * @param where  starts the error sentence
- * @param files  false for what lies in a shard: names of files and all other keys are passed over
- * @throws InputError
+ * @param where  starts the error message
+ * @param files  false inside a shard: file names are ignored, and unknown keys are never an error
+ * @throws InputError for a value of the wrong type or range, or a misspelt key
  */
 export function toRow(
   where: string,
@@ -80,7 +83,7 @@ export function toRow(
       if (hint !== '') throw new InputError(`${where}: unknown key "${given}"${hint}`);
       if (!NOTES.includes(given) && typeof value === 'string' && value !== '') unread.push(given);
     } else if (value === undefined || value === null || value === '') {
-      // as if it were not there
+      // counts as absent
     } else if (isCaptionKey(key) && !(key === 'text' && isFlag(value))) {
       captions[key] = captionIn(where, key, value);
     } else if (files || !(FILE_KEYS as readonly string[]).includes(key)) {
@@ -100,10 +103,10 @@ function captionIn(where: string, key: string, value: unknown): string {
 }
 
 /**
- * The item of a row.
+ * Makes an item from a row.
  *
- * @param fileOf  finds a file that the row names
- * @throws InputError if it names no picture or clip, or two
+ * @param fileOf  finds a file by the name in the row
+ * @throws InputError unless the row names exactly one picture or clip
  */
 export async function toItem(
   where: string,
@@ -138,7 +141,7 @@ export async function toItem(
   };
 }
 
-/** `"a", "b"`, at most a few. */
+/** Lists the first few keys: `"a", "b", …`. */
 export function namesOf(keys: readonly string[]): string {
   const names = keys.slice(0, 5).map(shown);
   return keys.length > names.length ? `${names.join(', ')}, …` : names.join(', ');
@@ -149,7 +152,7 @@ const plain = (key: string) => key.toLowerCase().replace(/[-_ ]/g, '');
 const isFlag = (value: unknown): boolean =>
   typeof value === 'boolean' || [0, 1, '0', '1', 'true', 'false'].includes(value as string);
 
-/** CSV has text only, so a number or a flag may be written as one. */
+/** Checks one value. CSV holds only text, so a number or a flag may be given as text. */
 function checked(where: string, key: string, value: unknown): string | number | boolean {
   const got = shown(value);
   if ((NUMBER_KEYS as readonly string[]).includes(key)) {

@@ -1,13 +1,13 @@
-/** JSON that other people wrote: one object, as a row of a list has it. */
+/** Reads rows of JSON from outside: one object each. */
 import { InputError } from '../../errors.js';
 import { isObject, parseJson, short } from '../../files/read-json.js';
 import { expectText } from './text.js';
 
 /**
- * The object that a text holds.
+ * Parses a text that must hold one JSON object.
  *
- * @param where    starts the error sentence
- * @param example  of an object that is wanted there
+ * @param where    starts the error message
+ * @param example  an object as it should be, for the error message
  * @throws InputError for anything but one object
  */
 export function jsonRow(where: string, text: string, example: string): Record<string, unknown> {
@@ -17,5 +17,5 @@ export function jsonRow(where: string, text: string, example: string): Record<st
   throw new InputError(`${where}: must be an object, e.g. ${example}`);
 }
 
-/** A value in a message. */
+/** Formats a value for a message. */
 export const shown = (value: unknown): string => short(JSON.stringify(value) ?? String(value), 120);

@@ -1,6 +1,6 @@
 /**
- * Data sets from whatever they are stored in: a manifest.jsonl, a CSV, a folder of pictures and
- * clips, WebDataset shards. docs/data.md describes the forms.
+ * Reads data sets in any form: a manifest.jsonl, a CSV, a folder of pictures and clips, or WebDataset
+ * shards. docs/data.md describes the forms.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
@@ -19,7 +19,7 @@ import { readShard, ShardIndex } from './shards.js';
 import { MAX_TEXT, textLines } from './text.js';
 
 export interface ReadOptions {
-  /** told what is to be known of the data set beside its entries: files that are passed over */
+  /** called with facts about the data set beside its entries, such as skipped files, a sentence each */
   onNote?: (sentence: string) => void;
 }
 
@@ -28,7 +28,7 @@ export interface ReadOptions {
  *
  * @param path  a .jsonl, a .csv, a folder, a .tar, a pattern such as shard-{000000..000012}.tar, or
  *              one picture or clip
- * @throws InputError naming the file, and the line where there is one
+ * @throws InputError naming the file and, if there is one, the line
  */
 export async function* readManifest(path: string): AsyncGenerator<DataItem> {
   for await (const entry of readEntries(path)) {
@@ -38,7 +38,7 @@ export async function* readManifest(path: string): AsyncGenerator<DataItem> {
 }
 
 /**
- * As `readManifest`, but a row with a mistake is an entry too.
+ * Like `readManifest`, but a faulty row becomes an entry with a `problem`.
  *
  * @throws InputError if there is nothing to read at all
  */
@@ -62,12 +62,12 @@ export async function* readEntries(
   for (const note of notes) onNote?.(note);
 }
 
-/** Entries after which the memory that is left is looked at. */
+/** Free memory is checked after this many entries. */
 const LOOK_EVERY = 10_000;
-/** Share of the memory for objects that entries may take; what is made of them needs the rest. */
+/** Share of the heap that entries may fill; later processing needs the rest. */
 const MOST_MEMORY = 0.8;
 
-/** @throws InputError if the entries of a data set, which are all held at once, need too much memory */
+/** @throws InputError if the entries of a data set, which are all held in memory, need too much of it */
 function expectRoom(path: string, count: number): void {
   const { used_heap_size, heap_size_limit } = getHeapStatistics();
   if (used_heap_size < MOST_MEMORY * heap_size_limit) return;
@@ -76,7 +76,7 @@ function expectRoom(path: string, count: number): void {
   );
 }
 
-/** @throws InputError if there is no data set of any form; nothing in it is read */
+/** @throws InputError if there is no data set at the path, in any form; does not read its contents */
 export function expectDataSet(path: string): void {
   entriesOf(path, new PassedOver());
 }
@@ -121,7 +121,7 @@ function fileEntries(path: string, passedOver: PassedOver): AsyncIterable<Entry>
   }
 }
 
-/** A file with an ending that nobody knows may be a picture or a clip. */
+/** A file with an unknown extension may still be a picture or a clip. */
 async function* ifMedia(path: string, entries: AsyncIterable<Entry>): AsyncGenerator<Entry> {
   const kind = await sniff(path).catch(() => 'unknown');
   if (kind === 'unknown') throw noDataSet(path);
@@ -160,16 +160,16 @@ async function* csvEntries(path: string): AsyncGenerator<Entry> {
   }
 }
 
-/** Rows with a mistake, none without, after which a list is taken for something else. */
+/** After this many faulty rows and no valid one, the file is not considered a list of media. */
 const MOST_WRONG = 1000;
 
-/** Rows to entries; files lie beside the manifest. */
+/** Returns a function that turns rows into entries; file names are relative to the manifest's folder. */
 function rowReader(path: string) {
   const index = new ShardIndex();
   let [good, wrong] = [0, 0];
   const fileOf = async (name: string): Promise<DataFile> => {
     const full = isAbsolute(name) ? name : join(dirname(path), name);
-    // a file that is missing is found out when it is opened
+    // a missing file is detected when it is opened
     return (!existsSync(full) && (await index.find(full))) || { name, path: full, member: null };
   };
   return async (
@@ -192,7 +192,7 @@ function rowReader(path: string) {
   };
 }
 
-/** A folder is read by its manifest.jsonl; what that does not name is counted. */
+/** Reads a folder by its manifest.jsonl; media files that it does not name are counted as skipped. */
 async function* listedFolder(
   folder: string,
   manifest: string,

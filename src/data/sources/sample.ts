@@ -1,13 +1,13 @@
-/** What a data set gives for one step of training. */
+/** A training sample. */
 import type { DepthMap, Frames } from '../../media/index.js';
 
-/** A sample of a data set, as training has it; `clip` is what is to be made. */
+/** A sample of a data set as training uses it; `clip` is the target. */
 export interface Sample {
   /** an image is a clip of one frame */
   clip: Frames;
   caption: string;
-  /** of every frame of the clip; null: not known */
+  /** depth of every frame of the clip; null if unknown */
   depth: DepthMap | null;
-  /** what the clip was before it was changed, as many frames of any size, and what was asked for */
+  /** the clip before an edit (the same number of frames, any size), and the instruction */
   edit: { source: Frames; instruction: string } | null;
 }

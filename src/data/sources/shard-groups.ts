@@ -1,4 +1,4 @@
-/** Which members of a shard make a sample. */
+/** Groups the members of a shard into samples. */
 import { basename, dirname, join } from 'node:path';
 import { CAPTIONS, endingOf, isMedia } from './kinds.js';
 import type { TarMember } from './tar.js';
@@ -9,14 +9,14 @@ export interface Group {
   members: { member: TarMember /** `.mp4`, `.depth.png` */; ending: string }[];
 }
 
-/** Neighbours that may share a key have this in common: the name up to its first dot. */
+/** The name up to its first dot; consecutive members with the same stem may share a key. */
 export const stemOf = (name: string): string => join(dirname(name), basename(name).split('.')[0]!);
 
 /**
- * The samples in a run of neighbours whose names are the same up to the first dot. That is their key
- * in WebDataset, so `7.seg.png` goes with `7.jpg`. But people's names hold dots too: what is no
- * ending (`clip 2.0 (final).png`, `22.05.png`), has a caption of its own, or goes with no picture is
- * part of the key, which ends at the last dot then.
+ * Groups a run of consecutive members with the same name up to the first dot. In WebDataset that is the
+ * key, so `7.seg.png` belongs to `7.jpg`. But file names contain other dots too: if the middle part does
+ * not look like an extension (`clip 2.0 (final).png`, `22.05.png`), has a caption of its own, or there is
+ * no picture with the bare key, then the key extends to the last dot.
  */
 export function groupsOf(run: readonly TarMember[]): Group[] {
   const stem = stemOf(run[0]!.name);
@@ -37,8 +37,8 @@ export function groupsOf(run: readonly TarMember[]): Group[] {
 }
 
 /**
- * What follows the first dot: a middle ('', `.seg`, `.0 (final)`) and the ending. `.mask.png`,
- * `.target.mp4` and `.depth.png` are endings of two parts.
+ * Splits the rest of a name after its stem into a middle ('', `.seg`, `.0 (final)`) and the extension.
+ * `.mask.png`, `.target.mp4` and `.depth.png` are extensions of two parts.
  */
 function partsOf(name: string, stem: string): { middle: string; ending: string } {
   const rest = join(dirname(name), basename(name)).slice(stem.length);

@@ -1,4 +1,7 @@
-/** WebDataset shards: tar files in which members KEY.mp4, KEY.txt, KEY.json make one sample. */
+/**
+ * Reads WebDataset shards: tar files in which the members
+ * KEY.mp4, KEY.txt and KEY.json form a sample.
+ */
 import { basename } from 'node:path';
 import { InputError } from '../../errors.js';
 import { type DataFile, type Entry, type Row, toItem, toRow } from './items.js';
@@ -9,11 +12,11 @@ import { type Group, groupsOf, stemOf } from './shard-groups.js';
 import { listTar, readTarText, type TarMember } from './tar.js';
 
 /**
- * The samples of a shard: neighbours that share a KEY, see `groupsOf`. KEY.txt is the caption;
- * KEY.json may say `prompt` (or `caption`) and what a manifest says; KEY.mask.*, KEY.target.* and
- * KEY.depth.* come with it.
+ * The samples of a shard: consecutive members that share a KEY, see `groupsOf`. KEY.txt is the
+ * caption; KEY.json may hold `prompt` (or `caption`) and the other keys of a manifest; KEY.mask.*,
+ * KEY.target.* and KEY.depth.* belong to the sample.
  *
- * @param passedOver  is told what no sample is made of
+ * @param passedOver  receives the members that do not become part of a sample
  */
 export async function* readShard(path: string, passedOver: PassedOver): AsyncGenerator<Entry> {
   let run: TarMember[] = [];
@@ -37,7 +40,7 @@ export async function* readShard(path: string, passedOver: PassedOver): AsyncGen
   };
   try {
     for await (const member of listTar(path, told)) {
-      if (basename(member.name).startsWith('.')) continue; // what macOS adds
+      if (basename(member.name).startsWith('.')) continue; // files that macOS adds
       if (run.length > 0 && stemOf(member.name) !== stemOf(run[0]!.name)) {
         yield* samplesOf(run);
         run = [];
@@ -46,7 +49,7 @@ export async function* readShard(path: string, passedOver: PassedOver): AsyncGen
     }
   } catch (problem) {
     if (!(problem instanceof InputError)) throw problem;
-    // what is cut off may belong to the last sample
+    // the member that is cut off may belong to the last sample
     const isWhole =
       run.length > 0 && typeof cutOff === 'string' && stemOf(cutOff) !== stemOf(run[0]!.name);
     if (cutOff === undefined || isWhole) yield* samplesOf(run);
@@ -60,11 +63,11 @@ export async function* readShard(path: string, passedOver: PassedOver): AsyncGen
   yield* samplesOf(run);
 }
 
-/** Finds members by their names, `some/shard.tar/KEY.mp4`; a shard is listed once. */
+/** Finds members by path, `some/shard.tar/KEY.mp4`; each shard is listed only once. */
 export class ShardIndex {
   private readonly shards = new Map<string, Promise<Listed>>();
 
-  /** null if no folder of the path is a tar. @throws InputError if the tar holds no such member */
+  /** null if the path does not lead into a .tar. @throws InputError if the tar has no such member */
   async find(path: string): Promise<DataFile | null> {
     const match = /^(.*?\.tar)\/(.+)$/s.exec(path);
     if (match === null) return null;
@@ -85,7 +88,7 @@ export class ShardIndex {
 
 interface Listed {
   members: Map<string, TarMember>;
-  /** why there may be others */
+  /** why the list may be incomplete */
   problem: InputError | null;
 }
 
@@ -100,7 +103,7 @@ async function membersOf(shard: string): Promise<Listed> {
   }
 }
 
-/** The item of a group, or why there is none; nothing for a sample of another kind (sound, classes). */
+/** The item of a group, or its problem; nothing for samples of other kinds (sound, class labels). */
 async function* sampleOf(
   path: string,
   { key, members }: Group,
@@ -133,7 +136,7 @@ async function* sampleOf(
   }
 }
 
-/** The row that the members of a group make, the members it uses, and one of a kind that is not read. */
+/** The row formed by the members of a group, the members it uses, and a member of an unsupported kind. */
 async function rowOf(path: string, where: string, members: Group['members']) {
   const row: Row = {};
   const used: TarMember[] = [];
@@ -163,7 +166,7 @@ async function rowOf(path: string, where: string, members: Group['members']) {
 
 type Role = 'video' | 'image' | 'mask' | 'target' | 'depth' | 'caption' | 'json' | 'refused';
 
-/** What a member is for; null: nothing here. */
+/** The role of a member; null if it is not used. */
 function roleOf(ending: string): Role | null {
   const companion = /^\.(mask|target|depth)\.\w+$/.exec(ending)?.[1];
   if (companion !== undefined) return companion as 'mask' | 'target' | 'depth';

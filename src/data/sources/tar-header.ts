@@ -1,18 +1,18 @@
-/** The blocks of 512 bytes in a tar that describe its members. */
+/** Tar headers: the 512-byte blocks that describe the members of a tar. */
 import { InputError } from '../../errors.js';
 
 export const BLOCK = 512;
-/** Largest size that eleven octal digits say. */
+/** Largest size that fits in eleven octal digits. */
 const MAX_SIZE = 8 ** 11 - 1;
 
-/** What an extended header, which comes before a member's own, says of that member. */
+/** What an extended header states about the member that follows it. */
 export interface Stated {
   name?: string;
   size?: number;
   sparse?: boolean;
 }
 
-/** @throws InputError for a member whose bytes are not one after another, or that has no name */
+/** @throws InputError for a sparse member, whose bytes are not contiguous, or one without a valid name */
 export function expectWhole(
   path: string,
   { name, type, sparse }: { name: string; type: string; sparse?: boolean },
@@ -28,7 +28,7 @@ export function expectWhole(
   }
 }
 
-/** The sum of the header's bytes, its own field counted as spaces, is stored in it. */
+/** The sum of the header's bytes, with the checksum's own field counted as spaces. */
 function checksumOf(header: Buffer): number {
   let sum = 8 * 32;
   for (let i = 0; i < BLOCK; i++) if (i < 148 || i >= 156) sum += header[i]!;
@@ -47,7 +47,7 @@ export function expectHeader(path: string, header: Buffer, at: number): void {
   );
 }
 
-/** How compressed files begin, and what unpacks them. */
+/** First bytes of compressed files, and the programs that unpack them. */
 const PACKED = [
   ['\x1f\x8b', 'gunzip'],
   ['BZh', 'bunzip2'],
@@ -56,7 +56,7 @@ const PACKED = [
   ['PK\x03\x04', 'unzip'],
 ] as const;
 
-/** Octal digits, or base 256 with the first bit set, as GNU tar writes above 8 GB. */
+/** Reads a size: octal digits, or base 256 with the first bit set, which GNU tar writes above 8 GB. */
 export function sizeIn(path: string, header: Buffer, at: number): number {
   const damaged = (got: string) =>
     new InputError(
@@ -66,7 +66,7 @@ export function sizeIn(path: string, header: Buffer, at: number): number {
     const size = header.readBigUInt64BE(128);
     const above = header.subarray(125, 128).some((byte) => byte !== 0);
     if (header[124] === 0x80 && !above && size <= Number.MAX_SAFE_INTEGER) return Number(size);
-    throw damaged('one below 0 or beyond all disks');
+    throw damaged('a negative or impossibly large one');
   }
   const digits = textIn(header, 124, 12).trim();
   if (!/^[0-7]{1,12}$/.test(digits)) throw damaged(JSON.stringify(digits));
@@ -87,7 +87,7 @@ function textIn(header: Buffer, start: number, length: number): string {
 
 export const upToNul = (text: string): string => text.split('\0', 1)[0]!;
 
-/** Records of pax are "LENGTH KEY=VALUE\n", where LENGTH counts all bytes of the record. */
+/** Parses pax records, "LENGTH KEY=VALUE\n", where LENGTH counts all bytes of the record. */
 export function paxRecords(text: string): Stated {
   const stated: Stated = {};
   const bytes = Buffer.from(text);
@@ -105,13 +105,15 @@ export function paxRecords(text: string): Stated {
   return stated;
 }
 
-/** Bytes in which the length and the key of a record are looked for. */
+/** The length and the key of a record must lie within this many bytes. */
 const MAX_PAX_KEY = 256;
 
-/** Owner, time and mode are the same for all, so that the same members give the same tar. */
+/** A header with fixed owner, time and mode, so that the same members always give the same tar. */
 export function headerOf(name: string, size: number): Buffer {
   if (Buffer.byteLength(name) > 100 || size > MAX_SIZE) {
-    throw new InputError(`${name}: a member of a shard has a name of at most 100 bytes and 8 GB`);
+    throw new InputError(
+      `${name}: a member of a shard must have a name of at most 100 bytes and a size of at most 8 GB`,
+    );
   }
   const header = Buffer.alloc(BLOCK);
   const octal = (value: number, digits: number) => value.toString(8).padStart(digits, '0');

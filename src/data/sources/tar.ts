@@ -1,6 +1,6 @@
 /**
- * Tar files (POSIX ustar), which WebDataset's shards are: listed by their headers, members read by
- * their place, so that nothing but a header is held in memory.
+ * Tar files (POSIX ustar), the format of WebDataset shards: listed by their headers, with members read by
+ * offset, so that only one header is held in memory.
  */
 import { createReadStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
@@ -19,7 +19,7 @@ import {
 } from './tar-header.js';
 import { decodeText, MAX_TEXT } from './text.js';
 
-/** A file in a tar: its bytes are `size` bytes of the tar from `offset` on. */
+/** A file in a tar: `size` bytes of the tar, from `offset` on. */
 export interface TarMember {
   name: string;
   offset: number;
@@ -27,19 +27,19 @@ export interface TarMember {
 }
 
 export interface ListOptions {
-  /** told of each member that is neither a file nor a folder, and what it is */
+  /** called with each member that is neither a file nor a folder, and its kind */
   onOther?: (name: string, kind: string) => void;
-  /** told if the tar ends without the zeros that close it */
+  /** called if the tar ends without the blocks of zeros that mark its end */
   onOpenEnd?: () => void;
-  /** told, before the error, which member is cut off; null if not even its name is whole */
+  /** called before the error with the member that is cut off; null if not even its name is complete */
   onCutOff?: (name: string | null) => void;
 }
 
 /**
- * The plain files of a tar in their order; folders, links and the like are passed over. Long names
- * may be those of pax or of GNU tar.
+ * Lists the regular files of a tar in order; folders, links and the like are skipped. Long names may be
+ * in the format of pax or of GNU tar.
  *
- * @throws InputError naming the tar if it is missing, no tar, damaged, or ends too early
+ * @throws InputError naming the tar if it is missing, not a tar, damaged, or truncated
  */
 export async function* listTar(
   path: string,
@@ -63,13 +63,13 @@ export async function* listTar(
         onOpenEnd?.();
         return;
       }
-      // two blocks of zeros end a tar; one does too for many programs
+      // two blocks of zeros mark the end of a tar; like many programs, accept one
       if (bytesRead === BLOCK && header.every((byte) => byte === 0)) {
         await expectEnd(file, path, at);
         return;
       }
       if (bytesRead < BLOCK) {
-        if (at === 0) expectHeader(path, header, at); // says what it is instead
+        if (at === 0) expectHeader(path, header, at); // its error names what the file is instead
         throw cutOff(at, null);
       }
       expectHeader(path, header, at);
@@ -95,9 +95,9 @@ export async function* listTar(
   }
 }
 
-/** Types of plain files. */
+/** Type flags of regular files. */
 const PLAIN = ['0', '\0', '7'];
-/** Types that say something of other members: what pax says of all, and where GNU tar's links lead. */
+/** Type flags of metadata: pax global headers, GNU tar's long link targets and volume labels. */
 const ABOUT_OTHERS = ['g', 'K', 'V'];
 const OTHERS: Readonly<Record<string, string>> = {
   1: 'a link',
@@ -107,17 +107,17 @@ const OTHERS: Readonly<Record<string, string>> = {
   6: 'a pipe',
 };
 
-/** Blocks are written twenty at a time. @throws InputError if one of zeros is not the last */
+/** Checks one record of twenty blocks after the end mark. @throws InputError unless it is all zeros */
 async function expectEnd(file: FileHandle, path: string, at: number): Promise<void> {
   const record = Buffer.alloc(20 * BLOCK);
   const { bytesRead } = await file.read(record, 0, record.length, at);
   if (record.subarray(0, bytesRead).every((byte) => byte === 0)) return;
   throw new InputError(
-    `${path}: goes on after its end mark at byte ${at}, as tars that were joined do; split it, or pack it again`,
+    `${path}: continues after its end mark at byte ${at}, like concatenated tars; split it, or pack it again`,
   );
 }
 
-/** A member's bytes as text. @throws InputError if it is no UTF-8, or larger than 1 MB */
+/** A member's bytes as text. @throws InputError if they are not valid text, or more than 1 MB */
 export async function readTarText(
   path: string,
   { name, offset, size }: TarMember,
@@ -135,14 +135,14 @@ export async function readTarText(
 export class TarWriter {
   constructor(private readonly file: FileHandle) {}
 
-  /** @throws InputError for a name that ustar cannot hold */
+  /** @throws InputError for a name or size that the header cannot hold */
   async add(name: string, bytes: Uint8Array): Promise<void> {
     await this.put(headerOf(name, bytes.length));
     await this.put(bytes);
     await this.pad(bytes.length);
   }
 
-  /** Copies a file in, piece by piece. */
+  /** Adds a file without loading it into memory as a whole. */
   async addFile(name: string, path: string, size: number): Promise<void> {
     await this.put(headerOf(name, size));
     let copied = 0;
@@ -159,7 +159,7 @@ export class TarWriter {
   }
 
   private async put(bytes: Uint8Array): Promise<void> {
-    await this.file.writeFile(bytes); // on a handle: from where it is
+    await this.file.writeFile(bytes); // on a file handle this writes at the current position
   }
 
   private async pad(size: number): Promise<void> {

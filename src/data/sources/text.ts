@@ -1,4 +1,4 @@
-/** Texts in UTF-8, or in UTF-16 with its mark: captions whole, lists piece by piece. */
+/** Reads texts in UTF-8, or in UTF-16 with a byte order mark: captions at once, lists in pieces. */
 import { createReadStream } from 'node:fs';
 import { InputError } from '../../errors.js';
 import { openRegular } from '../../files/regular-file.js';
@@ -7,10 +7,11 @@ import { openRegular } from '../../files/regular-file.js';
 export const MAX_TEXT = 2 ** 20;
 
 /**
- * A short text, its mark dropped.
+ * Decodes a short text and drops its byte order mark.
  *
- * @param name  starts the error sentence
- * @throws InputError if it is no UTF-8 and has no mark of UTF-16, or holds what no text does
+ * @param name  starts the error message
+ * @throws InputError if it is neither UTF-8 nor marked as UTF-16, or holds characters for which see
+ *   `expectText`
  */
 export function decodeText(name: string, bytes: Uint8Array): string {
   let text: string;
@@ -25,17 +26,17 @@ export function decodeText(name: string, bytes: Uint8Array): string {
 
 const NOT_UTF8 = 'is not text in UTF-8; save it as UTF-8';
 
-/** @throws InputError for characters that stand for what another program could not decode */
+/** @throws InputError for NUL, and for U+FFFD, with which programs replace what they cannot decode */
 export function expectText(name: string, text: string): void {
   if (text.includes('\0')) throw new InputError(`${name}: holds NUL characters; save it as UTF-8`);
   if (text.includes('\uFFFD')) {
     throw new InputError(
-      `${name}: is not text in UTF-8, or holds the mark of a lost character (U+FFFD); save it as UTF-8`,
+      `${name}: is not text in UTF-8, or holds a replacement character (U+FFFD); save it as UTF-8`,
     );
   }
 }
 
-/** Reads a short text. @throws InputError if it is no regular file, no UTF-8, or larger than 1 MB */
+/** Reads a short text. @throws InputError if it is not a regular file, not text, or larger than 1 MB */
 export async function readText(path: string): Promise<string> {
   const file = await openRegular(path);
   try {
@@ -49,7 +50,7 @@ export async function readText(path: string): Promise<string> {
   }
 }
 
-/** The text of a file of any size, piece by piece; bytes that are none become U+FFFD. */
+/** The text of a file of any size, in pieces; invalid bytes become U+FFFD. */
 export async function* textPieces(path: string): AsyncGenerator<string> {
   let decoder: InstanceType<typeof TextDecoder> | null = null;
   for await (const bytes of createReadStream(path) as AsyncIterable<Buffer>) {
@@ -62,15 +63,15 @@ export async function* textPieces(path: string): AsyncGenerator<string> {
 export interface Line {
   /** from 1 */
   number: number;
-  /** cut off where it is longer than `MAX_TEXT` */
+  /** only the beginning, if it is longer than `MAX_TEXT` */
   text: string;
   tooLong: boolean;
 }
 
-/** Characters of a line that is too long. */
+/** How many characters of an overlong line are kept. */
 const KEPT = 100;
 
-/** The lines of a file of any size, which end in LF or CR LF. */
+/** The lines of a file of any size, ending in LF or CR LF. */
 export async function* textLines(path: string): AsyncGenerator<Line> {
   let number = 0;
   let rest = '';

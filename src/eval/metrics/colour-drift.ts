@@ -1,20 +1,20 @@
-/** Do colours stay the same, across the border of a hole or from one clip to another? */
+/** Colour drift: changes in colour across the border of a hole, or from one clip to another. */
 import type { Frames } from '../../media/index.js';
 import { mean } from '../quality.js';
 import { expectAlike, expectHole } from './expect.js';
 
-/** Width of the bands beside a border, as a share of the frame's shorter side. Ours */
+/** Width of the bands beside a border, as a share of the frame's shorter side. Our choice */
 const REACH = 1 / 16;
 
 /**
- * How far the colour within the hole is from that around it, in levels (0..255): of the band of
- * pixels within `reach` of the border, inside and outside, the difference of the mean colours, mean
- * of its three channels' sizes, mean over the frames that have both bands; null if none has. Another
- * thing may well have another colour: the figure says something beside that of the true picture.
- * The definition is ours.
+ * Difference in colour between the inside of a hole and its surroundings, in levels (0..255): the
+ * absolute difference between the mean colours of the band within `reach` inside the border and the band
+ * within `reach` outside, averaged over the channels and over the frames that have both bands; null if
+ * no frame has. Different objects may have different colours, so compare the figure with that of the
+ * true clip. The definition is ours.
  *
- * @param hole   [F, H, W], 1 where something was made
- * @param reach  pixels, in rows, columns and diagonally
+ * @param hole   [F, H, W], 1 where something was generated
+ * @param reach  width of the bands in pixels, also diagonally (Chebyshev distance)
  */
 export function holeColourDrift(
   clip: Frames,
@@ -38,9 +38,9 @@ export function holeColourDrift(
 }
 
 /**
- * How far the colours of two clips of the same thing are apart, in levels (0..255), such as of the
- * frames in which two parts of a long clip overlap: the difference of the frames' mean colours, mean
- * of its three channels' sizes, mean over the frames.
+ * Difference in colour between two clips of the same content, in levels (0..255), such as the frames in
+ * which two windows of a long clip overlap: the absolute difference of the frames' mean colours, averaged
+ * over channels and frames.
  */
 export function clipColourDrift(clip: Frames, reference: Frames): number {
   expectAlike('clipColourDrift', clip, reference);
@@ -54,7 +54,7 @@ export function clipColourDrift(clip: Frames, reference: Frames): number {
 
 type Colour = [number, number, number];
 
-/** Of a frame's pixels that `counts`; null if none does. */
+/** Mean colour of the frame's pixels for which `counts` is not 0; null if there are none. */
 function meanColour(
   { width, height, data }: Frames,
   frame: number,
@@ -75,7 +75,7 @@ function meanColour(
 
 const distance = (a: Colour, b: Colour): number => mean(a.map((v, i) => Math.abs(v - b[i]!)));
 
-/** 1 within `reach` of a pixel that is 1, [H, W]: rows first, then columns. */
+/** Dilates a mask [H, W] by `reach` pixels in a square window: rows first, then columns. */
 function grown(plane: Uint8Array, width: number, height: number, reach: number): Uint8Array {
   const rows = new Uint8Array(plane.length);
   for (let y = 0; y < height; y++) growLine(plane, rows, y * width, 1, width, reach);
@@ -92,7 +92,7 @@ function growLine(
   length: number,
   reach: number,
 ): void {
-  // how many are 1 from i - reach to i + reach
+  // number of ones from i - reach to i + reach
   let count = 0;
   for (let i = -reach; i < length; i++) {
     if (i + reach < length) count += from[start + (i + reach) * step]!;

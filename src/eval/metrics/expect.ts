@@ -1,4 +1,4 @@
-/** What the metrics ask of their arguments. */
+/** Checks of the metrics' arguments. */
 import { ShapeError } from '../../errors.js';
 import { expectFrames, type Frames } from '../../media/index.js';
 
@@ -12,7 +12,7 @@ export function expectAlike(where: string, a: Frames, b: Frames): void {
   }
 }
 
-/** Throws ShapeError unless `hole` is the clip's [F, H, W]. */
+/** Throws ShapeError unless `hole` has one value per pixel of the clip, [F, H, W]. */
 export function expectHole(where: string, clip: Frames, hole: Uint8Array): void {
   expectFrames(where, clip);
   if (hole.length !== clip.width * clip.height * clip.numFrames) {

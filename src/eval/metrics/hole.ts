@@ -1,12 +1,11 @@
-/** Of clips with a hole that was filled: is the rest untouched, and does the border show? */
+/** Metrics for clips with a filled hole: is the rest unchanged, and is the border visible? */
 import type { Frames } from '../../media/index.js';
 import { expectAlike, expectHole } from './expect.js';
 
 /**
- * How much of what was given has been changed: mean absolute difference of the known pixels,
- * 0..255; null where nothing is known.
+ * How much the known pixels have changed: their mean absolute difference, 0..255; null if none are known.
  *
- * @param hole  [F, H, W], 1 where something was made
+ * @param hole  [F, H, W], 1 where something was generated
  */
 export function knownRegionError(result: Frames, given: Frames, hole: Uint8Array): number | null {
   expectAlike('knownRegionError', result, given);
@@ -21,24 +20,27 @@ export function knownRegionError(result: Frames, given: Frames, hole: Uint8Array
 }
 
 /**
- * How visible the border of a hole is, in levels (0..255) by which the picture jumps too far there;
- * null where there is no border.
+ * How visible the border of a hole is: the excess step of the picture across it, in levels (0..255); null
+ * if there is no border.
  *
- * A pair is two neighbours, in a row or in a column, one in the hole and one known. Its jump is the
- * mean absolute difference of their channels; the jump expected there is the mean of the same
- * difference one step further in, between two pixels of the hole, and one step further out, between
- * two known ones (of one of them where the other runs into a border). `seam` is the mean jump less
- * the mean expected one, over all pairs of all frames that have an expected one. A picture that was
- * never cut has about 0, a flat patch that is off by d has d; below 0 the border is smoother than
- * what lies around it. The definition is ours.
+ * A pair is two neighbours, in a row or in a column, one in the hole and one known. Its step is the
+ * mean absolute difference of their channels. The expected step is the mean of the same difference
+ * one pixel further in, between two pixels of the hole, and one pixel further out, between two
+ * known ones (or just one of the two, if the other would cross a border). `seam` is the mean step
+ * minus the mean expected step, over all pairs of all frames that have an expected step. An
+ * untouched picture has about 0, a flat patch that is off by d has d; below 0 the border is
+ * smoother than its surroundings. The definition is ours.
  *
- * @param hole  [F, H, W], 1 where something was made
+ * @param hole  [F, H, W], 1 where something was generated
  */
 export function seam(clip: Frames, hole: Uint8Array): number | null {
   expectHole('seam', clip, hole);
   const { width, height, numFrames } = clip;
   let [jumps, expected, count] = [0, 0, 0];
-  /** the pair of pixel `i` of a line and the next one; `p` is its place, `step` leads to the next */
+  /**
+   * visits the pair of pixel `i` of a line and the next one;
+   * `p` is its index, `p + step` the next one's
+   */
   const visit = (p: number, i: number, length: number, step: number) => {
     if (hole[p] === hole[p + step]) return;
     const slopes: number[] = [];

@@ -1,4 +1,4 @@
-/** Figures of merit of pictures and clips, with and without a true one to compare with. */
+/** Quality metrics of pictures and clips, with and without a reference. */
 export { BEST_PSNR, clipPsnr } from '../quality.js';
 export { clipColourDrift, holeColourDrift } from './colour-drift.js';
 export { knownRegionError, seam } from './hole.js';

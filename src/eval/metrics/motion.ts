@@ -1,15 +1,15 @@
-/** How steady a clip is, by VBench's definitions; they need no second clip to compare with. */
+/** Temporal stability of a clip by VBench's definitions, which need no reference clip. */
 import { opticalFlow } from '../../media/flow/flow.js';
 import { expectFrames, type Frames, sliceFrames } from '../../media/index.js';
 import { mean } from '../quality.js';
 
 /**
- * 1 where nothing changes from frame to frame, less the more it does: (255 - e) / 255, e being the
- * mean absolute difference of frames that follow each other; null for an image.
+ * (255 - e) / 255, where e is the mean absolute difference of consecutive frames: 1 if nothing changes,
+ * lower the more does; null for an image.
  *
- * Motion counts as flicker here. VBench therefore makes its clips from prompts of still scenes, and
- * leaves out those in which optical flow finds motion; nothing is left out here, so a clip that moves
- * says something only beside the true clip's figure.
+ * Motion counts as flicker here. VBench therefore uses prompts of still scenes, and leaves out
+ * clips in which optical flow finds motion. Here nothing is left out, so for a moving clip the
+ * figure is meaningful only in comparison with the true clip's.
  *
  * Source: Huang et al. 2023, "VBench", arXiv 2311.17982, temporal_flickering
  */
@@ -21,12 +21,11 @@ export function temporalFlicker(clip: Frames): number | null {
 }
 
 /**
- * 1 where every second frame is what its two neighbours foretell, less the less it is: (255 - e) / 255,
- * e being the mean absolute difference of frames 1, 3, 5, … from those interpolated between their
- * neighbours; null for fewer than three frames.
+ * (255 - e) / 255, where e is the mean absolute difference of frames 1, 3, 5, … from the interpolation of
+ * their two neighbours: 1 if they agree, lower the less they do; null for fewer than three frames.
  *
- * VBench interpolates with the network AMT; here it is done by optical flow (`frameBetween`), so
- * figures compare with each other, not with published ones.
+ * VBench interpolates with the network AMT; here optical flow is used (`frameBetween`), so these figures
+ * can be compared with each other, but not with published ones.
  *
  * Source: as `temporalFlicker`, motion_smoothness
  */
@@ -41,10 +40,10 @@ export function motionSmoothnessByFlow(clip: Frames): number | null {
 }
 
 /**
- * The picture half-way between two: each moved by half of the flow, and their mean.
+ * Interpolates the picture half-way between two: both are warped by half of the flow, and averaged.
  *
- * Source: Jiang et al. 2017, "Super SloMo", arXiv 1712.00080, eq. 4 at t = 1/2: the flow from the
- * middle, from those of both directions
+ * Source: Jiang et al. 2017, "Super SloMo", arXiv 1712.00080, eq. 4 at t = 1/2, which computes the flow
+ * from the middle from the flows in both directions
  */
 export function frameBetween(from: Frames, to: Frames): Frames {
   const { width, height } = from;
@@ -54,7 +53,7 @@ export function frameBetween(from: Frames, to: Frames): Frames {
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const p = y * width + x;
-      // from the middle to the second picture; to the first it is the same, turned round
+      // flow from the middle to the second picture; to the first it is the opposite
       const dx = (there[p * 2]! - back[p * 2]!) / 4;
       const dy = (there[p * 2 + 1]! - back[p * 2 + 1]!) / 4;
       colour.fill(0);
@@ -66,7 +65,7 @@ export function frameBetween(from: Frames, to: Frames): Frames {
   return { width, height, numFrames: 1, data };
 }
 
-/** Adds the colour at a place between pixels, bilinearly; outside, that of the border. */
+/** Adds the bilinearly interpolated colour at a position; outside of the picture, that of the border. */
 function addColour({ width, height, data }: Frames, x: number, y: number, sum: Float64Array): void {
   const cx = Math.max(0, Math.min(x, width - 1));
   const cy = Math.max(0, Math.min(y, height - 1));

@@ -3,16 +3,16 @@ import { InputError } from '../../errors.js';
 import type { Frames } from '../../media/index.js';
 import { expectAlike } from './expect.js';
 
-/** Pixels to each side of a window's centre. Source: scikit-image, int(3.5 sigma + 0.5) */
+/** Radius of a window in pixels. Source: scikit-image, int(3.5 sigma + 0.5) */
 const RADIUS = 5;
-/** Standard deviation of the window's Gaussian, pixels. Source: Wang et al. 2004 */
+/** Standard deviation of the Gaussian window in pixels. Source: Wang et al. 2004 */
 const SIGMA = 1.5;
 /** (0.01 · 255)² and (0.03 · 255)². Source: Wang et al. 2004 */
 const [C1, C2] = [(0.01 * 255) ** 2, (0.03 * 255) ** 2];
 
 /**
- * Mean structural similarity, 1 for equal clips: each channel of each frame by itself, then the mean
- * of all. Only windows that lie within the frame count.
+ * Mean structural similarity, 1 for equal clips: computed for each channel of each frame, then averaged.
+ * Only windows that lie entirely within the frame are used.
  *
  * @throws InputError if a side is shorter than the window's 11 pixels
  * Source: Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from error visibility to
@@ -67,7 +67,7 @@ const WEIGHTS = (() => {
   return Float64Array.from(raw, (weight) => weight / sum);
 })();
 
-/** Gaussian means of all windows within the plane, [H - 10, W - 10]. */
+/** Gaussian-weighted means of all windows within the plane, [H - 10, W - 10]. */
 function windowMeans(plane: Float64Array, width: number, height: number): Float64Array {
   const [w, h] = [width - 2 * RADIUS, height - 2 * RADIUS];
   const rows = new Float64Array(height * w);

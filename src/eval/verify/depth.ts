@@ -22,13 +22,13 @@ import type { VerifyRow } from './types.js';
 
 interface DepthSideCar extends SideCar {
   preprocessor?: unknown;
-  /** for all tensors, or one each */
+  /** one for all tensors, or one per tensor */
   tolerance: StatedTolerance | Record<string, StatedTolerance>;
 }
 
 type Results = Map<string, Tensor>;
 
-/** Runs every case of a folder; a side-car of a kind that is not known is an error. */
+/** Runs every case of a folder; a side-car of an unknown kind is an error. */
 export function* verifyDepth(folder: string): Iterable<VerifyRow> {
   for (const { name, sideCar } of sideCarsOf<DepthSideCar>(folder, 'model_type')) {
     yield* tidy(() => noGrad(() => verifyCase(folder, name, sideCar)));
@@ -39,7 +39,7 @@ function verifyCase(folder: string, name: string, sideCar: DepthSideCar): Verify
   const { inputs, tolerance } = sideCar;
   const file = openFixture(folder, sideCar.file);
   const outputs = Object.keys(sideCar.tensors).filter(
-    // position embeddings as an older variant resized them are there to look at
+    // position embeddings as resized by an older variant are stored for reference only
     (key) => !key.startsWith('legacy.') && (!inputs.includes(key) || key === 'table'),
   );
   const results = compute(folder, sideCar, file, outputs);
@@ -107,7 +107,7 @@ function withModel(
   const model = new DepthAnything(parseDepthAnythingConfig(readSideCar(folder, config), config));
   try {
     model.loadStateDict(openFixture(folder, weights), { where: weights });
-    // a parameter handed on as it is must outlive the model
+    // copies, since a result that is a parameter itself must outlive the model
     return new Map([...run(model)].map(([key, value]) => [key, value.clone()]));
   } finally {
     model.dispose();
@@ -127,7 +127,10 @@ function framesOf(image: Tensor): Frames {
   return { height, width, numFrames: 1, data: Uint8Array.from(image.toFloat32Array()) };
 }
 
-/** Rows of input height and width, size.height and size.width; the last two columns made anew. */
+/**
+ * Rows of input height and width, size.height, size.width and
+ * two result columns, which are recomputed.
+ */
 function sizesTable(table: Tensor): Tensor {
   const [rows, columns] = table.dims(2);
   const given = Array.from(table.toArray(), Number);

@@ -1,6 +1,6 @@
 /**
- * Which fixtures a folder holds. Every file must belong to a family that is checked, be named in a
- * side-car, or be the folder's README: a file that nobody reads is an error, not a pass.
+ * Determines which fixtures a folder holds. Every file must belong to a family that is checked, be named
+ * in a side-car, or be the folder's README: an unknown file is an error, not a pass.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,15 +11,15 @@ import type { Verifier } from './types.js';
 export interface Family {
   name: string;
   load(): Promise<Verifier>;
-  /** the side-cars among `files` that belong to it */
+  /** the side-cars among `files` that belong to this family */
   sideCars(files: Files): string[];
-  /** weights and data that go with a side-car without being named in it */
+  /** files of weights and data that belong to a side-car without being named in it */
   companions(sideCar: string): string[];
-  /** folders that hold its fixtures, of those in `folder` */
+  /** the subfolders of `folder` that hold fixtures of this family */
   folders?(folder: string, names: string[]): string[];
 }
 
-/** A folder's file names, with their JSON. */
+/** A folder's file names, and the contents of its JSON files. */
 interface Files {
   names: string[];
   json(name: string): Record<string, unknown>;
@@ -101,7 +101,8 @@ function depthConfigs({ names, json }: Files): string[] {
 /**
  * The families whose fixtures `folder` holds.
  *
- * @throws InputError if the folder can't be read, holds none, or holds a file that none knows
+ * @throws InputError if the folder cannot be read, holds no
+ *    fixtures, or holds a file that no family knows
  */
 export function familiesOf(folder: string): Family[] {
   const files = read(folder);
@@ -166,7 +167,7 @@ function parse(path: string): Record<string, unknown> {
   }
 }
 
-/** Side-cars that say what kind of case they are and where its tensors lie. */
+/** The side-cars that state the kind of their case and the file of its tensors. */
 function cases({ names, json }: Files): string[] {
   return matching(names, /\.json$/).filter((name) => {
     const { kind, file } = json(name);
@@ -174,14 +175,14 @@ function cases({ names, json }: Files): string[] {
   });
 }
 
-/** Every file name in a side-car, however deep. */
+/** Every file name in a side-car, at any depth. */
 function fileNames(value: unknown): string[] {
   if (typeof value === 'string') return /\.(safetensors|json)$/.test(value) ? [value] : [];
   if (typeof value !== 'object' || value === null) return [];
   return Object.values(value).flatMap(fileNames);
 }
 
-/** `cases/`, `inputs/` and a pipeline's own folder; nothing of other sets. */
+/** `cases/`, `inputs/` and the pipeline's own folder; empty for folders of other fixtures. */
 function pipelineFolders(folder: string, names: string[]): string[] {
   const pipeline = pipelineOf(folder, names);
   return names.includes('cases') && pipeline ? ['cases', 'inputs', pipeline] : [];

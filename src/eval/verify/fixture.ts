@@ -1,6 +1,6 @@
 /**
- * What every fixture verifier needs: side-cars and safetensors of a folder, error measures, and
- * rows that group the tensors which share a tolerance.
+ * Tools for all fixture verifiers: reading side-cars and safetensors of a folder, error measures, and
+ * rows that group tensors with the same tolerance.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,15 +8,15 @@ import { InputError } from '../../errors.js';
 import { openSafetensors, type SafetensorsFile, type Tensor } from '../../tensor/index.js';
 import type { VerifyRow } from './types.js';
 
-/** How far a tensor is from what was wanted; the key is what the row prints as its measure. */
+/** Measures of the error between a tensor and the expected one; rows show the key as their measure. */
 const MEASURES = {
-  /** largest difference in units of the wanted tensor's standard deviation */
+  /** largest difference in units of the expected tensor's standard deviation */
   'max abs / std': (got, want) => maxAbsDiff(got, want) / standardDeviation(want),
-  /** largest difference relative to the largest wanted value */
+  /** largest difference relative to the largest expected absolute value */
   'max abs / max': (got, want) => ratio(maxAbsDiff(got, want), maxAbs(want)),
   /** largest difference */
   'max abs': (got, want) => maxAbsDiff(got, want),
-  /** largest difference relative to each wanted value, for scalars and short lists */
+  /** largest relative difference of single values, for scalars and short lists */
   relative: (got, want) => {
     let worst = 0;
     for (let i = 0; i < want.length; i++) {
@@ -43,8 +43,8 @@ export type Values = Tensor | ArrayLike<number> | number;
 type Numbers = ArrayLike<number>;
 
 /**
- * The error of `got` against `want`; Infinity where a shape, a length or a NaN makes them
- * incomparable, so that a wrong shape fails like a wrong value.
+ * The error of `got` against `want`; Infinity if they differ in shape or length or contain NaN, so that a
+ * wrong shape fails like a wrong value.
  */
 export function errorOf(got: Values, want: Values, measure: Measure): number {
   if (isTensor(got) && isTensor(want) && got.shape.join() !== want.shape.join()) return Infinity;
@@ -66,8 +66,8 @@ export function row(
 }
 
 /**
- * One row for many rows of the same tolerance: the worst error, with the worst tensor's name,
- * e.g. `grad.* (48), worst grad.pos_embed.proj.bias`.
+ * Combines rows of the same tolerance into one, with the largest error and the name of that tensor, e.g.
+ * `grad.* (48), worst grad.pos_embed.proj.bias`.
  */
 export function groupRows(name: string, rows: VerifyRow[]): VerifyRow {
   const worst = rows.reduce((a, b) => (b.error > a.error || Number.isNaN(b.error) ? b : a));
@@ -75,13 +75,16 @@ export function groupRows(name: string, rows: VerifyRow[]): VerifyRow {
   return { ...worst, tensor, pass: rows.every((r) => r.pass) };
 }
 
-/** What a side-car says about its errors, as prose and a number. */
+/** The tolerance that a side-car states, as prose and a number. */
 export interface StatedTolerance {
   metric: string;
   limit: number;
 }
 
-/** `limit`, or `limit · max(1, largest wanted value)`, or nothing at all, as the prose says. */
+/**
+ * The tolerance by the prose: `limit`, `limit · max(1,
+ * largest expected absolute value)`, or 0 if exact.
+ */
 export function limitFor(want: Tensor, { metric, limit }: StatedTolerance): Limit {
   if (metric === 'exact') return { measure: 'exact', tolerance: 0 };
   const floored = metric.includes('max(1,');
@@ -114,8 +117,9 @@ export interface SideCar {
 }
 
 /**
- * The side-cars of cases in a folder, each with its name; those that hold `configKey` are configs.
- * @throws InputError for one that does not say what kind of case it is and where its tensors lie
+ * The side-cars of the cases in a folder, with their names; JSON files with `configKey` are configs and
+ * skipped.
+ * @throws InputError for a side-car that lacks the kind of its case or the file of its tensors
  */
 export function* sideCarsOf<T extends SideCar>(
   folder: string,
@@ -126,7 +130,7 @@ export function* sideCarsOf<T extends SideCar>(
     const sideCar = readSideCar<Partial<T>>(folder, file);
     if (configKey in sideCar) continue;
     if (!sideCar.file || !sideCar.kind) {
-      throw new InputError(`${file}: is no side-car of a case: file or kind is missing`);
+      throw new InputError(`${file}: is not a side-car of a case: file or kind is missing`);
     }
     yield { name: file.slice(0, -'.json'.length), sideCar: sideCar as T };
   }
@@ -141,13 +145,16 @@ export function openFixture(folder: string, file: string): SafetensorsFile {
   return openSafetensors(join(folder, file));
 }
 
-/** Every tensor of a file under its name, optionally those below `prefix` with it cut off. */
+/**
+ * The tensors of a file by name, optionally only those with
+ * `prefix`, which is removed from their names.
+ */
 export function tensorsOf(file: SafetensorsFile, prefix = ''): Map<string, Tensor> {
   const found = file.keys().filter((key) => key.startsWith(prefix));
   return new Map(found.map((key) => [key.slice(prefix.length), file.get(key)]));
 }
 
-/** Weights of which some are stored as I8 with a scale each; returns all of them in float32. */
+/** Reads weights, some of which are stored as int8 with a scale; these become float32. */
 export function dequantised(
   file: SafetensorsFile,
   scales: Record<string, number>,
@@ -195,7 +202,7 @@ function standardDeviation(values: Numbers): number {
   return Math.sqrt(squares / values.length);
 }
 
-/** 0 / 0 is no error: both tensors are zero there. */
+/** 0 / 0 counts as no error: both tensors are zero there. */
 function ratio(difference: number, scale: number): number {
   return difference === 0 ? 0 : difference / scale;
 }

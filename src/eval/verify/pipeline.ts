@@ -1,6 +1,6 @@
 /**
- * Fixtures of whole pipelines: from input files and a prompt to frames, as the reference makes them.
- * A folder holds `cases/`, `inputs/` and the pipeline's own folder.
+ * Verifies whole pipelines: from input files and a prompt to frames, against the reference. A
+ * folder holds `cases/`, `inputs/` and the pipeline's own folder.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -55,7 +55,7 @@ interface PipelineCase {
 }
 
 const EXACT: Limit = { tolerance: 0, measure: 'exact' };
-/** Of float32 pipelines. Source: the README of the fixtures */
+/** Tolerances for float32 pipelines. Source: the README of the fixtures */
 const LIMITS: Record<string, Limit> = {
   input_ids: EXACT,
   attention_mask: EXACT,
@@ -83,7 +83,7 @@ const LIMITS: Record<string, Limit> = {
   final_u8: { tolerance: 1, measure: 'max abs' },
 };
 
-/** Given, not made. */
+/** Tensors that are inputs, not results. */
 const INPUTS = new Set(['latents_init']);
 
 /** Runs every case of a folder. */
@@ -215,7 +215,7 @@ async function compute(
   return results;
 }
 
-/** Tells depth as `estimateDepth` does, and keeps what comes between. */
+/** Estimates depth as `estimateDepth` does, and records the intermediate tensors. */
 function recordingDepth(
   { network, processor }: DepthModel,
   results: Map<string, Tensor | number[]>,
@@ -236,7 +236,7 @@ function recordingDepth(
     });
 }
 
-/** The condition before and after it is doubled for guidance; of long ones only what is stored. */
+/** Records the condition before it is doubled for guidance and, if the fixture has it, afterwards. */
 function recordCondition(
   results: Map<string, Tensor | number[]>,
   { condition, target }: ReferencePlan,
@@ -270,14 +270,14 @@ function recordCondition(
   results.set('masks_cond_cfg', cat(rows.map(() => mask)));
 }
 
-/** A mask's frames as Pillow's mode L has them, [F, H, W]. */
+/** A mask's frames in gray as in Pillow's mode L, [F, H, W]. */
 function grayBytes({ data }: Frames): Uint8Array {
   return Uint8Array.from({ length: data.length / 3 }, (_, i) =>
     grayOf(data[3 * i]!, data[3 * i + 1]!, data[3 * i + 2]!),
   );
 }
 
-/** `a.png;b.png`: pictures, or clips stored as tensors. */
+/** Reads `a.png;b.png`: pictures, or clips stored as tensors. */
 async function readInputs(folder: string, paths: string | null): Promise<Frames[]> {
   const read = async (name: string): Promise<Frames> => {
     const path = join(folder, name);

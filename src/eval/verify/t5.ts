@@ -18,7 +18,7 @@ interface T5SideCar extends SideCar {
   tolerance: StatedTolerance;
 }
 
-/** Runs every case of a folder; a side-car of a kind that is not known is an error. */
+/** Runs every case of a folder; a side-car of an unknown kind is an error. */
 export function* verifyT5(folder: string): Iterable<VerifyRow> {
   for (const { name, sideCar } of sideCarsOf<T5SideCar>(folder, 'd_model')) {
     yield* tidy(() => noGrad(() => verifyCase(folder, name, sideCar)));

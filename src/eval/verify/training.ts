@@ -1,4 +1,4 @@
-/** Fixtures of whole small training runs, through the functions that real training uses. */
+/** Verifies whole small training runs, using the functions of real training. */
 import { readdirSync } from 'node:fs';
 import {
   addNoise,
@@ -40,7 +40,7 @@ const LOSS: Limit = { tolerance: 1e-5, measure: 'relative' };
 const GRAD_NORM: Limit = { tolerance: 1e-4, measure: 'relative' };
 const WEIGHTS: Limit = { tolerance: 3e-4, measure: 'max abs / max' };
 const LEARNING_RATE: Limit = { tolerance: 1e-7, measure: 'relative' };
-/** Not in the README's table: our sigma of the stored normal values, float32 rounding. */
+/** Not in the README's table: our sigmas from the stored normal values; allows for float32 rounding. */
 const SIGMA: Limit = { tolerance: 1e-6, measure: 'max abs' };
 
 export const verifyTraining: Verifier = function* (folder) {
@@ -118,7 +118,7 @@ function verifyRun(folder: string, name: string, run: Run): VerifyRow[] {
   return rows;
 }
 
-/** Loss of one pass. */
+/** Loss of one forward pass. */
 function microStep(model: Transformer3D, pass: Pass, sigmas: Tensor): Tensor {
   const [latents, noise] = [pass('latents'), pass('noise')];
   const velocity = model.predict(addNoise(latents, noise, sigmas), {
@@ -151,7 +151,8 @@ function newModel(folder: string, name: string, run: Run): Transformer3D {
   const model = withParameters({ init: 'empty' }, () => new Transformer3D(config));
   const file = `${name}_initial.safetensors`;
   const stored = tensorsOf(openFixture(folder, file));
-  // copies: a mapped file's tensors are shared with other readers, and training writes
+  // copies, since training modifies weights, and the tensors
+  // of a mapped file are shared with other readers
   const weights = new Map([...stored].map(([key, value]) => [key, value.clone()]));
   model.loadStateDict(weights, { where: `${folder}/${file}` });
   return model.train().requiresGrad_(true);

@@ -1,4 +1,4 @@
-/** Fixtures below the whole transformer: embedders, norms, activations, rotary tables, schedules. */
+/** Verifies the parts of the transformer: embedders, norms, activations, rotary tables, schedules. */
 import { eulerStep, SchedulerConfig, schedule } from '../../diffusion/index.js';
 import { customSigmas, sigmaRange } from '../../diffusion/schedule.js';
 import { InputError } from '../../errors.js';
@@ -16,7 +16,7 @@ import { noGrad, ones, ops, type Tensor, tidy, zeros } from '../../tensor/index.
 import { groupRows, type Limit, openFixture, readSideCar, row, tensorsOf } from './fixture.js';
 import type { VerifyRow } from './types.js';
 
-/** Every norm of the network. Source: reference implementation */
+/** Epsilon of every norm in the network. Source: reference implementation */
 const NORM_EPS = 1e-6;
 
 const absolute = (tolerance: number): Limit => ({ tolerance, measure: 'max abs' });
@@ -34,11 +34,11 @@ const EXACT: Limit = { tolerance: 0, measure: 'exact' };
 type Tensors = Map<string, Tensor>;
 type Unit = (tensors: Tensors) => [name: string, got: Tensor | number[], limit: Limit][];
 
-/** What each group of `micro` tensors is computed by; names are relative to the group. */
+/** The computation behind each group of `micro` tensors; names are relative to the group. */
 const UNITS: Record<string, Unit> = {
   time: (t) => [
     ['proj', sinusoid(take(t, 't')), SINUSOID],
-    // an ulp of exp, relative to the largest frequency 1
+    // an ulp of exp, relative to the largest frequency, which is 1
     ['freqs', sinusoidFrequencies(), absolute(1e-6)],
   ],
   temb: (t) => {
@@ -65,7 +65,7 @@ const UNITS: Record<string, Unit> = {
   ],
   adapter: (t) => {
     const adapter = new ConditionAdapter(1, 1, [1, 1, 1, 1, 1]);
-    // the first of each pair is the input's size, the second is checked
+    // the first of each pair is the size of the input, the second that of the output, which is checked
     const pairs = (name: string, output: (size: number) => number): number[] =>
       firstOfPairs(take(t, name)).flatMap((size) => [size, tidy(() => output(size))]);
     return [
@@ -184,7 +184,7 @@ export function verifyScheduler(folder: string): VerifyRow[] {
   );
 }
 
-/** One Euler run along v = a x + b sigma, with a and b from the side-car's formula. */
+/** An Euler integration of v = a x + b sigma, with a and b from the side-car's formula. */
 function trajectory(
   {
     shift,
@@ -234,8 +234,8 @@ function adaNorm(t: Tensors, kind: 'rmsnorm' | 'layernorm'): ReturnType<Unit> {
 }
 
 /**
- * Turns heads by the operator that norms and turns: with a norm over each head and weight 1, what
- * the norm divided by is multiplied back. [B, L, N, K] → [B, N, L, K]
+ * Applies rotary embeddings to heads with the operator that also normalises: it normalises each head with
+ * weight 1, which is undone by multiplying with the root mean square. [B, L, N, K] → [B, N, L, K]
  */
 function rotate(x: Tensor, rope: RopeTable): Tensor {
   const rms = x.square().mean([-1], true).sqrt().transpose(1, 2); // [B, N, L, 1]
@@ -243,7 +243,7 @@ function rotate(x: Tensor, rope: RopeTable): Tensor {
   return rmsNormRope(x.flatten(2), norm, x.size(2), rope).mul(rms);
 }
 
-/** `module` with the group's weights: every tensor that is no input and no output. */
+/** Loads the group's weights into `module`: every tensor that is neither input nor output. */
 function loaded<M extends Module>(module: M, tensors: Tensors): M {
   const weights = new Map([...tensors].filter(([name]) => !/^(in|out)(\.|$)/.test(name)));
   module.loadStateDict(weights);
@@ -264,7 +264,7 @@ function firstOfPairs(pairs: Tensor): number[] {
   return Array.from(pairs.select(1, 0).toFloat32Array());
 }
 
-/** Exact comparisons are of whole numbers in a plain list. */
+/** Exact comparisons use plain lists of whole numbers. */
 function values(tensor: Tensor, { measure }: Limit): Tensor | number[] {
   return measure === 'exact' ? Array.from(tensor.toFloat32Array()) : tensor;
 }

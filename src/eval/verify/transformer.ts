@@ -1,4 +1,4 @@
-/** Fixtures of the transformer, its rotary tables, its units and the flow-matching scheduler. */
+/** Verifies the transformer, its rotary tables, its units and the flow-matching scheduler. */
 import { readdirSync } from 'node:fs';
 import { guideBatch } from '../../diffusion/index.js';
 import { velocityLoss } from '../../diffusion/training.js';
@@ -18,7 +18,7 @@ import {
 import { verifyMicro, verifyRope, verifyScheduler } from './transformer-units.js';
 import type { Verifier, VerifyRow } from './types.js';
 
-/** A case's side-car, as far as it is read. */
+/** The fields of a case's side-car that are used. */
 interface Case {
   case: string;
   config: Record<string, unknown>;
@@ -35,7 +35,7 @@ const TIME: Limit = { tolerance: 1e-4, measure: 'max abs / std' };
 const LOSS: Limit = { tolerance: 2e-6, measure: 'relative' };
 const GRADIENT: Limit = { tolerance: 1e-4, measure: 'max abs / max' };
 
-/** Which tolerance an intermediate has. Source: the fixtures' README */
+/** Tolerances of the intermediate tensors. Source: the fixtures' README */
 const INTERMEDIATES: [RegExp, Limit][] = [
   [/^(adapter|patch_proj|patch_tokens|rope_cos|rope_sin)$/, EARLY],
   [/^(block\.\d+\..*|norm_out|proj_out_\d)$/, LATE],
@@ -43,7 +43,7 @@ const INTERMEDIATES: [RegExp, Limit][] = [
   [/^temb$/, TIME],
 ];
 
-/** The reference's forward arguments that are read; any other is an error. */
+/** The arguments of the reference's forward pass that are supported; any other is an error. */
 const INPUTS = [
   'hidden_states',
   'conditional_pixel_values',
@@ -111,7 +111,7 @@ function withGradients(
   return [...rows, groupRows('grad.*', gradRows)];
 }
 
-/** Rows for everything that the fixture lists as an output; one that we lack fails. */
+/** Rows for every output that the fixture lists; a missing one fails. */
 function compare(
   name: string,
   io: Map<string, Tensor>,

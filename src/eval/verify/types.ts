@@ -1,4 +1,4 @@
-/** What `mfm verify` prints: one row per tensor group of a fixture case. */
+/** A row printed by `mfm verify`, one per tensor or group of tensors of a fixture case. */
 export interface VerifyRow {
   /** fixture case, e.g. `tx_a` */
   case: string;
@@ -13,5 +13,5 @@ export interface VerifyRow {
   pass: boolean;
 }
 
-/** Runs the fixtures of one folder that it knows; yields a row per tensor group. */
+/** Runs the known fixtures in one folder; yields a row per tensor or group of tensors. */
 export type Verifier = (folder: string) => Iterable<VerifyRow> | AsyncIterable<VerifyRow>;

@@ -22,10 +22,10 @@ interface VaeSideCar extends SideCar {
   tensors: Record<string, { shape: number[] }>;
 }
 
-/** What a case computes, by the names of its side-car. */
+/** The results of a case, by the names in its side-car. */
 type Results = Map<string, Tensor>;
 
-/** Runs every case of a folder; a side-car of a kind that is not known is an error. */
+/** Runs every case of a folder; a side-car of an unknown kind is an error. */
 export function* verifyVae(folder: string): Iterable<VerifyRow> {
   for (const { name, sideCar } of sideCarsOf<VaeSideCar>(folder, '_class_name')) {
     yield* tidy(() => verifyCase(folder, name, sideCar));
@@ -89,7 +89,7 @@ function decodeCase(model: Autoencoder, file: SafetensorsFile): Results {
   return results.set('sample', model.decode(file.get('latents'), observer(file, results)));
 }
 
-/** Collects `act.*`, if the case has any. */
+/** Collects activations as `act.*`, if the case has any. */
 function observer(file: SafetensorsFile, results: Results) {
   if (!file.keys().some((key) => key.startsWith('act.'))) return undefined;
   return (name: string, output: Tensor) => {
@@ -100,10 +100,10 @@ function observer(file: SafetensorsFile, results: Results) {
 function gradientCase(model: Autoencoder, file: SafetensorsFile, sideCar: VaeSideCar): Results {
   const sample = file.get('sample').clone().requiresGrad_();
   const encoded = model.encode(sample).mode();
-  // a leaf of its own, so that its gradient can be read; passed on to the encoder below
+  // a separate leaf, so that its gradient can be read; it is passed on to the encoder below
   const latents = encoded.detach().requiresGrad_();
   const decoded = model.decode(latents);
-  // fewer frames may be compared than were decoded: the last ones
+  // possibly only the last of the decoded frames are compared
   const frames = sideCar.tensors.reconstruction.shape[2];
   const reconstruction = decoded.narrow(2, decoded.size(2) - frames, frames);
   const difference = reconstruction.sub(sample);
@@ -136,7 +136,7 @@ function posteriorCase(file: SafetensorsFile): Results {
   ]);
 }
 
-/** A row for one tensor, by the measure that the side-car names. */
+/** A row for one tensor, with the measure that the side-car names. */
 function compare(
   fixture: string,
   tensor: string,
@@ -162,14 +162,14 @@ function measured(got: Tensor | undefined, want: Tensor, metric: string) {
   for (let i = 0; i < b.length; i++) {
     const difference = Math.abs(a[i] - b[i]);
     if (Number.isNaN(difference)) return { error: Infinity, measure };
-    // per element: 1e-6 is allowed whatever the value
+    // per element: an absolute error of 1e-6 is always allowed
     const part = perElement ? Math.max(difference - 1e-6, 0) / Math.abs(b[i]) : difference / scale;
     if (difference > 0 && (!perElement || difference > 1e-6)) error = Math.max(error, part);
   }
   return { error, measure };
 }
 
-/** Many gradients or activations become one row each kind. */
+/** Combines all gradients of parameters into one row, and all activations into another. */
 function grouped(rows: VerifyRow[]): VerifyRow[] {
   const isParameter = ({ tensor }: VerifyRow) =>
     tensor.startsWith('grad.') && (tensor.endsWith('.weight') || tensor.endsWith('.bias'));

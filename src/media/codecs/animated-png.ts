@@ -1,6 +1,6 @@
 /**
- * Animated PNG: how many frames it has and how long each is shown, by its chunks; the frames by
- * ffmpeg.
+ * Animated PNG: the number of frames and their durations are read from its chunks; ffmpeg decodes the
+ * frames.
  * Source: Portable Network Graphics, third edition, chunks acTL, fcTL, fdAT
  */
 import { resolve } from 'node:path';
@@ -12,9 +12,9 @@ export interface AnimationFile {
   width: number;
   height: number;
   pages: number;
-  /** milliseconds that each frame is shown */
+  /** how long each frame is shown, in milliseconds */
   delays: number[];
-  /** frames `first` to `last`, both included, one below the other, channels interleaved */
+  /** frames `first` to `last`, both included, stacked from top to bottom, channels interleaved */
   decode(
     first: number,
     last: number,
@@ -52,7 +52,7 @@ export function openAnimatedPng(path: string, bytes: Buffer): AnimationFile {
       const args = [
         ...['-nostdin', '-v', 'error', '-protocol_whitelist', 'file'],
         ...['-f', 'apng', '-i', `file:${resolve(path)}`],
-        // each frame once, whatever its time
+        // each frame once, whatever its time stamp
         ...['-vf', `select=gte(n\\,${first}),settb=100,setpts=N`, '-r', '0.01'],
         ...['-frames:v', String(count), '-f', 'rawvideo', '-pix_fmt', 'rgba', 'pipe:1'],
       ];

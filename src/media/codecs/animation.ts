@@ -16,15 +16,15 @@ import { type AnimationFile, openAnimatedPng } from './animated-png.js';
 import { isWholeGif } from './gif.js';
 import { BACKGROUND, composite, damaged } from './still.js';
 
-/** Frames that are to last no longer than this last `USUAL_MS`, as browsers have it. */
+/** Frames with a delay of at most this are shown for `USUAL_MS`, as browsers do. */
 const TOO_SHORT_MS = 10;
 const USUAL_MS = 100;
 
 /**
- * Reads an animated GIF, WebP or PNG, frames complete (later ones may be stored as differences).
- * With one frame it is a picture.
+ * Reads an animated GIF, WebP or PNG. Every frame is returned complete, even where the file stores only
+ * its difference from the one before. A file with one frame is a picture.
  *
- * @throws InputError if it is damaged, or its frames are too many pixels together
+ * @throws InputError if the file is damaged, or its frames together have too many pixels
  */
 export async function readAnimation(
   path: string,
@@ -93,14 +93,14 @@ async function openAnimation(path: string, bytes: Buffer): Promise<AnimationFile
   };
 }
 
-/** Frames that last unlike one another are shown for the same time each, unless a rate is asked for. */
+/** The note on a variable frame rate, which becomes constant unless the caller asked for a rate. */
 function timingNotes(
   path: string,
   delays: number[],
   { fps, maxFrames }: ReadVideoOptions,
 ): string[] {
   const [least, most] = [Math.min(...delays), Math.max(...delays)];
-  // a picture of it has no timing; hundredths of a second round 24 a second to 40 and 50 ms
+  // a single frame has no timing; delays in hundredths of a second round 24 fps to 40 and 50 ms
   if (fps !== undefined || maxFrames === 1 || most - least <= UNEVEN_MS) return [];
   return [
     `${path}: its frames last from ${Math.round(least)} to ${Math.round(most)} ms; all are shown equally long`,
@@ -108,11 +108,14 @@ function timingNotes(
 }
 const UNEVEN_MS = 10;
 
-/** Which stored frames to show: all from `start` on, or those on display at the ticks of `fps`. */
+/**
+ * Indices of the stored frames to return: all from `start`
+ * on, or the ones on display at each tick of `fps`.
+ */
 function frameNumbers(delays: number[], options: ReadVideoOptions): number[] {
   const { start = 0, fps, maxFrames = Number.POSITIVE_INFINITY } = options;
   const pages = delays.length;
-  const ends: number[] = []; // milliseconds at which each frame goes
+  const ends: number[] = []; // milliseconds at which each frame stops being shown
   for (const [i, delay] of delays.entries()) {
     ends.push((ends[i - 1] ?? 0) + delay);
   }
@@ -139,7 +142,7 @@ function frameNumbers(delays: number[], options: ReadVideoOptions): number[] {
   return numbers;
 }
 
-/** The frames with these numbers, in this order. */
+/** The frames with these indices, in this order. */
 function pick(media: Media, numbers: number[]): Media {
   const { width, height, numFrames, alpha } = media;
   if (numbers.length === numFrames) {

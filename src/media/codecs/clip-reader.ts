@@ -1,5 +1,5 @@
 /**
- * Clips read bit by bit, so that a long one need not be in memory.
+ * Reads clips in chunks, so that a long one need not fit in memory.
  */
 import { InputError } from '../../errors.js';
 import { probeVideo } from '../ffmpeg/probe.js';
@@ -23,27 +23,27 @@ export type OpenClipOptions = Omit<ReadVideoOptions, 'maxBytes'> & ReadImageOpti
 export interface ClipReader extends Size {
   path: string;
   kind: 'image' | 'video';
-  /** frames a second; null for a picture, or if the file does not say */
+  /** frames per second; null for a picture, or if the file does not state it */
   fps: number | null;
-  /** a video file's own word, which may be a little off; null if it does not say */
+  /** for a video file its own claim, which may be slightly off; null if it makes none */
   numFrames: number | null;
-  /** as of `Media` */
+  /** as in `Media` */
   fullRange: boolean;
   hasAudio: boolean;
-  /** as of `Media`; a sentence about damage comes when the damage does */
+  /** as in `Media`; a note about damage is added when the damage is reached */
   notes: string[];
-  /** The next frames, fewer than `count` only at the end; null after it. One call at a time. */
+  /** The next `count` frames, fewer only at the end of the clip; null after it. One call at a time. */
   read(count: number): Promise<Frames | null>;
-  /** Ends ffmpeg; may be called at any time. */
+  /** Stops ffmpeg; may be called at any time. */
   close(): Promise<void>;
 }
 
 /**
- * Opens a clip of any kind that `readMedia` reads. Of a video file and of a folder only the frames
- * asked for are in memory, and it is decoded as far as it is read; an animation is held whole, and
- * so is what was read already.
+ * Opens a clip of any kind that `readMedia` reads. A video file or a folder is decoded only as far
+ * as it is read, and only the requested frames are in memory; an animation, or media that has been
+ * read before, is held in memory as a whole.
  *
- * @throws InputError as `readMedia`, for the first frame now and for later ones from `read`
+ * @throws InputError as `readMedia` does: here for the first frame, from `read` for later ones
  */
 export async function openClip(
   source: MediaSource,
@@ -93,7 +93,7 @@ export async function openClip(
   return { path, width, height, ...facts, read, close };
 }
 
-/** What pictures have not. */
+/** Pictures have neither a colour range nor sound. */
 const SILENT = { fullRange: false, hasAudio: false };
 
 type Source = Pick<

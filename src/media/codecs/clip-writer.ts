@@ -1,5 +1,5 @@
 /**
- * Clips written bit by bit, so that a long one need not be in memory.
+ * Writes clips in chunks, so that a long one need not fit in memory.
  */
 import { writeFile } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
@@ -15,22 +15,22 @@ import { type AudioSource, soundArgs } from './sound.js';
 
 export interface ClipOptions extends EncodeOptions {
   /**
-   * sound for the result: cut where the pictures end, silence if it ends before; none in GIF. A file
-   * that has no sound there gives none
+   * sound for the result, cut or padded with silence to the length of the pictures. Ignored for GIF, and
+   * if the file has no sound from `startSeconds` on
    */
   audio?: AudioSource;
-  /** kills ffmpeg, and removes what was written */
+  /** kills ffmpeg and removes the unfinished file */
   signal?: AbortSignal;
 }
 
 export interface ClipWriter {
   /** false for H.264 in 4:4:4, which QuickTime, phones and some browsers do not play */
   readonly isWidelyPlayed: boolean;
-  /** Appends frames of the clip's size; resolved when they may be overwritten. One call at a time. */
+  /** Appends frames of the clip's size; resolves once their memory may be reused. One call at a time. */
   write(frames: Frames): Promise<void>;
-  /** Completes the file, which appears only now. */
+  /** Completes the file, which appears at its path only now. */
   finish(): Promise<void>;
-  /** Gives up: nothing is left, and a file that was at the path stays. Nothing after `finish`. */
+  /** Discards the unfinished clip; an older file at the path stays. Does nothing after `finish`. */
   abort(): Promise<void>;
 }
 
@@ -38,12 +38,13 @@ export interface ClipWriter {
  * Starts a clip: mp4 (H.264 where ffmpeg has libx264, else MPEG-4 part 2), webm (VP9, else VP8) or
  * GIF (without ffmpeg; its delays are whole hundredths of a second, and it is held in memory).
  *
- * Colours are BT.709, limited range unless said otherwise, tagged so. A clip of odd width or height
- * keeps its size: H.264 is then written as 4:4:4, which cannot be played everywhere; even sizes are
- * 4:2:0. After an error of `write` or `finish` nothing is left and the writer is of no more use.
+ * Colours are BT.709, in limited range unless `fullRange` is set, and the file is tagged accordingly. A
+ * clip of odd width or height keeps its size: H.264 is then 4:4:4, which not every player supports; even
+ * sizes are 4:2:0. After `write` or `finish` has failed, the unfinished file is gone and the writer
+ * cannot be used any more.
  *
- * @throws InputError for another ending; JobError, also later, if the disk is full, ffmpeg is
- *   missing, fails, or has no encoder for the format
+ * @throws InputError for another file extension; JobError, also from `write` and `finish`, if the disk is
+ *   full, or ffmpeg is missing, fails, or has no encoder for the format
  */
 export async function createClipWriter(path: string, options: ClipOptions): Promise<ClipWriter> {
   const { fps, audio, signal } = options;
@@ -60,7 +61,7 @@ export async function createClipWriter(path: string, options: ClipOptions): Prom
   const file = await openAtomically(path);
   const run = startFfmpeg([...args, nameFor(file.temporary)], { input: true, signal });
   const input = run.child.stdin!;
-  input.on('error', () => {}); // if ffmpeg leaves early, its exit code and words say why
+  input.on('error', () => {}); // if ffmpeg exits early, its exit code and stderr say why
   let failure: unknown = null;
   let finished = false;
   let numFrames = 0;
@@ -76,7 +77,7 @@ export async function createClipWriter(path: string, options: ClipOptions): Prom
     failure ??= givenUp(path);
     await removed();
   };
-  /** Runs a step; whatever goes wrong in it undoes everything. */
+  /** Runs a step; if it fails, ffmpeg is killed and the unfinished file removed. */
   const guarded = async (step: () => Promise<void>) => {
     signal?.throwIfAborted();
     if (failure !== null) throw failure;
@@ -97,7 +98,7 @@ export async function createClipWriter(path: string, options: ClipOptions): Prom
         for (const picture of pictures(frames, options)) {
           if (!(await send(input, picture))) {
             await ended(run, signal);
-            throw new Error('ffmpeg left before the end of the clip');
+            throw new Error('ffmpeg exited before the end of the clip');
           }
           numFrames++;
         }
@@ -134,21 +135,21 @@ function* pictures(frames: Frames, size: ClipOptions): Generator<Uint8Array> {
   for (let i = 0; i < frames.numFrames; i++) yield sliceFrames(frames, i, i + 1).data;
 }
 
-/** `file:` keeps names with a colon or a leading dash from being taken for something else. */
+/** `file:` keeps ffmpeg from parsing a colon as a protocol or a leading dash as an option. */
 const nameFor = (path: string): string => `file:${resolve(path)}`;
 
 /** Throws unless ffmpeg has written everything. */
 async function ended({ child, done }: FfmpegRun, signal?: AbortSignal): Promise<void> {
-  child.stdout!.resume(); // nothing comes, but its end
+  child.stdout!.resume(); // carries no data, but must be drained for the process to close
   const { code, stderr, stalled } = await done;
   signal?.throwIfAborted();
-  if (stalled) throw new Error(`ffmpeg gave nothing for ${STALL_MS / 60_000} minutes`);
+  if (stalled) throw new Error(`ffmpeg produced nothing for ${STALL_MS / 60_000} minutes`);
   if (code !== 0 || /no space left/i.test(stderr)) {
-    throw new Error(`ffmpeg left with code ${code}: ${stderr.trim().replaceAll('\n', '; ')}`);
+    throw new Error(`ffmpeg exited with code ${code}: ${stderr.trim().replaceAll('\n', '; ')}`);
   }
 }
 
-/** Resolves when the bytes have left; false if nobody takes them any more. */
+/** Resolves when the bytes have been handed over; false if the stream is closed. */
 function send(stream: Writable, bytes: Uint8Array): Promise<boolean> {
   return new Promise((sent) => stream.write(bytes, (error) => sent(!error)));
 }
@@ -187,7 +188,7 @@ function encodeGif(parts: Uint8Array[], { width, height, fps }: ClipOptions): Pr
 }
 
 const givenUp = (path: string) =>
-  new JobError(`${path}: cannot be written any more, writing it was given up`);
+  new JobError(`${path}: cannot be written to any more, its writer has been aborted`);
 
 const noFrames = (path: string) =>
   new InputError(`${path}: must have at least one frame, got none`);

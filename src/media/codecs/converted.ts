@@ -1,4 +1,4 @@
-/** Kinds of pictures that sharp does not read, made into PNG by ffmpeg: nothing of them is lost. */
+/** Picture formats that sharp cannot read, converted losslessly to PNG by ffmpeg. */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { InputError } from '../../errors.js';
@@ -7,7 +7,7 @@ import { expectPixels, MAX_PIXELS } from '../pixels/limit.js';
 import type { ConvertedKind } from './kinds.js';
 
 /**
- * A picture as PNG, with its opacity and all of its bits.
+ * Converts a picture to PNG, keeping its alpha channel and bit depth.
  *
  * @throws InputError if it is damaged or too large
  */
@@ -27,11 +27,14 @@ export async function toPng(
   const size = /(\d+)x(\d+) (?:is invalid|exceeds)/.exec(png.complaint);
   if (size) expectPixels(path, { width: Number(size[1]), height: Number(size[2]) });
   throw new InputError(
-    `${path}: cannot be decoded as a picture (${png.complaint || 'it holds none'}); it may be damaged or of a rare kind, give another copy or convert it to PNG`,
+    `${path}: cannot be decoded as a picture (${png.complaint || 'it holds no picture'}); it may be damaged or of a rare kind, give another copy or convert it to PNG`,
   );
 }
 
-/** All that ffmpeg writes to its standard output, given `input` on the other, and its first complaint. */
+/**
+ * Runs ffmpeg with `input` on its standard input; returns its
+ * standard output and its first complaint.
+ */
 export async function collectOutput(
   args: string[],
   { input, signal }: { input?: Buffer; signal?: AbortSignal },
@@ -41,7 +44,7 @@ export async function collectOutput(
     signal,
     stallMs: STALL_MS,
   });
-  // ffmpeg may have seen enough before the end
+  // ffmpeg may stop reading before the end, which is no error
   const given = input && pipeline(Readable.from([input]), child.stdin!).catch(() => {});
   const parts: Buffer[] = [];
   for await (const part of child.stdout! as AsyncIterable<Buffer>) parts.push(part);
@@ -49,17 +52,17 @@ export async function collectOutput(
   await given;
   signal?.throwIfAborted();
   const complaint = stalled
-    ? `ffmpeg gave nothing for ${STALL_MS / 60_000} minutes`
+    ? `ffmpeg produced nothing for ${STALL_MS / 60_000} minutes`
     : firstComplaint(stderr);
   return { data: Buffer.concat(parts), complaint };
 }
 
 function inputArgs(kind: ConvertedKind, bytes: Buffer): string[] {
-  // the whole file as one packet: there is no demuxer for Targa
+  // there is no demuxer for Targa, so the whole file is passed as one packet
   if (kind === 'tga')
     return ['-f', 'image2pipe', '-frame_size', `${bytes.length}`, '-c:v', 'targa'];
   if (kind !== 'pnm') return ['-f', `${kind}_pipe`];
-  // P1 and P4 are bits, P2 and P5 grays, P3 and P6 colours
+  // P1 and P4 are bitmaps, P2 and P5 are gray, P3 and P6 are in colour
   const digit = Number(bytes.toString('latin1', 1, 2));
   return ['-f', `${['pbm', 'pgm', 'ppm'][(digit - 1) % 3]}_pipe`];
 }

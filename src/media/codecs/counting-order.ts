@@ -1,17 +1,17 @@
-/** Names in the order people count: 2 before 10, and -1 before 0. */
+/** Natural sort order of names: 2 before 10, and -1 before 0. */
 
 const collator = new Intl.Collator('en', { numeric: true });
 
-/** A dash, or a minus, and digits: as many as numbers of frames have. */
+/** A hyphen or minus sign followed by digits, at most as many as `ABOVE_ALL` allows. */
 const DASHED = /[-\u2212](\d{1,18})(?!\d)/g;
 const ABOVE_ALL = 10n ** 18n;
 
 /**
- * Sorts names; those that count alike by their letters.
+ * Sorts names in natural order; names that compare equal are sorted by their code units.
  *
- * A dash before a number is a sign if the set counts on without it: `shot_-1` beside `shot_4`, and
- * after a letter, where a dash parts words more often, `shot-1` beside `shot0`. Else it is no more
- * than a letter, as in `shot-2`.
+ * A dash before a number is a minus sign if other names have a number without a dash in the same place:
+ * `shot_-1` beside `shot_4`. After a letter, where a dash more often separates words, only a zero there
+ * makes it a sign: `shot-1` beside `shot0`. Otherwise it is an ordinary character, as in `shot-2`.
  */
 export function inCountingOrder(names: readonly string[]): string[] {
   const counts = new Counts(names);
@@ -21,7 +21,7 @@ export function inCountingOrder(names: readonly string[]): string[] {
   );
 }
 
-/** A number below zero becomes one behind a mark that sorts before all digits. */
+/** Replaces each negative number by its complement, after a character that sorts before all digits. */
 function sortKey(name: string, counts: Counts): string {
   return name.replace(DASHED, (dashed: string, digits: string, at: number) => {
     const before = name.slice(0, at);
@@ -34,7 +34,10 @@ function sortKey(name: string, counts: Counts): string {
   });
 }
 
-/** Beginnings of names behind which a number without a dash stands. */
+/**
+ * Prefixes of names that are followed by a number without a
+ * dash (`anyAfter`), or by zero (`zeroAfter`).
+ */
 class Counts {
   readonly anyAfter = new Set<string>();
   readonly zeroAfter = new Set<string>();

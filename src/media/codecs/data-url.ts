@@ -1,13 +1,13 @@
-/** Pictures as text, for services that take them in a message. */
+/** Pictures as `data:` URLs, for services that take them inside a message. */
 import sharp from 'sharp';
 import type { ReadVideoOptions } from '../frames.js';
 import { readMedia } from './read.js';
 
 /**
- * A picture, or the first frame of a clip or folder, as a JPEG in a `data:` address.
+ * A picture, or the first frame of a clip or folder, as a JPEG in a `data:` URL.
  *
- * @param maxSide   pixels; what is larger is reduced to it
- * @throws InputError as `readMedia`
+ * @param maxSide   pixels; a larger picture is scaled down so that its longer side has this length
+ * @throws InputError as `readMedia` does
  */
 export async function pictureDataUrl(
   path: string,

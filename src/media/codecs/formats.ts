@@ -1,11 +1,11 @@
-/** Kinds of files that are written; the name's ending says which. */
+/** File formats that can be written; the extension selects one. */
 import { extname } from 'node:path';
 import { InputError } from '../../errors.js';
 
 export const IMAGE_FORMATS = ['.png', '.jpg', '.jpeg', '.webp'] as const;
 export const VIDEO_FORMATS = ['.mp4', '.webm', '.gif'] as const;
 
-/** What a file of this name would hold; throws InputError for other endings. */
+/** Whether a file of this name holds a picture or a clip; throws InputError for any other extension. */
 export function outputKind(path: string): 'image' | 'video' {
   const extension = extname(path).toLowerCase();
   if ((IMAGE_FORMATS as readonly string[]).includes(extension)) {

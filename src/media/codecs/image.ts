@@ -1,4 +1,4 @@
-/** One picture from any file that has one. */
+/** Reads one picture from any media file. */
 import { InputError } from '../../errors.js';
 import { type Media, type MediaSource, type ReadImageOptions, sliceFrames } from '../frames.js';
 import { readAnimation } from './animation.js';
@@ -7,9 +7,9 @@ import { readStill } from './still.js';
 import { readVideo } from './video.js';
 
 /**
- * Reads one picture; of a clip, its first frame (`notes` says so).
+ * Reads one picture: the file itself, or the first frame of a clip (which is noted in `notes`).
  *
- * @throws InputError if the file is missing, empty, damaged, or neither picture nor video
+ * @throws InputError if the file is missing, empty, damaged, or neither a picture nor a video
  */
 export async function readImage(
   source: MediaSource,

@@ -1,11 +1,14 @@
-/** Kinds of files by their first bytes: those that are read, and those that are not. */
+/**
+ * File formats recognised by their first bytes: the supported ones, and common unsupported ones, each
+ * with a remedy.
+ */
 import { InputError } from '../../errors.js';
 import { NOT_READ, refusal, type UnreadKind } from './not-read.js';
 
-/** Bytes that are looked at: the mark of an animated PNG may stand behind a colour profile. */
+/** How many bytes are examined: the acTL chunk of an animated PNG may come after a colour profile. */
 export const HEAD_BYTES = 2 ** 16;
 
-/** The kinds of pictures that sharp is given as PNG, made by ffmpeg. */
+/** Picture formats that ffmpeg converts to PNG for sharp. */
 export type ConvertedKind = 'bmp' | 'pnm' | 'pam' | 'qoi' | 'tga';
 
 /** What the first bytes are, as Latin-1. */
@@ -40,20 +43,23 @@ const UNREAD: readonly [start: string, kind: UnreadKind][] = [
   ['Rar!', NOT_READ.rar],
 ];
 
-/** Brands of the box `ftyp`, the first thing in files of the MP4 family. */
+/** Brands in the `ftyp` box, which comes first in files of the MP4 family (ISO base media). */
 const HEIC_BRANDS = ['heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'hevm', 'hevs'];
 
-/** A picture, or another file, of a kind that is known and not read. */
+/** A picture, or another file, of a known but unsupported format. */
 export class UnreadKindError extends InputError {}
 
-/** Throws UnreadKindError for a file that begins with these bytes, if its kind is known and not read. */
+/**
+ * Throws UnreadKindError if `head`, the first bytes of the
+ * file, shows a known but unsupported format.
+ */
 export function expectReadKind(path: string, head: Buffer): void {
   const unread = unreadKind(head);
   if (unread === null) return;
   throw new UnreadKindError(`${path}: ${refusal(unread)}`);
 }
 
-/** The kind of a file that is known and not read; null for a file that may be read. */
+/** The unsupported format that a file has; null if it may be readable. */
 function unreadKind(head: Buffer): UnreadKind | null {
   const text = head.toString('latin1');
   const found = UNREAD.find(([start]) => text.startsWith(start));
@@ -68,7 +74,7 @@ function unreadKind(head: Buffer): UnreadKind | null {
   return !isAvif && brands.some((brand) => HEIC_BRANDS.includes(brand)) ? NOT_READ.heic : null;
 }
 
-/** Icons and cursors: a count of pictures, then a directory whose fourth byte is 0. */
+/** Icons and cursors: a count of pictures, then directory entries whose fourth byte is 0. */
 const isIcon = (head: Buffer): boolean =>
   head.length >= 22 &&
   head.readUInt16LE(0) === 0 &&
@@ -77,17 +83,17 @@ const isIcon = (head: Buffer): boolean =>
   head[5] === 0 &&
   head[9] === 0;
 
-/** The root element may stand behind a declaration, comments and a document type. */
+/** The root element may come after an XML declaration, comments and a document type. */
 function isSvg(text: string): boolean {
   const start = text.replace(/^\u00ef\u00bb\u00bf/, '').trimStart();
   if (/^<svg[\s>]/.test(start)) return true;
   return /^<(\?xml|!--|!DOCTYPE svg)/.test(start) && /<svg[\s>]/.test(start);
 }
 
-/** The kind that ffmpeg makes a PNG of; null for others. */
+/** The format if ffmpeg has to convert the file to PNG; null for others. */
 export function convertedKind(head: Buffer): ConvertedKind | null {
   const text = head.toString('latin1');
-  // the length of the header that follows tells a bitmap from a text that begins with BM
+  // the length of the header that follows distinguishes a bitmap from a text that begins with BM
   if (text.startsWith('BM') && head.length >= 18 && head.readUInt32LE(14) <= 124) return 'bmp';
   if (text.startsWith('qoif')) return 'qoi';
   if (/^P7\s*\n/.test(text)) return 'pam';
@@ -95,7 +101,7 @@ export function convertedKind(head: Buffer): ConvertedKind | null {
   return isTarga(head) ? 'tga' : null;
 }
 
-/** Targa has no mark of its own at the beginning; all of its header must make sense. */
+/** Targa has no magic number; all of its header must make sense. */
 function isTarga(head: Buffer): boolean {
   if (head.length < 19) return false;
   const [colourMap, type, depth] = [head[1]!, head[2]!, head[16]!];
@@ -112,12 +118,12 @@ function isTarga(head: Buffer): boolean {
   );
 }
 
-/** The brands of a file of the MP4 family, the major one first; none for other files. */
+/** The brands of a file of the MP4 family, the major one first; empty for other files. */
 export function brandsOf(head: Buffer): string[] {
   if (head.length < 12 || head.toString('latin1', 4, 8) !== 'ftyp') return [];
   const end = Math.min(head.readUInt32BE(0), head.length);
   const brands = [head.toString('latin1', 8, 12)];
-  // between the major brand and the others stands its version
+  // the version stands between the major brand and the compatible ones
   for (let at = 16; at + 4 <= end; at += 4) brands.push(head.toString('latin1', at, at + 4));
   return brands;
 }
@@ -125,7 +131,7 @@ export function brandsOf(head: Buffer): string[] {
 /** A PNG with several frames. */
 export const isAnimatedPng = (head: Buffer): boolean => pngChunk(head, 'acTL') !== null;
 
-/** Where the contents of a chunk begin that stands before the picture's own bytes; null without. */
+/** Offset of the contents of a chunk that precedes the image data; null if there is none. */
 function pngChunk(head: Buffer, wanted: string): number | null {
   if (!head.toString('latin1', 0, 8).startsWith('\x89PNG\r\n\x1a\n')) return null;
   let at = 8;
@@ -138,15 +144,18 @@ function pngChunk(head: Buffer, wanted: string): number | null {
   return null;
 }
 
-/** PQ and HLG, by their numbers in ITU-T H.273. */
+/** Transfer characteristics PQ and HLG, by their numbers in ITU-T H.273. */
 const HIGH_DYNAMIC_RANGE: Record<number, string> = { 16: 'PQ', 18: 'HLG' };
 
-/** How a PNG or an AVIF picture of high dynamic range is coded, `PQ` or `HLG`; null for others. */
+/**
+ * The transfer function, `PQ` or `HLG`, of a PNG or AVIF
+ * picture of high dynamic range; null for others.
+ */
 export function highDynamicRange(head: Buffer): string | null {
   const png = pngChunk(head, 'cICP');
   if (png !== null) return HIGH_DYNAMIC_RANGE[head[png + 1] ?? 0] ?? null;
   const box = brandsOf(head).length > 0 ? head.indexOf('colrnclx', 'latin1') : -1;
-  // behind the name of the box stand the primaries, then how light is coded, two bytes each
+  // the box's name is followed by the primaries and the transfer characteristics, two bytes each
   if (box < 0 || box + 12 > head.length) return null;
   return HIGH_DYNAMIC_RANGE[head.readUInt16BE(box + 10)] ?? null;
 }

@@ -1,5 +1,5 @@
 /**
- * Any picture, clip or folder of pictures, told apart by content.
+ * Reads any picture, clip or folder of pictures, recognised by content.
  */
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -12,12 +12,13 @@ import { sniff } from './sniff.js';
 import { readStill } from './still.js';
 import { readVideo } from './video.js';
 
-/** Frames a second of a folder of pictures when nothing else is said: the film's. */
+/** Default frame rate of a folder of pictures: that of film. */
 export const FOLDER_FPS = 24;
 
 /**
- * Reads whatever is at a path: a picture, a clip, or a folder whose pictures, in the order of their
- * names (2 before 10), are the frames of a clip. What was read already is given back as it is.
+ * Reads whatever is at a path: a picture, a clip, or a folder whose pictures are the frames of a
+ * clip, in the natural order of their names (2 before 10). Media that has been read before is
+ * returned unchanged.
  *
  * @throws InputError in one sentence for anything that cannot be read
  */
@@ -67,13 +68,13 @@ async function readFolder(
   };
 }
 
-/** Sentences about the pictures of a folder are added to these. */
+/** Notes on the pictures of a folder are added to this list. */
 interface WithNotes {
   notes: string[];
 }
 
 /**
- * Paths of the pictures that are the frames wanted, in order.
+ * Paths of the requested frames of a folder, in order.
  *
  * @throws InputError if there are none
  */
@@ -95,10 +96,10 @@ export async function folderFrames(
 }
 
 /**
- * The pictures at these paths, one after another; what the first of them says of itself is noted,
- * the others being like it.
+ * Reads the pictures at these paths one after another. Only the notes of the first are kept, since the
+ * others are assumed to be like it.
  *
- * @throws InputError unless they have one size
+ * @throws InputError unless they all have one size
  */
 export async function* folderPictures(
   paths: string[],
@@ -120,10 +121,10 @@ export async function* folderPictures(
 }
 
 /**
- * Names of the still pictures in a folder, hidden files left out, in the order people count. Pictures
- * of kinds that are not read are passed over, which is noted.
+ * Names of the still pictures in a folder in natural order, without hidden files. Pictures of unsupported
+ * formats are skipped, with a note.
  *
- * @throws InputError naming the first of them if there are no others
+ * @throws InputError naming one of these if there are no others
  */
 export async function pictureNames(path: string, notes: string[] = []): Promise<string[]> {
   const entries = await readdir(path, { withFileTypes: true });
@@ -133,7 +134,7 @@ export async function pictureNames(path: string, notes: string[] = []): Promise<
     if (name.startsWith('.')) {
       continue;
     }
-    // a text or an empty file beside the frames is no frame, unless it is named like one
+    // text files and empty files beside the frames are ignored, unless they are named like a picture
     const found = /\.(png|jpe?g|webp|tiff?|avif)$/i.test(name)
       ? 'still'
       : await pictureKind(join(path, name));
@@ -157,7 +158,7 @@ export async function pictureNames(path: string, notes: string[] = []): Promise<
   return inCountingOrder(names);
 }
 
-/** The refusal of a picture that is known and not read; null for what is no picture. */
+/** The error if the file has a known but unsupported format; null if it is not a picture. */
 async function pictureKind(path: string): Promise<'still' | UnreadKindError | null> {
   try {
     return (await sniff(path)) === 'still' ? 'still' : null;

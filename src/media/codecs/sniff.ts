@@ -1,5 +1,5 @@
 /**
- * What a file is, by its first bytes: names lie (a PNG called .jpg, a text called .mp4).
+ * Recognises a file by its first bytes, since names can be wrong (a PNG called .jpg, a text called .mp4).
  */
 
 import { stat } from 'node:fs/promises';
@@ -8,17 +8,17 @@ import { expectRegular, openRegular, unreadable } from '../../files/regular-file
 import { brandsOf, convertedKind, expectReadKind, HEAD_BYTES, isAnimatedPng } from './kinds.js';
 
 /**
- * `still` and `animation` are read by sharp and ffmpeg (an animation may turn out to have one
- * frame), `video` by ffmpeg; `unknown` is worth a try with ffmpeg.
+ * `still` and `animation` are read by sharp and ffmpeg (an animation may turn out to have only one
+ * frame), `video` by ffmpeg; `unknown` may still be something that ffmpeg can read.
  */
 export type MediaKind = 'still' | 'animation' | 'video' | 'folder' | 'unknown';
 
-/** Bytes that are looked at to tell whether a file is text. */
+/** How many bytes are examined to decide whether a file is text. */
 const TEXT_BYTES = 4096;
 
 /**
- * @throws InputError if there is nothing at `path`, or a pipe or a device, or an empty file, or a
- *   kind of file that is known and not read
+ * @throws InputError if there is nothing at `path`, or if it is a pipe, a device, an empty file, a text
+ *   or a file of a known but unsupported format
  */
 export async function sniff(path: string): Promise<MediaKind> {
   const head = await readHead(path);
@@ -50,12 +50,12 @@ function kindOf(head: Buffer): MediaKind {
   }
   const brands = brandsOf(head);
   if (brands.length > 0) {
-    // a sequence of AVIF pictures has the brand avis first
+    // the major brand of an AVIF image sequence is avis
     return brands[0] !== 'avis' && (brands.includes('avif') || brands[0] === 'mif1')
       ? 'still'
       : 'video';
   }
-  // Matroska and WebM, AVI, Ogg, FLV, the atoms that old QuickTime files may begin with
+  // Matroska and WebM, AVI, Ogg, FLV, and the atoms that old QuickTime files may begin with
   const isVideo =
     ascii.startsWith('\x1a\x45\xdf\xa3') ||
     (ascii.startsWith('RIFF') && ascii.slice(8, 12) === 'AVI ') ||
@@ -95,7 +95,7 @@ function isText(head: Buffer): boolean {
     }
   }
   try {
-    // stream: a character cut at the end of the head is no error
+    // stream: a character that is cut off at the end of the head is not an error
     new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true });
     return true;
   } catch {

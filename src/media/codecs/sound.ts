@@ -1,5 +1,5 @@
 /**
- * Sound carried over from a file into a clip that has been made.
+ * Copies sound from a file into a generated clip.
  */
 import { resolve } from 'node:path';
 import { InputError } from '../../errors.js';
@@ -10,25 +10,25 @@ import { type AudioInfo, probeAudio, probeVideo } from '../ffmpeg/probe.js';
 import { pictureTime } from '../ffmpeg/seek.js';
 import { sniff } from './sniff.js';
 
-/** The default sound of a file, with or without pictures. */
+/** The default audio stream of a file, with or without pictures. */
 export interface AudioSource {
   path: string;
   /**
-   * where in the file the result begins: where there are pictures, with the first that is shown at
-   * that time or later
+   * position in the file at which the result begins; if the file has pictures, the result begins with
+   * the first one shown at or after that time
    */
   startSeconds: number;
-  /** silence before it in the result */
+  /** silence before the sound in the result */
   delaySeconds?: number;
 }
 
 /**
- * What ffmpeg is told to put the sound beside pictures, made ready before the first of them is
- * written, so that a file without use is told of then.
+ * Prepares the ffmpeg arguments that add sound to pictures. This happens before the first picture is
+ * written, so that an unusable sound file is reported at once.
  *
- * @param path   of the result; AAC for mp4, Opus (or Vorbis) for webm
- * @returns      a function of the pictures' file and their length, giving all arguments but the
- *   name of the file to write; null if there is no sound from `startSeconds` on
+ * @param path   of the result; its sound is AAC in mp4, Opus (or Vorbis) in webm
+ * @returns      a function from the file of the pictures and its length in seconds to all arguments but
+ *   the output file; null if there is no sound from `startSeconds` on
  * @throws InputError if the file cannot be read; JobError if ffmpeg has no encoder
  */
 export async function soundArgs(
@@ -51,7 +51,7 @@ export async function soundArgs(
   const names = isWebm(path) ? ['libopus', 'libvorbis'] : ['aac'];
   const encoder = oneOf(await ffmpegFeatures('encoders'), path, names);
   const filters = [
-    // by the sound's own beginning: what zero is differs between containers and versions of ffmpeg
+    // count from the sound's own beginning: zero differs between containers and versions of ffmpeg
     'asetpts=PTS-STARTPTS',
     ...(begin > 0 ? [`atrim=start=${begin}`] : []),
     `asetpts=PTS+${delaySeconds - begin}/TB`,
@@ -59,21 +59,21 @@ export async function soundArgs(
     'apad', // silence without end
   ];
   return (pictures, seconds) => [
-    // it tells its progress, so that one can see it is not stuck
+    // its progress output shows that it is not stuck
     ...['-nostdin', '-v', 'error', '-y', '-nostats', '-progress', 'pipe:1'],
     ...['-i', `file:${resolve(pictures)}`, ...inputArgs(source)],
     ...['-map', '0:v:0', '-map', `1:${info.stream}`, '-map_chapters', '-1'],
     ...['-c:v', 'copy', '-c:a', encoder],
     // cut here: -shortest leaves up to half a second more (ffmpeg 9, measured)
     ...['-af', [...filters, `atrim=end=${seconds}`].join(',')],
-    // Opus takes no other rate, and few of the layouts beyond stereo
+    // Opus needs this sample rate, and supports few layouts beyond stereo
     ...['-ar', '48000', ...(info.channels === null ? ['-ac', '2'] : []), '-b:a', '160k'],
     ...containerArgs(path),
   ];
 }
 
 /**
- * Where in the sound the result begins, in seconds from the sound's own first sample; below 0 if the
+ * Position in the sound at which the result begins, in seconds from the first sample; negative if the
  * pictures begin before the sound.
  */
 async function beginOf(

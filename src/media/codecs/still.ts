@@ -1,6 +1,6 @@
 /**
- * Still pictures to 8-bit sRGB: upright, alpha composited, whatever they hold (16 bits, floats from
- * 0 to 1, palette, grey, CMYK), or one sentence on what cannot be read as it is meant.
+ * Decodes still pictures to 8-bit sRGB, upright and with alpha composited, from 16 bits, floats in 0..1,
+ * palettes, gray or CMYK. A file whose values could not be shown as intended is refused in one sentence.
  */
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { InputError } from '../../errors.js';
@@ -20,9 +20,12 @@ import { tiffFacts } from './tiff.js';
 /** White, as on paper. */
 export const BACKGROUND: [number, number, number] = [255, 255, 255];
 
-/** Floats may be so far beyond 0 to 1, as enlarging leaves them at edges; that is cut off. */
+/** Floats may exceed 0..1 by this much, as resizing leaves them at edges; they are clipped. */
 const OVERSHOOT = 0.05;
-/** A picture of 16 bits that is nowhere lighter, of 65535, is told to be dark: 12 bits, say. */
+/**
+ * A 16-bit picture without a value from here on (of 65535) is
+ * noted as dark: perhaps it holds 12 bits.
+ */
 const DARK = 4096;
 
 /** A picture file whose pixels are not decoded yet. */
@@ -30,15 +33,15 @@ export interface OpenStill {
   path: string;
   facts: Metadata;
   notes: string[];
-  /** what it holds is floats of 32 bits */
+  /** the file holds 32-bit floats */
   isFloat: boolean;
-  /** upright, its colours as they are */
+  /** decodes upright, with the colours as stored */
   decoder(): Sharp;
-  /** the same on the way to sRGB, by the profile that the file brings */
+  /** the same, set up to convert to sRGB by the embedded colour profile */
   inSrgb(): Sharp;
 }
 
-/** @throws InputError if the file is damaged, even if a part of it could be shown */
+/** @throws InputError if the file is damaged, even if part of it could be decoded */
 export async function readStill(path: string, options: ReadImageOptions = {}): Promise<Media> {
   const still = await openStill(path, options);
   const { background = BACKGROUND } = options;
@@ -50,12 +53,12 @@ export async function readStill(path: string, options: ReadImageOptions = {}): P
   return { path, kind: 'image', fps: null, notes, width, height, numFrames: 1, ...pixels };
 }
 
-/** @throws InputError for what cannot be read as it is meant */
+/** @throws InputError if the file is damaged, unsupported, or could not be shown as intended */
 export async function openStill(
   path: string,
   { signal }: ReadImageOptions = {},
 ): Promise<OpenStill> {
-  // the bytes, not the path: libvips caches by name and would miss a change
+  // sharp gets the bytes, not the path: libvips caches by name and would miss a change
   const file = await readRegular(path).catch((cause) => {
     throw unreadable(path, cause);
   });
@@ -93,12 +96,12 @@ export async function openStill(
     );
   }
   const decoder = () => {
-    // autoOrient is the EXIF orientation
+    // autoOrient applies the EXIF orientation
     const upright = sharp(bytes, { failOn: 'warning' }).autoOrient();
     return tiff?.hasUnnamedSample ? upright.removeAlpha() : upright;
   };
-  // embedded profiles and CMYK become sRGB; without the profile named, RGB of 16 bits comes out in the
-  // wider colours that it is converted through
+  // embedded profiles and CMYK are converted to sRGB; unless sRGB is named as the output profile, 16-bit
+  // RGB comes out in the wide-gamut space that the conversion passes through
   const inSrgb = () =>
     facts.hasProfile && facts.space === 'rgb16' ? decoder().withIccProfile('srgb') : decoder();
   return { path, facts, notes, isFloat, decoder, inSrgb };
@@ -108,7 +111,7 @@ async function factsOf(path: string, bytes: Buffer): Promise<Metadata> {
   try {
     return await sharp(bytes, { limitInputPixels: false }).metadata();
   } catch (cause) {
-    // samples that have a name are said by it
+    // for TIFF, name the unsupported kind of sample if that is the reason
     if (isTiff(bytes)) tiffFacts(path, bytes);
     throw damaged(path, cause);
   }
@@ -127,7 +130,7 @@ async function bytesOf(still: OpenStill, { lowBits = false }: ReadImageOptions):
   const { data, info } = await decoded(path, still.inSrgb().toColourspace('srgb'), 'uchar');
   const pixels = { data, width: info.width, height: info.height, channels: info.channels };
   if (facts.depth !== 'ushort' || lightestOf(data, info.channels) >= DARK / 256) return pixels;
-  // so dark that it may be numbers of fewer bits
+  // so dark that the values may use fewer bits
   const deep = await decoded(path, still.inSrgb().toColourspace('rgb16'), 'ushort');
   const values = new Uint16Array(deep.data.buffer, deep.data.byteOffset, deep.data.length / 2);
   const lightest = lightestOf(values, deep.info.channels);
@@ -151,7 +154,10 @@ async function bytesOf(still: OpenStill, { lowBits = false }: ReadImageOptions):
   return pixels;
 }
 
-/** Floats from 0 to 1 as black to white, without a curve, as programs that count in floats save them. */
+/**
+ * Maps floats linearly, 0 to black and 1 to white, without a
+ * transfer curve, as float-based tools save them.
+ */
 async function floatsAsBytes(still: OpenStill): Promise<Pixels> {
   const { data, ...size } = await floatsOf(still);
   const { path, notes } = still;
@@ -172,9 +178,9 @@ async function floatsAsBytes(still: OpenStill): Promise<Pixels> {
 }
 
 /**
- * The numbers of a picture of floats, as they are.
+ * The values of a picture of floats, unchanged.
  *
- * @throws InputError if one of them is no number, or they are no grays and no RGB
+ * @throws InputError if one of them is NaN or infinite, or they are neither gray nor RGB
  */
 export async function floatsOf(
   still: OpenStill,
@@ -207,7 +213,7 @@ export async function decoded(path: string, picture: Sharp, depth: 'uchar' | 'us
   }
 }
 
-/** The largest value of the colour channels; where their number is even, the last one is opacity. */
+/** The largest value of the colour channels; if the number of channels is even, the last is alpha. */
 function lightestOf(values: Uint8Array | Uint16Array, channels: number): number {
   const hasAlpha = channels % 2 === 0;
   let lightest = 0;
@@ -218,7 +224,11 @@ function lightestOf(values: Uint8Array | Uint16Array, channels: number): number 
   return lightest;
 }
 
-/** 1 to 4 interleaved channels to RGB over `background`, and the opacity apart. */
+/**
+ * Composites 1 to 4 interleaved channels over `background`.
+ *
+ * @returns  RGB, and the alpha channel, which is null if everything is opaque
+ */
 export function composite(
   bytes: Uint8Array,
   channels: number,
@@ -247,7 +257,7 @@ export function composite(
 const isTiff = (bytes: Buffer): boolean =>
   ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].includes(bytes.toString('latin1', 0, 4));
 
-/** The sentence for a picture file that sharp refuses. */
+/** The error for a picture file that sharp refuses. */
 export function damaged(path: string, cause: unknown): InputError {
   const reason = (cause as Error).message.split('\n')[0]!.replace(`${path}: `, '');
   return new InputError(

@@ -1,6 +1,6 @@
 /**
- * What a TIFF file says of its first picture. Decoders take some kinds of samples for others without
- * a word, and the raw files of cameras are TIFF files whose first picture is a small preview.
+ * Reads the tags of a TIFF file's first picture. Decoders silently misread some kinds of samples, and
+ * cameras' raw files are TIFF files whose first picture is a small preview.
  * Source: TIFF 6.0 (Adobe, 1992); BigTIFF; DNG 1.7 for the tags of raw files
  */
 import { InputError } from '../../errors.js';
@@ -9,7 +9,7 @@ import { NOT_READ, refusal } from './not-read.js';
 export interface TiffFacts {
   /** pictures in the file, one after another */
   pages: number;
-  /** the fourth of three, or second of one, sample is not said to be opacity */
+  /** there is one extra sample (a fourth beside RGB, a second beside gray) that is not marked as alpha */
   hasUnnamedSample: boolean;
 }
 
@@ -29,20 +29,20 @@ const WANTED: ReadonlySet<number> = new Set(Object.values(TAG));
 const PHOTOMETRIC = { ycbcr: 6, cielab: 8, colourFilter: 32803, logL: 32844, logLuv: 32845 };
 const LINEAR_RAW = 34892;
 const COMPRESSED_AS_JPEG = 7;
-/** Bits of the tag `kind`. */
+/** Bits of the tag `kind` (NewSubfileType). */
 const REDUCED = 1;
 const MASK = 4;
-/** Bytes of one value of each type; others are not among the tags that are read. */
+/** Bytes per value of each field type; the tags that are read use no others. */
 const SIZES: Record<number, number> = { 1: 1, 3: 2, 4: 4, 13: 4, 16: 8, 18: 8 };
-/** Pages are counted up to here. */
+/** Counting stops at this many pages. */
 const MAX_PAGES = 10_000;
 
 type Directory = Map<number, number[]>;
 
 /**
- * The facts of a TIFF file; null for what has no readable directory, which its decoder refuses.
+ * The facts of a TIFF file; null if it has no readable directory, in which case the decoder refuses it.
  *
- * @throws InputError for a camera's raw file and for samples that would be taken for others
+ * @throws InputError for a camera's raw file and for samples that decoders would misread
  */
 export function tiffFacts(path: string, bytes: Buffer): TiffFacts | null {
   const file = new TiffFile(bytes);
@@ -61,7 +61,7 @@ export function tiffFacts(path: string, bytes: Buffer): TiffFacts | null {
   };
 }
 
-/** A raw file's picture is made by a developer; what a decoder finds is its preview. */
+/** Refuses raw files, whose picture has to be developed first: a decoder would find only the preview. */
 function expectPicture(path: string, bytes: Buffer, tags: Directory, file: TiffFile): void {
   const parts = (tags.get(TAG.subIfds) ?? []).map((offset) => file.directory(offset)?.tags);
   const isRaw =
@@ -113,7 +113,7 @@ function expectSamples(path: string, tags: Directory): void {
   }
 }
 
-/** Directories of tags, read within the bounds of the file. */
+/** Reads directories of tags, never beyond the end of the file. */
 class TiffFile {
   readonly start: number;
   private readonly little: boolean;
@@ -125,7 +125,10 @@ class TiffFile {
     this.start = this.big ? this.number(8, 8) : this.number(4, 4);
   }
 
-  /** The wanted tags at this place, and the place of the next directory; null outside of the file. */
+  /**
+   * The wanted tags of the directory at `offset`, and the
+   * offset of the next; null outside of the file.
+   */
   directory(offset: number): { tags: Directory; next: number } | null {
     const { big, bytes } = this;
     const [countSize, entrySize] = big ? [8, 20] : [2, 12];
@@ -141,7 +144,7 @@ class TiffFile {
     return { tags, next: this.number(end, big ? 8 : 4) };
   }
 
-  /** Pictures one after another, without previews and masks of others. */
+  /** The number of pictures, not counting previews and transparency masks. */
   pages(): number {
     const seen = new Set<number>();
     let pages = 0;

@@ -1,5 +1,6 @@
 /**
- * Video files to frames through an ffmpeg process: upright, square pixels, sRGB-range bytes.
+ * Decodes video files with an ffmpeg process into upright
+ * frames with square pixels, as full-range RGB bytes.
  */
 import { InputError, JobError } from '../../errors.js';
 import { decodeArgs, expectFilters } from '../ffmpeg/decode-args.js';
@@ -11,21 +12,22 @@ import { sniff } from './sniff.js';
 import { BACKGROUND, composite } from './still.js';
 
 const MAX_BYTES = 2 ** 31;
-/** Frames a second. */
+/** Frames per second. */
 const MAX_FPS = 1000;
 /** ffmpeg's exit code after a signal, e.g. Ctrl-C. */
 const STOPPED = 255;
 
 /**
- * Reads a clip: any container and codec of the ffmpeg found, or an animated GIF or WebP.
+ * Reads a clip in any container and codec that the ffmpeg
+ * found supports, or an animated GIF, WebP or PNG.
  *
- * Rotation metadata is applied and pixels are made square (by enlarging the shorter side); interlaced
- * frames are deinterlaced, high dynamic range is tone-mapped, transparent parts are shown over the
- * background, and frames that change their size midway are brought to the first one's. Untagged YUV
- * counts as BT.709 from 720 lines on, as BT.601 below. A damaged file gives the frames that decode.
- * `notes` tells of all of that but rotation.
+ * Rotation metadata is applied and pixels are made square (by stretching the squeezed side); interlaced
+ * frames are deinterlaced, high dynamic range is tone-mapped, transparent parts are composited over the
+ * background, and frames of another size are scaled to the size of the first. Untagged YUV counts as
+ * BT.709 from 720 lines on, as BT.601 below. From a damaged file the frames that decode are returned.
+ * `notes` mentions deinterlacing, tone mapping, transparency, changes of size and damage.
  *
- * @throws InputError if it is no video, cannot be decoded at all, or is too large for memory
+ * @throws InputError if the file is not a video, cannot be decoded at all, or is too large for memory
  */
 export async function readVideo(
   path: string,
@@ -48,10 +50,10 @@ export async function readVideo(
 }
 
 /**
- * How opaque the frames of a video file are, [F, H, W], 0..255; only that is in memory.
+ * Reads only the alpha channel of a video file, [F, H, W], 0..255; the colours are not kept in memory.
  *
- * @returns  null if they are opaque throughout
- * @throws InputError as `readVideo`
+ * @returns  null if all frames are opaque
+ * @throws InputError as `readVideo` does
  */
 export async function readOpacity(
   path: string,
@@ -71,23 +73,23 @@ export async function readOpacity(
   return opaque ? null : { numFrames: planes.length, alpha: joined(planes) };
 }
 
-/** What is known of a file before it is decoded. */
+/** Notes on a file that can be given before it is decoded. */
 export function notesOf(path: string, info: VideoInfo, fps: number | null): string[] {
   const { stream, numStreams, highDynamicRange, interlaced } = info;
   const facts: [boolean, string][] = [
     [highDynamicRange !== null, `high dynamic range (${highDynamicRange}), tone-mapped to SDR`],
     [interlaced, 'interlaced, so its frames are deinterlaced'],
-    [numStreams > 1, `has ${numStreams} streams of pictures; the default one (${stream}) is taken`],
-    [fps === null, 'does not say its frame rate'],
+    [numStreams > 1, `has ${numStreams} video streams; the default one (${stream}) is used`],
+    [fps === null, 'does not state its frame rate'],
   ];
   return facts.flatMap(([is, text]) => (is ? [`${path}: ${text}`] : []));
 }
 
-/** @throws InputError for a rate that no clip can have; how to say another one is the caller's part */
+/** @throws InputError for a frame rate that no clip can have; the caller supplies the remedy */
 export function expectRate(path: string, fps: number, remedy: string): void {
   if (fps > 0 && fps <= MAX_FPS) return;
   throw new InputError(
-    `${path}: says ${Math.round(fps)} frames a second, and ${MAX_FPS} is the most; ${remedy}`,
+    `${path}: claims ${Math.round(fps)} frames a second, and at most ${MAX_FPS} are supported; ${remedy}`,
   );
 }
 
@@ -96,7 +98,7 @@ export interface Picture {
   width: number;
   height: number;
   data: Uint8Array;
-  /** opacity [H, W], 0..255, where a clip has any; `data` is composited already */
+  /** alpha channel [H, W], 0..255, if the clip has one; `data` is already composited */
   alpha?: Uint8Array | null;
 }
 
@@ -104,17 +106,17 @@ type Allocate = (width: number, height: number) => Uint8Array;
 export interface DecodeOptions extends ReadVideoOptions, ReadImageOptions {
   notes: string[];
   allocate?: Allocate;
-  /** scale to this, whatever the shape; goes before `maxSide` */
+  /** scale to exactly this, whatever the aspect ratio; overrides `maxSide` */
   size?: { width: number; height: number };
 }
 const newPicture: Allocate = (width, height) => new Uint8Array(width * height * 3);
 
 /**
- * Decodes one frame at a time, as fast as they are taken; ffmpeg ends when the loop is left. All have
- * the size of the first.
+ * Decodes one frame at a time, on demand; ffmpeg is stopped when the caller leaves the loop. All frames
+ * have the size of the first.
  *
- * @param notes     a sentence is added if the file is damaged, changes midway, or has transparent parts
- * @param allocate  gives the memory for each picture, [H, W, 3]
+ * @param notes     a note is added if the file is damaged, changes midway, or has transparent parts
+ * @param allocate  returns the memory for each picture, [H, W, 3]
  */
 export async function* decodeFrames(
   path: string,
@@ -144,7 +146,7 @@ export async function* decodeFrames(
     const { code, stderr, stalled } = await done;
     signal?.throwIfAborted();
     if (stalled) throw endless(path);
-    // what was read so far must not pass for the whole file
+    // the frames so far must not pass for the whole file
     if (code === STOPPED || code === null) {
       throw new JobError(`${path}: ffmpeg was stopped while it read it; run again`);
     }
@@ -161,9 +163,9 @@ export async function* decodeFrames(
   }
 }
 
-/** Did frames come that differ from the first in size or pixel format? */
+/** Did any frame differ from the first in size or pixel format? */
 function changesMidway(log: string): boolean {
-  // where filters are made anew for them, each time has a line: "[graph 0 input …] … w:96 h:64 …"
+  // each time the filter graph is rebuilt for them ffmpeg logs "[graph 0 input …] … w:96 h:64 …"
   const sizes = [...log.matchAll(/^\[graph -?\d+ input .* (w:\d+ h:\d+) /gm)];
   return /Changing (video )?frame properties on the fly/.test(log) || sizes.length > 1;
 }
@@ -171,14 +173,14 @@ function changesMidway(log: string): boolean {
 const changeInWords = ({ isTurned, width, height }: VideoInfo, count: string): string =>
   isTurned
     ? `damaged, ${count} frames decoded (it changes its picture size midway)`
-    : `changes its picture size or format midway; all frames are brought to the first, ${width}x${height}`;
+    : `changes its picture size or format midway; all frames are scaled to the size of the first, ${width}x${height}`;
 
-/** Binary PPM ("P6\n320 180\n255\n"), or PAM where there is opacity; then the bytes. */
+/** Header of binary PPM ("P6\n320 180\n255\n"), or of PAM if there is alpha; the bytes follow it. */
 const HEADER =
   /^(?:P6\s(\d+)\s(\d+)\s255\s|P7\nWIDTH (\d+)\nHEIGHT (\d+)\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n)/;
 const HEADER_BYTES = 128;
 
-/** Cuts a stream of pictures. */
+/** Splits a stream of concatenated PPM or PAM files into pictures. */
 async function* splitPictures(
   stream: NodeJS.ReadableStream,
   allocate: Allocate,
@@ -195,7 +197,7 @@ async function* splitPictures(
         const match = HEADER.exec(header.toString('latin1', 0, HEADER_BYTES));
         if (match === null) {
           if (header.length >= HEADER_BYTES) {
-            throw new JobError('ffmpeg: its output is no sequence of PPM or PAM pictures');
+            throw new JobError('ffmpeg: its output is not a sequence of PPM or PAM pictures');
           }
           break;
         }
@@ -228,7 +230,7 @@ async function* splitPictures(
   }
 }
 
-/** All pictures in one block of memory, which they are decoded into. */
+/** Decodes all pictures directly into one block of memory. */
 async function collect(
   path: string,
   info: VideoInfo,
@@ -243,7 +245,7 @@ async function collect(
     const end = start + w * h * 3;
     if (end > maxBytes) throw tooLarge(path, w, h, maxBytes);
     if (end > block.length) {
-      // the file's own count first, then half as much again
+      // start with the frame count that the file claims, then grow by half
       const guess = Math.max(expectedFrames(info, options) ?? 0, Math.ceil(numFrames * 1.5), 1);
       const larger = new Uint8Array(Math.max(end, Math.min(guess * w * h * 3, maxBytes)));
       larger.set(block.subarray(0, start));
@@ -279,10 +281,10 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-/** More frames than this are a file's mistake: 46 hours at 60 a second. */
+/** A file that claims more frames than this (46 hours at 60 fps) is wrong. */
 const MOST_FRAMES = 10_000_000;
 
-/** Frames by the duration and rate that a file names; null if it does not, or they cannot be true. */
+/** Number of frames by the file's duration and frame rate; null if they are missing or implausible. */
 export function expectedFrames(info: VideoInfo, options: ReadVideoOptions): number | null {
   const { maxFrames, start = 0 } = options;
   const fps = options.fps ?? info.fps;

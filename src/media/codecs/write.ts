@@ -1,5 +1,5 @@
 /**
- * Frames to files; the name's ending says what kind.
+ * Writes frames to files; the extension selects the format.
  */
 import { writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
@@ -21,7 +21,7 @@ export interface WriteImageOptions {
 
 export type WriteVideoOptions = Omit<ClipOptions, 'width' | 'height'>;
 
-/** Writes a picture or a clip, as the name's ending says. */
+/** Writes a picture or a clip, depending on the extension. */
 export async function writeMedia(
   path: string,
   frames: Frames,
@@ -33,7 +33,7 @@ export async function writeMedia(
 /**
  * Writes one frame as PNG, JPEG (4:4:4) or WebP.
  *
- * @throws InputError for another ending or several frames; JobError if the disk is full
+ * @throws InputError for another extension or several frames; JobError if the disk is full
  */
 export async function writeImage(
   path: string,
@@ -63,9 +63,7 @@ export async function writeImage(
 }
 
 /**
- * Writes a clip whose frames are all there; see `createClipWriter`.
- *
- * @throws what `createClipWriter` throws
+ * Writes a clip whose frames are all in memory; see `createClipWriter`, also for the errors.
  */
 export async function writeVideo(
   path: string,
@@ -79,7 +77,7 @@ export async function writeVideo(
   await writer.finish();
 }
 
-/** EXIF text is ASCII; what is not is written as JSON writes it, \\u00e9. */
+/** EXIF text is ASCII; other characters are escaped as in JSON, \\u00e9. */
 const toAscii = (text: string): string =>
   text.replace(
     /[^\x20-\x7e]/g,

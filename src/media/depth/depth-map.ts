@@ -6,6 +6,6 @@ export interface DepthMap extends Size {
   path: string;
   numFrames: number;
   data: Float32Array;
-  /** frames a second of a clip; null, or left out: not said */
+  /** frame rate of a clip; null or absent if unknown */
   fps?: number | null;
 }

@@ -1,4 +1,4 @@
-/** Depth from a safetensors file, read in plain TypeScript so that worker threads can. */
+/** Reads depth from a safetensors file without LibTorch, so that worker threads can use it. */
 import { InputError } from '../../errors.js';
 import { readRegularSync, unreadable } from '../../files/regular-file.js';
 import { bytesPerElement, type DType, typedArrayFor } from '../../tensor/dtype.js';
@@ -6,9 +6,9 @@ import { readSafetensorsHeader } from '../../tensor/safetensors-header.js';
 import type { DepthMap } from './depth-map.js';
 
 /**
- * The one tensor of the file, [H, W] or [F, H, W], as it is.
+ * The file's only tensor, [H, W] or [F, H, W], with unchanged values.
  *
- * @throws InputError if the file cannot be read or is no such thing
+ * @throws InputError if the file cannot be read, or holds anything else
  * Source: the format's description, safetensors README
  */
 export function readDepthTensor(path: string): DepthMap {

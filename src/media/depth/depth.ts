@@ -1,5 +1,5 @@
 /**
- * Depth maps from files, in the form that relative depth models give: larger is nearer, no unit.
+ * Reads depth maps from files as relative depth, as depth models estimate it: larger is nearer, no unit.
  */
 import { extname, join } from 'node:path';
 import { InputError } from '../../errors.js';
@@ -20,19 +20,19 @@ import type { DepthMap } from './depth-map.js';
 import { readDepthTensor } from './depth-tensor.js';
 
 /**
- * What the nearest point of a picture becomes, the farthest being 0. Relative depth has no fixed
- * range; that of Depth Anything V2 runs from 0 to between about 5 and 15, scene by scene.
+ * The value of the nearest point of a picture; the farthest is 0. Relative depth has no fixed range: the
+ * maximum of Depth Anything V2 lies between about 5 and 15, depending on the scene.
  */
 export const NEAREST = 10;
-/** Mean difference between colours, 0..255, from which a picture cannot be meant as gray. */
+/** A picture whose colour channels differ by more than this on average (0..255) is not gray. */
 const COLOURFUL = 12;
 
 /**
- * Reads a picture (8 or 16 bits), a clip or a folder of pictures, white = near: the darkest value
- * of all frames becomes 0 and the lightest `NEAREST`. The one tensor of a .safetensors file, [H, W]
- * or [F, H, W], is taken as it is.
+ * Reads a picture (8 or 16 bits), a clip or a folder of pictures, in which white is near: the darkest
+ * value of all frames becomes 0 and the lightest `NEAREST`. The only tensor of a .safetensors file,
+ * [H, W] or [F, H, W], is used unchanged.
  *
- * @throws InputError in one sentence for what cannot be read, is in colour, or is all of one gray
+ * @throws InputError if the file cannot be read, is in colour, or is a single shade of gray
  */
 export async function readDepth(
   source: MediaSource,
@@ -49,7 +49,7 @@ export async function readDepth(
   }
   if (least === most) {
     throw new InputError(
-      `${path}: is of one gray all over, which tells no depth; give a map in which near is white and far is black`,
+      `${path}: is one shade of gray all over, so it holds no depth; give a map in which near is white and far is black`,
     );
   }
   const scale = NEAREST / (most - least);
@@ -57,8 +57,8 @@ export async function readDepth(
 }
 
 /**
- * Depth as distances along the optical axis, [F, H, W], in the form of a relative map: one over the
- * distance, the farthest of all frames being 0 and the nearest `NEAREST`.
+ * Converts distances along the optical axis, [F, H, W], to relative depth: the inverse distance, scaled
+ * so that over all frames the farthest point is 0 and the nearest `NEAREST`.
  */
 export function relativeDepth(
   distances: Float32Array,
@@ -69,14 +69,14 @@ export function relativeDepth(
     if (distance < least) least = distance;
     if (distance > most) most = distance;
   }
-  // all at one distance tells as little as no depth
+  // a single distance holds no relative depth
   const scale = least < most ? NEAREST / (1 / least - 1 / most) : 0;
   const data = new Float32Array(distances.length);
   for (let i = 0; i < data.length; i++) data[i] = (1 / distances[i]! - 1 / most) * scale;
   return { path: '', width, height, numFrames, data };
 }
 
-/** The middle of a map, in the shape of `size`; the map itself, if it has that shape already. */
+/** Crops a map around its centre to the aspect ratio of `size`; the map itself if it has that already. */
 export function cropDepth(map: DepthMap, size: Size): DepthMap {
   const aspect = size.width / size.height;
   const width = Math.min(map.width, Math.max(1, Math.round(map.height * aspect)));
@@ -94,10 +94,10 @@ export function cropDepth(map: DepthMap, size: Size): DepthMap {
   return { ...map, width, height, data };
 }
 
-/** A map at another size, [F, H, W] float32. */
+/** Resizes a map; the result is [F, H, W] float32. */
 export function depthToTensor(map: DepthMap, size: Size): Tensor {
   const { width, height, numFrames, data } = map;
-  // bilinear: bicubic would overshoot at edges, to depths that are not there
+  // bilinear, because bicubic overshoots at edges, to depths that do not occur
   return resize(fromArray(data, [numFrames, height, width]), size, { mode: 'bilinear' });
 }
 
@@ -115,12 +115,12 @@ async function readGrays(path: MediaSource, signal?: AbortSignal): Promise<Grays
   }
 }
 
-/** With all its bits, 0..65535, or its floats as they are. */
+/** Reads integers at 16 bits, 0..65535, and floats unchanged. */
 async function readStillGray(path: string): Promise<Grays> {
   const still = await openStill(path);
   if (still.isFloat) return readFloatGray(still);
   const { space } = still.facts;
-  // only gray files are gray for sure; few of the 16 bits may be used
+  // an RGB file may be gray too, so its pixels are checked; few of its 16 bits may be used
   if (space !== 'b-w' && space !== 'grey16') {
     expectGray(path, await readStill(path, { lowBits: true }));
   }
@@ -189,7 +189,7 @@ function fromFrames(path: string, frames: Frames): Grays {
   return { width, height, numFrames, data: grays };
 }
 
-/** Maps shown in false colours are common, and cannot be told back. */
+/** Refuses maps in false colour, which are common and cannot be converted back to depth. */
 function expectGray(path: string, { data }: Frames): void {
   let difference = 0;
   for (let j = 0; j < data.length; j += 3) {

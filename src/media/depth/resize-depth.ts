@@ -2,8 +2,8 @@ import type { Size } from '../frames.js';
 import type { DepthMap } from './depth-map.js';
 
 /**
- * A map at another size: a triangle filter, which grows with the reduction. The same as `resize` of
- * a tensor by 'bilinear', but for rounding.
+ * Resizes a map with a triangle filter whose support grows with the reduction. Equals `resize` of a
+ * tensor in mode 'bilinear' up to rounding.
  */
 export function resizeDepth(map: DepthMap, { width, height }: Size): DepthMap {
   if (map.width === width && map.height === height) return map;

@@ -1,5 +1,5 @@
 /**
- * What ffmpeg is told to encode raw pictures from its standard input.
+ * The ffmpeg arguments that encode raw pictures from standard input.
  */
 import { extname } from 'node:path';
 import { JobError } from '../../errors.js';
@@ -9,24 +9,25 @@ export interface EncodeOptions {
   width: number;
   height: number;
   fps: number;
-  /** 0 (best) to 51, as x264 counts; VP9 takes it plus 10, which looks about the same */
+  /** 0 (best) to 51 on the scale of x264; VP9 gets this plus 10, which looks about the same */
   crf?: number;
-  /** stored in the file as its comment; GIF has none */
+  /** stored in the file as its comment; not in GIF */
   description?: string;
   /**
-   * colours as 0..255 instead of 16..235, as many cameras write them; looks the same. Only in H.264
-   * and VP9: the other encoders cannot say so, and write limited range
+   * store colours in full range (0..255, as many cameras do) instead of
+   * limited range (16..235); looks the same. Only for H.264 and VP9:
+   * the other encoders cannot signal it, and write limited range
    */
   fullRange?: boolean;
 }
 
-/** What H.264 of odd width or height is written in; even sizes are yuv420p. */
+/** Pixel format of H.264 with odd width or height; even sizes use yuv420p. */
 const FULL_CHROMA = 'yuv444p';
 
 export const hasFullChroma = (args: readonly string[]): boolean =>
   args.some((arg) => arg.endsWith(`,format=${FULL_CHROMA}`));
 
-/** All arguments but the name of the file, for an mp4 or a webm. */
+/** All arguments except the output file, for mp4 or webm. */
 export async function encodeArgs(
   path: string,
   { width, height, fps, crf = 18, description, fullRange = false }: EncodeOptions,
@@ -38,7 +39,7 @@ export async function encodeArgs(
   const pixelFormat = encoder === 'libx264' && odd ? FULL_CHROMA : 'yuv420p';
   const quality: Record<string, string[]> = {
     libx264: ['-crf', `${crf}`, '-preset', 'medium'],
-    // 1 (best) to 31; 4 is about crf 18
+    // 1 (best) to 31; 4 corresponds to about crf 18
     mpeg4: ['-q:v', `${Math.min(31, Math.max(1, Math.round(crf / 2) - 5))}`],
     'libvpx-vp9': ['-crf', `${crf + 10}`, '-b:v', '0', '-row-mt', '1', '-cpu-used', '2'],
     libvpx: ['-crf', `${Math.max(4, crf)}`, '-b:v', '8M'],
@@ -55,15 +56,18 @@ export async function encodeArgs(
   ];
 }
 
-/** By the ending of the name: ffmpeg is given another one to write to. */
+/**
+ * Names the container, by the extension of `path`: the
+ * temporary file that ffmpeg writes has another one.
+ */
 export function containerArgs(path: string): string[] {
-  // the index first, so that a browser starts before it has everything
+  // the index comes first, so that a browser can start playing before it has the whole file
   return isWebm(path) ? ['-f', 'webm'] : ['-movflags', '+faststart', '-f', 'mp4'];
 }
 
 export const isWebm = (path: string): boolean => extname(path).toLowerCase() === '.webm';
 
-/** The first of these encoders that there is; throws JobError if there is none. */
+/** The first of the `wanted` encoders that ffmpeg has; throws JobError if it has none of them. */
 export function oneOf(encoders: Set<string>, path: string, wanted: string[]): string {
   const encoder = wanted.find((name) => encoders.has(name));
   if (encoder === undefined) {

@@ -2,12 +2,12 @@
 import { JobError } from '../../errors.js';
 import { findFfmpeg, firstComplaint, startFfmpeg } from './ffmpeg.js';
 
-/** Names, asked once for each program. */
+/** Lists of names, queried once per program. */
 export type FeatureKind = 'encoders' | 'decoders' | 'filters';
 
 const known = new Map<string, Promise<Set<string>>>();
 
-/** @throws JobError if ffmpeg does not tell them; it is then asked again the next time */
+/** @throws JobError if ffmpeg fails to list them; the next call tries again */
 export function ffmpegFeatures(kind: FeatureKind): Promise<Set<string>> {
   const key = `${kind} ${findFfmpeg()}`;
   let features = known.get(key);
@@ -28,7 +28,7 @@ async function list(kind: FeatureKind): Promise<Set<string>> {
   });
   const { code, stderr } = await done;
   if (code !== 0) {
-    const reason = firstComplaint(stderr) || `it left with code ${code}`;
+    const reason = firstComplaint(stderr) || `it exited with code ${code}`;
     throw new JobError(`${findFfmpeg()}: does not list its ${kind} (${reason}); run again`);
   }
   // " V....D libx264   libx264 H.264 / AVC …", " .SC zscale   V->V   Apply resizing …"

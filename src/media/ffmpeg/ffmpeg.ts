@@ -1,6 +1,6 @@
 /**
  * Finds ffmpeg (FFMPEG_PATH, PATH, the optional npm package `@ffmpeg-installer/ffmpeg`) and runs it.
- * Only options that ffmpeg 4 to 9 share are used; ffprobe is not needed.
+ * Only options common to ffmpeg 4 to 9 are used; ffprobe is not needed.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
@@ -21,7 +21,7 @@ const INSTALL =
  * Path of the ffmpeg program: the one named by FFMPEG_PATH, else the newer of the one on PATH and
  * the one of the npm package.
  *
- * @throws InputError if FFMPEG_PATH names no program; JobError if there is no ffmpeg at all
+ * @throws InputError if FFMPEG_PATH does not name a program; JobError if there is no ffmpeg at all
  */
 export function findFfmpeg({
   env = process.env,
@@ -40,7 +40,7 @@ export function findFfmpeg({
   const system = onPath(env.PATH ?? '');
   const own = packaged();
   if (system !== null && own !== null) {
-    // the package is old, and takes long to start: it is asked only if it may be the newer one
+    // the packaged build is old and slow to start, so it is queried only if it may be the newer one
     const version = versionOf(system);
     return !isOld(version) || compareVersions(version, versionOf(own)) >= 0 ? system : own;
   }
@@ -51,13 +51,13 @@ export function findFfmpeg({
   return path;
 }
 
-/** A sentence if the ffmpeg found is below release 5; null if it is newer, or there is none. */
+/** Advice if the ffmpeg found is older than release 5; null if it is not, or there is none. */
 export function oldFfmpegAdvice(): string | null {
   let program: string;
   try {
     program = findFfmpeg();
   } catch {
-    return null; // said where a video is opened
+    return null; // reported when a video is opened
   }
   const version = ffmpegVersion(program);
   return isOld(version)
@@ -92,9 +92,9 @@ function isProgram(path: string): boolean {
 export interface FfmpegEnd {
   /** exit code; null if it was killed */
   code: number | null;
-  /** different lines of what it said, the middle cut out if it is much */
+  /** its standard error without repeated lines; if that is long, the middle is cut out */
   stderr: string;
-  /** it was killed since it gave nothing for too long */
+  /** it was killed because it produced nothing for too long */
   stalled: boolean;
 }
 
@@ -104,29 +104,29 @@ export interface FfmpegRun {
 }
 
 export interface FfmpegOptions {
-  /** its standard input is written to */
+  /** the caller writes to its standard input */
   input?: boolean;
   /** it is killed when this aborts; the caller then checks the signal */
   signal?: AbortSignal;
-  /** it is killed when it gives and says nothing for so long while it is waited for */
+  /** it is killed when it writes nothing to stdout or stderr for this long while its reader waits */
   stallMs?: number;
-  /** so many characters of what it says first are kept whatever comes; 16384 if not given */
+  /** how many characters from the beginning of its stderr are kept; 16384 by default */
   headLength?: number;
 }
 
-/** A block of memory larger than this is refused: no picture of a clip takes so much. */
+/** Limit for a single memory allocation in ffmpeg: no picture of a clip needs this much. */
 const MAX_ALLOCATION = 2 ** 30;
-/** A damaged file may keep a decoder busy for ever; long seeks in large files take minutes. */
+/** A damaged file may keep a decoder busy forever, but long seeks in large files do take minutes. */
 export const STALL_MS = 5 * 60_000;
 
-/** Characters that are kept of what ffmpeg says: so many of the beginning, and of the end. */
+/** How many characters of ffmpeg's stderr are kept, from the beginning and again from the end. */
 const KEPT_LENGTH = 16384;
 
-/** The ffmpeg processes that run now; none outlives this process. */
+/** The ffmpeg processes that are running; none outlives this process. */
 const running = new Set<ChildProcess>();
 
 /**
- * Starts ffmpeg, bounded in memory. It ends with this process, whatever ends that.
+ * Starts ffmpeg with a memory limit. It ends when this process ends, for whatever reason.
  *
  * @throws JobError if there is no ffmpeg; `done` rejects with JobError if it cannot be started
  */
@@ -146,7 +146,8 @@ export function startFfmpeg(
   const child = spawn(command!, [...before, ...bounds, ...args], {
     stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     windowsHide: true,
-    // what this process ignores must not end ffmpeg: a terminal sends its signals to our group only
+    // a signal that this process ignores must not end ffmpeg either: in a process group of its own it
+    // does not get the terminal's signals
     detached: ignoredSignals().length > 0,
   });
   const kill = () => child.kill('SIGKILL');
@@ -172,7 +173,7 @@ export function startFfmpeg(
     running.delete(child);
     if (running.size === 0) process.removeListener('exit', killAll);
   });
-  done.catch(() => {}); // whoever awaits it sees the error; nobody may be waiting yet
+  done.catch(() => {}); // whoever awaits it sees the error, but nobody may be waiting yet
   return { child, done };
 }
 
@@ -183,8 +184,8 @@ function killAll(): void {
 let parentBound: string[] | null = null;
 
 /**
- * What is put before the program so that it dies with this process, even if that is killed: ffmpeg
- * itself notices only when it next writes. Where there is no such thing (not Linux) it is nothing.
+ * Command prefix that makes ffmpeg die with this process, even if that is killed: by itself ffmpeg would
+ * notice only at its next write. Empty where there is no such command (outside Linux).
  */
 function boundToParent(): string[] {
   if (parentBound === null) {
@@ -197,7 +198,10 @@ function boundToParent(): string[] {
   return parentBound;
 }
 
-/** Returns a function that gives the lines so far, each once: some are said of every frame. */
+/**
+ * Returns a function that gives the lines so far, without
+ * repetitions: some lines come with every frame.
+ */
 function collectLines(stream: Readable, headLength: number): () => string {
   const seen = new Set<string>();
   let head = '';
@@ -214,7 +218,7 @@ function collectLines(stream: Readable, headLength: number): () => string {
   return () => head + tail;
 }
 
-/** Kills `child` when it is waited for, and neither gives nor says anything, for `stallMs`. */
+/** Kills `child` when its reader has waited for `stallMs` without any output on stdout or stderr. */
 function watchStall({ stdout, stderr }: ChildProcess, stallMs: number, kill: () => void) {
   let stalled = false;
   if (stallMs === Number.POSITIVE_INFINITY) return { stalled: () => false, end: () => {} };
@@ -223,7 +227,7 @@ function watchStall({ stdout, stderr }: ChildProcess, stallMs: number, kill: () 
   const stepMs = Math.min(1000, stallMs);
   const timer = setInterval(() => {
     const now = out.bytesRead + err.bytesRead;
-    // what it gave and nobody took yet keeps it waiting
+    // unread output means that it waits for its reader, not the other way round
     quietMs = now === given && out.readableLength === 0 ? quietMs + stepMs : 0;
     given = now;
     if (quietMs < stallMs) return;
@@ -233,7 +237,7 @@ function watchStall({ stdout, stderr }: ChildProcess, stallMs: number, kill: () 
   return { stalled: () => stalled, end: () => clearInterval(timer) };
 }
 
-/** Runs ffmpeg on raw pictures. @throws Error with its words if it fails */
+/** Runs ffmpeg on raw pictures. @throws Error with ffmpeg's stderr if it fails */
 export async function encodeRaw(
   pictures: AsyncIterable<Uint8Array>,
   args: string[],
@@ -242,25 +246,25 @@ export async function encodeRaw(
   const { child, done } = startFfmpeg(args, { input: true, signal });
   child.stdout!.resume();
   let failure: unknown;
-  // if ffmpeg leaves early, its exit code and words say why, not the broken pipe
+  // if ffmpeg exits early, its exit code and stderr say why, not the broken pipe
   await pipeline(Readable.from(pictures), child.stdin!).catch((error) => {
     failure = error;
   });
   const { code, stderr } = await done;
   signal?.throwIfAborted();
-  if (failure !== undefined && code === 0) throw failure; // the pictures could not be had
+  if (failure !== undefined && code === 0) throw failure; // producing the pictures failed
   if (code !== 0 || /no space left/i.test(stderr)) {
-    throw new Error(`ffmpeg left with code ${code}: ${stderr.trim().replaceAll('\n', '; ')}`);
+    throw new Error(`ffmpeg exited with code ${code}: ${stderr.trim().replaceAll('\n', '; ')}`);
   }
 }
 
-/** The lines of errors in what it says with `-v level+info`: "[mov @ 0x55d0] [error] moov atom …". */
+/** The error lines of a log written with `-v level+info`: "[mov @ 0x55d0] [error] moov atom …". */
 export function errorsOf(log: string): string {
   const lines = log.split('\n').filter((line) => /\[(error|fatal|panic)\] /.test(line));
   return lines.map((line) => line.replace(/\[(error|fatal|panic)\] /, '')).join('\n');
 }
 
-/** First line of ffmpeg's own words, without the addresses that it puts in front. */
+/** First line of ffmpeg's stderr, without the "[name @ 0x…]" in front. */
 export function firstComplaint(stderr: string): string {
   const lines = stderr.split('\n').map((line) => line.replace(/\[[^\]]*@ 0x[0-9a-f]+\]\s*/g, ''));
   return lines.map((line) => line.trim()).find((line) => line !== '') ?? '';

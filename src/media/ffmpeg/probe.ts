@@ -1,5 +1,5 @@
 /**
- * What ffmpeg says about a video file, read from the text that it prints about its input, so that
+ * Reads the properties of a video file from the description that ffmpeg prints of its input, so that
  * ffprobe is not needed (the npm package has only ffmpeg).
  */
 import { resolve } from 'node:path';
@@ -9,59 +9,59 @@ import { inputArgs } from './input-args.js';
 import { defaultOf, parseStreams, pictureStreams, type Stream, soundStream } from './streams.js';
 
 export interface VideoInfo {
-  /** number of the stream that is read: the default one */
+  /** index of the stream that is read: the default video stream */
   stream: number;
-  /** how many streams of pictures there are, cover art not counted */
+  /** number of video streams, not counting cover art */
   numStreams: number;
   /** size as stored: before rotation and before pixels are made square */
   width: number;
   height: number;
-  /** mean frames a second; null if the file does not say */
+  /** mean frame rate; null if the file does not state it */
   fps: number | null;
-  /** null if the file does not say */
+  /** null if the file does not state it */
   durationSeconds: number | null;
   codec: string;
   pixelFormat: string;
-  /** `bt709`, `smpte170m`, `bt2020nc`, …; null if the file does not say */
+  /** `bt709`, `smpte170m`, `bt2020nc`, …; null if the file does not state it */
   colorMatrix: string | null;
-  /** its kind if it is high dynamic range */
+  /** the transfer function if it is high dynamic range, else null */
   highDynamicRange: 'PQ' | 'HLG' | null;
-  /** YUV that uses all of 0..255 (JPEG, many cameras), not 16..235 */
+  /** full-range YUV, 0..255 (JPEG, many cameras), rather than 16..235 */
   fullRange: boolean;
-  /** its frames are two half pictures of different times, line by line */
+  /** its frames hold two fields of different times, in alternating lines */
   interlaced: boolean;
-  /** there is a plane of opacity, which may be opaque everywhere */
+  /** there is an alpha channel, which may be opaque everywhere */
   hasAlpha: boolean;
-  /** the file says that it is to be turned, or mirrored */
+  /** its metadata asks for rotation or mirroring */
   isTurned: boolean;
   /** time stamp of the file's beginning, from which `start` counts */
   startSeconds: number;
   /** when the first picture is shown, from the file's beginning on */
   firstSeconds: number;
-  /** a seek must go to so long before what is wanted; infinite: there is no seeking */
+  /** how far before the wanted time a seek must aim; infinite if seeking is impossible */
   seekMarginSeconds: number;
   hasAudio: boolean;
 }
 
 export interface AudioInfo {
-  /** number of the stream */
+  /** index of the stream */
   stream: number;
-  /** null if the file says neither mono nor stereo */
+  /** null if it is neither mono nor stereo */
   channels: 1 | 2 | null;
-  /** of the file; null if it does not say */
+  /** duration of the file; null if it does not state it */
   durationSeconds: number | null;
-  /** time stamp of its first sample; null if it has none */
+  /** time stamp of the first sample; null if it has none */
   firstTime: number | null;
-  /** there are pictures beside it */
+  /** the file has a video stream too */
   hasPictures: boolean;
 }
 
-/** Frames that are looked at: a film may begin with a few that are not interlaced. */
+/** How many frames are examined: a film may begin with a few that are not interlaced. */
 const LOOKED_AT = 4;
 
-/** @throws InputError if the file cannot be opened as a video or has no picture in it */
+/** @throws InputError if the file cannot be opened as a video or has no pictures */
 export async function probeVideo(path: string, signal?: AbortSignal): Promise<VideoInfo> {
-  // copyts: times as they are in the file
+  // copyts: time stamps as they are in the file
   const inputs = ['-copyts', ...inputArgs(path)];
   const text = await describe(path, inputs, firstPictures('0:V:0?'), signal);
   const info = parseProbe(path, text);
@@ -71,24 +71,24 @@ export async function probeVideo(path: string, signal?: AbortSignal): Promise<Vi
   return parseProbe(path, await describe(path, inputs, outputs, signal));
 }
 
-/** Seconds between key frames of what is broadcast or recorded, at the most. */
+/** Longest interval between keyframes in broadcasts and recordings, in seconds. */
 const KEY_FRAMES_SECONDS = 15;
 
-/** In MPEG streams a seek ends at any frame, and what comes before the next key frame is lost. */
+/** In MPEG streams a seek may land on any frame, and all frames before the next keyframe are lost. */
 function seekMargin(text: string): number {
   const [, format = ''] = /^Input #0, (\w+)/m.exec(text) ?? [];
   if (/^(mpeg|mpegts|mpegtsraw)$/.test(format)) return KEY_FRAMES_SECONDS;
   return RAW_STREAMS.has(format) ? Number.POSITIVE_INFINITY : 0;
 }
 
-/** Formats without times. */
+/** Formats without time stamps. */
 const RAW_STREAMS = new Set([
   ...['h261', 'h263', 'h264', 'hevc', 'vvc', 'evc', 'obu', 'm4v', 'mpegvideo', 'mjpeg', 'vc1'],
   ...['cavsvideo', 'avs2', 'avs3', 'dirac', 'dnxhd'],
 ]);
 
 /**
- * The default sound in a file with or without pictures; null if it has none.
+ * The default audio stream of a file with or without pictures; null if it has none.
  *
  * @throws InputError if ffmpeg cannot open the file
  */
@@ -112,7 +112,7 @@ export async function probeAudio(path: string, signal?: AbortSignal): Promise<Au
   };
 }
 
-/** The default picture stream in what ffmpeg prints of a file and of its first frames. */
+/** Parses the text that ffmpeg prints about a file and its first frames, for the default video stream. */
 export function parseProbe(path: string, text: string): VideoInfo {
   const streams = streamsOf(path, text);
   const hasAudio = soundStream(streams) !== null;
@@ -151,7 +151,7 @@ export function parseProbe(path: string, text: string): VideoInfo {
     fullRange:
       /^yuvj/.test(pixelFormat) ||
       (/^(yuv|nv|p01|gray)/.test(pixelFormat) && /(^|, )pc\b/.test(colors)),
-    // said of the stream, or shown by its first frames (DV and older files do not say)
+    // stated for the stream, or shown by its first frames (DV and older files do not state it)
     interlaced: /(top|bottom)( coded)? first/.test(colors) || / i:[TB] /.test(text),
     hasAlpha: ALPHA.test(pixelFormat) || /^\s*alpha_mode\s*: 1/im.test(details),
     isTurned: /displaymatrix:/i.test(details),
@@ -162,7 +162,7 @@ export function parseProbe(path: string, text: string): VideoInfo {
   };
 }
 
-/** Pixel formats with opacity; a palette may have it. */
+/** Pixel formats with alpha; a palette may have it. */
 const ALPHA = /^(yuva|gbrap|rgba|bgra|argb|abgr|ya8|ya16|vuya|ayuv|pal8|gray\w*a)/;
 
 const remedy = (line: string): string =>
@@ -170,13 +170,13 @@ const remedy = (line: string): string =>
     ? 'this ffmpeg has no decoder for AV1; install version 5 or newer, or convert it to H.264 mp4'
     : 'convert it to H.264 mp4';
 
-/** What ffmpeg prints of an input, with all of its chapters, is shorter. */
+/** Long enough for ffmpeg's description of an input with all of its chapters. */
 const DESCRIPTION_LENGTH = 2 ** 20;
 
 /**
- * What ffmpeg prints of its inputs, and in making a null output of them.
+ * The text that ffmpeg prints about its inputs while it decodes them to a null output.
  *
- * @throws InputError if it does not come to an end
+ * @throws InputError if ffmpeg stalls
  */
 export async function describe(
   path: string,
@@ -184,7 +184,7 @@ export async function describe(
   outputs: string[],
   signal?: AbortSignal,
 ): Promise<string> {
-  // hundreds of chapters stand before the streams: they are not to be repeated for the output
+  // there may be hundreds of chapters before the streams; do not print them again for the output
   const bare = ['-map_chapters', '-1', '-map_metadata', '-1'];
   const args = ['-nostdin', '-nostats', ...inputs, ...bare, ...outputs];
   const { child, done } = startFfmpeg(args, {
@@ -207,7 +207,7 @@ const firstSamples = (stream: string): string[] => [
   ...['-map', stream, '-frames:a', '1', '-af', 'ashowinfo', '-f', 'null', '-'],
 ];
 
-/** Time stamp of the first frame that was shown; null if there was none, or it has no time. */
+/** Time stamp of the first frame that was shown; null if there was none, or it has no time stamp. */
 export function timeShown(text: string): number | null {
   const time = / pts_time: *(-?[\d.]+)/.exec(text)?.[1];
   return time === undefined ? null : Number(time);
@@ -224,7 +224,10 @@ function durationOf(text: string): number | null {
     : Number(duration[1]) * 3600 + Number(duration[2]) * 60 + Number(duration[3]);
 }
 
-/** ffmpeg prints 29.97 for 30000/1001; at 6 and below a whole rate is as near to such a one. */
+/**
+ * ffmpeg prints 29.97 for 30000/1001; up to 6 fps a printed
+ * whole rate would match such a fraction too.
+ */
 function exactRate(printed: string): number {
   const rate = printed.endsWith('k') ? Number(printed.slice(0, -1)) * 1000 : Number(printed);
   const ntsc = (Math.round(rate) * 1000) / 1001;
@@ -240,11 +243,11 @@ export function unreadable(path: string, stderr: string): InputError {
   }
   if (/not on whitelist|not in allowed|format_whitelist/i.test(stderr)) {
     return new InputError(
-      `${path}: refers to other files, or is a kind of file that is not opened here; give the video file itself`,
+      `${path}: refers to other files, or is a kind of file that is not supported; give the video file itself`,
     );
   }
   const complaint = misdetected
-    ? 'no kind of file that ffmpeg knows'
+    ? 'it is not a kind of file that ffmpeg knows'
     : firstComplaint(stderr).replace(`file:${resolve(path)}: `, '');
   return new InputError(
     `${path}: cannot be decoded as a video (${complaint || 'ffmpeg gave no reason'}); give another file or convert it to mp4`,
@@ -253,5 +256,5 @@ export function unreadable(path: string, stderr: string): InputError {
 
 export const endless = (path: string): InputError =>
   new InputError(
-    `${path}: ffmpeg got nothing out of it for ${STALL_MS / 60_000} minutes; it may be damaged, convert it to mp4 first`,
+    `${path}: ffmpeg decoded nothing from it for ${STALL_MS / 60_000} minutes; it may be damaged, convert it to mp4 first`,
   );

@@ -1,12 +1,12 @@
-/** Reading a file from a time on. */
+/** Reads a file from a given time on. */
 import { inputArgs } from './input-args.js';
 import { describe, timeShown, type VideoInfo } from './probe.js';
 
-/** Where reading begins for what is wanted from a time on. */
+/** The ffmpeg arguments that start reading at a given time. */
 export interface Seek {
   /** options of the input */
   input: string[];
-  /** what is left to be skipped; time stamps begin at 0 afterwards */
+  /** filters that skip the rest; after them time stamps begin at 0 */
   filters: string[];
 }
 
@@ -15,7 +15,7 @@ export function seekTo({ startSeconds, seekMarginSeconds }: VideoInfo, start: nu
   const seek = Math.max(0, start - seekMarginSeconds);
   const input = seek > 0 ? ['-ss', `${seek}`] : [];
   if (seek === start) return { input, filters: [] };
-  // copyts: times as they are in the file, whatever the version of ffmpeg makes of its beginning
+  // copyts: time stamps as in the file; versions of ffmpeg differ in how they treat its beginning
   const begin = startSeconds + start;
   return {
     input: ['-copyts', ...input],
@@ -23,7 +23,7 @@ export function seekTo({ startSeconds, seekMarginSeconds }: VideoInfo, start: nu
   };
 }
 
-/** Time stamp of the first picture at `start` seconds of a file or later. */
+/** Time stamp of the first picture at or after `start` seconds from the file's beginning. */
 export async function pictureTime(
   path: string,
   info: VideoInfo,

@@ -1,4 +1,4 @@
-/** The streams of a file, from the text that ffmpeg prints about it, and which of them are read. */
+/** Finds the streams of a file in the text that ffmpeg prints about it, and selects those to read. */
 
 export interface Stream {
   /** its number in the file */
@@ -9,7 +9,7 @@ export interface Stream {
   details: string;
 }
 
-/** The streams of the first input; what ffmpeg prints of its outputs comes after them and is left out. */
+/** The streams of the first input, without those of outputs, which ffmpeg prints after them. */
 export function parseStreams(text: string): Stream[] {
   const [input = ''] = text.split(/^(?:Stream mapping:|Output #0|Input #1)/m, 1);
   const streams: Stream[] = [];
@@ -21,22 +21,22 @@ export function parseStreams(text: string): Stream[] {
   return streams;
 }
 
-/** Streams of pictures in the order of the file; covers and thumbnails are none. */
+/** Video streams in the order of the file, without cover art and thumbnails. */
 export function pictureStreams(streams: readonly Stream[]): Stream[] {
   return streams.filter(
     ({ line }) => / Video: /.test(line) && !/\((attached pic|timed thumbnails)\)/.test(line),
   );
 }
 
-/** The sound that players take; null if there is none. */
+/** The audio stream that players select; null if there is none. */
 export function soundStream(streams: readonly Stream[]): Stream | null {
   return defaultOf(streams.filter(({ line }) => / Audio: /.test(line)));
 }
 
-/** Codecs of single pictures: a stream of them beside another one is a cover. */
+/** Codecs of single pictures: such a stream beside another video stream is probably cover art. */
 const PICTURES = / Video: (png|mjpeg|bmp|gif|tiff|webp|jpeg2000|targa)\b/;
 
-/** Moving pictures before covers, then the stream marked as default, then the first. */
+/** Prefers moving pictures to cover art, then the stream marked as default, then the first. */
 export function defaultOf(streams: readonly Stream[]): Stream | null {
   const rank = ({ line }: Stream): number =>
     (PICTURES.test(line) ? 2 : 0) + (/\(default\)/.test(line) ? 0 : 1);

@@ -1,24 +1,24 @@
 /**
- * How old an ffmpeg program is: by the version of its libavformat, since builds between releases
- * and of distributions name themselves as they like.
+ * Determines how old an ffmpeg program is from its version of libavformat, since distributions' builds
+ * and builds between releases have arbitrary names.
  */
 import { spawnSync } from 'node:child_process';
 
 export interface FfmpegVersion {
-  /** its own word: `5.1.9-0+deb12u1`, `N-47683-g0e8eb07980-static` */
+  /** the version it reports: `5.1.9-0+deb12u1`, `N-47683-g0e8eb07980-static` */
   name: string;
   /** major and minor version of libavformat */
   libavformat: [number, number];
 }
 
-/** Release 5.0. */
+/** libavformat of release 5.0. */
 const CURRENT = 59;
-/** Release 5 has libavformat 59, and each later one is a number higher. */
+/** libavformat's major version minus the release: 59 - 5, and both grow by one per release. */
 const MAJOR_OFFSET = 54;
 
 const versions = new Map<string, FfmpegVersion | null>();
 
-/** Asked once in each process: a start takes 10 to 80 ms. Null if the program does not say. */
+/** Queried once per process, since a start takes 10 to 80 ms. Null if the program does not report it. */
 export function ffmpegVersion(program: string): FfmpegVersion | null {
   let version = versions.get(program);
   if (version === undefined) {
@@ -41,18 +41,18 @@ export function parseVersion(text: string): FfmpegVersion | null {
     : { name, libavformat: [Number(numbers[1]), Number(numbers[2])] };
 }
 
-/** Below release 5; a program that does not say counts as old. */
+/** Older than release 5; a program that does not report its version counts as old. */
 export const isOld = (version: FfmpegVersion | null): boolean =>
   (version?.libavformat[0] ?? 0) < CURRENT;
 
-/** Above 0 if `a` is newer. */
+/** Positive if `a` is newer, negative if `b` is. */
 export function compareVersions(a: FfmpegVersion | null, b: FfmpegVersion | null): number {
   const [majorA, minorA] = a?.libavformat ?? [0, 0];
   const [majorB, minorB] = b?.libavformat ?? [0, 0];
   return majorA - majorB || minorA - minorB;
 }
 
-/** `5.1.9-0+deb12u1`, and for a build between releases also the release that it is near to. */
+/** `5.1.9-0+deb12u1`; for a build between releases also the nearest release. */
 export function versionInWords(version: FfmpegVersion | null): string {
   if (version === null) return 'of unknown version';
   const { name, libavformat } = version;

@@ -1,12 +1,12 @@
 /**
- * One level of the optical flow: moves the second picture back by the flow so far, and solves for
- * what is left. A pixel asks its window for a motion that keeps the brightness (Lucas and Kanade),
- * and its neighbours for one like theirs (Horn and Schunck), so motion spreads from texture into
- * places that have none.
+ * One pyramid level of the optical flow: warps the second picture back by the flow so far, and solves
+ * for the rest. The data term asks that brightness is constant along the motion within a window (Lucas
+ * and Kanade), the smoothness term that neighbouring pixels move alike (Horn and Schunck), so that
+ * motion spreads from textured regions into flat ones.
  *
  * Source: Bruhn, Weickert, Schnörr 2005, "Lucas/Kanade meets Horn/Schunck", IJCV 61(3); constraints
  * divided by the gradient as in Zimmer, Bruhn, Weickert 2011, "Optic flow in harmony", IJCV 93(3);
- * that still places are let rest is ours
+ * resetting still regions to zero motion is our addition
  */
 
 /** Brightness 0..255, [H, W]. */
@@ -16,23 +16,29 @@ export interface Plane {
   data: Float32Array;
 }
 
-/** Times the second picture is moved at each level, and sweeps of the solver after each. Measured */
+/** Warps of the second picture per level, and solver sweeps after each warp. Measured */
 const WARPS = 2;
 const SWEEPS = 5;
-/** Pixels to each side of a window. Measured */
+/** Radius of a window in pixels. Measured */
 const RADIUS = 2;
-/** How much the neighbours' motion counts beside the window's. Measured */
+/** Weight of the smoothness term beside the data term. Measured */
 const SMOOTHNESS = 0.2;
-/** Gradients below this are taken for noise, grey levels a pixel. Measured */
+/** Gradients below this count as noise, in gray levels per pixel. Measured */
 const NOISE = 1;
-/** Brightness that differs by more than this is another surface's, grey levels. Measured */
+/** Brightness that differs by more than this belongs to another surface, in gray levels. Measured */
 const MISMATCH = 10;
-/** A window rests if it then differs by less than this share of what it does moved. Measured */
+/**
+ * A window is reset to no motion if its error is then below
+ * this share of its error with motion. Measured
+ */
 const REST = 0.5;
-/** Above 1, each sweep of the solver goes further than it asks. Source: usual for successive over-relaxation */
+/**
+ * Over-relaxation factor: each solver step is lengthened by
+ * this. Source: usual for successive over-relaxation
+ */
 const RELAXATION = 1.8;
 
-/** Betters the flow (u, v), [H, W] pixels each, from one picture to another, in place. */
+/** Refines the flow (u, v), [H, W] in pixels each, from one picture to another, in place. */
 export function refine(from: Plane, to: Plane, u: Float32Array, v: Float32Array): void {
   const { width, height } = from;
   const size = width * height;
@@ -58,7 +64,7 @@ export function refine(from: Plane, to: Plane, u: Float32Array, v: Float32Array)
 }
 
 interface System {
-  /** sums over a window: gradients' products, and gradients times the change the flow leaves, [H, W] */
+  /** window means of the gradients' products and of gradient times temporal difference, [H, W] */
   xx: Float32Array;
   xy: Float32Array;
   yy: Float32Array;
@@ -66,7 +72,7 @@ interface System {
   yt: Float32Array;
 }
 
-/** What each pixel says of its own motion. */
+/** Computes the data term of each pixel, before it is averaged over windows. */
 function constrain(
   { width, height, data }: Plane,
   moved: Float32Array,
@@ -94,7 +100,7 @@ function constrain(
       const change = moved[p]! - data[p]!;
       const odd = change / MISMATCH;
       const trust = 1 / ((gx * gx + gy * gy + NOISE * NOISE) * (1 + odd * odd));
-      // the whole flow is solved for, not only what is added to it
+      // solve for the whole flow, not only for its increment
       const constant = change - gx * u[p]! - gy * v[p]!;
       xx[p] = gx * gx * trust;
       xy[p] = gx * gy * trust;
@@ -105,7 +111,10 @@ function constrain(
   }
 }
 
-/** Lets rest what looks no better moved: around things that move, their motion has spread too far. */
+/**
+ * Resets the flow where standing still fits better: around
+ * moving objects their motion has spread too far.
+ */
 function settle(
   from: Plane,
   to: Plane,
@@ -129,7 +138,10 @@ function settle(
   }
 }
 
-/** The picture seen through the flow, between pixels bilinearly; `inside`: 1 where it is in the frame. */
+/**
+ * Warps a picture back along the flow, bilinearly; `inside`
+ * becomes 1 where the source lies in the frame.
+ */
 function moveBack(
   { width, height, data }: Plane,
   u: Float32Array,
@@ -158,7 +170,7 @@ function moveBack(
   }
 }
 
-/** Replaces each value by the mean of its window of 2 RADIUS + 1 pixels each way; edges are repeated. */
+/** Box filter: each value becomes the mean of its window of 2 RADIUS + 1 squared; edges are repeated. */
 function blur(plane: Float32Array, scratch: Float32Array, width: number, height: number): void {
   const share = 1 / (2 * RADIUS + 1);
   for (let y = 0; y < height; y++) {
@@ -188,7 +200,7 @@ function blur(plane: Float32Array, scratch: Float32Array, width: number, height:
   }
 }
 
-/** Each pixel's two equations solved for its motion: xx, xy and yy become the inverse's. */
+/** Inverts each pixel's 2x2 system, including the smoothness term, in place: xx, xy and yy. */
 function invert({ xx, xy, yy }: System): void {
   for (let p = 0; p < xx.length; p++) {
     const a = xx[p]! + 4 * SMOOTHNESS;
@@ -201,7 +213,7 @@ function invert({ xx, xy, yy }: System): void {
   }
 }
 
-/** One sweep of over-relaxed Gauss-Seidel; beyond the border a pixel is its own neighbour. */
+/** One sweep of successive over-relaxation; at the border a pixel is its own missing neighbour. */
 function relax(
   u: Float32Array,
   v: Float32Array,
@@ -226,5 +238,5 @@ function relax(
   }
 }
 
-/** `i` within 0..last. */
+/** Clamps `i` to 0..last. */
 export const clamp = (i: number, last: number): number => Math.max(0, Math.min(i, last));

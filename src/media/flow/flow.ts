@@ -1,9 +1,9 @@
 /**
- * Dense optical flow: where each pixel of a picture is in the next one. Plain TypeScript on typed
- * arrays, for worker threads.
+ * Dense optical flow: the displacement of each pixel from one picture to the next. Plain TypeScript on
+ * typed arrays, for worker threads.
  *
- * From small pictures to large: each level starts at the flow of the one below and betters it, see
- * flow-level.ts, so that long motions are found where they are short.
+ * Coarse to fine over an image pyramid: each level starts from the flow of the coarser one and refines
+ * it (flow-level.ts), so that long motions are found where they are short.
  */
 import { ShapeError } from '../../errors.js';
 import { type Frames, sliceFrames } from '../frames.js';
@@ -17,14 +17,15 @@ export interface Flow {
   data: Float32Array;
 }
 
-/** Pictures are halved until their shorter side is below twice this. Measured */
+/** Pictures are halved while their shorter side is at least twice this. Measured */
 const COARSEST_SIDE = 6;
-/** Frames are reduced to this, longer side, before their motion is measured. */
+/** Frames are reduced to this longer side, in pixels, before their motion is measured. */
 const MOTION_SIDE = 256;
 
 /**
- * Motion of each pixel of the first frame of `from` to the first frame of `to`; up to about an
- * eighth of the frame's side. What leaves the frame, or is hidden in `to`, moves as its surroundings.
+ * Motion of each pixel from the first frame of `from` to the first frame
+ * of `to`, up to about an eighth of the frame's side. Pixels that leave
+ * the frame or are occluded in `to` get their surroundings' motion.
  *
  * @throws ShapeError if the two differ in size
  */
@@ -38,8 +39,8 @@ export function opticalFlow(from: Frames, to: Frames): Flow {
 }
 
 /**
- * How much a clip moves: mean length of the flow from each frame to the next, in pixels of the clip
- * a frame; 0 for an image.
+ * How much a clip moves: mean magnitude of the flow between consecutive frames, in pixels of the clip per
+ * frame; 0 for an image.
  */
 export function motionScoreOf(clip: Frames): number {
   const { width, height, numFrames } = clip;
@@ -70,7 +71,7 @@ export function motionScoreOf(clip: Frames): number {
   return total / (size.width * size.height * (numFrames - 1));
 }
 
-/** Luma, not rounded: small gradients count. */
+/** Luma, not rounded, because small gradients matter. */
 function grayPlane({ width, height, data }: Frames): Plane {
   const gray = new Float32Array(width * height);
   for (let p = 0; p < gray.length; p++) {
@@ -79,7 +80,7 @@ function grayPlane({ width, height, data }: Frames): Plane {
   return { width, height, data: gray };
 }
 
-/** The picture, half of it, a quarter, … */
+/** The picture at full, half, quarter, … size. */
 function pyramidOf(plane: Plane): Plane[] {
   const levels = [plane];
   let last = plane;
@@ -107,7 +108,7 @@ function halved({ width, height, data }: Plane): Plane {
   return { width: w, height: h, data: out };
 }
 
-/** Of two pyramids of one size. */
+/** Flow between two pyramids of one size. */
 function flowBetween(from: Plane[], to: Plane[]): Flow {
   const { width, height } = from.at(-1)!;
   let u: Float32Array = new Float32Array(width * height);
@@ -129,7 +130,7 @@ function flowBetween(from: Plane[], to: Plane[]): Flow {
   return { width: size.width, height: size.height, data };
 }
 
-/** A component of the flow on the grid of twice the size, where motions are twice as long. */
+/** Upsamples a flow component to twice the size, bilinearly; motions become twice as long. */
 function doubled(coarse: Float32Array, from: Plane, { width, height }: Plane): Float32Array {
   const out = new Float32Array(width * height);
   for (let y = 0; y < height; y++) {

@@ -1,5 +1,5 @@
 /**
- * Pictures made larger by margins that are to be filled.
+ * Enlarges pictures by margins that a model then fills (outpainting).
  */
 import { InputError } from '../../errors.js';
 import { expectFrames, type Frames, type Size } from '../frames.js';
@@ -24,18 +24,18 @@ const SIDES: Record<string, Side[]> = {
   top: ['top'],
   bottom: ['bottom'],
 };
-/** What the margins show until they are filled. */
+/** Colour of the margins until they are filled. */
 const MID_GRAY = 128;
-/** A margin of more times the picture is surely pixels written with a dot. */
+/** A share larger than this is surely meant as pixels, written with a dot by mistake. */
 const MAX_SHARE = 4;
 
 /**
- * Reads margins: `0.25` (all sides), or `left=64,top=0.25`, `x=10%`, `all=32`. Whole numbers are
- * pixels, numbers with a dot and percent are shares of the width (left, right) or height (top,
- * bottom). A name that says less wins: `all=32,left=0`.
+ * Parses margins: `0.25` (all sides), `left=64,top=0.25`, `x=10%` or `all=32`. Whole numbers are pixels;
+ * numbers with a dot and percentages are shares of the width (left, right) or height (top, bottom). The
+ * more specific name wins: `all=32,left=0`.
  *
  * @param size   of the picture
- * @param where  what the text is, for the error
+ * @param where  name of the text, for error messages
  * @throws InputError that names the part that is wrong
  */
 export function parseExpand(text: string, size: Size, where = 'expand'): Margins {
@@ -70,8 +70,8 @@ export function parseExpand(text: string, size: Size, where = 'expand'): Margins
 }
 
 /**
- * Larger frames, mid-gray in the margins, and the mask of these: 1 in the margins, 0 in the
- * picture, [F, H, W].
+ * Adds mid-gray margins to frames, and returns them with the mask of the margins, [F, H, W]: 1 in the
+ * margins, 0 in the picture.
  */
 export function expandFrames(
   frames: Frames,
@@ -99,7 +99,7 @@ function toPixels(value: string, length: number, where: string): number {
   const number = Number.parseFloat(value);
   if (!/^(\d+|\d*\.\d+|\d+\.\d*|\d*\.?\d+%)$/.test(value)) {
     throw new InputError(
-      `${where}: must be whole pixels, or a share as 0.25 or 25%, none below 0, got "${value}"`,
+      `${where}: must be whole pixels, or a share such as 0.25 or 25%, and not below 0, got "${value}"`,
     );
   }
   if (/^\d+$/.test(value)) return number;

@@ -1,5 +1,5 @@
 /**
- * Where the part to be made comes from: a mask file, a box, a colour, or the input's transparency.
+ * The ways to mark the part to be generated: a mask file, a box, a colour, or the input's transparency.
  */
 import { InputError } from '../../errors.js';
 import { type Media, type MediaSource, type ReadVideoOptions, sourceName } from '../frames.js';
@@ -8,7 +8,7 @@ import { expectMaskFits, type Mask, readGray, thresholdMask } from './mask.js';
 /** Whole pixels, or a share of the picture's side. */
 export type Length = number | `${number}%`;
 
-/** From the upper left corner of the picture. */
+/** A rectangle, measured from the upper left corner of the picture. */
 export interface Box {
   x: Length;
   y: Length;
@@ -20,11 +20,11 @@ export interface Box {
 export type Colour = [number, number, number];
 
 export type MaskSource =
-  /** a picture, a clip or a folder, white where something is to be made; one frame holds for all */
+  /** a picture, a clip or a folder, white in the part to be generated; a single frame applies to all */
   | { file: MediaSource }
   /** the same part of every frame */
   | { box: Box }
-  /** pixels none of whose channels is further than `tolerance` from the colour */
+  /** pixels whose channels all lie within `tolerance` of the colour */
   | { colour: Colour; tolerance: number }
   /** pixels that are less than half opaque */
   | { alpha: true };
@@ -33,24 +33,24 @@ export type MaskSource =
 export const DEFAULT_TOLERANCE = 40;
 
 export interface MaskOptions extends Pick<ReadVideoOptions, 'maxFrames' | 'start' | 'fps'> {
-  /** a sentence is added about a mask that is not just black and white */
+  /** a note is added if the mask is not just black and white */
   notes?: string[];
-  /** how many frames `media` has is not sure: a mask file may have another number */
+  /** accept a mask file of any length, because the number of frames in `media` is not final */
   anyLength?: boolean;
   signal?: AbortSignal;
 }
 
-/** Levels off black and white that lossy files have without being meant as gray. */
+/** Values this close to black or white count as black or white: lossy compression blurs them. */
 const NEARLY = 16;
-/** Share of gray from which it is told; the smooth edges of shapes are less. */
+/** Share of gray pixels from which a note is added; the smooth edges of shapes amount to less. */
 const GRAY_SHARE = 0.02;
 
 /**
- * The part of `media` to be made: 1 there, else 0. The mask has one frame, which holds for all, or
- * as many as `media`.
+ * The part of `media` to be generated: 1 there, 0 elsewhere. The mask has one frame, which applies to
+ * all, or as many as `media`.
  *
- * @throws InputError if the mask cannot be read, does not fit, or marks nothing (a mask file may be
- *   all black: whoever uses it decides)
+ * @throws InputError if the mask cannot be read, does not fit, or marks nothing (except for a mask file,
+ *   which may be all black: the caller decides what that means)
  */
 export async function maskOf(
   source: MaskSource,
@@ -63,21 +63,21 @@ export async function maskOf(
   return maskOfAlpha(media, options.notes);
 }
 
-/** What was to be made is kept, and the other way round. */
+/** Swaps the parts to be generated and to be kept. */
 export function invertMask(mask: Mask): Mask {
   return { ...mask, data: mask.data.map((value) => 1 - value) };
 }
 
 /**
- * Reads `x,y,width,height`, each in whole pixels or percent of the picture: `10%,10%,50%,50%`.
+ * Parses `x,y,width,height`, each in whole pixels or percent of the picture: `10%,10%,50%,50%`.
  *
- * @param where  what the text is, for the error
+ * @param where  name of the text, for error messages
  */
 export function parseBox(text: string, where = 'box'): Box {
   const parts = text.split(',').map((part) => part.trim());
   if (parts.length !== 4 || !parts.every((part) => /^-?(\d+|\d*\.?\d+%)$/.test(part))) {
     throw new InputError(
-      `${where}: must be x,y,width,height in whole pixels or percent, as 10%,10%,50%,50%, got "${text}"`,
+      `${where}: must be x,y,width,height in whole pixels or percent, such as 10%,10%,50%,50%, got "${text}"`,
     );
   }
   const [x, y, width, height] = parts.map((part) =>
@@ -86,7 +86,7 @@ export function parseBox(text: string, where = 'box'): Box {
   return { x, y, width, height };
 }
 
-/** Pure colours, as screens and markers have them. */
+/** Named colours, at full saturation like those of green screens and markers. */
 const COLOURS: Record<string, Colour> = {
   black: [0, 0, 0],
   white: [255, 255, 255],
@@ -99,7 +99,7 @@ const COLOURS: Record<string, Colour> = {
   magenta: [255, 0, 255],
 };
 
-/** Reads `#00ff00`, `#0f0`, `0,255,0` or a name. */
+/** Parses `#00ff00`, `#0f0`, `0,255,0` or a name. */
 export function parseColour(text: string, where = 'colour'): Colour {
   const word = text.trim().toLowerCase();
   const hex = /^#?([0-9a-f]{3}|[0-9a-f]{6})$/.exec(word)?.[1];
@@ -136,7 +136,7 @@ function maskOfBox(box: Box, media: Media): Mask {
   const pixels = (length: Length, side: number): number =>
     typeof length === 'number' ? length : (Number.parseFloat(length) / 100) * side;
   const [x, y] = [pixels(box.x, width), pixels(box.y, height)];
-  // both ends are rounded, so that boxes that touch in percent touch in pixels
+  // round both ends, so that boxes that touch in percent also touch in pixels
   const [left, top] = [Math.round(x), Math.round(y)];
   const right = Math.round(x + pixels(box.width, width));
   const bottom = Math.round(y + pixels(box.height, height));

@@ -1,5 +1,5 @@
 /**
- * Masks: white is the part to be filled, black is kept.
+ * Masks: white marks the part to be filled, black the part to be kept.
  */
 import { InputError } from '../../errors.js';
 import { fromArray, type Tensor } from '../../tensor/index.js';
@@ -14,7 +14,7 @@ import {
 
 /** `data` is [F, H, W]: 1 where something is to be filled, 0 where the input is kept. */
 export interface Mask {
-  /** of a file: what stands in it where nothing is white, `its lightest value is 1 of 255` */
+  /** set for a file without any white: a description such as `its lightest value is 1 of 255` */
   lightest?: string;
   path: string;
   width: number;
@@ -24,34 +24,34 @@ export interface Mask {
 }
 
 interface GrayOptions extends ReadVideoOptions {
-  /** a sentence is added about values that were taken for black and white */
+  /** a note is added if other values were taken as black and white */
   notes?: string[];
 }
 
 /**
- * Reads a mask from a picture, a clip or a folder: pixels lighter than 127 are 1. Transparent parts
- * count as black, so white strokes on a transparent ground do what they seem to.
+ * Reads a mask from a picture, a clip or a folder: pixels lighter than 127 are 1. Transparent parts count
+ * as black, so that white strokes on a transparent background work as expected.
  *
- * @throws InputError as `readGray`
+ * @throws InputError as `readGray` does
  */
 export async function readMask(path: string, options: GrayOptions = {}): Promise<Mask> {
   return thresholdMask(await readGray(path, options));
 }
 
-/** What is lighter counts as white. */
+/** Lighter values count as white. */
 const HALF = 127;
 
-/** Brightness 0..255 to 1 above the middle, else 0. */
+/** Brightness 0..255 to 1 above the middle, 0 otherwise. */
 export function thresholdMask(gray: Mask): Mask {
   return { ...gray, data: gray.data.map((value) => (value > HALF ? 1 : 0)) };
 }
 
 /**
- * The brightness of a picture or a clip, 0..255, where transparent parts are black. If nothing in it
- * is lighter than half and it holds two values, as masks of 0 and 1 and of two dark colours do, the
- * darker one becomes 0 and the lighter one 255.
+ * The brightness of a picture or a clip, 0..255, with transparent parts black. If it holds exactly two
+ * values and neither is lighter than half, as in masks of 0 and 1 or of two dark colours, the darker one
+ * becomes 0 and the lighter one 255.
  *
- * @throws InputError as `readMedia`, and for what holds several values of which none is white
+ * @throws InputError as `readMedia` does, and for a file of more than two values of which none is white
  */
 export async function readGray(
   source: MediaSource,
@@ -62,7 +62,7 @@ export async function readGray(
   notes.push(...media.notes);
   const { width, height, numFrames, data } = media;
   const gray = new Uint8Array(width * height * numFrames);
-  const places = new Int32Array(256).fill(-1); // of each value, the first; -1: it is not there
+  const places = new Int32Array(256).fill(-1); // index of the first pixel with each value; -1: none
   for (let i = 0, j = 0; i < gray.length; i++, j += 3) {
     const value = grayOf(data[j]!, data[j + 1]!, data[j + 2]!);
     gray[i] = value;
@@ -88,7 +88,7 @@ export async function readGray(
   return { ...mask, data: gray.map((value) => (value === most ? 255 : 0)) };
 }
 
-/** Maps of labels hold few values; pictures hold more. */
+/** Label maps hold few values; pictures hold more. */
 const FEW = 16;
 
 /** `its lightest value is 1 of 255`, `its lightest colour is #800000 (38 of 255)` */
@@ -101,7 +101,7 @@ function inWords(value: number, [r, g, b]: Uint8Array): string {
 
 /**
  * Throws InputError unless `mask` fits `frames`: the same size, and as many frames (or one, which
- * holds for the whole clip).
+ * applies to the whole clip).
  */
 export function expectMaskFits(mask: Mask, frames: Frames & { path: string }): void {
   if (mask.width !== frames.width || mask.height !== frames.height) {

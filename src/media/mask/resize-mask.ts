@@ -1,12 +1,12 @@
-/** Masks at another size. */
+/** Resizes masks. */
 import type { Frames, Size } from '../frames.js';
 
 /**
- * A mask at another size, by nearest neighbour so that its edges stay sharp. The same places are
- * picked as by torch's `interpolate(mode='nearest')`, which finds them in float32.
+ * Resizes a mask by nearest neighbour, so that its edges stay sharp. Picks the same pixels as torch's
+ * `interpolate(mode='nearest')`, which computes their positions in float32.
  *
- * @param hole   [F, H, W], 1 where something is to be made
- * @param from   the size that it has
+ * @param hole   [F, H, W], 1 where something is to be generated
+ * @param from   the current size
  */
 export function resizeHole(hole: Uint8Array, from: Frames, to: Size): Uint8Array {
   const { width, height, numFrames } = from;
@@ -24,7 +24,7 @@ export function resizeHole(hole: Uint8Array, from: Frames, to: Size): Uint8Array
   return resized;
 }
 
-/** For each of `to` places the one of `from` at its lower corner. */
+/** For each of the `to` output samples the index of the input sample at its lower edge. */
 function nearest(from: number, to: number): number[] {
   const scale = Math.fround(from / to);
   return Array.from({ length: to }, (_, i) =>

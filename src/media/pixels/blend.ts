@@ -1,25 +1,25 @@
 /**
- * Made pictures joined with given ones: known pixels put back without a seam, clips faded into one
- * another.
+ * Joins generated pictures with the originals: puts known pixels back without a visible seam, and
+ * cross-fades clips.
  */
 import { ShapeError } from '../../errors.js';
 import { expectFrames, type Frames } from '../frames.js';
 import { pullPush } from './pull-push.js';
 
 export interface BlendOptions {
-  /** pixels from the seam on which the made part is changed; 1/16 of the shorter side if not given */
+  /** width in pixels of the generated border that is adjusted; by default 1/16 of the shorter side */
   feather?: number;
 }
 
 /**
- * The made frames with the known pixels of the original, byte for byte. Made pixels near the seam
- * are shifted by what the made frames miss on the known side of it (extended into the hole by
- * pull-push), in full where they touch the known part and not at all from `feather` pixels on.
+ * The generated frames, with the known pixels of the original put back byte for byte. To hide the seam,
+ * the difference between original and generated frames on the known side is extended into the hole (by
+ * pull-push) and added there: in full next to the known part, fading out over `feather` pixels.
  *
- * @param made      what a model made of all of the picture, known part included
+ * @param made      the whole generated picture, including the known part
  * @param original  of the same size
- * @param hole      [F, H, W], or [H, W] for all frames: 1 where something was to be made
- * @throws ShapeError if they do not fit together
+ * @param hole      [F, H, W], or [H, W] for all frames: 1 where something was to be generated
+ * @throws ShapeError if their sizes or lengths differ
  */
 export function blendKnown(
   made: Frames,
@@ -45,10 +45,10 @@ export function blendKnown(
 }
 
 /**
- * From the first clip to the second over all their frames: neither shows alone, so that the frame
- * before is the first clip's and the one after the second's.
+ * Fades from the first clip to the second over all their frames. Every frame is a mixture: the frame
+ * before the fade is the first clip's alone, the one after it the second's alone.
  *
- * @throws ShapeError unless they have one size and equally many frames
+ * @throws ShapeError unless they have one size and the same number of frames
  */
 export function crossFade(a: Frames, b: Frames): Frames {
   expectSame('crossFade', a, b);
@@ -75,7 +75,10 @@ function expectSame(where: string, a: Frames, b: Frames): void {
   }
 }
 
-/** One picture: `result` holds the original and gets the made pixels of the hole, [H, W, 3]. */
+/**
+ * Fills the hole of one picture: `result`, [H, W, 3], holds
+ * the original and receives generated pixels.
+ */
 function fillHole(
   result: Uint8Array,
   made: Uint8Array,
@@ -84,7 +87,7 @@ function fillHole(
   feather: number,
 ): void {
   const box = surroundings(hole, width, feather);
-  if (box === null) return; // nothing was to be made
+  if (box === null) return; // nothing was to be generated
   const [left, top, columns, rows] = box;
   const weights = new Float32Array(columns * rows); // 1 where known
   const values = new Float32Array(columns * rows * 3); // original - made, times weight
@@ -109,14 +112,14 @@ function fillHole(
   }
 }
 
-/** 1 at 0, 0 from 1 on, level at both. NaN (no feather at all) and infinity are 0. */
+/** 1 at 0 and 0 from 1 on, with zero slope at both. NaN (no feather at all) and infinity give 0. */
 function falloff(t: number): number {
   return t < 1 ? 1 - t * t * (3 - 2 * t) : 0;
 }
 
 type Rectangle = [left: number, top: number, width: number, height: number];
 
-/** The hole and `feather` pixels around it, cut to the picture; null if there is no hole. */
+/** The hole with `feather` pixels around it, clipped to the picture; null if there is no hole. */
 function surroundings(hole: Uint8Array, width: number, feather: number): Rectangle | null {
   const height = hole.length / width;
   let [left, right, top, bottom] = [width, -1, height, -1];
@@ -139,8 +142,8 @@ function surroundings(hole: Uint8Array, width: number, feather: number): Rectang
 }
 
 /**
- * Steps to the nearest known pixel within the rectangle, slanting ones sqrt(2) long: never less than
- * the distance itself, and up to 8% more.
+ * Chamfer distance to the nearest known pixel within the rectangle, with diagonal steps of sqrt(2): never
+ * less than the Euclidean distance, and at most 8% more.
  */
 function distanceToKnown(
   hole: Uint8Array,

@@ -1,20 +1,20 @@
 /**
- * Colours brought into line with other pictures: brightness kept, chroma or levels matched.
+ * Matches colours to other pictures: restores the brightness of the input, or matches chroma or levels.
  */
 import { ShapeError } from '../../errors.js';
 import { expectFrames, type Frames, sliceFrames } from '../frames.js';
 import { resizeFrames } from './tensors.js';
 
-/** BT.601, full range: luma = 0.299 R + 0.587 G + 0.114 B, of values 0..255. */
+/** BT.601 in full range: luma = 0.299 R + 0.587 G + 0.114 B, for values 0..255. */
 const [RED, GREEN, BLUE] = [0.299, 0.587, 0.114];
 
 /**
- * The colours of the made frames at the brightness, and the size, of the original: luma is the
- * original's up to rounding (at most half a level). A colour that does not exist at that luma is
- * brought towards gray until it does.
+ * Combines the chroma of the generated frames with the luma and the size of the original; luma is exact
+ * up to rounding (at most half a level). A colour that does not exist at that luma is desaturated until
+ * it does.
  *
- * @param original  of any size; the made frames are resized to it (bicubic)
- * @throws ShapeError unless there are equally many frames
+ * @param original  of any size; the generated frames are resized to it (bicubic)
+ * @throws ShapeError unless both have the same number of frames
  */
 export function matchLuminance(made: Frames, original: Frames): Frames {
   expectFrames('matchLuminance', made);
@@ -39,15 +39,15 @@ export function matchLuminance(made: Frames, original: Frames): Frames {
   return { width, height, numFrames, data };
 }
 
-/** Gain of chroma beyond which noise of nearly gray frames would turn to colour. */
+/** Highest chroma gain: with more, the noise of nearly gray frames would become colour. */
 const MAX_CHROMA_GAIN = 4;
 
 /**
- * The frames with the palette of a reference: mean and standard deviation of Cb and of Cr become the
- * reference's (all frames of each together, so that nothing flickers), luma stays.
+ * Gives frames the palette of a reference: mean and standard deviation of Cb and Cr become the
+ * reference's (computed over all frames, so that nothing flickers), and luma is kept.
  *
  * @param reference  of any size and length
- * Source: Reinhard et al. 2001, Color Transfer between Images; in YCbCr, as luma is to be kept
+ * Source: Reinhard et al. 2001, Color Transfer between Images; in YCbCr, so that luma is kept
  */
 export function transferChroma(frames: Frames, reference: Frames): Frames {
   expectFrames('transferChroma', frames);
@@ -67,21 +67,21 @@ export function transferChroma(frames: Frames, reference: Frames): Frames {
   return { ...frames, data };
 }
 
-/** What one window of a clip may differ from the next by; more is no drift of colours. */
+/** Limits of the colour change between windows of a clip; a larger difference is not colour drift. */
 const GAINS = [0.8, 1.25] as const;
 const MAX_OFFSET = 48;
 
 /**
- * Joins windows of a clip in colour: a gain and an offset for each channel, fitted on frames that
- * were made twice, are applied to the new ones.
+ * Matches the colours of a new window of a clip to the previous one: a gain and an offset per channel,
+ * fitted on frames that both windows contain, are applied to the new frames.
  *
- * The gain is that of the reduced major axis (the geometric mean of both least-squares slopes, so
- * sd(to) / sd(from)), held to 0.8..1.25; plain least squares takes noise for less contrast, which
- * would add up over windows.
+ * The gain is the slope of the reduced major axis (the geometric mean of both least-squares slopes, which
+ * is sd(to) / sd(from)), limited to 0.8..1.25. Plain least squares would underestimate the slope because
+ * of noise, and the loss of contrast would add up over windows.
  *
- * @param from  frames as the new window has them
+ * @param from  the shared frames in the new window
  * @param to    the same frames as they should be
- * @throws ShapeError unless `from` and `to` hold equally many pixels
+ * @throws ShapeError unless `from` and `to` hold the same number of pixels
  */
 export function matchColours(frames: Frames, { from, to }: { from: Frames; to: Frames }): Frames {
   for (const each of [frames, from, to]) expectFrames('matchColours', each);
@@ -93,7 +93,7 @@ export function matchColours(frames: Frames, { from, to }: { from: Frames; to: F
   const data = new Uint8Array(frames.data.length);
   for (let c = 0; c < 3; c++) {
     const [now, want] = [moments(from.data, c), moments(to.data, c)];
-    // below one level of spread there is nothing to fit a gain to
+    // with a spread of less than one level a gain cannot be fitted
     const slope = now.deviation > 1 && want.deviation > 1 ? want.deviation / now.deviation : 1;
     const gain = Math.max(GAINS[0], Math.min(GAINS[1], slope));
     const offset = Math.max(-MAX_OFFSET, Math.min(MAX_OFFSET, want.mean - gain * now.mean));
@@ -108,8 +108,8 @@ function luma(r: number, g: number, b: number): number {
 }
 
 /**
- * Writes the colour of luma `y` and chroma `red` = R - Y, `blue` = B - Y (Cr and Cb but for their
- * scale), with as much of the chroma as there is room for within 0..255.
+ * Writes the colour with luma `y` and chroma `red` = R - Y, `blue` = B - Y (Cr and Cb up to scale), with
+ * the chroma reduced as far as needed to stay within 0..255.
  */
 function putColour(data: Uint8Array, at: number, y: number, red: number, blue: number): void {
   const green = -(RED * red + BLUE * blue) / GREEN;
@@ -128,7 +128,7 @@ interface Moments {
   deviation: number;
 }
 
-/** Of R - Y and of B - Y over all frames. */
+/** Moments of R - Y and of B - Y over all frames. */
 function chromaMoments({ data }: Frames): [Moments, Moments] {
   const sums = [0, 0, 0, 0];
   for (let j = 0; j < data.length; j += 3) {
@@ -143,7 +143,7 @@ function chromaMoments({ data }: Frames): [Moments, Moments] {
   return [momentsOf(sums[0]!, sums[1]!, count), momentsOf(sums[2]!, sums[3]!, count)];
 }
 
-/** Of one channel over all frames. */
+/** Moments of one channel over all frames. */
 function moments(data: Uint8Array, channel: number): Moments {
   let [sum, squares] = [0, 0];
   for (let j = channel; j < data.length; j += 3) {

@@ -1,26 +1,26 @@
 /**
- * Pictures brought to a size of another shape.
+ * Fits pictures to a size with another aspect ratio.
  */
 import { expectFrames, type Frames, hasSameShape, type Size, sliceFrames } from '../frames.js';
 import { resizeFrames } from './tensors.js';
 
 /**
- * `crop` scales until the size is covered and cuts the rest off, as much on both sides; `pad` scales
- * until all is within and leaves black bars; `stretch` changes the shape.
+ * `crop` scales the picture to cover the size and cuts off the excess equally on both sides; `pad` scales
+ * it to fit inside and adds black bars; `stretch` changes the aspect ratio.
  */
 export const FIT_WAYS = ['crop', 'pad', 'stretch'] as const;
 export type FitWay = (typeof FIT_WAYS)[number];
 
 export interface Fitted {
   frames: Frames;
-  /** what was done, to follow the name of a file: `cropped by 12% of its width` */
+  /** what was done, worded to follow a file name: `cropped by 12% of its width` */
   done: string;
 }
 
 /**
- * Frames of exactly `size`, resized as Pillow does it (bicubic).
+ * Fits frames to exactly `size`, resized as Pillow does it (bicubic).
  *
- * @throws InputError if the size is no whole numbers above 0
+ * @throws InputError if the sides of the size are not whole numbers above 0
  */
 export function fitFrames(frames: Frames, size: Size, how: FitWay): Fitted {
   expectFrames('fitFrames', frames);
@@ -50,7 +50,7 @@ export function fitFrames(frames: Frames, size: Size, how: FitWay): Fitted {
   };
   const data = new Uint8Array(frames.numFrames * size.width * size.height * 3);
   const fitted = { ...size, numFrames: frames.numFrames, data };
-  // frame by frame: of a very wide picture most is cut off again
+  // frame by frame, because most of a very wide picture is cut off again
   for (let frame = 0; frame < frames.numFrames; frame++) {
     const picture = resizeFrames(sliceFrames(frames, frame, frame + 1), scaled);
     pasteCentred(picture, sliceFrames(fitted, frame, frame + 1));
@@ -62,7 +62,7 @@ export function fitFrames(frames: Frames, size: Size, how: FitWay): Fitted {
   return { frames: fitted, done };
 }
 
-/** Copies what two pictures share when one lies centred on the other. */
+/** Copies the overlap of two pictures whose centres are aligned. */
 function pasteCentred(from: Frames, to: Frames): void {
   const width = Math.min(from.width, to.width);
   const height = Math.min(from.height, to.height);
@@ -77,5 +77,5 @@ function pasteCentred(from: Frames, to: Frames): void {
   }
 }
 
-/** Never all: something is left of everything. */
+/** At most 99%, because something is always left. */
 const percent = (share: number): string => `${Math.min(99, Math.round(share * 100))}%`;

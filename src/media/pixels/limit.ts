@@ -6,9 +6,9 @@ import type { Size } from '../frames.js';
 export const MAX_PIXELS = 268_402_689;
 
 /**
- * Throws InputError for more than `MAX_PIXELS` in all frames that are decoded together.
+ * Throws InputError if the frames have more than `MAX_PIXELS` in total.
  *
- * @param numFrames  of an animation
+ * @param numFrames  number of frames that are decoded together, for an animation
  */
 export function expectPixels(path: string, { width, height }: Size, numFrames = 1): void {
   const pixels = width * height * numFrames;

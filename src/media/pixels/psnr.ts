@@ -2,8 +2,8 @@
 import { type Tensor, tidy } from '../../tensor/index.js';
 
 /**
- * 10 log10(peak² / mse) in dB, of values clipped to -1..1 (a peak of 2). With a mask only where it
- * is above 0.
+ * 10 log10(peak² / mse) in dB, for values clipped to -1..1 (so the peak is 2). A mask weights the squared
+ * errors.
  *
  * @param mask   broadcastable to `x`
  */

@@ -1,11 +1,11 @@
-/** Gaps in a picture filled from what is around them. */
+/** Fills gaps in a picture from their surroundings. */
 
 /**
- * Fills where `weights` is 0 from where it is 1, smoothly: means of 2x2 known values, again and again
- * (pull), then every gap filled from the level above it (push).
+ * Smoothly fills the pixels with weight 0 from those with weight 1: repeatedly averages known values over
+ * 2x2 pixels (pull), then fills the gaps of each level from the next coarser one (push).
  *
- * @param values   [H, W, 3], times weight; changed
- * @param weights  [H, W], 0..1; changed
+ * @param values   [H, W, 3], premultiplied by weight; modified in place
+ * @param weights  [H, W], 0..1; modified in place
  * Source: Gortler et al. 1996, The Lumigraph
  */
 export function pullPush(
@@ -31,13 +31,13 @@ export function pullPush(
   for (let j = 0; j < coarseWeights.length; j++) {
     const weight = coarseWeights[j]!;
     if (weight <= 1) continue;
-    coarseWeights[j] = 1; // as good as known
+    coarseWeights[j] = 1; // counts as known
     for (let c = 0; c < 3; c++) coarse[j * 3 + c]! /= weight;
   }
   pullPush(coarse, coarseWeights, columns, rows);
 
   for (let y = 0, i = 0; y < height; y++) {
-    // the middle of a fine pixel lies a quarter of a coarse one off the middle of its own
+    // the centre of a fine pixel is a quarter of a coarse pixel away from the centre of its coarse pixel
     const near = y >> 1;
     const far = clamp(near + (y & 1 ? 1 : -1), rows) * columns;
     for (let x = 0; x < width; x++, i++) {

@@ -1,11 +1,11 @@
 /**
  * Pillow's `Image.resize` on 8-bit samples, bit for bit.
  *
- * Separable and antialiased: the filter's support grows with the reduction. Weights are 22-bit fixed
- * point; the horizontal pass comes first; each pass is rounded and clipped to 0..255; a side that
+ * The filters are separable and antialiased: their support grows with the reduction. Weights are 22-bit
+ * fixed point; the horizontal pass comes first; each pass is rounded and clipped to 0..255; a side that
  * keeps its size is not filtered.
- * Source: behaviour of Pillow 10.4 (8 bits a channel), pinned by test/media/pixels/fixtures. Pillow 13 runs
- * the vertical pass first in some reductions and then differs by single steps.
+ * Source: behaviour of Pillow 10.4 (8 bits a channel), pinned by test/media/pixels/fixtures. Pillow
+ *    13 runs the vertical pass first in some reductions and then differs by single steps.
  */
 import { InputError } from '../../errors.js';
 
@@ -32,7 +32,7 @@ const FILTERS: Record<
   lanczos: { support: 3, weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };
 
-/** Keys' cubic with a = -0.5 (torch's plain bicubic has -0.75). */
+/** Keys' cubic with a = -0.5 (torch's bicubic without antialiasing has -0.75). */
 function cubic(x: number): number {
   const a = -0.5;
   if (x < 1) {
@@ -83,7 +83,10 @@ export function resample(
   return result;
 }
 
-/** For each output sample: the first input sample, how many, and their weights (`stride` apart). */
+/**
+ * For each output sample: the first input sample, the number of samples, and their weights (from
+ * index × `stride`).
+ */
 interface Weights {
   outSize: number;
   first: Int32Array;
@@ -112,7 +115,7 @@ function weightsOf(
     const taps = Math.min(inSize, Math.trunc(center + support + 0.5)) - from;
     let sum = 0;
     for (let i = 0; i < taps; i++) {
-      // times the reciprocal, not divided: the last bit matters
+      // multiplied by the reciprocal instead of divided, as Pillow does: the last bit matters
       real[i] = weight((i + from - center + 0.5) * (1 / stretch));
       sum += real[i]!;
     }
@@ -128,7 +131,7 @@ function weightsOf(
 
 const HALF = 1 << (PRECISION_BITS - 1);
 
-/** Stores clip to 0..255, which is faster than comparing. */
+/** Storing into this array clips to 0..255, which is faster than comparing. */
 const newSamples = (length: number): Uint8ClampedArray<ArrayBuffer> =>
   new Uint8ClampedArray(length);
 const asBytes = ({ buffer }: Uint8ClampedArray<ArrayBuffer>): Uint8Array => new Uint8Array(buffer);
@@ -146,7 +149,7 @@ function horizontalPass(samples: Uint8Array, layout: SampleLayout, weights: Weig
       const start = rowStart + first[x]! * channels;
       const weight = x * stride;
       if (channels === 3) {
-        // the three colours at once, so that each weight is read once
+        // all three colours together, so that each weight is read once
         let red = HALF;
         let green = HALF;
         let blue = HALF;
@@ -174,7 +177,7 @@ function horizontalPass(samples: Uint8Array, layout: SampleLayout, weights: Weig
   return asBytes(out);
 }
 
-/** Row by row, so that memory is read in order; four rows at once, so that sums are seldom stored. */
+/** Row by row, so that memory is read in order; four rows at a time, so that sums are rarely stored. */
 function verticalPass(
   samples: Uint8Array,
   { count, height, rowLength }: { count: number; height: number; rowLength: number },
@@ -189,7 +192,7 @@ function verticalPass(
       const to = (picture * outSize + y) * rowLength;
       sums.fill(HALF);
       for (let i = 0; i < taps; i += 4) {
-        // where there are fewer than four, weights of 0 stand for the rest
+        // if fewer than four are left, the others get weight 0
         const row = (k: number) => from + Math.min(i + k, taps - 1) * rowLength;
         const weight = (k: number) => (i + k < taps ? fixed[y * stride + i + k]! : 0);
         const [a, b, c, d] = [row(0), row(1), row(2), row(3)];
@@ -237,7 +240,7 @@ function nearest(
 function nearestIndices(inSize: number, outSize: number): Int32Array {
   const step = inSize / outSize;
   const indices = new Int32Array(outSize);
-  // summed up, as Pillow does: the rounding of the sum decides at ties
+  // accumulated as Pillow does, because the rounding of the sum decides ties
   for (let i = 0, position = step * 0.5; i < outSize; i++, position += step) {
     indices[i] = Math.min(inSize - 1, Math.trunc(position));
   }

@@ -1,18 +1,18 @@
 /**
- * Frames to tensors in the networks' range and back, and resizing of tensors.
+ * Converts frames to tensors in the networks' value range and back, and resizes tensors.
  */
 import { InputError, ShapeError } from '../../errors.js';
 import { fromArray, ops, type Tensor, tidy } from '../../tensor/index.js';
 import { expectFrames, type Frames, type Size } from '../frames.js';
 import { type ResampleFilter, resample } from './resample.js';
 
-/** (u8 / 255 - 0.5) / 0.5, each step in float32 as the reference has it. */
+/** (u8 / 255 - 0.5) / 0.5, each step in float32 as in the reference. */
 const UNIT = Float32Array.from({ length: 256 }, (_, byte) => {
   return (Math.fround(byte / 255) - 0.5) / 0.5;
 });
 
 /**
- * A picture (one frame) or a clip for the networks.
+ * Converts a picture (one frame) or a clip to a tensor for the networks.
  *
  * @returns [1, 3, F, H, W] float32 in -1..1
  */
@@ -30,8 +30,8 @@ export function framesToTensor(frames: Frames): Tensor {
 }
 
 /**
- * What the networks give, as bytes: x / 2 + 0.5 in float32, times 255, clipped to 0..255, rounded
- * half to even. NaN becomes 0. A clip of bytes survives `framesToTensor` and back unchanged.
+ * Converts a network's output to bytes: x / 2 + 0.5 in float32, times 255, clipped to 0..255,
+ * rounded half to even. NaN becomes 0. Bytes are unchanged by `framesToTensor` followed by this.
  *
  * @param x  [1, 3, F, H, W], [3, F, H, W] or [3, H, W], about -1..1, any float dtype
  * @throws ShapeError for another shape
@@ -98,8 +98,8 @@ export function resizePillow(x: Tensor, size: Size, filter: ResampleFilter = 'bi
 export interface ResizeOptions {
   mode?: 'nearest' | 'bilinear' | 'bicubic';
   /**
-   * Widen the filter when reducing. Bicubic then has a = -0.5 (Pillow's, without its rounding),
-   * without it a = -0.75 (torch's). Means nothing to nearest.
+   * Widen the filter when reducing. Bicubic then uses a = -0.5 (like Pillow, without its rounding),
+   * otherwise a = -0.75 (like torch). No effect on nearest.
    */
   antialias?: boolean;
 }
@@ -126,7 +126,7 @@ export function resize(
     return x;
   }
   return tidy(() => {
-    // float32: in bfloat16 the filters are slower than the two casts (measured)
+    // in float32, because the filters in bfloat16 are slower than the two casts (measured)
     const planes = x.to('float32').reshape([1, -1, height, width]);
     let resized: Tensor;
     if (mode === 'nearest') {

@@ -1,5 +1,5 @@
 /**
- * Contact sheets: rows of labelled pictures in one PNG, to look at what a model makes.
+ * Contact sheets: rows of labelled pictures in one PNG, to inspect a model's results.
  */
 import { InputError } from '../../errors.js';
 import { Tensor } from '../../tensor/index.js';
@@ -20,7 +20,10 @@ export interface SheetOptions {
   columns?: string[];
   /** how many frames of a clip are shown, evenly spread, first and last among them */
   framesPerClip?: number;
-  /** whole factor by which the highest image is enlarged; smaller ones are brought near its size */
+  /**
+   * integer factor by which the tallest image is enlarged;
+   * smaller ones are enlarged to nearly its size
+   */
   scale?: number;
 }
 
@@ -35,7 +38,7 @@ const INK = 32;
 /**
  * Draws rows of images and writes them as one picture; pixels are enlarged without smoothing.
  *
- * @throws InputError if there is nothing to draw; what `writeImage` throws
+ * @throws InputError if there is nothing to draw, and the errors of `writeImage`
  */
 export async function contactSheet(
   rows: SheetRow[],

@@ -24,7 +24,7 @@ const ROWS = GLYPHS.split(' ').map((glyph) =>
 export const CHARACTER_WIDTH = 6;
 export const LINE_HEIGHT = 10;
 
-/** Calls `dot(x, y)` for each dark pixel of `text`; what the font lacks is shown as "?". */
+/** Calls `dot(x, y)` for each dark pixel of `text`; characters that the font lacks are drawn as "?". */
 export function eachDot(text: string, dot: (x: number, y: number) => void): void {
   [...text].forEach((character, position) => {
     const glyph = ROWS[character.codePointAt(0)! - 32] ?? ROWS['?'.charCodeAt(0) - 32]!;

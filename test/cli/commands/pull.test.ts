@@ -87,7 +87,7 @@ describe('mfm pull', () => {
 
   test('leaves with 2 for wrong input, 1 for a failure, with one sentence', async () => {
     const cases: [string[], NodeJS.ProcessEnv, number, RegExp][] = [
-      [['a/b/c'], {}, 2, /^a\/b\/c: must be a repository's name/],
+      [['a/b/c'], {}, 2, /^a\/b\/c: must be the name of a repository/],
       [['org/other'], {}, 2, /^org\/other: no such repository/],
       [['org/tiny-pipeline'], { HF_HUB_OFFLINE: '1' }, 2, /: revision main is not in/],
       [['org/tiny-pipeline'], { HF_ENDPOINT: 'http://127.0.0.1:12' }, 1, /: cannot be reached; /],

@@ -139,7 +139,7 @@ describe('a folder', () => {
       told.map((line) => line.replace('again/', 'sub/')),
       [
         ...['sub/b.png ""', 'sub/deep/c.png ""', 'sub/deep/captioned.png "a caption of its own"'],
-        ...['broken.png: is a link to a file that is not there', 'itself: is a link to itself'],
+        ...['broken.png: is a link to a file that does not exist', 'itself: is a link to itself'],
         'other/d.png ""',
       ],
     );

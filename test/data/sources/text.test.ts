@@ -26,7 +26,7 @@ describe('decodeText', () => {
     const cases: [Uint8Array, RegExp][] = [
       [Buffer.from('caf\xe9', 'latin1'), /^a\.txt: is not text in UTF-8; save it as UTF-8$/],
       [Buffer.from('a cat', 'utf16le'), /^a\.txt: holds NUL characters/],
-      [Buffer.from('caf\uFFFD'), /^a\.txt: .*lost character \(U\+FFFD\)/],
+      [Buffer.from('caf\uFFFD'), /^a\.txt: .*replacement character \(U\+FFFD\)/],
     ];
     for (const [bytes, message] of cases) {
       assert.throws(() => decodeText('a.txt', bytes), { name: InputError.name, message });

@@ -98,8 +98,8 @@ describe('createClipWriter', { skip: noFfmpeg }, () => {
     return program;
   };
   const cases: [string, string, RegExp][] = [
-    ['dies at once', 'exit 1', /cannot be written \(ffmpeg left with code 1/],
-    ['is killed', 'head -c 20000 > /dev/null; kill -9 $$', /ffmpeg left with code null/],
+    ['dies at once', 'exit 1', /cannot be written \(ffmpeg exited with code 1/],
+    ['is killed', 'head -c 20000 > /dev/null; kill -9 $$', /ffmpeg exited with code null/],
     [
       'finds the disk full',
       'head -c 20000 > /dev/null; echo "av_interleaved_write_frame(): No space left on device" >&2; exit 1',

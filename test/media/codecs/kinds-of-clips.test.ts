@@ -39,7 +39,10 @@ describe('clips whose pictures change their size', { skip: noFfmpeg }, () => {
   test('give all frames at the first size, and a note', async () => {
     const { width, height, numFrames, notes } = await readVideo(at('call.ts'));
     assert.deepEqual([width, height, numFrames], [96, 64, 48]);
-    assert.match(notes.join(), /call\.ts: changes its picture size .* to the first, 96x64/);
+    assert.match(
+      notes.join(),
+      /call\.ts: changes its picture size .* to the size of the first, 96x64/,
+    );
   });
 
   test('give all of them bit by bit, reduced, and at another rate', async () => {
@@ -219,7 +222,7 @@ describe('files with several streams', { skip: noFfmpeg }, () => {
     const clip = await readVideo(at('both.mkv'));
     assert.deepEqual([clip.width, clip.height, clip.numFrames], [64, 48, 16]);
     expectColor(colorAt(clip), [0, 0, 254], 6);
-    assert.match(clip.notes.join(), /has 2 streams of pictures; the default one \(1\) is taken/);
+    assert.match(clip.notes.join(), /has 2 video streams; the default one \(1\) is used/);
   });
 });
 

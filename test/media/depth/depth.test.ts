@@ -93,7 +93,7 @@ describe('readDepth', () => {
     const one = fromArray(Float32Array.from([1, Number.NaN]), [1, 2]);
     const cases: [string, RegExp][] = [
       [at('colour.png'), /colour\.png: is in colour; a depth map is gray/],
-      [await writeGray('flat.png', [7, 7]), /flat\.png: is of one gray all over/],
+      [await writeGray('flat.png', [7, 7]), /flat\.png: is one shade of gray all over/],
       [at('none.png'), /none\.png: no such file/],
       [at('empty'), /empty: the folder holds no pictures/],
       [

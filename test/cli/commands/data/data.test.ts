@@ -85,7 +85,7 @@ describe('mfm data check', { skip: noFfmpeg }, () => {
 
   const verdicts: [string, RegExp][] = [
     ['black.mp4', /static: .*; black borders: all of it is black/],
-    ['blurred.png', /blurred: sharpness \d+, at least 20 is wanted/],
+    ['blurred.png', /blurred: sharpness \d+, below 20/],
     ['borders.mp4', /96x112 25 frames, 3\.1 s; black borders: crop=96:80:0:16 is the picture/],
     ['cut.mp4', /scene cut: at frame 21 \(2\.6 s\)/],
     ['damaged.mp4', /damaged: \d+ of about 24 frames decoded/],
@@ -94,9 +94,9 @@ describe('mfm data check', { skip: noFfmpeg }, () => {
     ['gray.jpg', /: 256x256; ok; for (?!.*icolor)/],
     ['moving.mp4', /: 96x80 24 frames, 2\.0 s; ok; for .*vexd.*vcolor/],
     ['no-caption.png', /: 256x256; no caption; for /],
-    ['odd.png', /odd size: no multiple of 16, at most 96x48 of it is used/],
+    ['odd.png', /odd size: not a multiple of 16, at most 96x48 of it is used/],
     ['same.jpg', /; duplicate: of set\/gray\.jpg/],
-    ['short.mp4', /too short: 5 frames, at least 17 are wanted/],
+    ['short.mp4', /too short: 5 frames, at least 17 are needed/],
     ['sound.mp4', /unreadable: holds only sound/],
     ['static.mp4', /static: no part changes by more than/],
     ['text.mp4', /unreadable: holds text, not a picture or a video/],
@@ -209,7 +209,7 @@ describe('a folder as people have it', { skip: noFfmpeg }, () => {
     assert.equal(status, 0);
     assert.match(
       stdout,
-      /^odd\/a\.PNG: 64x64; .*long caption: about 169 tokens .* reads the first 77 and/m,
+      /^odd\/a\.PNG: 64x64; .*long caption: about 169 tokens .* reads only the first 77/m,
     );
     assert.match(stdout, /^odd\/b\.png: unreadable: odd\/b\.txt: is not text in UTF-8/m);
     assert.match(stdout, /^odd\/c\.NEF: unreadable: is a camera's raw file, which is not read/m);

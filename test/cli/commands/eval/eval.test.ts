@@ -163,7 +163,7 @@ describe('mfm eval', () => {
       const target = join(results, 'itrans', 'long-2');
       cpSync(join(folder, 'clips', 'long'), target, { recursive: true });
       const wrong = await benchmark(words);
-      assert.match(wrong.message, /must be 5 frames of 32x32 as its true clip, got 9 of 40x32/);
+      assert.match(wrong.message, /must be 5 frames of 32x32 like its true clip, got 9 of 40x32/);
       const frames: Frames[] = [];
       for (let i = 2; i < 7; i++) {
         frames.push(cropped(await readImage(join(target, `${i}.png`))));

@@ -465,7 +465,7 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
     [
       'depth of one gray',
       () => ['i2v', '-i', at('photo.png'), '--depth', at('mask-black.png')],
-      /g: is of one gray/,
+      /g: is one shade of gray/,
     ],
     [
       'a height without a width',
