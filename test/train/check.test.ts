@@ -116,7 +116,7 @@ describe('expectTrainable', () => {
     cpSync(tiny, broken, { recursive: true });
     writeFileSync(join(broken, 'vae/diffusion_pytorch_model.safetensors'), 'half');
     const recipe = tinyRecipe({}, { autoencoder: { from: broken } });
-    refused(recipe, /vae\/diffusion_pytorch_model\.safetensors: is not a whole safetensors file/);
+    refused(recipe, /vae\/diffusion_pytorch_model\.safetensors: is not a complete safetensors file/);
   });
 
   test('refuses patterns that fit nothing and those that leave nothing', () => {
