@@ -73,7 +73,7 @@ describe('resolveDevice', () => {
       [
         'cuda',
         machine({ cuda: { built: true, driver: 1 } }),
-        /cannot use what .*; install a newer/,
+        /cannot use the devices .*; install a newer/,
       ],
       ['cuda:2', twoCards, /^`device: 'cuda:2'`: there are 2 CUDA devices, cuda:0 to cuda:1; name/],
       ['cuda:1', oneCard, /there is one CUDA device, cuda:0;/],
