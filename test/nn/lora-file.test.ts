@@ -259,7 +259,7 @@ describe('readLora', () => {
     refuses(() => readLora(join(folder, 'none')), /none: no such LoRA file or folder$/);
     refuses(
       () => readLora(tmpdir()),
-      /must hold pytorch_lora_weights\.safetensors or adapter_model/,
+      /must contain pytorch_lora_weights\.safetensors or adapter_model/,
     );
     const text = join(folder, 'lora.bin');
     writeFileSync(text, 'x');

@@ -5,7 +5,7 @@ import { type Availability, availability, resolveDevice } from '../../src/tensor
 
 const card = (name: string) => ({ name, capability: [8, 0] as [number, number], memoryBytes: 8e9 });
 
-/** A Linux machine with LibTorch for the CPU alone and no GPU, but for what is said. */
+/** A Linux machine with a CPU-only LibTorch and no GPU, except for the changes given. */
 function machine(changes: {
   platform?: string;
   cuda?: Partial<Availability['cuda']>;
@@ -42,7 +42,7 @@ describe('resolveDevice', () => {
 
   test('auto says why where a GPU was to be expected', () => {
     for (const [cuda, why] of [
-      [{ built: false, driver: 1 }, /1 CUDA device, but LibTorch 2\.4\.0 is built for the CPU alo/],
+      [{ built: false, driver: 1 }, /1 CUDA device, but LibTorch 2\.4\.0 is built for the CPU onl/],
       [
         { built: true, driver: 2 },
         /LibTorch 2\.4\.0 cannot use the devices that the NVIDIA driver reports/,
@@ -78,7 +78,7 @@ describe('resolveDevice', () => {
       ['cuda:2', twoCards, /^`device: 'cuda:2'`: there are 2 CUDA devices, cuda:0 to cuda:1; name/],
       ['cuda:1', oneCard, /there is one CUDA device, cuda:0;/],
       ['mps', plain, /MPS exists on Macs only; use `device/],
-      ['mps', machine({ platform: 'darwin' }), /built without it; .*brew/],
+      ['mps', machine({ platform: 'darwin' }), /built without MPS; .*brew/],
       ['mps', machine({ platform: 'darwin', mps: { built: true } }), /needs Apple silicon/],
       ['gpu', twoCards, /^`device`: must be auto, cpu, cuda, cuda:N or mps, got "gpu"$/],
       ['cuda:', twoCards, /must be auto/],
