@@ -141,7 +141,7 @@ describe('mfm lora', () => {
       ['info', at('style'), '-o', 'x'],
       /^mfm lora info: takes no --output; leave it out$/,
     );
-    await refuses(['info', at('tiny')], /tiny: must hold pytorch_lora_weights/);
+    await refuses(['info', at('tiny')], /tiny: must contain pytorch_lora_weights/);
     await refuses(['merge', ...style, '-o', at('x')], /^mfm lora merge: the pipeline is missing/);
     await refuses(['merge', at('tiny'), '-o', at('x')], /^mfm lora merge: --lora is missing/);
     await refuses(['merge', at('tiny'), ...style], /^mfm lora merge: --output is missing/);
