@@ -4,8 +4,8 @@
  *
  *     node --import tsx bench/beside.ts [ROUNDS] [NETWORK]
  *
- * The figure alone is the minimum over the rounds, that beside the busy core the median. Other load on
- * the machine adds to both; if permitted, `nice -n -20` in a separate session avoids that.
+ * The figure alone is the minimum over the rounds, that beside the busy core the median. Other load
+ * on the machine adds to both; if permitted, `nice -n -20` in a separate session avoids that.
  */
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,7 +1,7 @@
 /**
  * One transformer block at the 2B model's width, batch 2, 4400 tokens each, 77 text tokens, bf16,
- * without gradients: its speed as a share of the fastest matrix product in the same run, and its peak
- * memory.
+ * without gradients: its speed as a share of the fastest matrix product in the same run, and its
+ * peak memory.
  */
 import { TRANSFORMER_PRESETS } from '../src/models/transformer/config.js';
 import { blockFlops } from '../src/models/transformer/cost.js';

@@ -1,7 +1,7 @@
 /**
- * The share of training time in which the model computes rather than waits for data: `models/mfm-mini`
- * on MiniWorld and on a folder of 200 mp4 clips, all tasks, 17x64x64. Files are read for the first time
- * (frames decoded during the steps) and again from the cache.
+ * The share of training time in which the model computes rather than waits for data:
+ * `models/mfm-mini` on MiniWorld and on a folder of 200 mp4 clips, all tasks, 17x64x64. Files are
+ * read for the first time (frames decoded during the steps) and again from the cache.
  *
  *     node --import tsx bench/busy.ts [STEPS]
  */

@@ -1,7 +1,7 @@
 /**
- * The cost of communication in training: the small model in 1, 2 and 4 processes on this machine, with
- * one thread each; and an extrapolation to 8 to 512 processes, from the latency measured here and the
- * bandwidths of common networks.
+ * The cost of communication in training: the small model in 1, 2 and 4 processes on this machine,
+ * with one thread each; and an extrapolation to 8 to 512 processes, from the latency measured here
+ * and the bandwidths of common networks.
  *
  *     node --import tsx bench/communication.ts [ROUNDS]
  */
@@ -93,7 +93,7 @@ async function train(parallel: Parallel, batch: number) {
   };
 }
 
-/** Times all-reduces of growing size, and finally that of all the model's gradients in their buckets. */
+/** Times all-reduces of growing size, and last that of all gradients in their buckets. */
 async function timeSums(group: ProcessGroup): Promise<[number, number][]> {
   const elements = trainedTotal(networksOf('mfm-mini').trained);
   const timed = async (run: () => Promise<void>) => {
@@ -164,7 +164,7 @@ async function report(): Promise<void> {
   extrapolate(alone / total, latencySeconds);
 }
 
-/** Fits seconds = 2 (n - 1) latency + bytes sent / bandwidth through the smallest and largest point. */
+/** Fits seconds = 2 (n - 1) latency + bytes sent / bandwidth to the smallest and largest sum. */
 function fit(size: number, points: Measured['sums']) {
   const [, least] = points[0]!;
   const [bytes, most] = points.at(-2)!;
@@ -172,7 +172,7 @@ function fit(size: number, points: Measured['sums']) {
   return { latencySeconds, bandwidth: allReduceBytes(size, bytes) / (most - least) };
 }
 
-/** Prints the share of a step spent on exposed communication, with the same work per process (weak scaling). */
+/** Prints the share of exposed communication in a step, with equal work per process. */
 function extrapolate(secondsPerClip: number, latencySeconds: number): void {
   const ranks = [8, 16, 32, 64, 128, 256, 512];
   const small = { numFrames: 17, width: 64, height: 64 };

@@ -1,6 +1,6 @@
 /**
- * The time to prepare a training condition (17 frames, 128x128 by default), by task, as a share of a
- * training step of the small model on such clips.
+ * The time to prepare a training condition (17 frames, 128x128 by default), by task, as a share of
+ * a training step of the small model on such clips.
  */
 import { miniWorld } from '../src/data/miniworld/index.js';
 import { sceneSample } from '../src/data/miniworld/sample.js';

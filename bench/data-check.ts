@@ -1,6 +1,7 @@
 /**
- * How well `mfm data check` uses the processors: makes small clips, checks them, and reports the share
- * of all processors' time that it and its ffmpeg processes used, including the program's start.
+ * How well `mfm data check` uses the processors: makes small clips, checks them, and reports the
+ * share of all processors' time that it and its ffmpeg processes used, including the program's
+ * start.
  *
  *     node --import tsx bench/data-check.ts [--clips 1000]
  */
@@ -44,7 +45,7 @@ function makeClips(): void {
   }
 }
 
-/** Wall-clock seconds of a command, CPU seconds of all its processes, and idle seconds of the processors. */
+/** Seconds of a command: wall-clock, CPU time of all its processes, idle time of all processors. */
 async function timed(command: string[]) {
   const report = join(folder, '.times');
   // by the shell's `times`, since Node.js does not report the CPU time of grandchildren

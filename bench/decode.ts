@@ -102,7 +102,7 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Runs both sides alternately and prints how their outputs differ; returns diffusers' seconds by dtype. */
+/** Runs both sides alternately, prints their differences, returns diffusers' seconds by dtype. */
 async function comparePeer(): Promise<Record<string, number[]>> {
   writeFileSync(file('config.json'), JSON.stringify(config));
   saveSafetensors(file('weights.safetensors'), autoencoder.stateDict());

@@ -1,8 +1,8 @@
 /**
- * Fault injection: does a training run survive? A tiny run is done once undisturbed, then repeatedly
- * with random faults: killed, stopped, its output closed, the disk full, files damaged, values
- * non-finite, processes lost. Whatever happens, at most the steps since the last checkpoint may be
- * lost, and the final weights must be bit-identical.
+ * Fault injection: does a training run survive? A tiny run is done once undisturbed, then
+ * repeatedly with random faults: killed, stopped, its output closed, the disk full, files damaged,
+ * values non-finite, processes lost. Whatever happens, at most the steps since the last checkpoint
+ * may be lost, and the final weights must be bit-identical.
  *
  *     node --import tsx bench/faults.ts --count 200 --seed 1
  *
@@ -33,7 +33,7 @@ const { count, seed, only } = parseArgs('faults', args, process.argv.slice(2));
 /** How many of 200 faults are of each kind. */
 const SHARES: Record<string, number> = {
   'kill -9': 43,
-  'kill -9 amid a checkpoint': 35,
+  'kill -9 during a checkpoint': 35,
   SIGTERM: 11,
   SIGINT: 11,
   SIGHUP: 11,
@@ -52,7 +52,7 @@ const SHARES: Record<string, number> = {
 };
 /** Faults per run. */
 const FAULTS = 7;
-/** Share of runs that start from nothing; the others start where training of the transformer begins. */
+/** Share of runs that start from nothing; the others start as the transformer's training begins. */
 const FROM_START = 0.2;
 
 const setting = await makeSetting();
@@ -94,7 +94,7 @@ while (exact.length + others.length > 0) {
 report();
 process.exit(outcomes.some(({ problem }) => problem) ? 1 : 0);
 
-/** Makes the undisturbed run, and one that was stopped after the transformer's training had begun. */
+/** Makes the undisturbed run, and one stopped once the transformer's training had begun. */
 async function undisturbed() {
   const [whole, begun] = ['whole', 'begun'].map((name) => join(setting.folder, name)) as [
     string,

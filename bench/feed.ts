@@ -1,7 +1,7 @@
 /**
- * Throughput of the data feed in samples per second, with all clip tasks, by number of worker threads:
- * from MiniWorld and from clips in a folder (the first argument; default: examples/media), 17x64x64,
- * without and with cached latents and frames.
+ * Throughput of the data feed in samples per second, with all clip tasks, by number of worker
+ * threads: from MiniWorld and from clips in a folder (the first argument; default: examples/media),
+ * 17x64x64, without and with cached latents and frames.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

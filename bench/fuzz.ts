@@ -1,7 +1,8 @@
 /**
- * Fuzzing: can any file crash a parser? Valid files are changed at random, 20,000 for each parser of
- * user files, and read in a separate process. Each must be accepted, or refused with one sentence,
- * within bounded time and memory; crashes, endless loops and unexpected errors are defects.
+ * Fuzzing: can any file crash a parser? Valid files are changed at random, 20,000 for each parser
+ * of user files, and read in a separate process. Each must be accepted, or refused with one
+ * sentence, within bounded time and memory; crashes, endless loops and unexpected errors are
+ * defects.
  *
  *     node --import tsx bench/fuzz.ts --count 20000 --seed 1
  *     node --import tsx bench/fuzz.ts --target tar --first 1234 --count 1    # repeats one case
@@ -42,7 +43,7 @@ interface Report {
   slowestMs: number;
   /** of the previous case */
   defect: string | null;
-  /** whole: all cases were read; grown: the process used so much memory that another one must continue */
+  /** whole: all cases were read; grown: too much memory in use, another process must continue */
   stop: 'whole' | 'grown' | null;
 }
 
@@ -176,7 +177,7 @@ async function fuzz(name: string, seed: number, first: number, end: number): Pro
   return row;
 }
 
-/** Adds a child's findings, and an abnormal end of it, to the row; returns the case to continue with. */
+/** Adds a child's findings, or its abnormal end, to the row; returns the next case. */
 async function watch(child: ChildProcess, row: Row, first: number): Promise<number> {
   let last: Report | null = null;
   let hung = false;

@@ -1,4 +1,4 @@
-/** Does memory grow in a long training? Resident memory of the small model after 2000 steps and after 200. */
+/** Does memory grow in long training? Resident memory after 2000 steps and after 200. */
 import { setImmediate } from 'node:timers/promises';
 import { machineLine, median, verdict } from './measure.js';
 import { miniTraining } from './mini.js';

@@ -30,7 +30,7 @@ export function miniModel(size = 64, batch = BATCH): { model: Transformer3D; los
   return { model, loss: () => velocityLoss(model.predict(latents, inputs), target) };
 }
 
-/** Training of `mfm-mini` in bf16 with float32 master weights; `step` does one update and returns the loss. */
+/** Training of `mfm-mini` in bf16 with float32 master weights; `step` returns the loss. */
 export function miniTraining(size = 64): { step(): number } {
   const { model, loss } = miniModel(size);
   const optimizer = new AdamW(model.namedParameters(), { weightDecay: 0.01 });

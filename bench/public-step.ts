@@ -1,4 +1,4 @@
-/** The public code's step, measured in parts by bench/peers/public_step.py and compared with ours. */
+/** The public code's step, timed in parts by bench/peers/public_step.py and compared with ours. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,7 +95,7 @@ export class PublicStep {
     }
   }
 
-  /** Seconds per step of a model with `blocks` blocks, in the dtype that is faster on this machine. */
+  /** Seconds per step of a model with `blocks` blocks, in the faster dtype. */
   stepSeconds(blocks: number): number {
     return Math.min(...[...this.#seconds.keys()].map((dtype) => this.#step(dtype, blocks)));
   }

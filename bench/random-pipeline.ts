@@ -1,6 +1,6 @@
 /**
- * Writes a pipeline folder of a released size with random weights, in the layout, sizes and dtype of the
- * published ones, for trying things at that size without a download. Its results are noise.
+ * Writes a pipeline folder of a released size with random weights, in the layout, sizes and dtype
+ * of the published ones, for trying things at that size without a download. Its results are noise.
  *
  *     node --import tsx bench/random-pipeline.ts mfm-2b runs/random-2b
  *     ./mfm info runs/random-2b
@@ -57,7 +57,7 @@ function json(path: string, value: unknown): void {
   writeFileSync(join(folder, path), `${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Writes random weights for a module on the meta device, in shards with an index as diffusers does. */
+/** Writes random weights for a meta-device module, in shards with an index as diffusers does. */
 function weights(path: string, module: Module): void {
   const shards: Map<string, number[]>[] = [];
   let room = 0;

@@ -2,7 +2,7 @@
 import type { Module } from '../src/nn/index.js';
 import { empty, noGrad, type Tensor, tidy } from '../src/tensor/index.js';
 
-/** A parameter in bf16: biases 0, norms 1, matrices such that a layer preserves the scale of its input. */
+/** A bf16 parameter: biases 0, norms 1, matrices such that a layer preserves its input's scale. */
 export function randomParameter(name: string, shape: number[]): Tensor {
   return noGrad(() =>
     tidy(() => {

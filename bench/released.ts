@@ -1,19 +1,19 @@
 /**
- * A denoising step of the released models' transformer at full size, with random weights: guidance batch,
- * 17x352x640, bf16. Its time, its speed as a share of the fastest matrix product in the same run, its
- * peak memory.
+ * A denoising step of the released models' transformer at full size, with random weights: guidance
+ * batch, 17x352x640, bf16. Its time, its speed as a share of the fastest matrix product in the same
+ * run, its peak memory.
  *
  *     node --import tsx bench/released.ts --preset mfm-2b
  *
- * With --peer, alternating with a checkout of the public code, run by any Python that can import it: its
- * model with one block, that block alone and its adapter are timed, and its step with all blocks is
- * computed from these. First the outputs of both one-block models are compared, for the same weights and
- * inputs.
+ * With --peer, alternating with a checkout of the public code, run by any Python that can import
+ * it: its model with one block, that block alone and its adapter are timed, and its step with all
+ * blocks is computed from these. First the outputs of both one-block models are compared, for the
+ * same weights and inputs.
  *
  *     node --import tsx bench/released.ts --peer ../MfM --python venv/bin/python
  *
- * With --growth, for 1100 to 17600 tokens, as a table, and with --plot as a picture. --layers limits the
- * blocks, in whose number the cost is linear.
+ * With --growth, for 1100 to 17600 tokens, as a table, and with --plot as a picture. --layers
+ * limits the blocks, in whose number the cost is linear.
  *
  *     node --import tsx bench/released.ts --layers 2 --growth --plot docs/images/growth.svg
  */

@@ -1,10 +1,10 @@
 /**
- * Are tiles visible in enlarged photos? The centre of every photo is enlarged by two, in tiles. A step is
- * the mean absolute difference of two neighbouring pixels, in levels of 255. The seam is the mean step
- * across tile borders, minus that beside them. The worst line is the row or column of a tile where the
- * steps, averaged over all tiles, are largest, minus the median over its lines: it reveals patterns that
- * every tile repeats, even away from borders. Smooth places are those where the input changes by less
- * than 1.5 levels per pixel, dark ones those below 50 levels.
+ * Are tiles visible in enlarged photos? The centre of every photo is enlarged by two, in tiles. A
+ * step is the mean absolute difference of two neighbouring pixels, in levels of 255. The seam is
+ * the mean step across tile borders, minus that beside them. The worst line is the row or column of
+ * a tile where the steps, averaged over all tiles, are largest, minus the median over its lines: it
+ * reveals patterns that every tile repeats, even away from borders. Smooth places are those where
+ * the input changes by less than 1.5 levels per pixel, dark ones those below 50 levels.
  *
  *     node --import tsx bench/seams.ts --photos examples/media --crop 128
  */
@@ -128,7 +128,8 @@ function addSteps(frames: Frames, input: Frames): void {
     const borders = new Set(grids.flat().flatMap((one) => [one[start], one[start] + length]));
     const first = new Set(starts.flatMap((at) => [at, at + length]));
     for (const b of [...first].filter(isWithin)) {
-      // lines at the same offset within an input pixel as the border: steps are larger between two such pixels
+      // lines at the same offset within an input pixel as the border: steps are larger between two
+      // such pixels
       const near = [-3, -2, -1, 1, 2, 3]
         .map((i) => b + i * UPSCALE)
         .filter((line) => isWithin(line) && !borders.has(line));

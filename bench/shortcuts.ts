@@ -1,7 +1,7 @@
 /**
- * What sampling shortcuts save and cost: first-block caching, guidance at high noise only, second-order
- * solvers with fewer steps. On held-out scenes, one at a time, compared with full sampling from the same
- * noise: time and PSNR.
+ * What sampling shortcuts save and cost: first-block caching, guidance at high noise only,
+ * second-order solvers with fewer steps. On held-out scenes, one at a time, compared with full
+ * sampling from the same noise: time and PSNR.
  *
  *     node --import tsx bench/shortcuts.ts --scenes 8
  */

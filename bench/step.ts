@@ -1,4 +1,4 @@
-/** A denoising step at full size: random inputs of a guidance pair, the one-time preparation, the step. */
+/** A denoising step at full size: random inputs of a guidance pair, preparation, the step. */
 import type { ForwardInputs, Transformer3D } from '../src/models/transformer/index.js';
 import { cat, full, ones, randn, type Tensor, tidy } from '../src/tensor/index.js';
 

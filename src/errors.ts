@@ -1,7 +1,7 @@
 /**
- * The errors that users see. Each message is one sentence, `where: rule, got value`, followed by the
- * remedy if it is known. The command line prints only the message and exits with `exitCode`; a stack
- * trace appears only with `--debug`.
+ * The errors that users see. Each message is one sentence, `where: rule, got value`, followed by
+ * the remedy if it is known. The command line prints only the message and exits with `exitCode`; a
+ * stack trace appears only with `--debug`.
  */
 
 export interface MfmErrorOptions extends ErrorOptions {

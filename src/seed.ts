@@ -10,8 +10,8 @@ export function seedAfter(seed: Seed, count: number): Seed {
 }
 
 /**
- * The lowest 32 bits of a seed. Noise is drawn on the CPU by a Mersenne Twister that uses only these,
- * as in PyTorch: seeds that differ only in higher bits give the same result.
+ * The lowest 32 bits of a seed. Noise is drawn on the CPU by a Mersenne Twister that uses only
+ * these, as in PyTorch: seeds that differ only in higher bits give the same result.
  */
 export const lowBits = (seed: Seed): number => Number(BigInt.asUintN(32, BigInt(seed)));
 

@@ -1,4 +1,4 @@
-/** Interrupts JavaScript that takes too long, such as a regular expression from an untrusted file. */
+/** Interrupts JavaScript that takes too long, such as regular expressions from untrusted files. */
 import { createContext, Script } from 'node:vm';
 
 const context = createContext({ work: null });

@@ -71,7 +71,7 @@ async function killedSaving(job: Job, trial: Trial): Promise<Result> {
   await sleep(12 * trial.random.next());
   const result = await kill(job, trial);
   const amid = leftovers(trial.folder).length > 0;
-  return result && { ...result, note: amid ? 'amid writing' : undefined };
+  return result && { ...result, note: amid ? 'while writing' : undefined };
 }
 
 const signalled = (signal: StopSignal): Fault => {
@@ -209,7 +209,7 @@ async function startedTwice(job: Job, trial: Trial): Promise<Result> {
 
 export const EXACT: Record<string, Fault> = {
   'kill -9': killed,
-  'kill -9 amid a checkpoint': killedSaving,
+  'kill -9 during a checkpoint': killedSaving,
   SIGTERM: signalled('SIGTERM'),
   SIGINT: signalled('SIGINT'),
   SIGHUP: signalled('SIGHUP'),

@@ -1,4 +1,4 @@
-/** Faults that change the training data or the number of processes: runs must finish and report them. */
+/** Faults in training data or in the set of processes: runs must finish and report them. */
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -86,7 +86,7 @@ function poison(folder: string, change: (value: Float32Array) => void, most: num
   };
 }
 
-/** Bytes before the values, for motion score and five sizes; see src/train/feed/encode/latents.ts. */
+/** Bytes before the values: motion score and five sizes, see src/train/feed/encode/latents.ts. */
 const HEADER = 32;
 
 function areLatents(value: Buffer): boolean {
@@ -153,7 +153,7 @@ async function badForAWhile(trial: Trial): Promise<Result> {
   return { problem };
 }
 
-/** All samples are bad: the run must give up, and once they are good again resume as if nothing had happened. */
+/** All samples are bad: the run must give up; once they are good again, it resumes unharmed. */
 async function badForGood(trial: Trial): Promise<Result> {
   const { folder, reference } = trial;
   const upTo = await trainOn(trial);
@@ -177,9 +177,9 @@ async function badForGood(trial: Trial): Promise<Result> {
   return { problem };
 }
 
-/** Sums over two processes are rounded in a different order: up to 2e-7 apart in 7 faults with --seed 1. */
+/** Sums over two processes round in another order: 2e-7 apart at most in 7 faults, --seed 1. */
 const TOLERANCE = 1e-5;
-/** The most seconds that a job of two may take to notice and to ask and kill the others, on a busy machine. */
+/** The most seconds in which a job of two notices a loss, asks the other to end and kills it. */
 const END_SECONDS = HANG_SECONDS + 10 + 12;
 
 /** One of two processes is lost: the job must end, name it, and be resumable with one or two. */

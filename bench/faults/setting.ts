@@ -67,7 +67,7 @@ export function copyRun(from: string, to: string): void {
 
 const optimisation = { checkpointEverySeconds: CHECKPOINT_SECONDS, logEverySteps: 1 };
 
-/** A recipe as JSON, which is YAML too. It has two stages, so that faults also hit the change of stage. */
+/** A recipe in JSON, which is YAML. Two stages, so that faults also hit the change of stage. */
 const recipeOf = (media: string) => ({
   name: 'faults',
   dtype: 'float32',

@@ -58,7 +58,7 @@ export function standingOf({ folder, linesBefore }: Trial): Standing {
   return { lines, last, stored, lostSteps };
 }
 
-/** Has more been lost than the steps since the last checkpoint due? `spoilt`: the number of damaged ones. */
+/** Was more lost than the steps since the last checkpoint due? `spoilt`: number of damaged ones. */
 export function lossProblem(
   { lines, last, stored, lostSteps }: Standing,
   spoilt = 0,

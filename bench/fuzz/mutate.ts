@@ -1,4 +1,4 @@
-/** Mutates valid files, by bytes or by the values in their JSON. The same random stream gives the same file. */
+/** Mutates valid files, in bytes or JSON values; the same random stream gives the same file. */
 import type { RandomStream } from '../../src/data/random.js';
 
 type Bytes = Buffer<ArrayBufferLike>;
@@ -30,7 +30,7 @@ export const jsonLines: Mutate = (seeds, random) => {
   return Buffer.from(`${lines.join('\n')}\n`);
 };
 
-/** Changes values in a safetensors header, whose stored length is mostly, but not always, adjusted. */
+/** Changes values in a safetensors header, mostly adjusting its stored length. */
 export const safetensorsHeader: Mutate = (seeds, random) => {
   if (random.chance(0.3)) return anyBytes(seeds, random);
   const seed = random.pick(seeds);

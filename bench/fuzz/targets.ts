@@ -1,4 +1,4 @@
-/** All parsers of user files: valid files, how they are mutated, and the function that reads them. */
+/** All parsers of user files: valid files, how they are mutated, and what reads them. */
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

@@ -2,7 +2,7 @@
 
     python3 decode.py CONFIG WEIGHTS LATENTS THREADS
 
-CONFIG is the model's config.json; WEIGHTS and LATENTS ("latents") are safetensors files. Needs torch,
+CONFIG is its config.json; WEIGHTS and LATENTS ("latents") are safetensors files. Needs torch,
 diffusers (0.30 or later) and safetensors. Prints one line when ready. Then, for every line
 {"dtype": "bfloat16", "output": "file or empty"} on standard input, decodes in tiles and prints
 {"seconds": ...}; the video is saved to `output`, as "video" in float32, if that is not empty.

@@ -3,11 +3,11 @@
     python3 public_step.py CHECKOUT CONFIG WEIGHTS INPUTS THREADS
 
 CHECKOUT is a folder with `mfm/modeling`, which users must provide; CONFIG is a transformer's
-config.json; WEIGHTS and INPUTS are safetensors files. Needs torch, diffusers, einops and safetensors.
-Prints one line when ready. Then, for every line {"part": "forward", "dtype": "bfloat16", "output": ""}
-on standard input, runs that part and prints {"seconds": ...}. Parts: "forward" is the whole model,
-"block" its first block, "adapter" its condition adapter. The result is saved to `output`, as "output"
-in float32, if that is not empty.
+config.json; WEIGHTS and INPUTS are safetensors files. Needs torch, diffusers, einops and
+safetensors. Prints one line when ready. Then, for every line
+{"part": "forward", "dtype": "bfloat16", "output": ""} on standard input, runs that part and prints
+{"seconds": ...}. Parts: "forward" is the whole model, "block" its first block, "adapter" its
+condition adapter. The result is saved to `output`, as "output" in float32, if that is not empty.
 """
 import contextlib
 import inspect

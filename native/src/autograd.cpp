@@ -128,7 +128,8 @@ auto makeNode(napi_env env, napi_ref callback) {
   }
 }
 
-// checkpoint(inputs, output, callback(gradient) => input gradients): the output, attached to the graph
+// checkpoint(inputs, output, callback(gradient) => input gradients): the output, attached to the
+// graph
 napi_value checkpoint(Args& args) {
   napi_env env = args.env;
   std::vector<at::Tensor> inputs = definedArg(env, args[0]);

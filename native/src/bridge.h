@@ -77,7 +77,8 @@ void exportFunction(napi_env env, napi_value exports, const char* name, Function
 // Throws `message` in JavaScript as an operator error (see setErrorClass).
 void throwOperatorError(napi_env env, const std::string& message);
 // Runs `work` on a new thread and returns a promise. `result` creates its value on the JavaScript
-// thread; an exception in `work` rejects it with an operator error whose message starts with `name`.
+// thread; an exception in `work` rejects it with an operator error whose message starts with
+// `name`.
 napi_value runAside(napi_env env, const char* name, std::function<void()> work,
                     std::function<napi_value(napi_env)> result);
 // The first line of a LibTorch error, without its backtrace.

@@ -55,7 +55,8 @@ const Driver& driver() {
   return opened;
 }
 
-// cudaSupport(): [1 if LibTorch has kernels, devices that it sees, devices that the driver sees or -1]
+// cudaSupport(): [1 if LibTorch has kernels, devices that it sees, devices that the driver sees or
+// -1]
 napi_value cudaSupport(Args& args) {
   const int seen = at::hasCUDA() ? at::detail::getCUDAHooks().getNumGPUs() : 0;
   return fromInts(args.env, {hasKernels(c10::DispatchKey::CUDA), seen, driver().count()});

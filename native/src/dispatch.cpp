@@ -1,5 +1,5 @@
-// The single entry to all operators: looks an operator up by name, converts the arguments by its own
-// schema, calls it boxed, and converts the results. No operator is special-cased in this file.
+// The single entry to all operators: looks an operator up by name, converts the arguments by its
+// own schema, calls it boxed, and converts the results. No operator is special-cased in this file.
 #include "bridge.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -159,7 +159,8 @@ napi_value fromIValue(napi_env env, const c10::IValue& value) {
   return undefined(env);
 }
 
-// The tensors that an operator received, for error messages: " (got self [2, 3] Float, other [4] Float)"
+// The tensors that an operator received, for error messages: " (got self [2, 3] Float, other [4]
+// Float)"
 std::string describeArguments(const Operator& op, const Args& args) {
   std::string text;
   const auto& arguments = op.handle.schema().arguments();
@@ -183,8 +184,8 @@ std::string where(const c10::FunctionSchema& schema, size_t argument) {
   return schema.name() + ": argument '" + schema.arguments()[argument].name() + "': ";
 }
 
-// On the meta device no values are read, so most operators would not notice a tensor that was left on
-// another device by mistake. Tensors without dimensions may be on the CPU, as for any device.
+// On the meta device no values are read, so most operators would not notice a tensor that was left
+// on another device by mistake. Tensors without dimensions may be on the CPU, as for any device.
 void expectNoMetaMix(const torch::jit::Stack& stack) {
   bool meta = false, other = false;
   const auto look = [&](const at::Tensor& tensor) {

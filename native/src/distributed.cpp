@@ -1,6 +1,6 @@
-// c10d for JavaScript: the store through which processes meet, process groups and their collectives.
-// Anything that waits for another process runs on a separate thread and returns a promise, except
-// waitNow, for code inside a backward pass.
+// c10d for JavaScript: the store through which processes meet, process groups and their
+// collectives. Anything that waits for another process runs on a separate thread and returns a
+// promise, except waitNow, for code inside a backward pass.
 #include "distributed.h"
 
 #include "pulse.h"
@@ -56,7 +56,7 @@ struct Groups {
   GroupPtr cpu, gpu;  // the second is set only if the group is for GPUs too
   const GroupPtr& of(const at::Tensor& tensor) const {
     if (!tensor.is_cuda()) return cpu;
-    if (!gpu) throw std::runtime_error("the process group is for the CPU only, but the tensor is on a GPU");
+    if (!gpu) throw std::runtime_error("the group is for the CPU only, but the tensor is on a GPU");
     return gpu;
   }
 };
@@ -132,7 +132,8 @@ napi_value storeGet(Args& args) {
       [=](napi_env env) { return fromString(env, *text); });
 }
 
-// storeMissing(store, keys, timeoutMs): promise of the indices of keys still unset after the timeout
+// storeMissing(store, keys, timeoutMs): promise of the indices of keys still unset after the
+// timeout
 napi_value storeMissing(Args& args) {
   StorePtr store = storeArg(args, 0);
   std::vector<std::string> keys;
@@ -202,7 +203,8 @@ napi_value createGroup(Args& args) {
       [=](napi_env env) { return fromDouble(env, static_cast<double>(groups.add(*created))); });
 }
 
-// closeGroup(group, broken): promise. A broken group is leaked, since its threads may still be waiting.
+// closeGroup(group, broken): promise. A broken group is leaked, since its threads may still be
+// waiting.
 napi_value closeGroup(Args& args) {
   auto group = std::make_shared<Groups>(groups.take(toInt(args.env, args[0]), "the process group"));
   if (toBool(args.env, args[1])) new Groups(*group);

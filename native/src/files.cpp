@@ -18,7 +18,8 @@ namespace mfm {
 
 namespace {
 
-// A mapped range in a list for the signal handler: nodes are reused, never freed, and read without a lock.
+// A mapped range in a list for the signal handler: nodes are reused, never freed, and read without
+// a lock.
 struct Region {
   std::atomic<uintptr_t> begin{0}, end{0};
   // failed: until the mapping is gone, as zeros are in place of what could not be read
@@ -124,7 +125,7 @@ void expectReadable(const Region* region) {
 // mapFile(path): [id, bytes]. Private and writable: writes never reach the file.
 napi_value mapFile(Args& args) {
   std::string path = toString(args.env, args[0]);
-  if (path.find('\0') != std::string::npos) throw std::runtime_error("a file name must not contain NUL");
+  if (path.find('\0') != std::string::npos) throw std::runtime_error("a file name contains NUL");
   // non-blocking, since opening a FIFO would wait for its writer
   int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) throw std::runtime_error(path + ": " + std::strerror(errno));

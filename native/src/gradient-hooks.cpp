@@ -22,14 +22,15 @@ using NodePtr = decltype(torch::autograd::impl::grad_accumulator(std::declval<co
 int telling = 0;
 
 void expectNotTelling(const char* who) {
-  if (telling > 0) throw std::runtime_error(std::string(who) + ": must not be called from a hook's callback");
+  if (telling > 0) throw std::runtime_error(std::string(who) + ": not allowed within its callback");
 }
 
 struct Hooks {
   napi_env env;
   napi_ref callback;
   std::vector<std::pair<NodePtr, uintptr_t>> nodes;
-  // accumulated on another thread, like gradients on a GPU: reported at the end of the backward pass
+  // accumulated on another thread, like gradients on a GPU: reported at the end of the backward
+  // pass
   std::mutex mutex;
   std::deque<int64_t> late;
 

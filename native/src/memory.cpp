@@ -1,7 +1,7 @@
 // A caching allocator for CPU tensors. Scopes free and allocate the same sizes over and over, which
-// fragments glibc's heap. Freed blocks are kept in free lists by size class (eight classes per power
-// of two) and reused; `emptyCache` returns them to the system. Above a limit, those unused for the
-// longest time are returned first.
+// fragments glibc's heap. Freed blocks are kept in free lists by size class (eight classes per
+// power of two) and reused; `emptyCache` returns them to the system. Above a limit, those unused
+// for the longest time are returned first.
 #include "bridge.h"
 
 #include <c10/core/CPUAllocator.h>
@@ -24,7 +24,8 @@ namespace {
 constexpr size_t kHeader = 64;  // keeps the data 64-byte aligned
 constexpr size_t kSmallest = 512;
 constexpr size_t kHugePage = size_t(2) << 20;
-// From this size on a block gets its own pages; a smaller one would waste too much of its last page.
+// From this size on a block gets its own pages; a smaller one would waste too much of its last
+// page.
 constexpr size_t kOwnPages = size_t(256) << 10;
 // More than any address space holds.
 constexpr size_t kMost = size_t(1) << 48;
@@ -51,8 +52,9 @@ size_t pagesOf(size_t bytes) {
   return (bytes + kHeader + page - 1) / page * page;
 }
 
-// Maps pages that forked processes do not inherit. Node forks to start a program; otherwise the kernel
-// would copy the page tables of all our memory, and then, until the program runs, every page written.
+// Maps pages that forked processes do not inherit. Node forks to start a program; otherwise the
+// kernel would copy the page tables of all our memory, and then, until the program runs, every page
+// written.
 void* mapPages(size_t bytes) {
   const size_t size = pagesOf(bytes);
   const size_t spare = bytes >= kHugePage ? kHugePage : 0;
@@ -140,7 +142,7 @@ class CachingAllocator final : public c10::Allocator {
  private:
   static c10::DataPtr take(size_t requested) {
     if (requested == 0) return {nullptr, nullptr, &give, c10::Device(c10::DeviceType::CPU)};
-    if (requested > kMost) throw std::runtime_error("a tensor of this size is larger than any memory");
+    if (requested > kMost) throw std::runtime_error("the tensor is larger than any memory");
     size_t bytes = roundUp(requested);
     void* block = nullptr;
     {
@@ -227,7 +229,8 @@ napi_value setCacheLimit(Args& args) {
   return fromInts(args.env, {static_cast<int64_t>(before)});
 }
 
-// adjustExternal(bytes): informs the garbage collector of the memory of tensors that only it will free
+// adjustExternal(bytes): informs the garbage collector of the memory of tensors that only it will
+// free
 napi_value adjustExternal(Args& args) {
   int64_t total = 0;
   const int64_t bytes = toInt(args.env, args[0]);

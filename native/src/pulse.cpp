@@ -1,6 +1,7 @@
 // Detects processes of a job that have died or hang. In each process a thread exchanges heartbeats
-// with rank 0, however busy JavaScript or LibTorch are. A connection that ends without a farewell means
-// that the process died, one that is silent for too long that it hangs. Rank 0 informs the others.
+// with rank 0, however busy JavaScript or LibTorch are. A connection that ends without a farewell
+// means that the process died, one that is silent for too long that it hangs. Rank 0 informs the
+// others.
 #include "pulse.h"
 
 #include "bridge.h"
@@ -30,8 +31,9 @@ using Milliseconds = std::chrono::milliseconds;
 
 enum Kind : int32_t { beat, farewell, died, hangs };
 
-// The message in both directions. To rank 0: the sender's rank, and how many collectives it has begun.
-// From rank 0: the rank that the news is about; in a beat, the rank that has begun the fewest.
+// The message in both directions. To rank 0: the sender's rank, and how many collectives it has
+// begun. From rank 0: the rank that the news is about; in a beat, the rank that has begun the
+// fewest.
 struct Message {
   int32_t kind;
   int32_t rank;
@@ -213,7 +215,7 @@ int listenAnywhere(int& port) {
     address.ss_family = AF_INET;
     length = sizeof(sockaddr_in);
     if (bind(listener, reinterpret_cast<sockaddr*>(&address), length) != 0) {
-      throw std::runtime_error(std::string("could not listen on any port: ") + std::strerror(errno));
+      throw std::runtime_error(std::string("no port to listen on: ") + std::strerror(errno));
     }
   }
   listen(listener, SOMAXCONN);
@@ -248,7 +250,8 @@ int connectTo(const std::string& host, int port) {
   return connected;
 }
 
-// startPulse(rank, host, port, limitMs): promise of the port; rank 0 opens it, the others connect to it
+// startPulse(rank, host, port, limitMs): promise of the port; rank 0 opens it, the others connect
+// to it
 napi_value startPulse(Args& args) {
   if (pulse != nullptr) throw std::runtime_error("this process already has a pulse");
   const auto rank = static_cast<int32_t>(toInt(args.env, args[0]));

@@ -1,6 +1,7 @@
-// A second request to stop ends the process even while JavaScript is blocked in a long call. Node.js
-// delivers signals to JavaScript only between such calls, so a thread of ours receives them too: it
-// gives JavaScript a moment for an orderly end, then ends the process and the programs it has started.
+// A second request to stop ends the process even while JavaScript is blocked in a long call.
+// Node.js delivers signals to JavaScript only between such calls, so a thread of ours receives them
+// too: it gives JavaScript a moment for an orderly end, then ends the process and the programs it
+// has started.
 #include "bridge.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
-// Everything about tensors that is not an operator: conversion from and to typed arrays, if possible
-// without copying, and properties.
+// Everything about tensors that is not an operator: conversion from and to typed arrays, if
+// possible without copying, and properties.
 #include "bridge.h"
 
 #include <cstring>

@@ -66,8 +66,8 @@ export function sigmaRange(config: SchedulerConfig): { sigmaMin: number; sigmaMa
 }
 
 /**
- * The reference pipeline's own sigmas, denser at high noise: shifted by 17 for the first 60 % of the
- * steps, then by a shift that falls linearly towards 7; the last sigma is 0.
+ * The reference pipeline's own sigmas, denser at high noise: shifted by 17 for the first 60 % of
+ * the steps, then by a shift that falls linearly towards 7; the last sigma is 0.
  *
  * @throws InputError unless `numInferenceSteps` is a positive integer
  * Source: reference implementation, its `use_t_schedule`
@@ -82,7 +82,7 @@ export function customSigmas(numInferenceSteps: number): number[] {
   });
 }
 
-/** mu for a number of tokens, interpolated linearly between the two lengths of the configuration. */
+/** mu for a number of tokens, interpolated between the two lengths of the configuration. */
 export function dynamicShiftMu(numTokens: number, config: SchedulerConfig): number {
   const { base_shift, max_shift, base_image_seq_len, max_image_seq_len } = config;
   if (

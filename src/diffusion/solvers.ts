@@ -1,9 +1,10 @@
 /**
- * ODE solvers for sampling. Each evaluates the model once per step; second-order solvers also use the
- * previous step, and need about half as many steps for the same error.
+ * ODE solvers for sampling. Each evaluates the model once per step; second-order solvers also use
+ * the previous step, and need about half as many steps for the same error.
  *
  * In the flow x = (1 - sigma) x0 + sigma e, the clean latents are x - sigma v, the signal level is
- * alpha = 1 - sigma, and lambda = log(alpha / sigma) is the variable in which the solvers integrate.
+ * alpha = 1 - sigma, and lambda = log(alpha / sigma) is the variable in which the solvers
+ * integrate.
  */
 import type { Tensor } from '../tensor/index.js';
 import { eulerStep, type SigmaStep } from './sampling.js';
@@ -14,8 +15,8 @@ export type SolverName = (typeof SOLVERS)[number];
 /** The solver of one sampling run: call `step` once for each step, in order. */
 export interface Solver {
   /**
-   * Latents, and the model's velocity at them, [B, C, F, H, W] → latents after the step, float32. The
-   * solver keeps tensors of previous steps until `dispose`.
+   * Latents, and the model's velocity at them, [B, C, F, H, W] → latents after the step, float32.
+   * The solver keeps tensors of previous steps until `dispose`.
    */
   step(latents: Tensor, velocity: Tensor, sigmas: SigmaStep): Tensor;
   dispose(): void;
@@ -74,10 +75,10 @@ class SecondOrder implements Solver {
 /** log(alpha / sigma): -∞ for pure noise, ∞ for clean latents. */
 const lambda = (sigma: number): number => Math.log((1 - sigma) / sigma);
 
-/** If a step is longer than the previous one by more than this factor, extrapolation is useless. Measured */
+/** Steps longer than the previous one by more than this factor are not extrapolated. Measured */
 const MOST_EXTRAPOLATION = 2.5;
 
-/** The latents at `to`, predicted from the clean latents at this step and, if there is one, the previous. */
+/** The latents at `to`, from the clean latents at this step and, if any, at the previous one. */
 function predicted(latents: Tensor, clean: Tensor, past: Past | null, sigmas: SigmaStep): Tensor {
   const { from, to } = sigmas;
   const h = lambda(to) - lambda(from);

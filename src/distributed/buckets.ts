@@ -1,6 +1,6 @@
 /**
- * Which process owns which parameter, and which gradients are sent together. All processes compute the
- * same result.
+ * Which process owns which parameter, and which gradients are sent together. All processes compute
+ * the same result.
  */
 
 /**
@@ -62,7 +62,7 @@ export function bucketsOf(
   });
 }
 
-/** Groups consecutive items up to `limit` elements; an item larger than the limit is alone in its group. */
+/** Groups consecutive items up to `limit` elements; a larger item is alone in its group. */
 export function runsOf(
   order: readonly number[],
   sizes: readonly number[],

@@ -39,8 +39,8 @@ export class CostMeter {
 }
 
 /**
- * Communication of this process: seconds in which it did nothing but wait for others (waits on a GPU
- * do not count), and bytes that it sent (see `traffic.ts`).
+ * Communication of this process: seconds in which it did nothing but wait for others (waits on a
+ * GPU do not count), and bytes that it sent (see `traffic.ts`).
  */
 export interface CommunicationCost {
   waitedSeconds: number;

@@ -7,7 +7,8 @@
  *     zero1      owner                      all, until the step is over     owner
  *     zero2      owner                      owner                           owner
  *
- * Each parameter has one owner and is never split. All processes hold the weights in the network's dtype.
+ * Each parameter has one owner and is never split. All processes hold the weights in the network's
+ * dtype.
  * Source: Li et al. 2020, arXiv 2006.15704 (buckets, overlap); Rajbhandari et al. 2019,
  * arXiv 1910.02054 (ZeRO)
  */
@@ -149,8 +150,8 @@ class SharedOptimizer implements ParallelOptimizer {
   }
 
   /**
-   * The sum of squares of all gradients, identical in all processes because each contributes that of
-   * its own parameters; and the number of processes in which part of a gradient came late.
+   * The sum of squares of all gradients, identical in all processes because each contributes that
+   * of its own parameters; and the number of processes in which part of a gradient came late.
    */
   private async globalSquares(
     gradients: ReadonlyMap<string, Tensor>,
@@ -165,7 +166,7 @@ class SharedOptimizer implements ParallelOptimizer {
     return [squares!, late!];
   }
 
-  /** Starts broadcasting parameter i from process `root(i)` to all, in buckets of a single dtype. */
+  /** Starts broadcasting parameters from their process `root(i)`, in buckets of a single dtype. */
   private *broadcasts(root: (index: number) => number): Generator<Work> {
     const { group, settings } = this;
     const tensors = [...this.parameters.values()];

@@ -151,7 +151,8 @@ function fromSlurm(env: Env): WorldEnvironment {
       ? master(env, {
           because: sizeName,
           fallback: nodes ? firstHost(nodes) : undefined,
-          // jobs on one machine must not share a port; this range is below that of outgoing connections
+          // jobs on one machine must not share a port; this range is below that of outgoing
+          // connections
           port: jobId === null ? defaultPort : 12000 + (jobId % 20000),
         })
       : alone),

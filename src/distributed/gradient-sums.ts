@@ -1,8 +1,8 @@
 /**
  * Sums gradients over the processes of a group, in float32, while the backward pass computes them.
- * They are sent in buckets, in the order in which the first backward pass produced them. A bucket is
- * sent when its gradients are complete and all earlier buckets have been sent, so all processes use
- * the same order, whatever each of them computes.
+ * They are sent in buckets, in the order in which the first backward pass produced them. A bucket
+ * is sent when its gradients are complete and all earlier buckets have been sent, so all processes
+ * use the same order, whatever each of them computes.
  */
 import { empty, noGrad, onGradient, type Tensor, tidy } from '../tensor/index.js';
 import { type Bucket, bucketsOf, type Part } from './buckets.js';
@@ -19,7 +19,7 @@ export interface SumOptions {
   meter: CostMeter;
 }
 
-/** A part of a bucket in flight: its gradients one after the other, then for each a flag: is it present? */
+/** A part of a bucket in flight: its gradients in sequence, then a flag for each: is it present? */
 interface Parcel {
   part: Part;
   buffer: Tensor;
@@ -80,8 +80,8 @@ export class GradientSums {
   }
 
   /**
-   * The summed gradients by parameter name, for the parameters that this process owns and that have a
-   * gradient in any process. They live until `clear`.
+   * The summed gradients by parameter name, for the parameters that this process owns and that have
+   * a gradient in any process. They live until `clear`.
    */
   async finish(): Promise<Map<string, Tensor>> {
     if (!this.buckets) {
@@ -228,7 +228,7 @@ export class GradientSums {
     this.firstUnfinished = Math.max(this.firstUnfinished, bucket + 1);
   }
 
-  /** Builds the buckets: all processes adopt the order of one. False if no process has a gradient. */
+  /** Builds buckets: all processes adopt the order of one. False if no process has a gradient. */
   private async layOut(): Promise<boolean> {
     const { owners, bucketBytes, meter } = this.options;
     const orders = await meter.waitFor(this.group.shareJson([...this.arrived]));

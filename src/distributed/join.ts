@@ -1,4 +1,4 @@
-/** Joins the processes of a job: they meet through rank 0's store, monitor each other and form a group. */
+/** Joins a job's processes: they meet at rank 0's store, monitor each other and form a group. */
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { isIPv6 } from 'node:net';
@@ -12,7 +12,7 @@ import { ProcessGroup } from './process-group.js';
 export interface JoinOptions {
   /** how long joining, and each collective, waits for the other processes */
   timeoutSeconds?: number;
-  /** after how long without a sign of life a process counts as hung; the work itself may take any time */
+  /** after how long without a sign of life a process counts as hung; work may take any time */
   hangSeconds?: number;
   /** device of the tensors; 'cuda' accepts tensors on GPUs and on the CPU */
   device?: 'cpu' | 'cuda';
@@ -24,8 +24,8 @@ export interface JoinOptions {
 const QUIET_SECONDS = 5;
 
 /**
- * Returns when all processes of the job have joined. A process should leave by the group's `close()`;
- * one that ends without it is reported to the others as lost.
+ * Returns when all processes of the job have joined. A process should leave by the group's
+ * `close()`; one that ends without it is reported to the others as lost.
  * @throws DistributedError naming the ranks that did not join in time; InputError if the machine of
  *         rank 0 has no address
  */
@@ -66,8 +66,8 @@ export async function joinWorld(
 }
 
 /**
- * In Kubernetes a pod's name gets an address when the pod starts, which may be later; anywhere else a
- * name without an address is a mistake.
+ * In Kubernetes a pod's name gets an address when the pod starts, which may be later; anywhere else
+ * a name without an address is a mistake.
  */
 async function expectAddress(
   { rank, launcher, masterAddr }: WorldEnvironment,
@@ -138,7 +138,7 @@ async function meet(world: WorldEnvironment, timeoutMs: number): Promise<Store> 
   }
 }
 
-/** torchrun's own store uses its PyTorch's protocol, which an older or newer LibTorch may not support. */
+/** torchrun's own store uses its PyTorch's protocol, which another LibTorch may not support. */
 const remedy = ({ agentStore }: WorldEnvironment, usual: string): string =>
   agentStore
     ? "the store is torchrun's, whose PyTorch may differ in version from this LibTorch: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for torchrun"
@@ -146,7 +146,8 @@ const remedy = ({ agentStore }: WorldEnvironment, usual: string): string =>
 
 /**
  * This machine's address as the other processes reach it: that of the interface towards rank 0. On
- * rank 0's own machine its name may resolve to the loopback address; then the first external address.
+ * rank 0's own machine its name may resolve to the loopback address; then the first external
+ * address.
  */
 async function ownAddress(world: WorldEnvironment): Promise<string> {
   const { address: master } = await lookup(world.masterAddr);
@@ -158,7 +159,10 @@ async function ownAddress(world: WorldEnvironment): Promise<string> {
   return (usable.find(({ family }) => family === 'IPv4') ?? usable[0])?.address ?? address;
 }
 
-/** The local address of the route to `host`. Nothing is sent: connecting a datagram socket only selects the route. */
+/**
+ * The local address towards `host`. Nothing is sent: connecting a datagram socket selects the
+ * route.
+ */
 function addressTowards(host: string, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
@@ -170,7 +174,7 @@ function addressTowards(host: string, port: number): Promise<string> {
   });
 }
 
-/** A launcher that is killed cannot end its processes, so each watches it and then stops itself by SIGTERM. */
+/** A killed launcher cannot end its processes, so each watches it and then stops itself. */
 function endWithLauncher(): void {
   const launcher = Number(process.env.MFM_LAUNCHER_PID);
   if (!launcher) return;

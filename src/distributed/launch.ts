@@ -1,6 +1,7 @@
 /**
- * `--nproc N`: runs the current command N times on this machine, with torchrun's environment variables.
- * Rank 0 uses the terminal; output of the others is shown only if they fail. If one fails, all are ended.
+ * `--nproc N`: runs the current command N times on this machine, with torchrun's environment
+ * variables. Rank 0 uses the terminal; output of the others is shown only if they fail. If one
+ * fails, all are ended.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
@@ -178,7 +179,7 @@ function report(ranks: readonly Rank[]): number {
 const running = ({ exitCode, signalCode, pid }: ChildProcess): boolean =>
   pid !== undefined && exitCode === null && signalCode === null;
 
-/** A port that was free a moment ago; if it no longer is, the rank that serves on it reports that. */
+/** A port that was free a moment ago; if it no longer is, the rank that serves on it says so. */
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().on('error', reject);

@@ -1,6 +1,6 @@
 /**
- * How the processes of a job work together. The training loop is written for any number of processes;
- * with a single one, this is just the optimizer.
+ * How the processes of a job work together. The training loop is written for any number of
+ * processes; with a single one, this is just the optimizer.
  */
 import { InputError } from '../errors.js';
 import { AdamW, type AdamWOptions, type StepOptions, type StepResult } from '../optim/index.js';
@@ -8,7 +8,7 @@ import type { Tensor } from '../tensor/index.js';
 import type { CommunicationCost } from './cost.js';
 import type { SequenceGroup } from './sequence.js';
 
-/** An optimizer whose gradients are sums over all processes, and whose state may be sharded over them. */
+/** An optimizer whose gradients are summed, and whose state may be sharded, over all processes. */
 export interface ParallelOptimizer {
   /** the float32 weights that this process owns: all of them, or its shard */
   masterWeights(): Map<string, Tensor>;

@@ -1,8 +1,8 @@
 /**
  * A fixed set of processes that exchange tensors by collectives. All of them must call the same
- * methods in the same order; a method ends when the collective is complete. A `start…` method returns
- * at once, and its `wait()` or `waitSync()` must be called exactly once; the work overlaps with
- * whatever happens before the wait. Tensors passed to it must not be touched until then.
+ * methods in the same order; a method ends when the collective is complete. A `start…` method
+ * returns at once, and its `wait()` or `waitSync()` must be called exactly once; the work overlaps
+ * with whatever happens before the wait. Tensors passed to it must not be touched until then.
  */
 import { setTimeout } from 'node:timers/promises';
 import { DistributedError, InputError, ShapeError } from '../errors.js';
@@ -101,7 +101,7 @@ export class ProcessGroup {
     );
   }
 
-  /** The root's tensor becomes the sum over all ranks; the others' tensors are undefined afterwards. */
+  /** The root's tensor becomes the sum over all ranks; the others' are undefined afterwards. */
   reduce(target: Tensor, root: number, op: ReduceOp = 'sum'): Promise<void> {
     return this.startReduce(target, root, op).wait();
   }
@@ -151,8 +151,8 @@ export class ProcessGroup {
   }
 
   /**
-   * [size · n, …] → [n, …]: this rank's rows, summed over all ranks in rank order. 16-bit floats are
-   * summed in float32 and rounded once.
+   * [size · n, …] → [n, …]: this rank's rows, summed over all ranks in rank order. 16-bit floats
+   * are summed in float32 and rounded once.
    * @throws ShapeError unless dimension 0 is a multiple of the group's size
    */
   reduceScatter(parts: Tensor): Promise<Tensor> {
@@ -214,8 +214,8 @@ export class ProcessGroup {
   }
 
   /**
-   * A group of some of this group's ranks, renumbered in the order given. Each of them must call it;
-   * the others must not.
+   * A group of some of this group's ranks, renumbered in the order given. Each of them must call
+   * it; the others must not.
    * @throws InputError if `ranks` lacks this process
    */
   async subgroup(ranks: readonly number[]): Promise<ProcessGroup> {
@@ -316,8 +316,8 @@ const reason = (cause: unknown): string =>
   (cause instanceof Error ? cause.message : String(cause)).replace(/^\w+: /, '');
 
 /**
- * Runs `start` on `target` itself or, if the collective cannot take it, on a copy that is written back
- * at the end. `sums`: the collective does arithmetic, so 16-bit floats are sent as float32.
+ * Runs `start` on `target` itself or, if the collective cannot take it, on a copy that is written
+ * back at the end. `sums`: the collective does arithmetic, so 16-bit floats are sent as float32.
  */
 function inPlace(target: Tensor, sums: boolean, start: (usable: Tensor) => Work): Work {
   const dtype = sums ? wideOf(target.dtype) : target.dtype;

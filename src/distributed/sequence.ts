@@ -3,10 +3,10 @@
  * exchange tokens for heads: outside attention each process has some of the tokens with all heads,
  * inside it all tokens with some of the heads.
  *
- * All of them compute the same loss, from the joined output. Each process therefore has the complete
- * gradient of the output and keeps the part for its own tokens, so the parameter gradients it computes
- * are the contribution of these tokens. Parameter gradients are thus summed over the processes of a
- * group just as over processes with other samples, without any factor.
+ * All of them compute the same loss, from the joined output. Each process therefore has the
+ * complete gradient of the output and keeps the part for its own tokens, so the parameter gradients
+ * it computes are the contribution of these tokens. Parameter gradients are thus summed over the
+ * processes of a group just as over processes with other samples, without any factor.
  *
  * Source: Jacobs et al. 2023, "DeepSpeed Ulysses", arXiv 2309.14509
  */
@@ -22,9 +22,9 @@ export class SequenceGroup {
   private constructor(private readonly group: ProcessGroup) {}
 
   /**
-   * Divides `group` into sequence groups of `size` neighbouring ranks; all ranks of `group` must call
-   * it. Sequence groups have their own connections, since they communicate during the backward pass,
-   * while gradient sums are in flight.
+   * Divides `group` into sequence groups of `size` neighbouring ranks; all ranks of `group` must
+   * call it. Sequence groups have their own connections, since they communicate during the backward
+   * pass, while gradient sums are in flight.
    *
    * @throws InputError unless `size` divides the number of processes
    */
@@ -56,7 +56,7 @@ export class SequenceGroup {
     return new TokenParts(this, tokens);
   }
 
-  /** All-to-all, [P, …] → [P, …]: part i goes to process i, part i comes from process i. Differentiable. */
+  /** All-to-all, [P, …] → [P, …]: part i goes to, and comes from, process i. Differentiable. */
   exchange(parts: Tensor): Tensor {
     const { group, meter } = this;
     const trade = (x: Tensor) => {
@@ -66,7 +66,9 @@ export class SequenceGroup {
     return custom(parts, trade, trade);
   }
 
-  /** All-gather, […] → [P, …]. The incoming gradient must be the same in all processes; each takes its part. */
+  /**
+   * All-gather, […] → [P, …]. Each process takes its part of the gradient, which is equal in all.
+   */
   gather(part: Tensor): Tensor {
     const { group, meter } = this;
     return custom(

@@ -1,6 +1,6 @@
 /**
- * Atomic writes: a file appears complete or not at all, since it is written under a temporary name in
- * the same folder and then renamed.
+ * Atomic writes: a file appears complete or not at all, since it is written under a temporary name
+ * in the same folder and then renamed.
  */
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -12,8 +12,9 @@ import { expectPlace } from './output-place.js';
 import { fileProblem } from './system-errors.js';
 
 /**
- * Creates the folder of `path`, lets `write` fill a temporary file in it, and renames that to `path`.
- * If anything fails, the temporary file is removed, and an existing file at `path` stays unchanged.
+ * Creates the folder of `path`, lets `write` fill a temporary file in it, and renames that to
+ * `path`. If anything fails, the temporary file is removed, and an existing file at `path` stays
+ * unchanged.
  *
  * @throws JobError if the disk is full; InputError if `path` cannot be written to
  */
@@ -42,7 +43,9 @@ export interface AtomicFile {
   discard(): Promise<void>;
 }
 
-/** Temporary files being written, which are removed if the program exits before they are complete. */
+/**
+ * Temporary files being written; they are removed if the program exits before they are complete.
+ */
 const unfinished = new Set<string>();
 
 function removeUnfinished(): void {
@@ -59,7 +62,7 @@ function end(temporary: string): void {
   if (unfinished.size === 0) process.off('exit', removeUnfinished);
 }
 
-/** Like `writeAtomically`, for files written in several calls. Creates the folder of `path`; throws the same. */
+/** Like `writeAtomically`, for files written in several calls; throws the same. */
 export async function openAtomically(path: string): Promise<AtomicFile> {
   expectPlace(path);
   const folder = dirname(path);
@@ -86,7 +89,7 @@ export async function openAtomically(path: string): Promise<AtomicFile> {
   };
 }
 
-/** Turns an error from writing `path` into one with a clear sentence; returns aborts and our own errors as they are. */
+/** Explains an error met while writing `path` in a sentence; aborts and our own errors stay. */
 export function writeFailure(path: string, cause: unknown): unknown {
   if (cause instanceof MfmError || isAbort(cause)) return cause;
   const { message } = cause as Error;

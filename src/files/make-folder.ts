@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /**
- * Creates a folder and its missing parents. Node's recursive `mkdirSync` never returns in places where
- * the system creates nothing but reports ENOENT, such as below /proc (measured with v20).
+ * Creates a folder and its missing parents. Node's recursive `mkdirSync` never returns in places
+ * where the system creates nothing but reports ENOENT, such as below /proc (measured with v20).
  */
 export function makeFolder(path: string): void {
   const folder = resolve(path);

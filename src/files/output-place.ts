@@ -1,4 +1,4 @@
-/** Checks where results are written, before the work begins: a result must be able, and allowed, to go there. */
+/** Checks, before the work begins, that results can and may be written to their places. */
 import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { InputError } from '../errors.js';
@@ -11,8 +11,8 @@ export interface ReadFrom {
 }
 
 /**
- * Throws InputError unless a result may be written to `path`, where there must be nothing or a file. A
- * link is refused rather than followed, since the result would replace the link itself.
+ * Throws InputError unless a result may be written to `path`, where there must be nothing or a
+ * file. A link is refused rather than followed, since the result would replace the link itself.
  */
 export function expectPlace(path: string): void {
   if (path === '-' || /^\/(dev\/(?!shm\/)|proc\/)/.test(path)) {
@@ -40,7 +40,7 @@ export function expectPlace(path: string): void {
   );
 }
 
-/** @throws InputError unless the nearest existing path above is a folder, in which missing ones can be created */
+/** @throws InputError unless the nearest existing path above is a folder */
 function expectFolderAbove(path: string): void {
   let above = dirname(resolve(path));
   while (statsOf(above, statSync) === null && above !== dirname(above)) above = dirname(above);
@@ -69,7 +69,7 @@ export class SourceFiles {
   }
 
   /**
-   * @throws InputError if the output file is one of the files that are read, under whatever name, or
+   * @throws InputError if the output file is one of the files read, under whatever name, or
    *   would lie directly in a folder that is read
    */
   expectOther(path: string): void {
@@ -79,7 +79,7 @@ export class SourceFiles {
     if (around) throw liesIn(path, around.from);
   }
 
-  /** @throws InputError if the output file is one of the files that are read, under whatever name */
+  /** @throws InputError if the output file is one of the files read, under whatever name */
   expectOtherFile(path: string): void {
     const stats = statsOf(path, statSync);
     const same = this.byPath.get(realPlace(path)) ?? (stats && this.byNumber.get(numberOf(stats)));
@@ -122,7 +122,10 @@ function realPlace(path: string): string {
   }
 }
 
-/** The stats of a path; null if nothing is there. @throws InputError for a name that the system refuses */
+/**
+ * The stats of a path; null if nothing is there.
+ * @throws InputError if the system refuses the name
+ */
 function statsOf(path: string, stat: (path: string) => Stats): Stats | null {
   try {
     return stat(path);

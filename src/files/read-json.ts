@@ -1,4 +1,6 @@
-/** Reads untrusted JSON with limits on size and depth, so that no file can hang or crash the program. */
+/**
+ * Reads untrusted JSON, limited in size and depth so that no file can hang or crash the program.
+ */
 import { statSync } from 'node:fs';
 import { InputError } from '../errors.js';
 import { readRegularSync, unreadable } from './regular-file.js';
@@ -8,7 +10,7 @@ const MOST_BYTES = 2 ** 26;
 /** Limit on nested objects and lists; published files have about ten levels. */
 const MOST_DEPTH = 100;
 
-/** Reads a file. @throws InputError naming the file if it is missing, not a file, too large or not JSON */
+/** Reads a file. @throws InputError if it is missing, not a file, too large or not JSON */
 export function readJson(path: string): unknown {
   let bytes: Uint8Array;
   try {

@@ -29,7 +29,7 @@ export function frames(clip: Tensor, start: number, end: number): Tensor {
 }
 
 export interface ClipConvOptions {
-  /** [C', C, k, k] or [C', C, 1, k, k]: each frame on its own; [C', C, 3, k, k]: over three frames */
+  /** [C', C, k, k] or [C', C, 1, k, k]: each frame alone; [C', C, 3, k, k]: over three frames */
   weight: Tensor;
   bias: Tensor | null;
   /**
@@ -38,8 +38,9 @@ export interface ClipConvOptions {
    */
   halveFrames?: boolean;
   /**
-   * The two frames before the clip, [2, B, C, H, W]; null repeats its first frame. With `halveFrames`,
-   * the one frame before it, [1, B, C, H, W]; null means zeros. Zeros also follow the clip then.
+   * The two frames before the clip, [2, B, C, H, W]; null repeats its first frame. With
+   * `halveFrames`, the one frame before it, [1, B, C, H, W]; null means zeros. Zeros also follow
+   * the clip then.
    */
   past?: Tensor | null;
   stride?: number;

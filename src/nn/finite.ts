@@ -1,7 +1,7 @@
 /** Finding non-finite values: one reduction detects them, and only then are they searched for. */
 import { noGrad, type Tensor, tidy } from '../tensor/index.js';
 
-/** Are all values finite? Meant for tensors that are cheap to read beside the work that made them. */
+/** Are all values finite? For tensors that are small beside the work that made them. */
 export function allFinite(values: Tensor): boolean {
   // tensors on the meta device have no values
   if (values.numel === 0 || values.device === 'meta' || !values.dtype.includes('float'))
@@ -23,8 +23,8 @@ export function notNumbers(values: Tensor): string | null {
 }
 
 /**
- * The first tensor with non-finite values, as "NAME holds NaN" or "NAME holds infinite values"; null
- * if there is none. Reads all tensors, one after the other.
+ * The first tensor with non-finite values, as "NAME holds NaN" or "NAME holds infinite values";
+ * null if there is none. Reads all tensors, one after the other.
  */
 export function findNotNumbers(tensors: Iterable<readonly [string, () => Tensor]>): string | null {
   for (const [name, read] of tensors) {

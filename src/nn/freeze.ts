@@ -10,8 +10,9 @@ export interface Trainable {
 }
 
 /**
- * The names of the parameters to train, in their original order. Patterns match whole names, such as
- * `transformer.transformer_blocks.*.attn1.*`; `*` stands for any characters, dots too, `?` for one.
+ * The names of the parameters to train, in their original order. Patterns match whole names, such
+ * as `transformer.transformer_blocks.*.attn1.*`; `*` stands for any characters, dots too, `?` for
+ * one.
  *
  * @throws InputError for a pattern that matches no name, and if nothing is left to train
  */

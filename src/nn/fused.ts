@@ -55,7 +55,7 @@ export function silu(x: Tensor): Tensor {
   return call('mfm::silu', x);
 }
 
-/** Cosines and sines of every token's rotary angles, float32; the two channels of a pair share an angle. */
+/** Cosines and sines of every token's rotary angles, float32; channels share an angle in pairs. */
 export interface RopeTable {
   /** [B|1, L, 1, K] */
   cos: Tensor;
@@ -64,8 +64,8 @@ export interface RopeTable {
 }
 
 /**
- * Splits projected queries or keys into heads, with an RMS norm and then the rotary embedding, which
- * rotates neighbouring channels of each head in pairs: x cos + (-x₁, x₀, -x₃, x₂, …) sin.
+ * Splits projected queries or keys into heads, with an RMS norm and then the rotary embedding,
+ * which rotates neighbouring channels of each head in pairs: x cos + (-x₁, x₀, -x₃, x₂, …) sin.
  *
  * @param x        [B, L, N * K]
  * @param weight   [N * K] normalises over all heads together, [K] over each head

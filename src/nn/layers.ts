@@ -108,7 +108,7 @@ export class ConvTranspose2d extends Module {
     if (bias) this.bias = this.param('bias', uniformParameter([outChannels], bound));
   }
 
-  /** In float32: in bfloat16, LibTorch 1.13 on the CPU computes a plain strided convolution instead. */
+  /** In float32: in bfloat16 on the CPU, LibTorch 1.13 computes a plain strided convolution. */
   forward(x: Tensor): Tensor {
     const [weight, bias] = [this.weight.to('float32'), this.bias?.to('float32')];
     return ops.convTranspose2d(x.to('float32'), weight, bias, this.stride).to(x.dtype);
@@ -171,7 +171,7 @@ export class LayerNorm extends Module {
   }
 }
 
-/** Group norm over channels of [B, C, ...]; computed in float32, which also has the fastest kernel. */
+/** Group norm over channels of [B, C, ...]; in float32, which also has the fastest kernel. */
 export class GroupNorm extends Module {
   weight: Tensor;
   bias: Tensor;

@@ -46,8 +46,8 @@ interface LayerSize {
 }
 
 /**
- * The alpha of each layer: its output is multiplied by alpha / rank. Without any setting alpha is the
- * rank, so that factor is 1.
+ * The alpha of each layer: its output is multiplied by alpha / rank. Without any setting alpha is
+ * the rank, so that factor is 1.
  *
  * @throws InputError if a pattern takes too long to match
  * Source: PEFT `LoraLayer.update_layer`; Kalajdzievski 2023 (rank-stabilised), arXiv 2312.03732

@@ -167,8 +167,8 @@ export interface ScaledLora {
 }
 
 /**
- * Adds changes to the weights of a network, one weight after the other. The results are new tensors,
- * so memory-mapped files stay unchanged.
+ * Adds changes to the weights of a network, one weight after the other. The results are new
+ * tensors, so memory-mapped files stay unchanged.
  *
  * @param loras   for this network's layers, as `readLora` checks
  * @param dtype   of the changed weights; default: unchanged

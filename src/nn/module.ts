@@ -145,7 +145,7 @@ export abstract class Module {
     return this.moveTo(null, dtype);
   }
 
-  /** Moves every parameter, one after the other, to a device (null: unchanged) and a dtype; gradients are dropped. */
+  /** Moves parameters one by one to a device (null: unchanged) and dtype; gradients are dropped. */
   moveTo(device: string | null, dtype: DType): this {
     this.visit('', (_, module, property) => {
       const current = module.read(property);

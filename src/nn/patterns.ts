@@ -41,7 +41,7 @@ export function choose(
 
 const SHOWN = 6;
 
-/** Names that may have been meant, with indices replaced by *: `; did you mean "q_proj" (as in …)?` */
+/** Names that may have been meant, indices as *: `; did you mean "q_proj" (as in …)?` */
 function hint(pattern: string, names: readonly string[]): string {
   const forms = [...new Set(names.map((name) => name.replace(/\.\d+(?=\.|$)/g, '.*')))];
   const ends = forms.map((form) => form.slice(form.lastIndexOf('.') + 1));

@@ -61,8 +61,8 @@ export function loadWeights(
 }
 
 /**
- * The first stored weight with non-finite values, as "FILE: TENSOR holds NaN"; null if there is none.
- * Reads all weights.
+ * The first stored weight with non-finite values, as "FILE: TENSOR holds NaN"; null if there is
+ * none. Reads all weights.
  */
 export function findBrokenWeight(folder: string, file: string): string | null {
   for (const path of weightFiles(folder, file).paths) {

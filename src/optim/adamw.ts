@@ -1,4 +1,6 @@
-/** AdamW with float32 state, for parameters in float32 or, through float32 master weights, in 16 bits. */
+/**
+ * AdamW with float32 state, for parameters in float32 or, by float32 master weights, in 16 bits.
+ */
 import { InputError } from '../errors.js';
 import { call, hasOperator, noGrad, ops, type Tensor, tidy, zeros } from '../tensor/index.js';
 import { clipFactor, globalGradNorm } from './clip.js';
@@ -127,7 +129,8 @@ export class AdamW {
 
   /**
    * State for a checkpoint: `step`, and by parameter name `average.*`, `square_average.*` and, for
-   * parameters that are not float32, `master.*`. The tensors are live, not copies: save them at once.
+   * parameters that are not float32, `master.*`. The tensors are live, not copies: save them at
+   * once.
    */
   stateDict(): Record<string, Tensor> {
     const state: Record<string, Tensor> = {
@@ -258,7 +261,7 @@ function groupsOf(work: Work[]): Work[][] {
 
 const fusedByDevice = new Map<string, boolean>();
 
-/** Some versions have the fused operator without a kernel for the device: tried once, on one element. */
+/** Some versions have the fused operator, but no kernel for the device: tried on one element. */
 function fusedWorksOn(device: string): boolean {
   let works = fusedByDevice.get(device);
   if (works === undefined) {

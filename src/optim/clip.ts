@@ -7,7 +7,7 @@ export function globalGradNorm(grads: readonly Tensor[]): number {
   return noGrad(() => tidy(() => call<Tensor>('mfm::grad_norm', grads).item()));
 }
 
-/** The factor that clips gradients of the given global norm to `maxNorm`; 1 if they are within it. */
+/** The factor that clips gradients of the given global norm to `maxNorm`; 1 if within it. */
 export function clipFactor(gradNorm: number, maxNorm: number): number {
   return Math.min(1, maxNorm / (gradNorm + 1e-6)); // 1e-6: as torch.nn.utils.clip_grad_norm_
 }

@@ -6,6 +6,6 @@ export function processRuns(pid: number): boolean {
     process.kill(pid, 0); // signal 0 only checks for existence
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // it exists, but belongs to another user
+    return (error as NodeJS.ErrnoException).code === 'EPERM'; // another user's process
   }
 }

@@ -54,7 +54,8 @@ const checkpointed = operator('checkpoint');
 /**
  * Activation checkpointing: `fn(...inputs)` without keeping its intermediates, which are recomputed
  * during the backward pass. Gradients equal those of a plain call, including those of parameters
- * that `fn` uses. Works with a single `backward`, not with `grad`; `fn` must draw no random numbers.
+ * that `fn` uses. Works with a single `backward`, not with `grad`; `fn` must draw no random
+ * numbers.
  *
  * Source: Chen et al. 2016, arXiv 1604.06174
  */

@@ -15,7 +15,7 @@ export type ReduceOp = 'sum' | 'min' | 'max';
 /** A collective that has been started. Wait for each exactly once, in either way. */
 export interface Pending<T> {
   wait(): Promise<T>;
-  /** Blocks this process's JavaScript: for code that must be synchronous, such as a backward pass. */
+  /** Blocks JavaScript: for code that must be synchronous, such as a backward pass. */
   waitSync(): T;
 }
 
@@ -125,7 +125,7 @@ export class CollectiveGroup {
     return endOf(native.startBarrier(this.id));
   }
 
-  /** @param broken after a failure: the group is abandoned, since closing it could block for ever */
+  /** @param broken after a failure: the group is abandoned, since closing it could block forever */
   close({ broken }: { broken: boolean }): Promise<void> {
     return native.closeGroup(this.id, broken);
   }
@@ -144,7 +144,7 @@ export const pulse = {
 
 const received = operator('received');
 
-/** An output buffer that outlives every scope until it is handed to the caller that waits for it. */
+/** An output that outlives every scope until it is handed to the caller that waits for it. */
 const emptyFor = ({ dtype, device }: Tensor, shape: number[]): Tensor =>
   empty(shape, { dtype, device }).keep();
 

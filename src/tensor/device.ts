@@ -1,4 +1,4 @@
-/** Devices, on which tensors live and operators run: their names, which are available, which to use. */
+/** Devices for tensors and operators: their names, which are available, which to use. */
 import { freemem } from 'node:os';
 import { InputError } from '../errors.js';
 import { SETUP } from '../files/addon.js';
@@ -55,7 +55,8 @@ export function availability(): Availability {
 }
 
 /**
- * The device that `asked` names. `auto` takes CUDA if LibTorch has a device, else MPS, else the CPU.
+ * The device that `asked` names. `auto` takes CUDA if LibTorch has a device, else MPS, else the
+ * CPU.
  *
  * @throws InputError if there is no such device, with the reason and the remedy
  */

@@ -4,8 +4,9 @@ import { native } from './native.js';
 const collected = new FinalizationRegistry<number>((id) => native.releaseGenerator(id));
 
 /**
- * A stream of random numbers on the CPU. The same seed gives the same stream on every machine; noise
- * for other devices is drawn on the CPU and moved there, so results do not depend on the device.
+ * A stream of random numbers on the CPU. The same seed gives the same stream on every machine;
+ * noise for other devices is drawn on the CPU and moved there, so results do not depend on the
+ * device.
  */
 export class Generator {
   readonly id: number;
@@ -28,7 +29,7 @@ export class Generator {
 
 export const isGenerator = (value: unknown): value is Generator => value instanceof Generator;
 
-/** Seeds LibTorch's default generator, used by weight initialisation and by operators that are given no generator. */
+/** Seeds LibTorch's default generator, for weight initialisation and operators without another. */
 export function manualSeed(seed: number | bigint): void {
   native.seedGenerator(0, BigInt(seed));
 }

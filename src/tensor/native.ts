@@ -114,7 +114,7 @@ function cpuFlags(): Set<string> {
   }
 }
 
-/** Physical cores that this process may use: a core's second hyperthread does not speed up matrix products. */
+/** Physical cores for this process: second hyperthreads do not speed up matrix products. */
 function physicalCores(): number {
   const logical = availableParallelism();
   try {
@@ -141,8 +141,8 @@ function chooseKernels(): void {
  * everything else on the machine, data workers first; and beside another program they spin for as
  * long as the thread they wait for gets no core. This limit is about 0.15 ms, several times the gap
  * between most operators. With three times as much, a training step beside a busy core took twice
- * its CPU time; with less, waking threads costs more than it saves. Measured by bench/beside.ts. The
- * variable is read when the library loads.
+ * its CPU time; with less, waking threads costs more than it saves. Measured by bench/beside.ts.
+ * The variable is read when the library loads.
  */
 function limitSpinning(): void {
   if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '3000';
@@ -179,7 +179,7 @@ function threadsAsked(): number | undefined {
   throw new InputError(`MFM_THREADS: must be a whole number from 1 to 1024, got "${text}"`);
 }
 
-/** A stand-in for worker threads: modules that use tensors can be imported there, but any use throws. */
+/** A stand-in for worker threads: tensor modules can be imported there, but any use throws. */
 function refuse(): Native {
   const get = (): never => {
     throw new JobError('tensors exist only on the main thread; data workers must produce arrays');

@@ -1,6 +1,6 @@
 /**
- * The start of a safetensors file: an 8-byte little-endian length and a JSON header. Plain TypeScript,
- * so that worker threads can read it too.
+ * The start of a safetensors file: an 8-byte little-endian length and a JSON header. Plain
+ * TypeScript, so that worker threads can read it too.
  *
  * Source: the format's description, safetensors README
  */
@@ -13,7 +13,7 @@ import { otherKind } from './other-kinds.js';
 export interface SafetensorsEntry {
   dtype: DType;
   shape: number[];
-  /** of its first byte, from the start of the file */
+  /** bytes from the start of the file to its first byte */
   offset: number;
 }
 
@@ -90,7 +90,7 @@ export function readSafetensorsHeader(
   return { entries, metadata: metadata ?? {} };
 }
 
-/** What contradicts the format's rule that every byte of the data belongs to exactly one tensor, or null. */
+/** The first violation of the rule that every byte of the data belongs to one tensor, or null. */
 function placesProblem(
   entries: ReadonlyMap<string, SafetensorsEntry>,
   start: number,

@@ -104,12 +104,12 @@ export function expectMappedWhole(): void {
   if (problem !== '') throw new JobError(problem);
 }
 
-/** Something that can be stored: a tensor, or one that `detach` creates when it is about to be written. */
+/** A tensor to store, or one that `detach` creates only when it is about to be written. */
 export type Storable = Pick<Tensor, 'dtype' | 'shape' | 'numel' | 'detach'>;
 
 /**
- * Writes tensors to a file, atomically: a temporary file beside it is renamed at the end, so after a
- * crash or on a full disk the previous file is still there.
+ * Writes tensors to a file, atomically: a temporary file beside it is renamed at the end, so after
+ * a crash or on a full disk the previous file is still there.
  * @throws JobError if it cannot be written
  */
 export function saveSafetensors(

@@ -98,7 +98,7 @@ function collect(value: unknown, into: Set<Tensor>): void {
 
 const isTensor = (value: object): value is Tensor => 'handle' in value && 'isKept' in value;
 
-/** Live tensors, the bytes they use, bytes cached for reuse, and the peak since `resetPeakMemory`. */
+/** Live tensors, the bytes they use, bytes cached for reuse, the peak since `resetPeakMemory`. */
 export function memoryInfo(): {
   tensors: number;
   usedBytes: number;
@@ -121,8 +121,9 @@ export const resetPeakMemory = (): void => native.resetPeak();
 export const emptyCache = (): void => native.emptyCache();
 
 /**
- * Runs `fn` with at most `bytes` cached for reuse: for work whose tensors have many different sizes,
- * all of which would be cached. The least recently used blocks are returned to the system first.
+ * Runs `fn` with at most `bytes` cached for reuse: for work whose tensors have many different
+ * sizes, all of which would be cached. The least recently used blocks are returned to the system
+ * first.
  */
 export function withCacheLimit<T>(bytes: number, fn: () => T): T {
   const [before] = native.setCacheLimit(bytes);

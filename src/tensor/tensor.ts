@@ -85,7 +85,7 @@ export class Tensor extends TensorMethods {
     return size;
   }
 
-  /** The tensor in another dtype or on another device; itself if nothing changes. Differentiable. */
+  /** The tensor in another dtype or on another device; itself if unchanged. Differentiable. */
   to(target: DType | string): Tensor {
     return dispatchTo(this, target);
   }

@@ -46,8 +46,8 @@ void updatePlain(const Tensor& param, const Tensor& grad, const Tensor& mean, co
   param.mul_(f.decay).addcdiv_(mean, denominator, -f.step);
 }
 
-// params, expAvgs, expAvgSqs are float32; grads float32 or bfloat16; copies are bfloat16 versions of
-// the params, which are refreshed, or an empty list. step counts from 1.
+// params, expAvgs, expAvgSqs are float32; grads float32 or bfloat16; copies are bfloat16 versions
+// of the params, which are refreshed, or an empty list. step counts from 1.
 void adamw(at::TensorList params, at::TensorList grads, at::TensorList expAvgs,
            at::TensorList expAvgSqs, at::TensorList copies, double lr, double beta1, double beta2,
            double eps, double weightDecay, int64_t step, double gradScale) {

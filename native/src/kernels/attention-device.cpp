@@ -1,5 +1,5 @@
-// aten::scaled_dot_product_attention, looked up at run time: LibTorch 1.13 has no such operator, in 2.0
-// it has no `scale`, and later versions have further arguments.
+// aten::scaled_dot_product_attention, looked up at run time: LibTorch 1.13 has no such operator, in
+// 2.0 it has no `scale`, and later versions have further arguments.
 #include "attention-device.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>

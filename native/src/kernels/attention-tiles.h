@@ -1,5 +1,5 @@
-// Attention on bfloat16 tiles: one algorithm (attention-tiles.inl), compiled for each instruction set
-// that can multiply tiles (tiles-*.inl).
+// Attention on bfloat16 tiles: one algorithm (attention-tiles.inl), compiled for each instruction
+// set that can multiply tiles (tiles-*.inl).
 #pragma once
 
 #include <cstdint>

@@ -3,12 +3,13 @@
 // used in their original layout.
 //
 // A tile is 16 rows of 64 bytes. The left factor of a product is [16, 32] bfloat16; the right one
-// [32, 16], stored as 16 rows of 16 pairs (its rows 2p and 2p + 1 side by side); the result [16, 16]
-// float32. Everything works on `step` = 32 keys and queries at a time, so on 2 by 2 result tiles. The
-// file named by MFM_TILES implements their product.
+// [32, 16], stored as 16 rows of 16 pairs (its rows 2p and 2p + 1 side by side); the result [16,
+// 16] float32. Everything works on `step` = 32 keys and queries at a time, so on 2 by 2 result
+// tiles. The file named by MFM_TILES implements their product.
 // Source: Dao 2023, FlashAttention-2, arXiv 2307.08691.
 //
-// Included once per instruction set, inside its namespace and target region; hence no include guard.
+// Included once per instruction set, inside its namespace and target region; hence no include
+// guard.
 
 namespace {
 
@@ -89,8 +90,8 @@ MFM_INLINE void packTransposed(uint16_t* out, HeadView m, int64_t row, int64_t r
   }
 }
 
-// Packs the right factor m^T, from 32 rows of m: tiles [width / 32][2 halves of the rows][32 columns,
-// 16 rows].
+// Packs the right factor m^T, from 32 rows of m: tiles [width / 32][2 halves of the rows][32
+// columns, 16 rows].
 MFM_INLINE void packRightTransposed(uint16_t* out, HeadView m, int64_t row, int64_t rows,
                                     int64_t columns, int64_t width) {
   __m512i r[16];
@@ -113,8 +114,8 @@ MFM_INLINE void packRight(uint16_t* out, HeadView m, int64_t row, int64_t rows, 
   }
 }
 
-// Two tiles, one below the other (left factor) or side by side (right factor), and the distance to the
-// next ones.
+// Two tiles, one below the other (left factor) or side by side (right factor), and the distance to
+// the next ones.
 struct Factor {
   const uint16_t *first, *second;
   int64_t rowBytes; // distance between a tile's rows; 64 in right factors
@@ -137,7 +138,8 @@ MFM_INLINE Factor tiles(const uint16_t* packed, int64_t perStep) {
   return {packed, packed + tileElements, 64, perStep * tileElements};
 }
 
-// 2^x for x >= -126, with a relative error of 1e-4, a twentieth of half a unit in bfloat16's last place.
+// 2^x for x >= -126, with a relative error of 1e-4, a twentieth of half a unit in bfloat16's last
+// place.
 MFM_INLINE __m512 powerOfTwo(__m512 x) {
   const __m512 magic = _mm512_set1_ps(12582912.0f); // 1.5 * 2^23: adding it rounds to an integer
   const __m512 shifted = _mm512_add_ps(x, magic);
@@ -244,7 +246,7 @@ void boundedBlock(const ForwardBuffers& b, int64_t from, int64_t steps, int64_t 
   const __m512 factors = _mm512_set1_ps(factor);
   const Factor queries = tiles(b.queries, 2);
   product({b.scores, step}, leftRows(b.keys, from, width), queries, width / 32, true);
-  for (int64_t i = 0; i < steps; ++i) { // the next step's tile products overlap this one's exponentials
+  for (int64_t i = 0; i < steps; ++i) { // the next step's products overlap this one's exp
     MFM_MEMORY_FENCE();
     if (i + 1 < steps) {
       product({b.scores + (i + 1) % 2 * step * step, step},
@@ -322,8 +324,8 @@ void forward(HeadView q, HeadView k, HeadView v, const float* mask, HeadView out
 
   for (int64_t row = 0; row < lq; row += step) {
     packRightTransposed(b.queries, q, row, lq, headDim, width);
-    // |score| <= |q| |k| scale. Below this bound e^score and its sums fit float32 without subtracting
-    // the maximum.
+    // |score| <= |q| |k| scale. Below this bound e^score and its sums fit float32 without
+    // subtracting the maximum.
     constexpr float safe = 40.0f;
     const bool bounded =
         !mask && std::abs(scale) * longestKey *
@@ -370,7 +372,8 @@ struct BackwardBuffers {
 
 constexpr int64_t keyBlock = 64;
 
-// Computes probabilities and score gradients of 32 keys by 32 queries, from scores and dProbabilities.
+// Computes probabilities and score gradients of 32 keys by 32 queries, from scores and
+// dProbabilities.
 MFM_INLINE void gradientStep(const BackwardBuffers& b, const float* bias, const float* lse,
                              const float* delta, float factor, uint16_t* probabilities,
                              uint16_t* dScores, uint16_t* dScoresRight) {

@@ -1,5 +1,6 @@
-// Clip kernels for one instruction set: group normalisation of pixels whose C channels are contiguous,
-// scaled and shifted by rows of lower resolution. T is float or uint16_t (bfloat16 bits).
+// Clip kernels for one instruction set: group normalisation of pixels whose C channels are
+// contiguous, scaled and shifted by rows of lower resolution. T is float or uint16_t (bfloat16
+// bits).
 
 // Mean and sum of squared deviations of each channel over `pixels`; two passes over cached memory.
 template <class T>
@@ -19,7 +20,8 @@ static void channelMoments(const T* x, int64_t pixels, int64_t c, float* mean, f
   }
 }
 
-// y = act((x * a + d) * scale + shift) for a run of pixels that share scale and shift (or have none).
+// y = act((x * a + d) * scale + shift) for a run of pixels that share scale and shift (or have
+// none).
 template <class T>
 static void clipForward(const T* x, T* y, int64_t pixels, int64_t c, const float* a,
                         const float* d, const T* scale, const T* shift, bool silu) {

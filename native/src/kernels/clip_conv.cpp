@@ -1,11 +1,11 @@
 // mfm::clip_conv: a convolution of each frame, or over three frames, computed as a sum of 2D
-// convolutions of whole ranges of frames; and its gradient. A 3D convolution would reorder its input
-// and output, and slices under autograd cost one pass each. Clips are [T, B, C, H, W] with every frame
-// channels-last, weights [C', C, 1 or 3, k, k].
+// convolutions of whole ranges of frames; and its gradient. A 3D convolution would reorder its
+// input and output, and slices under autograd cost one pass each. Clips are [T, B, C, H, W] with
+// every frame channels-last, weights [C', C, 1 or 3, k, k].
 //
-// Output frame t is computed from frames t - 2, t - 1 and t; the clip is preceded by two `past` frames,
-// or by copies of its first one. With `halve` it is computed from 2t - 1, 2t and 2t + 1; the clip is
-// preceded by one `past` frame or by zeros, and followed by zeros.
+// Output frame t is computed from frames t - 2, t - 1 and t; the clip is preceded by two `past`
+// frames, or by copies of its first one. With `halve` it is computed from 2t - 1, 2t and 2t + 1;
+// the clip is preceded by one `past` frame or by zeros, and followed by zeros.
 #include "conv-pieces.h"
 
 namespace mfm::kernels {
@@ -83,7 +83,8 @@ void check(const Tensor& x, const OptionalTensor& past, const Tensor& weight,
               "clip_conv: x must be [T, B, C, H, W] and weight [C', C, 1 or 3, k, k], got ",
               x.sizes(), " and ", weight.sizes());
   TORCH_CHECK(x.numel() > 0, "clip_conv: sizes of x must be above 0, got ", x.sizes());
-  TORCH_CHECK(!path.halve || weight.size(2) == 3, "clip_conv: halving the frames needs a weight with three taps in time");
+  TORCH_CHECK(!path.halve || weight.size(2) == 3,
+              "clip_conv: halving the frames needs a weight with three taps in time");
   const int64_t before = path.halve ? 1 : 2;
   TORCH_CHECK(!past.has_value() || (past->dim() == 5 && past->size(0) == before &&
                                     past->sizes().slice(1) == x.sizes().slice(1)),

@@ -1,6 +1,6 @@
 // mfm::clip_norm: group normalisation of a clip over frames, height, width and the channels of a
-// group, then optionally * `scale` + `shift`, both resized to the clip by nearest neighbour, and SiLU;
-// and its gradient. Clips are [T, B, C, H, W] with every frame channels-last; scale and shift
+// group, then optionally * `scale` + `shift`, both resized to the clip by nearest neighbour, and
+// SiLU; and its gradient. Clips are [T, B, C, H, W] with every frame channels-last; scale and shift
 // [t, B, C, h, w].
 #include "clip.h"
 #include "operators.h"
@@ -18,8 +18,9 @@ Tensor likeClip(const Tensor& x, at::ScalarType type) {
   return at::empty({s[0], s[1], s[3], s[4], s[2]}, x.options().dtype(type)).permute({0, 1, 4, 2, 3});
 }
 
-// The division into work items ("pieces"): one piece has all pixels of an item that belong to one row
-// of the low-resolution grid [t, B, h], so no two pieces add to the same gradient of scale and shift.
+// The division into work items ("pieces"): one piece has all pixels of an item that belong to one
+// row of the low-resolution grid [t, B, h], so no two pieces add to the same gradient of scale and
+// shift.
 struct Grid {
   int64_t T, B, C, H, W, t, h, w;
   bool modulated;
@@ -27,7 +28,7 @@ struct Grid {
   Grid(const Tensor& x, const Tensor& scale)
       : T(x.size(0)), B(x.size(1)), C(x.size(2)), H(x.size(3)), W(x.size(4)), t(T), h(1), w(1),
         modulated(scale.defined()) {
-    constexpr int64_t pixels = 256; // of a piece without modulation, so that it stays in the L1 cache
+    constexpr int64_t pixels = 256; // per piece without modulation, to fit the L1 cache
     if (modulated) t = scale.size(0), h = scale.size(3), w = scale.size(4);
     else h = std::max<int64_t>(1, std::min(H, H * W / pixels));
   }
@@ -196,7 +197,8 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const Opti
   TORCH_CHECK(x.dim() == 5, "clip_norm: x must be [T, B, C, H, W], got ", x.sizes());
   TORCH_CHECK(weight.numel() == x.size(2) && x.size(2) % groups == 0, "clip_norm: ", x.size(2),
               " channels do not fit ", weight.numel(), " weights in ", groups, " groups");
-  TORCH_CHECK(scale.has_value() == shift.has_value(), "clip_norm: scale and shift must be given together");
+  TORCH_CHECK(scale.has_value() == shift.has_value(),
+              "clip_norm: scale and shift must be given together");
   if (!scale.has_value()) return;
   for (const auto& t : {*scale, *shift}) {
     TORCH_CHECK(t.dim() == 5 && t.sizes() == scale->sizes() && t.size(1) == x.size(1) &&

@@ -1,7 +1,8 @@
-// Why pieces: LibTorch's convolutions copy whole batches to another layout, padded or unfolded, which
-// depends on the processor: on some, a step took up to 40 % more memory (measured). And in those for
-// weight gradients threads wait for each other in busy loops, which beside other load took twenty
-// times as long as the work (measured). A piece takes little memory and waits for no other thread.
+// Why pieces: LibTorch's convolutions copy whole batches to another layout, padded or unfolded,
+// which depends on the processor: on some, a step took up to 40 % more memory (measured). And in
+// those for weight gradients threads wait for each other in busy loops, which beside other load
+// took twenty times as long as the work (measured). A piece takes little memory and waits for no
+// other thread.
 #include "conv-pieces.h"
 
 #include <atomic>
@@ -16,12 +17,13 @@ namespace mfm::kernels {
 namespace {
 
 constexpr int64_t pieceBytes = int64_t(1) << 20;
-// Sums over pieces are accumulated in this many lanes; the pieces of a lane run one after the other on
-// one thread. The number is fixed, so that results do not depend on the number of threads.
+// Sums over pieces are accumulated in this many lanes; the pieces of a lane run one after the other
+// on one thread. The number is fixed, so that results do not depend on the number of threads.
 constexpr int64_t maxLanes = 16;
 
 // Limits the calling thread to one OpenMP thread while this object lives. Being inside a parallel
-// region is not enough: the convolution would be set up for several threads and wait for them forever.
+// region is not enough: the convolution would be set up for several threads and wait for them
+// forever.
 struct OneThread {
 #ifdef _OPENMP
   // Queried first, since a thread's first call into LibTorch's threading resets the number to all.
@@ -57,8 +59,9 @@ OptionalTensor computable(const OptionalTensor& x) {
   return x.has_value() ? OptionalTensor(computable(*x)) : x;
 }
 
-// Divides a clip into pieces of whole frames, or of a part of a frame's samples. If weights are large
-// there are no more pieces than lanes, since every piece copies the weights to another layout.
+// Divides a clip into pieces of whole frames, or of a part of a frame's samples. If weights are
+// large there are no more pieces than lanes, since every piece copies the weights to another
+// layout.
 std::vector<Piece> piecesOf(const Tensor& x, const Tensor& weight) {
   const int64_t frames = x.size(0), samples = x.size(1), all = frames * samples;
   const int64_t element = c10::elementSize(typeFor(x));
@@ -79,7 +82,8 @@ std::vector<Piece> piecesOf(const Tensor& x, const Tensor& weight) {
   return pieces;
 }
 
-// Calls body(lane) for every lane, each on a single thread, with as many at a time as there are threads.
+// Calls body(lane) for every lane, each on a single thread, with as many at a time as there are
+// threads.
 template <class Body> void eachLane(int64_t lanes, const Body& body) {
   std::atomic<int64_t> next{0};
   at::parallel_for(0, std::min<int64_t>(lanes, at::get_num_threads()), 1, [&](int64_t, int64_t) {
@@ -122,7 +126,7 @@ void convolve(const Conv2d& conv, const Tensor& x, const Tensor& y, bool add) {
     put(out.unflatten(0, {piece.frames, piece.samples}), piece.of(y), add);
   };
   if (count < at::get_num_threads()) {
-    for (const Piece& piece : pieces) run(piece); // large pictures: all threads work on one at a time
+    for (const Piece& piece : pieces) run(piece); // all threads on one large picture
   } else {
     eachLane(count, [&](int64_t i) { run(pieces[i]); });
   }

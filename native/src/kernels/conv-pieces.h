@@ -1,5 +1,6 @@
-// 2D convolutions of the frames of clips on the CPU, in small pieces that each run on one thread. Clips
-// are [T, B, C, H, W] with every frame channels-last, or views of such; weights are [C', C, k, k].
+// 2D convolutions of the frames of clips on the CPU, in small pieces that each run on one thread.
+// Clips are [T, B, C, H, W] with every frame channels-last, or views of such; weights are [C', C,
+// k, k].
 #pragma once
 
 #include "operators.h"

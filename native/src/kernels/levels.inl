@@ -1,5 +1,5 @@
-// Compiles the kernels in the file named by MFM_KERNELS for every instruction set, and selects one. That
-// file defines `static Table kernelTable<T>()`; this one defines `choose<Table, T>()`.
+// Compiles the kernels in the file named by MFM_KERNELS for every instruction set, and selects one.
+// That file defines `static Table kernelTable<T>()`; this one defines `choose<Table, T>()`.
 
 #include "isa.h"
 

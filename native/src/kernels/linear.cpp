@@ -1,6 +1,6 @@
-// mfm::linear: y = x Wᵀ + b and its gradients. On CPUs without bfloat16 dot products, oneDNN 2 allocates
-// four bytes per thread for each element of the result, gigabytes for wide layers on many cores; there
-// the result is computed a few rows at a time.
+// mfm::linear: y = x Wᵀ + b and its gradients. On CPUs without bfloat16 dot products, oneDNN 2
+// allocates four bytes per thread for each element of the result, gigabytes for wide layers on many
+// cores; there the result is computed a few rows at a time.
 #include "isa.h"
 #include "operators.h"
 

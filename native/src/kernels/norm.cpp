@@ -98,8 +98,8 @@ struct Gradients {
   Tensor x, weight, shift, scale;
 };
 
-// Per item, productSum = sum over L of dy * xhat, and plainSum = sum over L of dy. From these follow
-// d scale = productSum * weight, d weight = sum over items of productSum * (1 + scale), and
+// Per item, productSum = sum over L of dy * xhat, and plainSum = sum over L of dy. From these
+// follow d scale = productSum * weight, d weight = sum over items of productSum * (1 + scale), and
 // d shift = plainSum.
 Gradients backward(const Tensor& x, const Tensor& dy, const Tensor& weight, const Tensor& shift,
                    const Tensor& scale, double eps, bool rms) {

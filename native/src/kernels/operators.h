@@ -25,8 +25,8 @@ inline bool fits(const Tensor& x) {
 }
 
 /**
- * Throws unless all tensors are on the device of the first. The row kernels access memory by pointers,
- * which are invalid for memory of another device.
+ * Throws unless all tensors are on the device of the first. The row kernels access memory by
+ * pointers, which are invalid for memory of another device.
  */
 inline void expectOneDevice(const char* where, std::initializer_list<Tensor> tensors) {
   const c10::Device device = tensors.begin()->device();

@@ -21,7 +21,8 @@ Shape shapeOf(const Tensor& x, const Tensor& weight, const OptionalTensor& cosin
   TORCH_CHECK(weight.numel() == s.n * s.k || weight.numel() == s.k,
               "rms_norm_rope: weight must be [", s.n * s.k, "] or [", s.k, "], got ",
               weight.sizes());
-  TORCH_CHECK(cosine.has_value() == sine.has_value(), "rms_norm_rope: cos and signed_sin must be given together");
+  TORCH_CHECK(cosine.has_value() == sine.has_value(),
+              "rms_norm_rope: cos and signed_sin must be given together");
   for (const auto& t : {cosine, sine}) {
     TORCH_CHECK(!t.has_value() || t->numel() == s.l * s.k || t->numel() == s.b * s.l * s.k,
                 "rms_norm_rope: cos and signed_sin must be [", s.l, ", ", s.k, "], got ", t->sizes());

@@ -1,5 +1,5 @@
-// The row kernels: plain loops over contiguous rows, one table of them per element type, compiled for
-// every instruction set. Threading, shapes and autograd are left to the operators.
+// The row kernels: plain loops over contiguous rows, one table of them per element type, compiled
+// for every instruction set. Threading, shapes and autograd are left to the operators.
 #pragma once
 
 #include <cstdint>

@@ -1,12 +1,12 @@
-// Row kernels for one instruction set. T is float or uint16_t (bfloat16 bits). Sums are in float32 except
-// where noted.
+// Row kernels for one instruction set. T is float or uint16_t (bfloat16 bits). Sums are in float32
+// except where noted.
 
 struct RowStatistics {
   float mean, rstd;
 };
 
-// Reads a row into float32 scratch and returns its statistics; in two passes, so that rows far from zero
-// lose no precision. With `rms` the mean is 0.
+// Reads a row into float32 scratch and returns its statistics; in two passes, so that rows far from
+// zero lose no precision. With `rms` the mean is 0.
 template <class T>
 MFM_INLINE RowStatistics readRow(const T* x, float* scratch, int64_t d, float eps, bool rms) {
   F total0 = splat(0), total1 = splat(0), square0 = splat(0), square1 = splat(0);

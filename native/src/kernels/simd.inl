@@ -1,5 +1,5 @@
-// Vectors of MFM_WIDTH floats, with the operations that the kernels need. Included once per instruction
-// set, inside its namespace and target region; hence no include guard.
+// Vectors of MFM_WIDTH floats, with the operations that the kernels need. Included once per
+// instruction set, inside its namespace and target region; hence no include guard.
 
 constexpr int W = MFM_WIDTH;
 typedef float F __attribute__((vector_size(W * 4)));

@@ -3,7 +3,7 @@
 static void configure() {}
 static void release() {}
 
-constexpr int64_t rowsAtOnce = 8; // with 2 vectors each, 16 accumulators: enough to hide the latency
+constexpr int64_t rowsAtOnce = 8; // times 2 vectors: 16 accumulators hide the latency
 
 // Tiles of right factors have no gaps between their rows.
 MFM_INLINE __m512bh loadRow(const uint16_t* tile, int64_t row) {

@@ -1,7 +1,7 @@
 /**
  * The CogVideoX autoencoder: clips [B, C, F, H, W] in [−1, 1] to latents [B, Cz, f, h, w] and back.
- * A long clip is processed in chunks. Norms see one chunk, convolutions also the end of the previous
- * one, so the chunks are part of the function and not only a way to save memory.
+ * A long clip is processed in chunks. Norms see one chunk, convolutions also the end of the
+ * previous one, so the chunks are part of the function and not only a way to save memory.
  * Source: Yang et al. 2024, CogVideoX, arXiv 2408.06072; diffusers `AutoencoderKLCogVideoX`
  */
 import { ShapeError } from '../../errors.js';
@@ -114,7 +114,7 @@ export function defaultTiling({ sample_height, sample_width }: AutoencoderConfig
 
 type Direction = 'encode' | 'decode';
 
-/** The tiling of both axes of a picture, in pixels or latent pixels; null if it is not cut into tiles. */
+/** The tiling of both axes, in pixels or latent pixels; null if the picture is not cut. */
 function tilesOf(
   config: AutoencoderConfig,
   tiling: TilingOptions | null,

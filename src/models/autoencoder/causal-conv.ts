@@ -11,8 +11,8 @@ import { cat, type Tensor, tidy } from '../../tensor/index.js';
 export type ConvCache = Map<CausalConv3d, Tensor>;
 
 /**
- * A 3D convolution whose output frame t sees input frames t − 2, t − 1 and t. The start of a clip is
- * padded with copies of its first frame, height and width with zeros.
+ * A 3D convolution whose output frame t sees input frames t − 2, t − 1 and t. The start of a clip
+ * is padded with copies of its first frame, height and width with zeros.
  */
 export class CausalConv3d extends Module {
   readonly conv: Conv3d;

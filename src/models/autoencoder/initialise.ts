@@ -4,8 +4,8 @@ import type { Autoencoder } from './autoencoder.js';
 
 /**
  * Sets every parameter: convolutions preserve the variance of their input, each residual branch
- * starts at a tenth of it, so that the depth does not matter at first, and the decoder's norms start
- * almost unconditioned (scale 1, shift 0).
+ * starts at a tenth of it, so that the depth does not matter at first, and the decoder's norms
+ * start almost unconditioned (scale 1, shift 0).
  */
 export function initialiseAutoencoder(model: Autoencoder): Autoencoder {
   noGrad(() => {

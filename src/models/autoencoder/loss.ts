@@ -15,7 +15,8 @@ export interface AutoencoderLossOptions {
   noise: ((shape: number[]) => Tensor) | null;
 }
 
-// mostly the squared error, which PSNR measures; the absolute error keeps a gradient on small errors
+// mostly the squared error, which PSNR measures; the absolute error keeps a gradient on small
+// errors
 const DEFAULTS: AutoencoderLossOptions = {
   absolute: 0.5,
   squared: 1,

@@ -1,4 +1,4 @@
-/** The computation of the clip norms: one operator of the addon, see native/src/kernels/clip_norm.cpp. */
+/** The clip norms as one operator of the addon, see native/src/kernels/clip_norm.cpp. */
 import { call, type Tensor } from '../../tensor/index.js';
 
 export interface NormalizeOptions {

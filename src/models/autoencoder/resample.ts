@@ -72,8 +72,8 @@ function halveTime(clip: Tensor): Tensor {
 }
 
 /**
- * For each of `to` output frames, the index among `from` input frames to copy, int64 [to]; if `to` is
- * odd, the first frame is kept apart from the rest.
+ * For each of `to` output frames, the index among `from` input frames to copy, int64 [to]; if `to`
+ * is odd, the first frame is kept apart from the rest.
  */
 function timeIndices(from: number, to: number, device: string): Tensor {
   const apart = to > 1 && to % 2 === 1 ? 1 : 0;

@@ -10,7 +10,7 @@ export interface TilingOptions {
   tileOverlapFactorWidth: number;
 }
 
-/** One axis of a tiling; `tile` and `stride` in units of the input, the rest in units of the output. */
+/** One axis of a tiling; `tile` and `stride` in units of the input, the rest in the output's. */
 export interface TileAxis {
   tile: number;
   stride: number;
@@ -92,7 +92,7 @@ function head(x: Tensor, dim: number, count: number): Tensor {
   return x.narrow(dim, 0, Math.min(count, x.size(dim)));
 }
 
-/** `current`, with its first `wanted` lines along `dim` faded in over the last lines of `previous`. */
+/** `current`, with its first `wanted` lines along `dim` faded in over the last of `previous`. */
 function blend(previous: Tensor, current: Tensor, dim: number, wanted: number): Tensor {
   const extent = Math.min(previous.size(dim), current.size(dim), wanted);
   if (extent === 0) return current;

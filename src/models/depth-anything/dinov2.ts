@@ -88,7 +88,7 @@ class Dinov2Embeddings extends Module {
     );
   }
 
-  /** The number of whole patches in pictures [B, 3, H, W]; the rest at the right and bottom is dropped. */
+  /** Whole patches of pictures [B, 3, H, W]; the rest at the right and bottom is dropped. */
   gridOf(pixelValues: Tensor): [height: number, width: number] {
     const { num_channels: channels, patch_size: patch } = this.config;
     const shape = pixelValues.shape;

@@ -157,7 +157,7 @@ export class DepthHead extends Module {
   }
 }
 
-/** Bilinear resizing with aligned corners; in float32, since some LibTorch versions support no other dtype. */
+/** Bilinear with aligned corners; in float32, the only dtype that all LibTorch versions support. */
 function bilinear(x: Tensor, size: number[]): Tensor {
   return ops.upsampleBilinear2d(x.to('float32'), size, true).to(x.dtype);
 }

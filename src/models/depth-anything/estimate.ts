@@ -59,8 +59,8 @@ export function openDepthModel(
 const BATCH_PIXELS = 2 ** 18;
 
 /**
- * The depth of every frame, estimated independently. Relative depth, which the published models give,
- * is larger for nearer points, has no unit and is not normalised; it may be slightly below 0.
+ * The depth of every frame, estimated independently. Relative depth, which the published models
+ * give, is larger for nearer points, has no unit and is not normalised; it may be slightly below 0.
  *
  * @returns [F, H, W] float32 at the frames' size, on the CPU
  * @throws InputError if frames are too narrow for the model, or its weights are non-finite

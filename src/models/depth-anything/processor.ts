@@ -164,7 +164,7 @@ export class DepthProcessor {
     return fromArray(values, [numFrames, 3, height, width]);
   }
 
-  /** The factor is applied in float64, mean and standard deviation in float32, as in the reference. */
+  /** The factor is applied in float64, mean and deviation in float32, as in the reference. */
   private valueOf(byte: number, colour: number): number {
     const { do_rescale, rescale_factor, do_normalize, image_mean, image_std } = this.config;
     const value = Math.fround(do_rescale ? byte * rescale_factor : byte);

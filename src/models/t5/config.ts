@@ -75,7 +75,7 @@ export const T5Config = z
   });
 export type T5Config = z.infer<typeof T5Config>;
 
-/** Interprets `feed_forward_proj`; "gated-gelu" means the tanh approximation, as in the reference. */
+/** Interprets `feed_forward_proj`; "gated-gelu" means the tanh form, as in the reference. */
 export function feedForward({ feed_forward_proj: name }: { feed_forward_proj: string }): {
   activation: T5Activation;
   gated: boolean;

@@ -8,9 +8,9 @@ export interface BucketOptions {
 }
 
 /**
- * The bucket of every relative position (key index − query index), for a bidirectional encoder. Half
- * of the buckets are for keys after the query. Within each half, the first half of the buckets hold
- * one distance each; the others widen logarithmically up to `maxDistance`.
+ * The bucket of every relative position (key index − query index), for a bidirectional encoder.
+ * Half of the buckets are for keys after the query. Within each half, the first half of the buckets
+ * hold one distance each; the others widen logarithmically up to `maxDistance`.
  *
  * @param relative int64, any shape
  * @returns        int64, the same shape

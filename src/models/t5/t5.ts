@@ -219,7 +219,7 @@ class T5FeedForward extends Module {
   }
 }
 
-/** mask [B, L] → bias added to the logits, [B, 1, 1, L]: 0, or the lowest finite value of the dtype */
+/** mask [B, L] → bias of the logits, [B, 1, 1, L]: 0, or the lowest finite value of the dtype */
 function maskBias(mask: Tensor, { dtype }: Tensor): Tensor {
   const [b, l] = mask.dims(2);
   return mask.to('float32').neg().add(1).mul(LOWEST[dtype]).to(dtype).view([b, 1, 1, l]);

@@ -48,8 +48,9 @@ export class ConditionAdapter extends Module {
   }
 
   /**
-   * Up to the first strided convolution, at the size of the picture. Works on a few frames at a time,
-   * since this part needs the most memory. The strided convolution sees one frame before and one after.
+   * Up to the first strided convolution, at the size of the picture. Works on a few frames at a
+   * time, since this part needs the most memory. The strided convolution sees one frame before and
+   * one after.
    *
    * @returns a clip [F', B, C, H', W']
    */

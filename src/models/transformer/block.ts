@@ -26,7 +26,7 @@ export interface BlockConfig {
   upcastAttention: boolean;
 }
 
-/** One block's text keys (normalised) and values, [B, N, S, K] each; constant over the sampling steps. */
+/** One block's text keys (normalised) and values, [B, N, S, K]; constant over sampling steps. */
 export interface KeysValues {
   keys: Tensor;
   values: Tensor;
@@ -85,7 +85,8 @@ export class TransformerBlock extends Module {
       return gatedAdd(hiddenStates, gate1, attended);
     });
 
-    // cross-attention; like the reference, RoPE is applied to its queries but not to the text's keys
+    // cross-attention; like the reference, RoPE is applied to its queries but not to the text's
+    // keys
     hiddenStates = part(() => {
       const x = rmsNorm(hiddenStates, this.norm2.weight, NORM_EPS);
       const attended = this.attn2.forward(x, text, { rope, bias: textBias });
@@ -105,7 +106,7 @@ export class TransformerBlock extends Module {
   }
 }
 
-/** adaLN-zero: six modulation vectors from the time embedding, and the norm that the first two modulate. */
+/** adaLN-zero: six modulation vectors from the time embedding, and the norm they modulate first. */
 export class AdaNorm extends Module {
   readonly linear: Linear;
   readonly norm: RMSNorm | null;
@@ -124,13 +125,13 @@ export class AdaNorm extends Module {
     };
   }
 
-  /** time [B, D], after SiLU → shift, scale and gate of attention, then of the MLP, each [B, 1, D] */
+  /** time [B, D], after SiLU → shift, scale, gate of attention, then of the MLP, [B, 1, D] each */
   modulation(time: Tensor): Tensor[] {
     return this.linear.forward(time).to('float32').unsqueeze(1).chunk(6, -1);
   }
 }
 
-/** Multi-head attention with RMS-normalised queries and keys (over the whole width, before the split into heads). */
+/** Multi-head attention; queries and keys are RMS-normalised over the whole width, not per head. */
 export class Attention extends Module {
   readonly q: Linear;
   readonly k: Linear;

@@ -1,7 +1,7 @@
 /**
- * The transformer's `config.json`, key by key as the reference implementation writes it. A value that
- * would change the result in a way not implemented here is refused by name; keys without effect on
- * the network (how it was trained or launched) are read and preserved.
+ * The transformer's `config.json`, key by key as the reference implementation writes it. A value
+ * that would change the result in a way not implemented here is refused by name; keys without
+ * effect on the network (how it was trained or launched) are read and preserved.
  */
 import { z } from 'zod';
 import { checkConfig, count } from '../../check-config.js';
@@ -97,7 +97,7 @@ export function conditionChannels(config: TransformerConfig): number {
   return config.use_depth_cond ? 5 : 4;
 }
 
-/** Values that the published sizes share. Source: the paper's table 7 and the reference implementation */
+/** Shared by the published sizes. Source: the paper's table 7 and the reference implementation */
 const published = {
   attention_head_dim: 64,
   in_channels: 16,

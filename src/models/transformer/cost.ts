@@ -17,7 +17,7 @@ export const SINUSOID_WIDTH = 256;
 export const widthOf = ({ num_attention_heads, attention_head_dim }: TransformerConfig): number =>
   num_attention_heads * attention_head_dim;
 
-/** FLOPs of a block's matrix products, without the text's keys and values, which are precomputed. */
+/** FLOPs of a block's matrix products, without the text's precomputed keys and values. */
 export function blockFlops(
   config: TransformerConfig,
   { rows, tokens, textTokens }: TransformerWork,
@@ -44,14 +44,14 @@ export function textFlops(config: TransformerConfig, textTokens: number): number
   return num_layers * 2 * textTokens * width * widthOf(config) * 2;
 }
 
-/** FLOPs that depend on a sample's time alone: its embedding, and the modulation of blocks and output. */
+/** FLOPs for a sample's time: its embedding, and the modulation of blocks and output. */
 export function timeFlops(config: TransformerConfig): number {
   const d = widthOf(config);
   const embeddings = (config.add_motion_score ? 2 : 1) * d * (SINUSOID_WIDTH + d);
   return 2 * (embeddings + config.num_layers * 6 * d * d + 2 * d * d);
 }
 
-/** FLOPs of the condition adapter, which runs once per clip of `frames` frames of height × width pixels. */
+/** FLOPs of the condition adapter, which runs once per clip; sizes in pixels. */
 export function adapterFlops(
   config: TransformerConfig,
   { frames, height, width }: { frames: number; height: number; width: number },
@@ -75,7 +75,9 @@ export function adapterFlops(
 /** Frames times pixels that the adapter's first stage processes at once. Measured */
 export const STAGE_PIXELS = 2 ** 23;
 
-/** Tokens that the MLP processes at once without gradients, since its inner layer is four times as wide. */
+/**
+ * Tokens that the MLP, whose inner layer is four times as wide, takes at once without gradients.
+ */
 export const MLP_ROWS = 4096;
 
 /**

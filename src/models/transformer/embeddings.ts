@@ -63,7 +63,7 @@ export class TimeEmbedder extends Module {
     const embedding = this.timestepEmbedder.forward(timeProj);
     if (!this.guidanceEmbedder) return embedding;
     if (!motionScores) {
-      throw new InputError('TimeEmbedder.forward: motionScores [B] must be given, got none');
+      throw new InputError('TimeEmbedder.forward: motionScores must be given as [B], got none');
     }
     const guidanceProj = sinusoid(motionScores);
     trace?.set('guidance_proj', guidanceProj);

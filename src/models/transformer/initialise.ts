@@ -14,16 +14,16 @@ export interface InitialiseOptions {
   conditionScale?: number | null;
 }
 
-/** Gain of the adapter's convolutions, which preserves the signal through nine SiLU layers. Measured. */
+/** Gain of the adapter's convolutions: preserves the signal through nine SiLU layers. Measured. */
 const ADAPTER_GAIN = 1.8;
-/** Standard deviation of the time embedders' weights. Source: Peebles & Xie 2022, arXiv 2212.09748 */
+/** Standard deviation of time embedder weights. Source: Peebles & Xie 2022, arXiv 2212.09748 */
 const TIME_STD = 0.02;
 
 /**
- * Sets every parameter: Linear weights and the patch embedding to Xavier uniform, biases to zero, the
- * modulation and output layers to zero (so each block starts as the identity, the velocity at zero),
- * norm weights to one, and the adapter such that its signal reaches the tokens (with the usual
- * convolution initialisation it fades away, and conditions are not learned).
+ * Sets every parameter: Linear weights and the patch embedding to Xavier uniform, biases to zero,
+ * the modulation and output layers to zero (so each block starts as the identity, the velocity at
+ * zero), norm weights to one, and the adapter such that its signal reaches the tokens (with the
+ * usual convolution initialisation it fades away, and conditions are not learned).
  *
  * Source: Peebles & Xie 2022, arXiv 2212.09748; the adapter: measured
  */
@@ -70,7 +70,7 @@ export function initialisePatches({ proj }: PatchEmbed, generator?: Generator): 
   xavier(proj, generator);
 }
 
-/** Ratio of the adapter's to the patch embedding's output standard deviation, on random pixels and latents. */
+/** Standard deviation of the adapter's output over the patch embedding's, on random inputs. */
 function conditionRatio(model: Transformer3D, generator?: Generator): number {
   const { config } = model;
   const device = model.projOut2.weight.device;
@@ -96,7 +96,7 @@ function initialiseTime(embedding: TimestepEmbedding, generator?: Generator): vo
   }
 }
 
-/** Uniform in ±√(6 / (fan-in + fan-out)), with a patch convolution treated as a Linear; zero bias. */
+/** Uniform in ±√(6 / (fan-in + fan-out)), treating a patch convolution as a Linear; zero bias. */
 function xavier({ weight, bias }: Linear | Conv2d | Conv3d, generator?: Generator): void {
   const fanOut = weight.size(0);
   const fanIn = weight.numel / fanOut;

@@ -11,7 +11,7 @@ export function blockName(index: number, config: TransformerConfig): string {
   return `transformer_blocks.${Math.floor(index / perChunk)}.module.${index % perChunk}`;
 }
 
-/** The shape of each parameter by its name in checkpoints: those of `Transformer3D`, in its order. */
+/** Parameter shapes by their names in checkpoints: those of `Transformer3D`, in its order. */
 export function parameterShapes(config: TransformerConfig): Map<string, number[]> {
   const d = widthOf(config);
   const { in_channels: channels, patch_size: patch, cross_attention_dim } = config;

@@ -50,7 +50,7 @@ export function ropeTable(embedding: Tensor): RopeTable {
   return { cos: cos.contiguous(), signedSin };
 }
 
-/** The angle of each position for each channel of one axis; neighbouring channels share it in pairs. [n, width] */
+/** Angles by position and channel of one axis, shared by pairs of channels. [n, width] */
 function axisAngles(length: number, width: number): Tensor {
   const exponents = arange(0, width, 2, { dtype: 'float32' }).div(width);
   const frequencies = tensor(THETA).pow(exponents).reciprocal();

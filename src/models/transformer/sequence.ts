@@ -1,7 +1,7 @@
 /**
  * Sequence parallelism as the network sees it: several processes share the tokens of each sample.
- * Everything except self-attention works on each token separately, so each process runs it on its own
- * part of the tokens.
+ * Everything except self-attention works on each token separately, so each process runs it on its
+ * own part of the tokens.
  */
 import type { Tensor } from '../../tensor/index.js';
 

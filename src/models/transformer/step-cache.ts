@@ -1,14 +1,16 @@
 /**
  * First-block caching: neighbouring sampling steps differ little, and the first block shows by how
- * much. If its residual is nearly the same as in the last full pass, the residual of the other blocks
- * from that pass is reused, and the step costs only one block.
+ * much. If its residual is nearly the same as in the last full pass, the residual of the other
+ * blocks from that pass is reused, and the step costs only one block.
  *
  * Source: the idea of TeaCache, Liu et al. 2024, arXiv 2411.19108, with the first block's residual
  * as the measure
  */
 import { type Tensor, tidy } from '../../tensor/index.js';
 
-/** Residuals (output − input) of the first block and of all others in the last full pass, [B, L, D] each. */
+/**
+ * Residuals of the first block and of all others together in the last full pass, [B, L, D] each.
+ */
 interface Pass {
   first: Tensor;
   others: Tensor;

@@ -1,9 +1,10 @@
 /**
- * The MfM diffusion transformer: from latents, a time, a text and a condition it predicts a velocity.
- * Parameter names are the reference implementation's.
+ * The MfM diffusion transformer: from latents, a time, a text and a condition it predicts a
+ * velocity. Parameter names are the reference implementation's.
  *
  * Inputs that stay the same over the sampling steps are prepared once: `prepareCondition`,
- * `prepareText` and `prepareRope` return arguments of `forward`. `predict` does it all from raw inputs.
+ * `prepareText` and `prepareRope` return arguments of `forward`. `predict` does it all from raw
+ * inputs.
  */
 import { InputError, ShapeError } from '../../errors.js';
 import { modulate, type RopeTable } from '../../nn/fused.js';
@@ -20,7 +21,7 @@ import type { StepCache } from './step-cache.js';
 
 /** The epsilon of the last norm. Source: reference implementation */
 const NORM_EPS = 1e-6;
-/** Added to the score of a padded token: finite, so that even a text of padding alone has a softmax. */
+/** Added to scores of padded tokens: finite, so that even a text of padding alone has a softmax. */
 const MASKED = -10_000;
 
 /** A batch's text, projected for every block. */
@@ -42,7 +43,7 @@ export interface ForwardInputs {
   rope: RopeTable | null;
   /** kept from step to step; see `StepCache` */
   stepCache?: StepCache | null;
-  /** the processes that share the tokens; all must pass the same inputs, and all get the same output */
+  /** the processes that share the tokens; all pass the same inputs and get the same output */
   sequence?: Sequence | null;
   /** receives intermediates under the names of the reference fixtures */
   trace?: Map<string, Tensor>;
