@@ -1,11 +1,11 @@
 /**
- * The CPU time of every network alone and beside a program that keeps one core busy. Threads that
- * wait for each other in busy loops take many times as much beside other load.
+ * The CPU time of every network, alone and beside a program that keeps one core busy. Threads that
+ * wait for each other in busy loops use many times as much CPU time beside other load.
  *
  *     node --import tsx bench/beside.ts [ROUNDS] [NETWORK]
  *
- * Alone it is the least of the rounds, beside the busy core their median. Other load on the machine
- * adds to both; with the right to it, `nice -n -20` in a session of its own keeps that away.
+ * The figure alone is the minimum over the rounds, that beside the busy core the median. Other load
+ * on the machine adds to both; if permitted, `nice -n -20` in a separate session avoids that.
  */
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,9 +25,9 @@ import { miniModel } from './mini.js';
 const [rounds = '7', only = ''] = process.argv.slice(2);
 const ROUNDS = Number(rounds);
 const LIMIT = 1.6;
-const SECONDS = 0.15; // of CPU time that a figure is measured over, at least
+const SECONDS = 0.15; // the least CPU time over which a figure is measured
 
-/** One pass of each network; all in bfloat16 but for depth, which is computed in float32. */
+/** One pass of each network; all in bfloat16, except depth in float32. */
 function networks(): Record<string, () => void> {
   const mini = miniModel(64, 4);
   const make = <M extends Module>(build: () => M) => withParameters({ dtype: 'bfloat16' }, build);
@@ -83,7 +83,7 @@ const DEPTH = {
   head_hidden_size: 32,
 };
 
-/** CPU-milliseconds of this process, all threads, per run. */
+/** CPU milliseconds per run, over all threads of this process. */
 function cpuTime(run: () => void): number {
   const start = process.cpuUsage();
   let [used, runs] = [0, 0];
@@ -117,7 +117,7 @@ for (let round = 0; round < ROUNDS; round++) {
   });
 }
 console.log(
-  '| network | CPU-ms alone | CPU-ms beside a busy core | ratio |\n| --- | --- | --- | --- |',
+  '| network | CPU ms alone | CPU ms beside a busy core | ratio |\n| --- | --- | --- | --- |',
 );
 const ratios = runs.map(([name], i) => {
   const [before, after] = [Math.min(...alone[i]!), median(beside[i]!)];
@@ -127,4 +127,4 @@ const ratios = runs.map(([name], i) => {
   return after / before;
 });
 const worst = Math.max(...ratios);
-verdict(`the worst: ${worst.toFixed(2)} times as much`, worst <= LIMIT, `at most ${LIMIT}`);
+verdict(`worst ratio: ${worst.toFixed(2)}`, worst <= LIMIT, `at most ${LIMIT}`);

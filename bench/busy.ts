@@ -1,7 +1,7 @@
 /**
- * How much of the time the model works while it trains, and does not wait for data: `models/mfm-mini`
- * on MiniWorld and on a folder of 200 mp4 clips, all tasks, 17x64x64, sources in files read for the
- * first time (frames decoded in the steps) and again.
+ * The share of training time in which the model computes rather than waits for data:
+ * `models/mfm-mini` on MiniWorld and on a folder of 200 mp4 clips, all tasks, 17x64x64. Files are
+ * read for the first time (frames decoded during the steps) and again from the cache.
  *
  *     node --import tsx bench/busy.ts [STEPS]
  */
@@ -31,7 +31,7 @@ try {
   ]);
   await measure('MiniWorld', { miniworld: { clips: 400, images: 400, maxObjects: 2 }, weight: 1 });
   await measure(`${CLIPS} mp4 clips`, { manifest: clips, weight: 1 }, { cacheFrames: false });
-  await measure(`${CLIPS} mp4 clips, frames kept`, { manifest: clips, weight: 1 });
+  await measure(`${CLIPS} mp4 clips, frames cached`, { manifest: clips, weight: 1 });
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -1,7 +1,7 @@
 /**
- * What several processes of training cost each other: the small model in 1, 2 and 4 processes of this
- * machine, one thread each, and from the latency and bandwidth found here and those of usual networks
- * what 8 to 512 processes would.
+ * The cost of communication in training: the small model in 1, 2 and 4 processes on this machine,
+ * with one thread each; and an extrapolation to 8 to 512 processes, from the latency measured here
+ * and the bandwidths of common networks.
  *
  *     node --import tsx bench/communication.ts [ROUNDS]
  */
@@ -22,19 +22,19 @@ import { median } from './measure.js';
 import { miniModel } from './mini.js';
 
 const ROUNDS = Number(process.argv[2] ?? 8);
-/** Gradients travel in pieces of this size. */
+/** Gradients are sent in buckets of this size. */
 const BUCKET_BYTES = 4 * 2 ** 20;
 const FLOAT = 4;
 
-/** Medians over rounds, of the slowest process. */
+/** Medians over the rounds, for the slowest process. */
 interface Measured {
   stepSeconds: number;
-  /** of it, waiting for other processes */
+  /** the part of it spent waiting for other processes */
   waitedSeconds: number;
   bytes: number;
-  /** the same sums with nothing computed meanwhile */
+  /** the same gradient sums without any computation meanwhile */
   aloneSeconds: number;
-  /** seconds of an all-reduce by bytes */
+  /** duration of an all-reduce, by number of bytes */
   sums: [bytes: number, seconds: number][];
 }
 
@@ -93,7 +93,7 @@ async function train(parallel: Parallel, batch: number) {
   };
 }
 
-/** All-reduces of growing size, and last of all the gradients of the model in their buckets. */
+/** Times all-reduces of growing size, and last that of all gradients in their buckets. */
 async function timeSums(group: ProcessGroup): Promise<[number, number][]> {
   const elements = trainedTotal(networksOf('mfm-mini').trained);
   const timed = async (run: () => Promise<void>) => {
@@ -124,6 +124,7 @@ async function report(): Promise<void> {
   const sums = new Map<number, Measured['sums']>();
   let alone = 0;
   console.log('processes  clips each  sharding  s/step  waiting  of step  MB sent  hidden');
+  // waiting: seconds; hidden: the share of communication that overlaps computation
   const plans: [size: number, batch: number, sharding: Sharding][] = [
     [1, total, 'ddp'],
     ...[2, 4].flatMap((size): typeof plans => [
@@ -138,7 +139,7 @@ async function report(): Promise<void> {
     if (size === 1) alone = one.stepSeconds;
     if (size > 1 && !sums.has(size)) sums.set(size, one.sums);
     const share = one.waitedSeconds / one.stepSeconds;
-    // zero1 and zero2 wait for weights, too, which nothing hides
+    // zero1 and zero2 also wait for weights, which do not overlap computation
     const hidden = percent(Math.max(0, 1 - one.waitedSeconds / one.aloneSeconds));
     console.log(
       [
@@ -157,13 +158,13 @@ async function report(): Promise<void> {
     const shown = points.map(([bytes, seconds]) => `${bytes} B ${(seconds * 1e3).toFixed(2)} ms`);
     console.log(`\nall-reduce of ${size}: ${shown.join(', ')}`);
     console.log(
-      `fitted: ${micro(fitted.latencySeconds)} a message, ${(fitted.bandwidth / 1e9).toFixed(2)} GB/s a process`,
+      `fitted: ${micro(fitted.latencySeconds)} per message, ${(fitted.bandwidth / 1e9).toFixed(2)} GB/s per process`,
     );
   }
   extrapolate(alone / total, latencySeconds);
 }
 
-/** seconds = 2 (n - 1) latency + bytes sent / bandwidth, through the least and the most. */
+/** Fits seconds = 2 (n - 1) latency + bytes sent / bandwidth to the smallest and largest sum. */
 function fit(size: number, points: Measured['sums']) {
   const [, least] = points[0]!;
   const [bytes, most] = points.at(-2)!;
@@ -171,7 +172,7 @@ function fit(size: number, points: Measured['sums']) {
   return { latencySeconds, bandwidth: allReduceBytes(size, bytes) / (most - least) };
 }
 
-/** The share of a step that is spent on communication which nothing hides, each process having as much to do. */
+/** Prints the share of exposed communication in a step, with equal work per process. */
 function extrapolate(secondsPerClip: number, latencySeconds: number): void {
   const ranks = [8, 16, 32, 64, 128, 256, 512];
   const small = { numFrames: 17, width: 64, height: 64 };
@@ -201,7 +202,7 @@ function extrapolate(secondsPerClip: number, latencySeconds: number): void {
       ]),
     ),
   ];
-  console.log(`\nshare of a step: ranks ${ranks.join(', ')}`);
+  console.log(`\nexposed communication as a share of a step, on ${ranks.join(', ')} ranks`);
   for (const [name, networks, size, clips, cluster] of cases) {
     for (const sharding of ['ddp', 'zero1'] as const) {
       const shares = ranks.map((n) => {
@@ -229,7 +230,7 @@ const networksOf = (preset: TransformerPreset): TrainedNetworks => ({
 const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
 const micro = (seconds: number): string => `${(seconds * 1e6).toFixed(0)} µs`;
 
-/** Starts this file once per process; the first one's line is the result. */
+/** Starts this file once per process; the output of the first one is the result. */
 async function runJob(size: number, batch: number, sharding: Sharding): Promise<Measured> {
   const port = await freePort();
   const outputs = await Promise.all(

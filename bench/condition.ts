@@ -1,6 +1,6 @@
 /**
- * What it takes to prepare a condition of training (17 frames, 128x128 unless said otherwise), task by
- * task, as a share of a training step of the small model on such clips.
+ * The time to prepare a training condition (17 frames, 128x128 by default), by task, as a share of
+ * a training step of the small model on such clips.
  */
 import { miniWorld } from '../src/data/miniworld/index.js';
 import { sceneSample } from '../src/data/miniworld/sample.js';
@@ -19,7 +19,7 @@ const samples = Array.from({ length: SCENES }, (_, seed) => {
   const scene = miniWorld(seed, target);
   const clip = { ...target, data: scene.frames };
   const { depth, edit } = sceneSample(scene.scene, clip, scene.caption, scene);
-  // made already: a data set has them in files
+  // prepared beforehand, since a data set has them in files
   return { clip, caption: scene.caption, depth, edit };
 });
 const training = miniTraining(SIZE);
@@ -29,7 +29,7 @@ const tasks = Object.values<Task>(TASKS).filter(({ result }) => result === 'vide
 const times = new Map<string, number[]>(tasks.map(({ id }) => [id, []]));
 const steps: number[] = [];
 for (let round = 0; round <= ROUNDS; round++) {
-  // turn by turn, so that what else the machine does meets both; the first round warms up
+  // alternating, so that other load on the machine affects both; the first round is a warm-up
   const step = secondsOf(() => training.step()) / BATCH;
   if (round > 0) steps.push(step);
   await new Promise(setImmediate);
@@ -47,7 +47,7 @@ const step = median(steps);
 console.log(`a step of ${BATCH} clips takes ${(1000 * BATCH * step).toFixed(0)} ms`);
 const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
-console.log('a condition, as a share of the step and of one clip of it:');
+console.log('time per condition, as a share of a step and of one clip in it:');
 const rows = tasks.map(({ id, weight }) => {
   const seconds = mean(times.get(id)!);
   const shares = `${percent(seconds / step / BATCH).padStart(6)} ${percent(seconds / step).padStart(6)}`;
@@ -55,12 +55,12 @@ const rows = tasks.map(({ id, weight }) => {
   return { id, weight, seconds };
 });
 const worst = Math.max(...rows.map(({ seconds }) => seconds)) / step / BATCH;
-verdict(`the worst condition: ${percent(worst)} of a step`, worst < 0.05, 'below 5%');
-// a batch's conditions one after the other, tasks drawn by their usual weights
+verdict(`slowest condition: ${percent(worst)} of a step`, worst < 0.05, 'below 5%');
+// all conditions of a batch in sequence, with tasks drawn by their default weights
 const total = rows.reduce((sum, { weight }) => sum + weight, 0);
 const mixed = rows.reduce((sum, row) => sum + row.weight * row.seconds, 0) / total / step;
 verdict(
-  `all conditions of a batch, by the tasks' weights: ${percent(mixed)} of its step`,
+  `all conditions of a batch, tasks by weight: ${percent(mixed)} of its step`,
   mixed < 0.05,
   'below 5%',
 );

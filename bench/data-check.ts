@@ -1,6 +1,7 @@
 /**
- * How busy `mfm data check` keeps the processors: makes small clips, checks them, and reports the
- * share of all processors' time that it and its ffmpeg processes took, start of the program included.
+ * How well `mfm data check` uses the processors: makes small clips, checks them, and reports the
+ * share of all processors' time that it and its ffmpeg processes used, including the program's
+ * start.
  *
  *     node --import tsx bench/data-check.ts [--clips 1000]
  */
@@ -21,19 +22,19 @@ try {
   const { wall, cpu, idle } = await timed([program, 'data', 'check', folder]);
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
   console.log(
-    `${clips} clips in ${wall.toFixed(1)} s, ${(clips / wall).toFixed(1)} a second; ` +
+    `${clips} clips in ${wall.toFixed(1)} s, ${(clips / wall).toFixed(1)} per second; ` +
       `${percent(cpu / (wall * availableParallelism()))} of ${availableParallelism()} processors, ` +
-      `${percent(cpu / (cpu + idle))} of what other programs left`,
+      `${percent(cpu / (cpu + idle))} of the time not used by other programs`,
   );
 } finally {
   rmSync(folder, { recursive: true });
 }
 
-/** One film of all of them, cut into files without decoding it. */
+/** Encodes a single video and cuts it into clips without decoding it again. */
 function makeClips(): void {
   const film = 'testsrc2=s=192x128:r=24,noise=alls=20:allf=t,hue=h=20*t';
   const seconds = clips;
-  // each second is a clip of 24 frames that begins with a key frame
+  // each second is a clip of 24 frames that starts with a key frame
   execFileSync(findFfmpeg(), [
     ...['-v', 'error', '-f', 'lavfi', '-i', film, '-t', String(seconds), '-c:v', 'mpeg4'],
     ...['-q:v', '4', '-g', '24', '-f', 'segment', '-segment_time', '1'],
@@ -44,10 +45,10 @@ function makeClips(): void {
   }
 }
 
-/** Seconds of a command: on the clock, of all its processes together, and of idle processors. */
+/** Seconds of a command: wall-clock, CPU time of all its processes, idle time of all processors. */
 async function timed(command: string[]) {
   const report = join(folder, '.times');
-  // the shell's `times`, since Node.js tells nothing of the children of its children
+  // by the shell's `times`, since Node.js does not report the CPU time of grandchildren
   const script = `"$@" > /dev/null; times > "${report}"`;
   const idleMs = () => cpus().reduce((sum, { times }) => sum + times.idle, 0);
   const [start, idleBefore] = [process.hrtime.bigint(), idleMs()];

@@ -1,6 +1,6 @@
 /**
- * Decoding a clip at the released autoencoder's size, in tiles as pipelines do, against diffusers
- * with the same random weights and latents: time, largest difference, our peak memory.
+ * Decoding a clip with an autoencoder of the released size, in tiles as pipelines do, compared with
+ * diffusers on the same random weights and latents: time, largest difference, our peak memory.
  *
  *     node --import tsx bench/decode.ts --python venv/bin/python
  *
@@ -36,10 +36,10 @@ const args = defineArgs({
     python: { kind: 'text', default: '/usr/bin/python3', describe: 'interpreter of the peer' },
     size: { kind: 'size', multipleOf: 8, default: { width: 640, height: 352 }, describe: 'pixels' },
     frames: { kind: 'integer', min: 1, default: 17, describe: '4k + 1' },
-    rounds: { kind: 'integer', min: 1, default: 3, describe: 'timed turns of each side' },
-    seed: { kind: 'integer', min: 0, default: 0, describe: 'of weights and latents' },
-    float32: { kind: 'flag', default: true, describe: 'try diffusers in float32 too' },
-    alone: { kind: 'flag', describe: 'our side only' },
+    rounds: { kind: 'integer', min: 1, default: 3, describe: 'timed runs of each side' },
+    seed: { kind: 'integer', min: 0, default: 0, describe: 'seed of weights and latents' },
+    float32: { kind: 'flag', default: true, describe: 'run diffusers in float32 too' },
+    alone: { kind: 'flag', describe: 'run our side only' },
   },
 });
 const { python, size, frames, rounds, seed, float32, alone } = parseArgs(
@@ -80,7 +80,7 @@ const ownTurn = () => {
 
 try {
   if (alone) for (let round = 0; round < rounds; round++) ownTurn();
-  const others = alone ? null : await against();
+  const others = alone ? null : await comparePeer();
   const taken = median(own);
   const peak = peakBytes / 1e9;
   console.log(
@@ -92,14 +92,18 @@ try {
     }
     const ratios = Object.values(others).map((seconds) => median(seconds) / taken);
     const ratio = Math.min(...ratios);
-    verdict(`decode: ${ratio.toFixed(2)} times diffusers' faster one`, ratio >= 3, 'at least 3');
+    verdict(
+      `decode: ${ratio.toFixed(2)} times as fast as the faster diffusers run`,
+      ratio >= 3,
+      'at least 3',
+    );
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Runs both sides in turn and compares what comes out; the seconds of diffusers by dtype. */
-async function against(): Promise<Record<string, number[]>> {
+/** Runs both sides alternately, prints their differences, returns diffusers' seconds by dtype. */
+async function comparePeer(): Promise<Record<string, number[]>> {
   writeFileSync(file('config.json'), JSON.stringify(config));
   saveSafetensors(file('weights.safetensors'), autoencoder.stateDict());
   saveSafetensors(file('latents.safetensors'), { latents });
@@ -123,7 +127,7 @@ async function against(): Promise<Record<string, number[]>> {
   }
   peer.end();
 
-  console.log("differences, in units of the second's root mean square:");
+  console.log('differences, relative to the root mean square of the second:');
   const bf16 = results.bfloat16!;
   const differences: [string, Tensor, Tensor][] = [
     ['own bfloat16 and diffusers bfloat16', video!, bf16],

@@ -1,7 +1,7 @@
-/** How far two results are apart, in words. */
+/** Describes the difference of two results. */
 import { type Tensor, tidy } from '../src/tensor/index.js';
 
-/** Largest and root mean square difference, in units of the reference's root mean square. */
+/** The largest and the RMS difference, relative to the reference's root mean square (RMS). */
 export function differenceLine(x: Tensor, reference: Tensor): string {
   const { largest, typical } = tidy(() => {
     const difference = x.sub(reference);

@@ -1,11 +1,12 @@
 /**
- * Does a run survive? A tiny run is done once without a fault, then again and again with random ones:
- * killed, stopped, unread, out of disk, with damaged files, bad numbers, lost processes. Whatever happens, no
- * more is lost than the steps since the last checkpoint, and the weights come out the same to the bit.
+ * Fault injection: does a training run survive? A tiny run is done once undisturbed, then
+ * repeatedly with random faults: killed, stopped, its output closed, the disk full, files damaged,
+ * values non-finite, processes lost. Whatever happens, at most the steps since the last checkpoint
+ * may be lost, and the final weights must be bit-identical.
  *
  *     node --import tsx bench/faults.ts --count 200 --seed 1
  *
- * As root, runs are on a small disk of their own, else `full disk` is left out.
+ * As root, runs use a small disk of their own; otherwise the fault `full disk` is skipped.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,17 +23,17 @@ import type { Outcome, Trial } from './faults/trial.js';
 
 const args = defineArgs({
   options: {
-    count: { kind: 'integer', default: 200, min: 1, describe: 'faults' },
-    seed: { kind: 'integer', default: 1, min: 0, describe: 'of the faults' },
-    only: { kind: 'text', describe: 'one kind of them' },
+    count: { kind: 'integer', default: 200, min: 1, describe: 'number of faults' },
+    seed: { kind: 'integer', default: 1, min: 0, describe: 'seed of the random faults' },
+    only: { kind: 'text', describe: 'only this kind of fault' },
   },
 });
 const { count, seed, only } = parseArgs('faults', args, process.argv.slice(2));
 
-/** How often each kind, of 200. */
+/** How many of 200 faults are of each kind. */
 const SHARES: Record<string, number> = {
   'kill -9': 43,
-  'kill -9 amid a checkpoint': 35,
+  'kill -9 during a checkpoint': 35,
   SIGTERM: 11,
   SIGINT: 11,
   SIGHUP: 11,
@@ -49,9 +50,9 @@ const SHARES: Record<string, number> = {
   'hung rank': 2,
   'two processes stopped': 1,
 };
-/** Faults of one run. */
+/** Faults per run. */
 const FAULTS = 7;
-/** Runs that begin at the very beginning; the others when the transformer does. */
+/** Share of runs that start from nothing; the others start as the transformer's training begins. */
 const FROM_START = 0.2;
 
 const setting = await makeSetting();
@@ -61,7 +62,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => pr
 const outcomes: Outcome[] = [];
 const { reference, snapshot, startSeconds } = await undisturbed();
 const startMs = performance.now();
-if (setting.noDisk) console.log(`full disk: left out, ${setting.noDisk}`);
+if (setting.noDisk) console.log(`full disk: skipped, ${setting.noDisk}`);
 
 let number = 0;
 const trialOf = (): Trial => {
@@ -93,7 +94,7 @@ while (exact.length + others.length > 0) {
 report();
 process.exit(outcomes.some(({ problem }) => problem) ? 1 : 0);
 
-/** The run without a fault, and one that was stopped when its transformer had begun. */
+/** Makes the undisturbed run, and one stopped once the transformer's training had begun. */
 async function undisturbed() {
   const [whole, begun] = ['whole', 'begun'].map((name) => join(setting.folder, name)) as [
     string,
@@ -101,7 +102,7 @@ async function undisturbed() {
   ];
   const job = new Job(['train', setting.recipe, '--run', whole, '--workers', '1']);
   const end = await job.end;
-  if (end.code !== 0) throw new Error(`the run without a fault fails: ${job.output}`);
+  if (end.code !== 0) throw new Error(`the undisturbed run fails: ${job.output}`);
   const lines = linesOf(whole);
   const other = new Job(['train', setting.recipe, '--run', begun, '--workers', '1']);
   await other.until(() => linesOf(begun).some(({ part }) => part === 'transformer'));
@@ -110,7 +111,7 @@ async function undisturbed() {
   const last = new Job(['train', setting.recipe, '--run', whole, '--resume', '--workers', '1']);
   const { seconds } = await last.end;
   console.log(
-    `${lines.length} lines of an uninterrupted run, ${end.seconds.toFixed(0)} s; a start takes ${seconds.toFixed(1)} s`,
+    `undisturbed run: ${lines.length} lines of metrics in ${end.seconds.toFixed(0)} s; starting takes ${seconds.toFixed(1)} s`,
   );
   return { reference: referenceOf(whole), snapshot: begun, startSeconds: seconds };
 }
@@ -167,7 +168,7 @@ function report(): void {
       [...notes].map(([note, times]) => `${times} ${note}`).join(', '),
     ];
   });
-  const head = ['fault', 'count', 'ok', 'steps lost', 'loss apart', 'seconds to end', ''];
+  const head = ['fault', 'count', 'ok', 'steps lost', 'loss difference', 'seconds to end', ''];
   console.log(`\n${aligned([head, ...rows]).join('\n')}`);
   const faults = outcomes.filter(({ kind }) => kind in SHARES).length;
   const wrong = outcomes.filter(({ problem }) => problem).length;

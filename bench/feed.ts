@@ -1,7 +1,7 @@
 /**
- * Samples a second that come out of the feed, with all clip tasks, by number of worker threads: from
- * MiniWorld and from clips of a folder (the first argument; default: examples/media), 17x64x64, at
- * first and with latents and frames kept.
+ * Throughput of the data feed in samples per second, with all clip tasks, by number of worker
+ * threads: from MiniWorld and from clips in a folder (the first argument; default: examples/media),
+ * 17x64x64, without and with cached latents and frames.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ import { machineLine } from './measure.js';
 const SECONDS = 6;
 const manifest = process.argv[2] ?? fromRoot('examples/media');
 
-// what the autoencoder costs is measured elsewhere
+// a stand-in, since the autoencoder is measured elsewhere
 const encode = ({ width, height, numFrames }: Frames) =>
   zeros([1, 16, (numFrames - 1) / 4 + 1, height / 8, width / 8], { dtype: 'bfloat16' });
 const encoder = { hash: 'none', encode };
@@ -36,7 +36,7 @@ async function measure(source: Source, workers: number): Promise<void> {
     const all = { stages: [stage], sources: [sources], report, signal };
     await encodeAhead({ ...all, maker, encoder });
     const feed = await openFeed({ stage, sources, seed: 0, doneAt: () => 1, encoder, maker });
-    // threads begin, and what waits is taken
+    // lets the threads start, and drains what is queued
     for (let i = 0; i < 4; i++) await feed.next();
     const startMs = performance.now();
     let samples = 0;
@@ -44,7 +44,7 @@ async function measure(source: Source, workers: number): Promise<void> {
       samples += (await feed.next()).samples.length;
     }
     const rate = (1000 * samples) / (performance.now() - startMs);
-    figures.push(`${kept ? 'kept' : 'at first'} ${rate.toFixed(0)} samples/s`);
+    figures.push(`${kept ? 'cached' : 'uncached'} ${rate.toFixed(0)} samples/s`);
     await feed.close();
     await maker.close();
   }

@@ -1,12 +1,13 @@
 /**
- * Does any file bring a parser down? Valid files are changed at random, 20,000 for each parser of what
- * people bring, and read in a process of its own. Each must be taken or refused in one sentence,
- * within bounded time and memory; a crash, an endless loop and an unexpected error are defects.
+ * Fuzzing: can any file crash a parser? Valid files are changed at random, 20,000 for each parser
+ * of user files, and read in a separate process. Each must be accepted, or refused with one
+ * sentence, within bounded time and memory; crashes, endless loops and unexpected errors are
+ * defects.
  *
  *     node --import tsx bench/fuzz.ts --count 20000 --seed 1
- *     node --import tsx bench/fuzz.ts --target tar --first 1234 --count 1    # one case again
+ *     node --import tsx bench/fuzz.ts --target tar --first 1234 --count 1    # repeats one case
  *
- * Files that showed a defect are kept below the folder that is printed.
+ * Files that revealed a defect are kept in a folder that is printed.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,25 +25,25 @@ const args = defineArgs({
   options: {
     count: { kind: 'integer', default: 20_000, min: 1, describe: 'files for each parser' },
     first: { kind: 'integer', default: 0, min: 0, describe: 'number of the first file' },
-    seed: { kind: 'integer', default: 1, min: 0, describe: 'of the changes' },
-    target: { kind: 'text', describe: 'one parser' },
+    seed: { kind: 'integer', default: 1, min: 0, describe: 'seed of the random changes' },
+    target: { kind: 'text', describe: 'only this parser' },
   },
 });
 
-/** A case that takes longer is a defect; one that takes ten times as long is ended. */
+/** A case that takes longer is a defect; one that takes ten times as long is killed. */
 const SLOW_MS = 2000;
-/** Above what the process holds before the first case. */
+/** The most memory that the process may gain after the first case. */
 const MAX_GROWTH_BYTES = 600 * 2 ** 20;
 
-/** What a child tells before each case, of those before it. */
+/** A child's report before each case, on the cases so far. */
 interface Report {
   index: number;
   taken: number;
   refused: number;
   slowestMs: number;
-  /** of the case before */
+  /** of the previous case */
   defect: string | null;
-  /** every case was read, or the process has grown so much that another one goes on */
+  /** whole: all cases were read; grown: too much memory in use, another process must continue */
   stop: 'whole' | 'grown' | null;
 }
 
@@ -53,7 +54,7 @@ interface Row {
   defects: { index: number; what: string }[];
 }
 
-/** Defects of one parser, after which it is left alone. */
+/** After this many defects a parser is not tested further. */
 const MANY = 50;
 const NOTHING = { taken: 0, refused: 0, slowestMs: 0, defect: null, stop: null };
 
@@ -61,7 +62,7 @@ const role = process.argv[2] === '--child' ? process.argv.slice(3) : null;
 if (role) await childOf(role[0]!, ...(role.slice(1).map(Number) as [number, number, number]));
 else await run();
 
-/** Reads the cases of one parser, telling the parent of each before it begins. */
+/** Reads the cases of one parser, and reports to the parent before each. */
 async function childOf(name: string, seed: number, first: number, end: number): Promise<void> {
   const target = TARGETS[name]!;
   const folder = mkdtempSync(join(tmpdir(), 'mfm-fuzz-'));
@@ -82,7 +83,7 @@ async function childOf(name: string, seed: number, first: number, end: number): 
       report.slowestMs = Math.max(report.slowestMs, ms);
       if (ms > SLOW_MS) report.defect ??= `took ${Math.round(ms)} ms`;
       if (growth > MAX_GROWTH_BYTES) {
-        report.defect ??= `${Math.round(growth / 2 ** 20)} MiB more are held by now`;
+        report.defect ??= `memory grew by ${Math.round(growth / 2 ** 20)} MiB`;
         report.stop = 'grown';
       }
       report.index = index + 1;
@@ -137,7 +138,7 @@ async function run(): Promise<void> {
     throw new InputError(`fuzz: no parser "${only}"; there are ${Object.keys(TARGETS).join(', ')}`);
   }
   const kept = mkdtempSync(join(tmpdir(), 'mfm-fuzz-found-'));
-  const rows: string[][] = [['parser', 'files', 'taken', 'refused', 'slowest', 'defects']];
+  const rows: string[][] = [['parser', 'files', 'accepted', 'refused', 'slowest', 'defects']];
   let defects = 0;
   for (const name of only === undefined ? Object.keys(TARGETS) : [only]) {
     const own = only === undefined ? Math.ceil(count * (TARGETS[name]!.share ?? 1)) : count;
@@ -162,7 +163,7 @@ async function run(): Promise<void> {
   process.exit(defects === 0 ? 0 : 1);
 }
 
-/** Runs children until every case was read; one that dies or hangs is followed by another. */
+/** Runs child processes until all cases were read; one that dies or hangs is replaced. */
 async function fuzz(name: string, seed: number, first: number, end: number): Promise<Row> {
   const row: Row = { taken: 0, refused: 0, slowestMs: 0, defects: [] };
   for (let next = first; next < end && row.defects.length < MANY; ) {
@@ -176,7 +177,7 @@ async function fuzz(name: string, seed: number, first: number, end: number): Pro
   return row;
 }
 
-/** Where to go on after a child; what it found, and how it ended if not well, goes into the row. */
+/** Adds a child's findings, or its abnormal end, to the row; returns the next case. */
 async function watch(child: ChildProcess, row: Row, first: number): Promise<number> {
   let last: Report | null = null;
   let hung = false;
@@ -185,7 +186,7 @@ async function watch(child: ChildProcess, row: Row, first: number): Promise<numb
     hung = true;
     child.kill('SIGKILL');
   };
-  // the first also loads the program
+  // more time for the first case, which includes loading the program
   let timer = setTimeout(kill, 60_000);
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     words = (words + text).slice(-2000);
@@ -210,7 +211,7 @@ async function watch(child: ChildProcess, row: Row, first: number): Promise<numb
   return index + 1;
 }
 
-/** Makes the case again, to be looked at. */
+/** Writes the file of a case again, for inspection. */
 async function keep(folder: string, name: string, seed: number, index: number): Promise<string> {
   const target = TARGETS[name]!;
   const work = join(folder, `${name.replace(/\W+/g, '-')}-${index}`);

@@ -1,4 +1,4 @@
-/** How a step's time and memory grow with the tokens: a table, a fit and a picture. */
+/** How a step's time and memory grow with the number of tokens: a table, a fit and a plot. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { chart } from '../src/cli/charts/chart.js';
@@ -7,11 +7,11 @@ export interface GrowthRow {
   tokens: number;
   /** frames x height x width */
   clip: string;
-  /** of a step */
+  /** per step */
   seconds: number;
-  /** of what is done once a clip */
+  /** for what is done once per clip */
   prepareSeconds: number;
-  /** peak of a step beyond weights and inputs */
+  /** peak memory of a step, beyond weights and inputs */
   gigabytes: number;
 }
 
@@ -25,13 +25,20 @@ export function growthTable(rows: readonly GrowthRow[]): string {
     gigabytes.toFixed(3),
     ((1000 * gigabytes) / tokens).toFixed(3),
   ]);
-  const head = ['tokens', 'clip', 's a step', 's per 1000 tokens', 'peak GB', 'GB per 1000 tokens'];
+  const head = [
+    'tokens',
+    'clip',
+    's per step',
+    's per 1000 tokens',
+    'peak GB',
+    'GB per 1000 tokens',
+  ];
   return [head, head.map(() => '---'), ...lines]
     .map((cells) => `| ${cells.join(' | ')} |`)
     .join('\n');
 }
 
-/** The least-squares line through the peaks, and how far the worst is from it, as a part of it. */
+/** The least-squares line through the peaks, and the largest relative deviation from it. */
 export function memoryFit(rows: readonly GrowthRow[]): { text: string; worst: number } {
   const { base, slope } = memoryLine(rows);
   const worst = Math.max(
@@ -50,7 +57,7 @@ function memoryLine(rows: readonly GrowthRow[]): { base: number; slope: number }
   return { base: y - slope * x, slope };
 }
 
-/** Writes both curves, with what linear growth would be, as one SVG file. */
+/** Writes both curves, beside linear growth, as one SVG file. */
 export function growthPlot(rows: readonly GrowthRow[], name: string, path: string): void {
   const { base, slope } = memoryLine(rows);
   const [first, last] = [rows[0]!, rows.at(-1)!];
@@ -63,14 +70,14 @@ export function growthPlot(rows: readonly GrowthRow[], name: string, path: strin
     points: [[0, from] as const, [last.tokens, to] as const],
   });
   const time = chart(
-    `Seconds a step (${name})`,
+    `Seconds per step (${name})`,
     [measured((row) => row.seconds), line(0, (first.seconds * last.tokens) / first.tokens)],
-    'tokens of a clip',
+    'tokens per clip',
   );
   const memory = chart(
     'Peak memory beyond weights, GB',
     [measured((row) => row.gigabytes), line(base, base + slope * last.tokens)],
-    'tokens of a clip',
+    'tokens per clip',
   ).replace('<svg ', '<svg x="460" ');
   const frame = 'viewBox="0 0 920 230" width="920" height="230" font-family="sans-serif"';
   const paper = '<rect width="100%" height="100%" fill="#fff"/>';

@@ -1,7 +1,7 @@
-/** What the benches share: interleaved runs, medians, the machine's line. */
+/** Helpers of the benches: interleaved runs, medians, a line about the machine. */
 import { engineInfo } from '../src/tensor/index.js';
 
-/** The machine as this process uses it, in one line. */
+/** One line on the machine as this process uses it. */
 export function machineLine(): string {
   const { libtorch, kernels, threads, matrixUnits } = engineInfo();
   return `LibTorch ${libtorch}, ${kernels} kernels, ${matrixUnits}, ${threads} threads`;
@@ -21,7 +21,7 @@ export function secondsOf(run: () => void): number {
 }
 
 /**
- * Runs all in turn, `rounds` times after one warm-up, so that a busy machine slows all alike.
+ * Runs all in turn, `rounds` times after a warm-up, so that other load slows all of them alike.
  *
  * @returns the seconds of each run by name, one per round
  */
@@ -41,7 +41,7 @@ export function interleave<Name extends string>(
   return seconds;
 }
 
-/** Prints the figure, what is asked of it and whether it is reached. */
+/** Prints a figure, the aim, and whether it is reached. */
 export function verdict(figure: string, reached: boolean, aim: string): void {
   console.log(`${figure}; aim: ${aim}: ${reached ? 'reached' : 'MISSED'}`);
 }

@@ -1,4 +1,4 @@
-/** Resident memory of a long training: after 2000 steps of the small model against after 200. */
+/** Does memory grow in long training? Resident memory after 2000 steps and after 200. */
 import { setImmediate } from 'node:timers/promises';
 import { machineLine, median, verdict } from './measure.js';
 import { miniTraining } from './mini.js';
@@ -9,7 +9,7 @@ const EARLY = STEPS / 10;
 const training = miniTraining();
 console.log(machineLine());
 
-/** Median of the last few readings: the garbage collector makes single ones jump. */
+/** The median of recent readings, since garbage collection makes single ones jump. */
 const recent: number[] = [];
 const resident = () => median(recent.slice(-20));
 let early = 0;
@@ -22,7 +22,7 @@ for (let step = 1; step <= STEPS; step++) {
 }
 const growth = (resident() / early - 1) * 100;
 verdict(
-  `resident after ${STEPS} steps against ${EARLY}: ${growth >= 0 ? '+' : ''}${growth.toFixed(1)}%`,
+  `resident memory after ${STEPS} steps, compared with ${EARLY}: ${growth >= 0 ? '+' : ''}${growth.toFixed(1)}%`,
   growth <= 5,
   'within 5%',
 );

@@ -1,15 +1,15 @@
-/** The small model and its training step on random data, for the benches of training. */
+/** The small model and its training step on random data, for training benches. */
 import { velocityLoss } from '../src/diffusion/index.js';
 import { TRANSFORMER_PRESETS } from '../src/models/transformer/config.js';
 import { initialiseForTraining, Transformer3D } from '../src/models/transformer/index.js';
 import { AdamW } from '../src/optim/index.js';
 import { manualSeed, rand, randn, type Tensor, tidy } from '../src/tensor/index.js';
 
-/** Clips of 17 frames: 5 latent frames; at 64x64 of 8x8, 80 tokens. */
+/** Clips have 17 frames, so 5 latent frames; at 64x64 these are 8x8, which makes 80 tokens. */
 export const BATCH = 16;
 const [FRAMES, LATENT_FRAMES, TEXT] = [17, 5, 77];
 
-/** The model in bf16, as training begins with it, and the loss of a batch of random clips. */
+/** The model in bf16, initialised for training, and the loss of a batch of random clips. */
 export function miniModel(size = 64, batch = BATCH): { model: Transformer3D; loss(): Tensor } {
   manualSeed(0);
   const config = TRANSFORMER_PRESETS['mfm-mini'];
@@ -30,7 +30,7 @@ export function miniModel(size = 64, batch = BATCH): { model: Transformer3D; los
   return { model, loss: () => velocityLoss(model.predict(latents, inputs), target) };
 }
 
-/** One optimizer update of `mfm-mini` in bf16 with float32 masters; returns the loss. */
+/** Training of `mfm-mini` in bf16 with float32 master weights; `step` returns the loss. */
 export function miniTraining(size = 64): { step(): number } {
   const { model, loss } = miniModel(size);
   const optimizer = new AdamW(model.namedParameters(), { weightDecay: 0.01 });

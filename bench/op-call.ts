@@ -1,4 +1,4 @@
-/** What one operator call costs: an addition of one-element tensors, results freed by scopes. */
+/** The cost of an operator call: adding one-element tensors, with results freed by scopes. */
 import { noGrad, type Tensor, tensor, tidy } from '../src/tensor/index.js';
 import { machineLine, median, secondsOf, verdict } from './measure.js';
 

@@ -1,14 +1,14 @@
-/** This machine's own best bf16 matrix product, the yardstick of the other benches. */
+/** This machine's fastest bf16 matrix product, to which other benches are compared. */
 import { randn, type Tensor, tidy } from '../src/tensor/index.js';
 
-/** One of several large products; `flops` is what one run of it computes. */
+/** One of several large products; `flops` are the operations of one run. */
 export interface PeakProduct {
   name: string;
   flops: number;
   run(): void;
 }
 
-/** Products [rows, inner] x [inner, columns], weights kept as Linear keeps them. */
+/** Products [rows, inner] x [inner, columns], with weights laid out as in Linear. */
 export function peakProducts(): PeakProduct[] {
   const sizes = [
     [2048, 1024, 4096],
@@ -29,6 +29,6 @@ export function peakProducts(): PeakProduct[] {
   });
 }
 
-/** A rate for people. */
+/** A rate as readable text. */
 export const gigaflops = (flops: number, seconds: number): string =>
   `${(flops / seconds / 1e9).toFixed(0)} GFLOP/s`;

@@ -1,4 +1,4 @@
-/** The other side of a comparison: a Python process that answers each line with one line. */
+/** The peer in a comparison: a Python process that answers each line with one line. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ export class Peer {
   readonly #process: ChildProcess;
   readonly #lines: AsyncIterator<string>;
 
-  /** @param script  a file of `bench/peers` */
+  /** @param script  a file in `bench/peers` */
   constructor(
     readonly script: string,
     python: string,
@@ -23,7 +23,9 @@ export class Peer {
   /** The next line that it prints. @throws Error if it ended instead */
   async answer(): Promise<string> {
     const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`${this.script}: ended; does its interpreter have what it imports?`);
+    if (done) {
+      throw new Error(`${this.script}: ended early; are the packages that it imports installed?`);
+    }
     return value;
   }
 
@@ -32,7 +34,7 @@ export class Peer {
     return this.answer();
   }
 
-  /** It ends by itself once nothing more can be asked. */
+  /** Closes its input, at which it ends by itself. */
   end(): void {
     this.#process.stdin!.end();
   }

@@ -1,4 +1,4 @@
-/** The public code's step, measured in parts by bench/peers/public_step.py, and compared with ours. */
+/** The public code's step, timed in parts by bench/peers/public_step.py and compared with ours. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,10 +23,10 @@ const PARTS = ['forward', 'block', 'adapter'] as const;
 type Part = (typeof PARTS)[number];
 
 interface StartOptions {
-  /** of one block */
+  /** of a model with one block */
   config: TransformerConfig;
   inputs: StepInputs;
-  /** folder with the public code */
+  /** folder with a checkout of the public code */
   checkout: string;
   python: string;
   dtypes: PeerDType[];
@@ -43,7 +43,7 @@ export class PublicStep {
     for (const dtype of dtypes) this.#seconds.set(dtype, { forward: [], block: [], adapter: [] });
   }
 
-  /** Starts it, prints how far its output is from ours, and frees the inputs. */
+  /** Starts the peer, prints how its output differs from ours, and frees the inputs. */
   static async start(options: StartOptions): Promise<PublicStep> {
     const { config, inputs, checkout, python, dtypes } = options;
     const folder = mkdtempSync(join(tmpdir(), 'mfm-step-'));
@@ -73,7 +73,7 @@ export class PublicStep {
       }
       model.dispose();
       console.log(
-        "one block, same weights and inputs; differences in units of the second's root mean square:",
+        'one block, same weights and inputs; differences relative to the root mean square of the second:',
       );
       for (const [i, [name, output]] of outputs.entries()) {
         for (const [other, reference] of outputs.slice(i + 1)) {
@@ -95,18 +95,18 @@ export class PublicStep {
     }
   }
 
-  /** Of a model with so many blocks, in the dtype that is faster here. */
+  /** Seconds per step of a model with `blocks` blocks, in the faster dtype. */
   stepSeconds(blocks: number): number {
     return Math.min(...[...this.#seconds.keys()].map((dtype) => this.#step(dtype, blocks)));
   }
 
-  /** A line for each dtype. */
+  /** A report with one line per dtype. */
   report(blocks: number): string {
     const lines = [...this.#seconds].map(([dtype, seconds]) => {
       const [forward, block, adapter] = PARTS.map((part) => median(seconds[part]));
       const rest = forward! - block! - adapter!;
       const parts = `block ${block!.toFixed(2)} s, adapter ${adapter!.toFixed(2)} s, rest ${rest.toFixed(2)} s`;
-      return `public code, ${dtype}: ${parts}; ${this.#step(dtype, blocks).toFixed(1)} s a step`;
+      return `public code, ${dtype}: ${parts}; ${this.#step(dtype, blocks).toFixed(1)} s per step`;
     });
     return lines.join('\n');
   }

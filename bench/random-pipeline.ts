@@ -1,11 +1,11 @@
 /**
- * Writes a pipeline folder of a released size with random weights: the layout, sizes and dtype of
- * the published ones, to try what needs them without a download. Its results are noise.
+ * Writes a pipeline folder of a released size with random weights, in the layout, sizes and dtype
+ * of the published ones, for trying things at that size without a download. Its results are noise.
  *
  *     node --import tsx bench/random-pipeline.ts mfm-2b runs/random-2b
  *     ./mfm info runs/random-2b
  *
- * Room on disk: 7 GB for mfm-2b, 20 GB for mfm-8b. In memory is one shard at a time.
+ * Disk space: 7 GB for mfm-2b, 20 GB for mfm-8b. Memory holds one shard at a time.
  */
 import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,11 +28,11 @@ const args = defineArgs({
     folder: { kind: 'text', describe: 'where to write; must not exist' },
   },
   options: {
-    shard: { kind: 'number', min: 0.001, default: 5, describe: 'largest file of weights, GB' },
+    shard: { kind: 'number', min: 0.001, default: 5, describe: 'maximum size of a shard, GB' },
   },
 });
 const { preset, folder, shard } = parseArgs('random-pipeline', args, process.argv.slice(2));
-if (existsSync(folder)) throw new InputError(`${folder}: is there already`);
+if (existsSync(folder)) throw new InputError(`${folder}: already exists`);
 
 const shape = presetShape(preset);
 const { transformer, autoencoder, textEncoder } = withParameters({ device: 'meta' }, () => ({
@@ -45,7 +45,7 @@ json('scheduler/scheduler_config.json', SchedulerConfig.parse({ shift: 7 }));
 json('transformer/config.json', transformer.config);
 json('vae/config.json', autoencoder.config);
 json('text_encoder/config.json', textEncoder.config);
-// a small vocabulary, but every id of it is one that the text encoder knows
+// a small vocabulary, all of whose ids are valid for the text encoder
 const tokenizer = fromRoot('models/mfm-mini/tokenizer');
 cpSync(tokenizer, join(folder, 'tokenizer'), { recursive: true });
 weights('vae/diffusion_pytorch_model', autoencoder);
@@ -57,7 +57,7 @@ function json(path: string, value: unknown): void {
   writeFileSync(join(folder, path), `${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Random weights of a module without memory, in shards with an index as diffusers writes them. */
+/** Writes random weights for a meta-device module, in shards with an index as diffusers does. */
 function weights(path: string, module: Module): void {
   const shards: Map<string, number[]>[] = [];
   let room = 0;

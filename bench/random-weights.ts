@@ -2,7 +2,7 @@
 import type { Module } from '../src/nn/index.js';
 import { empty, noGrad, type Tensor, tidy } from '../src/tensor/index.js';
 
-/** Biases 0, norms 1, matrices so that what leaves a layer has the scale of what came in; bf16. */
+/** A bf16 parameter: biases 0, norms 1, matrices such that a layer preserves its input's scale. */
 export function randomParameter(name: string, shape: number[]): Tensor {
   return noGrad(() =>
     tidy(() => {
@@ -15,7 +15,7 @@ export function randomParameter(name: string, shape: number[]): Tensor {
   );
 }
 
-/** Sets every parameter so, in the dtype that it has. */
+/** Sets every parameter to random values, in its own dtype. */
 export function randomise(module: Module): void {
   noGrad(() => {
     for (const [name, parameter] of module.namedParameters()) {

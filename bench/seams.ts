@@ -1,10 +1,10 @@
 /**
- * Do tiles show in enlarged photos? The middle of every photo is made twice as large, in tiles. A step
- * is the mean absolute difference of two neighbouring pixels, in levels of 255. The seam is the mean
- * step across the tiles' borders less that beside them. The worst line is the row or column of a tile
- * at which the steps of all tiles together are largest, less the median of all its lines: what every
- * tile repeats shows there, though it is no border. Smooth is where the input changes by less than 1.5
- * levels a pixel, dark where it is below 50 levels.
+ * Are tiles visible in enlarged photos? The centre of every photo is enlarged by two, in tiles. A
+ * step is the mean absolute difference of two neighbouring pixels, in levels of 255. The seam is
+ * the mean step across tile borders, minus that beside them. The worst line is the row or column of
+ * a tile where the steps, averaged over all tiles, are largest, minus the median over its lines: it
+ * reveals patterns that every tile repeats, even away from borders. Smooth places are those where
+ * the input changes by less than 1.5 levels per pixel, dark ones those below 50 levels.
  *
  *     node --import tsx bench/seams.ts --photos examples/media --crop 128
  */
@@ -24,13 +24,13 @@ const args = defineArgs({
   options: {
     pipeline: { kind: 'text', describe: 'folder (default: the newest in runs/ and models/)' },
     photos: { kind: 'text', repeat: true, describe: 'folders (default: examples/media)' },
-    crop: { kind: 'integer', min: 16, default: 128, describe: 'most pixels of a side' },
-    every: { kind: 'integer', min: 1, default: 1, describe: 'one photo of so many' },
+    crop: { kind: 'integer', min: 16, default: 128, describe: 'longest side of the crop, pixels' },
+    every: { kind: 'integer', min: 1, default: 1, describe: 'use every n-th photo' },
     steps: { kind: 'integer', min: 1, describe: "sampling steps (default: the pipeline's)" },
   },
 });
 const { photos, crop, every, steps, ...options } = parseArgs('seams', args, process.argv.slice(2));
-/** What is made, against the input. */
+/** The factor of enlargement. */
 const UPSCALE = 2;
 const AIM = 1;
 const [SMOOTH, DARK] = [1.5, 50];
@@ -39,7 +39,7 @@ const pipeline = openPipeline(options.pipeline ?? newestPipeline());
 const settings = pipeline.settingsFor(TASKS.isr);
 const tile: Size = { width: settings.width, height: settings.height };
 
-/** Steps of pixels of one kind. */
+/** The steps of one kind of pixels. */
 class Steps {
   sum = 0;
   count = 0;
@@ -61,7 +61,7 @@ const newLine = (): Line => ({ all: new Steps(), smooth: new Steps(), dark: new 
 
 const across = newLine();
 const beside = newLine();
-/** by the distance from a tile's start */
+/** steps by distance from the tile's start */
 const inTile: Line[] = Array.from({ length: Math.max(tile.width, tile.height) }, newLine);
 let cpuMs = 0;
 let count = 0;
@@ -86,10 +86,10 @@ function files(): string[] {
   return all.filter((_, i) => i % every === 0);
 }
 
-/** Enlarges the middle of a photo and adds its steps. */
+/** Enlarges the centre of a photo and adds its steps. */
 async function measure(path: string): Promise<void> {
   const photo = await readImage(path);
-  // what is made are multiples of 16: nothing is resized after it
+  // results are multiples of 16, so that nothing is resized afterwards
   const side = (length: number) => Math.floor(Math.min(length, crop) / 8) * 8;
   const size = { width: side(photo.width), height: side(photo.height) };
   const place = {
@@ -128,7 +128,8 @@ function addSteps(frames: Frames, input: Frames): void {
     const borders = new Set(grids.flat().flatMap((one) => [one[start], one[start] + length]));
     const first = new Set(starts.flatMap((at) => [at, at + length]));
     for (const b of [...first].filter(isWithin)) {
-      // as far from a pixel of the input as the border, whose steps are larger between two of them
+      // lines at the same offset within an input pixel as the border: steps are larger between two
+      // such pixels
       const near = [-3, -2, -1, 1, 2, 3]
         .map((i) => b + i * UPSCALE)
         .filter((line) => isWithin(line) && !borders.has(line));
@@ -150,7 +151,7 @@ function addSteps(frames: Frames, input: Frames): void {
   }
 }
 
-/** The steps to each column from the one before, or to each row. */
+/** The steps from each column to the next, or from each row to the next. */
 function linesOf(frames: Frames, enlarged: Frames, axis: 'columns' | 'rows'): Line[] {
   const { width, height } = frames;
   const [count, along] = axis === 'columns' ? [width, height] : [height, width];
@@ -183,8 +184,8 @@ function stepAt({ data }: Frames, pixel: number, stride: number): number {
 }
 
 function report(): void {
-  const pictures = `${count} photos of at most ${crop}x${crop}, made ${UPSCALE} times as large`;
-  console.log(`${pictures}; ${Math.round(cpuMs / count)} CPU-ms each`);
+  const pictures = `${count} photos of at most ${crop}x${crop}, enlarged by ${UPSCALE}`;
+  console.log(`${pictures}; ${Math.round(cpuMs / count)} CPU ms each`);
   console.log('| | across borders | beside them | seam | worst line of a tile |');
   console.log('| --- | --- | --- | --- | --- |');
   let most = 0;
@@ -198,7 +199,7 @@ function report(): void {
     console.log(`| ${kind} | ${cells.join(' | ')} |`);
   }
   verdict(
-    `largest seam, or line in smooth and dark places: ${most.toFixed(2)}`,
+    `largest seam, or worst line in smooth or dark places: ${most.toFixed(2)}`,
     most < AIM,
     'below 1',
   );

@@ -1,7 +1,7 @@
 /**
- * What short cuts save and cost: first-block caching, guidance at high noise only, solvers of second
- * order with fewer steps. Held-out scenes, one at a time, against the pipeline's own steps in full
- * with the same noise: time, and PSNR.
+ * What sampling shortcuts save and cost: first-block caching, guidance at high noise only,
+ * second-order solvers with fewer steps. On held-out scenes, one at a time, compared with full
+ * sampling from the same noise: time and PSNR.
  *
  *     node --import tsx bench/shortcuts.ts --scenes 8
  */
@@ -17,7 +17,7 @@ import { machineLine, median } from './measure.js';
 const args = defineArgs({
   options: {
     pipeline: { kind: 'text', describe: 'folder (default: the newest in runs/ and models/)' },
-    scenes: { kind: 'integer', min: 1, default: 8, describe: 'of each task' },
+    scenes: { kind: 'integer', min: 1, default: 8, describe: 'scenes per task' },
   },
 });
 const { scenes, ...options } = parseArgs('shortcuts', args, process.argv.slice(2));
@@ -81,7 +81,7 @@ async function compare(task: Task): Promise<void> {
   console.log(
     `\n${task.id}, ${settings.numInferenceSteps} steps, guidance ${settings.guidanceScale}`,
   );
-  console.log('| | steps saved | time | PSNR against full, median and worst |');
+  console.log('| | steps saved | time | PSNR to full sampling, median and worst |');
   console.log('| --- | --- | --- | --- |');
   const whole = median(seconds.get('full')!);
   for (const [name, values] of quality) {
@@ -89,7 +89,7 @@ async function compare(task: Task): Promise<void> {
     const worst = Math.min(...values);
     const figure = Number.isFinite(worst)
       ? `${median(values).toFixed(1)} dB, ${worst.toFixed(1)} dB`
-      : 'the same';
+      : 'identical';
     const part = ((reused.get(name) ?? 0) / scenes).toFixed(1);
     console.log(`| \`${name}\` | ${part} | ${share.toFixed(0)}% | ${figure} |`);
   }

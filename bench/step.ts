@@ -1,10 +1,10 @@
-/** A denoising step at full size: random inputs of a guidance pair, what is prepared once, the step. */
+/** A denoising step at full size: random inputs of a guidance pair, preparation, the step. */
 import type { ForwardInputs, Transformer3D } from '../src/models/transformer/index.js';
 import { cat, full, ones, randn, type Tensor, tidy } from '../src/tensor/index.js';
 
 /** Rows of the batch: without and with the prompt. */
 export const ROWS = 2;
-/** Tokens of a prompt. */
+/** Tokens per prompt. */
 export const TEXT = 77;
 
 export interface StepInputs {
@@ -20,7 +20,7 @@ export interface StepInputs {
   motionScores: Tensor;
 }
 
-/** Random inputs in bfloat16, kept. */
+/** Random inputs in bfloat16, which live until `release`. */
 export function stepInputs([f, h, w]: readonly number[]): StepInputs {
   const [frames, height, width] = [4 * (f! - 1) + 1, 8 * h!, 8 * w!];
   const inputs = tidy(() => ({
@@ -40,10 +40,10 @@ export function stepInputs([f, h, w]: readonly number[]): StepInputs {
   return inputs;
 }
 
-/** What the steps of a clip share, as a pipeline prepares it. */
+/** Inputs shared by all steps of a clip, as a pipeline prepares them. */
 type Prepared = Pick<ForwardInputs, 'text' | 'condition' | 'rope'>;
 
-/** Adapter, keys and values of the text, rotary table. */
+/** Runs the adapter, and prepares the text's keys and values and the rotary table. */
 export function prepare(model: Transformer3D, inputs: StepInputs): Prepared {
   const { condition, states, latents } = inputs;
   const dtype = model.projOut2.weight.dtype;
@@ -63,7 +63,7 @@ export function step(model: Transformer3D, inputs: StepInputs, prepared: Prepare
   return model.forward(latents, { timesteps, motionScores, ...prepared });
 }
 
-/** Frees what `prepare` made, or the inputs. */
+/** Frees the results of `prepare`, or the inputs. */
 export function release(value: unknown): void {
   if (value === null || typeof value !== 'object') return;
   if ('handle' in value) (value as Tensor).dispose();

@@ -1,7 +1,7 @@
 /**
- * Training steps per second of the small model, against the plain formulation of the same model in
- * Python (bench/peers/train_step.py): same batch size, bf16 with float32 masters, turn by turn.
- * `PYTHON` names the interpreter that has PyTorch; default /usr/bin/python3.
+ * Training speed of the small model, compared with a plain PyTorch version of it
+ * (bench/peers/train_step.py): same batch size, bf16 with float32 master weights, alternating.
+ * `PYTHON` names an interpreter with PyTorch; default /usr/bin/python3.
  */
 import { engineInfo } from '../src/tensor/index.js';
 import { machineLine, median, secondsOf, verdict } from './measure.js';
@@ -16,7 +16,7 @@ const peer = new Peer('train_step.py', python, [BATCH, engineInfo().threads]);
 const training = miniTraining();
 console.log(machineLine());
 console.log(`peer: ${await peer.answer()}`);
-/** Seconds per step of the peer. */
+/** The peer's seconds per step. */
 const peerTurn = async () => Number(await peer.ask(String(STEPS))) / STEPS;
 const ownTurn = () =>
   secondsOf(() => {
@@ -37,4 +37,8 @@ const perSecond = (seconds: number[]) => (BATCH / median(seconds)).toFixed(1);
 const ratio = median(own.map((seconds, i) => other[i] / seconds));
 console.log(`own:   ${perSecond(own)} clips/s`);
 console.log(`plain: ${perSecond(other)} clips/s`);
-verdict(`training step: ${ratio.toFixed(2)} times the plain one`, ratio >= 2, 'at least 2 times');
+verdict(
+  `training step: ${ratio.toFixed(2)} times as fast as plain PyTorch`,
+  ratio >= 2,
+  'at least 2 times',
+);

@@ -1,18 +1,18 @@
-/** Checks a configuration read from a file against its schema. */
+/** Checking a configuration from a file against its schema. */
 import { z } from 'zod';
 import { InputError } from './errors.js';
 
-/** Several problems, a line each. */
+/** A message with several problems, one per line. */
 export function listProblems(where: string, problems: readonly string[]): string {
   const count = `${problems.length} problem${problems.length === 1 ? '' : 's'}`;
   return `${where}: ${count}\n${problems.map((problem) => `  ${problem}`).join('\n')}`;
 }
 
 /**
- * The configuration with its defaults filled in.
+ * The configuration with defaults filled in.
  *
- * @param where   starts the message, e.g. the file
- * @throws InputError naming every key that is unknown or has a value that is not followed
+ * @param where   start of the error message, e.g. the file
+ * @throws InputError naming every key that is unknown or has an unsupported value
  */
 export function checkConfig<T>(schema: z.ZodType<T>, source: unknown, where: string): T {
   const parsed = schema.safeParse(source, { error: inOurWords });
@@ -91,5 +91,5 @@ function shown(value: unknown): string {
   return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}…`;
 }
 
-/** A whole number of a configuration, from 1 on. @param most   far above what is published */
+/** A positive whole number in a configuration. @param most   limit, far above published values */
 export const count = (most: number) => z.int().positive().max(most);

@@ -1,17 +1,17 @@
 /**
- * The errors that a user meets. Each message is one sentence, `where: rule, got value`, and says
- * what to do where that is known. The command line prints the message alone and leaves with
- * `exitCode`; a stack trace appears only with `--debug`.
+ * The errors that users see. Each message is one sentence, `where: rule, got value`, followed by
+ * the remedy if it is known. The command line prints only the message and exits with `exitCode`; a
+ * stack trace appears only with `--debug`.
  */
 
 export interface MfmErrorOptions extends ErrorOptions {
   /** the option that is wrong, by its name in a request: `mask`, `numFrames` */
   field?: string;
-  /** what to do; default: what the message says after its last semicolon */
+  /** the remedy; default: what the message says after its last semicolon */
   hint?: string;
 }
 
-/** Base of all errors made here; `exitCode` is what the command line exits with. */
+/** Base class of all our errors; the command line exits with `exitCode`. */
 export class MfmError extends Error {
   readonly exitCode: number = 1;
   /** names the kind of error, whatever the message says: `ERR_INPUT` */
@@ -103,17 +103,17 @@ export class AbortError extends MfmError {
   override readonly code: string = 'ABORT_ERR';
 }
 
-/** Another process of the job has died, hangs or has left; says which, as far as it is known. */
+/** Another process of the job died, hangs or left; the message names it, as far as it is known. */
 export class DistributedError extends JobError {}
 
-/** Is it no failure, but the end that an AbortSignal asked for? */
+/** Was the work stopped by an AbortSignal, rather than by a failure? */
 export const isAbort = (error: unknown): boolean =>
   error instanceof Error && error.name === 'AbortError';
 
-/** A tensor has not the shape that a function asks for. */
+/** A tensor does not have the shape that a function requires. */
 export class ShapeError extends InputError {
   override readonly code: string = 'ERR_SHAPE';
 }
 
-/** LibTorch refused an operator call; names the operator and the shapes that it got. */
+/** LibTorch refused an operator call; the message names the operator and the shapes it received. */
 export class OperatorError extends JobError {}

@@ -1,4 +1,4 @@
-/** Rounds as Python does: 2.5 to 2, 3.5 to 4. */
+/** Rounds halves to even, as Python does: 2.5 to 2, 3.5 to 4. */
 export function roundHalfToEven(x: number): number {
   const low = Math.floor(x);
   const rest = x - low;

@@ -1,25 +1,25 @@
-/** Seeds of 64 bits, as other programs have them: a number where it is exact, else a bigint. */
+/** 64-bit seeds, as in other programs: a number if that is exact, else a bigint. */
 
 export type Seed = number | bigint;
 
 export const LAST_SEED = 2n ** 64n - 1n;
 
-/** The seed so many after another; the first follows the last. */
+/** The seed `count` after another, wrapping around after the last one. */
 export function seedAfter(seed: Seed, count: number): Seed {
   return exact(BigInt.asUintN(64, BigInt(seed) + BigInt(count)));
 }
 
 /**
- * Its last 32 bits. Noise is drawn on the CPU by a Mersenne Twister that is seeded with no more,
- * as in PyTorch there: seeds that differ above them give the same result.
+ * The lowest 32 bits of a seed. Noise is drawn on the CPU by a Mersenne Twister that uses only
+ * these, as in PyTorch: seeds that differ only in higher bits give the same result.
  */
 export const lowBits = (seed: Seed): number => Number(BigInt.asUintN(32, BigInt(seed)));
 
-/** For JSON: larger ones than a number holds as text. */
+/** A seed for JSON: as text if it is too large to be exact as a number. */
 export const seedInJson = (seed: Seed): number | string =>
   typeof seed === 'bigint' ? String(exact(seed)) : seed;
 
-/** A whole number in digits; null if it is none, or out of range. */
+/** Parses a seed; null if it is not a whole number, or out of range. */
 export function parseSeed(text: string): Seed | null {
   const trimmed = text.trim();
   if (/^\+?\d{1,30}$/.test(trimmed)) {

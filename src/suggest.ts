@@ -1,21 +1,21 @@
-/** Which of the known names somebody meant who wrote a wrong one. */
+/** Finds the known name that was probably meant by a wrong one. */
 
 /**
- * The end of an error sentence, `; did you mean "learningRate"?`, or '' if nothing is near.
- * Case, dashes and underscores don't count; neither do up to about a third of the letters.
+ * The end of an error sentence, `; did you mean "learningRate"?`, or '' if no name is close enough.
+ * Case, dashes and underscores are ignored; up to about a third of the letters may differ.
  */
 export function didYouMean(given: string, known: Iterable<string>): string {
   const name = closest(given, known);
   return name === undefined ? '' : `; did you mean "${name}"?`;
 }
 
-/** The known name with the fewest typing errors between it and `given`, if they are few. */
+/** The known name that differs from `given` by the fewest typing errors, if they are few. */
 export function closest(given: string, known: Iterable<string>): string | undefined {
   let best: { name: string; distance: number } | undefined;
   const wanted = plain(given);
   for (const name of known) {
     const candidate = plain(name);
-    // "upscale" for "upscale-video": a beginning of three letters or more counts as one error
+    // "upscale" for "upscale-video": a prefix of three or more letters counts as one error
     const isStart = wanted.length >= 3 && candidate.startsWith(wanted);
     const distance = isStart ? 1 : editDistance(wanted, candidate);
     if (best === undefined || distance < best.distance) best = { name, distance };
@@ -28,7 +28,7 @@ function plain(name: string): string {
   return name.toLowerCase().replace(/[-_]/g, '');
 }
 
-/** Letters to insert, delete, change or swap with their neighbour (Damerau 1964). */
+/** The number of letters to insert, delete, change or swap with a neighbour (Damerau 1964). */
 function editDistance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {

@@ -1,12 +1,12 @@
-/** Ends JavaScript that takes too long, such as a regular expression from a file that others wrote. */
+/** Interrupts JavaScript that takes too long, such as regular expressions from untrusted files. */
 import { createContext, Script } from 'node:vm';
 
 const context = createContext({ work: null });
 const script = new Script('work()');
 
 /**
- * The result of `work`, which must not wait for anything.
- * @param tooLong   makes the error that is thrown where it takes longer than `limitMs`
+ * The result of `work`, which must be synchronous.
+ * @param tooLong   creates the error to throw if `work` takes longer than `limitMs`
  */
 export function withTimeLimit<T>(work: () => T, limitMs: number, tooLong: () => Error): T {
   const outer = context.work;

@@ -1,4 +1,4 @@
-/** Faults after which a run must come to the very same weights as if there had been none. */
+/** Faults after which a run must arrive at bit-identical weights, as if nothing had happened. */
 import {
   existsSync,
   readdirSync,
@@ -29,12 +29,12 @@ import {
   type Trial,
 } from './trial.js';
 
-/** What a fault came to; null: the job had ended before it. */
+/** The result of a fault; null: the job had ended before the fault. */
 type Result = (Omit<Outcome, 'kind'> & { says?: RegExp; gaps?: boolean }) | null;
 
 type Fault = (job: Job, trial: Trial) => Promise<Result>;
 
-/** Seconds that a run may take to stop, on a busy machine. */
+/** The most seconds that a run may take to stop, on a busy machine. */
 const STOP_SECONDS = 30;
 
 async function killed(job: Job, trial: Trial): Promise<Result> {
@@ -53,7 +53,7 @@ async function kill(job: Job, trial: Trial): Promise<Result> {
   };
 }
 
-/** While a checkpoint is written, as far as that can be met. */
+/** Killed while a checkpoint is being written, as well as that can be timed. */
 async function killedSaving(job: Job, trial: Trial): Promise<Result> {
   const folder = join(trial.folder, 'checkpoints');
   if (!(await job.until(() => existsSync(folder)))) return null;
@@ -63,7 +63,7 @@ async function killedSaving(job: Job, trial: Trial): Promise<Result> {
     writing ||= name?.endsWith('.tmp') === true;
   });
   try {
-    // the watcher's news come between two looks
+    // the watcher's events are delivered between two polls
     if (!(await job.until(() => writing))) return null;
   } finally {
     watcher.close();
@@ -71,7 +71,7 @@ async function killedSaving(job: Job, trial: Trial): Promise<Result> {
   await sleep(12 * trial.random.next());
   const result = await kill(job, trial);
   const amid = leftovers(trial.folder).length > 0;
-  return result && { ...result, note: amid ? 'amid writing' : undefined };
+  return result && { ...result, note: amid ? 'while writing' : undefined };
 }
 
 const signalled = (signal: StopSignal): Fault => {
@@ -82,7 +82,7 @@ const signalled = (signal: StopSignal): Fault => {
     const end = await job.end;
     if (end.code === 0) return null;
     const seconds = (performance.now() - sentMs) / 1000;
-    // before the program is loaded nothing is begun that could be ended in order
+    // while the program is still loading, there is nothing to end in an orderly way
     const early = end.signal === signal && job.output === '';
     const { lostSteps } = standingOf(trial);
     const problem = firstProblem(
@@ -97,7 +97,7 @@ const signalled = (signal: StopSignal): Fault => {
   };
 };
 
-/** Nobody reads its output any more: it goes on, and stops in order when it is told to. */
+/** Its output pipe is closed: it continues, and stops in an orderly way when asked to. */
 async function closedPipe(job: Job, trial: Trial): Promise<Result> {
   const { folder } = trial;
   if (!(await anyMoment(job, trial))) return null;
@@ -114,7 +114,7 @@ async function closedPipe(job: Job, trial: Trial): Promise<Result> {
   return { problem, lostSteps };
 }
 
-/** The newest checkpoint is damaged while nothing runs. */
+/** The newest checkpoint is damaged while no process runs. */
 async function damagedCheckpoint(job: Job, trial: Trial): Promise<Result> {
   const result = await killed(job, trial);
   if (!result || result.problem) return result;
@@ -140,7 +140,7 @@ async function damagedCache(job: Job, trial: Trial): Promise<Result> {
   return { ...result, note: damage(folder, trial.random) };
 }
 
-/** Flips a byte of a file of the folder, cuts the file short or deletes it. */
+/** Flips a bit in a file of the folder, truncates the file or deletes it. */
 function damage(folder: string, random: RandomStream): string {
   const files = readdirSync(folder).filter((name) => statSync(join(folder, name)).size > 0);
   const file = random.pick(files);
@@ -163,7 +163,7 @@ async function fullDisk(job: Job, trial: Trial): Promise<Result> {
   const free = fillDisk(setting.folder, random.pick([0, 5000, 300_000]));
   await Promise.race([job.end, sleep(300 + 2200 * random.next())]);
   free();
-  // it goes on, or it has said why not
+  // it either continues, or has reported why it ended
   const runs = job.running && (await nextStep(job, folder, 2));
   if (runs) job.kill('SIGINT');
   const end = await job.end;
@@ -177,7 +177,7 @@ async function fullDisk(job: Job, trial: Trial): Promise<Result> {
     !runs && end.code === 1 && !/disk is full|no space/.test(job.output) && `says "${sentence}"`,
     blemishOf(job),
   );
-  return { problem, lostSteps: standing.lostSteps, gaps: true, note: runs ? 'went on' : 'ended' };
+  return { problem, lostSteps: standing.lostSteps, gaps: true, note: runs ? 'continued' : 'ended' };
 }
 
 async function startedTwice(job: Job, trial: Trial): Promise<Result> {
@@ -209,7 +209,7 @@ async function startedTwice(job: Job, trial: Trial): Promise<Result> {
 
 export const EXACT: Record<string, Fault> = {
   'kill -9': killed,
-  'kill -9 amid a checkpoint': killedSaving,
+  'kill -9 during a checkpoint': killedSaving,
   SIGTERM: signalled('SIGTERM'),
   SIGINT: signalled('SIGINT'),
   SIGHUP: signalled('SIGHUP'),
@@ -221,8 +221,8 @@ export const EXACT: Record<string, Fault> = {
 };
 
 /**
- * One run with these faults, until it has finished.
- * @returns those that the run had no time for
+ * Does one run with these faults, until it has finished.
+ * @returns the faults for which the run was too short
  */
 export async function exactTrial(kinds: readonly string[], trial: Trial): Promise<string[]> {
   const { folder, reference } = trial;
@@ -253,19 +253,19 @@ export async function exactTrial(kinds: readonly string[], trial: Trial): Promis
       before = { standing: standingOf(trial), kind: kind!, result };
       continue;
     }
-    if (end?.signal) continue; // a fault that did not apply has killed it nevertheless
+    if (end?.signal) continue; // killed by a fault that counts as not applied
     const { worst, problem } = differenceFrom(reference, folder);
     const weights = weightsOf(folder);
     const differs = [...reference.weights].find(([file, hash]) => weights.get(file) !== hash);
     const missing = gaps ? [] : missingSteps(reference, folder);
     trial.tell({
-      kind: 'finished as the uninterrupted run',
+      kind: 'finished like the undisturbed run',
       lossDifference: worst,
       problem: firstProblem(
         end?.code !== 0 && `ends with ${end?.code}: ${job.output.trim()}`,
         problem,
         differs && `${differs[0]} differs`,
-        missing[0] && `there is no line of ${missing[0]}`,
+        missing[0] && `there is no line for ${missing[0]}`,
         mess(job, trial),
       ),
     });

@@ -1,4 +1,4 @@
-/** A process of the command line, watched. */
+/** A command-line process under observation. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fromRoot } from '../../src/files/package-root.js';
@@ -12,14 +12,14 @@ process.on('exit', () => {
 export interface End {
   code: number | null;
   signal: NodeJS.Signals | null;
-  /** from the start */
+  /** since the start */
   seconds: number;
 }
 
 export const sleep = (ms: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, ms));
 
-/** No process of these runs takes longer, on however busy a machine. */
+/** No process in these runs takes longer, however busy the machine. */
 const LONGEST_SECONDS = 240;
 
 export class Job {
@@ -64,13 +64,13 @@ export class Job {
     this.child.kill(signal);
   }
 
-  /** What it says from now on meets a closed pipe. */
+  /** Closes the pipes that its output goes to. */
   closeOutput(): void {
     this.child.stdout!.destroy();
     this.child.stderr!.destroy();
   }
 
-  /** Looks again and again; false if the process ends, or the time is over, before `test` holds. */
+  /** Polls until `test` is true; false if the process ends or the time is over first. */
   async until(test: () => boolean, seconds = LONGEST_SECONDS): Promise<boolean> {
     const endMs = performance.now() + seconds * 1000;
     while (!test()) {
@@ -80,7 +80,7 @@ export class Job {
     return true;
   }
 
-  /** The processes that it has started, by rank. */
+  /** The ranks that it has started, with their process ids. */
   ranks(): { rank: number; pid: number }[] {
     const found: { rank: number; pid: number }[] = [];
     for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
@@ -91,14 +91,14 @@ export class Job {
         const rank = /(?:^|\0)RANK=(\d+)/.exec(readFileSync(`/proc/${name}/environ`, 'utf8'))?.[1];
         if (rank !== undefined) found.push({ rank: Number(rank), pid: Number(name) });
       } catch {
-        // it has ended meanwhile
+        // the process has ended meanwhile
       }
     }
     return found.sort((a, b) => a.rank - b.rank);
   }
 }
 
-/** What nobody should see: a stack trace, or a sentence for what was not foreseen. */
+/** Output that users should never see: a stack trace, or the message for an unexpected error. */
 export function blemishOf({ output }: Job): string | null {
   const found = /^\s+at .*[\d)]$|unexpected error|^hung$|node:internal|terminate called/m.exec(
     output,

@@ -1,4 +1,4 @@
-/** Faults that change what is trained on, or how many processes do: runs get through, and say so. */
+/** Faults in training data or in the set of processes: runs must finish and report them. */
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -25,7 +25,7 @@ import {
 
 type Result = Omit<Outcome, 'kind'>;
 
-/** A file goes away, is cut short or overwritten while it is trained on. */
+/** A data file disappears, is truncated or overwritten during training. */
 async function dataFile(trial: Trial): Promise<Result> {
   const { setting, folder, random } = trial;
   const { media, reading } = setting;
@@ -54,7 +54,7 @@ async function dataFile(trial: Trial): Promise<Result> {
   return { problem, note: how };
 }
 
-/** Stored latents become others: what a defect of the data or of the numbers would do. */
+/** Changes stored latents, as defective data or numerics would; the result undoes it. */
 function poison(folder: string, change: (value: Float32Array) => void, most: number): () => void {
   const cache = join(folder, 'cache');
   const before = readdirSync(cache).map((name) => [name, readFileSync(join(cache, name))] as const);
@@ -86,7 +86,7 @@ function poison(folder: string, change: (value: Float32Array) => void, most: num
   };
 }
 
-/** Motion score and five sizes come first, see src/train/feed/encode/latents.ts. */
+/** Bytes before the values: motion score and five sizes, see src/train/feed/encode/latents.ts. */
 const HEADER = 32;
 
 function areLatents(value: Buffer): boolean {
@@ -95,7 +95,7 @@ function areLatents(value: Buffer): boolean {
   return value.length === HEADER + 2 * sizes.reduce((a, b) => a * b, 1);
 }
 
-/** Trains on until gradients have a usual size, and stops. */
+/** Continues training until a running mean of gradient norms is established, and stops. */
 async function trainOn(trial: Trial): Promise<number> {
   const job = startJob(trial);
   await job.until(() => {
@@ -114,7 +114,7 @@ const toHuge = (one: Float32Array) => {
   one[0]! *= 3e4;
 };
 
-/** Some samples are bad for good: their steps are left out, and the rest is learnt. */
+/** Some samples are permanently bad: their steps must be skipped, and training continue. */
 async function badSamples(trial: Trial): Promise<Result> {
   const { folder, reference, random } = trial;
   const upTo = await trainOn(trial);
@@ -135,7 +135,7 @@ async function badSamples(trial: Trial): Promise<Result> {
   return { problem, note: `${skipped} steps left out` };
 }
 
-/** All are bad for a while: the run goes back, and on. */
+/** All samples are bad for a while: the run must roll back, and continue. */
 async function badForAWhile(trial: Trial): Promise<Result> {
   const { folder, reference, random } = trial;
   const upTo = await trainOn(trial);
@@ -145,7 +145,7 @@ async function badForAWhile(trial: Trial): Promise<Result> {
   heal();
   const end = await job.end;
   const problem = firstProblem(
-    !wentBack && `does not go back: ${job.output.trim()}`,
+    !wentBack && `does not roll back: ${job.output.trim()}`,
     end.code !== 0 && `ends with ${end.code ?? end.signal}: ${job.output.trim()}`,
     differenceFrom(reference, folder, { upTo }).problem,
     mess(job, trial),
@@ -153,7 +153,7 @@ async function badForAWhile(trial: Trial): Promise<Result> {
   return { problem };
 }
 
-/** All are bad: the run gives up, and once they are good again it goes on as if nothing had been. */
+/** All samples are bad: the run must give up; once they are good again, it resumes unharmed. */
 async function badForGood(trial: Trial): Promise<Result> {
   const { folder, reference } = trial;
   const upTo = await trainOn(trial);
@@ -177,12 +177,12 @@ async function badForGood(trial: Trial): Promise<Result> {
   return { problem };
 }
 
-/** Sums of two processes round in another order: at most 2e-7 apart in 7 faults with --seed 1. */
+/** Sums over two processes round in another order: 2e-7 apart at most in 7 faults, --seed 1. */
 const TOLERANCE = 1e-5;
-/** What a job of two may take to end: to notice, for the others' asking and killing, on a busy machine. */
+/** The most seconds in which a job of two notices a loss, asks the other to end and kills it. */
 const END_SECONDS = HANG_SECONDS + 10 + 12;
 
-/** One of two processes is lost; the job ends, says which it was, and goes on with one or two. */
+/** One of two processes is lost: the job must end, name it, and be resumable with one or two. */
 const lostRank = (signal: 'SIGKILL' | 'SIGSTOP') => {
   return async (trial: Trial): Promise<Result> => {
     const { folder, random, reference } = trial;
@@ -217,12 +217,12 @@ const lostRank = (signal: 'SIGKILL' | 'SIGSTOP') => {
       seconds,
       lostSteps,
       lossDifference: worst,
-      note: `on with ${others.length > 0 ? 2 : 1}`,
+      note: `resumed with ${others.length > 0 ? 2 : 1}`,
     };
   };
 };
 
-/** Two processes are asked to stop: nothing is lost. */
+/** Two processes are asked to stop: nothing may be lost. */
 async function stoppedPair(trial: Trial): Promise<Result> {
   const { folder, random, reference } = trial;
   const job = startJob(trial, '--nproc', '2');

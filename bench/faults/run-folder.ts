@@ -1,16 +1,16 @@
-/** A run folder as its files tell it, and what makes it differ from the uninterrupted run. */
+/** Reads a run folder, and compares it with that of the undisturbed run. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export type Line = { part: string; step: number } & Record<string, number | string>;
 
-/** The lines of metrics.jsonl; throws for one that is no JSON. */
+/** The lines of metrics.jsonl; throws for a line that is not JSON. */
 export function linesOf(folder: string): Line[] {
   const path = join(folder, 'metrics.jsonl');
   if (!existsSync(path)) return [];
   const text = readFileSync(path, 'utf8');
-  // one that is being written has no end yet
+  // a line that is still being written has no line end yet
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   return whole
     .split('\n')
@@ -24,7 +24,7 @@ export function linesOf(folder: string): Line[] {
     });
 }
 
-/** Lines of training steps; others are of validations and samples. */
+/** Is it the line of a training step, not of a validation or of samples? */
 export const isStep = (line: Line): boolean => 'learningRate' in line;
 
 const TIMES = ['time', 'seconds', 'samplesPerSecond', 'tokensPerSecond', 'busy', 'peakShare'];
@@ -36,7 +36,7 @@ export const keyOf = (line: Line): string => `${line.part} ${line.step} ${kindOf
 const figuresOf = (line: Line) => Object.entries(line).filter(([name]) => !isTime(name));
 
 export interface Reference {
-  /** what an uninterrupted run says, by part, step and kind of line */
+  /** the lines of an undisturbed run, by part, step and kind */
   lines: ReadonlyMap<string, Line>;
   weights: ReadonlyMap<string, string>;
 }
@@ -62,8 +62,8 @@ export function weightsOf(folder: string): Map<string, string> {
 }
 
 /**
- * The largest relative difference of a loss, and the first line that differs in anything.
- * @param upTo   lines of the transformer after this step are passed over
+ * The largest relative difference of a loss, and the first line that differs in any figure.
+ * @param upTo   lines of the transformer after this step are ignored
  */
 export function differenceFrom(
   { lines }: Reference,
@@ -88,7 +88,7 @@ export function differenceFrom(
   return { worst, problem };
 }
 
-/** Steps of the uninterrupted run of which there is no line. */
+/** Steps of the undisturbed run for which there is no line. */
 export function missingSteps({ lines }: Reference, folder: string): string[] {
   const found = new Set(linesOf(folder).map(keyOf));
   return [...lines].filter(([key, line]) => isStep(line) && !found.has(key)).map(([key]) => key);
@@ -99,11 +99,11 @@ const PARTS = ['autoencoder', 'adapter', 'transformer'];
 export interface Stored {
   part: string;
   step: number;
-  /** of training */
+  /** seconds of training */
   seconds: number;
 }
 
-/** The newest whole checkpoint, and the one before it. */
+/** The complete checkpoints, newest first. */
 export function checkpointsOf(folder: string): Stored[] {
   const at = join(folder, 'checkpoints');
   if (!existsSync(at)) return [];
@@ -133,7 +133,7 @@ function isWhole(folder: string): boolean {
   }
 }
 
-/** Files that were begun and not finished. */
+/** Temporary files that were left behind. */
 export function leftovers(folder: string): string[] {
   if (!existsSync(folder)) return [];
   return (readdirSync(folder, { recursive: true }) as string[]).filter((name) =>

@@ -1,15 +1,15 @@
-/** What the faults are tried on: a run of tiny networks on MiniWorld and a few files, on a small disk. */
+/** The run on which faults are tried: tiny networks, MiniWorld and a few files, on a small disk. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 
-/** Seconds between checkpoints: what a killed process may lose. */
+/** Seconds between checkpoints: the training time that a killed process may lose. */
 export const CHECKPOINT_SECONDS = 0.4;
 /** Seconds without a sign of life after which a process counts as hung. */
 export const HANG_SECONDS = 3;
-/** Bytes of the disk that runs are on. */
+/** Size of the disk that runs use. */
 const DISK = '96m';
 
 export interface Setting {
@@ -18,9 +18,9 @@ export interface Setting {
   /** pictures and clips */
   media: string;
   recipe: string;
-  /** the same, but files are read again each time that they are used */
+  /** the same recipe, but files are read again each time they are used */
   reading: string;
-  /** null: runs are on a small disk that can be filled; else why not */
+  /** null if runs use a small disk that can be filled; else the reason why not */
   noDisk: string | null;
   remove(): void;
 }
@@ -45,7 +45,7 @@ export async function makeSetting(): Promise<Setting> {
   return { folder, media, recipe, reading, noDisk, remove };
 }
 
-/** Fills the disk of `folder` but for some bytes; the result empties it again. */
+/** Fills the disk of `folder` up to `leftBytes`; the returned function frees it again. */
 export function fillDisk(folder: string, leftBytes: number): () => void {
   const ballast = join(folder, 'ballast');
   const { bavail, bsize } = statfsSync(folder);
@@ -67,7 +67,7 @@ export function copyRun(from: string, to: string): void {
 
 const optimisation = { checkpointEverySeconds: CHECKPOINT_SECONDS, logEverySteps: 1 };
 
-/** JSON is YAML. Two stages, so that faults meet the change from one to the next. */
+/** A recipe in JSON, which is YAML. Two stages, so that faults also hit the change of stage. */
 const recipeOf = (media: string) => ({
   name: 'faults',
   dtype: 'float32',
@@ -111,7 +111,7 @@ const recipeOf = (media: string) => ({
 
 const [SIDE, FRAMES, FILES] = [32, 5, 3];
 
-/** Colours that drift: pictures, and animations of as many frames as are trained on. */
+/** Makes pictures, and animations with as many frames as training uses, of drifting colours. */
 async function makeMedia(folder: string): Promise<void> {
   mkdirSync(folder);
   for (let file = 0; file < FILES; file++) {

@@ -1,4 +1,4 @@
-/** What all faults share: the run that is harmed, and what is checked before and after. */
+/** Shared by all faults: the run under test, and what is checked before and after. */
 import type { RandomStream } from '../../src/data/random.js';
 import { blemishOf, Job, sleep } from './job.js';
 import {
@@ -15,10 +15,10 @@ import { CHECKPOINT_SECONDS, type Setting } from './setting.js';
 export interface Trial {
   setting: Setting;
   reference: Reference;
-  /** of the run */
+  /** the run's folder */
   folder: string;
   random: RandomStream;
-  /** lines of steps when the present process started: what it loses comes after them */
+  /** number of step lines when the current process started: only later steps count as lost */
   linesBefore: number;
   /** seconds from a start to its first step */
   startSeconds: number;
@@ -27,13 +27,13 @@ export interface Trial {
 
 export interface Outcome {
   kind: string;
-  /** null: all went as it should */
+  /** null if everything went as it should */
   problem: string | null;
-  /** steps that have to be done again */
+  /** steps that have to be repeated */
   lostSteps?: number;
-  /** of a step's loss, relative */
+  /** the largest relative difference of a step's loss */
   lossDifference?: number;
-  /** until the process had ended */
+  /** time until the process had ended */
   seconds?: number;
   note?: string;
 }
@@ -41,7 +41,7 @@ export interface Outcome {
 export const startJob = ({ setting, folder }: Trial, ...more: string[]): Job =>
   new Job(['train', setting.recipe, '--run', folder, '--resume', '--workers', '1', ...more]);
 
-/** Where a run stands, by its files. */
+/** The progress of a run according to its files. */
 export interface Standing {
   lines: Line[];
   last: Line | undefined;
@@ -58,7 +58,7 @@ export function standingOf({ folder, linesBefore }: Trial): Standing {
   return { lines, last, stored, lostSteps };
 }
 
-/** Has more been lost than the steps since a checkpoint that was due? `spoilt`: checkpoints damaged. */
+/** Was more lost than the steps since the last checkpoint due? `spoilt`: number of damaged ones. */
 export function lossProblem(
   { lines, last, stored, lostSteps }: Standing,
   spoilt = 0,
@@ -72,16 +72,16 @@ export function lossProblem(
   return seconds <= bound ? null : `loses ${seconds.toFixed(1)} s of training, ${lostSteps} steps`;
 }
 
-/** Does the process that went on begin right after the checkpoint that was there? */
+/** Does the next process continue right after the newest checkpoint? */
 export function goesOnProblem(before: Standing, { folder }: Trial): string | null {
   const next = linesOf(folder).filter(isStep)[before.lines.length];
   if (!next || !before.stored) return null;
   const { part, step } = before.stored;
   const follows = next.part === part ? next.step === step + 1 : next.step === 1;
-  return follows ? null : `goes on with ${next.part} ${next.step} after ${part} ${step}`;
+  return follows ? null : `continues with ${next.part} ${next.step} after ${part} ${step}`;
 }
 
-/** A moment while the job starts, or some steps later; false if it had ended before. */
+/** Waits for a random moment during the job's start or some steps later; false if it has ended. */
 export async function anyMoment(job: Job, trial: Trial): Promise<boolean> {
   const { random, startSeconds, folder } = trial;
   if (random.chance(0.2)) await sleep(1000 * startSeconds * random.next());
@@ -92,7 +92,7 @@ export async function anyMoment(job: Job, trial: Trial): Promise<boolean> {
   return job.running;
 }
 
-/** Until one more step is written down. */
+/** Waits until `steps` more lines have been written. */
 export function nextStep(job: Job, folder: string, steps = 1): Promise<boolean> {
   const known = linesOf(folder).length;
   return job.until(() => linesOf(folder).length >= known + steps);
@@ -101,7 +101,7 @@ export function nextStep(job: Job, folder: string, steps = 1): Promise<boolean> 
 export const firstProblem = (...problems: (string | null | false | undefined)[]): string | null =>
   problems.find((problem) => problem) || null;
 
-/** What a job left behind that it should not. */
+/** Something that a job printed or left behind although it should not have; null if nothing. */
 export const mess = (job: Job, { folder }: Trial): string | null => {
   const blemish = blemishOf(job);
   if (blemish) return blemish;

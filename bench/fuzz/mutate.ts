@@ -1,11 +1,11 @@
-/** Valid files made wrong, by bytes or by the values in their JSON. The same random, the same file. */
+/** Mutates valid files, in bytes or JSON values; the same random stream gives the same file. */
 import type { RandomStream } from '../../src/data/random.js';
 
 type Bytes = Buffer<ArrayBufferLike>;
 
 export type Mutate = (seeds: readonly Bytes[], random: RandomStream) => Bytes;
 
-/** One to eight changes of a few bytes, wherever they fall. */
+/** One to eight changes of a few bytes at random places. */
 export const anyBytes: Mutate = (seeds, random) => {
   let bytes: Bytes = Buffer.from(random.pick(seeds));
   for (let left = below(random, 8); left >= 0; left--) bytes = random.pick(EDITS)(bytes, random);
@@ -13,13 +13,13 @@ export const anyBytes: Mutate = (seeds, random) => {
   return bytes;
 };
 
-/** The value that a seed's JSON holds with some of its parts replaced; now and then any bytes. */
+/** Replaces parts of a seed's JSON value; sometimes mutates random bytes instead. */
 export const jsonValues: Mutate = (seeds, random) => {
   if (random.chance(0.2)) return anyBytes(seeds, random);
   return Buffer.from(textOf(changed(JSON.parse(random.pick(seeds).toString()), random), random));
 };
 
-/** Lines of JSON, of which one or two are changed. */
+/** Changes one or two lines of JSON Lines. */
 export const jsonLines: Mutate = (seeds, random) => {
   if (random.chance(0.3)) return anyBytes(seeds, random);
   const lines = random.pick(seeds).toString().trimEnd().split('\n');
@@ -30,7 +30,7 @@ export const jsonLines: Mutate = (seeds, random) => {
   return Buffer.from(`${lines.join('\n')}\n`);
 };
 
-/** A safetensors file whose header is changed in its values, with a length that fits it, or not. */
+/** Changes values in a safetensors header, mostly adjusting its stored length. */
 export const safetensorsHeader: Mutate = (seeds, random) => {
   if (random.chance(0.3)) return anyBytes(seeds, random);
   const seed = random.pick(seeds);
@@ -46,7 +46,7 @@ export const safetensorsHeader: Mutate = (seeds, random) => {
   ]);
 };
 
-/** A tar with a field of a header changed and, mostly, its checksum made right again. */
+/** Changes a field of a tar header, mostly with a corrected checksum. */
 export const tarHeader: Mutate = (seeds, random) => {
   if (random.chance(0.3)) return anyBytes(seeds, random);
   const bytes = Buffer.from(random.pick(seeds));
@@ -98,12 +98,12 @@ const splice = (bytes: Bytes, from: number, to: number, between: Uint8Array): By
   Buffer.concat([bytes.subarray(0, from), between, bytes.subarray(to)]);
 
 const EDITS: readonly Edit[] = [
-  // a bit
+  // flip a bit
   (bytes, random) => {
     if (bytes.length > 0) bytes[below(random, bytes.length)]! ^= 1 << below(random, 8);
     return bytes;
   },
-  // a byte that means something to most formats
+  // insert a byte that has a meaning in most formats
   (bytes, random) => {
     const byte = random.pick([
       0, 1, 9, 10, 13, 32, 34, 44, 45, 58, 59, 92, 123, 125, 127, 128, 255,
@@ -111,7 +111,7 @@ const EDITS: readonly Edit[] = [
     if (bytes.length > 0) bytes[below(random, bytes.length)] = byte;
     return bytes;
   },
-  // a number of two, four or eight bytes
+  // overwrite a binary number of two, four or eight bytes
   (bytes, random) => {
     const size = random.pick([2, 4, 8]);
     if (bytes.length < size) return bytes;
@@ -129,7 +129,7 @@ const EDITS: readonly Edit[] = [
     eight.copy(bytes, below(random, bytes.length - size + 1), 0, size);
     return bytes;
   },
-  // a piece less, twice, from elsewhere, of something else
+  // remove a range; duplicate a range; truncate; insert a difficult value
   (bytes, random) => {
     const from = at(bytes, random);
     return splice(bytes, from, from + below(random, 64), new Uint8Array());
@@ -143,7 +143,7 @@ const EDITS: readonly Edit[] = [
     const from = at(bytes, random);
     return splice(bytes, from, from, Buffer.from(String(random.pick(NASTY))));
   },
-  // a number in digits
+  // replace a decimal number
   (bytes, random) => {
     const text = bytes.toString('latin1');
     const numbers = [...text.matchAll(/-?\d+(\.\d+)?/g)];
@@ -171,7 +171,7 @@ const NASTY: readonly unknown[] = [
   ...[[], {}, [[]], [null], { a: 1 }, [1, [2, [3]]], [-1, -1], [2 ** 53, 2 ** 53]],
 ];
 
-/** One to three of the values in `source` replaced, removed, renamed or doubled. */
+/** `source` with one to three of its values replaced, removed, renamed or duplicated. */
 function changed(source: unknown, random: RandomStream): unknown {
   const root = { value: source };
   for (let left = below(random, 3); left >= 0; left--) {
@@ -190,7 +190,7 @@ function changed(source: unknown, random: RandomStream): unknown {
   return root.value;
 }
 
-/** `__proto__` as a key of its own. */
+/** Sets a key, also `__proto__`, as an own property. */
 function define(holder: object, key: string, value: unknown): void {
   const own = { value, writable: true, enumerable: true, configurable: true };
   Object.defineProperty(holder, key, own);
@@ -200,11 +200,11 @@ function placesIn(holder: object): { holder: object }[] {
   const inner = Object.values(holder).filter(
     (value) => typeof value === 'object' && value !== null,
   );
-  // of long lists, such as a vocabulary, the first
+  // only the first values of long lists, such as a vocabulary
   return [{ holder }, ...inner.slice(0, 200).flatMap(placesIn)];
 }
 
-/** JSON; rarely nested so deep that no recursion takes it. */
+/** JSON text; rarely nested so deeply that recursive parsers fail. */
 function textOf(value: unknown, random: RandomStream): string {
   const text = JSON.stringify(value) ?? '';
   if (!random.chance(0.003)) return text;

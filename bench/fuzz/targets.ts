@@ -1,4 +1,4 @@
-/** Every parser of files that people bring: valid files, how they are made wrong, and who reads them. */
+/** All parsers of user files: valid files, how they are mutated, and what reads them. */
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -43,14 +43,14 @@ import {
 } from './mutate.js';
 
 export interface Target {
-  /** path of the file below the folder of the target; its ending is what the parser goes by */
+  /** path of the file in the target's folder; parsers go by its extension */
   file: string;
   mutate: Mutate;
-  /** valid files; may also put others beside them */
+  /** valid files; may also create other files that the parser needs */
   seeds(folder: string): Promise<Buffer[]> | Buffer[];
-  /** @param file  the changed one @param folder  of the target */
+  /** @param file  the mutated file @param folder  the target's folder */
   read(file: string, folder: string): unknown;
-  /** of the cases that are asked for, where one takes long; default: all */
+  /** the share of the requested cases to run, for slow parsers; default: all */
   share?: number;
 }
 
@@ -58,13 +58,13 @@ const MINI = fromRoot('models/mfm-mini');
 const stored = (...names: string[]) => names.map((name) => readFileSync(fromRoot(name)));
 const text = (...texts: string[]) => texts.map((each) => Buffer.from(each));
 
-/** A module of two weights, in one file or in two shards. */
+/** A module with two weights, stored in one file or in two shards. */
 class Pair extends Module {
   readonly a = this.child('a', new Linear(3, 2, { bias: false }));
   readonly b = this.child('b', new Linear(2, 3, { bias: false }));
 }
 
-/** The same in a file of its own. */
+/** Stores both weights in one file. */
 function savePair(path: string): Buffer {
   tidy(() => {
     saveSafetensors(path, { 'a.weight': ones([2, 3]), 'b.weight': ones([3, 2]) }, { by: 'fuzz' });
@@ -78,7 +78,7 @@ function loadPair(folder: string): void {
   pair.dispose();
 }
 
-/** A configuration, and the network that it describes without its weights. */
+/** Reads a configuration and builds the network that it describes, without weights. */
 const network =
   <C>(parse: (source: unknown, where: string) => C, Made: new (config: C) => Module) =>
   (file: string): void =>
@@ -87,12 +87,12 @@ const network =
       withParameters({ device: 'meta' }, () => new Made(config)).dispose();
     });
 
-/** Every row of a data set; one with a mistake is a row too. */
+/** Reads all rows of a data set, including those with mistakes. */
 async function readAll(path: string): Promise<void> {
   for await (const entry of readEntries(path)) void entry;
 }
 
-/** One file of a whole pipeline; the others are as they should be. */
+/** One file of an otherwise valid pipeline. */
 const inPipeline = (name: string): Target => ({
   file: join('pipeline', name),
   mutate: jsonValues,
@@ -368,7 +368,7 @@ export const TARGETS: Record<string, Target> = {
         ),
       ),
     read: async (file) => {
-      // the rest is ffmpeg's, in a process of its own
+      // other kinds are decoded by ffmpeg, in a separate process
       if (['still', 'animation'].includes(await sniff(file))) await readMedia(file);
     },
   },

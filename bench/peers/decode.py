@@ -1,11 +1,11 @@
-"""diffusers' CogVideoX autoencoder decoding one clip of latents.
+"""Decodes a clip's latents with diffusers' CogVideoX autoencoder.
 
     python3 decode.py CONFIG WEIGHTS LATENTS THREADS
 
 CONFIG is its config.json; WEIGHTS and LATENTS ("latents") are safetensors files. Needs torch,
 diffusers (0.30 or later) and safetensors. Prints one line when ready. Then, for every line
 {"dtype": "bfloat16", "output": "file or empty"} on standard input, decodes in tiles and prints
-{"seconds": ...}; the video goes to `output`, as "video" in float32, if that is named.
+{"seconds": ...}; the video is saved to `output`, as "video" in float32, if that is not empty.
 """
 import json
 import sys

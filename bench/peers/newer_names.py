@@ -1,7 +1,7 @@
-"""Names that PyTorch 1.13 lacks and that libraries use while they are imported.
+"""Adds names that PyTorch 1.13 lacks but newer libraries need when they are imported.
 
-Importing this file adds them: decorators that change nothing, placeholders where the name is never
-used on the CPU, and attention as 1.13 has it under another name. Later versions stay as they are.
+These are decorators that change nothing, placeholders for names that are never used on the CPU, and
+attention, which 1.13 has under another name. Later versions of PyTorch are not changed.
 """
 import types
 
@@ -27,7 +27,7 @@ def _add(owner, **names):
 
 
 if not torch.cuda.is_available():
-    # asked by autocast regions for GPUs, which 1.13 enters without one
+    # queried by autocast regions for GPUs, which 1.13 enters even without a GPU
     torch.cuda.is_bf16_supported = lambda: True
 _compiler = types.SimpleNamespace(disable=_unchanged, is_compiling=lambda: False)
 _add(torch, float8_e4m3fn=None, float8_e5m2=None, compiler=_compiler, _dynamo=_compiler)

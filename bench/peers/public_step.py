@@ -1,13 +1,13 @@
-"""One step of the public MfM transformer, in parts, from a checkout of its code.
+"""Runs parts of one step of the public MfM transformer, from a checkout of its code.
 
     python3 public_step.py CHECKOUT CONFIG WEIGHTS INPUTS THREADS
 
-CHECKOUT is a folder with `mfm/modeling` that the user made; CONFIG a transformer's config.json;
-WEIGHTS and INPUTS are safetensors files. Needs torch, diffusers, einops and safetensors. Prints one
-line when ready. Then, for every line {"part": "forward", "dtype": "bfloat16", "output": ""} on
-standard input, runs that part and prints {"seconds": ...}. Parts: "forward" is the whole model,
-"block" its first block, "adapter" its condition adapter; what comes out goes to `output`, as
-"output" in float32, if that is named.
+CHECKOUT is a folder with `mfm/modeling`, which users must provide; CONFIG is a transformer's
+config.json; WEIGHTS and INPUTS are safetensors files. Needs torch, diffusers, einops and
+safetensors. Prints one line when ready. Then, for every line
+{"part": "forward", "dtype": "bfloat16", "output": ""} on standard input, runs that part and prints
+{"seconds": ...}. Parts: "forward" is the whole model, "block" its first block, "adapter" its
+condition adapter. The result is saved to `output`, as "output" in float32, if that is not empty.
 """
 import contextlib
 import inspect
@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 
 
 class Model:
-    """The model in one dtype, its inputs, and what its first block is called with."""
+    """The model in one dtype, its inputs, and the arguments of its first block's last call."""
 
     def __init__(self, kind, config, weights, inputs, dtype):
         known = inspect.signature(kind.__init__).parameters
@@ -68,7 +68,7 @@ def main():
     weights, inputs = load_file(weights_path), load_file(inputs_path)
     models = {}
     answers = sys.stdout
-    with contextlib.redirect_stdout(sys.stderr):  # the code that is imported prints too
+    with contextlib.redirect_stdout(sys.stderr):  # the imported code prints too
         from mfm.modeling.transformer_3d import Transformer3DModel
 
         versions = f"PyTorch {torch.__version__}, diffusers {diffusers.__version__}"

@@ -1,9 +1,10 @@
-"""The small model's training step as plain PyTorch, written from the formulas.
+"""The small model's training step in plain PyTorch, written from the formulas.
 
     python3 train_step.py BATCH THREADS
 
 Prints one line when ready. Then, for every number n on standard input, does n optimizer updates on
-one fixed random batch and prints the seconds they took. Computes in bfloat16 with float32 masters.
+one fixed random batch and prints the seconds they took. Computes in bfloat16 with float32 master
+weights.
 """
 import math
 import sys

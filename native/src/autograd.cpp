@@ -1,4 +1,4 @@
-// Gradients: backward, grad, the gradient mode, and activation checkpointing.
+// Gradients: backward, grad, gradient mode and activation checkpointing.
 #include "bridge.h"
 
 #include <ATen/core/grad_mode.h>
@@ -83,7 +83,7 @@ napi_value setGradMode(Args& args) {
   return fromBool(args.env, before);
 }
 
-// A node of the graph that recomputes its segment in JavaScript when the gradient arrives.
+// A node of the autograd graph that recomputes its segment in JavaScript during the backward pass.
 struct CheckpointNode : torch::autograd::Node {
   napi_env env;
   napi_ref callback;
@@ -95,7 +95,7 @@ struct CheckpointNode : torch::autograd::Node {
 
   torch::autograd::variable_list apply(torch::autograd::variable_list&& gradients) override {
     if (!onJsThread()) {
-      throw std::runtime_error("checkpoint: the backward pass must run on the cpu's own thread");
+      throw std::runtime_error("checkpoint: the backward pass must run on the JavaScript thread");
     }
     HandleScope scope(env);
     napi_value function, result, receiver = undefined(env);
@@ -118,7 +118,7 @@ struct CheckpointNode : torch::autograd::Node {
   }
 };
 
-// Nodes are counted by std::shared_ptr, since 2.15 at the latest by c10::intrusive_ptr.
+// Nodes are owned by std::shared_ptr, in newer versions (2.15 at the latest) by c10::intrusive_ptr.
 template <class Node>
 auto makeNode(napi_env env, napi_ref callback) {
   if constexpr (std::is_base_of_v<c10::intrusive_ptr_target, Node>) {
@@ -128,7 +128,8 @@ auto makeNode(napi_env env, napi_ref callback) {
   }
 }
 
-// checkpoint(inputs, output, callback(gradient) => input gradients): the output in the graph
+// checkpoint(inputs, output, callback(gradient) => input gradients): the output, attached to the
+// graph
 napi_value checkpoint(Args& args) {
   napi_env env = args.env;
   std::vector<at::Tensor> inputs = definedArg(env, args[0]);

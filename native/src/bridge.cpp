@@ -1,4 +1,4 @@
-// The door's frame: N-API shorthand, the tensor table, exports and the error guard.
+// The basis of the bridge: N-API shorthand, the tensor table, exports and error handling.
 #include "bridge.h"
 
 #include <c10/util/Exception.h>
@@ -14,14 +14,14 @@ namespace {
 
 std::thread::id jsThread;
 napi_ref errorClass = nullptr;
-// Never destroyed: at exit the order of destruction across libraries is not ours to choose.
+// Never destroyed, since the order of destruction across libraries at exit is out of our control.
 // Slot 0 stays empty: handle 0 means "no tensor".
 std::vector<at::Tensor>& table = *new std::vector<at::Tensor>(1);
 std::vector<uint32_t>& freeSlots = *new std::vector<uint32_t>();
 
 void releaseTensor(int64_t handle) {
   if (handle <= 0 || handle >= static_cast<int64_t>(table.size())) return;
-  // a slot that is free already would be given to two tensors
+  // a slot freed twice would later be given to two tensors
   if (!table[handle].defined()) return;
   table[handle] = at::Tensor();
   freeSlots.push_back(static_cast<uint32_t>(handle));
@@ -32,7 +32,7 @@ struct Export {
   Function function;
 };
 
-// "backward: …"; a message that begins so already stays.
+// Prefixes a message with the function's name, "backward: …", unless it already starts with it.
 std::string named(const std::string& name, const std::string& message) {
   const std::string prefix = name + ": ";
   return message.compare(0, prefix.size(), prefix) == 0 ? message : prefix + message;
@@ -57,7 +57,7 @@ struct Aside {
   napi_threadsafe_function done = nullptr;
 };
 
-// On the thread of JavaScript, once the work is over; without `env` Node.js is ending.
+// Runs on the JavaScript thread once the work is done; `env` is null if Node.js is shutting down.
 void settle(napi_env env, napi_value, void*, void* data) {
   std::unique_ptr<Aside> aside(static_cast<Aside*>(data));
   if (env == nullptr) return;
@@ -87,7 +87,7 @@ napi_value callGuarded(napi_env env, napi_callback_info info) {
   } catch (const std::exception& error) {
     throwOperatorError(env, named(exported.name, firstLine(error.what())));
   } catch (...) {
-    throwOperatorError(env, named(exported.name, "failed without saying why"));
+    throwOperatorError(env, named(exported.name, "failed without an error message"));
   }
   try {
     expectFilesWhole();
@@ -112,7 +112,7 @@ napi_value liveTensors(Args& args) {
   return fromDouble(args.env, static_cast<double>(table.size() - 1 - freeSlots.size()));
 }
 
-// setErrorClass(constructor): what operator errors are thrown as
+// setErrorClass(constructor): the class of operator errors
 napi_value setErrorClass(Args& args) {
   napi_ref before = errorClass;
   errorClass = toCallback(args.env, args[0]);
@@ -176,7 +176,7 @@ std::vector<int64_t> toInts(napi_env env, napi_value value) {
   uint32_t length = 0;
   napi_get_array_length(env, value, &length);
   std::vector<int64_t> result;
-  result.reserve(std::min<uint32_t>(length, 1024));  // a length alone is no promise of elements
+  result.reserve(std::min<uint32_t>(length, 1024));  // a sparse array may claim any length
   for (uint32_t i = 0; i < length; i++) {
     napi_value element;
     check(env, napi_get_element(env, value, i, &element), "array");
@@ -288,7 +288,7 @@ const at::Tensor& tensorArg(napi_env env, napi_value value) {
 
 void exportFunction(napi_env env, napi_value exports, const char* name, Function function) {
   napi_value value;
-  // never freed: Node.js calls the function until the process ends
+  // never freed, since Node.js may call the function until the process ends
   napi_create_function(env, name, NAPI_AUTO_LENGTH, callGuarded, new Export{name, function},
                        &value);
   napi_set_named_property(env, exports, name, value);
@@ -297,7 +297,7 @@ void exportFunction(napi_env env, napi_value exports, const char* name, Function
 void throwOperatorError(napi_env env, const std::string& message) {
   bool pending = false;
   napi_is_exception_pending(env, &pending);
-  if (pending) return;  // JavaScript called from C++ threw first: that error stands
+  if (pending) return;  // keep the earlier error, thrown by JavaScript that C++ called
   napi_throw(env, operatorError(env, message));
 }
 
@@ -318,7 +318,7 @@ napi_value runAside(napi_env env, const char* name, std::function<void()> work,
     } catch (const std::exception& error) {
       aside->problem = named(aside->name, firstLine(error.what()));
     } catch (...) {
-      aside->problem = named(aside->name, "failed without saying why");
+      aside->problem = named(aside->name, "failed without an error message");
     }
     napi_threadsafe_function done = aside->done;
     napi_call_threadsafe_function(done, aside, napi_tsfn_blocking);

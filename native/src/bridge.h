@@ -22,11 +22,11 @@ int64_t toInt(napi_env env, napi_value value);
 bool toBool(napi_env env, napi_value value);
 std::string toString(napi_env env, napi_value value);
 std::vector<int64_t> toInts(napi_env env, napi_value value);  // array or one number
-// The code of an element type that tensors are made with here.
+// An element type from its code; throws for codes that are unknown or not supported here.
 at::ScalarType toDtype(napi_env env, napi_value value);
-// A reference to a function, which the caller deletes.
+// A reference to a function, which the caller must delete.
 napi_ref toCallback(napi_env env, napi_value value);
-// Elements of a shape, and their bytes. Throws for a negative size, and where they are too many.
+// The number of elements of a shape, and of their bytes. Throws for negative sizes and on overflow.
 int64_t countElements(const std::vector<int64_t>& shape);
 size_t countBytes(const std::vector<int64_t>& shape, at::ScalarType dtype);
 napi_value fromDouble(napi_env env, double value);
@@ -35,8 +35,8 @@ napi_value fromString(napi_env env, const std::string& value);
 napi_value fromInts(napi_env env, at::IntArrayRef values);
 napi_value undefined(napi_env env);
 
-// Handles that JavaScript values made in its scope live by; it ends with the block, also by an
-// exception.
+// An N-API handle scope: JavaScript values created in it are released at the end of the block, also
+// if that is left by an exception.
 class HandleScope {
  public:
   explicit HandleScope(napi_env env) : env(env) { napi_open_handle_scope(env, &scope); }
@@ -53,9 +53,9 @@ class HandleScope {
 
 // Gives the tensor a handle > 0; an undefined tensor gets 0.
 uint32_t addTensor(at::Tensor tensor);
-// Throws when the handle is 0 (freed or undefined) or unknown.
+// Throws if the handle is 0 (freed or undefined) or unknown.
 const at::Tensor& tensorAt(int64_t handle);
-// Frees the handles; 0 and what has been freed is passed over.
+// Frees the handles; 0 and handles that are already free are ignored.
 void releaseTensors(const std::vector<int64_t>& handles);
 // The tensor of a handle, for its values: throws also if its file could not be read (expectReadable).
 const at::Tensor& tensorArg(napi_env env, napi_value value);
@@ -68,7 +68,7 @@ struct Args {
   napi_env env;
   size_t count = kMaxArgs;
   napi_value values[kMaxArgs];
-  // An absent argument reads as undefined.
+  // A missing argument reads as undefined.
   napi_value operator[](size_t i) const { return i < count ? values[i] : undefined(env); }
 };
 using Function = napi_value (*)(Args&);
@@ -76,24 +76,26 @@ using Function = napi_value (*)(Args&);
 void exportFunction(napi_env env, napi_value exports, const char* name, Function function);
 // Throws `message` in JavaScript as an operator error (see setErrorClass).
 void throwOperatorError(napi_env env, const std::string& message);
-// Runs `work` on a thread of its own and returns a promise: `result` makes its value on the thread
-// of JavaScript, an exception of `work` rejects it as an operator error that begins with `name`.
+// Runs `work` on a new thread and returns a promise. `result` creates its value on the JavaScript
+// thread; an exception in `work` rejects it with an operator error whose message starts with
+// `name`.
 napi_value runAside(napi_env env, const char* name, std::function<void()> work,
                     std::function<napi_value(napi_env)> result);
-// First line of a LibTorch error, without its backtrace.
+// The first line of a LibTorch error, without its backtrace.
 std::string firstLine(const std::string& message);
 // A mapped file cannot be read; the message names the file, so no operator is named before it.
 struct UnreadableFile : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
-// Throws UnreadableFile if a mapped file could not be read since the last call: what was computed is
+// Throws UnreadableFile if reading a mapped file has failed since the last call, so that results are
 // wrong.
 void expectFilesWhole();
-// Throws UnreadableFile if a tensor lies in a mapped file that could not be read once: part of it is zeros now.
+// Throws UnreadableFile if a tensor lies in a mapped file that could not be read once, so that part of
+// it is now zeros.
 void expectReadable(const at::Tensor& tensor);
-// True on the thread that runs JavaScript.
+// Is this the thread that runs JavaScript?
 bool onJsThread();
-// Calls the callbacks of hookGradients that other threads could not call.
+// Calls the callbacks of hookGradients for gradients that were accumulated on other threads.
 void tellLateGradients();
 
 void initTable(napi_env env, napi_value exports);

@@ -1,4 +1,4 @@
-// Which devices LibTorch can compute on, and what an NVIDIA driver says of its own.
+// The devices that LibTorch can compute on, and those that an NVIDIA driver reports.
 #include "bridge.h"
 
 #include <ATen/Context.h>
@@ -10,14 +10,14 @@ namespace mfm {
 
 namespace {
 
-// Whether this LibTorch brings kernels for a device, be there one or not.
+// Does this LibTorch have kernels for a kind of device, whether or not the machine has one?
 bool hasKernels(c10::DispatchKey key) {
   const auto empty = c10::Dispatcher::singleton().findSchema({"aten::empty", "memory_format"});
   return empty && empty->hasKernelForDispatchKey(key);
 }
 
-// The driver's own interface, opened by name: it is there with a LibTorch for the CPU alone too, and
-// LibTorch's headers have no door to a device's properties that every version keeps.
+// The driver's own interface, loaded by name. It is available even with a CPU-only LibTorch, and
+// LibTorch's headers offer no way to query a device's properties that is stable across versions.
 // Source: CUDA Driver API, cuda.h
 struct Driver {
   using Device = int;
@@ -42,7 +42,7 @@ struct Driver {
             find(getAttribute, "cuDeviceGetAttribute") && find(getMemory, "cuDeviceTotalMem_v2");
   }
 
-  // Devices; -1 without a driver, 0 too where it has none or refuses.
+  // The number of devices; -1 without a driver, 0 also if the driver fails.
   int count() const {
     int devices = 0;
     if (!found) return -1;
@@ -55,7 +55,8 @@ const Driver& driver() {
   return opened;
 }
 
-// cudaSupport(): [1 if LibTorch has kernels, devices that it sees, devices of the driver or -1]
+// cudaSupport(): [1 if LibTorch has kernels, devices that it sees, devices that the driver sees or
+// -1]
 napi_value cudaSupport(Args& args) {
   const int seen = at::hasCUDA() ? at::detail::getCUDAHooks().getNumGPUs() : 0;
   return fromInts(args.env, {hasKernels(c10::DispatchKey::CUDA), seen, driver().count()});
@@ -75,7 +76,7 @@ napi_value cudaProperties(Args& args) {
   return fromInts(args.env, {major, minor, static_cast<int64_t>(bytes)});
 }
 
-// cudaName(index): as the driver has it, or ''
+// cudaName(index): the name that the driver reports, or ''
 napi_value cudaName(Args& args) {
   const int index = static_cast<int>(toInt(args.env, args[0]));
   Driver::Device device = 0;

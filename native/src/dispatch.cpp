@@ -1,5 +1,5 @@
-// The one door to every operator: find it by name, convert the arguments by its own schema,
-// call it boxed, convert the results. Nothing in this file knows a single operator.
+// The single entry to all operators: looks an operator up by name, converts the arguments by its
+// own schema, calls it boxed, and converts the results. No operator is special-cased in this file.
 #include "bridge.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -47,7 +47,7 @@ c10::List<T> toList(napi_env env, napi_value value, int32_t broadcast, Convert c
   c10::List<T> list;
   bool isArray = false;
   napi_is_array(env, value, &isArray);
-  if (!isArray) {  // one number stands for all N, as in `int[2] stride=1`
+  if (!isArray) {  // a single number stands for all N, as in `int[2] stride=1`
     for (int32_t i = 0; i < broadcast; i++) list.push_back(convert(env, value));
     return list;
   }
@@ -100,7 +100,7 @@ int64_t codeBelow(napi_env env, napi_value value, int64_t end) {
                            std::to_string(code));
 }
 
-// `n`: how often one number is repeated where a list is wanted (`int[2] stride=1`)
+// `n`: how often a single number is repeated if a list is expected (`int[2] stride=1`)
 c10::IValue toIValue(napi_env env, napi_value value, const c10::TypePtr& type, int32_t n) {
   switch (type->kind()) {
     case c10::TypeKind::OptionalType:
@@ -123,7 +123,7 @@ c10::IValue toIValue(napi_env env, napi_value value, const c10::TypePtr& type, i
       return c10::Device(toString(env, value));
     case c10::TypeKind::GeneratorType:
       return generatorArg(env, value);
-    // operators trust these codes
+    // operators do not check these codes themselves
     case c10::TypeKind::ScalarTypeType:
       return codeBelow(env, value, static_cast<int64_t>(at::ScalarType::Undefined));
     case c10::TypeKind::LayoutType:
@@ -159,7 +159,8 @@ napi_value fromIValue(napi_env env, const c10::IValue& value) {
   return undefined(env);
 }
 
-// " (self [2, 3] float, other [4])": what the operator got, for error messages
+// The tensors that an operator received, for error messages: " (got self [2, 3] Float, other [4]
+// Float)"
 std::string describeArguments(const Operator& op, const Args& args) {
   std::string text;
   const auto& arguments = op.handle.schema().arguments();
@@ -183,8 +184,8 @@ std::string where(const c10::FunctionSchema& schema, size_t argument) {
   return schema.name() + ": argument '" + schema.arguments()[argument].name() + "': ";
 }
 
-// The meta device reads no values, so most operators there would not notice a tensor that was
-// forgotten on another device. Single numbers may come from the CPU, as everywhere.
+// On the meta device no values are read, so most operators would not notice a tensor that was left
+// on another device by mistake. Tensors without dimensions may be on the CPU, as for any device.
 void expectNoMetaMix(const torch::jit::Stack& stack) {
   bool meta = false, other = false;
   const auto look = [&](const at::Tensor& tensor) {
@@ -199,7 +200,7 @@ void expectNoMetaMix(const torch::jit::Stack& stack) {
   if (meta && other) throw std::runtime_error("tensors on meta and on another device do not mix");
 }
 
-// call(operator id, ...arguments in schema order): absent ones take the schema's defaults.
+// call(operator id, ...arguments in schema order): missing arguments take the schema's defaults.
 // Returns a handle, number, boolean, string, an array of these, or undefined (in-place forms).
 napi_value callOperator(Args& args) {
   uint32_t id = 0;
@@ -207,7 +208,7 @@ napi_value callOperator(Args& args) {
   if (id >= operators.size()) throw std::runtime_error("call: unknown operator id");
   const Operator& op = operators[id];
   const c10::FunctionSchema& schema = op.handle.schema();
-  size_t converting = SIZE_MAX;  // the argument at hand, for messages
+  size_t converting = SIZE_MAX;  // the argument being converted, for messages
   try {
     torch::jit::Stack stack;
     const auto& arguments = schema.arguments();
@@ -253,7 +254,7 @@ napi_value callOperator(Args& args) {
   return nullptr;
 }
 
-// operatorId(name: string): number, or -1 when this LibTorch has no such operator
+// operatorId(name: string): number, or -1 if this LibTorch has no such operator
 napi_value operatorId(Args& args) {
   std::string name = toString(args.env, args[0]);
   auto found = operatorIds.find(name);

@@ -1,4 +1,5 @@
-// c10d's NCCL for tensors on NVIDIA GPUs; in a file of its own, since it alone needs CUDA's headers.
+// c10d's NCCL for tensors on NVIDIA GPUs; in a separate file because only this needs CUDA's
+// headers.
 #include "distributed.h"
 
 #ifdef USE_C10D_GLOO

@@ -1,6 +1,6 @@
-// c10d for JavaScript: the store where processes meet, process groups and their collectives.
-// Whatever waits for another process runs on a thread of its own and returns a promise; the
-// exception is waitNow, for code inside a backward pass.
+// c10d for JavaScript: the store through which processes meet, process groups and their
+// collectives. Anything that waits for another process runs on a separate thread and returns a
+// promise, except waitNow, for code inside a backward pass.
 #include "distributed.h"
 
 #include "pulse.h"
@@ -23,7 +23,7 @@ namespace {
 
 using Milliseconds = std::chrono::milliseconds;
 
-// Work that has been started, and the tensors that it reads and writes until it is over.
+// A started collective, with the tensors that it reads and writes until it is complete.
 struct Started {
   c10::intrusive_ptr<c10d::Work> work;
   std::vector<at::Tensor> tensors;
@@ -50,13 +50,13 @@ struct Table {
   }
 };
 
-// Never destroyed: a group that a lost peer has broken would wait for it when the process ends.
+// Never destroyed: at exit, a group broken by a lost peer would wait for that peer.
 Table<StorePtr>& stores = *new Table<StorePtr>();
 struct Groups {
-  GroupPtr cpu, gpu;  // the second only where GPUs compute
+  GroupPtr cpu, gpu;  // the second is set only if the group is for GPUs too
   const GroupPtr& of(const at::Tensor& tensor) const {
     if (!tensor.is_cuda()) return cpu;
-    if (!gpu) throw std::runtime_error("the process group was made for the cpu, the tensor is on a GPU");
+    if (!gpu) throw std::runtime_error("the group is for the CPU only, but the tensor is on a GPU");
     return gpu;
   }
 };
@@ -73,7 +73,7 @@ const Groups& groupArg(Args& args) {
 
 Milliseconds millisecondsArg(Args& args, size_t i) { return Milliseconds(toInt(args.env, args[i])); }
 
-// LibTorch 2.x tells of every lost peer with a stack trace; what we throw says it in words.
+// LibTorch 2.x logs every lost peer with a stack trace; our own errors report it in a sentence.
 void quietLog() {
   static const bool once = [] {
     setenv("TORCH_CPP_LOG_LEVEL", "FATAL", /*overwrite=*/0);
@@ -91,7 +91,7 @@ napi_value openStore(Args& args) {
   options.port = static_cast<uint16_t>(toInt(args.env, args[1]));
   options.isServer = toBool(args.env, args[2]);
   options.timeout = millisecondsArg(args, 3);
-  options.waitWorkers = false; // the caller waits, and can say who is missing
+  options.waitWorkers = false; // the caller waits itself, and can name who is missing
   auto opened = std::make_shared<c10::intrusive_ptr<c10d::TCPStore>>();
   return runAside(
       args.env, "openStore",
@@ -132,7 +132,8 @@ napi_value storeGet(Args& args) {
       [=](napi_env env) { return fromString(env, *text); });
 }
 
-// storeMissing(store, keys, timeoutMs): promise of the indices of keys that were not set in time
+// storeMissing(store, keys, timeoutMs): promise of the indices of keys still unset after the
+// timeout
 napi_value storeMissing(Args& args) {
   StorePtr store = storeArg(args, 0);
   std::vector<std::string> keys;
@@ -164,8 +165,8 @@ napi_value closeStore(Args& args) {
   return undefined(args.env);
 }
 
-// The interfaces that the user chose, else the one that holds `address`.
-// Source: GLOO_SOCKET_IFNAME as in PyTorch, names divided by commas
+// The network interfaces chosen by the user, else the one with `address`.
+// Source: GLOO_SOCKET_IFNAME as in PyTorch, names separated by commas
 std::vector<std::shared_ptr<gloo::transport::Device>> glooDevices(const std::string& address) {
   std::vector<std::shared_ptr<gloo::transport::Device>> devices;
   const char* chosen = std::getenv("GLOO_SOCKET_IFNAME");
@@ -202,7 +203,8 @@ napi_value createGroup(Args& args) {
       [=](napi_env env) { return fromDouble(env, static_cast<double>(groups.add(*created))); });
 }
 
-// closeGroup(group, broken): promise. A broken group is left as it is: its threads may still wait.
+// closeGroup(group, broken): promise. A broken group is leaked, since its threads may still be
+// waiting.
 napi_value closeGroup(Args& args) {
   auto group = std::make_shared<Groups>(groups.take(toInt(args.env, args[0]), "the process group"));
   if (toBool(args.env, args[1])) new Groups(*group);
@@ -241,7 +243,7 @@ napi_value startReduce(Args& args) {
   return started(args, groupArg(args).of(tensors[0])->reduce(tensors, options), tensors);
 }
 
-// What only moves goes as bytes, so every dtype can. `tensor` must be contiguous.
+// Collectives that only move data send bytes, so any dtype works. `tensor` must be contiguous.
 at::Tensor bytesOf(const at::Tensor& tensor) {
   return tensor.detach().view({-1}).view(at::kByte);
 }
@@ -275,14 +277,14 @@ napi_value startAllToAll(Args& args) {
 // startBarrier(group): work
 napi_value startBarrier(Args& args) { return started(args, groupArg(args).cpu->barrier(), {}); }
 
-// Looks again after a twentieth of the time waited so far, at most a millisecond: c10d's own wait
-// with a limit breaks the work that it waits for, so nothing else could end it early.
+// Polls, pausing for a twentieth of the time waited so far, at most a millisecond: c10d's own wait
+// with a timeout breaks the work, so there is no other way to stop waiting early.
 void wait(const Started& started) {
   using namespace std::chrono;
   if (started.onGpu()) {
     const std::string lost = lostPeer();
     if (!lost.empty()) throw std::runtime_error(lost);
-    started.work->wait();  // only makes the stream wait; the thread goes on
+    started.work->wait();  // makes only the CUDA stream wait, not this thread
     return;
   }
   const auto begin = steady_clock::now();
@@ -294,7 +296,7 @@ void wait(const Started& started) {
         std::clamp(waited / 20, microseconds(10), microseconds(1000)));
   }
   try {
-    started.work->wait();  // throws what went wrong
+    started.work->wait();  // throws if the work failed
   } catch (const std::exception& error) {
     std::string lost = awaitLostPeer();
     if (lost.empty()) lost = slowestPeer();
@@ -306,7 +308,7 @@ void wait(const Started& started) {
 // waitAside(work): promise
 napi_value waitAside(Args& args) {
   const Started started = works.take(toInt(args.env, args[0]), "the work");
-  if (started.onGpu()) wait(started);  // here: the stream that is to wait is this thread's
+  if (started.onGpu()) wait(started);  // on this thread, since its CUDA stream has to wait
   return runAside(
       args.env, "wait",
       [=] {
@@ -315,13 +317,13 @@ napi_value waitAside(Args& args) {
       undefined);
 }
 
-// waitNow(work): blocks JavaScript
+// waitNow(work): blocks the JavaScript thread
 napi_value waitNow(Args& args) {
   wait(works.take(toInt(args.env, args[0]), "the work"));
   return undefined(args.env);
 }
 
-// groupSupport(): [1 if there is c10d with Gloo, 1 if with NCCL too]
+// groupSupport(): [1 if built with c10d and Gloo, 1 if with NCCL too]
 napi_value groupSupport(Args& args) { return fromInts(args.env, {1, hasNccl()}); }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Several processes: the types that distributed*.cpp share.
+// Types shared by distributed*.cpp.
 #pragma once
 
 #include "bridge.h"
@@ -13,7 +13,7 @@
 
 namespace mfm {
 
-// What collectives are called on: c10d's ProcessGroup itself in LibTorch 1.13, its Backend in 2.x.
+// The class that has the collectives: c10d's ProcessGroup in LibTorch 1.13, its Backend in 2.x.
 using Group = std::conditional_t<std::is_base_of_v<c10d::Backend, c10d::ProcessGroupGloo>,
                                  c10d::Backend, c10d::ProcessGroup>;
 using StorePtr = c10::intrusive_ptr<c10d::Store>;

@@ -1,5 +1,5 @@
-// Files mapped into memory as tensors: nothing is read until it is used. A file that becomes shorter
-// meanwhile, or that its disk fails to deliver, ends the call that meets it with an error.
+// Files mapped into memory as tensors: nothing is read before it is used. If a file is truncated
+// meanwhile, or its disk fails, the call that notices ends with an error.
 #include "bridge.h"
 
 #include <fcntl.h>
@@ -18,13 +18,14 @@ namespace mfm {
 
 namespace {
 
-// A mapped range, for the signal handler: nodes are reused, never freed, and read without a lock.
+// A mapped range in a list for the signal handler: nodes are reused, never freed, and read without
+// a lock.
 struct Region {
   std::atomic<uintptr_t> begin{0}, end{0};
   // failed: until the mapping is gone, as zeros are in place of what could not be read
   std::atomic<bool> taken{false}, failed{false};
   Region* next = nullptr;
-  // not for the handler
+  // not used by the handler
   std::string path;
   int file = -1;
   bool reported = false;
@@ -34,8 +35,8 @@ std::atomic<Region*> regions{nullptr};
 std::atomic<bool> anyFailed{false}, newFailure{false};
 struct sigaction actionBefore;
 
-// The kernel sends SIGBUS where a page of a mapped file cannot be had. The rest of the mapping
-// becomes zeros, so that the thread can go on to the end of its call, which then throws.
+// The kernel sends SIGBUS if a page of a mapped file cannot be read. The rest of the mapping is
+// replaced by zeros, so that the thread can continue to the end of its call, which then throws.
 void onBusError(int signal, siginfo_t* info, void* context) {
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
   for (Region* region = regions; region != nullptr; region = region->next) {
@@ -50,7 +51,7 @@ void onBusError(int signal, siginfo_t* info, void* context) {
     newFailure = true;
     return;
   }
-  // none of ours: as if there were no handler
+  // not in one of our mappings: act as if we had no handler
   if ((actionBefore.sa_flags & SA_SIGINFO) != 0 && actionBefore.sa_sigaction != nullptr) {
     actionBefore.sa_sigaction(signal, info, context);
   } else {
@@ -77,7 +78,7 @@ Region& freeRegion() {
   auto* region = new Region();
   region->taken = true;
   region->next = regions;
-  regions = region;  // only the thread of JavaScript adds
+  regions = region;  // only the JavaScript thread adds regions
   return *region;
 }
 
@@ -112,7 +113,7 @@ std::string whyUnreadable(const Region& region) {
     return region.path + ": was cut off from " + std::to_string(before) + " to " +
            std::to_string(info.st_size) + " bytes while it was in use; copy or download it again";
   }
-  return region.path + ": cannot be read any more, its disk or network drive fails; copy it to " +
+  return region.path + ": can no longer be read, its disk or network drive failed; copy it to " +
          "another one";
 }
 
@@ -124,8 +125,8 @@ void expectReadable(const Region* region) {
 // mapFile(path): [id, bytes]. Private and writable: writes never reach the file.
 napi_value mapFile(Args& args) {
   std::string path = toString(args.env, args[0]);
-  if (path.find('\0') != std::string::npos) throw std::runtime_error("no file's name has a NUL");
-  // a FIFO would wait here for its writer
+  if (path.find('\0') != std::string::npos) throw std::runtime_error("a file name contains NUL");
+  // non-blocking, since opening a FIFO would wait for its writer
   int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) throw std::runtime_error(path + ": " + std::strerror(errno));
   struct stat info;
@@ -159,7 +160,7 @@ napi_value mapFile(Args& args) {
                              static_cast<int64_t>(mapping->bytes)});
 }
 
-// unmapFile(id): the memory goes when the last tensor over it does
+// unmapFile(id): the memory is unmapped when the last tensor over it is freed
 napi_value unmapFile(Args& args) {
   mappings.at(toInt(args.env, args[0])).reset();
   return undefined(args.env);
@@ -175,7 +176,7 @@ napi_value mappedTensor(Args& args) {
   if (!mapping) throw std::runtime_error("the file has been closed");
   const size_t bytes = countBytes(shape, dtype);
   if (offset > mapping->bytes || bytes > mapping->bytes - offset) {
-    throw std::runtime_error("the tensor lies outside of the file");
+    throw std::runtime_error("the tensor lies outside the file");
   }
   expectReadable(mapping->region);
   char* data = mapping->data + offset;
@@ -188,13 +189,13 @@ napi_value mappedTensor(Args& args) {
   return fromDouble(env, addTensor(at::from_blob(data, shape, [mapping](void*) {}, options)));
 }
 
-// mappedBytes(id, offset, length): ArrayBuffer copy, for the header
+// mappedBytes(id, offset, length): a copy as ArrayBuffer, for the header
 napi_value mappedBytes(Args& args) {
   std::shared_ptr<Mapping> mapping = mappings.at(toInt(args.env, args[0]));
   auto offset = static_cast<size_t>(toInt(args.env, args[1]));
   auto length = static_cast<size_t>(toInt(args.env, args[2]));
   if (!mapping || offset > mapping->bytes || length > mapping->bytes - offset) {
-    throw std::runtime_error("the range lies outside of the file");
+    throw std::runtime_error("the range lies outside the file");
   }
   expectReadable(mapping->region);
   void* data = nullptr;
@@ -204,9 +205,9 @@ napi_value mappedBytes(Args& args) {
   return result;
 }
 
-// cutFile(tensor?): why a mapped file, or the one that a tensor lies in, cannot be trusted any more: it
-// could not be read, or is shorter than it was; '' if none is. Less than a page is missed without a
-// signal, and what the kernel reads itself raises none.
+// cutFile(tensor?): an error message if a mapped file, or the one that a tensor lies in, could not be
+// read or has become shorter; '' if not. Needed because the loss of less than a page raises no signal,
+// nor do reads by the kernel itself.
 napi_value cutFile(Args& args) {
   const bool ofOne = !isNullish(args.env, args[0]);
   const auto data =

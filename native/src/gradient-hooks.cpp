@@ -1,4 +1,4 @@
-// Tells JavaScript when the gradient of a parameter has been accumulated, amid the backward pass.
+// Calls JavaScript when the gradient of a parameter has been accumulated, during the backward pass.
 #include "bridge.h"
 
 #include <torch/csrc/autograd/function.h>
@@ -18,18 +18,19 @@ using torch::autograd::variable_list;
 // std::shared_ptr, or c10::intrusive_ptr in newer versions
 using NodePtr = decltype(torch::autograd::impl::grad_accumulator(std::declval<const at::Tensor&>()));
 
-// Callbacks that run now: what they are called from must not change meanwhile.
+// The number of callbacks running now: the hooks must not be changed from inside them.
 int telling = 0;
 
 void expectNotTelling(const char* who) {
-  if (telling > 0) throw std::runtime_error(std::string(who) + ": not within its callback");
+  if (telling > 0) throw std::runtime_error(std::string(who) + ": not allowed within its callback");
 }
 
 struct Hooks {
   napi_env env;
   napi_ref callback;
   std::vector<std::pair<NodePtr, uintptr_t>> nodes;
-  // accumulated on another thread, as a GPU's gradients are: told when the backward pass is over
+  // accumulated on another thread, like gradients on a GPU: reported at the end of the backward
+  // pass
   std::mutex mutex;
   std::deque<int64_t> late;
 
@@ -59,7 +60,7 @@ struct Hooks {
   }
 };
 
-// Never destroyed: at the end of the process there is no JavaScript to free the callbacks of.
+// Never destroyed: when the process ends, there is no JavaScript left in which to free callbacks.
 std::unordered_map<int64_t, std::shared_ptr<Hooks>>& hooked =
     *new std::unordered_map<int64_t, std::shared_ptr<Hooks>>();
 int64_t lastId = 0;
@@ -90,7 +91,7 @@ napi_value hookGradients(Args& args) {
   return fromDouble(env, static_cast<double>(lastId));
 }
 
-// unhookGradients(id); not amid a backward pass
+// unhookGradients(id); not during a backward pass
 napi_value unhookGradients(Args& args) {
   expectNotTelling("unhookGradients");
   auto found = hooked.find(toInt(args.env, args[0]));

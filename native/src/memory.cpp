@@ -1,7 +1,7 @@
-// A caching allocator for CPU tensors. Scopes free and allocate the same sizes over and over;
-// glibc fragments under that load. Freed blocks wait in free lists by size class (eight classes
-// per power of two) and are handed out again; `emptyCache` gives them back, and above a limit those
-// go first that have waited longest.
+// A caching allocator for CPU tensors. Scopes free and allocate the same sizes over and over, which
+// fragments glibc's heap. Freed blocks are kept in free lists by size class (eight classes per
+// power of two) and reused; `emptyCache` returns them to the system. Above a limit, those unused
+// for the longest time are returned first.
 #include "bridge.h"
 
 #include <c10/core/CPUAllocator.h>
@@ -24,14 +24,15 @@ namespace {
 constexpr size_t kHeader = 64;  // keeps the data 64-byte aligned
 constexpr size_t kSmallest = 512;
 constexpr size_t kHugePage = size_t(2) << 20;
-// From this size on a block has pages of its own; smaller ones would waste them.
+// From this size on a block gets its own pages; a smaller one would waste too much of its last
+// page.
 constexpr size_t kOwnPages = size_t(256) << 10;
-// No address space holds more.
+// More than any address space holds.
 constexpr size_t kMost = size_t(1) << 48;
 
 struct Header {
   size_t bytes;    // of the block, without the header
-  uint64_t freed;  // when, counted in frees
+  uint64_t freed;  // when it was freed, counted in frees
 };
 
 struct Stats {
@@ -51,8 +52,9 @@ size_t pagesOf(size_t bytes) {
   return (bytes + kHeader + page - 1) / page * page;
 }
 
-// Pages that programs started from here never see. Node forks for each of them: the kernel would
-// copy the tables of all our pages, and then, while the program starts, every page that is written.
+// Maps pages that forked processes do not inherit. Node forks to start a program; otherwise the
+// kernel would copy the page tables of all our memory, and then, until the program runs, every page
+// written.
 void* mapPages(size_t bytes) {
   const size_t size = pagesOf(bytes);
   const size_t spare = bytes >= kHugePage ? kHugePage : 0;
@@ -75,7 +77,7 @@ void* mapPages(size_t bytes) {
   return start;
 }
 
-// A block from the system, its header filled; null if there is no memory.
+// A block from the system, with its size in the header; null if there is no memory.
 void* newBlock(size_t bytes) {
   void* block = nullptr;
   if (bytes >= kOwnPages) {
@@ -115,7 +117,7 @@ class CachingAllocator final : public c10::Allocator {
     stats.cached = 0;
   }
 
-  // Gives back what has waited longest. Call with the mutex held.
+  // Frees the blocks unused for the longest time. Call with the mutex held.
   static void shrinkTo(size_t bytes) {
     while (stats.cached > bytes) {
       std::vector<void*>* oldest = nullptr;
@@ -140,7 +142,7 @@ class CachingAllocator final : public c10::Allocator {
  private:
   static c10::DataPtr take(size_t requested) {
     if (requested == 0) return {nullptr, nullptr, &give, c10::Device(c10::DeviceType::CPU)};
-    if (requested > kMost) throw std::runtime_error("a tensor of such a size fits no memory");
+    if (requested > kMost) throw std::runtime_error("the tensor is larger than any memory");
     size_t bytes = roundUp(requested);
     void* block = nullptr;
     {
@@ -227,13 +229,14 @@ napi_value setCacheLimit(Args& args) {
   return fromInts(args.env, {static_cast<int64_t>(before)});
 }
 
-// adjustExternal(bytes): tells the garbage collector about tensors that only it will free
+// adjustExternal(bytes): informs the garbage collector of the memory of tensors that only it will
+// free
 napi_value adjustExternal(Args& args) {
   int64_t total = 0;
   const int64_t bytes = toInt(args.env, args[0]);
   const auto most = static_cast<int64_t>(kMost);
   if (bytes < -most || bytes > most) {
-    throw std::runtime_error("no memory has so many bytes");
+    throw std::runtime_error("the number of bytes is larger than any memory");
   }
   napi_adjust_external_memory(args.env, bytes, &total);
   return undefined(args.env);
@@ -243,7 +246,7 @@ napi_value adjustExternal(Args& args) {
 
 void initMemory(napi_env env, napi_value exports) {
 #ifdef __GLIBC__
-  // by default the threshold grows to 32 MB with use, and what is freed below it stays in the heap
+  // by default the threshold grows to 32 MB with use, and freed blocks below it stay in the heap
   mallopt(M_MMAP_THRESHOLD, 4 << 20);
 #endif
   c10::SetCPUAllocator(&allocator, /*priority=*/255);

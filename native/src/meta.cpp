@@ -1,5 +1,6 @@
-// Shapes on the meta device, which holds no values. LibTorch leaves some operators' to Python; with
-// these here a whole model can be run without memory, and a tensor on another device is found.
+// Shape functions for the meta device, which holds no values. LibTorch implements those of some
+// operators in Python only. With the ones here a whole model can be run without memory, which also
+// reveals tensors left on another device.
 #include "bridge.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -62,7 +63,7 @@ Tensor& whereSelfOut(const Tensor& condition, const Tensor& a, const Tensor& b, 
   return out;
 }
 
-// completeMeta(): from now on the meta device has what models here need
+// completeMeta(): registers the shape functions that the models here need and LibTorch lacks
 napi_value completeMeta(Args& args) {
   static std::unique_ptr<torch::Library> library;
   if (library) return undefined(args.env);

@@ -1,6 +1,7 @@
-// Finds processes of a job that have died or hang. Each has a thread that sends a beat to rank 0 and
-// gets one from it, whatever JavaScript or LibTorch are busy with; a connection that ends without a
-// farewell is a death, one that is silent too long a hang. Rank 0 tells the others whom it misses.
+// Detects processes of a job that have died or hang. In each process a thread exchanges heartbeats
+// with rank 0, however busy JavaScript or LibTorch are. A connection that ends without a farewell
+// means that the process died, one that is silent for too long that it hangs. Rank 0 informs the
+// others.
 #include "pulse.h"
 
 #include "bridge.h"
@@ -30,8 +31,9 @@ using Milliseconds = std::chrono::milliseconds;
 
 enum Kind : int32_t { beat, farewell, died, hangs };
 
-// On the wire, both ways. To rank 0: who sends and how many exchanges it has begun. From rank 0:
-// whom the news is of, in a beat the rank that has begun the fewest.
+// The message in both directions. To rank 0: the sender's rank, and how many collectives it has
+// begun. From rank 0: the rank that the news is about; in a beat, the rank that has begun the
+// fewest.
 struct Message {
   int32_t kind;
   int32_t rank;
@@ -49,13 +51,13 @@ struct Pulse {
   int32_t rank = 0;
   Milliseconds limit{0};
   int listener = -1;
-  std::map<int, Peer> peers;  // by socket; all others on rank 0, rank 0 on the others
+  std::map<int, Peer> peers;  // by socket; on rank 0 all other ranks, elsewhere only rank 0
   std::atomic<bool> stop{false};
   std::thread thread;
   Milliseconds interval() const { return std::max(Milliseconds(20), limit / 6); }
 };
 
-// One per process; the state below outlives it, for errors that are read after it stopped.
+// One per process; the state below outlives it, for errors that are queried after it has stopped.
 Pulse* pulse = nullptr;
 std::atomic<uint32_t> exchanges{0};
 std::atomic<int64_t> limitMs{0};
@@ -67,7 +69,7 @@ int32_t slowestRank = -1;
 uint32_t slowestExchanges = 0;
 
 void send(int socket, const Message& message) {
-  // a peer that does not read is found by its silence
+  // errors are ignored: a peer that does not read will be noticed by its silence
   if (::send(socket, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) return;
 }
 
@@ -97,7 +99,7 @@ void setSlowest(int32_t rank, uint32_t count) {
   slowestExchanges = count;
 }
 
-// False once the peer has said farewell.
+// Handles a message. False once the peer has said farewell.
 bool hear(Pulse& self, Peer& peer, const Message& message) {
   peer.heard = Clock::now();
   if (message.kind == farewell) return false;
@@ -112,7 +114,7 @@ bool hear(Pulse& self, Peer& peer, const Message& message) {
   return true;
 }
 
-// False when the connection is over.
+// Reads what has arrived. False if the connection has ended.
 bool read(Pulse& self, int socket, Peer& peer) {
   char buffer[1024];
   const ssize_t length = recv(socket, buffer, sizeof(buffer), MSG_DONTWAIT);
@@ -161,7 +163,7 @@ void run(Pulse& self) {
   auto lastBeat = Clock::time_point();
   auto lastTurn = Clock::now();
   while (!self.stop) {
-    // this process itself was stopped: what was sent meanwhile has yet to be read
+    // after a long gap this process itself was suspended: messages sent meanwhile are still unread
     const bool wasStopped = Clock::now() - lastTurn > self.limit / 2;
     lastTurn = Clock::now();
     std::vector<pollfd> waiting;
@@ -170,7 +172,7 @@ void run(Pulse& self) {
       if (wasStopped) peer.heard = Clock::now();
       waiting.push_back({socket, POLLIN, 0});
     }
-    // short enough to notice `stop`
+    // short enough to notice `stop` soon
     const auto turn = std::min(self.interval(), Milliseconds(50));
     poll(waiting.data(), waiting.size(), static_cast<int>(turn.count()));
     for (const pollfd& ready : waiting) {
@@ -203,7 +205,7 @@ int listenAnywhere(int& port) {
   socklen_t length = sizeof(sockaddr_in6);
   int listener = socket;
   if (socket >= 0) {
-    int no = 0;  // IPv4 too
+    int no = 0;  // accept IPv4 too
     setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
     address.ss_family = AF_INET6;
   }
@@ -213,7 +215,7 @@ int listenAnywhere(int& port) {
     address.ss_family = AF_INET;
     length = sizeof(sockaddr_in);
     if (bind(listener, reinterpret_cast<sockaddr*>(&address), length) != 0) {
-      throw std::runtime_error(std::string("no port to listen at: ") + std::strerror(errno));
+      throw std::runtime_error(std::string("no port to listen on: ") + std::strerror(errno));
     }
   }
   listen(listener, SOMAXCONN);
@@ -248,9 +250,10 @@ int connectTo(const std::string& host, int port) {
   return connected;
 }
 
-// startPulse(rank, host, port, limitMs): promise of the port; rank 0 opens one, the others name it
+// startPulse(rank, host, port, limitMs): promise of the port; rank 0 opens it, the others connect
+// to it
 napi_value startPulse(Args& args) {
-  if (pulse != nullptr) throw std::runtime_error("this process has a pulse already");
+  if (pulse != nullptr) throw std::runtime_error("this process already has a pulse");
   const auto rank = static_cast<int32_t>(toInt(args.env, args[0]));
   std::string host = toString(args.env, args[1]);
   auto port = std::make_shared<int>(static_cast<int>(toInt(args.env, args[2])));
@@ -268,14 +271,14 @@ napi_value startPulse(Args& args) {
         } else {
           const int socket = connectTo(host, *port);
           made->peers[socket].rank = 0;
-          send(socket, {beat, made->rank, exchanges});  // who is here, before anything can happen
+          send(socket, {beat, made->rank, exchanges});  // identifies this process at once
         }
         made->thread = std::thread([made] { run(*made); });
       },
       [=](napi_env env) { return fromDouble(env, *port); });
 }
 
-// stopPulse(): promise; tells the others that this process leaves in order
+// stopPulse(): promise; informs the others that this process leaves in an orderly way
 napi_value stopPulse(Args& args) {
   Pulse* stopped = pulse;
   pulse = nullptr;

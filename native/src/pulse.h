@@ -1,4 +1,4 @@
-// Who of a job is still there; see pulse.cpp.
+// Which processes of a job are still alive; see pulse.cpp.
 #pragma once
 
 #include <cstdint>
@@ -6,17 +6,19 @@
 
 namespace mfm {
 
-// "rank 2 has ended", or '' while all that is known of is there.
+// A sentence on the first lost peer, "rank 2 has ended before the others"; '' as long as none is
+// lost.
 std::string lostPeer();
-// As lostPeer, but gives the news the time that it may take to arrive; '' if there is none, or if
-// this process watches nobody.
+// Like lostPeer, but waits as long as the news may take to arrive; '' if none comes, or if there is
+// no pulse.
 std::string awaitLostPeer();
-// Which rank is behind the others in its count of exchanges, in words; '' if none is.
+// A sentence on the rank that has begun fewer collectives than this process; '' if there is none.
 std::string slowestPeer();
-// From now on the process is ended when a peer is lost and JavaScript has not ended it as long again
-// as a hang lasts: a GPU that waits for a peer blocks JavaScript, and nothing else would.
+// From now on the process is ended if a peer is lost and JavaScript has not ended the process
+// within another hang limit: a GPU that waits for a peer blocks JavaScript, so nothing else could
+// end it.
 void endWhenLost();
-// Counts an exchange between processes that this one has begun.
+// Counts a collective that this process has begun.
 void countExchange();
 
 }  // namespace mfm

@@ -1,4 +1,4 @@
-// Seeded generators whose state can be saved. Generator 0 is LibTorch's default one.
+// Seeded generators whose state can be saved. Generator 0 is LibTorch's default generator.
 #include "bridge.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -11,7 +11,7 @@ namespace {
 
 std::vector<at::Generator>& generators = *new std::vector<at::Generator>();
 
-// A seed of 64 bits, as a bigint.
+// A 64-bit seed, as a bigint.
 uint64_t seedArg(napi_env env, napi_value value) {
   uint64_t seed = 0;
   bool lossless = true;
@@ -36,7 +36,7 @@ napi_value createGenerator(Args& args) {
 
 napi_value releaseGenerator(Args& args) {
   const int64_t id = toInt(args.env, args[0]);
-  if (id == 0) throw std::runtime_error("the default generator stays");
+  if (id == 0) throw std::runtime_error("the default generator cannot be released");
   generators.at(id) = at::Generator();
   return undefined(args.env);
 }

@@ -1,6 +1,7 @@
-// The second request to stop ends the process even while JavaScript waits for a long call. Node.js
-// hands signals to JavaScript between such calls only, so a thread of ours hears them too: it gives
-// JavaScript a moment to end in order, then ends the process and the programs that it has started.
+// A second request to stop ends the process even while JavaScript is blocked in a long call.
+// Node.js delivers signals to JavaScript only between such calls, so a thread of ours receives them
+// too: it gives JavaScript a moment for an orderly end, then ends the process and the programs it
+// has started.
 #include "bridge.h"
 
 #include <dirent.h>
@@ -24,13 +25,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::milliseconds;
 
-// Node.js's own handlers, which ours call.
+// Node.js's own handlers, which ours calls in turn.
 struct sigaction handlers[NSIG];
 int numbersPipe[2] = {-1, -1};
 std::atomic<bool> watching{false};
 // Requests so far; set to 0 when watching begins.
 std::atomic<int> requests{0};
-// Within this time of the first one, others are the same request, delivered twice.
+// Signals within this time of the first count as the same request, delivered twice.
 std::atomic<int64_t> sameMs{0};
 std::atomic<int64_t> graceMs{0};
 
@@ -38,17 +39,18 @@ void onSignal(int number) {
   const int savedErrno = errno;
   const char byte = static_cast<char>(number);
   if (watching && write(numbersPipe[1], &byte, 1) < 0) {
-    // the pipe is full of requests already
+    // the pipe is already full of requests
   }
   errno = savedErrno;
   const auto next = handlers[number].sa_handler;
   if (next != SIG_DFL && next != SIG_IGN) next(number);
 }
 
-// Process ids of children that were there before us; set once, before anything is watched.
+// Process ids of children that existed before this program; set once, before watching begins.
 std::vector<int64_t> spared;
 
-// Children of any of our threads; those with a process group of their own end by themselves.
+// Kills the children of all our threads, except those with their own process group, which end by
+// themselves.
 // Source: proc(5), /proc/pid/task/tid/children
 void endChildren() {
   DIR* threads = opendir("/proc/self/task");
@@ -76,7 +78,7 @@ void watchForSecond() {
       first = now;
       continue;
     }
-    // a terminal that closes may hang up twice: from its shell and from the system
+    // a closing terminal may send SIGHUP twice: from its shell and from the system
     if (byte == SIGHUP || now - first < Milliseconds(sameMs)) continue;
     std::this_thread::sleep_for(Milliseconds(graceMs));
     endChildren();
@@ -87,13 +89,13 @@ void watchForSecond() {
 void startWatching(const std::vector<int64_t>& childrenBefore) {
   if (numbersPipe[0] >= 0) return;
   spared = childrenBefore;
-  if (pipe(numbersPipe) != 0) throw std::runtime_error("no pipe for signals can be opened");
+  if (pipe(numbersPipe) != 0) throw std::runtime_error("could not open a pipe for signals");
   for (int end : numbersPipe) fcntl(end, F_SETFD, FD_CLOEXEC);
   fcntl(numbersPipe[1], F_SETFL, O_NONBLOCK);
   std::thread(watchForSecond).detach();
 }
 
-// watchSignals(numbers, spared, sameMs, graceMs): after Node.js has set its handlers for these signals
+// watchSignals(numbers, spared, sameMs, graceMs): call after Node.js has set its handlers for them
 napi_value watchSignals(Args& args) {
   startWatching(toInts(args.env, args[1]));
   sameMs = toInt(args.env, args[2]);
@@ -113,7 +115,7 @@ napi_value watchSignals(Args& args) {
   return undefined(args.env);
 }
 
-// unwatchSignals(): the handlers are Node.js's to remove
+// unwatchSignals(): stops watching; our handlers stay, and Node.js removes them with its own
 napi_value unwatchSignals(Args& args) {
   watching = false;
   return undefined(args.env);

@@ -11,7 +11,7 @@ namespace {
 
 napi_value setThreads(Args& args) {
   const int64_t count = toInt(args.env, args[0]);
-  // OpenMP ends the process where the system refuses it a thread
+  // OpenMP aborts the process if the system refuses to create a thread
   if (count < 1 || count > 1024) {
     throw std::runtime_error("the number of threads must be from 1 to 1024, got " +
                              std::to_string(count));
@@ -24,7 +24,7 @@ napi_value threads(Args& args) { return fromDouble(args.env, at::get_num_threads
 
 napi_value version(Args& args) { return fromString(args.env, TORCH_VERSION); }
 
-// buildConfig(): how LibTorch was built and which CPU kernels it picked, as it prints itself
+// buildConfig(): LibTorch's own description of its build and of the CPU kernels it picked
 napi_value buildConfig(Args& args) { return fromString(args.env, at::show_config()); }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// What is no operator: tensors from and to typed arrays without copies, and their properties.
+// Everything about tensors that is not an operator: conversion from and to typed arrays, if
+// possible without copying, and properties.
 #include "bridge.h"
 
 #include <cstring>
@@ -8,7 +9,7 @@ namespace mfm {
 
 namespace {
 
-// References to JavaScript buffers whose tensors died on another thread; freed on the next call.
+// References to JavaScript buffers whose tensors were freed on another thread; deleted later.
 std::mutex deadMutex;
 std::vector<napi_ref> deadReferences;
 
@@ -47,12 +48,12 @@ Buffer bufferOf(napi_env env, napi_value value) {
     case napi_float64_array:
     case napi_bigint64_array:
     case napi_biguint64_array: buffer.bytes = length * 8; break;
-    default: throw std::runtime_error("typed arrays of this kind are not read");
+    default: throw std::runtime_error("this kind of typed array is not supported");
   }
   return buffer;
 }
 
-// Throws for memory that can go away below a tensor, or be of another size.
+// Throws for memory that could disappear or change its size while a tensor uses it.
 void expectFixed(napi_env env, napi_value typedArray) {
   napi_value buffer, resizable;
   bool detached = false, can = false;
@@ -76,11 +77,11 @@ napi_value fromBuffer(Args& args) {
   std::vector<int64_t> shape = toInts(env, args[1]);
   at::ScalarType dtype = toDtype(env, args[2]);
   const bool copy = toBool(env, args[3]);
-  Buffer buffer = bufferOf(env, args[0]);  // the last, as reading an array may run JavaScript
+  Buffer buffer = bufferOf(env, args[0]);  // last, since reading an array may run JavaScript
   if (countBytes(shape, dtype) != buffer.bytes) {
-    throw std::runtime_error("fromArray: the shape asks for " +
+    throw std::runtime_error("fromArray: the shape needs " +
                              std::to_string(countElements(shape)) + " elements of " +
-                             c10::toString(dtype) + ", the array holds " +
+                             c10::toString(dtype) + ", but the array holds " +
                              std::to_string(buffer.bytes) + " bytes");
   }
   if (copy) {

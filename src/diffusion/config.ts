@@ -11,14 +11,20 @@ export const SchedulerConfig = z.strictObject({
     .default('FlowMatchEulerDiscreteScheduler'),
   _diffusers_version: z.string().default('0.33.1'),
   num_train_timesteps: count(1_000_000).default(1000).describe('timestep of pure noise'),
-  shift: z.number().positive().default(1).describe('above 1 spends more steps at high noise'),
-  use_dynamic_shifting: z.boolean().default(false).describe('shift by mu, given for each call'),
+  shift: z.number().positive().default(1).describe('above 1: more steps at high noise'),
+  use_dynamic_shifting: z.boolean().default(false).describe('shift by mu, which each call passes'),
   time_shift_type: z.enum(['exponential', 'linear']).default('exponential'),
-  shift_terminal: z.number().min(0).lt(1).nullable().default(null).describe('last noise level'),
+  shift_terminal: z
+    .number()
+    .min(0)
+    .lt(1)
+    .nullable()
+    .default(null)
+    .describe('last noise level before 0'),
   base_shift: z.number().nullable().default(0.5).describe('mu at base_image_seq_len'),
   max_shift: z.number().nullable().default(1.15).describe('mu at max_image_seq_len'),
-  base_image_seq_len: z.int().nullable().default(256).describe('tokens'),
-  max_image_seq_len: z.int().nullable().default(4096).describe('tokens'),
+  base_image_seq_len: z.int().nullable().default(256).describe('in tokens'),
+  max_image_seq_len: z.int().nullable().default(4096).describe('in tokens'),
   invert_sigmas: unsupported('inverted sigmas'),
   use_karras_sigmas: unsupported('Karras sigmas'),
   use_exponential_sigmas: unsupported('exponential sigmas'),

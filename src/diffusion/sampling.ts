@@ -35,7 +35,7 @@ export function guide(unconditional: Tensor, conditional: Tensor, guidanceScale:
   return base.add(conditional.to('float32').sub(base), { alpha: guidanceScale });
 }
 
-/** Guidance of a batch that holds all unconditional items, then all conditional ones. [2 B, …] → [B, …] */
+/** Guidance for a batch of all unconditional items, then all conditional ones. [2 B, …] → [B, …] */
 export function guideBatch(prediction: Tensor, guidanceScale: number): Tensor {
   const [unconditional, conditional] = prediction.chunk(2, 0);
   return guide(unconditional, conditional, guidanceScale);

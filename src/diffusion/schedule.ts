@@ -1,4 +1,4 @@
-/** Noise levels for sampling: which sigmas the steps pass through, and the timesteps of each. */
+/** Noise levels for sampling: the sigmas that the steps pass through, and their timesteps. */
 import { InputError } from '../errors.js';
 import type { SchedulerConfig } from './config.js';
 
@@ -6,20 +6,20 @@ import type { SchedulerConfig } from './config.js';
 export interface Schedule {
   /** n + 1 noise levels, falling; the last is 0 */
   sigmas: number[];
-  /** n timesteps, what the model is fed before each step */
+  /** n timesteps, the model's input at each step */
   timesteps: number[];
 }
 
 export interface ScheduleCall {
-  /** ignored where `sigmas` are given */
+  /** ignored if `sigmas` are given */
   numInferenceSteps?: number;
-  /** own noise levels, before the shift */
+  /** custom noise levels, before the shift */
   sigmas?: readonly number[];
   /** for dynamic shifting; see `dynamicShiftMu` */
   mu?: number;
 }
 
-/** Rounds after each operation, as arrays of that dtype do. */
+/** Rounds the result of an operation, as arithmetic in that dtype does. */
 type Rounding = (value: number) => number;
 const float32: Rounding = Math.fround;
 const float64: Rounding = (value) => value;
@@ -30,10 +30,10 @@ export function shiftSigma(sigma: number, shift: number, r: Rounding = float64):
 }
 
 /**
- * The schedule of a call. Without own sigmas the range ends at the smallest *shifted* training
- * sigma and is then shifted again: diffusers does so, and results follow it.
+ * The schedule for a call. Without custom sigmas the range ends at the smallest *shifted* training
+ * sigma and is then shifted again, as in diffusers, to reproduce its results.
  *
- * @throws InputError without a step, or without `mu` where the configuration shifts dynamically
+ * @throws InputError if there is no step, or no `mu` although the configuration shifts dynamically
  * Source: diffusers 0.33.1, FlowMatchEulerDiscreteScheduler
  */
 export function schedule(config: SchedulerConfig, call: ScheduleCall): Schedule {
@@ -42,10 +42,10 @@ export function schedule(config: SchedulerConfig, call: ScheduleCall): Schedule 
   if (dynamic && mu === undefined) {
     throw new InputError('schedule: mu must be given with use_dynamic_shifting, got none');
   }
-  // own sigmas are a float32 array there, the others float64 until the end
+  // in diffusers custom sigmas are a float32 array, others are float64 until the end
   const rounding = call.sigmas ? float32 : float64;
   const unshifted = call.sigmas?.map(float32) ?? linearSigmas(config, call.numInferenceSteps);
-  if (unshifted.length === 0) throw new InputError('schedule: sigmas must hold a step, got none');
+  if (unshifted.length === 0) throw new InputError('schedule: sigmas must not be empty');
   let sigmas = unshifted.map((sigma) =>
     dynamic ? timeShift(sigma, mu!, config, rounding) : shiftSigma(sigma, shift, rounding),
   );
@@ -55,7 +55,7 @@ export function schedule(config: SchedulerConfig, call: ScheduleCall): Schedule 
   return { sigmas: [...rounded, 0], timesteps: rounded.map((s) => float32(s * top)) };
 }
 
-/** Largest and smallest sigma of training: 1 and 1/1000, shifted. */
+/** The largest and smallest training sigma, shifted: by default from 1 and 1/1000. */
 export function sigmaRange(config: SchedulerConfig): { sigmaMin: number; sigmaMax: number } {
   const smallest = 1 / config.num_train_timesteps;
   const shift = config.use_dynamic_shifting ? 1 : config.shift;
@@ -66,10 +66,10 @@ export function sigmaRange(config: SchedulerConfig): { sigmaMin: number; sigmaMa
 }
 
 /**
- * The reference pipeline's own sigmas, denser at high noise: shifted by 17 for the first six
- * tenths of the steps, then by less and less, down to 7; the last sigma is 0.
+ * The reference pipeline's own sigmas, denser at high noise: shifted by 17 for the first 60 % of
+ * the steps, then by a shift that falls linearly towards 7; the last sigma is 0.
  *
- * @throws InputError for less than one step
+ * @throws InputError unless `numInferenceSteps` is a positive integer
  * Source: reference implementation, its `use_t_schedule`
  */
 export function customSigmas(numInferenceSteps: number): number[] {
@@ -82,7 +82,7 @@ export function customSigmas(numInferenceSteps: number): number[] {
   });
 }
 
-/** mu for a number of tokens, linear between the two lengths of the configuration. */
+/** mu for a number of tokens, interpolated between the two lengths of the configuration. */
 export function dynamicShiftMu(numTokens: number, config: SchedulerConfig): number {
   const { base_shift, max_shift, base_image_seq_len, max_image_seq_len } = config;
   if (
@@ -125,6 +125,8 @@ function spaced(from: number, to: number, count: number): number[] {
 
 function expectSteps(steps: number | undefined): asserts steps is number {
   if (steps === undefined || !Number.isInteger(steps) || steps < 1) {
-    throw new InputError(`schedule: numInferenceSteps must be a whole number from 1, got ${steps}`);
+    throw new InputError(
+      `schedule: numInferenceSteps must be a whole number of at least 1, got ${steps}`,
+    );
   }
 }

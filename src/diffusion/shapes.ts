@@ -7,7 +7,7 @@ export function expectSameShape(where: string, tensors: Record<string, Tensor>):
   for (const [name, other] of rest) {
     if (other.shape.join() !== first.shape.join()) {
       throw new ShapeError(
-        `${where}: ${firstName} and ${name} must have one shape, got [${first.shape.join(', ')}] and [${other.shape.join(', ')}]`,
+        `${where}: ${firstName} and ${name} must have the same shape, got [${first.shape.join(', ')}] and [${other.shape.join(', ')}]`,
       );
     }
   }

@@ -1,9 +1,10 @@
 /**
- * Ways through the noise levels. Each takes the model's velocity once a step; those of second order
- * also use the step before, and need about half as many steps for the same error.
+ * ODE solvers for sampling. Each evaluates the model once per step; second-order solvers also use
+ * the previous step, and need about half as many steps for the same error.
  *
- * Of the flow x = (1 - sigma) x0 + sigma e the clean latents are x - sigma v, the signal level is
- * alpha = 1 - sigma, and lambda = log(alpha / sigma) is the time in which the solvers are exact.
+ * In the flow x = (1 - sigma) x0 + sigma e, the clean latents are x - sigma v, the signal level is
+ * alpha = 1 - sigma, and lambda = log(alpha / sigma) is the variable in which the solvers
+ * integrate.
  */
 import type { Tensor } from '../tensor/index.js';
 import { eulerStep, type SigmaStep } from './sampling.js';
@@ -11,11 +12,11 @@ import { eulerStep, type SigmaStep } from './sampling.js';
 export const SOLVERS = ['euler', 'dpm++', 'unipc'] as const;
 export type SolverName = (typeof SOLVERS)[number];
 
-/** One sampling's solver: call `step` once for each step, in order. */
+/** The solver of one sampling run: call `step` once for each step, in order. */
 export interface Solver {
   /**
-   * latents and the velocity there, [B, C, F, H, W] → latents after the step, float32. The tensors
-   * of the step before are kept until `dispose`.
+   * Latents, and the model's velocity at them, [B, C, F, H, W] → latents after the step, float32.
+   * The solver keeps tensors of previous steps until `dispose`.
    */
   step(latents: Tensor, velocity: Tensor, sigmas: SigmaStep): Tensor;
   dispose(): void;
@@ -26,20 +27,20 @@ export function solverOf(name: SolverName): Solver {
   return new SecondOrder(name === 'unipc');
 }
 
-/** What a step leaves for the next. */
+/** A step's values that the next step uses. */
 interface Past {
-  /** clean latents that the model saw there */
+  /** the clean latents predicted at the start of the step */
   clean: Tensor;
   /** latents before the step */
   latents: Tensor;
   sigmas: SigmaStep;
-  /** clean latents one step further back; null after the first step */
+  /** the clean latents of the step before it; null after the first step */
   before: { clean: Tensor; from: number } | null;
 }
 
 /**
- * Two steps' clean latents extrapolated. With `corrects`, each new velocity first improves the step
- * that led to it.
+ * Extrapolates the clean latents of two steps. With `corrects`, each new velocity is first used to
+ * correct the step that led to it.
  *
  * Source: Lu et al. 2022, DPM-Solver++ (2M), arXiv 2211.01095; Zhao et al. 2023, UniPC (B2),
  * arXiv 2302.04867
@@ -74,15 +75,15 @@ class SecondOrder implements Solver {
 /** log(alpha / sigma): -∞ for pure noise, ∞ for clean latents. */
 const lambda = (sigma: number): number => Math.log((1 - sigma) / sigma);
 
-/** Of a step so many times as long as the one before, the slope there says nothing. Measured */
+/** Steps longer than the previous one by more than this factor are not extrapolated. Measured */
 const MOST_EXTRAPOLATION = 2.5;
 
-/** The latents at `to`, from the clean ones here and, where there are any, those before. */
+/** The latents at `to`, from the clean latents at this step and, if any, at the previous one. */
 function predicted(latents: Tensor, clean: Tensor, past: Past | null, sigmas: SigmaStep): Tensor {
   const { from, to } = sigmas;
   const h = lambda(to) - lambda(from);
   const first = firstOrder(latents, clean, sigmas);
-  // the last step goes all the way: what the model says there is the result
+  // the last step goes to sigma 0, where the result is the model's prediction itself
   if (!past || to === 0) return first;
   const hBefore = lambda(from) - lambda(past.sigmas.from);
   if (h > MOST_EXTRAPOLATION * hBefore) return first;
@@ -90,7 +91,7 @@ function predicted(latents: Tensor, clean: Tensor, past: Past | null, sigmas: Si
   return first.sub(slope, { alpha: (1 - to) * Math.expm1(-h) * 0.5 });
 }
 
-/** The step that led here, again, now that the clean latents at its end are known. */
+/** The previous step, repeated now that the clean latents at its end are known. */
 function corrected({ clean, latents, sigmas, before }: Past, cleanHere: Tensor): Tensor {
   const { from, to } = sigmas;
   const h = lambda(to) - lambda(from);

@@ -3,17 +3,17 @@ import { type Generator, randn, type Tensor } from '../tensor/index.js';
 import { expectSameShape } from './shapes.js';
 
 export interface LogitNormalOptions {
-  /** of the normal before the sigmoid */
+  /** mean and standard deviation of the normal distribution before the sigmoid */
   mean?: number;
   std?: number;
-  /** above 1 trains more on high noise; larger pictures want more */
+  /** above 1: more training on high noise, which larger pictures need */
   shift?: number;
   generator?: Generator;
   device?: string;
 }
 
 /**
- * Draws a noise level for each item.
+ * Draws a noise level for each item of a batch.
  *
  * @returns [B] in (0, 1), float32
  * Source: Esser et al. 2024, arXiv 2403.03206
@@ -24,13 +24,13 @@ export function logitNormalSigmas(batchSize: number, options: LogitNormalOptions
   return sigmasFromNormal(normal.mul(std).add(mean), shift);
 }
 
-/** Noise levels of normal values: shifted sigmoid. [B] → [B] */
+/** Noise levels from normally distributed values, by a shifted sigmoid. [B] → [B] */
 export function sigmasFromNormal(normal: Tensor, shift: number): Tensor {
   const sigmas = normal.sigmoid();
   return sigmas.mul(shift).div(sigmas.mul(shift - 1).add(1));
 }
 
-/** What the model is fed for a noise level. [B] → [B] */
+/** The timesteps that the model receives for noise levels. [B] → [B] */
 export function timestepsOf(sigmas: Tensor, numTrainTimesteps = 1000): Tensor {
   return sigmas.mul(numTrainTimesteps);
 }
@@ -42,7 +42,7 @@ export function addNoise(latents: Tensor, noise: Tensor, sigmas: Tensor): Tensor
   return latents.mul(level.mul(-1).add(1)).add(noise.mul(level));
 }
 
-/** The velocity that the model learns: noise - latents. */
+/** The velocity that the model learns to predict: noise - latents. */
 export function velocityTarget(latents: Tensor, noise: Tensor): Tensor {
   expectSameShape('velocityTarget', { latents, noise });
   return noise.sub(latents);

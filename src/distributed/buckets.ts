@@ -1,9 +1,13 @@
-/** Who answers for which parameter, and which gradients travel together. The same everywhere. */
+/**
+ * Which process owns which parameter, and which gradients are sent together. All processes compute
+ * the same result.
+ */
 
 /**
- * The owner of each parameter: the largest first, each to the process that has least so far.
+ * The owner of each parameter: assigned from the largest down, each to the process with the fewest
+ * elements so far.
  *
- * @param sizes   elements of each
+ * @param sizes   number of elements of each parameter
  * @returns       ranks, in the order of `sizes`
  * Source: Graham 1969, "Bounds on Multiprocessing Timing Anomalies" (longest processing time first)
  */
@@ -23,26 +27,26 @@ export function ownersOf(sizes: readonly number[], processes: number): number[] 
 }
 
 /**
- * Gradients and weights travel in pieces of about this size.
+ * Gradients and weights are sent in buckets of about this size.
  * Source: Li et al. 2020, arXiv 2006.15704, section 5
  */
 export const BUCKET_BYTES = 25 * 2 ** 20;
 
-/** Parameters, by their place in the list, that travel as one piece to one process or to all. */
+/** Parameters, by index, that are sent in one message to one process or to all. */
 export interface Part {
   /** null: all processes */
   owner: number | null;
   members: number[];
 }
 
-/** Parts that set out together. */
+/** Parts that are sent at the same time. */
 export type Bucket = Part[];
 
 /**
- * Cuts `order` into buckets of at most `bucketElements`, or of one larger parameter.
+ * Divides `order` into buckets of at most `bucketElements`; a larger parameter gets its own bucket.
  *
- * @param order    every parameter, as their gradients come
- * @param owners   null: each gradient goes to all
+ * @param order    all parameters, in the order in which their gradients become ready
+ * @param owners   null: every gradient goes to all processes
  */
 export function bucketsOf(
   order: readonly number[],
@@ -58,7 +62,7 @@ export function bucketsOf(
   });
 }
 
-/** Neighbours together, as long as they fit; what is larger than the limit goes alone. */
+/** Groups consecutive items up to `limit` elements; a larger item is alone in its group. */
 export function runsOf(
   order: readonly number[],
   sizes: readonly number[],

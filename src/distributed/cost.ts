@@ -1,12 +1,13 @@
+/** Measures the communication of one process. */
 export class CostMeter {
   private cost: CommunicationCost = { waitedSeconds: 0, bytes: 0 };
 
-  /** Of work that is being sent. */
+  /** Counts bytes that this process sends. */
   add(bytes: number): void {
     this.cost.bytes += bytes;
   }
 
-  /** Counts the time until `others` have done their part. */
+  /** Waits for other processes, and counts the time. */
   async waitFor<T>(others: Promise<T>): Promise<T> {
     const startMs = performance.now();
     try {
@@ -25,7 +26,7 @@ export class CostMeter {
     }
   }
 
-  /** What was counted since the last call. */
+  /** The cost since the last call. */
   take(): CommunicationCost {
     const taken = this.cost;
     this.cost = { waitedSeconds: 0, bytes: 0 };
@@ -38,8 +39,8 @@ export class CostMeter {
 }
 
 /**
- * What processes cost each other since it was last asked: seconds in which this one did nothing but
- * wait for others (not what a GPU waited), and bytes that it sent (see `traffic.ts`).
+ * Communication of this process: seconds in which it did nothing but wait for others (waits on a
+ * GPU do not count), and bytes that it sent (see `traffic.ts`).
  */
 export interface CommunicationCost {
   waitedSeconds: number;

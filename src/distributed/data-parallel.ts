@@ -1,13 +1,14 @@
 /**
- * Data parallelism: every process computes the gradients of its samples, the sums update the weights.
- * Who keeps what:
+ * Data parallelism: every process computes the gradients of its samples, and their sums update the
+ * weights. Which processes keep what:
  *
  *     sharding   optimizer state, masters   gradients after their sum       averages (EMA)
  *     ddp        all                        all                             owner
  *     zero1      owner                      all, until the step is over     owner
  *     zero2      owner                      owner                           owner
  *
- * Each parameter as a whole has one owner. The weights in the network's dtype are everywhere.
+ * Each parameter has one owner and is never split. All processes hold the weights in the network's
+ * dtype.
  * Source: Li et al. 2020, arXiv 2006.15704 (buckets, overlap); Rajbhandari et al. 2019,
  * arXiv 1910.02054 (ZeRO)
  */
@@ -32,16 +33,16 @@ export type Sharding = 'ddp' | 'zero1' | 'zero2';
 
 export interface DataParallelOptions {
   sharding: Sharding;
-  /** gradients and weights travel in pieces of about this size, default 25 MB */
+  /** gradients and weights are sent in buckets of about this size, default 25 MB */
   bucketBytes?: number;
-  /** where several processes share the tokens of each sample: a group for each number of them */
+  /** for sequence parallelism: one group for each degree that is used */
   sequences?: readonly SequenceGroup[];
 }
 
-/** Broadcasts that are under way at once. */
+/** The most broadcasts in flight at once. */
 const IN_FLIGHT = 4;
 
-/** The processes of a group train one model together; see `Parallel`. */
+/** `Parallel` for the processes of a group, which train one model together. */
 export function dataParallel(
   group: ProcessGroup,
   { sharding, bucketBytes = BUCKET_BYTES, sequences = [] }: DataParallelOptions,
@@ -86,7 +87,7 @@ class SharedOptimizer implements ParallelOptimizer {
     this.owners = ownersOf(sizes, group.size);
     const mine = all.filter((_, i) => this.owners[i] === group.rank);
     this.own = new Set(mine.map(([name]) => name));
-    // whatever each process began with
+    // all start from rank 0's weights, whatever each process was initialised with
     for (const work of this.broadcasts(() => 0)) meter.waitForSync(() => work.waitSync());
     this.adam = new AdamW(sharding === 'ddp' ? parameters : new Map(mine), options);
     this.sums = new GradientSums(group, parameters, {
@@ -149,8 +150,8 @@ class SharedOptimizer implements ParallelOptimizer {
   }
 
   /**
-   * The sum of squares of all gradients, each process adding up its own parameters', so that all know
-   * the very same number; and in how many processes a part of a gradient came late.
+   * The sum of squares of all gradients, identical in all processes because each contributes that
+   * of its own parameters; and the number of processes in which part of a gradient came late.
    */
   private async globalSquares(
     gradients: ReadonlyMap<string, Tensor>,
@@ -165,7 +166,7 @@ class SharedOptimizer implements ParallelOptimizer {
     return [squares!, late!];
   }
 
-  /** Starts to send weights from process `root(i)` to all, in pieces of one dtype. */
+  /** Starts broadcasting parameters from their process `root(i)`, in buckets of a single dtype. */
   private *broadcasts(root: (index: number) => number): Generator<Work> {
     const { group, settings } = this;
     const tensors = [...this.parameters.values()];
@@ -189,7 +190,7 @@ class SharedOptimizer implements ParallelOptimizer {
   }
 }
 
-/** Sends tensors of one dtype from one process to all, as one. */
+/** Broadcasts tensors of the same dtype in one message. */
 function startBroadcast(group: ProcessGroup, tensors: Tensor[], root: number): Work {
   if (tensors.length === 1) return group.startBroadcast(tensors[0]!, root);
   const isRoot = group.rank === root;

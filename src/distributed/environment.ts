@@ -1,6 +1,7 @@
 /**
- * What the usual launchers tell a process about its job through environment variables: torchrun and
- * Kubernetes' training operator, Open MPI, MPICH and Intel MPI, Slurm. Nothing is started here.
+ * Reads the environment variables by which the usual launchers describe a job to its processes:
+ * torchrun and Kubernetes' training operator, Open MPI, MPICH and Intel MPI, Slurm. Nothing is
+ * started here.
  */
 import { InputError } from '../errors.js';
 
@@ -9,26 +10,26 @@ export interface WorldEnvironment {
   /** 0 … worldSize − 1 */
   rank: number;
   worldSize: number;
-  /** 0 … localWorldSize − 1, among the processes of this machine; chooses the GPU */
+  /** 0 … localWorldSize − 1, among the processes of this machine; selects the GPU */
   localRank: number;
   localWorldSize: number;
-  /** where rank 0 is reached */
+  /** the address at which rank 0 is reached */
   masterAddr: string;
   masterPort: number;
-  /** torchrun itself serves the store at masterPort: rank 0 must not */
+  /** torchrun itself serves the store on masterPort, so rank 0 must not */
   agentStore: boolean;
-  /** how often torchrun has started the job anew; its store keeps the keys of earlier times */
+  /** how often torchrun has restarted the job; its store still has the keys of earlier attempts */
   attempt: number;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** PyTorch's default, and ours where a launcher names no port. */
+/** PyTorch's default, used if a launcher sets no port. */
 const defaultPort = 29500;
 
 /**
- * The job that this process was started for; null when it is alone.
- * @throws InputError that names the variable if a launcher's settings are partial or contradictory
+ * The job to which this process belongs; null if it runs alone.
+ * @throws InputError naming the variable if a launcher's settings are incomplete or contradictory
  */
 export function worldEnvironment(env: Env = process.env): WorldEnvironment | null {
   const world =
@@ -40,7 +41,7 @@ export function worldEnvironment(env: Env = process.env): WorldEnvironment | nul
           ? fromOpenMpi(env)
           : has(env, 'PMI_SIZE') || has(env, 'PMI_RANK')
             ? fromMpich(env)
-            : // a batch script has SLURM_PROCID too; only srun starts one process per task
+            : // SLURM_PROCID is also set in a batch script; only srun starts one process per task
               has(env, 'SLURM_PROCID') && (has(env, 'SLURM_STEP_ID') || has(env, 'SLURM_STEPID'))
               ? fromSlurm(env)
               : null;
@@ -68,12 +69,12 @@ function fromTorchrun(env: Env): WorldEnvironment {
   };
 }
 
-// torchrun's own options as variables: a pod that was made for torchrun, but starts us at once
+// torchrun's options as variables: a pod configured for torchrun that runs this program directly
 function fromPet(env: Env): WorldEnvironment {
   const perNode = env.PET_NPROC_PER_NODE ?? '1';
   if (!['1', 'auto', 'cpu', 'gpu'].includes(perNode)) {
     throw new InputError(
-      `PET_NPROC_PER_NODE: must be 1 where no torchrun starts the processes, got ${perNode}; use one pod per process`,
+      `PET_NPROC_PER_NODE: must be 1 if torchrun does not start the processes, got ${perNode}; use one pod per process`,
     );
   }
   const worldSize = count(env, 'PET_NNODES', 'PET_NODE_RANK');
@@ -100,7 +101,7 @@ function fromOpenMpi(env: Env): WorldEnvironment {
   );
 }
 
-// Source: MPICH's Hydra and Intel MPI; PMI_… of the process manager, MPI_LOCAL… of both
+// Source: MPICH's Hydra and Intel MPI; PMI_… is set by the process manager, MPI_LOCAL… by both
 function fromMpich(env: Env): WorldEnvironment {
   return fromMpi(env, 'MPICH', ['PMI_RANK', 'PMI_SIZE'], 'MPI_LOCALRANKID', 'MPI_LOCALNRANKS');
 }
@@ -150,7 +151,8 @@ function fromSlurm(env: Env): WorldEnvironment {
       ? master(env, {
           because: sizeName,
           fallback: nodes ? firstHost(nodes) : undefined,
-          // jobs that share a machine must not share a port; below the range of outgoing connections
+          // jobs on one machine must not share a port; this range is below that of outgoing
+          // connections
           port: jobId === null ? defaultPort : 12000 + (jobId % 20000),
         })
       : alone),
@@ -164,7 +166,7 @@ export function firstHost(nodes: string): string {
   return first.replace(/\[([^\],-]*)[^\]]*\]/g, '$1');
 }
 
-/** `2(x3),1`: tasks on each node; ours is that of SLURM_NODEID. */
+/** The number of tasks on this node: entry SLURM_NODEID of a list such as `2(x3),1`. */
 function tasksHere(env: Env): number | null {
   const text = env.SLURM_STEP_TASKS_PER_NODE ?? env.SLURM_TASKS_PER_NODE;
   if (!text || !has(env, 'SLURM_NODEID')) return null;

@@ -1,8 +1,8 @@
 /**
- * Sums gradients over the processes of a group, in float32, while the backward pass makes them. They
- * travel in buckets, in the order in which the first backward pass made them; a bucket sets out
- * when its gradients are complete and all buckets before it have set out, so the order is the same in
- * all processes whatever each of them computes.
+ * Sums gradients over the processes of a group, in float32, while the backward pass computes them.
+ * They are sent in buckets, in the order in which the first backward pass produced them. A bucket
+ * is sent when its gradients are complete and all earlier buckets have been sent, so all processes
+ * use the same order, whatever each of them computes.
  */
 import { empty, noGrad, onGradient, type Tensor, tidy } from '../tensor/index.js';
 import { type Bucket, bucketsOf, type Part } from './buckets.js';
@@ -11,22 +11,22 @@ import type { ProcessGroup, Work } from './process-group.js';
 import { allReduceBytes, reduceBytes } from './traffic.js';
 
 export interface SumOptions {
-  /** by parameter, who gets its gradient; null: all processes */
+  /** by parameter, the rank that gets its gradient; null: all processes */
   owners: readonly number[] | null;
   bucketBytes: number;
-  /** frees what went to other processes as soon as it is there, not with `clear` */
+  /** frees gradients owned by other processes as soon as they are delivered, not in `clear` */
   freeEarly: boolean;
   meter: CostMeter;
 }
 
-/** A part of a bucket on its way: its gradients one after the other, then for each whether it is there. */
+/** A part of a bucket in flight: its gradients in sequence, then a flag for each: is it present? */
 interface Parcel {
   part: Part;
   buffer: Tensor;
   work: Work | null;
 }
 
-/** Buckets that may be on their way at once where memory is to be bounded. */
+/** The most buckets in flight with `freeEarly`, to limit memory. */
 const IN_FLIGHT = 4;
 const FLOAT_BYTES = 4;
 
@@ -35,26 +35,26 @@ export class GradientSums {
   private readonly parameters: Tensor[];
   private readonly sizes: number[];
   private readonly unhook: () => void;
-  /** as they came last in the first backward pass */
+  /** parameters in the order in which their gradients were last ready in the first backward pass */
   private readonly arrived = new Set<number>();
   /** null until a backward pass has shown the order */
   private buckets: Bucket[] | null = null;
-  /** buckets set out amid the backward pass */
+  /** whether buckets are sent during the backward pass */
   private eager = true;
-  /** by parameter */
+  /** by parameter: where its gradient goes */
   private places: { bucket: number; part: number; offset: number }[] = [];
 
-  // of one step
+  // state of the current step
   private listening = false;
-  /** has a piece of a gradient come after its bucket had set out? */
+  /** has part of a gradient come after its bucket was sent? */
   hasLate = false;
   private parcels: (Parcel[] | null)[] = [];
   private missing: number[] = [];
   private readonly taken = new Set<number>();
-  /** the bucket that sets out next */
+  /** the bucket to send next */
   private next = 0;
   private firstUnfinished = 0;
-  /** memory of this step */
+  /** tensors allocated in this step */
   private held: Tensor[] = [];
 
   constructor(
@@ -68,7 +68,7 @@ export class GradientSums {
     this.unhook = onGradient(this.parameters, (index) => this.ready(index));
   }
 
-  /** The backward pass of a micro-batch, see `ParallelOptimizer`. */
+  /** Runs the backward pass of a micro-batch; see `ParallelOptimizer`. */
   backward(loss: Tensor | null, last: boolean): void {
     this.listening = last;
     try {
@@ -80,8 +80,8 @@ export class GradientSums {
   }
 
   /**
-   * The sums, by parameter, of those that are this process's and have a gradient in any process;
-   * they live until `clear`.
+   * The summed gradients by parameter name, for the parameters that this process owns and that have
+   * a gradient in any process. They live until `clear`.
    */
   async finish(): Promise<Map<string, Tensor>> {
     if (!this.buckets) {
@@ -101,9 +101,9 @@ export class GradientSums {
   }
 
   /**
-   * Where a process `hasLate`: adds what came late to `sums`. It happens once: from then on buckets
-   * wait for the end of the backward pass. A parameter that is used in several checkpointed pieces
-   * of the network has a gradient in several pieces.
+   * Called if any process `hasLate`: adds the late gradients to `sums`. This happens at most once,
+   * since from then on buckets are sent only after the backward pass. Gradients come late for a
+   * parameter used in several checkpointed parts of the network, as each adds to its gradient.
    */
   async finishLate(sums: ReadonlyMap<string, Tensor>): Promise<void> {
     this.eager = false;
@@ -124,7 +124,7 @@ export class GradientSums {
     this.unhook();
   }
 
-  /** A gradient has been accumulated. */
+  /** Called when a parameter's gradient has been accumulated. */
   private ready(index: number): void {
     if (!this.listening || !this.eager) return;
     if (!this.buckets) {
@@ -134,7 +134,7 @@ export class GradientSums {
     }
     const { bucket } = this.places[index]!;
     if (bucket < this.next) {
-      this.hasLate = true; // it stays with the parameter
+      this.hasLate = true; // the gradient stays in the parameter
       return;
     }
     const isNew = !this.taken.has(index);
@@ -143,7 +143,7 @@ export class GradientSums {
     while (this.missing[this.next] === 0) this.send();
   }
 
-  /** Moves the parameter's gradient into its bucket. */
+  /** Moves a parameter's gradient into its bucket. */
   private pack(index: number): void {
     const place = this.places[index]!;
     const size = this.sizes[index]!;
@@ -162,7 +162,7 @@ export class GradientSums {
     this.taken.add(index);
   }
 
-  /** What the last micro-batch has not touched, and then every bucket that is left. */
+  /** Packs gradients that the last micro-batch did not touch, and sends all remaining buckets. */
   private sendRest(): void {
     for (const [index, parameter] of this.parameters.entries()) {
       if (this.places[index]!.bucket < this.next) continue;
@@ -172,7 +172,7 @@ export class GradientSums {
     while (this.next < this.buckets!.length) this.send();
   }
 
-  /** The next bucket sets out; gradients that are not there count as zeros. */
+  /** Sends the next bucket; missing gradients count as zeros. */
   private send(): void {
     const { group, options } = this;
     const bucket = this.next++;
@@ -206,7 +206,7 @@ export class GradientSums {
     }
   }
 
-  /** Adds the gradients of a part that has arrived. */
+  /** Adds a delivered part's gradients to `sums`. */
   private open({ part, buffer }: Parcel, sums: Map<string, Tensor>): void {
     tidy(() => {
       const { members } = part;
@@ -228,7 +228,7 @@ export class GradientSums {
     this.firstUnfinished = Math.max(this.firstUnfinished, bucket + 1);
   }
 
-  /** The order of one process becomes that of all. False if no process has a gradient. */
+  /** Builds buckets: all processes adopt the order of one. False if no process has a gradient. */
   private async layOut(): Promise<boolean> {
     const { owners, bucketBytes, meter } = this.options;
     const orders = await meter.waitFor(this.group.shareJson([...this.arrived]));
@@ -262,7 +262,7 @@ export class GradientSums {
     this.firstUnfinished = 0;
   }
 
-  /** The bucket's memory, from its first gradient on. */
+  /** The bucket's buffers, allocated on first use. */
   private parcelsOf(bucket: number): Parcel[] {
     const { device } = this.parameters[0]!;
     this.parcels[bucket] ??= this.buckets![bucket]!.map((part) => {

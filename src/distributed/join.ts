@@ -1,4 +1,4 @@
-/** Joins the processes of a job: they meet at rank 0's store, watch each other and form one group. */
+/** Joins a job's processes: they meet at rank 0's store, monitor each other and form a group. */
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { isIPv6 } from 'node:net';
@@ -10,24 +10,24 @@ import type { WorldEnvironment } from './environment.js';
 import { ProcessGroup } from './process-group.js';
 
 export interface JoinOptions {
-  /** how long an exchange, and the joining itself, waits for the other processes */
+  /** how long joining, and each collective, waits for the other processes */
   timeoutSeconds?: number;
-  /** after how long without a sign of life a process counts as hung; its work may take any time */
+  /** after how long without a sign of life a process counts as hung; work may take any time */
   hangSeconds?: number;
-  /** what the tensors are on; 'cuda' takes both those on GPUs and on the CPU */
+  /** device of the tensors; 'cuda' accepts tensors on GPUs and on the CPU */
   device?: 'cpu' | 'cuda';
-  /** is told in a sentence what is waited for, once that has taken some seconds, and now and then again */
+  /** receives a sentence on what is waited for, after some seconds and then at growing intervals */
   say?: (sentence: string) => void;
 }
 
-/** A wait that is over sooner is not told. */
+/** Shorter waits are not reported. */
 const QUIET_SECONDS = 5;
 
 /**
- * Returns when all processes of the job have joined. `close()` of the group leaves in order; a
- * process that ends without it is reported to the others as lost.
- * @throws DistributedError that names the ranks that did not come in time; InputError if the machine
- *         of rank 0 has no address
+ * Returns when all processes of the job have joined. A process should leave by the group's
+ * `close()`; one that ends without it is reported to the others as lost.
+ * @throws DistributedError naming the ranks that did not join in time; InputError if the machine of
+ *         rank 0 has no address
  */
 export async function joinWorld(
   world: WorldEnvironment,
@@ -45,16 +45,16 @@ export async function joinWorld(
     .then(() => telling(say, () => others(store, keys), store.missing(keys, timeoutMs)))
     .catch((cause) => {
       throw new DistributedError(
-        `rank ${rank}: the store at ${masterAddr}:${world.masterPort} broke off; ${remedy(world, 'see what became of rank 0, then start the job again')}`,
+        `rank ${rank}: lost the connection to the store at ${masterAddr}:${world.masterPort}; ${remedy(world, 'find out what happened to rank 0, then start the job again')}`,
         { cause },
       );
     });
   if (missing.length > 0) {
     throw new DistributedError(
-      `${ranksOf(missing, size)} did not join within ${timeoutSeconds} s; see what became of ${missing.length === 1 ? 'it' : 'them'}, then start the job again`,
+      `${ranksOf(missing, size)} did not join within ${timeoutSeconds} s; find out what happened to ${missing.length === 1 ? 'it' : 'them'}, then start the job again`,
     );
   }
-  // the address of rank 0 as it is, even where MASTER_ADDR is only known on the other machines
+  // rank 0 listens on all its addresses, since MASTER_ADDR may be known only on the other machines
   if (rank === 0) {
     await store.set('pulse', String(await pulse.start(rank, '', 0, hangSeconds * 1000)));
   } else {
@@ -66,8 +66,8 @@ export async function joinWorld(
 }
 
 /**
- * Kubernetes gives a pod's name its address when the pod starts, which may be later; anywhere else a
- * name without one is a slip.
+ * In Kubernetes a pod's name gets an address when the pod starts, which may be later; anywhere else
+ * a name without an address is a mistake.
  */
 async function expectAddress(
   { rank, launcher, masterAddr }: WorldEnvironment,
@@ -90,7 +90,7 @@ async function expectAddress(
   }
 }
 
-/** The ranks that have not joined yet, in words. */
+/** The ranks that have not joined yet, as text. */
 async function others(store: Store, keys: readonly string[]): Promise<string> {
   const missing = await store.missing([...keys], 0).catch(() => []);
   return missing.length > 0 ? ranksOf(missing, keys.length) : 'the others';
@@ -99,7 +99,7 @@ async function others(store: Store, keys: readonly string[]): Promise<string> {
 const ranksOf = (ranks: readonly number[], size: number): string =>
   `${ranks.length === 1 ? 'rank' : 'ranks'} ${ranks.join(', ')} of ${size}`;
 
-/** Waits, and says for what after some seconds, then each time that the time has doubled. */
+/** Waits, and reports what for after some seconds, then whenever the time has doubled. */
 async function telling<T>(
   say: (sentence: string) => void,
   forWhat: () => Promise<string>,
@@ -132,21 +132,22 @@ async function meet(world: WorldEnvironment, timeoutMs: number): Promise<Store> 
     return store.under(`mfm/${attempt}/`);
   } catch (cause) {
     const problem = serve
-      ? `could not listen at port ${masterPort}; it may be in use: set MASTER_PORT to another one, the same for all processes`
+      ? `could not listen on port ${masterPort}; it may be in use: set MASTER_PORT to another one, the same for all processes`
       : `could not reach rank 0 at ${masterAddr}:${masterPort} within ${timeoutMs / 1000} s; ${remedy(world, 'MASTER_ADDR and MASTER_PORT must be those of its machine, and the port open')}`;
     throw new DistributedError(`rank ${rank}: ${problem}`, { cause });
   }
 }
 
-/** torchrun's own store speaks as its PyTorch does, which an older or newer LibTorch may not know. */
+/** torchrun's own store uses its PyTorch's protocol, which another LibTorch may not support. */
 const remedy = ({ agentStore }: WorldEnvironment, usual: string): string =>
   agentStore
-    ? "it is torchrun's, whose PyTorch may be of another version than this LibTorch: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for torchrun"
+    ? "the store is torchrun's, whose PyTorch may differ in version from this LibTorch: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for torchrun"
     : usual;
 
 /**
- * This machine's address as the other processes reach it: the one it has on its way to rank 0. Rank
- * 0's own name may stand for the loopback address on its machine; then it is the first real one.
+ * This machine's address as the other processes reach it: that of the interface towards rank 0. On
+ * rank 0's own machine its name may resolve to the loopback address; then the first external
+ * address.
  */
 async function ownAddress(world: WorldEnvironment): Promise<string> {
   const { address: master } = await lookup(world.masterAddr);
@@ -158,7 +159,10 @@ async function ownAddress(world: WorldEnvironment): Promise<string> {
   return (usable.find(({ family }) => family === 'IPv4') ?? usable[0])?.address ?? address;
 }
 
-/** Nothing is sent: connecting a datagram socket only chooses the route. */
+/**
+ * The local address towards `host`. Nothing is sent: connecting a datagram socket selects the
+ * route.
+ */
 function addressTowards(host: string, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
@@ -170,7 +174,7 @@ function addressTowards(host: string, port: number): Promise<string> {
   });
 }
 
-/** A launcher that is killed can't end its processes: each sees to it itself, as if told to stop. */
+/** A killed launcher cannot end its processes, so each watches it and then stops itself. */
 function endWithLauncher(): void {
   const launcher = Number(process.env.MFM_LAUNCHER_PID);
   if (!launcher) return;

@@ -1,6 +1,7 @@
 /**
- * `--nproc N`: the present command N times on this machine, with torchrun's environment variables.
- * Rank 0 has the terminal; the others are heard only when they fail. One that fails ends all.
+ * `--nproc N`: runs the current command N times on this machine, with torchrun's environment
+ * variables. Rank 0 uses the terminal; output of the others is shown only if they fail. If one
+ * fails, all are ended.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
@@ -16,35 +17,35 @@ import {
 export interface LaunchOptions {
   /** program and arguments of each process; default: this process's own */
   command?: readonly string[];
-  /** how long the others have to end after one has failed, before they are killed */
+  /** after one has failed, how long the others have to end before they are killed */
   graceSeconds?: number;
 }
 
 interface Rank {
   rank: number;
   child: ChildProcess;
-  /** the end of what it wrote to stderr; of rank 0 nothing, it is seen already */
+  /** the last part of its stderr; empty for rank 0, whose stderr goes to the terminal */
   stderr: string;
   code: number | null;
   signal: NodeJS.Signals | null;
-  /** ended before anyone was asked to */
+  /** ended before any process was asked to */
   unasked: boolean;
-  /** had to be killed after the time given */
+  /** had to be killed after `graceSeconds` */
   stubborn: boolean;
 }
 
-/** With `--nproc` too: a process that has its rank starts no others. */
+/** This process's command, including `--nproc`: a process with a rank does not launch others. */
 const OWN_COMMAND = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
 /** How long the processes have to end after a second request to stop. */
 const AT_ONCE_MS = 1000;
 const keptCharacters = 64 * 1024;
 
 /**
- * Runs `count` processes until all have ended; SIGINT, SIGTERM and SIGHUP are passed on to
- * them. A second SIGINT or SIGTERM ends them at once.
- * @returns the exit code for this process: 0 if all ended well, 2 if the first failure was bad
- *          input (its sentence is shown once), 128 and the signal's number if all stopped when asked
- *          to, else 1 after a report on stderr
+ * Runs `count` processes until all have ended; SIGINT, SIGTERM and SIGHUP are forwarded to them. A
+ * second SIGINT or SIGTERM ends them at once.
+ * @returns the exit code for this process: 0 if all succeeded, 2 if the first failure was bad input
+ *          (its message is shown once), 128 + the signal's number if all stopped when asked to, else
+ *          1, after a report on stderr
  */
 export async function launchProcesses(
   count: number,
@@ -56,7 +57,7 @@ export async function launchProcesses(
   let hurrying: NodeJS.Timeout | null = null;
   const asked = { signal: null as StopSignal | null, ms: 0 };
 
-  /** by what it was asked to, in order or before it could do that */
+  /** did it end because of the forwarded signal, in an orderly way or not? */
   const stopped = ({ code, signal }: Rank) =>
     asked.signal !== null && (isStopCode(code) || signal === asked.signal || hurrying !== null);
   const sendAll = (signal: NodeJS.Signals) => {
@@ -111,7 +112,7 @@ export async function launchProcesses(
 
 function startRank(rank: number, command: readonly string[], env: NodeJS.ProcessEnv): Rank {
   const [program = '', ...args] = command;
-  // detached: Ctrl-C in a terminal goes to the whole group, and would reach them a second time
+  // detached: Ctrl-C in a terminal goes to the whole process group, and would reach them twice
   const child = spawn(program, args, {
     env: { ...process.env, ...env },
     stdio: rank === 0 ? 'inherit' : ['ignore', 'ignore', 'pipe'],
@@ -147,17 +148,17 @@ function environmentOf(rank: number, count: number, port: number): NodeJS.Proces
   };
 }
 
-/** Says on stderr what went wrong and returns the exit code. */
+/** Reports on stderr what went wrong, and returns the exit code. */
 function report(ranks: readonly Rank[]): number {
   const failed = ranks.filter(({ code }) => code !== 0);
-  // one that a signal ended is why others then failed, even if their end was seen first
+  // a process ended by a signal is the cause of later failures, even if those were noticed first
   const first =
     failed.find(({ signal, unasked }) => unasked && signal) ??
     failed.find(({ unasked }) => unasked) ??
     failed[0];
   if (!first) return 0;
   if (first.code === 2) {
-    // all refuse the same input with the same sentence, and rank 0's has been seen
+    // all refuse the same input with the same message, and rank 0's is on the terminal already
     if (ranks[0]?.code !== 2) process.stderr.write(first.stderr);
     return 2;
   }
@@ -169,7 +170,7 @@ function report(ranks: readonly Rank[]): number {
     ...ranks
       .filter(({ stubborn }) => stubborn)
       .map(({ rank }) => `rank ${rank} did not end when asked to and was killed`),
-    'all processes have ended; go on from the last checkpoint with --resume',
+    'all processes have ended; continue from the last checkpoint with --resume',
   ];
   process.stderr.write(`${sentences.join('; ')}\n`);
   return 1;
@@ -178,7 +179,7 @@ function report(ranks: readonly Rank[]): number {
 const running = ({ exitCode, signalCode, pid }: ChildProcess): boolean =>
   pid !== undefined && exitCode === null && signalCode === null;
 
-/** A port that was free a moment ago; the rank that serves there says so if it is not any more. */
+/** A port that was free a moment ago; if it no longer is, the rank that serves on it says so. */
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().on('error', reject);

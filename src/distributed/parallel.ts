@@ -1,6 +1,6 @@
 /**
- * How the processes of a job work together. The training loop is written for any number of them;
- * alone, this is the optimizer and nothing else.
+ * How the processes of a job work together. The training loop is written for any number of
+ * processes; with a single one, this is just the optimizer.
  */
 import { InputError } from '../errors.js';
 import { AdamW, type AdamWOptions, type StepOptions, type StepResult } from '../optim/index.js';
@@ -8,32 +8,32 @@ import type { Tensor } from '../tensor/index.js';
 import type { CommunicationCost } from './cost.js';
 import type { SequenceGroup } from './sequence.js';
 
-/** An optimizer whose gradients are sums over all processes, and whose state may be spread over them. */
+/** An optimizer whose gradients are summed, and whose state may be sharded, over all processes. */
 export interface ParallelOptimizer {
-  /** float32 weights that this process answers for: all of them, or its part */
+  /** the float32 weights that this process owns: all of them, or its shard */
   masterWeights(): Map<string, Tensor>;
   /**
-   * The backward pass of one micro-batch.
-   * @param loss   null in a process that has no samples of this step
-   * @param last   of the step: gradients are summed over the processes, while they are made
+   * Runs the backward pass of one micro-batch.
+   * @param loss   null in a process that has no samples in this step
+   * @param last   the step's last micro-batch: gradients are summed over the processes meanwhile
    */
   backward(loss: Tensor | null, last: boolean): void;
-  /** After a `backward` that was the last; the same result in all processes. */
+  /** Updates the parameters, after the last `backward`; the result is the same in all processes. */
   step(options: StepOptions): Promise<StepResult>;
   zeroGrad(): void;
-  /** What this process holds, see `AdamW`: live tensors. */
+  /** This process's part of the state, see `AdamW`; live tensors. */
   stateDict(): Record<string, Tensor>;
-  /** @param state   of all parameters; those of other processes are passed over */
+  /** @param state   of all parameters; the parts of other processes are ignored */
   loadStateDict(state: Readonly<Record<string, Tensor>>): void;
-  /** Parameters as the processes that update them have written them, to all. */
+  /** Broadcasts every parameter from its owner to all processes. */
   spread(): Promise<void>;
   dispose(): void;
 }
 
-/** The part of the samples that a process takes, alone or with those that share their tokens. */
+/** The part of the samples that a process works on, alone or with others that share the tokens. */
 export interface Split {
   rank: number;
-  /** parts in all */
+  /** the number of parts */
   size: number;
   /** the processes that share the tokens of each sample, for the network's forward pass */
   sequence: SequenceGroup | null;
@@ -43,21 +43,22 @@ export interface Parallel {
   readonly rank: number;
   readonly size: number;
   /**
-   * How samples are dealt out where so many processes share the tokens of each.
-   * @throws InputError if the job was not joined for that many
+   * How samples are divided when `sequenceParallel` processes share the tokens of each.
+   * @throws InputError if the job has no sequence groups of that size
    */
   split(sequenceParallel: number): Split;
   optimizer(parameters: ReadonlyMap<string, Tensor>, options: AdamWOptions): ParallelOptimizer;
-  /** Of each flag: is it so in any process? */
+  /** For each flag: is it true in any process? */
   any(...flags: boolean[]): Promise<boolean[]>;
-  /** Every process's value, by rank; plain JSON. */
+  /** Gathers every process's value, by rank; values must be plain JSON. */
   share<T>(value: T): Promise<T[]>;
   /**
-   * Does work in every process and waits for all, however long that takes as long as they live.
+   * Runs `work` in every process and waits for all, without a time limit as long as they are alive.
    * @returns every process's result, by rank; plain JSON
-   * @throws the first failure in all processes, or an AbortError if it was only stopped
+   * @throws the first failure, in all processes; an AbortError if the work was only stopped
    */
   together<T>(work: () => T | Promise<T>): Promise<T[]>;
+  /** The communication cost since the last call. */
   takeCost(): CommunicationCost;
 }
 
@@ -71,7 +72,7 @@ export function splitOf(
   const sequence = groups.find((group) => group.size === sequenceParallel);
   if (!sequence) {
     throw new InputError(
-      `sequenceParallel: needs ${sequenceParallel} processes for each sample, and there ${size === 1 ? 'is 1' : `are ${size}`}; start more, e.g. with \`nproc\`, or set it to 1`,
+      `sequenceParallel: needs ${sequenceParallel} processes for each sample, but there ${size === 1 ? 'is 1' : `are ${size}`}; start more, e.g. with \`nproc\`, or set it to 1`,
     );
   }
   return {
@@ -81,7 +82,7 @@ export function splitOf(
   };
 }
 
-/** A job of one process. */
+/** `Parallel` for a job with a single process. */
 export const ALONE: Parallel = {
   rank: 0,
   size: 1,

@@ -1,8 +1,8 @@
 /**
- * A fixed set of processes that exchange tensors. All of them call the same methods in the same
- * order; a method ends when the exchange is over. A `start…` method returns at once, and its
- * `wait()` or `waitSync()` must be called exactly once; work that has been started overlaps with
- * whatever comes before the wait. The tensors that it was given must not be touched until then.
+ * A fixed set of processes that exchange tensors by collectives. All of them must call the same
+ * methods in the same order; a method ends when the collective is complete. A `start…` method
+ * returns at once, and its `wait()` or `waitSync()` must be called exactly once; the work overlaps
+ * with whatever happens before the wait. Tensors passed to it must not be touched until then.
  */
 import { setTimeout } from 'node:timers/promises';
 import { DistributedError, InputError, ShapeError } from '../errors.js';
@@ -26,17 +26,17 @@ export interface GroupOptions {
   store: Store;
   rank: number;
   size: number;
-  /** how long a process waits for the others in any one exchange, default 600 */
+  /** how long a process waits for the others in each collective, default 600 */
   timeoutSeconds?: number;
-  /** of this machine, as the other processes reach it */
+  /** this machine's address, as the other processes reach it */
   address: string;
-  /** what the tensors are on; 'cuda' takes both those on GPUs and on the CPU, default 'cpu' */
+  /** device of the tensors; 'cuda' accepts tensors on GPUs and on the CPU; default 'cpu' */
   device?: 'cpu' | 'cuda';
   /** called once the group has been closed */
   onClose?: () => Promise<void>;
 }
 
-/** Between two looks for those who have not come to a meeting. */
+/** The longest pause between two checks for the other processes in `meet`. */
 const LONGEST_PAUSE_MS = 250;
 
 export class ProcessGroup {
@@ -49,7 +49,7 @@ export class ProcessGroup {
     private readonly options: Required<GroupOptions>,
   ) {}
 
-  /** Returns when all `size` processes have called it. @throws DistributedError if one does not */
+  /** Returns once all `size` processes have called it. @throws DistributedError if one does not */
   static async create(options: GroupOptions): Promise<ProcessGroup> {
     const complete = {
       timeoutSeconds: 600,
@@ -72,7 +72,7 @@ export class ProcessGroup {
     }
   }
 
-  /** what carries the tensors of `device` */
+  /** the backend for tensors on `device` */
   get backend(): 'gloo' | 'nccl' {
     return this.options.device === 'cuda' ? 'nccl' : 'gloo';
   }
@@ -101,7 +101,7 @@ export class ProcessGroup {
     );
   }
 
-  /** The root's tensor becomes the sum over all ranks; the others' keep no meaning. */
+  /** The root's tensor becomes the sum over all ranks; the others' are undefined afterwards. */
   reduce(target: Tensor, root: number, op: ReduceOp = 'sum'): Promise<void> {
     return this.startReduce(target, root, op).wait();
   }
@@ -123,7 +123,7 @@ export class ProcessGroup {
     );
   }
 
-  /** […] → [size, …] in the order of ranks; same shape and dtype (any) on all. */
+  /** […] → [size, …] by rank; all ranks must pass the same shape and dtype; any dtype. */
   allGather(part: Tensor): Promise<Tensor> {
     return this.startAllGather(part).wait();
   }
@@ -151,8 +151,8 @@ export class ProcessGroup {
   }
 
   /**
-   * [size · n, …] → [n, …]: this rank's rows, summed over all ranks. 16-bit floats are summed in
-   * float32 and rounded once; the order of the sum is that of the ranks.
+   * [size · n, …] → [n, …]: this rank's rows, summed over all ranks in rank order. 16-bit floats
+   * are summed in float32 and rounded once.
    * @throws ShapeError unless dimension 0 is a multiple of the group's size
    */
   reduceScatter(parts: Tensor): Promise<Tensor> {
@@ -176,14 +176,14 @@ export class ProcessGroup {
     );
   }
 
-  /** Ends when all ranks have come to it. */
+  /** Ends when all ranks have called it. */
   barrier(): Promise<void> {
     return this.guard('barrier', () => this.collective.barrier()).wait();
   }
 
   /**
-   * Ends when all ranks have come to it, however long one of them takes as long as it lives: for work
-   * that has no time limit, as exchanges have.
+   * A barrier without a time limit: ends when all ranks have called it, however long one takes, as
+   * long as it is alive. For work that may take longer than the timeout of collectives.
    */
   async meet(): Promise<void> {
     if (this.broken) throw this.broken;
@@ -199,7 +199,7 @@ export class ProcessGroup {
     }
   }
 
-  /** Every rank's value, in the order of ranks; anything that JSON can hold, of any length. */
+  /** Every rank's value, by rank; any JSON value of any length. */
   async shareJson<T>(value: T): Promise<T[]> {
     const bytes = new TextEncoder().encode(JSON.stringify(value ?? null));
     const lengths = await this.gathered(tensor([bytes.length], { dtype: 'int64' }));
@@ -214,8 +214,8 @@ export class ProcessGroup {
   }
 
   /**
-   * A group of some of this one's ranks, numbered in the order given. Each of them must call it,
-   * the others must not.
+   * A group of some of this group's ranks, renumbered in the order given. Each of them must call
+   * it; the others must not.
    * @throws InputError if `ranks` lacks this process
    */
   async subgroup(ranks: readonly number[]): Promise<ProcessGroup> {
@@ -223,17 +223,17 @@ export class ProcessGroup {
     for (const member of ranks) this.expectRank('subgroup', member);
     if (rank < 0 || new Set(ranks).size < ranks.length) {
       throw new InputError(
-        `subgroup: must hold this rank (${this.rank}) and no rank twice, got [${ranks.join(', ')}]`,
+        `subgroup: must contain this rank (${this.rank}) and no rank twice, got [${ranks.join(', ')}]`,
       );
     }
-    // members count together: the groups that they share are made in the same order
+    // the counter agrees among the members, since they create their common groups in the same order
     const store = this.options.store.under(`${ranks.join('-')}/${this.members++}/`);
     const { timeoutSeconds, address, device } = this.options;
     const size = ranks.length;
     return ProcessGroup.create({ store, rank, size, timeoutSeconds, address, device });
   }
 
-  /** Leaves together with the others; after a failure at once. */
+  /** Leaves the group together with the other processes; after a failure, at once. */
   async close(): Promise<void> {
     try {
       if (!this.broken) await this.barrier();
@@ -252,7 +252,7 @@ export class ProcessGroup {
     return array;
   }
 
-  /** Waits for keys of the store as long as all processes live. */
+  /** Waits until keys of the store are set. @throws if a process is lost meanwhile */
   private async allSet(keys: readonly string[]): Promise<void> {
     for (let pauseMs = 5; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       if ((await this.options.store.missing(keys, 0)).length === 0) return;
@@ -261,7 +261,7 @@ export class ProcessGroup {
     }
   }
 
-  /** Starts work and turns its failure into an error that says where this process was. */
+  /** Starts work; its failure becomes an error that names this rank and the collective. */
   private guard<T>(name: string, start: () => Work<T>): Work<T> {
     if (this.broken) throw this.broken;
     const work = start();
@@ -286,7 +286,7 @@ export class ProcessGroup {
     this.broken ??= new DistributedError(
       lost
         ? `${lost} (noticed by ${where})`
-        : `${where}: the exchange with the other processes failed (${reason(cause)})`,
+        : `${where}: communication with the other processes failed (${reason(cause)})`,
       { cause },
     );
     return this.broken;
@@ -306,7 +306,7 @@ export class ProcessGroup {
   }
 }
 
-/** What a dtype is summed in. */
+/** The dtype in which values of a dtype are summed. */
 function wideOf(dtype: DType): DType {
   if (dtype === 'float16' || dtype === 'bfloat16') return 'float32';
   return dtype === 'float32' || dtype === 'float64' ? dtype : 'int64';
@@ -316,8 +316,8 @@ const reason = (cause: unknown): string =>
   (cause instanceof Error ? cause.message : String(cause)).replace(/^\w+: /, '');
 
 /**
- * Runs `start` on `target`, or on a copy that it can take and that is written back at the end.
- * `sums`: the exchange computes, so 16-bit floats go as float32.
+ * Runs `start` on `target` itself or, if the collective cannot take it, on a copy that is written
+ * back at the end. `sums`: the collective does arithmetic, so 16-bit floats are sent as float32.
  */
 function inPlace(target: Tensor, sums: boolean, start: (usable: Tensor) => Work): Work {
   const dtype = sums ? wideOf(target.dtype) : target.dtype;
@@ -329,7 +329,7 @@ function inPlace(target: Tensor, sums: boolean, start: (usable: Tensor) => Work)
   });
 }
 
-/** One work of many; all end before the first error is thrown. */
+/** Combines several works into one; all of them end before the first error is thrown. */
 function all(works: Work[]): Work {
   return {
     wait: async () => {

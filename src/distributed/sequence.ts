@@ -1,12 +1,12 @@
 /**
  * Sequence parallelism: the processes of a group share the tokens of each sample. For attention they
- * trade tokens for heads: before it, each has some tokens with all heads, in it all tokens with some
- * heads.
+ * exchange tokens for heads: outside attention each process has some of the tokens with all heads,
+ * inside it all tokens with some of the heads.
  *
- * All of them compute the same loss, of the joined output. Its gradient is therefore whole in each
- * process, which takes the part of its own tokens; what it then finds for a parameter is the share
- * that these tokens have in the gradient. So gradients of parameters are summed over the processes
- * of a group as over those with other samples, with no factor.
+ * All of them compute the same loss, from the joined output. Each process therefore has the
+ * complete gradient of the output and keeps the part for its own tokens, so the parameter gradients
+ * it computes are the contribution of these tokens. Parameter gradients are thus summed over the
+ * processes of a group just as over processes with other samples, without any factor.
  *
  * Source: Jacobs et al. 2023, "DeepSpeed Ulysses", arXiv 2309.14509
  */
@@ -22,8 +22,9 @@ export class SequenceGroup {
   private constructor(private readonly group: ProcessGroup) {}
 
   /**
-   * Neighbouring ranks, `size` at a time. All ranks of `group` must call it. The exchanges have
-   * connections of their own: they run amid the backward pass, while sums of gradients are under way.
+   * Divides `group` into sequence groups of `size` neighbouring ranks; all ranks of `group` must
+   * call it. Sequence groups have their own connections, since they communicate during the backward
+   * pass, while gradient sums are in flight.
    *
    * @throws InputError unless `size` divides the number of processes
    */
@@ -55,7 +56,7 @@ export class SequenceGroup {
     return new TokenParts(this, tokens);
   }
 
-  /** [P, …] → [P, …]: part i goes to process i, part i comes from process i. Differentiable. */
+  /** All-to-all, [P, …] → [P, …]: part i goes to, and comes from, process i. Differentiable. */
   exchange(parts: Tensor): Tensor {
     const { group, meter } = this;
     const trade = (x: Tensor) => {
@@ -65,7 +66,9 @@ export class SequenceGroup {
     return custom(parts, trade, trade);
   }
 
-  /** […] → [P, …]. The gradient must be the same in all processes: each takes its part of it. */
+  /**
+   * All-gather, […] → [P, …]. Each process takes its part of the gradient, which is equal in all.
+   */
   gather(part: Tensor): Tensor {
     const { group, meter } = this;
     return custom(
@@ -84,15 +87,15 @@ export class SequenceGroup {
 }
 
 /**
- * The first `tokens % P` processes have a token more than the others, which repeat their last one on
- * the way, so that all send the same amount.
+ * The division of `tokens` among P processes. The first `tokens % P` processes have one token more
+ * than the others, which repeat their last token when sending, so that all send the same amount.
  */
 class TokenParts {
-  /** P, and tokens of the longest part */
+  /** P, and the number of tokens in the longest part */
   private readonly size: number;
   private readonly room: number;
   private readonly starts: number[];
-  /** [L]: each token's place among all parts of `room` tokens; null: there is nothing to skip */
+  /** [L]: each token's place among all parts, padded to `room` tokens; null: no padding needed */
   private readonly places: Tensor | null;
   /** [P · room]: the token at each place */
   private readonly tokensAt: Tensor | null;

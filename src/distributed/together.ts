@@ -4,7 +4,7 @@ import type { ProcessGroup } from './process-group.js';
 
 type Kind = 'input' | 'job' | 'stop';
 
-/** What a process's work came to; plain JSON. */
+/** The outcome of one process's work; plain JSON. */
 interface Outcome<T> {
   value?: T;
   problem?: { kind: Kind; message: string };
@@ -17,7 +17,7 @@ export async function together<T>(group: ProcessGroup, work: () => T | Promise<T
   try {
     outcome = { value: await work() };
   } catch (error) {
-    if (error instanceof DistributedError) throw error; // the others know it by themselves
+    if (error instanceof DistributedError) throw error; // the other processes detect it themselves
     own = error;
     outcome = { problem: { kind: kindOf(error), message: (error as Error).message } };
   }
@@ -32,7 +32,7 @@ export async function together<T>(group: ProcessGroup, work: () => T | Promise<T
   throw new Failure(`rank ${failed}: ${message}`);
 }
 
-/** A failure counts for more than a stop, which may be its consequence. */
+/** A failure takes precedence over a stop, which may be its consequence. */
 function firstFailed(all: readonly Outcome<unknown>[]): number {
   const failure = all.findIndex(({ problem }) => problem && problem.kind !== 'stop');
   return failure >= 0 ? failure : all.findIndex(({ problem }) => problem);

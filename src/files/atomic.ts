@@ -1,6 +1,6 @@
 /**
- * Files that appear whole or not at all: written under another name in the same folder, then
- * renamed.
+ * Atomic writes: a file appears complete or not at all, since it is written under a temporary name
+ * in the same folder and then renamed.
  */
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -12,10 +12,11 @@ import { expectPlace } from './output-place.js';
 import { fileProblem } from './system-errors.js';
 
 /**
- * Makes the folder of `path`, has `write` fill a temporary file in it, and renames that to `path`.
- * If anything fails the temporary file is removed and a file that was at `path` stays as it was.
+ * Creates the folder of `path`, lets `write` fill a temporary file in it, and renames that to
+ * `path`. If anything fails, the temporary file is removed, and an existing file at `path` stays
+ * unchanged.
  *
- * @throws JobError if the disk is full; InputError if the place cannot be written to
+ * @throws JobError if the disk is full; InputError if `path` cannot be written to
  */
 export async function writeAtomically(
   path: string,
@@ -34,15 +35,17 @@ export async function writeAtomically(
 const STEM_BYTES = 100;
 
 export interface AtomicFile {
-  /** in the folder of the file to be; nothing is there yet */
+  /** path of the temporary file, in the folder of the final one; it does not exist yet */
   temporary: string;
-  /** renames the temporary file to the file to be */
+  /** renames the temporary file to its final name */
   keep(): Promise<void>;
-  /** removes the temporary file, if it is there; never fails */
+  /** removes the temporary file, if it exists; never fails */
   discard(): Promise<void>;
 }
 
-/** What is being written: none of it stays if the program ends amid the writing. */
+/**
+ * Temporary files being written; they are removed if the program exits before they are complete.
+ */
 const unfinished = new Set<string>();
 
 function removeUnfinished(): void {
@@ -59,11 +62,11 @@ function end(temporary: string): void {
   if (unfinished.size === 0) process.off('exit', removeUnfinished);
 }
 
-/** The same in parts, for what is written bit by bit. Makes the folder of `path`; throws as above. */
+/** Like `writeAtomically`, for files written in several calls; throws the same. */
 export async function openAtomically(path: string): Promise<AtomicFile> {
   expectPlace(path);
   const folder = dirname(path);
-  // a name may have 255 bytes; what is added here must not be too much
+  // a name may have at most 255 bytes, including what is added here
   const stem = Buffer.from(basename(path)).subarray(0, STEM_BYTES).toString();
   const temporary = join(folder, `.${stem}.${randomBytes(4).toString('hex')}.tmp`);
   try {
@@ -79,14 +82,14 @@ export async function openAtomically(path: string): Promise<AtomicFile> {
       end(temporary);
     },
     discard: async () => {
-      // the error that made it needless is the one to tell
+      // the error that led here is the one to report
       await rm(temporary, { force: true }).catch(() => {});
       end(temporary);
     },
   };
 }
 
-/** One sentence for an error met while writing `path`. */
+/** Explains an error met while writing `path` in a sentence; aborts and our own errors stay. */
 export function writeFailure(path: string, cause: unknown): unknown {
   if (cause instanceof MfmError || isAbort(cause)) return cause;
   const { message } = cause as Error;

@@ -5,7 +5,7 @@ import { openRegularSync } from './regular-file.js';
 
 const CHUNK = 2 ** 24;
 
-/** SHA-256 of a file of any size, in hex. @throws what the file system does */
+/** SHA-256 of a file of any size, in hex. @throws as `openRegularSync`, and read errors */
 export function fileSha256(path: string): string {
   const hash = createHash('sha256');
   const file = openRegularSync(path);

@@ -1,10 +1,10 @@
-/** A folder to write into. */
+/** Creating folders. */
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /**
- * Makes a folder, and those above it that are not there. Node's own way never returns where the
- * system makes none and says that there is nothing, as below /proc (measured with v20).
+ * Creates a folder and its missing parents. Node's recursive `mkdirSync` never returns in places
+ * where the system creates nothing but reports ENOENT, such as below /proc (measured with v20).
  */
 export function makeFolder(path: string): void {
   const folder = resolve(path);
@@ -14,7 +14,7 @@ export function makeFolder(path: string): void {
     mkdirSync(folder);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    // another process may have made it; a link that leads nowhere is said so by `statSync`
+    // another process may have created it; for a dangling link `statSync` throws
     if (!statSync(folder).isDirectory()) throw error;
   }
 }

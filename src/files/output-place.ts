@@ -1,23 +1,23 @@
-/** Places where results are written: refused before the work if a result could not, or must not, go there. */
+/** Checks, before the work begins, that results can and may be written to their places. */
 import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { InputError } from '../errors.js';
 import { specialKind, unreadable } from './regular-file.js';
 
-/** A file or folder that is read, and what it is called: `the input`. */
+/** A file or folder that is read, and its name in messages, e.g. `the input`. */
 export interface ReadFrom {
   path: string;
   what: string;
 }
 
 /**
- * Throws InputError unless a file may appear at `path`: nothing is there, or a file. A link is not
- * followed, since the result would take its place.
+ * Throws InputError unless a result may be written to `path`, where there must be nothing or a
+ * file. A link is refused rather than followed, since the result would replace the link itself.
  */
 export function expectPlace(path: string): void {
   if (path === '-' || /^\/(dev\/(?!shm\/)|proc\/)/.test(path)) {
     throw new InputError(
-      `${path}: results are written to files, not to a pipe or a device; name a file`,
+      `${path}: results can be written only to files, not to a pipe or device; name a file`,
     );
   }
   const stats = statsOf(path, lstatSync);
@@ -29,28 +29,28 @@ export function expectPlace(path: string): void {
   if (stats.isSymbolicLink()) {
     const target = resolve(dirname(path), readlinkSync(path));
     throw new InputError(
-      `${path}: is a link, which the result would replace; name what it leads to, ${target}, or another file`,
+      `${path}: is a link, which the result would replace; name its target, ${target}, or another file`,
     );
   }
   if (stats.isDirectory()) {
     throw new InputError(`${path}: cannot be written, it is a folder; name a file`);
   }
   throw new InputError(
-    `${path}: is ${specialKind(stats)}, and results are written to files; name a file`,
+    `${path}: is ${specialKind(stats)}, but results can be written only to files; name a file`,
   );
 }
 
-/** Folders that are not there yet are made below one that is. */
+/** @throws InputError unless the nearest existing path above is a folder */
 function expectFolderAbove(path: string): void {
   let above = dirname(resolve(path));
   while (statsOf(above, statSync) === null && above !== dirname(above)) above = dirname(above);
   if (statsOf(above, statSync)?.isDirectory()) return;
   throw new InputError(
-    `${path}: cannot be written, part of its path is a file (${above}); name another place`,
+    `${path}: cannot be written, part of its path is a file (${above}); choose another place`,
   );
 }
 
-/** What is read, to be compared with what is written. */
+/** The files and folders that are read, to make sure that results do not overwrite them. */
 export class SourceFiles {
   private readonly byPath = new Map<string, ReadFrom>();
   private readonly byNumber = new Map<string, ReadFrom>();
@@ -59,7 +59,7 @@ export class SourceFiles {
   constructor(files: readonly ReadFrom[]) {
     for (const from of files) {
       const stats = statsOf(from.path, statSync);
-      if (stats === null) continue; // whoever reads it says so
+      if (stats === null) continue; // reported when it is read
       const real = realpathSync(from.path);
       if (this.byPath.has(real)) continue;
       this.byPath.set(real, from);
@@ -69,8 +69,8 @@ export class SourceFiles {
   }
 
   /**
-   * @throws InputError if the file to be written is one of those that are read, by whatever name, or
-   *   would be one of the files in a folder that is read
+   * @throws InputError if the output file is one of the files read, under whatever name, or
+   *   would lie directly in a folder that is read
    */
   expectOther(path: string): void {
     this.expectOtherFile(path);
@@ -79,7 +79,7 @@ export class SourceFiles {
     if (around) throw liesIn(path, around.from);
   }
 
-  /** @throws InputError if the file to be written is one of those that are read, by whatever name */
+  /** @throws InputError if the output file is one of the files read, under whatever name */
   expectOtherFile(path: string): void {
     const stats = statsOf(path, statSync);
     const same = this.byPath.get(realPlace(path)) ?? (stats && this.byNumber.get(numberOf(stats)));
@@ -90,7 +90,7 @@ export class SourceFiles {
     }
   }
 
-  /** @throws InputError if the folder to be written to is one of those that are read, or lies in one */
+  /** @throws InputError if the output folder is one of the folders that are read, or lies in one */
   expectOtherFolder(path: string): void {
     const real = realPlace(path);
     const around = this.folders.find(
@@ -108,10 +108,10 @@ const liesIn = (path: string, from: ReadFrom): InputError =>
     `${path}: ${from.path === path ? 'is' : 'lies in'} ${named(path, from)}, whose files are read; name another folder`,
   );
 
-/** Hard links to one file have one number. */
+/** Identifies a file: hard links to the same file have the same device and inode. */
 const numberOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`;
 
-/** The absolute path without links in it, of what need not be there yet. */
+/** The absolute path with all links resolved; the file itself need not exist yet. */
 function realPlace(path: string): string {
   const absolute = resolve(path);
   try {
@@ -122,7 +122,10 @@ function realPlace(path: string): string {
   }
 }
 
-/** What lies at a path, null if nothing does. @throws InputError for a name that the system refuses */
+/**
+ * The stats of a path; null if nothing is there.
+ * @throws InputError if the system refuses the name
+ */
 function statsOf(path: string, stat: (path: string) => Stats): Stats | null {
   try {
     return stat(path);

@@ -1,14 +1,16 @@
-/** Reads JSON that others wrote: of a bounded size and depth, so that no file can stop the program. */
+/**
+ * Reads untrusted JSON, limited in size and depth so that no file can hang or crash the program.
+ */
 import { statSync } from 'node:fs';
 import { InputError } from '../errors.js';
 import { readRegularSync, unreadable } from './regular-file.js';
 
-/** Above the largest tokenizer and the longest index that are published. */
+/** More than the largest published tokenizers and indexes have. */
 const MOST_BYTES = 2 ** 26;
-/** Objects and lists within one another; published files have some ten. */
+/** Limit on nested objects and lists; published files have about ten levels. */
 const MOST_DEPTH = 100;
 
-/** @throws InputError naming the file if it is missing, no file, too large or no JSON */
+/** Reads a file. @throws InputError if it is missing, not a file, too large or not JSON */
 export function readJson(path: string): unknown {
   let bytes: Uint8Array;
   try {
@@ -23,7 +25,7 @@ export function readJson(path: string): unknown {
   return parseJson(bytes, path);
 }
 
-/** The same, where only an object will do. */
+/** Reads a file whose content must be a JSON object. @throws as `readJson` */
 export function readJsonObject(path: string): Record<string, unknown> {
   const value = readJson(path);
   if (isObject(value)) return value;
@@ -31,9 +33,11 @@ export function readJsonObject(path: string): Record<string, unknown> {
 }
 
 /**
- * @param text    bytes are read as UTF-8, with or without a mark in front
- * @param where   starts the message
- * @throws InputError if it is no JSON, or nested deeper than anything that is published
+ * Parses JSON.
+ *
+ * @param text    bytes are decoded as UTF-8, with or without a byte order mark
+ * @param where   start of the error message
+ * @throws InputError if it is not JSON, or nested too deeply
  */
 export function parseJson(text: string | Uint8Array, where: string): unknown {
   try {
@@ -55,7 +59,7 @@ export function parseJson(text: string | Uint8Array, where: string): unknown {
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** "a list", "null", "text", …: what a JSON value is, for messages. */
+/** The kind of a JSON value, for messages: "a list", "null", "text", … */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return 'null';
   if (Array.isArray(value)) return 'a list';
@@ -64,15 +68,15 @@ export function kindOf(value: unknown): string {
     : `a${typeof value === 'object' ? 'n' : ''} ${typeof value}`;
 }
 
-/** What stands outside of text. */
+/** The structure of JSON outside strings. */
 interface Structure {
   /** how deep objects and lists are nested */
   depth: number;
-  /** keys of the outermost object, as they are written: JSON.parse drops repeated ones */
+  /** number of keys of the outermost object, repeated ones included, which JSON.parse drops */
   keys: number;
 }
 
-/** Reads brackets, colons and the ends of text, and nothing else; for any text. */
+/** Scans only brackets, colons and string boundaries; accepts any text, valid JSON or not. */
 export function structureOf(json: string): Structure {
   const structure = { depth: 0, keys: 0 };
   let depth = 0;
@@ -96,6 +100,6 @@ export function structureOf(json: string): Structure {
   return structure;
 }
 
-/** A name that a file chose, for a message: at most so long. */
+/** Truncates a name from an untrusted file, for a message. */
 export const short = (name: string, most = 200): string =>
   name.length <= most ? name : `${name.slice(0, most)}…`;

@@ -1,6 +1,6 @@
 /**
- * Opens the files that a user names. Only regular files are opened: a pipe that nobody writes to
- * would hold the program up for ever, `/dev/zero` never ends, and a device may act when it is opened.
+ * Opens files named by a user, provided that they are regular files: a pipe that nobody writes to
+ * would block the program for ever, `/dev/zero` never ends, and opening a device may have effects.
  */
 import {
   closeSync,
@@ -15,13 +15,13 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { InputError } from '../errors.js';
 import { fileProblem } from './system-errors.js';
 
-/** What is opened may have changed since it was looked at: then opening it must not wait either. */
+/** Non-blocking, since the file may have been replaced by a pipe after it was checked. */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
- * A handle for reading; the caller closes it.
+ * A handle for reading; the caller must close it.
  *
- * @throws InputError for a pipe, a device, a socket or a folder; what the file system says otherwise
+ * @throws InputError for a pipe, device, socket or folder; otherwise errors of the file system
  */
 export async function openRegular(path: string): Promise<FileHandle> {
   expectRegular(path, await stat(path));
@@ -35,7 +35,7 @@ export async function openRegular(path: string): Promise<FileHandle> {
   }
 }
 
-/** A file descriptor for reading; the caller closes it. @throws as `openRegular` */
+/** A file descriptor for reading; the caller must close it. @throws as `openRegular` */
 export function openRegularSync(path: string): number {
   expectRegular(path, statSync(path));
   const file = openSync(path, FLAGS);
@@ -68,7 +68,7 @@ export function readRegularSync(path: string): Buffer {
   }
 }
 
-/** One sentence for what `openRegular` and the others throw. */
+/** Turns an error of `openRegular` and its variants into an InputError with a clear sentence. */
 export function unreadable(path: string, cause: unknown): InputError {
   if (cause instanceof InputError) return cause;
   const reason = fileProblem(cause, 'reading')?.reason;
@@ -83,14 +83,14 @@ export function expectRegular(path: string, stats: Stats): void {
   throw new InputError(`${path}: ${whyNotRead(stats)}`);
 }
 
-/** Why nothing is read of something that is neither a file nor a folder, and what to do. */
+/** Why something that is neither a file nor a folder is not read, and what to do instead. */
 export const whyNotRead = (stats: Stats): string =>
-  `is ${specialKind(stats)}, and only files are read; save what it gives to a file first`;
+  `is ${specialKind(stats)}, but only files can be read; save its output to a file first`;
 
-/** What something is that is neither a file nor a folder: `a pipe`. */
+/** The kind of something that is neither a file nor a folder, e.g. `a pipe`. */
 export function specialKind(stats: Stats): string {
   if (stats.isFIFO()) return 'a pipe';
   if (stats.isSocket()) return 'a socket';
   if (stats.isCharacterDevice() || stats.isBlockDevice()) return 'a device';
-  return 'no file';
+  return 'not a regular file';
 }

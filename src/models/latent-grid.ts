@@ -1,18 +1,18 @@
-/** The grid that frames and sizes lie on: 4k + 1 frames, multiples of 16 pixels. */
+/** The frame counts and sizes that the networks accept: 4k + 1 frames, multiples of 16 pixels. */
 import { InputError } from '../errors.js';
 import type { Size } from '../media/frames.js';
 
-/** Latent frames of a clip; of 4k + 1 frames they are k + 1. */
+/** The number of latent frames of a clip: k + 1 for 4k + 1 frames. */
 export const latentFrames = (numFrames: number): number => Math.floor((numFrames - 1) / 4) + 1;
 
-/** Frames that so many latent ones decode to. */
+/** The number of frames that latent frames decode to. */
 export const decodedFrames = (latentFrames: number): number =>
   latentFrames % 2 === 1 ? 4 * (latentFrames - 1) + 1 : 4 * latentFrames;
 
-/** The largest 4k + 1 that is not above `numFrames`. */
+/** The largest 4k + 1 up to `numFrames`. */
 export const fittingFrames = (numFrames: number): number => Math.floor((numFrames - 1) / 4) * 4 + 1;
 
-/** Can a clip of so many frames be encoded whole? The autoencoder takes 4k + 1. */
+/** Can a clip of this many frames be encoded without a remainder? The autoencoder takes 4k + 1. */
 export const isFrameCount = (numFrames: number): boolean =>
   Number.isInteger(numFrames) && numFrames > 0 && numFrames % 4 === 1;
 
@@ -35,7 +35,7 @@ export function expectSize(where: string, width: number, height: number): void {
   );
 }
 
-/** The smallest 4k + 1 that is not below `numFrames`. */
+/** The smallest 4k + 1 from `numFrames` on. */
 export const nextFitting = (numFrames: number): number => Math.ceil((numFrames - 1) / 4) * 4 + 1;
 
 export function multiplesOf16({ width, height }: Size): Size {
@@ -43,9 +43,9 @@ export function multiplesOf16({ width, height }: Size): Size {
   return { width: near(width), height: near(height) };
 }
 
-/** Pixels of a token's side: the autoencoder makes 8 to one, the transformer takes 2 x 2. */
+/** Side of a token in pixels: the autoencoder reduces by 8, the transformer's patches are 2 x 2. */
 export const TOKEN = 16;
 
-/** Latent patches of a sample. */
+/** The number of tokens (latent patches) of a sample. */
 export const tokensOf = ({ width, height, numFrames }: Size & { numFrames: number }): number =>
   (width / TOKEN) * (height / TOKEN) * latentFrames(numFrames);

@@ -1,4 +1,4 @@
-/** Activations by the names that published configurations use. */
+/** Activation functions by the names that published configurations use. */
 import { call, type Tensor } from '../tensor/index.js';
 import { geluTanh } from './fused.js';
 

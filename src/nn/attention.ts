@@ -1,16 +1,16 @@
-/** Scaled dot-product attention: the one place where scores are made. */
+/** Scaled dot-product attention: the only place where scores are computed. */
 import { call, type Tensor } from '../tensor/index.js';
 
 export interface AttentionOptions {
-  /** added to the scores, [B|1, 1, 1, S], without gradient */
+  /** added to the scores, [B|1, 1, 1, S]; receives no gradient */
   mask?: Tensor | null;
-  /** factor of the scores; 1/sqrt(K) when left out */
+  /** multiplies the scores; default 1/√K */
   scale?: number;
 }
 
 /**
  * softmax(q kᵀ · scale + mask) v, without ever holding all scores, forward or backward: one
- * operator of the addon, see native/src/kernels/attention.cpp. Strided views are welcome.
+ * operator of the addon, see native/src/kernels/attention.cpp. Inputs may be strided views.
  *
  * @param q      [B, N, L, K]
  * @param k, v   [B, N, S, K]

@@ -1,7 +1,7 @@
 /**
- * How a clip lies in memory inside networks of convolutions: [T, B, C, H, W], frames channels-last.
- * A range of frames is then one piece of memory, all frames together are a batch of pictures for
- * the 2D operators, and nothing is copied to go from one to the other.
+ * The memory layout of clips inside convolutional networks: [T, B, C, H, W], frames channels-last.
+ * A range of frames is then contiguous, all frames together form a batch of pictures for the 2D
+ * operators, and switching between the two views copies nothing.
  */
 import { call, type Tensor } from '../tensor/index.js';
 
@@ -29,17 +29,18 @@ export function frames(clip: Tensor, start: number, end: number): Tensor {
 }
 
 export interface ClipConvOptions {
-  /** [C', C, k, k] or [C', C, 1, k, k]: every frame alone; [C', C, 3, k, k]: over three frames */
+  /** [C', C, k, k] or [C', C, 1, k, k]: each frame alone; [C', C, 3, k, k]: over three frames */
   weight: Tensor;
   bias: Tensor | null;
   /**
-   * Without it frame t is made of frames t − 2, t − 1 and t; with it, of 2t − 1, 2t and 2t + 1, and
-   * half as many come out, rounded up.
+   * Without it, output frame t is computed from frames t − 2, t − 1 and t; with it, from 2t − 1, 2t
+   * and 2t + 1, and half as many frames come out, rounded up.
    */
   halveFrames?: boolean;
   /**
-   * The two frames before the clip, [2, B, C, H, W]; null repeats its first one. With `halveFrames`
-   * the one before it, [1, B, C, H, W]; null stands for zeros, which also follow the clip.
+   * The two frames before the clip, [2, B, C, H, W]; null repeats its first frame. With
+   * `halveFrames`, the one frame before it, [1, B, C, H, W]; null means zeros. Zeros also follow
+   * the clip then.
    */
   past?: Tensor | null;
   stride?: number;
@@ -49,7 +50,7 @@ export interface ClipConvOptions {
 /**
  * clip [T, B, C, H, W] → [T or ⌈T/2⌉, B, C', H', W']; H and W are padded with zeros
  *
- * @throws OperatorError  for other shapes, or tensors of several devices
+ * @throws OperatorError  for other shapes, or tensors on different devices
  */
 export function clipConv(clip: Tensor, options: ClipConvOptions): Tensor {
   const { weight, bias, halveFrames = false, past = null, stride = 1, padding = 0 } = options;

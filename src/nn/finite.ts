@@ -1,21 +1,21 @@
-/** Values that are no numbers: told by one reduction, and looked for only where there are some. */
+/** Finding non-finite values: one reduction detects them, and only then are they searched for. */
 import { noGrad, type Tensor, tidy } from '../tensor/index.js';
 
-/** Are all values numbers? For tensors that are small beside what made them. */
+/** Are all values finite? For tensors that are small beside the work that made them. */
 export function allFinite(values: Tensor): boolean {
-  // the meta device has shapes alone
+  // tensors on the meta device have no values
   if (values.numel === 0 || values.device === 'meta' || !values.dtype.includes('float'))
     return true;
   return noGrad(() =>
     tidy(() => {
-      // a sum is finite only if all is; where many large values overflow, each is looked at
+      // a finite sum proves that all values are; a sum may overflow though, so then each is checked
       const wide = values.detach().to('float32');
       return Number.isFinite(wide.sum().item()) || wide.isfinite().sum().item() === values.numel;
     }),
   );
 }
 
-/** "NaN" or "infinite values" of a tensor; null if all are numbers. */
+/** Whether a tensor holds "NaN" or "infinite values"; null if all its values are finite. */
 export function notNumbers(values: Tensor): string | null {
   if (allFinite(values)) return null;
   const hasNaN = noGrad(() => tidy(() => values.detach().isnan().sum().item() > 0));
@@ -23,8 +23,8 @@ export function notNumbers(values: Tensor): string | null {
 }
 
 /**
- * The first tensor that holds other values than numbers, and which: "NAME holds NaN"; null if there
- * is none. Reads everything, one tensor after the other.
+ * The first tensor with non-finite values, as "NAME holds NaN" or "NAME holds infinite values";
+ * null if there is none. Reads all tensors, one after the other.
  */
 export function findNotNumbers(tensors: Iterable<readonly [string, () => Tensor]>): string | null {
   for (const [name, read] of tensors) {

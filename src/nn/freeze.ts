@@ -3,17 +3,18 @@ import { InputError } from '../errors.js';
 import { choose } from './patterns.js';
 
 export interface Trainable {
-  /** patterns of those that are trained; all where it is left out */
+  /** patterns of the parameters to train; default: all */
   train?: readonly string[];
-  /** patterns of those that are not, of these */
+  /** patterns of the parameters among them to leave frozen */
   freeze?: readonly string[];
 }
 
 /**
- * The names of what is trained, in their own order. Patterns are over whole names, such as
- * `transformer.transformer_blocks.*.attn1.*`; `*` stands for any letters, dots too, `?` for one.
+ * The names of the parameters to train, in their original order. Patterns match whole names, such
+ * as `transformer.transformer_blocks.*.attn1.*`; `*` stands for any characters, dots too, `?` for
+ * one.
  *
- * @throws InputError for a pattern that no name fits, and if nothing is left to train
+ * @throws InputError for a pattern that matches no name, and if nothing is left to train
  */
 export function trainableNames(
   names: Iterable<string>,

@@ -1,11 +1,11 @@
 /**
- * Matrix products and the pieces between them. Each is one operator of the addon, in float32 inside,
- * rounded once at the end, with its own gradient; see native/src/kernels.
+ * Matrix products and fused operators between them. Each is one operator of the addon that computes
+ * in float32, rounds once at the end, and has its own gradient; see native/src/kernels.
  */
 import { call, type Tensor } from '../tensor/index.js';
 
 /**
- * x Wᵀ + b: [..., in] → [..., out], in little memory beside the result on any CPU.
+ * x Wᵀ + b: [..., in] → [..., out]; on any CPU it needs little memory beyond the result.
  *
  * @param weight   [out, in]
  */
@@ -13,7 +13,7 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
   return call('mfm::linear', x, weight, bias);
 }
 
-/** A norm over the last dimension: layer norm has no weight here, RMS norm has one. */
+/** A norm over the last dimension; layer norm has no weight here, RMS norm has one. */
 export interface NormSpec {
   kind: 'layer' | 'rms';
   weight: Tensor | null;
@@ -55,21 +55,21 @@ export function silu(x: Tensor): Tensor {
   return call('mfm::silu', x);
 }
 
-/** Rotary angles of every token, float32; the two channels of a pair share an angle. */
+/** Cosines and sines of every token's rotary angles, float32; channels share an angle in pairs. */
 export interface RopeTable {
   /** [B|1, L, 1, K] */
   cos: Tensor;
-  /** [B|1, L, 1, K], negated at even places: the sign of the swapped partner */
+  /** [B|1, L, 1, K], negated at even channels: the sign that the swapped partner gets */
   signedSin: Tensor;
 }
 
 /**
- * Splits projected queries or keys into heads: RMS norm, then the rotary embedding of each head in
- * neighbouring pairs, x cos + (-x₁, x₀, -x₃, x₂, …) sin.
+ * Splits projected queries or keys into heads, with an RMS norm and then the rotary embedding,
+ * which rotates neighbouring channels of each head in pairs: x cos + (-x₁, x₀, -x₃, x₂, …) sin.
  *
  * @param x        [B, L, N * K]
- * @param weight   [N * K] norms over all heads together, [K] over each
- * @param rope     null leaves the rotation out
+ * @param weight   [N * K] normalises over all heads together, [K] over each head
+ * @param rope     null omits the rotation
  * @returns        [B, N, L, K], a view of [B, L, N, K]
  * Source: Su et al. 2021, arXiv 2104.09864
  */

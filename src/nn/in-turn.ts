@@ -1,15 +1,15 @@
-/** Running a network in pieces whose tensors go as soon as they have been used. */
+/** Runs networks piece by piece, freeing each piece's tensors as soon as they have been used. */
 import { isGradEnabled, type Tensor, tidy } from '../tensor/index.js';
 
-/** Runs `part`; where no gradient is asked for, all tensors it made but its result go at once. */
+/** Runs `part`; without gradients, all tensors that it made except its result are freed at once. */
 export function lean<T>(part: () => T): T {
   return isGradEnabled() ? part() : tidy(part);
 }
 
 /**
- * The result of `steps`, each given what the one before made; that is freed as soon as it has been
- * used, so activations of full size are not held for every step. What gradients need, LibTorch
- * keeps.
+ * Applies `steps` in sequence and returns the last result. Each intermediate result is freed as
+ * soon as the next step has used it, so full-size activations are not held for every step. LibTorch
+ * itself keeps what gradients need.
  */
 export function inTurn(x: Tensor, ...steps: ((x: Tensor) => Tensor)[]): Tensor {
   let current = x;

@@ -1,9 +1,9 @@
-/** How new parameters are made: dtype, device, and PyTorch's default initialisation. */
+/** Creating parameters: their dtype and device, and PyTorch's default initialisation. */
 import { type DType, empty, type Tensor } from '../tensor/index.js';
 
 interface ParameterOptions {
   dtype: DType;
-  /** 'meta' holds no memory: for models whose weights are loaded next */
+  /** 'meta' allocates no memory: for models whose weights are loaded right after */
   device: string;
   /** 'empty' leaves the values undefined */
   init: 'default' | 'empty';
@@ -11,7 +11,7 @@ interface ParameterOptions {
 
 let current: ParameterOptions = { dtype: 'float32', device: 'cpu', init: 'default' };
 
-/** Makes the parameters of the modules built inside `fn` so. */
+/** Modules built inside `fn` create their parameters with these options. */
 export function withParameters<T>(options: Partial<ParameterOptions>, fn: () => T): T {
   const before = current;
   current = { ...current, ...options };
@@ -22,7 +22,7 @@ export function withParameters<T>(options: Partial<ParameterOptions>, fn: () => 
   }
 }
 
-/** Uniform in ±bound (drawn in float32), or as `withParameters` says. */
+/** Uniform in ±bound, drawn in float32, unless `withParameters` asks for undefined values. */
 export function uniformParameter(shape: number[], bound: number): Tensor {
   return make(shape, (tensor) => tensor.uniform_(-bound, bound));
 }

@@ -8,7 +8,7 @@ import { Module } from './module.js';
 export class Linear extends Module {
   weight: Tensor;
   bias: Tensor | null = null;
-  /** its output is added, [..., inFeatures] → [..., outFeatures]; no child: see `addLora` */
+  /** its output is added to this layer's; not registered as a child: see `addLora` */
   addition: { forward(x: Tensor): Tensor } | null = null;
 
   constructor(
@@ -108,7 +108,7 @@ export class ConvTranspose2d extends Module {
     if (bias) this.bias = this.param('bias', uniformParameter([outChannels], bound));
   }
 
-  /** In float32: in bfloat16, LibTorch 1.13 on the CPU makes a plain strided convolution of it. */
+  /** In float32: in bfloat16 on the CPU, LibTorch 1.13 computes a plain strided convolution. */
   forward(x: Tensor): Tensor {
     const [weight, bias] = [this.weight.to('float32'), this.bias?.to('float32')];
     return ops.convTranspose2d(x.to('float32'), weight, bias, this.stride).to(x.dtype);
@@ -146,7 +146,7 @@ export class RMSNorm extends Module {
   }
 }
 
-/** Layer norm over the last dimension; computed in float32, which is also the fast kernel. */
+/** Layer norm over the last dimension; computed in float32, which also has the fastest kernel. */
 export class LayerNorm extends Module {
   weight: Tensor | null = null;
   bias: Tensor | null = null;
@@ -171,7 +171,7 @@ export class LayerNorm extends Module {
   }
 }
 
-/** Group norm over channels of [B, C, ...]; computed in float32, which is also the fast kernel. */
+/** Group norm over channels of [B, C, ...]; in float32, which also has the fastest kernel. */
 export class GroupNorm extends Module {
   weight: Tensor;
   bias: Tensor;

@@ -1,7 +1,7 @@
-/** What a low-rank change of a network consists of. */
+/** The configuration of a low-rank adaptation. */
 import { z } from 'zod';
 
-/** The projections of attention and of the MLP, as the transformer names them. */
+/** The linear layers of attention and the MLP, by their names in the transformer. */
 const BLOCK_LINEARS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'fc1', 'fc2'];
 
 export const LoraConfig = z
@@ -11,13 +11,13 @@ export const LoraConfig = z
       .number()
       .positive()
       .optional()
-      .describe('their output is multiplied by alpha / rank (default: rank, so by 1)'),
+      .describe('their output is multiplied by alpha / rank (default: rank, so a factor of 1)'),
     targets: z
       .array(z.string().min(1))
       .min(1)
       .default(BLOCK_LINEARS)
       .describe(
-        'linear layers that get one: a name or its end, as q_proj or attn1.q_proj, or a pattern over whole names with * and ?',
+        'linear layers to adapt: a name or its last parts, such as q_proj or attn1.q_proj, or a pattern for whole names with * and ?',
       ),
   })
   .transform((config) => ({ ...config, alpha: config.alpha ?? config.rank }));

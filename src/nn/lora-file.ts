@@ -39,7 +39,7 @@ export interface LoraFile {
   /** the safetensors file */
   file: string;
   layout: LoraLayout;
-  /** names of its tensors */
+  /** the names of its tensors */
   keys: string[];
   dtype: DType;
   weights: LoraWeights;
@@ -50,13 +50,13 @@ const NAMES = {
   peft: 'adapter_model.safetensors',
 } as const;
 const PEFT_CONFIG = 'adapter_config.json';
-/** Where diffusers keeps the settings: JSON in the file's metadata. */
+/** The metadata key under which diffusers keeps the settings, as JSON. */
 const METADATA_KEY = 'lora_adapter_metadata';
-/** What stands before a layer's name; the first ones are what is written. */
+/** Prefixes of layer names, as written in each layout; one more is accepted in reading. */
 const PREFIXES = { diffusers: 'transformer.', peft: 'base_model.model.' } as const;
 const READ_PREFIXES = [...Object.values(PREFIXES), 'diffusion_model.'];
 
-/** A tensor's part in its layer, by how its name ends: of PEFT, of older diffusers, of kohya. */
+/** A tensor's role in its layer, by the end of its name: as in PEFT, older diffusers and kohya. */
 const ENDS: readonly [RegExp, 'a' | 'b' | 'alpha'][] = [
   [/\.(lora_A(\.default)?|lora_down|lora\.down)\.weight$/, 'a'],
   [/\.(lora_B(\.default)?|lora_up|lora\.up)\.weight$/, 'b'],
@@ -64,9 +64,9 @@ const ENDS: readonly [RegExp, 'a' | 'b' | 'alpha'][] = [
 ];
 
 /**
- * Reads a file or a folder in either layout; its tensors are mapped.
+ * Reads a file or a folder in either layout; its tensors stay memory-mapped.
  *
- * @param model   the network that it is for; null reads it without comparing
+ * @param model   the network that it must fit; null skips that check
  * @throws InputError listing in one sentence what is unknown, missing or misshapen
  */
 export function readLora(path: string, model: Module | null = null): LoraFile {
@@ -78,7 +78,7 @@ export function readLora(path: string, model: Module | null = null): LoraFile {
     const settings = peftSettings ?? (raw === undefined ? null : diffusersSettings(raw, file));
     const { layers, unknown } = layersOf(keys);
     expectWhole({ open, layers, unknown, model });
-    // such files are small: each value is looked at before any work
+    // these files are small, so every value can be checked up front
     const broken = findNotNumbers(keys.map((key) => [key, () => open.get(key)] as const));
     if (broken) throw new InputError(`${file}: ${broken}; ${GET_ANOTHER}`);
     const sizes = [...layers].map(([name, { a, alpha }]) => {
@@ -106,7 +106,7 @@ export function disposeLora({ weights }: Pick<LoraFile, 'weights'>): void {
 /**
  * Writes a folder in one of the layouts, each file atomically.
  *
- * @param dtype   of the stored tensors; default: as they are
+ * @param dtype   of the stored tensors; default: unchanged
  * @returns the safetensors file
  * @throws JobError if it cannot be written
  */
@@ -136,10 +136,10 @@ export function saveLora(
   return file;
 }
 
-/** The file of weights that `saveLora` writes. */
+/** Path of the safetensors file that `saveLora` writes. */
 export const loraPath = (folder: string, layout: LoraLayout): string => join(folder, NAMES[layout]);
 
-/** What PEFT wants to be told besides. */
+/** Further keys that PEFT expects in its configuration. */
 const PEFT_CONSTANTS = {
   peft_type: 'LORA',
   task_type: null,
@@ -154,10 +154,10 @@ const PEFT_CONSTANTS = {
   use_rslora: false,
 };
 
-/** The safetensors file that is meant. @throws InputError if there is none */
+/** The safetensors file that `path` refers to. @throws InputError if there is none */
 export const locateLora = (path: string): string => located(path).file;
 
-/** The file that is meant, and of PEFT's layout the settings beside it. */
+/** The safetensors file that `path` refers to, with the settings beside it in PEFT's layout. */
 function located(path: string): { file: string; settings: AdapterSettings | null } {
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found) throw new InputError(`${path}: no such LoRA file or folder`);
@@ -166,7 +166,7 @@ function located(path: string): { file: string; settings: AdapterSettings | null
     const name = Object.values(NAMES).find(within);
     if (name) return located(join(path, name));
     throw new InputError(
-      `${path}: must hold ${Object.values(NAMES).join(' or ')}, has neither; name a LoRA file, or a folder with one`,
+      `${path}: must contain ${Object.values(NAMES).join(' or ')}, but has neither; name a LoRA file, or a folder with one`,
     );
   }
   if (!path.endsWith('.safetensors')) {
@@ -177,12 +177,12 @@ function located(path: string): { file: string; settings: AdapterSettings | null
   if (basename(path) !== NAMES.peft) return { file: path, settings: null };
   const config = join(dirname(path), PEFT_CONFIG);
   if (!statSync(config, { throwIfNoEntry: false })) {
-    throw new InputError(`${path}: needs ${PEFT_CONFIG} beside it, which tells its scale`);
+    throw new InputError(`${path}: needs ${PEFT_CONFIG} beside it, which holds its scale`);
   }
   return { file: path, settings: adapterSettings(readJson(config), config) };
 }
 
-/** What a file of another kind is, by how it begins. */
+/** Which other kind of file it is, by its first bytes; null if unknown. */
 function kindOfFile(path: string): string | null {
   const file = openSync(path, 'r');
   try {
@@ -205,14 +205,14 @@ function diffusersSettings(raw: string, file: string): AdapterSettings {
   return adapterSettings(Object.fromEntries(entries), where);
 }
 
-/** The tensors of one layer by their part, as names in the file. */
+/** The names in the file of one layer's tensors, by role. */
 type Layer = Partial<Record<'a' | 'b' | 'alpha', string>>;
 
 function layersOf(keys: readonly string[]) {
   const layers = new Map<string, Layer>();
   const unknown: string[] = [];
   for (const key of keys) {
-    // tensors of other networks may stand beside ours, under other prefixes
+    // the file may also hold tensors of other networks, under other prefixes
     const prefix = READ_PREFIXES.find((begin) => key.startsWith(begin)) ?? '';
     const name = key.slice(prefix.length);
     const end = ENDS.find(([pattern]) => pattern.test(name));
@@ -227,7 +227,7 @@ function layersOf(keys: readonly string[]) {
   return { layers, unknown };
 }
 
-/** @throws InputError for tensors that are no LoRA's, not all there, or not the network's */
+/** @throws InputError if tensors are not part of a LoRA, are missing, or do not fit the network */
 function expectWhole({
   open,
   layers,
@@ -274,7 +274,7 @@ function expectWhole({
     listed('misshapen', misshapen),
   ].filter((problem) => problem !== '');
   if (problems.length === 0 && layers.size > 0) return;
-  const what = model ? 'is no LoRA of this network' : 'is no LoRA that is understood';
+  const what = model ? 'is not a LoRA for this network' : 'is not a LoRA of a known layout';
   throw new InputError(`${open.path}: ${what}: ${problems.join('; ') || 'it has no tensors'}`);
 }
 

@@ -1,8 +1,8 @@
-/** Tells by their names the tensors in LoRA files that are no low-rank changes of a transformer. */
+/** Recognises, by name, tensors in LoRA files that are not low-rank changes of a transformer. */
 import { shortList } from './module.js';
 
 /**
- * Kinds by how a tensor's name begins or ends, the most telling first.
+ * Kinds by the beginning or end of a tensor's name, the most specific first.
  * Source: diffusers, kohya-ss, LyCORIS, PEFT
  */
 const KINDS: readonly [RegExp, string][] = [
@@ -24,8 +24,8 @@ const KINDS: readonly [RegExp, string][] = [
 ];
 
 /**
- * Tensors that are not followed, by kind: "2 tensors of a text encoder (NAME, NAME)"; those of no
- * kind that is known as "unknown 2 tensors (…)".
+ * Unsupported tensors, grouped by kind: "2 tensors of a text encoder (NAME, NAME), which is not
+ * supported"; those of no known kind as "unknown 2 tensors (…)".
  */
 export function foreignTensors(names: readonly string[]): string[] {
   const groups = new Map<string, string[]>();
@@ -37,6 +37,6 @@ export function foreignTensors(names: readonly string[]): string[] {
     const count = `${group.length} tensor${group.length === 1 ? '' : 's'}`;
     return kind === ''
       ? `unknown ${count} (${shortList(group)})`
-      : `${count} of ${kind} (${shortList(group)}), which is not followed`;
+      : `${count} of ${kind} (${shortList(group)}), which is not supported`;
   });
 }

@@ -1,4 +1,4 @@
-/** The settings that stand beside LoRA tensors, under PEFT's names; diffusers uses the same. */
+/** The settings stored with LoRA tensors, under PEFT's names, which diffusers uses too. */
 import { z } from 'zod';
 import { checkConfig } from '../check-config.js';
 import { InputError } from '../errors.js';
@@ -8,14 +8,14 @@ import type { LoraWeights } from './lora.js';
 const no = (what: string) =>
   z.union(
     [z.literal(false), z.null()],
-    `${what} is not followed; merge it with the program that made it`,
+    `${what} is not supported; merge it with the program that made it`,
   );
 const byName = z
   .record(z.string(), z.number())
   .refine((patterns) => Object.keys(patterns).every(isPattern), 'keys must be regular expressions')
   .nullish();
 
-/** Those that decide what the tensors mean; others are passed over. */
+/** The settings that affect what the tensors mean; others are ignored. */
 const AdapterSettings = z.looseObject({
   peft_type: z.literal('LORA').optional(),
   r: z.int().positive().optional(),
@@ -26,14 +26,14 @@ const AdapterSettings = z.looseObject({
   use_dora: no('DoRA').optional(),
   lora_bias: no('a bias of LoRA layers').optional(),
   fan_in_fan_out: no('fan_in_fan_out').optional(),
-  bias: z.literal('none', 'trained biases are not followed').nullish(),
+  bias: z.literal('none', 'trained biases are not supported').nullish(),
   modules_to_save: z
-    .union([z.null(), z.array(z.string()).max(0)], 'modules_to_save is not followed')
+    .union([z.null(), z.array(z.string()).max(0)], 'modules_to_save is not supported')
     .optional(),
 });
 export type AdapterSettings = z.infer<typeof AdapterSettings>;
 
-/** @throws InputError naming what is wrong or not followed */
+/** Checks settings. @throws InputError naming each that is wrong or not supported */
 export const adapterSettings = (source: unknown, where: string): AdapterSettings =>
   checkConfig(AdapterSettings, source, where);
 
@@ -41,15 +41,15 @@ export const adapterSettings = (source: unknown, where: string): AdapterSettings
 interface LayerSize {
   name: string;
   rank: number;
-  /** its `.alpha` tensor, which comes before all settings */
+  /** the value of its `.alpha` tensor, which takes precedence over all settings */
   own: number | null;
 }
 
 /**
- * What the outputs of layers are multiplied by, times their ranks; without any setting it is the
- * rank.
+ * The alpha of each layer: its output is multiplied by alpha / rank. Without any setting alpha is
+ * the rank, so that factor is 1.
  *
- * @throws InputError if a pattern is one that takes for ever
+ * @throws InputError if a pattern takes too long to match
  * Source: PEFT `LoraLayer.update_layer`; Kalajdzievski 2023 (rank-stabilised), arXiv 2312.03732
  */
 export function alphasFor(
@@ -58,7 +58,7 @@ export function alphasFor(
   where: string,
 ): number[] {
   const { lora_alpha: all, alpha_pattern, use_rslora } = settings ?? {};
-  // regular expressions for the end of a name
+  // keys are regular expressions that match the end of a name
   const patterns = Object.entries(alpha_pattern ?? {}).map(
     ([key, alpha]) => [new RegExp(`^(.*\\.)?(${key})$`), alpha] as const,
   );
@@ -75,10 +75,10 @@ export function alphasFor(
   );
 }
 
-/** Thousands of names and patterns are matched within some tenths of a second. */
+/** Matching thousands of names and patterns takes a few tenths of a second. */
 const MATCHING_MS = 5000;
 
-/** The settings that say the same of these layers. */
+/** Settings that describe these layers. */
 export function settingsOf(weights: LoraWeights) {
   const layers = [...weights].map(([name, { a, alpha }]) => ({ name, rank: a.size(0), alpha }));
   const rank = commonest(layers.map((layer) => layer.rank));

@@ -2,7 +2,7 @@
  * Low-rank adaptation: a linear layer keeps its weight W and learns a change of low rank,
  * y = x Wᵀ + b + (alpha / rank) · (x Aᵀ) Bᵀ.
  *
- * Source: Hu et al. 2021, arXiv 2106.09685; initial values and names as PEFT has them
+ * Source: Hu et al. 2021, arXiv 2106.09685; initial values and names as in PEFT
  */
 import { InputError } from '../errors.js';
 import { type DType, empty, Generator, noGrad, type Tensor, tidy } from '../tensor/index.js';
@@ -22,24 +22,24 @@ export interface LowRankChange {
   alpha: number;
 }
 
-/** The changes of a network by the names of its linear layers: what a LoRA file holds. */
+/** The contents of a LoRA file: changes, by the names of the linear layers that they apply to. */
 export type LoraWeights = ReadonlyMap<string, LowRankChange>;
 
-/** The low-rank layers of a network. They are its own children, not the network's. */
+/** The low-rank layers added to a network. They are children of this module, not of the network. */
 export class LoraLayers extends Module {
   constructor(private readonly layers: ReadonlyMap<string, LowRank>) {
     super();
     for (const [name, layer] of layers) this.child(name, layer);
   }
 
-  /** The names of the linear layers that have one. */
+  /** The names of the linear layers that have a low-rank layer. */
   get targets(): string[] {
     return [...this.layers.keys()];
   }
 
   /**
-   * What a LoRA file holds.
-   * @param values   in place of the parameters, e.g. their float32 masters or averages
+   * The weights, as a LoRA file stores them.
+   * @param values   to use in place of the parameters, e.g. their float32 master copies or averages
    */
   weights(values: ReadonlyMap<string, Tensor> = this.namedParameters()): LoraWeights {
     return new Map(
@@ -51,8 +51,8 @@ export class LoraLayers extends Module {
   }
 
   /**
-   * Goes on from what a file holds.
-   * @throws InputError listing what is missing, unexpected or misshapen; or if an alpha differs
+   * Loads the weights of a file, to continue training from them.
+   * @throws InputError listing what is missing, unexpected or misshapen, or if an alpha differs
    */
   load(weights: LoraWeights, where: string): void {
     const other = [...weights].find(([name, { alpha }]) => {
@@ -62,7 +62,7 @@ export class LoraLayers extends Module {
     if (other) {
       const [name, { alpha }] = other;
       throw new InputError(
-        `${where}: the alpha of ${name} must be ${this.layers.get(name)!.alpha}, as asked for, got ${alpha}; ask for that`,
+        `${where}: the alpha of ${name} must be the configured ${this.layers.get(name)!.alpha}, got ${alpha}; configure that value instead`,
       );
     }
     const tensors = [...weights].flatMap(([name, { a, b }]): [string, Tensor][] => [
@@ -73,7 +73,7 @@ export class LoraLayers extends Module {
     this.loadStateDict(new Map(tensors), { where, dtype: first?.dtype });
   }
 
-  /** Takes the layers off the network, which is as before then, and frees them. */
+  /** Detaches the layers from the network, which is then as it was before, and frees them. */
   override dispose(): void {
     for (const layer of this.layers.values()) layer.detach();
     super.dispose();
@@ -100,12 +100,12 @@ class LowRank extends Module {
     base.addition = this;
   }
 
-  /** A uniform as a linear layer's weight is, B zero: at first nothing changes. */
+  /** A is drawn uniformly, like a linear layer's weight; B is zero, so at first nothing changes. */
   initialise(generator: Generator): void {
     const bound = 1 / Math.sqrt(this.base.inFeatures);
     noGrad(() =>
       tidy(() => {
-        // drawn in float32 on the CPU: the same seed, the same values, wherever they are
+        // drawn in float32 on the CPU, so that a seed gives the same values on every device
         this.down.weight.copy_(
           empty(this.down.weight.shape).uniform_(-bound, bound, { generator }),
         );
@@ -125,11 +125,11 @@ class LowRank extends Module {
 }
 
 /**
- * Gives the linear layers that `targets` name low-rank layers, in the dtype and on the device of
- * their weights, and freezes everything else; the same seed, the same values.
+ * Adds low-rank layers to the linear layers named by `targets`, in the dtype and on the device of
+ * their weights, and freezes everything else. The same seed gives the same values.
  *
- * @returns the layers; their `namedParameters` are what is trained, as `….q_proj.lora_A.weight`
- * @throws InputError naming a target that fits no linear layer
+ * @returns the layers; their `namedParameters`, such as `….q_proj.lora_A.weight`, are to be trained
+ * @throws InputError naming a target that matches no linear layer
  */
 export function addLora(
   model: Module,
@@ -154,24 +154,24 @@ export function addLora(
   return new LoraLayers(new Map(layers));
 }
 
-/** Adds the change of every layer to the weight below it, and takes the layers off. */
+/** Adds every layer's change to the weight that it adapts, and removes the layers. */
 export function mergeLora(model: Module, layers: LoraLayers): void {
   applyLora(model, [{ weights: layers.weights() }]);
   layers.dispose();
 }
 
-/** Changes, and how much of them: 1, the default, is all. */
+/** Changes and the factor they are multiplied by; default 1. */
 export interface ScaledLora {
   weights: LoraWeights;
   scale?: number;
 }
 
 /**
- * Adds changes to the weights of a network, one weight after the other: new tensors, so mapped
- * files stay as they are.
+ * Adds changes to the weights of a network, one weight after the other. The results are new
+ * tensors, so memory-mapped files stay unchanged.
  *
- * @param loras   of this network's layers, as `readLora` checks it
- * @param dtype   of the changed weights; default: as they are
+ * @param loras   for this network's layers, as `readLora` checks
+ * @param dtype   of the changed weights; default: unchanged
  */
 export function applyLora(model: Module, loras: readonly ScaledLora[], dtype?: DType): void {
   const linears = linearsOf(model);
@@ -185,8 +185,8 @@ export function applyLora(model: Module, loras: readonly ScaledLora[], dtype?: D
 
 /**
  * W + Σ scale · (alpha / rank) · B A, [out, in]: computed in float32 and rounded once.
- * @param name   of the linear layer that has the weight
- * @throws InputError if the sum leaves the range of the dtype
+ * @param name   the linear layer that the weight belongs to
+ * @throws InputError if the sum is out of range for the dtype
  */
 export function changedWeight(
   name: string,
@@ -198,7 +198,7 @@ export function changedWeight(
     tidy(() => {
       const tooLarge = () =>
         new InputError(
-          `\`loras\`: with it ${name}.weight leaves the range of ${dtype}; take a smaller scale`,
+          `\`loras\`: adding it takes ${name}.weight out of the range of ${dtype}; use a smaller scale`,
         );
       let changed = weight.detach().to('float32');
       for (const { weights, scale = 1 } of loras) {
@@ -211,7 +211,7 @@ export function changedWeight(
         changed = changed.addmm(up!, down!, { alpha: factor });
       }
       const result = changed.to(dtype);
-      // broken weights are told by whoever knows their file
+      // weights that were non-finite before are reported by the caller, which knows their file
       if (!allFinite(result) && allFinite(weight)) throw tooLarge();
       return result;
     }),

@@ -1,6 +1,6 @@
 /**
- * Module: a tree of named parameters. Names are given where a parameter or child is made, spelt as
- * in published checkpoints, so `namedParameters` equals the reference's `state_dict`.
+ * Module: a tree of named parameters. Names are given where a parameter or child is created, spelt
+ * as in published checkpoints, so `namedParameters` has the keys of the reference's `state_dict`.
  */
 import { InputError } from '../errors.js';
 import { short } from '../files/read-json.js';
@@ -17,9 +17,9 @@ export interface LoadOptions {
   strict?: boolean;
   /** convert to this dtype; default: as stored */
   dtype?: DType;
-  /** only names that begin so, and without it */
+  /** load only names with this prefix, which is stripped */
   prefix?: string;
-  /** what the message names, e.g. the file */
+  /** what error messages start with, e.g. the file */
   where?: string;
 }
 
@@ -67,7 +67,7 @@ export abstract class Module {
     return [...this.namedModules().values()];
   }
 
-  /** All modules within by full name, itself as '', parents before their children. */
+  /** This module (named '') and all modules within it, by full name, parents before children. */
   namedModules(prefix = ''): Map<string, Module> {
     const inside = this.#children.flatMap(({ name, module }) => [
       ...module.namedModules(prefix === '' ? name : `${prefix}.${name}`),
@@ -75,14 +75,14 @@ export abstract class Module {
     return new Map([[prefix, this as Module], ...inside]);
   }
 
-  /** The parameters, detached, by name: what a checkpoint holds. */
+  /** The detached parameters by name, as a checkpoint stores them. */
   stateDict(): Map<string, Tensor> {
     return new Map([...this.namedParameters()].map(([name, tensor]) => [name, tensor.detach()]));
   }
 
   /**
-   * Takes its parameters from `source` without copying where the dtype already fits (mapped
-   * weights stay mapped).
+   * Takes the parameters from `source`, without copying those whose dtype already fits, so that
+   * memory-mapped weights stay mapped.
    * @throws InputError listing missing, unexpected and misshapen tensors (first five and count)
    */
   loadStateDict(source: StateSource, options: LoadOptions = {}): void {
@@ -145,19 +145,19 @@ export abstract class Module {
     return this.moveTo(null, dtype);
   }
 
-  /** Brings every parameter to a device (null: it stays) and a dtype, one after the other; gradients are dropped. */
+  /** Moves parameters one by one to a device (null: unchanged) and dtype; gradients are dropped. */
   moveTo(device: string | null, dtype: DType): this {
     this.visit('', (_, module, property) => {
       const current = module.read(property);
       const place = device ?? current.device;
       if (current.dtype === dtype && current.device === place) return;
-      // converted first: half as much is sent to a device
+      // converted before it is moved: in 16 bits, half as much is transferred
       module.replace(property, () => tidy(() => current.detach().to(dtype).to(place)));
     });
     return this;
   }
 
-  /** Where its parameters are: all in one place. */
+  /** The device of its parameters, which must all be on the same one. */
   get device(): string {
     const [first] = this.parameters();
     if (!first) throw new TypeError(`${this.constructor.name}: has no parameters, so no device`);

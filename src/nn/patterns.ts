@@ -1,8 +1,8 @@
-/** Names chosen by patterns: `*` stands for any letters, dots too, `?` for one. */
+/** Selecting names by patterns: `*` stands for any characters, dots too, `?` for one. */
 import { InputError } from '../errors.js';
 import { closest } from '../suggest.js';
 
-/** Whether a name fits: a pattern with `*` or `?` is for the whole name, a plain one for `plain`. */
+/** Does a name match? A pattern with `*` or `?` must match the whole name; others go to `plain`. */
 export function fits(
   name: string,
   pattern: string,
@@ -16,16 +16,16 @@ export function fits(
   return new RegExp(`^${source}$`).test(name);
 }
 
-/** The plain pattern `attn1.q_proj` is for `attn1.q_proj` and for `blocks.0.attn1.q_proj`. */
+/** The plain pattern `attn1.q_proj` matches `attn1.q_proj` and `blocks.0.attn1.q_proj`. */
 export const endsWithName = (name: string, end: string): boolean =>
   name === end || name.endsWith(`.${end}`);
 
 /**
- * The names that fit one of the patterns, in their own order.
+ * The names that match at least one pattern, in their original order.
  *
- * @param kind    what the names are, for the message: "parameter"
+ * @param kind    what the names stand for, used in the message, e.g. "parameter"
  * @param plain   see `fits`
- * @throws InputError naming a pattern that no name fits, and names that there are
+ * @throws InputError naming a pattern that matches no name, with names to choose from
  */
 export function choose(
   names: readonly string[],
@@ -34,22 +34,22 @@ export function choose(
 ): Set<string> {
   for (const pattern of patterns) {
     if (names.some((name) => fits(name, pattern, plain))) continue;
-    throw new InputError(`${where}: "${pattern}" fits no ${kind}${hint(pattern, names)}`);
+    throw new InputError(`${where}: "${pattern}" matches no ${kind}${hint(pattern, names)}`);
   }
   return new Set(names.filter((name) => patterns.some((pattern) => fits(name, pattern, plain))));
 }
 
 const SHOWN = 6;
 
-/** Names that may have been meant, alike ones as one: `; did you mean "q_proj" (as in …)?` */
+/** Names that may have been meant, indices as *: `; did you mean "q_proj" (as in …)?` */
 function hint(pattern: string, names: readonly string[]): string {
   const forms = [...new Set(names.map((name) => name.replace(/\.\d+(?=\.|$)/g, '.*')))];
   const ends = forms.map((form) => form.slice(form.lastIndexOf('.') + 1));
   const near = closest(pattern, [...forms, ...ends]);
-  // those that share words with what was meant come first
+  // those that share words with the pattern come first
   const words = (near ?? pattern).split(/[.*?]+/).filter((word) => word.length > 1);
   const shared = (form: string) => words.filter((word) => form.includes(word)).length;
   const shown = [...forms].sort((a, b) => shared(b) - shared(a)).slice(0, SHOWN);
   const list = `${shown.join(', ')}${forms.length > SHOWN ? ', …' : ''}`;
-  return near === undefined ? `; there are ${list}` : `; did you mean "${near}" (of ${list})?`;
+  return near === undefined ? `; there are ${list}` : `; did you mean "${near}" (as in ${list})?`;
 }

@@ -1,4 +1,4 @@
-/** Weights stored as published models are: one safetensors file, or shards with an index. */
+/** Weights stored like those of published models: one safetensors file, or shards with an index. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../errors.js';
@@ -16,13 +16,13 @@ import { findNotNumbers } from './finite.js';
 import type { Module } from './module.js';
 
 /**
- * What a device computes fast in without loss that shows: bfloat16 where it has units for it (CUDA
- * from compute capability 8), float16 on older CUDA devices, float32 elsewhere.
+ * The fastest dtype for a device without a visible loss of quality: bfloat16 where the hardware
+ * supports it (CUDA from compute capability 8), float16 on older CUDA devices, float32 elsewhere.
  */
 export function fastDtype(device = 'cpu'): DType {
   if (device.startsWith('cuda')) {
     const [major] = cudaDevice(device, availability())?.capability ?? [0];
-    // 0: the driver does not say, as with cards of other makers, which have bfloat16
+    // 0: the driver does not say, as with cards of other makers, which support bfloat16
     return major === 0 || major >= 8 ? 'bfloat16' : 'float16';
   }
   if (device !== 'cpu') return 'float32';
@@ -32,9 +32,9 @@ export function fastDtype(device = 'cpu'): DType {
 }
 
 /**
- * Loads one module's weights from `<file>.safetensors`, or its shards by their index.
- * @param dtype   null: as they are stored
- * @throws InputError if a file is missing or not whole, or the weights are not the module's
+ * Loads a module's weights from `<file>.safetensors`, or from its shards through their index.
+ * @param dtype   null: as stored
+ * @throws InputError if a file is missing or incomplete, or the weights do not fit the module
  */
 export function loadWeights(
   module: Module,
@@ -61,8 +61,8 @@ export function loadWeights(
 }
 
 /**
- * Which stored weight holds other values than numbers, as "FILE: TENSOR holds NaN"; null if none
- * does. Reads all of them.
+ * The first stored weight with non-finite values, as "FILE: TENSOR holds NaN"; null if there is
+ * none. Reads all weights.
  */
 export function findBrokenWeight(folder: string, file: string): string | null {
   for (const path of weightFiles(folder, file).paths) {
@@ -77,17 +77,17 @@ export function findBrokenWeight(folder: string, file: string): string | null {
   return null;
 }
 
-/** @throws InputError naming the file and the tensor; reads all of them, as training will */
+/** Reads all weights. @throws InputError naming the file and tensor if a weight is non-finite */
 export function expectSoundWeights(folder: string, file: string): void {
   const broken = findBrokenWeight(folder, file);
   if (broken) throw new InputError(`${broken}; ${GET_ANOTHER}`);
 }
 
-/** What to do about weights that are no numbers. */
+/** The remedy for non-finite weights, as the end of an error message. */
 export const GET_ANOTHER =
   'the file is damaged, or its training diverged: copy it again or take another';
 
-/** The files of a module's weights, and what names them all. */
+/** The files of a module's weights, and the one to name in messages about all of them. */
 function weightFiles(folder: string, file: string): { paths: string[]; where: string } {
   const single = join(folder, `${file}.safetensors`);
   const indexPath = `${single}.index.json`;
@@ -96,7 +96,7 @@ function weightFiles(folder: string, file: string): { paths: string[]; where: st
   const names = existsSync(folder) ? readdirSync(folder) : [];
   const other = names.find((name) => OTHER_ENDINGS.some((ending) => name.endsWith(ending)));
   const instead = other
-    ? `: ${other} is a kind of file that is not read, so get the weights as safetensors or convert them`
+    ? `; ${other} is in an unsupported format: get the weights as safetensors, or convert them`
     : '';
   throw new InputError(`${single}: no such file${instead}`);
 }
@@ -105,20 +105,20 @@ function shardsOf(folder: string, indexPath: string): string[] {
   const { weight_map: map } = readJsonObject(indexPath);
   if (!isObject(map) || Object.keys(map).length === 0) {
     throw new InputError(
-      `${indexPath}: must have a "weight_map" of files by tensor, got ${kindOf(map)}`,
+      `${indexPath}: must have a "weight_map" from tensors to files, got ${kindOf(map)}`,
     );
   }
   const names = [...new Set(Object.values(map))];
   const wrong = names.find((name) => typeof name !== 'string' || !isShardName(name));
   if (wrong !== undefined) {
     throw new InputError(
-      `${indexPath}: "weight_map" must name .safetensors files of its own folder, got ${short(JSON.stringify(wrong))}`,
+      `${indexPath}: "weight_map" must name .safetensors files in the same folder, got ${short(JSON.stringify(wrong))}`,
     );
   }
   return (names as string[]).map((name) => join(folder, name));
 }
 
-/** A file beside the index; that it may be a link elsewhere, as in the hub's cache, is fine. */
+/** A file beside the index. It may be a link to elsewhere, as in the hub's cache. */
 const isShardName = (name: string): boolean => /^[^/\\\0]{1,243}\.safetensors$/.test(name);
 
 function homesOf(files: readonly SafetensorsFile[]): Map<string, SafetensorsFile> {
@@ -128,7 +128,7 @@ function homesOf(files: readonly SafetensorsFile[]): Map<string, SafetensorsFile
       const other = homes.get(key);
       if (other) {
         throw new InputError(
-          `${file.path}: has ${short(key)}, as ${other.path} has; keep the shards of one download`,
+          `${file.path}: has ${short(key)}, which ${other.path} has too; keep the shards of one download only`,
         );
       }
       homes.set(key, file);

@@ -1,4 +1,6 @@
-/** AdamW with float32 state, for parameters in float32 or, with float32 master weights, in bfloat16. */
+/**
+ * AdamW with float32 state, for parameters in float32 or, by float32 master weights, in 16 bits.
+ */
 import { InputError } from '../errors.js';
 import { call, hasOperator, noGrad, ops, type Tensor, tidy, zeros } from '../tensor/index.js';
 import { clipFactor, globalGradNorm } from './clip.js';
@@ -6,35 +8,35 @@ import { clipFactor, globalGradNorm } from './clip.js';
 export interface AdamWOptions {
   betas?: [number, number];
   eps?: number;
-  /** decoupled: weights shrink by learningRate · weightDecay each step */
+  /** decoupled: each step multiplies weights by 1 − learningRate · weightDecay */
   weightDecay?: number;
 }
 
-/** Parameters that share options, by their names. */
+/** Parameters, by name, that share options. */
 export interface ParameterGroup extends AdamWOptions {
   parameters: ReadonlyMap<string, Tensor>;
 }
 
 export interface StepOptions {
   learningRate: number;
-  /** largest global norm of the gradients; null leaves them as they are */
+  /** gradients are scaled down to this global norm if theirs is larger; null: no clipping */
   clipGradNorm?: number | null;
-  /** factor of every gradient before anything else, e.g. 1 / number of accumulated passes */
+  /** factor applied to every gradient first, e.g. 1 / number of accumulated micro-batches */
   gradScale?: number;
-  /** a larger global norm is treated as one that is not finite; default: none is too large */
+  /** a step with a larger global norm is skipped, like one that is not finite; default: no limit */
   skipAbove?: number | null;
 }
 
 export interface StepResult {
   /** global norm before clipping, after `gradScale` */
   gradNorm: number;
-  /** true if a gradient was not finite, or too large: nothing was changed */
+  /** true if a gradient was non-finite or the norm too large: then nothing was changed */
   skipped: boolean;
 }
 
-/** Gradients that are kept elsewhere, as those of several processes are. */
+/** Gradients stored outside the parameters, such as sums over several processes. */
 export interface GivenGradients {
-  /** by the parameter's name; float32, or the parameter's dtype */
+  /** by parameter name; in float32 or the parameter's dtype */
   gradients: ReadonlyMap<string, Tensor>;
   /** global norm before `gradScale`; may cover more parameters than these */
   gradNorm: number;
@@ -51,7 +53,8 @@ interface Entry {
 }
 
 /**
- * Source: Loshchilov & Hutter 2017, arXiv 1711.05101. Defaults are torch.optim.AdamW's.
+ * The AdamW optimizer, with the defaults of torch.optim.AdamW.
+ * Source: Loshchilov & Hutter 2017, arXiv 1711.05101
  */
 export class AdamW {
   private readonly entries: Entry[];
@@ -82,7 +85,7 @@ export class AdamW {
     );
   }
 
-  /** Updates done so far. */
+  /** The number of updates so far; skipped steps do not count. */
   get steps(): number {
     return this.stepCount;
   }
@@ -94,7 +97,7 @@ export class AdamW {
 
   /**
    * Updates every parameter that has a gradient; gradients stay until `zeroGrad`.
-   * @param given   in place of the parameters' own gradients and their norm
+   * @param given   to use in place of the parameters' own gradients and their norm
    */
   step(
     { learningRate, clipGradNorm = null, gradScale = 1, skipAbove = null }: StepOptions,
@@ -126,7 +129,8 @@ export class AdamW {
 
   /**
    * State for a checkpoint: `step`, and by parameter name `average.*`, `square_average.*` and, for
-   * parameters that are not float32, `master.*`. The tensors are the live ones: save them at once.
+   * parameters that are not float32, `master.*`. The tensors are live, not copies: save them at
+   * once.
    */
   stateDict(): Record<string, Tensor> {
     const state: Record<string, Tensor> = {
@@ -144,7 +148,8 @@ export class AdamW {
   loadStateDict(state: Readonly<Record<string, Tensor>>): void {
     const get = (key: string) => {
       const found = state[key];
-      if (!found) throw new InputError(`AdamW.loadStateDict: state must hold ${key}, got none`);
+      if (!found)
+        throw new InputError(`AdamW.loadStateDict: the state must contain ${key}, but does not`);
       return found;
     };
     noGrad(() =>
@@ -180,7 +185,7 @@ export class AdamW {
     const grads = group.map(({ grad }) => grad);
 
     if (master.device === 'cpu') {
-      // one pass over everything, the bfloat16 weights included
+      // a single pass over everything, which also refreshes the bfloat16 weights
       const refreshed = parameter.dtype === 'bfloat16';
       const copies = refreshed ? group.map(({ entry }) => entry.parameter) : [];
       const numbers = [learningRate, beta1, beta2, eps, weightDecay, this.stepCount, factor];
@@ -256,7 +261,7 @@ function groupsOf(work: Work[]): Work[][] {
 
 const fusedByDevice = new Map<string, boolean>();
 
-/** Some versions list the fused operator without a kernel for the CPU: tried once on one element. */
+/** Some versions have the fused operator, but no kernel for the device: tried on one element. */
 function fusedWorksOn(device: string): boolean {
   let works = fusedByDevice.get(device);
   if (works === undefined) {

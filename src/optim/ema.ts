@@ -5,7 +5,7 @@ import { noGrad, type Tensor, tidy } from '../tensor/index.js';
 export class Ema {
   private readonly averages: Map<string, Tensor>;
 
-  /** @param parameters   by name; their present values are the first average */
+  /** @param parameters   by name; the averages start from their current values */
   constructor(
     parameters: ReadonlyMap<string, Tensor>,
     readonly decay: number,
@@ -22,8 +22,8 @@ export class Ema {
   }
 
   /**
-   * average = decay · average + (1 - decay) · weights. Give the optimizer's master weights where
-   * there are any: they hold what 16-bit weights round away.
+   * average = decay · average + (1 - decay) · weights. Pass the optimizer's master weights if there
+   * are any, since they keep the digits that 16-bit weights lose to rounding.
    */
   update(parameters: ReadonlyMap<string, Tensor>, decay = this.decay): void {
     noGrad(() => {
@@ -42,7 +42,7 @@ export class Ema {
     });
   }
 
-  /** The averages by parameter name: the live tensors, to be saved at once. */
+  /** The averages by parameter name; live tensors, not copies: save them at once. */
   stateDict(): Record<string, Tensor> {
     return Object.fromEntries(this.averages);
   }
@@ -63,6 +63,6 @@ export class Ema {
 
 function taken(parameters: ReadonlyMap<string, Tensor>, name: string): Tensor {
   const found = parameters.get(name);
-  if (!found) throw new InputError(`Ema: the parameters must hold ${name}, got none`);
+  if (!found) throw new InputError(`Ema: the parameters must contain ${name}, but do not`);
   return found;
 }

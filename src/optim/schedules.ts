@@ -5,7 +5,7 @@ export type Schedule = (step: number) => number;
 /** Always 1. */
 export const constant: Schedule = () => 1;
 
-/** Half a cosine from 1 at step 0 down to `floor` at `totalSteps`, and `floor` from then on. */
+/** Half a cosine period from 1 at step 0 to `floor` at `totalSteps`, and `floor` from then on. */
 export function cosine({
   totalSteps,
   floor = 0,

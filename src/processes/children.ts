@@ -1,9 +1,9 @@
-/** The programs that this one has started, on Linux. */
+/** The processes that this program has started, on Linux. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /**
- * Process ids of the children of all threads. Those of before this module was loaded are not ours:
- * a shell that ended in `exec mfm` had started them.
+ * Process ids of the children of all threads. Children from before this module was loaded are not
+ * ours: they were started by a shell that then replaced itself by `exec mfm`.
  * Source: proc(5), /proc/pid/task/tid/children
  */
 export const ownChildren = (): number[] =>
@@ -19,5 +19,5 @@ function allChildren(): number[] {
   }
 }
 
-/** Those that were there when the program began. */
+/** Process ids of the children that already existed when the program began. */
 export const childrenBefore: readonly number[] = allChildren();

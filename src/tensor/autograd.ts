@@ -15,10 +15,10 @@ function withGradMode<T>(on: boolean, fn: () => T): T {
 
 /** Runs `fn` without recording operations for `backward`. */
 export const noGrad = <T>(fn: () => T): T => withGradMode(false, fn);
-/** Runs `fn` with recording, also inside `noGrad`. */
+/** Runs `fn` with operations recorded for `backward`, even inside `noGrad`. */
 export const enableGrad = <T>(fn: () => T): T => withGradMode(true, fn);
 
-/** Whether operations are recorded for `backward` now. */
+/** Whether operations are currently recorded for `backward`. */
 export function isGradEnabled(): boolean {
   const mode = native.setGradMode(true);
   native.setGradMode(mode);
@@ -29,7 +29,7 @@ const gradient = operator('grad');
 
 /**
  * Gradients of `outputs` (summed, or weighted by `gradOutputs`) with respect to `inputs`.
- * @returns one per input; null where `allowUnused` is set and the input was not used
+ * @returns one gradient per input; null for an unused input, which only `allowUnused` permits
  */
 export function grad(
   outputs: Tensor[],
@@ -52,9 +52,10 @@ export function grad(
 const checkpointed = operator('checkpoint');
 
 /**
- * `fn(...inputs)` without keeping its intermediates: they are computed again when the gradient
- * arrives. Gradients equal those of a plain call, also of parameters that `fn` uses. Works with
- * `backward`, once, not with `grad`; `fn` must draw no random numbers.
+ * Activation checkpointing: `fn(...inputs)` without keeping its intermediates, which are recomputed
+ * during the backward pass. Gradients equal those of a plain call, including those of parameters
+ * that `fn` uses. Works with a single `backward`, not with `grad`; `fn` must draw no random
+ * numbers.
  *
  * Source: Chen et al. 2016, arXiv 1604.06174
  */
@@ -68,7 +69,7 @@ export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tenso
         const incomingGradient = wrap(incoming, gradient);
         const fresh = held.map((input) => input.detach().requiresGrad_(input.requiresGrad));
         const again = fn(...fresh);
-        // false where all of `fn` is frozen: no gradient then
+        // false if everything in `fn` is frozen: then there is no gradient
         if (again.requiresGrad) again.backward(incomingGradient);
         return fresh.map((input) => input.grad);
       }),
@@ -87,10 +88,10 @@ export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tenso
 }
 
 /**
- * Calls `ready(i)` each time that `backward` has accumulated into the gradient of `parameters[i]`:
- * amid the backward pass on the CPU, at its end for other devices.
+ * Calls `ready(i)` each time `backward` has accumulated into the gradient of `parameters[i]`:
+ * during the backward pass on the CPU, at its end on other devices.
  *
- * @returns what ends it
+ * @returns a function that removes the hooks
  * @throws OperatorError unless every parameter is a leaf that requires a gradient
  */
 export function onGradient(
@@ -105,8 +106,8 @@ export function onGradient(
 }
 
 /**
- * `forward(input)` as an operation whose gradient is `backward`: gradient of the output → gradient
- * of the input. Both run without recording.
+ * `forward(input)` as an operation with a gradient of its own: `backward` maps the gradient of the
+ * output to the gradient of the input. Both run without recording.
  */
 export function custom(
   input: Tensor,

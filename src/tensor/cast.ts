@@ -1,4 +1,4 @@
-/** `Tensor.to`: tells a dtype from a device. */
+/** `Tensor.to`: distinguishes dtypes from devices. */
 import { call } from './dispatch.js';
 import { dtypeCode, isDType } from './dtype.js';
 import type { Tensor } from './tensor.js';

@@ -1,6 +1,6 @@
 /**
- * LibTorch's c10d: the store where processes meet, and collectives between them as it has them.
- * `src/distributed` makes of it what the rest of the program uses.
+ * LibTorch's c10d: the store through which processes find each other, and its collectives.
+ * `src/distributed` builds on this what the rest of the program uses.
  */
 import { InputError } from '../errors.js';
 import { SETUP } from '../files/addon.js';
@@ -12,24 +12,24 @@ import type { Tensor } from './tensor.js';
 
 export type ReduceOp = 'sum' | 'min' | 'max';
 
-/** Work between processes that has been started. Wait for each exactly once, in either way. */
+/** A collective that has been started. Wait for each exactly once, in either way. */
 export interface Pending<T> {
   wait(): Promise<T>;
-  /** Blocks this process's JavaScript; for code that must be synchronous, as in a backward pass. */
+  /** Blocks JavaScript: for code that must be synchronous, such as a backward pass. */
   waitSync(): T;
 }
 
-/** Keys and texts that all processes of a job see; it lives in the process that serves it. */
+/** A key-value store that all processes of a job share; it lives in the process that serves it. */
 export class Store {
   private constructor(
     readonly id: number,
-    /** where it is served */
+    /** the port on which it is served */
     readonly port: number,
   ) {}
 
   /**
-   * Serves a store at `port` of this machine (0: any free one), or connects to the one at `host`.
-   * @throws OperatorError when the port is taken, or nothing answers within the timeout
+   * Serves a store on `port` of this machine (0: any free one), or connects to the one at `host`.
+   * @throws OperatorError if the port is taken, or nothing answers within the timeout
    */
   static async open(
     host: string,
@@ -50,23 +50,23 @@ export class Store {
     return native.storeSet(this.id, key, text);
   }
 
-  /** Waits until another process has set it. */
+  /** The value of `key`; waits until some process has set it. */
   get(key: string): Promise<string> {
     return native.storeGet(this.id, key);
   }
 
-  /** Waits until all `keys` are set; returns the indices of those that were not in time. */
+  /** Waits until all `keys` are set; returns the indices of those still unset after the timeout. */
   missing(keys: readonly string[], timeoutMs: number): Promise<number[]> {
     return native.storeMissing(this.id, [...keys], timeoutMs);
   }
 
-  /** The store itself ends with the last group that was made with it. */
+  /** Drops this reference; the store itself ends with the last group that was created with it. */
   close(): void {
     native.closeStore(this.id);
   }
 }
 
-/** One process's place in a fixed set of processes; all make the same calls in the same order. */
+/** One process's membership in a fixed set; all members make the same calls in the same order. */
 export class CollectiveGroup {
   private constructor(
     private readonly id: number,
@@ -74,8 +74,8 @@ export class CollectiveGroup {
   ) {}
 
   /**
-   * @param options.address of this machine, as the other processes reach it
-   * @param options.gpu     it takes tensors on NVIDIA GPUs too, through NCCL
+   * @param options.address this machine's address, as the other processes reach it
+   * @param options.gpu     whether it also takes tensors on NVIDIA GPUs, through NCCL
    * @throws InputError if the addon was built without NCCL
    */
   static async create(
@@ -125,30 +125,30 @@ export class CollectiveGroup {
     return endOf(native.startBarrier(this.id));
   }
 
-  /** @param broken after a failure: the group is left alone, since closing it could wait for ever */
+  /** @param broken after a failure: the group is abandoned, since closing it could block forever */
   close({ broken }: { broken: boolean }): Promise<void> {
     return native.closeGroup(this.id, broken);
   }
 }
 
-/** Finds processes of the job that died or hang, from a thread that no long call can hold up. */
+/** Detects processes of the job that died or hang, on a thread that no long call can block. */
 export const pulse = {
-  /** @param port of rank 0's pulse, which itself opens one. @returns the port */
+  /** @param port the port of rank 0's pulse; rank 0 itself opens it. @returns that port */
   start: (rank: number, host: string, port: number, limitMs: number): Promise<number> =>
     native.startPulse(rank, host, port, Math.round(limitMs)),
-  /** Leaves in order: the others won't miss this process. */
+  /** Leaves in an orderly way: the others will not report this process as lost. */
   stop: (): Promise<void> => native.stopPulse(),
-  /** Which rank is gone, and how, in words; '' while none is known to be. */
+  /** A sentence on which rank was lost, and how; '' as long as none is. */
   lost: (): string => native.lostPeer(),
 };
 
 const received = operator('received');
 
-/** Outlives every scope until it is handed to whoever waits for it. */
+/** An output that outlives every scope until it is handed to the caller that waits for it. */
 const emptyFor = ({ dtype, device }: Tensor, shape: number[]): Tensor =>
   empty(shape, { dtype, device }).keep();
 
-/** Whoever waits gets `output`: the scope in which that happens owns it. */
+/** Hands `output` to the caller that waits; the scope in which it waits then owns the tensor. */
 function tensorFrom(work: number, output: Tensor): Pending<Tensor> {
   const handOver = () => wrap(output.release(), received);
   const drop = (cause: unknown): never => {

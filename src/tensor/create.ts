@@ -55,10 +55,10 @@ export function tensor(
 }
 
 /**
- * A tensor over the memory of `array`, without a copy; each sees what the other writes. From then
- * on the memory stays in this thread: a message that would transfer it copies it.
+ * A tensor over the memory of `array`, without a copy: writes to either are visible in both. From
+ * then on the buffer cannot be transferred to another thread: a message that tries to copies it.
  * 16-bit floats: a Uint16Array with `dtype` 'bfloat16' or 'float16'.
- * @throws OperatorError if `shape` does not fit, or the memory can change its size
+ * @throws OperatorError if `shape` does not fit, or the buffer is resizable
  */
 export function fromArray(array: ArrayBufferView, shape: number[], dtype?: DType): Tensor {
   const type = dtype ?? dtypeOfArray(array);

@@ -1,4 +1,4 @@
-/** Where tensors are and operators run: names of devices, which of them there are, which to take. */
+/** Devices for tensors and operators: their names, which are available, which to use. */
 import { freemem } from 'node:os';
 import { InputError } from '../errors.js';
 import { SETUP } from '../files/addon.js';
@@ -11,11 +11,11 @@ export interface CudaDevice {
   name: string;
   /** compute capability, e.g. [8, 0]; [0, 0] where the driver does not say */
   capability: [major: number, minor: number];
-  /** all of its memory; 0 where the driver does not say */
+  /** its total memory; 0 where the driver does not say */
   memoryBytes: number;
 }
 
-/** What LibTorch was built for, and what of that this machine has. */
+/** The devices that LibTorch was built for, and those that this machine has. */
 export interface Availability {
   libtorch: string;
   /** `process.platform` */
@@ -23,22 +23,22 @@ export interface Availability {
   cuda: {
     built: boolean;
     devices: CudaDevice[];
-    /** NVIDIA devices of the driver, also where LibTorch cannot use them; null without a driver */
+    /** NVIDIA devices that the driver reports, usable by LibTorch or not; null without a driver */
     driver: number | null;
   };
   mps: { built: boolean; usable: boolean };
 }
 
 export interface ResolvedDevice {
-  /** as tensors name theirs: `cpu`, `cuda:0`, `mps:0` */
+  /** spelt as in `Tensor.device`: `cpu`, `cuda:0`, `mps:0` */
   device: string;
   /** why `auto` took the CPU; null where it did not */
   reason: string | null;
-  /** a GPU was to be expected, so the user will wonder */
+  /** a GPU was to be expected, so the user should be shown the reason */
   surprising: boolean;
 }
 
-/** Asks LibTorch and the driver. */
+/** Queries LibTorch and the driver. */
 export function availability(): Availability {
   const [built, seen, driver] = native.cudaSupport();
   const [mpsBuilt, mpsUsable] = native.mpsSupport();
@@ -55,9 +55,10 @@ export function availability(): Availability {
 }
 
 /**
- * The device that is meant. `auto` takes CUDA where LibTorch has a device, else MPS, else the CPU.
+ * The device that `asked` names. `auto` takes CUDA if LibTorch has a device, else MPS, else the
+ * CPU.
  *
- * @throws InputError if there is no such device, saying why and what to do
+ * @throws InputError if there is no such device, with the reason and the remedy
  */
 export function resolveDevice(asked: string, available: Availability): ResolvedDevice {
   const found = (device: string): ResolvedDevice => ({ device, reason: null, surprising: false });
@@ -81,21 +82,21 @@ export function resolveDevice(asked: string, available: Availability): ResolvedD
   return found('cpu');
 }
 
-/** Of a CUDA device as it is resolved; undefined for any other. */
+/** Properties of the CUDA device with a resolved name (`cuda:0`); undefined for other devices. */
 export function cudaDevice(device: string, { cuda }: Availability): CudaDevice | undefined {
   const index = /^cuda:(\d+)$/.exec(device)?.[1];
   return index === undefined ? undefined : cuda.devices[Number(index)];
 }
 
-/** Bytes that networks can be put into: a CUDA device's own memory, else what is free here. */
+/** Bytes available for networks: a CUDA device's own memory, else this machine's free memory. */
 export function memoryFor(device: string): number {
   const own = device.startsWith('cuda') ? cudaDevice(device, availability()) : undefined;
   return own ? own.memoryBytes : freemem();
 }
 
 /**
- * Waits until a tensor is computed. A GPU is given work far ahead of what it has done, so without
- * this a progress bar would be full, and Ctrl-C late, long before the end.
+ * Waits until a tensor is computed. Work is queued on a GPU far ahead of its execution, so without
+ * this a progress bar would be full long before the end, and Ctrl-C would take effect late.
  */
 export function waitFor(tensor: Tensor): void {
   const { device } = tensor;
@@ -107,20 +108,20 @@ function withoutGpu({ libtorch, cuda }: Availability): ResolvedDevice {
   const { built, driver } = cuda;
   const cpu = { device: 'cpu', surprising: false };
   if (built) {
-    // without a driver nobody expects CUDA; pip's LibTorch is built for it on machines that have none
+    // without a driver nobody expects CUDA: pip installs a CUDA build on machines without a GPU too
     return { ...cpu, reason: unusable(libtorch, driver), surprising: driver !== null };
   }
-  if (!driver) return { ...cpu, reason: `LibTorch ${libtorch} is built for the CPU alone` };
+  if (!driver) return { ...cpu, reason: `LibTorch ${libtorch} is built for the CPU only` };
   const cards = `${driver} CUDA device${driver === 1 ? '' : 's'}`;
-  const reason = `this machine has ${cards}, but LibTorch ${libtorch} is built for the CPU alone (docs/install.md says how to get another)`;
+  const reason = `this machine has ${cards}, but LibTorch ${libtorch} is built for the CPU only (docs/install.md says how to install another)`;
   return { ...cpu, reason, surprising: true };
 }
 
-/** Why a LibTorch that is built for CUDA has no device. */
+/** Why a CUDA build of LibTorch has no device. */
 function unusable(libtorch: string, driver: number | null): string {
   if (driver === null) return 'there is no NVIDIA driver';
-  if (driver === 0) return 'the NVIDIA driver shows no device';
-  return `LibTorch ${libtorch} cannot use what the NVIDIA driver shows`;
+  if (driver === 0) return 'the NVIDIA driver reports no device';
+  return `LibTorch ${libtorch} cannot use the devices that the NVIDIA driver reports`;
 }
 
 function expectCuda(asked: string, index: number, { libtorch, cuda }: Availability): void {
@@ -134,22 +135,22 @@ function expectCuda(asked: string, index: number, { libtorch, cuda }: Availabili
   }
   if (!built) {
     throw refuse(
-      `LibTorch ${libtorch} is built for the CPU alone; set mfm up with one for CUDA (LIBTORCH=FOLDER ${SETUP}), or take \`device: 'cpu'\``,
+      `LibTorch ${libtorch} is built for the CPU only; set mfm up with a CUDA build (LIBTORCH=FOLDER ${SETUP}), or use \`device: 'cpu'\``,
     );
   }
   let remedy = 'install a newer driver or an older LibTorch';
   if (driver === null) remedy = 'install it (nvidia-smi shows whether it works)';
-  else if (driver === 0) remedy = 'look at nvidia-smi and the variable CUDA_VISIBLE_DEVICES';
-  throw refuse(`${unusable(libtorch, driver)}; ${remedy}, or take \`device: 'cpu'\``);
+  else if (driver === 0) remedy = 'check nvidia-smi and the variable CUDA_VISIBLE_DEVICES';
+  throw refuse(`${unusable(libtorch, driver)}; ${remedy}, or use \`device: 'cpu'\``);
 }
 
 function expectMps({ libtorch, platform, mps }: Availability): void {
   if (mps.usable) return;
   const why =
     platform !== 'darwin'
-      ? 'only Macs have it'
+      ? 'MPS exists on Macs only'
       : mps.built
-        ? 'this Mac has none, it needs Apple silicon or an AMD card and macOS 12.3'
-        : `LibTorch ${libtorch} is built without it; \`brew install pytorch\` brings one with it`;
-  throw new InputError(`\`device: 'mps'\`: ${why}; take \`device: 'auto'\` or cpu`);
+        ? 'this Mac does not support MPS, which needs Apple silicon or an AMD card, and macOS 12.3'
+        : `LibTorch ${libtorch} is built without MPS; \`brew install pytorch\` installs a build with it`;
+  throw new InputError(`\`device: 'mps'\`: ${why}; use \`device: 'auto'\` or cpu`);
 }

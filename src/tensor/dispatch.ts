@@ -1,6 +1,6 @@
 /**
- * Calls operators by name. The generated wrappers in `ops.ts` and the free `call` stand on this
- * one file; it knows handles, not mathematics.
+ * Calls operators by name. The generated wrappers in `ops.ts` and the generic `call` are built on
+ * this file, which handles tensor handles and types but no mathematics.
  */
 import { OperatorError } from '../errors.js';
 import { type Generator, isGenerator } from './generator.js';
@@ -23,7 +23,7 @@ export const formatCode = (format: MemoryFormat | null | undefined) =>
   format == null ? format : memoryFormats[format];
 
 let TensorClass: new (handle: number, origin: string) => Tensor;
-/** Called once by tensor.ts, which stands above this file. */
+/** Called once by tensor.ts, which this file must not import (it would be a circle). */
 export function setTensorClass(tensorClass: typeof TensorClass): void {
   TensorClass = tensorClass;
 }
@@ -32,7 +32,7 @@ export function operator(name: string): Operator {
   return { name, id: -1, returns: 'unknown' };
 }
 
-/** The operator's number in the addon. @throws OperatorError when this LibTorch has no such operator */
+/** The operator's id in the addon. @throws OperatorError if this LibTorch has no such operator */
 export function idOf(op: Operator): number {
   if (op.id >= 0) return op.id;
   op.id = native.operatorId(op.name);
@@ -53,7 +53,7 @@ export function wrap(handle: unknown, op: Operator): Tensor {
   return tensor;
 }
 
-/** As `wrap`, but no scope frees it: it lives until disposed or collected. */
+/** Like `wrap`, but no scope frees it: it lives until disposed or garbage-collected. */
 export function wrapUnscoped(handle: number, op: Operator): Tensor {
   const tensor = new TensorClass(handle, op.name);
   guard(tensor);

@@ -1,4 +1,4 @@
-/** Element types: names, LibTorch's codes, sizes, and the typed array each is read into. */
+/** Element types: their names, LibTorch's codes, sizes, and the typed array that holds each. */
 import { InputError } from '../errors.js';
 
 export type TypedArray =
@@ -51,7 +51,7 @@ export function dtypeOfCode(code: number): DType {
   return dtype;
 }
 
-/** undefined for an element type that LibTorch 1.13 has not, e.g. F8_E4M3 */
+/** undefined for an element type that LibTorch 1.13 does not have, e.g. F8_E4M3 */
 export const dtypeOfSafetensors = (name: string): DType | undefined => bySafetensors.get(name);
 export const safetensorsName = (dtype: DType): string => table[dtype].safetensors;
 export const bytesPerElement = (dtype: DType): number => table[dtype].bytes;
@@ -63,7 +63,7 @@ export function typedArrayFor(dtype: DType): new (buffer: ArrayBuffer | number) 
   ) => TypedArray;
 }
 
-/** The dtype that a typed array's elements have. */
+/** The dtype of a typed array's elements. */
 export function dtypeOfArray(array: ArrayBufferView): DType {
   if (array instanceof Float32Array) return 'float32';
   if (array instanceof Float64Array) return 'float64';
@@ -73,6 +73,6 @@ export function dtypeOfArray(array: ArrayBufferView): DType {
   if (array instanceof Int32Array) return 'int32';
   if (array instanceof BigInt64Array) return 'int64';
   throw new InputError(
-    `tensor: elements of ${array.constructor.name} need their dtype named (e.g. 'bfloat16')`,
+    `tensor: the elements of a ${array.constructor.name} have no dtype of their own; pass one (e.g. 'bfloat16')`,
   );
 }

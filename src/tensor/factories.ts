@@ -1,4 +1,4 @@
-/** The two factories that differ from the operators of their name. */
+/** The two factories that differ from the operators of the same name. */
 import type { Scalar } from './dispatch.js';
 import type { DType } from './dtype.js';
 import * as ops from './ops.js';

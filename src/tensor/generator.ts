@@ -5,7 +5,8 @@ const collected = new FinalizationRegistry<number>((id) => native.releaseGenerat
 
 /**
  * A stream of random numbers on the CPU. The same seed gives the same stream on every machine;
- * noise for other devices is drawn here and moved, so results do not depend on the device.
+ * noise for other devices is drawn on the CPU and moved there, so results do not depend on the
+ * device.
  */
 export class Generator {
   readonly id: number;
@@ -20,7 +21,7 @@ export class Generator {
     return readState(this.id);
   }
 
-  /** @throws OperatorError if the bytes are not a state */
+  /** @throws OperatorError if the bytes are not a generator's state */
   setState(state: Uint8Array): void {
     writeState(this.id, state);
   }
@@ -28,7 +29,7 @@ export class Generator {
 
 export const isGenerator = (value: unknown): value is Generator => value instanceof Generator;
 
-/** Seeds LibTorch's default generator: weight initialisation and operators without a generator. */
+/** Seeds LibTorch's default generator, for weight initialisation and operators without another. */
 export function manualSeed(seed: number | bigint): void {
   native.seedGenerator(0, BigInt(seed));
 }

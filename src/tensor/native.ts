@@ -1,6 +1,6 @@
 /**
- * Loads the addon and sets it up for the CPU it finds. Everything that crosses into C++ is typed
- * here; no other file calls `require` on it.
+ * Loads the addon and configures it for this machine's CPU. Everything that crosses into C++ is
+ * typed here; no other file loads the addon.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -114,7 +114,7 @@ function cpuFlags(): Set<string> {
   }
 }
 
-/** Physical cores this process may use: two hyperthreads of a core gain nothing in matrix products. */
+/** Physical cores for this process: second hyperthreads do not speed up matrix products. */
 function physicalCores(): number {
   const logical = availableParallelism();
   try {
@@ -129,7 +129,7 @@ function physicalCores(): number {
   }
 }
 
-/** LibTorch 1.13 picks AVX2 kernels on many AVX-512 machines; the variable must be set before loading. */
+/** LibTorch 1.13 picks AVX2 kernels on many AVX-512 machines. The variable is read on loading. */
 function chooseKernels(): void {
   const flags = cpuFlags();
   const avx512 = ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'fma'].every((f) => flags.has(f));
@@ -137,11 +137,12 @@ function chooseKernels(): void {
 }
 
 /**
- * OpenMP's idle threads spin for milliseconds by default, which starves everything else on the
- * machine, data workers first; and beside another program they spin for as long as the thread that
- * they wait for has no core. This is some 0.15 ms, several times the gap between most operators. With
- * three times as much, a training step beside a busy core took twice its CPU time; with less, waking
- * threads costs more than it saves. Measured by bench/beside.ts. Read when the library loads.
+ * Limits how long OpenMP's idle threads spin. By default they spin for milliseconds, which starves
+ * everything else on the machine, data workers first; and beside another program they spin for as
+ * long as the thread they wait for gets no core. This limit is about 0.15 ms, several times the gap
+ * between most operators. With three times as much, a training step beside a busy core took twice
+ * its CPU time; with less, waking threads costs more than it saves. Measured by bench/beside.ts.
+ * The variable is read when the library loads.
  */
 function limitSpinning(): void {
   if (process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT ??= '3000';
@@ -169,7 +170,7 @@ function load(): Native {
   return addon;
 }
 
-/** @throws InputError for what is no number of threads */
+/** The thread count from `MFM_THREADS`, if set. @throws InputError if it is not a valid count */
 function threadsAsked(): number | undefined {
   const text = process.env.MFM_THREADS;
   if (text === undefined || text === '' || text === '0') return undefined;
@@ -178,23 +179,23 @@ function threadsAsked(): number | undefined {
   throw new InputError(`MFM_THREADS: must be a whole number from 1 to 1024, got "${text}"`);
 }
 
-/** In other threads: modules that also know tensors can be imported, tensors cannot be made. */
+/** A stand-in for worker threads: tensor modules can be imported there, but any use throws. */
 function refuse(): Native {
   const get = (): never => {
-    throw new JobError('tensors are of the main thread; data workers make arrays');
+    throw new JobError('tensors exist only on the main thread; data workers must produce arrays');
   };
   return new Proxy({} as Native, { get });
 }
 
-// the addon has one table of tensors, and its thread is the one that loads it
+// the addon has a single table of tensors, which belongs to the thread that loads it
 export const native: Native = isMainThread ? load() : refuse();
 
-/** Threads that operators use; default: this machine's physical cores, or `MFM_THREADS`. */
+/** Sets how many threads operators use; default: `MFM_THREADS`, else the physical cores. */
 export function setThreads(count: number): void {
   native.setThreads(count);
 }
 
-/** What this process computes with, for `mfm info` and the benches. */
+/** The engine that this process computes with, for `mfm info` and the benches. */
 export function engineInfo(): {
   libtorch: string;
   kernels: string;

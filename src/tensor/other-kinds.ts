@@ -1,11 +1,11 @@
-/** Weights and other files that are taken for safetensors, told by how they begin. */
+/** Recognises other kinds of files given in place of safetensors by their first bytes. */
 
 const CONVERT = 'convert it to safetensors with the program that made it';
-const PICKLE = `a Python pickle, as older .pt, .ckpt and .bin are; ${CONVERT}`;
+const PICKLE = `a Python pickle, like older .pt, .ckpt and .bin files; ${CONVERT}`;
 const PAGE =
   'a web page, as a failed download leaves it; download it again from the link of the file itself';
 
-/** What a file begins with, in Latin-1 and lower case, and the end of the sentence "FILE: is …". */
+/** A file's first bytes, in lower-case Latin-1, and how the sentence "FILE: is …" ends. */
 const KINDS: readonly [string, string][] = [
   ['gguf', `GGUF, the quantized weights of another program; ${CONVERT}`],
   ['pk\u0003\u0004', `a zip file, as PyTorch writes .pt, .pth, .ckpt and .bin; ${CONVERT}`],
@@ -23,13 +23,13 @@ const KINDS: readonly [string, string][] = [
   ['<html', PAGE],
 ];
 
-/** The end of the sentence "FILE: is …" for a file of another kind; null where none is known. */
+/** How the sentence "FILE: is …" ends for a file of another kind; null if it is none of them. */
 export function otherKind(start: Uint8Array): string | null {
-  // a header's length may look like any of them, and only a header follows it
+  // the header length of a safetensors file may look like any of these, but only there "{" follows
   if (start[8] === 0x7b) return null;
   const text = Buffer.from(start).toString('latin1').trimStart().toLowerCase();
   return KINDS.find(([begin]) => text.startsWith(begin))?.[1] ?? null;
 }
 
-/** Endings of files that hold weights in another form. */
+/** Extensions of files that hold weights in another format. */
 export const OTHER_ENDINGS = ['.gguf', '.ckpt', '.pt', '.pth', '.bin', '.pkl', '.h5', '.onnx'];

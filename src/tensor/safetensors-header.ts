@@ -1,6 +1,6 @@
 /**
- * The head of a safetensors file: an 8-byte little-endian length and a JSON header. Plain TypeScript,
- * for worker threads too.
+ * The start of a safetensors file: an 8-byte little-endian length and a JSON header. Plain
+ * TypeScript, so that worker threads can read it too.
  *
  * Source: the format's description, safetensors README
  */
@@ -9,11 +9,11 @@ import { isObject, parseJson, short, structureOf } from '../files/read-json.js';
 import { bytesPerElement, type DType, dtypeOfSafetensors } from './dtype.js';
 import { otherKind } from './other-kinds.js';
 
-/** What a header says of a tensor. */
+/** A tensor as the header describes it. */
 export interface SafetensorsEntry {
   dtype: DType;
   shape: number[];
-  /** of its first byte, from the beginning of the file */
+  /** bytes from the start of the file to its first byte */
   offset: number;
 }
 
@@ -24,13 +24,13 @@ export interface SafetensorsHeader {
 }
 
 const maxHeaderBytes = 100_000_000; // the format's own limit
-/** Dimensions of a tensor; LibTorch's iterators have room for so many. */
+/** The most dimensions that LibTorch's iterators have room for. */
 const MOST_DIMENSIONS = 64;
 
 /**
- * @param bytesAt   reads so many bytes of the file from an offset
- * @throws InputError if the file is of another kind, is not whole, or holds an element type that is
- *   not read
+ * @param bytesAt   reads `length` bytes of the file from `offset`
+ * @throws InputError if the file is of another kind, is incomplete, or holds an unsupported element
+ *   type
  */
 export function readSafetensorsHeader(
   path: string,
@@ -41,14 +41,14 @@ export function readSafetensorsHeader(
   if (other) throw new InputError(`${path}: is ${other}`);
   const damaged = (why: string, options?: ErrorOptions) =>
     new InputError(
-      `${path}: is not a whole safetensors file (${why}); copy or download it again`,
+      `${path}: is not a complete safetensors file (${why}); copy or download it again`,
       options,
     );
   if (sizeBytes < 8) throw damaged(`${sizeBytes} bytes`);
   const first = bytesAt(0, 8);
   const headerBytes = Number(new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true));
   if (headerBytes > maxHeaderBytes || headerBytes + 8 > sizeBytes) {
-    throw damaged('the header reaches beyond the end');
+    throw damaged('the header extends beyond the end of the file');
   }
   let text: string;
   let header: unknown;
@@ -58,12 +58,12 @@ export function readSafetensorsHeader(
   } catch (cause) {
     throw damaged('the header is not JSON', { cause });
   }
-  if (!isObject(header)) throw damaged('the header is no object');
+  if (!isObject(header)) throw damaged('the header is not a JSON object');
   if (structureOf(text).keys !== Object.keys(header).length) {
     throw damaged('the header names a tensor twice');
   }
   const { __metadata__: metadata, ...tensors } = header;
-  if (!isMetadata(metadata)) throw damaged('its __metadata__ is not text by name');
+  if (!isMetadata(metadata)) throw damaged('its __metadata__ does not map names to strings');
   const dataBytes = sizeBytes - 8 - headerBytes;
   const entries = new Map<string, SafetensorsEntry>();
   for (const [name, value] of Object.entries(tensors)) {
@@ -72,7 +72,7 @@ export function readSafetensorsHeader(
     const type = dtypeOfSafetensors(value.dtype);
     if (!type) {
       throw new InputError(
-        `${path}: ${quoted} has an element type that is not read, "${short(value.dtype)}"`,
+        `${path}: ${quoted} has the unsupported element type "${short(value.dtype)}"`,
       );
     }
     const [start, end] = value.data_offsets;
@@ -82,7 +82,7 @@ export function readSafetensorsHeader(
     if (!Number.isSafeInteger(strides) || end - start !== count * bytesPerElement(type)) {
       throw damaged(`${quoted} has a wrong size`);
     }
-    if (end > dataBytes) throw damaged(`${quoted} reaches beyond the end`);
+    if (end > dataBytes) throw damaged(`${quoted} extends beyond the end of the file`);
     entries.set(name, { dtype: type, shape: value.shape, offset: 8 + headerBytes + start });
   }
   const problem = placesProblem(entries, 8 + headerBytes, sizeBytes);
@@ -90,7 +90,7 @@ export function readSafetensorsHeader(
   return { entries, metadata: metadata ?? {} };
 }
 
-/** Every byte of the data belongs to one tensor, as the format has it. */
+/** The first violation of the rule that every byte of the data belongs to one tensor, or null. */
 function placesProblem(
   entries: ReadonlyMap<string, SafetensorsEntry>,
   start: number,
@@ -104,7 +104,7 @@ function placesProblem(
   let end = start;
   for (const [name, entry] of inOrder) {
     if (entry.offset < end) return `"${short(name)}" shares bytes with another tensor`;
-    if (entry.offset > end) return `"${short(name)}" comes after bytes of no tensor`;
+    if (entry.offset > end) return `"${short(name)}" comes after bytes that belong to no tensor`;
     end += bytesOf(entry);
   }
   return end === sizeBytes ? null : `${sizeBytes - end} bytes at its end belong to no tensor`;

@@ -1,7 +1,7 @@
 /**
  * Reads and writes safetensors files: an 8-byte little-endian header length, a JSON header, raw
- * little-endian data. Reading maps the file, so opening costs milliseconds whatever its size and
- * weights are paged in when they are used.
+ * little-endian data. Reading maps the file into memory, so opening takes milliseconds whatever the
+ * size, and weights are paged in when they are used.
  *
  * Source: the format's description, safetensors README
  */
@@ -26,7 +26,7 @@ import type { Tensor } from './tensor.js';
 
 const mapped = operator('safetensors');
 
-/** An open file. Tensors that it gave stay valid after `close`. */
+/** An open file. Tensors obtained from it stay valid after `close`. */
 export class SafetensorsFile {
   /** free-form strings from the header's `__metadata__` */
   readonly metadata: Record<string, string>;
@@ -75,7 +75,7 @@ export class SafetensorsFile {
   }
 }
 
-/** Maps a file. @throws InputError if it cannot be read or is not whole */
+/** Maps a file. @throws InputError if it cannot be read or is incomplete */
 export function openSafetensors(path: string): SafetensorsFile {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (!stats) throw new InputError(`${path}: no such file`);
@@ -95,8 +95,8 @@ export function openSafetensors(path: string): SafetensorsFile {
 }
 
 /**
- * Mapped files are as long as when they were opened. Less than a page at a file's end is missed
- * without a signal of the system: what was made from it is wrong.
+ * Checks that mapped files still have the length they had when opened. If less than a page is cut
+ * off a file's end, the system raises no signal, and whatever was computed from it is wrong.
  * @throws JobError naming the file that was cut off
  */
 export function expectMappedWhole(): void {
@@ -104,12 +104,12 @@ export function expectMappedWhole(): void {
   if (problem !== '') throw new JobError(problem);
 }
 
-/** What can be stored: a tensor, or one that `detach` makes when its turn to be written comes. */
+/** A tensor to store, or one that `detach` creates only when it is about to be written. */
 export type Storable = Pick<Tensor, 'dtype' | 'shape' | 'numel' | 'detach'>;
 
 /**
- * Writes tensors to a file, atomically: a temporary file beside it is renamed at the end, so a
- * crash or a full disk leaves what was there before.
+ * Writes tensors to a file, atomically: a temporary file beside it is renamed at the end, so after
+ * a crash or on a full disk the previous file is still there.
  * @throws JobError if it cannot be written
  */
 export function saveSafetensors(
@@ -164,7 +164,7 @@ export function saveSafetensors(
   }
 }
 
-/** @throws JobError if it lies in a mapped file that was cut off */
+/** @throws JobError if the tensor lies in a mapped file that was cut off */
 function writeTensor(file: number, { handle }: Tensor): void {
   const expectWhole = () => {
     const problem = native.cutFile(handle);
@@ -173,18 +173,18 @@ function writeTensor(file: number, { handle }: Tensor): void {
   try {
     writeAll(file, new Uint8Array(native.view(handle)));
   } catch (error) {
-    expectWhole(); // the system says of it only "bad address"
+    expectWhole(); // the system's own error is only "bad address"
     throw error;
   }
   expectWhole();
 }
 
-/** The first error is the one to tell. */
+/** Swallows its own errors: the one that led here is the one to report. */
 function removeQuietly(path: string): void {
   try {
     rmSync(path, { force: true });
   } catch {
-    // part of the path is no folder, so there is nothing to remove
+    // part of the path is not a folder, so there is nothing to remove
   }
 }
 

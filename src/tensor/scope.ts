@@ -1,7 +1,7 @@
 /**
- * Who frees a tensor. Node runs finalizers only between event-loop turns, so loops must say when
- * tensors end: `tidy` frees all that were made inside it and not returned. Tensors made outside
- * of every scope are freed by the garbage collector, as a net.
+ * Tensor lifetimes. Node runs finalizers only between event-loop turns, so loops must free tensors
+ * explicitly: `tidy` frees all that were made inside it and not returned. Tensors made outside any
+ * scope are freed by the garbage collector, as a safety net.
  */
 import { native } from './native.js';
 import type { Tensor } from './tensor.js';
@@ -14,7 +14,7 @@ const collected = new FinalizationRegistry<[handle: number, sizeBytes: number]>(
   },
 );
 
-/** With `MFM_TRACE=1` every tensor remembers the line that made it (slow; for finding leaks). */
+/** With `MFM_TRACE=1` every tensor records the line that made it (slow; for finding leaks). */
 export const tracing = process.env.MFM_TRACE === '1';
 const traced = new Map<string, number>();
 
@@ -44,7 +44,7 @@ export function guard(tensor: Tensor): void {
   collected.register(tensor, [tensor.handle, sizeBytes], tensor);
 }
 
-/** Takes a tensor away from the garbage collector's list: it is being freed by hand. */
+/** Unregisters a tensor from the garbage collector because it is being freed by hand. */
 export function unguard(tensor: Tensor): void {
   if (tensor.guardedBytes === 0) return;
   collected.unregister(tensor);
@@ -53,8 +53,8 @@ export function unguard(tensor: Tensor): void {
 }
 
 /**
- * Runs `fn` and frees every tensor made inside, but for those in its result (a tensor, or tensors
- * in arrays, Maps and plain objects) and those on which `keep()` was called. Scopes nest; `fn`
+ * Runs `fn` and frees every tensor made inside, except those in its result (a tensor, or tensors in
+ * arrays, Maps and plain objects) and those on which `keep()` was called. Scopes nest; `fn`
  * must not be async.
  */
 export function tidy<T>(fn: () => T): T {
@@ -98,7 +98,7 @@ function collect(value: unknown, into: Set<Tensor>): void {
 
 const isTensor = (value: object): value is Tensor => 'handle' in value && 'isKept' in value;
 
-/** Live tensors, bytes that they use, bytes held for reuse, and the peak since `resetPeakMemory`. */
+/** Live tensors, the bytes they use, bytes cached for reuse, the peak since `resetPeakMemory`. */
 export function memoryInfo(): {
   tensors: number;
   usedBytes: number;
@@ -109,7 +109,7 @@ export function memoryInfo(): {
   return { tensors: native.liveTensors(), usedBytes, cachedBytes, peakBytes };
 }
 
-/** With `MFM_TRACE=1`: where the live tensors were made and how many of each, most first. */
+/** With `MFM_TRACE=1`: the lines that made the live tensors, with counts, largest first. */
 export function leakReport(): { origin: string; tensors: number }[] {
   return [...traced]
     .filter(([, tensors]) => tensors > 0)
@@ -121,8 +121,9 @@ export const resetPeakMemory = (): void => native.resetPeak();
 export const emptyCache = (): void => native.emptyCache();
 
 /**
- * Runs `fn` with at most so many bytes held for reuse: for work whose tensors have many sizes, which
- * would all be held. What has waited longest is given back first.
+ * Runs `fn` with at most `bytes` cached for reuse: for work whose tensors have many different
+ * sizes, all of which would be cached. The least recently used blocks are returned to the system
+ * first.
  */
 export function withCacheLimit<T>(bytes: number, fn: () => T): T {
   const [before] = native.setCacheLimit(bytes);

@@ -1,6 +1,6 @@
 /**
  * The one tensor type: a handle to a LibTorch tensor. Operators are inherited from the generated
- * `ops.ts`; here is what is no operator: properties, data in and out, gradients, lifetime.
+ * `ops.ts`; this file adds everything else: properties, data in and out, gradients, lifetime.
  */
 import { MfmError, ShapeError } from '../errors.js';
 import { dispatchTo } from './cast.js';
@@ -22,19 +22,19 @@ const gradientOf = operator('grad');
 export class Tensor extends TensorMethods {
   #handle: number;
   #kept = false;
-  /** what made it: an operator's name, with `MFM_TRACE=1` also the line that called it */
+  /** the operator that made it; with `MFM_TRACE=1` also the line that called it */
   readonly origin: string;
   /** bytes announced to the garbage collector; 0 while a scope owns the tensor */
   guardedBytes = 0;
 
-  /** For the layer below; use `tensor`, `fromArray` or a factory such as `zeros`. */
+  /** Internal: use `tensor`, `fromArray` or a factory such as `zeros` instead. */
   constructor(handle: number, origin: string) {
     super();
     this.#handle = handle;
     this.origin = tracing ? `${origin} ${callSite()}` : origin;
   }
 
-  /** The addon's number for it. @throws MfmError once the tensor has been freed */
+  /** The addon's handle. @throws MfmError once the tensor has been freed */
   override get handle(): number {
     if (this.#handle === 0) {
       throw new MfmError(
@@ -85,7 +85,7 @@ export class Tensor extends TensorMethods {
     return size;
   }
 
-  /** The tensor in another dtype or on another device; itself when nothing changes. Differentiable. */
+  /** The tensor in another dtype or on another device; itself if unchanged. Differentiable. */
   to(target: DType | string): Tensor {
     return dispatchTo(this, target);
   }
@@ -98,7 +98,7 @@ export class Tensor extends TensorMethods {
     return Number(this.toArray()[0]);
   }
 
-  /** A copy of the elements in row-major order; 16-bit floats as Float32Array. */
+  /** A copy of the elements in row-major order; 16-bit floats become a Float32Array. */
   toArray(): Exclude<TypedArray, Uint16Array> {
     return tidy(() => {
       const readable = this.dtype === 'bfloat16' || this.dtype === 'float16';
@@ -136,7 +136,7 @@ export class Tensor extends TensorMethods {
     return native.isLeaf(this.handle);
   }
 
-  /** The gradient that `backward` accumulated; a new Tensor at every read. */
+  /** The gradient that `backward` accumulated; every read creates a new Tensor. */
   get grad(): Tensor | null {
     const handle = native.getGrad(this.handle);
     return handle === 0 ? null : wrap(handle, gradientOf);
@@ -157,7 +157,7 @@ export class Tensor extends TensorMethods {
     return this.#kept;
   }
 
-  /** Takes the tensor out of every scope: it lives until `dispose()`. */
+  /** Removes the tensor from every scope: it lives until `dispose()`. */
   keep(): this {
     unguard(this);
     this.#kept = true;
@@ -172,7 +172,7 @@ export class Tensor extends TensorMethods {
     this.forget();
   }
 
-  /** Gives the handle away: whoever takes it frees it. */
+  /** Gives up the handle: the caller must free it. */
   release(): number {
     const handle = this.handle;
     unguard(this);
@@ -180,7 +180,7 @@ export class Tensor extends TensorMethods {
     return handle;
   }
 
-  /** For scopes: marks it as freed. */
+  /** For scopes: marks the tensor as freed. */
   forget(): void {
     this.#handle = 0;
     if (tracing) count(this.origin, -1);

@@ -155,7 +155,7 @@ describe('joinWorld', () => {
     store.close();
     assert.match(
       stderr,
-      /^rank 0: could not listen at port \d+; it may be in use: set MASTER_PORT/m,
+      /^rank 0: could not listen on port \d+; it may be in use: set MASTER_PORT/m,
     );
     assert.equal(code, 1);
   });

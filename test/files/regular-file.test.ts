@@ -35,9 +35,9 @@ test('a pipe that nobody writes to, a socket, a device and a folder are named at
   await new Promise((resolve) => server.once('listening', resolve));
   try {
     for (const [path, what] of [
-      [pipe, 'is a pipe, and only files are read; save what it gives to a file first'],
-      [socket, 'is a socket, and only files are read; save what it gives to a file first'],
-      ['/dev/zero', 'is a device, and only files are read; save what it gives to a file first'],
+      [pipe, 'is a pipe, but only files can be read; save its output to a file first'],
+      [socket, 'is a socket, but only files can be read; save its output to a file first'],
+      ['/dev/zero', 'is a device, but only files can be read; save its output to a file first'],
       [folder, 'must be a file, is a folder'],
     ] as const) {
       const expected = (error: unknown) => {
@@ -63,5 +63,5 @@ test('what the system says becomes a sentence', async () => {
     await sentence(join(folder, 'n'.repeat(300))),
     /^: its name is longer than the system/,
   );
-  assert.match(await sentence('a\0b'), /^: a path must not hold the character NUL/);
+  assert.match(await sentence('a\0b'), /^: a path must not contain the character NUL/);
 });

@@ -119,7 +119,7 @@ describe('Generation', () => {
     const generation = mfm().generate('iinp', { input: at('photo.png'), mask: at('mask.png') });
     await assert.rejects(generation.save(at('out/a.mp4')), /iinp makes an image; name a file that/);
     await assert.rejects(generation.save(at('photo.png')), /is the input itself, which the result/);
-    await assert.rejects(generation.save('-'), /results are written to files/);
+    await assert.rejects(generation.save('-'), /results can be written only to files/);
     assert.equal(generation.figures.seconds, 0);
   });
 

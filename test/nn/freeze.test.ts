@@ -50,16 +50,19 @@ describe('trainableNames', () => {
   });
 
   test('letters that mean something in regular expressions mean themselves', () => {
-    refuses({ train: ['transformer_cond_conv.conv_in.weight'] }, /fits no parameter/);
-    refuses({ train: ['transformer.cond.conv.conv.in.*'] }, /fits no parameter/);
+    refuses({ train: ['transformer_cond_conv.conv_in.weight'] }, /matches no parameter/);
+    refuses({ train: ['transformer.cond.conv.conv.in.*'] }, /matches no parameter/);
   });
 
   test('a pattern that fits nothing is named, with names that there are', () => {
     refuses(
       { train: ['transformer.*', 'transformer_blocks.*.attn1.*'] },
-      /^train: "transformer_blocks\.\*\.attn1\.\*" fits no parameter; .*transformer\.transformer_blocks\.\*\.attn1\.q_proj\.weight/,
+      /^train: "transformer_blocks\.\*\.attn1\.\*" matches no parameter; .*transformer\.transformer_blocks\.\*\.attn1\.q_proj\.weight/,
     );
-    refuses({ freeze: ['vae.*'] }, /^freeze: "vae\.\*" fits no parameter; there are transformer\./);
+    refuses(
+      { freeze: ['vae.*'] },
+      /^freeze: "vae\.\*" matches no parameter; there are transformer\./,
+    );
   });
 
   test('nothing left to train is refused', () => {

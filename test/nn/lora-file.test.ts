@@ -105,7 +105,7 @@ describe('readLora', () => {
     assert.ok(difference(net, 'diffusers') < 1e-5, 'layers');
     refuses(
       () => addLora(new Net(), { ...config, alpha: 2 }, 0).load(weights, 'fixture'),
-      /^fixture: the alpha of blocks\.0\.attn1\.q_proj must be 2, as asked for, got 5; ask for that$/,
+      /^fixture: the alpha of blocks\.0\.attn1\.q_proj must be the configured 2, got 5; configure that value instead$/,
     );
     refuses(
       () => addLora(new Net(), { ...config, rank: 3 }, 0).load(weights, 'fixture'),
@@ -164,7 +164,7 @@ describe('readLora', () => {
     });
     refuses(
       () => readLora(file, new Net()),
-      /is no LoRA of this network: unknown 3 tensors \(transformer\.blocks\.0\.norm\.weight, .*fc1.*\); missing 1 tensor \(blocks\.0\.attn1\.v_proj\.lora_B\.weight\); misshapen 1 tensor \(transformer\.blocks\.0\.attn1\.q_proj\.lora_A\.weight must be \[2, 6\], got \[2, 5\]\)$/,
+      /is not a LoRA for this network: unknown 3 tensors \(transformer\.blocks\.0\.norm\.weight, .*fc1.*\); missing 1 tensor \(blocks\.0\.attn1\.v_proj\.lora_B\.weight\); misshapen 1 tensor \(transformer\.blocks\.0\.attn1\.q_proj\.lora_A\.weight must be \[2, 6\], got \[2, 5\]\)$/,
     );
     const many = Array.from({ length: 7 }, (_, i) => layer(`other.${i}`, 4, 4));
     saveSafetensors(file, Object.assign({}, ...many));
@@ -175,7 +175,7 @@ describe('readLora', () => {
     });
     refuses(() => readLora(file), /misshapen 1 tensor \(.*fc1\.alpha must be one number, got 2\)$/);
     saveSafetensors(file, { weight: ones([2, 2]) });
-    refuses(() => readLora(file), /is no LoRA that is understood: unknown 1 tensor \(weight\)$/);
+    refuses(() => readLora(file), /is not a LoRA of a known layout: unknown 1 tensor \(weight\)$/);
     saveSafetensors(file, {});
     refuses(() => readLora(file), /it has no tensors$/);
     saveSafetensors(file, { 'x.lora_A.weight': ones([2, 2]), 'x.lora_B.weight': ones([2, 3]) });
@@ -205,7 +205,7 @@ describe('readLora', () => {
         ...right,
         ...Object.fromEntries(names.map((name) => [name, ones([2, 2])])),
       });
-      const message = `: is no LoRA of this network: 1 tensor of ${kind} (${names.join()}), which is not followed`;
+      const message = `: is not a LoRA for this network: 1 tensor of ${kind} (${names.join()}), which is not supported`;
       assert.throws(
         () => readLora(file, new Net()),
         ({ message: got }: Error) => got === file + message,
@@ -255,11 +255,11 @@ describe('readLora', () => {
     refuses(() => readLora(file), /alpha_pattern takes too long to match/);
   });
 
-  test('refuses what is no LoRA file, and settings that it does not follow', () => {
+  test('refuses files that are not a LoRA, and settings that it does not support', () => {
     refuses(() => readLora(join(folder, 'none')), /none: no such LoRA file or folder$/);
     refuses(
       () => readLora(tmpdir()),
-      /must hold pytorch_lora_weights\.safetensors or adapter_model/,
+      /must contain pytorch_lora_weights\.safetensors or adapter_model/,
     );
     const text = join(folder, 'lora.bin');
     writeFileSync(text, 'x');
@@ -279,8 +279,8 @@ describe('readLora', () => {
       () => readLora(copy({ use_dora: true })),
       /adapter_config\.json: use_dora: DoRA is not/,
     );
-    refuses(() => readLora(copy({ bias: 'all' })), /bias: trained biases are not followed/);
-    refuses(() => readLora(copy({ modules_to_save: ['x'] })), /modules_to_save is not followed/);
+    refuses(() => readLora(copy({ bias: 'all' })), /bias: trained biases are not supported/);
+    refuses(() => readLora(copy({ modules_to_save: ['x'] })), /modules_to_save is not supported/);
     refuses(() => readLora(copy({ peft_type: 'LOKR' })), /peft_type/);
     refuses(
       () => readLora(copy({ alpha_pattern: { '(': 1 } })),

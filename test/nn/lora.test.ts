@@ -121,15 +121,15 @@ describe('addLora', () => {
         name: InputError.name,
         message,
       });
-    refuse('to_q', /^lora\.targets: "to_q" fits no linear layer; .*transformer_blocks\.\*\./);
+    refuse('to_q', /^lora\.targets: "to_q" matches no linear layer; .*transformer_blocks\.\*\./);
     refuse(
       'qproj',
-      /"qproj" fits no linear layer; did you mean "q_proj" \(of transformer_blocks\.\*\.attn1\.q_proj, /,
+      /"qproj" matches no linear layer; did you mean "q_proj" \(as in transformer_blocks\.\*\.attn1\.q_proj, /,
     );
-    refuse('norm2', /"norm2" fits no linear layer/);
+    refuse('norm2', /"norm2" matches no linear layer/);
     refuse(
       'blocks.*.attn1.q_proj',
-      /fits no linear layer; .*transformer_blocks\.\*\.attn1\.q_proj/,
+      /matches no linear layer; .*transformer_blocks\.\*\.attn1\.q_proj/,
     );
   });
 

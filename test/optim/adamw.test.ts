@@ -144,7 +144,7 @@ describe('AdamW', () => {
 
   test('refuses a state without one of its tensors', () => {
     const optimizer = new AdamW(new Map([['p', parameter([1])]]));
-    assert.throws(() => optimizer.loadStateDict({}), /must hold average\.p/);
+    assert.throws(() => optimizer.loadStateDict({}), /must contain average\.p/);
   });
 
   test('holds no more memory after many steps', () => {

@@ -250,7 +250,7 @@ describe('openPipeline refuses with one sentence', () => {
     [
       'damaged weights',
       (f) => writeFileSync(join(f, WEIGHTS), 'x'.repeat(100)),
-      /not a whole safetensors file/,
+      /not a complete safetensors file/,
     ],
     [
       'missing weights',

@@ -107,7 +107,7 @@ describe('openPipeline with LoRA', () => {
     });
     assert.throws(() => openPipeline(at('tiny'), { loras: [{ path: file, scale: 1 }] }), {
       name: InputError.name,
-      message: /other\.safetensors: is no LoRA of this network: unknown 20 tensors \(.*…\)$/,
+      message: /other\.safetensors: is not a LoRA for this network: unknown 20 tensors \(.*…\)$/,
     });
   });
 });

@@ -5,7 +5,7 @@ import { type Availability, availability, resolveDevice } from '../../src/tensor
 
 const card = (name: string) => ({ name, capability: [8, 0] as [number, number], memoryBytes: 8e9 });
 
-/** A Linux machine with LibTorch for the CPU alone and no GPU, but for what is said. */
+/** A Linux machine with a CPU-only LibTorch and no GPU, except for the changes given. */
 function machine(changes: {
   platform?: string;
   cuda?: Partial<Availability['cuda']>;
@@ -42,9 +42,12 @@ describe('resolveDevice', () => {
 
   test('auto says why where a GPU was to be expected', () => {
     for (const [cuda, why] of [
-      [{ built: false, driver: 1 }, /1 CUDA device, but LibTorch 2\.4\.0 is built for the CPU alo/],
-      [{ built: true, driver: 2 }, /LibTorch 2\.4\.0 cannot use what the NVIDIA driver shows/],
-      [{ built: true, driver: 0 }, /the NVIDIA driver shows no device/],
+      [{ built: false, driver: 1 }, /1 CUDA device, but LibTorch 2\.4\.0 is built for the CPU onl/],
+      [
+        { built: true, driver: 2 },
+        /LibTorch 2\.4\.0 cannot use the devices that the NVIDIA driver reports/,
+      ],
+      [{ built: true, driver: 0 }, /the NVIDIA driver reports no device/],
     ] as const) {
       const { device, reason, surprising } = resolveDevice('auto', machine({ cuda }));
       assert.deepEqual([device, surprising], ['cpu', true]);
@@ -63,23 +66,19 @@ describe('resolveDevice', () => {
   test('a named device that is not there is refused, with the reason and a remedy', () => {
     const oneCard = machine({ cuda: { built: true, driver: 1, devices: [card('a')] } });
     const cases: [string, Availability, RegExp][] = [
-      [
-        'cuda',
-        plain,
-        /^`device: 'cuda'`: LibTorch 2\.4\.0 is built for the CPU alone; .*LIBTORCH=/,
-      ],
-      ['cuda:1', machine({ cuda: { driver: 2 } }), /built for the CPU alone/],
+      ['cuda', plain, /^`device: 'cuda'`: LibTorch 2\.4\.0 is built for the CPU only; .*LIBTORCH=/],
+      ['cuda:1', machine({ cuda: { driver: 2 } }), /built for the CPU only/],
       ['cuda', machine({ cuda: { built: true } }), /no NVIDIA driver; install it/],
       ['cuda', machine({ cuda: { built: true, driver: 0 } }), /no device; .*CUDA_VISIBLE_DEVICES/],
       [
         'cuda',
         machine({ cuda: { built: true, driver: 1 } }),
-        /cannot use what .*; install a newer/,
+        /cannot use the devices .*; install a newer/,
       ],
       ['cuda:2', twoCards, /^`device: 'cuda:2'`: there are 2 CUDA devices, cuda:0 to cuda:1; name/],
       ['cuda:1', oneCard, /there is one CUDA device, cuda:0;/],
-      ['mps', plain, /only Macs have it; take `device/],
-      ['mps', machine({ platform: 'darwin' }), /built without it; .*brew/],
+      ['mps', plain, /MPS exists on Macs only; use `device/],
+      ['mps', machine({ platform: 'darwin' }), /built without MPS; .*brew/],
       ['mps', machine({ platform: 'darwin', mps: { built: true } }), /needs Apple silicon/],
       ['gpu', twoCards, /^`device`: must be auto, cpu, cuda, cuda:N or mps, got "gpu"$/],
       ['cuda:', twoCards, /must be auto/],

@@ -155,7 +155,7 @@ describe('openSafetensors refuses with one sentence', () => {
         writeFileSync(at('empty.st'), '');
         return at('empty.st');
       },
-      /not a whole .*0 bytes/,
+      /not a complete .*0 bytes/,
     ],
     [
       'text',
@@ -163,7 +163,7 @@ describe('openSafetensors refuses with one sentence', () => {
         writeFileSync(at('text.st'), 'hello, this is no weights file');
         return at('text.st');
       },
-      /not a whole/,
+      /not a complete/,
     ],
     [
       'a header that is cut',
@@ -174,30 +174,38 @@ describe('openSafetensors refuses with one sentence', () => {
       /beyond the end/,
     ],
     ['a header that is no JSON', () => write('json.st', '{"w": ', 24), /not JSON/],
-    ['a header that is a list', () => write('list.st', [1, 2], 24), /not a whole/],
-    ['a header that is null', () => write('null.st', 'null', 24), /not a whole/],
-    ['an entry that is no object', () => write('entry.st', { w: 3 }, 24), /not a whole.*"w"/],
+    ['a header that is a list', () => write('list.st', [1, 2], 24), /not a complete/],
+    ['a header that is null', () => write('null.st', 'null', 24), /not a complete/],
+    [
+      'an entry that is not an object',
+      () => write('entry.st', { w: 3 }, 24),
+      /not a complete.*"w"/,
+    ],
     [
       'an entry without offsets',
       () => write('offsets.st', entry({ data_offsets: undefined }), 24),
-      /not a whole.*"w"/,
+      /not a complete.*"w"/,
     ],
     [
       'a shape that is no list',
       () => write('shape.st', entry({ shape: 'x' }), 24),
-      /not a whole.*"w"/,
+      /not a complete.*"w"/,
     ],
     [
       'a negative shape',
       () => write('negative.st', entry({ shape: [-2, -3] }), 24),
-      /not a whole.*"w"/,
+      /not a complete.*"w"/,
     ],
     [
       'negative offsets',
       () => write('before.st', entry({ data_offsets: [-24, 0] }), 24),
-      /not a whole.*"w"/,
+      /not a complete.*"w"/,
     ],
-    ['data that are cut', () => write('data.st', entry({}), 23), /"w" reaches beyond the end/],
+    [
+      'data that are cut',
+      () => write('data.st', entry({}), 23),
+      /"w" extends beyond the end of the file/,
+    ],
     [
       'a size that does not fit the shape',
       () => write('size.st', entry({ shape: [2, 2] }), 24),
@@ -209,12 +217,12 @@ describe('openSafetensors refuses with one sentence', () => {
       /"b" shares bytes with another tensor/,
     ],
     [
-      'bytes of no tensor before one',
+      'bytes that belong to no tensor before one',
       () => write('gap.st', entry({ data_offsets: [8, 32] }), 32),
-      /"w" comes after bytes of no tensor/,
+      /"w" comes after bytes that belong to no tensor/,
     ],
     [
-      'bytes of no tensor at the end',
+      'bytes that belong to no tensor at the end',
       () => write('tail.st', entry({}), 32),
       /8 bytes at its end belong to no tensor/,
     ],
@@ -236,17 +244,17 @@ describe('openSafetensors refuses with one sentence', () => {
     [
       'offsets that are no whole numbers',
       () => write('half.st', entry({ data_offsets: [0.5, 24.5] }), 25),
-      /not a whole.*"w"/,
+      /not a complete.*"w"/,
     ],
     [
       'offsets beyond 2^53',
       () => write('beyond.st', entry({ data_offsets: [2 ** 53, 2 ** 53 + 24] }), 24),
-      /not a whole.*"w"/,
+      /not a complete.*"w"/,
     ],
     [
       'metadata that is a list',
       () => write('list.st', { __metadata__: [1], ...entry({}) }, 24),
-      /its __metadata__ is not text by name/,
+      /its __metadata__ does not map names to strings/,
     ],
     [
       'a header that is nested 60,000 levels deep',

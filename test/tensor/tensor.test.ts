@@ -37,7 +37,7 @@ describe('tensor', () => {
   test('rejects ragged arrays and shapes that do not fit', () => {
     assert.throws(() => tensor([[1, 2], [3]]), ShapeError);
     assert.throws(() => tensor(new Float32Array(5), { shape: [2, 3] }), MfmError);
-    assert.throws(() => tensor(new Uint16Array(2)), /need their dtype named/);
+    assert.throws(() => tensor(new Uint16Array(2)), /have no dtype of their own; pass one/);
   });
 });
 

@@ -116,14 +116,23 @@ describe('expectTrainable', () => {
     cpSync(tiny, broken, { recursive: true });
     writeFileSync(join(broken, 'vae/diffusion_pytorch_model.safetensors'), 'half');
     const recipe = tinyRecipe({}, { autoencoder: { from: broken } });
-    refused(recipe, /vae\/diffusion_pytorch_model\.safetensors: is not a whole safetensors file/);
+    refused(
+      recipe,
+      /vae\/diffusion_pytorch_model\.safetensors: is not a complete safetensors file/,
+    );
   });
 
   test('refuses patterns that fit nothing and those that leave nothing', () => {
-    refused(tinyRecipe({ train: ['nothing.*'] }), /^train: "nothing\.\*" fits no parameter; /);
+    refused(tinyRecipe({ train: ['nothing.*'] }), /^train: "nothing\.\*" matches no parameter; /);
     refused(tinyRecipe({ freeze: ['*'] }), /^freeze: "\*" leaves nothing to train; /);
-    refused(onBase({ lora: { targets: ['x_proj'] } }), /^lora\.targets: "x_proj" fits no linear/);
-    refused(onBase({ train: ['transformer.x*'] }), /^train: "transformer\.x\*" fits no parameter/);
+    refused(
+      onBase({ lora: { targets: ['x_proj'] } }),
+      /^lora\.targets: "x_proj" matches no linear/,
+    );
+    refused(
+      onBase({ train: ['transformer.x*'] }),
+      /^train: "transformer\.x\*" matches no parameter/,
+    );
   });
 
   test('refuses a rank that is wider than a layer', () => {

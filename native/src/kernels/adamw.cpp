@@ -6,7 +6,7 @@
 namespace mfm::kernels {
 namespace {
 
-constexpr int64_t run = 16384; // elements per piece of work
+constexpr int64_t run = 16384; // elements per work item
 
 struct Piece {
   size_t tensor;
@@ -36,7 +36,7 @@ bool onCpu(at::TensorList tensors) {
                      [](const Tensor& t) { return t.device().is_cpu(); });
 }
 
-// One parameter's update in ATen operators, for any device.
+// The update of one parameter by ATen operators, for any device.
 void updatePlain(const Tensor& param, const Tensor& grad, const Tensor& mean, const Tensor& square,
                  const AdamwFactors& f) {
   const Tensor g = grad.to(at::kFloat) * f.gradScale;
@@ -46,8 +46,8 @@ void updatePlain(const Tensor& param, const Tensor& grad, const Tensor& mean, co
   param.mul_(f.decay).addcdiv_(mean, denominator, -f.step);
 }
 
-// params, expAvgs, expAvgSqs float32; grads float32 or bfloat16; copies: bfloat16 twins of the
-// params to refresh, or an empty list. step counts from 1.
+// params, expAvgs, expAvgSqs are float32; grads float32 or bfloat16; copies are bfloat16 versions
+// of the params, which are refreshed, or an empty list. step counts from 1.
 void adamw(at::TensorList params, at::TensorList grads, at::TensorList expAvgs,
            at::TensorList expAvgSqs, at::TensorList copies, double lr, double beta1, double beta2,
            double eps, double weightDecay, int64_t step, double gradScale) {
@@ -107,7 +107,7 @@ void adamw(at::TensorList params, at::TensorList grads, at::TensorList expAvgs,
   });
 }
 
-// The 2-norm of all tensors together, a float32 scalar on their device.
+// The 2-norm over all tensors together, a float32 scalar on their device.
 Tensor gradNorm(at::TensorList tensors) {
   std::vector<Tensor> ready;
   ready.reserve(tensors.size());
@@ -145,7 +145,7 @@ TORCH_LIBRARY_IMPL(mfm, CompositeExplicitAutograd, library) {
   library.impl("adamw_", adamw);
   library.impl("grad_norm", gradNorm);
 }
-// on some devices LibTorch 1.13 does not pass over autograd by itself
+// on some devices LibTorch 1.13 does not fall through the autograd key by itself
 TORCH_LIBRARY_IMPL(mfm, Autograd, library) {
   library.impl("adamw_", torch::CppFunction::makeFallthrough());
   library.impl("grad_norm", torch::CppFunction::makeFallthrough());

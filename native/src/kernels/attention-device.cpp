@@ -1,5 +1,5 @@
-// aten::scaled_dot_product_attention, found when the program runs: LibTorch 1.13 has no such
-// operator, 2.0 no `scale`, and later versions further arguments behind it.
+// aten::scaled_dot_product_attention, looked up at run time: LibTorch 1.13 has no such operator, in
+// 2.0 it has no `scale`, and later versions have further arguments.
 #include "attention-device.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -24,7 +24,7 @@ Tensor deviceAttention(const Tensor& q, const Tensor& k, const Tensor& v, const 
   const auto& arguments = fusedAttention()->schema().arguments();
   const bool takesScale = std::any_of(arguments.begin(), arguments.end(),
                                       [](const c10::Argument& a) { return a.name() == "scale"; });
-  // without the argument the factor is 1 / sqrt(K)
+  // without the argument the scale is 1 / sqrt(K)
   const double own = 1 / std::sqrt(static_cast<double>(q.size(3)));
   const Tensor queries = takesScale || scale == own ? q : q * (scale / own);
   c10::IValue bias;

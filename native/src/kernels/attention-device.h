@@ -5,10 +5,10 @@
 
 namespace mfm::kernels {
 
-/** Whether the tensors' device and this LibTorch (2.0 and later) have such kernels. */
+/** Are there such kernels for the tensors' device in this LibTorch (2.0 or later)? */
 bool hasDeviceAttention(const Tensor& q);
 
-/** As mfm::attention; differentiable where gradients are on. */
+/** Like mfm::attention; differentiable if gradients are enabled. */
 Tensor deviceAttention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask,
                        double scale);
 

@@ -1,4 +1,4 @@
-// Chooses between the tile kernels of attention-tiles.inl, and what they have in common.
+// Selects the tile kernels of attention-tiles.inl, and holds what they share.
 #include "attention-tiles.h"
 
 #include "isa.h"
@@ -18,14 +18,14 @@ namespace mfm::kernels {
 namespace {
 
 constexpr int64_t step = 32;
-constexpr int64_t block = 256;          // keys (backward: queries) between two accumulations
+constexpr int64_t block = 256;          // keys (backward: queries) per accumulation
 constexpr int64_t tileElements = 512;   // bfloat16 elements of a tile
 constexpr float log2e = 1.44269504088896341f;
-constexpr float hidden = -1e30f;        // the mask of keys that pad the last step
+constexpr float hidden = -1e30f;        // bias that masks the keys padding the last step
 
 int64_t roundUp(int64_t n) { return (n + step - 1) / step * step; }
 
-// Memory of one thread, kept between calls and handed out in pieces of whole cache lines.
+// Scratch memory of one thread, kept between calls and handed out in whole cache lines.
 class Scratch {
 public:
   void reserve(size_t bytes) {
@@ -58,7 +58,7 @@ Scratch& scratch() {
 }
 
 #define MFM_INLINE static inline __attribute__((always_inline))
-// gcc's tile intrinsics do not say that they touch memory
+// gcc's tile intrinsics do not declare that they access memory
 #define MFM_MEMORY_FENCE() asm volatile("" ::: "memory")
 
 } // namespace

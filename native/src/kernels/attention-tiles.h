@@ -1,5 +1,5 @@
-// Attention on bfloat16 tiles: one algorithm (attention-tiles.inl), compiled for every way of
-// multiplying tiles that a CPU may have (tiles-*.inl).
+// Attention on bfloat16 tiles: one algorithm (attention-tiles.inl), compiled for each instruction
+// set that can multiply tiles (tiles-*.inl).
 #pragma once
 
 #include <cstdint>
@@ -18,20 +18,20 @@ constexpr int64_t maxHeadDim = 128;
 
 struct TileKernels {
   /**
-   * One head's attention: out = softmax(q k^T * scale + mask) v without ever holding its scores.
+   * One head's attention: out = softmax(q k^T * scale + mask) v, without ever holding all scores.
    *
-   * mask  lk additive values or null
-   * lse   null, or receives the lq natural logarithms of the softmax's denominators
+   * mask  lk values added to the scores, or null
+   * lse   null, or receives the natural logarithms of the lq softmax denominators (log-sum-exp)
    */
   void (*forward)(HeadView q, HeadView k, HeadView v, const float* mask, HeadView out, float* lse,
                   int64_t lq, int64_t lk, int64_t headDim, float scale);
 
-  /** The gradients of one head, from `out`, its gradient and `lse` as `forward` gave it. */
+  /** The gradients of one head, from `out`, its gradient `dOut`, and the `lse` from `forward`. */
   void (*backward)(HeadView q, HeadView k, HeadView v, const float* mask, HeadView out,
                    HeadView dOut, const float* lse, HeadView dq, HeadView dk, HeadView dv,
                    int64_t lq, int64_t lk, int64_t headDim, float scale);
 
-  // before a thread's first head, and after its last
+  // called before a thread's first head, and after its last
   void (*configure)();
   void (*release)();
 };
@@ -39,7 +39,7 @@ struct TileKernels {
 /** The fastest kernels that this CPU can run, or null. */
 const TileKernels* tileKernels();
 
-/** Readies the calling thread for any number of heads. */
+/** Configures the calling thread for the tile kernels as long as it lives. */
 class TileScope {
 public:
   explicit TileScope(const TileKernels& kernels) : kernels_(kernels) { kernels_.configure(); }

@@ -1,15 +1,15 @@
 // One attention head on bfloat16 matrix tiles. Scores are kept transposed, [keys, queries]: a vector
-// then holds 16 queries, so that the softmax over keys needs no sum across a vector, and keys are
-// used in their own layout.
+// then holds 16 queries, so the softmax over keys needs no reduction across a vector, and keys are
+// used in their original layout.
 //
 // A tile is 16 rows of 64 bytes. The left factor of a product is [16, 32] bfloat16; the right one
-// [32, 16], stored as 16 rows of 16 pairs (its rows 2p and 2p + 1 side by side); the result [16, 16]
-// float32. Everything works on `step` = 32 keys and queries: 2 by 2 result tiles. The file that
-// MFM_TILES names multiplies them.
+// [32, 16], stored as 16 rows of 16 pairs (its rows 2p and 2p + 1 side by side); the result [16,
+// 16] float32. Everything works on `step` = 32 keys and queries at a time, so on 2 by 2 result
+// tiles. The file named by MFM_TILES implements their product.
 // Source: Dao 2023, FlashAttention-2, arXiv 2307.08691.
 //
-// Included once per way of multiplying tiles, inside its namespace and target region; no include
-// guard on purpose.
+// Included once per instruction set, inside its namespace and target region; hence no include
+// guard.
 
 namespace {
 
@@ -45,7 +45,7 @@ MFM_INLINE void storeTile(uint16_t* tile, const __m512i r[16]) {
 
 MFM_INLINE uint32_t firstBits(int64_t n) { return n >= 32 ? ~0u : n <= 0 ? 0u : (1u << n) - 1; }
 
-// 16 rows from `row` and 32 columns from `column`; zero beyond `rows` and `columns`.
+// Loads 16 rows from `row` and 32 columns from `column`; zero beyond `rows` and `columns`.
 MFM_INLINE void loadRows(__m512i r[16], HeadView m, int64_t row, int64_t rows, int64_t column,
                          int64_t columns) {
   const __mmask32 inside = firstBits(columns - column);
@@ -55,7 +55,7 @@ MFM_INLINE void loadRows(__m512i r[16], HeadView m, int64_t row, int64_t rows, i
   }
 }
 
-// 32 rows from `row` and 16 columns from `column`: r[p] holds rows 2p and 2p + 1 as pairs.
+// Loads 32 rows from `row` and 16 columns from `column`: r[p] holds rows 2p and 2p + 1 as pairs.
 MFM_INLINE void loadPairs(__m512i r[16], HeadView m, int64_t row, int64_t rows, int64_t column,
                           int64_t columns) {
   const __mmask16 inside = static_cast<__mmask16>(firstBits(columns - column));
@@ -68,7 +68,7 @@ MFM_INLINE void loadPairs(__m512i r[16], HeadView m, int64_t row, int64_t rows, 
   }
 }
 
-// The left factor m: [roundUp(rows), width], its rows as they are.
+// Packs the left factor m: [roundUp(rows), width], rows unchanged.
 void packRows(uint16_t* out, HeadView m, int64_t rows, int64_t columns, int64_t width) {
   __m512i r[16];
   for (int64_t row = 0; row < roundUp(rows); row += 16) {
@@ -79,7 +79,7 @@ void packRows(uint16_t* out, HeadView m, int64_t rows, int64_t columns, int64_t 
   }
 }
 
-// The left factor m^T, 32 rows of m: tiles [width / 16][16 columns, 32 rows].
+// Packs the left factor m^T, from 32 rows of m: tiles [width / 16][16 columns, 32 rows].
 MFM_INLINE void packTransposed(uint16_t* out, HeadView m, int64_t row, int64_t rows,
                                int64_t columns, int64_t width) {
   __m512i r[16];
@@ -90,7 +90,8 @@ MFM_INLINE void packTransposed(uint16_t* out, HeadView m, int64_t row, int64_t r
   }
 }
 
-// The right factor m^T, 32 rows of m: tiles [width / 32][2 halves of the rows][32 columns, 16 rows].
+// Packs the right factor m^T, from 32 rows of m: tiles [width / 32][2 halves of the rows][32
+// columns, 16 rows].
 MFM_INLINE void packRightTransposed(uint16_t* out, HeadView m, int64_t row, int64_t rows,
                                     int64_t columns, int64_t width) {
   __m512i r[16];
@@ -103,7 +104,7 @@ MFM_INLINE void packRightTransposed(uint16_t* out, HeadView m, int64_t row, int6
   }
 }
 
-// The right factor m, 32 rows of m: tiles [width / 16][32 rows, 16 columns].
+// Packs the right factor m, from 32 rows of m: tiles [width / 16][32 rows, 16 columns].
 MFM_INLINE void packRight(uint16_t* out, HeadView m, int64_t row, int64_t rows, int64_t columns,
                           int64_t width) {
   __m512i r[16];
@@ -113,10 +114,11 @@ MFM_INLINE void packRight(uint16_t* out, HeadView m, int64_t row, int64_t rows, 
   }
 }
 
-// Two tiles below one another (left) or side by side (right), and how to reach the next ones.
+// Two tiles, one below the other (left factor) or side by side (right factor), and the distance to
+// the next ones.
 struct Factor {
   const uint16_t *first, *second;
-  int64_t rowBytes; // between a tile's rows; 64 in right factors
+  int64_t rowBytes; // distance between a tile's rows; 64 in right factors
   int64_t advance;  // elements to the tiles of the next 32 terms
 };
 
@@ -127,21 +129,22 @@ struct Result {
 
 #include MFM_TILES
 
-// Rows `row` to `row` + 32 of packRows memory.
+// Rows `row` to `row` + 32 of memory filled by packRows.
 MFM_INLINE Factor leftRows(const uint16_t* packed, int64_t row, int64_t width) {
   return {packed + row * width, packed + (row + 16) * width, width * 2, 32};
 }
-// Two neighbouring tiles among `perStep` of each 32 terms.
+// Two neighbouring tiles, where each 32 terms have `perStep` tiles.
 MFM_INLINE Factor tiles(const uint16_t* packed, int64_t perStep) {
   return {packed, packed + tileElements, 64, perStep * tileElements};
 }
 
-// 2^x for x >= -126, relative error 1e-4: half of bfloat16's last place is 20 times that.
+// 2^x for x >= -126, with a relative error of 1e-4, a twentieth of half a unit in bfloat16's last
+// place.
 MFM_INLINE __m512 powerOfTwo(__m512 x) {
   const __m512 magic = _mm512_set1_ps(12582912.0f); // 1.5 * 2^23: adding it rounds to an integer
   const __m512 shifted = _mm512_add_ps(x, magic);
   const __m512 f = _mm512_sub_ps(x, _mm512_sub_ps(shifted, magic));
-  __m512 p = _mm512_set1_ps(0.055838282946220154f); // interpolates 2^f at Chebyshev's nodes
+  __m512 p = _mm512_set1_ps(0.055838282946220154f); // interpolates 2^f at Chebyshev nodes
   p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.24263947854625845f));
   p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.6931367338836214f));
   p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.9999245569508709f));
@@ -152,18 +155,18 @@ MFM_INLINE __m512 clampedPowerOfTwo(__m512 x) {
   return powerOfTwo(_mm512_max_ps(x, _mm512_set1_ps(-126.0f)));
 }
 
-// Both as bfloat16, `low` in the lower half.
+// Converts both to bfloat16, with `low` in the lower half.
 MFM_INLINE __m512i halves(__m512 high, __m512 low) {
   return (__m512i)_mm512_cvtne2ps_pbh(high, low);
 }
-// Both as bfloat16, element by element: one row of a right factor.
+// Converts both to bfloat16 and interleaves them: one row of a right factor.
 MFM_INLINE __m512i pairs(__m512 even, __m512 odd) {
   const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
                                          8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   return _mm512_permutexvar_epi16(order, halves(odd, even));
 }
 
-// sum over a row of a * b
+// The dot product of two rows.
 MFM_INLINE float dot(const uint16_t* a, const uint16_t* b, int64_t count) {
   __m512 total = _mm512_setzero_ps();
   for (int64_t i = 0; i < count; i += 32) {
@@ -174,6 +177,7 @@ MFM_INLINE float dot(const uint16_t* a, const uint16_t* b, int64_t count) {
   return _mm512_reduce_add_ps(total);
 }
 
+// The largest 2-norm of the rows [from, to).
 float longest(HeadView m, int64_t from, int64_t to, int64_t columns) {
   float square = 0;
   for (int64_t i = from; i < to; ++i) {
@@ -183,14 +187,14 @@ float longest(HeadView m, int64_t from, int64_t to, int64_t columns) {
   return std::sqrt(square);
 }
 
-// What is added to each key's scores, times log2 e; hides the keys that pad the last step.
+// The bias added to each key's scores, times log2 e; masks the keys that pad the last step.
 void fillBias(float* bias, const float* mask, int64_t lk) {
   for (int64_t i = 0; i < roundUp(lk); ++i) {
     bias[i] = i >= lk ? hidden : mask ? std::max(mask[i] * log2e, hidden) : 0.0f;
   }
 }
 
-// Rows of out = (transposed [width, 32])^T * factor, `factor` one number per row.
+// Writes rows of out = (transposed [width, 32])^T * factor, with one `factor` per row.
 MFM_INLINE void writeTransposed(HeadView out, int64_t row, int64_t rows, int64_t columns,
                                 const float* transposed, const float* factor) {
   for (int64_t half = 0; half < 32; half += 16) {
@@ -219,7 +223,7 @@ struct ForwardBuffers {
   float *scores, *output, *bias;
 };
 
-// One step of 32 keys whose scores need no maximum: probabilities = 2^(scores * factor).
+// One step of 32 keys whose bounded scores need no maximum: probabilities = 2^(scores * factor).
 MFM_INLINE void boundedStep(const float* scores, uint16_t* probabilities, __m512 factor,
                             int64_t valid, __m512 sums[2]) {
   for (int64_t p = 0; p < 16; ++p) {
@@ -242,7 +246,7 @@ void boundedBlock(const ForwardBuffers& b, int64_t from, int64_t steps, int64_t 
   const __m512 factors = _mm512_set1_ps(factor);
   const Factor queries = tiles(b.queries, 2);
   product({b.scores, step}, leftRows(b.keys, from, width), queries, width / 32, true);
-  for (int64_t i = 0; i < steps; ++i) { // the next step's tiles run beside this one's exponentials
+  for (int64_t i = 0; i < steps; ++i) { // the next step's products overlap this one's exp
     MFM_MEMORY_FENCE();
     if (i + 1 < steps) {
       product({b.scores + (i + 1) % 2 * step * step, step},
@@ -253,7 +257,7 @@ void boundedBlock(const ForwardBuffers& b, int64_t from, int64_t steps, int64_t 
   }
 }
 
-// The general case: bias, and a running maximum that rescales what was summed before.
+// The general case: a bias, and a running maximum, by which earlier sums are rescaled.
 void onlineBlock(const ForwardBuffers& b, int64_t from, int64_t steps, int64_t width, float factor,
                  __m512 maxima[2], __m512 sums[2], bool first) {
   const __m512 factors = _mm512_set1_ps(factor);
@@ -320,7 +324,8 @@ void forward(HeadView q, HeadView k, HeadView v, const float* mask, HeadView out
 
   for (int64_t row = 0; row < lq; row += step) {
     packRightTransposed(b.queries, q, row, lq, headDim, width);
-    // |score| <= |q| |k| scale. Below this bound e^score and its sums fit float32 without a maximum.
+    // |score| <= |q| |k| scale. Below this bound e^score and its sums fit float32 without
+    // subtracting the maximum.
     constexpr float safe = 40.0f;
     const bool bounded =
         !mask && std::abs(scale) * longestKey *
@@ -354,11 +359,11 @@ void forward(HeadView q, HeadView k, HeadView v, const float* mask, HeadView out
 }
 
 struct BackwardBuffers {
-  // left factors: rows of keys and values; transposed keys of one key block
+  // left factors: all keys and values; the transposed keys of one key block
   uint16_t *keys, *values, *keysTransposed;
-  // right factors of all queries: transposed, and as they are
+  // right factors for all queries: transposed, and not transposed
   uint16_t *queriesTransposed, *dOutTransposed, *queries, *dOut;
-  // of one key block and query block: left factors [64 keys, block]; right factor of one step
+  // for one key block and query block: left factors [64 keys, block]; right factor of one step
   uint16_t *probabilities, *dScores, *dScoresRight;
   float *scores, *dProbabilities;  // [32 keys, 32 queries]
   float *dQueries, *dKeys, *dValues; // [queries / 32][width, 32]; [64 keys, width] twice
@@ -367,7 +372,8 @@ struct BackwardBuffers {
 
 constexpr int64_t keyBlock = 64;
 
-// Probabilities and score gradients of 32 keys by 32 queries, from scores and dProbabilities.
+// Computes probabilities and score gradients of 32 keys by 32 queries, from scores and
+// dProbabilities.
 MFM_INLINE void gradientStep(const BackwardBuffers& b, const float* bias, const float* lse,
                              const float* delta, float factor, uint16_t* probabilities,
                              uint16_t* dScores, uint16_t* dScoresRight) {

@@ -1,4 +1,4 @@
-// mfm::attention: softmax(q k^T * scale + mask) v without the full scores, and its gradient.
+// mfm::attention: softmax(q k^T * scale + mask) v without holding all scores, and its gradient.
 #include "attention-device.h"
 #include "attention-tiles.h"
 #include "operators.h"
@@ -7,7 +7,7 @@ namespace mfm::kernels {
 namespace {
 
 // q [B, N, Lq, K]; k, v [B, N, Lk, K]; mask additive, [B, 1, 1, Lk] or [1, 1, 1, Lk].
-// Results are [B, N, L, K] over [B, L, N, K] memory: joining the heads again costs nothing.
+// Results are [B, N, L, K] views of [B, L, N, K] memory, so joining the heads again needs no copy.
 struct Shape {
   int64_t b, n, lq, lk, k;
 };
@@ -55,7 +55,7 @@ Tensor tileForward(const Tensor& q, const Tensor& k, const Tensor& v, const Tens
                    const Shape& s, double scale, float* lse) {
   const TileKernels& tiles = *tileKernels();
   const Tensor out = emptyHeads(q, s, s.lq), rows = maskRows(mask, s);
-  // Few heads on many cores: queries are split too, and keys packed once for every part.
+  // With few heads on many cores, queries are split too, and every part packs the keys again.
   const int64_t heads = s.b * s.n, wanted = 4 * at::get_num_threads();
   const int64_t parts = std::max<int64_t>(1, std::min((wanted + heads - 1) / heads, s.lq / 512));
   const int64_t perPart = ((s.lq + parts - 1) / parts + 31) / 32 * 32;
@@ -75,7 +75,7 @@ Tensor tileForward(const Tensor& q, const Tensor& k, const Tensor& v, const Tens
   return out;
 }
 
-// --- any device and dtype: ATen, a chunk of queries at a time
+// --- for any device and dtype: ATen operators on a chunk of queries at a time
 
 constexpr int64_t chunkScores = 1 << 24; // scores held at once
 
@@ -83,8 +83,8 @@ int64_t chunkRows(const Shape& s) {
   return std::max<int64_t>(1, std::min(s.lq, chunkScores / std::max<int64_t>(1, s.b * s.n * s.lk)));
 }
 
-// On a CPU chunks are computed in float32: without bf16 units its bf16 products are no faster, and
-// scores rounded to bf16 are off by up to 1/8 where they exceed 32.
+// On a CPU, chunks are computed in float32: without bf16 units, bf16 products are no faster, and
+// rounding to bf16 changes scores above 32 by up to 1/8.
 Tensor widened(const Tensor& x) { return x.device().is_cpu() ? x.to(computeType(x)) : x; }
 
 Tensor probabilities(const Tensor& q, const Tensor& k, const Tensor& mask, double scale) {

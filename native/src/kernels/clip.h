@@ -1,4 +1,4 @@
-// The table of the clip kernels, explained in clip.inl.
+// The table of clip kernels, which are documented in clip.inl.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// Clip kernels of one instruction set: group normalisation of pixels whose C channels lie together,
-// scaled and shifted by rows at a lower resolution. T is float or uint16_t (bfloat16 bits).
+// Clip kernels for one instruction set: group normalisation of pixels whose C channels are
+// contiguous, scaled and shifted by rows of lower resolution. T is float or uint16_t (bfloat16
+// bits).
 
 // Mean and sum of squared deviations of each channel over `pixels`; two passes over cached memory.
 template <class T>
@@ -19,7 +20,8 @@ static void channelMoments(const T* x, int64_t pixels, int64_t c, float* mean, f
   }
 }
 
-// y = act((x * a + d) * scale + shift) for a run of pixels under one scale and shift (or none).
+// y = act((x * a + d) * scale + shift) for a run of pixels that share scale and shift (or have
+// none).
 template <class T>
 static void clipForward(const T* x, T* y, int64_t pixels, int64_t c, const float* a,
                         const float* d, const T* scale, const T* shift, bool silu) {
@@ -39,7 +41,7 @@ static void clipForward(const T* x, T* y, int64_t pixels, int64_t c, const float
   }
 }
 
-// The gradient of u = z * scale + shift with z = x * a + d, y = act(u), seen by channel:
+// Sums for the gradient of y = act(u), u = z * scale + shift, z = x * a + d, per channel:
 //   zSum += dz, zxSum += dz * x, scaleSum += du * z, shiftSum += du, where dz = du * scale.
 template <class T>
 static void clipSums(const T* x, const T* dy, int64_t pixels, int64_t c, const float* a,
@@ -70,7 +72,7 @@ static void clipSums(const T* x, const T* dy, int64_t pixels, int64_t c, const f
   }
 }
 
-// dx = dz * a + x * slope + level; slope and level carry the gradient of the statistics.
+// dx = dz * a + x * slope + level, where slope and level hold the gradient of the statistics.
 template <class T>
 static void clipBackward(const T* x, const T* dy, T* dx, int64_t pixels, int64_t c, const float* a,
                          const float* d, const T* scale, const T* shift, bool silu,

@@ -1,27 +1,27 @@
-// mfm::clip_conv: a convolution of every frame, or over three frames, as 2D convolutions of whole
-// ranges of frames that add up in place; and its gradient. A 3D convolution would be reordered on its
-// way in and out, and slices under autograd cost a pass each. Clips are [T, B, C, H, W] with every
-// frame channels-last, weights [C', C, 1 or 3, k, k].
+// mfm::clip_conv: a convolution of each frame, or over three frames, computed as a sum of 2D
+// convolutions of whole ranges of frames; and its gradient. A 3D convolution would reorder its
+// input and output, and slices under autograd cost one pass each. Clips are [T, B, C, H, W] with
+// every frame channels-last, weights [C', C, 1 or 3, k, k].
 //
-// The three frames of output frame t are t - 2, t - 1 and t; before the clip stand two `past` frames,
-// or its own first one. With `halve` they are 2t - 1, 2t and 2t + 1; before the clip stands one
-// `past` frame, or nothing, as after it.
+// Output frame t is computed from frames t - 2, t - 1 and t; the clip is preceded by two `past`
+// frames, or by copies of its first one. With `halve` it is computed from 2t - 1, 2t and 2t + 1;
+// the clip is preceded by one `past` frame or by zeros, and followed by zeros.
 #include "conv-pieces.h"
 
 namespace mfm::kernels {
 namespace {
 
-// One convolution of the sum: output frames [to, to + count) += the input frames from, from + step …
-// of the clip or of what stands before it, with the weights of the taps in `taps` added up.
+// One term of the sum: output frames [to, to + count) += convolution of the input frames from,
+// from + step, … of the clip or of `past`, with the sum of the weights of taps `first` to `last`.
 struct Term {
   bool past;
   int64_t from, to, count;
   int first, last; // taps
   int64_t step = 1;
-  bool fresh = false; // the first that these input frames are in
+  bool fresh = false; // the first term that uses these input frames
 };
 
-// The first one covers all output frames.
+// All terms of the sum; the first one covers all output frames.
 std::vector<Term> terms(int64_t frames, int64_t taps, bool hasPast, bool halve) {
   if (taps == 1) return {{false, 0, 0, frames, 0, 0, 1, true}};
   std::vector<Term> out;
@@ -69,7 +69,7 @@ Tensor weightOf(const Tensor& weight, const Term& term) {
   return one.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-// How the convolution goes over pictures and frames.
+// Parameters of the convolution.
 struct Path {
   int64_t stride, pad;
   bool halve;
@@ -83,7 +83,8 @@ void check(const Tensor& x, const OptionalTensor& past, const Tensor& weight,
               "clip_conv: x must be [T, B, C, H, W] and weight [C', C, 1 or 3, k, k], got ",
               x.sizes(), " and ", weight.sizes());
   TORCH_CHECK(x.numel() > 0, "clip_conv: sizes of x must be above 0, got ", x.sizes());
-  TORCH_CHECK(!path.halve || weight.size(2) == 3, "clip_conv: one tap halves no frames");
+  TORCH_CHECK(!path.halve || weight.size(2) == 3,
+              "clip_conv: halving the frames needs a weight with three taps in time");
   const int64_t before = path.halve ? 1 : 2;
   TORCH_CHECK(!past.has_value() || (past->dim() == 5 && past->size(0) == before &&
                                     past->sizes().slice(1) == x.sizes().slice(1)),
@@ -108,7 +109,7 @@ Tensor forward(const Tensor& input, const OptionalTensor& pastFrames, const Tens
   const Tensor x = channelsLast(input);
   const bool hasPast = pastFrames.has_value();
   const Tensor past = hasPast ? channelsLast(*pastFrames) : Tensor();
-  // elsewhere whole batches are best, and gradients are those of the operators
+  // on other devices whole batches are fastest, and autograd differentiates the operators
   const bool inPieces = x.device().is_cpu();
   Tensor y = inPieces ? emptyOutput(x, weight, path) : Tensor();
   bool first = true;
@@ -161,7 +162,7 @@ struct ClipConv : torch::autograd::Function<ClipConv> {
     Tensor dWeight, dBias;
     const bool oneTap = weight.size(2) == 1;
     if (wantsWeight && !oneTap) dWeight = at::zeros(weight.sizes(), at::kFloat);
-    bool first = true; // the first term covers all frames that come out
+    bool first = true; // the first term covers all output frames
     for (const Term& term : terms(x.size(0), weight.size(2), past.defined(), path.halve)) {
       const Wanted wanted{term.past ? wantsPast : wantsX, wantsWeight, wantsBias && first};
       first = false;

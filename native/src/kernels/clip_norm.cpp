@@ -1,6 +1,7 @@
 // mfm::clip_norm: group normalisation of a clip over frames, height, width and the channels of a
-// group, times `scale` plus `shift` resized to the clip by nearest neighbour, then SiLU; and its
-// gradient. Clips are [T, B, C, H, W] with every frame channels-last; scale and shift [t, B, C, h, w].
+// group, then optionally * `scale` + `shift`, both resized to the clip by nearest neighbour, and
+// SiLU; and its gradient. Clips are [T, B, C, H, W] with every frame channels-last; scale and shift
+// [t, B, C, h, w].
 #include "clip.h"
 #include "operators.h"
 
@@ -17,8 +18,9 @@ Tensor likeClip(const Tensor& x, at::ScalarType type) {
   return at::empty({s[0], s[1], s[3], s[4], s[2]}, x.options().dtype(type)).permute({0, 1, 4, 2, 3});
 }
 
-// The pieces of work: all pixels of one item that a row of the low-resolution grid [t, B, h] stands
-// for, so that no two pieces add to the same gradient of scale and shift.
+// The division into work items ("pieces"): one piece has all pixels of an item that belong to one
+// row of the low-resolution grid [t, B, h], so no two pieces add to the same gradient of scale and
+// shift.
 struct Grid {
   int64_t T, B, C, H, W, t, h, w;
   bool modulated;
@@ -26,7 +28,7 @@ struct Grid {
   Grid(const Tensor& x, const Tensor& scale)
       : T(x.size(0)), B(x.size(1)), C(x.size(2)), H(x.size(3)), W(x.size(4)), t(T), h(1), w(1),
         modulated(scale.defined()) {
-    constexpr int64_t pixels = 256; // of a piece without modulation: they stay in the first cache
+    constexpr int64_t pixels = 256; // per piece without modulation, to fit the L1 cache
     if (modulated) t = scale.size(0), h = scale.size(3), w = scale.size(4);
     else h = std::max<int64_t>(1, std::min(H, H * W / pixels));
   }
@@ -34,7 +36,7 @@ struct Grid {
   int64_t pieces() const { return t * B * h; }
 
   static int64_t first(int64_t i, int64_t low, int64_t high) { return (i * high + low - 1) / low; }
-  // an odd number of frames keeps the first one apart
+  // if the number of frames is odd, the first one is kept apart
   int64_t firstFrame(int64_t i) const {
     if (T == 1 || T % 2 == 0 || t == T) return first(i, t, T);
     return i == 0 ? 0 : 1 + first(i - 1, t - 1, T - 1);
@@ -84,7 +86,7 @@ Statistics statistics(const Tensor& x, int64_t groups, double eps) {
       });
     });
   });
-  // pieces to whole groups, in double. Source: Chan et al. 1979, parallel variance
+  // combines the pieces' moments to those of whole groups, in double. Source: Chan et al. 1979
   const int64_t width = grid.C / groups;
   const Tensor all = means.to(at::kDouble).view({grid.t, grid.B, grid.h, 2, groups, width});
   const Tensor part = all.select(3, 0), spread = all.select(3, 1); // [t, B, h, G, C/G]
@@ -154,7 +156,7 @@ variable_list gradients(const Tensor& x, const Tensor& dy, const Statistics& s,
       });
     });
 
-    // sums over dz and dz * x become those over dz * w and dz * w * xhat of each group
+    // from sums of dz and dz * x, computes those of dz * w and dz * w * xhat over each group
     const Tensor total = sums.to(at::kDouble).view({grid.t, grid.B, grid.h, 2, c}).sum(at::IntArrayRef{0, 2});
     const Tensor zSum = total.select(1, 0), mean = perChannel(s.mean, c).to(at::kDouble);
     const Tensor rstd = perChannel(s.rstd, c).to(at::kDouble), w = weight.to(at::kDouble);
@@ -195,7 +197,8 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const Opti
   TORCH_CHECK(x.dim() == 5, "clip_norm: x must be [T, B, C, H, W], got ", x.sizes());
   TORCH_CHECK(weight.numel() == x.size(2) && x.size(2) % groups == 0, "clip_norm: ", x.size(2),
               " channels do not fit ", weight.numel(), " weights in ", groups, " groups");
-  TORCH_CHECK(scale.has_value() == shift.has_value(), "clip_norm: scale and shift go together");
+  TORCH_CHECK(scale.has_value() == shift.has_value(),
+              "clip_norm: scale and shift must be given together");
   if (!scale.has_value()) return;
   for (const auto& t : {*scale, *shift}) {
     TORCH_CHECK(t.dim() == 5 && t.sizes() == scale->sizes() && t.size(1) == x.size(1) &&
@@ -206,9 +209,9 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const Opti
   }
 }
 
-// --- any device and dtype: ATen, differentiable
+// --- for any device and dtype: differentiable ATen operators
 
-// [t, B, C, h, w] → [T, B, C, h, w] by nearest neighbour; an odd T keeps the first frame apart.
+// [t, B, C, h, w] → [T, B, C, h, w] by nearest neighbour; for odd T the first frame is kept apart.
 Tensor frameOfEach(const Tensor& x, int64_t frames) {
   if (x.size(0) == frames) return x;
   const int64_t apart = frames > 1 && frames % 2 == 1 ? 1 : 0;
@@ -230,7 +233,7 @@ Tensor plain(const Tensor& input, const Tensor& weight, const Tensor& bias,
     return means.expand({b, groups, c / groups}).reshape({1, b, c, 1, 1});
   };
   const auto perChannel = [&](const Tensor& t) { return t.to(type).view({1, 1, c, 1, 1}); };
-  // mean first, then the mean square of what is left: no cancellation
+  // subtracts the mean before squaring, to avoid cancellation
   const Tensor centred = x - perGroup(x);
   Tensor y = centred * ((perGroup(centred * centred) + eps).rsqrt() * perChannel(weight));
   y = y + perChannel(bias);

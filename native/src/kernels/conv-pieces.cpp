@@ -1,7 +1,8 @@
-// Why pieces: LibTorch's convolutions lay whole batches out anew, padded and unfolded in ways that
-// differ from processor to processor, so that a step took up to 40 % more memory on some (measured);
-// and those for weights let threads wait for each other in busy loops, which beside other load took
-// twenty times as long as the work (measured). A piece takes little memory and waits for nobody.
+// Why pieces: LibTorch's convolutions copy whole batches to another layout, padded or unfolded,
+// which depends on the processor: on some, a step took up to 40 % more memory (measured). And in
+// those for weight gradients threads wait for each other in busy loops, which beside other load
+// took twenty times as long as the work (measured). A piece takes little memory and waits for no
+// other thread.
 #include "conv-pieces.h"
 
 #include <atomic>
@@ -16,15 +17,16 @@ namespace mfm::kernels {
 namespace {
 
 constexpr int64_t pieceBytes = int64_t(1) << 20;
-// Sums over pieces are kept by so many lanes, whose pieces follow each other on one thread. Fixed,
-// so that results do not depend on the number of threads.
+// Sums over pieces are accumulated in this many lanes; the pieces of a lane run one after the other
+// on one thread. The number is fixed, so that results do not depend on the number of threads.
 constexpr int64_t maxLanes = 16;
 
-// The calling thread's own share of threads is one while this lives. Being inside a parallel region
-// is not enough: the convolution would be made for several threads and wait for them for ever.
+// Limits the calling thread to one OpenMP thread while this object lives. Being inside a parallel
+// region is not enough: the convolution would be set up for several threads and wait for them
+// forever.
 struct OneThread {
 #ifdef _OPENMP
-  // A thread's first parallel loop in LibTorch sets its share to all threads; asking comes first.
+  // Queried first, since a thread's first call into LibTorch's threading resets the number to all.
   const int before = at::get_num_threads();
   OneThread() { omp_set_num_threads(1); }
   ~OneThread() { omp_set_num_threads(before); }
@@ -38,12 +40,12 @@ struct Piece {
   Tensor of(const Tensor& clip) const {
     return clip.narrow(0, from, frames).narrow(1, first, samples);
   }
-  // as pictures: a view where they lie one after the other
+  // as a batch of pictures; a view if they are contiguous
   Tensor picturesOf(const Tensor& clip) const { return of(clip).flatten(0, 1); }
 };
 
-// The type to compute in: without AVX-512, LibTorch has no bfloat16 convolution but one that unfolds
-// its input, nine times as large, and multiplies element by element.
+// The dtype to compute in: without AVX-512, LibTorch's only bfloat16 convolution unfolds its input,
+// which makes it nine times as large, and multiplies element by element.
 at::ScalarType typeFor(const Tensor& x) {
 #if MFM_X86
   if (x.scalar_type() == at::kBFloat16 && isa() != Isa::avx512) return at::kFloat;
@@ -57,8 +59,9 @@ OptionalTensor computable(const OptionalTensor& x) {
   return x.has_value() ? OptionalTensor(computable(*x)) : x;
 }
 
-// Whole frames, or parts of one. Where weights are large, which every piece lays out anew, there are
-// no more pieces than lanes.
+// Divides a clip into pieces of whole frames, or of a part of a frame's samples. If weights are
+// large there are no more pieces than lanes, since every piece copies the weights to another
+// layout.
 std::vector<Piece> piecesOf(const Tensor& x, const Tensor& weight) {
   const int64_t frames = x.size(0), samples = x.size(1), all = frames * samples;
   const int64_t element = c10::elementSize(typeFor(x));
@@ -79,13 +82,14 @@ std::vector<Piece> piecesOf(const Tensor& x, const Tensor& weight) {
   return pieces;
 }
 
-// Calls body(lane) for every lane: each on one thread, as many at a time as there are threads.
+// Calls body(lane) for every lane, each on a single thread, with as many at a time as there are
+// threads.
 template <class Body> void eachLane(int64_t lanes, const Body& body) {
   std::atomic<int64_t> next{0};
   at::parallel_for(0, std::min<int64_t>(lanes, at::get_num_threads()), 1, [&](int64_t, int64_t) {
     const OneThread alone;
     const at::NoGradGuard noGrad;
-    const at::AutoDispatchBelowADInplaceOrView below; // threads of their own: guards are not shared
+    const at::AutoDispatchBelowADInplaceOrView below; // guards are thread-local, so set here again
     for (int64_t lane; (lane = next++) < lanes;) body(lane);
   });
 }
@@ -100,7 +104,7 @@ void accumulate(Tensor& sum, const Tensor& part) {
   else sum = part.to(at::kFloat);
 }
 
-// Adds the parts in their order, so that the sum is the same every time.
+// Adds the parts in a fixed order, so that the sum is reproducible.
 Tensor total(const std::vector<Tensor>& parts) {
   Tensor sum;
   for (const Tensor& part : parts) {
@@ -122,7 +126,7 @@ void convolve(const Conv2d& conv, const Tensor& x, const Tensor& y, bool add) {
     put(out.unflatten(0, {piece.frames, piece.samples}), piece.of(y), add);
   };
   if (count < at::get_num_threads()) {
-    for (const Piece& piece : pieces) run(piece); // large pictures: all threads work on each
+    for (const Piece& piece : pieces) run(piece); // all threads on one large picture
   } else {
     eachLane(count, [&](int64_t i) { run(pieces[i]); });
   }

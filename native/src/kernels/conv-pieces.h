@@ -1,6 +1,6 @@
-// 2D convolutions of the frames of clips on the CPU, done in small pieces of which each is one
-// thread's. Clips are [T, B, C, H, W] with every frame channels-last, or views of such; weights are
-// [C', C, k, k].
+// 2D convolutions of the frames of clips on the CPU, in small pieces that each run on one thread.
+// Clips are [T, B, C, H, W] with every frame channels-last, or views of such; weights are [C', C,
+// k, k].
 #pragma once
 
 #include "operators.h"
@@ -21,10 +21,10 @@ struct Wanted {
 };
 
 struct ConvGradients {
-  Tensor weight, bias; // float32, undefined where they are not wanted
+  Tensor weight, bias; // float32; undefined if not wanted
 };
 
-/** Gradients of one convolution: that of the input is written to `dx`, or added to it. */
+/** Gradients of a convolution; that of the input is written to `dx`, or added to it with `add`. */
 ConvGradients convolveBackward(const Conv2d& conv, const Tensor& x, const Tensor& dy,
                                const Tensor& dx, bool add, Wanted wanted);
 

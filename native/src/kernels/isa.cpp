@@ -13,7 +13,7 @@ namespace mfm::kernels {
 
 namespace {
 
-// Whether MFM_ISA asks for this level and nothing above it.
+// Does MFM_ISA limit us to this level?
 [[maybe_unused]] bool isLoweredTo(const char* level) {
   const char* wanted = std::getenv("MFM_ISA");
   return wanted && std::strcmp(wanted, level) == 0;

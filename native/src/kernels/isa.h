@@ -1,5 +1,5 @@
-// Run-time choice of instruction set: every kernel body is compiled once per level below, and the
-// best level that the CPU offers is picked when the library loads.
+// Run-time selection of the instruction set: every kernel is compiled once per level below, and the
+// best level that the CPU supports is selected on first use.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 #define MFM_X86 0
 #endif
 
-// MFM_TARGET_BEGIN(list) … MFM_TARGET_END compile what stands between for more than the baseline.
+// Code between MFM_TARGET_BEGIN(list) and MFM_TARGET_END is compiled for these instruction sets.
 #define MFM_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
 #define MFM_TARGET_BEGIN(list) \
@@ -34,12 +34,12 @@ enum class Isa { baseline, avx2, avx512 };
 /** The widest vector level of this CPU; `MFM_ISA=baseline|avx2|avx512` lowers it (for tests). */
 Isa isa();
 
-/** Whether there are dot products of bf16 pairs; they come with Isa::avx512. */
+/** Are there dot products of bf16 pairs (AVX512-BF16)? Only with Isa::avx512. */
 bool hasAvx512Bf16();
 
 /**
- * Whether bf16 matrix tiles can be used: CPU, AVX512-BF16 and the kernel's permission.
- * `MFM_ISA=avx512` does without them.
+ * Can bf16 matrix tiles (AMX) be used? This needs the CPU, AVX512-BF16 and the kernel's permission.
+ * `MFM_ISA=avx512` disables them.
  */
 bool hasAmx();
 

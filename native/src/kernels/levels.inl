@@ -1,5 +1,5 @@
-// Compiles the loops of the file that MFM_KERNELS names for every instruction set, and picks one set
-// of them. The file defines `static Table kernelTable<T>()`; this one gives `choose<Table, T>()`.
+// Compiles the kernels in the file named by MFM_KERNELS for every instruction set, and selects one.
+// That file defines `static Table kernelTable<T>()`; this one defines `choose<Table, T>()`.
 
 #include "isa.h"
 

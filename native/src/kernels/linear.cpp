@@ -1,6 +1,6 @@
-// mfm::linear: y = x Wᵀ + b and its gradients. Where the CPU multiplies no bfloat16 pairs itself,
-// oneDNN 2 takes four bytes per thread for each element of a result beside it, gigabytes for the wide
-// layers on many cores; there the rows of results are made some at a time.
+// mfm::linear: y = x Wᵀ + b and its gradients. On CPUs without bfloat16 dot products, oneDNN 2
+// allocates four bytes per thread for each element of the result, gigabytes for wide layers on many
+// cores; there the result is computed a few rows at a time.
 #include "isa.h"
 #include "operators.h"
 
@@ -46,7 +46,7 @@ struct Linear : torch::autograd::Function<Linear> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight,
                         const OptionalTensor& bias) {
     at::AutoDispatchBelowADInplaceOrView below;
-    // each is needed for the gradient of the other alone
+    // each is needed only for the gradient of the other
     context->save_for_backward({weight.requires_grad() ? x : Tensor(),
                                 x.requires_grad() ? weight : Tensor()});
     context->saved_data["bias"] = bias.has_value() && bias->requires_grad();

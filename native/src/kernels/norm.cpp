@@ -4,10 +4,10 @@
 namespace mfm::kernels {
 namespace {
 
-// What each batch item multiplies (a) and adds (b): [B, D] or [1, D] float32, undefined = neither.
+// Factors (a) and offsets (b) per batch item: [B, D] or [1, D] float32; undefined means none.
 struct Affine {
   Tensor a, b;
-  int64_t groups; // batch items with factors of their own
+  int64_t groups; // number of batch items with separate factors
 };
 
 Tensor perItem(const Tensor& t, int64_t d) {
@@ -44,7 +44,7 @@ Tensor plain(const Tensor& x, const OptionalTensor& weight, const OptionalTensor
   return y.to(x.scalar_type());
 }
 
-// The sizes of [B, L, D]; leading dimensions count as one B where nothing differs between items.
+// The sizes of [B, L, D]; for other ranks, which have no per-item factors, B is 1.
 struct Sizes {
   int64_t b, l, d;
   explicit Sizes(const Tensor& x)
@@ -98,8 +98,9 @@ struct Gradients {
   Tensor x, weight, shift, scale;
 };
 
-// Per item, productSum = sum over L of dy * xhat and plainSum = sum of dy; from these two follow
-// d scale = productSum * weight, d weight = sum over items of productSum * (1 + scale), d shift.
+// Per item, productSum = sum over L of dy * xhat, and plainSum = sum over L of dy. From these
+// follow d scale = productSum * weight, d weight = sum over items of productSum * (1 + scale), and
+// d shift = plainSum.
 Gradients backward(const Tensor& x, const Tensor& dy, const Tensor& weight, const Tensor& shift,
                    const Tensor& scale, double eps, bool rms) {
   const Sizes sizes(x);

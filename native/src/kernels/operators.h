@@ -1,4 +1,4 @@
-// What the operators of mfm:: share: dtype dispatch, float32 rows, work per thread, autograd glue.
+// Helpers shared by the operators of mfm::: dtype dispatch, float32 rows, threading, autograd glue.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -19,14 +19,14 @@ using OptionalTensor = c10::optional<Tensor>;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/** A CPU tensor that the row kernels can read: float32 or bfloat16. */
+/** Can the row kernels read x? It must be on the CPU, in float32 or bfloat16. */
 inline bool fits(const Tensor& x) {
   return x.device().is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
 
 /**
- * Throws unless all tensors are on the device of the first. The row kernels read memory by its
- * address, which on another device is no address of ours.
+ * Throws unless all tensors are on the device of the first. The row kernels access memory by
+ * pointers, which are invalid for memory of another device.
  */
 inline void expectOneDevice(const char* where, std::initializer_list<Tensor> tensors) {
   const c10::Device device = tensors.begin()->device();
@@ -36,12 +36,12 @@ inline void expectOneDevice(const char* where, std::initializer_list<Tensor> ten
   }
 }
 
-/** What x is computed in: float32, or its own type where that is wider. */
+/** The dtype in which to compute on x: float32, or float64 if that is its own. */
 inline at::ScalarType computeType(const Tensor& x) {
   return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-/** Calls f with a null `float*` or `uint16_t*` that names x's element type. */
+/** Calls f with a null pointer whose type, `float*` or `uint16_t*`, stands for x's element type. */
 template <class Body> auto withType(const Tensor& x, Body&& f) {
   return x.scalar_type() == at::kFloat ? f(static_cast<float*>(nullptr))
                                        : f(static_cast<uint16_t*>(nullptr));
@@ -49,10 +49,10 @@ template <class Body> auto withType(const Tensor& x, Body&& f) {
 
 template <class T> T* data(const Tensor& x) { return static_cast<T*>(x.data_ptr()); }
 
-/** x as contiguous float32, copied only where it is something else. */
+/** x as contiguous float32, copied only if it is not. */
 inline Tensor floats(const Tensor& x) { return x.to(at::kFloat).contiguous(); }
 
-/** The tensor, or an undefined one. */
+/** The tensor, or an undefined one if there is none. */
 inline Tensor orNone(const OptionalTensor& x) { return x.has_value() ? *x : Tensor(); }
 inline OptionalTensor asOptional(const Tensor& x) {
   return x.defined() ? OptionalTensor(x) : OptionalTensor();
@@ -64,12 +64,12 @@ inline bool needsGrad(std::initializer_list<Tensor> inputs) {
                      [](const Tensor& t) { return t.defined() && t.requires_grad(); });
 }
 
-/** Rows per piece of work; fixed, so that results do not depend on the number of threads. */
+/** Rows per work item; fixed, so that results do not depend on the number of threads. */
 constexpr int64_t rowsPerPiece = 32;
 
 inline int64_t pieces(int64_t rows) { return (rows + rowsPerPiece - 1) / rowsPerPiece; }
 
-/** parallel_for over pieces of about `cost` elements each; small work stays on one thread. */
+/** parallel_for over work items of about `cost` elements each; small work stays on one thread. */
 template <class Body> void parallelPieces(int64_t count, int64_t cost, const Body& body) {
   constexpr int64_t worthAThread = 16384;
   const int64_t grain = std::max<int64_t>(1, worthAThread / std::max<int64_t>(1, cost));

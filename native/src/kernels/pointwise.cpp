@@ -1,10 +1,10 @@
-// mfm::gelu_tanh, mfm::silu and mfm::gated_add, each one pass, with their gradients.
+// mfm::gelu_tanh, mfm::silu and mfm::gated_add, each in a single pass, with their gradients.
 #include "operators.h"
 
 namespace mfm::kernels {
 namespace {
 
-constexpr int64_t run = 4096; // elements per piece of elementwise work
+constexpr int64_t run = 4096; // elements per work item
 
 template <class Body> void parallelRuns(int64_t count, const Body& body) {
   parallelPieces((count + run - 1) / run, run, [&](int64_t begin, int64_t end) {
@@ -12,7 +12,7 @@ template <class Body> void parallelRuns(int64_t count, const Body& body) {
   });
 }
 
-// Memory in any order will do, as long as there are no gaps: channels-last stays so.
+// Any memory order without gaps is fine, so channels-last tensors stay channels-last.
 Tensor dense(const Tensor& x) { return x.is_non_overlapping_and_dense() ? x : x.contiguous(); }
 Tensor denseLike(const Tensor& dy, const Tensor& x) {
   return dy.strides() == x.strides() ? dy : at::empty_like(x).copy_(dy);
@@ -89,7 +89,7 @@ Tensor gatedPlain(const Tensor& residual, const Tensor& x, const Tensor& gate) {
   return residual + (g * x.to(computeType(x))).to(x.scalar_type());
 }
 
-// Calls body(first element, rows, item) for every piece of [B, L, D].
+// Calls body(first element, rows, item, piece) for every work item of [B, L, D].
 template <class Body> void parallelItems(const Tensor& x, const Body& body) {
   const int64_t l = x.size(1), d = x.size(2), perItem = pieces(l);
   parallelPieces(x.size(0) * perItem, d * rowsPerPiece, [&](int64_t begin, int64_t end) {

@@ -1,15 +1,15 @@
-// mfm::rms_norm_rope: RMS norm of queries or keys and their rotary turn, laid out for attention.
+// mfm::rms_norm_rope: RMS norm and rotary embedding of queries or keys, laid out for attention.
 #include "operators.h"
 
 namespace mfm::kernels {
 namespace {
 
-// x [B, L, N, K]; weight [N * K] = norm across all heads, [K] = per head; cos and signed_sin [L, K]
-// or [B, L, K], each pair (2i, 2i+1) of one angle, the sine negated at 2i. Returns [B, N, L, K], a
-// view of [B, L, N, K] memory.
+// x [B, L, N, K]; weight [N * K] = norm over all heads together, [K] = per head; cos and signed_sin
+// [L, K] or [B, L, K], where channels 2i and 2i + 1 share an angle and the sine is negated at 2i.
+// Returns [B, N, L, K], a view of [B, L, N, K] memory.
 struct Shape {
   int64_t b, l, n, k;
-  int64_t heads; // normed together
+  int64_t heads; // normalised together
   int64_t turns() const { return b * l * n / heads; }
 };
 
@@ -21,7 +21,8 @@ Shape shapeOf(const Tensor& x, const Tensor& weight, const OptionalTensor& cosin
   TORCH_CHECK(weight.numel() == s.n * s.k || weight.numel() == s.k,
               "rms_norm_rope: weight must be [", s.n * s.k, "] or [", s.k, "], got ",
               weight.sizes());
-  TORCH_CHECK(cosine.has_value() == sine.has_value(), "rms_norm_rope: give both cos and signed_sin");
+  TORCH_CHECK(cosine.has_value() == sine.has_value(),
+              "rms_norm_rope: cos and signed_sin must be given together");
   for (const auto& t : {cosine, sine}) {
     TORCH_CHECK(!t.has_value() || t->numel() == s.l * s.k || t->numel() == s.b * s.l * s.k,
                 "rms_norm_rope: cos and signed_sin must be [", s.l, ", ", s.k, "], got ", t->sizes());
@@ -52,7 +53,7 @@ struct Tables {
     cosine = floats(*c);
     sine = floats(*s);
   }
-  // The angles of row r, counted over [B, L, N / heads].
+  // The table row for row r, counted over [B, L, N / heads].
   static const float* at(const Tensor& table, const Shape& s, int64_t r) {
     if (!table.defined()) return nullptr;
     return data<float>(table) + r / (s.n / s.heads) % (table.numel() / s.k) * s.k;

@@ -1,5 +1,5 @@
 // The row kernels: plain loops over contiguous rows, one table of them per element type, compiled
-// for every instruction set. Threads, shapes and gradients are the operators' business.
+// for every instruction set. Threading, shapes and autograd are left to the operators.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct AdamwFactors {
   float eps;
 };
 
-/** T: float, or uint16_t for bfloat16 bits. Signatures are explained in rows.inl. */
+/** T: float, or uint16_t for bfloat16 bits. The functions are documented in rows.inl. */
 template <class T> struct RowKernels {
   void (*normForward)(const T* x, T* y, const float* a, const float* b, float* scratch,
                       int64_t rows, int64_t d, float eps, bool rms);

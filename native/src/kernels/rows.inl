@@ -1,11 +1,12 @@
-// Row kernels of one instruction set. T is float or uint16_t (bfloat16 bits). All sums are float32.
+// Row kernels for one instruction set. T is float or uint16_t (bfloat16 bits). Sums are in float32
+// except where noted.
 
 struct RowStatistics {
   float mean, rstd;
 };
 
-// Reads a row into float32 scratch and returns its statistics; two passes, so that rows far from
-// zero lose nothing. RMS leaves the mean at 0.
+// Reads a row into float32 scratch and returns its statistics; in two passes, so that rows far from
+// zero lose no precision. With `rms` the mean is 0.
 template <class T>
 MFM_INLINE RowStatistics readRow(const T* x, float* scratch, int64_t d, float eps, bool rms) {
   F total0 = splat(0), total1 = splat(0), square0 = splat(0), square1 = splat(0);
@@ -37,7 +38,7 @@ MFM_INLINE RowStatistics readRow(const T* x, float* scratch, int64_t d, float ep
   return {mean, 1.0f / __builtin_sqrtf(variance / d + eps)};
 }
 
-// y = normalised(x) * a + b; a and b are float32 rows shared by all `rows`, either may be null.
+// y = normalised(x) * a + b; a and b are float32 rows shared by all `rows`; either may be null.
 template <class T>
 static void normForward(const T* x, T* y, const float* a, const float* b, float* scratch,
                         int64_t rows, int64_t d, float eps, bool rms) {
@@ -54,8 +55,8 @@ static void normForward(const T* x, T* y, const float* a, const float* b, float*
   }
 }
 
-// The gradient of one row. On entry `scratch` holds x, `grad` dy * a is formed on the way;
-// sums: productSum += dy * xhat, plainSum += dy (null = not wanted).
+// The gradient of one row; `scratch` holds x as float32. Also productSum += dy * xhat and
+// plainSum += dy (null = not wanted).
 template <class T>
 MFM_INLINE void normRowBackward(const float* scratch, const float* dy, T* dx, const float* a,
                                 float* productSum, float* plainSum, RowStatistics row, int64_t d,
@@ -69,7 +70,7 @@ MFM_INLINE void normRowBackward(const float* scratch, const float* dy, T* dx, co
     if (productSum) storeUpTo(productSum + i, loadUpTo(productSum + i, n) + g * xhat, n);
     if (plainSum) storeUpTo(plainSum + i, loadUpTo(plainSum + i, n) + g, n);
     const F ga = a ? g * loadUpTo(a + i, n) : g;
-    along += ga * xhat; // beyond the row's end g is zero, and so are these
+    along += ga * xhat; // beyond the row's end g is zero, so these are too
     total += ga;
   }
   const F alongMean = splat(sum(along) / d);
@@ -83,7 +84,7 @@ MFM_INLINE void normRowBackward(const float* scratch, const float* dy, T* dx, co
   }
 }
 
-// scratch: 2 d floats.
+// The gradient of normForward. scratch: 2 d floats.
 template <class T>
 static void normBackward(const T* x, const T* dy, T* dx, const float* a, float* productSum,
                          float* plainSum, float* scratch, int64_t rows, int64_t d, float eps,
@@ -96,8 +97,8 @@ static void normBackward(const T* x, const T* dy, T* dx, const float* a, float* 
   }
 }
 
-// RMS norm over d = heads * k, then pairs (2i, 2i+1) of every head turned by this row's angles;
-// `sine` is negated at even places.
+// RMS norm over d = heads * k, then channels 2i and 2i + 1 of every head are rotated by this row's
+// angles; `sine` is negated at even channels.
 template <class T>
 static void ropeForward(const T* x, T* y, const float* weight, const float* cosine,
                         const float* sine, float* scratch, int64_t heads, int64_t k, float eps) {
@@ -115,7 +116,8 @@ static void ropeForward(const T* x, T* y, const float* weight, const float* cosi
   }
 }
 
-// scratch: 2 d floats; weightSum += the weight's gradient (null = not wanted).
+// The gradient of ropeForward. scratch: 2 d floats; weightSum += the weight's gradient (null = not
+// wanted).
 template <class T>
 static void ropeBackward(const T* x, const T* dy, T* dx, const float* weight, const float* cosine,
                          const float* sine, float* weightSum, float* scratch, int64_t heads,
@@ -219,7 +221,7 @@ static void adamw(float* weight, const G* grad, float* mean, float* square, uint
 
 template <class T> static double sumSquares(const T* x, int64_t count) {
   double total = 0;
-  while (count > 0) { // float32 within short runs, float64 between them
+  while (count > 0) { // summed in float32 within short runs, in float64 over the runs
     const int64_t run = count < 4096 ? count : 4096;
     F part = splat(0);
     for (int64_t i = 0; i < run; i += W) {

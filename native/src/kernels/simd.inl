@@ -1,5 +1,5 @@
-// Vectors of MFM_WIDTH floats and what the row kernels need of them. Included once per
-// instruction set, inside that level's namespace and target region; no include guard on purpose.
+// Vectors of MFM_WIDTH floats, with the operations that the kernels need. Included once per
+// instruction set, inside its namespace and target region; hence no include guard.
 
 constexpr int W = MFM_WIDTH;
 typedef float F __attribute__((vector_size(W * 4)));
@@ -13,7 +13,7 @@ typedef uint16_t H __attribute__((vector_size(W * 2)));
 MFM_INLINE F splat(float x) { return F{} + x; }
 
 // bfloat16 is held as uint16_t: the upper half of a float32.
-#if MFM_WIDTH == 16 // the generic forms below compile to twice the instructions here
+#if MFM_WIDTH == 16 // for AVX-512 the generic forms below compile to twice as many instructions
 MFM_INLINE F widen(H half) {
   return (F)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)half), 16);
 }
@@ -28,7 +28,7 @@ MFM_INLINE F atLeast(F v, float low) { return (F)_mm512_max_ps((__m512)v, _mm512
 MFM_INLINE F atMost(F v, float high) { return (F)_mm512_min_ps((__m512)v, _mm512_set1_ps(high)); }
 MFM_INLINE F inverse(F v) {
   const F guess = (F)_mm512_rcp14_ps((__m512)v);
-  return guess + guess * (1.0f - v * guess); // the small term last: within 1 ulp
+  return guess + guess * (1.0f - v * guess); // adding the small term last keeps it within 1 ulp
 }
 #else
 MFM_INLINE F widen(H half) { return (F)(__builtin_convertvector(half, U) << 16); }
@@ -62,7 +62,7 @@ MFM_INLINE void store(uint16_t* p, F v) {
   __builtin_memcpy(p, &h, sizeof h);
 }
 
-// The first n < W elements, the rest zero.
+// Loads the first n < W elements; the rest are zero.
 template <class T> MFM_INLINE F loadPart(const T* p, int64_t n) {
   T part[W] = {};
   for (int64_t i = 0; i < n; ++i) part[i] = p[i];
@@ -87,7 +87,7 @@ MFM_INLINE float sum(F v) {
   return total;
 }
 
-// Neighbours exchanged: (a, b, c, d, …) to (b, a, d, c, …).
+// Swaps neighbours: (a, b, c, d, …) becomes (b, a, d, c, …).
 #if MFM_WIDTH == 16
 #define MFM_SWAPPED 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14
 #elif MFM_WIDTH == 8

@@ -1,4 +1,4 @@
-// Products of tiles on AMX. See attention-tiles.inl.
+// Products of tiles by AMX. See attention-tiles.inl.
 
 struct alignas(64) TileSetup {
   uint8_t palette = 1, startRow = 0, reserved[14] = {};
@@ -7,7 +7,7 @@ struct alignas(64) TileSetup {
 };
 
 static void configure() {
-  static const TileSetup setup; // static: gcc believes that only 8 bytes of it are read
+  static const TileSetup setup; // static, since gcc assumes that only 8 bytes of it are read
   _tile_loadconfig(&setup);
 }
 static void release() { _tile_release(); }

@@ -1,9 +1,9 @@
-// Products of tiles on AVX512-BF16's dot products of pairs. See attention-tiles.inl.
+// Products of tiles by the dot products of pairs in AVX512-BF16. See attention-tiles.inl.
 
 static void configure() {}
 static void release() {}
 
-constexpr int64_t rowsAtOnce = 8; // with 2 vectors each: 16 sums, enough to hide their latency
+constexpr int64_t rowsAtOnce = 8; // times 2 vectors: 16 accumulators hide the latency
 
 // Tiles of right factors have no gaps between their rows.
 MFM_INLINE __m512bh loadRow(const uint16_t* tile, int64_t row) {
@@ -15,10 +15,10 @@ MFM_INLINE __m512bh repeatPair(const char* pair) {
   return (__m512bh)_mm512_set1_epi32(bits);
 }
 
-// `rowsAtOnce` rows of `product`, `left` being the first of their left factor.
+// Computes `rowsAtOnce` rows of `product`; `left` is the first of these rows in the left factor.
 static void productRows(Result result, const uint16_t* left, int64_t rowBytes, int64_t advance,
                         Factor right, int64_t terms, bool fresh) {
-  // no branches around the loop: gcc 12 would pass the sums through memory
+  // no branches around the loop, which would make gcc 12 keep the sums in memory
   const __mmask16 old = fresh ? 0 : 0xffff;
   __m512 sums[rowsAtOnce][2];
   for (int64_t i = 0; i < rowsAtOnce; ++i) {

@@ -1,7 +1,7 @@
 /**
  * The CogVideoX autoencoder: clips [B, C, F, H, W] in [−1, 1] to latents [B, Cz, f, h, w] and back.
- * A long clip goes through in chunks; norms see one chunk, convolutions remember the one before, so
- * the chunks are part of the function and not only a way to save memory.
+ * A long clip is processed in chunks. Norms see one chunk, convolutions also the end of the
+ * previous one, so the chunks are part of the function and not only a way to save memory.
  * Source: Yang et al. 2024, CogVideoX, arXiv 2408.06072; diffusers `AutoencoderKLCogVideoX`
  */
 import { ShapeError } from '../../errors.js';
@@ -14,7 +14,7 @@ import { Encoder, type Observer } from './encoder.js';
 import { DiagonalGaussian } from './posterior.js';
 import { type TileAxis, type TilingOptions, tileAxis, tiled, tileStarts } from './tiling.js';
 
-// frames, and latent frames, that go through in one chunk: fixed in the reference
+// frames, or latent frames, per chunk: fixed in the reference
 const ENCODE_CHUNK = 8;
 const DECODE_CHUNK = 2;
 
@@ -32,7 +32,7 @@ export class Autoencoder extends Module {
     this.decoder = this.child('decoder', new Decoder(config));
   }
 
-  /** Pixels of a latent pixel's side. */
+  /** Side of a latent pixel, in pixels. */
   get spatialCompression(): number {
     return spatialCompression(this.config);
   }
@@ -61,7 +61,7 @@ export class Autoencoder extends Module {
 
   /**
    * `decode` in pieces, for a caller that shows progress or may stop: it yields after each of
-   * `decodeSteps`, and whoever leaves early ends it with `return()`.
+   * `decodeSteps`. A caller that stops early must call `return()`, which frees the tensors.
    */
   *decodeInSteps(latents: Tensor, observe?: Observer): Generator<void, Tensor> {
     const { latent_channels: channels } = this.config;
@@ -77,12 +77,12 @@ export class Autoencoder extends Module {
     }
   }
 
-  /** See the function of that name. */
+  /** See the function `decodeSteps`. */
   decodeSteps(latents: readonly number[]): DecodeSteps {
     return decodeSteps(this.config, this.tiling, latents);
   }
 
-  /** Works in tiles from now on wherever a picture is larger than one. */
+  /** From now on, pictures larger than a tile are processed in tiles. */
   enableTiling(options: Partial<TilingOptions> = {}): void {
     const own = defaultTiling(this.config);
     this.tiling = {
@@ -102,7 +102,7 @@ export class Autoencoder extends Module {
   }
 }
 
-/** The reference's tiles for pictures larger than one. */
+/** The reference's default tiling. */
 export function defaultTiling({ sample_height, sample_width }: AutoencoderConfig): TilingOptions {
   return {
     tileSampleMinHeight: Math.floor(sample_height / 2),
@@ -114,7 +114,7 @@ export function defaultTiling({ sample_height, sample_width }: AutoencoderConfig
 
 type Direction = 'encode' | 'decode';
 
-/** Both axes of a picture's tiles, pixels or latent ones; null where it is not cut. */
+/** The tiling of both axes, in pixels or latent pixels; null if the picture is not cut. */
 function tilesOf(
   config: AutoencoderConfig,
   tiling: TilingOptions | null,
@@ -132,16 +132,17 @@ function tilesOf(
   return vertical.exceeds || horizontal.exceeds ? { vertical, horizontal } : null;
 }
 
-/** What decoding consists of: tiles times chunks, and areas in latent pixels. */
+/** The amount of work in decoding; areas in latent pixels. */
 export interface DecodeSteps {
+  /** tiles times chunks */
   steps: number;
-  /** of the largest tile */
+  /** area of the largest tile */
   tileArea: number;
-  /** of all tiles */
+  /** total area of all tiles, overlaps included */
   area: number;
 }
 
-/** How latents [B, Cz, f, h, w] would be decoded. */
+/** The steps in which latents of shape [B, Cz, f, h, w] are decoded. */
 export function decodeSteps(
   config: AutoencoderConfig,
   tiling: TilingOptions | null,
@@ -162,8 +163,8 @@ export function decodeSteps(
 }
 
 /**
- * Runs a clip [B, C, T, H, W] through in chunks of `size` frames, the remainder of the division
- * going with the first. It yields after every chunk, and keeps what lives that long.
+ * Applies `fn` to a clip [B, C, T, H, W] in chunks of `size` frames; the first chunk also takes the
+ * remainder of the division. It yields after every chunk, and frees its tensors at the end.
  */
 function* inChunks(
   clip: Tensor,
@@ -199,10 +200,10 @@ function* inChunks(
   }
 }
 
-/** The same tensor, to be freed on its own. */
+/** A view of the whole tensor with a handle of its own, so that each can be freed separately. */
 const viewOf = (x: Tensor): Tensor => x.narrow(0, 0, x.size(0));
 
-/** What a generator returns, without a stop on the way. */
+/** Runs a generator to its end without pausing, and returns its result. */
 function finished<T>(steps: Generator<void, T>): T {
   for (;;) {
     const { done, value } = steps.next();

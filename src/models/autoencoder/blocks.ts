@@ -7,17 +7,17 @@ import { CausalConv3d, type ConvCache } from './causal-conv.js';
 import type { ClipNorm } from './norm.js';
 import { Downsample, Upsample } from './resample.js';
 
-/** What a chunk carries through a half of the network. */
+/** State that accompanies a chunk through the encoder or decoder. */
 export interface ChunkState {
   cache: ConvCache;
-  /** [t, B, Cz, h, w], what the decoder's norms are conditioned on */
+  /** [t, B, Cz, h, w], on which the decoder's norms are conditioned; null in the encoder */
   latents: Tensor | null;
 }
 
-/** Makes a norm for so many channels. */
+/** Creates a norm for the given number of channels. */
 export type MakeNorm = (channels: number) => ClipNorm;
 
-/** Norm, SiLU, convolution, twice, around a shortcut. */
+/** Twice norm, SiLU and convolution, with a shortcut around them. */
 export class ResnetBlock extends Module {
   readonly norm1: ClipNorm;
   readonly conv1: CausalConv3d;
@@ -72,7 +72,7 @@ export class MidBlock extends Module {
   }
 }
 
-/** One level: `numLayers` residual blocks, then a change of size or none. */
+/** One level: `numLayers` residual blocks, then possibly a change of size. */
 export interface LevelOptions {
   inChannels: number;
   outChannels: number;

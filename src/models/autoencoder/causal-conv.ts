@@ -1,4 +1,4 @@
-/** The convolution that looks back in time only, and what it remembers between chunks. */
+/** The convolution that looks only back in time, and the frames it keeps between chunks. */
 
 import { clipConv, frames } from '../../nn/clip.js';
 import { Conv3d, Module } from '../../nn/index.js';
@@ -6,13 +6,13 @@ import { cat, type Tensor, tidy } from '../../tensor/index.js';
 
 /**
  * The last input frames of every causal convolution, [K − 1, B, C, H, W], carried from one chunk of
- * a clip to the next. A fresh one starts a clip; whoever made it frees what is in it.
+ * a clip to the next. A clip starts with an empty cache; whoever created it frees its tensors.
  */
 export type ConvCache = Map<CausalConv3d, Tensor>;
 
 /**
- * A 3D convolution whose frame t sees frames t − 2, t − 1 and t. Before the first frame of a clip
- * stand copies of that frame; height and width are padded with zeros.
+ * A 3D convolution whose output frame t sees input frames t − 2, t − 1 and t. The start of a clip
+ * is padded with copies of its first frame, height and width with zeros.
  */
 export class CausalConv3d extends Module {
   readonly conv: Conv3d;
@@ -38,11 +38,11 @@ export class CausalConv3d extends Module {
   }
 }
 
-/** The last two frames that the convolution has seen, those before the clip's own included. */
+/** The last two frames that the convolution has seen, in this clip or before it. */
 function lastFrames(clip: Tensor, past: Tensor | null): Tensor {
   const t = clip.size(0);
   const before = past ? frames(past, 1, 2) : frames(clip, 0, 1);
   const last = t >= 2 ? frames(clip, t - 2, t) : cat([before, clip], 0);
-  // a copy: a view would keep the whole chunk alive, which a gradient does anyway
+  // copied, since a view would keep the whole chunk alive; with gradients it stays alive anyway
   return last.requiresGrad ? last : last.clone();
 }

@@ -1,6 +1,6 @@
 /**
  * The autoencoder's `config.json`, in the published spelling (diffusers `AutoencoderKLCogVideoX`),
- * so that what is read can be written again. A value that the code does not follow is refused.
+ * so that it can be written back as it was read. Values that the code does not support are refused.
  */
 import { z } from 'zod';
 import { checkConfig, count } from '../../check-config.js';
@@ -14,7 +14,7 @@ export const AutoencoderConfig = z
     _class_name: z.literal('AutoencoderKLCogVideoX').default('AutoencoderKLCogVideoX'),
     _diffusers_version: z.string().optional(),
     _name_or_path: z.string().optional(),
-    in_channels: count(64).default(3).describe('channels of a picture'),
+    in_channels: count(64).default(3).describe('channels of an input picture'),
     out_channels: count(64).default(3).describe('channels of a decoded picture'),
     down_block_types: z.array(z.literal('CogVideoXDownBlock3D')).min(1).optional(),
     up_block_types: z.array(z.literal('CogVideoXUpBlock3D')).min(1).optional(),
@@ -27,18 +27,18 @@ export const AutoencoderConfig = z
     latent_channels: count(4096).default(16).describe('channels of a latent'),
     layers_per_block: count(64)
       .default(3)
-      .describe('residual blocks a level in the encoder; the decoder has one more'),
+      .describe('residual blocks per level in the encoder; the decoder has one more'),
     act_fn: z.enum(['silu', 'swish']).default('silu'),
-    norm_eps: z.number().positive().default(1e-6).describe('of the encoder; the decoder has 1e-6'),
+    norm_eps: z.number().positive().default(1e-6).describe("the encoder's; the decoder's is 1e-6"),
     norm_num_groups: count(MOST_WIDTH).default(32),
     temporal_compression_ratio: z
       .number()
       .min(1)
       .max(1024)
       .default(4)
-      .describe('frames to a latent frame; its binary logarithm many levels halve time'),
-    sample_height: count(MOST_SIDE).default(480).describe('tiles are half as high by default'),
-    sample_width: count(MOST_SIDE).default(720).describe('tiles are half as wide by default'),
+      .describe('frames per latent frame; log2 of it is the number of levels that halve time'),
+    sample_height: count(MOST_SIDE).default(480).describe('default tiles are half as high'),
+    sample_width: count(MOST_SIDE).default(720).describe('default tiles are half as wide'),
     scaling_factor: z.number().positive().default(1.15258426).describe('for the pipeline'),
     shift_factor: z.number().nullable().default(null).describe('for the pipeline'),
     latents_mean: z.array(z.number()).nullable().default(null).describe('for the pipeline'),
@@ -69,7 +69,7 @@ export type AutoencoderConfig = z.infer<typeof AutoencoderConfig>;
 /**
  * Checks a `config.json` and fills in the class's defaults.
  *
- * @throws InputError naming every key that is unknown or has a value that is not followed
+ * @throws InputError naming every key that is unknown or has an unsupported value
  */
 export function parseAutoencoderConfig(
   source: unknown,
@@ -78,12 +78,12 @@ export function parseAutoencoderConfig(
   return checkConfig(AutoencoderConfig, source, where);
 }
 
-/** How many levels halve the frame count. */
+/** The number of levels that halve the frame count. */
 export function temporalLevels(config: AutoencoderConfig): number {
   return Math.trunc(Math.log2(config.temporal_compression_ratio));
 }
 
-/** Pixels of a latent pixel's side. */
+/** Side of a latent pixel, in pixels. */
 export function spatialCompression({ block_out_channels }: AutoencoderConfig): number {
   return 2 ** (block_out_channels.length - 1);
 }

@@ -1,17 +1,17 @@
-/** What encoding and decoding cost: counted from the configuration, not measured. */
+/** The cost of encoding and decoding, counted from the configuration, not measured. */
 import { type AutoencoderConfig, temporalLevels } from './config.js';
 
-/** Of a clip of 4k + 1 frames. */
+/** Size of a clip of 4k + 1 frames. */
 export interface ClipSize {
   numFrames: number;
   width: number;
   height: number;
 }
 
-/** Taps of a convolution in time and space, and of one in space. */
+/** Taps of a 3×3×3 convolution in time and space, and of a 3×3 convolution in space. */
 const [VOLUME, AREA] = [27, 9];
 
-/** Multiplications and additions of the encoder's convolutions. */
+/** FLOPs (multiplications plus additions) of the encoder's convolutions. */
 export function encodeFlops(config: AutoencoderConfig, clip: ClipSize): number {
   const { block_out_channels: widths, layers_per_block: layers, latent_channels } = config;
   let [frames, area] = [clip.numFrames, clip.width * clip.height];
@@ -29,7 +29,7 @@ export function encodeFlops(config: AutoencoderConfig, clip: ClipSize): number {
   return 2 * sum;
 }
 
-/** Of the decoder's. */
+/** FLOPs of the decoder's convolutions. */
 export function decodeFlops(config: AutoencoderConfig, clip: ClipSize): number {
   const { layers_per_block, latent_channels: latents } = config;
   const widths = [...config.block_out_channels].reverse();
@@ -38,7 +38,7 @@ export function decodeFlops(config: AutoencoderConfig, clip: ClipSize): number {
   for (let i = 0; i < temporalLevels(config); i++) frames = Math.ceil(frames / 2);
   let area = (clip.width * clip.height) / 4 ** (widths.length - 1);
   const latentVolume = frames * area;
-  // scale and shift of a norm are made of the latents, at their size
+  // a norm's scale and shift are computed from the latents, at latent size
   const norm = (width: number) => latentVolume * 2 * latents * width;
   const block = (from: number, to: number) =>
     frames * area * resnet(from, to) + norm(from) + norm(to);
@@ -57,6 +57,6 @@ export function decodeFlops(config: AutoencoderConfig, clip: ClipSize): number {
   return 2 * (sum + norm(last) + frames * area * VOLUME * last * config.out_channels);
 }
 
-/** Products per voxel of a residual block. */
+/** Multiplications per voxel in a residual block. */
 const resnet = (from: number, to: number): number =>
   VOLUME * (from * to + to * to) + (from === to ? 0 : from * to);

@@ -1,4 +1,4 @@
-/** The decoder: a chunk of latents to pictures. */
+/** The decoder: a chunk of latents becomes pictures. */
 
 import { clipFromVideo, videoFromClip } from '../../nn/clip.js';
 import { inTurn, Module } from '../../nn/index.js';
@@ -43,7 +43,7 @@ export class Decoder extends Module {
     this.convOut = this.child('conv_out', new CausalConv3d(last, config.out_channels, 3));
   }
 
-  /** chunk of latents [B, Cz, t, h, w] → pictures [B, C, T, H, W]; moves `cache` on */
+  /** chunk of latents [B, Cz, t, h, w] → pictures [B, C, T, H, W]; updates `cache` */
   forward(chunk: Tensor, cache: ConvCache, observe?: Observer): Tensor {
     const latents = clipFromVideo(chunk);
     const state = { cache, latents };

@@ -1,4 +1,4 @@
-/** The encoder: a chunk of pictures to the moments of its latents. */
+/** The encoder: a chunk of pictures becomes the means and log variances of its latents. */
 
 import { clipFromVideo, videoFromClip } from '../../nn/clip.js';
 import { inTurn, Module } from '../../nn/index.js';
@@ -8,7 +8,7 @@ import { CausalConv3d, type ConvCache } from './causal-conv.js';
 import { type AutoencoderConfig, temporalLevels } from './config.js';
 import { ClipGroupNorm } from './norm.js';
 
-/** Is shown what the parts of a network put out, [B, C, T, H, W], under their state-dict names. */
+/** Receives the outputs of a network's parts, [B, C, T, H, W], under their state-dict names. */
 export type Observer = (name: string, output: Tensor) => void;
 
 export class Encoder extends Module {
@@ -45,7 +45,7 @@ export class Encoder extends Module {
     this.convOut = this.child('conv_out', new CausalConv3d(last, 2 * config.latent_channels, 3));
   }
 
-  /** chunk [B, C, T, H, W] → moments [B, 2·Cz, t, h, w]; moves `cache` on */
+  /** chunk [B, C, T, H, W] → means and log variances [B, 2·Cz, t, h, w]; updates `cache` */
   forward(chunk: Tensor, cache: ConvCache, observe?: Observer): Tensor {
     const state = { cache, latents: null };
     const show = (name: string) => (x: Tensor) => {

@@ -1,21 +1,22 @@
-/** What the autoencoder is trained to do. */
+/** The autoencoder's training loss. */
 import type { Tensor } from '../../tensor/index.js';
 import type { Autoencoder } from './autoencoder.js';
 
 export interface AutoencoderLossOptions {
-  /** weight of the absolute error, which keeps edges sharp */
+  /** weight of the mean absolute error, which keeps edges sharp */
   absolute: number;
-  /** weight of the squared error, which is what PSNR measures */
+  /** weight of the mean squared error, which PSNR measures */
   squared: number;
-  /** weight of the divergence from a normal distribution, averaged over latent values */
+  /** weight of the KL divergence from a standard normal, averaged over latent values */
   kl: number;
-  /** whether latents are drawn or the most likely ones are decoded */
+  /** true: decode latents drawn from the posterior; false: decode its mode */
   sample: boolean;
-  /** standard normal values of the latents' shape to draw them with; default: LibTorch's own */
+  /** standard normal noise of the latents' shape to draw them with; default: from LibTorch */
   noise: ((shape: number[]) => Tensor) | null;
 }
 
-// mostly the squared error, which PSNR measures; the absolute one keeps small errors worth mending
+// mostly the squared error, which PSNR measures; the absolute error keeps a gradient on small
+// errors
 const DEFAULTS: AutoencoderLossOptions = {
   absolute: 0.5,
   squared: 1,
@@ -33,9 +34,9 @@ export interface AutoencoderLoss {
 }
 
 /**
- * Encodes and decodes `video` and compares.
+ * Encodes and decodes `video` and compares the result with it.
  *
- * @param video [B, C, F, H, W] in [−1, 1]; F = 1 or 4k + 1, odd k + 1, so that as many frames return
+ * @param video [B, C, F, H, W] in [−1, 1], F = 4k + 1
  */
 export function autoencoderLoss(
   model: Autoencoder,
@@ -48,7 +49,7 @@ export function autoencoderLoss(
     ? posterior.sample({ noise: noise?.(posterior.mean.shape) })
     : posterior.mode();
   const decoded = model.decode(latents);
-  // an even number of latent frames decodes to more frames: the last ones are the clip's
+  // an even number of latent frames decodes to more frames, of which the last ones are the clip's
   const extra = decoded.size(2) - video.size(2);
   const reconstruction = extra > 0 ? decoded.narrow(2, extra, video.size(2)) : decoded;
 

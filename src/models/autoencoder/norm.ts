@@ -4,12 +4,12 @@ import type { Tensor } from '../../tensor/index.js';
 import { CausalConv3d } from './causal-conv.js';
 import { normalizeClip } from './normalize.js';
 
-/** What follows a norm: SiLU, unless it is switched off to look at the norm alone. */
+/** SiLU follows a norm unless it is switched off, to observe the norm alone. */
 export interface NormOptions {
   activate?: boolean;
 }
 
-/** A norm of either half of the network; `latents` [t, B, C, h, w] are given in the decoder. */
+/** A norm of the encoder or decoder; only in the decoder `latents` [t, B, Cz, h, w] are given. */
 export interface ClipNorm extends Module {
   forward(clip: Tensor, latents: Tensor | null, options?: NormOptions): Tensor;
 }

@@ -1,11 +1,11 @@
-/** The arithmetic of the clip norms: one operator of the addon, see native/src/kernels/clip_norm.cpp. */
+/** The clip norms as one operator of the addon, see native/src/kernels/clip_norm.cpp. */
 import { call, type Tensor } from '../../tensor/index.js';
 
 export interface NormalizeOptions {
   norm: { weight: Tensor; bias: Tensor; groups: number; eps: number };
-  /** factors and offsets, [t, B, C, h, w], resized to the clip by nearest neighbour */
+  /** scale and shift, [t, B, C, h, w], resized to the clip by nearest neighbour */
   modulation?: { scale: Tensor; shift: Tensor };
-  /** ends with SiLU */
+  /** whether SiLU follows */
   activate: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** The distribution that the encoder predicts for every latent value. */
+/** The normal distribution that the encoder predicts for every latent value. */
 import { type Generator, randn, type Tensor } from '../../tensor/index.js';
 
 export class DiagonalGaussian {
@@ -27,14 +27,16 @@ export class DiagonalGaussian {
     return this.mean;
   }
 
-  /** Draws latents [B, C, …], from the given standard normal `noise` or with `generator`. */
+  /** Draws latents [B, C, …] with standard normal `noise`, given or drawn from `generator`. */
   sample({ noise, generator }: { noise?: Tensor; generator?: Generator } = {}): Tensor {
     const { shape, dtype, device } = this.mean;
     const draw = noise ?? randn(shape, { generator, dtype: 'float32' }).to(device);
     return this.mean.add(this.std.mul(draw.to(dtype)));
   }
 
-  /** Divergence from a standard normal in nats, summed over dimensions 1 to 3 as in the reference. */
+  /**
+   * KL divergence from a standard normal, nats, summed over dimensions 1 to 3 as in the reference.
+   */
   kl(): Tensor {
     const { mean, logvar, variance } = this;
     return mean.mul(mean).add(variance).sub(1).sub(logvar).sum([1, 2, 3]).mul(0.5);

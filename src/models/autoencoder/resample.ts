@@ -1,10 +1,10 @@
-/** Halving and doubling of a clip in time and space. */
+/** Halving and doubling a clip in time and space. */
 
 import { clipConv, frames, perFrame } from '../../nn/clip.js';
 import { Conv2d, inTurn, Module } from '../../nn/index.js';
 import { cat, ops, type Tensor, tensor } from '../../tensor/index.js';
 
-/** Halves height and width, and with `compressTime` the frames. */
+/** Halves height and width, and with `compressTime` the number of frames. */
 export class Downsample extends Module {
   readonly conv: Conv2d;
 
@@ -28,7 +28,7 @@ export class Downsample extends Module {
   }
 }
 
-/** Doubles height and width, and with `compressTime` the frames. */
+/** Doubles height and width, and with `compressTime` the number of frames. */
 export class Upsample extends Module {
   readonly conv: Conv2d;
 
@@ -40,10 +40,10 @@ export class Upsample extends Module {
     this.conv = this.child('conv', new Conv2d(channels, channels, 3, { padding: 1 }));
   }
 
-  /** clip [T, B, C, H, W] → [T, 2T or 2T − 1, B, C, 2H, 2W] */
+  /** clip [T, B, C, H, W] → [T', B, C, 2H, 2W], where T' is T, or 2T, or 2T − 1 for odd T */
   forward(clip: Tensor): Tensor {
     const [t, , , h, w] = clip.dims(5);
-    // frames are repeated after the convolution, which works frame by frame: half the work
+    // frames are repeated after the convolution, which works frame by frame, to halve its work
     const { weight, bias } = this.conv;
     const larger = (x: Tensor) => perFrame(x, (y) => ops.upsampleNearest2d(y, [h * 2, w * 2]));
     const longer = (x: Tensor) =>
@@ -58,7 +58,7 @@ export class Upsample extends Module {
 }
 
 /**
- * Averages pairs of frames; an odd number of frames keeps its first one as it is.
+ * Averages pairs of frames; if their number is odd, the first frame is kept unchanged.
  *
  * @param clip [T, B, C, H, W]
  */
@@ -72,8 +72,8 @@ function halveTime(clip: Tensor): Tensor {
 }
 
 /**
- * The frame of `from` that each of `to` frames is taken from, int64 [to]; an odd number of frames
- * keeps the first one apart from the rest.
+ * For each of `to` output frames, the index among `from` input frames to copy, int64 [to]; if `to`
+ * is odd, the first frame is kept apart from the rest.
  */
 function timeIndices(from: number, to: number, device: string): Tensor {
   const apart = to > 1 && to % 2 === 1 ? 1 : 0;

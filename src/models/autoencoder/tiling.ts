@@ -1,8 +1,8 @@
-/** Cutting a large picture into overlapping tiles and blending what comes out of them. */
+/** Cutting a large picture into overlapping tiles and blending their outputs. */
 import { InputError } from '../../errors.js';
 import { arange, cat, type Tensor, tidy } from '../../tensor/index.js';
 
-/** How large pictures are cut; sizes in pixels, overlaps as parts of a tile. */
+/** How large pictures are cut into tiles; sizes in pixels, overlaps as fractions of a tile. */
 export interface TilingOptions {
   tileSampleMinHeight: number;
   tileSampleMinWidth: number;
@@ -10,19 +10,19 @@ export interface TilingOptions {
   tileOverlapFactorWidth: number;
 }
 
-/** One axis of a tiling, in the units of the input (`tile`, `stride`) and of the output. */
+/** One axis of a tiling; `tile` and `stride` in units of the input, the rest in the output's. */
 export interface TileAxis {
   tile: number;
   stride: number;
   blend: number;
-  /** how much of an output tile is kept */
+  /** how much of each output tile is kept */
   keep: number;
 }
 
 /**
- * The rounding of the reference: everything is cut off, input and output each on their own.
+ * Rounds as the reference does: all values are truncated, those of input and output independently.
  *
- * @throws InputError if the tiles would not move on
+ * @throws InputError if tiles would not advance by at least one pixel
  */
 export function tileAxis(inputTile: number, outputTile: number, overlap: number): TileAxis {
   const blend = Math.trunc(outputTile * overlap);
@@ -30,7 +30,7 @@ export function tileAxis(inputTile: number, outputTile: number, overlap: number)
   const keep = outputTile - blend;
   if (stride < 1 || keep < 1) {
     throw new InputError(
-      `tiling: a tile must move on by at least one latent pixel, got tiles of ${inputTile} with an overlap of ${overlap}; take larger tiles or less overlap`,
+      `tiling: tiles must advance by at least one latent pixel, got tiles of ${inputTile} with an overlap of ${overlap}; use larger tiles or less overlap`,
     );
   }
   return { tile: inputTile, stride, blend, keep };
@@ -42,9 +42,9 @@ export function tileStarts(length: number, { stride }: TileAxis): number[] {
 }
 
 /**
- * Runs `fn` on every tile of x [B, C, T, H, W] and joins the results: each is blended with the one
- * above, then with the one to the left, both as they are after their own blending. It yields
- * whenever `fn` does; what lives that long is kept, and freed at the end.
+ * Runs `fn` on every tile of x [B, C, T, H, W] and joins the results. Each tile is blended with the
+ * one above, then with the one to the left, both of which have been blended before. It yields
+ * whenever `fn` does, and frees its tensors at the end.
  */
 export function* tiled(
   x: Tensor,
@@ -92,7 +92,7 @@ function head(x: Tensor, dim: number, count: number): Tensor {
   return x.narrow(dim, 0, Math.min(count, x.size(dim)));
 }
 
-/** `current` with its first `extent` lines along `dim` faded in over the last of `previous`. */
+/** `current`, with its first `wanted` lines along `dim` faded in over the last of `previous`. */
 function blend(previous: Tensor, current: Tensor, dim: number, wanted: number): Tensor {
   const extent = Math.min(previous.size(dim), current.size(dim), wanted);
   if (extent === 0) return current;

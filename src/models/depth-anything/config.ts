@@ -7,9 +7,9 @@ import { checkConfig, count } from '../../check-config.js';
 import { MOST_HEADS, MOST_LAYERS, MOST_SIDE, MOST_WIDTH } from '../../limits.js';
 import type { Activation } from '../../nn/index.js';
 
-const unused = 'kept for the file; has no effect on the network';
+const unused = 'preserved in the file; has no effect on the network';
 
-/** What transformers writes into every configuration; none of it reaches the network. */
+/** Keys that transformers writes into every configuration; none affects the network. */
 const common = Object.fromEntries(
   [
     ...['architectures', 'torch_dtype', 'dtype', 'transformers_version', 'problem_type'],
@@ -28,14 +28,14 @@ const common = Object.fromEntries(
     ...['no_repeat_ngram_size', 'encoder_no_repeat_ngram_size', 'num_return_sequences'],
     ...['output_scores', 'return_dict_in_generate'],
   ].map((key) => [key, z.unknown().optional().describe(unused)]),
-) as Record<never, z.ZodType>; // or every key of the whole would be typed unknown
+) as Record<never, z.ZodType>; // otherwise every key of the whole would have type unknown
 
 const empty = (what: string) =>
   z.record(z.string(), z.unknown()).refine((value) => Object.keys(value).length === 0, {
     error: `must be empty: ${what} is not implemented`,
   });
 
-/** Activations that the feed-forward layer of a block may have. */
+/** Activations allowed in the feed-forward layer of a block. */
 const HIDDEN_ACTIVATIONS = [
   ...(['gelu', 'gelu_new', 'gelu_pytorch_tanh', 'quick_gelu'] as const),
   ...(['relu', 'silu', 'swish', 'selu'] as const),
@@ -55,29 +55,36 @@ export const Dinov2Config = z
       .default(4)
       .describe('feed-forward width / hidden_size'),
     hidden_act: z.enum(HIDDEN_ACTIVATIONS).default('gelu'),
-    use_swiglu_ffn: z.boolean().default(false).describe('gated feed-forward, two thirds as wide'),
+    use_swiglu_ffn: z.boolean().default(false).describe('SwiGLU feed-forward, two thirds as wide'),
     qkv_bias: z.boolean().default(true).describe('biases of queries, keys and values'),
     layer_norm_eps: z.number().positive().default(1e-6),
     image_size: z
       .union([count(MOST_SIDE), z.tuple([count(MOST_SIDE), count(MOST_SIDE)])])
       .default(224)
-      .describe('trained size, a side or [height, width]; gives the number of positions'),
+      .describe('training size, a side or [height, width]; determines the number of positions'),
     patch_size: count(1024).default(14),
     num_channels: z.literal(3, 'must be 3: pictures are RGB').default(3),
-    use_mask_token: z.boolean().default(true).describe('a parameter that only training uses'),
-    layerscale_value: z.number().default(1).describe('layer scale of fresh parameters'),
+    use_mask_token: z.boolean().default(true).describe('a parameter used only in training'),
+    layerscale_value: z.number().default(1).describe('initial value of the layer scale'),
     initializer_range: z.number().positive().default(0.02).describe(unused),
     out_indices: z
       .array(z.int())
       .min(1)
       .nullish()
-      .describe('stages that the neck gets: k is the output of block k, 0 the embeddings'),
-    out_features: z.array(z.string()).min(1).nullish().describe('the same as "stem", "stage1", …'),
-    apply_layernorm: z.boolean().default(true).describe('norm of every stage that the neck gets'),
+      .describe('stages passed to the neck: k is the output of block k, 0 the embeddings'),
+    out_features: z
+      .array(z.string())
+      .min(1)
+      .nullish()
+      .describe('the same stages by name: "stem", "stage1", …'),
+    apply_layernorm: z
+      .boolean()
+      .default(true)
+      .describe('layer norm on every stage that is passed to the neck'),
     reshape_hidden_states: z
       .boolean()
       .default(true)
-      .describe('stages as maps [B, D, H, W] instead of tokens; the depth is the same'),
+      .describe('stages as maps [B, D, H, W] instead of tokens; the result is the same'),
     pruned_heads: empty('pruning').optional(),
     hidden_dropout_prob: z.number().min(0).max(1).default(0).describe(unused),
     attention_probs_dropout_prob: z.number().min(0).max(1).default(0).describe(unused),
@@ -103,7 +110,7 @@ export type Dinov2Config = z.infer<typeof Dinov2Config>;
 
 type Stages = Pick<Dinov2Config, 'num_hidden_layers' | 'out_indices' | 'out_features'>;
 
-/** Patches of a picture of the trained size. */
+/** The number of patches in a picture of the training size. */
 export function numPositions({
   image_size: size,
   patch_size: patch,
@@ -112,7 +119,7 @@ export function numPositions({
   return Math.floor(height / patch) * Math.floor(width / patch);
 }
 
-/** The stages that the neck gets, rising; the last one if the file names none. */
+/** The stages passed to the neck, as configured; the last one if the file names none. */
 export function outStages({
   num_hidden_layers: last,
   out_indices,
@@ -138,7 +145,7 @@ function stagesProblem(config: Stages): [key: string, message: string] | null {
     return [key, `must name stages 0 ("stem") to ${last} ("stage${last}"), ${got}`];
   }
   if (stages.some((stage, i) => i > 0 && stage <= stages[i - 1]!)) {
-    return [key, `must rise from stage to stage, ${got}`];
+    return [key, `must be in increasing order, ${got}`];
   }
   if (out_indices && out_features && out_features.map(stageOfName).join() !== stages.join()) {
     return ['out_features', `must name the stages of out_indices ${JSON.stringify(out_indices)}`];
@@ -146,7 +153,7 @@ function stagesProblem(config: Stages): [key: string, message: string] | null {
   return null;
 }
 
-// what the class takes where the file has no backbone
+// the class's default if the file has no backbone
 const DEFAULT_BACKBONE = {
   model_type: 'dinov2',
   image_size: 518,
@@ -156,7 +163,7 @@ const DEFAULT_BACKBONE = {
   reshape_hidden_states: false,
 } as const;
 
-/** Channels are multiplied up above 1, strided below it. */
+/** Maps are enlarged by a transposed convolution above 1, reduced by a strided one below 1. */
 const ReassembleFactor = z
   .number()
   .positive()
@@ -172,33 +179,38 @@ export const DepthAnythingConfig = z
     backbone_config: Dinov2Config.nullish().transform(
       (backbone) => backbone ?? Dinov2Config.parse(DEFAULT_BACKBONE),
     ),
-    patch_size: count(1024).default(14).describe("must be the backbone's"),
-    reassemble_hidden_size: count(MOST_WIDTH).default(384).describe("must be the backbone's"),
+    patch_size: count(1024).default(14).describe("must equal the backbone's"),
+    reassemble_hidden_size: count(MOST_WIDTH)
+      .default(384)
+      .describe("must equal the backbone's hidden_size"),
     reassemble_factors: z
       .array(ReassembleFactor)
       .default([4, 2, 1, 0.5])
-      .describe('size of every stage in the neck, in patches'),
+      .describe('resolution of every stage in the neck, in pixels per patch'),
     neck_hidden_sizes: z
       .array(count(MOST_WIDTH))
       .min(1)
       .default([48, 96, 192, 384])
       .describe('channels of every stage in the neck'),
-    fusion_hidden_size: count(MOST_WIDTH)
-      .min(2)
-      .default(64)
-      .describe('channels where stages are joined'),
-    head_in_index: z.int().default(-1).describe('which joined map the head reads'),
+    fusion_hidden_size: count(MOST_WIDTH).min(2).default(64).describe('channels of the fused maps'),
+    head_in_index: z.int().default(-1).describe('which fused map the head reads'),
     head_hidden_size: count(MOST_WIDTH).default(32),
     depth_estimation_type: z
       .enum(['relative', 'metric'])
       .default('relative')
-      .describe('relative: 0 and above, larger is nearer; metric: 0 to max_depth, a distance'),
-    max_depth: z.number().nonnegative().nullish().describe('factor of the result; 0 and null: 1'),
+      .describe('relative: 0 or more, larger is nearer; metric: a distance from 0 to max_depth'),
+    max_depth: z
+      .number()
+      .nonnegative()
+      .nullish()
+      .describe('multiplies the result; 0 and null mean 1'),
 
     backbone: z.null('must be null: only backbone_config is read').optional(),
     backbone_kwargs: empty('a backbone by name').nullish(),
     use_timm_backbone: z.literal(false, 'must be false: only backbone_config is read').nullish(),
-    use_pretrained_backbone: z.literal(false, 'must be false: weights lie beside it').nullish(),
+    use_pretrained_backbone: z
+      .literal(false, 'must be false: the weights are loaded from the folder')
+      .nullish(),
     initializer_range: z.number().positive().default(0.02).describe(unused),
   })
   .superRefine((config, context) => {
@@ -219,10 +231,10 @@ export const DepthAnythingConfig = z
       );
     }
     if (config.reassemble_factors.length !== sizes.length) {
-      issue('reassemble_factors', `must have ${sizes.length} entries as neck_hidden_sizes has`);
+      issue('reassemble_factors', `must have ${sizes.length} entries, like neck_hidden_sizes`);
     }
     if (config.head_in_index < -sizes.length || config.head_in_index >= sizes.length) {
-      issue('head_in_index', `must be in -${sizes.length}..${sizes.length - 1}`);
+      issue('head_in_index', `must be from -${sizes.length} to ${sizes.length - 1}`);
     }
   });
 export type DepthAnythingConfig = z.infer<typeof DepthAnythingConfig>;
@@ -230,7 +242,7 @@ export type DepthAnythingConfig = z.infer<typeof DepthAnythingConfig>;
 /**
  * Checks a `config.json` and fills in the class's defaults.
  *
- * @throws InputError naming every key that is unknown or has a value that is not followed
+ * @throws InputError naming every key that is unknown or has an unsupported value
  */
 export function parseDepthAnythingConfig(
   source: unknown,

@@ -1,5 +1,5 @@
 /**
- * Depth Anything V2: a picture to its depth map.
+ * Depth Anything V2: predicts the depth map of a picture.
  * Source: Yang et al. 2024, arXiv 2406.09414; transformers `DepthAnythingForDepthEstimation`
  */
 import { Module } from '../../nn/index.js';
@@ -23,7 +23,7 @@ export class DepthAnything extends Module {
   /**
    * @param pixelValues  [B, 3, H, W], normalised; pixels beyond the last whole patch are dropped
    * @returns            [B, H', W'] float32, sides rounded down to multiples of the patch; relative
-   *                     depth is 0 and above, larger is nearer; metric depth is a distance
+   *                     depth is 0 or more, larger is nearer; metric depth is a distance
    * @throws ShapeError  for another shape, or sides smaller than a patch
    */
   forward(pixelValues: Tensor, observe?: DepthObserver): Tensor {

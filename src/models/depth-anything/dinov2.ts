@@ -1,6 +1,6 @@
 /**
  * The DINOv2 vision transformer as a backbone: a picture becomes tokens, and the tokens after
- * chosen blocks are handed on.
+ * selected blocks are passed on.
  * Source: Oquab et al. 2023, DINOv2, arXiv 2304.07193; transformers `Dinov2Backbone`
  */
 import { ShapeError } from '../../errors.js';
@@ -18,7 +18,7 @@ import {
 import { cat, ops, type Tensor, tidy } from '../../tensor/index.js';
 import { type Dinov2Config, numPositions, outStages } from './config.js';
 
-/** Is shown `backbone.*`, `neck.*` and `head.*` while the model runs. */
+/** Receives the intermediates `backbone.*`, `neck.*` and `head.*` while the model runs. */
 export type DepthObserver = (name: string, value: Tensor) => void;
 
 export class Dinov2Backbone extends Module {
@@ -38,7 +38,7 @@ export class Dinov2Backbone extends Module {
 
   /**
    * @param pixelValues  [B, 3, H, W]
-   * @returns            for every chosen stage [B, 1 + h w, D] with the class token first, or
+   * @returns            for every selected stage [B, 1 + h w, D] with the class token first, or
    *                     [B, D, h, w] with `reshape_hidden_states`
    */
   forward(pixelValues: Tensor, observe?: DepthObserver): Tensor[] {
@@ -88,7 +88,7 @@ class Dinov2Embeddings extends Module {
     );
   }
 
-  /** Whole patches of a picture [B, 3, H, W]; what is left at the right and below is dropped. */
+  /** Whole patches of pictures [B, 3, H, W]; the rest at the right and bottom is dropped. */
   gridOf(pixelValues: Tensor): [height: number, width: number] {
     const { num_channels: channels, patch_size: patch } = this.config;
     const shape = pixelValues.shape;
@@ -116,8 +116,8 @@ class Dinov2Embeddings extends Module {
   }
 
   /**
-   * The position embeddings of a picture of `height` x `width` pixels: the trained ones where it
-   * is a square of as many patches, else these resized as a square map (bicubic, a = -0.75).
+   * The position embeddings for a picture of `height` x `width` pixels: the trained ones if it is a
+   * square with that number of patches, else the trained square map resized (bicubic, a = -0.75).
    *
    * @returns [1, 1 + h w, D]
    */

@@ -1,6 +1,6 @@
 /**
  * The dense prediction transformer's neck and head: tokens of several stages become maps of several
- * sizes, are joined from the deepest up, and give one depth a pixel.
+ * sizes, are fused from the deepest stage up, and yield one depth per pixel.
  * Source: Ranftl et al. 2021, DPT, arXiv 2103.13413; transformers `DepthAnythingNeck`
  */
 import { Conv2d, ConvTranspose2d, Module } from '../../nn/index.js';
@@ -35,7 +35,7 @@ export class DepthNeck extends Module {
 
   /**
    * @param stages  tokens [B, 1 + h w, D] or maps [B, D, h, w], shallow to deep
-   * @returns       the joined maps [B, C, H, W], from the deepest alone to all
+   * @returns       the fused maps [B, C, H, W], from the deepest stage alone to all stages
    */
   forward(stages: Tensor[], [h, w]: [number, number], observe?: DepthObserver): Tensor[] {
     const maps = stages.map((stage, i) => {
@@ -62,10 +62,10 @@ export class DepthNeck extends Module {
   }
 }
 
-/** Brings a stage to its number of channels and its size, `factor` pixels a patch. */
+/** Gives a stage its number of channels and its size, `factor` pixels per patch. */
 class Reassemble extends Module {
   private readonly projection: Conv2d;
-  /** null where the size stays */
+  /** null if the size does not change */
   private readonly resize: Conv2d | ConvTranspose2d | null;
 
   constructor(inChannels: number, channels: number, factor: number) {
@@ -88,10 +88,10 @@ function resizing(channels: number, factor: number): Conv2d | ConvTranspose2d | 
     : new Conv2d(channels, channels, 3, { stride: Math.trunc(1 / factor), padding: 1 });
 }
 
-/** Adds a stage to what the deeper ones gave, and enlarges the sum to the next stage's size. */
+/** Adds a stage to the fusion of the deeper ones, and enlarges the sum to the next stage's size. */
 class Fusion extends Module {
   private readonly projection: Conv2d;
-  /** the deepest stage's layer has it in files and does not use it */
+  /** unused in the deepest stage's layer, where checkpoints contain it nevertheless */
   private readonly residual1: ResidualUnit;
   private readonly residual2: ResidualUnit;
 
@@ -111,7 +111,7 @@ class Fusion extends Module {
   }
 }
 
-/** x + two 3×3 convolutions, each with ReLU in front. */
+/** x plus two 3×3 convolutions of it, each preceded by ReLU. */
 class ResidualUnit extends Module {
   private readonly convolution1: Conv2d;
   private readonly convolution2: Conv2d;
@@ -142,7 +142,7 @@ export class DepthHead extends Module {
     this.conv3 = this.child('conv3', new Conv2d(hidden, 1, 1));
   }
 
-  /** Joined maps of `[h, w]` patches → [B, h · patch, w · patch] float32 */
+  /** Fused maps of `[h, w]` patches → [B, h · patch, w · patch] float32 */
   forward(joined: Tensor[], [h, w]: [number, number], observe?: DepthObserver): Tensor {
     const { patch_size: patch, depth_estimation_type: type, max_depth: maxDepth } = this.config;
     const narrow = this.conv1.forward(joined.at(this.config.head_in_index)!);
@@ -150,14 +150,14 @@ export class DepthHead extends Module {
     const upsampled = bilinear(narrow, [h * patch, w * patch]);
     observe?.('head.upsampled', upsampled);
     const hidden = this.conv2.forward(upsampled).relu();
-    // float32 from here: in bfloat16 smooth surfaces would become steps
+    // float32 from here on: in bfloat16, smooth surfaces would turn into steps
     const { weight, bias } = this.conv3;
     const raw = ops.conv2d(hidden.to('float32'), weight.to('float32'), bias?.to('float32'));
     return (type === 'metric' ? raw.sigmoid() : raw.relu()).mul(maxDepth || 1).squeeze(1);
   }
 }
 
-/** Corners stay corners. In float32: some versions of LibTorch have it in no other */
+/** Bilinear with aligned corners; in float32, the only dtype that all LibTorch versions support. */
 function bilinear(x: Tensor, size: number[]): Tensor {
   return ops.upsampleBilinear2d(x.to('float32'), size, true).to(x.dtype);
 }

@@ -1,4 +1,4 @@
-/** Depth of frames: a folder as published models have it, opened and used. */
+/** Estimating the depth of frames with a published model's folder. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError, JobError } from '../../errors.js';
@@ -27,10 +27,10 @@ export interface DepthModel {
 
 /**
  * Opens a folder with `config.json`, `preprocessor_config.json` and `model.safetensors` or its
- * shards; weights are mapped and converted only where the dtype differs.
+ * shards; weights are memory-mapped, and copied only where the dtype or device differs.
  *
- * @param dtype   what the network computes in; 'auto': see `fastDtype`
- * @param device  where it computes, as `resolveDevice` names it
+ * @param dtype   the dtype that the network computes in; 'auto': see `fastDtype`
+ * @param device  the device that it computes on, as named by `resolveDevice`
  * @throws InputError naming the file and what is wrong with it
  */
 export function openDepthModel(
@@ -41,7 +41,7 @@ export function openDepthModel(
     const path = join(folder, name);
     if (existsSync(path)) return { path, json: readJson(path) };
     throw new InputError(
-      `${folder}: is not a folder of a depth model (no ${name}); give one as published, with config.json, preprocessor_config.json and model.safetensors`,
+      `${folder}: is not a depth model's folder (it has no ${name}); name a published one, with config.json, preprocessor_config.json and model.safetensors`,
     );
   });
   const parsed = parseDepthAnythingConfig(config!.json, config!.path);
@@ -55,15 +55,15 @@ export function openDepthModel(
   };
 }
 
-/** Pixels that go through the network at once: memory stays at some hundred MB. */
+/** Pixels processed at once; limits memory to a few hundred MB. */
 const BATCH_PIXELS = 2 ** 18;
 
 /**
- * Depth of every frame, each for itself. Relative depth (the published models') is larger where
- * it is nearer, has no unit and is not normalised; it may fall a little below 0.
+ * The depth of every frame, estimated independently. Relative depth, which the published models
+ * give, is larger for nearer points, has no unit and is not normalised; it may be slightly below 0.
  *
  * @returns [F, H, W] float32 at the frames' size, on the CPU
- * @throws InputError if frames are too narrow for the model, or weights of it are no numbers
+ * @throws InputError if frames are too narrow for the model, or its weights are non-finite
  */
 export function estimateDepth({ network, processor, folder }: DepthModel, frames: Frames): Tensor {
   expectFrames('estimateDepth', frames);
@@ -85,5 +85,5 @@ export function estimateDepth({ network, processor, folder }: DepthModel, frames
   if (allFinite(depth)) return depth;
   const broken = findBrokenWeight(folder, 'model');
   if (broken) throw new InputError(`${broken}; ${GET_ANOTHER}`);
-  throw new JobError(`${folder}: its depth left the range of numbers; take \`dtype: 'float32'\``);
+  throw new JobError(`${folder}: its depth is not finite; use \`dtype: 'float32'\``);
 }

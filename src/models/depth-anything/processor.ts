@@ -1,6 +1,6 @@
 /**
- * What happens to pictures before the depth model and to its maps after it, as
- * `preprocessor_config.json` says (transformers `DPTImageProcessor`, its Pillow path).
+ * Preparing pictures for the depth model and resizing its maps afterwards, as configured by
+ * `preprocessor_config.json` (transformers `DPTImageProcessor`, its Pillow path).
  */
 import { z } from 'zod';
 import { checkConfig, count } from '../../check-config.js';
@@ -17,9 +17,9 @@ import {
 import { roundHalfToEven } from '../../round.js';
 import { fromArray, ops, type Tensor, tidy } from '../../tensor/index.js';
 
-const unused = 'kept for the file; has no effect on depth';
+const unused = 'preserved in the file; has no effect on depth';
 
-/** Pillow's numbers of its filters; 5, Hamming, is not implemented. */
+/** Resampling filters by Pillow's numbers; 5, Hamming, is not implemented. */
 const FILTERS: ResampleFilter[] = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'box'];
 
 const side = count(MOST_SIDE);
@@ -28,18 +28,18 @@ const perChannel = (perColour: z.ZodNumber) =>
 
 export const DepthProcessorConfig = z
   .strictObject({
-    // the fast one resizes on floats: its pixels differ from these by about a level
+    // the fast processor resizes in floating point: its pixels differ from these by about one level
     image_processor_type: z.enum(['DPTImageProcessor', 'DPTImageProcessorFast']).optional(),
     feature_extractor_type: z.literal('DPTFeatureExtractor').optional(),
     do_resize: z.boolean().default(true),
     size: z
       .union([side, z.strictObject({ height: side, width: side })])
       .default({ height: 384, width: 384 })
-      .describe('size that pictures are brought to'),
+      .describe('size to which pictures are resized'),
     keep_aspect_ratio: z
       .boolean()
       .default(false)
-      .describe('both sides are scaled alike, by whichever scale is nearer to 1'),
+      .describe('scale both sides by the same factor, the one of the two that is nearer to 1'),
     ensure_multiple_of: count(MOST_SIDE).default(1).describe('sides are rounded to multiples'),
     resample: z
       .int()
@@ -55,7 +55,7 @@ export const DepthProcessorConfig = z
     do_normalize: z.boolean().default(true),
     image_mean: perChannel(z.number()).transform((mean) => triple(mean ?? 0.5)),
     image_std: perChannel(z.number().positive()).transform((std) => triple(std ?? 0.5)),
-    do_pad: z.boolean().default(false).describe('zeros around, up to multiples of size_divisor'),
+    do_pad: z.boolean().default(false).describe('pad with zeros to multiples of size_divisor'),
     size_divisor: count(MOST_SIDE).nullish(),
 
     processor_class: z.string().nullish().describe(unused),
@@ -70,11 +70,11 @@ export const DepthProcessorConfig = z
     do_convert_rgb: z.boolean().nullish().describe(unused),
     do_center_crop: z.literal(false, 'must be false: cropping is not implemented').nullish(),
     crop_size: z.unknown().optional().describe(unused),
-    pad_size: z.null('must be null: padding goes by size_divisor').optional(),
+    pad_size: z.null('must be null: padding is set by size_divisor').optional(),
   })
   .refine((config) => !config.do_pad || config.size_divisor, {
     path: ['size_divisor'],
-    error: 'must be given with do_pad',
+    error: 'must be set with do_pad',
   });
 export type DepthProcessorConfig = z.infer<typeof DepthProcessorConfig>;
 
@@ -85,7 +85,7 @@ const triple = (value: number | Triple): Triple =>
 /**
  * Checks a `preprocessor_config.json` and fills in the class's defaults.
  *
- * @throws InputError naming every key that is unknown or has a value that is not followed
+ * @throws InputError naming every key that is unknown or has an unsupported value
  */
 export function parseDepthProcessorConfig(
   source: unknown,
@@ -94,7 +94,7 @@ export function parseDepthProcessorConfig(
   return checkConfig(DepthProcessorConfig, source, where);
 }
 
-/** The published small, base and large models' values. */
+/** The values of the published small, base and large models. */
 export const DEPTH_ANYTHING_PROCESSOR = DepthProcessorConfig.parse({
   size: { height: 518, width: 518 },
   keep_aspect_ratio: true,
@@ -104,7 +104,7 @@ export const DEPTH_ANYTHING_PROCESSOR = DepthProcessorConfig.parse({
 });
 
 export class DepthProcessor {
-  /** what each byte becomes, a table per colour */
+  /** the normalised value of each byte, one table per colour channel */
   private readonly tables: Float32Array[];
 
   constructor(readonly config: DepthProcessorConfig) {
@@ -113,13 +113,13 @@ export class DepthProcessor {
     );
   }
 
-  /** What the model is given: [F, 3, h, w] float32 of `frames`, resized and normalised. */
+  /** The model's input: `frames`, resized and normalised, [F, 3, h, w] float32. */
   pixelValues(frames: Frames): Tensor {
     return tidy(() => this.padded(this.normalised(this.resized(frames))));
   }
 
   /**
-   * The size that pictures of `size` are brought to.
+   * The size to which pictures of the given size are resized.
    * @throws InputError if a side would be rounded to 0
    */
   sizeFor({ height, width }: Size): Size {
@@ -129,7 +129,7 @@ export class DepthProcessor {
     let scaleHeight = target.height / height;
     let scaleWidth = target.width / width;
     if (keep_aspect_ratio) {
-      // as little as possible; the height's where both are as near to 1
+      // the scale nearer to 1, so that the size changes least; the height's in case of a tie
       if (Math.abs(1 - scaleWidth) < Math.abs(1 - scaleHeight)) scaleHeight = scaleWidth;
       else scaleWidth = scaleHeight;
     }
@@ -137,7 +137,7 @@ export class DepthProcessor {
     const fitted = { height: rounded(scaleHeight * height), width: rounded(scaleWidth * width) };
     if (fitted.height === 0 || fitted.width === 0) {
       throw new InputError(
-        `depth: frames of ${width}x${height} are too narrow, they would become ${fitted.width}x${fitted.height}; crop the longer side`,
+        `depth: frames of ${width}x${height} are too narrow: they would be resized to ${fitted.width}x${fitted.height}; crop the longer side`,
       );
     }
     return fitted;
@@ -185,8 +185,8 @@ export class DepthProcessor {
 }
 
 /**
- * The model's maps at another size, usually that of the pictures: bicubic with a = -0.75, not
- * antialiased, not clipped, so relative depth may fall a little below 0.
+ * The model's maps resized, usually to the size of the pictures: bicubic with a = -0.75, neither
+ * antialiased nor clipped, so relative depth may be slightly below 0.
  *
  * @param predicted  [B, h, w]
  * @returns          [B, size.height, size.width] float32

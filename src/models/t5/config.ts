@@ -1,14 +1,14 @@
 /**
  * The text encoder's `config.json` in its published spelling (transformers `T5EncoderModel`).
- * Keys of the decoder half and of training are read and kept, but change nothing here.
+ * Keys that concern the decoder or training are read and preserved, but have no effect here.
  */
 import { z } from 'zod';
 import { checkConfig, count } from '../../check-config.js';
 import { MOST_HEADS, MOST_LAYERS, MOST_VOCABULARY, MOST_WIDTH } from '../../limits.js';
 
-const unused = 'kept for the file; has no effect on the encoder';
+const unused = 'preserved in the file; has no effect on the encoder';
 
-/** Activations of the feed-forward layer, alone or with a gate in front. */
+/** Activations of the feed-forward layer, with or without a gate. */
 const PROJECTIONS = ['relu', 'gelu', 'gelu_new', 'silu'] as const;
 export type T5Activation = (typeof PROJECTIONS)[number];
 
@@ -33,7 +33,7 @@ export const T5Config = z
       .default('relu'),
     dense_act_fn: z.string().optional().describe('must agree with feed_forward_proj'),
     is_gated_act: z.boolean().optional().describe('must agree with feed_forward_proj'),
-    initializer_factor: z.number().positive().default(1).describe('scale of fresh parameters'),
+    initializer_factor: z.number().positive().default(1).describe('scale of initial parameters'),
     pad_token_id: z.int().nonnegative().default(0),
     eos_token_id: z.int().nonnegative().default(1),
 
@@ -60,7 +60,7 @@ export const T5Config = z
   })
   .superRefine((config, context) => {
     if (config.model_type === 'umt5') {
-      const message = 'umt5 has a position bias in every layer, which is not implemented';
+      const message = 'must not be umt5: its position bias in every layer is not implemented';
       context.addIssue({ code: 'custom', path: ['model_type'], message });
     }
     const { activation, gated } = feedForward(config);
@@ -75,7 +75,7 @@ export const T5Config = z
   });
 export type T5Config = z.infer<typeof T5Config>;
 
-/** What `feed_forward_proj` says; "gated-gelu" means the tanh form, as in the reference. */
+/** Interprets `feed_forward_proj`; "gated-gelu" means the tanh form, as in the reference. */
 export function feedForward({ feed_forward_proj: name }: { feed_forward_proj: string }): {
   activation: T5Activation;
   gated: boolean;
@@ -88,7 +88,7 @@ export function feedForward({ feed_forward_proj: name }: { feed_forward_proj: st
 /**
  * Checks a `config.json` and fills in the class's defaults.
  *
- * @throws InputError naming every key that is unknown or has a value that is not followed
+ * @throws InputError naming every key that is unknown or has an unsupported value
  */
 export function parseT5Config(source: unknown, where = 't5 config'): T5Config {
   return checkConfig(T5Config, source, where);

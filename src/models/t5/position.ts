@@ -1,16 +1,16 @@
-/** Relative positions as T5 sees them: in buckets that widen with the distance. */
+/** T5's relative positions: buckets that widen with the distance. */
 import { ops, type Tensor } from '../../tensor/index.js';
 
-/** How relative positions are sorted into buckets. */
+/** How relative positions are divided into buckets. */
 export interface BucketOptions {
   numBuckets: number;
   maxDistance: number;
 }
 
 /**
- * The bucket of every relative position (key index − query index), for an encoder that looks both
- * ways. One half of the buckets is for keys behind the query; within a half the first half of the
- * buckets hold one distance each, the rest grow logarithmically up to `maxDistance`.
+ * The bucket of every relative position (key index − query index), for a bidirectional encoder.
+ * Half of the buckets are for keys after the query. Within each half, the first half of the buckets
+ * hold one distance each; the others widen logarithmically up to `maxDistance`.
  *
  * @param relative int64, any shape
  * @returns        int64, the same shape
@@ -24,14 +24,14 @@ export function relativePositionBucket(
   const exact = Math.floor(half / 2);
   const side = relative.gt(0).to('int64').mul(half);
   const distance = relative.abs();
-  // in float32 and by LibTorch, as in the reference: a bucket's edge may hang on the rounding
+  // in float32 and by LibTorch, as in the reference: rounding can decide at a bucket's edge
   const logarithmic = distance
     .to('float32')
     .div(exact)
     .log()
     .div(Math.log(maxDistance / exact))
     .mul(half - exact);
-  // distance 0 gives −∞, which no integer holds; it is in an exact bucket anyway
+  // distance 0 gives −∞, which has no integer value; it belongs to an exact bucket anyway
   const far = logarithmic
     .clamp(0)
     .to('int64')

@@ -1,6 +1,6 @@
 /**
- * The T5 encoder: token ids to hidden states. Pre-norm blocks with RMS norm, attention without
- * scaling and with a learnt bias for relative positions that all blocks share.
+ * The T5 encoder: token ids become hidden states. Pre-norm blocks with RMS norm; attention without
+ * scaling, and with a learned bias for relative positions that all blocks share.
  * Source: Raffel et al. 2020, T5, arXiv 1910.10683; transformers `T5EncoderModel`
  */
 import { ShapeError } from '../../errors.js';
@@ -9,11 +9,11 @@ import { arange, noGrad, type Tensor, tidy } from '../../tensor/index.js';
 import { feedForward, type T5Config } from './config.js';
 import { relativePositionBucket } from './position.js';
 
-/** Is shown `position_bias`, `hidden_states.N` and `attentions.N` while the encoder runs. */
+/** Receives `position_bias`, `hidden_states.N` and `attentions.N` while the encoder runs. */
 export type T5Observer = (name: string, value: Tensor) => void;
 
-// the lowest finite values: rounding the float32 one to bfloat16 would give −∞, and NaN rows
-// where every key is masked
+// the lowest finite value of each dtype: rounding float32's to bfloat16 would give −∞, and rows in
+// which every key is masked would become NaN
 const LOWEST: Record<string, number> = {
   float32: -3.4028234663852886e38,
   float64: -Number.MAX_VALUE,
@@ -43,21 +43,21 @@ export class T5Encoder extends Module {
     }
     if (attentionMask && attentionMask.shape.join() !== shape.join()) {
       throw new ShapeError(
-        `T5Encoder: the mask must be [${shape.join(', ')}] as the ids are, got [${attentionMask.shape.join(', ')}]`,
+        `T5Encoder: the mask must be [${shape.join(', ')}] like the ids, got [${attentionMask.shape.join(', ')}]`,
       );
     }
     return this.stack.forward(this.shared.forward(inputIds), attentionMask, observe);
   }
 
-  /** Also takes the embedding under its other name, and passes over a full T5's decoder. */
+  /** Also accepts the embedding under its other name, and ignores the decoder of a full T5. */
   override loadStateDict(...[source, options]: Parameters<Module['loadStateDict']>): void {
     const prefix = options?.prefix ?? '';
     tidy(() => super.loadStateDict(encoderWeights(source, prefix), { ...options, prefix: '' }));
   }
 
   /**
-   * Sets every parameter for training from scratch, with the published scales: attention logits
-   * and outputs of layers start at about unit variance without any scaling in the network.
+   * Sets every parameter for training from scratch, with the published scales, so that attention
+   * logits and layer outputs start at about unit variance without any scaling in the network.
    */
   initialise(): this {
     const { d_model: d, d_kv: k, d_ff: ff, num_heads: heads, initializer_factor: f } = this.config;
@@ -100,7 +100,7 @@ class T5Stack extends Module {
     observe?.('hidden_states.0', x);
     for (const [i, block] of this.blocks.entries()) {
       x = block.forward(x, bias, observe && ((weights) => observe(`attentions.${i}`, weights)));
-      // the last hidden state is listed after the final norm
+      // the last hidden state is reported after the final norm
       if (i < this.blocks.length - 1) observe?.(`hidden_states.${i + 1}`, x);
     }
     x = this.finalNorm.forward(x);
@@ -219,7 +219,7 @@ class T5FeedForward extends Module {
   }
 }
 
-/** mask [B, L] → what is added to the logits, [B, 1, 1, L]: 0, or the lowest number of the dtype */
+/** mask [B, L] → bias of the logits, [B, 1, 1, L]: 0, or the lowest finite value of the dtype */
 function maskBias(mask: Tensor, { dtype }: Tensor): Tensor {
   const [b, l] = mask.dims(2);
   return mask.to('float32').neg().add(1).mul(LOWEST[dtype]).to(dtype).view([b, 1, 1, l]);

@@ -1,4 +1,4 @@
-/** Prompts to token ids, as the pipeline feeds them to the text encoder; and fresh tokenizers. */
+/** Turning prompts into token ids for the text encoder, and building new tokenizers. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
@@ -7,7 +7,7 @@ import { readJsonObject, short } from '../../files/read-json.js';
 import { fromArray, type Tensor } from '../../tensor/index.js';
 import { withTimeLimit } from '../../time-limit.js';
 
-/** Tokens of a prompt, the closing one and the padding included. */
+/** Tokens of an encoded prompt, including the end token and padding. */
 export const PROMPT_LENGTH = 77;
 
 /** The two files of a tokenizer folder, as parsed JSON. */
@@ -16,28 +16,28 @@ export interface TokenizerFiles {
   config: Record<string, unknown>;
 }
 
-/** One tokenized prompt: ids and 1 for what is not padding. */
+/** One tokenized prompt: ids, and a mask that is 1 except on padding. */
 export interface TokenizedPrompt {
   ids: number[];
   mask: number[];
 }
 
-/** Longer ones are no prompts, and some tokenizers take the square of the length. */
+/** No real prompt is longer, and some tokenizers take time quadratic in the length. */
 const MOST_CHARACTERS = 100_000;
-/** A prompt takes about a millisecond. */
+/** Time limit for one prompt; usually it takes about a millisecond. */
 const ENCODING_MS = 10_000;
 
 /** A prompt that is longer than the text encoder reads. */
 export interface CutPrompt {
-  /** of the whole prompt, without the closing one */
+  /** tokens of the whole prompt, without the end token */
   tokens: number;
-  /** of these the first, which are read */
+  /** how many of them, from the start, are read */
   read: number;
-  /** what the others say */
+  /** the text of the others */
   leftOut: string;
 }
 
-/** Reads tokenizer.json and, if there is one, tokenizer_config.json of a folder. */
+/** Reads a folder's tokenizer.json and, if there is one, its tokenizer_config.json. */
 export function tokenizerFiles(folder: string): TokenizerFiles {
   const config = join(folder, 'tokenizer_config.json');
   return {
@@ -53,9 +53,9 @@ export class PromptTokenizer {
   private readonly encodingMs: number;
 
   /**
-   * @param where   starts messages
-   * @param options.encodingMs   the most that a prompt may take
-   * @throws InputError if the vocabulary lacks the padding or the closing token
+   * @param where   start of error messages
+   * @param options.encodingMs   time limit for one prompt
+   * @throws InputError if the vocabulary lacks the padding token or the end token
    */
   constructor(
     files: TokenizerFiles,
@@ -63,7 +63,7 @@ export class PromptTokenizer {
     { encodingMs = ENCODING_MS } = {},
   ) {
     this.encodingMs = encodingMs;
-    // without an unknown token the library stops at words that it does not know
+    // without an unknown token the library fails on words that it does not know
     const config = { unk_token: '<unk>', ...files.config };
     try {
       this.tokenizer = new Tokenizer(files.tokenizer as never, config as never);
@@ -82,8 +82,8 @@ export class PromptTokenizer {
   }
 
   /**
-   * A prompt in lower case without space around it: at most 76 tokens, `</s>`, padding to 77.
-   * @throws InputError if the tokenizer's own patterns take for ever on it
+   * Encodes a prompt, lower-cased and trimmed: at most 76 tokens, then `</s>` and padding up to 77.
+   * @throws InputError if the tokenizer's own patterns take too long on it
    */
   encode(prompt: string, length = PROMPT_LENGTH): TokenizedPrompt {
     const ids = [...this.tokensOf(prompt).slice(0, length - 1), this.eosId];
@@ -95,12 +95,12 @@ export class PromptTokenizer {
   }
 
   /**
-   * What of a prompt `encode` leaves out; null where all of it is read.
-   * @param prompt   as it is encoded, with words that are added and the tag of its task
+   * The part of a prompt that `encode` cuts off; null if all of it is read.
+   * @param prompt   the prompt as it is encoded, including added words and the task tag
    */
   cutOff(prompt: string, length = PROMPT_LENGTH): CutPrompt | null {
     const tokens = this.tokensOf(prompt);
-    const read = length - 1; // and the closing one
+    const read = length - 1; // one place is for the end token
     if (tokens.length <= read) return null;
     return { tokens: tokens.length, read, leftOut: this.decode(tokens.slice(read)) };
   }
@@ -112,7 +112,7 @@ export class PromptTokenizer {
       );
     }
     const text = prompt.toLowerCase().trim();
-    // the empty prompt is no token at all, whatever the pre-tokenizer would prepend
+    // an empty prompt has no tokens, whatever the pre-tokenizer would prepend
     if (!text) return [];
     const encode = (): number[] =>
       this.tokenizer.encode(text, { add_special_tokens: false }).ids.map(Number);
@@ -121,22 +121,22 @@ export class PromptTokenizer {
       this.encodingMs,
       () =>
         new InputError(
-          `${this.where}: takes more than ${this.encodingMs / 1000} s for a prompt, its patterns never end; take the tokenizer that the pipeline was published with`,
+          `${this.where}: takes more than ${this.encodingMs / 1000} s for a prompt, since its patterns backtrack without end; use the tokenizer that the pipeline was published with`,
         ),
     );
     if (ids.every((id) => Number.isSafeInteger(id) && id >= 0)) return ids;
     throw new InputError(
-      `${this.where}: gives tokens that are no whole numbers; its vocabulary is damaged`,
+      `${this.where}: yields token ids that are not whole numbers; its vocabulary is damaged, so download it again`,
     );
   }
 
-  /** Runs `work` of the library; an error in it is put down to the tokenizer's files. */
+  /** Calls the library; any error is attributed to the tokenizer's files. */
   private understood<T>(work: () => T): T {
     try {
       return work();
     } catch (cause) {
       throw new InputError(
-        `${this.where}: tokenizer.json cannot be followed (${short((cause as Error).message)}); take the one that the pipeline was published with`,
+        `${this.where}: tokenizer.json cannot be used (${short((cause as Error).message)}); use the one that the pipeline was published with`,
         { cause },
       );
     }
@@ -156,7 +156,7 @@ export class PromptTokenizer {
     };
   }
 
-  /** What the ids say, special tokens left out. */
+  /** The text of token ids, without special tokens. */
   decode(ids: number[]): string {
     return this.understood(() => this.tokenizer.decode(ids, { skip_special_tokens: true }));
   }
@@ -164,18 +164,18 @@ export class PromptTokenizer {
   private special(where: string, token: string): number {
     const id = this.tokenizer.token_to_id(token);
     if (id === undefined) {
-      throw new InputError(`${where}: the vocabulary must hold ${token}, and does not`);
+      throw new InputError(`${where}: the vocabulary must contain ${token}, but does not`);
     }
     return Number(id);
   }
 }
 
-/** Pieces of words that are in no list, so that any prompt can be written. */
+/** Pieces with which words outside the list are spelt, so that any prompt can be encoded. */
 const CHARACTERS = [...'abcdefghijklmnopqrstuvwxyz0123456789.,:;!?#\'"()-_/&+%'];
 
 /**
  * A small tokenizer in T5's layout (0 `<pad>`, 1 `</s>`, 2 `<unk>`): every word of the list is one
- * token, anything else is spelt. The files open in other tools too.
+ * token, anything else is spelt by characters. Other tools can read the files too.
  *
  * @param words lower-case words as they stand between spaces, e.g. `cube`, `#task:`
  */
@@ -192,7 +192,7 @@ export function buildTokenizer(words: Iterable<string>): TokenizerFiles & { voca
     pieces.add(piece);
     vocab.push([piece, score]);
   };
-  // log-probabilities: one word is always likelier than its letters
+  // log-probabilities, such that a whole word is always likelier than its characters
   for (const word of unique) add(`▁${word}`, -2);
   for (const character of ['▁', ...CHARACTERS, ...unique.join('')]) add(character, -10);
 
@@ -243,7 +243,7 @@ export function buildTokenizer(words: Iterable<string>): TokenizerFiles & { voca
   return { tokenizer, config, vocabSize: vocab.length };
 }
 
-/** A special token is stored as its text or as an object around it. */
+/** The text of a special token, which may be stored as a string or inside an object. */
 function tokenText(config: Record<string, unknown>, key: string): string | undefined {
   const value = config[key];
   if (typeof value === 'string') return value;

@@ -13,7 +13,7 @@ export class ConditionAdapter extends Module {
   readonly blocks: Conv[];
   readonly convOut: Conv2d;
 
-  /** @param widths   channels of the stages; each further one halves the size */
+  /** @param widths   channels of the stages; each stage after the first halves the size */
   constructor(inChannels: number, outChannels: number, widths: readonly number[]) {
     super();
     this.convIn = this.child('conv_in', new Conv2d(inChannels, widths[0], 3, { padding: 1 }));
@@ -34,7 +34,7 @@ export class ConditionAdapter extends Module {
    * condition [B, C, F, H, W] → [B, D, F', H', W'], where each halving rounds up, so that
    * 4k + 1 frames give k + 1
    *
-   * @param stagePixels   frames times pixels that the first stage works on at once
+   * @param stagePixels   frames times pixels that the first stage processes at once
    */
   forward(condition: Tensor, stagePixels = STAGE_PIXELS): Tensor {
     const [first, second, ...others] = this.blocks;
@@ -48,8 +48,9 @@ export class ConditionAdapter extends Module {
   }
 
   /**
-   * Up to the first strided convolution, at the size of the picture: a few frames at a time, since
-   * it is here that memory goes. The strided convolution sees one frame before and after its own.
+   * Up to the first strided convolution, at the size of the picture. Works on a few frames at a
+   * time, since this part needs the most memory. The strided convolution sees one frame before and
+   * one after.
    *
    * @returns a clip [F', B, C, H', W']
    */

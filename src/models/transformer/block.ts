@@ -14,7 +14,7 @@ import { cat, isGradEnabled, type Tensor, tidy } from '../../tensor/index.js';
 import { MLP_ROWS } from './cost.js';
 import type { Attend, TokenParts } from './sequence.js';
 
-/** Of every norm in the network. Source: reference implementation */
+/** The epsilon of every norm in the network. Source: reference implementation */
 const NORM_EPS = 1e-6;
 
 export interface BlockConfig {
@@ -26,7 +26,7 @@ export interface BlockConfig {
   upcastAttention: boolean;
 }
 
-/** Text keys and values of one block, normed, [B, N, S, K] each; constant over the sampling steps. */
+/** One block's text keys (normalised) and values, [B, N, S, K]; constant over sampling steps. */
 export interface KeysValues {
   keys: Tensor;
   values: Tensor;
@@ -39,7 +39,7 @@ export interface BlockInputs {
   /** added to the cross-attention's scores, [B, 1, 1, S] */
   textBias: Tensor | null;
   rope: RopeTable | null;
-  /** how the tokens are shared with other processes; `rope` is of this one's */
+  /** how the tokens are split over processes; `rope` then covers only this process's tokens */
   parts?: TokenParts | null;
   /** receives `norm1`, `attn1`, `attn2`, `ff`, `out` */
   trace?: (name: string, value: Tensor) => void;
@@ -85,7 +85,8 @@ export class TransformerBlock extends Module {
       return gatedAdd(hiddenStates, gate1, attended);
     });
 
-    // cross-attention; the reference turns its queries too, but not the text's keys
+    // cross-attention; like the reference, RoPE is applied to its queries but not to the text's
+    // keys
     hiddenStates = part(() => {
       const x = rmsNorm(hiddenStates, this.norm2.weight, NORM_EPS);
       const attended = this.attn2.forward(x, text, { rope, bias: textBias });
@@ -105,7 +106,7 @@ export class TransformerBlock extends Module {
   }
 }
 
-/** adaLN-zero: six modulation vectors of the time embedding, and the norm that the first two modulate. */
+/** adaLN-zero: six modulation vectors from the time embedding, and the norm they modulate first. */
 export class AdaNorm extends Module {
   readonly linear: Linear;
   readonly norm: RMSNorm | null;
@@ -124,13 +125,13 @@ export class AdaNorm extends Module {
     };
   }
 
-  /** time [B, D], after SiLU → shift, scale, gate of attention, then of the MLP, each [B, 1, D] */
+  /** time [B, D], after SiLU → shift, scale, gate of attention, then of the MLP, [B, 1, D] each */
   modulation(time: Tensor): Tensor[] {
     return this.linear.forward(time).to('float32').unsqueeze(1).chunk(6, -1);
   }
 }
 
-/** Multi-head attention with RMS-normed queries and keys (over the whole width, before the heads). */
+/** Multi-head attention; queries and keys are RMS-normalised over the whole width, not per head. */
 export class Attention extends Module {
   readonly q: Linear;
   readonly k: Linear;
@@ -141,7 +142,7 @@ export class Attention extends Module {
   readonly numHeads: number;
   private readonly upcast: boolean;
 
-  /** @param sourceWidth   width of what keys and values are made from */
+  /** @param sourceWidth   width of the tokens from which keys and values are projected */
   constructor({ width, numHeads, bias, upcastAttention }: BlockConfig, sourceWidth: number) {
     super();
     this.numHeads = numHeads;
@@ -154,7 +155,7 @@ export class Attention extends Module {
     this.kNorm = this.child('k_norm', new RMSNorm(width, { eps: NORM_EPS }));
   }
 
-  /** source [B, S, …] → keys and values by head; a rope turns the keys */
+  /** source [B, S, …] → keys and values by head; with `rope`, the keys are rotated */
   keysValues(source: Tensor, rope: RopeTable | null): KeysValues {
     const keys = this.normed(() => this.k.forward(source), this.kNorm, rope);
     const [b, , s, headDim] = keys.dims(4);
@@ -164,7 +165,7 @@ export class Attention extends Module {
 
   /**
    * x [B, L, D] → [B, L, D]
-   * @param parts   where keys and values are of this process's part of the tokens
+   * @param parts   given if keys and values cover only this process's part of the tokens
    */
   forward(
     x: Tensor,

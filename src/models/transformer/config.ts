@@ -1,13 +1,13 @@
 /**
- * The transformer's `config.json`, key by key as the reference implementation writes it. A key that
- * would change the result in a way that this implementation lacks is refused by name; keys without
- * effect on the network (how it was trained or launched) are read and kept.
+ * The transformer's `config.json`, key by key as the reference implementation writes it. A value
+ * that would change the result in a way not implemented here is refused by name; keys without
+ * effect on the network (how it was trained or launched) are read and preserved.
  */
 import { z } from 'zod';
 import { checkConfig, count } from '../../check-config.js';
 import { MOST_HEADS, MOST_LAYERS, MOST_WIDTH } from '../../limits.js';
 
-const noEffect = 'kept for the file; has no effect on the network';
+const noEffect = 'preserved in the file; has no effect on the network';
 
 export const TransformerConfig = z
   .strictObject({
@@ -23,23 +23,26 @@ export const TransformerConfig = z
       .nullable()
       .default(null)
       .describe('channels of the output; null means in_channels'),
-    patch_size: count(256).default(2).describe('latent pixels per token, each way'),
+    patch_size: count(256).default(2).describe('side of a token, in latent pixels'),
     patch_size_t: z.literal(1, 'must be 1: tokens span one latent frame').default(1),
     cross_attention_dim: z
       .union([count(MOST_WIDTH), z.tuple([count(MOST_WIDTH), count(MOST_WIDTH)])])
-      .describe('width of the text encoder; a pair alternates over the blocks'),
-    attention_bias: z.boolean().default(false).describe('biases of the attention projections'),
+      .describe('width of the text encoder; the blocks alternate between the values of a pair'),
+    attention_bias: z.boolean().default(false).describe('biases in the attention projections'),
     adaln_norm_type: z
       .enum(['legacy', 'layernorm', 'rmsnorm'])
       .default('legacy')
       .describe('norm before self-attention; legacy means layernorm'),
-    add_motion_score: z.boolean().default(false).describe('a second embedder, of the motion score'),
+    add_motion_score: z
+      .boolean()
+      .default(false)
+      .describe('a second embedder, for the motion score'),
     use_depth_cond: z.boolean().default(false).describe('a depth channel in the condition'),
     use_rope: z.boolean().default(false).describe('rotary position embedding'),
     upcast_attention: z.boolean().default(false).describe('attention in float32'),
     num_block_chunks: count(MOST_LAYERS)
       .default(1)
-      .describe('groups of blocks; above 1 the parameter names gain a level'),
+      .describe('groups of blocks; above 1, parameter names have one more level'),
     cond_block_out_channels: z
       .array(count(MOST_WIDTH))
       .length(5)
@@ -69,7 +72,7 @@ export const TransformerConfig = z
   })
   .refine((c) => !c.use_rope || c.attention_head_dim % 16 === 0, {
     path: ['attention_head_dim'],
-    error: 'must be a multiple of 16 with use_rope: it is shared out as 2/8, 3/8, 3/8 in pairs',
+    error: 'must be a multiple of 16 with use_rope: it is divided into 2/8, 3/8 and 3/8, in pairs',
   })
   .refine((c) => c.num_layers % c.num_block_chunks === 0, {
     path: ['num_block_chunks'],
@@ -80,7 +83,7 @@ export type TransformerConfig = z.infer<typeof TransformerConfig>;
 /**
  * Checks a `config.json` and fills in the reference's defaults.
  *
- * @throws InputError naming every key that is unknown or has a value that is not followed
+ * @throws InputError naming every key that is unknown or has an unsupported value
  */
 export function parseTransformerConfig(
   source: unknown,
@@ -89,12 +92,12 @@ export function parseTransformerConfig(
   return checkConfig(TransformerConfig, source, where);
 }
 
-/** Channels of the condition: pixels 3, depth 1 where used, mask 1. */
+/** Channels of the condition: 3 for pixels, 1 for depth if used, 1 for the mask. */
 export function conditionChannels(config: TransformerConfig): number {
   return config.use_depth_cond ? 5 : 4;
 }
 
-/** What the published sizes share. Source: the paper's table 7 and the reference implementation */
+/** Shared by the published sizes. Source: the paper's table 7 and the reference implementation */
 const published = {
   attention_head_dim: 64,
   in_channels: 16,
@@ -111,7 +114,7 @@ const published = {
   use_rope: true,
 } as const;
 
-/** Complete configurations by name; a pipeline folder's own `config.json` wins over them. */
+/** Complete configurations by name; a pipeline folder's own `config.json` takes precedence. */
 export const TRANSFORMER_PRESETS = {
   'mfm-2b': TransformerConfig.parse({ ...published, num_layers: 28, num_attention_heads: 28 }),
   'mfm-8b': TransformerConfig.parse({ ...published, num_layers: 40, num_attention_heads: 48 }),

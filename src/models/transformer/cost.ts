@@ -1,23 +1,23 @@
-/** What one pass through the transformer costs: counted, not measured. */
+/** The cost of one pass through the transformer, counted, not measured. */
 import { conditionChannels, type TransformerConfig } from './config.js';
 
 export interface TransformerWork {
   /** samples times guidance branches */
   rows: number;
-  /** tokens of a sample */
+  /** tokens per sample */
   tokens: number;
-  /** tokens of a prompt */
+  /** tokens per prompt */
   textTokens: number;
 }
 
 /** Width of the timestep sinusoid. Source: reference implementation */
 export const SINUSOID_WIDTH = 256;
 
-/** D: heads times head width. */
+/** The width D: heads times head width. */
 export const widthOf = ({ num_attention_heads, attention_head_dim }: TransformerConfig): number =>
   num_attention_heads * attention_head_dim;
 
-/** Multiplications and additions of a block's matrix products; text keys and values are prepared. */
+/** FLOPs of a block's matrix products, without the text's precomputed keys and values. */
 export function blockFlops(
   config: TransformerConfig,
   { rows, tokens, textTokens }: TransformerWork,
@@ -28,7 +28,7 @@ export function blockFlops(
   return 2 * (products + scores);
 }
 
-/** Of a whole pass: blocks, embeddings and the last layer. */
+/** FLOPs of a whole pass: blocks, patch embedding and output layer. */
 export function passFlops(config: TransformerConfig, work: TransformerWork): number {
   const d = widthOf(config);
   const patch = config.patch_size ** 2;
@@ -37,21 +37,21 @@ export function passFlops(config: TransformerConfig, work: TransformerWork): num
   return config.num_layers * blockFlops(config, work) + 2 * ends;
 }
 
-/** Of the keys and values of a prompt's tokens, in all blocks. */
+/** FLOPs of the keys and values of a prompt's tokens, in all blocks. */
 export function textFlops(config: TransformerConfig, textTokens: number): number {
   const { cross_attention_dim: widths, num_layers } = config;
   const width = typeof widths === 'number' ? widths : (widths[0] + widths[1]) / 2;
   return num_layers * 2 * textTokens * width * widthOf(config) * 2;
 }
 
-/** Of what is made from a sample's time: its embedding, the modulation of blocks and output. */
+/** FLOPs for a sample's time: its embedding, and the modulation of blocks and output. */
 export function timeFlops(config: TransformerConfig): number {
   const d = widthOf(config);
   const embeddings = (config.add_motion_score ? 2 : 1) * d * (SINUSOID_WIDTH + d);
   return 2 * (embeddings + config.num_layers * 6 * d * d + 2 * d * d);
 }
 
-/** Of the condition adapter, which runs once a clip: `frames` frames of height times width pixels. */
+/** FLOPs of the condition adapter, which runs once per clip; sizes in pixels. */
 export function adapterFlops(
   config: TransformerConfig,
   { frames, height, width }: { frames: number; height: number; width: number },
@@ -72,15 +72,17 @@ export function adapterFlops(
   return 2 * (sum + f * area * 9 * from * d);
 }
 
-/** Frames times pixels that the adapter's first stage works on at once. Measured */
+/** Frames times pixels that the adapter's first stage processes at once. Measured */
 export const STAGE_PIXELS = 2 ** 23;
 
-/** Tokens that go through the MLP at once where no gradient is asked for: it is four times as wide. */
+/**
+ * Tokens that the MLP, whose inner layer is four times as wide, takes at once without gradients.
+ */
 export const MLP_ROWS = 4096;
 
 /**
- * Memory of a pass without gradients, beyond weights and prepared text: activations of the model's
- * width that are alive together, the wide layer of the MLP, the condition.
+ * Memory of a pass without gradients, beyond weights and prepared text: the activations of the
+ * model's width that are alive at the same time, the MLP's wide layer and the condition.
  */
 export function passBytes(
   config: TransformerConfig,
@@ -93,7 +95,7 @@ export function passBytes(
   return (inBlock + inMlp) * d * bytesPerElement;
 }
 
-/** Memory of the text's keys and values of all blocks. */
+/** Memory of the text's keys and values in all blocks. */
 export function textBytes(
   config: TransformerConfig,
   { rows, textTokens }: TransformerWork,

@@ -1,4 +1,4 @@
-/** What the transformer knows beside the latents: time, motion, and patches as tokens. */
+/** The transformer's embeddings: time, motion score, and latent patches as tokens. */
 import { InputError, ShapeError } from '../../errors.js';
 import { linear } from '../../nn/fused.js';
 import { Conv2d, Linear, Module } from '../../nn/index.js';
@@ -38,7 +38,7 @@ export class TimestepEmbedding extends Module {
   }
 }
 
-/** Timestep embedding, plus that of the motion score where the model has one. */
+/** The timestep embedding, plus the motion-score embedding if the model has one. */
 export class TimeEmbedder extends Module {
   readonly timestepEmbedder: TimestepEmbedding;
   readonly guidanceEmbedder: TimestepEmbedding | null;
@@ -52,10 +52,10 @@ export class TimeEmbedder extends Module {
 
   /**
    * @param timesteps      [B], 0 to 1000
-   * @param motionScores   [B]; ignored by a model without motion score, as in the reference
+   * @param motionScores   [B]; ignored by a model without a motion score, as in the reference
    * @param trace          receives `time_proj` and `guidance_proj`
    * @returns              [B, D]
-   * @throws InputError if a model with motion score gets none
+   * @throws InputError if a model with a motion score is given none
    */
   forward(timesteps: Tensor, motionScores: Tensor | null, trace?: Map<string, Tensor>): Tensor {
     const timeProj = sinusoid(timesteps);
@@ -63,7 +63,7 @@ export class TimeEmbedder extends Module {
     const embedding = this.timestepEmbedder.forward(timeProj);
     if (!this.guidanceEmbedder) return embedding;
     if (!motionScores) {
-      throw new InputError('TimeEmbedder.forward: motionScores must be given [B], got none');
+      throw new InputError('TimeEmbedder.forward: motionScores must be given as [B], got none');
     }
     const guidanceProj = sinusoid(motionScores);
     trace?.set('guidance_proj', guidanceProj);

@@ -8,22 +8,22 @@ import type { Transformer3D } from './transformer.js';
 export interface InitialiseOptions {
   generator?: Generator;
   /**
-   * Standard deviation of the adapter's output over that of the patch embedding, both on random
-   * input; null leaves the adapter as its layers' own scale makes it (about 4 to 0.8).
+   * The standard deviation of the adapter's output divided by that of the patch embedding, both on
+   * random input; null keeps the scale that its layers' own initialisation gives (about 4 to 0.8).
    */
   conditionScale?: number | null;
 }
 
-/** Gain of the adapter's convolutions: keeps the signal through nine SiLU layers. Measured. */
+/** Gain of the adapter's convolutions: preserves the signal through nine SiLU layers. Measured. */
 const ADAPTER_GAIN = 1.8;
-/** Standard deviation of the time embedders. Source: Peebles & Xie 2022, arXiv 2212.09748 */
+/** Standard deviation of time embedder weights. Source: Peebles & Xie 2022, arXiv 2212.09748 */
 const TIME_STD = 0.02;
 
 /**
- * Sets every parameter: Linear weights and the patch embedding Xavier uniform, biases zero, the
- * modulation and output layers zero (each block starts as the identity, the velocity at zero), norm
- * weights one, the adapter so that its signal reaches the tokens (with the usual convolution
- * initialisation it fades away, and conditions are not learnt).
+ * Sets every parameter: Linear weights and the patch embedding to Xavier uniform, biases to zero,
+ * the modulation and output layers to zero (so each block starts as the identity, the velocity at
+ * zero), norm weights to one, and the adapter such that its signal reaches the tokens (with the
+ * usual convolution initialisation it fades away, and conditions are not learned).
  *
  * Source: Peebles & Xie 2022, arXiv 2212.09748; the adapter: measured
  */
@@ -65,12 +65,12 @@ export function initialiseForTraining(
   );
 }
 
-/** Tokens of about the latents' own scale. */
+/** Initialises the patch embedding so that tokens have about the scale of the latents. */
 export function initialisePatches({ proj }: PatchEmbed, generator?: Generator): void {
   xavier(proj, generator);
 }
 
-/** Adapter output over patch embedding, standard deviations on random pixels and latents. */
+/** Standard deviation of the adapter's output over the patch embedding's, on random inputs. */
 function conditionRatio(model: Transformer3D, generator?: Generator): number {
   const { config } = model;
   const device = model.projOut2.weight.device;
@@ -78,7 +78,7 @@ function conditionRatio(model: Transformer3D, generator?: Generator): number {
   const pixels = rand([2, channels - 1, 5, 64, 64], { generator, device })
     .mul(2)
     .sub(1);
-  // every other stretch known, as a mask would have it
+  // a random binary mask: about half of the pixels are known
   const mask = rand([2, 1, 5, 64, 64], { generator, device }).round();
   const latents = randn([2, config.in_channels, 2, 8, 8], { generator, device });
   const condition = model.prepareCondition(pixels.mul(mask), mask);
@@ -96,7 +96,7 @@ function initialiseTime(embedding: TimestepEmbedding, generator?: Generator): vo
   }
 }
 
-/** Uniform in ±√(6 / (fan-in + fan-out)), a patch convolution taken as a Linear; zero bias. */
+/** Uniform in ±√(6 / (fan-in + fan-out)), treating a patch convolution as a Linear; zero bias. */
 function xavier({ weight, bias }: Linear | Conv2d | Conv3d, generator?: Generator): void {
   const fanOut = weight.size(0);
   const fanIn = weight.numel / fanOut;

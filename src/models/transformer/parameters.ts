@@ -1,17 +1,17 @@
-/** Names and shapes of the transformer's parameters, from its configuration alone. */
+/** Names and shapes of the transformer's parameters, derived from its configuration alone. */
 import type { LoraConfig } from '../../nn/lora-config.js';
 import { choose, endsWithName } from '../../nn/patterns.js';
 import { conditionChannels, type TransformerConfig } from './config.js';
 import { SINUSOID_WIDTH, widthOf } from './cost.js';
 
-/** Chunked models keep their blocks one level deeper. */
+/** A block's name in checkpoints; models with block chunks have one more level in it. */
 export function blockName(index: number, config: TransformerConfig): string {
   const perChunk = config.num_layers / config.num_block_chunks;
   if (config.num_block_chunks === 1) return `transformer_blocks.${index}`;
   return `transformer_blocks.${Math.floor(index / perChunk)}.module.${index % perChunk}`;
 }
 
-/** By the names that checkpoints have; the same as those of `Transformer3D`, in its order. */
+/** Parameter shapes by their names in checkpoints: those of `Transformer3D`, in its order. */
 export function parameterShapes(config: TransformerConfig): Map<string, number[]> {
   const d = widthOf(config);
   const { in_channels: channels, patch_size: patch, cross_attention_dim } = config;
@@ -66,13 +66,13 @@ export function parameterShapes(config: TransformerConfig): Map<string, number[]
   return shapes;
 }
 
-/** Elements of each parameter, by its name. */
+/** The number of elements of each parameter, by name. */
 export function parameterElements(config: TransformerConfig): Map<string, number> {
   const elements = (shape: number[]) => shape.reduce((product, side) => product * side, 1);
   return new Map([...parameterShapes(config)].map(([name, shape]) => [name, elements(shape)]));
 }
 
-/** The same by the part that it belongs to. */
+/** The number of elements of each parameter, by the part of the network that it belongs to. */
 export function parameterSizes(
   config: TransformerConfig,
 ): Record<'adapter' | 'blocks' | 'others', number[]> {
@@ -89,9 +89,9 @@ export function parameterSizes(
 }
 
 /**
- * Elements of the layers of low rank beside a network's linear ones, two a layer, by name.
+ * The number of elements of the LoRA matrices of a network, two per adapted linear layer, by name.
  *
- * @throws InputError naming a target that no linear layer fits
+ * @throws InputError naming a target that matches no linear layer
  */
 export function lowRankElements(
   config: TransformerConfig,
@@ -108,8 +108,8 @@ export function lowRankElements(
 }
 
 /**
- * The linear layers that get one of low rank, each [to, from], by name.
- * @throws InputError naming a target that no linear layer fits
+ * The linear layers to adapt by LoRA, by name, each with its shape [to, from].
+ * @throws InputError naming a target that matches no linear layer
  */
 export function lowRankTargets(
   config: TransformerConfig,

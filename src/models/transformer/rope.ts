@@ -10,7 +10,7 @@ export type TokenGrid = [frames: number, height: number, width: number];
 const THETA = 10_000;
 
 /**
- * The table of a grid: 2/8 of the head's width turn with time, 3/8 with the row, 3/8 with the column.
+ * The table of a grid: 2/8 of the head width encode time, 3/8 the row and 3/8 the column.
  * Frequencies and angles are float32, as in the reference implementation.
  *
  * @returns cos and sin in [L, K, 2], tokens ordered frame, row, column
@@ -31,7 +31,7 @@ export function ropeEmbedding(grid: TokenGrid, headDim: number): Tensor {
 }
 
 /**
- * Brings cos and sin into the form that the attention layers read.
+ * Converts cos and sin to the form that the attention layers use.
  *
  * @param embedding   [L, K, 2] or [B, L, K, 2], cos and sin last
  * @throws ShapeError for any other rank
@@ -50,7 +50,7 @@ export function ropeTable(embedding: Tensor): RopeTable {
   return { cos: cos.contiguous(), signedSin };
 }
 
-/** Angle of each position for each channel of one axis, neighbouring pairs alike. [n, width] */
+/** Angles by position and channel of one axis, shared by pairs of channels. [n, width] */
 function axisAngles(length: number, width: number): Tensor {
   const exponents = arange(0, width, 2, { dtype: 'float32' }).div(width);
   const frequencies = tensor(THETA).pow(exponents).reciprocal();

@@ -1,11 +1,12 @@
 /**
- * Several processes that share the tokens of each sample, as the network sees them. Everything but
- * self-attention works on a token at a time, so each process runs it on its own part of the tokens.
+ * Sequence parallelism as the network sees it: several processes share the tokens of each sample.
+ * Everything except self-attention works on each token separately, so each process runs it on its
+ * own part of the tokens.
  */
 import type { Tensor } from '../../tensor/index.js';
 
 export interface Sequence {
-  /** How `tokens` of a sample are parted. */
+  /** How the `tokens` of a sample are divided among the processes. */
   parts(tokens: number): TokenParts;
 }
 
@@ -15,10 +16,10 @@ export interface TokenParts {
   /** this process's tokens [B, l, C] → [B, L, C] */
   join(part: Tensor): Tensor;
   /**
-   * Attention between the tokens of all processes.
+   * Attention over the tokens of all processes.
    *
-   * @param q, k, v   [B, N, l, K], of this process's tokens
-   * @param attend    attention of some heads over all tokens, [B, N', L, K] each
+   * @param q, k, v   [B, N, l, K], for this process's tokens
+   * @param attend    computes attention of some heads over all tokens, [B, N', L, K] each
    * @returns         [B, N, l, K]
    */
   attention(q: Tensor, k: Tensor, v: Tensor, attend: Attend): Tensor;

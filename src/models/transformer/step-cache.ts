@@ -1,35 +1,37 @@
 /**
- * First-block caching: neighbouring sampling steps change little, and how little can be told after
- * the first block. Where what that block adds is nearly what it added in the last whole pass, what
- * the other blocks added then is used again, and the step costs one block.
+ * First-block caching: neighbouring sampling steps differ little, and the first block shows by how
+ * much. If its residual is nearly the same as in the last full pass, the residual of the other
+ * blocks from that pass is reused, and the step costs only one block.
  *
  * Source: the idea of TeaCache, Liu et al. 2024, arXiv 2411.19108, with the first block's residual
  * as the measure
  */
 import { type Tensor, tidy } from '../../tensor/index.js';
 
-/** What blocks add to their input, of the last whole pass; all [B, L, D]. */
+/**
+ * Residuals of the first block and of all others together in the last full pass, [B, L, D] each.
+ */
 interface Pass {
   first: Tensor;
   others: Tensor;
 }
 
-/** For the steps of one sampling; free it with `dispose`. */
+/** A cache for the steps of one sampling run; free it with `dispose`. */
 export class StepCache {
   private last: Pass | null = null;
-  /** whole passes, and passes that used one again */
+  /** full passes, and passes that reused the residual of one */
   readonly counts = { whole: 0, reused: 0 };
 
   /**
-   * @param threshold   the mean change of the first block's part, relative to that part, up to
-   *                    which it counts as the same; 0 never does
+   * @param threshold   relative mean change of the first block's residual below which the other
+   *                    blocks' residual is reused; with 0 it never is
    */
   constructor(readonly threshold: number) {}
 
   /**
-   * hiddenStates [B, L, D] through all blocks.
+   * Runs hiddenStates [B, L, D] through all blocks.
    *
-   * @param first, others   the first block, and all others together
+   * @param first, others   the first block, and all other blocks together
    */
   run(hiddenStates: Tensor, first: (x: Tensor) => Tensor, others: (x: Tensor) => Tensor): Tensor {
     const afterFirst = first(hiddenStates);

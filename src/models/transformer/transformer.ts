@@ -1,9 +1,10 @@
 /**
- * The MfM diffusion transformer: latents, a time, a text and a condition in, a velocity out.
- * Parameter names are the reference implementation's.
+ * The MfM diffusion transformer: from latents, a time, a text and a condition it predicts a
+ * velocity. Parameter names are the reference implementation's.
  *
- * What stays the same over the sampling steps is prepared once: `prepareCondition`, `prepareText`
- * and `prepareRope` return what `forward` takes. `predict` does it all from raw inputs.
+ * Inputs that stay the same over the sampling steps are prepared once: `prepareCondition`,
+ * `prepareText` and `prepareRope` return arguments of `forward`. `predict` does it all from raw
+ * inputs.
  */
 import { InputError, ShapeError } from '../../errors.js';
 import { modulate, type RopeTable } from '../../nn/fused.js';
@@ -18,12 +19,12 @@ import { ropeEmbedding, ropeTable, type TokenGrid } from './rope.js';
 import type { Sequence, TokenParts } from './sequence.js';
 import type { StepCache } from './step-cache.js';
 
-/** Of the last norm. Source: reference implementation */
+/** The epsilon of the last norm. Source: reference implementation */
 const NORM_EPS = 1e-6;
-/** Score of a padded token: finite, so that a text of nothing but padding still has a softmax. */
+/** Added to scores of padded tokens: finite, so that even a text of padding alone has a softmax. */
 const MASKED = -10_000;
 
-/** The text of a batch as every block reads it. */
+/** A batch's text, projected for every block. */
 export interface PreparedText {
   blocks: KeysValues[];
   /** [B, 1, 1, S] */
@@ -40,9 +41,9 @@ export interface ForwardInputs {
   condition: Tensor;
   /** from `prepareRope`; null only in a model without rotary embedding */
   rope: RopeTable | null;
-  /** carried from step to step: see there */
+  /** kept from step to step; see `StepCache` */
   stepCache?: StepCache | null;
-  /** the processes that share the tokens; they give the same inputs, and get the same output */
+  /** the processes that share the tokens; all pass the same inputs and get the same output */
   sequence?: Sequence | null;
   /** receives intermediates under the names of the reference fixtures */
   trace?: Map<string, Tensor>;
@@ -51,14 +52,14 @@ export interface ForwardInputs {
 }
 export type WrapBlock = (run: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]) => Tensor;
 
-/** Everything as a user has it; see the methods that prepare each part. */
+/** Inputs before preparation; see the methods that prepare each part. */
 export interface RawInputs {
   timesteps: Tensor;
   motionScores?: Tensor | null;
   /** [B, S, text width] */
   text: Tensor;
   textMask?: Tensor | null;
-  /** [B, 3 or 4, F, H, W]: pixels and, where the model has it, depth */
+  /** [B, 3 or 4, F, H, W]: pixels and, if the model uses it, depth */
   pixels: Tensor;
   /** [B, 1, F, H, W]; null if `pixels` already ends with it */
   mask?: Tensor | null;
@@ -76,7 +77,7 @@ export class Transformer3D extends Module {
   readonly blocks: TransformerBlock[];
   readonly projOut1: Linear;
   readonly projOut2: Linear;
-  /** D: heads times head width */
+  /** the width D: heads times head width */
   readonly width: number;
 
   constructor(readonly config: TransformerConfig) {
@@ -114,7 +115,7 @@ export class Transformer3D extends Module {
     this.projOut2 = this.child('proj_out_2', new Linear(width, patch * patch * outChannels));
   }
 
-  /** What the matrix products compute in. */
+  /** The dtype of the matrix products. */
   get dtype(): DType {
     return this.projOut2.weight.dtype;
   }
@@ -125,7 +126,7 @@ export class Transformer3D extends Module {
    * @param pixels   [B, 3 or 4, F, H, W], -1 to 1, zero where unknown; depth fourth
    * @param mask     [B, 1, F, H, W], 1 = known; null if it is the last channel of `pixels`
    * @returns        [B, L, D]
-   * @throws ShapeError if the channels are not those of the model
+   * @throws ShapeError if the number of channels is not the model's
    */
   prepareCondition(
     pixels: Tensor,
@@ -145,8 +146,8 @@ export class Transformer3D extends Module {
   }
 
   /**
-   * Keys and values of the text for every block. Tokens that the mask leaves out cost what others do,
-   * and change nothing where a row has others: cut off what is padding in all rows.
+   * Keys and values of the text for every block. Masked tokens cost as much as others, and have no
+   * effect in a row that has unmasked ones: cut off columns that are padding in all rows.
    *
    * @param hiddenStates   [B, S, text width], the text encoder's output
    * @param mask           [B, S], 1 = keep; or [B, 1, S], added to the scores
@@ -160,9 +161,9 @@ export class Transformer3D extends Module {
   }
 
   /**
-   * The rotary table for latents [B, C, F, H, W]; null in a model without.
+   * The rotary table for latents [B, C, F, H, W]; null in a model without rotary embedding.
    *
-   * @param embedding   [L, K, 2] or [B, L, K, 2] to use in place of the grid's own
+   * @param embedding   [L, K, 2] or [B, L, K, 2], to use in place of the one for the grid
    */
   prepareRope(
     latents: Tensor,
@@ -180,7 +181,7 @@ export class Transformer3D extends Module {
     return ropeTable(table.to(latents.device));
   }
 
-  /** Frames, rows and columns of tokens of latents [B, C, F, H, W]. */
+  /** The token grid of latents [B, C, F, H, W]: frames, rows, columns. */
   tokenGrid(latents: Tensor): TokenGrid {
     const [, , frames, height, width] = latents.dims(5);
     const { patch_size: patch } = this.config;
@@ -206,7 +207,7 @@ export class Transformer3D extends Module {
     const [, tokens] = patches.dims(3);
     if (condition.size(1) !== tokens) {
       throw new ShapeError(
-        `Transformer3D.forward: the condition must have a vector for each of ${tokens} tokens (16 times the patch grid's height and width, 4k + 1 frames for k + 1 latent ones), got ${condition.size(1)}`,
+        `Transformer3D.forward: the condition must have one vector for each of ${tokens} tokens (pixels of 16 times the patch grid's height and width, and 4k + 1 frames for k + 1 latent frames), got ${condition.size(1)}`,
       );
     }
     let hiddenStates = patches.add(condition);
@@ -220,7 +221,7 @@ export class Transformer3D extends Module {
     // this process's part of the tokens
     if (sequence && stepCache) {
       throw new InputError(
-        'Transformer3D.forward: sequence and stepCache exclude each other: processes that saw different tokens would skip different blocks',
+        'Transformer3D.forward: sequence and stepCache cannot be combined: processes that see different tokens would skip different blocks',
       );
     }
     const parts = sequence?.parts(tokens) ?? null;
@@ -251,7 +252,7 @@ export class Transformer3D extends Module {
         if (trace || isGradEnabled()) {
           out = runBlock(before, i);
         } else {
-          // a block's own tensors go before the next one's come
+          // a block's tensors are freed before the next block allocates its own
           out = tidy(() => runBlock(before, i));
           if (before !== x) before.dispose();
         }
@@ -294,7 +295,7 @@ export class Transformer3D extends Module {
     });
   }
 
-  /** tokens [B, F * h * w, D] → [B * F, D, h, w], as a convolution would have left them */
+  /** tokens [B, F * h * w, D] → [B * F, D, h, w], the layout of a convolution's output */
   private asFrames(tokens: Tensor, latents: Tensor): Tensor {
     const [frames, height, width] = this.tokenGrid(latents);
     return tokens
@@ -304,13 +305,13 @@ export class Transformer3D extends Module {
   }
 }
 
-/** The angles of this process's tokens. */
+/** The part of a rotary table for this process's tokens. */
 const partOf = ({ cos, signedSin }: RopeTable, parts: TokenParts): RopeTable => ({
   cos: parts.split(cos),
   signedSin: parts.split(signedSin),
 });
 
-/** Mask [B, S] (1 = keep) → [B, 1, 1, S] to add to the scores; [B, 1, S] is such a bias already. */
+/** Mask [B, S] (1 = keep) → bias [B, 1, 1, S], added to the scores; [B, 1, S] is already a bias. */
 function scoreBias(mask: Tensor): Tensor {
   if (mask.ndim === 3) return mask.to('float32').unsqueeze(1);
   const [b, s] = mask.dims(2);

@@ -67,12 +67,12 @@ describe('mfm generate --lora', () => {
     assert.ok(await isNew('--lora', at('more')), 'trained further');
   });
 
-  test('refuses what is no LoRA of it in one sentence', async () => {
+  test('refuses files that are not a LoRA for it in one sentence', async () => {
     const cases: [string, RegExp][] = [
       [at('nothing'), /nothing: no such LoRA file or folder$/],
       [`${at('style')}:much`, /^--lora .*:much: must be FILE or FILE:SCALE with a number.*"much"$/],
       [`${at('style')}:`, /must be FILE or FILE:SCALE with a number.*got ""$/],
-      [join(fixtures, 'peft'), /is no LoRA of this network: unknown 8 tensors \(/],
+      [join(fixtures, 'peft'), /is not a LoRA for this network: unknown 8 tensors \(/],
     ];
     for (const [word, message] of cases) {
       const got = await generate(...t2i, '--lora', word, '-o', at('refused.png'));
@@ -141,7 +141,7 @@ describe('mfm lora', () => {
       ['info', at('style'), '-o', 'x'],
       /^mfm lora info: takes no --output; leave it out$/,
     );
-    await refuses(['info', at('tiny')], /tiny: must hold pytorch_lora_weights/);
+    await refuses(['info', at('tiny')], /tiny: must contain pytorch_lora_weights/);
     await refuses(['merge', ...style, '-o', at('x')], /^mfm lora merge: the pipeline is missing/);
     await refuses(['merge', at('tiny'), '-o', at('x')], /^mfm lora merge: --lora is missing/);
     await refuses(['merge', at('tiny'), ...style], /^mfm lora merge: --output is missing/);

@@ -163,13 +163,13 @@ describe('a folder', () => {
     );
     const { told } = await read(folder);
     assert.deepEqual(told, [
-      'c.tar: is a pipe, and only files are read; save what it gives to a file first',
-      'a.txt: is a pipe, and only files are read; save what it gives to a file first',
-      'b.png: is a pipe, and only files are read; save what it gives to a file first',
+      'c.tar: is a pipe, but only files can be read; save its output to a file first',
+      'a.txt: is a pipe, but only files can be read; save its output to a file first',
+      'b.png: is a pipe, but only files can be read; save its output to a file first',
     ]);
     await assert.rejects(read(join(folder, 'b.png')), {
       name: InputError.name,
-      message: /is a pipe, and only files are read/,
+      message: /is a pipe, but only files can be read/,
     });
   });
 

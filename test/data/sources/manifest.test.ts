@@ -36,10 +36,10 @@ test('a pipe as a data set, and one in a folder of pictures, is named at once', 
   execFileSync('mkfifo', [at('pipes/a.png'), at('rows.jsonl')]);
   await assert.rejects(
     all(readEntries(at('rows.jsonl'))),
-    /rows\.jsonl: is a pipe, and only files/,
+    /rows\.jsonl: is a pipe, but only files/,
   );
   const { skipped } = await gatherItems(await all(readEntries(at('pipes'))), { workers: 1 });
-  assert.match(skipped.map(({ reason }) => reason).join(), /is a pipe, and only files are read/);
+  assert.match(skipped.map(({ reason }) => reason).join(), /is a pipe, but only files can be read/);
 });
 
 describe('readManifest', () => {

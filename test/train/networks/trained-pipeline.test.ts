@@ -90,7 +90,7 @@ describe('trainableParameters', () => {
   test('refuse patterns that fit nothing', () => {
     assert.throws(() => of({ freeze: ['transformer.nothing*'] }), {
       name: 'InputError',
-      message: /^freeze: "transformer\.nothing\*" fits no parameter; there are transformer\./,
+      message: /^freeze: "transformer\.nothing\*" matches no parameter; there are transformer\./,
     });
     assert.throws(() => of({ train: ['attn1'] }), {
       name: 'InputError',

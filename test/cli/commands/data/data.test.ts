@@ -213,7 +213,7 @@ describe('a folder as people have it', { skip: noFfmpeg }, () => {
     );
     assert.match(stdout, /^odd\/b\.png: unreadable: odd\/b\.txt: is not text in UTF-8/m);
     assert.match(stdout, /^odd\/c\.NEF: unreadable: is a camera's raw file, which is not read/m);
-    assert.match(stdout, /^odd\/pipe\.mp4: unreadable: is a pipe, and only files are read/m);
+    assert.match(stdout, /^odd\/pipe\.mp4: unreadable: is a pipe, but only files can be read/m);
     assert.match(stdout, passed);
     assert.match(stdout, /^4 items: /m);
     assert.match(stdout, /^no item for .*t2v.*: is an image \(1 of 1 items\)$/m);
@@ -227,7 +227,7 @@ describe('a folder as people have it', { skip: noFfmpeg }, () => {
     assert.equal(status, 0);
     assert.match(stdout, /^left out: odd\/b\.txt: is not text in UTF-8/m);
     assert.match(stdout, /^left out: odd\/c\.NEF: is a camera's raw file/m);
-    assert.match(stdout, /^left out: odd\/pipe\.mp4: is a pipe, and only files are read/m);
+    assert.match(stdout, /^left out: odd\/pipe\.mp4: is a pipe, but only files can be read/m);
     assert.match(stdout, passed);
     assert.match(stdout, /^4 sources: 1 clips in 1 shards; .* 3 unreadable$/m);
   });

@@ -56,8 +56,11 @@ describe('mfm generate -o', () => {
   });
 
   test('is refused where it is standard output', async () => {
-    await refuses([...fill, '-o', '-'], /^-: results are written to files/);
-    await refuses([...fill, '-o', '/dev/stdout'], /^\/dev\/stdout: results are written to files/);
+    await refuses([...fill, '-o', '-'], /^-: results can be written only to files/);
+    await refuses(
+      [...fill, '-o', '/dev/stdout'],
+      /^\/dev\/stdout: results can be written only to files/,
+    );
   });
 });
 

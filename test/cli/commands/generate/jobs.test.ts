@@ -17,7 +17,7 @@ const words = (path: string) => readJobs(path).map((row) => row.words);
 describe('readJobs', () => {
   test('a pipe is no list', { skip: process.platform === 'win32' && 'needs mkfifo' }, () => {
     execFileSync('mkfifo', [join(root, 'pipe.txt')]);
-    assert.throws(() => readJobs(join(root, 'pipe.txt')), /pipe\.txt: is a pipe, and only files/);
+    assert.throws(() => readJobs(join(root, 'pipe.txt')), /pipe\.txt: is a pipe, but only files/);
   });
 
   test('a text file has a prompt on every line', () => {

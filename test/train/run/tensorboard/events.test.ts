@@ -65,7 +65,7 @@ describe('EventWriter', () => {
     writeFileSync(join(folder, 'file'), '');
     assert.throws(
       () => new EventWriter(join(folder, 'file', 'events')),
-      /part of its path is a file; name another place/,
+      /part of its path is a file; choose another place/,
     );
   });
 });
