@@ -11,7 +11,7 @@ import type { Engine } from './engine.js';
 import { type MediaInput, OpenInputs } from './media-input.js';
 import { ResultProgress } from './progress.js';
 import type { GenerateOptions, ResultPlan } from './request.js';
-import { SeamFigures } from './seam-figures.js';
+import type { SeamFigures } from './seam-figures.js';
 
 export interface MakingRequest {
   task: Task;
@@ -33,7 +33,8 @@ export class Making {
   /** that making took */
   computedMs = 0;
   private readonly inputs = new OpenInputs();
-  private readonly seams = new SeamFigures();
+  /** where part of the frames was known */
+  private seams: SeamFigures | null = null;
   private readonly closed = new AbortController();
   private begun: Promise<Begun> | null = null;
   private result: Result | null = null;
@@ -87,7 +88,11 @@ export class Making {
         return null;
       }
       const { frames } = next.value;
-      this.seams.add(next.value);
+      if (next.value.filled) {
+        // loaded where it is needed: most results have no seams
+        this.seams ??= new (await import('./seam-figures.js')).SeamFigures();
+        this.seams.add(next.value);
+      }
       if (this.options.keepFrames !== false) this.kept.push(frames);
       return frames;
     } catch (error) {
@@ -97,7 +102,7 @@ export class Making {
 
   private async end({ audio }: Result): Promise<void> {
     this.ended = true;
-    for (const line of this.seams.lines()) this.note(line);
+    for (const line of this.seams?.lines() ?? []) this.note(line);
     // the sound is read when the result is saved, which may be later
     if (audio === null || !this.inputs.isTemporary(audio)) await this.close();
   }

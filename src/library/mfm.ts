@@ -86,7 +86,12 @@ export class Mfm implements AsyncDisposable {
    */
   async plan<const T extends TaskName>(task: T, request: RequestFor<T>): Promise<ResultPlan> {
     this.engine.expectOpen();
-    const options = { ...(request as GenerateOptions), checkMemory: false };
+    // another prompt costs the same
+    const options: GenerateOptions = {
+      ...(request as GenerateOptions),
+      checkMemory: false,
+      rewritePrompt: undefined,
+    };
     await using generation = new Generation(this.engine, declared(task), options);
     return await generation.plan();
   }

@@ -205,12 +205,14 @@ type DetailsOf<T extends Task> = (T['keeps'] extends 'brightness'
       }
     : unknown);
 
-type RequestOf<T extends Task> = CommonOptions &
-  PromptOf<T> &
-  InputsOf<T> &
-  MaskOf<T> &
-  LengthOf<T> &
-  DetailsOf<T>;
+type Declared = typeof TASKS;
+
+type RequestOf<Id extends TaskId> = CommonOptions &
+  PromptOf<Declared[Id]> &
+  InputsOf<Declared[Id]> &
+  MaskOf<Declared[Id]> &
+  LengthOf<Declared[Id]> &
+  DetailsOf<Declared[Id]>;
 
 /**
  * The options of each task, by its name: what it cannot do without is required, what it has no use
@@ -220,7 +222,7 @@ type RequestOf<T extends Task> = CommonOptions &
  * const request: TaskInputs['vinp'] = { input: 'clip.mp4', mask: 'hole.png' };
  * ```
  */
-export type TaskInputs = { [T in TaskId]: Flat<RequestOf<(typeof TASKS)[T]>> };
+export type TaskInputs = { [Id in TaskId]: Flat<RequestOf<Id>> };
 
 /** The options of a task that is named, or declared: `RequestFor<'vinp'>`. */
 export type RequestFor<T extends string | Task> = T extends TaskId
