@@ -1,8 +1,8 @@
-/** What the codes of the system's errors mean for a file, and what to do: one sentence each. */
+/** Explains system error codes for a file: one sentence each, with the remedy. */
 
 export type FileUse = 'reading' | 'writing' | 'any';
 
-/** By code: a sentence without the path for any use, and others for reading and writing. */
+/** The sentence for a code, without the path: for any use, and specifically for reading or writing. */
 interface Meaning {
   any?: string;
   reading?: string;
@@ -14,14 +14,14 @@ const DISK_FULL: Meaning = {
   writing: 'cannot be written, the disk is full; free some space and run again',
 };
 const TOO_MANY: Meaning = { any: 'too many open files; raise the limit with `ulimit -n 4096`' };
-const FOLDER_READ_ONLY = 'cannot be written, its folder is read-only; name another place';
+const FOLDER_READ_ONLY = 'cannot be written, its folder is read-only; choose another place';
 const NO_PERMISSION: Meaning = {
   any: 'permission denied; choose another place or change its permissions',
   reading: 'may not be read; change its permissions',
   writing: FOLDER_READ_ONLY,
 };
 const NO_FILE = 'no such file; check the path';
-const PATH_HAS_FILE = 'cannot be written, part of its path is a file; name another place';
+const PATH_HAS_FILE = 'cannot be written, part of its path is a file; choose another place';
 
 const MEANINGS: Partial<Record<string, Meaning>> = {
   ENOSPC: DISK_FULL,
@@ -50,16 +50,16 @@ const MEANINGS: Partial<Record<string, Meaning>> = {
     writing: 'cannot be written, its name is longer than the system allows; give a shorter one',
   },
   ELOOP: { any: 'is a link that leads to itself; name the file' },
-  ENXIO: { reading: 'is not a file that can be read; save what it gives to a file first' },
+  ENXIO: { reading: 'is not a readable file; save its output to a file first' },
   ERR_FS_FILE_TOO_LARGE: { reading: 'is larger than 2 GB; reduce it' },
 };
 
-/** Codes after which the job has failed, whoever's fault it is; the others are the input's. */
+/** Codes that are failures of the job; the others are problems of the input. */
 const OF_THE_JOB = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE'];
 
 /**
- * What an error of the system or of Node.js says of a path, to be written behind it.
- * @returns undefined for an error that has no sentence for this use
+ * Explains an error of the system or of Node.js for a path; the reason is to follow the path.
+ * @returns undefined for an error without a sentence for this use
  */
 export function fileProblem(
   error: unknown,
@@ -68,7 +68,7 @@ export function fileProblem(
   const { code = '', message = '' } = error as NodeJS.ErrnoException;
   const isNul = code === 'ERR_INVALID_ARG_VALUE' && /null bytes/.test(message);
   const reason = isNul
-    ? 'a path must not hold the character NUL; check it'
+    ? 'a path must not contain the character NUL; check it'
     : (MEANINGS[code]?.[use] ?? (use === 'writing' ? undefined : MEANINGS[code]?.any));
   return reason === undefined ? undefined : { reason, isInput: !OF_THE_JOB.includes(code) };
 }

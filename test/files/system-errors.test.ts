@@ -19,12 +19,12 @@ describe('what the system says of a file', () => {
       [
         'permission denied; choose another place or change its permissions',
         'may not be read; change its permissions',
-        'cannot be written, its folder is read-only; name another place',
+        'cannot be written, its folder is read-only; choose another place',
       ],
       [
         'part of the path is a file, not a folder',
         'no such file; check the path',
-        'cannot be written, part of its path is a file; name another place',
+        'cannot be written, part of its path is a file; choose another place',
       ],
       [
         'must be a file, is a folder',
@@ -36,7 +36,7 @@ describe('what the system says of a file', () => {
         'is a link that leads to itself; name the file',
         undefined,
       ],
-      [undefined, 'is not a file that can be read; save what it gives to a file first', undefined],
+      [undefined, 'is not a readable file; save its output to a file first', undefined],
     ]);
   });
 

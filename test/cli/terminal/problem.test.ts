@@ -32,7 +32,7 @@ describe('describeProblem', () => {
     assert.match(long.message, /n…: its name is longer than the system allows; give it a shorter/);
     const nul = describeProblem(thrownBy(() => writeFileSync('a\0b', '')));
     assert.deepEqual(nul.exitCode, 2);
-    assert.match(nul.message, /^mfm: a path must not hold the character NUL/);
+    assert.match(nul.message, /^mfm: a path must not contain the character NUL/);
   });
 
   test('calls a full disk a failure of the job', { skip: process.platform !== 'linux' }, () => {
