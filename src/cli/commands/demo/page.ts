@@ -99,7 +99,7 @@ function tile({ label, file, width, note, made }: Tile): string {
 
 function trainingSection({ seconds, tasks, parts }: LiveTraining, folder: string): string {
   const blocks = parts.map(({ part, steps, seconds: own, curves, sheets }) => {
-    const isPsnr = (name: string) => name.startsWith('psnr');
+    const isPsnr = (name: string) => name.startsWith('psnr/');
     const charts = [
       chart(
         part === 'transformer' ? 'velocity loss by task' : 'loss',
@@ -110,7 +110,8 @@ function trainingSection({ seconds, tasks, parts }: LiveTraining, folder: string
         'PSNR, dB, by length of the clip',
         curves
           .filter(({ name }) => isPsnr(name))
-          .map((curve) => ({ ...curve, name: framesOf(curve.name.slice(4)) })),
+          // `psnr/1 frame`, `psnr/9 frames`
+          .map((curve) => ({ ...curve, name: curve.name.slice('psnr/'.length) })),
         'steps',
       ),
     ];
@@ -134,7 +135,6 @@ ${blocks.join('\n')}
 }
 
 const counted = (count: number, name: string) => `${count} ${name}${count === 1 ? '' : 's'}`;
-const framesOf = (count: string) => (count === '1' ? 'images' : `${count} frames`);
 
 function duration(seconds: number): string {
   const whole = Math.round(seconds);
