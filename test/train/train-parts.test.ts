@@ -222,7 +222,7 @@ describe('trainParts', () => {
   test('refuses a folder that holds a run, unless told to resume', () => {
     assert.throws(() => Run.open(whole.folder, recipe), {
       name: 'InputError',
-      message: /whole: holds a run already; --resume goes on with it/,
+      message: /whole: holds a run already; `resume: true` goes on with it/,
     });
   });
 });

@@ -1,7 +1,8 @@
 import type { Reporter } from '../../train/loop/reporter.js';
+import { withOptions } from './fields.js';
 import { Progress } from './progress.js';
 
-/** Progress lines on stderr. */
+/** Shows progress on stderr, and the library's sentences with options in the place of fields. */
 export function progressReporter(): Reporter {
   let progress: Progress | null = null;
   return {
@@ -9,7 +10,11 @@ export function progressReporter(): Reporter {
       progress = new Progress({ label, total, unit });
     },
     update: (done, note, limit) => progress?.update(done, note, limit),
-    log: (text) => (progress ? progress.log(text) : process.stderr.write(`${text}\n`)),
+    log: (sentence) => {
+      const text = withOptions(sentence);
+      if (progress) progress.log(text);
+      else process.stderr.write(`${text}\n`);
+    },
     end: () => progress?.end(),
   };
 }

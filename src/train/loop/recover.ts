@@ -109,7 +109,7 @@ async function goBack<Batch>(loop: Loop<Batch>, reason: string): Promise<void> {
       : null;
   if (!found) {
     throw new JobError(
-      `${run.folder}: gradients stay bad after going back ${rollBacks} times; look at ${run.path('bad-batches')}, lower ${part}.learningRate and go on with --resume`,
+      `${run.folder}: gradients stay bad after going back ${rollBacks} times; look at ${run.path('bad-batches')}, lower ${part}.learningRate and go on with \`resume: true\``,
     );
   }
   loop.suspectFrom = found.state.step;

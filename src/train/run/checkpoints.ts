@@ -156,7 +156,7 @@ export class Checkpoints<State> {
     }
     if (names.length === 0) return null;
     throw new InputError(
-      `${problems[0]}; no other checkpoint is whole: put back a copy, begin another run with --run FOLDER, or delete ${dirname(this.folder)} to begin anew`,
+      `${problems[0]}; no other checkpoint is whole: put back a copy, begin another run with \`run: FOLDER\`, or delete ${dirname(this.folder)} to begin anew`,
     );
   }
 

@@ -30,7 +30,7 @@ interface RunContents {
  */
 export function expectToBegin(folder: string): void {
   if (existsSync(join(folder, 'model_index.json'))) {
-    throw new InputError(`${folder}: is a pipeline; name another folder for the run with --run`);
+    throw new InputError(`${folder}: is a pipeline; name another folder for the run with \`run\``);
   }
   const contents = contentsOf(folder);
   const { begun, checkpoints, trained, results } = contents;
@@ -38,7 +38,7 @@ export function expectToBegin(folder: string): void {
   if (isEmpty && (!begun || readStatus(folder)?.state === 'failed')) return;
   expectCheckpoints(folder, contents, () => true);
   throw new InputError(
-    `${folder}: holds a run already; --resume goes on with it, --run FOLDER starts another`,
+    `${folder}: holds a run already; \`resume: true\` goes on with it, \`run: FOLDER\` starts another`,
   );
 }
 
@@ -70,9 +70,9 @@ function expectCheckpoints(
 ): void {
   const left = results.length > 0 ? `; its result is in ${results.join(' and ')}` : '';
   const weights = results.includes('pipeline/')
-    ? ` (${join(folder, 'pipeline')} can be its base, or its --init)`
+    ? ` (${join(folder, 'pipeline')} can be its base, or its \`init\`)`
     : '';
-  const remedy = `put them back, or begin another run with --run FOLDER${weights}, or delete ${folder} to begin anew`;
+  const remedy = `put them back, or begin another run with \`run: FOLDER\`${weights}, or delete ${folder} to begin anew`;
   const lost = trained.find(({ part }) => isTrained(part) && !checkpoints.has(part));
   if (lost) {
     throw new InputError(
@@ -115,7 +115,7 @@ function expectSameWeights(folder: string, recipe: Recipe, checkpoints: Set<stri
     return `${key} ${was}, not ${now}`;
   });
   throw new InputError(
-    `${folder}: its weights began with ${named.join('; ')}; set that back, or begin another run with --run FOLDER`,
+    `${folder}: its weights began with ${named.join('; ')}; set that back, or begin another run with \`run: FOLDER\``,
   );
 }
 

@@ -98,7 +98,7 @@ export class Run {
       const [where, remedy] =
         host === hostname() ? ['', ''] : [` of ${host}`, `, or delete ${path} if that is gone`];
       throw new InputError(
-        `${folder}: is being trained by process ${pid}${where}; wait for it or stop it, or take --run FOLDER${remedy}`,
+        `${folder}: is being trained by process ${pid}${where}; wait for it or stop it, or take \`run: FOLDER\`${remedy}`,
       );
     }
     run.lock = lock;
@@ -288,7 +288,7 @@ export async function expectToSee(
     await setTimeout(Math.min(500, lateSeconds * 1000));
   }
   throw new InputError(
-    `${resolve(folder)}: is another folder on ${hostname()} than on ${host}; all processes need the same one: give --run a folder that all machines share`,
+    `${resolve(folder)}: is another folder on ${hostname()} than on ${host}; all processes need the same one: give \`run\` a folder that all machines share`,
   );
 }
 

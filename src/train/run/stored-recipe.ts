@@ -25,7 +25,7 @@ export const initOf = (folder: string): string | undefined =>
 /** In a phrase how `recipe` differs from the one that a run began with, key by key; '': not at all. */
 export function recipeChanges(folder: string, recipe: Recipe): string {
   const before = storedRecipe(folder);
-  if (!before) return 'recipe.json was damaged and is written anew, without what --init named';
+  if (!before) return 'recipe.json was damaged and is written anew, without what `init` named';
   const changes = differences([before, recipe].map(asStored));
   if (changes.length === 0) return '';
   const named = changes.map(({ key, values }) => {

@@ -13,6 +13,10 @@ describe('withOptions', () => {
     ['`size: { width, height }` asks for another', '--size WxH asks for another'],
     ['`keepKnown: false`: means nothing', '--no-keep-known: means nothing'],
     ['give `mask: FILE` or `mask: { box }`', 'give --mask FILE or --box x,y,w,h'],
+    ['`resume: true` goes on with it', '--resume goes on with it'],
+    ['`run: FOLDER` starts another', '--run FOLDER starts another'],
+    ['can be its base, or its `init`', 'can be its base, or its --init'],
+    ['or try it with `checkMemory: false`', 'or try it with --no-check-memory'],
     ['run `mfm pull ORG/NAME` first', 'run `mfm pull ORG/NAME` first'],
     ['`constructor` is no field', '`constructor` is no field'],
   ];

@@ -13,7 +13,7 @@ describe('expectRoom', () => {
     assert.throws(() => expectRoom(recipe, ALONE, 1e9), {
       name: 'InputError',
       message:
-        /^stage "many": needs [\d.]+ TB of memory at its peak, 1\.00 GB can be had; lower tokensPerMicroBatch, .* --no-check-memory$/,
+        /^stage "many": needs [\d.]+ TB of memory at its peak, 1\.00 GB can be had; lower tokensPerMicroBatch, .* `checkMemory: false`$/,
     });
     // taken a few at a time they fit
     const inParts = { ...stages[1], tokensPerMicroBatch: 100 };

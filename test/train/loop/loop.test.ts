@@ -259,7 +259,8 @@ describe('trainLoop', () => {
     const train = () => assert.fail('trains on');
     await assert.rejects(trainLoop<number>({ ...toy, open: () => assert.fail('opens'), train }), {
       name: 'InputError',
-      message: /toy-00000002: has no v, which the recipe trains; .* start another with --run/,
+      message:
+        /toy-00000002: has no v, which the recipe trains; .* start another with `run: FOLDER`/,
     });
   });
 

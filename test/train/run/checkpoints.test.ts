@@ -170,7 +170,7 @@ describe('checkpoints', () => {
       assert.equal(name, 'InputError');
       assert.match(
         message,
-        /net-00000002: state\.json is missing; no other checkpoint is whole: put back a copy, begin another run with --run FOLDER, or delete .* to begin anew/,
+        /net-00000002: state\.json is missing; no other checkpoint is whole: put back a copy, begin another run with `run: FOLDER`, or delete .* to begin anew/,
       );
     }
   });

@@ -90,7 +90,7 @@ describe('Run.open', () => {
     resumed({});
     assert.deepEqual(said, [
       `${folder}: the recipe has changed since the run began: seed 0 → 3, init none → "${resolve('a')}"`,
-      `${folder}: recipe.json was damaged and is written anew, without what --init named`,
+      `${folder}: recipe.json was damaged and is written anew, without what \`init\` named`,
     ]);
   });
 
@@ -149,7 +149,7 @@ describe('a run that has lost something', () => {
   test('does not begin again where its checkpoints are gone, and says what is left', () => {
     const folder = begunRun('emptied', { results: ['pipeline'] });
     const gone =
-      /emptied: has trained its transformer to step 400, and no checkpoint is left to go on from; its result is in pipeline\/; put them back, or begin another run with --run FOLDER \(.*emptied\/pipeline can be its base, or its --init\), or delete .*emptied to begin anew$/;
+      /emptied: has trained its transformer to step 400, and no checkpoint is left to go on from; its result is in pipeline\/; put them back, or begin another run with `run: FOLDER` \(.*emptied\/pipeline can be its base, or its `init`\), or delete .*emptied to begin anew$/;
     assert.match(message(folder), gone);
     assert.match(message(folder, recipe, false), gone);
     rmSync(join(folder, 'checkpoints'), { recursive: true });
@@ -169,7 +169,10 @@ describe('a run that has lost something', () => {
   test('goes on with checkpoints alone, and is not taken for a new run', () => {
     const folder = begunRun('bare', { checkpoints: ['transformer-00000400'] });
     for (const name of ['metrics.jsonl', 'status.json', 'recipe.json']) rmSync(join(folder, name));
-    assert.match(message(folder, recipe, false), /bare: holds a run already; --resume goes on/);
+    assert.match(
+      message(folder, recipe, false),
+      /bare: holds a run already; `resume: true` goes on/,
+    );
     Run.open(folder, recipe, { resume: true }).close();
   });
 
@@ -199,7 +202,7 @@ describe('a run that has lost something', () => {
     stored(lora(one, 4));
     assert.equal(
       message(folder, lora(two, 8)),
-      `${folder}: its weights began with base "${one}", not "${two}"; transformer.lora.alpha 4, not 8; set that back, or begin another run with --run FOLDER`,
+      `${folder}: its weights began with base "${one}", not "${two}"; transformer.lora.alpha 4, not 8; set that back, or begin another run with \`run: FOLDER\``,
     );
     // the same folder by another name, and one that has been moved meanwhile
     symlinkSync(one, join(root, 'link'));
@@ -237,7 +240,7 @@ describe('Run.openTogether', () => {
       world(2).map((parallel) => Run.openTogether(folder, recipe, { resume: false, parallel })),
     );
     const sentences = outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason.message);
-    assert.match(sentences[0], /^.*taken: holds a run already; --resume goes on with it/);
+    assert.match(sentences[0], /^.*taken: holds a run already; `resume: true` goes on with it/);
     assert.equal(sentences[1], `rank 0: ${sentences[0]}`);
   });
 

@@ -1,5 +1,6 @@
 /** The runs of a folder as a table. */
 import { type RunSummary, summariseRun } from '../../../train/run/status.js';
+import { withOptions } from '../../terminal/fields.js';
 import { formatBytes, formatDuration } from '../../terminal/progress.js';
 import { aligned } from '../../terminal/table.js';
 import type { FoundRuns } from './find.js';
@@ -16,7 +17,9 @@ export function listRuns({ where, folders }: FoundRuns, { json }: { json: boolea
     process.stdout.write(`${where}: no runs; \`mfm train RECIPE\` makes one\n`);
   } else {
     const lines = aligned([HEAD, ...runs.map((run) => rowOf(run, nowMs))]);
-    const messages = runs.flatMap(({ name, message }) => (message ? [`${name}: ${message}`] : []));
+    const messages = runs.flatMap(({ name, message }) =>
+      message ? [`${name}: ${withOptions(message)}`] : [],
+    );
     process.stdout.write(`${[...lines, ...messages].join('\n')}\n`);
   }
 }

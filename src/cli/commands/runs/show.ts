@@ -3,6 +3,7 @@ import { escapeText as e, htmlPage } from '../../../html.js';
 import type { Difference } from '../../../train/run/differences.js';
 import { type FigureKind, kindOf } from '../../../train/run/metrics.js';
 import type { RunSummary } from '../../../train/run/status.js';
+import { withOptions } from '../../terminal/fields.js';
 import { formatBytes } from '../../terminal/progress.js';
 import { aligned } from '../../terminal/table.js';
 import type { ComparedFigure, Comparison } from './comparison.js';
@@ -54,7 +55,7 @@ function tablesOf({ runs, part, commonStep, recipe, figures }: Comparison): Tabl
 }
 
 const FACTS: readonly (readonly [string, (run: RunSummary) => string])[] = [
-  ['state', ({ state, message }) => [state, message].filter(Boolean).join(': ')],
+  ['state', ({ state, message }) => (message ? `${state}: ${withOptions(message)}` : state)],
   ['part', partText],
   [
     'step',

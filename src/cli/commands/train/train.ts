@@ -7,6 +7,7 @@ import type { TrainEvent, TrainOutcome } from '../../../train/index.js';
 import type { Recipe } from '../../../train/recipe/config.js';
 import { adviseFfmpeg } from '../../options/ffmpeg-advice.js';
 import { defineArgs, type Options } from '../../terminal/args.js';
+import { withOptions } from '../../terminal/fields.js';
 import type { Example } from '../../terminal/help.js';
 import { INTERRUPTED, withInterrupt } from '../../terminal/interrupt.js';
 import { progressReporter } from '../../terminal/report-progress.js';
@@ -102,7 +103,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     say: (note) => notes.push(note),
   });
   const sayNotes = () => {
-    for (const note of notes) process.stderr.write(`${options.recipe}: ${note}\n`);
+    for (const note of notes) process.stderr.write(`${options.recipe}: ${withOptions(note)}\n`);
   };
   if (options.dryRun) {
     sayNotes();
