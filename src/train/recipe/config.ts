@@ -1,4 +1,4 @@
-/** Recipes: what a training run is, as YAML, with every default in one place. */
+/** The schema of recipes, which describe a training run in YAML, with every default in one place. */
 
 import { z } from 'zod';
 import { isFrameCount } from '../../models/latent-grid.js';
@@ -8,9 +8,9 @@ import { PipelineChanges } from '../../pipeline/settings.js';
 import type { Task } from '../../tasks/task.js';
 
 const probability = z.number().min(0).max(1);
-/** Share of a running mean that stays at each step; 1 would never learn, and AdamW divide by 0. */
+/** Decay of a running mean, below 1: at 1 it would never change, and AdamW would divide by zero. */
 const decay = z.number().min(0).lt(1);
-/** A whole number from 1 to `most`, above which it can only be a slip that nothing has room for. */
+/** A whole number from 1 to `most`; a larger one can only be a slip, and no machine has room for it. */
 const upTo = (most: number) => z.int().positive().max(most);
 const stepCount = upTo(1_000_000_000);
 const seconds = z.number().positive().max(1_000_000_000);
@@ -27,27 +27,27 @@ const frameCount = z
 
 const MiniWorldSource = z
   .strictObject({
-    clips: z.int().min(0).max(5_000_000).default(5000).describe('different clips'),
-    images: z.int().min(0).max(5_000_000).default(12_000).describe('different images'),
-    maxObjects: z.int().min(1).max(3).default(2).describe('solids in a scene'),
+    clips: z.int().min(0).max(5_000_000).default(5000).describe('number of different clips'),
+    images: z.int().min(0).max(5_000_000).default(12_000).describe('number of different images'),
+    maxObjects: z.int().min(1).max(3).default(2).describe('largest number of solids in a scene'),
   })
   .refine(({ clips, images }) => clips + images > 0, 'must have clips or images, got 0 of both');
 export type MiniWorldSource = z.infer<typeof MiniWorldSource>;
 
-/** Where samples come from: one of the three, and how often. */
+/** Where samples come from: exactly one of the three kinds, and how often it is drawn. */
 const Source = z
   .strictObject({
     miniworld: MiniWorldSource.optional().describe('the procedural data set'),
     manifest: z
       .string()
       .optional()
-      .describe('a .jsonl, a .csv, a folder of pictures and clips, or WebDataset shards'),
+      .describe('a .jsonl or .csv file, a folder of images and clips, or WebDataset shards'),
     dataset: z
       .string()
       .min(1)
       .optional()
       .describe('the name of a data set that a program gives to train(), see docs/training.md'),
-    weight: weight.default(1).describe('how often, relative to other sources'),
+    weight: weight.default(1).describe('how often it is drawn, relative to the other sources'),
   })
   .refine(
     ({ miniworld, manifest, dataset }) =>
@@ -59,9 +59,9 @@ const Sources = z.array(Source).min(1).max(10_000);
 
 /** Batches of one length; a step draws one kind by weight. */
 const BatchKind = z.strictObject({
-  numFrames: frameCount.describe('frames of each sample, 4k + 1; 1 is an image'),
-  batchSize: upTo(65_536).describe('samples in a batch'),
-  weight: weight.default(1).describe('how often, relative to the others'),
+  numFrames: frameCount.describe('frames per sample, 4k + 1; 1 is an image'),
+  batchSize: upTo(65_536).describe('samples per batch'),
+  weight: weight.default(1).describe('how often such a batch is drawn, relative to the others'),
 });
 export type BatchKind = z.infer<typeof BatchKind>;
 
@@ -70,29 +70,38 @@ export const Optimisation = z.strictObject({
   steps: stepCount.describe('optimizer steps'),
   maxSeconds: seconds
     .optional()
-    .describe('stop earlier, after so much training time; the learning rate follows'),
-  learningRate: z.number().positive().max(1000).default(1e-3).describe('highest learning rate'),
+    .describe(
+      'end after this much training time if that comes first; the learning rate schedule follows',
+    ),
+  learningRate: z.number().positive().max(1000).default(1e-3).describe('peak learning rate'),
   finalLearningRate: z
     .number()
     .min(0)
     .max(1000)
     .default(0)
-    .describe('as a share of it, at the last step; 1 keeps it'),
+    .describe('learning rate at the last step, as a share of learningRate; 1 keeps it constant'),
   warmupSteps: z.int().min(0).max(1_000_000_000).default(100).describe('steps of linear warm-up'),
   weightDecay: z
     .number()
     .min(0)
     .max(1000)
     .default(0.01)
-    .describe('decoupled, per step and learning rate'),
-  betas: z.tuple([decay, decay]).default([0.9, 0.99]).describe('of AdamW'),
-  clipGradNorm: z.number().positive().default(1).describe('largest global gradient norm'),
+    .describe('decoupled weight decay of AdamW, multiplied by the learning rate'),
+  betas: z
+    .tuple([decay, decay])
+    .default([0.9, 0.99])
+    .describe('decay rates of the two moments of AdamW'),
+  clipGradNorm: z
+    .number()
+    .positive()
+    .default(1)
+    .describe('global gradient norm to which larger gradients are scaled down'),
   emaDecay: decay.default(0.999).describe('EMA decay; the averaged weights are saved'),
-  checkpointEverySeconds: seconds.default(120).describe('time between checkpoints'),
+  checkpointEverySeconds: seconds.default(120).describe('seconds between checkpoints'),
   keepCheckpoints: upTo(100_000)
     .default(2)
     .describe(
-      'how many to keep; older ones are deleted. With 1 there is no way back from bad weights',
+      'number of checkpoints to keep; older ones are deleted. With 1, a run has no earlier one to roll back to',
     ),
   milestoneEverySteps: stepCount
     .optional()
@@ -109,13 +118,15 @@ export const Optimisation = z.strictObject({
     ),
   rollBackAfter: stepCount
     .default(5)
-    .describe('bad steps in a row after which the run goes back to its last good checkpoint'),
+    .describe(
+      'consecutive skipped steps after which the run rolls back to its last good checkpoint',
+    ),
   rollBackLearningRate: z
     .number()
     .positive()
     .max(1)
     .default(0.5)
-    .describe('factor of the learning rate each time it goes back'),
+    .describe('factor that each rollback applies to the learning rate'),
 });
 export type Optimisation = z.infer<typeof Optimisation>;
 
@@ -123,13 +134,17 @@ const AutoencoderPlan = Optimisation.extend({
   from: z
     .string()
     .optional()
-    .describe('pipeline folder to take the autoencoder from; it is not trained then'),
+    .describe('pipeline folder to take the autoencoder from; it is then not trained'),
   steps: stepCount.default(6700).describe('optimizer steps'),
-  width: side.default(64).describe('of what it is trained on, pixels'),
-  height: side.default(64).describe('of what it is trained on, pixels'),
-  blockOutChannels: z.array(channels).max(16).default([16, 32, 64, 64]).describe('widths'),
+  width: side.default(64).describe('width of the training samples in pixels'),
+  height: side.default(64).describe('height of the training samples in pixels'),
+  blockOutChannels: z
+    .array(channels)
+    .max(16)
+    .default([16, 32, 64, 64])
+    .describe('channels of each level'),
   layersPerBlock: upTo(64).default(1).describe('residual blocks per level'),
-  normNumGroups: channels.default(8).describe('groups of the norms'),
+  normNumGroups: channels.default(8).describe('groups of each group norm'),
   batches: z
     .array(BatchKind)
     .min(1)
@@ -139,55 +154,65 @@ const AutoencoderPlan = Optimisation.extend({
       { numFrames: 9, batchSize: 4, weight: 2 },
       { numFrames: 17, batchSize: 2, weight: 1 },
     ])
-    .describe('what a step trains on'),
+    .describe('kinds of batches, of which each step draws one'),
   kl: z
     .number()
     .min(0)
     .max(1_000_000)
     .default(1e-6)
-    .describe('weight of the divergence from a normal'),
+    .describe('weight of the KL divergence from a standard normal'),
 });
 
 const TextEncoderPlan = z.strictObject({
   from: z
     .string()
     .optional()
-    .describe('pipeline folder to take text encoder and tokenizer from; it is not trained then'),
-  width: channels.multipleOf(32).default(128).describe('of its hidden states'),
-  numLayers: upTo(256).default(2).describe('layers'),
+    .describe(
+      'pipeline folder to take the text encoder and tokenizer from; only what transformer.train names of it is then trained',
+    ),
+  width: channels.multipleOf(32).default(128).describe('width of its hidden states'),
+  numLayers: upTo(256).default(2).describe('number of layers'),
 });
 
 /** What can differ from stage to stage of the transformer's training. */
 const stageKeys = {
   ...Optimisation.shape,
-  data: Sources.optional().describe("where samples come from, instead of the recipe's"),
-  width: side.default(64).describe('pixels; with height, the largest area of a sample'),
-  height: side.default(64).describe('pixels'),
+  data: Sources.optional().describe("where samples come from, in place of the recipe's data"),
+  width: side
+    .default(64)
+    .describe('width in pixels; width x height is the largest area of a sample'),
+  height: side.default(64).describe('height in pixels'),
   aspect: z
     .enum(['native', 'fixed'])
     .default('native')
-    .describe("samples of files keep their own shape, or are cropped to the stage's"),
-  numFrames: frameCount.default(17).describe('frames of a clip, at most'),
+    .describe(
+      'native: samples from files keep their aspect ratio; fixed: all are cropped to width x height',
+    ),
+  numFrames: frameCount.default(17).describe('largest number of frames in a clip'),
   tokensPerBatch: upTo(1_000_000_000)
     .default(1280)
-    .describe('latent patches in the batch of a step, over all processes'),
+    .describe('tokens (latent patches) in the batch of a step, over all processes'),
   tokensPerMicroBatch: upTo(1_000_000_000)
     .optional()
-    .describe('latent patches that a process takes at once; more are accumulated'),
+    .describe('tokens that a process computes at once; a larger batch accumulates gradients'),
   gradCheckpointing: z
     .boolean()
     .default(false)
-    .describe('compute blocks a second time rather than keep what is in them'),
+    .describe(
+      'recompute activations in the backward pass instead of keeping them: less memory, more time',
+    ),
   sequenceParallel: upTo(65_536)
     .default(1)
-    .describe('processes that share the tokens of each sample; a micro-batch is theirs together'),
+    .describe(
+      'processes that split the tokens of each sample among them; a micro-batch belongs to all of them',
+    ),
   imageShare: z
     .tuple([probability, probability])
     .default([1, 0.1])
-    .describe('share of image batches, before and after the mixing-in of clips'),
+    .describe('share of image batches at the start, and once clips are fully mixed in'),
   mixAt: probability
     .default(0.3)
-    .describe('share of the stage after which clips are mixed in fully'),
+    .describe('share of the stage after which clips are fully mixed in'),
   tasks: z
     .record(z.string(), weight)
     .refine(
@@ -195,23 +220,27 @@ const stageKeys = {
       'must name at least one task; leave it out for all',
     )
     .optional()
-    .describe('tasks and how often each is drawn (default: all; t2i, t2v, i2v 3, others 1)'),
+    .describe(
+      'tasks to train and the weight of each (default: all tasks; t2i, t2v and i2v 3, the others 1)',
+    ),
   timestepShift: z
     .number()
     .positive()
     .max(1000)
     .default(1)
-    .describe('of the training noise levels'),
+    .describe('shift of the noise levels in training'),
   textDropout: z
     .strictObject({ image: probability.default(0.3), video: probability.default(0.1) })
     .prefault({})
     .describe('share of samples trained without their prompt'),
-  conditionDropout: probability.default(0.1).describe('share of other samples without condition'),
+  conditionDropout: probability
+    .default(0.1)
+    .describe('share of samples trained without their condition'),
 };
 
 type StageKeys = Omit<typeof stageKeys, 'weightDecay' | 'betas'>;
 
-/** Without defaults: a stage that leaves a key out has it from the plan. */
+/** The keys without their defaults: a stage that leaves one out takes it from the plan. */
 const { weightDecay: _, betas: __, ...changeable } = stageKeys;
 const stageChanges = Object.fromEntries(
   Object.entries<z.ZodType>(changeable).map(([key, schema]) => {
@@ -220,48 +249,55 @@ const stageChanges = Object.fromEntries(
   }),
 ) as { [K in keyof StageKeys]: z.ZodOptional<z.ZodType<z.output<StageKeys[K]>>> };
 
-const StageChanges = z.strictObject({ name: z.string().describe('for logs'), ...stageChanges });
+const StageChanges = z.strictObject({
+  name: z.string().describe('name of the stage in logs'),
+  ...stageChanges,
+});
 
 const TransformerPlan = z.strictObject({
   from: z
     .string()
     .optional()
-    .describe('pipeline folder whose transformer and text encoder training begins with'),
+    .describe('pipeline folder to take the initial weights of transformer and text encoder from'),
   preset: z
     .enum(Object.keys(TRANSFORMER_PRESETS) as [keyof typeof TRANSFORMER_PRESETS])
     .default('mfm-mini')
-    .describe('its size'),
-  numLayers: upTo(1024).optional().describe("blocks, instead of the preset's"),
-  numHeads: upTo(1024).optional().describe("heads of width 64, instead of the preset's"),
+    .describe('size of the network'),
+  numLayers: upTo(1024).optional().describe("number of blocks, in place of the preset's"),
+  numHeads: upTo(1024).optional().describe("number of heads of width 64, in place of the preset's"),
   adapterChannels: z
     .array(channels)
     .length(5)
     .optional()
-    .describe("widths of the condition adapter, instead of the preset's"),
+    .describe("widths of the condition adapter, in place of the preset's"),
   conditionScale: z
     .number()
     .positive()
     .max(1_000_000)
     .default(1)
-    .describe("the adapter's output at first, as a share of the patch embedding's scale"),
+    .describe(
+      "initial scale of the condition adapter's output, as a share of the patch embedding's",
+    ),
   adapter: Optimisation.optional().describe(
-    'before all else, the condition adapter alone: to see clean latents in what is given',
+    'first train the condition adapter alone, to predict clean latents from the condition',
   ),
-  lora: LoraConfig.optional().describe('train layers of low rank beside the weights, not these'),
+  lora: LoraConfig.optional().describe('train low-rank layers (LoRA) beside frozen weights'),
   train: z
     .array(z.string())
     .min(1, 'must name a pattern; leave it out to train all')
     .optional()
-    .describe('patterns of the weights that are trained'),
-  freeze: z.array(z.string()).optional().describe('patterns of weights that stay as they are'),
+    .describe('patterns of the names of weights to train'),
+  freeze: z.array(z.string()).optional().describe('patterns of the names of weights to freeze'),
   ...stageKeys,
-  steps: stageKeys.steps.optional().describe('optimizer steps, of each stage that does not say'),
+  steps: stageKeys.steps
+    .optional()
+    .describe('optimizer steps of each stage that does not set its own'),
   stages: z
     .array(StageChanges)
     .min(1)
     .max(1000)
     .optional()
-    .describe('one after the other; each changes some of the keys above'),
+    .describe('stages, one after the other; each overrides some of the keys above'),
 });
 
 /** A stage of the transformer's training, complete. */
@@ -279,54 +315,54 @@ export const Recipe = z.strictObject({
     .regex(/[^.]/, 'must be more than dots')
     .max(200)
     .describe('name of the run folder'),
-  seed: z.int().min(0).default(0).describe('of data, weights and noise'),
+  seed: z.int().min(0).default(0).describe('seed of data, weights and noise'),
   dtype: z
     .enum(['auto', 'float32', 'bfloat16'])
     .default('auto')
-    .describe('what is computed in; auto: bfloat16 where the CPU has units for it'),
+    .describe('dtype to compute in; auto: bfloat16 where the CPU has instructions for it'),
   base: z
     .string()
     .optional()
-    .describe('pipeline folder to fine-tune: its networks, words and settings as they are'),
-  init: z.string().optional().describe('pipeline folder whose weights training begins with'),
+    .describe('pipeline folder to fine-tune, with its networks, tokenizer and settings'),
+  init: z.string().optional().describe('pipeline folder to take the initial weights from'),
   data: Sources.prefault([{ miniworld: {} }]).describe('where samples come from'),
   cacheFrames: z
     .boolean()
     .default(true)
-    .describe('keep decoded frames on the disk beside the latents: more space, less decoding'),
+    .describe('cache decoded frames on disk beside the latents: more space, less decoding'),
   validationSamples: z
     .int()
     .min(0)
     .max(1_000_000)
     .default(16)
-    .describe(
-      'samples of each kind that are kept out of training to measure on; of files at most a tenth',
-    ),
+    .describe('number of images and of clips held out for validation; of files, at most a tenth'),
   sharding: z
     .enum(['ddp', 'zero1', 'zero2'])
     .default('ddp')
     .describe(
-      'what each process keeps of its own alone: nothing; the optimizer state; gradients too',
+      'what is sharded over the processes; ddp: nothing, zero1: the optimizer state, zero2: gradients too',
     ),
-  autoencoder: AutoencoderPlan.prefault({}).describe('first part: pixels to latents'),
-  textEncoder: TextEncoderPlan.prefault({}).describe('the network that reads prompts'),
-  transformer: TransformerPlan.describe('last part: latents from noise, by task'),
-  pipeline: PipelineChanges.prefault({}).describe('what the finished pipeline says about its use'),
+  autoencoder: AutoencoderPlan.prefault({}).describe(
+    'the first part of a run: from pixels to latents',
+  ),
+  textEncoder: TextEncoderPlan.prefault({}).describe('the network that encodes prompts'),
+  transformer: TransformerPlan.describe('the last part of a run: from noise to latents, by task'),
+  pipeline: PipelineChanges.prefault({}).describe('settings of the finished pipeline'),
   scheduler: z
     .strictObject({
-      shift: z.number().positive().max(1000).default(1).describe('of the sampling sigmas'),
+      shift: z.number().positive().max(1000).default(1).describe('shift of the sampling sigmas'),
     })
     .prefault({}),
 });
 export type Recipe = z.infer<typeof Recipe>;
-/** A recipe as a program writes it: what has a default can be left out. */
+/** A recipe as a program writes it: keys that have a default can be left out. */
 export type RecipeInput = z.input<typeof Recipe>;
 
 /**
- * The stages of the transformer's training, each complete; without any, the plan itself is one.
- * That each has its steps is for `readRecipe` to check.
+ * The stages of the transformer's training with every key filled in; a plan without stages is itself
+ * the only one. `readRecipe` checks that each has its steps.
  *
- * @param ownTasks   tasks beside those of mfm, for who looks at the tasks of a stage
+ * @param ownTasks   tasks beside those of mfm, for callers that look at a stage's tasks
  */
 export function stagesOf({ transformer, data }: Recipe, ownTasks: readonly Task[] = []): Stage[] {
   const { stages, ...shared } = transformer;

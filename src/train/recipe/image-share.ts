@@ -1,7 +1,12 @@
-/** The images and clips of a stage. */
+/** The share of image batches in a stage; the others are of clips. */
 import type { Stage } from './config.js';
 
-/** Images only at first, then fewer and fewer until clips are mixed in fully. */
+/**
+ * The share of image batches, 0..1: it moves linearly from the first value of `imageShare` to the
+ * second, which it reaches at `mixAt`.
+ *
+ * @param done   the share of the stage that is over, 0..1
+ */
 export function imageShareAt(
   done: number,
   { imageShare, mixAt }: Pick<Stage, 'imageShare' | 'mixAt'>,
@@ -11,7 +16,7 @@ export function imageShareAt(
   return first + (last - first) * mixed;
 }
 
-/** The same, over the whole stage. */
+/** The mean of `imageShareAt` over the whole stage. */
 export function meanImageShare({
   imageShare: [first, last],
   mixAt,

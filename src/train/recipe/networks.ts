@@ -1,4 +1,4 @@
-/** The networks of a recipe by their configurations: nothing is built, no weight is read. */
+/** The configurations of a recipe's networks; nothing is built, and no weight is read. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
@@ -16,7 +16,7 @@ import {
 import type { TrainedNetworks } from '../cost/trained-networks.js';
 import type { Recipe } from './config.js';
 
-/** The autoencoder that is trained from scratch. */
+/** The configuration of an autoencoder that is trained from scratch. */
 export const autoencoderConfigOf = ({ autoencoder }: Recipe): AutoencoderConfig =>
   parseAutoencoderConfig({
     _class_name: 'AutoencoderKLCogVideoX',
@@ -26,7 +26,7 @@ export const autoencoderConfigOf = ({ autoencoder }: Recipe): AutoencoderConfig 
     scaling_factor: 1,
   });
 
-/** The text encoder that is trained from scratch. */
+/** The configuration of a text encoder that is trained from scratch. */
 export const textEncoderConfigOf = ({ textEncoder }: Recipe, vocabSize: number): T5Config =>
   parseT5Config({
     vocab_size: vocabSize,
@@ -38,7 +38,7 @@ export const textEncoderConfigOf = ({ textEncoder }: Recipe, vocabSize: number):
     feed_forward_proj: 'gated-gelu',
   });
 
-/** The transformer that is trained from scratch. */
+/** The configuration of a transformer that is trained from scratch. */
 export function transformerConfigOf({ transformer }: Recipe, textWidth: number): TransformerConfig {
   const { preset, numLayers, numHeads, adapterChannels } = transformer;
   const base = TRANSFORMER_PRESETS[preset];
@@ -51,14 +51,14 @@ export function transformerConfigOf({ transformer }: Recipe, textWidth: number):
   };
 }
 
-/** Words of MiniWorld's captions, instructions and tags. Measured */
+/** Number of words in MiniWorld's captions, instructions and tags; measured. */
 const MINIWORLD_WORDS = 143;
 
 /**
- * All networks of a recipe. A folder that is not there yet is taken to hold what the released
- * pipelines do, where the recipe is for one of their sizes.
+ * All networks of a recipe. Where the recipe is for the size of a released pipeline, a folder that does
+ * not exist yet is assumed to hold that pipeline.
  *
- * @throws InputError naming a folder that is needed and is no pipeline
+ * @throws InputError naming a folder that is needed and is not a pipeline
  */
 export function recipeShape(recipe: Recipe): PipelineShape {
   const { base, autoencoder, textEncoder, transformer } = recipe;
@@ -81,6 +81,6 @@ export function recipeShape(recipe: Recipe): PipelineShape {
   });
 }
 
-/** What is computed in on this machine. */
+/** The dtype that this machine computes in. */
 export const dtypeOf = ({ dtype }: Recipe): TrainedNetworks['dtype'] =>
   dtype === 'auto' ? (fastDtype() as TrainedNetworks['dtype']) : dtype;

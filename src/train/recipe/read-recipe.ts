@@ -1,4 +1,4 @@
-/** Reads a recipe: YAML, `--set` changes, and all problems at once. */
+/** Reads a recipe from YAML, applies changes to single keys, and reports all problems at once. */
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parse } from 'yaml';
@@ -14,12 +14,12 @@ import { allTasks, shortcomings, type Task, taskOf, weightedTasks } from '../../
 import { Recipe, type Stage, stagesOf } from './config.js';
 import { resolvePaths } from './recipe-paths.js';
 
-/** Gives a key another value, or the one that a text of YAML stands for; null takes the key away. */
+/** Sets a key to a value, given as it is or as a text of YAML; null removes the key. */
 export type Change = { path: string[] } & ({ value: unknown } | { text: string });
 
 /**
- * @param changes   made after the recipe is read; paths in them are relative to the current folder
- * @param say       is called with what the paths of the recipe mean where that may surprise
+ * @param changes   applied after the recipe is read; paths in them are relative to the current folder
+ * @param say       receives a sentence about each path that may not mean what its author expects
  * @param ownTasks  tasks that the recipe may name beside those of mfm
  * @throws InputError listing every problem: the key, what is wrong, what would be right
  */
@@ -46,10 +46,10 @@ export function readRecipe(
 }
 
 /**
- * A recipe from keys and values, with its defaults filled in; `source` may be changed.
+ * Checks keys and values, and fills in the defaults; `source` may be modified.
  *
- * @param where   starts the message
- * @throws InputError as `readRecipe`
+ * @param where   what the error message begins with
+ * @throws InputError listing every problem, as `readRecipe`
  */
 export function checkRecipe(
   source: object,
@@ -69,11 +69,11 @@ export function checkRecipe(
   return parsed.data!;
 }
 
-/** Characters of the longest recipe, and lists and keys within one another: a parser's time is bounded. */
+/** The longest recipe in characters, and its deepest nesting: they bound the parser's time. */
 const MOST_LENGTH = 2 ** 20;
 const MOST_DEPTH = 100;
 
-/** YAML of a size and depth that recipes have. */
+/** Parses YAML, unless it is longer or more deeply nested than any recipe. */
 function parseBounded(text: string): unknown {
   if (text.length > MOST_LENGTH) throw new Error(`it has ${text.length} characters`);
   // quotes are left out, as an apostrophe in a comment opens nothing
@@ -84,9 +84,9 @@ function parseBounded(text: string): unknown {
 }
 
 /**
- * Changes own keys alone, whatever they are called: what there is none of is for the schema to
- * refuse.
- * @returns what is wrong with the change, if anything is
+ * Applies a change to own properties only, whatever they are called; keys that do not exist are left
+ * for the schema to refuse.
+ * @returns what is wrong with the change; empty if nothing is
  */
 function apply(source: Record<string, unknown>, change: Change): string[] {
   const { path } = change;
@@ -110,7 +110,7 @@ function apply(source: Record<string, unknown>, change: Change): string[] {
   return [];
 }
 
-/** Takes a key or a place in a list away: its default holds, or nothing is there. */
+/** Removes a key, which returns it to its default, or an item of a list. */
 function unset(source: object, path: readonly string[]): string[] {
   const where = path.join('.');
   const known = keysAt(path.slice(0, -1));
@@ -125,7 +125,7 @@ function unset(source: object, path: readonly string[]): string[] {
     else if (isPlaceIn(level, key, level.length - 1)) level.splice(Number(key), 1);
     return [];
   }
-  // what the schema knows is at its default already
+  // a key that the schema knows is at its default already
   return known.length > 0 ? [] : [`${where}: cannot be taken away, as the recipe does not have it`];
 }
 
@@ -146,7 +146,7 @@ function set(level: object, key: string, value: unknown): void {
   });
 }
 
-/** As YAML has it; what is none, such as a pattern with stars, is itself. */
+/** Parses YAML; a text that is not YAML, such as a pattern with stars, stands for itself. */
 function fromYaml(text: string): unknown {
   if (text.trim() === '') return text;
   try {
@@ -167,7 +167,7 @@ function explain(issue: z.core.$ZodIssue): string[] {
   return [`${where(issue.path)}: ${issue.message}`];
 }
 
-/** The keys that the schema has at a path, for suggestions; none where they are free. */
+/** The keys that the schema allows at a path, for suggestions; none where any key is allowed. */
 function keysAt(path: readonly PropertyKey[]): string[] {
   return Object.keys(schemaAt(path)?.shape ?? {});
 }
@@ -182,9 +182,9 @@ function schemaAt(path: readonly PropertyKey[]): Unwrapped | undefined {
 }
 
 interface Unwrapped {
-  /** of an object */
+  /** the keys of an object */
   shape?: Record<string, unknown>;
-  /** `element` of an array; `innerType`, `in` of what is around another schema */
+  /** `element` of an array; `innerType` or `in` of a schema that wraps another */
   def?: { element?: unknown; innerType?: unknown; in?: unknown };
 }
 
@@ -196,7 +196,7 @@ function unwrapped(schema: unknown): Unwrapped | undefined {
   }
 }
 
-/** What a schema cannot see; what reads a faulty key is said when that is mended. */
+/** Checks that the schema cannot express. One that reads a faulty key waits until that is corrected. */
 const CHECKS: readonly {
   check: (recipe: Recipe, ownTasks: readonly Task[]) => string[];
   reads: readonly string[];
@@ -223,7 +223,7 @@ function ofPlan(...keys: (keyof Recipe['transformer'])[]): string[] {
   return keys.map((key) => `transformer.${key}`);
 }
 
-/** @param faulty   keys whose values are not to be judged by */
+/** @param faulty   keys with invalid values: checks that read them are left out */
 function otherProblems(
   recipe: Recipe,
   ownTasks: readonly Task[],
@@ -235,7 +235,7 @@ function otherProblems(
   ).flatMap(({ check }) => check(recipe, ownTasks));
 }
 
-/** What is wrong with a recipe beside that its schema refuses it: the same without the faulty keys. */
+/** Further problems of a recipe that its schema refuses, found by checking it without the faulty keys. */
 function problemsBeside(
   issues: readonly z.core.$ZodIssue[],
   source: object,
@@ -258,7 +258,7 @@ function problemsBeside(
     : [];
 }
 
-/** Of a list the whole is removed. */
+/** Removes a key; of a faulty list item, the whole list. */
 function remove(source: object, path: readonly PropertyKey[]): void {
   let level = source as Record<PropertyKey, unknown>;
   for (const key of path.slice(0, -1)) {
@@ -273,7 +273,7 @@ function remove(source: object, path: readonly PropertyKey[]): void {
   delete level[path.at(-1)!];
 }
 
-/** Tasks that there are not, none at all, and stages that are called the same. */
+/** Unknown tasks, an empty list of tasks, and stages with the same name. */
 function nameProblems({ transformer, pipeline }: Recipe, ownTasks: readonly Task[]): string[] {
   const known = allTasks(ownTasks).map(({ id }) => id);
   const { stages = [] } = transformer;
@@ -296,18 +296,22 @@ function nameProblems({ transformer, pipeline }: Recipe, ownTasks: readonly Task
   }
   stages.forEach(({ name }, i) => {
     if (stages.findIndex((stage) => stage.name === name) === i) return;
-    problems.push(`transformer.stages.${i}.name: must be another than before, got "${name}"`);
+    problems.push(
+      `transformer.stages.${i}.name: must differ from the stages before it, got "${name}"`,
+    );
   });
   return problems;
 }
 
-/** Every stage has its own steps, or the plan's. */
+/** Every stage needs a number of steps, its own or the plan's. */
 function stepsProblems({ transformer: { steps, stages } }: Recipe): string[] {
   if (steps !== undefined) return [];
-  if (!stages) return ['transformer.steps: is missing; say how many optimizer steps'];
+  if (!stages) return ['transformer.steps: is missing; give the number of optimizer steps'];
   return stages.flatMap((stage, i) =>
     stage.steps === undefined
-      ? [`transformer.stages.${i}.steps: is missing; say it here, or for all as transformer.steps`]
+      ? [
+          `transformer.stages.${i}.steps: is missing; give it here, or for all stages as transformer.steps`,
+        ]
       : [],
   );
 }
@@ -326,7 +330,7 @@ function widthProblems({ autoencoder }: Recipe): string[] {
   return problems;
 }
 
-/** Weights that would come from two places, and layers that would be added to fresh weights. */
+/** Weights that would come from two places, and LoRA layers that would be added to untrained weights. */
 function originProblems(recipe: Recipe): string[] {
   const { base, init, autoencoder, textEncoder, transformer } = recipe;
   const said: [string, unknown][] = [
@@ -339,30 +343,31 @@ function originProblems(recipe: Recipe): string[] {
   ];
   const problems = said
     .filter(([, value]) => base !== undefined && value !== undefined)
-    .map(([key]) => `${key}: is said by base already; leave one of them out`);
+    .map(([key]) => `${key}: is determined by base already; leave one of them out`);
   if (transformer.lora && base === undefined) {
-    problems.push('transformer.lora: needs finished weights; name their pipeline folder as base');
+    problems.push('transformer.lora: needs trained weights; give their pipeline folder as base');
   }
   return problems;
 }
 
-/** Weights that would change beside layers of low rank, which alone are what `lora/` holds. */
+/** Keys that would train weights beside LoRA layers, although `lora/` can hold only the layers. */
 function loraProblems({ transformer }: Recipe): string[] {
   if (!transformer.lora) return [];
   const problems = (['train', 'adapter'] as const)
     .filter((key) => transformer[key] !== undefined)
     .map(
-      (key) => `transformer.${key}: trains weights that no LoRA holds; leave ${key} out, or lora`,
+      (key) =>
+        `transformer.${key}: trains weights that a LoRA cannot hold; leave out either ${key} or lora`,
     );
   if (transformer.freeze) {
     problems.push(
-      'transformer.freeze: has no say beside lora, which trains no weights; leave it out, lora.targets names what has layers',
+      'transformer.freeze: has no effect with lora, which trains no weights; leave it out: lora.targets chooses what gets layers',
     );
   }
   return problems;
 }
 
-/** Processes that share a sample share its heads. */
+/** Processes that split a sample also split its attention heads, so they must divide their number. */
 function sequenceProblems(recipe: Recipe): string[] {
   const { preset, numHeads, stages } = recipe.transformer;
   const heads = numHeads ?? TRANSFORMER_PRESETS[preset].num_attention_heads;
@@ -373,14 +378,14 @@ function sequenceProblems(recipe: Recipe): string[] {
   });
 }
 
-/** Tasks that cannot be learnt from a stage's data, and batches that no task is there for. */
+/** Tasks that a stage's data cannot teach, and batches for which there is no task. */
 function stageProblems(recipe: Recipe, ownTasks: readonly Task[]): string[] {
   const known = allTasks(ownTasks).map(({ id }) => id);
   return stagesOf(recipe, ownTasks).flatMap((stage, i) => {
     const { tasks = {}, imageShare, mixAt, data } = stage;
-    if (!Object.keys(tasks).every((id) => known.includes(id))) return []; // said already
+    if (!Object.keys(tasks).every((id) => known.includes(id))) return []; // reported already
     const key = recipe.transformer.stages ? `transformer.stages.${i}` : 'transformer';
-    // what files are good for shows when they are opened
+    // which tasks files are good for is known only when they are opened
     const ofScenes = data.every(({ miniworld }) => miniworld !== undefined);
     const lacks = (task: Task) => (ofScenes ? lacking(task, stage) : []);
     const problems = Object.keys(tasks).flatMap((id) => {
@@ -393,7 +398,7 @@ function stageProblems(recipe: Recipe, ownTasks: readonly Task[]): string[] {
       !ofScenes ||
       data.some(({ miniworld }) => miniworld![result === 'image' ? 'images' : 'clips'] > 0);
     if (!weightedTasks(stage.tasks, stage.ownTasks).some(({ task }) => holds(task.result))) {
-      problems.push(`${key}.tasks: need images or clips that miniworld is told not to make`);
+      problems.push(`${key}.tasks: need images or clips, but miniworld makes 0 of them`);
     }
     const results = weightedTasks(stage.tasks, stage.ownTasks)
       .filter(({ task }) => lacks(task).length === 0)
@@ -410,7 +415,7 @@ function stageProblems(recipe: Recipe, ownTasks: readonly Task[]): string[] {
   });
 }
 
-/** What scenes of a stage's size and length lack for a task, a phrase each. */
+/** What scenes of a stage's size and length lack for a task, as phrases. */
 export function lacking(task: Task, { width, height, numFrames }: Stage): string[] {
   const facts = sceneFacts({ width, height, numFrames: task.result === 'image' ? 1 : numFrames });
   return shortcomings(task, facts, { minSide: Math.min(width, height) });

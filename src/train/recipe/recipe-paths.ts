@@ -1,6 +1,7 @@
 /**
- * The paths of a recipe are relative to its own folder, wherever it is read from. Older recipes
- * had them relative to the current folder: a path that is only there is still taken, and a line says so.
+ * The paths of a recipe are relative to the recipe's own folder, whatever the current folder is. Older
+ * recipes had paths relative to the current folder: a path that exists only there is still used, with
+ * a note.
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
@@ -8,14 +9,14 @@ import { expectDataSet } from '../../data/sources/manifest.js';
 
 type Level = Record<string, unknown>;
 
-/** Folders of pipelines, by their keys. */
+/** Keys that name a pipeline folder. */
 const FOLDER_KEYS = ['base', 'init', 'autoencoder.from', 'textEncoder.from', 'transformer.from'];
 
 /**
- * Changes the paths of a recipe, as YAML has it, to those that they mean from the current folder.
+ * Rewrites the paths of a recipe, as parsed from YAML, so that they hold from the current folder.
  *
- * @param folder   the recipe's
- * @param say      is called with a sentence for a path that means another thing than it may seem to
+ * @param folder   the folder of the recipe
+ * @param say      receives a sentence about each path that may not mean what its author expects
  */
 export function resolvePaths(source: object, folder: string, say: (sentence: string) => void) {
   changePaths(source, (key, path) => {
@@ -36,14 +37,14 @@ export function resolvePaths(source: object, folder: string, say: (sentence: str
   });
 }
 
-/** A copy of a recipe whose paths hold from any folder. */
+/** A copy of a recipe with absolute paths. */
 export function withAbsolutePaths<T extends object>(recipe: T): T {
   const copy = structuredClone(recipe);
   changePaths(copy, (_, path) => resolve(path));
   return copy;
 }
 
-/** Changes every path in a recipe. Values of a wrong type are left for the schema to refuse. */
+/** Applies `change` to every path in a recipe. Values of a wrong type are left for the schema to refuse. */
 function changePaths(source: object, change: (key: string, path: string) => string): void {
   const changeAt = (level: unknown, name: string, key: string) => {
     if (!isLevel(level) || !Object.hasOwn(level, name)) return;
@@ -74,7 +75,7 @@ function changePaths(source: object, change: (key: string, path: string) => stri
 const isLevel = (value: unknown): value is Level => typeof value === 'object' && value !== null;
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
-/** A file or folder, or shards by a pattern. */
+/** Does a file or folder exist, or do shards match the pattern? */
 function isThere(path: string): boolean {
   if (existsSync(path)) return true;
   try {
@@ -85,7 +86,7 @@ function isThere(path: string): boolean {
   }
 }
 
-/** A path for messages: relative where it is below the current folder. */
+/** A path for messages: relative if it lies below the current folder, else as it is. */
 function fromHere(path: string): string {
   const short = relative(process.cwd(), path);
   const isBelow = short !== '' && short.split(sep)[0] !== '..' && !isAbsolute(short);

@@ -1,11 +1,11 @@
-/** What a recipe trains, by name. */
+/** The names of the weights that a recipe trains. */
 import { trainableNames } from '../../nn/index.js';
 import type { Recipe } from './config.js';
 
 /**
- * The weights that are trained; layers of low rank are trained alone, beside all of these.
+ * The weights that are trained. With LoRA there are none: only the low-rank layers are trained then.
  *
- * @param names   of all weights: `transformer.…`, `text_encoder.…`
+ * @param names   the names of all weights: `transformer.…`, `text_encoder.…`
  * @throws InputError for patterns that match nothing
  */
 export function trainedNames(
@@ -13,16 +13,16 @@ export function trainedNames(
   { base, textEncoder, transformer: { train, freeze, lora } }: Recipe,
 ): Set<string> {
   if (lora) return new Set();
-  // a finished text encoder stays as it is, unless it is named
+  // a finished text encoder stays frozen unless `train` names it
   const readsFresh = base === undefined && textEncoder.from === undefined;
   const offered = [...names].filter((name) => readsFresh || train || !isText(name));
   return trainableNames(offered, { train, freeze });
 }
 
-/** Is a weight the text encoder's? */
+/** Does a weight belong to the text encoder? */
 export const isText = (name: string): boolean => name.startsWith('text_encoder.');
 
-/** Entries by the names that they have beside those of other networks. */
+/** Entries with the network's name in front of theirs, as checkpoints have them. */
 export const prefixed = <T>(
   network: 'transformer' | 'text_encoder',
   entries: Iterable<[string, T]>,

@@ -244,9 +244,9 @@ describe('readRecipe', () => {
     assert.deepEqual(of({ stages: stages.slice(0, 1) }), []);
     assert.deepEqual(of({ stages, steps: 2 }), []);
     assert.deepEqual(of({ stages }), [
-      'transformer.stages.1.steps: is missing; say it here, or for all as transformer.steps',
+      'transformer.stages.1.steps: is missing; give it here, or for all stages as transformer.steps',
     ]);
-    assert.deepEqual(of({}), ['transformer.steps: is missing; say how many optimizer steps']);
+    assert.deepEqual(of({}), ['transformer.steps: is missing; give the number of optimizer steps']);
   });
 
   test('lists all problems at once, with the key meant', () => {
@@ -389,7 +389,10 @@ describe('readRecipe', () => {
       },
       pipeline: { tasks: ['t2i', 't2z'], taskSettings: { t2y: { guidanceScale: 1 } } },
     }).join('\n');
-    assert.match(problems, /transformer\.stages\.2\.name: must be another than before, got "a"/);
+    assert.match(
+      problems,
+      /transformer\.stages\.2\.name: must differ from the stages before it, got "a"/,
+    );
     assert.match(problems, /pipeline\.tasks\.t2z: unknown task; there are t2i/);
     assert.match(problems, /transformer\.tasks\.t2x: unknown task; there are t2i/);
     assert.match(problems, /pipeline\.taskSettings\.t2y: unknown task; there are t2i/);
@@ -427,7 +430,7 @@ describe('readRecipe', () => {
       'data.0.miniworld: must have clips or images, got 0 of both',
     ]);
     assert.deepEqual(of({ clips: 0, images: 8 }, { i2v: 1 }), [
-      'transformer.tasks: need images or clips that miniworld is told not to make',
+      'transformer.tasks: need images or clips, but miniworld makes 0 of them',
     ]);
     assert.deepEqual(of({ clips: 1, images: 0 }, { i2v: 1 }), []);
   });
@@ -505,11 +508,11 @@ describe('readRecipe', () => {
     );
     assert.deepEqual(
       twice.slice(1),
-      keys.map((key) => `${key}: is said by base already; leave one of them out`),
+      keys.map((key) => `${key}: is determined by base already; leave one of them out`),
     );
     const lora = { steps: 1, lora: { rank: 4 } };
     assert.deepEqual(problemsOf({ ...GOOD, transformer: lora }).slice(1), [
-      'transformer.lora: needs finished weights; name their pipeline folder as base',
+      'transformer.lora: needs trained weights; give their pipeline folder as base',
     ]);
     assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: lora }), []);
   });
@@ -523,9 +526,9 @@ describe('readRecipe', () => {
       freeze: ['text_encoder.*'],
     };
     assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer }).slice(1), [
-      'transformer.train: trains weights that no LoRA holds; leave train out, or lora',
-      'transformer.adapter: trains weights that no LoRA holds; leave adapter out, or lora',
-      'transformer.freeze: has no say beside lora, which trains no weights; leave it out, lora.targets names what has layers',
+      'transformer.train: trains weights that a LoRA cannot hold; leave out either train or lora',
+      'transformer.adapter: trains weights that a LoRA cannot hold; leave out either adapter or lora',
+      'transformer.freeze: has no effect with lora, which trains no weights; leave it out: lora.targets chooses what gets layers',
     ]);
     const { lora, ...others } = transformer;
     assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: others }), []);
