@@ -1,12 +1,12 @@
-/** Files that say which samples a step had that was left out. */
+/** Writes down the samples of steps that were skipped because of their gradients. */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LoopOptions } from './loop-options.js';
 
-/** Dumped batches of a run: enough to see what they have in common. */
+/** The most batches that a run dumps: enough to see what they have in common. */
 const MOST_DUMPS = 20;
 
-/** Writes `bad-batches/PART-STEP` of the run folder, in every process: any may hold the bad sample. */
+/** Writes `bad-batches/PART-STEP` in the run folder, from every process, as any may hold the bad sample. */
 export function dumpBatch<Batch>(
   { run, dump, report }: LoopOptions<Batch>,
   batch: Batch,

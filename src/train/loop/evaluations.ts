@@ -1,11 +1,11 @@
-/** Figures of held-out samples, made now and then with the averaged weights. */
+/** Periodic evaluations on held-out samples, with the averaged weights. */
 import { emptyCache, noGrad, type Tensor } from '../../tensor/index.js';
 import { isDiskProblem } from '../run/run.js';
 import type { Evaluation, Loop } from './loop-state.js';
 import { addFigures, formatFigures, meansOf, type StepOutcome } from './means.js';
 import { save } from './recover.js';
 
-/** Those that are due after the present step. */
+/** The evaluations that are due after the current step. */
 export function evaluationsDue<Batch>({ config, options, state, done }: Loop<Batch>): Evaluation[] {
   const every = { validate: config.validateEverySteps, sample: config.sampleEverySteps };
   return (['validate', 'sample'] as const).filter(
@@ -13,7 +13,10 @@ export function evaluationsDue<Batch>({ config, options, state, done }: Loop<Bat
   );
 }
 
-/** Makes those that are pending, also after a stop or a kill. @returns false if stopped amid them */
+/**
+ * Runs the pending evaluations, including those that a stop or a kill interrupted.
+ * @returns false if the signal stopped them before the last
+ */
 export async function evaluatePending<Batch>(loop: Loop<Batch>): Promise<boolean> {
   const { options, state } = loop;
   const { part, run } = options;
@@ -26,19 +29,19 @@ export async function evaluatePending<Batch>(loop: Loop<Batch>): Promise<boolean
       for (const one of all) addFigures(sums, one!);
       state.pendingEvaluations = state.pendingEvaluations.filter((other) => other !== kind);
       const figures = meansOf(sums);
-      if (Object.keys(figures).length === 0) continue; // too few samples to keep any out
+      if (Object.keys(figures).length === 0) continue; // there were too few samples to hold any out
       run.log(part, state.step, figures);
       loop.say(`${part} ${state.step}: ${formatFigures(figures)}`);
     }
     return true;
   });
   const isLast = loop.done >= 1 && state.stage === options.stages.length - 1;
-  // nothing comes after the last that would be written down
+  // after the last evaluation no further checkpoint would record that it is done
   if (finished ? isLast : !loop.saved) await save(loop);
   return finished;
 }
 
-/** Of this process; null if it was stopped. */
+/** The sums of this process; null if it was stopped. */
 async function figuresOf<Batch>(
   { options, state }: Loop<Batch>,
   kind: Evaluation,
@@ -49,7 +52,7 @@ async function figuresOf<Batch>(
   } catch (error) {
     if (signal.aborted) return null;
     if (!isDiskProblem(error)) throw error;
-    run.sayFull(error as Error); // a sheet that there is no room for
+    run.sayFull(error as Error); // there is no room for a sheet
     return {};
   }
 }
@@ -60,7 +63,7 @@ async function withAverages<Batch, T>(loop: Loop<Batch>, evaluate: () => Promise
   const { parameters } = options;
   const masters = optimizer.masterWeights();
   const isParameter = ([name, master]: [string, Tensor]) => master === parameters.get(name);
-  // those of float32 parameters are these themselves
+  // a float32 parameter is its own master weight
   const copies = noGrad(() =>
     [...masters].filter(isParameter).map(([name, m]) => [name, m.detach().clone().keep()] as const),
   );

@@ -1,12 +1,12 @@
-/** Are a checkpoint's weights those that a recipe trains? */
+/** Checks that a checkpoint's weights are those that a recipe trains. */
 import { InputError } from '../../errors.js';
 import type { Tensor } from '../../tensor/index.js';
 
 /**
- * @param found      weights of a checkpoint
- * @param expected   what is trained, by the same names
+ * @param found      the weights of a checkpoint, by name
+ * @param expected   the trained parameters, by name
  * @param where      the checkpoint's folder
- * @throws InputError naming a weight that is only in one of them, or has another shape
+ * @throws InputError naming a weight that only one of them has, or whose shapes differ
  */
 export function expectTensors(
   found: Readonly<Record<string, Tensor>> | undefined,
@@ -16,7 +16,7 @@ export function expectTensors(
   const problem = firstDifference(found ?? {}, expected);
   if (!problem) return;
   throw new InputError(
-    `${where}: ${problem}; a run goes on with the weights that it began with (train, freeze, lora, sizes), start another with \`run: FOLDER\``,
+    `${where}: ${problem}; a run keeps training the weights that it began with (train, freeze, lora, sizes); start another with \`run: FOLDER\``,
   );
 }
 

@@ -1,17 +1,17 @@
-/** Which gradients are too bad to learn from, and what follows from many of them in a row. */
+/** Decides which gradients are too bad to learn from, and remembers how many came in a row. */
 import type { Optimisation } from '../recipe/config.js';
 
 /** What a run remembers of its gradients; plain JSON, part of a checkpoint. */
 export interface GuardState {
-  /** mean of the logarithm of good steps' gradient norms, the last hundred or so */
+  /** running mean of the logarithm of the gradient norm, over the last hundred or so good steps */
   logNorm: number;
-  /** good steps seen */
+  /** number of good steps so far */
   seen: number;
   /** bad steps since the last good one */
   badInRow: number;
-  /** times that the run went back since its last new checkpoint */
+  /** number of rollbacks since the last new checkpoint */
   rollBacks: number;
-  /** what the learning rate is multiplied with; falls each time that the run goes back */
+  /** factor of the learning rate; every rollback lowers it */
   learningRateFactor: number;
 }
 
@@ -23,13 +23,13 @@ export const freshGuard = (): GuardState => ({
   learningRateFactor: 1,
 });
 
-/** Good steps before a norm is called usual. */
+/** Number of good steps before the running mean is trusted. */
 const LEAST_SEEN = 20;
 const MEMORY = 0.99;
-/** Going back more often without a good checkpoint in between ends the run. */
+/** The most rollbacks without a new checkpoint in between; one more ends the run. */
 export const MOST_ROLL_BACKS = 5;
 
-/** A gradient norm above this is left out; null: there is no limit yet. */
+/** The gradient norm above which a step is skipped; null if there is no limit yet. */
 export function normLimit(
   { logNorm, seen }: GuardState,
   { explodingGradNorm }: Optimisation,
@@ -37,14 +37,14 @@ export function normLimit(
   return seen < LEAST_SEEN ? null : explodingGradNorm * Math.exp(logNorm);
 }
 
-/** The state after a step; a norm of 0 (nothing to learn) tells nothing. */
+/** The state after a step. A norm of 0 (nothing to learn) does not enter the running mean. */
 export function afterStep(
   state: GuardState,
   { gradNorm, skipped }: { gradNorm: number; skipped: boolean },
 ): GuardState {
   if (skipped) return { ...state, badInRow: state.badInRow + 1 };
   if (gradNorm === 0) return { ...state, badInRow: 0 };
-  // a plain mean at first
+  // a plain mean over the first steps
   const weight = Math.max(1 - MEMORY, 1 / (state.seen + 1));
   const logNorm = state.logNorm + weight * (Math.log(gradNorm) - state.logNorm);
   return { ...state, logNorm, seen: state.seen + 1, badInRow: 0 };

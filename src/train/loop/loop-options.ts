@@ -7,7 +7,7 @@ import type { Reporter } from './reporter.js';
 import type { Source } from './source.js';
 
 export interface StepContext {
-  /** optimizer steps done before this one, over all stages */
+  /** number of optimizer steps before this one, over all stages */
   step: number;
   stage: number;
   /** see `ParallelOptimizer` */
@@ -21,21 +21,21 @@ export interface LoopOptions<Batch> {
   seed: number;
   parameters: ReadonlyMap<string, Tensor>;
   /**
-   * The batches of a stage, from a position on (null: from the first).
-   * @param doneAt   the share of the stage that is over when so many of its batches are taken
+   * Opens the batches of a stage at a position; null is the first batch.
+   * @param doneAt   the share of the stage that is over after this many of its batches, 0..1
    */
   open(stage: number, position: unknown, doneAt: (taken: number) => number): Promise<Source<Batch>>;
-  /** forward and backward of a step; gradients are of the mean over all processes' samples */
+  /** forward and backward pass of a step; gradients are those of the mean over all processes' samples */
   train(batch: Batch, context: StepContext): StepOutcome;
-  /** `validate` before the first step too, for what begins with weights that were trained */
+  /** also validates before the first step: for training that begins with trained weights */
   validatesFirst?: boolean;
-  /** figures of this process's held-out samples; runs with the averaged weights */
+  /** measures this process's held-out samples, with the averaged weights */
   validate?(stage: number, step: number): Promise<StepOutcome['figures']>;
-  /** writes samples and returns figures of this process; runs with the averaged weights */
+  /** writes sample sheets and returns the figures of this process, with the averaged weights */
   sample?(stage: number, step: number): Promise<StepOutcome['figures']>;
-  /** files that say what a batch was that had to be left out */
+  /** writes files that describe the batch of a skipped step */
   dump?(batch: Batch, folder: string, why: Record<string, unknown>): void;
-  /** operations that the machine can do in a second, for the share of them that is used */
+  /** operations per second that the machine can reach, to report the share that training uses */
   peakFlops?: number;
   report: Reporter;
   signal: AbortSignal;

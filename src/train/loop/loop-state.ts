@@ -1,4 +1,4 @@
-/** Where a loop stands: what it has in memory, and what of that a checkpoint stores. */
+/** The state of a training loop: what is in memory, and which part of it a checkpoint stores. */
 import type { ParallelOptimizer } from '../../distributed/parallel.js';
 import { Ema } from '../../optim/index.js';
 import type { Optimisation } from '../recipe/config.js';
@@ -7,30 +7,30 @@ import { freshGuard, type GuardState } from './guard.js';
 import type { LoopOptions } from './loop-options.js';
 import { Means, type Sums } from './means.js';
 
-/** Figures that are made now and then, of held-out samples. */
+/** The kinds of periodic evaluation on held-out samples. */
 export type Evaluation = 'validate' | 'sample';
 
-/** Where a run stands; plain JSON. */
+/** How far a run is; plain JSON. */
 export interface LoopState {
   stage: number;
-  /** optimizer steps, over all stages, and of this one */
+  /** optimizer steps over all stages, and in this one */
   step: number;
   stageStep: number;
-  /** of training, in this stage and over all */
+  /** seconds of training in this stage, and over all */
   stageSeconds: number;
   seconds: number;
-  /** seen, by all processes */
+  /** samples trained on, by all processes */
   samples: number;
   position: unknown;
   guard: GuardState;
-  /** due at this step and not finished, if the run was stopped before or amid them: made on resume */
+  /** due at this step and not finished, because the run was stopped before or during them: run on resume */
   pendingEvaluations: Evaluation[];
 }
 
-/** What a checkpoint stores; checkpoints keep the name `unmeasured`. */
+/** What a checkpoint stores; in files, `pendingEvaluations` keeps its older name `unmeasured`. */
 export type StoredState = Omit<LoopState, 'pendingEvaluations'> & {
   unmeasured: Evaluation[];
-  /** since the last line of metrics, by rank */
+  /** sums since the last line of metrics, by rank */
   sums: Sums[];
 };
 
@@ -57,7 +57,7 @@ const freshState = (): LoopState => ({
   pendingEvaluations: [],
 });
 
-/** The beginning of the stage that follows. */
+/** The state at the beginning of the next stage. */
 export const nextStage = (state: LoopState): LoopState => ({
   ...state,
   stage: state.stage + 1,
@@ -66,7 +66,7 @@ export const nextStage = (state: LoopState): LoopState => ({
   position: null,
 });
 
-/** What the phases of a loop share. */
+/** A loop under way: what its phases share. */
 export class Loop<Batch> {
   readonly optimizer: ParallelOptimizer;
   readonly ema: Ema;
@@ -74,16 +74,16 @@ export class Loop<Batch> {
   readonly totalSteps: number;
   state = freshState();
   means: Means;
-  /** is the present step in a checkpoint? */
+  /** is the current step in a checkpoint? */
   saved = true;
-  /** of the newest checkpoint */
+  /** step of the newest checkpoint */
   savedStep = 0;
   savedMs = 0;
-  /** the disk is full, which has been said */
+  /** a checkpoint could not be written, and this has been reported */
   cannotSave = false;
-  /** does it begin without a checkpoint? */
+  /** did it begin without a checkpoint? */
   isNew = true;
-  /** checkpoints from this step on are suspect: no step was good since the run went back to it */
+  /** checkpoints from this step on are suspect: no step has been good since the rollback to it */
   suspectFrom = Infinity;
 
   constructor(readonly options: LoopOptions<Batch>) {
@@ -96,14 +96,14 @@ export class Loop<Batch> {
     this.means = new Means([], run.parallel);
   }
 
-  /** Of the present stage. */
+  /** The plan of the current stage. */
   get config(): Optimisation & { name?: string } {
     return this.options.stages[this.state.stage]!;
   }
 
   /**
-   * The share of the stage that is over after so many of its steps: of the steps, or of its time
-   * where that is limited and further.
+   * The share of the stage that is over after this many of its steps: the share of its steps, or of
+   * its time limit if that is larger.
    */
   doneAt(stageSteps: number): number {
     const { steps, maxSeconds = Infinity } = this.config;
@@ -114,7 +114,7 @@ export class Loop<Batch> {
     return this.doneAt(this.state.stageStep);
   }
 
-  /** Says once what all processes know. */
+  /** Reports a sentence once for all processes. */
   say(text: string): void {
     const { run, report } = this.options;
     if (run.parallel.rank === 0) report.log(text);

@@ -1,10 +1,10 @@
 /**
- * The training loop. What is trained, on what, and for which loss, its caller says; this makes it
- * survive: exact resume, checkpoints, steps that are left out, and a way back when it goes wrong.
+ * The training loop. Its caller chooses what is trained, on which data and for which loss; the loop
+ * makes training survive: checkpoints, exact resume, skipped steps, and rollback when it goes wrong.
  *
- *     loop-state.ts    where a run stands        schedule.ts      learning rate, averaging, seeds
- *     recover.ts       checkpoints               evaluations.ts   figures of held-out samples
- *     guard.ts         which steps are bad       means.ts         figures of the steps
+ *     loop-state.ts    how far a run is          schedule.ts      learning rate, averaging, seeds
+ *     recover.ts       checkpoints               evaluations.ts   validation and samples
+ *     guard.ts         which steps are bad       means.ts         means over steps, for logs
  */
 import { setImmediate } from 'node:timers/promises';
 import { JobError } from '../../errors.js';
@@ -22,10 +22,10 @@ import type { Source } from './source.js';
 export type { LoopOptions, StepContext } from './loop-options.js';
 
 /**
- * Trains through all stages, from the newest checkpoint if there is one. At the end the parameters
- * are the averaged ones.
+ * Trains all stages, from the newest checkpoint if there is one. At the end the parameters hold the
+ * averaged weights.
  *
- * @returns false if the signal stopped it: a checkpoint is written, and the same call goes on
+ * @returns false if the signal stopped it: a checkpoint is written, and the same call resumes it
  * @throws JobError if gradients stay bad, or the last checkpoint cannot be written
  */
 export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boolean> {
@@ -58,7 +58,7 @@ async function trainStages<Batch>(loop: Loop<Batch>): Promise<boolean> {
 
 /** @returns false if the signal stopped it */
 async function trainStage<Batch>(loop: Loop<Batch>): Promise<boolean> {
-  // what a stop or a kill came before
+  // evaluations that a stop or a kill interrupted
   if (!(await evaluatePending(loop))) return false;
   if (loop.done >= 1) return true;
 
@@ -72,7 +72,7 @@ async function trainStage<Batch>(loop: Loop<Batch>): Promise<boolean> {
     report.start(name === '' || name === 'all' ? part : `${part} ${name}`, expectedSteps(loop));
     run.setStatus({ part, stage: name, step: state.step, steps: loop.totalSteps });
     if (state.step === 0) {
-      // due in the checkpoint, so that a run that is ended before that makes up for it
+      // pending in the checkpoint, so that a run that ends before the validation catches up on resume
       if (loop.isNew && options.validatesFirst && options.validate)
         state.pendingEvaluations = ['validate'];
       await save(loop);
@@ -97,7 +97,7 @@ async function step<Batch>(loop: Loop<Batch>, source: Source<Batch>): Promise<bo
   const { parallel } = run;
 
   // --------------------------------------------------------------------------------------------
-  // the batch, made ahead by the feed
+  // the batch, which the feed has prepared ahead
   parallel.takeCost(); // discards communication that was not part of a step
   const startMs = performance.now();
   const { batch, position } = await source.next();
@@ -136,7 +136,7 @@ async function step<Batch>(loop: Loop<Batch>, source: Source<Batch>): Promise<bo
   await setImmediate(); // finalizers and signals run here
 
   // --------------------------------------------------------------------------------------------
-  // what it took; with a time limit all processes must agree on the time
+  // what the step took; with a time limit all processes must agree on the time
   const [seconds] = config.maxSeconds
     ? ((await parallel.share(secondsSince(startMs))) as [number])
     : [secondsSince(startMs)];
@@ -147,7 +147,7 @@ async function step<Batch>(loop: Loop<Batch>, source: Source<Batch>): Promise<bo
   loop.means.add(outcome, { seconds, waitedSeconds, communication, skipped, gradNorm });
 
   // --------------------------------------------------------------------------------------------
-  // what is said of it
+  // progress and metrics
   const late = secondsSince(loop.savedMs) > config.checkpointEverySeconds;
   const [stopping, due] = (await parallel.any(signal.aborted, late)) as [boolean, boolean];
   report.update(stepsDone, formatFigures(loop.means.shown(options.peakFlops)), timeLimit(loop));
@@ -158,7 +158,7 @@ async function step<Batch>(loop: Loop<Batch>, source: Source<Batch>): Promise<bo
   } else loop.suspectFrom = Infinity;
 
   // --------------------------------------------------------------------------------------------
-  // a checkpoint, or the way back to one
+  // a checkpoint, or a rollback to one
   loop.state.pendingEvaluations = evaluationsDue(loop);
   const { milestoneEverySteps } = config;
   const milestone = milestoneEverySteps !== undefined && stepsDone % milestoneEverySteps === 0;
@@ -166,7 +166,7 @@ async function step<Batch>(loop: Loop<Batch>, source: Source<Batch>): Promise<bo
   return !stopping;
 }
 
-/** Writes a line of metrics, and what other processes have had to say. */
+/** Writes a line of metrics, and reports what other processes have logged. */
 async function log<Batch>(loop: Loop<Batch>, learningRate: number): Promise<void> {
   const { part, run, report, peakFlops } = loop.options;
   const { step, seconds, samples } = loop.state;
@@ -187,7 +187,7 @@ async function log<Batch>(loop: Loop<Batch>, learningRate: number): Promise<void
   run.setStatus({ step });
 }
 
-/** Over all stages, of which earlier ones may have ended with their time. */
+/** The number of steps over all stages, of which earlier ones may have ended early by their time limit. */
 function expectedSteps<Batch>({ state, options }: Loop<Batch>): number {
   const left = options.stages.slice(state.stage).reduce((sum, { steps }) => sum + steps, 0);
   return state.step - state.stageStep + left;

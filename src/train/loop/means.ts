@@ -1,6 +1,7 @@
+/** Means over the steps since the last line of metrics, over all processes. */
 import type { CommunicationCost } from '../../distributed/cost.js';
 
-/** Sums of one process; plain JSON. */
+/** What one process has summed up since the last line of metrics; plain JSON. */
 export interface Sums {
   figures: StepOutcome['figures'];
   totals: Record<(typeof TOTALS)[number], number>;
@@ -21,9 +22,9 @@ const TOTALS = [
 
 interface StepCost {
   seconds: number;
-  /** for data */
+  /** seconds of waiting for data */
   waitedSeconds: number;
-  /** of processes */
+  /** communication between processes */
   communication: CommunicationCost;
   skipped: boolean;
   gradNorm: number;
@@ -32,10 +33,10 @@ interface StepCost {
 export class Means {
   private current = empty();
 
-  /** @param before   what the processes had seen when the run was stopped, of this process `rank` */
+  /** @param before   the sums of all processes when the run was stopped, by rank */
   constructor(before: readonly Sums[] = [], { rank, size }: { rank: number; size: number }) {
     if (before.length === size) this.current = before[rank]!;
-    // as many processes as there were, or the first takes all
+    // with as many processes as before each takes its own sums, otherwise the first takes all
     else if (rank === 0 && before[0]) {
       this.current = before[0];
       for (const { figures } of before.slice(1)) addFigures(this.current.figures, figures);
@@ -60,12 +61,12 @@ export class Means {
     if (!skipped) addFigures(this.current.figures, figures);
   }
 
-  /** What this process has seen. */
+  /** The sums of this process. */
   sums(): Sums {
     return this.current;
   }
 
-  /** For the progress line. */
+  /** The figures of the progress line, of this process alone. */
   shown(peakFlops?: number): Record<string, number> {
     const { figures, totals } = this.current;
     const { loss } = figures;
@@ -73,7 +74,7 @@ export class Means {
     return loss ? { loss: loss.sum / loss.count, ...rates } : rates;
   }
 
-  /** Means over all processes; the next ones begin anew. */
+  /** The means over all processes; resets the sums. */
   take(all: Sums[], peakFlops?: number): Record<string, number> {
     const figures: StepOutcome['figures'] = {};
     for (const sums of all) addFigures(figures, sums.figures);
@@ -92,7 +93,7 @@ export class Means {
 export const meansOf = (figures: StepOutcome['figures']): Record<string, number> =>
   Object.fromEntries(Object.entries(figures).map(([name, { sum, count }]) => [name, sum / count]));
 
-/** Figures in a line: `loss 0.213  busy 0.98`. */
+/** Figures as one line: `loss 0.213  busy 0.98`. */
 export const formatFigures = (figures: Record<string, number>): string =>
   Object.entries(figures)
     .map(([name, value]) => `${name} ${value >= 10 ? value.toFixed(1) : value.toPrecision(3)}`)
@@ -103,7 +104,7 @@ const empty = (): Sums => ({
   totals: Object.fromEntries(TOTALS.map((key) => [key, 0])) as Sums['totals'],
 });
 
-/** Figures that stand for themselves. */
+/** Figures of a single measurement, as sums of one. */
 export const sumsOf = (figures: Record<string, number>): StepOutcome['figures'] =>
   Object.fromEntries(Object.entries(figures).map(([name, sum]) => [name, { sum, count: 1 }]));
 
@@ -122,29 +123,29 @@ function ratesOf(all: Sums[], totals: Sums['totals'], peakFlops?: number): Recor
     ...(good > 0 ? { gradNorm: totals.gradNorm / good } : {}),
     samplesPerSecond: total('samples'),
     ...(totals.tokens > 0 ? { tokensPerSecond: total('tokens') } : {}),
-    // of what the machine's matrix products can do
+    // the share of the machine's peak rate of matrix products
     ...(peakFlops && totals.flops > 0
       ? { peakShare: total('flops') / all.length / peakFlops }
       : {}),
-    // of the time, how much the model did not wait for data
+    // the share of the time in which the model did not wait for data
     busy: 1 - totals.waitedSeconds / totals.seconds,
   };
 }
 
-/** Share of the steps' time in which this process has waited for others, and what it has sent. */
+/** The share of the time that this process spent waiting for others, and the bytes that it sent. */
 function communicationOf(totals: Sums['totals']): Record<string, number> {
   const { communicationSeconds, communicationBytes, seconds } = totals;
   return { communicationShare: communicationSeconds / seconds, communicationBytes };
 }
 
-/** What a step came to, in this process. */
+/** The result of a step in this process. */
 export interface StepOutcome {
   samples: number;
-  /** of all processes; default: as many */
+  /** samples of all processes; default: `samples` */
   count?: number;
   tokens?: number;
   /** multiply-adds times two, forward and backward */
   flops?: number;
-  /** sums over samples, and how many; by the figure's name */
+  /** sums over samples and their number, by the figure's name */
   figures: Record<string, { sum: number; count: number }>;
 }

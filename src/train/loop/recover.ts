@@ -1,4 +1,4 @@
-/** Checkpoints of a loop: when one is written, and the way back to one when training goes wrong. */
+/** Checkpoints of a loop: when one is written, and how training rolls back to one when it goes wrong. */
 import { DistributedError, JobError } from '../../errors.js';
 import { globalGradNorm } from '../../optim/index.js';
 import { noGrad } from '../../tensor/index.js';
@@ -8,7 +8,7 @@ import { fromStored, type Loop, type LoopState, nextStage, toStored } from './lo
 import type { Sums } from './means.js';
 
 /**
- * After a step: writes a checkpoint if one is wanted and the weights are good, or goes back to one.
+ * After a step: writes a checkpoint if one is wanted and the weights are good, or rolls back to one.
  * @throws JobError if the run stops or ends and its last checkpoint cannot be written
  */
 export async function saveOrGoBack<Batch>(
@@ -19,12 +19,12 @@ export async function saveOrGoBack<Batch>(
   const { rollBackAfter } = loop.config;
   const { badInRow } = loop.state.guard;
   const last = loop.done >= 1;
-  // at the end nothing shows any more whether it was the samples or the weights
+  // at the end no further step can show whether the samples or the weights were bad
   const mostBad = last ? Math.min(2, rollBackAfter) : rollBackAfter;
   if (badInRow >= mostBad) await goBack(loop, `${badInRow} bad steps in a row`);
   else if ((wanted || last || stopping) && !weightsAreFinite(loop)) {
-    await goBack(loop, 'absurd weights');
-  } else if (wanted && !skipped) await save(loop); // what is bad is not kept
+    await goBack(loop, 'non-finite weights');
+  } else if (wanted && !skipped) await save(loop); // the weights of a bad step are not saved
 
   if (!stopping && loop.done < 1) return;
   if (!loop.saved) await save(loop);
@@ -33,12 +33,12 @@ export async function saveOrGoBack<Batch>(
   throw new JobError(`${run.folder}: ${part} has ${how} without a checkpoint`);
 }
 
-/** The same answer in all processes, whose parameters are the same. */
+/** Gives the same answer in all processes, as their parameters are the same. */
 function weightsAreFinite<Batch>({ options }: Loop<Batch>): boolean {
   return Number.isFinite(globalGradNorm([...options.parameters.values()]));
 }
 
-/** Writes a checkpoint, as far as there is room for it; `loop.saved` says whether. */
+/** Writes a checkpoint if there is room for it; `loop.saved` says whether it was written. */
 export async function save<Batch>(loop: Loop<Batch>): Promise<void> {
   const { checkpoints, ema, optimizer, state, config } = loop;
   const { part, parameters, run } = loop.options;
@@ -63,7 +63,7 @@ export async function save<Batch>(loop: Loop<Batch>): Promise<void> {
     if (!(error instanceof JobError) || error instanceof DistributedError) throw error;
     loop.saved = false;
     if (!loop.cannotSave) {
-      loop.say(`${error.message}; training goes on from the one before it if it is stopped`);
+      loop.say(`${error.message}; if training stops now, it resumes from the checkpoint before`);
     }
     loop.cannotSave = true;
   }
@@ -71,8 +71,8 @@ export async function save<Batch>(loop: Loop<Batch>): Promise<void> {
 }
 
 /**
- * Takes weights, averages and the optimizer's state from the newest checkpoint.
- * @returns the rest of it; null if there is none
+ * Restores weights, averages and the optimizer's state from the newest checkpoint.
+ * @returns the loop's state in it; null if there is no checkpoint
  */
 export async function restore<Batch>(
   { optimizer, ema, options, checkpoints }: Loop<Batch>,
@@ -93,10 +93,10 @@ export async function restore<Batch>(
 }
 
 /**
- * To the last good checkpoint, with a lower learning rate, and on with the batches after these.
- * Where that did not help once, to the one before.
+ * Rolls back to the last good checkpoint, lowers the learning rate, and goes on with the next batches.
+ * If a rollback to that checkpoint has not helped, it goes to the one before.
  *
- * @throws JobError if the run has gone back too often, or there is no checkpoint
+ * @throws JobError if the run has rolled back too often, or there is no checkpoint
  */
 async function goBack<Batch>(loop: Loop<Batch>, reason: string): Promise<void> {
   const { config, options } = loop;
@@ -109,12 +109,12 @@ async function goBack<Batch>(loop: Loop<Batch>, reason: string): Promise<void> {
       : null;
   if (!found) {
     throw new JobError(
-      `${run.folder}: gradients stay bad after going back ${rollBacks} times; look at ${run.path('bad-batches')}, lower ${part}.learningRate and go on with \`resume: true\``,
+      `${run.folder}: gradients stay bad after going back ${rollBacks} times; look at ${run.path('bad-batches')}, lower ${part}.learningRate and resume with \`resume: true\``,
     );
   }
   loop.suspectFrom = found.state.step;
   const learningRateFactor = guard.learningRateFactor * config.rollBackLearningRate;
-  // the last good one may be the end of the stage before
+  // the last good checkpoint may be the end of the previous stage
   const before = found.state.stage < stage ? nextStage(found.state) : found.state;
   loop.state = {
     ...before,

@@ -1,11 +1,11 @@
-/** What follows from the place in a stage alone: learning rate, averaging, the seed of a step. */
+/** What follows from the position in a stage alone: learning rate, EMA decay, the seed of a step. */
 import { schedules } from '../../optim/index.js';
 import type { Optimisation } from '../recipe/config.js';
 import type { LoopState } from './loop-state.js';
 
 /**
- * Linear warm-up in steps, then half a cosine over the stage down to `finalLearningRate`; lower once
- * the run has gone back to a checkpoint.
+ * Linear warm-up in steps, then half a cosine over the stage down to `finalLearningRate`; lower after
+ * a rollback to a checkpoint.
  *
  * @param done   the share of the stage that is over, 0..1
  */
@@ -19,10 +19,13 @@ export function learningRateAt(
   return learningRate * guard.learningRateFactor * factor;
 }
 
-/** Steps between updates of the averages: they read and write as much as a step's weights. */
+/** Steps between EMA updates, each of which moves as much memory as an update of the weights. */
 const EMA_STEPS = 4;
 
-/** Every step at first, when averages forget the random start; null where no update is due. */
+/**
+ * The EMA decay after a step; null where no update is due. At first every step updates the averages,
+ * with a low decay, so that they forget the random initialisation.
+ */
 export function averagingDecay(step: number, emaDecay: number): number | null {
   const warming = step / (9 + step);
   if (warming < emaDecay ** EMA_STEPS) return Math.min(emaDecay, warming);

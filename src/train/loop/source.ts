@@ -1,8 +1,6 @@
-/** Where a loop takes its batches from. */
-
-/** Batches in their order. */
+/** Where a loop takes its batches from, in order. */
 export interface Source<Batch> {
-  /** the next one, and where the source stands after it (plain JSON) */
+  /** the next batch, and the source's position after it (plain JSON) */
   next(): Promise<{ batch: Batch; position: unknown }>;
   close(): Promise<void>;
 }

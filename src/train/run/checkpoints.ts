@@ -1,14 +1,14 @@
 /**
- * Checkpoints: whole or not there at all, and known to be whole when they are read.
+ * Checkpoints, which are either complete or not there at all, and are verified when they are read.
  *
  *     checkpoints/PART-STEP/weights.safetensors
- *     checkpoints/PART-STEP/optimizer.safetensors             alone, or …
- *     checkpoints/PART-STEP/optimizer-00001-of-00004.safetensors   … what each process holds
- *     checkpoints/PART-STEP/state.json                        where the run stands
+ *     checkpoints/PART-STEP/optimizer.safetensors             with one process
+ *     checkpoints/PART-STEP/optimizer-00001-of-00004.safetensors   with several: what each holds
+ *     checkpoints/PART-STEP/state.json                        the state of the loop
  *     checkpoints/PART-STEP/checksums.json                    SHA-256 of the files, written last
  *
- * A folder is written under another name and renamed, so a process that is killed leaves no half
- * one. Any number of processes reads what any other number has written.
+ * A folder is written under another name and then renamed, so a process that is killed leaves no
+ * half-written checkpoint. Any number of processes can read what any other number has written.
  */
 import {
   closeSync,
@@ -34,15 +34,15 @@ export type CheckpointTensors = Record<string, Record<string, Tensor>>;
 export interface NewCheckpoint<State> {
   /** the same in all processes */
   shared: CheckpointTensors;
-  /** what this process holds */
+  /** what this process alone holds */
   own: CheckpointTensors;
   state: State & { step: number };
 }
 
 export interface Keep {
-  /** the newest so many stay */
+  /** number of newest checkpoints to keep */
   last: number;
-  /** those at multiples of so many steps stay too */
+  /** checkpoints at multiples of this many steps are kept too */
   milestoneEverySteps?: number;
 }
 
@@ -60,9 +60,9 @@ export class Checkpoints<State> {
   ) {}
 
   /**
-   * Writes one, in all processes, which must see the same folder; older ones go.
+   * Writes a checkpoint, in all processes, which must see the same folder; deletes older ones.
    * @returns its folder
-   * @throws JobError if it cannot be written: nothing is left of it, and the older ones stay
+   * @throws JobError if it cannot be written: nothing remains of it, and the older ones stay
    */
   async save({ shared, own, state }: NewCheckpoint<State>, keep: Keep): Promise<string> {
     const { rank, size } = this.parallel;
@@ -93,11 +93,11 @@ export class Checkpoints<State> {
       writeFileSync(stateFile, JSON.stringify(state));
       const all = { ...Object.assign({}, ...checksums), 'state.json': fileSha256(stateFile) };
       const absent = Object.keys(all).find((name) => !existsSync(join(temporary, name)));
-      if (absent) throw new Error(`${absent}, which another process wrote, is not there`);
+      if (absent) throw new Error(`${absent}, which another process wrote, is missing`);
       writeFileSync(join(temporary, 'checksums.json'), JSON.stringify(all, null, 2));
       syncFile(stateFile);
       syncFile(join(temporary, 'checksums.json'));
-      // one of the same step is put aside first: deleting it takes longer than a kill allows for
+      // an older checkpoint of the same step is renamed first, as deleting it here would take too long
       const old = `${target}.old`;
       if (existsSync(target)) renameSync(target, old);
       renameSync(temporary, target);
@@ -109,19 +109,19 @@ export class Checkpoints<State> {
   }
 
   /**
-   * Hands the tensors of the newest whole one to `restore`, which copies what it takes: they are
-   * mapped, and let go afterwards. Damaged ones are said and passed over.
+   * Passes the tensors of the newest intact checkpoint to `restore`, which must copy what it needs:
+   * they are mapped, and unmapped afterwards. Damaged checkpoints are reported and passed over.
    *
-   * @param options.say          is called with a sentence for each damaged one
-   * @param options.beforeStep   only those of earlier steps
-   * @returns its state; null if there is none
-   * @throws InputError if there are some, and none is whole
+   * @param options.say          receives a sentence about each damaged checkpoint
+   * @param options.beforeStep   considers only checkpoints of earlier steps
+   * @returns its state; null if there is no checkpoint
+   * @throws InputError if there are checkpoints, and all are damaged
    */
   async load(
     restore: (tensors: CheckpointTensors, folder: string) => void,
     { say = () => {}, beforeStep = Infinity }: LoadOptions = {},
   ): Promise<(State & { step: number }) | null> {
-    // one process looks, for all
+    // one process looks for all of them
     const [found] = await this.parallel.together(() =>
       this.parallel.rank === 0 ? this.newestWhole(say, beforeStep) : null,
     );
@@ -156,11 +156,11 @@ export class Checkpoints<State> {
     }
     if (names.length === 0) return null;
     throw new InputError(
-      `${problems[0]}; no other checkpoint is whole: put back a copy, begin another run with \`run: FOLDER\`, or delete ${dirname(this.folder)} to begin anew`,
+      `${problems[0]}; no other checkpoint is intact: restore a copy, begin another run with \`run: FOLDER\`, or delete ${dirname(this.folder)} to start over`,
     );
   }
 
-  /** A part of the writing. @throws JobError in all processes if it fails in one */
+  /** Does a part of the writing. @throws JobError in all processes if it fails in one */
   private async write<T>(target: string, fn: () => T): Promise<T[]> {
     try {
       return await this.parallel.together(fn);
@@ -171,7 +171,7 @@ export class Checkpoints<State> {
     }
   }
 
-  /** Later ones than the newest were passed over as damaged: they must not take its place. */
+  /** Also deletes checkpoints of later steps, which were passed over as damaged: they must not count as newest. */
   private deleteOld(newest: number, { last, milestoneEverySteps }: Keep): void {
     const [later, kept] = [true, false].map((isLater) =>
       this.names().filter((name) => stepOf(name) > newest === isLater),
@@ -184,7 +184,7 @@ export class Checkpoints<State> {
     }
   }
 
-  /** Finished ones, oldest first. */
+  /** Finished checkpoints, oldest first. */
   private names(): string[] {
     if (!existsSync(this.folder)) return [];
     const pattern = new RegExp(`^${this.part}-\\d{${STEP_DIGITS}}$`);
@@ -194,12 +194,12 @@ export class Checkpoints<State> {
   }
 }
 
-/** The first error is the one to tell. */
+/** Ignores errors: the first error is the one to report. */
 function removeQuietly(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
   } catch {
-    // part of the path is no folder, so there is nothing to remove
+    // part of the path is not a folder, so there is nothing to remove
   }
 }
 
@@ -215,7 +215,7 @@ const shardName = (file: string, rank: number, size: number): string => {
   return size === 1 ? file : `${file}-${digits(rank)}-of-${digits(size)}`;
 };
 
-/** What is wrong with a checkpoint; null: nothing. */
+/** What is wrong with a checkpoint; null if it is intact. */
 function damageOf(folder: string): string | null {
   let checksums: Record<string, string>;
   try {

@@ -1,14 +1,14 @@
-/** Where recipes differ. */
+/** The keys in which recipes differ. */
 import { isDeepStrictEqual } from 'node:util';
 
 export interface Difference {
   /** dotted: `transformer.batches.0.batchSize` */
   key: string;
-  /** by recipe; undefined where the key is not there */
+  /** one per recipe; undefined where the key is missing */
   values: unknown[];
 }
 
-/** The keys whose values are not the same in all, down to plain values and lists of such. */
+/** The keys whose values differ, down to plain values and lists of plain values. */
 export function differences(recipes: readonly unknown[], key = ''): Difference[] {
   if (recipes.every((recipe) => isDeepStrictEqual(recipe, recipes[0]))) return [];
   const branches = recipes.filter((recipe) => recipe !== undefined);
@@ -22,7 +22,7 @@ export function differences(recipes: readonly unknown[], key = ''): Difference[]
   );
 }
 
-/** Lists of numbers (widths, betas) are read as one value; those of batches are gone into. */
+/** A list of numbers (widths, betas) counts as one value; lists of objects are compared item by item. */
 const isBranch = (value: unknown): value is object =>
   typeof value === 'object' &&
   value !== null &&

@@ -1,4 +1,4 @@
-/** The lock `.lock-N` of a run's folder: one process trains a run. */
+/** The lock `.lock-N` of a run's folder: only one process trains a run. */
 import { join } from 'node:path';
 import * as locks from '../../processes/lock.js';
 
@@ -7,8 +7,8 @@ export { GONE_AFTER_MS, type Holder, type Lock } from '../../processes/lock.js';
 const nameIn = (folder: string): string => join(folder, '.lock');
 
 /**
- * A process that has the run's lock may take it again.
- * @returns who has it, if that is another process that lives, as far as can be seen from here
+ * A process that holds the run's lock may take it again.
+ * @returns the holder instead, if that is another process that is alive, as far as this machine can see
  */
 export const takeLock = (
   folder: string,
@@ -16,13 +16,14 @@ export const takeLock = (
 ): locks.Lock | { heldBy: locks.Holder } =>
   locks.takeLock(nameIn(folder), { ...options, again: true });
 
-/** Null if no process trains the run, as far as can be seen from here. */
+/** The process that trains the run; null if there is none, as far as this machine can see. */
 export const holderOf = (folder: string): locks.Holder | null => locks.holderOf(nameIn(folder));
 
 /**
- * If another machine has the run, waits until it gives another sign of life, and so is training it,
- * or gives none for so long that it is gone: a job that is moved to another machine goes on by itself.
- * @param say  gets a sentence on why it waits
+ * If another machine holds the run, waits until that machine gives a sign of life, so that it is still
+ * training, or gives none for so long that it must be gone. A job that moves to another machine thus
+ * resumes by itself.
+ * @param say  receives a sentence on why it waits
  */
 export async function awaitOtherMachine(
   folder: string,

@@ -1,5 +1,5 @@
 /**
- * Reading what a run has recorded: the lines of its metrics.jsonl, as series by part and figure.
+ * Reads the metrics.jsonl of a run, as one series of points for each part and figure.
  *
  *     {"part": "transformer", "step": 20, "time": "2026-01-31T18:22:04.679Z", "loss": 0.186, "loss/t2v": 0.21, …}
  */
@@ -8,28 +8,28 @@ import { join } from 'node:path';
 
 export interface Point {
   step: number;
-  /** of training, since the part began */
+  /** seconds of training since the part began */
   seconds: number;
-  /** trained on, since the part began; 0 throughout if the lines tell no rate */
+  /** samples trained on since the part began; always 0 if the lines hold no rate */
   samples: number;
-  /** NaN where the loop met one */
+  /** NaN where the loop computed NaN */
   value: number;
 }
 
 export interface PartMetrics {
   part: string;
-  /** the last one with a line */
+  /** the last step with a line */
   step: number;
-  /** of the last line, milliseconds since 1970 */
+  /** time of the last line, milliseconds since 1970 */
   timeMs: number;
-  /** in the order in which they first occur */
+  /** by name, in the order in which they first occur */
   figures: Map<string, Point[]>;
 }
 
-/** Better is lower for a loss and its validation, higher for quality; the rest is neither. */
+/** Losses and validation should be low, quality high; `state` is everything that is neither good nor bad. */
 export type FigureKind = 'loss' | 'validation' | 'quality' | 'state';
 
-/** By its name; what is none of the others is a loss, as each task's is. */
+/** The kind of a figure, by its name; a name that fits no pattern is a loss, such as a task's. */
 export function kindOf(figure: string): FigureKind {
   return KINDS.find(([pattern]) => pattern.test(figure))?.[1] ?? 'loss';
 }
@@ -44,12 +44,12 @@ const KINDS: readonly (readonly [RegExp, FigureKind])[] = [
 ];
 
 /**
- * The parts of a run in the order of their beginnings; none if nothing is recorded yet.
+ * The parts of a run in the order in which they began; none if nothing is recorded yet.
  *
- * A run that goes on repeats the steps since its checkpoint: a line drops those of its part before
- * it whose step is higher or the same (of the same, only figures that it has too). Lines that are
- * torn are passed over. `seconds` and `samples` in a line are the counts since the part began;
- * without them seconds come from the times, less pauses, and samples from `samplesPerSecond`.
+ * A resumed run repeats the steps since its checkpoint. So a line replaces the earlier lines of its
+ * part with a higher step, and of the same step the figures that it has too. Torn lines are skipped.
+ * `seconds` and `samples` in a line count from the beginning of the part; where they are missing,
+ * seconds follow from the times, without pauses, and samples from `samplesPerSecond`.
  */
 export function readMetrics(folder: string): PartMetrics[] {
   const path = join(folder, 'metrics.jsonl');
@@ -70,9 +70,9 @@ export function readMetrics(folder: string): PartMetrics[] {
 }
 
 /**
- * Follows `values` exponentially, as TensorBoard's slider does.
- * @param weight  0..1, the share that each value takes from those before it
- * @returns as many; NaN where the value is, which the others don't feel
+ * The exponential moving average of `values`, as TensorBoard's slider shows it.
+ * @param weight  0..1, the weight of the values before
+ * @returns as many values; NaN where the value is not finite, which does not affect the others
  */
 export function smooth(values: readonly number[], weight: number): number[] {
   let sum = 0;
@@ -80,25 +80,25 @@ export function smooth(values: readonly number[], weight: number): number[] {
   return values.map((value) => {
     if (!Number.isFinite(value)) return Number.NaN;
     sum = sum * weight + value;
-    total = total * weight + 1; // a mean from the first value on, without a start at 0
+    total = total * weight + 1; // normalised, so that it does not start from 0
     return sum / total;
   });
 }
 
-/** So few are looked at as they are. */
+/** Fewer points than this are shown as they are, without smoothing. */
 export const FEW_POINTS = 30;
 
-/** Set rather than measured: smoothing would only delay them. */
+/** Is a figure set rather than measured? Smoothing would only delay it. */
 export const isSet = (figure: string): boolean => /^(learningRate|imageShare)$/.test(figure);
 
-/** The last value of a figure, smoothed where there are many and it is measured; null without any. */
+/** The last value of a figure, smoothed if it is measured and has many points; null if it has none. */
 export function lastOf(figure: string, points: readonly Point[] | undefined): number | null {
   const values = points?.map(({ value }) => value) ?? [];
   const asIs = values.length < FEW_POINTS || isSet(figure);
   return (asIs ? values : smooth(values, LAST_SMOOTHING)).at(-1) ?? null;
 }
 
-/** About the last five lines: enough for a mean, too few to be late where a loss falls fast. */
+/** Averages about the last five lines: enough to reduce noise, few enough to follow a fast fall of the loss. */
 const LAST_SMOOTHING = 0.8;
 
 interface Line {
@@ -106,13 +106,13 @@ interface Line {
   step: number;
   timeMs: number;
   figures: [string, number][];
-  /** steps before it were done a second time */
+  /** the run was resumed before this line, and repeated steps */
   resumed: boolean;
 }
 
-/** Null for what is no line, an empty or torn one among them. */
+/** Parses a line; null if it is empty, torn or not a line of metrics. */
 function parseLine(text: string): Line | null {
-  // the first line after a torn one stands behind it
+  // a line may follow a torn one without a line break
   const start = text.lastIndexOf('{"part"');
   if (start < 0) return null;
   let value: unknown;
@@ -155,7 +155,7 @@ function seriesOf(part: string, lines: readonly Line[]): PartMetrics {
   return { part, step: previous!.step, timeMs: previous!.timeMs, figures };
 }
 
-/** Between two lines: sheets and validation take less, a machine that is off for the night more. */
+/** A longer gap between two lines counts as a pause: sheets and validation take less, a machine that is off more. */
 const MIN_PAUSE_MS = 10 * 60_000;
 
 function usualGapMs(lines: readonly Line[]): number {

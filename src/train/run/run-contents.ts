@@ -1,4 +1,4 @@
-/** What a folder holds of a run, and whether training can begin or go on there without a loss. */
+/** What a run folder holds, and whether training can begin or resume there without losing anything. */
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
@@ -10,23 +10,23 @@ import { asStored, storedRecipe } from './stored-recipe.js';
 
 interface Trained {
   part: string;
-  /** the last one that is known of */
+  /** the last step that is known */
   step: number;
 }
 
 interface RunContents {
-  /** has it a recipe, or says how it goes? */
+  /** does it have a recipe.json or a status.json? */
   begun: boolean;
-  /** parts that have checkpoints, whole or not */
+  /** parts that have checkpoints, intact or not */
   checkpoints: Set<string>;
   trained: Trained[];
-  /** folders that hold what the run has come to */
+  /** folders that hold results of the run */
   results: string[];
 }
 
 /**
- * For a run that is to begin here.
- * @throws InputError if it would overwrite another; one that failed before its first step may be
+ * Checks that a new run may begin in a folder.
+ * @throws InputError if it would overwrite another run, unless that failed before its first step
  */
 export function expectToBegin(folder: string): void {
   if (existsSync(join(folder, 'model_index.json'))) {
@@ -43,14 +43,14 @@ export function expectToBegin(folder: string): void {
 }
 
 /**
- * For a run that is to go on here by `recipe`.
- * @throws InputError if checkpoints that it would go on from are gone, or are of other weights
+ * Checks that the run in a folder may resume with `recipe`.
+ * @throws InputError if the checkpoints that it needs are gone, or belong to other weights
  */
 export function expectToGoOn(folder: string, recipe: Recipe): void {
   const contents = contentsOf(folder);
   const { autoencoder, base, transformer } = recipe;
   const isTrained: Record<string, boolean> = {
-    // one that is finished is kept by itself
+    // a finished autoencoder is stored by itself
     autoencoder: !base && !autoencoder.from && !existsSync(join(folder, 'autoencoder.safetensors')),
     adapter: transformer.adapter !== undefined,
     transformer: true,
@@ -59,7 +59,7 @@ export function expectToGoOn(folder: string, recipe: Recipe): void {
   expectSameWeights(folder, recipe, contents.checkpoints);
 }
 
-/** Has the training of the pipeline saved a checkpoint here? Its stored weights were sound then. */
+/** Has the transformer's training saved a checkpoint here? Then its initial weights were checked before. */
 export const hasBegunFromWeights = (folder: string): boolean =>
   contentsOf(folder).checkpoints.has('transformer');
 
@@ -72,7 +72,7 @@ function expectCheckpoints(
   const weights = results.includes('pipeline/')
     ? ` (${join(folder, 'pipeline')} can be its base, or its \`init\`)`
     : '';
-  const remedy = `put them back, or begin another run with \`run: FOLDER\`${weights}, or delete ${folder} to begin anew`;
+  const remedy = `put them back, or begin another run with \`run: FOLDER\`${weights}, or delete ${folder} to start over`;
   const lost = trained.find(({ part }) => isTrained(part) && !checkpoints.has(part));
   if (lost) {
     throw new InputError(
@@ -86,7 +86,7 @@ function expectCheckpoints(
   }
 }
 
-/** Keys that say what the weights of a checkpoint are, or what they are a change of. */
+/** Keys that determine the weights of a checkpoint, or the weights that it started from. */
 const OF_WEIGHTS = [
   'base',
   ...['from', 'blockOutChannels', 'layersPerBlock', 'normNumGroups'].map(
@@ -98,7 +98,7 @@ const OF_WEIGHTS = [
   ),
 ];
 
-/** @throws InputError if the recipe changes what the weights in the checkpoints began with */
+/** @throws InputError if the recipe changes a key that determined the weights in the checkpoints */
 function expectSameWeights(folder: string, recipe: Recipe, checkpoints: Set<string>): void {
   const before = storedRecipe(folder);
   if (!before || checkpoints.size === 0) return;
@@ -115,13 +115,13 @@ function expectSameWeights(folder: string, recipe: Recipe, checkpoints: Set<stri
     return `${key} ${was}, not ${now}`;
   });
   throw new InputError(
-    `${folder}: its weights began with ${named.join('; ')}; set that back, or begin another run with \`run: FOLDER\``,
+    `${folder}: its weights began with ${named.join('; ')}; change that back, or begin another run with \`run: FOLDER\``,
   );
 }
 
 const isPath = (key: string): boolean => key === 'base' || key.endsWith('.from');
 
-/** Do two paths lead to the same folder? One that is gone may have been moved to where the other is. */
+/** Do two paths lead to the same folder? One that is gone may have been moved to the other. */
 function isSameOrGone(was: unknown, now: unknown): boolean {
   if (typeof was !== 'string' || typeof now !== 'string') return false;
   try {
@@ -145,7 +145,7 @@ function contentsOf(folder: string): RunContents {
   };
 }
 
-/** The parts that a run has trained and to which step, by its metrics and its status. */
+/** The parts that a run has trained, each with its last step, by its metrics and its status. */
 function trainedParts(folder: string): Trained[] {
   const found = new Map(readMetrics(folder).map(({ part, step }) => [part, step]));
   const status = readStatus(folder);

@@ -1,4 +1,4 @@
-/** What a run says of itself while it is open; the first process of a job alone does. */
+/** The events of an open run; only the first process of a job emits them. */
 import type { RunStatus } from './status.js';
 
 export type RunEvent =
@@ -7,5 +7,5 @@ export type RunEvent =
   | { type: 'checkpoint'; part: string; step: number; folder: string }
   | { type: 'sample'; part: string; step: number; path: string };
 
-/** Where the run stands, as in its status.json. */
+/** The state of the run, as in its status.json. */
 type StatusEvent = { type: 'status' } & Omit<RunStatus, 'updated' | 'pid' | 'host'>;

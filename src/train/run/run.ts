@@ -2,14 +2,14 @@
  * The run folder: recipe, metrics, checkpoints, samples, and the finished pipeline.
  *
  *     runs/NAME/recipe.json            the resolved recipe
- *     runs/NAME/status.json            where it stands
- *     runs/NAME/metrics.jsonl          a line every few steps
+ *     runs/NAME/status.json            its state and progress
+ *     runs/NAME/metrics.jsonl          one line every few steps
  *     runs/NAME/tensorboard/           the same figures and the sheets, for TensorBoard
- *     runs/NAME/samples/*.png          sheets
- *     runs/NAME/checkpoints/PART-STEP  the last ones of each part, see `Checkpoints`
- *     runs/NAME/bad-batches/           batches whose gradients were left out
+ *     runs/NAME/samples/*.png          sample sheets
+ *     runs/NAME/checkpoints/PART-STEP  the newest of each part, see `Checkpoints`
+ *     runs/NAME/bad-batches/           batches of skipped steps
  *     runs/NAME/cache/                 the encoded data set
- *     runs/NAME/pipeline/              the result, as `mfm generate` opens it
+ *     runs/NAME/pipeline/              the result, which `mfm generate` opens
  */
 import {
   closeSync,
@@ -43,12 +43,12 @@ import { asStored, recipeChanges } from './stored-recipe.js';
 import { EventWriter } from './tensorboard/events.js';
 
 export interface RunOptions {
-  /** goes on with the run that the folder holds */
+  /** resumes the run that the folder holds */
   resume?: boolean;
   parallel?: Parallel;
-  /** is called with sentences for people */
+  /** receives notes for people, a sentence each */
   say?: (sentence: string) => void;
-  /** is called with what happens, in the first process of a job */
+  /** receives the run's events, in the first process of a job */
   onEvent?: (event: RunEvent) => void;
 }
 
@@ -79,10 +79,10 @@ export class Run {
   }
 
   /**
-   * Starts a run, or goes on with one. One that failed before its first checkpoint has nothing to go
-   * on with, and is started anew.
-   * @throws InputError if the folder holds a run and `resume` is not set, one that is trained now, or
-   * one that has lost its checkpoints or would go on with other weights
+   * Begins a run, or resumes one. A run that failed before its first checkpoint has nothing to resume
+   * from, and begins again.
+   * @throws InputError if the folder holds a run and `resume` is not set, or a run that is being trained
+   * now, has lost its checkpoints, or would resume with other weights
    */
   static open(folder: string, recipe: Recipe, options: RunOptions = {}): Run {
     const run = new Run(folder, options);
@@ -130,7 +130,7 @@ export class Run {
     return run;
   }
 
-  /** The recipe that a run was told to go on with becomes its own: once it does, as it may not fit. */
+  /** Stores the recipe of a resumed run, once training has begun: before that, it may turn out not to fit. */
   keepRecipe(): void {
     const { newRecipe } = this;
     if (newRecipe !== null) this.inFirst(() => this.write('recipe.json', newRecipe));
@@ -138,7 +138,7 @@ export class Run {
   }
 
   /**
-   * As `open`, in all processes of a job, which must see the same folder.
+   * Does what `open` does, in all processes of a job, which must see the same folder.
    * @throws InputError in all processes if one of them cannot open it
    */
   static async openTogether(
@@ -177,7 +177,7 @@ export class Run {
     }
   }
 
-  /** Says where the run stands, to other programs. */
+  /** Updates status.json, which tells other programs how far the run is. */
   setStatus(changes: Partial<typeof this.status>): void {
     this.status = { ...this.status, ...changes };
     this.inFirst(() => {
@@ -188,12 +188,12 @@ export class Run {
     this.emit({ type: 'status', ...this.status });
   }
 
-  /** Says what has happened, once for all processes. */
+  /** Emits an event, once for all processes. */
   emit(event: RunEvent): void {
     if (this.parallel.rank === 0) this.onEvent(event);
   }
 
-  /** Begins or goes on to write down a part's figures: those from `firstStep` on are new. */
+  /** Begins to record a part's figures; those of `firstStep` and later replace earlier ones. */
   beginPart(part: string, firstStep: number): void {
     this.events?.close();
     this.events = null;
@@ -213,15 +213,15 @@ export class Run {
     this.emit({ type: 'metrics', part, step, time, figures });
   }
 
-  /** Shows a sheet in TensorBoard too. */
+  /** Adds a sample sheet to TensorBoard's files. */
   logSheet(tag: string, path: string, step: number): void {
     this.inFirst(() => this.events?.image(tag, readFileSync(path), step));
     this.emit({ type: 'sample', part: this.status.part, step, path });
   }
 
   /**
-   * Writes what the run can do without; a disk that cannot take it is said once, and the training
-   * goes on.
+   * Writes something that the run can do without: if the disk cannot take it, this is reported once,
+   * and training goes on.
    */
   unlessFull(write: () => void): void {
     try {
@@ -233,18 +233,18 @@ export class Run {
     }
   }
 
-  /** The same, but only the first process of a job does. */
+  /** Does the same, in the first process of a job only. */
   private inFirst(write: () => void): void {
     if (this.parallel.rank === 0) this.unlessFull(write);
   }
 
-  /** Says once that the disk is full, until something could be written again. */
+  /** Reports that the disk is full; once, until something can be written again. */
   sayFull({ message }: Error): void {
     if (!this.diskWasFull) this.say(`${this.folder}: cannot be written (${message})`);
     this.diskWasFull = true;
   }
 
-  /** The program ends amid the run: at a second Ctrl-C, or by what nobody foresaw. */
+  /** Records that the program ends in the middle of the run: at a second Ctrl-C, or unexpectedly. */
   cutOff(exitCode: number): void {
     const message = `the program ended with exit code ${exitCode}`;
     if (this.status.state === 'running' && existsSync(this.folder)) {
@@ -253,7 +253,7 @@ export class Run {
     this.close();
   }
 
-  /** Others may train the run now. */
+  /** Releases the run, so that other processes may train it. */
   close(): void {
     openRuns.delete(this);
     if (openRuns.size === 0) process.off('exit', cutOffAll);
@@ -263,7 +263,7 @@ export class Run {
   }
 }
 
-/** The runs that this process has open. */
+/** The open runs of this process. */
 const openRuns = new Set<Run>();
 
 /** Listens to the end of the process while any run is open. */
@@ -271,10 +271,10 @@ function cutOffAll(exitCode: number): void {
   for (const run of openRuns) run.cutOff(exitCode);
 }
 
-/** A network file system may show a minute late what another machine has written. */
+/** How long a network file system may take to show what another machine has written. */
 const LATE_SECONDS = 60;
 
-/** @throws InputError if the folder does not come to hold what the first process has written */
+/** Waits for what the first process has written. @throws InputError if it does not appear in the folder */
 export async function expectToSee(
   folder: string,
   { host, pid }: RunStatus,
@@ -288,13 +288,13 @@ export async function expectToSee(
     await setTimeout(Math.min(500, lateSeconds * 1000));
   }
   throw new InputError(
-    `${resolve(folder)}: is another folder on ${hostname()} than on ${host}; all processes need the same one: give \`run\` a folder that all machines share`,
+    `${resolve(folder)}: is not the same folder on ${hostname()} as on ${host}; all processes need the same one: give \`run\` a folder that all machines share`,
   );
 }
 
 /**
- * Cleans up after a process that was killed: what it had begun to write goes; what it had only put
- * aside, to put something new in its place, comes back.
+ * Cleans up after a process that was killed: removes what it had begun to write, and restores what it
+ * had renamed but not yet replaced.
  */
 function finishRenames(folder: string): void {
   if (!existsSync(folder)) return;
@@ -306,7 +306,7 @@ function finishRenames(folder: string): void {
   }
 }
 
-/** Adds all of it or nothing: on a disk that is full a part would spoil what follows. */
+/** Appends all of the text or nothing: on a full disk, a part of a line would spoil what follows. */
 function appendWhole(path: string, text: string): void {
   const file = openSync(path, 'a');
   const { size } = fstatSync(file);
@@ -323,7 +323,7 @@ function appendWhole(path: string, text: string): void {
 
 const DISK_PROBLEMS = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EFBIG'];
 
-/** Is it the disk that is to blame: full, over its quota, broken? */
+/** Is the disk to blame, because it is full, over its quota or broken? */
 export function isDiskProblem(error: unknown): boolean {
   const { code, cause } = error as { code?: string; cause?: unknown };
   return DISK_PROBLEMS.includes(code ?? '') || (cause !== undefined && isDiskProblem(cause));

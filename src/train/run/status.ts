@@ -1,5 +1,5 @@
 /**
- * What a run says of itself in its status.json, and what can be seen of it from outside.
+ * The status.json of a run, and a summary of the run as seen from outside.
  */
 import { existsSync, lstatSync, readdirSync, readFileSync, type Stats } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -7,26 +7,26 @@ import { InputError } from '../../errors.js';
 import { holderOf } from './lock.js';
 import { kindOf, lastOf, type PartMetrics, readMetrics } from './metrics.js';
 
-/** Of runs/NAME/status.json, which is rewritten when something has changed. */
+/** The content of runs/NAME/status.json, which is rewritten whenever it changes. */
 export interface RunStatus {
   state: 'running' | 'stopped' | 'finished' | 'failed';
   part: string;
-  /** of the recipe, if it has stages */
+  /** the current stage, if the recipe has stages */
   stage?: string;
   step: number;
-  /** in all; 0 before the first part */
+  /** number of steps in all; 0 before the first part */
   steps: number;
-  /** if that is no training, e.g. `encoding latents` */
+  /** the current activity, if it is not training: `encoding latents` */
   doing?: string;
   /** ISO 8601 */
   updated: string;
   pid: number;
   host: string;
-  /** e.g. why it failed */
+  /** for instance, why it failed */
   message?: string;
 }
 
-/** Lost: it says that it runs, and doesn't. Unknown: it says nothing. */
+/** `lost`: the status says that it is running, but it is not. `unknown`: there is no status. */
 export type RunState = RunStatus['state'] | 'lost' | 'unknown';
 
 export interface RunSummary {
@@ -38,7 +38,7 @@ export interface RunSummary {
   doing: string | null;
   step: number | null;
   steps: number | null;
-  /** the part's figure of that name, or the mean over those of that kind, each smoothed */
+  /** the part's figure of that name, or the mean over all figures of that kind; smoothed */
   loss: number | null;
   validation: number | null;
   samplesPerSecond: number | null;
@@ -52,8 +52,8 @@ export const isRun = (folder: string): boolean =>
   existsSync(join(folder, 'recipe.json')) || existsSync(join(folder, 'status.json'));
 
 /**
- * A run as far as it is known; needs no status.json.
- * @param metrics  of its metrics.jsonl, if they are read already
+ * What is known about a run, with or without a status.json.
+ * @param metrics  the content of its metrics.jsonl, if it has been read already
  */
 export function summariseRun(folder: string, { metrics = readMetrics(folder) } = {}): RunSummary {
   const status = readStatus(folder);
@@ -78,7 +78,7 @@ export function summariseRun(folder: string, { metrics = readMetrics(folder) } =
   };
 }
 
-/** @throws InputError naming the file if it is damaged; null if there is none */
+/** The recipe.json of a run; null if there is none. @throws InputError naming the file if it is damaged */
 export function readRecipeOf(folder: string): unknown {
   const path = join(folder, 'recipe.json');
   if (!existsSync(path)) return null;
@@ -92,7 +92,7 @@ export function readRecipeOf(folder: string): unknown {
   }
 }
 
-/** Null if there is none that can be read: it is news, and never what a run depends on. */
+/** Null if there is none, or it cannot be read: a status only informs, and no run depends on it. */
 export function readStatus(folder: string): RunStatus | null {
   try {
     const status = JSON.parse(readFileSync(join(folder, 'status.json'), 'utf8')) as RunStatus;
@@ -107,14 +107,14 @@ export function readStatus(folder: string): RunStatus | null {
 
 const STATES: readonly string[] = ['running', 'stopped', 'finished', 'failed'];
 
-/** Does a process train the run of this folder? */
+/** Is a process training the run in this folder? */
 export const isTrainedNow = (folder: string): boolean =>
   readStatus(folder)?.state === 'running' && holderOf(folder) !== null;
 
 const stateOf = (folder: string, { state }: RunStatus): RunState =>
   state === 'running' && !holderOf(folder) ? 'lost' : state;
 
-/** The pipeline is what is written last. */
+/** Without a status: the pipeline is written last, so a run that has one is finished. */
 const stateWithout = (folder: string): RunState =>
   existsSync(join(folder, 'pipeline', 'model_index.json')) ? 'finished' : 'unknown';
 
@@ -138,7 +138,7 @@ function lossOf(metrics: PartMetrics | undefined, kind: 'loss' | 'validation'): 
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Bytes of all files below; those that vanish meanwhile are none. */
+/** Bytes of all files in a folder; files that vanish meanwhile count as 0. */
 function sizeOf(path: string): number {
   let stats: Stats | undefined;
   let names: string[] = [];

@@ -1,11 +1,11 @@
-/** The recipe that a run has begun with, in its recipe.json. */
+/** The recipe that a run began with, which is stored in its recipe.json. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Recipe } from '../recipe/config.js';
 import { withAbsolutePaths } from '../recipe/recipe-paths.js';
 import { differences } from './differences.js';
 
-/** Null if there is none that can be read. */
+/** Null if there is none, or it cannot be read. */
 export function storedRecipe(folder: string): Partial<Recipe> | null {
   try {
     return JSON.parse(readFileSync(join(folder, 'recipe.json'), 'utf8'));
@@ -14,15 +14,15 @@ export function storedRecipe(folder: string): Partial<Recipe> | null {
   }
 }
 
-/** A recipe as recipe.json has it: its paths hold from any folder. */
+/** A recipe as recipe.json stores it: with absolute paths. */
 export const asStored = (recipe: object): object =>
   withAbsolutePaths(JSON.parse(JSON.stringify(recipe)));
 
-/** The pipeline folder whose weights a run began with; undefined: none, or there is no run. */
+/** The pipeline folder whose weights a run began with; undefined if it had none, or there is no run. */
 export const initOf = (folder: string): string | undefined =>
   storedRecipe(folder)?.init ?? undefined;
 
-/** In a phrase how `recipe` differs from the one that a run began with, key by key; '': not at all. */
+/** How `recipe` differs from the one that a run began with, key by key, as a phrase; '' if it does not. */
 export function recipeChanges(folder: string, recipe: Recipe): string {
   const before = storedRecipe(folder);
   if (!before) return 'recipe.json was damaged and is written anew, without what `init` named';

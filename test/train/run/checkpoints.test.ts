@@ -170,7 +170,7 @@ describe('checkpoints', () => {
       assert.equal(name, 'InputError');
       assert.match(
         message,
-        /net-00000002: state\.json is missing; no other checkpoint is whole: put back a copy, begin another run with `run: FOLDER`, or delete .* to begin anew/,
+        /net-00000002: state\.json is missing; no other checkpoint is intact: restore a copy, begin another run with `run: FOLDER`, or delete .* to start over/,
       );
     }
   });
@@ -213,7 +213,7 @@ describe('checkpoints', () => {
     );
     for (const outcome of outcomes) {
       const { message } = (outcome as PromiseRejectedResult).reason as Error;
-      assert.match(message, /optimizer-00001-of-00002\.safetensors.* is not there/);
+      assert.match(message, /optimizer-00001-of-00002\.safetensors.* is missing/);
     }
     assert.deepEqual(readdirSync(folders[0]!), []);
   });

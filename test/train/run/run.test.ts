@@ -149,7 +149,7 @@ describe('a run that has lost something', () => {
   test('does not begin again where its checkpoints are gone, and says what is left', () => {
     const folder = begunRun('emptied', { results: ['pipeline'] });
     const gone =
-      /emptied: has trained its transformer to step 400, and no checkpoint is left to go on from; its result is in pipeline\/; put them back, or begin another run with `run: FOLDER` \(.*emptied\/pipeline can be its base, or its `init`\), or delete .*emptied to begin anew$/;
+      /emptied: has trained its transformer to step 400, and no checkpoint is left to go on from; its result is in pipeline\/; put them back, or begin another run with `run: FOLDER` \(.*emptied\/pipeline can be its base, or its `init`\), or delete .*emptied to start over$/;
     assert.match(message(folder), gone);
     assert.match(message(folder, recipe, false), gone);
     rmSync(join(folder, 'checkpoints'), { recursive: true });
@@ -202,7 +202,7 @@ describe('a run that has lost something', () => {
     stored(lora(one, 4));
     assert.equal(
       message(folder, lora(two, 8)),
-      `${folder}: its weights began with base "${one}", not "${two}"; transformer.lora.alpha 4, not 8; set that back, or begin another run with \`run: FOLDER\``,
+      `${folder}: its weights began with base "${one}", not "${two}"; transformer.lora.alpha 4, not 8; change that back, or begin another run with \`run: FOLDER\``,
     );
     // the same folder by another name, and one that has been moved meanwhile
     symlinkSync(one, join(root, 'link'));
@@ -255,7 +255,10 @@ describe('Run.openTogether', () => {
       host: 'other',
       pid: 1,
     };
-    const told = { name: 'InputError', message: /own: is another folder on .* that all machines/ };
+    const told = {
+      name: 'InputError',
+      message: /own: is not the same folder on .* that all machines/,
+    };
     await assert.rejects(expectToSee(folder, status, 0.01), told);
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'status.json'), JSON.stringify(status));

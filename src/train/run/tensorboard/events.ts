@@ -1,10 +1,10 @@
 /**
- * TensorBoard's event files: scalars and pictures over steps.
+ * Writes TensorBoard's event files: scalars and pictures over steps.
  *
  * TensorBoard reads the files of a folder as one run, in the order of their names. Each process
- * begins a file of its own, so a record that a killed one left half-written ends its file and
- * spoils nothing. A part that is trained by itself needs a folder of its own: its steps begin at 0
- * again, and going on with it drops later steps of everything in the folder.
+ * begins a file of its own, so a half-written record of a killed process ends its file and spoils
+ * nothing. Each part of a run needs a folder of its own, as its steps begin at 0 again, and resuming it
+ * drops later steps of everything in the folder.
  *
  * Source of the field numbers: event.proto and summary.proto of TensorBoard 2.21
  */
@@ -24,7 +24,7 @@ import {
 import { frame } from './tfrecord.js';
 
 export interface EventOptions {
-  /** earlier processes' records of this step and later ones vanish: for a run that goes on */
+  /** for a resumed run: records of this step and later ones by earlier processes are dropped */
   firstStep?: number;
   /** milliseconds since 1970 */
   now?: () => number;
@@ -35,22 +35,22 @@ export class EventWriter {
   readonly path: string;
   private readonly file: number;
   private readonly now: () => number;
-  /** bytes of whole records */
+  /** bytes of the complete records so far */
   private size = 0;
 
-  /** Makes the folder and a new file in it. @throws what `writeFailure` makes of a failed write */
+  /** Creates the folder and a new file in it. @throws the error of `writeFailure` if a write fails */
   constructor(folder: string, { firstStep = 0, now = Date.now }: EventOptions = {}) {
     this.now = now;
     const { path, file } = newFile(folder, Math.floor(now() / 1000));
     this.path = path;
     this.file = file;
     this.record(now(), textField(3, 'brain.Event:2'), bytesField(10, textField(1, WRITER)));
-    // the first start of a run is just that, each later one drops what follows its step
+    // a start record drops what earlier processes recorded from its step on
     const start = bytesField(7, integerField(1, SESSION_START));
     this.record(now(), integerField(2, firstStep), start);
   }
 
-  /** By tag; NaN and infinities are kept as they are. */
+  /** Records values by tag; NaN and infinities are kept as they are. */
   scalars(values: Record<string, number>, step: number, timeMs = this.now()): void {
     const entries = Object.entries(values);
     if (entries.length === 0) return;
@@ -81,7 +81,7 @@ export class EventWriter {
     this.record(timeMs, integerField(2, step), bytesField(5, summary));
   }
 
-  /** Writes an event whole or not at all: on a disk that is full a part would spoil what follows. */
+  /** Writes an event completely or not at all: on a full disk, a part would spoil what follows. */
   private record(timeMs: number, ...fields: Buffer[]): void {
     const bytes = frame(message(doubleField(1, timeMs / 1000), ...fields));
     try {
@@ -109,14 +109,14 @@ const SESSION_START = 1;
 
 let filesOfProcess = 0;
 
-/** `events.out.tfevents.SECONDS.HOST.PID.N`, later by name than all that are there. */
+/** Creates `events.out.tfevents.SECONDS.HOST.PID.N`, whose name sorts after all that exist. */
 function newFile(folder: string, seconds: number): { path: string; file: number } {
   try {
     mkdirSync(folder, { recursive: true });
     const times = readdirSync(folder).map((name) =>
       /^events\.out\.tfevents\.(\d{10})\./.exec(name),
     );
-    // a clock that was set back, or two starts in a second, must not change the order
+    // a clock that was set back, or two starts within a second, must not change the order
     const time = Math.max(seconds, ...times.map((match) => (match ? Number(match[1]) + 1 : 0)));
     const name = `events.out.tfevents.${time}.${hostname()}.${process.pid}.${filesOfProcess++}`;
     const path = join(folder, name);
@@ -127,7 +127,7 @@ function newFile(folder: string, seconds: number): { path: string; file: number 
 }
 
 const PNG_SIGNATURE = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
-/** By the header's colour type: gray, RGB, palette, gray and alpha, RGB and alpha. */
+/** Channels by the header's colour type: gray, RGB, palette, gray and alpha, RGB and alpha. */
 const PNG_CHANNELS: Record<number, number> = { 0: 1, 2: 3, 3: 3, 4: 2, 6: 4 };
 
 /** Source: PNG specification, 11.2.2 IHDR */
@@ -135,7 +135,9 @@ function pngHeader(tag: string, png: Uint8Array) {
   const bytes = Buffer.from(png.buffer, png.byteOffset, png.byteLength);
   const channels = bytes.length > 25 ? PNG_CHANNELS[bytes[25]!] : undefined;
   if (!bytes.subarray(0, 8).equals(PNG_SIGNATURE) || channels === undefined) {
-    throw new InputError(`${tag}: must be a PNG file's bytes, got ${bytes.length} bytes of else`);
+    throw new InputError(
+      `${tag}: must be the bytes of a PNG file, got ${bytes.length} other bytes`,
+    );
   }
   return { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20), channels };
 }

@@ -1,9 +1,9 @@
 /**
- * Protocol buffer messages as bytes: a message is its fields, one after the other.
+ * Encodes protocol buffer messages: a message is its fields, one after the other.
  * Source: https://protobuf.dev/programming-guides/encoding
  */
 
-/** A 64- or 32-bit float, a whole number of at least 0, a text, or the bytes of anything else. */
+/** Encodes a field: a 64- or 32-bit float, a whole number of at least 0, a text, or other bytes. */
 type Encoder<T> = (field: number, value: T) => Buffer;
 
 export const message = (...fields: Buffer[]): Buffer => Buffer.concat(fields);
@@ -20,7 +20,7 @@ export const floatField: Encoder<number> = (field, value) => {
   return message(key(field, 5), bytes);
 };
 
-/** 0 is what a reader takes a missing number for, so it is left out, as other writers do. */
+/** A zero is left out, as other writers do: readers take a missing number as 0. */
 export const integerField: Encoder<number> = (field, value) =>
   value === 0 ? Buffer.alloc(0) : message(key(field, 0), varint(value));
 
@@ -31,10 +31,13 @@ export const bytesField: Encoder<Uint8Array> = (field, value) =>
 export const textField: Encoder<string> = (field, value) =>
   bytesField(field, Buffer.from(value, 'utf8'));
 
-/** A field's number and how its value is laid out: 0 varint, 1 eight bytes, 2 counted, 5 four bytes. */
+/** A field's number and its wire type: 0 varint, 1 eight bytes, 2 length-delimited, 5 four bytes. */
 const key = (field: number, layout: 0 | 1 | 2 | 5): Buffer => varint(field * 8 + layout);
 
-/** Seven bits a byte, lowest first; the eighth says that more follow. Divides: steps may pass 2^31. */
+/**
+ * Seven bits per byte, lowest first; the eighth bit says that more follow. Divides instead of shifting
+ * bits, as a step may exceed 2^31.
+ */
 function varint(value: number): Buffer {
   if (!Number.isSafeInteger(value) || value < 0) {
     throw new RangeError(`varint: must be a whole number of at least 0, got ${value}`);

@@ -3,7 +3,7 @@
  * Source: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
  */
 
-/** `data` as a record: 16 bytes more than it has. */
+/** `data` as a record, which is 16 bytes longer. */
 export function frame(data: Uint8Array): Buffer {
   const record = Buffer.alloc(data.length + 16);
   record.writeBigUInt64LE(BigInt(data.length), 0);
@@ -20,10 +20,10 @@ export function crc32c(data: Uint8Array): number {
   return ~crc >>> 0;
 }
 
-/** Checksums of data that hold checksums are poor, so these are turned and shifted. */
+/** Rotates and offsets a checksum, as the format asks: a CRC of data that holds CRCs is weak. */
 const masked = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 
-/** By byte; the polynomial 0x1edc6f41 with its bits reversed. */
+/** The CRC of each byte, for the polynomial 0x1edc6f41 with its bits reversed. */
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
