@@ -1,6 +1,6 @@
 /**
- * What is trained, in which batches, and the operations that takes: counted from configurations
- * alone. Memory is in `memory.ts`, network and time over many processes in `scaling.ts`.
+ * The batches of a stage and the operations that training takes, counted from configurations alone.
+ * `memory.ts` counts memory; `scaling.ts` network traffic and time over many processes.
  */
 import { tokensOf } from '../../models/latent-grid.js';
 import type { TransformerConfig } from '../../models/transformer/config.js';
@@ -21,21 +21,21 @@ import type { TrainedNetworks } from './trained-networks.js';
 
 export type Sharding = Recipe['sharding'];
 
-/** Batches of one kind in a stage, as large as they get. */
+/** Batches of one kind in a stage, at their largest. */
 export interface StageBatch {
   kind: 'image' | 'clip';
-  /** of all steps */
+  /** share of all steps, 0..1 */
   share: number;
   size: Target;
-  /** of a sample */
+  /** tokens of one sample */
   tokens: number;
-  /** of a step, over all processes */
+  /** samples of a step, over all processes */
   samples: number;
-  /** that the processes of a group take at once; null: all that are theirs */
+  /** samples that the processes of a group compute at once; null: all of theirs */
   microSamples: number | null;
 }
 
-/** Images and clips of the stage's own size; a kind that never comes is left out. */
+/** The batches of images and of clips at the stage's own size; a kind with a share of 0 is left out. */
 export function batchesOf(stage: Stage): StageBatch[] {
   const { width, height, tokensPerBatch, tokensPerMicroBatch } = stage;
   const images = meanImageShare(stage);
@@ -55,26 +55,26 @@ export function batchesOf(stage: Stage): StageBatch[] {
 
 /** Operations of one sample, forward and backward. */
 export interface SampleFlops {
-  /** shared by the processes that share the sample's tokens */
+  /** divided among the processes that split the sample's tokens */
   split: number;
-  /** of each of them: adapter, text, time */
+  /** done by each of these processes: adapter, text, time */
   whole: number;
 }
 
-/** What samples of a batch may share: of all of them together, or of one in the mean. */
+/** Work that samples of a batch may share: the sum over all samples, or the mean per sample. */
 export interface SharedWork {
-  /** conditions that the adapter sees */
+  /** number of conditions that the adapter processes */
   conditions: number;
-  /** tokens of a text that the blocks see, and that its encoder does, padding and all */
+  /** text tokens that the blocks process, and that the text encoder does, including padding */
   textTokens: number;
   encodedTokens: number;
 }
 
 /**
- * Counted as executed; default of what is shared: all that a sample has of its own. Backward is as
- * much as forward for inputs, and once more for weights: see `gradientShares`. Attention makes its
- * scores again in its backward pass, which has five products where forward has two. Checkpointing
- * adds the forward pass of blocks once more.
+ * Counts the operations that are executed, assuming that samples share nothing. The backward pass costs
+ * as much as the forward pass for the gradients of inputs, and the same again for those of weights: see
+ * `gradientShares`. The backward pass of attention recomputes the scores, so it has five products where
+ * the forward pass has two. Checkpointing adds a second forward pass of the blocks.
  *
  * Source: Kaplan et al. 2020, arXiv 2001.08361 (2 forward, 4 backward per weight); Dao et al. 2022,
  * arXiv 2205.14135, algorithm 4 (five products)
@@ -87,7 +87,7 @@ export function sampleFlops(
   return flopsCounter(networks)(size, stage);
 }
 
-/** The same of many samples: what has gradients is found once. */
+/** The same for many samples: finds out only once what needs gradients. */
 export function flopsCounter(networks: TrainedNetworks) {
   const { promptLength } = networks;
   const shares = gradientShares(networks);
@@ -110,12 +110,12 @@ function countFlops(
   const products = passFlops(config, work) - scores;
   const again = gradCheckpointing ? inputs : 0;
   const adapter = conditions * adapterFlops(config, { frames: size.numFrames, ...size });
-  // a product per weight and token; one that is not trained has done it before
+  // one product per weight and token; the states of a frozen encoder were computed ahead
   const encoder = weights.encoder > 0 ? 2 * textEncoder.parameters * encodedTokens : 0;
   return {
     split: (1 + inputs + weights.tokens + again) * products + (1 + 2.5 * inputs + again) * scores,
     whole:
-      // nothing before the adapter is trained: beside frozen weights it is forward alone
+      // nothing before the adapter is trained, so a frozen adapter needs no backward pass
       (1 + (weights.adapter > 0 ? 1 : 0) + weights.adapter) * adapter +
       (1 + inputs + weights.text) * textFlops(config, textTokens) +
       (2 + weights.encoder) * encoder +
@@ -123,11 +123,11 @@ function countFlops(
   };
 }
 
-/** What of a network's work has gradients. */
+/** The shares of a network's work that need gradients, 0..1. */
 interface GradientShares {
-  /** of the blocks: those that come after the first trained weight */
+  /** share of the blocks that come after the first trained weight */
   inputs: number;
-  /** trained ones of all, by what they are multiplied with; the encoder is the text's */
+  /** share of weights that are trained, by what they are multiplied with; `encoder` is the text encoder */
   weights: Record<'adapter' | 'text' | 'time' | 'tokens' | 'encoder', number>;
 }
 
@@ -145,7 +145,7 @@ function gradientShares({
   const names = [...trained.keys()];
   const layers = config.num_layers;
   const blocks = Array.from({ length: layers }, (_, i) => `transformer.${blockName(i, config)}.`);
-  // text, adapter, patches and time come before all blocks
+  // text encoder, adapter, patch embedding and time embedding come before all blocks
   const first = names.some((name) => isText(name) || BEFORE_BLOCKS.test(name))
     ? 0
     : blocks.findIndex((block) => names.some((name) => name.startsWith(block)));
@@ -164,27 +164,27 @@ function gradientShares({
 
 const BEFORE_BLOCKS = /^transformer\.(cond_conv|pos_embed|time_embedder)\./;
 
-/** What a weight of the transformer is multiplied with. */
+/** What a weight of the transformer is multiplied with, by its name. */
 function partOf(name: string): 'adapter' | 'text' | 'time' | 'tokens' {
   if (name.startsWith('transformer.cond_conv.')) return 'adapter';
   if (/\.attn2\.[kv]_proj\./.test(name)) return 'text';
   return /time_embedder|\.norm1\.linear|proj_out_1/.test(name) ? 'time' : 'tokens';
 }
 
-/** Elements of each parameter of a transformer, as `TrainedNetworks` has them. */
+/** The number of elements of each parameter of a transformer, by the names of `TrainedNetworks`. */
 export const wholeTransformer = (config: TransformerConfig): Map<string, number> =>
   new Map(prefixed('transformer', parameterElements(config)));
 
-/** Elements of the trained parameters whose names pass. */
+/** The number of elements of the trained parameters whose names pass. */
 export const trainedTotal = (
   trained: TrainedNetworks['trained'],
   passes: (name: string) => boolean = () => true,
 ): number => [...trained].reduce((sum, [name, size]) => sum + (passes(name) ? size : 0), 0);
 
-/** Is a parameter a layer of low rank's? */
+/** Does a parameter belong to a LoRA layer? */
 export const isLowRank = (name: string): boolean => /\.lora_[AB]\.weight$/.test(name);
 
-/** Forward and backward passes of a step, of the group of processes that has most samples. */
+/** Forward and backward passes in a step, in the group of processes with the most samples. */
 export function passesOf({ samples, microSamples }: StageBatch, groups: number): number {
   const own = Math.ceil(samples / groups);
   return microSamples === null ? 1 : Math.ceil(own / microSamples);

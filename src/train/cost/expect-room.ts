@@ -1,4 +1,4 @@
-/** Refuses a run that memory has no room for, by the figure that a dry run shows. */
+/** Refuses a run that does not fit into memory, by the figure that a dry run shows. */
 import { InputError } from '../../errors.js';
 import { formatBytes } from '../../format-bytes.js';
 import { availableBytes } from '../../pipeline/cost/plan.js';
@@ -8,16 +8,16 @@ import { memoryOf } from './memory.js';
 import { cpuDevice } from './scaling.js';
 import { trainedNetworks } from './trained-networks.js';
 
-/** Of a job: all of them, and those that share this machine. */
+/** The processes of a job: all of them (`ranks`), and those on this machine (`local`). */
 export interface ProcessCounts {
   ranks: number;
   local: number;
 }
 
 /**
- * What is counted is within a tenth of what a step takes.
+ * The count is within 10 % of what a step really takes.
  *
- * @param available   bytes that this machine has to give
+ * @param available   bytes that are available on this machine
  * @throws InputError naming the first stage that does not fit
  */
 export function expectRoom(

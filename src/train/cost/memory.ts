@@ -1,4 +1,4 @@
-/** Memory of a process that trains, counted from configurations alone. */
+/** The memory of a training process, counted from configurations alone. */
 import { ownersOf } from '../../distributed/buckets.js';
 import type { TransformerConfig } from '../../models/transformer/config.js';
 import { widthOf } from '../../models/transformer/cost.js';
@@ -16,24 +16,24 @@ import {
 } from './cost.js';
 import type { TrainedNetworks } from './trained-networks.js';
 
-/** Bytes of a process, by what they hold. */
+/** Bytes of a process, by what they are for. */
 export interface ProcessMemory {
   weights: number;
   gradients: number;
-  /** float32 weights, both moments, averages; of the process that owns most */
+  /** float32 master weights, both moments and averages, in the process that owns the most */
   optimizer: number;
   activations: number;
-  /** networks that are not trained */
+  /** weights of networks that are not trained */
   frozen: number;
   total: number;
 }
 
 /**
- * Gradients come out of the graph in the weights' dtype. Where there are several processes, or
- * several passes in a step, their sums are float32: of all parameters, or with `zero2` of those that
- * the process owns, while the others are sent off bucket by bucket in the step's last pass.
+ * The memory of a process in a stage. Autograd gives gradients in the weights' dtype. With several
+ * processes, or several passes per step, they are summed in float32: for all parameters, or with `zero2`
+ * for those that the process owns, while the others are sent away bucket by bucket in the last pass.
  *
- * @param bucketBytes   of float32 gradients that are summed over the processes together
+ * @param bucketBytes   size of a bucket: float32 gradients that are reduced over the processes together
  */
 export function memoryOf(
   networks: TrainedNetworks,
@@ -60,7 +60,7 @@ export function memoryOf(
       sharding === 'zero2' && ranks > 1
         ? sums * (owned + inFlight) + element * (accumulates ? trained : inFlight)
         : (element + sums) * trained,
-    // a float32 weight is its own master; averages are kept by the owners alone
+    // a float32 weight is its own master weight; only owners keep averages
     optimizer: ((element === 4 ? 0 : 4) + 8) * owned + 4 * largestShare(sizes, ranks),
     activations: Math.max(
       ...batches.map((batch) => activationBytes(networks, stage, batch, groups)),
@@ -73,14 +73,14 @@ export function memoryOf(
 const parameterTotal = (config: TransformerConfig): number =>
   total(Object.values(parameterSizes(config)).flat());
 
-/** Elements of whole parameters that the fullest of `ranks` processes owns. */
+/** The number of elements that the fullest of `ranks` processes owns, if each parameter has one owner. */
 export function largestShare(sizes: readonly number[], ranks: number): number {
   const loads = new Float64Array(ranks);
   for (const [i, owner] of ownersOf(sizes, ranks).entries()) loads[owner]! += sizes[i]!;
   return loads.reduce((most, load) => Math.max(most, load));
 }
 
-/** Of a block, in vectors of the model's width per token, as far as its pass in autograd keeps them. */
+/** Activations of a block that autograd keeps for the backward pass, in vectors of the model's width per token. */
 const BLOCK_VECTORS = {
   // input, modulated, q and k as projected and as normed, v, mixed heads, projected
   selfAttention: 9,
@@ -89,19 +89,19 @@ const BLOCK_VECTORS = {
   // input, modulated, 4 before and 4 after the GELU, projected
   feedForward: 11,
 };
-/** Vectors per token that a block's backward pass needs at once, beside these. Measured */
+/** Further vectors per token that a block's backward pass needs at its peak; measured. */
 const BACKWARD_VECTORS = 5;
-/** Before and after all blocks: patches, condition, the last norm's output, a gradient. */
+/** Vectors per token before and after all blocks: patches, condition, the last norm's output, a gradient. */
 const END_VECTORS = 4;
 /** Bytes per value of the output and its loss: the target and differences in float32. */
 const LOSS_BYTES = 24;
-/** Bytes of a pixel with its five channels as they are read, and with four joined; float32. */
+/** Bytes per pixel of the condition in float32: its five channels as they are read, and four joined. */
 const CONDITION_BYTES = 4 * (5 + 4);
 
 /**
- * Activations of a micro-batch in one process: what the backward pass needs of adapter and blocks,
- * and its own at the worst moment. With checkpointing a block keeps its input alone, and one block
- * at a time is whole.
+ * Bytes of activations of a micro-batch in one process: what adapter and blocks keep for the backward
+ * pass, and what the backward pass itself needs at its peak. With checkpointing, a block keeps only its
+ * input, and one block at a time is recomputed.
  */
 export function activationBytes(
   { transformer: config, dtype, promptLength }: TrainedNetworks,
@@ -115,11 +115,11 @@ export function activationBytes(
   const rows = Math.min(own, batch.microSamples ?? own);
   const tokens = (rows * batch.tokens) / sequenceParallel;
   const vector = tokens * d * element;
-  // of self- and cross-attention: the sum of each row's exponentials, float32
+  // self- and cross-attention keep the sum of each row's exponentials, float32
   const rowSums = 2 * 4 * tokens * config.num_attention_heads;
   const block = total(Object.values(BLOCK_VECTORS)) * vector + rowSums;
   const kept = gradCheckpointing ? vector : block;
-  // keys before and after their norm, values
+  // text keys before and after their norm, and values
   const text = 3 * rows * promptLength * d * element;
   const out = config.patch_size ** 2 * (config.out_channels ?? config.in_channels);
 
@@ -137,8 +137,8 @@ export function activationBytes(
 const pixelsOf = ({ numFrames, width, height }: Target): number => numFrames * width * height;
 
 /**
- * Of the condition adapter on one sample. Every convolution keeps its input, every activation what
- * goes into it; two gradients are there at once at the size of the picture.
+ * Bytes of the condition adapter on one sample. Every convolution and every activation function keeps
+ * its input; in the backward pass, two gradients of the picture's size exist at once.
  */
 function adapterBytes(
   { cond_block_out_channels: widths, use_depth_cond }: TransformerConfig,
@@ -147,11 +147,11 @@ function adapterBytes(
 ): { kept: number; inBackward: number } {
   let [frames, area] = [size.numFrames, size.width * size.height];
   const pixels = pixelsOf(size);
-  // joined in float32, converted, by frames
+  // the condition joined in float32, converted, and rearranged by frames
   let kept = (use_depth_cond ? 5 : 4) * (4 + 2 * element) * pixels;
   widths.forEach((width, i) => {
     const volume = frames * area * width * element;
-    // two convolutions a stage, one after the last; the first strided one's result is copied
+    // two convolutions per level, one after the last; the output of the first strided one is copied
     kept += (i === widths.length - 1 ? 2 : i === 1 ? 5 : 4) * volume;
     if (i % 2 === 0) frames = Math.ceil(frames / 2);
     area /= 4;

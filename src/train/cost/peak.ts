@@ -1,4 +1,4 @@
-/** What this machine can do at most, and what of it a step of training reaches. */
+/** The peak speed of this machine, and the share of it that training reaches; both measured. */
 import { latentFrames, tokensOf } from '../../models/latent-grid.js';
 import { Transformer3D, type TransformerConfig } from '../../models/transformer/index.js';
 import { withParameters } from '../../nn/index.js';
@@ -7,16 +7,16 @@ import { type DType, emptyCache, full, randn, tidy, zeros } from '../../tensor/i
 import { sampleFlops, wholeTransformer } from './cost.js';
 import type { TrainedNetworks } from './trained-networks.js';
 
-/** Rows, inner width and columns of products that are large enough, and soon done. */
+/** Rows, inner width and columns of matrix products that are large enough to be efficient, and quick. */
 const PRODUCTS = [
   [2048, 1024, 4096],
   [2048, 2048, 2048],
   [4096, 1792, 3584],
 ] as const;
-/** Runs of each, or as many as there is time for; the first warms up, the best counts. */
+/** Runs of each product, or as many as the time allows; the first warms up, and the best counts. */
 const [RUNS, ENOUGH_SECONDS] = [6, 1.5];
 
-/** Operations a second of the best matrix product, on all threads. It takes a second or so. */
+/** Operations per second of the fastest matrix product, on all threads. Measuring takes a second or two. */
 export function matrixPeak(dtype: DType): number {
   const rates = PRODUCTS.map(([rows, inner, columns]) =>
     tidy(() => {
@@ -28,12 +28,12 @@ export function matrixPeak(dtype: DType): number {
   return Math.max(...rates);
 }
 
-/** What is tried of a network: blocks up to so many parameters, samples up to so many tokens. */
+/** The size of the measured part of a network: at most this many parameters in blocks, and tokens. */
 const [PROBE_PARAMETERS, PROBE_TOKENS] = [30e6, 1280];
 
 /**
- * Share of `peakFlops` that forward and backward passes reach, with the network's own width on a
- * piece of its work.
+ * The share of `peakFlops` that forward and backward passes reach, 0..1, measured on a few blocks of the
+ * network's own width.
  */
 export function trainingEfficiency(
   { transformer, dtype, promptLength }: TrainedNetworks,
@@ -76,14 +76,14 @@ export function trainingEfficiency(
   return (rows * (split + whole)) / seconds / peakFlops;
 }
 
-/** As many blocks as the probe has room for. */
+/** The same network with only as many blocks as the measurement allows. */
 function fewerBlocks(config: TransformerConfig): TransformerConfig {
   const width = config.num_attention_heads * config.attention_head_dim;
   const blocks = Math.max(1, Math.floor(PROBE_PARAMETERS / (22 * width * width)));
   return { ...config, num_layers: Math.min(config.num_layers, blocks), num_block_chunks: 1 };
 }
 
-/** A sample of the same shape or shorter and smaller, that has no more tokens than the probe. */
+/** The same size, or a shorter and smaller one that has no more tokens than the measurement allows. */
 function smaller(size: Target): Target {
   let { numFrames, width, height } = size;
   const half = (side: number) => Math.max(16, Math.floor(side / 32) * 16);
@@ -94,7 +94,7 @@ function smaller(size: Target): Target {
   return { numFrames, width, height };
 }
 
-/** Seconds of the best of a few runs. */
+/** Seconds of the fastest of a few runs. */
 function fastest(run: () => void): number {
   const seconds: number[] = [];
   const startMs = performance.now();

@@ -1,4 +1,4 @@
-/** What a run will be, part by part, on one machine: counted, as `mfm train --dry-run` shows it. */
+/** The cost of a run on one machine, part by part, as `mfm train --dry-run` shows it. */
 import { decodeFlops, encodeFlops } from '../../models/autoencoder/cost.js';
 import { adapterFlops } from '../../models/transformer/cost.js';
 import { parameterSizes } from '../../models/transformer/parameters.js';
@@ -12,26 +12,26 @@ import { cpuDevice, type StepCost, stepOf } from './scaling.js';
 import { type TrainedNetworks, trainedNetworks } from './trained-networks.js';
 
 export interface Machine {
-  /** operations a second of all of it, at best, and the share of them that training reaches */
+  /** peak operations per second of the whole machine, and the share of them that training reaches */
   peakFlops: number;
   efficiency: number;
   memoryBytes: number;
-  /** processes of the run, which share it; default 1 */
+  /** number of processes that share the machine; default: 1 */
   ranks?: number;
 }
 
-/** A part that takes steps. */
+/** The cost of a part that is trained in steps. */
 export interface PartCost {
   steps: number;
   parameters: number;
-  /** operations of a step */
+  /** operations per step */
   flops: number;
-  /** of all steps, not above the plan's `maxSeconds` */
+  /** seconds of all steps, at most the plan's `maxSeconds` */
   seconds: number;
 }
 
 export interface EncodingCost {
-  /** images and clips that are known to come; other sources have as many as they have */
+  /** number of MiniWorld's images and clips; samples of other sources are not counted */
   samples: number;
   flops: number;
   seconds: number;
@@ -43,12 +43,12 @@ export interface StageCost extends PartCost {
   stage: Stage;
   batches: StageBatch[];
   step: StepCost;
-  /** of each process */
+  /** memory of each process */
   memory: ProcessMemory;
 }
 
 export interface RunCost {
-  /** null: taken as it is */
+  /** null: it is not trained */
   autoencoder: PartCost | null;
   encoding: EncodingCost;
   adapter: PartCost | null;
@@ -105,7 +105,7 @@ export function runCost(
 const limited = ({ maxSeconds = Number.POSITIVE_INFINITY }: Optimisation, seconds: number) =>
   Math.min(maxSeconds, seconds);
 
-/** The mean over the kinds of batches that a step draws from; backward is twice forward. */
+/** The mean over the kinds of batches; the backward pass costs twice the forward pass. */
 function autoencoderStepFlops({ autoencoder: plan }: Recipe, shape: PipelineShape): number {
   const weights = plan.batches.reduce((sum, { weight }) => sum + weight, 0);
   const flops = plan.batches.map(({ numFrames, batchSize, weight }) => {
@@ -119,7 +119,7 @@ function autoencoderStepFlops({ autoencoder: plan }: Recipe, shape: PipelineShap
 const adapterParameters = ({ transformer }: PipelineShape): number =>
   parameterSizes(transformer).adapter.reduce((sum, size) => sum + size, 0);
 
-/** Alone it learns from clips of the last stage's size. */
+/** The adapter is trained alone, on clips of the last stage's size. */
 function adapterStepFlops(recipe: Recipe, { transformer }: PipelineShape): number {
   const stage = stagesOf(recipe).at(-1)!;
   const { numFrames, width, height, tokensPerBatch } = stage;
@@ -127,7 +127,7 @@ function adapterStepFlops(recipe: Recipe, { transformer }: PipelineShape): numbe
   return samples * 3 * adapterFlops(transformer, { frames: numFrames, width, height });
 }
 
-/** Every sample once at each size that a stage has of it. */
+/** Every sample is encoded once at each size that a stage uses. */
 function encodingCost(recipe: Recipe, shape: PipelineShape, rate: number): EncodingCost {
   const counts = new Map<string, { count: number; size: Target }>();
   const uncounted = new Set<string>();

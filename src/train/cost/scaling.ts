@@ -1,4 +1,4 @@
-/** A stage's steps over many processes: what goes over the network, and how long a step takes. */
+/** A stage's steps over many processes: network traffic, and the time of a step. */
 
 import { BUCKET_BYTES } from '../../distributed/buckets.js';
 import { widthOf } from '../../models/transformer/cost.js';
@@ -16,19 +16,19 @@ import type { TrainedNetworks } from './trained-networks.js';
 /** The machines of a job, as one process sees them. */
 export interface Cluster {
   ranks: number;
-  /** that have the faster links to each other */
+  /** number of processes per node, which have faster links to each other */
   ranksPerNode: number;
-  /** operations a second, dense bfloat16 */
+  /** operations per second, dense bfloat16 */
   peakFlops: number;
-  /** of it, what training reaches while it computes */
+  /** share of `peakFlops` that training reaches while it computes */
   efficiency: number;
   memoryBytes: number;
-  /** bytes a second that a process sends, to one of its node and to any other */
+  /** bytes per second that a process can send within its node, and between nodes */
   bandwidthWithin: number;
   bandwidthBetween: number;
-  /** of one message */
+  /** seconds of latency per message */
   latencySeconds: number;
-  /** of float32 gradients that are summed over the processes together */
+  /** size of a bucket: float32 gradients that are reduced over the processes together */
   bucketBytes: number;
 }
 
@@ -59,7 +59,7 @@ export const DEVICES = {
   },
 } satisfies Record<string, Device>;
 
-/** Machines without GPUs, one process each, over Ethernet of 10 Gb/s. */
+/** Machines without GPUs, with one process each, connected by 10 Gb/s Ethernet. */
 export const cpuDevice = (peakFlops: number, memoryBytes: number): Device => ({
   ranksPerNode: 1,
   peakFlops,
@@ -72,18 +72,18 @@ export const cpuDevice = (peakFlops: number, memoryBytes: number): Device => ({
 
 /** Means over the steps of a stage. */
 export interface StepCost {
-  /** forward and backward passes of a process */
+  /** forward and backward passes per process */
   passes: number;
-  /** operations of all processes */
+  /** operations over all processes */
   flops: number;
-  /** that a process sends, by what for */
+  /** bytes sent per process, by purpose */
   network: Traffic;
   computeSeconds: number;
-  /** of the network, and of it what computing does not hide */
+  /** seconds of network traffic, and the part of them that computation does not hide */
   networkSeconds: number;
   exposedSeconds: number;
   seconds: number;
-  /** of the whole batch */
+  /** of the whole batch, over all processes */
   tokens: number;
   samples: number;
 }
@@ -92,7 +92,7 @@ export interface Traffic {
   gradients: number;
   /** updated weights, from their owners */
   weights: number;
-  /** heads against tokens, within the processes that share a sample */
+  /** exchanges of heads for tokens among the processes that split a sample */
   sequence: number;
 }
 
@@ -123,7 +123,7 @@ export function stepOf(
   };
 }
 
-/** The process with most samples decides: the others wait for it. */
+/** The process with the most samples determines the time: the others wait for it. */
 function stepOfBatch(
   networks: TrainedNetworks,
   stage: Stage,
@@ -159,16 +159,16 @@ function stepOfBatch(
 }
 
 /**
- * Gradients and weights of a step. In a ring of n every process sends (n - 1) / n of what is summed
- * to its owners, as much again to spread the sums (`ddp`) or the new weights in their own dtype
- * (`zero1`, `zero2`). A bucket is on its way as soon as its gradients are there, so all but the last
- * hides behind the backward pass, as far as that lasts; new weights hide behind nothing.
- * Only the last pass of a step sends anything.
+ * Traffic of gradients and weights in a step. In a ring of n processes, each sends (n - 1) / n of the
+ * gradients to reduce them to their owners, and as much again to distribute the sums (`ddp`) or the new
+ * weights in their own dtype (`zero1`, `zero2`). A bucket is sent as soon as its gradients are ready, so
+ * all but the last bucket can overlap with the backward pass, as long as that lasts; new weights overlap
+ * with nothing. Only the last pass of a step sends anything.
  *
  * Source: Patarasuk & Yuan 2009 (ring); Li et al. 2020, arXiv 2006.15704 (overlap); Rajbhandari et
  * al. 2020, arXiv 1910.02054 (sharding)
  *
- * @param hidden   seconds of the backward pass of one micro-batch
+ * @param hidden   seconds of one micro-batch's backward pass, which can hide traffic
  */
 function updateTraffic(
   networks: TrainedNetworks,
@@ -202,9 +202,10 @@ function updateTraffic(
 }
 
 /**
- * Before the self-attention of every block queries, keys and values change from some tokens of all
- * heads to all tokens of some heads, after it its result changes back: four exchanges, and four
- * backward; with checkpointing the forward four once more. Nothing hides them.
+ * Traffic of sequence parallelism in a step. Before the self-attention of every block, queries, keys and
+ * values are exchanged from some tokens of all heads to all tokens of some heads, and its result is
+ * exchanged back: four exchanges forward, four backward, and with checkpointing four more for the second
+ * forward pass. No computation hides them.
  *
  * Source: Jacobs et al. 2023, arXiv 2309.14509 (Ulysses)
  */

@@ -6,20 +6,20 @@ import { type PipelineShape, textElements } from '../../pipeline/shape.js';
 import type { Recipe } from '../recipe/config.js';
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 
-/** What is trained, and what is in memory beside it. */
+/** The trained parameters, and the networks that are in memory beside them. */
 export interface TrainedNetworks {
   transformer: TransformerConfig;
   dtype: 'float32' | 'bfloat16';
-  /** tokens of a prompt */
+  /** length of a prompt in tokens */
   promptLength: number;
-  /** elements; one of which nothing is trained has made its embeddings before */
+  /** number of elements; a text encoder that is not trained has encoded the prompts ahead */
   textEncoder: { parameters: number };
   autoencoder: { parameters: number };
-  /** elements of each parameter that the optimizer gets, by the names that checkpoints have */
+  /** number of elements of each trained parameter, by its name in checkpoints */
   trained: ReadonlyMap<string, number>;
 }
 
-/** What of them is trained, as `trainableParameters` has it, for `cost.ts`. */
+/** The networks of a recipe and what is trained of them, for `cost.ts`; agrees with `trainableParameters`. */
 export function trainedNetworks(
   recipe: Recipe,
   { transformer, textEncoder, parts }: PipelineShape,

@@ -9,9 +9,9 @@ test('a budget that is less than a sample is said, by its kind', () => {
   const notes = (plan: object) => budgetNotes(stagesOf(tinyRecipe(plan))[0]!);
   assert.deepEqual(notes({ tokensPerBatch: 30, tokensPerMicroBatch: 30 }), []);
   assert.deepEqual(notes({ tokensPerBatch: 29, tokensPerMicroBatch: 5 }), [
-    'tokensPerMicroBatch 5 is less than the 6 of one image: one is taken at a time all the same',
-    'tokensPerBatch 29 is less than the 30 of one clip: a batch has one all the same',
-    'tokensPerMicroBatch 5 is less than the 30 of one clip: one is taken at a time all the same',
+    'tokensPerMicroBatch 5 is less than the 6 tokens of one image: one is computed at a time nevertheless',
+    'tokensPerBatch 29 is less than the 30 tokens of one clip: a batch holds one nevertheless',
+    'tokensPerMicroBatch 5 is less than the 30 tokens of one clip: one is computed at a time nevertheless',
   ]);
   assert.deepEqual(notes({ tokensPerBatch: 6, imageShare: [1, 1] }), []);
 });
