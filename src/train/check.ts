@@ -1,6 +1,6 @@
 /**
- * What can be said of a run before it begins: its folders, its networks and the patterns over their
- * names. Only configurations and the heads of weight files are read.
+ * Checks a run before it begins: its folders, its networks, and the patterns that choose their
+ * weights. Only configurations and the headers of weight files are read.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,17 +22,15 @@ import { type Recipe, type Source, stagesOf } from './recipe/config.js';
 import { recipeShape } from './recipe/networks.js';
 
 export interface CheckOptions {
-  /** nothing is trained: released pipelines need not be there yet, see `recipeShape` */
+  /** nothing will be trained, so released pipelines need not be there yet; see `recipeShape` */
   dryRun?: boolean;
-  /** every stored weight is read too, to see that it is a number; never in a dry run */
+  /** also reads every stored weight, to check that it is finite; never in a dry run */
   weights?: boolean;
-  /** those that the program gives */
+  /** the data sets that the program provides */
   datasets?: Datasets;
 }
 
-/**
- * @throws InputError naming all that a run could not begin or go on with
- */
+/** @throws InputError listing every problem that would keep the run from beginning or resuming */
 export function expectTrainable(
   recipe: Recipe,
   { dryRun = false, weights = true, datasets = {} }: CheckOptions = {},
@@ -98,7 +96,7 @@ export function expectTrainable(
   );
 }
 
-/** Networks in a pipeline folder, and what their weight files are called. */
+/** The networks of a pipeline folder, and the names of their weight files. */
 const PARTS = {
   transformer: 'diffusion_pytorch_model',
   vae: 'diffusion_pytorch_model',
@@ -106,7 +104,7 @@ const PARTS = {
 } as const;
 type Part = keyof typeof PARTS;
 
-/** The folders of the networks that training begins with, and their weight files. */
+/** The folders of the networks that training begins with, and the names of their weight files. */
 function storedNetworks(recipe: Recipe): Map<string, string> {
   const { base, init, autoencoder, textEncoder, transformer } = recipe;
   const from = transformer.from ?? init;
@@ -126,12 +124,12 @@ function storedNetworks(recipe: Recipe): Map<string, string> {
 const sourcesOf = (recipe: Recipe): Source[] =>
   [recipe.data, ...stagesOf(recipe).map(({ data }) => data)].flat();
 
-/** The data sets of a recipe that files hold. */
+/** The paths of a recipe's data sets in files. */
 const manifestsOf = (recipe: Recipe): string[] => [
   ...new Set(sourcesOf(recipe).flatMap(({ manifest }) => manifest ?? [])),
 ];
 
-/** Those that a recipe names are given, and no others. */
+/** Checks that the program provides the data sets that the recipe names, and no others. */
 function expectDatasets(recipe: Recipe, datasets: Datasets): void {
   const named = new Set(sourcesOf(recipe).flatMap(({ dataset }) => dataset ?? []));
   for (const name of named) {
@@ -146,7 +144,7 @@ function expectDatasets(recipe: Recipe, datasets: Datasets): void {
   }
 }
 
-/** Do patterns fit, and layers of low rank? */
+/** Checks that patterns match some weight, and that LoRA ranks fit the layers. */
 function expectToTrain(recipe: Recipe, shape: PipelineShape): void {
   trainedNetworks(recipe, shape, 'float32');
   const { lora } = recipe.transformer;
@@ -160,7 +158,7 @@ function expectToTrain(recipe: Recipe, shape: PipelineShape): void {
   }
 }
 
-/** Makes all checks. @throws InputError with the sentences of all that fail */
+/** Runs all checks. @throws InputError with the sentences of all that fail */
 function all({ name }: Recipe, checks: readonly (() => void)[]): void {
   const problems: InputError[] = [];
   for (const check of checks) {

@@ -1,4 +1,4 @@
-/** Row 7: training from code, the package's `mfm/train`. */
+/** Row 7 of docs/architecture.md: training from code, which the package exports as `mfm/train`. */
 export type { Dataset, DatasetSample } from '../data/sources/dataset.js';
 export type { RecipeInput } from './recipe/config.js';
 export type { Change } from './recipe/read-recipe.js';

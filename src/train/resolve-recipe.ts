@@ -1,4 +1,4 @@
-/** A recipe and its run folder, from what a program or a command line is given. */
+/** Resolves a recipe and its run folder from the options of a program or a command line. */
 import { InputError } from '../errors.js';
 import type { Task } from '../tasks/index.js';
 import type { Recipe, RecipeInput } from './recipe/config.js';
@@ -8,20 +8,22 @@ import { initOf } from './run/stored-recipe.js';
 export interface ResolveOptions {
   /** folder of the run; default: `runs/` and the recipe's name */
   run?: string;
-  /** goes on with the run that the folder holds */
+  /** resumes the run that the folder holds */
   resume?: boolean;
-  /** pipeline folder whose weights training begins with, in place of the recipe's `init` */
+  /** pipeline folder to take the initial weights from, in place of the recipe's `init` */
   init?: string;
   /** changes of single keys */
   changes?: readonly Change[];
   /** tasks that the recipe may name beside those of mfm */
   ownTasks?: readonly Task[];
-  /** is called with what the paths of a recipe mean where that may surprise */
+  /**
+   * receives a sentence about each path of a recipe file that may not mean what its author expects
+   */
   say?: (sentence: string) => void;
 }
 
 /**
- * @param given   a YAML or JSON file, or keys and values, whose paths are relative to the current folder
+ * @param given   a YAML or JSON file; or keys and values, with paths relative to the current folder
  * @throws InputError listing every problem of the recipe
  */
 export function resolveRecipe(
@@ -35,7 +37,7 @@ export function resolveRecipe(
       : checkRecipe(plainCopy(given), 'recipe', { changes: all, ownTasks });
   const recipe = read(changes, say);
   const folder = run ?? `runs/${recipe.name}`;
-  // a run that goes on keeps the weights that it began with
+  // a resumed run keeps the initial weights that it began with
   const from = init ?? recipe.init ?? (resume ? initOf(folder) : undefined);
   if (from === recipe.init) return { recipe, folder };
   return { recipe: read([...changes, { path: ['init'], value: from }]), folder };
@@ -45,7 +47,7 @@ function plainCopy(given: RecipeInput): object {
   try {
     if (typeof given === 'object' && given !== null) return structuredClone(given);
   } catch {
-    // it has functions, or other things that are no values
+    // it holds functions, or other things that are not plain values
   }
   throw new InputError(
     'recipe: must be a file, or an object of plain values with the keys that `mfm train --help` lists',

@@ -1,33 +1,34 @@
-/** What a training says of itself, as it happens. */
+/** The events of a training, as they happen. */
 import type { Reporter } from './loop/reporter.js';
 import type { RunEvent } from './run/run-event.js';
 
 /**
  * One of: a line of metrics.jsonl (`metrics`), a new state of the run (`status`), a checkpoint or a
- * sheet of samples that was written, a sentence for people (`note`), and how far a phase is.
+ * sample sheet that was written (`checkpoint`, `sample`), a sentence for people (`note`), and the
+ * progress of a phase (`phase`, `progress`, `phaseEnd`).
  */
 export type TrainEvent =
   | RunEvent
   | { type: 'note'; text: string }
-  /** something that takes a while begins: `total` units of it; the one before it has ended */
+  /** a phase begins, which has `total` units of work; the previous one has ended */
   | { type: 'phase'; label: string; total: number; unit: string }
   | ProgressEvent
   | { type: 'phaseEnd'; label: string };
 
 export interface ProgressEvent {
   type: 'progress';
-  /** of the phase */
+  /** the label of the phase */
   label: string;
-  /** units, of `total` */
+  /** units that are done, of `total` */
   done: number;
   total: number;
-  /** figures, in a few words */
+  /** current figures, in a few words */
   note: string;
-  /** of a phase that ends with its time: seconds in all, and the share of them that has passed, 0..1 */
+  /** for a phase with a time limit: the limit, and the share of it that has passed, 0..1 */
   limit?: { seconds: number; share: number };
 }
 
-/** A reporter that says everything as events. */
+/** A reporter that emits everything as events. */
 export function eventReporter(emit: (event: TrainEvent) => void): Reporter {
   let phase = { label: '', total: 0 };
   return {
@@ -44,7 +45,10 @@ export function eventReporter(emit: (event: TrainEvent) => void): Reporter {
   };
 }
 
-/** The first process of a job speaks for all: what another says waits until it is asked for it. */
+/**
+ * The reporter of all processes of a job but the first: keeps what is logged until the first one
+ * takes it.
+ */
 export function heldReporter(): Reporter {
   const held: string[] = [];
   return {

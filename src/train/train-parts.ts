@@ -1,4 +1,7 @@
-/** A whole run: autoencoder, latents, adapter, transformer, pipeline folder. Each part goes on where it stopped. */
+/**
+ * A whole run: autoencoder, latents, adapter, transformer, pipeline folder. Each part resumes where
+ * it stopped.
+ */
 import { existsSync } from 'node:fs';
 import { isAbort } from '../errors.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
@@ -24,20 +27,20 @@ import { trainTransformer } from './networks/transformer.js';
 import { dtypeOf } from './recipe/networks.js';
 
 export interface PartsOptions extends Omit<PartContext, 'data'> {
-  /** where latents, frames and facts are kept; default: `cache` of the run folder */
+  /** where latents, frames and measurements are cached; default: `cache` in the run folder */
   cacheFolder?: string;
-  /** threads that make samples; default: one per processor, at most 4 */
+  /** number of threads that prepare samples; default: one per processor, at most 4 */
   workers?: number;
   /** tasks beside those of mfm */
   ownTasks?: OwnTasks;
-  /** those that the recipe's data name */
+  /** the program's own data sets, which the recipe's `data` name */
   datasets?: Datasets;
 }
 
 /**
- * Trains the parts in turn and writes `pipeline/` into the run folder, which is closed at the end;
- * `expectTrainable` first says what cannot be.
- * @returns false if the signal stopped it; the same call with the same folder goes on
+ * Trains the parts in turn, writes `pipeline/` into the run folder, and closes the run. Call
+ * `expectTrainable` first, which reports what cannot be trained.
+ * @returns false if the signal stopped it; the same call with the same folder resumes
  */
 export async function trainParts(options: PartsOptions): Promise<boolean> {
   const { recipe, run, report, signal } = options;
@@ -86,7 +89,7 @@ function stopped({ run }: Pick<PartContext, 'run'>): false {
   return false;
 }
 
-/** Taken from a folder, or trained; null if training it was stopped. */
+/** The autoencoder, opened from a folder or trained; null if its training was stopped. */
 async function finishedAutoencoder(
   context: PartContext,
   dtype: DType,
@@ -107,10 +110,13 @@ async function finishedAutoencoder(
   return autoencoder.requiresGrad_(false).eval();
 }
 
-/** Clips that the scale of the latents is measured on. */
+/** Number of clips that the scale of the latents is measured on. */
 const SCALE_CLIPS = 64;
 
-/** Writes it with latents of unit scale, once: those of the data are made with it from then on. */
+/**
+ * Scales the autoencoder's latents to unit variance and stores it, once: all latents are then made
+ * with it.
+ */
 async function scaleLatents(
   autoencoder: Autoencoder,
   path: string,

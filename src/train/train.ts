@@ -1,4 +1,4 @@
-/** Training from code; `mfm train` is made of this. */
+/** Training from code; `mfm train` calls it too. */
 import { join } from 'node:path';
 import { ALONE, type Parallel } from '../distributed/parallel.js';
 import { ownTasksOf, type Task } from '../tasks/index.js';
@@ -15,36 +15,38 @@ import { trainParts } from './train-parts.js';
 import { Training, type TrainingHooks, type TrainOutcome } from './training.js';
 
 export interface TrainOptions extends Pick<ResolveOptions, 'run' | 'resume' | 'init' | 'changes'> {
-  /** tasks of one's own, or the file that declares them, which lets threads make their samples */
+  /**
+   * your own tasks, or the file that declares them; from a file, threads can prepare their samples
+   */
   tasks?: readonly Task[] | string | URL;
-  /** data sets of one's own, by the names that the recipe's `data` have for them */
+  /** your own data sets, by the names that the recipe's `data` use */
   datasets?: Datasets;
-  /** is called with every event, whether anybody iterates or not */
+  /** receives every event, whether or not anyone iterates over the training */
   onEvent?: (event: TrainEvent) => void;
-  /** stops the training, after it has saved a checkpoint */
+  /** stops the training, which first saves a checkpoint */
   signal?: AbortSignal;
-  /** threads that prepare samples; default: one per processor, at most 4 */
+  /** number of threads that prepare samples; default: one per processor, at most 4 */
   workers?: number;
   /** folder of encoded samples, to share between runs; default: the run's `cache/` */
   cache?: string;
-  /** refuses a run that seems to need more memory than there is; default: true */
+  /** refuses a run that seems to need more memory than is available; default: true */
   checkMemory?: boolean;
-  /** the processes of a job, and how many of them share this machine; default: this one alone */
+  /** the processes of a job, and how many of them share this machine; default: this process alone */
   job?: { parallel: Parallel; local: number };
 }
 
 /**
  * Trains a pipeline by a recipe, and writes everything into a run folder.
  *
- * Nothing is written to the terminal, and the process goes on whatever happens. It begins by itself;
- * stopped by the signal, or by leaving the loop, it ends with `finished: false`, and the same call
- * with `resume: true` goes on as if there had been no stop.
+ * Training begins at once. Nothing is written to the terminal, and the process is never ended. If the
+ * signal aborts, or the loop is left, training stops with `finished: false`, and the same call with
+ * `resume: true` continues as if it had not been stopped.
  *
  *     for await (const event of train('recipe.yaml')) {
  *       if (event.type === 'metrics') console.log(event.step, event.figures.loss);
  *     }
  *
- * @param recipe   a YAML or JSON file, or the same keys and values as an object
+ * @param recipe   a YAML or JSON file, or its keys and values as an object
  * @throws InputError for a recipe, a task or data that cannot be used; JobError if training fails
  */
 export function train(recipe: string | RecipeInput, options: TrainOptions = {}): Training {
@@ -62,12 +64,12 @@ async function run(
   const report = first ? eventReporter(emit) : heldReporter();
   const say = report.log;
 
-  // what cannot be trained is said before anything is written
+  // everything is checked before anything is written
   const ownTasks = await ownTasksOf(options.tasks);
   const { recipe, folder } = resolveRecipe(given, { ...options, ownTasks: ownTasks.tasks, say });
-  for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // there are enough
+  for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // throws if there are too few
   await parallel.together(() => {
-    // one process reads the stored weights, and only where training begins with them
+    // one process reads the stored weights, and only if training begins with them
     const weights = first && !(resume && hasBegunFromWeights(folder));
     expectTrainable(recipe, { weights, datasets });
     if (checkMemory) expectRoom(recipe, { ranks: parallel.size, local });

@@ -1,31 +1,32 @@
-/** A training under way: its events to iterate over, and its outcome to await. */
+/** A training in progress: iterate over its events, await its outcome. */
 import { InputError } from '../errors.js';
 import type { TrainEvent } from './train-event.js';
 
-/** What a training has come to. */
+/** The outcome of a training. */
 export type TrainOutcome =
   /** `pipeline` is the folder of the result */
   | { finished: true; run: string; pipeline: string }
-  /** it was stopped: a checkpoint is saved, and `resume: true` goes on from there */
+  /** it was stopped: a checkpoint is saved, from which `resume: true` continues */
   | { finished: false; run: string; pipeline: null };
 
 export interface TrainingHooks {
   signal: AbortSignal;
   emit(event: TrainEvent): void;
-  /** the run is open: from now on a stop saves a checkpoint */
+  /** called when the run is open: from then on, a stop saves a checkpoint */
   opened(folder: string): void;
 }
 
 /**
- * Begins at once. Await it for its outcome, or iterate over its events, which ends with it; leaving
- * the loop early stops the training, after it has saved a checkpoint. What fails is thrown by both.
+ * A training, which begins at once. Await it for its outcome, or iterate over its events until it
+ * ends; leaving the loop early stops the training, which first saves a checkpoint. Both throw its
+ * errors.
  */
 export class Training implements PromiseLike<TrainOutcome>, AsyncIterable<TrainEvent> {
   /** The folder of the run, once it is open; never rejects. */
   readonly opened: Promise<string>;
   private readonly outcome: Promise<TrainOutcome>;
   private readonly controller = new AbortController();
-  /** events that wait for whoever iterates; null: nobody does */
+  /** events that the iterating loop has not taken yet; null if there is no loop */
   private queue: TrainEvent[] | null = null;
   private ended = false;
   private wake: () => void = () => {};
@@ -34,7 +35,7 @@ export class Training implements PromiseLike<TrainOutcome>, AsyncIterable<TrainE
     work: (hooks: TrainingHooks) => Promise<TrainOutcome>,
     { signal, onEvent }: { signal?: AbortSignal; onEvent?: (event: TrainEvent) => void } = {},
   ) {
-    const abort = () => this.controller.abort(); // without its reason, which may be a time limit
+    const abort = () => this.controller.abort(); // without the reason, which may be a time limit
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
     let opened: (folder: string) => void = () => {};
@@ -45,7 +46,7 @@ export class Training implements PromiseLike<TrainOutcome>, AsyncIterable<TrainE
       onEvent?.(event);
       this.push(event);
     };
-    // whoever iterates right away sees everything
+    // starts in a later microtask, so that a loop that begins right away sees every event
     this.outcome = Promise.resolve()
       .then(() => work({ signal: this.controller.signal, emit, opened }))
       .finally(() => {
@@ -63,11 +64,11 @@ export class Training implements PromiseLike<TrainOutcome>, AsyncIterable<TrainE
     return this.outcome.then(onFulfilled, onRejected);
   }
 
-  /** The events from now on. @throws InputError at a second time */
+  /** The events from now on. @throws InputError if called a second time */
   async *[Symbol.asyncIterator](): AsyncGenerator<TrainEvent, void, void> {
-    if (this.queue) throw new InputError('train: its events can be iterated over once');
+    if (this.queue) throw new InputError('train: its events can be iterated over only once');
     this.queue = [];
-    this.outcome.catch(() => {}); // thrown at the end of the loop
+    this.outcome.catch(() => {}); // the end of the loop throws it
     try {
       for (;;) {
         for (let event = this.queue.shift(); event; event = this.queue.shift()) yield event;
@@ -85,7 +86,7 @@ export class Training implements PromiseLike<TrainOutcome>, AsyncIterable<TrainE
   private push(event: TrainEvent): void {
     const { queue } = this;
     if (!queue) return;
-    // for a slow reader the newest progress is enough
+    // a slow reader needs only the newest progress
     if (event.type === 'progress' && queue.at(-1)?.type === 'progress') queue.pop();
     queue.push(event);
     this.wake();

@@ -223,7 +223,7 @@ describe('train on a data set of its own', () => {
         Promise.resolve(train(given, { run, datasets: datasets as Record<string, Dataset> })),
         { name: 'InputError', message },
       );
-    await rejected(named, {}, /^dataset "mine": is not given; a program gives it, as train\(/);
+    await rejected(named, {}, /^dataset "mine": is not given; a program passes it as train\(/);
     await rejected(named, { mine: [] }, /^datasets\.mine: must have a length of 1 or more and /);
     await rejected(
       onPictures,

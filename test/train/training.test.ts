@@ -49,7 +49,7 @@ describe('a training', () => {
     assert.equal(await training.opened, 'runs/a');
     await assert.rejects(async () => {
       for await (const _ of training) assert.fail('a second time');
-    }, /its events can be iterated over once/);
+    }, /its events can be iterated over only once/);
   });
 
   test('keeps but the newest progress for a slow reader', async () => {

@@ -35,7 +35,9 @@ export interface StageBatch {
   microSamples: number | null;
 }
 
-/** The batches of images and of clips at the stage's own size; a kind with a share of 0 is left out. */
+/**
+ * The batches of images and of clips at the stage's own size; a kind with a share of 0 is left out.
+ */
 export function batchesOf(stage: Stage): StageBatch[] {
   const { width, height, tokensPerBatch, tokensPerMicroBatch } = stage;
   const images = meanImageShare(stage);
@@ -71,10 +73,11 @@ export interface SharedWork {
 }
 
 /**
- * Counts the operations that are executed, assuming that samples share nothing. The backward pass costs
- * as much as the forward pass for the gradients of inputs, and the same again for those of weights: see
- * `gradientShares`. The backward pass of attention recomputes the scores, so it has five products where
- * the forward pass has two. Checkpointing adds a second forward pass of the blocks.
+ * Counts the operations that are executed, assuming that samples share nothing. The backward pass
+ * costs as much as the forward pass for the gradients of inputs, and the same again for those of
+ * weights: see `gradientShares`. The backward pass of attention recomputes the scores, so it has
+ * five products where the forward pass has two. Checkpointing adds a second forward pass of the
+ * blocks.
  *
  * Source: Kaplan et al. 2020, arXiv 2001.08361 (2 forward, 4 backward per weight); Dao et al. 2022,
  * arXiv 2205.14135, algorithm 4 (five products)
@@ -127,7 +130,10 @@ function countFlops(
 interface GradientShares {
   /** share of the blocks that come after the first trained weight */
   inputs: number;
-  /** share of weights that are trained, by what they are multiplied with; `encoder` is the text encoder */
+  /**
+   * share of weights that are trained, by what they are multiplied with; `encoder` is the text
+   * encoder
+   */
   weights: Record<'adapter' | 'text' | 'time' | 'tokens' | 'encoder', number>;
 }
 

@@ -30,8 +30,9 @@ export interface ProcessMemory {
 
 /**
  * The memory of a process in a stage. Autograd gives gradients in the weights' dtype. With several
- * processes, or several passes per step, they are summed in float32: for all parameters, or with `zero2`
- * for those that the process owns, while the others are sent away bucket by bucket in the last pass.
+ * processes, or several passes per step, they are summed in float32: for all parameters, or with
+ * `zero2` for those that the process owns, while the others are sent away bucket by bucket in the
+ * last pass.
  *
  * @param bucketBytes   size of a bucket: float32 gradients that are reduced over the processes together
  */
@@ -73,14 +74,20 @@ export function memoryOf(
 const parameterTotal = (config: TransformerConfig): number =>
   total(Object.values(parameterSizes(config)).flat());
 
-/** The number of elements that the fullest of `ranks` processes owns, if each parameter has one owner. */
+/**
+ * The number of elements that the fullest of `ranks` processes owns, if each parameter has one
+ * owner.
+ */
 export function largestShare(sizes: readonly number[], ranks: number): number {
   const loads = new Float64Array(ranks);
   for (const [i, owner] of ownersOf(sizes, ranks).entries()) loads[owner]! += sizes[i]!;
   return loads.reduce((most, load) => Math.max(most, load));
 }
 
-/** Activations of a block that autograd keeps for the backward pass, in vectors of the model's width per token. */
+/**
+ * Activations of a block that autograd keeps for the backward pass, in vectors of the model's width
+ * per token.
+ */
 const BLOCK_VECTORS = {
   // input, modulated, q and k as projected and as normed, v, mixed heads, projected
   selfAttention: 9,
@@ -91,17 +98,22 @@ const BLOCK_VECTORS = {
 };
 /** Further vectors per token that a block's backward pass needs at its peak; measured. */
 const BACKWARD_VECTORS = 5;
-/** Vectors per token before and after all blocks: patches, condition, the last norm's output, a gradient. */
+/**
+ * Vectors per token before and after all blocks: patches, condition, the last norm's output, a
+ * gradient.
+ */
 const END_VECTORS = 4;
 /** Bytes per value of the output and its loss: the target and differences in float32. */
 const LOSS_BYTES = 24;
-/** Bytes per pixel of the condition in float32: its five channels as they are read, and four joined. */
+/**
+ * Bytes per pixel of the condition in float32: its five channels as they are read, and four joined.
+ */
 const CONDITION_BYTES = 4 * (5 + 4);
 
 /**
- * Bytes of activations of a micro-batch in one process: what adapter and blocks keep for the backward
- * pass, and what the backward pass itself needs at its peak. With checkpointing, a block keeps only its
- * input, and one block at a time is recomputed.
+ * Bytes of activations of a micro-batch in one process: what adapter and blocks keep for the
+ * backward pass, and what the backward pass itself needs at its peak. With checkpointing, a block
+ * keeps only its input, and one block at a time is recomputed.
  */
 export function activationBytes(
   { transformer: config, dtype, promptLength }: TrainedNetworks,

@@ -7,7 +7,10 @@ import { type DType, emptyCache, full, randn, tidy, zeros } from '../../tensor/i
 import { sampleFlops, wholeTransformer } from './cost.js';
 import type { TrainedNetworks } from './trained-networks.js';
 
-/** Rows, inner width and columns of matrix products that are large enough to be efficient, and quick. */
+/**
+ * Rows, inner width and columns of matrix products that are large enough to be efficient, and
+ * quick.
+ */
 const PRODUCTS = [
   [2048, 1024, 4096],
   [2048, 2048, 2048],
@@ -16,7 +19,10 @@ const PRODUCTS = [
 /** Runs of each product, or as many as the time allows; the first warms up, and the best counts. */
 const [RUNS, ENOUGH_SECONDS] = [6, 1.5];
 
-/** Operations per second of the fastest matrix product, on all threads. Measuring takes a second or two. */
+/**
+ * Operations per second of the fastest matrix product, on all threads. Measuring takes a second or
+ * two.
+ */
 export function matrixPeak(dtype: DType): number {
   const rates = PRODUCTS.map(([rows, inner, columns]) =>
     tidy(() => {
@@ -32,8 +38,8 @@ export function matrixPeak(dtype: DType): number {
 const [PROBE_PARAMETERS, PROBE_TOKENS] = [30e6, 1280];
 
 /**
- * The share of `peakFlops` that forward and backward passes reach, 0..1, measured on a few blocks of the
- * network's own width.
+ * The share of `peakFlops` that forward and backward passes reach, 0..1, measured on a few blocks
+ * of the network's own width.
  */
 export function trainingEfficiency(
   { transformer, dtype, promptLength }: TrainedNetworks,
@@ -83,7 +89,9 @@ function fewerBlocks(config: TransformerConfig): TransformerConfig {
   return { ...config, num_layers: Math.min(config.num_layers, blocks), num_block_chunks: 1 };
 }
 
-/** The same size, or a shorter and smaller one that has no more tokens than the measurement allows. */
+/**
+ * The same size, or a shorter and smaller one that has no more tokens than the measurement allows.
+ */
 function smaller(size: Target): Target {
   let { numFrames, width, height } = size;
   const half = (side: number) => Math.max(16, Math.floor(side / 32) * 16);

@@ -159,11 +159,11 @@ function stepOfBatch(
 }
 
 /**
- * Traffic of gradients and weights in a step. In a ring of n processes, each sends (n - 1) / n of the
- * gradients to reduce them to their owners, and as much again to distribute the sums (`ddp`) or the new
- * weights in their own dtype (`zero1`, `zero2`). A bucket is sent as soon as its gradients are ready, so
- * all but the last bucket can overlap with the backward pass, as long as that lasts; new weights overlap
- * with nothing. Only the last pass of a step sends anything.
+ * Traffic of gradients and weights in a step. In a ring of n processes, each sends (n - 1) / n of
+ * the gradients to reduce them to their owners, and as much again to distribute the sums (`ddp`) or
+ * the new weights in their own dtype (`zero1`, `zero2`). A bucket is sent as soon as its gradients
+ * are ready, so all but the last bucket can overlap with the backward pass, as long as that lasts;
+ * new weights overlap with nothing. Only the last pass of a step sends anything.
  *
  * Source: Patarasuk & Yuan 2009 (ring); Li et al. 2020, arXiv 2006.15704 (overlap); Rajbhandari et
  * al. 2020, arXiv 1910.02054 (sharding)
@@ -202,10 +202,10 @@ function updateTraffic(
 }
 
 /**
- * Traffic of sequence parallelism in a step. Before the self-attention of every block, queries, keys and
- * values are exchanged from some tokens of all heads to all tokens of some heads, and its result is
- * exchanged back: four exchanges forward, four backward, and with checkpointing four more for the second
- * forward pass. No computation hides them.
+ * Traffic of sequence parallelism in a step. Before the self-attention of every block, queries,
+ * keys and values are exchanged from some tokens of all heads to all tokens of some heads, and its
+ * result is exchanged back: four exchanges forward, four backward, and with checkpointing four more
+ * for the second forward pass. No computation hides them.
  *
  * Source: Jacobs et al. 2023, arXiv 2309.14509 (Ulysses)
  */

@@ -19,7 +19,10 @@ export interface TrainedNetworks {
   trained: ReadonlyMap<string, number>;
 }
 
-/** The networks of a recipe and what is trained of them, for `cost.ts`; agrees with `trainableParameters`. */
+/**
+ * The networks of a recipe and what is trained of them, for `cost.ts`; agrees with
+ * `trainableParameters`.
+ */
 export function trainedNetworks(
   recipe: Recipe,
   { transformer, textEncoder, parts }: PipelineShape,

@@ -1,13 +1,14 @@
 /**
- * Which size and length a sample is trained at, so that a batch has one shape and nothing is padded.
+ * Buckets: the size and length that each sample is trained at, so that all samples of a batch have
+ * the same shape and nothing is padded.
  *
- * Sizes are multiples of 16. Of a stage's area there are shapes from 1:4 to 4:1, neighbours at least
- * a tenth apart; an item takes the one nearest to its own. It is scaled until that is covered, and
- * what is over is cut off on both sides. No item is enlarged: one that is smaller takes a shape of a
- * smaller area, in steps of √2 down to a sixteenth of the stage's; only below that it is.
- * With `aspect: fixed` all are brought to the stage's size.
+ * Sizes are multiples of 16. For a stage's area there are shapes with aspect ratios from 1:4 to
+ * 4:1, which differ by at least 10 %; an item takes the nearest. It is scaled to cover that shape,
+ * and what protrudes is cropped equally on both sides. Items are not enlarged: a smaller item takes
+ * a shape of a smaller area, in steps of √2 down to a sixteenth of the stage's area, and only items
+ * smaller than that are enlarged. With `aspect: fixed`, all items are brought to the stage's size.
  *
- * Lengths are the stage's, and then about three quarters of the one before, each 4k + 1.
+ * Lengths are the stage's, then about three quarters of the previous one, and so on, each 4k + 1.
  */
 
 import type { SampleFacts } from '../../data/sources/facts.js';
@@ -20,16 +21,21 @@ import { samplesWithin } from './micro-batches.js';
 export type StageShape = Pick<Stage, 'width' | 'height' | 'numFrames' | 'aspect'>;
 const MOST_ASPECT = 4;
 const ASPECT_STEP = 1.1;
-/** Steps of √2 from the stage's area to the smallest. */
+/** Number of steps of √2 from the stage's area to the smallest area. */
 const LEVELS = 8;
-/** Samples of this shape in a batch: as many as the budget holds, but one. */
+/**
+ * Number of samples of this shape in a batch: as many as the token budget allows, but at least one.
+ */
 export const batchSizeOf = (target: Target, tokensPerBatch: number): number =>
   samplesWithin(tokensPerBatch, tokensOf(target));
 
 export const bucketName = ({ width, height, numFrames }: Target): string =>
   `${width}x${height}x${numFrames}`;
 
-/** The shape that an item is trained at as an image or as a clip; null: it is too short for a clip. */
+/**
+ * The shape that an item is trained at, as an image or as a clip; null if it is too short for a
+ * clip.
+ */
 export function targetOf(
   facts: Pick<SampleFacts, 'width' | 'height' | 'numFrames'>,
   kind: 'image' | 'clip',
@@ -60,7 +66,7 @@ function sizeOf(item: Size, { width, height, aspect }: StageShape): Size {
 
 const known = new Map<string, Size[][]>();
 
-/** The shapes of a stage by falling area. */
+/** The shapes of a stage, one list per area, from the largest area to the smallest. */
 function shapesOf(stage: Size): Size[][] {
   const name = `${stage.width}x${stage.height}`;
   let levels = known.get(name);
@@ -68,7 +74,7 @@ function shapesOf(stage: Size): Size[][] {
     levels = [];
     const tokens = (stage.width * stage.height) / TOKEN ** 2;
     for (let level = 0; level <= LEVELS; level++) {
-      // the powers of two exactly, the others cut off
+      // rounded down, with a margin so that powers of two stay exact
       const within = Math.floor(tokens * 2 ** (-level / 2) + 1e-9);
       if (within >= 1) levels.push(shapesWithin(within, level === 0 ? stage : null));
     }
@@ -85,7 +91,7 @@ function shapesWithin(tokens: number, own: Size | null): Size[] {
     const aspect = size.width / size.height;
     if (aspect <= MOST_ASPECT && aspect >= 1 / MOST_ASPECT) candidates.push(size);
   }
-  // those that use the area best come first
+  // shapes that use most of the area come first
   candidates.sort((a, b) => b.width * b.height - a.width * a.height || a.height - b.height);
   for (const size of candidates) {
     if (shapes.every((shape) => shapeChange(shape, size) > ASPECT_STEP)) shapes.push(size);
@@ -93,7 +99,7 @@ function shapesWithin(tokens: number, own: Size | null): Size[] {
   return shapes;
 }
 
-/** What is scaled to cover a size, and where that begins in it. */
+/** The size to which an item is scaled to cover another size, and where the crop begins. */
 export interface Cover {
   scaled: Size;
   left: number;
@@ -114,13 +120,13 @@ export function coverOf(item: Size, size: Size): Cover {
   };
 }
 
-/** The share of an item's picture that is cut off, 0..1. */
+/** The share of an item's area that is cropped, 0..1. */
 export function croppedShare(item: Size, size: Size): number {
   const { scaled } = coverOf(item, size);
   return 1 - (size.width * size.height) / (scaled.width * scaled.height);
 }
 
-/** A row of what a set comes to. */
+/** A bucket in a report. */
 export interface BucketRow {
   kind: 'image' | 'clip';
   width: number;
@@ -128,19 +134,19 @@ export interface BucketRow {
   numFrames: number;
   samples: number;
   batchSize: number;
-  /** of the samples of its kind */
+  /** share of the samples of its kind, 0..1 */
   share: number;
 }
 
 export interface BucketReport {
   rows: BucketRow[];
-  /** share of the token budget that batches leave empty, a mean over batches */
+  /** share of the token budget that batches leave unused, mean over batches, 0..1 */
   waste: number;
-  /** share of the pictures that is cut off, a mean over samples */
+  /** share of the area that is cropped, mean over samples, 0..1 */
   cropped: number;
 }
 
-/** What the samples of a set come to in a stage. */
+/** The buckets of a set of samples in a stage. */
 export function bucketReport(
   samples: Iterable<{ kind: 'image' | 'clip'; facts: SampleFacts }>,
   stage: StageShape & Pick<Stage, 'tokensPerBatch'>,
@@ -164,7 +170,7 @@ export function bucketReport(
     row.share = row.samples / counts[row.kind];
     const own = row.samples / row.batchSize;
     batches += own;
-    // a sample that is larger than the budget is a batch alone
+    // a sample that exceeds the budget makes a batch of its own
     filled += own * Math.min(1, (row.batchSize * tokensOf(row)) / stage.tokensPerBatch);
   }
   const total = counts.image + counts.clip;

@@ -1,4 +1,4 @@
-/** What a sample is used for: its task, its prompt, and whether it is told what is given. */
+/** Draws how a sample is used: its task, its prompt, and whether it has a condition. */
 import { editOf } from '../../data/miniworld/edit.js';
 import { captionOf, drawScene } from '../../data/miniworld/index.js';
 import { drawWeighted, RandomStream } from '../../data/random.js';
@@ -16,16 +16,16 @@ import type { Entry } from './stage-set.js';
 export interface Drawn {
   task: Task;
   caption: string;
-  /** '' where it is left out */
+  /** '' if text dropout removed it */
   prompt: string;
-  /** is anything given but the prompt? */
+  /** does it have a condition beside the prompt? */
   conditioned: boolean;
 }
 
 /**
- * Draws for one sample of a batch.
+ * Draws the use of one sample in a batch.
  *
- * @param label   of the draws: batch and place in it
+ * @param label   label of the random stream: the batch, and the place in it
  */
 export function drawUse(
   { item, tasks }: Entry,
@@ -35,14 +35,14 @@ export function drawUse(
 ): Drawn {
   const random = new RandomStream(seed, label);
   const { task } = drawWeighted(random, tasks);
-  // without prompt, or without condition, now and then: guidance needs both
+  // now and then without prompt, or without condition: guidance needs both
   const silent = random.chance(stage.textDropout[task.result]);
   const blind = random.chance(stage.conditionDropout);
   const use = useFor(task, item, target);
   return { ...use, prompt: silent ? '' : use.prompt, conditioned: use.conditioned && !blind };
 }
 
-/** The same with nothing left out. */
+/** The same, with nothing dropped. */
 export function useFor(task: Task, item: SourceItem, target: Target): Drawn {
   const caption = promptFor(task, wordsOf(item, target));
   const prompt = taggedPrompt(caption, task);

@@ -1,4 +1,7 @@
-/** The batches of a stage, made ahead of their use: workers are busy while the model is. */
+/**
+ * The batches of a stage, prepared ahead of their use, so that workers decode while the model
+ * computes.
+ */
 import { setImmediate } from 'node:timers/promises';
 import { InputError } from '../../errors.js';
 import { tokensOf } from '../../models/latent-grid.js';
@@ -16,21 +19,21 @@ export interface FeedOptions {
   stage: Stage;
   sources: readonly OpenedSource[];
   seed: number;
-  /** of another feed of the same stage, seed and sources; default: the first batch */
+  /** the position of an earlier feed of the same stage, seed and sources; default: the first batch */
   position?: FeedPosition | null;
-  /** the share of the stage that is over when so many batches are taken, or by the clock */
+  /** the share of the stage that is over after this many batches, or by its time limit, 0..1 */
   doneAt: (taken: number) => number;
-  /** which samples of each batch are made here */
+  /** which samples of each batch this process makes */
   world?: { rank: number; size: number };
   encoder: LatentEncoder;
 }
 
-/** Batches that are under way or wait to be taken. */
+/** Number of batches that are being prepared or wait to be taken. */
 const AHEAD = 3;
 
 interface Underway {
   batch: PlannedBatch;
-  /** those of this process */
+  /** the samples of this process */
   samples: UnderwaySample[];
 }
 
@@ -42,8 +45,9 @@ interface UnderwaySample {
 }
 
 /**
- * Opens the feed of a stage. What a file that cannot be read is replaced by follows from the seed
- * and its place too: another sample of its bucket, or where none is left a batch of another bucket.
+ * Opens the feed of a stage. A file that cannot be read is replaced by another sample of its bucket
+ * or, if none is left, its batch by one of another bucket; which one follows from the seed and the
+ * position.
  *
  * @throws InputError if the sources hold nothing for the stage's tasks
  */
@@ -55,14 +59,14 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
   let closed = false;
 
   /**
-   * Processes agree on the batch without a word, as they see the same files; one that has no sample
-   * of the planned batch gives none.
+   * Makes a planned batch. Processes agree on it without communication, as they see the same files; a
+   * process that has no sample of the batch contributes none.
    */
   async function made(planned: PlannedBatch): Promise<Underway> {
     const found = await firstMade(plan.batchesFor(planned), samplesOf);
     if (!('problem' in found)) return found;
     throw new InputError(
-      `${stage.name}: none of its data can be read any more (last: ${found.problem}); check that they are where they were`,
+      `${stage.name}: none of its data can be read any more (last: ${found.problem}); check that the files are still where they were`,
     );
   }
 
@@ -115,7 +119,7 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
     const { batch, samples: ready } = await underway;
     const samples: TrainSample[] = [];
     for (const { index, entry, drawn, ready: made } of ready) {
-      if (!made.stored) await setImmediate(); // encoding blocks: workers and signals get their turn
+      if (!made.stored) await setImmediate(); // encoding blocks the thread: let workers and signals have their turn
       const { latents, motionScore } = maker.finish(made, encoder);
       const { task, caption, prompt } = drawn;
       const { given } = made;

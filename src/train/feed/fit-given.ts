@@ -1,12 +1,12 @@
-/** What is given of a clip, brought to its size where there is time for it. */
+/** Brings condition inputs to the size of the clip, in the worker threads, where time is cheap. */
 
 import { resizeFrames } from '../../media/index.js';
 import { resizeHole } from '../../media/mask/resize-mask.js';
 import type { ConditionInputs, Known, Target } from '../../tasks/index.js';
 
 /**
- * The same for `conditionOf`, to the bit: frames and holes are resized here as they would be there.
- * Frames of which nothing but the depth counts are left out where that is known.
+ * Resizes frames and holes as `conditionOf` would, so that its result is the same to the bit. Frames
+ * that matter only for their depth are dropped if the depth is known.
  */
 export function fitGiven(given: ConditionInputs, target: Target): ConditionInputs {
   const { geometry } = given;
@@ -29,11 +29,14 @@ function fitKnown(known: Known, target: Target): Known {
   };
 }
 
-/** A few frames of a clip do not take all of it along to another thread. */
+/**
+ * Copies a few frames out of a clip, so that moving them to another thread does not move the whole
+ * clip.
+ */
 const alone = (data: Uint8Array): Uint8Array =>
   2 * data.byteLength < data.buffer.byteLength ? data.slice() : data;
 
-/** The buffers of what is given, each once: to be moved to another thread. */
+/** The buffers of condition inputs, each once, to be transferred to another thread. */
 export function buffersOf(given: ConditionInputs | null): ArrayBuffer[] {
   if (!given) return [];
   const arrays = [

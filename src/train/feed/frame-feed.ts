@@ -1,4 +1,4 @@
-/** Pixels alone, for the training of the autoencoder: all of one size, from all sources. */
+/** Batches of pixels for the autoencoder's training, all of one size, from all sources. */
 import { drawAll, RandomStream, scattered } from '../../data/random.js';
 import { InputError } from '../../errors.js';
 import type { Target } from '../../tasks/index.js';
@@ -6,7 +6,7 @@ import type { BatchKind } from '../recipe/config.js';
 import { firstMade, type SampleMaker } from './maker.js';
 import { type OpenedSource, type SourceItem, sceneAt } from './sources.js';
 
-/** Frames of one size and length: those of this process. */
+/** Frames of one size and length: this process's samples of a batch. */
 export interface FrameBatch {
   /** number of the batch */
   step: number;
@@ -14,7 +14,7 @@ export interface FrameBatch {
   width: number;
   height: number;
   batchSize: number;
-  /** of the whole batch, over all processes */
+  /** number of samples in the whole batch, over all processes */
   count: number;
   /** [B, F, H, W, 3] */
   frames: Uint8Array;
@@ -23,7 +23,7 @@ export interface FrameBatch {
 export interface FrameFeedOptions {
   maker: SampleMaker;
   sources: readonly OpenedSource[];
-  /** what is trained on, or what is kept to measure on; default: the first */
+  /** the items to train on, or those held out for validation; default: `items` */
   part?: 'items' | 'heldOut';
   width: number;
   height: number;
@@ -31,30 +31,31 @@ export interface FrameFeedOptions {
   seed: number;
   /** number of the first batch; default: 0 */
   step?: number;
-  /** which samples of each batch are made here: every `size`-th */
+  /** which samples of each batch this process makes: every `size`-th */
   world?: { rank: number; size: number };
 }
 
 export interface FrameFeed {
-  /** The next batch, made ahead. @throws InputError if nothing at all can be read any more */
+  /** The next batch, which is prepared ahead. @throws InputError if no sample can be read any more */
   next(): Promise<FrameBatch>;
   close(): Promise<void>;
 }
 
-/** Batches that are under way or wait to be taken. */
+/** Number of batches that are being prepared or wait to be taken. */
 const AHEAD = 4;
 
-/** What a source holds of a length. */
+/** The items of a source that have a certain length. */
 interface LengthPool {
   weight: number;
-  /** as they are tried: of scenes one is enough */
+  /** the items in the order in which to try them; a scene cannot fail, so one is enough */
   candidates(random: RandomStream): Iterable<SourceItem>;
 }
 
 /**
- * Batches that follow from the seed and their number. MiniWorld gives new scenes all the time, files
- * are drawn at random; a clip gives its beginning, or its first frame. Files that cannot be read are
- * replaced by others, and where none of a length is left by another length.
+ * Opens a feed whose batches follow from the seed and their number. MiniWorld draws new scenes all
+ * the time, files are drawn at random; a clip gives its beginning, or its first frame. A file that
+ * cannot be read is replaced by another and, if none of its length is left, by one of another
+ * length.
  *
  * @throws InputError if the sources hold nothing of the lengths asked for
  */
@@ -92,7 +93,10 @@ export function openFrameFeed(options: FrameFeedOptions): FrameFeed {
   };
 }
 
-/** The first batch of a feed, and nothing ahead of it; null if the sources hold none. */
+/**
+ * The first batch of a feed, without preparing more; null if the sources hold nothing of its
+ * lengths.
+ */
 export async function firstFrameBatch(options: FrameFeedOptions): Promise<FrameBatch | null> {
   const wells = wellsByLength(options);
   return wells.size === 0 ? null : frameBatch(options, wells, options.step ?? 0);
@@ -133,7 +137,7 @@ async function frameBatch(
   const found = await firstMade(drawAll(new RandomStream(seed, `frames ${step}`), kinds), batchOf);
   if (!('problem' in found)) return found;
   throw new InputError(
-    `autoencoder: none of its data can be read any more (last: ${found.problem}); check that they are where they were`,
+    `autoencoder: none of its data can be read any more (last: ${found.problem}); check that the files are still where they were`,
   );
 }
 

@@ -1,4 +1,4 @@
-/** Frames as they leave the data workers, as tensors; and which samples a step takes. */
+/** Converts frames, as the data workers make them, to tensors. */
 import { fromArray, type Tensor } from '../../tensor/index.js';
 
 /** uint8 [B, F, H, W, 3] → [B, 3, F, H, W] float32 in -1..1 */

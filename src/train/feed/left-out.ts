@@ -1,12 +1,13 @@
-/** What training does not take of its files, in lines for people; the first few are named. */
+/** Lines for people about files that training leaves out or cuts; the first few are named. */
 import { type CaptionLimit, excessOf } from '../../data/caption-length.js';
 import type { OpenedSource, OpenedSources } from './index.js';
 
+/** Number of lines that are shown. */
 const SHOWN = 5;
-/** Captions whose tokens are counted of a source: some seconds. */
+/** Number of captions per source whose tokens are counted, which takes some seconds. */
 const COUNTED = 20_000;
 
-/** Items that are left out, and what is to be known of the others. */
+/** Lines about items that are left out, and notes about the others. */
 export function leftOutLines({ skipped, notes }: Omit<OpenedSources, 'sources'>): string[] {
   const reasons = skipped.map(({ where, reason }) =>
     reason.startsWith(where) ? reason : `${where}: ${reason}`,
@@ -16,7 +17,7 @@ export function leftOutLines({ skipped, notes }: Omit<OpenedSources, 'sources'>)
       reasons.map((reason) => `left out: ${reason}`),
       'more are left out',
     ),
-    ...some(notes, 'notes more'),
+    ...some(notes, 'more notes'),
   ];
 }
 
@@ -26,7 +27,7 @@ function some(lines: readonly string[], more: string): string[] {
   return [...lines.slice(0, SHOWN), rest];
 }
 
-/** How many captions of each source are longer than the text encoder reads. */
+/** A line for each source with captions that are longer than the text encoder reads. */
 export function cutCaptionLines(sources: readonly OpenedSource[], limit: CaptionLimit): string[] {
   return sources.flatMap(({ name, items, heldOut }) => {
     const captions = new Map<string, string>();

@@ -1,6 +1,6 @@
 /**
- * Makes the pixels of a sample, and what a task is given of them. Runs in worker threads, but for what
- * only the main thread has: tasks without a file, and data sets of the program's own.
+ * Makes the pixels of a sample and its condition inputs for a task. Runs in worker threads, except
+ * for what only the main thread has: tasks without a file, and the program's own data sets.
  */
 
 import { captionOf, drawScene, motionScore, renderScene } from '../../data/miniworld/index.js';
@@ -28,52 +28,55 @@ import { coverOf } from './buckets.js';
 import { buffersOf, fitGiven } from './fit-given.js';
 import type { Datasets, Origin, SampleOrigin } from './sources.js';
 
-/** Goes up whenever a sample's pixels come to be others: what was kept is void then. */
+/**
+ * Version of the preprocessing: increase it whenever a sample's pixels change, so that the cache is
+ * not used.
+ */
 export const PREPROCESSING = 2;
 
-/** What of a file is kept on the disk once it is decoded, by its role in the sample. */
+/** The parts of a sample that are cached on the disk once they are decoded. */
 export type Plane = 'clip' | 'source' | 'depth';
 
 export interface SampleJob {
   where: string;
   origin: Origin;
   target: Target;
-  /** of which what is given is made; null: nothing is given */
+  /** id of the task to make condition inputs for; null: none are made */
   task: string | null;
-  /** of the draws in that */
+  /** seed of the random draws in that, and the label of their stream */
   seed: number;
   label: string;
-  /** the clip itself is wanted too, to be encoded */
+  /** also return the clip itself, to be encoded */
   wantsClip: boolean;
-  /** decoded parts that are on the disk */
+  /** decoded parts that are in the cache */
   places: Partial<Record<Plane, Place>>;
-  /** parts that will be kept are sent back */
+  /** return newly decoded parts, to be cached */
   keeps: boolean;
 }
 
 export interface MadeSample {
-  /** fitted to the target */
+  /** condition inputs, fitted to the target */
   given: ConditionInputs | null;
   clip: Frames | null;
-  /** of a scene that was drawn: how much it moves */
+  /** how much a drawn scene moves; null for other samples */
   motionScore: number | null;
-  /** parts that were decoded, to be kept */
+  /** newly decoded parts, to be cached */
   fresh: Partial<Record<Plane, Uint8Array>>;
-  /** parts on the disk that turned out damaged */
+  /** cached parts that turned out to be damaged */
   damaged: Plane[];
 }
 
 export type SampleResult = MadeSample | { problem: string };
 
-/** What a thread has of the program's own. */
+/** The program's own tasks and data sets, as far as a thread has them. */
 export interface Own {
   /** tasks beside those of mfm */
   tasks: readonly Task[];
-  /** those that origins name; the main thread alone has any */
+  /** data sets that origins name; only the main thread has any */
   datasets?: Datasets;
 }
 
-/** A file that cannot be read is a result, not an error. */
+/** Makes a sample; a file that cannot be read is a result, not an error. */
 export async function makeSample(job: SampleJob, own: Own = { tasks: [] }): Promise<SampleResult> {
   const task = job.task === null ? null : taskOf(job.task, own.tasks);
   try {
@@ -84,7 +87,7 @@ export async function makeSample(job: SampleJob, own: Own = { tasks: [] }): Prom
   } catch (error) {
     if (error instanceof InputError) return { problem: error.message };
     const { code, message } = error as NodeJS.ErrnoException;
-    // the file system's own words: a folder that went away amid reading
+    // an error of the file system, such as a folder that vanished during reading
     if (typeof code === 'string' && !(error instanceof MfmError)) {
       return { problem: `${job.where}: cannot be read (${message})` };
     }
@@ -92,7 +95,7 @@ export async function makeSample(job: SampleJob, own: Own = { tasks: [] }): Prom
   }
 }
 
-/** The buffers of a result, to be moved. */
+/** The buffers of a result, to be transferred to the main thread. */
 export function buffersOfResult(result: SampleResult): ArrayBuffer[] {
   if ('problem' in result) return [];
   const { given, clip, fresh } = result;
@@ -150,7 +153,7 @@ async function ofFile(
   const sample: Sample = {
     clip,
     depth,
-    // an instruction says not what the result shows
+    // an instruction does not describe what the result shows
     caption: item.target ? '' : item.prompt,
     edit: source && { source, instruction: item.prompt },
   };
@@ -171,7 +174,7 @@ async function ofSample(
 ): Promise<MadeSample> {
   const { target, where } = job;
   const parts = new Parts(job);
-  // read once, and only if a part of it is wanted that is not on the disk
+  // read once, and only if a part of it is needed that is not cached
   let read: Promise<Sample> | null = null;
   const whole = () => {
     read ??= sampleAt(dataset, index, where);
@@ -199,11 +202,11 @@ async function ofSample(
 
 function tooShort({ where, target }: SampleJob, numFrames: number): never {
   throw new InputError(
-    `${where}: has ${numFrames} frames now, ${target.numFrames} are wanted; the file has changed, or is damaged`,
+    `${where}: has ${numFrames} frames now, ${target.numFrames} are needed; the file has changed, or is damaged`,
   );
 }
 
-/** Decoded parts, from the disk where they are there. */
+/** Reads the parts of a sample, from the cache if it holds them. */
 class Parts {
   readonly fresh: MadeSample['fresh'] = {};
   readonly damaged: Plane[] = [];
@@ -247,7 +250,7 @@ class Parts {
 
 const sizeOf = ({ width, height }: Target) => ({ width, height });
 
-/** The frames of a file at the target's size, from the beginning of the part that is meant. */
+/** The frames of a file at the target's size, from the start of the part that the item covers. */
 function decode(
   file: DataFile,
   { part, kind }: DataItem,
@@ -267,7 +270,9 @@ function decode(
   });
 }
 
-/** Scaled by ffmpeg, so that no more pixels come through the pipe than are needed. */
+/**
+ * Decodes a video; ffmpeg scales it, so that only the pixels that are needed pass through the pipe.
+ */
 async function decodeVideo(
   path: string,
   options: { start?: number; fps?: number; maxFrames: number },
@@ -288,7 +293,7 @@ async function decodeVideo(
   return { width, height, numFrames, data: data.subarray(0, numFrames * frame) };
 }
 
-/** What is known of files that were opened before: asking takes as long as decoding a short clip. */
+/** Facts about files that were opened before: probing takes as long as decoding a short clip. */
 const known = new Map<string, VideoInfo>();
 const MOST_KNOWN = 4096;
 
@@ -302,7 +307,7 @@ async function probed(path: string, { name, member }: DataFile): Promise<VideoIn
   return info;
 }
 
-/** As it is shown: turned, with square pixels. */
+/** The size as it is displayed: rotated, with square pixels. */
 async function uprightSize(path: string, info: VideoInfo): Promise<Size> {
   for await (const { width, height } of decodeFrames(path, info, { maxFrames: 1, notes: [] })) {
     return { width, height };
@@ -310,7 +315,7 @@ async function uprightSize(path: string, info: VideoInfo): Promise<Size> {
   throw new InputError(`${path}: has no frames; give another file`);
 }
 
-/** Scaled until the size is covered, and cut off on both sides. */
+/** Scales frames to cover the target's size, and crops both sides. */
 function cover(frames: Frames, target: Target): Frames {
   const { scaled, left, top } = coverOf(frames, target);
   const numFrames = Math.min(frames.numFrames, target.numFrames);
@@ -337,7 +342,7 @@ function crop(from: Picture, { left, top }: { left: number; top: number }, into:
   }
 }
 
-/** Depth of the clip's frames: at the same times, cut to the same part of the picture. */
+/** The depth of the clip's frames, at the same times and with the same crop. */
 async function readDepthPart(
   file: DataFile,
   { part }: DataItem,
@@ -351,13 +356,16 @@ async function readDepthPart(
   const places = Array.from({ length: numFrames }, (_, i) => Math.round(first + i * step));
   if (places.at(-1)! >= map.numFrames) {
     throw new InputError(
-      `${file.name}: must have a frame of depth for each of its clip, ${places.at(-1)! + 1} at least, got ${map.numFrames}`,
+      `${file.name}: must have a depth frame for each frame of its clip, at least ${places.at(-1)! + 1}, got ${map.numFrames}`,
     );
   }
   return { ...coverDepth(map, places, target), path: file.name };
 }
 
-/** Depth of the frames at `places`, scaled until the target's size is covered, and cut off on both sides. */
+/**
+ * The depth of the frames at `places`, scaled to cover the target's size, and cropped on both
+ * sides.
+ */
 function coverDepth(map: DepthMap, places: readonly number[], target: Target): DepthMap {
   const { scaled, left, top } = coverOf(map, target);
   const plane = map.width * map.height;

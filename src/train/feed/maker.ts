@@ -1,4 +1,4 @@
-/** Samples on their way to the model: from the disk where they are there, else from worker threads. */
+/** Prepares samples for the model: from the cache if it holds them, otherwise in worker threads. */
 
 import { type DataStore, keyOf } from '../../data/store.js';
 import { createWorkerPool, type WorkerPool, workerBeside } from '../../data/worker-pool.js';
@@ -29,15 +29,15 @@ import {
 import { type Datasets, motionScoreAt, type SourceItem } from './sources.js';
 
 export interface MakerOptions {
-  /** null: nothing is kept */
+  /** the cache; null: nothing is cached */
   store: DataStore | null;
-  /** decoded frames are kept too; those of MiniWorld never, drawing them is as fast */
+  /** also caches decoded frames, except MiniWorld's, which are as fast to draw */
   cacheFrames?: boolean;
-  /** threads; default: one per processor, at most 4 */
+  /** number of threads; default: one per processor, at most 4 */
   workers?: number;
-  /** tasks beside those of mfm; what is given for one without a file is made on this thread */
+  /** tasks beside those of mfm; for one without a file, condition inputs are made on this thread */
   ownTasks?: OwnTasks;
-  /** those that sources name; their samples are made on this thread */
+  /** data sets that sources name; their samples are made on this thread */
   datasets?: Datasets;
   /** called once for each file that cannot be read */
   onSkip?: (where: string, reason: string) => void;
@@ -46,9 +46,9 @@ export interface MakerOptions {
 export interface Wanted {
   item: SourceItem;
   target: Target;
-  /** null: nothing is given */
+  /** id of the task to make condition inputs for; null: none are made */
   task: string | null;
-  /** of the draws in what is given */
+  /** seed of the random draws in that, and the label of their stream */
   seed: number;
   label: string;
 }
@@ -63,7 +63,7 @@ export interface Ready {
 
 const PLANES: readonly Plane[] = ['clip', 'source', 'depth'];
 
-/** One is enough for a process: whoever wants samples asks the same threads. */
+/** Makes samples with a pool of threads; one per process is enough. */
 export class SampleMaker {
   private readonly pool: WorkerPool<SampleJob, SampleResult>;
   private readonly skipped = new Set<string>();
@@ -76,7 +76,7 @@ export class SampleMaker {
     });
   }
 
-  /** What is to be had without the model: nothing is decoded that nobody asks for. */
+  /** Prepares all of a sample that needs no model; decodes only what is needed. */
   async prepare(wanted: Wanted, encoder: LatentEncoder): Promise<Ready | { problem: string }> {
     const { item, target, task } = wanted;
     const { store } = this.options;
@@ -90,7 +90,7 @@ export class SampleMaker {
     return { wanted, stored, given: made.given, made };
   }
 
-  /** The pixels of a sample, and what is given of them. */
+  /** Makes the pixels of a sample, and its condition inputs. */
   async make(wanted: Wanted, wantsClip: boolean): Promise<SampleResult> {
     const { item, target, task, seed, label } = wanted;
     const { where, origin } = item;
@@ -122,10 +122,10 @@ export class SampleMaker {
     return result;
   }
 
-  /** Latents and motion score; encodes what is not on the disk. On the model's thread. */
+  /** Latents and motion score; encodes, on this thread, what is not cached. */
   finish({ wanted, stored, made }: Ready, encoder: LatentEncoder): StoredLatents {
     const { item, target } = wanted;
-    // what a file says of itself may have been corrected since
+    // the measured facts of a file may have been corrected since
     const motionScore = motionScoreAt(item, target);
     if (stored) return { ...stored, motionScore: motionScore ?? stored.motionScore };
     if (!made?.clip) throw new MfmError(`${item.where}: has no frames to encode`);
@@ -135,7 +135,7 @@ export class SampleMaker {
     return entry;
   }
 
-  /** A scene's is known once it was drawn. */
+  /** The motion score of an item; a scene has to be drawn for it. */
   async motionScore(item: SourceItem, target: Target, encoder: LatentEncoder): Promise<number> {
     const known = motionScoreAt(item, target);
     if (known !== null) return known;
@@ -144,14 +144,16 @@ export class SampleMaker {
     return ready.stored?.motionScore ?? ready.made?.motionScore ?? 0;
   }
 
-  /** Ends the threads, and writes what waits to be kept. */
+  /** Ends the threads, and writes what is still to be cached. */
   async close(): Promise<void> {
     await this.pool.close();
     await this.options.store?.flush();
   }
 }
 
-/** What becomes of the first of the candidates that can be made; else why the last cannot. */
+/**
+ * Makes the first of the candidates that can be made; if none can, returns the problem of the last.
+ */
 export async function firstMade<Candidate, Made extends object>(
   candidates: Iterable<Candidate>,
   make: (candidate: Candidate) => Promise<Made | { problem: string }>,

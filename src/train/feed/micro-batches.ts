@@ -1,14 +1,14 @@
-/** Batches in parts that fit into memory. */
+/** Splits batches into parts that fit into memory. */
 
-/** So many samples a budget of tokens holds, and at least one. */
+/** The number of samples that a token budget holds, at least one. */
 export const samplesWithin = (budget: number, tokens: number): number =>
   Math.max(1, Math.floor(budget / tokens));
 
 /**
- * Samples that are computed together: as many as the bound has room for, and at least one.
+ * Groups samples that are computed together: as many as the limit allows, and at least one.
  *
- * @param tokens    latent patches of a sample
- * @param atOnce    latent patches of a part, at most; default: all
+ * @param tokens    tokens per sample
+ * @param atOnce    largest number of tokens in a group; default: all
  */
 export function microBatches<T>(samples: readonly T[], tokens: number, atOnce = Infinity): T[][] {
   const size = Math.min(samples.length, samplesWithin(atOnce, tokens));

@@ -1,10 +1,10 @@
 /**
- * Which samples a batch takes. Everything follows from the seed and the position, which is a few
- * counters.
+ * Plans which samples go into a batch. Everything follows from the seed and the position, which is
+ * a few counters.
  *
- * The items of a bucket come in endless order, one shuffle after another, and its batches are cut
- * from that without a remainder: what is left of an epoch begins the next one's first batch. An
- * epoch of a source holds the batches of all its buckets that begin in it, shuffled.
+ * The items of a bucket form an endless sequence, one shuffle after another, which is cut into
+ * batches without a remainder: the rest of an epoch begins the first batch of the next. An epoch of
+ * a source consists of the batches of all its buckets that begin in it, shuffled.
  */
 import { drawAll, drawWeighted, RandomStream, scattered } from '../../data/random.js';
 import type { Stage } from '../recipe/config.js';
@@ -18,9 +18,9 @@ export interface PlannedBatch {
   /** number of the batch */
   step: number;
   bucket: Bucket;
-  /** all of the batch, over all processes */
+  /** all samples of the batch, over all processes */
   entries: Entry[];
-  /** after it */
+  /** the position after this batch */
   position: FeedPosition;
 }
 
@@ -28,11 +28,11 @@ export interface PlanOptions {
   stage: Pick<Stage, 'name' | 'imageShare' | 'mixAt'>;
   seed: number;
   position?: FeedPosition | null;
-  /** the share of the stage that is over when so many batches are taken */
+  /** the share of the stage that is over after this many batches, 0..1 */
   doneAt: (taken: number) => number;
 }
 
-/** How far a source's images or clips are: epoch, and batches of it that are taken. */
+/** The progress in a source's images or clips: the epoch, and the batches taken from it. */
 type Taken = Record<string, [epoch: number, batches: number]>;
 
 export class BatchPlan {
@@ -54,7 +54,7 @@ export class BatchPlan {
     const { stage, seed, doneAt } = this.options;
     const random = new RandomStream(seed, `${stage.name} batch ${step}`);
     const drawn = random.chance(imageShareAt(doneAt(step), stage)) ? 'image' : 'clip';
-    // a set may have images only, or clips only
+    // a set may hold only images, or only clips
     const kind = set[drawn].length > 0 ? drawn : drawn === 'image' ? 'clip' : 'image';
     const source = drawWeighted(random, set[kind]);
     const { bucket, batch } = this.take(kind, source);
@@ -68,7 +68,7 @@ export class BatchPlan {
     };
   }
 
-  /** What to try for a place of a batch: its own entry, then all others of the bucket. */
+  /** The entries to try for a place in a batch: its own, then all others of the bucket. */
   *entriesFor({ step, bucket, entries }: PlannedBatch, index: number): Generator<Entry> {
     const own = entries[index]!;
     yield own;
@@ -78,8 +78,8 @@ export class BatchPlan {
   }
 
   /**
-   * What to try for a batch: itself, then one of each other bucket, those of its kind first, as
-   * nothing of its own can be had. The plan goes on the same from there.
+   * The batches to try: the planned one, then, as nothing in its bucket can be read, one of each
+   * other bucket, those of its kind first. The plan continues as if nothing had happened.
    */
   *batchesFor(planned: PlannedBatch): Generator<PlannedBatch> {
     yield planned;
@@ -105,7 +105,7 @@ export class BatchPlan {
     }
   }
 
-  /** The entries of a bucket in an order that follows from the label. */
+  /** The entries of a bucket, in a random order that follows from the label. */
   private *scatter({ entries }: Bucket, label: string): Generator<Entry> {
     const { stage, seed } = this.options;
     const random = new RandomStream(seed, `${stage.name} ${label}`);
@@ -116,7 +116,7 @@ export class BatchPlan {
     const name = `${kind} ${this.set[kind].indexOf(source)}`;
     let [epoch, batches] = this.taken[name] ?? [0, 0];
     let plan = this.epoch(name, source, epoch);
-    // a small set may have no batch that begins in an epoch
+    // in a small set, no batch may begin in an epoch
     while (batches >= plan.length) {
       [epoch, batches] = [epoch + 1, 0];
       plan = this.epoch(name, source, epoch);
@@ -142,7 +142,7 @@ export class BatchPlan {
 
   private readonly orders = new Map<string, Uint32Array>();
 
-  /** The entries of a bucket's batch of this number. */
+  /** The entries of a bucket's batch with this number. */
   private entriesOf(kind: SampleKind, source: SourceSet, bucket: Bucket, batch: number): Entry[] {
     const { entries, batchSize, target } = bucket;
     const name = `${kind} ${this.set[kind].indexOf(source)} ${bucketName(target)}`;
@@ -160,7 +160,7 @@ export class BatchPlan {
       const { seed, stage } = this.options;
       order = Uint32Array.from({ length: count }, (_, i) => i);
       shuffle(order, new RandomStream(seed, `${stage.name} ${key}`));
-      // batches of a bucket come in any order within an epoch, which touches two rounds
+      // an epoch touches at most two rounds of a bucket, whose batches come in any order
       if (this.orders.size >= MOST_ORDERS) this.orders.clear();
       this.orders.set(key, order);
     }

@@ -1,9 +1,10 @@
-/** The noise of a sample. */
+/** The random generator of a sample's noise. */
 import { Generator } from '../../tensor/index.js';
 
 /**
- * The noise of a sample, by its place in the whole batch of a step: the same wherever and beside
- * whatever it is computed.
+ * The generator for a sample's noise. It follows from the seed, the step and the sample's place in
+ * the whole batch, so the noise does not depend on which process computes it, or with which other
+ * samples.
  */
 export function sampleGenerator(seed: number, step: number, index: number): Generator {
   const mixed = (BigInt(seed) * 1_000_003n + BigInt(step)) * 1_048_583n + BigInt(index);

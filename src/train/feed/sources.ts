@@ -1,4 +1,7 @@
-/** What a recipe trains on: scenes of MiniWorld, items of manifests, samples of a program's own. */
+/**
+ * The sources of a recipe: scenes of MiniWorld, items of manifests, samples of the program's own
+ * data sets.
+ */
 
 import { gatherItems, type SkippedItem } from '../../data/measure/gather.js';
 import { gatherDataset } from '../../data/measure/gather-dataset.js';
@@ -14,13 +17,13 @@ import type { Target } from '../../tasks/index.js';
 import type { Reporter } from '../loop/reporter.js';
 import type { MiniWorldSource, Source, Stage } from '../recipe/config.js';
 
-/** What a sample is made of, in plain values. */
+/** What a sample is made from, in plain values. */
 export type Origin =
   | { kind: 'scene'; seed: number; split: 'train' | 'heldout'; maxObjects: number; image: boolean }
   | { kind: 'file'; item: DataItem; width: number; height: number; motionScore: number | null }
   | SampleOrigin;
 
-/** Of a data set of the program's own, which only the main thread has. */
+/** A sample of the program's own data set, which only the main thread has. */
 export interface SampleOrigin {
   kind: 'sample';
   dataset: string;
@@ -29,21 +32,21 @@ export interface SampleOrigin {
   height: number;
   motionScore: number | null;
   caption: string;
-  /** of an edit */
+  /** the instruction of an edit; null for other samples */
   instruction: string | null;
 }
 
-/** Data sets of the program's own, by name. */
+/** The program's own data sets, by name. */
 export type Datasets = Readonly<Record<string, Dataset>>;
 
 export interface SourceItem {
   /** `clips.jsonl:3`, `miniworld clip 17`, `mine 3` */
   where: string;
   kind: 'image' | 'clip';
-  /** tells what it shows, whatever it is called; for keys of what is made of it */
+  /** hash of its content, whatever its name; part of the keys of what is derived from it */
   content: string;
   origin: Origin;
-  /** null for a scene, which has any size and length */
+  /** null for a scene, which can have any size and length */
   facts: SampleFacts | null;
 }
 
@@ -51,36 +54,39 @@ export interface OpenedSource {
   /** `miniworld`, the manifest's path, or the data set's name */
   name: string;
   weight: number;
-  /** of MiniWorld: as many more scenes as are wanted can be drawn */
+  /**
+   * the settings of MiniWorld, from which any number of further scenes can be drawn; null for other
+   * sources
+   */
   miniworld: MiniWorldSource | null;
-  /** what is trained on */
+  /** the items to train on */
   items: SourceItem[];
-  /** what is kept out of it, to measure on */
+  /** the items held out for validation */
   heldOut: SourceItem[];
 }
 
 export interface OpenedSources {
   sources: OpenedSource[];
-  /** items that cannot be used, or not with all that they bring */
+  /** items that cannot be used, or not with all their parts */
   skipped: SkippedItem[];
-  /** what is to be known of the others, and of files that are passed over, a sentence each */
+  /** notes about the other items, and about files that are ignored, a sentence each */
   notes: string[];
 }
 
 export interface SourceOptions {
-  /** where measured facts are kept; default: nowhere */
+  /** where measured facts are cached; default: nowhere */
   store?: DataStore | null;
-  /** items of each kind that are kept out of training, of a manifest at most a tenth */
+  /** number of items of each kind to hold out for validation; of files, at most a tenth */
   validationSamples?: number;
-  /** those that sources may name */
+  /** data sets that sources may name */
   datasets?: Datasets;
-  /** threads that measure */
+  /** number of threads that measure */
   workers?: number;
   report?: Reporter;
   signal?: AbortSignal;
 }
 
-/** Seeds of the transformer's images and clips, away from each other. */
+/** First seeds of the transformer's images and clips, far apart so that they never overlap. */
 const FIRST_SEED = { image: 2 ** 41, clip: 2 ** 42 };
 
 /**
@@ -109,7 +115,10 @@ export async function openSources(
   return { sources: opened, skipped, notes };
 }
 
-/** Opens the sources of stages as they come, each once: several stages name the same files. */
+/**
+ * A function that opens the sources of stages, each source only once: several stages may name the
+ * same files.
+ */
 export function sourceOpener(
   options: SourceOptions,
   open = openSources,
@@ -152,7 +161,7 @@ function openMiniWorld(
   };
 }
 
-/** The scene of a seed as an item. */
+/** The item for the scene of a seed. */
 export function sceneAt(
   kind: 'image' | 'clip',
   split: 'train' | 'heldout',
@@ -221,11 +230,11 @@ async function openDataset(
   return withHeldOut(items, validationSamples);
 }
 
-/** A sentence about a source whose data set is not given. */
+/** The error message for a source whose data set the program does not provide. */
 export const missingDataset = (name: string): string =>
-  `dataset "${name}": is not given; a program gives it, as train(recipe, { datasets: { ${JSON.stringify(name)}: … } }), see docs/training.md`;
+  `dataset "${name}": is not given; a program passes it as train(recipe, { datasets: { ${JSON.stringify(name)}: … } }), see docs/training.md`;
 
-/** Keeps some of each kind out of training. */
+/** Splits items into those to train on and those held out, of each kind. */
 function withHeldOut(
   items: readonly SourceItem[],
   validationSamples: number,
@@ -244,10 +253,16 @@ function withHeldOut(
   };
 }
 
-/** Files of a kind from which on some are kept out: a tenth, so that it is little of what is there. */
+/**
+ * From this many files of a kind on, some are held out: a tenth at most, so that little is lost to
+ * training.
+ */
 export const LEAST_TO_MEASURE = 10;
 
-/** By hash, so that much the same are chosen when the set grows, and copies go together. */
+/**
+ * Chooses by hash, so that mostly the same items are chosen when the set grows, and copies stay
+ * together.
+ */
 function drawHeldOut(items: readonly SourceItem[], count: number): string[] {
   if (count === 0) return [];
   const lots = items.map(({ content }) => ({ content, lot: keyOf('held out', content) }));
@@ -257,18 +272,21 @@ function drawHeldOut(items: readonly SourceItem[], count: number): string[] {
   return contents.slice(0, most).map(({ content }) => content);
 }
 
-/** What is known of an item as a sample of a stage; a scene's size is the stage's. */
+/** The facts of an item as a sample of a stage; a scene has the stage's size. */
 export function factsAt(item: SourceItem, stage: Pick<Stage, 'width' | 'height' | 'numFrames'>) {
   if (item.facts) return item.facts;
   const { width, height } = stage;
   return sceneFacts({ width, height, numFrames: item.kind === 'image' ? 1 : stage.numFrames });
 }
 
-/** How much a sample moves at the size that it is trained at; null for a scene: drawing it tells. */
+/**
+ * The motion score of a sample at the size that it is trained at; null for a scene, which has to be
+ * drawn for it.
+ */
 export function motionScoreAt({ kind, origin }: SourceItem, target: Target): number | null {
   if (kind === 'image' || target.numFrames === 1) return 0;
   if (origin.kind === 'scene') return null;
   const { width, height, motionScore } = origin;
-  // in pixels a frame: it shrinks with the picture
+  // in pixels per frame, so it scales with the picture
   return (motionScore ?? 0) * Math.max(target.width / width, target.height / height);
 }

@@ -1,4 +1,4 @@
-/** What the sources hold for a stage: by source, by kind and by bucket, with the tasks of each item. */
+/** The samples of a stage: by source, kind and bucket, with the tasks that each qualifies for. */
 import type { SampleFacts } from '../../data/sources/facts.js';
 import { InputError } from '../../errors.js';
 import { shortcomings, type Target, type WeightedTask, weightedTasks } from '../../tasks/index.js';
@@ -11,7 +11,7 @@ export type SampleKind = 'image' | 'clip';
 export interface Entry {
   item: SourceItem;
   facts: SampleFacts;
-  /** those that it qualifies for; at least one */
+  /** the tasks that it qualifies for; at least one */
   tasks: readonly WeightedTask[];
 }
 
@@ -31,10 +31,10 @@ export interface SourceSet {
 export type StageSet = Record<SampleKind, SourceSet[]>;
 
 /**
- * Sorts the items of sources. A clip of a manifest is an image too, by its first frame. Items that
- * qualify for no task are left out.
+ * Sorts the items of sources into buckets. A clip of a manifest also counts as an image, its first
+ * frame. Items that qualify for no task are left out.
  *
- * @param part   what is trained on, or what is kept to measure on
+ * @param part   the items to train on, or those held out for validation
  * @throws InputError if nothing is left
  */
 export function stageSet(
@@ -55,7 +55,7 @@ export function stageSet(
   if (part === 'items' && set.image.length + set.clip.length === 0) {
     const names = sources.map(({ name }) => name).join(', ');
     throw new InputError(
-      `${names}: has no sample for the tasks of stage "${stage.name}" at ${stage.width}x${stage.height}; name other tasks, or \`mfm data check\` says what samples lack`,
+      `${names}: has no sample for the tasks of stage "${stage.name}" at ${stage.width}x${stage.height}; name other tasks; \`mfm data check\` says what the samples lack`,
     );
   }
   return set;
@@ -69,7 +69,7 @@ function bucketsOf(
 ): Bucket[] {
   const minSide = Math.min(stage.width, stage.height);
   const buckets = new Map<string, Bucket>();
-  // scenes of one kind are alike
+  // all scenes of a kind have the same facts
   const ofScenes = new Map<SampleKind, Pick<Entry, 'facts' | 'tasks'>>();
   for (const item of items) {
     const isScene = item.origin.kind === 'scene';
@@ -91,11 +91,11 @@ function bucketsOf(
     }
     bucket.entries.push({ item, facts, tasks: open });
   }
-  // by name, so that the order does not hang on which item comes first
+  // by name, so that the order does not depend on which item comes first
   return [...buckets].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, bucket]) => bucket);
 }
 
-/** How often each task is drawn for the images and for the clips of a set, as shares. */
+/** The share of images, and of clips, that each task is drawn for, 0..1. */
 export function taskShares(set: StageSet): Record<SampleKind, Map<string, number>> {
   const shares = (sources: readonly SourceSet[]) => {
     const found = new Map<string, number>();

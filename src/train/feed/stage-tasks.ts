@@ -1,4 +1,4 @@
-/** Which tasks of a stage its samples are good for, how many for each, and why the others are not. */
+/** How many samples qualify for each task of a stage, and why the others do not. */
 import { listProblems } from '../../check-config.js';
 import type { SampleFacts } from '../../data/sources/facts.js';
 import { InputError } from '../../errors.js';
@@ -8,7 +8,7 @@ import { targetOf } from './buckets.js';
 import { factsAt, type OpenedSource } from './sources.js';
 import type { SampleKind } from './stage-set.js';
 
-/** In the order of the stage's tasks. */
+/** The tallies, in the order of the stage's tasks. */
 export function stageTallies(sources: readonly OpenedSource[], stage: Stage): TaskTally[] {
   const minSide = Math.min(stage.width, stage.height);
   const facts = { image: factsOf(sources, 'image', stage), clip: factsOf(sources, 'clip', stage) };
@@ -18,7 +18,7 @@ export function stageTallies(sources: readonly OpenedSource[], stage: Stage): Ta
   });
 }
 
-/** The facts that `stageSet` judges samples by, with how many samples have them; scenes are all alike. */
+/** The facts by which `stageSet` judges samples, with the number of samples that have them. */
 function factsOf(
   sources: readonly OpenedSource[],
   kind: SampleKind,
@@ -31,7 +31,7 @@ function factsOf(
   };
   return sources.flatMap(({ items }) => {
     const files = items.filter(({ origin }) => origin.kind !== 'scene');
-    // a scene that is drawn as a clip is no image, other than the clip of a file
+    // unlike the clip of a file, a scene that is drawn as a clip does not count as an image
     const scenes = items.filter((item) => item.origin.kind === 'scene' && item.kind === kind);
     return [
       ...files.map((item) => [used(factsAt(item, stage)), 1] as const),
@@ -40,7 +40,7 @@ function factsOf(
   });
 }
 
-/** @throws InputError naming the tasks that the recipe asks for by name and no sample is good for */
+/** @throws InputError naming the tasks that the recipe names and no sample qualifies for */
 export function expectSamples(
   tallies: readonly TaskTally[],
   stage: Stage,
@@ -58,19 +58,19 @@ export function expectSamples(
   throw new InputError(listProblems(stage.name, problems));
 }
 
-/** What is said of a stage before it is trained, in sentences. */
+/** Sentences about a stage's tasks, to show before it is trained. */
 export function stageLines(tallies: readonly TaskTally[], { imageShare }: Stage): string[] {
   const has = (result: 'image' | 'video') =>
     tallies.some(({ task, samples }) => task.result === result && samples > 0);
   const lines = tallyLines(tallies);
   if (!has('video') && imageShare.some((share) => share < 1)) {
     lines.push(
-      'no sample can be used as a clip, so every batch has images alone, whatever imageShare says',
+      'no sample can be used as a clip, so every batch has only images, whatever imageShare says',
     );
   }
   if (!has('image') && imageShare.some((share) => share > 0)) {
     lines.push(
-      'no sample can be used as an image, so every batch has clips alone, whatever imageShare says',
+      'no sample can be used as an image, so every batch has only clips, whatever imageShare says',
     );
   }
   return lines;

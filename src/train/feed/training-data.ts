@@ -1,4 +1,4 @@
-/** The data of a run: sources opened once, the cache, and what each part is fed from them. */
+/** The data of a run: its sources, which are opened once, the cache, and the feeds of each part. */
 import { DataStore } from '../../data/store.js';
 import type { Autoencoder } from '../../models/autoencoder/index.js';
 import { captionLimit } from '../../pipeline/caption-limit.js';
@@ -40,13 +40,13 @@ export interface DataOptions {
   run: Run;
   report: Reporter;
   signal: AbortSignal;
-  /** where latents, frames and facts are kept; default: `cache` of the run folder */
+  /** where latents, frames and measurements are cached; default: `cache` in the run folder */
   cacheFolder?: string;
-  /** threads that make samples; default: one per processor, at most 4 */
+  /** number of threads that prepare samples; default: one per processor, at most 4 */
   workers?: number;
   /** tasks beside those of mfm */
   ownTasks?: OwnTasks;
-  /** those that the recipe's data name */
+  /** the program's own data sets, which the recipe's `data` name */
   datasets?: Datasets;
 }
 
@@ -55,7 +55,7 @@ export class TrainingData {
 
   private constructor(
     private readonly options: DataOptions,
-    /** of the transformer's training, with the tasks that they may name */
+    /** the stages of the transformer's training, with the tasks that they may name */
     readonly stages: readonly Stage[],
     private readonly store: DataStore,
     private readonly maker: SampleMaker,
@@ -94,7 +94,7 @@ export class TrainingData {
     }
   }
 
-  /** What the autoencoder is trained on, from a position on. */
+  /** The batches that the autoencoder is trained on, from a position. */
   async openFrames(position: unknown): Promise<Source<FrameBatch>> {
     const { recipe, run } = this.options;
     const { width, height, batches } = recipe.autoencoder;
@@ -119,7 +119,7 @@ export class TrainingData {
   }
 
   /**
-   * `count` samples of a length, of what the autoencoder is trained on or of what is kept out of it;
+   * `count` samples of a length, from those that the autoencoder is trained on or those held out;
    * null if there are none of that length.
    */
   someFrames(
@@ -140,7 +140,10 @@ export class TrainingData {
     });
   }
 
-  /** Encodes what the cache does not hold of all stages. @returns false if the signal stopped it */
+  /**
+   * Encodes the latents of all stages that are not cached.
+   * @returns false if the signal stopped it
+   */
   async encode(autoencoder: Autoencoder): Promise<boolean> {
     const { stages } = this;
     const { run, report, signal } = this.options;
@@ -162,7 +165,7 @@ export class TrainingData {
     return finished.every(Boolean);
   }
 
-  /** Ids of the tasks that any sample is trained on, in any stage. */
+  /** Ids of the tasks that are trained in any stage, which some sample qualifies for. */
   trainedTasks(): string[] {
     const ids = this.stages.flatMap((stage) => {
       const { image, clip } = taskShares(stageSet(this.sourcesOf(stage.data), stage));
@@ -172,7 +175,7 @@ export class TrainingData {
     return all.filter((id) => ids.includes(id));
   }
 
-  /** Of the clips of the last stage, for the pipeline's default. */
+  /** The mean motion score of the last stage's clips: the pipeline's default. */
   meanMotionScore(): Promise<number> {
     const stage = this.stages.at(-1)!;
     const options = { maker: this.maker, encoder: this.encoder! };
@@ -213,7 +216,7 @@ export class TrainingData {
     };
   }
 
-  /** Held-out batches, each of one task, for every task that is trained. */
+  /** Validation batches for every task that is trained, each of one task. */
   async validation(stage: Stage): Promise<StepBatch[]> {
     const { recipe } = this.options;
     const batches: StepBatch[] = [];
@@ -228,7 +231,10 @@ export class TrainingData {
     return batches;
   }
 
-  /** Prompts as the trainee's text encoder reads them; kept, if it does not learn. */
+  /**
+   * A function that encodes prompts with the pipeline's text encoder; cached unless that is
+   * trained.
+   */
   encodeText({ pipeline, tokenizer }: Pick<TrainedPipeline, 'pipeline' | 'tokenizer'>): EncodeText {
     const { report, run } = this.options;
     if (run.parallel.rank === 0) {
@@ -252,7 +258,7 @@ export class TrainingData {
   }
 }
 
-/** The sources of all stages, by what recipes say of them; the first process measures what is new. */
+/** The sources of all stages, by their JSON in the recipe; the first process measures what is new. */
 async function openAll(
   { recipe, run, report, signal, workers, datasets }: DataOptions,
   stages: readonly Stage[],
@@ -282,7 +288,10 @@ async function openAll(
   return sources;
 }
 
-/** What each stage can train; the first process says it. @throws InputError, see `expectSamples` */
+/**
+ * Reports, in the first process, what each stage can train.
+ * @throws InputError, see `expectSamples`
+ */
 function tellTasks(
   { recipe, run, report }: DataOptions,
   stages: readonly Stage[],
@@ -294,13 +303,13 @@ function tellTasks(
     const own = sources.get(JSON.stringify(stage.data))!;
     const tallies = stageTallies(own, stage);
     expectSamples(tallies, stage, own);
-    // scenes are good for what the recipe may ask for
+    // scenes qualify for every task that the recipe may name
     if (own.every(({ miniworld }) => miniworld)) continue;
     const lines = stageLines(tallies, stage);
     const trainedOn = recipe.validationSamples > 0 ? withoutHeldOut(own, stage) : [];
     if (trainedOn.length > 0) {
       lines.push(
-        `validation and sheets of ${trainedOn.join(', ')} show samples that are trained on, as none is kept out (from ${LEAST_TO_MEASURE} files of a kind on, a tenth is)`,
+        `validation and sheets of ${trainedOn.join(', ')} show samples that are also trained on, as none is held out (from ${LEAST_TO_MEASURE} files of a kind on, a tenth is)`,
       );
     }
     for (const line of lines) {

@@ -1,4 +1,6 @@
-/** Batches of held-out samples: for every task the same ones, with the same draws, each time. */
+/**
+ * Batches for validation: for every task the same held-out samples with the same draws, each time.
+ */
 import { setImmediate } from 'node:timers/promises';
 import type { Frames } from '../../media/index.js';
 import { tokensOf } from '../../models/latent-grid.js';
@@ -16,7 +18,7 @@ export interface ValidationOptions {
   maker: SampleMaker;
   stage: Stage;
   sources: readonly OpenedSource[];
-  /** of each task, at most */
+  /** largest number of samples per task */
   samples: number;
   encoder: LatentEncoder;
 }
@@ -26,10 +28,10 @@ interface Chosen {
   target: Target;
 }
 
-/** Samples of a task that are measured on although they are trained on, at most. */
+/** The most samples of a task to validate on although they are trained on. */
 const TRAINED_ON = 4;
 
-/** Ids of the stage's tasks that no held-out sample qualifies for, though others do. */
+/** Ids of the stage's tasks for which some samples qualify, but no held-out one. */
 export function withoutHeldOut(sources: readonly OpenedSource[], stage: Stage): string[] {
   const idsOf = (part: 'items' | 'heldOut') => {
     const set = stageSet(sources, stage, part);
@@ -42,9 +44,9 @@ export function withoutHeldOut(sources: readonly OpenedSource[], stage: Stage): 
 }
 
 /**
- * A batch or more for every task of the stage: of held-out samples, or where none of these qualifies
- * for it of a few that are trained on. Prompt and condition are never left out. A sample's `index` is
- * its place among all of its task, `count` their number.
+ * At least one batch for every task of the stage: of held-out samples or, if none of them
+ * qualifies, of a few that are trained on. Prompt and condition are never dropped. A sample's
+ * `index` is its place among all samples of its task, and `count` is their number.
  */
 export async function* validationBatches(options: ValidationOptions): AsyncGenerator<StepBatch> {
   const { stage, sources, samples, maker, encoder } = options;
@@ -118,7 +120,7 @@ export async function* validationBatches(options: ValidationOptions): AsyncGener
   }
 }
 
-/** The first of each source in turn. */
+/** Chooses samples of a task, one from each source in turn. */
 function choose(sources: readonly SourceSet[], task: Task, count: number): Chosen[] {
   const lists = sources.map(({ buckets }) =>
     buckets.flatMap(({ target, entries }) =>
@@ -134,7 +136,7 @@ function choose(sources: readonly SourceSet[], task: Task, count: number): Chose
   return inTurn.slice(0, count);
 }
 
-/** Places of samples that go together. */
+/** Groups samples of the same size into batches, by their places. */
 function inBatches(chosen: readonly Chosen[], tokensPerBatch: number): number[][] {
   const bySize = new Map<string, number[]>();
   chosen.forEach(({ target }, place) => {

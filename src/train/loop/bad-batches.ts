@@ -6,7 +6,10 @@ import type { LoopOptions } from './loop-options.js';
 /** The most batches that a run dumps: enough to see what they have in common. */
 const MOST_DUMPS = 20;
 
-/** Writes `bad-batches/PART-STEP` in the run folder, from every process, as any may hold the bad sample. */
+/**
+ * Writes `bad-batches/PART-STEP` in the run folder, from every process, as any may hold the bad
+ * sample.
+ */
 export function dumpBatch<Batch>(
   { run, dump, report }: LoopOptions<Batch>,
   batch: Batch,

@@ -25,7 +25,10 @@ export interface LoopOptions<Batch> {
    * @param doneAt   the share of the stage that is over after this many of its batches, 0..1
    */
   open(stage: number, position: unknown, doneAt: (taken: number) => number): Promise<Source<Batch>>;
-  /** forward and backward pass of a step; gradients are those of the mean over all processes' samples */
+  /**
+   * forward and backward pass of a step; gradients are those of the mean over all processes'
+   * samples
+   */
   train(batch: Batch, context: StepContext): StepOutcome;
   /** also validates before the first step: for training that begins with trained weights */
   validatesFirst?: boolean;

@@ -23,7 +23,10 @@ export interface LoopState {
   samples: number;
   position: unknown;
   guard: GuardState;
-  /** due at this step and not finished, because the run was stopped before or during them: run on resume */
+  /**
+   * due at this step and not finished, because the run was stopped before or during them: run on
+   * resume
+   */
   pendingEvaluations: Evaluation[];
 }
 

@@ -187,7 +187,10 @@ async function log<Batch>(loop: Loop<Batch>, learningRate: number): Promise<void
   run.setStatus({ step });
 }
 
-/** The number of steps over all stages, of which earlier ones may have ended early by their time limit. */
+/**
+ * The number of steps over all stages, of which earlier ones may have ended early by their time
+ * limit.
+ */
 function expectedSteps<Batch>({ state, options }: Loop<Batch>): number {
   const left = options.stages.slice(state.stage).reduce((sum, { steps }) => sum + steps, 0);
   return state.step - state.stageStep + left;

@@ -1,4 +1,7 @@
-/** Checkpoints of a loop: when one is written, and how training rolls back to one when it goes wrong. */
+/**
+ * Checkpoints of a loop: when one is written, and how training rolls back to one when it goes
+ * wrong.
+ */
 import { DistributedError, JobError } from '../../errors.js';
 import { globalGradNorm } from '../../optim/index.js';
 import { noGrad } from '../../tensor/index.js';
@@ -93,8 +96,8 @@ export async function restore<Batch>(
 }
 
 /**
- * Rolls back to the last good checkpoint, lowers the learning rate, and goes on with the next batches.
- * If a rollback to that checkpoint has not helped, it goes to the one before.
+ * Rolls back to the last good checkpoint, lowers the learning rate, and goes on with the next
+ * batches. If a rollback to that checkpoint has not helped, it goes to the one before.
  *
  * @throws JobError if the run has rolled back too often, or there is no checkpoint
  */

@@ -6,6 +6,9 @@ export interface Reporter {
   update(done: number, note: string, limit?: { seconds: number; share: number }): void;
   log(text: string): void;
   end(): void;
-  /** in processes that report nothing themselves: what was logged since the last call, for the first process */
+  /**
+   * in processes that report nothing themselves: what was logged since the last call, for the first
+   * process
+   */
   take?(): string[];
 }

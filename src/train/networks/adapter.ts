@@ -1,9 +1,9 @@
 /**
- * Teaches the condition adapter to see, before the transformer learns: for every token, what the
- * given parts tell of the clean latents and of how much is known.
+ * Trains the condition adapter alone, before the transformer: for every token, it learns to predict
+ * from the condition the clean latents and how much of them is known.
  *
- * Left to the transformer's own loss, the adapter has to find the way from pixels to latents through
- * all blocks, and conditions are followed late. Measured: see docs/mfm-mini.md.
+ * With the transformer's loss alone, the adapter would have to learn the way from pixels to latents
+ * through all blocks, and conditions would be followed late. Measured: see docs/mfm-mini.md.
  */
 import {
   initialisePatches,
@@ -21,7 +21,7 @@ import type { Stage } from '../recipe/config.js';
 import type { PartContext } from './context.js';
 import { stackConditions } from './step.js';
 
-/** @returns false if it was stopped */
+/** Trains the adapter, if the recipe has a plan for it. @returns false if the signal stopped it */
 export async function trainAdapter(
   pipeline: Pipeline,
   { run, recipe, data, report, signal }: PartContext,
@@ -60,9 +60,9 @@ export async function trainAdapter(
 }
 
 /**
- * Forward and backward of a batch, in micro-batches where they are bounded.
+ * Forward and backward pass of a batch, in micro-batches if their size is limited.
  *
- * @param project   what the adapter is to say of latents and known shares, see `targetProjection`
+ * @param project   maps latents and known shares to the adapter's target, see `targetProjection`
  */
 export function adapterStep(
   pipeline: Pipeline,
@@ -73,7 +73,7 @@ export function adapterStep(
 ): StepOutcome {
   const loss = { sum: 0, count: samples.length };
   const parts = microBatches(samples, tokens, tokensPerMicroBatch);
-  // a process without samples takes part in the sums of gradients nevertheless
+  // a process without samples must still take part in the reduction of gradients
   if (parts.length === 0) backward(null, true);
   for (const part of parts) {
     tidy(() => {
@@ -86,7 +86,10 @@ export function adapterStep(
   return { samples: samples.length, count, tokens: samples.length * tokens, figures };
 }
 
-/** [B] in float32: 1 for an adapter that says nothing, 0 for one that sees everything. */
+/**
+ * The relative squared error of each sample, [B] float32: 1 for an output of zero, 0 for a perfect
+ * one.
+ */
 function adapterLosses(
   { transformer, autoencoder }: Pipeline,
   project: PatchEmbed,
@@ -106,14 +109,17 @@ function adapterLosses(
   return squares.div(wanted.square().mean([1, 2]));
 }
 
-/** Latents and known shares [B, C + 1, f, h, w] → what the adapter is to say, [B, L, D]; fixed. */
+/**
+ * The fixed projection of latents and known shares [B, C + 1, f, h, w] to the adapter's target [B,
+ * L, D].
+ */
 export function targetProjection(
   transformer: Transformer3D,
   seed: number,
   scale: number,
 ): PatchEmbed {
   const { in_channels, patch_size } = transformer.config;
-  // not the patch embedding itself: latents and condition are added, and must stay apart
+  // not the patch embedding itself: latents and condition are added up, and must stay distinguishable
   const project = new PatchEmbed(in_channels + 1, transformer.width, patch_size);
   const generator = new Generator(seed);
   noGrad(() => {
@@ -123,7 +129,9 @@ export function targetProjection(
   return project.requiresGrad_(false);
 }
 
-/** mask [B, 1, F, H, W] → [B, 1, f, h, w]: the known share of each latent's pixels, as -1 to 1. */
+/**
+ * mask [B, 1, F, H, W] → [B, 1, f, h, w]: the known share of each latent's pixels, scaled to -1..1.
+ */
 function knownShares(mask: Tensor, factor: number): Tensor {
   return tidy(() => {
     const shares = mask.avgPool3d([1, factor, factor]);

@@ -24,7 +24,7 @@ import type { Recipe } from '../recipe/config.js';
 import { autoencoderConfigOf } from '../recipe/networks.js';
 import type { PartContext } from './context.js';
 
-/** Held-out clips whose PSNR is reported. */
+/** Number of held-out clips whose PSNR is reported. */
 const VALIDATION_CLIPS = 16;
 
 export function buildAutoencoder(recipe: Recipe, dtype: DType): Autoencoder {
@@ -33,14 +33,14 @@ export function buildAutoencoder(recipe: Recipe, dtype: DType): Autoencoder {
   return initialiseAutoencoder(model).toDtype(dtype);
 }
 
-/** @returns false if it was stopped */
+/** @returns false if the signal stopped it */
 export async function trainAutoencoder(model: Autoencoder, context: PartContext): Promise<boolean> {
   const { run, recipe, data, report, signal } = context;
   const { kl, ...config } = recipe.autoencoder;
   const validation: Tensor[] = [];
   let heading = '';
   const { rank, size } = run.parallel;
-  /** of this process's samples in the whole batch */
+  /** places of this process's samples in the whole batch */
   const places = (count: number) => Array.from({ length: count }, (_, i) => rank + i * size);
   const noiseAt = (step: number, index: number, shape: number[]) =>
     randn([1, ...shape], { generator: sampleGenerator(recipe.seed, step, index) });
@@ -106,18 +106,18 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
   }
 }
 
-/** 10 log10(peak² / mse) with a peak of 2. */
+/** PSNR in dB, 10 log10(peak² / mse), with a peak of 2. */
 const psnrOf = (meanSquaredError: number): number => 10 * Math.log10(4 / meanSquaredError);
 
-/** video [B, 3, F, H, W] → the same, through latents */
+/** Encodes and decodes a video [B, 3, F, H, W]. */
 export function reconstruct(model: Autoencoder, video: Tensor): Tensor {
   const decoded = model.decode(model.encode(video).mode()).to('float32');
   return decoded.narrow(2, decoded.size(2) - video.size(2), video.size(2)).contiguous();
 }
 
 /**
- * Clips [1, 3, F, H, W] to measure on, of the greatest length that there is: kept out of training, or
- * where none is some that are trained on; none if the recipe wants none.
+ * Clips [1, 3, F, H, W] for validation, of the greatest length available: held-out ones or, if
+ * there are none, some that are trained on. None at all if the recipe asks for no validation.
  */
 async function clipsToMeasure({
   recipe,

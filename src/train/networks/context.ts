@@ -1,5 +1,4 @@
-/** What every part of a run is given. */
-
+/** What every part of a run gets. */
 import type { TrainingData } from '../feed/training-data.js';
 import type { Reporter } from '../loop/reporter.js';
 import type { Recipe } from '../recipe/config.js';

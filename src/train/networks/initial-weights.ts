@@ -1,4 +1,7 @@
-/** Training that begins with a finished pipeline: other tasks, other words, the same networks. */
+/**
+ * Initial weights from a finished pipeline, for other tasks or other words with networks of the
+ * same size.
+ */
 import { join } from 'node:path';
 import { checkConfig } from '../../check-config.js';
 import { InputError } from '../../errors.js';
@@ -14,9 +17,9 @@ import type { TrainedPipeline } from './trained-pipeline.js';
 
 /**
  * Copies the weights of a pipeline folder's transformer and text encoder. Words that its vocabulary
- * lacks keep the fresh embedding that they have.
+ * lacks keep their newly initialised embeddings.
  *
- * @throws InputError if a network there is of another form
+ * @throws InputError if a network there has other shapes
  */
 export function startFrom(
   { pipeline, tokenizer }: TrainedPipeline,
@@ -41,7 +44,7 @@ export function startFrom(
   }
 }
 
-/** @param pairs   rows of the embedding, of `to` and of `from`, that are of the same piece */
+/** @param pairs   rows of the embeddings of `to` and of `from` that belong to the same piece */
 function copyText(
   from: T5Encoder,
   to: T5Encoder,
@@ -61,11 +64,11 @@ function copyText(
 }
 
 /**
- * Whether `startFrom` can copy a folder's weights, which are not read. The transformer, on any
- * device, has them mapped then.
+ * Checks that `startFrom` can copy a folder's weights, without reading them. Afterwards the
+ * transformer holds the mapped weights, whatever its device was.
  *
- * @param key   what names the folder
- * @throws InputError if a network there is of another form, or something is missing
+ * @param key   the key of the recipe that names the folder
+ * @throws InputError if a network there has other shapes, or something is missing
  */
 export function expectToStartFrom(
   { transformer, textEncoder }: Pick<Pipeline, 'transformer' | 'textEncoder'>,
@@ -92,7 +95,7 @@ export function expectToStartFrom(
   storedRows(folder);
 }
 
-/** Of a transformer, and the keys of a recipe that they follow from. */
+/** Sizes of a transformer, and the recipe's keys that determine them. */
 const SIZES = {
   num_layers: 'numLayers',
   num_attention_heads: 'numHeads',
@@ -101,12 +104,12 @@ const SIZES = {
 };
 type SizeKey = keyof typeof SIZES;
 
-/** A matrix of a row per word. */
+/** The embedding matrix, with one row per piece. */
 const EMBEDDING = 'shared.weight';
 
 /**
- * The text encoder of a folder.
- * @throws InputError if it is of another form than `own`, but for the words that it knows
+ * Opens the text encoder of a folder.
+ * @throws InputError if its shapes differ from those of `own`, except for the size of the vocabulary
  */
 function openTextEncoder(folder: string, own: T5Encoder, dtype: DType | null): T5Encoder {
   const encoderFolder = join(folder, 'text_encoder');
@@ -131,12 +134,12 @@ function expectSameForm(encoder: T5Encoder, own: T5Encoder, where: string): void
   const further = [...there.keys()].find((name) => !wanted.has(name));
   if (further) {
     throw new InputError(
-      `${where}: has ${further}, which the recipe's text encoder has not; ${remedy}`,
+      `${where}: has ${further}, which the recipe's text encoder does not have; ${remedy}`,
     );
   }
   for (const [name, shape] of wanted) {
     const got = there.get(name);
-    // of the embedding the rows are free
+    // the number of rows of the embedding may differ
     const isSame = name === EMBEDDING ? got?.[1] === shape[1] : String(got) === String(shape);
     if (isSame) continue;
     throw new InputError(
@@ -145,7 +148,7 @@ function expectSameForm(encoder: T5Encoder, own: T5Encoder, where: string): void
   }
 }
 
-/** Was it trained with any depth? */
+/** Was the pipeline in a folder trained with depth? */
 function knowsDepth(folder: string, ownTasks: readonly Task[] = []): boolean {
   const path = join(folder, 'model_index.json');
   const { _mfm: settings } = checkConfig(ModelIndex, readJson(path), path);
@@ -154,13 +157,16 @@ function knowsDepth(folder: string, ownTasks: readonly Task[] = []): boolean {
   return settings?.usesDepth || tasks.some(({ needs }) => needs.depth);
 }
 
-/** Weights that depth never reached are as they were drawn: it would begin as noise. */
+/**
+ * Zeroes the weights of the depth channel. A pipeline that was never trained with depth still has
+ * random ones there, so depth would act as noise at first.
+ */
 function forgetDepth({ condConv, config }: Transformer3D): void {
   if (!config.use_depth_cond) return;
   noGrad(() => tidy(() => void condConv.convIn.weight.narrow(1, DEPTH_CHANNEL, 1).zero_()));
 }
 
-/** After the three of the pixels. */
+/** The depth channel follows the three channels of the pixels. */
 const DEPTH_CHANNEL = 3;
 
 /**
@@ -180,7 +186,7 @@ function storedRows(folder: string): Map<string, number> {
   return rowsOf({ model: { vocab } });
 }
 
-/** Rows of the embedding by piece; see `buildTokenizer`. */
+/** The row of each piece in the embedding; see `buildTokenizer`. */
 function rowsOf(tokenizer: unknown): Map<string, number> {
   const { model } = tokenizer as { model: { vocab: [string, number][] } };
   return new Map(model.vocab.map(([piece], row) => [piece, row]));

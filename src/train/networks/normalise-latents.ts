@@ -1,14 +1,17 @@
-/** Gives a trained autoencoder latents of unit scale, without changing what it reconstructs. */
+/**
+ * Scales the latents of a trained autoencoder to unit variance, without changing its
+ * reconstructions.
+ */
 import type { Autoencoder } from '../../models/autoencoder/index.js';
 import { LATENTS_SCALE } from '../../pipeline/index.js';
 import { noGrad, type Tensor, tidy } from '../../tensor/index.js';
 
 /**
  * Folds a factor per latent channel into the encoder's last and the decoder's first weights, so
- * that latents times the pipelines' constant have a standard deviation of 1, as noise has. Nothing
- * else needs to know: the folder opens wherever the released ones do.
+ * that latents times the pipelines' constant have a standard deviation of 1, like noise. Nothing
+ * else has to change: the pipeline folder can be opened wherever the released ones can.
  *
- * @param videos   [B, 3, F, H, W] to measure on
+ * @param videos   [B, 3, F, H, W] each, on which the scale is measured
  */
 export function normaliseLatents(autoencoder: Autoencoder, videos: Tensor[]): void {
   const { latent_channels: channels } = autoencoder.config;
@@ -33,16 +36,16 @@ export function normaliseLatents(autoencoder: Autoencoder, videos: Tensor[]): vo
   );
 }
 
-/** Everything but the channel. */
+/** All dimensions but the channels. */
 const OVER = [0, 2, 3, 4];
 
 const average = (parts: Tensor[]): Tensor =>
   parts.reduce((sum, part) => sum.add(part)).div(parts.length);
 
-/** The decoder's norms see the latents through two convolutions each. */
+/** Does a weight read the latents? Each norm of the decoder does so through two convolutions. */
 const readsLatents = (name: string) => /^decoder\..*conv_[yb]\.conv\.weight$/.test(name);
 
-/** Means come first, then log-variances: these grow by 2 log(factor). */
+/** The means come first and are multiplied; the log-variances follow and grow by 2 log(factor). */
 function scaleFirstRows(parameter: Tensor, factor: Tensor, channels: number): void {
   const means = parameter.narrow(0, 0, channels);
   const shape = [channels, ...parameter.shape.slice(1).map(() => 1)];

@@ -1,4 +1,4 @@
-/** Sheets of what the transformer makes of held-out samples, task by task. */
+/** Sample sheets: what the transformer makes from held-out conditions, task by task. */
 import { contactSheet, type Frames, tensorToFrames } from '../../media/index.js';
 import { psnr } from '../../media/pixels/psnr.js';
 import type { Pipeline } from '../../pipeline/index.js';
@@ -16,18 +16,18 @@ export interface SheetOptions {
   seed: number;
   step: number;
   signal: AbortSignal;
-  /** latent patches that are computed at once, but for a single sample */
+  /** largest number of tokens to compute at once; a single sample may exceed it */
   tokensAtOnce: number;
-  /** told of each sheet that is written */
+  /** called for each sheet that is written */
   onSheet?: (task: string, path: string) => void;
 }
 
 /**
- * One sheet per task in samples/: what is given, what is made of it, what it was, and the
- * autoencoder's copy of that, which is the best that can be made.
+ * Writes one sheet per task into samples/: the condition, the result, the original, and the
+ * autoencoder's reconstruction of the original, which is the best that can be reached.
  *
- * @param batches   samples to measure on, each batch of one task; the first of each task is shown
- * @returns the PSNR of the tasks that are given something, to the autoencoder's copy
+ * @param batches   validation batches, each of one task; the first of each task is shown
+ * @returns the PSNR of results against the autoencoder's reconstruction, for tasks with inputs
  */
 export async function taskSheets(
   pipeline: Pipeline,
@@ -38,10 +38,10 @@ export async function taskSheets(
   const seen = new Set<string>();
   for (const { samples, target, tokens } of batches) {
     const task = samples[0]?.task;
-    // none of a batch's files may be readable
+    // perhaps none of the batch's files could be read
     if (!task || seen.has(task.id)) continue;
     seen.add(task.id);
-    // with guidance a sample is computed twice in each step
+    // with guidance, each step computes a sample twice
     const passes = pipeline.settingsFor(task).guidanceScale > 1 ? 2 : 1;
     const shown: Shown[] = [];
     for (const part of microBatches(samples.slice(0, ROWS), passes * tokens, tokensAtOnce)) {
@@ -63,7 +63,7 @@ export async function taskSheets(
   return figures;
 }
 
-/** In one line: words over each would be wider than small pictures. */
+/** All headings in one line: above each column, they would be wider than small pictures. */
 const columnsOf = ({ inputs }: Task): string[] => {
   const given = inputs.length > 0 ? ['given'] : [];
   return [[...given, 'made', 'as it was', "the autoencoder's copy of that"].join(', ')];
@@ -71,7 +71,7 @@ const columnsOf = ({ inputs }: Task): string[] => {
 
 interface Shown {
   row: Parameters<typeof contactSheet>[0][number];
-  /** of what is made of it, dB */
+  /** PSNR of the result, dB */
   psnr: number;
 }
 
@@ -120,11 +120,11 @@ async function showSamples(
   return shown;
 }
 
-/** A caption cut to what has room over the narrowest row. */
+/** A caption, cut to fit above the narrowest row. */
 const labelOf = ({ caption, trainedOn }: TrainSample): string =>
   `${caption.slice(0, 90)}${trainedOn ? ' (trained on)' : ''}`;
 
-/** In place of pixels that cannot be read any more. */
+/** A white picture in place of pixels that cannot be read any more. */
 function blank({ width, height }: Target): Frames {
   return { width, height, numFrames: 1, data: new Uint8Array(width * height * 3).fill(255) };
 }

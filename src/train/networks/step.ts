@@ -1,4 +1,4 @@
-/** One step of training: forward and backward of a batch, of whatever tasks its samples have. */
+/** The forward and backward pass of a training step, for a batch of samples of any tasks. */
 import {
   addNoise,
   sigmasFromNormal,
@@ -20,12 +20,12 @@ import type { StepContext } from '../loop/loop.js';
 import type { StepOutcome } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
 
-/** How losses are computed, whatever they are for. */
+/** How losses are computed, in training and validation. */
 export interface LossOptions {
   gradCheckpointing: boolean;
-  /** the processes that take the same samples, and share their tokens */
+  /** the processes that compute the same samples, and split their tokens */
   sequence: SequenceGroup | null;
-  /** default: the pipeline's own text encoder, each time */
+  /** default: runs the pipeline's own text encoder each time */
   encodeText?: EncodeText;
 }
 
@@ -35,7 +35,10 @@ export interface StepPlan
   seed: number;
 }
 
-/** Forward and backward, in micro-batches where the plan bounds them; `work` is of all samples. */
+/**
+ * Forward and backward pass, in micro-batches if the plan limits their size.
+ * @returns the outcome, and the work over all samples
+ */
 export function trainStep(
   pipeline: Pipeline,
   batch: StepBatch,
@@ -46,7 +49,7 @@ export function trainStep(
   const figures: StepOutcome['figures'] = {};
   const work: SharedWork = { conditions: 0, textTokens: 0, encodedTokens: 0 };
   const parts = microBatches(samples, tokens, plan.tokensPerMicroBatch);
-  // a process without samples takes part in the sums of gradients nevertheless
+  // a process without samples must still take part in the reduction of gradients
   if (parts.length === 0) backward(null, true);
   for (const part of parts) {
     tidy(() => {
@@ -57,7 +60,7 @@ export function trainStep(
       addLosses(figures, part, losses.toFloat32Array(), draws.sigmas.toFloat32Array());
     });
   }
-  // of those that share the samples, one counts them
+  // of the processes that share samples, only the first counts them
   if (plan.sequence && plan.sequence.rank > 0) return { samples: 0, count, figures: {}, work };
   return { samples: samples.length, count, tokens: samples.length * tokens, figures, work };
 }
@@ -69,7 +72,10 @@ export interface Draws {
   noise: Tensor;
 }
 
-/** A sample's noise follows from the step and its place in the whole batch, wherever it is computed. */
+/**
+ * A sample's noise follows from the step and its place in the whole batch, whichever process
+ * computes it.
+ */
 function drawNoise(samples: readonly TrainSample[], plan: StepPlan, step: number): Draws {
   const drawn = samples.map(({ index, latents }) => {
     const generator = sampleGenerator(plan.seed, step, index);
@@ -82,7 +88,7 @@ function drawNoise(samples: readonly TrainSample[], plan: StepPlan, step: number
   return { sigmas, noise: cat(drawn.map(({ noise }) => noise)) };
 }
 
-/** The loss of each sample, [B] in float32, and what all of them took. */
+/** The loss of each sample, [B] float32, and the work that all of them took. */
 export function lossesOf(
   pipeline: Pipeline,
   samples: readonly TrainSample[],
@@ -120,15 +126,15 @@ export function lossesOf(
 
 export interface StackedConditions {
   /**
-   * [K, C, F, H, W], those that differ: pixels, depth if the model has it, mask. The first knows
-   * nothing, if there is a sample of which nothing is known.
+   * [K, C, F, H, W], the distinct conditions: pixels, depth if the model uses it, mask. If a sample
+   * has no condition, the first one is empty.
    */
   conditions: Tensor;
-  /** [B] int64: the condition of each sample */
+  /** [B] int64: the row of each sample's condition */
   rows: Tensor;
 }
 
-/** Samples of which nothing is known share one pass through the adapter. */
+/** Samples without a condition share one pass through the adapter. */
 export function stackConditions(
   samples: readonly TrainSample[],
   target: Target,
@@ -147,7 +153,7 @@ export function stackConditions(
   return { conditions: cat(conditions), rows: tensor(rows, { dtype: 'int64' }) };
 }
 
-/** Bands of the noise level that losses are told apart by. */
+/** Number of noise-level bands for which losses are reported separately. */
 const BANDS = 4;
 
 function addLosses(

@@ -1,4 +1,4 @@
-/** The pipeline that is trained: built fresh from a recipe, or one that is fine-tuned. */
+/** The pipeline that is trained: built from a recipe, or opened to be fine-tuned. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CaptionLimit, RELEASED } from '../../data/caption-length.js';
@@ -35,7 +35,7 @@ import type { Run } from '../run/run.js';
 export interface TrainedPipeline {
   pipeline: Pipeline;
   tokenizer: TokenizerFiles;
-  /** layers beside the transformer's weights; null: it has none */
+  /** LoRA layers of the transformer; null if there are none */
   lora: LoraLayers | null;
 }
 
@@ -45,14 +45,15 @@ export interface TrainedPipelineSource {
   dtype: DType;
   /** ids of the tasks that are trained */
   tasks: readonly string[];
-  /** tasks beside those of mfm: their words are in the vocabulary of a fresh text encoder */
+  /** tasks beside those of mfm; their words are part of the vocabulary of a new text encoder */
   ownTasks?: readonly Task[];
 }
 
 /**
- * The pipeline that a recipe describes, with a fresh transformer and a fresh or given text encoder.
+ * Builds the pipeline that a recipe describes, with a new transformer and a new or existing text
+ * encoder.
  *
- * @param motionScore   of the finished pipeline, unless the recipe says another
+ * @param motionScore   default of the finished pipeline, unless the recipe sets another
  */
 export function buildTrainedPipeline(
   { recipe, autoencoder, dtype, tasks, ownTasks }: TrainedPipelineSource,
@@ -89,7 +90,10 @@ export function buildTrainedPipeline(
   return { pipeline, tokenizer: text.files, lora: null };
 }
 
-/** A pipeline folder as it is: its networks, tokenizer and settings, but for what the recipe names. */
+/**
+ * Opens the recipe's `base` with its networks, tokenizer and settings, except those that the recipe
+ * overrides.
+ */
 export function openTrainedPipeline({
   recipe,
   autoencoder,
@@ -116,23 +120,23 @@ export function openTrainedPipeline({
     dtype,
   );
   const { lora: config } = recipe.transformer;
-  // after the weights have their dtype: the layers take it
+  // only now that the weights have their final dtype, which the layers adopt
   const lora = config ? addLora(pipeline.transformer, config, recipe.seed) : null;
   const tokenizer = tokenizerFiles(join(folder, 'tokenizer'));
   return { pipeline, tokenizer, lora };
 }
 
 /**
- * Writes what a run has come to, so that it can be used while it goes on: `pipeline/` of the run
- * folder, or with layers of low rank `lora/`.
+ * Writes the current result of a run, so that it can be used while training goes on: `pipeline/` in
+ * the run folder or, with LoRA, `lora/`.
  */
 export function exportTrainee(trainee: TrainedPipeline, run: Run): void {
   run.unlessFull(() => write(trainee, run));
 }
 
 /**
- * The same at the end of a run: layers of low rank become part of the weights in `pipeline/`.
- * @throws JobError if it cannot be written: a run has not finished without it
+ * Writes the final result of a run; LoRA layers are also merged into the weights of `pipeline/`.
+ * @throws JobError if it cannot be written, as a run is not finished without it
  */
 export function exportFinished(trainee: TrainedPipeline, run: Run): void {
   write(trainee, run);
@@ -149,9 +153,8 @@ function write({ pipeline, tokenizer, lora }: TrainedPipeline, run: Run): void {
 }
 
 /**
- * What the optimizer gets, by the names that checkpoints have; everything else is frozen.
- *
- * Layers of low rank are trained alone.
+ * The parameters for the optimizer, by their names in checkpoints; freezes all others. With LoRA,
+ * only the low-rank layers are trained.
  * @throws InputError for patterns that match nothing
  */
 export function trainableParameters(
@@ -193,7 +196,7 @@ function textEncoderOf(recipe: Recipe, ownTasks?: readonly Task[]): TextParts {
   return { encoder, tokenizer: new PromptTokenizer(files), files };
 }
 
-/** How much of a caption the text encoder of a recipe will read; only a tokenizer is opened. */
+/** How much of a caption the recipe's text encoder will read; opens only the tokenizer. */
 export function captionLimitFor(
   { base, textEncoder, pipeline }: Recipe,
   ownTasks: readonly Task[] = [],
@@ -213,10 +216,10 @@ export function captionLimitFor(
   };
 }
 
-/** Enough scenes that every word of the captions' small grammar occurs. */
+/** Number of scenes after which every word of the captions' small grammar has occurred. */
 const VOCABULARY_SCENES = 4000;
 
-/** Every word that a caption, an instruction or a task's tag can hold, in a fixed order. */
+/** Every word of captions, instructions and task tags, in a fixed order. */
 function vocabulary(ownTasks: readonly Task[] = []): string[] {
   const words = new Set<string>();
   const collect = (text: string) => {

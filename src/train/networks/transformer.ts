@@ -1,4 +1,4 @@
-/** Trains the transformer, and a text encoder of its own, stage after stage. */
+/** Trains the transformer, and with it the text encoder if that is not frozen, stage after stage. */
 import { writeFileSync } from 'node:fs';
 import type { Parallel } from '../../distributed/parallel.js';
 import type { Pipeline } from '../../pipeline/index.js';
@@ -17,7 +17,7 @@ import { trainStep } from './step.js';
 import { exportTrainee, type TrainedPipeline, trainableParameters } from './trained-pipeline.js';
 import { validationLosses } from './validation.js';
 
-/** @returns false if it was stopped */
+/** @returns false if the signal stopped it */
 export async function trainTransformer(
   trainee: TrainedPipeline,
   context: PartContext,
@@ -78,13 +78,13 @@ export async function trainTransformer(
   });
 }
 
-/** Latent patches that a process takes at once in training. */
+/** The number of tokens that a process computes at once in training. */
 function tokensAtOnce(stage: Stage, { size }: Parallel): number {
   const { tokensPerBatch, tokensPerMicroBatch = Infinity, sequenceParallel } = stage;
   return Math.min(tokensPerBatch / size, tokensPerMicroBatch / sequenceParallel);
 }
 
-/** Operations of a step, forward and backward. */
+/** A function that counts the operations of a step, forward and backward. */
 function stepCost(
   pipeline: Pipeline,
   parameters: ReadonlyMap<string, Tensor>,
@@ -110,7 +110,10 @@ function stepCost(
   };
 }
 
-/** `PATH.json` says which samples they were and what was wrong; `PATH.safetensors` has their latents. */
+/**
+ * Writes `PATH.json`, which names the samples and the reason, and `PATH.safetensors` with their
+ * latents.
+ */
 function dumpBatch({ samples, target }: StepBatch, path: string, why: object): void {
   const latents = samples.map((sample) => [`latents.${sample.index}`, sample.latents] as const);
   saveSafetensors(`${path}.safetensors`, Object.fromEntries(latents));

@@ -1,4 +1,4 @@
-/** The loss of held-out samples, task by task: the same samples, noise and noise levels each time. */
+/** The validation loss, task by task, with the same samples, noise and noise levels each time. */
 import { setImmediate } from 'node:timers/promises';
 import type { Parallel } from '../../distributed/parallel.js';
 import type { Pipeline } from '../../pipeline/index.js';
@@ -10,19 +10,19 @@ import { addFigures, type StepOutcome } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
 import { type Draws, lossesOf } from './step.js';
 
-/** What is computed at once, and by how many processes: as in a step of the stage. */
+/** How much is computed at once, and by how many processes: the same as in a step of the stage. */
 export interface ValidationPlan extends Pick<Stage, 'tokensPerMicroBatch' | 'sequenceParallel'> {
   encodeText?: EncodeText;
-  /** ends it early, with its reason, in a process alone: several must do the same */
+  /** ends it early, with its reason; ignored with several processes, which must all do the same */
   signal?: AbortSignal;
 }
 
 /**
- * The losses of each task, `validation/t2i`; noise levels are spread evenly over the samples.
+ * The loss of each task, as `validation/t2i`; noise levels are spread evenly over the samples.
  *
- * @param batches   held-out samples, each batch of one task; every process measures its part
+ * @param batches   validation batches, each of one task; every process measures its part
  * @returns sums over this process's part
- * @throws the signal's reason if it ends it
+ * @throws the signal's reason if it aborts
  */
 export async function validationLosses(
   pipeline: Pipeline,
@@ -32,7 +32,7 @@ export async function validationLosses(
 ): Promise<StepOutcome['figures']> {
   const sums: StepOutcome['figures'] = {};
   const { rank, size, sequence } = parallel.split(sequenceParallel);
-  // of those that share the samples, one counts them
+  // of the processes that share samples, only the first counts them
   const counts = !sequence || sequence.rank === 0;
   for (const { samples, count, tokens, target } of batches) {
     const own = samples.filter(({ index }) => index % size === rank);

@@ -10,7 +10,9 @@ import type { Task } from '../../tasks/task.js';
 const probability = z.number().min(0).max(1);
 /** Decay of a running mean, below 1: at 1 it would never change, and AdamW would divide by zero. */
 const decay = z.number().min(0).lt(1);
-/** A whole number from 1 to `most`; a larger one can only be a slip, and no machine has room for it. */
+/**
+ * A whole number from 1 to `most`; a larger one can only be a slip, and no machine has room for it.
+ */
 const upTo = (most: number) => z.int().positive().max(most);
 const stepCount = upTo(1_000_000_000);
 const seconds = z.number().positive().max(1_000_000_000);

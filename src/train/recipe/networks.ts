@@ -55,8 +55,8 @@ export function transformerConfigOf({ transformer }: Recipe, textWidth: number):
 const MINIWORLD_WORDS = 143;
 
 /**
- * All networks of a recipe. Where the recipe is for the size of a released pipeline, a folder that does
- * not exist yet is assumed to hold that pipeline.
+ * All networks of a recipe. Where the recipe is for the size of a released pipeline, a folder that
+ * does not exist yet is assumed to hold that pipeline.
  *
  * @throws InputError naming a folder that is needed and is not a pipeline
  */

@@ -196,7 +196,9 @@ function unwrapped(schema: unknown): Unwrapped | undefined {
   }
 }
 
-/** Checks that the schema cannot express. One that reads a faulty key waits until that is corrected. */
+/**
+ * Checks that the schema cannot express. One that reads a faulty key waits until that is corrected.
+ */
 const CHECKS: readonly {
   check: (recipe: Recipe, ownTasks: readonly Task[]) => string[];
   reads: readonly string[];
@@ -235,7 +237,10 @@ function otherProblems(
   ).flatMap(({ check }) => check(recipe, ownTasks));
 }
 
-/** Further problems of a recipe that its schema refuses, found by checking it without the faulty keys. */
+/**
+ * Further problems of a recipe that its schema refuses, found by checking it without the faulty
+ * keys.
+ */
 function problemsBeside(
   issues: readonly z.core.$ZodIssue[],
   source: object,
@@ -330,7 +335,10 @@ function widthProblems({ autoencoder }: Recipe): string[] {
   return problems;
 }
 
-/** Weights that would come from two places, and LoRA layers that would be added to untrained weights. */
+/**
+ * Weights that would come from two places, and LoRA layers that would be added to untrained
+ * weights.
+ */
 function originProblems(recipe: Recipe): string[] {
   const { base, init, autoencoder, textEncoder, transformer } = recipe;
   const said: [string, unknown][] = [

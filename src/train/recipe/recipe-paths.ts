@@ -1,7 +1,7 @@
 /**
- * The paths of a recipe are relative to the recipe's own folder, whatever the current folder is. Older
- * recipes had paths relative to the current folder: a path that exists only there is still used, with
- * a note.
+ * The paths of a recipe are relative to the recipe's own folder, whatever the current folder is.
+ * Older recipes had paths relative to the current folder: a path that exists only there is still
+ * used, with a note.
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
@@ -44,7 +44,10 @@ export function withAbsolutePaths<T extends object>(recipe: T): T {
   return copy;
 }
 
-/** Applies `change` to every path in a recipe. Values of a wrong type are left for the schema to refuse. */
+/**
+ * Applies `change` to every path in a recipe. Values of a wrong type are left for the schema to
+ * refuse.
+ */
 function changePaths(source: object, change: (key: string, path: string) => string): void {
   const changeAt = (level: unknown, name: string, key: string) => {
     if (!isLevel(level) || !Object.hasOwn(level, name)) return;

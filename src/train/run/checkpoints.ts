@@ -171,7 +171,10 @@ export class Checkpoints<State> {
     }
   }
 
-  /** Also deletes checkpoints of later steps, which were passed over as damaged: they must not count as newest. */
+  /**
+   * Also deletes checkpoints of later steps, which were passed over as damaged: they must not count
+   * as newest.
+   */
   private deleteOld(newest: number, { last, milestoneEverySteps }: Keep): void {
     const [later, kept] = [true, false].map((isLater) =>
       this.names().filter((name) => stepOf(name) > newest === isLater),

@@ -22,7 +22,10 @@ export function differences(recipes: readonly unknown[], key = ''): Difference[]
   );
 }
 
-/** A list of numbers (widths, betas) counts as one value; lists of objects are compared item by item. */
+/**
+ * A list of numbers (widths, betas) counts as one value; lists of objects are compared item by
+ * item.
+ */
 const isBranch = (value: unknown): value is object =>
   typeof value === 'object' &&
   value !== null &&

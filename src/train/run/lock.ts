@@ -20,9 +20,9 @@ export const takeLock = (
 export const holderOf = (folder: string): locks.Holder | null => locks.holderOf(nameIn(folder));
 
 /**
- * If another machine holds the run, waits until that machine gives a sign of life, so that it is still
- * training, or gives none for so long that it must be gone. A job that moves to another machine thus
- * resumes by itself.
+ * If another machine holds the run, waits until that machine gives a sign of life, so that it is
+ * still training, or gives none for so long that it must be gone. A job that moves to another
+ * machine thus resumes by itself.
  * @param say  receives a sentence on why it waits
  */
 export async function awaitOtherMachine(

@@ -26,7 +26,10 @@ export interface PartMetrics {
   figures: Map<string, Point[]>;
 }
 
-/** Losses and validation should be low, quality high; `state` is everything that is neither good nor bad. */
+/**
+ * Losses and validation should be low, quality high; `state` is everything that is neither good nor
+ * bad.
+ */
 export type FigureKind = 'loss' | 'validation' | 'quality' | 'state';
 
 /** The kind of a figure, by its name; a name that fits no pattern is a loss, such as a task's. */
@@ -91,14 +94,19 @@ export const FEW_POINTS = 30;
 /** Is a figure set rather than measured? Smoothing would only delay it. */
 export const isSet = (figure: string): boolean => /^(learningRate|imageShare)$/.test(figure);
 
-/** The last value of a figure, smoothed if it is measured and has many points; null if it has none. */
+/**
+ * The last value of a figure, smoothed if it is measured and has many points; null if it has none.
+ */
 export function lastOf(figure: string, points: readonly Point[] | undefined): number | null {
   const values = points?.map(({ value }) => value) ?? [];
   const asIs = values.length < FEW_POINTS || isSet(figure);
   return (asIs ? values : smooth(values, LAST_SMOOTHING)).at(-1) ?? null;
 }
 
-/** Averages about the last five lines: enough to reduce noise, few enough to follow a fast fall of the loss. */
+/**
+ * Averages about the last five lines: enough to reduce noise, few enough to follow a fast fall of
+ * the loss.
+ */
 const LAST_SMOOTHING = 0.8;
 
 interface Line {
@@ -155,7 +163,10 @@ function seriesOf(part: string, lines: readonly Line[]): PartMetrics {
   return { part, step: previous!.step, timeMs: previous!.timeMs, figures };
 }
 
-/** A longer gap between two lines counts as a pause: sheets and validation take less, a machine that is off more. */
+/**
+ * A longer gap between two lines counts as a pause: sheets and validation take less, a machine that
+ * is off more.
+ */
 const MIN_PAUSE_MS = 10 * 60_000;
 
 function usualGapMs(lines: readonly Line[]): number {

@@ -1,4 +1,6 @@
-/** What a run folder holds, and whether training can begin or resume there without losing anything. */
+/**
+ * What a run folder holds, and whether training can begin or resume there without losing anything.
+ */
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
@@ -59,7 +61,10 @@ export function expectToGoOn(folder: string, recipe: Recipe): void {
   expectSameWeights(folder, recipe, contents.checkpoints);
 }
 
-/** Has the transformer's training saved a checkpoint here? Then its initial weights were checked before. */
+/**
+ * Has the transformer's training saved a checkpoint here? Then its initial weights were checked
+ * before.
+ */
 export const hasBegunFromWeights = (folder: string): boolean =>
   contentsOf(folder).checkpoints.has('transformer');
 

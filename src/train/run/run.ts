@@ -130,7 +130,10 @@ export class Run {
     return run;
   }
 
-  /** Stores the recipe of a resumed run, once training has begun: before that, it may turn out not to fit. */
+  /**
+   * Stores the recipe of a resumed run, once training has begun: before that, it may turn out not
+   * to fit.
+   */
   keepRecipe(): void {
     const { newRecipe } = this;
     if (newRecipe !== null) this.inFirst(() => this.write('recipe.json', newRecipe));
@@ -274,7 +277,10 @@ function cutOffAll(exitCode: number): void {
 /** How long a network file system may take to show what another machine has written. */
 const LATE_SECONDS = 60;
 
-/** Waits for what the first process has written. @throws InputError if it does not appear in the folder */
+/**
+ * Waits for what the first process has written.
+ * @throws InputError if it does not appear in the folder
+ */
 export async function expectToSee(
   folder: string,
   { host, pid }: RunStatus,

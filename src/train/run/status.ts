@@ -78,7 +78,10 @@ export function summariseRun(folder: string, { metrics = readMetrics(folder) } =
   };
 }
 
-/** The recipe.json of a run; null if there is none. @throws InputError naming the file if it is damaged */
+/**
+ * The recipe.json of a run; null if there is none.
+ * @throws InputError naming the file if it is damaged
+ */
 export function readRecipeOf(folder: string): unknown {
   const path = join(folder, 'recipe.json');
   if (!existsSync(path)) return null;

@@ -18,11 +18,16 @@ export function storedRecipe(folder: string): Partial<Recipe> | null {
 export const asStored = (recipe: object): object =>
   withAbsolutePaths(JSON.parse(JSON.stringify(recipe)));
 
-/** The pipeline folder whose weights a run began with; undefined if it had none, or there is no run. */
+/**
+ * The pipeline folder whose weights a run began with; undefined if it had none, or there is no run.
+ */
 export const initOf = (folder: string): string | undefined =>
   storedRecipe(folder)?.init ?? undefined;
 
-/** How `recipe` differs from the one that a run began with, key by key, as a phrase; '' if it does not. */
+/**
+ * How `recipe` differs from the one that a run began with, key by key, as a phrase; '' if it does
+ * not.
+ */
 export function recipeChanges(folder: string, recipe: Recipe): string {
   const before = storedRecipe(folder);
   if (!before) return 'recipe.json was damaged and is written anew, without what `init` named';

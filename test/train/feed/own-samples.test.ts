@@ -133,7 +133,7 @@ describe("samples of a program's own", () => {
       },
     );
     await assert.rejects(openSources([{ dataset: 'mine', weight: 1 }]), {
-      message: /^dataset "mine": is not given; a program gives it, as train\(/,
+      message: /^dataset "mine": is not given; a program passes it as train\(/,
     });
   });
 

@@ -52,7 +52,7 @@ describe('TrainingData', () => {
     assert.deepEqual(await said(3, { validationSamples: 4 }), [
       'samples by task: iinp 3 of 3, ioutp 3 of 3',
       `tasks without a sample, which are not trained: t2i (3: caption of fewer than 2 words); ${VIDEO_TASKS} (3: is an image); isr (3: not sharp); icolor (3: no caption); iedit (3: no picture before an edit)`,
-      'validation and sheets of iinp, ioutp show samples that are trained on, as none is kept out (from 10 files of a kind on, a tenth is)',
+      'validation and sheets of iinp, ioutp show samples that are also trained on, as none is held out (from 10 files of a kind on, a tenth is)',
     ]);
   });
 
@@ -69,7 +69,7 @@ describe('TrainingData', () => {
     const lines = await said(4, { validationSamples: 0 }, { imageShare: [0.5, 0.5] });
     assert.equal(
       lines.at(-1),
-      'no sample can be used as a clip, so every batch has images alone, whatever imageShare says',
+      'no sample can be used as a clip, so every batch has only images, whatever imageShare says',
     );
   });
 

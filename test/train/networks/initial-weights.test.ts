@@ -174,7 +174,7 @@ describe('startFrom', () => {
       ],
       [
         saveFinished('deep', { tasks, num_layers: 2 }),
-        /deep\/text_encoder: has encoder\.block\.1\.\S+, which the recipe's text encoder has not; train/,
+        /deep\/text_encoder: has encoder\.block\.1\.\S+, which the recipe's text encoder does not have; train/,
       ],
     ];
     for (const [other, message] of folders) {

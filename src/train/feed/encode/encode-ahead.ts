@@ -1,4 +1,4 @@
-/** Latents of all that a stage trains on, made before it begins. */
+/** Encodes the latents of all stages' samples before the transformer's training begins. */
 import { setImmediate } from 'node:timers/promises';
 import { KeyMap } from '../../../data/key-map.js';
 import { ahead } from '../../../data/worker-pool.js';
@@ -12,21 +12,21 @@ import { type LatentEncoder, latentsKey } from './latents.js';
 export interface EncodeOptions {
   maker: SampleMaker;
   stages: readonly Stage[];
-  /** of each stage */
+  /** the sources of each stage */
   sources: readonly (readonly OpenedSource[])[];
   encoder: LatentEncoder;
-  /** which part of them is encoded here */
+  /** which of the samples this process encodes */
   world?: { rank: number; size: number };
   report: Reporter;
   signal: AbortSignal;
 }
 
-/** Samples that are made ahead of their encoding. */
+/** Number of samples that are prepared ahead of their encoding. */
 const AHEAD = 8;
 
 /**
- * Encodes what is not in the store yet. What is done stays, whatever stops it; other processes see
- * it after `store.refresh()`.
+ * Encodes what is not in the store yet. What is encoded stays there even if it is interrupted; other
+ * processes see it after `store.refresh()`.
  *
  * @returns false if the signal stopped it
  */
@@ -42,7 +42,7 @@ export async function encodeAhead(options: EncodeOptions): Promise<boolean> {
     const made = ahead(own, AHEAD, (one) => maker.prepare(one, encoder));
     let done = 0;
     for await (const result of made) {
-      await setImmediate(); // encoding blocks: signals get their turn
+      await setImmediate(); // encoding blocks the thread: let signals have their turn
       if (signal.aborted) return false;
       if (!('problem' in result)) maker.finish(result, encoder).latents.dispose();
       report.update(++done, '');
@@ -78,10 +78,13 @@ function* samplesOf(set: StageSet): Generator<[SourceItem, Wanted['target']]> {
   }
 }
 
-/** Clips that a mean is taken over, spread evenly. */
+/** Number of clips that the mean is taken over; they are spread evenly over the set. */
 const MEAN_OVER = 256;
 
-/** The mean motion score of a stage's clips, at the size of each; 0 if it has none. */
+/**
+ * The mean motion score of a stage's clips, each at the size that it is trained at; 0 if there are
+ * no clips.
+ */
 export async function meanMotionScore(
   stage: Stage,
   sources: readonly OpenedSource[],

@@ -1,4 +1,4 @@
-/** Latents as they are trained on: encoded once, one sample at a time, and kept on the disk. */
+/** The latents that are trained on: encoded once, one sample at a time, and cached on the disk. */
 import { createHash } from 'node:crypto';
 import { keyOf } from '../../../data/store.js';
 import type { Frames } from '../../../media/index.js';
@@ -14,13 +14,13 @@ import type { SourceItem } from '../sources.js';
 
 /** An autoencoder as the feed uses it. */
 export interface LatentEncoder {
-  /** tells its weights: latents of others are not used */
+  /** identifies its weights: latents of other weights are not used */
   hash: string;
   /** [1, C, f, h, w] bfloat16 on the CPU, in the transformer's scale */
   encode(frames: Frames): Tensor;
 }
 
-/** The most likely latents of a frozen autoencoder. */
+/** An encoder that gives the mode (the most likely latents) of a frozen autoencoder. */
 export function latentEncoder(autoencoder: Autoencoder): LatentEncoder {
   const { device } = autoencoder.parameters()[0]!;
   return {
@@ -50,7 +50,7 @@ export function hashOfWeights(module: Module): string {
   return hash.digest('hex');
 }
 
-/** Of an item at a size and length; `encoder` null: of its pixels, see `Plane`. */
+/** The key of an item's latents at a size and length. */
 export const latentsKey = (item: SourceItem, target: Target, encoder: LatentEncoder): string =>
   keyOf('latents', PREPROCESSING, item.content, bucketName(target), encoder.hash);
 
@@ -59,7 +59,10 @@ export interface StoredLatents {
   motionScore: number;
 }
 
-/** motion score, five sizes, and four bytes so that the values begin at a multiple of eight */
+/**
+ * Motion score, five sizes, and four bytes of padding, so that the values begin at a multiple of
+ * eight.
+ */
 const HEADER = 8 + 5 * 4 + 4;
 
 export function packLatents({ latents, motionScore }: StoredLatents): Uint8Array {
@@ -75,7 +78,7 @@ export function packLatents({ latents, motionScore }: StoredLatents): Uint8Array
   return bytes;
 }
 
-/** null if the bytes are no latents */
+/** Reads what `packLatents` wrote; null if the bytes are not latents. */
 export function unpackLatents(bytes: Uint8Array<ArrayBuffer>): StoredLatents | null {
   if (bytes.length < HEADER) return null;
   const header = new DataView(bytes.buffer, bytes.byteOffset);

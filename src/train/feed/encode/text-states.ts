@@ -1,18 +1,19 @@
-/** What a frozen text encoder makes of prompts, made once and kept on the disk. */
+/** The states of prompts by a frozen text encoder, computed once and cached on the disk. */
 import { type DataStore, keyOf } from '../../../data/store.js';
 import type { TokenizerFiles } from '../../../models/t5/index.js';
 import type { EncodedPrompts, Pipeline } from '../../../pipeline/index.js';
 import { cat, fromArray, noGrad, type Tensor, tidy, zeros } from '../../../tensor/index.js';
 import { hashOfWeights } from '../index.js';
 
-/** As `Pipeline.encodePrompts` does. */
+/** Encodes prompts as `Pipeline.encodePrompts` does. */
 export type EncodeText = (prompts: string[]) => EncodedPrompts;
 
 /**
- * The same as the pipeline's, from the store where it holds them. Kept by the prompt and by what
- * the states follow from: the encoder's weights, the tokenizer, the length.
+ * Gives the same states as the pipeline, from the store if it holds them. The key of an entry is
+ * the prompt and everything that its states follow from: the encoder's weights, the tokenizer, the
+ * length.
  *
- * Of a prompt only the states of its own tokens are kept: those of the padding are masked out.
+ * Only the states of a prompt's own tokens are stored: those of the padding are masked out.
  */
 export function storedText(
   pipeline: Pipeline,
@@ -25,7 +26,7 @@ export function storedText(
   const { dtype } = textEncoder.parameters()[0]!;
   const origin = keyOf('text', hashOfWeights(textEncoder), tokenizer, promptLength, dtype);
 
-  // as `Tensor.data` has the values: 16-bit floats are plain 16 bits there
+  // values as `Tensor.data` gives them: 16-bit floats are unsigned 16-bit integers there
   const typedArray = ({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>) =>
     dtype === 'float32'
       ? new Float32Array(buffer, byteOffset, byteLength / 4)
@@ -39,7 +40,7 @@ export function storedText(
       const length = values.length / width;
       return { states: fromArray(values, [length, width], dtype), length };
     }
-    // one at a time: the bits must not depend on what else is in a batch
+    // one prompt at a time: the bits must not depend on what else is in a batch
     const { states, mask } = noGrad(() => pipeline.encodePrompts([prompt]));
     const length = mask.sum().item();
     const own = states.select(0, 0).narrow(0, 0, length).contiguous();

@@ -3,8 +3,8 @@
  *
  * TensorBoard reads the files of a folder as one run, in the order of their names. Each process
  * begins a file of its own, so a half-written record of a killed process ends its file and spoils
- * nothing. Each part of a run needs a folder of its own, as its steps begin at 0 again, and resuming it
- * drops later steps of everything in the folder.
+ * nothing. Each part of a run needs a folder of its own, as its steps begin at 0 again, and
+ * resuming it drops later steps of everything in the folder.
  *
  * Source of the field numbers: event.proto and summary.proto of TensorBoard 2.21
  */
@@ -30,7 +30,9 @@ export interface EventOptions {
   now?: () => number;
 }
 
-/** Tags may be grouped by a slash: `validation/t2v`. A step may be recorded in any number of calls. */
+/**
+ * Tags may be grouped by a slash: `validation/t2v`. A step may be recorded in any number of calls.
+ */
 export class EventWriter {
   readonly path: string;
   private readonly file: number;

@@ -35,8 +35,8 @@ export const textField: Encoder<string> = (field, value) =>
 const key = (field: number, layout: 0 | 1 | 2 | 5): Buffer => varint(field * 8 + layout);
 
 /**
- * Seven bits per byte, lowest first; the eighth bit says that more follow. Divides instead of shifting
- * bits, as a step may exceed 2^31.
+ * Seven bits per byte, lowest first; the eighth bit says that more follow. Divides instead of
+ * shifting bits, as a step may exceed 2^31.
  */
 function varint(value: number): Buffer {
   if (!Number.isSafeInteger(value) || value < 0) {
