@@ -1,10 +1,10 @@
-/** Trains a finished pipeline on samples that a program makes. docs/training.md goes through it. */
+/** Fine-tunes a pipeline on samples that a program makes. docs/training.md explains it. */
 import { type Dataset, train } from 'mfm/train';
 
-/** Pictures of one colour: the larger the number, the brighter the red. */
+/** Images of a single colour: the higher the index, the brighter the red. */
 const reds: Dataset = {
   length: 40,
-  version: '1', // another one when the samples change: what was measured of them is kept by it
+  version: '1', // change it when the samples change: measurements of them are cached under it
   at(index) {
     const [width, height] = [64, 64];
     const data = new Uint8Array(width * height * 3); // [F, H, W, 3], sRGB
@@ -28,4 +28,4 @@ for await (const event of training) {
 }
 
 const { finished, run, pipeline } = await training;
-console.log(finished ? pipeline : `${run}: stopped; with resume: true the same call goes on`);
+console.log(finished ? pipeline : `${run}: stopped; the same call with resume: true continues`);
