@@ -1,4 +1,4 @@
-/** A task of one's own: three new frames between every two of a clip. docs/tasks.md goes through it. */
+/** A task of your own: three new frames between every two frames of a clip. docs/tasks.md explains it. */
 import {
   type ConditionInputs,
   cut,
@@ -9,7 +9,7 @@ import {
   sliceFrames,
 } from 'mfm/tasks';
 
-/** Every so many frames of the result, one is given: as many as share one latent frame. */
+/** One frame in four of the result is known: four frames share one latent frame. */
 const STRIDE = 4;
 
 export const vinterp = defineTask({
@@ -27,17 +27,17 @@ export const vinterp = defineTask({
     const count = countWithin(numFrames);
     if (clip!.numFrames < count) {
       throw new InputError(
-        `${numFrames} frames: are made of ${count}, the input has ${clip!.numFrames}; ask for fewer with --frames`,
+        `${numFrames} frames: are made of ${count}, the input has ${clip!.numFrames}; ask for fewer with \`numFrames\``,
       );
     }
     return spread(cut(clip!, count));
   },
 });
 
-/** Frames that are given of a result of 4k + 1: k + 1. */
+/** The number of known frames in a result of `numFrames`: k + 1 of 4k + 1. */
 const countWithin = (numFrames: number): number => (numFrames - 1) / STRIDE + 1;
 
-/** The frames lie at 0, 4, 8, … of the new clip; their depth is estimated where that can be done. */
+/** Places the frames at 0, 4, 8, … of the new clip; their depth is estimated if a depth model is there. */
 const spread = (frames: Frames): ConditionInputs => {
   const at = Array.from({ length: frames.numFrames }, (_, i) => i * STRIDE);
   return given({ known: [{ frames, at, hole: null }], depth: true });

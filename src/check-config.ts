@@ -1,4 +1,4 @@
-/** Checking a configuration from a file against its schema. */
+/** Checks a configuration from a file against its schema. */
 import { z } from 'zod';
 import { InputError } from './errors.js';
 
@@ -9,10 +9,10 @@ export function listProblems(where: string, problems: readonly string[]): string
 }
 
 /**
- * The configuration with defaults filled in.
+ * Checks a configuration, and fills in the defaults.
  *
- * @param where   start of the error message, e.g. the file
- * @throws InputError naming every key that is unknown or has an unsupported value
+ * @param where   what the error message begins with, for instance the file
+ * @throws InputError naming every key that is unknown or has an invalid value
  */
 export function checkConfig<T>(schema: z.ZodType<T>, source: unknown, where: string): T {
   const parsed = schema.safeParse(source, { error: inOurWords });
@@ -24,8 +24,9 @@ export function checkConfig<T>(schema: z.ZodType<T>, source: unknown, where: str
 }
 
 /**
- * The sentence for a value that breaks its schema, `must be at least 1, got 0`; pass it to `safeParse`
- * as `error`. A schema's own message stands, and zod's where there is nothing to add.
+ * The message for a value that violates its schema, such as `must be at least 1, got 0`; pass this
+ * function to `safeParse` as `error`. A schema's own message takes precedence; where this returns
+ * undefined, zod's message is used.
  */
 export function inOurWords(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === 'unrecognized_keys') return `unknown key ${issue.keys.join(', ')}`;
@@ -82,7 +83,7 @@ function within(origin: string, bound: string, limit: number | bigint): string {
   return `${bound} ${limit}`;
 }
 
-/** Characters of a value that a message repeats. */
+/** The most characters of a value that a message repeats. */
 const SHOWN = 60;
 
 function shown(value: unknown): string {
@@ -91,5 +92,8 @@ function shown(value: unknown): string {
   return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}…`;
 }
 
-/** A positive whole number in a configuration. @param most   limit, far above published values */
+/**
+ * The schema of a positive whole number.
+ * @param most   upper limit, far above published values
+ */
 export const count = (most: number) => z.int().positive().max(most);

@@ -70,7 +70,7 @@ describe('a task that is in no table', () => {
     assert.deepEqual(known[0]!.at, [0, 4, 8, 12, 16, 20, 24, 28, 32]);
     assert.throws(() => vinterp.fromInput({ media, mask: null }, 97), {
       name: InputError.name,
-      message: '97 frames: are made of 25, the input has 17; ask for fewer with --frames',
+      message: '97 frames: are made of 25, the input has 17; ask for fewer with `numFrames`',
     });
   });
 

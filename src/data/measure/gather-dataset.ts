@@ -1,4 +1,7 @@
-/** What is known of the samples of a program's own data set, measured once and kept by what they hold. */
+/**
+ * Measures the samples of a program's own data set, once, and caches the facts under the hash of their
+ * content.
+ */
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { InputError } from '../../errors.js';
@@ -11,22 +14,22 @@ import { type GatherOptions, MEASURES, type SkippedItem } from './gather.js';
 import { measureFrames } from './inspect.js';
 
 export interface GatheredSample {
-  /** `mine 3`, the name of the data set and the sample's number */
+  /** `mine 3`: the name of the data set and the sample's index */
   where: string;
   index: number;
   facts: SampleFacts;
-  /** tells what it holds, whatever its number */
+  /** hash of its content, whatever its index */
   content: string;
   caption: string;
-  /** of an edit */
+  /** the instruction of an edit; null for other samples */
   instruction: string | null;
 }
 
 type Kept = Omit<GatheredSample, 'where' | 'index'>;
 
 /**
- * The samples that can be used, in their order, and those that cannot be had.
- * @throws the signal's reason once it is aborted
+ * The samples that can be used, in order, and those that cannot be read.
+ * @throws the signal's reason once it has aborted
  */
 export async function gatherDataset(
   name: string,
@@ -58,7 +61,7 @@ export async function gatherDataset(
 
   for (let index = 0; index < dataset.length; index++) {
     const where = `${name} ${index}`;
-    await setImmediate(); // signals get their turn
+    await setImmediate(); // let signals have their turn
     signal?.throwIfAborted();
     try {
       samples.push({ where, index, ...(await gather(index, where)) });
@@ -84,7 +87,7 @@ async function measured({ clip, caption, depth, edit }: Sample, content: string)
   return { facts, content, caption, instruction: edit?.instruction ?? null };
 }
 
-/** Of all that a sample holds. */
+/** The hash of everything that a sample holds. */
 function contentOf({ clip, caption, depth, edit }: Sample): string {
   const hash = createHash('sha256');
   for (const part of [clip, edit?.source, depth]) {

@@ -1,37 +1,37 @@
-/** A data set of a program's own: samples in memory, by their number. */
+/** A program's own data set: samples by their index. */
 import { InputError } from '../../errors.js';
 import { type DepthMap, expectFrames, type Frames } from '../../media/index.js';
 import type { Sample } from './sample.js';
 
 /**
- * Samples by their number, 0 to `length` - 1. Training draws them in an order of its own that follows
- * from the seed, goes through all of them again and again, and asks for a sample whenever it needs it;
- * a sample must be the same each time, also in a later process that goes on with the run.
+ * Samples by their index, 0 to `length` - 1. Training draws them in an order that follows from the seed,
+ * passes over all of them many times, and asks for a sample whenever it needs it. A sample must be the
+ * same every time, also in a later process that resumes the run.
  */
 export interface Dataset {
   readonly length: number;
   /**
-   * Changes whenever a sample does: what is known of the samples is kept by it. Without it every
-   * sample is read when a run begins or goes on, to see whether it is the same.
+   * Change it whenever a sample changes: measurements of the samples are cached under it. Without it,
+   * every sample is read whenever a run begins or resumes, to see whether it has changed.
    */
   readonly version?: string;
-  /** An error leaves the sample out, and is said. */
+  /** Returns a sample; if it throws, the sample is left out, and the error is reported. */
   at(index: number): DatasetSample | Promise<DatasetSample>;
 }
 
 /** One sample: an image is a clip of one frame. */
 export interface DatasetSample {
-  /** what is to be made, of any size; `data` is [F, H, W, 3], sRGB, 0..255 */
+  /** the clip to learn, of any size; `data` is [F, H, W, 3], sRGB, 0..255 */
   clip: Frames;
-  /** what it shows; leave it out for an edit */
+  /** what the clip shows; leave it out for an edit */
   caption?: string;
-  /** of every frame, of any size: [F, H, W] float32, larger is nearer */
+  /** depth of every frame, of any size: [F, H, W] float32, larger is nearer */
   depth?: Omit<DepthMap, 'path'>;
-  /** what the clip was before it was changed, as many frames, and what was asked for */
+  /** the clip before an edit, with as many frames, and the instruction for the edit */
   edit?: { source: Frames; instruction: string };
 }
 
-/** @throws InputError unless it is one */
+/** @throws InputError unless the value is a data set */
 export function checkDataset(value: unknown, where: string): asserts value is Dataset {
   const { length, at } = (value ?? {}) as Partial<Dataset>;
   if (Number.isSafeInteger(length) && length! > 0 && typeof at === 'function') return;
@@ -41,22 +41,22 @@ export function checkDataset(value: unknown, where: string): asserts value is Da
 }
 
 /**
- * The sample of a number, as tasks take it.
+ * The sample at an index, in the form that tasks take.
  *
- * @param where   names it in errors
- * @throws InputError if it cannot be had, or its parts do not go together
+ * @param where   names the sample in errors
+ * @throws InputError if it cannot be read, or its parts do not match
  */
 export async function sampleAt(dataset: Dataset, index: number, where: string): Promise<Sample> {
   let found: DatasetSample;
   try {
     found = await dataset.at(index);
   } catch (cause) {
-    throw new InputError(`${where}: cannot be had (${(cause as Error)?.message ?? cause})`, {
+    throw new InputError(`${where}: cannot be read (${(cause as Error)?.message ?? cause})`, {
       cause,
     });
   }
   const { clip, caption = '', depth = null, edit = null } = found ?? {};
-  if (!clip) throw new InputError(`${where}: must have a clip, got nothing of that name`);
+  if (!clip) throw new InputError(`${where}: must have a clip, got none`);
   expectFrames(`${where}: clip`, clip);
   if (typeof caption !== 'string') throw new InputError(`${where}: caption must be text`);
   if (edit) {
@@ -78,7 +78,7 @@ export async function sampleAt(dataset: Dataset, index: number, where: string): 
   return {
     clip,
     depth: depth && { ...depth, path: where },
-    // an instruction says not what the result shows
+    // an instruction does not describe what the result shows
     caption: edit ? '' : caption,
     edit,
   };

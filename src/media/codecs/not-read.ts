@@ -1,9 +1,9 @@
-/** Kinds of files that people have and that are not read, each with what to do about it. */
+/** Common kinds of files that mfm cannot read, each with what to do about it. */
 
 export interface UnreadKind {
-  /** in words: `HEIC (what iPhones save)` */
+  /** its name for people: `HEIC (what iPhones save)` */
   name: string;
-  /** `convert it to JPEG or PNG` */
+  /** what to do, such as `convert it to JPEG or PNG` */
   remedy: string;
 }
 
@@ -49,6 +49,6 @@ export const NOT_READ = {
   rar: kind('a RAR archive', UNPACK),
 } as const satisfies Record<string, UnreadKind>;
 
-/** `is PDF, which is not read; export it as PNG`, to be written behind the file's name. */
+/** A phrase to put after the file's name: `is PDF, which is not read; export it as PNG`. */
 export const refusal = ({ name, remedy }: UnreadKind): string =>
   `is ${name}, which is not read; ${remedy}`;

@@ -66,7 +66,7 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
     const found = await firstMade(plan.batchesFor(planned), samplesOf);
     if (!('problem' in found)) return found;
     throw new InputError(
-      `${stage.name}: none of its data can be read any more (last: ${found.problem}); check that the files are still where they were`,
+      `${stage.name}: none of its data can be read any more (last: ${found.problem}); check that they are still where they were`,
     );
   }
 

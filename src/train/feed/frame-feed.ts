@@ -137,7 +137,7 @@ async function frameBatch(
   const found = await firstMade(drawAll(new RandomStream(seed, `frames ${step}`), kinds), batchOf);
   if (!('problem' in found)) return found;
   throw new InputError(
-    `autoencoder: none of its data can be read any more (last: ${found.problem}); check that the files are still where they were`,
+    `autoencoder: none of its data can be read any more (last: ${found.problem}); check that they are still where they were`,
   );
 }
 

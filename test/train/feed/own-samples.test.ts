@@ -120,8 +120,8 @@ describe("samples of a program's own", () => {
         'mine 0: clip: data must be [F, H, W, 3] = [2, 32, 48, 3], got 4608 bytes',
         'mine 1: edit.source: must have as many frames as the clip (1), got 2',
         'mine 2: depth must be [F, H, W] = [1, 32, 48], got 7 values',
-        'mine 3: must have a clip, got nothing of that name',
-        'mine 4: cannot be had (the disk is gone)',
+        'mine 3: must have a clip, got none',
+        'mine 4: cannot be read (the disk is gone)',
       ],
     );
     const none = { length: 4, at: mine.at };
