@@ -126,7 +126,7 @@ async function damagedCheckpoint(job: Job, trial: Trial): Promise<Result> {
   return {
     problem: lossProblem(standing, 1),
     lostSteps: standing.lostSteps,
-    says: new RegExp(`${name}: .*; the one before it is taken`),
+    says: new RegExp(`${name}: .*; the one before it is used`),
     note: how,
   };
 }

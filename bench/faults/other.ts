@@ -126,13 +126,13 @@ async function badSamples(trial: Trial): Promise<Result> {
   const named = existsSync(dumps) && readdirSync(dumps).some((name) => name.endsWith('.json'));
   const problem = firstProblem(
     end.code !== 0 && `ends with ${end.code ?? end.signal}: ${job.output.trim()}`,
-    !/left out, its gradient norm is/.test(job.output) && 'does not say which steps are left out',
-    skipped === 0 && 'counts no step as left out',
+    !/skipped, its gradient norm is/.test(job.output) && 'does not say which steps are skipped',
+    skipped === 0 && 'counts no step as skipped',
     !named && 'keeps none of the batches',
     differenceFrom(reference, folder, { upTo }).problem,
     mess(job, trial),
   );
-  return { problem, note: `${skipped} steps left out` };
+  return { problem, note: `${skipped} steps skipped` };
 }
 
 /** All samples are bad for a while: the run must roll back, and continue. */
@@ -167,7 +167,7 @@ async function badForGood(trial: Trial): Promise<Result> {
   const differs = [...reference.weights].find(([file, hash]) => weights.get(file) !== hash);
   const problem = firstProblem(
     end.code !== 1 && `ends with ${end.code ?? end.signal}`,
-    !/gradients stay bad after going back 5 times/.test(job.output) && `says ${job.output.trim()}`,
+    !/gradients stay bad after 5 rollbacks/.test(job.output) && `says ${job.output.trim()}`,
     last.code !== 0 && `ends with ${last.code ?? last.signal}: ${again.output.trim()}`,
     differenceFrom(reference, folder, { upTo }).problem,
     differs && `${differs[0]} differs`,

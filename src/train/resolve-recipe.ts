@@ -12,7 +12,7 @@ export interface ResolveOptions {
   resume?: boolean;
   /** pipeline folder to take the initial weights from, in place of the recipe's `init` */
   init?: string;
-  /** changes of single keys */
+  /** changes to single keys of the recipe */
   changes?: readonly Change[];
   /** tasks that the recipe may name beside those of mfm */
   ownTasks?: readonly Task[];

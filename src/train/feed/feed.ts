@@ -72,7 +72,7 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
 
   async function samplesOf(batch: PlannedBatch): Promise<Underway | { problem: string }> {
     const own = batch.entries.map((_, i) => i).filter((i) => i % world.size === world.rank);
-    // the places of a batch try the same files, each of them once for a task
+    // the places of a batch may try the same files: each is tried only once per task
     const failed = new Map<string, { problem: string }>();
     const results = await Promise.all(own.map((index) => sampleAt(batch, index, failed)));
     const samples: UnderwaySample[] = [];

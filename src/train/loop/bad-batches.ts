@@ -17,7 +17,7 @@ export function dumpBatch<Batch>(
 ): void {
   const { part, step, gradNorm } = why;
   const { rank, size } = run.parallel;
-  if (rank === 0) report.log(`${part} ${step}: left out, its gradient norm is ${gradNorm}`);
+  if (rank === 0) report.log(`${part} ${step}: skipped, its gradient norm is ${gradNorm}`);
   const name = `${part}-${String(step).padStart(8, '0')}${size > 1 ? `-rank${rank}` : ''}`;
   const folder = run.path('bad-batches');
   run.unlessFull(() => {

@@ -7,7 +7,7 @@ export interface GuardState {
   logNorm: number;
   /** number of good steps so far */
   seen: number;
-  /** bad steps since the last good one */
+  /** skipped steps since the last good one */
   badInRow: number;
   /** number of rollbacks since the last new checkpoint */
   rollBacks: number;

@@ -1,4 +1,4 @@
-/** What a training loop is given by its caller: what is trained, on what, and for which loss. */
+/** The options of a training loop: what is trained, on which data and for which loss. */
 import type { Tensor } from '../../tensor/index.js';
 import type { Optimisation } from '../recipe/config.js';
 import type { Run } from '../run/run.js';

@@ -76,7 +76,8 @@ async function trainStage<Batch>(loop: Loop<Batch>): Promise<boolean> {
       if (loop.isNew && options.validatesFirst && options.validate)
         state.pendingEvaluations = ['validate'];
       await save(loop);
-      if (!loop.saved) throw new JobError(`${run.folder}: ${part} cannot keep a checkpoint`);
+      if (!loop.saved)
+        throw new JobError(`${run.folder}: ${part} cannot write its first checkpoint`);
       if (!(await evaluatePending(loop))) return false;
     }
     loop.savedMs = performance.now();
@@ -180,7 +181,8 @@ async function log<Batch>(loop: Loop<Batch>, learningRate: number): Promise<void
     all.map((one) => one.sums),
     peakFlops,
   );
-  // what a checkpoint holds, on which the run may go on after all, has not been left out
+  // after a rollback, a line without a good step must not replace lines up to the newest checkpoint,
+  // from which the run may still resume
   if (skipped < steps || step > loop.savedStep) {
     run.log(part, step, { ...figures, learningRate, seconds, samples });
   }

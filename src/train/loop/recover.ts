@@ -112,7 +112,7 @@ async function goBack<Batch>(loop: Loop<Batch>, reason: string): Promise<void> {
       : null;
   if (!found) {
     throw new JobError(
-      `${run.folder}: gradients stay bad after going back ${rollBacks} times; look at ${run.path('bad-batches')}, lower ${part}.learningRate and resume with \`resume: true\``,
+      `${run.folder}: gradients stay bad after ${rollBacks} rollbacks; look at ${run.path('bad-batches')}, lower ${part}.learningRate and resume with \`resume: true\``,
     );
   }
   loop.suspectFrom = found.state.step;

@@ -302,7 +302,7 @@ const TransformerPlan = z.strictObject({
     .describe('stages, one after the other; each overrides some of the keys above'),
 });
 
-/** A stage of the transformer's training, complete. */
+/** A stage of the transformer's training, with every key filled in. */
 export type Stage = z.infer<z.ZodObject<typeof stageKeys>> & {
   name: string;
   data: Source[];

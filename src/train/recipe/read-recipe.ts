@@ -21,7 +21,7 @@ export type Change = { path: string[] } & ({ value: unknown } | { text: string }
  * @param changes   applied after the recipe is read; paths in them are relative to the current folder
  * @param say       receives a sentence about each path that may not mean what its author expects
  * @param ownTasks  tasks that the recipe may name beside those of mfm
- * @throws InputError listing every problem: the key, what is wrong, what would be right
+ * @throws InputError listing every problem: the key, what is wrong with it, and what would be valid
  */
 export function readRecipe(
   path: string,

@@ -152,7 +152,7 @@ export class Checkpoints<State> {
       const problem = damageOf(join(this.folder, name));
       if (!problem) return name;
       problems.push(`${join(this.folder, name)}: ${problem}`);
-      say(`${problems.at(-1)}; the one before it is taken`);
+      say(`${problems.at(-1)}; the one before it is used`);
     }
     if (names.length === 0) return null;
     throw new InputError(

@@ -34,7 +34,7 @@ export async function awaitOtherMachine(
   const { host, pid, path, touchedMs } = holder;
   const seconds = (ms: number) => Math.round(ms / 1000);
   say(
-    `${folder}: process ${pid} of ${host} has trained it, last sign of life ${seconds(Date.now() - touchedMs)} s ago; waiting until that is ${seconds(locks.GONE_AFTER_MS)} s ago (if it is gone for sure, delete ${path})`,
+    `${folder}: process ${pid} of ${host} was training it, last sign of life ${seconds(Date.now() - touchedMs)} s ago; waiting until that is ${seconds(locks.GONE_AFTER_MS)} s ago (if you know that it is gone, delete ${path})`,
   );
   await locks.awaitSign(nameIn(folder), holder);
 }

@@ -98,7 +98,7 @@ export class Run {
       const [where, remedy] =
         host === hostname() ? ['', ''] : [` of ${host}`, `, or delete ${path} if that is gone`];
       throw new InputError(
-        `${folder}: is being trained by process ${pid}${where}; wait for it or stop it, or take \`run: FOLDER\`${remedy}`,
+        `${folder}: is being trained by process ${pid}${where}; wait for it or stop it, or use \`run: FOLDER\`${remedy}`,
       );
     }
     run.lock = lock;
@@ -269,7 +269,7 @@ export class Run {
 /** The open runs of this process. */
 const openRuns = new Set<Run>();
 
-/** Listens to the end of the process while any run is open. */
+/** Handles the end of the process while any run is open. */
 function cutOffAll(exitCode: number): void {
   for (const run of openRuns) run.cutOff(exitCode);
 }

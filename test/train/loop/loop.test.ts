@@ -180,7 +180,7 @@ describe('trainLoop', () => {
     const { finished, batches, said } = await trainToy({ folder: 'nan', scale });
     assert.ok(finished);
     assert.equal(batches.length, 12);
-    assert.match(said.join('\n'), /toy 4: left out, its gradient norm is NaN/);
+    assert.match(said.join('\n'), /toy 4: skipped, its gradient norm is NaN/);
     const dumped = readdirSync(join(root, 'nan/bad-batches'));
     assert.deepEqual(dumped, ['toy-00000004.json']);
     assert.equal(
@@ -245,7 +245,7 @@ describe('trainLoop', () => {
           writeFileSync(join(folder, 'checkpoints'), 'no folder');
         },
       }),
-      { name: 'JobError', message: /nowhere: toy cannot keep a checkpoint/ },
+      { name: 'JobError', message: /nowhere: toy cannot write its first checkpoint/ },
     );
   });
 
@@ -270,7 +270,7 @@ describe('trainLoop', () => {
     await assert.rejects(trainToy({ folder: 'hopeless', stages, scale: () => Number.NaN }), {
       name: 'JobError',
       message:
-        /gradients stay bad after going back 5 times; look at .*bad-batches, lower toy\.learningRate/,
+        /gradients stay bad after 5 rollbacks; look at .*bad-batches, lower toy\.learningRate/,
     });
   });
 

@@ -152,7 +152,7 @@ describe('checkpoints', () => {
       // said once, for all
       assert.equal(said.length, 1);
       assert.match(said[0]!, message);
-      assert.match(said[0]!, /net-00000002: .*; the one before it is taken$/);
+      assert.match(said[0]!, /net-00000002: .*; the one before it is used$/);
     });
   }
 
