@@ -134,9 +134,12 @@ export async function* decodeFrames(
       numFrames++;
       if (opaque && picture.alpha) {
         opaque = false;
-        notes.push(
-          `${path}: its transparent parts are shown over white; results have no transparency`,
-        );
+        // a mask is read over black, where transparent means the same as dark
+        if (background === BACKGROUND) {
+          notes.push(
+            `${path}: its transparent parts are shown over white; results have no transparency`,
+          );
+        }
       }
       yield picture;
       if (numFrames === maxFrames) {
