@@ -26,7 +26,7 @@ export function planLines(title: string, plan: Plan, availableBytes: number): st
   return [
     `${title} ${sizeInWords(work.target)}, ${dtype}: ${Math.round(work.batches * work.rows)} x ${work.tokens} tokens, ${steps} step${steps === 1 ? '' : 's'} of ${flops(plan.stepFlops)}`,
     ...aligned(rows).map((line) => `  ${line}`),
-    `  ${formatBytes(plan.peakBytes)} of memory at its peak, ${formatBytes(availableBytes)} can be had; about ${preciseDuration(plan.seconds)}`,
+    `  ${formatBytes(plan.peakBytes)} of memory at its peak, ${formatBytes(availableBytes)} is available; about ${preciseDuration(plan.seconds)}`,
   ];
 }
 

@@ -222,7 +222,7 @@ function memoryLine({ stages }: RunCost, available: number, processes: number): 
     processes * most <= available
       ? ''
       : ': it does not fit; lower tokensPerMicroBatch, or turn gradCheckpointing on';
-  return `memory: ${formatBytes(most)} at its most${each}, ${formatBytes(available)} can be had${fits}`;
+  return `memory: ${formatBytes(most)} at its most${each}, ${formatBytes(available)} is available${fits}`;
 }
 
 const lengthOf = ({ steps, maxSeconds }: Optimisation): string =>

@@ -542,7 +542,7 @@ describe('mfm generate tells what a result costs', () => {
     }
     assert.match(
       got.stderr,
-      /^ {2}[\d.]+ [MG]B of memory at its peak, [\d.]+ [MG]B can be had; about/m,
+      /^ {2}[\d.]+ [MG]B of memory at its peak, [\d.]+ [MG]B is available; about/m,
     );
   });
 
@@ -552,7 +552,7 @@ describe('mfm generate tells what a result costs', () => {
     assert.equal(got.exitCode, 2);
     assert.match(
       got.message,
-      /^16384x16384, 97 frames: needs [\d.]+ [GT]B of memory at its peak, [\d.]+ [GT]B can be had; take .*--size \d+x\d+, or try it with --no-check-memory$/,
+      /^16384x16384, 97 frames: needs [\d.]+ [GT]B of memory at its peak, and [\d.]+ [GT]B is available; take .*--size \d+x\d+, or try it with --no-check-memory$/,
     );
     assert.doesNotMatch(got.stderr, /parameters/);
   });
