@@ -227,7 +227,7 @@ describe('depth', { skip: noFfmpeg }, () => {
       /^vsr: takes no depth; leave out --depth/,
     );
     const own = ['d2v', '-i', at('depth'), '-p', 'a', '--depth', at('depth')];
-    await refuses(own, /^d2v: is given depth as its input; leave out --depth/);
+    await refuses(own, /^d2v: takes depth as its input already; leave out --depth/);
   });
 });
 

@@ -460,7 +460,7 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
     [
       'depth of another length',
       () => ['i2v', '-i', at('photo.png'), '--depth', at('mask-2')],
-      /mask-2: must have as many frames as there are to be known: 1 as its input, got 2/,
+      /mask-2: must have as many frames as are known: 1 as its input, got 2/,
     ],
     [
       'depth of one gray',
