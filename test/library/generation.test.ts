@@ -194,7 +194,11 @@ describe('Mfm', () => {
       ],
       [{ prompt: 1 }, 'prompt', /`prompt`: .*string/],
       [{ prompt: 'a', seed: -1 }, 'seed', /`seed`: /],
-      [{ prompt: 'a', guidanceRange: [0.2, 0.5] }, 'guidanceRange', /must fall/],
+      [
+        { prompt: 'a', guidanceRange: [0.2, 0.5] },
+        'guidanceRange',
+        /must go from a higher to a lower/,
+      ],
       [{ prompt: 'a', input: 'a', inputs: ['b'] }, 'inputs', /mean the same; leave one/],
       [{ prompt: 'a', tile: { width: 20, height: 32 } }, 'tile', /must be multiples of 16/],
     ];

@@ -10,7 +10,7 @@ const giga = (count: number): string =>
 const flops = (count: number): string =>
   count >= 1e12 ? `${(count / 1e12).toFixed(1)} TFLOP` : `${(count / 1e9).toFixed(1)} GFLOP`;
 
-/** What a plan says, a line for every phase. */
+/** A plan in words: a title, a line for every phase, and a total. */
 export function planLines(title: string, plan: Plan, availableBytes: number): string[] {
   const { work, phases, dtype } = plan;
   const steps = work.guidedSteps + work.plainSteps;
@@ -30,6 +30,6 @@ export function planLines(title: string, plan: Plan, availableBytes: number): st
   ];
 }
 
-/** As `formatDuration`, with a decimal where that would be most of it. */
+/** Like `formatDuration`, with decimals for short times. */
 const preciseDuration = (seconds: number): string =>
   seconds < 10 ? `${seconds.toFixed(seconds < 1 ? 2 : 1)} s` : formatDuration(seconds);

@@ -114,7 +114,8 @@ describe('seeds of 64 bits', () => {
     assert.equal(existsSync(at('none')), false);
     for (const text of ['-2', '18446744073709551616', '1.5', 'x']) {
       assert.throws(() => parse('--seed', text), {
-        message: /--seed: must be a whole number from 0 to 18446744073709551615, or -1 for a new/,
+        message:
+          /--seed: must be a whole number from 0 to 18446744073709551615, or -1 for a random one/,
       });
     }
   });
