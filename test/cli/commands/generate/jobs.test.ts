@@ -84,11 +84,14 @@ describe('readJobs', () => {
     );
 
     write(join('pairs', 'a_mask.jpg'), '');
-    assert.throws(() => readJobs(folder), /a_mask\.png: is a second mask of a beside a_mask\.jpg/);
+    assert.throws(
+      () => readJobs(folder),
+      /a_mask\.png: is a second mask for a, in addition to a_mask\.jpg/,
+    );
     write(join('photos', 'lost_mask.png'), '');
     assert.throws(
       () => readJobs(join(root, 'photos')),
-      /lost_mask\.png: is named as the mask of lost, which is not there; give both or rename it/,
+      /lost_mask\.png: has the name of a mask for lost, which does not exist; give both, or rename it/,
     );
   });
 
