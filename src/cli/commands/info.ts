@@ -48,7 +48,7 @@ export const args = defineArgs({
       kind: 'text',
       choices: ['auto', 'float32', 'bfloat16'],
       default: 'auto',
-      describe: 'number format that networks compute in',
+      describe: 'dtype that networks compute in',
     },
     json: { kind: 'flag', describe: 'print JSON instead of a table' },
   },

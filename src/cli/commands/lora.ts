@@ -39,7 +39,7 @@ export const args = defineArgs({
     dtype: {
       kind: 'text',
       choices: ['float32', 'bfloat16', 'float16'],
-      describe: 'export: number format of the stored tensors (default: unchanged)',
+      describe: 'export: dtype of the stored tensors (default: unchanged)',
     },
     json: { kind: 'flag', describe: 'info: print JSON, with every layer and key' },
   },

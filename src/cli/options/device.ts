@@ -16,5 +16,5 @@ export const dtypeOption = {
   kind: 'text',
   choices: ['auto', 'float32', 'bfloat16', 'float16'],
   default: 'auto',
-  describe: 'number format that networks compute in; float16 works on a GPU only',
+  describe: 'dtype that networks compute in; float16 works on a GPU only',
 } as const;

@@ -25,7 +25,11 @@ export const args = defineArgs({
       default: 'runs/demo',
       describe: 'folder for the page',
     },
-    training: { kind: 'flag', default: true, describe: 'also train for two minutes, on the CPU' },
+    training: {
+      kind: 'flag',
+      default: true,
+      describe: 'skip the two minutes of training on the CPU',
+    },
     device: deviceOption,
   },
 });

@@ -470,7 +470,7 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
     [
       'a height without a width',
       () => ['t2i', '-p', 'a', '--height', '32', '-o', out('a.png')],
-      /^--height: needs --width beside it/,
+      /^--height: needs --width too/,
     ],
     [
       'a size said twice',

@@ -162,7 +162,7 @@ describe('readJobs', () => {
       ['open.csv', 'prompt\n"a\n', /open\.csv:2: a quote is not closed/],
       ['odd.jsonl', '{"prompt": {"a": 1}}', /odd\.jsonl:1: "prompt" must be text or a number, got/],
       ['flag.jsonl', '{"prompt": true}', /flag\.jsonl:1: "prompt" must be text or a number/],
-      ['unnamed.csv', 'prompt,\na,b\n', /unnamed\.csv:2: "b" has no name/],
+      ['unnamed.csv', 'prompt,\na,b\n', /unnamed\.csv:2: "b" is in a column without a name/],
       ['picture.txt', '\x89PNG\0\0', /picture\.txt: is not text in UTF-8/],
       [
         'deep.jsonl',

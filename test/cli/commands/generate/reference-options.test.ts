@@ -41,8 +41,8 @@ describe('options of the reference implementation', () => {
   test('a size is said once, and whole', () => {
     const size = { width: 64, height: 32 };
     assert.deepEqual(sizeOf({ size }), size);
-    refuses(() => sizeOf({ height: 32 }), /^--height: needs --width beside it/);
-    refuses(() => sizeOf({ width: 32 }, 'a:1: '), /^a:1: --width: needs --height beside it/);
+    refuses(() => sizeOf({ height: 32 }), /^--height: needs --width too/);
+    refuses(() => sizeOf({ width: 32 }, 'a:1: '), /^a:1: --width: needs --height too/);
     refuses(() => sizeOf({ size, ...size }), /^--width: the size is already given by --size/);
     refuses(() => sizeOf({ size, height: 32 }), /^--height: the size is already given by --size/);
   });
