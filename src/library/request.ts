@@ -100,7 +100,7 @@ export interface CommonOptions {
   /** use more steps at high noise, like the reference implementation's option of this name */
   useTSchedule?: boolean;
   /**
-   * reuse the last full step while the first block's output changes by less than this fraction, 0..1;
+   * reuse the last full step while the first block's residual changes by less than this fraction, 0..1;
    * 0.1 saves about a third of the steps, 0.2 half; default: 0, compute every step
    */
   cacheThreshold?: number;

@@ -29,7 +29,7 @@ export function newestPipeline(say: (sentence: string) => void = () => {}): stri
   for (const { folder } of [...found.values()].sort((a, b) => b.ms - a.ms)) {
     const problem = problemOf(folder);
     if (problem === null) return folder;
-    say(`${folder}: is passed over, as it cannot be opened (${problem})`);
+    say(`${folder}: is skipped, as it cannot be opened (${problem})`);
   }
   throw new InputError(
     'no pipeline found in runs/ or models/: train one with `mfm train recipes/mfm-mini.yaml`, or name one with `pipeline: FOLDER`',
@@ -76,7 +76,7 @@ function subfolders(folder: string, say: (sentence: string) => void): string[] {
   try {
     return readdirSync(folder).map((name) => join(folder, name));
   } catch (error) {
-    say(`${folder}: cannot be looked into (${(error as Error).message})`);
+    say(`${folder}: cannot be read (${(error as Error).message})`);
     return [];
   }
 }
@@ -87,7 +87,7 @@ function statsOf(path: string, say: (sentence: string) => void): Stats | null {
     return statSync(path);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (!NOTHING_THERE.includes(code ?? '')) say(`${path}: cannot be looked at (${message})`);
+    if (!NOTHING_THERE.includes(code ?? '')) say(`${path}: cannot be read (${message})`);
     return null;
   }
 }

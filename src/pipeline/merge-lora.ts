@@ -87,11 +87,11 @@ function expectPlace(source: string, target: string): void {
   }
   const [from, to] = [realpathSync(source), resolve(target)];
   if (to === from || to.startsWith(from + sep)) {
-    throw new InputError(`${target}: lies in the pipeline that is merged; name another folder`);
+    throw new InputError(`${target}: is inside the pipeline that is merged; name another folder`);
   }
   const found = statSync(target, { throwIfNoEntry: false });
   if (found && (!found.isDirectory() || readdirSync(target).length > 0)) {
-    throw new InputError(`${target}: is there already; name another folder, or delete it`);
+    throw new InputError(`${target}: already exists; name another folder, or delete it`);
   }
 }
 

@@ -54,7 +54,7 @@ export interface SampleRequest {
   /** guidance is applied from the first to the second noise level, 1 = pure noise; default: all */
   guidanceRange?: readonly [number, number];
   /**
-   * first-block caching: the relative change of the first block's output, against the last full
+   * first-block caching: the relative change of the first block's residual, against the last full
    * pass, up to which that pass is reused; default: 0, every step is computed
    */
   cacheThreshold?: number;

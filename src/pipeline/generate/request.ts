@@ -138,7 +138,7 @@ function expectMaskParts(
   }
   if (takes === 'hole' && !mask) {
     throw new InputError(
-      `${id}: needs a mask, white where something is to be made; give one with \`mask: FILE\`, \`mask: { box }\`, \`mask: { colour }\` or \`mask: { alpha: true }\``,
+      `${id}: needs a mask that is white in the part to generate; give one with \`mask: FILE\`, \`mask: { box }\`, \`mask: { colour }\` or \`mask: { alpha: true }\``,
       { field: 'mask' },
     );
   }

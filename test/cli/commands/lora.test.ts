@@ -145,7 +145,7 @@ describe('mfm lora', () => {
     await refuses(['merge', ...style, '-o', at('x')], /^mfm lora merge: the pipeline is missing/);
     await refuses(['merge', at('tiny'), '-o', at('x')], /^mfm lora merge: --lora is missing/);
     await refuses(['merge', at('tiny'), ...style], /^mfm lora merge: --output is missing/);
-    await refuses(['merge', at('tiny'), ...style, '-o', at('style')], /is there already/);
+    await refuses(['merge', at('tiny'), ...style, '-o', at('style')], /already exists/);
     await refuses(['export', '-o', at('x')], /^mfm lora export: takes one --lora, got 0$/);
     await refuses(['export', ...style, ...style, '-o', at('x')], /takes one --lora, got 2$/);
     await refuses(

@@ -117,7 +117,7 @@ const resultOptions = {
     min: 0,
     max: 1,
     describe:
-      "reuse the last full step while the first block's output changes by less than this fraction; 0.1 saves about a third of the steps, 0.2 half (default: 0, compute every step)",
+      "reuse the last full step while the first block's residual changes by less than this fraction; 0.1 saves about a third of the steps, 0.2 half (default: 0, compute every step)",
   },
   addedPrompt: {
     kind: 'text',
