@@ -117,7 +117,7 @@ describe('every task refuses, with one sentence, exit code 2 and nothing written
         await refuses(run(inputs, '--invert-mask'), /^--invert-mask: there is no mask to invert/);
         return;
       }
-      await refuses(bare, new RegExp(`^${id}: needs (a mask, white|to know how far)`));
+      await refuses(bare, new RegExp(`^${id}: needs (a mask that is white|to know how far)`));
       if (task.mask === 'hole') {
         await refuses([...bare, '--expand', '8'], new RegExp(`^${id}: fills a hole within`));
       }

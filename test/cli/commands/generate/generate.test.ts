@@ -109,7 +109,7 @@ describe('mfm generate', () => {
     for (const [words, message] of [
       [['--device', 'gpu'], /^--device: must be auto, cpu, cuda, cuda:N or mps, got "gpu"$/],
       [['--device', 'cuda:99'], /^--device cuda:99: .*; .*/],
-      [['--device', 'cpu', '--dtype', 'float16'], /^--dtype float16: is for GPUs/],
+      [['--device', 'cpu', '--dtype', 'float16'], /^--dtype float16: works on GPUs only/],
     ] as const) {
       const { exitCode, message: said } = await ask(...words);
       assert.equal(exitCode, 2);
@@ -353,7 +353,7 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
     [
       'too few frames for both ends',
       () => ['vtrans', '-i', at('long'), '-i', at('long'), '--frames', '13'],
-      /^13 frames: are fewer than the 16 that the input gives; ask for more with --frames/,
+      /^13 frames: are fewer than the 16 known frames of the input; ask for more with --frames/,
     ],
     [
       'a crop type without --compat',
@@ -384,7 +384,7 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
       () => ['i2v', '-i', at('photo.png'), '--mask', at('mask.png')],
       /^i2v: takes no mask/,
     ],
-    ['no mask', () => ['vinp', '-i', at('clip')], /^vinp: needs a mask, white/],
+    ['no mask', () => ['vinp', '-i', at('clip')], /^vinp: needs a mask that is white/],
     [
       'a mask of another size',
       () => ['vinp', '-i', at('clip'), '--mask', at('mask-small.png')],
