@@ -1,6 +1,7 @@
 /**
- * mfm as a library: pipelines opened and used. docs/library.md goes through it with examples. It
- * writes nothing to the terminal, ends no process and listens for no signals of the system.
+ * mfm as a library: opens pipelines and generates with them. docs/library.md explains it with
+ * examples. It writes nothing to the terminal, ends no process and handles no operating system
+ * signals.
  */
 
 export {

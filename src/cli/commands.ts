@@ -1,10 +1,10 @@
-/** The commands. A file is loaded when its command is called, or for its line in `mfm --help`. */
+/** The commands. A command's file is loaded when it is called, or for its line in `mfm --help`. */
 import type { ArgumentTable } from './terminal/args.js';
 import type { Example } from './terminal/help.js';
 
 /**
- * What a command file exports. Its own imports are light (nothing that loads LibTorch or zod);
- * `run` and `details` import what they need, so that help is instant and works without LibTorch.
+ * The exports of a command's file. Its static imports must be light (nothing that loads LibTorch or
+ * zod); `run` and `details` import what they need, so that help is instant and works without LibTorch.
  */
 export interface Command {
   /** one phrase, lower case, for the list of commands */
@@ -13,7 +13,7 @@ export interface Command {
   examples?: readonly Example[];
   /** more help text, e.g. the keys of a recipe; see `schemaHelp` */
   details?(): string | Promise<string>;
-  /** returns the exit code if it is not 0; throws MfmError for what the user has to know */
+  /** returns the exit code if it is not 0; throws MfmError for problems that the user must know */
   run(options: never): number | undefined | Promise<number | undefined> | Promise<void>;
 }
 

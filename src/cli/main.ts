@@ -1,6 +1,6 @@
 /**
- * The command-line program: finds the command, reads its options, runs it, and turns whatever goes
- * wrong into one sentence and an exit code. Results go to stdout, progress and errors to stderr.
+ * The command-line program: finds the command, reads its options, runs it, and turns any error into
+ * one sentence and an exit code. Results go to stdout, progress and errors to stderr.
  */
 import { InputError } from '../errors.js';
 import { ignoredSignals } from '../processes/stop-signals.js';
@@ -15,7 +15,7 @@ import { describeProblem } from './terminal/problem.js';
 import { leave, outliveReaders } from './terminal/streams.js';
 
 const EXAMPLES = [
-  ['the whole tour, in about five minutes', 'demo'],
+  ['see everything, in about five minutes', 'demo'],
   ['a picture from a sentence', 'generate t2i -p "a red cube left of a blue sphere" -o cube.png'],
   ['train a small model', 'train recipes/mfm-mini.yaml'],
 ] as const;
@@ -34,7 +34,7 @@ async function main(words: readonly string[]): Promise<number> {
   if (load === undefined) {
     const hint = didYouMean(name, Object.keys(commands));
     throw new InputError(
-      `mfm: unknown command "${name}"${hint || '; `mfm --help` lists those there are'}`,
+      `mfm: unknown command "${name}"${hint || '; `mfm --help` lists all commands'}`,
     );
   }
   const command: Command = await load();

@@ -1,4 +1,4 @@
-/** Options as they are asked for, checked and in one form: for the pipeline, and for the settings. */
+/** A request's options, checked and in one form, for the pipeline and for the stored settings. */
 import { z } from 'zod';
 import { InputError } from '../errors.js';
 import { MOST_FRAMES, MOST_STEPS } from '../limits.js';
@@ -10,18 +10,18 @@ import type { Task } from '../tasks/index.js';
 import type { MediaInput } from './media-input.js';
 import type { GenerateOptions, MaskInput } from './request.js';
 
-/** Inputs as `M`: as a program has them, as the pipeline reads them, or as JSON. */
+/** Inputs of type `M`: as a program gives them, as the pipeline reads them, or as JSON. */
 type WithMedia<M> = { inputs: M[]; mask?: AskedMask<M>; depth?: M[]; reference?: M };
 type AskedMask<M> = { file: M } | Exclude<NonNullable<UserRequest['mask']>, { file: unknown }>;
 
 type Functions = 'signal' | 'onProgress' | 'onNote' | 'onPlan' | 'rewritePrompt';
-/** What a result follows from, beside the task and the seed. */
+/** Everything that determines a result, except the task and the seed. */
 export type Asked<M> = WithMedia<M> & { prompt: string } & Omit<
     GenerateOptions,
     keyof WithMedia<M> | 'prompt' | 'input' | 'seed' | 'checkMemory' | 'keepFrames' | Functions
   >;
 
-/** In the order in which settings are stored. @throws InputError naming the option that is wrong */
+/** Options in the order in which settings are stored. @throws InputError naming the wrong option */
 export function askedOf(task: Task, options: GenerateOptions): Asked<MediaInput> {
   expectOptions(task, options);
   const { input, inputs, mask, depth } = options;
@@ -67,7 +67,7 @@ function askedMask(mask: MaskInput): AskedMask<MediaInput> {
   return 'alpha' in mask ? { alpha: true } : { file: mask };
 }
 
-/** The same with every input replaced; `name`: what messages call it. */
+/** Options with every input replaced; `name` is what messages call the input. */
 export async function withMedia<M>(
   asked: Asked<MediaInput>,
   replaced: (input: MediaInput, name: string) => Promise<M>,
@@ -99,7 +99,7 @@ const media = z.custom(
   'must be a path, the bytes of a file as Uint8Array or Blob, or raw frames',
 );
 
-/** Values that hold whatever the task is; which options a task takes is known to `expectParts`. */
+/** Checks that apply to every task; `expectParts` checks which options a task takes. */
 const fields = {
   prompt: z.string(),
   input: media,
@@ -126,7 +126,10 @@ const fields = {
   guidanceScale: z.number().min(0),
   guidanceRange: z
     .tuple([part, part])
-    .refine(([from, until]) => from > until, 'must fall, as noise does, from 1 to 0'),
+    .refine(
+      ([from, until]) => from > until,
+      'must go from a higher to a lower noise level, within 1 to 0',
+    ),
   motionScore: z.number().min(0),
   solver: z.enum(['euler', 'dpm++', 'unipc']),
   useTSchedule: z.boolean(),
@@ -149,12 +152,12 @@ function expectOptions({ id }: Task, options: GenerateOptions): void {
     if (Object.hasOwn(fields, name)) continue;
     const hint = didYouMean(name, Object.keys(fields));
     throw new InputError(
-      `${id}: \`${name}\` is no option${hint || `; there are ${Object.keys(fields).join(', ')}`}`,
+      `${id}: \`${name}\` is not an option${hint || `; there are ${Object.keys(fields).join(', ')}`}`,
       { field: name },
     );
   }
   if (options.input !== undefined && options.inputs !== undefined) {
-    throw new InputError(`${id}: \`input\` and \`inputs\` say the same; leave one of them out`, {
+    throw new InputError(`${id}: \`input\` and \`inputs\` mean the same; leave one of them out`, {
       field: 'inputs',
     });
   }

@@ -1,11 +1,11 @@
-/** What all results of an open pipeline share: networks, and turns at them. */
+/** What all results of an open pipeline share: its networks, which they use in turn. */
 import { DisposedError } from '../errors.js';
 import { type DepthModel, estimateDepth } from '../models/depth-anything/index.js';
 import type { Planner } from '../pipeline/cost/planner.js';
 import type { LoraUse, Pipeline } from '../pipeline/index.js';
 import type { DepthEstimator } from '../tasks/index.js';
 
-/** A LoRA as the settings of a result name it: one that was trained further is another. */
+/** A LoRA as a result's settings name it; the hash tells it from one that was trained further. */
 export interface LoraRecord extends LoraUse {
   sha256: string;
 }
@@ -14,9 +14,9 @@ export interface EngineParts {
   pipeline: Pipeline;
   planner: Planner;
   depthModel: DepthModel | null;
-  /** of the pipeline, as it was named */
+  /** the pipeline's folder */
   folder: string;
-  /** as they were asked for */
+  /** these options as they were asked for */
   asked: { dtype: string; device?: string; depthModel?: string };
   loras: readonly LoraRecord[];
 }
@@ -52,7 +52,7 @@ export class Engine {
     return depthModel && ((known) => estimateDepth(depthModel, known));
   }
 
-  /** Runs work on the networks when all work before it is done. @throws DisposedError */
+  /** Runs work on the networks once all earlier work is done. @throws DisposedError */
   async inTurn<T>(work: () => Promise<T>): Promise<T> {
     const mine = this.turn.then(() => {
       this.expectOpen();
@@ -67,14 +67,14 @@ export class Engine {
     if (this.ending.signal.aborted) throw this.ending.signal.reason;
   }
 
-  /** Is this the first time that something is to be said of this pipeline? */
+  /** Is this sentence about the pipeline said for the first time? */
   isNews(sentence: string): boolean {
     if (this.noted.has(sentence)) return false;
     this.noted.add(sentence);
     return true;
   }
 
-  /** Has something closed with the pipeline, unless it is forgotten before. */
+  /** Registers something to close when the pipeline is disposed, unless `forget` is called before. */
   closeLater(close: () => Promise<void>): void {
     this.open.add(close);
   }
@@ -83,7 +83,7 @@ export class Engine {
     this.open.delete(close);
   }
 
-  /** Ends what runs, within a step, and frees the weights. */
+  /** Stops running work after its current step, and frees the weights. */
   async dispose(): Promise<void> {
     if (this.ending.signal.aborted) return;
     const { folder } = this;

@@ -1,4 +1,4 @@
-/** One result: made when its frames are first asked for, streamed, saved. */
+/** One result, generated when its frames are first asked for; it can be streamed and saved. */
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { ConsumedError } from '../errors.js';
@@ -25,53 +25,53 @@ export interface GeneratedFrame {
   data: Uint8Array;
   width: number;
   height: number;
-  /** from 0 on */
+  /** counted from 0 */
   index: number;
 }
 
 /** A whole result, [F, H, W, 3]. */
 export interface GeneratedFrames extends Frames {
-  /** frames a second; null for a picture */
+  /** frames per second; null for a picture */
   fps: number | null;
 }
 
 /**
- * How a result is saved.
+ * Options for saving a result.
  *
  * ```ts
  * await clip.save('slow.mp4', { fps: 4 });
  * ```
  */
 export interface SaveOptions {
-  /** frames a second; default: the input's, or the pipeline's. Another rate leaves out the sound */
+  /** frames per second; default: the input's, or the pipeline's. Another rate leaves out the sound */
   fps?: number;
-  /** more to be stored with the settings in the file, as JSON */
+  /** more settings to store in the file, as JSON */
   settings?: Record<string, unknown>;
 }
 
-/** What was saved. */
+/** A saved result. */
 export interface SavedResult {
-  /** absolute */
+  /** absolute path */
   path: string;
   width: number;
   height: number;
   numFrames: number;
-  /** what is in the file: all that the result follows from, and what made it */
+  /** the settings stored in the file: everything that determines the result, and what made it */
   settings: ResultSettings;
 }
 
-/** What making a result took. */
+/** Figures about generating a result. */
 export interface ResultFigures {
-  /** of everything but reading the input */
+  /** time spent, except on reading the input */
   seconds: number;
-  /** steps that used the one before again; see `cacheThreshold` */
+  /** steps that reused the last full step; see `cacheThreshold` */
   reusedSteps: number;
 }
 
 /**
- * A result of `Mfm.generate`. Nothing is read or made until its frames, its plan or its file are
- * asked for. Frames come window by window, and those that came stay in memory (see `keepFrames`), so
- * that a clip can be shown while it is made, and saved after that.
+ * A result of `Mfm.generate`. Nothing is read or generated until its frames, its plan or its file are
+ * asked for. Frames come window by window and stay in memory (see `keepFrames`), so that a clip can
+ * be shown while it is generated, and saved afterwards.
  *
  * ```ts
  * const clip = mfm.generate('i2v', { input: 'photo.jpg', prompt: 'the camera pans right' });
@@ -80,11 +80,11 @@ export interface ResultFigures {
  * ```
  */
 export class Generation implements AsyncDisposable {
-  /** of the noise; with it and the same options the result is made again */
+  /** seed of the noise; the same seed and options give the same result */
   readonly seed: Seed;
   private readonly asked: Asked<MediaInput>;
   private readonly making: Making;
-  /** who has the frames: `frames`, `toFrames`, `save` */
+  /** what took the frames first: `frames`, `toFrames` or `save` */
   private takenBy: string | null = null;
 
   /** @internal */
@@ -99,11 +99,11 @@ export class Generation implements AsyncDisposable {
   }
 
   /**
-   * The frames, as windows are decoded: those of the first window are there while the next one is
-   * yet to be made, which begins when its first frame is asked for.
+   * The frames, as windows are decoded. A window is generated when its first frame is asked for, so
+   * the first window's frames come before the next window is begun.
    *
-   * @throws InputError, MemoryError, AbortError, DisposedError; ConsumedError where frames are not
-   *         kept and were taken before
+   * @throws InputError, MemoryError, AbortError, DisposedError; ConsumedError if frames are not kept
+   *         and were already taken
    */
   get frames(): AsyncIterable<GeneratedFrame> {
     return { [Symbol.asyncIterator]: () => this.eachFrame() };
@@ -127,10 +127,10 @@ export class Generation implements AsyncDisposable {
   }
 
   /**
-   * Writes the result to a file, whole or not at all, with its settings inside: a picture, or a clip
-   * in the format that the name ends in, with the sound of its input.
+   * Writes the result to a file, completely or not at all, with its settings inside: a picture, or a
+   * clip with its input's sound. The file's extension decides the format.
    *
-   * @throws as `frames`; InputError for a place that cannot be written to, or another kind of file
+   * @throws as `frames`; InputError for a path that cannot be written to, or the wrong kind of file
    */
   async save(path: string, { fps, settings }: SaveOptions = {}): Promise<SavedResult> {
     const { task, making, asked } = this;
@@ -163,25 +163,25 @@ export class Generation implements AsyncDisposable {
   }
 
   /**
-   * What the result will be and what it costs; its input is read, and nothing is made.
+   * The result's size and estimated cost; reads the input, but generates nothing.
    * @throws as `frames`
    */
   async plan(): Promise<ResultPlan> {
     return (await this.making.begin()).plan;
   }
 
-  /** All that the result follows from, as `save` stores it in the file, without `made`. */
+  /** Everything that determines the result, as `save` stores it in the file, without `made`. */
   async settings(saving: SaveOptions = {}): Promise<AskedSettings> {
     return settingsOf(this.engine, { task: this.task, seed: this.seed, asked: this.asked }, saving);
   }
 
-  /** What making it took so far. */
+  /** Figures about generating it, so far. */
   get figures(): ResultFigures {
     const { computedMs, reusedSteps } = this.making;
     return { seconds: computedMs / 1000, reusedSteps };
   }
 
-  /** Ends it: its inputs are closed, and of its frames no more are made. */
+  /** Closes its inputs; no more frames are generated. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.making.close();
   }
@@ -195,7 +195,7 @@ export class Generation implements AsyncDisposable {
         const { width, height } = piece;
         for (let i = 0; i < piece.numFrames; i++) {
           const { data } = sliceFrames(piece, i, i + 1);
-          // a copy of what is kept, so that whoever changes it changes nothing else
+          // a copy, so that changing it does not change the kept frames
           yield { data: keeps ? data.slice() : data, width, height, index: index++ };
         }
       }
@@ -216,14 +216,14 @@ export class Generation implements AsyncDisposable {
     const { takenBy } = this;
     if (this.options.keepFrames === false && takenBy !== null) {
       throw new ConsumedError(
-        `${this.task.id}: \`${takenBy}\` has the frames already, and with \`keepFrames: false\` they come once; leave that out, or generate again with \`seed: ${this.seed}\``,
+        `${this.task.id}: \`${takenBy}\` has already taken the frames, and with \`keepFrames: false\` they come only once; leave that out, or generate again with \`seed: ${this.seed}\``,
         { field: 'keepFrames' },
       );
     }
     this.takenBy ??= by;
   }
 
-  /** What the result came to, and with which versions. */
+  /** Facts about the generated result, and the versions that made it. */
   private madeOf(prompt: string, { width, height, numFrames, fps }: Made): Record<string, unknown> {
     const { device, dtype } = this.engine.pipeline;
     const length = this.task.result === 'image' ? { numFrames: 1 } : { numFrames, fps };
@@ -240,7 +240,7 @@ export class Generation implements AsyncDisposable {
   }
 }
 
-/** What is read, and a result must not replace. */
+/** Files that are read, which the result must not replace. */
 function filesOf({ inputs, mask, depth = [], reference }: Asked<MediaInput>) {
   const named = [
     ...inputs.map((input) => ({ input, what: 'the input' })),

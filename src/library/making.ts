@@ -1,4 +1,4 @@
-/** One result in the making: its input is read once, its pieces are made one after the other. */
+/** A result while it is generated: its input is read once, its pieces are generated in order. */
 import { AbortError, DisposedError, MfmError } from '../errors.js';
 import type { Frames } from '../media/index.js';
 import { availableBytes } from '../pipeline/cost/plan.js';
@@ -19,21 +19,21 @@ export interface MakingRequest {
   asked: Asked<MediaInput>;
 }
 
-/** A result whose input is read. */
+/** A result whose input has been read. */
 interface Begun {
   result: Result;
   plan: ResultPlan;
 }
 
 export class Making {
-  /** aborts with the request's signal, with the pipeline, and when it is closed before its end */
+  /** aborts when the request's signal does, when the pipeline is disposed, or on an early `close` */
   readonly signal: AbortSignal;
-  /** steps that used the one before again */
+  /** steps that reused the last full step */
   reusedSteps = 0;
-  /** that making took */
+  /** time spent on generating, milliseconds */
   computedMs = 0;
   private readonly inputs = new OpenInputs();
-  /** where part of the frames was known */
+  /** measured if part of the frames was known */
   private seams: SeamFigures | null = null;
   private readonly closed = new AbortController();
   private begun: Promise<Begun> | null = null;
@@ -52,7 +52,7 @@ export class Making {
     this.signal = AbortSignal.any(options.signal ? [...own, options.signal] : own);
   }
 
-  /** Reads the input and fits it, once. @throws MemoryError, and what reading throws */
+  /** Reads and fits the input, once. @throws MemoryError, and the errors of reading */
   begin(): Promise<Begun> {
     this.begun ??= this.engine
       .inTurn(() => this.read())
@@ -62,7 +62,7 @@ export class Making {
     return this.begun;
   }
 
-  /** The piece at a place, made now if it is not there yet; null after the last one. */
+  /** The piece at an index, generated now if it does not exist yet; null after the last one. */
   piece(place: number): Promise<Frames | null> {
     const mine = this.turn.then(() => {
       if (place < this.kept.length) return this.kept[place]!;
@@ -89,7 +89,7 @@ export class Making {
       }
       const { frames } = next.value;
       if (next.value.filled) {
-        // loaded where it is needed: most results have no seams
+        // loaded only when needed: most results have no seams
         this.seams ??= new (await import('./seam-figures.js')).SeamFigures();
         this.seams.add(next.value);
       }
@@ -156,7 +156,7 @@ export class Making {
       numWindows,
       availableBytes: available,
     };
-    // what is known of other devices does not tell their cost
+    // costs can be estimated for the CPU only
     if (pipeline.device !== 'cpu') {
       return { ...known, peakBytes: null, fits: null, seconds: null, cost: null };
     }
@@ -198,7 +198,7 @@ export class Making {
     this.options.onNote?.(this.inputs.inWords(sentence));
   };
 
-  /** What is thrown in place of an error: what ended it, in words that the caller knows. */
+  /** The error to throw instead of another: the reason for ending, in words that the caller knows. */
   inWords(error: unknown): unknown {
     if (this.engine.disposed.aborted) return this.engine.disposed.reason;
     if (this.options.signal?.aborted && !(error instanceof AbortError)) {
@@ -223,11 +223,13 @@ export class Making {
     return this.failure;
   }
 
-  /** Ends the reading of inputs and removes temporary files; what is kept can still be had. */
+  /** Stops reading inputs and removes temporary files; frames that were kept stay available. */
   readonly close = async (): Promise<void> => {
     const { id } = this.request.task;
     if (!this.ended) {
-      this.failure ??= new DisposedError(`${id}: was closed before its end; generate it again`);
+      this.failure ??= new DisposedError(
+        `${id}: was closed before it was finished; generate it again`,
+      );
       this.closed.abort(this.failure);
     }
     this.engine.forget(this.close);

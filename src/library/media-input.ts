@@ -1,4 +1,4 @@
-/** Pictures and clips as a program has them, on their way to what the pipeline reads. */
+/** Converts pictures and clips that a program gives to what the pipeline reads. */
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -21,14 +21,14 @@ export interface RawFrames {
   /** default: 1 */
   numFrames?: number;
   data: Uint8Array | Uint8ClampedArray;
-  /** frames a second of a clip; default: what the pipeline makes */
+  /** frames per second of a clip; default: the pipeline's */
   fps?: number;
 }
 
 /**
  * A picture or a clip: the path of a file or of a folder of pictures, a `file:` URL, the bytes of a
- * file, or raw frames. Raw frames are silent, and are read when the result is made: leave them as
- * they are until then.
+ * file, or raw frames. Raw frames have no sound, and are read when the result is generated: do not
+ * change them before that.
  *
  * ```ts
  * const inputs: MediaInput[] = ['photo.jpg', await readFile('photo.jpg'), new Blob([bytes])];
@@ -45,7 +45,7 @@ export function pathOf(input: MediaInput): string | null {
   return input instanceof URL ? fileURLToPath(input) : null;
 }
 
-/** What stays with a result of an input: its path, or what its bytes are known by. */
+/** An input as a result's settings store it: its path, or a hash of its bytes. */
 export async function inputInJson(input: MediaInput): Promise<string> {
   const path = pathOf(input);
   if (path !== null) return path;
@@ -59,7 +59,7 @@ export async function inputInJson(input: MediaInput): Promise<string> {
 const bytesOf = async (input: Uint8Array | Blob): Promise<Uint8Array> =>
   input instanceof Blob ? new Uint8Array(await input.arrayBuffer()) : input;
 
-/** Folders that are there until they are closed, or the program ends. */
+/** Temporary folders, which exist until they are closed or the program ends. */
 const folders = new Set<string>();
 
 function removeAll(): void {
@@ -67,20 +67,20 @@ function removeAll(): void {
 }
 
 /**
- * The inputs of one result. Encoded bytes lie in a folder of their own, which nobody else can read,
- * until `close`: ffmpeg reads files.
+ * The inputs of one result. As ffmpeg reads files, encoded bytes are written to a private temporary
+ * folder, which exists until `close`.
  */
 export class OpenInputs {
   private folder: string | null = null;
-  /** what each temporary file is called in messages */
+  /** what messages call each temporary file */
   private readonly names = new Map<string, string>();
-  /** the option of each input, by what messages call it */
+  /** the option of each input, by the name that messages use */
   private readonly options = new Map<string, string>();
 
   /**
-   * The input as the pipeline reads it.
+   * Converts an input to what the pipeline reads.
    * @param name   what messages call an input that has no path
-   * @throws InputError for raw frames that are not as large as they say
+   * @throws InputError for raw frames whose data does not match their size
    */
   async open(input: MediaInput, name: string): Promise<MediaSource> {
     const path = pathOf(input);
@@ -102,19 +102,19 @@ export class OpenInputs {
     return path;
   }
 
-  /** Does it lie in a temporary file? */
+  /** Is this path a temporary file? */
   isTemporary(path: string): boolean {
     return this.names.has(path);
   }
 
-  /** A sentence with the names of inputs in place of temporary files. */
+  /** A sentence with the paths of temporary files replaced by the names of the inputs. */
   inWords(sentence: string): string {
     let text = sentence;
     for (const [path, name] of this.names) text = text.replaceAll(path, name);
     return text;
   }
 
-  /** The option that a sentence is about, where it begins with an input. */
+  /** The option that a sentence is about, if it begins with the name of an input. */
   optionOf(sentence: string): string | undefined {
     const [, option] = [...this.options].find(([name]) => sentence.startsWith(`${name}: `)) ?? [];
     return option;
@@ -131,7 +131,7 @@ export class OpenInputs {
   }
 }
 
-/** Depth as a tensor is known by the name of its file, all else by what it begins with. */
+/** Depth tensors are recognised by their file extension, all other files by their first bytes. */
 function endingOf(bytes: Uint8Array): string {
   const isSafetensors = bytes.length > 9 && bytes[7] === 0 && bytes[8] === 0x7b; // {
   return isSafetensors ? '.safetensors' : '';

@@ -1,16 +1,16 @@
-/** A pipeline that is open for use. */
+/** An open pipeline. */
 import type { OwnSettings } from '../pipeline/index.js';
 import { TASKS, type Task, taskOf } from '../tasks/index.js';
 import type { Engine } from './engine.js';
 import { Generation } from './generation.js';
 import type { GenerateOptions, RequestFor, ResultPlan } from './request.js';
 
-/** A task by its name, or its declaration. */
+/** A task's name, or its declaration. */
 type TaskName = string | Task;
 
 /**
- * A pipeline that is open for use; see `open`. Results that are asked for at the same time are made
- * in turns, window by window, and are the same as one after the other.
+ * An open pipeline; see `open`. Results that are asked for at the same time take turns, window by
+ * window, and are the same as if they were generated one after the other.
  *
  * ```ts
  * const mfm = await open('models/mfm-mini');
@@ -35,7 +35,7 @@ export class Mfm implements AsyncDisposable {
     return this.engine.pipeline.device;
   }
 
-  /** What they compute in: `float32`, `bfloat16`. */
+  /** The dtype that networks compute in: `float32`, `bfloat16`. */
   get dtype(): string {
     return this.engine.pipeline.dtype;
   }
@@ -47,7 +47,7 @@ export class Mfm implements AsyncDisposable {
   }
 
   /**
-   * What a task is used with unless a request says otherwise: size, steps, guidance, and so on.
+   * The default settings of a task: size, steps, guidance, and so on.
    *
    * ```ts
    * const { width, height, numInferenceSteps } = mfm.settingsFor('t2v');
@@ -60,15 +60,15 @@ export class Mfm implements AsyncDisposable {
   }
 
   /**
-   * A result, which is made when its frames or its file are asked for.
+   * Creates a result, which is generated when its frames or its file are asked for.
    *
    * ```ts
    * const clip = mfm.generate('t2v', { prompt: 'a red cube moves left', seed: 7 });
    * await clip.save('cube.mp4');
    * ```
    *
-   * @throws InputError for an option that is none, or has a wrong value; DisposedError. What a task
-   *         needs and what files hold is known later: whoever takes the frames gets those errors
+   * @throws InputError for an unknown option or a wrong value; DisposedError. Missing inputs and
+   *         problems with files are found later, and thrown when the frames are asked for
    */
   generate<const T extends TaskName>(task: T, request: RequestFor<T>): Generation {
     this.engine.expectOpen();
@@ -76,17 +76,17 @@ export class Mfm implements AsyncDisposable {
   }
 
   /**
-   * What a result will be and what it costs. Its input is read, and nothing is made.
+   * A result's size and estimated cost. Reads its input, but generates nothing.
    *
    * ```ts
    * const { peakBytes, seconds, fits } = await mfm.plan('t2v', { prompt: 'a cube', numFrames: 97 });
    * ```
    *
-   * @throws as `Generation.frames`, but not for a lack of memory
+   * @throws as `Generation.frames`, except MemoryError
    */
   async plan<const T extends TaskName>(task: T, request: RequestFor<T>): Promise<ResultPlan> {
     this.engine.expectOpen();
-    // another prompt costs the same
+    // the prompt does not change the cost, so it is not rewritten
     const options: GenerateOptions = {
       ...(request as GenerateOptions),
       checkMemory: false,
@@ -97,8 +97,8 @@ export class Mfm implements AsyncDisposable {
   }
 
   /**
-   * Frees the weights. Results that are being made end within a step: whoever waits for them gets a
-   * `DisposedError`.
+   * Frees the weights. Results that are being generated stop after their current step, and pending
+   * calls throw a `DisposedError`.
    */
   async dispose(): Promise<void> {
     await this.engine.dispose();

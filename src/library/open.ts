@@ -11,49 +11,49 @@ import { readShape } from '../pipeline/shape.js';
 import { Engine, type LoraRecord } from './engine.js';
 import { Mfm } from './mfm.js';
 
-/** What networks compute in. */
+/** The dtype that networks compute in. */
 export type OpenDType = 'auto' | 'float32' | 'bfloat16' | 'float16';
 
 /**
- * How a pipeline is opened.
+ * Options for opening a pipeline.
  *
  * ```ts
  * const options: OpenOptions = { dtype: 'float32', loras: ['style.safetensors'] };
  * ```
  */
 export interface OpenOptions {
-  /** where networks compute: cpu, cuda, cuda:N, mps; default: auto, a GPU that LibTorch can use */
+  /** where networks compute: cpu, cuda, cuda:N, mps; default: auto, a GPU if LibTorch can use one */
   device?: string;
-  /** default: auto, what is fast on the device; float16 on a GPU alone */
+  /** default: auto, the fastest suitable dtype of the device; float16 works on a GPU only */
   dtype?: OpenDType;
   /**
-   * folder or ORG/NAME of a Depth Anything model, for tasks that are given depth; null: none;
-   * default: the pipeline's, if it has one
+   * folder or ORG/NAME of a Depth Anything model, for tasks that use depth; null: none; default: the
+   * pipeline's, if it has one
    */
   depthModel?: string | null;
-  /** added to the transformer's weights, in this order; `scale`: how much of it, 1 is all */
+  /** LoRAs to add to the transformer's weights, in this order; `scale`: strength, 1 is full */
   loras?: readonly (string | { path: string; scale?: number })[];
-  /** has only one network in memory at a time; default: where all would take much of it */
+  /** keep only one network in memory at a time; default: if all together would take much of it */
   oneAtATime?: boolean;
-  /** ends the opening */
+  /** aborts the opening */
   signal?: AbortSignal;
-  /** is given a sentence on the device that was taken, and on weights that take long to be ready */
+  /** receives a sentence about the chosen device, and about weights that take long to get ready */
   onNote?: (sentence: string) => void;
 }
 
-/** A part that takes longer than this is named. */
+/** The user is told about a part whose weights take longer than this. */
 const SLOW_SECONDS = 2;
 
 /**
- * Opens a pipeline: a folder, or ORG/NAME that `mfm pull` or Python downloaded. Weights are mapped,
- * and take memory when they are used.
+ * Opens a pipeline: a folder, or ORG/NAME that `mfm pull` or Python downloaded. Weights are mapped
+ * from files, and take memory once they are used.
  *
  * ```ts
  * await using mfm = await open('models/mfm-mini');
  * await mfm.generate('t2i', { prompt: 'a red cube' }).save('cube.png');
  * ```
  *
- * @throws InputError naming what is missing, damaged or does not fit; AbortError
+ * @throws InputError naming what is missing, damaged or does not fit; AbortError if `signal` aborts
  */
 export async function open(pipeline: string, options: OpenOptions = {}): Promise<Mfm> {
   const { dtype = 'auto', depthModel, oneAtATime, signal, onNote = () => {} } = options;
@@ -73,7 +73,7 @@ export async function open(pipeline: string, options: OpenOptions = {}): Promise
     oneAtATime,
     onPartReady: (part, { stored, seconds }) => {
       if (seconds < SLOW_SECONDS) return;
-      onNote(`${part}: its ${stored} weights took ${seconds.toFixed(1)} s to be ready for use`);
+      onNote(`${part}: its ${stored} weights took ${seconds.toFixed(1)} s to get ready`);
     },
   });
   try {
@@ -98,7 +98,7 @@ export async function open(pipeline: string, options: OpenOptions = {}): Promise
 
 function expectNotAborted(signal: AbortSignal | undefined, pipeline: string): void {
   if (!signal?.aborted) return;
-  throw new AbortError(`${pipeline}: its opening was ended by its signal`, {
+  throw new AbortError(`${pipeline}: opening it was aborted by its signal`, {
     cause: signal.reason,
   });
 }

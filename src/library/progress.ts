@@ -1,15 +1,15 @@
-/** What a program is told of progress. */
+/** Progress events for a program. */
 import type { OnProgress, Phase } from '../pipeline/progress.js';
 import type { ProgressEvent } from './request.js';
 
-/** Of one result; it estimates the time left from the phase that runs and the windows so far. */
+/** Progress of one result; estimates the time left from the current phase and the windows so far. */
 export class ResultProgress {
   private window = 0;
   private windows: number | null = 1;
   private phase: Phase | null = null;
   private phaseMs = 0;
   private windowMs = 0;
-  /** of the windows that are done */
+  /** time taken by finished windows */
   private doneMs = 0;
 
   constructor(
@@ -17,7 +17,7 @@ export class ResultProgress {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** A window begins. */
+  /** Called when a window begins. */
   readonly onWindow = (index: number, windows: number | null): void => {
     const now = this.now();
     if (index > 0) this.doneMs += now - this.windowMs;
@@ -34,7 +34,7 @@ export class ResultProgress {
     this.onProgress({ phase, step, steps, window, windows, etaMs: this.etaMs(step, steps) });
   };
 
-  /** The rest of the phase, and the windows that follow: as long as those before took. */
+  /** The rest of the current phase, and the windows that follow, at the average of those so far. */
   private etaMs(step: number, steps: number): number | null {
     const { window, windows } = this;
     if (windows === null || step === 0) return null;

@@ -1,4 +1,4 @@
-/** What is asked of a pipeline, typed by the task. */
+/** A request's options, typed by task. */
 import type { SolverName } from '../diffusion/index.js';
 import type { Box, Colour, FitWay, Size } from '../media/index.js';
 import type { Plan } from '../pipeline/cost/plan.js';
@@ -9,9 +9,9 @@ import type { TASKS, Task, TaskId } from '../tasks/index.js';
 import type { MediaInput } from './media-input.js';
 
 /**
- * Where something is to be made: a picture or clip that is white there, a box in pixels or percent,
- * the pixels that have a colour (`tolerance`: how far a channel may be from it, of 255; default 40),
- * or those that are transparent.
+ * The part to generate: a picture or clip that is white there, a box in pixels or percent, the pixels
+ * of a colour (`tolerance`: how far each channel may differ, up to 255; default 40), or the
+ * transparent pixels.
  *
  * ```ts
  * const mask: MaskInput = { box: { x: '25%', y: '25%', width: '50%', height: '50%' } };
@@ -24,7 +24,7 @@ export type MaskInput =
   | { alpha: true };
 
 /**
- * How far a result is.
+ * The progress of a result.
  *
  * ```ts
  * const onProgress = ({ phase, step, steps, etaMs }: ProgressEvent) =>
@@ -32,21 +32,21 @@ export type MaskInput =
  * ```
  */
 export interface ProgressEvent {
-  /** text, condition, steps and frames follow one another, in every window */
+  /** text, condition, steps and frames, in this order, in every window */
   phase: Phase;
-  /** parts of the phase that are done: sampling steps, tiles */
+  /** parts of the phase that are done, of `steps`: sampling steps, tiles */
   step: number;
   steps: number;
-  /** the window that is made, from 0 on */
+  /** the current window, counted from 0 */
   window: number;
-  /** null: the end of the input decides */
+  /** number of windows; null: the end of the input decides */
   windows: number | null;
-  /** milliseconds until the result is done, as far as they can be known; null: not yet */
+  /** estimated milliseconds until the result is done; null: not known yet */
   etaMs: number | null;
 }
 
 /**
- * What a result will be and what it costs, known when the input is read.
+ * A result's size and its estimated cost, known once the input has been read.
  *
  * ```ts
  * const { width, height, numFrames, seconds, fits } = await mfm.plan('t2v', { prompt: 'a red cube' });
@@ -55,19 +55,19 @@ export interface ProgressEvent {
 export interface ResultPlan extends Size {
   /** null: the end of the input decides */
   numFrames: number | null;
-  /** frames a second; null for a picture */
+  /** frames per second; null for a picture */
   fps: number | null;
-  /** a long result is made in windows; null: the end of the input decides */
+  /** number of windows that a long result is generated in; null: the end of the input decides */
   numWindows: number | null;
-  /** of the process, at the worst moment; null where it is not known, as on a GPU */
+  /** peak memory of the process; null if not known, as on a GPU */
   peakBytes: number | null;
-  /** that the process can still take without swapping */
+  /** memory that the process can still take without swapping */
   availableBytes: number;
-  /** is there memory for it? null: not known */
+  /** is there enough memory? null: not known */
   fits: boolean | null;
-  /** estimated, of the whole result; null: not known */
+  /** estimated time for the whole result; null: not known */
   seconds: number | null;
-  /** of one window, phase by phase; null where it is not known */
+  /** cost of one window, phase by phase; null if not known */
   cost: Plan | null;
 }
 
@@ -75,62 +75,62 @@ export interface ResultPlan extends Size {
 export interface CommonOptions {
   /** words added to the prompt; default: the pipeline's */
   addedPrompt?: string;
-  /** what not to show; default: the pipeline's */
+  /** what the result should not show; default: the pipeline's */
   negativePrompt?: string;
-  /** a whole number from 0 on, up to 64 bits: the same one gives the same result; default: a new one */
+  /** an integer from 0, up to 64 bits; the same seed gives the same result; default: a random one */
   seed?: Seed;
-  /** size of the result; default: the input's, or the pipeline's. Made in multiples of 16 */
+  /** size of the result, generated in multiples of 16; default: the input's, or the pipeline's */
   size?: Size;
   /** how an input of another shape than the result is fitted; default: crop */
   fit?: FitWay;
-  /** refuses instead of fitting sizes, shapes, lengths or rates */
+  /** fail instead of fitting sizes, shapes, lengths or rates */
   strict?: boolean;
-  /** puts back what the input shows: known pixels, brightness, the coarse picture; default: true */
+  /** put the input's known pixels, brightness or coarse picture back into the result; default: true */
   keepKnown?: boolean;
   /** sampling steps; default: the pipeline's */
   numInferenceSteps?: number;
-  /** 1 or less is no guidance, and half the work; default: the pipeline's */
+  /** 1 or less means no guidance, which halves the work; default: the pipeline's */
   guidanceScale?: number;
-  /** noise levels from the first to the second at which steps have guidance; default: [1, 0], all */
+  /** apply guidance at noise levels from the first down to the second; default: [1, 0], all steps */
   guidanceRange?: readonly [number, number];
-  /** how much moves; default: the pipeline's */
+  /** how much the clip moves; default: the pipeline's */
   motionScore?: number;
-  /** how steps are taken; `dpm++` and `unipc` need about half as many; default: euler */
+  /** the solver; `dpm++` and `unipc` need about half as many steps; default: euler */
   solver?: SolverName;
-  /** more steps at high noise, as the reference implementation has it under this name */
+  /** use more steps at high noise, like the reference implementation's option of this name */
   useTSchedule?: boolean;
   /**
-   * uses a step again while its first block changes less than this, as a part of it, 0..1; 0.1 saves
-   * about a third of the steps, 0.2 half; default: 0, none
+   * reuse the last full step while the first block's residual changes by less than this fraction, 0..1;
+   * 0.1 saves about a third of the steps, 0.2 half; default: 0, compute every step
    */
   cacheThreshold?: number;
-  /** noise added to the input, 0..1, so that the result keeps less closely to it; default: 0 */
+  /** noise added to the input, 0..1, so that the result follows it less closely; default: 0 */
   noiseAugStrength?: number;
-  /** depth of each input, white = near, in place of what a depth model tells */
+  /** depth of each input, white = near, instead of a depth model's estimate */
   depth?: MediaInput | readonly MediaInput[];
-  /** lays inputs out as the reference implementation does */
+  /** lay inputs out as the reference implementation does */
   compat?: { cropType: CropType };
-  /** begins even if there seems to be too little memory */
+  /** false: begin even if there seems to be too little memory; default: true */
   checkMemory?: boolean;
   /**
-   * keeps all frames in memory, so that `frames`, `toFrames` and `save` can be used one after the
-   * other; false: whichever comes first has them, as it suits long results; default: true
+   * keep all frames in memory, so that `frames`, `toFrames` and `save` can be used one after the
+   * other; false: only the first of them gets the frames, which suits long results; default: true
    */
   keepFrames?: boolean;
-  /** ends the work within a step: whoever waits for it gets an `AbortError` */
+  /** stops the work after the current step; pending calls throw an `AbortError` */
   signal?: AbortSignal;
   onProgress?: (event: ProgressEvent) => void;
-  /** is given what was fitted, cut off or found in files, a sentence each */
+  /** receives a sentence for everything that was fitted, cut off or found in files */
   onNote?: (sentence: string) => void;
-  /** is given the cost, before anything is made */
+  /** receives the plan before anything is generated */
   onPlan?: (plan: ResultPlan) => void;
-  /** gives other words for the prompt, e.g. a language model's; called once */
+  /** rewrites the prompt, e.g. with a language model; called once */
   rewritePrompt?: (prompt: string) => Promise<string>;
 }
 
 /**
- * All options there are: for tasks of your own, and for tasks that are known at run time alone.
- * Which of them a task takes is checked when the result is made.
+ * All options, for tasks of your own and for tasks that are known only at run time. Which of them a
+ * task takes is checked when the result is generated.
  *
  * ```ts
  * const request: GenerateOptions = { prompt: 'a red cube', inputs: files };
@@ -139,7 +139,7 @@ export interface CommonOptions {
  */
 export interface GenerateOptions extends CommonOptions {
   prompt?: string;
-  /** the same as `inputs` with one of them */
+  /** short for `inputs` with a single input */
   input?: MediaInput;
   inputs?: readonly MediaInput[];
   mask?: MaskInput;
@@ -161,7 +161,7 @@ type PromptOf<T extends Task> = T['inputs'] extends readonly []
     : { /** what to show */ prompt?: string };
 
 type OneInput =
-  | { /** what the task begins with */ input: MediaInput; inputs?: never }
+  | { /** the task's input */ input: MediaInput; inputs?: never }
   | { input?: never; inputs: readonly [MediaInput] };
 type TwoInputs = { input?: never; inputs: readonly [MediaInput, MediaInput] };
 
@@ -174,33 +174,33 @@ type InputsOf<T extends Task> = T['inputs'] extends readonly []
     : TwoInputs;
 
 type MaskOf<T extends Task> = T['mask'] extends 'hole'
-  ? { /** where something is to be made */ mask: MaskInput; invertMask?: boolean; expand?: never }
+  ? { /** the part to generate */ mask: MaskInput; invertMask?: boolean; expand?: never }
   : T['mask'] extends 'margins'
     ?
         | { mask: MaskInput; invertMask?: boolean; expand?: never }
         | {
-            /** how far the picture is to grow: 0.25, left=64,top=0.25 */ expand: string;
+            /** how far to extend the picture: 0.25, left=64,top=0.25 */ expand: string;
             mask?: never;
           }
     : { mask?: never; expand?: never };
 
 type LengthOf<T extends Task> = T['result'] extends 'video'
   ? {
-      /** frames of the result, as many as you like; default: the input's, or the pipeline's */
+      /** frames of the result, any number; default: the input's, or the pipeline's */
       numFrames?: number;
-      /** frames that are made at once, 4k + 1; default: as the pipeline was trained */
+      /** frames per window, 4k + 1; default: as the pipeline was trained */
       window?: number;
     }
   : unknown;
 
 type DetailsOf<T extends Task> = (T['keeps'] extends 'brightness'
-  ? { /** a picture whose palette the result gets */ reference?: MediaInput }
+  ? { /** a picture whose palette the result takes */ reference?: MediaInput }
   : unknown) &
   (T['size'] extends 'larger'
     ? {
-        /** how many times larger the result is; default: 2 */
+        /** factor by which the input is enlarged; default: 2 */
         upscale?: number;
-        /** what is made at once of a large result; null: all of it; default: as trained */
+        /** tile size for a large result; null: no tiles; default: the size the pipeline was trained on */
         tile?: Size | null;
       }
     : unknown);
@@ -215,8 +215,8 @@ type RequestOf<Id extends TaskId> = CommonOptions &
   DetailsOf<Declared[Id]>;
 
 /**
- * The options of each task, by its name: what it cannot do without is required, what it has no use
- * for is left out.
+ * The options of each task, by its name: those it needs are required, and those it cannot use do not
+ * exist.
  *
  * ```ts
  * const request: TaskInputs['vinp'] = { input: 'clip.mp4', mask: 'hole.png' };
@@ -224,7 +224,7 @@ type RequestOf<Id extends TaskId> = CommonOptions &
  */
 export type TaskInputs = { [Id in TaskId]: Flat<RequestOf<Id>> };
 
-/** The options of a task that is named, or declared: `RequestFor<'vinp'>`. */
+/** The options of a task, given by name or declaration: `RequestFor<'vinp'>`. */
 export type RequestFor<T extends string | Task> = T extends TaskId
   ? TaskInputs[T]
   : T extends { id: infer I extends TaskId }

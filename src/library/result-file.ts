@@ -1,4 +1,4 @@
-/** The file that a result becomes: a picture, or a clip that is written as its pieces come. */
+/** The file of a result: a picture, or a clip that is written piece by piece. */
 import { extname } from 'node:path';
 import { InputError } from '../errors.js';
 import { expectPlace, SourceFiles } from '../files/output-place.js';
@@ -14,7 +14,7 @@ import type { Result } from '../pipeline/generate/generate.js';
 import type { Target, Task } from '../tasks/index.js';
 import type { ResultSettings } from './settings.js';
 
-/** @throws InputError, before any work, where a result could not, or must not, be written to */
+/** @throws InputError, before any work, if the result could not or must not be written to the path */
 export function expectFile(
   path: string,
   { id, result }: Task,
@@ -30,7 +30,7 @@ export function expectFile(
   if (result === 'video' && extname(path).toLowerCase() !== '.gif') findFfmpeg();
 }
 
-/** What a file says of the result in it, where that is known when its first frames are. */
+/** The facts about a result that are stored in its file, known when its first frames are. */
 export interface Made {
   width: number;
   height: number;
@@ -41,11 +41,11 @@ export interface Made {
 
 export interface ResultFileOptions {
   task: Task;
-  /** in place of the result's own */
+  /** frames per second, instead of the result's own */
   fps?: number;
   signal?: AbortSignal;
   onNote: (sentence: string) => void;
-  /** what the file says that it was made with */
+  /** the settings to store in the file */
   settingsOf: (made: Made) => ResultSettings;
 }
 
@@ -78,10 +78,10 @@ export class ResultFile {
     this.settings = this.options.settingsOf({ width, height, numFrames, fps });
     this.size = { width, height, numFrames: 0 };
     if (task.result === 'image') return;
-    // another rate would part pictures and sound
+    // at another rate, picture and sound would drift apart
     if (audio && fps !== result.fps) {
       onNote(
-        `\`fps\`: ${fps} is not the ${result.fps} of the input, so its sound is left out, if it has any`,
+        `\`fps\`: ${fps} is not the ${result.fps} of the input, so any sound of the input is left out`,
       );
     }
     const sound = audio && fps === result.fps ? { path: audio, startSeconds: 0 } : undefined;
@@ -98,11 +98,11 @@ export class ResultFile {
     if (this.writer.isWidelyPlayed) return;
     const even = { width: width + (width % 2), height: height + (height % 2) };
     onNote(
-      `${this.path}: ${width}x${height} is an odd size, so it is H.264 4:4:4, which QuickTime and phones do not play; \`size: { width: ${even.width}, height: ${even.height} }\` plays everywhere`,
+      `${this.path}: ${width}x${height} is an odd size, so it is written as H.264 4:4:4, which QuickTime and phones do not play; \`size: { width: ${even.width}, height: ${even.height} }\` plays everywhere`,
     );
   }
 
-  /** @returns the settings in the file, and the size of what was made */
+  /** @returns the settings in the file, and the size of the result */
   async finish(): Promise<{ settings: ResultSettings; size: Target }> {
     const settings = this.settings!;
     const size = this.size!;
@@ -110,12 +110,12 @@ export class ResultFile {
     else await writeImage(this.path, this.picture!, { description: JSON.stringify(settings) });
     this.finished = true;
     if (this.options.task.result === 'image') return { settings, size };
-    // a clip may end before or after what its file says
+    // an input clip may be shorter or longer than its file states
     const made = { ...settings.made, numFrames: size.numFrames };
     return { settings: { ...settings, made }, size };
   }
 
-  /** Leaves nothing, unless the file is there already. */
+  /** Removes an incomplete file; a finished one stays. */
   async abort(): Promise<void> {
     if (!this.finished) await this.writer?.abort();
   }

@@ -1,4 +1,4 @@
-/** How well what was made joins what was known, measured on the pieces of a result as they come. */
+/** Measures how visible the seam between generated and known pixels is, piece by piece. */
 import { seam } from '../eval/metrics/index.js';
 import { mean } from '../eval/quality.js';
 import type { Frames } from '../media/index.js';
@@ -20,10 +20,10 @@ export class SeamFigures {
     this.drifts.push(colourDrift(made, frames, hole));
   }
 
-  /** A line where there was anything to measure. */
+  /** One line, or none if there was nothing to measure. */
   lines(): string[] {
     if (this.seams.length === 0) return [];
-    // below 0 the seam is smoother than what is around it: as invisible as 0
+    // below 0 the seam is smoother than its surroundings, which is as invisible as 0
     const [after, before, drift] = [this.seams, this.seamsAsMade, this.drifts].map((values) =>
       Math.max(0, mean(values)).toFixed(1),
     );
@@ -33,7 +33,7 @@ export class SeamFigures {
   }
 }
 
-/** What was made, with the known pixels as they are. */
+/** The frames with the generated pixels in the hole, not feathered. */
 function pasted(made: Frames, frames: Frames, hole: Uint8Array): Frames {
   const data = frames.data.slice();
   for (let i = 0; i < data.length; i++) {
@@ -42,7 +42,7 @@ function pasted(made: Frames, frames: Frames, hole: Uint8Array): Frames {
   return { ...frames, data };
 }
 
-/** Of the known pixels, the difference of the mean colours, mean of its three channels' sizes. */
+/** How far the model changed the mean colour of the known pixels, averaged over the channels. */
 function colourDrift(made: Frames, frames: Frames, hole: Uint8Array): number {
   const sums = [0, 0, 0];
   let count = 0;

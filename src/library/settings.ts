@@ -1,7 +1,7 @@
 /**
- * The JSON that stays with a result: the settings it follows from, and under `made` what it came to
- * and with which versions. A batch that goes on compares the settings alone, so an upgraded program
- * does not make again what is there.
+ * The JSON stored with a result: the settings that determine it, and under `made` its facts and the
+ * versions that made it. A resumed batch compares only the settings, so that an upgraded program does
+ * not generate existing results again.
  */
 import { packageVersion } from '../files/package-root.js';
 import { type Seed, seedInJson } from '../seed.js';
@@ -11,10 +11,10 @@ import { type Asked, withMedia } from './asked.js';
 import type { Engine } from './engine.js';
 import { inputInJson, type MediaInput } from './media-input.js';
 
-/** What is asked for: options that are given, and the pipeline's own settings. */
+/** The options that were given, and the pipeline's settings for all others. */
 export type AskedSettings = Record<string, unknown>;
 
-/** What stays with a result, in its file. */
+/** The settings stored in a result's file. */
 export interface ResultSettings extends AskedSettings {
   made?: Record<string, unknown>;
 }
@@ -25,7 +25,7 @@ export interface ResultRequest {
   asked: Asked<MediaInput>;
 }
 
-/** All that a result follows from. @param own   of the file that it is saved to */
+/** Everything that determines a result. The last argument holds what was given to `save`. */
 export async function settingsOf(
   { pipeline, folder, asked: opened, loras }: Engine,
   { task, seed, asked }: ResultRequest,
@@ -58,7 +58,7 @@ function pick(from: object, names: string[]): Record<string, unknown> {
   );
 }
 
-/** The programs and the kernels that compute. */
+/** Versions of the programs, and the CPU kernels in use. */
 export function versions(): Record<string, string> {
   const { libtorch, kernels } = engineInfo();
   return { mfm: packageVersion, libtorch, node: process.version.slice(1), kernels };

@@ -1,6 +1,6 @@
 /**
- * What the transformer is given for all steps: one batch of samples, or batches of the tiles that a
- * large picture is denoised in.
+ * The transformer's inputs for all steps: one batch of samples, or several batches of tiles where a
+ * large picture is denoised tile by tile.
  */
 import { setImmediate } from 'node:timers/promises';
 import { guideBatch } from '../diffusion/index.js';
@@ -8,27 +8,27 @@ import type { ForwardInputs, StepCache, Transformer3D } from '../models/transfor
 import { cat, full, noGrad, type Tensor, tidy, waitFor, zeros } from '../tensor/index.js';
 import { cutLatents, type LatentTile, tileWeights } from './generate/tiles.js';
 
-/** What stays the same over the steps. */
+/** Inputs that stay the same over all steps. */
 export interface StepInputs {
-  /** for the rows that are computed: with guidance, negative and positive ones */
+  /** inputs of all rows; with guidance, the negative rows come before the positive ones */
   all: Omit<ForwardInputs, 'timesteps'>;
-  /** for the positive rows, in steps without guidance; null where there are none */
+  /** the positive rows alone, for steps without guidance; null if there are no such steps */
   promptOnly: Omit<ForwardInputs, 'timesteps'> | null;
 }
 
-/** What goes through the transformer at once. */
+/** Samples or tiles that go through the transformer together. */
 export interface Batch {
   inputs: StepInputs;
-  /** null where no step is reused */
+  /** null: every step is computed */
   stepCache: StepCache | null;
-  /** parts of the latents; null: all of them */
+  /** regions of the latents, one per row; null: the whole latents */
   tiles: readonly LatentTile[] | null;
 }
 
 export interface StepSettings {
   /** 0 to 1000 */
   timestep: number;
-  /** null: there is none in any step; `now`: in this one */
+  /** null: no step has guidance; `now`: this step has it */
   guidance: { scale: number; now: boolean } | null;
   signal?: AbortSignal;
 }
@@ -37,13 +37,13 @@ export interface StepSettings {
 export interface StepVelocity {
   /** after guidance, [B, C, f, h, w] */
   velocity: Tensor;
-  /** no batch went through all blocks; see `StepCache` */
+  /** every batch reused its last full pass; see `StepCache` */
   reused: boolean;
 }
 
 /**
- * The velocity of latents [B, C, f, h, w] from all batches. Where tiles overlap their velocities are
- * averaged, each with less weight towards its edge, so neighbours agree at every step.
+ * The velocity for latents [B, C, f, h, w], from all batches. Where tiles overlap, their velocities
+ * are averaged with weights that fall towards each tile's edge, so neighbours agree at every step.
  *
  * @throws the signal's reason when it aborts, between batches
  * Source: Bar-Tal et al. 2023, MultiDiffusion, arXiv 2302.08113
@@ -111,8 +111,8 @@ function batchVelocity(
 /**
  * Keeps all tensors of the inputs until `disposeBatches`.
  *
- * @param samples   where some steps go without guidance: so many negative rows precede the positive
- *                  ones, which are used by themselves too; null: they are not
+ * @param samples   the number of negative rows, which come before as many positive ones, if some
+ *                  steps run without guidance and need the positive rows alone; else null
  */
 export function keptInputs(all: StepInputs['all'], samples: number | null): StepInputs {
   const inputs = { all, promptOnly: samples === null ? null : positiveRows(all, samples) };
@@ -120,7 +120,7 @@ export function keptInputs(all: StepInputs['all'], samples: number | null): Step
   return inputs;
 }
 
-/** Batches may share tensors, e.g. those of their text. */
+/** Frees all batches, which may share tensors, e.g. their text. */
 export function disposeBatches(batches: readonly Batch[]): void {
   const tensors = new Set<Tensor>();
   for (const { inputs, stepCache } of batches) {
@@ -130,7 +130,7 @@ export function disposeBatches(batches: readonly Batch[]): void {
   for (const tensor of tensors) tensor.dispose();
 }
 
-/** The positive rows, which follow as many negative ones; the rotary table has no rows. */
+/** The second half of the rows, which are the positive ones; the rotary table has no rows. */
 function positiveRows(
   { text, condition, rope, motionScores }: StepInputs['all'],
   samples: number,

@@ -6,33 +6,33 @@ import { expectMappedWhole, noGrad, type Tensor, tidy, waitFor } from '../tensor
 import { type Batch, velocityOf } from './batches.js';
 import type { OnProgress } from './progress.js';
 
-/** What a step came to, while `onStep` runs; all [B, C, f, h, w], float32. */
+/** The state after a step, valid while `onStep` runs; tensors are [B, C, f, h, w], float32. */
 export interface StepState {
   /** after guidance */
   velocity: Tensor;
   /** after the step */
   latents: Tensor;
-  /** most of the velocity is the last whole pass's; see `cacheThreshold` of a request */
+  /** most of the velocity was reused from the last full pass; see a request's `cacheThreshold` */
   reused: boolean;
 }
 
-/** Called after each step, from 1 on; the tensors are freed when it returns. */
+/** Called after each step, counted from 1; the tensors are freed when it returns. */
 export type OnStep = (step: number, total: number, state: StepState) => void;
 
-/** Noise levels, 1 = pure noise, from the first to the second one. */
+/** Noise levels from the first (higher) to the second; 1 = pure noise. */
 export type SigmaRange = readonly [number, number];
 
 export interface DenoiseOptions {
-  /** noise levels from 1 to 0, one more than there are steps */
+  /** noise levels from 1 down to 0, one more than there are steps */
   sigmas: readonly number[];
-  /** of each step, 0 to 1000 */
+  /** one per step, 0 to 1000 */
   timesteps: readonly number[];
-  /** what the transformer is given beside latents, see `prepareGrids`; steps take the grids in turn */
+  /** the transformer's other inputs, see `prepareGrids`; steps use the grids in turn */
   grids: readonly (readonly Batch[])[];
-  /** null: no step has any; `range`: the noise levels at which steps have it, default: all */
+  /** null: no guidance; `range`: the noise levels at which it is applied, default: all */
   guidance: { scale: number; range?: SigmaRange } | null;
   solver?: SolverName;
-  /** throws if latents hold what is no number; `what` starts its sentence */
+  /** throws if latents hold NaN or infinity; `what` begins the message */
   expectNumbers: (latents: Tensor, what: string) => void;
   onStep?: OnStep;
   onProgress?: OnProgress;
@@ -40,11 +40,11 @@ export interface DenoiseOptions {
 }
 
 /**
- * Goes from noise to latents along the transformer's velocity.
+ * Integrates the transformer's velocity from noise to clean latents.
  *
- * @param start   [B, C, f, h, w], float32; it stays as it is
+ * @param start   the noise, [B, C, f, h, w], float32; it is not changed
  * @returns       [B, C, f, h, w], float32; the caller disposes it
- * @throws the signal's reason when it aborts, within a step
+ * @throws the signal's reason soon after it aborts: after the step at the latest
  */
 export async function denoise(
   transformer: Transformer3D,

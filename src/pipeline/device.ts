@@ -3,11 +3,11 @@ import { InputError } from '../errors.js';
 import { availability, resolveDevice } from '../tensor/index.js';
 
 /**
- * The device that is meant, as tensors name it. Why `auto` took the CPU is noted where it was asked
- * for by name, or where a GPU was to be expected.
+ * The device to compute on, by the name that tensors use. If `auto` chose the CPU, a note says why,
+ * provided `auto` was asked for by name or a GPU was to be expected.
  *
  * @param asked   cpu, cuda, cuda:N, mps or auto; left out: auto
- * @throws InputError if there is no such device, or it does not compute in the dtype
+ * @throws InputError if there is no such device, or it cannot compute in the dtype
  */
 export function chooseDevice(
   asked: string | undefined,
@@ -18,7 +18,7 @@ export function chooseDevice(
   if (reason && (asked === 'auto' || surprising)) onNote(`computing on the CPU: ${reason}`);
   if (device === 'cpu' && dtype === 'float16') {
     throw new InputError(
-      "`dtype: 'float16'`: is for GPUs, LibTorch has no such arithmetic on the CPU; take bfloat16 or auto",
+      "`dtype: 'float16'`: works on GPUs only, as LibTorch has no float16 arithmetic on the CPU; use bfloat16 or auto",
       { field: 'dtype' },
     );
   }

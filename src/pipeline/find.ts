@@ -1,4 +1,4 @@
-/** Which pipeline is meant: by a folder, by a repository's name, or when none is named. */
+/** Finds the pipeline to use: by folder, by repository name, or the newest if none is named. */
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { InputError, MfmError } from '../errors.js';
@@ -7,11 +7,11 @@ import { findSnapshot, hubSettings, looksLikeRepo, parseRepo } from '../hub/inde
 import { openPipeline } from './folder.js';
 
 /**
- * The newest pipeline that this checkout trained (runs/NAME/pipeline, also of the current folder)
- * or carries (models/NAME). Other things that lie there are passed over.
+ * The newest pipeline among runs/NAME/pipeline (in the current folder and in this checkout) and the
+ * checkout's models/NAME. Anything else in those folders is skipped.
  *
- * @param say   told in a sentence of each newer one that cannot be opened, and of a folder that
- *              cannot be looked into
+ * @param say   receives a sentence for each newer pipeline that cannot be opened, and for each
+ *              folder that cannot be read
  * @throws InputError if there is none
  */
 export function newestPipeline(say: (sentence: string) => void = () => {}): string {
@@ -29,17 +29,17 @@ export function newestPipeline(say: (sentence: string) => void = () => {}): stri
   for (const { folder } of [...found.values()].sort((a, b) => b.ms - a.ms)) {
     const problem = problemOf(folder);
     if (problem === null) return folder;
-    say(`${folder}: is passed over, as it cannot be opened (${problem})`);
+    say(`${folder}: is skipped, as it cannot be opened (${problem})`);
   }
   throw new InputError(
     'no pipeline found in runs/ or models/: train one with `mfm train recipes/mfm-mini.yaml`, or name one with `pipeline: FOLDER`',
   );
 }
 
-/** What the system says of a folder that cannot be read, rather than of this process. */
+/** Error codes that are about the folder itself, rather than about this process. */
 const OF_THE_FOLDER = ['EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'];
 
-/** Why a pipeline cannot be opened, e.g. as only half of it is there; null: it can. */
+/** Why a pipeline cannot be opened, e.g. because half of it is missing; null if it can. */
 function problemOf(folder: string): string | null {
   try {
     openPipeline(folder).dispose();
@@ -52,12 +52,12 @@ function problemOf(folder: string): string | null {
 }
 
 /**
- * The folder that is meant: itself, or for ORG/NAME and ORG/NAME@REVISION what `mfm pull` (or
- * Python) downloaded. A folder of that name wins.
- * @throws InputError if it is neither, naming the command that downloads it
+ * The pipeline's folder. A folder is returned as it is; for ORG/NAME and ORG/NAME@REVISION it is the
+ * one that `mfm pull` (or Python) downloaded. If a folder of that name exists, it is used.
+ * @throws InputError if there is neither, naming the command that downloads it
  */
 export function resolvePipeline(nameOrFolder: string): string {
-  // what else is no folder is for openPipeline to refuse
+  // anything else that is not a folder is refused by openPipeline
   if (statSync(nameOrFolder, { throwIfNoEntry: false }) || !looksLikeRepo(nameOrFolder)) {
     return nameOrFolder;
   }
@@ -76,18 +76,18 @@ function subfolders(folder: string, say: (sentence: string) => void): string[] {
   try {
     return readdirSync(folder).map((name) => join(folder, name));
   } catch (error) {
-    say(`${folder}: cannot be looked into (${(error as Error).message})`);
+    say(`${folder}: cannot be read (${(error as Error).message})`);
     return [];
   }
 }
 
-/** What lies at a path; null where nothing does, also below a file and behind a broken link. */
+/** The stats of a path; null if nothing is there, as below a file or behind a broken link. */
 function statsOf(path: string, say: (sentence: string) => void): Stats | null {
   try {
     return statSync(path);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (!NOTHING_THERE.includes(code ?? '')) say(`${path}: cannot be looked at (${message})`);
+    if (!NOTHING_THERE.includes(code ?? '')) say(`${path}: cannot be read (${message})`);
     return null;
   }
 }

@@ -1,4 +1,4 @@
-/** Pipeline folders in diffusers layout: open and save. */
+/** Opens and saves pipeline folders in diffusers layout. */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { z } from 'zod';
@@ -38,26 +38,27 @@ import { ModelIndex, type PipelineSettings, RELEASED_SETTINGS } from './settings
 import type { PipelineShape } from './shape.js';
 
 export interface OpenOptions {
-  /** what matrix products compute in; 'auto': see `fastDtype` */
+  /** dtype of matrix products; 'auto': see `fastDtype` */
   dtype?: DType | 'auto';
-  /** where networks compute, as `resolveDevice` names it */
+  /** where the networks compute, as `resolveDevice` names it */
   device?: string;
-  /** see `Pipeline`; default: where all networks together would take much of the free memory */
+  /** see `Pipeline`; default: true if all networks together would take much of the free memory */
   oneAtATime?: boolean;
   /** added to the transformer's weights, in this order */
   loras?: readonly LoraUse[];
-  /** told when a part's weights were brought to their dtype and device */
+  /** called when a part's weights have been brought to their dtype and device */
   onPartReady?: (part: string, report: ReadyReport) => void;
 }
 
-/** A LoRA file or folder, and how much of it: 1 is all. */
+/** A LoRA file or folder and its strength: 1 applies it in full. */
 export interface LoraUse {
   path: string;
   scale: number;
 }
 
 /**
- * Opens a folder; weights are mapped, and converted on use where the dtype differs.
+ * Opens a pipeline folder. Weights are mapped into memory, and converted on first use if the dtype
+ * differs.
  * @throws InputError naming the part and what is wrong with it
  */
 export function openPipeline(
@@ -93,7 +94,7 @@ export function openPipeline(
     ),
     autoencoder: part('vae', 'diffusion_pytorch_model', (config, where) => {
       const autoencoder = new Autoencoder(parseAutoencoderConfig(config, where));
-      autoencoder.enableTiling(); // bounds the memory of large pictures; the reference does so too
+      autoencoder.enableTiling(); // bounds the memory that large pictures need, as in the reference
       return autoencoder;
     }),
     textEncoder: part(
@@ -102,7 +103,7 @@ export function openPipeline(
       (config, where) => new T5Encoder(parseT5Config(config, where)),
     ),
   };
-  // a file that does not fit is told now, not when it is used
+  // report a file that does not fit now, not when it is used
   tidy(() => {
     for (const { path } of loras) readLora(path, parts.transformer.module);
   });
@@ -117,7 +118,7 @@ export function openPipeline(
   );
 }
 
-/** Adds LoRA changes to weights, which are in `dtype` then; mapped files stay as they are. */
+/** Adds LoRA changes to the weights, which then are in `dtype`; the mapped files are not changed. */
 function addLoras(transformer: Transformer3D, loras: readonly LoraUse[], dtype: DType): void {
   tidy(() => {
     const read = loras.map(({ path, scale }) => ({ ...readLora(path, transformer), scale }));
@@ -125,10 +126,10 @@ function addLoras(transformer: Transformer3D, loras: readonly LoraUse[], dtype: 
   });
 }
 
-/** Hidden states of T5 leave the range of float16. Source: transformers keeps parts of it in float32 */
+/** T5's hidden states overflow float16. Source: transformers, which keeps parts of T5 in float32 */
 const textDtype = (dtype: DType): DType => (dtype === 'float16' ? 'float32' : dtype);
 
-/** Networks that take more of the free memory than this, all together, come one at a time. */
+/** If all networks together take more than this share of free memory, they are loaded one at a time. */
 const MEMORY_SHARE = 0.2;
 
 function takesMuch(parameters: readonly number[], dtype: DType, device: string): boolean {
@@ -136,7 +137,7 @@ function takesMuch(parameters: readonly number[], dtype: DType, device: string):
   return total * bytesPerElement(dtype) > MEMORY_SHARE * memoryFor(device);
 }
 
-/** Whether a pipeline that is opened now on the CPU has its networks in memory one at a time. */
+/** Would a pipeline that is opened now, on the CPU, load its networks one at a time? */
 export const runsOneAtATime = ({ parts }: PipelineShape, dtype: DType): boolean =>
   takesMuch(
     Object.values(parts).map(({ parameters }) => parameters),
@@ -144,7 +145,7 @@ export const runsOneAtATime = ({ parts }: PipelineShape, dtype: DType): boolean 
     'cpu',
   );
 
-/** What a pipeline folder says about its own use. */
+/** A pipeline folder's own settings; those of the released models if it has none. */
 export const readSettings = (folder: string): PipelineSettings =>
   readChecked(folder, 'model_index.json', ModelIndex)._mfm ?? RELEASED_SETTINGS;
 
@@ -155,7 +156,7 @@ export function depthFolderOf(folder: string): string | null {
   return found ? join(folder, found) : null;
 }
 
-/** The classes that other tools know the parts by, as diffusers 0.33.1 writes it. */
+/** The class names by which other tools find the parts, as diffusers 0.33.1 writes them. */
 export const MODEL_INDEX = {
   _class_name: 'MfMPipeline',
   _diffusers_version: '0.33.1',
@@ -167,7 +168,7 @@ export const MODEL_INDEX = {
   vae: ['diffusers', 'AutoencoderKLCogVideoX'],
 };
 
-/** What a folder holds; a `Pipeline` is such. */
+/** The contents of a pipeline folder; a `Pipeline` has them. */
 export interface PipelineParts {
   transformer: Transformer3D;
   autoencoder: Autoencoder;
@@ -177,9 +178,9 @@ export interface PipelineParts {
 }
 
 /**
- * Writes a pipeline folder, atomically: what was there stays until the new one is whole.
- * @param dtype   of the stored weights; bfloat16 halves the folder
- * @throws JobError if the disk is full: nothing is left of it
+ * Writes a pipeline folder, atomically: an older one stays in place until the new one is complete.
+ * @param dtype   dtype of the stored weights; bfloat16 takes half the space of float32
+ * @throws JobError if the disk is full; the incomplete folder is removed
  */
 export function savePipeline(
   folder: string,
@@ -193,7 +194,7 @@ export function savePipeline(
   const json = (path: string, value: unknown) => {
     mkdirSync(join(temporary, path, '..'), { recursive: true });
     const text = `${JSON.stringify(value, null, 2)}\n`;
-    writeFileSync(join(temporary, path), text, { flush: true }); // as weights are
+    writeFileSync(join(temporary, path), text, { flush: true }); // flushed, as the weights are
   };
   const weights = (path: string, module: Module) =>
     tidy(() => {
@@ -224,7 +225,7 @@ export function savePipeline(
   rmSync(old, { recursive: true, force: true });
 }
 
-/** @throws InputError naming every key that is wrong */
+/** Reads a file and checks it by its schema. @throws InputError naming every key that is wrong */
 function readChecked<T>(folder: string, name: string, schema: z.ZodType<T>): T {
   return checkConfig(schema, readConfig(folder, name), join(folder, name));
 }

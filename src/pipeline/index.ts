@@ -1,4 +1,4 @@
-/** Row 6: pipeline folders, and the way from prompt and condition to frames. */
+/** Row 6: pipeline folders, and generating frames from a prompt and a condition. */
 export {
   expectFrameCount,
   expectSize,

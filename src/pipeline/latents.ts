@@ -1,9 +1,9 @@
-/** How the autoencoder's latents become the transformer's, and how many there are. */
+/** Converts between the autoencoder's latents and the transformer's. */
 import type { Tensor } from '../tensor/index.js';
 
 /**
- * The transformer works on the autoencoder's latents times this, whatever the autoencoder's own
- * `scaling_factor` says. Source: reference implementation
+ * The transformer works on the autoencoder's latents times this factor, whatever the autoencoder's
+ * own `scaling_factor` is. Source: reference implementation
  */
 export const LATENTS_SCALE = 0.958917567;
 

@@ -1,4 +1,4 @@
-/** A pipeline folder with LoRA changes in its weights. */
+/** Merges LoRA changes into the weights of a new pipeline folder. */
 import {
   constants,
   copyFileSync,
@@ -30,18 +30,19 @@ import { openSafetensors, type Storable, saveSafetensors, tidy } from '../tensor
 import type { LoraUse } from './folder.js';
 
 export interface MergeReport {
-  /** weights that were changed */
+  /** number of weights that were changed */
   weights: number;
-  /** files that are as in the pipeline's folder */
+  /** number of files that were taken over unchanged */
   files: number;
 }
 
 /**
- * Writes a new pipeline folder, atomically. Changed weights keep their dtype and come one after the
- * other; of other weight files there is one copy on the disk, where the file system can do so.
+ * Writes a new pipeline folder, atomically. Weights are changed one after the other and keep their
+ * dtype; unchanged weight files are hard-linked or cloned where the file system allows it, so they
+ * take no more space.
  *
- * @throws InputError if a LoRA does not fit, or the new folder is there already
- * @throws the signal's reason when it aborts, after a file
+ * @throws InputError if a LoRA does not fit, or the new folder already exists
+ * @throws the signal's reason when it aborts, between files
  */
 export async function mergeLoras(
   source: string,
@@ -67,7 +68,7 @@ export async function mergeLoras(
       if (isWeights) linkOrCopy(from, to);
       else copyFileSync(from, to);
     }
-    rmSync(target, { recursive: true, force: true }); // empty, if it is there
+    rmSync(target, { recursive: true, force: true }); // an empty folder may be there
     renameSync(temporary, target);
     return report;
   } catch (cause) {
@@ -86,11 +87,11 @@ function expectPlace(source: string, target: string): void {
   }
   const [from, to] = [realpathSync(source), resolve(target)];
   if (to === from || to.startsWith(from + sep)) {
-    throw new InputError(`${target}: lies in the pipeline that is merged; name another folder`);
+    throw new InputError(`${target}: is inside the pipeline that is merged; name another folder`);
   }
   const found = statSync(target, { throwIfNoEntry: false });
   if (found && (!found.isDirectory() || readdirSync(target).length > 0)) {
-    throw new InputError(`${target}: is there already; name another folder, or delete it`);
+    throw new InputError(`${target}: already exists; name another folder, or delete it`);
   }
 }
 
@@ -103,7 +104,7 @@ function readFor(source: string, loras: readonly LoraUse[]): ScaledLora[] {
   return read;
 }
 
-/** Writes one file of weights with the changes in it; @returns how many there are: with 0, nothing */
+/** Writes one weight file with its changes. @returns how many weights changed; if 0, nothing is written */
 function change(from: string, to: string, loras: readonly ScaledLora[]): number {
   const names = new Set(loras.flatMap(({ weights }) => [...weights.keys()]));
   const file = openSafetensors(from);
@@ -133,7 +134,7 @@ function change(from: string, to: string, loras: readonly ScaledLora[]): number 
   }
 }
 
-/** Weights are never written to, only replaced, so both folders may have the same file. */
+/** Weight files are only ever replaced, never written to, so both folders may share one. */
 function linkOrCopy(from: string, to: string): void {
   try {
     linkSync(from, to);
@@ -142,7 +143,7 @@ function linkOrCopy(from: string, to: string): void {
   }
 }
 
-/** Paths of all files within; hidden ones, as of version control, are left out. */
+/** Paths of all files within a folder, without hidden ones, such as version control's. */
 function filesIn(folder: string, within = ''): string[] {
   const names = readdirSync(join(folder, within)).filter((name) => !name.startsWith('.'));
   return names.sort().flatMap((name) => {

@@ -1,22 +1,22 @@
-/** A network of a pipeline, in memory only as long as it is needed. */
+/** A network of a pipeline, which is in memory only while it is needed. */
 import { findNotNumbers, type Module } from '../nn/index.js';
 import type { DType } from '../tensor/index.js';
 
 export interface PipelinePart<M extends Module> {
-  /** the module as it was opened: for its configuration */
+  /** the module as it was opened; use it for its configuration only */
   readonly module: M;
-  /** where it computes; its weights are there from `use` on */
+  /** where it computes; its weights are on this device after `use` */
   readonly device: string;
   /** the module, ready to compute */
   use(): M;
-  /** the first weight that is no number, as "FILE: TENSOR holds NaN"; null if all are; reads all */
+  /** the first non-finite weight, as "FILE: TENSOR holds NaN"; null if all are finite; reads them all */
   findBroken(): string | null;
-  /** gives its memory back, if it can be opened again */
+  /** frees its memory, provided it can be opened again */
   release(): void;
   dispose(): void;
 }
 
-/** A module that stays, e.g. one that is being trained. */
+/** A module that stays in memory, e.g. one that is being trained. */
 export function residentPart<M extends Module>(module: M): PipelinePart<M> {
   return {
     module,
@@ -29,7 +29,7 @@ export function residentPart<M extends Module>(module: M): PipelinePart<M> {
   };
 }
 
-/** How weights came to be ready. */
+/** What it took to make the weights ready. */
 export interface ReadyReport {
   /** the dtype they are stored in */
   stored: DType;
@@ -40,19 +40,19 @@ export interface MappedPartOptions<M> {
   device?: string;
   /** replaces weights before they are brought to the dtype and the device */
   change?: (module: M, dtype: DType) => void;
-  /** told when they are there */
+  /** called when they are ready */
   onReady?: (report: ReadyReport) => void;
-  /** looks through the files; see `findBroken` of the part */
+  /** searches the files; see `PipelinePart.findBroken` */
   findBroken?: () => string | null;
 }
 
 /**
- * A module whose weights are mapped from files: they take memory as they are used, and none after
- * `release`, when the next `use` maps them again.
+ * A module whose weights are mapped from files: they take memory once they are used, and none after
+ * `release`; the next `use` maps them again.
  *
  * @param open    builds the module with mapped weights, in the dtype that they are stored in
- * @param dtype   what it computes in; other weights are converted on first use
- * @param device  where it computes; weights are brought there on first use
+ * @param dtype   what it computes in; weights of another dtype are converted on first use
+ * @param device  where it computes; weights are moved there on first use
  */
 export function mappedPart<M extends Module>(
   open: () => M,

@@ -1,6 +1,6 @@
 /**
- * A pipeline: text encoder, transformer, autoencoder and schedule, and the way from a prompt and a
- * condition to frames.
+ * A pipeline: text encoder, transformer, autoencoder and noise schedule. It turns a prompt and a
+ * condition into frames.
  */
 import { setImmediate } from 'node:timers/promises';
 import { type SchedulerConfig, type SolverName, schedule } from '../diffusion/index.js';
@@ -38,51 +38,51 @@ export interface SampleRequest {
   task: Pick<Task, 'promptTag'>;
   /** one per sample */
   prompts: string[];
-  /** what to stay away from; default: nothing */
+  /** what results should not look like; default: nothing */
   negativePrompt?: string;
   /** one per sample, all of the target's size */
   conditions: Condition[];
   target: Target;
   numInferenceSteps: number;
-  /** 1 or less is no guidance, and half the work */
+  /** 1 or less means no guidance, which halves the work */
   guidanceScale: number;
   motionScore: number;
-  /** sample i starts from the noise of seed + i, whatever the batch */
+  /** sample i starts from the noise of seed + i, whatever the batch size */
   seed: Seed;
   /** default: euler */
   solver?: SolverName;
   /** guidance is applied from the first to the second noise level, 1 = pure noise; default: all */
   guidanceRange?: readonly [number, number];
   /**
-   * first-block caching: how much a step's first block may differ from the last whole pass, as a
-   * part of it, for that pass to be used again; default: 0, every step is computed
+   * first-block caching: the relative change of the first block's residual, against the last full
+   * pass, up to which that pass is reused; default: 0, every step is computed
    */
   cacheThreshold?: number;
-  /** own noise levels, before the schedule's shift; they decide the number of steps */
+  /** custom noise levels, before the schedule's shift; they determine the number of steps */
   sigmas?: readonly number[];
-  /** [B, C, f, h, w] to start from, in place of the seed's noise */
+  /** [B, C, f, h, w], to start from instead of the seed's noise */
   latents?: Tensor;
-  /** one sample that is denoised in tiles; `conditions` are then not looked at */
+  /** denoise one sample in tiles; `conditions` is then ignored */
   tiling?: Tiling;
   onStep?: OnStep;
   onProgress?: OnProgress;
   signal?: AbortSignal;
 }
 
-/** What the text encoder makes of prompts. */
+/** The text encoder's output. */
 export interface EncodedPrompts {
   /** [B, S, width] */
   states: Tensor;
-  /** [B, S]; 1 = the prompt's own, then 0 = padding */
+  /** [B, S]; 1 for the prompt's tokens, then 0 for padding */
   mask: Tensor;
-  /** the most that a prompt has: from there on all is padding */
+  /** tokens of the longest prompt: everything after them is padding */
   tokens: number;
 }
 
-/** An even number of latent frames decodes to 4 f frames; these of them precede the clip. */
+/** An even number f of latent frames decodes to 4 f frames; this many of them precede the clip. */
 const SURPLUS_FRAMES = 3;
 
-/** Bytes held for reuse while decoding, where every level has tensors of its own sizes. */
+/** Bytes cached for reuse while decoding, as every level of the decoder has its own tensor sizes. */
 export const DECODE_CACHE = 2 ** 29;
 
 export interface DecodeOptions {
@@ -103,9 +103,9 @@ export class Pipeline {
     readonly tokenizer: PromptTokenizer,
     readonly scheduler: SchedulerConfig,
     readonly settings: PipelineSettings,
-    /** what matrix products compute in */
+    /** dtype of matrix products */
     readonly dtype: DType,
-    /** only one network is in memory at a time: less memory, and each result opens them again */
+    /** keep only one network in memory: saves memory, but every result loads them again */
     readonly oneAtATime = false,
   ) {}
 
@@ -126,17 +126,17 @@ export class Pipeline {
     return this.parts.transformer.device;
   }
 
-  /** Has its condition a channel for depth? */
+  /** Does the condition have a channel for depth? */
   get takesDepth(): boolean {
     return this.parts.transformer.module.config.use_depth_cond;
   }
 
-  /** What a task is used with unless something else is asked for. */
+  /** The default settings for a task. */
   settingsFor(task: Pick<Task, 'id' | 'result'>): OwnSettings {
     return settingsFor(this.settings, task);
   }
 
-  /** How many steps of a request have guidance. */
+  /** The number of steps of a request that have guidance. */
   guidedSteps(
     request: Pick<
       SampleRequest,
@@ -148,14 +148,14 @@ export class Pipeline {
     return sigmas.slice(0, -1).filter((sigma) => isWithin(sigma, request.guidanceRange)).length;
   }
 
-  /** What of a prompt, as it is given to the text encoder, is left out; see `PromptTokenizer.cutOff`. */
+  /** The end of a prompt that the text encoder does not read; see `PromptTokenizer.cutOff`. */
   cutOff(prompt: string): CutPrompt | null {
     return this.tokenizer.cutOff(prompt, this.settings.promptLength);
   }
 
-  /** The encoder sees the padding too, as in the reference. */
+  /** Encodes prompts. The encoder sees the padding too, as in the reference. */
   encodePrompts(prompts: string[]): EncodedPrompts {
-    // the same prompt often comes many times: nothing, in training, and with several results
+    // prompts are often repeated: the empty one in training, any one for several results
     const distinct = [...new Set(prompts)];
     const { inputIds, attentionMask } = this.tokenizer.encodeBatch(
       distinct,
@@ -165,7 +165,7 @@ export class Pipeline {
     const largest = inputIds.amax().item();
     if (largest >= known) {
       throw new InputError(
-        `tokenizer: gives token ${largest}, and the text encoder knows ${known}; take both from the same pipeline`,
+        `tokenizer: gives token ${largest}, but the text encoder knows only ${known} tokens; take both from the same pipeline`,
       );
     }
     const { device } = this;
@@ -178,16 +178,16 @@ export class Pipeline {
     return { states: states.indexSelect(0, rows), mask: mask.indexSelect(0, rows), tokens };
   }
 
-  /** The prompts as the transformer's blocks read them, without what is padding in all of them. */
+  /** The prompts as the transformer's blocks read them, without the padding that all of them share. */
   prepareText({ states, mask, tokens }: EncodedPrompts): PreparedText {
     return this.transformer.prepareText(states.narrow(1, 0, tokens), mask.narrow(1, 0, tokens));
   }
 
   /**
-   * Frames for every prompt and condition.
+   * Generates frames for every prompt and condition.
    *
-   * @returns [B, 3, F, H, W] about -1..1, float32, on the CPU; the caller disposes it
-   * @throws the signal's reason when it aborts, within a step
+   * @returns [B, 3, F, H, W], roughly -1..1, float32, on the CPU; the caller disposes it
+   * @throws the signal's reason soon after it aborts: after the step at the latest
    */
   async sample(request: SampleRequest): Promise<Tensor> {
     const latents = await this.denoise(request);
@@ -233,7 +233,7 @@ export class Pipeline {
    * latents [B, C, f, h, w] → [B, 3, 4 (f - 1) + 1, H, W], float32; the caller disposes it
    *
    * @param surplus   keep the three frames in front that an even f decodes to
-   * @throws the signal's reason when it aborts, within a tile
+   * @throws the signal's reason soon after it aborts: after the tile at the latest
    */
   async decode(latents: Tensor, options: DecodeOptions = {}): Promise<Tensor> {
     const { surplus = false, onProgress, signal } = options;
@@ -278,10 +278,10 @@ export class Pipeline {
   }
 
   /**
-   * What a network made is numbers. Weights are looked at only where it is not, as they are mapped
-   * and may be many.
-   * @param what   starts the message where all weights are numbers
-   * @throws InputError naming the file and the tensor that is broken; else JobError
+   * Checks that a network's output is finite. Only if it is not are the weights searched, as they
+   * are mapped and may be large.
+   * @param what   begins the message if all weights are finite
+   * @throws InputError naming the file and the tensor if a weight is broken; otherwise JobError
    */
   private expectNumbers(values: Tensor, part: PipelinePart<Module>, what: string): void {
     if (allFinite(values)) return;
@@ -298,7 +298,7 @@ export class Pipeline {
     );
   }
 
-  /** A network has done its part of a result. */
+  /** Frees what a network no longer needs once it has done its part of a result. */
   private done(part: PipelinePart<Module>): void {
     if (this.oneAtATime) part.release();
     emptyCache(); // the next one's tensors have other sizes
@@ -309,7 +309,7 @@ export class Pipeline {
     for (const part of Object.values(this.parts)) part.dispose();
   }
 
-  /** What sampling starts from, [B, C, f, h, w] on the device; kept. */
+  /** The noise to start from, [B, C, f, h, w] on the device; kept beyond the current `tidy`. */
   private startOf({ latents, target, prompts, seed }: SampleRequest): Tensor {
     return noGrad(() =>
       tidy(() => {
@@ -324,14 +324,14 @@ export class Pipeline {
     const { latent_channels: channels } = autoencoder.config;
     const factor = autoencoder.spatialCompression;
     const shape = [1, channels, latentFrames(numFrames), height / factor, width / factor];
-    // drawn on the CPU whatever the device: the same seed, the same noise
+    // drawn on the CPU whatever the device, so that the same seed gives the same noise
     const parts = Array.from({ length: count }, (_, i) =>
       randn(shape, { generator: new Generator(seedAfter(seed, i)) }),
     );
     return cat(parts, 0);
   }
 
-  /** Prompts, with guidance after as many negative ones; kept. */
+  /** Encodes the prompts; with guidance, as many negative ones come first. The tensors are kept. */
   private encodeText(request: SampleRequest): EncodedPrompts {
     const { task, prompts, negativePrompt = '', guidanceScale, onProgress } = request;
     onProgress?.('text', 0, 1);
@@ -350,7 +350,7 @@ export class Pipeline {
     return encoded;
   }
 
-  /** See `prepareGrids`; the text is freed. */
+  /** Calls `prepareGrids`, and frees the text. */
   private async prepareGrids(
     request: SampleRequest,
     latents: Tensor,
@@ -378,7 +378,7 @@ export class Pipeline {
   }
 }
 
-/** The rows of one sample, negative and positive, `count` times each. */
+/** Repeats each row of one sample, negative and positive, `count` times. */
 function repeated({ states, mask, tokens }: EncodedPrompts, count: number): EncodedPrompts {
   const indices = Array.from({ length: states.size(0) * count }, (_, i) => Math.floor(i / count));
   const rows = tensor(indices, { dtype: 'int64', device: states.device });

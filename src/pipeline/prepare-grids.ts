@@ -1,4 +1,4 @@
-/** What stays the same over the steps: text, conditions and positions, as the transformer reads them. */
+/** Prepares the inputs that stay the same over all steps: text, conditions and positions. */
 import { setImmediate } from 'node:timers/promises';
 import { type PreparedText, StepCache, type Transformer3D } from '../models/transformer/index.js';
 import type { Condition } from '../tasks/index.js';
@@ -8,13 +8,13 @@ import { batchesOf, cutLatents, latentTiles, type Tile, type Tiling } from './ge
 import type { OnProgress } from './progress.js';
 
 export interface GridOptions {
-  /** the prompts' text, all negative rows first; `count`: of one sample, so many times */
+  /** the prompts' text, all negative rows first; with `count`, one sample's text that many times */
   textOf: (count: number | null) => PreparedText;
-  /** samples in one piece, a condition each, or the tiles of one sample */
+  /** whole samples with a condition each, or the tiles of one sample */
   given: { conditions: readonly Condition[] } | { tiling: Tiling; spatialCompression: number };
   /** there are negative rows */
   guided: boolean;
-  /** some steps go without guidance */
+  /** some steps run without guidance */
   someUnguided: boolean;
   motionScore: number;
   /** 0: every step is computed */
@@ -24,9 +24,10 @@ export interface GridOptions {
 }
 
 /**
- * One batch, or those of each grid of tiles; the caller frees them with `disposeBatches`.
+ * Prepares one batch, or the batches of every grid of tiles; the caller frees them with
+ * `disposeBatches`.
  *
- * @param latents   [B, C, f, h, w], for their shape and device
+ * @param latents   [B, C, f, h, w]; only their shape and device matter
  * @throws the signal's reason when it aborts, between batches
  */
 export async function prepareGrids(
@@ -57,10 +58,10 @@ export async function prepareGrids(
   }
 }
 
-/** What does not depend on what is given: batches of one size have it in common. */
+/** Inputs that do not depend on the condition: batches of one size share them. */
 type SharedInputs = Omit<StepInputs['all'], 'condition'>;
 
-/** @param shared   by the number of samples; what is missing is added */
+/** @param shared   shared inputs by number of samples; missing ones are added */
 function batchOf(
   transformer: Transformer3D,
   latents: Tensor,
@@ -104,7 +105,7 @@ function conditionTokens(
     transformer.prepareCondition(takesDepth ? cat([pixels, own], 1) : pixels, known);
   const positive = tokens(depth);
   if (!guided) return positive;
-  // the negative rows keep pixels and mask, but lose the depth
+  // the negative rows keep pixels and mask, but get no depth
   const hasDepth = conditions.some((one) => one.depth.abs().sum().item() > 0);
   const negative = takesDepth && hasDepth ? tokens(depth.zerosLike()) : positive;
   return cat([negative, positive]);

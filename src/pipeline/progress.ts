@@ -1,7 +1,7 @@
-/** How far a result is. */
+/** Progress of a result. */
 
-/** What a result is made in, in this order. */
+/** The phases of making a result, in order: encode text, prepare conditions, denoise, decode. */
 export type Phase = 'text' | 'condition' | 'steps' | 'frames';
 
-/** Called when a phase begins (0 done) and whenever a part of it is done. */
+/** Called when a phase begins (`done` is 0) and whenever a part of it is done. */
 export type OnProgress = (phase: Phase, done: number, total: number) => void;

@@ -1,4 +1,4 @@
-/** What a pipeline folder says about its own use: `_mfm` in model_index.json. */
+/** A pipeline folder's own settings: `_mfm` in model_index.json. */
 import { z } from 'zod';
 import { count } from '../check-config.js';
 import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../limits.js';
@@ -6,26 +6,26 @@ import { isFrameCount } from '../models/latent-grid.js';
 import type { Task } from '../tasks/index.js';
 
 const fields = {
-  width: count(MOST_SIDE).multipleOf(16).describe('width made by default, pixels'),
-  height: count(MOST_SIDE).multipleOf(16).describe('height made by default, pixels'),
+  width: count(MOST_SIDE).multipleOf(16).describe('default width of results, pixels'),
+  height: count(MOST_SIDE).multipleOf(16).describe('default height of results, pixels'),
   numFrames: z
     .int()
     .positive({ abort: true })
     .max(MOST_FRAMES)
     .refine(isFrameCount, 'must be 4k + 1 (1, 5, 9, …)')
-    .describe('frames of a clip, 4k + 1'),
-  fps: z.number().positive().max(1000).describe('frames a second of written clips'),
+    .describe('default number of frames of a clip, 4k + 1'),
+  fps: z.number().positive().max(1000).describe('frames per second of written clips'),
   numInferenceSteps: count(MOST_STEPS).describe('sampling steps'),
-  guidanceScale: z.number().min(0).describe('classifier-free guidance; 1 is none'),
-  motionScore: z.number().min(0).describe('how much clips move; images have 0'),
+  guidanceScale: z.number().min(0).describe('classifier-free guidance scale; 1 means none'),
+  motionScore: z.number().min(0).describe('how much clips move; images use 0'),
   addedPrompt: z.string().describe('words added to every prompt'),
-  negativePrompt: z.string().describe('what results are kept away from'),
-  promptLength: z.int().min(2).max(512).describe('tokens of a prompt'),
-  tasks: z.array(z.string()).describe('tasks it was trained on; all if left out'),
-  usesDepth: z.boolean().describe('trained with the depth of known frames'),
+  negativePrompt: z.string().describe('what results should not look like'),
+  promptLength: z.int().min(2).max(512).describe('the most tokens of a prompt that are read'),
+  tasks: z.array(z.string()).describe('tasks the pipeline was trained on; all if left out'),
+  usesDepth: z.boolean().describe('the pipeline was trained with the depth of known frames'),
 };
 
-/** What can differ from task to task. */
+/** Settings that can differ from task to task. */
 const { width, height, numInferenceSteps, guidanceScale, motionScore, ...others } = fields;
 const { addedPrompt, negativePrompt } = others;
 const TaskSettings = z
@@ -41,12 +41,12 @@ const TaskSettings = z
   .partial();
 const taskSettings = z
   .record(z.string(), TaskSettings)
-  .describe('settings of single tasks, where they differ');
+  .describe('settings of single tasks, where they differ from these');
 
-/** Those that a recipe names; the others follow from what is trained. */
+/** The settings that a recipe may name; the others follow from what is trained. */
 export const PipelineChanges = z.strictObject({ ...fields, taskSettings }).partial();
 
-// the defaults of size, length and sampling are those of the released models
+// the defaults for size, length and sampling are those of the released models
 // Source: the reference's command line script
 export const PipelineSettings = z.strictObject({
   width: fields.width.default(640),
@@ -68,7 +68,7 @@ export type PipelineSettings = z.infer<typeof PipelineSettings>;
 /** The settings of one task. */
 export type OwnSettings = Omit<PipelineSettings, 'taskSettings'>;
 
-/** What a task is used with unless something else is asked for. */
+/** The default settings for one task. */
 export function settingsFor(
   { taskSettings, ...settings }: PipelineSettings,
   { id, result }: Pick<Task, 'id' | 'result'>,
@@ -89,7 +89,7 @@ const DETAILS = {
 };
 
 /**
- * Of the released pipelines, whose folders say nothing of it.
+ * Settings of the released pipelines, whose folders do not hold any.
  * Source: the reference's command line script
  */
 export const RELEASED_SETTINGS: PipelineSettings = PipelineSettings.parse({

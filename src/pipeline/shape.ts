@@ -1,6 +1,6 @@
 /**
- * What a pipeline consists of, from its configurations alone: enough to say what a result will cost,
- * also for a preset whose weights nobody has yet.
+ * A pipeline's networks and their sizes, from the configurations alone: enough to estimate the cost
+ * of a result, even for a preset without weights.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ export type PartName = (typeof PARTS)[number];
 
 export interface PartShape {
   parameters: number;
-  /** dtype of the stored weights; null where there are none */
+  /** dtype of the stored weights; null if there are no weights */
   stored: DType | null;
 }
 
@@ -38,7 +38,7 @@ export interface PipelineShape {
   parts: Record<PartName, PartShape>;
 }
 
-/** Of the released pipelines. Source: the paper's table 7 (text width), T5 v1.1 XL, CogVideoX */
+/** Configurations of the released pipelines. Source: the paper's table 7 (text width), T5 v1.1 XL, CogVideoX */
 const RELEASED_PARTS = {
   autoencoder: {},
   textEncoder: {
@@ -55,7 +55,7 @@ const RELEASED_PARTS = {
 export const PIPELINE_PRESETS = ['mfm-2b', 'mfm-8b'] as const;
 export type PipelinePreset = (typeof PIPELINE_PRESETS)[number];
 
-/** A released size, without its weights. */
+/** The shape of a released size, for which no weights are needed. */
 export function presetShape(preset: PipelinePreset): PipelineShape {
   return shapeOf({
     transformer: TRANSFORMER_PRESETS[preset],
@@ -64,13 +64,13 @@ export function presetShape(preset: PipelinePreset): PipelineShape {
   });
 }
 
-/** Of networks that nobody has stored. */
+/** The shape of networks that are not stored anywhere. */
 export function shapeOf(configs: Omit<PipelineShape, 'parts'>): PipelineShape {
   return { ...configs, parts: partsOf(configs, () => null) };
 }
 
 /**
- * A pipeline folder's, without opening its weights.
+ * The shape of a pipeline folder, without loading its weights.
  * @throws InputError naming the file and what is wrong with it
  */
 export function readShape(folder: string): PipelineShape {
@@ -102,7 +102,7 @@ function partsOf(
   };
 }
 
-/** On the meta device parameters have shapes and no memory. */
+/** Counts parameters on the meta device, where they have shapes but no memory. */
 function parametersOf(make: () => Module): number {
   const module = withParameters({ device: 'meta' }, make);
   const count = module.parameterCount();
@@ -110,7 +110,7 @@ function parametersOf(make: () => Module): number {
   return count;
 }
 
-/** Elements of each parameter of a text encoder, by its name. */
+/** Number of elements of each parameter of a text encoder, by name. */
 export function textElements(config: T5Config): Map<string, number> {
   const encoder = withParameters({ device: 'meta' }, () => new T5Encoder(config));
   const elements = new Map(
@@ -121,7 +121,7 @@ export function textElements(config: T5Config): Map<string, number> {
 }
 
 /**
- * How many parameters a part's configuration asks for; null for a part that is no network.
+ * How many parameters a part has by its configuration; null if the part is not a network.
  * @throws InputError naming the file and what is wrong with it
  */
 export function partParameters(folder: string, part: string): number | null {
@@ -135,7 +135,7 @@ export function partParameters(folder: string, part: string): number | null {
   return parametersOf(() => make(readJson(path)));
 }
 
-/** Of the first tensor of the first file; null where there is no file. */
+/** Dtype of the first tensor of the first weight file; null if there is no file. */
 function storedDType(folder: string): DType | null {
   const name = readdirSync(folder).find((file) => file.endsWith('.safetensors'));
   if (!name) return null;

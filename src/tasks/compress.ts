@@ -1,9 +1,9 @@
-/** What JPEG does to a picture, without the file: blocks of 8x8, fewer and fewer of their waves. */
+/** The loss of JPEG compression, without a file: a quantised cosine transform of 8x8 blocks. */
 import type { Frames } from '../media/index.js';
 
 const SIDE = 8;
 
-/** Of luma and of chroma, row by row. Source: ITU-T T.81, annex K, tables K.1 and K.2 */
+/** Quantisation tables for luma and chroma, row by row. Source: ITU-T T.81, annex K, tables K.1 and K.2 */
 const LUMA = [
   ...[16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55],
   ...[14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62],
@@ -16,13 +16,13 @@ const CHROMA = [
   ...new Array<number>(32).fill(99),
 ];
 
-/** WAVES[k * 8 + n]: the k-th cosine at place n, so that their matrix is orthogonal. */
+/** WAVES[k * 8 + n]: the k-th cosine at n, scaled so that the matrix is orthogonal. */
 const WAVES = Float32Array.from({ length: 64 }, (_, i) => {
   const [k, n] = [i >> 3, i & 7];
   return (k === 0 ? Math.SQRT1_2 : 1) * 0.5 * Math.cos(((2 * n + 1) * k * Math.PI) / 16);
 });
 
-/** Its transpose, which is its inverse. */
+/** The transpose of WAVES, which is its inverse. */
 const BACK = Float32Array.from({ length: 64 }, (_, i) => WAVES[(i & 7) * 8 + (i >> 3)]!);
 
 /**
@@ -43,11 +43,11 @@ export function compress({ width, height, numFrames, data }: Frames, quality: nu
     for (let top = 0; top < height; top += SIDE) {
       for (let left = 0; left < width; left += SIDE) {
         for (let i = 0; i < 64; i++) {
-          // blocks reach over the edge: its pixels go on there
+          // blocks that reach over the edge repeat its pixels
           const y = Math.min(height - 1, top + (i >> 3));
           const p = 3 * (start + y * width + Math.min(width - 1, left + (i & 7)));
           const [r, g, b] = [data[p]!, data[p + 1]!, data[p + 2]!];
-          // whole numbers, as the bytes that JPEG makes waves of
+          // rounded, as JPEG transforms bytes
           blocks[0]![i] = Math.round(0.299 * r + 0.587 * g + 0.114 * b) - 128;
           blocks[1]![i] = Math.round(-0.168736 * r - 0.331264 * g + 0.5 * b);
           blocks[2]![i] = Math.round(0.5 * r - 0.418688 * g - 0.081312 * b);
@@ -68,7 +68,7 @@ export function compress({ width, height, numFrames, data }: Frames, quality: nu
   return { width, height, numFrames, data: new Uint8Array(result.buffer) };
 }
 
-/** To waves, to whole steps of each, and back; in place. */
+/** Transforms a block, quantises its coefficients, and transforms it back, in place. */
 function quantise(block: Float32Array, steps: Float32Array, scratch: Float32Array): void {
   alongRows(WAVES, block, scratch);
   alongRows(WAVES, scratch, block);
@@ -77,7 +77,7 @@ function quantise(block: Float32Array, steps: Float32Array, scratch: Float32Arra
   alongRows(BACK, scratch, block);
 }
 
-/** out = (waves x^T): twice, it is waves x waves^T. */
+/** out = waves xᵀ; applied twice, it gives waves x wavesᵀ. */
 function alongRows(waves: Float32Array, x: Float32Array, out: Float32Array): void {
   for (let j = 0; j < 64; j += 8) {
     const [a, b, c, d] = [x[j]!, x[j + 1]!, x[j + 2]!, x[j + 3]!];

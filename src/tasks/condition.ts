@@ -1,6 +1,6 @@
 /**
- * The one form of every task's condition: pixels, depth and mask at full resolution. Training and
- * use both come through `conditionOf`, so what a model was trained on is what a user gives it.
+ * The common form of every task's condition: pixels, depth and mask at full resolution. Training and
+ * generation both use `conditionOf`, so users' inputs reach the model exactly as in training.
  */
 import { InputError } from '../errors.js';
 import {
@@ -13,41 +13,41 @@ import {
 } from '../media/index.js';
 import { fromArray, type Tensor, tidy, zeros } from '../tensor/index.js';
 
-/** Frames that are known, and of which pixels. */
+/** Frames that are known, wholly or in part. */
 export interface Known {
   /** at any size */
   frames: Frames;
-  /** where on the new clip's time line each of them lies; as long as `frames` */
+  /** position of each frame on the new clip's timeline; as many as `frames` has */
   at: number[];
-  /** [F, H, W] of the known frames: 1 where something is to be made, 0 where the input is kept */
+  /** [F, H, W] for the known frames: 1 in the part to generate, 0 where the input is kept */
   hole: Uint8Array | null;
-  /** of these frames, at any size; default: told from the frames, where that can be done */
+  /** depth of these frames, at any size; default: estimated from the frames, if there is a model */
   depth?: DepthMap;
 }
 
-/** Every frame's depth, where pixels are not known for it: told from frames, or given. */
+/** The depth of every frame, whether or not its pixels are known: estimated from frames, or given. */
 export interface Geometry {
-  /** as many frames as are to be made, of which nothing but the depth is used; null: there are none */
+  /** as many frames as are generated, of which only the depth is used; null: there are none */
   frames: Frames | null;
-  /** [F, H, W] at any size; null: told from the frames */
+  /** [F, H, W] at any size; null: estimated from the frames */
   depth: DepthMap | null;
 }
 
-/** What is known of a clip that is to be made. */
+/** What is known about the clip to generate. */
 export interface ConditionInputs {
   known: Known[];
-  /** the depth of the whole clip; null: not known but for that of known frames */
+  /** the depth of the whole clip; null: at most that of the known frames is known */
   geometry: Geometry | null;
-  /** of the known frames only how bright they are */
+  /** only the brightness of the known frames is known */
   gray: boolean;
-  /** the known frames' depth too, where the pipeline can tell it */
+  /** the known frames' depth is known too, if it is given or there is a depth model */
   depth: boolean;
-  /** what of the input comes before and after the new clip in the result */
+  /** frames of the input that come before and after the new clip in the result */
   before: Frames | null;
   after: Frames | null;
 }
 
-/** Given parts; what is not said is not there. */
+/** Condition inputs with these parts, and nothing else known. */
 export const given = (parts: Partial<ConditionInputs>): ConditionInputs => ({
   known: [],
   geometry: null,
@@ -61,15 +61,15 @@ export const given = (parts: Partial<ConditionInputs>): ConditionInputs => ({
 /** Depth of frames at their own size, [F, H, W] float32; larger is nearer. */
 export type DepthEstimator = (frames: Frames) => Tensor;
 
-/** Nothing is known but the prompt. */
+/** No condition inputs: nothing is known except the prompt. */
 export const NOTHING: ConditionInputs = given({});
 
-/** Size and length of the clip that is to be made. */
+/** Size and length of the clip to generate. */
 export interface Target extends Size {
   numFrames: number;
 }
 
-/** What the network's adapter takes, of one sample. */
+/** The input of the network's adapter, for one sample. */
 export interface Condition {
   /** [1, 3, F, H, W] in -1..1, zero where unknown */
   pixels: Tensor;
@@ -80,8 +80,8 @@ export interface Condition {
 }
 
 /**
- * Lays the given parts on the target's grid. Frames of another size are resized as Pillow does
- * (bicubic); a hole likewise by nearest, so it stays sharp.
+ * Lays the given parts out at the target's size and length. Frames of another size are resized as
+ * Pillow does (bicubic); holes by nearest neighbour, so they stay sharp.
  *
  * Source: the paper, 3.1; the reference's pipeline_mfm.py multiplies the pixels by the mask
  */
@@ -126,7 +126,7 @@ export function conditionOf(
   });
 }
 
-/** Frames whose places follow one another: of `at`, `count` from `first` on lie from `place` on. */
+/** Groups frames with consecutive positions: `count` entries of `at`, from index `first` on, start at `place`. */
 function runsOf(at: readonly number[]): { place: number; first: number; count: number }[] {
   const runs: { place: number; first: number; count: number }[] = [];
   at.forEach((place, i) => {
@@ -137,7 +137,7 @@ function runsOf(at: readonly number[]): { place: number; first: number; count: n
   return runs;
 }
 
-/** [1, 1, F, H, W] */
+/** Every frame's depth, [1, 1, F, H, W]. */
 function depthOf(
   { frames, depth }: Geometry,
   target: Target,
@@ -148,12 +148,12 @@ function depthOf(
     : frames && estimateDepth?.(resizeFrames(frames, target));
   if (!near) {
     throw new InputError(
-      'depth: is needed for every frame, and there is no model to tell it; name one with `depthModel`, or give depth with `depth`',
+      'depth: is needed for every frame, and there is no model to estimate it; name one with `depthModel`, or give depth with `depth`',
     );
   }
   if (near.size(0) !== target.numFrames) {
     throw new InputError(
-      `conditionOf: ${near.size(0)} frames of depth for ${target.numFrames} frames to be made`,
+      `conditionOf: ${near.size(0)} frames of depth for ${target.numFrames} frames to generate`,
     );
   }
   return near.view([1, 1, target.numFrames, target.height, target.width]);
@@ -182,7 +182,7 @@ function keepMask(hole: Uint8Array, { width, height, numFrames }: Frames, target
 function expectPlaces(frames: Frames, at: number[], numFrames: number): void {
   if (at.length !== frames.numFrames || at.some((place) => place < 0 || place >= numFrames)) {
     throw new InputError(
-      `conditionOf: ${frames.numFrames} known frames need a place each within ${numFrames} frames, got [${at.join(', ')}]`,
+      `conditionOf: ${frames.numFrames} known frames need one position each within ${numFrames} frames, got [${at.join(', ')}]`,
     );
   }
 }

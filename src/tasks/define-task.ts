@@ -1,4 +1,4 @@
-/** Tasks of one's own: a declaration is checked as soon as it is made, and what most tasks share is filled in. */
+/** User-defined tasks: checks a declaration as soon as it is made, and fills in the defaults. */
 import { z } from 'zod';
 import { listProblems } from '../check-config.js';
 import { InputError } from '../errors.js';
@@ -6,7 +6,7 @@ import { didYouMean } from '../suggest.js';
 import { TASK_IDS } from './table.js';
 import type { Needs, Task } from './task.js';
 
-/** What most tasks have in common: a declaration names what is different. */
+/** Defaults, which most tasks share: a declaration names only what differs. */
 const USUAL = {
   inputs: [],
   optionalInputs: [],
@@ -20,7 +20,7 @@ const USUAL = {
   windows: 'cross-faded',
 } as const satisfies Partial<Task>;
 
-/** A task, without the fields that are as usual; see `Task` for what each says. */
+/** A task; fields that have their default may be left out. See `Task` for what each field means. */
 export type TaskDeclaration = Omit<Task, keyof typeof USUAL> & Partial<Task>;
 
 const kinds = z.array(z.enum(['image', 'video', 'depth']));
@@ -29,7 +29,7 @@ const phrase = z.string().min(1, 'must not be empty');
 const method = (name: string, signature: string) =>
   z.custom<(...given: never[]) => unknown>(
     (value) => typeof value === 'function',
-    `is missing: the function ${name}${signature} says what is given`,
+    `is missing: the function ${name}${signature} returns the condition inputs`,
   );
 
 const NeedsSchema = z.strictObject({
@@ -49,7 +49,7 @@ const Declaration = z.strictObject({
     .string()
     .regex(/^[A-Za-z][\w-]{0,39}$/, 'must be a letter, then up to 39 letters, digits, - and _')
     .refine((id) => !(TASK_IDS as readonly string[]).includes(id), {
-      error: ({ input }) => `there is a task "${input}" already; choose another id`,
+      error: ({ input }) => `there already is a task "${input}"; choose another id`,
     }),
   summary: phrase,
   promptTag: phrase,
@@ -69,10 +69,10 @@ const Declaration = z.strictObject({
 } satisfies Record<keyof Task, z.ZodType>);
 
 /**
- * A task of one's own, to be given to `train`, or named by its file (`--tasks FILE`).
+ * Defines a task of your own; pass it to `train`, or name the file that exports it (`--tasks FILE`).
  *
- * Left out, a field is as most tasks have it: no inputs and no mask, the input's size and length,
- * weight 1, trained with captions, nothing is put back, windows are cross-faded.
+ * Fields that are left out have these defaults: no inputs and no mask, the input's size and length,
+ * weight 1, trained with captions, nothing put back into the result, windows cross-faded.
  *
  * @throws InputError naming every field that is missing, unknown, or has a wrong value
  */
@@ -82,8 +82,8 @@ export function defineTask(declaration: TaskDeclaration): Task {
 }
 
 /**
- * @param where   starts the message
- * @throws InputError unless all fields are there and go together
+ * @param where   begins the message
+ * @throws InputError unless all fields are present and consistent
  */
 export function expectTask(value: unknown, where: string): asserts value is Task {
   const name = (value as Partial<Task> | null)?.id;
@@ -108,21 +108,21 @@ function unknownField(path: readonly PropertyKey[]): string {
   return `${path.join('.')}: unknown field${hint}`;
 }
 
-/** Fields that do not go together. */
+/** Problems with fields that contradict each other. */
 function misfits({ inputs, size, followsInput, mask, keeps, needs, prompt }: Task): string[] {
   const problems: string[] = [];
   const without = 'which a task without inputs does not have';
   if (inputs.length === 0) {
-    if (size !== 'pipeline') problems.push(`size: "${size}" is that of an input, ${without}`);
-    if (followsInput) problems.push(`followsInput: has the length of an input, ${without}`);
-    if (mask !== 'none') problems.push(`mask: "${mask}" is in an input, ${without}`);
-    if (keeps !== 'nothing') problems.push(`keeps: "${keeps}" are of an input, ${without}`);
+    if (size !== 'pipeline') problems.push(`size: "${size}" is taken from an input, ${without}`);
+    if (followsInput) problems.push(`followsInput: takes the length of an input, ${without}`);
+    if (mask !== 'none') problems.push(`mask: "${mask}" is part of an input, ${without}`);
+    if (keeps !== 'nothing') problems.push(`keeps: "${keeps}" is taken from an input, ${without}`);
   }
   if (inputs.filter((kind) => kind === 'depth').length > 1) {
-    problems.push('inputs: can have depth once');
+    problems.push('inputs: can contain depth only once');
   }
   if (prompt === 'instruction' && !needs.edit) {
-    problems.push('prompt: "instruction" is that of an edit; add needs: { edit: true }');
+    problems.push('prompt: "instruction" needs samples with an edit; add needs: { edit: true }');
   }
   return problems;
 }

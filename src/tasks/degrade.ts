@@ -1,13 +1,13 @@
-/** How a whole clip is made less, for training: poor copies, holes and borders. */
+/** Degrades whole clips for training: poor copies, holes and borders. */
 import type { RandomStream } from '../data/random.js';
 import { type Frames, type ResampleFilter, resizeFrames } from '../media/index.js';
 import { compress } from './compress.js';
 
-/** Kernels that shrink a picture in the wild. */
+/** Kernels with which pictures are commonly shrunk. */
 const SHRINK_FILTERS: ResampleFilter[] = ['bicubic', 'bilinear', 'box', 'lanczos'];
 
 /**
- * The clip as a poor copy of it: smaller, in some copies with noise, and in some compressed.
+ * A poor copy of a clip: smaller, sometimes with noise, and sometimes compressed.
  * Source: the paper, A.3; noise and compression are ours
  */
 export function degrade(clip: Frames, random: RandomStream): Frames {
@@ -19,7 +19,7 @@ export function degrade(clip: Frames, random: RandomStream): Frames {
 /** Frames with noise of this standard deviation, 0..255. */
 function withGrain(frames: Frames, deviation: number, random: RandomStream): Frames {
   const data = new Uint8ClampedArray(frames.data.length);
-  // nearly normal: the sum of the four bytes of a number, each uniform
+  // nearly normal: the sum of four uniform bytes of one random number
   const scale = deviation / Math.sqrt((4 * (256 ** 2 - 1)) / 12);
   for (let i = 0; i < data.length; i++) {
     const bits = random.next() * 2 ** 32;

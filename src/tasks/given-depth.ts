@@ -1,4 +1,4 @@
-/** Depth that a user gives, in place of what a model tells from the frames. */
+/** Depth that a user gives, instead of depth that a model estimates from the frames. */
 import { InputError } from '../errors.js';
 import type { DepthMap, Frames } from '../media/index.js';
 import type { ConditionInputs } from './condition.js';
@@ -6,12 +6,12 @@ import { cutDepth } from './parts.js';
 import type { Task } from './task.js';
 
 /**
- * Lays the depth of each input beside its known frames.
+ * Adds the depth of each input to its known frames.
  *
- * @param media    the inputs that `given` was made of
+ * @param media    the inputs that `given` was made from
  * @param depths   one for each of them, with a frame for each known frame of it or for each of its
  *                 frames; none: `given` stays as it is
- * @throws InputError where the task has no use for depth, or their number or length is wrong
+ * @throws InputError if the task takes no depth, or the number or length of the maps is wrong
  */
 export function withDepth(
   { id }: Pick<Task, 'id'>,
@@ -29,7 +29,7 @@ export function withDepth(
     return { ...given, geometry: { ...geometry, depth } };
   }
   const known = given.known.map((one, i) => {
-    // of the first input the last frames are known, of the second its first
+    // the last frames of the first input are known, and the first frames of the second
     const start = i === 0 ? (given.before?.numFrames ?? 0) : 0;
     const ofKnown = one.frames.numFrames;
     const ofAll = media[i]!.numFrames;
@@ -38,7 +38,7 @@ export function withDepth(
   return { ...given, known };
 }
 
-/** @throws InputError unless a task that is given this has a use for so many depth maps */
+/** @throws InputError unless a task with these condition inputs takes this many depth maps */
 export function expectDepths(
   { id }: Pick<Task, 'id'>,
   { geometry, depth }: ConditionInputs,
@@ -48,7 +48,7 @@ export function expectDepths(
   if (numDepths === 0) return;
   const wanted = geometry ? (geometry.frames ? 1 : 0) : depth ? numMedia : 0;
   if (wanted === 0) {
-    const why = geometry ? 'is given depth as its input' : 'takes no depth';
+    const why = geometry ? 'takes depth as its input already' : 'takes no depth';
     throw new InputError(`${id}: ${why}; leave out \`depth\``);
   }
   if (numDepths !== wanted) {
@@ -72,7 +72,7 @@ function framesOf(
         ? `${ofKnown} as its input`
         : `${ofKnown}, one for each known frame, or ${ofAll} as its input`;
     throw new InputError(
-      `${path}: must have as many frames as there are to be known: ${allowed}, got ${numFrames}; cut it to that`,
+      `${path}: must have as many frames as are known: ${allowed}, got ${numFrames}; cut it to that`,
     );
   }
   return cutDepth(map, start, ofKnown);

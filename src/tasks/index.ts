@@ -1,4 +1,4 @@
-/** Row 5: what each task is given and how it becomes a condition; the package's `mfm/tasks`. */
+/** Row 5: the tasks, and how their inputs become a condition; the package's `mfm/tasks`. */
 export type { RandomStream } from '../data/random.js';
 export type { Sample } from '../data/sources/sample.js';
 export { InputError } from '../errors.js';

@@ -1,4 +1,4 @@
-/** Tasks of one's own from a file: a module that exports what `defineTask` returns. */
+/** Loads user-defined tasks from a module that exports what `defineTask` returns. */
 import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { extname, resolve } from 'node:path';
@@ -7,18 +7,18 @@ import { InputError } from '../errors.js';
 import { expectTask } from './define-task.js';
 import type { Task } from './task.js';
 
-/** Tasks of one's own. */
+/** User-defined tasks. */
 export interface OwnTasks {
   tasks: readonly Task[];
-  /** the file that declares them, which threads load too; null: they are only in memory */
+  /** the file that declares them, which worker threads load too; null: they are only in memory */
   file: string | null;
 }
 
 export const NO_OWN_TASKS: OwnTasks = { tasks: [], file: null };
 
 /**
- * Tasks as `train` is given them: a list of tasks, or the file of some.
- * @throws InputError for a task that is wrong or there twice, or a file that has none
+ * The tasks passed to `train`: a list of tasks, or the file that declares them.
+ * @throws InputError for a task that is wrong or appears twice, or a file that has none
  */
 export async function ownTasksOf(given: string | URL | readonly Task[] = []): Promise<OwnTasks> {
   if (typeof given === 'string' || given instanceof URL) return loadTasks(given);
@@ -28,9 +28,9 @@ export async function ownTasksOf(given: string | URL | readonly Task[] = []): Pr
 }
 
 /**
- * The tasks that a JavaScript or TypeScript module exports, by whatever names. TypeScript needs
- * Node.js 22.18 or newer, or tsx. An import of `mfm/tasks` in it means this program's, wherever the
- * file lies.
+ * The tasks that a JavaScript or TypeScript module exports, under any names. TypeScript needs Node.js
+ * 22.18 or newer, or tsx. An import of `mfm/tasks` in the module resolves to this program, wherever
+ * the file is.
  *
  * @param path   a path from the current folder, or a file: URL
  * @throws InputError if there is no such file, it cannot be loaded, or has no task or a wrong one
@@ -68,7 +68,7 @@ async function load(file: string, shown: string): Promise<unknown[]> {
         { cause },
       );
     }
-    // what `defineTask` says is a whole sentence
+    // the message of `defineTask` is a complete sentence
     if (cause instanceof InputError) throw new InputError(`${shown}: ${message}`, { cause });
     throw new InputError(
       `${shown}: cannot be loaded (${String(message ?? cause).split('\n')[0]})`,
@@ -85,9 +85,10 @@ function expectDistinct(tasks: readonly Task[], where: string): void {
 }
 
 /**
- * Imports of `mfm` and `mfm/NAME` lead to the modules that run already, so that a file of tasks needs
- * no installed package and has the same classes. A file that imports or exports is a module also where
- * no package.json says so, as in newer versions of Node.js; as CommonJS it would load all of this anew.
+ * Resolves imports of `mfm` and `mfm/NAME` to the modules that already run, so that a file of tasks
+ * needs no installed package and shares their classes. A file that imports or exports counts as a
+ * module even if no package.json says so, as in newer versions of Node.js; as CommonJS it would load
+ * all of this a second time.
  */
 const RESOLVER = `
   import { readFileSync } from 'node:fs';

@@ -1,9 +1,9 @@
-/** Parts of clips and masks, from which the tasks' declarations are made. */
+/** Functions on clips and masks, from which the tasks' declarations are built. */
 import { InputError } from '../errors.js';
 import { type DepthMap, type Frames, type Mask, sliceFrames } from '../media/index.js';
 import { type ConditionInputs, type Geometry, given } from './condition.js';
 
-/** Every frame is given, at its place. */
+/** Every frame is given, at its own position. */
 export function everyFrame(
   frames: Frames,
   { hole = null, gray = false }: { hole?: Uint8Array | null; gray?: boolean } = {},
@@ -11,12 +11,12 @@ export function everyFrame(
   return given({ known: [{ frames, at: places(frames, 0), hole }], gray });
 }
 
-/** The beginning of a clip of `numFrames` is given, and its end if there is one. */
+/** The beginning of a clip of `numFrames` is given, and its end too unless `tail` is null. */
 export function ends(head: Frames, tail: Frames | null, numFrames: number): ConditionInputs {
   const count = head.numFrames + (tail?.numFrames ?? 0);
   if (count > numFrames) {
     throw new InputError(
-      `${numFrames} frames: are fewer than the ${count} that the input gives; ask for more with \`numFrames\``,
+      `${numFrames} frames: are fewer than the ${count} known frames of the input; ask for more with \`numFrames\``,
     );
   }
   const known = [{ frames: head, at: places(head, 0), hole: null }];
@@ -24,7 +24,7 @@ export function ends(head: Frames, tail: Frames | null, numFrames: number): Cond
   return given({ known, depth: true });
 }
 
-/** Every frame's depth is given, and how the first one looks, if it is there. */
+/** Every frame's depth is given, and the first frame's pixels too unless `look` is null. */
 export function shapeOnly(geometry: Geometry, look: Frames | null): ConditionInputs {
   return given({ geometry, known: look ? [{ frames: look, at: [0], hole: null }] : [] });
 }
@@ -38,7 +38,7 @@ export const first = (clip: Frames, count: number): Frames =>
 export const last = (clip: Frames, count: number): Frames =>
   sliceFrames(clip, Math.max(0, clip.numFrames - count), clip.numFrames);
 
-/** What is left of a clip; null if that is nothing. */
+/** A clip without its first or last frames; null if none are left. */
 export function without(clip: Frames, end: 'first' | 'last', count: number): Frames | null {
   if (clip.numFrames <= count) return null;
   return end === 'first'
@@ -57,7 +57,7 @@ export function cutDepth(map: DepthMap, start: number, count: number): DepthMap 
   return { ...map, numFrames: count, data };
 }
 
-/** The mask of a clip's first frames; one frame holds for all. */
+/** The mask of a clip's first frames; a mask of one frame is repeated. */
 export function cutMask(mask: Mask, numFrames: number): Uint8Array {
   const plane = mask.width * mask.height;
   if (mask.numFrames > 1) return mask.data.subarray(0, numFrames * plane);

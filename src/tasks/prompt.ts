@@ -7,10 +7,10 @@ export function taggedPrompt(prompt: string, task: Pick<Task, 'promptTag'>): str
   return `${prompt} #task: ${task.promptTag}`.trim();
 }
 
-/** What is said of a sample. */
+/** The texts that come with a sample. */
 export type SampleWords = Pick<Sample, 'caption'> & { edit: { instruction: string } | null };
 
-/** What of a sample a task is prompted with in training. */
+/** The prompt for a sample in training: its caption, or its edit's instruction. */
 export function promptFor({ prompt }: Pick<Task, 'prompt'>, sample: SampleWords): string {
   return prompt === 'instruction' ? sample.edit!.instruction : sample.caption;
 }

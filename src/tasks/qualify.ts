@@ -1,7 +1,7 @@
 /**
- * Which tasks a sample of a data set can be trained on. Samples that are small, marked, blurred or
- * briefly captioned are used, for the tasks that they are good enough for: that is the point of
- * training many tasks at once.
+ * Decides which tasks a sample of a data set can be trained on. Samples that are small, watermarked,
+ * blurred or briefly captioned are still used for the tasks that they are good enough for: that is the
+ * point of training many tasks at once.
  *
  * Source: the paper, 3.3; the rules and thresholds are ours
  */
@@ -10,22 +10,22 @@ import { allTasks, taskOf } from './table.js';
 import type { Task } from './task.js';
 
 export interface Thresholds {
-  /** of the shorter side, pixels; default: 64 */
+  /** least length of the shorter side, pixels; default: 64 */
   minSide?: number;
-  /** of the variance of the Laplacian; default: 40 */
+  /** least variance of the Laplacian; default: 40 */
   minSharpness?: number;
-  /** of the mean optical flow, pixels a frame; default: 0.05 */
+  /** least mean optical flow, pixels per frame; default: 0.05 */
   minMotion?: number;
 }
 
-/** Of a clip: two latent frames. */
+/** Fewest frames of a clip: two latent frames. */
 const LEAST_FRAMES = 5;
-/** Of a picture: one token. */
+/** Shortest side of a picture, pixels: one token. */
 const LEAST_SIDE = 16;
 
 /**
- * What keeps a sample from being used for a task, a phrase each; empty: it qualifies. What was not
- * measured keeps nothing back. A clip is used for an image task by its first frame.
+ * The reasons why a sample cannot be used for a task, a phrase each; empty if it qualifies. Facts that
+ * were not measured disqualify no sample. Of a clip, an image task uses the first frame.
  */
 export function shortcomings(
   { needs, result }: Pick<Task, 'needs' | 'result'>,
@@ -68,10 +68,10 @@ export interface WeightedTask {
 }
 
 /**
- * Tasks by name with their weights; where none are named, all with their own.
+ * The named tasks with their weights; if none are named, all tasks with their default weights.
  *
- * @param own   tasks beside those of the table
- * @throws InputError for a name that no task has
+ * @param own   user-defined tasks, in addition to those of the table
+ * @throws InputError for an unknown task
  */
 export function weightedTasks(
   weights?: Readonly<Record<string, number>>,
@@ -81,15 +81,15 @@ export function weightedTasks(
   return Object.entries(weights).map(([id, weight]) => ({ task: taskOf(id, own), weight }));
 }
 
-/** How many of some samples can be used for a task, and what the others lack. */
+/** How many samples can be used for a task, and what the others lack. */
 export interface TaskTally extends WeightedTask {
   samples: number;
   of: number;
-  /** phrases of `shortcomings`, and how many samples have each; the most frequent first */
+  /** phrases of `shortcomings` with the number of samples that have each, most frequent first */
   lacks: [phrase: string, samples: number][];
 }
 
-/** @param samples   what is known of them, and how many are alike in all of it */
+/** @param samples   facts about samples, each with the number of samples that have exactly these */
 export function tallyTask(
   { task, weight }: WeightedTask,
   samples: Iterable<readonly [facts: SampleFacts, count: number]>,
@@ -107,8 +107,8 @@ export function tallyTask(
 }
 
 /**
- * A line that counts the samples of each task that has some, and one that names the tasks which none
- * qualifies for; each with what keeps most of the others back.
+ * Two lines at most: the number of samples of each task, and the tasks for which no sample qualifies;
+ * both with the most frequent reason why samples do not qualify.
  */
 export function tallyLines(tallies: readonly TaskTally[]): string[] {
   const used = tallies.filter(({ samples }) => samples > 0);
@@ -138,18 +138,18 @@ export function lackOf({ lacks: [most] }: Pick<TaskTally, 'lacks'>): string {
   return most ? `${most[1]}: ${most[0]}` : 'there are none of its kind';
 }
 
-/** The share of each task when one is drawn for every sample by weight, and what qualifies. */
+/** A task's share if one task is drawn by weight for every sample, among those it qualifies for. */
 export interface MixEntry extends WeightedTask {
-  /** samples that qualify */
+  /** number of samples that qualify */
   samples: number;
-  /** of all draws, 0..1 */
+  /** share of all draws, 0..1 */
   share: number;
 }
 
 /**
- * The mix of tasks that a data set comes to.
+ * The mix of tasks that a data set leads to.
  *
- * @returns an entry for each task, and how many samples qualify for none
+ * @returns an entry for each task, and the number of samples that qualify for none
  */
 export function taskMix(
   samples: Iterable<SampleFacts>,

@@ -1,6 +1,6 @@
 /**
- * The tasks. To add one, add a declaration here: training, use, evaluation and help read this table.
- * docs/tasks.md goes through it with an example.
+ * The tasks. To add one, add a declaration here: training, generation, evaluation and help all read
+ * this table. docs/tasks.md explains how, with an example.
  */
 import type { RandomStream } from '../data/random.js';
 import type { Sample } from '../data/sources/sample.js';
@@ -21,16 +21,16 @@ import {
 } from './parts.js';
 import type { Task, UserInput } from './task.js';
 
-/** Frames at the joint of a clip and what follows. Source: reference implementation */
+/** Known frames where a clip is continued. Source: reference implementation */
 const JOINT = 8;
 
-/** How often text-only and image-to-video samples are drawn. Source: the paper, 3.3 */
+/** Weight of the text-only and image-to-video tasks. Source: the paper, 3.3 */
 const OFTEN = 3;
 
-/** Words of a caption that says what is shown, of a subject by a name of one's own: "sks dog". */
+/** Fewest words of a useful caption: a new subject may be named by two, such as "sks dog". */
 const FEW_WORDS = 2;
 
-// what several declarations share
+// parts that several declarations share
 
 const usual = {
   optionalInputs: [],
@@ -52,7 +52,7 @@ const fromPrompt = {
   fromInput: () => NOTHING,
 } as const;
 
-/** Ends of a clip are given, the rest is made. */
+/** One or both ends of a clip are given, the rest is generated. */
 const fromEnds = {
   ...usual,
   result: 'video',
@@ -61,7 +61,7 @@ const fromEnds = {
   windows: 'goes on',
 } as const;
 
-/** All of the result's frames are given, some way or other. */
+/** Every frame of the result is given in some form. */
 const fromWhole = { ...usual, size: 'input', followsInput: true, windows: 'cross-faded' } as const;
 
 const larger = {
@@ -115,7 +115,7 @@ const edited = {
     everyFrame(cut(media!, numFrames)),
 } as const;
 
-/** The shape and motion of everything are given, and perhaps how it looks at first. */
+/** The shape and motion of the whole clip are given, and optionally its first frame. */
 const shaped = {
   ...fromWhole,
   result: 'video',
@@ -124,7 +124,7 @@ const shaped = {
   needs: { captionWords: FEW_WORDS, clean: true, depth: true },
 } as const;
 
-/** How many samples of such a task come with their first frame. */
+/** Share of such a task's samples that come with their first frame. */
 const FIRST_FRAME_SHARE = 0.5;
 
 export const TASKS = {
@@ -157,7 +157,7 @@ export const TASKS = {
   vexd: {
     ...fromEnds,
     id: 'vexd',
-    summary: 'your clip, going on',
+    summary: 'your clip, continued',
     promptTag: 'video extending',
     keeps: 'known pixels',
     inputs: ['video'],
@@ -182,7 +182,7 @@ export const TASKS = {
   vtrans: {
     ...fromEnds,
     id: 'vtrans',
-    summary: 'your first clip, becoming your second',
+    summary: 'a transition from your first clip to your second',
     promptTag: 'video-to-video transition',
     keeps: 'known pixels',
     inputs: ['video', 'video'],
@@ -248,7 +248,7 @@ export const TASKS = {
   ioutp: {
     ...widened,
     id: 'ioutp',
-    summary: 'your image, going on beyond its borders',
+    summary: 'your image, extended beyond its borders',
     promptTag: 'image outpainting',
     result: 'image',
     inputs: ['image'],
@@ -256,7 +256,7 @@ export const TASKS = {
   voutp: {
     ...widened,
     id: 'voutp',
-    summary: 'your clip, going on beyond its borders',
+    summary: 'your clip, extended beyond its borders',
     promptTag: 'video outpainting',
     result: 'video',
     inputs: ['video'],
@@ -280,7 +280,7 @@ export const TASKS = {
   d2v: {
     ...shaped,
     id: 'd2v',
-    summary: 'a clip of the shapes that your depth clip has, perhaps with its first frame',
+    summary: 'a clip with the shapes of your depth clip, optionally from a first frame you give',
     promptTag: 'depth-to-video',
     inputs: ['depth'],
     fromSample: ({ clip, depth }, random) =>
@@ -294,7 +294,7 @@ export const TASKS = {
   mtrans: {
     ...shaped,
     id: 'mtrans',
-    summary: 'a new clip that moves as yours does, perhaps with another first frame',
+    summary: 'a new clip that moves like yours, optionally from another first frame',
     promptTag: 'motion transfer',
     inputs: ['video'],
     fromSample: ({ clip, depth }, random) =>
@@ -307,13 +307,13 @@ export const TASKS = {
 export type TaskId = keyof typeof TASKS;
 export const TASK_IDS = Object.keys(TASKS) as TaskId[];
 
-/** The tasks of this table, and after them those of one's own (see `defineTask`). */
+/** The tasks of this table, followed by user-defined ones (see `defineTask`). */
 export const allTasks = (own: readonly Task[] = []): Task[] => [...Object.values(TASKS), ...own];
 
 /**
- * The task of a name that a user gave.
- * @param own   tasks beside those of this table
- * @throws InputError if there is none
+ * The task with this name.
+ * @param own   user-defined tasks, in addition to those of this table
+ * @throws InputError if there is no such task
  */
 export function taskOf(name: string, own: readonly Task[] = []): Task {
   const all = allTasks(own);

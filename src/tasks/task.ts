@@ -1,42 +1,42 @@
-/** What a task is: one declaration, read by training and by use. */
+/** A task's declaration, which both training and generation read. */
 import type { RandomStream } from '../data/random.js';
 import type { Sample } from '../data/sources/sample.js';
 import type { DepthMap, Frames, Mask } from '../media/index.js';
 import type { ConditionInputs } from './condition.js';
 
-/** What a user brings; files are read already. */
+/** A user's inputs, with their files already read. */
 export interface UserInput {
-  /** pictures and clips, in the order of the task's inputs; depth is not among them */
+  /** pictures and clips, in the order of the task's inputs, without depth */
   media: readonly Frames[];
   mask: Mask | null;
-  /** of a task whose input is depth: that */
+  /** the depth input, for tasks that take one */
   depth?: DepthMap;
-  /** frames at the joint of each clip and what is made; default: 8 */
+  /** known frames where each clip meets the generated part; default: 8 */
   joints?: readonly number[];
 }
 
-/** What a user can bring: a picture, a clip, or depth (a gray picture or clip, white = near). */
+/** Kinds of input: a picture, a clip, or depth (a gray picture or clip, white = near). */
 export type InputKind = 'image' | 'video' | 'depth';
 
-/** What a sample must be or bring for a task. */
+/** What a sample must be or have to be used for a task. */
 export interface Needs {
-  /** frames of a clip, at least */
+  /** the fewest frames of a clip */
   frames?: number;
-  /** words of its caption, at least */
+  /** the fewest words of its caption */
   captionWords?: number;
   /** no watermark and no text in the picture: the model would learn to draw them */
   clean?: true;
-  /** at least as large as what is trained */
+  /** at least as large as the clips that are trained on */
   large?: true;
-  /** sharp: what is made of it is finer detail */
+  /** sharp, as the model learns fine detail from it */
   sharp?: true;
   /** colours, not shades of gray */
   colourful?: true;
   /** something moves */
   moves?: true;
-  /** its depth */
+  /** it has depth */
   depth?: true;
-  /** what it was before an edit, and the instruction */
+  /** it has a picture or clip from before an edit, and the instruction */
   edit?: true;
 }
 
@@ -46,41 +46,41 @@ export interface Task {
   summary: string;
   /** appended to the prompt as `#task: …`, since some conditions look alike */
   promptTag: string;
-  /** what is made: an image is a clip of one frame */
+  /** kind of the result; an image is a clip of one frame */
   result: 'image' | 'video';
-  /** what a user must give besides the prompt, in this order */
+  /** inputs that a user must give besides the prompt, in this order */
   inputs: readonly InputKind[];
-  /** what a user may give after that */
+  /** inputs that a user may give after those */
   optionalInputs: readonly InputKind[];
-  /** what says where something is to be made: a mask; a mask, or how far the picture is to grow */
+  /** what defines the part to generate: nothing; a mask; or a mask or margins to extend the picture by */
   mask: 'none' | 'hole' | 'margins';
   /**
-   * the result's size unless one is asked for: the pipeline's; of the pipeline's area, in the shape
-   * of the input; the input's; or a multiple of it
+   * the result's size unless one is asked for: the pipeline's; the pipeline's area in the input's
+   * shape; the input's; or a multiple of the input's
    */
   size: 'pipeline' | 'shape of input' | 'input' | 'larger';
-  /** the result has as many frames as the input, and its rate */
+  /** the result has the input's number of frames and frame rate */
   followsInput: boolean;
-  /** training: what a sample must be or bring to be used for it */
+  /** training: what a sample must be or have to be used for this task */
   needs: Needs;
-  /** training: how often it is drawn, relative to others that a sample qualifies for */
+  /** training: how often it is drawn, relative to the other tasks that a sample qualifies for */
   weight: number;
-  /** training: the sample's caption is the prompt, or what was asked for when it was changed */
+  /** training: the prompt is the sample's caption, or the instruction of its edit */
   prompt: 'caption' | 'instruction';
-  /** training: what of a sample is given, by the paper's ranges (A.3) */
+  /** training: condition inputs drawn from a sample, within the paper's ranges (A.3) */
   fromSample(sample: Sample, random: RandomStream): ConditionInputs;
-  /** use: the same, from what a user brings; `numFrames` is the result's */
+  /** generation: condition inputs from a user's inputs; `numFrames` is the result's */
   fromInput(input: UserInput, numFrames: number): ConditionInputs;
   /**
-   * what of the input is put back into the result: its known pixels; where the input is a smaller
-   * picture of the whole result, what that shows; or how bright each pixel is
+   * what of the input is put back into the result: nothing; its known pixels; its coarse picture, if
+   * the input is a smaller version of the result; or the brightness of each pixel
    */
   keeps: 'nothing' | 'known pixels' | 'coarse picture' | 'brightness';
   /**
-   * how a result longer than the pipeline's is made, window after window. Of what is made already,
-   * the next window is given: its last frames, as the beginning of a clip that goes on; those that
-   * both have in common, without a hole; the last one, as its first; or nothing, and the frames in
-   * common are cross-faded
+   * how a result longer than the pipeline's length is generated, window by window. The next window
+   * is given, from the previous one: its last frames, as the beginning of a clip to continue; the
+   * shared frames, with their hole filled; its last frame, as the first one; or nothing, and the
+   * shared frames are cross-faded
    */
   windows: 'goes on' | 'filled' | 'first frame' | 'cross-faded';
 }

@@ -21,7 +21,7 @@ describe('mfm', () => {
     const { status, stdout, stderr } = mfm(['--help'], { path: join(folder, 'second') });
     assert.equal(stderr, '');
     assert.equal(status, 0);
-    assert.match(stdout, /Commands:\n(.*\n)* {2}info +show this machine/);
+    assert.match(stdout, /Commands:\n(.*\n)* {2}info +show facts about this machine/);
   });
 
   test('explains each command, without LibTorch', () => {

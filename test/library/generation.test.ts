@@ -78,7 +78,7 @@ describe('Generation', () => {
       name: 'ConsumedError',
       code: 'ERR_CONSUMED',
       field: 'keepFrames',
-      message: /^t2v: `frames` has the frames already, .* generate again with `seed: 7`$/,
+      message: /^t2v: `frames` has already taken the frames, .* generate again with `seed: 7`$/,
     });
     assert.ok(!existsSync(at('out/never.gif')));
   });
@@ -190,12 +190,16 @@ describe('Mfm', () => {
       [
         { prompt: 'a', numFrame: 5 },
         'numFrame',
-        /`numFrame` is no option; did you mean "numFrames"/,
+        /`numFrame` is not an option; did you mean "numFrames"/,
       ],
       [{ prompt: 1 }, 'prompt', /`prompt`: .*string/],
       [{ prompt: 'a', seed: -1 }, 'seed', /`seed`: /],
-      [{ prompt: 'a', guidanceRange: [0.2, 0.5] }, 'guidanceRange', /must fall/],
-      [{ prompt: 'a', input: 'a', inputs: ['b'] }, 'inputs', /say the same; leave one/],
+      [
+        { prompt: 'a', guidanceRange: [0.2, 0.5] },
+        'guidanceRange',
+        /must go from a higher to a lower/,
+      ],
+      [{ prompt: 'a', input: 'a', inputs: ['b'] }, 'inputs', /mean the same; leave one/],
       [{ prompt: 'a', tile: { width: 20, height: 32 } }, 'tile', /must be multiples of 16/],
     ];
     for (const [request, field, message] of wrong) {

@@ -168,9 +168,9 @@ describe('mergeLoras', () => {
 
   test('what cannot be is refused, and nothing is left', async () => {
     const cases: [string, LoraUse[], string, RegExp][] = [
-      ['tiny', both(), 'tiny', /lies in the pipeline that is merged; name another/],
-      ['tiny', both(), 'tiny/new', /lies in the pipeline that is merged/],
-      ['tiny', both(), 'one', /one: is there already; name another folder, or delete it$/],
+      ['tiny', both(), 'tiny', /is inside the pipeline that is merged; name another/],
+      ['tiny', both(), 'tiny/new', /is inside the pipeline that is merged/],
+      ['tiny', both(), 'one', /one: already exists; name another folder, or delete it$/],
       ['one', both(), 'new', /is not a pipeline folder \(no model_index\.json\)/],
       ['tiny', [{ path: at('none'), scale: 1 }], 'new', /none: no such LoRA file or folder$/],
     ];

@@ -63,14 +63,14 @@ describe('defineTask', () => {
           'defineTask: task "mirror": 4 problems',
           '  needs.word: unknown field',
           '  weight: Too small: expected number to be >0',
-          '  fromInput: is missing: the function fromInput(input, numFrames) says what is given',
+          '  fromInput: is missing: the function fromInput(input, numFrames) returns the condition inputs',
           '  sise: unknown field; did you mean "size"?',
         ].join('\n'),
       },
     );
     assert.throws(declared({ id: undefined }), /^InputError: defineTask: id: Invalid input: /);
     assert.throws(declared({ id: 't2v' }), {
-      message: 'defineTask: task "t2v": id: there is a task "t2v" already; choose another id',
+      message: 'defineTask: task "t2v": id: there already is a task "t2v"; choose another id',
     });
     assert.throws(declared({ id: 'a task' }), /id: must be a letter, then up to 39 letters/);
     assert.throws(declared({ inputs: ['sound'] }), /task "mirror": inputs\.0: Invalid option/);
@@ -81,8 +81,8 @@ describe('defineTask', () => {
     assert.throws(declared({ inputs: [], fromInput: () => NOTHING }), {
       message: [
         'defineTask: task "mirror": 2 problems',
-        '  size: "input" is that of an input, which a task without inputs does not have',
-        '  followsInput: has the length of an input, which a task without inputs does not have',
+        '  size: "input" is taken from an input, which a task without inputs does not have',
+        '  followsInput: takes the length of an input, which a task without inputs does not have',
       ].join('\n'),
     });
     const own = defineTask({ ...mirror, inputs: [], size: 'pipeline', followsInput: false });

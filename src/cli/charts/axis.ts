@@ -1,4 +1,4 @@
-/** Axes: from values to pixels, and where the ticks are. */
+/** Axes: convert values to pixels, and place ticks. */
 import { scaleLinear, scaleLog } from 'd3-scale';
 
 export interface Axis {
@@ -9,29 +9,29 @@ export interface Axis {
 export interface AxisOptions {
   /** lowest and highest value */
   range: readonly [number, number];
-  /** the pixels of these */
+  /** pixel positions of the lowest and the highest value */
   from: number;
   to: number;
-  /** needs values above 0 */
+  /** logarithmic; all values must be above 0 */
   log?: boolean;
 }
 
-/** About this many ticks; d3-scale takes the round numbers that come nearest to it. */
+/** Number of ticks to aim for; d3-scale chooses round numbers that come closest. */
 const TICKS = 5;
 
-/** Ticks are round numbers within the range, three to eight. */
+/** An axis with three to eight ticks, at round numbers within the range. */
 export function axisOf({ range, from, to, log = false }: AxisOptions): Axis {
   const scale = (log ? scaleLog() : scaleLinear())
     .domain(widened(range, log))
     .range([from, to])
     .unknown(Number.NaN);
-  // on a logarithmic axis d3-scale has no writing for ticks that would crowd
+  // on a logarithmic axis d3-scale gives crowded ticks an empty label
   const ticks = scale.ticks(TICKS);
   const written = ticks.filter(scale.tickFormat(TICKS));
   return { at: (value) => scale(value), ticks: written.length < 3 ? ticks : written };
 }
 
-/** A range that has no width gets some. */
+/** Widens a range that has no width. */
 function widened([low, high]: readonly [number, number], log: boolean): [number, number] {
   if (high > low) return [low, high];
   if (log) return [low / 1.5, low * 1.5];

@@ -1,17 +1,17 @@
-/** A panel as a drawing of its own for a page, with the names of the curves at their ends. */
+/** A panel as a separate drawing for a page, with the curves' names at their ends. */
 import { escapeText, INKS } from '../../html.js';
 import { inFonts } from './lettering.js';
 import { drawPanel, type Frame } from './panel.js';
 
 export interface NamedCurve {
   name: string;
-  /** x rising */
+  /** in order of rising x */
   points: readonly (readonly [x: number, y: number])[];
 }
 
 const FRAME: Frame = { width: 460, height: 230, left: 52, right: 82, top: 28, bottom: 40 };
 
-/** SVG of all curves on the same axes; '' where no curve has a point. */
+/** SVG of all curves on the same axes; '' if no curve has a point. */
 export function chart(title: string, curves: readonly NamedCurve[], xLabel: string): string {
   const drawn = curves.filter(({ points }) => points.length > 0);
   if (drawn.length === 0) return '';

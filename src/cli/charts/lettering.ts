@@ -1,4 +1,4 @@
-/** Words in a drawing, also where no fonts are installed. */
+/** Text in drawings, even if no fonts are installed. */
 import sharp from 'sharp';
 import { escapeText } from '../../html.js';
 import { CHARACTER_WIDTH, eachDot } from '../../media/sheet/font.js';
@@ -10,7 +10,7 @@ export interface LetteringOptions {
   fill?: string;
 }
 
-/** SVG of `content` whose first line of writing stands on `y`. */
+/** SVG of a text, with its baseline at `y`. */
 export type Lettering = (
   x: number,
   y: number,
@@ -18,7 +18,7 @@ export type Lettering = (
   options?: LetteringOptions,
 ) => string;
 
-/** By the fonts of whoever looks at it. */
+/** Text in the viewer's fonts. */
 export const inFonts: Lettering = (
   x,
   y,
@@ -27,7 +27,7 @@ export const inFonts: Lettering = (
 ) =>
   `<text x="${round(x)}" y="${round(y)}" font-size="${size}" text-anchor="${anchor}"${bold ? ' font-weight="600"' : ''} fill="${fill}">${escapeText(content)}</text>`;
 
-/** By the dots of the built-in font, as shapes. */
+/** Text as shapes, from the dots of the built-in font. */
 export const inDots: Lettering = (
   x,
   y,
@@ -45,7 +45,7 @@ export const inDots: Lettering = (
   return `<path d="${path}" fill="${fill}"/>`;
 };
 
-/** What sharp can draw here: without fonts all its characters are the same box, or nothing. */
+/** The lettering that works with sharp here: without fonts, it draws all characters alike, or none. */
 export async function letteringForPictures(): Promise<Lettering> {
   const [narrow, wide] = await Promise.all(
     ['l', 'W'].map((content) => {

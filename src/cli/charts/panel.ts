@@ -1,18 +1,18 @@
-/** One figure as curves on the same axes. */
+/** A panel: curves of one figure on the same axes. */
 import { line } from 'd3-shape';
 import { FEW_POINTS } from '../../train/run/metrics.js';
 import { type Axis, axisOf, tickText } from './axis.js';
 import { type Lettering, round } from './lettering.js';
 
 export interface Curve {
-  /** written at its end */
+  /** shown at the end of the curve */
   name?: string;
   ink: string;
-  /** of the line, as SVG has it; '' is solid */
+  /** dash pattern, as in SVG; '' is solid */
   dash: string;
-  /** x rising; where y is NaN the line is broken */
+  /** in order of rising x; the line is interrupted where y is NaN */
   points: readonly (readonly [x: number, y: number])[];
-  /** as many, shown above the points; null shows the points as they are, a few with dots */
+  /** smoothed y values, one per point, drawn over the points; null draws the points, with dots if few */
   smoothed: readonly number[] | null;
 }
 
@@ -26,7 +26,7 @@ export interface Panel {
   frame: Frame;
 }
 
-/** Pixels of a panel: its size, and what is kept free on each side of the curves for writing. */
+/** A panel's size and the margins for text around the curves, in pixels. */
 export interface Frame {
   width: number;
   height: number;
@@ -41,7 +41,7 @@ type Pixel = readonly [x: number, y: number];
 const GRID = '#e9e6de';
 const SOFT = '#6d6a60';
 
-/** SVG of a panel whose corner is at `x`, `y`. */
+/** SVG of a panel with its top left corner at `x`, `y`. */
 export function drawPanel(panel: Panel, x: number, y: number, write: Lettering): string {
   const { title, xLabel, curves, xRange, frame } = panel;
   const values = curves.flatMap(({ points }) => points.map(([, value]) => value));
@@ -65,7 +65,7 @@ export function drawPanel(panel: Panel, x: number, y: number, write: Lettering):
     rule(left, bottom, right, bottom, SOFT),
     xLabel ? write((left + right) / 2, bottom + 32, xLabel, { ...small, anchor: 'middle' }) : '',
   ];
-  // a drawing of its own clips what lies beyond the range
+  // a nested svg element clips the curves to the range
   const inside = `<svg x="${left}" y="${top}" width="${right - left}" height="${bottom - top}" viewBox="${left} ${top} ${right - left} ${bottom - top}">${drawCurves(curves, across, up)}</svg>`;
   const names = endNames(curves, up, { x: right + 6, bottom }, write);
   return `<g transform="translate(${round(x)} ${round(y)})">${write(left, 16, title, { size: 13, bold: true })}${grid.join('')}${inside}${names}</g>`;
@@ -76,7 +76,7 @@ function drawCurves(curves: readonly Curve[], across: Axis, up: Axis): string {
     `<path d="${pathOf(pixels) ?? ''}" fill="none" stroke="${ink}" stroke-linejoin="round"${dash ? ` stroke-dasharray="${dash}"` : ''} ${more}/>`;
   const pixels = (points: Curve['points']) =>
     points.map(([x, y]): Pixel => [across.at(x), up.at(y)]);
-  // what is faint lies below all that is not
+  // draw faint lines below all others
   const faint = curves.flatMap((curve) =>
     curve.smoothed ? [stroke(thinned(pixels(curve.points)), curve, 'stroke-opacity="0.22"')] : [],
   );
@@ -91,15 +91,15 @@ function drawCurves(curves: readonly Curve[], across: Axis, up: Axis): string {
   return [...faint, ...strong].join('');
 }
 
-/** A line that is broken where there is no value. */
+/** A line that is interrupted where there is no value. */
 const pathOf = line<Pixel>()
   .defined(([, y]) => Number.isFinite(y))
   .digits(1);
 
-/** Fewer points than so many are all drawn. */
+/** If there are fewer points than this, all of them are drawn. */
 const MANY_POINTS = 800;
 
-/** At most the lowest and the highest point of each pixel across: it looks as with all of them. */
+/** Only the lowest and highest point of each pixel column, which looks the same as all of them. */
 function thinned(pixels: readonly Pixel[]): readonly Pixel[] {
   if (pixels.length < MANY_POINTS) return pixels;
   const columns = new Map<number, Pixel[]>();
@@ -112,12 +112,12 @@ function thinned(pixels: readonly Pixel[]): readonly Pixel[] {
   return [...columns.values()].flatMap((own) => {
     const values = own.map(([, y]) => y);
     const ends = [values.indexOf(Math.min(...values)), values.indexOf(Math.max(...values))];
-    // without a value in it a column stays as it is: the line breaks there
+    // a column without values is kept, so that the line is interrupted there
     return ends.includes(-1) ? own : [...new Set(ends.sort((a, b) => a - b))].map((i) => own[i]!);
   });
 }
 
-/** Of the curves, and of the points but for a few far ones, with a little room. */
+/** The y range of all curves, without a few outliers, and with a little space above and below. */
 function yRange(curves: readonly Curve[], log: boolean): [number, number] {
   const lows: number[] = [];
   const highs: number[] = [];
@@ -132,14 +132,14 @@ function yRange(curves: readonly Curve[], log: boolean): [number, number] {
   const [low, high] = [Math.min(...lows), Math.max(...highs)];
   if (log) return [low / (high / low) ** 0.05, high * (high / low) ** 0.05];
   const room = (high - low) * 0.05;
-  // what is never below 0 is not shown as if it were
+  // if no value is negative, the range does not go below 0
   return [low >= 0 ? Math.max(0, low - room) : low - room, high + room];
 }
 
-/** Between two names, in pixels. */
+/** Distance between two names, in pixels. */
 const NAME_GAP = 14;
 
-/** Names beside the ends of their curves, moved apart, and none below `bottom`. */
+/** Names beside the ends of their curves, moved apart where they would overlap, none below `bottom`. */
 function endNames(
   curves: readonly Curve[],
   up: Axis,

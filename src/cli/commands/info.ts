@@ -1,4 +1,4 @@
-/** `mfm info`: what this machine offers, for a bug report or to see why something is slow. */
+/** `mfm info`: facts about this machine or a pipeline, e.g. for a bug report or slow results. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { cpus, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -11,19 +11,20 @@ import type { Availability, ResolvedDevice } from '../../tensor/index.js';
 import { defineArgs, type Options } from '../terminal/args.js';
 import { formatBytes } from '../terminal/progress.js';
 
-export const summary = 'show this machine, or what a pipeline holds and what a result of it costs';
+export const summary =
+  'show facts about this machine, or the parts of a pipeline and the cost of a result';
 
 export const args = defineArgs({
   positional: {
     pipeline: {
       kind: 'text',
       optional: true,
-      describe: 'a folder, ORG/NAME of `mfm pull`, or a size: mfm-2b, mfm-8b',
+      describe: 'folder, ORG/NAME that `mfm pull` downloaded, or a released size: mfm-2b, mfm-8b',
     },
   },
   options: {
-    pipeline: { kind: 'text', placeholder: 'FOLDER', describe: 'the same' },
-    task: { kind: 'text', default: 't2v', describe: 'what the cost is told for' },
+    pipeline: { kind: 'text', placeholder: 'FOLDER', describe: 'same as the argument PIPELINE' },
+    task: { kind: 'text', default: 't2v', describe: 'task to estimate the cost for' },
     size: {
       kind: 'size',
       multipleOf: 16,
@@ -47,21 +48,21 @@ export const args = defineArgs({
       kind: 'text',
       choices: ['auto', 'float32', 'bfloat16'],
       default: 'auto',
-      describe: 'what is computed in',
+      describe: 'dtype that networks compute in',
     },
     json: { kind: 'flag', describe: 'print JSON instead of a table' },
   },
 });
 
 export const examples = [
-  ['what runs here', 'info'],
-  ['where a downloaded pipeline is, its parts, its cost', 'info LetsThink/MfM-Pipeline-2B'],
-  ['what the released 8B would take here', 'info mfm-8b --size 640x352 --frames 17'],
+  ['this machine and its software', 'info'],
+  ['a downloaded pipeline: its folder, parts and cost', 'info LetsThink/MfM-Pipeline-2B'],
+  ['the cost of the released 8B model on this machine', 'info mfm-8b --size 640x352 --frames 17'],
 ] as const;
 
 export async function run(options: Options<typeof args>): Promise<void> {
   const { json, pipeline } = options;
-  // a wrong name is said before the engine is loaded
+  // report a wrong name before the engine is loaded
   const about = pipeline === undefined ? null : await pipelineFacts(pipeline);
   const machine = await collect();
   const cost = pipeline === undefined ? null : await costOf(pipeline, options);
@@ -77,7 +78,7 @@ export async function run(options: Options<typeof args>): Promise<void> {
   if (cost) console.log(`\n${cost.lines.join('\n')}`);
 }
 
-/** What a result costs on this machine. */
+/** Estimates the cost of a result on this machine. */
 async function costOf(pipeline: string, options: Options<typeof args>) {
   const { taskOf } = await import('../../tasks/index.js');
   const { PIPELINE_PRESETS, presetShape, readShape } = await import('../../pipeline/shape.js');
@@ -100,8 +101,8 @@ async function costOf(pipeline: string, options: Options<typeof args>) {
   try {
     shape = preset ? presetShape(preset) : readShape(resolvePipeline(pipeline));
   } catch (error) {
-    // a folder that is not whole has facts all the same
-    return { plan: null, lines: [`cost: cannot be told (${(error as Error).message})`] };
+    // an incomplete folder still has facts to show
+    return { plan: null, lines: [`cost: cannot be estimated (${(error as Error).message})`] };
   }
   const planner = new Planner(shape, { dtype, oneAtATime: runsOneAtATime(shape, dtype) });
   const plan = planner.plan({
@@ -125,7 +126,7 @@ async function collect(): Promise<Record<string, string | number>> {
   return { ...machine, ...(await engineFacts()), ffmpeg: await ffmpegFact() };
 }
 
-/** The folder, and each part of it with its class, the bytes of its files, and its parameters. */
+/** The pipeline's folder, and each part's class, file size and number of parameters. */
 async function pipelineFacts(name: string): Promise<Record<string, string>> {
   const { PIPELINE_PRESETS, partParameters, presetShape } = await import('../../pipeline/shape.js');
   const inWords = (parameters: number) => `${(parameters / 1e6).toFixed(1)} M parameters`;
@@ -142,10 +143,10 @@ async function pipelineFacts(name: string): Promise<Record<string, string>> {
   }
   const facts: Record<string, string> = { pipeline: folder };
   for (const [part, value] of Object.entries(readJsonObject(path))) {
-    // a part is a folder of this one
+    // parts are entries that name a subfolder and its class
     if (!/^\w+$/.test(part) || !Array.isArray(value) || typeof value[1] !== 'string') continue;
     const bytes = bytesIn(join(folder, part));
-    const notes = [value[1], bytes === undefined ? 'not there' : formatBytes(bytes)];
+    const notes = [value[1], bytes === undefined ? 'missing' : formatBytes(bytes)];
     try {
       const count = partParameters(folder, part);
       if (count !== null) notes.push(inWords(count));
@@ -181,7 +182,7 @@ async function engineFacts(): Promise<Record<string, string | number>> {
   }
 }
 
-/** What `--device auto` takes, and the other GPUs; without any, why there is none. */
+/** The GPUs; without any, the device that `--device auto` uses, and why. */
 function deviceFact({ cuda }: Availability, { device, reason }: ResolvedDevice): string {
   if (cuda.devices.length > 0) {
     return cuda.devices
@@ -193,7 +194,7 @@ function deviceFact({ cuda }: Availability, { device, reason }: ResolvedDevice):
   return reason ? `${device} (${reason})` : device;
 }
 
-/** Where setup found the LibTorch; it says so in a file beside the addon. */
+/** Where setup found LibTorch, as recorded in a file beside the addon. */
 function builtAgainst(): string {
   const record = buildRecord(findAddon());
   return record ? `, ${record.source}` : '';

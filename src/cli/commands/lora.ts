@@ -1,4 +1,4 @@
-/** `mfm lora`: what a LoRA file holds, and LoRA in other forms. */
+/** `mfm lora`: shows a LoRA, exports it in another layout, or merges it into a pipeline. */
 import { InputError } from '../../errors.js';
 import { SourceFiles } from '../../files/output-place.js';
 import type { LoraFile } from '../../nn/index.js';
@@ -7,7 +7,7 @@ import { defineArgs, type Options } from '../terminal/args.js';
 import type { Example } from '../terminal/help.js';
 import { INTERRUPTED, withInterrupt } from '../terminal/interrupt.js';
 
-export const summary = 'look into a LoRA, write it in another layout, or merge it into a pipeline';
+export const summary = 'show a LoRA, export it in another layout, or merge it into a pipeline';
 
 export const args = defineArgs({
   positional: {
@@ -15,7 +15,7 @@ export const args = defineArgs({
       kind: 'text',
       choices: ['info', 'merge', 'export'],
       describe:
-        '"info" says what a LoRA holds; "merge" makes a pipeline with LoRAs in its weights; "export" writes one for another program',
+        '"info" shows the contents of a LoRA; "merge" writes a pipeline with LoRAs merged into its weights; "export" writes a LoRA for another program',
     },
     source: {
       kind: 'text',
@@ -24,31 +24,37 @@ export const args = defineArgs({
     },
   },
   options: {
-    lora: { ...loraOption, describe: 'merge, export: a LoRA, and how much of it (default: 1)' },
+    lora: { ...loraOption, describe: 'merge, export: a LoRA and its strength (default: 1)' },
     output: {
       kind: 'text',
       short: 'o',
       placeholder: 'FOLDER',
-      describe: 'merge, export: where to',
+      describe: 'merge, export: folder to write',
     },
     layout: {
       kind: 'text',
       choices: ['diffusers', 'peft'],
-      describe: 'export: for which program (default: diffusers)',
+      describe: 'export: layout to write (default: diffusers)',
     },
     dtype: {
       kind: 'text',
       choices: ['float32', 'bfloat16', 'float16'],
-      describe: 'export: of the stored tensors (default: as they are)',
+      describe: 'export: dtype of the stored tensors (default: unchanged)',
     },
     json: { kind: 'flag', describe: 'info: print JSON, with every layer and key' },
   },
 });
 
 export const examples: readonly Example[] = [
-  ['what a LoRA holds', 'lora info style.safetensors'],
-  ['a pipeline with it', 'lora merge models/mfm-mini --lora style.safetensors:0.8 -o styled'],
-  ['for PEFT', 'lora export --lora style.safetensors --layout peft -o style-peft'],
+  ['the contents of a LoRA', 'lora info style.safetensors'],
+  [
+    'a pipeline with the LoRA merged in',
+    'lora merge models/mfm-mini --lora style.safetensors:0.8 -o styled',
+  ],
+  [
+    'the LoRA for use with PEFT',
+    'lora export --lora style.safetensors --layout peft -o style-peft',
+  ],
 ];
 
 type Given = Options<typeof args>;
@@ -64,7 +70,7 @@ export async function run(options: Given): Promise<number | undefined> {
   return info(source, options.json ?? false);
 }
 
-/** What an action does not take is refused, not passed over. */
+/** The arguments that each action takes; any others are refused. */
 const TAKES: Record<string, readonly (keyof Given)[]> = {
   info: ['source', 'json'],
   merge: ['source', 'lora', 'output'],
@@ -89,7 +95,7 @@ function expectOnly(options: Given): void {
 async function merge({ source, lora, output }: Given): Promise<number | undefined> {
   const where = 'mfm lora merge';
   if (source === undefined) throw new InputError(`${where}: the pipeline is missing (a folder)`);
-  if (lora.length === 0) throw new InputError(`${where}: --lora is missing (what is merged)`);
+  if (lora.length === 0) throw new InputError(`${where}: --lora is missing (the LoRA to merge)`);
   if (output === undefined) throw new InputError(`${where}: --output is missing (a new folder)`);
   const { mergeLoras } = await import('../../pipeline/merge-lora.js');
   const { resolvePipeline } = await import('../../pipeline/find.js');
@@ -98,7 +104,7 @@ async function merge({ source, lora, output }: Given): Promise<number | undefine
     try {
       const { weights, files } = await mergeLoras(folder, lorasOf(lora), output, { signal });
       process.stderr.write(
-        `${weights} weights of the transformer changed, ${files} files as they are\n`,
+        `${weights} weights of the transformer changed, ${files} files unchanged\n`,
       );
       process.stdout.write(`${output}\n`);
       return undefined;
@@ -118,7 +124,7 @@ async function exportOne({ lora, output, layout, dtype }: Given): Promise<undefi
   const read = readLora(path);
   const source = new SourceFiles([{ path: read.file, what: 'the LoRA' }]);
   source.expectOtherFile(loraPath(output, layout ?? 'diffusers'));
-  // the other program knows no scale beside alpha
+  // other programs have no separate scale, so it goes into alpha
   const scaled = [...read.weights].map(
     ([name, change]) => [name, { ...change, alpha: change.alpha * scale }] as const,
   );
@@ -149,7 +155,7 @@ function detailsOf({ file, layout, dtype, keys, weights }: LoraFile) {
   return { file, layout, dtype, parameters, layers, keys };
 }
 
-/** Facts, and a line for all layers that differ in their block alone. */
+/** Facts, then one line for each group of layers that differ only in their block. */
 function linesOf(lora: LoraFile): string[] {
   const { file, layout, dtype, parameters, layers, keys } = detailsOf(lora);
   const groups = new Map<string, number>();

@@ -20,44 +20,52 @@ export const args = defineArgs({
       kind: 'text',
       placeholder: 'GLOB',
       repeat: true,
-      describe: 'take these files instead of the default choice; * also spans folders',
+      describe: 'download these files instead of the default choice; * also matches across folders',
     },
-    exclude: { kind: 'text', placeholder: 'GLOB', repeat: true, describe: 'leave these files out' },
+    exclude: {
+      kind: 'text',
+      placeholder: 'GLOB',
+      repeat: true,
+      describe: 'do not download these files',
+    },
     parallel: {
       kind: 'integer',
       min: 1,
       max: 16,
       default: 4,
-      describe: 'files downloaded at a time',
+      describe: 'number of files to download at the same time',
     },
     offline: {
       kind: 'flag',
-      describe: 'ask no server: show the folder that was downloaded before',
+      describe: 'use no network; show the folder that was downloaded before',
     },
   },
 });
 
 export const examples: readonly Example[] = [
-  ['the released pipeline of 2B parameters', 'pull LetsThink/MfM-Pipeline-2B'],
+  ['the released pipeline with 2B parameters', 'pull LetsThink/MfM-Pipeline-2B'],
   ['the larger one, one file at a time', 'pull LetsThink/MfM-Pipeline-8B --parallel 1'],
   ['a depth model', 'pull depth-anything/Depth-Anything-V2-Small-hf'],
-  ['only configurations', 'pull LetsThink/MfM-Pipeline-2B --include "*.json"'],
-  ['where it is, without a network', 'pull LetsThink/MfM-Pipeline-2B --offline'],
+  ['only the configuration files', 'pull LetsThink/MfM-Pipeline-2B --include "*.json"'],
+  [
+    'the folder of an earlier download, without a network',
+    'pull LetsThink/MfM-Pipeline-2B --offline',
+  ],
 ];
 
 export function details(): string {
-  return `The folder is printed; \`mfm generate --pipeline ORG/NAME\` finds it by the name. The same command
-once more goes on after Ctrl-C or a cut connection, and asks only what changed when all is there.
-Each file is compared with its checksum.
+  return `Prints the folder; \`mfm generate --pipeline ORG/NAME\` finds it by its name. After Ctrl-C or a lost
+connection, run the same command again to continue. Once everything is there, it only checks for changes.
+Every file is checked against its checksum.
 
-Default choice: everything but pictures and clips, weights in other forms (.bin, .msgpack, .h5,
-.onnx, …) and precisions (.fp16.) beside safetensors. --include "*" takes all.
+Default choice: everything except pictures, clips, and, if there are safetensors, weights in other
+formats (.bin, .msgpack, .h5, .onnx, …) and precisions (.fp16.). --include "*" downloads everything.
 
-Variables, as the Python package huggingface_hub reads them, whose cache it is:
+Environment variables, the same as for the Python package huggingface_hub, with which the cache is shared:
   HF_HUB_CACHE     the cache (default: HF_HOME/hub; HF_HOME: XDG_CACHE_HOME/huggingface)
   HF_TOKEN         for gated and private repositories (default: the file HF_HOME/token)
   HF_ENDPOINT      a mirror (default: https://huggingface.co)
-  HF_HUB_OFFLINE   1 is --offline`;
+  HF_HUB_OFFLINE   1 has the effect of --offline`;
 }
 
 export async function run(options: Options<typeof args>): Promise<number | undefined> {
@@ -66,7 +74,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   const settings = hubSettings();
   const say = (text: string) => process.stderr.write(`${text}\n`);
 
-  return withInterrupt('stopping; what came so far is kept', async (signal) => {
+  return withInterrupt('stopping; what has been downloaded so far is kept', async (signal) => {
     let progress: Progress | undefined;
     let missingBytes = 0;
     try {
@@ -78,7 +86,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
         include: options.include,
         exclude: options.exclude,
         parallel: options.parallel,
-        onWait: (pid) => say(`${repo}: waits for process ${pid}, which downloads it`),
+        onWait: (pid) => say(`${repo}: waiting for process ${pid}, which is downloading it`),
         onPlan: ({ commit, files, left, totalBytes, presentBytes }) => {
           missingBytes = totalBytes - presentBytes;
           const parts = [
@@ -98,7 +106,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     } catch (error) {
       if (!signal.aborted) throw error;
       progress?.end();
-      say(`${repo}: stopped; the same command goes on where it was`);
+      say(`${repo}: stopped; run the same command again to continue`);
       return INTERRUPTED;
     } finally {
       progress?.end();
@@ -110,11 +118,11 @@ function count({ length }: readonly unknown[]): string {
   return length === 1 ? '1 file' : `${length} files`;
 }
 
-/** REPO, or REPO@REVISION from either way to say it. */
+/** REPO or REPO@REVISION, whichever way the revision was given. */
 function nameOf({ repo, revision }: Options<typeof args>): string {
   if (revision === undefined) return repo;
   if (repo.includes('@')) {
-    throw new InputError(`${repo}: names a revision already; leave --revision out`);
+    throw new InputError(`${repo}: already names a revision; leave out --revision`);
   }
   return `${repo}@${revision}`;
 }

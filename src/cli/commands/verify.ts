@@ -2,11 +2,15 @@
 import type { VerifyRow } from '../../eval/verify/types.js';
 import { defineArgs, type Options } from '../terminal/args.js';
 
-export const summary = "compare the networks with the reference's stored results";
+export const summary = 'check the networks against stored results of the reference implementation';
 
 export const args = defineArgs({
   positional: {
-    folder: { kind: 'text', repeat: true, describe: 'fixtures, each folder with its side-cars' },
+    folder: {
+      kind: 'text',
+      repeat: true,
+      describe: 'folder of stored results (tensors with their side-car files)',
+    },
   },
 });
 
@@ -14,10 +18,10 @@ export const examples = [
   ['the transformer, forward and backward', 'verify ../shared/goldens/transformer'],
 ] as const;
 
-/** Prints a line for each group of tensors; 1 if an error exceeds its tolerance. */
+/** Prints a line for each group of tensors. @returns 1 if an error exceeds its tolerance */
 export async function run({ folder: folders }: Options<typeof args>): Promise<number> {
   const { familiesOf } = await import('../../eval/verify/families.js');
-  // all folders first: a wrong one should not show after minutes
+  // check all folders first, so that a wrong one is reported at once
   const work = folders.map((folder) => ({ folder, families: familiesOf(folder) }));
 
   const totals: string[] = [];

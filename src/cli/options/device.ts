@@ -1,12 +1,12 @@
-/** `--device` of the commands that use a pipeline. */
+/** The options `--device` and `--dtype`, for commands that use a pipeline. */
 export const deviceOption = {
   kind: 'text',
   placeholder: 'DEVICE',
   describe:
-    'where networks compute: cpu, cuda, cuda:N, mps; auto takes a GPU that LibTorch can use, else says why not (default: auto, which says it only where you would wonder)',
+    'where networks compute: cpu, cuda, cuda:N or mps; auto uses a GPU if LibTorch can use one, and otherwise explains why not (default: auto, explaining only if a GPU was to be expected)',
 } as const;
 
-/** See `chooseDevice`; its notes go to stderr. */
+/** Calls `chooseDevice`; its notes go to stderr. */
 export async function chosenDevice(asked: string | undefined, dtype = 'auto'): Promise<string> {
   const { chooseDevice } = await import('../../pipeline/device.js');
   return chooseDevice(asked, dtype, (note) => process.stderr.write(`${note}\n`));
@@ -16,5 +16,5 @@ export const dtypeOption = {
   kind: 'text',
   choices: ['auto', 'float32', 'bfloat16', 'float16'],
   default: 'auto',
-  describe: 'what is computed in; float16 on a GPU alone',
+  describe: 'dtype that networks compute in; float16 works on a GPU only',
 } as const;

@@ -1,4 +1,4 @@
-/** Says once that the ffmpeg found is old, where videos are read or written. */
+/** Warns once, before videos are read or written, if ffmpeg is outdated. */
 let said = false;
 
 export async function adviseFfmpeg(): Promise<void> {

@@ -1,4 +1,4 @@
-/** `--lora FILE[:SCALE]` of the commands that use a pipeline. */
+/** The option `--lora FILE[:SCALE]`, for commands that use a pipeline. */
 import { existsSync } from 'node:fs';
 import { InputError } from '../../errors.js';
 import type { LoraUse } from '../../pipeline/index.js';
@@ -8,13 +8,13 @@ export const loraOption = {
   placeholder: 'FILE[:SCALE]',
   repeat: true,
   describe:
-    'a LoRA, file or folder, in the layout of diffusers or PEFT, and how much of it (default: 1); added to the weights in memory, files stay as they are',
+    'LoRA file or folder, in diffusers or PEFT layout, and its strength (default: 1); it is added to the weights in memory, files are not changed',
 } as const;
 
-/** Far above any that leaves a picture; 1 is what the LoRA was trained with. */
+/** Largest strength, far beyond any useful one; 1 is the strength of training. */
 const MOST_SCALE = 1000;
 
-/** What is asked for. @throws InputError for a scale that is no number, or absurd */
+/** Parses the values of `--lora`. @throws InputError for a scale that is not a number, or too large */
 export const lorasOf = (texts: readonly string[]): LoraUse[] => texts.map(loraOf);
 
 function loraOf(text: string): LoraUse {
@@ -29,6 +29,6 @@ function loraOf(text: string): LoraUse {
     );
   }
   throw new InputError(
-    `--lora ${text}: must be FILE or FILE:SCALE with a number, as style.safetensors:0.8, got "${after}"`,
+    `--lora ${text}: must be FILE or FILE:SCALE with a number, e.g. style.safetensors:0.8, got "${after}"`,
   );
 }

@@ -1,14 +1,15 @@
-/** Tasks of the user's own, in a file that the command line names. */
+/** User-defined tasks, in a file that the command line names. */
 import { InputError } from '../../errors.js';
 import { newestPipeline, resolvePipeline } from '../../pipeline/find.js';
 import { readSettings } from '../../pipeline/index.js';
 import { allTasks, loadTasks, type Task, taskOf } from '../../tasks/index.js';
 
 /**
- * The task of a name, among those of mfm and of a file.
+ * The task with this name, among mfm's own and those of the user's file.
  *
- * @param pipeline   the one that is used, if it is named
- * @throws InputError if there is no such task; it says so where the pipeline knows it without its file
+ * @param pipeline   the pipeline to use, if it is named
+ * @throws InputError if there is no such task; if the pipeline was trained on it, the message asks for
+ *         the file that declares it
  */
 export async function chosenTask(
   id: string,
@@ -27,13 +28,13 @@ export async function chosenTask(
 export const withoutFile = (id: string): string =>
   `was trained on ${id}, a task that is not part of mfm; name the file that declares it`;
 
-/** The pipeline that would be used, if it was trained on the task. */
+/** The folder of the pipeline to use, if it was trained on the task; else null. */
 function trainedOn(id: string, named?: string): string | null {
   try {
     const folder = named ? resolvePipeline(named) : newestPipeline(() => {});
     return readSettings(folder).tasks?.includes(id) ? folder : null;
   } catch (error) {
-    if (error instanceof InputError) return null; // the name of the task is what is wrong
+    if (error instanceof InputError) return null; // report the unknown task instead
     throw error;
   }
 }

@@ -10,7 +10,7 @@ const giga = (count: number): string =>
 const flops = (count: number): string =>
   count >= 1e12 ? `${(count / 1e12).toFixed(1)} TFLOP` : `${(count / 1e9).toFixed(1)} GFLOP`;
 
-/** What a plan says, a line for every phase. */
+/** A plan in words: a title, a line for every phase, and a total. */
 export function planLines(title: string, plan: Plan, availableBytes: number): string[] {
   const { work, phases, dtype } = plan;
   const steps = work.guidedSteps + work.plainSteps;
@@ -26,10 +26,10 @@ export function planLines(title: string, plan: Plan, availableBytes: number): st
   return [
     `${title} ${sizeInWords(work.target)}, ${dtype}: ${Math.round(work.batches * work.rows)} x ${work.tokens} tokens, ${steps} step${steps === 1 ? '' : 's'} of ${flops(plan.stepFlops)}`,
     ...aligned(rows).map((line) => `  ${line}`),
-    `  ${formatBytes(plan.peakBytes)} of memory at its peak, ${formatBytes(availableBytes)} can be had; about ${preciseDuration(plan.seconds)}`,
+    `  ${formatBytes(plan.peakBytes)} of memory at its peak, ${formatBytes(availableBytes)} is available; about ${preciseDuration(plan.seconds)}`,
   ];
 }
 
-/** As `formatDuration`, with a decimal where that would be most of it. */
+/** Like `formatDuration`, with decimals for short times. */
 const preciseDuration = (seconds: number): string =>
   seconds < 10 ? `${seconds.toFixed(seconds < 1 ? 2 : 1)} s` : formatDuration(seconds);

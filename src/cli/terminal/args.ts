@@ -12,8 +12,8 @@
  *     });
  *     export async function run(options: Options<typeof args>) { options.steps; … }
  *
- * An option named `keepLast` is written `--keep-last 3` or `--keep-last=3`; a flag `--x` also `--no-x`.
- * A positional argument may be given by its name too: `--recipe my.yaml`.
+ * An option named `keepLast` is written `--keep-last 3` or `--keep-last=3`; a flag `--x` has the
+ * opposite `--no-x`. A positional argument may also be given by name: `--recipe my.yaml`.
  */
 import { InputError } from '../../errors.js';
 import type { Size } from '../../media/frames.js';
@@ -23,7 +23,7 @@ import { didYouMean } from '../../suggest.js';
 /** One `--set a.b=c`. */
 export interface Assignment {
   path: string[];
-  /** of the value, YAML */
+  /** the value, as YAML */
   text: string;
 }
 
@@ -36,10 +36,10 @@ interface Common {
   aliases?: readonly string[];
   /** may be given several times; the result is an array, empty if it is not given */
   repeat?: true;
-  /** error if it is not given; a positional is required unless `optional` */
+  /** must be given; positional arguments are required unless `optional` */
   required?: true;
   optional?: true;
-  /** taken, but not in the help text: other programs' names */
+  /** accepted, but not shown in the help text, e.g. another program's name for an option */
   hidden?: true;
   /** takes every word up to the next option; needs `repeat` */
   many?: true;
@@ -58,7 +58,7 @@ export type Argument = Common &
 export interface ArgumentTable {
   positional?: Record<string, Argument>;
   options?: Record<string, Argument>;
-  /** the command that explains the options; default: the one that is read */
+  /** the help command that error messages mention; default: that of the current command */
   help?: string;
 }
 
@@ -101,7 +101,7 @@ export function defineArgs<const T extends ArgumentTable>(table: T): T {
 /**
  * Reads the words after the command's name.
  *
- * @param where  starts each error sentence, e.g. `mfm train`
+ * @param where  begins each error message, e.g. `mfm train`
  * @throws InputError for an unknown option or a value that breaks its rule
  */
 export function parseArgs<T extends ArgumentTable>(
@@ -143,7 +143,7 @@ export function parseArgs<T extends ArgumentTable>(
   return values as Options<T>;
 }
 
-/** Finds the option that `--name`, `--name=value`, `--no-name`, `-n` or `-nvalue` means. */
+/** Finds the option for `--name`, `--name=value`, `--no-name`, `-n` or `-nvalue`. */
 function lookUp(where: string, options: Record<string, Argument>, word: string, help: string) {
   if (!word.startsWith('--')) {
     const name = Object.keys(options).find((key) => options[key]!.short === word[1]);
@@ -172,7 +172,7 @@ function unknownOption(
 ) {
   const hint = didYouMean(given, Object.keys(options).map(flagName));
   return new InputError(
-    `${where}: unknown option ${given}${hint || `; see \`${help}\` for those there are`}`,
+    `${where}: unknown option ${given}${hint || `; see \`${help}\` for all options`}`,
   );
 }
 
@@ -300,7 +300,7 @@ function toSeed(where: string, text: string): Seed {
   const seed = parseSeed(text);
   if (seed !== null) return seed;
   throw new InputError(
-    `${where}: must be a whole number from 0 to ${LAST_SEED}, or -1 for a new one, got "${text}"`,
+    `${where}: must be a whole number from 0 to ${LAST_SEED}, or -1 for a random one, got "${text}"`,
   );
 }
 
@@ -322,7 +322,7 @@ function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** What stands for a value in usage lines: `RECIPE`, `WxH`, `t2i|t2v`. */
+/** The placeholder for a value in usage lines: `RECIPE`, `WxH`, `N`. */
 export function placeholder(name: string, argument: Argument): string {
   if (argument.kind === 'size') return 'WxH';
   if (argument.kind === 'set') return 'KEY=VALUE';

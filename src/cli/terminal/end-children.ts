@@ -1,10 +1,10 @@
-/** No program that this one has started outlives it. */
+/** Makes sure that no child process outlives this program. */
 import { readFileSync } from 'node:fs';
 import { ownChildren } from '../../processes/children.js';
 
 /**
- * Kills the programs that this one has started, on Linux. Those with a process group of their own are
- * processes of a training, which end in order by themselves.
+ * Kills child processes, on Linux. Those with their own process group belong to a training job, and
+ * end by themselves in an orderly way.
  * Source: proc_pid_stat(5), field 5 (pgrp)
  */
 export function endChildren(): void {
@@ -14,7 +14,7 @@ export function endChildren(): void {
       const group = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]);
       if (group !== pid) process.kill(pid, 'SIGKILL');
     } catch {
-      // it has ended meanwhile
+      // it has ended in the meantime
     }
   }
 }

@@ -1,9 +1,9 @@
 /**
- * The library speaks of fields, the command line of options: sentences from the library name a field
- * in backticks, as it is written in TypeScript, and are shown with the option in its place.
+ * The library's messages name fields in backticks, as they are written in TypeScript. The command line
+ * shows the corresponding options instead.
  */
 
-/** Options whose names do not follow from the field's; the others are its name in kebab case. */
+/** The option of each field that messages may name. */
 const OPTIONS: Record<string, string> = {
   prompt: '-p',
   inputs: '-i',
@@ -41,7 +41,7 @@ const OPTIONS: Record<string, string> = {
   pipeline: '--pipeline',
 };
 
-/** Values that have an option of their own. */
+/** Fields with a value that have an option of their own. */
 const WHOLE: Record<string, string> = {
   'mask: { box }': '--box x,y,w,h',
   'mask: { colour }': '--mask-colour',
@@ -53,8 +53,8 @@ const WHOLE: Record<string, string> = {
 };
 
 /**
- * A sentence with every field in backticks written as an option: `fit: 'pad'` becomes --fit pad,
- * `inputs: [FILE, FILE]` -i FILE -i FILE. What is no field of ours stays as it is.
+ * A sentence with every field in backticks replaced by its option: `fit: 'pad'` becomes --fit pad, and
+ * `inputs: [FILE, FILE]` becomes -i FILE -i FILE. Anything else in backticks is left unchanged.
  */
 export function withOptions(sentence: string): string {
   return sentence.replace(
@@ -72,7 +72,7 @@ export function withOptions(sentence: string): string {
   );
 }
 
-/** A value as it is typed in a shell: `'pad'` is pad, `'a red cube'` "a red cube", a size WxH. */
+/** A value as typed in a shell: `'pad'` becomes pad, `'a red cube'` "a red cube", a size WxH. */
 function optionValue(value: string): string {
   const size = /^\{ width: (\d+), height: (\d+) \}$/.exec(value);
   if (size) return `${size[1]}x${size[2]}`;

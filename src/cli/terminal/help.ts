@@ -1,9 +1,9 @@
-/** Help texts, made from the tables that the parser reads. */
+/** Help texts, generated from the tables that the parser reads. */
 
 import { PROGRAM } from '../../files/package-root.js';
 import { type Argument, type ArgumentTable, flagName, placeholder } from './args.js';
 
-/** An example for the help text: what it does, and the words after `mfm`. */
+/** An example for the help text: its purpose, and the words after `mfm`. */
 export type Example = readonly [purpose: string, words: string];
 
 export interface HelpSource {
@@ -12,7 +12,7 @@ export interface HelpSource {
   examples?: readonly Example[];
 }
 
-/** `mfm COMMAND --help`; `details` is what the command adds, e.g. the keys of a recipe. */
+/** The text of `mfm COMMAND --help`; `details` is added by the command, e.g. the keys of a recipe. */
 export function commandHelp(name: string, { summary, args, examples }: HelpSource, details = '') {
   const positional = Object.entries(args.positional ?? {});
   const options = Object.entries(args.options ?? {}).filter(([, argument]) => !argument.hidden);
@@ -32,7 +32,7 @@ export function commandHelp(name: string, { summary, args, examples }: HelpSourc
     ),
     section('Options', [
       ...options.map(([key, a]): [string, string] => [optionWord(key, a), meaning(a)]),
-      ['-h, --help', 'this text'],
+      ['-h, --help', 'show this help'],
       ['    --debug', 'show a stack trace with an error'],
     ]),
     details,
@@ -47,11 +47,11 @@ export function programHelp(
 ): string {
   return blocks(
     'mfm COMMAND [options]\n\n' +
-      'Trains and runs one diffusion transformer for many image and video jobs.',
+      'Trains and runs one diffusion transformer for many image and video tasks.',
     section('Commands', commands),
     exampleSection(examples),
     '`mfm COMMAND --help` explains a command and its options.\n' +
-      'Exit codes: 0 done, 1 the job failed, 2 wrong usage or input, 128 + N stopped by signal N (Ctrl-C: 130).',
+      'Exit codes: 0 success, 1 the job failed, 2 wrong usage or input, 128 + N stopped by signal N (Ctrl-C: 130).',
   );
 }
 
@@ -80,13 +80,13 @@ function exampleSection(examples: readonly Example[]): string {
 function optionWord(name: string, argument: Argument): string {
   const short = argument.short ? `-${argument.short}, ` : '    ';
   if (argument.kind === 'flag') {
-    // what is on by default is only ever switched off
+    // a flag that is on by default can only be switched off
     return short + (argument.default ? flagName(name).replace('--', '--no-') : flagName(name));
   }
   return `${short}${flagName(name)} ${placeholder(name, argument)}`;
 }
 
-/** The description with what the table knows besides: choices, range, default, repetition. */
+/** The description, followed by the choices, multiples, default and repetition from the table. */
 function meaning(argument: Argument): string {
   const notes: string[] = [];
   if (argument.kind === 'text' && argument.choices) notes.push(argument.choices.join(' | '));

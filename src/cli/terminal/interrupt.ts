@@ -1,8 +1,8 @@
 /**
- * Ctrl-C for commands that have something to finish first; SIGTERM and a terminal's hang-up likewise.
+ * Handles Ctrl-C, SIGTERM and a terminal's hang-up for commands that have something to finish first.
  *
- * Without this, a signal ends the program at once. A command that asks for signals gets to end
- * properly (write its checkpoint, remove what is half written); a second one ends it at once.
+ * Without this, a signal ends the program at once. A command that uses it can end properly (write its
+ * checkpoint, remove incomplete files); a second signal ends it at once.
  */
 import {
   exitCodeOf,
@@ -13,12 +13,12 @@ import {
   watchSignals,
 } from '../../processes/stop-signals.js';
 
-/** What a command returns that a signal has stopped; `exitCodeFor` makes it that signal's code. */
+/** Returned by a command that a signal has stopped; `exitCodeFor` turns it into that signal's code. */
 export const INTERRUPTED = exitCodeOf('SIGINT');
 
 let came: StopSignal | null = null;
 
-/** The program's exit code for what a command returned: 128 and the number of the signal that came. */
+/** The program's exit code, from a command's; if a signal stopped it, 128 plus the signal's number. */
 export function exitCodeFor(returned: number): number {
   return returned === INTERRUPTED && came !== null ? exitCodeOf(came) : returned;
 }
@@ -26,10 +26,10 @@ export function exitCodeFor(returned: number): number {
 /**
  * Runs `job` with a signal that aborts on the first Ctrl-C, SIGTERM or SIGHUP.
  *
- * The job looks at `signal.aborted` between its steps and gives the event loop a turn there
- * (`await setImmediate()`), else the signal never arrives.
+ * The job must check `signal.aborted` between its steps and yield to the event loop there
+ * (`await setImmediate()`); otherwise the signal never arrives.
  *
- * @param message  said on stderr when it happens, e.g. `stopping after this step`
+ * @param message  printed on stderr when a signal arrives, e.g. `stopping after this step`
  */
 export async function withInterrupt<T>(
   message: string,
@@ -54,7 +54,7 @@ export async function withInterrupt<T>(
   try {
     return await job(controller.signal);
   } finally {
-    // a program that was told to stop is about to end: another hang-up must not cut that short
+    // after a signal the program is about to end, which another hang-up must not cut short
     if (!controller.signal.aborted) {
       unwatchSignals();
       for (const signal of signals) process.off(signal, onSignal);

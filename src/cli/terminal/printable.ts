@@ -1,10 +1,10 @@
-/** Control characters in names of files and in captions do not reach the terminal as they are. */
+/** Keeps control characters in file names and captions from reaching the terminal. */
 
-/** C0 without tab and line feed, delete, C1, and marks that turn the direction of writing. */
+/** C0 except tab and line feed, delete, C1, and marks that change the direction of writing. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROLS = /[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
 
-/** Text in which control characters are seen: `\x1b`, `\u202e`. */
+/** Text with its control characters escaped: `\x1b`, `\u202e`. */
 export const printable = (text: string): string =>
   text.replace(CONTROLS, (control) => {
     const code = control.charCodeAt(0).toString(16);
@@ -16,12 +16,12 @@ interface Output {
   isTTY?: boolean;
 }
 
-/** How streams wrote before they were kept printable. */
+/** The original `write` of each guarded stream. */
 const writers = new WeakMap<Output, (text: string) => unknown>();
 
 /**
- * From now on, what is written as text to these streams is printable. Standard output is left as it
- * is where it is no terminal: programs read paths from it.
+ * From now on, text written to these streams is made printable. Standard output is left unchanged if
+ * it is not a terminal, as programs read paths from it.
  */
 export function keepPrintable(stdout: Output, stderr: Output): void {
   if (stdout.isTTY) guard(stdout);
@@ -35,6 +35,6 @@ function guard(stream: Output): void {
     write(typeof data === 'string' ? printable(data) : data, ...rest);
 }
 
-/** Writes text whose control characters are meant. */
+/** Writes text with intended control characters. */
 export const writeControls = (stream: Output, text: string): unknown =>
   (writers.get(stream) ?? stream.write.bind(stream))(text);

@@ -1,4 +1,4 @@
-/** One sentence and an exit code for anything that can be thrown. */
+/** Turns anything that can be thrown into one sentence and an exit code. */
 import { MfmError } from '../../errors.js';
 import { SETUP } from '../../files/addon.js';
 import { short } from '../../files/read-json.js';
@@ -11,8 +11,9 @@ export interface Problem {
 }
 
 /**
- * Our own errors say it themselves. Errors of the system and of Node.js are put into words; what
- * remains is a defect of ours, for which a stack trace can be had. `debug` shows it in any case.
+ * mfm's own errors have a message for the user already. Errors of the system and of Node.js are put
+ * into words; any other is a bug, and the message says how to get a stack trace. With `debug`, the
+ * message always is the stack trace.
  */
 export function describeProblem(error: unknown, debug = false): Problem {
   const problem = classify(error);
@@ -46,7 +47,7 @@ function classify(error: unknown): Problem {
     error instanceof RangeError &&
     /allocation failed|Invalid array (buffer )?length/.test(error.message)
   ) {
-    return job('mfm: out of memory; take a smaller size, fewer frames or a smaller batch');
+    return job('mfm: out of memory; use a smaller size, fewer frames or a smaller batch');
   }
   return unexpected(firstLine(error));
 }

@@ -1,5 +1,5 @@
 /**
- * A line on stderr that says how far a long job is, how fast it goes and how long it will take.
+ * A progress line on stderr: how far a long job is, its rate, and the time left.
  *
  *     sampling  12/50 steps  2.3 steps/s  17 s left  loss 0.21
  *
@@ -14,12 +14,12 @@ export { formatBytes };
 export interface ProgressOptions {
   /** what is going on, e.g. `sampling` */
   label: string;
-  /** how many units there are, if that is known */
+  /** number of units, if known */
   total?: number;
-  /** plural name of what is counted; '' shows no counts; 'bytes' are shown as kB, MB, GB */
+  /** plural name of the units; '' shows no counts; 'bytes' are shown as kB, MB, GB */
   unit?: string;
   stream?: { write(text: string): unknown; isTTY?: boolean; columns?: number };
-  /** milliseconds that only go up */
+  /** monotonic time in milliseconds */
   now?: () => number;
 }
 
@@ -27,38 +27,38 @@ const CLEAR_LINE = '\r\x1b[2K';
 const QUIET_MS = 2000;
 const TERMINAL_MS = 100;
 const LOG_MS = 5000;
-/** Lines of a log come further apart as time passes: by this share of it, up to a minute. */
+/** The interval between log lines grows with this share of the elapsed time, up to a minute. */
 const LOG_SHARE = 0.02;
 const LOG_MOST_MS = 60_000;
 /**
- * The rate is that of the last half of the time, and of half a minute at least: a slow start must
- * not spoil it, and pauses (sheets of samples) count by their share of the time.
+ * The rate is measured over the last half of the time, and at least half a minute: a slow start must
+ * not distort it, and pauses (sheets of samples) count by their share of the time.
  */
 const WINDOW_SHARE = 0.5;
 const WINDOW_MS = 30_000;
-/** So many places of a window are remembered. */
+/** At most about this many measurements are kept of a window. */
 const MEMORY = 100;
-/** A rate is shown once its standard error is below this share of it. */
+/** A rate is shown once its relative standard error is below this. */
 const MOST_ERROR = 0.25;
 
-/** Where a job ends with its time rather than its count. */
+/** The limit of a job that ends after a given time rather than a number of units. */
 export interface TimeLimit {
   seconds: number;
-  /** of the time, 0..1 */
+  /** share of the time that has passed, 0..1 */
   share: number;
 }
 
-/** So far at some moment. */
+/** The progress at one moment. */
 interface Place {
   ms: number;
   done: number;
-  /** of the whole, 0..1; null where that is not known */
+  /** share of the whole job, 0..1; null if not known */
   share: number | null;
 }
 
 export class Progress {
   private readonly startMs: number;
-  /** from the first update on: what came before it was a start, which says nothing of the rest */
+  /** measurements since the first update; the start-up time before it says nothing about the rest */
   private places: Place[] = [];
   private shownMs = -Infinity;
   private lineShown = false;
@@ -69,8 +69,8 @@ export class Progress {
   }
 
   /**
-   * Says that `done` units are finished; `note` is shown at the end of the line.
-   * @param limit  of a job that takes a given time, whatever it gets done
+   * Reports that `done` units are finished; `note` is shown at the end of the line.
+   * @param limit  for a job that takes a given time, however much it gets done
    */
   update(done: number, note = '', limit?: TimeLimit): void {
     if (this.ended) return;
@@ -91,13 +91,13 @@ export class Progress {
     this.shownMs = -Infinity;
   }
 
-  /** Takes the line away until the next update, for what is written to stdout. */
+  /** Clears the line until the next update, so that stdout can be written to. */
   clear(): void {
     if (this.lineShown) writeControls(this.stream, CLEAR_LINE);
     this.lineShown = false;
   }
 
-  /** Removes the line; `summary`, if given, stays. Safe to call twice, so it fits in `finally`. */
+  /** Clears the line and prints `summary`, if given. Safe to call twice, so it can be used in `finally`. */
   end(summary = ''): void {
     if (this.ended) return;
     this.ended = true;
@@ -160,7 +160,7 @@ export class Progress {
   }
 }
 
-/** Units a second over these places; null while they say little of what is to come. */
+/** Units per second over these measurements; null while they are too few or too uncertain. */
 function rateOf(places: readonly Place[], unitsOf: (place: Place) => number): number | null {
   const steps = places.slice(1).map((place, i) => ({
     ms: place.ms - places[i]!.ms,
@@ -169,7 +169,7 @@ function rateOf(places: readonly Place[], unitsOf: (place: Place) => number): nu
   const ms = steps.reduce((sum, step) => sum + step.ms, 0);
   const units = steps.reduce((sum, step) => sum + step.units, 0);
   if (steps.length < 2 || !(units > 0)) return null;
-  // the standard error of a ratio of sums, from what each step's time is off the mean
+  // the standard error of a ratio of sums, from the deviation of each step's time from the mean
   const squares = steps.reduce((sum, step) => sum + (step.ms - (step.units * ms) / units) ** 2, 0);
   const error = Math.sqrt((squares * steps.length) / (steps.length - 1)) / ms;
   return error < MOST_ERROR ? units / (ms / 1000) : null;
@@ -183,7 +183,7 @@ function formatCount(done: number, total: number | undefined, unit: string): str
   return `${formatBytes(done, prefixed).split(' ')[0]}/${whole} ${prefixed}`;
 }
 
-/** `2.3 steps/s`; below one a second the other way round, `3.2 s per step` */
+/** `2.3 steps/s`; below one per second `3.2 s per step` */
 export function formatRate(perSecond: number, unit: string): string {
   if (unit === 'bytes') return `${formatBytes(perSecond)}/s`;
   if (perSecond >= 1)

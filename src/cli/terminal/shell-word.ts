@@ -1,3 +1,3 @@
-/** A word as a POSIX shell reads it back: in single quotes where it holds more than plain letters. */
+/** A word as typed in a POSIX shell: in single quotes if it has special characters. */
 export const shellWord = (word: string): string =>
   /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

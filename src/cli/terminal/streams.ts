@@ -1,13 +1,13 @@
 /**
- * stdout and stderr for a program whose work counts for more than its reader: a pipe whose reader has
- * ended (`| head`), a terminal that was closed or a log on a full disk stop no job.
+ * Keeps a job running when its output cannot be written: because the reader of a pipe has ended
+ * (`| head`), the terminal was closed, or the disk of a log file is full.
  */
 
-/** Why results could not be written, where a reader may still expect them. */
+/** Why results could not be written although their reader still expects them. */
 let stdoutProblem: NodeJS.ErrnoException | null = null;
 let leaving = false;
 
-/** From now on what cannot be written is dropped, and the program goes on. */
+/** From now on, output that cannot be written is dropped, and the program continues. */
 export function outliveReaders(): void {
   process.stderr.on('error', () => {});
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,4 +1,4 @@
-/** Tables for a terminal and for a document. */
+/** Tables for the terminal, and in Markdown. */
 
 /** Rows as lines, each column as wide as its widest cell; rows may be of different lengths. */
 export function aligned(rows: readonly string[][]): string[] {
@@ -14,7 +14,7 @@ export function aligned(rows: readonly string[][]): string[] {
   );
 }
 
-/** Markdown: the first row is the head; the first column is words, the others are numbers. */
+/** A Markdown table: the first row is its head, the first column holds words, the others numbers. */
 export function markdownTable([head, ...rows]: readonly string[][]): string[] {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const rule = head!.map((_, i) => (i === 0 ? '---' : '---:'));

@@ -1,6 +1,6 @@
-/** Large numbers for people. */
+/** Large numbers in readable form. */
 
-/** `12 M`, `2.03 G`: three digits that count */
+/** `12.0 M`, `2.03 G`: three significant digits */
 export const count = (value: number): string => scaled(value, ['', 'k', 'M', 'G', 'T', 'P', 'E']);
 
 /** `69.0 PFLOP` */
@@ -12,7 +12,7 @@ function scaled(value: number, prefixes: readonly string[]): string {
   return `${digits(value / 1000 ** power)} ${prefixes[power]}`.trimEnd() + (power === 0 ? ' ' : '');
 }
 
-/** Three digits that count, without an exponent. */
+/** Three significant digits, without an exponent. */
 export function digits(value: number): string {
   if (value === 0) return '0';
   const places = 2 - Math.floor(Math.log10(Math.abs(value)));

@@ -1,6 +1,6 @@
 /**
- * How fast this machine is at what a pipeline does: each network's own code on a small piece of work,
- * with weights of no meaning. It takes some seconds at most, and needs no weights.
+ * Measures how fast this machine runs a pipeline: each network's own code on a small piece of work,
+ * with placeholder weights. It takes a few seconds at most, and needs no weight files.
  */
 import type { ConvCache } from '../../models/autoencoder/causal-conv.js';
 import { Decoder } from '../../models/autoencoder/decoder.js';
@@ -24,30 +24,30 @@ import {
 import type { PipelineShape } from '../shape.js';
 import type { Work } from './work.js';
 
-/** Seconds of units of work; bytes that one needs beyond weights and result. */
+/** Seconds per unit of work, and bytes that a unit needs in addition to weights and result. */
 export interface Calibration {
   /** one layer of the text encoder, on all prompts */
   textLayerSeconds: number;
   /** a token through one block, without its self-attention */
   tokenSeconds: number;
-  /** one query on one key, over all heads of one block */
+  /** one query attending to one key, over all heads of one block */
   scoreSeconds: number;
-  /** a pixel of a frame through the adapter */
+  /** one pixel of a frame through the adapter */
   adapterPixelSeconds: number;
   adapterPixelBytes: number;
-  /** a pixel of a frame out of the decoder */
+  /** one pixel of a frame out of the decoder */
   decodedPixelSeconds: number;
   decodedPixelBytes: number;
 }
 
-/** Enough for matrix products to run at their usual rate. */
+/** Enough tokens for matrix products to run at their usual speed. */
 const PROBE_TOKENS = 2048;
 const [PROBE_QUERIES, PROBE_KEYS] = [512, 8192];
-/** Sides of the pieces for the adapter (pixels) and the decoder (latent pixels). */
+/** Side length of the probe for the adapter, in pixels, and for the decoder, in latent pixels. */
 const PROBE_PIXELS = 256;
 const PROBE_LATENTS = 8;
 
-/** Measures for `work`, in `dtype`. */
+/** Measures the machine for `work`, in `dtype`. */
 export function calibrate(shape: PipelineShape, work: Work, dtype: DType): Calibration {
   const measured = noGrad(() => ({
     ...probeTextEncoder(shape, work, dtype),
@@ -154,17 +154,17 @@ function probeDecoder(
   };
 }
 
-/** A module whose weights are all one number: nothing is drawn or read. */
+/** A module whose weights are all the same number: nothing is drawn at random or read. */
 function plain<M extends Module>(dtype: DType, make: () => M): M {
   const module = withParameters({ dtype, init: 'empty' }, make);
   for (const parameter of module.parameters()) parameter.requiresGrad_(false).fill_(0.01);
   return module.eval();
 }
 
-/** A probe is not run again after this long. */
+/** Once a probe's runs have taken this long, it is not repeated. */
 const ENOUGH_SECONDS = 4;
 
-/** The best of a few runs; a first one warms up. The peak of memory. */
+/** The shortest time of up to three runs, the first of which warms up, and their peak memory. */
 function probe(run: () => Tensor): { seconds: number; bytes: number } {
   resetPeakMemory();
   const before = memoryInfo().usedBytes;

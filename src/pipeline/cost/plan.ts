@@ -1,6 +1,6 @@
 /**
- * What a result will cost before anything is computed: memory by part and at its peak, work, time.
- * Counted from the configurations and a short calibration on this machine.
+ * Estimates a result's cost before anything is computed: memory per part and at its peak, work and
+ * time, from the configurations and a short calibration on this machine.
  */
 
 import { readFileSync } from 'node:fs';
@@ -26,9 +26,9 @@ import type { Work } from './work.js';
 export interface PhasePlan {
   phase: Phase;
   part: PartName;
-  /** of the part */
+  /** parameters of the part */
   parameters: number;
-  /** resident while it runs: weights and everything else, without the program itself */
+  /** memory in use while it runs: weights and everything else, except the program itself */
   bytes: number;
   seconds: number;
 }
@@ -38,10 +38,10 @@ export interface Plan {
   dtype: DType;
   oneAtATime: boolean;
   phases: PhasePlan[];
-  /** floating-point operations of a step with guidance, or of any where there is none */
+  /** floating-point operations of a step with guidance, or of any step if none has guidance */
   stepFlops: number;
   stepSeconds: number;
-  /** of the process, at the worst moment */
+  /** peak memory of the process */
   peakBytes: number;
   seconds: number;
 }
@@ -50,7 +50,7 @@ export interface PlanOptions {
   dtype: DType;
   /** see `Pipeline` */
   oneAtATime: boolean;
-  /** of this process before it begins */
+  /** memory of this process before it begins */
   residentBytes: number;
 }
 
@@ -65,7 +65,7 @@ export function planOf(
   const { target, tiles, rows, tokens, samples, batches, guidedSteps, plainSteps } = work;
   const { width, height } = tiles ?? target;
   const volume = target.numFrames * height * width;
-  // what tiles are given stays in memory as tokens, for all steps
+  // the tiles' conditions stay in memory as tokens, for all steps
   const given = tiles ? tiles.kept : samples;
   const keptTokens = tiles ? tiles.kept * (rows / samples) * tokens : 0;
 
@@ -111,7 +111,7 @@ export function planOf(
   const seen = new Set<PartName>();
   const phases = own.map((phase, i): PhasePlan => {
     const converted = parts[phase.part].stored !== null && parts[phase.part].stored !== dtype;
-    // what is converted is in memory twice, once as it is stored
+    // weights that are converted are in memory twice, once as they are stored
     const source =
       converted && !seen.has(phase.part)
         ? weightBytes(parts[phase.part], parts[phase.part].stored!)
@@ -136,14 +136,14 @@ export function planOf(
 }
 
 const PHASES: readonly Phase[] = ['text', 'condition', 'steps', 'frames'];
-/** A pixel of the condition, five channels, as it is read and as it is joined, float32. */
+/** Bytes of a pixel of the condition, five channels, float32: as it is read and as it is joined. */
 const CONDITION_BYTES = 4 * (5 + 4 + 5);
-/** What of it stays until the end: as it was read, float32. */
+/** Those of them that stay until the end: the pixel as it was read, float32. */
 const KEPT_BYTES = 4 * 5;
-/** A value of the result as float32, twice while it is turned into frames. */
+/** Bytes of a value of the result, float32, held twice while it is converted to frames. */
 const FINISH_BYTES = 8;
 
-/** Pixels that the decoder makes: of all tiles, of the largest chunk of one, of the result. */
+/** Pixels that are decoded: in all tiles, in the largest chunk of one tile, and in the result. */
 function decodingOf(shape: PipelineShape, { latentFrames: f, target }: Work) {
   const { autoencoder: config } = shape;
   const factor = spatialCompression(config);
@@ -156,14 +156,14 @@ function decodingOf(shape: PipelineShape, { latentFrames: f, target }: Work) {
   };
 }
 
-/** Memory that this process can still take without swapping: the system's, or its container's. */
+/** Memory that this process can still take without swapping, as its system or container allows. */
 export function availableBytes(): number {
   const limit = process.constrainedMemory?.() ?? 0;
   const inContainer = limit > 0 && limit < 2 ** 60 ? limit - process.memoryUsage.rss() : Infinity;
   return Math.min(systemAvailable(), inContainer);
 }
 
-/** Free memory and what the system would give back from its caches. */
+/** Free memory, and what the system would release from its caches. */
 function systemAvailable(): number {
   try {
     const match = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'));
@@ -175,9 +175,9 @@ function systemAvailable(): number {
 }
 
 /**
- * What would fit into `bytes`, nearest first; [] if nothing does.
+ * Changes with which the plan would fit into `bytes`: dtype, then length, then size; [] if none helps.
  *
- * @param replan   the plan with something changed
+ * @param replan   gives the plan with some changes
  */
 export function whatFits(
   plan: Plan,

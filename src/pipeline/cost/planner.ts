@@ -1,4 +1,4 @@
-/** What results of one pipeline cost on this machine, and whether there is memory for them. */
+/** Estimates the cost of a pipeline's results on this machine, and checks that memory suffices. */
 import { type Fit, MemoryError } from '../../errors.js';
 import { formatBytes } from '../../format-bytes.js';
 import type { Target } from '../../tasks/index.js';
@@ -7,7 +7,7 @@ import { type Calibration, calibrate } from './calibrate.js';
 import { availableBytes, type Plan, type PlanOptions, planOf, whatFits } from './plan.js';
 import { type Work, type WorkRequest, workOf } from './work.js';
 
-/** Calibrates once, which takes a moment. */
+/** Estimates costs; the first estimate calibrates, which takes a moment. */
 export class Planner {
   private calibration: Calibration | null = null;
 
@@ -27,7 +27,7 @@ export class Planner {
     return this.calibration;
   }
 
-  /** @throws MemoryError naming what is needed, what there is, and what would fit */
+  /** @throws MemoryError naming the memory needed, the memory available, and what would fit */
   expectToFit(plan: Plan, request: WorkRequest): void {
     const residentBytes = process.memoryUsage.rss();
     const limit = availableBytes() + residentBytes;
@@ -45,7 +45,7 @@ export class Planner {
         ? `take ${fits.map(fitInWords).join(' or ')}`
         : 'a smaller pipeline or more memory is needed';
     throw new MemoryError(
-      `${sizeInWords(request.target)}: needs ${formatBytes(plan.peakBytes)} of memory at its peak, ${formatBytes(limit)} can be had; ${remedy}, or try it with \`checkMemory: false\``,
+      `${sizeInWords(request.target)}: needs ${formatBytes(plan.peakBytes)} of memory at its peak, and ${formatBytes(limit)} is available; ${remedy}, or try it with \`checkMemory: false\``,
       { neededBytes: plan.peakBytes, availableBytes: limit, fits },
     );
   }

@@ -1,4 +1,4 @@
-/** What is asked of a pipeline, in the units that its cost is counted in. */
+/** The work that a request takes, in the units used to estimate its cost. */
 
 import type { Size } from '../../media/index.js';
 import { spatialCompression } from '../../models/autoencoder/index.js';
@@ -8,38 +8,38 @@ import type { PipelineShape } from '../shape.js';
 
 /** The tiles that one sample is denoised in. */
 export interface TileWork extends Size {
-  /** made together */
+  /** tiles per batch */
   samples: number;
-  /** made in a step, the mean of all grids */
+  /** tiles per step, averaged over all grids */
   perStep: number;
-  /** of all grids: what each is given stays in memory */
+  /** tiles of all grids: the condition of each stays in memory */
   kept: number;
 }
 
 export interface Work {
   target: Target;
-  /** results, or tiles of one, that are made together */
+  /** samples, or tiles of one sample, per batch */
   samples: number;
   tiles: TileWork | null;
-  /** times that so many are made in a step, on average */
+  /** batches per step, on average */
   batches: number;
   /** samples times guidance branches */
   rows: number;
-  /** of a sample or tile */
+  /** tokens of a sample or tile */
   tokens: number;
   latentFrames: number;
   textTokens: number;
   /** steps with both guidance branches, and with one */
   guidedSteps: number;
   plainSteps: number;
-  /** the condition tells depth, so the guidance branches see different ones */
+  /** the condition has depth, so the guidance branches need different conditions */
   depth: boolean;
 }
 
 export interface WorkRequest {
   target: Target;
   numInferenceSteps: number;
-  /** of them, those with guidance; default: all, if `guidanceScale` is above 1 */
+  /** number of these steps with guidance; default: all, if `guidanceScale` is above 1 */
   guidedSteps?: number;
   guidanceScale: number;
   promptLength: number;

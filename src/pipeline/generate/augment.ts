@@ -1,20 +1,21 @@
-/** Noise on what is given, so that a model keeps less closely to it. */
+/** Adds noise to the condition, so that the model follows it less closely. */
 import { InputError } from '../../errors.js';
 import { type Seed, seedAfter } from '../../seed.js';
 import type { Condition, Task } from '../../tasks/index.js';
 import { cat, Generator, randn, tidy } from '../../tensor/index.js';
 
 /**
- * Keeps this noise apart from that which sampling starts from, where seeds follow one another. Within
- * 32 bits, the most that the generator takes: 2^32 over the golden ratio.
+ * Keeps this noise independent of the noise that sampling starts from, which uses consecutive seeds.
+ * 2^32 divided by the golden ratio; it fits into 32 bits, the most that the generator takes.
  */
 const SEED_OFFSET = 0x9e3779b9;
 
 /**
- * A new condition: `strength` times normal noise is added to pixels and depth, also where nothing is
- * known; the mask stays. One seed gives the same noise, whatever was made before.
+ * A new condition, with `strength` times normal noise added to pixels and depth, even where nothing
+ * is known; the mask is unchanged. The same seed always gives the same noise.
  *
- * Source: the reference's noise_aug_strength, which draws from a generator that all results share
+ * Source: the reference's noise_aug_strength, which however draws from a generator shared by all
+ * results
  */
 export function withNoise(
   { pixels, depth, mask }: Condition,
@@ -32,7 +33,7 @@ export function withNoise(
   });
 }
 
-/** @throws InputError for a task without an input */
+/** @throws InputError if noise is asked for, but the task has no input */
 export function expectInputForNoise({ id, inputs }: Task, strength: number): void {
   if (strength > 0 && inputs.length === 0) {
     throw new InputError(

@@ -1,4 +1,4 @@
-/** What a result keeps of the input. */
+/** Puts back what a result keeps of its input. */
 import {
   blendKnown,
   type Frames,
@@ -13,11 +13,11 @@ import type { ConditionInputs, Known, Task } from '../../tasks/index.js';
 import { joinFrames } from './clip-window.js';
 
 /**
- * Made frames as the result has them: at its size, with what the task keeps of what was given. Known
- * pixels are the given ones, byte for byte, where the result has the input's size.
+ * Brings generated frames to the result's size and puts back what the task keeps of the input. Known
+ * pixels are the input's, byte for byte, if the result has the input's size.
  *
  * @param result     size of the result
- * @param keepKnown  put anything back at all; default: true
+ * @param keepKnown  false: put nothing back; default: true
  */
 export function finished(
   made: Frames,
@@ -35,14 +35,14 @@ export function finished(
     case 'coarse picture':
       return withCoarse(sized, given.frames);
     case 'brightness':
-      // the made colours as they are: `matchLuminance` brings them to the size itself
+      // not yet resized: `matchLuminance` brings the generated colours to the size itself
       return matchLuminance(made, resizeFrames(given.frames, result));
     case 'nothing':
       return sized;
   }
 }
 
-/** The frames with what is known of some of them; to whole known frames the others are matched. */
+/** Puts known frames or pixels back; if whole frames are known, the others' colours are matched. */
 function withKnown(frames: Frames, { frames: own, at, hole }: Known, result: Size): Frames {
   const wanted = resizeFrames(own, result);
   const places = at.map((place) => sliceFrames(frames, place, place + 1));
@@ -64,9 +64,9 @@ function withFrames(frames: Frames, some: Frames, at: readonly number[]): Frames
 }
 
 /**
- * The frames, changed so that made smaller they are the given small ones: what was seen is kept,
- * what is finer is the model's. Of a given clip that is no smaller than the result, half its size is
- * what is kept.
+ * Changes frames so that, scaled down, they equal the given small ones: the coarse picture is the
+ * input's, finer detail is the model's. If the input is not smaller than the result, the picture at
+ * half the result's size is kept.
  *
  * Source: back-projection, Irani & Peleg 1991
  */

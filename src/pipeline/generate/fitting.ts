@@ -1,4 +1,4 @@
-/** Sizes and lengths that are made, and those that a result then has, by stated rules. */
+/** Chooses the size and length to generate, and those of the result. */
 import { InputError } from '../../errors.js';
 import { MOST_FRAMES, MOST_SIDE } from '../../limits.js';
 import type { Size } from '../../media/index.js';
@@ -8,28 +8,28 @@ import type { OwnSettings } from '../settings.js';
 import type { Fitting } from './notes.js';
 import type { UserRequest } from './request.js';
 
-/** How much larger super-resolution makes a clip, unless a size is asked for. */
+/** Super-resolution's factor, unless a size is asked for. */
 const DEFAULT_UPSCALE = 2;
-/** Beyond this many times the trained area a result is announced as doubtful, or made smaller. */
+/** Beyond this many times the trained area, the user is warned or the result is generated smaller. */
 const DOUBTFUL_AREA = 4;
-/** Beyond this many times the trained area super-resolution goes tile by tile. */
+/** Beyond this many times the trained area, super-resolution works in tiles. */
 const TILED_AREA = 1.5;
 
 export interface Sizes {
-  /** what is made: multiples of 16 */
+  /** size that is generated, multiples of 16 */
   made: Size;
-  /** what the result then has */
+  /** size of the result */
   result: Size;
-  /** what is made at once; null: all of it */
+  /** size of the tiles; null: generated in one piece */
   tile: Size | null;
 }
 
-/** An input, as far as sizes go. */
+/** An input's name and size. */
 export interface Shape extends Size {
   path: string;
 }
 
-/** @param input   the first one, margins included; null: there is none */
+/** Chooses the sizes. @param input   the first input, with its margins; null: there is none */
 export function fitSizes(
   task: Task,
   request: UserRequest,
@@ -62,7 +62,7 @@ export function fitSizes(
   const shrinks = task.size === 'input' && area(asked) > most;
   const limited = shrinks ? scaled(asked, Math.sqrt(most / area(asked))) : asked;
   const made = multiplesOf16(goesOn ? trainedShape : limited);
-  // a clip stays as it is, and what is new is brought to its size
+  // a clip keeps its size, and new frames are brought to it
   if (goesOn && task.inputs[0] !== 'video') {
     if (!same(made, input)) {
       fitting.fitted(
@@ -85,7 +85,7 @@ export function fitSizes(
   return doubted(task, request, { made, result: asked }, trained, fitting);
 }
 
-/** Tiles, where a task goes by tiles; a doubt told, where a size is far above the trained one. */
+/** Chooses tiles if the task can use them; warns if the size is far above the trained one. */
 function doubted(
   task: Task,
   { tile }: UserRequest,
@@ -101,24 +101,23 @@ function doubted(
     const side = (name: keyof Size) => Math.min(made[name], (tile ?? trained)[name]);
     const each = { width: side('width'), height: side('height') };
     fitting.note(
-      `${inWords(made)} is made in tiles of ${inWords(each)} (\`tile: null\` makes it at once)`,
+      `${inWords(made)} is made in tiles of ${inWords(each)} (\`tile: null\` makes it in one piece)`,
     );
     return { ...sizes, tile: each };
   }
   if (area(made) > DOUBTFUL_AREA * area(trained)) {
     fitting.note(
-      `${inWords(made)} is far above the ${inWords(trained)} that this pipeline was trained on: expect less of it`,
+      `${inWords(made)} is far above the ${inWords(trained)} that this pipeline was trained on: expect lower quality`,
     );
   }
   return { ...sizes, tile: null };
 }
 
 /**
- * Frames that are made at once: as many as the pipeline was trained on, or fewer where the result
- * has fewer.
+ * Frames of a window: as many as the pipeline was trained on, or fewer if the result has fewer.
  *
  * @param wanted   frames of the result
- * @param least    frames without which what is known has no place, 4k + 1
+ * @param least    the fewest frames that have room for the known ones, 4k + 1
  * @returns 4k + 1
  */
 export function windowFrames(
@@ -146,11 +145,11 @@ export function windowFrames(
   return made;
 }
 
-/** @throws InputError for a result that nothing could hold */
+/** @throws InputError for a result larger than the limit */
 function expectSides(where: string, { width, height }: Size): void {
   if (Math.max(width, height) <= MOST_SIDE) return;
   throw new InputError(
-    `${where}: the result would be ${width}x${height}, and ${MOST_SIDE} is the longest side that is made; ask for less with \`size\`, \`upscale\` or \`expand\``,
+    `${where}: the result would be ${width}x${height}, and ${MOST_SIDE} is the longest side allowed; ask for less with \`size\`, \`upscale\` or \`expand\``,
   );
 }
 

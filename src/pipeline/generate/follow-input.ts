@@ -1,4 +1,4 @@
-/** Results that are made frame by frame of an input's: only a window of it is in memory. */
+/** Results that follow an input frame by frame; only a window of the input is in memory. */
 import { InputError } from '../../errors.js';
 import {
   type DepthMap,
@@ -18,7 +18,7 @@ import type { UserRequest } from './request.js';
 import { fitted, fittedDepth, shapedTo } from './shaping.js';
 import { OVERLAPS, type Window, type WindowPlan, windowSpans } from './windows.js';
 
-/** Every frame of the result is made of a frame of the input. */
+/** Plans a result in which every frame is made from the same frame of the input. */
 export async function followInput(
   task: Task,
   request: UserRequest,
@@ -48,7 +48,7 @@ export async function followInput(
   if (numFrames !== undefined && !still && known !== null && numFrames > known + Number(about)) {
     throw tooFew(input.path, known, numFrames);
   }
-  // how many there are, as far as it matters: up to one more than are made at once
+  // how many frames there are, counted only as far as it matters: one more than a window has
   const count = still ? 1 : await available(most + 1);
   if (numFrames !== undefined && count < Math.min(numFrames, most + 1)) {
     throw tooFew(input.path, count, numFrames);
@@ -82,11 +82,11 @@ export async function followInput(
       last,
     };
   };
-  /** What the end of the clip brings to light. */
+  /** Notes what is known only when the clip ends. */
   const noteEnd = (count: number): void => {
     if (numFrames !== undefined && count < numFrames) {
       fitting.fitted(
-        `${input.path}: has ${count} frames and not the ${numFrames} of \`numFrames\``,
+        `${input.path}: has ${count} frames, fewer than the ${numFrames} of \`numFrames\``,
       );
     }
     if (numFrames !== undefined || !mask || mask.numFrames === 1) return;
@@ -119,7 +119,7 @@ export async function followInput(
       let window = first;
       for (let start = 0; ; start += made - overlap) {
         if (start > 0) window = await windowAt(start, overlap);
-        if (followed) fitting.notes(followed.reader.notes.splice(0)); // of damage, as it shows
+        if (followed) fitting.notes(followed.reader.notes.splice(0)); // damage in the file, as it is found
         if (window.last) noteEnd(start + window.kept);
         yield window;
         if (window.last) return;
@@ -134,7 +134,7 @@ const tooFew = (path: string, has: number, wanted: number): InputError =>
     `\`numFrames\`: ${path} has ${has} ${has === 1 ? 'frame' : 'frames'}, got ${wanted}; ${has} is the most`,
   );
 
-/** @throws InputError unless depth maps are as long as their input, or as what is made of it */
+/** @throws InputError unless depth maps are as long as their input, or as the result */
 function expectLengths(
   depths: readonly DepthMap[],
   input: string,
@@ -152,13 +152,13 @@ function expanded(frames: Frames, margins: Margins | null): { frames: Frames; ma
   return margins ? expandFrames(frames, margins) : { frames, mask: null };
 }
 
-/** The mask of frames `start` to `start + count`; the last frame holds beyond the end. */
+/** The mask of frames `start` to `start + count`; its last frame is repeated beyond its end. */
 function cutMaskAt(mask: Mask, start: number, count: number, input: string): Mask {
   const { width, height, numFrames } = mask;
   if (numFrames === 1) return { ...mask, numFrames: count, data: cutMask(mask, count) };
   if (start >= numFrames) {
     throw new InputError(
-      `${mask.path}: has ${numFrames} frames, and ${input} has more; give a mask as long as the clip, or of one frame`,
+      `${mask.path}: has ${numFrames} frames, and ${input} has more; give a mask as long as the clip, or one with a single frame`,
     );
   }
   const plane = width * height;

@@ -1,4 +1,4 @@
-/** One task on one user's input, from files to frames: window after window, tile after tile. */
+/** Runs one task on a user's input, from files to frames: window by window, tile by tile. */
 import { InputError } from '../../errors.js';
 import {
   crossFade,
@@ -33,48 +33,48 @@ import { tileGrids, tileWork } from './tiles.js';
 import { continued } from './windows.js';
 
 export interface GenerateRequest extends UserRequest, SamplingRequest {
-  /** gives other words for the prompt; called when the request is known to be possible */
+  /** rewrites the prompt; called once the request is known to be possible */
   rewritePrompt?: (prompt: string) => Promise<string>;
-  /** when a window begins */
+  /** called when a window begins; `count` is null if the end of the input decides */
   onWindow?: (index: number, count: number | null) => void;
 }
 
-/** A result whose input is read and fitted; it comes in pieces, in the order of time. */
+/** A result whose input has been read and fitted; its frames come in pieces, in order of time. */
 export interface Result {
-  /** as it is made from, rewritten where that was asked for */
+  /** the prompt in use, rewritten if that was asked for */
   prompt: string;
-  /** of the first window */
+  /** condition inputs of the first window */
   given: ConditionInputs;
-  /** of the result */
+  /** size of the result */
   size: Size;
-  /** one window */
+  /** size and frames of one window */
   target: Target;
-  /** what a window is denoised in; null: in one piece */
+  /** the tiles that a window is denoised in; null: in one piece */
   tiles: TileWork | null;
   /** null: the end of the input decides */
   numWindows: number | null;
-  /** frames a second, the input's or the pipeline's */
+  /** frames per second, the input's or the pipeline's */
   fps: number;
   /** null: the end of the input decides */
   numFrames: number | null;
-  /** file whose sound goes with the frames from the first on */
+  /** file whose sound belongs to the result, from its first frame on */
   audio: string | null;
-  /** the input's colours are of full range, as few clips' are: so can the result's be */
+  /** the input's colours have full range, which few clips have: so the result's can have it too */
   fullRange: boolean;
-  /** once; it closes itself at its end */
+  /** can be iterated once; closes itself at the end */
   pieces: AsyncGenerator<Piece>;
-  /** ends the reading of the input; for a result that is not made, or not to its end */
+  /** stops reading the input; needed if `pieces` is not iterated to its end */
   close(): Promise<void>;
 }
 
 export interface Piece {
   frames: Frames;
-  /** where part of the frames was known: what the model made of all of it, and what was made */
+  /** if part of the frames was known: all that the model generated, and the part that was not known */
   filled: { made: Frames; hole: Uint8Array } | null;
 }
 
 /**
- * Checks the request, reads the input and fits it; the frames are made as they are taken.
+ * Checks the request, then reads and fits the input; frames are generated as `pieces` is iterated.
  * @throws InputError for wrong input; the signal's reason when it aborts
  */
 export async function startResult(pipeline: Pipeline, request: GenerateRequest): Promise<Result> {
@@ -84,11 +84,11 @@ export async function startResult(pipeline: Pipeline, request: GenerateRequest):
   return request.compat ? asReference(pipeline, worded) : inWindows(pipeline, worded);
 }
 
-/** @throws InputError for what cannot be made, whatever the files hold */
+/** @throws InputError for a request that is impossible whatever its files hold */
 function expectPossible(pipeline: Pipeline, request: GenerateRequest): void {
   const { task, depth, noiseAugStrength = 0 } = request;
   if (depth && !pipeline.takesDepth) {
-    throw new InputError('`depth`: this pipeline has no place for depth; leave it out', {
+    throw new InputError('`depth`: this pipeline takes no depth; leave it out', {
       field: 'depth',
     });
   }
@@ -122,7 +122,7 @@ async function inWindows(pipeline: Pipeline, request: GenerateRequest): Promise<
   };
 }
 
-/** @throws InputError where a task lives on depth that the pipeline cannot take, or nobody tells */
+/** @throws InputError if a task needs depth that the pipeline cannot take, or that nothing provides */
 function expectDepthPossible(
   { takesDepth }: Pipeline,
   { task, inputs, depth, estimateDepth }: GenerateRequest,
@@ -130,18 +130,18 @@ function expectDepthPossible(
   if (!task.needs.depth) return;
   if (!takesDepth) {
     throw new InputError(
-      `${task.id}: this pipeline has no place for depth; name another with \`pipeline\``,
+      `${task.id}: this pipeline takes no depth; name another with \`pipeline\``,
       { field: 'pipeline' },
     );
   }
   if (task.inputs.includes('depth') || depth || estimateDepth) return;
   throw new InputError(
-    `${task.id}: needs the depth of ${sourceName(inputs[0]!)}; name a model that tells it with \`depthModel\`, or give it with \`depth: [FILE]\``,
+    `${task.id}: needs the depth of ${sourceName(inputs[0]!)}; name a model that estimates it with \`depthModel\`, or give it with \`depth: [FILE]\``,
     { field: 'depth' },
   );
 }
 
-/** The whole result in memory, and what it was made from. */
+/** Generates a whole result in memory; also returns the condition inputs it was made from. */
 export async function generate(
   pipeline: Pipeline,
   request: GenerateRequest,
@@ -163,7 +163,7 @@ async function* piecesOf(
   try {
     if (before) yield bare(before);
     let index = 0;
-    let previous: Frames | null = null; // the window before, as it is in the result
+    let previous: Frames | null = null; // the previous window, as it is in the result
     for await (const window of prepared.windows()) {
       request.onWindow?.(index, numWindows);
       const { task, kept, overlap } = window;
@@ -175,7 +175,7 @@ async function* piecesOf(
       const whole = finished(matched, task, given, result, request);
       const coloured = reference ? transferChroma(whole, reference) : whole;
       const frames: Frames = sliceFrames(coloured, 0, kept);
-      // where windows are faded into one another, what the next one shares waits for it
+      // with cross-fading, the frames shared with the next window are held back until it is made
       const fades = task.windows === 'cross-faded';
       const joined: Frames = fades && shared ? fadedIn(shared, frames) : frames;
       const from = fades ? 0 : overlap;
@@ -193,7 +193,7 @@ async function* piecesOf(
   }
 }
 
-/** What was made, in the colours that its first frames have in the window before. */
+/** Matches the generated frames' colours to those of the frames shared with the previous window. */
 function matchedTo(
   shared: Frames,
   made: Frames,
@@ -210,7 +210,7 @@ function matchedTo(
 const lastFrames = (frames: Frames, count: number): Frames =>
   sliceFrames(frames, frames.numFrames - count, frames.numFrames);
 
-/** The shared frames become the new ones over their length. */
+/** Cross-fades from the shared frames to the new ones. */
 function fadedIn(shared: Frames, frames: Frames): Frames {
   const count = shared.numFrames;
   const start = crossFade(shared, sliceFrames(frames, 0, count));
@@ -233,7 +233,7 @@ function filledPart(
   };
 }
 
-/** One piece by the reference's rules; see reference/layout.ts. */
+/** A result in one piece, by the reference's rules; see reference/layout.ts. */
 async function asReference(pipeline: Pipeline, request: GenerateRequest): Promise<Result> {
   const { task, prompt, seed, onNote, estimateDepth = null } = request;
   const settings = pipeline.settingsFor(task);
@@ -251,7 +251,7 @@ async function asReference(pipeline: Pipeline, request: GenerateRequest): Promis
     yield { frames, filled: null };
   }
   const close = async () => {
-    // else `sampleConditions` frees them
+    // once begun, `sampleConditions` frees them
     if (!begun) for (const tensor of Object.values(condition)) tensor.dispose();
     begun = true;
   };

@@ -1,4 +1,4 @@
-/** The files that a user names, read or opened. */
+/** Reads or opens the files that a user names. */
 import { statSync } from 'node:fs';
 import { InputError } from '../../errors.js';
 import {
@@ -28,18 +28,18 @@ import type { UserRequest } from './request.js';
 
 /** Files, read or opened. */
 export interface Inputs {
-  /** pictures and clips in the order of the task's inputs; without the one that is followed */
+  /** pictures and clips in the order of the task's inputs, without the one that is followed */
   media: Media[];
   /** the clip that is followed, window by window */
   followed: {
     window: ClipWindow;
     reader: Shape & Pick<Media, 'fps' | 'notes' | 'fullRange'> & { numFrames: number | null };
-    /** its number of frames is a file's own word, which may be one off */
+    /** its number of frames is the one stated in the file, which may be off by one */
     about: boolean;
   } | null;
   /** depth as the task's own input */
   depth: DepthMap | null;
-  /** depth in place of what is told from the frames */
+  /** depth maps that replace the depth estimated from the frames */
   depths: DepthMap[];
   mask: Mask | null;
   margins: Margins | null;
@@ -80,7 +80,7 @@ async function readInto(
 ): Promise<void> {
   const { signal, mask: source, inputs: paths } = request;
   const kinds = [...task.inputs, ...task.optionalInputs].slice(0, paths.length);
-  // a colour is looked for in all frames, and transparency of what is no video file
+  // a colour is searched for in all frames, and so is transparency unless the input is a video file
   const byAlpha = source !== undefined && 'alpha' in source;
   const whole =
     (source !== undefined && 'colour' in source) || (byAlpha && !(await isVideoFile(paths[0]!)));
@@ -118,7 +118,7 @@ async function readInto(
     inputs.margins = parseExpand(request.expand, inputs.followed!.reader, '`expand`');
   }
 
-  /** A clip that is in memory whole; at the first one's rate. */
+  /** Reads a whole clip into memory, at the first clip's frame rate. */
   async function readClip(index: number): Promise<Media> {
     const path = paths[index]!;
     const media = await readMedia(path, { signal });
@@ -126,12 +126,12 @@ async function readInto(
     const [own, wanted] = [rate(media.fps), rate(inputs.fps)];
     if (typeof path !== 'string') {
       throw new InputError(
-        `${path.path}: has ${own} frames a second, and ${sourceName(paths[0]!)} has ${wanted}; give frames of the same rate`,
+        `${path.path}: has ${own} frames per second, and ${sourceName(paths[0]!)} has ${wanted}; give frames of the same rate`,
         { field: 'inputs' },
       );
     }
     fitting.fitted(
-      `${path}: ${own} frames a second become the ${wanted} of ${sourceName(paths[0]!)}`,
+      `${path}: ${own} frames per second become the ${wanted} of ${sourceName(paths[0]!)}`,
     );
     return readMedia(path, { signal, fps: inputs.fps });
   }
@@ -141,7 +141,7 @@ async function isVideoFile(source: MediaSource): Promise<boolean> {
   return typeof source === 'string' && ['video', 'unknown'].includes(await sniff(source));
 }
 
-/** The file whose sound goes with a result; frames that were read already are silent. */
+/** The file whose sound goes with a result; null for frames given in memory, which are silent. */
 export const soundOf = (source: MediaSource | undefined): string | null =>
   typeof source === 'string' ? source : null;
 
@@ -153,7 +153,7 @@ const noClip = ({ id }: Task, source: MediaSource): InputError =>
     `${sourceName(source)}: ${id} needs a clip, got one picture; give a video or a folder of pictures`,
   );
 
-/** The part of an input to be made; its frames are looked at only where the mask depends on them. */
+/** The mask of the part to generate; frames are read only if the mask depends on them. */
 async function readMask(
   source: NonNullable<UserRequest['mask']>,
   { invertMask: invert, signal }: UserRequest,
@@ -161,7 +161,7 @@ async function readMask(
   fitting: Fitting,
   about = false,
 ): Promise<Mask> {
-  // of a clip that is opened a file or a box needs no more than its size
+  // for an opened clip, a mask from a file or a box needs only the clip's size
   const media = 'data' in input ? input : { ...input, alpha: null, data: new Uint8Array(0) };
   let numFrames = media.numFrames ?? 0;
   if ('alpha' in source && !('data' in input)) {
@@ -180,10 +180,11 @@ async function readMask(
   if (!mask.data.includes(1)) {
     throw new InputError(
       invert
-        ? `${mask.path}: is all white, so turned round nothing is left to fill; leave out \`invertMask\`, or paint the part to be kept white`
-        : `${mask.path}: has no white part${mask.lightest ? ` (${mask.lightest})` : ''}, so there is nothing to fill; paint the part to be made white`,
+        ? `${mask.path}: is all white, so inverted it leaves nothing to fill; leave out \`invertMask\`, or paint only the part to keep white`
+        : `${mask.path}: has no white part${mask.lightest ? ` (${mask.lightest})` : ''}, so there is nothing to fill; paint the part to generate white`,
     );
   }
-  if (!mask.data.includes(0)) fitting.note(`${mask.path}: is all white: everything is made anew`);
+  if (!mask.data.includes(0))
+    fitting.note(`${mask.path}: is all white: the whole picture is generated anew`);
   return mask;
 }

@@ -1,4 +1,4 @@
-/** What is made at once: one window of a result, in one piece or in tiles. */
+/** Generates one window of a result, in one piece or in tiles. */
 import { customSigmas, type SolverName } from '../../diffusion/index.js';
 import { short } from '../../files/read-json.js';
 import { type Frames, tensorToFrames } from '../../media/index.js';
@@ -26,7 +26,7 @@ export interface SamplingRequest {
   prompt: string;
   task: Task;
   seed: Seed;
-  /** what the depth of known frames is told from; default: nothing, they have none */
+  /** estimates the depth of known frames; default: none, they have no depth */
   estimateDepth?: DepthEstimator | null;
   /** defaults: the pipeline's settings */
   addedPrompt?: string;
@@ -35,12 +35,12 @@ export interface SamplingRequest {
   guidanceScale?: number;
   motionScore?: number;
   solver?: SolverName;
-  /** the reference's other noise levels, denser where there is much noise; see `customSigmas` */
+  /** use the reference's other noise levels, which are denser at high noise; see `customSigmas` */
   useTSchedule?: boolean;
   /** see `SampleRequest` */
   guidanceRange?: readonly [number, number];
   cacheThreshold?: number;
-  /** of the noise on what is given, 0..1; default: 0; see `withNoise` */
+  /** strength of the noise added to the condition, 0..1; default: 0; see `withNoise` */
   noiseAugStrength?: number;
   onStep?: OnStep;
   onProgress?: OnProgress;
@@ -52,7 +52,7 @@ export interface WindowWork {
   index: number;
 }
 
-/** The frames of a window, at the size that is made. */
+/** Generates the frames of a window, at the size in `made`. */
 export async function makeWindow(
   pipeline: Pipeline,
   request: SamplingRequest,
@@ -60,7 +60,7 @@ export async function makeWindow(
   { window, index }: WindowWork,
 ): Promise<Frames> {
   const { task, given, numFrames } = window;
-  // one window's tiles draw from seeds that follow one another, and no other window's
+  // a window's tiles use consecutive seeds, which no other window uses
   const seed = lowBits(seedAfter(request.seed, index * SEEDS_OF_WINDOW));
   if (!tile) {
     const target = { ...made, numFrames };
@@ -89,10 +89,10 @@ export async function makeWindow(
   return frames;
 }
 
-/** Apart from each other by more than a window has tiles. */
+/** Distance between the seeds of two windows: more than a window has tiles. */
 const SEEDS_OF_WINDOW = 100_003;
 
-/** Tokens that are made together, where there is a choice: enough to fill a processor. */
+/** Tokens per batch, where there is a choice: enough to keep a processor busy. */
 const TOKENS_AT_ONCE = 2048;
 
 export function samplesAtOnce(target: Target): number {
@@ -106,13 +106,13 @@ interface SampleWork {
   givens: ConditionInputs[];
 }
 
-/** The same as conditions, or in tiles. */
+/** The same work, with its conditions prepared or in tiles. */
 interface ConditionWork extends Omit<SampleWork, 'givens'> {
   conditions: Condition[];
   tiling?: Tiling;
 }
 
-/** Samples of one size, made together. */
+/** Generates samples of one size in one batch. */
 async function makeSamples(
   pipeline: Pipeline,
   request: SamplingRequest,
@@ -126,7 +126,7 @@ async function makeSamples(
   return frames;
 }
 
-/** The words of a request as the pipeline is given them. */
+/** The prompts and guidance of a request, with the pipeline's defaults. */
 function wordsOf(pipeline: Pipeline, request: SamplingRequest) {
   const settings = pipeline.settingsFor(request.task);
   const added = request.addedPrompt ?? settings.addedPrompt;
@@ -137,11 +137,11 @@ function wordsOf(pipeline: Pipeline, request: SamplingRequest) {
   };
 }
 
-/** What of a request's prompts is longer than the text encoder reads, a line each. */
+/** One sentence for each prompt of a request that is longer than the text encoder reads. */
 export function cutPrompts(pipeline: Pipeline, request: SamplingRequest): string[] {
   const { prompt, negativePrompt, guidanceScale } = wordsOf(pipeline, request);
   const prompts = [['the prompt', taggedPrompt(prompt, request.task)]];
-  // without guidance it is not read at all
+  // without guidance the negative prompt is not read at all
   if (guidanceScale > 1) prompts.push(['the negative prompt', negativePrompt]);
   return prompts.flatMap(([what, text]) => {
     const cut = pipeline.cutOff(text!);
@@ -152,7 +152,7 @@ export function cutPrompts(pipeline: Pipeline, request: SamplingRequest): string
   });
 }
 
-/** Samples the conditions and disposes them; → [B, 3, F, H, W] */
+/** Samples for the conditions, and disposes them; → [B, 3, F, H, W] */
 export async function sampleConditions(
   pipeline: Pipeline,
   request: SamplingRequest,
@@ -176,7 +176,7 @@ export async function sampleConditions(
   }
 }
 
-/** What is asked of the pipeline, with its own settings where a request says nothing. */
+/** The pipeline's request, with its own settings where the user's request has none. */
 function sampleRequestOf(
   pipeline: Pipeline,
   request: SamplingRequest,
@@ -207,8 +207,8 @@ function sampleRequestOf(
 }
 
 /**
- * The noise levels of a request with `useTSchedule`, else undefined. They lack their last, 0: every
- * schedule ends there, and a step from 0 to 0 is none.
+ * The noise levels of a request with `useTSchedule`, else undefined. The final 0 is left out: every
+ * schedule adds it, and a step from 0 to 0 would do nothing.
  */
 export function ownSigmas(
   { useTSchedule, numInferenceSteps }: Pick<SamplingRequest, 'useTSchedule' | 'numInferenceSteps'>,

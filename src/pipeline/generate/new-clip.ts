@@ -1,4 +1,4 @@
-/** Results that are as long as is asked for: a prompt, or ends between which something is made. */
+/** Results of any requested length: from a prompt, or extending and joining what is given. */
 import { nextFitting } from '../../models/latent-grid.js';
 import { given, TASKS, type Task, withDepth } from '../../tasks/index.js';
 import type { OwnSettings } from '../settings.js';
@@ -9,7 +9,7 @@ import type { UserRequest } from './request.js';
 import { fitted, fittedDepth } from './shaping.js';
 import { knownWithin, OVERLAPS, type Window, type WindowPlan, windowSpans } from './windows.js';
 
-/** Ends are given, or nothing: the result is as long as is asked for. */
+/** Plans a result for which only a prompt, or known frames at its ends, are given. */
 export async function planNewClip(
   task: Task,
   request: UserRequest,
@@ -20,7 +20,7 @@ export async function planNewClip(
   const sizes = fitSizes(task, request, media[0] ?? null, settings, fitting);
   const wanted = task.result === 'image' ? 1 : (request.numFrames ?? settings.numFrames);
   const shaped = media.map((one) => ({ ...one, ...fitted(one, sizes.result, request, fitting) }));
-  // the ends are known at their places whatever lies between
+  // known frames at the ends have their positions, whatever lies between
   const whole = task.fromInput({ media: shaped, mask: null }, wanted);
   const all = withDepth(
     task,
@@ -32,7 +32,7 @@ export async function planNewClip(
   const ending = tail.reduce((sum, { at }) => sum + at.length, 0);
   const heads = all.known.reduce((sum, { at }) => sum + at.length, 0) - ending;
   const overlap = OVERLAPS[task.windows];
-  // a window has room for what is known, and for more
+  // a window has room for the known frames, and for at least one more
   const fewest = Math.max(heads, tail.length > 0 ? overlap + ending : 0) + 1;
   const least = nextFitting(wanted > 1 ? Math.max(fewest, 2) : fewest);
   const most = windowFrames(request, wanted, settings, fitting, least);

@@ -1,10 +1,10 @@
-/** What was fitted, in lines for people. */
+/** Notes for the user about inputs that had to be fitted. */
 import { InputError } from '../../errors.js';
 
-/** Is given a sentence that a user should read. */
+/** Receives a sentence that the user should read. */
 export type OnNote = (sentence: string) => void;
 
-/** What was fitted, a line each; with `strict` the first one is an error. */
+/** Reports whatever had to be fitted, one sentence each; with `strict` the first one is an error. */
 export class Fitting {
   private readonly said = new Set<string>();
 
@@ -13,13 +13,13 @@ export class Fitting {
     private readonly onNote: OnNote,
   ) {}
 
-  /** @throws InputError with `strict` */
+  /** Reports that something was fitted. @throws InputError with `strict` */
   fitted(text: string): void {
     if (this.strict) throw new InputError(`${text}; \`strict\` refuses to fit anything`);
     this.note(text);
   }
 
-  /** The same of many windows is said once. */
+  /** Like `fitted`, but the same sentence from several windows is reported once. */
   fittedOnce(text: string): void {
     if (!this.said.has(text)) this.fitted(text);
   }
@@ -29,7 +29,7 @@ export class Fitting {
     this.onNote(text);
   }
 
-  /** What files say of themselves. */
+  /** Passes on notes that were found while reading files. */
   notes(texts: readonly string[]): void {
     for (const text of texts) this.note(text);
   }

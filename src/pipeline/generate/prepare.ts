@@ -1,4 +1,4 @@
-/** From what a user gives to what is sampled: reading files, fitting them, one window after another. */
+/** Reads and fits a user's input, and plans its windows for sampling. */
 import type { Task } from '../../tasks/index.js';
 import type { OwnSettings } from '../settings.js';
 import { followInput } from './follow-input.js';
@@ -10,13 +10,13 @@ import type { WindowPlan } from './windows.js';
 
 /** A result's plan, and the files that it is read from. */
 export interface Prepared extends WindowPlan {
-  /** ends the reading */
+  /** stops reading the input */
   close(): Promise<void>;
 }
 
 /**
- * Reads everything that a task is given, all of which is there (see `expectParts`). Of a clip that is followed frame by frame only a
- * window is in memory.
+ * Reads all inputs of a task; the request must be complete (see `expectParts`). Of a clip that is
+ * followed frame by frame, only a window is in memory.
  *
  * @throws InputError naming the option or the file, what is wrong with it, and the remedy
  */

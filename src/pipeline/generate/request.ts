@@ -1,4 +1,4 @@
-/** What a user asks for, and whether everything is there. */
+/** A user's request, and the check that it is complete. */
 import { InputError } from '../../errors.js';
 import {
   type FitWay,
@@ -12,35 +12,35 @@ import type { OnNote } from './notes.js';
 
 export interface UserRequest {
   prompt: string;
-  /** files: pictures, clips, folders of pictures, depth maps, as the task takes them */
+  /** pictures, clips, folders of pictures or depth maps, in the order in which the task takes them */
   inputs: readonly MediaSource[];
-  /** where something is to be made; with `compat` a file, white where something is known */
+  /** the part to generate; with `compat` a file that is white where pixels are known instead */
   mask?: MaskSource;
-  /** what was to be made is kept, and the other way round */
+  /** swaps the part to generate and the part to keep */
   invertMask?: boolean;
-  /** how far the picture is to grow, in place of a mask; see `parseExpand` */
+  /** how far to extend the picture, instead of a mask; see `parseExpand` */
   expand?: string;
-  /** files, one for each input: pictures, clips or folders, white = near; see `readDepth` */
+  /** depth maps, one for each input: pictures, clips or folders, white = near; see `readDepth` */
   depth?: readonly MediaSource[];
-  /** colourisation: a picture whose palette the result gets */
+  /** colourisation: a picture whose palette the result takes */
   reference?: MediaSource;
   size?: Size;
   numFrames?: number;
-  /** how many times larger super-resolution makes its input; default: 2, with `compat` 4 */
+  /** super-resolution: factor by which the input is enlarged; default: 2, with `compat` 4 */
   upscale?: number;
-  /** what of an input is cut off where its shape is not the result's; default: crop */
+  /** how an input of another shape than the result is fitted; default: crop */
   fit?: FitWay;
-  /** refuses where something would have to be fitted */
+  /** fail instead of fitting anything */
   strict?: boolean;
-  /** what the input shows is put back into the result; default: true */
+  /** put the known pixels of the input back into the result; default: true */
   keepKnown?: boolean;
-  /** frames that are made at once, 4k + 1; default: as many as the pipeline was trained on */
+  /** frames per window, 4k + 1; default: as many as the pipeline was trained on */
   window?: number;
-  /** super-resolution: size of what is made at once; null: all of it; default: the trained size */
+  /** super-resolution: tile size; null: no tiles; default: the size the pipeline was trained on */
   tile?: Size | null;
   /** lays inputs out as the reference implementation does */
   compat?: { cropType: CropType };
-  /** is given what was fitted, cut off or found in files, a sentence each, as it shows */
+  /** receives a sentence for everything that was fitted, cut off or found in files, as it happens */
   onNote?: OnNote;
   signal?: AbortSignal;
 }
@@ -51,7 +51,7 @@ const NAMES: Record<InputKind, [one: string, two: string]> = {
   depth: ['a depth clip', 'two depth clips'],
 };
 
-/** Is everything there that the task needs, and nothing that it has no use for? */
+/** @throws InputError unless the request has everything that the task needs, and nothing it cannot use */
 export function expectParts(task: Task, request: UserRequest): void {
   const { id, inputs: wanted, optionalInputs } = task;
   const { prompt, inputs } = request;
@@ -62,7 +62,7 @@ export function expectParts(task: Task, request: UserRequest): void {
   }
   if (task.prompt === 'instruction' && prompt.trim() === '') {
     throw new InputError(
-      `${id}: needs to be told what to change; say it with \`prompt: 'turn the red cube blue'\``,
+      `${id}: needs an instruction that says what to change; give one with \`prompt: 'turn the red cube blue'\``,
       { field: 'prompt' },
     );
   }
@@ -94,14 +94,17 @@ export function expectParts(task: Task, request: UserRequest): void {
     throw new InputError(`${id}: makes an image; leave out \`window\``, { field: 'window' });
   }
   if (request.tile && task.size !== 'larger') {
-    throw new InputError(`${id}: is not made in tiles; leave out \`tile\`, or use isr or vsr`, {
+    throw new InputError(`${id}: does not work in tiles; leave out \`tile\`, or use isr or vsr`, {
       field: 'tile',
     });
   }
   if (request.upscale !== undefined && task.size !== 'larger' && !request.compat) {
-    throw new InputError(`${id}: makes nothing larger; leave out \`upscale\`, or use isr or vsr`, {
-      field: 'upscale',
-    });
+    throw new InputError(
+      `${id}: does not enlarge its input; leave out \`upscale\`, or use isr or vsr`,
+      {
+        field: 'upscale',
+      },
+    );
   }
 }
 
@@ -129,31 +132,30 @@ function expectMaskParts(
     );
   }
   if (mask && expand !== undefined) {
-    throw new InputError(
-      '`expand`: says already where something is to be made; leave out the mask',
-      { field: 'expand' },
-    );
+    throw new InputError('`expand`: already says which part to generate; leave out the mask', {
+      field: 'expand',
+    });
   }
   if (takes === 'hole' && !mask) {
     throw new InputError(
-      `${id}: needs a mask, white where something is to be made; give one with \`mask: FILE\`, \`mask: { box }\`, \`mask: { colour }\` or \`mask: { alpha: true }\``,
+      `${id}: needs a mask that is white in the part to generate; give one with \`mask: FILE\`, \`mask: { box }\`, \`mask: { colour }\` or \`mask: { alpha: true }\``,
       { field: 'mask' },
     );
   }
   if (takes === 'margins' && !mask && expand === undefined) {
     throw new InputError(
-      `${id}: needs to know how far; say it with \`expand: 0.25\`, or give a mask, white where something is to be made, with \`mask: FILE\``,
+      `${id}: needs to know how far to extend its input; say so with \`expand: 0.25\`, or give a mask that is white in the part to generate, with \`mask: FILE\``,
       { field: 'expand' },
     );
   }
   if (invertMask && !mask) {
-    throw new InputError('`invertMask`: there is no mask to turn round; give one or leave it out', {
+    throw new InputError('`invertMask`: there is no mask to invert; give one, or leave it out', {
       field: 'invertMask',
     });
   }
 }
 
-/** How an input is brought to the size asked for. */
+/** How the reference implementation brings an input to the requested size. */
 export const CROP_TYPES = ['keep_ratio', 'keep_ratio_h', 'keep_res'] as const;
 
 export type CropType = (typeof CROP_TYPES)[number];

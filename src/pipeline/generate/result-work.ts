@@ -1,10 +1,10 @@
-/** A result in the units that its cost is counted in. */
+/** The work of a result, in the units used to estimate its cost. */
 import type { WorkRequest } from '../cost/work.js';
 import type { Pipeline } from '../pipeline.js';
 import type { GenerateRequest, Result } from './generate.js';
 import { ownSigmas } from './make-window.js';
 
-/** One window of a result. */
+/** The work of one window of a result. */
 export function workOfResult(
   pipeline: Pipeline,
   request: GenerateRequest,

@@ -1,4 +1,4 @@
-/** Inputs of another shape than the result: cut off, given bars, or stretched; with what lies on them. */
+/** Crops, pads or stretches inputs of another shape than the result, with their masks and depth. */
 import { InputError } from '../../errors.js';
 import {
   cropDepth,
@@ -14,7 +14,7 @@ import { inWords, type Sizes } from './fitting.js';
 import type { Fitting } from './notes.js';
 import type { UserRequest } from './request.js';
 
-/** A picture or a clip in the size that is made, by the stated rule. */
+/** A picture or a clip at the generated size, fitted as `fit` says. */
 export function fitted(
   one: Media,
   size: Sizes['made'],
@@ -26,7 +26,7 @@ export function fitted(
   return frames;
 }
 
-/** Depth goes the way of its frames. @throws InputError where bars are added, which have no depth */
+/** Fits depth like its frames. @throws InputError if bars would be added, as they have no depth */
 export function fittedDepth(
   map: DepthMap,
   size: Sizes['made'],
@@ -45,14 +45,14 @@ export function fittedDepth(
   return fit === 'crop' ? cropped : map;
 }
 
-/** The same shape, or as near to it as whole pixels of the smaller one allow. */
+/** Do both have the same shape, as nearly as whole pixels of the smaller one allow? */
 function sameShape(a: Size, b: Size): boolean {
   const [small, large] = a.width <= b.width ? [a, b] : [b, a];
   const wanted = (large.height * small.width) / large.width;
   return hasSameShape(small, large) || Math.abs(small.height - wanted) <= 1;
 }
 
-/** Frames of another shape than the result's, and their mask, in that shape; else as they are. */
+/** Frames and their mask in the result's shape; unchanged if they have it already. */
 export function shapedTo(
   frames: Frames,
   mask: Mask | null,
@@ -61,7 +61,7 @@ export function shapedTo(
   fitting: Fitting,
 ): { frames: Frames; mask: Mask | null } {
   if (!size || sameShape(frames, result)) return { frames, mask };
-  // no larger than they were: of super-resolution's input the small picture is what is kept
+  // not enlarged: super-resolution keeps the small picture of its input
   const sides = [frames.width / result.width, frames.height / result.height];
   const scale = Math.min(1, fit === 'crop' ? Math.min(...sides) : Math.max(...sides));
   const shape = {
@@ -78,7 +78,7 @@ export function shapedTo(
   for (let i = 0; i < data.length; i++) data[i] = fittedMask.data[i * 3]! > 127 ? 1 : 0;
   if (mask.data.includes(1) && !data.includes(1)) {
     throw new InputError(
-      `${mask.path}: all of the part to be made is cut off for ${inWords(result)}; leave out \`size\`, or use \`fit: 'pad'\``,
+      `${mask.path}: the whole part to generate is cut off at ${inWords(result)}; leave out \`size\`, or use \`fit: 'pad'\``,
     );
   }
   return { frames: shaped.frames, mask: { ...mask, ...shape, data } };

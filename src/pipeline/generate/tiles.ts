@@ -1,4 +1,4 @@
-/** A picture too large to be made at once: it is denoised in tiles, and decoded as a whole. */
+/** Tiles, for a picture too large to denoise in one piece; it is still decoded as a whole. */
 import { type Frames, resizeFrames, type Size } from '../../media/index.js';
 import { type Condition, type ConditionInputs, given } from '../../tasks/index.js';
 import { fromArray, type Tensor } from '../../tensor/index.js';
@@ -13,33 +13,34 @@ export interface Tile {
 export interface Tiling {
   /** pixels of each tile, multiples of 16 */
   tile: Size;
-  /** corners; steps take the grids in turn */
+  /** top left corners of the tiles of each grid; steps use the grids in turn */
   grids: readonly (readonly Tile[])[];
-  /** tiles that are made together */
+  /** tiles per batch */
   samples: number;
-  /** what a tile is given; the caller frees it */
+  /** the condition of the tile at a place; the caller frees it */
   conditionOf(place: Tile): Condition;
 }
 
 /** A tile in latent pixels. */
 export interface LatentTile extends Tile, Size {}
 
-/** Shares of a tile's side that it has in common with the next: the largest that costs little. */
+/** Overlap of neighbouring tiles, as a share of a tile's side: the largest that costs little is used. */
 const OVERLAPS = [1 / 4, 1 / 8, 0];
 /**
- * The most work that all grids may be, where one grid with the largest overlap is 1. At 1.12 a
- * result of 384x256 took 13 % longer as a whole (measured); with less overlap seams stay as faint.
+ * The most work per step that shifted grids may take, relative to one grid with the largest overlap.
+ * At 1.12 a result of 384x256 took 13 % longer in total (measured); with less overlap, seams are no
+ * more visible.
  */
 const MOST_WORK = 1.05;
-/** How far each grid is moved, as a share of the way to the next tile; steps take them in this order. */
+/** How far each grid is shifted, as a share of the distance to the next tile; steps use this order. */
 const SHIFTS = [0, 1 / 2, 1 / 4, 3 / 4];
-/** Corners lie at latent pixels. */
+/** Corners lie on whole latent pixels, which are this many pixels wide. */
 const UNIT = 8;
 
 /**
- * Corners of tiles that cover all, in grids that are moved against each other: what a tile makes of
- * its own edges and middle falls on other places in the next step, so no line of it stays. A picture
- * hardly larger than a tile has one grid.
+ * Corners of tiles that cover the whole picture, in grids that are shifted against each other: a
+ * tile's edges lie elsewhere in the next step, so no seam stays visible. A picture hardly larger than
+ * a tile has one grid.
  *
  * @param all, tile   multiples of 16
  */
@@ -57,20 +58,20 @@ export function tileGrids(all: Size, tile: Size): Tile[][] {
     const mean = grids.reduce((sum, { length }) => sum + length, 0) / grids.length;
     if (mean <= MOST_WORK * usual.length) return grids;
   }
-  // few tiles, which one more would cost too much
+  // with so few tiles, one more would cost too much
   return [0, 1 / 2, -1 / 2].map((part) =>
     gridOf((side, length) => movedStarts(spreadStarts(side, length, quarter), length, part)),
   );
 }
 
-/** Evenly spread. */
+/** Starts of tiles that are spread evenly along a side. */
 function spreadStarts(side: number, length: number, overlap: number): number[] {
   if (side <= length) return [0];
   const count = Math.ceil((side - length) / (length * (1 - overlap))) + 1;
   return Array.from({ length: count }, (_, i) => toUnit((i * (side - length)) / (count - 1)));
 }
 
-/** One more, all but the first and the last moved on by a part of the way to the next. */
+/** One more tile than `spreadStarts`: all but the first and the last are shifted towards the next. */
 function shiftedStarts(side: number, length: number, overlap: number, shift: number): number[] {
   const starts = spreadStarts(side, length, overlap);
   if (shift === 0) return starts;
@@ -80,7 +81,7 @@ function shiftedStarts(side: number, length: number, overlap: number, shift: num
   return starts.length === 1 ? starts : [0, ...between, side - length];
 }
 
-/** As many, all but the first and the last moved by a part of what tiles have in common. */
+/** As many tiles: all but the first and the last are moved by a part of their overlap. */
 function movedStarts(starts: number[], length: number, part: number): number[] {
   return starts.map((start, i) => {
     if (i === 0 || i === starts.length - 1) return start;
@@ -91,7 +92,7 @@ function movedStarts(starts: number[], length: number, part: number): number[] {
 
 const toUnit = (place: number): number => Math.round(place / UNIT) * UNIT;
 
-/** How much work the grids are, with so many tiles at once at most. */
+/** How much work the grids are, with at most `atOnce` tiles per batch. */
 export function tileWork(grids: readonly Tile[][], tile: Size, atOnce: number): TileWork {
   const batches = batchesOf({ grids, samples: atOnce });
   const kept = grids.reduce((sum, { length }) => sum + length, 0);
@@ -104,7 +105,7 @@ export function tileWork(grids: readonly Tile[][], tile: Size, atOnce: number): 
   };
 }
 
-/** Each grid in batches. */
+/** Splits each grid into batches of about equal size. */
 export function batchesOf({ grids, samples }: Pick<Tiling, 'grids' | 'samples'>): Tile[][][] {
   return grids.map((tiles) => {
     const count = Math.ceil(tiles.length / samples);
@@ -127,7 +128,7 @@ export function cutLatents(latents: Tensor, { left, top, width, height }: Latent
   return latents.narrow(-2, top, height).narrow(-1, left, width);
 }
 
-/** How much a tile counts where it overlaps others, [1, 1, 1, h, w]: less towards its edges. */
+/** Weights of a tile where it overlaps others, [1, 1, 1, h, w]: they fall towards its edges. */
 export function tileWeights({ width, height }: Size, device: string): Tensor {
   const slope = (i: number, length: number) => Math.min(i, length - 1 - i) + 0.5;
   const weights = Float32Array.from(
@@ -137,13 +138,13 @@ export function tileWeights({ width, height }: Size, device: string): Tensor {
   return fromArray(weights, [1, 1, 1, height, width]).to(device);
 }
 
-/** What is given, at the size that tiles are cut from. */
+/** The condition's inputs, resized to the size that tiles are cut from. */
 export function sizedGiven(whole: ConditionInputs, all: Size): ConditionInputs {
   const known = whole.known.map((one) => ({ ...one, frames: resizeFrames(one.frames, all) }));
   return given({ ...whole, known });
 }
 
-/** What a tile is given of what all of the picture is given, in the size of all. */
+/** The part of the whole picture's condition inputs that belongs to one tile. */
 export function givenOfTile(whole: ConditionInputs, place: Tile, tile: Size): ConditionInputs {
   const known = whole.known.map((one) => ({ ...one, frames: cutOut(one.frames, place, tile) }));
   return given({ ...whole, known });

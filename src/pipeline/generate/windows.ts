@@ -1,4 +1,4 @@
-/** A result longer than what is made at once: windows that follow one another, and what they share. */
+/** Windows of a result that is too long to be generated at once, and the frames that they share. */
 import { type DepthMap, type Frames, resizeFrames, sliceFrames } from '../../media/index.js';
 import { nextFitting } from '../../models/latent-grid.js';
 import {
@@ -11,67 +11,67 @@ import {
 import { joinFrames } from './clip-window.js';
 import type { Sizes } from './fitting.js';
 
-/** What is made at once, of a result that may be longer. */
+/** The frames that are generated at once, of a result that may be longer. */
 export interface Window {
-  /** of what is made: the user's, or for what follows the task of going on */
+  /** the user's task; a continuation task for later windows of a clip that is extended */
   task: Task;
   given: ConditionInputs;
-  /** frames that are made, 4k + 1 */
+  /** frames that are generated, 4k + 1 */
   numFrames: number;
-  /** of these, the first that the result has */
+  /** of these, the first ones that belong to the result */
   kept: number;
-  /** of these, the first that the window before has too */
+  /** of these, the first ones that are shared with the previous window */
   overlap: number;
   last: boolean;
 }
 
 /** A result, window by window. */
 export interface WindowPlan extends Sizes {
-  /** of the first window */
+  /** size and frames of the first window */
   target: Target;
-  /** frames a second of the result */
+  /** frames per second of the result */
   fps: number;
-  /** frames that windows after the first share with the one before */
+  /** frames that each window after the first shares with the one before */
   overlap: number;
-  /** frames of the result, and windows that they are made in; null: told when the input ends */
+  /** frames of the result, and number of windows; null: unknown until the input ends */
   numFrames: number | null;
   numWindows: number | null;
-  /** whose sound goes with the result's frames from its first on */
+  /** file whose sound belongs to the result, from its first frame on */
   audio: string | null;
-  /** the input's colours are of full range */
+  /** the input's colours have full range */
   fullRange: boolean;
-  /** what of the input comes before and after what is made */
+  /** frames of the input that come before and after the generated ones */
   before: Frames | null;
   after: Frames | null;
-  /** once */
+  /** can be iterated once */
   windows(): AsyncGenerator<Window>;
-  /** of the first window, for what it costs */
+  /** condition inputs of the first window, to estimate the cost */
   first: ConditionInputs;
 }
 
 /**
- * Frames that two windows have in common: of going on those that extending is trained with, else
- * whole groups of frames that share a latent.
+ * Frames that two windows share: when a clip is continued, as many as the task of extending is
+ * trained with; otherwise whole groups of frames that share a latent.
  */
 export const OVERLAPS = { 'goes on': 8, filled: 5, 'first frame': 1, 'cross-faded': 4 } as const;
 
-/** Where a window lies on the result's time line. */
+/** A window's position on the result's timeline. */
 export interface Span {
   start: number;
   /** 4k + 1 */
   made: number;
-  /** of the made ones the first, which the result has */
+  /** of these, the first ones that belong to the result */
   kept: number;
-  /** the first, which the window before has too */
+  /** of these, the first ones that are shared with the previous window */
   overlap: number;
 }
 
 /**
- * The windows of a result.
+ * Splits a result into windows.
  *
  * @param wanted   frames of the result
- * @param most     frames that are made at once, 4k + 1
- * @param ending   frames at the end that are given: the last window has them all, and more
+ * @param most     the most frames of a window, 4k + 1
+ * @param ending   known frames at the end: the last window has all of them, and at least one more
  */
 export function windowSpans(
   wanted: number,
@@ -84,7 +84,7 @@ export function windowSpans(
     const overlap = end === 0 ? 0 : Math.min(common, most - 1);
     const left = wanted - end;
     if (left + overlap <= most) {
-      // the last is as short as it can be; it begins so early that nothing of it is left over
+      // the last window is as short as possible; it starts early enough to keep all of its frames
       const made = nextFitting(left + overlap);
       const shared = end === 0 ? 0 : made - left;
       spans.push({ start: end - shared, made, kept: left + shared, overlap: shared });
@@ -98,7 +98,7 @@ export function windowSpans(
   return spans;
 }
 
-/** What is known of frames `start` to `start + count`, at their places there. */
+/** The known frames among `start` to `start + count`, with their positions relative to `start`. */
 export function knownWithin(known: readonly Known[], start: number, count: number): Known[] {
   return known.flatMap((one) => {
     const within = one.at.flatMap((place, i) =>
@@ -111,7 +111,7 @@ export function knownWithin(known: readonly Known[], start: number, count: numbe
   });
 }
 
-/** Some of the known frames; nothing where there are none. */
+/** The known frames at these indices; [] if there are none. */
 function picked(one: Known, indices: number[]): Known[] {
   const { frames, at, hole, depth } = one;
   if (indices.length === 0) return [];
@@ -138,9 +138,9 @@ function pickedDepth(map: DepthMap, indices: number[]): DepthMap {
 }
 
 /**
- * What a window is given, and what was made of the frames that it shares with the one before.
+ * A window's condition inputs, with the shared frames as the previous window generated them.
  *
- * @param made   those frames, as they are in the result
+ * @param made   the shared frames, as they are in the result
  */
 export function continued(task: Task, own: ConditionInputs, made: Frames): ConditionInputs {
   const at = Array.from({ length: made.numFrames }, (_, i) => i);

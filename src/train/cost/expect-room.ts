@@ -33,7 +33,7 @@ export function expectRoom(
     if (local * total <= available) continue;
     const each = local > 1 ? ` in each of ${local} processes` : '';
     throw new InputError(
-      `stage "${stage.name}": needs ${formatBytes(total)} of memory at its peak${each}, ${formatBytes(available)} can be had; lower tokensPerMicroBatch, turn gradCheckpointing on, or try it with \`checkMemory: false\``,
+      `stage "${stage.name}": needs ${formatBytes(total)} of memory at its peak${each}, and ${formatBytes(available)} is available; lower tokensPerMicroBatch, turn gradCheckpointing on, or try it with \`checkMemory: false\``,
     );
   }
 }

@@ -81,7 +81,7 @@ describe('mfm pull', () => {
     assert.equal(twice.exitCode, 2);
     assert.equal(
       twice.message,
-      'org/tiny-pipeline@main: names a revision already; leave --revision out',
+      'org/tiny-pipeline@main: already names a revision; leave out --revision',
     );
   });
 
@@ -130,7 +130,7 @@ describe('mfm pull', () => {
     assert.equal(stopped.status, 130, stopped.stderr);
     assert.match(
       stopped.stderr,
-      /\norg\/tiny-pipeline: stopped; the same command goes on where it was\n$/,
+      /\norg\/tiny-pipeline: stopped; run the same command again to continue\n$/,
     );
     assert.equal(stopped.stdout, '');
     assert.ok(part());

@@ -78,7 +78,7 @@ describe('parseArgs', () => {
   test('names the command that explains the options', () => {
     const rows = defineArgs({ options: {}, help: 'mfm make --help' });
     assert.throws(() => parseArgs('a.jsonl:2', rows, ['--x', '1']), {
-      message: 'a.jsonl:2: unknown option --x; see `mfm make --help` for those there are',
+      message: 'a.jsonl:2: unknown option --x; see `mfm make --help` for all options',
     });
   });
 

@@ -75,7 +75,7 @@ describe('Ctrl-C', () => {
       "--workers=1 --set 'transformer.imageShare=[1, 0.5]' --set 'pipeline.negativePrompt=it'\\''s off'";
     assert.ok(
       stderr.endsWith(
-        `run: stopped; \`mfm train tiny.yaml --run run --init mini ${typed} --resume\` goes on\n`,
+        `run: stopped; continue with \`mfm train tiny.yaml --run run --init mini ${typed} --resume\`\n`,
       ),
       stderr,
     );
@@ -99,6 +99,6 @@ describe('Ctrl-C', () => {
     const { code, stderr } = await interrupted(words, /autoencoder.*steps/);
     assert.equal(code, 130);
     const command = 'mfm train tiny.yaml --nproc 2 --run both --resume';
-    assert.ok(stderr.endsWith(`both: stopped; \`${command}\` goes on\n`), stderr);
+    assert.ok(stderr.endsWith(`both: stopped; continue with \`${command}\`\n`), stderr);
   });
 });

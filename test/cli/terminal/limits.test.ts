@@ -80,7 +80,7 @@ describe('seeds of 64 bits', () => {
     const stored = readFileSync(at(`seeds/${stem}-${seeds[2]}.png.json`), 'utf8');
     assert.equal(JSON.parse(stored).seed, '18446744073709551615');
     const again = await generate(...words, '-o', folder);
-    assert.match(again.stderr, /3 of 3 were there already/);
+    assert.match(again.stderr, /3 of 3 existed already/);
   });
 
   test('in lists too, also where JSON would round them', () => {
@@ -110,11 +110,12 @@ describe('seeds of 64 bits', () => {
     const words = ['t2i', '--batch', at('list.txt'), '--seed', '-1', '-o', at('none')];
     const { exitCode, message } = await generate(...words);
     assert.equal(exitCode, 2);
-    assert.match(message, /list\.txt:1: --seed -1 is a new seed each time/);
+    assert.match(message, /list\.txt:1: --seed -1 draws a random seed each time/);
     assert.equal(existsSync(at('none')), false);
     for (const text of ['-2', '18446744073709551616', '1.5', 'x']) {
       assert.throws(() => parse('--seed', text), {
-        message: /--seed: must be a whole number from 0 to 18446744073709551615, or -1 for a new/,
+        message:
+          /--seed: must be a whole number from 0 to 18446744073709551615, or -1 for a random one/,
       });
     }
   });

@@ -65,7 +65,7 @@ describe('a training that is told to stop', () => {
       assert.equal(state, 'stopped');
       assert.equal(lastStep(run), step);
       assert.ok(step > 0);
-      assert.match(stderr, /stopped; .* goes on\n$/);
+      assert.match(stderr, /stopped; continue with `.*`\n$/);
     });
   }
 

@@ -11,7 +11,7 @@ describe('startResult', () => {
       const request = { task, seed: 1, prompt: 'a', inputs: ['none.mp4'] };
       await assert.rejects(startResult(pipeline, request), {
         name: 'InputError',
-        message: `${task.id}: this pipeline has no place for depth; name another with --pipeline`,
+        message: `${task.id}: this pipeline takes no depth; name another with \`pipeline\``,
       });
     }
   });

@@ -13,7 +13,7 @@ describe('expectRoom', () => {
     assert.throws(() => expectRoom(recipe, ALONE, 1e9), {
       name: 'InputError',
       message:
-        /^stage "many": needs [\d.]+ TB of memory at its peak, 1\.00 GB can be had; lower tokensPerMicroBatch, .* `checkMemory: false`$/,
+        /^stage "many": needs [\d.]+ TB of memory at its peak, and 1\.00 GB is available; lower tokensPerMicroBatch, .* `checkMemory: false`$/,
     });
     // taken a few at a time they fit
     const inParts = { ...stages[1], tokensPerMicroBatch: 100 };
@@ -26,7 +26,7 @@ describe('expectRoom', () => {
     expectRoom(recipe, { ranks: 8, local: 1 }, room);
     assert.throws(() => expectRoom(recipe, { ranks: 8, local: 8 }, room), {
       name: 'InputError',
-      message: /of memory at its peak in each of 8 processes, 200\.0 MB can be had/,
+      message: /of memory at its peak in each of 8 processes, and 200\.0 MB is available/,
     });
   });
 });

@@ -1,4 +1,4 @@
-/** `mfm data check`: what is wrong with each item of a data set, and what it can be trained on. */
+/** `mfm data check`: reports each item's problems, and the tasks it can be used for. */
 import { dirname, relative, resolve } from 'node:path';
 import type { CaptionLimit } from '../../../data/caption-length.js';
 import type { CheckedItem } from '../../../data/measure/check.js';
@@ -17,12 +17,12 @@ export interface CheckArguments {
   workers?: number;
   json?: string;
   clean?: string;
-  /** whose text encoder is to read the captions */
+  /** pipeline whose text encoder will read the captions */
   pipeline?: string;
   strict: boolean;
 }
 
-/** 0 whatever is found, 1 with `strict` if there is a problem. */
+/** @returns the exit code: 1 with `strict` if there is a problem, else 0 */
 export async function runCheck(options: CheckArguments): Promise<number> {
   for (const output of [options.json, options.clean]) {
     if (output === undefined) continue;
@@ -54,7 +54,7 @@ async function limitOf(pipeline: string): Promise<CaptionLimit> {
 
 interface Given {
   entries: readonly Entry[];
-  /** what is passed over, a sentence each */
+  /** a sentence for each file that was skipped */
   notes: readonly string[];
   caption?: CaptionLimit;
 }
@@ -87,7 +87,7 @@ async function checkAll(
       process.stdout.write(`${lineOf(result, tasks)}\n`);
       progress.update(totals.items, `${totals.withProblems} with problems`);
     }
-    signal.throwIfAborted(); // what is there by then is not all that was asked for
+    signal.throwIfAborted(); // an incomplete report must not be written
   } finally {
     progress.end();
   }
@@ -111,7 +111,7 @@ async function checkAll(
   return strict && totals.withProblems > 0 ? 1 : 0;
 }
 
-/** What an item can be trained on, by what is known of it. */
+/** The tasks that an item can be used for, by its facts. */
 async function tasksOf(checked: CheckedItem): Promise<string[]> {
   if (checked.inspection === null || !fits(checked)) return [];
   const { qualifiedTasks } = await import('../../../tasks/index.js');
@@ -121,7 +121,7 @@ async function tasksOf(checked: CheckedItem): Promise<string[]> {
 const fits = ({ findings }: CheckedItem): boolean =>
   !findings.some(({ verdict }) => verdict === 'does not fit');
 
-/** Tasks that no item is good for, by what keeps most items from them: `9: no caption`. */
+/** Tasks for which no item qualifies, by the most frequent reason: `9: no caption`. */
 async function missingOf(facts: readonly SampleFacts[]): Promise<Record<string, string[]>> {
   const { lackOf, tallyTask, weightedTasks } = await import('../../../tasks/index.js');
   const missing: Record<string, string[]> = {};
@@ -144,7 +144,7 @@ function missingLines(missing: Record<string, string[]>, total: number): string[
   });
 }
 
-/** Share of each task in training on the data set, 0..1, where tasks are drawn by their usual weights. */
+/** Share of each task in training on the data set, 0..1, with the tasks' default weights. */
 async function mixOf(facts: readonly SampleFacts[]): Promise<Record<string, number>> {
   const { taskMix, weightedTasks } = await import('../../../tasks/index.js');
   const { entries } = taskMix(facts, weightedTasks());
@@ -166,7 +166,7 @@ function lineOf({ where, name, inspection, seconds, findings }: CheckedItem, tas
   }
   const own = [`${where}: `, `${name}: `];
   for (const { verdict, text } of findings) {
-    // the readers' sentences begin with the file, which the line does already
+    // leave out the file's name, with which both the line and the readers' sentences begin
     const short = own.reduce((left, start) => left.replace(start, ''), text);
     parts.push(verdict === 'note' ? short : `${verdict}${short ? `: ${short}` : ''}`);
   }
@@ -181,7 +181,7 @@ function jsonOf({ where, name, inspection, seconds, findings }: CheckedItem, tas
   return { where, file: name, facts, fps, seconds, cuts, content, findings, tasks };
 }
 
-/** The row of a manifest in `folder` for an item of any data set. */
+/** An item of any data set as a row of a manifest that lies in `folder`. */
 function rowOf(
   { kind, media, target, mask, depth, prompt, part, stated }: DataItem,
   folder: string,
@@ -207,7 +207,7 @@ async function writeText(path: string, text: string): Promise<void> {
   await writeAtomically(path, (temporary) => writeFile(temporary, text));
 }
 
-/** Sums over the data set; its fields are what the JSON report has. */
+/** Sums over the data set; its fields are part of the JSON report. */
 class Totals {
   items = 0;
   withProblems = 0;
@@ -223,7 +223,7 @@ class Totals {
     if (inspection?.facts.kind === 'clip') this.clips++;
     if (inspection?.facts.kind === 'image') this.images++;
     this.seconds += seconds ?? 0;
-    // an item that says the same twice counts once
+    // an item with the same verdict twice counts once
     count(this.verdicts, new Set(findings.map(({ verdict }) => verdict)));
     count(this.tasks, tasks);
   }

@@ -1,4 +1,4 @@
-/** `mfm data prepare`: long videos to shards of short clips. */
+/** `mfm data prepare`: cuts long videos into short clips, and stores them in shards. */
 
 import type { DepthEstimator } from '../../../data/prepare/depth-file.js';
 import type { ItemRecord } from '../../../data/prepare/journal.js';
@@ -19,7 +19,7 @@ export interface PrepareArguments extends Omit<PrepareSettings, 'shard'> {
   strict: boolean;
 }
 
-/** 0, or 1 if no clip is left, or with `strict` if an item could not be used. */
+/** @returns the exit code: 1 if no clips result, or with `strict` if an item could not be used; else 0 */
 export async function runPrepare(options: PrepareArguments): Promise<number> {
   const { sources, folder, shard, workers, strict, ...rest } = options;
   const settings: PrepareSettings = { ...rest, shard: parseShard(shard) };
@@ -54,7 +54,7 @@ export async function runPrepare(options: PrepareArguments): Promise<number> {
   } catch (error) {
     if (!isAbort(error)) throw error;
     progress.end();
-    process.stderr.write(`${folder}: stopped; the same command goes on\n`);
+    process.stderr.write(`${folder}: stopped; run the same command again to continue\n`);
     return INTERRUPTED;
   } finally {
     progress.end();
@@ -62,13 +62,13 @@ export async function runPrepare(options: PrepareArguments): Promise<number> {
   }
 }
 
-/** @throws InputError unless it is like 2/4 */
+/** Parses the value of `--shard`. @throws InputError unless it is like 2/4 */
 export function parseShard(text: string): { index: number; count: number } {
   const match = /^(\d+)\/(\d+)$/.exec(text);
   const [index, count] = [Number(match?.[1]), Number(match?.[2])];
   if (match && index >= 1 && index <= count) return { index, count };
   throw new InputError(
-    `mfm data prepare: --shard must be this machine's number of how many, from 1/1 on, e.g. 2/4, got "${text}"`,
+    `mfm data prepare: --shard must be I/N, the part of machine I of N, e.g. 2/4, got "${text}"`,
   );
 }
 
@@ -104,7 +104,7 @@ function report(
   return clips === 0 || (strict && problems > 0) ? 1 : 0;
 }
 
-/** What was left out of an item, and what its reader said. */
+/** Lines about parts of an item that were left out, and notes from reading it. */
 function linesOf({ where, tooShort, problems, duplicates, notes = [] }: ItemRecord): string[] {
   const scenes = tooShort === 1 ? '1 scene' : `${tooShort} scenes`;
   return [

@@ -1,90 +1,99 @@
-/** `mfm data`: looks through a data set, and makes one of long videos. */
+/** `mfm data`: checks a data set, or makes one from long videos. */
 import { InputError } from '../../../errors.js';
 import { defineArgs, type Options } from '../../terminal/args.js';
 import type { Example } from '../../terminal/help.js';
 
-export const summary = 'check a data set, or make one of long videos';
+export const summary = 'check a data set, or make one from long videos';
 
 export const args = defineArgs({
   positional: {
     action: {
       kind: 'text',
       choices: ['check', 'prepare'],
-      describe: '"check" says what is wrong with each item; "prepare" makes shards of short clips',
+      describe:
+        '"check" reports problems of each item; "prepare" cuts videos into shards of short clips',
     },
     source: {
       kind: 'text',
       repeat: true,
-      describe: 'manifest.jsonl, CSV, folder, .tar shards or a video; "check" takes one',
+      describe: 'manifest.jsonl, CSV, folder, .tar shards or a video; "check" takes only one',
     },
   },
   options: {
-    output: { kind: 'text', short: 'o', placeholder: 'FOLDER', describe: 'prepare: where to' },
+    output: {
+      kind: 'text',
+      short: 'o',
+      placeholder: 'FOLDER',
+      describe: 'prepare: folder for the shards',
+    },
     minFrames: {
       kind: 'integer',
       min: 1,
       default: 17,
-      describe: 'check: clips of fewer frames are too short',
+      describe: 'check: clips with fewer frames count as too short',
     },
-    json: { kind: 'text', placeholder: 'FILE', describe: 'check: write all that is found as JSON' },
+    json: { kind: 'text', placeholder: 'FILE', describe: 'check: write the full report as JSON' },
     clean: {
       kind: 'text',
       placeholder: 'FILE',
-      describe: 'check: write a manifest of the items without a problem',
+      describe: 'check: write a manifest of the items without problems',
     },
     pipeline: {
       kind: 'text',
       placeholder: 'FOLDER',
       describe:
-        'check: count the tokens of captions as this pipeline does (default: an estimate, for a text encoder that reads 77)',
+        'check: count the tokens of captions as this pipeline does (default: an estimate, for a text encoder that reads 77 tokens)',
     },
     shard: {
       kind: 'text',
       default: '1/1',
       placeholder: 'I/N',
-      describe: 'prepare: the part of machine I of N; all may write to one folder',
+      describe: 'prepare: do only the part of machine I of N; all may write to the same folder',
     },
     minSeconds: {
       kind: 'number',
       min: 0,
       default: 2,
-      describe: 'prepare: shorter scenes are dropped',
+      describe: 'prepare: leave out shorter scenes, seconds',
     },
     maxSeconds: {
       kind: 'number',
       min: 0.1,
       default: 20,
-      describe: 'prepare: longer scenes are split into equal parts',
+      describe: 'prepare: split longer scenes into equal parts, seconds',
     },
     fps: {
       kind: 'number',
       min: 1,
       max: 240,
-      describe: 'prepare: rate of the clips (default: own)',
+      describe: "prepare: frames per second of the clips (default: the source's)",
     },
     size: {
       kind: 'size',
-      describe: 'prepare: reduce what has more pixels to this area, in its own shape',
+      describe: 'prepare: reduce larger clips to this area, keeping their shape',
     },
     depthModel: {
       kind: 'text',
       placeholder: 'FOLDER',
-      describe: 'prepare: a depth model, which tells the depth of every clip',
+      describe: 'prepare: depth model with which to estimate the depth of every clip',
     },
-    shardSize: { kind: 'integer', min: 1, default: 500, describe: 'prepare: clips in a shard' },
+    shardSize: { kind: 'integer', min: 1, default: 500, describe: 'prepare: clips per shard' },
     workers: { kind: 'integer', min: 1, describe: 'threads (default: one per processor)' },
     strict: {
       kind: 'flag',
       default: false,
-      describe: 'leave with 1 if there is a problem with an item',
+      describe: 'exit with code 1 if an item has a problem',
     },
   },
 });
 
 export const examples: readonly Example[] = [
-  ['what is wrong with a data set, and what it can be trained on', 'data check set/manifest.jsonl'],
-  ['only what is good of it', 'data check photos --clean photos/good.jsonl'],
-  ['films to clips of 2 to 10 s', 'data prepare films -o clips --max-seconds 10 --size 640x352'],
+  ['problems of a data set, and the tasks it can be used for', 'data check set/manifest.jsonl'],
+  ['keep only the items without problems', 'data check photos --clean photos/good.jsonl'],
+  [
+    'cut films into clips of 2 to 10 s',
+    'data prepare films -o clips --max-seconds 10 --size 640x352',
+  ],
 ];
 
 export async function run(options: Options<typeof args>): Promise<number> {

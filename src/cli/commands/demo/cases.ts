@@ -1,4 +1,4 @@
-/** What the demo shows: held-out MiniWorld scenes, words, and files of examples/media. */
+/** The demo's cases: held-out MiniWorld scenes, prompts, and files of examples/media. */
 import { relative } from 'node:path';
 import type { Scene } from '../../../data/miniworld/index.js';
 import { heldOutTrial, targetOf } from '../../../eval/scenes.js';
@@ -8,9 +8,9 @@ import type { PipelineSettings } from '../../../pipeline/index.js';
 import { TASK_IDS, TASKS, type Task, type TaskId } from '../../../tasks/index.js';
 import { type GivenFiles, writeGiven } from './given-files.js';
 
-/** One call of `mfm generate`, and what its result is compared with. */
+/** One call of `mfm generate`, and the reference for its result. */
 export interface DemoCase extends GivenFiles {
-  /** e.g. `t2v-1`, the start of its files' names */
+  /** e.g. `t2v-1`; its files' names begin with it */
   id: string;
   task: TaskId;
   /** where its input comes from */
@@ -18,17 +18,17 @@ export interface DemoCase extends GivenFiles {
   prompt: string;
   seed: number;
   size?: Size;
-  /** the true picture, where there is one */
+  /** the true picture, if there is one */
   reference: Frames | null;
-  /** of a held-out scene */
+  /** the held-out scene, if it is one */
   scene?: Scene;
 }
 
-/** Held-out scenes of a task that are shown; of the others two. */
+/** Number of held-out scenes to show for a task; other tasks show `FEW_SCENES`. */
 const SCENES: Partial<Record<TaskId, number>> = { t2i: 6, t2v: 4, i2v: 3, vsr: 3, vinp: 3 };
 const FEW_SCENES = 2;
 
-/** Words of MiniWorld's captions, in combinations of our own. */
+/** Prompts with words of MiniWorld's captions, in new combinations. */
 const WORDS: [TaskId, string][] = [
   ['t2i', 'a large purple sphere in front of a small yellow cone'],
   ['t2i', 'a small cyan cube left of a large orange cylinder'],
@@ -44,8 +44,8 @@ const mediaFolder = fromRoot('examples/media');
 export const exampleFile = (name: string): string => relative('.', `${mediaFolder}/${name}`);
 
 /**
- * The cases of the given tasks. What a held-out scene gives is written to `folder` without loss, so
- * that the same command gives the same result.
+ * The cases of these tasks. The inputs from held-out scenes are written losslessly to `folder`, so that
+ * the shown command gives the same result.
  */
 export async function demoCases(
   tasks: readonly TaskId[] = TASK_IDS,
@@ -97,13 +97,18 @@ function ownCases(task: TaskId): DemoCase[] {
   }
   if (task === 'vinp') {
     const [input, mask] = [exampleFile('rabbit.mp4'), exampleFile('rabbit-mask.mp4')];
-    const own = { id: 'vinp-clip', origin: `${input}, the rabbit is to go`, prompt: '', seed: 0 };
+    const own = {
+      id: 'vinp-clip',
+      origin: `${input}, with the rabbit to be removed`,
+      prompt: '',
+      seed: 0,
+    };
     return [{ ...base, ...own, inputs: [input], mask }];
   }
   return WORDS.filter(([id]) => id === task).map(([, prompt], seed) => ({
     ...base,
     id: `${task}-words-${seed + 1}`,
-    origin: 'words of our own',
+    origin: 'a prompt written for this demo',
     prompt,
     seed,
   }));

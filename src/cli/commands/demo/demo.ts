@@ -1,4 +1,4 @@
-/** `mfm demo`: the carried pipeline on all tasks, two minutes of training, and a page of it all. */
+/** `mfm demo`: runs the included pipeline on all tasks, trains for two minutes, and writes a page. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { InputError } from '../../../errors.js';
@@ -10,7 +10,7 @@ import { INTERRUPTED, withInterrupt } from '../../terminal/interrupt.js';
 import { Progress } from '../../terminal/progress.js';
 import type { PageContent } from './page.js';
 
-export const summary = 'show all tasks and two minutes of training on a page';
+export const summary = 'write a page that shows all tasks and two minutes of training';
 
 export const args = defineArgs({
   options: {
@@ -23,9 +23,13 @@ export const args = defineArgs({
       kind: 'text',
       placeholder: 'FOLDER',
       default: 'runs/demo',
-      describe: 'folder of the page',
+      describe: 'folder for the page',
     },
-    training: { kind: 'flag', default: true, describe: 'train live, for two minutes, on the CPU' },
+    training: {
+      kind: 'flag',
+      default: true,
+      describe: 'skip the two minutes of training on the CPU',
+    },
     device: deviceOption,
   },
 });
@@ -154,7 +158,7 @@ function clear(output: string): void {
   const page = join(output, 'index.html');
   const taken = existsSync(output) && readdirSync(output).length > 0;
   if (taken && !(existsSync(page) && readFileSync(page, 'utf8').includes('<title>mfm demo'))) {
-    throw new InputError(`${output}: holds something else than a demo; name a new folder`);
+    throw new InputError(`${output}: holds something other than a demo; name a new folder`);
   }
   for (const part of [PICTURES, TRAINING]) {
     rmSync(join(output, part), { recursive: true, force: true });
@@ -162,7 +166,7 @@ function clear(output: string): void {
   mkdirSync(join(output, PICTURES), { recursive: true });
 }
 
-/** The machine in a phrase. */
+/** A phrase that describes the machine. */
 async function machine(): Promise<string> {
   const { engineInfo } = await import('../../../tensor/index.js');
   const { libtorch, matrixUnits, threads } = engineInfo();

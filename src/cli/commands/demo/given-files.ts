@@ -1,4 +1,4 @@
-/** What a task is given, as files that `mfm generate` takes. */
+/** Writes a task's inputs to files that `mfm generate` takes. */
 import { type DepthMap, type Frames, sliceFrames, writeImage } from '../../../media/index.js';
 import type { ConditionInputs, Task } from '../../../tasks/index.js';
 import { fromArray, saveSafetensors, tidy } from '../../../tensor/index.js';
@@ -11,9 +11,9 @@ export interface GivenFiles {
 }
 
 /**
- * Writes the parts without loss, so that the command gives the same result.
+ * Writes the inputs losslessly, so that the command gives the same result.
  *
- * @param stem   start of the files' paths
+ * @param stem   beginning of the files' paths
  */
 export async function writeGiven(
   task: Pick<Task, 'inputs'>,
@@ -31,7 +31,7 @@ export async function writeGiven(
       files.inputs.push(await writeFrames(path(), geometry.frames, fps));
     } else files.inputs.push(await writeFrames(path(), rest.shift()!, fps));
   }
-  // what a user may leave out
+  // optional inputs
   for (const frames of rest) files.inputs.push(await writeFrames(path(), frames, fps));
   const hole = known[0]?.hole;
   if (hole) files.mask = await writeFrames(`${stem}-mask`, whiteIn(hole, known[0]!.frames), fps);

@@ -16,7 +16,7 @@ export interface LivePart {
   part: string;
   seconds: number;
   steps: number;
-  /** training losses and figures by name, over steps */
+  /** training losses and other figures by name, over steps */
   curves: NamedCurve[];
   /** files in the run's samples/ */
   sheets: string[];
@@ -24,12 +24,12 @@ export interface LivePart {
 
 export interface LiveTraining {
   seconds: number;
-  /** how many tasks it learns */
+  /** number of tasks that are trained */
   tasks: number;
   parts: LivePart[];
 }
 
-/** Trains recipes/demo.yaml in `folder`, always afresh; null if the signal stopped it. */
+/** Trains recipes/demo.yaml in `folder`, always from scratch. @returns null if the signal stopped it */
 export async function liveTraining(
   folder: string,
   report: Reporter,
@@ -65,12 +65,12 @@ function readMetrics(path: string): Line[] {
   return lines.map((line) => JSON.parse(line) as Line);
 }
 
-/** What is no loss: the state of the run; and losses by noise level, too many to show. */
+/** Shows losses and quality, but not losses by noise level, which are too many. */
 const isShown = (name: string): boolean =>
   (kindOf(name) === 'loss' || kindOf(name) === 'quality') && !name.startsWith('loss/sigma');
 
 function curvesOf(lines: readonly Line[]): NamedCurve[] {
-  // lines of samples hold no learning rate; they have a sheet instead
+  // lines about samples have no learning rate; the samples are shown as sheets
   const training = lines.filter((line) => typeof line.learningRate === 'number');
   const names = new Set(
     training.flatMap((line) =>

@@ -1,4 +1,4 @@
-/** Clips whose every byte comes back: FFV1 in Matroska. */
+/** Lossless clips: FFV1 in Matroska. */
 import { JobError } from '../../../errors.js';
 import { encodeRaw } from '../../../media/ffmpeg/ffmpeg.js';
 import type { Frames } from '../../../media/index.js';

@@ -1,4 +1,4 @@
-/** The demo's page: one HTML file, pictures and clips beside it, no scripts. */
+/** The demo's page: one HTML file without scripts, with pictures and clips beside it. */
 import { PROGRAM } from '../../../files/package-root.js';
 import { escapeText as e, htmlPage } from '../../../html.js';
 import { TASKS, type TaskId } from '../../../tasks/index.js';
@@ -9,38 +9,38 @@ import type { ShownCase, Tile } from './show.js';
 export interface PageContent {
   pipelineFolder: string;
   machine: string;
-  /** sampling, as in the pipeline's settings */
+  /** sampling steps, from the pipeline's settings */
   numInferenceSteps: number;
   guidanceScale: number;
   cases: readonly ShownCase[];
-  /** how good a task's results are, a sentence each */
+  /** a sentence on the quality of each task's results */
   scores: ReadonlyMap<TaskId, string>;
-  /** beside the page, by task */
+  /** files of contact sheets beside the page, by task */
   sheets: ReadonlyMap<TaskId, string>;
   live: LiveTraining | null;
-  /** of the run's folder, beside the page */
+  /** name of the run's folder, beside the page */
   trainingFolder: string;
   seconds: number;
-  /** what is still to come, or '' */
+  /** a sentence about what is still missing, or '' */
   pending: string;
 }
 
-/** What a reader should look at, by task. */
+/** Explanations for the reader, by task. */
 const EXPLAINED: Partial<Record<TaskId, string>> = {
   t2i: 'An image from words. Below each: how many of the solids that the caption names are found in the picture, by colour, and by colour and shape.',
   t2v: 'A clip from words: solids that move, and a camera that may pan or zoom.',
-  i2v: 'A clip that begins with the given image. Figures are of the frames after it.',
+  i2v: 'A clip that begins with the given image. Figures are for the frames after it.',
   vsr: 'The small clip made larger, beside bicubic enlargement. Figures compare with the true clip.',
-  vinp: 'The hole in the clip filled, beside fills that need no model. Figures are of the hole alone.',
-  vexd: 'A clip that goes on from its first frames. Figures are of the new frames alone.',
-  itrans: 'From the first image to the last. Figures are of the frames between them.',
-  vtrans: 'From the first clip to the second. Figures are of what is between them.',
+  vinp: 'The hole in the clip filled, beside fills that need no model. Figures are for the hole only.',
+  vexd: 'A clip continued from its first frames. Figures are for the new frames only.',
+  itrans: 'From the first image to the last. Figures are for the frames between them.',
+  vtrans: 'From the first clip to the second. Figures are for the frames between them.',
   icolor: 'Colours for a gray image, with the prompt as a hint; its brightness is kept.',
   vcolor: 'Colours for a gray clip, with the prompt as a hint; its brightness is kept.',
   iedit: 'An image changed as the words say.',
   vedit: 'A clip changed as the words say.',
-  d2v: 'A clip of the given depth, white being near, in some cases with its first frame.',
-  mtrans: 'A clip that moves as the given one does, of which the depth alone is used.',
+  d2v: 'A clip with the given depth, where white is near; in some cases its first frame is given too.',
+  mtrans: 'A clip that moves like the given one, of which only the depth is used.',
 };
 
 export function renderPage(content: PageContent): string {

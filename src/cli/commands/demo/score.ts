@@ -1,4 +1,4 @@
-/** How good a task's results are beside what needs no model, in a line; measured on the demo's cases. */
+/** A line on the quality of a task's results against baselines, measured on the demo's cases. */
 import { findSolids, trackSolids } from '../../../data/miniworld/analyse.js';
 import type { Scene } from '../../../data/miniworld/index.js';
 import { countNamed, type NameCount } from '../../../eval/naming.js';
@@ -8,12 +8,12 @@ import type { DemoCase } from './cases.js';
 
 type Named = Pick<NameCount, 'named' | 'colours' | 'shapes'>;
 
-/** Against the true picture, PSNR; or what is found of the caption's solids. */
+/** PSNR against the true picture, or how many of the caption's solids are found. */
 export type Score =
   | { decibels: number; others: ReadonlyMap<string, number>; words?: undefined }
   | { words: Named };
 
-/** What the analyser finds of a caption's solids. */
+/** How many of a caption's solids the analyser finds. */
 export function wordsFound(scene: Scene, result: Frames): Named {
   const still = result.numFrames === 1;
   return countNamed(scene, (still ? findSolids : trackSolids)(result.data, result));
@@ -23,9 +23,9 @@ export const inWords = ({ named, colours, shapes }: Named): string =>
   `${colours} of ${named} colours, ${shapes} of ${named} shapes`;
 
 /**
- * One sentence on the results of one task; '' where none has a true picture.
+ * One sentence on the results of one task; '' if none has a true picture.
  *
- * @param cases, scores   of the task, in the same order
+ * @param cases, scores   the task's, in the same order
  */
 export function scoreLine(cases: readonly DemoCase[], scores: readonly (Score | null)[]): string {
   const words = scores.flatMap((score) => (score?.words ? [score.words] : []));
@@ -41,7 +41,7 @@ export function scoreLine(cases: readonly DemoCase[], scores: readonly (Score | 
   return `${verdict} the best of what needs no model (${names}): ${made.toFixed(1)} dB against ${other.toFixed(1)} dB on average, better in ${better} of ${measured.length}.`;
 }
 
-/** Chance is what another caption's true picture reaches. */
+/** One sentence on found solids. Chance level is the score of another caption's true picture. */
 function wordsLine(words: readonly Named[], cases: readonly DemoCase[]): string {
   const own = cases.filter(({ scene, reference }) => scene && reference);
   const chance = own.map(({ scene }, i) =>

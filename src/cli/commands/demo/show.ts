@@ -1,4 +1,4 @@
-/** Runs the demo's cases as `mfm generate` would, and writes what the page shows of them. */
+/** Runs the demo's cases as `mfm generate` would, and writes their pictures for the page. */
 import { join } from 'node:path';
 import { baselineClips, type Laid, layOut } from '../../../eval/baselines.js';
 import { clipPsnr } from '../../../eval/quality.js';
@@ -22,7 +22,7 @@ import { inWords, type Score, wordsFound } from './score.js';
 /** A picture on the page. */
 export interface Tile {
   label: string;
-  /** beside the page; .png or .mp4 */
+  /** path relative to the page, .png or .mp4 */
   file: string;
   width: number;
   /** a figure, or '' */
@@ -34,18 +34,18 @@ export interface ShownCase extends Pick<DemoCase, 'id' | 'task' | 'origin' | 'pr
   tiles: Tile[];
   command: string;
   seconds: number;
-  /** how near the true picture it is, and what needs no model; null where there is no true one */
+  /** scores of the result and of the baselines; null if there is no true picture */
   score: Score | null;
-  /** what the sheet shows, by label */
+  /** pictures for the contact sheet, by label */
   pictures: ReadonlyMap<string, Frames>;
 }
 
 export interface ShowOptions {
-  /** of the page */
+  /** folder of the page */
   folder: string;
-  /** of the pictures, inside it */
+  /** folder of the pictures, relative to the page's */
   pictures: string;
-  /** as the command names it */
+  /** the pipeline, as in the command */
   pipelineFolder: string;
   onStep: (step: number, total: number) => void;
   signal: AbortSignal;
@@ -77,7 +77,7 @@ export async function showCase(
   });
   const seconds = (performance.now() - startMs) / 1000;
 
-  // of tiles and windows, what is compared has the size of the result
+  // the target may be a tile or a window, but the comparison is at the result's size
   const { width, height } = frames;
   const whole = { width, height, numFrames: Math.min(target.numFrames, frames.numFrames) };
   const result = sliceFrames(frames, 0, whole.numFrames);
@@ -106,7 +106,7 @@ export async function showCase(
   };
 }
 
-/** One sheet of a task's cases. */
+/** Writes one contact sheet of a task's cases. */
 export async function taskSheet(shown: readonly ShownCase[], path: string): Promise<void> {
   const byCount = [...shown].sort((a, b) => b.pictures.size - a.pictures.size);
   const columns = [...new Set(byCount.flatMap(({ pictures }) => [...pictures.keys()]))];
@@ -117,7 +117,7 @@ export async function taskSheet(shown: readonly ShownCase[], path: string): Prom
   await contactSheet(rows, path, { columns, framesPerClip: 5 });
 }
 
-/** Room for a picture that this case lacks and others have. */
+/** A blank picture, for a column that other cases have and this one does not. */
 function blankLike(shown: readonly ShownCase[], label: string): Frames {
   const other = shown.find(({ pictures }) => pictures.has(label))!.pictures.get(label)!;
   return { ...other, data: new Uint8Array(other.data.length).fill(255) };
@@ -130,10 +130,10 @@ interface Picture {
   made?: true;
 }
 
-/** Of what needs no model: those that are pictures of their own. */
+/** The baselines that are shown as pictures. */
 const SHOWN_BASELINES = ['bicubic', 'harmonic', 'nearest frame', 'cross-fade'];
 
-/** What stands beside the result: what was given, what needs no model, and the true picture. */
+/** The pictures of a case (given, baselines, result, true picture), and its scores. */
 function compare(
   { task, scene, reference: whole }: DemoCase,
   result: Frames,
@@ -150,7 +150,7 @@ function compare(
     return { pictures, score: words && { words } };
   }
   const laid = layOut(given, target);
-  // where part is known, figures are of the rest
+  // if part is known, figures are for the unknown part
   const where = laid.all || !laid.any ? null : laid.hole;
   const psnr = (frames: Frames) => clipPsnr(frames, reference!, where);
   const against = (frames: Frames) => (reference ? decibels(psnr(frames)) : '');
@@ -172,7 +172,7 @@ function compare(
   return { pictures, score };
 }
 
-/** What is given as a user gave it: where whole frames are missing, those that are there. */
+/** The given pictures as a user would give them; if whole frames are missing, only the known ones. */
 function givenPictures({ known }: ConditionInputs, laid: Laid): Picture[] {
   if (!laid.any) return [];
   if (laid.kind === 'smaller') {
@@ -199,7 +199,7 @@ function enlarge(frames: Frames): Frames {
   return resizeFrames(frames, size, 'nearest');
 }
 
-/** The words that make the same result. */
+/** The command that gives the same result. */
 function commandOf(
   { id, task, prompt, seed, inputs, mask, depth, size }: DemoCase,
   folder: string,

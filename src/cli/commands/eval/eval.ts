@@ -1,4 +1,4 @@
-/** `mfm eval`: how good a pipeline is, task by task, beside what needs no model. */
+/** `mfm eval`: measures a pipeline's quality, task by task, against baselines that need no model. */
 import { InputError } from '../../../errors.js';
 import { adviseFfmpeg } from '../../options/ffmpeg-advice.js';
 import type { Example } from '../../terminal/help.js';
@@ -6,14 +6,14 @@ import type { EvalOptions } from './options.js';
 
 export { args } from './options.js';
 
-export const summary = 'measure how good a pipeline is, task by task';
+export const summary = "measure a pipeline's quality, task by task";
 export const examples: readonly Example[] = [
-  ['the newest pipeline on 20 held-out scenes a task', 'eval'],
+  ['the newest pipeline, on 20 held-out scenes per task', 'eval'],
   ['two tasks, thoroughly', 'eval runs/mine/pipeline --tasks t2v,vsr --scenes 100'],
   ['on your own clips', 'eval --manifest clips/manifest.jsonl'],
   ["the paper's comparison", 'eval ORG/MODEL --benchmark mfm --clips clips -o runs/benchmark'],
   [
-    "another system's results on the same",
+    "another system's results on the same clips",
     'eval ORG/MODEL --benchmark mfm --clips clips --results theirs -o runs/theirs',
   ],
 ];
@@ -25,7 +25,7 @@ export async function run(options: EvalOptions): Promise<number | undefined> {
   return evaluate(options);
 }
 
-/** @throws InputError for options that mean nothing together */
+/** @throws InputError for options that do not go together */
 function expectTogether({ benchmark, clips, results, segments, manifest }: EvalOptions): void {
   if (benchmark && clips === undefined) {
     throw new InputError('--benchmark mfm: needs the clips; name their folder with --clips FOLDER');

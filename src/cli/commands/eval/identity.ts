@@ -1,10 +1,10 @@
-/** What a folder of weights or results is called, and whether it has changed. */
+/** The name of a folder of weights or results, and a hash that shows whether it has changed. */
 import { createHash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../../../errors.js';
 
-/** Changes with the names, sizes and times of the files of a folder. @throws InputError without one */
+/** A hash of the names, sizes and times of a folder's files. @throws InputError if it does not exist */
 export function identityOf(folder: string): string {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     throw new InputError(`${folder}: no such folder`);
@@ -17,7 +17,7 @@ export function identityOf(folder: string): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** `mine` of runs/mine/pipeline, `mfm-mini` of models/mfm-mini. */
+/** `mine` for runs/mine/pipeline, `mfm-mini` for models/mfm-mini. */
 export function pipelineName(folder: string): string {
   const full = resolve(folder);
   const own = basename(full);

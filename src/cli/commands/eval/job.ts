@@ -1,4 +1,4 @@
-/** An evaluation from options to report, with its progress. */
+/** Runs an evaluation, from options to report, and shows its progress. */
 import { join } from 'node:path';
 import { throughAutoencoder } from '../../../eval/autoencoder.js';
 import { filesMaker, PUBLISHED, writeConditions } from '../../../eval/benchmark.js';
@@ -45,7 +45,7 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
   const identity = identityOf(made);
   const output = options.output ?? `runs/eval-${pipelineName(folder)}`;
   const opened = results === undefined ? await open(folder, options) : null;
-  return withInterrupt('stopping; the tasks that are finished are kept', async (signal) => {
+  return withInterrupt('stopping; finished tasks are kept', async (signal) => {
     const startMs = performance.now();
     let progress: Progress | null = null;
     try {
@@ -90,7 +90,9 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
     } catch (error) {
       if (!signal.aborted) throw error;
       progress?.end();
-      process.stderr.write(`${output}: the same command goes on with the tasks that are left\n`);
+      process.stderr.write(
+        `${output}: stopped; run the same command again to continue with the remaining tasks\n`,
+      );
       return INTERRUPTED;
     } finally {
       progress?.end();
@@ -140,7 +142,7 @@ function settingsOf(
   return { ...about, trials, seed, steps, guidance, baselines, dtype, device };
 }
 
-/** How far all parts together are; a clip counts by its latent frames, and what is stored not at all. */
+/** Progress over all parts; clips count by their latent frames, and stored results not at all. */
 class Work {
   private readonly weights = new Map<Part, number>();
   private readonly finished = new Map<Part, number>();
@@ -160,7 +162,7 @@ class Work {
     this.finished.set(part, trials);
   }
 
-  /** 0..1 */
+  /** share of the work that is done, 0..1 */
   share(): number {
     let [done, all] = [0, 0];
     for (const [part, weight] of this.weights) {
@@ -171,7 +173,7 @@ class Work {
   }
 }
 
-/** What the autoencoder loses of the clips, and of the images, of a part that has most of them. */
+/** The autoencoder's loss on clips and on images, each measured on the part with the most trials. */
 async function losses(
   pipeline: Pipeline,
   parts: readonly Part[],

@@ -8,7 +8,8 @@ export const args = defineArgs({
     pipeline: {
       kind: 'text',
       optional: true,
-      describe: 'folder, or ORG/NAME that was pulled (default: the newest in runs/ and models/)',
+      describe:
+        'folder, or ORG/NAME that `mfm pull` downloaded (default: the newest in runs/ and models/)',
     },
   },
   options: {
@@ -16,30 +17,32 @@ export const args = defineArgs({
       kind: 'text',
       placeholder: 'T2V,VSR',
       describe:
-        'tasks, with commas, or files that declare some of your own (default: all that the pipeline was trained on)',
+        'tasks, separated by commas, or files that declare your own (default: all that the pipeline was trained on)',
     },
     scenes: {
       kind: 'integer',
       min: 1,
       max: MOST_RESULTS,
-      describe: 'trials of a task: held-out MiniWorld scenes (default: 20), or items at most',
+      describe:
+        'trials per task: number of held-out MiniWorld scenes (default: 20), or the most items of your data',
     },
     manifest: {
       kind: 'text',
       placeholder: 'FILE',
-      describe: 'your own pictures and clips in place of scenes: any data set of `mfm data check`',
+      describe:
+        'your own pictures and clips instead of MiniWorld scenes: any data set that `mfm data check` reads',
     },
     benchmark: {
       kind: 'text',
       choices: ['mfm'],
-      describe: "the paper's comparison on your clips, with the conditions written to files",
+      describe: "run the paper's comparison on your clips, and write the conditions to files",
     },
-    clips: { kind: 'text', placeholder: 'FOLDER', describe: 'benchmark: the clips' },
+    clips: { kind: 'text', placeholder: 'FOLDER', describe: 'benchmark: folder of the clips' },
     segments: {
       kind: 'integer',
       min: 1,
       max: MOST_RESULTS,
-      describe: 'benchmark: segments of each clip, evenly spread (default: 1, from its middle)',
+      describe: 'benchmark: segments per clip, evenly spread (default: 1, from the middle)',
     },
     results: {
       kind: 'text',
@@ -52,21 +55,21 @@ export const args = defineArgs({
       max: MOST_STEPS,
       describe: "sampling steps (default: the pipeline's)",
     },
-    guidance: { kind: 'number', min: 0, describe: "guidance (default: the pipeline's)" },
-    seed: { kind: 'integer', min: 0, default: 0, describe: 'of the noise' },
-    batchSize: { kind: 'integer', min: 1, max: 1024, default: 4, describe: 'trials made at once' },
+    guidance: { kind: 'number', min: 0, describe: "guidance scale (default: the pipeline's)" },
+    seed: { kind: 'integer', min: 0, default: 0, describe: 'seed of the noise' },
+    batchSize: { kind: 'integer', min: 1, max: 1024, default: 4, describe: 'trials per batch' },
     output: {
       kind: 'text',
       short: 'o',
       placeholder: 'FOLDER',
-      describe: 'folder of the report (default: runs/eval- and the name of the pipeline)',
+      describe: 'folder for the report (default: runs/eval-NAME, with the name of the pipeline)',
     },
     baselines: {
       kind: 'flag',
       default: true,
-      describe: 'leave out what needs no model: measuring it takes minutes a clip at large sizes',
+      describe: 'skip the baselines that need no model; at large sizes they take minutes per clip',
     },
-    verbose: { kind: 'flag', default: false, describe: 'show all figures, not one for each task' },
+    verbose: { kind: 'flag', default: false, describe: 'show all figures instead of one per task' },
     dtype: dtypeOption,
     device: deviceOption,
   },

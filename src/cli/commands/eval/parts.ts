@@ -1,4 +1,4 @@
-/** Which tasks are tried, and on what. */
+/** Chooses the tasks to evaluate, and their trials. */
 import { InputError } from '../../../errors.js';
 import { BENCHMARK_NOTES, BENCHMARK_TASKS } from '../../../eval/benchmark.js';
 import { itemParts } from '../../../eval/items.js';
@@ -12,9 +12,9 @@ import type { EvalOptions } from './options.js';
 const SCENES = 20;
 
 /**
- * The tasks asked for, by name or by a file that declares some; else all that the pipeline was trained
- * on, of those that the benchmark has.
- * @throws InputError for a name that is none, or if nothing is left
+ * The tasks asked for, by name or by a file that declares them; otherwise all that the pipeline was
+ * trained on. With a benchmark, only those that it has.
+ * @throws InputError for an unknown task, or if none are left
  */
 export async function tasksFor(
   { tasks, benchmark }: Pick<EvalOptions, 'tasks' | 'benchmark'>,
@@ -25,7 +25,7 @@ export async function tasksFor(
     const missing = trained.find((id) => !(TASK_IDS as readonly string[]).includes(id));
     if (missing !== undefined) {
       throw new InputError(
-        `the pipeline ${withoutFile(missing)} among --tasks, or tasks of mfm alone, e.g. --tasks t2v`,
+        `the pipeline ${withoutFile(missing)} among --tasks, or only tasks of mfm, e.g. --tasks t2v`,
       );
     }
     const all = trained.map((id) => taskOf(id)).filter(has);
@@ -56,7 +56,7 @@ export interface Parts {
   notes: string[];
 }
 
-/** @throws InputError where the files cannot be used */
+/** The trials of each task. @throws InputError if the files cannot be used */
 export async function partsFor(
   tasks: readonly Task[],
   options: EvalOptions,

@@ -1,11 +1,11 @@
-/** A report as lines of a terminal. */
+/** A report as lines for the terminal. */
 import { type Compared, contestants, MADE, type TaskReport } from '../../../eval/evaluate.js';
 import { type FigureId, figureOf } from '../../../eval/figures.js';
 import { autoencoderText, number } from '../../../eval/page.js';
 import type { Published, Report } from '../../../eval/report-format.js';
 import { aligned } from '../../terminal/table.js';
 
-/** A line for each task; with `verbose` also all its figures, by contestant. */
+/** A line for each task; with `verbose` also all of its figures, by contestant. */
 export function reportLines(
   { settings, tasks, notes, autoencoder, published }: Report,
   { verbose }: { verbose: boolean },
@@ -29,7 +29,7 @@ export function reportLines(
   return [...lines, ...notes];
 }
 
-/** Whole clips, as they are published. */
+/** Figures of whole clips, as published ones are. */
 function* besidePublished(
   tasks: readonly TaskReport[],
   { tasks: rows }: Published,
@@ -65,10 +65,10 @@ function overview({ task, headline }: TaskReport): string[] {
   ];
 }
 
-/** What is compared with the true clips says nothing of them. */
+/** Only figures in percent say something about the true clips themselves. */
 const isShare = (figure: FigureId): boolean => figureOf(figure).unit === '%';
 
-/** What was made in the same trials is said where they are not all. */
+/** The baseline's name; if it has only some of the trials, also the model's figure in those. */
 function named(figure: FigureId, { name, made: there }: Compared, made: number): string {
   const [own, all] = [number(figure, there), number(figure, made)];
   return own === all ? name : `${name} (made ${own} there)`;

@@ -1,4 +1,4 @@
-/** `mfm generate`: one task on the user's own prompts, images, clips and masks. */
+/** `mfm generate`: runs one task on the user's prompts, images, clips and masks. */
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { InputError } from '../../../errors.js';
@@ -16,7 +16,7 @@ import { dtypeOf, listsOf } from './reference-options.js';
 import { hasSettings } from './result-settings.js';
 import { endpointOf, rewriter } from './rewrite.js';
 
-export const summary = 'make images or clips: from prompts, images, clips, masks';
+export const summary = 'generate images or clips from prompts, images, clips and masks';
 
 export { args } from './options.js';
 
@@ -24,10 +24,10 @@ export const examples: readonly Example[] = [
   ['a clip from a prompt', 'generate t2v -p "a red cube moves left"'],
   ['a clip that begins with a photo', 'generate i2v -i photo.jpg -p "the camera pans right"'],
   ['fill the white part of a mask', 'generate vinp -i clip.mp4 --mask hole.png -o filled.mp4'],
-  ['three pictures of every prompt', 'generate t2i --batch prompts.txt --samples 3 -o pictures'],
+  ['three pictures for every prompt', 'generate t2i --batch prompts.txt --samples 3 -o pictures'],
 ];
 
-/** The tasks; the table of them needs LibTorch, without which help shows the options alone. */
+/** The list of tasks. Their table needs LibTorch; without it, help shows only the options. */
 export async function details(): Promise<string> {
   try {
     const { TASKS } = await import('../../../tasks/index.js');
@@ -52,9 +52,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
     throw new InputError('--crop-type: belongs to --compat reference; add that or leave it out');
   }
   if (options.depth.length > 0 && options.depthModel) {
-    throw new InputError(
-      '--depth: is given in place of what --depth-model tells; give one of them',
-    );
+    throw new InputError("--depth: replaces --depth-model's estimate; give only one of them");
   }
   const dtype = dtypeOf(options.dtype, options.mixedPrecision);
   const endpoint = endpointOf(options);
@@ -62,7 +60,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const several = listsOf(task.id, options).length > 0 || options.samples > 1;
   const jobs = several ? await manyJobs(task, options) : [await oneJob(task, options)];
   expectPlaces(jobs, sourcesOf(jobs, options, task), several);
-  // found missing now, not when the clip has been made
+  // check now, not after the clip has been generated
   if (task.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) {
     findFfmpeg();
     await adviseFfmpeg();
@@ -91,7 +89,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   });
 }
 
-/** Whatever is read, which a result must not replace. */
+/** All files that are read, which a result must not replace. */
 function sourcesOf(jobs: readonly Job[], options: GenerateOptions, { id }: Task): SourceFiles {
   const named = (what: string, paths: readonly string[]) => paths.map((path) => ({ path, what }));
   return new SourceFiles([
@@ -109,7 +107,7 @@ function sourcesOf(jobs: readonly Job[], options: GenerateOptions, { id }: Task)
   ]);
 }
 
-/** @throws InputError, before any work, for the first result that could not be written to its place */
+/** @throws InputError, before any work, for the first result whose path cannot be written to */
 function expectPlaces(jobs: readonly Job[], sources: SourceFiles, several: boolean): void {
   for (const { output } of jobs) {
     for (const path of several ? [output, settingsPath(output)] : [output]) {
@@ -119,10 +117,10 @@ function expectPlaces(jobs: readonly Job[], sources: SourceFiles, several: boole
   }
 }
 
-/** The settings of a result of many lie beside it. */
+/** The path of a batch result's settings, beside the result. */
 const settingsPath = (output: string): string => `${output}.json`;
 
-/** Makes what is not there yet; a job that fails does not stop the others. */
+/** Generates the results that do not exist yet; a failed job does not stop the others. */
 async function makeAll(jobs: Job[], context: Context): Promise<number | undefined> {
   const { writeAtomically } = await import('../../../media/index.js');
   const { begin, make } = await import('./make-result.js');
@@ -137,7 +135,7 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
         present++;
         continue;
       }
-      // the first one opens the weights
+      // the first result also loads the weights, so its time is not used alone
       const left = done > 1 ? `, ${formatDuration((seconds / done) * (jobs.length - i))} left` : '';
       process.stderr.write(`${i + 1} of ${jobs.length}: ${job.output}${left}\n`);
       const startMs = performance.now();
@@ -151,12 +149,12 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
     } catch (error) {
       if (context.signal.aborted) throw error;
       const problem = describeProblem(error);
-      // a row of a folder is its file, which the sentence may name already
+      // for a folder, `where` is the file, which the message may already begin with
       const named = job.where === '' || problem.message.startsWith(`${job.where}: `);
       process.stderr.write(`${named ? '' : `${job.where}: `}${problem.message}\n`);
       exitCode = problem.exitCode;
     }
   }
-  if (present > 0) process.stderr.write(`${present} of ${jobs.length} were there already\n`);
+  if (present > 0) process.stderr.write(`${present} of ${jobs.length} existed already\n`);
   return exitCode;
 }

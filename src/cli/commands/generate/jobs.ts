@@ -1,4 +1,4 @@
-/** The results that a command asks for: one, or one for every line of a list and every sample. */
+/** The jobs of a command: one result, or one for every line of a list and every sample. */
 import { randomInt } from 'node:crypto';
 import { existsSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
@@ -16,7 +16,7 @@ import { flagName, parseArgs } from '../../terminal/args.js';
 import { type GenerateOptions, type ResultOptions, rowArgs } from './options.js';
 import { filesOf, listsOf, sizeOf } from './reference-options.js';
 
-/** One result to be made. */
+/** One result to generate. */
 export interface Job {
   /** `prompts.txt:3`, or '' */
   where: string;
@@ -31,7 +31,7 @@ export async function oneJob(task: Task, options: GenerateOptions): Promise<Job>
   const extension = await extensionOf(task, options);
   const output = options.output ?? join(options.outputDir ?? '', `${task.id}-${seed}.${extension}`);
   if (options.ext !== undefined && options.output !== undefined) {
-    throw new InputError(`--ext: is said by the name ${output} already; leave --ext out`);
+    throw new InputError(`--ext: the name ${output} already has an extension; leave out --ext`);
   }
   if (output === '-' || output.startsWith('/dev/')) expectPlace(output);
   if (outputKind(output) !== task.result) {
@@ -42,7 +42,7 @@ export async function oneJob(task: Task, options: GenerateOptions): Promise<Job>
   return { where: '', options: withFiles(options), seed, output };
 }
 
-/** Every row's samples. What a row does not say, the command line does. */
+/** All samples of every row; the command line gives the options that a row does not set. */
 export async function manyJobs(task: Task, options: GenerateOptions): Promise<Job[]> {
   const onNote = (note: string) => process.stderr.write(`${note}\n`);
   const folder = options.outputDir ?? options.output ?? `${task.id}-results`;
@@ -68,7 +68,7 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
     });
     if (lists.length > 0 && isNew(merged.seed ?? 0)) {
       throw new InputError(
-        `${where}: --seed -1 is a new seed each time, with which a batch could not go on; give one from 0 on`,
+        `${where}: --seed -1 draws a random seed each time, with which a batch could not be resumed; give a seed of 0 or more`,
       );
     }
     const first = isNew(merged.seed ?? 0) ? randomInt(2 ** 31) : (merged.seed ?? 0);
@@ -86,23 +86,25 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
   });
 }
 
-/** Is a seed to be drawn? -1 says so, as in other programs. */
+/** Should a random seed be drawn? -1 asks for one, as in other programs. */
 const isNew = (seed: Seed | undefined): boolean => seed === undefined || seed === -1;
 
-/** With the size and the files in one form, whichever way they are said. */
+/** Options with size and files in one form, however they were given. */
 const withFiles = (options: ResultOptions): ResultOptions => ({
   ...options,
   size: sizeOf(options),
   input: options.input.flatMap(filesOf),
 });
 
-/** What a result's name ends in, without the dot. */
+/** The extension of a result's file, without the dot. */
 async function extensionOf(
   { id, result }: Task,
   { ext, output, outputDir }: GenerateOptions,
 ): Promise<string> {
   if (output !== undefined && outputDir !== undefined) {
-    throw new InputError('--output-dir: is said by --output already; leave one of them out');
+    throw new InputError(
+      '--output-dir: the place is already given by --output; leave one of them out',
+    );
   }
   if (ext === undefined) return result === 'image' ? 'png' : 'mp4';
   const { IMAGE_FORMATS, VIDEO_FORMATS } = await import('../../../media/index.js');
@@ -116,7 +118,7 @@ async function extensionOf(
   return wanted.slice(1);
 }
 
-/** A job as the words of a command line, and where it stands. */
+/** A job as the words of a command line, and the place where it was read. */
 export interface JobRow {
   /** `prompts.txt:3` */
   where: string;
@@ -127,8 +129,7 @@ export interface JobRow {
  * Reads jobs: a text file with a prompt on every line; JSONL or CSV whose keys are the names of
  * options (`prompt`, `input`, `seed`, …); or a folder of inputs.
  *
- * Files that a row names lie beside the list, or where the program runs, unless their paths are
- * absolute.
+ * Relative paths in a row are looked up in the list's folder, then in the current folder.
  *
  * @throws InputError naming the file and the line
  */
@@ -140,18 +141,18 @@ export function readJobs(path: string, { masks = true, onNote }: ReadJobsOptions
   const rows = found.isDirectory()
     ? ofFolder(path, masks, onNote)
     : ofFile(path, listText(path, found));
-  if (rows.length === 0) throw new InputError(`${path}: holds no job; write one on every line`);
+  if (rows.length === 0) throw new InputError(`${path}: holds no jobs; write one on every line`);
   return rows;
 }
 
 export interface ReadJobsOptions {
-  /** whether masks in a folder are used; else they are passed over */
+  /** use masks in a folder; otherwise they are skipped */
   masks?: boolean;
-  /** told what of a folder is passed over */
+  /** receives a sentence about files in a folder that are skipped */
   onNote?: (sentence: string) => void;
 }
 
-/** A list is held in memory: bytes and jobs that it may have. */
+/** The most bytes and jobs of a list, which is held in memory. */
 const MAX_LIST = 2 ** 26;
 const MAX_JOBS = 100_000;
 
@@ -174,7 +175,7 @@ function listText(path: string, found: Stats): string {
   }
 }
 
-/** The mask of `NAME.png` or of the folder `NAME` is called `NAME_mask`, with any ending. */
+/** The mask for `NAME.png` or for the folder `NAME` is called `NAME_mask`, with any extension. */
 const MASK_SUFFIX = '_mask';
 
 function ofFolder(path: string, masks: boolean, onNote?: (sentence: string) => void): JobRow[] {
@@ -199,12 +200,12 @@ function ofFolder(path: string, masks: boolean, onNote?: (sentence: string) => v
     const where = join(path, name);
     if (!inputs.some((input) => stemOf(input) === stem)) {
       throw new InputError(
-        `${where}: is named as the mask of ${stem}, which is not there; give both or rename it`,
+        `${where}: has the name of a mask for ${stem}, which does not exist; give both, or rename it`,
       );
     }
     if (maskOf.has(stem)) {
       throw new InputError(
-        `${where}: is a second mask of ${stem} beside ${maskOf.get(stem)}; keep one of them`,
+        `${where}: is a second mask for ${stem}, in addition to ${maskOf.get(stem)}; keep one of them`,
       );
     }
     maskOf.set(stem, name);
@@ -238,7 +239,7 @@ function ofFile(path: string, text: string): JobRow[] {
   });
 }
 
-/** JSON.parse rounds numbers above 2^53: such a seed is read as text, digit by digit. */
+/** Puts quotes around long seeds, as JSON.parse would round numbers above 2^53. */
 const quotedSeed = (line: string): string =>
   line.replace(/(?<!\\)("seed"\s*:\s*)(\d{16,30})(?=\s*[,}])/g, '$1"$2"');
 
@@ -250,7 +251,7 @@ function ofCsv(path: string, text: string): JobRow[] {
   });
 }
 
-/** Options whose values are files: inputs, of which one value may name two, and others; and flags. */
+/** Keys whose value names input files (one or two), keys of flags, and keys of other files. */
 const INPUTS = new Set(['input', 'i', 'image', 'video', 'path']);
 const FLAGS = new Set(
   Object.entries(rowArgs.options).flatMap(([key, { kind }]) => (kind === 'flag' ? [key] : [])),
@@ -267,7 +268,7 @@ function wordsOf(path: string, where: string, entries: [string, unknown][]): str
   return entries.flatMap(([key, value]) => {
     if (key === '') {
       throw new InputError(
-        `${where}: "${value}" has no name; write one above it, as prompt or input`,
+        `${where}: "${value}" is in a column without a name; name the column, e.g. prompt or input`,
       );
     }
     const values = (Array.isArray(value) ? value : [value]).filter((one) => one !== null);
@@ -287,14 +288,14 @@ function wordsOf(path: string, where: string, entries: [string, unknown][]): str
   });
 }
 
-/** In JSON true or false, in CSV the same as text. */
+/** The value of a flag: true or false, in CSV as text. */
 function asFlag(where: string, key: string, value: unknown): boolean {
   if (value === true || value === 'true') return true;
   if (value === false || value === 'false') return false;
   throw new InputError(`${where}: "${key}" must be true or false, got ${shown(value)}`);
 }
 
-/** A file name that tells what it holds: `0003-a-red-cube`. */
+/** A descriptive file name: `0003-a-red-cube`. */
 export function resultName(index: number, { prompt = '', input = [] as string[] }): string {
   const text = input[0] ? basename(input[0], extname(input[0])) : prompt;
   const slug = text

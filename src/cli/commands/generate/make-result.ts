@@ -1,4 +1,4 @@
-/** One result of `mfm generate`: its cost told, made, written, with the settings that it follows from. */
+/** One result of `mfm generate`: shows its cost, generates it, and writes it with its settings. */
 
 import { InputError } from '../../../errors.js';
 import type {
@@ -20,20 +20,20 @@ import type { GenerateOptions } from './options.js';
 import { PhaseProgress } from './phase-progress.js';
 import type { rewriter } from './rewrite.js';
 
-/** What all jobs of a command share. */
+/** What all jobs of a command have in common. */
 export interface Context {
   task: Task;
   mfm: Mfm;
   rewrite: ReturnType<typeof rewriter> | null;
   options: GenerateOptions;
   signal: AbortSignal;
-  /** the work whose cost was told last; the next of many alike is not told again */
+  /** the work whose cost was shown last, so that the cost of similar results is not shown again */
   toldWork: string;
 }
 
 const say = (line: string) => process.stderr.write(`${withOptions(line)}\n`);
 
-/** A result that is asked for and not begun, and what is said while it is made. */
+/** A result before it is generated, and its output on stderr. */
 export interface Begun {
   job: Job;
   request: Request;
@@ -57,7 +57,7 @@ export async function begin(job: Job, context: Context): Promise<Begun> {
   };
   if (options.compareFull && !request.cacheThreshold && !request.guidanceRange) {
     throw new InputError(
-      '--compare-full: compares a short cut with the full run; add --cache, --guidance-from or --guidance-until',
+      '--compare-full: compares a shortcut with the full run; add --cache, --guidance-from or --guidance-until',
     );
   }
   if (rewrite) {
@@ -72,7 +72,7 @@ export async function begin(job: Job, context: Context): Promise<Begun> {
   return { job, request, generation, talk, saving: { fps, settings: { rewriteModel } } };
 }
 
-/** Makes it; the settings that it returns are in the file too. */
+/** Generates and saves the result. @returns its settings, which are in the file too */
 export async function make(begun: Begun, context: Context): Promise<ResultSettings> {
   const { job, generation, saving, talk } = begun;
   const { task, mfm, options } = context;
@@ -80,7 +80,7 @@ export async function make(begun: Begun, context: Context): Promise<ResultSettin
     const { path, settings, ...size } = await generation.save(job.output, saving);
     talk.end();
     const { reusedSteps } = generation.figures;
-    if (reusedSteps > 0) say(`${reusedSteps} steps used the one before again (--cache)`);
+    if (reusedSteps > 0) say(`${reusedSteps} steps were reused (--cache)`);
     if (options.compareFull) await compareWithFull(begun, settings, context);
     say(`${task.id} ${sizeInWords(size)}, seed ${job.seed}, ${mfm.folder}`);
     process.stdout.write(`${path}\n`);
@@ -90,10 +90,10 @@ export async function make(begun: Begun, context: Context): Promise<ResultSettin
   }
 }
 
-/** What is said of a result: before it is made at once, then when it is there. */
+/** Output about a result on stderr; notes that come while it is generated are shown at its end. */
 class Talk {
   private readonly line: PhaseProgress;
-  /** notes that come while a line of progress is shown; null: none is */
+  /** notes that come while a progress line is shown; null: no progress is shown yet */
   private later: string[] | null = null;
 
   constructor(private readonly context: Context) {
@@ -114,7 +114,7 @@ class Talk {
     if (work === context.toldWork) return;
     context.toldWork = work;
     for (const line of planLines(context.task.id, cost, availableBytes)) say(line);
-    if (numWindows === null) say('  again and again, until the input ends');
+    if (numWindows === null) say('  repeated until the input ends');
     else if (numWindows > 1) {
       say(`  ${numWindows} times, about ${formatDuration(seconds!)} in all`);
     }
@@ -122,20 +122,20 @@ class Talk {
 
   readonly progress: NonNullable<Request['onProgress']> = (event) => this.line.update(event);
 
-  /** The result is there. */
+  /** Ends the progress line and shows the notes, once the result is saved. */
   end(): void {
     this.line.end();
     for (const sentence of this.later ?? []) say(sentence);
     this.later = [];
   }
 
-  /** Leaves no half of a line. */
+  /** Clears the progress line. */
   stop(): void {
     this.line.end();
   }
 }
 
-/** Says how near a result comes to the one without short cuts, and what they saved. */
+/** Reports how close a result is to the one without shortcuts, and the time that they saved. */
 async function compareWithFull(
   { request, generation }: Begun,
   { made }: ResultSettings,
@@ -207,6 +207,6 @@ function guidanceRangeOf({
   const [from, until] = [guidanceFrom ?? 1, guidanceUntil ?? 0];
   if (from > until) return [from, until];
   throw new InputError(
-    `--guidance-from: must be above --guidance-until (noise falls from 1 to 0), got ${from} and ${until}`,
+    `--guidance-from: must be above --guidance-until, as noise falls from 1 to 0, got ${from} and ${until}`,
   );
 }

@@ -1,4 +1,4 @@
-/** The ways to say where something is to be made. */
+/** Options that choose the part to generate. */
 import { InputError } from '../../../errors.js';
 import type { MaskSource } from '../../../media/index.js';
 
@@ -6,32 +6,33 @@ export const maskOptions = {
   mask: {
     kind: 'text',
     placeholder: 'FILE',
-    describe: 'image or clip, white where something is to be made',
+    describe: 'mask: image or clip that is white in the part to generate',
   },
   box: {
     kind: 'text',
     placeholder: 'X,Y,W,H',
-    describe: 'the same as a box, in pixels or percent of the input: 10%,10%,50%,50%',
+    describe:
+      'generate the part within this box, in pixels or percent of the input: 10%,10%,50%,50%',
   },
   maskColour: {
     kind: 'text',
     placeholder: 'COLOUR',
     aliases: ['maskColor'],
-    describe: 'the same where the input has this colour: #00ff00, 0,255,0 or green',
+    describe: 'generate the part where the input has this colour: #00ff00, 0,255,0 or green',
   },
   maskTolerance: {
     kind: 'integer',
     min: 0,
     max: 254,
-    describe: 'how far from --mask-colour a channel may be, of 255 (default: 40)',
+    describe: 'how far each channel may differ from --mask-colour, up to 255 (default: 40)',
   },
-  maskAlpha: { kind: 'flag', describe: 'the same where the input is transparent' },
-  invertMask: { kind: 'flag', describe: 'make what the mask would keep, and keep the rest' },
+  maskAlpha: { kind: 'flag', describe: 'generate the part where the input is transparent' },
+  invertMask: { kind: 'flag', describe: 'swap the parts that the mask generates and keeps' },
   expand: {
     kind: 'text',
     placeholder: 'MARGINS',
     describe:
-      'outpainting: how far the picture is to grow, 0.25 (of each side) or left=64,top=0.25 or x=10%',
+      'outpainting: how far to extend the picture, e.g. 0.25 (of each side), left=64,top=0.25 or x=10%',
   },
 } as const;
 
@@ -43,7 +44,7 @@ interface MaskValues {
   maskAlpha?: boolean;
 }
 
-/** @throws InputError for several of them, or one that cannot be read */
+/** The mask's source. @throws InputError if several are given, or a value cannot be parsed */
 export async function maskSourceOf(options: MaskValues): Promise<MaskSource | undefined> {
   const { mask, box, maskColour, maskTolerance, maskAlpha } = options;
   const { DEFAULT_TOLERANCE, parseBox, parseColour } = await import('../../../media/index.js');
@@ -55,7 +56,7 @@ export async function maskSourceOf(options: MaskValues): Promise<MaskSource | un
   ].filter((name) => name !== false && name !== undefined);
   if (named.length > 1) {
     throw new InputError(
-      `${named[1]}: says where something is to be made, as ${named[0]} does; leave one of them out`,
+      `${named[1]}: chooses the part to generate, as ${named[0]} does; leave one of them out`,
     );
   }
   if (maskTolerance !== undefined && maskColour === undefined) {

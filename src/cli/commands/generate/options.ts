@@ -1,4 +1,4 @@
-/** What `mfm generate` takes. */
+/** Options of `mfm generate`. */
 import { MOST_FRAMES, MOST_RESULTS, MOST_SIDE, MOST_STEPS } from '../../../limits.js';
 import { deviceOption, dtypeOption } from '../../options/device.js';
 import { loraOption } from '../../options/lora.js';
@@ -7,16 +7,21 @@ import { maskOptions } from './mask-options.js';
 import { referenceOptions, sideOptions } from './reference-options.js';
 import { rewriteOptions } from './rewrite.js';
 
-/** What can differ from result to result; a row of `--batch` may hold these. */
+/** Options that can differ from result to result; a row of `--batch` may set them. */
 const resultOptions = {
-  prompt: { kind: 'text', short: 'p', placeholder: 'TEXT', describe: 'what to show' },
+  prompt: {
+    kind: 'text',
+    short: 'p',
+    placeholder: 'TEXT',
+    describe: 'what the result should show',
+  },
   input: {
     kind: 'text',
     placeholder: 'FILE',
     short: 'i',
     repeat: true,
     aliases: ['image', 'video', 'path'],
-    describe: 'image, clip or folder of images',
+    describe: 'input: image, clip or folder of images',
   },
   ...maskOptions,
   depth: {
@@ -24,28 +29,31 @@ const resultOptions = {
     placeholder: 'FILE',
     repeat: true,
     describe:
-      'depth of an input, in place of what a depth model tells: gray image (8 or 16 bits), clip, folder, white = near; or .safetensors; one for each input of i2v, vexd, itrans, vtrans',
+      "depth of an input, instead of a depth model's estimate: gray image (8 or 16 bits), clip or folder, white = near, or .safetensors; one for each input of i2v, vexd, itrans and vtrans",
   },
   reference: {
     kind: 'text',
     placeholder: 'FILE',
-    describe: 'colourisation: a picture whose palette the result gets',
+    describe: 'colourisation: picture whose palette the result takes',
   },
   size: {
     kind: 'size',
     describe:
-      "size of the result (default: the input's, or the pipeline's); made in multiples of 16",
+      "size of the result, generated in multiples of 16 (default: the input's, or the pipeline's)",
   },
   fit: {
     kind: 'text',
     choices: ['crop', 'pad', 'stretch'],
     describe: 'how an input of another shape than the result is fitted (default: crop)',
   },
-  strict: { kind: 'flag', describe: 'refuse instead of fitting sizes, shapes, lengths or rates' },
+  strict: {
+    kind: 'flag',
+    describe: 'stop with an error instead of fitting sizes, shapes, lengths or rates',
+  },
   keepKnown: {
     kind: 'flag',
     describe:
-      'put back what the input shows: known pixels, brightness, the coarse picture (default: yes)',
+      "put the input's known pixels, brightness or coarse picture back into the result (default: yes)",
   },
   ...sideOptions,
   frames: {
@@ -53,24 +61,24 @@ const resultOptions = {
     min: 1,
     max: MOST_FRAMES,
     aliases: ['numFrames'],
-    describe: "frames of the result, as many as you like (default: the input's, or the pipeline's)",
+    describe: "frames of the result, any number (default: the input's, or the pipeline's)",
   },
   window: {
     kind: 'integer',
     min: 1,
     max: MOST_FRAMES,
     describe:
-      'frames that are made at once, 4k + 1; a longer result goes on from what is made (default: as trained)',
+      "frames generated at once, 4k + 1; longer results are generated in several windows (default: the pipeline's)",
   },
   tile: {
     kind: 'size',
     multipleOf: 16,
     max: MOST_SIDE,
-    describe: 'super-resolution: what is made at once of a large result (default: as trained)',
+    describe: "super-resolution: tile size for large results (default: the pipeline's size)",
   },
   tiles: {
     kind: 'flag',
-    describe: 'let super-resolution make large results in tiles (default: yes)',
+    describe: 'super-resolution: generate large results in tiles (default: yes)',
   },
   steps: {
     kind: 'integer',
@@ -83,31 +91,33 @@ const resultOptions = {
     kind: 'number',
     min: 0,
     aliases: ['guidanceScale'],
-    describe: "guidance scale, 1 is none (default: the pipeline's)",
+    describe: "guidance scale; 1 means no guidance (default: the pipeline's)",
   },
   solver: {
     kind: 'text',
     choices: ['euler', 'dpm++', 'unipc'],
-    describe: 'how steps are taken; the last two need about half as many (default: euler)',
+    describe: 'solver; dpm++ and unipc need about half as many steps (default: euler)',
   },
   guidanceFrom: {
     kind: 'number',
     min: 0,
     max: 1,
-    describe: 'noise level above which steps go without guidance, at half the work (default: 1)',
+    describe:
+      'use no guidance above this noise level, which halves the work of those steps (default: 1)',
   },
   guidanceUntil: {
     kind: 'number',
     min: 0,
     max: 1,
-    describe: 'noise level below which steps go without guidance, at half the work (default: 0)',
+    describe:
+      'use no guidance below this noise level, which halves the work of those steps (default: 0)',
   },
   cache: {
     kind: 'number',
     min: 0,
     max: 1,
     describe:
-      'use a step again while its first block changes less than this, as a part of it; 0.1 saves about a third of the steps, 0.2 half (default: 0, none)',
+      "reuse the last full step while the first block's residual changes by less than this fraction; 0.1 saves about a third of the steps, 0.2 half (default: 0, compute every step)",
   },
   addedPrompt: {
     kind: 'text',
@@ -117,25 +127,29 @@ const resultOptions = {
   negativePrompt: {
     kind: 'text',
     placeholder: 'TEXT',
-    describe: "what not to show (default: the pipeline's)",
+    describe: "what the result should not show (default: the pipeline's)",
   },
-  motionScore: { kind: 'number', min: 0, describe: "how much moves (default: the pipeline's)" },
+  motionScore: {
+    kind: 'number',
+    min: 0,
+    describe: "how much the clip moves (default: the pipeline's)",
+  },
   noiseAugStrength: {
     kind: 'number',
     min: 0,
     max: 1,
     describe:
-      'noise added to the input, so that the result keeps less closely to it: 0 is none, 1 as strong as the input (default: 0)',
+      'noise added to the input, so that the result follows it less closely; 1 is as strong as the input (default: 0, none)',
   },
   upscale: {
     kind: 'number',
     min: 1,
-    describe: 'how many times larger super-resolution makes its input (default: 2)',
+    describe: 'super-resolution: factor by which the input is enlarged (default: 2)',
   },
   seed: {
     kind: 'seed',
     describe:
-      'seed of the noise, up to 64 bits; the same one gives the same result (default, or -1: a new one; in a batch: 0)',
+      'seed of the noise, up to 64 bits; the same seed gives the same result (default, or -1: a random one; in a batch: 0)',
   },
 } as const;
 
@@ -143,7 +157,7 @@ export const rowArgs = defineArgs({ options: resultOptions, help: 'mfm generate 
 export type ResultOptions = Options<typeof rowArgs>;
 
 export const args = defineArgs({
-  positional: { task: { kind: 'text', describe: 'what to do, see below' } },
+  positional: { task: { kind: 'text', describe: 'task to run, see the list below' } },
   options: {
     ...resultOptions,
     output: {
@@ -151,22 +165,23 @@ export const args = defineArgs({
       placeholder: 'FILE',
       short: 'o',
       describe:
-        'file to write (default: TASK-SEED.png or .mp4), or folder where there are several results (default: TASK-results)',
+        'file to write (default: TASK-SEED.png or .mp4), or folder for several results (default: TASK-results)',
     },
     outputDir: {
       kind: 'text',
       placeholder: 'FOLDER',
-      describe: 'folder to write to, under names of our making; in place of --output',
+      describe: 'folder to write to, with generated file names; instead of --output',
     },
     ext: {
       kind: 'text',
       placeholder: 'ENDING',
-      describe: 'ending of those names: mp4, webm, gif, png, jpg, webp (default: png or mp4)',
+      describe:
+        'extension of generated file names: mp4, webm, gif, png, jpg, webp (default: png or mp4)',
     },
     simpleName: {
       kind: 'flag',
       aliases: ['useSimpleName'],
-      describe: 'number the results of a batch only, without words of the prompt',
+      describe: 'name the results of a batch by number only, without words of the prompt',
     },
     samples: {
       kind: 'integer',
@@ -174,25 +189,25 @@ export const args = defineArgs({
       max: MOST_RESULTS,
       default: 1,
       aliases: ['numSamples'],
-      describe: 'results of each prompt, from seeds that follow one another',
+      describe: 'results for each prompt, from consecutive seeds',
     },
     batch: {
       kind: 'text',
       placeholder: 'LIST',
       repeat: true,
       describe:
-        'a result for every line of a text file (prompts), a JSONL or CSV (keys are the options above), or every file of a folder (with NAME_mask.EXT as its mask); run again to go on where it stopped',
+        'generate a result for every line of a text file (prompts), every row of a JSONL or CSV file (keys are the options above), or every file of a folder (with NAME_mask.EXT as its mask); run again to continue after a stop',
     },
     useTSchedule: {
       kind: 'flag',
-      describe: 'more steps at high noise, as the reference has it under this name',
+      describe: "use more steps at high noise, like the reference's option of this name",
     },
     ...rewriteOptions,
     compat: {
       kind: 'text',
       choices: ['reference'],
       describe:
-        'lay inputs out as the reference implementation does; masks are then black where something is to be made',
+        'lay inputs out as the reference implementation does; masks are then black in the part to generate',
     },
     cropType: {
       kind: 'text',
@@ -202,13 +217,13 @@ export const args = defineArgs({
     fps: {
       kind: 'number',
       min: 1,
-      describe: "frames a second (default: the input's or the pipeline's)",
+      describe: "frames per second (default: the input's, or the pipeline's)",
     },
     depthModel: {
       kind: 'text',
       placeholder: 'FOLDER',
       describe:
-        "folder or ORG/NAME of a Depth Anything model, for tasks that are given depth (default: the pipeline's, if it has one)",
+        "folder or ORG/NAME of a Depth Anything model, for tasks that use depth (default: the pipeline's, if it has one)",
     },
     pipeline: {
       kind: 'text',
@@ -220,18 +235,18 @@ export const args = defineArgs({
     tasks: {
       kind: 'text',
       placeholder: 'FILE',
-      describe: 'module that declares tasks of your own (docs/tasks.md)',
+      describe: 'module that declares your own tasks (docs/tasks.md)',
     },
     lora: loraOption,
     compareFull: {
       kind: 'flag',
       describe:
-        'also make it without --cache and with guidance at every step, and print how near it comes (PSNR)',
+        'also generate the result without --cache and with guidance at every step, and print how close both are (PSNR)',
     },
     checkMemory: {
       kind: 'flag',
       default: true,
-      describe: 'begin even if there seems to be too little memory',
+      describe: 'start even if there seems to be too little memory',
     },
     dtype: dtypeOption,
     device: deviceOption,

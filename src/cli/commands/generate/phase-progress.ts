@@ -1,4 +1,4 @@
-/** Progress of one result: a line for each of its phases, or one for all of many windows. */
+/** Progress of one result: a line for each phase, or one line that counts the windows of a long result. */
 import type { ProgressEvent } from '../../../index.js';
 import type { Phase } from '../../../pipeline/progress.js';
 import { Progress } from '../../terminal/progress.js';
@@ -6,14 +6,14 @@ import { Progress } from '../../terminal/progress.js';
 export class PhaseProgress {
   private phase: Phase | null = null;
   private line: Progress | null = null;
-  /** of the whole result, where it is made in several windows */
+  /** progress of the whole result, if it has several windows */
   private whole: Progress | null = null;
   private window: number | null = null;
 
-  /** @param label   of the steps, e.g. the task */
+  /** @param label   label of the steps, e.g. the task */
   constructor(private readonly label: string) {}
 
-  /** A result of one window is told by its phases. */
+  /** Shows the phases of a result with one window, otherwise the number of windows. */
   update({ phase, step, steps, window, windows }: ProgressEvent): void {
     if (windows === 1) this.updatePhase(phase, step, steps);
     else if (window !== this.window) {

@@ -1,7 +1,6 @@
 /**
- * The reference implementation's options, for those who know its command line: names that have an
- * own meaning there, and what they become here. Plain synonyms are aliases in generate-options.ts.
- * docs/reference.md lists them all.
+ * The reference implementation's options, for those who know its command line, and what they mean
+ * here. Plain synonyms are aliases in options.ts. docs/reference.md lists them all.
  */
 import { existsSync } from 'node:fs';
 import { InputError } from '../../../errors.js';
@@ -14,7 +13,7 @@ const REFERENCE_TASKS = [
 ];
 type ReferenceTask = (typeof REFERENCE_TASKS)[number];
 
-/** `--t2v-inputs a.txt b.txt`, one for every task. */
+/** `--t2v-inputs a.txt b.txt`, and the same option for every other task. */
 type ListOptions = Record<
   `${ReferenceTask}Inputs`,
   { kind: 'text'; repeat: true; many: true; hidden: true; describe: string }
@@ -23,7 +22,7 @@ type ListOptions = Record<
 export const listOptions = Object.fromEntries(
   REFERENCE_TASKS.map((id) => [
     `${id}Inputs`,
-    { kind: 'text', repeat: true, many: true, hidden: true, describe: `--batch, of ${id} only` },
+    { kind: 'text', repeat: true, many: true, hidden: true, describe: `--batch, for ${id} only` },
   ]),
 ) as ListOptions;
 
@@ -33,11 +32,11 @@ export const referenceOptions = {
     kind: 'text',
     choices: ['bf16', 'fp16', 'no'],
     hidden: true,
-    describe: '--dtype in other words',
+    describe: "--dtype, by the reference's name",
   },
 } as const;
 
-/** Two sides, as `--height` and `--width`; a row of a list may hold them too. */
+/** A size given as `--height` and `--width`; a row of a list may have them too. */
 export const sideOptions = {
   height: { kind: 'integer', min: 1, hidden: true, describe: '--size, one side of it' },
   width: { kind: 'integer', min: 1, hidden: true, describe: '--size, one side of it' },
@@ -49,22 +48,22 @@ interface Sides {
   width?: number;
 }
 
-/** `size`, whichever way it is said. @param where  '' for the command line, else `list.csv:3: ` */
+/** The size, however it was given. @param where  '' for the command line, else `list.csv:3: ` */
 export function sizeOf({ size, height, width }: Sides, where = ''): Size | undefined {
   if (height === undefined && width === undefined) return size;
   const [given, missing] = width === undefined ? ['height', 'width'] : ['width', 'height'];
   if (size) {
-    throw new InputError(`${where}--${given}: is said by --size already; leave one of them out`);
+    throw new InputError(
+      `${where}--${given}: the size is already given by --size; leave one of them out`,
+    );
   }
   if (height === undefined || width === undefined) {
-    throw new InputError(
-      `${where}--${given}: needs --${missing} beside it; or give both as --size WxH`,
-    );
+    throw new InputError(`${where}--${given}: needs --${missing} too; or give both as --size WxH`);
   }
   return { width, height };
 }
 
-/** @throws InputError for float16, which no kernel here is made for */
+/** The dtype, however it was given. @throws InputError for fp16, or if both options disagree */
 export function dtypeOf<D extends string>(
   dtype: D | 'auto',
   mixedPrecision: 'bf16' | 'fp16' | 'no' | undefined,
@@ -72,7 +71,7 @@ export function dtypeOf<D extends string>(
   if (mixedPrecision === undefined) return dtype;
   if (mixedPrecision === 'fp16') {
     throw new InputError(
-      '--mixed-precision: fp16 is not computed in, its range is too small for these networks; give bf16, or no for float32',
+      '--mixed-precision: fp16 is not supported, as its range is too small for these networks; use bf16, or "no" for float32',
     );
   }
   const meant = mixedPrecision === 'bf16' ? 'bfloat16' : 'float32';
@@ -84,7 +83,7 @@ export function dtypeOf<D extends string>(
   return meant;
 }
 
-/** All lists of jobs. @throws InputError for a list of another task */
+/** The paths of all lists of jobs. @throws InputError for a list of another task */
 export function listsOf(
   task: string,
   options: { batch: string[] } & Record<`${ReferenceTask}Inputs`, string[]>,
@@ -100,7 +99,7 @@ export function listsOf(
   return [...options.batch, ...(own ? options[`${own}Inputs`] : [])];
 }
 
-/** `a.png;b.png` as two files, as the reference writes two inputs; a file of that name stays whole. */
+/** Splits `a.png;b.png`, the reference's way to name two inputs, unless a file has that name. */
 export function filesOf(input: string): string[] {
   return input.includes(';') && !existsSync(input) ? input.split(';').filter(Boolean) : [input];
 }

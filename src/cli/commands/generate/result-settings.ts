@@ -1,18 +1,18 @@
-/** The JSON beside a result of many: a batch that goes on leaves out what is there with its settings. */
+/** The JSON beside each result of a batch: a resumed batch skips results that have the same settings. */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { AskedSettings, ResultSettings } from '../../../index.js';
 
-/** Is this the JSON of a result with these settings? One that is missing or damaged is not. */
+/** Does the file hold a result's JSON with these settings? A missing or damaged file does not. */
 export function hasSettings(path: string, settings: AskedSettings): boolean {
   const stored = readSettings(path);
   if (stored === null) return false;
   const { made: _, ...before } = stored;
-  // as JSON has them: without what is undefined
+  // as they are in JSON: without undefined values
   return isDeepStrictEqual(before, JSON.parse(JSON.stringify(settings)));
 }
 
-/** What is written at `path`; null if that is no JSON object, e.g. half of one. */
+/** The file's settings; null if it is not a complete JSON object. */
 function readSettings(path: string): ResultSettings | null {
   try {
     const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
@@ -20,6 +20,6 @@ function readSettings(path: string): ResultSettings | null {
       ? (value as ResultSettings | null)
       : null;
   } catch {
-    return null; // then the result is made again, and this file with it
+    return null; // the result is then generated again, and this file with it
   }
 }

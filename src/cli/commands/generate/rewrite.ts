@@ -1,37 +1,41 @@
 /**
- * Rewrites prompts through a chat endpoint that speaks as OpenAI's does. Nothing is sent anywhere
- * unless `--rewrite-prompt` asks for it.
+ * Rewrites prompts through an OpenAI-compatible chat endpoint. Nothing is sent anywhere unless
+ * `--rewrite-prompt` is given.
  */
 import { InputError, JobError } from '../../../errors.js';
 import { growingPause, passing, pause, TransientError } from '../../../hub/request.js';
 import { EndlessAnswer, plainAddress, plainSecret, saidBy, textOf } from '../../../hub/web.js';
 import type { Task } from '../../../tasks/index.js';
 
-/** `mfm generate` takes these. */
+/** Options of `mfm generate`. */
 export const rewriteOptions = {
   rewritePrompt: {
     kind: 'flag',
     aliases: ['refinePrompt'],
     describe:
-      'have a language model rewrite prompts, by what the first input shows; sends both to --rewrite-url, with the key in OPENAI_API_KEY',
+      'have a language model rewrite prompts to suit the first input; sends both to --rewrite-url, with the key in OPENAI_API_KEY',
   },
   rewriteUrl: {
     kind: 'text',
     placeholder: 'URL',
-    describe: 'base address of its OpenAI-compatible endpoint (default: OPENAI_BASE_URL)',
+    describe: 'base address of an OpenAI-compatible endpoint (default: OPENAI_BASE_URL)',
   },
-  rewriteModel: { kind: 'text', placeholder: 'NAME', describe: "the language model's name there" },
+  rewriteModel: {
+    kind: 'text',
+    placeholder: 'NAME',
+    describe: 'name of the language model at --rewrite-url',
+  },
 } as const;
 
-/** Where and by whom prompts are rewritten. */
+/** The endpoint and model that rewrite prompts. */
 export interface Endpoint {
-  /** base address, as `https://host/v1` */
+  /** base address, e.g. `https://host/v1` */
   url: string;
   model: string;
   key: string;
 }
 
-/** @returns null where no rewriting is asked for @throws InputError for what is missing or wrong */
+/** @returns null unless rewriting is asked for @throws InputError for a missing or wrong setting */
 export function endpointOf(
   {
     rewritePrompt = false,
@@ -64,7 +68,7 @@ export function endpointOf(
   const key = env.OPENAI_API_KEY;
   if (!key) {
     throw new InputError(
-      '--rewrite-prompt: needs a key; set OPENAI_API_KEY, to any word where the endpoint asks for none',
+      '--rewrite-prompt: needs a key; set OPENAI_API_KEY, to any word if the endpoint needs no key',
     );
   }
   return { url: address, model: rewriteModel, key: plainSecret('OPENAI_API_KEY', key) };
@@ -73,26 +77,26 @@ export function endpointOf(
 export interface RewriteRequest {
   task: Pick<Task, 'summary' | 'promptTag'>;
   prompt: string;
-  /** file: picture, clip or folder; sent as its first picture */
+  /** path of a picture, clip or folder, of which the first picture is sent */
   input?: string;
 }
 
 export interface RetryOptions {
   signal?: AbortSignal;
-  /** of one request */
+  /** time limit of one request */
   timeoutMs?: number;
-  /** waiting time before another try; `failures` so far, from 1 */
+  /** pause before the next try, after this many failures, counted from 1 */
   pauseMs?(failures: number): number;
 }
 
 const TIMEOUT_MS = 90_000;
 const MAX_TRIES = 4;
-/** Pixels of the picture that is sent; what it shows is plain from less, and more costs more. */
+/** Longest side of the picture that is sent, pixels: enough to recognise its contents at low cost. */
 const MAX_SIDE = 512;
-/** Low: the wish is to be kept, not embroidered. */
+/** Low, so that the model keeps to the user's prompt. */
 const TEMPERATURE = 0.1;
 
-/** The text encoders take 77 tokens, of which the task and added words need some. */
+/** Asks for short prompts: text encoders read 77 tokens, including the task's tag and added words. */
 const INSTRUCTION = `You write prompts for a model that makes pictures and short silent clips.
 You are told the job, somebody's wish, and mostly you see the picture that the job begins with.
 Answer with the finished prompt alone: plain English, whole sentences, 30 to 45 words, no title, no quotes, no list.
@@ -102,7 +106,7 @@ Answer with the finished prompt alone: plain English, whole sentences, 30 to 45 
 - One unbroken shot: no cuts, no change of scene. Nothing that cannot be seen, such as moods, sounds or the names of styles that nobody asked for.
 - Without a wish, describe the picture.`;
 
-/** Rewrites prompts, each wish once however often it comes. */
+/** A function that rewrites prompts; the same request is sent only once. */
 export function rewriter(
   endpoint: Endpoint,
   patience: RetryOptions = {},
@@ -117,7 +121,7 @@ export function rewriter(
 }
 
 /**
- * The prompt in other words.
+ * Rewrites one prompt.
  * @throws InputError or JobError in one sentence; the signal's reason when it aborts
  */
 async function rewritten(
@@ -175,20 +179,20 @@ function givenUp(error: TransientError, failures: number): JobError {
 interface Answer {
   host: string;
   text: string;
-  /** kept out of every message, should the server repeat it */
+  /** removed from every message, in case the server repeats it */
   key: string;
 }
 
-/** An answer is a prompt, and thoughts before it. */
+/** Limit of an answer, which holds a prompt, possibly after the model's reasoning. */
 const MAX_ANSWER_BYTES = 8 * 2 ** 20;
 
-/** @throws PassingFailure for what may be tried again */
+/** Sends one request. @throws TransientError for failures that may be tried again */
 async function post(address: URL, init: RequestInit, key: string): Promise<Answer> {
   const { host } = address;
   let response: Response;
   let text: string;
   try {
-    // by hand: prompt, picture and key are for the address that was named, and no other
+    // no redirects: prompt, picture and key go only to the address that was named
     response = await fetch(address, { ...init, redirect: 'manual' });
     text = await textOf(response, MAX_ANSWER_BYTES);
   } catch (error) {
@@ -229,7 +233,7 @@ function ledElsewhere(address: URL, location: string | null): InputError {
   );
 }
 
-/** What an error's body says, in one line: `, model not found`. */
+/** The reason in an error's body, in one line: `, model not found`. */
 function reasonIn(text: string, key: string): string {
   try {
     const { error } = JSON.parse(text) as { error?: { message?: string } | string };

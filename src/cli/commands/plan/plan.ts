@@ -1,4 +1,4 @@
-/** `mfm plan`: what training a recipe takes on many processes, before there are any. */
+/** `mfm plan`: estimates what training a recipe on many processes would take. */
 import { totalmem } from 'node:os';
 import { InputError } from '../../../errors.js';
 import { fromRoot } from '../../../files/package-root.js';
@@ -7,7 +7,7 @@ import type { Recipe } from '../../../train/recipe/config.js';
 import { defineArgs, type Options } from '../../terminal/args.js';
 import type { Example } from '../../terminal/help.js';
 
-export const summary = 'compute memory, network and days of a training on many processes';
+export const summary = 'estimate memory, network traffic and days of training on many processes';
 
 export const args = defineArgs({
   positional: {
@@ -18,47 +18,70 @@ export const args = defineArgs({
     },
   },
   options: {
-    ranks: { kind: 'text', default: '8,64,512', describe: 'numbers of processes, one per device' },
+    ranks: {
+      kind: 'text',
+      default: '8,64,512',
+      describe: 'numbers of processes to plan for, one process per device',
+    },
     device: {
       kind: 'text',
       choices: ['h100', 'a100', 'cpu'],
       default: 'h100',
-      describe: "a process's; cpu is this machine, whose peak is measured",
+      describe: 'device of each process; cpu is this machine, whose peak performance is measured',
     },
-    peakTflops: { kind: 'number', min: 1e-6, describe: "per process (default: the device's)" },
+    peakTflops: {
+      kind: 'number',
+      min: 1e-6,
+      describe: "peak TFLOP/s per process (default: the device's)",
+    },
     efficiency: {
       kind: 'number',
       min: 0.001,
       max: 1,
       default: 0.4,
-      describe: 'share of the peak that training reaches while it computes',
+      describe: 'share of the peak performance that training reaches while it computes',
     },
-    memory: { kind: 'number', min: 0.001, describe: "GB per process (default: the device's)" },
+    memory: {
+      kind: 'number',
+      min: 0.001,
+      describe: "memory per process, GB (default: the device's)",
+    },
     bandwidth: {
       kind: 'number',
       min: 0.001,
-      describe: "GB/s that a process sends to other nodes (default: the device's)",
+      describe: "bandwidth per process to other nodes, GB/s (default: the device's)",
     },
     bandwidthWithin: {
       kind: 'number',
       min: 0.001,
-      describe: "GB/s that it sends within its node (default: the device's)",
+      describe: "bandwidth per process within its node, GB/s (default: the device's)",
     },
-    ranksPerNode: { kind: 'integer', min: 1, describe: "processes (default: the device's)" },
-    latency: { kind: 'number', min: 0, describe: "µs of a message (default: the device's)" },
+    ranksPerNode: {
+      kind: 'integer',
+      min: 1,
+      describe: "processes per node (default: the device's)",
+    },
+    latency: {
+      kind: 'number',
+      min: 0,
+      describe: "latency of a message, µs (default: the device's)",
+    },
     sequenceParallel: {
       kind: 'integer',
       min: 1,
-      describe: 'processes that share a sample, in every stage (default: as the recipe has it)',
+      describe: 'processes that share a sample, in every stage (default: as in the recipe)',
     },
     set: { kind: 'set', repeat: true, describe: 'change a key of the recipe, e.g. sharding=zero2' },
-    markdown: { kind: 'flag', describe: 'print tables as docs/training-at-scale.md has them' },
+    markdown: { kind: 'flag', describe: 'print Markdown tables, as in docs/training-at-scale.md' },
   },
 });
 
 export const examples: readonly Example[] = [
   ['both released sizes on H100s', 'plan'],
-  ['one, on other machines', 'plan recipes/mfm-8b.yaml --device a100 --ranks 64,256 --memory 40'],
+  [
+    'one of them on other machines',
+    'plan recipes/mfm-8b.yaml --device a100 --ranks 64,256 --memory 40',
+  ],
   [
     'the small pipeline on machines like this one',
     'plan recipes/mfm-mini.yaml --device cpu --ranks 1,2,4',
@@ -69,7 +92,7 @@ export async function run(options: Options<typeof args>): Promise<void> {
   process.stdout.write(await planText(options));
 }
 
-/** What the command prints. @throws InputError for a recipe or cluster that cannot be */
+/** The command's output. @throws InputError for an impossible recipe or cluster */
 export async function planText(options: Options<typeof args>): Promise<string> {
   const { readRecipe } = await import('../../../train/recipe/read-recipe.js');
   const { planSections } = await import('./sections.js');
@@ -81,7 +104,7 @@ export async function planText(options: Options<typeof args>): Promise<string> {
   return planSections(recipes, { device, efficiency, ranks, markdown }).join('\n');
 }
 
-/** A recipe of the program's own folder. */
+/** A recipe that comes with the program. */
 const carried = (name: string): string => fromRoot(`recipes/${name}.yaml`);
 
 function rankList(text: string): number[] {
@@ -89,7 +112,7 @@ function rankList(text: string): number[] {
   if (ranks.every((count) => Number.isInteger(count) && count >= 1 && count <= 65_536))
     return ranks;
   throw new InputError(
-    `mfm plan: --ranks: must be whole numbers from 1 to 65536 with commas between, e.g. 8,64,512, got "${text}"`,
+    `mfm plan: --ranks: must be whole numbers from 1 to 65536, separated by commas, e.g. 8,64,512, got "${text}"`,
   );
 }
 
@@ -116,7 +139,7 @@ async function deviceOf(options: Options<typeof args>): Promise<Device & { name:
   return { ...own, ...Object.fromEntries(changes), name: options.device };
 }
 
-/** Measured, unless the peak is given. */
+/** This machine's CPU; its peak is measured unless it is given. */
 async function thisMachine({ peakTflops }: Options<typeof args>): Promise<Device> {
   const { fastDtype } = await import('../../../nn/index.js');
   const { matrixPeak } = await import('../../../train/cost/peak.js');

@@ -17,10 +17,10 @@ export interface PlanSettings {
 }
 
 const STRATEGIES: readonly Sharding[] = ['ddp', 'zero1', 'zero2'];
-/** Of a device's memory: for the allocator's gaps, the program, the libraries. */
+/** Share of a device's memory reserved for fragmentation, the program and its libraries. */
 const RESERVED = 0.1;
 
-/** Lines of all recipes. @throws InputError if processes and stages do not go together */
+/** Lines for all recipes. @throws InputError if the numbers of processes do not suit the stages */
 export function planSections(recipes: readonly Recipe[], settings: PlanSettings): string[] {
   const { markdown } = settings;
   return [...recipes.flatMap((recipe) => section(recipe, settings)), ...notes(settings)].concat(
@@ -56,7 +56,7 @@ function check(
   const odd = ranks.find((one) => one % sequenceParallel !== 0);
   if (odd !== undefined) {
     throw new InputError(
-      `mfm plan: --ranks: must be multiples of ${sequenceParallel}, as many as share a sample in stage ${name}, got ${odd}`,
+      `mfm plan: --ranks: must be multiples of ${sequenceParallel}, the number of processes that share a sample in stage ${name}, got ${odd}`,
     );
   }
 }
@@ -102,7 +102,7 @@ function stageLines(
   ];
 }
 
-/** The stage's samples and steps; they are the same on any number of processes. */
+/** The stage's samples and steps, which do not depend on the number of processes. */
 function inWords(stage: Stage, networks: TrainedNetworks, { device, efficiency }: PlanSettings) {
   const { numFrames, height, width, sequenceParallel } = stage;
   const batches = batchesOf(stage).map(
@@ -114,7 +114,7 @@ function inWords(stage: Stage, networks: TrainedNetworks, { device, efficiency }
   return `${numFrames}x${height}x${width}, ${grouped(stage.steps)} steps of ${batches.join(' or ')}${shared}; ${grouped(work.tokens)} tokens and ${flops(work.flops)} a step`;
 }
 
-/** What the figures stand on. */
+/** The assumptions behind the figures. */
 function notes({ device, efficiency }: PlanSettings): string[] {
   const { name, peakFlops, memoryBytes, bandwidthWithin, bandwidthBetween, ranksPerNode } = device;
   const rate = (bytes: number) => `${digits(bytes / 1e9)} GB/s`;

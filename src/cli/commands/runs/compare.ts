@@ -1,4 +1,4 @@
-/** Runs side by side: where their recipes differ, their figures, and a plot. */
+/** Compares runs: the differences of their recipes, their figures, and a plot. */
 import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../../../errors.js';
 import { didYouMean } from '../../../suggest.js';
@@ -16,7 +16,7 @@ import type { ComparedFigure, Comparison } from './comparison.js';
 import { asJson } from './list.js';
 import type { RunsOptions } from './options.js';
 
-/** Prints the comparison and writes the plot. @throws InputError for what can't be compared */
+/** Prints the comparison and writes the plot. @throws InputError for runs that cannot be compared */
 export async function compareRuns(
   folders: readonly string[],
   { plot, by, part: wanted, figures: patterns, smooth, scale, json }: RunsOptions,
@@ -35,7 +35,7 @@ export async function compareRuns(
     metrics.filter((parts) => parts.length > 0),
     wanted,
   );
-  // of a run that has recorded nothing there is what it says of itself
+  // a run without recorded figures is shown by its state only
   const own = metrics.map((parts) => parts.find((one) => one.part === part) ?? null);
   const measured = own.filter((one) => one !== null);
   const figures = chosenFigures(measured, patterns);
@@ -61,10 +61,10 @@ export async function compareRuns(
   }
 }
 
-/** Names of more letters than this make no folder: file systems allow 255 bytes. */
+/** Longest name of a comparison's folder, in letters; file systems allow 255 bytes. */
 const MOST_LETTERS = 60;
 
-/** The name of a comparison's folder, which lies beside the first run: `compare-A-B`. */
+/** The name of a comparison's folder, beside the first run's: `compare-A-B`. */
 function folderFor(folders: readonly string[]): string {
   const [first, ...others] = folders.map((folder) => basename(resolve(folder)));
   const name = ['compare', first, ...others].join('-');
@@ -72,14 +72,14 @@ function folderFor(folders: readonly string[]): string {
   return `compare-${first!.slice(0, MOST_LETTERS)}-and-${others.length}-more`;
 }
 
-/** Runs of the same name by their folders. */
+/** If runs have the same name, names all of them by their folders. */
 function namedApart(runs: RunSummary[]): RunSummary[] {
   const names = runs.map(({ name }) => name);
   const alike = new Set(names).size < names.length;
   return alike ? runs.map((run) => ({ ...run, name: run.folder })) : runs;
 }
 
-/** @throws InputError if too few have recorded anything to plot it, or to compare it */
+/** @throws InputError if too few runs have recorded figures to plot or compare them */
 function expectFigures(runs: readonly RunSummary[], metrics: readonly PartMetrics[][]): void {
   const empty = runs.filter((_, i) => metrics[i]!.length === 0);
   if (empty.length === 0 || runs.length - empty.length > 1) return;
@@ -109,7 +109,7 @@ function commonPart(
   throw new InputError(`--part: must be one that all have (${known}), got "${wanted}"`);
 }
 
-/** Those that match by name or its last part (`t2v` of `loss/t2v`), by kind; without patterns all that are ever anything but 0. */
+/** Figures that match by name or its last part (`t2v` for `loss/t2v`), ordered by kind; without patterns, all that are not always 0. */
 function chosenFigures(own: readonly PartMetrics[], patterns: string | undefined): string[] {
   const all = [...new Set(own.flatMap(({ figures }) => [...figures.keys()]))].sort(
     (a, b) => KIND_ORDER.indexOf(kindOf(a)) - KIND_ORDER.indexOf(kindOf(b)),
@@ -155,7 +155,7 @@ function comparedFigure(figure: string, own: readonly (PartMetrics | null)[]): C
   };
 }
 
-/** Of measurements alone: the best of a noisy loss says nothing. */
+/** The best value, for validation and quality only: the lowest of a noisy loss means nothing. */
 function bestOf(figure: string, points: readonly Point[]): { value: number; step: number } | null {
   const kind = kindOf(figure);
   if (kind !== 'validation' && kind !== 'quality') return null;

@@ -1,31 +1,32 @@
-/** Which runs the words of a command line mean. */
+/** Finds the runs that a command line names. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../../errors.js';
 import { didYouMean } from '../../../suggest.js';
 import { isRun } from '../../../train/run/status.js';
 
-/** Where `mfm train` puts them. */
+/** The folder in which `mfm train` creates runs. */
 const RUNS = 'runs';
 
 export interface FoundRuns {
-  /** where was looked, or the run that was named */
+  /** the folder that was searched, or the run that was named */
   where: string;
   folders: string[];
-  /** several were named, rather than a folder that holds some */
+  /** several runs were named, rather than a folder of runs */
   compare: boolean;
 }
 
-/** @throws InputError for a word that is no run and no folder of runs, or a run named twice */
+/** @throws InputError for a word that is neither a run nor a folder of runs, or a run named twice */
 export function findRuns(words: readonly string[]): FoundRuns {
   const [word = RUNS] = words;
   if (words.length > 1) {
     const folders = words.map(runNamed);
     const twice = folders.find((folder, i) => folders.indexOf(folder) < i);
-    if (twice) throw new InputError(`mfm runs: ${twice} is named twice; a run is as it is`);
+    if (twice)
+      throw new InputError(`mfm runs: ${twice} is named twice; name different runs to compare`);
     return { where: word, folders, compare: true };
   }
-  // by its name alone, a run in runs/
+  // a name alone may be a run in runs/
   const named = [word, join(RUNS, word)].find(isRun);
   if (named) return { where: named, folders: [named], compare: false };
   if (!isFolder(word)) {
@@ -46,14 +47,14 @@ function runNamed(word: string): string {
 
 function hint(word: string): string {
   const names = isFolder(RUNS) ? runsIn(RUNS).map((folder) => folder.slice(RUNS.length + 1)) : [];
-  return didYouMean(word, names) || '; `mfm runs` lists those there are';
+  return didYouMean(word, names) || '; `mfm runs` lists all runs';
 }
 
 function isFolder(path: string): boolean {
   try {
     return statSync(path).isDirectory();
   } catch {
-    return false; // nothing is there, or a link that leads nowhere
+    return false; // it does not exist, or is a broken link
   }
 }
 

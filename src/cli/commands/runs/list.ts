@@ -5,7 +5,7 @@ import { formatBytes, formatDuration } from '../../terminal/progress.js';
 import { aligned } from '../../terminal/table.js';
 import type { FoundRuns } from './find.js';
 
-/** On stdout, the newest first. */
+/** Prints the runs on stdout, the newest first. */
 export function listRuns({ where, folders }: FoundRuns, { json }: { json: boolean }): void {
   const nowMs = Date.now();
   const runs = folders
@@ -24,7 +24,7 @@ export function listRuns({ where, folders }: FoundRuns, { json }: { json: boolea
   }
 }
 
-/** A run in short; null for one that cannot be read, which stderr says, so that the others are shown. */
+/** A run's summary; null if it cannot be read, which is reported on stderr. */
 function summaryOf(folder: string): RunSummary | null {
   try {
     return summariseRun(folder);
@@ -34,7 +34,7 @@ function summaryOf(folder: string): RunSummary | null {
   }
 }
 
-/** Times as others read them. */
+/** A summary for JSON, with its time in ISO format. */
 export const asJson = ({ updatedMs, ...run }: RunSummary) => ({
   ...run,
   updated: updatedMs === null ? null : new Date(updatedMs).toISOString(),
@@ -58,11 +58,11 @@ function rowOf(run: RunSummary, nowMs: number): string[] {
   ];
 }
 
-/** What is trained, or what is done that is no training. */
+/** The part that is being trained, or another activity. */
 export const partText = ({ part, stage, doing }: RunSummary): string =>
   doing ?? [part, stage].filter(Boolean).join(', ');
 
-/** Four digits, as many as two runs ever differ in; `` without a value. */
+/** A figure with four significant digits, enough to tell runs apart; '' without a value. */
 export function figure(value: number | null): string {
   if (value === null) return '';
   if (!Number.isFinite(value)) return String(value);

@@ -8,7 +8,8 @@ export const args = defineArgs({
       repeat: true,
       optional: true,
       placeholder: 'FOLDER|RUN',
-      describe: 'a folder of runs (default: runs), or runs to compare: folders, or names in runs',
+      describe:
+        'folder of runs to list (default: runs), or runs to compare: folders, or names in runs',
     },
   },
   options: {
@@ -16,33 +17,36 @@ export const args = defineArgs({
       kind: 'text',
       placeholder: 'FILE',
       describe:
-        'where the plot goes, .html or .png (default: compare-A-B/report.html beside the first)',
+        'file for the plot, .html or .png (default: compare-A-B/report.html beside the first run)',
     },
     by: {
       kind: 'text',
       choices: ['steps', 'time', 'samples'],
       default: 'steps',
-      describe: 'what the plot goes over',
+      describe: 'x axis of the plot',
     },
-    part: { kind: 'text', describe: 'part of the training (default: the newest that all have)' },
+    part: {
+      kind: 'text',
+      describe: 'part of the training (default: the newest that all runs have)',
+    },
     figures: {
       kind: 'text',
       placeholder: 'T2V,GRADNORM',
       describe:
-        'figures that are compared, with commas, by name or its last part: t2v is loss/t2v and validation/t2v; t2* is all that begin so (default: everything)',
+        'figures to compare, separated by commas, by name or its last part: t2v means loss/t2v and validation/t2v; t2* means all that begin with t2 (default: all)',
     },
     smooth: {
       kind: 'number',
       min: 0,
       max: 0.999,
       default: 0.9,
-      describe: 'weight of the values before; 0 shows them as they are',
+      describe: 'smoothing: weight of the previous values; 0 shows the values unsmoothed',
     },
     scale: {
       kind: 'text',
       choices: ['log', 'linear'],
       default: 'log',
-      describe: 'of losses and gradient norms in the plot',
+      describe: 'scale of losses and gradient norms in the plot',
     },
     json: { kind: 'flag', default: false, describe: 'print JSON instead of tables' },
   },

@@ -1,4 +1,4 @@
-/** The plot of a comparison: a panel for each figure, below the names of the runs. */
+/** The plot of a comparison: a legend of the runs, and a panel for each figure. */
 import { writeFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { InputError } from '../../../errors.js';
@@ -17,7 +17,7 @@ import { type Curve, drawPanel, type Frame, type Panel } from '../../charts/pane
 
 export interface PlotOptions {
   by: 'steps' | 'time' | 'samples';
-  /** 0..1, weight of the values before */
+  /** weight of the previous values, 0..1 */
   smoothing: number;
   log: boolean;
 }
@@ -27,17 +27,17 @@ export interface PlottedRun {
   figures: ReadonlyMap<string, readonly Point[]>;
 }
 
-/** @throws InputError for a name that ends otherwise than .html or .png */
+/** @throws InputError unless the name ends in .html or .png */
 export function expectPlotFile(path: string): void {
   if (/\.(html|png)$/i.test(path)) return;
   throw new InputError(`--plot: must end in .html or .png, got "${path}"`);
 }
 
-/** The drawing as the page has it. */
+/** The plot as SVG for a page. */
 export const plotForPage = (runs: readonly PlottedRun[], figures: string[], options: PlotOptions) =>
   drawPlot(runs, figures, options, inFonts);
 
-/** @throws what `writeAtomically` throws */
+/** Writes the plot as PNG. @throws as `writeAtomically` */
 export async function writePicture(
   path: string,
   runs: readonly PlottedRun[],
@@ -45,7 +45,7 @@ export async function writePicture(
   options: PlotOptions,
 ): Promise<void> {
   const svg = drawPlot(runs, figures, options, await letteringForPictures());
-  // twice the 72 dots per inch at which an SVG's pixel is one
+  // twice the 72 dots per inch at which an SVG's pixel is one pixel
   const png = await sharp(Buffer.from(svg), { density: 144, unlimited: true })
     .png({ palette: true, colours: 64, effort: 8 })
     .toBuffer();
@@ -57,7 +57,7 @@ const COLUMNS = 3;
 const MARGIN = 20;
 const GAP = 16;
 const HEADING = 40;
-/** Six runs have solid lines of their own colour, six more have dashed ones, and so on. */
+/** Once all colours are used, further runs get dashed lines. */
 const DASHES = ['', '6 3', '2 2'];
 
 const KINDS: readonly (readonly [FigureKind, string])[] = [
@@ -67,7 +67,7 @@ const KINDS: readonly (readonly [FigureKind, string])[] = [
   ['state', 'Training'],
 ];
 
-/** SVG, of a height that the number of figures makes. */
+/** The plot as SVG; its height depends on the number of figures. */
 export function drawPlot(
   runs: readonly PlottedRun[],
   figures: readonly string[],
@@ -121,7 +121,7 @@ function curveOf(
   };
 }
 
-/** Lines of samples and names, in as many rows as they need. */
+/** The legend: a sample line and the name of each run, in as many rows as needed. */
 function drawLegend(runs: readonly PlottedRun[], width: number, write: Lettering) {
   let x = MARGIN;
   let y = 26;
@@ -138,10 +138,10 @@ function drawLegend(runs: readonly PlottedRun[], width: number, write: Lettering
   return { svg: parts.join(''), height: y + 8 };
 }
 
-/** So that the dot of a last point is whole. */
+/** Widens the range a little, so that the dot of the last point is not cut off. */
 const ROOM = 1.01;
 
-/** What is across: its values, their range, and what it is called. */
+/** The x axis: a point's value, the range, and the label. */
 function across(runs: readonly PlottedRun[], figures: readonly string[], by: PlotOptions['by']) {
   const points = runs.flatMap((run) => figures.flatMap((figure) => run.figures.get(figure) ?? []));
   const largest = (of: (point: Point) => number) =>

@@ -7,9 +7,15 @@ export { args } from './options.js';
 
 export const summary = 'list the training runs, or compare some of them';
 export const examples: readonly Example[] = [
-  ['what has been trained, and what runs now', 'runs'],
-  ['two runs: where their recipes differ, their losses, a page of plots', 'runs mine other'],
-  ['some curves over time, as a picture', 'runs mine other --by time --figures "t2*" --plot a.png'],
+  ['finished runs, and those that are running now', 'runs'],
+  [
+    'compare two runs: differences of their recipes, losses, and a page of plots',
+    'runs mine other',
+  ],
+  [
+    'plot some curves over time, as a picture',
+    'runs mine other --by time --figures "t2*" --plot a.png',
+  ],
 ];
 
 export async function run(options: RunsOptions): Promise<undefined> {

@@ -1,4 +1,4 @@
-/** A comparison as lines of a terminal and as a page. */
+/** A comparison as lines for the terminal, and as a page. */
 import { escapeText as e, htmlPage } from '../../../html.js';
 import type { Difference } from '../../../train/run/differences.js';
 import { type FigureKind, kindOf } from '../../../train/run/metrics.js';
@@ -17,7 +17,7 @@ export function comparisonLines(comparison: Comparison): string[] {
   ]);
 }
 
-/** One file without scripts. @param plot  SVG */
+/** The comparison as one HTML file without scripts. @param plot  SVG */
 export function renderComparison(comparison: Comparison, plot: string): string {
   const title = comparison.runs.map(({ name }) => name).join(', ');
   const tables = tablesOf(comparison).map(
@@ -88,7 +88,7 @@ function figureRow({ figure, values, difference }: ComparedFigure): string[] {
   return [figure, ...cells, ...(difference ? [differenceText(kindOf(figure), difference)] : [])];
 }
 
-/** Decibels as they are, the rest as a share. */
+/** The difference in decibels for quality, in percent for all other figures. */
 function differenceText(kind: FigureKind, { first, second }: { first: number; second: number }) {
   if (kind !== 'quality' && first === 0) return '';
   const change = kind === 'quality' ? second - first : (100 * (second - first)) / Math.abs(first);

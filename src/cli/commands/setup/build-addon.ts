@@ -1,4 +1,4 @@
-/** Builds the native addon from native/, for one LibTorch, in place of the one before. */
+/** Builds the native addon from native/ for one LibTorch, and replaces the previous addon. */
 import { createHash, randomBytes } from 'node:crypto';
 import {
   copyFileSync,
@@ -20,23 +20,24 @@ import { fromRoot, isCheckout } from '../../../files/package-root.js';
 import type { LibTorch } from './find-libtorch.js';
 import { hasCommand, runTool, say } from './tools.js';
 
-/** What an addon depends on; where it differs, the addon is built anew. */
+/** Everything that an addon depends on; if any of it changes, the addon is built again. */
 interface BuildKey extends BuildRecord {
-  /** size and time too: a package upgraded in place keeps its path, often its version */
+  /** path, size and time, as a package upgraded in place keeps its path and often its version */
   libtorch: string;
   /** hash of native/ */
   sources: string;
 }
 
-/** Is the addon in `folder` the one that a build for this LibTorch would give? */
+/** Is the addon in `folder` up to date for this LibTorch? */
 export function isBuilt(folder: string, libTorch: LibTorch): boolean {
   if (!existsSync(join(folder, ADDON))) return false;
   return JSON.stringify(readKey(folder)) === JSON.stringify(buildKey(libTorch));
 }
 
 /**
- * Builds the addon and puts it, whole, in `folder`; until then the one before stays. In a checkout
- * the files of the build are kept in native/ there, so the next time only what has changed is compiled.
+ * Builds the addon and moves it into `folder` once it is complete; until then the previous one stays.
+ * In a checkout the build's files are kept in `folder`/native, so that the next build compiles only what
+ * has changed.
  *
  * @throws JobError if CMake or the compiler fails
  */
@@ -65,22 +66,22 @@ function compile(work: string, libTorch: LibTorch): void {
     ...[`-DMFM_LIBTORCH=${facts}`, `-DMFM_NODE_HEADERS=${nodeHeaders()}`],
     ...[`-DMFM_OUTPUT_DIR=${work}`, '-DCMAKE_BUILD_TYPE=Release'],
   ]);
-  // a unit takes up to 1.5 GB to compile
+  // compiling a unit takes up to 1.5 GB of memory
   const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / 2e9)));
   runTool(['cmake', '--build', work, '--parallel', String(jobs)]);
 }
 
-/** Writes beside `path`, then renames: a program that starts meanwhile finds the old or the new one. */
+/** Writes a temporary file, then renames it, so that other programs find the old or the new one. */
 function replace(path: string, write: (path: string) => void): void {
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   write(temporary);
   renameSync(temporary, path);
 }
 
-/** The folder with the last build's files, emptied where they would mislead CMake. */
+/** The folder with the last build's files, emptied if they would mislead CMake. */
 function keptWork(folder: string, key: BuildKey): string {
   const work = join(folder, 'native');
-  // another LibTorch, or a checkout that was moved: CMake's cache must not remember the old one
+  // after a change of LibTorch or a move of the checkout, CMake's cache would point to the old one
   if (readKey(folder)?.libtorch !== key.libtorch || cachedSources(work) !== fromRoot('native')) {
     rmSync(work, { recursive: true, force: true });
   }
@@ -88,7 +89,7 @@ function keptWork(folder: string, key: BuildKey): string {
   return work;
 }
 
-/** Where the sources were when CMake last looked. */
+/** The folder of the sources at the last build. */
 function cachedSources(work: string): string | undefined {
   const cache = join(work, 'CMakeCache.txt');
   if (!existsSync(cache)) return undefined;

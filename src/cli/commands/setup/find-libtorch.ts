@@ -31,22 +31,22 @@ interface Places {
   brewPrefixes?: readonly string[];
 }
 
-/** Older ones lack operators that the addon calls. */
+/** The oldest supported version; older ones lack operators that the addon calls. */
 const OLDEST = [1, 13] as const;
 
-/** What to do where there is no LibTorch; the end of an error sentence. */
+/** How to install LibTorch; the end of an error message. */
 export const howToInstall =
   'install it with `apt install libtorch-dev` (Debian, Ubuntu), `brew install pytorch` (macOS) or ' +
   '`pip install torch`, or unpack it anywhere and set LIBTORCH=/path/to/libtorch';
 
-/** For where there is none. */
+/** The error if there is no LibTorch. */
 export const noLibTorch = (): JobError => new JobError(`LibTorch was not found; ${howToInstall}`);
 
 /**
  * The first LibTorch found, or null.
  *
- * @throws InputError if `LIBTORCH` is set and names no LibTorch: a wish is never passed over;
- *         JobError if the first one is too old
+ * @throws InputError if `LIBTORCH` is set but is not a LibTorch, as an explicit choice is never
+ *         ignored; JobError if the first one found is too old
  */
 export function findLibTorch(places?: Places): LibTorch | null {
   const found = firstLibTorch(places);
@@ -96,7 +96,7 @@ function pythonTorch(env: NodeJS.ProcessEnv): string {
 }
 
 /**
- * What a folder holds, or null if headers or libraries are missing (then the next place is tried).
+ * The LibTorch in a folder, or null if headers or libraries are missing (then the next place is tried).
  *
  * @param root   a folder with include/ and lib/
  */

@@ -1,4 +1,4 @@
-/** `mfm setup`: builds the native addon for the LibTorch that is there. It runs without either. */
+/** `mfm setup`: builds the native addon for this machine's LibTorch. It runs without either of them. */
 import { defineArgs, type Options } from '../../terminal/args.js';
 import type { LibTorch } from './find-libtorch.js';
 
@@ -8,26 +8,26 @@ export const args = defineArgs({
   options: {
     check: {
       kind: 'flag',
-      describe: 'only show what is found, and whether the addon is up to date',
+      describe: 'only show what was found, and whether the addon is up to date',
     },
   },
 });
 
 export const examples = [
-  ['what a build would take', 'setup --check'],
-  ['LibTorch and a compiler are found or, with apt, installed', 'setup'],
+  ['show what a build would use', 'setup --check'],
+  ['find LibTorch and a compiler, or install them with apt, and build', 'setup'],
 ] as const;
 
 export const details = () => `Environment:
-  LIBTORCH    the folder of the LibTorch to build for
-  BUILD_DIR   where the addon goes (default: build/ of the package; MFM_HOME or ~/.cache/mfm where
+  LIBTORCH    folder of the LibTorch to build against
+  BUILD_DIR   folder for the addon (default: build/ of the package; MFM_HOME or ~/.cache/mfm if
               that cannot be written to)
-  MFM_ADDON   the addon that is used, an mfm.node`;
+  MFM_ADDON   path of the mfm.node to use`;
 
 /**
- * Each step looks first whether its result is up to date and then does nothing and says nothing.
+ * Each step first checks whether its result is up to date; if so, it does and prints nothing.
  *
- * @returns 1 if `--check` finds no addon that is up to date
+ * @returns 1 if `--check` finds that the addon is not up to date
  */
 export async function run({ check }: Options<typeof args>): Promise<number | undefined> {
   const { buildFolder } = await import('../../../files/addon.js');

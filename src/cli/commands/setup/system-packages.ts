@@ -1,4 +1,4 @@
-/** What the addon needs of the system, by apt where that may be used. */
+/** Installs the system packages that the addon needs, with apt if that is allowed. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { JobError } from '../../../errors.js';
@@ -6,9 +6,9 @@ import { findLibTorch, type LibTorch, noLibTorch } from './find-libtorch.js';
 import { aptInstall, canInstall, hasCommand, say } from './tools.js';
 
 interface BuildTool {
-  /** in a sentence */
+  /** name used in messages */
   name: string;
-  /** of Debian */
+  /** Debian package */
   package: string;
   isThere: () => boolean;
 }
@@ -27,13 +27,13 @@ const BUILD_TOOLS: readonly BuildTool[] = [
   },
 ];
 
-/** @throws JobError on a system that nothing is made for */
+/** @throws JobError on an unsupported system */
 export function expectUnix(): void {
   if (process.platform !== 'win32') return;
   throw new JobError('mfm: runs on Linux and macOS, not on Windows itself; install it in WSL');
 }
 
-/** @throws JobError where it cannot be installed */
+/** Installs LibTorch. @throws JobError if that is not possible */
 export function installLibTorch(): LibTorch {
   if (!canInstall()) throw noLibTorch();
   // OpenBLAS: without recommended packages LibTorch gets the reference BLAS, some 50 times slower;
@@ -44,7 +44,7 @@ export function installLibTorch(): LibTorch {
   return libTorch;
 }
 
-/** A compiler, CMake and what it drives. @throws JobError naming what is missing and cannot be installed */
+/** Installs missing build tools. @throws JobError naming those that cannot be installed */
 export function installBuildTools(): void {
   const missing = BUILD_TOOLS.filter(({ isThere }) => !isThere());
   if (missing.length === 0) return;
@@ -60,18 +60,16 @@ export function installBuildTools(): void {
   );
 }
 
-/** The system's is newer than that of the npm package, which will do where it cannot be had. */
+/** Installs the system's ffmpeg; if that fails, the older one of the npm package is used. */
 export function installFfmpeg(folder: string): void {
-  // tried once: without a network it would cost minutes each time
+  // tried only once, as without a network it would take minutes each time
   const tried = join(folder, 'ffmpeg-tried');
   if (process.env.FFMPEG_PATH || hasCommand('ffmpeg') || existsSync(tried) || !canInstall()) return;
   try {
     writeFileSync(tried, '');
     aptInstall(['ffmpeg']);
   } catch {
-    say(
-      "the system's ffmpeg could not be installed, so videos are read by the one of npm, an old one",
-    );
+    say("the system's ffmpeg could not be installed, so videos are read by an older one from npm");
   }
 }
 

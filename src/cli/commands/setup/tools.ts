@@ -11,7 +11,7 @@ export function hasCommand(name: string): boolean {
 /**
  * Runs a program to its end. What it prints is shown on stderr: stdout is for results.
  *
- * @throws JobError if it is not there or fails
+ * @throws JobError if it does not exist or fails
  */
 export function runTool([program = '', ...args]: readonly string[]): void {
   const { status, error } = spawnSync(program, args, { stdio: ['ignore', 2, 2] });
@@ -21,12 +21,12 @@ export function runTool([program = '', ...args]: readonly string[]): void {
   }
 }
 
-/** What setup is doing, on stderr. */
+/** Reports on stderr what setup is doing. */
 export function say(text: string): void {
   console.error(`setup: ${text}`);
 }
 
-/** May packages of the system be installed, without asking for a password? */
+/** Can system packages be installed without asking for a password? */
 export function canInstall(): boolean {
   return (
     existsSync('/etc/debian_version') &&
@@ -35,7 +35,7 @@ export function canInstall(): boolean {
   );
 }
 
-/** @throws JobError if that fails */
+/** Installs Debian packages. @throws JobError if that fails */
 export function aptInstall(packages: readonly string[]): void {
   say(`installing ${packages.join(', ')} with apt-get`);
   runTool([...asRoot(), 'apt-get', 'update', '-qq']);
@@ -46,7 +46,7 @@ export function aptInstall(packages: readonly string[]): void {
   ]);
 }
 
-/** What is put before a command that root alone may run. */
+/** The prefix of a command that only root may run. */
 function asRoot(): string[] {
   return process.getuid?.() === 0 ? [] : ['sudo', '-n'];
 }

@@ -1,4 +1,4 @@
-/** What a dry run says of files: their buckets, the tasks that they are good for, what is left out. */
+/** A dry run's report on data files: their buckets, the tasks they can be used for, what is left out. */
 import type { CaptionLimit } from '../../../data/caption-length.js';
 import type { Task, TaskTally } from '../../../tasks/index.js';
 import {
@@ -16,24 +16,25 @@ import { type Recipe, type Stage, stagesOf } from '../../../train/recipe/config.
 import { progressReporter } from '../../terminal/report-progress.js';
 import { aligned } from '../../terminal/table.js';
 
-/** Rows that are shown of a stage's buckets: the fullest. */
+/** The number of a stage's buckets that are shown, the fullest first. */
 const SHOWN = 12;
 
-/** What the files of a stage come to. */
+/** Facts about the files of a stage. */
 export interface StageData {
   /** in the order of the stage's tasks */
   tallies: TaskTally[];
-  /** of each task among the images, or the clips, that are drawn; 0..1 */
+  /** share of each task among the images, or the clips, that are drawn; 0..1 */
   shares: ReadonlyMap<string, number>;
-  /** has it samples for a task that makes these? */
+  /** are there samples for tasks that produce images, or clips? */
   has: Record<'image' | 'clip', boolean>;
-  /** what is said of it beside its tasks */
+  /** the report's other lines */
   lines: string[];
 }
 
 /**
- * Reads and measures the files of a recipe; null for stages of MiniWorld, whose scenes are all alike.
- * @throws InputError if a source cannot be read, or holds nothing for a stage's tasks
+ * Reads and measures the files of a recipe. Gives null for stages of MiniWorld, whose scenes are all
+ * alike.
+ * @throws InputError if a source cannot be read, or has no samples for a stage's tasks
  */
 export async function stageDataOf(
   recipe: Recipe,
@@ -71,7 +72,7 @@ export async function stageDataOf(
             `${row.batchSize} in a batch`,
           ]),
       ).map((line) => `    ${line}`),
-      ...(rows.length > SHOWN ? [`    and ${rows.length - SHOWN} buckets more`] : []),
+      ...(rows.length > SHOWN ? [`    and ${rows.length - SHOWN} more buckets`] : []),
       ...leftOutLines({ skipped, notes }).map((line) => `  ${line}`),
       ...cutCaptionLines(sources, limit).map((line) => `  ${line}`),
     ];

@@ -1,4 +1,4 @@
-/** `mfm train --dry-run`: the parts of a run, what each costs here, and its tasks. */
+/** `mfm train --dry-run`: the parts of a run, their cost on this machine, and the tasks. */
 import { availableBytes } from '../../../pipeline/cost/plan.js';
 import { lackOf, type Task, tallyLines, weightedTasks } from '../../../tasks/index.js';
 import { budgetNotes } from '../../../train/cost/budget.js';
@@ -28,19 +28,19 @@ import type { StageData } from './dry-run-data.js';
 
 export interface DryRunOptions {
   recipe: Recipe;
-  /** tasks beside those of mfm */
+  /** user-defined tasks, in addition to mfm's */
   ownTasks?: readonly Task[];
-  /** of the run */
+  /** the run's folder */
   folder: string;
-  /** that share this machine; default 1 */
+  /** number of processes that share this machine; default: 1 */
   processes?: number;
-  /** what is known of a stage's files; null: it has none */
+  /** facts about a stage's files; null: it has none */
   dataOf?: DataOf;
 }
 
 type DataOf = (stage: Pick<Stage, 'name'>) => StageData | null;
 
-/** What a run would be, in words; nothing of it is built. A measurement takes a few seconds. */
+/** Describes a run without building anything. Measuring the machine takes a few seconds. */
 export function dryRun(options: DryRunOptions): string {
   const { folder, ownTasks, processes = 1, dataOf = () => null } = options;
   const recipe = withKnownShares(options.recipe, dataOf);
@@ -77,7 +77,7 @@ export function dryRun(options: DryRunOptions): string {
   ].join('\n');
 }
 
-/** Where there are no samples for clips, or for images, all batches are of the others. */
+/** If there are no samples for clips, all batches are of images, and the other way round. */
 function withKnownShares(recipe: Recipe, dataOf: DataOf): Recipe {
   const stages = stagesOf(recipe).map((stage): Stage => {
     const { image, clip } = dataOf(stage)?.has ?? { image: true, clip: true };
@@ -135,7 +135,7 @@ function stageLines(cost: StageCost, data: StageData | null): string[] {
   ];
 }
 
-/** Images or clips: how often, how many, and the tasks that are drawn for them. */
+/** Lines about images or clips: their share of the steps, their number, and the tasks drawn for them. */
 function batchLines(batch: StageBatch, stage: Stage, data: StageData | null): string[] {
   const { kind, share, samples, tokens } = batch;
   const rows = data ? rowsOfFiles(data, kind, share) : rowsOfScenes(stage, kind, share);
@@ -149,11 +149,11 @@ function batchLines(batch: StageBatch, stage: Stage, data: StageData | null): st
 
 interface TaskRows {
   tasks: string[][];
-  /** of those that are not drawn */
+  /** lines about tasks that are not drawn */
   others: string[];
 }
 
-/** Shares by the weights of tasks, since all scenes of a kind are good for the same ones. */
+/** Shares by the tasks' weights, as all scenes of a kind can be used for the same tasks. */
 function rowsOfScenes(stage: Stage, kind: StageBatch['kind'], share: number): TaskRows {
   const ofKind = weightedTasks(stage.tasks, stage.ownTasks).filter(
     ({ task }) => kindOf(task) === kind,
@@ -168,7 +168,7 @@ function rowsOfScenes(stage: Stage, kind: StageBatch['kind'], share: number): Ta
   };
 }
 
-/** Shares by the samples that each task has. */
+/** Shares by the samples that each task has, from files. */
 function rowsOfFiles(
   { tallies, shares }: StageData,
   kind: StageBatch['kind'],
@@ -193,7 +193,7 @@ const taskRow = (task: Task, weight: number, share: number, ofAll: number): stri
   `${percent(share * ofAll)} of all steps`,
 ];
 
-/** Tasks without a sample, and kinds of batches that the recipe asks for in vain. */
+/** Tasks without a sample, and kinds of batches that the recipe asks for but the files cannot give. */
 function unusedLines({ tallies, has }: StageData, batches: readonly StageBatch[]): string[] {
   const unused = tallies.filter(({ samples }) => samples === 0);
   const kinds = (['image', 'clip'] as const).filter(
@@ -222,7 +222,7 @@ function memoryLine({ stages }: RunCost, available: number, processes: number): 
     processes * most <= available
       ? ''
       : ': it does not fit; lower tokensPerMicroBatch, or turn gradCheckpointing on';
-  return `memory: ${formatBytes(most)} at its most${each}, ${formatBytes(available)} can be had${fits}`;
+  return `memory: ${formatBytes(most)} at its most${each}, ${formatBytes(available)} is available${fits}`;
 }
 
 const lengthOf = ({ steps, maxSeconds }: Optimisation): string =>

@@ -1,4 +1,4 @@
-/** Help for the keys of a configuration, from its schema: the words are those of `.describe()`. */
+/** Help for the keys of a configuration, generated from its schema and the texts in `.describe()`. */
 import { z } from 'zod';
 import { section } from '../../terminal/help.js';
 
@@ -14,7 +14,7 @@ interface JsonSchema {
   oneOf?: JsonSchema[];
 }
 
-/** A section with a line per key, `train.steps  optimizer steps (integer, default 500)`. */
+/** A section with a line per key, e.g. `train.steps  optimizer steps (integer, default 500)`. */
 export function schemaHelp(heading: string, schema: z.ZodType): string {
   const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' });
   return section(heading, rows(json as JsonSchema, ''));

@@ -1,4 +1,4 @@
-/** `mfm train`: trains a pipeline by a recipe. */
+/** `mfm train`: trains a pipeline from a recipe. */
 import type { WorldEnvironment } from '../../../distributed/environment.js';
 import type { Parallel } from '../../../distributed/parallel.js';
 import type { SequenceGroup as Sequence } from '../../../distributed/sequence.js';
@@ -13,41 +13,46 @@ import { INTERRUPTED, withInterrupt } from '../../terminal/interrupt.js';
 import { progressReporter } from '../../terminal/report-progress.js';
 import { shellWord } from '../../terminal/shell-word.js';
 
-export const summary = 'train a pipeline by a recipe';
+export const summary = 'train a pipeline from a recipe';
 
 export const args = defineArgs({
   positional: { recipe: { kind: 'text', describe: 'YAML file, e.g. recipes/mfm-mini.yaml' } },
   options: {
-    run: { kind: 'text', describe: "folder of the run (default: runs/ and the recipe's name)" },
+    run: {
+      kind: 'text',
+      describe: "folder of the run (default: runs/NAME, with the recipe's name)",
+    },
     init: { kind: 'text', describe: 'start from the weights of a pipeline folder' },
-    resume: { kind: 'flag', describe: 'go on with a run that was stopped' },
+    resume: { kind: 'flag', describe: 'continue a run that was stopped' },
     tasks: {
       kind: 'text',
       placeholder: 'FILE',
-      describe: 'module that declares tasks of your own, which the recipe may name (docs/tasks.md)',
+      describe:
+        'module that declares your own tasks, which the recipe may then name (docs/tasks.md)',
     },
     dryRun: {
       kind: 'flag',
-      describe: 'say what the run would be, and how often each task is drawn; nothing is trained',
+      describe: 'describe the run, its cost and how often each task is drawn, without training',
     },
     nproc: {
       kind: 'integer',
       default: 1,
       min: 1,
       max: 4096,
-      describe: 'processes on this machine; torchrun, mpirun, srun or Kubernetes start more',
+      describe:
+        'processes on this machine; for several machines use torchrun, mpirun, srun or Kubernetes',
     },
     workers: { kind: 'integer', min: 1, max: 256, describe: 'threads that prepare samples' },
     cache: {
       kind: 'text',
-      describe: "folder of encoded samples, to share between runs (default: the run's cache/)",
+      describe: "folder for encoded samples, which runs can share (default: the run's cache/)",
     },
     timeout: {
       kind: 'number',
       min: 0.1,
       max: 1e6,
       default: 600,
-      describe: 'seconds that processes wait for one another',
+      describe: 'seconds that processes wait for one another before they give up',
     },
     hang: {
       kind: 'number',
@@ -59,23 +64,29 @@ export const args = defineArgs({
     checkMemory: {
       kind: 'flag',
       default: true,
-      describe: 'begin even if there seems to be too little memory',
+      describe: 'start even if there seems to be too little memory',
     },
     set: {
       kind: 'set',
       repeat: true,
       describe:
-        'change a key of the recipe; the value is YAML: transformer.steps=9, "transformer.tasks={t2i: 1}"; null takes the key away',
+        'change a key of the recipe; the value is YAML: transformer.steps=9, "transformer.tasks={t2i: 1}"; null removes the key',
     },
   },
 });
 
 export const examples: readonly Example[] = [
   ['the small pipeline, from scratch', 'train recipes/mfm-mini.yaml'],
-  ['further from a finished pipeline', 'train recipes/mfm-mini.yaml --init models/mfm-mini'],
-  ['what it would train, and how often each task', 'train recipes/mfm-mini.yaml --dry-run'],
-  ['go on after Ctrl-C, a crash, a reboot', 'train recipes/mfm-mini.yaml --resume'],
-  ['your own clips, beside the weights', 'train recipes/finetune.yaml --set base=models/mfm-mini'],
+  ['continue training a finished pipeline', 'train recipes/mfm-mini.yaml --init models/mfm-mini'],
+  [
+    'what would be trained, and how often each task is drawn',
+    'train recipes/mfm-mini.yaml --dry-run',
+  ],
+  ['continue after Ctrl-C, a crash or a reboot', 'train recipes/mfm-mini.yaml --resume'],
+  [
+    'fine-tune a pipeline with LoRA on your own clips',
+    'train recipes/finetune.yaml --set base=models/mfm-mini',
+  ],
   ['two processes on this machine', 'train recipes/mfm-mini.yaml --nproc 2'],
 ];
 
@@ -151,12 +162,14 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   if (outcome.finished && first) process.stdout.write(`${outcome.pipeline}\n`);
   if (outcome.finished) return undefined;
   if (first) {
-    process.stderr.write(`${folder}: stopped; \`${resumingCommand(options.resume)}\` goes on\n`);
+    process.stderr.write(
+      `${folder}: stopped; continue with \`${resumingCommand(options.resume)}\`\n`,
+    );
   }
   return INTERRUPTED;
 }
 
-/** Shows the progress of a training, and its notes, on stderr. */
+/** Shows the training's progress and notes on stderr. */
 function eventPrinter(): (event: TrainEvent) => void {
   const reporter = progressReporter();
   return (event) => {
@@ -167,7 +180,7 @@ function eventPrinter(): (event: TrainEvent) => void {
   };
 }
 
-/** This process's command as it was typed, and with `--resume`. */
+/** This process's command as it was typed, with `--resume` added. */
 function resumingCommand(resumes = false): string {
   const words = process.argv.slice(2);
   const end = words.indexOf('--');
@@ -175,7 +188,7 @@ function resumingCommand(resumes = false): string {
   return ['mfm', ...words.map(shellWord)].join(' ');
 }
 
-/** The processes of the job, if it has several. */
+/** Joins the other processes of the job, if there are several. */
 async function joinJob(
   world: WorldEnvironment | null,
   recipe: Recipe,
@@ -192,7 +205,7 @@ async function joinJob(
   const group = await joinWorld(world, {
     timeoutSeconds: timeout,
     hangSeconds: hang,
-    // one process of each machine speaks
+    // only one process per machine prints notes
     say: world.localRank === 0 ? (text) => process.stderr.write(`${text}\n`) : undefined,
   });
   const degrees = new Set(stagesOf(recipe).map((stage) => stage.sequenceParallel));

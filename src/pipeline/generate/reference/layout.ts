@@ -1,6 +1,6 @@
 /**
- * What the reference implementation makes of a user's input: letterboxes, soft masks, and its own
- * rules of rounding. `--compat reference` uses it, so that results can be compared number by number.
+ * Lays out a user's input as the reference implementation does, with letterboxes, soft masks and its
+ * own rounding. It is used with `compat`, so that results can be compared number by number.
  *
  * Source: reference implementation, pipeline_mfm.py
  */
@@ -30,12 +30,12 @@ import { fromArray, type Tensor, tidy, zeros } from '../../../tensor/index.js';
 import type { CropType } from '../request.js';
 
 export interface ReferenceOptions extends Size {
-  /** frames asked for; a clip that is shorter gives fewer */
+  /** frames asked for; a shorter clip gives fewer */
   numFrames: number;
-  /** frames of a result of which only ends are given */
+  /** frames of a result for which only the ends are given */
   defaultNumFrames: number;
   cropType: CropType;
-  /** how much larger isr makes its image */
+  /** factor by which isr enlarges its image */
   upscale: number;
   /** known frames at the joints of vexd and vtrans */
   joints?: readonly number[];
@@ -45,20 +45,20 @@ export interface ReferenceInput {
   /** pictures and clips, as the task takes them */
   media: Frames[];
   /**
-   * 255 = known, 0 = to be made, anything between is both; of any size, with one frame for all or
-   * at least one for each frame of the condition
+   * 255 = known, 0 = to be generated, values between are a mixture; of any size, with one frame for
+   * all or at least one for each frame of the condition
    */
   mask: Mask | null;
-  /** see `withDepth`; default: none is given */
+  /** see `withDepth`; default: none */
   depth?: readonly DepthMap[];
 }
 
 export interface ReferencePlan {
   given: ConditionInputs;
   condition: Condition;
-  /** of the condition: what is sampled */
+  /** size and frames of the condition, which are what is sampled */
   target: Size & { numFrames: number };
-  /** what the result is resized to, by nearest; null: it stays */
+  /** size that the result is resized to, by nearest neighbour; null: it is not resized */
   resultSize: Size | null;
   /** frames of the input before and after the result, [1, 3, F, H, W] */
   before: Tensor | null;
@@ -108,7 +108,7 @@ export function referencePlan(
   };
 }
 
-/** Frames of the condition. */
+/** Number of frames of the condition. */
 function framesOf(task: Task, media: Frames[], options: ReferenceOptions): number {
   if (task.result === 'image') return 1;
   if (media.length === 0) return options.numFrames;
@@ -116,13 +116,13 @@ function framesOf(task: Task, media: Frames[], options: ReferenceOptions): numbe
   return Math.min(options.numFrames, fittingFrames(media[0]!.numFrames));
 }
 
-/** Sizes of an input on its way. */
+/** The sizes that an input passes through. */
 interface Fit {
-  /** the size asked for, turned where the input is a portrait */
+  /** the size asked for, rotated if the input is a portrait */
   asked: Size;
-  /** what every frame is resized to: multiples of 16 */
+  /** size that every frame is resized to, multiples of 16 */
   picture: Size;
-  /** the picture and its bars */
+  /** the picture with its bars */
   frame: Size;
 }
 
@@ -136,7 +136,7 @@ function fitOf({ width, height }: Size, options: ReferenceOptions): Fit {
   const picture = { width: side(width), height: side(height) };
   if (picture.width < 16 || picture.height < 16) {
     throw new InputError(
-      `${width}x${height}: is too elongated for ${asked.width}x${asked.height}, one side would be below 16; ask for a larger size`,
+      `${width}x${height}: is too elongated for ${asked.width}x${asked.height}: one side would be below 16; ask for a larger size`,
     );
   }
   return { asked, picture, frame: options.cropType === 'keep_res' ? picture : asked };
@@ -156,7 +156,7 @@ function layOut(
     top: Math.floor((frame.height - picture.height) / 2),
   };
   for (const { frames, at, depth: map } of known) {
-    // icolor distorts to the size asked for before anything else
+    // icolor first stretches to the size asked for
     const source = task.id === 'icolor' ? resizeFrames(frames, asked) : frames;
     const boxed = letterbox(resizeFrames(source, picture).data, picture, frame, offset, 3);
     const padded: Frames = { ...frame, numFrames: frames.numFrames, data: boxed };
@@ -181,7 +181,7 @@ function layOut(
   return condition;
 }
 
-/** How much is known, 1 = all, [1, 1, F, H, W] at the frame's size; the bars are unknown. */
+/** How far each pixel is known, 0..1, as [1, 1, F, H, W] at the frame's size; bars are unknown. */
 function maskOf(
   mask: Mask | null,
   numFrames: number,
@@ -193,7 +193,7 @@ function maskOf(
     ? resizedMask(mask, numFrames, picture)
     : new Uint8Array(numFrames * picture.width * picture.height).fill(255);
   const boxed = letterbox(resized, picture, frame, offset, 1);
-  // in the steps and the precision of the reference: to -1..1 and back
+  // to -1..1 and back, with the reference's steps and precision
   const values = Float32Array.from(boxed, (byte) => {
     const signed = Math.fround(Math.fround(Math.fround(byte / 255) - 0.5) / 0.5);
     return Math.fround(signed * 0.5) + 0.5;
@@ -216,7 +216,7 @@ function resizedMask(mask: Mask, numFrames: number, picture: Size): Uint8Array {
   return count === numFrames ? resized : Buffer.concat(new Array(numFrames).fill(resized));
 }
 
-/** [F, H, W] at the frame's size; the bars are as far as can be. */
+/** [F, H, W] at the frame's size; the bars are infinitely far away. */
 function boxedDepth(map: DepthMap, picture: Size, frame: Size, { left, top }: Offset): Tensor {
   const boxed = zeros([map.numFrames, frame.height, frame.width]);
   const within = boxed.narrow(1, top, picture.height).narrow(2, left, picture.width);
@@ -229,7 +229,7 @@ interface Offset {
   top: number;
 }
 
-/** Pictures of [H, W, channels] in the middle of larger black ones. */
+/** Places pictures [H, W, channels] within larger black ones, at an offset. */
 function letterbox(
   data: Uint8Array,
   picture: Size,
@@ -251,7 +251,7 @@ function letterbox(
   return boxed;
 }
 
-/** Writes frames [1, C, F', H, W] to their places on the time line. */
+/** Writes frames [1, C, F', H, W] to their positions on the timeline. */
 function place(into: Tensor, frames: Tensor, at: readonly number[]): void {
   at.forEach((index, i) => {
     into.narrow(2, index, 1).copy_(frames.narrow(2, i, 1));

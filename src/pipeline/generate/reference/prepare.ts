@@ -1,4 +1,4 @@
-/** A user's input by the reference's rules, from files to a condition; see reference.ts. */
+/** Prepares a user's input by the reference's rules, from files to a condition; see layout.ts. */
 
 import { InputError } from '../../../errors.js';
 import {
@@ -31,10 +31,10 @@ export interface ReferencePrepared {
   given: ConditionInputs;
   condition: Condition;
   target: Target;
-  /** null: the target's */
+  /** null: the same as the target's */
   resultSize: Size | null;
   fps: number;
-  /** made [1, 3, F, H, W] → the result, with what comes from the input */
+  /** generated [1, 3, F, H, W] → the result, with the input's frames before and after */
   finish(made: Tensor): Frames;
 }
 
@@ -60,7 +60,7 @@ export async function prepareAsReference(
   const notes: string[] = [];
   const known = mask && 'file' in mask ? await readGray(mask.file, { signal, notes }) : null;
   const frames = numFrames ?? settings.numFrames;
-  // there the size of a prompt's result is taken as it is, and others end in an error
+  // the reference takes the size as it is when only a prompt is given, and fails for unfit ones
   if (media.length === 0 && size) expectSize('`size`', size.width, size.height);
   const depths = (request.depth ?? []).map((path) => readDepth(path, { signal }));
   const plan = referencePlan(
@@ -99,10 +99,10 @@ export async function prepareAsReference(
   };
 }
 
-/** The reference has fifteen tasks, and of the options about masks, sizes and windows none. */
+/** The reference has fifteen tasks, and no options for masks, sizes and windows. */
 function expectNoOthers({ id, inputs, optionalInputs }: Task, request: UserRequest): void {
   if (inputs.includes('depth') || optionalInputs.length > 0 || id === 'iedit') {
-    throw new InputError(`${id}: is no task of the reference; leave out \`compat\``);
+    throw new InputError(`${id}: is not a task of the reference; leave out \`compat\``);
   }
   const { mask, invertMask, expand, reference, fit, window, tile, strict, keepKnown } = request;
   const own = {

@@ -51,11 +51,11 @@ describe('mfm demo', () => {
     assert.ok(!/undefined|NaN/.test(page.replace(/<style>.*<\/style>/s, '')));
   });
 
-  test("leaves a folder alone that holds something else than a demo's page", () => {
+  test("leaves a folder alone that holds something other than a demo's page", () => {
     writeFileSync(join(folder, 'notes.txt'), 'mine');
     const { status, stderr } = demo('.');
     assert.equal(status, 2);
-    assert.match(stderr, /holds something else than a demo; name a new folder\n$/);
+    assert.match(stderr, /holds something other than a demo; name a new folder\n$/);
   });
 });
 

@@ -216,7 +216,7 @@ describe('mfm eval', () => {
     const code = await new Promise((resolve) => child.on('close', resolve));
     clearInterval(timer);
     assert.equal(code, 130, stderr);
-    assert.match(stderr, /the same command goes on with the tasks that are left/);
+    assert.match(stderr, /run the same command again to continue with the remaining tasks/);
     assert.deepEqual(readdirSync(join(output, 'tasks')), ['iinp.json']);
     assert.ok(!existsSync(join(output, 'report.json')));
   });

@@ -114,10 +114,10 @@ describe('every task refuses, with one sentence, exit code 2 and nothing written
         }
         const beyond = new RegExp(`^${id}: does not go beyond its input; leave out --expand`);
         await refuses(run(inputs, '--expand', '0.25'), beyond);
-        await refuses(run(inputs, '--invert-mask'), /^--invert-mask: there is no mask to turn/);
+        await refuses(run(inputs, '--invert-mask'), /^--invert-mask: there is no mask to invert/);
         return;
       }
-      await refuses(bare, new RegExp(`^${id}: needs (a mask, white|to know how far)`));
+      await refuses(bare, new RegExp(`^${id}: needs (a mask that is white|to know how far)`));
       if (task.mask === 'hole') {
         await refuses([...bare, '--expand', '8'], new RegExp(`^${id}: fills a hole within`));
       }
@@ -146,7 +146,7 @@ describe('every task refuses, with one sentence, exit code 2 and nothing written
         // the upper left corner is not in the middle
         [
           ['--box', '0,0,4,4', '--size', '16x32'],
-          /^box 0,0,4,4: all of the part to be made is cut/,
+          /^box 0,0,4,4: the whole part to generate is cut/,
         ],
       ];
       for (const [words, message] of masks) await refuses([...bare, ...words], message);
@@ -163,7 +163,7 @@ describe('every task refuses, with one sentence, exit code 2 and nothing written
       }
       await refuses(
         [...bare, '--expand', '8', '--box', '0,0,9,9'],
-        /^--expand: says already where/,
+        /^--expand: already says which part/,
       );
     });
 
@@ -179,8 +179,11 @@ describe('every task refuses, with one sentence, exit code 2 and nothing written
         cases.push([['--reference', at('none.png')], /none\.png: /]);
       }
       if (task.size !== 'larger') {
-        cases.push([['--upscale', '2'], /makes nothing larger; leave out --upscale, or use isr/]);
-        cases.push([['--tile', '32x32'], /is not made in tiles; leave out --tile, or use isr/]);
+        cases.push([
+          ['--upscale', '2'],
+          /does not enlarge its input; leave out --upscale, or use isr/,
+        ]);
+        cases.push([['--tile', '32x32'], /does not work in tiles; leave out --tile, or use isr/]);
       } else {
         cases.push([['--tile', '20x32'], /--tile: width and height must be multiples of 16/]);
         cases.push([['--upscale', '0.5'], /--upscale: must be a number of at least 1/]);
@@ -206,7 +209,7 @@ describe('depth', { skip: noFfmpeg }, () => {
   test('motion transfer without depth names both remedies before anything long runs', async () => {
     await refuses(
       ['mtrans', ...clip],
-      /^mtrans: needs the depth of .*clip; name a model that tells it with --depth-model, or give it with --depth FILE$/,
+      /^mtrans: needs the depth of .*clip; name a model that estimates it with --depth-model, or give it with --depth FILE$/,
     );
   });
 
@@ -224,7 +227,7 @@ describe('depth', { skip: noFfmpeg }, () => {
       /^vsr: takes no depth; leave out --depth/,
     );
     const own = ['d2v', '-i', at('depth'), '-p', 'a', '--depth', at('depth')];
-    await refuses(own, /^d2v: is given depth as its input; leave out --depth/);
+    await refuses(own, /^d2v: takes depth as its input already; leave out --depth/);
   });
 });
 
@@ -236,7 +239,10 @@ describe('masks that are allowed', () => {
   };
 
   test('are told of where they are all white or soft', async () => {
-    assert.match(await fill('--mask', at('white.png')), /white\.png: is all white: everything is/);
+    assert.match(
+      await fill('--mask', at('white.png')),
+      /white\.png: is all white: the whole picture is/,
+    );
     assert.match(await fill('--mask', at('soft.png')), /soft\.png: \d+% of it is gray; above half/);
     assert.doesNotMatch(await fill('--mask', at('mask.png')), /mask\.png/);
   });

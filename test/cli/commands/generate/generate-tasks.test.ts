@@ -127,7 +127,7 @@ describe('what is longer than is made at once', { skip: noFfmpeg }, () => {
     await writeClip(at('second.mp4'), plain(64, 32, new Array(36).fill([200, 40, 200])), 24);
     const clips = ['vtrans', '-i', at('first.mp4'), '-i', at('second.mp4'), '--frames', '30'];
     const got = await made('vtrans.mp4', ...clips);
-    assert.match(got.stderr, /second\.mp4: 24 frames a second become the 8 of .*first\.mp4/);
+    assert.match(got.stderr, /second\.mp4: 24 frames per second become the 8 of .*first\.mp4/);
     assert.match(got.stderr, /second\.mp4: cropped by 50% of its width \(--fit\)/);
     // 12 frames at 8 a second of either: 4 before, 30, 4 after
     assert.equal(got.numFrames, 38);
@@ -159,7 +159,10 @@ describe('super-resolution goes by tiles', () => {
   test('of the size asked for, in one picture of the size asked for', async () => {
     const got = await made('isr.png', 'isr', '-i', at('photo.png'), '--upscale', '3');
     assert.deepEqual([got.width, got.height], [144, 96]);
-    assert.match(got.stderr, /144x96 is made in tiles of 32x32 \(--no-tiles makes it at once\)/);
+    assert.match(
+      got.stderr,
+      /144x96 is made in tiles of 32x32 \(--no-tiles makes it in one piece\)/,
+    );
     const own = ['isr', '-i', at('photo.png'), '--tile', '48x32'];
     assert.match((await made('own.png', ...own)).stderr, /96x64 is made in tiles of 48x32/);
     const whole = await made('whole.png', 'isr', '-i', at('photo.png'), '--no-tiles');
@@ -279,7 +282,10 @@ describe('sound', { skip: noFfmpeg }, () => {
     assert.equal((await hasAudio('i2v', ...clip)).hasAudio, false);
     const faster = await hasAudio('vcolor', ...clip, '--fps', '16');
     assert.equal(faster.hasAudio, false);
-    assert.match(faster.stderr, /^--fps: 16 is not the 8 of the input, so its sound is left out/m);
+    assert.match(
+      faster.stderr,
+      /^--fps: 16 is not the 8 of the input, so any sound of the input is left out/m,
+    );
   });
 });
 
@@ -355,7 +361,7 @@ describe('--strict refuses with one sentence', { skip: noFfmpeg }, () => {
     [
       'another rate',
       () => ['vtrans', '-i', at('slow.mp4'), '-i', at('five'), '--frames', '17'],
-      /five: 24 frames a second become the 8 of/,
+      /five: 24 frames per second become the 8 of/,
     ],
   ];
   for (const [what, words, message] of cases) {

@@ -109,7 +109,7 @@ describe('mfm generate', () => {
     for (const [words, message] of [
       [['--device', 'gpu'], /^--device: must be auto, cpu, cuda, cuda:N or mps, got "gpu"$/],
       [['--device', 'cuda:99'], /^--device cuda:99: .*; .*/],
-      [['--device', 'cpu', '--dtype', 'float16'], /^--dtype float16: is for GPUs/],
+      [['--device', 'cpu', '--dtype', 'float16'], /^--dtype float16: works on GPUs only/],
     ] as const) {
       const { exitCode, message: said } = await ask(...words);
       assert.equal(exitCode, 2);
@@ -154,7 +154,7 @@ describe('mfm generate', () => {
     rmSync(out('0002-a-red-cube-0.png'));
     const again = await generate(...words);
     assert.equal(again.stdout, `${out('0002-a-red-cube-0.png')}\n`);
-    assert.match(again.stderr, /3 of 4 were there already/);
+    assert.match(again.stderr, /3 of 4 existed already/);
     const other = await generate(...words, '--negative-prompt', 'red');
     assert.equal(other.stdout.trim().split('\n').length, 4, 'other settings, other results');
   });
@@ -169,14 +169,14 @@ describe('mfm generate', () => {
     assert.equal(typeof recipe.made.seconds, 'number');
     recipe.made = { mfm: '0.0.1' };
     writeFileSync(about, JSON.stringify(recipe));
-    assert.match((await generate(...words)).stderr, /2 of 2 were there already/);
+    assert.match((await generate(...words)).stderr, /2 of 2 existed already/);
 
     for (const damaged of ['', 'null', '[1]', '"text"', whole.slice(0, 40), '\0\0\0']) {
       writeFileSync(about, damaged);
       const again = await generate(...words);
       assert.equal(again.exitCode, 0, again.message);
       assert.equal(again.stdout, `${out('0001-a-cube.png')}\n`, `after ${damaged}`);
-      assert.match(again.stderr, /1 of 2 were there already/);
+      assert.match(again.stderr, /1 of 2 existed already/);
       assert.equal(JSON.parse(readFileSync(about, 'utf8')).seed, 0);
     }
   });
@@ -279,7 +279,7 @@ describe('mfm generate', () => {
       server.seen.length = 0;
       server.answers = ['A red cube.'];
       const again = await generate(...words, ...rewrite);
-      assert.match(again.stderr, /2 of 4 were there already/);
+      assert.match(again.stderr, /2 of 4 existed already/);
       assert.equal(server.seen.length, 1, 'two samples of one prompt, one question');
       const plain = await generate(...words);
       assert.equal(plain.stdout.trim().split('\n').length, 4, 'as it is, another result');
@@ -353,7 +353,7 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
     [
       'too few frames for both ends',
       () => ['vtrans', '-i', at('long'), '-i', at('long'), '--frames', '13'],
-      /^13 frames: are fewer than the 16 that the input gives; ask for more with --frames/,
+      /^13 frames: are fewer than the 16 known frames of the input; ask for more with --frames/,
     ],
     [
       'a crop type without --compat',
@@ -384,7 +384,7 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
       () => ['i2v', '-i', at('photo.png'), '--mask', at('mask.png')],
       /^i2v: takes no mask/,
     ],
-    ['no mask', () => ['vinp', '-i', at('clip')], /^vinp: needs a mask, white/],
+    ['no mask', () => ['vinp', '-i', at('clip')], /^vinp: needs a mask that is white/],
     [
       'a mask of another size',
       () => ['vinp', '-i', at('clip'), '--mask', at('mask-small.png')],
@@ -455,12 +455,12 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
     [
       'depth beside a depth model',
       () => ['i2v', '-i', at('photo.png'), '--depth', at('near.png'), '--depth-model', at('none')],
-      /^--depth: is given in place of what --depth-model tells; give one of them/,
+      /^--depth: replaces --depth-model's estimate; give only one of them/,
     ],
     [
       'depth of another length',
       () => ['i2v', '-i', at('photo.png'), '--depth', at('mask-2')],
-      /mask-2: must have as many frames as there are to be known: 1 as its input, got 2/,
+      /mask-2: must have as many frames as are known: 1 as its input, got 2/,
     ],
     [
       'depth of one gray',
@@ -470,17 +470,17 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
     [
       'a height without a width',
       () => ['t2i', '-p', 'a', '--height', '32', '-o', out('a.png')],
-      /^--height: needs --width beside it/,
+      /^--height: needs --width too/,
     ],
     [
       'a size said twice',
       () => ['t2i', '-p', 'a', '--size', '32x32', '--width', '32', '-o', out('a.png')],
-      /^--width: is said by --size already/,
+      /^--width: the size is already given by --size/,
     ],
     [
       'float16',
       () => ['t2v', '-p', 'a', '--mixed-precision', 'fp16'],
-      /^--mixed-precision: fp16 is not computed in/,
+      /^--mixed-precision: fp16 is not supported/,
     ],
     [
       'the list of another task',
@@ -490,12 +490,12 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
     [
       'two places to write to',
       () => ['t2v', '-p', 'a', '--output-dir', out('')],
-      /^--output-dir: is said by --output already/,
+      /^--output-dir: the place is already given by --output/,
     ],
     [
       'an ending beside a name',
       () => ['t2v', '-p', 'a', '--ext', 'webm'],
-      /^--ext: is said by the name .*result\.mp4 already/,
+      /^--ext: the name .*result\.mp4 already has an extension/,
     ],
     [
       'an ending of another kind',
@@ -542,7 +542,7 @@ describe('mfm generate tells what a result costs', () => {
     }
     assert.match(
       got.stderr,
-      /^ {2}[\d.]+ [MG]B of memory at its peak, [\d.]+ [MG]B can be had; about/m,
+      /^ {2}[\d.]+ [MG]B of memory at its peak, [\d.]+ [MG]B is available; about/m,
     );
   });
 
@@ -552,7 +552,7 @@ describe('mfm generate tells what a result costs', () => {
     assert.equal(got.exitCode, 2);
     assert.match(
       got.message,
-      /^16384x16384, 97 frames: needs [\d.]+ [GT]B of memory at its peak, [\d.]+ [GT]B can be had; take .*--size \d+x\d+, or try it with --no-check-memory$/,
+      /^16384x16384, 97 frames: needs [\d.]+ [GT]B of memory at its peak, and [\d.]+ [GT]B is available; take .*--size \d+x\d+, or try it with --no-check-memory$/,
     );
     assert.doesNotMatch(got.stderr, /parameters/);
   });
@@ -561,10 +561,10 @@ describe('mfm generate tells what a result costs', () => {
     const words = ['t2i', '-p', 'a', '--size', '32x32', '--steps', '4', '-o', out('short.png')];
     const got = await generate(...words, '--cache', '1', '--compare-full');
     assert.equal(got.exitCode, 0, got.message);
-    assert.match(got.stderr, /^3 steps used the one before again \(--cache\)$/m);
+    assert.match(got.stderr, /^3 steps were reused \(--cache\)$/m);
     assert.match(got.stderr, /^against the full run: PSNR [\d.]+ dB, in \d+% of its [\d.]+ s$/m);
     const alone = await generate(...words, '--compare-full');
-    assert.match(alone.message, /^--compare-full: compares a short cut with the full run; add/);
+    assert.match(alone.message, /^--compare-full: compares a shortcut with the full run; add/);
     const turned = await generate(...words, '--guidance-from', '0.2', '--guidance-until', '0.5');
     assert.match(turned.message, /^--guidance-from: must be above --guidance-until/);
   });

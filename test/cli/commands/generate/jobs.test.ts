@@ -84,11 +84,14 @@ describe('readJobs', () => {
     );
 
     write(join('pairs', 'a_mask.jpg'), '');
-    assert.throws(() => readJobs(folder), /a_mask\.png: is a second mask of a beside a_mask\.jpg/);
+    assert.throws(
+      () => readJobs(folder),
+      /a_mask\.png: is a second mask for a, in addition to a_mask\.jpg/,
+    );
     write(join('photos', 'lost_mask.png'), '');
     assert.throws(
       () => readJobs(join(root, 'photos')),
-      /lost_mask\.png: is named as the mask of lost, which is not there; give both or rename it/,
+      /lost_mask\.png: has the name of a mask for lost, which does not exist; give both, or rename it/,
     );
   });
 
@@ -159,7 +162,7 @@ describe('readJobs', () => {
       ['open.csv', 'prompt\n"a\n', /open\.csv:2: a quote is not closed/],
       ['odd.jsonl', '{"prompt": {"a": 1}}', /odd\.jsonl:1: "prompt" must be text or a number, got/],
       ['flag.jsonl', '{"prompt": true}', /flag\.jsonl:1: "prompt" must be text or a number/],
-      ['unnamed.csv', 'prompt,\na,b\n', /unnamed\.csv:2: "b" has no name/],
+      ['unnamed.csv', 'prompt,\na,b\n', /unnamed\.csv:2: "b" is in a column without a name/],
       ['picture.txt', '\x89PNG\0\0', /picture\.txt: is not text in UTF-8/],
       [
         'deep.jsonl',

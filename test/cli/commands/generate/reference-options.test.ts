@@ -41,17 +41,17 @@ describe('options of the reference implementation', () => {
   test('a size is said once, and whole', () => {
     const size = { width: 64, height: 32 };
     assert.deepEqual(sizeOf({ size }), size);
-    refuses(() => sizeOf({ height: 32 }), /^--height: needs --width beside it/);
-    refuses(() => sizeOf({ width: 32 }, 'a:1: '), /^a:1: --width: needs --height beside it/);
-    refuses(() => sizeOf({ size, ...size }), /^--width: is said by --size already/);
-    refuses(() => sizeOf({ size, height: 32 }), /^--height: is said by --size already/);
+    refuses(() => sizeOf({ height: 32 }), /^--height: needs --width too/);
+    refuses(() => sizeOf({ width: 32 }, 'a:1: '), /^a:1: --width: needs --height too/);
+    refuses(() => sizeOf({ size, ...size }), /^--width: the size is already given by --size/);
+    refuses(() => sizeOf({ size, height: 32 }), /^--height: the size is already given by --size/);
   });
 
   test('mixed precision is a dtype, or refused', () => {
     assert.equal(dtypeOf('float32', undefined), 'float32');
     assert.equal(dtypeOf('auto', 'no'), 'float32');
     assert.equal(dtypeOf('bfloat16', 'bf16'), 'bfloat16');
-    refuses(() => dtypeOf('auto', 'fp16'), /^--mixed-precision: fp16 .*; give bf16, or no/);
+    refuses(() => dtypeOf('auto', 'fp16'), /^--mixed-precision: fp16 .*; use bf16, or "no"/);
     refuses(() => dtypeOf('float32', 'bf16'), /--dtype says float32; leave one of them out/);
   });
 

@@ -104,7 +104,7 @@ describe('a task of a file', () => {
       [without.status, without.stderr],
       [
         2,
-        'the pipeline was trained on positive, a task that is not part of mfm; name the file that declares it among --tasks, or tasks of mfm alone, e.g. --tasks t2v\n',
+        'the pipeline was trained on positive, a task that is not part of mfm; name the file that declares it among --tasks, or only tasks of mfm, e.g. --tasks t2v\n',
       ],
     );
     const options = ['--scenes', '2', '-o', 'report', '--no-baselines'];
