@@ -99,7 +99,7 @@ describe('disposing', () => {
     await clip[Symbol.asyncDispose]();
     await assert.rejects(clip.toFrames(), {
       name: 'DisposedError',
-      message: /closed before its end/,
+      message: /closed before it was finished/,
     });
   });
 });
