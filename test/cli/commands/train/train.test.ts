@@ -95,7 +95,10 @@ describe('mfm train', () => {
     const { status, stdout } = train(own, '--dry-run', '--run', 'elsewhere', '--nproc', '2');
     assert.equal(status, 0);
     assert.match(stdout, /about [\w. ]+ in all, in 2 processes$/m);
-    assert.match(stdout, /^memory: [\d.]+ MB at its most in each of 2 processes, [\d.]+ GB is available$/m);
+    assert.match(
+      stdout,
+      /^memory: [\d.]+ MB at its most in each of 2 processes, [\d.]+ GB is available$/m,
+    );
     assert.match(stdout, /the run would be elsewhere$/m);
     assert.match(stdout, /^ {2}autoencoder +not trained +from .*mfm-mini/m);
     assert.match(stdout, /^all: 64x64, 9 frames, 5 steps, at most 1 min 30 s of /m);

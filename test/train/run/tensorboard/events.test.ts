@@ -55,7 +55,10 @@ describe('EventWriter', () => {
   test('refuses what is no PNG, and writes nothing of it', () => {
     const writer = new EventWriter(join(folder, 'jpg'), fixed);
     const size = readFileSync(writer.path).length;
-    assert.throws(() => writer.image('a', Buffer.alloc(40), 1), /a: must be the bytes of a PNG file/);
+    assert.throws(
+      () => writer.image('a', Buffer.alloc(40), 1),
+      /a: must be the bytes of a PNG file/,
+    );
     assert.throws(() => writer.scalars({ a: 1 }, -1), RangeError);
     writer.close();
     assert.equal(readFileSync(writer.path).length, size);
