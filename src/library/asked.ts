@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { InputError } from '../errors.js';
 import { MOST_FRAMES, MOST_STEPS } from '../limits.js';
 import { DEFAULT_TOLERANCE, FIT_WAYS } from '../media/index.js';
-import type { UserRequest } from '../pipeline/generate/request.js';
+import { CROP_TYPES, type UserRequest } from '../pipeline/generate/request.js';
 import { LAST_SEED } from '../seed.js';
 import { didYouMean } from '../suggest.js';
 import type { Task } from '../tasks/index.js';
@@ -135,7 +135,7 @@ const fields = {
   useTSchedule: z.boolean(),
   cacheThreshold: part,
   noiseAugStrength: part,
-  compat: z.object({ cropType: z.enum(['keep_ratio', 'keep_ratio_h', 'keep_res']) }),
+  compat: z.object({ cropType: z.enum(CROP_TYPES) }),
   checkMemory: z.boolean(),
   keepFrames: z.boolean(),
   signal: z.instanceof(AbortSignal),

@@ -4,20 +4,13 @@ import type { Frames } from '../media/index.js';
 import { availableBytes } from '../pipeline/cost/plan.js';
 import { type GenerateRequest, type Result, startResult } from '../pipeline/generate/generate.js';
 import { workOfResult } from '../pipeline/generate/result-work.js';
-import type { Seed } from '../seed.js';
-import type { Task } from '../tasks/index.js';
-import { type Asked, withMedia } from './asked.js';
+import { withMedia } from './asked.js';
 import type { Engine } from './engine.js';
-import { type MediaInput, OpenInputs } from './media-input.js';
+import { OpenInputs } from './media-input.js';
 import { ResultProgress } from './progress.js';
 import type { GenerateOptions, ResultPlan } from './request.js';
 import type { SeamFigures } from './seam-figures.js';
-
-export interface MakingRequest {
-  task: Task;
-  seed: Seed;
-  asked: Asked<MediaInput>;
-}
+import type { ResultRequest } from './settings.js';
 
 /** A result whose input has been read. */
 interface Begun {
@@ -45,7 +38,7 @@ export class Making {
 
   constructor(
     private readonly engine: Engine,
-    private readonly request: MakingRequest,
+    private readonly request: ResultRequest,
     private readonly options: GenerateOptions,
   ) {
     const own = [engine.disposed, this.closed.signal];

@@ -18,26 +18,12 @@ import {
   buildTrainedPipeline,
   type TrainedPipeline,
 } from '../../../src/train/networks/trained-pipeline.js';
-import { Recipe } from '../../../src/train/recipe/config.js';
+import { tinyRecipe } from '../tiny.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-start-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 
-const recipe = Recipe.parse({
-  name: 'tiny',
-  dtype: 'float32',
-  autoencoder: { blockOutChannels: [8, 8, 8, 8] },
-  textEncoder: { width: 32, numLayers: 1 },
-  transformer: {
-    steps: 1,
-    numLayers: 1,
-    numHeads: 1,
-    adapterChannels: [8, 8, 8, 8, 8],
-    width: 16,
-    height: 16,
-    numFrames: 5,
-  },
-});
+const recipe = tinyRecipe({ width: 16, height: 16, numFrames: 5 });
 
 const fresh = (): TrainedPipeline =>
   buildTrainedPipeline(
