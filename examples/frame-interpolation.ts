@@ -40,7 +40,7 @@ const countWithin = (numFrames: number): number => (numFrames - 1) / STRIDE + 1;
 /** Places the frames at 0, 4, 8, … of the new clip; their depth is estimated if a depth model is there. */
 const spread = (frames: Frames): ConditionInputs => {
   const at = Array.from({ length: frames.numFrames }, (_, i) => i * STRIDE);
-  return given({ known: [{ frames, at, hole: null }], depth: true });
+  return given({ known: [{ frames, at, hole: null }] });
 };
 
 function everyFourth(clip: Frames): Frames {

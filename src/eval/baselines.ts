@@ -186,10 +186,10 @@ export interface Laid {
 }
 
 /** Lays out the given inputs on the target's grid. */
-export function layOut({ known, gray, geometry }: ConditionInputs, target: Target): Laid {
+export function layOut({ known, geometry }: ConditionInputs, target: Target): Laid {
   const { clip, hole } = tidy(() => {
-    const { pixels, mask } = conditionOf(givenOf({ known, gray }), target);
-    const hole = Uint8Array.from(mask.toFloat32Array(), (is) => 1 - is);
+    const { pixels, mask } = conditionOf(givenOf({ known }), target);
+    const hole = Uint8Array.from(mask.toFloat32Array(), (kept) => (kept < 1 ? 1 : 0));
     return { clip: tensorToFrames(pixels), hole };
   });
   const smaller = known.some(
@@ -200,8 +200,8 @@ export function layOut({ known, gray, geometry }: ConditionInputs, target: Targe
     hole,
     any: hole.includes(0),
     all: !hole.includes(1),
-    shape: geometry !== null,
-    kind: gray ? 'gray' : smaller ? 'smaller' : 'whole',
+    shape: geometry.length > 0,
+    kind: known.some(({ gray }) => gray) ? 'gray' : smaller ? 'smaller' : 'whole',
     ...knowledgeOf(hole, target),
   };
 }

@@ -15,7 +15,7 @@ import {
   writeAtomically,
   writeImage,
 } from '../media/index.js';
-import { TASKS, type Task } from '../tasks/index.js';
+import { type Hole, TASKS, type Task } from '../tasks/index.js';
 import type { Part } from './report.js';
 import type { Published } from './report-format.js';
 import { shownDepth } from './strips.js';
@@ -81,19 +81,20 @@ export async function writeConditions(
 async function writeGiven(folder: string, { given }: Trial): Promise<void> {
   const write = (kind: string, at: number, frames: Frames) =>
     writeImage(join(folder, kind, `${String(at).padStart(5, '0')}.png`), frames);
-  for (const { frames, at, hole } of given.known) {
+  for (const { frames, at, hole, gray } of given.known) {
     const plane = frames.width * frames.height;
     for (const [i, place] of at.entries()) {
       const frame = sliceFrames(frames, i, i + 1);
       const part = hole?.subarray(i * plane, (i + 1) * plane) ?? null;
-      await write('input', place, given.gray ? grayed(frame) : blackIn(frame, part));
+      await write('input', place, gray ? grayed(frame) : blackIn(frame, part));
       if (part) await write('mask', place, whiteIn(frame, part));
     }
   }
-  const depth = given.geometry?.depth;
-  if (!depth) return;
-  const gray = shownDepth(depth);
-  for (let i = 0; i < gray.numFrames; i++) await write('depth', i, sliceFrames(gray, i, i + 1));
+  for (const { depth, at } of given.geometry) {
+    if (!depth) continue;
+    const gray = shownDepth(depth);
+    for (const [i, place] of at.entries()) await write('depth', place, sliceFrames(gray, i, i + 1));
+  }
 }
 
 function grayed(frame: Frames): Frames {
@@ -105,19 +106,19 @@ function grayed(frame: Frames): Frames {
   return { ...frame, data };
 }
 
-function blackIn(frame: Frames, hole: Uint8Array | null): Frames {
+function blackIn(frame: Frames, hole: Hole | null): Frames {
   if (!hole) return frame;
   const data = frame.data.slice();
   hole.forEach((missing, p) => {
-    if (missing) data.fill(0, p * 3, p * 3 + 3);
+    for (let c = p * 3; c < p * 3 + 3; c++) data[c] = Math.round(data[c]! * (1 - missing));
   });
   return { ...frame, data };
 }
 
-function whiteIn(frame: Frames, hole: Uint8Array): Frames {
+function whiteIn(frame: Frames, hole: Hole): Frames {
   const data = new Uint8Array(frame.data.length);
   hole.forEach((missing, p) => {
-    if (missing) data.fill(255, p * 3, p * 3 + 3);
+    data.fill(Math.round(255 * missing), p * 3, p * 3 + 3);
   });
   return { ...frame, data };
 }

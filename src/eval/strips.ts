@@ -31,7 +31,7 @@ export function stripOf(clip: Frames): Frames {
 
 /** A view of the inputs: depth if given, else the known pixels; null if there are neither. */
 export function shownOf({ laid, trial }: Subject): Frames | null {
-  const depth = trial.given.geometry?.depth;
+  const depth = trial.given.geometry[0]?.depth;
   if (depth) return shownDepth(depth);
   return laid.any ? laid.clip : null;
 }

@@ -68,7 +68,9 @@ export const pipelineMaker = (
     const settings = pipeline.settingsFor(task);
     const { width, height, numFrames } = trials[0]!.truth;
     const target = { width, height, numFrames };
-    const conditions = trials.map(({ given }) => conditionOf(given, target, estimateDepth));
+    const conditions = trials.map(({ given }) =>
+      conditionOf(given, target, pipeline.depthRules(task, estimateDepth)),
+    );
     try {
       const made = await pipeline.sample({
         task,

@@ -177,10 +177,16 @@ export class Making {
 
   private noteDepth({ task, depth, estimateDepth }: GenerateRequest, { given }: Result): void {
     const { pipeline, folder } = this.engine;
-    const { usesDepth } = pipeline.settingsFor(task);
+    const { known, geometry } = given;
+    if (known.length === 0 || geometry.length > 0) return;
+    const usesDepth = pipeline.depthRules(task).known;
     if (depth && !usesDepth) {
       this.note(`${folder}: was not trained with depth; \`depth\` may make results worse`);
-    } else if (given.depth && !estimateDepth && !depth && usesDepth) {
+    } else if (this.engine.asked.depthModel && !depth && !usesDepth) {
+      this.note(
+        `${folder}: was not trained with depth of known frames, so ${task.id} goes without \`depthModel\``,
+      );
+    } else if (!estimateDepth && !depth && usesDepth) {
       this.note(
         `${folder}: has no depth model, so ${task.id} goes without depth; name one with \`depthModel\`, or give depth with \`depth\``,
       );

@@ -107,3 +107,20 @@ export const shapeChange = (a: Size, b: Size): number =>
 
 /** Are two aspect ratios close enough to stretch one size to the other, instead of cropping? */
 export const hasSameShape = (a: Size, b: Size): boolean => shapeChange(a, b) < SAME_SHAPE;
+
+/** The part of every frame that begins at `left`, `top`. */
+export function cutOut(
+  frames: Frames,
+  { left, top }: { left: number; top: number },
+  { width, height }: Size,
+): Frames {
+  const data = new Uint8Array(frames.numFrames * width * height * 3);
+  for (let frame = 0; frame < frames.numFrames; frame++) {
+    for (let y = 0; y < height; y++) {
+      const from = ((frame * frames.height + top + y) * frames.width + left) * 3;
+      const to = (frame * height + y) * width * 3;
+      data.set(frames.data.subarray(from, from + width * 3), to);
+    }
+  }
+  return { width, height, numFrames: frames.numFrames, data };
+}

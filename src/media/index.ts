@@ -21,10 +21,18 @@ export {
   writeMedia,
   writeVideo,
 } from './codecs/write.js';
-export { cropDepth, depthToTensor, NEAREST, readDepth, relativeDepth } from './depth/depth.js';
+export {
+  cropDepth,
+  depthToTensor,
+  expandDepth,
+  NEAREST,
+  readDepth,
+  relativeDepth,
+} from './depth/depth.js';
 export type { DepthMap } from './depth/depth-map.js';
 export { findFfmpeg, oldFfmpegAdvice } from './ffmpeg/ffmpeg.js';
 export {
+  cutOut,
   expectFrames,
   type Frames,
   grayOf,

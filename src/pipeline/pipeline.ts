@@ -11,7 +11,15 @@ import type { CutPrompt, PromptTokenizer, T5Encoder } from '../models/t5/index.j
 import type { PreparedText, Transformer3D } from '../models/transformer/index.js';
 import { allFinite, GET_ANOTHER, type Module } from '../nn/index.js';
 import { type Seed, seedAfter } from '../seed.js';
-import { type Condition, type Target, type Task, taggedPrompt } from '../tasks/index.js';
+import {
+  type Condition,
+  type DepthEstimator,
+  type DepthRules,
+  type Target,
+  type Task,
+  taggedPrompt,
+  takesKnownDepth,
+} from '../tasks/index.js';
 import {
   cat,
   type DType,
@@ -129,6 +137,13 @@ export class Pipeline {
   /** Does the condition have a channel for depth? */
   get takesDepth(): boolean {
     return this.parts.transformer.module.config.use_depth_cond;
+  }
+
+  /** How depth enters the condition of a task, as in the pipeline's training. */
+  depthRules(task: Pick<Task, 'id'>, estimate: DepthEstimator | null = null): DepthRules {
+    const { usesDepth, depthTasks, depthScale: scale } = this.settings;
+    const known = this.takesDepth && usesDepth && takesKnownDepth(depthTasks, task);
+    return { known, scale, estimate };
   }
 
   /** The default settings for a task. */

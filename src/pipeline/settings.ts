@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { count } from '../check-config.js';
 import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../limits.js';
 import { isFrameCount } from '../models/latent-grid.js';
+import { REFERENCE_DEPTH_TASKS } from '../tasks/given-depth.js';
 import type { Task } from '../tasks/index.js';
 
 const fields = {
@@ -23,6 +24,14 @@ const fields = {
   promptLength: z.int().min(2).max(512).describe('the most tokens of a prompt that are read'),
   tasks: z.array(z.string()).describe('tasks the pipeline was trained on; all if left out'),
   usesDepth: z.boolean().describe('the pipeline was trained with the depth of known frames'),
+  depthTasks: z
+    .union([z.literal('all'), z.array(z.string())])
+    .describe('tasks whose known frames have depth in the condition'),
+  depthScale: z
+    .enum(['raw', 'clip'])
+    .describe(
+      'scale of depth in the condition; raw: as estimated; clip: from 0 (farthest) to 10 over all of a condition',
+    ),
 };
 
 /** Settings that can differ from task to task. */
@@ -61,6 +70,8 @@ export const PipelineSettings = z.strictObject({
   promptLength: fields.promptLength.default(77),
   tasks: fields.tasks.optional(),
   usesDepth: fields.usesDepth.default(false),
+  depthTasks: fields.depthTasks.default(REFERENCE_DEPTH_TASKS),
+  depthScale: fields.depthScale.default('raw'),
   taskSettings: taskSettings.default({}),
 });
 export type PipelineSettings = z.infer<typeof PipelineSettings>;

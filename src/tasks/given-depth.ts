@@ -5,28 +5,40 @@ import type { ConditionInputs } from './condition.js';
 import { cutDepth } from './parts.js';
 import type { Task } from './task.js';
 
+/** Tasks whose known frames have depth in the reference. Source: its pipeline_mfm.py */
+export const REFERENCE_DEPTH_TASKS = ['i2v', 'vexd', 'itrans', 'vtrans'];
+
+/** The tasks whose known frames have depth in the condition. */
+export type DepthTasks = 'all' | readonly string[];
+
+/** Is the depth of known frames part of the condition for this task? */
+export const takesKnownDepth = (tasks: DepthTasks, { id }: Pick<Task, 'id'>): boolean =>
+  tasks === 'all' || tasks.includes(id);
+
 /**
  * Adds the depth of each input to its known frames.
  *
  * @param media    the inputs that `given` was made from
  * @param depths   one for each of them, with a frame for each known frame of it or for each of its
  *                 frames; none: `given` stays as it is
+ * @param tasks    see `takesKnownDepth`
  * @throws InputError if the task takes no depth, or the number or length of the maps is wrong
  */
 export function withDepth(
-  { id }: Pick<Task, 'id'>,
+  task: Pick<Task, 'id'>,
   given: ConditionInputs,
   media: readonly Frames[],
   depths: readonly DepthMap[],
+  tasks: DepthTasks = 'all',
 ): ConditionInputs {
   if (depths.length === 0) return given;
-  const { geometry } = given;
-  expectDepths({ id }, given, media.length, depths.length);
+  const [geometry] = given.geometry;
+  expectDepths(task, given, media.length, depths.length, tasks);
   if (geometry) {
     const ofAll = media[0]!.numFrames;
     const ofKnown = geometry.frames!.numFrames;
     const depth = framesOf(depths[0]!, { start: 0, ofKnown, ofAll });
-    return { ...given, geometry: { ...geometry, depth } };
+    return { ...given, geometry: [{ ...geometry, depth }] };
   }
   const known = given.known.map((one, i) => {
     // the last frames of the first input are known, and the first frames of the second
@@ -40,13 +52,16 @@ export function withDepth(
 
 /** @throws InputError unless a task with these condition inputs takes this many depth maps */
 export function expectDepths(
-  { id }: Pick<Task, 'id'>,
-  { geometry, depth }: ConditionInputs,
+  task: Pick<Task, 'id'>,
+  { geometry: [geometry], known }: ConditionInputs,
   numMedia: number,
   numDepths: number,
+  tasks: DepthTasks,
 ): void {
   if (numDepths === 0) return;
-  const wanted = geometry ? (geometry.frames ? 1 : 0) : depth ? numMedia : 0;
+  const { id } = task;
+  const ofKnown = takesKnownDepth(tasks, task) && known.length > 0;
+  const wanted = geometry ? (geometry.frames ? 1 : 0) : ofKnown ? numMedia : 0;
   if (wanted === 0) {
     const why = geometry ? 'takes depth as its input already' : 'takes no depth';
     throw new InputError(`${id}: ${why}; leave out \`depth\``);

@@ -3,12 +3,12 @@ export type { RandomStream } from '../data/random.js';
 export type { Sample } from '../data/sources/sample.js';
 export { InputError } from '../errors.js';
 export { type DepthMap, type Frames, type Mask, sliceFrames } from '../media/index.js';
+export type { Hole } from '../media/mask/resize-mask.js';
 export { compress } from './compress.js';
 export {
   type Condition,
   type ConditionInputs,
   conditionOf,
-  type DepthEstimator,
   type Geometry,
   given,
   inGray,
@@ -18,16 +18,27 @@ export {
 } from './condition.js';
 export { defineTask, type TaskDeclaration } from './define-task.js';
 export { degrade, drawBorder, drawHole, shrink } from './degrade.js';
-export { expectDepths, withDepth } from './given-depth.js';
+export type { DepthEstimator, DepthRules, DepthScale } from './depth-channel.js';
+export {
+  type DepthTasks,
+  expectDepths,
+  REFERENCE_DEPTH_TASKS,
+  takesKnownDepth,
+  withDepth,
+} from './given-depth.js';
 export { loadTasks, NO_OWN_TASKS, type OwnTasks, ownTasksOf } from './load-tasks.js';
 export {
   cut,
   cutDepth,
   cutMask,
+  type End,
   ends,
   everyFrame,
   first,
+  firstOf,
+  knownFrom,
   last,
+  lastOf,
   shapeOnly,
   without,
 } from './parts.js';
@@ -45,5 +56,5 @@ export {
   type WeightedTask,
   weightedTasks,
 } from './qualify.js';
-export { allTasks, TASK_IDS, TASKS, type TaskId, taskOf } from './table.js';
+export { allTasks, jointOf, TASK_IDS, TASKS, type TaskId, taskOf } from './table.js';
 export type { InputKind, Needs, Task, UserInput } from './task.js';

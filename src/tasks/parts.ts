@@ -1,36 +1,74 @@
 /** Functions on clips and masks, from which the tasks' declarations are built. */
+import type { Sample } from '../data/sources/sample.js';
 import { InputError } from '../errors.js';
 import { type DepthMap, type Frames, type Mask, sliceFrames } from '../media/index.js';
-import { type ConditionInputs, type Geometry, given } from './condition.js';
+import { type ConditionInputs, type Geometry, given, type Known } from './condition.js';
+
+/** Frames that are known from `from` on, one after the other. */
+export function knownFrom(
+  frames: Frames,
+  from: number,
+  { hole = null, gray = false, depth = null }: Partial<Pick<Known, 'hole' | 'gray' | 'depth'>> = {},
+): Known {
+  return { frames, at: places(frames, from), hole, gray, depth };
+}
 
 /** Every frame is given, at its own position. */
-export function everyFrame(
+export const everyFrame = (
   frames: Frames,
-  { hole = null, gray = false }: { hole?: Uint8Array | null; gray?: boolean } = {},
-): ConditionInputs {
-  return given({ known: [{ frames, at: places(frames, 0), hole }], gray });
+  how: Partial<Pick<Known, 'hole' | 'gray' | 'depth'>> = {},
+): ConditionInputs => given({ known: [knownFrom(frames, 0, how)] });
+
+/** Frames at an end of a clip, with their depth if it is known. */
+export interface End {
+  frames: Frames;
+  depth?: DepthMap | null;
 }
 
 /** The beginning of a clip of `numFrames` is given, and its end too unless `tail` is null. */
-export function ends(head: Frames, tail: Frames | null, numFrames: number): ConditionInputs {
-  const count = head.numFrames + (tail?.numFrames ?? 0);
+export function ends(head: End, tail: End | null, numFrames: number): ConditionInputs {
+  const count = head.frames.numFrames + (tail?.frames.numFrames ?? 0);
   if (count > numFrames) {
     throw new InputError(
       `${numFrames} frames: are fewer than the ${count} known frames of the input; ask for more with \`numFrames\``,
     );
   }
-  const known = [{ frames: head, at: places(head, 0), hole: null }];
-  if (tail) known.push({ frames: tail, at: places(tail, numFrames - tail.numFrames), hole: null });
-  return given({ known, depth: true });
+  const known = [knownFrom(head.frames, 0, { depth: head.depth })];
+  if (tail) {
+    known.push(knownFrom(tail.frames, numFrames - tail.frames.numFrames, { depth: tail.depth }));
+  }
+  return given({ known });
 }
 
 /** Every frame's depth is given, and the first frame's pixels too unless `look` is null. */
-export function shapeOnly(geometry: Geometry, look: Frames | null): ConditionInputs {
-  return given({ geometry, known: look ? [{ frames: look, at: [0], hole: null }] : [] });
+export function shapeOnly(
+  geometry: Omit<Geometry, 'at'>,
+  look: Frames | null,
+  numFrames: number,
+): ConditionInputs {
+  const at = Array.from({ length: numFrames }, (_, i) => i);
+  return given({
+    geometry: [{ frames: geometry.frames, depth: geometry.depth, at }],
+    known: look ? [knownFrom(look, 0)] : [],
+  });
 }
 
 const places = ({ numFrames }: Frames, from: number): number[] =>
   Array.from({ length: numFrames }, (_, i) => from + i);
+
+/** The first frames of a sample, with their depth if it has any. */
+export const firstOf = ({ clip, depth }: Pick<Sample, 'clip' | 'depth'>, count: number): End => ({
+  frames: first(clip, count),
+  depth: depth && cutDepth(depth, 0, Math.min(count, depth.numFrames)),
+});
+
+/** The last frames of a sample, with their depth if it has any. */
+export const lastOf = ({ clip, depth }: Pick<Sample, 'clip' | 'depth'>, count: number): End => ({
+  frames: last(clip, count),
+  depth:
+    depth &&
+    cutDepth(depth, Math.max(0, depth.numFrames - count), Math.min(count, depth.numFrames)),
+});
 
 export const first = (clip: Frames, count: number): Frames =>
   sliceFrames(clip, 0, Math.min(count, clip.numFrames));

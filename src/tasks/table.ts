@@ -5,6 +5,7 @@
 import type { RandomStream } from '../data/random.js';
 import type { Sample } from '../data/sources/sample.js';
 import { InputError } from '../errors.js';
+import { resizeDepth } from '../media/depth/resize-depth.js';
 import { didYouMean } from '../suggest.js';
 import { NOTHING } from './condition.js';
 import { degrade, drawBorder, drawHole } from './degrade.js';
@@ -15,7 +16,9 @@ import {
   ends,
   everyFrame,
   first,
+  firstOf,
   last,
+  lastOf,
   shapeOnly,
   without,
 } from './parts.js';
@@ -23,6 +26,13 @@ import type { Task, UserInput } from './task.js';
 
 /** Known frames where a clip is continued. Source: reference implementation */
 const JOINT = 8;
+
+/**
+ * Known frames at each end of a transition: a quarter of the clip, so that as much is left to
+ * generate as is known, and at most as many as the reference has of its 97.
+ */
+export const jointOf = (numFrames: number): number =>
+  Math.min(JOINT, Math.max(1, Math.floor(numFrames / 4)));
 
 /** Weight of the text-only and image-to-video tasks. Source: the paper, 3.3 */
 const OFTEN = 3;
@@ -69,7 +79,10 @@ const larger = {
   size: 'larger',
   keeps: 'coarse picture',
   needs: { large: true, sharp: true },
-  fromSample: ({ clip }: Sample, random: RandomStream) => everyFrame(degrade(clip, random)),
+  fromSample: ({ clip, depth }: Sample, random: RandomStream) => {
+    const small = degrade(clip, random);
+    return everyFrame(small, { depth: depth && resizeDepth(depth, small) });
+  },
   fromInput: ({ media: [media] }: UserInput, numFrames: number) =>
     everyFrame(cut(media!, numFrames)),
 } as const;
@@ -78,7 +91,7 @@ const gray = {
   ...fromWhole,
   keeps: 'brightness',
   needs: { captionWords: 1, colourful: true },
-  fromSample: ({ clip }: Sample) => everyFrame(clip, { gray: true }),
+  fromSample: ({ clip, depth }: Sample) => everyFrame(clip, { gray: true, depth }),
   fromInput: ({ media: [media] }: UserInput, numFrames: number) =>
     everyFrame(cut(media!, numFrames), { gray: true }),
 } as const;
@@ -95,22 +108,22 @@ const masked = {
 const filled = {
   ...masked,
   mask: 'hole',
-  fromSample: ({ clip }: Sample, random: RandomStream) =>
-    everyFrame(clip, { hole: drawHole(clip, random) }),
+  fromSample: ({ clip, depth }: Sample, random: RandomStream) =>
+    everyFrame(clip, { hole: drawHole(clip, random), depth }),
 } as const;
 
 const widened = {
   ...masked,
   mask: 'margins',
-  fromSample: ({ clip }: Sample, random: RandomStream) =>
-    everyFrame(clip, { hole: drawBorder(clip, random) }),
+  fromSample: ({ clip, depth }: Sample, random: RandomStream) =>
+    everyFrame(clip, { hole: drawBorder(clip, random), depth }),
 } as const;
 
 const edited = {
   ...fromWhole,
   needs: { edit: true },
   prompt: 'instruction',
-  fromSample: ({ edit }: Sample) => everyFrame(edit!.source),
+  fromSample: ({ edit }: Sample) => everyFrame(edit!.source, { depth: edit!.sourceDepth }),
   fromInput: ({ media: [media] }: UserInput, numFrames: number) =>
     everyFrame(cut(media!, numFrames)),
 } as const;
@@ -151,8 +164,9 @@ export const TASKS = {
     inputs: ['image'],
     needs: { frames: 5, captionWords: 1, moves: true },
     weight: OFTEN,
-    fromSample: ({ clip }) => ends(first(clip, 1), null, clip.numFrames),
-    fromInput: ({ media: [image] }, numFrames) => ends(first(image!, 1), null, numFrames),
+    fromSample: (sample) => ends(firstOf(sample, 1), null, sample.clip.numFrames),
+    fromInput: ({ media: [image] }, numFrames) =>
+      ends({ frames: first(image!, 1) }, null, numFrames),
   },
   vexd: {
     ...fromEnds,
@@ -162,9 +176,9 @@ export const TASKS = {
     keeps: 'known pixels',
     inputs: ['video'],
     needs: { frames: JOINT + 5, moves: true },
-    fromSample: ({ clip }) => ends(first(clip, JOINT), null, clip.numFrames),
+    fromSample: (sample) => ends(firstOf(sample, JOINT), null, sample.clip.numFrames),
     fromInput: ({ media: [clip], joints: [joint = JOINT] = [] }, numFrames) => ({
-      ...ends(last(clip!, joint), null, numFrames),
+      ...ends({ frames: last(clip!, joint) }, null, numFrames),
       before: without(clip!, 'last', joint),
     }),
   },
@@ -175,9 +189,9 @@ export const TASKS = {
     promptTag: 'image-to-image transition',
     inputs: ['image', 'image'],
     needs: { frames: 5, moves: true },
-    fromSample: ({ clip }) => ends(first(clip, 1), last(clip, 1), clip.numFrames),
+    fromSample: (sample) => ends(firstOf(sample, 1), lastOf(sample, 1), sample.clip.numFrames),
     fromInput: ({ media: [from, to] }, numFrames) =>
-      ends(first(from!, 1), first(to!, 1), numFrames),
+      ends({ frames: first(from!, 1) }, { frames: first(to!, 1) }, numFrames),
   },
   vtrans: {
     ...fromEnds,
@@ -186,16 +200,20 @@ export const TASKS = {
     promptTag: 'video-to-video transition',
     keeps: 'known pixels',
     inputs: ['video', 'video'],
-    needs: { frames: 2 * JOINT + 1, moves: true },
-    fromSample: ({ clip }) => {
-      const joint = Math.min(JOINT, Math.floor(clip.numFrames / 2));
-      return ends(first(clip, joint), last(clip, joint), clip.numFrames);
+    needs: { frames: 9, moves: true },
+    fromSample: (sample) => {
+      const { numFrames } = sample.clip;
+      const joint = jointOf(numFrames);
+      return ends(firstOf(sample, joint), lastOf(sample, joint), numFrames);
     },
-    fromInput: ({ media: [from, to], joints: [out = JOINT, into = out] = [] }, numFrames) => ({
-      ...ends(last(from!, out), first(to!, into), numFrames),
-      before: without(from!, 'last', out),
-      after: without(to!, 'first', into),
-    }),
+    fromInput: ({ media: [from, to], joints = [] }, numFrames) => {
+      const [out = jointOf(numFrames), into = out] = joints;
+      return {
+        ...ends({ frames: last(from!, out) }, { frames: first(to!, into) }, numFrames),
+        before: without(from!, 'last', out),
+        after: without(to!, 'first', into),
+      };
+    },
   },
   isr: {
     ...larger,
@@ -284,11 +302,16 @@ export const TASKS = {
     promptTag: 'depth-to-video',
     inputs: ['depth'],
     fromSample: ({ clip, depth }, random) =>
-      shapeOnly({ frames: null, depth }, random.chance(FIRST_FRAME_SHARE) ? first(clip, 1) : null),
+      shapeOnly(
+        { frames: null, depth },
+        random.chance(FIRST_FRAME_SHARE) ? first(clip, 1) : null,
+        clip.numFrames,
+      ),
     fromInput: ({ media: [look], depth }, numFrames) =>
       shapeOnly(
         { frames: null, depth: cutDepth(depth!, 0, numFrames) },
         look ? first(look, 1) : null,
+        numFrames,
       ),
   },
   mtrans: {
@@ -298,9 +321,17 @@ export const TASKS = {
     promptTag: 'motion transfer',
     inputs: ['video'],
     fromSample: ({ clip, depth }, random) =>
-      shapeOnly({ frames: clip, depth }, random.chance(FIRST_FRAME_SHARE) ? first(clip, 1) : null),
+      shapeOnly(
+        { frames: clip, depth },
+        random.chance(FIRST_FRAME_SHARE) ? first(clip, 1) : null,
+        clip.numFrames,
+      ),
     fromInput: ({ media: [clip, look] }, numFrames) =>
-      shapeOnly({ frames: cut(clip!, numFrames), depth: null }, look ? first(look, 1) : null),
+      shapeOnly(
+        { frames: cut(clip!, numFrames), depth: null },
+        look ? first(look, 1) : null,
+        numFrames,
+      ),
   },
 } as const satisfies Record<string, Task>;
 

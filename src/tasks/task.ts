@@ -11,7 +11,7 @@ export interface UserInput {
   mask: Mask | null;
   /** the depth input, for tasks that take one */
   depth?: DepthMap;
-  /** known frames where each clip meets the generated part; default: 8 */
+  /** known frames where each clip meets the generated part; default: as in training */
   joints?: readonly number[];
 }
 

@@ -223,10 +223,10 @@ describe('BASELINES', () => {
     const edit = TASKS.vedit.fromInput({ media: [clip], mask: null }, 9);
     assert.deepEqual(namesFor(edit), ['input']);
     const depth = { path: '', ...target, data: new Float32Array(24 * 16 * 9) };
-    const shape = { frames: null, depth };
-    assert.deepEqual(namesFor(given({ geometry: shape })), ['middle gray']);
+    const shape = { frames: null, depth, at: [0, 1, 2, 3, 4, 5, 6, 7, 8] };
+    assert.deepEqual(namesFor(given({ geometry: [shape] })), ['middle gray']);
     const look = [{ frames: still, at: [0], hole: null }];
-    assert.deepEqual(namesFor(given({ geometry: shape, known: look })), ['nearest frame']);
+    assert.deepEqual(namesFor(given({ geometry: [shape], known: look })), ['nearest frame']);
   });
 
   test('go from frame to frame where a hole moves', () => {

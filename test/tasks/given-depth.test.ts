@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { InputError } from '../../src/errors.js';
 import type { DepthMap, Frames } from '../../src/media/index.js';
-import { conditionOf, TASKS, type Task, withDepth } from '../../src/tasks/index.js';
+import {
+  conditionOf,
+  REFERENCE_DEPTH_TASKS,
+  TASKS,
+  type Task,
+  withDepth,
+} from '../../src/tasks/index.js';
 import { fromArray, type Tensor } from '../../src/tensor/index.js';
 
 const size = { width: 32, height: 16 };
@@ -42,7 +48,7 @@ describe('given depth', () => {
   for (const [task, media] of cases) {
     test(`of all frames or of the known ones is that of a model: ${task.id}`, () => {
       const given = fromInput(task, media);
-      const want = conditionOf(given, { ...size, numFrames: 21 }, estimate);
+      const want = conditionOf(given, { ...size, numFrames: 21 }, { estimate });
       const known = given.known.map(({ frames }) => depthOf(frames));
       for (const maps of [media.map(depthOf), known]) {
         const laid = withDepth(task, given, media, maps);
@@ -56,7 +62,7 @@ describe('given depth', () => {
   test('goes before what a model tells', () => {
     const media = [clip(1, 9)];
     const laid = withDepth(TASKS.i2v, fromInput(TASKS.i2v, media), media, [depthOf(clip(1, 50))]);
-    const { depth } = conditionOf(laid, { ...size, numFrames: 21 }, estimate);
+    const { depth } = conditionOf(laid, { ...size, numFrames: 21 }, { estimate });
     assert.equal(depth.amax().item(), 25);
   });
 
@@ -69,6 +75,7 @@ describe('given depth', () => {
             fromInput(task, media),
             media,
             lengths.map((n) => depthOf(clip(n))),
+            REFERENCE_DEPTH_TASKS,
           ),
         { name: InputError.name, message },
       );

@@ -12,6 +12,7 @@ import {
   type Condition,
   type ConditionInputs,
   conditionOf,
+  type Hole,
   type Target,
   type Task,
 } from '../../src/tasks/index.js';
@@ -32,7 +33,10 @@ export async function writeGiven(
   folder: string,
 ): Promise<GivenFiles> {
   mkdirSync(folder, { recursive: true });
-  const { geometry, known } = given;
+  const {
+    geometry: [geometry],
+    known,
+  } = given;
   const rest = known.map(({ frames }) => frames);
   const inputs: string[] = [];
   const depth: string[] = [];
@@ -44,6 +48,12 @@ export async function writeGiven(
       depth.push(writeDepth(path('depth.safetensors'), geometry.depth!));
       inputs.push(await writeFrames(path('clip'), geometry.frames));
     } else inputs.push(await writeFrames(path(kind), rest.shift()!));
+  }
+  // one map for each input, unless the depth of all frames replaces theirs
+  if (!geometry) {
+    for (const [i, one] of known.entries()) {
+      if (one.depth) depth.push(writeDepth(join(folder, `${i}-known.safetensors`), one.depth));
+    }
   }
   // what is given beyond that, a user may leave out
   for (const frames of rest) inputs.push(await writeFrames(path('image'), frames));
@@ -62,7 +72,10 @@ export async function conditionOfFiles(
   files: GivenFiles,
   { width, height, numFrames }: Target,
 ): Promise<Condition> {
-  const settings = settingsFor(PipelineSettings.parse({ width, height, numFrames }), task);
+  const settings = settingsFor(
+    PipelineSettings.parse({ width, height, numFrames, depthTasks: 'all' }),
+    task,
+  );
   const request: UserRequest = {
     ...files,
     prompt: 'a red cube',
@@ -93,7 +106,7 @@ function writeDepth(path: string, { width, height, numFrames, data }: DepthMap):
   return path;
 }
 
-const inWhite = (hole: Uint8Array, { width, height, numFrames }: Frames): Frames => ({
+const inWhite = (hole: Hole, { width, height, numFrames }: Frames): Frames => ({
   width,
   height,
   numFrames,

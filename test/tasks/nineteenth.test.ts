@@ -129,7 +129,7 @@ describe('a task that is in no table', () => {
 
     test('has its condition in a row of its own', () => {
       const samples = [TASKS.t2v, vinterp, TASKS.t2v].map((task, i) => tinySample(i, task));
-      const { conditions, rows } = stackConditions(samples, clip, pipeline.transformer);
+      const { conditions, rows } = stackConditions(samples, clip, pipeline);
       assert.deepEqual(conditions.shape.slice(0, 2), [2, 5]);
       assert.deepEqual([...rows.toFloat32Array()], [0, 1, 0]);
       const own = vinterp.fromSample(sampleFor(vinterp, 1), new RandomStream(0, ''));

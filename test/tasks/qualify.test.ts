@@ -93,9 +93,9 @@ describe('what a sample is used for', () => {
   });
 
   test('a short one has no room for the ends that a task is given', () => {
-    takesAway({ numFrames: 16 }, ['vtrans'], 'fewer than 17 frames');
-    assert.deepEqual(shortcomings(TASKS.vexd, { ...clip, numFrames: 12 }), [
-      'fewer than 13 frames',
+    takesAway({ numFrames: 12 }, ['vexd'], 'fewer than 13 frames');
+    assert.deepEqual(shortcomings(TASKS.vtrans, { ...clip, numFrames: 8 }), [
+      'fewer than 9 frames',
     ]);
     assert.deepEqual(shortcomings(TASKS.i2v, { ...clip, numFrames: 4 }), ['fewer than 5 frames']);
   });

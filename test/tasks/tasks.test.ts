@@ -17,6 +17,7 @@ import {
   conditionOf,
   drawHole,
   given,
+  type Hole,
   NOTHING,
   shrink,
   TASK_IDS,
@@ -45,9 +46,10 @@ const media = (frames: Frames): Media => ({
   notes: [],
 });
 
-const mask = (frames: Frames, data: Uint8Array): Mask => {
+const mask = (frames: Frames, data: Hole): Mask => {
   const { width, height } = frames;
-  return { path: 'mask.png', width, height, numFrames: data.length / (width * height), data };
+  const numFrames = data.length / (width * height);
+  return { path: 'mask.png', width, height, numFrames, data: Uint8Array.from(data) };
 };
 
 const sampleOf = (frames: Frames): Sample => ({
@@ -57,7 +59,14 @@ const sampleOf = (frames: Frames): Sample => ({
     Float32Array.from({ length: frames.data.length / 3 }, (_, i) => 3 + (i % 17)),
     frames,
   ),
-  edit: { source: { ...frames, data: frames.data.map((v) => 255 - v) }, instruction: 'invert it' },
+  edit: {
+    source: { ...frames, data: frames.data.map((v) => 255 - v) },
+    sourceDepth: relativeDepth(
+      Float32Array.from({ length: frames.data.length / 3 }, (_, i) => 9 - (i % 13) / 2),
+      frames,
+    ),
+    instruction: 'invert it',
+  },
 });
 
 const values = (x: Tensor) => [...x.toFloat32Array()];
@@ -86,8 +95,16 @@ describe('a condition from a training clip equals that from what a user gives', 
     test(task.id, () => {
       const whole = task.result === 'image' ? sliceFrames(long, 0, 1) : long;
       const trained = task.fromSample(sampleOf(whole), stream());
-      const used = task.fromInput(inputOf(trained), whole.numFrames);
-      same(conditionOf(trained, whole), conditionOf(used, whole));
+      const input = inputOf(trained);
+      const used = task.fromInput(input, whole.numFrames);
+      const depths = trained.known.map(({ depth }) => depth!);
+      const withOwn = withDepth(task, used, input.media, depths);
+      for (const scale of ['raw', 'clip'] as const) {
+        const condition = conditionOf(trained, whole, { scale });
+        same(condition, conditionOf(withOwn, whole, { scale }));
+        if (depths.length > 0) assert.ok(condition.depth.amax().item() > 0, 'has depth');
+      }
+      same(conditionOf(trained, whole, { known: false }), conditionOf(used, whole));
     });
   }
 

@@ -25,7 +25,9 @@ export function sceneSample(
     },
     get edit() {
       const { before, instruction } = editOf(scene);
-      return { source: { ...clip, data: renderScene(before, clip).frames }, instruction };
+      const { frames, depth } = renderScene(before, clip);
+      const sourceDepth = relativeDepth(depth, clip);
+      return { source: { ...clip, data: frames }, sourceDepth, instruction };
     },
   };
 }

@@ -8,6 +8,9 @@ export interface Sample {
   caption: string;
   /** depth of every frame of the clip; null if unknown */
   depth: DepthMap | null;
-  /** the clip before an edit (the same number of frames, any size), and the instruction */
-  edit: { source: Frames; instruction: string } | null;
+  /**
+   * the clip before an edit (the same number of frames, any size), its depth if it is known, and the
+   * instruction
+   */
+  edit: { source: Frames; sourceDepth?: DepthMap | null; instruction: string } | null;
 }

@@ -15,6 +15,7 @@ import {
   type Size,
   sourceName,
 } from '../frames.js';
+import type { Margins } from '../mask/expand.js';
 import { resize } from '../pixels/tensors.js';
 import type { DepthMap } from './depth-map.js';
 import { readDepthTensor } from './depth-tensor.js';
@@ -89,6 +90,27 @@ export function cropDepth(map: DepthMap, size: Size): DepthMap {
     for (let y = 0; y < height; y++) {
       const from = (frame * map.height + top + y) * map.width + left;
       data.set(map.data.subarray(from, from + width), (frame * height + y) * width);
+    }
+  }
+  return { ...map, width, height, data };
+}
+
+/** A map with margins, given in pixels of the picture that it belongs to, in which no depth is known. */
+export function expandDepth(
+  map: DepthMap,
+  { left, right, top, bottom }: Margins,
+  { width: own, height: ownHeight }: Size,
+): DepthMap {
+  const scale = [map.width / own, map.height / ownHeight] as const;
+  const [x, y] = [Math.round(left * scale[0]), Math.round(top * scale[1])];
+  const width = x + map.width + Math.round(right * scale[0]);
+  const height = y + map.height + Math.round(bottom * scale[1]);
+  const data = new Float32Array(map.numFrames * width * height);
+  for (let frame = 0; frame < map.numFrames; frame++) {
+    for (let row = 0; row < map.height; row++) {
+      const from = (frame * map.height + row) * map.width;
+      const to = (frame * height + y + row) * width + x;
+      data.set(map.data.subarray(from, from + map.width), to);
     }
   }
   return { ...map, width, height, data };

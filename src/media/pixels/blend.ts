@@ -4,6 +4,7 @@
  */
 import { ShapeError } from '../../errors.js';
 import { expectFrames, type Frames } from '../frames.js';
+import type { Hole } from '../mask/resize-mask.js';
 import { pullPush } from './pull-push.js';
 
 export interface BlendOptions {
@@ -18,13 +19,14 @@ export interface BlendOptions {
  *
  * @param made      the whole generated picture, including the known part
  * @param original  of the same size
- * @param hole      [F, H, W], or [H, W] for all frames: 1 where something was to be generated
+ * @param hole      [F, H, W], or [H, W] for all frames: 1 where something was to be generated; between
+ *                  0 and 1, the pixel is a mixture
  * @throws ShapeError if their sizes or lengths differ
  */
 export function blendKnown(
   made: Frames,
   original: Frames,
-  hole: Uint8Array,
+  hole: Hole,
   { feather = Math.max(2, Math.round(Math.min(made.width, made.height) / 16)) }: BlendOptions = {},
 ): Frames {
   expectSame('blendKnown', made, original);
@@ -82,7 +84,7 @@ function expectSame(where: string, a: Frames, b: Frames): void {
 function fillHole(
   result: Uint8Array,
   made: Uint8Array,
-  hole: Uint8Array,
+  hole: Hole,
   width: number,
   feather: number,
 ): void {
@@ -104,9 +106,11 @@ function fillHole(
     for (let x = 0, to = (top + y) * width + left; x < columns; x++, i++, to++) {
       if (!hole[to]) continue;
       const share = falloff((distances[i]! - 1) / feather);
+      const kept = 1 - hole[to]!;
       for (let c = 0; c < 3; c++) {
-        const value = made[to * 3 + c]! + share * values[i * 3 + c]! + 0.5;
-        result[to * 3 + c] = Math.max(0, Math.min(255, value));
+        const value = made[to * 3 + c]! + share * values[i * 3 + c]!;
+        const mixed = value + kept * (result[to * 3 + c]! - value) + 0.5;
+        result[to * 3 + c] = Math.max(0, Math.min(255, mixed));
       }
     }
   }
@@ -120,15 +124,18 @@ function falloff(t: number): number {
 type Rectangle = [left: number, top: number, width: number, height: number];
 
 /** The hole with `feather` pixels around it, clipped to the picture; null if there is no hole. */
-function surroundings(hole: Uint8Array, width: number, feather: number): Rectangle | null {
+function surroundings(hole: Hole, width: number, feather: number): Rectangle | null {
   const height = hole.length / width;
   let [left, right, top, bottom] = [width, -1, height, -1];
   for (let y = 0; y < height; y++) {
     const row = hole.subarray(y * width, (y + 1) * width);
-    const first = row.indexOf(1);
+    const first = row.findIndex((share) => share > 0);
     if (first < 0) continue;
     left = Math.min(left, first);
-    right = Math.max(right, row.lastIndexOf(1));
+    right = Math.max(
+      right,
+      row.findLastIndex((share) => share > 0),
+    );
     top = Math.min(top, y);
     bottom = y;
   }
@@ -146,7 +153,7 @@ function surroundings(hole: Uint8Array, width: number, feather: number): Rectang
  * less than the Euclidean distance, and at most 8% more.
  */
 function distanceToKnown(
-  hole: Uint8Array,
+  hole: Hole,
   width: number,
   [left, top, columns, rows]: Rectangle,
 ): Float32Array {

@@ -2,6 +2,7 @@
 import { InputError } from '../../errors.js';
 import {
   type DepthMap,
+  expandDepth,
   expandFrames,
   type Frames,
   type Margins,
@@ -67,15 +68,18 @@ export async function followInput(
     const holes = part?.mask ?? (mask && cutMaskAt(mask, start, length, input.path));
     const shape = part ? shapedTo(part.frames, holes, sizes, request, fitting) : null;
     const media = [...(shape ? [shape.frames] : []), ...looks];
-    const shapedDepth = (map: DepthMap) =>
-      padDepth(request.size ? fittedDepth(map, sizes.result, request, fitting) : map, length);
+    const shapedDepth = (map: DepthMap) => {
+      const whole = margins ? expandDepth(map, margins, source) : map;
+      const sized = request.size ? fittedDepth(whole, sizes.result, request, fitting) : whole;
+      return padDepth(sized, length);
+    };
     const near = depth ? shapedDepth(cutDepth(depth, start, kept)) : undefined;
     const given = task.fromInput({ media, mask: shape?.mask ?? null, depth: near }, length);
-    expectDepths(task, given, media.length, depths.length);
+    expectDepths(task, given, media.length, depths.length, settings.depthTasks);
     const ownDepths = depths.map((map) => shapedDepth(depthAt(map, start, kept, input.path)));
     return {
       task,
-      given: withDepth(task, given, media, ownDepths),
+      given: withDepth(task, given, media, ownDepths, settings.depthTasks),
       numFrames: length,
       kept,
       overlap,

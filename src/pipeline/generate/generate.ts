@@ -229,7 +229,7 @@ function filledPart(
   const plane = result.width * result.height;
   return {
     made: sliceFrames(resizeFrames(made, result), from, to),
-    hole: hole.subarray(from * plane, to * plane),
+    hole: Uint8Array.from(hole.subarray(from * plane, to * plane), (share) => (share > 0 ? 1 : 0)),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Generates one window of a result, in one piece or in tiles. */
 import { customSigmas, type SolverName } from '../../diffusion/index.js';
 import { short } from '../../files/read-json.js';
-import { type Frames, tensorToFrames } from '../../media/index.js';
+import { type Frames, type MediaSource, tensorToFrames } from '../../media/index.js';
 import { tokensOf } from '../../models/latent-grid.js';
 import { lowBits, type Seed, seedAfter } from '../../seed.js';
 import {
@@ -9,6 +9,7 @@ import {
   type ConditionInputs,
   conditionOf,
   type DepthEstimator,
+  type DepthRules,
   type Target,
   type Task,
   taggedPrompt,
@@ -28,6 +29,8 @@ export interface SamplingRequest {
   seed: Seed;
   /** estimates the depth of known frames; default: none, they have no depth */
   estimateDepth?: DepthEstimator | null;
+  /** depth maps that the user gives, if any */
+  depth?: readonly MediaSource[];
   /** defaults: the pipeline's settings */
   addedPrompt?: string;
   negativePrompt?: string;
@@ -69,13 +72,14 @@ export async function makeWindow(
   }
   const whole = sizedGiven(given, made);
   const target = { ...tile, numFrames };
-  const { estimateDepth = null, noiseAugStrength: strength = 0 } = request;
+  const { noiseAugStrength: strength = 0 } = request;
+  const rules = depthRulesOf(pipeline, request);
   const tiling: Tiling = {
     tile,
     grids: tileGrids(made, tile),
     samples: samplesAtOnce(target),
     conditionOf(place) {
-      const condition = conditionOf(givenOfTile(whole, place, tile), target, estimateDepth);
+      const condition = conditionOf(givenOfTile(whole, place, tile), target, rules);
       if (strength === 0) return condition;
       return withNoise(condition, { strength, seed: seed + place.top * made.width + place.left });
     },
@@ -87,6 +91,15 @@ export async function makeWindow(
   const frames = tidy(() => tensorToFrames(video));
   video.dispose();
   return frames;
+}
+
+/** As in the pipeline's training; depth that the user gives is used in any case. */
+function depthRulesOf(
+  pipeline: Pipeline,
+  { task, estimateDepth = null, depth }: SamplingRequest,
+): DepthRules {
+  const rules = pipeline.depthRules(task, estimateDepth);
+  return { ...rules, known: rules.known || depth !== undefined };
 }
 
 /** Distance between the seeds of two windows: more than a window has tiles. */
@@ -118,8 +131,8 @@ async function makeSamples(
   request: SamplingRequest,
   { task, target, seed, givens }: SampleWork,
 ): Promise<Frames[]> {
-  const { estimateDepth = null } = request;
-  const conditions = givens.map((given) => conditionOf(given, target, estimateDepth));
+  const rules = depthRulesOf(pipeline, request);
+  const conditions = givens.map((given) => conditionOf(given, target, rules));
   const made = await sampleConditions(pipeline, request, { task, target, seed, conditions });
   const frames = givens.map((_, i) => tidy(() => tensorToFrames(made.narrow(0, i, 1))));
   made.dispose();

@@ -27,6 +27,7 @@ export async function planNewClip(
     whole,
     media,
     depths.map((map) => fittedDepth(map, sizes.result, request, fitting)),
+    settings.depthTasks,
   );
   const tail = all.known.filter(({ at }) => at[0]! > 0);
   const ending = tail.reduce((sum, { at }) => sum + at.length, 0);
@@ -42,7 +43,7 @@ export async function planNewClip(
     const joins = known.length > 0 ? TASKS.vtrans : TASKS.vexd;
     return {
       task: i > 0 && task.windows === 'goes on' ? joins : task,
-      given: given({ known, depth: i === 0 ? all.depth : true }),
+      given: given({ known }),
       numFrames: made,
       kept,
       overlap,

@@ -17,7 +17,9 @@ export function workOfResult(
   const guidanceScale = request.guidanceScale ?? settings.guidanceScale;
   const { guidanceRange, depth, estimateDepth, noiseAugStrength = 0 } = request;
   const hasDepth =
-    given.geometry !== null || (given.depth && (estimateDepth != null || depth !== undefined));
+    given.geometry.length > 0 ||
+    (given.known.length > 0 &&
+      (depth !== undefined || (estimateDepth != null && pipeline.depthRules(request.task).known)));
   return {
     target,
     tiles,

@@ -1,5 +1,5 @@
 /** Tiles, for a picture too large to denoise in one piece; it is still decoded as a whole. */
-import { type Frames, resizeFrames, type Size } from '../../media/index.js';
+import { cutOut, resizeFrames, type Size } from '../../media/index.js';
 import { type Condition, type ConditionInputs, given } from '../../tasks/index.js';
 import { fromArray, type Tensor } from '../../tensor/index.js';
 import type { TileWork } from '../cost/work.js';
@@ -148,16 +148,4 @@ export function sizedGiven(whole: ConditionInputs, all: Size): ConditionInputs {
 export function givenOfTile(whole: ConditionInputs, place: Tile, tile: Size): ConditionInputs {
   const known = whole.known.map((one) => ({ ...one, frames: cutOut(one.frames, place, tile) }));
   return given({ ...whole, known });
-}
-
-function cutOut(frames: Frames, { left, top }: Tile, { width, height }: Size): Frames {
-  const data = new Uint8Array(frames.numFrames * width * height * 3);
-  for (let frame = 0; frame < frames.numFrames; frame++) {
-    for (let y = 0; y < height; y++) {
-      const from = ((frame * frames.height + top + y) * frames.width + left) * 3;
-      const to = (frame * height + y) * width * 3;
-      data.set(frames.data.subarray(from, from + width * 3), to);
-    }
-  }
-  return { width, height, numFrames: frames.numFrames, data };
 }

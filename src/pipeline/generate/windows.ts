@@ -4,6 +4,7 @@ import { nextFitting } from '../../models/latent-grid.js';
 import {
   type ConditionInputs,
   given,
+  type Hole,
   type Known,
   type Target,
   type Task,
@@ -113,7 +114,7 @@ export function knownWithin(known: readonly Known[], start: number, count: numbe
 
 /** The known frames at these indices; [] if there are none. */
 function picked(one: Known, indices: number[]): Known[] {
-  const { frames, at, hole, depth } = one;
+  const { frames, at, hole, gray, depth } = one;
   if (indices.length === 0) return [];
   if (indices.length === at.length) return [one];
   const plane = frames.width * frames.height;
@@ -122,19 +123,26 @@ function picked(one: Known, indices: number[]): Known[] {
     {
       frames: joinFrames(parts),
       at: indices.map((i) => at[i]!),
-      hole: hole && Buffer.concat(indices.map((i) => hole.subarray(i * plane, (i + 1) * plane))),
-      ...(depth && { depth: pickedDepth(depth, indices) }),
+      hole: hole && pickedPlanes(hole, indices, plane),
+      gray,
+      depth: depth && pickedDepth(depth, indices),
     },
   ];
 }
 
 function pickedDepth(map: DepthMap, indices: number[]): DepthMap {
-  const plane = map.width * map.height;
-  const data = new Float32Array(indices.length * plane);
-  indices.forEach((from, to) => {
-    data.set(map.data.subarray(from * plane, (from + 1) * plane), to * plane);
-  });
+  const data = pickedPlanes(map.data, indices, map.width * map.height);
   return { ...map, numFrames: indices.length, data };
+}
+
+/** The frames of [F, H, W] at these indices. */
+function pickedPlanes<H extends Hole>(from: H, indices: readonly number[], plane: number): H {
+  const length = indices.length * plane;
+  const planes = from instanceof Uint8Array ? new Uint8Array(length) : new Float32Array(length);
+  indices.forEach((index, i) => {
+    planes.set(from.subarray(index * plane, (index + 1) * plane), i * plane);
+  });
+  return planes as H;
 }
 
 /**

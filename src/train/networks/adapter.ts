@@ -91,12 +91,12 @@ export function adapterStep(
  * one.
  */
 function adapterLosses(
-  { transformer, autoencoder }: Pipeline,
+  { transformer, autoencoder, settings }: Pipeline,
   project: PatchEmbed,
   samples: readonly TrainSample[],
   target: Target,
 ): Tensor {
-  const { conditions, rows } = stackConditions(samples, target, transformer);
+  const { conditions, rows } = stackConditions(samples, target, { transformer, settings });
   const given = conditions.indexSelect(0, rows);
   const latents = cat(samples.map((sample) => sample.latents)).to('float32');
   const known = given.narrow(1, given.size(1) - 1, 1).to('float32'); // the mask

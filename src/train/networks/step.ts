@@ -7,7 +7,6 @@ import {
   velocityTarget,
 } from '../../diffusion/index.js';
 import type { SequenceGroup } from '../../distributed/sequence.js';
-import type { Transformer3D } from '../../models/transformer/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import { conditionOf, NOTHING, type Target } from '../../tasks/index.js';
 import { cat, checkpoint, randn, type Tensor, tensor, tidy } from '../../tensor/index.js';
@@ -104,7 +103,7 @@ export function lossesOf(
   const latents = cat(samples.map((sample) => sample.latents)).to('float32');
   const prompts = samples.map(({ prompt }) => prompt);
   const encoded = encodeText(prompts);
-  const { conditions, rows } = stackConditions(samples, target, transformer);
+  const { conditions, rows } = stackConditions(samples, target, pipeline);
   const velocity = transformer.forward(addNoise(latents, noise, sigmas), {
     timesteps: timestepsOf(sigmas),
     motionScores: tensor(samples.map(({ motionScore }) => motionScore)),
@@ -138,13 +137,13 @@ export interface StackedConditions {
 export function stackConditions(
   samples: readonly TrainSample[],
   target: Target,
-  { config, dtype }: Transformer3D,
+  { transformer: { config, dtype }, settings }: Pick<Pipeline, 'transformer' | 'settings'>,
 ): StackedConditions {
   const known = samples.flatMap(({ given }) => (given ? [given] : []));
   const shared = known.length < samples.length ? [NOTHING] : [];
   const conditions = [...shared, ...known].map((given) =>
     tidy(() => {
-      const { pixels, depth, mask } = conditionOf(given, target);
+      const { pixels, depth, mask } = conditionOf(given, target, { scale: settings.depthScale });
       return cat(config.use_depth_cond ? [pixels, depth, mask] : [pixels, mask], 1).to(dtype);
     }),
   );

@@ -89,7 +89,7 @@ describe('finished', () => {
   test('colours are of the result, brightness of the input to one level', () => {
     const odd = { width: 101, height: 57 };
     const gray = noisy({ ...odd, numFrames: 1 }, 3, true);
-    const holed = given({ known: [{ frames: gray, at: [0], hole: null }], gray: true });
+    const holed = given({ known: [{ frames: gray, at: [0], hole: null, gray: true }] });
     const { data } = finished(coloured(64, 32), TASKS.icolor, holed, odd);
     let most = 0;
     for (let i = 0; i < data.length; i += 3) {

@@ -100,18 +100,17 @@ describe('continued', () => {
 
   test('a clip that goes on is given the frames before, and its own end', () => {
     const end = { frames: flat(1, 9), at: [12], hole: null };
-    const { known, depth } = continued(TASKS.vtrans, given({ known: [end], depth: true }), own);
+    const { known } = continued(TASKS.vtrans, given({ known: [end] }), own);
     assert.deepEqual(
       known.map((one) => one.at),
       [at, [12]],
     );
     assert.equal(known[0]!.frames, own);
-    assert.equal(depth, true);
   });
 
   test('motion transfer begins with the last frame before, in place of a look of its own', () => {
     const look = { frames: flat(1, 200), at: [0], hole: null };
-    const geometry = { frames: own, depth: null };
+    const geometry = [{ frames: own, depth: null, at }];
     const next = continued(TASKS.mtrans, given({ known: [look], geometry }), flat(1, 30));
     assert.deepEqual(next.known, [{ frames: flat(1, 30), at: [0], hole: null }]);
     assert.equal(next.geometry, geometry);

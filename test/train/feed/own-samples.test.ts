@@ -80,8 +80,13 @@ describe("samples of a program's own", () => {
       assert.ok(!('problem' in made) && !('problem' in expected), JSON.stringify(made));
       const pixels = ({ given, clip }: typeof made) => ({
         clip: Buffer.from(clip!.data),
-        known: given!.known.map(({ frames, at, hole }) => [Buffer.from(frames.data), at, hole]),
-        depth: given!.geometry?.depth && [...given!.geometry.depth.data],
+        known: given!.known.map(({ frames, at, hole, depth }) => [
+          Buffer.from(frames.data),
+          at,
+          hole,
+          depth && [...depth.data],
+        ]),
+        depth: given!.geometry.map(({ depth }) => depth && [...depth.data]),
       });
       assert.deepEqual(pixels(made), pixels(expected), task);
     }

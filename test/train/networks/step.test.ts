@@ -157,11 +157,11 @@ describe('trainStep', () => {
 });
 
 describe('stackConditions', () => {
-  const { transformer } = tinyTrainee().pipeline;
+  const { pipeline } = tinyTrainee();
 
   test('samples of which nothing is known share a row', () => {
     const { samples } = tinyBatch([TASKS.t2v, TASKS.i2v, TASKS.t2v, TASKS.vinp]);
-    const { conditions, rows } = stackConditions(samples, CLIP, transformer);
+    const { conditions, rows } = stackConditions(samples, CLIP, pipeline);
     assert.deepEqual([...rows.toFloat32Array()], [0, 1, 0, 2]);
     assert.deepEqual(conditions.shape, [3, 5, 17, 48, 32]);
     assert.equal(conditions.select(0, 0).abs().amax().item(), 0);
@@ -170,7 +170,7 @@ describe('stackConditions', () => {
 
   test('where something is known of all, each has a row and there are no others', () => {
     const { samples } = tinyBatch([TASKS.i2v, TASKS.vinp]);
-    const { conditions, rows } = stackConditions(samples, CLIP, transformer);
+    const { conditions, rows } = stackConditions(samples, CLIP, pipeline);
     assert.deepEqual([...rows.toFloat32Array()], [0, 1]);
     assert.equal(conditions.size(0), 2);
   });

@@ -113,7 +113,7 @@ describe('validationLosses', () => {
       const noise = randn(latents.shape, { generator: new Generator(7_000_000) });
       const sigmas = tensor([0.5]);
       const { states, mask } = pipeline.encodePrompts([sample!.prompt]);
-      const { conditions } = stackConditions(samples, target, transformer);
+      const { conditions } = stackConditions(samples, target, pipeline);
       const velocity = transformer.forward(addNoise(latents, noise, sigmas), {
         timesteps: timestepsOf(sigmas),
         motionScores: tensor([sample!.motionScore]),

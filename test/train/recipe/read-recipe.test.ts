@@ -403,11 +403,11 @@ describe('readRecipe', () => {
   test('refuses tasks that the data cannot teach', () => {
     const problems = problemsOf({
       ...GOOD,
-      transformer: { steps: 1, numFrames: 9, tasks: { t2i: 1, i2v: 1, vexd: 1, vtrans: 1 } },
+      transformer: { steps: 1, numFrames: 5, tasks: { t2i: 1, i2v: 1, vexd: 1, vtrans: 1 } },
     });
     assert.deepEqual(problems.slice(1), [
-      'transformer.tasks.vexd: cannot be learnt from clips of 9 frames (fewer than 13 frames)',
-      'transformer.tasks.vtrans: cannot be learnt from clips of 9 frames (fewer than 17 frames)',
+      'transformer.tasks.vexd: cannot be learnt from clips of 5 frames (fewer than 13 frames)',
+      'transformer.tasks.vtrans: cannot be learnt from clips of 5 frames (fewer than 9 frames)',
     ]);
   });
 

@@ -1,6 +1,6 @@
 /** Writes a task's inputs to files that `mfm generate` takes. */
 import { type DepthMap, type Frames, sliceFrames, writeImage } from '../../../media/index.js';
-import type { ConditionInputs, Task } from '../../../tasks/index.js';
+import type { ConditionInputs, Hole, Task } from '../../../tasks/index.js';
 import { fromArray, saveSafetensors, tidy } from '../../../tensor/index.js';
 import { writeLossless } from './lossless.js';
 
@@ -17,7 +17,7 @@ export interface GivenFiles {
  */
 export async function writeGiven(
   task: Pick<Task, 'inputs'>,
-  { known, geometry }: ConditionInputs,
+  { known, geometry: [geometry] }: ConditionInputs,
   stem: string,
   fps: number,
 ): Promise<GivenFiles> {
@@ -52,10 +52,10 @@ function writeDepth(stem: string, { width, height, numFrames, data }: DepthMap):
   return path;
 }
 
-function whiteIn(hole: Uint8Array, { width, height, numFrames }: Frames): Frames {
+function whiteIn(hole: Hole, { width, height, numFrames }: Frames): Frames {
   const data = new Uint8Array(hole.length * 3);
   hole.forEach((missing, p) => {
-    if (missing) data.fill(255, p * 3, p * 3 + 3);
+    data.fill(Math.round(255 * missing), p * 3, p * 3 + 3);
   });
   return { width, height, numFrames, data };
 }

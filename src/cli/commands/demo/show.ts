@@ -154,7 +154,7 @@ function compare(
   const where = laid.all || !laid.any ? null : laid.hole;
   const psnr = (frames: Frames) => clipPsnr(frames, reference!, where);
   const against = (frames: Frames) => (reference ? decibels(psnr(frames)) : '');
-  const depth = given.geometry?.depth;
+  const depth = given.geometry[0]?.depth;
   const baselines = [...baselineClips(laid)];
   const pictures: Picture[] = [
     ...(depth ? [{ label: 'given depth', frames: shownDepth(depth), note: '' }] : []),

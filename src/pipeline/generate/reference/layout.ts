@@ -23,7 +23,9 @@ import {
   type ConditionInputs,
   type DepthEstimator,
   inGray,
+  REFERENCE_DEPTH_TASKS,
   type Task,
+  takesKnownDepth,
   withDepth,
 } from '../../../tasks/index.js';
 import { fromArray, type Tensor, tidy, zeros } from '../../../tensor/index.js';
@@ -37,7 +39,7 @@ export interface ReferenceOptions extends Size {
   cropType: CropType;
   /** factor by which isr enlarges its image */
   upscale: number;
-  /** known frames at the joints of vexd and vtrans */
+  /** known frames at the joints of vexd and vtrans; default: 8 */
   joints?: readonly number[];
 }
 
@@ -78,8 +80,9 @@ export function referencePlan(
   estimateDepth: DepthEstimator | null,
 ): ReferencePlan {
   const numFrames = framesOf(task, media, options);
-  const input = { media, mask: null, joints: options.joints };
-  const given = withDepth(task, task.fromInput(input, numFrames), media, depth);
+  const input = { media, mask: null, joints: options.joints ?? JOINTS };
+  const own = task.fromInput(input, numFrames);
+  const given = withDepth(task, own, media, depth, REFERENCE_DEPTH_TASKS);
   const [first] = media;
   if (!first) {
     const target = { width: options.width, height: options.height, numFrames };
@@ -107,6 +110,9 @@ export function referencePlan(
     after: part(given.after),
   };
 }
+
+/** Known frames where clips meet the generated part. */
+const JOINTS = [8];
 
 /** Number of frames of the condition. */
 function framesOf(task: Task, media: Frames[], options: ReferenceOptions): number {
@@ -144,7 +150,7 @@ function fitOf({ width, height }: Size, options: ReferenceOptions): Fit {
 
 function layOut(
   task: Task,
-  { known, gray, depth: depthToo }: ConditionInputs,
+  { known }: ConditionInputs,
   mask: Mask | null,
   { asked, picture, frame }: Fit,
   target: Size & { numFrames: number },
@@ -155,7 +161,8 @@ function layOut(
     left: Math.floor((frame.width - picture.width) / 2),
     top: Math.floor((frame.height - picture.height) / 2),
   };
-  for (const { frames, at, depth: map } of known) {
+  const depthToo = takesKnownDepth(REFERENCE_DEPTH_TASKS, task);
+  for (const { frames, at, gray, depth: map } of known) {
     // icolor first stretches to the size asked for
     const source = task.id === 'icolor' ? resizeFrames(frames, asked) : frames;
     const boxed = letterbox(resizeFrames(source, picture).data, picture, frame, offset, 3);

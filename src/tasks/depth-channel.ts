@@ -1,0 +1,143 @@
+/** The depth channel of a condition: the depth of known frames, and of frames that only have depth. */
+import { InputError } from '../errors.js';
+import { cutOut, depthToTensor, type Frames, NEAREST, resizeFrames } from '../media/index.js';
+import { type Tensor, zeros } from '../tensor/index.js';
+import type { Geometry, LaidOut, Target } from './condition.js';
+
+/** Depth of frames at their own size, [F, H, W] float32; larger is nearer. */
+export type DepthEstimator = (frames: Frames) => Tensor;
+
+/**
+ * The scale of depth in a condition. `raw`: as it is given or estimated, as the released models take
+ * it. `clip`: scaled over all depth of the condition, from 0 for the farthest point to `NEAREST`.
+ */
+export type DepthScale = 'raw' | 'clip';
+
+/** How a pipeline takes depth; training and use follow the same rules. */
+export interface DepthRules {
+  /** known frames have depth too, where it is given or can be estimated; default: true */
+  known: boolean;
+  /** default: raw */
+  scale: DepthScale;
+  /** estimates depth that is not given; null (the default): known frames without depth have none */
+  estimate: DepthEstimator | null;
+}
+
+/**
+ * [1, 1, F, H, W] float32; 0 where no depth is known, as in the part that is to be generated: nothing
+ * of what lies there enters the depth around it either, as only the kept part is estimated and scaled.
+ *
+ * @throws InputError if a task needs depth that is neither given nor can be estimated
+ */
+export function depthChannel(
+  known: readonly LaidOut[],
+  geometry: readonly Geometry[],
+  target: Target,
+  { known: ofKnown = true, scale = 'raw', estimate = null }: Partial<DepthRules>,
+): Tensor {
+  const { width, height, numFrames } = target;
+  const depth = zeros([1, 1, numFrames, height, width]);
+  const parts: Part[] = [];
+  const replaced = new Set(geometry.flatMap(({ at }) => at));
+  if (ofKnown) {
+    for (const one of known) {
+      if (one.at.every((place) => replaced.has(place))) continue;
+      const near = nearOfKnown(one, target, estimate);
+      if (near) parts.push({ near, keep: one.keep, at: one.at });
+    }
+  }
+  for (const one of geometry)
+    parts.push({ near: nearOf(one, target, estimate), keep: null, at: one.at });
+  const set = scale === 'raw' ? null : zeros([1, 1, numFrames, height, width]);
+  for (const { near, keep, at } of parts) {
+    const shown = keep?.gt(0).to('float32').view(near.shape);
+    at.forEach((place, i) => {
+      const plane = near.select(0, i);
+      depth.select(2, place).copy_(shown ? plane.mul(shown.select(0, i)) : plane);
+      set?.select(2, place).copy_(shown ? shown.select(0, i) : plane.onesLike());
+    });
+  }
+  return set && parts.length > 0 ? scaled(depth, set) : depth;
+}
+
+/** Depth of frames, [F', H, W], and the share of them that is kept. */
+interface Part {
+  near: Tensor;
+  keep: Tensor | null;
+  at: readonly number[];
+}
+
+/** Scales depth linearly over the places where `set` is 1; a single value holds no depth: 0. */
+function scaled(depth: Tensor, set: Tensor): Tensor {
+  const elsewhere = set.mul(-BEYOND).add(BEYOND); // 0 where it is set
+  const least = depth.add(elsewhere).amin().item();
+  const most = depth.sub(elsewhere).amax().item();
+  if (!(most > least)) return depth.zerosLike();
+  return depth
+    .sub(least)
+    .mul(NEAREST / (most - least))
+    .mul(set);
+}
+
+/** More than any depth. */
+const BEYOND = 1e30;
+
+function nearOfKnown(
+  { fitted, keep, depth }: LaidOut,
+  target: Target,
+  estimate: DepthRules['estimate'],
+): Tensor | null {
+  if (depth) return depthToTensor(depth, target);
+  if (!estimate) return null;
+  const box = keep && keptBox(keep, target);
+  if (!box) return keep ? null : estimate(fitted);
+  // margins are no picture, and would spoil the estimate beside them
+  const { width, height } = target;
+  const whole = box.width === width && box.height === height;
+  if (whole) return estimate(fitted);
+  const near = zeros([fitted.numFrames, height, width]);
+  const within = near.narrow(1, box.top, box.height).narrow(2, box.left, box.width);
+  within.copy_(estimate(cutOut(fitted, box, box)));
+  return near;
+}
+
+/** The smallest box that holds all kept pixels; null if there are none. */
+function keptBox(
+  keep: Tensor,
+  { width, height }: Target,
+): { left: number; top: number; width: number; height: number } | null {
+  const kept = keep.toFloat32Array();
+  let [left, right, top, bottom] = [width, -1, height, -1];
+  for (let i = 0; i < kept.length; i++) {
+    if (kept[i] === 0) continue;
+    const x = i % width;
+    const y = Math.floor(i / width) % height;
+    if (x < left) left = x;
+    if (x > right) right = x;
+    if (y < top) top = y;
+    if (y > bottom) bottom = y;
+  }
+  return right < 0 ? null : { left, top, width: right - left + 1, height: bottom - top + 1 };
+}
+
+/** The depth of frames whose pixels need not be known, [F', H, W]. */
+function nearOf(
+  { frames, depth, at }: Geometry,
+  target: Target,
+  estimate: DepthRules['estimate'],
+): Tensor {
+  const near = depth
+    ? depthToTensor(depth, target)
+    : frames && estimate?.(resizeFrames(frames, target));
+  if (!near) {
+    throw new InputError(
+      'depth: is needed, and there is no model to estimate it; name one with `depthModel`, or give depth with `depth`',
+    );
+  }
+  if (near.size(0) !== at.length) {
+    throw new InputError(
+      `conditionOf: ${near.size(0)} frames of depth for ${at.length} frames of the clip`,
+    );
+  }
+  return near;
+}
