@@ -1,69 +1,14 @@
 /**
- * The common form of every task's condition: pixels, depth and mask at full resolution. Training and
- * generation both use `conditionOf`, so users' inputs reach the model exactly as in training.
+ * Lays out what is known as the common form of every task's condition: pixels, depth and mask at full
+ * resolution. Training and generation both use `conditionOf`, so users' inputs reach the model exactly
+ * as in training.
  */
-import { InputError } from '../errors.js';
-import {
-  type DepthMap,
-  type Frames,
-  framesToTensor,
-  resizeFrames,
-  type Size,
-} from '../media/index.js';
+import { type Frames, framesToTensor, resizeFrames, type Size } from '../media/index.js';
 import type { Hole } from '../media/mask/resize-mask.js';
 import { fromArray, type Tensor, tidy, zeros } from '../tensor/index.js';
-import { type DepthRules, depthChannel } from './depth-channel.js';
-
-/** Frames that are known, wholly or in part. */
-export interface Known {
-  /** at any size */
-  frames: Frames;
-  /** position of each frame on the new clip's timeline; as many as `frames` has */
-  at: number[];
-  /** [F, H, W] for the known frames, at their size; null: everything is kept */
-  hole: Hole | null;
-  /** true: only the brightness of these frames is known */
-  gray?: boolean;
-  /** depth of these frames, at any size; absent or null: estimated, if there is a model */
-  depth?: DepthMap | null;
-}
-
-/** The depth of frames, whether or not their pixels are known: estimated from frames, or given. */
-export interface Geometry {
-  /** frames of which only the depth is used; null: there are none */
-  frames: Frames | null;
-  /** [F, H, W] at any size; null: estimated from the frames */
-  depth: DepthMap | null;
-  /** position of each frame on the new clip's timeline */
-  at: number[];
-}
-
-/** What is known about the clip to generate. */
-export interface ConditionInputs {
-  known: Known[];
-  /** depth beyond that of the known frames; it replaces theirs where both are given */
-  geometry: Geometry[];
-  /** frames of the input that come before and after the new clip in the result */
-  before: Frames | null;
-  after: Frames | null;
-}
-
-/** Condition inputs with these parts, and nothing else known. */
-export const given = (parts: Partial<ConditionInputs>): ConditionInputs => ({
-  known: [],
-  geometry: [],
-  before: null,
-  after: null,
-  ...parts,
-});
-
-/** No condition inputs: nothing is known except the prompt. */
-export const NOTHING: ConditionInputs = given({});
-
-/** Size and length of the clip to generate. */
-export interface Target extends Size {
-  numFrames: number;
-}
+import type { ConditionInputs, Target } from './condition-inputs.js';
+import { type DepthRules, depthChannel, type LaidOut } from './depth-channel.js';
+import { expectPlaces, runsOf } from './places.js';
 
 /** The input of the network's adapter, for one sample. */
 export interface Condition {
@@ -92,11 +37,10 @@ export function conditionOf(
     const pixels = zeros([1, 3, numFrames, height, width]);
     const mask = zeros([1, 1, numFrames, height, width]);
     const laid = known.map((one): LaidOut => {
-      expectPlaces(one.frames, one.at, numFrames);
+      expectPlaces('known frames', one.frames.numFrames, one.at, numFrames);
       const fitted = resizeFrames(one.frames, target);
       return { ...one, fitted, keep: one.hole && keepMask(one.hole, one.frames, target) };
     });
-    for (const { at } of geometry) expectWithin(at, numFrames);
     const depth = depthChannel(laid, geometry, target, rules);
     for (const { fitted, at, gray, keep } of laid) {
       const colours = framesToTensor(fitted); // [1, 3, F', H, W]
@@ -113,24 +57,6 @@ export function conditionOf(
     }
     return { pixels, depth, mask };
   });
-}
-
-/** Known frames, brought to the target's size. */
-export interface LaidOut extends Known {
-  fitted: Frames;
-  /** [1, 1, F', H, W] float32, the share of each pixel that is kept; null: all of it */
-  keep: Tensor | null;
-}
-
-/** Groups frames with consecutive positions: `count` entries of `at`, from index `first` on, start at `place`. */
-function runsOf(at: readonly number[]): { place: number; first: number; count: number }[] {
-  const runs: { place: number; first: number; count: number }[] = [];
-  at.forEach((place, i) => {
-    const run = runs.at(-1);
-    if (run && place === run.place + run.count) run.count++;
-    else runs.push({ place, first: i, count: 1 });
-  });
-  return runs;
 }
 
 /**
@@ -151,19 +77,4 @@ function keepMask(hole: Hole, { width, height, numFrames }: Frames, target: Size
   const { width: w, height: h } = target;
   const fitted = w === width && h === height ? mask : mask.upsampleNearest2d([h, w]);
   return fitted.view([1, 1, numFrames, h, w]);
-}
-
-function expectPlaces(frames: Frames, at: number[], numFrames: number): void {
-  if (at.length !== frames.numFrames || at.some((place) => place < 0 || place >= numFrames)) {
-    throw new InputError(
-      `conditionOf: ${frames.numFrames} known frames need one position each within ${numFrames} frames, got [${at.join(', ')}]`,
-    );
-  }
-}
-
-function expectWithin(at: number[], numFrames: number): void {
-  if (at.every((place) => place >= 0 && place < numFrames)) return;
-  throw new InputError(
-    `conditionOf: depth must lie within ${numFrames} frames, got positions [${at.join(', ')}]`,
-  );
 }

@@ -2,7 +2,8 @@
 import { InputError } from '../errors.js';
 import { cutOut, depthToTensor, type Frames, NEAREST, resizeFrames } from '../media/index.js';
 import { type Tensor, zeros } from '../tensor/index.js';
-import type { Geometry, LaidOut, Target } from './condition.js';
+import type { Geometry, Known, Target } from './condition-inputs.js';
+import { expectPlaces, runsOf } from './places.js';
 
 /** Depth of frames at their own size, [F, H, W] float32; larger is nearer. */
 export type DepthEstimator = (frames: Frames) => Tensor;
@@ -36,7 +37,7 @@ export function depthChannel(
   { known: ofKnown = true, scale = 'raw', estimate = null }: Partial<DepthRules>,
 ): Tensor {
   const { width, height, numFrames } = target;
-  const depth = zeros([1, 1, numFrames, height, width]);
+  const depth = zeros([numFrames, height, width]);
   const parts: Part[] = [];
   const replaced = new Set(geometry.flatMap(({ at }) => at));
   if (ofKnown) {
@@ -48,16 +49,27 @@ export function depthChannel(
   }
   for (const one of geometry)
     parts.push({ near: nearOf(one, target, estimate), keep: null, at: one.at });
-  const set = scale === 'raw' ? null : zeros([1, 1, numFrames, height, width]);
+  const set = scale === 'raw' ? null : depth.zerosLike();
   for (const { near, keep, at } of parts) {
+    expectPlaces('frames of depth', near.size(0), at, numFrames);
     const shown = keep?.gt(0).to('float32').view(near.shape);
-    at.forEach((place, i) => {
-      const plane = near.select(0, i);
-      depth.select(2, place).copy_(shown ? plane.mul(shown.select(0, i)) : plane);
-      set?.select(2, place).copy_(shown ? shown.select(0, i) : plane.onesLike());
-    });
+    const seen = shown ? near.mul(shown) : near;
+    for (const { place, first, count } of runsOf(at)) {
+      depth.narrow(0, place, count).copy_(seen.narrow(0, first, count));
+      const known = set?.narrow(0, place, count);
+      if (shown) known?.copy_(shown.narrow(0, first, count));
+      else known?.fill_(1);
+    }
   }
-  return set && parts.length > 0 ? scaled(depth, set) : depth;
+  const whole = set && parts.length > 0 ? scaled(depth, set) : depth;
+  return whole.view([1, 1, numFrames, height, width]);
+}
+
+/** Known frames, brought to the target's size. */
+export interface LaidOut extends Known {
+  fitted: Frames;
+  /** [1, 1, F', H, W] float32, the share of each pixel that is kept; null: all of it */
+  keep: Tensor | null;
 }
 
 /** Depth of frames, [F', H, W], and the share of them that is kept. */
@@ -122,7 +134,7 @@ function keptBox(
 
 /** The depth of frames whose pixels need not be known, [F', H, W]. */
 function nearOf(
-  { frames, depth, at }: Geometry,
+  { frames, depth }: Geometry,
   target: Target,
   estimate: DepthRules['estimate'],
 ): Tensor {
@@ -132,11 +144,6 @@ function nearOf(
   if (!near) {
     throw new InputError(
       'depth: is needed, and there is no model to estimate it; name one with `depthModel`, or give depth with `depth`',
-    );
-  }
-  if (near.size(0) !== at.length) {
-    throw new InputError(
-      `conditionOf: ${near.size(0)} frames of depth for ${at.length} frames of the clip`,
     );
   }
   return near;

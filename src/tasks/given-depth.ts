@@ -1,7 +1,7 @@
 /** Depth that a user gives, instead of depth that a model estimates from the frames. */
 import { InputError } from '../errors.js';
 import type { DepthMap, Frames } from '../media/index.js';
-import type { ConditionInputs } from './condition.js';
+import type { ConditionInputs } from './condition-inputs.js';
 import { cutDepth } from './parts.js';
 import type { Task } from './task.js';
 

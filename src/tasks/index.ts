@@ -5,17 +5,15 @@ export { InputError } from '../errors.js';
 export { type DepthMap, type Frames, type Mask, sliceFrames } from '../media/index.js';
 export type { Hole } from '../media/mask/resize-mask.js';
 export { compress } from './compress.js';
+export { type Condition, conditionOf, inGray } from './condition.js';
 export {
-  type Condition,
   type ConditionInputs,
-  conditionOf,
   type Geometry,
   given,
-  inGray,
   type Known,
   NOTHING,
   type Target,
-} from './condition.js';
+} from './condition-inputs.js';
 export { defineTask, type TaskDeclaration } from './define-task.js';
 export { degrade, drawBorder, drawHole, shrink } from './degrade.js';
 export type { DepthEstimator, DepthRules, DepthScale } from './depth-channel.js';

@@ -2,7 +2,7 @@
 import type { Sample } from '../data/sources/sample.js';
 import { InputError } from '../errors.js';
 import { type DepthMap, type Frames, type Mask, sliceFrames } from '../media/index.js';
-import { type ConditionInputs, type Geometry, given, type Known } from './condition.js';
+import { type ConditionInputs, type Geometry, given, type Known } from './condition-inputs.js';
 
 /** Frames that are known from `from` on, one after the other. */
 export function knownFrom(

@@ -7,7 +7,7 @@ import type { Sample } from '../data/sources/sample.js';
 import { InputError } from '../errors.js';
 import { resizeDepth } from '../media/depth/resize-depth.js';
 import { didYouMean } from '../suggest.js';
-import { NOTHING } from './condition.js';
+import { NOTHING } from './condition-inputs.js';
 import { degrade, drawBorder, drawHole } from './degrade.js';
 import {
   cut,

@@ -2,7 +2,7 @@
 import type { RandomStream } from '../data/random.js';
 import type { Sample } from '../data/sources/sample.js';
 import type { DepthMap, Frames, Mask } from '../media/index.js';
-import type { ConditionInputs } from './condition.js';
+import type { ConditionInputs } from './condition-inputs.js';
 
 /** A user's inputs, with their files already read. */
 export interface UserInput {

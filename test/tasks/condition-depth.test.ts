@@ -137,7 +137,7 @@ describe('the depth of a condition', () => {
     }
     assert.throws(
       () => conditionOf(given({ geometry: [{ frames: null, depth, at: [2, 3, 17] }] }), target),
-      /must lie within 17 frames/,
+      /3 frames of depth need one position each within 17 frames, got \[2, 3, 17\]/,
     );
   });
 });
