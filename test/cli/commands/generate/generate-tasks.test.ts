@@ -49,7 +49,7 @@ describe('each task goes from files to a file', { skip: noFfmpeg }, () => {
     [['i2v', ...one], '32x32', 5, 8],
     [['vexd', ...clip, '--frames', '9'], '32x32', 9, 24],
     [['itrans', ...one, '-i', at('other.png')], '32x32', 5, 8],
-    [['vtrans', ...clip, ...clip, '--frames', '13'], '32x32', 13, 24],
+    [['vtrans', ...clip, ...clip, '--frames', '13'], '32x32', 2 + 13 + 2, 24],
     [['isr', ...one], '96x64', 1, null],
     [['vsr', ...clip, '--upscale', '1.5'], '48x48', 5, 24],
     [['icolor', ...one], '48x32', 1, null],
@@ -129,9 +129,9 @@ describe('what is longer than is made at once', { skip: noFfmpeg }, () => {
     const got = await made('vtrans.mp4', ...clips);
     assert.match(got.stderr, /second\.mp4: 24 frames per second become the 8 of .*first\.mp4/);
     assert.match(got.stderr, /second\.mp4: cropped by 50% of its width \(--fit\)/);
-    // 12 frames at 8 a second of either: 4 before, 30, 4 after
-    assert.equal(got.numFrames, 38);
-    const [red, green, blue] = frame(got, 37).data;
+    // 12 frames at 8 a second of either, 7 of each at the joints: 5 before, 30, 5 after
+    assert.equal(got.numFrames, 40);
+    const [red, green, blue] = frame(got, 39).data;
     assert.ok(red! > 180 && green! < 70 && blue! > 180, `${red} ${green} ${blue}`);
   });
 

@@ -296,7 +296,7 @@ describe('mfm generate', () => {
       const long = ['-i', at('long')];
       for (const [words, numFrames] of [
         [['vexd', ...long, '--frames', '9'], 5 + 9],
-        [['vtrans', ...long, ...long, '--frames', '17'], 5 + 17 + 5],
+        [['vtrans', ...long, ...long, '--frames', '17'], 9 + 17 + 9],
         [['itrans', '-i', at('photo.png'), '-i', at('square.png')], 5],
         [['vcolor', ...long, '--frames', '5'], 5],
       ] as const) {
@@ -352,8 +352,8 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
     ['one image of two', () => ['itrans', '-i', at('photo.png')], /^itrans: needs two images/],
     [
       'too few frames for both ends',
-      () => ['vtrans', '-i', at('long'), '-i', at('long'), '--frames', '13'],
-      /^13 frames: are fewer than the 16 known frames of the input; ask for more with --frames/,
+      () => ['itrans', '-i', at('photo.png'), '-i', at('square.png'), '--frames', '1'],
+      /^1 frames: are fewer than the 2 known frames of the input; ask for more with --frames/,
     ],
     [
       'a crop type without --compat',
