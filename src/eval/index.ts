@@ -22,13 +22,21 @@ export {
 export { FIGURES, type Figure, type FigureId, figureOf, type Subject } from './figures.js';
 export { harmonicFill } from './harmonic.js';
 export {
+  type Alignment,
+  alignDepth,
   BEST_PSNR,
   clipColourDrift,
   clipPsnr,
+  type DepthErrors,
+  type DepthFrames,
+  depthErrors,
+  depthFlicker,
+  depthFlickerByFlow,
   frameBetween,
   holeColourDrift,
   knownRegionError,
   motionSmoothnessByFlow,
+  rankCorrelation,
   seam,
   ssim,
   temporalFlicker,
