@@ -32,6 +32,8 @@ export {
   depthErrors,
   depthFlicker,
   depthFlickerByFlow,
+  type FollowedPoints,
+  followPoints,
   frameBetween,
   holeColourDrift,
   knownRegionError,

@@ -48,19 +48,17 @@ export function depthFlicker(estimate: DepthFrames, truth: Float32Array): number
 
 /**
  * Flicker of a clip whose depth is not known: the mean absolute change of the depth of a point of the
- * picture from one frame to the next, as a share of the clip's range of depths. Points are followed by
- * optical flow; those that look different in the next frame, by more than 8 levels, or leave the frame
- * do not count, because they were occluded or followed wrongly. Points that truly come nearer count as
- * flicker, so compare different estimates of one clip. 0 for depth that is constant, null for a picture
- * or if no point can be followed.
+ * picture from one frame to the next, as a share of the clip's range of depths. Points that truly come
+ * nearer count as flicker, so compare different estimates of one clip. 0 for depth that is constant,
+ * null for a picture or if no point can be followed.
  *
+ * @param followed  the clip's points, from `followPoints`
  * @throws ShapeError if the depth and the clip differ in size or length
  * Source: Wang et al. 2023, "Neural Video Depth Stabilizer", arXiv 2307.08695, its optical flow based
  *   warping (OPW), which takes a network's flow and weighs points by their likeness instead
  */
-export function depthFlickerByFlow(depth: DepthFrames, clip: Frames): number | null {
-  expectFrames('depthFlickerByFlow', clip);
-  const { width, height, numFrames } = clip;
+export function depthFlickerByFlow(depth: DepthFrames, followed: FollowedPoints): number | null {
+  const { width, height, numFrames, from } = followed;
   if (depth.width !== width || depth.height !== height || depth.numFrames !== numFrames) {
     throw new ShapeError(
       `depthFlickerByFlow: depth must be ${numFrames} frames of ${width}x${height} as the clip, got ${depth.numFrames} of ${depth.width}x${depth.height}`,
@@ -69,35 +67,73 @@ export function depthFlickerByFlow(depth: DepthFrames, clip: Frames): number | n
   const plane = width * height;
   let [sum, count] = [0, 0];
   for (let frame = 1; frame < numFrames; frame++) {
+    const before = depth.data.subarray((frame - 1) * plane, frame * plane);
+    for (let p = 0; p < plane; p++) {
+      const i = (frame - 1) * plane + p;
+      const [x, y] = [from[i * 2]!, from[i * 2 + 1]!];
+      if (Number.isNaN(x)) continue;
+      const was = between(before, { x, y, width, height, channel: 0, channels: 1 });
+      sum += Math.abs(was - depth.data[frame * plane + p]!);
+      count++;
+    }
+  }
+  if (count === 0) return null;
+  const range = rangeOf(depth.data);
+  return range > 0 ? sum / count / range : 0;
+}
+
+/** Where the points of a clip's frames were one frame before. */
+export interface FollowedPoints {
+  width: number;
+  height: number;
+  numFrames: number;
+  /**
+   * (x, y) in pixels for each pixel of each frame but the first, [F - 1, H, W, 2]; NaN for points
+   * that were not followed
+   */
+  from: Float32Array;
+}
+
+/**
+ * Follows the points of a clip by optical flow. Those that looked different in the frame before, by more
+ * than 8 levels in some channel, or came from outside of it are given up: they were occluded, or
+ * followed wrongly.
+ */
+export function followPoints(clip: Frames): FollowedPoints {
+  expectFrames('followPoints', clip);
+  const { width, height, numFrames } = clip;
+  const plane = width * height;
+  const from = new Float32Array((numFrames - 1) * plane * 2).fill(Number.NaN);
+  for (let frame = 1; frame < numFrames; frame++) {
     const [before, now] = [frame - 1, frame].map((at) => sliceFrames(clip, at, at + 1));
     const flow = opticalFlow(now!, before!).data;
-    const [depthBefore, depthNow] = [frame - 1, frame].map((at) =>
-      depth.data.subarray(at * plane, (at + 1) * plane),
-    );
     for (let p = 0; p < plane; p++) {
       const x = (p % width) + flow[p * 2]!;
       const y = Math.floor(p / width) + flow[p * 2 + 1]!;
       if (x < 0 || y < 0 || x > width - 1 || y > height - 1) continue;
-      const at = { x, y, width, height };
-      const looksSame = [0, 1, 2].every(
-        (c) => Math.abs(between(before!.data, at, c, 3) - now!.data[p * 3 + c]!) <= SAME,
-      );
-      if (!looksSame) continue;
-      sum += Math.abs(between(depthBefore!, at, 0, 1) - depthNow![p]!);
-      count++;
+      const looksSame = [0, 1, 2].every((channel) => {
+        const was = between(before!.data, { x, y, width, height, channel, channels: 3 });
+        return Math.abs(was - now!.data[p * 3 + channel]!) <= SAME;
+      });
+      if (looksSame) from.set([x, y], ((frame - 1) * plane + p) * 2);
     }
   }
-  const range = rangeOf(depth.data);
-  if (count === 0) return null;
-  return range > 0 ? sum / count / range : 0;
+  return { width, height, numFrames, from };
+}
+
+interface Place {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  channel: number;
+  channels: number;
 }
 
 /** The value of a channel at a position within the frame, interpolated bilinearly. */
 function between(
   data: ArrayLike<number>,
-  { x, y, width, height }: { x: number; y: number; width: number; height: number },
-  channel: number,
-  channels: number,
+  { x, y, width, height, channel, channels }: Place,
 ): number {
   const [left, top] = [Math.floor(x), Math.floor(y)];
   const [right, bottom] = [Math.min(left + 1, width - 1), Math.min(top + 1, height - 1)];

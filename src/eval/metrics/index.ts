@@ -2,7 +2,13 @@
 export { BEST_PSNR, clipPsnr } from '../quality.js';
 export { clipColourDrift, holeColourDrift } from './colour-drift.js';
 export { type Alignment, alignDepth, type DepthErrors, depthErrors } from './depth.js';
-export { type DepthFrames, depthFlicker, depthFlickerByFlow } from './depth-flicker.js';
+export {
+  type DepthFrames,
+  depthFlicker,
+  depthFlickerByFlow,
+  type FollowedPoints,
+  followPoints,
+} from './depth-flicker.js';
 export { knownRegionError, seam } from './hole.js';
 export { frameBetween, motionSmoothnessByFlow, temporalFlicker } from './motion.js';
 export { rankCorrelation } from './rank-correlation.js';

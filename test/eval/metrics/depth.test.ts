@@ -5,6 +5,7 @@ import {
   depthErrors,
   depthFlicker,
   depthFlickerByFlow,
+  followPoints,
   rankCorrelation,
 } from '../../../src/eval/metrics/index.js';
 import type { Frames } from '../../../src/media/index.js';
@@ -184,19 +185,22 @@ describe('depthFlickerByFlow', () => {
   };
 
   test('is 0 for a steady clip with steady depth, and for constant depth', () => {
-    assert.equal(depthFlickerByFlow({ ...size, data: ramp }, moving(0)), 0);
-    assert.equal(depthFlickerByFlow({ ...size, data: new Float32Array(3 * AREA) }, moving(1)), 0);
+    assert.equal(depthFlickerByFlow({ ...size, data: ramp }, followPoints(moving(0))), 0);
+    assert.equal(
+      depthFlickerByFlow({ ...size, data: new Float32Array(3 * AREA) }, followPoints(moving(1))),
+      0,
+    );
   });
 
   test('is the change of depth where the picture stands still, as a share of its range', () => {
     const pulsing = depthOf((f, x) => 1 + x / 23 + (f === 1 ? 0.04 : 0));
-    near(depthFlickerByFlow({ ...size, data: pulsing }, moving(0)), 0.04, 2e-3);
+    near(depthFlickerByFlow({ ...size, data: pulsing }, followPoints(moving(0))), 0.04, 2e-3);
   });
 
   test('follows what moves', () => {
     const along = depthOf((f, x) => 1 + (x - f) / 23);
-    const followed = depthFlickerByFlow({ ...size, data: along }, moving(1))!;
-    const left = depthFlickerByFlow({ ...size, data: ramp }, moving(1))!;
+    const followed = depthFlickerByFlow({ ...size, data: along }, followPoints(moving(1)))!;
+    const left = depthFlickerByFlow({ ...size, data: ramp }, followPoints(moving(1)))!;
     assert.ok(followed < 0.01, `${followed}`);
     // depth that stays behind changes by one column, 1/23 of its range
     near(left, 1 / 23, 0.008);
@@ -208,12 +212,12 @@ describe('depthFlickerByFlow', () => {
     assert.equal(
       depthFlickerByFlow(
         { ...picture, data: ramp.subarray(0, AREA) },
-        { ...picture, data: clip.data.subarray(0, 3 * AREA) },
+        followPoints({ ...picture, data: clip.data.subarray(0, 3 * AREA) }),
       ),
       null,
     );
     assert.throws(
-      () => depthFlickerByFlow({ ...picture, data: ramp.subarray(0, AREA) }, clip),
+      () => depthFlickerByFlow({ ...picture, data: ramp.subarray(0, AREA) }, followPoints(clip)),
       /depth must be 3 frames of 24x24 as the clip, got 1 of 24x24/,
     );
   });
