@@ -4,11 +4,12 @@
  */
 import { findSolids, trackSolids } from '../data/miniworld/analyse.js';
 import type { Frames } from '../media/index.js';
-import type { Task } from '../tasks/index.js';
+import type { DepthEstimator, Task } from '../tasks/index.js';
 import type { Laid } from './baselines.js';
 import { chromaPsnr } from './chroma.js';
 import {
   clipPsnr,
+  depthCorrelation,
   holeColourDrift,
   knownRegionError,
   motionSmoothnessByFlow,
@@ -24,6 +25,8 @@ export interface Subject {
   task: Pick<Task, 'prompt'>;
   trial: Trial;
   laid: Laid;
+  /** default: none, so the depth of results is not measured */
+  estimateDepth?: DepthEstimator | null;
 }
 
 /** A sum over `count` trials, or solids named in captions. The figure is sum / count. */
@@ -159,6 +162,18 @@ export const FIGURES = [
       'difference, 0..255, between the mean colours of a band inside and a band outside the border of a hole',
     of: (clip, subject) =>
       hasBorder(subject) ? one(holeColourDrift(clip, subject.laid.hole)) : null,
+  },
+  {
+    id: 'depthCorrelation',
+    name: 'depth correlation',
+    unit: '',
+    better: 'higher',
+    definition:
+      "for given depth: Spearman's rank correlation, over all pixels of a clip, of the given depth with the depth that the pipeline's depth model estimates from the result; that of the true clips shows how well the depth model does",
+    of: (clip, { trial: { given }, estimateDepth }) =>
+      given.geometry && estimateDepth
+        ? one(depthCorrelation(clip, given.geometry, estimateDepth))
+        : null,
   },
   {
     id: 'flicker',

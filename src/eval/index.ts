@@ -29,6 +29,7 @@ export {
   clipPsnr,
   type DepthErrors,
   type DepthFrames,
+  depthCorrelation,
   depthErrors,
   depthFlicker,
   depthFlickerByFlow,

@@ -7,9 +7,9 @@ import { headlineOf } from '../../src/eval/headline.js';
 import { BEST_PSNR } from '../../src/eval/quality.js';
 import { heldOutTrial } from '../../src/eval/scenes.js';
 import type { Maker, Trial, Trials } from '../../src/eval/trials.js';
-import type { Frames } from '../../src/media/index.js';
+import { type Frames, framesToTensor } from '../../src/media/index.js';
 import { given, TASKS, type Task } from '../../src/tasks/index.js';
-import { memoryInfo } from '../../src/tensor/index.js';
+import { memoryInfo, tidy } from '../../src/tensor/index.js';
 
 const ALL = Object.values<Task>(TASKS);
 
@@ -101,6 +101,32 @@ describe('evaluateTask', () => {
       at: async (i) => ({ ...(await scenes(TASKS.t2v).at(i)), scene: null }),
     };
     assert.equal((await evaluated(TASKS.t2v, ({ truth }) => truth, unnamed)).headline, null);
+  });
+
+  test('measures whether a result has the depth that was given, if there is a depth model', async () => {
+    // a depth model that takes bright things for near ones
+    const estimateDepth = (frames: Frames) =>
+      tidy(() => framesToTensor(frames).select(1, 0).squeeze(0));
+    const correlation = async (task: Task, of: (trial: Trial) => Frames) => {
+      const options = { batchSize: 2, estimateDepth };
+      const { report } = await evaluateTask(maker(of), task, scenes(task), options);
+      return report.figures.find(({ figure }) => figure === 'depthCorrelation')?.values.made?.value;
+    };
+    const painted =
+      (sign: number) =>
+      ({ given, truth }: Trial): Frames => {
+        const near = given.geometry!.depth!.data; // 0..10
+        const gray = (i: number) => 128 + sign * (12 * near[Math.floor(i / 3)]! - 60);
+        return { ...truth, data: Uint8Array.from(truth.data, (_, i) => gray(i)) };
+      };
+    for (const task of [TASKS.d2v, TASKS.mtrans]) {
+      // bytes hold 120 shades of depth, so some ranks are shared
+      assert.ok((await correlation(task, painted(1)))! > 0.99, task.id);
+      assert.ok((await correlation(task, painted(-1)))! < -0.99, task.id);
+    }
+    assert.equal(await correlation(TASKS.vinp, ({ truth }) => truth), undefined);
+    const { figures } = await evaluated(TASKS.d2v, ({ truth }) => truth);
+    assert.ok(figures.every(({ figure }) => figure !== 'depthCorrelation'));
   });
 
   test('compares with a baseline in the trials that it applies to', async () => {

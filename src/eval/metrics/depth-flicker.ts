@@ -1,8 +1,8 @@
 /** How much the estimated depth of a clip flickers, with and without a truth. */
 import { ShapeError } from '../../errors.js';
+import { alignDepth, isKnown } from '../../media/depth/depth-errors.js';
 import { opticalFlow } from '../../media/flow/flow.js';
 import { type DepthMap, expectFrames, type Frames, sliceFrames } from '../../media/index.js';
-import { alignDepth, isKnown } from './depth.js';
 
 /** Depth of the frames of a clip, [F, H, W], larger is nearer. */
 export type DepthFrames = Pick<DepthMap, 'width' | 'height' | 'numFrames' | 'data'>;

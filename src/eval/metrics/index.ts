@@ -1,7 +1,14 @@
 /** Quality metrics of pictures and clips, with and without a reference. */
+export {
+  type Alignment,
+  alignDepth,
+  type DepthErrors,
+  depthErrors,
+} from '../../media/depth/depth-errors.js';
+export { rankCorrelation } from '../../media/depth/rank-correlation.js';
 export { BEST_PSNR, clipPsnr } from '../quality.js';
 export { clipColourDrift, holeColourDrift } from './colour-drift.js';
-export { type Alignment, alignDepth, type DepthErrors, depthErrors } from './depth.js';
+export { depthCorrelation } from './depth-correlation.js';
 export {
   type DepthFrames,
   depthFlicker,
@@ -11,5 +18,4 @@ export {
 } from './depth-flicker.js';
 export { knownRegionError, seam } from './hole.js';
 export { frameBetween, motionSmoothnessByFlow, temporalFlicker } from './motion.js';
-export { rankCorrelation } from './rank-correlation.js';
 export { ssim } from './ssim.js';

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { rankCorrelation } from '../../../src/media/depth/rank-correlation.js';
+
+const near = (value: number | null | undefined, expected: number, tolerance = 1e-6) =>
+  assert.ok(Math.abs(value! - expected) < tolerance, `${value} is not ${expected}`);
+
+describe('rankCorrelation', () => {
+  test('is 1 for any increasing function and -1 for a decreasing one', () => {
+    const values = [3, 1, 4, 1.5, 9, 2.6];
+    near(
+      rankCorrelation(
+        values,
+        values.map((v) => v ** 3),
+      ),
+      1,
+    );
+    near(
+      rankCorrelation(
+        values,
+        values.map((v) => -Math.log(v)),
+      ),
+      -1,
+    );
+  });
+
+  test('gives equal values the mean of their ranks', () => {
+    // ranks 1, 2.5, 2.5, 4 and 2, 1, 3.5, 3.5: deviations -1.5 0 0 1.5 and -0.5 -1.5 1 1, so
+    // 2.25 / sqrt(4.5 · 4.5)
+    near(rankCorrelation([10, 20, 20, 30], [5, 1, 8, 8]), 0.5);
+    // without ties 1 - 6 Σd² / (n (n² - 1)), d = -1 1 -1 1 0
+    near(rankCorrelation([1, 2, 3, 4, 5], [2, 1, 4, 3, 5]), 1 - (6 * 4) / (5 * 24));
+  });
+
+  test('does not exist for a constant or a single value', () => {
+    assert.equal(rankCorrelation([1, 2, 3], [7, 7, 7]), null);
+    assert.equal(rankCorrelation([1], [2]), null);
+    assert.equal(rankCorrelation([], []), null);
+  });
+
+  test('uses every n-th of many values', () => {
+    const many = Float32Array.from({ length: 2 ** 18 + 2 }, (_, i) => i);
+    near(rankCorrelation(many, many), 1);
+    // all that is left out has the opposite order
+    const odd = many.map((value, i) => (i % 2 ? -value : value));
+    near(rankCorrelation(many, odd), 1);
+  });
+});
