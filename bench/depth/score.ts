@@ -4,6 +4,7 @@ import {
   depthFlicker,
   depthFlickerByFlow,
   followPoints,
+  partialRankCorrelation,
 } from '../../src/eval/index.js';
 import type { Frames } from '../../src/media/index.js';
 
@@ -15,6 +16,7 @@ export const FIGURES = {
   absRel: { label: 'AbsRel, %', factor: 100, digits: 2 },
   delta: { label: 'delta < 1.25, %', factor: 100, digits: 2 },
   rank: { label: 'rank corr.', factor: 1, digits: 3 },
+  beyondRows: { label: 'beyond rows', factor: 1, digits: 3 },
   flicker: { label: 'flicker, %', factor: 100, digits: 2 },
 } as const;
 export type FigureName = keyof typeof FIGURES;
@@ -46,13 +48,16 @@ export function scoreAgainstTruth(
   frames: Frames,
   truth: Float32Array,
 ): Scored['scores'] {
+  const { width, height, numFrames } = frames;
+  const known = (values: Float32Array) => values.filter((_, i) => truth[i] > 0);
+  const rows = known(truth.map((_, i) => Math.floor(i / width) % height));
   return eachEstimate(estimate, frames, (data): Scores => {
     const errors = depthErrors(data, truth);
-    const { width, height, numFrames } = frames;
     return {
       absRel: errors?.absRel ?? null,
       delta: errors?.delta ?? null,
       rank: errors?.rank ?? null,
+      beyondRows: partialRankCorrelation(known(data), known(truth), rows),
       flicker: depthFlicker({ width, height, numFrames, data }, truth),
     };
   });
@@ -66,6 +71,7 @@ export function scoreFlicker(estimate: Float32Array, frames: Frames): Scored['sc
     absRel: null,
     delta: null,
     rank: null,
+    beyondRows: null,
     flicker: depthFlickerByFlow({ width, height, numFrames, data }, followed),
   }));
 }

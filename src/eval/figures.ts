@@ -9,6 +9,7 @@ import type { Laid } from './baselines.js';
 import { chromaPsnr } from './chroma.js';
 import {
   clipPsnr,
+  depthBeyondRows,
   depthCorrelation,
   holeColourDrift,
   knownRegionError,
@@ -173,6 +174,18 @@ export const FIGURES = [
     of: (clip, { trial: { given }, estimateDepth }) =>
       given.geometry && estimateDepth
         ? one(depthCorrelation(clip, given.geometry, estimateDepth))
+        : null,
+  },
+  {
+    id: 'depthBeyondRows',
+    name: 'depth beyond rows',
+    unit: '',
+    better: 'higher',
+    definition:
+      "the same beyond what a pixel's row explains (partial rank correlation), since the lower part of most pictures is nearer whatever they show",
+    of: (clip, { trial: { given }, estimateDepth }) =>
+      given.geometry && estimateDepth
+        ? one(depthBeyondRows(clip, given.geometry, estimateDepth))
         : null,
   },
   {

@@ -107,10 +107,12 @@ describe('evaluateTask', () => {
     // a depth model that takes bright things for near ones
     const estimateDepth = (frames: Frames) =>
       tidy(() => framesToTensor(frames).select(1, 0).squeeze(0));
-    const correlation = async (task: Task, of: (trial: Trial) => Frames) => {
+    const figuresOf = async (task: Task, of: (trial: Trial) => Frames) => {
       const options = { batchSize: 2, estimateDepth };
       const { report } = await evaluateTask(maker(of), task, scenes(task), options);
-      return report.figures.find(({ figure }) => figure === 'depthCorrelation')?.values.made?.value;
+      return ['depthCorrelation', 'depthBeyondRows'].map(
+        (id) => report.figures.find(({ figure }) => figure === id)?.values.made?.value,
+      );
     };
     const painted =
       (sign: number) =>
@@ -121,12 +123,22 @@ describe('evaluateTask', () => {
       };
     for (const task of [TASKS.d2v, TASKS.mtrans]) {
       // bytes hold 120 shades of depth, so some ranks are shared
-      assert.ok((await correlation(task, painted(1)))! > 0.99, task.id);
-      assert.ok((await correlation(task, painted(-1)))! < -0.99, task.id);
+      for (const sign of [1, -1]) {
+        for (const value of await figuresOf(task, painted(sign))) {
+          assert.ok(sign * value! > 0.98, `${task.id}: ${value}`);
+        }
+      }
     }
-    assert.equal(await correlation(TASKS.vinp, ({ truth }) => truth), undefined);
+    // what is nearer in each row is nothing but its row
+    const rows = await figuresOf(TASKS.d2v, ({ truth }) => ({
+      ...truth,
+      data: truth.data.map((_, i) => Math.floor(i / 3 / truth.width) % truth.height),
+    }));
+    assert.ok(rows[0]! > 0.7, `${rows[0]}`);
+    assert.equal(rows[1], undefined);
+    assert.deepEqual(await figuresOf(TASKS.vinp, ({ truth }) => truth), [undefined, undefined]);
     const { figures } = await evaluated(TASKS.d2v, ({ truth }) => truth);
-    assert.ok(figures.every(({ figure }) => figure !== 'depthCorrelation'));
+    assert.ok(figures.every(({ figure }) => !figure.startsWith('depth')));
   });
 
   test('compares with a baseline in the trials that it applies to', async () => {

@@ -1,6 +1,5 @@
 /** Does a result have the depth that was given? */
-
-import { rankCorrelation } from '../../media/depth/rank-correlation.js';
+import { partialRankCorrelation, rankCorrelation } from '../../media/depth/rank-correlation.js';
 import type { Frames } from '../../media/index.js';
 import { conditionOf, type DepthEstimator, type Geometry, given } from '../../tasks/index.js';
 import { tidy } from '../../tensor/index.js';
@@ -15,8 +14,43 @@ export function depthCorrelation(
   geometry: Geometry,
   estimateDepth: DepthEstimator,
 ): number | null {
-  return tidy(() => {
-    const { depth } = conditionOf(given({ geometry }), clip, estimateDepth); // [1, 1, F, H, W]
-    return rankCorrelation(estimateDepth(clip).toFloat32Array(), depth.toFloat32Array());
-  });
+  const { wanted, found } = mapsOf(clip, geometry, estimateDepth);
+  return rankCorrelation(found, wanted);
+}
+
+/**
+ * The same beyond what a pixel's row explains, by partial rank correlation. The lower part of most
+ * pictures is nearer, and a depth model knows it: even of a gray picture it estimates depth that
+ * correlates with the truth. The definition is ours.
+ */
+export function depthBeyondRows(
+  clip: Frames,
+  geometry: Geometry,
+  estimateDepth: DepthEstimator,
+): number | null {
+  const { wanted, found } = mapsOf(clip, geometry, estimateDepth);
+  const { width, height } = clip;
+  const rows = wanted.map((_, i) => Math.floor(i / width) % height);
+  return partialRankCorrelation(found, wanted, rows);
+}
+
+interface Maps {
+  wanted: Float32Array;
+  found: Float32Array;
+}
+
+/** Maps by clip, since two figures use them. */
+const estimated = new WeakMap<Frames, Maps & { geometry: Geometry }>();
+
+/** [F, H, W] each */
+function mapsOf(clip: Frames, geometry: Geometry, estimateDepth: DepthEstimator): Maps {
+  const known = estimated.get(clip);
+  if (known?.geometry === geometry) return known;
+  const maps = tidy(() => ({
+    geometry,
+    wanted: conditionOf(given({ geometry }), clip, estimateDepth).depth.toFloat32Array(),
+    found: estimateDepth(clip).toFloat32Array(),
+  }));
+  estimated.set(clip, maps);
+  return maps;
 }

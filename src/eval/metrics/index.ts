@@ -5,10 +5,10 @@ export {
   type DepthErrors,
   depthErrors,
 } from '../../media/depth/depth-errors.js';
-export { rankCorrelation } from '../../media/depth/rank-correlation.js';
+export { partialRankCorrelation, rankCorrelation } from '../../media/depth/rank-correlation.js';
 export { BEST_PSNR, clipPsnr } from '../quality.js';
 export { clipColourDrift, holeColourDrift } from './colour-drift.js';
-export { depthCorrelation } from './depth-correlation.js';
+export { depthBeyondRows, depthCorrelation } from './depth-correlation.js';
 export {
   type DepthFrames,
   depthFlicker,

@@ -1,4 +1,4 @@
-/** Spearman's rank correlation of two series of numbers. */
+/** Spearman's rank correlation of series of numbers. */
 
 /** The most values that are ranked; of more, every n-th is used. */
 const MOST_VALUES = 2 ** 18;
@@ -12,6 +12,26 @@ const MOST_VALUES = 2 ** 18;
  */
 export function rankCorrelation(a: ArrayLike<number>, b: ArrayLike<number>): number | null {
   return correlation(ranks(strided(a)), ranks(strided(b)));
+}
+
+/**
+ * Correlation of the ranks of `a` and `b` beyond what both owe to `known`, -1..1: how well one predicts
+ * the other among values whose `known` is the same. null if one of the three is constant, or if
+ * `known` explains one of the other two entirely.
+ *
+ * Source: Yule 1907, partial correlation, of ranks. Equals pingouin.partial_corr(method='spearman')
+ */
+export function partialRankCorrelation(
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+  known: ArrayLike<number>,
+): number | null {
+  const [x, y, z] = [a, b, known].map((values) => ranks(strided(values)));
+  const [xy, xz, yz] = [correlation(x!, y!), correlation(x!, z!), correlation(y!, z!)];
+  if (xy === null || xz === null || yz === null) return null;
+  const left = (1 - xz * xz) * (1 - yz * yz);
+  // rounding leaves a little where nothing is left
+  return left > 1e-12 ? (xy - xz * yz) / Math.sqrt(left) : null;
 }
 
 /** Every n-th value, with the smallest n that leaves at most `MOST_VALUES`. */
