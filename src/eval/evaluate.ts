@@ -1,7 +1,7 @@
 /** Computes the figures of a task, for a pipeline's results and for the baselines. */
 import { setImmediate } from 'node:timers/promises';
 import type { Frames } from '../media/index.js';
-import type { Task } from '../tasks/index.js';
+import type { DepthEstimator, Task } from '../tasks/index.js';
 import { BASELINES, baselineClips, layOut } from './baselines.js';
 import { FIGURES, type Figure, type FigureId, type Subject, type Tally } from './figures.js';
 import { headlineOf } from './headline.js';
@@ -67,6 +67,8 @@ export interface EvaluateOptions extends Watch {
   batchSize: number;
   /** measure the baselines too; default: true */
   baselines?: boolean;
+  /** for the depth of results where depth is given; default: none */
+  estimateDepth?: DepthEstimator | null;
   /** progress: the number of trials done, including fractions of those in progress */
   onDone?: (done: number) => void;
 }
@@ -86,7 +88,7 @@ export async function evaluateTask(
   maker: Maker,
   task: Task,
   trials: Trials,
-  { batchSize, baselines = true, onDone, signal }: EvaluateOptions,
+  { batchSize, baselines = true, estimateDepth, onDone, signal }: EvaluateOptions,
 ): Promise<Evaluated> {
   const start = performance.now();
   const tallies = new Tallies();
@@ -110,7 +112,8 @@ export async function evaluateTask(
     const made = await maker.make(task, batch, first, { onShare, signal });
     for (const [i, trial] of batch.entries()) {
       signal?.throwIfAborted();
-      const subject = { task, trial, laid: layOut(trial.given, trial.truth) };
+      const laid = layOut(trial.given, trial.truth);
+      const subject = { task, trial, laid, estimateDepth };
       const beside = baselines ? baselineClips(subject.laid) : [];
       const clips = new Map([[MADE, made[i]!], ...beside]);
       const headline = headlineOf(subject);

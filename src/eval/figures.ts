@@ -4,11 +4,13 @@
  */
 import { findSolids, trackSolids } from '../data/miniworld/analyse.js';
 import type { Frames } from '../media/index.js';
-import type { Task } from '../tasks/index.js';
+import type { DepthEstimator, Task } from '../tasks/index.js';
 import type { Laid } from './baselines.js';
 import { chromaPsnr } from './chroma.js';
 import {
   clipPsnr,
+  depthBeyondRows,
+  depthCorrelation,
   holeColourDrift,
   knownRegionError,
   motionSmoothnessByFlow,
@@ -24,6 +26,8 @@ export interface Subject {
   task: Pick<Task, 'prompt'>;
   trial: Trial;
   laid: Laid;
+  /** default: none, so the depth of results is not measured */
+  estimateDepth?: DepthEstimator | null;
 }
 
 /** A sum over `count` trials, or solids named in captions. The figure is sum / count. */
@@ -159,6 +163,30 @@ export const FIGURES = [
       'difference, 0..255, between the mean colours of a band inside and a band outside the border of a hole',
     of: (clip, subject) =>
       hasBorder(subject) ? one(holeColourDrift(clip, subject.laid.hole)) : null,
+  },
+  {
+    id: 'depthCorrelation',
+    name: 'depth correlation',
+    unit: '',
+    better: 'higher',
+    definition:
+      "for given depth: Spearman's rank correlation, over all pixels of a clip, of the given depth with the depth that the pipeline's depth model estimates from the result; that of the true clips shows how well the depth model does",
+    of: (clip, { trial: { given }, estimateDepth }) =>
+      given.geometry && estimateDepth
+        ? one(depthCorrelation(clip, given.geometry, estimateDepth))
+        : null,
+  },
+  {
+    id: 'depthBeyondRows',
+    name: 'depth beyond rows',
+    unit: '',
+    better: 'higher',
+    definition:
+      "the same beyond what a pixel's row explains (partial rank correlation), since the lower part of most pictures is nearer whatever they show",
+    of: (clip, { trial: { given }, estimateDepth }) =>
+      given.geometry && estimateDepth
+        ? one(depthBeyondRows(clip, given.geometry, estimateDepth))
+        : null,
   },
   {
     id: 'flicker',

@@ -7,9 +7,9 @@ import { headlineOf } from '../../src/eval/headline.js';
 import { BEST_PSNR } from '../../src/eval/quality.js';
 import { heldOutTrial } from '../../src/eval/scenes.js';
 import type { Maker, Trial, Trials } from '../../src/eval/trials.js';
-import type { Frames } from '../../src/media/index.js';
+import { type Frames, framesToTensor } from '../../src/media/index.js';
 import { given, TASKS, type Task } from '../../src/tasks/index.js';
-import { memoryInfo } from '../../src/tensor/index.js';
+import { memoryInfo, tidy } from '../../src/tensor/index.js';
 
 const ALL = Object.values<Task>(TASKS);
 
@@ -101,6 +101,44 @@ describe('evaluateTask', () => {
       at: async (i) => ({ ...(await scenes(TASKS.t2v).at(i)), scene: null }),
     };
     assert.equal((await evaluated(TASKS.t2v, ({ truth }) => truth, unnamed)).headline, null);
+  });
+
+  test('measures whether a result has the depth that was given, if there is a depth model', async () => {
+    // a depth model that takes bright things for near ones
+    const estimateDepth = (frames: Frames) =>
+      tidy(() => framesToTensor(frames).select(1, 0).squeeze(0));
+    const figuresOf = async (task: Task, of: (trial: Trial) => Frames) => {
+      const options = { batchSize: 2, estimateDepth };
+      const { report } = await evaluateTask(maker(of), task, scenes(task), options);
+      return ['depthCorrelation', 'depthBeyondRows'].map(
+        (id) => report.figures.find(({ figure }) => figure === id)?.values.made?.value,
+      );
+    };
+    const painted =
+      (sign: number) =>
+      ({ given, truth }: Trial): Frames => {
+        const near = given.geometry!.depth!.data; // 0..10
+        const gray = (i: number) => 128 + sign * (12 * near[Math.floor(i / 3)]! - 60);
+        return { ...truth, data: Uint8Array.from(truth.data, (_, i) => gray(i)) };
+      };
+    for (const task of [TASKS.d2v, TASKS.mtrans]) {
+      // bytes hold 120 shades of depth, so some ranks are shared
+      for (const sign of [1, -1]) {
+        for (const value of await figuresOf(task, painted(sign))) {
+          assert.ok(sign * value! > 0.98, `${task.id}: ${value}`);
+        }
+      }
+    }
+    // what is nearer in each row is nothing but its row
+    const rows = await figuresOf(TASKS.d2v, ({ truth }) => ({
+      ...truth,
+      data: truth.data.map((_, i) => Math.floor(i / 3 / truth.width) % truth.height),
+    }));
+    assert.ok(rows[0]! > 0.7, `${rows[0]}`);
+    assert.equal(rows[1], undefined);
+    assert.deepEqual(await figuresOf(TASKS.vinp, ({ truth }) => truth), [undefined, undefined]);
+    const { figures } = await evaluated(TASKS.d2v, ({ truth }) => truth);
+    assert.ok(figures.every(({ figure }) => !figure.startsWith('depth')));
   });
 
   test('compares with a baseline in the trials that it applies to', async () => {

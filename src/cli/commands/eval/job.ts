@@ -24,7 +24,7 @@ import {
   type PipelineSettings,
   readSettings,
 } from '../../../pipeline/index.js';
-import type { Task } from '../../../tasks/index.js';
+import type { DepthEstimator, Task } from '../../../tasks/index.js';
 import { engineInfo } from '../../../tensor/index.js';
 import { chosenPipeline } from '../../options/chosen-pipeline.js';
 import { chosenDevice } from '../../options/device.js';
@@ -57,7 +57,8 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
       progress = new Progress({ label: 'evaluating', total: 1, unit: '' });
       const tell = (note: string) => progress?.update(work.share(), note);
       const maker = opened ? opened.maker : filesMaker(results!);
-      const all = { folder: output, settings: about, batchSize, signal };
+      const estimateDepth = opened?.estimateDepth;
+      const all = { folder: output, settings: about, batchSize, estimateDepth, signal };
       const reports: TaskReport[] = [];
       for (const part of parts) {
         const { task } = part;
@@ -104,6 +105,8 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
 interface Opened {
   pipeline: Pipeline;
   maker: ReturnType<typeof pipelineMaker>;
+  /** null: the pipeline has no depth model */
+  estimateDepth: DepthEstimator | null;
   close(): void;
 }
 
@@ -115,17 +118,19 @@ async function open(
   const pipeline = openPipeline(folder, { dtype, device });
   const depthFolder = depthFolderOf(folder);
   const depthModel = depthFolder ? openDepthModel(depthFolder, { dtype, device }) : null;
+  const estimator: DepthEstimator | null =
+    depthModel && ((frames) => estimateDepth(depthModel, frames));
   const maker = pipelineMaker(pipeline, {
     seed,
     numInferenceSteps: steps,
     guidanceScale: guidance,
-    estimateDepth: depthModel && ((known) => estimateDepth(depthModel, known)),
+    estimateDepth: estimator,
   });
   const close = () => {
     pipeline.dispose();
     depthModel?.network.dispose();
   };
-  return { pipeline, maker, close };
+  return { pipeline, maker, estimateDepth: estimator, close };
 }
 
 function settingsOf(
