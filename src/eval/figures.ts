@@ -172,7 +172,7 @@ export const FIGURES = [
     definition:
       "for given depth: Spearman's rank correlation, over all pixels of a clip, of the given depth with the depth that the pipeline's depth model estimates from the result; that of the true clips shows how well the depth model does",
     of: (clip, { trial: { given }, estimateDepth }) =>
-      given.geometry && estimateDepth
+      given.geometry.length > 0 && estimateDepth
         ? one(depthCorrelation(clip, given.geometry, estimateDepth))
         : null,
   },
@@ -184,7 +184,7 @@ export const FIGURES = [
     definition:
       "the same beyond what a pixel's row explains (partial rank correlation), since the lower part of most pictures is nearer whatever they show",
     of: (clip, { trial: { given }, estimateDepth }) =>
-      given.geometry && estimateDepth
+      given.geometry.length > 0 && estimateDepth
         ? one(depthBeyondRows(clip, given.geometry, estimateDepth))
         : null,
   },

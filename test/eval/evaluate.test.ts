@@ -117,7 +117,7 @@ describe('evaluateTask', () => {
     const painted =
       (sign: number) =>
       ({ given, truth }: Trial): Frames => {
-        const near = given.geometry!.depth!.data; // 0..10
+        const near = given.geometry[0]!.depth!.data; // 0..10
         const gray = (i: number) => 128 + sign * (12 * near[Math.floor(i / 3)]! - 60);
         return { ...truth, data: Uint8Array.from(truth.data, (_, i) => gray(i)) };
       };

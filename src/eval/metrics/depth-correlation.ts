@@ -2,16 +2,16 @@
 import { partialRankCorrelation, rankCorrelation } from '../../media/depth/rank-correlation.js';
 import type { Frames } from '../../media/index.js';
 import { conditionOf, type DepthEstimator, type Geometry, given } from '../../tasks/index.js';
-import { tidy } from '../../tensor/index.js';
+import { tensor, tidy } from '../../tensor/index.js';
 
 /**
- * Spearman's rank correlation, over all pixels of a clip, of the given depth with the depth that a model
+ * Spearman's rank correlation, over all pixels of the frames that have given depth, of the given depth with the depth that a model
  * estimates from the clip, -1..1; null if one of the two is constant. The given depth is laid out as the
  * condition has it, and estimated in the same way where frames were given instead of depth.
  */
 export function depthCorrelation(
   clip: Frames,
-  geometry: Geometry,
+  geometry: readonly Geometry[],
   estimateDepth: DepthEstimator,
 ): number | null {
   const { wanted, found } = mapsOf(clip, geometry, estimateDepth);
@@ -25,7 +25,7 @@ export function depthCorrelation(
  */
 export function depthBeyondRows(
   clip: Frames,
-  geometry: Geometry,
+  geometry: readonly Geometry[],
   estimateDepth: DepthEstimator,
 ): number | null {
   const { wanted, found } = mapsOf(clip, geometry, estimateDepth);
@@ -40,17 +40,23 @@ interface Maps {
 }
 
 /** Maps by clip, since two figures use them. */
-const estimated = new WeakMap<Frames, Maps & { geometry: Geometry }>();
+const estimated = new WeakMap<Frames, Maps & { geometry: readonly Geometry[] }>();
 
-/** [F, H, W] each */
-function mapsOf(clip: Frames, geometry: Geometry, estimateDepth: DepthEstimator): Maps {
+/** The frames whose depth is given, [F', H, W] each. */
+function mapsOf(clip: Frames, geometry: readonly Geometry[], estimateDepth: DepthEstimator): Maps {
   const known = estimated.get(clip);
   if (known?.geometry === geometry) return known;
-  const maps = tidy(() => ({
-    geometry,
-    wanted: conditionOf(given({ geometry }), clip, estimateDepth).depth.toFloat32Array(),
-    found: estimateDepth(clip).toFloat32Array(),
-  }));
+  const places = tensor([...new Set(geometry.flatMap(({ at }) => at))], { dtype: 'int64' });
+  const maps = tidy(() => {
+    const rules = { estimate: estimateDepth };
+    const { depth } = conditionOf(given({ geometry: [...geometry] }), clip, rules);
+    return {
+      geometry,
+      wanted: depth.indexSelect(2, places).toFloat32Array(),
+      found: estimateDepth(clip).indexSelect(0, places).toFloat32Array(),
+    };
+  });
+  places.dispose();
   estimated.set(clip, maps);
   return maps;
 }
