@@ -79,7 +79,7 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
         versions: versions(),
         machine: machine(),
         autoencoder,
-        notes: [...untrained(tasks, settings), ...notes],
+        notes: [...untrained(tasks, settings), ...depthNotes(tasks, opened), ...notes],
         tasks: reports,
         published: benchmark ? PUBLISHED : null,
       });
@@ -104,6 +104,7 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
 interface Opened {
   pipeline: Pipeline;
   maker: ReturnType<typeof pipelineMaker>;
+  hasDepthModel: boolean;
   close(): void;
 }
 
@@ -125,7 +126,7 @@ async function open(
     pipeline.dispose();
     depthModel?.network.dispose();
   };
-  return { pipeline, maker, close };
+  return { pipeline, maker, hasDepthModel: depthModel !== null, close };
 }
 
 function settingsOf(
@@ -198,6 +199,18 @@ function untrained(tasks: readonly Task[], { tasks: trained }: PipelineSettings)
   const others = tasks.filter(({ id }) => trained && !trained.includes(id)).map(({ id }) => id);
   if (others.length === 0) return [];
   return [`The pipeline was not trained on ${others.join(', ')}.`];
+}
+
+/** Known frames with true depth are an advantage that use does not have. */
+function depthNotes(tasks: readonly Task[], opened: Opened | null): string[] {
+  if (!opened || opened.hasDepthModel) return [];
+  const known = tasks.filter(
+    (task) => task.inputs.length > 0 && !task.needs.depth && opened.pipeline.depthRules(task).known,
+  );
+  if (known.length === 0) return [];
+  return [
+    `The pipeline has no depth model, so ${known.map(({ id }) => id).join(', ')} were given the samples' own depth of known frames.`,
+  ];
 }
 
 function versions(): Report['versions'] {
