@@ -2,11 +2,11 @@
 import {
   type ConditionInputs,
   cut,
+  type DepthMap,
   defineTask,
   type Frames,
   given,
   InputError,
-  sliceFrames,
 } from 'mfm/tasks';
 
 /** One frame in four of the result is known: four frames share one latent frame. */
@@ -22,7 +22,7 @@ export const vinterp = defineTask({
   needs: { frames: STRIDE + 1, moves: true },
   keeps: 'known pixels',
   windows: 'first frame',
-  fromSample: ({ clip }) => spread(everyFourth(clip)),
+  fromSample: ({ clip, depth }) => spread(everyFourth(clip), depth && everyFourth(depth)),
   fromInput: ({ media: [clip] }, numFrames) => {
     const count = countWithin(numFrames);
     if (clip!.numFrames < count) {
@@ -37,16 +37,20 @@ export const vinterp = defineTask({
 /** The number of known frames in a result of `numFrames`: k + 1 of 4k + 1. */
 const countWithin = (numFrames: number): number => (numFrames - 1) / STRIDE + 1;
 
-/** Places the frames at 0, 4, 8, … of the new clip; their depth is estimated if a depth model is there. */
-const spread = (frames: Frames): ConditionInputs => {
+/** Places the frames at 0, 4, 8, … of the new clip; in use their depth is estimated, if it can be. */
+const spread = (frames: Frames, depth: DepthMap | null = null): ConditionInputs => {
   const at = Array.from({ length: frames.numFrames }, (_, i) => i * STRIDE);
-  return given({ known: [{ frames, at, hole: null }] });
+  return given({ known: [{ frames, at, hole: null, depth }] });
 };
 
-function everyFourth(clip: Frames): Frames {
+/** Every fourth frame of a clip, or of its depth. */
+function everyFourth<T extends Frames | DepthMap>(clip: T): T {
   const numFrames = countWithin(clip.numFrames);
-  const kept = Array.from({ length: numFrames }, (_, i) =>
-    sliceFrames(clip, i * STRIDE, i * STRIDE + 1),
-  );
-  return { ...clip, numFrames, data: Buffer.concat(kept.map(({ data }) => data)) };
+  const length = clip.data.length / clip.numFrames; // values of a frame
+  const data = clip.data.slice(0, numFrames * length);
+  for (let i = 0; i < numFrames; i++) {
+    const from = i * STRIDE * length;
+    data.set(clip.data.subarray(from, from + length), i * length);
+  }
+  return { ...clip, numFrames, data };
 }

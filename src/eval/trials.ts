@@ -52,9 +52,18 @@ export interface SampleOptions {
   /** default: the pipeline's own settings */
   numInferenceSteps?: number;
   guidanceScale?: number;
-  /** default: none, so the depth of known frames is not part of the condition */
+  /**
+   * estimates the depth of known frames, as in use; default: none, so they have the depth that their
+   * samples have
+   */
   estimateDepth?: DepthEstimator | null;
 }
+
+/** Condition inputs whose known frames come as a user brings them, without depth. */
+const withoutKnownDepth = (given: ConditionInputs): ConditionInputs => ({
+  ...given,
+  known: given.known.map((one) => ({ ...one, depth: null })),
+});
 
 /**
  * Produces results with a pipeline, using its own settings
@@ -69,7 +78,11 @@ export const pipelineMaker = (
     const { width, height, numFrames } = trials[0]!.truth;
     const target = { width, height, numFrames };
     const conditions = trials.map(({ given }) =>
-      conditionOf(given, target, pipeline.depthRules(task, estimateDepth)),
+      conditionOf(
+        estimateDepth ? withoutKnownDepth(given) : given,
+        target,
+        pipeline.depthRules(task, estimateDepth),
+      ),
     );
     try {
       const made = await pipeline.sample({

@@ -9,6 +9,7 @@ import { checkDataset } from '../data/sources/dataset.js';
 import { expectDataSet } from '../data/sources/manifest.js';
 import { InputError } from '../errors.js';
 import { Autoencoder } from '../models/autoencoder/index.js';
+import { openDepthModel } from '../models/depth-anything/index.js';
 import { T5Encoder, tokenizerFiles } from '../models/t5/index.js';
 import { Transformer3D } from '../models/transformer/index.js';
 import { lowRankTargets } from '../models/transformer/parameters.js';
@@ -19,6 +20,7 @@ import { trainedNetworks } from './cost/trained-networks.js';
 import { type Datasets, missingDataset } from './feed/index.js';
 import { expectToStartFrom } from './networks/initial-weights.js';
 import { type Recipe, type Source, stagesOf } from './recipe/config.js';
+import { isToCome, withDepthModel } from './recipe/depth-model.js';
 import { recipeShape } from './recipe/networks.js';
 
 export interface CheckOptions {
@@ -55,6 +57,7 @@ export function expectTrainable(
       throw new InputError(`${key}: must be a pipeline folder, got ${folder}, which is none`);
     }),
   ]);
+  const depthModel = dryRun && isToCome(recipe) ? undefined : withDepthModel(recipe).depth.model;
   const isThere = (folder: string | undefined): folder is string =>
     folder !== undefined && !missing.has(folder);
 
@@ -80,6 +83,9 @@ export function expectTrainable(
       if (isThere(from)) expectToStartFrom(networks, from, key);
     },
     () => {
+      if (depthModel !== undefined) openDepthModel(depthModel).network.dispose();
+    },
+    () => {
       if (!init || base || autoencoder.from) return;
       loadWeights(networks.autoencoder, join(init, 'vae'), 'diffusion_pytorch_model', null);
     },
@@ -88,7 +94,7 @@ export function expectTrainable(
   if (dryRun || !weights) return;
   all(
     recipe,
-    [...storedNetworks(recipe)].map(
+    [...storedNetworks(recipe), ...(depthModel ? [[depthModel, 'model'] as const] : [])].map(
       ([folder, file]) =>
         () =>
           expectSoundWeights(folder, file),

@@ -15,7 +15,7 @@ import { TrainingData } from './feed/training-data.js';
 import { trainAdapter } from './networks/adapter.js';
 import { buildAutoencoder, trainAutoencoder } from './networks/autoencoder.js';
 import type { PartContext } from './networks/context.js';
-import { startFrom } from './networks/initial-weights.js';
+import { forgetUnknownDepth, startFrom } from './networks/initial-weights.js';
 import { normaliseLatents } from './networks/normalise-latents.js';
 import {
   buildTrainedPipeline,
@@ -24,6 +24,7 @@ import {
   type TrainedPipelineSource,
 } from './networks/trained-pipeline.js';
 import { trainTransformer } from './networks/transformer.js';
+import { withDepthModel } from './recipe/depth-model.js';
 import { dtypeOf } from './recipe/networks.js';
 
 export interface PartsOptions extends Omit<PartContext, 'data'> {
@@ -43,11 +44,12 @@ export interface PartsOptions extends Omit<PartContext, 'data'> {
  * @returns false if the signal stopped it; the same call with the same folder resumes
  */
 export async function trainParts(options: PartsOptions): Promise<boolean> {
-  const { recipe, run, report, signal } = options;
+  const { run, report, signal } = options;
   let data: TrainingData | null = null;
   try {
+    const recipe = withDepthModel(options.recipe);
     run.setStatus({ doing: 'measuring files' });
-    data = await TrainingData.open(options);
+    data = await TrainingData.open({ ...options, recipe });
     run.setStatus({ doing: undefined });
     const context: PartContext = { recipe, run, data, report, signal };
     const dtype = dtypeOf(recipe);
@@ -58,16 +60,21 @@ export async function trainParts(options: PartsOptions): Promise<boolean> {
       autoencoder,
       dtype,
       tasks: data.trainedTasks(),
+      usesDepth: data.usesDepth(),
       ownTasks: data.ownTasks.tasks,
     };
     run.setStatus({ doing: 'encoding latents' });
     if (!(await data.encode(autoencoder))) return stopped(context);
+    run.setStatus({ doing: 'estimating depth' });
+    if (!(await data.estimateDepth(dtype))) return stopped(context);
     run.setStatus({ doing: undefined });
     const trainee = recipe.base
       ? openTrainedPipeline(source)
       : buildTrainedPipeline(source, await data.meanMotionScore());
     const from = recipe.transformer.from ?? recipe.init;
     if (from) startFrom(trainee, from, dtype, data.ownTasks.tasks);
+    if (recipe.base)
+      forgetUnknownDepth(trainee.pipeline.transformer, recipe.base, data.ownTasks.tasks);
     if (!(await trainAdapter(trainee.pipeline, context))) return stopped(context);
     if (!(await trainTransformer(trainee, context))) return stopped(context);
     await run.parallel.together(() => exportFinished(trainee, run));

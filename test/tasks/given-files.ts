@@ -12,6 +12,7 @@ import {
   type Condition,
   type ConditionInputs,
   conditionOf,
+  type DepthRules,
   type Hole,
   type Target,
   type Task,
@@ -71,6 +72,7 @@ export async function conditionOfFiles(
   task: Task,
   files: GivenFiles,
   { width, height, numFrames }: Target,
+  rules: Partial<DepthRules> = {},
 ): Promise<Condition> {
   const settings = settingsFor(
     PipelineSettings.parse({ width, height, numFrames, depthTasks: 'all' }),
@@ -85,7 +87,7 @@ export async function conditionOfFiles(
   };
   const prepared = await prepare(task, request, settings);
   await prepared.close();
-  return conditionOf(prepared.first, prepared.target);
+  return conditionOf(prepared.first, prepared.target, rules);
 }
 
 /** One frame as a picture, more as a folder of them. */

@@ -23,6 +23,8 @@ export interface GatheredSample {
   caption: string;
   /** the instruction of an edit; null for other samples */
   instruction: string | null;
+  /** does it have depth of the clip before the edit? absent: no */
+  hasSourceDepth?: boolean;
 }
 
 type Kept = Omit<GatheredSample, 'where' | 'index'>;
@@ -84,13 +86,16 @@ async function measured({ clip, caption, depth, edit }: Sample, content: string)
     hasDepth: depth !== null,
     hasEditSource: edit !== null,
   };
-  return { facts, content, caption, instruction: edit?.instruction ?? null };
+  const words = { caption, instruction: edit?.instruction ?? null };
+  return { facts, content, ...words, ...(edit?.sourceDepth ? { hasSourceDepth: true } : {}) };
 }
 
 /** The hash of everything that a sample holds. */
 function contentOf({ clip, caption, depth, edit }: Sample): string {
   const hash = createHash('sha256');
-  for (const part of [clip, edit?.source, depth]) {
+  // depth of the source came later: without it, the hash stays as it was
+  const ofSource = edit?.sourceDepth ? [edit.sourceDepth] : [];
+  for (const part of [clip, edit?.source, depth, ...ofSource]) {
     if (!part) {
       hash.update('none');
       continue;

@@ -69,7 +69,9 @@ async function inspect(item: DataItem): Promise<Inspection> {
     const complaint = await misfit(file, role, measured, item);
     if (complaint !== null) mismatches.push(complaint);
   }
-  const files = [media, target, mask].filter((file) => file !== null);
+  const files = [media, target, mask, depth].filter((file) => file !== null);
+  // a mask and depth of the same bytes are not the same
+  const about = JSON.stringify(depth === null ? part : [part, 'depth']);
   return {
     facts: {
       kind: measured.kind,
@@ -94,7 +96,7 @@ async function inspect(item: DataItem): Promise<Inspection> {
     content: measured.content,
     notes: measured.notes,
     mismatches,
-    contentHash: await contentHash(files, JSON.stringify(part)),
+    contentHash: await contentHash(files, about),
     // edits of one picture, and masks of its objects, are similar on purpose
     hashes: target === null && mask === null ? measured.hashes : [],
   };

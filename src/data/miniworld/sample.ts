@@ -1,5 +1,5 @@
 /** Turns scenes into training samples. */
-import { type Frames, relativeDepth } from '../../media/index.js';
+import { type DepthMap, type Frames, relativeDepth } from '../../media/index.js';
 import type { SampleFacts } from '../sources/facts.js';
 import type { Sample } from '../sources/sample.js';
 import { editOf } from './edit.js';
@@ -17,11 +17,13 @@ export function sceneSample(
   caption: string,
   rendered?: Pick<Rendered, 'depth'>,
 ): Sample {
+  let depth: DepthMap | null = null;
   return {
     clip,
     caption,
     get depth() {
-      return relativeDepth((rendered ?? renderScene(scene, clip)).depth, clip);
+      depth ??= relativeDepth((rendered ?? renderScene(scene, clip)).depth, clip);
+      return depth;
     },
     get edit() {
       const { before, instruction } = editOf(scene);

@@ -27,8 +27,8 @@ export interface DatasetSample {
   caption?: string;
   /** depth of every frame, of any size: [F, H, W] float32, larger is nearer */
   depth?: Omit<DepthMap, 'path'>;
-  /** the clip before an edit, with as many frames, and the instruction for the edit */
-  edit?: { source: Frames; instruction: string };
+  /** the clip before an edit, with as many frames and perhaps depth, and the instruction for the edit */
+  edit?: { source: Frames; sourceDepth?: Omit<DepthMap, 'path'> | null; instruction: string };
 }
 
 /** @throws InputError unless the value is a data set */
@@ -66,22 +66,30 @@ export async function sampleAt(dataset: Dataset, index: number, where: string): 
       throw new InputError(`${where}: edit.instruction must be text`);
     }
   }
-  if (depth) {
-    expectSameLength(`${where}: depth`, depth, clip);
-    const { width, height, numFrames, data } = depth;
-    if (data.length !== width * height * numFrames) {
-      throw new InputError(
-        `${where}: depth must be [F, H, W] = [${numFrames}, ${height}, ${width}], got ${data.length} values`,
-      );
-    }
-  }
+  if (depth) expectDepth(`${where}: depth`, depth, clip);
+  if (edit?.sourceDepth) expectDepth(`${where}: edit.sourceDepth`, edit.sourceDepth, clip);
   return {
     clip,
     depth: depth && { ...depth, path: where },
     // an instruction does not describe what the result shows
     caption: edit ? '' : caption,
-    edit,
+    edit: edit && {
+      ...edit,
+      sourceDepth: edit.sourceDepth ? { ...edit.sourceDepth, path: where } : null,
+    },
   };
+}
+
+function expectDepth(where: string, depth: Omit<DepthMap, 'path'>, clip: Frames): void {
+  expectSameLength(where, depth, clip);
+  const { width, height, numFrames, data } = depth;
+  if (data.length !== width * height * numFrames) {
+    throw new InputError(
+      `${where} must be [F, H, W] = [${numFrames}, ${height}, ${width}], got ${data.length} values`,
+    );
+  }
+  if (data.every(Number.isFinite)) return;
+  throw new InputError(`${where} must be finite, got NaN or an infinite value`);
 }
 
 function expectSameLength(where: string, part: { numFrames: number }, clip: Frames): void {

@@ -205,14 +205,19 @@ class FeedForward extends Module {
   }
 }
 
-/** SwiGLU; two thirds as wide, rounded up to a multiple of 8. Source: Shazeer 2020, arXiv 2002.05202 */
+/** The inner width of SwiGLU: two thirds of the plain one, rounded up to a multiple of 8. */
+export const gatedWidth = ({ hidden_size: d, mlp_ratio: ratio }: Dinov2Config): number =>
+  Math.ceil(Math.trunc((Math.trunc(d * ratio) * 2) / 3) / 8) * 8;
+
+/** SwiGLU. Source: Shazeer 2020, arXiv 2002.05202 */
 class GatedFeedForward extends Module {
   private readonly weightsIn: Linear;
   private readonly weightsOut: Linear;
 
-  constructor({ hidden_size: d, mlp_ratio: ratio }: Dinov2Config) {
+  constructor(config: Dinov2Config) {
     super();
-    const inner = Math.ceil(Math.trunc((Math.trunc(d * ratio) * 2) / 3) / 8) * 8;
+    const { hidden_size: d } = config;
+    const inner = gatedWidth(config);
     this.weightsIn = this.child('weights_in', new Linear(d, 2 * inner));
     this.weightsOut = this.child('weights_out', new Linear(inner, d));
   }

@@ -4,6 +4,7 @@ export {
   Dinov2Config,
   parseDepthAnythingConfig,
 } from './config.js';
+export { depthFlops } from './cost.js';
 export { DepthAnything } from './depth-anything.js';
 export type { DepthObserver } from './dinov2.js';
 export { type DepthModel, estimateDepth, openDepthModel } from './estimate.js';

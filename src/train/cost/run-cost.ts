@@ -1,11 +1,13 @@
 /** The cost of a run on one machine, part by part, as `mfm train --dry-run` shows it. */
 import { decodeFlops, encodeFlops } from '../../models/autoencoder/cost.js';
+import { depthFlops } from '../../models/depth-anything/index.js';
 import { adapterFlops } from '../../models/transformer/cost.js';
 import { parameterSizes } from '../../models/transformer/parameters.js';
 import type { PipelineShape } from '../../pipeline/shape.js';
-import type { Target } from '../../tasks/index.js';
+import { type Target, weightedTasks } from '../../tasks/index.js';
 import { batchSizeOf } from '../feed/buckets.js';
 import { type Optimisation, type Recipe, type Stage, stagesOf } from '../recipe/config.js';
+import { depthShapeOf } from '../recipe/depth-model.js';
 import { batchesOf, type StageBatch } from './cost.js';
 import { memoryOf, type ProcessMemory } from './memory.js';
 import { cpuDevice, type StepCost, stepOf } from './scaling.js';
@@ -39,6 +41,17 @@ export interface EncodingCost {
   uncounted: string[];
 }
 
+export interface DepthCost {
+  /** number of MiniWorld's images and clips whose depth is estimated, at each size */
+  samples: number;
+  flops: number;
+  seconds: number;
+  /** bytes that their maps take in the cache */
+  bytes: number;
+  /** sources whose samples are not counted, although some may need estimates */
+  uncounted: string[];
+}
+
 export interface StageCost extends PartCost {
   stage: Stage;
   batches: StageBatch[];
@@ -51,6 +64,8 @@ export interface RunCost {
   /** null: it is not trained */
   autoencoder: PartCost | null;
   encoding: EncodingCost;
+  /** null: no depth is estimated */
+  depth: DepthCost | null;
   adapter: PartCost | null;
   stages: StageCost[];
   seconds: number;
@@ -97,9 +112,10 @@ export function runCost(
     ? part(adapterPlan, adapterParameters(shape), adapterStepFlops(recipe, shape))
     : null;
   const encoding = encodingCost(recipe, shape, rate);
-  const parts = [autoencoder, encoding, adapter, ...stages];
+  const depth = depthCost(recipe, rate);
+  const parts = [autoencoder, encoding, depth, adapter, ...stages];
   const seconds = parts.reduce((sum, one) => sum + (one?.seconds ?? 0), 0);
-  return { autoencoder, encoding, adapter, stages, seconds };
+  return { autoencoder, encoding, depth, adapter, stages, seconds };
 }
 
 const limited = ({ maxSeconds = Number.POSITIVE_INFINITY }: Optimisation, seconds: number) =>
@@ -129,10 +145,45 @@ function adapterStepFlops(recipe: Recipe, { transformer }: PipelineShape): numbe
 
 /** Every sample is encoded once at each size that a stage uses. */
 function encodingCost(recipe: Recipe, shape: PipelineShape, rate: number): EncodingCost {
+  const { all, samples, uncounted } = samplesAhead(recipe);
+  const flops = all.reduce(
+    (sum, { count, size }) => sum + count * encodeFlops(shape.autoencoder, size),
+    0,
+  );
+  return { samples, flops, seconds: flops / rate, uncounted };
+}
+
+/** The depth model sees every frame of a sample once at each size; a step reads the cached maps. */
+function depthCost(recipe: Recipe, rate: number): DepthCost | null {
+  const model = depthShapeOf(recipe);
+  if (!model) return null;
+  const { all, uncounted } = samplesAhead(recipe, takesDepth);
+  // the depth of scenes is exact unless the recipe wants the model's
+  const estimated = recipe.depth.from === 'model' ? all : [];
+  if (estimated.length === 0 && uncounted.length === 0) return null;
+  const cost: DepthCost = { samples: 0, flops: 0, seconds: 0, bytes: 0, uncounted };
+  for (const { count, size } of estimated) {
+    const { width, height, numFrames } = size;
+    cost.samples += count;
+    cost.flops += count * numFrames * depthFlops(model.config, model.processor, size);
+    cost.bytes += count * numFrames * width * height * 4;
+  }
+  return { ...cost, seconds: cost.flops / rate };
+}
+
+/** Has a stage tasks of this kind with known frames? */
+const takesDepth = ({ tasks, ownTasks }: Stage, kind: StageBatch['kind']): boolean =>
+  weightedTasks(tasks, ownTasks).some(
+    ({ task }) => task.inputs.length > 0 && (task.result === 'image') === (kind === 'image'),
+  );
+
+/** Samples of MiniWorld at each size that a stage uses, and the sources that are not counted. */
+function samplesAhead(recipe: Recipe, isUsed: typeof takesDepth = () => true) {
   const counts = new Map<string, { count: number; size: Target }>();
   const uncounted = new Set<string>();
   for (const stage of stagesOf(recipe)) {
     for (const { kind, size } of batchesOf(stage)) {
+      if (!isUsed(stage, kind)) continue;
       for (const { miniworld, manifest, dataset } of stage.data) {
         const uncountable = manifest ?? dataset;
         if (uncountable !== undefined) uncounted.add(uncountable);
@@ -144,9 +195,5 @@ function encodingCost(recipe: Recipe, shape: PipelineShape, rate: number): Encod
   }
   const all = [...counts.values()];
   const samples = all.reduce((sum, { count }) => sum + count, 0);
-  const flops = all.reduce(
-    (sum, { count, size }) => sum + count * encodeFlops(shape.autoencoder, size),
-    0,
-  );
-  return { samples, flops, seconds: flops / rate, uncounted: [...uncounted] };
+  return { all, samples, uncounted: [...uncounted] };
 }

@@ -10,6 +10,7 @@ import {
   taggedPrompt,
 } from '../../tasks/index.js';
 import type { Stage } from '../recipe/config.js';
+import { type DepthOrigin, depthOrigin } from './encode/depth-origin.js';
 import type { SourceItem } from './sources.js';
 import type { Entry } from './stage-set.js';
 
@@ -20,6 +21,8 @@ export interface Drawn {
   prompt: string;
   /** does it have a condition beside the prompt? */
   conditioned: boolean;
+  /** where the depth in that condition comes from; null: it has none, or it was left out */
+  depth: DepthOrigin | null;
 }
 
 /**
@@ -30,7 +33,7 @@ export interface Drawn {
 export function drawUse(
   { item, tasks }: Entry,
   target: Target,
-  stage: Pick<Stage, 'textDropout' | 'conditionDropout'>,
+  stage: Pick<Stage, 'textDropout' | 'conditionDropout' | 'depth'>,
   { seed, label }: { seed: number; label: string },
 ): Drawn {
   const random = new RandomStream(seed, label);
@@ -38,15 +41,28 @@ export function drawUse(
   // now and then without prompt, or without condition: guidance needs both
   const silent = random.chance(stage.textDropout[task.result]);
   const blind = random.chance(stage.conditionDropout);
-  const use = useFor(task, item, target);
-  return { ...use, prompt: silent ? '' : use.prompt, conditioned: use.conditioned && !blind };
+  // the negative prompt of guidance goes without depth, and so do users without a depth model
+  const flat = random.chance(stage.depth.dropout) && !task.needs.depth;
+  const use = useFor(task, item, target, stage);
+  return {
+    ...use,
+    prompt: silent ? '' : use.prompt,
+    conditioned: use.conditioned && !blind,
+    depth: flat ? null : use.depth,
+  };
 }
 
 /** The same, with nothing dropped. */
-export function useFor(task: Task, item: SourceItem, target: Target): Drawn {
+export function useFor(
+  task: Task,
+  item: SourceItem,
+  target: Target,
+  stage: Pick<Stage, 'depth'>,
+): Drawn {
   const caption = promptFor(task, wordsOf(item, target));
   const prompt = taggedPrompt(caption, task);
-  return { task, caption, prompt, conditioned: task.inputs.length > 0 };
+  const conditioned = task.inputs.length > 0;
+  return { task, caption, prompt, conditioned, depth: depthOrigin(item, task, stage.depth) };
 }
 
 function wordsOf({ origin }: SourceItem, { numFrames }: Target): SampleWords {

@@ -94,10 +94,12 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
       const { item } = entry;
       const drawn = drawUse(entry, target, stage, { seed, label });
       const task = drawn.conditioned ? drawn.task.id : null;
-      const use = `${item.where} ${task}`;
+      const { depth } = drawn;
+      const use = `${item.where} ${task} ${depth}`;
       const before = failed.get(use);
       if (before) return before;
-      const wanted = { item, target, task, seed, label: `${label} given` };
+      const { frameDropout } = stage.depth;
+      const wanted = { item, target, task, depth, frameDropout, seed, label: `${label} given` };
       const ready = await maker.prepare(wanted, encoder);
       if (!('problem' in ready)) return { index, entry, drawn, ready };
       failed.set(use, ready);

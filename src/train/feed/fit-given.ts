@@ -1,5 +1,5 @@
 /** Brings condition inputs to the size of the clip, in the worker threads, where time is cheap. */
-
+import type { RandomStream } from '../../data/random.js';
 import { resizeFrames } from '../../media/index.js';
 import { resizeHole } from '../../media/mask/resize-mask.js';
 import type { ConditionInputs, Known, Target } from '../../tasks/index.js';
@@ -36,6 +36,50 @@ function fitKnown(known: Known, target: Target): Known {
  */
 const alone = <A extends Uint8Array | Float32Array>(data: A): A =>
   2 * data.byteLength < data.buffer.byteLength ? (data.slice() as A) : data;
+
+/**
+ * Leaves out the depth of some known frames, each by itself with probability `share`. Known frames of
+ * which some have depth become two parts.
+ */
+export function withoutSomeDepth(
+  given: ConditionInputs,
+  random: RandomStream,
+  share: number,
+): ConditionInputs {
+  if (share === 0) return given;
+  const known = given.known.flatMap((one): Known[] => {
+    if (!one.depth) return [one];
+    const keeps = one.at.map(() => !random.chance(share));
+    const places = (kept: boolean) => keeps.flatMap((keep, i) => (keep === kept ? [i] : []));
+    const [some, others] = [places(true), places(false)];
+    if (others.length === 0) return [one];
+    const without = { ...framesAt(one, others), depth: null };
+    return some.length === 0 ? [without] : [framesAt(one, some), without];
+  });
+  return { ...given, known };
+}
+
+/** The frames of a part at these indices. */
+function framesAt(known: Known, indices: readonly number[]): Known {
+  const { frames, hole, depth, at } = known;
+  if (indices.length === at.length) return known;
+  const numFrames = indices.length;
+  const pick = <A extends Uint8Array | Float32Array>(data: A): A => {
+    const length = data.length / at.length;
+    const picked = data.slice(0, numFrames * length) as A;
+    indices.forEach((index, i) => {
+      picked.set(data.subarray(index * length, (index + 1) * length), i * length);
+    });
+    return picked;
+  };
+  return {
+    ...known,
+    at: indices.map((index) => at[index]!),
+    frames: { ...frames, numFrames, data: pick(frames.data) },
+    hole: hole && pick(hole),
+    depth: depth && { ...depth, numFrames, data: pick(depth.data) },
+  };
+}
 
 /** The buffers of condition inputs, each once, to be transferred to another thread. */
 export function buffersOf(given: ConditionInputs | null): ArrayBuffer[] {

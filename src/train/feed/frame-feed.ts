@@ -129,7 +129,7 @@ async function frameBatch(
   function frames(target: Target, label: string) {
     const candidates = drawItems(new RandomStream(seed, label), wells.get(target.numFrames)!);
     return firstMade(candidates, async (item) => {
-      const made = await maker.make({ item, target, task: null, seed, label }, true);
+      const made = await maker.make({ item, target, task: null, seed, label }, { clip: true });
       return 'problem' in made ? made : { data: made.clip!.data };
     });
   }

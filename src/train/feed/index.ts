@@ -8,7 +8,16 @@ export {
   bucketReport,
   targetOf,
 } from './buckets.js';
-export { type EncodeOptions, encodeAhead, meanMotionScore } from './encode/encode-ahead.js';
+export { type DepthMaps, depthMaps } from './encode/depth-maps.js';
+export { depthLines, someHaveDepth } from './encode/depth-origin.js';
+export {
+  type AheadOptions,
+  type EncodeOptions,
+  encodeAhead,
+  estimateAhead,
+  meanMotionScore,
+  someFromModel,
+} from './encode/encode-ahead.js';
 export { hashOfWeights, type LatentEncoder, latentEncoder } from './encode/latents.js';
 export { type FeedOptions, openFeed } from './feed.js';
 export {

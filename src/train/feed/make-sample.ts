@@ -25,7 +25,8 @@ import type { Frames, Size } from '../../media/frames.js';
 import { resample } from '../../media/pixels/resample.js';
 import { type ConditionInputs, type Target, type Task, taskOf } from '../../tasks/index.js';
 import { coverOf } from './buckets.js';
-import { buffersOf, fitGiven } from './fit-given.js';
+import { type DepthOrigin, estimatedFrames } from './encode/depth-origin.js';
+import { buffersOf, fitGiven, withoutSomeDepth } from './fit-given.js';
 import type { Datasets, Origin, SampleOrigin } from './sources.js';
 
 /**
@@ -35,7 +36,7 @@ import type { Datasets, Origin, SampleOrigin } from './sources.js';
 export const PREPROCESSING = 2;
 
 /** The parts of a sample that are cached on the disk once they are decoded. */
-export type Plane = 'clip' | 'source' | 'depth';
+export type Plane = 'clip' | 'source' | 'depth' | 'sourceDepth';
 
 export interface SampleJob {
   where: string;
@@ -46,24 +47,35 @@ export interface SampleJob {
   /** seed of the random draws in that, and the label of their stream */
   seed: number;
   label: string;
-  /** also return the clip itself, to be encoded */
-  wantsClip: boolean;
-  /** decoded parts that are in the cache */
-  places: Partial<Record<Plane, Place>>;
+  /** where the depth of what the task knows comes from; null: it has none */
+  depth: DepthOrigin | null;
+  /** share of the known frames whose depth is left out */
+  frameDropout: number;
+  /** also return the clip itself, or the clip before its edit, for a network to process */
+  wants: Wants;
+  /** decoded parts that are in the cache, and the estimated depth: of the source for an edit */
+  places: Partial<Record<Plane | 'estimate', Place | Uint8Array<ArrayBuffer>>>;
   /** return newly decoded parts, to be cached */
   keeps: boolean;
+}
+
+/** Frames of a sample that are returned themselves. */
+export interface Wants {
+  clip?: boolean;
+  source?: boolean;
 }
 
 export interface MadeSample {
   /** condition inputs, fitted to the target */
   given: ConditionInputs | null;
   clip: Frames | null;
+  source: Frames | null;
   /** how much a drawn scene moves; null for other samples */
   motionScore: number | null;
   /** newly decoded parts, to be cached */
   fresh: Partial<Record<Plane, Uint8Array>>;
-  /** cached parts that turned out to be damaged */
-  damaged: Plane[];
+  /** cached parts that turned out to be damaged; without its estimated depth, a sample is not made */
+  damaged: (Plane | 'estimate')[];
 }
 
 export type SampleResult = MadeSample | { problem: string };
@@ -85,6 +97,7 @@ export async function makeSample(job: SampleJob, own: Own = { tasks: [] }): Prom
     if (origin.kind === 'file') return await ofFile(job, origin, task);
     return await ofSample(job, origin, task, own.datasets![origin.dataset]!);
   } catch (error) {
+    if (error instanceof DamagedEstimate) return NOT_MADE;
     if (error instanceof InputError) return { problem: error.message };
     const { code, message } = error as NodeJS.ErrnoException;
     // an error of the file system, such as a folder that vanished during reading
@@ -98,8 +111,8 @@ export async function makeSample(job: SampleJob, own: Own = { tasks: [] }): Prom
 /** The buffers of a result, to be transferred to the main thread. */
 export function buffersOfResult(result: SampleResult): ArrayBuffer[] {
   if ('problem' in result) return [];
-  const { given, clip, fresh } = result;
-  const own = [clip?.data, ...Object.values(fresh)].flatMap((array) =>
+  const { given, clip, source, fresh } = result;
+  const own = [clip?.data, source?.data, ...Object.values(fresh)].flatMap((array) =>
     array ? [array.buffer as ArrayBuffer] : [],
   );
   return [...new Set([...buffersOf(given), ...own])];
@@ -115,10 +128,24 @@ function ofScene(
   const scene = drawScene(seed, { split, maxObjects, image });
   const rendered = renderScene(scene, target);
   const clip = { ...sizeOf(target), numFrames: target.numFrames, data: rendered.frames };
-  const sample = sceneSample(scene, clip, captionOf(scene, target.numFrames), rendered);
+  const own = sceneSample(scene, clip, captionOf(scene, target.numFrames), rendered);
+  const depth = depthIn(job, task, new Parts(job));
+  const sample: Sample = {
+    clip,
+    caption: own.caption,
+    // drawn only for tasks that ask for them
+    get depth() {
+      return job.depth === 'own' ? own.depth : depth.clip;
+    },
+    get edit() {
+      const edit = own.edit!;
+      return job.depth === 'own' ? edit : { ...edit, sourceDepth: depth.source };
+    },
+  };
   return {
     given: givenOf(job, task, sample),
-    clip: job.wantsClip ? clip : null,
+    clip: job.wants.clip ? clip : null,
+    source: job.wants.source ? own.edit!.source : null,
     motionScore: motionScore(scene, rendered, target),
     fresh: {},
     damaged: [],
@@ -126,11 +153,24 @@ function ofScene(
 }
 
 function givenOf(
-  { seed, label, target }: SampleJob,
+  { seed, label, target, frameDropout }: SampleJob,
   task: Task | null,
   sample: Sample,
 ): ConditionInputs | null {
-  return task && fitGiven(task.fromSample(sample, new RandomStream(seed, label)), target);
+  if (!task) return null;
+  const random = new RandomStream(seed, label);
+  const given = fitGiven(task.fromSample(sample, random), target);
+  return withoutSomeDepth(given, random, frameDropout);
+}
+
+/** The estimated depth of the clip, or of the clip before its edit, as the task needs it. */
+function depthIn(
+  { depth }: SampleJob,
+  task: Task | null,
+  parts: Parts,
+): Record<'clip' | 'source', DepthMap | null> {
+  const none = { clip: null, source: null };
+  return task && depth === 'model' ? { ...none, [estimatedFrames(task)]: parts.estimate() } : none;
 }
 
 async function ofFile(
@@ -144,22 +184,24 @@ async function ofFile(
   const clip = await parts.frames('clip', () =>
     decode(item.target ?? item.media, item, job, { width, height }),
   );
-  const wantsSource = needs?.edit && item.target;
+  const wantsSource = (needs?.edit || job.wants.source) && item.target;
   const source = wantsSource
     ? await parts.frames('source', () => decode(item.media, item, job, null))
     : null;
-  const file = needs?.depth ? item.depth : null;
-  const depth = file && (await parts.depth(file.name, () => readDepthPart(file, item, job.target)));
+  const file = job.depth === 'own' ? item.depth : null;
+  const read = file && (() => readDepthPart(file, item, job.target));
+  const estimated = depthIn(job, task, parts);
   const sample: Sample = {
     clip,
-    depth,
+    depth: read ? await parts.depth('depth', file.name, read) : estimated.clip,
     // an instruction does not describe what the result shows
     caption: item.target ? '' : item.prompt,
-    edit: source && { source, instruction: item.prompt },
+    edit: source && { source, sourceDepth: estimated.source, instruction: item.prompt },
   };
   return {
     given: givenOf(job, task, sample),
-    clip: job.wantsClip ? clip : null,
+    clip: job.wants.clip ? clip : null,
+    source: job.wants.source ? source : null,
     motionScore: null,
     fresh: parts.fresh,
     damaged: parts.damaged,
@@ -183,17 +225,25 @@ async function ofSample(
   const needs = task?.needs;
   const clip = await parts.frames('clip', async () => cover((await whole()).clip, target));
   const source =
-    needs?.edit && instruction !== null
+    (needs?.edit || job.wants.source) && instruction !== null
       ? await parts.frames('source', async () => cover((await whole()).edit!.source, target))
       : null;
   const places = Array.from({ length: target.numFrames }, (_, i) => i);
-  const depth = needs?.depth
-    ? await parts.depth(where, async () => coverDepth((await whole()).depth!, places, target))
-    : null;
-  const edit = source && { source, instruction: instruction! };
+  const covered = (plane: 'depth' | 'sourceDepth', map: (sample: Sample) => DepthMap) =>
+    parts.depth(plane, where, async () => coverDepth(map(await whole()), places, target));
+  const ownDepth = job.depth === 'own';
+  const estimated = depthIn(job, task, parts);
+  const depth =
+    ownDepth && !needs?.edit ? await covered('depth', (one) => one.depth!) : estimated.clip;
+  const sourceDepth =
+    ownDepth && needs?.edit
+      ? await covered('sourceDepth', (one) => one.edit!.sourceDepth!)
+      : estimated.source;
+  const edit = source && { source, sourceDepth, instruction: instruction! };
   return {
     given: givenOf(job, task, { clip, depth, caption, edit }),
-    clip: job.wantsClip ? clip : null,
+    clip: job.wants.clip ? clip : null,
+    source: job.wants.source ? source : null,
     motionScore: null,
     fresh: parts.fresh,
     damaged: parts.damaged,
@@ -209,7 +259,7 @@ function tooShort({ where, target }: SampleJob, numFrames: number): never {
 /** Reads the parts of a sample, from the cache if it holds them. */
 class Parts {
   readonly fresh: MadeSample['fresh'] = {};
-  readonly damaged: Plane[] = [];
+  readonly damaged: MadeSample['damaged'] = [];
   constructor(private readonly job: SampleJob) {}
 
   async frames(plane: Plane, read: () => Promise<Frames>): Promise<Frames> {
@@ -222,31 +272,56 @@ class Parts {
     return frames;
   }
 
-  async depth(name: string, read: () => Promise<DepthMap>): Promise<DepthMap> {
-    const { target } = this.job;
-    const { width, height, numFrames } = target;
-    const bytes = this.stored('depth', width * height * numFrames * 4);
-    if (bytes) {
-      const data = new Float32Array(bytes.buffer);
-      return { path: name, ...sizeOf(target), numFrames, data };
-    }
+  async depth(
+    plane: 'depth' | 'sourceDepth',
+    name: string,
+    read: () => Promise<DepthMap>,
+  ): Promise<DepthMap> {
+    const stored = this.storedDepth(plane, name);
+    if (stored) return stored;
     const map = await read();
     const { data } = map;
     if (this.job.keeps) {
-      this.fresh.depth = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      this.fresh[plane] = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     }
     return map;
   }
 
-  private stored(plane: Plane, length: number): Uint8Array<ArrayBuffer> | null {
+  /** The estimated depth. @throws DamagedEstimate, as only the main thread has the model */
+  estimate(): DepthMap {
+    const map = this.storedDepth('estimate', this.job.where);
+    if (!map) throw new DamagedEstimate();
+    return map;
+  }
+
+  private storedDepth(plane: Plane | 'estimate', path: string): DepthMap | null {
+    const { target } = this.job;
+    const { width, height, numFrames } = target;
+    const bytes = this.stored(plane, width * height * numFrames * 4);
+    if (!bytes) return null;
+    return { path, ...sizeOf(target), numFrames, data: new Float32Array(bytes.buffer) };
+  }
+
+  private stored(plane: Plane | 'estimate', length: number): Uint8Array<ArrayBuffer> | null {
     const place = this.job.places[plane];
     if (!place) return null;
-    const bytes = readPlace(place);
+    const bytes = place instanceof Uint8Array ? place : readPlace(place);
     if (bytes?.length === length) return bytes;
     this.damaged.push(plane);
     return null;
   }
 }
+
+class DamagedEstimate extends Error {}
+
+const NOT_MADE: MadeSample = {
+  given: null,
+  clip: null,
+  source: null,
+  motionScore: null,
+  fresh: {},
+  damaged: ['estimate'],
+};
 
 const sizeOf = ({ width, height }: Target) => ({ width, height });
 

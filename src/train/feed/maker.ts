@@ -1,16 +1,20 @@
 /** Prepares samples for the model: from the cache if it holds them, otherwise in worker threads. */
 
-import { type DataStore, keyOf } from '../../data/store.js';
+import { type DataStore, keyOf, type Place } from '../../data/store.js';
 import { createWorkerPool, type WorkerPool, workerBeside } from '../../data/worker-pool.js';
-import { MfmError } from '../../errors.js';
+import { InputError, MfmError } from '../../errors.js';
+import type { Frames } from '../../media/index.js';
 import {
   type ConditionInputs,
   NO_OWN_TASKS,
   type OwnTasks,
   type Target,
+  taskOf,
 } from '../../tasks/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import { bucketName } from './buckets.js';
+import { type DepthMaps, depthKey } from './encode/depth-maps.js';
+import { type DepthOrigin, estimatedFrames } from './encode/depth-origin.js';
 import {
   type LatentEncoder,
   latentsKey,
@@ -25,6 +29,7 @@ import {
   PREPROCESSING,
   type SampleJob,
   type SampleResult,
+  type Wants,
 } from './make-sample.js';
 import { type Datasets, motionScoreAt, type SourceItem } from './sources.js';
 
@@ -51,6 +56,10 @@ export interface Wanted {
   /** seed of the random draws in that, and the label of their stream */
   seed: number;
   label: string;
+  /** where the depth of what the task knows comes from; default: it has none */
+  depth?: DepthOrigin | null;
+  /** share of the known frames whose depth is left out; default: 0 */
+  frameDropout?: number;
 }
 
 /** A sample whose latents may still have to be encoded. */
@@ -61,12 +70,14 @@ export interface Ready {
   made: MadeSample | null;
 }
 
-const PLANES: readonly Plane[] = ['clip', 'source', 'depth'];
+const PLANES: readonly Plane[] = ['clip', 'source', 'depth', 'sourceDepth'];
 
 /** Makes samples with a pool of threads; one per process is enough. */
 export class SampleMaker {
   private readonly pool: WorkerPool<SampleJob, SampleResult>;
   private readonly skipped = new Set<string>();
+  /** estimates depth, for samples that have it from the model */
+  depthMaps: DepthMaps | null = null;
 
   constructor(readonly options: MakerOptions) {
     this.pool = createWorkerPool(workerBeside(import.meta.url, 'worker'), {
@@ -85,15 +96,16 @@ export class SampleMaker {
     const stored = bytes ? unpackLatents(bytes) : null;
     if (bytes && !stored) store?.drop(key);
     if (stored && task === null) return { wanted, stored, given: null, made: null };
-    const made = await this.make(wanted, stored === null);
+    const made = await this.make(wanted, { clip: stored === null });
     if ('problem' in made) return made;
     return { wanted, stored, given: made.given, made };
   }
 
   /** Makes the pixels of a sample, and its condition inputs. */
-  async make(wanted: Wanted, wantsClip: boolean): Promise<SampleResult> {
-    const { item, target, task, seed, label } = wanted;
+  async make(wanted: Wanted, wants: Wants): Promise<SampleResult> {
+    const { item, target, task, seed, label, depth = null, frameDropout = 0 } = wanted;
     const { where, origin } = item;
+    const { tasks, file } = this.options.ownTasks ?? NO_OWN_TASKS;
     const keeps = origin.kind !== 'scene' && (this.options.cacheFrames ?? true);
     const store = keeps ? this.options.store : null;
     const places: SampleJob['places'] = {};
@@ -101,24 +113,93 @@ export class SampleMaker {
       const place = store?.place(planeKey(item, target, plane));
       if (place) places[plane] = place;
     }
+    const frames = task !== null && depth === 'model' ? estimatedFrames(taskOf(task, tasks)) : null;
+    if (frames) {
+      const estimate = await this.estimate(wanted, frames);
+      if ('problem' in estimate) return estimate;
+      places.estimate = estimate;
+    }
     const keepsFresh = store !== null;
-    const job = { where, origin, target, task, seed, label, wantsClip, places, keeps: keepsFresh };
-    const { tasks, file } = this.options.ownTasks ?? NO_OWN_TASKS;
+    const job: SampleJob = {
+      where,
+      origin,
+      target,
+      task,
+      seed,
+      label,
+      depth,
+      frameDropout,
+      wants,
+      places,
+      keeps: keepsFresh,
+    };
     const { datasets } = this.options;
     const taskIsHere = file === null && tasks.some(({ id }) => id === task);
     const onlyHere = taskIsHere || origin.kind === 'sample';
     const result = await (onlyHere ? makeSample(job, { tasks, datasets }) : this.pool.run(job));
-    if ('problem' in result) {
-      if (!this.skipped.has(where)) this.options.onSkip?.(where, result.problem);
-      this.skipped.add(where);
-      return result;
+    if ('problem' in result) return this.skip(where, result);
+    for (const plane of result.damaged) {
+      if (plane !== 'estimate') store?.drop(planeKey(item, target, plane));
+      else this.options.store?.drop(depthKey(item, target, frames!, this.depthMaps!));
     }
-    for (const plane of result.damaged) store?.drop(planeKey(item, target, plane));
+    if (result.damaged.includes('estimate')) return this.make(wanted, wants);
     for (const plane of PLANES) {
       const data = result.fresh[plane];
       if (data) store?.put(planeKey(item, target, plane), data);
     }
     await store?.settled();
+    return result;
+  }
+
+  /**
+   * The depth of a sample's clip, or of the clip before its edit, as the model estimates it: its place
+   * in the cache, or its bytes if it is not there. What is not cached is estimated on this thread.
+   */
+  async estimate(
+    { item, target }: Pick<Wanted, 'item' | 'target'>,
+    frames: 'clip' | 'source',
+  ): Promise<Place | Uint8Array<ArrayBuffer> | { problem: string }> {
+    const { store } = this.options;
+    const { depthMaps } = this;
+    if (!depthMaps) throw new MfmError(`${item.where}: its depth needs a depth model`);
+    const key = depthKey(item, target, frames, depthMaps);
+    const stored = store?.place(key) ?? store?.get(key);
+    if (stored) return stored;
+    const made = await this.framesOf({ item, target }, frames);
+    return 'problem' in made ? made : this.estimateOf({ item, target }, frames, made);
+  }
+
+  /** The frames whose depth is estimated. */
+  async framesOf(
+    { item, target }: Pick<Wanted, 'item' | 'target'>,
+    frames: 'clip' | 'source',
+  ): Promise<Frames | { problem: string }> {
+    const wanted = { item, target, task: null, seed: 0, label: '' };
+    const made = await this.make(wanted, { [frames]: true });
+    return 'problem' in made ? made : made[frames]!;
+  }
+
+  /** Estimates the depth of frames, on this thread, and caches it. */
+  estimateOf(
+    { item, target }: Pick<Wanted, 'item' | 'target'>,
+    which: 'clip' | 'source',
+    frames: Frames,
+  ): Uint8Array<ArrayBuffer> | { problem: string } {
+    const depthMaps = this.depthMaps!;
+    try {
+      const bytes = depthMaps.estimate(frames);
+      this.options.store?.put(depthKey(item, target, which, depthMaps), bytes);
+      return bytes;
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      return this.skip(item.where, { problem: error.message });
+    }
+  }
+
+  /** Reports a problem, once for each sample. */
+  private skip(where: string, result: { problem: string }): { problem: string } {
+    if (!this.skipped.has(where)) this.options.onSkip?.(where, result.problem);
+    this.skipped.add(where);
     return result;
   }
 

@@ -34,6 +34,8 @@ export interface SampleOrigin {
   caption: string;
   /** the instruction of an edit; null for other samples */
   instruction: string | null;
+  /** does it have depth of the clip before the edit? */
+  hasSourceDepth: boolean;
 }
 
 /** The program's own data sets, by name. */
@@ -222,9 +224,11 @@ async function openDataset(
   }
   const items = found.samples.map((sample): SourceItem => {
     const { where, index, facts, content, caption, instruction } = sample;
+    const { hasSourceDepth = false } = sample;
     const { width, height, motionScore, kind } = facts;
     const size = { width, height, motionScore };
-    const origin: Origin = { kind: 'sample', dataset: name, index, ...size, caption, instruction };
+    const words = { caption, instruction, hasSourceDepth };
+    const origin: Origin = { kind: 'sample', dataset: name, index, ...size, ...words };
     return { where, kind, content, origin, facts };
   });
   return withHeldOut(items, validationSamples);
@@ -272,9 +276,19 @@ function drawHeldOut(items: readonly SourceItem[], count: number): string[] {
   return contents.slice(0, most).map(({ content }) => content);
 }
 
-/** The facts of an item as a sample of a stage; a scene has the stage's size. */
-export function factsAt(item: SourceItem, stage: Pick<Stage, 'width' | 'height' | 'numFrames'>) {
-  if (item.facts) return item.facts;
+/**
+ * The facts of an item as a sample of a stage: a scene has the stage's size, and with a depth model
+ * every sample has depth.
+ */
+export function factsAt(
+  item: SourceItem,
+  stage: Pick<Stage, 'width' | 'height' | 'numFrames' | 'depth'>,
+): SampleFacts {
+  const { facts } = item;
+  if (facts) {
+    const estimated = stage.depth.model !== undefined && !facts.hasDepth;
+    return estimated ? { ...facts, hasDepth: true } : facts;
+  }
   const { width, height } = stage;
   return sceneFacts({ width, height, numFrames: item.kind === 'image' ? 1 : stage.numFrames });
 }

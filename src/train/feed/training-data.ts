@@ -3,6 +3,7 @@ import { DataStore } from '../../data/store.js';
 import type { Autoencoder } from '../../models/autoencoder/index.js';
 import { captionLimit } from '../../pipeline/caption-limit.js';
 import { allTasks, NO_OWN_TASKS, type OwnTasks } from '../../tasks/index.js';
+import type { DType } from '../../tensor/index.js';
 import type { Reporter } from '../loop/reporter.js';
 import type { Source } from '../loop/source.js';
 import type { TrainedPipeline } from '../networks/trained-pipeline.js';
@@ -11,8 +12,12 @@ import type { Run } from '../run/run.js';
 import type { StepBatch } from './batch.js';
 import { type EncodeText, storedText } from './encode/text-states.js';
 import {
+  type AheadOptions,
   type Datasets,
+  depthLines,
+  depthMaps,
   encodeAhead,
+  estimateAhead,
   expectSamples,
   type FeedPosition,
   type FrameBatch,
@@ -25,6 +30,8 @@ import {
   openFeed,
   openFrameFeed,
   SampleMaker,
+  someFromModel,
+  someHaveDepth,
   sourceOpener,
   stageLines,
   stageSet,
@@ -145,24 +152,50 @@ export class TrainingData {
    * @returns false if the signal stopped it
    */
   async encode(autoencoder: Autoencoder): Promise<boolean> {
-    const { stages } = this;
-    const { run, report, signal } = this.options;
-    const { rank, size } = run.parallel;
     const encoder = latentEncoder(autoencoder);
     this.encoder = encoder;
+    return this.shared((options) => encodeAhead({ ...options, encoder }));
+  }
+
+  /**
+   * Estimates the depth of all stages that is not cached, with the recipe's depth model, whose memory
+   * is freed afterwards.
+   * @returns false if the signal stopped it
+   */
+  async estimateDepth(dtype: DType): Promise<boolean> {
+    const { model } = this.options.recipe.depth;
+    if (model === undefined || !someFromModel(this.staged())) return true;
+    const maps = depthMaps(model, dtype);
+    this.maker.depthMaps = maps;
+    try {
+      return await this.shared(estimateAhead);
+    } finally {
+      maps.release();
+    }
+  }
+
+  /** Do known frames have depth in any stage? */
+  usesDepth(): boolean {
+    return this.stages.some((stage) =>
+      someHaveDepth(stageSet(this.sourcesOf(stage.data), stage), stage),
+    );
+  }
+
+  /** Computes something ahead of training, each process its share, and reads what the others wrote. */
+  private async shared(work: (options: AheadOptions) => Promise<boolean>): Promise<boolean> {
+    const { run, report, signal } = this.options;
+    const { rank, size } = run.parallel;
     const finished = await run.parallel.together(() =>
-      encodeAhead({
-        maker: this.maker,
-        stages,
-        sources: stages.map((stage) => this.sourcesOf(stage.data)),
-        encoder,
-        world: { rank, size },
-        report,
-        signal,
-      }),
+      work({ ...this.staged(), maker: this.maker, world: { rank, size }, report, signal }),
     );
     await this.store.refresh();
     return finished.every(Boolean);
+  }
+
+  /** The stages with their sources. */
+  private staged(): Pick<AheadOptions, 'stages' | 'sources'> {
+    const { stages } = this;
+    return { stages, sources: stages.map((stage) => this.sourcesOf(stage.data)) };
   }
 
   /** Ids of the tasks that are trained in any stage, which some sample qualifies for. */
@@ -304,9 +337,14 @@ function tellTasks(
     const tallies = stageTallies(own, stage);
     expectSamples(tallies, stage, own);
     // scenes qualify for every task that the recipe may name
-    if (own.every(({ miniworld }) => miniworld)) continue;
-    const lines = stageLines(tallies, stage);
-    const trainedOn = recipe.validationSamples > 0 ? withoutHeldOut(own, stage) : [];
+    const scenes = own.every(({ miniworld }) => miniworld);
+    const lines = scenes ? [] : stageLines(tallies, stage);
+    const { from } = stage.depth;
+    // of scenes it is exact, as everything is
+    if (from !== 'none' && !(scenes && from !== 'model' && from !== 'files')) {
+      lines.push(...depthLines(stageSet(own, stage), stage));
+    }
+    const trainedOn = scenes || recipe.validationSamples === 0 ? [] : withoutHeldOut(own, stage);
     if (trainedOn.length > 0) {
       lines.push(
         `validation and sheets of ${trainedOn.join(', ')} show samples that are also trained on, as none is held out (from ${LEAST_TO_MEASURE} files of a kind on, a tenth is)`,

@@ -76,9 +76,17 @@ export async function* validationBatches(options: ValidationOptions): AsyncGener
     const ready = await Promise.all(
       places.map(async (index) => {
         const { item } = chosen[index]!;
-        const use = useFor(task, item, target);
+        const use = useFor(task, item, target, stage);
         const label = `validation ${task.id} ${item.content}`;
-        const wanted = { item, target, task: use.conditioned ? task.id : null, seed: 0, label };
+        const { depth } = use;
+        const wanted = {
+          item,
+          target,
+          task: use.conditioned ? task.id : null,
+          depth,
+          seed: 0,
+          label,
+        };
         return { index, item, use, made: await maker.prepare(wanted, encoder) };
       }),
     );
@@ -115,7 +123,7 @@ export async function* validationBatches(options: ValidationOptions): AsyncGener
   }
 
   async function pictureOf(item: SourceItem, target: Target): Promise<Frames | null> {
-    const made = await maker.make({ item, target, task: null, seed: 0, label: '' }, true);
+    const made = await maker.make({ item, target, task: null, seed: 0, label: '' }, { clip: true });
     return 'problem' in made ? null : made.clip;
   }
 }

@@ -29,7 +29,7 @@ export function startFrom(
 ): void {
   const { transformer, textEncoder } = pipeline;
   loadWeights(transformer, join(folder, 'transformer'), 'diffusion_pytorch_model', dtype);
-  if (!knowsDepth(folder, ownTasks)) forgetDepth(transformer);
+  forgetUnknownDepth(transformer, folder, ownTasks);
 
   const before = openTextEncoder(folder, textEncoder, dtype);
   try {
@@ -158,11 +158,15 @@ function knowsDepth(folder: string, ownTasks: readonly Task[] = []): boolean {
 }
 
 /**
- * Zeroes the weights of the depth channel. A pipeline that was never trained with depth still has
- * random ones there, so depth would act as noise at first.
+ * Zeroes the weights of the depth channel if the pipeline in `folder`, which they are from, was never
+ * trained with depth: it still has random ones there, so depth would act as noise at first.
  */
-function forgetDepth({ condConv, config }: Transformer3D): void {
-  if (!config.use_depth_cond) return;
+export function forgetUnknownDepth(
+  { condConv, config }: Transformer3D,
+  folder: string,
+  ownTasks: readonly Task[] = [],
+): void {
+  if (!config.use_depth_cond || knowsDepth(folder, ownTasks)) return;
   noGrad(() => tidy(() => void condConv.convIn.weight.narrow(1, DEPTH_CHANNEL, 1).zero_()));
 }
 

@@ -84,7 +84,8 @@ async function showSamples(
 ): Promise<Shown[]> {
   const { task } = samples[0]!;
   const { guidanceScale, motionScore } = pipeline.settingsFor(task);
-  const conditions = samples.map(({ given }) => conditionOf(given ?? NOTHING, target));
+  const { depthScale: scale } = pipeline.settings;
+  const conditions = samples.map(({ given }) => conditionOf(given ?? NOTHING, target, { scale }));
   const latents = noGrad(() =>
     tidy(() =>
       cat(samples.map((sample) => sample.latents))

@@ -45,6 +45,8 @@ export interface TrainedPipelineSource {
   dtype: DType;
   /** ids of the tasks that are trained */
   tasks: readonly string[];
+  /** some of their known frames have depth in training; default: none */
+  usesDepth?: boolean;
   /** tasks beside those of mfm; their words are part of the vocabulary of a new text encoder */
   ownTasks?: readonly Task[];
 }
@@ -56,7 +58,7 @@ export interface TrainedPipelineSource {
  * @param motionScore   default of the finished pipeline, unless the recipe sets another
  */
 export function buildTrainedPipeline(
-  { recipe, autoencoder, dtype, tasks, ownTasks }: TrainedPipelineSource,
+  { recipe, autoencoder, dtype, tasks, usesDepth = false, ownTasks }: TrainedPipelineSource,
   motionScore: number,
 ): TrainedPipeline {
   const { conditionScale } = recipe.transformer;
@@ -74,6 +76,9 @@ export function buildTrainedPipeline(
     numFrames: last.numFrames,
     motionScore,
     tasks,
+    usesDepth,
+    depthTasks: 'all',
+    depthScale: 'clip',
     ...recipe.pipeline,
   });
   const pipeline = new Pipeline(
@@ -99,6 +104,7 @@ export function openTrainedPipeline({
   autoencoder,
   dtype,
   tasks,
+  usesDepth = false,
 }: TrainedPipelineSource): TrainedPipeline {
   const folder = recipe.base!;
   const opened = openPipeline(folder, { dtype, oneAtATime: false });
@@ -106,6 +112,7 @@ export function openTrainedPipeline({
   const settings = {
     ...opened.settings,
     tasks: [...new Set([...known, ...tasks])],
+    ...depthSettings(opened.settings, tasks, usesDepth),
     ...recipe.pipeline,
   };
   const pipeline = new Pipeline(
@@ -124,6 +131,25 @@ export function openTrainedPipeline({
   const lora = config ? addLora(pipeline.transformer, config, recipe.seed) : null;
   const tokenizer = tokenizerFiles(join(folder, 'tokenizer'));
   return { pipeline, tokenizer, lora };
+}
+
+/**
+ * The trained tasks take depth as they are trained now, the others as before. The scale stays the
+ * base's, as its weights know that one.
+ */
+function depthSettings(
+  base: PipelineSettings,
+  trained: readonly string[],
+  usesDepth: boolean,
+): Pick<PipelineSettings, 'usesDepth' | 'depthTasks'> {
+  const before = base.usesDepth ? base.depthTasks : [];
+  if (before === 'all' && usesDepth) return { usesDepth, depthTasks: 'all' };
+  const all = before === 'all' ? (base.tasks ?? TASK_IDS) : before;
+  const others = all.filter((id) => !trained.includes(id));
+  const depthTasks = usesDepth ? [...others, ...trained] : others;
+  return depthTasks.length > 0
+    ? { usesDepth: true, depthTasks }
+    : { usesDepth: false, depthTasks: base.depthTasks };
 }
 
 /**

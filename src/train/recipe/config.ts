@@ -165,6 +165,35 @@ const AutoencoderPlan = Optimisation.extend({
     .describe('weight of the KL divergence from a standard normal'),
 });
 
+const DepthPlan = z.strictObject({
+  from: z
+    .enum(['auto', 'exact', 'files', 'model', 'none'])
+    .default('auto')
+    .describe(
+      'auto: the first that there is of exact (of MiniWorld), files (beside the data) and a depth model; one of these: from there alone; none: known frames have no depth',
+    ),
+  model: z
+    .string()
+    .optional()
+    .describe(
+      "a depth model's folder, or ORG/NAME as `mfm pull` has it (default: the base pipeline's)",
+    ),
+  // guidance and use without a depth model need known frames without depth; as often as the paper
+  // leaves out the whole condition
+  dropout: probability
+    .default(0.1)
+    .describe('share of samples with a condition whose known frames come without depth'),
+  frameDropout: probability
+    .default(0)
+    .describe('share of known frames that come without depth in the other samples'),
+});
+export type DepthPlan = z.infer<typeof DepthPlan>;
+
+/** A word in place of the plan is its `from`. */
+export const depthInFull = (
+  given: DepthPlan['from'] | z.input<typeof DepthPlan>,
+): z.input<typeof DepthPlan> => (typeof given === 'string' ? { from: given } : given);
+
 const TextEncoderPlan = z.strictObject({
   from: z
     .string()
@@ -306,6 +335,8 @@ const TransformerPlan = z.strictObject({
 export type Stage = z.infer<z.ZodObject<typeof stageKeys>> & {
   name: string;
   data: Source[];
+  /** `model` is the folder of the depth model that is used; see `withDepthModel` */
+  depth: DepthPlan;
   /** tasks beside those of mfm, which `tasks` may name too */
   ownTasks?: readonly Task[];
 };
@@ -332,6 +363,10 @@ export const Recipe = z.strictObject({
     .boolean()
     .default(true)
     .describe('cache decoded frames on disk beside the latents: more space, less decoding'),
+  depth: z
+    .preprocess(depthInFull, DepthPlan)
+    .prefault({})
+    .describe('depth of known frames, in the conditions of all tasks; a word is its `from`'),
   validationSamples: z
     .int()
     .min(0)
@@ -366,9 +401,12 @@ export type RecipeInput = z.input<typeof Recipe>;
  *
  * @param ownTasks   tasks beside those of mfm, for callers that look at a stage's tasks
  */
-export function stagesOf({ transformer, data }: Recipe, ownTasks: readonly Task[] = []): Stage[] {
+export function stagesOf(
+  { transformer, data, depth }: Recipe,
+  ownTasks: readonly Task[] = [],
+): Stage[] {
   const { stages, ...shared } = transformer;
   return (stages ?? [{ name: 'all' }]).map(
-    (changes) => ({ data, ...shared, ...changes, ownTasks }) as Stage,
+    (changes) => ({ data, depth, ...shared, ...changes, ownTasks }) as Stage,
   );
 }

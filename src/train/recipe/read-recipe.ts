@@ -11,7 +11,7 @@ import { readRegularSync } from '../../files/regular-file.js';
 import { TRANSFORMER_PRESETS } from '../../models/transformer/config.js';
 import { didYouMean } from '../../suggest.js';
 import { allTasks, shortcomings, type Task, taskOf, weightedTasks } from '../../tasks/index.js';
-import { Recipe, type Stage, stagesOf } from './config.js';
+import { type DepthPlan, depthInFull, Recipe, type Stage, stagesOf } from './config.js';
 import { resolvePaths } from './recipe-paths.js';
 
 /** Sets a key to a value, given as it is or as a text of YAML; null removes the key. */
@@ -102,6 +102,7 @@ function apply(source: Record<string, unknown>, change: Change): string[] {
     }
     if (i === path.length - 1) set(level, key, value);
     else {
+      if (at.join() === 'depth') set(level, key, depthInFull(own(level, key) as DepthPlan));
       const next = own(level, key);
       if (typeof next !== 'object' || next === null) set(level, key, isList(at) ? [] : {});
       level = own(level, key) as object;
@@ -208,6 +209,7 @@ const CHECKS: readonly {
   { check: widthProblems, reads: ['autoencoder.blockOutChannels', 'autoencoder.normNumGroups'] },
   { check: originProblems, reads: ['base', 'transformer.lora'] },
   { check: loraProblems, reads: [] },
+  { check: depthProblems, reads: ['depth'] },
   {
     check: sequenceProblems,
     reads: ['base', ...ofPlan('preset', 'numHeads', 'stages', 'sequenceParallel')],
@@ -373,6 +375,14 @@ function loraProblems({ transformer }: Recipe): string[] {
     );
   }
   return problems;
+}
+
+/** A depth model that nothing would be estimated with. */
+function depthProblems({ depth: { from, model } }: Recipe): string[] {
+  if (model === undefined || from === 'auto' || from === 'model') return [];
+  return [
+    `depth.model: has no effect with depth.from: ${from}; leave out the model, or take depth from it (from: model, or auto)`,
+  ];
 }
 
 /** Processes that split a sample also split its attention heads, so they must divide their number. */

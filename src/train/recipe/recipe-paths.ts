@@ -6,11 +6,19 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { expectDataSet } from '../../data/sources/manifest.js';
+import { looksLikeRepo } from '../../hub/repo.js';
 
 type Level = Record<string, unknown>;
 
-/** Keys that name a pipeline folder. */
-const FOLDER_KEYS = ['base', 'init', 'autoencoder.from', 'textEncoder.from', 'transformer.from'];
+/** Keys that name a folder. */
+const FOLDER_KEYS = [
+  ...['base', 'init', 'autoencoder.from', 'textEncoder.from', 'transformer.from'],
+  'depth.model',
+];
+
+/** May the value of a key also be a name on the model hub? */
+const isOnHub = (key: string, path: string): boolean =>
+  key === 'depth.model' && looksLikeRepo(path);
 
 /**
  * Rewrites the paths of a recipe, as parsed from YAML, so that they hold from the current folder.
@@ -22,6 +30,7 @@ export function resolvePaths(source: object, folder: string, say: (sentence: str
   changePaths(source, (key, path) => {
     const [own, current] = [resolve(folder, path), resolve(path)];
     if (isAbsolute(path) || own === current) return path;
+    if (!isThere(own) && !isThere(current) && isOnHub(key, path)) return path;
     if (!isThere(current)) return fromHere(own);
     if (!isThere(own)) {
       say(
@@ -40,7 +49,9 @@ export function resolvePaths(source: object, folder: string, say: (sentence: str
 /** A copy of a recipe with absolute paths. */
 export function withAbsolutePaths<T extends object>(recipe: T): T {
   const copy = structuredClone(recipe);
-  changePaths(copy, (_, path) => resolve(path));
+  changePaths(copy, (key, path) =>
+    isOnHub(key, path) && !existsSync(path) ? path : resolve(path),
+  );
   return copy;
 }
 

@@ -1,9 +1,11 @@
 /** A depth model small enough to run many times in a test. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   DepthAnything,
   parseDepthAnythingConfig,
 } from '../../../src/models/depth-anything/index.js';
-import { manualSeed, noGrad } from '../../../src/tensor/index.js';
+import { manualSeed, noGrad, saveSafetensors, tidy } from '../../../src/tensor/index.js';
 
 export const TINY_BACKBONE = {
   model_type: 'dinov2',
@@ -39,4 +41,21 @@ export function tinyModel(
     model.namedParameters().get('head.conv3.bias')!.fill_(2);
   });
   return model;
+}
+
+/** Writes that model as a folder. */
+export function writeTinyModel(folder: string, processor: object = {}): string {
+  mkdirSync(folder, { recursive: true });
+  const json = (name: string, value: unknown) =>
+    writeFileSync(join(folder, name), JSON.stringify(value));
+  json('config.json', TINY);
+  json('preprocessor_config.json', {
+    image_processor_type: 'DPTImageProcessor',
+    size: { height: 16, width: 16 },
+    keep_aspect_ratio: true,
+    ensure_multiple_of: 4,
+    ...processor,
+  });
+  tidy(() => saveSafetensors(join(folder, 'model.safetensors'), tinyModel().stateDict()));
+  return folder;
 }

@@ -57,7 +57,7 @@ describe("samples of a program's own", () => {
       const edited = task === 'vedit';
       const mine = { length: 8, at: () => sampleOf(7, { edited }) };
       const { samples } = await gatherDataset('mine', mine);
-      const { caption, instruction, facts } = samples[7]!;
+      const { caption, instruction, facts, hasSourceDepth = false } = samples[7]!;
       const { width, height, motionScore } = facts;
       const size = { width, height, motionScore };
       const common = {
@@ -65,7 +65,9 @@ describe("samples of a program's own", () => {
         task,
         seed: 3,
         label: 'a',
-        wantsClip: true,
+        depth: 'own' as const,
+        frameDropout: 0,
+        wants: { clip: true },
         places: {},
         keeps: false,
       };
@@ -73,7 +75,15 @@ describe("samples of a program's own", () => {
       const job: SampleJob = {
         ...common,
         where: 'mine 7',
-        origin: { kind: 'sample', dataset: 'mine', index: 7, ...size, caption, instruction },
+        origin: {
+          kind: 'sample',
+          dataset: 'mine',
+          index: 7,
+          ...size,
+          caption,
+          instruction,
+          hasSourceDepth,
+        },
       };
       const made = await makeSample(job, { tasks: [], datasets: { mine } });
       const expected = await makeSample({ ...common, where: 'scene', origin: scene });

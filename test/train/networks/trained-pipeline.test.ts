@@ -116,6 +116,26 @@ describe('a pipeline that is fine-tuned', () => {
     was.dispose();
   });
 
+  test('takes depth for the tasks that it is now trained on with it, at the scale of its base', () => {
+    const { trainee, recipe } = opened();
+    const { autoencoder } = trainee.pipeline;
+    const settingsOf = (tasks: string[], usesDepth: boolean) => {
+      const source = { recipe, autoencoder, dtype: 'float32', tasks, usesDepth } as const;
+      const {
+        usesDepth: uses,
+        depthTasks,
+        depthScale,
+      } = openTrainedPipeline(source).pipeline.settings;
+      return { uses, depthTasks, depthScale };
+    };
+    assert.deepEqual(settingsOf(['i2v', 'vinp'], true), {
+      uses: true,
+      depthTasks: ['i2v', 'vinp'],
+      depthScale: 'clip',
+    });
+    assert.equal(settingsOf(['i2v', 'vinp'], false).uses, false);
+  });
+
   test('knows the tasks that it was trained on and those that it is trained on now', () => {
     const { trainee, recipe } = opened();
     const { tasks } = trainee.pipeline.settings;

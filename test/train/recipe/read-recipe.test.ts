@@ -48,6 +48,28 @@ describe('readRecipe', () => {
     assert.deepEqual(read.pipeline, {});
   });
 
+  test('takes a word for depth, and keeps it where another key of it is changed', () => {
+    const depthOf = (depth: unknown, ...changes: [string, string][]) =>
+      readRecipe(
+        recipe(depth === undefined ? GOOD : { ...GOOD, depth }),
+        changes.map(([key, text]) => ({ path: key.split('.'), text })),
+      ).depth;
+    assert.deepEqual(depthOf(undefined), { from: 'auto', dropout: 0.1, frameDropout: 0 });
+    const none = { from: 'none', dropout: 0.1, frameDropout: 0 };
+    assert.deepEqual(depthOf('none'), none);
+    assert.deepEqual(depthOf(undefined, ['depth', 'none']), none);
+    assert.deepEqual(depthOf('exact', ['depth.dropout', '0']), {
+      ...none,
+      from: 'exact',
+      dropout: 0,
+    });
+    // a name on the hub is no path beside the recipe
+    const { model } = depthOf({ model: 'some/depth-model' });
+    assert.equal(model, 'some/depth-model');
+    assert.match(depthOf({ model: '../depth-model' }).model!, /depth-model$/);
+    assert.throws(() => depthOf('file'), { message: /depth\.from: / });
+  });
+
   test('applies changes before it checks', () => {
     const changes = [
       { path: ['transformer', 'steps'], value: 7 },

@@ -80,7 +80,7 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
         versions: versions(),
         machine: machine(),
         autoencoder,
-        notes: [...untrained(tasks, settings), ...notes],
+        notes: [...untrained(tasks, settings), ...depthNotes(tasks, opened), ...notes],
         tasks: reports,
         published: benchmark ? PUBLISHED : null,
       });
@@ -203,6 +203,18 @@ function untrained(tasks: readonly Task[], { tasks: trained }: PipelineSettings)
   const others = tasks.filter(({ id }) => trained && !trained.includes(id)).map(({ id }) => id);
   if (others.length === 0) return [];
   return [`The pipeline was not trained on ${others.join(', ')}.`];
+}
+
+/** Known frames with true depth are an advantage that use does not have. */
+function depthNotes(tasks: readonly Task[], opened: Opened | null): string[] {
+  if (!opened || opened.estimateDepth) return [];
+  const known = tasks.filter(
+    (task) => task.inputs.length > 0 && !task.needs.depth && opened.pipeline.depthRules(task).known,
+  );
+  if (known.length === 0) return [];
+  return [
+    `The pipeline has no depth model, so ${known.map(({ id }) => id).join(', ')} were given the samples' own depth of known frames.`,
+  ];
 }
 
 function versions(): Report['versions'] {

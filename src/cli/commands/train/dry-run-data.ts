@@ -3,6 +3,7 @@ import type { CaptionLimit } from '../../../data/caption-length.js';
 import type { Task, TaskTally } from '../../../tasks/index.js';
 import {
   bucketReport,
+  depthLines,
   expectSamples,
   openSources,
   sourceOpener,
@@ -13,6 +14,7 @@ import {
 import { cutCaptionLines, leftOutLines } from '../../../train/feed/left-out.js';
 import { captionLimitFor } from '../../../train/networks/trained-pipeline.js';
 import { type Recipe, type Stage, stagesOf } from '../../../train/recipe/config.js';
+import { withPlannedModel } from '../../../train/recipe/depth-model.js';
 import { progressReporter } from '../../terminal/report-progress.js';
 import { aligned } from '../../terminal/table.js';
 
@@ -27,6 +29,8 @@ export interface StageData {
   shares: ReadonlyMap<string, number>;
   /** are there samples for tasks that produce images, or clips? */
   has: Record<'image' | 'clip', boolean>;
+  /** where the depth of known frames comes from, source by source */
+  depth: string[];
   /** the report's other lines */
   lines: string[];
 }
@@ -46,7 +50,7 @@ export async function stageDataOf(
   const report = progressReporter();
   let limit: CaptionLimit | null = null;
   const openOnce = sourceOpener({ validationSamples, report }, open);
-  for (const stage of stagesOf(recipe, ownTasks)) {
+  for (const stage of stagesOf(withPlannedModel(recipe), ownTasks)) {
     if (stage.data.every(({ miniworld }) => miniworld)) continue;
     const { sources, skipped, notes } = await openOnce(stage.data);
     limit ??= captionLimitFor(recipe, ownTasks);
@@ -78,6 +82,7 @@ export async function stageDataOf(
     ];
     found.set(stage.name, {
       tallies,
+      depth: depthLines(set, stage),
       lines,
       shares: new Map([...shares.image, ...shares.clip]),
       has: { image: set.image.length > 0, clip: set.clip.length > 0 },

@@ -5,6 +5,7 @@ import { budgetNotes } from '../../../train/cost/budget.js';
 import { batchesOf, type StageBatch, trainedTotal } from '../../../train/cost/cost.js';
 import { matrixPeak, trainingEfficiency } from '../../../train/cost/peak.js';
 import {
+  type DepthCost,
   type EncodingCost,
   type PartCost,
   type RunCost,
@@ -18,6 +19,7 @@ import {
   type Stage,
   stagesOf,
 } from '../../../train/recipe/config.js';
+import { withPlannedModel } from '../../../train/recipe/depth-model.js';
 import { dtypeOf, recipeShape } from '../../../train/recipe/networks.js';
 import { lacking } from '../../../train/recipe/read-recipe.js';
 import { isText } from '../../../train/recipe/trained-names.js';
@@ -43,7 +45,7 @@ type DataOf = (stage: Pick<Stage, 'name'>) => StageData | null;
 /** Describes a run without building anything. Measuring the machine takes a few seconds. */
 export function dryRun(options: DryRunOptions): string {
   const { folder, ownTasks, processes = 1, dataOf = () => null } = options;
-  const recipe = withKnownShares(options.recipe, dataOf);
+  const recipe = withPlannedModel(withKnownShares(options.recipe, dataOf));
   const dtype = dtypeOf(recipe);
   const shape = recipeShape(recipe);
   const networks = trainedNetworks(recipe, shape, dtype);
@@ -87,7 +89,7 @@ function withKnownShares(recipe: Recipe, dataOf: DataOf): Recipe {
   return { ...recipe, transformer: { ...recipe.transformer, stages } };
 }
 
-function partRows(recipe: Recipe, { autoencoder, encoding, adapter }: RunCost) {
+function partRows(recipe: Recipe, { autoencoder, encoding, depth, adapter }: RunCost) {
   const { init } = recipe;
   const origin = recipe.base ?? recipe.autoencoder.from;
   const steps = (part: PartCost, plan: Optimisation) => [
@@ -101,6 +103,7 @@ function partRows(recipe: Recipe, { autoencoder, encoding, adapter }: RunCost) {
       ? ['autoencoder', ...steps(autoencoder, recipe.autoencoder), init ? `from ${init}` : '']
       : ['autoencoder', 'not trained', `from ${origin}`],
     ['encoding', ...encodingWords(encoding)],
+    ...(depth ? [['depth', ...depthWords(depth), `with ${recipe.depth.model}`]] : []),
     ...(adapter ? [['adapter', ...steps(adapter, recipe.transformer.adapter!)]] : []),
   ];
 }
@@ -109,6 +112,12 @@ function encodingWords({ samples, flops: work, seconds, uncounted }: EncodingCos
   const counted = samples > 0 ? [`${samples} samples`, flops(work)] : [];
   const others = uncounted.length > 0 ? [`all of ${uncounted.join(', ')}`] : [];
   return [...others, ...counted, ...(samples > 0 ? [`about ${formatDuration(seconds)}`] : [])];
+}
+
+function depthWords({ bytes, uncounted, ...cost }: DepthCost): string[] {
+  const some = uncounted.length > 0 ? [`what has none in ${uncounted.join(', ')}`] : [];
+  const space = bytes > 0 ? [`${formatBytes(bytes)} of cache`] : [];
+  return [...encodingWords({ ...cost, uncounted: [] }), ...space, ...some];
 }
 
 function trainedWords({ transformer }: Recipe, cost: RunCost, { trained }: TrainedNetworks) {
@@ -130,6 +139,7 @@ function stageLines(cost: StageCost, data: StageData | null): string[] {
     `${stage.name}: ${size}, ${lengthOf(stage)} of ${Math.round(step.tokens)} tokens, ${flops(work)} a step, ${formatBytes(memory.total)} of memory, about ${formatDuration(seconds)}`,
     ...budgetNotes(stage).map((note) => `  ${note}`),
     ...batches.flatMap((batch) => [...batchLines(batch, stage, data)]),
+    ...depthLines(stage, batches, data),
     ...(data ? unusedLines(data, batches) : []),
     ...(data?.lines ?? []),
   ];
@@ -192,6 +202,36 @@ const taskRow = (task: Task, weight: number, share: number, ofAll: number): stri
   percent(share),
   `${percent(share * ofAll)} of all steps`,
 ];
+
+/** Where the depth of known frames comes from; of files, the samples are counted. */
+function depthLines(
+  stage: Stage,
+  batches: readonly StageBatch[],
+  data: StageData | null,
+): string[] {
+  const { from, dropout, frameDropout } = stage.depth;
+  const knows = weightedTasks(stage.tasks, stage.ownTasks).some(
+    ({ task }) =>
+      task.inputs.length > 0 &&
+      !task.needs.depth &&
+      batches.some(({ kind }) => kind === kindOf(task)),
+  );
+  if (!knows) return [];
+  if (from === 'none') return ['  known frames have no depth'];
+  const dropped = [
+    ...(dropout > 0 ? [`${percent(dropout)} of the samples`] : []),
+    ...(frameDropout > 0 ? [`${percent(frameDropout)} of the frames of the others`] : []),
+  ];
+  const left = dropped.length > 0 ? `; left out of ${dropped.join(' and ')}` : '';
+  if (data) {
+    return [
+      ...data.depth.map((line) => `  ${line}`),
+      ...(left ? [`  depth is${left.slice(1)}`] : []),
+    ];
+  }
+  const scenes = { auto: 'exact', exact: 'exact', model: 'estimated', files: 'unknown for scenes' };
+  return [`  depth of known frames: ${scenes[from]}${left}`];
+}
 
 /** Tasks without a sample, and kinds of batches that the recipe asks for but the files cannot give. */
 function unusedLines({ tallies, has }: StageData, batches: readonly StageBatch[]): string[] {

@@ -1,4 +1,7 @@
-/** Encodes the latents of all stages' samples before the transformer's training begins. */
+/**
+ * Encodes the latents of all stages' samples, and estimates their depth, before the transformer's
+ * training begins.
+ */
 import { setImmediate } from 'node:timers/promises';
 import { KeyMap } from '../../../data/key-map.js';
 import { ahead } from '../../../data/worker-pool.js';
@@ -6,19 +9,24 @@ import type { Reporter } from '../../loop/reporter.js';
 import type { Stage } from '../../recipe/config.js';
 import type { SampleMaker, Wanted } from '../maker.js';
 import type { OpenedSource, SourceItem } from '../sources.js';
-import { type StageSet, stageSet } from '../stage-set.js';
+import { type Entry, type StageSet, stageSet } from '../stage-set.js';
+import { depthKey } from './depth-maps.js';
+import { depthOrigin, estimatedFrames } from './depth-origin.js';
 import { type LatentEncoder, latentsKey } from './latents.js';
 
-export interface EncodeOptions {
+export interface AheadOptions {
   maker: SampleMaker;
   stages: readonly Stage[];
   /** the sources of each stage */
   sources: readonly (readonly OpenedSource[])[];
-  encoder: LatentEncoder;
-  /** which of the samples this process encodes */
+  /** which of the samples this process computes */
   world?: { rank: number; size: number };
   report: Reporter;
   signal: AbortSignal;
+}
+
+export interface EncodeOptions extends AheadOptions {
+  encoder: LatentEncoder;
 }
 
 /** Number of samples that are prepared ahead of their encoding. */
@@ -31,20 +39,56 @@ const AHEAD = 8;
  * @returns false if the signal stopped it
  */
 export async function encodeAhead(options: EncodeOptions): Promise<boolean> {
-  const { maker, encoder, world = { rank: 0, size: 1 }, report, signal } = options;
+  const { maker, encoder } = options;
+  return inTurn('encoding latents', missingLatents, options, {
+    prepare: (one) => maker.prepare(one, encoder),
+    finish: (ready) => maker.finish(ready, encoder).latents.dispose(),
+  });
+}
+
+/**
+ * Estimates the depth that is not in the store yet, of samples that have it from the model; like
+ * `encodeAhead`.
+ *
+ * @returns false if the signal stopped it
+ */
+export async function estimateAhead(options: AheadOptions): Promise<boolean> {
+  const { maker } = options;
+  return inTurn('estimating depth', missingDepth, options, {
+    prepare: (one) => maker.framesOf(one, one.frames),
+    finish: (frames, one) => void maker.estimateOf(one, one.frames, frames),
+  });
+}
+
+/**
+ * Computes this process's share of what is missing in the store.
+ * @param prepare  runs ahead, in other threads; `finish` on this one
+ */
+async function inTurn<Options extends AheadOptions, One, Ready extends object>(
+  label: string,
+  missing: (options: Options) => One[],
+  options: Options,
+  {
+    prepare,
+    finish,
+  }: {
+    prepare: (one: One) => Promise<Ready | { problem: string }>;
+    finish: (ready: Ready, one: One) => void;
+  },
+): Promise<boolean> {
+  const { maker, world = { rank: 0, size: 1 }, report, signal } = options;
   const { store } = maker.options;
   if (!store) return true;
-  const wanted = missing(options);
-  const own = wanted.filter((_, i) => i % world.size === world.rank);
+  const own = missing(options).filter((_, i) => i % world.size === world.rank);
   if (own.length === 0) return true;
-  report.start('encoding latents', own.length, 'samples');
+  report.start(label, own.length, 'samples');
   try {
-    const made = ahead(own, AHEAD, (one) => maker.prepare(one, encoder));
+    const made = ahead(own, AHEAD, async (one) => ({ one, ready: await prepare(one) }));
     let done = 0;
-    for await (const result of made) {
-      await setImmediate(); // encoding blocks the thread: let signals have their turn
+    for await (const { one, ready } of made) {
+      await setImmediate(); // computing blocks the thread: let signals have their turn
       if (signal.aborted) return false;
-      if (!('problem' in result)) maker.finish(result, encoder).latents.dispose();
+      if (!('problem' in ready)) finish(ready, one);
       report.update(++done, '');
     }
     return true;
@@ -54,7 +98,39 @@ export async function encodeAhead(options: EncodeOptions): Promise<boolean> {
   }
 }
 
-function missing({ stages, sources, maker, encoder }: EncodeOptions): Wanted[] {
+/** Frames whose depth is to be estimated. */
+type WantedDepth = Pick<Wanted, 'item' | 'target'> & { frames: 'clip' | 'source' };
+
+function missingDepth({ stages, sources, maker }: AheadOptions): WantedDepth[] {
+  const found: WantedDepth[] = [];
+  const seen = new KeyMap<true>();
+  for (const [i, stage] of stages.entries()) {
+    for (const part of ['items', 'heldOut'] as const) {
+      for (const { item, target, tasks } of entriesOf(stageSet(sources[i]!, stage, part))) {
+        const wanted = tasks.filter(({ task }) => depthOrigin(item, task, stage.depth) === 'model');
+        for (const frames of new Set(wanted.map(({ task }) => estimatedFrames(task)))) {
+          const key = depthKey(item, target, frames, maker.depthMaps!);
+          if (maker.options.store!.has(key) || seen.has(key)) continue;
+          seen.set(key, true);
+          found.push({ item, target, frames });
+        }
+      }
+    }
+  }
+  return found;
+}
+
+/** Do any samples of the stages have depth from the model? */
+export const someFromModel = ({ stages, sources }: Pick<AheadOptions, 'stages' | 'sources'>) =>
+  stages.some((stage, i) => {
+    if (stage.depth.model === undefined) return false;
+    for (const { item, tasks } of entriesOf(stageSet(sources[i]!, stage))) {
+      if (tasks.some(({ task }) => depthOrigin(item, task, stage.depth) === 'model')) return true;
+    }
+    return false;
+  });
+
+function missingLatents({ stages, sources, maker, encoder }: EncodeOptions): Wanted[] {
   const found: Wanted[] = [];
   const seen = new KeyMap<true>();
   stages.forEach((stage, i) => {
@@ -71,9 +147,13 @@ function missing({ stages, sources, maker, encoder }: EncodeOptions): Wanted[] {
 }
 
 function* samplesOf(set: StageSet): Generator<[SourceItem, Wanted['target']]> {
+  for (const { item, target } of entriesOf(set)) yield [item, target];
+}
+
+function* entriesOf(set: StageSet): Generator<Entry & Pick<Wanted, 'target'>> {
   for (const { buckets } of [...set.image, ...set.clip]) {
     for (const { target, entries } of buckets) {
-      for (const { item } of entries) yield [item, target];
+      for (const entry of entries) yield { ...entry, target };
     }
   }
 }

@@ -1,0 +1,91 @@
+/** The depth model that a recipe's depth comes from. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { InputError } from '../../errors.js';
+import { readJson } from '../../files/read-json.js';
+import {
+  DEPTH_ANYTHING_PRESETS,
+  DEPTH_ANYTHING_PROCESSOR,
+  type DepthAnythingConfig,
+  type DepthProcessorConfig,
+  parseDepthAnythingConfig,
+  parseDepthProcessorConfig,
+} from '../../models/depth-anything/index.js';
+import { resolvePipeline } from '../../pipeline/find.js';
+import { depthFolderOf } from '../../pipeline/index.js';
+import { PIPELINE_PRESETS } from '../../pipeline/shape.js';
+import type { Recipe } from './config.js';
+import { recipeShape } from './networks.js';
+
+/**
+ * A recipe whose `depth` says what is done: `model` is the folder of the model that is used, if any
+ * is, and `from` is none where the transformer has no channel for depth.
+ *
+ * @throws InputError if a model is needed and there is none
+ */
+export function withDepthModel<R extends Recipe>(recipe: R): R {
+  const { from } = recipe.depth;
+  if (!recipeShape(recipe).transformer.use_depth_cond) {
+    return { ...recipe, depth: { ...recipe.depth, from: 'none', model: undefined } };
+  }
+  const model = from === 'auto' || from === 'model' ? folderOf(recipe) : undefined;
+  if (from === 'model' && model === undefined) {
+    throw new InputError(
+      'depth.from: model needs a depth model; name its folder as depth.model, or take depth from elsewhere',
+    );
+  }
+  return { ...recipe, depth: { ...recipe.depth, model } };
+}
+
+/** The same before a dry run, in which a published model need not be there yet. */
+export const withPlannedModel = <R extends Recipe>(recipe: R): R =>
+  isToCome(recipe) ? recipe : withDepthModel(recipe);
+
+function folderOf({ depth, base }: Recipe): string | undefined {
+  if (depth.model !== undefined) return resolvePipeline(depth.model);
+  return (base === undefined ? null : depthFolderOf(base)) ?? undefined;
+}
+
+/** What a depth model costs follows from these. */
+export interface DepthShape {
+  config: DepthAnythingConfig;
+  processor: DepthProcessorConfig;
+}
+
+/**
+ * The shape of a recipe's depth model; null if it has none. Where the recipe is for the size of a
+ * released pipeline, a folder that does not exist yet is assumed to hold the small published model.
+ *
+ * @throws InputError as `withDepthModel` does
+ */
+export function depthShapeOf(recipe: Recipe): DepthShape | null {
+  if (isToCome(recipe)) return RELEASED_MODEL;
+  const { model } = withDepthModel(recipe).depth;
+  if (model === undefined) return null;
+  const read = (name: string) => {
+    const path = join(model, name);
+    return [readJson(path), path] as const;
+  };
+  return {
+    config: parseDepthAnythingConfig(...read('config.json')),
+    processor: parseDepthProcessorConfig(...read('preprocessor_config.json')),
+  };
+}
+
+/** Is the model one that has still to be downloaded, for a recipe of a released size? */
+export function isToCome({ depth, transformer }: Recipe): boolean {
+  const { model } = depth;
+  const released = (PIPELINE_PRESETS as readonly string[]).includes(transformer.preset);
+  if (!released || model === undefined || existsSync(model)) return false;
+  try {
+    return !existsSync(resolvePipeline(model));
+  } catch (error) {
+    if (error instanceof InputError) return true;
+    throw error;
+  }
+}
+
+const RELEASED_MODEL: DepthShape = {
+  config: DEPTH_ANYTHING_PRESETS['depth-anything-v2-small'],
+  processor: DEPTH_ANYTHING_PROCESSOR,
+};
