@@ -35,7 +35,7 @@ describe('the tasks of a stage', () => {
     assert.deepEqual(open(stageOf({})), TASK_IDS);
     // what counts as large is what is trained
     assert.deepEqual(open(stageOf({ width: 16, height: 16 })), TASK_IDS);
-    const short = TASK_IDS.filter((id) => id !== 'vexd' && id !== 'vtrans');
+    const short = TASK_IDS.filter((id) => id !== 'vexd');
     assert.deepEqual(open(stageOf({ numFrames: 9 })), short);
     assert.deepEqual(lacking(taskOf('vexd'), stageOf({ numFrames: 9 })), ['fewer than 13 frames']);
   });
