@@ -15,6 +15,15 @@ export {
   MfmError,
 } from './errors.js';
 export {
+  type DepthFrame,
+  type DepthOptions,
+  type DepthProgress,
+  OpenDepth,
+  openDepth,
+  type SaveDepthOptions,
+  type SavedDepth,
+} from './library/depth.js';
+export {
   type GeneratedFrame,
   type GeneratedFrames,
   Generation,

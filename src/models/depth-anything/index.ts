@@ -6,7 +6,7 @@ export {
 } from './config.js';
 export { DepthAnything } from './depth-anything.js';
 export type { DepthObserver } from './dinov2.js';
-export { type DepthModel, estimateDepth, openDepthModel } from './estimate.js';
+export { type DepthModel, estimateDepth, framesAtOnce, openDepthModel } from './estimate.js';
 export {
   DEPTH_ANYTHING_PROCESSOR,
   DepthProcessor,

@@ -1,9 +1,11 @@
 /** A depth model small enough to run many times in a test. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   DepthAnything,
   parseDepthAnythingConfig,
 } from '../../../src/models/depth-anything/index.js';
-import { manualSeed, noGrad } from '../../../src/tensor/index.js';
+import { manualSeed, noGrad, saveSafetensors, tidy } from '../../../src/tensor/index.js';
 
 export const TINY_BACKBONE = {
   model_type: 'dinov2',
@@ -39,4 +41,19 @@ export function tinyModel(
     model.namedParameters().get('head.conv3.bias')!.fill_(2);
   });
   return model;
+}
+
+/** Writes the folder of such a model, which sees pictures at 16x16. */
+export function saveTinyDepthModel(folder: string, changes: Record<string, unknown> = {}): void {
+  mkdirSync(folder, { recursive: true });
+  tidy(() => {
+    const state = new Map(tinyModel(changes).stateDict());
+    saveSafetensors(join(folder, 'model.safetensors'), state);
+  });
+  const processor = { size: { height: 16, width: 16 }, ensure_multiple_of: 4 };
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...TINY, ...changes }));
+  writeFileSync(
+    join(folder, 'preprocessor_config.json'),
+    JSON.stringify({ image_processor_type: 'DPTImageProcessor', ...processor }),
+  );
 }
