@@ -15,6 +15,15 @@ export {
   MfmError,
 } from './errors.js';
 export {
+  type DepthFrame,
+  type DepthOptions,
+  type DepthProgress,
+  OpenDepth,
+  openDepth,
+  type SaveDepthOptions,
+  type SavedDepth,
+} from './library/depth.js';
+export {
   type GeneratedFrame,
   type GeneratedFrames,
   Generation,
@@ -35,7 +44,7 @@ export type {
   TaskInputs,
 } from './library/request.js';
 export type { AskedSettings, ResultSettings } from './library/settings.js';
-export type { Box, Colour, FitWay, Frames, Length, Size } from './media/index.js';
+export type { Box, Colour, DepthMeaning, FitWay, Frames, Length, Size } from './media/index.js';
 export type { PhasePlan, Plan } from './pipeline/cost/plan.js';
 export type { Phase } from './pipeline/progress.js';
 export type { OwnSettings } from './pipeline/settings.js';

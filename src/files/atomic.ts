@@ -8,7 +8,7 @@ import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InputError, isAbort, JobError, MfmError } from '../errors.js';
 import { makeFolder } from './make-folder.js';
-import { expectPlace } from './output-place.js';
+import { expectFolderPlace, expectPlace } from './output-place.js';
 import { fileProblem } from './system-errors.js';
 
 /**
@@ -35,7 +35,7 @@ export async function writeAtomically(
 const STEM_BYTES = 100;
 
 export interface AtomicFile {
-  /** path of the temporary file, in the folder of the final one; it does not exist yet */
+  /** path of the temporary file (or folder), beside the final one; it does not exist yet */
   temporary: string;
   /** renames the temporary file to its final name */
   keep(): Promise<void>;
@@ -49,7 +49,7 @@ export interface AtomicFile {
 const unfinished = new Set<string>();
 
 function removeUnfinished(): void {
-  for (const path of unfinished) rmSync(path, { force: true });
+  for (const path of unfinished) rmSync(path, { recursive: true, force: true });
 }
 
 function begin(temporary: string): void {
@@ -65,6 +65,16 @@ function end(temporary: string): void {
 /** Like `writeAtomically`, for files written in several calls; throws the same. */
 export async function openAtomically(path: string): Promise<AtomicFile> {
   expectPlace(path);
+  return beside(path);
+}
+
+/** Like `openAtomically`, for a folder: the caller creates `temporary` as one, and fills it. */
+export async function openFolderAtomically(path: string): Promise<AtomicFile> {
+  expectFolderPlace(path);
+  return beside(path);
+}
+
+function beside(path: string): AtomicFile {
   const folder = dirname(path);
   // a name may have at most 255 bytes, including what is added here
   const stem = Buffer.from(basename(path)).subarray(0, STEM_BYTES).toString();
@@ -83,7 +93,7 @@ export async function openAtomically(path: string): Promise<AtomicFile> {
     },
     discard: async () => {
       // the error that led here is the one to report
-      await rm(temporary, { force: true }).catch(() => {});
+      await rm(temporary, { recursive: true, force: true }).catch(() => {});
       end(temporary);
     },
   };

@@ -1,5 +1,5 @@
 /** Checks, before the work begins, that results can and may be written to their places. */
-import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { InputError } from '../errors.js';
 import { specialKind, unreadable } from './regular-file.js';
@@ -38,6 +38,18 @@ export function expectPlace(path: string): void {
   throw new InputError(
     `${path}: is ${specialKind(stats)}, but results can be written only to files; name a file`,
   );
+}
+
+/** @throws InputError unless a folder of results may be written to `path`: there is nothing, or an empty one */
+export function expectFolderPlace(path: string): void {
+  const stats = statsOf(path, lstatSync);
+  if (!stats?.isDirectory()) {
+    expectPlace(path);
+    if (stats === null) return;
+    throw new InputError(`${path}: is a file, and a folder is to be written; name another place`);
+  }
+  if (readdirSync(path).length === 0) return;
+  throw new InputError(`${path}: holds files already; name a new folder, or empty it`);
 }
 
 /** @throws InputError unless the nearest existing path above is a folder */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { InputError } from '../errors.js';
 import { MOST_FRAMES, MOST_STEPS } from '../limits.js';
-import { DEFAULT_TOLERANCE, FIT_WAYS } from '../media/index.js';
+import { DEFAULT_TOLERANCE, DEPTH_MEANINGS, FIT_WAYS } from '../media/index.js';
 import { CROP_TYPES, type UserRequest } from '../pipeline/generate/request.js';
 import { LAST_SEED } from '../seed.js';
 import { didYouMean } from '../suggest.js';
@@ -11,7 +11,13 @@ import type { MediaInput } from './media-input.js';
 import type { GenerateOptions, MaskInput } from './request.js';
 
 /** Inputs of type `M`: as a program gives them, as the pipeline reads them, or as JSON. */
-type WithMedia<M> = { inputs: M[]; mask?: AskedMask<M>; depth?: M[]; reference?: M };
+type WithMedia<M> = {
+  inputs: M[];
+  mask?: AskedMask<M>;
+  depth?: M[];
+  depthFrom?: M;
+  reference?: M;
+};
 type AskedMask<M> = { file: M } | Exclude<NonNullable<UserRequest['mask']>, { file: unknown }>;
 
 type Functions = 'signal' | 'onProgress' | 'onNote' | 'onPlan' | 'rewritePrompt';
@@ -40,6 +46,8 @@ export function askedOf(task: Task, options: GenerateOptions): Asked<MediaInput>
     window: options.window,
     tile: options.tile,
     depth: depth === undefined ? undefined : isList(depth) ? [...depth] : [depth],
+    depthIs: options.depthIs,
+    depthFrom: options.depthFrom,
     size: options.size,
     numFrames: options.numFrames,
     numInferenceSteps: options.numInferenceSteps,
@@ -79,13 +87,14 @@ export async function withMedia<M>(
     }
     return made;
   };
-  const { mask, depth, reference } = asked;
+  const { mask, depth, depthFrom, reference } = asked;
   return {
     ...asked,
     inputs: await all(asked.inputs.length > 1 ? 'inputs' : 'input', asked.inputs),
     mask: mask && 'file' in mask ? { file: await replaced(mask.file, 'mask') } : mask,
     reference: reference === undefined ? undefined : await replaced(reference, 'reference'),
     depth: depth && (await all('depth', depth)),
+    depthFrom: depthFrom === undefined ? undefined : await replaced(depthFrom, 'depthFrom'),
   };
 }
 
@@ -108,6 +117,8 @@ const fields = {
   invertMask: z.boolean(),
   expand: z.string(),
   depth: z.union([z.array(media), media]),
+  depthIs: z.enum(DEPTH_MEANINGS),
+  depthFrom: media,
   reference: media,
   size,
   numFrames: frames,

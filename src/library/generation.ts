@@ -141,7 +141,9 @@ export class Generation implements AsyncDisposable {
     try {
       const { result } = await making.begin();
       if (task.result === 'video') {
-        const [named = null] = asked.inputs.map((input) => pathOf(input) ?? 'input');
+        const { depthFrom, inputs } = asked;
+        const followed = depthFrom === undefined ? inputs : [depthFrom];
+        const [named = null] = followed.map((input) => pathOf(input) ?? 'input');
         expectRate(named ?? this.engine.folder, fps ?? result.fps, 'give the rate with `fps`');
       }
       file = new ResultFile(path, result, {
@@ -241,11 +243,12 @@ export class Generation implements AsyncDisposable {
 }
 
 /** Files that are read, which the result must not replace. */
-function filesOf({ inputs, mask, depth = [], reference }: Asked<MediaInput>) {
+function filesOf({ inputs, mask, depth = [], depthFrom, reference }: Asked<MediaInput>) {
   const named = [
     ...inputs.map((input) => ({ input, what: 'the input' })),
     ...(mask && 'file' in mask ? [{ input: mask.file, what: 'the mask' }] : []),
     ...depth.map((input) => ({ input, what: 'the depth' })),
+    ...(depthFrom === undefined ? [] : [{ input: depthFrom, what: 'the input' }]),
     ...(reference === undefined ? [] : [{ input: reference, what: 'the reference' }]),
   ];
   return named.flatMap(({ input, what }) => {

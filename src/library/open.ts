@@ -1,9 +1,9 @@
 /** Opens a pipeline for use. */
 import { AbortError, InputError } from '../errors.js';
 import { fileSha256 } from '../files/file-hash.js';
-import { openDepthModel } from '../models/depth-anything/index.js';
 import { locateLora } from '../nn/index.js';
 import { Planner } from '../pipeline/cost/planner.js';
+import { openRelativeDepth } from '../pipeline/depth-model.js';
 import { chooseDevice } from '../pipeline/device.js';
 import { resolvePipeline } from '../pipeline/find.js';
 import { depthFolderOf, openPipeline } from '../pipeline/index.js';
@@ -27,8 +27,8 @@ export interface OpenOptions {
   /** default: auto, the fastest suitable dtype of the device; float16 works on a GPU only */
   dtype?: OpenDType;
   /**
-   * folder or ORG/NAME of a Depth Anything model, for tasks that use depth; null: none; default: the
-   * pipeline's, if it has one
+   * folder or ORG/NAME of a Depth Anything model, or of a pipeline that has one, for tasks that use depth;
+   * null: none; default: the pipeline's, if it has one
    */
   depthModel?: string | null;
   /** LoRAs to add to the transformer's weights, in this order; `scale`: strength, 1 is full */
@@ -81,9 +81,7 @@ export async function open(pipeline: string, options: OpenOptions = {}): Promise
     const engine = new Engine({
       pipeline: opened,
       planner: new Planner(readShape(folder), opened),
-      depthModel: depthFolder
-        ? openDepthModel(resolvePipeline(depthFolder), { dtype, device })
-        : null,
+      depthModel: depthFolder ? openRelativeDepth(depthFolder, { dtype, device }) : null,
       folder,
       asked: { dtype, device: options.device, depthModel: depthModel ?? undefined },
       loras,

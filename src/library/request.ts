@@ -1,6 +1,6 @@
 /** A request's options, typed by task. */
 import type { SolverName } from '../diffusion/index.js';
-import type { Box, Colour, FitWay, Size } from '../media/index.js';
+import type { Box, Colour, DepthMeaning, FitWay, Size } from '../media/index.js';
 import type { Plan } from '../pipeline/cost/plan.js';
 import type { CropType } from '../pipeline/generate/request.js';
 import type { Phase } from '../pipeline/progress.js';
@@ -108,6 +108,11 @@ export interface CommonOptions {
   noiseAugStrength?: number;
   /** depth of each input, white = near, instead of a depth model's estimate */
   depth?: MediaInput | readonly MediaInput[];
+  /**
+   * what the values of depth files mean: `near`, larger is nearer (the default); `far`, larger is farther;
+   * `distance`, distances, with 0 where nothing was measured
+   */
+  depthIs?: DepthMeaning;
   /** lay inputs out as the reference implementation does */
   compat?: { cropType: CropType };
   /** false: begin even if there seems to be too little memory; default: true */
@@ -146,6 +151,7 @@ export interface GenerateOptions extends CommonOptions {
   invertMask?: boolean;
   expand?: string;
   reference?: MediaInput;
+  depthFrom?: MediaInput;
   numFrames?: number;
   window?: number;
   upscale?: number;
@@ -165,13 +171,24 @@ type OneInput =
   | { input?: never; inputs: readonly [MediaInput] };
 type TwoInputs = { input?: never; inputs: readonly [MediaInput, MediaInput] };
 
+/** Depth as it is, or estimated; the optional input is the first frame. */
+type DepthOrFrom =
+  | ((OneInput | TwoInputs) & { depthFrom?: never })
+  | {
+      /** a clip or picture whose depth is estimated */ depthFrom: MediaInput;
+      input?: MediaInput;
+      inputs?: never;
+    };
+
 type InputsOf<T extends Task> = T['inputs'] extends readonly []
   ? { input?: never; inputs?: readonly [] }
-  : T['inputs'] extends readonly [unknown]
-    ? T['optionalInputs'] extends readonly []
-      ? OneInput
-      : OneInput | TwoInputs
-    : TwoInputs;
+  : T['inputs'] extends readonly ['depth']
+    ? DepthOrFrom
+    : T['inputs'] extends readonly [unknown]
+      ? T['optionalInputs'] extends readonly []
+        ? OneInput
+        : OneInput | TwoInputs
+      : TwoInputs;
 
 type MaskOf<T extends Task> = T['mask'] extends 'hole'
   ? { /** the part to generate */ mask: MaskInput; invertMask?: boolean; expand?: never }

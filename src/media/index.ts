@@ -21,15 +21,10 @@ export {
   writeMedia,
   writeVideo,
 } from './codecs/write.js';
-export {
-  cropDepth,
-  depthToTensor,
-  expandDepth,
-  NEAREST,
-  readDepth,
-  relativeDepth,
-} from './depth/depth.js';
+export { cropDepth, expandDepth, NEAREST, readDepth, relativeDepth } from './depth/depth.js';
 export type { DepthMap } from './depth/depth-map.js';
+export { depthToTensor } from './depth/depth-to-tensor.js';
+export { DEPTH_MEANINGS, type DepthMeaning, doubtedMeaning } from './depth/meaning.js';
 export { findFfmpeg, oldFfmpegAdvice } from './ffmpeg/ffmpeg.js';
 export {
   cutOut,

@@ -307,9 +307,9 @@ export const TASKS = {
         random.chance(FIRST_FRAME_SHARE) ? first(clip, 1) : null,
         clip.numFrames,
       ),
-    fromInput: ({ media: [look], depth }, numFrames) =>
+    fromInput: ({ media: [look], depth, depthFrom = null }, numFrames) =>
       shapeOnly(
-        { frames: null, depth: cutDepth(depth!, 0, numFrames) },
+        { frames: depthFrom, depth: depth ? cutDepth(depth, 0, numFrames) : null },
         look ? first(look, 1) : null,
         numFrames,
       ),

@@ -11,6 +11,8 @@ export interface UserInput {
   mask: Mask | null;
   /** the depth input, for tasks that take one */
   depth?: DepthMap;
+  /** frames from which it is to be estimated instead */
+  depthFrom?: Frames;
   /** known frames where each clip meets the generated part; default: as in training */
   joints?: readonly number[];
 }

@@ -44,6 +44,12 @@ function requests(mfm: Mfm): (() => Generation)[] {
     () => mfm.generate('iedit', { input: 'photo.png' }),
     () => mfm.generate('d2v', { input: 'depth.mp4' }),
     () => mfm.generate('d2v', { inputs: ['depth.mp4', 'first.png'] }),
+    () => mfm.generate('d2v', { depthFrom: 'clip.mp4', input: 'first.png' }),
+    () => mfm.generate('d2v', { input: 'depth.mp4', depthIs: 'far' }),
+    // @ts-expect-error depth, or a clip that has it
+    () => mfm.generate('d2v', { prompt: 'a red cube' }),
+    // @ts-expect-error the clip itself is its input
+    () => mfm.generate('mtrans', { input: 'clip.mp4', depthFrom: 'clip.mp4' }),
 
     // what a task has no use for
     // @ts-expect-error no input

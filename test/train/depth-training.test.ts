@@ -6,11 +6,11 @@ import { describe, test } from 'node:test';
 import { readSettings } from '../../src/pipeline/index.js';
 import { setThreads } from '../../src/tensor/index.js';
 import { train } from '../../src/train/index.js';
-import { writeTinyModel } from '../models/depth-anything/tiny.js';
+import { saveTinyDepthModel } from '../models/depth-anything/tiny.js';
 import { temporaryFolder } from '../temp-folder.js';
 
 const root = temporaryFolder();
-const model = writeTinyModel(join(root, 'depth-model'));
+const model = saveTinyDepthModel(join(root, 'depth-model'));
 
 const recipe = {
   name: 'with-depth',

@@ -7,6 +7,7 @@ import type { DataFile, DataItem } from '../sources/items.js';
 import { wordsIn } from '../words.js';
 import { ClipMeter, MOMENTS, mean, SMALL_SIDE } from './clip-meter.js';
 import type { Fingerprint } from './duplicates.js';
+import { lookAtDepth } from './look-at-depth.js';
 import { type Box, chromaOf, contentOf, differenceHash, lumaOf, sharpnessOf } from './measure.js';
 import { type OpenedClip, type OpenedImage, openFrames, openMedia } from './open-item.js';
 
@@ -68,6 +69,11 @@ async function inspect(item: DataItem): Promise<Inspection> {
     if (file === null) continue;
     const complaint = await misfit(file, role, measured, item);
     if (complaint !== null) mismatches.push(complaint);
+  }
+  if (depth !== null && mismatches.length === 0) {
+    const { problem, note } = await lookAtDepth(depth);
+    if (problem !== null) mismatches.push(problem);
+    if (note !== null) measured.notes.push(note);
   }
   const files = [media, target, mask, depth].filter((file) => file !== null);
   // a mask and depth of the same bytes are not the same

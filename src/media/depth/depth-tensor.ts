@@ -1,5 +1,6 @@
 /** Reads depth from a safetensors file without LibTorch, so that worker threads can use it. */
 import { InputError } from '../../errors.js';
+import { short } from '../../files/read-json.js';
 import { readRegularSync, unreadable } from '../../files/regular-file.js';
 import { bytesPerElement, type DType, typedArrayFor } from '../../tensor/dtype.js';
 import { readSafetensorsHeader } from '../../tensor/safetensors-header.js';
@@ -18,7 +19,12 @@ export function readDepthTensor(path: string): DepthMap {
   );
   const [entry] = entries.values();
   if (!entry || entries.size !== 1) {
-    throw new InputError(`${path}: must hold one tensor, the depth [F, H, W], got ${entries.size}`);
+    const names = [...entries.keys()].slice(0, 3).map((name) => `"${short(name)}"`);
+    const more = entries.size > 3 ? ', …' : '';
+    const which = entries.size > 0 ? ` (${names.join(', ')}${more})` : '';
+    throw new InputError(
+      `${path}: must hold one tensor, the depth [F, H, W], got ${entries.size}${which}; save the depth alone`,
+    );
   }
   const { dtype, shape, offset } = entry;
   if ((shape.length !== 2 && shape.length !== 3) || shape.includes(0)) {
@@ -30,8 +36,12 @@ export function readDepthTensor(path: string): DepthMap {
   const data = floatsOf(dtype, bytes.slice(offset, offset + count * bytesPerElement(dtype)));
   const [height, width] = shape.slice(-2) as [number, number];
   const numFrames = shape.length === 3 ? shape[0]! : 1;
-  if (!data.every(Number.isFinite)) {
-    throw new InputError(`${path}: depth must be finite, got a value that is not`);
+  const broken = data.findIndex((value) => !Number.isFinite(value));
+  if (broken >= 0) {
+    const [x, y] = [broken % width, Math.floor(broken / width) % height];
+    throw new InputError(
+      `${path}: depth must be finite, got ${data[broken]} at ${x},${y} of frame ${Math.floor(broken / (width * height))}; replace such values, those that are unknown by the farthest`,
+    );
   }
   return { path, width, height, numFrames, data };
 }

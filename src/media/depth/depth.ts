@@ -3,7 +3,6 @@
  */
 import { extname, join } from 'node:path';
 import { InputError } from '../../errors.js';
-import { fromArray, type Tensor } from '../../tensor/index.js';
 import { pictureNames, readMedia } from '../codecs/read.js';
 import { sniff } from '../codecs/sniff.js';
 import { decoded, floatsOf, type OpenStill, openStill, readStill } from '../codecs/still.js';
@@ -16,64 +15,71 @@ import {
   sourceName,
 } from '../frames.js';
 import type { Margins } from '../mask/expand.js';
-import { resize } from '../pixels/tensors.js';
 import type { DepthMap } from './depth-map.js';
 import { readDepthTensor } from './depth-tensor.js';
+import { type DepthMeaning, rangeOf, toRelative } from './meaning.js';
+import { paletteOf } from './palettes.js';
 
-/**
- * The value of the nearest point of a picture; the farthest is 0. Relative depth has no fixed range: the
- * maximum of Depth Anything V2 lies between about 5 and 15, depending on the scene.
- */
-export const NEAREST = 10;
+export { NEAREST } from './meaning.js';
+
 /** A picture whose colour channels differ by more than this on average (0..255) is not gray. */
 const COLOURFUL = 12;
 
+export interface ReadDepthOptions extends Pick<ReadVideoOptions, 'signal'> {
+  /** what the file's values mean; default: larger is nearer */
+  is?: DepthMeaning;
+  /** what to do with a picture or clip that is in colour, after "so"; default: give a gray one */
+  colourRemedy?: string;
+  /** receives facts about the file that the user should know, one sentence each */
+  notes?: string[];
+}
+
 /**
- * Reads a picture (8 or 16 bits), a clip or a folder of pictures, in which white is near: the darkest
- * value of all frames becomes 0 and the lightest `NEAREST`. The only tensor of a .safetensors file,
- * [H, W] or [F, H, W], is used unchanged.
+ * Reads a picture (8 or 16 bits), a clip or a folder of pictures, in which white is near unless `is` says
+ * otherwise: over all frames the farthest value becomes 0 and the nearest `NEAREST`. The only tensor of a
+ * .safetensors file, [H, W] or [F, H, W], is used unchanged if larger is nearer in it.
  *
- * @throws InputError if the file cannot be read, is in colour, or is a single shade of gray
+ * @throws InputError if the file cannot be read, is in colour, or has a single value all over
  */
 export async function readDepth(
   source: MediaSource,
-  { signal }: Pick<ReadVideoOptions, 'signal'> = {},
+  { is = 'near', notes = [], ...options }: ReadDepthOptions = {},
 ): Promise<DepthMap> {
   const path = sourceName(source);
   const isTensor = typeof source === 'string' && extname(path).toLowerCase() === '.safetensors';
-  if (isTensor) return readDepthTensor(path);
-  const read = await readGrays(source, signal);
-  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const value of read.data) {
-    if (value < least) least = value;
-    if (value > most) most = value;
-  }
-  if (least === most) {
-    throw new InputError(
-      `${path}: is one shade of gray all over, so it holds no depth; give a map in which near is white and far is black`,
-    );
-  }
-  const scale = NEAREST / (most - least);
-  return { ...read, path, data: read.data.map((value) => (value - least) * scale) };
+  if (isTensor) return tensorAs(readDepthTensor(path), is);
+  const read = await readGrays(source, { ...options, notes });
+  const data = toRelative(read.data, is);
+  if (data) return { ...read, path, data };
+  throw new InputError(
+    `${path}: is one shade of gray all over, so it holds no depth; give a map in which near is white and far is black`,
+  );
+}
+
+/** A tensor's own scale is kept where it can be: distances have none that relative depth could keep. */
+function tensorAs(map: DepthMap, is: DepthMeaning): DepthMap {
+  const { least, most } = rangeOf(map.data);
+  const data =
+    is === 'distance'
+      ? toRelative(map.data, is)
+      : is === 'far'
+        ? map.data.map((value) => least + most - value)
+        : map.data;
+  if (data && least < most) return { ...map, data };
+  throw new InputError(
+    `${map.path}: has one value all over, so it holds no depth; give depth in which larger is nearer`,
+  );
 }
 
 /**
  * Converts distances along the optical axis, [F, H, W], to relative depth: the inverse distance, scaled
- * so that over all frames the farthest point is 0 and the nearest `NEAREST`.
+ * so that over all frames the farthest point is 0 and the nearest `NEAREST`; 0 all over if it is flat.
  */
 export function relativeDepth(
   distances: Float32Array,
   { width, height, numFrames }: Size & { numFrames: number },
 ): DepthMap {
-  let [least, most] = [Number.POSITIVE_INFINITY, 0];
-  for (const distance of distances) {
-    if (distance < least) least = distance;
-    if (distance > most) most = distance;
-  }
-  // a single distance holds no relative depth
-  const scale = least < most ? NEAREST / (1 / least - 1 / most) : 0;
-  const data = new Float32Array(distances.length);
-  for (let i = 0; i < data.length; i++) data[i] = (1 / distances[i]! - 1 / most) * scale;
+  const data = toRelative(distances, 'distance') ?? new Float32Array(distances.length);
   return { path: '', width, height, numFrames, data };
 }
 
@@ -116,35 +122,30 @@ export function expandDepth(
   return { ...map, width, height, data };
 }
 
-/** Resizes a map; the result is [F, H, W] float32. */
-export function depthToTensor(map: DepthMap, size: Size): Tensor {
-  const { width, height, numFrames, data } = map;
-  // bilinear, because bicubic overshoots at edges, to depths that do not occur
-  return resize(fromArray(data, [numFrames, height, width]), size, { mode: 'bilinear' });
-}
-
 type Grays = Omit<DepthMap, 'path'>;
 
-async function readGrays(path: MediaSource, signal?: AbortSignal): Promise<Grays> {
-  if (typeof path !== 'string') return { ...fromFrames(path.path, path), fps: path.fps };
+type GrayOptions = Omit<ReadDepthOptions, 'is' | 'notes'> & { notes: string[] };
+
+async function readGrays(path: MediaSource, options: GrayOptions): Promise<Grays> {
+  if (typeof path !== 'string') return { ...fromFrames(path.path, path, options), fps: path.fps };
   switch (await sniff(path)) {
     case 'still':
-      return readStillGray(path);
+      return readStillGray(path, options);
     case 'folder':
-      return readFolder(path, signal);
+      return readFolder(path, options);
     default:
-      return readClip(path, signal);
+      return readClip(path, options);
   }
 }
 
 /** Reads integers at 16 bits, 0..65535, and floats unchanged. */
-async function readStillGray(path: string): Promise<Grays> {
+async function readStillGray(path: string, { colourRemedy }: GrayOptions): Promise<Grays> {
   const still = await openStill(path);
   if (still.isFloat) return readFloatGray(still);
   const { space } = still.facts;
   // an RGB file may be gray too, so its pixels are checked; few of its 16 bits may be used
   if (space !== 'b-w' && space !== 'grey16') {
-    expectGray(path, await readStill(path, { lowBits: true }));
+    expectGray(path, await readStill(path, { lowBits: true }), colourRemedy);
   }
   const gray = still.decoder().toColourspace('grey16').extractChannel(0);
   const { data, info } = await decoded(path, gray, 'ushort');
@@ -165,21 +166,21 @@ async function readFloatGray(still: OpenStill): Promise<Grays> {
   for (let i = 0, j = 0; i < values.length; i++, j += channels) {
     values[i] = data[j]!;
     for (let c = 1; c < colours; c++) {
-      if (data[j + c] !== data[j]) throw inColour(still.path);
+      if (data[j + c] !== data[j]) throw inColour(still.path, null);
     }
   }
   return { width, height, numFrames: 1, data: values };
 }
 
-async function readFolder(path: string, signal?: AbortSignal): Promise<Grays> {
-  const names = await pictureNames(path);
+async function readFolder(path: string, options: GrayOptions): Promise<Grays> {
+  const names = await pictureNames(path, options.notes);
   if (names.length === 0) {
     throw new InputError(`${path}: the folder holds no pictures; put the depth maps in it as PNG`);
   }
   const frames: Grays[] = [];
   for (const name of names) {
-    signal?.throwIfAborted();
-    const frame = await readStillGray(join(path, name));
+    options.signal?.throwIfAborted();
+    const frame = await readStillGray(join(path, name), options);
     const { width, height } = frames[0] ?? frame;
     if (frame.width !== width || frame.height !== height) {
       throw new InputError(
@@ -196,13 +197,14 @@ async function readFolder(path: string, signal?: AbortSignal): Promise<Grays> {
   return { width, height, numFrames: frames.length, data };
 }
 
-async function readClip(path: string, signal?: AbortSignal): Promise<Grays> {
-  const media = await readMedia(path, { signal });
-  return { ...fromFrames(path, media), fps: media.fps };
+async function readClip(path: string, options: GrayOptions): Promise<Grays> {
+  const media = await readMedia(path, { signal: options.signal });
+  options.notes.push(...media.notes);
+  return { ...fromFrames(path, media, options), fps: media.fps };
 }
 
-function fromFrames(path: string, frames: Frames): Grays {
-  expectGray(path, frames);
+function fromFrames(path: string, frames: Frames, { colourRemedy }: GrayOptions): Grays {
+  expectGray(path, frames, colourRemedy);
   const { width, height, numFrames, data } = frames;
   const grays = new Float32Array(width * height * numFrames);
   for (let i = 0, j = 0; i < grays.length; i++, j += 3) {
@@ -211,19 +213,24 @@ function fromFrames(path: string, frames: Frames): Grays {
   return { width, height, numFrames, data: grays };
 }
 
-/** Refuses maps in false colour, which are common and cannot be converted back to depth. */
-function expectGray(path: string, { data }: Frames): void {
+/** @throws InputError for a map in false colours, which are common, or for an ordinary picture */
+function expectGray(path: string, { data }: Frames, remedy?: string): void {
   let difference = 0;
   for (let j = 0; j < data.length; j += 3) {
     const [r, g, b] = [data[j]!, data[j + 1]!, data[j + 2]!];
     difference += Math.max(r, g, b) - Math.min(r, g, b);
   }
   if (difference / (data.length / 3) > COLOURFUL) {
-    throw inColour(path);
+    throw inColour(path, paletteOf(data), remedy);
   }
 }
 
-const inColour = (path: string): InputError =>
+/** For a map in false colours, if their palette is recognised, or a picture that is no depth at all. */
+const inColour = (path: string, palette: string | null, remedy = GIVE_GRAY): InputError =>
   new InputError(
-    `${path}: is in colour; a depth map is gray, so give one with near white and far black`,
+    palette === null
+      ? `${path}: is in colour; a depth map is gray, so ${remedy}`
+      : `${path}: is in the false colours of the palette ${palette}, which cannot be read back as depth; give the gray map that it shows, or estimate it again with \`mfm depth\``,
   );
+
+const GIVE_GRAY = 'give one with near white and far black';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError, JobError } from '../../errors.js';
 import { readJson } from '../../files/read-json.js';
-import { expectFrames, type Frames, sliceFrames } from '../../media/index.js';
+import { expectFrames, type Frames, type Size, sliceFrames } from '../../media/index.js';
 import {
   allFinite,
   fastDtype,
@@ -58,6 +58,12 @@ export function openDepthModel(
 /** Pixels processed at once; limits memory to a few hundred MB. */
 const BATCH_PIXELS = 2 ** 18;
 
+/** How many frames of this size the network processes at once. */
+export function framesAtOnce({ processor }: DepthModel, frames: Size): number {
+  const size = processor.sizeFor(frames);
+  return Math.max(1, Math.floor(BATCH_PIXELS / (size.height * size.width)));
+}
+
 /**
  * The depth of every frame, estimated independently. Relative depth, which the published models
  * give, is larger for nearer points, has no unit and is not normalised; it may be slightly below 0.
@@ -65,11 +71,11 @@ const BATCH_PIXELS = 2 ** 18;
  * @returns [F, H, W] float32 at the frames' size, on the CPU
  * @throws InputError if frames are too narrow for the model, or its weights are non-finite
  */
-export function estimateDepth({ network, processor, folder }: DepthModel, frames: Frames): Tensor {
+export function estimateDepth(model: DepthModel, frames: Frames): Tensor {
+  const { network, processor, folder } = model;
   expectFrames('estimateDepth', frames);
   const { numFrames, height, width } = frames;
-  const size = processor.sizeFor(frames);
-  const batch = Math.max(1, Math.floor(BATCH_PIXELS / (size.height * size.width)));
+  const batch = framesAtOnce(model, frames);
   const depth = empty([numFrames, height, width]);
   for (let start = 0; start < numFrames; start += batch) {
     const count = Math.min(batch, numFrames - start);

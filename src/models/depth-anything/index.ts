@@ -7,7 +7,7 @@ export {
 export { depthFlops } from './cost.js';
 export { DepthAnything } from './depth-anything.js';
 export type { DepthObserver } from './dinov2.js';
-export { type DepthModel, estimateDepth, openDepthModel } from './estimate.js';
+export { type DepthModel, estimateDepth, framesAtOnce, openDepthModel } from './estimate.js';
 export {
   DEPTH_ANYTHING_PROCESSOR,
   DepthProcessor,

@@ -39,13 +39,14 @@ export async function followInput(
   const sizes = fitSizes(task, request, input, settings, fitting);
   const still = task.result === 'image';
   const { numFrames } = request;
+  const depthFrames = depth === null ? 0 : lengthOf(depth, { still, numFrames, settings, fitting });
   const most = request.window ?? settings.numFrames;
   const available = async (count: number): Promise<number> => {
     const wanted = Math.min(count, numFrames ?? count);
-    return followed ? followed.window.count(wanted) : Math.min(wanted, depth!.numFrames);
+    return followed ? followed.window.count(wanted) : Math.min(wanted, depthFrames);
   };
   const has = async (place: number): Promise<boolean> => (await available(place + 1)) > place;
-  const known = followed ? followed.reader.numFrames : depth!.numFrames;
+  const known = followed ? followed.reader.numFrames : depthFrames;
   if (numFrames !== undefined && !still && known !== null && numFrames > known + Number(about)) {
     throw tooFew(input.path, known, numFrames);
   }
@@ -61,20 +62,23 @@ export async function followInput(
   const windowAt = async (start: number, overlap: number): Promise<Window> => {
     const reach = Math.min(made, (numFrames ?? Number.POSITIVE_INFINITY) - start);
     const frames = await followed?.window.take(start, reach);
-    const kept = frames?.numFrames ?? Math.min(reach, depth!.numFrames - start);
+    const kept = frames?.numFrames ?? Math.min(reach, depthFrames - start);
     const last = still || kept < made || !(await has(start + made));
     const length = last ? nextFitting(kept) : made;
     const part = frames && expanded(padFrames(frames, length), margins);
     const holes = part?.mask ?? (mask && cutMaskAt(mask, start, length, input.path));
     const shape = part ? shapedTo(part.frames, holes, sizes, request, fitting) : null;
-    const media = [...(shape ? [shape.frames] : []), ...looks];
+    const seen = shape && !followed!.forDepth ? [shape.frames] : [];
+    const media = [...seen, ...looks];
     const shapedDepth = (map: DepthMap) => {
       const whole = margins ? expandDepth(map, margins, source) : map;
       const sized = request.size ? fittedDepth(whole, sizes.result, request, fitting) : whole;
       return padDepth(sized, length);
     };
-    const near = depth ? shapedDepth(cutDepth(depth, start, kept)) : undefined;
-    const given = task.fromInput({ media, mask: shape?.mask ?? null, depth: near }, length);
+    const near = depth ? shapedDepth(framesOf(depth, start, kept)) : undefined;
+    const depthFrom = followed?.forDepth ? shape?.frames : undefined;
+    const parts = { media, mask: shape?.mask ?? null, depth: near, depthFrom };
+    const given = task.fromInput(parts, length);
     expectDepths(task, given, media.length, depths.length, settings.depthTasks);
     const ownDepths = depths.map((map) => shapedDepth(depthAt(map, start, kept, input.path)));
     return {
@@ -115,7 +119,7 @@ export async function followInput(
       : wanted === null
         ? null
         : windowSpans(wanted, made, { overlap }).length,
-    audio: task.inputs[0] === 'video' ? soundOf(request.inputs[0]) : null,
+    audio: task.inputs[0] === 'video' || followed?.forDepth ? soundOf(request.inputs[0]) : null,
     fullRange: followed?.reader.fullRange ?? false,
     before: null,
     after: null,
@@ -132,6 +136,23 @@ export async function followInput(
     first: first.given,
   };
 }
+
+/** Frames that depth makes: a single map, of which a clip is asked for, stands still. */
+function lengthOf(
+  { path, numFrames }: DepthMap,
+  asked: { still: boolean; numFrames?: number; settings: OwnSettings; fitting: Fitting },
+): number {
+  if (asked.still || numFrames > 1) return numFrames;
+  const count = asked.numFrames ?? asked.settings.numFrames;
+  asked.fitting.note(
+    `${path}: is one picture, so its shapes stand still for ${count} frames (\`numFrames\`)`,
+  );
+  return count;
+}
+
+/** Frames `start` to `start + count`; a single map is that of every frame, see `padDepth`. */
+const framesOf = (depth: DepthMap, start: number, count: number): DepthMap =>
+  depth.numFrames === 1 ? depth : cutDepth(depth, start, count);
 
 const tooFew = (path: string, has: number, wanted: number): InputError =>
   new InputError(

@@ -15,6 +15,7 @@ import { resizeHole } from '../../media/mask/resize-mask.js';
 import type { ConditionInputs, Target, Task } from '../../tasks/index.js';
 import { tidy } from '../../tensor/index.js';
 import type { TileWork } from '../cost/work.js';
+import { GET_DEPTH_MODEL } from '../depth-model.js';
 import type { Pipeline } from '../pipeline.js';
 import { expectInputForNoise } from './augment.js';
 import { joinFrames } from './clip-window.js';
@@ -28,7 +29,7 @@ import {
 } from './make-window.js';
 import { type Prepared, prepare } from './prepare.js';
 import { prepareAsReference } from './reference/prepare.js';
-import { expectParts, type UserRequest } from './request.js';
+import { expectParts, type UserRequest, withDepthFrom } from './request.js';
 import { tileGrids, tileWork } from './tiles.js';
 import { continued } from './windows.js';
 
@@ -77,7 +78,8 @@ export interface Piece {
  * Checks the request, then reads and fits the input; frames are generated as `pieces` is iterated.
  * @throws InputError for wrong input; the signal's reason when it aborts
  */
-export async function startResult(pipeline: Pipeline, request: GenerateRequest): Promise<Result> {
+export async function startResult(pipeline: Pipeline, asked: GenerateRequest): Promise<Result> {
+  const request = withDepthFrom(asked.task, asked);
   expectPossible(pipeline, request);
   const prompt = (await request.rewritePrompt?.(request.prompt)) ?? request.prompt;
   const worded = { ...request, prompt };
@@ -125,7 +127,7 @@ async function inWindows(pipeline: Pipeline, request: GenerateRequest): Promise<
 /** @throws InputError if a task needs depth that the pipeline cannot take, or that nothing provides */
 function expectDepthPossible(
   { takesDepth }: Pipeline,
-  { task, inputs, depth, estimateDepth }: GenerateRequest,
+  { task, inputs, depth, depthFrom, estimateDepth }: GenerateRequest,
 ): void {
   if (!task.needs.depth) return;
   if (!takesDepth) {
@@ -134,10 +136,12 @@ function expectDepthPossible(
       { field: 'pipeline' },
     );
   }
-  if (task.inputs.includes('depth') || depth || estimateDepth) return;
+  const isGiven = task.inputs.includes('depth') && depthFrom === undefined;
+  if (isGiven || depth || estimateDepth) return;
+  const field = depthFrom === undefined ? 'depth' : 'inputs';
   throw new InputError(
-    `${task.id}: needs the depth of ${sourceName(inputs[0]!)}; name a model that estimates it with \`depthModel\`, or give it with \`depth: [FILE]\``,
-    { field: 'depth' },
+    `${task.id}: needs the depth of ${sourceName(inputs[0]!)}, and there is no depth model; ${GET_DEPTH_MODEL}, or give it with \`${field}: [FILE]\``,
+    { field: 'depthModel' },
   );
 }
 

@@ -4,7 +4,9 @@ import { InputError } from '../../errors.js';
 import {
   type ClipReader,
   type DepthMap,
+  doubtedMeaning,
   expectMaskFits,
+  type Frames,
   invertMask,
   type Margins,
   type Mask,
@@ -21,10 +23,12 @@ import {
   sourceName,
 } from '../../media/index.js';
 import type { Task } from '../../tasks/index.js';
+import { tidy } from '../../tensor/index.js';
 import { ClipWindow } from './clip-window.js';
-import type { Shape } from './fitting.js';
+import { inWords, type Shape } from './fitting.js';
 import type { Fitting } from './notes.js';
 import type { UserRequest } from './request.js';
+import { sameShape } from './shaping.js';
 
 /** Files, read or opened. */
 export interface Inputs {
@@ -32,6 +36,8 @@ export interface Inputs {
   media: Media[];
   /** the clip that is followed, window by window */
   followed: {
+    /** only its depth is used, which is estimated */
+    forDepth: boolean;
     window: ClipWindow;
     reader: Shape & Pick<Media, 'fps' | 'notes' | 'fullRange'> & { numFrames: number | null };
     /** its number of frames is the one stated in the file, which may be off by one */
@@ -84,21 +90,29 @@ async function readInto(
   const byAlpha = source !== undefined && 'alpha' in source;
   const whole =
     (source !== undefined && 'colour' in source) || (byAlpha && !(await isVideoFile(paths[0]!)));
-  for (const path of request.depth ?? []) inputs.depths.push(await readDepth(path, { signal }));
+  for (const path of request.depth ?? []) {
+    inputs.depths.push(await readDepthFile(path, request, fitting));
+  }
   for (const [i, kind] of kinds.entries()) {
     const path = paths[i]!;
     const followed = task.followsInput && i === 0;
-    if (kind === 'depth') {
-      inputs.depth = await readDepth(path, { signal });
-      if (task.result === 'video' && inputs.depth.numFrames < 2) throw noClip(task, path);
+    const forDepth = kind === 'depth' && request.depthFrom !== undefined;
+    if (kind === 'depth' && !forDepth) {
+      inputs.depth = await readDepthFile(path, request, fitting, OR_ESTIMATED);
       inputs.fps = inputs.depth.fps ?? null;
-    } else if (kind === 'video' && followed && !whole) {
+    } else if (forDepth || (kind === 'video' && followed && !whole)) {
       const reader = await openClip(path, { signal });
       inputs.close = () => reader.close();
       const about = typeof path === 'string' && !statSync(path).isDirectory();
-      inputs.followed = { window: new ClipWindow(reader), reader, about };
+      const window = new ClipWindow(reader);
       fitting.notes(reader.notes.splice(0));
-      if (!(await inputs.followed.window.has(1))) throw noClip(task, path);
+      if (!(await window.has(1))) {
+        if (!forDepth) throw noClip(task, path);
+        const picture = (await window.take(0, 1))!;
+        inputs.depth = depthOf(picture, reader.path, request);
+        continue;
+      }
+      inputs.followed = { forDepth, window, reader, about };
       if (source) inputs.mask = await readMask(source, request, reader, fitting, about);
       inputs.fps = reader.fps;
     } else {
@@ -110,7 +124,12 @@ async function readInto(
         inputs.media.push(media);
         continue;
       }
-      inputs.followed = { window: ClipWindow.over(media), reader: media, about: false };
+      inputs.followed = {
+        forDepth: false,
+        window: ClipWindow.over(media),
+        reader: media,
+        about: false,
+      };
       if (source) inputs.mask = await readMask(source, request, media, fitting);
     }
   }
@@ -148,10 +167,60 @@ export const soundOf = (source: MediaSource | undefined): string | null =>
 const near = (a: number, b: number): boolean => Math.abs(a / b - 1) < 0.01;
 const rate = (fps: number): string => String(Math.round(fps * 100) / 100);
 
-const noClip = ({ id }: Task, source: MediaSource): InputError =>
+const noClip = ({ id, needs }: Task, source: MediaSource): InputError =>
   new InputError(
-    `${sourceName(source)}: ${id} needs a clip, got one picture; give a video or a folder of pictures`,
+    `${sourceName(source)}: ${id} needs a clip, got one picture; give a video or a folder of pictures${needs.depth ? ", or use d2v, which keeps a picture's shapes, with `depthFrom`" : ''}`,
   );
+
+const OR_ESTIMATED =
+  'give one with near white and far black, or have depth estimated from this picture or clip with `depthFrom`';
+
+/** Reads depth, and notes where its values seem to mean something else. */
+async function readDepthFile(
+  path: MediaSource,
+  { depthIs: is = 'near', signal }: UserRequest,
+  fitting: Fitting,
+  colourRemedy?: string,
+): Promise<DepthMap> {
+  const notes: string[] = [];
+  const map = await readDepth(path, { is, signal, notes, colourRemedy });
+  fitting.notes(notes);
+  const doubt = doubtedMeaning(map);
+  const upsideDown = 'the bottom of this map is far and the top near';
+  if (doubt !== null && is !== 'near') {
+    fitting.note(
+      `${map.path}: with \`depthIs: '${is}'\` ${upsideDown}; leave that out if white means near in it`,
+    );
+  } else if (doubt === 'far') {
+    fitting.note(
+      `${map.path}: ${upsideDown}; if white means far in it, give \`depthIs: 'far'\`, and if its values are distances, \`depthIs: 'distance'\``,
+    );
+  } else if (doubt === 'distance') {
+    fitting.note(
+      `${map.path}: some of its points are 0 and all others far above that; if its values are distances, and 0 where nothing was measured, give \`depthIs: 'distance'\``,
+    );
+  }
+  return map;
+}
+
+/** The estimated depth of a picture. */
+function depthOf(picture: Frames, path: string, { estimateDepth }: UserRequest): DepthMap {
+  const { width, height, numFrames } = picture;
+  const data = tidy(() => estimateDepth!(picture).toFloat32Array().slice());
+  return { path, width, height, numFrames, data };
+}
+
+/** @throws InputError unless depth has the shape of what it belongs to */
+export function expectDepthShapes({ depths, followed, media }: Inputs): void {
+  const owners: Shape[] = [...(followed ? [followed.reader] : []), ...media];
+  depths.forEach((map, i) => {
+    const owner = owners[i];
+    if (!owner || sameShape(map, owner)) return;
+    throw new InputError(
+      `${map.path}: must have the shape of ${owner.path} (${inWords(owner)}), got ${inWords(map)}; crop it to that`,
+    );
+  });
+}
 
 /** The mask of the part to generate; frames are read only if the mask depends on them. */
 async function readMask(

@@ -2,7 +2,7 @@
 import type { Task } from '../../tasks/index.js';
 import type { OwnSettings } from '../settings.js';
 import { followInput } from './follow-input.js';
-import { readInputs } from './inputs.js';
+import { expectDepthShapes, readInputs } from './inputs.js';
 import { planNewClip } from './new-clip.js';
 import { Fitting } from './notes.js';
 import type { UserRequest } from './request.js';
@@ -31,6 +31,7 @@ export async function prepare(
     const prepared = task.followsInput
       ? await followInput(task, request, settings, fitting, inputs)
       : await planNewClip(task, request, settings, fitting, inputs);
+    expectDepthShapes(inputs); // after their lengths, which planning checks
     return { ...prepared, close: inputs.close };
   } catch (error) {
     await inputs.close();

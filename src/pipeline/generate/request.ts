@@ -1,13 +1,14 @@
 /** A user's request, and the check that it is complete. */
 import { InputError } from '../../errors.js';
 import {
+  type DepthMeaning,
   type FitWay,
   type MaskSource,
   type MediaSource,
   type Size,
   sourceName,
 } from '../../media/index.js';
-import type { InputKind, Task } from '../../tasks/index.js';
+import type { DepthEstimator, InputKind, Task } from '../../tasks/index.js';
 import type { OnNote } from './notes.js';
 
 export interface UserRequest {
@@ -22,6 +23,12 @@ export interface UserRequest {
   expand?: string;
   /** depth maps, one for each input: pictures, clips or folders, white = near; see `readDepth` */
   depth?: readonly MediaSource[];
+  /** what the values of depth files mean; default: white, or a larger value, is near */
+  depthIs?: DepthMeaning;
+  /** instead of a depth input: a clip or picture whose depth is estimated */
+  depthFrom?: MediaSource;
+  /** the depth model, if there is one */
+  estimateDepth?: DepthEstimator | null;
   /** colourisation: a picture whose palette the result takes */
   reference?: MediaSource;
   size?: Size;
@@ -51,6 +58,25 @@ const NAMES: Record<InputKind, [one: string, two: string]> = {
   depth: ['a depth clip', 'two depth clips'],
 };
 
+/**
+ * The request with the clip whose depth is estimated in the place of the depth input.
+ * @throws InputError if the task takes no such input, or if its depth is given as well
+ */
+export function withDepthFrom<T extends UserRequest>({ id, inputs }: Task, request: T): T {
+  const { depthFrom, depth } = request;
+  if (depthFrom === undefined) return request;
+  if (inputs[0] !== 'depth') {
+    const other = inputs[0] === 'video' ? 'give the clip with `inputs: [FILE]`' : 'leave it out';
+    throw new InputError(`\`depthFrom\`: ${id} takes no depth as its input; ${other}`);
+  }
+  if (depth) {
+    throw new InputError(
+      '`depthFrom`: estimates the depth that `depth` gives; leave one of them out',
+    );
+  }
+  return { ...request, inputs: [depthFrom, ...request.inputs] };
+}
+
 /** @throws InputError unless the request has everything that the task needs, and nothing it cannot use */
 export function expectParts(task: Task, request: UserRequest): void {
   const { id, inputs: wanted, optionalInputs } = task;
@@ -69,7 +95,7 @@ export function expectParts(task: Task, request: UserRequest): void {
   if (inputs.length < wanted.length) {
     const what =
       wanted.length === 1
-        ? `${NAMES[wanted[0]!][0]}; give one with \`inputs: [FILE]\``
+        ? `${NAMES[wanted[0]!][0]}; give one with \`inputs: [FILE]\`${wanted[0] === 'depth' ? ', or a clip whose depth is estimated with `depthFrom: FILE`' : ''}`
         : `${NAMES[wanted[0]!][1]}; give them with \`inputs: [FILE, FILE]\``;
     throw new InputError(`${id}: needs ${what}`, { field: 'inputs' });
   }
@@ -82,6 +108,14 @@ export function expectParts(task: Task, request: UserRequest): void {
     );
   }
   expectMaskParts(task, request);
+  if (request.depthIs && !request.depth && (request.depthFrom || !wanted.includes('depth'))) {
+    throw new InputError(
+      '`depthIs`: there is no depth file; give one with `depth`, or leave it out',
+      {
+        field: 'depthIs',
+      },
+    );
+  }
   if (task.result === 'image' && request.numFrames !== undefined && request.numFrames !== 1) {
     throw new InputError(`${id}: makes an image; leave out \`numFrames\``, { field: 'numFrames' });
   }

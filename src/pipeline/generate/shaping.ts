@@ -46,7 +46,7 @@ export function fittedDepth(
 }
 
 /** Do both have the same shape, as nearly as whole pixels of the smaller one allow? */
-function sameShape(a: Size, b: Size): boolean {
+export function sameShape(a: Size, b: Size): boolean {
   const [small, large] = a.width <= b.width ? [a, b] : [b, a];
   const wanted = (large.height * small.width) / large.width;
   return hasSameShape(small, large) || Math.abs(small.height - wanted) <= 1;

@@ -9,6 +9,8 @@ import { findingsOf } from '../../../src/data/measure/verdicts.js';
 import { contentHash } from '../../../src/data/sources/data-file.js';
 import type { DataItem } from '../../../src/data/sources/items.js';
 import { InputError } from '../../../src/errors.js';
+import { writeImage } from '../../../src/media/codecs/write.js';
+import { turbo } from '../../../src/media/depth/palettes.js';
 import { ffmpeg, noFfmpeg } from '../../media/helpers.js';
 import { temporaryFolder } from '../../temp-folder.js';
 
@@ -87,6 +89,37 @@ test('a member of a shard with an odd ending is copied to a plain name', async (
     itemOf('a', { media: { name, path: at('odd.tar'), member } }),
   );
   assert.match('problem' in inspected ? inspected.problem : '', /holds text, not a picture/);
+});
+
+test('depth is read as training reads it', async () => {
+  const [width, height] = [32, 32];
+  const picture = (name: string, colourAt: (y: number) => [number, number, number]) => {
+    const data = new Uint8Array(width * height * 3);
+    for (let i = 0; i < data.length; i += 3) {
+      data.set(colourAt(Math.floor(i / 3 / width)).map(Math.round), i);
+    }
+    return writeImage(at(name), { width, height, numFrames: 1, data });
+  };
+  await picture('photo.png', (y) => [7 * y, 100, 40]);
+  await picture('near.png', (y) => [8 * y, 8 * y, 8 * y]);
+  await picture('far.png', (y) => [250 - 8 * y, 250 - 8 * y, 250 - 8 * y]);
+  await picture('turbo.png', (y) => turbo(y / 31));
+  await picture('flat.png', () => [9, 9, 9]);
+  const inspected = async (name: string) => {
+    const depth = { name, path: at(name), member: null };
+    const found = await inspectItem(itemOf('photo.png', { depth }));
+    assert.ok(!('problem' in found));
+    return { notes: found.notes, mismatches: found.mismatches };
+  };
+  assert.deepEqual(await inspected('near.png'), { notes: [], mismatches: [] });
+  const far = await inspected('far.png');
+  assert.deepEqual(far.mismatches, []);
+  assert.match(far.notes[0]!, /^far\.png: the bottom of this map is far .* so invert it if/);
+  assert.match(
+    (await inspected('turbo.png')).mismatches[0]!,
+    /^turbo\.png: is in the false colours of the palette turbo/,
+  );
+  assert.match((await inspected('flat.png')).mismatches[0]!, /^flat\.png: is one shade of gray/);
 });
 
 describe('excessOf', () => {

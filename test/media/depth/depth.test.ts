@@ -5,7 +5,9 @@ import { describe, test } from 'node:test';
 import sharp from 'sharp';
 import { InputError } from '../../../src/errors.js';
 import { writeImage, writeVideo } from '../../../src/media/codecs/write.js';
-import { depthToTensor, NEAREST, readDepth } from '../../../src/media/depth/depth.js';
+import { NEAREST, readDepth } from '../../../src/media/depth/depth.js';
+import { depthToTensor } from '../../../src/media/depth/depth-to-tensor.js';
+import { turbo } from '../../../src/media/depth/palettes.js';
 import { fromArray, saveSafetensors, type Tensor } from '../../../src/tensor/index.js';
 import { temporaryFolder } from '../../temp-folder.js';
 import { flatFrames, noFfmpeg } from '../helpers.js';
@@ -84,6 +86,28 @@ describe('readDepth', () => {
     }
   });
 
+  test('white may be far, and values may be distances', async () => {
+    const path = await writeGray('far.png', [50, 100, 250]);
+    close((await readDepth(path, { is: 'far' })).data, [NEAREST, 0.75 * NEAREST, 0]);
+    const metric = await writeGray('metric.png', [0, 1000, 2000, 4000], 16);
+    close((await readDepth(metric, { is: 'distance' })).data, [0, NEAREST, NEAREST / 3, 0]);
+    const tensor = save('far.safetensors', fromArray(Float32Array.from([-1, 0, 3]), [1, 3]));
+    assert.deepEqual([...(await readDepth(tensor, { is: 'far' })).data], [3, 2, -1]);
+    const metres = save('metres.safetensors', fromArray(Float32Array.from([1, 2, 4]), [1, 3]));
+    close((await readDepth(metres, { is: 'distance' })).data, [NEAREST, NEAREST / 3, 0]);
+  });
+
+  test('names the palette of false colours, with the remedy', async () => {
+    const data = Uint8Array.from(
+      Array.from({ length: 256 }, (_, i) => turbo(i / 255).map(Math.round)).flat(),
+    );
+    await writeImage(at('turbo.png'), { width: 32, height: 8, numFrames: 1, data });
+    await assert.rejects(readDepth(at('turbo.png')), {
+      name: InputError.name,
+      message: /turbo\.png: is in the false colours of the palette turbo, .*; give the gray map/,
+    });
+  });
+
   test('refuses in one sentence', async () => {
     await writeImage(at('colour.png'), flatFrames(8, 8, [[200, 20, 90]]));
     mkdirSync(at('empty'));
@@ -101,7 +125,12 @@ describe('readDepth', () => {
         /2\.png: all depth maps of a clip must have one size \(2x1 as 1\.png\), got 3x1/,
       ],
       [save('nan.safetensors', one), /nan\.safetensors: depth must be finite/],
-      [save('many.safetensors', one, one), /must hold one tensor, .*got 2/],
+      [save('nan.safetensors', one), /got NaN at 1,0 of frame 0; replace such values/],
+      [
+        save('same.safetensors', one.clone().fill_(3)),
+        /has one value all over, so it holds no depth/,
+      ],
+      [save('many.safetensors', one, one), /must hold one tensor, .*got 2 \("x0", "x1"\)/],
       [save('flat.safetensors', one.view([2])), /depth must be \[F, H, W\], .*got \[2\]/],
     ];
     for (const [path, message] of cases) {

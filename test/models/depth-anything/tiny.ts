@@ -43,12 +43,16 @@ export function tinyModel(
   return model;
 }
 
-/** Writes that model as a folder. */
-export function writeTinyModel(folder: string, processor: object = {}): string {
+/** Writes the folder of such a model, which sees pictures at 16x16. */
+export function saveTinyDepthModel(
+  folder: string,
+  changes: Record<string, unknown> = {},
+  processor: Record<string, unknown> = {},
+): string {
   mkdirSync(folder, { recursive: true });
   const json = (name: string, value: unknown) =>
     writeFileSync(join(folder, name), JSON.stringify(value));
-  json('config.json', TINY);
+  json('config.json', { ...TINY, ...changes });
   json('preprocessor_config.json', {
     image_processor_type: 'DPTImageProcessor',
     size: { height: 16, width: 16 },
@@ -56,6 +60,6 @@ export function writeTinyModel(folder: string, processor: object = {}): string {
     ensure_multiple_of: 4,
     ...processor,
   });
-  tidy(() => saveSafetensors(join(folder, 'model.safetensors'), tinyModel().stateDict()));
+  tidy(() => saveSafetensors(join(folder, 'model.safetensors'), tinyModel(changes).stateDict()));
   return folder;
 }

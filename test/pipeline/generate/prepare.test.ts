@@ -9,10 +9,11 @@ import {
   writeImage,
 } from '../../../src/media/index.js';
 import { type Prepared, prepare } from '../../../src/pipeline/generate/prepare.js';
-import type { UserRequest } from '../../../src/pipeline/generate/request.js';
+import { type UserRequest, withDepthFrom } from '../../../src/pipeline/generate/request.js';
 import type { Window } from '../../../src/pipeline/generate/windows.js';
 import { PipelineSettings, settingsFor } from '../../../src/pipeline/settings.js';
 import { TASKS, type Task } from '../../../src/tasks/index.js';
+import { fromArray } from '../../../src/tensor/index.js';
 import { noFfmpeg } from '../../media/helpers.js';
 import { temporaryFolder } from '../../temp-folder.js';
 
@@ -189,5 +190,41 @@ describe('prepare', () => {
       windowsOf(TASKS.vinp, wrong),
       /one frame or as many as its input \(12\), got 9/,
     );
+  });
+});
+
+describe('depth that is estimated', () => {
+  test('from a clip is that of motion transfer, window by window', async () => {
+    const transferred = await windowsOf(TASKS.mtrans, { inputs: [at('23')] });
+    const parts = withDepthFrom(TASKS.d2v, { prompt: 'a', inputs: [], depthFrom: at('23') });
+    const { all, fps, numFrames } = await windowsOf(TASKS.d2v, parts);
+    assert.deepEqual([fps, numFrames], [transferred.fps, transferred.numFrames]);
+    assert.deepEqual(
+      all.map(({ given, kept }) => ({ given, kept })),
+      transferred.all.map(({ given, kept }) => ({ given, kept })),
+    );
+    assert.ok(all.length > 4);
+  });
+
+  test('from a picture is that of every frame, and is estimated once', async () => {
+    await writeImage(at('photo.png'), counting(1));
+    let calls = 0;
+    const estimateDepth = ({ width, height }: Frames) => {
+      calls++;
+      const data = Float32Array.from({ length: width * height }, (_, i) => i);
+      return fromArray(data, [1, height, width]);
+    };
+    const asked = { prompt: 'a', inputs: [], depthFrom: at('photo.png'), numFrames: 12 };
+    const parts = withDepthFrom(TASKS.d2v, { ...asked, estimateDepth });
+    const { all, numFrames } = await windowsOf(TASKS.d2v, parts);
+    assert.deepEqual([numFrames, calls, all.length], [12, 1, 3]);
+    for (const { given, numFrames: count } of all) {
+      const { depth } = given.geometry[0]!;
+      assert.equal(depth!.numFrames, count);
+      const plane = 32 * 32;
+      for (const i of [0, 7, plane - 1]) {
+        for (let frame = 0; frame < count; frame++) assert.equal(depth!.data[frame * plane + i], i);
+      }
+    }
   });
 });

@@ -27,7 +27,12 @@ describe('TrainingData', () => {
   async function said(count: number, changes: object, transformer: object = {}) {
     const folder = await pictures(count);
     const data = [{ manifest: folder, weight: 1 }];
-    const recipe = { ...tinyRecipe({ imageShare: [1, 1], ...transformer }), data, ...changes };
+    const recipe = {
+      ...tinyRecipe({ imageShare: [1, 1], ...transformer }),
+      data,
+      depth: { from: 'none', dropout: 0, frameDropout: 0 } as const,
+      ...changes,
+    };
     const told: string[] = [];
     const report = {
       start() {},

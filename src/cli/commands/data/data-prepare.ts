@@ -73,10 +73,10 @@ export function parseShard(text: string): { index: number; count: number } {
 }
 
 async function openDepth(name: string): Promise<{ estimate: DepthEstimator; close(): void }> {
-  const { resolvePipeline } = await import('../../../pipeline/find.js');
-  const { estimateDepth, openDepthModel } = await import('../../../models/depth-anything/index.js');
+  const { openRelativeDepth } = await import('../../../pipeline/depth-model.js');
+  const { estimateDepth } = await import('../../../models/depth-anything/index.js');
   const { tidy } = await import('../../../tensor/index.js');
-  const model = openDepthModel(resolvePipeline(name));
+  const model = openRelativeDepth(name);
   return {
     estimate: (frames) =>
       tidy(() => Float32Array.from(estimateDepth(model, frames).toArray() as Float32Array)),

@@ -93,10 +93,11 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
 function sourcesOf(jobs: readonly Job[], options: GenerateOptions, { id }: Task): SourceFiles {
   const named = (what: string, paths: readonly string[]) => paths.map((path) => ({ path, what }));
   return new SourceFiles([
-    ...jobs.flatMap(({ options: { input, mask, depth, reference } }) => [
+    ...jobs.flatMap(({ options: { input, mask, depth, depthFrom, reference } }) => [
       ...named('the input', input),
       ...named('the mask', mask === undefined ? [] : [mask]),
       ...named('the depth', depth),
+      ...named('the input', depthFrom === undefined ? [] : [depthFrom]),
       ...named('the reference', reference === undefined ? [] : [reference]),
     ]),
     ...named('the list of jobs', listsOf(id, options)),

@@ -256,7 +256,7 @@ const INPUTS = new Set(['input', 'i', 'image', 'video', 'path']);
 const FLAGS = new Set(
   Object.entries(rowArgs.options).flatMap(([key, { kind }]) => (kind === 'flag' ? [key] : [])),
 );
-const FILES = new Set(['mask', 'depth', 'reference']);
+const FILES = new Set(['mask', 'depth', 'depthFrom', 'reference']);
 
 function wordsOf(path: string, where: string, entries: [string, unknown][]): string[] {
   const beside = (value: string) => {

@@ -184,6 +184,8 @@ async function requestOf({ options, seed }: Job, { options: all }: Context): Pro
     window: options.window,
     tile: options.tiles === false ? null : options.tile,
     depth: options.depth.length > 0 ? options.depth : undefined,
+    depthIs: options.depthIs,
+    depthFrom: options.depthFrom,
     size: options.size,
     numFrames: options.frames,
     numInferenceSteps: options.steps,

@@ -31,6 +31,18 @@ const resultOptions = {
     describe:
       "depth of an input, instead of a depth model's estimate: gray image (8 or 16 bits), clip or folder, white = near, or .safetensors; one for each input of i2v, vexd, itrans and vtrans",
   },
+  depthIs: {
+    kind: 'text',
+    choices: ['near', 'far', 'distance'],
+    describe:
+      'what the values of depth files mean: white is near, white is far, or distances, with 0 where nothing was measured (default: near)',
+  },
+  depthFrom: {
+    kind: 'text',
+    placeholder: 'FILE',
+    describe:
+      'd2v: clip or picture whose depth is estimated, instead of a depth file; --input is then the optional first frame',
+  },
   reference: {
     kind: 'text',
     placeholder: 'FILE',

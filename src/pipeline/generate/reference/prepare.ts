@@ -62,7 +62,10 @@ export async function prepareAsReference(
   const frames = numFrames ?? settings.numFrames;
   // the reference takes the size as it is when only a prompt is given, and fails for unfit ones
   if (media.length === 0 && size) expectSize('`size`', size.width, size.height);
-  const depths = (request.depth ?? []).map((path) => readDepth(path, { signal }));
+  const { depthIs } = request;
+  const depths = (request.depth ?? []).map((path) =>
+    readDepth(path, { is: depthIs, signal, notes }),
+  );
   const plan = referencePlan(
     task,
     {

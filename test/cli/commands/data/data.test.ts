@@ -12,9 +12,8 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { fromRoot } from '../../../../src/files/package-root.js';
-import { saveSafetensors, tidy } from '../../../../src/tensor/index.js';
 import { ffmpeg, listing, noFfmpeg } from '../../../media/helpers.js';
-import { TINY, tinyModel } from '../../../models/depth-anything/tiny.js';
+import { saveTinyDepthModel } from '../../../models/depth-anything/tiny.js';
 import { temporaryFolder } from '../../../temp-folder.js';
 import { program, mfm as run } from '../../program.js';
 
@@ -236,17 +235,7 @@ describe('a folder as people have it', { skip: noFfmpeg }, () => {
 describe('mfm data prepare', { skip: noFfmpeg }, () => {
   test('adds the depth that a model tells, and check reads what it wrote', () => {
     const model = at('depth-model');
-    mkdirSync(model);
-    tidy(() => {
-      const state = new Map(tinyModel().stateDict());
-      saveSafetensors(join(model, 'model.safetensors'), state);
-    });
-    const processor = { size: { height: 16, width: 16 }, ensure_multiple_of: 4 };
-    writeFileSync(join(model, 'config.json'), JSON.stringify(TINY));
-    writeFileSync(
-      join(model, 'preprocessor_config.json'),
-      JSON.stringify({ image_processor_type: 'DPTImageProcessor', ...processor }),
-    );
+    saveTinyDepthModel(model);
     mkdirSync(at('films'));
     const source = join(examples, 'rabbit.mp4');
     copyFileSync(source, at('films/rabbit.mp4'));

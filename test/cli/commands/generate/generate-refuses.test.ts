@@ -209,7 +209,7 @@ describe('depth', { skip: noFfmpeg }, () => {
   test('motion transfer without depth names both remedies before anything long runs', async () => {
     await refuses(
       ['mtrans', ...clip],
-      /^mtrans: needs the depth of .*clip; name a model that estimates it with --depth-model, or give it with --depth FILE$/,
+      /^mtrans: needs the depth of .*clip, and there is no depth model; fetch one with `mfm pull depth-anything\/\S+` and name it with --depth-model depth-anything\/\S+, or give it with --depth FILE$/,
     );
   });
 
@@ -228,6 +228,48 @@ describe('depth', { skip: noFfmpeg }, () => {
     );
     const own = ['d2v', '-i', at('depth'), '-p', 'a', '--depth', at('depth')];
     await refuses(own, /^d2v: takes depth as its input already; leave out --depth/);
+  });
+
+  test('of another shape than its clip', async () => {
+    await writeFolder(at('depth-square'), slope(32, 32, 5));
+    const message = /depth-square: must have the shape of .*clip \(48x32\), got 32x32; crop it to/;
+    await refuses(['mtrans', ...clip, '--depth', at('depth-square')], message);
+  });
+
+  test('to be estimated where that cannot be', async () => {
+    const from = ['--depth-from', at('clip'), '-p', 'a'];
+    await refuses(
+      ['d2v', ...from],
+      /^d2v: needs the depth of .*clip, and there is no depth model; .*, or give it with -i FILE$/,
+    );
+    await refuses(
+      ['t2v', ...from],
+      /^--depth-from: t2v takes no depth as its input; leave it out$/,
+    );
+    await refuses(
+      ['mtrans', ...from, '-i', at('clip')],
+      /^--depth-from: mtrans takes no depth as its input; give the clip with -i FILE$/,
+    );
+    await refuses(
+      ['d2v', ...from, '--depth', at('depth')],
+      /^--depth-from: estimates the depth that --depth gives; leave one of them out$/,
+    );
+    await refuses(
+      ['d2v', '-p', 'a'],
+      /^d2v: needs a depth clip; .*, or .* with --depth-from FILE$/,
+    );
+    const photo = ['mtrans', '-i', at('photo.png'), '-p', 'a', '--depth', at('depth')];
+    await refuses(photo, /mtrans needs a clip, got one picture; .* or use d2v, .* --depth-from$/);
+    await refuses(
+      ['d2v', '-i', at('coloured'), '-p', 'a'],
+      /coloured.*: is in colour; a depth map is gray, so .*, or have depth estimated .* --depth-from$/,
+    );
+  });
+
+  test('of a meaning, without a depth file', async () => {
+    const message = /^--depth-is: there is no depth file; give one with --depth, or leave it out$/;
+    await refuses(['i2v', '-i', at('photo.png'), '--depth-is', 'far'], message);
+    await refuses(['d2v', '--depth-from', at('clip'), '-p', 'a', '--depth-is', 'far'], message);
   });
 });
 

@@ -12,7 +12,9 @@ import {
   writeImage,
 } from '../../../../src/media/index.js';
 import { fromArray, saveSafetensors, tidy } from '../../../../src/tensor/index.js';
+import { saveTinyPipeline } from '../../../eval/tiny-pipeline.js';
 import { ffmpeg, noFfmpeg } from '../../../media/helpers.js';
+import { saveTinyDepthModel } from '../../../models/depth-anything/tiny.js';
 import { columns, columnsOf, noisy, plain, slope, workplace, writeFolder } from './generating.js';
 
 const { at, generate, made } = workplace('tasks');
@@ -318,6 +320,72 @@ describe('depth', { skip: noFfmpeg }, () => {
     assert.ok(difference(eight, sixteen) < 0.5, `${difference(eight, sixteen)}`);
     assert.ok(difference(eight, tensor) < 0.5, `${difference(eight, tensor)}`);
     assert.ok(difference(eight, lossy) < 8, `${difference(eight, lossy)}`);
+  });
+
+  test('is estimated by the depth model that the pipeline carries', async () => {
+    saveTinyPipeline(at('with-depth'), { usesDepth: true });
+    saveTinyDepthModel(at('with-depth/depth_model'));
+    const pipeline = ['--pipeline', at('with-depth'), '-p', 'a'];
+    const moved = await made(
+      'mtrans.mp4',
+      'mtrans',
+      '-i',
+      at('long'),
+      '--frames',
+      '9',
+      ...pipeline,
+    );
+    assert.equal(moved.numFrames, 9);
+    const clip = ['d2v', '--depth-from', at('long'), ...pipeline];
+    const shaped = await made('d2v.mp4', ...clip, '--frames', '9', '-i', at('other.png'));
+    assert.equal(shaped.numFrames, 9);
+    const still = await made('still.mp4', 'd2v', '--depth-from', at('other.png'), ...pipeline);
+    assert.equal(still.numFrames, 5);
+    assert.match(
+      still.stderr,
+      /other\.png: is one picture, so its shapes stand still for 5 frames/,
+    );
+  });
+
+  test('of one map stands still, for as many frames as are asked for', async () => {
+    await writeFolder(at('one-map'), slope(32, 32, 1));
+    const words = ['d2v', '-i', at('one-map'), '-p', 'a'];
+    const clip = await made('d2v.mp4', ...words, '--frames', '9');
+    assert.equal(clip.numFrames, 9);
+    assert.match(clip.stderr, /one-map: is one picture, .* 9 frames \(--frames\)/);
+  });
+
+  test('that is upside down is made all the same, with a hint', async () => {
+    const values = Array.from({ length: 5 }, () =>
+      Array.from({ length: 32 * 32 }, (_, i) => 250 - Math.floor(i / 32) * 7),
+    );
+    await writeFolder(at('depth-far'), grays(values));
+    const words = ['d2v', '-i', at('depth-far'), '-p', 'a'];
+    const doubted = await made('d2v.mp4', ...words);
+    assert.match(
+      doubted.stderr,
+      /depth-far: the bottom of this map is far and the top near; if white means far in it, give --depth-is far, and if its values are distances, --depth-is distance$/m,
+    );
+    const told = await made('d2v.mp4', ...words, '--depth-is', 'far');
+    assert.doesNotMatch(told.stderr, /the bottom of this map/);
+    const upright = values.map((plane) => plane.map((value) => 283 - value));
+    await writeFolder(at('depth-near'), grays(upright));
+    const wanted = await made('d2v.mp4', 'd2v', '-i', at('depth-near'), '-p', 'a');
+    assert.ok(difference(told, wanted) < 0.5, `${difference(told, wanted)}`);
+    const twice = await made(
+      'd2v.mp4',
+      'd2v',
+      '-i',
+      at('depth-near'),
+      '-p',
+      'a',
+      '--depth-is',
+      'far',
+    );
+    assert.match(
+      twice.stderr,
+      /with --depth-is far the bottom .*; leave that out if white means near/,
+    );
   });
 
   test('of another shape than the result is cropped, as is said', async () => {

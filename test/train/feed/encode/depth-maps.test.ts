@@ -18,12 +18,12 @@ import {
 } from '../../../../src/train/feed/index.js';
 import { sceneAt } from '../../../../src/train/feed/sources.js';
 import { Recipe, stagesOf } from '../../../../src/train/recipe/config.js';
-import { writeTinyModel } from '../../../models/depth-anything/tiny.js';
+import { saveTinyDepthModel } from '../../../models/depth-anything/tiny.js';
 import { conditionOfFiles, writeGiven } from '../../../tasks/given-files.js';
 import { temporaryFolder } from '../../../temp-folder.js';
 
 const root = temporaryFolder();
-const model = writeTinyModel(join(root, 'model'));
+const model = saveTinyDepthModel(join(root, 'model'));
 const target = { width: 32, height: 48, numFrames: 17 };
 setThreads(1);
 
@@ -181,8 +181,8 @@ describe('estimateAhead', () => {
   });
 
   test('another model, or other preparation of pictures, has other maps', () => {
-    const [a, b] = [model, writeTinyModel(join(root, 'larger'), { size: 32 })].map((folder) =>
-      depthMaps(folder, 'float32'),
+    const [a, b] = [model, saveTinyDepthModel(join(root, 'larger'), {}, { size: 32 })].map(
+      (folder) => depthMaps(folder, 'float32'),
     );
     const again = depthMaps(model, 'float32');
     const half = depthMaps(model, 'bfloat16');
