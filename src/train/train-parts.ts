@@ -15,6 +15,7 @@ import { TrainingData } from './feed/training-data.js';
 import { trainAdapter } from './networks/adapter.js';
 import { buildAutoencoder, trainAutoencoder } from './networks/autoencoder.js';
 import type { PartContext } from './networks/context.js';
+import { DEPTH_FOLDER, trainDepthModel } from './networks/depth-model.js';
 import { startFrom } from './networks/initial-weights.js';
 import { normaliseLatents } from './networks/normalise-latents.js';
 import {
@@ -24,9 +25,11 @@ import {
   type TrainedPipelineSource,
 } from './networks/trained-pipeline.js';
 import { trainTransformer } from './networks/transformer.js';
+import { type Recipe, trainedDepthModel, trainsPipeline } from './recipe/config.js';
 import { dtypeOf } from './recipe/networks.js';
 
-export interface PartsOptions extends Omit<PartContext, 'data'> {
+export interface PartsOptions extends Omit<PartContext, 'data' | 'recipe'> {
+  recipe: Recipe;
   /** where latents, frames and measurements are cached; default: `cache` in the run folder */
   cacheFolder?: string;
   /** number of threads that prepare samples; default: one per processor, at most 4 */
@@ -45,12 +48,19 @@ export interface PartsOptions extends Omit<PartContext, 'data'> {
 export async function trainParts(options: PartsOptions): Promise<boolean> {
   const { recipe, run, report, signal } = options;
   let data: TrainingData | null = null;
+  const dtype = dtypeOf(recipe);
   try {
+    const depthModel = trainedDepthModel(recipe);
+    if (depthModel && !(await trainDepthModel(depthModel, options, dtype))) return stopped(options);
+    if (!trainsPipeline(recipe)) {
+      run.keepRecipe();
+      run.setStatus({ state: 'finished' });
+      return true;
+    }
     run.setStatus({ doing: 'measuring files' });
-    data = await TrainingData.open(options);
+    data = await TrainingData.open({ ...options, recipe });
     run.setStatus({ doing: undefined });
     const context: PartContext = { recipe, run, data, report, signal };
-    const dtype = dtypeOf(recipe);
     const autoencoder = await finishedAutoencoder(context, dtype);
     if (!autoencoder) return stopped(context);
     const source: TrainedPipelineSource = {
@@ -58,6 +68,7 @@ export async function trainParts(options: PartsOptions): Promise<boolean> {
       autoencoder,
       dtype,
       tasks: data.trainedTasks(),
+      depthModel: depthModel ? run.path(DEPTH_FOLDER) : recipe.depthModel?.from,
       ownTasks: data.ownTasks.tasks,
     };
     run.setStatus({ doing: 'encoding latents' });

@@ -5,7 +5,7 @@ import { parameterSizes } from '../../models/transformer/parameters.js';
 import type { PipelineShape } from '../../pipeline/shape.js';
 import type { Target } from '../../tasks/index.js';
 import { batchSizeOf } from '../feed/buckets.js';
-import { type Optimisation, type Recipe, type Stage, stagesOf } from '../recipe/config.js';
+import { type Optimisation, type PipelineRecipe, type Stage, stagesOf } from '../recipe/config.js';
 import { batchesOf, type StageBatch } from './cost.js';
 import { memoryOf, type ProcessMemory } from './memory.js';
 import { cpuDevice, type StepCost, stepOf } from './scaling.js';
@@ -57,7 +57,7 @@ export interface RunCost {
 }
 
 export function runCost(
-  recipe: Recipe,
+  recipe: PipelineRecipe,
   shape: PipelineShape,
   dtype: TrainedNetworks['dtype'],
   machine: Machine,
@@ -106,7 +106,7 @@ const limited = ({ maxSeconds = Number.POSITIVE_INFINITY }: Optimisation, second
   Math.min(maxSeconds, seconds);
 
 /** The mean over the kinds of batches; the backward pass costs twice the forward pass. */
-function autoencoderStepFlops({ autoencoder: plan }: Recipe, shape: PipelineShape): number {
+function autoencoderStepFlops({ autoencoder: plan }: PipelineRecipe, shape: PipelineShape): number {
   const weights = plan.batches.reduce((sum, { weight }) => sum + weight, 0);
   const flops = plan.batches.map(({ numFrames, batchSize, weight }) => {
     const clip = { numFrames, width: plan.width, height: plan.height };
@@ -120,7 +120,7 @@ const adapterParameters = ({ transformer }: PipelineShape): number =>
   parameterSizes(transformer).adapter.reduce((sum, size) => sum + size, 0);
 
 /** The adapter is trained alone, on clips of the last stage's size. */
-function adapterStepFlops(recipe: Recipe, { transformer }: PipelineShape): number {
+function adapterStepFlops(recipe: PipelineRecipe, { transformer }: PipelineShape): number {
   const stage = stagesOf(recipe).at(-1)!;
   const { numFrames, width, height, tokensPerBatch } = stage;
   const samples = batchSizeOf(stage, tokensPerBatch);
@@ -128,7 +128,7 @@ function adapterStepFlops(recipe: Recipe, { transformer }: PipelineShape): numbe
 }
 
 /** Every sample is encoded once at each size that a stage uses. */
-function encodingCost(recipe: Recipe, shape: PipelineShape, rate: number): EncodingCost {
+function encodingCost(recipe: PipelineRecipe, shape: PipelineShape, rate: number): EncodingCost {
   const counts = new Map<string, { count: number; size: Target }>();
   const uncounted = new Set<string>();
   for (const stage of stagesOf(recipe)) {

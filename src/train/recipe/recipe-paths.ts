@@ -9,8 +9,11 @@ import { expectDataSet } from '../../data/sources/manifest.js';
 
 type Level = Record<string, unknown>;
 
-/** Keys that name a pipeline folder. */
-const FOLDER_KEYS = ['base', 'init', 'autoencoder.from', 'textEncoder.from', 'transformer.from'];
+/** Keys that name a folder: a pipeline, a depth model, or photos. */
+const FOLDER_KEYS = [
+  ...['base', 'init', 'autoencoder.from', 'textEncoder.from', 'transformer.from'],
+  ...['depthModel.from', 'depthModel.photos'],
+];
 
 /**
  * Rewrites the paths of a recipe, as parsed from YAML, so that they hold from the current folder.
