@@ -1,5 +1,5 @@
 /** Opens and saves pipeline folders in diffusers layout. */
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { checkConfig } from '../check-config.js';
@@ -149,10 +149,14 @@ export const runsOneAtATime = ({ parts }: PipelineShape, dtype: DType): boolean 
 export const readSettings = (folder: string): PipelineSettings =>
   readChecked(folder, 'model_index.json', ModelIndex)._mfm ?? RELEASED_SETTINGS;
 
+/** Names under which a pipeline folder may carry a depth model; what mfm writes has the last. */
+const DEPTH_NAMES = ['depth', 'depth_pipe', 'depth_model'];
+
 /** The depth model that a pipeline folder carries; null if it has none. */
 export function depthFolderOf(folder: string): string | null {
-  const names = ['depth', 'depth_pipe', 'depth_model'];
-  const found = names.find((name) => existsSync(join(folder, name, 'preprocessor_config.json')));
+  const found = DEPTH_NAMES.find((name) =>
+    existsSync(join(folder, name, 'preprocessor_config.json')),
+  );
   return found ? join(folder, found) : null;
 }
 
@@ -179,7 +183,8 @@ export interface PipelineParts {
 
 /**
  * Writes a pipeline folder, atomically: an older one stays in place until the new one is complete.
- * @param dtype   dtype of the stored weights; bfloat16 takes half the space of float32
+ * @param dtype       dtype of the stored weights; bfloat16 takes half the space of float32
+ * @param depthModel  folder of the depth model that it carries; null: none
  * @throws JobError if the disk is full; the incomplete folder is removed
  */
 export function savePipeline(
@@ -187,6 +192,7 @@ export function savePipeline(
   parts: PipelineParts,
   tokenizer: TokenizerFiles,
   dtype: DType,
+  depthModel: string | null = null,
 ): void {
   const target = resolve(folder);
   const temporary = `${target}.${process.pid}.tmp`;
@@ -214,6 +220,7 @@ export function savePipeline(
     weights('text_encoder/model.safetensors', textEncoder);
     json('tokenizer/tokenizer.json', tokenizer.tokenizer);
     json('tokenizer/tokenizer_config.json', tokenizer.config);
+    if (depthModel) cpSync(depthModel, join(temporary, DEPTH_NAMES.at(-1)!), COPY);
   } catch (cause) {
     rmSync(temporary, { recursive: true, force: true });
     throw writeFailure(target, cause);
@@ -224,6 +231,9 @@ export function savePipeline(
   renameSync(temporary, target);
   rmSync(old, { recursive: true, force: true });
 }
+
+/** Weights may be links into a cache of models. */
+const COPY = { recursive: true, dereference: true };
 
 /** Reads a file and checks it by its schema. @throws InputError naming every key that is wrong */
 function readChecked<T>(folder: string, name: string, schema: z.ZodType<T>): T {

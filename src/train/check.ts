@@ -19,7 +19,14 @@ import { PIPELINE_PRESETS, type PipelineShape } from '../pipeline/shape.js';
 import { trainedNetworks } from './cost/trained-networks.js';
 import { type Datasets, missingDataset } from './feed/index.js';
 import { expectToStartFrom } from './networks/initial-weights.js';
-import { type Recipe, type Source, stagesOf } from './recipe/config.js';
+import {
+  type PipelineRecipe,
+  type Recipe,
+  type Source,
+  stagesOf,
+  trainedDepthModel,
+  trainsPipeline,
+} from './recipe/config.js';
 import { isToCome, withDepthModel } from './recipe/depth-model.js';
 import { recipeShape } from './recipe/networks.js';
 
@@ -33,9 +40,18 @@ export interface CheckOptions {
 }
 
 /** @throws InputError listing every problem that would keep the run from beginning or resuming */
-export function expectTrainable(
-  recipe: Recipe,
-  { dryRun = false, weights = true, datasets = {} }: CheckOptions = {},
+export function expectTrainable(recipe: Recipe, options: CheckOptions = {}): void {
+  const { photos, from } = recipe.depthModel ?? {};
+  all(recipe, [
+    () => photos !== undefined && expectDataSet(photos),
+    () => from !== undefined && openDepthModel(from).network.dispose(),
+  ]);
+  if (trainsPipeline(recipe)) expectTrainablePipeline(recipe, options);
+}
+
+function expectTrainablePipeline(
+  recipe: PipelineRecipe,
+  { dryRun = false, weights = true, datasets = {} }: CheckOptions,
 ): void {
   const { base, init, autoencoder, textEncoder, transformer } = recipe;
   const missing = new Set<string>();
@@ -57,7 +73,9 @@ export function expectTrainable(
       throw new InputError(`${key}: must be a pipeline folder, got ${folder}, which is none`);
     }),
   ]);
-  const depthModel = dryRun && isToCome(recipe) ? undefined : withDepthModel(recipe).depth.model;
+  const isTrained = recipe.depth.model === undefined && trainedDepthModel(recipe) !== null;
+  const isAbsent = isTrained || (dryRun && isToCome(recipe));
+  const depthModel = isAbsent ? undefined : withDepthModel(recipe).depth.model;
   const isThere = (folder: string | undefined): folder is string =>
     folder !== undefined && !missing.has(folder);
 
@@ -111,7 +129,7 @@ const PARTS = {
 type Part = keyof typeof PARTS;
 
 /** The folders of the networks that training begins with, and the names of their weight files. */
-function storedNetworks(recipe: Recipe): Map<string, string> {
+function storedNetworks(recipe: PipelineRecipe): Map<string, string> {
   const { base, init, autoencoder, textEncoder, transformer } = recipe;
   const from = transformer.from ?? init;
   const all: [string | undefined, readonly Part[]][] = [
@@ -127,16 +145,16 @@ function storedNetworks(recipe: Recipe): Map<string, string> {
   );
 }
 
-const sourcesOf = (recipe: Recipe): Source[] =>
+const sourcesOf = (recipe: PipelineRecipe): Source[] =>
   [recipe.data, ...stagesOf(recipe).map(({ data }) => data)].flat();
 
 /** The paths of a recipe's data sets in files. */
-const manifestsOf = (recipe: Recipe): string[] => [
+const manifestsOf = (recipe: PipelineRecipe): string[] => [
   ...new Set(sourcesOf(recipe).flatMap(({ manifest }) => manifest ?? [])),
 ];
 
 /** Checks that the program provides the data sets that the recipe names, and no others. */
-function expectDatasets(recipe: Recipe, datasets: Datasets): void {
+function expectDatasets(recipe: PipelineRecipe, datasets: Datasets): void {
   const named = new Set(sourcesOf(recipe).flatMap(({ dataset }) => dataset ?? []));
   for (const name of named) {
     if (!Object.hasOwn(datasets, name)) throw new InputError(missingDataset(name));
@@ -151,7 +169,7 @@ function expectDatasets(recipe: Recipe, datasets: Datasets): void {
 }
 
 /** Checks that patterns match some weight, and that LoRA ranks fit the layers. */
-function expectToTrain(recipe: Recipe, shape: PipelineShape): void {
+function expectToTrain(recipe: PipelineRecipe, shape: PipelineShape): void {
   trainedNetworks(recipe, shape, 'float32');
   const { lora } = recipe.transformer;
   if (!lora) return;
@@ -165,7 +183,7 @@ function expectToTrain(recipe: Recipe, shape: PipelineShape): void {
 }
 
 /** Runs all checks. @throws InputError with the sentences of all that fail */
-function all({ name }: Recipe, checks: readonly (() => void)[]): void {
+function all({ name }: Recipe, checks: readonly (() => unknown)[]): void {
   const problems: InputError[] = [];
   for (const check of checks) {
     try {

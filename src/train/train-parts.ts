@@ -15,6 +15,7 @@ import { TrainingData } from './feed/training-data.js';
 import { trainAdapter } from './networks/adapter.js';
 import { buildAutoencoder, trainAutoencoder } from './networks/autoencoder.js';
 import type { PartContext } from './networks/context.js';
+import { DEPTH_FOLDER, trainDepthModel } from './networks/depth-model.js';
 import { forgetUnknownDepth, startFrom } from './networks/initial-weights.js';
 import { normaliseLatents } from './networks/normalise-latents.js';
 import {
@@ -24,10 +25,12 @@ import {
   type TrainedPipelineSource,
 } from './networks/trained-pipeline.js';
 import { trainTransformer } from './networks/transformer.js';
+import { type Recipe, trainedDepthModel, trainsPipeline } from './recipe/config.js';
 import { withDepthModel } from './recipe/depth-model.js';
 import { dtypeOf } from './recipe/networks.js';
 
-export interface PartsOptions extends Omit<PartContext, 'data'> {
+export interface PartsOptions extends Omit<PartContext, 'data' | 'recipe'> {
+  recipe: Recipe;
   /** where latents, frames and measurements are cached; default: `cache` in the run folder */
   cacheFolder?: string;
   /** number of threads that prepare samples; default: one per processor, at most 4 */
@@ -46,13 +49,21 @@ export interface PartsOptions extends Omit<PartContext, 'data'> {
 export async function trainParts(options: PartsOptions): Promise<boolean> {
   const { run, report, signal } = options;
   let data: TrainingData | null = null;
+  const dtype = dtypeOf(options.recipe);
   try {
-    const recipe = withDepthModel(options.recipe);
+    const depthModel = trainedDepthModel(options.recipe);
+    if (depthModel && !(await trainDepthModel(depthModel, options, dtype))) return stopped(options);
+    if (!trainsPipeline(options.recipe)) {
+      run.keepRecipe();
+      run.setStatus({ state: 'finished' });
+      return true;
+    }
+    const carried = depthModel ? run.path(DEPTH_FOLDER) : options.recipe.depthModel?.from;
+    const recipe = withDepthModel(options.recipe, carried);
     run.setStatus({ doing: 'measuring files' });
     data = await TrainingData.open({ ...options, recipe });
     run.setStatus({ doing: undefined });
     const context: PartContext = { recipe, run, data, report, signal };
-    const dtype = dtypeOf(recipe);
     const autoencoder = await finishedAutoencoder(context, dtype);
     if (!autoencoder) return stopped(context);
     const source: TrainedPipelineSource = {
@@ -60,6 +71,7 @@ export async function trainParts(options: PartsOptions): Promise<boolean> {
       autoencoder,
       dtype,
       tasks: data.trainedTasks(),
+      depthModel: carried,
       usesDepth: data.usesDepth(),
       ownTasks: data.ownTasks.tasks,
     };

@@ -6,7 +6,8 @@ import { expectTrainable } from './check.js';
 import { budgetNotes } from './cost/budget.js';
 import { expectRoom } from './cost/expect-room.js';
 import type { Datasets } from './feed/index.js';
-import { type RecipeInput, stagesOf } from './recipe/config.js';
+import { DEPTH_FOLDER } from './networks/depth-model.js';
+import { type RecipeInput, stagesOf, trainsPipeline } from './recipe/config.js';
 import { type ResolveOptions, resolveRecipe } from './resolve-recipe.js';
 import { Run } from './run/run.js';
 import { hasBegunFromWeights } from './run/run-contents.js';
@@ -91,6 +92,10 @@ async function run(
     datasets,
   });
   return finished
-    ? { finished, run: folder, pipeline: join(folder, 'pipeline') }
+    ? {
+        finished,
+        run: folder,
+        pipeline: join(folder, trainsPipeline(recipe) ? 'pipeline' : DEPTH_FOLDER),
+      }
     : { finished, run: folder, pipeline: null };
 }

@@ -4,7 +4,10 @@ import type { TrainEvent } from './train-event.js';
 
 /** The outcome of a training. */
 export type TrainOutcome =
-  /** `pipeline` is the folder of the result */
+  /**
+   * `pipeline` is the folder of the result: a pipeline or, of a recipe that trains a depth model
+   * alone, that
+   */
   | { finished: true; run: string; pipeline: string }
   /** it was stopped: a checkpoint is saved, from which `resume: true` continues */
   | { finished: false; run: string; pipeline: null };

@@ -29,7 +29,7 @@ import {
   openTrainedPipeline,
   trainableParameters,
 } from '../../src/train/networks/trained-pipeline.js';
-import { Recipe } from '../../src/train/recipe/config.js';
+import { pipelineRecipe, Recipe } from '../../src/train/recipe/config.js';
 import { readRecipe } from '../../src/train/recipe/read-recipe.js';
 import { temporaryFolder } from '../temp-folder.js';
 import { tinyBatch, tinySample, tinyTrainee } from '../train/tiny.js';
@@ -162,7 +162,7 @@ describe('a task that is in no table', () => {
 
     test('a finished pipeline learns it, and makes clips by it', async () => {
       const base = fromRoot('models/mfm-mini');
-      const recipe = Recipe.parse({ name: 'old', base, transformer: { steps: 1 } });
+      const recipe = pipelineRecipe(Recipe.parse({ name: 'old', base, transformer: { steps: 1 } }));
       const was = openPipeline(base, { dtype: 'float32', oneAtATime: false });
       const { autoencoder } = was;
       const tasks = [vinterp.id];
@@ -214,7 +214,7 @@ test('docs/tasks.md shows a recipe that a pipeline learns it by', () => {
   assert.throws(() => readRecipe(path), {
     message: /^\S+: 1 problem\n {2}transformer\.tasks\.vinterp: unknown task; there are [^\n]*$/,
   });
-  assert.equal(readRecipe(path, [], undefined, [vinterp]).transformer.tasks?.vinterp, 3);
+  assert.equal(readRecipe(path, [], undefined, [vinterp]).transformer?.tasks?.vinterp, 3);
   writeFileSync(path, yaml!.replace('vinterp: 3, ', ''));
   assert.equal(readRecipe(path).base, 'models/mfm-mini');
 });

@@ -11,28 +11,30 @@ import {
   buildTrainedPipeline,
   type TrainedPipeline,
 } from '../../src/train/networks/trained-pipeline.js';
-import { Recipe } from '../../src/train/recipe/config.js';
+import { type PipelineRecipe, pipelineRecipe, Recipe } from '../../src/train/recipe/config.js';
 import { sampleFor } from '../tasks/same-condition.js';
 
 export const CLIP: Target = { width: 32, height: 48, numFrames: 17 };
 
 /** One layer of one head, float32, 32x48; `transformer` changes its plan. */
-export const tinyRecipe = (transformer: object = {}, more: object = {}): Recipe =>
-  Recipe.parse({
-    name: 'tiny',
-    dtype: 'float32',
-    autoencoder: { blockOutChannels: [8, 8, 8, 8] },
-    textEncoder: { width: 32, numLayers: 1 },
-    transformer: {
-      steps: 1,
-      numLayers: 1,
-      numHeads: 1,
-      adapterChannels: [8, 8, 8, 8, 8],
-      ...CLIP,
-      ...transformer,
-    },
-    ...more,
-  });
+export const tinyRecipe = (transformer: object = {}, more: object = {}): PipelineRecipe =>
+  pipelineRecipe(
+    Recipe.parse({
+      name: 'tiny',
+      dtype: 'float32',
+      autoencoder: { blockOutChannels: [8, 8, 8, 8] },
+      textEncoder: { width: 32, numLayers: 1 },
+      transformer: {
+        steps: 1,
+        numLayers: 1,
+        numHeads: 1,
+        adapterChannels: [8, 8, 8, 8, 8],
+        ...CLIP,
+        ...transformer,
+      },
+      ...more,
+    }),
+  );
 
 /** A fresh transformer's last layer is zero, and lets no gradient through: all weights are moved. */
 export function tinyTrainee(recipe = tinyRecipe()): TrainedPipeline {

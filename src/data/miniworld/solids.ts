@@ -27,12 +27,20 @@ export class Body {
   face = 0;
   shade = 0;
 
-  place(solid: Solid, placed: Placed, lx: number, ly: number, lz: number): void {
+  /** @param cameraHeight   of the camera above the ground, in world units */
+  place(
+    solid: Solid,
+    placed: Placed,
+    lx: number,
+    ly: number,
+    lz: number,
+    cameraHeight = CAMERA_HEIGHT,
+  ): void {
     this.shape = solid.shape;
     this.height = solid.height;
     this.radius = solid.radius;
     this.ox = -placed.x;
-    this.oy = CAMERA_HEIGHT - placed.y;
+    this.oy = cameraHeight - placed.y;
     this.oz = -placed.z;
     this.cosTurn = Math.cos(placed.yaw);
     this.sinTurn = Math.sin(placed.yaw);

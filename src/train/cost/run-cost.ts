@@ -6,7 +6,7 @@ import { parameterSizes } from '../../models/transformer/parameters.js';
 import type { PipelineShape } from '../../pipeline/shape.js';
 import { type Target, weightedTasks } from '../../tasks/index.js';
 import { batchSizeOf } from '../feed/buckets.js';
-import { type Optimisation, type Recipe, type Stage, stagesOf } from '../recipe/config.js';
+import { type Optimisation, type PipelineRecipe, type Stage, stagesOf } from '../recipe/config.js';
 import { depthShapeOf } from '../recipe/depth-model.js';
 import { batchesOf, type StageBatch } from './cost.js';
 import { memoryOf, type ProcessMemory } from './memory.js';
@@ -41,7 +41,7 @@ export interface EncodingCost {
   uncounted: string[];
 }
 
-export interface DepthCost {
+export interface DepthAheadCost {
   /** number of MiniWorld's images and clips whose depth is estimated, at each size */
   samples: number;
   flops: number;
@@ -65,14 +65,14 @@ export interface RunCost {
   autoencoder: PartCost | null;
   encoding: EncodingCost;
   /** null: no depth is estimated */
-  depth: DepthCost | null;
+  depth: DepthAheadCost | null;
   adapter: PartCost | null;
   stages: StageCost[];
   seconds: number;
 }
 
 export function runCost(
-  recipe: Recipe,
+  recipe: PipelineRecipe,
   shape: PipelineShape,
   dtype: TrainedNetworks['dtype'],
   machine: Machine,
@@ -112,7 +112,7 @@ export function runCost(
     ? part(adapterPlan, adapterParameters(shape), adapterStepFlops(recipe, shape))
     : null;
   const encoding = encodingCost(recipe, shape, rate);
-  const depth = depthCost(recipe, rate);
+  const depth = depthAheadCost(recipe, rate);
   const parts = [autoencoder, encoding, depth, adapter, ...stages];
   const seconds = parts.reduce((sum, one) => sum + (one?.seconds ?? 0), 0);
   return { autoencoder, encoding, depth, adapter, stages, seconds };
@@ -122,7 +122,7 @@ const limited = ({ maxSeconds = Number.POSITIVE_INFINITY }: Optimisation, second
   Math.min(maxSeconds, seconds);
 
 /** The mean over the kinds of batches; the backward pass costs twice the forward pass. */
-function autoencoderStepFlops({ autoencoder: plan }: Recipe, shape: PipelineShape): number {
+function autoencoderStepFlops({ autoencoder: plan }: PipelineRecipe, shape: PipelineShape): number {
   const weights = plan.batches.reduce((sum, { weight }) => sum + weight, 0);
   const flops = plan.batches.map(({ numFrames, batchSize, weight }) => {
     const clip = { numFrames, width: plan.width, height: plan.height };
@@ -136,7 +136,7 @@ const adapterParameters = ({ transformer }: PipelineShape): number =>
   parameterSizes(transformer).adapter.reduce((sum, size) => sum + size, 0);
 
 /** The adapter is trained alone, on clips of the last stage's size. */
-function adapterStepFlops(recipe: Recipe, { transformer }: PipelineShape): number {
+function adapterStepFlops(recipe: PipelineRecipe, { transformer }: PipelineShape): number {
   const stage = stagesOf(recipe).at(-1)!;
   const { numFrames, width, height, tokensPerBatch } = stage;
   const samples = batchSizeOf(stage, tokensPerBatch);
@@ -144,7 +144,7 @@ function adapterStepFlops(recipe: Recipe, { transformer }: PipelineShape): numbe
 }
 
 /** Every sample is encoded once at each size that a stage uses. */
-function encodingCost(recipe: Recipe, shape: PipelineShape, rate: number): EncodingCost {
+function encodingCost(recipe: PipelineRecipe, shape: PipelineShape, rate: number): EncodingCost {
   const { all, samples, uncounted } = samplesAhead(recipe);
   const flops = all.reduce(
     (sum, { count, size }) => sum + count * encodeFlops(shape.autoencoder, size),
@@ -154,14 +154,14 @@ function encodingCost(recipe: Recipe, shape: PipelineShape, rate: number): Encod
 }
 
 /** The depth model sees every frame of a sample once at each size; a step reads the cached maps. */
-function depthCost(recipe: Recipe, rate: number): DepthCost | null {
+function depthAheadCost(recipe: PipelineRecipe, rate: number): DepthAheadCost | null {
   const model = depthShapeOf(recipe);
   if (!model) return null;
   const { all, uncounted } = samplesAhead(recipe, takesDepth);
   // the depth of scenes is exact unless the recipe wants the model's
   const estimated = recipe.depth.from === 'model' ? all : [];
   if (estimated.length === 0 && uncounted.length === 0) return null;
-  const cost: DepthCost = { samples: 0, flops: 0, seconds: 0, bytes: 0, uncounted };
+  const cost: DepthAheadCost = { samples: 0, flops: 0, seconds: 0, bytes: 0, uncounted };
   for (const { count, size } of estimated) {
     const { width, height, numFrames } = size;
     cost.samples += count;
@@ -178,7 +178,7 @@ const takesDepth = ({ tasks, ownTasks }: Stage, kind: StageBatch['kind']): boole
   );
 
 /** Samples of MiniWorld at each size that a stage uses, and the sources that are not counted. */
-function samplesAhead(recipe: Recipe, isUsed: typeof takesDepth = () => true) {
+function samplesAhead(recipe: PipelineRecipe, isUsed: typeof takesDepth = () => true) {
   const counts = new Map<string, { count: number; size: Target }>();
   const uncounted = new Set<string>();
   for (const stage of stagesOf(recipe)) {

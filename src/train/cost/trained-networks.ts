@@ -3,7 +3,7 @@ import type { TransformerConfig } from '../../models/transformer/config.js';
 import { lowRankElements, parameterElements } from '../../models/transformer/parameters.js';
 import { PipelineSettings } from '../../pipeline/settings.js';
 import { type PipelineShape, textElements } from '../../pipeline/shape.js';
-import type { Recipe } from '../recipe/config.js';
+import type { PipelineRecipe } from '../recipe/config.js';
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 
 /** The trained parameters, and the networks that are in memory beside them. */
@@ -24,7 +24,7 @@ export interface TrainedNetworks {
  * `trainableParameters`.
  */
 export function trainedNetworks(
-  recipe: Recipe,
+  recipe: PipelineRecipe,
   { transformer, textEncoder, parts }: PipelineShape,
   dtype: TrainedNetworks['dtype'],
 ): TrainedNetworks {

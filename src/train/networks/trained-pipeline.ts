@@ -19,6 +19,7 @@ import { initialiseForTraining, Transformer3D } from '../../models/transformer/i
 import { addLora, type LoraLayers, loadWeights, mergeLora, saveLora } from '../../nn/index.js';
 import { captionLimit, captionLimitOf } from '../../pipeline/caption-limit.js';
 import {
+  depthFolderOf,
   openPipeline,
   Pipeline,
   PipelineSettings,
@@ -27,7 +28,7 @@ import {
 } from '../../pipeline/index.js';
 import { allTasks, TASK_IDS, type Task, taggedPrompt } from '../../tasks/index.js';
 import { type DType, manualSeed, type Tensor } from '../../tensor/index.js';
-import { type Recipe, stagesOf } from '../recipe/config.js';
+import { type PipelineRecipe, stagesOf } from '../recipe/config.js';
 import { textEncoderConfigOf, transformerConfigOf } from '../recipe/networks.js';
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 import type { Run } from '../run/run.js';
@@ -37,16 +38,20 @@ export interface TrainedPipeline {
   tokenizer: TokenizerFiles;
   /** LoRA layers of the transformer; null if there are none */
   lora: LoraLayers | null;
+  /** folder of the depth model that the pipeline carries; null if it has none */
+  depthModel: string | null;
 }
 
 export interface TrainedPipelineSource {
-  recipe: Recipe;
+  recipe: PipelineRecipe;
   autoencoder: Autoencoder;
   dtype: DType;
   /** ids of the tasks that are trained */
   tasks: readonly string[];
   /** some of their known frames have depth in training; default: none */
   usesDepth?: boolean;
+  /** folder of the depth model that the pipeline is to carry; default: that of the recipe's `base` */
+  depthModel?: string | null;
   /** tasks beside those of mfm; their words are part of the vocabulary of a new text encoder */
   ownTasks?: readonly Task[];
 }
@@ -58,7 +63,15 @@ export interface TrainedPipelineSource {
  * @param motionScore   default of the finished pipeline, unless the recipe sets another
  */
 export function buildTrainedPipeline(
-  { recipe, autoencoder, dtype, tasks, usesDepth = false, ownTasks }: TrainedPipelineSource,
+  {
+    recipe,
+    autoencoder,
+    dtype,
+    tasks,
+    usesDepth = false,
+    ownTasks,
+    depthModel = null,
+  }: TrainedPipelineSource,
   motionScore: number,
 ): TrainedPipeline {
   const { conditionScale } = recipe.transformer;
@@ -92,7 +105,7 @@ export function buildTrainedPipeline(
     settings,
     dtype,
   );
-  return { pipeline, tokenizer: text.files, lora: null };
+  return { pipeline, tokenizer: text.files, lora: null, depthModel };
 }
 
 /**
@@ -105,6 +118,7 @@ export function openTrainedPipeline({
   dtype,
   tasks,
   usesDepth = false,
+  depthModel,
 }: TrainedPipelineSource): TrainedPipeline {
   const folder = recipe.base!;
   const opened = openPipeline(folder, { dtype, oneAtATime: false });
@@ -130,7 +144,7 @@ export function openTrainedPipeline({
   // only now that the weights have their final dtype, which the layers adopt
   const lora = config ? addLora(pipeline.transformer, config, recipe.seed) : null;
   const tokenizer = tokenizerFiles(join(folder, 'tokenizer'));
-  return { pipeline, tokenizer, lora };
+  return { pipeline, tokenizer, lora, depthModel: depthModel ?? depthFolderOf(folder) };
 }
 
 /**
@@ -172,10 +186,10 @@ export function exportFinished(trainee: TrainedPipeline, run: Run): void {
   write({ ...trainee, lora: null }, run);
 }
 
-function write({ pipeline, tokenizer, lora }: TrainedPipeline, run: Run): void {
+function write({ pipeline, tokenizer, lora, depthModel }: TrainedPipeline, run: Run): void {
   if (run.parallel.rank !== 0) return;
   if (lora) saveLora(run.path('lora'), lora.weights(), { layout: 'diffusers' });
-  else savePipeline(run.path('pipeline'), pipeline, tokenizer, 'bfloat16');
+  else savePipeline(run.path('pipeline'), pipeline, tokenizer, 'bfloat16', depthModel);
 }
 
 /**
@@ -185,7 +199,7 @@ function write({ pipeline, tokenizer, lora }: TrainedPipeline, run: Run): void {
  */
 export function trainableParameters(
   { pipeline, lora }: TrainedPipeline,
-  recipe: Recipe,
+  recipe: PipelineRecipe,
 ): Map<string, Tensor> {
   const { transformer, textEncoder } = pipeline;
   const all = new Map([
@@ -207,7 +221,7 @@ interface TextParts {
   files: TokenizerFiles;
 }
 
-function textEncoderOf(recipe: Recipe, ownTasks?: readonly Task[]): TextParts {
+function textEncoderOf(recipe: PipelineRecipe, ownTasks?: readonly Task[]): TextParts {
   const { from } = recipe.textEncoder;
   if (from) {
     const folder = join(from, 'text_encoder');
@@ -224,7 +238,7 @@ function textEncoderOf(recipe: Recipe, ownTasks?: readonly Task[]): TextParts {
 
 /** How much of a caption the recipe's text encoder will read; opens only the tokenizer. */
 export function captionLimitFor(
-  { base, textEncoder, pipeline }: Recipe,
+  { base, textEncoder, pipeline }: Pick<PipelineRecipe, 'base' | 'textEncoder' | 'pipeline'>,
   ownTasks: readonly Task[] = [],
 ): CaptionLimit {
   const folder = base ?? textEncoder.from;

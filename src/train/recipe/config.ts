@@ -1,6 +1,7 @@
 /** The schema of recipes, which describe a training run in YAML, with every default in one place. */
 
 import { z } from 'zod';
+import { InputError } from '../../errors.js';
 import { isFrameCount } from '../../models/latent-grid.js';
 import { TRANSFORMER_PRESETS } from '../../models/transformer/config.js';
 import { LoraConfig } from '../../nn/lora-config.js';
@@ -193,6 +194,53 @@ export type DepthPlan = z.infer<typeof DepthPlan>;
 export const depthInFull = (
   given: DepthPlan['from'] | z.input<typeof DepthPlan>,
 ): z.input<typeof DepthPlan> => (typeof given === 'string' ? { from: given } : given);
+const DepthModelPlan = Optimisation.extend({
+  from: z
+    .string()
+    .optional()
+    .describe("a depth model's folder to put into the pipeline; it is then not trained"),
+  steps: stepCount.default(8000).describe('optimizer steps'),
+  learningRate: Optimisation.shape.learningRate
+    .unwrap()
+    .default(2e-3)
+    .describe('peak learning rate'),
+  width: side.default(128).describe('width of the training pictures in pixels'),
+  height: side.default(128).describe('height of the training pictures in pixels'),
+  batchSize: upTo(65_536).default(16).describe('pictures per batch'),
+  photos: z
+    .string()
+    .optional()
+    .describe('photos to paint surfaces of the scenes with: a folder, a manifest or shards'),
+  plainShare: probability
+    .default(0.4)
+    .describe(
+      'share of plain scenes of MiniWorld; the others have other cameras, rooms and photos',
+    ),
+  patchSize: upTo(64).default(8).describe('side of the patches that become tokens, in pixels'),
+  hiddenSize: channels.default(192).describe('width of the tokens'),
+  numLayers: upTo(256).min(4).default(6).describe('number of blocks'),
+  numHeads: upTo(1024).default(6).describe('number of attention heads'),
+  neckChannels: z
+    .array(channels)
+    .length(4)
+    .default([32, 48, 64, 96])
+    .describe('channels of the four maps that are fused'),
+  fusionChannels: channels.min(2).default(32).describe('channels of the fused maps'),
+  headChannels: channels.default(16).describe('channels at full resolution'),
+  gradientWeight: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .default(0.5)
+    .describe('weight of the differences between neighbouring pixels'),
+  levelWeight: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .default(0.1)
+    .describe('weight of the difference at a fixed scale, which keeps clips from flickering'),
+});
+export type DepthModelPlan = z.infer<typeof DepthModelPlan>;
 
 const TextEncoderPlan = z.strictObject({
   from: z
@@ -383,7 +431,12 @@ export const Recipe = z.strictObject({
     'the first part of a run: from pixels to latents',
   ),
   textEncoder: TextEncoderPlan.prefault({}).describe('the network that encodes prompts'),
-  transformer: TransformerPlan.describe('the last part of a run: from noise to latents, by task'),
+  depthModel: DepthModelPlan.optional().describe(
+    'a network that estimates depth, which goes into the pipeline; trained before all else',
+  ),
+  transformer: TransformerPlan.optional().describe(
+    'the last part of a run: from noise to latents, by task; without it, only depthModel is trained',
+  ),
   pipeline: PipelineChanges.prefault({}).describe('settings of the finished pipeline'),
   scheduler: z
     .strictObject({
@@ -392,12 +445,31 @@ export const Recipe = z.strictObject({
     .prefault({}),
 });
 export type Recipe = z.infer<typeof Recipe>;
+/** A recipe that trains a pipeline, not a depth model alone. */
+export type PipelineRecipe = Recipe & { transformer: NonNullable<Recipe['transformer']> };
+
+/** Does a recipe train a pipeline, or a depth model alone? */
+export const trainsPipeline = (recipe: Recipe): recipe is PipelineRecipe =>
+  recipe.transformer !== undefined;
+
+/** @throws InputError unless the recipe trains a pipeline */
+export function pipelineRecipe(recipe: Recipe): PipelineRecipe {
+  if (trainsPipeline(recipe)) return recipe;
+  throw new InputError(
+    `${recipe.name}: trains a depth model alone; give a recipe with a transformer`,
+  );
+}
+
+/** Does a recipe train a depth model, or take a finished one? */
+export const trainedDepthModel = ({ depthModel }: Recipe): DepthModelPlan | null =>
+  depthModel && depthModel.from === undefined ? depthModel : null;
+
 /** A recipe as a program writes it: keys that have a default can be left out. */
 export type RecipeInput = z.input<typeof Recipe>;
 
 /**
  * The stages of the transformer's training with every key filled in; a plan without stages is itself
- * the only one. `readRecipe` checks that each has its steps.
+ * the only one, and without a plan there are none. `readRecipe` checks that each has its steps.
  *
  * @param ownTasks   tasks beside those of mfm, for callers that look at a stage's tasks
  */
@@ -405,6 +477,7 @@ export function stagesOf(
   { transformer, data, depth }: Recipe,
   ownTasks: readonly Task[] = [],
 ): Stage[] {
+  if (!transformer) return [];
   const { stages, ...shared } = transformer;
   return (stages ?? [{ name: 'all' }]).map(
     (changes) => ({ data, depth, ...shared, ...changes, ownTasks }) as Stage,

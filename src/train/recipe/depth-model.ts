@@ -14,21 +14,25 @@ import {
 import { resolvePipeline } from '../../pipeline/find.js';
 import { depthFolderOf } from '../../pipeline/index.js';
 import { PIPELINE_PRESETS } from '../../pipeline/shape.js';
-import type { Recipe } from './config.js';
-import { recipeShape } from './networks.js';
+import { type PipelineRecipe, trainedDepthModel } from './config.js';
+import { depthConfigOf, depthProcessorOf, recipeShape } from './networks.js';
 
 /**
  * A recipe whose `depth` says what is done: `model` is the folder of the model that is used, if any
  * is, and `from` is none where the transformer has no channel for depth.
  *
+ * @param carried   the depth model that the trained pipeline will carry, if it has one of its own
  * @throws InputError if a model is needed and there is none
  */
-export function withDepthModel<R extends Recipe>(recipe: R): R {
+export function withDepthModel<R extends PipelineRecipe>(
+  recipe: R,
+  carried = recipe.depthModel?.from,
+): R {
   const { from } = recipe.depth;
   if (!recipeShape(recipe).transformer.use_depth_cond) {
     return { ...recipe, depth: { ...recipe.depth, from: 'none', model: undefined } };
   }
-  const model = from === 'auto' || from === 'model' ? folderOf(recipe) : undefined;
+  const model = from === 'auto' || from === 'model' ? folderOf(recipe, carried) : undefined;
   if (from === 'model' && model === undefined) {
     throw new InputError(
       'depth.from: model needs a depth model; name its folder as depth.model, or take depth from elsewhere',
@@ -37,12 +41,16 @@ export function withDepthModel<R extends Recipe>(recipe: R): R {
   return { ...recipe, depth: { ...recipe.depth, model } };
 }
 
-/** The same before a dry run, in which a published model need not be there yet. */
-export const withPlannedModel = <R extends Recipe>(recipe: R): R =>
+/** The same before a dry run, in which a model need not be there yet. */
+export const withPlannedModel = <R extends PipelineRecipe>(recipe: R): R =>
   isToCome(recipe) ? recipe : withDepthModel(recipe);
 
-function folderOf({ depth, base }: Recipe): string | undefined {
+function folderOf(
+  { depth, base }: PipelineRecipe,
+  carried: string | undefined,
+): string | undefined {
   if (depth.model !== undefined) return resolvePipeline(depth.model);
+  if (carried !== undefined) return carried;
   return (base === undefined ? null : depthFolderOf(base)) ?? undefined;
 }
 
@@ -58,7 +66,11 @@ export interface DepthShape {
  *
  * @throws InputError as `withDepthModel` does
  */
-export function depthShapeOf(recipe: Recipe): DepthShape | null {
+export function depthShapeOf(recipe: PipelineRecipe): DepthShape | null {
+  const trained = trainedDepthModel(recipe);
+  if (recipe.depth.model === undefined && trained) {
+    return { config: depthConfigOf(trained), processor: depthProcessorOf(trained) };
+  }
   if (isToCome(recipe)) return RELEASED_MODEL;
   const { model } = withDepthModel(recipe).depth;
   if (model === undefined) return null;
@@ -72,9 +84,11 @@ export function depthShapeOf(recipe: Recipe): DepthShape | null {
   };
 }
 
-/** Is the model one that has still to be downloaded, for a recipe of a released size? */
-export function isToCome({ depth, transformer }: Recipe): boolean {
+/** Is the model one that has still to be trained or, for a recipe of a released size, downloaded? */
+export function isToCome(recipe: PipelineRecipe): boolean {
+  const { depth, transformer } = recipe;
   const { model } = depth;
+  if (model === undefined && trainedDepthModel(recipe)) return true;
   const released = (PIPELINE_PRESETS as readonly string[]).includes(transformer.preset);
   if (!released || model === undefined || existsSync(model)) return false;
   try {

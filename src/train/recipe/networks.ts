@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
 import { type AutoencoderConfig, parseAutoencoderConfig } from '../../models/autoencoder/config.js';
+import { DepthAnythingConfig, DepthProcessorConfig } from '../../models/depth-anything/index.js';
 import { parseT5Config, type T5Config } from '../../models/t5/config.js';
 import { TRANSFORMER_PRESETS, type TransformerConfig } from '../../models/transformer/config.js';
 import { fastDtype } from '../../nn/index.js';
@@ -14,7 +15,7 @@ import {
   shapeOf,
 } from '../../pipeline/shape.js';
 import type { TrainedNetworks } from '../cost/trained-networks.js';
-import type { Recipe } from './config.js';
+import type { DepthModelPlan, PipelineRecipe, Recipe } from './config.js';
 
 /** The configuration of an autoencoder that is trained from scratch. */
 export const autoencoderConfigOf = ({ autoencoder }: Recipe): AutoencoderConfig =>
@@ -24,6 +25,45 @@ export const autoencoderConfigOf = ({ autoencoder }: Recipe): AutoencoderConfig 
     layers_per_block: autoencoder.layersPerBlock,
     norm_num_groups: autoencoder.normNumGroups,
     scaling_factor: 1,
+  });
+
+/** The configuration of a depth model that is trained from scratch. */
+export function depthConfigOf(plan: DepthModelPlan): DepthAnythingConfig {
+  const { patchSize, hiddenSize, numLayers } = plan;
+  return DepthAnythingConfig.parse({
+    backbone_config: {
+      model_type: 'dinov2',
+      patch_size: patchSize,
+      // a square, whose map of positions is resized for other pictures
+      image_size: Math.floor(Math.min(plan.width, plan.height) / patchSize) * patchSize,
+      hidden_size: hiddenSize,
+      num_hidden_layers: numLayers,
+      num_attention_heads: plan.numHeads,
+      out_indices: [1, 2, 3, 4].map((quarter) => Math.round((quarter * numLayers) / 4)),
+      use_mask_token: false,
+      layerscale_value: LAYER_SCALE,
+    },
+    patch_size: patchSize,
+    reassemble_hidden_size: hiddenSize,
+    // half as fine as the published models', whose patches are nearly twice as large
+    reassemble_factors: [2, 1, 1, 0.5],
+    neck_hidden_sizes: plan.neckChannels,
+    fusion_hidden_size: plan.fusionChannels,
+    head_hidden_size: plan.headChannels,
+  });
+}
+
+/** Few layers learn faster if their branches count from the start. */
+const LAYER_SCALE = 0.3;
+
+/** How pictures are prepared for that model: the shorter side gets the length of training. */
+export const depthProcessorOf = ({ width, height, patchSize }: DepthModelPlan) =>
+  DepthProcessorConfig.parse({
+    size: { height, width },
+    keep_aspect_ratio: true,
+    ensure_multiple_of: patchSize,
+    image_mean: [0.485, 0.456, 0.406],
+    image_std: [0.229, 0.224, 0.225],
   });
 
 /** The configuration of a text encoder that is trained from scratch. */
@@ -39,7 +79,10 @@ export const textEncoderConfigOf = ({ textEncoder }: Recipe, vocabSize: number):
   });
 
 /** The configuration of a transformer that is trained from scratch. */
-export function transformerConfigOf({ transformer }: Recipe, textWidth: number): TransformerConfig {
+export function transformerConfigOf(
+  { transformer }: PipelineRecipe,
+  textWidth: number,
+): TransformerConfig {
   const { preset, numLayers, numHeads, adapterChannels } = transformer;
   const base = TRANSFORMER_PRESETS[preset];
   return {
@@ -60,7 +103,7 @@ const MINIWORLD_WORDS = 143;
  *
  * @throws InputError naming a folder that is needed and is not a pipeline
  */
-export function recipeShape(recipe: Recipe): PipelineShape {
+export function recipeShape(recipe: PipelineRecipe): PipelineShape {
   const { base, autoencoder, textEncoder, transformer } = recipe;
   const released = PIPELINE_PRESETS.find((name) => name === transformer.preset);
   const given = (key: string, folder: string): PipelineShape => {

@@ -11,7 +11,15 @@ import { readRegularSync } from '../../files/regular-file.js';
 import { TRANSFORMER_PRESETS } from '../../models/transformer/config.js';
 import { didYouMean } from '../../suggest.js';
 import { allTasks, shortcomings, type Task, taskOf, weightedTasks } from '../../tasks/index.js';
-import { type DepthPlan, depthInFull, Recipe, type Stage, stagesOf } from './config.js';
+import {
+  type DepthPlan,
+  depthInFull,
+  type PipelineRecipe,
+  Recipe,
+  type Stage,
+  stagesOf,
+  trainsPipeline,
+} from './config.js';
 import { resolvePaths } from './recipe-paths.js';
 
 /** Sets a key to a value, given as it is or as a text of YAML; null removes the key. */
@@ -201,7 +209,7 @@ function unwrapped(schema: unknown): Unwrapped | undefined {
  * Checks that the schema cannot express. One that reads a faulty key waits until that is corrected.
  */
 const CHECKS: readonly {
-  check: (recipe: Recipe, ownTasks: readonly Task[]) => string[];
+  check: (recipe: PipelineRecipe, ownTasks: readonly Task[]) => string[];
   reads: readonly string[];
 }[] = [
   { check: nameProblems, reads: [] },
@@ -223,7 +231,7 @@ const CHECKS: readonly {
   },
 ];
 
-function ofPlan(...keys: (keyof Recipe['transformer'])[]): string[] {
+function ofPlan(...keys: (keyof PipelineRecipe['transformer'])[]): string[] {
   return keys.map((key) => `transformer.${key}`);
 }
 
@@ -234,9 +242,40 @@ function otherProblems(
   faulty: readonly string[] = [],
 ): string[] {
   const overlap = (a: string, b: string) => `${a}.`.startsWith(`${b}.`);
-  return CHECKS.filter(
+  const problems = depthModelProblems(recipe);
+  if (!trainsPipeline(recipe)) return [...problems, ...alone(recipe)];
+  const others = CHECKS.filter(
     ({ reads }) => !reads.some((key) => faulty.some((f) => overlap(f, key) || overlap(key, f))),
   ).flatMap(({ check }) => check(recipe, ownTasks));
+  return [...problems, ...others];
+}
+
+/** A recipe without a transformer trains a depth model, and nothing else. */
+function alone({ depthModel, base, init }: Recipe): string[] {
+  if (!depthModel) {
+    return [
+      'transformer: is missing; a recipe trains a transformer, a depth model (depthModel) or both',
+    ];
+  }
+  const given = Object.entries({ base, init, 'depthModel.from': depthModel.from });
+  return given
+    .filter(([, folder]) => folder !== undefined)
+    .map(([key]) => `${key}: has no effect without a transformer; leave it out`);
+}
+
+function depthModelProblems({ depthModel }: Recipe): string[] {
+  if (!depthModel) return [];
+  const { hiddenSize, numHeads, patchSize, width, height } = depthModel;
+  const problems = Object.entries({ width, height })
+    .filter(([, side]) => side % patchSize !== 0)
+    .map(
+      ([key, side]) =>
+        `depthModel.${key}: must be a multiple of patchSize (${patchSize}), got ${side}`,
+    );
+  if (hiddenSize % numHeads !== 0) {
+    problems.push(`depthModel.numHeads: must divide hiddenSize (${hiddenSize}), got ${numHeads}`);
+  }
+  return problems;
 }
 
 /**
@@ -281,7 +320,10 @@ function remove(source: object, path: readonly PropertyKey[]): void {
 }
 
 /** Unknown tasks, an empty list of tasks, and stages with the same name. */
-function nameProblems({ transformer, pipeline }: Recipe, ownTasks: readonly Task[]): string[] {
+function nameProblems(
+  { transformer, pipeline }: PipelineRecipe,
+  ownTasks: readonly Task[],
+): string[] {
   const known = allTasks(ownTasks).map(({ id }) => id);
   const { stages = [] } = transformer;
   const named: [key: string, ids: string[]][] = [
@@ -311,7 +353,7 @@ function nameProblems({ transformer, pipeline }: Recipe, ownTasks: readonly Task
 }
 
 /** Every stage needs a number of steps, its own or the plan's. */
-function stepsProblems({ transformer: { steps, stages } }: Recipe): string[] {
+function stepsProblems({ transformer: { steps, stages } }: PipelineRecipe): string[] {
   if (steps !== undefined) return [];
   if (!stages) return ['transformer.steps: is missing; give the number of optimizer steps'];
   return stages.flatMap((stage, i) =>
@@ -341,7 +383,7 @@ function widthProblems({ autoencoder }: Recipe): string[] {
  * Weights that would come from two places, and LoRA layers that would be added to untrained
  * weights.
  */
-function originProblems(recipe: Recipe): string[] {
+function originProblems(recipe: PipelineRecipe): string[] {
   const { base, init, autoencoder, textEncoder, transformer } = recipe;
   const said: [string, unknown][] = [
     ['init', init],
@@ -361,7 +403,7 @@ function originProblems(recipe: Recipe): string[] {
 }
 
 /** Keys that would train weights beside LoRA layers, although `lora/` can hold only the layers. */
-function loraProblems({ transformer }: Recipe): string[] {
+function loraProblems({ transformer }: PipelineRecipe): string[] {
   if (!transformer.lora) return [];
   const problems = (['train', 'adapter'] as const)
     .filter((key) => transformer[key] !== undefined)
@@ -378,7 +420,7 @@ function loraProblems({ transformer }: Recipe): string[] {
 }
 
 /** A depth model that nothing would be estimated with. */
-function depthProblems({ depth: { from, model } }: Recipe): string[] {
+function depthProblems({ depth: { from, model } }: PipelineRecipe): string[] {
   if (model === undefined || from === 'auto' || from === 'model') return [];
   return [
     `depth.model: has no effect with depth.from: ${from}; leave out the model, or take depth from it (from: model, or auto)`,
@@ -386,7 +428,7 @@ function depthProblems({ depth: { from, model } }: Recipe): string[] {
 }
 
 /** Processes that split a sample also split its attention heads, so they must divide their number. */
-function sequenceProblems(recipe: Recipe): string[] {
+function sequenceProblems(recipe: PipelineRecipe): string[] {
   const { preset, numHeads, stages } = recipe.transformer;
   const heads = numHeads ?? TRANSFORMER_PRESETS[preset].num_attention_heads;
   return stagesOf(recipe).flatMap(({ sequenceParallel }, i) => {
@@ -397,7 +439,7 @@ function sequenceProblems(recipe: Recipe): string[] {
 }
 
 /** Tasks that a stage's data cannot teach, and batches for which there is no task. */
-function stageProblems(recipe: Recipe, ownTasks: readonly Task[]): string[] {
+function stageProblems(recipe: PipelineRecipe, ownTasks: readonly Task[]): string[] {
   const known = allTasks(ownTasks).map(({ id }) => id);
   return stagesOf(recipe, ownTasks).flatMap((stage, i) => {
     const { tasks = {}, imageShare, mixAt, data } = stage;

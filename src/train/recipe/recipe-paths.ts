@@ -10,10 +10,10 @@ import { looksLikeRepo } from '../../hub/repo.js';
 
 type Level = Record<string, unknown>;
 
-/** Keys that name a folder. */
+/** Keys that name a folder: a pipeline, a depth model, or photos. */
 const FOLDER_KEYS = [
   ...['base', 'init', 'autoencoder.from', 'textEncoder.from', 'transformer.from'],
-  'depth.model',
+  ...['depth.model', 'depthModel.from', 'depthModel.photos'],
 ];
 
 /** May the value of a key also be a name on the model hub? */

@@ -1,6 +1,6 @@
 /** The names of the weights that a recipe trains. */
 import { trainableNames } from '../../nn/index.js';
-import type { Recipe } from './config.js';
+import type { PipelineRecipe } from './config.js';
 
 /**
  * The weights that are trained. With LoRA there are none: only the low-rank layers are trained then.
@@ -10,7 +10,7 @@ import type { Recipe } from './config.js';
  */
 export function trainedNames(
   names: Iterable<string>,
-  { base, textEncoder, transformer: { train, freeze, lora } }: Recipe,
+  { base, textEncoder, transformer: { train, freeze, lora } }: PipelineRecipe,
 ): Set<string> {
   if (lora) return new Set();
   // a finished text encoder stays frozen unless `train` names it

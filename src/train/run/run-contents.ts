@@ -4,7 +4,7 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
-import type { Recipe } from '../recipe/config.js';
+import { type Recipe, trainedDepthModel, trainsPipeline } from '../recipe/config.js';
 import { differences } from './differences.js';
 import { readMetrics } from './metrics.js';
 import { readStatus } from './status.js';
@@ -53,9 +53,14 @@ export function expectToGoOn(folder: string, recipe: Recipe): void {
   const { autoencoder, base, transformer } = recipe;
   const isTrained: Record<string, boolean> = {
     // a finished autoencoder is stored by itself
-    autoencoder: !base && !autoencoder.from && !existsSync(join(folder, 'autoencoder.safetensors')),
-    adapter: transformer.adapter !== undefined,
-    transformer: true,
+    depthModel: trainedDepthModel(recipe) !== null,
+    autoencoder:
+      trainsPipeline(recipe) &&
+      !base &&
+      !autoencoder.from &&
+      !existsSync(join(folder, 'autoencoder.safetensors')),
+    adapter: transformer?.adapter !== undefined,
+    transformer: trainsPipeline(recipe),
   };
   expectCheckpoints(folder, contents, (part) => isTrained[part] ?? false);
   expectSameWeights(folder, recipe, contents.checkpoints);
@@ -98,6 +103,10 @@ const OF_WEIGHTS = [
     (key) => `autoencoder.${key}`,
   ),
   ...['from', 'width', 'numLayers'].map((key) => `textEncoder.${key}`),
+  ...['width', 'height', 'patchSize', 'hiddenSize', 'numLayers', 'numHeads'].map(
+    (key) => `depthModel.${key}`,
+  ),
+  ...['neckChannels', 'fusionChannels', 'headChannels'].map((key) => `depthModel.${key}`),
   ...['preset', 'numLayers', 'numHeads', 'adapterChannels', 'lora', 'train', 'freeze'].map(
     (key) => `transformer.${key}`,
   ),
@@ -110,6 +119,7 @@ function expectSameWeights(folder: string, recipe: Recipe, checkpoints: Set<stri
   const withText = checkpoints.has('adapter') || checkpoints.has('transformer');
   const isFixed = (key: string) =>
     (withText || !/^(transformer|textEncoder)\./.test(key)) &&
+    (checkpoints.has('depthModel') || !key.startsWith('depthModel.')) &&
     OF_WEIGHTS.some((own) => key === own || key.startsWith(`${own}.`));
   const changes = differences([before, recipe].map(asStored)).filter(
     ({ key, values: [was, now] }) => isFixed(key) && !(isPath(key) && isSameOrGone(was, now)),

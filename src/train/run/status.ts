@@ -132,7 +132,7 @@ function plannedSteps(folder: string, part: string | null): number | null {
 }
 
 function lossOf(metrics: PartMetrics | undefined, kind: 'loss' | 'validation'): number | null {
-  const whole = metrics?.figures.get(kind);
+  const whole = metrics?.figures.get(kind) ?? metrics?.figures.get(`${kind}/absrel`);
   if (whole) return lastOf(kind, whole);
   const values = [...(metrics?.figures ?? [])]
     .filter(([name]) => kindOf(name) === kind)

@@ -2,20 +2,22 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { adapterFlops } from '../../../src/models/transformer/cost.js';
 import { runCost } from '../../../src/train/cost/run-cost.js';
-import { Recipe } from '../../../src/train/recipe/config.js';
+import { pipelineRecipe, Recipe } from '../../../src/train/recipe/config.js';
 import { recipeShape } from '../../../src/train/recipe/networks.js';
 
 const MACHINE = { peakFlops: 1e12, efficiency: 0.5, memoryBytes: 1e10 };
 
-const recipe = Recipe.parse({
-  name: 'two',
-  transformer: {
-    steps: 10,
-    tokensPerBatch: 320,
-    adapter: { steps: 5 },
-    stages: [{ name: 'small' }, { name: 'large', width: 128, height: 96, numFrames: 33 }],
-  },
-});
+const recipe = pipelineRecipe(
+  Recipe.parse({
+    name: 'two',
+    transformer: {
+      steps: 10,
+      tokensPerBatch: 320,
+      adapter: { steps: 5 },
+      stages: [{ name: 'small' }, { name: 'large', width: 128, height: 96, numFrames: 33 }],
+    },
+  }),
+);
 const costOf = (ranks?: number) =>
   runCost(recipe, recipeShape(recipe), 'float32', { ...MACHINE, ranks });
 

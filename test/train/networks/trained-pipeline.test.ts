@@ -14,7 +14,7 @@ import {
   type TrainedPipeline,
   trainableParameters,
 } from '../../../src/train/networks/trained-pipeline.js';
-import { Recipe } from '../../../src/train/recipe/config.js';
+import { type PipelineRecipe, pipelineRecipe, Recipe } from '../../../src/train/recipe/config.js';
 import { recipeShape } from '../../../src/train/recipe/networks.js';
 import { Run } from '../../../src/train/run/run.js';
 import { temporaryFolder } from '../../temp-folder.js';
@@ -29,13 +29,15 @@ before(() => setThreads(1));
 function opened(
   transformer: object = {},
   more: object = {},
-): { trainee: TrainedPipeline; recipe: Recipe } {
-  const recipe = Recipe.parse({
-    name: 'own',
-    base,
-    transformer: { steps: 1, ...transformer },
-    ...more,
-  });
+): { trainee: TrainedPipeline; recipe: PipelineRecipe } {
+  const recipe = pipelineRecipe(
+    Recipe.parse({
+      name: 'own',
+      base,
+      transformer: { steps: 1, ...transformer },
+      ...more,
+    }),
+  );
   const { autoencoder } = openPipeline(base, { dtype: 'float32', oneAtATime: false });
   const trainee = openTrainedPipeline({ recipe, autoencoder, dtype: 'float32', tasks: ['t2v'] });
   return { trainee, recipe };
@@ -179,7 +181,7 @@ describe('a pipeline that is fine-tuned', () => {
 describe('trainedNetworks', () => {
   const elements = (trained: ReadonlyMap<string, Tensor>) =>
     [...trained].map(([name, { numel }]) => [name, numel]);
-  const counted = (recipe: Recipe) => [
+  const counted = (recipe: PipelineRecipe) => [
     ...trainedNetworks(recipe, recipeShape(recipe), 'float32').trained,
   ];
 

@@ -44,7 +44,7 @@ describe('readRecipe', () => {
 
   test('fills in defaults, but not what the pipeline says of itself', () => {
     const read = readRecipe(recipe(GOOD));
-    assert.equal(read.transformer.learningRate, 1e-3);
+    assert.equal(read.transformer?.learningRate, 1e-3);
     assert.deepEqual(read.pipeline, {});
   });
 
@@ -76,7 +76,7 @@ describe('readRecipe', () => {
       { path: ['pipeline', 'fps'], value: 8 },
     ];
     const read = readRecipe(recipe(GOOD), changes);
-    assert.deepEqual([read.transformer.steps, read.pipeline], [7, { fps: 8 }]);
+    assert.deepEqual([read.transformer?.steps, read.pipeline], [7, { fps: 8 }]);
   });
 
   test('reads changes as YAML where they are a text', () => {
@@ -90,7 +90,7 @@ describe('readRecipe', () => {
     ].map(([path, text]) => ({ path: path!.split('.'), text: text! }));
     const { transformer, pipeline, data } = readRecipe(recipe(GOOD), changes);
     assert.deepEqual(
-      [transformer.tasks, transformer.learningRate, transformer.freeze],
+      [transformer?.tasks, transformer?.learningRate, transformer?.freeze],
       [{ t2i: 1, t2v: 2.5 }, 1e-4, ['*.bias', 'text_encoder.*']],
     );
     assert.deepEqual(
@@ -167,7 +167,7 @@ describe('readRecipe', () => {
         ...['transformer.stages.1=null', 'transformer.maxSeconds=null'],
       );
       assert.deepEqual([seed, data], [0, [{ manifest: '/b', weight: 1 }]]);
-      const { learningRate, tasks, stages } = transformer;
+      const { learningRate, tasks, stages } = transformer!;
       assert.deepEqual(
         [learningRate, tasks, stages],
         [1e-3, { t2i: 1, t2v: 3 }, [{ name: 'one', imageShare: [0.5, 0.5] }]],
@@ -611,15 +611,18 @@ describe('the paths of a recipe', () => {
     assert.deepEqual(manifests(recipe.data), [
       ...[at('recipes/beside'), undefined, at('recipes/shard-{2..4}.tar')],
     ]);
-    assert.deepEqual(manifests(recipe.transformer.data), [at('recipes/beside')]);
-    assert.deepEqual(manifests(recipe.transformer.stages![0]!.data), ['/somewhere', at('above')]);
+    assert.deepEqual(manifests(recipe.transformer!.data), [at('recipes/beside')]);
+    assert.deepEqual(manifests(recipe.transformer!.stages![0]!.data), ['/somewhere', at('above')]);
   });
 
   test('are those of the current folder where nothing is beside the recipe, which is said', () => {
     const from = { autoencoder: { from: 'here' }, textEncoder: { from: 'here' } };
     const { recipe, said } = read(write({ ...from, transformer: { steps: 1, from: 'here' } }));
     const { autoencoder, textEncoder, transformer } = recipe;
-    assert.deepEqual([autoencoder.from, textEncoder.from, transformer.from], Array(3).fill('here'));
+    assert.deepEqual(
+      [autoencoder.from, textEncoder.from, transformer?.from],
+      Array(3).fill('here'),
+    );
     assert.equal(said.length, 3);
     assert.equal(
       said[0],

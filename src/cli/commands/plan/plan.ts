@@ -3,7 +3,7 @@ import { totalmem } from 'node:os';
 import { InputError } from '../../../errors.js';
 import { fromRoot } from '../../../files/package-root.js';
 import type { Device } from '../../../train/cost/scaling.js';
-import type { Recipe } from '../../../train/recipe/config.js';
+import type { PipelineRecipe } from '../../../train/recipe/config.js';
 import { defineArgs, type Options } from '../../terminal/args.js';
 import type { Example } from '../../terminal/help.js';
 
@@ -95,10 +95,13 @@ export async function run(options: Options<typeof args>): Promise<void> {
 /** The command's output. @throws InputError for an impossible recipe or cluster */
 export async function planText(options: Options<typeof args>): Promise<string> {
   const { readRecipe } = await import('../../../train/recipe/read-recipe.js');
+  const { pipelineRecipe } = await import('../../../train/recipe/config.js');
   const { planSections } = await import('./sections.js');
   const ranks = rankList(options.ranks);
   const paths = options.recipe ? [options.recipe] : ['mfm-2b', 'mfm-8b'].map(carried);
-  const recipes = paths.map((path) => withSequenceParallel(readRecipe(path, options.set), options));
+  const recipes = paths.map((path) =>
+    withSequenceParallel(pipelineRecipe(readRecipe(path, options.set)), options),
+  );
   const device = await deviceOf(options);
   const { efficiency, markdown = false } = options;
   return planSections(recipes, { device, efficiency, ranks, markdown }).join('\n');
@@ -116,7 +119,10 @@ function rankList(text: string): number[] {
   );
 }
 
-function withSequenceParallel(recipe: Recipe, { sequenceParallel }: Options<typeof args>): Recipe {
+function withSequenceParallel(
+  recipe: PipelineRecipe,
+  { sequenceParallel }: Options<typeof args>,
+): PipelineRecipe {
   if (sequenceParallel === undefined) return recipe;
   const { transformer } = recipe;
   const stages = transformer.stages?.map((stage) => ({ ...stage, sequenceParallel }));

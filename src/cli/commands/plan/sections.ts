@@ -4,7 +4,7 @@ import { batchesOf, type Sharding, trainedTotal } from '../../../train/cost/cost
 import { memoryOf } from '../../../train/cost/memory.js';
 import { type Device, stepOf } from '../../../train/cost/scaling.js';
 import { type TrainedNetworks, trainedNetworks } from '../../../train/cost/trained-networks.js';
-import { type Recipe, type Stage, stagesOf } from '../../../train/recipe/config.js';
+import { type PipelineRecipe, type Stage, stagesOf } from '../../../train/recipe/config.js';
 import { recipeShape } from '../../../train/recipe/networks.js';
 import { aligned, markdownTable } from '../../terminal/table.js';
 import { count, digits, flops } from '../../terminal/units.js';
@@ -21,14 +21,14 @@ const STRATEGIES: readonly Sharding[] = ['ddp', 'zero1', 'zero2'];
 const RESERVED = 0.1;
 
 /** Lines for all recipes. @throws InputError if the numbers of processes do not suit the stages */
-export function planSections(recipes: readonly Recipe[], settings: PlanSettings): string[] {
+export function planSections(recipes: readonly PipelineRecipe[], settings: PlanSettings): string[] {
   const { markdown } = settings;
   return [...recipes.flatMap((recipe) => section(recipe, settings)), ...notes(settings)].concat(
     markdown ? [] : [''],
   );
 }
 
-function section(recipe: Recipe, settings: PlanSettings): string[] {
+function section(recipe: PipelineRecipe, settings: PlanSettings): string[] {
   const dtype = recipe.dtype === 'auto' ? 'bfloat16' : recipe.dtype;
   const networks = trainedNetworks(recipe, recipeShape(recipe), dtype);
   const trained = trainedTotal(networks.trained);

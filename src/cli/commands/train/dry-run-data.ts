@@ -13,7 +13,7 @@ import {
 } from '../../../train/feed/index.js';
 import { cutCaptionLines, leftOutLines } from '../../../train/feed/left-out.js';
 import { captionLimitFor } from '../../../train/networks/trained-pipeline.js';
-import { type Recipe, type Stage, stagesOf } from '../../../train/recipe/config.js';
+import { type Recipe, type Stage, stagesOf, trainsPipeline } from '../../../train/recipe/config.js';
 import { withPlannedModel } from '../../../train/recipe/depth-model.js';
 import { progressReporter } from '../../terminal/report-progress.js';
 import { aligned } from '../../terminal/table.js';
@@ -50,7 +50,8 @@ export async function stageDataOf(
   const report = progressReporter();
   let limit: CaptionLimit | null = null;
   const openOnce = sourceOpener({ validationSamples, report }, open);
-  for (const stage of stagesOf(withPlannedModel(recipe), ownTasks)) {
+  const planned = trainsPipeline(recipe) ? withPlannedModel(recipe) : recipe;
+  for (const stage of stagesOf(planned, ownTasks)) {
     if (stage.data.every(({ miniworld }) => miniworld)) continue;
     const { sources, skipped, notes } = await openOnce(stage.data);
     limit ??= captionLimitFor(recipe, ownTasks);

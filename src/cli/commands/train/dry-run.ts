@@ -3,9 +3,10 @@ import { availableBytes } from '../../../pipeline/cost/plan.js';
 import { lackOf, type Task, tallyLines, weightedTasks } from '../../../tasks/index.js';
 import { budgetNotes } from '../../../train/cost/budget.js';
 import { batchesOf, type StageBatch, trainedTotal } from '../../../train/cost/cost.js';
+import { type DepthCost, depthCost } from '../../../train/cost/depth-cost.js';
 import { matrixPeak, trainingEfficiency } from '../../../train/cost/peak.js';
 import {
-  type DepthCost,
+  type DepthAheadCost,
   type EncodingCost,
   type PartCost,
   type RunCost,
@@ -14,10 +15,14 @@ import {
 } from '../../../train/cost/run-cost.js';
 import { type TrainedNetworks, trainedNetworks } from '../../../train/cost/trained-networks.js';
 import {
+  type DepthModelPlan,
   type Optimisation,
+  type PipelineRecipe,
   type Recipe,
   type Stage,
   stagesOf,
+  trainedDepthModel,
+  trainsPipeline,
 } from '../../../train/recipe/config.js';
 import { withPlannedModel } from '../../../train/recipe/depth-model.js';
 import { dtypeOf, recipeShape } from '../../../train/recipe/networks.js';
@@ -44,7 +49,44 @@ type DataOf = (stage: Pick<Stage, 'name'>) => StageData | null;
 
 /** Describes a run without building anything. Measuring the machine takes a few seconds. */
 export function dryRun(options: DryRunOptions): string {
-  const { folder, ownTasks, processes = 1, dataOf = () => null } = options;
+  const { recipe, processes = 1 } = options;
+  const plan = trainedDepthModel(recipe);
+  const depth = plan && { plan, ...depthCost(plan, dtypeOf(recipe), processes) };
+  if (trainsPipeline(recipe)) return pipelineDryRun({ ...options, recipe, depth });
+  return depthDryRun(depth!, options);
+}
+
+type Depth = DepthCost & { plan: DepthModelPlan };
+
+/** A recipe that trains a depth model alone. */
+function depthDryRun(depth: Depth, { recipe, folder, processes = 1 }: DryRunOptions): string {
+  const available = availableBytes();
+  return [
+    `${recipe.name}: nothing is trained; the run would be ${folder}`,
+    `${dtypeOf(recipe)}; about ${formatDuration(depth.seconds)} in all${inProcesses(processes)}`,
+    '',
+    ...aligned([depthRow(depth)]).map((line) => `  ${line}`),
+    '',
+    memoryLine(depth.memory, available, processes, 'lower batchSize'),
+    '',
+  ].join('\n');
+}
+
+function depthRow({ plan, parameters, seconds }: Depth): string[] {
+  const { width, height, batchSize, photos } = plan;
+  const what = `${lengthOf(plan)} of ${batchSize} pictures of ${width}x${height}`;
+  const from = photos === undefined ? 'of scenes without photos' : `with photos of ${photos}`;
+  const took = `about ${formatDuration(seconds)}`;
+  return ['depthModel', what, `${count(parameters)} parameters`, took, from];
+}
+
+const inProcesses = (processes: number): string =>
+  processes > 1 ? `, in ${processes} processes` : '';
+
+function pipelineDryRun(
+  options: DryRunOptions & { recipe: PipelineRecipe; depth: Depth | null },
+): string {
+  const { folder, depth, ownTasks, processes = 1, dataOf = () => null } = options;
   const recipe = withPlannedModel(withKnownShares(options.recipe, dataOf));
   const dtype = dtypeOf(recipe);
   const shape = recipeShape(recipe);
@@ -64,9 +106,11 @@ export function dryRun(options: DryRunOptions): string {
   const from = recipe.base ?? recipe.transformer.from ?? recipe.init;
   return [
     `${recipe.name}: nothing is trained; the run would be ${folder}`,
-    `${dtype}; a matrix product reaches ${flops(peakFlops)}/s here, training ${flops(peakFlops * efficiency)}/s: about ${formatDuration(cost.seconds)} in all${processes > 1 ? `, in ${processes} processes` : ''}`,
+    `${dtype}; a matrix product reaches ${flops(peakFlops)}/s here, training ${flops(peakFlops * efficiency)}/s: about ${formatDuration(cost.seconds + (depth?.seconds ?? 0))} in all${inProcesses(processes)}`,
     '',
-    ...aligned(partRows(recipe, cost)).map((line) => `  ${line}`),
+    ...aligned([...(depth ? [depthRow(depth)] : []), ...partRows(recipe, cost)]).map(
+      (line) => `  ${line}`,
+    ),
     '',
     `transformer, ${from ? `from ${from}` : 'from scratch'}: ${trainedWords(recipe, cost, networks)}`,
     ...cost.stages.flatMap((one) => {
@@ -74,13 +118,18 @@ export function dryRun(options: DryRunOptions): string {
       return ['', ...stageLines({ ...one, stage }, dataOf(stage))];
     }),
     '',
-    memoryLine(cost, memoryBytes, processes),
+    memoryLine(
+      Math.max(depth?.memory ?? 0, ...cost.stages.map(({ memory }) => memory.total)),
+      memoryBytes,
+      processes,
+      'lower tokensPerMicroBatch, or turn gradCheckpointing on',
+    ),
     '',
   ].join('\n');
 }
 
 /** If there are no samples for clips, all batches are of images, and the other way round. */
-function withKnownShares(recipe: Recipe, dataOf: DataOf): Recipe {
+function withKnownShares(recipe: PipelineRecipe, dataOf: DataOf): PipelineRecipe {
   const stages = stagesOf(recipe).map((stage): Stage => {
     const { image, clip } = dataOf(stage)?.has ?? { image: true, clip: true };
     if (image && clip) return stage;
@@ -89,7 +138,7 @@ function withKnownShares(recipe: Recipe, dataOf: DataOf): Recipe {
   return { ...recipe, transformer: { ...recipe.transformer, stages } };
 }
 
-function partRows(recipe: Recipe, { autoencoder, encoding, depth, adapter }: RunCost) {
+function partRows(recipe: PipelineRecipe, { autoencoder, encoding, depth, adapter }: RunCost) {
   const { init } = recipe;
   const origin = recipe.base ?? recipe.autoencoder.from;
   const steps = (part: PartCost, plan: Optimisation) => [
@@ -114,13 +163,17 @@ function encodingWords({ samples, flops: work, seconds, uncounted }: EncodingCos
   return [...others, ...counted, ...(samples > 0 ? [`about ${formatDuration(seconds)}`] : [])];
 }
 
-function depthWords({ bytes, uncounted, ...cost }: DepthCost): string[] {
+function depthWords({ bytes, uncounted, ...cost }: DepthAheadCost): string[] {
   const some = uncounted.length > 0 ? [`what has none in ${uncounted.join(', ')}`] : [];
   const space = bytes > 0 ? [`${formatBytes(bytes)} of cache`] : [];
   return [...encodingWords({ ...cost, uncounted: [] }), ...space, ...some];
 }
 
-function trainedWords({ transformer }: Recipe, cost: RunCost, { trained }: TrainedNetworks) {
+function trainedWords(
+  { transformer }: PipelineRecipe,
+  cost: RunCost,
+  { trained }: TrainedNetworks,
+) {
   const { parameters } = cost.stages[0]!;
   const whole = `${count(parameters)} parameters`;
   if (transformer.lora) {
@@ -255,13 +308,9 @@ function courseOf({ imageShare, mixAt }: Stage): string {
   return ` (from ${first}, ${last} after ${percent(mixAt)} of the stage)`;
 }
 
-function memoryLine({ stages }: RunCost, available: number, processes: number): string {
-  const most = Math.max(...stages.map(({ memory }) => memory.total));
+function memoryLine(most: number, available: number, processes: number, remedy: string): string {
   const each = processes > 1 ? ` in each of ${processes} processes` : '';
-  const fits =
-    processes * most <= available
-      ? ''
-      : ': it does not fit; lower tokensPerMicroBatch, or turn gradCheckpointing on';
+  const fits = processes * most <= available ? '' : `: it does not fit; ${remedy}`;
   return `memory: ${formatBytes(most)} at its most${each}, ${formatBytes(available)} is available${fits}`;
 }
 

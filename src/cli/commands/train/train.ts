@@ -88,6 +88,10 @@ export const examples: readonly Example[] = [
     'train recipes/finetune.yaml --set base=models/mfm-mini',
   ],
   ['two processes on this machine', 'train recipes/mfm-mini.yaml --nproc 2'],
+  [
+    'a depth model, with your own photos on the scenes that it learns from',
+    'train recipes/mfm-depth.yaml --set depthModel.photos=photos',
+  ],
 ];
 
 export async function details(): Promise<string> {

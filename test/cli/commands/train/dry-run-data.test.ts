@@ -75,7 +75,7 @@ test('a dry run has the tasks, the samples and the steps that the files come to'
   );
   assert.match(text, /^ {2}no sample can be used as a clip$/m);
 
-  const named = { ...recipe, transformer: { ...recipe.transformer, tasks: { iinp: 1, t2v: 1 } } };
+  const named = { ...recipe, transformer: { ...recipe.transformer!, tasks: { iinp: 1, t2v: 1 } } };
   await assert.rejects(stageDataOf(named), {
     name: 'InputError',
     message: `all: tasks.t2v: none of 3 samples of ${manifest} qualifies (3: is an image); leave the task out or add such samples`,

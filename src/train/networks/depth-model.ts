@@ -1,0 +1,143 @@
+/** Trains a depth model on drawn scenes, whose depth is exact. */
+import { contactSheet } from '../../media/index.js';
+import {
+  DepthAnything,
+  depthLoss,
+  initialiseDepthAnything,
+  saveDepthModel,
+} from '../../models/depth-anything/index.js';
+import { type DType, manualSeed, type Tensor } from '../../tensor/index.js';
+import { type PictureBatch, Pictures } from '../feed/depth/feed.js';
+import { trainLoop } from '../loop/loop.js';
+import { addFigures, type StepOutcome } from '../loop/means.js';
+import type { DepthModelPlan, Recipe } from '../recipe/config.js';
+import { depthConfigOf } from '../recipe/networks.js';
+import type { PartContext } from './context.js';
+import {
+  type DepthTrainee,
+  depthFigures,
+  depthRows,
+  predictedDepth,
+  traineeOf,
+  wantedDepth,
+} from './depth-figures.js';
+
+/** Folder of the depth model in the run folder. */
+export const DEPTH_FOLDER = 'depth_model';
+
+/** The kinds of held-out pictures, and what follows the names of their figures. */
+const KINDS = [
+  ['plain', ''],
+  ['look', '-look'],
+] as const;
+/** Number of held-out pictures of each kind that are measured, and shown. */
+const [MEASURED, SHOWN] = [48, 6];
+
+export interface DepthContext extends Omit<PartContext, 'data' | 'recipe'> {
+  recipe: Recipe;
+  /** number of threads that draw pictures */
+  workers?: number;
+}
+
+/**
+ * Trains a depth model and writes its folder into the run folder.
+ * @returns false if the signal stopped it
+ */
+export async function trainDepthModel(
+  plan: DepthModelPlan,
+  context: DepthContext,
+  dtype: DType,
+): Promise<boolean> {
+  const { recipe, run, report, signal, workers } = context;
+  const { seed } = recipe;
+  const { parallel } = run;
+  const first = parallel.rank === 0;
+  const trainee = traineeOf(buildDepthModel(recipe, plan, dtype), plan);
+  const pictures = await Pictures.open({ plan, seed, workers, world: parallel });
+  const heldOut = new Map<string, PictureBatch>();
+  const heldOutOf = async (kind: 'plain' | 'look') => {
+    const batch = heldOut.get(kind) ?? (await pictures.heldOut(kind, MEASURED));
+    heldOut.set(kind, batch);
+    return batch;
+  };
+  const save = () => {
+    const { network, processor } = trainee;
+    const parts = { network, processor: processor.config };
+    saveDepthModel(run.path(DEPTH_FOLDER), parts, 'bfloat16');
+  };
+  try {
+    const finished = await trainLoop<PictureBatch>({
+      part: 'depthModel',
+      run,
+      stages: [plan],
+      seed,
+      parameters: trainedParameters(trainee.network),
+      open: async (_, position) => pictures.batchesFrom((position as number | null) ?? 0),
+      train: (batch, { backward }) => depthStep(trainee, batch, plan, backward),
+      async validate() {
+        const figures: StepOutcome['figures'] = {};
+        for (const [kind, suffix] of first ? KINDS : []) {
+          addFigures(figures, depthFigures(trainee, await heldOutOf(kind), suffix));
+        }
+        return figures;
+      },
+      async sample(_, step) {
+        if (!first) return {};
+        const path = run.path('samples', `depth-${String(step).padStart(6, '0')}.png`);
+        const batches = [await heldOutOf('plain'), await heldOutOf('look')];
+        const rows = batches.flatMap((batch) => depthRows(trainee, batch, SHOWN));
+        await contactSheet(rows, path, { columns: ['held out', 'estimated', 'true'], scale: 1 });
+        run.logSheet('samples', path, step);
+        run.unlessFull(save);
+        return {};
+      },
+      report,
+      signal,
+    });
+    if (finished) await parallel.together(() => (first ? save() : undefined));
+    return finished;
+  } finally {
+    await pictures.close();
+    trainee.network.dispose();
+  }
+}
+
+export function buildDepthModel(recipe: Recipe, plan: DepthModelPlan, dtype: DType): DepthAnything {
+  manualSeed(recipe.seed);
+  return initialiseDepthAnything(new DepthAnything(depthConfigOf(plan))).toDtype(dtype);
+}
+
+/** Forward and backward pass of this process's pictures. */
+function depthStep(
+  trainee: DepthTrainee,
+  batch: PictureBatch,
+  { gradientWeight: gradient, levelWeight: level }: DepthModelPlan,
+  backward: (loss: Tensor | null, last: boolean) => void,
+): StepOutcome {
+  const { count, pictures } = batch;
+  const samples = pictures.length;
+  if (samples === 0) {
+    backward(null, true);
+    return { samples, count, figures: {} };
+  }
+  const weights = { gradient, level };
+  const losses = depthLoss(predictedDepth(trainee, batch), wantedDepth(batch), weights);
+  backward(losses.loss.mul(samples / count), true);
+  const figure = (value: Tensor) => ({ sum: value.item() * samples, count: samples });
+  return {
+    samples,
+    count,
+    figures: {
+      loss: figure(losses.loss),
+      'loss/invariant': figure(losses.invariant),
+      'loss/gradient': figure(losses.gradient),
+      'loss/level': figure(losses.level),
+    },
+  };
+}
+
+/** All parameters but those that published files have and no map passes through, see `Fusion`. */
+function trainedParameters(network: DepthAnything): Map<string, Tensor> {
+  const unused = 'neck.fusion_stage.layers.0.residual_layer1.';
+  return new Map([...network.namedParameters()].filter(([name]) => !name.startsWith(unused)));
+}
