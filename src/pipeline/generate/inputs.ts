@@ -24,6 +24,7 @@ import type { Task } from '../../tasks/index.js';
 import { ClipWindow } from './clip-window.js';
 import type { Shape } from './fitting.js';
 import type { Fitting } from './notes.js';
+import { bare } from './placed.js';
 import type { UserRequest } from './request.js';
 
 /** Files, read or opened. */
@@ -84,7 +85,9 @@ async function readInto(
   const byAlpha = source !== undefined && 'alpha' in source;
   const whole =
     (source !== undefined && 'colour' in source) || (byAlpha && !(await isVideoFile(paths[0]!)));
-  for (const path of request.depth ?? []) inputs.depths.push(await readDepth(path, { signal }));
+  for (const one of request.depth ?? []) {
+    inputs.depths.push(await readDepth(bare(one), { signal }));
+  }
   for (const [i, kind] of kinds.entries()) {
     const path = paths[i]!;
     const followed = task.followsInput && i === 0;

@@ -7,8 +7,9 @@ import {
   type Size,
   sourceName,
 } from '../../media/index.js';
-import type { InputKind, Task } from '../../tasks/index.js';
+import { hasCondition, type InputKind, type Task } from '../../tasks/index.js';
 import type { OnNote } from './notes.js';
+import { type DepthPart, hasPlace, type KnownPart } from './placed.js';
 
 export interface UserRequest {
   prompt: string;
@@ -20,8 +21,13 @@ export interface UserRequest {
   invertMask?: boolean;
   /** how far to extend the picture, instead of a mask; see `parseExpand` */
   expand?: string;
-  /** depth maps, one for each input: pictures, clips or folders, white = near; see `readDepth` */
-  depth?: readonly MediaSource[];
+  /**
+   * depth maps, one for each input: pictures, clips or folders, white = near; see `readDepth`. For
+   * tasks that are `placed`, that of the frames at a place; without one, of all frames
+   */
+  depth?: readonly (MediaSource | DepthPart)[];
+  /** for tasks that are `placed`: what is known, and where */
+  known?: readonly KnownPart[];
   /** colourisation: a picture whose palette the result takes */
   reference?: MediaSource;
   size?: Size;
@@ -55,7 +61,8 @@ const NAMES: Record<InputKind, [one: string, two: string]> = {
 export function expectParts(task: Task, request: UserRequest): void {
   const { id, inputs: wanted, optionalInputs } = task;
   const { prompt, inputs } = request;
-  if (wanted.length === 0 && prompt.trim() === '') {
+  expectPlaced(task, request);
+  if (!hasCondition(task) && prompt.trim() === '') {
     throw new InputError(`${id}: needs a prompt; give one with \`prompt: 'a red cube'\``, {
       field: 'prompt',
     });
@@ -107,6 +114,52 @@ export function expectParts(task: Task, request: UserRequest): void {
     );
   }
 }
+
+/** @throws InputError for parts with places without a task that takes them, or such a task without */
+function expectPlaced(
+  { id, placed }: Task,
+  { known = [], depth = [], inputs, mask, expand, compat }: UserRequest,
+): void {
+  if (!placed) {
+    if (known.length > 0) {
+      throw new InputError(
+        `${id}: takes no parts at places; give its input with \`inputs\`, or use any`,
+        { field: 'known' },
+      );
+    }
+    if (depth.some(hasPlace)) {
+      throw new InputError(`${id}: takes depth without a place; leave the place out, or use any`, {
+        field: 'depth',
+      });
+    }
+    return;
+  }
+  if (compat) throw new InputError(`${id}: is not a task of the reference; leave out \`compat\``);
+  if (inputs.length > 0) {
+    throw new InputError(
+      `${id}: takes no input without a place; give ${sourceName(inputs[0]!)} with \`known: [{ media, at }]\``,
+      { field: 'inputs' },
+    );
+  }
+  if (mask || expand !== undefined) {
+    throw new InputError(
+      `${id}: takes a mask with the part that it belongs to, as in \`known: [{ media, at, mask }]\``,
+      { field: mask ? 'mask' : 'expand' },
+    );
+  }
+  if (known.length + depth.length === 0) {
+    throw new InputError(
+      `${id}: needs something that is known; give it with \`known: [{ media, at }]\` or \`depth: [{ media, at }]\`, or use t2v, which needs a prompt alone`,
+      { field: 'known' },
+    );
+  }
+}
+
+/** Does the request bring depth of known frames? */
+export const givesKnownDepth = (
+  { placed }: Pick<Task, 'placed'>,
+  { depth, known = [] }: Pick<UserRequest, 'depth' | 'known'>,
+): boolean => (placed ? known.some((part) => part.depth !== undefined) : depth !== undefined);
 
 function expectMaskParts(
   { id, mask: takes, result }: Task,

@@ -22,6 +22,7 @@ import type {
 } from '../../../tasks/index.js';
 import { cat, type Tensor, tidy } from '../../../tensor/index.js';
 import type { OwnSettings } from '../../settings.js';
+import { bare } from '../placed.js';
 import type { UserRequest } from '../request.js';
 import { referencePlan } from './layout.js';
 
@@ -62,7 +63,7 @@ export async function prepareAsReference(
   const frames = numFrames ?? settings.numFrames;
   // the reference takes the size as it is when only a prompt is given, and fails for unfit ones
   if (media.length === 0 && size) expectSize('`size`', size.width, size.height);
-  const depths = (request.depth ?? []).map((path) => readDepth(path, { signal }));
+  const depths = (request.depth ?? []).map((one) => readDepth(bare(one), { signal }));
   const plan = referencePlan(
     task,
     {
