@@ -36,7 +36,9 @@ export { Mfm } from './library/mfm.js';
 export { type OpenDType, type OpenOptions, open } from './library/open.js';
 export type {
   CommonOptions,
+  DepthInput,
   GenerateOptions,
+  KnownInput,
   MaskInput,
   ProgressEvent,
   RequestFor,

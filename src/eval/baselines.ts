@@ -171,7 +171,7 @@ export interface Laid {
   /** some pixels are known; all pixels are known */
   any: boolean;
   all: boolean;
-  /** the depth of every frame is given */
+  /** the depth of frames is given beside, or instead of, their pixels */
   shape: boolean;
   /** whether the known frames lack resolution or colours, compared with the result */
   kind: 'smaller' | 'gray' | 'whole';

@@ -5,6 +5,7 @@ import type { DepthEstimator, Task } from '../tasks/index.js';
 import { BASELINES, baselineClips, layOut } from './baselines.js';
 import { FIGURES, type Figure, type FigureId, type Subject, type Tally } from './figures.js';
 import { headlineOf } from './headline.js';
+import { inFileName } from './mixtures.js';
 import { shownOf, stripOf } from './strips.js';
 import type { Maker, Trial, Trials, Watch } from './trials.js';
 
@@ -274,7 +275,7 @@ function picturesOf(
     shown: ['given', baseline, MADE, TRUTH].flatMap((label) => {
       const strip = label !== null && strips.get(label);
       if (!strip) return [];
-      const file = `pictures/${id}-${i + 1}-${label.replaceAll(' ', '-')}.png`;
+      const file = `pictures/${inFileName(id)}-${i + 1}-${label.replaceAll(' ', '-')}.png`;
       files.set(file, strip);
       return [{ label, file }];
     }),

@@ -10,6 +10,7 @@ import type { Task } from '../tasks/index.js';
 import { type EvaluateOptions, evaluateTask, type TaskReport } from './evaluate.js';
 import { FIGURES } from './figures.js';
 import { HEADLINES } from './headline.js';
+import { inFileName } from './mixtures.js';
 import { renderPage } from './page.js';
 import type { Report, ReportSettings } from './report-format.js';
 import type { Maker, Trials } from './trials.js';
@@ -77,7 +78,8 @@ export const keep = <T>(
   report: T,
 ): Promise<void> => writeJson(partFile(folder, name), { settings, report });
 
-const partFile = (folder: string, name: string): string => join(folder, 'tasks', `${name}.json`);
+const partFile = (folder: string, name: string): string =>
+  join(folder, 'tasks', `${inFileName(name)}.json`);
 
 /** Writes report.json and report.html. */
 export async function writeReport(

@@ -11,6 +11,7 @@ import {
   type Task,
 } from '../tasks/index.js';
 import { tidy } from '../tensor/index.js';
+import { trainedTask } from './mixtures.js';
 
 /** A sample that was not used for training, with the inputs of a task. */
 export interface Trial {
@@ -74,14 +75,15 @@ export const pipelineMaker = (
   { seed, numInferenceSteps, guidanceScale, estimateDepth = null }: SampleOptions,
 ): Maker => ({
   async make(task, trials, first, { onShare, signal }) {
-    const settings = pipeline.settingsFor(task);
+    const trained = trainedTask(task);
+    const settings = pipeline.settingsFor(trained);
     const { width, height, numFrames } = trials[0]!.truth;
     const target = { width, height, numFrames };
     const conditions = trials.map(({ given }) =>
       conditionOf(
         estimateDepth ? withoutKnownDepth(given) : given,
         target,
-        pipeline.depthRules(task, estimateDepth),
+        pipeline.depthRules(trained, estimateDepth),
       ),
     );
     try {

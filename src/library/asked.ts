@@ -3,18 +3,20 @@ import { z } from 'zod';
 import { InputError } from '../errors.js';
 import { MOST_FRAMES, MOST_STEPS } from '../limits.js';
 import { DEFAULT_TOLERANCE, DEPTH_MEANINGS, FIT_WAYS } from '../media/index.js';
+import { bare, type DepthPart, hasPlace, type KnownPart } from '../pipeline/generate/placed.js';
 import { CROP_TYPES, type UserRequest } from '../pipeline/generate/request.js';
 import { LAST_SEED } from '../seed.js';
 import { didYouMean } from '../suggest.js';
 import type { Task } from '../tasks/index.js';
 import type { MediaInput } from './media-input.js';
-import type { GenerateOptions, MaskInput } from './request.js';
+import type { AnyDepth, GenerateOptions, MaskInput } from './request.js';
 
 /** Inputs of type `M`: as a program gives them, as the pipeline reads them, or as JSON. */
 type WithMedia<M> = {
   inputs: M[];
+  known?: KnownPart<M>[];
   mask?: AskedMask<M>;
-  depth?: M[];
+  depth?: (M | DepthPart<M>)[];
   depthFrom?: M;
   reference?: M;
 };
@@ -36,6 +38,15 @@ export function askedOf(task: Task, options: GenerateOptions): Asked<MediaInput>
     addedPrompt: options.addedPrompt,
     negativePrompt: options.negativePrompt,
     inputs: input === undefined ? [...(inputs ?? [])] : [input],
+    known: options.known?.map((part) => ({
+      media: part.media,
+      at: part.at,
+      mask: part.mask,
+      invert: part.invert || undefined,
+      gray: part.gray || undefined,
+      depth: part.depth,
+      keep: part.keep,
+    })),
     mask: mask === undefined ? undefined : askedMask(mask),
     invertMask: options.invertMask || undefined,
     expand: options.expand,
@@ -63,7 +74,7 @@ export function askedOf(task: Task, options: GenerateOptions): Asked<MediaInput>
   };
 }
 
-const isList = (depth: MediaInput | readonly MediaInput[]): depth is readonly MediaInput[] =>
+const isList = (depth: NonNullable<GenerateOptions['depth']>): depth is readonly AnyDepth[] =>
   Array.isArray(depth);
 
 function askedMask(mask: MaskInput): AskedMask<MediaInput> {
@@ -88,13 +99,30 @@ export async function withMedia<M>(
     return made;
   };
   const { mask, depth, depthFrom, reference } = asked;
+  const optional = async (input: MediaInput | undefined, name: string) =>
+    input === undefined ? undefined : replaced(input, name);
+  const known: KnownPart<M>[] = [];
+  for (const [i, part] of (asked.known ?? []).entries()) {
+    known.push({
+      ...part,
+      media: await replaced(part.media, `known[${i}]`),
+      mask: await optional(part.mask, `known[${i}].mask`),
+      depth: await optional(part.depth, `known[${i}].depth`),
+    });
+  }
+  const deep: (M | DepthPart<M>)[] = [];
+  for (const [i, one] of (depth ?? []).entries()) {
+    const media = await replaced(bare(one), depth!.length > 1 ? `depth[${i}]` : 'depth');
+    deep.push(hasPlace(one) ? { media, at: one.at } : media);
+  }
   return {
     ...asked,
     inputs: await all(asked.inputs.length > 1 ? 'inputs' : 'input', asked.inputs),
+    known: asked.known && known,
     mask: mask && 'file' in mask ? { file: await replaced(mask.file, 'mask') } : mask,
-    reference: reference === undefined ? undefined : await replaced(reference, 'reference'),
-    depth: depth && (await all('depth', depth)),
-    depthFrom: depthFrom === undefined ? undefined : await replaced(depthFrom, 'depthFrom'),
+    reference: await optional(reference, 'reference'),
+    depth: depth && deep,
+    depthFrom: await optional(depthFrom, 'depthFrom'),
   };
 }
 
@@ -108,6 +136,17 @@ const media = z.custom(
   'must be a path, the bytes of a file as Uint8Array or Blob, or raw frames',
 );
 
+const frame = z.int();
+const place = z.union(
+  [frame, z.tuple([frame, frame])],
+  'must be a frame, such as 0 or -1, or the first and the last of a run, such as [24, 40]',
+);
+const placed = z.strictObject({ media, at: place });
+const depth = media.refine(
+  (one) => !hasPlace(one) || placed.safeParse(one).success,
+  'must be media, or { media, at } with a frame, such as 0 or -1, or the first and the last of a run',
+);
+
 /** Checks that apply to every task; `expectParts` checks which options a task takes. */
 const fields = {
   prompt: z.string(),
@@ -116,7 +155,16 @@ const fields = {
   mask: media,
   invertMask: z.boolean(),
   expand: z.string(),
-  depth: z.union([z.array(media), media]),
+  known: z.array(
+    placed.extend({
+      mask: media.optional(),
+      invert: z.boolean().optional(),
+      gray: z.boolean().optional(),
+      depth: media.optional(),
+      keep: z.number().gt(0).max(1).optional(),
+    }),
+  ),
+  depth: z.preprocess((given) => (Array.isArray(given) ? given : [given]), z.array(depth)),
   depthIs: z.enum(DEPTH_MEANINGS),
   depthFrom: media,
   reference: media,

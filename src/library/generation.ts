@@ -4,8 +4,9 @@ import { resolve } from 'node:path';
 import { ConsumedError } from '../errors.js';
 import { expectRate, type Frames, sliceFrames } from '../media/index.js';
 import { joinFrames } from '../pipeline/generate/clip-window.js';
+import { bare } from '../pipeline/generate/placed.js';
 import type { Seed } from '../seed.js';
-import type { Task } from '../tasks/index.js';
+import { type Task, taskOfLength } from '../tasks/index.js';
 import { type Asked, askedOf } from './asked.js';
 import type { Engine } from './engine.js';
 import { Making } from './making.js';
@@ -82,6 +83,8 @@ export interface ResultFigures {
 export class Generation implements AsyncDisposable {
   /** seed of the noise; the same seed and options give the same result */
   readonly seed: Seed;
+  /** a mixture of a single frame makes an image */
+  readonly task: Task;
   private readonly asked: Asked<MediaInput>;
   private readonly making: Making;
   /** what took the frames first: `frames`, `toFrames` or `save` */
@@ -90,9 +93,11 @@ export class Generation implements AsyncDisposable {
   /** @internal */
   constructor(
     private readonly engine: Engine,
-    readonly task: Task,
+    asked: Task,
     private readonly options: GenerateOptions,
   ) {
+    const task = taskOfLength(asked, options.numFrames);
+    this.task = task;
     this.asked = askedOf(task, options);
     this.seed = options.seed ?? randomInt(2 ** 31);
     this.making = new Making(engine, { task, seed: this.seed, asked: this.asked }, options);
@@ -141,9 +146,10 @@ export class Generation implements AsyncDisposable {
     try {
       const { result } = await making.begin();
       if (task.result === 'video') {
-        const { depthFrom, inputs } = asked;
+        const { depthFrom, inputs, known = [] } = asked;
         const followed = depthFrom === undefined ? inputs : [depthFrom];
-        const [named = null] = followed.map((input) => pathOf(input) ?? 'input');
+        const shown = [...followed, ...known.map(({ media }) => media)];
+        const [named = null] = shown.map((input) => pathOf(input) ?? 'input');
         expectRate(named ?? this.engine.folder, fps ?? result.fps, 'give the rate with `fps`');
       }
       file = new ResultFile(path, result, {
@@ -243,13 +249,25 @@ export class Generation implements AsyncDisposable {
 }
 
 /** Files that are read, which the result must not replace. */
-function filesOf({ inputs, mask, depth = [], depthFrom, reference }: Asked<MediaInput>) {
+function filesOf({
+  inputs,
+  known = [],
+  mask,
+  depth = [],
+  depthFrom,
+  reference,
+}: Asked<MediaInput>) {
+  const all = (what: string, given: readonly (MediaInput | undefined)[]) =>
+    given.flatMap((input) => (input === undefined ? [] : [{ input, what }]));
   const named = [
-    ...inputs.map((input) => ({ input, what: 'the input' })),
-    ...(mask && 'file' in mask ? [{ input: mask.file, what: 'the mask' }] : []),
-    ...depth.map((input) => ({ input, what: 'the depth' })),
-    ...(depthFrom === undefined ? [] : [{ input: depthFrom, what: 'the input' }]),
-    ...(reference === undefined ? [] : [{ input: reference, what: 'the reference' }]),
+    ...all('the input', [...inputs, depthFrom, ...known.map(({ media }) => media)]),
+    ...all(
+      'the mask',
+      known.map((part) => part.mask),
+    ),
+    ...all('the mask', mask && 'file' in mask ? [mask.file] : []),
+    ...all('the depth', [...depth.map(bare), ...known.map((part) => part.depth)]),
+    ...all('the reference', [reference]),
   ];
   return named.flatMap(({ input, what }) => {
     const path = pathOf(input);

@@ -3,6 +3,7 @@ import { AbortError, DisposedError, MfmError } from '../errors.js';
 import type { Frames } from '../media/index.js';
 import { availableBytes } from '../pipeline/cost/plan.js';
 import { type GenerateRequest, type Result, startResult } from '../pipeline/generate/generate.js';
+import { givesKnownDepth } from '../pipeline/generate/request.js';
 import { workOfResult } from '../pipeline/generate/result-work.js';
 import { withMedia } from './asked.js';
 import type { Engine } from './engine.js';
@@ -175,7 +176,9 @@ export class Making {
     if (this.engine.isNews(sentence)) this.note(sentence);
   }
 
-  private noteDepth({ task, depth, estimateDepth }: GenerateRequest, { given }: Result): void {
+  private noteDepth(request: GenerateRequest, { given }: Result): void {
+    const { task, estimateDepth } = request;
+    const depth = givesKnownDepth(task, request);
     const { pipeline, folder } = this.engine;
     const { known, geometry } = given;
     if (known.length === 0 || geometry.length > 0) return;

@@ -2,6 +2,7 @@
 import type { SolverName } from '../diffusion/index.js';
 import type { Box, Colour, DepthMeaning, FitWay, Size } from '../media/index.js';
 import type { Plan } from '../pipeline/cost/plan.js';
+import type { DepthPart, KnownPart, Place } from '../pipeline/generate/placed.js';
 import type { CropType } from '../pipeline/generate/request.js';
 import type { Phase } from '../pipeline/progress.js';
 import type { Seed } from '../seed.js';
@@ -22,6 +23,35 @@ export type MaskInput =
   | { box: Box }
   | { colour: Colour; tolerance?: number }
   | { alpha: true };
+
+/**
+ * A place on the time line of a mixture (the task `any`): a frame, counted from 0, or from the end with
+ * -1 for the last; or the first and the last frame of a run.
+ *
+ * ```ts
+ * const places: TimePlace[] = [0, -1, [24, 40]];
+ * ```
+ */
+export type TimePlace = Place;
+
+/**
+ * A picture or a clip that is known in a mixture: where, in which part (`mask`: white is generated, gray
+ * keeps a share), how much of it (`keep`, up to 1), whether in gray only, and the depth of its frames.
+ *
+ * ```ts
+ * const parts: KnownInput[] = [{ media: 'a.png', at: 0 }, { media: 'b.mp4', at: [24, 40], gray: true }];
+ * ```
+ */
+export type KnownInput = KnownPart<MediaInput>;
+
+/**
+ * Depth of frames of a mixture, white = near, whether or not their pixels are known.
+ *
+ * ```ts
+ * const depth: DepthInput[] = [{ media: 'depth.mp4', at: [0, 80] }];
+ * ```
+ */
+export type DepthInput = DepthPart<MediaInput>;
 
 /**
  * The progress of a result.
@@ -106,8 +136,6 @@ export interface CommonOptions {
   cacheThreshold?: number;
   /** noise added to the input, 0..1, so that the result follows it less closely; default: 0 */
   noiseAugStrength?: number;
-  /** depth of each input, white = near, instead of a depth model's estimate */
-  depth?: MediaInput | readonly MediaInput[];
   /**
    * what the values of depth files mean: `near`, larger is nearer (the default); `far`, larger is farther;
    * `distance`, distances, with 0 where nothing was measured
@@ -152,19 +180,26 @@ export interface GenerateOptions extends CommonOptions {
   expand?: string;
   reference?: MediaInput;
   depthFrom?: MediaInput;
+  known?: readonly KnownInput[];
+  depth?: AnyDepth | readonly AnyDepth[];
   numFrames?: number;
   window?: number;
   upscale?: number;
   tile?: Size | null;
 }
 
+/** Depth with or without a place. */
+export type AnyDepth = MediaInput | DepthInput;
+
 type Flat<T> = { [K in keyof T]: T[K] };
 
-type PromptOf<T extends Task> = T['inputs'] extends readonly []
-  ? { /** what to show */ prompt: string }
-  : T['prompt'] extends 'instruction'
-    ? { /** what to change */ prompt: string }
-    : { /** what to show */ prompt?: string };
+type PromptOf<T extends Task> = T['placed'] extends true
+  ? { /** what to show */ prompt?: string }
+  : T['inputs'] extends readonly []
+    ? { /** what to show */ prompt: string }
+    : T['prompt'] extends 'instruction'
+      ? { /** what to change */ prompt: string }
+      : { /** what to show */ prompt?: string };
 
 type OneInput =
   | { /** the task's input */ input: MediaInput; inputs?: never }
@@ -178,6 +213,22 @@ type DepthOrFrom =
       /** a clip or picture whose depth is estimated */ depthFrom: MediaInput;
       input?: MediaInput;
       inputs?: never;
+    };
+
+/** At least one known part, or depth. */
+type PartsOf<T extends Task> = T['placed'] extends true
+  ?
+      | {
+          /** what is known, and where */
+          known: readonly [KnownInput, ...KnownInput[]];
+          /** depth of the frames at a place; without one, of all frames */
+          depth?: AnyDepth | readonly AnyDepth[];
+        }
+      | { known?: readonly []; depth: AnyDepth | readonly [AnyDepth, ...AnyDepth[]] }
+  : {
+      known?: never;
+      /** depth of each input, white = near, instead of a depth model's estimate */
+      depth?: MediaInput | readonly MediaInput[];
     };
 
 type InputsOf<T extends Task> = T['inputs'] extends readonly []
@@ -227,6 +278,7 @@ type Declared = typeof TASKS;
 type RequestOf<Id extends TaskId> = CommonOptions &
   PromptOf<Declared[Id]> &
   InputsOf<Declared[Id]> &
+  PartsOf<Declared[Id]> &
   MaskOf<Declared[Id]> &
   LengthOf<Declared[Id]> &
   DetailsOf<Declared[Id]>;

@@ -10,6 +10,7 @@ import type { Needs, Task } from './task.js';
 const USUAL = {
   inputs: [],
   optionalInputs: [],
+  placed: false,
   mask: 'none',
   size: 'input',
   followsInput: true,
@@ -56,6 +57,7 @@ const Declaration = z.strictObject({
   result: z.enum(['image', 'video']),
   inputs: kinds,
   optionalInputs: kinds,
+  placed: z.boolean(),
   mask: z.enum(['none', 'hole', 'margins']),
   size: z.enum(['pipeline', 'shape of input', 'input', 'larger']),
   followsInput: z.boolean(),
@@ -64,7 +66,7 @@ const Declaration = z.strictObject({
   prompt: z.enum(['caption', 'instruction']),
   fromSample: method('fromSample', '(sample, random)'),
   fromInput: method('fromInput', '(input, numFrames)'),
-  keeps: z.enum(['nothing', 'known pixels', 'coarse picture', 'brightness']),
+  keeps: z.enum(['nothing', 'known pixels', 'coarse picture', 'brightness', 'each part']),
   windows: z.enum(['goes on', 'filled', 'first frame', 'cross-faded']),
 } satisfies Record<keyof Task, z.ZodType>);
 
@@ -109,10 +111,15 @@ function unknownField(path: readonly PropertyKey[]): string {
 }
 
 /** Problems with fields that contradict each other. */
-function misfits({ inputs, size, followsInput, mask, keeps, needs, prompt }: Task): string[] {
+function misfits(task: Task): string[] {
+  const { inputs, placed, size, followsInput, mask, keeps, needs, prompt } = task;
   const problems: string[] = [];
   const without = 'which a task without inputs does not have';
-  if (inputs.length === 0) {
+  if (placed) {
+    if (inputs.length > 0) problems.push('inputs: a task that is placed has none; leave them out');
+    if (followsInput) problems.push('followsInput: takes the length of an input, not of parts');
+    if (mask !== 'none') problems.push('mask: the parts of a task that is placed have their own');
+  } else if (inputs.length === 0) {
     if (size !== 'pipeline') problems.push(`size: "${size}" is taken from an input, ${without}`);
     if (followsInput) problems.push(`followsInput: takes the length of an input, ${without}`);
     if (mask !== 'none') problems.push(`mask: "${mask}" is part of an input, ${without}`);

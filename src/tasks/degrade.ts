@@ -1,6 +1,6 @@
 /** Degrades whole clips for training: poor copies, holes and borders. */
 import type { RandomStream } from '../data/random.js';
-import { type Frames, type ResampleFilter, resizeFrames } from '../media/index.js';
+import { type Frames, type ResampleFilter, resizeFrames, type Size } from '../media/index.js';
 import { compress } from './compress.js';
 
 /** Kernels with which pictures are commonly shrunk. */
@@ -9,9 +9,15 @@ const SHRINK_FILTERS: ResampleFilter[] = ['bicubic', 'bilinear', 'box', 'lanczos
 /**
  * A poor copy of a clip: smaller, sometimes with noise, and sometimes compressed.
  * Source: the paper, A.3; noise and compression are ours
+ *
+ * @param before   the clip that is made smaller, given the size; default: `clip`
  */
-export function degrade(clip: Frames, random: RandomStream): Frames {
-  const small = shrink(clip, random);
+export function degrade(
+  clip: Frames,
+  random: RandomStream,
+  before?: (size: Size) => Frames,
+): Frames {
+  const small = shrink(clip, random, before);
   const noisy = random.chance(0.5) ? withGrain(small, random.between(1, 6), random) : small;
   return random.chance(0.5) ? compress(noisy, random.between(40, 95)) : noisy;
 }
@@ -30,22 +36,31 @@ function withGrain(frames: Frames, deviation: number, random: RandomStream): Fra
 }
 
 /** The clip 2 to 6 times smaller, with one of several kernels. Source: the paper, A.3 */
-export function shrink(clip: Frames, random: RandomStream): Frames {
+export function shrink(
+  clip: Frames,
+  random: RandomStream,
+  before: (size: Size) => Frames = () => clip,
+): Frames {
   const factor = random.between(2, 6);
   const size = {
     width: Math.max(1, Math.round(clip.width / factor)),
     height: Math.max(1, Math.round(clip.height / factor)),
   };
-  return resizeFrames(clip, size, random.pick(SHRINK_FILTERS));
+  return resizeFrames(before(size), size, random.pick(SHRINK_FILTERS));
 }
 
 /**
  * A hole of 1/9 to 1/4 of the pixels, inside the frame: a box, an ellipse, or either drifting
  * through the clip. Source: the paper, A.3; shapes and drift are ours
  *
+ * @param moves   whether it drifts; default: in half of all cases
  * @returns [F, H, W], 1 in the hole
  */
-export function drawHole({ width, height, numFrames }: Frames, random: RandomStream): Uint8Array {
+export function drawHole(
+  { width, height, numFrames }: Frames,
+  random: RandomStream,
+  { moves }: { moves?: boolean } = {},
+): Uint8Array {
   const area = random.between(1 / 9, 1 / 4);
   const round = random.chance(0.5);
   const aspect = random.between(0.7, 1.4);
@@ -54,9 +69,8 @@ export function drawHole({ width, height, numFrames }: Frames, random: RandomStr
   const w = Math.min(0.9, side * Math.sqrt(aspect)) * width;
   const h = Math.min(0.9, side / Math.sqrt(aspect)) * height;
   const from = { x: random.between(0, width - w), y: random.between(0, height - h) };
-  const to = random.chance(0.5)
-    ? from
-    : { x: random.between(0, width - w), y: random.between(0, height - h) };
+  const stays = moves === undefined ? random.chance(0.5) : !moves;
+  const to = stays ? from : { x: random.between(0, width - w), y: random.between(0, height - h) };
 
   const hole = new Uint8Array(numFrames * height * width);
   for (let frame = 0; frame < numFrames; frame++) {

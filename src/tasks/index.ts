@@ -25,6 +25,8 @@ export {
   withDepth,
 } from './given-depth.js';
 export { loadTasks, NO_OWN_TASKS, type OwnTasks, ownTasksOf } from './load-tasks.js';
+export { drawMixture, everyPlace, geometryAt } from './mixture.js';
+export { DEFAULT_MIXTURE, Mixture } from './mixture-config.js';
 export {
   cut,
   cutDepth,
@@ -40,6 +42,7 @@ export {
   shapeOnly,
   without,
 } from './parts.js';
+export { depthAt, framesAt, geometryWhere, knownWhere, planesAt } from './pick.js';
 export { promptFor, type SampleWords, taggedPrompt } from './prompt.js';
 export {
   lackOf,
@@ -55,4 +58,11 @@ export {
   weightedTasks,
 } from './qualify.js';
 export { allTasks, jointOf, TASK_IDS, TASKS, type TaskId, taskOf } from './table.js';
-export type { InputKind, Needs, Task, UserInput } from './task.js';
+export {
+  hasCondition,
+  type InputKind,
+  type Needs,
+  type Task,
+  taskOfLength,
+  type UserInput,
+} from './task.js';

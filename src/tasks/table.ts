@@ -7,8 +7,9 @@ import type { Sample } from '../data/sources/sample.js';
 import { InputError } from '../errors.js';
 import { resizeDepth } from '../media/depth/resize-depth.js';
 import { didYouMean } from '../suggest.js';
-import { NOTHING } from './condition-inputs.js';
+import { given, NOTHING } from './condition-inputs.js';
 import { degrade, drawBorder, drawHole } from './degrade.js';
+import { drawMixture } from './mixture.js';
 import {
   cut,
   cutDepth,
@@ -44,6 +45,7 @@ const FEW_WORDS = 2;
 
 const usual = {
   optionalInputs: [],
+  placed: false,
   mask: 'none',
   weight: 1,
   prompt: 'caption',
@@ -332,6 +334,23 @@ export const TASKS = {
         look ? first(look, 1) : null,
         numFrames,
       ),
+  },
+  any: {
+    ...usual,
+    id: 'any',
+    summary: 'a clip from any mixture: pictures, clips, masks and depth at places that you name',
+    // words that the vocabulary of MiniWorld's pipelines has already
+    promptTag: 'image and video',
+    result: 'video',
+    inputs: [],
+    placed: true,
+    size: 'shape of input',
+    followsInput: false,
+    keeps: 'each part',
+    windows: 'goes on',
+    needs: { frames: 5, captionWords: 1, clean: true },
+    fromSample: drawMixture,
+    fromInput: ({ placed }) => given(placed!),
   },
 } as const satisfies Record<string, Task>;
 

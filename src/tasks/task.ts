@@ -3,6 +3,7 @@ import type { RandomStream } from '../data/random.js';
 import type { Sample } from '../data/sources/sample.js';
 import type { DepthMap, Frames, Mask } from '../media/index.js';
 import type { ConditionInputs } from './condition-inputs.js';
+import type { Mixture } from './mixture-config.js';
 
 /** A user's inputs, with their files already read. */
 export interface UserInput {
@@ -15,6 +16,8 @@ export interface UserInput {
   depthFrom?: Frames;
   /** known frames where each clip meets the generated part; default: as in training */
   joints?: readonly number[];
+  /** for tasks that are `placed`: what the user knows, at its places */
+  placed?: Pick<ConditionInputs, 'known' | 'geometry'>;
 }
 
 /** Kinds of input: a picture, a clip, or depth (a gray picture or clip, white = near). */
@@ -54,6 +57,11 @@ export interface Task {
   inputs: readonly InputKind[];
   /** inputs that a user may give after those */
   optionalInputs: readonly InputKind[];
+  /**
+   * instead of inputs, it takes pictures and clips at any places of the time line, and depth of any
+   * frames
+   */
+  placed: boolean;
   /** what defines the part to generate: nothing; a mask; or a mask or margins to extend the picture by */
   mask: 'none' | 'hole' | 'margins';
   /**
@@ -69,15 +77,19 @@ export interface Task {
   weight: number;
   /** training: the prompt is the sample's caption, or the instruction of its edit */
   prompt: 'caption' | 'instruction';
-  /** training: condition inputs drawn from a sample, within the paper's ranges (A.3) */
-  fromSample(sample: Sample, random: RandomStream): ConditionInputs;
+  /**
+   * training: condition inputs drawn from a sample, within the paper's ranges (A.3); `mixture` is the
+   * recipe's distribution, for tasks that are `placed`
+   */
+  fromSample(sample: Sample, random: RandomStream, mixture?: Mixture): ConditionInputs;
   /** generation: condition inputs from a user's inputs; `numFrames` is the result's */
   fromInput(input: UserInput, numFrames: number): ConditionInputs;
   /**
    * what of the input is put back into the result: nothing; its known pixels; its coarse picture, if
-   * the input is a smaller version of the result; or the brightness of each pixel
+   * the input is a smaller version of the result; the brightness of each pixel; or of each known part
+   * the one of these that it shows
    */
-  keeps: 'nothing' | 'known pixels' | 'coarse picture' | 'brightness';
+  keeps: 'nothing' | 'known pixels' | 'coarse picture' | 'brightness' | 'each part';
   /**
    * how a result longer than the pipeline's length is generated, window by window. The next window
    * is given, from the previous one: its last frames, as the beginning of a clip to continue; the
@@ -86,3 +98,11 @@ export interface Task {
    */
   windows: 'goes on' | 'filled' | 'first frame' | 'cross-faded';
 }
+
+/** Does a task have a condition beside the prompt? */
+export const hasCondition = ({ inputs, placed }: Pick<Task, 'inputs' | 'placed'>): boolean =>
+  placed || inputs.length > 0;
+
+/** The task, as it makes a result of this length: a mixture of a single frame is an image. */
+export const taskOfLength = <T extends Task>(task: T, numFrames: number | undefined): Task =>
+  task.placed && numFrames === 1 ? { ...task, result: 'image' } : task;

@@ -4,6 +4,7 @@ import { baselineClips, layOut } from '../../src/eval/baselines.js';
 import { evaluateTask, type TaskReport } from '../../src/eval/evaluate.js';
 import { FIGURES } from '../../src/eval/figures.js';
 import { headlineOf } from '../../src/eval/headline.js';
+import { MIXTURES } from '../../src/eval/mixtures.js';
 import { BEST_PSNR } from '../../src/eval/quality.js';
 import { heldOutTrial } from '../../src/eval/scenes.js';
 import type { Maker, Trial, Trials } from '../../src/eval/trials.js';
@@ -11,7 +12,7 @@ import { type Frames, framesToTensor } from '../../src/media/index.js';
 import { given, TASKS, type Task } from '../../src/tasks/index.js';
 import { memoryInfo, tidy } from '../../src/tensor/index.js';
 
-const ALL = Object.values<Task>(TASKS);
+const ALL: Task[] = [...Object.values<Task>(TASKS), ...MIXTURES];
 
 /** Scenes small enough for all tasks, long enough for clips given by eight frames. */
 function scenes(task: Task, count = 3): Trials {
@@ -44,10 +45,50 @@ describe('headlineOf', () => {
     }
     assert.deepEqual(Object.fromEntries(chosen), {
       attributes: ['t2i', 't2v'],
-      unknownPsnr: ['i2v', 'vexd', 'itrans', 'vtrans', 'iinp', 'vinp', 'ioutp', 'voutp'],
-      psnr: ['isr', 'vsr', 'iedit', 'vedit', 'd2v', 'mtrans'],
+      unknownPsnr: [
+        'i2v',
+        'vexd',
+        'itrans',
+        'vtrans',
+        'iinp',
+        'vinp',
+        'ioutp',
+        'voutp',
+        'any',
+        'any:hole+key',
+      ],
+      psnr: ['isr', 'vsr', 'iedit', 'vedit', 'd2v', 'mtrans', 'any:keys+depth'],
       chromaPsnr: ['icolor', 'vcolor'],
     });
+  });
+});
+
+describe('the mixtures that are measured', () => {
+  test('have fills between frames to beat', async () => {
+    for (const task of MIXTURES) {
+      const { given, truth } = await scenes(task).at(0);
+      const names = [...baselineClips(layOut(given, truth)).keys()];
+      assert.ok(names.includes('nearest frame') && names.includes('cross-fade'), task.id);
+    }
+  });
+
+  test('are three key frames with depth between, and a hole that the first frame shows whole', async () => {
+    const [keys, hole] = MIXTURES as [Task, Task];
+    const first = (await scenes(keys).at(0)).given;
+    assert.deepEqual(
+      first.known.map(({ at }) => at),
+      [[0, 8, 16]],
+    );
+    assert.equal(first.geometry[0]!.at.length, 17);
+    const second = (await scenes(hole).at(0)).given;
+    assert.deepEqual(
+      second.known.map(({ at, hole }) => [at.length, hole !== null]),
+      [
+        [1, false],
+        [16, true],
+      ],
+    );
+    assert.deepEqual(second.geometry, []);
   });
 });
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { MaskInput, MediaInput } from '../../src/index.js';
-import { readImage, readMedia, writeVideo } from '../../src/media/index.js';
+import { readImage, readMedia, writeImage, writeVideo } from '../../src/media/index.js';
 import { noisy } from '../cli/commands/generate/generating.js';
 import { noFfmpeg } from '../media/helpers.js';
 import { openWorkplace } from './workplace.js';
@@ -40,6 +40,47 @@ describe('inputs', () => {
     const box = { box: { x: 8, y: 0, width: 16, height: 32 } };
     assert.deepEqual(await filled(photos!.raw!, box), wanted, 'the mask as a box');
     assert.deepEqual(temporary(), before, 'no temporary file is left');
+  });
+
+  test('a mixture gives the same in every form, and its settings say what it was', async () => {
+    const before = temporary();
+    const made = async (media: MediaInput, mask: MediaInput) => {
+      const known = [{ media, at: [0, 2], mask, keep: 0.9 }] as const;
+      const depth = [{ media, at: -1 }];
+      return mfm().generate('any', { known, depth, seed: 3, numFrames: 5 });
+    };
+    const gray = (await readImage(at('mask.png'))).data.map((v, i) => (v + (i % 96)) / 2);
+    const media = { width: 32, height: 32, data: gray.map((_, i) => gray[i - (i % 3)]!) };
+    await writeImage(at('near.png'), { ...media, numFrames: 1 });
+    const wanted = await made(at('near.png'), at('mask.png'));
+    const frames = (await wanted.toFrames()).data;
+    const forms = await formsOf(at('near.png'));
+    const masks = await formsOf(at('mask.png'));
+    for (const [name, form] of Object.entries(forms)) {
+      const { data } = await (await made(form, masks[name]!)).toFrames();
+      assert.deepEqual(data, frames, name);
+    }
+    assert.deepEqual(temporary(), before, 'no temporary file is left');
+    const { known, depth } = await wanted.settings();
+    assert.deepEqual(JSON.parse(JSON.stringify(known)), [
+      { media: at('near.png'), at: [0, 2], mask: at('mask.png'), keep: 0.9 },
+    ]);
+    assert.deepEqual(depth, [{ media: at('near.png'), at: -1 }]);
+    assert.match(JSON.stringify(await (await made(forms.raw!, masks.raw!)).settings()), /sha256:/);
+  });
+
+  test('a mixture names the field that is wrong', () => {
+    const media = 'a.png';
+    const wrong: [options: object, message: RegExp][] = [
+      [{ known: [{ media }] }, /^any: `known\.0\.at`: must be a frame, such as 0 or -1, or/],
+      [{ known: [{ media, at: 0.5 }] }, /^any: `known\.0\.at`: must be a frame/],
+      [{ known: [{ media, at: 0, keep: 2 }] }, /^any: `known\.0\.keep`: /],
+      [{ known: [{ media, at: 0, grey: true }] }, /^any: `known\.0`: .*"grey"/],
+      [{ depth: [{ media }] }, /^any: `depth\.0`: must be media, or \{ media, at \} with a frame/],
+    ];
+    for (const [options, message] of wrong) {
+      assert.throws(() => mfm().generate('any' as string, options), { message });
+    }
   });
 
   test('a clip gives the same in every form', { skip: noFfmpeg }, async () => {

@@ -51,6 +51,29 @@ function requests(mfm: Mfm): (() => Generation)[] {
     // @ts-expect-error the clip itself is its input
     () => mfm.generate('mtrans', { input: 'clip.mp4', depthFrom: 'clip.mp4' }),
 
+    () => mfm.generate('any', { known: [{ media: 'a.png', at: 0 }] }),
+    () =>
+      mfm.generate('any', {
+        prompt: 'a red cube',
+        known: [
+          { media: 'a.png', at: 0, mask: 'hole.png', invert: true, keep: 0.7 },
+          { media: new Blob([]), at: [24, 40], gray: true, depth: 'b-depth.mp4' },
+        ],
+        depth: { media: 'depth.mp4', at: [0, 80] },
+        numFrames: 81,
+      }),
+    () => mfm.generate('any', { depth: ['near.png', { media: 'far.png', at: -1 }] }),
+    // @ts-expect-error something that is known
+    () => mfm.generate('any', { prompt: 'a red cube' }),
+    // @ts-expect-error a place
+    () => mfm.generate('any', { known: [{ media: 'a.png' }] }),
+    // @ts-expect-error parts, not inputs
+    () => mfm.generate('any', { input: 'a.png', known: [{ media: 'a.png', at: 0 }] }),
+    // @ts-expect-error parts are for mixtures
+    () => mfm.generate('i2v', { input: 'a.png', known: [{ media: 'a.png', at: 0 }] }),
+    // @ts-expect-error depth without a place
+    () => mfm.generate('i2v', { input: 'a.png', depth: { media: 'a-depth.png', at: 0 } }),
+
     // what a task has no use for
     // @ts-expect-error no input
     () => mfm.generate('t2v', { prompt: 'a red cube', input: 'photo.png' }),

@@ -36,6 +36,7 @@ describe('defineTask', () => {
       result: 'video',
       inputs: ['video'],
       optionalInputs: [],
+      placed: false,
       mask: 'none',
       size: 'input',
       followsInput: true,

@@ -4,7 +4,9 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseDepth, parseKnown } from '../../src/cli/commands/generate/placed-options.js';
 import { type DepthMap, type Frames, sliceFrames, writeImage } from '../../src/media/index.js';
+import type { DepthPart, KnownPart } from '../../src/pipeline/generate/placed.js';
 import { prepare } from '../../src/pipeline/generate/prepare.js';
 import type { UserRequest } from '../../src/pipeline/generate/request.js';
 import { PipelineSettings, settingsFor } from '../../src/pipeline/settings.js';
@@ -13,16 +15,17 @@ import {
   type ConditionInputs,
   conditionOf,
   type DepthRules,
+  geometryWhere,
   type Hole,
+  knownWhere,
   type Target,
   type Task,
 } from '../../src/tasks/index.js';
 import { fromArray, saveSafetensors } from '../../src/tensor/index.js';
 
 /** Files as options of the command line name them. */
-export type GivenFiles = Required<Pick<UserRequest, 'inputs' | 'depth'>> & {
-  mask?: { file: string };
-};
+export type GivenFiles = Required<Pick<UserRequest, 'inputs' | 'depth'>> &
+  Pick<UserRequest, 'known'> & { mask?: { file: string } };
 
 /**
  * Writes the given parts into a folder: pictures as PNG, clips as folders of them, a hole as a mask
@@ -34,6 +37,7 @@ export async function writeGiven(
   folder: string,
 ): Promise<GivenFiles> {
   mkdirSync(folder, { recursive: true });
+  if (task.placed) return writePlaced(given, folder);
   const {
     geometry: [geometry],
     known,
@@ -65,6 +69,35 @@ export async function writeGiven(
     depth,
     mask: { file: await writeFrames(path('mask'), inWhite(hole, known[0]!.frames)) },
   };
+}
+
+/** The same for a mixture: a file for each run of frames, with its place in its name's place. */
+async function writePlaced(given: ConditionInputs, folder: string): Promise<GivenFiles> {
+  const runs = (at: readonly number[]) =>
+    at.filter((place, i) => i === 0 || place !== at[i - 1]! + 1);
+  const known: KnownPart[] = [];
+  const depth: DepthPart[] = [];
+  const path = (kind: string, from: number) => join(folder, `${kind}@${from}, of a mixture`);
+  for (const part of given.known) {
+    for (const [i, from] of runs(part.at).entries()) {
+      const to = runs(part.at)[i + 1] ?? Number.POSITIVE_INFINITY;
+      const { frames, at, hole, gray, depth: map } = knownWhere(part, (p) => p >= from && p < to)!;
+      const words = [`${await writeFrames(path('part', from), frames)}@${from}..${at.at(-1)}`];
+      if (hole) words.push(`mask=${await writeFrames(path('mask', from), inWhite(hole, frames))}`);
+      if (gray) words.push('gray');
+      if (map) words.push(`depth=${writeDepth(`${path('depth', from)}.safetensors`, map)}`);
+      known.push(parseKnown(words.join(',')) as KnownPart);
+    }
+  }
+  for (const part of given.geometry) {
+    for (const [i, from] of runs(part.at).entries()) {
+      const to = runs(part.at)[i + 1] ?? Number.POSITIVE_INFINITY;
+      const { depth: map, at } = geometryWhere(part, (p) => p >= from && p < to)!;
+      const file = writeDepth(`${path('shape', from)}.safetensors`, map!);
+      depth.push(parseDepth(`${file}@${from}..${at.at(-1)}`) as DepthPart);
+    }
+  }
+  return { inputs: [], depth, known };
 }
 
 /** The condition that these files lead to. */
@@ -112,5 +145,7 @@ const inWhite = (hole: Hole, { width, height, numFrames }: Frames): Frames => ({
   width,
   height,
   numFrames,
-  data: Uint8Array.from({ length: hole.length * 3 }, (_, i) => 255 * hole[Math.floor(i / 3)]!),
+  data: Uint8Array.from({ length: hole.length * 3 }, (_, i) =>
+    Math.round(255 * hole[Math.floor(i / 3)]!),
+  ),
 });

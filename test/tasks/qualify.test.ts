@@ -60,7 +60,7 @@ describe('what a sample is used for', () => {
   });
 
   test('a marked one is not drawn from a prompt, filled or shaped', () => {
-    const lost: TaskId[] = ['t2i', 't2v', 'iinp', 'vinp', 'ioutp', 'voutp', 'd2v', 'mtrans'];
+    const lost: TaskId[] = ['t2i', 't2v', 'iinp', 'vinp', 'ioutp', 'voutp', 'd2v', 'mtrans', 'any'];
     takesAway({ watermark: true }, lost, 'watermark');
     takesAway({ text: true }, lost, 'text in the picture');
   });

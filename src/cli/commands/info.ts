@@ -80,7 +80,7 @@ export async function run(options: Options<typeof args>): Promise<void> {
 
 /** Estimates the cost of a result on this machine. */
 async function costOf(pipeline: string, options: Options<typeof args>) {
-  const { taskOf } = await import('../../tasks/index.js');
+  const { hasCondition, taskOf } = await import('../../tasks/index.js');
   const { PIPELINE_PRESETS, presetShape, readShape } = await import('../../pipeline/shape.js');
   const { readSettings, RELEASED_SETTINGS, settingsFor } = await import('../../pipeline/index.js');
   const { resolvePipeline } = await import('../../pipeline/find.js');
@@ -110,7 +110,7 @@ async function costOf(pipeline: string, options: Options<typeof args>) {
     numInferenceSteps: options.steps ?? settings.numInferenceSteps,
     guidanceScale: options.guidance ?? settings.guidanceScale,
     promptLength: settings.promptLength,
-    depth: settings.usesDepth && task.inputs.length > 0,
+    depth: settings.usesDepth && hasCondition(task),
   });
   return { plan, lines: planLines(task.id, plan, availableBytes()) };
 }

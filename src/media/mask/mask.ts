@@ -26,6 +26,8 @@ export interface Mask {
 interface GrayOptions extends ReadVideoOptions {
   /** a note is added if other values were taken as black and white */
   notes?: string[];
+  /** every shade of gray counts; only a mask of 0 and 1 is taken as black and white */
+  soft?: boolean;
 }
 
 /**
@@ -55,7 +57,7 @@ export function thresholdMask(gray: Mask): Mask {
  */
 export async function readGray(
   source: MediaSource,
-  { notes = [], ...options }: GrayOptions = {},
+  { notes = [], soft = false, ...options }: GrayOptions = {},
 ): Promise<Mask> {
   const path = sourceName(source);
   const media = await readMedia(source, { ...options, background: [0, 0, 0], lowBits: true });
@@ -71,7 +73,7 @@ export async function readGray(
   const mask = { path, width, height, numFrames, data: gray };
   const values = [...places.keys()].filter((value) => places[value] !== -1);
   const most = values.at(-1)!;
-  if (most > HALF) return mask;
+  if (most > HALF || (soft && most > 1)) return mask;
 
   const at = places[most]! * 3;
   const lightest = inWords(most, data.subarray(at, at + 3));
@@ -103,7 +105,7 @@ function inWords(value: number, [r, g, b]: Uint8Array): string {
  * Throws InputError unless `mask` fits `frames`: the same size, and as many frames (or one, which
  * applies to the whole clip).
  */
-export function expectMaskFits(mask: Mask, frames: Frames & { path: string }): void {
+export function expectMaskFits(mask: Omit<Mask, 'data'>, frames: Frames & { path: string }): void {
   if (mask.width !== frames.width || mask.height !== frames.height) {
     throw new InputError(
       `${mask.path}: a mask must have the size of its input (${frames.width}x${frames.height}), got ${mask.width}x${mask.height}; draw it on a frame of ${frames.path}`,

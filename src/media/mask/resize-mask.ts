@@ -14,7 +14,7 @@ export type Hole = Uint8Array | Float32Array;
  * @param hole   [F, H, W]; shares stay as they are
  * @param from   the current size
  */
-export function resizeHole<H extends Hole>(hole: H, from: Frames, to: Size): H {
+export function resizeHole<H extends Hole>(hole: H, from: Omit<Frames, 'data'>, to: Size): H {
   const { width, height, numFrames } = from;
   if (width === to.width && height === to.height) return hole;
   const columns = nearest(width, to.width);

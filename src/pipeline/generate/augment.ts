@@ -1,7 +1,7 @@
 /** Adds noise to the condition, so that the model follows it less closely. */
 import { InputError } from '../../errors.js';
 import { type Seed, seedAfter } from '../../seed.js';
-import type { Condition, Task } from '../../tasks/index.js';
+import { type Condition, hasCondition, type Task } from '../../tasks/index.js';
 import { cat, Generator, randn, tidy } from '../../tensor/index.js';
 
 /**
@@ -34,10 +34,10 @@ export function withNoise(
 }
 
 /** @throws InputError if noise is asked for, but the task has no input */
-export function expectInputForNoise({ id, inputs }: Task, strength: number): void {
-  if (strength > 0 && inputs.length === 0) {
+export function expectInputForNoise(task: Task, strength: number): void {
+  if (strength > 0 && !hasCondition(task)) {
     throw new InputError(
-      `${id}: has no input to add noise to; leave out \`noiseAugStrength\`, or use 0`,
+      `${task.id}: has no input to add noise to; leave out \`noiseAugStrength\`, or use 0`,
     );
   }
 }

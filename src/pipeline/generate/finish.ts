@@ -9,12 +9,13 @@ import {
   sliceFrames,
 } from '../../media/index.js';
 import { resizeHole } from '../../media/mask/resize-mask.js';
-import type { ConditionInputs, Known, Task } from '../../tasks/index.js';
+import { type ConditionInputs, framesAt, type Known, type Task } from '../../tasks/index.js';
 import { joinFrames } from './clip-window.js';
 
 /**
  * Brings generated frames to the result's size and puts back what the task keeps of the input. Known
- * pixels are the input's, byte for byte, if the result has the input's size.
+ * pixels are the input's, byte for byte, if the result has the input's size; where whole frames are
+ * known, the colours of the others are matched to theirs.
  *
  * @param result     size of the result
  * @param keepKnown  false: put nothing back; default: true
@@ -27,31 +28,55 @@ export function finished(
   { keepKnown = true }: { keepKnown?: boolean } = {},
 ): Frames {
   const sized = resizeFrames(made, result);
-  const [given] = known;
-  if (!given || !keepKnown) return sized;
-  switch (keeps) {
-    case 'known pixels':
-      return known.reduce((frames, one) => withKnown(frames, one, result), sized);
-    case 'coarse picture':
-      return withCoarse(sized, given.frames);
-    case 'brightness':
-      // not yet resized: `matchLuminance` brings the generated colours to the size itself
-      return matchLuminance(made, resizeFrames(given.frames, result));
-    case 'nothing':
-      return sized;
-  }
+  if (!keepKnown || keeps === 'nothing') return sized;
+  const parts = known.map((one) => ({ ...one, ...KEPT[keeps](one, result) }));
+  return parts.reduce((frames, part) => withPart(frames, part, result), matched(sized, parts));
 }
 
-/** Puts known frames or pixels back; if whole frames are known, the others' colours are matched. */
-function withKnown(frames: Frames, { frames: own, at, hole }: Known, result: Size): Frames {
-  const wanted = resizeFrames(own, result);
-  const places = at.map((place) => sliceFrames(frames, place, place + 1));
-  if (hole) {
-    const filled = blendKnown(joinFrames(places), wanted, resizeHole(hole, own, result));
-    return withFrames(frames, filled, at);
-  }
-  const matched = matchColours(frames, { from: joinFrames(places), to: wanted });
-  return withFrames(matched, wanted, at);
+/** What a known part shows of the result, and so what of it is put back. */
+interface Kept {
+  /** brightness alone, not colours */
+  light: boolean;
+  /** a coarse picture, not the finer detail */
+  coarse: boolean;
+}
+
+/** A known part, and what of it is put back. */
+type Part = Known & Kept;
+
+const KEPT: Record<Exclude<Task['keeps'], 'nothing'>, (one: Known, result: Size) => Kept> = {
+  'known pixels': () => ({ light: false, coarse: false }),
+  'coarse picture': () => ({ light: false, coarse: true }),
+  brightness: () => ({ light: true, coarse: false }),
+  'each part': ({ frames, gray = false }, result) => ({
+    light: gray,
+    coarse: isSmaller(frames, result),
+  }),
+};
+
+const isSmaller = (a: Size, b: Size): boolean => a.width < b.width && a.height < b.height;
+
+/** The frames with the colours of those that are wholly known; unchanged if none are. */
+function matched(frames: Frames, parts: readonly Part[]): Frames {
+  const whole = parts.filter(({ hole, light, coarse }) => !hole && !light && !coarse);
+  if (whole.length === 0) return frames;
+  return matchColours(frames, {
+    from: framesAt(
+      frames,
+      whole.flatMap(({ at }) => at),
+    ),
+    to: joinFrames(whole.map((part) => resizeFrames(part.frames, frames))),
+  });
+}
+
+/** Puts a known part back: its pixels, its brightness or its coarse picture. */
+function withPart(frames: Frames, part: Part, result: Size): Frames {
+  const { frames: own, at, hole } = part;
+  const present = framesAt(frames, at);
+  const shown = part.coarse ? withCoarse(present, own) : resizeFrames(own, result);
+  const wanted = part.light ? matchLuminance(present, shown) : shown;
+  const filled = hole ? blendKnown(present, wanted, resizeHole(hole, own, result)) : wanted;
+  return withFrames(frames, filled, at);
 }
 
 function withFrames(frames: Frames, some: Frames, at: readonly number[]): Frames {
@@ -71,8 +96,7 @@ function withFrames(frames: Frames, some: Frames, at: readonly number[]): Frames
  * Source: back-projection, Irani & Peleg 1991
  */
 function withCoarse(frames: Frames, given: Frames): Frames {
-  const smaller = given.width < frames.width && given.height < frames.height;
-  const small = smaller ? given : resizeFrames(given, halfOf(frames));
+  const small = isSmaller(given, frames) ? given : resizeFrames(given, halfOf(frames));
   const wanted = resizeFrames(small, frames);
   const present = resizeFrames(resizeFrames(frames, small), frames);
   const data = new Uint8ClampedArray(frames.data.length);

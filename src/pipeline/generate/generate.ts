@@ -29,7 +29,7 @@ import {
 } from './make-window.js';
 import { type Prepared, prepare } from './prepare.js';
 import { prepareAsReference } from './reference/prepare.js';
-import { expectParts, type UserRequest, withDepthFrom } from './request.js';
+import { expectParts, givesKnownDepth, type UserRequest, withDepthFrom } from './request.js';
 import { tileGrids, tileWork } from './tiles.js';
 import { continued } from './windows.js';
 
@@ -89,7 +89,7 @@ export async function startResult(pipeline: Pipeline, asked: GenerateRequest): P
 /** @throws InputError for a request that is impossible whatever its files hold */
 function expectPossible(pipeline: Pipeline, request: GenerateRequest): void {
   const { task, depth, noiseAugStrength = 0 } = request;
-  if (depth && !pipeline.takesDepth) {
+  if ((depth || givesKnownDepth(task, request)) && !pipeline.takesDepth) {
     throw new InputError('`depth`: this pipeline takes no depth; leave it out', {
       field: 'depth',
     });
@@ -224,11 +224,12 @@ function fadedIn(shared: Frames, frames: Frames): Frames {
 
 function filledPart(
   made: Frames,
-  { known: [first] }: ConditionInputs,
+  { known: [first, ...others] }: ConditionInputs,
   result: Size,
   [from, to]: [number, number],
 ): Piece['filled'] {
-  if (!first?.hole) return null;
+  // seams are measured where every frame has a hole
+  if (!first?.hole || others.length > 0 || first.at.length < made.numFrames) return null;
   const hole = resizeHole(first.hole, first.frames, result);
   const plane = result.width * result.height;
   return {

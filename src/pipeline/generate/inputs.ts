@@ -27,6 +27,7 @@ import { tidy } from '../../tensor/index.js';
 import { ClipWindow } from './clip-window.js';
 import { inWords, type Shape } from './fitting.js';
 import type { Fitting } from './notes.js';
+import { bare } from './placed.js';
 import type { UserRequest } from './request.js';
 import { sameShape } from './shaping.js';
 
@@ -90,8 +91,8 @@ async function readInto(
   const byAlpha = source !== undefined && 'alpha' in source;
   const whole =
     (source !== undefined && 'colour' in source) || (byAlpha && !(await isVideoFile(paths[0]!)));
-  for (const path of request.depth ?? []) {
-    inputs.depths.push(await readDepthFile(path, request, fitting));
+  for (const one of request.depth ?? []) {
+    inputs.depths.push(await readDepthFile(bare(one), request, fitting));
   }
   for (const [i, kind] of kinds.entries()) {
     const path = paths[i]!;
@@ -176,7 +177,7 @@ const OR_ESTIMATED =
   'give one with near white and far black, or have depth estimated from this picture or clip with `depthFrom`';
 
 /** Reads depth, and notes where its values seem to mean something else. */
-async function readDepthFile(
+export async function readDepthFile(
   path: MediaSource,
   { depthIs: is = 'near', signal }: UserRequest,
   fitting: Fitting,

@@ -1,7 +1,7 @@
 /** Generates one window of a result, in one piece or in tiles. */
 import { customSigmas, type SolverName } from '../../diffusion/index.js';
 import { short } from '../../files/read-json.js';
-import { type Frames, type MediaSource, tensorToFrames } from '../../media/index.js';
+import { type Frames, tensorToFrames } from '../../media/index.js';
 import { tokensOf } from '../../models/latent-grid.js';
 import { lowBits, type Seed, seedAfter } from '../../seed.js';
 import {
@@ -20,6 +20,7 @@ import type { Pipeline, SampleRequest } from '../pipeline.js';
 import type { OnProgress } from '../progress.js';
 import { withNoise } from './augment.js';
 import type { Prepared } from './prepare.js';
+import { givesKnownDepth, type UserRequest } from './request.js';
 import { givenOfTile, sizedGiven, type Tiling, tileGrids } from './tiles.js';
 import type { Window } from './windows.js';
 
@@ -29,8 +30,9 @@ export interface SamplingRequest {
   seed: Seed;
   /** estimates the depth of known frames; default: none, they have no depth */
   estimateDepth?: DepthEstimator | null;
-  /** depth maps that the user gives, if any */
-  depth?: readonly MediaSource[];
+  /** depth maps and known parts that the user gives, if any */
+  depth?: UserRequest['depth'];
+  known?: UserRequest['known'];
   /** defaults: the pipeline's settings */
   addedPrompt?: string;
   negativePrompt?: string;
@@ -94,12 +96,10 @@ export async function makeWindow(
 }
 
 /** As in the pipeline's training; depth that the user gives is used in any case. */
-function depthRulesOf(
-  pipeline: Pipeline,
-  { task, estimateDepth = null, depth }: SamplingRequest,
-): DepthRules {
+function depthRulesOf(pipeline: Pipeline, request: SamplingRequest): DepthRules {
+  const { task, estimateDepth = null } = request;
   const rules = pipeline.depthRules(task, estimateDepth);
-  return { ...rules, known: rules.known || depth !== undefined };
+  return { ...rules, known: rules.known || givesKnownDepth(task, request) };
 }
 
 /** Distance between the seeds of two windows: more than a window has tiles. */

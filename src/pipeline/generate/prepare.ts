@@ -5,6 +5,7 @@ import { followInput } from './follow-input.js';
 import { expectDepthShapes, readInputs } from './inputs.js';
 import { planNewClip } from './new-clip.js';
 import { Fitting } from './notes.js';
+import { planPlaced } from './place-known.js';
 import type { UserRequest } from './request.js';
 import type { WindowPlan } from './windows.js';
 
@@ -26,6 +27,9 @@ export async function prepare(
   settings: OwnSettings,
 ): Promise<Prepared> {
   const fitting = new Fitting(request.strict ?? false, request.onNote ?? (() => {}));
+  if (task.placed) {
+    return { ...(await planPlaced(task, request, settings, fitting)), close: async () => {} };
+  }
   const inputs = await readInputs(task, request, fitting);
   try {
     const prepared = task.followsInput

@@ -8,8 +8,9 @@ import {
   type Size,
   sourceName,
 } from '../../media/index.js';
-import type { DepthEstimator, InputKind, Task } from '../../tasks/index.js';
+import { type DepthEstimator, hasCondition, type InputKind, type Task } from '../../tasks/index.js';
 import type { OnNote } from './notes.js';
+import { type DepthPart, hasPlace, type KnownPart } from './placed.js';
 
 export interface UserRequest {
   prompt: string;
@@ -21,14 +22,19 @@ export interface UserRequest {
   invertMask?: boolean;
   /** how far to extend the picture, instead of a mask; see `parseExpand` */
   expand?: string;
-  /** depth maps, one for each input: pictures, clips or folders, white = near; see `readDepth` */
-  depth?: readonly MediaSource[];
+  /**
+   * depth maps, one for each input: pictures, clips or folders, white = near; see `readDepth`. For
+   * tasks that are `placed`, that of the frames at a place; without one, of all frames
+   */
+  depth?: readonly (MediaSource | DepthPart)[];
   /** what the values of depth files mean; default: white, or a larger value, is near */
   depthIs?: DepthMeaning;
   /** instead of a depth input: a clip or picture whose depth is estimated */
   depthFrom?: MediaSource;
   /** the depth model, if there is one */
   estimateDepth?: DepthEstimator | null;
+  /** for tasks that are `placed`: what is known, and where */
+  known?: readonly KnownPart[];
   /** colourisation: a picture whose palette the result takes */
   reference?: MediaSource;
   size?: Size;
@@ -81,7 +87,8 @@ export function withDepthFrom<T extends UserRequest>({ id, inputs }: Task, reque
 export function expectParts(task: Task, request: UserRequest): void {
   const { id, inputs: wanted, optionalInputs } = task;
   const { prompt, inputs } = request;
-  if (wanted.length === 0 && prompt.trim() === '') {
+  expectPlaced(task, request);
+  if (!hasCondition(task) && prompt.trim() === '') {
     throw new InputError(`${id}: needs a prompt; give one with \`prompt: 'a red cube'\``, {
       field: 'prompt',
     });
@@ -108,7 +115,11 @@ export function expectParts(task: Task, request: UserRequest): void {
     );
   }
   expectMaskParts(task, request);
-  if (request.depthIs && !request.depth && (request.depthFrom || !wanted.includes('depth'))) {
+  const hasDepthFile =
+    request.depth !== undefined ||
+    (request.known ?? []).some(({ depth }) => depth !== undefined) ||
+    (wanted.includes('depth') && request.depthFrom === undefined);
+  if (request.depthIs && !hasDepthFile) {
     throw new InputError(
       '`depthIs`: there is no depth file; give one with `depth`, or leave it out',
       {
@@ -141,6 +152,52 @@ export function expectParts(task: Task, request: UserRequest): void {
     );
   }
 }
+
+/** @throws InputError for parts with places without a task that takes them, or such a task without */
+function expectPlaced(
+  { id, placed }: Task,
+  { known = [], depth = [], inputs, mask, expand, compat }: UserRequest,
+): void {
+  if (!placed) {
+    if (known.length > 0) {
+      throw new InputError(
+        `${id}: takes no parts at places; give its input with \`inputs\`, or use any`,
+        { field: 'known' },
+      );
+    }
+    if (depth.some(hasPlace)) {
+      throw new InputError(`${id}: takes depth without a place; leave the place out, or use any`, {
+        field: 'depth',
+      });
+    }
+    return;
+  }
+  if (compat) throw new InputError(`${id}: is not a task of the reference; leave out \`compat\``);
+  if (inputs.length > 0) {
+    throw new InputError(
+      `${id}: takes no input without a place; give ${sourceName(inputs[0]!)} with \`known: [{ media, at }]\``,
+      { field: 'inputs' },
+    );
+  }
+  if (mask || expand !== undefined) {
+    throw new InputError(
+      `${id}: takes a mask with the part that it belongs to, as in \`known: [{ media, at, mask }]\``,
+      { field: mask ? 'mask' : 'expand' },
+    );
+  }
+  if (known.length + depth.length === 0) {
+    throw new InputError(
+      `${id}: needs something that is known; give it with \`known: [{ media, at }]\` or \`depth: [{ media, at }]\`, or use t2v, which needs a prompt alone`,
+      { field: 'known' },
+    );
+  }
+}
+
+/** Does the request bring depth of known frames? */
+export const givesKnownDepth = (
+  { placed }: Pick<Task, 'placed'>,
+  { depth, known = [] }: Pick<UserRequest, 'depth' | 'known'>,
+): boolean => (placed ? known.some((part) => part.depth !== undefined) : depth !== undefined);
 
 function expectMaskParts(
   { id, mask: takes, result }: Task,

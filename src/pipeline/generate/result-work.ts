@@ -3,6 +3,7 @@ import type { WorkRequest } from '../cost/work.js';
 import type { Pipeline } from '../pipeline.js';
 import type { GenerateRequest, Result } from './generate.js';
 import { ownSigmas } from './make-window.js';
+import { givesKnownDepth } from './request.js';
 
 /** The work of one window of a result. */
 export function workOfResult(
@@ -15,11 +16,12 @@ export function workOfResult(
   const numInferenceSteps =
     sigmas?.length ?? request.numInferenceSteps ?? settings.numInferenceSteps;
   const guidanceScale = request.guidanceScale ?? settings.guidanceScale;
-  const { guidanceRange, depth, estimateDepth, noiseAugStrength = 0 } = request;
+  const { guidanceRange, estimateDepth, noiseAugStrength = 0 } = request;
   const hasDepth =
     given.geometry.length > 0 ||
     (given.known.length > 0 &&
-      (depth !== undefined || (estimateDepth != null && pipeline.depthRules(request.task).known)));
+      (givesKnownDepth(request.task, request) ||
+        (estimateDepth != null && pipeline.depthRules(request.task).known)));
   return {
     target,
     tiles,

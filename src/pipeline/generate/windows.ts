@@ -1,15 +1,14 @@
 /** Windows of a result that is too long to be generated at once, and the frames that they share. */
-import { type DepthMap, type Frames, resizeFrames, sliceFrames } from '../../media/index.js';
+import { type Frames, resizeFrames } from '../../media/index.js';
 import { nextFitting } from '../../models/latent-grid.js';
 import {
   type ConditionInputs,
+  geometryWhere,
   given,
-  type Hole,
-  type Known,
+  knownWhere,
   type Target,
   type Task,
 } from '../../tasks/index.js';
-import { joinFrames } from './clip-window.js';
 import type { Sizes } from './fitting.js';
 
 /** The frames that are generated at once, of a result that may be longer. */
@@ -99,50 +98,15 @@ export function windowSpans(
   return spans;
 }
 
-/** The known frames among `start` to `start + count`, with their positions relative to `start`. */
-export function knownWithin(known: readonly Known[], start: number, count: number): Known[] {
-  return known.flatMap((one) => {
-    const within = one.at.flatMap((place, i) =>
-      place >= start && place < start + count ? [i] : [],
-    );
-    return picked(one, within).map((part) => ({
-      ...part,
-      at: part.at.map((place) => place - start),
-    }));
+/** What is known of frames `start` to `start + count`, with positions relative to `start`. */
+export function givenWithin(all: ConditionInputs, start: number, count: number): ConditionInputs {
+  const isWithin = (place: number) => place >= start && place < start + count;
+  const moved = <P extends { at: number[] }>(part: P | null): P[] =>
+    part ? [{ ...part, at: part.at.map((place) => place - start) }] : [];
+  return given({
+    known: all.known.flatMap((one) => moved(knownWhere(one, isWithin))),
+    geometry: all.geometry.flatMap((one) => moved(geometryWhere(one, isWithin))),
   });
-}
-
-/** The known frames at these indices; [] if there are none. */
-function picked(one: Known, indices: number[]): Known[] {
-  const { frames, at, hole, gray, depth } = one;
-  if (indices.length === 0) return [];
-  if (indices.length === at.length) return [one];
-  const plane = frames.width * frames.height;
-  const parts = indices.map((i) => sliceFrames(frames, i, i + 1));
-  return [
-    {
-      frames: joinFrames(parts),
-      at: indices.map((i) => at[i]!),
-      hole: hole && pickedPlanes(hole, indices, plane),
-      gray,
-      depth: depth && pickedDepth(depth, indices),
-    },
-  ];
-}
-
-function pickedDepth(map: DepthMap, indices: number[]): DepthMap {
-  const data = pickedPlanes(map.data, indices, map.width * map.height);
-  return { ...map, numFrames: indices.length, data };
-}
-
-/** The frames of [F, H, W] at these indices. */
-function pickedPlanes<H extends Hole>(from: H, indices: readonly number[], plane: number): H {
-  const length = indices.length * plane;
-  const planes = from instanceof Uint8Array ? new Uint8Array(length) : new Float32Array(length);
-  indices.forEach((index, i) => {
-    planes.set(from.subarray(index * plane, (index + 1) * plane), i * plane);
-  });
-  return planes as H;
 }
 
 /**
@@ -155,11 +119,8 @@ export function continued(task: Task, own: ConditionInputs, made: Frames): Condi
   switch (task.windows) {
     case 'goes on':
     case 'first frame': {
-      const later = own.known.flatMap((one) =>
-        picked(
-          one,
-          one.at.flatMap((place, i) => (place >= made.numFrames ? [i] : [])),
-        ),
+      const later = own.known.flatMap(
+        (one) => knownWhere(one, (place) => place >= made.numFrames) ?? [],
       );
       return given({ ...own, known: [{ frames: made, at, hole: null }, ...later] });
     }

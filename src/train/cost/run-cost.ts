@@ -4,7 +4,7 @@ import { depthFlops } from '../../models/depth-anything/index.js';
 import { adapterFlops } from '../../models/transformer/cost.js';
 import { parameterSizes } from '../../models/transformer/parameters.js';
 import type { PipelineShape } from '../../pipeline/shape.js';
-import { type Target, weightedTasks } from '../../tasks/index.js';
+import { hasCondition, type Target, weightedTasks } from '../../tasks/index.js';
 import { batchSizeOf } from '../feed/buckets.js';
 import { type Optimisation, type PipelineRecipe, type Stage, stagesOf } from '../recipe/config.js';
 import { depthShapeOf } from '../recipe/depth-model.js';
@@ -174,7 +174,7 @@ function depthAheadCost(recipe: PipelineRecipe, rate: number): DepthAheadCost | 
 /** Has a stage tasks of this kind with known frames? */
 const takesDepth = ({ tasks, ownTasks }: Stage, kind: StageBatch['kind']): boolean =>
   weightedTasks(tasks, ownTasks).some(
-    ({ task }) => task.inputs.length > 0 && (task.result === 'image') === (kind === 'image'),
+    ({ task }) => hasCondition(task) && (task.result === 'image') === (kind === 'image'),
   );
 
 /** Samples of MiniWorld at each size that a stage uses, and the sources that are not counted. */

@@ -3,6 +3,7 @@ import { editOf } from '../../data/miniworld/edit.js';
 import { captionOf, drawScene } from '../../data/miniworld/index.js';
 import { drawWeighted, RandomStream } from '../../data/random.js';
 import {
+  hasCondition,
   promptFor,
   type SampleWords,
   type Target,
@@ -61,7 +62,7 @@ export function useFor(
 ): Drawn {
   const caption = promptFor(task, wordsOf(item, target));
   const prompt = taggedPrompt(caption, task);
-  const conditioned = task.inputs.length > 0;
+  const conditioned = hasCondition(task);
   return { task, caption, prompt, conditioned, depth: depthOrigin(item, task, stage.depth) };
 }
 

@@ -98,8 +98,10 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
       const use = `${item.where} ${task} ${depth}`;
       const before = failed.get(use);
       if (before) return before;
+      const { mixture } = stage;
       const { frameDropout } = stage.depth;
-      const wanted = { item, target, task, depth, frameDropout, seed, label: `${label} given` };
+      const draws = { depth, frameDropout, mixture };
+      const wanted = { item, target, task, ...draws, seed, label: `${label} given` };
       const ready = await maker.prepare(wanted, encoder);
       if (!('problem' in ready)) return { index, entry, drawn, ready };
       failed.set(use, ready);

@@ -23,7 +23,13 @@ import { resizeDepth } from '../../media/depth/resize-depth.js';
 import { probeVideo, type VideoInfo } from '../../media/ffmpeg/probe.js';
 import type { Frames, Size } from '../../media/frames.js';
 import { resample } from '../../media/pixels/resample.js';
-import { type ConditionInputs, type Target, type Task, taskOf } from '../../tasks/index.js';
+import {
+  type ConditionInputs,
+  type Mixture,
+  type Target,
+  type Task,
+  taskOf,
+} from '../../tasks/index.js';
 import { coverOf } from './buckets.js';
 import { type DepthOrigin, estimatedFrames } from './encode/depth-origin.js';
 import { buffersOf, fitGiven, withoutSomeDepth } from './fit-given.js';
@@ -47,6 +53,8 @@ export interface SampleJob {
   /** seed of the random draws in that, and the label of their stream */
   seed: number;
   label: string;
+  /** the distribution that mixtures are drawn from; default: see `Mixture` */
+  mixture?: Mixture;
   /** where the depth of what the task knows comes from; null: it has none */
   depth: DepthOrigin | null;
   /** share of the known frames whose depth is left out */
@@ -153,13 +161,13 @@ function ofScene(
 }
 
 function givenOf(
-  { seed, label, target, frameDropout }: SampleJob,
+  { seed, label, target, frameDropout, mixture }: SampleJob,
   task: Task | null,
   sample: Sample,
 ): ConditionInputs | null {
   if (!task) return null;
   const random = new RandomStream(seed, label);
-  const given = fitGiven(task.fromSample(sample, random), target);
+  const given = fitGiven(task.fromSample(sample, random, mixture), target);
   return withoutSomeDepth(given, random, frameDropout);
 }
 

@@ -6,6 +6,7 @@ import { InputError, MfmError } from '../../errors.js';
 import type { Frames } from '../../media/index.js';
 import {
   type ConditionInputs,
+  type Mixture,
   NO_OWN_TASKS,
   type OwnTasks,
   type Target,
@@ -60,6 +61,8 @@ export interface Wanted {
   depth?: DepthOrigin | null;
   /** share of the known frames whose depth is left out; default: 0 */
   frameDropout?: number;
+  /** see `SampleJob` */
+  mixture?: Mixture;
 }
 
 /** A sample whose latents may still have to be encoded. */
@@ -103,7 +106,7 @@ export class SampleMaker {
 
   /** Makes the pixels of a sample, and its condition inputs. */
   async make(wanted: Wanted, wants: Wants): Promise<SampleResult> {
-    const { item, target, task, seed, label, depth = null, frameDropout = 0 } = wanted;
+    const { item, target, task, seed, label, mixture, depth = null, frameDropout = 0 } = wanted;
     const { where, origin } = item;
     const { tasks, file } = this.options.ownTasks ?? NO_OWN_TASKS;
     const keeps = origin.kind !== 'scene' && (this.options.cacheFrames ?? true);
@@ -127,6 +130,7 @@ export class SampleMaker {
       task,
       seed,
       label,
+      mixture,
       depth,
       frameDropout,
       wants,

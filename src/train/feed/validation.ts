@@ -79,6 +79,7 @@ export async function* validationBatches(options: ValidationOptions): AsyncGener
         const use = useFor(task, item, target, stage);
         const label = `validation ${task.id} ${item.content}`;
         const { depth } = use;
+        const { mixture } = stage;
         const wanted = {
           item,
           target,
@@ -86,6 +87,7 @@ export async function* validationBatches(options: ValidationOptions): AsyncGener
           depth,
           seed: 0,
           label,
+          mixture,
         };
         return { index, item, use, made: await maker.prepare(wanted, encoder) };
       }),

@@ -11,7 +11,7 @@ import {
   type Transformer3D,
 } from '../../models/transformer/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
-import { type Target, weightedTasks } from '../../tasks/index.js';
+import { hasCondition, type Target, weightedTasks } from '../../tasks/index.js';
 import { cat, Generator, noGrad, type Tensor, tidy } from '../../tensor/index.js';
 import type { StepBatch, TrainSample } from '../feed/batch.js';
 import { microBatches } from '../feed/micro-batches.js';
@@ -29,7 +29,7 @@ export async function trainAdapter(
   const { adapter: plan, conditionScale } = recipe.transformer;
   const stage = data.stages.at(-1)!;
   const tasks = weightedTasks(stage.tasks, stage.ownTasks).filter(
-    ({ task }) => task.result === 'video' && task.inputs.length > 0,
+    ({ task }) => task.result === 'video' && hasCondition(task),
   );
   if (!plan || tasks.length === 0) return true;
   const { transformer } = pipeline;

@@ -2,7 +2,7 @@
 import { contactSheet, type Frames, tensorToFrames } from '../../media/index.js';
 import { psnr } from '../../media/pixels/psnr.js';
 import type { Pipeline } from '../../pipeline/index.js';
-import { conditionOf, NOTHING, type Target, type Task } from '../../tasks/index.js';
+import { conditionOf, hasCondition, NOTHING, type Target, type Task } from '../../tasks/index.js';
 import { cat, noGrad, tidy } from '../../tensor/index.js';
 import type { StepBatch, TrainSample } from '../feed/batch.js';
 import { microBatches } from '../feed/micro-batches.js';
@@ -56,7 +56,7 @@ export async function taskSheets(
       { columns: columnsOf(task), framesPerClip: 4, scale: target.width > 128 ? 1 : 2 },
     );
     onSheet?.(task.id, path);
-    if (task.inputs.length > 0) {
+    if (hasCondition(task)) {
       figures[`psnr/${task.id}`] = shown.reduce((sum, one) => sum + one.psnr, 0) / shown.length;
     }
   }
@@ -64,8 +64,8 @@ export async function taskSheets(
 }
 
 /** All headings in one line: above each column, they would be wider than small pictures. */
-const columnsOf = ({ inputs }: Task): string[] => {
-  const given = inputs.length > 0 ? ['given'] : [];
+const columnsOf = (task: Task): string[] => {
+  const given = hasCondition(task) ? ['given'] : [];
   return [[...given, 'made', 'as it was', "the autoencoder's copy of that"].join(', ')];
 };
 

@@ -6,6 +6,7 @@ import { isFrameCount } from '../../models/latent-grid.js';
 import { TRANSFORMER_PRESETS } from '../../models/transformer/config.js';
 import { LoraConfig } from '../../nn/lora-config.js';
 import { PipelineChanges } from '../../pipeline/settings.js';
+import { Mixture } from '../../tasks/mixture-config.js';
 import type { Task } from '../../tasks/task.js';
 
 const probability = z.number().min(0).max(1);
@@ -302,6 +303,9 @@ const stageKeys = {
     .describe(
       'tasks to train and the weight of each (default: all tasks; t2i, t2v and i2v 3, the others 1)',
     ),
+  mixture: Mixture.prefault({}).describe(
+    'what the task `any` is given: the distribution that mixtures are drawn from',
+  ),
   timestepShift: z
     .number()
     .positive()

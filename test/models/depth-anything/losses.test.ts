@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
-  depthAccuracy,
   depthLoss,
   gradientLoss,
   meanDifference,
@@ -102,45 +101,5 @@ describe('depthLoss', () => {
       const slope = gradient.reduce((sum, g, i) => sum + g * direction[i]!, 0);
       assertClose([(up! - down!) / (2 * step)], [slope], 0.02);
     }
-  });
-});
-
-describe('depthAccuracy', () => {
-  const distances = Float32Array.of(1, 2, 4, 5, 8, 40);
-
-  test('is perfect for every scale and shift of the inverse distance, of what is near enough', () => {
-    const estimated = distances.map((distance) => 3 / distance - 0.2);
-    estimated[5] = 17; // farther than is measured
-    const { absRel, rank } = depthAccuracy(estimated, distances, 40)!;
-    assertClose([absRel, rank], [0, 1], 1e-6);
-  });
-
-  test('tells a wrong order and a wrong distance', () => {
-    assertClose([depthAccuracy(distances, distances, 100)!.rank], [-1], 1e-9);
-    // inverse distances 1, 1/2, 1/4 fitted by 2, 1, 0: 0.9583 0.5833 0.2083
-    const { absRel, rank } = depthAccuracy(Float32Array.of(2, 1, 0), distances.slice(0, 3), 40)!;
-    const found = [1 / 0.958333 - 1, 1 / (2 * 0.583333) - 1, 1 / (4 * 0.208333) - 1];
-    assertClose([absRel], [found.reduce((sum, one) => sum + Math.abs(one), 0) / 3], 1e-4);
-    assert.equal(rank, 1);
-  });
-
-  test('has nothing to say of a constant', () => {
-    assert.equal(
-      depthAccuracy(
-        distances.map(() => 3),
-        distances,
-        40,
-      ),
-      null,
-    );
-    assert.equal(
-      depthAccuracy(
-        distances,
-        distances.map(() => 3),
-        40,
-      ),
-      null,
-    );
-    assert.equal(depthAccuracy(distances, distances, 0.5), null);
   });
 });

@@ -187,8 +187,8 @@ describe('a feed of MiniWorld', () => {
     }
     assert.deepEqual(batches[1], batches[0]);
     const samples = batches[0]!.flatMap((batch) => batch.samples);
-    assert.equal(new Set(samples.map(({ task }) => task)).size, 18);
-    assert.equal(samples.length, 36);
+    assert.equal(new Set(samples.map(({ task }) => task)).size, 19);
+    assert.equal(samples.length, 38);
     for (const { where, prompt } of samples) {
       assert.match(where, /^miniworld held-out /);
       assert.match(prompt, /#task: /);

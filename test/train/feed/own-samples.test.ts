@@ -5,6 +5,7 @@ import { captionOf, drawScene, renderScene } from '../../../src/data/miniworld/i
 import { sceneSample } from '../../../src/data/miniworld/sample.js';
 import type { Dataset, DatasetSample } from '../../../src/data/sources/dataset.js';
 import { DataStore } from '../../../src/data/store.js';
+import { Mixture } from '../../../src/tasks/index.js';
 import { makeSample, type SampleJob } from '../../../src/train/feed/make-sample.js';
 import { openSources, sceneAt } from '../../../src/train/feed/sources.js';
 import { temporaryFolder } from '../../temp-folder.js';
@@ -53,7 +54,7 @@ describe("samples of a program's own", () => {
   });
 
   test('give tasks what scenes of the same pixels give', async () => {
-    for (const task of ['vinp', 'd2v', 'vedit', 'mtrans']) {
+    for (const task of ['vinp', 'd2v', 'vedit', 'mtrans', 'any']) {
       const edited = task === 'vedit';
       const mine = { length: 8, at: () => sampleOf(7, { edited }) };
       const { samples } = await gatherDataset('mine', mine);
@@ -100,6 +101,41 @@ describe("samples of a program's own", () => {
       });
       assert.deepEqual(pixels(made), pixels(expected), task);
     }
+  });
+
+  test('are given the mixtures that the job says', async () => {
+    const { origin } = sceneAt('clip', 'train', 7, 2);
+    const mixture = Mixture.parse({
+      places: { all: 1 },
+      parts: [2, 2],
+      hole: { none: 1 },
+      gray: 1,
+      soft: 0,
+      small: 0,
+      depth: { none: 1 },
+    });
+    const made = await makeSample({
+      where: 'scene',
+      origin,
+      target,
+      task: 'any',
+      seed: 3,
+      label: 'a',
+      mixture,
+      depth: 'own',
+      frameDropout: 0,
+      wants: {},
+      places: {},
+      keeps: false,
+    });
+    assert.ok(!('problem' in made));
+    const { known, geometry } = made.given!;
+    assert.deepEqual(
+      known.flatMap(({ at }) => at),
+      [...Array(target.numFrames).keys()],
+    );
+    assert.ok(known.length === 2 && known.every(({ gray, hole }) => gray && !hole));
+    assert.deepEqual(geometry, []);
   });
 
   test('that cannot be had are left out and said', async () => {

@@ -24,6 +24,9 @@ export interface DemoCase extends GivenFiles {
   scene?: Scene;
 }
 
+/** The tasks that are shown; the inputs of a mixture have places, which these cases do not. */
+export const DEMO_TASKS = TASK_IDS.filter((id) => !TASKS[id].placed);
+
 /** Number of held-out scenes to show for a task; other tasks show `FEW_SCENES`. */
 const SCENES: Partial<Record<TaskId, number>> = { t2i: 6, t2v: 4, i2v: 3, vsr: 3, vinp: 3 };
 const FEW_SCENES = 2;
@@ -48,7 +51,7 @@ export const exampleFile = (name: string): string => relative('.', `${mediaFolde
  * the shown command gives the same result.
  */
 export async function demoCases(
-  tasks: readonly TaskId[] = TASK_IDS,
+  tasks: readonly TaskId[] = DEMO_TASKS,
   settings: PipelineSettings,
   folder: string,
 ): Promise<DemoCase[]> {

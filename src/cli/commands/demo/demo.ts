@@ -112,12 +112,11 @@ async function showTasks(
   page: PageContent,
   { pipeline, output, signal }: { pipeline: Opened; output: string; signal: AbortSignal },
 ): Promise<void> {
-  const { demoCases } = await import('./cases.js');
-  const { TASK_IDS } = await import('../../../tasks/index.js');
+  const { DEMO_TASKS, demoCases } = await import('./cases.js');
   const { scoreLine } = await import('./score.js');
   const { showCase, taskSheet } = await import('./show.js');
   const trained = pipeline.settings.tasks;
-  const tasks = TASK_IDS.filter((id) => trained?.includes(id) ?? true);
+  const tasks = DEMO_TASKS.filter((id) => trained?.includes(id) ?? true);
   const cases = await demoCases(tasks, pipeline.settings, join(output, PICTURES));
   const progress = new Progress({ label: 'generating', total: cases.length, unit: '' });
   try {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { throughAutoencoder } from '../../../eval/autoencoder.js';
 import { filesMaker, PUBLISHED, writeConditions } from '../../../eval/benchmark.js';
 import type { TaskReport } from '../../../eval/evaluate.js';
+import { trainedTask } from '../../../eval/mixtures.js';
 import {
   keep,
   kept,
@@ -200,7 +201,9 @@ async function losses(
 }
 
 function untrained(tasks: readonly Task[], { tasks: trained }: PipelineSettings): string[] {
-  const others = tasks.filter(({ id }) => trained && !trained.includes(id)).map(({ id }) => id);
+  const others = tasks
+    .filter((task) => trained && !trained.includes(trainedTask(task).id))
+    .map(({ id }) => id);
   if (others.length === 0) return [];
   return [`The pipeline was not trained on ${others.join(', ')}.`];
 }

@@ -2,6 +2,7 @@
 import { InputError } from '../../../errors.js';
 import { BENCHMARK_NOTES, BENCHMARK_TASKS } from '../../../eval/benchmark.js';
 import { itemParts } from '../../../eval/items.js';
+import { MIXTURES } from '../../../eval/mixtures.js';
 import type { Part } from '../../../eval/report.js';
 import { heldOutTrials } from '../../../eval/scenes.js';
 import type { PipelineSettings } from '../../../pipeline/index.js';
@@ -28,7 +29,7 @@ export async function tasksFor(
         `the pipeline ${withoutFile(missing)} among --tasks, or only tasks of mfm, e.g. --tasks t2v`,
       );
     }
-    const all = trained.map((id) => taskOf(id)).filter(has);
+    const all = trained.flatMap((id) => withMixtures(taskOf(id))).filter(has);
     if (all.length > 0) return all;
     throw new InputError(
       `--benchmark mfm: has none of the tasks that the pipeline was trained on (${trained.join(', ')}); name others with --tasks`,
@@ -39,13 +40,16 @@ export async function tasksFor(
   const files = await Promise.all(named.filter(isModule).map((path) => loadTasks(path)));
   const own = files.flatMap((file) => file.tasks);
   const names = named.filter((name) => !isModule(name));
-  const chosen = new Set([...names.map((name) => taskOf(name, own)), ...own]);
+  const chosen = new Set([...names.map((name) => taskOf(name, [...MIXTURES, ...own])), ...own]);
   return [...chosen].map((task) => {
     if (has(task)) return task;
     const ids = BENCHMARK_TASKS.map(({ id }) => id).join(', ');
     throw new InputError(`--tasks: ${task.id} is not in the benchmark; it has ${ids}`);
   });
 }
+
+/** A task with the fixed cases of it that are measured too. */
+const withMixtures = (task: Task): Task[] => (task.placed ? [task, ...MIXTURES] : [task]);
 
 const isModule = (name: string): boolean => /\.[cm]?[jt]s$/.test(name);
 

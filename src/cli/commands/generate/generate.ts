@@ -12,6 +12,7 @@ import { formatDuration } from '../../terminal/progress.js';
 import type { Job } from './jobs.js';
 import type { Context } from './make-result.js';
 import type { GenerateOptions } from './options.js';
+import { parseDepth, parseKnown } from './placed-options.js';
 import { dtypeOf, listsOf } from './reference-options.js';
 import { hasSettings } from './result-settings.js';
 import { endpointOf, rewriter } from './rewrite.js';
@@ -24,6 +25,10 @@ export const examples: readonly Example[] = [
   ['a clip from a prompt', 'generate t2v -p "a red cube moves left"'],
   ['a clip that begins with a photo', 'generate i2v -i photo.jpg -p "the camera pans right"'],
   ['fill the white part of a mask', 'generate vinp -i clip.mp4 --mask hole.png -o filled.mp4'],
+  [
+    'two pictures and the frames between, and depth for all',
+    'generate any -p "a red cube" --known a.png@0 --known b.png@-1 --depth depth.mp4 --frames 81',
+  ],
   ['three pictures for every prompt', 'generate t2i --batch prompts.txt --samples 3 -o pictures'],
 ];
 
@@ -40,6 +45,7 @@ export async function details(): Promise<string> {
 
 export async function run(options: GenerateOptions): Promise<number | undefined> {
   const { chosenTask } = await import('../../options/own-tasks.js');
+  const { taskOfLength } = await import('../../../tasks/task.js');
   const { findFfmpeg } = await import('../../../media/index.js');
   const { adviseFfmpeg } = await import('../../options/ffmpeg-advice.js');
   const { chosenPipeline } = await import('../../options/chosen-pipeline.js');
@@ -51,7 +57,7 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   if (options.cropType && !options.compat) {
     throw new InputError('--crop-type: belongs to --compat reference; add that or leave it out');
   }
-  if (options.depth.length > 0 && options.depthModel) {
+  if (options.depth.length > 0 && options.depthModel && !task.placed) {
     throw new InputError("--depth: replaces --depth-model's estimate; give only one of them");
   }
   const dtype = dtypeOf(options.dtype, options.mixedPrecision);
@@ -61,7 +67,8 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   const jobs = several ? await manyJobs(task, options) : [await oneJob(task, options)];
   expectPlaces(jobs, sourcesOf(jobs, options, task), several);
   // check now, not after the clip has been generated
-  if (task.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) {
+  const made = taskOfLength(task, jobs[0]!.options.frames);
+  if (made.result === 'video' && !jobs[0]!.output.toLowerCase().endsWith('.gif')) {
     findFfmpeg();
     await adviseFfmpeg();
   }
@@ -89,17 +96,28 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
   });
 }
 
+const bareDepth = (depth: ReturnType<typeof parseDepth>): string =>
+  typeof depth === 'string' ? depth : depth.media;
+
 /** All files that are read, which a result must not replace. */
-function sourcesOf(jobs: readonly Job[], options: GenerateOptions, { id }: Task): SourceFiles {
+function sourcesOf(
+  jobs: readonly Job[],
+  options: GenerateOptions,
+  { id, placed }: Task,
+): SourceFiles {
   const named = (what: string, paths: readonly string[]) => paths.map((path) => ({ path, what }));
+  const some = (path: string | undefined) => (path === undefined ? [] : [path]);
   return new SourceFiles([
-    ...jobs.flatMap(({ options: { input, mask, depth, depthFrom, reference } }) => [
-      ...named('the input', input),
-      ...named('the mask', mask === undefined ? [] : [mask]),
-      ...named('the depth', depth),
-      ...named('the input', depthFrom === undefined ? [] : [depthFrom]),
-      ...named('the reference', reference === undefined ? [] : [reference]),
-    ]),
+    ...jobs.flatMap(({ options: { input, known, mask, depth, depthFrom, reference } }) => {
+      const parts = known.map((text) => parseKnown(text));
+      const deep = placed ? depth.map((text) => bareDepth(parseDepth(text))) : depth;
+      return [
+        ...named('the input', [...input, ...some(depthFrom), ...parts.map(({ media }) => media)]),
+        ...named('the mask', [mask, ...parts.map((part) => part.mask)].flatMap(some)),
+        ...named('the depth', [...deep, ...parts.flatMap((part) => some(part.depth))]),
+        ...named('the reference', some(reference)),
+      ];
+    }),
     ...named('the list of jobs', listsOf(id, options)),
     ...named(
       'the LoRA',

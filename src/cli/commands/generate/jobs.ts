@@ -11,9 +11,10 @@ import { InputError } from '../../../errors.js';
 import { expectPlace } from '../../../files/output-place.js';
 import { readRegularSync } from '../../../files/regular-file.js';
 import { type Seed, seedAfter } from '../../../seed.js';
-import type { Task } from '../../../tasks/index.js';
+import { type Task, taskOfLength } from '../../../tasks/task.js';
 import { flagName, parseArgs } from '../../terminal/args.js';
 import { type GenerateOptions, type ResultOptions, rowArgs } from './options.js';
+import { parseKnown, withFiles as withPlacedFiles } from './placed-options.js';
 import { filesOf, listsOf, sizeOf } from './reference-options.js';
 
 /** One result to generate. */
@@ -28,40 +29,47 @@ export interface Job {
 export async function oneJob(task: Task, options: GenerateOptions): Promise<Job> {
   const { outputKind } = await import('../../../media/index.js');
   const seed = isNew(options.seed) ? randomInt(2 ** 31) : options.seed!;
-  const extension = await extensionOf(task, options);
+  const made = taskOfLength(task, options.frames);
+  const extension = await extensionOf(made, options);
   const output = options.output ?? join(options.outputDir ?? '', `${task.id}-${seed}.${extension}`);
   if (options.ext !== undefined && options.output !== undefined) {
     throw new InputError(`--ext: the name ${output} already has an extension; leave out --ext`);
   }
   if (output === '-' || output.startsWith('/dev/')) expectPlace(output);
-  if (outputKind(output) !== task.result) {
+  if (outputKind(output) !== made.result) {
     throw new InputError(
-      `${output}: ${task.id} makes ${task.result === 'image' ? 'an image' : 'a clip'}; name a file that ends in .${extension}`,
+      `${output}: ${inWords(made, task)} makes ${made.result === 'image' ? 'an image' : `a clip${task.placed ? ', or an image with --frames 1' : ''}`}; name a file that ends in .${extension}`,
     );
   }
   return { where: '', options: withFiles(options), seed, output };
 }
 
+/** A task in messages about its result: a mixture may make an image or a clip. */
+const inWords = (made: Task, task: Task): string =>
+  made.result === task.result ? task.id : `${task.id} with --frames 1`;
+
 /** All samples of every row; the command line gives the options that a row does not set. */
 export async function manyJobs(task: Task, options: GenerateOptions): Promise<Job[]> {
   const onNote = (note: string) => process.stderr.write(`${note}\n`);
   const folder = options.outputDir ?? options.output ?? `${task.id}-results`;
-  const extension = await extensionOf(task, options);
   const size = sizeOf(options);
   const lists = listsOf(task.id, options);
   const rows =
     lists.length === 0
       ? [{ where: '', words: [] }]
       : lists.flatMap((list) => readJobs(list, { masks: task.mask !== 'none', onNote }));
-  return rows.flatMap(({ where, words }, index) => {
+  const jobs: Job[] = [];
+  for (const [index, { where, words }] of rows.entries()) {
     const row = parseArgs(where, rowArgs, words);
     const input = row.input.length > 0 ? row.input : options.input;
     const depth = row.depth.length > 0 ? row.depth : options.depth;
+    const known = row.known.length > 0 ? row.known : options.known;
     const merged = withFiles({
       ...options,
       ...row,
       input,
       depth,
+      known,
       height: undefined,
       width: undefined,
       size: sizeOf(row, `${where}: `) ?? size,
@@ -72,18 +80,17 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
       );
     }
     const first = isNew(merged.seed ?? 0) ? randomInt(2 ** 31) : (merged.seed ?? 0);
-    return Array.from({ length: options.samples }, (_, sample) => {
+    const made = taskOfLength(task, merged.frames);
+    const extension = await extensionOf(made, options);
+    const stem = resultName(index, options.simpleName ? {} : merged);
+    for (let sample = 0; sample < options.samples; sample++) {
       const seed = seedAfter(first, sample);
       const suffix = options.samples > 1 ? `-${seed}` : '';
-      const stem = resultName(index, options.simpleName ? {} : merged);
-      return {
-        where,
-        options: merged,
-        seed,
-        output: join(folder, `${stem}${suffix}.${extension}`),
-      };
-    });
-  });
+      const output = join(folder, `${stem}${suffix}.${extension}`);
+      jobs.push({ where, options: merged, seed, output });
+    }
+  }
+  return jobs;
 }
 
 /** Should a random seed be drawn? -1 asks for one, as in other programs. */
@@ -256,7 +263,9 @@ const INPUTS = new Set(['input', 'i', 'image', 'video', 'path']);
 const FLAGS = new Set(
   Object.entries(rowArgs.options).flatMap(([key, { kind }]) => (kind === 'flag' ? [key] : [])),
 );
-const FILES = new Set(['mask', 'depth', 'depthFrom', 'reference']);
+const FILES = new Set(['mask', 'depthFrom', 'reference']);
+/** Keys of files that may have a place. */
+const PLACED = new Set(['known', 'depth']);
 
 function wordsOf(path: string, where: string, entries: [string, unknown][]): string[] {
   const beside = (value: string) => {
@@ -283,6 +292,13 @@ function wordsOf(path: string, where: string, entries: [string, unknown][]): str
       }
       const text = String(one);
       if (INPUTS.has(name)) return filesIn(text).flatMap((file) => ['--input', file]);
+      if (PLACED.has(name)) {
+        const parts = existsSync(beside(text)) ? [text] : filesOf(text);
+        return parts.flatMap((part) => [
+          flagName(key),
+          existsSync(beside(part)) ? beside(part) : withPlacedFiles(part, beside),
+        ]);
+      }
       return [flagName(key), FILES.has(name) ? beside(text) : text];
     });
   });
@@ -296,8 +312,12 @@ function asFlag(where: string, key: string, value: unknown): boolean {
 }
 
 /** A descriptive file name: `0003-a-red-cube`. */
-export function resultName(index: number, { prompt = '', input = [] as string[] }): string {
-  const text = input[0] ? basename(input[0], extname(input[0])) : prompt;
+export function resultName(
+  index: number,
+  { prompt = '', input = [] as string[], known = [] as string[] },
+): string {
+  const file = input[0] ?? (known[0] && parseKnown(known[0]).media);
+  const text = file ? basename(file, extname(file)) : prompt;
   const slug = text
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]+/gu, '-')

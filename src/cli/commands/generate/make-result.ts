@@ -18,6 +18,7 @@ import type { Job } from './jobs.js';
 import { maskSourceOf } from './mask-options.js';
 import type { GenerateOptions } from './options.js';
 import { PhaseProgress } from './phase-progress.js';
+import { parseDepth, parseKnown } from './placed-options.js';
 import type { rewriter } from './rewrite.js';
 
 /** What all jobs of a command have in common. */
@@ -165,8 +166,12 @@ async function compareWithFull(
   }
 }
 
-async function requestOf({ options, seed }: Job, { options: all }: Context): Promise<Request> {
+async function requestOf(
+  { options, seed }: Job,
+  { task, options: all }: Context,
+): Promise<Request> {
   const mask = await maskSourceOf(options);
+  const depth = task.placed ? options.depth.map((text) => parseDepth(text)) : options.depth;
   const cropType = (all.cropType ?? 'keep_ratio') as 'keep_ratio';
   return {
     seed,
@@ -174,6 +179,7 @@ async function requestOf({ options, seed }: Job, { options: all }: Context): Pro
     addedPrompt: options.addedPrompt,
     negativePrompt: options.negativePrompt,
     inputs: options.input,
+    known: options.known.length > 0 ? options.known.map((text) => parseKnown(text)) : undefined,
     mask: mask && 'file' in mask ? options.mask : mask,
     invertMask: options.invertMask,
     expand: options.expand,
@@ -183,7 +189,7 @@ async function requestOf({ options, seed }: Job, { options: all }: Context): Pro
     keepKnown: options.keepKnown,
     window: options.window,
     tile: options.tiles === false ? null : options.tile,
-    depth: options.depth.length > 0 ? options.depth : undefined,
+    depth: options.depth.length > 0 ? depth : undefined,
     depthIs: options.depthIs,
     depthFrom: options.depthFrom,
     size: options.size,

@@ -4,6 +4,7 @@ import { deviceOption, dtypeOption } from '../../options/device.js';
 import { loraOption } from '../../options/lora.js';
 import { defineArgs, type Options } from '../../terminal/args.js';
 import { maskOptions } from './mask-options.js';
+import { placedOptions } from './placed-options.js';
 import { referenceOptions, sideOptions } from './reference-options.js';
 import { rewriteOptions } from './rewrite.js';
 
@@ -23,13 +24,14 @@ const resultOptions = {
     aliases: ['image', 'video', 'path'],
     describe: 'input: image, clip or folder of images',
   },
+  ...placedOptions,
   ...maskOptions,
   depth: {
     kind: 'text',
     placeholder: 'FILE',
     repeat: true,
     describe:
-      "depth of an input, instead of a depth model's estimate: gray image (8 or 16 bits), clip or folder, white = near, or .safetensors; one for each input of i2v, vexd, itrans and vtrans",
+      "depth of an input, instead of a depth model's estimate: gray image (8 or 16 bits), clip or folder, white = near, or .safetensors; one for each input. For any: of all frames, or FILE@PLACE, FILE@FIRST..LAST",
   },
   depthIs: {
     kind: 'text',

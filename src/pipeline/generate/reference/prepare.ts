@@ -22,6 +22,7 @@ import type {
 } from '../../../tasks/index.js';
 import { cat, type Tensor, tidy } from '../../../tensor/index.js';
 import type { OwnSettings } from '../../settings.js';
+import { bare } from '../placed.js';
 import type { UserRequest } from '../request.js';
 import { referencePlan } from './layout.js';
 
@@ -63,8 +64,8 @@ export async function prepareAsReference(
   // the reference takes the size as it is when only a prompt is given, and fails for unfit ones
   if (media.length === 0 && size) expectSize('`size`', size.width, size.height);
   const { depthIs } = request;
-  const depths = (request.depth ?? []).map((path) =>
-    readDepth(path, { is: depthIs, signal, notes }),
+  const depths = (request.depth ?? []).map((one) =>
+    readDepth(bare(one), { is: depthIs, signal, notes }),
   );
   const plan = referencePlan(
     task,

@@ -1,5 +1,5 @@
 /** Where the depth of a sample's known frames comes from. */
-import type { Task } from '../../../tasks/index.js';
+import { hasCondition, type Task } from '../../../tasks/index.js';
 import type { DepthPlan, Stage } from '../../recipe/config.js';
 import type { SourceItem } from '../sources.js';
 import type { StageSet } from '../stage-set.js';
@@ -23,7 +23,7 @@ const ORDER: Readonly<Record<DepthPlan['from'], readonly Named[]>> = {
  */
 export function depthOrigin(
   item: SourceItem,
-  task: Pick<Task, 'needs' | 'inputs'>,
+  task: Pick<Task, 'needs' | 'inputs' | 'placed'>,
   plan: Pick<DepthPlan, 'from' | 'model'>,
 ): DepthOrigin | null {
   const found = originNamed(item, task, plan);
@@ -32,10 +32,11 @@ export function depthOrigin(
 
 function originNamed(
   item: SourceItem,
-  { needs, inputs }: Pick<Task, 'needs' | 'inputs'>,
+  task: Pick<Task, 'needs' | 'inputs' | 'placed'>,
   { from, model }: Pick<DepthPlan, 'from' | 'model'>,
 ): Named | null {
-  if (inputs.length === 0) return null;
+  if (!hasCondition(task)) return null;
+  const { needs } = task;
   const order = needs.depth ? [...ORDER[from], ...ORDER.auto] : ORDER[from];
   const own = ownDepth(item, needs.edit === true);
   return order.find((one) => one === own || (one === 'model' && model !== undefined)) ?? null;
@@ -53,7 +54,7 @@ export const estimatedFrames = ({ needs }: Pick<Task, 'needs'>): 'clip' | 'sourc
   needs.edit ? 'source' : 'clip';
 
 /** Does a task know frames whose depth adds to the condition? */
-const knowsFrames = ({ inputs, needs }: Task): boolean => inputs.length > 0 && !needs.depth;
+const knowsFrames = (task: Task): boolean => hasCondition(task) && !task.needs.depth;
 
 /** Do any known frames of a stage's samples have depth? */
 export function someHaveDepth({ image, clip }: StageSet, { depth }: Pick<Stage, 'depth'>): boolean {

@@ -3,12 +3,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { DemoCase } from '../../../../src/cli/commands/demo/cases.js';
+import { DEMO_TASKS, type DemoCase } from '../../../../src/cli/commands/demo/cases.js';
 import { writeLossless } from '../../../../src/cli/commands/demo/lossless.js';
 import { type Score, scoreLine, wordsFound } from '../../../../src/cli/commands/demo/score.js';
 import { miniWorld } from '../../../../src/data/miniworld/index.js';
 import { type Frames, readVideo } from '../../../../src/media/index.js';
-import { TASK_IDS } from '../../../../src/tasks/index.js';
 import { saveTinyPipeline } from '../../../eval/tiny-pipeline.js';
 import { mfm } from '../../program.js';
 
@@ -35,13 +34,13 @@ describe('mfm demo', () => {
     const files = [...page.matchAll(/(?:src|href)="([^"#]+)"/g)].map((match) => match[1]!);
     assert.ok(files.length > 60, `${files.length} links`);
     for (const file of files) assert.ok(existsSync(join(folder, 'page', file)), file);
-    for (const id of TASK_IDS) {
+    for (const id of DEMO_TASKS) {
       assert.ok(page.includes(`<section id="${id}">`), id);
       assert.ok(page.includes(`./mfm generate ${id}`), id);
     }
-    assert.ok(page.includes(`<h1>One small model, ${TASK_IDS.length} tasks</h1>`));
+    assert.ok(page.includes(`<h1>One small model, ${DEMO_TASKS.length} tasks</h1>`));
     const scores = [...page.matchAll(/<p class="score">(.*?)<\/p>/g)].map((match) => match[1]!);
-    assert.equal(scores.length, TASK_IDS.length);
+    assert.equal(scores.length, DEMO_TASKS.length);
     for (const score of scores) assert.match(score, /^(Better|Not better) than .*\d/);
     // of a picture that begins a clip, or ends it, there is no clip with nothing in it
     for (const name of ['i2v-1-given.png', 'itrans-1-given-end.png']) {

@@ -62,7 +62,8 @@ async function refuses(words: string[], message: RegExp): Promise<void> {
 describe('every task refuses, with one sentence, exit code 2 and nothing written', {
   skip: noFfmpeg,
 }, () => {
-  for (const id of TASK_IDS) {
+  // what a mixture refuses is in generate-any.test.ts
+  for (const id of TASK_IDS.filter((id) => !TASKS[id].placed)) {
     const task: Task = TASKS[id];
     const run = (inputs: string[], ...more: string[]) => [
       ...[id, ...asInputs(inputs)],
