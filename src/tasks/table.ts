@@ -30,10 +30,11 @@ const JOINT = 8;
 
 /**
  * Known frames at each end of a transition: a quarter of the clip, so that as much is left to
- * generate as is known, and at most as many as the reference has of its 97.
+ * generate as is known; at least two, since one shows no motion, and at most as many as the
+ * reference has of its 97.
  */
 export const jointOf = (numFrames: number): number =>
-  Math.min(JOINT, Math.max(1, Math.floor(numFrames / 4)));
+  Math.min(JOINT, Math.max(2, Math.floor(numFrames / 4)));
 
 /** Weight of the text-only and image-to-video tasks. Source: the paper, 3.3 */
 const OFTEN = 3;
