@@ -53,7 +53,8 @@ export async function trainDepthModel(
   const { parallel } = run;
   const first = parallel.rank === 0;
   const trainee = traineeOf(buildDepthModel(recipe, plan, dtype), plan);
-  const pictures = await Pictures.open({ plan, seed, workers, world: parallel });
+  const onSkip = (reason: string) => report.log(`${reason}; the photo is left out`);
+  const pictures = await Pictures.open({ plan, seed, workers, onSkip, world: parallel });
   const kinds = recipe.validationSamples > 0 ? KINDS : [];
   const heldOut = new Map<string, PictureBatch>();
   const heldOutOf = async (kind: 'plain' | 'look') => {
