@@ -315,7 +315,11 @@ export const TARGETS: Record<string, Target> = {
     file: 'recipe.yaml',
     mutate: anyBytes,
     seeds: () =>
-      stored(...['demo', 'finetune', 'mfm-2b', 'mfm-mini'].map((name) => `recipes/${name}.yaml`)),
+      stored(
+        ...['demo', 'finetune', 'mfm-2b', 'mfm-depth', 'mfm-mini'].map(
+          (name) => `recipes/${name}.yaml`,
+        ),
+      ),
     read: (file) => readRecipe(file),
   },
   'recipe as JSON': {

@@ -9,7 +9,7 @@
 import type { Solid } from './solid.js';
 
 export const CAMERA_HEIGHT = 2.7;
-const PITCH = 0.3;
+export const PITCH = 0.3;
 export const COS_PITCH = Math.cos(PITCH);
 export const SIN_PITCH = Math.sin(PITCH);
 

@@ -1,5 +1,5 @@
 /** Trains a depth model on drawn scenes, whose depth is exact. */
-import { contactSheet } from '../../media/index.js';
+import { contactSheet, type SheetRow } from '../../media/index.js';
 import {
   DepthAnything,
   depthLoss,
@@ -53,7 +53,9 @@ export async function trainDepthModel(
   const { parallel } = run;
   const first = parallel.rank === 0;
   const trainee = traineeOf(buildDepthModel(recipe, plan, dtype), plan);
-  const pictures = await Pictures.open({ plan, seed, workers, world: parallel });
+  const onSkip = (reason: string) => report.log(`${reason}; the photo is left out`);
+  const pictures = await Pictures.open({ plan, seed, workers, onSkip, world: parallel });
+  const kinds = recipe.validationSamples > 0 ? KINDS : [];
   const heldOut = new Map<string, PictureBatch>();
   const heldOutOf = async (kind: 'plain' | 'look') => {
     const batch = heldOut.get(kind) ?? (await pictures.heldOut(kind, MEASURED));
@@ -76,19 +78,20 @@ export async function trainDepthModel(
       train: (batch, { backward }) => depthStep(trainee, batch, plan, backward),
       async validate() {
         const figures: StepOutcome['figures'] = {};
-        for (const [kind, suffix] of first ? KINDS : []) {
+        for (const [kind, suffix] of first ? kinds : []) {
           addFigures(figures, depthFigures(trainee, await heldOutOf(kind), suffix));
         }
         return figures;
       },
       async sample(_, step) {
         if (!first) return {};
+        run.unlessFull(save);
         const path = run.path('samples', `depth-${String(step).padStart(6, '0')}.png`);
-        const batches = [await heldOutOf('plain'), await heldOutOf('look')];
-        const rows = batches.flatMap((batch) => depthRows(trainee, batch, SHOWN));
+        const rows: SheetRow[] = [];
+        for (const [kind] of kinds) rows.push(...depthRows(trainee, await heldOutOf(kind), SHOWN));
+        if (rows.length === 0) return {};
         await contactSheet(rows, path, { columns: ['held out', 'estimated', 'true'], scale: 1 });
         run.logSheet('samples', path, step);
-        run.unlessFull(save);
         return {};
       },
       report,

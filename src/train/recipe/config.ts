@@ -201,17 +201,13 @@ const DepthModelPlan = Optimisation.extend({
     .optional()
     .describe("a depth model's folder to put into the pipeline; it is then not trained"),
   steps: stepCount.default(8000).describe('optimizer steps'),
-  learningRate: Optimisation.shape.learningRate
-    .unwrap()
-    .default(2e-3)
-    .describe('peak learning rate'),
   width: side.default(128).describe('width of the training pictures in pixels'),
   height: side.default(128).describe('height of the training pictures in pixels'),
-  batchSize: upTo(65_536).default(16).describe('pictures per batch'),
+  batchSize: upTo(65_536).default(8).describe('pictures per batch'),
   photos: z
     .string()
     .optional()
-    .describe('photos to paint surfaces of the scenes with: a folder, a manifest or shards'),
+    .describe('photos for the surfaces of the scenes: a folder, a manifest or shards'),
   plainShare: probability
     .default(0.4)
     .describe(

@@ -3,7 +3,11 @@ import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { FAR, miniWorld } from '../../../src/data/miniworld/index.js';
-import { drawLookScene, type LookScene } from '../../../src/data/miniworld/looks/draw-look.js';
+import {
+  drawLook,
+  drawLookScene,
+  type LookScene,
+} from '../../../src/data/miniworld/looks/draw-look.js';
 import { surfacesOf } from '../../../src/data/miniworld/looks/look.js';
 import { colourAt, photoOf } from '../../../src/data/miniworld/looks/photo.js';
 import { findPhotos, PhotoShelf } from '../../../src/data/miniworld/looks/photo-files.js';
@@ -86,6 +90,20 @@ describe('renderLook', () => {
       }
     }
     assert.ok(ground > 500 && walls > 500 && sky > 500, `${ground} ${walls} ${sky}`);
+  });
+
+  test('changes neither depth nor masks of a scene of MiniWorld', () => {
+    for (let seed = 0; seed < 12; seed++) {
+      const of = { ...size, numFrames: 5 };
+      const { scene, depth, masks, frames } = miniWorld(seed, of);
+      const look = drawLook(new RandomStream(seed, 'look'), scene, [0]);
+      const other = renderLook(scene, look, new Map([[0, PHOTO]]), of);
+      assert.deepEqual(other.masks, masks);
+      other.depth.forEach((distance, p) => {
+        assert.ok(Math.abs(distance - depth[p]!) < 1e-3, `seed ${seed}: ${distance} ${depth[p]}`);
+      });
+      assert.notDeepEqual(other.frames, frames);
+    }
   });
 
   test('gives a sphere the distance of its surface', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { writeImage } from '../../../src/media/index.js';
@@ -135,6 +135,24 @@ describe('a recipe for a depth model alone', () => {
       readFileSync(join(folder, 'depth_model/model.safetensors')),
     );
     assert.ok(mine!.equals(theirs!));
+  });
+
+  test('goes on without a photo that is damaged, which is said', async () => {
+    const folder = join(root, 'damaged');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'a.png'), 'no picture');
+    const notes: string[] = [];
+    const { finished } = await train(recipe({ photos: folder, steps: 1, plainShare: 0 }), {
+      run: join(root, 'without'),
+      workers: 1,
+      onEvent: (event) => {
+        if (event.type === 'note') notes.push(event.text);
+      },
+    });
+    assert.ok(finished);
+    const said = notes.filter((note) => note.endsWith('; the photo is left out'));
+    assert.equal(said.length, 1, notes.join('\n'));
+    assert.match(said[0]!, /a\.png/);
   });
 
   test('does not resume with another network', async () => {

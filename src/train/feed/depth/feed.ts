@@ -24,6 +24,8 @@ export interface PicturesOptions {
   seed: number;
   /** number of threads */
   workers?: number;
+  /** called once for each photo that cannot be read */
+  onSkip?: (reason: string) => void;
   /** which pictures of each batch this process makes: every `size`-th */
   world: { rank: number; size: number };
 }
@@ -33,6 +35,8 @@ const AHEAD = 4;
 
 /** Draws pictures with a pool of threads. */
 export class Pictures {
+  private readonly said = new Set<string>();
+
   private constructor(
     private readonly options: PicturesOptions,
     private readonly pool: WorkerPool<PictureJob, MadePicture>,
@@ -80,7 +84,7 @@ export class Pictures {
     const jobs = Array.from({ length: count }, (_, i) =>
       this.job(`held out ${kind} ${i}`, { width, height, kind, split: 'heldout' }),
     );
-    const pictures = await Promise.all(jobs.map((job) => this.pool.run(job)));
+    const pictures = await this.made(jobs);
     return { step: 0, width, height, count, pictures };
   }
 
@@ -98,8 +102,17 @@ export class Pictures {
     const jobs = places
       .filter((i) => i % world.size === world.rank)
       .map((i) => this.job(`depth ${step} ${i}`, { width, height, kind: null, split: 'train' }));
-    const pictures = await Promise.all(jobs.map((job) => this.pool.run(job)));
+    const pictures = await this.made(jobs);
     return { step, width, height, count: plan.batchSize, pictures };
+  }
+
+  private async made(jobs: readonly PictureJob[]): Promise<MadePicture[]> {
+    const pictures = await Promise.all(jobs.map((job) => this.pool.run(job)));
+    for (const problem of pictures.flatMap(({ problems }) => problems)) {
+      if (!this.said.has(problem)) this.options.onSkip?.(problem);
+      this.said.add(problem);
+    }
+    return pictures;
   }
 
   private job(
