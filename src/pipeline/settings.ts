@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { count } from '../check-config.js';
 import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../limits.js';
 import { isFrameCount } from '../models/latent-grid.js';
-import { REFERENCE_DEPTH_TASKS } from '../tasks/given-depth.js';
+import { REFERENCE_DEPTH_TASKS } from '../tasks/depth-tasks.js';
 import type { Task } from '../tasks/index.js';
 
 const fields = {

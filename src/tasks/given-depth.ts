@@ -2,18 +2,9 @@
 import { InputError } from '../errors.js';
 import type { DepthMap, Frames } from '../media/index.js';
 import type { ConditionInputs } from './condition-inputs.js';
+import { type DepthTasks, takesKnownDepth } from './depth-tasks.js';
 import { cutDepth } from './parts.js';
 import type { Task } from './task.js';
-
-/** Tasks whose known frames have depth in the reference. Source: its pipeline_mfm.py */
-export const REFERENCE_DEPTH_TASKS = ['i2v', 'vexd', 'itrans', 'vtrans'];
-
-/** The tasks whose known frames have depth in the condition. */
-export type DepthTasks = 'all' | readonly string[];
-
-/** Is the depth of known frames part of the condition for this task? */
-export const takesKnownDepth = (tasks: DepthTasks, { id }: Pick<Task, 'id'>): boolean =>
-  tasks === 'all' || tasks.includes(id);
 
 /**
  * Adds the depth of each input to its known frames.

@@ -17,13 +17,8 @@ export {
 export { defineTask, type TaskDeclaration } from './define-task.js';
 export { degrade, drawBorder, drawHole, shrink } from './degrade.js';
 export type { DepthEstimator, DepthRules, DepthScale } from './depth-channel.js';
-export {
-  type DepthTasks,
-  expectDepths,
-  REFERENCE_DEPTH_TASKS,
-  takesKnownDepth,
-  withDepth,
-} from './given-depth.js';
+export { type DepthTasks, REFERENCE_DEPTH_TASKS, takesKnownDepth } from './depth-tasks.js';
+export { expectDepths, withDepth } from './given-depth.js';
 export { loadTasks, NO_OWN_TASKS, type OwnTasks, ownTasksOf } from './load-tasks.js';
 export { drawMixture, everyPlace, geometryAt } from './mixture.js';
 export { DEFAULT_MIXTURE, Mixture } from './mixture-config.js';
