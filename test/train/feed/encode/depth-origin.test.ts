@@ -105,10 +105,10 @@ describe('depth of known frames', async () => {
       return depthLines(stageSet(sources, stage), stage);
     };
     assert.deepEqual(linesOf({}), [
-      `${manifest}: depth of known frames is from files for 2 images, unknown for 1 image; a depth model (depth.model) would estimate it`,
+      `${manifest}: depth of known frames is from files for 1 image, unknown for 2 images; a depth model (depth.model) would estimate it`,
     ]);
     assert.deepEqual(linesOf({ model: 'm' }), [
-      `${manifest}: depth of known frames is from files for 2 images, estimated for 1 image`,
+      `${manifest}: depth of known frames is from files for 1 image, estimated for 2 images`,
     ]);
   });
 
