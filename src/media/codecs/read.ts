@@ -113,7 +113,7 @@ export async function* folderPictures(
     size ??= { width, height };
     if (width !== size.width || height !== size.height) {
       throw new InputError(
-        `${path}: all frames of a clip must have one size (${size.width}x${size.height} as ${basename(paths[0]!)}), got ${width}x${height}`,
+        `${path}: all frames of a clip must have one size (${size.width}x${size.height} as ${basename(paths[0]!)}), got ${width}x${height}; bring them to one size, or give the pictures one by one`,
       );
     }
     yield { width, height, ...rest };
