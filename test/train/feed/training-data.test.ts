@@ -51,7 +51,7 @@ describe('TrainingData', () => {
     return told;
   }
   const VIDEO_TASKS =
-    't2v, i2v, vexd, itrans, vtrans, vsr, vcolor, vinp, voutp, vedit, d2v, mtrans';
+    't2v, i2v, vexd, itrans, vtrans, vsr, vcolor, vinp, voutp, vedit, d2v, mtrans, any';
 
   test('says what each task has, and which are of samples that are trained on', async () => {
     assert.deepEqual(await said(3, { validationSamples: 4 }), [
