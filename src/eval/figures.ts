@@ -58,6 +58,14 @@ const knowsPixels = (subject: Subject): boolean =>
   isPartly(subject) && subject.laid.kind === 'whole';
 const hasBorder = ({ laid }: Subject): boolean => laid.inEach;
 
+/** A figure of depth, where depth is given and there is a model to estimate the result's. */
+const ofGivenDepth =
+  (measure: typeof depthCorrelation): Figure['of'] =>
+  (clip, { trial: { given }, estimateDepth }) =>
+    given.geometry.length > 0 && estimateDepth
+      ? one(measure(clip, given.geometry, estimateDepth))
+      : null;
+
 /** Largest difference, in levels of 0..255, that compression and resizing may cause. */
 const CHANGE = 8;
 const differs = (a: Frames, b: Frames, p: number): boolean =>
@@ -171,10 +179,7 @@ export const FIGURES = [
     better: 'higher',
     definition:
       "for given depth: Spearman's rank correlation, over all pixels of a clip, of the given depth with the depth that the pipeline's depth model estimates from the result; that of the true clips shows how well the depth model does",
-    of: (clip, { trial: { given }, estimateDepth }) =>
-      given.geometry.length > 0 && estimateDepth
-        ? one(depthCorrelation(clip, given.geometry, estimateDepth))
-        : null,
+    of: ofGivenDepth(depthCorrelation),
   },
   {
     id: 'depthBeyondRows',
@@ -183,10 +188,7 @@ export const FIGURES = [
     better: 'higher',
     definition:
       "the same beyond what a pixel's row explains (partial rank correlation), since the lower part of most pictures is nearer whatever they show",
-    of: (clip, { trial: { given }, estimateDepth }) =>
-      given.geometry.length > 0 && estimateDepth
-        ? one(depthBeyondRows(clip, given.geometry, estimateDepth))
-        : null,
+    of: ofGivenDepth(depthBeyondRows),
   },
   {
     id: 'flicker',

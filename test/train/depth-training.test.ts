@@ -8,6 +8,7 @@ import { setThreads } from '../../src/tensor/index.js';
 import { train } from '../../src/train/index.js';
 import { saveTinyDepthModel } from '../models/depth-anything/tiny.js';
 import { temporaryFolder } from '../temp-folder.js';
+import { TINY_AUTOENCODER, TINY_TEXT_ENCODER, TINY_TRANSFORMER } from './tiny-parts.js';
 
 const root = temporaryFolder();
 const model = saveTinyDepthModel(join(root, 'depth-model'));
@@ -20,19 +21,12 @@ const recipe = {
   depth: { from: 'model' as const, model, frameDropout: 0.2 },
   autoencoder: {
     steps: 1,
-    width: 16,
-    height: 16,
-    blockOutChannels: [8, 8, 8, 8],
+    ...TINY_AUTOENCODER,
     batches: [{ numFrames: 5, batchSize: 1 }],
   },
-  textEncoder: { width: 32, numLayers: 1 },
+  textEncoder: TINY_TEXT_ENCODER,
   transformer: {
-    numLayers: 1,
-    numHeads: 1,
-    adapterChannels: [8, 8, 8, 8, 8],
-    width: 16,
-    height: 16,
-    numFrames: 5,
+    ...TINY_TRANSFORMER,
     tokensPerBatch: 4,
     steps: 3,
     logEverySteps: 1,

@@ -25,6 +25,7 @@ import { Recipe } from '../../src/train/recipe/config.js';
 import { Run } from '../../src/train/run/run.js';
 import { readStatus } from '../../src/train/run/status.js';
 import { trainParts } from '../../src/train/train-parts.js';
+import { TINY_AUTOENCODER, TINY_TEXT_ENCODER, TINY_TRANSFORMER } from './tiny-parts.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-train-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -36,22 +37,15 @@ const recipe = Recipe.parse({
   validationSamples: 2,
   autoencoder: {
     steps: 3,
-    width: 16,
-    height: 16,
-    blockOutChannels: [8, 8, 8, 8],
+    ...TINY_AUTOENCODER,
     batches: [
       { numFrames: 5, batchSize: 1 },
       { numFrames: 1, batchSize: 2 },
     ],
   },
-  textEncoder: { width: 32, numLayers: 1 },
+  textEncoder: TINY_TEXT_ENCODER,
   transformer: {
-    numLayers: 1,
-    numHeads: 1,
-    adapterChannels: [8, 8, 8, 8, 8],
-    width: 16,
-    height: 16,
-    numFrames: 5,
+    ...TINY_TRANSFORMER,
     tokensPerBatch: 8,
     logEverySteps: 1,
     adapter: { steps: 2 },

@@ -16,6 +16,7 @@ import {
   train,
 } from '../../src/train/index.js';
 import { positive } from './own-task.js';
+import { TINY_AUTOENCODER, TINY_TEXT_ENCODER, TINY_TRANSFORMER } from './tiny-parts.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-train-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -28,19 +29,12 @@ const recipe: RecipeInput = {
   validationSamples: 2,
   autoencoder: {
     steps: 2,
-    width: 16,
-    height: 16,
-    blockOutChannels: [8, 8, 8, 8],
+    ...TINY_AUTOENCODER,
     batches: [{ numFrames: 5, batchSize: 1 }],
   },
-  textEncoder: { width: 32, numLayers: 1 },
+  textEncoder: TINY_TEXT_ENCODER,
   transformer: {
-    numLayers: 1,
-    numHeads: 1,
-    adapterChannels: [8, 8, 8, 8, 8],
-    width: 16,
-    height: 16,
-    numFrames: 5,
+    ...TINY_TRANSFORMER,
     tokensPerBatch: 8,
     logEverySteps: 1,
     tasks: { t2i: 1, positive: 3 },

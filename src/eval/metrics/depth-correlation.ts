@@ -5,9 +5,10 @@ import { conditionOf, type DepthEstimator, type Geometry, given } from '../../ta
 import { tensor, tidy } from '../../tensor/index.js';
 
 /**
- * Spearman's rank correlation, over all pixels of the frames that have given depth, of the given depth with the depth that a model
- * estimates from the clip, -1..1; null if one of the two is constant. The given depth is laid out as the
- * condition has it, and estimated in the same way where frames were given instead of depth.
+ * Spearman's rank correlation, over all pixels of the frames that have given depth, of that depth with
+ * the one that a model estimates from the clip, -1..1; null if one of the two is constant. The given
+ * depth is laid out as the condition has it, and estimated in the same way where frames were given
+ * instead of depth.
  */
 export function depthCorrelation(
   clip: Frames,

@@ -12,7 +12,7 @@ import {
 } from '../../media/index.js';
 import type { Hole } from '../../media/mask/resize-mask.js';
 import { readShares } from '../../media/mask/shares.js';
-import { cutDepth, planesAt } from '../../tasks/index.js';
+import { cutDepth, depthAt, planesAt } from '../../tasks/index.js';
 import { padFrames } from './clip-window.js';
 import { readDepthFile, soundOf } from './inputs.js';
 import type { Fitting } from './notes.js';
@@ -202,10 +202,7 @@ function depthOfLength(
     return cutDepth(map, 0, count);
   }
   if (numFrames === 1 && still) {
-    const plane = map.width * map.height;
-    const data = new Float32Array(count * plane);
-    for (let frame = 0; frame < count; frame++) data.set(map.data, frame * plane);
-    return { ...map, numFrames: count, data };
+    return depthAt(map, new Array<number>(count).fill(0));
   }
   throw new InputError(
     `${path}: must have as many frames of depth as ${where}, ${count}, got ${numFrames}; cut it to that`,

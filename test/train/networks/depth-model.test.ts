@@ -14,6 +14,7 @@ import type { RecipeInput } from '../../../src/train/recipe/config.js';
 import { checkRecipe } from '../../../src/train/recipe/read-recipe.js';
 import { summariseRun } from '../../../src/train/run/status.js';
 import { temporaryFolder } from '../../temp-folder.js';
+import { TINY_AUTOENCODER, TINY_TEXT_ENCODER, TINY_TRANSFORMER } from '../tiny-parts.js';
 
 const root = temporaryFolder();
 const temporary = temporaryFolder();
@@ -183,19 +184,12 @@ describe('a recipe for a pipeline and its depth model', () => {
     validationSamples: 0,
     autoencoder: {
       steps: 1,
-      width: 16,
-      height: 16,
-      blockOutChannels: [8, 8, 8, 8],
+      ...TINY_AUTOENCODER,
       batches: [{ numFrames: 1, batchSize: 1 }],
     },
-    textEncoder: { width: 32, numLayers: 1 },
+    textEncoder: TINY_TEXT_ENCODER,
     transformer: {
-      numLayers: 1,
-      numHeads: 1,
-      adapterChannels: [8, 8, 8, 8, 8],
-      width: 16,
-      height: 16,
-      numFrames: 5,
+      ...TINY_TRANSFORMER,
       tokensPerBatch: 8,
       steps: 1,
       tasks: { t2i: 1, t2v: 1 },
