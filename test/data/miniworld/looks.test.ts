@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { cp } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { FAR, miniWorld } from '../../../src/data/miniworld/index.js';
@@ -201,6 +202,12 @@ describe('photos', () => {
     const names = [...train, ...heldOut].map(({ name }) => name);
     assert.equal(new Set(names).size, 20);
     assert.ok(heldOut.length > 0 && heldOut.length < 6, String(heldOut.length));
+    const elsewhere = temporaryFolder();
+    await cp(folder, elsewhere, { recursive: true });
+    assert.deepEqual(
+      (await findPhotos(elsewhere)).heldOut.map(({ name }) => basename(name)),
+      heldOut.map(({ name }) => basename(name)),
+    );
     const { levels, mean } = await new PhotoShelf(train).get(0);
     assert.deepEqual([levels[0]!.width, levels[0]!.height], [512, 256]);
     assert.deepEqual(mean, Array(3).fill(10 * Number.parseInt(basename(train[0]!.name), 10)));

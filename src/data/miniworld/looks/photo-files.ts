@@ -1,4 +1,5 @@
 /** Photos from a data set, as textures for looks: found once, read where they are needed. */
+import { relative } from 'node:path';
 import { InputError } from '../../../errors.js';
 import { readImage } from '../../../media/codecs/image.js';
 import { resample } from '../../../media/pixels/resample.js';
@@ -30,8 +31,9 @@ export async function findPhotos(path: string): Promise<PhotoFiles> {
   if (files.length === 0) {
     throw new InputError(`${path}: holds no pictures; give photos (.jpg, .png, .webp, …)`);
   }
+  // by the name within the data set, so that the same photos are held out wherever it lies
   const isHeldOut = ({ name }: DataFile) =>
-    Number.parseInt(keyOf('photo', name).slice(0, 6), 16) % 10 === 0;
+    Number.parseInt(keyOf('photo', relative(path, name)).slice(0, 6), 16) % 10 === 0;
   const train = files.filter((file) => !isHeldOut(file));
   // of very few there is none to spare
   return train.length === 0
