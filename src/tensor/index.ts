@@ -56,3 +56,4 @@ export {
   withCacheLimit,
 } from './scope.js';
 export { Tensor } from './tensor.js';
+export { isTorchFile, readTorchFile } from './torch-file.js';
