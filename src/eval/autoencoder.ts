@@ -3,24 +3,27 @@ import { setImmediate } from 'node:timers/promises';
 import { type Frames, framesToTensor, tensorToFrames } from '../media/index.js';
 import { type Pipeline, toModelLatents } from '../pipeline/index.js';
 import { noGrad, tidy } from '../tensor/index.js';
-import { clipPsnr, mean } from './quality.js';
+import type { Tally } from './figures.js';
+import { clipPsnr } from './quality.js';
+import { summary } from './summary/tallies.js';
+import type { Value } from './summary/types.js';
 import type { Trials, Watch } from './trials.js';
 
-/** Mean PSNR in dB of the trials' true clips after encoding to latents and decoding. */
+/** PSNR in dB of the trials' true clips after encoding to latents and decoding, mean over trials. */
 export async function throughAutoencoder(
   pipeline: Pipeline,
   trials: Trials,
   { onShare, signal }: Watch = {},
-): Promise<number> {
-  const values: number[] = [];
+): Promise<Value> {
+  const values: Tally[] = [];
   for (let i = 0; i < trials.count; i++) {
     signal?.throwIfAborted();
     const { truth } = await trials.at(i);
-    values.push(clipPsnr(await throughLatents(pipeline, truth, signal), truth));
+    values.push({ sum: clipPsnr(await throughLatents(pipeline, truth, signal), truth), count: 1 });
     onShare?.(values.length / trials.count);
     await setImmediate();
   }
-  return mean(values);
+  return summary(values, ''); // a mean of the decibels themselves
 }
 
 async function throughLatents(

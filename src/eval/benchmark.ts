@@ -51,7 +51,7 @@ export const PUBLISHED: Published = {
 /** Notes that belong beside the paper's figures. */
 export const BENCHMARK_NOTES = [
   'The published figures were measured on the authors’ own 480 clips, which are not published: a reference, not a comparison.',
-  'LPIPS needs a pretrained network that is not included, so it was not measured.',
+  'LPIPS itself needs a pretrained network that is not included, so it was not measured; the feature distance has its formula, but other features and weights.',
 ];
 
 /**

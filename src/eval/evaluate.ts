@@ -1,58 +1,28 @@
 /** Computes the figures of a task, for a pipeline's results and for the baselines. */
 import { setImmediate } from 'node:timers/promises';
 import type { Frames } from '../media/index.js';
+import type { EfficientNetFeatures } from '../models/efficientnet/index.js';
 import type { DepthEstimator, Task } from '../tasks/index.js';
 import { BASELINES, baselineClips, layOut } from './baselines.js';
-import { FIGURES, type Figure, type FigureId, type Subject, type Tally } from './figures.js';
+import { type FigureId, figureOf, type Subject } from './figures.js';
 import { headlineOf } from './headline.js';
+import { looksOf } from './metrics/feature-distance.js';
 import { inFileName } from './mixtures.js';
 import { shownOf, stripOf } from './strips.js';
+import { Sets, withSets } from './summary/sets.js';
+import { type Column, compare, summary, Tallies } from './summary/tallies.js';
+import { type FewerSteps, MADE, type TaskReport, TRUTH } from './summary/types.js';
 import type { Maker, Trial, Trials, Watch } from './trials.js';
 
-/** A mean, and the number of values behind it: trials, or solids named in captions. */
-export interface Value {
-  value: number;
-  count: number;
-}
-
-/** Values by contestant: `made`, the baselines by name, `truth`. */
-export type Values = Record<string, Value>;
-
-export interface Compared {
-  name: string;
-  value: number;
-  /** number of trials in which it applies, and the mean of the pipeline's results in the same trials */
-  count: number;
-  made: number;
-  /** in how many of those trials the pipeline's result is better */
-  won: number;
-}
-
-export interface TaskReport {
-  task: string;
-  summary: string;
-  trials: number;
-  seconds: number;
-  /** null if the result cannot be judged: a prompt alone, outside of MiniWorld */
-  headline: {
-    figure: FigureId;
-    made: number;
-    /** the hardest baseline, and the unchanged input; null if there is none */
-    baseline: Compared | null;
-    input: Compared | null;
-    truth: number | null;
-    /**
-     * whether the result is above every baseline, each in the
-     * trials in which it applies; null without any
-     */
-    beats: boolean | null;
-  } | null;
-  figures: { figure: FigureId; values: Values }[];
-  /** the headline figure, trial by trial */
-  each: { name: string; prompt: string; values: Record<string, number> }[];
-  /** pictures of the first trials */
-  pictures: { name: string; prompt: string; shown: { label: string; file: string }[] }[];
-}
+export {
+  type Compared,
+  type FewerSteps,
+  MADE,
+  type TaskReport,
+  TRUTH,
+  type Value,
+  type Values,
+} from './summary/types.js';
 
 /**
  * A report whose pictures have not been written yet; `strips`
@@ -70,17 +40,28 @@ export interface EvaluateOptions extends Watch {
   baselines?: boolean;
   /** for the depth of results where depth is given; default: none */
   estimateDepth?: DepthEstimator | null;
+  /** for distances in its features; default: none */
+  network?: EfficientNetFeatures | null;
+  /** number of results per trial, from different seeds; the first one is measured; default: 1 */
+  repeats?: number;
+  /** results with fewer sampling steps, to be compared with the others; default: none */
+  fewerSteps?: readonly StepCount[];
   /** progress: the number of trials done, including fractions of those in progress */
   onDone?: (done: number) => void;
 }
 
-/**
- * Names of contestants: the pipeline's results and the true
- * clips; the others have their baseline's name.
- */
-export const MADE = 'made';
-export const TRUTH = 'truth';
+/** Makes results with fewer sampling steps. */
+export interface StepCount {
+  steps: number;
+  maker: Maker;
+  /** their number as a share of the most */
+  share: number;
+}
+
 const ANOTHER = 'another caption';
+
+/** A contestant's name: `4 steps`. */
+const stepsName = (steps: number): string => (steps === 1 ? '1 step' : `${steps} steps`);
 
 const SHOWN_TRIALS = 6;
 
@@ -89,14 +70,81 @@ export async function evaluateTask(
   maker: Maker,
   task: Task,
   trials: Trials,
-  { batchSize, baselines = true, estimateDepth, onDone, signal }: EvaluateOptions,
+  options: EvaluateOptions,
 ): Promise<Evaluated> {
+  const { baselines = true, fewerSteps = [], repeats = 1, estimateDepth, network = null } = options;
   const start = performance.now();
   const tallies = new Tallies();
-  const scored: Scores[] = [];
-  const each: TaskReport['each'] = [];
+  const sets = new Sets();
+  const each: Pick<Trial, 'name' | 'prompt'>[] = [];
   const shown: { trial: Trial; strips: Map<string, Frames> }[] = [];
   let figure: FigureId | null = null;
+  for await (const { trial, index, made, again, fewer } of results(maker, task, trials, options)) {
+    const laid = layOut(trial.given, trial.truth);
+    const subject: Subject = { task, trial, laid, estimateDepth, network };
+    const headline = headlineOf(subject);
+    figure ??= headline.figure;
+    const clips = new Map([[MADE, made], ...fewer, ...(baselines ? baselineClips(laid) : [])]);
+    const chance = baselines && headline.figure === 'attributes' && trial.scene;
+    if (chance && trials.count > 1) {
+      clips.set(ANOTHER, (await trials.at((index + 1) % trials.count)).truth);
+    }
+    clips.set(TRUTH, trial.truth);
+    if (repeats > 1) subject.repeats = [made, ...again];
+    if (fewer.size > 0) subject.fewerSteps = { clips: new Set(fewer.values()), most: made };
+    if (network) {
+      const looks = looksOf(network, clips, trial.truth);
+      sets.add(looks);
+      subject.looks = new Map([...clips].map(([name, clip]) => [clip, looks.get(name)!]));
+    }
+    tallies.add(clips, subject);
+    each.push({ name: trial.name, prompt: trial.prompt });
+    if (shown.length < SHOWN_TRIALS) shown.push({ trial, strips: stripsOf(subject, clips) });
+  }
+  const columns = figure ? tallies.of(figure) : new Map<string, Column>();
+  const stepNames = fewerSteps.map(({ steps }) => stepsName(steps));
+  const headline = figure && headlineFrom(figure, columns, new Set([MADE, TRUTH, ...stepNames]));
+  const labels = ['given', headline?.baseline?.name ?? null, ...stepNames, MADE, TRUTH];
+  const { pictures, strips } = picturesOf(task, shown, labels);
+  const valuesAt = (i: number) =>
+    [...columns].flatMap(([name, column]): [string, number][] => {
+      const tally = column[i];
+      return tally ? [[name, tally.sum / tally.count]] : [];
+    });
+  return {
+    report: {
+      task: task.id,
+      summary: task.summary,
+      trials: trials.count,
+      seconds: (performance.now() - start) / 1000,
+      headline,
+      figures: withSets(tallies.figures(), sets),
+      fewerSteps: fewerStepsFrom(fewerSteps, figure, tallies),
+      each: each.map((one, i) => ({ ...one, values: Object.fromEntries(valuesAt(i)) })),
+      pictures,
+    },
+    strips,
+  };
+}
+
+interface Result {
+  trial: Trial;
+  index: number;
+  made: Frames;
+  /** from other seeds */
+  again: Frames[];
+  /** with fewer steps, by the contestants' names */
+  fewer: Map<string, Frames>;
+}
+
+/** The results of all trials, made in batches of clips of one size. */
+async function* results(
+  maker: Maker,
+  task: Task,
+  trials: Trials,
+  { batchSize, fewerSteps = [], repeats = 1, onDone, signal }: EvaluateOptions,
+): AsyncGenerator<Result> {
+  const allSteps = fewerSteps.reduce((sum, { share }) => sum + share, repeats);
   let next: Trial | null = null;
   for (let first = 0; first < trials.count; ) {
     const batch: Trial[] = [];
@@ -109,140 +157,85 @@ export async function evaluateTask(
       }
       batch.push(trial);
     }
-    const onShare = (share: number) => onDone?.(first + 0.95 * share * batch.length);
-    const made = await maker.make(task, batch, first, { onShare, signal });
+    let before = 0;
+    const make = async (by: Maker, share: number, seed: number) => {
+      const onShare = (part: number) =>
+        onDone?.(first + (0.95 * (before + share * part) * batch.length) / allSteps);
+      const made = await by.make(task, batch, first + seed * trials.count, { onShare, signal });
+      before += share;
+      return made;
+    };
+    const made = await make(maker, 1, 0);
+    const again: Frames[][] = [];
+    for (let seed = 1; seed < repeats; seed++) again.push(await make(maker, 1, seed));
+    const fewer: [string, Frames[]][] = [];
+    for (const { steps, maker: own, share } of fewerSteps) {
+      fewer.push([stepsName(steps), await make(own, share, 0)]);
+    }
     for (const [i, trial] of batch.entries()) {
       signal?.throwIfAborted();
-      const laid = layOut(trial.given, trial.truth);
-      const subject = { task, trial, laid, estimateDepth };
-      const beside = baselines ? baselineClips(subject.laid) : [];
-      const clips = new Map([[MADE, made[i]!], ...beside]);
-      const headline = headlineOf(subject);
-      figure ??= headline.figure;
-      const chance = baselines && headline.figure === 'attributes' && trial.scene;
-      if (chance && trials.count > 1) {
-        clips.set(ANOTHER, (await trials.at((first + i + 1) % trials.count)).truth);
-      }
-      clips.set(TRUTH, trial.truth);
-      const scores = tallies.add(clips, subject, figure);
-      scored.push(scores);
-      const values = Object.entries(scores).map(([name, { sum, count }]) => [name, sum / count]);
-      each.push({
-        name: trial.name,
-        prompt: trial.prompt,
-        values: Object.fromEntries(values),
-      });
-      if (shown.length < SHOWN_TRIALS) shown.push({ trial, strips: stripsOf(subject, clips) });
+      yield {
+        trial,
+        index: first + i,
+        made: made[i]!,
+        again: again.map((clips) => clips[i]!),
+        fewer: new Map(fewer.map(([name, clips]) => [name, clips[i]!])),
+      };
       await setImmediate(); // let Ctrl-C be handled
     }
     first += batch.length;
     onDone?.(first);
   }
-  const figures = tallies.figures();
-  const headline = figure && headlineFrom(figure, figures, scored);
-  const { pictures, strips } = picturesOf(task, shown, headline?.baseline?.name ?? null);
-  return {
-    report: {
-      task: task.id,
-      summary: task.summary,
-      trials: trials.count,
-      seconds: (performance.now() - start) / 1000,
-      headline,
-      figures,
-      each,
-      pictures,
-    },
-    strips,
-  };
 }
 
 const sameSize = (a: Frames, b: Frames): boolean =>
   a.width === b.width && a.height === b.height && a.numFrames === b.numFrames;
 
-const unitOf = (figure: FigureId) => FIGURES.find(({ id }) => id === figure)!.unit;
-
-/**
- * Decibels are averaged as the errors that they stand for: a mean of the decibels themselves would be
- * dominated by the few clips in which nothing moves, for which a copy is exact.
- */
-const toPool = ({ sum, count }: Tally, unit: Figure['unit']): number =>
-  unit === 'dB' ? count * 10 ** (-sum / count / 10) : sum;
-const fromPool = ({ sum, count }: Tally, unit: Figure['unit']): number =>
-  unit === 'dB' ? -10 * Math.log10(sum / count) : sum / count;
-
-/** One figure in one trial, by contestant. */
-type Scores = Record<string, Tally>;
-
-/** Sums by figure and contestant. */
-class Tallies {
-  private readonly sums = new Map<FigureId, Map<string, Tally>>();
-
-  /**
-   * Adds all figures of the clips of one trial, and returns
-   * those of the `wanted` figure, by contestant.
-   */
-  add(clips: ReadonlyMap<string, Frames>, subject: Subject, wanted: FigureId): Scores {
-    const scores: Scores = {};
-    for (const { id, of, unit } of FIGURES) {
-      const byName = this.sums.get(id) ?? new Map<string, Tally>();
-      this.sums.set(id, byName);
-      for (const [name, clip] of clips) {
-        const tally = of(clip, subject);
-        if (!tally) continue;
-        const before = byName.get(name) ?? { sum: 0, count: 0 };
-        const sum = before.sum + toPool(tally, unit);
-        byName.set(name, { sum, count: before.count + tally.count });
-        if (id === wanted) scores[name] = tally;
-      }
-    }
-    return scores;
-  }
-
-  figures(): TaskReport['figures'] {
-    return [...this.sums].flatMap(([figure, byName]) => {
-      const entries = [...byName].map(([name, { sum, count }]): [string, Value] => [
-        name,
-        { value: fromPool({ sum, count }, unitOf(figure)), count },
-      ]);
-      return entries.length > 0 ? [{ figure, values: Object.fromEntries(entries) }] : [];
-    });
-  }
-}
-
 function headlineFrom(
   figure: FigureId,
-  figures: TaskReport['figures'],
-  scored: readonly Scores[],
+  columns: ReadonlyMap<string, Column>,
+  notCompared: ReadonlySet<string>,
 ): TaskReport['headline'] {
-  const values = figures.find((entry) => entry.figure === figure)?.values;
-  const made = values?.[MADE];
-  if (!values || !made) return null;
-  const names = Object.keys(values).filter((name) => name !== MADE && name !== TRUTH);
-  const compared = names.map((name): Compared => {
-    const both = scored.filter((scores) => name in scores);
-    const meanOf = (of: string) => {
-      const pool = { sum: 0, count: 0 };
-      for (const scores of both) {
-        pool.sum += toPool(scores[of]!, unitOf(figure));
-        pool.count += scores[of]!.count;
-      }
-      return fromPool(pool, unitOf(figure));
-    };
-    const of = (scores: Scores, one: string) => scores[one]!.sum / scores[one]!.count;
-    const won = both.filter((scores) => of(scores, MADE) > of(scores, name)).length;
-    return { name, value: meanOf(name), count: both.length, made: meanOf(MADE), won };
+  const own = columns.get(MADE);
+  if (!own) return null;
+  const { unit } = figureOf(figure);
+  const compared = [...columns].flatMap(([name, column]) => {
+    const one = notCompared.has(name) ? null : compare(name, own, column, unit);
+    return one ? [one] : [];
   });
   // the hardest baseline first
   compared.sort((a, b) => a.made - a.value - (b.made - b.value));
   const copies = new Set(BASELINES.flatMap((one) => (one.copiesInput ? [one.name] : [])));
+  const [made, truth] = [summary(own, unit), columns.get(TRUTH)];
   return {
     figure,
     made: made.value,
-    truth: values[TRUTH]?.value ?? null,
+    error: made.error,
+    truth: truth ? summary(truth, unit).value : null,
     baseline: compared[0] ?? null,
     input: compared.find(({ name }) => copies.has(name)) ?? null,
     beats: compared.length > 0 ? compared.every((one) => one.made > one.value) : null,
   };
+}
+
+function fewerStepsFrom(
+  fewer: readonly StepCount[],
+  figure: FigureId | null,
+  tallies: Tallies,
+): FewerSteps[] {
+  const columns = figure && tallies.of(figure);
+  const most = columns?.get(MADE);
+  return fewer.map(({ steps }): FewerSteps => {
+    const name = stepsName(steps);
+    const own = columns?.get(name);
+    const lost = figure && own && most ? compare(name, most, own, figureOf(figure).unit) : null;
+    return {
+      steps,
+      figure: figure && own ? summary(own, figureOf(figure).unit) : null,
+      lost: lost && { value: lost.made - lost.value, error: lost.error },
+      alike: summary(tallies.of('alike').get(name)!, 'dB'),
+    };
+  });
 }
 
 /** The contestants of a task, in the order of columns: the pipeline's results first, true clips last. */
@@ -266,13 +259,13 @@ function stripsOf(subject: Subject, clips: ReadonlyMap<string, Frames>): Map<str
 function picturesOf(
   { id }: Task,
   shown: readonly { trial: Trial; strips: Map<string, Frames> }[],
-  baseline: string | null,
+  labels: readonly (string | null)[],
 ): { pictures: TaskReport['pictures']; strips: Map<string, Frames> } {
   const files = new Map<string, Frames>();
   const pictures = shown.map(({ trial: { name, prompt }, strips }, i) => ({
     name,
     prompt,
-    shown: ['given', baseline, MADE, TRUTH].flatMap((label) => {
+    shown: labels.flatMap((label) => {
       const strip = label !== null && strips.get(label);
       if (!strip) return [];
       const file = `pictures/${inFileName(id)}-${i + 1}-${label.replaceAll(' ', '-')}.png`;

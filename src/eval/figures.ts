@@ -4,9 +4,11 @@
  */
 import { findSolids, trackSolids } from '../data/miniworld/analyse.js';
 import type { Frames } from '../media/index.js';
+import type { EfficientNetFeatures } from '../models/efficientnet/index.js';
 import type { DepthEstimator, Task } from '../tasks/index.js';
 import type { Laid } from './baselines.js';
 import { chromaPsnr } from './chroma.js';
+import { featureDistance, type Look } from './metrics/feature-distance.js';
 import {
   clipPsnr,
   depthBeyondRows,
@@ -19,6 +21,9 @@ import {
   temporalFlicker,
 } from './metrics/index.js';
 import { countNamed, type NameCount } from './naming.js';
+import { mean } from './quality.js';
+import { editFollowed } from './solids/edit-followed.js';
+import { shapesAtEnd } from './solids/kept.js';
 import type { Trial } from './trials.js';
 
 /** The context in which a clip is measured. */
@@ -28,9 +33,16 @@ export interface Subject {
   laid: Laid;
   /** default: none, so the depth of results is not measured */
   estimateDepth?: DepthEstimator | null;
+  /** a network whose features are compared, and what it finds in the clips; default: none */
+  network?: EfficientNetFeatures | null;
+  looks?: ReadonlyMap<Frames, Look>;
+  /** the pipeline's results of this trial from several seeds, the measured one first; default: none */
+  repeats?: readonly Frames[];
+  /** results with fewer sampling steps, and the one with the most; default: none */
+  fewerSteps?: { clips: ReadonlySet<Frames>; most: Frames };
 }
 
-/** A sum over `count` trials, or solids named in captions. The figure is sum / count. */
+/** A sum over `count` trials, or solids named in captions, or a pair of sums. The figure is sum / count. */
 export interface Tally {
   sum: number;
   count: number;
@@ -43,6 +55,8 @@ export interface Figure {
   /** 'near truth': meaningful only in comparison with the value of the true clips */
   better: 'higher' | 'lower' | 'near truth';
   definition: string;
+  /** it is a ratio of two sums over trials, so `count` counts nothing; default: false */
+  ratio?: true;
   /** null if it does not apply */
   of(clip: Frames, subject: Subject): Tally | null;
 }
@@ -70,6 +84,31 @@ const ofGivenDepth =
 const CHANGE = 8;
 const differs = (a: Frames, b: Frames, p: number): boolean =>
   [0, 1, 2].some((c) => Math.abs(a.data[p * 3 + c]! - b.data[p * 3 + c]!) > CHANGE);
+
+/** Of all pairs of results from several seeds; null for other clips than the measured result. */
+const ofRepeats =
+  (difference: (a: Frames, b: Frames, subject: Subject) => number | null): Figure['of'] =>
+  (clip, subject) => {
+    const { repeats = [] } = subject;
+    if (repeats.length < 2 || clip !== repeats[0]) return null;
+    const pairs = repeats.flatMap((a, i) => repeats.slice(i + 1).map((b) => [a, b] as const));
+    const values = pairs.map(([a, b]) => difference(a, b, subject));
+    return values.every((value) => value !== null) ? one(mean(values)) : null;
+  };
+
+/** Root of the mean squared difference of pixels, in levels. */
+function pixelDifference(a: Frames, b: Frames): number {
+  let sum = 0;
+  for (let i = 0; i < a.data.length; i++) sum += (a.data[i]! - b.data[i]!) ** 2;
+  return Math.sqrt(sum / a.data.length);
+}
+
+/** 1 where the clip before an edit and the true one after it differ; null if nothing is edited. */
+function editedPart({ laid, trial: { truth } }: Subject): Uint8Array | null {
+  if (!laid.all || laid.kind !== 'whole') return null;
+  const changed = laid.hole.map((_, p) => (differs(laid.clip, truth, p) ? 1 : 0));
+  return changed.includes(1) ? changed : null;
+}
 
 export const FIGURES = [
   {
@@ -113,10 +152,40 @@ export const FIGURES = [
     unit: 'dB',
     better: 'higher',
     definition: `for edits: PSNR over the pixels in which some channel differs by more than ${CHANGE} levels between the input and the true clip`,
-    of: (clip, { laid, trial: { truth } }) => {
-      if (!laid.all || laid.kind !== 'whole') return null;
-      const changed = laid.hole.map((_, p) => (differs(laid.clip, truth, p) ? 1 : 0));
-      return changed.includes(1) ? one(clipPsnr(clip, truth, changed)) : null;
+    of: (clip, subject) => {
+      const edited = editedPart(subject);
+      return edited && one(clipPsnr(clip, subject.trial.truth, edited));
+    },
+  },
+  {
+    id: 'unchangedPsnr',
+    name: 'PSNR of the unedited part',
+    unit: 'dB',
+    better: 'higher',
+    definition: 'for edits: PSNR over the other pixels, which an edit leaves as they were',
+    of: (clip, subject) => {
+      const edited = editedPart(subject);
+      if (!edited?.includes(0)) return null;
+      return one(
+        clipPsnr(
+          clip,
+          subject.trial.truth,
+          edited.map((is) => 1 - is),
+        ),
+      );
+    },
+  },
+  {
+    id: 'editFollowed',
+    name: 'instruction followed',
+    unit: '%',
+    better: 'higher',
+    definition:
+      "for edits: share of the frames that show the new colour, shape or size, the added solid, or nothing in place of the removed one, as recognised by MiniWorld's analyser; frames count in which it recognises the edit in the true clip and not in the input",
+    of: (clip, { task, laid, trial: { scene, truth } }) => {
+      if (!scene || task.prompt !== 'instruction' || !laid.all) return null;
+      const followed = editFollowed(clip, { input: laid.clip, truth, scene: scene.scene });
+      return followed === null ? null : { sum: 100 * followed, count: 1 };
     },
   },
   {
@@ -140,6 +209,25 @@ export const FIGURES = [
       hasTruth(subject) && Math.min(clip.width, clip.height) >= 11
         ? one(clip === subject.trial.truth ? 1 : ssim(clip, subject.trial.truth))
         : null,
+  },
+  {
+    id: 'featureDistance',
+    name: 'feature distance',
+    unit: '',
+    better: 'lower',
+    definition:
+      'perceptual distance from the true clip: EfficientNet-Lite0’s features at five sizes by LPIPS’s formula with uniform weights, mean over frames; 0 if identical, on photos about 0.3 after bicubic reduction by 2, 0.7 by 4, and 1.7 between two of them',
+    of: (clip, subject) =>
+      hasTruth(subject) ? one(subject.looks?.get(clip)?.distance ?? null) : null,
+  },
+  {
+    id: 'kernelDistance',
+    name: 'kernel distance',
+    unit: '',
+    better: 'lower',
+    definition:
+      'between all results and all true clips, as sets: the unbiased squared maximum mean discrepancy of EfficientNet-Lite0’s features of whole pictures, mean over frames, with the kernel of the kernel Inception distance; 0 on average if they are of one kind, so small ones may be below 0; read it with its error',
+    of: () => null, // of whole sets: see summary/sets.ts
   },
   {
     id: 'knownError',
@@ -200,6 +288,20 @@ export const FIGURES = [
     of: (clip) => one(temporalFlicker(clip)),
   },
   {
+    id: 'changes',
+    name: 'change from frame to frame, share of the truth’s',
+    unit: '%',
+    better: 'near truth',
+    ratio: true,
+    definition:
+      'mean absolute difference of consecutive frames, divided by that of the true clips: above 100 the results flicker, or move more; below it they stand still, or blur',
+    of: (clip, { trial: { truth } }) => {
+      const [own, expected] = [temporalFlicker(clip), temporalFlicker(truth)];
+      if (own === null || expected === null) return null;
+      return { sum: 100 * (1 - own), count: 1 - expected };
+    },
+  },
+  {
     id: 'smoothness',
     name: 'motion smoothness',
     unit: '',
@@ -253,6 +355,20 @@ export const FIGURES = [
     of: named(({ motions: { named, right } }) => ({ sum: right, count: named }), 'clips'),
   },
   {
+    id: 'shapesAtEnd',
+    name: 'shapes kept to the last frame',
+    unit: '%',
+    better: 'higher',
+    definition:
+      "for clips of which frames are given: share of the solids that the true clip's last frame shows with their colour and shape and that the result's last frame shows so, too",
+    of: (clip, subject) => {
+      const { scene, truth } = subject.trial;
+      if (!scene || clip.numFrames === 1 || !hasTruth(subject)) return null;
+      const found = shapesAtEnd(clip, truth, scene.scene);
+      return found && { sum: 100 * found.kept, count: found.count };
+    },
+  },
+  {
     id: 'extra',
     name: 'unwanted solids',
     unit: '',
@@ -262,6 +378,33 @@ export const FIGURES = [
       const counts = countsOf(clip, subject);
       return counts && { sum: counts.extra, count: 1 };
     },
+  },
+  {
+    id: 'diversity',
+    name: 'diversity',
+    unit: 'levels',
+    better: 'higher',
+    definition:
+      'root mean squared difference, 0..255, between results of the same trial from two seeds, mean over pairs of seeds; where one answer is right it should be small, where many are it should not be 0',
+    of: ofRepeats(pixelDifference),
+  },
+  {
+    id: 'featureDiversity',
+    name: 'diversity of features',
+    unit: '',
+    better: 'higher',
+    definition: 'the feature distance between results of the same trial from two seeds',
+    of: ofRepeats((a, b, { network }) => (network ? featureDistance(network, a, b) : null)),
+  },
+  {
+    id: 'alike',
+    name: 'PSNR to the most steps',
+    unit: 'dB',
+    better: 'higher',
+    definition:
+      'PSNR of results with fewer sampling steps, taking those with the most steps as the truth',
+    of: (clip, { fewerSteps }) =>
+      fewerSteps?.clips.has(clip) ? one(clipPsnr(clip, fewerSteps.most)) : null,
   },
 ] as const satisfies readonly Figure[];
 

@@ -6,19 +6,21 @@ import type { Published, Report } from './report-format.js';
 
 export function renderPage(report: Report): string {
   const { settings, machine, notes, tasks, autoencoder, published, versions } = report;
-  const { source, made, trials, steps, guidance, seed } = settings;
+  const { source, made, trials, size, steps, fewerSteps, guidance, seed, repeats } = settings;
+  const stepsText = [...fewerSteps, steps ?? "the pipeline's"].join(', ');
   const beaten = tasks.filter(({ headline }) => headline?.beats).length;
   const judged = tasks.filter(({ headline }) => headline && headline.beats !== null).length;
   return htmlPage(
     'mfm eval',
     STYLE,
     `<h1>${e(made)}</h1>
-<p>${e(source)}; ${trials} trials per task, seed ${seed}, ${steps ?? "the pipeline's"} steps, guidance ${guidance ?? "the pipeline's"}. Better than every baseline in <b>${beaten} of ${judged}</b> tasks.</p>
+<p>${e(source)} at ${size.width}x${size.height}; ${trials} trials per task, ${repeats > 1 ? `${repeats} seeds from ${seed}` : `seed ${seed}`}, ${stepsText} steps, guidance ${guidance ?? "the pipeline's"}. Better than every baseline in <b>${beaten} of ${judged}</b> tasks. After ± stands the standard error.</p>
 ${notes.map((note) => `<p class="note">${e(note)}</p>`).join('\n')}
 <p class="facts">mfm ${e(versions.mfm)} · ${e(machine)} · ${e(settings.dtype)} on ${e(settings.device)}</p>
 <div class="wide"><table>
-<thead><tr><th>task</th><th>figure</th><th>made</th><th>best baseline</th><th>trials won</th><th>unchanged input</th><th>true clips</th><th>beats</th></tr></thead>
+<thead><tr><th>task</th><th>figure</th><th>made</th><th>best baseline</th><th>above it by</th><th>trials won</th><th>unchanged input</th><th>true clips</th><th>beats</th></tr></thead>
 <tbody>${tasks.map(overviewRow).join('\n')}</tbody></table></div>
+${stepsTable(report)}
 ${autoencoder ? `<p class="facts">PSNR of the true clips through the autoencoder alone: ${autoencoderText(autoencoder)}.</p>` : ''}
 ${tasks.map((task) => taskSection(task, published)).join('\n')}
 ${definitions(report)}`,
@@ -27,13 +29,13 @@ ${definitions(report)}`,
 
 function overviewRow({ task, headline }: TaskReport): string {
   const link = `<th><a href="#${e(task)}">${e(task)}</a></th>`;
-  if (!headline) return `<tr>${link}<td colspan="7">nothing to compare with</td></tr>`;
-  const { figure, made, baseline, input, truth, beats } = headline;
-  const { name, unit } = figureOf(figure);
+  if (!headline) return `<tr>${link}<td colspan="8">nothing to compare with</td></tr>`;
+  const { figure, made, error, baseline, input, truth, beats } = headline;
   const cells = [
-    `${name}${unit ? `, ${unit}` : ''}`,
-    number(figure, made),
+    e(withUnit(figure)),
+    withError(figure, made, error),
     compared(figure, baseline, made),
+    baseline ? signed(figure, baseline.made - baseline.value, baseline.error) : '',
     baseline ? `${baseline.won} of ${baseline.count}` : '',
     compared(figure, input, made),
     figureOf(figure).unit === '%' && truth !== null ? number(figure, truth) : '',
@@ -54,11 +56,11 @@ function taskSection(report: TaskReport, published: Published | null): string {
   const { task, summary, trials, seconds, figures, pictures } = report;
   const names = contestants(report);
   const cell = (figure: FigureId, value: Value | undefined) =>
-    `<td>${value ? number(figure, value.value) : ''}</td>`;
+    `<td>${value ? withError(figure, value.value, value.error) : ''}</td>`;
   const rows = figures.map(({ figure, values }) => {
-    const { name, unit, better } = figureOf(figure);
+    const { better } = figureOf(figure);
     const count = values.made?.count;
-    return `<tr><th>${e(name)}${unit ? `, ${unit}` : ''}<span>${better}${count === undefined || count === trials ? '' : `, of ${count}`}</span></th>${names.map((one) => cell(figure, values[one])).join('')}</tr>`;
+    return `<tr><th>${e(withUnit(figure))}<span>${better}${count === undefined || count === trials ? '' : `, of ${count}`}</span></th>${names.map((one) => cell(figure, values[one])).join('')}</tr>`;
   });
   const reference = published?.tasks[task] ?? [];
   return `<section id="${e(task)}">
@@ -92,17 +94,61 @@ function definitions({ tasks, definitions: { headlines } }: Report): string {
 <h3>The deciding figure</h3><dl>${rules.join('\n')}</dl></section>`;
 }
 
+/** One table of all tasks with several numbers of steps; empty if there are none. */
+function stepsTable({ tasks, settings: { steps } }: Report): string {
+  const rows = fewerStepRows(tasks).map(
+    (row) => `<tr>${row.map((cell) => `<td>${e(cell)}</td>`).join('')}</tr>`,
+  );
+  if (rows.length === 0) return '';
+  const head = ['task', 'figure', 'steps', 'made', `below ${steps} steps by`, 'PSNR to those, dB'];
+  return `<h2>Fewer steps</h2><div class="wide"><table><thead><tr>${head.map((cell) => `<th>${cell}</th>`).join('')}</tr></thead>
+<tbody>${rows.join('\n')}</tbody></table></div>`;
+}
+
+/** Task, deciding figure, steps, its value, how much less that is than with the most steps, PSNR to those. */
+export function fewerStepRows(tasks: readonly TaskReport[]): string[][] {
+  return tasks.flatMap(({ task, headline, fewerSteps }) =>
+    fewerSteps.map(({ steps, figure, lost, alike }, i) => [
+      i === 0 ? task : '',
+      i === 0 && headline ? withUnit(headline.figure) : '',
+      String(steps),
+      headline && figure ? withError(headline.figure, figure.value, figure.error) : '',
+      headline && lost ? signed(headline.figure, lost.value, lost.error) : '',
+      withError('alike', alike.value, alike.error),
+    ]),
+  );
+}
+
+export function withUnit(figure: FigureId): string {
+  const { name, unit } = figureOf(figure);
+  return unit ? `${name}, ${unit}` : name;
+}
+
+/** `26.87 ±0.31`; without an error, for a single trial, only the value */
+export const withError = (figure: FigureId, value: number, error: number | null): string =>
+  `${number(figure, value)}${error === null ? '' : ` ±${number(figure, error)}`}`;
+
+/** `+0.52 ±0.10`, of a difference */
+export const signed = (figure: FigureId, value: number, error: number | null): string =>
+  `${value < 0 ? '' : '+'}${withError(figure, value, error)}`;
+
 /** Formats a value with the digits that suit its unit. */
 export function number(figure: FigureId, value: number): string {
   const { unit } = figureOf(figure);
-  const digits = unit === 'dB' ? 2 : unit === '%' ? 0 : unit === 'levels' ? 2 : 3;
+  const digits = unit === 'dB' || unit === 'levels' ? 2 : unit === '%' ? 0 : 3;
   return value.toFixed(digits);
 }
 
-/** `clips 34.0 dB (of 8), images 34.9 dB (of 8)` */
+/** `clips 34.0 ±0.4 dB (of 8), images 34.9 ±0.5 dB (of 8)` */
 export const autoencoderText = (losses: NonNullable<Report['autoencoder']>): string =>
   Object.entries(losses)
-    .flatMap(([kind, one]) => (one ? [`${kind} ${one.value.toFixed(1)} dB (of ${one.count})`] : []))
+    .flatMap(([kind, one]) =>
+      one
+        ? [
+            `${kind} ${one.value.toFixed(1)}${one.error === null ? '' : ` ±${one.error.toFixed(1)}`} dB (of ${one.count})`,
+          ]
+        : [],
+    )
     .join(', ');
 
 const STYLE = `

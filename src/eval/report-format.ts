@@ -1,5 +1,5 @@
 /** The format of an evaluation report. */
-import type { TaskReport, Value } from './evaluate.js';
+import type { TaskReport, Value } from './summary/types.js';
 
 /**
  * Everything that the figures depend on; figures of an
@@ -13,11 +13,19 @@ export interface ReportSettings {
   /** a hash that changes with the contents of that folder */
   identity: string;
   trials: number;
+  /** of results; whole clips are cropped to it */
+  size: { width: number; height: number };
   seed: number;
-  /** null: the pipeline's own */
+  /** null: the pipeline's own; with several, the most */
   steps: number | null;
+  /** the others, fewest first */
+  fewerSteps: number[];
   guidance: number | null;
   baselines: boolean;
+  /** results per trial, from different seeds */
+  repeats: number;
+  /** file of the network whose features are compared; null: none */
+  network: string | null;
   dtype: string;
   device: string;
 }

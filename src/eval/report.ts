@@ -21,7 +21,7 @@ export interface Part {
   trials: Trials;
 }
 
-export interface RunOptions extends Omit<EvaluateOptions, 'onDone' | 'baselines'> {
+export interface RunOptions extends Omit<EvaluateOptions, 'onDone' | 'baselines' | 'repeats'> {
   folder: string;
   settings: ReportSettings;
   /** progress: the number of this task's trials done, including fractions of those in progress */
@@ -42,6 +42,7 @@ export async function runTask(
   const { report, strips } = await evaluateTask(maker, task, trials, {
     ...options,
     baselines: settings.baselines,
+    repeats: settings.repeats,
     onDone: (done) => onDone?.(task, done),
   });
   for (const [file, strip] of strips) await writeImage(join(folder, file), strip);

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { throughAutoencoder } from '../../../eval/autoencoder.js';
 import { filesMaker, PUBLISHED, writeConditions } from '../../../eval/benchmark.js';
-import type { TaskReport } from '../../../eval/evaluate.js';
+import type { StepCount, TaskReport } from '../../../eval/evaluate.js';
 import { trainedTask } from '../../../eval/mixtures.js';
 import {
   keep,
@@ -14,9 +14,10 @@ import {
   writeReport,
 } from '../../../eval/report.js';
 import type { Report, ReportSettings } from '../../../eval/report-format.js';
-import { pipelineMaker } from '../../../eval/trials.js';
+import { type Maker, pipelineMaker } from '../../../eval/trials.js';
 import { packageVersion } from '../../../files/package-root.js';
 import { estimateDepth, openDepthModel } from '../../../models/depth-anything/index.js';
+import type { EfficientNetFeatures } from '../../../models/efficientnet/index.js';
 import {
   depthFolderOf,
   latentFrames,
@@ -31,35 +32,54 @@ import { chosenPipeline } from '../../options/chosen-pipeline.js';
 import { chosenDevice } from '../../options/device.js';
 import { INTERRUPTED, withInterrupt } from '../../terminal/interrupt.js';
 import { Progress } from '../../terminal/progress.js';
+import { featureNetwork, NO_NETWORK } from './feature-network.js';
 import { identityOf, pipelineName } from './identity.js';
 import type { EvalOptions } from './options.js';
 import { partsFor, tasksFor } from './parts.js';
+import { stepCounts } from './step-counts.js';
 import { reportLines } from './table.js';
 
 /** @returns the exit code if it is not 0 */
 export async function evaluate(options: EvalOptions): Promise<number | undefined> {
   const { results, benchmark, batchSize, verbose } = options;
   const folder = chosenPipeline(options.pipeline);
-  const settings = readSettings(folder);
+  const settings = { ...readSettings(folder), ...options.size };
   const tasks = await tasksFor(options, settings.tasks);
   const made = results ?? folder;
   const identity = identityOf(made);
   const output = options.output ?? `runs/eval-${pipelineName(folder)}`;
-  const opened = results === undefined ? await open(folder, options) : null;
+  const steps = stepCounts(options.steps);
+  const opened = results === undefined ? await open(folder, options, steps) : null;
+  const network = featureNetwork(options.perceptual, opened?.pipeline.device ?? 'cpu');
   return withInterrupt('stopping; finished tasks are kept', async (signal) => {
     const startMs = performance.now();
     let progress: Progress | null = null;
     try {
       const { parts, notes, source } = await partsFor(tasks, options, settings, signal);
-      const about = settingsOf(options, { source, made, identity, parts, opened });
+      const about = settingsOf(options, {
+        source,
+        made,
+        identity,
+        parts,
+        settings,
+        opened,
+        network,
+      });
       const work = new Work(parts, settings, (part) =>
         storedTask(output, part.task, part.trials.count, about),
       );
       progress = new Progress({ label: 'evaluating', total: 1, unit: '' });
       const tell = (note: string) => progress?.update(work.share(), note);
       const maker = opened ? opened.maker : filesMaker(results!);
-      const estimateDepth = opened?.estimateDepth;
-      const all = { folder: output, settings: about, batchSize, estimateDepth, signal };
+      const all = {
+        folder: output,
+        settings: about,
+        batchSize,
+        estimateDepth: opened?.estimateDepth,
+        fewerSteps: opened?.fewerSteps,
+        network,
+        signal,
+      };
       const reports: TaskReport[] = [];
       for (const part of parts) {
         const { task } = part;
@@ -81,7 +101,12 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
         versions: versions(),
         machine: machine(),
         autoencoder,
-        notes: [...untrained(tasks, settings), ...depthNotes(tasks, opened), ...notes],
+        notes: [
+          ...untrained(tasks, settings),
+          ...depthNotes(tasks, opened),
+          ...(network ? [] : [NO_NETWORK]),
+          ...notes,
+        ],
         tasks: reports,
         published: benchmark ? PUBLISHED : null,
       });
@@ -99,13 +124,16 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
     } finally {
       progress?.end();
       opened?.close();
+      network?.dispose();
     }
   });
 }
 
 interface Opened {
   pipeline: Pipeline;
-  maker: ReturnType<typeof pipelineMaker>;
+  maker: Maker;
+  /** makers with fewer sampling steps than that */
+  fewerSteps: StepCount[];
   /** null: the pipeline has no depth model */
   estimateDepth: DepthEstimator | null;
   close(): void;
@@ -113,7 +141,8 @@ interface Opened {
 
 async function open(
   folder: string,
-  { dtype, seed, steps, guidance, ...options }: EvalOptions,
+  { dtype, seed, guidance, ...options }: EvalOptions,
+  { most, fewer }: ReturnType<typeof stepCounts>,
 ): Promise<Opened> {
   const device = await chosenDevice(options.device, dtype);
   const pipeline = openPipeline(folder, { dtype, device });
@@ -121,31 +150,47 @@ async function open(
   const depthModel = depthFolder ? openDepthModel(depthFolder, { dtype, device }) : null;
   const estimator: DepthEstimator | null =
     depthModel && ((frames) => estimateDepth(depthModel, frames));
-  const maker = pipelineMaker(pipeline, {
-    seed,
-    numInferenceSteps: steps,
-    guidanceScale: guidance,
-    estimateDepth: estimator,
-  });
+  const makerOf = (steps: number | null) =>
+    pipelineMaker(pipeline, {
+      seed,
+      numInferenceSteps: steps ?? undefined,
+      guidanceScale: guidance,
+      estimateDepth: estimator,
+    });
+  const fewerSteps = fewer.map((steps) => ({ steps, maker: makerOf(steps), share: steps / most! }));
   const close = () => {
     pipeline.dispose();
     depthModel?.network.dispose();
   };
-  return { pipeline, maker, estimateDepth: estimator, close };
+  return { pipeline, maker: makerOf(most), fewerSteps, estimateDepth: estimator, close };
 }
 
 function settingsOf(
-  { seed, baselines, ...options }: EvalOptions,
+  { seed, seeds, baselines, ...options }: EvalOptions,
   work: Pick<ReportSettings, 'source' | 'made' | 'identity'> & {
     parts: readonly Part[];
+    settings: PipelineSettings;
     opened: Opened | null;
+    network: EfficientNetFeatures | null;
   },
 ): ReportSettings {
-  const { parts, opened, ...about } = work;
-  const trials = Math.max(...parts.map((part) => part.trials.count));
-  const [steps, guidance] = [options.steps ?? null, options.guidance ?? null];
+  const { parts, settings, opened, network, ...about } = work;
+  const { most, fewer } = stepCounts(options.steps);
   const { dtype = 'none', device = 'none' } = opened?.pipeline ?? {};
-  return { ...about, trials, seed, steps, guidance, baselines, dtype, device };
+  return {
+    ...about,
+    trials: Math.max(...parts.map((part) => part.trials.count)),
+    size: { width: settings.width, height: settings.height },
+    seed,
+    steps: most,
+    fewerSteps: fewer,
+    guidance: options.guidance ?? null,
+    baselines,
+    repeats: seeds,
+    network: network?.path ?? null,
+    dtype,
+    device,
+  };
 }
 
 /** Progress over all parts; clips count by their latent frames, and stored results not at all. */
@@ -192,8 +237,7 @@ async function losses(
     const own = parts.flatMap(({ task, trials }) => (task.result === result ? [trials] : []));
     const [trials] = own.sort((a, b) => b.count - a.count);
     if (!trials) return null;
-    const { count } = trials;
-    return { value: await throughAutoencoder(pipeline, trials, { signal, onShare }), count };
+    return throughAutoencoder(pipeline, trials, { signal, onShare });
   };
   const found = { clips: await of('video'), images: await of('image') };
   await keep(folder, 'autoencoder', settings, found);

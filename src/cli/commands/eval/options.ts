@@ -1,5 +1,5 @@
 /** Options of `mfm eval`. */
-import { MOST_RESULTS, MOST_STEPS } from '../../../limits.js';
+import { MOST_RESULTS } from '../../../limits.js';
 import { deviceOption, dtypeOption } from '../../options/device.js';
 import { defineArgs, type Options } from '../../terminal/args.js';
 
@@ -49,14 +49,32 @@ export const args = defineArgs({
       placeholder: 'FOLDER',
       describe: "benchmark: measure another system's results, TASK/NAME.mp4 or a folder of frames",
     },
+    size: {
+      kind: 'size',
+      multipleOf: 16,
+      describe: "size of the trials, e.g. 128x128 (default: the pipeline's)",
+    },
     steps: {
-      kind: 'integer',
-      min: 1,
-      max: MOST_STEPS,
-      describe: "sampling steps (default: the pipeline's)",
+      kind: 'text',
+      placeholder: 'N,N',
+      describe:
+        "sampling steps (default: the pipeline's); several, as 1,2,4,24, compare the fewer with the most",
     },
     guidance: { kind: 'number', min: 0, describe: "guidance scale (default: the pipeline's)" },
     seed: { kind: 'integer', min: 0, default: 0, describe: 'seed of the noise' },
+    seeds: {
+      kind: 'integer',
+      min: 1,
+      max: MOST_RESULTS,
+      default: 1,
+      describe: 'results per trial, from as many seeds, to measure how diverse they are',
+    },
+    perceptual: {
+      kind: 'text',
+      placeholder: 'FILE',
+      describe:
+        'EfficientNet-Lite0 for distances in its features: a file, a folder, or ORG/NAME from the hub (default: timm/tf_efficientnet_lite0.in1k if `mfm pull` downloaded it)',
+    },
     batchSize: { kind: 'integer', min: 1, max: 1024, default: 4, describe: 'trials per batch' },
     output: {
       kind: 'text',

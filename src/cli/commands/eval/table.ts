@@ -1,7 +1,14 @@
 /** A report as lines for the terminal. */
 import { type Compared, contestants, MADE, type TaskReport } from '../../../eval/evaluate.js';
 import { type FigureId, figureOf } from '../../../eval/figures.js';
-import { autoencoderText, number } from '../../../eval/page.js';
+import {
+  autoencoderText,
+  fewerStepRows,
+  number,
+  signed,
+  withError,
+  withUnit,
+} from '../../../eval/page.js';
 import type { Published, Report } from '../../../eval/report-format.js';
 import { aligned } from '../../terminal/table.js';
 
@@ -10,10 +17,10 @@ export function reportLines(
   { settings, tasks, notes, autoencoder, published }: Report,
   { verbose }: { verbose: boolean },
 ): string[] {
-  const { made, source, trials } = settings;
-  const head = ['task', 'figure', 'made', 'best baseline', '', 'won', 'input', 'true', 'beats'];
+  const { made, source, trials, size, steps } = settings;
+  const head = 'task,figure,made,best baseline,,above by,won,input,true,beats'.split(',');
   const lines = [
-    `${made}: ${source}, ${trials} a task`,
+    `${made}: ${source} at ${size.width}x${size.height}, ${trials} a task; ± standard error`,
     ...aligned([head, ...tasks.map(overview)]),
   ];
   if (autoencoder)
@@ -21,6 +28,11 @@ export function reportLines(
   const missed = tasks.filter(({ headline }) => headline?.beats === false);
   const judged = tasks.filter(({ headline }) => headline && headline.beats !== null);
   lines.push(`better than every baseline: ${judged.length - missed.length} of ${judged.length}`);
+  const fewer = fewerStepRows(tasks);
+  if (fewer.length > 0) {
+    const above = ['task', 'figure', 'steps', 'made', `below ${steps} steps by`, 'PSNR to those'];
+    lines.push('', ...aligned([above, ...fewer]));
+  }
   if (verbose) for (const task of tasks) lines.push('', ...taskLines(task));
   if (published) {
     const rows = [...besidePublished(tasks, published)];
@@ -49,16 +61,17 @@ function* besidePublished(
 
 function overview({ task, headline }: TaskReport): string[] {
   if (!headline) return [task, 'nothing to compare with'];
-  const { figure, made, baseline, input, truth, beats } = headline;
+  const { figure, made, error, baseline, input, truth, beats } = headline;
   return [
-    ...[task, withUnit(figure), number(figure, made)],
+    ...[task, withUnit(figure), withError(figure, made, error)],
     ...(baseline
       ? [
           number(figure, baseline.value),
           named(figure, baseline, made),
+          signed(figure, baseline.made - baseline.value, baseline.error),
           `${baseline.won}/${baseline.count}`,
         ]
-      : ['', '', '']),
+      : ['', '', '', '']),
     input ? number(figure, input.value) : '',
     isShare(figure) && truth !== null ? number(figure, truth) : '',
     beats === null ? '' : beats ? 'yes' : 'NO',
@@ -79,16 +92,14 @@ function taskLines(report: TaskReport): string[] {
   const names = contestants(report);
   const rows = figures.map(({ figure, values }) => [
     `  ${withUnit(figure)}`,
-    ...names.map((name) => (values[name] ? number(figure, values[name].value) : '')),
-    `n = ${values[MADE]?.count ?? 0}`,
+    ...names.map((name) => {
+      const one = values[name];
+      return one ? withError(figure, one.value, one.error) : '';
+    }),
+    `n = ${(values[MADE] ?? Object.values(values)[0]!).count}`,
   ]);
   return [
     `${task}: ${trials} trials, ${Math.round(seconds)} s`,
     ...aligned([['', ...names], ...rows]),
   ];
-}
-
-function withUnit(figure: FigureId): string {
-  const { name, unit } = figureOf(figure);
-  return unit ? `${name}, ${unit}` : name;
 }

@@ -18,8 +18,10 @@ import { run } from '../../../../src/cli/commands/eval/eval.js';
 import { args } from '../../../../src/cli/commands/eval/options.js';
 import { parseArgs } from '../../../../src/cli/terminal/args.js';
 import { miniWorld } from '../../../../src/data/miniworld/index.js';
+import type { TaskReport } from '../../../../src/eval/evaluate.js';
 import { MIXTURES } from '../../../../src/eval/mixtures.js';
 import type { Report } from '../../../../src/eval/report-format.js';
+import { fromRoot } from '../../../../src/files/package-root.js';
 import { type Frames, readImage, sliceFrames, writeImage } from '../../../../src/media/index.js';
 import { TASK_IDS } from '../../../../src/tasks/index.js';
 import { saveTinyPipeline } from '../../../eval/tiny-pipeline.js';
@@ -35,6 +37,8 @@ describe('mfm eval', () => {
     JSON.parse(readFileSync(join(folder, ...path), 'utf8'));
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'mfm-eval-'));
+    // no network that this machine happens to have
+    process.env.HF_HUB_CACHE = join(folder, 'hub');
     pipeline = join(folder, 'tiny');
     saveTinyPipeline(pipeline);
     // clips as folders of frames, which lose nothing: one of nine frames, one of three
@@ -66,16 +70,18 @@ describe('mfm eval', () => {
     ]);
     for (const task of report.tasks) {
       assert.deepEqual(Object.keys(task), [
-        ...['task', 'summary', 'trials', 'seconds', 'headline', 'figures', 'each', 'pictures'],
+        ...['task', 'summary', 'trials', 'seconds', 'headline', 'figures', 'fewerSteps', 'each'],
+        'pictures',
       ]);
       assert.deepEqual(Object.keys(task.headline!), [
-        ...['figure', 'made', 'truth', 'baseline', 'input', 'beats'],
+        ...['figure', 'made', 'error', 'truth', 'baseline', 'input', 'beats'],
       ]);
       assert.deepEqual(Object.keys(task.headline!.baseline!), [
         'name',
         'value',
         'count',
         'made',
+        'error',
         'won',
       ]);
       assert.match(stdout, new RegExp(`^${task.task.replace('+', '\\+')} .*(yes|NO)$`, 'm'));
@@ -110,6 +116,51 @@ describe('mfm eval', () => {
     assert.notEqual(times()[0], first[0]);
   });
 
+  test('compares step counts, seeds and features, at a size of the user’s own', async () => {
+    const network = fromRoot('test/models/efficientnet/fixtures/tiny.pth');
+    const words = ['--scenes', '4', '--tasks', 'i2v,t2i', '--steps', '1,4,2', '--seeds', '2'];
+    const more = ['--size', '48x32', '--perceptual', network, '-o', join(folder, 'steps')];
+    const { stdout, message } = await mfm([...words, ...more, '--verbose']);
+    assert.equal(message, '');
+    const { settings, tasks } = read('steps', 'report.json');
+    assert.deepEqual(settings.size, { width: 48, height: 32 });
+    assert.deepEqual([settings.steps, settings.fewerSteps, settings.repeats], [4, [1, 2], 2]);
+    const [i2v, t2i] = tasks as [TaskReport, TaskReport];
+    const valuesOf = (task: TaskReport, id: string) =>
+      task.figures.find(({ figure }) => figure === id)?.values;
+    for (const task of [i2v, t2i]) {
+      assert.deepEqual(
+        task.fewerSteps.map(({ steps }) => steps),
+        [1, 2],
+      );
+      for (const { figure, lost, alike } of task.fewerSteps) {
+        assert.equal(alike.count, 4);
+        assert.ok(alike.value < 60 && figure!.error! >= 0);
+        assert.ok(Math.abs(task.headline!.made - figure!.value - lost!.value) < 1e-9);
+      }
+      const [diversity, features] = ['diversity', 'featureDiversity'].map((id) =>
+        valuesOf(task, id),
+      );
+      assert.deepEqual(Object.keys(diversity!), ['made']);
+      assert.ok(diversity!.made!.value > 1 && features!.made!.value > 0);
+      assert.ok(task.headline!.baseline!.name !== '1 step');
+      const sets = valuesOf(task, 'kernelDistance')!;
+      assert.ok(sets.made!.error! > 0);
+      assert.equal(sets.made!.count, 4);
+      assert.ok(!('truth' in sets));
+      assert.ok(task.pictures[0]!.shown.some(({ label }) => label === '2 steps'));
+    }
+    // many pictures answer a prompt
+    assert.equal(valuesOf(t2i, 'featureDistance'), undefined);
+    const distances = valuesOf(i2v, 'featureDistance')!;
+    assert.equal(distances.truth!.value, 0);
+    assert.ok(distances.made!.value > 0 && distances['nearest frame']!.value > 0);
+    assert.match(stdout, /below 4 steps by +PSNR to those\n *i2v .* 1 /);
+    const page = readFileSync(join(folder, 'steps', 'report.html'), 'utf8');
+    assert.match(page, /<h2>Fewer steps<\/h2>/);
+    assert.ok(!/undefined|NaN/.test(page));
+  });
+
   test('tries own clips on the tasks that they qualify for, and says of which none does', async () => {
     const words = ['--manifest', join(folder, 'clips'), '--tasks', 't2i,i2v,vinp,vexd,vedit'];
     const { stdout, message } = await mfm([...words, '-o', join(folder, 'own')]);
@@ -121,7 +172,9 @@ describe('mfm eval', () => {
       ['i2v', 1],
       ['vinp', 1],
     ]);
-    assert.equal(notes.length, 3);
+    // two for items, one for the task, one for the network that is not there
+    assert.equal(notes.length, 4);
+    assert.match(stdout, /no feature distances: `mfm pull timm\/tf_efficientnet_lite0.in1k`/);
     assert.match(stdout, /vedit: no item qualifies \(.*no picture before an edit.*\)/);
   });
 
@@ -192,6 +245,18 @@ describe('mfm eval', () => {
         /^--tasks: t2v is not in the benchmark;/,
       ],
       [['--benchmark', 'mfm', ...clips, '--manifest', 'x'], /^--manifest: is not for --benchmark;/],
+      [['--steps', '4,x'], /^--steps: must be a whole number from 1 to 10000, or several/],
+      [['--steps', '0'], /^--steps: must be a whole number from 1 to 10000/],
+      [
+        ['--benchmark', 'mfm', ...clips, '--results', 'x', '--steps', '1,2'],
+        /^--steps: needs a pipeline that makes the results; leave it out, or --results$/,
+      ],
+      [
+        ['--benchmark', 'mfm', ...clips, '--results', 'x', '--seeds', '2'],
+        /^--seeds: needs a pipeline/,
+      ],
+      [['--perceptual', '/nowhere'], /^\/nowhere: no such file or folder; `mfm pull timm/],
+      [['--size', '40x40'], /--size/],
       [['--results', 'x'], /^--results: belongs to --benchmark mfm; add that or leave it out$/],
       [['--manifest', '/nowhere'], /^\/nowhere: no such data set; give/],
     ];
