@@ -226,7 +226,7 @@ export const FIGURES = [
     unit: '',
     better: 'lower',
     definition:
-      'between all results and all true clips, as sets: the unbiased squared maximum mean discrepancy of EfficientNet-Lite0’s features of whole pictures, mean over frames, with the kernel of the kernel Inception distance; 0 on average if they are of one kind, so small ones may be below 0; read it with its error',
+      'between all results and all true clips, as sets: the unbiased squared maximum mean discrepancy of EfficientNet-Lite0’s features of whole pictures, mean over frames, with the kernel (cosine + 1)³; 0 on average if they are of one kind, so small ones may be below 0; read it with its error',
     of: () => null, // of whole sets: see summary/sets.ts
   },
   {

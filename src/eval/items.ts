@@ -87,7 +87,7 @@ export async function itemParts(
   }
   const parts = tasks.flatMap((task): Part[] => {
     const fit = segments.filter(({ facts }) => shortcomings(task, facts).length === 0);
-    const used = fit.slice(0, options.limit ?? fit.length);
+    const used = spread(fit, options.limit ?? fit.length);
     if (used.length === 0) {
       notes.push(`${task.id}: no item qualifies (${whyNot(task, segments)})`);
       return [];
@@ -99,6 +99,12 @@ export async function itemParts(
     throw new InputError(`${path}: has no items for the given tasks; ${notes.join('; ')}`);
   }
   return { parts, notes };
+}
+
+/** At most this many, evenly spread, since neighbours in a data set are often of one kind. */
+function spread<T>(all: readonly T[], most: number): T[] {
+  if (all.length <= most) return [...all];
+  return Array.from({ length: most }, (_, i) => all[Math.floor(((i + 0.5) * all.length) / most)]!);
 }
 
 function segmentsOf(

@@ -1,6 +1,9 @@
-/** Mixtures that no named task has, as fixed cases of the task `any`. */
+/** Fixed cases of tasks: mixtures that no named task has, and reductions of a certain factor. */
+import { resizeDepth } from '../media/depth/resize-depth.js';
+import { resizeFrames } from '../media/index.js';
 import {
   drawHole,
+  everyFrame,
   everyPlace,
   framesAt,
   geometryAt,
@@ -8,6 +11,7 @@ import {
   type Sample,
   TASKS,
   type Task,
+  taskOf,
 } from '../tasks/index.js';
 import { depthAt } from '../tasks/pick.js';
 
@@ -46,8 +50,28 @@ export const MIXTURES: readonly Task[] = [
   },
 ];
 
+/** Super-resolution of clean copies, reduced by a certain factor, while training draws factors and damage. */
+export const REDUCTIONS: readonly Task[] = [TASKS.isr, TASKS.vsr].flatMap((task: Task) =>
+  [2, 3, 4].map((factor) => ({
+    ...task,
+    id: `${task.id}:${factor}x`,
+    summary: `${task.summary}, by ${factor}`,
+    fromSample: ({ clip, depth }: Sample) => {
+      const size = { width: sideOf(clip.width, factor), height: sideOf(clip.height, factor) };
+      const small = resizeFrames(clip, size, 'bicubic');
+      return everyFrame(small, { depth: depth && resizeDepth(depth, size) });
+    },
+  })),
+);
+
+const sideOf = (side: number, factor: number): number => Math.max(1, Math.round(side / factor));
+
+/** All cases that can be named beside the tasks themselves. */
+export const CASES: readonly Task[] = [...MIXTURES, ...REDUCTIONS];
+
 /** The task that a pipeline is trained on for this one. */
-export const trainedTask = (task: Task): Task => (MIXTURES.includes(task) ? TASKS.any : task);
+export const trainedTask = (task: Task): Task =>
+  CASES.includes(task) ? taskOf(task.id.split(':')[0]!) : task;
 
 /** A task's name in the names of files. */
 export const inFileName = (id: string): string => id.replaceAll(/[^\w.-]+/g, '-');

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { baselineClips, layOut } from '../../src/eval/baselines.js';
+import { baselineClips, layOut, repeatFirstFrame } from '../../src/eval/baselines.js';
 import { evaluateTask, type TaskReport } from '../../src/eval/evaluate.js';
 import { FIGURES } from '../../src/eval/figures.js';
 import { headlineOf } from '../../src/eval/headline.js';
-import { MIXTURES } from '../../src/eval/mixtures.js';
+import { CASES, MIXTURES, REDUCTIONS, trainedTask } from '../../src/eval/mixtures.js';
 import { BEST_PSNR } from '../../src/eval/quality.js';
 import { heldOutTrial } from '../../src/eval/scenes.js';
 import type { Maker, Trial, Trials } from '../../src/eval/trials.js';
@@ -12,7 +12,7 @@ import { type Frames, framesToTensor } from '../../src/media/index.js';
 import { given, TASKS, type Task } from '../../src/tasks/index.js';
 import { memoryInfo, tidy } from '../../src/tensor/index.js';
 
-const ALL: Task[] = [...Object.values<Task>(TASKS), ...MIXTURES];
+const ALL: Task[] = [...Object.values<Task>(TASKS), ...CASES];
 
 /** Scenes small enough for all tasks, long enough for clips given by eight frames. */
 function scenes(task: Task, count = 3): Trials {
@@ -57,7 +57,10 @@ describe('headlineOf', () => {
         'any',
         'any:hole+key',
       ],
-      psnr: ['isr', 'vsr', 'iedit', 'vedit', 'd2v', 'mtrans', 'any:keys+depth'],
+      psnr: [
+        ...['isr', 'vsr', 'iedit', 'vedit', 'd2v', 'mtrans', 'any:keys+depth'],
+        ...REDUCTIONS.map(({ id }) => id),
+      ],
       chromaPsnr: ['icolor', 'vcolor'],
     });
   });
@@ -89,6 +92,19 @@ describe('the mixtures that are measured', () => {
       ],
     );
     assert.deepEqual(second.geometry, []);
+  });
+});
+
+describe('the reductions that are measured', () => {
+  test('are clean copies of one size, of which the enlarged input is the baseline', async () => {
+    const sizes = REDUCTIONS.map(({ id }) => id);
+    assert.deepEqual(sizes, ['isr:2x', 'isr:3x', 'isr:4x', 'vsr:2x', 'vsr:3x', 'vsr:4x']);
+    for (const [i, task] of REDUCTIONS.entries()) {
+      const { given, truth } = await scenes(task).at(1);
+      assert.equal(given.known[0]!.frames.width, Math.round(32 / [2, 3, 4][i % 3]!));
+      assert.deepEqual([...baselineClips(layOut(given, truth)).keys()], ['bicubic']);
+      assert.equal(trainedTask(task), i < 3 ? TASKS.isr : TASKS.vsr);
+    }
   });
 });
 
@@ -282,6 +298,32 @@ describe('FIGURES', () => {
     assert.equal(new Set(FIGURES.map(({ id }) => id)).size, FIGURES.length);
     assert.equal(new Set(FIGURES.map(({ name }) => name)).size, FIGURES.length);
     for (const { definition } of FIGURES) assert.ok(definition.length > 20);
+  });
+
+  test('of change are shares of the truth’s: none for a still, half at half the contrast', async () => {
+    const changesOf = async (of: (trial: Trial) => Frames) => {
+      const { figures } = await evaluated(TASKS.i2v, of);
+      return figures.find(({ figure }) => figure === 'changes')!.values;
+    };
+    const still = await changesOf(({ truth }) => repeatFirstFrame(truth));
+    assert.deepEqual([still.made!.value, still.truth!.value], [0, 100]);
+    assert.equal(still.made!.count, 3);
+    const pale = ({ truth }: Trial) => ({ ...truth, data: truth.data.map((v) => 64 + v / 2) });
+    // bytes round the half away or up
+    assert.ok(Math.abs((await changesOf(pale)).made!.value - 50) < 5);
+  });
+
+  test('of edits tell the edited part from the rest', async () => {
+    const psnrs = async (of: (trial: Trial) => Frames) => {
+      const { figures } = await evaluated(TASKS.iedit, of);
+      return ['changedPsnr', 'unchangedPsnr', 'editFollowed'].map(
+        (id) => figures.find(({ figure }) => figure === id)!.values.made!.value,
+      );
+    };
+    // the input itself: the rest is right, nothing is followed
+    const [edited, rest, followed] = await psnrs(({ given }) => given.known[0]!.frames);
+    assert.ok(edited! < 25 && rest! > 40 && followed === 0, `${edited} ${rest} ${followed}`);
+    assert.deepEqual(await psnrs(({ truth }) => truth), [BEST_PSNR, BEST_PSNR, 100]);
   });
 
   test('of colours are those of Cb and Cr alone', async () => {

@@ -14,8 +14,10 @@ export interface SetDistance {
 export const LEAST_PAIRS = 4;
 
 /**
- * The unbiased estimate of the squared maximum mean discrepancy with the kernel (x·y / d + 1)³, as in the
- * kernel Inception distance; null for fewer than `LEAST_PAIRS` pairs. Unlike the Fréchet distance (FID,
+ * The unbiased estimate of the squared maximum mean discrepancy with the kernel (cos(x, y) + 1)³, that of
+ * the kernel Inception distance for vectors of one length; null for fewer than `LEAST_PAIRS` pairs. Without
+ * bringing vectors to one length the few longest ones would decide: on 93 photos and their poor copies the
+ * distance was 4 to 6 standard errors then, and is 8 to 11 now. Unlike the Fréchet distance (FID,
  * FVD), it does not grow as sets become smaller. Terms that compare a result with its own truth are left
  * out, so results may depend on the truth that they were made from; the error is that of leaving out one
  * pair after another.
@@ -38,15 +40,13 @@ export function kernelDistance(
     );
   }
   if (n < LEAST_PAIRS) return null;
+  const [x, y] = [made.map(atLengthOne), truth.map(atLengthOne)];
   // the sum of each pair's terms with all others
   const rows = new Float64Array(n);
   for (let i = 0; i < n; i++) {
     for (let j = i + 1; j < n; j++) {
       const term =
-        kernel(made[i]!, made[j]!) +
-        kernel(truth[i]!, truth[j]!) -
-        kernel(made[i]!, truth[j]!) -
-        kernel(made[j]!, truth[i]!);
+        kernel(x[i]!, x[j]!) + kernel(y[i]!, y[j]!) - kernel(x[i]!, y[j]!) - kernel(x[j]!, y[i]!);
       rows[i]! += term;
       rows[j]! += term;
     }
@@ -61,8 +61,16 @@ export function kernelDistance(
   return { value, count: n, error: Math.sqrt(((n - 1) / n) * squares) };
 }
 
-function kernel(a: Float32Array, b: Float32Array): number {
-  let dot = 0;
-  for (let i = 0; i < a.length; i++) dot += a[i]! * b[i]!;
-  return (dot / a.length + 1) ** 3;
+const kernel = (a: Float64Array, b: Float64Array): number => (dot(a, b) + 1) ** 3;
+
+function atLengthOne(vector: Float32Array): Float64Array {
+  const values = Float64Array.from(vector);
+  const length = Math.sqrt(dot(values, values)) || 1;
+  return values.map((value) => value / length);
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
 }

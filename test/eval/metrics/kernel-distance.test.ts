@@ -7,15 +7,18 @@ import { kernelDistance } from '../../../src/eval/metrics/kernel-distance.js';
 function vectors(count: number, seed: number, moved = 0): Float32Array[] {
   const random = new RandomStream(seed, 'vectors');
   return Array.from({ length: count }, () =>
-    Float32Array.from({ length: 8 }, () => random.next() + moved),
+    // the first four are moved, so that directions differ
+    Float32Array.from({ length: 8 }, (_, i) => random.next() + (i < 4 ? moved : 0)),
   );
 }
 
 describe('kernelDistance', () => {
   test('is the sum of kernels over different pairs, by its formula', () => {
     const [made, truth] = [vectors(5, 1), vectors(5, 2)];
+    const product = (a: Float32Array, b: Float32Array) =>
+      [...a].reduce((sum, value, i) => sum + value * b[i]!, 0);
     const k = (a: Float32Array, b: Float32Array) =>
-      (a.reduce((sum, value, i) => sum + value * b[i]!, 0) / 8 + 1) ** 3;
+      (product(a, b) / Math.sqrt(product(a, a) * product(b, b)) + 1) ** 3;
     let expected = 0;
     for (let i = 0; i < 5; i++) {
       for (let j = 0; j < 5; j++) {
@@ -46,7 +49,7 @@ describe('kernelDistance', () => {
   test('has an error that says how much it varies between samples', () => {
     const found = Array.from(
       { length: 60 },
-      (_, i) => kernelDistance(vectors(30, 2 * i, 0.5), vectors(30, 2 * i + 1))!,
+      (_, i) => kernelDistance(vectors(30, 2 * i, 1), vectors(30, 2 * i + 1))!,
     );
     const mean = found.reduce((sum, { value }) => sum + value, 0) / found.length;
     const spread = Math.sqrt(

@@ -12,7 +12,10 @@ export const examples: readonly Example[] = [
   ['the newest pipeline, on 20 held-out scenes per task', 'eval'],
   ['two tasks, thoroughly', 'eval runs/mine/pipeline --tasks t2v,vsr --scenes 100'],
   ['on your own clips', 'eval --manifest clips/manifest.jsonl'],
-  ['on real pictures, larger than the pipeline', 'eval --manifest photos --size 128x128'],
+  [
+    'on real pictures, larger than the pipeline',
+    'eval --manifest photos --size 128x128 --tasks isr:2x,icolor,iinp',
+  ],
   ['do four steps do?', 'eval --steps 1,2,4,24'],
   ["the paper's comparison", 'eval ORG/MODEL --benchmark mfm --clips clips -o runs/benchmark'],
   [

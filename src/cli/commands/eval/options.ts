@@ -17,7 +17,7 @@ export const args = defineArgs({
       kind: 'text',
       placeholder: 'T2V,VSR',
       describe:
-        'tasks, separated by commas, or files that declare your own; any:keys+depth and any:hole+key are two mixtures (default: all that the pipeline was trained on)',
+        'tasks, separated by commas, or files that declare your own; any:keys+depth and any:hole+key are two mixtures, isr:2x to vsr:4x enlarge by 2, 3 or 4 (default: all that the pipeline was trained on)',
     },
     scenes: {
       kind: 'integer',

@@ -2,7 +2,7 @@
 import { InputError } from '../../../errors.js';
 import { BENCHMARK_NOTES, BENCHMARK_TASKS } from '../../../eval/benchmark.js';
 import { itemParts } from '../../../eval/items.js';
-import { MIXTURES } from '../../../eval/mixtures.js';
+import { CASES, MIXTURES } from '../../../eval/mixtures.js';
 import type { Part } from '../../../eval/report.js';
 import { heldOutTrials } from '../../../eval/scenes.js';
 import type { PipelineSettings } from '../../../pipeline/index.js';
@@ -40,7 +40,7 @@ export async function tasksFor(
   const files = await Promise.all(named.filter(isModule).map((path) => loadTasks(path)));
   const own = files.flatMap((file) => file.tasks);
   const names = named.filter((name) => !isModule(name));
-  const chosen = new Set([...names.map((name) => taskOf(name, [...MIXTURES, ...own])), ...own]);
+  const chosen = new Set([...names.map((name) => taskOf(name, [...CASES, ...own])), ...own]);
   return [...chosen].map((task) => {
     if (has(task)) return task;
     const ids = BENCHMARK_TASKS.map(({ id }) => id).join(', ');
