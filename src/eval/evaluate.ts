@@ -118,6 +118,7 @@ export async function evaluateTask(
       trials: trials.count,
       seconds: (performance.now() - start) / 1000,
       headline,
+      seen: seenFrom(tallies.of('featureDistance'), headline?.baseline?.name),
       figures: withSets(tallies.figures(), sets),
       fewerSteps: fewerStepsFrom(fewerSteps, figure, tallies),
       each: each.map((one, i) => ({ ...one, values: Object.fromEntries(valuesAt(i)) })),
@@ -216,6 +217,14 @@ function headlineFrom(
     input: compared.find(({ name }) => copies.has(name)) ?? null,
     beats: compared.length > 0 ? compared.every((one) => one.made > one.value) : null,
   };
+}
+
+function seenFrom(
+  columns: ReadonlyMap<string, Column>,
+  baseline: string | undefined,
+): TaskReport['seen'] {
+  const [own, other] = [columns.get(MADE), baseline && columns.get(baseline)];
+  return baseline && own && other ? compare(baseline, own, other, '', 'lower') : null;
 }
 
 function fewerStepsFrom(

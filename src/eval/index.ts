@@ -1,4 +1,6 @@
 /** Row 7: how good results are, the package's `mfm/eval`: measures of clips, fills to compare with, reports. */
+
+export { type EfficientNetFeatures, openEfficientNet } from '../models/efficientnet/index.js';
 export {
   BASELINES,
   type Baseline,
@@ -35,9 +37,11 @@ export {
   depthFlicker,
   depthFlickerByFlow,
   type FollowedPoints,
+  featureDistance,
   followPoints,
   frameBetween,
   holeColourDrift,
+  kernelDistance,
   knownRegionError,
   motionSmoothnessByFlow,
   partialRankCorrelation,

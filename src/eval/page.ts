@@ -7,6 +7,7 @@ import type { Published, Report } from './report-format.js';
 export function renderPage(report: Report): string {
   const { settings, machine, notes, tasks, autoencoder, published, versions } = report;
   const { source, made, trials, size, steps, fewerSteps, guidance, seed, repeats } = settings;
+  const sees = settings.network !== null;
   const stepsText = [...fewerSteps, steps ?? "the pipeline's"].join(', ');
   const beaten = tasks.filter(({ headline }) => headline?.beats).length;
   const judged = tasks.filter(({ headline }) => headline && headline.beats !== null).length;
@@ -18,8 +19,8 @@ export function renderPage(report: Report): string {
 ${notes.map((note) => `<p class="note">${e(note)}</p>`).join('\n')}
 <p class="facts">mfm ${e(versions.mfm)} · ${e(machine)} · ${e(settings.dtype)} on ${e(settings.device)}</p>
 <div class="wide"><table>
-<thead><tr><th>task</th><th>figure</th><th>made</th><th>best baseline</th><th>above it by</th><th>trials won</th><th>unchanged input</th><th>true clips</th><th>beats</th></tr></thead>
-<tbody>${tasks.map(overviewRow).join('\n')}</tbody></table></div>
+<thead><tr><th>task</th><th>figure</th><th>made</th><th>best baseline</th><th>above it by</th><th>trials won</th><th>unchanged input</th><th>true clips</th>${sees ? '<th>feature distance</th><th>nearer by</th>' : ''}<th>beats</th></tr></thead>
+<tbody>${tasks.map((task) => overviewRow(task, sees)).join('\n')}</tbody></table></div>
 ${stepsTable(report)}
 ${autoencoder ? `<p class="facts">PSNR of the true clips through the autoencoder alone: ${autoencoderText(autoencoder)}.</p>` : ''}
 ${tasks.map((task) => taskSection(task, published)).join('\n')}
@@ -27,9 +28,10 @@ ${definitions(report)}`,
   );
 }
 
-function overviewRow({ task, headline }: TaskReport): string {
+function overviewRow({ task, headline, seen }: TaskReport, sees: boolean): string {
   const link = `<th><a href="#${e(task)}">${e(task)}</a></th>`;
-  if (!headline) return `<tr>${link}<td colspan="8">nothing to compare with</td></tr>`;
+  if (!headline)
+    return `<tr>${link}<td colspan="${sees ? 10 : 8}">nothing to compare with</td></tr>`;
   const { figure, made, error, baseline, input, truth, beats } = headline;
   const cells = [
     e(withUnit(figure)),
@@ -39,9 +41,17 @@ function overviewRow({ task, headline }: TaskReport): string {
     baseline ? `${baseline.won} of ${baseline.count}` : '',
     compared(figure, input, made),
     figureOf(figure).unit === '%' && truth !== null ? number(figure, truth) : '',
+    ...(sees ? seenCells(seen) : []),
   ];
   const verdict = beats === null ? '' : beats ? 'yes' : 'no';
   return `<tr>${link}${cells.map((cell) => `<td>${cell}</td>`).join('')}<td class="${verdict}">${verdict}</td></tr>`;
+}
+
+/** Feature distance of the results, and how much less that is than the best baseline's. */
+export function seenCells(seen: TaskReport['seen']): [string, string] {
+  if (!seen) return ['', ''];
+  const { made, value, error } = seen;
+  return [number('featureDistance', made), signed('featureDistance', value - made, error)];
 }
 
 /** A baseline's cell; if it does not apply to all trials, with the pipeline's mean in the same trials. */

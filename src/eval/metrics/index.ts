@@ -16,6 +16,8 @@ export {
   type FollowedPoints,
   followPoints,
 } from './depth-flicker.js';
+export { featureDistance } from './feature-distance.js';
 export { knownRegionError, seam } from './hole.js';
+export { kernelDistance, type SetDistance } from './kernel-distance.js';
 export { frameBetween, motionSmoothnessByFlow, temporalFlicker } from './motion.js';
 export { ssim } from './ssim.js';

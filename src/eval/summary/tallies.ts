@@ -59,14 +59,24 @@ export function summary(column: Column, unit: Unit, ratio = false): Value {
   };
 }
 
-/** How two contestants compare in the trials that both have; null if there is none. */
-export function compare(name: string, made: Column, other: Column, unit: Unit): Compared | null {
+/**
+ * How two contestants compare in the trials that both have; null if there is none.
+ * @param better  the trials in which `made` is higher, or lower, are won
+ */
+export function compare(
+  name: string,
+  made: Column,
+  other: Column,
+  unit: Unit,
+  better: 'higher' | 'lower' = 'higher',
+): Compared | null {
   const pairs = other.flatMap((tally, i): [Tally, Tally][] =>
     tally && made[i] ? [[made[i], tally]] : [],
   );
   if (pairs.length === 0) return null;
   const [own, theirs] = [pairs.map(([one]) => one), pairs.map(([, one]) => one)];
   const others = influences(theirs, unit);
+  const sign = better === 'higher' ? 1 : -1;
   const each = ({ sum, count }: Tally) => sum / count;
   return {
     name,
@@ -74,7 +84,7 @@ export function compare(name: string, made: Column, other: Column, unit: Unit): 
     count: pairs.length,
     made: meanOf(own, unit),
     error: standardError(influences(own, unit).map((one, i) => one - others[i]!)),
-    won: pairs.filter(([one, another]) => each(one) > each(another)).length,
+    won: pairs.filter(([one, another]) => sign * each(one) > sign * each(another)).length,
   };
 }
 

@@ -63,6 +63,11 @@ export interface TaskReport {
      */
     beats: boolean | null;
   } | null;
+  /**
+   * feature distances beside those of the headline's baseline, and how many trials are nearer to the truth;
+   * null without a network, or a baseline
+   */
+  seen: Compared | null;
   figures: { figure: FigureId; values: Values }[];
   /** with several numbers of steps: one row for each but the largest, fewest first; else empty */
   fewerSteps: FewerSteps[];

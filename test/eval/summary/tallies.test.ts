@@ -73,6 +73,7 @@ describe('compare', () => {
     near(made - value, 2);
     assert.deepEqual([count, won], [3, 3]);
     near(error, deviation([2, 1, 3]) / Math.sqrt(3));
+    assert.equal(compare('input', own, other, '', 'lower')!.won, 0);
     assert.equal(compare('input', own, [], ''), null);
   });
 

@@ -5,6 +5,7 @@ import {
   autoencoderText,
   fewerStepRows,
   number,
+  seenCells,
   signed,
   withError,
   withUnit,
@@ -18,10 +19,12 @@ export function reportLines(
   { verbose }: { verbose: boolean },
 ): string[] {
   const { made, source, trials, size, steps } = settings;
-  const head = 'task,figure,made,best baseline,,above by,won,input,true,beats'.split(',');
+  const sees = settings.network !== null;
+  const columns = `task,figure,made,best baseline,,above by,won,input,true,${sees ? 'feature distance,nearer by,' : ''}beats`;
+  const head = columns.split(',');
   const lines = [
     `${made}: ${source} at ${size.width}x${size.height}, ${trials} a task; ± standard error`,
-    ...aligned([head, ...tasks.map(overview)]),
+    ...aligned([head, ...tasks.map((task) => overview(task, sees))]),
   ];
   if (autoencoder)
     lines.push(`true ones through the autoencoder alone: ${autoencoderText(autoencoder)}`);
@@ -59,7 +62,7 @@ function* besidePublished(
   }
 }
 
-function overview({ task, headline }: TaskReport): string[] {
+function overview({ task, headline, seen }: TaskReport, sees: boolean): string[] {
   if (!headline) return [task, 'nothing to compare with'];
   const { figure, made, error, baseline, input, truth, beats } = headline;
   return [
@@ -74,6 +77,7 @@ function overview({ task, headline }: TaskReport): string[] {
       : ['', '', '', '']),
     input ? number(figure, input.value) : '',
     isShare(figure) && truth !== null ? number(figure, truth) : '',
+    ...(sees ? seenCells(seen) : []),
     beats === null ? '' : beats ? 'yes' : 'NO',
   ];
 }

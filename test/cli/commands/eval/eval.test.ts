@@ -70,8 +70,8 @@ describe('mfm eval', () => {
     ]);
     for (const task of report.tasks) {
       assert.deepEqual(Object.keys(task), [
-        ...['task', 'summary', 'trials', 'seconds', 'headline', 'figures', 'fewerSteps', 'each'],
-        'pictures',
+        ...['task', 'summary', 'trials', 'seconds', 'headline', 'seen', 'figures', 'fewerSteps'],
+        ...['each', 'pictures'],
       ]);
       assert.deepEqual(Object.keys(task.headline!), [
         ...['figure', 'made', 'error', 'truth', 'baseline', 'input', 'beats'],
@@ -154,6 +154,9 @@ describe('mfm eval', () => {
     assert.equal(valuesOf(t2i, 'featureDistance'), undefined);
     const distances = valuesOf(i2v, 'featureDistance')!;
     assert.equal(distances.truth!.value, 0);
+    assert.deepEqual([t2i.seen, i2v.seen!.name], [null, i2v.headline!.baseline!.name]);
+    assert.ok(Math.abs(i2v.seen!.made - distances.made!.value) < 1e-9);
+    assert.match(stdout, /feature distance +nearer by +beats/);
     assert.ok(distances.made!.value > 0 && distances['nearest frame']!.value > 0);
     assert.match(stdout, /below 4 steps by +PSNR to those\n *i2v .* 1 /);
     const page = readFileSync(join(folder, 'steps', 'report.html'), 'utf8');
