@@ -93,9 +93,11 @@ export async function evaluateTask(
     if (repeats > 1) subject.repeats = [made, ...again];
     if (fewer.size > 0) subject.fewerSteps = { clips: new Set(fewer.values()), most: made };
     if (network) {
-      const looks = looksOf(network, clips, trial.truth);
+      // other trials' clips are among the true ones, so as a set they are not another one
+      const compared = new Map([...clips].filter(([name]) => name !== ANOTHER));
+      const looks = looksOf(network, compared, trial.truth);
       sets.add(looks);
-      subject.looks = new Map([...clips].map(([name, clip]) => [clip, looks.get(name)!]));
+      subject.looks = new Map([...compared].map(([name, clip]) => [clip, looks.get(name)!]));
     }
     tallies.add(clips, subject);
     each.push({ name: trial.name, prompt: trial.prompt });

@@ -166,7 +166,7 @@ const STYLE = `
 @media (prefers-color-scheme: dark) { :root { --paper: #191917; --card: #23221f; --ink: #e9e7df; --soft: #a29e92; --line: #3b3934; --good: #6cc78a; --bad: #ee8468; --mark: #e08a4f } }
 * { box-sizing: border-box }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif }
-main { max-width: 1180px; margin: 0 auto; padding: 28px 20px 64px }
+main { max-width: 1320px; margin: 0 auto; padding: 28px 20px 64px }
 h1 { font-size: 26px; margin: 0 0 6px; overflow-wrap: anywhere } h2 { margin: 44px 0 2px; font-size: 22px }
 h2 span { font-weight: 400; color: var(--soft) } h3 { font-size: 14px; margin: 0 0 6px; font-weight: 600 }
 p { max-width: 84ch; margin: 6px 0 } .facts { color: var(--soft); font-size: 13px } .note { border-left: 3px solid var(--mark); padding-left: 10px }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { findSolids } from '../../../src/data/miniworld/analyse.js';
 import { editOf } from '../../../src/data/miniworld/edit.js';
 import { renderScene } from '../../../src/data/miniworld/index.js';
+import { addCounts, countNamed } from '../../../src/eval/naming.js';
 import { heldOutTrial } from '../../../src/eval/scenes.js';
 import { editFollowed } from '../../../src/eval/solids/edit-followed.js';
 import { shapesAtEnd } from '../../../src/eval/solids/kept.js';
@@ -71,5 +73,21 @@ describe('shapesAtEnd', () => {
     const { truth, scene } = heldOutTrial(TASKS.i2v, 0, target);
     const empty = { ...target, data: new Uint8Array(truth.data.length).fill(128) };
     assert.equal(shapesAtEnd(truth, empty, scene.scene), null);
+  });
+});
+
+describe('what is recognised in true pictures', () => {
+  test('is the same at 64 and at 128 pixels, and nearly all', () => {
+    const right = [64, 128].map((side) => {
+      const counts = Array.from({ length: 40 }, (_, i) => {
+        const target = { width: side, height: side, numFrames: 1 };
+        const { truth, scene } = heldOutTrial(TASKS.t2i, i, target);
+        return countNamed(scene.scene, findSolids(truth.data, truth));
+      });
+      const { named, colours, shapes, extra } = addCounts(counts);
+      assert.ok(colours === named && extra <= 1, `${side}: ${colours} of ${named}, ${extra} more`);
+      return shapes / named;
+    });
+    assert.ok(Math.min(...right) > 0.95, `${right}`);
   });
 });

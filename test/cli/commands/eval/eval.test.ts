@@ -147,7 +147,7 @@ describe('mfm eval', () => {
       const sets = valuesOf(task, 'kernelDistance')!;
       assert.ok(sets.made!.error! > 0);
       assert.equal(sets.made!.count, 4);
-      assert.ok(!('truth' in sets));
+      assert.ok(!('truth' in sets) && !('another caption' in sets));
       assert.ok(task.pictures[0]!.shown.some(({ label }) => label === '2 steps'));
     }
     // many pictures answer a prompt
