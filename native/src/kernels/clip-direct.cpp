@@ -13,31 +13,65 @@ namespace {
 // other on one thread. The number is fixed, so that results do not depend on the number of threads.
 constexpr int64_t maxLanes = 16;
 
-// A frame of the result is computed from this frame, weighted with this tap.
+// A frame of the result is computed from this frame, weighted with this tap of `tapsOf`.
 struct Link {
   bool past;
   int64_t from, to, tap;
 };
 
-std::vector<Link> linksOf(int64_t frames, int64_t taps, bool hasPast, bool halve) {
+// Does the first frame stand for those before the clip? Then its taps are added up beforehand.
+bool repeatsFirst(const Tensor& x, const Tensor& past, const Tensor& weight, const ClipPath& path) {
+  return !path.halve && weight.size(2) == 3 && !past.defined();
+}
+
+// The taps in use, bfloat16: with a repeated first frame, taps 0 to 2, the sum of the first two,
+// and the sum of all; for a single frame the latter alone.
+Tensor tapsOf(const Tensor& x, const Tensor& past, const Tensor& weight, const ClipPath& path) {
+  if (!repeatsFirst(x, past, weight, path)) return weight.contiguous();
+  const auto sum = [&](int64_t count) {
+    return weight.narrow(2, 0, count).to(at::kFloat).sum(2, true).to(at::kBFloat16);
+  };
+  if (x.size(0) == 1) return sum(3).contiguous();
+  return at::cat({weight, sum(2), sum(3)}, 2).contiguous();
+}
+
+// The gradient of the weights from that of tapsOf.
+Tensor weightGradient(const Tensor& x, const Tensor& past, const Tensor& weight,
+                      const ClipPath& path, const Tensor& taps) {
+  if (!repeatsFirst(x, past, weight, path)) return taps;
+  if (x.size(0) == 1) return taps.expand(weight.sizes()).contiguous();
+  const Tensor out = taps.narrow(2, 0, 3) + taps.narrow(2, 4, 1);
+  out.narrow(2, 0, 2).add_(taps.narrow(2, 3, 1));
+  return out;
+}
+
+std::vector<Link> linksOf(const Tensor& x, const Tensor& past, const Tensor& weight,
+                          const ClipPath& path) {
+  const int64_t frames = x.size(0), taps = weight.size(2);
   std::vector<Link> links;
-  const int64_t results = halve ? (frames + 1) / 2 : frames;
+  if (repeatsFirst(x, past, weight, path)) {
+    if (frames == 1) return {{false, 0, 0, 0}};
+    links = {{false, 0, 0, 4}, {false, 0, 1, 3}, {false, 1, 1, 2}};
+    for (int64_t to = 2; to < frames; ++to) {
+      for (int64_t tap = 0; tap < 3; ++tap) links.push_back({false, to - 2 + tap, to, tap});
+    }
+    return links;
+  }
+  const int64_t results = path.halve ? (frames + 1) / 2 : frames;
+  const int64_t before = path.halve ? 1 : taps - 1;
   for (int64_t to = 0; to < results; ++to) {
     for (int64_t tap = 0; tap < taps; ++tap) {
-      const int64_t from = halve ? 2 * to - 1 + tap : to + tap - (taps - 1);
-      const int64_t before = halve ? 1 : taps - 1;
-      if (from >= frames || (halve && from < 0 && !hasPast)) continue; // zeros
-      if (from >= 0) links.push_back({false, from, to, tap});
-      else if (hasPast) links.push_back({true, from + before, to, tap});
-      else links.push_back({false, 0, to, tap}); // a copy of the first frame
+      const int64_t from = (path.halve ? 2 * to : to) - before + tap;
+      if (from < 0 && past.defined()) links.push_back({true, from + before, to, tap});
+      if (from >= 0 && from < frames) links.push_back({false, from, to, tap});
     }
   }
   return links;
 }
 
-ConvSizes sizesOf(const Tensor& x, const Tensor& weight, const Tensor& y, const ClipPath& path) {
-  return {x.size(2),      x.size(3),      x.size(4),   y.size(2),  y.size(3), y.size(4),
-          weight.size(2), weight.size(3), path.stride, path.pad};
+ConvSizes sizesOf(const Tensor& x, const Tensor& taps, const Tensor& y, const ClipPath& path) {
+  return {x.size(2),    x.size(3),    x.size(4),   y.size(2),  y.size(3), y.size(4),
+          taps.size(2), taps.size(3), path.stride, path.pad};
 }
 
 // The picture (frame, sample) of a clip.
@@ -104,8 +138,6 @@ bool isFaster(const Tensor& weight) {
   return weight.numel() <= 1 << 17;
 }
 
-Tensor packable(const Tensor& weight) { return weight.to(at::kBFloat16).contiguous(); }
-
 // Is it of a few channels, each a plane without gaps? LibTorch copies such element by element.
 bool isPlanar(const Tensor& clip) {
   return clip.device().is_cpu() && clip.scalar_type() == at::kBFloat16 && convKernels() &&
@@ -140,12 +172,12 @@ bool convolvesDirectly(const Tensor& x, const Tensor& weight) {
 void directForward(const Tensor& x, const Tensor& past, const Tensor& weight,
                    const OptionalTensor& bias, const ClipPath& path, bool silu, const Tensor& y,
                    const Tensor& slopes) {
-  const Tensor weights = packable(weight);
+  const Tensor weights = tapsOf(x, past, weight, path);
   const Tensor offsets = bias.has_value() ? floats(*bias) : Tensor();
   const ConvPass pass =
-      ConvPass::forward(sizesOf(x, weight, y, path), data<uint16_t>(weights),
+      ConvPass::forward(sizesOf(x, weights, y, path), data<uint16_t>(weights),
                         offsets.defined() ? data<float>(offsets) : nullptr, silu);
-  const auto links = linksOf(x.size(0), weight.size(2), past.defined(), path.halve);
+  const auto links = linksOf(x, past, weight, path);
   computeClip(pass, y, slopes, [&](int64_t frame, int64_t sample) {
     std::vector<Tap> taps;
     for (const Link& link : links) {
@@ -158,10 +190,10 @@ void directForward(const Tensor& x, const Tensor& past, const Tensor& weight,
 
 void directBackward(const Tensor& x, const Tensor& past, const Tensor& weight, const Tensor& dy,
                     const Tensor& slopes, const ClipPath& path, DirectGradients& out) {
-  const ConvSizes sizes = sizesOf(x, weight, dy, path);
-  const auto links = linksOf(x.size(0), weight.size(2), past.defined(), path.halve);
+  const Tensor weights = tapsOf(x, past, weight, path);
+  const ConvSizes sizes = sizesOf(x, weights, dy, path);
+  const auto links = linksOf(x, past, weight, path);
   if (out.x.defined() || out.past.defined()) {
-    const Tensor weights = packable(weight);
     const ConvPass pass = ConvPass::toInput(sizes, data<uint16_t>(weights));
     for (const bool isPast : {false, true}) {
       const Tensor& dx = isPast ? out.past : out.x;
@@ -196,9 +228,10 @@ void directBackward(const Tensor& x, const Tensor& past, const Tensor& weight, c
     }
   });
   const Tensor total = sums.sum(0);
-  out.weight = at::empty(weight.sizes(), at::kFloat);
+  const Tensor perTap = at::empty(weights.sizes(), at::kFloat);
   out.bias = at::empty({weight.size(0)}, at::kFloat);
-  pass.unpack(data<float>(total), data<float>(out.weight), data<float>(out.bias));
+  pass.unpack(data<float>(total), data<float>(perTap), data<float>(out.bias));
+  out.weight = weightGradient(x, past, weight, path, perTap);
 }
 
 } // namespace mfm::kernels

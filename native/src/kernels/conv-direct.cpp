@@ -31,7 +31,8 @@ Band bandOf(int64_t rowBytes, int64_t width) {
 
 } // namespace
 
-template <class Value> void ConvPass::pack(const Value& value, const float* givenBias) {
+void ConvPass::pack(const uint16_t* weight, int64_t toStride, int64_t fromStride,
+                    int64_t tapStride, const float* givenBias) {
   quads = usesQuads(to.channels);
   vectors = vectorsFor(to.channels, to.width / static_cast<int64_t>(phases.size()));
   const int64_t wide = vectors * lanes, perUnit = quads ? 4 : 2;
@@ -48,16 +49,14 @@ template <class Value> void ConvPass::pack(const Value& value, const float* give
     const int64_t terms = phase.taps.size() * from.channels;
     for (int64_t tap = 0; tap < taps; ++tap) {
       for (int64_t row = 0; row < kernel; ++row) {
-        for (int64_t block = 0; block < blocks; ++block) {
-          for (int64_t unit = 0; unit < phase.units; ++unit, out += wide * 2) {
-            for (int64_t i = 0; i < wide * 2; ++i) {
-              const int64_t lane = i / 2;
-              const int64_t channel = quads ? lane / 2 : block * wide + lane;
-              const int64_t term = unit * perUnit + (quads ? lane % 2 * 2 : 0) + i % 2;
-              if (channel >= to.channels || term >= terms) continue;
-              const int64_t column = phase.taps[term / from.channels];
-              out[i] = value(channel, term % from.channels, tap, row, column);
-            }
+        for (int64_t block = 0; block < blocks; ++block, out += phase.units * wide * 2) {
+          const int64_t first = block * wide, count = std::min(wide, to.channels - first);
+          for (int64_t term = 0; term < terms; ++term) {
+            const uint16_t* source = weight + first * toStride + term % from.channels * fromStride +
+                                     tap * tapStride + row * kernel +
+                                     phase.taps[term / from.channels];
+            uint16_t* target = out + term / perUnit * wide * 2 + term % perUnit;
+            for (int64_t i = 0; i < count; ++i) target[i * perUnit] = source[i * toStride];
           }
         }
       }
@@ -81,12 +80,8 @@ ConvPass ConvPass::forward(const ConvSizes& s, const uint16_t* weight, const flo
   Phase phase{-s.pad, {}, 0};
   for (int64_t k = 0; k < s.kernel; ++k) phase.taps.push_back(k);
   pass.phases = {phase};
-  pass.pack(
-      [&](int64_t to, int64_t from, int64_t tap, int64_t row, int64_t column) {
-        return weight[(((to * s.inChannels + from) * s.taps + tap) * s.kernel + row) * s.kernel +
-                      column];
-      },
-      bias);
+  const int64_t tap = s.kernel * s.kernel;
+  pass.pack(weight, s.inChannels * s.taps * tap, s.taps * tap, tap, bias);
   return pass;
 }
 
@@ -108,12 +103,8 @@ ConvPass ConvPass::toInput(const ConvSizes& s, const uint16_t* weight) {
     }
     pass.phases.push_back(phase);
   }
-  pass.pack(
-      [&](int64_t to, int64_t from, int64_t tap, int64_t row, int64_t column) {
-        return weight[(((from * s.inChannels + to) * s.taps + tap) * s.kernel + row) * s.kernel +
-                      column];
-      },
-      nullptr);
+  const int64_t tap = s.kernel * s.kernel;
+  pass.pack(weight, s.taps * tap, s.inChannels * s.taps * tap, tap, nullptr);
   return pass;
 }
 

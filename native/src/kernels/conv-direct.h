@@ -69,7 +69,10 @@ struct ConvPass {
   Band band() const;
 
 private:
-  template <class Value> void pack(const Value& value, const float* bias);
+  // Arranges the weights; elements of `weight` between channels of the result, of the source, and
+  // between taps.
+  void pack(const uint16_t* weight, int64_t toStride, int64_t fromStride, int64_t tapStride,
+            const float* bias);
 };
 
 /** The gradients of weights and bias, summed up band by band. */
