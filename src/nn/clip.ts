@@ -45,6 +45,8 @@ export interface ClipConvOptions {
   past?: Tensor | null;
   stride?: number;
   padding?: number;
+  /** applied to the result, in the same pass where the CPU allows it */
+  activation?: 'silu' | null;
 }
 
 /**
@@ -54,6 +56,7 @@ export interface ClipConvOptions {
  */
 export function clipConv(clip: Tensor, options: ClipConvOptions): Tensor {
   const { weight, bias, halveFrames = false, past = null, stride = 1, padding = 0 } = options;
+  const silu = options.activation === 'silu';
   const taps = weight.ndim === 4 ? weight.unsqueeze(2) : weight;
-  return call('mfm::clip_conv', clip, past, taps, bias, stride, padding, halveFrames);
+  return call('mfm::clip_conv', clip, past, taps, bias, stride, padding, halveFrames, silu);
 }

@@ -39,6 +39,8 @@ function both(inputs: Tensor[], run: (inputs: Tensor[]) => Tensor): Tensor[] {
   return [out, ...own.map((t) => t.grad!)];
 }
 
+const length = (x: Tensor) => x.square().sum().sqrt().item() as number;
+
 describe('clipConv', () => {
   for (const numFrames of [1, 2, 5, 8]) {
     test(`of ${numFrames} frames halves them as a strided 3D convolution does`, () => {
@@ -91,6 +93,57 @@ describe('clipConv', () => {
       });
     }
   });
+
+  const common = { past: 0, kernel: 3, numFrames: 3 };
+  // channels of the clip and the result, size, taps and what else differs from case to case
+  const cases = [
+    { channels: [5, 8], size: [9, 21], taps: 1, activation: 'silu' },
+    { channels: [8, 8], size: [6, 64], taps: 1, activation: 'silu' },
+    { channels: [8, 16], size: [8, 10], taps: 3, halveFrames: true, stride: 2, activation: 'silu' },
+    { channels: [3, 5], size: [7, 9], taps: 3, halveFrames: true, stride: 2, past: 1 },
+    { channels: [16, 24], size: [7, 35], taps: 1, stride: 2, activation: 'silu' },
+    { channels: [16, 16], size: [5, 17], taps: 3, past: 2 },
+    { channels: [24, 40], size: [12, 6], taps: 3 },
+    { channels: [16, 8], size: [5, 6], taps: 3, numFrames: 1 },
+    { channels: [6, 16], size: [4, 12], taps: 3, numFrames: 2 },
+    { channels: [32, 70], size: [4, 4], taps: 1, activation: 'silu' },
+    { channels: [12, 3], size: [19, 301], taps: 1 },
+    { channels: [16, 16], size: [17, 17], taps: 1, stride: 2, padding: 0 },
+    { channels: [20, 36], size: [6, 7], taps: 1, kernel: 1, padding: 0 },
+  ] as const;
+  for (const each of cases) {
+    test(`in bfloat16 is within its rounding of float32: ${JSON.stringify(each)}`, () => {
+      const { channels, size, taps, past, kernel, numFrames, ...rest } = { ...common, ...each };
+      const [from, to] = channels;
+      const options = { padding: 1, ...rest };
+      const inputs = [
+        random(1, numFrames, 2, from, ...size),
+        random(2, to, from, taps, kernel, kernel).div(Math.sqrt(from * taps) * kernel),
+        random(3, to),
+        random(4, Math.max(1, past), 2, from, ...size),
+      ].map((x) => x.to('bfloat16'));
+      const run = ([clip, weight, bias, frames]: Tensor[]) =>
+        // the frames before the clip take part in any case, so that they have a gradient
+        clipConv(clip!, {
+          ...options,
+          weight: weight!,
+          bias: bias!,
+          past: past > 0 ? frames! : null,
+        }).add(frames!.sum().mul(0));
+      const got = both(inputs, run);
+      const want = both(
+        inputs.map((x) => x.to('float32')),
+        run,
+      );
+      ['result', 'clip', 'weight', 'bias', 'past'].forEach((what, i) => {
+        if (what === 'past' && past === 0) return;
+        const share = length(got[i]!.to('float32').sub(want[i]!)) / length(want[i]!);
+        // rounding to 8 bits is off by 2⁻⁹ at most: of the gradient that comes in, of that before the
+        // activation, and of the result
+        assert.ok(share < 3 * 2 ** -9, `${what} is off by ${share}`);
+      });
+    });
+  }
 
   test('refuses a clip without frames or samples', () => {
     const weight = zeros([8, 8, 3, 3, 3]);

@@ -2,6 +2,7 @@
 #include "attention-tiles.h"
 
 #include "isa.h"
+#include "scratch.h"
 
 #if MFM_X86 && defined(__linux__)
 
@@ -10,8 +11,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <memory>
-#include <new>
 
 namespace mfm::kernels {
 
@@ -24,33 +23,6 @@ constexpr float log2e = 1.44269504088896341f;
 constexpr float hidden = -1e30f;        // bias that masks the keys padding the last step
 
 int64_t roundUp(int64_t n) { return (n + step - 1) / step * step; }
-
-// Scratch memory of one thread, kept between calls and handed out in whole cache lines.
-class Scratch {
-public:
-  void reserve(size_t bytes) {
-    used_ = 0;
-    if (bytes <= size_) return;
-    memory_.reset();
-    memory_.reset(static_cast<char*>(::operator new(bytes, std::align_val_t(64))));
-    size_ = bytes;
-  }
-  template <class T> T* take(int64_t count) {
-    T* out = reinterpret_cast<T*>(memory_.get() + used_);
-    used_ += bytesFor<T>(count);
-    return out;
-  }
-  template <class T> static size_t bytesFor(int64_t count) {
-    return (static_cast<size_t>(count) * sizeof(T) + 63) / 64 * 64;
-  }
-
-private:
-  struct Free {
-    void operator()(char* p) const { ::operator delete(p, std::align_val_t(64)); }
-  };
-  std::unique_ptr<char, Free> memory_;
-  size_t size_ = 0, used_ = 0;
-};
 
 Scratch& scratch() {
   static thread_local Scratch memory;

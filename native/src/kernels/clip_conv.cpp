@@ -1,11 +1,16 @@
-// mfm::clip_conv: a convolution of each frame, or over three frames, computed as a sum of 2D
-// convolutions of whole ranges of frames; and its gradient. A 3D convolution would reorder its
-// input and output, and slices under autograd cost one pass each. Clips are [T, B, C, H, W] with
-// every frame channels-last, weights [C', C, 1 or 3, k, k].
+// mfm::clip_conv: a convolution of each frame, or over three frames, and SiLU if wanted; and its
+// gradient. Clips are [T, B, C, H, W] with every frame channels-last, weights [C', C, 1 or 3, k, k].
 //
 // Output frame t is computed from frames t - 2, t - 1 and t; the clip is preceded by two `past`
 // frames, or by copies of its first one. With `halve` it is computed from 2t - 1, 2t and 2t + 1;
 // the clip is preceded by one `past` frame or by zeros, and followed by zeros.
+//
+// In bfloat16 our own kernels do all of it in one pass where they are fastest (clip-direct.h).
+// Otherwise it is a sum of LibTorch's 2D convolutions of whole ranges of frames: a 3D convolution
+// would reorder its input and output, and slices under autograd cost one pass each.
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include "clip-direct.h"
 #include "conv-pieces.h"
 
 namespace mfm::kernels {
@@ -57,10 +62,6 @@ Tensor outputOf(const Term& term, const Tensor& clip) {
   return clip.narrow(0, term.to, term.count);
 }
 
-Tensor channelsLast(const Tensor& clip) {
-  return clip.permute({0, 1, 3, 4, 2}).contiguous().permute({0, 1, 4, 2, 3});
-}
-
 Tensor weightOf(const Tensor& weight, const Term& term) {
   const Tensor taps = weight.narrow(2, term.first, term.last - term.first + 1);
   const Tensor one = term.first == term.last
@@ -69,14 +70,8 @@ Tensor weightOf(const Tensor& weight, const Term& term) {
   return one.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-// Parameters of the convolution.
-struct Path {
-  int64_t stride, pad;
-  bool halve;
-};
-
 void check(const Tensor& x, const OptionalTensor& past, const Tensor& weight,
-           const OptionalTensor& bias, const Path& path) {
+           const OptionalTensor& bias, const ClipPath& path) {
   expectOneDevice("clip_conv", {x, orNone(past), weight, orNone(bias)});
   TORCH_CHECK(x.dim() == 5 && weight.dim() == 5 && weight.size(1) == x.size(2) &&
                   (weight.size(2) == 1 || weight.size(2) == 3),
@@ -92,7 +87,7 @@ void check(const Tensor& x, const OptionalTensor& past, const Tensor& weight,
 }
 
 // [T', B, C', H', W'], every frame channels-last
-Tensor emptyOutput(const Tensor& x, const Tensor& weight, const Path& path) {
+Tensor emptyOutput(const Tensor& x, const Tensor& weight, const ClipPath& path) {
   const auto reduced = [&](int64_t size) {
     return (size + 2 * path.pad - weight.size(3)) / path.stride + 1;
   };
@@ -102,10 +97,9 @@ Tensor emptyOutput(const Tensor& x, const Tensor& weight, const Path& path) {
       .permute({0, 1, 4, 2, 3});
 }
 
-Tensor forward(const Tensor& input, const OptionalTensor& pastFrames, const Tensor& weight,
-               const OptionalTensor& bias, int64_t stride, int64_t pad, bool halve) {
-  const Path path{stride, pad, halve};
-  check(input, pastFrames, weight, bias, path);
+// By LibTorch's convolutions.
+Tensor convolution(const Tensor& input, const OptionalTensor& pastFrames, const Tensor& weight,
+               const OptionalTensor& bias, const ClipPath& path) {
   const Tensor x = channelsLast(input);
   const bool hasPast = pastFrames.has_value();
   const Tensor past = hasPast ? channelsLast(*pastFrames) : Tensor();
@@ -113,13 +107,14 @@ Tensor forward(const Tensor& input, const OptionalTensor& pastFrames, const Tens
   const bool inPieces = x.device().is_cpu();
   Tensor y = inPieces ? emptyOutput(x, weight, path) : Tensor();
   bool first = true;
-  for (const Term& term : terms(x.size(0), weight.size(2), hasPast, halve)) {
+  for (const Term& term : terms(x.size(0), weight.size(2), hasPast, path.halve)) {
     const Tensor from = inputOf(term, term.past ? past : x);
-    const Conv2d conv{weightOf(weight, term), first ? bias : OptionalTensor(), stride, pad};
+    const Conv2d conv{weightOf(weight, term), first ? bias : OptionalTensor(),
+                      path.stride, path.pad};
     if (inPieces) {
       convolve(conv, from, outputOf(term, y), !first);
     } else {
-      const Tensor part = at::conv2d(from.flatten(0, 1), conv.weight, conv.bias, stride, pad)
+      const Tensor part = at::conv2d(from.flatten(0, 1), conv.weight, conv.bias, path.stride, path.pad)
                               .unflatten(0, {term.count, x.size(1)});
       if (first) y = part;
       else outputOf(term, y).add_(part);
@@ -129,14 +124,64 @@ Tensor forward(const Tensor& input, const OptionalTensor& pastFrames, const Tens
   return y;
 }
 
+// SiLU as an operator of its own, with its own gradient.
+Tensor activated(const Tensor& y) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("mfm::silu", "")
+                             .typed<Tensor(const Tensor&)>();
+  return op.call(y);
+}
+
+Tensor forward(const Tensor& x, const OptionalTensor& past, const Tensor& weight,
+               const OptionalTensor& bias, int64_t stride, int64_t pad, bool halve, bool silu) {
+  const ClipPath path{stride, pad, halve};
+  check(x, past, weight, bias, path);
+  if (!convolvesDirectly(x, weight)) {
+    const Tensor y = convolution(x, past, weight, bias, path);
+    return silu ? activated(y) : y;
+  }
+  const Tensor y = emptyOutput(x, weight, path);
+  directForward(channelsLast(x), past.has_value() ? channelsLast(*past) : Tensor(), weight, bias,
+                path, silu, y, Tensor());
+  return y;
+}
+
+// The gradients by LibTorch's convolutions: writes those of x and past, where they are defined, and
+// returns the others.
+ConvGradients convolutionBackward(const Tensor& x, const Tensor& past, const Tensor& weight,
+                                  const Tensor& dy, const ClipPath& path, const Tensor& dx,
+                                  const Tensor& dPast, bool wantsWeight, bool wantsBias) {
+  ConvGradients out;
+  const bool oneTap = weight.size(2) == 1;
+  if (wantsWeight && !oneTap) out.weight = at::zeros(weight.sizes(), at::kFloat);
+  bool first = true; // the first term covers all output frames
+  for (const Term& term : terms(x.size(0), weight.size(2), past.defined(), path.halve)) {
+    const Tensor& target = term.past ? dPast : dx;
+    const Wanted wanted{target.defined(), wantsWeight, wantsBias && first};
+    first = false;
+    if (!wanted.input && !wanted.weight && !wanted.bias) continue;
+    const Conv2d conv{weightOf(weight, term), OptionalTensor(), path.stride, path.pad};
+    const ConvGradients got = convolveBackward(
+        conv, inputOf(term, term.past ? past : x), outputOf(term, dy),
+        wanted.input ? inputOf(term, target) : Tensor(), !term.fresh, wanted);
+    if (wanted.bias) out.bias = got.bias;
+    if (!wantsWeight) continue;
+    const Tensor slope = got.weight.unsqueeze(2);
+    if (oneTap) out.weight = slope;
+    else out.weight.narrow(2, term.first, term.last - term.first + 1).add_(slope);
+  }
+  return out;
+}
+
 struct ClipConv : torch::autograd::Function<ClipConv> {
   static Tensor forward(AutogradContext* context, const Tensor& input,
                         const OptionalTensor& pastFrames, const Tensor& weight,
-                        const OptionalTensor& bias, int64_t stride, int64_t pad, bool halve) {
+                        const OptionalTensor& bias, int64_t stride, int64_t pad, bool halve,
+                        bool silu) {
     at::AutoDispatchBelowADInplaceOrView below;
+    const ClipPath path{stride, pad, halve};
     const bool hasPast = pastFrames.has_value();
     const Tensor x = channelsLast(input), past = hasPast ? channelsLast(*pastFrames) : Tensor();
-    context->save_for_backward({x, past, weight});
     auto& data = context->saved_data;
     data["stride"] = stride;
     data["pad"] = pad;
@@ -146,61 +191,69 @@ struct ClipConv : torch::autograd::Function<ClipConv> {
     data["weight"] = weight.requires_grad();
     data["bias"] = bias.has_value() && bias->requires_grad();
     data["biasType"] = static_cast<int64_t>(bias.has_value() ? bias->scalar_type() : at::kFloat);
-    return kernels::forward(x, asOptional(past), weight, bias, stride, pad, halve);
+    Tensor y, slopes;
+    if (convolvesDirectly(x, weight)) {
+      y = emptyOutput(x, weight, path);
+      if (silu) slopes = at::empty_like(y);
+      directForward(x, past, weight, bias, path, silu, y, slopes);
+    } else {
+      y = convolution(x, asOptional(past), weight, bias, path);
+    }
+    context->save_for_backward({x, past, weight, slopes});
+    return y;
   }
 
   static variable_list backward(AutogradContext* context, variable_list incoming) {
     const auto saved = context->get_saved_variables();
     auto& data = context->saved_data;
-    const Tensor &x = saved[0], &past = saved[1], &weight = saved[2];
+    const Tensor &x = saved[0], &past = saved[1], &weight = saved[2], &slopes = saved[3];
     const Tensor dy = channelsLast(incoming[0]);
-    const bool wantsX = data["x"].toBool(), wantsPast = data["past"].toBool();
     const bool wantsWeight = data["weight"].toBool(), wantsBias = data["bias"].toBool();
-    const Path path{data["stride"].toInt(), data["pad"].toInt(), data["halve"].toBool()};
-    Tensor dx = wantsX ? at::empty_like(x) : Tensor();
-    Tensor dPast = wantsPast ? at::zeros_like(past) : Tensor();
-    Tensor dWeight, dBias;
-    const bool oneTap = weight.size(2) == 1;
-    if (wantsWeight && !oneTap) dWeight = at::zeros(weight.sizes(), at::kFloat);
-    bool first = true; // the first term covers all output frames
-    for (const Term& term : terms(x.size(0), weight.size(2), past.defined(), path.halve)) {
-      const Wanted wanted{term.past ? wantsPast : wantsX, wantsWeight, wantsBias && first};
-      first = false;
-      if (!wanted.input && !wanted.weight && !wanted.bias) continue;
-      const Conv2d conv{weightOf(weight, term), OptionalTensor(), path.stride, path.pad};
-      const ConvGradients got = convolveBackward(
-          conv, inputOf(term, term.past ? past : x), outputOf(term, dy),
-          wanted.input ? inputOf(term, term.past ? dPast : dx) : Tensor(), !term.fresh, wanted);
-      if (wanted.bias) dBias = got.bias;
-      if (!wantsWeight) continue;
-      const Tensor slope = got.weight.unsqueeze(2);
-      if (oneTap) dWeight = slope;
-      else dWeight.narrow(2, term.first, term.last - term.first + 1).add_(slope);
+    const ClipPath path{data["stride"].toInt(), data["pad"].toInt(), data["halve"].toBool()};
+    const Tensor dx = data["x"].toBool() ? at::empty_like(x) : Tensor();
+    const bool wantsPast = data["past"].toBool();
+    Tensor dPast, dWeight, dBias;
+    if (convolvesDirectly(x, weight)) {
+      if (wantsPast) dPast = at::empty_like(past);
+      DirectGradients out{dx, dPast, wantsWeight, wantsBias, {}, {}};
+      directBackward(x, past, weight, dy, slopes, path, out);
+      dWeight = out.weight;
+      dBias = out.bias;
+    } else {
+      if (wantsPast) dPast = at::zeros_like(past);
+      const ConvGradients out =
+          convolutionBackward(x, past, weight, dy, path, dx, dPast, wantsWeight, wantsBias);
+      dWeight = out.weight;
+      dBias = out.bias;
     }
     if (wantsWeight) dWeight = dWeight.to(weight.scalar_type()).contiguous();
-    if (dBias.defined()) {
-      dBias = dBias.to(static_cast<at::ScalarType>(data["biasType"].toInt()));
-    }
-    return {dx, dPast, dWeight, dBias, Tensor(), Tensor(), Tensor()};
+    else dWeight = Tensor();
+    if (wantsBias) dBias = dBias.to(static_cast<at::ScalarType>(data["biasType"].toInt()));
+    else dBias = Tensor();
+    return {dx, dPast, dWeight, dBias, Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 
 Tensor autograd(const Tensor& x, const OptionalTensor& past, const Tensor& weight,
-                const OptionalTensor& bias, int64_t stride, int64_t pad, bool halve) {
-  check(x, past, weight, bias, {stride, pad, halve});
+                const OptionalTensor& bias, int64_t stride, int64_t pad, bool halve, bool silu) {
+  const ClipPath path{stride, pad, halve};
+  check(x, past, weight, bias, path);
   if (needsGrad({x, orNone(past), weight, orNone(bias)})) {
-    if (!x.device().is_cpu()) return forward(x, past, weight, bias, stride, pad, halve);
-    return ClipConv::apply(x, past, weight, bias, stride, pad, halve);
+    const bool direct = convolvesDirectly(x, weight);
+    const Tensor y = x.device().is_cpu()
+                         ? ClipConv::apply(x, past, weight, bias, stride, pad, halve, silu && direct)
+                         : convolution(x, past, weight, bias, path);
+    return silu && !direct ? activated(y) : y;
   }
   at::AutoDispatchBelowADInplaceOrView below;
-  return forward(x, past, weight, bias, stride, pad, halve);
+  return forward(x, past, weight, bias, stride, pad, halve, silu);
 }
 
 } // namespace
 
 TORCH_LIBRARY_FRAGMENT(mfm, library) {
   library.def("clip_conv(Tensor x, Tensor? past, Tensor weight, Tensor? bias, int stride, "
-              "int padding, bool halve=False) -> Tensor");
+              "int padding, bool halve=False, bool silu=False) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(mfm, CompositeExplicitAutograd, library) {
   library.impl("clip_conv", forward);

@@ -1,6 +1,5 @@
 /** The condition adapter: pixels, depth and mask at full resolution become one vector per token. */
-import { clipConv, clipFromVideo, frames, videoFromClip } from '../../nn/clip.js';
-import { silu } from '../../nn/fused.js';
+import { clipConv, frames, videoFromClip } from '../../nn/clip.js';
 import { Conv2d, Conv3d, inTurn, lean, Module } from '../../nn/index.js';
 import { cat, type Tensor } from '../../tensor/index.js';
 import { STAGE_PIXELS } from './cost.js';
@@ -40,9 +39,8 @@ export class ConditionAdapter extends Module {
     const [first, second, ...others] = this.blocks;
     return inTurn(
       this.firstStage(condition, first!, second!, stagePixels),
-      silu,
-      ...others.map((block) => (x: Tensor) => silu(convolve(block, x))),
-      (x) => convolve(this.convOut, x),
+      ...others.map((block) => (x: Tensor) => activated(block, x)),
+      (x) => clipConv(x, { weight: this.convOut.weight, bias: this.convOut.bias, padding: 1 }),
       videoFromClip,
     );
   }
@@ -65,12 +63,13 @@ export class ConditionAdapter extends Module {
       const part = lean(() => {
         const seen = condition.narrow(2, start - before, end - start + before);
         const x = inTurn(
-          clipFromVideo(seen.to(dtype)),
-          (y) => silu(convolve(this.convIn, y)),
-          (y) => silu(convolve(first, y)),
+          // [T, B, C, H, W]; the convolution arranges it as it needs it
+          seen.to(dtype).permute([2, 0, 1, 3, 4]),
+          (y) => activated(this.convIn, y),
+          (y) => activated(first, y),
         );
-        if (before === 0) return convolve(strided, x);
-        return convolve(strided, frames(x, 1, x.size(0)), frames(x, 0, 1));
+        if (before === 0) return activated(strided, x);
+        return activated(strided, frames(x, 1, x.size(0)), frames(x, 0, 1));
       });
       parts.push(part);
     }
@@ -80,9 +79,21 @@ export class ConditionAdapter extends Module {
 
 type Conv = Conv2d | Conv3d;
 
-/** A convolution over pictures or clips: [T, B, C, H, W] → the same, halved where it is strided. */
-function convolve(conv: Conv, clip: Tensor, past: Tensor | null = null): Tensor {
+/**
+ * A convolution over pictures or clips, and SiLU: [T, B, C, H, W] → the same, halved where it is
+ * strided.
+ */
+function activated(conv: Conv, clip: Tensor, past: Tensor | null = null): Tensor {
   const { weight, bias } = conv;
   const halveFrames = conv instanceof Conv3d;
-  return clipConv(clip, { weight, bias, halveFrames, past, stride: conv.stride[0]!, padding: 1 });
+  const stride = conv.stride[0]!;
+  return clipConv(clip, {
+    weight,
+    bias,
+    halveFrames,
+    past,
+    stride,
+    padding: 1,
+    activation: 'silu',
+  });
 }
