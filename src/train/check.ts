@@ -28,6 +28,7 @@ import {
   trainsPipeline,
 } from './recipe/config.js';
 import { isToCome, withDepthModel } from './recipe/depth-model.js';
+import { missingBlocks } from './recipe/missing-blocks.js';
 import { recipeShape } from './recipe/networks.js';
 
 export interface CheckOptions {
@@ -171,6 +172,8 @@ function expectDatasets(recipe: PipelineRecipe, datasets: Datasets): void {
 /** Checks that patterns match some weight, and that LoRA ranks fit the layers. */
 function expectToTrain(recipe: PipelineRecipe, shape: PipelineShape): void {
   trainedNetworks(recipe, shape, 'float32');
+  const missing = missingBlocks(recipe, shape.transformer.num_layers);
+  if (missing.length > 0) throw new InputError(missing.join('; '));
   const { lora } = recipe.transformer;
   if (!lora) return;
   for (const [name, sides] of lowRankTargets(shape.transformer, lora.targets)) {

@@ -7,15 +7,17 @@ import type { TransformerConfig } from '../../models/transformer/config.js';
 import {
   adapterFlops,
   passFlops,
+  scoreFlops,
+  type TransformerWork,
   textFlops,
   timeFlops,
-  widthOf,
 } from '../../models/transformer/cost.js';
 import { blockName, parameterElements } from '../../models/transformer/parameters.js';
 import type { Target } from '../../tasks/index.js';
 import { batchSizeOf } from '../feed/buckets.js';
 import type { Recipe, Stage } from '../recipe/config.js';
 import { meanImageShare } from '../recipe/image-share.js';
+import { skippedBlocks, skippingTokens } from '../recipe/levers-config.js';
 import { isText, prefixed } from '../recipe/trained-names.js';
 import type { TrainedNetworks } from './trained-networks.js';
 
@@ -63,6 +65,9 @@ export interface SampleFlops {
   whole: number;
 }
 
+/** The keys of a stage that change how much is computed. */
+export type CountedStage = Pick<Stage, 'gradCheckpointing'> & Partial<Pick<Stage, 'tokenRouting'>>;
+
 /** Work that samples of a batch may share: the sum over all samples, or the mean per sample. */
 export interface SharedWork {
   /** number of conditions that the adapter processes */
@@ -85,7 +90,7 @@ export interface SharedWork {
 export function sampleFlops(
   networks: TrainedNetworks,
   size: Target,
-  stage: Pick<Stage, 'gradCheckpointing'>,
+  stage: CountedStage,
 ): SampleFlops {
   return flopsCounter(networks)(size, stage);
 }
@@ -95,7 +100,7 @@ export function flopsCounter(networks: TrainedNetworks) {
   const { promptLength } = networks;
   const shares = gradientShares(networks);
   const own = { conditions: 1, textTokens: promptLength, encodedTokens: promptLength };
-  return (size: Target, stage: Pick<Stage, 'gradCheckpointing'>, work: SharedWork = own) =>
+  return (size: Target, stage: CountedStage, work: SharedWork = own) =>
     countFlops(networks, shares, size, stage, work);
 }
 
@@ -103,12 +108,13 @@ function countFlops(
   { transformer: config, textEncoder }: TrainedNetworks,
   { inputs, weights }: GradientShares,
   size: Target,
-  { gradCheckpointing }: Pick<Stage, 'gradCheckpointing'>,
+  { gradCheckpointing, tokenRouting }: CountedStage,
   { conditions, textTokens, encodedTokens }: SharedWork,
 ): SampleFlops {
   const tokens = tokensOf(size);
-  const work = { rows: 1, tokens, textTokens };
-  const scores = config.num_layers * 4 * tokens * (tokens + textTokens) * widthOf(config);
+  const skipping = skippingOf(config, tokens, tokenRouting);
+  const work: TransformerWork = { rows: 1, tokens, textTokens, skipping };
+  const scores = scoreFlops(config, work);
   const time = timeFlops(config);
   const products = passFlops(config, work) - scores;
   const again = gradCheckpointing ? inputs : 0;
@@ -124,6 +130,18 @@ function countFlops(
       (2 + weights.encoder) * encoder +
       (1 + inputs + weights.time + again) * time,
   };
+}
+
+/** The tokens of a sample that skip blocks; null if none do. */
+export function skippingOf(
+  { num_layers }: TransformerConfig,
+  tokens: number,
+  tokenRouting: CountedStage['tokenRouting'],
+): NonNullable<TransformerWork['skipping']> | null {
+  const skipped = tokenRouting && skippedBlocks(tokenRouting, num_layers);
+  if (!skipped) return null;
+  const { share, first, last } = skipped;
+  return { tokens: skippingTokens(tokens, share), first, last };
 }
 
 /** The shares of a network's work that need gradients, 0..1. */

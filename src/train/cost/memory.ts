@@ -1,17 +1,19 @@
 /** The memory of a training process, counted from configurations alone. */
 import { ownersOf } from '../../distributed/buckets.js';
 import type { TransformerConfig } from '../../models/transformer/config.js';
-import { widthOf } from '../../models/transformer/cost.js';
+import { tokensByBlock, widthOf } from '../../models/transformer/cost.js';
 import { parameterSizes } from '../../models/transformer/parameters.js';
 import type { Target } from '../../tasks/index.js';
 import type { Stage } from '../recipe/config.js';
 import { isText } from '../recipe/trained-names.js';
 import {
   batchesOf,
+  type CountedStage,
   isLowRank,
   passesOf,
   type Sharding,
   type StageBatch,
+  skippingOf,
   trainedTotal,
 } from './cost.js';
 import type { TrainedNetworks } from './trained-networks.js';
@@ -117,7 +119,11 @@ const CONDITION_BYTES = 4 * (5 + 4);
  */
 export function activationBytes(
   { transformer: config, dtype, promptLength }: TrainedNetworks,
-  { gradCheckpointing, sequenceParallel }: Pick<Stage, 'gradCheckpointing' | 'sequenceParallel'>,
+  {
+    gradCheckpointing,
+    sequenceParallel,
+    tokenRouting,
+  }: CountedStage & Pick<Stage, 'sequenceParallel'>,
   batch: StageBatch,
   groups: number,
 ): number {
@@ -131,6 +137,10 @@ export function activationBytes(
   const rowSums = 2 * 4 * tokens * config.num_attention_heads;
   const block = total(Object.values(BLOCK_VECTORS)) * vector + rowSums;
   const kept = gradCheckpointing ? vector : block;
+  // blocks that some tokens skip keep less
+  const skipping = skippingOf(config, batch.tokens, tokenRouting);
+  const perBlock = tokensByBlock(config, { tokens: batch.tokens, skipping });
+  const fullBlocks = total(perBlock) / batch.tokens;
   // text keys before and after their norm, and values
   const text = 3 * rows * promptLength * d * element;
   const out = config.patch_size ** 2 * (config.out_channels ?? config.in_channels);
@@ -138,7 +148,8 @@ export function activationBytes(
   const adapter = adapterBytes(config, batch.size, element);
   const inBackward = (gradCheckpointing ? block : 0) + BACKWARD_VECTORS * vector;
   return (
-    config.num_layers * (kept + text) +
+    fullBlocks * kept +
+    config.num_layers * text +
     END_VECTORS * vector +
     LOSS_BYTES * out * tokens +
     rows * (adapter.kept + CONDITION_BYTES * pixelsOf(batch.size)) +

@@ -1,7 +1,7 @@
 /** A stage's steps over many processes: network traffic, and the time of a step. */
 
 import { BUCKET_BYTES } from '../../distributed/buckets.js';
-import { widthOf } from '../../models/transformer/cost.js';
+import { tokensByBlock, widthOf } from '../../models/transformer/cost.js';
 import type { Stage } from '../recipe/config.js';
 import {
   batchesOf,
@@ -9,6 +9,7 @@ import {
   type Sharding,
   type StageBatch,
   sampleFlops,
+  skippingOf,
   trainedTotal,
 } from './cost.js';
 import type { TrainedNetworks } from './trained-networks.js';
@@ -142,7 +143,7 @@ function stepOfBatch(
   const backwardShare = gradCheckpointing ? 3 / 4 : 2 / 3;
   const hidden = (computeSeconds / passes) * backwardShare;
   const updates = updateTraffic(networks, sharding, hidden, cluster);
-  const sequence = sequenceTraffic(networks, stage, own * batch.tokens, passes, cluster);
+  const sequence = sequenceTraffic(networks, stage, { own, tokens: batch.tokens, passes }, cluster);
 
   const exposedSeconds = updates.exposedSeconds + sequence.seconds;
   return {
@@ -211,15 +212,17 @@ function updateTraffic(
  */
 function sequenceTraffic(
   { transformer: config, dtype }: TrainedNetworks,
-  { sequenceParallel: sharers, gradCheckpointing }: Stage,
-  tokens: number,
-  passes: number,
+  { sequenceParallel: sharers, gradCheckpointing, tokenRouting }: Stage,
+  { own, tokens, passes }: { own: number; tokens: number; passes: number },
   { ranksPerNode, latencySeconds, ...cluster }: Cluster,
 ): { bytes: number; seconds: number } {
   if (sharers === 1) return { bytes: 0, seconds: 0 };
-  const exchanges = config.num_layers * (gradCheckpointing ? 12 : 8);
-  const vectors = widthOf(config) * (dtype === 'float32' ? 4 : 2) * (tokens / sharers);
-  const bytes = exchanges * vectors * ((sharers - 1) / sharers);
+  const perBlock = gradCheckpointing ? 12 : 8;
+  const exchanges = config.num_layers * perBlock;
+  const skipping = skippingOf(config, tokens, tokenRouting);
+  const exchanged = tokensByBlock(config, { tokens, skipping }).reduce((sum, n) => sum + n, 0);
+  const vectors = widthOf(config) * (dtype === 'float32' ? 4 : 2) * ((own * exchanged) / sharers);
+  const bytes = perBlock * vectors * ((sharers - 1) / sharers);
   const bandwidth = sharers <= ranksPerNode ? cluster.bandwidthWithin : cluster.bandwidthBetween;
   const messages = passes * exchanges * (sharers - 1);
   return { bytes, seconds: bytes / bandwidth + messages * latencySeconds };

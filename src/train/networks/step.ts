@@ -7,6 +7,7 @@ import {
   velocityTarget,
 } from '../../diffusion/index.js';
 import type { SequenceGroup } from '../../distributed/sequence.js';
+import type { TokenRoute } from '../../models/transformer/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import { conditionOf, NOTHING, type Target } from '../../tasks/index.js';
 import { cat, checkpoint, randn, type Tensor, tensor, tidy } from '../../tensor/index.js';
@@ -18,6 +19,8 @@ import { sampleGenerator } from '../feed/sample-noise.js';
 import type { StepContext } from '../loop/loop.js';
 import type { StepOutcome } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
+import { skippedBlocks } from '../recipe/levers-config.js';
+import { drawRoute } from './route.js';
 
 /** How losses are computed, in training and validation. */
 export interface LossOptions {
@@ -30,7 +33,8 @@ export interface LossOptions {
 
 export interface StepPlan
   extends LossOptions,
-    Pick<Stage, 'timestepShift' | 'tokensPerMicroBatch'> {
+    Pick<Stage, 'timestepShift' | 'tokensPerMicroBatch'>,
+    Partial<Pick<Stage, 'tokenRouting'>> {
   seed: number;
 }
 
@@ -52,7 +56,7 @@ export function trainStep(
   if (parts.length === 0) backward(null, true);
   for (const part of parts) {
     tidy(() => {
-      const draws = drawNoise(part, plan, step);
+      const draws = drawNoise(pipeline, part, plan, step);
       const { losses, work: added } = lossesOf(pipeline, part, target, draws, plan);
       for (const key of Object.keys(work) as (keyof SharedWork)[]) work[key] += added[key];
       backward(losses.sum().div(count), part === parts.at(-1));
@@ -69,22 +73,36 @@ export interface Draws {
   sigmas: Tensor;
   /** [B, C, f, h, w] */
   noise: Tensor;
+  /** tokens that skip blocks; default: none do */
+  route?: TokenRoute | null;
 }
 
 /**
- * A sample's noise follows from the step and its place in the whole batch, whichever process
- * computes it.
+ * A sample's noise, and which of its tokens skip blocks, follow from the step and its place in the
+ * whole batch, whichever process computes it.
  */
-function drawNoise(samples: readonly TrainSample[], plan: StepPlan, step: number): Draws {
+function drawNoise(
+  { transformer }: Pipeline,
+  samples: readonly TrainSample[],
+  { seed, timestepShift, tokenRouting }: StepPlan,
+  step: number,
+): Draws {
   const drawn = samples.map(({ index, latents }) => {
-    const generator = sampleGenerator(plan.seed, step, index);
+    const generator = sampleGenerator(seed, step, index);
     const normal = randn([1], { generator });
-    return { normal, noise: randn(latents.shape, { generator }) };
+    return { normal, noise: randn(latents.shape, { generator }), generator };
   });
   const normals = cat(drawn.map(({ normal }) => normal));
-  // source of the distribution: Esser et al. 2024, arXiv 2403.03206
-  const sigmas = sigmasFromNormal(normals, plan.timestepShift);
-  return { sigmas, noise: cat(drawn.map(({ noise }) => noise)) };
+  const noise = cat(drawn.map((draw) => draw.noise));
+  const skipped = tokenRouting && skippedBlocks(tokenRouting, transformer.blocks.length);
+  const generators = drawn.map(({ generator }) => generator);
+  const [frames, height, width] = transformer.tokenGrid(noise);
+  return {
+    // source of the distribution: Esser et al. 2024, arXiv 2403.03206
+    sigmas: sigmasFromNormal(normals, timestepShift),
+    noise,
+    route: skipped ? drawRoute(generators, frames * height * width, skipped) : null,
+  };
 }
 
 /** The loss of each sample, [B] float32, and the work that all of them took. */
@@ -92,7 +110,7 @@ export function lossesOf(
   pipeline: Pipeline,
   samples: readonly TrainSample[],
   target: Target,
-  { sigmas, noise }: Draws,
+  { sigmas, noise, route }: Draws,
   {
     gradCheckpointing,
     sequence,
@@ -111,6 +129,7 @@ export function lossesOf(
     condition: transformer.prepareCondition(conditions).indexSelect(0, rows),
     rope: transformer.prepareRope(latents),
     sequence,
+    route,
     wrapBlock: gradCheckpointing ? checkpoint : undefined,
   });
   return {

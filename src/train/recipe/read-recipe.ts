@@ -20,6 +20,7 @@ import {
   stagesOf,
   trainsPipeline,
 } from './config.js';
+import { missingBlocks } from './missing-blocks.js';
 import { resolvePaths } from './recipe-paths.js';
 
 /** Sets a key to a value, given as it is or as a text of YAML; null removes the key. */
@@ -221,6 +222,10 @@ const CHECKS: readonly {
   {
     check: sequenceProblems,
     reads: ['base', ...ofPlan('preset', 'numHeads', 'stages', 'sequenceParallel')],
+  },
+  {
+    check: blockProblems,
+    reads: ['base', ...ofPlan('preset', 'numLayers', 'stages', 'tokenRouting')],
   },
   {
     check: stageProblems,
@@ -436,6 +441,13 @@ function sequenceProblems(recipe: PipelineRecipe): string[] {
     const key = stages ? `transformer.stages.${i}` : 'transformer';
     return [`${key}.sequenceParallel: must divide the ${heads} heads, got ${sequenceParallel}`];
   });
+}
+
+/** Blocks that a network does not have; those of a `base` are checked when it is opened. */
+function blockProblems(recipe: PipelineRecipe): string[] {
+  const { preset, numLayers } = recipe.transformer;
+  if (recipe.base !== undefined) return [];
+  return missingBlocks(recipe, numLayers ?? TRANSFORMER_PRESETS[preset].num_layers);
 }
 
 /** Tasks that a stage's data cannot teach, and batches for which there is no task. */

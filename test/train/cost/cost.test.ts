@@ -11,6 +11,7 @@ import {
   cat,
   checkpoint,
   full,
+  Generator,
   memoryInfo,
   resetPeakMemory,
   tidy,
@@ -20,7 +21,9 @@ import { batchesOf, sampleFlops, wholeTransformer } from '../../../src/train/cos
 import { activationBytes, largestShare, memoryOf } from '../../../src/train/cost/memory.js';
 import type { TrainedNetworks } from '../../../src/train/cost/trained-networks.js';
 import { tokensOf } from '../../../src/train/feed/index.js';
+import { drawRoute } from '../../../src/train/networks/route.js';
 import { Recipe, type Stage, stagesOf } from '../../../src/train/recipe/config.js';
+import { type SkippedBlocks, skippedBlocks } from '../../../src/train/recipe/levers-config.js';
 
 const mini = TRANSFORMER_PRESETS['mfm-mini'];
 const networks = (transformer: TransformerConfig, more = {}): TrainedNetworks => ({
@@ -103,6 +106,18 @@ describe('sampleFlops', () => {
     const { split, whole } = sampleFlops(networks(config), size, { gradCheckpointing: true });
     // patches, the last layer and the time embedding are counted with the blocks
     near(split + whole, byHand(3, 4, 4.5), 1e-12, 'operations');
+  });
+
+  test('leaves out what tokens skip', () => {
+    const of = (tokenRouting?: Stage['tokenRouting']) =>
+      sampleFlops(networks(config), size, { gradCheckpointing: false, tokenRouting });
+    assert.deepEqual(of({ share: 0, first: 1 }), of());
+    // twelve of the tokens skip the second of three blocks
+    const half = of({ share: 0.5, first: 1 });
+    const products = 2 * 14 * (tokens / 2) * 256 ** 2;
+    const scores = 4 * 256 * (tokens * (tokens + 40) - 12 * (12 + 40));
+    near(of().split - half.split, 3 * products + 3.5 * scores, 1e-12, 'operations');
+    assert.equal(half.whole, of().whole);
   });
 
   test('has no gradients of weights beside layers of low rank', () => {
@@ -212,6 +227,7 @@ describe('activationBytes', () => {
     frames: number,
     side: number,
     checkpointed: boolean,
+    skipped: SkippedBlocks | null = null,
   ) {
     const model = withParameters({ dtype: 'bfloat16' }, () => new Transformer3D(config));
     const bytes = tidy(() => {
@@ -225,7 +241,9 @@ describe('activationBytes', () => {
         const pixels = cat([channel(3), channel(1)], 1);
         const mask = channel(1);
         const wrapBlock = checkpointed ? checkpoint : undefined;
-        const inputs = { timesteps, motionScores, text, pixels, mask, wrapBlock };
+        const tokens = (((frames + 3) / 4) * side ** 2) / 256;
+        const route = skipped && drawRoute([new Generator(1)], tokens, skipped);
+        const inputs = { timesteps, motionScores, text, pixels, mask, wrapBlock, route };
         model.predict(latents, inputs).to('float32').square().mean().backward();
       });
       return memoryInfo().peakBytes - before - 2 * model.parameterCount();
@@ -234,16 +252,28 @@ describe('activationBytes', () => {
     return bytes;
   }
 
-  for (const gradCheckpointing of [false, true]) {
-    const how = gradCheckpointing ? 'with' : 'without';
-    test(`is what a step takes ${how} checkpointing, within a tenth`, () => {
+  const cases = [
+    { gradCheckpointing: false, tokenRouting: { share: 0, first: 1 } },
+    { gradCheckpointing: true, tokenRouting: { share: 0, first: 1 } },
+    { gradCheckpointing: false, tokenRouting: { share: 0.5, first: 1, last: 2 } },
+  ];
+  for (const { gradCheckpointing, tokenRouting } of cases) {
+    const how = `${gradCheckpointing ? 'with' : 'without'} checkpointing, ${tokenRouting.share} of the tokens skipping blocks`;
+    test(`is what a step takes ${how}, within a tenth`, () => {
       const config = parseTransformerConfig({ ...mini, num_layers: 4, num_attention_heads: 8 });
       const [frames, side] = [9, 128];
       const size = { numFrames: frames, width: side, height: side };
-      const own = stage({ ...size, gradCheckpointing, imageShare: [0, 0], tokensPerBatch: 1 });
+      const own = stage({
+        ...size,
+        gradCheckpointing,
+        tokenRouting,
+        imageShare: [0, 0],
+        tokensPerBatch: 1,
+      });
       const [batch] = batchesOf(own);
       const counted = activationBytes(networks(config), own, batch!, 1);
-      near(counted, measured(config, frames, side, gradCheckpointing), 1 / 10, 'bytes');
+      const skipped = skippedBlocks(tokenRouting, 4);
+      near(counted, measured(config, frames, side, gradCheckpointing, skipped), 1 / 10, 'bytes');
     });
   }
 

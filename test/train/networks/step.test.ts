@@ -117,6 +117,42 @@ describe('trainStep', () => {
     expectSame(sum.gradients, whole.gradients);
   });
 
+  describe('with tokens that skip blocks', () => {
+    const tokenRouting = { share: 0.5, first: 1, last: 2 };
+    const deep = tinyRecipe({ numLayers: 4, tokenRouting });
+    let trained: TrainedPipeline;
+    let weights: Map<string, Tensor>;
+    const routed = (batches: readonly StepBatch[], changes?: Partial<StepPlan>) =>
+      outcomeOf(weights, trained.pipeline, batches, { tokenRouting, ...changes });
+    before(() => {
+      trained = tinyTrainee(deep);
+      weights = trainableParameters(trained, deep);
+    });
+
+    test('has the same gradients in micro-batches, halves and checkpointed blocks', () => {
+      const all = routed([batch]);
+      const halves = [0, 1].map((rank) => ({
+        ...batch,
+        samples: batch.samples.filter(({ index }) => index % 2 === rank),
+      }));
+      expectSame(routed([batch], { tokensPerMicroBatch: 60 }).gradients, all.gradients);
+      expectSame(routed(halves).gradients, all.gradients);
+      expectSame(routed([batch], { gradCheckpointing: true }).gradients, all.gradients);
+    });
+
+    test('other steps route other tokens, a share of 0 none', () => {
+      const lossOf = ({ figures }: Outcome) => figures.loss!.sum;
+      const plain = routed([batch], { tokenRouting: { share: 0, first: 1 } });
+      const without = routed([batch], { tokenRouting: undefined });
+      assert.deepEqual(plain.gradients, without.gradients);
+      assert.equal(lossOf(plain), lossOf(without));
+      assert.notEqual(lossOf(routed([batch])), lossOf(plain));
+      // a share that is less than a token
+      const few = routed([batch], { tokenRouting: { share: 0.01, first: 1 } });
+      assert.equal(lossOf(few), lossOf(plain));
+    });
+  });
+
   test('a process without samples takes part with nothing', () => {
     const none = outcome([{ ...batch, samples: [] }]);
     assert.deepEqual([none.lasts, none.figures, none.tokens], [[true], {}, 0]);

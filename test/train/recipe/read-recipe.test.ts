@@ -422,6 +422,25 @@ describe('readRecipe', () => {
     assert.match(problems, /blockOutChannels: must be 4 widths .*got 2/);
   });
 
+  test('refuses blocks that the network does not have', () => {
+    const problems = (transformer: object) =>
+      problemsOf({ ...GOOD, transformer: { steps: 1, numLayers: 3, ...transformer } });
+    assert.deepEqual(problems({ tokenRouting: { share: 0.5 } }), []);
+    assert.deepEqual(problems({ tokenRouting: { share: 0.5, last: 2, first: 0 } }), []);
+    const refused = (tokenRouting: object, got: string) =>
+      assert.deepEqual(problems({ tokenRouting }).slice(1), [
+        `transformer.tokenRouting: must skip blocks between 0 and 2, got ${got}`,
+      ]);
+    refused({ share: 0.5, last: 3 }, '1 to 3');
+    refused({ share: 0.5, first: 2 }, '2 to 1');
+    assert.deepEqual(problems({ tokenRouting: { share: 0, last: 9 } }), []);
+    const stages = [{ name: 'a' }, { name: 'b', tokenRouting: { share: 0.5, last: 3 } }];
+    assert.match(problems({ stages })[1]!, /^transformer\.stages\.1\.tokenRouting: must skip/);
+    assert.deepEqual(problems({ tokenRouting: { share: 1 } }).slice(1), [
+      'transformer.tokenRouting.share: must be at most 0.95, got 1',
+    ]);
+  });
+
   test('refuses tasks that the data cannot teach', () => {
     const problems = problemsOf({
       ...GOOD,
