@@ -11,13 +11,20 @@ import {
   type TransformerWork,
   textFlops,
   timeFlops,
+  tokensByBlock,
+  widthOf,
 } from '../../models/transformer/cost.js';
 import { blockName, parameterElements } from '../../models/transformer/parameters.js';
 import type { Target } from '../../tasks/index.js';
 import { batchSizeOf } from '../feed/buckets.js';
 import type { Recipe, Stage } from '../recipe/config.js';
 import { meanImageShare } from '../recipe/image-share.js';
-import { skippedBlocks, skippingTokens } from '../recipe/levers-config.js';
+import {
+  alignedBlock,
+  headLayers,
+  skippedBlocks,
+  skippingTokens,
+} from '../recipe/levers-config.js';
 import { isText, prefixed } from '../recipe/trained-names.js';
 import type { TrainedNetworks } from './trained-networks.js';
 
@@ -66,7 +73,8 @@ export interface SampleFlops {
 }
 
 /** The keys of a stage that change how much is computed. */
-export type CountedStage = Pick<Stage, 'gradCheckpointing'> & Partial<Pick<Stage, 'tokenRouting'>>;
+export type CountedStage = Pick<Stage, 'gradCheckpointing'> &
+  Partial<Pick<Stage, 'tokenRouting' | 'alignment'>>;
 
 /** Work that samples of a batch may share: the sum over all samples, or the mean per sample. */
 export interface SharedWork {
@@ -108,7 +116,7 @@ function countFlops(
   { transformer: config, textEncoder }: TrainedNetworks,
   { inputs, weights }: GradientShares,
   size: Target,
-  { gradCheckpointing, tokenRouting }: CountedStage,
+  { gradCheckpointing, tokenRouting, alignment }: CountedStage,
   { conditions, textTokens, encodedTokens }: SharedWork,
 ): SampleFlops {
   const tokens = tokensOf(size);
@@ -121,8 +129,12 @@ function countFlops(
   const adapter = conditions * adapterFlops(config, { frames: size.numFrames, ...size });
   // one product per weight and token; the states of a frozen encoder were computed ahead
   const encoder = weights.encoder > 0 ? 2 * textEncoder.parameters * encodedTokens : 0;
+  const aligned = alignment && alignedTokens(config, work, alignment);
   return {
-    split: (1 + inputs + weights.tokens + again) * products + (1 + 2.5 * inputs + again) * scores,
+    split:
+      (aligned ? 3 * headFlops(config, aligned) : 0) +
+      (1 + inputs + weights.tokens + again) * products +
+      (1 + 2.5 * inputs + again) * scores,
     whole:
       // nothing before the adapter is trained, so a frozen adapter needs no backward pass
       (1 + (weights.adapter > 0 ? 1 : 0) + weights.adapter) * adapter +
@@ -143,6 +155,23 @@ export function skippingOf(
   const { share, first, last } = skipped;
   return { tokens: skippingTokens(tokens, share), first, last };
 }
+
+/** The tokens of a sample that the aligned block works on; null if no block is aligned. */
+function alignedTokens(
+  config: TransformerConfig,
+  work: TransformerWork,
+  alignment: NonNullable<CountedStage['alignment']>,
+): number | null {
+  if (alignment.weight === 0) return null;
+  return tokensByBlock(config, work)[alignedBlock(alignment, config.num_layers)]!;
+}
+
+/** FLOPs of the network that reads the aligned block's tokens, forward. */
+const headFlops = (config: TransformerConfig, tokens: number): number =>
+  headLayers(widthOf(config), config.patch_size ** 2 * config.in_channels).reduce(
+    (sum, [from, to]) => sum + 2 * tokens * from * to,
+    0,
+  );
 
 /** The shares of a network's work that need gradients, 0..1. */
 interface GradientShares {

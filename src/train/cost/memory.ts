@@ -105,6 +105,8 @@ const BACKWARD_VECTORS = 5;
  * gradient.
  */
 const END_VECTORS = 4;
+/** Vectors per token that the network keeps which aligns a block: two layers, before and after SiLU. */
+const HEAD_VECTORS = 4;
 /** Bytes per value of the output and its loss: the target and differences in float32. */
 const LOSS_BYTES = 24;
 /**
@@ -123,6 +125,7 @@ export function activationBytes(
     gradCheckpointing,
     sequenceParallel,
     tokenRouting,
+    alignment,
   }: CountedStage & Pick<Stage, 'sequenceParallel'>,
   batch: StageBatch,
   groups: number,
@@ -150,7 +153,7 @@ export function activationBytes(
   return (
     fullBlocks * kept +
     config.num_layers * text +
-    END_VECTORS * vector +
+    (END_VECTORS + (alignment && alignment.weight > 0 ? HEAD_VECTORS : 0)) * vector +
     LOSS_BYTES * out * tokens +
     rows * (adapter.kept + CONDITION_BYTES * pixelsOf(batch.size)) +
     Math.max(inBackward, rows * adapter.inBackward)

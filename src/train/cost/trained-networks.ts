@@ -1,9 +1,11 @@
 /** The networks that a stage trains, and those that run beside them. */
 import type { TransformerConfig } from '../../models/transformer/config.js';
+import { widthOf } from '../../models/transformer/cost.js';
 import { lowRankElements, parameterElements } from '../../models/transformer/parameters.js';
 import { PipelineSettings } from '../../pipeline/settings.js';
 import { type PipelineShape, textElements } from '../../pipeline/shape.js';
-import type { PipelineRecipe } from '../recipe/config.js';
+import { type PipelineRecipe, stagesOf } from '../recipe/config.js';
+import { headLayers, isAligned } from '../recipe/levers-config.js';
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 
 /** The trained parameters, and the networks that are in memory beside them. */
@@ -43,6 +45,17 @@ export function trainedNetworks(
     trained: new Map([
       ...[...all].filter(([name]) => names.has(name)),
       ...(lora ? prefixed('transformer', lowRankElements(transformer, lora)) : []),
+      ...(isAligned(stagesOf(recipe)) ? prefixed('alignment', headElements(transformer)) : []),
     ]),
   };
+}
+
+/** The number of elements of each parameter of the network that aligns a block, by name. */
+function headElements(config: TransformerConfig): [string, number][] {
+  return headLayers(widthOf(config), config.patch_size ** 2 * config.in_channels).flatMap(
+    ([from, to], i): [string, number][] => [
+      [`layers.${i}.weight`, from * to],
+      [`layers.${i}.bias`, to],
+    ],
+  );
 }

@@ -7,7 +7,7 @@ import {
   velocityTarget,
 } from '../../diffusion/index.js';
 import type { SequenceGroup } from '../../distributed/sequence.js';
-import type { TokenRoute } from '../../models/transformer/index.js';
+import type { Probe, TokenRoute } from '../../models/transformer/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import { conditionOf, NOTHING, type Target } from '../../tasks/index.js';
 import { cat, checkpoint, randn, type Tensor, tensor, tidy } from '../../tensor/index.js';
@@ -19,7 +19,8 @@ import { sampleGenerator } from '../feed/sample-noise.js';
 import type { StepContext } from '../loop/loop.js';
 import type { StepOutcome } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
-import { skippedBlocks } from '../recipe/levers-config.js';
+import { alignedBlock, skippedBlocks } from '../recipe/levers-config.js';
+import type { AlignmentHead } from './alignment.js';
 import { drawRoute } from './route.js';
 
 /** How losses are computed, in training and validation. */
@@ -29,13 +30,17 @@ export interface LossOptions {
   sequence: SequenceGroup | null;
   /** default: runs the pipeline's own text encoder each time */
   encodeText?: EncodeText;
+  /** reads the tokens after a block */
+  probe?: Probe | null;
 }
 
 export interface StepPlan
   extends LossOptions,
     Pick<Stage, 'timestepShift' | 'tokensPerMicroBatch'>,
-    Partial<Pick<Stage, 'tokenRouting'>> {
+    Partial<Pick<Stage, 'tokenRouting' | 'alignment'>> {
   seed: number;
+  /** needed if `alignment` has a weight */
+  alignmentHead?: AlignmentHead | null;
 }
 
 /**
@@ -57,15 +62,32 @@ export function trainStep(
   for (const part of parts) {
     tidy(() => {
       const draws = drawNoise(pipeline, part, plan, step);
-      const { losses, work: added } = lossesOf(pipeline, part, target, draws, plan);
+      const aligned = alignmentOf(part, pipeline, plan);
+      const options = { ...plan, probe: aligned?.probe };
+      const { losses, work: added } = lossesOf(pipeline, part, target, draws, options);
       for (const key of Object.keys(work) as (keyof SharedWork)[]) work[key] += added[key];
-      backward(losses.sum().div(count), part === parts.at(-1));
+      const alignment = aligned?.losses();
+      const all = alignment ? losses.add(alignment.mul(plan.alignment!.weight)) : losses;
+      backward(all.sum().div(count), part === parts.at(-1));
       addLosses(figures, part, losses.toFloat32Array(), draws.sigmas.toFloat32Array());
+      if (alignment) addFigure(figures, 'alignment', alignment);
     });
   }
   // of the processes that share samples, only the first counts them
   if (plan.sequence && plan.sequence.rank > 0) return { samples: 0, count, figures: {}, work };
   return { samples: samples.length, count, tokens: samples.length * tokens, figures, work };
+}
+
+/** What reads the tokens of a block to align them; null if the stage does not. */
+function alignmentOf(
+  samples: readonly TrainSample[],
+  { transformer }: Pipeline,
+  { alignment, alignmentHead }: StepPlan,
+) {
+  if (!alignment || alignment.weight === 0) return null;
+  const latents = cat(samples.map((sample) => sample.latents));
+  const block = alignedBlock(alignment, transformer.blocks.length);
+  return alignmentHead!.reading(block, latents);
 }
 
 export interface Draws {
@@ -115,6 +137,7 @@ export function lossesOf(
     gradCheckpointing,
     sequence,
     encodeText = (prompts) => pipeline.encodePrompts(prompts),
+    probe,
   }: LossOptions,
 ): { losses: Tensor; work: SharedWork } {
   const { transformer } = pipeline;
@@ -130,6 +153,7 @@ export function lossesOf(
     rope: transformer.prepareRope(latents),
     sequence,
     route,
+    probe,
     wrapBlock: gradCheckpointing ? checkpoint : undefined,
   });
   return {
@@ -192,4 +216,11 @@ function addLosses(
     const band = Math.min(BANDS - 1, Math.floor(sigmas[i]! * BANDS));
     add(`loss/sigma ${band / BANDS}-${(band + 1) / BANDS}`, loss);
   });
+}
+
+/** Adds the values [B] of a micro-batch's samples. */
+function addFigure(figures: StepOutcome['figures'], name: string, values: Tensor): void {
+  const entry = figures[name] ?? { sum: 0, count: 0 };
+  const sum = values.toFloat32Array().reduce((total, value) => total + value, 0);
+  figures[name] = { sum: entry.sum + sum, count: entry.count + values.numel };
 }

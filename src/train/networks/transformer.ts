@@ -11,6 +11,8 @@ import type { StepBatch } from '../feed/batch.js';
 import { trainLoop } from '../loop/loop.js';
 import { sumsOf } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
+import { prefixed } from '../recipe/trained-names.js';
+import { alignmentHead } from './alignment.js';
 import type { PartContext } from './context.js';
 import { taskSheets } from './sample-sheets.js';
 import { trainStep } from './step.js';
@@ -26,7 +28,11 @@ export async function trainTransformer(
   const { pipeline } = trainee;
   const { stages } = data;
   const { seed } = recipe;
-  const parameters = trainableParameters(trainee, recipe);
+  const head = alignmentHead(recipe, pipeline.transformer);
+  const parameters = new Map([
+    ...trainableParameters(trainee, recipe),
+    ...prefixed('alignment', head?.namedParameters() ?? []),
+  ]);
   const encodeText = data.encodeText(trainee);
   const flopsOf = stepCost(pipeline, parameters);
 
@@ -48,7 +54,7 @@ export async function trainTransformer(
     train(batch, at) {
       const stage = stages[at.stage]!;
       const { sequence } = run.parallel.split(stage.sequenceParallel);
-      const plan = { ...stage, seed, sequence, encodeText };
+      const plan = { ...stage, seed, sequence, encodeText, alignmentHead: head };
       const { work, ...outcome } = trainStep(pipeline, batch, at, plan);
       return { ...outcome, flops: flopsOf(outcome.samples, work, batch.target, stage) };
     },

@@ -8,7 +8,7 @@ import { LoraConfig } from '../../nn/lora-config.js';
 import { PipelineChanges } from '../../pipeline/settings.js';
 import { Mixture } from '../../tasks/mixture-config.js';
 import type { Task } from '../../tasks/task.js';
-import { TokenRouting } from './levers-config.js';
+import { Alignment, TokenRouting } from './levers-config.js';
 
 const probability = z.number().min(0).max(1);
 /** Decay of a running mean, below 1: at 1 it would never change, and AdamW would divide by zero. */
@@ -284,6 +284,7 @@ const stageKeys = {
       'processes that split the tokens of each sample among them; a micro-batch belongs to all of them',
     ),
   tokenRouting: TokenRouting.prefault({}),
+  alignment: Alignment.prefault({}),
   imageShare: z
     .tuple([probability, probability])
     .default([1, 0.1])

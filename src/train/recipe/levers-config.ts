@@ -40,3 +40,42 @@ export function skippedBlocks(
 
 /** The number of tokens of a sample that skip blocks. */
 export const skippingTokens = (tokens: number, share: number): number => Math.floor(tokens * share);
+
+/**
+ * A small network reads the tokens after a middle block, and is to predict from them what is known
+ * exactly. Source: Wang et al. 2026, SRA 2, arXiv 2601.17830
+ */
+export const Alignment = z.strictObject({
+  weight: z
+    .number()
+    .min(0)
+    .max(1000)
+    .default(0)
+    .describe(
+      'weight of a second loss: a small network, which the finished pipeline lacks, predicts the clean latents from the tokens after a block (SRA 2); with 0 there is none',
+    ),
+  block: block
+    .optional()
+    .describe('index of that block, from 0 (default: after 8/28 of the blocks, as published)'),
+});
+export type Alignment = z.infer<typeof Alignment>;
+
+/** The index of the block whose tokens are aligned, in a network of `numLayers` blocks. */
+export const alignedBlock = ({ block }: Alignment, numLayers: number): number =>
+  block ?? Math.max(0, Math.round((8 / 28) * numLayers) - 1);
+
+/** Does a recipe train the small network that reads a block's tokens? */
+export const isAligned = (stages: readonly { alignment: Alignment }[]): boolean =>
+  stages.some(({ alignment }) => alignment.weight > 0);
+
+/**
+ * The layers of that network, [inputs, outputs] each, between which there are SiLUs.
+ *
+ * @param width      the transformer's
+ * @param channels   values to predict for each token
+ */
+export const headLayers = (width: number, channels: number): [number, number][] => [
+  [width, width],
+  [width, width],
+  [width, channels],
+];

@@ -1,20 +1,25 @@
 /** Keys of a recipe that name blocks which its network does not have. */
 import { type PipelineRecipe, stagesOf } from './config.js';
-import { skippedBlocks } from './levers-config.js';
+import { alignedBlock, skippedBlocks } from './levers-config.js';
 
 /**
  * @param numLayers   number of blocks of the network that is trained
  * @returns a sentence about each such key
  */
 export function missingBlocks(recipe: PipelineRecipe, numLayers: number): string[] {
-  return stagesOf(recipe).flatMap(({ tokenRouting }, i) => {
+  const within = `between 0 and ${numLayers - 1}`;
+  return stagesOf(recipe).flatMap(({ tokenRouting, alignment }, i) => {
     const key = recipe.transformer.stages ? `transformer.stages.${i}` : 'transformer';
+    const problems: string[] = [];
     const skipped = skippedBlocks(tokenRouting, numLayers);
-    if (!skipped) return [];
-    const { first, last } = skipped;
-    if (first <= last && last < numLayers) return [];
-    return [
-      `${key}.tokenRouting: must skip blocks between 0 and ${numLayers - 1}, got ${first} to ${last}`,
-    ];
+    if (skipped && (skipped.first > skipped.last || skipped.last >= numLayers)) {
+      const got = `${skipped.first} to ${skipped.last}`;
+      problems.push(`${key}.tokenRouting: must skip blocks ${within}, got ${got}`);
+    }
+    const block = alignedBlock(alignment, numLayers);
+    if (alignment.weight > 0 && block >= numLayers) {
+      problems.push(`${key}.alignment.block: must be ${within}, got ${block}`);
+    }
+    return problems;
   });
 }

@@ -225,7 +225,7 @@ const CHECKS: readonly {
   },
   {
     check: blockProblems,
-    reads: ['base', ...ofPlan('preset', 'numLayers', 'stages', 'tokenRouting')],
+    reads: ['base', ...ofPlan('preset', 'numLayers', 'stages', 'tokenRouting', 'alignment')],
   },
   {
     check: stageProblems,

@@ -120,6 +120,21 @@ describe('sampleFlops', () => {
     assert.equal(half.whole, of().whole);
   });
 
+  test('counts the network that aligns a block, on the tokens that the block works on', () => {
+    const of = (alignment?: Stage['alignment'], share = 0) => {
+      const tokenRouting = { share, first: 1 };
+      return sampleFlops(networks(config), size, {
+        gradCheckpointing: false,
+        alignment,
+        tokenRouting,
+      }).split;
+    };
+    assert.equal(of({ weight: 0, block: 1 }), of());
+    const head = 3 * 2 * (2 * 256 ** 2 + 256 * 64);
+    near(of({ weight: 1, block: 1 }) - of(), tokens * head, 1e-9, 'operations');
+    near(of({ weight: 1, block: 1 }, 0.5) - of(undefined, 0.5), 12 * head, 1e-9, 'operations');
+  });
+
   test('has no gradients of weights beside layers of low rank', () => {
     const low = networks(config, lowRank(config));
     const { split } = sampleFlops(low, size, { gradCheckpointing: false });

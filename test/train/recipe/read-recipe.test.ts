@@ -436,6 +436,10 @@ describe('readRecipe', () => {
     assert.deepEqual(problems({ tokenRouting: { share: 0, last: 9 } }), []);
     const stages = [{ name: 'a' }, { name: 'b', tokenRouting: { share: 0.5, last: 3 } }];
     assert.match(problems({ stages })[1]!, /^transformer\.stages\.1\.tokenRouting: must skip/);
+    assert.deepEqual(problems({ alignment: { weight: 1, block: 3 } }).slice(1), [
+      'transformer.alignment.block: must be between 0 and 2, got 3',
+    ]);
+    assert.deepEqual(problems({ alignment: { weight: 1 } }), []);
     assert.deepEqual(problems({ tokenRouting: { share: 1 } }).slice(1), [
       'transformer.tokenRouting.share: must be at most 0.95, got 1',
     ]);
