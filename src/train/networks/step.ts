@@ -19,7 +19,7 @@ import { sampleGenerator } from '../feed/sample-noise.js';
 import type { StepContext } from '../loop/loop.js';
 import type { StepOutcome } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
-import { alignedBlock, skippedBlocks } from '../recipe/levers-config.js';
+import { alignedBlock, shiftFor, skippedBlocks } from '../recipe/levers-config.js';
 import type { AlignmentHead } from './alignment.js';
 import { drawRoute } from './route.js';
 
@@ -37,7 +37,7 @@ export interface LossOptions {
 export interface StepPlan
   extends LossOptions,
     Pick<Stage, 'timestepShift' | 'tokensPerMicroBatch'>,
-    Partial<Pick<Stage, 'tokenRouting' | 'alignment'>> {
+    Partial<Pick<Stage, 'tokenRouting' | 'alignment' | 'contrast'>> {
   seed: number;
   /** needed if `alignment` has a weight */
   alignmentHead?: AlignmentHead | null;
@@ -64,10 +64,13 @@ export function trainStep(
       const draws = drawNoise(pipeline, part, plan, step);
       const aligned = alignmentOf(part, pipeline, plan);
       const options = { ...plan, probe: aligned?.probe };
-      const { losses, work: added } = lossesOf(pipeline, part, target, draws, options);
+      const { losses, velocity, work: added } = lossesOf(pipeline, part, target, draws, options);
       for (const key of Object.keys(work) as (keyof SharedWork)[]) work[key] += added[key];
       const alignment = aligned?.losses();
-      const all = alignment ? losses.add(alignment.mul(plan.alignment!.weight)) : losses;
+      const distances = contrastOf(velocity, part, samples, plan, step);
+      let all = losses;
+      if (alignment) all = all.add(alignment.mul(plan.alignment!.weight));
+      if (distances) all = all.sub(distances.mul(plan.contrast!));
       backward(all.sum().div(count), part === parts.at(-1));
       addLosses(figures, part, losses.toFloat32Array(), draws.sigmas.toFloat32Array());
       if (alignment) addFigure(figures, 'alignment', alignment);
@@ -76,6 +79,27 @@ export function trainStep(
   // of the processes that share samples, only the first counts them
   if (plan.sequence && plan.sequence.rank > 0) return { samples: 0, count, figures: {}, work };
   return { samples: samples.length, count, tokens: samples.length * tokens, figures, work };
+}
+
+/**
+ * The distance of each sample's velocity to the target of the next sample of this process, [B]; null
+ * if the stage does not ask for it, or there is no other sample. Micro-batches change nothing, but
+ * the number of processes does: it decides which samples are neighbours.
+ *
+ * Source: Stoica et al. 2025, contrastive flow matching, arXiv 2506.05350
+ */
+function contrastOf(
+  velocity: Tensor,
+  part: readonly TrainSample[],
+  samples: readonly TrainSample[],
+  { contrast = 0, seed }: StepPlan,
+  step: number,
+): Tensor | null {
+  if (contrast === 0 || samples.length < 2) return null;
+  const others = part.map((sample) => samples[(samples.indexOf(sample) + 1) % samples.length]!);
+  const latents = cat(others.map((other) => other.latents)).to('float32');
+  const noise = cat(others.map((other) => drawSample(other, seed, step).noise));
+  return velocityLosses(velocity, velocityTarget(latents, noise));
 }
 
 /** What reads the tokens of a block to align them; null if the stage does not. */
@@ -109,11 +133,7 @@ function drawNoise(
   { seed, timestepShift, tokenRouting }: StepPlan,
   step: number,
 ): Draws {
-  const drawn = samples.map(({ index, latents }) => {
-    const generator = sampleGenerator(seed, step, index);
-    const normal = randn([1], { generator });
-    return { normal, noise: randn(latents.shape, { generator }), generator };
-  });
+  const drawn = samples.map((sample) => drawSample(sample, seed, step));
   const normals = cat(drawn.map(({ normal }) => normal));
   const noise = cat(drawn.map((draw) => draw.noise));
   const skipped = tokenRouting && skippedBlocks(tokenRouting, transformer.blocks.length);
@@ -121,13 +141,26 @@ function drawNoise(
   const [frames, height, width] = transformer.tokenGrid(noise);
   return {
     // source of the distribution: Esser et al. 2024, arXiv 2403.03206
-    sigmas: sigmasFromNormal(normals, timestepShift),
+    sigmas: sigmasFromNormal(
+      normals,
+      samples.map(({ task }) => shiftFor(timestepShift, task)),
+    ),
     noise,
     route: skipped ? drawRoute(generators, frames * height * width, skipped) : null,
   };
 }
 
-/** The loss of each sample, [B] float32, and the work that all of them took. */
+/** Draws of a sample, and the generator for more of them. */
+function drawSample({ index, latents }: TrainSample, seed: number, step: number) {
+  const generator = sampleGenerator(seed, step, index);
+  const normal = randn([1], { generator });
+  return { normal, noise: randn(latents.shape, { generator }), generator };
+}
+
+/**
+ * The loss of each sample, [B] float32, the velocities that it is for, and the work that all of them
+ * took.
+ */
 export function lossesOf(
   pipeline: Pipeline,
   samples: readonly TrainSample[],
@@ -139,7 +172,7 @@ export function lossesOf(
     encodeText = (prompts) => pipeline.encodePrompts(prompts),
     probe,
   }: LossOptions,
-): { losses: Tensor; work: SharedWork } {
+): { losses: Tensor; velocity: Tensor; work: SharedWork } {
   const { transformer } = pipeline;
   const latents = cat(samples.map((sample) => sample.latents)).to('float32');
   const prompts = samples.map(({ prompt }) => prompt);
@@ -157,6 +190,7 @@ export function lossesOf(
     wrapBlock: gradCheckpointing ? checkpoint : undefined,
   });
   return {
+    velocity,
     losses: velocityLosses(velocity, velocityTarget(latents, noise)),
     work: {
       conditions: conditions.size(0),

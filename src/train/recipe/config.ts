@@ -8,7 +8,7 @@ import { LoraConfig } from '../../nn/lora-config.js';
 import { PipelineChanges } from '../../pipeline/settings.js';
 import { Mixture } from '../../tasks/mixture-config.js';
 import type { Task } from '../../tasks/task.js';
-import { Alignment, TokenRouting } from './levers-config.js';
+import { Alignment, TimestepShift, TokenRouting } from './levers-config.js';
 
 const probability = z.number().min(0).max(1);
 /** Decay of a running mean, below 1: at 1 it would never change, and AdamW would divide by zero. */
@@ -85,6 +85,14 @@ export const Optimisation = z.strictObject({
     .max(1000)
     .default(0)
     .describe('learning rate at the last step, as a share of learningRate; 1 keeps it constant'),
+  decayShare: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1)
+    .describe(
+      'share of the steps, at the end, in which the learning rate falls; before, it is constant, so that a run can be prolonged by more steps. With 1 it falls all along',
+    ),
   warmupSteps: z.int().min(0).max(1_000_000_000).default(100).describe('steps of linear warm-up'),
   weightDecay: z
     .number()
@@ -305,12 +313,17 @@ const stageKeys = {
   mixture: Mixture.prefault({}).describe(
     'what the task `any` is given: the distribution that mixtures are drawn from',
   ),
-  timestepShift: z
+  timestepShift: TimestepShift.default(1).describe(
+    'shift of the noise levels in training, above 1 for more noise; one for all, or by task, e.g. { i2v: 1.6, image: 2, default: 2.5 }',
+  ),
+  contrast: z
     .number()
-    .positive()
-    .max(1000)
-    .default(1)
-    .describe('shift of the noise levels in training'),
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe(
+      "weight of the distance to another sample's velocity, which is kept large (contrastive flow matching; 0.05 as published)",
+    ),
   textDropout: z
     .strictObject({ image: probability.default(0.3), video: probability.default(0.1) })
     .prefault({})

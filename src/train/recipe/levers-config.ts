@@ -79,3 +79,23 @@ export const headLayers = (width: number, channels: number): [number, number][] 
   [width, width],
   [width, channels],
 ];
+
+const shift = z.number().positive().max(1000);
+
+/** Shift of the noise levels: one for all, or by task. */
+export const TimestepShift = z.union([shift, z.record(z.string(), shift)], {
+  error: 'must be a number above 0, or such numbers by task, image, video and default',
+});
+export type TimestepShift = z.infer<typeof TimestepShift>;
+
+/** Keys of `TimestepShift` beside tasks: what a task makes, and all others. */
+export const SHIFT_KINDS = ['image', 'video', 'default'] as const;
+
+/** The shift for a task: its own, that of images or clips, or the default. */
+export function shiftFor(
+  shifts: TimestepShift,
+  { id, result }: { id: string; result: 'image' | 'video' },
+): number {
+  if (typeof shifts === 'number') return shifts;
+  return shifts[id] ?? shifts[result] ?? shifts.default ?? 1;
+}

@@ -20,6 +20,7 @@ import {
   stagesOf,
   trainsPipeline,
 } from './config.js';
+import { SHIFT_KINDS } from './levers-config.js';
 import { missingBlocks } from './missing-blocks.js';
 import { resolvePaths } from './recipe-paths.js';
 
@@ -213,7 +214,7 @@ const CHECKS: readonly {
   check: (recipe: PipelineRecipe, ownTasks: readonly Task[]) => string[];
   reads: readonly string[];
 }[] = [
-  { check: nameProblems, reads: [] },
+  { check: nameProblems, reads: ofPlan('timestepShift') },
   { check: stepsProblems, reads: ['transformer.steps', 'transformer.stages'] },
   { check: widthProblems, reads: ['autoencoder.blockOutChannels', 'autoencoder.normNumGroups'] },
   { check: originProblems, reads: ['base', 'transformer.lora'] },
@@ -345,6 +346,15 @@ function nameProblems(
       .filter((id) => !known.includes(id))
       .map((id) => `${key}.${id}: unknown task; there are ${known.join(', ')}`),
   );
+  const shifts = [transformer, ...stages].map(({ timestepShift }) => timestepShift);
+  shifts.forEach((shift, i) => {
+    const key = i === 0 ? 'transformer' : `transformer.stages.${i - 1}`;
+    const keys: string[] = [...SHIFT_KINDS, ...known];
+    for (const one of typeof shift === 'object' ? Object.keys(shift) : []) {
+      if (keys.includes(one)) continue;
+      problems.push(`${key}.timestepShift.${one}: unknown key${didYouMean(one, keys)}`);
+    }
+  });
   if (pipeline.tasks?.length === 0) {
     problems.push('pipeline.tasks: must name a task; leave it out for all that are trained');
   }

@@ -192,6 +192,51 @@ describe('trainStep', () => {
   });
 });
 
+describe('the target of another sample', () => {
+  const trained = tinyTrainee();
+  const weights = trainableParameters(trained, tinyRecipe());
+  const batch = tinyBatch([TASKS.t2v, TASKS.i2v, TASKS.vinp]);
+  const of = (changes: Partial<StepPlan>, batches = [batch]) =>
+    outcomeOf(weights, trained.pipeline, batches, changes);
+
+  test('is kept at a distance, whatever the micro-batches', () => {
+    const [plain, far] = [of({}), of({ contrast: 0.05 })];
+    assert.deepEqual(far.figures, plain.figures); // the loss that is told stays that of the velocity
+    assert.notDeepEqual(far.gradients, plain.gradients);
+    expectSame(of({ contrast: 0.05, tokensPerMicroBatch: 30 }).gradients, far.gradients);
+  });
+
+  test('adds up to what the formula says, for a bias that all velocities share', () => {
+    // d/db of (v - u)^2 - 0.05 (v - w)^2, summed: the targets w are those u of all samples, turned
+    const name = 'transformer.proj_out_2.bias';
+    const sum = (outcome: Outcome) => outcome.gradients.get(name)!;
+    const [plain, far] = [sum(of({})), sum(of({ contrast: 0.05 }))];
+    plain.forEach((value, i) => {
+      assert.ok(Math.abs(far[i]! - 0.95 * value) < 1e-5, `${far[i]} and ${value}`);
+    });
+  });
+
+  test('is there only if there is another sample', () => {
+    const one = { ...batch, samples: batch.samples.slice(0, 1), count: 1 };
+    assert.deepEqual(of({ contrast: 0.05 }, [one]).gradients, of({}, [one]).gradients);
+  });
+});
+
+test('noise levels are shifted by task, by what it makes, or as all others', () => {
+  const trained = tinyTrainee();
+  const weights = trainableParameters(trained, tinyRecipe());
+  const of = (timestepShift: StepPlan['timestepShift']) =>
+    outcomeOf(weights, trained.pipeline, [tinyBatch([TASKS.t2v, TASKS.i2v])], { timestepShift })
+      .figures;
+  const [one, two] = [of(1), of(20)];
+  const loss = (figures: Outcome['figures'], task: string) => figures[`loss/${task}`]!.sum;
+  const both = of({ i2v: 20, video: 1, image: 7 });
+  assert.equal(loss(both, 't2v'), loss(one, 't2v'));
+  assert.equal(loss(both, 'i2v'), loss(two, 'i2v'));
+  assert.deepEqual(of({ default: 20 }), two);
+  assert.deepEqual(of({}), one);
+});
+
 describe('stackConditions', () => {
   const { pipeline } = tinyTrainee();
 

@@ -445,6 +445,26 @@ describe('readRecipe', () => {
     ]);
   });
 
+  test('takes a shift of noise levels for all tasks, or for each', () => {
+    const problems = (timestepShift: unknown) =>
+      problemsOf({ ...GOOD, transformer: { steps: 1, timestepShift } }).slice(1);
+    for (const good of [2.5, { default: 2.5, i2v: 1.6, image: 2 }, {}]) {
+      assert.deepEqual(problems(good), []);
+    }
+    assert.deepEqual(problems(-1), ['transformer.timestepShift: must be above 0, got -1']);
+    assert.deepEqual(problems({ i2v: 0 }), [
+      'transformer.timestepShift.i2v: must be above 0, got 0',
+    ]);
+    assert.deepEqual(problems({ i2w: 2 }), [
+      'transformer.timestepShift.i2w: unknown key; did you mean "i2v"?',
+    ]);
+    for (const bad of ['much', { i2v: 'much' }]) {
+      assert.deepEqual(problems(bad), [
+        'transformer.timestepShift: must be a number above 0, or such numbers by task, image, video and default',
+      ]);
+    }
+  });
+
   test('refuses tasks that the data cannot teach', () => {
     const problems = problemsOf({
       ...GOOD,
