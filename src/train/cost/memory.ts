@@ -22,7 +22,7 @@ import type { TrainedNetworks } from './trained-networks.js';
 export interface ProcessMemory {
   weights: number;
   gradients: number;
-  /** float32 master weights, both moments and averages, in the process that owns the most */
+  /** float32 master weights, moments and averages, in the process that owns the most */
   optimizer: number;
   activations: number;
   /** weights of networks that are not trained */
@@ -57,6 +57,8 @@ export function memoryOf(
   const inFlight = Math.min(trained, 2 * Math.max(bucketBytes / 4, Math.max(...sizes)));
   const text = trainedTotal(networks.trained, isText) > 0 ? textEncoder.parameters : 0;
   const added = trainedTotal(networks.trained, isLowRank);
+  // two of AdamW, one of Muon
+  const moments = 8 - 4 * ((networks.muon?.elements ?? 0) / trained);
   const parts = {
     weights: element * (parameterTotal(transformer) + text + added),
     gradients:
@@ -64,7 +66,7 @@ export function memoryOf(
         ? sums * (owned + inFlight) + element * (accumulates ? trained : inFlight)
         : (element + sums) * trained,
     // a float32 weight is its own master weight; only owners keep averages
-    optimizer: ((element === 4 ? 0 : 4) + 8) * owned + 4 * largestShare(sizes, ranks),
+    optimizer: ((element === 4 ? 0 : 4) + moments) * owned + 4 * largestShare(sizes, ranks),
     activations: Math.max(
       ...batches.map((batch) => activationBytes(networks, stage, batch, groups)),
     ),

@@ -138,10 +138,14 @@ function stepOfBatch(
   const passes = passesOf(batch, groups);
   const { split, whole } = sampleFlops(networks, batch.size, stage);
   const rate = cluster.peakFlops * cluster.efficiency;
-  const computeSeconds = (own * (split / sharers + whole)) / rate;
+  const samplesSeconds = (own * (split / sharers + whole)) / rate;
+  // with ddp every process makes the same updates, else each those of its own weights
+  const { flops: muonFlops } = networks.muon ?? { flops: 0 };
+  const updaters = sharding === 'ddp' ? 1 : cluster.ranks;
+  const computeSeconds = samplesSeconds + muonFlops / updaters / rate;
 
   const backwardShare = gradCheckpointing ? 3 / 4 : 2 / 3;
-  const hidden = (computeSeconds / passes) * backwardShare;
+  const hidden = (samplesSeconds / passes) * backwardShare;
   const updates = updateTraffic(networks, sharding, hidden, cluster);
   const sequence = sequenceTraffic(networks, stage, { own, tokens: batch.tokens, passes }, cluster);
 
@@ -150,7 +154,7 @@ function stepOfBatch(
     passes,
     computeSeconds,
     exposedSeconds,
-    flops: batch.samples * (split + whole),
+    flops: batch.samples * (split + whole) + muonFlops * (cluster.ranks / updaters),
     network: { ...updates.bytes, sequence: sequence.bytes },
     networkSeconds: updates.seconds + sequence.seconds,
     seconds: computeSeconds + exposedSeconds,

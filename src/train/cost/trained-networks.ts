@@ -1,7 +1,13 @@
 /** The networks that a stage trains, and those that run beside them. */
 import type { TransformerConfig } from '../../models/transformer/config.js';
 import { widthOf } from '../../models/transformer/cost.js';
-import { lowRankElements, parameterElements } from '../../models/transformer/parameters.js';
+import {
+  hiddenMatrices,
+  lowRankElements,
+  parameterElements,
+  parameterShapes,
+} from '../../models/transformer/parameters.js';
+import { muonFlops } from '../../optim/muon-cost.js';
 import { PipelineSettings } from '../../pipeline/settings.js';
 import { type PipelineShape, textElements } from '../../pipeline/shape.js';
 import { type PipelineRecipe, stagesOf } from '../recipe/config.js';
@@ -19,6 +25,8 @@ export interface TrainedNetworks {
   autoencoder: { parameters: number };
   /** number of elements of each trained parameter, by its name in checkpoints */
   trained: ReadonlyMap<string, number>;
+  /** what Muon updates: number of elements, and the operations of a step; default: nothing */
+  muon?: { elements: number; flops: number };
 }
 
 /**
@@ -36,7 +44,9 @@ export function trainedNetworks(
     ...prefixed('text_encoder', textElements(textEncoder)),
   ]);
   const names = trainedNames(all.keys(), recipe);
+  const { name } = recipe.transformer.optimizer;
   return {
+    ...(name === 'muon' ? { muon: muonOf(transformer, names) } : {}),
     transformer,
     dtype,
     promptLength: recipe.pipeline.promptLength ?? PipelineSettings.parse({}).promptLength,
@@ -48,6 +58,22 @@ export function trainedNetworks(
       ...(isAligned(stagesOf(recipe)) ? prefixed('alignment', headElements(transformer)) : []),
     ]),
   };
+}
+
+/** The trained matrices of the blocks, which Muon updates. */
+function muonOf(
+  config: TransformerConfig,
+  trained: ReadonlySet<string>,
+): NonNullable<TrainedNetworks['muon']> {
+  const shapes = parameterShapes(config);
+  const muon = { elements: 0, flops: 0 };
+  for (const name of hiddenMatrices(config)) {
+    if (!trained.has(`transformer.${name}`)) continue;
+    const [rows, columns] = shapes.get(name) as [number, number];
+    muon.elements += rows * columns;
+    muon.flops += muonFlops([rows, columns]);
+  }
+  return muon;
 }
 
 /** The number of elements of each parameter of the network that aligns a block, by name. */

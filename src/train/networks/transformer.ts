@@ -7,13 +7,16 @@ import { saveSafetensors, type Tensor } from '../../tensor/index.js';
 import { flopsCounter, type SharedWork } from '../cost/cost.js';
 import { matrixPeak } from '../cost/peak.js';
 import type { TrainedNetworks } from '../cost/trained-networks.js';
-import type { StepBatch } from '../feed/batch.js';
+import type { FeedPosition, StepBatch } from '../feed/batch.js';
+import { AHEAD } from '../feed/feed.js';
 import { trainLoop } from '../loop/loop.js';
 import { sumsOf } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
 import { prefixed } from '../recipe/trained-names.js';
 import { alignmentHead } from './alignment.js';
+import { type Balance, balanceAfter, factorsAt } from './balance.js';
 import type { PartContext } from './context.js';
+import { optimizerPlan } from './optimizer-plan.js';
 import { taskSheets } from './sample-sheets.js';
 import { trainStep } from './step.js';
 import { exportTrainee, type TrainedPipeline, trainableParameters } from './trained-pipeline.js';
@@ -50,7 +53,17 @@ export async function trainTransformer(
     stages,
     seed,
     parameters,
-    open: (stage, position, doneAt) => data.open(stages[stage]!, position, doneAt),
+    optimizer: optimizerPlan(recipe, pipeline.transformer, parameters.keys()),
+    open(stage, position, doneAt, memory) {
+      const factors = (batch: number) => factorsAt(memory() as Balance | null, batch);
+      return data.open(stages[stage]!, position, doneAt, factors);
+    },
+    remember(figures, { stage, position, memory }) {
+      const { balance: power } = stages[stage]!;
+      if (power === 0) return null;
+      const taken = (position as FeedPosition | null)?.step ?? 0;
+      return balanceAfter(memory as Balance | null, figures, { from: taken + AHEAD, power });
+    },
     train(batch, at) {
       const stage = stages[at.stage]!;
       const { sequence } = run.parallel.split(stage.sequenceParallel);

@@ -8,7 +8,7 @@ import { LoraConfig } from '../../nn/lora-config.js';
 import { PipelineChanges } from '../../pipeline/settings.js';
 import { Mixture } from '../../tasks/mixture-config.js';
 import type { Task } from '../../tasks/task.js';
-import { Alignment, TimestepShift, TokenRouting } from './levers-config.js';
+import { Alignment, OptimizerChoice, TimestepShift, TokenRouting } from './levers-config.js';
 
 const probability = z.number().min(0).max(1);
 /** Decay of a running mean, below 1: at 1 it would never change, and AdamW would divide by zero. */
@@ -310,6 +310,14 @@ const stageKeys = {
     .describe(
       'tasks to train and the weight of each (default: all tasks; t2i, t2v and i2v 3, the others 1)',
     ),
+  balance: z
+    .number()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe(
+      "draw tasks more often that are learnt less: their weights are multiplied by this power of their validation loss, as a share of the stage's first; with 0 they stay",
+    ),
   mixture: Mixture.prefault({}).describe(
     'what the task `any` is given: the distribution that mixtures are drawn from',
   ),
@@ -387,6 +395,12 @@ const TransformerPlan = z.strictObject({
   steps: stageKeys.steps
     .optional()
     .describe('optimizer steps of each stage that does not set its own'),
+  optimizer: OptimizerChoice.prefault({}),
+  learningRateWidth: upTo(1_000_000)
+    .optional()
+    .describe(
+      'width of the network that learningRate was found for: matrices of a wider one learn more slowly, in proportion (muP)',
+    ),
   stages: z
     .array(StageChanges)
     .min(1)

@@ -99,3 +99,27 @@ export function shiftFor(
   if (typeof shifts === 'number') return shifts;
   return shifts[id] ?? shifts[result] ?? shifts.default ?? 1;
 }
+
+/** What updates the transformer's weights; see src/optim/muon.ts for Muon and its sources. */
+export const OptimizerChoice = z.strictObject({
+  name: z
+    .enum(['adamw', 'muon'])
+    .default('adamw')
+    .describe(
+      'muon: for the matrices of the blocks, and AdamW for all else; pays with large batches',
+    ),
+  momentum: z.number().min(0).lt(1).default(0.95).describe("decay of Muon's momentum"),
+  scale: z
+    .enum(['matchAdamW', 'original'])
+    .default('matchAdamW')
+    .describe(
+      "size of Muon's updates: matchAdamW 0.2 √max(rows, columns), for learning rates as AdamW has them; original √max(1, rows / columns)",
+    ),
+  learningRateFactor: z
+    .number()
+    .positive()
+    .max(1000)
+    .default(1)
+    .describe("Muon's learning rate, as a multiple of AdamW's"),
+});
+export type OptimizerChoice = z.infer<typeof OptimizerChoice>;

@@ -218,7 +218,7 @@ const CHECKS: readonly {
   { check: stepsProblems, reads: ['transformer.steps', 'transformer.stages'] },
   { check: widthProblems, reads: ['autoencoder.blockOutChannels', 'autoencoder.normNumGroups'] },
   { check: originProblems, reads: ['base', 'transformer.lora'] },
-  { check: loraProblems, reads: [] },
+  { check: loraProblems, reads: ofPlan('optimizer', 'learningRateWidth') },
   { check: depthProblems, reads: ['depth'] },
   {
     check: sequenceProblems,
@@ -426,6 +426,16 @@ function loraProblems({ transformer }: PipelineRecipe): string[] {
       (key) =>
         `transformer.${key}: trains weights that a LoRA cannot hold; leave out either ${key} or lora`,
     );
+  if (transformer.optimizer.name === 'muon') {
+    problems.push(
+      'transformer.optimizer.name: muon updates whole matrices, which a LoRA does not train; leave out either optimizer or lora',
+    );
+  }
+  if (transformer.learningRateWidth !== undefined) {
+    problems.push(
+      'transformer.learningRateWidth: has no effect with lora, whose layers have a rate of their own; leave it out',
+    );
+  }
   if (transformer.freeze) {
     problems.push(
       'transformer.freeze: has no effect with lora, which trains no weights; leave it out: lora.targets chooses what gets layers',

@@ -223,6 +223,11 @@ describe('memoryOf', () => {
     assert.deepEqual([weights, optimizer], [4 * count, 12 * count]);
   });
 
+  test('what Muon updates has one moment', () => {
+    const muon = { elements: count / 2, flops: 0 };
+    assert.equal(plan('ddp', 1, {}, { muon }).optimizer, 14 * count);
+  });
+
   test('what is not trained has weights alone', () => {
     const more = {
       textEncoder: { parameters: 1000 },

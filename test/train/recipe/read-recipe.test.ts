@@ -597,6 +597,11 @@ describe('readRecipe', () => {
     ]);
     const { lora, ...others } = transformer;
     assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: others }), []);
+    const rates = { steps: 1, lora, optimizer: { name: 'muon' }, learningRateWidth: 256 };
+    assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: rates }).slice(1), [
+      'transformer.optimizer.name: muon updates whole matrices, which a LoRA does not train; leave out either optimizer or lora',
+      'transformer.learningRateWidth: has no effect with lora, whose layers have a rate of their own; leave it out',
+    ]);
   });
 
   test('names a file that is missing or no recipe', () => {
