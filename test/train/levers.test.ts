@@ -135,6 +135,21 @@ describe('a run with all of them', () => {
     openPipeline(whole.path('pipeline')).dispose(); // refuses weights that it does not know
   });
 
+  test('what scenes show is the same from the cache as when it is drawn', async () => {
+    const scenes = recipeWith({ steps: 4, alignment: { weight: 0.5, to: 'scene' } });
+    const cacheFolder = join(root, 'cache');
+    const all: unknown[] = [];
+    for (const name of ['drawn', 'cached']) {
+      const run = Run.open(join(root, name), scenes);
+      const { signal } = new AbortController();
+      await trainParts({ run, recipe: scenes, report: reporter(), signal, cacheFolder });
+      all.push(losses(run));
+      const steps = rows(run).filter(({ alignment }) => alignment !== undefined);
+      assert.equal(steps.length, 4);
+    }
+    assert.deepEqual(all[1], all[0]);
+  });
+
   test('a run that has not come to its decay is prolonged as if it had been longer', async () => {
     const longer = recipeWith({ steps: 12, decayShare: 0.25, warmupSteps: 0 });
     const shorter = recipeWith({ steps: 8, decayShare: 0.25, warmupSteps: 0 });

@@ -129,10 +129,9 @@ function countFlops(
   const adapter = conditions * adapterFlops(config, { frames: size.numFrames, ...size });
   // one product per weight and token; the states of a frozen encoder were computed ahead
   const encoder = weights.encoder > 0 ? 2 * textEncoder.parameters * encodedTokens : 0;
-  const aligned = alignment && alignedTokens(config, work, alignment);
   return {
     split:
-      (aligned ? 3 * headFlops(config, aligned) : 0) +
+      (alignment ? 3 * headFlops(config, work, alignment) : 0) +
       (1 + inputs + weights.tokens + again) * products +
       (1 + 2.5 * inputs + again) * scores,
     whole:
@@ -156,22 +155,19 @@ export function skippingOf(
   return { tokens: skippingTokens(tokens, share), first, last };
 }
 
-/** The tokens of a sample that the aligned block works on; null if no block is aligned. */
-function alignedTokens(
+/** FLOPs of the network that reads the tokens of an aligned block, forward; 0 without one. */
+function headFlops(
   config: TransformerConfig,
   work: TransformerWork,
   alignment: NonNullable<CountedStage['alignment']>,
-): number | null {
-  if (alignment.weight === 0) return null;
-  return tokensByBlock(config, work)[alignedBlock(alignment, config.num_layers)]!;
-}
-
-/** FLOPs of the network that reads the aligned block's tokens, forward. */
-const headFlops = (config: TransformerConfig, tokens: number): number =>
-  headLayers(widthOf(config), config.patch_size ** 2 * config.in_channels).reduce(
+): number {
+  if (alignment.weight === 0) return 0;
+  const tokens = tokensByBlock(config, work)[alignedBlock(alignment, config.num_layers)]!;
+  return headLayers(alignment.to, { ...config, width: widthOf(config) }).reduce(
     (sum, [from, to]) => sum + 2 * tokens * from * to,
     0,
   );
+}
 
 /** The shares of a network's work that need gradients, 0..1. */
 interface GradientShares {

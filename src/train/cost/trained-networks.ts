@@ -11,7 +11,7 @@ import { muonFlops } from '../../optim/muon-cost.js';
 import { PipelineSettings } from '../../pipeline/settings.js';
 import { type PipelineShape, textElements } from '../../pipeline/shape.js';
 import { type PipelineRecipe, stagesOf } from '../recipe/config.js';
-import { headLayers, isAligned } from '../recipe/levers-config.js';
+import { type Alignment, alignedTo, headLayers } from '../recipe/levers-config.js';
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 
 /** The trained parameters, and the networks that are in memory beside them. */
@@ -45,6 +45,7 @@ export function trainedNetworks(
   ]);
   const names = trainedNames(all.keys(), recipe);
   const { name } = recipe.transformer.optimizer;
+  const aligned = alignedTo(stagesOf(recipe));
   return {
     ...(name === 'muon' ? { muon: muonOf(transformer, names) } : {}),
     transformer,
@@ -55,7 +56,7 @@ export function trainedNetworks(
     trained: new Map([
       ...[...all].filter(([name]) => names.has(name)),
       ...(lora ? prefixed('transformer', lowRankElements(transformer, lora)) : []),
-      ...(isAligned(stagesOf(recipe)) ? prefixed('alignment', headElements(transformer)) : []),
+      ...(aligned ? prefixed('alignment', headElements(transformer, aligned)) : []),
     ]),
   };
 }
@@ -77,8 +78,8 @@ function muonOf(
 }
 
 /** The number of elements of each parameter of the network that aligns a block, by name. */
-function headElements(config: TransformerConfig): [string, number][] {
-  return headLayers(widthOf(config), config.patch_size ** 2 * config.in_channels).flatMap(
+function headElements(config: TransformerConfig, to: Alignment['to']): [string, number][] {
+  return headLayers(to, { ...config, width: widthOf(config) }).flatMap(
     ([from, to], i): [string, number][] => [
       [`layers.${i}.weight`, from * to],
       [`layers.${i}.bias`, to],

@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { InputError } from '../../errors.js';
 import { tokensOf } from '../../models/latent-grid.js';
 import type { Stage } from '../recipe/config.js';
+import { needsLabels } from '../recipe/levers-config.js';
 import type { Feed, FeedPosition, StepBatch, TrainSample } from './batch.js';
 import { type Drawn, drawUse } from './draw.js';
 import type { LatentEncoder } from './encode/latents.js';
@@ -112,7 +113,8 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
       const { mixture } = stage;
       const { frameDropout } = stage.depth;
       const draws = { depth, frameDropout, mixture };
-      const wanted = { item, target, task, ...draws, seed, label: `${label} given` };
+      const labels = needsLabels(stage.alignment);
+      const wanted = { item, target, task, ...draws, labels, seed, label: `${label} given` };
       const ready = await maker.prepare(wanted, encoder);
       if (!('problem' in ready)) return { index, entry, drawn, ready };
       failed.set(use, ready);
@@ -147,6 +149,7 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
         given,
         latents,
         motionScore,
+        labels: made.labels,
       });
     }
     const { kind, entries, bucket, position } = batch;

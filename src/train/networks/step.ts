@@ -73,7 +73,7 @@ export function trainStep(
       if (distances) all = all.sub(distances.mul(plan.contrast!));
       backward(all.sum().div(count), part === parts.at(-1));
       addLosses(figures, part, losses.toFloat32Array(), draws.sigmas.toFloat32Array());
-      if (alignment) addFigure(figures, 'alignment', alignment);
+      if (alignment) addFigure(figures, 'alignment', alignment, aligned!.known);
     });
   }
   // of the processes that share samples, only the first counts them
@@ -109,9 +109,8 @@ function alignmentOf(
   { alignment, alignmentHead }: StepPlan,
 ) {
   if (!alignment || alignment.weight === 0) return null;
-  const latents = cat(samples.map((sample) => sample.latents));
   const block = alignedBlock(alignment, transformer.blocks.length);
-  return alignmentHead!.reading(block, latents);
+  return alignmentHead!.reading(block, samples);
 }
 
 export interface Draws {
@@ -252,9 +251,16 @@ function addLosses(
   });
 }
 
-/** Adds the values [B] of a micro-batch's samples. */
-function addFigure(figures: StepOutcome['figures'], name: string, values: Tensor): void {
-  const entry = figures[name] ?? { sum: 0, count: 0 };
-  const sum = values.toFloat32Array().reduce((total, value) => total + value, 0);
-  figures[name] = { sum: entry.sum + sum, count: entry.count + values.numel };
+/** Adds the values [B] of those of a micro-batch's samples that have one. */
+function addFigure(
+  figures: StepOutcome['figures'],
+  name: string,
+  values: Tensor,
+  known: readonly boolean[],
+): void {
+  values.toFloat32Array().forEach((value, i) => {
+    if (!known[i]) return;
+    const entry = figures[name] ?? { sum: 0, count: 0 };
+    figures[name] = { sum: entry.sum + value, count: entry.count + 1 };
+  });
 }

@@ -52,11 +52,17 @@ export const Alignment = z.strictObject({
     .max(1000)
     .default(0)
     .describe(
-      'weight of a second loss: a small network, which the finished pipeline lacks, predicts the clean latents from the tokens after a block (SRA 2); with 0 there is none',
+      'weight of a second loss: a small network, which the finished pipeline lacks, predicts from the tokens after a block what is to be seen (SRA 2); with 0 there is none',
     ),
   block: block
     .optional()
     .describe('index of that block, from 0 (default: after 8/28 of the blocks, as published)'),
+  to: z
+    .enum(['latents', 'scene'])
+    .default('latents')
+    .describe(
+      'what is predicted: the clean latents, or of scenes of MiniWorld which solids a token shows and how far away they are; the same in all stages',
+    ),
 });
 export type Alignment = z.infer<typeof Alignment>;
 
@@ -64,21 +70,32 @@ export type Alignment = z.infer<typeof Alignment>;
 export const alignedBlock = ({ block }: Alignment, numLayers: number): number =>
   block ?? Math.max(0, Math.round((8 / 28) * numLayers) - 1);
 
-/** Does a recipe train the small network that reads a block's tokens? */
-export const isAligned = (stages: readonly { alignment: Alignment }[]): boolean =>
-  stages.some(({ alignment }) => alignment.weight > 0);
+/** What it predicts, the same in all stages that have it; null if none has. */
+export const alignedTo = (stages: readonly { alignment: Alignment }[]): Alignment['to'] | null =>
+  stages.find(({ alignment }) => alignment.weight > 0)?.alignment.to ?? null;
+
+/** Does the feed have to say what the scenes of a stage show? */
+export const needsLabels = ({ weight, to }: Alignment): boolean => weight > 0 && to === 'scene';
+
+/** Values of a token of a scene: the background, four solids, and nearness; see `sceneLabels`. */
+export const SCENE_CHANNELS = 6;
 
 /**
  * The layers of that network, [inputs, outputs] each, between which there are SiLUs.
  *
- * @param width      the transformer's
- * @param channels   values to predict for each token
+ * @param width   the transformer's
  */
-export const headLayers = (width: number, channels: number): [number, number][] => [
-  [width, width],
-  [width, width],
-  [width, channels],
-];
+export function headLayers(
+  to: Alignment['to'],
+  { width, patch_size, in_channels }: { width: number; patch_size: number; in_channels: number },
+): [number, number][] {
+  const channels = to === 'scene' ? SCENE_CHANNELS : patch_size ** 2 * in_channels;
+  return [
+    [width, width],
+    [width, width],
+    [width, channels],
+  ];
+}
 
 const shift = z.number().positive().max(1000);
 

@@ -129,10 +129,17 @@ describe('sampleFlops', () => {
         tokenRouting,
       }).split;
     };
-    assert.equal(of({ weight: 0, block: 1 }), of());
+    assert.equal(of({ weight: 0, block: 1, to: 'latents' }), of());
     const head = 3 * 2 * (2 * 256 ** 2 + 256 * 64);
-    near(of({ weight: 1, block: 1 }) - of(), tokens * head, 1e-9, 'operations');
-    near(of({ weight: 1, block: 1 }, 0.5) - of(undefined, 0.5), 12 * head, 1e-9, 'operations');
+    near(of({ weight: 1, block: 1, to: 'latents' }) - of(), tokens * head, 1e-9, 'operations');
+    const scene = 3 * 2 * (2 * 256 ** 2 + 256 * 6);
+    near(of({ weight: 1, block: 1, to: 'scene' }) - of(), tokens * scene, 1e-9, 'operations');
+    near(
+      of({ weight: 1, block: 1, to: 'latents' }, 0.5) - of(undefined, 0.5),
+      12 * head,
+      1e-9,
+      'operations',
+    );
   });
 
   test('has no gradients of weights beside layers of low rank', () => {

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { TASKS } from '../../../src/tasks/index.js';
-import { arange, Generator, randn, setThreads, type Tensor } from '../../../src/tensor/index.js';
+import {
+  arange,
+  Generator,
+  randn,
+  setThreads,
+  type Tensor,
+  tensor,
+  zeros,
+} from '../../../src/tensor/index.js';
+import type { TrainSample } from '../../../src/train/feed/batch.js';
 import { type AlignmentHead, alignmentHead } from '../../../src/train/networks/alignment.js';
 import { trainStep } from '../../../src/train/networks/step.js';
 import { trainableParameters } from '../../../src/train/networks/trained-pipeline.js';
@@ -16,7 +25,7 @@ describe('AlignmentHead', () => {
     const head = alignmentHead(recipe, tinyTrainee(recipe).pipeline.transformer)!;
     // 16 channels, 1 frame of 4 x 4: tokens of 2 x 2
     const latents = arange(0, 256, 1).to('float32').div(100).view([1, 16, 1, 4, 4]);
-    const { probe, losses } = head.reading(1, latents);
+    const { probe, losses } = head.reading(1, [{ latents } as TrainSample]);
     const values = randn([1, 2, 64], { generator: new Generator(1) });
     const places = arange(1, 5, 2).view([1, 2]); // the tokens of the right column
     probe.receive(values, places);
@@ -31,6 +40,23 @@ describe('AlignmentHead', () => {
       }
     }
     assert.ok(Math.abs(losses().item() - sum / 128) < 1e-5);
+  });
+
+  test('predicts what tokens of scenes show, and nothing of other samples', () => {
+    const scenes = tinyRecipe({ numLayers: 4, alignment: { weight: 0.5, to: 'scene' } });
+    const head = alignmentHead(scenes, tinyTrainee(scenes).pipeline.transformer)!;
+    const latents = zeros([1, 16, 1, 4, 4]);
+    const labels = Float32Array.from({ length: 4 * 6 }, (_, i) => i / 10);
+    const samples = [{ latents, labels }, { latents }] as TrainSample[];
+    const { probe, known, losses } = head.reading(1, samples);
+    const values = tensor([...labels, ...labels])
+      .view([2, 4, 6])
+      .add(1);
+    probe.receive(values, null);
+    assert.deepEqual(known, [true, false]);
+    const [own, none] = losses().toFloat32Array();
+    assert.ok(Math.abs(own! - 0.975) < 1e-6); // off by 1: 1 - 0.05 / 2
+    assert.equal(none, 0);
   });
 
   test('is there only where a stage aligns', () => {
@@ -73,7 +99,7 @@ describe('a step with alignment', () => {
     return { figures, gradients };
   }
   const aligned = (more: Partial<Stage> = {}) =>
-    outcome({ alignment: { weight: 0.5, block: 1 }, ...more });
+    outcome({ alignment: { weight: 0.5, block: 1, to: 'latents' }, ...more });
 
   /** Largest difference as a share of the largest value, over all parameters. */
   function offBy(a: Map<string, Float32Array>, b: Map<string, Float32Array>): number {

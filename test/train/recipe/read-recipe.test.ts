@@ -440,6 +440,13 @@ describe('readRecipe', () => {
       'transformer.alignment.block: must be between 0 and 2, got 3',
     ]);
     assert.deepEqual(problems({ alignment: { weight: 1 } }), []);
+    const other = [
+      { name: 'a', alignment: { weight: 1 } },
+      { name: 'b', alignment: { weight: 1, to: 'scene' } },
+    ];
+    assert.deepEqual(problems({ stages: other }).slice(1), [
+      'transformer.stages.1.alignment.to: must be the same in all stages (latents), got scene',
+    ]);
     assert.deepEqual(problems({ tokenRouting: { share: 1 } }).slice(1), [
       'transformer.tokenRouting.share: must be at most 0.95, got 1',
     ]);
