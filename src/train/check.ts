@@ -88,6 +88,9 @@ function expectTrainablePipeline(
   }));
   all(recipe, [
     () => expectToTrain(recipe, shape),
+    ...missingBlocks(recipe, shape.transformer.num_layers).map((problem) => () => {
+      throw new InputError(problem);
+    }),
     ...[...new Set([base, autoencoder.from])]
       .filter(isThere)
       .map((folder) => () => openPipeline(folder).dispose()),
@@ -172,8 +175,6 @@ function expectDatasets(recipe: PipelineRecipe, datasets: Datasets): void {
 /** Checks that patterns match some weight, and that LoRA ranks fit the layers. */
 function expectToTrain(recipe: PipelineRecipe, shape: PipelineShape): void {
   trainedNetworks(recipe, shape, 'float32');
-  const missing = missingBlocks(recipe, shape.transformer.num_layers);
-  if (missing.length > 0) throw new InputError(missing.join('; '));
   const { lora } = recipe.transformer;
   if (!lora) return;
   for (const [name, sides] of lowRankTargets(shape.transformer, lora.targets)) {

@@ -105,6 +105,10 @@ export const TimestepShift = z.union([shift, z.record(z.string(), shift)], {
 });
 export type TimestepShift = z.infer<typeof TimestepShift>;
 
+/** A number as the default of shifts by task; anything else as it is. */
+export const shiftInFull = (given: unknown): unknown =>
+  typeof given === 'number' ? { default: given } : given;
+
 /** Keys of `TimestepShift` beside tasks: what a task makes, and all others. */
 export const SHIFT_KINDS = ['image', 'video', 'default'] as const;
 

@@ -20,7 +20,7 @@ import {
   stagesOf,
   trainsPipeline,
 } from './config.js';
-import { SHIFT_KINDS } from './levers-config.js';
+import { SHIFT_KINDS, shiftInFull } from './levers-config.js';
 import { missingBlocks } from './missing-blocks.js';
 import { resolvePaths } from './recipe-paths.js';
 
@@ -113,6 +113,7 @@ function apply(source: Record<string, unknown>, change: Change): string[] {
     if (i === path.length - 1) set(level, key, value);
     else {
       if (at.join() === 'depth') set(level, key, depthInFull(own(level, key) as DepthPlan));
+      if (key === 'timestepShift') set(level, key, shiftInFull(own(level, key)));
       const next = own(level, key);
       if (typeof next !== 'object' || next === null) set(level, key, isList(at) ? [] : {});
       level = own(level, key) as object;

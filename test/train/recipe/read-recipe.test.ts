@@ -458,6 +458,12 @@ describe('readRecipe', () => {
     for (const good of [2.5, { default: 2.5, i2v: 1.6, image: 2 }, {}]) {
       assert.deepEqual(problems(good), []);
     }
+    const change = { path: ['transformer', 'timestepShift', 'i2v'], text: '1.6' };
+    const plan = { steps: 1, timestepShift: 2.5 };
+    assert.deepEqual(
+      readRecipe(recipe({ ...GOOD, transformer: plan }), [change]).transformer?.timestepShift,
+      { default: 2.5, i2v: 1.6 },
+    );
     assert.deepEqual(problems(-1), ['transformer.timestepShift: must be above 0, got -1']);
     assert.deepEqual(problems({ i2v: 0 }), [
       'transformer.timestepShift.i2v: must be above 0, got 0',
