@@ -16,7 +16,7 @@ export function closest(given: string, known: Iterable<string>): string | undefi
   for (const name of known) {
     const candidate = plain(name);
     // "upscale" for "upscale-video": a prefix of three or more letters counts as one error
-    const isStart = wanted.length >= 3 && candidate.startsWith(wanted);
+    const isStart = wanted.length >= 3 && wanted !== candidate && candidate.startsWith(wanted);
     const distance = isStart ? 1 : editDistance(wanted, candidate);
     if (best === undefined || distance < best.distance) best = { name, distance };
   }

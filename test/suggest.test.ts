@@ -18,6 +18,8 @@ describe('closest', () => {
 
   test('completes a beginning', () => {
     assert.equal(closest('gene', known), 'generate');
+    // a whole name is nearer than one that begins with it
+    assert.equal(closest('learningrate', ['learningRateWidth', 'learningRate']), 'learningRate');
   });
 
   test('finds nothing where nothing is near', () => {

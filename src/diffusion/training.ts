@@ -1,5 +1,5 @@
 /** Rectified flow as a training objective: noise levels, noised latents, the velocity and its loss. */
-import { type Generator, randn, type Tensor } from '../tensor/index.js';
+import { type Generator, randn, type Tensor, tensor } from '../tensor/index.js';
 import { expectSameShape } from './shapes.js';
 
 export interface LogitNormalOptions {
@@ -24,10 +24,18 @@ export function logitNormalSigmas(batchSize: number, options: LogitNormalOptions
   return sigmasFromNormal(normal.mul(std).add(mean), shift);
 }
 
-/** Noise levels from normally distributed values, by a shifted sigmoid. [B] → [B] */
-export function sigmasFromNormal(normal: Tensor, shift: number): Tensor {
+/**
+ * Noise levels from normally distributed values, by a shifted sigmoid. [B] → [B]
+ *
+ * @param shift   of all, or of each item
+ */
+export function sigmasFromNormal(normal: Tensor, shift: number | readonly number[]): Tensor {
   const sigmas = normal.sigmoid();
-  return sigmas.mul(shift).div(sigmas.mul(shift - 1).add(1));
+  const shifts = typeof shift === 'number' ? Array(normal.numel).fill(shift) : shift;
+  const [by, byLess] = [0, 1].map((less) =>
+    tensor(shifts.map((one) => one - less)).to(sigmas.device),
+  );
+  return sigmas.mul(by!).div(sigmas.mul(byLess!).add(1));
 }
 
 /** The timesteps that the model receives for noise levels. [B] → [B] */

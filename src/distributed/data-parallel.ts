@@ -13,9 +13,10 @@
  * arXiv 1910.02054 (ZeRO)
  */
 import {
-  AdamW,
-  type AdamWOptions,
+  createOptimizer,
   globalGradNorm,
+  type Optimizer,
+  type OptimizerPlan,
   type StepOptions,
   type StepResult,
 } from '../optim/index.js';
@@ -52,8 +53,8 @@ export function dataParallel(
     rank: group.rank,
     size: group.size,
     split: (sequenceParallel) => splitOf(group.rank, group.size, sequenceParallel, sequences),
-    optimizer: (parameters, options) =>
-      new SharedOptimizer(group, parameters, options, { sharding, bucketBytes, meter }),
+    optimizer: (parameters, plan) =>
+      new SharedOptimizer(group, parameters, plan, { sharding, bucketBytes, meter }),
     any: async (...flags) => {
       const highest = tensor(flags.map(Number), { dtype: 'int64' });
       await meter.waitFor(group.allReduce([highest], 'max'));
@@ -70,7 +71,7 @@ export function dataParallel(
 }
 
 class SharedOptimizer implements ParallelOptimizer {
-  private readonly adam: AdamW;
+  private readonly updates: Optimizer;
   private readonly sums: GradientSums;
   private readonly owners: number[];
   private readonly own: ReadonlySet<string>;
@@ -78,7 +79,7 @@ class SharedOptimizer implements ParallelOptimizer {
   constructor(
     private readonly group: ProcessGroup,
     private readonly parameters: ReadonlyMap<string, Tensor>,
-    options: AdamWOptions,
+    plan: OptimizerPlan,
     private readonly settings: { sharding: Sharding; bucketBytes: number; meter: CostMeter },
   ) {
     const { sharding, bucketBytes, meter } = settings;
@@ -89,7 +90,7 @@ class SharedOptimizer implements ParallelOptimizer {
     this.own = new Set(mine.map(([name]) => name));
     // all start from rank 0's weights, whatever each process was initialised with
     for (const work of this.broadcasts(() => 0)) meter.waitForSync(() => work.waitSync());
-    this.adam = new AdamW(sharding === 'ddp' ? parameters : new Map(mine), options);
+    this.updates = createOptimizer(sharding === 'ddp' ? parameters : new Map(mine), plan);
     this.sums = new GradientSums(group, parameters, {
       owners: sharding === 'ddp' ? null : this.owners,
       freeEarly: sharding === 'zero2',
@@ -99,7 +100,7 @@ class SharedOptimizer implements ParallelOptimizer {
   }
 
   masterWeights(): Map<string, Tensor> {
-    return new Map([...this.adam.masterWeights()].filter(([name]) => this.own.has(name)));
+    return new Map([...this.updates.masterWeights()].filter(([name]) => this.own.has(name)));
   }
 
   backward(loss: Tensor | null, last: boolean): void {
@@ -114,7 +115,7 @@ class SharedOptimizer implements ParallelOptimizer {
       [squares] = await this.globalSquares(gradients);
     }
     const gradNorm = Math.sqrt(squares);
-    const result = this.adam.step(options, { gradients, gradNorm });
+    const result = this.updates.step(options, { gradients, gradNorm });
     if (!result.skipped && this.settings.sharding !== 'ddp') await this.spread();
     return result;
   }
@@ -126,11 +127,13 @@ class SharedOptimizer implements ParallelOptimizer {
   stateDict(): Record<string, Tensor> {
     // keys are KIND.PARAMETER, and `step`
     const isOwn = (key: string) => key === 'step' || this.own.has(key.slice(key.indexOf('.') + 1));
-    return Object.fromEntries(Object.entries(this.adam.stateDict()).filter(([key]) => isOwn(key)));
+    return Object.fromEntries(
+      Object.entries(this.updates.stateDict()).filter(([key]) => isOwn(key)),
+    );
   }
 
   loadStateDict(state: Readonly<Record<string, Tensor>>): void {
-    this.adam.loadStateDict(state);
+    this.updates.loadStateDict(state);
   }
 
   async spread(): Promise<void> {
@@ -146,7 +149,7 @@ class SharedOptimizer implements ParallelOptimizer {
 
   dispose(): void {
     this.sums.dispose();
-    this.adam.dispose();
+    this.updates.dispose();
   }
 
   /**

@@ -3,7 +3,12 @@
  * processes; with a single one, this is just the optimizer.
  */
 import { InputError } from '../errors.js';
-import { AdamW, type AdamWOptions, type StepOptions, type StepResult } from '../optim/index.js';
+import {
+  createOptimizer,
+  type OptimizerPlan,
+  type StepOptions,
+  type StepResult,
+} from '../optim/index.js';
 import type { Tensor } from '../tensor/index.js';
 import type { CommunicationCost } from './cost.js';
 import type { SequenceGroup } from './sequence.js';
@@ -21,7 +26,7 @@ export interface ParallelOptimizer {
   /** Updates the parameters, after the last `backward`; the result is the same in all processes. */
   step(options: StepOptions): Promise<StepResult>;
   zeroGrad(): void;
-  /** This process's part of the state, see `AdamW`; live tensors. */
+  /** This process's part of the state, see `AdamW` and `Muon`; live tensors. */
   stateDict(): Record<string, Tensor>;
   /** @param state   of all parameters; the parts of other processes are ignored */
   loadStateDict(state: Readonly<Record<string, Tensor>>): void;
@@ -47,7 +52,7 @@ export interface Parallel {
    * @throws InputError if the job has no sequence groups of that size
    */
   split(sequenceParallel: number): Split;
-  optimizer(parameters: ReadonlyMap<string, Tensor>, options: AdamWOptions): ParallelOptimizer;
+  optimizer(parameters: ReadonlyMap<string, Tensor>, plan: OptimizerPlan): ParallelOptimizer;
   /** For each flag: is it true in any process? */
   any(...flags: boolean[]): Promise<boolean[]>;
   /** Gathers every process's value, by rank; values must be plain JSON. */
@@ -87,17 +92,17 @@ export const ALONE: Parallel = {
   rank: 0,
   size: 1,
   split: (sequenceParallel) => splitOf(0, 1, sequenceParallel, []),
-  optimizer(parameters, options) {
-    const adam = new AdamW(parameters, options);
+  optimizer(parameters, plan) {
+    const optimizer = createOptimizer(parameters, plan);
     return {
-      masterWeights: () => adam.masterWeights(),
+      masterWeights: () => optimizer.masterWeights(),
       backward: (loss) => loss?.backward(),
-      step: async (stepOptions) => adam.step(stepOptions),
-      zeroGrad: () => adam.zeroGrad(),
-      stateDict: () => adam.stateDict(),
-      loadStateDict: (state) => adam.loadStateDict(state),
+      step: async (stepOptions) => optimizer.step(stepOptions),
+      zeroGrad: () => optimizer.zeroGrad(),
+      stateDict: () => optimizer.stateDict(),
+      loadStateDict: (state) => optimizer.loadStateDict(state),
       spread: async () => {},
-      dispose: () => adam.dispose(),
+      dispose: () => optimizer.dispose(),
     };
   },
   any: async (...flags) => flags,

@@ -95,6 +95,8 @@ class TokenParts {
   private readonly size: number;
   private readonly room: number;
   private readonly starts: number[];
+  /** the number of tokens of each process */
+  readonly sizes: number[];
   /** [L]: each token's place among all parts, padded to `room` tokens; null: no padding needed */
   private readonly places: Tensor | null;
   /** [P · room]: the token at each place */
@@ -110,6 +112,7 @@ class TokenParts {
     const longer = tokens % size;
     const short = Math.floor(tokens / size);
     this.starts = Array.from({ length: size + 1 }, (_, i) => i * short + Math.min(i, longer));
+    this.sizes = Array.from({ length: size }, (_, i) => short + (i < longer ? 1 : 0));
     const places: number[] = [];
     const tokensAt: number[] = [];
     for (let rank = 0; rank < size; rank++) {
@@ -175,8 +178,7 @@ class TokenParts {
   }
 
   private get length(): number {
-    const { rank } = this.group;
-    return this.starts[rank + 1]! - this.starts[rank]!;
+    return this.sizes[this.group.rank]!;
   }
 
   /** [B, l, …] → [B, room, …] */

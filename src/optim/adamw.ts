@@ -10,6 +10,8 @@ export interface AdamWOptions {
   eps?: number;
   /** decoupled: each step multiplies weights by 1 − learningRate · weightDecay */
   weightDecay?: number;
+  /** factor of the learning rate */
+  learningRateFactor?: number;
 }
 
 /** Parameters, by name, that share options. */
@@ -76,6 +78,7 @@ export class AdamW {
             betas: [0.9, 0.999],
             eps: 1e-8,
             weightDecay: 0.01,
+            learningRateFactor: 1,
             ...defaults,
             ...own,
           };
@@ -175,8 +178,9 @@ export class AdamW {
     }
   }
 
-  private update(group: Work[], learningRate: number, factor: number): void {
+  private update(group: Work[], baseRate: number, factor: number): void {
     const [{ parameter, master, options }] = group.map(({ entry }) => entry);
+    const learningRate = baseRate * options.learningRateFactor;
     const [beta1, beta2] = options.betas;
     const { eps, weightDecay } = options;
     const masters = group.map(({ entry }) => entry.master);

@@ -28,6 +28,7 @@ import {
   trainsPipeline,
 } from './recipe/config.js';
 import { isToCome, withDepthModel } from './recipe/depth-model.js';
+import { missingBlocks } from './recipe/missing-blocks.js';
 import { recipeShape } from './recipe/networks.js';
 
 export interface CheckOptions {
@@ -87,6 +88,9 @@ function expectTrainablePipeline(
   }));
   all(recipe, [
     () => expectToTrain(recipe, shape),
+    ...missingBlocks(recipe, shape.transformer.num_layers).map((problem) => () => {
+      throw new InputError(problem);
+    }),
     ...[...new Set([base, autoencoder.from])]
       .filter(isThere)
       .map((folder) => () => openPipeline(folder).dispose()),

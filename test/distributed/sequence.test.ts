@@ -48,6 +48,22 @@ describe('SequenceGroup', () => {
     });
   }
 
+  test('tokens that skip a block, and a loss on those that do not, train as in one', async () => {
+    // 15 tokens, 8 of which do not skip: each process has another number of both
+    const routed: Case = { ...base, size: [1, 10, 6], skipping: 7 };
+    const [alone] = await runTiny(1, routed);
+    for (const [processes, changes] of [
+      [2, { sequenceParallel: 2 }],
+      [4, { sequenceParallel: 4, gradCheckpointing: true }],
+    ] as const) {
+      const [shared] = await runTiny(processes, { ...routed, ...changes });
+      for (const key of ['losses', 'norms'] as const) {
+        const off = difference(shared![key], alone![key]);
+        assert.ok(off < TOLERANCE, `${processes} processes: ${key} differ by ${off}`);
+      }
+    }
+  });
+
   test('each output and gradient equals that of one process; refusals say what does not fit', async () => {
     const port = await freePort();
     const ends = await ranks(2, 'sequence.ts', (rank) => [rank, 2, port]);

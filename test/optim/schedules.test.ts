@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { schedules } from '../../src/optim/index.js';
 
-const { constant, cosine, withWarmup } = schedules;
+const { atTheEnd, constant, cosine, withWarmup } = schedules;
 
 test('warm-up rises in equal steps to the schedule', () => {
   const rate = withWarmup(constant, 4);
@@ -16,4 +16,13 @@ test('cosine falls from 1 by half at half way to its floor', () => {
   assert.ok(Math.abs(rate(50) - 0.55) < 1e-12);
   assert.ok(Math.abs(rate(100) - 0.1) < 1e-12);
   assert.equal(rate(1000), rate(100));
+});
+
+test('a decay at the end leaves what is before at 1, and is the whole with a share of 1', () => {
+  const fall = cosine({ totalSteps: 1, floor: 0.1 });
+  const rate = atTheEnd(fall, 0.2);
+  assert.deepEqual([0, 0.5, 0.8].map(rate), [1, 1, 1]);
+  assert.ok(Math.abs(rate(0.9) - 0.55) < 1e-12);
+  assert.ok(Math.abs(rate(1) - 0.1) < 1e-12);
+  for (const done of [0, 0.3, 1]) assert.equal(atTheEnd(fall, 1)(done), fall(done));
 });

@@ -47,6 +47,14 @@ describe('expectTrainable', () => {
     expectTrainable(fresh);
   });
 
+  test('names blocks that the pipeline to be trained on does not have', () => {
+    const tokenRouting = { share: 0.5, last: 6 };
+    refused(
+      onBase({ tokenRouting, alignment: { weight: 1, block: 7 } }),
+      /transformer\.tokenRouting: must skip blocks between 0 and 5, got 1 to 6\n.*alignment\.block: must be between 0 and 5, got 7$/,
+    );
+  });
+
   test('names the weight that is no number, of every network that training begins with', () => {
     const WEIGHTS = {
       transformer: 'diffusion_pytorch_model',

@@ -8,6 +8,8 @@ export interface TransformerWork {
   tokens: number;
   /** tokens per prompt */
   textTokens: number;
+  /** tokens of each sample that skip the blocks from `first` to `last`; default: none do */
+  skipping?: { tokens: number; first: number; last: number } | null;
 }
 
 /** Width of the timestep sinusoid. Source: reference implementation */
@@ -24,8 +26,23 @@ export function blockFlops(
 ): number {
   const d = widthOf(config);
   const products = rows * tokens * d * d * (4 + 2 + 8); // q k v o, q o, the two of the MLP
-  const scores = rows * tokens * (tokens + textTokens) * d * 2;
-  return 2 * (products + scores);
+  return 2 * products + blockScoreFlops(config, { rows, tokens, textTokens });
+}
+
+/** The part of `blockFlops` that is attention: queries times keys, and weights times values. */
+const blockScoreFlops = (
+  config: TransformerConfig,
+  { rows, tokens, textTokens }: TransformerWork,
+): number => 2 * rows * tokens * (tokens + textTokens) * widthOf(config) * 2;
+
+/** The tokens of a sample that each block works on. */
+export function tokensByBlock(
+  { num_layers }: TransformerConfig,
+  { tokens, skipping }: Pick<TransformerWork, 'tokens' | 'skipping'>,
+): number[] {
+  return Array.from({ length: num_layers }, (_, i) =>
+    skipping && i >= skipping.first && i <= skipping.last ? tokens - skipping.tokens : tokens,
+  );
 }
 
 /** FLOPs of a whole pass: blocks, patch embedding and output layer. */
@@ -34,8 +51,19 @@ export function passFlops(config: TransformerConfig, work: TransformerWork): num
   const patch = config.patch_size ** 2;
   const out = config.out_channels ?? config.in_channels;
   const ends = work.rows * work.tokens * d * patch * (config.in_channels + out);
-  return config.num_layers * blockFlops(config, work) + 2 * ends;
+  return overBlocks(config, work, blockFlops) + 2 * ends;
 }
+
+/** The part of `passFlops` that is attention. */
+export const scoreFlops = (config: TransformerConfig, work: TransformerWork): number =>
+  overBlocks(config, work, blockScoreFlops);
+
+const overBlocks = (
+  config: TransformerConfig,
+  work: TransformerWork,
+  flops: typeof blockFlops,
+): number =>
+  tokensByBlock(config, work).reduce((sum, tokens) => sum + flops(config, { ...work, tokens }), 0);
 
 /** FLOPs of the keys and values of a prompt's tokens, in all blocks. */
 export function textFlops(config: TransformerConfig, textTokens: number): number {

@@ -91,7 +91,7 @@ export class PatchEmbed extends Module {
    * @throws ShapeError if channels differ or the patch does not divide height and width
    */
   forward(latents: Tensor): Tensor {
-    const [b, c, f, height, width] = latents.dims(5);
+    const [, c, , height, width] = latents.dims(5);
     const p = this.patchSize;
     if (c !== this.inChannels || height % p !== 0 || width % p !== 0) {
       throw new ShapeError(
@@ -99,13 +99,21 @@ export class PatchEmbed extends Module {
       );
     }
     const { weight, bias } = this.proj;
-    const patches = latents
-      .to(weight.dtype)
-      .reshape([b, c, f, height / p, p, width / p, p])
-      .permute([0, 2, 3, 5, 1, 4, 6]) // [B, F, H/p, W/p, C, p, p]
-      .reshape([b, f * (height / p) * (width / p), c * p * p]);
-    return linear(patches, weight.flatten(1), bias);
+    return linear(patchify(latents.to(weight.dtype), p), weight.flatten(1), bias);
   }
+}
+
+/**
+ * The patch of each token: latents [B, C, F, H, W] → [B, F * H/p * W/p, C * p * p], ordered frame,
+ * row, column; `patchSize` must divide height and width
+ */
+export function patchify(latents: Tensor, patchSize: number): Tensor {
+  const [b, c, f, height, width] = latents.dims(5);
+  const p = patchSize;
+  return latents
+    .reshape([b, c, f, height / p, p, width / p, p])
+    .permute([0, 2, 3, 5, 1, 4, 6]) // [B, F, H/p, W/p, C, p, p]
+    .reshape([b, f * (height / p) * (width / p), c * p * p]);
 }
 
 /**

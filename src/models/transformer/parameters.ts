@@ -66,6 +66,21 @@ export function parameterShapes(config: TransformerConfig): Map<string, number[]
   return shapes;
 }
 
+/** The names of the blocks' matrices. */
+export const hiddenMatrices = (config: TransformerConfig): string[] =>
+  [...parameterShapes(config)]
+    .filter(([name, shape]) => name.startsWith('transformer_blocks.') && shape.length === 2)
+    .map(([name]) => name);
+
+/**
+ * The names of the matrices whose inputs grow with the model's width: all but those that read
+ * latents, sinusoids, conditions and text.
+ */
+export const matricesOfWidth = (config: TransformerConfig): string[] =>
+  [...parameterShapes(config)]
+    .filter(([name, shape]) => shape.length === 2 && !/linear_1|attn2\.[kv]_proj/.test(name))
+    .map(([name]) => name);
+
 /** The number of elements of each parameter, by name. */
 export function parameterElements(config: TransformerConfig): Map<string, number> {
   const elements = (shape: number[]) => shape.reduce((product, side) => product * side, 1);

@@ -11,6 +11,8 @@ export interface Sequence {
 }
 
 export interface TokenParts {
+  /** the number of tokens of each process */
+  readonly sizes: readonly number[];
   /** [B, L, …] → this process's tokens */
   split(whole: Tensor): Tensor;
   /** this process's tokens [B, l, C] → [B, L, C] */

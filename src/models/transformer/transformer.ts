@@ -16,7 +16,8 @@ import { conditionChannels, type TransformerConfig } from './config.js';
 import { PatchEmbed, TimeEmbedder, unpatchify } from './embeddings.js';
 import { blockName } from './parameters.js';
 import { ropeEmbedding, ropeTable, type TokenGrid } from './rope.js';
-import type { Sequence, TokenParts } from './sequence.js';
+import { mapRope, Routing, type TokenRoute, type TokenSpan } from './routing.js';
+import type { Sequence } from './sequence.js';
 import type { StepCache } from './step-cache.js';
 
 /** The epsilon of the last norm. Source: reference implementation */
@@ -45,11 +46,29 @@ export interface ForwardInputs {
   stepCache?: StepCache | null;
   /** the processes that share the tokens; all pass the same inputs and get the same output */
   sequence?: Sequence | null;
+  /** in training: tokens that skip some blocks */
+  route?: TokenRoute | null;
+  /** reads the tokens after a block */
+  probe?: Probe | null;
   /** receives intermediates under the names of the reference fixtures */
   trace?: Map<string, Tensor>;
   /** runs one block, e.g. `checkpoint` from the tensor layer */
   wrapBlock?: WrapBlock;
 }
+
+/** Reads the tokens after a block, for a loss of its own. */
+export interface Probe {
+  /** index of the block */
+  block: number;
+  /** applied to this process's tokens, [B, l, D] → [B, l, C] */
+  head(hiddenStates: Tensor): Tensor;
+  /**
+   * @param values   [B, n, C], the head's output for the tokens of all processes that the block saw
+   * @param places   [B, n] int64, their places in the sample; null: all tokens in order
+   */
+  receive(values: Tensor, places: Tensor | null): void;
+}
+
 export type WrapBlock = (run: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]) => Tensor;
 
 /** Inputs before preparation; see the methods that prepare each part. */
@@ -66,6 +85,8 @@ export interface RawInputs {
   /** explicit rotary table, [L, K, 2] or [B, L, K, 2] */
   ropeEmbedding?: Tensor | null;
   sequence?: Sequence | null;
+  route?: TokenRoute | null;
+  probe?: Probe | null;
   trace?: Map<string, Tensor>;
   wrapBlock?: WrapBlock;
 }
@@ -195,7 +216,7 @@ export class Transformer3D extends Module {
    */
   forward(latents: Tensor, inputs: ForwardInputs): Tensor {
     const { timesteps, motionScores = null, text, condition, trace, stepCache } = inputs;
-    const { sequence, wrapBlock = (run, ...tensors) => run(...tensors) } = inputs;
+    const { sequence, route, probe, wrapBlock = (run, ...tensors) => run(...tensors) } = inputs;
     if (this.training && this.config.dropout > 0) {
       throw new InputError(
         `Transformer3D.forward: dropout must be 0 while training, got ${this.config.dropout}; set it to 0 in config.json`,
@@ -219,18 +240,21 @@ export class Transformer3D extends Module {
     }
 
     // this process's part of the tokens
-    if (sequence && stepCache) {
+    if (stepCache && (sequence || route)) {
+      const key = sequence ? 'sequence' : 'route';
       throw new InputError(
-        'Transformer3D.forward: sequence and stepCache cannot be combined: processes that see different tokens would skip different blocks',
+        `Transformer3D.forward: ${key} and stepCache cannot be combined: different tokens would skip different blocks`,
       );
     }
+    const routing = this.routingOf(inputs);
     const parts = sequence?.parts(tokens) ?? null;
-    const rope = parts && inputs.rope ? partOf(inputs.rope, parts) : inputs.rope;
-    if (parts) hiddenStates = parts.split(hiddenStates);
+    const split = (whole: Tensor) => parts?.split(whole) ?? whole;
+    const all = routing?.all ?? { rope: mapRope(inputs.rope, split), parts, places: null };
+    hiddenStates = routing ? routing.arrange(hiddenStates) : split(hiddenStates);
 
     // blocks
     const time = temb.silu(); // [B, D]
-    const runBlock = (x: Tensor, i: number): Tensor => {
+    const runBlock = (x: Tensor, i: number, { rope, parts }: TokenSpan): Tensor => {
       const { keys, values } = text.blocks[i];
       const run = (hidden: Tensor, t: Tensor, k: Tensor, v: Tensor) => {
         const blockInputs: BlockInputs = {
@@ -245,35 +269,47 @@ export class Transformer3D extends Module {
       };
       return wrapBlock(run as Parameters<WrapBlock>[0], x, time, keys, values);
     };
-    const runBlocks = (x: Tensor, from: number, to: number): Tensor => {
+    const runBlocks = (x: Tensor, from: number, to: number, span: TokenSpan = all): Tensor => {
       let out = x;
       for (let i = from; i < to; i++) {
         const before = out;
         if (trace || isGradEnabled()) {
-          out = runBlock(before, i);
+          out = runBlock(before, i, span);
         } else {
           // a block's tensors are freed before the next block allocates its own
-          out = tidy(() => runBlock(before, i));
+          out = tidy(() => runBlock(before, i, span));
           if (before !== x) before.dispose();
+        }
+        if (probe?.block === i) {
+          const values = probe.head(out);
+          probe.receive(span.parts?.join(values) ?? values, span.places);
         }
       }
       return out;
     };
     const count = this.blocks.length;
-    hiddenStates = stepCache
-      ? stepCache.run(
-          hiddenStates,
-          (x) => runBlocks(x, 0, 1),
-          (x) => runBlocks(x, 1, count),
-        )
-      : runBlocks(hiddenStates, 0, count);
+    if (routing) {
+      const { first, last } = routing.route;
+      const before = runBlocks(hiddenStates, 0, first);
+      const joined = routing.bypass(before, (x) => runBlocks(x, first, last + 1, routing.kept));
+      hiddenStates = runBlocks(joined, last + 1, count);
+    } else if (stepCache) {
+      hiddenStates = stepCache.run(
+        hiddenStates,
+        (x) => runBlocks(x, 0, 1),
+        (x) => runBlocks(x, 1, count),
+      );
+    } else {
+      hiddenStates = runBlocks(hiddenStates, 0, count);
+    }
 
     // output
     const modulation = this.projOut1.forward(time).to('float32'); // [B, 2 D]
     const [shift, scale] = modulation.unsqueeze(1).chunk(2, -1);
     const norm = { kind: 'layer', weight: null, eps: NORM_EPS } as const;
     const own = this.projOut2.forward(modulate(hiddenStates, norm, shift, scale));
-    const out = parts ? parts.join(own) : own; // [B, L, p p C]
+    const joined = parts ? parts.join(own) : own;
+    const out = routing ? routing.restore(joined) : joined; // [B, L, p p C]
     if (trace) {
       trace.set('proj_out_1', modulation);
       const zero = shift.mul(0);
@@ -281,6 +317,18 @@ export class Transformer3D extends Module {
       trace.set('proj_out_2', out);
     }
     return unpatchify(out, this.tokenGrid(latents), this.config.patch_size);
+  }
+
+  private routingOf({ route, rope, sequence = null }: ForwardInputs): Routing | null {
+    if (!route) return null;
+    const { first, last } = route;
+    const count = this.blocks.length;
+    if (first > last || last >= count) {
+      throw new InputError(
+        `Transformer3D.forward: route must skip blocks between 0 and ${count - 1}, got ${first} to ${last}`,
+      );
+    }
+    return new Routing(route, { rope, sequence });
   }
 
   /** `forward` with every part prepared from raw inputs. */
@@ -304,12 +352,6 @@ export class Transformer3D extends Module {
       .reshape([latents.size(0) * frames, this.width, height, width]);
   }
 }
-
-/** The part of a rotary table for this process's tokens. */
-const partOf = ({ cos, signedSin }: RopeTable, parts: TokenParts): RopeTable => ({
-  cos: parts.split(cos),
-  signedSin: parts.split(signedSin),
-});
 
 /** Mask [B, S] (1 = keep) → bias [B, 1, 1, S], added to the scores; [B, 1, S] is already a bias. */
 function scoreBias(mask: Tensor): Tensor {

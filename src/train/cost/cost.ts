@@ -7,8 +7,11 @@ import type { TransformerConfig } from '../../models/transformer/config.js';
 import {
   adapterFlops,
   passFlops,
+  scoreFlops,
+  type TransformerWork,
   textFlops,
   timeFlops,
+  tokensByBlock,
   widthOf,
 } from '../../models/transformer/cost.js';
 import { blockName, parameterElements } from '../../models/transformer/parameters.js';
@@ -16,6 +19,12 @@ import type { Target } from '../../tasks/index.js';
 import { batchSizeOf } from '../feed/buckets.js';
 import type { Recipe, Stage } from '../recipe/config.js';
 import { meanImageShare } from '../recipe/image-share.js';
+import {
+  alignedBlock,
+  headLayers,
+  skippedBlocks,
+  skippingTokens,
+} from '../recipe/levers-config.js';
 import { isText, prefixed } from '../recipe/trained-names.js';
 import type { TrainedNetworks } from './trained-networks.js';
 
@@ -63,6 +72,10 @@ export interface SampleFlops {
   whole: number;
 }
 
+/** The keys of a stage that change how much is computed. */
+export type CountedStage = Pick<Stage, 'gradCheckpointing'> &
+  Partial<Pick<Stage, 'tokenRouting' | 'alignment'>>;
+
 /** Work that samples of a batch may share: the sum over all samples, or the mean per sample. */
 export interface SharedWork {
   /** number of conditions that the adapter processes */
@@ -85,7 +98,7 @@ export interface SharedWork {
 export function sampleFlops(
   networks: TrainedNetworks,
   size: Target,
-  stage: Pick<Stage, 'gradCheckpointing'>,
+  stage: CountedStage,
 ): SampleFlops {
   return flopsCounter(networks)(size, stage);
 }
@@ -95,7 +108,7 @@ export function flopsCounter(networks: TrainedNetworks) {
   const { promptLength } = networks;
   const shares = gradientShares(networks);
   const own = { conditions: 1, textTokens: promptLength, encodedTokens: promptLength };
-  return (size: Target, stage: Pick<Stage, 'gradCheckpointing'>, work: SharedWork = own) =>
+  return (size: Target, stage: CountedStage, work: SharedWork = own) =>
     countFlops(networks, shares, size, stage, work);
 }
 
@@ -103,12 +116,13 @@ function countFlops(
   { transformer: config, textEncoder }: TrainedNetworks,
   { inputs, weights }: GradientShares,
   size: Target,
-  { gradCheckpointing }: Pick<Stage, 'gradCheckpointing'>,
+  { gradCheckpointing, tokenRouting, alignment }: CountedStage,
   { conditions, textTokens, encodedTokens }: SharedWork,
 ): SampleFlops {
   const tokens = tokensOf(size);
-  const work = { rows: 1, tokens, textTokens };
-  const scores = config.num_layers * 4 * tokens * (tokens + textTokens) * widthOf(config);
+  const skipping = skippingOf(config, tokens, tokenRouting);
+  const work: TransformerWork = { rows: 1, tokens, textTokens, skipping };
+  const scores = scoreFlops(config, work);
   const time = timeFlops(config);
   const products = passFlops(config, work) - scores;
   const again = gradCheckpointing ? inputs : 0;
@@ -116,7 +130,10 @@ function countFlops(
   // one product per weight and token; the states of a frozen encoder were computed ahead
   const encoder = weights.encoder > 0 ? 2 * textEncoder.parameters * encodedTokens : 0;
   return {
-    split: (1 + inputs + weights.tokens + again) * products + (1 + 2.5 * inputs + again) * scores,
+    split:
+      (alignment ? 3 * headFlops(config, work, alignment) : 0) +
+      (1 + inputs + weights.tokens + again) * products +
+      (1 + 2.5 * inputs + again) * scores,
     whole:
       // nothing before the adapter is trained, so a frozen adapter needs no backward pass
       (1 + (weights.adapter > 0 ? 1 : 0) + weights.adapter) * adapter +
@@ -124,6 +141,32 @@ function countFlops(
       (2 + weights.encoder) * encoder +
       (1 + inputs + weights.time + again) * time,
   };
+}
+
+/** The tokens of a sample that skip blocks; null if none do. */
+export function skippingOf(
+  { num_layers }: TransformerConfig,
+  tokens: number,
+  tokenRouting: CountedStage['tokenRouting'],
+): NonNullable<TransformerWork['skipping']> | null {
+  const skipped = tokenRouting && skippedBlocks(tokenRouting, num_layers);
+  if (!skipped) return null;
+  const { share, first, last } = skipped;
+  return { tokens: skippingTokens(tokens, share), first, last };
+}
+
+/** FLOPs of the network that reads the tokens of an aligned block, forward; 0 without one. */
+function headFlops(
+  config: TransformerConfig,
+  work: TransformerWork,
+  alignment: NonNullable<CountedStage['alignment']>,
+): number {
+  if (alignment.weight === 0) return 0;
+  const tokens = tokensByBlock(config, work)[alignedBlock(alignment, config.num_layers)]!;
+  return headLayers(alignment.to, { ...config, width: widthOf(config) }).reduce(
+    (sum, [from, to]) => sum + 2 * tokens * from * to,
+    0,
+  );
 }
 
 /** The shares of a network's work that need gradients, 0..1. */

@@ -1,17 +1,19 @@
 /** The memory of a training process, counted from configurations alone. */
 import { ownersOf } from '../../distributed/buckets.js';
 import type { TransformerConfig } from '../../models/transformer/config.js';
-import { widthOf } from '../../models/transformer/cost.js';
+import { tokensByBlock, widthOf } from '../../models/transformer/cost.js';
 import { parameterSizes } from '../../models/transformer/parameters.js';
 import type { Target } from '../../tasks/index.js';
 import type { Stage } from '../recipe/config.js';
 import { isText } from '../recipe/trained-names.js';
 import {
   batchesOf,
+  type CountedStage,
   isLowRank,
   passesOf,
   type Sharding,
   type StageBatch,
+  skippingOf,
   trainedTotal,
 } from './cost.js';
 import type { TrainedNetworks } from './trained-networks.js';
@@ -20,7 +22,7 @@ import type { TrainedNetworks } from './trained-networks.js';
 export interface ProcessMemory {
   weights: number;
   gradients: number;
-  /** float32 master weights, both moments and averages, in the process that owns the most */
+  /** float32 master weights, moments and averages, in the process that owns the most */
   optimizer: number;
   activations: number;
   /** weights of networks that are not trained */
@@ -55,6 +57,8 @@ export function memoryOf(
   const inFlight = Math.min(trained, 2 * Math.max(bucketBytes / 4, Math.max(...sizes)));
   const text = trainedTotal(networks.trained, isText) > 0 ? textEncoder.parameters : 0;
   const added = trainedTotal(networks.trained, isLowRank);
+  // two of AdamW, one of Muon
+  const moments = 8 - 4 * ((networks.muon?.elements ?? 0) / trained);
   const parts = {
     weights: element * (parameterTotal(transformer) + text + added),
     gradients:
@@ -62,7 +66,7 @@ export function memoryOf(
         ? sums * (owned + inFlight) + element * (accumulates ? trained : inFlight)
         : (element + sums) * trained,
     // a float32 weight is its own master weight; only owners keep averages
-    optimizer: ((element === 4 ? 0 : 4) + 8) * owned + 4 * largestShare(sizes, ranks),
+    optimizer: ((element === 4 ? 0 : 4) + moments) * owned + 4 * largestShare(sizes, ranks),
     activations: Math.max(
       ...batches.map((batch) => activationBytes(networks, stage, batch, groups)),
     ),
@@ -103,6 +107,8 @@ const BACKWARD_VECTORS = 5;
  * gradient.
  */
 const END_VECTORS = 4;
+/** Vectors per token that the network keeps which aligns a block: two layers, before and after SiLU. */
+const HEAD_VECTORS = 4;
 /** Bytes per value of the output and its loss: the target and differences in float32. */
 const LOSS_BYTES = 24;
 /**
@@ -117,7 +123,12 @@ const CONDITION_BYTES = 4 * (5 + 4);
  */
 export function activationBytes(
   { transformer: config, dtype, promptLength }: TrainedNetworks,
-  { gradCheckpointing, sequenceParallel }: Pick<Stage, 'gradCheckpointing' | 'sequenceParallel'>,
+  {
+    gradCheckpointing,
+    sequenceParallel,
+    tokenRouting,
+    alignment,
+  }: CountedStage & Pick<Stage, 'sequenceParallel'>,
   batch: StageBatch,
   groups: number,
 ): number {
@@ -131,6 +142,10 @@ export function activationBytes(
   const rowSums = 2 * 4 * tokens * config.num_attention_heads;
   const block = total(Object.values(BLOCK_VECTORS)) * vector + rowSums;
   const kept = gradCheckpointing ? vector : block;
+  // blocks that some tokens skip keep less
+  const skipping = skippingOf(config, batch.tokens, tokenRouting);
+  const perBlock = tokensByBlock(config, { tokens: batch.tokens, skipping });
+  const fullBlocks = total(perBlock) / batch.tokens;
   // text keys before and after their norm, and values
   const text = 3 * rows * promptLength * d * element;
   const out = config.patch_size ** 2 * (config.out_channels ?? config.in_channels);
@@ -138,8 +153,9 @@ export function activationBytes(
   const adapter = adapterBytes(config, batch.size, element);
   const inBackward = (gradCheckpointing ? block : 0) + BACKWARD_VECTORS * vector;
   return (
-    config.num_layers * (kept + text) +
-    END_VECTORS * vector +
+    fullBlocks * kept +
+    config.num_layers * text +
+    (END_VECTORS + (alignment && alignment.weight > 0 ? HEAD_VECTORS : 0)) * vector +
     LOSS_BYTES * out * tokens +
     rows * (adapter.kept + CONDITION_BYTES * pixelsOf(batch.size)) +
     Math.max(inBackward, rows * adapter.inBackward)

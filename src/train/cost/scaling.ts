@@ -1,7 +1,7 @@
 /** A stage's steps over many processes: network traffic, and the time of a step. */
 
 import { BUCKET_BYTES } from '../../distributed/buckets.js';
-import { widthOf } from '../../models/transformer/cost.js';
+import { tokensByBlock, widthOf } from '../../models/transformer/cost.js';
 import type { Stage } from '../recipe/config.js';
 import {
   batchesOf,
@@ -9,6 +9,7 @@ import {
   type Sharding,
   type StageBatch,
   sampleFlops,
+  skippingOf,
   trainedTotal,
 } from './cost.js';
 import type { TrainedNetworks } from './trained-networks.js';
@@ -137,19 +138,23 @@ function stepOfBatch(
   const passes = passesOf(batch, groups);
   const { split, whole } = sampleFlops(networks, batch.size, stage);
   const rate = cluster.peakFlops * cluster.efficiency;
-  const computeSeconds = (own * (split / sharers + whole)) / rate;
+  const samplesSeconds = (own * (split / sharers + whole)) / rate;
+  // with ddp every process makes the same updates, else each those of its own weights
+  const { flops: muonFlops } = networks.muon ?? { flops: 0 };
+  const updaters = sharding === 'ddp' ? 1 : cluster.ranks;
+  const computeSeconds = samplesSeconds + muonFlops / updaters / rate;
 
   const backwardShare = gradCheckpointing ? 3 / 4 : 2 / 3;
-  const hidden = (computeSeconds / passes) * backwardShare;
+  const hidden = (samplesSeconds / passes) * backwardShare;
   const updates = updateTraffic(networks, sharding, hidden, cluster);
-  const sequence = sequenceTraffic(networks, stage, own * batch.tokens, passes, cluster);
+  const sequence = sequenceTraffic(networks, stage, { own, tokens: batch.tokens, passes }, cluster);
 
   const exposedSeconds = updates.exposedSeconds + sequence.seconds;
   return {
     passes,
     computeSeconds,
     exposedSeconds,
-    flops: batch.samples * (split + whole),
+    flops: batch.samples * (split + whole) + muonFlops * (cluster.ranks / updaters),
     network: { ...updates.bytes, sequence: sequence.bytes },
     networkSeconds: updates.seconds + sequence.seconds,
     seconds: computeSeconds + exposedSeconds,
@@ -211,15 +216,17 @@ function updateTraffic(
  */
 function sequenceTraffic(
   { transformer: config, dtype }: TrainedNetworks,
-  { sequenceParallel: sharers, gradCheckpointing }: Stage,
-  tokens: number,
-  passes: number,
+  { sequenceParallel: sharers, gradCheckpointing, tokenRouting }: Stage,
+  { own, tokens, passes }: { own: number; tokens: number; passes: number },
   { ranksPerNode, latencySeconds, ...cluster }: Cluster,
 ): { bytes: number; seconds: number } {
   if (sharers === 1) return { bytes: 0, seconds: 0 };
-  const exchanges = config.num_layers * (gradCheckpointing ? 12 : 8);
-  const vectors = widthOf(config) * (dtype === 'float32' ? 4 : 2) * (tokens / sharers);
-  const bytes = exchanges * vectors * ((sharers - 1) / sharers);
+  const perBlock = gradCheckpointing ? 12 : 8;
+  const exchanges = config.num_layers * perBlock;
+  const skipping = skippingOf(config, tokens, tokenRouting);
+  const exchanged = tokensByBlock(config, { tokens, skipping }).reduce((sum, n) => sum + n, 0);
+  const vectors = widthOf(config) * (dtype === 'float32' ? 4 : 2) * ((own * exchanged) / sharers);
+  const bytes = perBlock * vectors * ((sharers - 1) / sharers);
   const bandwidth = sharers <= ranksPerNode ? cluster.bandwidthWithin : cluster.bandwidthBetween;
   const messages = passes * exchanges * (sharers - 1);
   return { bytes, seconds: bytes / bandwidth + messages * latencySeconds };

@@ -1,9 +1,17 @@
 /** The networks that a stage trains, and those that run beside them. */
 import type { TransformerConfig } from '../../models/transformer/config.js';
-import { lowRankElements, parameterElements } from '../../models/transformer/parameters.js';
+import { widthOf } from '../../models/transformer/cost.js';
+import {
+  hiddenMatrices,
+  lowRankElements,
+  parameterElements,
+  parameterShapes,
+} from '../../models/transformer/parameters.js';
+import { muonFlops } from '../../optim/muon-cost.js';
 import { PipelineSettings } from '../../pipeline/settings.js';
 import { type PipelineShape, textElements } from '../../pipeline/shape.js';
-import type { PipelineRecipe } from '../recipe/config.js';
+import { type PipelineRecipe, stagesOf } from '../recipe/config.js';
+import { type Alignment, alignedTo, headLayers } from '../recipe/levers-config.js';
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 
 /** The trained parameters, and the networks that are in memory beside them. */
@@ -17,6 +25,8 @@ export interface TrainedNetworks {
   autoencoder: { parameters: number };
   /** number of elements of each trained parameter, by its name in checkpoints */
   trained: ReadonlyMap<string, number>;
+  /** what Muon updates: number of elements, and the operations of a step; default: nothing */
+  muon?: { elements: number; flops: number };
 }
 
 /**
@@ -34,7 +44,10 @@ export function trainedNetworks(
     ...prefixed('text_encoder', textElements(textEncoder)),
   ]);
   const names = trainedNames(all.keys(), recipe);
+  const { name } = recipe.transformer.optimizer;
+  const aligned = alignedTo(stagesOf(recipe));
   return {
+    ...(name === 'muon' ? { muon: muonOf(transformer, names) } : {}),
     transformer,
     dtype,
     promptLength: recipe.pipeline.promptLength ?? PipelineSettings.parse({}).promptLength,
@@ -43,6 +56,33 @@ export function trainedNetworks(
     trained: new Map([
       ...[...all].filter(([name]) => names.has(name)),
       ...(lora ? prefixed('transformer', lowRankElements(transformer, lora)) : []),
+      ...(aligned ? prefixed('alignment', headElements(transformer, aligned)) : []),
     ]),
   };
+}
+
+/** The trained matrices of the blocks, which Muon updates. */
+function muonOf(
+  config: TransformerConfig,
+  trained: ReadonlySet<string>,
+): NonNullable<TrainedNetworks['muon']> {
+  const shapes = parameterShapes(config);
+  const muon = { elements: 0, flops: 0 };
+  for (const name of hiddenMatrices(config)) {
+    if (!trained.has(`transformer.${name}`)) continue;
+    const [rows, columns] = shapes.get(name) as [number, number];
+    muon.elements += rows * columns;
+    muon.flops += muonFlops([rows, columns]);
+  }
+  return muon;
+}
+
+/** The number of elements of each parameter of the network that aligns a block, by name. */
+function headElements(config: TransformerConfig, to: Alignment['to']): [string, number][] {
+  return headLayers(to, { ...config, width: widthOf(config) }).flatMap(
+    ([from, to], i): [string, number][] => [
+      [`layers.${i}.weight`, from * to],
+      [`layers.${i}.bias`, to],
+    ],
+  );
 }

@@ -18,6 +18,8 @@ export interface TrainSample {
   /** [1, C, f, h, w] bfloat16, in the transformer's scale */
   latents: Tensor;
   motionScore: number;
+  /** of a scene, [L, C]: what each token shows, see `sceneLabels`; default: not known */
+  labels?: Float32Array | null;
   /** of a validation sample: it is also trained on, as no sample is held out for its task */
   trainedOn?: boolean;
   /** of a validation sample: its own pixels at the batch's size; null if they cannot be read */

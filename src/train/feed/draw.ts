@@ -29,16 +29,24 @@ export interface Drawn {
 /**
  * Draws the use of one sample in a batch.
  *
- * @param label   label of the random stream: the batch, and the place in it
+ * @param label     label of the random stream: the batch, and the place in it
+ * @param factors   of the tasks' weights, by task; 1 for those that are not named
  */
 export function drawUse(
   { item, tasks }: Entry,
   target: Target,
   stage: Pick<Stage, 'textDropout' | 'conditionDropout' | 'depth'>,
-  { seed, label }: { seed: number; label: string },
+  {
+    seed,
+    label,
+    factors = null,
+  }: { seed: number; label: string; factors?: Readonly<Record<string, number>> | null },
 ): Drawn {
   const random = new RandomStream(seed, label);
-  const { task } = drawWeighted(random, tasks);
+  const weighted = factors
+    ? tasks.map(({ task, weight }) => ({ task, weight: weight * (factors[task.id] ?? 1) }))
+    : tasks;
+  const { task } = drawWeighted(random, weighted);
   // now and then without prompt, or without condition: guidance needs both
   const silent = random.chance(stage.textDropout[task.result]);
   const blind = random.chance(stage.conditionDropout);

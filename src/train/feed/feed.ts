@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { InputError } from '../../errors.js';
 import { tokensOf } from '../../models/latent-grid.js';
 import type { Stage } from '../recipe/config.js';
+import { needsLabels } from '../recipe/levers-config.js';
 import type { Feed, FeedPosition, StepBatch, TrainSample } from './batch.js';
 import { type Drawn, drawUse } from './draw.js';
 import type { LatentEncoder } from './encode/latents.js';
@@ -23,13 +24,15 @@ export interface FeedOptions {
   position?: FeedPosition | null;
   /** the share of the stage that is over after this many batches, or by its time limit, 0..1 */
   doneAt: (taken: number) => number;
+  /** factors of the tasks' weights in a batch, by task; read when the batch is planned */
+  factorsAt?: (batch: number) => Readonly<Record<string, number>> | null;
   /** which samples of each batch this process makes */
   world?: { rank: number; size: number };
   encoder: LatentEncoder;
 }
 
 /** Number of batches that are being prepared or wait to be taken. */
-const AHEAD = 3;
+export const AHEAD = 3;
 
 interface Underway {
   batch: PlannedBatch;
@@ -71,10 +74,13 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
   }
 
   async function samplesOf(batch: PlannedBatch): Promise<Underway | { problem: string }> {
+    const factors = options.factorsAt?.(batch.step) ?? null;
     const own = batch.entries.map((_, i) => i).filter((i) => i % world.size === world.rank);
     // the places of a batch may try the same files: each is tried only once per task
     const failed = new Map<string, { problem: string }>();
-    const results = await Promise.all(own.map((index) => sampleAt(batch, index, failed)));
+    const results = await Promise.all(
+      own.map((index) => sampleAt(batch, index, { failed, factors })),
+    );
     const samples: UnderwaySample[] = [];
     for (const result of results) {
       if ('problem' in result) return result;
@@ -86,13 +92,19 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
   function sampleAt(
     batch: PlannedBatch,
     index: number,
-    failed: Map<string, { problem: string }>,
+    {
+      failed,
+      factors,
+    }: {
+      failed: Map<string, { problem: string }>;
+      factors: Readonly<Record<string, number>> | null;
+    },
   ): Promise<UnderwaySample | { problem: string }> {
     const label = `${stage.name} sample ${batch.step} ${index}`;
     const { target } = batch.bucket;
     return firstMade(plan.entriesFor(batch, index), async (entry) => {
       const { item } = entry;
-      const drawn = drawUse(entry, target, stage, { seed, label });
+      const drawn = drawUse(entry, target, stage, { seed, label, factors });
       const task = drawn.conditioned ? drawn.task.id : null;
       const { depth } = drawn;
       const use = `${item.where} ${task} ${depth}`;
@@ -101,7 +113,8 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
       const { mixture } = stage;
       const { frameDropout } = stage.depth;
       const draws = { depth, frameDropout, mixture };
-      const wanted = { item, target, task, ...draws, seed, label: `${label} given` };
+      const labels = needsLabels(stage.alignment);
+      const wanted = { item, target, task, ...draws, labels, seed, label: `${label} given` };
       const ready = await maker.prepare(wanted, encoder);
       if (!('problem' in ready)) return { index, entry, drawn, ready };
       failed.set(use, ready);
@@ -136,6 +149,7 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
         given,
         latents,
         motionScore,
+        labels: made.labels,
       });
     }
     const { kind, entries, bucket, position } = batch;

@@ -32,6 +32,7 @@ import {
 } from '../../tasks/index.js';
 import { coverOf } from './buckets.js';
 import { type DepthOrigin, estimatedFrames } from './encode/depth-origin.js';
+import { sceneLabels } from './encode/scene-labels.js';
 import { buffersOf, fitGiven, withoutSomeDepth } from './fit-given.js';
 import type { Datasets, Origin, SampleOrigin } from './sources.js';
 
@@ -71,6 +72,8 @@ export interface SampleJob {
 export interface Wants {
   clip?: boolean;
   source?: boolean;
+  /** of a scene: what each token shows, see `sceneLabels` */
+  labels?: boolean;
 }
 
 export interface MadeSample {
@@ -78,6 +81,8 @@ export interface MadeSample {
   given: ConditionInputs | null;
   clip: Frames | null;
   source: Frames | null;
+  /** what the tokens of a scene show; missing if that was not wanted */
+  labels?: Float32Array<ArrayBuffer>;
   /** how much a drawn scene moves; null for other samples */
   motionScore: number | null;
   /** newly decoded parts, to be cached */
@@ -119,8 +124,8 @@ export async function makeSample(job: SampleJob, own: Own = { tasks: [] }): Prom
 /** The buffers of a result, to be transferred to the main thread. */
 export function buffersOfResult(result: SampleResult): ArrayBuffer[] {
   if ('problem' in result) return [];
-  const { given, clip, source, fresh } = result;
-  const own = [clip?.data, source?.data, ...Object.values(fresh)].flatMap((array) =>
+  const { given, clip, source, labels, fresh } = result;
+  const own = [clip?.data, source?.data, labels, ...Object.values(fresh)].flatMap((array) =>
     array ? [array.buffer as ArrayBuffer] : [],
   );
   return [...new Set([...buffersOf(given), ...own])];
@@ -154,6 +159,7 @@ function ofScene(
     given: givenOf(job, task, sample),
     clip: job.wants.clip ? clip : null,
     source: job.wants.source ? own.edit!.source : null,
+    ...(job.wants.labels ? { labels: sceneLabels(rendered, target) } : {}),
     motionScore: motionScore(scene, rendered, target),
     fresh: {},
     damaged: [],

@@ -4,6 +4,7 @@ import { type DataStore, keyOf, type Place } from '../../data/store.js';
 import { createWorkerPool, type WorkerPool, workerBeside } from '../../data/worker-pool.js';
 import { InputError, MfmError } from '../../errors.js';
 import type { Frames } from '../../media/index.js';
+import { tokensOf } from '../../models/latent-grid.js';
 import {
   type ConditionInputs,
   type Mixture,
@@ -13,6 +14,7 @@ import {
   taskOf,
 } from '../../tasks/index.js';
 import type { Tensor } from '../../tensor/index.js';
+import { SCENE_CHANNELS } from '../recipe/levers-config.js';
 import { bucketName } from './buckets.js';
 import { type DepthMaps, depthKey } from './encode/depth-maps.js';
 import { type DepthOrigin, estimatedFrames } from './encode/depth-origin.js';
@@ -63,6 +65,8 @@ export interface Wanted {
   frameDropout?: number;
   /** see `SampleJob` */
   mixture?: Mixture;
+  /** of a scene, what each token shows is needed too */
+  labels?: boolean;
 }
 
 /** A sample whose latents may still have to be encoded. */
@@ -71,6 +75,8 @@ export interface Ready {
   given: ConditionInputs | null;
   stored: StoredLatents | null;
   made: MadeSample | null;
+  /** [L, C], see `sceneLabels`; null of what is no scene, or if it is not needed */
+  labels: Float32Array<ArrayBuffer> | null;
 }
 
 const PLANES: readonly Plane[] = ['clip', 'source', 'depth', 'sourceDepth'];
@@ -98,10 +104,24 @@ export class SampleMaker {
     const bytes = store?.get(key);
     const stored = bytes ? unpackLatents(bytes) : null;
     if (bytes && !stored) store?.drop(key);
-    if (stored && task === null) return { wanted, stored, given: null, made: null };
-    const made = await this.make(wanted, { clip: stored === null });
+    const isLabelled = wanted.labels === true && item.origin.kind === 'scene';
+    const known = isLabelled ? this.storedLabels(item, target) : null;
+    const lacksLabels = isLabelled && !known;
+    if (stored && task === null && !lacksLabels) {
+      return { wanted, stored, given: null, made: null, labels: known };
+    }
+    const made = await this.make(wanted, { clip: stored === null, labels: lacksLabels });
     if ('problem' in made) return made;
-    return { wanted, stored, given: made.given, made };
+    const { given, labels = null } = made;
+    if (labels) store?.put(labelsKey(item, target), new Uint8Array(labels.buffer));
+    return { wanted, stored, given, made, labels: labels ?? known };
+  }
+
+  /** What the tokens of a scene show, if it is in the cache. */
+  private storedLabels(item: SourceItem, target: Target): Float32Array<ArrayBuffer> | null {
+    const bytes = this.options.store?.get(labelsKey(item, target));
+    if (bytes?.length !== 4 * SCENE_CHANNELS * tokensOf(target)) return null;
+    return new Float32Array(bytes.slice().buffer);
   }
 
   /** Makes the pixels of a sample, and its condition inputs. */
@@ -250,6 +270,9 @@ export async function firstMade<Candidate, Made extends object>(
   }
   return last;
 }
+
+const labelsKey = ({ content }: SourceItem, target: Target): string =>
+  keyOf('scene labels', PREPROCESSING, content, bucketName(target));
 
 const planeKey = ({ content }: SourceItem, target: Target, plane: Plane): string =>
   keyOf('pixels', PREPROCESSING, content, bucketName(target), plane);

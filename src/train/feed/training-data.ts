@@ -19,6 +19,7 @@ import {
   encodeAhead,
   estimateAhead,
   expectSamples,
+  type FeedOptions,
   type FeedPosition,
   type FrameBatch,
   firstFrameBatch,
@@ -220,6 +221,7 @@ export class TrainingData {
     stage: Stage,
     position: unknown,
     doneAt: (taken: number) => number,
+    factorsAt?: FeedOptions['factorsAt'],
   ): Promise<Source<StepBatch>> {
     const { recipe, run } = this.options;
     const feed = await openFeed({
@@ -228,6 +230,7 @@ export class TrainingData {
       sources: this.sourcesOf(stage.data),
       seed: recipe.seed,
       doneAt,
+      factorsAt,
       position: position as FeedPosition | null,
       world: run.parallel.split(stage.sequenceParallel),
       encoder: this.encoder!,

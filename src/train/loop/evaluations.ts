@@ -29,6 +29,7 @@ export async function evaluatePending<Batch>(loop: Loop<Batch>): Promise<boolean
       for (const one of all) addFigures(sums, one!);
       state.pendingEvaluations = state.pendingEvaluations.filter((other) => other !== kind);
       const figures = meansOf(sums);
+      if (kind === 'validate' && options.remember) state.memory = options.remember(figures, state);
       if (Object.keys(figures).length === 0) continue; // there were too few samples to hold any out
       run.log(part, state.step, figures);
       loop.say(`${part} ${state.step}: ${formatFigures(figures)}`);

@@ -16,7 +16,7 @@ export function expectTensors(
   const problem = firstDifference(found ?? {}, expected);
   if (!problem) return;
   throw new InputError(
-    `${where}: ${problem}; a run keeps training the weights that it began with (train, freeze, lora, sizes); start another with \`run: FOLDER\``,
+    `${where}: ${problem}; a run keeps training the weights that it began with (train, freeze, lora, alignment, sizes); start another with \`run: FOLDER\``,
   );
 }
 

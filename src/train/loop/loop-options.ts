@@ -1,4 +1,5 @@
 /** The options of a training loop: what is trained, on which data and for which loss. */
+import type { OptimizerPlan } from '../../optim/index.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { Optimisation } from '../recipe/config.js';
 import type { Run } from '../run/run.js';
@@ -20,11 +21,19 @@ export interface LoopOptions<Batch> {
   stages: readonly (Optimisation & { name?: string })[];
   seed: number;
   parameters: ReadonlyMap<string, Tensor>;
+  /** how they are updated, beside what the first stage says; default: all by AdamW, at one rate */
+  optimizer?: Pick<OptimizerPlan, 'learningRateFactors' | 'muon'>;
   /**
    * Opens the batches of a stage at a position; null is the first batch.
    * @param doneAt   the share of the stage that is over after this many of its batches, 0..1
+   * @param memory   what `remember` has returned last in this stage; null: nothing yet
    */
-  open(stage: number, position: unknown, doneAt: (taken: number) => number): Promise<Source<Batch>>;
+  open(
+    stage: number,
+    position: unknown,
+    doneAt: (taken: number) => number,
+    memory: () => unknown,
+  ): Promise<Source<Batch>>;
   /**
    * forward and backward pass of a step; gradients are those of the mean over all processes'
    * samples
@@ -34,6 +43,14 @@ export interface LoopOptions<Batch> {
   validatesFirst?: boolean;
   /** measures this process's held-out samples, with the averaged weights */
   validate?(stage: number, step: number): Promise<StepOutcome['figures']>;
+  /**
+   * what later batches of the stage need to know of a validation's figures, the same in all
+   * processes; plain JSON, part of checkpoints
+   */
+  remember?(
+    figures: Record<string, number>,
+    before: { stage: number; position: unknown; memory: unknown },
+  ): unknown;
   /** writes sample sheets and returns the figures of this process, with the averaged weights */
   sample?(stage: number, step: number): Promise<StepOutcome['figures']>;
   /** writes files that describe the batch of a skipped step */

@@ -22,6 +22,8 @@ export interface LoopState {
   /** samples trained on, by all processes */
   samples: number;
   position: unknown;
+  /** see `LoopOptions.remember` */
+  memory: unknown;
   guard: GuardState;
   /**
    * due at this step and not finished, because the run was stopped before or during them: run on
@@ -45,7 +47,8 @@ export function fromStored({ unmeasured, sums, ...state }: StoredState): {
   state: LoopState;
   sums: Sums[];
 } {
-  return { state: { ...state, pendingEvaluations: unmeasured }, sums };
+  const { memory = null } = state; // older checkpoints have none
+  return { state: { ...state, memory, pendingEvaluations: unmeasured }, sums };
 }
 
 const freshState = (): LoopState => ({
@@ -56,6 +59,7 @@ const freshState = (): LoopState => ({
   seconds: 0,
   samples: 0,
   position: null,
+  memory: null,
   guard: freshGuard(),
   pendingEvaluations: [],
 });
@@ -67,6 +71,7 @@ export const nextStage = (state: LoopState): LoopState => ({
   stageStep: 0,
   stageSeconds: 0,
   position: null,
+  memory: null,
 });
 
 /** A loop under way: what its phases share. */
@@ -92,7 +97,11 @@ export class Loop<Batch> {
   constructor(readonly options: LoopOptions<Batch>) {
     const { stages, parameters, run, part } = options;
     const { weightDecay, betas, emaDecay } = stages[0]!;
-    this.optimizer = run.parallel.optimizer(parameters, { weightDecay, betas });
+    this.optimizer = run.parallel.optimizer(parameters, {
+      weightDecay,
+      betas,
+      ...options.optimizer,
+    });
     this.ema = new Ema(this.optimizer.masterWeights(), emaDecay);
     this.checkpoints = run.checkpoints<StoredState>(part);
     this.totalSteps = stages.reduce((sum, { steps }) => sum + steps, 0);

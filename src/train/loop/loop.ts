@@ -66,7 +66,8 @@ async function trainStage<Batch>(loop: Loop<Batch>): Promise<boolean> {
   const { part, run, report } = options;
   const name = config.name ?? '';
   const doneAt = (taken: number) => Math.min(1, loop.doneAt(taken));
-  const source = await options.open(state.stage, state.position, doneAt);
+  const memory = () => loop.state.memory;
+  const source = await options.open(state.stage, state.position, doneAt, memory);
   try {
     run.keepRecipe();
     report.start(name === '' || name === 'all' ? part : `${part} ${name}`, expectedSteps(loop));

@@ -4,18 +4,18 @@ import type { Optimisation } from '../recipe/config.js';
 import type { LoopState } from './loop-state.js';
 
 /**
- * Linear warm-up in steps, then half a cosine over the stage down to `finalLearningRate`; lower after
- * a rollback to a checkpoint.
+ * Linear warm-up in steps, then half a cosine down to `finalLearningRate`, over the stage or its last
+ * part (`decayShare`); lower after a rollback to a checkpoint.
  *
  * @param done   the share of the stage that is over, 0..1
  */
 export function learningRateAt(
   done: number,
   { stageStep, guard }: Pick<LoopState, 'stageStep' | 'guard'>,
-  { learningRate, finalLearningRate: floor, warmupSteps }: Optimisation,
+  { learningRate, finalLearningRate: floor, decayShare, warmupSteps }: Optimisation,
 ): number {
-  const cosine = schedules.cosine({ totalSteps: 1, floor });
-  const factor = schedules.withWarmup(() => cosine(done), warmupSteps)(stageStep);
+  const decay = schedules.atTheEnd(schedules.cosine({ totalSteps: 1, floor }), decayShare);
+  const factor = schedules.withWarmup(() => decay(done), warmupSteps)(stageStep);
   return learningRate * guard.learningRateFactor * factor;
 }
 

@@ -7,11 +7,16 @@ import { saveSafetensors, type Tensor } from '../../tensor/index.js';
 import { flopsCounter, type SharedWork } from '../cost/cost.js';
 import { matrixPeak } from '../cost/peak.js';
 import type { TrainedNetworks } from '../cost/trained-networks.js';
-import type { StepBatch } from '../feed/batch.js';
+import type { FeedPosition, StepBatch } from '../feed/batch.js';
+import { AHEAD } from '../feed/feed.js';
 import { trainLoop } from '../loop/loop.js';
 import { sumsOf } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
+import { prefixed } from '../recipe/trained-names.js';
+import { alignmentHead } from './alignment.js';
+import { type Balance, balanceAfter, factorsAt } from './balance.js';
 import type { PartContext } from './context.js';
+import { optimizerPlan } from './optimizer-plan.js';
 import { taskSheets } from './sample-sheets.js';
 import { trainStep } from './step.js';
 import { exportTrainee, type TrainedPipeline, trainableParameters } from './trained-pipeline.js';
@@ -26,7 +31,11 @@ export async function trainTransformer(
   const { pipeline } = trainee;
   const { stages } = data;
   const { seed } = recipe;
-  const parameters = trainableParameters(trainee, recipe);
+  const head = alignmentHead(recipe, pipeline.transformer);
+  const parameters = new Map([
+    ...trainableParameters(trainee, recipe),
+    ...prefixed('alignment', head?.namedParameters() ?? []),
+  ]);
   const encodeText = data.encodeText(trainee);
   const flopsOf = stepCost(pipeline, parameters);
 
@@ -44,11 +53,21 @@ export async function trainTransformer(
     stages,
     seed,
     parameters,
-    open: (stage, position, doneAt) => data.open(stages[stage]!, position, doneAt),
+    optimizer: optimizerPlan(recipe, pipeline.transformer, parameters.keys()),
+    open(stage, position, doneAt, memory) {
+      const factors = (batch: number) => factorsAt(memory() as Balance | null, batch);
+      return data.open(stages[stage]!, position, doneAt, factors);
+    },
+    remember(figures, { stage, position, memory }) {
+      const { balance: power } = stages[stage]!;
+      if (power === 0) return null;
+      const taken = (position as FeedPosition | null)?.step ?? 0;
+      return balanceAfter(memory as Balance | null, figures, { from: taken + AHEAD, power });
+    },
     train(batch, at) {
       const stage = stages[at.stage]!;
       const { sequence } = run.parallel.split(stage.sequenceParallel);
-      const plan = { ...stage, seed, sequence, encodeText };
+      const plan = { ...stage, seed, sequence, encodeText, alignmentHead: head };
       const { work, ...outcome } = trainStep(pipeline, batch, at, plan);
       return { ...outcome, flops: flopsOf(outcome.samples, work, batch.target, stage) };
     },

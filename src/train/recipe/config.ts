@@ -8,6 +8,7 @@ import { LoraConfig } from '../../nn/lora-config.js';
 import { PipelineChanges } from '../../pipeline/settings.js';
 import { Mixture } from '../../tasks/mixture-config.js';
 import type { Task } from '../../tasks/task.js';
+import { Alignment, OptimizerChoice, TimestepShift, TokenRouting } from './levers-config.js';
 
 const probability = z.number().min(0).max(1);
 /** Decay of a running mean, below 1: at 1 it would never change, and AdamW would divide by zero. */
@@ -84,6 +85,14 @@ export const Optimisation = z.strictObject({
     .max(1000)
     .default(0)
     .describe('learning rate at the last step, as a share of learningRate; 1 keeps it constant'),
+  decayShare: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1)
+    .describe(
+      'share of the steps, at the end, in which the learning rate falls; before, it is constant, so that a run can be prolonged by more steps. With 1 it falls all along',
+    ),
   warmupSteps: z.int().min(0).max(1_000_000_000).default(100).describe('steps of linear warm-up'),
   weightDecay: z
     .number()
@@ -282,6 +291,8 @@ const stageKeys = {
     .describe(
       'processes that split the tokens of each sample among them; a micro-batch belongs to all of them',
     ),
+  tokenRouting: TokenRouting.prefault({}),
+  alignment: Alignment.prefault({}),
   imageShare: z
     .tuple([probability, probability])
     .default([1, 0.1])
@@ -299,15 +310,28 @@ const stageKeys = {
     .describe(
       'tasks to train and the weight of each (default: all tasks; t2i, t2v and i2v 3, the others 1)',
     ),
+  balance: z
+    .number()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe(
+      "draw tasks more often that are learnt less: their weights are multiplied by this power of their validation loss, as a share of the stage's first; with 0 they stay",
+    ),
   mixture: Mixture.prefault({}).describe(
     'what the task `any` is given: the distribution that mixtures are drawn from',
   ),
-  timestepShift: z
+  timestepShift: TimestepShift.default(1).describe(
+    'shift of the noise levels in training, above 1 for more noise; one for all, or by task, e.g. { i2v: 1.6, image: 2, default: 2.5 }',
+  ),
+  contrast: z
     .number()
-    .positive()
-    .max(1000)
-    .default(1)
-    .describe('shift of the noise levels in training'),
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe(
+      "weight of the distance to another sample's velocity, which is kept large (contrastive flow matching; 0.05 as published)",
+    ),
   textDropout: z
     .strictObject({ image: probability.default(0.3), video: probability.default(0.1) })
     .prefault({})
@@ -371,6 +395,12 @@ const TransformerPlan = z.strictObject({
   steps: stageKeys.steps
     .optional()
     .describe('optimizer steps of each stage that does not set its own'),
+  optimizer: OptimizerChoice.prefault({}),
+  learningRateWidth: upTo(1_000_000)
+    .optional()
+    .describe(
+      'width of the network that learningRate was found for: matrices of a wider one learn more slowly, in proportion (muP)',
+    ),
   stages: z
     .array(StageChanges)
     .min(1)

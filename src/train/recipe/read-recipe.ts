@@ -20,6 +20,8 @@ import {
   stagesOf,
   trainsPipeline,
 } from './config.js';
+import { SHIFT_KINDS, shiftInFull } from './levers-config.js';
+import { missingBlocks } from './missing-blocks.js';
 import { resolvePaths } from './recipe-paths.js';
 
 /** Sets a key to a value, given as it is or as a text of YAML; null removes the key. */
@@ -111,6 +113,7 @@ function apply(source: Record<string, unknown>, change: Change): string[] {
     if (i === path.length - 1) set(level, key, value);
     else {
       if (at.join() === 'depth') set(level, key, depthInFull(own(level, key) as DepthPlan));
+      if (key === 'timestepShift') set(level, key, shiftInFull(own(level, key)));
       const next = own(level, key);
       if (typeof next !== 'object' || next === null) set(level, key, isList(at) ? [] : {});
       level = own(level, key) as object;
@@ -212,15 +215,19 @@ const CHECKS: readonly {
   check: (recipe: PipelineRecipe, ownTasks: readonly Task[]) => string[];
   reads: readonly string[];
 }[] = [
-  { check: nameProblems, reads: [] },
+  { check: nameProblems, reads: ofPlan('timestepShift') },
   { check: stepsProblems, reads: ['transformer.steps', 'transformer.stages'] },
   { check: widthProblems, reads: ['autoencoder.blockOutChannels', 'autoencoder.normNumGroups'] },
   { check: originProblems, reads: ['base', 'transformer.lora'] },
-  { check: loraProblems, reads: [] },
+  { check: loraProblems, reads: ofPlan('optimizer', 'learningRateWidth') },
   { check: depthProblems, reads: ['depth'] },
   {
     check: sequenceProblems,
     reads: ['base', ...ofPlan('preset', 'numHeads', 'stages', 'sequenceParallel')],
+  },
+  {
+    check: blockProblems,
+    reads: ['base', ...ofPlan('preset', 'numLayers', 'stages', 'tokenRouting', 'alignment')],
   },
   {
     check: stageProblems,
@@ -340,6 +347,15 @@ function nameProblems(
       .filter((id) => !known.includes(id))
       .map((id) => `${key}.${id}: unknown task; there are ${known.join(', ')}`),
   );
+  const shifts = [transformer, ...stages].map(({ timestepShift }) => timestepShift);
+  shifts.forEach((shift, i) => {
+    const key = i === 0 ? 'transformer' : `transformer.stages.${i - 1}`;
+    const keys: string[] = [...SHIFT_KINDS, ...known];
+    for (const one of typeof shift === 'object' ? Object.keys(shift) : []) {
+      if (keys.includes(one)) continue;
+      problems.push(`${key}.timestepShift.${one}: unknown key${didYouMean(one, keys)}`);
+    }
+  });
   if (pipeline.tasks?.length === 0) {
     problems.push('pipeline.tasks: must name a task; leave it out for all that are trained');
   }
@@ -411,6 +427,16 @@ function loraProblems({ transformer }: PipelineRecipe): string[] {
       (key) =>
         `transformer.${key}: trains weights that a LoRA cannot hold; leave out either ${key} or lora`,
     );
+  if (transformer.optimizer.name === 'muon') {
+    problems.push(
+      'transformer.optimizer.name: muon updates whole matrices, which a LoRA does not train; leave out either optimizer or lora',
+    );
+  }
+  if (transformer.learningRateWidth !== undefined) {
+    problems.push(
+      'transformer.learningRateWidth: has no effect with lora, whose layers have a rate of their own; leave it out',
+    );
+  }
   if (transformer.freeze) {
     problems.push(
       'transformer.freeze: has no effect with lora, which trains no weights; leave it out: lora.targets chooses what gets layers',
@@ -436,6 +462,13 @@ function sequenceProblems(recipe: PipelineRecipe): string[] {
     const key = stages ? `transformer.stages.${i}` : 'transformer';
     return [`${key}.sequenceParallel: must divide the ${heads} heads, got ${sequenceParallel}`];
   });
+}
+
+/** Blocks that a network does not have; those of a `base` are checked when it is opened. */
+function blockProblems(recipe: PipelineRecipe): string[] {
+  const { preset, numLayers } = recipe.transformer;
+  if (recipe.base !== undefined) return [];
+  return missingBlocks(recipe, numLayers ?? TRANSFORMER_PRESETS[preset].num_layers);
 }
 
 /** Tasks that a stage's data cannot teach, and batches for which there is no task. */

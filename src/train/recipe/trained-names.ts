@@ -24,6 +24,6 @@ export const isText = (name: string): boolean => name.startsWith('text_encoder.'
 
 /** Entries with the network's name in front of theirs, as checkpoints have them. */
 export const prefixed = <T>(
-  network: 'transformer' | 'text_encoder',
+  network: 'transformer' | 'text_encoder' | 'alignment',
   entries: Iterable<[string, T]>,
 ): [string, T][] => [...entries].map(([name, value]) => [`${network}.${name}`, value]);

@@ -6,7 +6,9 @@ import {
 } from '../../../src/models/transformer/config.js';
 import { parseTransformerConfig, Transformer3D } from '../../../src/models/transformer/index.js';
 import {
+  hiddenMatrices,
   lowRankElements,
+  matricesOfWidth,
   parameterShapes,
   parameterSizes,
 } from '../../../src/models/transformer/parameters.js';
@@ -57,6 +59,17 @@ describe('parameterSizes', () => {
     const whole = sum(all.map(([, shape]) => shape.reduce((a, b) => a * b)));
     assert.equal(sum([...adapter, ...blocks, ...others]), whole);
   });
+});
+
+test('matrices are told apart by what they read', () => {
+  const config = TRANSFORMER_PRESETS['mfm-mini'];
+  const shapes = parameterShapes(config);
+  // adaLN, eight of the attentions, two of the MLP
+  assert.equal(hiddenMatrices(config).length, 8 * 11);
+  const scaled = matricesOfWidth(config);
+  // without the keys and values of the text; two second layers of embeddings, two at the end
+  assert.equal(scaled.length, 8 * 9 + 4);
+  for (const name of scaled) assert.ok([256, 1024].includes(shapes.get(name)![1]!), name);
 });
 
 describe('lowRankElements', () => {

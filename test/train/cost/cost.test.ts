@@ -11,6 +11,7 @@ import {
   cat,
   checkpoint,
   full,
+  Generator,
   memoryInfo,
   resetPeakMemory,
   tidy,
@@ -20,7 +21,9 @@ import { batchesOf, sampleFlops, wholeTransformer } from '../../../src/train/cos
 import { activationBytes, largestShare, memoryOf } from '../../../src/train/cost/memory.js';
 import type { TrainedNetworks } from '../../../src/train/cost/trained-networks.js';
 import { tokensOf } from '../../../src/train/feed/index.js';
+import { drawRoute } from '../../../src/train/networks/route.js';
 import { Recipe, type Stage, stagesOf } from '../../../src/train/recipe/config.js';
+import { type SkippedBlocks, skippedBlocks } from '../../../src/train/recipe/levers-config.js';
 
 const mini = TRANSFORMER_PRESETS['mfm-mini'];
 const networks = (transformer: TransformerConfig, more = {}): TrainedNetworks => ({
@@ -103,6 +106,40 @@ describe('sampleFlops', () => {
     const { split, whole } = sampleFlops(networks(config), size, { gradCheckpointing: true });
     // patches, the last layer and the time embedding are counted with the blocks
     near(split + whole, byHand(3, 4, 4.5), 1e-12, 'operations');
+  });
+
+  test('leaves out what tokens skip', () => {
+    const of = (tokenRouting?: Stage['tokenRouting']) =>
+      sampleFlops(networks(config), size, { gradCheckpointing: false, tokenRouting });
+    assert.deepEqual(of({ share: 0, first: 1 }), of());
+    // twelve of the tokens skip the second of three blocks
+    const half = of({ share: 0.5, first: 1 });
+    const products = 2 * 14 * (tokens / 2) * 256 ** 2;
+    const scores = 4 * 256 * (tokens * (tokens + 40) - 12 * (12 + 40));
+    near(of().split - half.split, 3 * products + 3.5 * scores, 1e-12, 'operations');
+    assert.equal(half.whole, of().whole);
+  });
+
+  test('counts the network that aligns a block, on the tokens that the block works on', () => {
+    const of = (alignment?: Stage['alignment'], share = 0) => {
+      const tokenRouting = { share, first: 1 };
+      return sampleFlops(networks(config), size, {
+        gradCheckpointing: false,
+        alignment,
+        tokenRouting,
+      }).split;
+    };
+    assert.equal(of({ weight: 0, block: 1, to: 'latents' }), of());
+    const head = 3 * 2 * (2 * 256 ** 2 + 256 * 64);
+    near(of({ weight: 1, block: 1, to: 'latents' }) - of(), tokens * head, 1e-9, 'operations');
+    const scene = 3 * 2 * (2 * 256 ** 2 + 256 * 6);
+    near(of({ weight: 1, block: 1, to: 'scene' }) - of(), tokens * scene, 1e-9, 'operations');
+    near(
+      of({ weight: 1, block: 1, to: 'latents' }, 0.5) - of(undefined, 0.5),
+      12 * head,
+      1e-9,
+      'operations',
+    );
   });
 
   test('has no gradients of weights beside layers of low rank', () => {
@@ -193,6 +230,11 @@ describe('memoryOf', () => {
     assert.deepEqual([weights, optimizer], [4 * count, 12 * count]);
   });
 
+  test('what Muon updates has one moment', () => {
+    const muon = { elements: count / 2, flops: 0 };
+    assert.equal(plan('ddp', 1, {}, { muon }).optimizer, 14 * count);
+  });
+
   test('what is not trained has weights alone', () => {
     const more = {
       textEncoder: { parameters: 1000 },
@@ -212,6 +254,7 @@ describe('activationBytes', () => {
     frames: number,
     side: number,
     checkpointed: boolean,
+    skipped: SkippedBlocks | null = null,
   ) {
     const model = withParameters({ dtype: 'bfloat16' }, () => new Transformer3D(config));
     const bytes = tidy(() => {
@@ -225,7 +268,9 @@ describe('activationBytes', () => {
         const pixels = cat([channel(3), channel(1)], 1);
         const mask = channel(1);
         const wrapBlock = checkpointed ? checkpoint : undefined;
-        const inputs = { timesteps, motionScores, text, pixels, mask, wrapBlock };
+        const tokens = (((frames + 3) / 4) * side ** 2) / 256;
+        const route = skipped && drawRoute([new Generator(1)], tokens, skipped);
+        const inputs = { timesteps, motionScores, text, pixels, mask, wrapBlock, route };
         model.predict(latents, inputs).to('float32').square().mean().backward();
       });
       return memoryInfo().peakBytes - before - 2 * model.parameterCount();
@@ -234,16 +279,28 @@ describe('activationBytes', () => {
     return bytes;
   }
 
-  for (const gradCheckpointing of [false, true]) {
-    const how = gradCheckpointing ? 'with' : 'without';
-    test(`is what a step takes ${how} checkpointing, within a tenth`, () => {
+  const cases = [
+    { gradCheckpointing: false, tokenRouting: { share: 0, first: 1 } },
+    { gradCheckpointing: true, tokenRouting: { share: 0, first: 1 } },
+    { gradCheckpointing: false, tokenRouting: { share: 0.5, first: 1, last: 2 } },
+  ];
+  for (const { gradCheckpointing, tokenRouting } of cases) {
+    const how = `${gradCheckpointing ? 'with' : 'without'} checkpointing, ${tokenRouting.share} of the tokens skipping blocks`;
+    test(`is what a step takes ${how}, within a tenth`, () => {
       const config = parseTransformerConfig({ ...mini, num_layers: 4, num_attention_heads: 8 });
       const [frames, side] = [9, 128];
       const size = { numFrames: frames, width: side, height: side };
-      const own = stage({ ...size, gradCheckpointing, imageShare: [0, 0], tokensPerBatch: 1 });
+      const own = stage({
+        ...size,
+        gradCheckpointing,
+        tokenRouting,
+        imageShare: [0, 0],
+        tokensPerBatch: 1,
+      });
       const [batch] = batchesOf(own);
       const counted = activationBytes(networks(config), own, batch!, 1);
-      near(counted, measured(config, frames, side, gradCheckpointing), 1 / 10, 'bytes');
+      const skipped = skippedBlocks(tokenRouting, 4);
+      near(counted, measured(config, frames, side, gradCheckpointing, skipped), 1 / 10, 'bytes');
     });
   }
 

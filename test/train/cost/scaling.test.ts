@@ -46,6 +46,23 @@ describe('stepOf', () => {
     assert.deepEqual([step.samples, step.tokens, step.passes], [16, 1280, 1]);
   });
 
+  test('counts the products of Muon, once or in every process', () => {
+    const muon = { ...networks, muon: { elements: 1, flops: 5e11 } };
+    for (const [sharding, ranks, times] of [
+      ['ddp', 1, 1],
+      ['ddp', 4, 4],
+      ['zero1', 4, 1],
+    ] as const) {
+      const [without, with_] = [networks, muon].map((one) =>
+        stepOf(one, stage(), sharding, cluster(ranks)),
+      );
+      const flops = with_!.flops - without!.flops;
+      assert.ok(Math.abs(flops / (times * 5e11) - 1) < 1e-9, `${sharding} ${flops}`);
+      const seconds = with_!.computeSeconds - without!.computeSeconds;
+      assert.ok(Math.abs(seconds / (times / ranks) - 1) < 1e-9, `${sharding} ${seconds}`);
+    }
+  });
+
   test('sends float32 gradients round a ring, with zero1 to their owners and bfloat16 weights back', () => {
     const sent = (sharding: 'ddp' | 'zero1' | 'zero2', changes = {}) =>
       stepOf(networks, stage(changes), sharding, cluster(4)).network;

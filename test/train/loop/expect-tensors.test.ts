@@ -10,7 +10,7 @@ describe('expectTensors', () => {
   ]);
   const [a, b] = [zeros([2, 3]), zeros([4])];
   const remedy =
-    'a run keeps training the weights that it began with (train, freeze, lora, sizes); start another with `run: FOLDER`';
+    'a run keeps training the weights that it began with (train, freeze, lora, alignment, sizes); start another with `run: FOLDER`';
 
   test('passes weights of the same names and shapes, in any order', () => {
     expectTensors({ 'transformer.b': b, 'transformer.a': a }, trained, 'run');

@@ -117,6 +117,42 @@ describe('trainStep', () => {
     expectSame(sum.gradients, whole.gradients);
   });
 
+  describe('with tokens that skip blocks', () => {
+    const tokenRouting = { share: 0.5, first: 1, last: 2 };
+    const deep = tinyRecipe({ numLayers: 4, tokenRouting });
+    let trained: TrainedPipeline;
+    let weights: Map<string, Tensor>;
+    const routed = (batches: readonly StepBatch[], changes?: Partial<StepPlan>) =>
+      outcomeOf(weights, trained.pipeline, batches, { tokenRouting, ...changes });
+    before(() => {
+      trained = tinyTrainee(deep);
+      weights = trainableParameters(trained, deep);
+    });
+
+    test('has the same gradients in micro-batches, halves and checkpointed blocks', () => {
+      const all = routed([batch]);
+      const halves = [0, 1].map((rank) => ({
+        ...batch,
+        samples: batch.samples.filter(({ index }) => index % 2 === rank),
+      }));
+      expectSame(routed([batch], { tokensPerMicroBatch: 60 }).gradients, all.gradients);
+      expectSame(routed(halves).gradients, all.gradients);
+      expectSame(routed([batch], { gradCheckpointing: true }).gradients, all.gradients);
+    });
+
+    test('other steps route other tokens, a share of 0 none', () => {
+      const lossOf = ({ figures }: Outcome) => figures.loss!.sum;
+      const plain = routed([batch], { tokenRouting: { share: 0, first: 1 } });
+      const without = routed([batch], { tokenRouting: undefined });
+      assert.deepEqual(plain.gradients, without.gradients);
+      assert.equal(lossOf(plain), lossOf(without));
+      assert.notEqual(lossOf(routed([batch])), lossOf(plain));
+      // a share that is less than a token
+      const few = routed([batch], { tokenRouting: { share: 0.01, first: 1 } });
+      assert.equal(lossOf(few), lossOf(plain));
+    });
+  });
+
   test('a process without samples takes part with nothing', () => {
     const none = outcome([{ ...batch, samples: [] }]);
     assert.deepEqual([none.lasts, none.figures, none.tokens], [[true], {}, 0]);
@@ -154,6 +190,51 @@ describe('trainStep', () => {
     };
     assert.ok(sigmaBand(20) > sigmaBand(1), 'mean band');
   });
+});
+
+describe('the target of another sample', () => {
+  const trained = tinyTrainee();
+  const weights = trainableParameters(trained, tinyRecipe());
+  const batch = tinyBatch([TASKS.t2v, TASKS.i2v, TASKS.vinp]);
+  const of = (changes: Partial<StepPlan>, batches = [batch]) =>
+    outcomeOf(weights, trained.pipeline, batches, changes);
+
+  test('is kept at a distance, whatever the micro-batches', () => {
+    const [plain, far] = [of({}), of({ contrast: 0.05 })];
+    assert.deepEqual(far.figures, plain.figures); // the loss that is told stays that of the velocity
+    assert.notDeepEqual(far.gradients, plain.gradients);
+    expectSame(of({ contrast: 0.05, tokensPerMicroBatch: 30 }).gradients, far.gradients);
+  });
+
+  test('adds up to what the formula says, for a bias that all velocities share', () => {
+    // d/db of (v - u)^2 - 0.05 (v - w)^2, summed: the targets w are those u of all samples, turned
+    const name = 'transformer.proj_out_2.bias';
+    const sum = (outcome: Outcome) => outcome.gradients.get(name)!;
+    const [plain, far] = [sum(of({})), sum(of({ contrast: 0.05 }))];
+    plain.forEach((value, i) => {
+      assert.ok(Math.abs(far[i]! - 0.95 * value) < 1e-5, `${far[i]} and ${value}`);
+    });
+  });
+
+  test('is there only if there is another sample', () => {
+    const one = { ...batch, samples: batch.samples.slice(0, 1), count: 1 };
+    assert.deepEqual(of({ contrast: 0.05 }, [one]).gradients, of({}, [one]).gradients);
+  });
+});
+
+test('noise levels are shifted by task, by what it makes, or as all others', () => {
+  const trained = tinyTrainee();
+  const weights = trainableParameters(trained, tinyRecipe());
+  const of = (timestepShift: StepPlan['timestepShift']) =>
+    outcomeOf(weights, trained.pipeline, [tinyBatch([TASKS.t2v, TASKS.i2v])], { timestepShift })
+      .figures;
+  const [one, two] = [of(1), of(20)];
+  const loss = (figures: Outcome['figures'], task: string) => figures[`loss/${task}`]!.sum;
+  const both = of({ i2v: 20, video: 1, image: 7 });
+  assert.equal(loss(both, 't2v'), loss(one, 't2v'));
+  assert.equal(loss(both, 'i2v'), loss(two, 'i2v'));
+  assert.deepEqual(of({ default: 20 }), two);
+  assert.deepEqual(of({}), one);
 });
 
 describe('stackConditions', () => {

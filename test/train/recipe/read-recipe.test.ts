@@ -422,6 +422,62 @@ describe('readRecipe', () => {
     assert.match(problems, /blockOutChannels: must be 4 widths .*got 2/);
   });
 
+  test('refuses blocks that the network does not have', () => {
+    const problems = (transformer: object) =>
+      problemsOf({ ...GOOD, transformer: { steps: 1, numLayers: 3, ...transformer } });
+    assert.deepEqual(problems({ tokenRouting: { share: 0.5 } }), []);
+    assert.deepEqual(problems({ tokenRouting: { share: 0.5, last: 2, first: 0 } }), []);
+    const refused = (tokenRouting: object, got: string) =>
+      assert.deepEqual(problems({ tokenRouting }).slice(1), [
+        `transformer.tokenRouting: must skip blocks between 0 and 2, got ${got}`,
+      ]);
+    refused({ share: 0.5, last: 3 }, '1 to 3');
+    refused({ share: 0.5, first: 2 }, '2 to 1');
+    assert.deepEqual(problems({ tokenRouting: { share: 0, last: 9 } }), []);
+    const stages = [{ name: 'a' }, { name: 'b', tokenRouting: { share: 0.5, last: 3 } }];
+    assert.match(problems({ stages })[1]!, /^transformer\.stages\.1\.tokenRouting: must skip/);
+    assert.deepEqual(problems({ alignment: { weight: 1, block: 3 } }).slice(1), [
+      'transformer.alignment.block: must be between 0 and 2, got 3',
+    ]);
+    assert.deepEqual(problems({ alignment: { weight: 1 } }), []);
+    const other = [
+      { name: 'a', alignment: { weight: 1 } },
+      { name: 'b', alignment: { weight: 1, to: 'scene' } },
+    ];
+    assert.deepEqual(problems({ stages: other }).slice(1), [
+      'transformer.stages.1.alignment.to: must be the same in all stages (latents), got scene',
+    ]);
+    assert.deepEqual(problems({ tokenRouting: { share: 1 } }).slice(1), [
+      'transformer.tokenRouting.share: must be at most 0.95, got 1',
+    ]);
+  });
+
+  test('takes a shift of noise levels for all tasks, or for each', () => {
+    const problems = (timestepShift: unknown) =>
+      problemsOf({ ...GOOD, transformer: { steps: 1, timestepShift } }).slice(1);
+    for (const good of [2.5, { default: 2.5, i2v: 1.6, image: 2 }, {}]) {
+      assert.deepEqual(problems(good), []);
+    }
+    const change = { path: ['transformer', 'timestepShift', 'i2v'], text: '1.6' };
+    const plan = { steps: 1, timestepShift: 2.5 };
+    assert.deepEqual(
+      readRecipe(recipe({ ...GOOD, transformer: plan }), [change]).transformer?.timestepShift,
+      { default: 2.5, i2v: 1.6 },
+    );
+    assert.deepEqual(problems(-1), ['transformer.timestepShift: must be above 0, got -1']);
+    assert.deepEqual(problems({ i2v: 0 }), [
+      'transformer.timestepShift.i2v: must be above 0, got 0',
+    ]);
+    assert.deepEqual(problems({ i2w: 2 }), [
+      'transformer.timestepShift.i2w: unknown key; did you mean "i2v"?',
+    ]);
+    for (const bad of ['much', { i2v: 'much' }]) {
+      assert.deepEqual(problems(bad), [
+        'transformer.timestepShift: must be a number above 0, or such numbers by task, image, video and default',
+      ]);
+    }
+  });
+
   test('refuses tasks that the data cannot teach', () => {
     const problems = problemsOf({
       ...GOOD,
@@ -554,6 +610,11 @@ describe('readRecipe', () => {
     ]);
     const { lora, ...others } = transformer;
     assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: others }), []);
+    const rates = { steps: 1, lora, optimizer: { name: 'muon' }, learningRateWidth: 256 };
+    assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: rates }).slice(1), [
+      'transformer.optimizer.name: muon updates whole matrices, which a LoRA does not train; leave out either optimizer or lora',
+      'transformer.learningRateWidth: has no effect with lora, whose layers have a rate of their own; leave it out',
+    ]);
   });
 
   test('names a file that is missing or no recipe', () => {

@@ -7,6 +7,7 @@ import { KeyMap } from '../../../data/key-map.js';
 import { ahead } from '../../../data/worker-pool.js';
 import type { Reporter } from '../../loop/reporter.js';
 import type { Stage } from '../../recipe/config.js';
+import { needsLabels } from '../../recipe/levers-config.js';
 import type { SampleMaker, Wanted } from '../maker.js';
 import type { OpenedSource, SourceItem } from '../sources.js';
 import { type Entry, type StageSet, stageSet } from '../stage-set.js';
@@ -134,12 +135,13 @@ function missingLatents({ stages, sources, maker, encoder }: EncodeOptions): Wan
   const found: Wanted[] = [];
   const seen = new KeyMap<true>();
   stages.forEach((stage, i) => {
+    const labels = needsLabels(stage.alignment);
     for (const part of ['items', 'heldOut'] as const) {
       for (const [item, target] of samplesOf(stageSet(sources[i]!, stage, part))) {
         const key = latentsKey(item, target, encoder);
         if (maker.options.store!.has(key) || seen.has(key)) continue;
         seen.set(key, true);
-        found.push({ item, target, task: null, seed: 0, label: '' });
+        found.push({ item, target, task: null, labels, seed: 0, label: '' });
       }
     }
   });
