@@ -11,7 +11,7 @@ import {
   sampleFlops,
   trainedTotal,
 } from './cost.js';
-import type { TrainedNetworks } from './trained-networks.js';
+import { networksIn, type TrainedNetworks } from './trained-networks.js';
 
 /** The machines of a job, as one process sees them. */
 export interface Cluster {
@@ -97,11 +97,12 @@ export interface Traffic {
 }
 
 export function stepOf(
-  networks: TrainedNetworks,
+  recipes: TrainedNetworks,
   stage: Stage,
   sharding: Sharding,
   cluster: Cluster,
 ): StepCost {
+  const networks = networksIn(recipes, stage);
   const batches = batchesOf(stage);
   const plans = batches.map((batch) => stepOfBatch(networks, stage, batch, sharding, cluster));
   const mean = (figure: (plan: StepCost) => number) =>

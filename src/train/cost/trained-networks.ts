@@ -3,7 +3,7 @@ import type { TransformerConfig } from '../../models/transformer/config.js';
 import { lowRankElements, parameterElements } from '../../models/transformer/parameters.js';
 import { PipelineSettings } from '../../pipeline/settings.js';
 import { type PipelineShape, textElements } from '../../pipeline/shape.js';
-import type { PipelineRecipe } from '../recipe/config.js';
+import type { PipelineRecipe, Stage } from '../recipe/config.js';
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 
 /** The trained parameters, and the networks that are in memory beside them. */
@@ -45,4 +45,15 @@ export function trainedNetworks(
       ...(lora ? prefixed('transformer', lowRankElements(transformer, lora)) : []),
     ]),
   };
+}
+
+/** The networks in a stage: a distillation trains a copy of the whole transformer, and no text encoder. */
+export function networksIn(
+  networks: TrainedNetworks,
+  { distillation }: Pick<Stage, 'distillation'>,
+): TrainedNetworks {
+  if (!distillation) return networks;
+  const transformer = { ...networks.transformer, deltatime_type: 't-r' as const };
+  const trained = new Map(prefixed('transformer', parameterElements(transformer)));
+  return { ...networks, transformer, trained };
 }

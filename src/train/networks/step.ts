@@ -7,6 +7,7 @@ import {
   velocityTarget,
 } from '../../diffusion/index.js';
 import type { SequenceGroup } from '../../distributed/sequence.js';
+import type { ForwardInputs } from '../../models/transformer/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import { conditionOf, NOTHING, type Target } from '../../tasks/index.js';
 import { cat, checkpoint, randn, type Tensor, tensor, tidy } from '../../tensor/index.js';
@@ -34,6 +35,25 @@ export interface StepPlan
   seed: number;
 }
 
+/** What a step learns: what is drawn at random for its samples, and the losses that follow. */
+export interface Objective {
+  draw(samples: readonly TrainSample[], plan: StepPlan, step: number): Draws;
+  /**
+   * The loss of each sample, [B] float32, its weight in the gradient ([B], without one of its own;
+   * default: 1), and the work that all of them took.
+   */
+  losses(
+    pipeline: Pipeline,
+    samples: readonly TrainSample[],
+    target: Target,
+    draws: Draws,
+    options: LossOptions,
+  ): { losses: Tensor; weights?: Tensor; work: SharedWork };
+}
+
+/** The velocity at single noise levels, from the data alone. */
+const FLOW_MATCHING: Objective = { draw: drawNoise, losses: lossesOf };
+
 /**
  * Forward and backward pass, in micro-batches if the plan limits their size.
  * @returns the outcome, and the work over all samples
@@ -43,19 +63,22 @@ export function trainStep(
   batch: StepBatch,
   { step, backward }: Pick<StepContext, 'step' | 'backward'>,
   plan: StepPlan,
+  objective = FLOW_MATCHING,
 ): StepOutcome & { work: SharedWork } {
   const { samples, count, tokens, target } = batch;
   const figures: StepOutcome['figures'] = {};
-  const work: SharedWork = { conditions: 0, textTokens: 0, encodedTokens: 0 };
+  const work: SharedWork = { conditions: 0, textTokens: 0, encodedTokens: 0, forwards: 0 };
   const parts = microBatches(samples, tokens, plan.tokensPerMicroBatch);
   // a process without samples must still take part in the reduction of gradients
   if (parts.length === 0) backward(null, true);
   for (const part of parts) {
     tidy(() => {
-      const draws = drawNoise(part, plan, step);
-      const { losses, work: added } = lossesOf(pipeline, part, target, draws, plan);
+      const draws = objective.draw(part, plan, step);
+      const computed = objective.losses(pipeline, part, target, draws, plan);
+      const { losses, weights, work: added } = computed;
       for (const key of Object.keys(work) as (keyof SharedWork)[]) work[key] += added[key];
-      backward(losses.sum().div(count), part === parts.at(-1));
+      const weighted = weights ? losses.mul(weights) : losses;
+      backward(weighted.sum().div(count), part === parts.at(-1));
       addLosses(figures, part, losses.toFloat32Array(), draws.sigmas.toFloat32Array());
     });
   }
@@ -93,32 +116,55 @@ export function lossesOf(
   samples: readonly TrainSample[],
   target: Target,
   { sigmas, noise }: Draws,
+  options: LossOptions,
+): { losses: Tensor; work: SharedWork } {
+  const { latents, inputs, work } = prepareSamples(pipeline, samples, target, options);
+  const velocity = pipeline.transformer.forward(addNoise(latents, noise, sigmas), {
+    ...inputs,
+    timesteps: timestepsOf(sigmas),
+  });
+  return { losses: velocityLosses(velocity, velocityTarget(latents, noise)), work };
+}
+
+export interface PreparedSamples {
+  /** [B, C, f, h, w] float32 */
+  latents: Tensor;
+  /** the transformer's inputs, whatever the noise level */
+  inputs: Omit<ForwardInputs, 'timesteps' | 'endTimesteps'>;
+  work: SharedWork;
+}
+
+/** Prepares the texts and conditions of samples. */
+export function prepareSamples(
+  pipeline: Pipeline,
+  samples: readonly TrainSample[],
+  target: Target,
   {
     gradCheckpointing,
     sequence,
     encodeText = (prompts) => pipeline.encodePrompts(prompts),
   }: LossOptions,
-): { losses: Tensor; work: SharedWork } {
+): PreparedSamples {
   const { transformer } = pipeline;
   const latents = cat(samples.map((sample) => sample.latents)).to('float32');
   const prompts = samples.map(({ prompt }) => prompt);
   const encoded = encodeText(prompts);
   const { conditions, rows } = stackConditions(samples, target, pipeline);
-  const velocity = transformer.forward(addNoise(latents, noise, sigmas), {
-    timesteps: timestepsOf(sigmas),
-    motionScores: tensor(samples.map(({ motionScore }) => motionScore)),
-    text: pipeline.prepareText(encoded),
-    condition: transformer.prepareCondition(conditions).indexSelect(0, rows),
-    rope: transformer.prepareRope(latents),
-    sequence,
-    wrapBlock: gradCheckpointing ? checkpoint : undefined,
-  });
   return {
-    losses: velocityLosses(velocity, velocityTarget(latents, noise)),
+    latents,
+    inputs: {
+      motionScores: tensor(samples.map(({ motionScore }) => motionScore)),
+      text: pipeline.prepareText(encoded),
+      condition: transformer.prepareCondition(conditions).indexSelect(0, rows),
+      rope: transformer.prepareRope(latents),
+      sequence,
+      wrapBlock: gradCheckpointing ? checkpoint : undefined,
+    },
     work: {
       conditions: conditions.size(0),
       textTokens: samples.length * encoded.tokens,
       encodedTokens: new Set(prompts).size * encoded.states.size(1),
+      forwards: 0,
     },
   };
 }

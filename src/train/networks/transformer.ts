@@ -24,7 +24,7 @@ export async function trainTransformer(
 ): Promise<boolean> {
   const { run, recipe, report, signal, data } = context;
   const { pipeline } = trainee;
-  const { stages } = data;
+  const stages = data.stages.filter(({ distillation }) => !distillation);
   const { seed } = recipe;
   const parameters = trainableParameters(trainee, recipe);
   const encodeText = data.encodeText(trainee);
@@ -79,13 +79,13 @@ export async function trainTransformer(
 }
 
 /** The number of tokens that a process computes at once in training. */
-function tokensAtOnce(stage: Stage, { size }: Parallel): number {
+export function tokensAtOnce(stage: Stage, { size }: Parallel): number {
   const { tokensPerBatch, tokensPerMicroBatch = Infinity, sequenceParallel } = stage;
   return Math.min(tokensPerBatch / size, tokensPerMicroBatch / sequenceParallel);
 }
 
 /** A function that counts the operations of a step, forward and backward. */
-function stepCost(
+export function stepCost(
   pipeline: Pipeline,
   parameters: ReadonlyMap<string, Tensor>,
 ): (samples: number, work: SharedWork, target: Target, stage: Stage) => number {
@@ -99,12 +99,13 @@ function stepCost(
     trained: new Map([...parameters].map(([name, { numel }]) => [name, numel])),
   };
   const flopsOf = flopsCounter(networks);
-  return (samples, { conditions, textTokens, encodedTokens }, target, stage) => {
+  return (samples, { conditions, textTokens, encodedTokens, forwards }, target, stage) => {
     if (samples === 0) return 0;
     const { split, whole } = flopsOf(target, stage, {
       conditions: conditions / samples,
       textTokens: textTokens / samples,
       encodedTokens: encodedTokens / samples,
+      forwards: forwards / samples,
     });
     return samples * (split + whole);
   };
@@ -114,7 +115,7 @@ function stepCost(
  * Writes `PATH.json`, which names the samples and the reason, and `PATH.safetensors` with their
  * latents.
  */
-function dumpBatch({ samples, target }: StepBatch, path: string, why: object): void {
+export function dumpBatch({ samples, target }: StepBatch, path: string, why: object): void {
   const latents = samples.map((sample) => [`latents.${sample.index}`, sample.latents] as const);
   saveSafetensors(`${path}.safetensors`, Object.fromEntries(latents));
   const rows = samples.map(({ where, index, task, prompt }) => ({
