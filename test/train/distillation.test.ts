@@ -9,6 +9,7 @@ import { setThreads } from '../../src/tensor/index.js';
 import { distilRecipe, train } from '../../src/train/index.js';
 import type { RecipeInput } from '../../src/train/recipe/config.js';
 import { checkRecipe } from '../../src/train/recipe/read-recipe.js';
+import { saveTinyLora } from '../pipeline/tiny-lora.js';
 import { temporaryFolder } from '../temp-folder.js';
 import { TINY_AUTOENCODER, TINY_TEXT_ENCODER, TINY_TRANSFORMER } from './tiny-parts.js';
 
@@ -33,6 +34,8 @@ const recipe: RecipeInput = {
   distillation: { steps: 4, logEverySteps: 1, warmupSteps: 1, learningRate: 0.01 },
   pipeline: { guidanceScale: 3, taskSettings: { i2v: { guidanceScale: 1, motionScore: 2 } } },
 };
+
+const CHANGED = 'transformer_blocks.0.attn1.q_proj.weight';
 
 const weightsOf = (run: string, part: string) => {
   const folder = readdirSync(join(run, 'checkpoints'))
@@ -117,7 +120,6 @@ describe('a distillation', () => {
     for (const [part, step] of [
       ['transformer', 2],
       ['distillation', 1],
-      ['distillation', 2],
     ] as const) {
       const stop = new AbortController();
       let at = '';
@@ -160,7 +162,21 @@ describe('a distillation', () => {
     made.dispose();
   });
 
-  test('cannot be trained further as a flow, but can be distilled further', async () => {
+  test('takes LoRAs that were trained for its teacher', () => {
+    const path = join(root, 'style');
+    const plain = join(root, 'plain', 'pipeline');
+    saveTinyLora(path, { pipeline: plain });
+    const [own, with_] = [[], [{ path, scale: 1 }]].map((loras) => {
+      const pipeline = openPipeline(join(whole, 'pipeline'), { loras });
+      const weight = pipeline.transformer.namedParameters().get(CHANGED)!;
+      const values = weight.toFloat32Array();
+      pipeline.dispose();
+      return values;
+    });
+    assert.notDeepEqual(own, with_);
+  });
+
+  test('cannot be trained further as a flow', async () => {
     const distilled = join(whole, 'pipeline');
     const { autoencoder: _, textEncoder: __, distillation: ___, transformer, ...rest } = recipe;
     const { steps, tasks, tokensPerBatch } = transformer!;
