@@ -93,7 +93,6 @@ export const examples: readonly Example[] = [
     'continue after Ctrl-C, a crash or a reboot',
     'distil models/mfm-mini -o models/mini-4 --resume',
   ],
-  ['then: four steps against what it was distilled from', 'eval models/mini-4 --steps 4'],
 ];
 
 export function details(): string {
