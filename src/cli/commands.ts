@@ -26,6 +26,7 @@ export const commands: Record<string, Loader> = {
   generate: () => import('./commands/generate/generate.js'),
   depth: () => import('./commands/depth/depth.js'),
   train: () => import('./commands/train/train.js'),
+  distil: () => import('./commands/distil.js'),
   plan: () => import('./commands/plan/plan.js'),
   lora: () => import('./commands/lora.js'),
   runs: () => import('./commands/runs/runs.js'),

@@ -1,4 +1,4 @@
-/** The flow-matching scheduler's `scheduler_config.json`, as diffusers writes it. */
+/** The scheduler's `scheduler_config.json`, as diffusers writes it. */
 import { z } from 'zod';
 import { count } from '../check-config.js';
 
@@ -7,8 +7,9 @@ const unsupported = (name: string) =>
 
 export const SchedulerConfig = z.strictObject({
   _class_name: z
-    .literal('FlowMatchEulerDiscreteScheduler')
-    .default('FlowMatchEulerDiscreteScheduler'),
+    .enum(['FlowMatchEulerDiscreteScheduler', 'FlowMapEulerDiscreteScheduler'])
+    .default('FlowMatchEulerDiscreteScheduler')
+    .describe('FlowMap…: steps of equal length before the shift, for flow maps'),
   _diffusers_version: z.string().default('0.33.1'),
   num_train_timesteps: count(1_000_000).default(1000).describe('timestep of pure noise'),
   shift: z.number().positive().default(1).describe('above 1: more steps at high noise'),

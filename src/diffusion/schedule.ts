@@ -31,10 +31,11 @@ export function shiftSigma(sigma: number, shift: number, r: Rounding = float64):
 
 /**
  * The schedule for a call. Without custom sigmas the range ends at the smallest *shifted* training
- * sigma and is then shifted again, as in diffusers, to reproduce its results.
+ * sigma and is then shifted again, as in diffusers, to reproduce its results. The steps of a flow map
+ * are of equal length before the shift, down to 0.
  *
  * @throws InputError if there is no step, or no `mu` although the configuration shifts dynamically
- * Source: diffusers 0.33.1, FlowMatchEulerDiscreteScheduler
+ * Source: diffusers 0.33.1, FlowMatchEulerDiscreteScheduler; 0.42.1, FlowMapEulerDiscreteScheduler
  */
 export function schedule(config: SchedulerConfig, call: ScheduleCall): Schedule {
   const { num_train_timesteps: top, shift, use_dynamic_shifting: dynamic } = config;
@@ -101,6 +102,9 @@ export function dynamicShiftMu(numTokens: number, config: SchedulerConfig): numb
 
 function linearSigmas(config: SchedulerConfig, numSteps: number | undefined): number[] {
   expectSteps(numSteps);
+  if (config._class_name === 'FlowMapEulerDiscreteScheduler') {
+    return Array.from({ length: numSteps }, (_, i) => 1 - i / numSteps);
+  }
   const { sigmaMin, sigmaMax } = sigmaRange(config);
   return spaced(sigmaMax, sigmaMin, numSteps);
 }

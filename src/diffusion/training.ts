@@ -30,8 +30,12 @@ export function logitNormalSigmas(batchSize: number, options: LogitNormalOptions
  * @param shift   of all, or of each item
  */
 export function sigmasFromNormal(normal: Tensor, shift: number | readonly number[]): Tensor {
-  const sigmas = normal.sigmoid();
-  const shifts = typeof shift === 'number' ? Array(normal.numel).fill(shift) : shift;
+  return shiftSigmas(normal.sigmoid(), shift);
+}
+
+/** Shifts noise levels [B] towards 1, as `sigmasFromNormal` does. */
+export function shiftSigmas(sigmas: Tensor, shift: number | readonly number[]): Tensor {
+  const shifts = typeof shift === 'number' ? Array(sigmas.numel).fill(shift) : shift;
   const [by, byLess] = [0, 1].map((less) =>
     tensor(shifts.map((one) => one - less)).to(sigmas.device),
   );

@@ -4,16 +4,21 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { guideBatch } from '../diffusion/index.js';
-import type { ForwardInputs, StepCache, Transformer3D } from '../models/transformer/index.js';
+import {
+  type ForwardInputs,
+  isFlowMap,
+  type StepCache,
+  type Transformer3D,
+} from '../models/transformer/index.js';
 import { cat, full, noGrad, type Tensor, tidy, waitFor, zeros } from '../tensor/index.js';
 import { cutLatents, type LatentTile, tileWeights } from './generate/tiles.js';
 
 /** Inputs that stay the same over all steps. */
 export interface StepInputs {
   /** inputs of all rows; with guidance, the negative rows come before the positive ones */
-  all: Omit<ForwardInputs, 'timesteps'>;
+  all: Omit<ForwardInputs, 'timesteps' | 'endTimesteps'>;
   /** the positive rows alone, for steps without guidance; null if there are no such steps */
-  promptOnly: Omit<ForwardInputs, 'timesteps'> | null;
+  promptOnly: Omit<ForwardInputs, 'timesteps' | 'endTimesteps'> | null;
 }
 
 /** Samples or tiles that go through the transformer together. */
@@ -28,6 +33,8 @@ export interface Batch {
 export interface StepSettings {
   /** 0 to 1000 */
   timestep: number;
+  /** that of the step's end, which a flow map uses */
+  endTimestep: number;
   /** null: no step has guidance; `now`: this step has it */
   guidance: { scale: number; now: boolean } | null;
   signal?: AbortSignal;
@@ -96,13 +103,15 @@ function batchVelocity(
   transformer: Transformer3D,
   { inputs, stepCache }: Batch,
   latents: Tensor,
-  { timestep, guidance }: Pick<StepSettings, 'timestep' | 'guidance'>,
+  { timestep, endTimestep, guidance }: Omit<StepSettings, 'signal'>,
 ): Tensor {
   const both = guidance?.now ?? false;
   const rows = both ? cat([latents, latents], 0) : latents;
+  const ofRows = (value: number) => full([rows.size(0)], value, { device: latents.device });
   const velocity = transformer.forward(rows, {
     ...(guidance && !both ? inputs.promptOnly! : inputs.all),
-    timesteps: full([rows.size(0)], timestep, { device: latents.device }),
+    timesteps: ofRows(timestep),
+    endTimesteps: isFlowMap(transformer.config) ? ofRows(endTimestep) : null,
     stepCache,
   });
   return both ? guideBatch(velocity, guidance!.scale) : velocity;

@@ -69,6 +69,7 @@ export async function denoise(
         latents,
         {
           timestep: timesteps[i]!,
+          endTimestep: timesteps[i + 1] ?? 0,
           guidance: guidance && {
             scale: guidance.scale,
             now: isWithin(sigmaStep.from, guidance.range),

@@ -111,7 +111,7 @@ export function openPipeline(
   return new Pipeline(
     parts,
     PromptTokenizer.open(join(folder, 'tokenizer')),
-    readChecked(folder, join('scheduler', 'scheduler_config.json'), SchedulerConfig),
+    readScheduler(folder),
     index._mfm ?? RELEASED_SETTINGS,
     type,
     oneAtATime ?? takesMuch(parameters, type, device),
@@ -148,6 +148,12 @@ export const runsOneAtATime = ({ parts }: PipelineShape, dtype: DType): boolean 
 /** A pipeline folder's own settings; those of the released models if it has none. */
 export const readSettings = (folder: string): PipelineSettings =>
   readChecked(folder, 'model_index.json', ModelIndex)._mfm ?? RELEASED_SETTINGS;
+
+/** A pipeline folder's schedule of noise levels. */
+export const readScheduler = (folder: string): SchedulerConfig =>
+  readChecked(folder, SCHEDULER, SchedulerConfig);
+
+const SCHEDULER = join('scheduler', 'scheduler_config.json');
 
 /** Names under which a pipeline folder may carry a depth model; what mfm writes has the last. */
 const DEPTH_NAMES = ['depth', 'depth_pipe', 'depth_model'];
@@ -210,8 +216,9 @@ export function savePipeline(
     });
   const { transformer, autoencoder, textEncoder, scheduler, settings } = parts;
   try {
-    json('model_index.json', { ...MODEL_INDEX, _mfm: settings });
-    json('scheduler/scheduler_config.json', scheduler);
+    const index = { ...MODEL_INDEX, scheduler: ['diffusers', scheduler._class_name] };
+    json('model_index.json', { ...index, _mfm: settings });
+    json(SCHEDULER, scheduler);
     json('transformer/config.json', transformer.config);
     weights('transformer/diffusion_pytorch_model.safetensors', transformer);
     json('vae/config.json', autoencoder.config);

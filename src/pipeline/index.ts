@@ -12,6 +12,7 @@ export {
   type OpenOptions,
   openPipeline,
   type PipelineParts,
+  readScheduler,
   readSettings,
   runsOneAtATime,
   savePipeline,

@@ -79,6 +79,19 @@ export async function mergeLoras(
   }
 }
 
+/** Writes a pipeline folder again at another place, atomically; see `mergeLoras`. */
+export async function copyPipeline(source: string, target: string): Promise<void> {
+  await mergeLoras(source, [], target);
+}
+
+/** @throws InputError unless a new pipeline folder can be written there */
+export function expectNewFolder(target: string): void {
+  const found = statSync(target, { throwIfNoEntry: false });
+  if (found && (!found.isDirectory() || readdirSync(target).length > 0)) {
+    throw new InputError(`${target}: already exists; name another folder, or delete it`);
+  }
+}
+
 function expectPlace(source: string, target: string): void {
   if (!existsSync(join(source, 'model_index.json'))) {
     throw new InputError(
@@ -89,10 +102,7 @@ function expectPlace(source: string, target: string): void {
   if (to === from || to.startsWith(from + sep)) {
     throw new InputError(`${target}: is inside the pipeline that is merged; name another folder`);
   }
-  const found = statSync(target, { throwIfNoEntry: false });
-  if (found && (!found.isDirectory() || readdirSync(target).length > 0)) {
-    throw new InputError(`${target}: already exists; name another folder, or delete it`);
-  }
+  expectNewFolder(target);
 }
 
 function readFor(source: string, loras: readonly LoraUse[]): ScaledLora[] {

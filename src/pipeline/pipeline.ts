@@ -8,7 +8,7 @@ import { InputError, JobError } from '../errors.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
 import { latentFrames } from '../models/latent-grid.js';
 import type { CutPrompt, PromptTokenizer, T5Encoder } from '../models/t5/index.js';
-import type { PreparedText, Transformer3D } from '../models/transformer/index.js';
+import { isFlowMap, type PreparedText, type Transformer3D } from '../models/transformer/index.js';
 import { allFinite, GET_ANOTHER, type Module } from '../nn/index.js';
 import { type Seed, seedAfter } from '../seed.js';
 import {
@@ -151,6 +151,24 @@ export class Pipeline {
     return settingsFor(this.settings, task);
   }
 
+  /** Does it sample with any number of steps, as it was distilled to? */
+  get isFlowMap(): boolean {
+    return isFlowMap(this.parts.transformer.module.config);
+  }
+
+  /**
+   * Solvers of second order extrapolate velocities at points, and a flow map gives averages over
+   * steps.
+   * @throws InputError for such a solver and a flow map
+   */
+  expectSolver(solver: SolverName = 'euler'): void {
+    if (solver === 'euler' || !this.isFlowMap) return;
+    throw new InputError(
+      `\`solver\`: must be euler for a pipeline that is distilled to few steps, as its steps are exact for any length already, got ${solver}; leave it out`,
+      { field: 'solver' },
+    );
+  }
+
   /** The number of steps of a request that have guidance. */
   guidedSteps(
     request: Pick<
@@ -219,6 +237,7 @@ export class Pipeline {
   /** @returns latents [B, C, f, h, w], float32, on the pipeline's device; the caller disposes them */
   async denoise(request: SampleRequest): Promise<Tensor> {
     const { guidanceScale, guidanceRange, onStep, onProgress, signal } = request;
+    this.expectSolver(request.solver);
     const { sigmas, timesteps } = schedule(this.scheduler, request);
     const start = this.startOf(request);
     let grids: Batch[][] = [];

@@ -11,7 +11,7 @@ import { InputError } from '../errors.js';
 import { Autoencoder } from '../models/autoencoder/index.js';
 import { openDepthModel } from '../models/depth-anything/index.js';
 import { T5Encoder, tokenizerFiles } from '../models/t5/index.js';
-import { Transformer3D } from '../models/transformer/index.js';
+import { isFlowMap, Transformer3D } from '../models/transformer/index.js';
 import { lowRankTargets } from '../models/transformer/parameters.js';
 import { expectSoundWeights, loadWeights, withParameters } from '../nn/index.js';
 import { openPipeline } from '../pipeline/index.js';
@@ -20,6 +20,7 @@ import { trainedNetworks } from './cost/trained-networks.js';
 import { type Datasets, missingDataset } from './feed/index.js';
 import { expectToStartFrom } from './networks/initial-weights.js';
 import {
+  onlyDistils,
   type PipelineRecipe,
   type Recipe,
   type Source,
@@ -91,6 +92,7 @@ function expectTrainablePipeline(
     ...missingBlocks(recipe, shape.transformer.num_layers).map((problem) => () => {
       throw new InputError(problem);
     }),
+    () => expectNoFlowMap(recipe, shape),
     ...[...new Set([base, autoencoder.from])]
       .filter(isThere)
       .map((folder) => () => openPipeline(folder).dispose()),
@@ -170,6 +172,17 @@ function expectDatasets(recipe: PipelineRecipe, datasets: Datasets): void {
       `datasets.${name}: the recipe does not name it; add { dataset: "${name}" } to its data`,
     );
   }
+}
+
+/**
+ * Flow matching would make a flow map forget its steps, and the guidance that is part of its
+ * weights.
+ */
+function expectNoFlowMap(recipe: PipelineRecipe, { transformer }: PipelineShape): void {
+  if (!isFlowMap(transformer) || onlyDistils(recipe)) return;
+  throw new InputError(
+    `base: must be a pipeline that is not distilled to few steps, got ${recipe.base}; train the one that it was distilled from, and distil the result (\`mfm distil\`); its LoRAs work on both`,
+  );
 }
 
 /** Checks that patterns match some weight, and that LoRA ranks fit the layers. */

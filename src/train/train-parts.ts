@@ -16,6 +16,7 @@ import { trainAdapter } from './networks/adapter.js';
 import { buildAutoencoder, trainAutoencoder } from './networks/autoencoder.js';
 import type { PartContext } from './networks/context.js';
 import { DEPTH_FOLDER, trainDepthModel } from './networks/depth-model.js';
+import { distil } from './networks/distil.js';
 import { forgetUnknownDepth, startFrom } from './networks/initial-weights.js';
 import { normaliseLatents } from './networks/normalise-latents.js';
 import {
@@ -25,7 +26,7 @@ import {
   type TrainedPipelineSource,
 } from './networks/trained-pipeline.js';
 import { trainTransformer } from './networks/transformer.js';
-import { type Recipe, trainedDepthModel, trainsPipeline } from './recipe/config.js';
+import { onlyDistils, type Recipe, trainedDepthModel, trainsPipeline } from './recipe/config.js';
 import { withDepthModel } from './recipe/depth-model.js';
 import { dtypeOf } from './recipe/networks.js';
 
@@ -88,8 +89,13 @@ export async function trainParts(options: PartsOptions): Promise<boolean> {
     if (recipe.base)
       forgetUnknownDepth(trainee.pipeline.transformer, recipe.base, data.ownTasks.tasks);
     if (!(await trainAdapter(trainee.pipeline, context))) return stopped(context);
-    if (!(await trainTransformer(trainee, context))) return stopped(context);
-    await run.parallel.together(() => exportFinished(trainee, run));
+    if (!onlyDistils(recipe)) {
+      if (!(await trainTransformer(trainee, context))) return stopped(context);
+      await run.parallel.together(() => exportFinished(trainee, run));
+    }
+    const distilled = recipe.distillation ? await distil(trainee, context) : trainee;
+    if (!distilled) return stopped(context);
+    if (recipe.distillation) await run.parallel.together(() => exportFinished(distilled, run));
     run.keepRecipe();
     run.setStatus({ state: 'finished' });
     return true;

@@ -60,6 +60,19 @@ describe('schedule', () => {
     near(sigmas[4], 0.1);
   });
 
+  test('of a flow map has steps of one length before the shift, the last to 0', () => {
+    const of = (shift: number, numInferenceSteps: number) =>
+      schedule(SchedulerConfig.parse({ _class_name: 'FlowMapEulerDiscreteScheduler', shift }), {
+        numInferenceSteps,
+      });
+    assert.deepEqual(of(1, 4).sigmas, [1, 0.75, 0.5, 0.25, 0]);
+    assert.deepEqual(of(1, 4).timesteps, [1000, 750, 500, 250]);
+    assert.deepEqual(of(5, 1).sigmas, [1, 0]);
+    // 5 s / (1 + 4 s)
+    for (const [i, want] of [1, 15 / 16, 5 / 6, 5 / 8, 0].entries())
+      near(of(5, 4).sigmas[i]!, want);
+  });
+
   test('names what is wrong', () => {
     const config = SchedulerConfig.parse({});
     assert.throws(() => schedule(config, { numInferenceSteps: 0 }), /numInferenceSteps.*got 0/);

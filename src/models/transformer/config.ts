@@ -37,6 +37,13 @@ export const TransformerConfig = z
       .boolean()
       .default(false)
       .describe('a second embedder, for the motion score'),
+    // the name that the field's flow maps have for it; absent in files of other models
+    deltatime_type: z
+      .enum(['r', 't-r'])
+      .optional()
+      .describe(
+        'a flow map: one more embedder, for the time at the end of a step (r) or the length of the step (t-r)',
+      ),
     use_depth_cond: z.boolean().default(false).describe('a depth channel in the condition'),
     use_rope: z.boolean().default(false).describe('rotary position embedding'),
     upcast_attention: z.boolean().default(false).describe('attention in float32'),
@@ -91,6 +98,15 @@ export function parseTransformerConfig(
 ): TransformerConfig {
   return checkConfig(TransformerConfig, source, where);
 }
+
+/**
+ * Does the network predict the average velocity over a step, not the velocity at its beginning? It
+ * then samples with any number of steps.
+ *
+ * Source: Gu et al. 2026, AnyFlow, arXiv 2605.13724
+ */
+export const isFlowMap = (config: TransformerConfig): boolean =>
+  config.deltatime_type !== undefined;
 
 /** Channels of the condition: 3 for pixels, 1 for depth if used, 1 for the mask. */
 export function conditionChannels(config: TransformerConfig): number {

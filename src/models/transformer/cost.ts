@@ -1,5 +1,5 @@
 /** The cost of one pass through the transformer, counted, not measured. */
-import { conditionChannels, type TransformerConfig } from './config.js';
+import { conditionChannels, isFlowMap, type TransformerConfig } from './config.js';
 
 export interface TransformerWork {
   /** samples times guidance branches */
@@ -75,7 +75,8 @@ export function textFlops(config: TransformerConfig, textTokens: number): number
 /** FLOPs for a sample's time: its embedding, and the modulation of blocks and output. */
 export function timeFlops(config: TransformerConfig): number {
   const d = widthOf(config);
-  const embeddings = (config.add_motion_score ? 2 : 1) * d * (SINUSOID_WIDTH + d);
+  const embedders = 1 + (config.add_motion_score ? 1 : 0) + (isFlowMap(config) ? 1 : 0);
+  const embeddings = embedders * d * (SINUSOID_WIDTH + d);
   return 2 * (embeddings + config.num_layers * 6 * d * d + 2 * d * d);
 }
 

@@ -38,29 +38,51 @@ export class TimestepEmbedding extends Module {
   }
 }
 
-/** The timestep embedding, plus the motion-score embedding if the model has one. */
+/** What is embedded beside the time at which the network looks. */
+export interface TimeEmbedderOptions {
+  motionScore: boolean;
+  /** of a flow map: what its second embedder gets; see `TransformerConfig.deltatime_type` */
+  deltaType?: 'r' | 't-r';
+}
+
+/** The timestep embedding, plus those of motion score and step, if the model has them. */
 export class TimeEmbedder extends Module {
   readonly timestepEmbedder: TimestepEmbedding;
   readonly guidanceEmbedder: TimestepEmbedding | null;
-  constructor(width: number, { motionScore }: { motionScore: boolean }) {
+  readonly deltaEmbedder: TimestepEmbedding | null;
+  private readonly deltaType: 'r' | 't-r' | null;
+  constructor(width: number, { motionScore, deltaType }: TimeEmbedderOptions) {
     super();
     this.timestepEmbedder = this.child('timestep_embedder', new TimestepEmbedding(width));
     this.guidanceEmbedder = motionScore
       ? this.child('guidance_embedder', new TimestepEmbedding(width))
+      : null;
+    this.deltaType = deltaType ?? null;
+    this.deltaEmbedder = deltaType
+      ? this.child('delta_embedder', new TimestepEmbedding(width))
       : null;
   }
 
   /**
    * @param timesteps      [B], 0 to 1000
    * @param motionScores   [B]; ignored by a model without a motion score, as in the reference
+   * @param endTimesteps   [B], where a flow map's steps end; ignored by other models
    * @param trace          receives `time_proj` and `guidance_proj`
    * @returns              [B, D]
    * @throws InputError if a model with a motion score is given none
    */
-  forward(timesteps: Tensor, motionScores: Tensor | null, trace?: Map<string, Tensor>): Tensor {
+  forward(
+    timesteps: Tensor,
+    motionScores: Tensor | null,
+    endTimesteps: Tensor | null = null,
+    trace?: Map<string, Tensor>,
+  ): Tensor {
     const timeProj = sinusoid(timesteps);
     trace?.set('time_proj', timeProj);
-    const embedding = this.timestepEmbedder.forward(timeProj);
+    const ofTime = this.timestepEmbedder.forward(timeProj);
+    const embedding = this.deltaEmbedder
+      ? ofTime.add(this.deltaEmbedder.forward(sinusoid(this.delta(timesteps, endTimesteps))))
+      : ofTime;
     if (!this.guidanceEmbedder) return embedding;
     if (!motionScores) {
       throw new InputError('TimeEmbedder.forward: motionScores must be given as [B], got none');
@@ -68,6 +90,12 @@ export class TimeEmbedder extends Module {
     const guidanceProj = sinusoid(motionScores);
     trace?.set('guidance_proj', guidanceProj);
     return embedding.add(this.guidanceEmbedder.forward(guidanceProj));
+  }
+
+  /** What the second embedder gets; without an end, a step has no length. */
+  private delta(timesteps: Tensor, ends: Tensor | null): Tensor {
+    if (this.deltaType === 'r') return ends ?? timesteps;
+    return ends ? timesteps.sub(ends) : timesteps.zerosLike();
   }
 }
 

@@ -48,9 +48,13 @@ export function initialiseForTraining(
       zeros(model.projOut2);
       initialisePatches(model.posEmbed, generator);
 
-      const { timestepEmbedder, guidanceEmbedder } = model.timeEmbedder;
+      const { timestepEmbedder, guidanceEmbedder, deltaEmbedder } = model.timeEmbedder;
       initialiseTime(timestepEmbedder, generator);
       if (guidanceEmbedder) initialiseTime(guidanceEmbedder, generator);
+      if (deltaEmbedder) {
+        initialiseTime(deltaEmbedder, generator);
+        zeros(deltaEmbedder.linear2);
+      }
 
       const { convIn, blocks, convOut } = model.condConv;
       for (const convolution of [convIn, ...blocks, convOut]) {

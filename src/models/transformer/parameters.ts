@@ -1,7 +1,7 @@
 /** Names and shapes of the transformer's parameters, derived from its configuration alone. */
 import type { LoraConfig } from '../../nn/lora-config.js';
 import { choose, endsWithName } from '../../nn/patterns.js';
-import { conditionChannels, type TransformerConfig } from './config.js';
+import { conditionChannels, isFlowMap, type TransformerConfig } from './config.js';
 import { SINUSOID_WIDTH, widthOf } from './cost.js';
 
 /** A block's name in checkpoints; models with block chunks have one more level in it. */
@@ -36,7 +36,12 @@ export function parameterShapes(config: TransformerConfig): Map<string, number[]
   add('cond_conv.conv_out', widths.at(-1)!, d, square);
 
   add('pos_embed.proj', channels, d, [patch, patch]);
-  for (const name of ['timestep', ...(config.add_motion_score ? ['guidance'] : [])]) {
+  const embedded = [
+    'timestep',
+    ...(config.add_motion_score ? ['guidance'] : []),
+    ...(isFlowMap(config) ? ['delta'] : []),
+  ];
+  for (const name of embedded) {
     add(`time_embedder.${name}_embedder.linear_1`, SINUSOID_WIDTH, d);
     add(`time_embedder.${name}_embedder.linear_2`, d, d);
   }

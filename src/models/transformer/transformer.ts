@@ -35,6 +35,11 @@ export interface PreparedText {
 export interface ForwardInputs {
   /** [B], 0 to 1000 */
   timesteps: Tensor;
+  /**
+   * [B], 0 to 1000: where the steps end, if the model is a flow map, which then predicts the average
+   * velocity until there; default: where they begin, for the velocity there
+   */
+  endTimesteps?: Tensor | null;
   /** [B]; needed by models with a motion score */
   motionScores?: Tensor | null;
   text: PreparedText;
@@ -74,6 +79,7 @@ export type WrapBlock = (run: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor
 /** Inputs before preparation; see the methods that prepare each part. */
 export interface RawInputs {
   timesteps: Tensor;
+  endTimesteps?: Tensor | null;
   motionScores?: Tensor | null;
   /** [B, S, text width] */
   text: Tensor;
@@ -117,7 +123,10 @@ export class Transformer3D extends Module {
     this.posEmbed = this.child('pos_embed', new PatchEmbed(config.in_channels, width, patch));
     this.timeEmbedder = this.child(
       'time_embedder',
-      new TimeEmbedder(width, { motionScore: config.add_motion_score }),
+      new TimeEmbedder(width, {
+        motionScore: config.add_motion_score,
+        deltaType: config.deltatime_type,
+      }),
     );
     this.blocks = Array.from({ length: config.num_layers }, (_, i) =>
       this.child(
@@ -215,7 +224,8 @@ export class Transformer3D extends Module {
    * @throws ShapeError if the condition is for another number of tokens
    */
   forward(latents: Tensor, inputs: ForwardInputs): Tensor {
-    const { timesteps, motionScores = null, text, condition, trace, stepCache } = inputs;
+    const { timesteps, endTimesteps = null, motionScores = null } = inputs;
+    const { text, condition, trace, stepCache } = inputs;
     const { sequence, route, probe, wrapBlock = (run, ...tensors) => run(...tensors) } = inputs;
     if (this.training && this.config.dropout > 0) {
       throw new InputError(
@@ -232,7 +242,7 @@ export class Transformer3D extends Module {
       );
     }
     let hiddenStates = patches.add(condition);
-    const temb = this.timeEmbedder.forward(timesteps, motionScores, trace);
+    const temb = this.timeEmbedder.forward(timesteps, motionScores, endTimesteps, trace);
     if (trace) {
       trace.set('patch_proj', this.asFrames(patches, latents));
       trace.set('patch_tokens', hiddenStates);

@@ -21,8 +21,8 @@ import { expectInputForNoise } from './augment.js';
 import { joinFrames } from './clip-window.js';
 import { finished } from './finish.js';
 import {
-  cutPrompts,
   makeWindow,
+  promptNotes,
   type SamplingRequest,
   sampleConditions,
   samplesAtOnce,
@@ -94,6 +94,7 @@ function expectPossible(pipeline: Pipeline, request: GenerateRequest): void {
       field: 'depth',
     });
   }
+  pipeline.expectSolver(request.solver);
   expectParts(task, request);
   expectDepthPossible(pipeline, request);
   expectInputForNoise(task, noiseAugStrength);
@@ -104,7 +105,7 @@ async function inWindows(pipeline: Pipeline, request: GenerateRequest): Promise<
   const reference =
     request.reference === undefined ? null : await readImage(request.reference, { signal });
   const prepared = await prepare(task, request, pipeline.settingsFor(task));
-  for (const note of cutPrompts(pipeline, request)) onNote?.(note);
+  for (const note of promptNotes(pipeline, request)) onNote?.(note);
   const { made, tile, target, numFrames, before, after, ...rest } = prepared;
   const atOnce = tile && samplesAtOnce({ ...target, ...tile });
   const extra = [before, after].reduce((sum, part) => sum + (part?.numFrames ?? 0), 0);
@@ -244,7 +245,7 @@ async function asReference(pipeline: Pipeline, request: GenerateRequest): Promis
   const settings = pipeline.settingsFor(task);
   const prepared = await prepareAsReference(task, request, settings, estimateDepth);
   const { given, condition, target, resultSize, fps, finish } = prepared;
-  for (const note of cutPrompts(pipeline, request)) onNote?.(note);
+  for (const note of promptNotes(pipeline, request)) onNote?.(note);
   let begun = false;
   async function* pieces(): AsyncGenerator<Piece> {
     begun = true;

@@ -150,8 +150,20 @@ function wordsOf(pipeline: Pipeline, request: SamplingRequest) {
   };
 }
 
+/** Sentences about what a request's prompts and guidance will not do as may be expected. */
+export function promptNotes(pipeline: Pipeline, request: SamplingRequest): string[] {
+  const { guidanceScale } = wordsOf(pipeline, request);
+  const twice =
+    pipeline.isFlowMap && guidanceScale > 1
+      ? [
+          `\`guidanceScale\` ${guidanceScale} comes on top of the guidance that was distilled into the pipeline's weights, and takes twice the time; 1 is what it was made for`,
+        ]
+      : [];
+  return [...twice, ...cutPrompts(pipeline, request)];
+}
+
 /** One sentence for each prompt of a request that is longer than the text encoder reads. */
-export function cutPrompts(pipeline: Pipeline, request: SamplingRequest): string[] {
+function cutPrompts(pipeline: Pipeline, request: SamplingRequest): string[] {
   const { prompt, negativePrompt, guidanceScale } = wordsOf(pipeline, request);
   const prompts = [['the prompt', taggedPrompt(prompt, request.task)]];
   // without guidance the negative prompt is not read at all

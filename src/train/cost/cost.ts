@@ -17,7 +17,7 @@ import {
 import { blockName, parameterElements } from '../../models/transformer/parameters.js';
 import type { Target } from '../../tasks/index.js';
 import { batchSizeOf } from '../feed/buckets.js';
-import type { Recipe, Stage } from '../recipe/config.js';
+import type { FlowMapPlan, Recipe, Stage } from '../recipe/config.js';
 import { meanImageShare } from '../recipe/image-share.js';
 import {
   alignedBlock,
@@ -74,7 +74,7 @@ export interface SampleFlops {
 
 /** The keys of a stage that change how much is computed. */
 export type CountedStage = Pick<Stage, 'gradCheckpointing'> &
-  Partial<Pick<Stage, 'tokenRouting' | 'alignment'>>;
+  Partial<Pick<Stage, 'tokenRouting' | 'alignment' | 'distillation'>>;
 
 /** Work that samples of a batch may share: the sum over all samples, or the mean per sample. */
 export interface SharedWork {
@@ -83,6 +83,8 @@ export interface SharedWork {
   /** text tokens that the blocks process, and that the text encoder does, including padding */
   textTokens: number;
   encodedTokens: number;
+  /** passes through the blocks without gradients, beside the one of each sample that has them */
+  forwards: number;
 }
 
 /**
@@ -103,21 +105,29 @@ export function sampleFlops(
   return flopsCounter(networks)(size, stage);
 }
 
+/**
+ * Passes without gradients of a sample that is distilled, at the most: the teacher's with and without
+ * the prompt, and where a step has a length as many again at its middle, and the student there.
+ */
+const forwardsOf = ({ flowShare }: FlowMapPlan): number => 2 + 3 * (1 - flowShare);
+
 /** The same for many samples: finds out only once what needs gradients. */
 export function flopsCounter(networks: TrainedNetworks) {
   const { promptLength } = networks;
   const shares = gradientShares(networks);
   const own = { conditions: 1, textTokens: promptLength, encodedTokens: promptLength };
-  return (size: Target, stage: CountedStage, work: SharedWork = own) =>
-    countFlops(networks, shares, size, stage, work);
+  return (size: Target, stage: CountedStage, work?: SharedWork) => {
+    const forwards = stage.distillation ? forwardsOf(stage.distillation) : 0;
+    return countFlops(networks, shares, size, stage, work ?? { ...own, forwards });
+  };
 }
 
 function countFlops(
   { transformer: config, textEncoder }: TrainedNetworks,
   { inputs, weights }: GradientShares,
   size: Target,
-  { gradCheckpointing, tokenRouting, alignment }: CountedStage,
-  { conditions, textTokens, encodedTokens }: SharedWork,
+  { gradCheckpointing, tokenRouting, alignment, distillation }: CountedStage,
+  { conditions, textTokens, encodedTokens, forwards }: SharedWork,
 ): SampleFlops {
   const tokens = tokensOf(size);
   const skipping = skippingOf(config, tokens, tokenRouting);
@@ -129,17 +139,19 @@ function countFlops(
   const adapter = conditions * adapterFlops(config, { frames: size.numFrames, ...size });
   // one product per weight and token; the states of a frozen encoder were computed ahead
   const encoder = weights.encoder > 0 ? 2 * textEncoder.parameters * encodedTokens : 0;
+  // the teacher, if there is one, prepares conditions and texts too
+  const teachers = distillation ? 1 : 0;
   return {
     split:
       (alignment ? 3 * headFlops(config, work, alignment) : 0) +
-      (1 + inputs + weights.tokens + again) * products +
-      (1 + 2.5 * inputs + again) * scores,
+      (1 + inputs + weights.tokens + again + forwards) * products +
+      (1 + 2.5 * inputs + again + forwards) * scores,
     whole:
       // nothing before the adapter is trained, so a frozen adapter needs no backward pass
-      (1 + (weights.adapter > 0 ? 1 : 0) + weights.adapter) * adapter +
-      (1 + inputs + weights.text) * textFlops(config, textTokens) +
+      (1 + (weights.adapter > 0 ? 1 : 0) + weights.adapter + teachers) * adapter +
+      (1 + inputs + weights.text + teachers) * textFlops(config, textTokens) +
       (2 + weights.encoder) * encoder +
-      (1 + inputs + weights.time + again) * time,
+      (1 + inputs + weights.time + again + forwards) * time,
   };
 }
 

@@ -16,7 +16,7 @@ import {
   skippingOf,
   trainedTotal,
 } from './cost.js';
-import type { TrainedNetworks } from './trained-networks.js';
+import { networksIn, type TrainedNetworks } from './trained-networks.js';
 
 /** Bytes of a process, by what they are for. */
 export interface ProcessMemory {
@@ -39,10 +39,11 @@ export interface ProcessMemory {
  * @param bucketBytes   size of a bucket: float32 gradients that are reduced over the processes together
  */
 export function memoryOf(
-  networks: TrainedNetworks,
+  recipes: TrainedNetworks,
   stage: Stage,
   options: { ranks: number; sharding: Sharding; bucketBytes: number },
 ): ProcessMemory {
+  const networks = networksIn(recipes, stage);
   const { ranks, sharding, bucketBytes } = options;
   const { textEncoder, autoencoder, transformer } = networks;
   const element = networks.dtype === 'float32' ? 4 : 2;
@@ -70,7 +71,10 @@ export function memoryOf(
     activations: Math.max(
       ...batches.map((batch) => activationBytes(networks, stage, batch, groups)),
     ),
-    frozen: element * (autoencoder.parameters + textEncoder.parameters - text),
+    frozen:
+      element * (autoencoder.parameters + textEncoder.parameters - text) +
+      // the teacher
+      (stage.distillation ? element * parameterTotal(transformer) : 0),
   };
   return { ...parts, total: total(Object.values(parts)) };
 }

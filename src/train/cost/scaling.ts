@@ -12,7 +12,7 @@ import {
   skippingOf,
   trainedTotal,
 } from './cost.js';
-import type { TrainedNetworks } from './trained-networks.js';
+import { networksIn, type TrainedNetworks } from './trained-networks.js';
 
 /** The machines of a job, as one process sees them. */
 export interface Cluster {
@@ -98,11 +98,12 @@ export interface Traffic {
 }
 
 export function stepOf(
-  networks: TrainedNetworks,
+  recipes: TrainedNetworks,
   stage: Stage,
   sharding: Sharding,
   cluster: Cluster,
 ): StepCost {
+  const networks = networksIn(recipes, stage);
   const batches = batchesOf(stage);
   const plans = batches.map((batch) => stepOfBatch(networks, stage, batch, sharding, cluster));
   const mean = (figure: (plan: StepCost) => number) =>

@@ -10,7 +10,7 @@ import {
 import { muonFlops } from '../../optim/muon-cost.js';
 import { PipelineSettings } from '../../pipeline/settings.js';
 import { type PipelineShape, textElements } from '../../pipeline/shape.js';
-import { type PipelineRecipe, stagesOf } from '../recipe/config.js';
+import { type PipelineRecipe, type Stage, stagesOf } from '../recipe/config.js';
 import { type Alignment, alignedTo, headLayers } from '../recipe/levers-config.js';
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 
@@ -85,4 +85,15 @@ function headElements(config: TransformerConfig, to: Alignment['to']): [string, 
       [`layers.${i}.bias`, to],
     ],
   );
+}
+
+/** The networks in a stage: a distillation trains a copy of the whole transformer, and no text encoder. */
+export function networksIn(
+  networks: TrainedNetworks,
+  { distillation }: Pick<Stage, 'distillation'>,
+): TrainedNetworks {
+  if (!distillation) return networks;
+  const transformer = { ...networks.transformer, deltatime_type: 't-r' as const };
+  const trained = new Map(prefixed('transformer', parameterElements(transformer)));
+  return { ...networks, transformer, trained };
 }

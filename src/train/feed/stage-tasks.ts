@@ -40,7 +40,10 @@ function factsOf(
   });
 }
 
-/** @throws InputError naming the tasks that the recipe names and no sample qualifies for */
+/**
+ * A distillation names the tasks that its pipeline knows, which need not all have samples.
+ * @throws InputError naming the tasks that the recipe names and no sample qualifies for
+ */
 export function expectSamples(
   tallies: readonly TaskTally[],
   stage: Stage,
@@ -49,6 +52,7 @@ export function expectSamples(
   if (!stage.tasks) return;
   const without = tallies.filter(({ samples }) => samples === 0);
   if (without.length === 0) return;
+  if (stage.distillation && without.length < tallies.length) return;
   const names = sources.map(({ name }) => name).join(', ');
   const problems = without.map(
     (tally) =>

@@ -7,7 +7,11 @@ import { checkConfig } from '../../check-config.js';
 import { InputError } from '../../errors.js';
 import { isObject, readJson, readJsonObject } from '../../files/read-json.js';
 import { parseT5Config, T5Encoder } from '../../models/t5/index.js';
-import { parseTransformerConfig, type Transformer3D } from '../../models/transformer/index.js';
+import {
+  isFlowMap,
+  parseTransformerConfig,
+  type Transformer3D,
+} from '../../models/transformer/index.js';
 import { loadWeights, withParameters } from '../../nn/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import { ModelIndex } from '../../pipeline/settings.js';
@@ -77,6 +81,11 @@ export function expectToStartFrom(
 ): void {
   const configPath = join(folder, 'transformer', 'config.json');
   const config = parseTransformerConfig(readJson(configPath), configPath);
+  if (isFlowMap(config)) {
+    throw new InputError(
+      `${key}: must be a pipeline that is not distilled to few steps, got ${folder}; take the one that it was distilled from`,
+    );
+  }
   const others = Object.entries(SIZES).filter(
     ([size]) => String(config[size as SizeKey]) !== String(transformer.config[size as SizeKey]),
   );

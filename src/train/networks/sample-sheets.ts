@@ -9,10 +9,13 @@ import { microBatches } from '../feed/micro-batches.js';
 import type { Run } from '../run/run.js';
 
 const ROWS = 6;
+/** Sampling steps at the most; a pipeline's own number may be lower. */
 const STEPS = 16;
 
 export interface SheetOptions {
   run: Run;
+  /** the part of the run, which the files are named after; default: transformer */
+  part?: string;
   seed: number;
   step: number;
   signal: AbortSignal;
@@ -32,7 +35,7 @@ export interface SheetOptions {
 export async function taskSheets(
   pipeline: Pipeline,
   batches: readonly StepBatch[],
-  { run, seed, step, signal, tokensAtOnce, onSheet }: SheetOptions,
+  { run, part: named = 'transformer', seed, step, signal, tokensAtOnce, onSheet }: SheetOptions,
 ): Promise<Record<string, number>> {
   const figures: Record<string, number> = {};
   const seen = new Set<string>();
@@ -48,7 +51,7 @@ export async function taskSheets(
       const options = { seed: seed + shown.length, signal };
       shown.push(...(await showSamples(pipeline, part, target, options)));
     }
-    const name = `transformer-${String(step).padStart(6, '0')}-${task.id}.png`;
+    const name = `${named}-${String(step).padStart(6, '0')}-${task.id}.png`;
     const path = run.path('samples', name);
     await contactSheet(
       shown.map(({ row }) => row),
@@ -83,7 +86,7 @@ async function showSamples(
   { seed, signal }: Pick<SheetOptions, 'seed' | 'signal'>,
 ): Promise<Shown[]> {
   const { task } = samples[0]!;
-  const { guidanceScale, motionScore } = pipeline.settingsFor(task);
+  const { guidanceScale, motionScore, numInferenceSteps } = pipeline.settingsFor(task);
   const { depthScale: scale } = pipeline.settings;
   const conditions = samples.map(({ given }) => conditionOf(given ?? NOTHING, target, { scale }));
   const latents = noGrad(() =>
@@ -103,7 +106,7 @@ async function showSamples(
     seed,
     signal,
     prompts: samples.map(({ caption }) => caption),
-    numInferenceSteps: STEPS,
+    numInferenceSteps: Math.min(STEPS, numInferenceSteps),
   });
   const pictures = await Promise.all(samples.map(({ picture }) => picture?.() ?? null));
   const shown = samples.map((sample, i) =>

@@ -1,27 +1,18 @@
 /** The forward and backward pass of a training step, for a batch of samples of any tasks. */
-import {
-  addNoise,
-  sigmasFromNormal,
-  timestepsOf,
-  velocityLosses,
-  velocityTarget,
-} from '../../diffusion/index.js';
+import { addNoise, timestepsOf, velocityLosses, velocityTarget } from '../../diffusion/index.js';
 import type { SequenceGroup } from '../../distributed/sequence.js';
-import type { Probe, TokenRoute } from '../../models/transformer/index.js';
+import type { ForwardInputs, Probe, TokenRoute } from '../../models/transformer/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import { conditionOf, NOTHING, type Target } from '../../tasks/index.js';
-import { cat, checkpoint, randn, type Tensor, tensor, tidy } from '../../tensor/index.js';
+import { cat, checkpoint, type Tensor, tensor, tidy } from '../../tensor/index.js';
 import type { SharedWork } from '../cost/cost.js';
 import type { StepBatch, TrainSample } from '../feed/batch.js';
 import type { EncodeText } from '../feed/encode/text-states.js';
 import { microBatches } from '../feed/micro-batches.js';
-import { sampleGenerator } from '../feed/sample-noise.js';
 import type { StepContext } from '../loop/loop.js';
 import type { StepOutcome } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
-import { alignedBlock, shiftFor, skippedBlocks } from '../recipe/levers-config.js';
 import type { AlignmentHead } from './alignment.js';
-import { drawRoute } from './route.js';
 
 /** How losses are computed, in training and validation. */
 export interface LossOptions {
@@ -43,6 +34,33 @@ export interface StepPlan
   alignmentHead?: AlignmentHead | null;
 }
 
+/** What a step learns: what is drawn at random for its samples, and the losses that follow. */
+export interface Objective {
+  draw(pipeline: Pipeline, samples: readonly TrainSample[], plan: StepPlan, step: number): Draws;
+  /** @param batch   all samples of this process, of which `samples` are a micro-batch */
+  losses(
+    pipeline: Pipeline,
+    samples: readonly TrainSample[],
+    target: Target,
+    draws: Draws,
+    plan: StepPlan,
+    batch: { samples: readonly TrainSample[]; step: number },
+  ): ObjectiveLosses;
+}
+
+export interface ObjectiveLosses {
+  /** [B] float32 */
+  losses: Tensor;
+  /** [B], their weights in the gradient, which have none themselves; default: 1 */
+  weights?: Tensor;
+  /** [B], what else is minimised, already weighted */
+  extra?: Tensor;
+  /** further values [B] to log, by name, of the samples that are `known` */
+  figures?: Record<string, { values: Tensor; known: readonly boolean[] }>;
+  /** the work that all of them took */
+  work: SharedWork;
+}
+
 /**
  * Forward and backward pass, in micro-batches if the plan limits their size.
  * @returns the outcome, and the work over all samples
@@ -52,65 +70,32 @@ export function trainStep(
   batch: StepBatch,
   { step, backward }: Pick<StepContext, 'step' | 'backward'>,
   plan: StepPlan,
+  objective: Objective,
 ): StepOutcome & { work: SharedWork } {
   const { samples, count, tokens, target } = batch;
   const figures: StepOutcome['figures'] = {};
-  const work: SharedWork = { conditions: 0, textTokens: 0, encodedTokens: 0 };
+  const work: SharedWork = { conditions: 0, textTokens: 0, encodedTokens: 0, forwards: 0 };
   const parts = microBatches(samples, tokens, plan.tokensPerMicroBatch);
   // a process without samples must still take part in the reduction of gradients
   if (parts.length === 0) backward(null, true);
   for (const part of parts) {
     tidy(() => {
-      const draws = drawNoise(pipeline, part, plan, step);
-      const aligned = alignmentOf(part, pipeline, plan);
-      const options = { ...plan, probe: aligned?.probe };
-      const { losses, velocity, work: added } = lossesOf(pipeline, part, target, draws, options);
+      const draws = objective.draw(pipeline, part, plan, step);
+      const computed = objective.losses(pipeline, part, target, draws, plan, { samples, step });
+      const { losses, weights, extra, figures: more = {}, work: added } = computed;
       for (const key of Object.keys(work) as (keyof SharedWork)[]) work[key] += added[key];
-      const alignment = aligned?.losses();
-      const distances = contrastOf(velocity, part, samples, plan, step);
-      let all = losses;
-      if (alignment) all = all.add(alignment.mul(plan.alignment!.weight));
-      if (distances) all = all.sub(distances.mul(plan.contrast!));
-      backward(all.sum().div(count), part === parts.at(-1));
+      const weighted = weights ? losses.mul(weights) : losses;
+      const minimised = extra ? weighted.add(extra) : weighted;
+      backward(minimised.sum().div(count), part === parts.at(-1));
       addLosses(figures, part, losses.toFloat32Array(), draws.sigmas.toFloat32Array());
-      if (alignment) addFigure(figures, 'alignment', alignment, aligned!.known);
+      for (const [name, { values, known }] of Object.entries(more)) {
+        addFigure(figures, name, values, known);
+      }
     });
   }
   // of the processes that share samples, only the first counts them
   if (plan.sequence && plan.sequence.rank > 0) return { samples: 0, count, figures: {}, work };
   return { samples: samples.length, count, tokens: samples.length * tokens, figures, work };
-}
-
-/**
- * The distance of each sample's velocity to the target of the next sample of this process, [B]; null
- * if the stage does not ask for it, or there is no other sample. Micro-batches change nothing, but
- * the number of processes does: it decides which samples are neighbours.
- *
- * Source: Stoica et al. 2025, contrastive flow matching, arXiv 2506.05350
- */
-function contrastOf(
-  velocity: Tensor,
-  part: readonly TrainSample[],
-  samples: readonly TrainSample[],
-  { contrast = 0, seed }: StepPlan,
-  step: number,
-): Tensor | null {
-  if (contrast === 0 || samples.length < 2) return null;
-  const others = part.map((sample) => samples[(samples.indexOf(sample) + 1) % samples.length]!);
-  const latents = cat(others.map((other) => other.latents)).to('float32');
-  const noise = cat(others.map((other) => drawSample(other, seed, step).noise));
-  return velocityLosses(velocity, velocityTarget(latents, noise));
-}
-
-/** What reads the tokens of a block to align them; null if the stage does not. */
-function alignmentOf(
-  samples: readonly TrainSample[],
-  { transformer }: Pipeline,
-  { alignment, alignmentHead }: StepPlan,
-) {
-  if (!alignment || alignment.weight === 0) return null;
-  const block = alignedBlock(alignment, transformer.blocks.length);
-  return alignmentHead!.reading(block, samples);
 }
 
 export interface Draws {
@@ -123,40 +108,6 @@ export interface Draws {
 }
 
 /**
- * A sample's noise, and which of its tokens skip blocks, follow from the step and its place in the
- * whole batch, whichever process computes it.
- */
-function drawNoise(
-  { transformer }: Pipeline,
-  samples: readonly TrainSample[],
-  { seed, timestepShift, tokenRouting }: StepPlan,
-  step: number,
-): Draws {
-  const drawn = samples.map((sample) => drawSample(sample, seed, step));
-  const normals = cat(drawn.map(({ normal }) => normal));
-  const noise = cat(drawn.map((draw) => draw.noise));
-  const skipped = tokenRouting && skippedBlocks(tokenRouting, transformer.blocks.length);
-  const generators = drawn.map(({ generator }) => generator);
-  const [frames, height, width] = transformer.tokenGrid(noise);
-  return {
-    // source of the distribution: Esser et al. 2024, arXiv 2403.03206
-    sigmas: sigmasFromNormal(
-      normals,
-      samples.map(({ task }) => shiftFor(timestepShift, task)),
-    ),
-    noise,
-    route: skipped ? drawRoute(generators, frames * height * width, skipped) : null,
-  };
-}
-
-/** Draws of a sample, and the generator for more of them. */
-function drawSample({ index, latents }: TrainSample, seed: number, step: number) {
-  const generator = sampleGenerator(seed, step, index);
-  const normal = randn([1], { generator });
-  return { normal, noise: randn(latents.shape, { generator }), generator };
-}
-
-/**
  * The loss of each sample, [B] float32, the velocities that it is for, and the work that all of them
  * took.
  */
@@ -165,36 +116,57 @@ export function lossesOf(
   samples: readonly TrainSample[],
   target: Target,
   { sigmas, noise, route }: Draws,
+  options: LossOptions,
+): { losses: Tensor; velocity: Tensor; work: SharedWork } {
+  const { latents, inputs, work } = prepareSamples(pipeline, samples, target, options);
+  const velocity = pipeline.transformer.forward(addNoise(latents, noise, sigmas), {
+    ...inputs,
+    timesteps: timestepsOf(sigmas),
+    route,
+    probe: options.probe,
+  });
+  return { velocity, losses: velocityLosses(velocity, velocityTarget(latents, noise)), work };
+}
+
+export interface PreparedSamples {
+  /** [B, C, f, h, w] float32 */
+  latents: Tensor;
+  /** the transformer's inputs, whatever the noise level */
+  inputs: Omit<ForwardInputs, 'timesteps' | 'endTimesteps'>;
+  work: SharedWork;
+}
+
+/** Prepares the texts and conditions of samples. */
+export function prepareSamples(
+  pipeline: Pipeline,
+  samples: readonly TrainSample[],
+  target: Target,
   {
     gradCheckpointing,
     sequence,
     encodeText = (prompts) => pipeline.encodePrompts(prompts),
-    probe,
   }: LossOptions,
-): { losses: Tensor; velocity: Tensor; work: SharedWork } {
+): PreparedSamples {
   const { transformer } = pipeline;
   const latents = cat(samples.map((sample) => sample.latents)).to('float32');
   const prompts = samples.map(({ prompt }) => prompt);
   const encoded = encodeText(prompts);
   const { conditions, rows } = stackConditions(samples, target, pipeline);
-  const velocity = transformer.forward(addNoise(latents, noise, sigmas), {
-    timesteps: timestepsOf(sigmas),
-    motionScores: tensor(samples.map(({ motionScore }) => motionScore)),
-    text: pipeline.prepareText(encoded),
-    condition: transformer.prepareCondition(conditions).indexSelect(0, rows),
-    rope: transformer.prepareRope(latents),
-    sequence,
-    route,
-    probe,
-    wrapBlock: gradCheckpointing ? checkpoint : undefined,
-  });
   return {
-    velocity,
-    losses: velocityLosses(velocity, velocityTarget(latents, noise)),
+    latents,
+    inputs: {
+      motionScores: tensor(samples.map(({ motionScore }) => motionScore)),
+      text: pipeline.prepareText(encoded),
+      condition: transformer.prepareCondition(conditions).indexSelect(0, rows),
+      rope: transformer.prepareRope(latents),
+      sequence,
+      wrapBlock: gradCheckpointing ? checkpoint : undefined,
+    },
     work: {
       conditions: conditions.size(0),
       textTokens: samples.length * encoded.tokens,
       encodedTokens: new Set(prompts).size * encoded.states.size(1),
+      forwards: 0,
     },
   };
 }

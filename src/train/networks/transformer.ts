@@ -16,6 +16,7 @@ import { prefixed } from '../recipe/trained-names.js';
 import { alignmentHead } from './alignment.js';
 import { type Balance, balanceAfter, factorsAt } from './balance.js';
 import type { PartContext } from './context.js';
+import { FLOW_MATCHING } from './flow-matching.js';
 import { optimizerPlan } from './optimizer-plan.js';
 import { taskSheets } from './sample-sheets.js';
 import { trainStep } from './step.js';
@@ -29,7 +30,7 @@ export async function trainTransformer(
 ): Promise<boolean> {
   const { run, recipe, report, signal, data } = context;
   const { pipeline } = trainee;
-  const { stages } = data;
+  const stages = data.stages.filter(({ distillation }) => !distillation);
   const { seed } = recipe;
   const head = alignmentHead(recipe, pipeline.transformer);
   const parameters = new Map([
@@ -68,7 +69,7 @@ export async function trainTransformer(
       const stage = stages[at.stage]!;
       const { sequence } = run.parallel.split(stage.sequenceParallel);
       const plan = { ...stage, seed, sequence, encodeText, alignmentHead: head };
-      const { work, ...outcome } = trainStep(pipeline, batch, at, plan);
+      const { work, ...outcome } = trainStep(pipeline, batch, at, plan, FLOW_MATCHING);
       return { ...outcome, flops: flopsOf(outcome.samples, work, batch.target, stage) };
     },
     peakFlops: matrixPeak(pipeline.dtype),
@@ -98,13 +99,13 @@ export async function trainTransformer(
 }
 
 /** The number of tokens that a process computes at once in training. */
-function tokensAtOnce(stage: Stage, { size }: Parallel): number {
+export function tokensAtOnce(stage: Stage, { size }: Parallel): number {
   const { tokensPerBatch, tokensPerMicroBatch = Infinity, sequenceParallel } = stage;
   return Math.min(tokensPerBatch / size, tokensPerMicroBatch / sequenceParallel);
 }
 
 /** A function that counts the operations of a step, forward and backward. */
-function stepCost(
+export function stepCost(
   pipeline: Pipeline,
   parameters: ReadonlyMap<string, Tensor>,
 ): (samples: number, work: SharedWork, target: Target, stage: Stage) => number {
@@ -118,12 +119,13 @@ function stepCost(
     trained: new Map([...parameters].map(([name, { numel }]) => [name, numel])),
   };
   const flopsOf = flopsCounter(networks);
-  return (samples, { conditions, textTokens, encodedTokens }, target, stage) => {
+  return (samples, { conditions, textTokens, encodedTokens, forwards }, target, stage) => {
     if (samples === 0) return 0;
     const { split, whole } = flopsOf(target, stage, {
       conditions: conditions / samples,
       textTokens: textTokens / samples,
       encodedTokens: encodedTokens / samples,
+      forwards: forwards / samples,
     });
     return samples * (split + whole);
   };
@@ -133,7 +135,7 @@ function stepCost(
  * Writes `PATH.json`, which names the samples and the reason, and `PATH.safetensors` with their
  * latents.
  */
-function dumpBatch({ samples, target }: StepBatch, path: string, why: object): void {
+export function dumpBatch({ samples, target }: StepBatch, path: string, why: object): void {
   const latents = samples.map((sample) => [`latents.${sample.index}`, sample.latents] as const);
   saveSafetensors(`${path}.safetensors`, Object.fromEntries(latents));
   const rows = samples.map(({ where, index, task, prompt }) => ({

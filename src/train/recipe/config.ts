@@ -357,6 +357,48 @@ const StageChanges = z.strictObject({
   ...stageChanges,
 });
 
+/** How a flow map is learnt; the defaults are the paper's, where it has them. */
+const flowMapKeys = {
+  inferenceSteps: upTo(1000)
+    .default(4)
+    .describe('sampling steps of the finished pipeline; any other number works too'),
+  flowShare: probability
+    .default(0.5)
+    .describe('share of samples that train the velocity at a single noise level'),
+  cleanShare: probability
+    .default(0.25)
+    .describe('share of samples that train one step from some noise level to none'),
+  difference: z
+    .number()
+    .positive()
+    .max(0.5)
+    .default(0.1)
+    .describe(
+      'distance of noise levels over which derivatives are taken; bfloat16 drowns smaller ones',
+    ),
+};
+/**
+ * How a trained transformer is distilled to few steps.
+ *
+ * Source: Gu et al. 2026, AnyFlow, its first stage, arXiv 2605.13724
+ */
+export type FlowMapPlan = z.infer<z.ZodObject<typeof flowMapKeys>>;
+
+const isOptimisation = (key: string): boolean => Object.hasOwn(Optimisation.shape, key);
+const samplesChanges = Object.fromEntries(
+  Object.entries(stageChanges).filter(([key]) => !isOptimisation(key)),
+) as Omit<typeof stageChanges, keyof Optimisation>;
+
+const DistillationPlan = Optimisation.extend({
+  steps: stepCount.default(3000).describe('optimizer steps'),
+  learningRate: z.number().positive().max(1000).default(1e-4).describe('peak learning rate'),
+  ...flowMapKeys,
+  ...samplesChanges,
+}).refine(({ flowShare, cleanShare }) => flowShare + cleanShare <= 1, {
+  path: ['cleanShare'],
+  error: 'must leave flowShare and cleanShare together at 1 or less',
+});
+
 const TransformerPlan = z.strictObject({
   from: z
     .string()
@@ -417,6 +459,8 @@ export type Stage = z.infer<z.ZodObject<typeof stageKeys>> & {
   depth: DepthPlan;
   /** tasks beside those of mfm, which `tasks` may name too */
   ownTasks?: readonly Task[];
+  /** of the last part of a run, in which the finished transformer is distilled to few steps */
+  distillation?: FlowMapPlan;
 };
 
 export const Recipe = z.strictObject({
@@ -465,7 +509,10 @@ export const Recipe = z.strictObject({
     'a network that estimates depth, which goes into the pipeline; trained before all else',
   ),
   transformer: TransformerPlan.optional().describe(
-    'the last part of a run: from noise to latents, by task; without it, only depthModel is trained',
+    'the main part of a run: from noise to latents, by task; without it, only depthModel is trained',
+  ),
+  distillation: DistillationPlan.optional().describe(
+    'the last part of a run: the transformer, as trained here or as it is in base, learns to sample in few steps; what it leaves out of data, sizes and tasks is as in the last stage of transformer',
   ),
   pipeline: PipelineChanges.prefault({}).describe('settings of the finished pipeline'),
   scheduler: z
@@ -497,19 +544,39 @@ export const trainedDepthModel = ({ depthModel }: Recipe): DepthModelPlan | null
 /** A recipe as a program writes it: keys that have a default can be left out. */
 export type RecipeInput = z.input<typeof Recipe>;
 
+/** Does a recipe only distil the transformer of its base? */
+export const onlyDistils = ({ transformer, distillation }: Recipe): boolean =>
+  distillation !== undefined && transformer?.steps === undefined && !transformer?.stages;
+
 /**
  * The stages of the transformer's training with every key filled in; a plan without stages is itself
- * the only one, and without a plan there are none. `readRecipe` checks that each has its steps.
+ * the only one, and without a plan there are none. `readRecipe` checks that each has its steps. A
+ * distillation is the last stage.
  *
  * @param ownTasks   tasks beside those of mfm, for callers that look at a stage's tasks
  */
-export function stagesOf(
-  { transformer, data, depth }: Recipe,
-  ownTasks: readonly Task[] = [],
-): Stage[] {
+export function stagesOf(recipe: Recipe, ownTasks: readonly Task[] = []): Stage[] {
+  const { transformer, distillation, data, depth } = recipe;
   if (!transformer) return [];
   const { stages, ...shared } = transformer;
-  return (stages ?? [{ name: 'all' }]).map(
+  const all = (stages ?? [{ name: 'all' }]).map(
     (changes) => ({ data, depth, ...shared, ...changes, ownTasks }) as Stage,
   );
+  if (!distillation) return all;
+  const { inferenceSteps, flowShare, cleanShare, difference, ...changes } = distillation;
+  const { maxSeconds, milestoneEverySteps } = changes;
+  const last: Stage = {
+    ...all.at(-1)!,
+    ...changes,
+    // an absent one is none, not the other part's
+    maxSeconds,
+    milestoneEverySteps,
+    // what makes samples teach more belongs to the training of the teacher
+    tokenRouting: undefined,
+    alignment: undefined,
+    contrast: undefined,
+    name: 'distillation',
+    distillation: { inferenceSteps, flowShare, cleanShare, difference },
+  };
+  return onlyDistils(recipe) ? [last] : [...all, last];
 }

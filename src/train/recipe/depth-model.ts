@@ -12,9 +12,9 @@ import {
   parseDepthProcessorConfig,
 } from '../../models/depth-anything/index.js';
 import { resolvePipeline } from '../../pipeline/find.js';
-import { depthFolderOf } from '../../pipeline/index.js';
+import { depthFolderOf, readSettings } from '../../pipeline/index.js';
 import { PIPELINE_PRESETS } from '../../pipeline/shape.js';
-import { type PipelineRecipe, trainedDepthModel } from './config.js';
+import { onlyDistils, type PipelineRecipe, trainedDepthModel } from './config.js';
 import { depthConfigOf, depthProcessorOf, recipeShape } from './networks.js';
 
 /**
@@ -29,9 +29,9 @@ export function withDepthModel<R extends PipelineRecipe>(
   carried = recipe.depthModel?.from,
 ): R {
   const { from } = recipe.depth;
-  if (!recipeShape(recipe).transformer.use_depth_cond) {
-    return { ...recipe, depth: { ...recipe.depth, from: 'none', model: undefined } };
-  }
+  // a transformer that is only distilled is given what it knows, and what it is given in use
+  if (onlyDistils(recipe) && !knowsDepth(recipe.base!)) return withoutDepth(recipe);
+  if (!recipeShape(recipe).transformer.use_depth_cond) return withoutDepth(recipe);
   const model = from === 'auto' || from === 'model' ? folderOf(recipe, carried) : undefined;
   if (from === 'model' && model === undefined) {
     throw new InputError(
@@ -40,6 +40,15 @@ export function withDepthModel<R extends PipelineRecipe>(
   }
   return { ...recipe, depth: { ...recipe.depth, model } };
 }
+
+const withoutDepth = <R extends PipelineRecipe>(recipe: R): R => ({
+  ...recipe,
+  depth: { ...recipe.depth, from: 'none', model: undefined },
+});
+
+/** Do known frames have depth in use? A pipeline that is not there yet is a released one. */
+const knowsDepth = (base: string): boolean =>
+  !existsSync(join(base, 'model_index.json')) || readSettings(base).usesDepth;
 
 /** The same before a dry run, in which a model need not be there yet. */
 export const withPlannedModel = <R extends PipelineRecipe>(recipe: R): R =>

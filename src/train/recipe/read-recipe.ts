@@ -14,6 +14,7 @@ import { allTasks, shortcomings, type Task, taskOf, weightedTasks } from '../../
 import {
   type DepthPlan,
   depthInFull,
+  onlyDistils,
   type PipelineRecipe,
   Recipe,
   type Stage,
@@ -67,6 +68,10 @@ export function checkRecipe(
   { changes = [], ownTasks = [] }: { changes?: readonly Change[]; ownTasks?: readonly Task[] } = {},
 ): Recipe {
   const impossible = changes.flatMap((change) => apply(source as Record<string, unknown>, change));
+  // to distil a finished transformer, nothing need be said about it
+  if (own(source, 'distillation') != null && own(source, 'transformer') == null) {
+    set(source, 'transformer', {});
+  }
   const parsed = Recipe.safeParse(source, { error: inOurWords });
   const problems = parsed.success
     ? otherProblems(parsed.data, ownTasks)
@@ -220,10 +225,14 @@ const CHECKS: readonly {
   { check: widthProblems, reads: ['autoencoder.blockOutChannels', 'autoencoder.normNumGroups'] },
   { check: originProblems, reads: ['base', 'transformer.lora'] },
   { check: loraProblems, reads: ofPlan('optimizer', 'learningRateWidth') },
+  {
+    check: distillationProblems,
+    reads: ['base', 'distillation', ...ofPlan('steps', 'stages', 'lora')],
+  },
   { check: depthProblems, reads: ['depth'] },
   {
     check: sequenceProblems,
-    reads: ['base', ...ofPlan('preset', 'numHeads', 'stages', 'sequenceParallel')],
+    reads: ['base', 'distillation', ...ofPlan('preset', 'numHeads', 'stages', 'sequenceParallel')],
   },
   {
     check: blockProblems,
@@ -233,6 +242,7 @@ const CHECKS: readonly {
     check: stageProblems,
     reads: [
       'data',
+      'distillation',
       ...ofPlan('stages', 'tasks', 'imageShare', 'mixAt', 'width', 'height', 'numFrames'),
     ],
   },
@@ -328,7 +338,7 @@ function remove(source: object, path: readonly PropertyKey[]): void {
 
 /** Unknown tasks, an empty list of tasks, and stages with the same name. */
 function nameProblems(
-  { transformer, pipeline }: PipelineRecipe,
+  { transformer, distillation, pipeline }: PipelineRecipe,
   ownTasks: readonly Task[],
 ): string[] {
   const known = allTasks(ownTasks).map(({ id }) => id);
@@ -339,6 +349,7 @@ function nameProblems(
       `transformer.stages.${i}.tasks`,
       Object.keys(tasks ?? {}),
     ]),
+    ['distillation.tasks', Object.keys(distillation?.tasks ?? {})],
     ['pipeline.tasks', pipeline.tasks ?? []],
     ['pipeline.taskSettings', Object.keys(pipeline.taskSettings ?? {})],
   ];
@@ -369,8 +380,8 @@ function nameProblems(
 }
 
 /** Every stage needs a number of steps, its own or the plan's. */
-function stepsProblems({ transformer: { steps, stages } }: PipelineRecipe): string[] {
-  if (steps !== undefined) return [];
+function stepsProblems({ transformer: { steps, stages }, ...recipe }: PipelineRecipe): string[] {
+  if (steps !== undefined || (recipe.distillation && !stages)) return [];
   if (!stages) return ['transformer.steps: is missing; give the number of optimizer steps'];
   return stages.flatMap((stage, i) =>
     stage.steps === undefined
@@ -445,6 +456,29 @@ function loraProblems({ transformer }: PipelineRecipe): string[] {
   return problems;
 }
 
+/** A distillation without a trained transformer, or of one that is frozen. */
+function distillationProblems(recipe: PipelineRecipe): string[] {
+  const { base, distillation, transformer } = recipe;
+  if (!distillation) return [];
+  const problems: string[] = [];
+  if (onlyDistils(recipe) && base === undefined) {
+    problems.push(
+      'distillation: needs a trained transformer; give its pipeline folder as base, or transformer.steps to train one first',
+    );
+  }
+  if (transformer.lora) {
+    problems.push(
+      'transformer.lora: cannot be distilled in the same run, as a LoRA cannot hold a flow map; merge it into a pipeline first (`mfm lora merge`), which is then the base',
+    );
+  }
+  if (transformer.stages?.some(({ name }) => name === 'distillation')) {
+    problems.push(
+      'transformer.stages: none may be called distillation beside the key of that name',
+    );
+  }
+  return problems;
+}
+
 /** A depth model that nothing would be estimated with. */
 function depthProblems({ depth: { from, model } }: PipelineRecipe): string[] {
   if (model === undefined || from === 'auto' || from === 'model') return [];
@@ -455,11 +489,11 @@ function depthProblems({ depth: { from, model } }: PipelineRecipe): string[] {
 
 /** Processes that split a sample also split its attention heads, so they must divide their number. */
 function sequenceProblems(recipe: PipelineRecipe): string[] {
-  const { preset, numHeads, stages } = recipe.transformer;
+  const { preset, numHeads } = recipe.transformer;
   const heads = numHeads ?? TRANSFORMER_PRESETS[preset].num_attention_heads;
   return stagesOf(recipe).flatMap(({ sequenceParallel }, i) => {
     if (recipe.base !== undefined || heads % sequenceParallel === 0) return [];
-    const key = stages ? `transformer.stages.${i}` : 'transformer';
+    const key = stageKey(recipe, i);
     return [`${key}.sequenceParallel: must divide the ${heads} heads, got ${sequenceParallel}`];
   });
 }
@@ -471,13 +505,19 @@ function blockProblems(recipe: PipelineRecipe): string[] {
   return missingBlocks(recipe, numLayers ?? TRANSFORMER_PRESETS[preset].num_layers);
 }
 
+/** Where the recipe describes a stage of `stagesOf`. */
+function stageKey(recipe: PipelineRecipe, index: number): string {
+  if (stagesOf(recipe)[index]!.distillation) return 'distillation';
+  return recipe.transformer.stages ? `transformer.stages.${index}` : 'transformer';
+}
+
 /** Tasks that a stage's data cannot teach, and batches for which there is no task. */
 function stageProblems(recipe: PipelineRecipe, ownTasks: readonly Task[]): string[] {
   const known = allTasks(ownTasks).map(({ id }) => id);
   return stagesOf(recipe, ownTasks).flatMap((stage, i) => {
     const { tasks = {}, imageShare, mixAt, data } = stage;
     if (!Object.keys(tasks).every((id) => known.includes(id))) return []; // reported already
-    const key = recipe.transformer.stages ? `transformer.stages.${i}` : 'transformer';
+    const key = stageKey(recipe, i);
     // which tasks files are good for is known only when they are opened
     const ofScenes = data.every(({ miniworld }) => miniworld !== undefined);
     const lacks = (task: Task) => (ofScenes ? lacking(task, stage) : []);

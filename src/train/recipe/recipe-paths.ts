@@ -71,11 +71,12 @@ function changePaths(source: object, change: (key: string, path: string) => stri
     const name = names.pop()!;
     changeAt(names.length === 0 ? recipe : recipe[names[0]!], name, key);
   }
-  const { transformer } = recipe;
+  const { transformer, distillation } = recipe;
   const stages = isLevel(transformer) ? listOf(transformer.stages) : [];
   const levels: [key: string, level: unknown][] = [
     ['', recipe],
     ['transformer.', transformer],
+    ['distillation.', distillation],
     ...stages.map((stage, i): [string, unknown] => [`transformer.stages.${i}.`, stage]),
   ];
   for (const [key, level] of levels) {

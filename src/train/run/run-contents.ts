@@ -4,7 +4,7 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
-import { type Recipe, trainedDepthModel, trainsPipeline } from '../recipe/config.js';
+import { onlyDistils, type Recipe, trainedDepthModel, trainsPipeline } from '../recipe/config.js';
 import { differences } from './differences.js';
 import { readMetrics } from './metrics.js';
 import { readStatus } from './status.js';
@@ -60,18 +60,22 @@ export function expectToGoOn(folder: string, recipe: Recipe): void {
       !autoencoder.from &&
       !existsSync(join(folder, 'autoencoder.safetensors')),
     adapter: transformer?.adapter !== undefined,
-    transformer: trainsPipeline(recipe),
+    transformer: trainsPipeline(recipe) && !onlyDistils(recipe),
+    distillation: recipe.distillation !== undefined,
   };
   expectCheckpoints(folder, contents, (part) => isTrained[part] ?? false);
   expectSameWeights(folder, recipe, contents.checkpoints);
 }
 
 /**
- * Has the transformer's training saved a checkpoint here? Then its initial weights were checked
- * before.
+ * Has the transformer's training, or its distillation, saved a checkpoint here? Then its initial
+ * weights were checked before.
  */
 export const hasBegunFromWeights = (folder: string): boolean =>
-  contentsOf(folder).checkpoints.has('transformer');
+  hasTransformer(contentsOf(folder).checkpoints);
+
+const hasTransformer = (checkpoints: ReadonlySet<string>): boolean =>
+  checkpoints.has('transformer') || checkpoints.has('distillation');
 
 function expectCheckpoints(
   folder: string,
@@ -89,7 +93,7 @@ function expectCheckpoints(
       `${folder}: has trained its ${lost.part} to step ${lost.step}, and no checkpoint is left to go on from${left}; ${remedy}`,
     );
   }
-  if (results.length > 0 && !checkpoints.has('transformer')) {
+  if (results.length > 0 && !hasTransformer(checkpoints)) {
     throw new InputError(
       `${folder}: holds ${results.join(' and ')} of a run, and no checkpoint to go on from; ${remedy}`,
     );
@@ -116,7 +120,7 @@ const OF_WEIGHTS = [
 function expectSameWeights(folder: string, recipe: Recipe, checkpoints: Set<string>): void {
   const before = storedRecipe(folder);
   if (!before || checkpoints.size === 0) return;
-  const withText = checkpoints.has('adapter') || checkpoints.has('transformer');
+  const withText = checkpoints.has('adapter') || hasTransformer(checkpoints);
   const isFixed = (key: string) =>
     (withText || !/^(transformer|textEncoder)\./.test(key)) &&
     (checkpoints.has('depthModel') || !key.startsWith('depthModel.')) &&

@@ -43,6 +43,12 @@ describe('parseTransformerConfig', () => {
   });
 });
 
+test('only a flow map has the key of one, so that other programs can read the others', () => {
+  assert.ok(!('deltatime_type' in tinyConfig()));
+  assert.equal(tinyConfig({ deltatime_type: 'r' }).deltatime_type, 'r');
+  assert.throws(() => tinyConfig({ deltatime_type: 'x' }), /deltatime_type/);
+});
+
 test('the presets have the published sizes', () => {
   const count = (name: keyof typeof TRANSFORMER_PRESETS) =>
     withParameters(

@@ -35,6 +35,7 @@ describe('parameterShapes', () => {
       { adaln_norm_type: 'layernorm' },
       { attention_bias: false },
       { add_motion_score: false, use_depth_cond: false },
+      { deltatime_type: 'r' },
       { cross_attention_dim: [64, 96] },
       { num_layers: 4, num_block_chunks: 2 },
       { out_channels: 8, patch_size: 4 },

@@ -212,3 +212,38 @@ describe('initialiseForTraining', () => {
     });
   }
 });
+
+describe('a flow map', () => {
+  test('sees where its step ends, or how long it is; without an end, its step has no length', () => {
+    for (const deltatime_type of ['r', 't-r'] as const) {
+      const model = tinyModel({ deltatime_type });
+      const { latents, ...inputs } = tinyInputs();
+      const { timesteps } = inputs;
+      const at = (endTimesteps: Tensor | null) =>
+        noGrad(() => model.predict(latents, { ...inputs, endTimesteps }));
+      assert.equal(maxDifference(at(null), at(timesteps)), 0, deltatime_type);
+      assert.ok(maxDifference(at(null), at(timesteps.mul(0.5))) > 0, deltatime_type);
+    }
+  });
+
+  test('has one time embedder more, under the name that the field has for it', () => {
+    const names = [...tinyModel({ deltatime_type: 'r' }).namedParameters().keys()];
+    const own = names.filter((name) => name.includes('delta_embedder'));
+    const layers = ['linear_1.weight', 'linear_1.bias', 'linear_2.weight', 'linear_2.bias'];
+    assert.deepEqual(
+      own,
+      layers.map((layer) => `time_embedder.delta_embedder.${layer}`),
+    );
+    assert.ok(![...tinyModel().namedParameters().keys()].some((name) => own.includes(name)));
+  });
+
+  test('fresh for training, does not depend on its steps yet', () => {
+    const model = tinyModel({ deltatime_type: 't-r' });
+    initialiseForTraining(model, { generator: new Generator(3) });
+    const { weight, bias } = model.timeEmbedder.deltaEmbedder!.linear2;
+    assert.deepEqual(
+      [weight, bias!].map((one) => one.abs().amax().item()),
+      [0, 0],
+    );
+  });
+});

@@ -12,6 +12,7 @@ import {
 } from '../../../src/tensor/index.js';
 import type { TrainSample } from '../../../src/train/feed/batch.js';
 import { type AlignmentHead, alignmentHead } from '../../../src/train/networks/alignment.js';
+import { FLOW_MATCHING } from '../../../src/train/networks/flow-matching.js';
 import { trainStep } from '../../../src/train/networks/step.js';
 import { trainableParameters } from '../../../src/train/networks/trained-pipeline.js';
 import type { Stage } from '../../../src/train/recipe/config.js';
@@ -90,6 +91,7 @@ describe('a step with alignment', () => {
         alignmentHead: head,
         ...plan,
       },
+      FLOW_MATCHING,
     );
     const gradients = new Map<string, Float32Array>();
     for (const [name, parameter] of parameters) {

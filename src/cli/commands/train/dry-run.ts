@@ -130,12 +130,21 @@ function pipelineDryRun(
 
 /** If there are no samples for clips, all batches are of images, and the other way round. */
 function withKnownShares(recipe: PipelineRecipe, dataOf: DataOf): PipelineRecipe {
-  const stages = stagesOf(recipe).map((stage): Stage => {
+  const { transformer, distillation } = recipe;
+  const known = (stage: Stage): [number, number] => {
     const { image, clip } = dataOf(stage)?.has ?? { image: true, clip: true };
-    if (image && clip) return stage;
-    return { ...stage, imageShare: image ? [1, 1] : [0, 0] };
-  });
-  return { ...recipe, transformer: { ...recipe.transformer, stages } };
+    if (image && clip) return stage.imageShare;
+    return image ? [1, 1] : [0, 0];
+  };
+  const all = stagesOf(recipe);
+  const stages = all
+    .filter((stage) => !stage.distillation)
+    .map((stage) => ({ ...stage, imageShare: known(stage) }));
+  return {
+    ...recipe,
+    transformer: stages.length > 0 ? { ...transformer, stages } : transformer,
+    distillation: distillation && { ...distillation, imageShare: known(all.at(-1)!) },
+  };
 }
 
 function partRows(recipe: PipelineRecipe, { autoencoder, encoding, depth, adapter }: RunCost) {

@@ -1,0 +1,270 @@
+/**
+ * The objective of a flow map: the average velocity u over a step from noise level t to r, so that
+ * x - (t - r) u is where the teacher's flow arrives, whatever the length of the step.
+ *
+ * Along the flow, (t - r) u grows by the teacher's velocity v: d/dt [(t - r) u] = v. The derivative is
+ * taken as a difference, over a short way from t to m that the teacher goes and a pass of the student
+ * without gradients from there:
+ *
+ *     (t - r) u(x_t, t, r) = (t - m) v + (m - r) u(x_m, m, r)
+ *
+ * So the target is a mean of two velocities, which cannot grow. Solved for u with the derivative of u
+ * itself, v - (t - r) du/dt, it would hold the student's errors (t - r) / (t - m) times, and training
+ * diverges: measured on models/mfm-mini. A share of the samples has r = t, where u is v.
+ *
+ * Source: Gu et al. 2026, AnyFlow, its first stage, arXiv 2605.13724; the identity: Geng et al. 2025,
+ * MeanFlow, arXiv 2505.13447. Unlike there, v is the teacher's prediction, not the data's: it varies
+ * less, and guidance is part of it.
+ */
+import { addNoise, shiftSigmas, timestepsOf, velocityLosses } from '../../diffusion/index.js';
+import type { Pipeline } from '../../pipeline/index.js';
+import type { Target } from '../../tasks/index.js';
+import { cat, noGrad, rand, randn, type Tensor, tensor } from '../../tensor/index.js';
+import type { TrainSample } from '../feed/batch.js';
+import { sampleGenerator } from '../feed/sample-noise.js';
+import type { FlowMapPlan } from '../recipe/config.js';
+import { shiftFor } from '../recipe/levers-config.js';
+import {
+  type Draws,
+  type LossOptions,
+  type Objective,
+  type PreparedSamples,
+  prepareSamples,
+  type StepPlan,
+  stackConditions,
+} from './step.js';
+
+export interface FlowMapDraws extends Draws {
+  /** [B], the noise levels at which the steps end; those of samples that learn v equal `sigmas` */
+  ends: Tensor;
+}
+
+/** The teacher's velocity at noised latents [B, C, f, h, w] of some samples, at noise levels [B]. */
+export type VelocityAt = (rows: readonly number[], noised: Tensor, sigmas: Tensor) => Tensor;
+/** The student's average velocity from noise levels `from` to `to`, [B]. */
+export type AverageAt = (
+  rows: readonly number[],
+  noised: Tensor,
+  from: Tensor,
+  to: Tensor,
+) => Tensor;
+
+/** The objective of distilling a teacher, whose weights do not change. */
+export function flowMapObjective(teacher: Pipeline, plan: FlowMapPlan): Objective {
+  return {
+    draw: (_, samples, step, at) => drawSteps(samples, step, at, plan),
+    losses(student, samples, target, draws, options) {
+      const { sigmas, ends, noise } = draws as FlowMapDraws;
+      const { latents, inputs, work } = prepareSamples(student, samples, target, options);
+      const noised = addNoise(latents, noise, sigmas);
+      let forwards = 0;
+      const averageAt: AverageAt = (rows, x, from, to) => {
+        forwards += rows.length;
+        return student.transformer.forward(x, {
+          ...rowsOf(inputs, rows),
+          timesteps: timestepsOf(from),
+          endTimesteps: timestepsOf(to),
+        });
+      };
+      const wanted = noGrad(() => {
+        const guided = guidedVelocity(teacher, samples, target, options);
+        const velocityAt: VelocityAt = (rows, x, at) => {
+          forwards += guided.rowsOf(rows);
+          return guided.at(rows, x, at);
+        };
+        return averageTarget(velocityAt, averageAt, noised, { sigmas, ends }, plan.difference);
+      });
+      const average = student.transformer.forward(noised, {
+        ...inputs,
+        timesteps: timestepsOf(sigmas),
+        endTimesteps: timestepsOf(ends),
+      });
+      const losses = velocityLosses(average, wanted);
+      const weights = losses.detach().add(LEAST_LOSS).reciprocal();
+      return { losses, weights, work: { ...work, forwards } };
+    },
+  };
+}
+
+/**
+ * A sample weighs the less, the larger its loss: else guided tasks, from whose velocities the student
+ * is far at first, would pull it away from those that it does well already. Losses below this one
+ * weigh alike.
+ *
+ * Source: Geng et al. 2025, MeanFlow, arXiv 2505.13447 (p = 1); AnyFlow balances its kinds of samples
+ */
+const LEAST_LOSS = 0.01;
+
+/**
+ * Draws noise, and where steps begin and end. Both ends of a step have the same shift as the noise
+ * levels in training.
+ */
+export function drawSteps(
+  samples: readonly TrainSample[],
+  { seed, timestepShift }: Pick<StepPlan, 'seed' | 'timestepShift'>,
+  step: number,
+  { flowShare, cleanShare }: Pick<FlowMapPlan, 'flowShare' | 'cleanShare'>,
+): FlowMapDraws {
+  const drawn = samples.map(({ index, latents }) => {
+    const generator = sampleGenerator(seed, step, index);
+    const normal = randn([1], { generator });
+    const noise = randn(latents.shape, { generator });
+    const [kind, one, other] = rand([3], { generator }).toFloat32Array() as unknown as number[];
+    const level = normal.sigmoid().item();
+    if (kind! < flowShare) return { noise, from: level, to: level };
+    const [from, to] = [Math.max(one!, other!), Math.min(one!, other!)];
+    return { noise, from, to: kind! < flowShare + cleanShare ? 0 : to };
+  });
+  const shifts = samples.map(({ task }) => shiftFor(timestepShift, task));
+  const shifted = (side: 'from' | 'to') =>
+    shiftSigmas(tensor(drawn.map((one) => one[side])), shifts);
+  return {
+    sigmas: shifted('from'),
+    ends: shifted('to'),
+    noise: cat(drawn.map(({ noise }) => noise)),
+  };
+}
+
+/**
+ * What the average velocity over steps from `sigmas` to `ends` is to be, without gradients. The
+ * teacher goes `difference`, or the whole step if that is shorter, by Heun's method.
+ *
+ * @param noised   [B, C, f, h, w] at `sigmas`
+ * @returns        [B, C, f, h, w] float32
+ */
+export function averageTarget(
+  velocityAt: VelocityAt,
+  averageAt: AverageAt,
+  noised: Tensor,
+  { sigmas, ends }: Pick<FlowMapDraws, 'sigmas' | 'ends'>,
+  difference: number,
+): Tensor {
+  const [from, to] = [sigmas.toFloat32Array(), ends.toFloat32Array()];
+  const all = [...from.keys()];
+  const atStart = velocityAt(all, noised, sigmas);
+  const middle = all.map((i) => Math.max(to[i]!, from[i]! - difference));
+  const long = all.filter((i) => from[i]! > to[i]!);
+  if (long.length === 0) return atStart;
+
+  // the teacher's way
+  const pick = (tensor: Tensor, rows: readonly number[]) => tensor.indexSelect(0, indices(rows));
+  const levels = (values: (i: number) => number, rows: readonly number[]) =>
+    perRow(tensor(rows.map(values)), noised);
+  const [x, first] = [pick(noised, long), pick(atStart, long)];
+  const way = levels((i) => from[i]! - middle[i]!, long);
+  const ahead = velocityAt(long, x.sub(first.mul(way)), tensor(long.map((i) => middle[i]!)));
+  const velocity = first.add(ahead).mul(0.5);
+
+  // the student's rest of it
+  const places = [...long.keys()].filter((k) => middle[long[k]!]! > to[long[k]!]!);
+  let target = velocity;
+  if (places.length > 0) {
+    const rows = places.map((k) => long[k]!);
+    const [mean, start] = [pick(velocity, places), pick(x, places)];
+    const arrived = start.sub(mean.mul(pick(way, places)));
+    const [m, r] = [tensor(rows.map((i) => middle[i]!)), tensor(rows.map((i) => to[i]!))];
+    const rest = averageAt(rows, arrived, m, r).to('float32');
+    const share = levels((i) => (from[i]! - middle[i]!) / (from[i]! - to[i]!), rows);
+    const mixed = rest.add(mean.sub(rest).mul(share));
+    target = velocity.clone().indexCopy_(0, indices(places), mixed);
+  }
+  return atStart.clone().indexCopy_(0, indices(long), target);
+}
+
+const indices = (rows: readonly number[]): Tensor => tensor([...rows], { dtype: 'int64' });
+
+/** [B] → [B, 1, 1, …], to multiply with tensors of the other's rank. */
+const perRow = (values: Tensor, like: Tensor): Tensor =>
+  values.view([values.size(0), ...like.shape.slice(1).map(() => 1)]);
+
+/**
+ * The teacher's velocity with each task's own guidance, as a pipeline samples with it: the negative
+ * rows keep pixels and mask, but get no depth.
+ */
+function guidedVelocity(
+  teacher: Pipeline,
+  samples: readonly TrainSample[],
+  target: Target,
+  options: LossOptions,
+): { at: VelocityAt; rowsOf: (samples: readonly number[]) => number } {
+  const plain = { ...options, gradCheckpointing: false };
+  const scales = samples.map(({ task }) => teacher.settingsFor(task).guidanceScale);
+  const guided = [...samples.keys()].filter((i) => scales[i]! > 1);
+  const positive = prepareSamples(teacher, samples, target, plain).inputs;
+  const negative =
+    guided.length > 0
+      ? negativeInputs(
+          teacher,
+          guided.map((i) => samples[i]!),
+          target,
+          { ...plain, positive: rowsOf(positive, guided) },
+        )
+      : null;
+  const velocity = (inputs: PreparedSamples['inputs'], x: Tensor, sigmas: Tensor) =>
+    teacher.transformer.forward(x, { ...inputs, timesteps: timestepsOf(sigmas) }).to('float32');
+  const guidedOf = (rows: readonly number[]) => rows.filter((i) => scales[i]! > 1);
+  return {
+    rowsOf: (rows) => rows.length + guidedOf(rows).length,
+    at(rows, x, sigmas) {
+      const all = velocity(rowsOf(positive, rows), x, sigmas);
+      const some = guidedOf(rows);
+      if (some.length === 0) return all;
+      const places = indices(some.map((i) => rows.indexOf(i)));
+      const without = velocity(
+        rowsOf(
+          negative!,
+          some.map((i) => guided.indexOf(i)),
+        ),
+        x.indexSelect(0, places),
+        sigmas.indexSelect(0, places),
+      );
+      const own = all.indexSelect(0, places);
+      const extra = perRow(tensor(some.map((i) => scales[i]! - 1)), own);
+      return all.indexCopy_(0, places, own.add(own.sub(without).mul(extra)));
+    },
+  };
+}
+
+function negativeInputs(
+  teacher: Pipeline,
+  samples: readonly TrainSample[],
+  target: Target,
+  {
+    positive,
+    encodeText = (prompts) => teacher.encodePrompts(prompts),
+  }: LossOptions & { positive: PreparedSamples['inputs'] },
+): PreparedSamples['inputs'] {
+  const { transformer } = teacher;
+  const prompts = samples.map(({ task }) => teacher.settingsFor(task).negativePrompt);
+  const text = teacher.prepareText(encodeText(prompts));
+  if (!transformer.config.use_depth_cond) return { ...positive, text };
+  const { conditions, rows } = stackConditions(samples, target, teacher);
+  const depth = conditions.narrow(1, DEPTH_CHANNEL, 1);
+  if (depth.abs().amax().item() === 0) return { ...positive, text };
+  depth.zero_();
+  const condition = transformer.prepareCondition(conditions).indexSelect(0, rows);
+  return { ...positive, text, condition };
+}
+
+/** The depth channel follows the three channels of the pixels. */
+const DEPTH_CHANNEL = 3;
+
+/** The inputs of some of the samples; the rotary table has no rows. */
+function rowsOf(
+  inputs: PreparedSamples['inputs'],
+  rows: readonly number[],
+): PreparedSamples['inputs'] {
+  const { text, condition, motionScores } = inputs;
+  if (rows.length === condition.size(0)) return inputs;
+  const chosen = indices(rows);
+  const some = (tensor: Tensor) => tensor.indexSelect(0, chosen);
+  return {
+    ...inputs,
+    text: {
+      blocks: text.blocks.map(({ keys, values }) => ({ keys: some(keys), values: some(values) })),
+      bias: text.bias && some(text.bias),
+    },
+    condition: some(condition),
+    motionScores: motionScores && some(motionScores),
+  };
+}
