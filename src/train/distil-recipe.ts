@@ -20,7 +20,7 @@ export interface DistilOptions {
   numInferenceSteps?: number;
   /** optimizer steps; default: 3000 */
   trainSteps?: number;
-  /** default: 3e-4 for small pipelines, 5e-5 for others */
+  /** default: 1e-4 for small pipelines, 5e-5 for others */
   learningRate?: number;
   /** size of the samples; default: the pipeline's */
   size?: { width: number; height: number };
@@ -82,7 +82,7 @@ export function distilRecipe(pipeline: string, options: DistilOptions = {}): Rec
     data: data.length > 0 ? data.map((manifest) => ({ manifest })) : [{ miniworld: SCENES }],
     distillation: {
       steps: options.trainSteps,
-      learningRate: options.learningRate ?? (isSmall ? 3e-4 : 5e-5),
+      learningRate: options.learningRate ?? (isSmall ? 1e-4 : 5e-5),
       inferenceSteps: options.numInferenceSteps,
       width,
       height,

@@ -46,7 +46,7 @@ export const args = defineArgs({
       kind: 'number',
       min: 0,
       max: 1000,
-      describe: 'peak learning rate (default: 3e-4 for small pipelines, 5e-5 for others)',
+      describe: 'peak learning rate (default: 1e-4 for small pipelines, 5e-5 for others)',
     },
     size: {
       kind: 'size',

@@ -10,6 +10,7 @@ const OPTIONS: Record<string, string> = {
   loras: '--lora',
   numFrames: '--frames',
   fps: '--fps',
+  data: '--data',
   solver: '--solver',
   checkMemory: '--check-memory',
   numInferenceSteps: '--steps',

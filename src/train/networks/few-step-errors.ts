@@ -68,10 +68,11 @@ export async function fewStepErrors(options: FewStepOptions): Promise<StepOutcom
         return made.sub(wanted).square().mean().item() / variance;
       });
       made.dispose();
+      const label = steps === 1 ? '1 step' : `${steps} steps`;
       const figure = { sum: own.length * error, count: own.length };
       addFigures(sums, {
-        [`validation/${steps} steps`]: figure,
-        [`validation/${task.id}, ${steps} steps`]: figure,
+        [`validation/${label}`]: figure,
+        [`validation/${task.id}, ${label}`]: figure,
       });
     }
   }
