@@ -572,9 +572,9 @@ export function stagesOf(recipe: Recipe, ownTasks: readonly Task[] = []): Stage[
     maxSeconds,
     milestoneEverySteps,
     // what makes samples teach more belongs to the training of the teacher
-    tokenRouting: undefined,
-    alignment: undefined,
-    contrast: undefined,
+    tokenRouting: TokenRouting.parse({}),
+    alignment: Alignment.parse({}),
+    contrast: 0,
     name: 'distillation',
     distillation: { inferenceSteps, flowShare, cleanShare, difference },
   };
