@@ -113,7 +113,8 @@ describe('averageTarget', () => {
       tidy(() => {
         const data = randn([BATCH, 3], { generator }).mul(S);
         const noise = randn([BATCH, 3], { generator });
-        const samples = Array.from({ length: BATCH }, (_, index) => ({ index, latents: data }));
+        const one = { latents: data, task: TASKS.t2v };
+        const samples = Array.from({ length: BATCH }, (_, index) => ({ ...one, index }));
         const drawn = drawSteps(samples as never, { seed: 3, timestepShift: 1 }, step, PLAN);
         const noised = addNoise(data, noise, drawn.sigmas);
         const target = noGrad(() => averageTarget(velocityAt, learnt, noised, drawn, 0.1));
