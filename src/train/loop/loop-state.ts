@@ -32,22 +32,29 @@ export interface LoopState {
   pendingEvaluations: Evaluation[];
 }
 
-/** What a checkpoint stores; in files, `pendingEvaluations` keeps its older name `unmeasured`. */
-export type StoredState = Omit<LoopState, 'pendingEvaluations'> & {
+/**
+ * What a checkpoint stores; in files, `pendingEvaluations` keeps its older name `unmeasured`, and
+ * without a `memory` there is none, as in older checkpoints.
+ */
+export type StoredState = Omit<LoopState, 'pendingEvaluations' | 'memory'> & {
+  memory?: unknown;
   unmeasured: Evaluation[];
   /** sums since the last line of metrics, by rank */
   sums: Sums[];
 };
 
-export function toStored({ pendingEvaluations, ...state }: LoopState, sums: Sums[]): StoredState {
-  return { ...state, unmeasured: pendingEvaluations, sums };
+export function toStored(
+  { pendingEvaluations, memory, ...state }: LoopState,
+  sums: Sums[],
+): StoredState {
+  const stored = { ...state, unmeasured: pendingEvaluations, sums };
+  return memory === null ? stored : { ...stored, memory };
 }
 
-export function fromStored({ unmeasured, sums, ...state }: StoredState): {
+export function fromStored({ unmeasured, sums, memory = null, ...state }: StoredState): {
   state: LoopState;
   sums: Sums[];
 } {
-  const { memory = null } = state; // older checkpoints have none
   return { state: { ...state, memory, pendingEvaluations: unmeasured }, sums };
 }
 

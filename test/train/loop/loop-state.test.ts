@@ -14,4 +14,6 @@ test('checkpoints of all versions have the same names', () => {
   assert.deepEqual(state.pendingEvaluations, ['validate', 'sample']);
   assert.deepEqual([state.step, state.guard.learningRateFactor, sums], [40, 0.5, []]);
   assert.deepEqual(toStored(state, sums), stored);
+  const kept = { ...state, memory: { first: { t2i: 1 } } };
+  assert.deepEqual(fromStored(toStored(kept, sums)).state, kept);
 });
