@@ -3,8 +3,11 @@
  * for what only the main thread has: tasks without a file, and the program's own data sets.
  */
 
-import { captionOf, drawScene, motionScore, renderScene } from '../../data/miniworld/index.js';
+import { captionOf, motionScore } from '../../data/miniworld/index.js';
+import type { Photos } from '../../data/miniworld/looks/painter.js';
+import { PhotoShelf } from '../../data/miniworld/looks/photo-files.js';
 import { sceneSample } from '../../data/miniworld/sample.js';
+import { renderWorld } from '../../data/miniworld/world.js';
 import { RandomStream } from '../../data/random.js';
 import { withPath } from '../../data/sources/data-file.js';
 import { type Dataset, sampleAt } from '../../data/sources/dataset.js';
@@ -33,6 +36,8 @@ import {
 import { coverOf } from './buckets.js';
 import { type DepthOrigin, estimatedFrames } from './encode/depth-origin.js';
 import { buffersOf, fitGiven, withoutSomeDepth } from './fit-given.js';
+import type { SceneOrigin } from './items/item.js';
+import { sceneOf } from './items/scenes.js';
 import type { Datasets, Origin, SampleOrigin } from './sources.js';
 
 /**
@@ -101,7 +106,7 @@ export async function makeSample(job: SampleJob, own: Own = { tasks: [] }): Prom
   const task = job.task === null ? null : taskOf(job.task, own.tasks);
   try {
     const { origin } = job;
-    if (origin.kind === 'scene') return ofScene(job, origin, task);
+    if (origin.kind === 'scene') return await ofScene(job, origin, task);
     if (origin.kind === 'file') return await ofFile(job, origin, task);
     return await ofSample(job, origin, task, own.datasets![origin.dataset]!);
   } catch (error) {
@@ -126,17 +131,24 @@ export function buffersOfResult(result: SampleResult): ArrayBuffer[] {
   return [...new Set([...buffersOf(given), ...own])];
 }
 
-function ofScene(
+/** The photos of scenes, of which each thread keeps some. */
+const shelf = new PhotoShelf();
+
+async function ofScene(
   job: SampleJob,
-  origin: Origin & { kind: 'scene' },
+  origin: SceneOrigin,
   task: Task | null,
-): MadeSample {
+): Promise<MadeSample> {
   const { target } = job;
-  const { seed, split, maxObjects, image } = origin;
-  const scene = drawScene(seed, { split, maxObjects, image });
-  const rendered = renderScene(scene, target);
+  const scene = sceneOf(origin);
+  const photos: Photos = new Map(
+    await Promise.all(
+      (origin.photos ?? []).map(async (file, i) => [i, await shelf.of(file)] as const),
+    ),
+  );
+  const rendered = renderWorld(scene, target, photos);
   const clip = { ...sizeOf(target), numFrames: target.numFrames, data: rendered.frames };
-  const own = sceneSample(scene, clip, captionOf(scene, target.numFrames), rendered);
+  const own = sceneSample(scene, clip, captionOf(scene, target.numFrames), rendered, photos);
   const depth = depthIn(job, task, new Parts(job));
   const sample: Sample = {
     clip,

@@ -5,62 +5,30 @@
 
 import { gatherItems, type SkippedItem } from '../../data/measure/gather.js';
 import { gatherDataset } from '../../data/measure/gather-dataset.js';
-import { MINIWORLD_VERSION } from '../../data/miniworld/index.js';
 import { sceneFacts } from '../../data/miniworld/sample.js';
 import type { Dataset } from '../../data/sources/dataset.js';
 import type { SampleFacts } from '../../data/sources/facts.js';
-import type { DataItem, Entry } from '../../data/sources/items.js';
+import type { Entry } from '../../data/sources/items.js';
 import { readEntries } from '../../data/sources/manifest.js';
 import { type DataStore, keyOf } from '../../data/store.js';
 import { InputError } from '../../errors.js';
 import type { Target } from '../../tasks/index.js';
 import type { Reporter } from '../loop/reporter.js';
 import type { MiniWorldSource, Source, Stage } from '../recipe/config.js';
+import type { Origin, SourceItem } from './items/item.js';
+import { type ScenePlan, sceneAt, scenePlan } from './items/scenes.js';
 
-/** What a sample is made from, in plain values. */
-export type Origin =
-  | { kind: 'scene'; seed: number; split: 'train' | 'heldout'; maxObjects: number; image: boolean }
-  | { kind: 'file'; item: DataItem; width: number; height: number; motionScore: number | null }
-  | SampleOrigin;
-
-/** A sample of the program's own data set, which only the main thread has. */
-export interface SampleOrigin {
-  kind: 'sample';
-  dataset: string;
-  index: number;
-  width: number;
-  height: number;
-  motionScore: number | null;
-  caption: string;
-  /** the instruction of an edit; null for other samples */
-  instruction: string | null;
-  /** does it have depth of the clip before the edit? */
-  hasSourceDepth: boolean;
-}
+export type { Origin, SampleOrigin, SourceItem } from './items/item.js';
 
 /** The program's own data sets, by name. */
 export type Datasets = Readonly<Record<string, Dataset>>;
-
-export interface SourceItem {
-  /** `clips.jsonl:3`, `miniworld clip 17`, `mine 3` */
-  where: string;
-  kind: 'image' | 'clip';
-  /** hash of its content, whatever its name; part of the keys of what is derived from it */
-  content: string;
-  origin: Origin;
-  /** null for a scene, which can have any size and length */
-  facts: SampleFacts | null;
-}
 
 export interface OpenedSource {
   /** `miniworld`, the manifest's path, or the data set's name */
   name: string;
   weight: number;
-  /**
-   * the settings of MiniWorld, from which any number of further scenes can be drawn; null for other
-   * sources
-   */
-  miniworld: MiniWorldSource | null;
+  /** what any number of further scenes of MiniWorld can be drawn by; null for other sources */
+  miniworld: ScenePlan | null;
   /** the items to train on */
   items: SourceItem[];
   /** the items held out for validation */
@@ -105,7 +73,7 @@ export async function openSources(
   const opened: OpenedSource[] = [];
   for (const { miniworld, manifest, dataset, weight } of sources) {
     if (miniworld) {
-      opened.push({ name: 'miniworld', weight, miniworld, ...openMiniWorld(miniworld, options) });
+      opened.push({ name: 'miniworld', weight, ...(await openMiniWorld(miniworld, options)) });
     } else if (dataset !== undefined) {
       const parts = await openDataset(dataset, skipped, options);
       opened.push({ name: dataset, weight, miniworld: null, ...parts });
@@ -145,34 +113,33 @@ export function sourceOpener(
   };
 }
 
-function openMiniWorld(
-  { clips, images, maxObjects }: MiniWorldSource,
+async function openMiniWorld(
+  source: MiniWorldSource,
   { validationSamples = 0 }: SourceOptions,
-) {
-  const items = (kind: 'image' | 'clip', split: 'train' | 'heldout', count: number) =>
+): Promise<Pick<OpenedSource, 'miniworld' | 'items' | 'heldOut'>> {
+  const { clips, images } = source;
+  const plan = await scenePlan(source);
+  const items = (kind: 'image' | 'clip', count: number) =>
     Array.from({ length: count }, (_, i) => ({
-      ...sceneAt(kind, split, FIRST_SEED[kind] + i, maxObjects),
-      where: `miniworld ${split === 'train' ? '' : 'held-out '}${kind} ${i}`,
+      ...sceneAt(kind, 'train', FIRST_SEED[kind] + i, plan),
+      where: `miniworld ${kind} ${i}`,
     }));
+  const heldOut = (kind: 'image' | 'clip', count: number) =>
+    Array.from({ length: count }, (_, i) => {
+      // half of them are not plain, if any are
+      const which = plan.others && i % 2 === 1 ? 'other' : 'plain';
+      const place = plan.others ? Math.floor(i / 2) : i;
+      const item = sceneAt(kind, 'heldout', FIRST_SEED[kind] + place, plan, which);
+      return { ...item, where: `miniworld held-out ${kind} ${i}` };
+    });
   return {
-    items: [...items('image', 'train', images), ...items('clip', 'train', clips)],
+    miniworld: plan,
+    items: [...items('image', images), ...items('clip', clips)],
     heldOut: [
-      ...(images > 0 ? items('image', 'heldout', validationSamples) : []),
-      ...(clips > 0 ? items('clip', 'heldout', validationSamples) : []),
+      ...(images > 0 ? heldOut('image', validationSamples) : []),
+      ...(clips > 0 ? heldOut('clip', validationSamples) : []),
     ],
   };
-}
-
-/** The item for the scene of a seed. */
-export function sceneAt(
-  kind: 'image' | 'clip',
-  split: 'train' | 'heldout',
-  seed: number,
-  maxObjects: number,
-): SourceItem {
-  const origin: Origin = { kind: 'scene', seed, split, maxObjects, image: kind === 'image' };
-  const content = keyOf('scene', MINIWORLD_VERSION, seed, split, maxObjects, kind);
-  return { where: `miniworld ${kind} of seed ${seed}`, kind, content, origin, facts: null };
 }
 
 async function openManifest(

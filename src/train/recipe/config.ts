@@ -33,7 +33,34 @@ const MiniWorldSource = z
   .strictObject({
     clips: z.int().min(0).max(5_000_000).default(5000).describe('number of different clips'),
     images: z.int().min(0).max(5_000_000).default(12_000).describe('number of different images'),
-    maxObjects: z.int().min(1).max(3).default(2).describe('largest number of solids in a scene'),
+    maxObjects: z
+      .int()
+      .min(1)
+      .max(3)
+      .default(2)
+      .describe('largest number of solids in a plain scene'),
+    photos: z
+      .string()
+      .optional()
+      .describe(
+        'photos for the surroundings of scenes that are not plain, and for some of their solids: a folder, a manifest or shards',
+      ),
+    moreShapes: z
+      .boolean()
+      .optional()
+      .describe('scenes that are not plain also have tori, pyramids and capsules'),
+    solids: z
+      .tuple([z.int().min(1).max(4), z.int().min(1).max(4)])
+      .refine(([least, most]) => least <= most, {
+        error: ({ input }) => `must have the smaller number first, got [${input}]`,
+      })
+      .optional()
+      .describe(
+        'least and largest number of solids in scenes that are not plain (default: 1 and maxObjects)',
+      ),
+    plainShare: probability
+      .default(0.5)
+      .describe('share of plain scenes, if photos, moreShapes or solids ask for others'),
   })
   .refine(({ clips, images }) => clips + images > 0, 'must have clips or images, got 0 of both');
 export type MiniWorldSource = z.infer<typeof MiniWorldSource>;

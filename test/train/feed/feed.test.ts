@@ -53,7 +53,10 @@ function meansEncoder(hash = 'means'): LatentEncoder & { calls: number } {
   return encoder;
 }
 
-const MINIWORLD: Source = { miniworld: { clips: 12, images: 20, maxObjects: 2 }, weight: 1 };
+const MINIWORLD: Source = {
+  miniworld: { clips: 12, images: 20, maxObjects: 2, plainShare: 0.5 },
+  weight: 1,
+};
 
 function stageOf(data: Source[], changes: Partial<Stage> = {}): Stage {
   const recipe = Recipe.parse({ name: 'test', data, transformer: { steps: 10 } });

@@ -15,7 +15,7 @@ import {
   packLatents,
   unpackLatents,
 } from '../../../../src/train/feed/encode/latents.js';
-import { sceneAt } from '../../../../src/train/feed/sources.js';
+import { sceneAt } from '../../../../src/train/feed/items/scenes.js';
 
 function tinyAutoencoder(): Autoencoder {
   manualSeed(0);
@@ -32,7 +32,7 @@ function tinyAutoencoder(): Autoencoder {
 describe('latents', () => {
   const model = tinyAutoencoder();
   const size = { width: 32, height: 16, numFrames: 5 };
-  const item = sceneAt('clip', 'train', 7, 2);
+  const item = sceneAt('clip', 'train', 7, { maxObjects: 2, others: null });
 
   test('are those of the frames alone, in bfloat16, and come back as they were', () => {
     const { frames } = miniWorld(7, size);
@@ -52,8 +52,16 @@ describe('latents', () => {
     assert.equal(latentsKey(item, size, latentEncoder(tinyAutoencoder())), key);
     const others = [
       latentsKey(item, { ...size, numFrames: 1 }, latentEncoder(model)),
-      latentsKey(sceneAt('clip', 'train', 8, 2), size, latentEncoder(model)),
-      latentsKey(sceneAt('clip', 'train', 7, 3), size, latentEncoder(model)),
+      latentsKey(
+        sceneAt('clip', 'train', 8, { maxObjects: 2, others: null }),
+        size,
+        latentEncoder(model),
+      ),
+      latentsKey(
+        sceneAt('clip', 'train', 7, { maxObjects: 3, others: null }),
+        size,
+        latentEncoder(model),
+      ),
       latentsKey(item, size, latentEncoder(tinyAutoencoder().toDtype('bfloat16'))),
     ];
     const before = hashOfWeights(model);
