@@ -54,7 +54,9 @@ interface UnderwaySample {
 export async function openFeed(options: FeedOptions): Promise<Feed> {
   const { stage, sources, seed, maker, encoder } = options;
   const { world = { rank: 0, size: 1 } } = options;
-  const plan = new BatchPlan(stageSet(sources, stage), options);
+  const set = stageSet(sources, stage);
+  maker.passing.reserve([...set.image, ...set.clip].flatMap(({ buckets }) => buckets));
+  const plan = new BatchPlan(set, options);
   const queue: Promise<Underway>[] = [];
   let closed = false;
 

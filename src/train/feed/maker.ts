@@ -23,6 +23,7 @@ import {
   type StoredLatents,
   unpackLatents,
 } from './encode/latents.js';
+import { PassingLatents } from './encode/passing-latents.js';
 import {
   type MadeSample,
   makeSample,
@@ -79,6 +80,8 @@ const PLANES: readonly Plane[] = ['clip', 'source', 'depth', 'sourceDepth'];
 export class SampleMaker {
   private readonly pool: WorkerPool<SampleJob, SampleResult>;
   private readonly skipped = new Set<string>();
+  /** latents of scenes that pass */
+  readonly passing = new PassingLatents();
   /** estimates depth, for samples that have it from the model */
   depthMaps: DepthMaps | null = null;
 
@@ -92,16 +95,24 @@ export class SampleMaker {
 
   /** Prepares all of a sample that needs no model; decodes only what is needed. */
   async prepare(wanted: Wanted, encoder: LatentEncoder): Promise<Ready | { problem: string }> {
-    const { item, target, task } = wanted;
-    const { store } = this.options;
-    const key = latentsKey(item, target, encoder);
-    const bytes = store?.get(key);
-    const stored = bytes ? unpackLatents(bytes) : null;
-    if (bytes && !stored) store?.drop(key);
+    const { task } = wanted;
+    const stored = this.storedLatents(wanted, encoder);
     if (stored && task === null) return { wanted, stored, given: null, made: null };
     const made = await this.make(wanted, { clip: stored === null });
     if ('problem' in made) return made;
     return { wanted, stored, given: made.given, made };
+  }
+
+  private storedLatents(
+    { item, target }: Pick<Wanted, 'item' | 'target'>,
+    encoder: LatentEncoder,
+  ): StoredLatents | null {
+    const { store } = this.options;
+    const key = latentsKey(item, target, encoder);
+    const bytes = item.passes ? this.passing.get(key) : store?.get(key);
+    const stored = bytes ? unpackLatents(bytes) : null;
+    if (bytes && !stored) store?.drop(key);
+    return stored;
   }
 
   /** Makes the pixels of a sample, and its condition inputs. */
@@ -208,15 +219,19 @@ export class SampleMaker {
   }
 
   /** Latents and motion score; encodes, on this thread, what is not cached. */
-  finish({ wanted, stored, made }: Ready, encoder: LatentEncoder): StoredLatents {
+  finish({ wanted, stored: before, made }: Ready, encoder: LatentEncoder): StoredLatents {
     const { item, target } = wanted;
+    // an earlier batch may have encoded it since
+    const stored = before ?? this.storedLatents(wanted, encoder);
     // the measured facts of a file may have been corrected since
     const motionScore = motionScoreAt(item, target);
     if (stored) return { ...stored, motionScore: motionScore ?? stored.motionScore };
     if (!made?.clip) throw new MfmError(`${item.where}: has no frames to encode`);
     const latents: Tensor = encoder.encode(made.clip);
     const entry = { latents, motionScore: motionScore ?? made.motionScore ?? 0 };
-    this.options.store?.put(latentsKey(item, target, encoder), packLatents(entry));
+    const [key, bytes] = [latentsKey(item, target, encoder), packLatents(entry)];
+    if (item.passes) this.passing.put(key, bytes);
+    else this.options.store?.put(key, bytes);
     return entry;
   }
 

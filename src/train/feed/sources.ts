@@ -27,12 +27,24 @@ export interface OpenedSource {
   /** `miniworld`, the manifest's path, or the data set's name */
   name: string;
   weight: number;
+  /** the tasks that its samples are used for, see `isUsedFor` */
+  tasks?: Source['tasks'];
   /** what any number of further scenes of MiniWorld can be drawn by; null for other sources */
   miniworld: ScenePlan | null;
+  /** how scenes of MiniWorld are replaced in training; default: not at all */
+  renewal?: Renewal;
   /** the items to train on */
   items: SourceItem[];
   /** the items held out for validation */
   heldOut: SourceItem[];
+}
+
+/** New scenes take the places of those that have been used often enough. */
+export interface Renewal {
+  /** number of uses of a scene */
+  reuse: number;
+  /** the scene with this number, which continues the source's own; any whole number is valid */
+  at(kind: 'image' | 'clip', number: number): SourceItem;
 }
 
 export interface OpenedSources {
@@ -71,15 +83,15 @@ export async function openSources(
   const skipped: SkippedItem[] = [];
   const notes: string[] = [];
   const opened: OpenedSource[] = [];
-  for (const { miniworld, manifest, dataset, weight } of sources) {
+  for (const { miniworld, manifest, dataset, ...use } of sources) {
     if (miniworld) {
-      opened.push({ name: 'miniworld', weight, ...(await openMiniWorld(miniworld, options)) });
+      opened.push({ name: 'miniworld', ...use, ...(await openMiniWorld(miniworld, options)) });
     } else if (dataset !== undefined) {
       const parts = await openDataset(dataset, skipped, options);
-      opened.push({ name: dataset, weight, miniworld: null, ...parts });
+      opened.push({ name: dataset, ...use, miniworld: null, ...parts });
     } else {
       const parts = await openManifest(manifest!, { skipped, notes }, options);
-      opened.push({ name: manifest!, weight, miniworld: null, ...parts });
+      opened.push({ name: manifest!, ...use, miniworld: null, ...parts });
     }
   }
   return { sources: opened, skipped, notes };
@@ -95,11 +107,11 @@ export function sourceOpener(
 ): (sources: readonly Source[]) => Promise<OpenedSources> {
   const opened = new Map<string, OpenedSources>();
 
-  async function openOnce({ weight, ...what }: Source): Promise<OpenedSources> {
+  async function openOnce({ weight, tasks, ...what }: Source): Promise<OpenedSources> {
     const key = JSON.stringify(what);
     const found = opened.get(key) ?? (await open([{ ...what, weight }], options));
     opened.set(key, found);
-    return { ...found, sources: found.sources.map((source) => ({ ...source, weight })) };
+    return { ...found, sources: found.sources.map((source) => ({ ...source, weight, tasks })) };
   }
 
   return async (sources) => {
@@ -116,14 +128,15 @@ export function sourceOpener(
 async function openMiniWorld(
   source: MiniWorldSource,
   { validationSamples = 0 }: SourceOptions,
-): Promise<Pick<OpenedSource, 'miniworld' | 'items' | 'heldOut'>> {
-  const { clips, images } = source;
+): Promise<Pick<OpenedSource, 'miniworld' | 'items' | 'heldOut' | 'renewal'>> {
+  const { clips, images, reuse } = source;
   const plan = await scenePlan(source);
+  const at = (kind: 'image' | 'clip', i: number): SourceItem => ({
+    ...sceneAt(kind, 'train', FIRST_SEED[kind] + i, plan),
+    where: `miniworld ${kind} ${i}`,
+  });
   const items = (kind: 'image' | 'clip', count: number) =>
-    Array.from({ length: count }, (_, i) => ({
-      ...sceneAt(kind, 'train', FIRST_SEED[kind] + i, plan),
-      where: `miniworld ${kind} ${i}`,
-    }));
+    Array.from({ length: count }, (_, i) => at(kind, i));
   const heldOut = (kind: 'image' | 'clip', count: number) =>
     Array.from({ length: count }, (_, i) => {
       // half of them are not plain, if any are
@@ -134,6 +147,7 @@ async function openMiniWorld(
     });
   return {
     miniworld: plan,
+    renewal: reuse === undefined ? undefined : { reuse, at },
     items: [...items('image', images), ...items('clip', clips)],
     heldOut: [
       ...(images > 0 ? heldOut('image', validationSamples) : []),

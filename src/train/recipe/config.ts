@@ -58,12 +58,35 @@ const MiniWorldSource = z
       .describe(
         'least and largest number of solids in scenes that are not plain (default: 1 and maxObjects)',
       ),
+    reuse: z
+      .int()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe(
+        'the transformer uses each scene this often, then a new one takes its place: clips and images are then the numbers of those in use (default: it uses the same ones throughout)',
+      ),
     plainShare: probability
       .default(0.5)
       .describe('share of plain scenes, if photos, moreShapes or solids ask for others'),
   })
   .refine(({ clips, images }) => clips + images > 0, 'must have clips or images, got 0 of both');
 export type MiniWorldSource = z.infer<typeof MiniWorldSource>;
+
+/** The tasks of a source: those of a list, or all but those. */
+const SourceTasks = z.union(
+  [z.array(z.string()).min(1), z.strictObject({ not: z.array(z.string()).min(1) })],
+  { error: 'must be a list of tasks, or { not: [t2i, …] } for all but some' },
+);
+type SourceTasks = z.infer<typeof SourceTasks>;
+
+/** The ids that a source's `tasks` name. */
+export const namedIn = (tasks: SourceTasks | undefined): string[] =>
+  tasks === undefined ? [] : Array.isArray(tasks) ? tasks : tasks.not;
+
+/** May a source's samples be used for a task? */
+export const isUsedFor = (id: string, { tasks }: { tasks?: SourceTasks }): boolean =>
+  tasks === undefined || namedIn(tasks).includes(id) === Array.isArray(tasks);
 
 /** Where samples come from: exactly one of the three kinds, and how often it is drawn. */
 const Source = z
@@ -79,6 +102,9 @@ const Source = z
       .optional()
       .describe('the name of a data set that a program gives to train(), see docs/training.md'),
     weight: weight.default(1).describe('how often it is drawn, relative to the other sources'),
+    tasks: SourceTasks.optional().describe(
+      'the tasks that its samples are used for: a list, or { not: [t2i, …] } for all but some (default: all that a sample qualifies for)',
+    ),
   })
   .refine(
     ({ miniworld, manifest, dataset }) =>

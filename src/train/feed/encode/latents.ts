@@ -65,7 +65,7 @@ export interface StoredLatents {
  */
 const HEADER = 8 + 5 * 4 + 4;
 
-export function packLatents({ latents, motionScore }: StoredLatents): Uint8Array {
+export function packLatents({ latents, motionScore }: StoredLatents): Uint8Array<ArrayBuffer> {
   const { shape } = latents;
   const values = latents.data() as Uint16Array;
   const bytes = new Uint8Array(HEADER + values.byteLength);

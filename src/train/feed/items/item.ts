@@ -46,4 +46,6 @@ export interface SourceItem {
   origin: Origin;
   /** null for a scene, which can have any size and length */
   facts: SampleFacts | null;
+  /** a scene that is used a few times and never again: nothing of it is stored on disk */
+  passes?: true;
 }
