@@ -17,6 +17,7 @@ import type { Reporter } from '../loop/reporter.js';
 import type { MiniWorldSource, Source, Stage } from '../recipe/config.js';
 import type { Origin, SourceItem } from './items/item.js';
 import { type ScenePlan, sceneAt, scenePlan } from './items/scenes.js';
+import { variantsOf } from './items/variants.js';
 
 export type { Origin, SampleOrigin, SourceItem } from './items/item.js';
 
@@ -83,7 +84,7 @@ export async function openSources(
   const skipped: SkippedItem[] = [];
   const notes: string[] = [];
   const opened: OpenedSource[] = [];
-  for (const { miniworld, manifest, dataset, ...use } of sources) {
+  for (const { miniworld, manifest, dataset, augment, ...use } of sources) {
     if (miniworld) {
       opened.push({ name: 'miniworld', ...use, ...(await openMiniWorld(miniworld, options)) });
     } else if (dataset !== undefined) {
@@ -91,6 +92,7 @@ export async function openSources(
       opened.push({ name: dataset, ...use, miniworld: null, ...parts });
     } else {
       const parts = await openManifest(manifest!, { skipped, notes }, options);
+      if (augment) parts.items = parts.items.flatMap((item) => variantsOf(item, augment));
       opened.push({ name: manifest!, ...use, miniworld: null, ...parts });
     }
   }
@@ -282,6 +284,7 @@ export function motionScoreAt({ kind, origin }: SourceItem, target: Target): num
   if (kind === 'image' || target.numFrames === 1) return 0;
   if (origin.kind === 'scene') return null;
   const { width, height, motionScore } = origin;
+  const part = (origin.kind === 'file' && origin.part?.scale) || 1;
   // in pixels per frame, so it scales with the picture
-  return (motionScore ?? 0) * Math.max(target.width / width, target.height / height);
+  return ((motionScore ?? 0) * Math.max(target.width / width, target.height / height)) / part;
 }

@@ -102,6 +102,12 @@ const Source = z
       .optional()
       .describe('the name of a data set that a program gives to train(), see docs/training.md'),
     weight: weight.default(1).describe('how often it is drawn, relative to the other sources'),
+    augment: upTo(1000)
+      .min(2)
+      .optional()
+      .describe(
+        'of a manifest: the number of variants of each picture and clip, which are itself and parts of it at random places and scales, half of them mirrored',
+      ),
     tasks: SourceTasks.optional().describe(
       'the tasks that its samples are used for: a list, or { not: [t2i, …] } for all but some (default: all that a sample qualifies for)',
     ),
@@ -110,7 +116,11 @@ const Source = z
     ({ miniworld, manifest, dataset }) =>
       [miniworld, manifest, dataset].filter((one) => one !== undefined).length === 1,
     'must be either miniworld, manifest or dataset',
-  );
+  )
+  .refine(({ manifest, augment }) => augment === undefined || manifest !== undefined, {
+    path: ['augment'],
+    error: 'makes variants of files; leave it out, or give a manifest',
+  });
 export type Source = z.infer<typeof Source>;
 const Sources = z.array(Source).min(1).max(10_000);
 

@@ -438,6 +438,7 @@ describe('readRecipe', () => {
       of({ tasks: { not: ['t2i'] } }, { tasks: { t2i: 1, isr: 1 } }),
       /transformer\.tasks\.t2i: no source of its data is used for it/,
     );
+    assert.match(of({ augment: 4 }), /data\.0\.augment: makes variants of files; leave it out/);
     const world = (miniworld: object) => of({ miniworld: { clips: 1, images: 1, ...miniworld } });
     assert.equal(world({ solids: [2, 4], moreShapes: true, reuse: 4, plainShare: 0.2 }), '');
     assert.match(world({ solids: [3, 2] }), /solids: must have the smaller number first, got/);

@@ -1,12 +1,22 @@
 /** The samples of sources before they are made. */
 import type { SampleFacts } from '../../../data/sources/facts.js';
 import type { DataFile, DataItem } from '../../../data/sources/items.js';
+import type { Part } from './part.js';
 
 /** What a sample is made from, in plain values. */
-export type Origin =
-  | SceneOrigin
-  | { kind: 'file'; item: DataItem; width: number; height: number; motionScore: number | null }
-  | SampleOrigin;
+export type Origin = SceneOrigin | FileOrigin | SampleOrigin;
+
+/** A picture or clip in a file. */
+export interface FileOrigin {
+  kind: 'file';
+  item: DataItem;
+  /** of the whole picture */
+  width: number;
+  height: number;
+  motionScore: number | null;
+  /** the part of the picture that is used; default: all of it */
+  part?: Part;
+}
 
 /** A sample of the program's own data set, which only the main thread has. */
 export interface SampleOrigin {
