@@ -12,11 +12,11 @@ import {
   type Target,
   taskOf,
 } from '../../tasks/index.js';
-import type { Tensor } from '../../tensor/index.js';
 import { bucketName } from './buckets.js';
 import { type DepthMaps, depthKey } from './encode/depth-maps.js';
 import { type DepthOrigin, estimatedFrames } from './encode/depth-origin.js';
 import {
+  encodeInBatches,
   type LatentEncoder,
   latentsKey,
   packLatents,
@@ -218,21 +218,32 @@ export class SampleMaker {
     return result;
   }
 
-  /** Latents and motion score; encodes, on this thread, what is not cached. */
-  finish({ wanted, stored: before, made }: Ready, encoder: LatentEncoder): StoredLatents {
-    const { item, target } = wanted;
+  /**
+   * Latents and motion scores of samples of one size and length; encodes, on this thread, what is not
+   * cached.
+   */
+  finish(all: readonly Ready[], encoder: LatentEncoder): StoredLatents[] {
     // an earlier batch may have encoded it since
-    const stored = before ?? this.storedLatents(wanted, encoder);
-    // the measured facts of a file may have been corrected since
-    const motionScore = motionScoreAt(item, target);
-    if (stored) return { ...stored, motionScore: motionScore ?? stored.motionScore };
-    if (!made?.clip) throw new MfmError(`${item.where}: has no frames to encode`);
-    const latents: Tensor = encoder.encode(made.clip);
-    const entry = { latents, motionScore: motionScore ?? made.motionScore ?? 0 };
-    const [key, bytes] = [latentsKey(item, target, encoder), packLatents(entry)];
-    if (item.passes) this.passing.put(key, bytes);
-    else this.options.store?.put(key, bytes);
-    return entry;
+    const stored = all.map(({ wanted, stored }) => stored ?? this.storedLatents(wanted, encoder));
+    const missing = all.filter((_, i) => !stored[i]);
+    const frames = missing.map(({ wanted, made }) => {
+      if (!made?.clip) throw new MfmError(`${wanted.item.where}: has no frames to encode`);
+      return made.clip;
+    });
+    const encoded = encodeInBatches(encoder, frames);
+    return all.map((ready, i) => {
+      const { item, target } = ready.wanted;
+      // the measured facts of a file may have been corrected since
+      const motionScore = motionScoreAt(item, target);
+      const before = stored[i];
+      if (before) return { ...before, motionScore: motionScore ?? before.motionScore };
+      const latents = encoded[missing.indexOf(ready)]!;
+      const entry = { latents, motionScore: motionScore ?? ready.made?.motionScore ?? 0 };
+      const [key, bytes] = [latentsKey(item, target, encoder), packLatents(entry)];
+      if (item.passes) this.passing.put(key, bytes);
+      else this.options.store?.put(key, bytes);
+      return entry;
+    });
   }
 
   /** The motion score of an item; a scene has to be drawn for it. */

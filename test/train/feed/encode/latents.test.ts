@@ -9,7 +9,10 @@ import {
 } from '../../../../src/models/autoencoder/index.js';
 import { manualSeed, noGrad, randn } from '../../../../src/tensor/index.js';
 import {
+  encodedAtOnce,
+  encodeInBatches,
   hashOfWeights,
+  type LatentEncoder,
   latentEncoder,
   latentsKey,
   packLatents,
@@ -45,6 +48,38 @@ describe('latents', () => {
     assert.deepEqual(back!.latents.shape, a!.shape);
     assert.deepEqual(back!.latents.toFloat32Array(), a!.toFloat32Array());
     assert.equal(unpackLatents(new Uint8Array(40)), null);
+  });
+
+  test('are the same whatever is encoded beside them, in any dtype', () => {
+    const all = [1, 2, 3, 4, 5].map((seed) => ({ ...size, data: miniWorld(seed, size).frames }));
+    for (const dtype of ['float32', 'bfloat16'] as const) {
+      const encoder = latentEncoder(tinyAutoencoder().toDtype(dtype));
+      const alone = all.map((one) => encoder.encode(one).toFloat32Array());
+      for (const count of [5, 3, 2, 1]) {
+        const some = encodeInBatches(encoder, all.slice(0, count));
+        assert.deepEqual(
+          some.map((one) => one.toFloat32Array()),
+          alone.slice(0, count),
+        );
+      }
+    }
+  });
+
+  test('of large samples are encoded one at a time, of small ones a few', () => {
+    assert.equal(encodedAtOnce({ width: 64, height: 64, numFrames: 17 }), 8);
+    assert.equal(encodedAtOnce({ width: 640, height: 352, numFrames: 97 }), 1);
+    const sizes: number[] = [];
+    const encoder: LatentEncoder = {
+      hash: '',
+      encode: () => randn([1]),
+      encodeAll: (all) => {
+        sizes.push(all.length);
+        return all.map(() => randn([1]));
+      },
+    };
+    const clip = { width: 16, height: 16, numFrames: 1, data: new Uint8Array(16 * 16 * 3) };
+    assert.equal(encodeInBatches(encoder, Array(19).fill(clip)).length, 19);
+    assert.deepEqual(sizes, [8, 8, 3]);
   });
 
   test('have a key of item, size, and weights, whatever the weights lie in', () => {
