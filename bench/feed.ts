@@ -54,7 +54,7 @@ async function measure(source: Source, workers: number): Promise<void> {
 }
 
 console.log(machineLine());
-const miniworld = { clips: 500, images: 0, maxObjects: 2 };
+const miniworld = { clips: 500, images: 0, maxObjects: 2, plainShare: 0.5 };
 for (const source of [
   { miniworld, weight: 1 },
   { manifest, weight: 1 },

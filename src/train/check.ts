@@ -154,9 +154,11 @@ function storedNetworks(recipe: PipelineRecipe): Map<string, string> {
 const sourcesOf = (recipe: PipelineRecipe): Source[] =>
   [recipe.data, ...stagesOf(recipe).map(({ data }) => data)].flat();
 
-/** The paths of a recipe's data sets in files. */
+/** The paths of a recipe's data sets in files, and of the photos of its scenes. */
 const manifestsOf = (recipe: PipelineRecipe): string[] => [
-  ...new Set(sourcesOf(recipe).flatMap(({ manifest }) => manifest ?? [])),
+  ...new Set(
+    sourcesOf(recipe).flatMap(({ manifest, miniworld }) => manifest ?? miniworld?.photos ?? []),
+  ),
 ];
 
 /** Checks that the program provides the data sets that the recipe names, and no others. */

@@ -23,7 +23,7 @@ import {
 } from '../../src/tasks/index.js';
 import { setThreads, type Tensor } from '../../src/tensor/index.js';
 import { drawUse } from '../../src/train/feed/draw.js';
-import { sceneAt } from '../../src/train/feed/sources.js';
+import { sceneAt } from '../../src/train/feed/items/scenes.js';
 import { FLOW_MATCHING } from '../../src/train/networks/flow-matching.js';
 import { stackConditions, trainStep } from '../../src/train/networks/step.js';
 import {
@@ -97,7 +97,11 @@ describe('a task that is in no table', () => {
       { task: vinterp, weight: 1 },
       { task: TASKS.t2v, weight: 1 },
     ];
-    const entry = { item: sceneAt('clip', 'train', 0, 2), facts: sceneFacts(clip), tasks };
+    const entry = {
+      item: sceneAt('clip', 'train', 0, { maxObjects: 2, others: null }),
+      facts: sceneFacts(clip),
+      tasks,
+    };
     const caption = captionOf(drawScene(0), clip.numFrames);
     let pipeline: Pipeline;
     before(() => {

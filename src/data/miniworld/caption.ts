@@ -2,10 +2,13 @@
  * Captions of scenes, in a small fixed grammar. Everything a caption says is true of the clip; what it
  * leaves out (a size, a still camera) varies with the seed.
  */
+
 import { RandomStream } from '../random.js';
+import { Body } from './body.js';
+import type { WorldLook } from './looks/look.js';
 import type { Scene } from './scene.js';
 import type { Solid } from './solid.js';
-import { Body, castRay } from './solids.js';
+import { castRay } from './solids.js';
 import {
   COS_PITCH,
   frameTimes,
@@ -37,6 +40,14 @@ const CAMERA: Record<CameraMotion, string> = {
   'zoom out': 'the camera zooms out',
 };
 
+/** What is around the solids; nothing is said of plain scenes. */
+const SETTING_WORDS: Record<WorldLook['setting'], string> = {
+  ground: 'on a photographed ground',
+  wall: 'before a photographed wall',
+  room: 'in a photographed room',
+  photo: 'in front of a photo',
+};
+
 /** The caption of the scene as a clip of `numFrames`; that of an image does not mention motion. */
 export function captionOf(scene: Scene, numFrames: number): string {
   const random = new RandomStream(scene.seed, `caption ${scene.split}`);
@@ -44,8 +55,9 @@ export function captionOf(scene: Scene, numFrames: number): string {
   // the same random draws for image and clip, so that their captions differ only in motion
   const names = scene.objects.map((solid) => {
     const size = random.chance(0.7) ? `${solid.size} ` : '';
-    const article = size === '' && solid.colour === 'orange' ? 'an' : 'a';
-    return `${article} ${size}${solid.colour} ${solid.shape}`;
+    const article = size === '' && solid.colour === 'orange' && !solid.pattern ? 'an' : 'a';
+    const pattern = solid.pattern ? 'patterned ' : '';
+    return `${article} ${size}${pattern}${solid.colour} ${solid.shape}`;
   });
   const verbs = scene.objects.map((solid) => random.pick(VERBS[solid.motion]));
   const sayStill = random.chance(0.3);
@@ -66,6 +78,7 @@ export function captionOf(scene: Scene, numFrames: number): string {
   for (let i = 2; i < scene.objects.length; i++) {
     sentence.push(`${names[i]}${image ? '' : ` ${verbs[i]}`}`);
   }
+  if (scene.look) sentence.push(SETTING_WORDS[scene.look.setting]);
   if (sayCamera) {
     sentence.push(CAMERA[scene.camera.motion]);
   }

@@ -3,9 +3,10 @@
  * so that the clips of a data set serve as targets unchanged.
  */
 import { RandomStream } from '../random.js';
-import { dimensions, oneMoreSolid, type Scene } from './scene.js';
+import { isClear, withPattern } from './looks/world-look.js';
+import { dimensions, oneMoreSolid, type Scene, shapesOf } from './scene.js';
 import type { Solid } from './solid.js';
-import { COLOUR_NAMES, isHeldOutPair, SHAPES, SIZE_NAMES, SIZES } from './vocabulary.js';
+import { COLOUR_NAMES, isHeldOutPair, SIZE_NAMES, SIZES } from './vocabulary.js';
 
 export interface Edit {
   before: Scene;
@@ -44,7 +45,7 @@ function drawEdit(scene: Scene, random: RandomStream): Edit | null {
       };
     }
     case 'shape': {
-      const shape = random.pick(SHAPES);
+      const shape = random.pick(shapesOf(scene));
       if (shape === after.shape || isHeldOutPair(after.colour, shape)) return null;
       const before = { ...after, shape, ...dimensions(shape, SIZES[after.size]) };
       return {
@@ -69,8 +70,9 @@ function drawEdit(scene: Scene, random: RandomStream): Edit | null {
       };
     }
     case 'remove': {
-      const extra = oneMoreSolid(random, scene);
-      if (!extra) return null;
+      const plain = oneMoreSolid(random, scene);
+      if (!plain || (scene.look && !isClear(plain, scene.look))) return null;
+      const extra = scene.look ? withPattern(random, plain) : plain;
       return {
         before: { ...scene, objects: [...objects, extra] },
         instruction: `remove the ${extra.colour} ${extra.shape}`,

@@ -6,8 +6,9 @@
  * rays: their depth is one number per row, the phases of the ground's two brightness waves advance along
  * a row by rotation, and the background of a still camera is painted once.
  */
+import { Body } from './body.js';
 import type { Scene } from './scene.js';
-import { Body, castRay } from './solids.js';
+import { castRay } from './solids.js';
 import {
   CAMERA_HEIGHT,
   COS_PITCH,

@@ -4,23 +4,28 @@
  */
 import { InputError } from '../../errors.js';
 import { RandomStream } from '../random.js';
+import type { WorldLook } from './looks/look.js';
 import type { Point, Solid } from './solid.js';
 import { type CameraPath, overlap, placeAt, screenBox, viewAt } from './view.js';
 import {
+  ALL_SHAPES,
   CAMERA_MOTIONS,
   type CameraMotion,
   COLOUR_NAMES,
   type Colour,
+  canSpin,
   HELD_OUT_MOTIONS,
   HELD_OUT_PAIRS,
   isHeldOutMotion,
   isHeldOutPair,
+  MORE_HELD_OUT_PAIRS,
   MOTIONS,
   type Motion,
   SHAPES,
   type Shape,
   SIZE_NAMES,
   SIZES,
+  type SolidSize,
   type Split,
 } from './vocabulary.js';
 
@@ -41,6 +46,10 @@ export interface Scene {
   };
   /** the moment, 0..1, that an image of this scene shows */
   stillTime: number;
+  /** were all shapes drawn from? default: those of plain scenes */
+  moreShapes?: true;
+  /** photos and walls around the solids; plain scenes have none */
+  look?: WorldLook;
 }
 
 export interface SceneOptions {
@@ -49,8 +58,14 @@ export interface SceneOptions {
   maxObjects?: number;
   /** the scene will be shown as an image, in which a held-out motion would not be visible */
   image?: boolean;
+  /** least and largest number of solids, 1 to 4, in place of `maxObjects` */
+  solids?: readonly [least: number, most: number];
+  /** draw from all shapes; default: from those of plain scenes */
+  moreShapes?: boolean;
 }
 
+/** Most solids that a scene has room for. */
+const MOST_SOLIDS = 4;
 const FOCAL = 1.35;
 // muted (the largest channel at most 30 above the smallest), so that every solid stands out
 const GROUNDS: readonly Point[] = [
@@ -84,7 +99,7 @@ const SKIES: readonly (readonly [horizon: Point, sky: Point])[] = [
  */
 export function drawScene(
   seed: number,
-  { split = 'train', maxObjects = 2, image = false }: SceneOptions = {},
+  { split = 'train', maxObjects = 2, image = false, solids, moreShapes = false }: SceneOptions = {},
 ): Scene {
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new InputError(
@@ -94,9 +109,17 @@ export function drawScene(
   if (!Number.isInteger(maxObjects) || maxObjects < 1 || maxObjects > 3) {
     throw new InputError(`miniworld: maxObjects must be 1, 2 or 3, got ${maxObjects}`);
   }
+  if (solids && !(solids[0] >= 1 && solids[0] <= solids[1] && solids[1] <= MOST_SOLIDS)) {
+    throw new InputError(
+      `miniworld: solids must be two numbers from 1 to ${MOST_SOLIDS}, the smaller one first, got ${solids.join(', ')}`,
+    );
+  }
   const random = new RandomStream(seed, split);
-  const scene = { ...drawSurroundings(random), seed, split, objects: [] as Solid[] };
-  const numObjects = Math.min(maxObjects, random.chance(0.4) ? 1 : random.chance(0.75) ? 2 : 3);
+  const scene: Scene = { ...drawSurroundings(random), seed, split, objects: [] };
+  if (moreShapes) scene.moreShapes = true;
+  const numObjects = solids
+    ? solids[0] + Math.floor(random.next() * (solids[1] - solids[0] + 1))
+    : Math.min(maxObjects, random.chance(0.4) ? 1 : random.chance(0.75) ? 2 : 3);
 
   let special: 'pair' | 'motion' | 'both' | 'none' = 'none';
   if (split === 'heldout') {
@@ -120,13 +143,18 @@ export function drawScene(
       depths: numObjects === 1 ? MIDDLE : nearFirst === (i === 0) ? NEAR : BACK,
     };
     if (i === 0 && (special === 'pair' || special === 'both')) {
-      wish.pair = random.pick(HELD_OUT_PAIRS);
+      wish.pair = random.pick(
+        moreShapes ? [...HELD_OUT_PAIRS, ...MORE_HELD_OUT_PAIRS] : HELD_OUT_PAIRS,
+      );
     }
     if (i === 0) {
       wish.motion = motion;
+    } else if (solids && i > 1) {
+      wish.depths = random.pick([NEAR, MIDDLE, BACK]); // wherever there is room
     } else if (random.chance(0.7)) {
       wish.crossing = scene.objects[0];
     }
+    if (solids && numObjects > 2) wish.sizes = LITTLE_ROOM;
     const solid = placeSolid(random, scene, wish);
     if (solid) {
       scene.objects.push(solid);
@@ -187,7 +215,12 @@ interface SolidWish {
   motion?: Motion;
   /** another solid that it covers or is covered by at some moment */
   crossing?: Solid;
+  /** default: all */
+  sizes?: readonly SolidSize[];
 }
+
+/** Sizes of solids of which there are many. */
+const LITTLE_ROOM: readonly SolidSize[] = ['small', 'small', 'medium'];
 
 const MIDDLE = [4.8, 6.6] as const;
 // far enough apart that two solids can pass each other
@@ -227,18 +260,23 @@ type Kind = Pick<Solid, 'colour' | 'shape' | 'size' | 'motion'>;
  * shape, size and motion that the split allows.
  */
 function drawKind(random: RandomStream, scene: Scene, wish: SolidWish): Kind {
+  const shapes = shapesOf(scene);
   for (;;) {
-    const [colour, shape] = wish.pair ?? [random.pick(COLOUR_NAMES), random.pick(SHAPES)];
+    const [colour, shape] = wish.pair ?? [random.pick(COLOUR_NAMES), random.pick(shapes)];
     const motion = wish.motion ?? random.pick(MOTIONS);
     const unseen =
       (!wish.pair && isHeldOutPair(colour, shape)) ||
       (!wish.motion && isHeldOutMotion(motion, scene.camera.motion));
     const taken = scene.objects.some((other) => other.colour === colour);
-    if (!unseen && !taken && (motion !== 'spin' || shape === 'cube')) {
-      return { colour, shape, motion, size: random.pick(SIZE_NAMES) };
+    if (!unseen && !taken && (motion !== 'spin' || canSpin(shape))) {
+      return { colour, shape, motion, size: random.pick(wish.sizes ?? SIZE_NAMES) };
     }
   }
 }
+
+/** The shapes that a scene's solids are drawn from. */
+export const shapesOf = ({ moreShapes }: Scene): readonly Shape[] =>
+  moreShapes ? ALL_SHAPES : SHAPES;
 
 function drawPath(random: RandomStream, kind: Kind, wish: SolidWish): Solid {
   const { colour, shape, size, motion } = kind;
@@ -270,7 +308,8 @@ function drawPath(random: RandomStream, kind: Kind, wish: SolidWish): Solid {
       break;
   }
   // turn a cube so that an edge faces the camera rather than a flat face, and no view mirrors another
-  const turn = random.between(0.35, 1.2);
+  // a torus shows its hole
+  const turn = random.between(0.35, 1.2) - (shape === 'torus' ? 0.775 : 0);
   const turnBy = motion === 'spin' ? (1.3 + 0.7 * distance) * (random.chance(0.5) ? 1 : -1) : 0;
   const { height, radius, reach } = dimensions(shape, SIZES[size]);
   // fields are listed one by one, because a spread made drawing ten times slower
@@ -292,6 +331,12 @@ export function dimensions(shape: Shape, size: number): Pick<Solid, 'height' | '
       return { height: size, radius: 0.4 * size, reach: 0.4 * size };
     case 'cone':
       return { height: 1.1 * size, radius: 0.52 * size, reach: 0.52 * size };
+    case 'torus': // it stands, so that its hole shows
+      return { height: size, radius: 0.15 * size, reach: 0.5 * size };
+    case 'pyramid':
+      return { height: size, radius: 0.47 * size, reach: 0.47 * Math.SQRT2 * size };
+    case 'capsule':
+      return { height: 1.1 * size, radius: 0.28 * size, reach: 0.28 * size };
   }
 }
 

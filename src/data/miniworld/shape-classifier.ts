@@ -5,7 +5,7 @@
  */
 import { miniWorld } from './index.js';
 import { colourPatches, type Patch } from './segment.js';
-import { SHAPES, type Shape } from './vocabulary.js';
+import { type PlainShape, SHAPES } from './vocabulary.js';
 
 const GRID = 8;
 const FEATURES = 2 * GRID * GRID + 3;
@@ -17,7 +17,7 @@ export function classifyShape(
   patch: Patch,
   rgb: ArrayLike<number>,
   width: number,
-): { shape: Shape; margin: number } {
+): { shape: PlainShape; margin: number } {
   fitted ??= fitShapes();
   const features = shapeFeatures(patch, rgb, width);
   const scores = SHAPES.map((shape, s) => ({
@@ -111,7 +111,7 @@ function fitShapes(): Float64Array[] {
       const solid = sample.scene.objects.find(({ colour }) => colour === patch.colour);
       if (solid) {
         const features = shapeFeatures(patch, rgb, 64);
-        const shape = SHAPES.indexOf(solid.shape);
+        const shape = SHAPES.indexOf(solid.shape as PlainShape);
         for (let a = 0; a < FEATURES; a++) {
           target[a][shape] += features[a];
           for (let b = 0; b < FEATURES; b++) {

@@ -11,7 +11,7 @@ export interface Solid {
   size: SolidSize;
   motion: Motion;
   height: number;
-  /** radius of sphere, cylinder and cone, half the edge of a cube */
+  /** radius of sphere, cylinder, cone, capsule and of a torus's tube; half the edge of cube and pyramid */
   radius: number;
   /** largest distance of a point of the solid from its vertical axis */
   reach: number;
@@ -21,4 +21,20 @@ export interface Solid {
   /** rotation about the vertical axis at the start, and its change by the end */
   turn: number;
   turnBy: number;
+  /** the photo whose brightness it shows in its colour; only in scenes with a look */
+  pattern?: Pattern;
+}
+
+/** A photo on a surface. */
+export interface Pattern {
+  /** index in the list of photos */
+  photo: number;
+  /** of the photo about its mean: 1 as it is, 0 none */
+  contrast: number;
+  /** width of the photo in world units */
+  size: number;
+  /** the photo's origin, in widths of it */
+  shift: [number, number];
+  /** rotation of the photo on the surface in radians */
+  turn: number;
 }

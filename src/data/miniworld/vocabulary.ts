@@ -17,17 +17,27 @@ export const COLOURS = {
 export type Colour = keyof typeof COLOURS;
 export const COLOUR_NAMES = Object.keys(COLOURS) as Colour[];
 
+/** The shapes of plain scenes. */
 export const SHAPES = ['sphere', 'cube', 'cylinder', 'cone'] as const;
-export type Shape = (typeof SHAPES)[number];
+export type PlainShape = (typeof SHAPES)[number];
+
+/** Further shapes, which occur only where a data set asks for them. */
+export const MORE_SHAPES = ['torus', 'pyramid', 'capsule'] as const;
+export type Shape = PlainShape | (typeof MORE_SHAPES)[number];
+export const ALL_SHAPES: readonly Shape[] = [...SHAPES, ...MORE_SHAPES];
 
 /** Height of a solid in world units; 1 unit is about 16 pixels of a 64-pixel frame. */
 export const SIZES = { small: 1.15, medium: 1.5, large: 1.9 } as const;
 export type SolidSize = keyof typeof SIZES;
 export const SIZE_NAMES = Object.keys(SIZES) as SolidSize[];
 
-/** Motions of a solid during a clip; `spin` is used only for cubes, on which it is visible. */
+/** Motions of a solid during a clip; `spin` is used only for shapes on which it is visible. */
 export const MOTIONS = ['still', 'left', 'right', 'toward', 'away', 'up', 'spin'] as const;
 export type Motion = (typeof MOTIONS)[number];
+
+/** Can one see that a shape turns about its vertical axis? */
+export const canSpin = (shape: Shape): boolean =>
+  shape === 'cube' || shape === 'pyramid' || shape === 'torus';
 
 /** Motions of the camera: a pan rotates it, a zoom changes its focal length. */
 export const CAMERA_MOTIONS = ['still', 'pan left', 'pan right', 'zoom in', 'zoom out'] as const;
@@ -41,6 +51,13 @@ export const HELD_OUT_PAIRS: readonly (readonly [Colour, Shape])[] = [
   ['yellow', 'sphere'],
 ];
 
+/** The same of the further shapes. */
+export const MORE_HELD_OUT_PAIRS: readonly (readonly [Colour, Shape])[] = [
+  ['orange', 'torus'],
+  ['cyan', 'pyramid'],
+  ['purple', 'capsule'],
+];
+
 /** Pairs of a solid's and the camera's motion that occur only in the held-out split. */
 export const HELD_OUT_MOTIONS: readonly (readonly [Motion, CameraMotion])[] = [
   ['left', 'zoom in'],
@@ -52,7 +69,8 @@ export type Split = 'train' | 'heldout';
 
 /** True for a pair of colour and shape that training never sees. */
 export function isHeldOutPair(colour: Colour, shape: Shape): boolean {
-  return HELD_OUT_PAIRS.some(([c, s]) => c === colour && s === shape);
+  const isPair = ([c, s]: readonly [Colour, Shape]) => c === colour && s === shape;
+  return HELD_OUT_PAIRS.some(isPair) || MORE_HELD_OUT_PAIRS.some(isPair);
 }
 
 /** True for a motion that training never sees under this camera motion. */

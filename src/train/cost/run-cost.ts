@@ -33,7 +33,10 @@ export interface PartCost {
 }
 
 export interface EncodingCost {
-  /** number of MiniWorld's images and clips; samples of other sources are not counted */
+  /**
+   * number of MiniWorld's images and clips, with those that are drawn during training; samples of other
+   * sources are not counted
+   */
   samples: number;
   flops: number;
   seconds: number;
@@ -143,14 +146,34 @@ function adapterStepFlops(recipe: PipelineRecipe, { transformer }: PipelineShape
   return samples * 3 * adapterFlops(transformer, { frames: numFrames, width, height });
 }
 
-/** Every sample is encoded once at each size that a stage uses. */
+/**
+ * Every sample is encoded once at each size that a stage uses, and so are the scenes that take the place
+ * of others in training.
+ */
 function encodingCost(recipe: PipelineRecipe, shape: PipelineShape, rate: number): EncodingCost {
   const { all, samples, uncounted } = samplesAhead(recipe);
-  const flops = all.reduce(
+  const renewed = renewedScenes(recipe);
+  const flops = [...all, ...renewed].reduce(
     (sum, { count, size }) => sum + count * encodeFlops(shape.autoencoder, size),
     0,
   );
-  return { samples, flops, seconds: flops / rate, uncounted };
+  const more = renewed.reduce((sum, { count }) => sum + count, 0);
+  return { samples: samples + more, flops, seconds: flops / rate, uncounted };
+}
+
+/** The scenes that sources with `reuse` draw during training, at each size. */
+function renewedScenes(recipe: PipelineRecipe): { count: number; size: Target }[] {
+  return stagesOf(recipe).flatMap((stage) => {
+    const weights = stage.data.reduce((sum, { weight }) => sum + weight, 0);
+    const shares = stage.data.map(({ miniworld, weight }) =>
+      miniworld?.reuse === undefined ? 0 : weight / weights / miniworld.reuse,
+    );
+    const share = shares.reduce((sum, one) => sum + one, 0);
+    return batchesOf(stage).map((batch) => ({
+      count: Math.round(share * stage.steps * batch.share * batch.samples),
+      size: batch.size,
+    }));
+  });
 }
 
 /** The depth model sees every frame of a sample once at each size; a step reads the cached maps. */

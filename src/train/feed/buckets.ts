@@ -16,6 +16,7 @@ import { hasSameShape, type Size, shapeChange } from '../../media/frames.js';
 import { TOKEN, tokensOf } from '../../models/latent-grid.js';
 import type { Target } from '../../tasks/index.js';
 import type { Stage } from '../recipe/config.js';
+import type { Part } from './items/part.js';
 import { samplesWithin } from './micro-batches.js';
 
 export type StageShape = Pick<Stage, 'width' | 'height' | 'numFrames' | 'aspect'>;
@@ -104,21 +105,28 @@ export interface Cover {
   scaled: Size;
   left: number;
   top: number;
+  mirrored: boolean;
 }
 
-export function coverOf(item: Size, size: Size): Cover {
-  if (hasSameShape(item, size)) {
-    return { scaled: { width: size.width, height: size.height }, left: 0, top: 0 };
+/** @param part   the part of the item that covers the size; default: all of it */
+export function coverOf(item: Size, size: Size, part: Part = WHOLE): Cover {
+  const { mirrored } = part;
+  if (part.scale === 1 && hasSameShape(item, size)) {
+    return { scaled: { width: size.width, height: size.height }, left: 0, top: 0, mirrored };
   }
-  const scale = Math.max(size.width / item.width, size.height / item.height);
+  const scale = Math.max(size.width / item.width, size.height / item.height) / part.scale;
   const width = Math.max(size.width, Math.round(item.width * scale));
   const height = Math.max(size.height, Math.round(item.height * scale));
   return {
     scaled: { width, height },
-    left: Math.floor((width - size.width) / 2),
-    top: Math.floor((height - size.height) / 2),
+    left: Math.floor((width - size.width) * part.left),
+    top: Math.floor((height - size.height) * part.top),
+    mirrored,
   };
 }
+
+/** All of an item; what protrudes is cropped equally on both sides. */
+const WHOLE: Part = { scale: 1, left: 0.5, top: 0.5, mirrored: false };
 
 /** The share of an item's area that is cropped, 0..1. */
 export function croppedShare(item: Size, size: Size): number {

@@ -1,6 +1,6 @@
 /** Draws how a sample is used: its task, its prompt, and whether it has a condition. */
 import { editOf } from '../../data/miniworld/edit.js';
-import { captionOf, drawScene } from '../../data/miniworld/index.js';
+import { captionOf } from '../../data/miniworld/index.js';
 import { drawWeighted, RandomStream } from '../../data/random.js';
 import {
   hasCondition,
@@ -12,6 +12,7 @@ import {
 } from '../../tasks/index.js';
 import type { Stage } from '../recipe/config.js';
 import { type DepthOrigin, depthOrigin } from './encode/depth-origin.js';
+import { sceneOf } from './items/scenes.js';
 import type { SourceItem } from './sources.js';
 import type { Entry } from './stage-set.js';
 
@@ -85,8 +86,7 @@ function wordsOf({ origin }: SourceItem, { numFrames }: Target): SampleWords {
     const { caption, instruction } = origin;
     return { caption, edit: instruction === null ? null : { instruction } };
   }
-  const { seed, split, maxObjects, image } = origin;
-  const scene = drawScene(seed, { split, maxObjects, image });
+  const scene = sceneOf(origin);
   return {
     caption: captionOf(scene, numFrames),
     get edit() {

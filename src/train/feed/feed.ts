@@ -9,7 +9,7 @@ import type { Stage } from '../recipe/config.js';
 import { needsLabels } from '../recipe/levers-config.js';
 import type { Feed, FeedPosition, StepBatch, TrainSample } from './batch.js';
 import { type Drawn, drawUse } from './draw.js';
-import type { LatentEncoder } from './encode/latents.js';
+import { encodedAtOnce, type LatentEncoder } from './encode/latents.js';
 import { firstMade, type Ready, type SampleMaker } from './maker.js';
 import { BatchPlan, type PlannedBatch } from './plan.js';
 import type { OpenedSource } from './sources.js';
@@ -57,7 +57,9 @@ interface UnderwaySample {
 export async function openFeed(options: FeedOptions): Promise<Feed> {
   const { stage, sources, seed, maker, encoder } = options;
   const { world = { rank: 0, size: 1 } } = options;
-  const plan = new BatchPlan(stageSet(sources, stage), options);
+  const set = stageSet(sources, stage);
+  maker.passing.reserve([...set.image, ...set.clip].flatMap(({ buckets }) => buckets));
+  const plan = new BatchPlan(set, options);
   const queue: Promise<Underway>[] = [];
   let closed = false;
 
@@ -134,26 +136,24 @@ export async function openFeed(options: FeedOptions): Promise<Feed> {
     const underway = queue.shift()!;
     fill();
     const { batch, samples: ready } = await underway;
-    const samples: TrainSample[] = [];
-    for (const { index, entry, drawn, ready: made } of ready) {
-      if (!made.stored) await setImmediate(); // encoding blocks the thread: let workers and signals have their turn
-      const { latents, motionScore } = maker.finish(made, encoder);
-      const { task, caption, prompt } = drawn;
-      const { given } = made;
-      samples.push({
-        where: entry.item.where,
-        index,
-        task,
-        caption,
-        prompt,
-        given,
-        latents,
-        motionScore,
-        labels: made.labels,
-      });
-    }
     const { kind, entries, bucket, position } = batch;
     const { target } = bucket;
+    const samples: TrainSample[] = [];
+    const size = encodedAtOnce(target);
+    for (let first = 0; first < ready.length; first += size) {
+      const some = ready.slice(first, first + size);
+      // encoding blocks the thread: let workers and signals have their turn
+      if (some.some(({ ready }) => !ready.stored)) await setImmediate();
+      const finished = maker.finish(
+        some.map(({ ready }) => ready),
+        encoder,
+      );
+      some.forEach(({ index, entry, drawn, ready: { given, labels } }, i) => {
+        const { task, caption, prompt } = drawn;
+        const { where } = entry.item;
+        samples.push({ where, index, task, caption, prompt, given, labels, ...finished[i]! });
+      });
+    }
     return { kind, target, samples, count: entries.length, tokens: tokensOf(target), position };
   }
 

@@ -3,8 +3,9 @@ import { drawAll, RandomStream, scattered } from '../../data/random.js';
 import { InputError } from '../../errors.js';
 import type { Target } from '../../tasks/index.js';
 import type { BatchKind } from '../recipe/config.js';
+import { sceneAt } from './items/scenes.js';
 import { firstMade, type SampleMaker } from './maker.js';
-import { type OpenedSource, type SourceItem, sceneAt } from './sources.js';
+import type { OpenedSource, SourceItem } from './sources.js';
 
 /** Frames of one size and length: this process's samples of a batch. */
 export interface FrameBatch {
@@ -157,9 +158,8 @@ function wellsOf(source: OpenedSource, part: 'items' | 'heldOut', numFrames: num
   const { weight, miniworld } = source;
   const kind = numFrames === 1 ? 'image' : 'clip';
   if (miniworld && part === 'items') {
-    const { maxObjects } = miniworld;
     const candidates = (random: RandomStream) => [
-      sceneAt(kind, 'train', Math.floor(random.next() * 2 ** 40), maxObjects),
+      sceneAt(kind, 'train', Math.floor(random.next() * 2 ** 40), miniworld),
     ];
     return [{ weight, candidates }];
   }

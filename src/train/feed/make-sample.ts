@@ -3,8 +3,11 @@
  * for what only the main thread has: tasks without a file, and the program's own data sets.
  */
 
-import { captionOf, drawScene, motionScore, renderScene } from '../../data/miniworld/index.js';
+import { captionOf, motionScore } from '../../data/miniworld/index.js';
+import type { Photos } from '../../data/miniworld/looks/painter.js';
+import { PhotoShelf } from '../../data/miniworld/looks/photo-files.js';
 import { sceneSample } from '../../data/miniworld/sample.js';
+import { renderWorld } from '../../data/miniworld/world.js';
 import { RandomStream } from '../../data/random.js';
 import { withPath } from '../../data/sources/data-file.js';
 import { type Dataset, sampleAt } from '../../data/sources/dataset.js';
@@ -30,10 +33,13 @@ import {
   type Task,
   taskOf,
 } from '../../tasks/index.js';
-import { coverOf } from './buckets.js';
+import { type Cover, coverOf } from './buckets.js';
 import { type DepthOrigin, estimatedFrames } from './encode/depth-origin.js';
 import { sceneLabels } from './encode/scene-labels.js';
 import { buffersOf, fitGiven, withoutSomeDepth } from './fit-given.js';
+import type { FileOrigin, SceneOrigin } from './items/item.js';
+import type { Part } from './items/part.js';
+import { sceneOf } from './items/scenes.js';
 import type { Datasets, Origin, SampleOrigin } from './sources.js';
 
 /**
@@ -106,7 +112,7 @@ export async function makeSample(job: SampleJob, own: Own = { tasks: [] }): Prom
   const task = job.task === null ? null : taskOf(job.task, own.tasks);
   try {
     const { origin } = job;
-    if (origin.kind === 'scene') return ofScene(job, origin, task);
+    if (origin.kind === 'scene') return await ofScene(job, origin, task);
     if (origin.kind === 'file') return await ofFile(job, origin, task);
     return await ofSample(job, origin, task, own.datasets![origin.dataset]!);
   } catch (error) {
@@ -131,17 +137,24 @@ export function buffersOfResult(result: SampleResult): ArrayBuffer[] {
   return [...new Set([...buffersOf(given), ...own])];
 }
 
-function ofScene(
+/** The photos of scenes, of which each thread keeps some. */
+const shelf = new PhotoShelf();
+
+async function ofScene(
   job: SampleJob,
-  origin: Origin & { kind: 'scene' },
+  origin: SceneOrigin,
   task: Task | null,
-): MadeSample {
+): Promise<MadeSample> {
   const { target } = job;
-  const { seed, split, maxObjects, image } = origin;
-  const scene = drawScene(seed, { split, maxObjects, image });
-  const rendered = renderScene(scene, target);
+  const scene = sceneOf(origin);
+  const photos: Photos = new Map(
+    await Promise.all(
+      (origin.photos ?? []).map(async (file, i) => [i, await shelf.of(file)] as const),
+    ),
+  );
+  const rendered = renderWorld(scene, target, photos);
   const clip = { ...sizeOf(target), numFrames: target.numFrames, data: rendered.frames };
-  const own = sceneSample(scene, clip, captionOf(scene, target.numFrames), rendered);
+  const own = sceneSample(scene, clip, captionOf(scene, target.numFrames), rendered, photos);
   const depth = depthIn(job, task, new Parts(job));
   const sample: Sample = {
     clip,
@@ -187,23 +200,19 @@ function depthIn(
   return task && depth === 'model' ? { ...none, [estimatedFrames(task)]: parts.estimate() } : none;
 }
 
-async function ofFile(
-  job: SampleJob,
-  origin: Origin & { kind: 'file' },
-  task: Task | null,
-): Promise<MadeSample> {
-  const { item, width, height } = origin;
+async function ofFile(job: SampleJob, origin: FileOrigin, task: Task | null): Promise<MadeSample> {
+  const { item, width, height, part } = origin;
   const parts = new Parts(job);
   const needs = task?.needs;
   const clip = await parts.frames('clip', () =>
-    decode(item.target ?? item.media, item, job, { width, height }),
+    decode(item.target ?? item.media, item, job, { part, upright: { width, height } }),
   );
   const wantsSource = (needs?.edit || job.wants.source) && item.target;
   const source = wantsSource
-    ? await parts.frames('source', () => decode(item.media, item, job, null))
+    ? await parts.frames('source', () => decode(item.media, item, job, { part, upright: null }))
     : null;
   const file = job.depth === 'own' ? item.depth : null;
-  const read = file && (() => readDepthPart(file, item, job.target));
+  const read = file && (() => readDepthPart(file, item, job.target, part));
   const estimated = depthIn(job, task, parts);
   const sample: Sample = {
     clip,
@@ -344,18 +353,19 @@ function decode(
   file: DataFile,
   { part, kind }: DataItem,
   { target }: SampleJob,
-  upright: Size | null,
+  of: { part?: Part; upright: Size | null },
 ): Promise<Frames> {
   const { start, fps } = part;
   const maxFrames = Math.min(target.numFrames, part.frames ?? Number.POSITIVE_INFINITY);
   return withPath(file, async (path) => {
     const found = await sniff(path);
-    if (found === 'still' || kind === 'image') return cover(await readImage(path), target);
+    if (found === 'still' || kind === 'image') return cover(await readImage(path), target, of.part);
     if (found === 'animation') {
-      return cover(await readAnimation(path, { start, fps, maxFrames }), target);
+      return cover(await readAnimation(path, { start, fps, maxFrames }), target, of.part);
     }
-    if (found === 'folder') return cover(await readMedia(path, { start, fps, maxFrames }), target);
-    return decodeVideo(path, { start, fps, maxFrames }, target, { file, upright });
+    if (found === 'folder')
+      return cover(await readMedia(path, { start, fps, maxFrames }), target, of.part);
+    return decodeVideo(path, { start, fps, maxFrames }, target, { ...of, file });
   });
 }
 
@@ -366,18 +376,19 @@ async function decodeVideo(
   path: string,
   options: { start?: number; fps?: number; maxFrames: number },
   target: Target,
-  of: { file: DataFile; upright: Size | null },
+  of: { file: DataFile; upright: Size | null; part?: Part },
 ): Promise<Frames> {
   const info = await probed(path, of.file);
-  const { scaled, left, top } = coverOf(of.upright ?? (await uprightSize(path, info)), target);
+  const whole = of.upright ?? (await uprightSize(path, info));
+  const covering = coverOf(whole, target, of.part);
   const { width, height } = target;
   const frame = width * height * 3;
   const data = new Uint8Array(options.maxFrames * frame);
   let numFrames = 0;
-  const pictures = decodeFrames(path, info, { ...options, size: scaled, notes: [] });
+  const pictures = decodeFrames(path, info, { ...options, size: covering.scaled, notes: [] });
   for await (const picture of pictures) {
     const into = { width, height, data: data.subarray(numFrames * frame, ++numFrames * frame) };
-    crop(picture, { left, top }, into);
+    crop(picture, covering, into);
   }
   return { width, height, numFrames, data: data.subarray(0, numFrames * frame) };
 }
@@ -405,8 +416,9 @@ async function uprightSize(path: string, info: VideoInfo): Promise<Size> {
 }
 
 /** Scales frames to cover the target's size, and crops both sides. */
-function cover(frames: Frames, target: Target): Frames {
-  const { scaled, left, top } = coverOf(frames, target);
+function cover(frames: Frames, target: Target, part?: Part): Frames {
+  const covering = coverOf(frames, target, part);
+  const { scaled } = covering;
   const numFrames = Math.min(frames.numFrames, target.numFrames);
   const { width, height } = target;
   const [own, frame] = [frames.width * frames.height * 3, width * height * 3];
@@ -419,15 +431,26 @@ function cover(frames: Frames, target: Target): Frames {
       'bicubic',
     );
     const into = { width, height, data: data.subarray(i * frame, (i + 1) * frame) };
-    crop({ ...scaled, data: picture }, { left, top }, into);
+    crop({ ...scaled, data: picture }, covering, into);
   }
   return { width, height, numFrames, data };
 }
 
-function crop(from: Picture, { left, top }: { left: number; top: number }, into: Picture): void {
+function crop(from: Picture, { left, top, mirrored }: Cover, into: Picture): void {
+  const { width, data } = into;
   for (let y = 0; y < into.height; y++) {
     const at = ((top + y) * from.width + left) * 3;
-    into.data.set(from.data.subarray(at, at + into.width * 3), y * into.width * 3);
+    const row = data.subarray(y * width * 3, (y + 1) * width * 3);
+    row.set(from.data.subarray(at, at + width * 3));
+    if (mirrored) mirror(row, 3);
+  }
+}
+
+/** Exchanges left and right of a row of pixels. */
+function mirror(row: Uint8Array | Float32Array, channels: number): void {
+  row.reverse();
+  for (let p = 0; channels > 1 && p < row.length; p += channels) {
+    row.subarray(p, p + channels).reverse();
   }
 }
 
@@ -436,6 +459,7 @@ async function readDepthPart(
   file: DataFile,
   { part }: DataItem,
   target: Target,
+  shown?: Part,
 ): Promise<DepthMap> {
   const map = await withPath(file, (path) => readDepth(path));
   const { numFrames } = target;
@@ -448,15 +472,20 @@ async function readDepthPart(
       `${file.name}: must have a depth frame for each frame of its clip, at least ${places.at(-1)! + 1}, got ${map.numFrames}`,
     );
   }
-  return { ...coverDepth(map, places, target), path: file.name };
+  return { ...coverDepth(map, places, target, shown), path: file.name };
 }
 
 /**
  * The depth of the frames at `places`, scaled to cover the target's size, and cropped on both
  * sides.
  */
-function coverDepth(map: DepthMap, places: readonly number[], target: Target): DepthMap {
-  const { scaled, left, top } = coverOf(map, target);
+function coverDepth(
+  map: DepthMap,
+  places: readonly number[],
+  target: Target,
+  part?: Part,
+): DepthMap {
+  const { scaled, left, top, mirrored } = coverOf(map, target, part);
   const plane = map.width * map.height;
   const { width, height, numFrames } = target;
   const data = new Float32Array(numFrames * width * height);
@@ -465,7 +494,9 @@ function coverDepth(map: DepthMap, places: readonly number[], target: Target): D
     const resized = resizeDepth({ ...map, numFrames: 1, data: one }, scaled);
     for (let y = 0; y < height; y++) {
       const at = (top + y) * scaled.width + left;
-      data.set(resized.data.subarray(at, at + width), (i * height + y) * width);
+      const row = data.subarray((i * height + y) * width, (i * height + y + 1) * width);
+      row.set(resized.data.subarray(at, at + width));
+      if (mirrored) mirror(row, 1);
     }
   }
   return { path: map.path, width, height, numFrames, data };

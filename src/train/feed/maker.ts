@@ -13,18 +13,19 @@ import {
   type Target,
   taskOf,
 } from '../../tasks/index.js';
-import type { Tensor } from '../../tensor/index.js';
 import { SCENE_CHANNELS } from '../recipe/levers-config.js';
 import { bucketName } from './buckets.js';
 import { type DepthMaps, depthKey } from './encode/depth-maps.js';
 import { type DepthOrigin, estimatedFrames } from './encode/depth-origin.js';
 import {
+  encodeInBatches,
   type LatentEncoder,
   latentsKey,
   packLatents,
   type StoredLatents,
   unpackLatents,
 } from './encode/latents.js';
+import { PassingLatents } from './encode/passing-latents.js';
 import {
   type MadeSample,
   makeSample,
@@ -85,6 +86,8 @@ const PLANES: readonly Plane[] = ['clip', 'source', 'depth', 'sourceDepth'];
 export class SampleMaker {
   private readonly pool: WorkerPool<SampleJob, SampleResult>;
   private readonly skipped = new Set<string>();
+  /** latents of scenes that pass */
+  readonly passing = new PassingLatents();
   /** estimates depth, for samples that have it from the model */
   depthMaps: DepthMaps | null = null;
 
@@ -99,11 +102,7 @@ export class SampleMaker {
   /** Prepares all of a sample that needs no model; decodes only what is needed. */
   async prepare(wanted: Wanted, encoder: LatentEncoder): Promise<Ready | { problem: string }> {
     const { item, target, task } = wanted;
-    const { store } = this.options;
-    const key = latentsKey(item, target, encoder);
-    const bytes = store?.get(key);
-    const stored = bytes ? unpackLatents(bytes) : null;
-    if (bytes && !stored) store?.drop(key);
+    const stored = this.storedLatents(wanted, encoder);
     const isLabelled = wanted.labels === true && item.origin.kind === 'scene';
     const known = isLabelled ? this.storedLabels(item, target) : null;
     const lacksLabels = isLabelled && !known;
@@ -113,15 +112,31 @@ export class SampleMaker {
     const made = await this.make(wanted, { clip: stored === null, labels: lacksLabels });
     if ('problem' in made) return made;
     const { given, labels = null } = made;
-    if (labels) store?.put(labelsKey(item, target), new Uint8Array(labels.buffer));
+    if (labels) this.storeOf(item)?.put(labelsKey(item, target), new Uint8Array(labels.buffer));
     return { wanted, stored, given, made, labels: labels ?? known };
   }
 
   /** What the tokens of a scene show, if it is in the cache. */
   private storedLabels(item: SourceItem, target: Target): Float32Array<ArrayBuffer> | null {
-    const bytes = this.options.store?.get(labelsKey(item, target));
+    const bytes = this.storeOf(item)?.get(labelsKey(item, target));
     if (bytes?.length !== 4 * SCENE_CHANNELS * tokensOf(target)) return null;
     return new Float32Array(bytes.slice().buffer);
+  }
+
+  private storedLatents(
+    { item, target }: Pick<Wanted, 'item' | 'target'>,
+    encoder: LatentEncoder,
+  ): StoredLatents | null {
+    const key = latentsKey(item, target, encoder);
+    const bytes = this.storeOf(item)?.get(key);
+    const stored = bytes ? unpackLatents(bytes) : null;
+    if (bytes && !stored) this.options.store?.drop(key);
+    return stored;
+  }
+
+  /** Where what is made of an item is kept; null if it is not. */
+  private storeOf(item: SourceItem): Pick<DataStore, 'get' | 'put'> | null {
+    return item.passes ? this.passing : this.options.store;
   }
 
   /** Makes the pixels of a sample, and its condition inputs. */
@@ -227,17 +242,30 @@ export class SampleMaker {
     return result;
   }
 
-  /** Latents and motion score; encodes, on this thread, what is not cached. */
-  finish({ wanted, stored, made }: Ready, encoder: LatentEncoder): StoredLatents {
-    const { item, target } = wanted;
-    // the measured facts of a file may have been corrected since
-    const motionScore = motionScoreAt(item, target);
-    if (stored) return { ...stored, motionScore: motionScore ?? stored.motionScore };
-    if (!made?.clip) throw new MfmError(`${item.where}: has no frames to encode`);
-    const latents: Tensor = encoder.encode(made.clip);
-    const entry = { latents, motionScore: motionScore ?? made.motionScore ?? 0 };
-    this.options.store?.put(latentsKey(item, target, encoder), packLatents(entry));
-    return entry;
+  /**
+   * Latents and motion scores of samples of one size and length; encodes, on this thread, what is not
+   * cached.
+   */
+  finish(all: readonly Ready[], encoder: LatentEncoder): StoredLatents[] {
+    // an earlier batch may have encoded it since
+    const stored = all.map(({ wanted, stored }) => stored ?? this.storedLatents(wanted, encoder));
+    const missing = all.filter((_, i) => !stored[i]);
+    const frames = missing.map(({ wanted, made }) => {
+      if (!made?.clip) throw new MfmError(`${wanted.item.where}: has no frames to encode`);
+      return made.clip;
+    });
+    const encoded = encodeInBatches(encoder, frames);
+    return all.map((ready, i) => {
+      const { item, target } = ready.wanted;
+      // the measured facts of a file may have been corrected since
+      const motionScore = motionScoreAt(item, target);
+      const before = stored[i];
+      if (before) return { ...before, motionScore: motionScore ?? before.motionScore };
+      const latents = encoded[missing.indexOf(ready)]!;
+      const entry = { latents, motionScore: motionScore ?? ready.made?.motionScore ?? 0 };
+      this.storeOf(item)?.put(latentsKey(item, target, encoder), packLatents(entry));
+      return entry;
+    });
   }
 
   /** The motion score of an item; a scene has to be drawn for it. */

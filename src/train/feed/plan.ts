@@ -149,7 +149,8 @@ export class BatchPlan {
     return Array.from({ length: batchSize }, (_, i) => {
       const place = batch * batchSize + i;
       const round = Math.floor(place / entries.length);
-      return entries[this.order(name, round, entries.length)[place % entries.length]!]!;
+      const own = this.order(name, round, entries.length)[place % entries.length]!;
+      return renewed(bucket, round, own);
     });
   }
 
@@ -166,6 +167,14 @@ export class BatchPlan {
     }
     return order;
   }
+}
+
+/** The entry at a place of a bucket in a round; in each round the window of samples moves on. */
+function renewed({ entries, renewal }: Bucket, round: number, place: number): Entry {
+  const number = renewal ? round * renewal.replaced + place : place;
+  return number < entries.length
+    ? entries[number]!
+    : { ...entries[place]!, item: renewal!.at(number) };
 }
 
 interface EpochBatch {

@@ -5,66 +5,47 @@
 
 import { gatherItems, type SkippedItem } from '../../data/measure/gather.js';
 import { gatherDataset } from '../../data/measure/gather-dataset.js';
-import { MINIWORLD_VERSION } from '../../data/miniworld/index.js';
 import { sceneFacts } from '../../data/miniworld/sample.js';
 import type { Dataset } from '../../data/sources/dataset.js';
 import type { SampleFacts } from '../../data/sources/facts.js';
-import type { DataItem, Entry } from '../../data/sources/items.js';
+import type { Entry } from '../../data/sources/items.js';
 import { readEntries } from '../../data/sources/manifest.js';
 import { type DataStore, keyOf } from '../../data/store.js';
 import { InputError } from '../../errors.js';
 import type { Target } from '../../tasks/index.js';
 import type { Reporter } from '../loop/reporter.js';
 import type { MiniWorldSource, Source, Stage } from '../recipe/config.js';
+import type { Origin, SourceItem } from './items/item.js';
+import { type ScenePlan, sceneAt, scenePlan } from './items/scenes.js';
+import { variantsOf } from './items/variants.js';
 
-/** What a sample is made from, in plain values. */
-export type Origin =
-  | { kind: 'scene'; seed: number; split: 'train' | 'heldout'; maxObjects: number; image: boolean }
-  | { kind: 'file'; item: DataItem; width: number; height: number; motionScore: number | null }
-  | SampleOrigin;
-
-/** A sample of the program's own data set, which only the main thread has. */
-export interface SampleOrigin {
-  kind: 'sample';
-  dataset: string;
-  index: number;
-  width: number;
-  height: number;
-  motionScore: number | null;
-  caption: string;
-  /** the instruction of an edit; null for other samples */
-  instruction: string | null;
-  /** does it have depth of the clip before the edit? */
-  hasSourceDepth: boolean;
-}
+export type { Origin, SampleOrigin, SourceItem } from './items/item.js';
 
 /** The program's own data sets, by name. */
 export type Datasets = Readonly<Record<string, Dataset>>;
-
-export interface SourceItem {
-  /** `clips.jsonl:3`, `miniworld clip 17`, `mine 3` */
-  where: string;
-  kind: 'image' | 'clip';
-  /** hash of its content, whatever its name; part of the keys of what is derived from it */
-  content: string;
-  origin: Origin;
-  /** null for a scene, which can have any size and length */
-  facts: SampleFacts | null;
-}
 
 export interface OpenedSource {
   /** `miniworld`, the manifest's path, or the data set's name */
   name: string;
   weight: number;
-  /**
-   * the settings of MiniWorld, from which any number of further scenes can be drawn; null for other
-   * sources
-   */
-  miniworld: MiniWorldSource | null;
+  /** the tasks that its samples are used for, see `isUsedFor` */
+  tasks?: Source['tasks'];
+  /** what any number of further scenes of MiniWorld can be drawn by; null for other sources */
+  miniworld: ScenePlan | null;
+  /** how scenes of MiniWorld are replaced in training; default: not at all */
+  renewal?: Renewal;
   /** the items to train on */
   items: SourceItem[];
   /** the items held out for validation */
   heldOut: SourceItem[];
+}
+
+/** New scenes take the places of those that have been used often enough. */
+export interface Renewal {
+  /** number of uses of a scene */
+  reuse: number;
+  /** the scene with this number, which continues the source's own; any whole number is valid */
+  at(kind: 'image' | 'clip', number: number): SourceItem;
 }
 
 export interface OpenedSources {
@@ -103,15 +84,16 @@ export async function openSources(
   const skipped: SkippedItem[] = [];
   const notes: string[] = [];
   const opened: OpenedSource[] = [];
-  for (const { miniworld, manifest, dataset, weight } of sources) {
+  for (const { miniworld, manifest, dataset, augment, ...use } of sources) {
     if (miniworld) {
-      opened.push({ name: 'miniworld', weight, miniworld, ...openMiniWorld(miniworld, options) });
+      opened.push({ name: 'miniworld', ...use, ...(await openMiniWorld(miniworld, options)) });
     } else if (dataset !== undefined) {
       const parts = await openDataset(dataset, skipped, options);
-      opened.push({ name: dataset, weight, miniworld: null, ...parts });
+      opened.push({ name: dataset, ...use, miniworld: null, ...parts });
     } else {
       const parts = await openManifest(manifest!, { skipped, notes }, options);
-      opened.push({ name: manifest!, weight, miniworld: null, ...parts });
+      if (augment) parts.items = parts.items.flatMap((item) => variantsOf(item, augment));
+      opened.push({ name: manifest!, ...use, miniworld: null, ...parts });
     }
   }
   return { sources: opened, skipped, notes };
@@ -127,11 +109,11 @@ export function sourceOpener(
 ): (sources: readonly Source[]) => Promise<OpenedSources> {
   const opened = new Map<string, OpenedSources>();
 
-  async function openOnce({ weight, ...what }: Source): Promise<OpenedSources> {
+  async function openOnce({ weight, tasks, ...what }: Source): Promise<OpenedSources> {
     const key = JSON.stringify(what);
     const found = opened.get(key) ?? (await open([{ ...what, weight }], options));
     opened.set(key, found);
-    return { ...found, sources: found.sources.map((source) => ({ ...source, weight })) };
+    return { ...found, sources: found.sources.map((source) => ({ ...source, weight, tasks })) };
   }
 
   return async (sources) => {
@@ -145,34 +127,35 @@ export function sourceOpener(
   };
 }
 
-function openMiniWorld(
-  { clips, images, maxObjects }: MiniWorldSource,
+async function openMiniWorld(
+  source: MiniWorldSource,
   { validationSamples = 0 }: SourceOptions,
-) {
-  const items = (kind: 'image' | 'clip', split: 'train' | 'heldout', count: number) =>
-    Array.from({ length: count }, (_, i) => ({
-      ...sceneAt(kind, split, FIRST_SEED[kind] + i, maxObjects),
-      where: `miniworld ${split === 'train' ? '' : 'held-out '}${kind} ${i}`,
-    }));
+): Promise<Pick<OpenedSource, 'miniworld' | 'items' | 'heldOut' | 'renewal'>> {
+  const { clips, images, reuse } = source;
+  const plan = await scenePlan(source);
+  const at = (kind: 'image' | 'clip', i: number): SourceItem => ({
+    ...sceneAt(kind, 'train', FIRST_SEED[kind] + i, plan),
+    where: `miniworld ${kind} ${i}`,
+  });
+  const items = (kind: 'image' | 'clip', count: number) =>
+    Array.from({ length: count }, (_, i) => at(kind, i));
+  const heldOut = (kind: 'image' | 'clip', count: number) =>
+    Array.from({ length: count }, (_, i) => {
+      // half of them are not plain, if any are
+      const which = plan.others && i % 2 === 1 ? 'other' : 'plain';
+      const place = plan.others ? Math.floor(i / 2) : i;
+      const item = sceneAt(kind, 'heldout', FIRST_SEED[kind] + place, plan, which);
+      return { ...item, where: `miniworld held-out ${kind} ${i}` };
+    });
   return {
-    items: [...items('image', 'train', images), ...items('clip', 'train', clips)],
+    miniworld: plan,
+    renewal: reuse === undefined ? undefined : { reuse, at },
+    items: [...items('image', images), ...items('clip', clips)],
     heldOut: [
-      ...(images > 0 ? items('image', 'heldout', validationSamples) : []),
-      ...(clips > 0 ? items('clip', 'heldout', validationSamples) : []),
+      ...(images > 0 ? heldOut('image', validationSamples) : []),
+      ...(clips > 0 ? heldOut('clip', validationSamples) : []),
     ],
   };
-}
-
-/** The item for the scene of a seed. */
-export function sceneAt(
-  kind: 'image' | 'clip',
-  split: 'train' | 'heldout',
-  seed: number,
-  maxObjects: number,
-): SourceItem {
-  const origin: Origin = { kind: 'scene', seed, split, maxObjects, image: kind === 'image' };
-  const content = keyOf('scene', MINIWORLD_VERSION, seed, split, maxObjects, kind);
-  return { where: `miniworld ${kind} of seed ${seed}`, kind, content, origin, facts: null };
 }
 
 async function openManifest(
@@ -301,6 +284,7 @@ export function motionScoreAt({ kind, origin }: SourceItem, target: Target): num
   if (kind === 'image' || target.numFrames === 1) return 0;
   if (origin.kind === 'scene') return null;
   const { width, height, motionScore } = origin;
+  const part = (origin.kind === 'file' && origin.part?.scale) || 1;
   // in pixels per frame, so it scales with the picture
-  return (motionScore ?? 0) * Math.max(target.width / width, target.height / height);
+  return ((motionScore ?? 0) * Math.max(target.width / width, target.height / height)) / part;
 }

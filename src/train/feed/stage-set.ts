@@ -1,10 +1,11 @@
 /** The samples of a stage: by source, kind and bucket, with the tasks that each qualifies for. */
 import type { SampleFacts } from '../../data/sources/facts.js';
+import { keyOf } from '../../data/store.js';
 import { InputError } from '../../errors.js';
 import { shortcomings, type Target, type WeightedTask, weightedTasks } from '../../tasks/index.js';
-import type { Stage } from '../recipe/config.js';
+import { isUsedFor, type Stage } from '../recipe/config.js';
 import { batchSizeOf, bucketName, targetOf } from './buckets.js';
-import { factsAt, type OpenedSource, type SourceItem } from './sources.js';
+import { factsAt, type OpenedSource, type Renewal, type SourceItem } from './sources.js';
 
 export type SampleKind = 'image' | 'clip';
 
@@ -19,6 +20,16 @@ export interface Bucket {
   target: Target;
   batchSize: number;
   entries: Entry[];
+  /** set if new samples take the places of others; default: the entries are all that there is */
+  renewal?: BucketRenewal;
+}
+
+/** Samples without end: a window of as many as there are entries moves along them. */
+export interface BucketRenewal {
+  /** number of samples that are replaced whenever each has been used once */
+  replaced: number;
+  /** the sample with this number; those of the entries are the first */
+  at(number: number): SourceItem;
 }
 
 /** The images, or the clips, of a source. */
@@ -46,9 +57,11 @@ export function stageSet(
   for (const source of sources) {
     for (const kind of ['image', 'clip'] as const) {
       const tasks = weightedTasks(stage.tasks, stage.ownTasks).filter(
-        ({ task }) => task.result === (kind === 'image' ? 'image' : 'video'),
+        ({ task }) =>
+          task.result === (kind === 'image' ? 'image' : 'video') && isUsedFor(task.id, source),
       );
       const buckets = bucketsOf(source[part], kind, tasks, stage);
+      if (part === 'items' && source.renewal) renew(buckets, kind, source.renewal, stage);
       if (buckets.length > 0) set[kind].push({ name: source.name, weight: source.weight, buckets });
     }
   }
@@ -59,6 +72,27 @@ export function stageSet(
     );
   }
   return set;
+}
+
+/** More scenes than a stage uses. */
+const SCENES_OF_STAGE = 2 ** 24;
+
+/** All scenes of a kind are in one bucket, in the order of their numbers. */
+function renew(
+  buckets: readonly Bucket[],
+  kind: SampleKind,
+  { reuse, at }: Renewal,
+  { name }: Stage,
+): void {
+  // after the entries, which stages share, each stage has scenes of its own
+  const first = SCENES_OF_STAGE * Number.parseInt(keyOf('stage', name).slice(0, 4), 16);
+  for (const bucket of buckets) {
+    const { length } = bucket.entries;
+    bucket.renewal = {
+      replaced: Math.max(1, Math.round(length / reuse)),
+      at: (number) => ({ ...at(kind, first + number), passes: true }),
+    };
+  }
 }
 
 function bucketsOf(

@@ -3,7 +3,7 @@ import { listProblems } from '../../check-config.js';
 import type { SampleFacts } from '../../data/sources/facts.js';
 import { InputError } from '../../errors.js';
 import { lackOf, type TaskTally, tallyLines, tallyTask, weightedTasks } from '../../tasks/index.js';
-import type { Stage } from '../recipe/config.js';
+import { isUsedFor, type Stage } from '../recipe/config.js';
 import { targetOf } from './buckets.js';
 import { factsAt, type OpenedSource } from './sources.js';
 import type { SampleKind } from './stage-set.js';
@@ -11,16 +11,26 @@ import type { SampleKind } from './stage-set.js';
 /** The tallies, in the order of the stage's tasks. */
 export function stageTallies(sources: readonly OpenedSource[], stage: Stage): TaskTally[] {
   const minSide = Math.min(stage.width, stage.height);
-  const facts = { image: factsOf(sources, 'image', stage), clip: factsOf(sources, 'clip', stage) };
+  const facts = new Map(
+    sources.map((source) => [
+      source,
+      { image: factsOf(source, 'image', stage), clip: factsOf(source, 'clip', stage) },
+    ]),
+  );
   return weightedTasks(stage.tasks, stage.ownTasks).map((one) => {
     const kind = one.task.result === 'image' ? 'image' : 'clip';
-    return tallyTask(one, facts[kind], { minSide });
+    const used = sources.filter((source) => isUsedFor(one.task.id, source));
+    return tallyTask(
+      one,
+      used.flatMap((source) => facts.get(source)![kind]),
+      { minSide },
+    );
   });
 }
 
 /** The facts by which `stageSet` judges samples, with the number of samples that have them. */
 function factsOf(
-  sources: readonly OpenedSource[],
+  { items }: OpenedSource,
   kind: SampleKind,
   stage: Stage,
 ): (readonly [SampleFacts, number])[] {
@@ -29,15 +39,13 @@ function factsOf(
     const numFrames = targetOf(facts, 'clip', stage)?.numFrames;
     return { ...facts, numFrames: numFrames ?? Math.min(facts.numFrames, stage.numFrames) };
   };
-  return sources.flatMap(({ items }) => {
-    const files = items.filter(({ origin }) => origin.kind !== 'scene');
-    // unlike the clip of a file, a scene that is drawn as a clip does not count as an image
-    const scenes = items.filter((item) => item.origin.kind === 'scene' && item.kind === kind);
-    return [
-      ...files.map((item) => [used(factsAt(item, stage)), 1] as const),
-      ...scenes.slice(0, 1).map((scene) => [used(factsAt(scene, stage)), scenes.length] as const),
-    ];
-  });
+  const files = items.filter(({ origin }) => origin.kind !== 'scene');
+  // unlike the clip of a file, a scene that is drawn as a clip does not count as an image
+  const scenes = items.filter((item) => item.origin.kind === 'scene' && item.kind === kind);
+  return [
+    ...files.map((item) => [used(factsAt(item, stage)), 1] as const),
+    ...scenes.slice(0, 1).map((scene) => [used(factsAt(scene, stage)), scenes.length] as const),
+  ];
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Stage } from '../recipe/config.js';
 import type { StepBatch, TrainSample } from './batch.js';
 import { batchSizeOf, bucketName } from './buckets.js';
 import { useFor } from './draw.js';
-import type { LatentEncoder } from './encode/latents.js';
+import type { LatentEncoder, StoredLatents } from './encode/latents.js';
 import type { SampleMaker } from './maker.js';
 import type { OpenedSource, SourceItem } from './sources.js';
 import { type SourceSet, type StageSet, stageSet } from './stage-set.js';
@@ -97,7 +97,7 @@ export async function* validationBatches(options: ValidationOptions): AsyncGener
       const { where } = item;
       if ('problem' in result) continue;
       await setImmediate();
-      const { latents, motionScore } = maker.finish(result, encoder);
+      const [{ latents, motionScore }] = maker.finish([result], encoder) as [StoredLatents];
       const { caption, prompt } = use;
       const { given } = result;
       const picture = () => pictureOf(item, target);

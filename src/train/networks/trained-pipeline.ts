@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type CaptionLimit, RELEASED } from '../../data/caption-length.js';
 import { editOf } from '../../data/miniworld/edit.js';
 import { captionOf, drawScene } from '../../data/miniworld/index.js';
+import { drawWorld } from '../../data/miniworld/world.js';
 import { SchedulerConfig } from '../../diffusion/config.js';
 import { readJson } from '../../files/read-json.js';
 import type { Autoencoder } from '../../models/autoencoder/index.js';
@@ -28,7 +29,7 @@ import {
 } from '../../pipeline/index.js';
 import { allTasks, TASK_IDS, type Task, taggedPrompt } from '../../tasks/index.js';
 import { type DType, manualSeed, type Tensor } from '../../tensor/index.js';
-import { type PipelineRecipe, stagesOf } from '../recipe/config.js';
+import { type PipelineRecipe, type Recipe, stagesOf } from '../recipe/config.js';
 import { textEncoderConfigOf, transformerConfigOf } from '../recipe/networks.js';
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 import type { Run } from '../run/run.js';
@@ -231,20 +232,18 @@ function textEncoderOf(recipe: PipelineRecipe, ownTasks?: readonly Task[]): Text
     const files = tokenizerFiles(join(from, 'tokenizer'));
     return { encoder, tokenizer: new PromptTokenizer(files, from), files };
   }
-  const { vocabSize, ...files } = buildTokenizer(vocabulary(ownTasks));
+  const { vocabSize, ...files } = buildTokenizer(vocabulary(recipe, ownTasks));
   const encoder = new T5Encoder(textEncoderConfigOf(recipe, vocabSize)).initialise();
   return { encoder, tokenizer: new PromptTokenizer(files), files };
 }
 
 /** How much of a caption the recipe's text encoder will read; opens only the tokenizer. */
-export function captionLimitFor(
-  { base, textEncoder, pipeline }: Pick<PipelineRecipe, 'base' | 'textEncoder' | 'pipeline'>,
-  ownTasks: readonly Task[] = [],
-): CaptionLimit {
+export function captionLimitFor(recipe: Recipe, ownTasks: readonly Task[] = []): CaptionLimit {
+  const { base, textEncoder, pipeline } = recipe;
   const folder = base ?? textEncoder.from;
   const { promptLength = PipelineSettings.parse({}).promptLength } = pipeline;
   if (folder === undefined) {
-    const tokenizer = new PromptTokenizer(buildTokenizer(vocabulary(ownTasks)));
+    const tokenizer = new PromptTokenizer(buildTokenizer(vocabulary(recipe, ownTasks)));
     return captionLimit(tokenizer, promptLength, ownTasks);
   }
   // before a dry run a released pipeline need not be there
@@ -260,7 +259,7 @@ export function captionLimitFor(
 const VOCABULARY_SCENES = 4000;
 
 /** Every word of captions, instructions and task tags, in a fixed order. */
-function vocabulary(ownTasks: readonly Task[] = []): string[] {
+function vocabulary(recipe: Recipe, ownTasks: readonly Task[] = []): string[] {
   const words = new Set<string>();
   const collect = (text: string) => {
     for (const word of text.split(' ')) words.add(word);
@@ -272,6 +271,16 @@ function vocabulary(ownTasks: readonly Task[] = []): string[] {
       collect(captionOf(scene, 17));
       collect(editOf(scene).instruction);
     }
+  }
+  // of recipes whose scenes are all plain, it stays as it is
+  const sources = [recipe.data, ...stagesOf(recipe).map(({ data }) => data)].flat();
+  const others = sources.some(
+    ({ miniworld: { photos, moreShapes, solids } = {} }) => photos ?? moreShapes ?? solids,
+  );
+  for (let seed = 0; others && seed < VOCABULARY_SCENES; seed++) {
+    const scene = drawWorld(seed, { look: true, moreShapes: true, solids: [1, 4] });
+    collect(captionOf(scene, 17));
+    collect(editOf(scene).instruction);
   }
   return [...words].sort();
 }

@@ -34,10 +34,60 @@ const MiniWorldSource = z
   .strictObject({
     clips: z.int().min(0).max(5_000_000).default(5000).describe('number of different clips'),
     images: z.int().min(0).max(5_000_000).default(12_000).describe('number of different images'),
-    maxObjects: z.int().min(1).max(3).default(2).describe('largest number of solids in a scene'),
+    maxObjects: z
+      .int()
+      .min(1)
+      .max(3)
+      .default(2)
+      .describe('largest number of solids in a plain scene'),
+    photos: z
+      .string()
+      .optional()
+      .describe(
+        'photos for the surroundings of scenes that are not plain, and for some of their solids: a folder, a manifest or shards',
+      ),
+    moreShapes: z
+      .boolean()
+      .optional()
+      .describe('scenes that are not plain also have tori, pyramids and capsules'),
+    solids: z
+      .tuple([z.int().min(1).max(4), z.int().min(1).max(4)])
+      .refine(([least, most]) => least <= most, {
+        error: ({ input }) => `must have the smaller number first, got [${input}]`,
+      })
+      .optional()
+      .describe(
+        'least and largest number of solids in scenes that are not plain (default: 1 and maxObjects)',
+      ),
+    reuse: z
+      .int()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe(
+        'the transformer uses each scene this often, then a new one takes its place: clips and images are then the numbers of those in use (default: it uses the same ones throughout)',
+      ),
+    plainShare: probability
+      .default(0.5)
+      .describe('share of plain scenes, if photos, moreShapes or solids ask for others'),
   })
   .refine(({ clips, images }) => clips + images > 0, 'must have clips or images, got 0 of both');
 export type MiniWorldSource = z.infer<typeof MiniWorldSource>;
+
+/** The tasks of a source: those of a list, or all but those. */
+const SourceTasks = z.union(
+  [z.array(z.string()).min(1), z.strictObject({ not: z.array(z.string()).min(1) })],
+  { error: 'must be a list of tasks, or { not: [t2i, …] } for all but some' },
+);
+type SourceTasks = z.infer<typeof SourceTasks>;
+
+/** The ids that a source's `tasks` name. */
+export const namedIn = (tasks: SourceTasks | undefined): string[] =>
+  tasks === undefined ? [] : Array.isArray(tasks) ? tasks : tasks.not;
+
+/** May a source's samples be used for a task? */
+export const isUsedFor = (id: string, { tasks }: { tasks?: SourceTasks }): boolean =>
+  tasks === undefined || namedIn(tasks).includes(id) === Array.isArray(tasks);
 
 /** Where samples come from: exactly one of the three kinds, and how often it is drawn. */
 const Source = z
@@ -53,12 +103,25 @@ const Source = z
       .optional()
       .describe('the name of a data set that a program gives to train(), see docs/training.md'),
     weight: weight.default(1).describe('how often it is drawn, relative to the other sources'),
+    augment: upTo(1000)
+      .min(2)
+      .optional()
+      .describe(
+        'of a manifest: the number of variants of each picture and clip, which are itself and parts of it at random places and scales, half of them mirrored',
+      ),
+    tasks: SourceTasks.optional().describe(
+      'the tasks that its samples are used for: a list, or { not: [t2i, …] } for all but some (default: all that a sample qualifies for)',
+    ),
   })
   .refine(
     ({ miniworld, manifest, dataset }) =>
       [miniworld, manifest, dataset].filter((one) => one !== undefined).length === 1,
     'must be either miniworld, manifest or dataset',
-  );
+  )
+  .refine(({ manifest, augment }) => augment === undefined || manifest !== undefined, {
+    path: ['augment'],
+    error: 'makes variants of files; leave it out, or give a manifest',
+  });
 export type Source = z.infer<typeof Source>;
 const Sources = z.array(Source).min(1).max(10_000);
 

@@ -14,9 +14,12 @@ import { allTasks, shortcomings, type Task, taskOf, weightedTasks } from '../../
 import {
   type DepthPlan,
   depthInFull,
+  isUsedFor,
+  namedIn,
   onlyDistils,
   type PipelineRecipe,
   Recipe,
+  type Source,
   type Stage,
   stagesOf,
   trainsPipeline,
@@ -229,7 +232,7 @@ const CHECKS: readonly {
     check: distillationProblems,
     reads: ['base', 'distillation', ...ofPlan('steps', 'stages', 'lora')],
   },
-  { check: depthProblems, reads: ['depth'] },
+  { check: depthProblems, reads: ['depth', 'data', 'transformer.stages'] },
   {
     check: sequenceProblems,
     reads: ['base', 'distillation', ...ofPlan('preset', 'numHeads', 'stages', 'sequenceParallel')],
@@ -338,7 +341,7 @@ function remove(source: object, path: readonly PropertyKey[]): void {
 
 /** Unknown tasks, an empty list of tasks, and stages with the same name. */
 function nameProblems(
-  { transformer, distillation, pipeline }: PipelineRecipe,
+  { transformer, distillation, pipeline, data }: PipelineRecipe,
   ownTasks: readonly Task[],
 ): string[] {
   const known = allTasks(ownTasks).map(({ id }) => id);
@@ -350,6 +353,8 @@ function nameProblems(
       Object.keys(tasks ?? {}),
     ]),
     ['distillation.tasks', Object.keys(distillation?.tasks ?? {})],
+    ...sourceTasks('data', data),
+    ...stages.flatMap((stage, i) => sourceTasks(`transformer.stages.${i}.data`, stage.data ?? [])),
     ['pipeline.tasks', pipeline.tasks ?? []],
     ['pipeline.taskSettings', Object.keys(pipeline.taskSettings ?? {})],
   ];
@@ -378,6 +383,10 @@ function nameProblems(
   });
   return problems;
 }
+
+/** The tasks that sources name. */
+const sourceTasks = (key: string, data: readonly Source[]): [key: string, ids: string[]][] =>
+  data.map(({ tasks }, i) => [`${key}.${i}.tasks`, namedIn(tasks)]);
 
 /** Every stage needs a number of steps, its own or the plan's. */
 function stepsProblems({ transformer: { steps, stages }, ...recipe }: PipelineRecipe): string[] {
@@ -479,8 +488,15 @@ function distillationProblems(recipe: PipelineRecipe): string[] {
   return problems;
 }
 
-/** A depth model that nothing would be estimated with. */
-function depthProblems({ depth: { from, model } }: PipelineRecipe): string[] {
+/** A depth model that nothing would be estimated with, or for scenes that are not known ahead. */
+function depthProblems(recipe: PipelineRecipe): string[] {
+  const { from, model } = recipe.depth;
+  const sources = [recipe.data, ...stagesOf(recipe).map(({ data }) => data)].flat();
+  if (from === 'model' && sources.some(({ miniworld }) => miniworld?.reuse !== undefined)) {
+    return [
+      'depth.from: model estimates the depth of scenes ahead of training, and cannot with miniworld.reuse, for which new ones are drawn all the time; leave out either',
+    ];
+  }
   if (model === undefined || from === 'auto' || from === 'model') return [];
   return [
     `depth.model: has no effect with depth.from: ${from}; leave out the model, or take depth from it (from: model, or auto)`,
@@ -524,6 +540,11 @@ function stageProblems(recipe: PipelineRecipe, ownTasks: readonly Task[]): strin
     const problems = Object.keys(tasks).flatMap((id) => {
       const task = taskOf(id, ownTasks);
       const what = task.result === 'image' ? 'images' : `clips of ${stage.numFrames} frames`;
+      if (!data.some((source) => isUsedFor(id, source))) {
+        return [
+          `${key}.tasks.${id}: no source of its data is used for it; change the tasks of a source, or leave it out here`,
+        ];
+      }
       const why = lacks(task).join(', ');
       return why ? [`${key}.tasks.${id}: cannot be learnt from ${what} (${why})`] : [];
     });

@@ -83,6 +83,7 @@ function changePaths(source: object, change: (key: string, path: string) => stri
     if (!isLevel(level)) continue;
     listOf(level.data).forEach((one, i) => {
       changeAt(one, 'manifest', `${key}data.${i}.manifest`);
+      if (isLevel(one)) changeAt(one.miniworld, 'photos', `${key}data.${i}.miniworld.photos`);
     });
   }
 }

@@ -4,15 +4,12 @@ import { cp } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { FAR, miniWorld } from '../../../src/data/miniworld/index.js';
-import {
-  drawLook,
-  drawLookScene,
-  type LookScene,
-} from '../../../src/data/miniworld/looks/draw-look.js';
+import { drawLookScene, type LookScene } from '../../../src/data/miniworld/looks/draw-look.js';
 import { surfacesOf } from '../../../src/data/miniworld/looks/look.js';
 import { colourAt, photoOf } from '../../../src/data/miniworld/looks/photo.js';
 import { findPhotos, PhotoShelf } from '../../../src/data/miniworld/looks/photo-files.js';
 import { renderLook } from '../../../src/data/miniworld/looks/render-look.js';
+import { drawWorldLook, lookOf } from '../../../src/data/miniworld/looks/world-look.js';
 import { RandomStream } from '../../../src/data/random.js';
 import { writeImage } from '../../../src/media/index.js';
 import { temporaryFolder } from '../../temp-folder.js';
@@ -97,8 +94,8 @@ describe('renderLook', () => {
     for (let seed = 0; seed < 12; seed++) {
       const of = { ...size, numFrames: 5 };
       const { scene, depth, masks, frames } = miniWorld(seed, of);
-      const look = drawLook(new RandomStream(seed, 'look'), scene, [0]);
-      const other = renderLook(scene, look, new Map([[0, PHOTO]]), of);
+      const look = drawWorldLook(new RandomStream(seed, 'look'), scene, 'ground');
+      const other = renderLook(scene, lookOf(look, scene.objects), new Map([[0, PHOTO]]), of);
       assert.deepEqual(other.masks, masks);
       other.depth.forEach((distance, p) => {
         assert.ok(Math.abs(distance - depth[p]!) < 1e-3, `seed ${seed}: ${distance} ${depth[p]}`);
@@ -172,7 +169,7 @@ describe('renderLook', () => {
 describe('photos', () => {
   const colour = (u: number, v: number, pixel: number) => {
     const out = new Float32Array(3);
-    colourAt(PHOTO, u, v, pixel, out);
+    colourAt(PHOTO, { u, v, pixel }, out);
     return [...out];
   };
 

@@ -29,6 +29,7 @@ import {
   openSources,
   SampleMaker,
   type StepBatch,
+  stageTallies,
   validationBatches,
 } from '../../../src/train/feed/index.js';
 import { factsAt } from '../../../src/train/feed/sources.js';
@@ -53,7 +54,10 @@ function meansEncoder(hash = 'means'): LatentEncoder & { calls: number } {
   return encoder;
 }
 
-const MINIWORLD: Source = { miniworld: { clips: 12, images: 20, maxObjects: 2 }, weight: 1 };
+const MINIWORLD: Source = {
+  miniworld: { clips: 12, images: 20, maxObjects: 2, plainShare: 0.5 },
+  weight: 1,
+};
 
 function stageOf(data: Source[], changes: Partial<Stage> = {}): Stage {
   const recipe = Recipe.parse({ name: 'test', data, transformer: { steps: 10 } });
@@ -195,6 +199,34 @@ describe('a feed of MiniWorld', () => {
     }
   });
 
+  test('uses a source for its own tasks alone', async () => {
+    const all = stageOf([MINIWORLD], { tasks: { t2i: 1, isr: 1, iinp: 1 }, imageShare: [1, 1] });
+    const idsOf = async (tasks: Source['tasks']) => {
+      const sources = (await openSources([{ ...MINIWORLD, tasks }], { validationSamples: 2 }))
+        .sources;
+      const batches = await taken(optionsOf({ stage: all, sources }), 6);
+      const held: string[] = [];
+      for await (const batch of validationBatches({
+        ...optionsOf({ stage: all, sources }),
+        samples: 1,
+      })) {
+        held.push(...batch.samples.map(({ task }) => task.id));
+      }
+      const ids = batches.flatMap(({ samples }) => samples.map(({ task }) => task));
+      const tallies = stageTallies(sources, all).map(({ task, samples }) => [task.id, samples]);
+      return { ids: [...new Set(ids)].sort(), held, tallies };
+    };
+    const without = { ids: ['iinp', 'isr'], held: ['isr', 'iinp'] };
+    const tallies = [
+      ['t2i', 0],
+      ['isr', 20],
+      ['iinp', 20],
+    ];
+    assert.deepEqual(await idsOf({ not: ['t2i'] }), { ...without, tallies });
+    assert.deepEqual(await idsOf(['isr', 'iinp']), { ...without, tallies });
+    assert.deepEqual((await idsOf(undefined)).ids, ['iinp', 'isr', 't2i']);
+  });
+
   test('gives pixels alone, as the number of the batch says', async () => {
     const batches = [
       { numFrames: 1, batchSize: 3, weight: 1 },
@@ -211,6 +243,67 @@ describe('a feed of MiniWorld', () => {
     for (const { numFrames, batchSize, frames } of seen) {
       assert.equal(frames.length, batchSize * numFrames * 32 * 16 * 3);
     }
+  });
+});
+
+describe('a feed of scenes that pass', () => {
+  const reuse = 3;
+  const source: Source = { ...MINIWORLD, miniworld: { ...MINIWORLD.miniworld!, reuse } };
+  const stage = stageOf([source], { imageShare: [1, 1], tokensPerBatch: 28 });
+  const batches = 20;
+  const optionsOf = async (changes: Partial<FeedOptions> = {}): Promise<FeedOptions> => ({
+    stage,
+    sources: (await openSources([source])).sources,
+    seed: 3,
+    encoder: meansEncoder(),
+    maker: makerOf(null),
+    doneAt: () => 0.5,
+    ...changes,
+  });
+
+  test('uses each scene as often as asked, then another one', async () => {
+    const uses = new Map<string, number>();
+    for (const { samples } of await taken(await optionsOf(), batches)) {
+      for (const { where } of samples) uses.set(where, (uses.get(where) ?? 0) + 1);
+    }
+    const counts = [...uses.values()];
+    assert.ok(Math.max(...counts) <= reuse, counts.join());
+    // all of 20 in each round, of which 7 are new in the next one; 7 samples a batch make 7 rounds
+    assert.equal(uses.size, 20 + 6 * 7);
+    assert.ok(counts.filter((count) => count === reuse).length > 20, counts.join());
+  });
+
+  test('encodes each of them once, and stores none of them', async () => {
+    const store = DataStore.open(at('passing'));
+    const maker = makerOf(store);
+    const encoder = meansEncoder();
+    await taken(await optionsOf({ maker, encoder }), batches);
+    assert.equal(encoder.calls, 20 + 6 * 7);
+    await store.flush();
+    assert.equal(store.figures.entries, 20);
+  });
+
+  test('is the same from any position, and in parts of several processes', async () => {
+    const all = await taken(await optionsOf(), batches);
+    const maker = new SampleMaker({ store: null, workers: 1 });
+    after(() => maker.close());
+    const position = JSON.parse(JSON.stringify(all[11]!.position)) as FeedPosition;
+    assert.deepEqual(await taken(await optionsOf({ position, maker }), 4), all.slice(12, 16));
+    const parts = await Promise.all(
+      [0, 1].map(async (rank) => taken(await optionsOf({ world: { rank, size: 2 } }), 14)),
+    );
+    const samples = parts.flatMap((part) => part[13]!.samples);
+    samples.sort((a, b) => a.index - b.index);
+    assert.deepEqual(samples, all[13]!.samples);
+  });
+
+  test('shows each stage scenes of its own', async () => {
+    const seen = async (name: string) => {
+      const all = await taken(await optionsOf({ stage: { ...stage, name } }), batches);
+      return new Set(all.flatMap(({ samples }) => samples.map(({ where }) => where)));
+    };
+    const [one, other] = [await seen('one'), await seen('other')];
+    assert.equal([...one].filter((where) => other.has(where)).length, 20);
   });
 });
 

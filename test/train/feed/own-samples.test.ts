@@ -6,8 +6,9 @@ import { sceneSample } from '../../../src/data/miniworld/sample.js';
 import type { Dataset, DatasetSample } from '../../../src/data/sources/dataset.js';
 import { DataStore } from '../../../src/data/store.js';
 import { Mixture } from '../../../src/tasks/index.js';
+import { sceneAt } from '../../../src/train/feed/items/scenes.js';
 import { makeSample, type SampleJob } from '../../../src/train/feed/make-sample.js';
-import { openSources, sceneAt } from '../../../src/train/feed/sources.js';
+import { openSources } from '../../../src/train/feed/sources.js';
 import { temporaryFolder } from '../../temp-folder.js';
 
 const target = { width: 48, height: 32, numFrames: 9 };
@@ -72,7 +73,7 @@ describe("samples of a program's own", () => {
         places: {},
         keeps: false,
       };
-      const { origin: scene } = sceneAt('clip', 'train', 7, 2);
+      const { origin: scene } = sceneAt('clip', 'train', 7, { maxObjects: 2, others: null });
       const job: SampleJob = {
         ...common,
         where: 'mine 7',
@@ -104,7 +105,7 @@ describe("samples of a program's own", () => {
   });
 
   test('are given the mixtures that the job says', async () => {
-    const { origin } = sceneAt('clip', 'train', 7, 2);
+    const { origin } = sceneAt('clip', 'train', 7, { maxObjects: 2, others: null });
     const mixture = Mixture.parse({
       places: { all: 1 },
       parts: [2, 2],

@@ -478,6 +478,32 @@ describe('readRecipe', () => {
     }
   });
 
+  test('refuses what a source cannot be used for', () => {
+    const of = (source: object, transformer: object = {}) =>
+      problemsOf({
+        ...GOOD,
+        data: [{ ...GOOD.data[0], ...source }],
+        transformer: { steps: 1, ...transformer },
+      }).join('\n');
+    assert.equal(of({ tasks: { not: ['t2i', 't2v'] } }), '');
+    assert.equal(of({ tasks: ['isr', 'vsr'] }, { tasks: { vsr: 1, isr: 1 } }), '');
+    assert.match(of({ tasks: ['isx'] }), /data\.0\.tasks\.isx: unknown task; there are t2i/);
+    assert.match(of({ tasks: { not: ['isx'] } }), /data\.0\.tasks\.isx: unknown task/);
+    assert.match(of({ tasks: 'isr' }), /data\.0\.tasks: must be a list of tasks, or { not: /);
+    assert.match(
+      of({ tasks: { not: ['t2i'] } }, { tasks: { t2i: 1, isr: 1 } }),
+      /transformer\.tasks\.t2i: no source of its data is used for it/,
+    );
+    assert.match(of({ augment: 4 }), /data\.0\.augment: makes variants of files; leave it out/);
+    const world = (miniworld: object) => of({ miniworld: { clips: 1, images: 1, ...miniworld } });
+    assert.equal(world({ solids: [2, 4], moreShapes: true, reuse: 4, plainShare: 0.2 }), '');
+    assert.match(world({ solids: [3, 2] }), /solids: must have the smaller number first, got/);
+    assert.match(world({ solids: [1, 5] }), /solids\.1: must be/);
+    assert.match(world({ reuse: 0 }), /reuse: must be/);
+    const depth = { ...GOOD, data: [{ miniworld: { reuse: 2 } }], depth: 'model' };
+    assert.match(problemsOf(depth).join(), /depth\.from: model .* cannot with miniworld\.reuse/);
+  });
+
   test('refuses tasks that the data cannot teach', () => {
     const problems = problemsOf({
       ...GOOD,

@@ -5,8 +5,7 @@
 import type { RandomStream } from '../../random.js';
 import type { Scene } from '../scene.js';
 import type { Point, Solid } from '../solid.js';
-import { CAMERA_HEIGHT, PITCH } from '../view.js';
-import { COLOURS, SHAPES, type Shape } from '../vocabulary.js';
+import { SHAPES, type Shape } from '../vocabulary.js';
 import type { Look, Room, Surface } from './look.js';
 
 export interface LookScene {
@@ -82,27 +81,6 @@ export function drawLookScene(
     shadow: random.between(0, 0.65),
   };
   return { scene, look };
-}
-
-/**
- * A look for a scene of MiniWorld as it is: the same camera, and solids in their own colours, so that its
- * caption still holds; only ground and sky show photos.
- */
-export function drawLook(
-  random: RandomStream,
-  { objects, ground }: Scene,
-  photos: readonly number[],
-): Look {
-  const plain = drawSurface(random, [], 1);
-  return {
-    camera: { height: CAMERA_HEIGHT, pitch: PITCH, roll: 0 },
-    room: null,
-    ground: drawSurface(random, photos, random.between(1.5, 8)),
-    backdrop: drawBackdrop(random, photos),
-    haze: { colour: ground.horizon, distance: 17 },
-    solids: objects.map(({ colour }) => ({ ...plain, colour: [...COLOURS[colour]] })),
-    shadow: 0.5,
-  };
 }
 
 function drawCamera(random: RandomStream, place: 'outdoors' | 'room' | 'above'): Look['camera'] {

@@ -18,6 +18,8 @@ export interface Surface {
   shift: [number, number];
   /** rotation of the photo on the surface in radians */
   turn: number;
+  /** shows only the photo's brightness, in `colour` (0..255) */
+  tinted?: true;
 }
 
 /** An upright box around the camera; its floor is the ground. Distances from the camera's foot. */
@@ -43,22 +45,35 @@ export interface Look {
     /** rotation about the optical axis in radians */
     roll: number;
   };
-  ground: Surface;
+  /** null: there is none, and the backdrop is all that is seen behind the solids */
+  ground: Surface | null;
   /** null outdoors, where the ground reaches the horizon */
   room: Room | null;
   /** what is seen above the horizon, at the distance `FAR` */
   backdrop: Surface;
+  /** the backdrop is a plane across the optical axis of the camera before it pans, not a sphere */
+  flatBackdrop?: true;
   /** colour that distant ground takes on, and the distance at which it has done so by 63 % */
   haze: { colour: Point; distance: number };
   /** of each solid of the scene */
   solids: readonly Surface[];
-  /** strength of the shadows around the feet of solids, 0..1 */
+  /** strength of the shadows of solids on the ground, 0..1 */
   shadow: number;
+  /** solids cast them, away from the light; default: they are round, about their feet */
+  castShadows?: true;
+}
+
+/** Kinds of surroundings of MiniWorld's own scenes. */
+export const SETTINGS = ['ground', 'wall', 'room', 'photo'] as const;
+
+/** The look of a scene of MiniWorld, whose solids keep their own colours, perhaps with a pattern. */
+export interface WorldLook extends Omit<Look, 'solids'> {
+  setting: (typeof SETTINGS)[number];
 }
 
 /** All surfaces of a look. */
 export const surfacesOf = ({ ground, backdrop, room, solids }: Look): Surface[] => [
-  ground,
+  ...(ground ? [ground] : []),
   backdrop,
   ...(room?.surfaces ?? []),
   ...solids,

@@ -48,15 +48,20 @@ const MOST_KEPT = 400;
 
 /** Reads photos, and keeps those used last. */
 export class PhotoShelf {
-  private readonly kept = new Map<number, Promise<Photo>>();
+  private readonly kept = new Map<string, Promise<Photo>>();
 
-  constructor(private readonly files: readonly DataFile[]) {}
+  constructor(private readonly files: readonly DataFile[] = []) {}
 
   /** @throws InputError if the file cannot be read */
   get(index: number): Promise<Photo> {
-    const found = this.kept.get(index) ?? readPhoto(this.files[index]!);
-    this.kept.delete(index);
-    this.kept.set(index, found);
+    return this.of(this.files[index]!);
+  }
+
+  /** The same of a file that need not be one of those given. */
+  of(file: DataFile): Promise<Photo> {
+    const found = this.kept.get(file.name) ?? readPhoto(file);
+    this.kept.delete(file.name);
+    this.kept.set(file.name, found);
     if (this.kept.size > MOST_KEPT) this.kept.delete(this.kept.keys().next().value!);
     return found;
   }

@@ -8,12 +8,13 @@ import { ahead } from '../../../data/worker-pool.js';
 import type { Reporter } from '../../loop/reporter.js';
 import type { Stage } from '../../recipe/config.js';
 import { needsLabels } from '../../recipe/levers-config.js';
+import { bucketName } from '../buckets.js';
 import type { SampleMaker, Wanted } from '../maker.js';
 import type { OpenedSource, SourceItem } from '../sources.js';
 import { type Entry, type StageSet, stageSet } from '../stage-set.js';
 import { depthKey } from './depth-maps.js';
 import { depthOrigin, estimatedFrames } from './depth-origin.js';
-import { type LatentEncoder, latentsKey } from './latents.js';
+import { encodedAtOnce, type LatentEncoder, latentsKey } from './latents.js';
 
 export interface AheadOptions {
   maker: SampleMaker;
@@ -31,7 +32,7 @@ export interface EncodeOptions extends AheadOptions {
 }
 
 /** Number of samples that are prepared ahead of their encoding. */
-const AHEAD = 8;
+const AHEAD = 16;
 
 /**
  * Encodes what is not in the store yet. What is encoded stays there even if it is interrupted; other
@@ -43,7 +44,15 @@ export async function encodeAhead(options: EncodeOptions): Promise<boolean> {
   const { maker, encoder } = options;
   return inTurn('encoding latents', missingLatents, options, {
     prepare: (one) => maker.prepare(one, encoder),
-    finish: (ready) => maker.finish(ready, encoder).latents.dispose(),
+    together: ({ target }) => [bucketName(target), encodedAtOnce(target)],
+    finish(all) {
+      for (const { latents } of maker.finish(
+        all.map(([, ready]) => ready),
+        encoder,
+      )) {
+        latents.dispose();
+      }
+    },
   });
 }
 
@@ -57,13 +66,17 @@ export async function estimateAhead(options: AheadOptions): Promise<boolean> {
   const { maker } = options;
   return inTurn('estimating depth', missingDepth, options, {
     prepare: (one) => maker.framesOf(one, one.frames),
-    finish: (frames, one) => void maker.estimateOf(one, one.frames, frames),
+    together: () => ['', 1],
+    finish(all) {
+      for (const [one, frames] of all) maker.estimateOf(one, one.frames, frames);
+    },
   });
 }
 
 /**
  * Computes this process's share of what is missing in the store.
- * @param prepare  runs ahead, in other threads; `finish` on this one
+ * @param prepare   runs ahead, in other threads; `finish` on this one
+ * @param together  samples that follow one another with the same name are finished together, at most so many
  */
 async function inTurn<Options extends AheadOptions, One, Ready extends object>(
   label: string,
@@ -71,10 +84,12 @@ async function inTurn<Options extends AheadOptions, One, Ready extends object>(
   options: Options,
   {
     prepare,
+    together,
     finish,
   }: {
     prepare: (one: One) => Promise<Ready | { problem: string }>;
-    finish: (ready: Ready, one: One) => void;
+    together: (one: One) => [name: string, most: number];
+    finish: (all: readonly (readonly [One, Ready])[]) => void;
   },
 ): Promise<boolean> {
   const { maker, world = { rank: 0, size: 1 }, report, signal } = options;
@@ -86,12 +101,23 @@ async function inTurn<Options extends AheadOptions, One, Ready extends object>(
   try {
     const made = ahead(own, AHEAD, async (one) => ({ one, ready: await prepare(one) }));
     let done = 0;
+    let group: [One, Ready][] = [];
+    let name = '';
+    const finishGroup = () => {
+      if (group.length > 0) finish(group);
+      group = [];
+    };
     for await (const { one, ready } of made) {
       await setImmediate(); // computing blocks the thread: let signals have their turn
       if (signal.aborted) return false;
-      if (!('problem' in ready)) finish(ready, one);
+      const [own, most] = together(one);
+      if (own !== name) finishGroup();
+      name = own;
+      if (!('problem' in ready)) group.push([one, ready]);
+      if (group.length >= most) finishGroup();
       report.update(++done, '');
     }
+    finishGroup();
     return true;
   } finally {
     report.end();

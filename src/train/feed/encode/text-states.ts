@@ -5,6 +5,9 @@ import type { EncodedPrompts, Pipeline } from '../../../pipeline/index.js';
 import { cat, fromArray, noGrad, type Tensor, tidy, zeros } from '../../../tensor/index.js';
 import { hashOfWeights } from '../index.js';
 
+/** Scenes without end have captions without end: a process stores at most this many bytes of states. */
+const MOST_STORED = 2 ** 31;
+
 /** Encodes prompts as `Pipeline.encodePrompts` does. */
 export type EncodeText = (prompts: string[]) => EncodedPrompts;
 
@@ -26,6 +29,8 @@ export function storedText(
   const { dtype } = textEncoder.parameters()[0]!;
   const origin = keyOf('text', hashOfWeights(textEncoder), tokenizer, promptLength, dtype);
 
+  let room = MOST_STORED;
+
   // values as `Tensor.data` gives them: 16-bit floats are unsigned 16-bit integers there
   const typedArray = ({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>) =>
     dtype === 'float32'
@@ -45,7 +50,8 @@ export function storedText(
     const length = mask.sum().item();
     const own = states.select(0, 0).narrow(0, 0, length).contiguous();
     const { buffer, byteOffset, byteLength } = own.data();
-    store.put(key, new Uint8Array(buffer, byteOffset, byteLength).slice());
+    room -= byteLength;
+    if (room >= 0) store.put(key, new Uint8Array(buffer, byteOffset, byteLength).slice());
     return { states: own, length };
   }
 

@@ -16,7 +16,7 @@ import {
   openSources,
   SampleMaker,
 } from '../../../../src/train/feed/index.js';
-import { sceneAt } from '../../../../src/train/feed/sources.js';
+import { sceneAt } from '../../../../src/train/feed/items/scenes.js';
 import { Recipe, stagesOf } from '../../../../src/train/recipe/config.js';
 import { saveTinyDepthModel } from '../../../models/depth-anything/tiny.js';
 import { conditionOfFiles, writeGiven } from '../../../tasks/given-files.js';
@@ -43,7 +43,7 @@ describe('with depth from a model, the condition of a sample is that of its file
     test(task.id, async () => {
       const size = { ...target, numFrames: task.result === 'image' ? 1 : target.numFrames };
       const kind = task.result === 'image' ? 'image' : 'clip';
-      const item = sceneAt(kind, 'train', 7, 2);
+      const item = sceneAt(kind, 'train', 7, { maxObjects: 2, others: null });
       const store = DataStore.open(join(root, `of ${task.id}`));
       const maker = makerOf(store);
       const common = { item, target: size, task: task.id, seed: 3, label: 'a' };

@@ -18,7 +18,7 @@ import {
   type SourceItem,
   stageSet,
 } from '../../../../src/train/feed/index.js';
-import { sceneAt } from '../../../../src/train/feed/sources.js';
+import { sceneAt } from '../../../../src/train/feed/items/scenes.js';
 import {
   type DepthPlan,
   Recipe,
@@ -72,7 +72,7 @@ describe('depth of known frames', async () => {
   const manifest = await writeSet(root);
   const { sources } = await openSources([{ manifest, weight: 1 }]);
   const items = sources[0]!.items;
-  const scene = sceneAt('image', 'train', 1, 2);
+  const scene = sceneAt('image', 'train', 1, { maxObjects: 2, others: null });
 
   test('comes from the first that there is', () => {
     const of = (item: SourceItem, task: Task, from: DepthPlan['from'], model?: string) =>
@@ -199,7 +199,7 @@ describe('depth of known frames', async () => {
 describe('leaving depth out', () => {
   const clip = { ...size, numFrames: 17 };
   const entry = {
-    item: sceneAt('clip', 'train', 1, 2),
+    item: sceneAt('clip', 'train', 1, { maxObjects: 2, others: null }),
     facts: {} as never,
     tasks: [TASKS.i2v, TASKS.vinp, TASKS.mtrans].map((task) => ({ task, weight: 1 })),
   };

@@ -9,13 +9,16 @@ import {
 } from '../../../../src/models/autoencoder/index.js';
 import { manualSeed, noGrad, randn } from '../../../../src/tensor/index.js';
 import {
+  encodedAtOnce,
+  encodeInBatches,
   hashOfWeights,
+  type LatentEncoder,
   latentEncoder,
   latentsKey,
   packLatents,
   unpackLatents,
 } from '../../../../src/train/feed/encode/latents.js';
-import { sceneAt } from '../../../../src/train/feed/sources.js';
+import { sceneAt } from '../../../../src/train/feed/items/scenes.js';
 
 function tinyAutoencoder(): Autoencoder {
   manualSeed(0);
@@ -32,7 +35,7 @@ function tinyAutoencoder(): Autoencoder {
 describe('latents', () => {
   const model = tinyAutoencoder();
   const size = { width: 32, height: 16, numFrames: 5 };
-  const item = sceneAt('clip', 'train', 7, 2);
+  const item = sceneAt('clip', 'train', 7, { maxObjects: 2, others: null });
 
   test('are those of the frames alone, in bfloat16, and come back as they were', () => {
     const { frames } = miniWorld(7, size);
@@ -47,13 +50,53 @@ describe('latents', () => {
     assert.equal(unpackLatents(new Uint8Array(40)), null);
   });
 
+  test('are the same whatever is encoded beside them, in any dtype', () => {
+    const all = [1, 2, 3, 4, 5].map((seed) => ({ ...size, data: miniWorld(seed, size).frames }));
+    for (const dtype of ['float32', 'bfloat16'] as const) {
+      const encoder = latentEncoder(tinyAutoencoder().toDtype(dtype));
+      const alone = all.map((one) => encoder.encode(one).toFloat32Array());
+      for (const count of [5, 3, 2, 1]) {
+        const some = encodeInBatches(encoder, all.slice(0, count));
+        assert.deepEqual(
+          some.map((one) => one.toFloat32Array()),
+          alone.slice(0, count),
+        );
+      }
+    }
+  });
+
+  test('of large samples are encoded one at a time, of small ones a few', () => {
+    assert.equal(encodedAtOnce({ width: 64, height: 64, numFrames: 17 }), 8);
+    assert.equal(encodedAtOnce({ width: 640, height: 352, numFrames: 97 }), 1);
+    const sizes: number[] = [];
+    const encoder: LatentEncoder = {
+      hash: '',
+      encode: () => randn([1]),
+      encodeAll: (all) => {
+        sizes.push(all.length);
+        return all.map(() => randn([1]));
+      },
+    };
+    const clip = { width: 16, height: 16, numFrames: 1, data: new Uint8Array(16 * 16 * 3) };
+    assert.equal(encodeInBatches(encoder, Array(19).fill(clip)).length, 19);
+    assert.deepEqual(sizes, [8, 8, 3]);
+  });
+
   test('have a key of item, size, and weights, whatever the weights lie in', () => {
     const key = latentsKey(item, size, latentEncoder(model));
     assert.equal(latentsKey(item, size, latentEncoder(tinyAutoencoder())), key);
     const others = [
       latentsKey(item, { ...size, numFrames: 1 }, latentEncoder(model)),
-      latentsKey(sceneAt('clip', 'train', 8, 2), size, latentEncoder(model)),
-      latentsKey(sceneAt('clip', 'train', 7, 3), size, latentEncoder(model)),
+      latentsKey(
+        sceneAt('clip', 'train', 8, { maxObjects: 2, others: null }),
+        size,
+        latentEncoder(model),
+      ),
+      latentsKey(
+        sceneAt('clip', 'train', 7, { maxObjects: 3, others: null }),
+        size,
+        latentEncoder(model),
+      ),
       latentsKey(item, size, latentEncoder(tinyAutoencoder().toDtype('bfloat16'))),
     ];
     const before = hashOfWeights(model);
