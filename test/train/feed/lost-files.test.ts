@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { SampleFacts } from '../../../src/data/sources/facts.js';
 import { InputError } from '../../../src/errors.js';
 import { fromArray } from '../../../src/tensor/index.js';
+import { PassingLatents } from '../../../src/train/feed/encode/passing-latents.js';
 import {
   type FrameFeedOptions,
   firstFrameBatch,
@@ -66,8 +67,10 @@ function makerWithout(gone: Gone, later = 0): SampleMaker {
     const clip = { data: new Uint8Array(width * height * numFrames * 3).fill(item.where.length) };
     return { given: null, stored: null, made: null, clip };
   };
-  const finish = () => ({ latents: fromArray(new Uint16Array(1), [1, 1, 1, 1, 1], 'bfloat16') });
-  return { prepare: result, make: result, finish } as unknown as SampleMaker;
+  const finish = (all: unknown[]) =>
+    all.map(() => ({ latents: fromArray(new Uint16Array(1), [1, 1, 1, 1, 1], 'bfloat16') }));
+  const passing = new PassingLatents();
+  return { prepare: result, make: result, finish, passing } as unknown as SampleMaker;
 }
 
 /** Places, files and tasks of `count` batches, and the positions after them. */
