@@ -69,7 +69,7 @@ const reporter = (onUpdate: (step: number) => void = () => {}): Reporter => {
 async function trainUntil(run: Run, its: Recipe, stopAt = Infinity): Promise<boolean> {
   const controller = new AbortController();
   const report = reporter((step) => step === stopAt && controller.abort());
-  return trainParts({ run, recipe: its, report, signal: controller.signal });
+  return trainParts({ run, recipe: its, report, signal: controller.signal, workers: 1 });
 }
 
 const checkpointOf = (run: Run) => {
@@ -98,7 +98,7 @@ describe('a run with all of them', () => {
 
   test('stopped and resumed equals uninterrupted, bit for bit', async () => {
     // the third step is between a validation and the first batch that follows it
-    for (const stop of [2, 3, 5, Infinity]) {
+    for (const stop of [3, Infinity]) {
       const run = Run.open(join(root, 'stopped'), recipe, { resume: true });
       assert.equal(await trainUntil(run, recipe, stop), stop === Infinity);
     }
@@ -142,7 +142,14 @@ describe('a run with all of them', () => {
     for (const name of ['drawn', 'cached']) {
       const run = Run.open(join(root, name), scenes);
       const { signal } = new AbortController();
-      await trainParts({ run, recipe: scenes, report: reporter(), signal, cacheFolder });
+      await trainParts({
+        run,
+        recipe: scenes,
+        report: reporter(),
+        signal,
+        cacheFolder,
+        workers: 1,
+      });
       all.push(losses(run));
       const steps = rows(run).filter(({ alignment }) => alignment !== undefined);
       assert.equal(steps.length, 4);
