@@ -14,6 +14,7 @@ import {
   type Storable,
   saveSafetensors,
   type Tensor,
+  tidy,
 } from '../../src/tensor/index.js';
 import { saveTinyPipeline } from '../eval/tiny-pipeline.js';
 import { saveTinyLora } from './tiny-lora.js';
@@ -61,8 +62,11 @@ function withValue(name: string, file: string, key: string, value: number): stri
 function change(path: string, edit: (tensors: Map<string, Tensor>) => void, to = path): void {
   const file = openSafetensors(path);
   const tensors = new Map(file.keys().map((key) => [key, file.get(key)]));
-  edit(tensors);
-  saveSafetensors(to, tensors as ReadonlyMap<string, Storable>);
+  tidy(() => {
+    edit(tensors);
+    saveSafetensors(to, tensors as ReadonlyMap<string, Storable>);
+  });
+  for (const tensor of tensors.values()) tensor.dispose();
   file.close();
 }
 

@@ -94,10 +94,10 @@ function expectPossible(pipeline: Pipeline, request: GenerateRequest): void {
       field: 'depth',
     });
   }
-  pipeline.expectSolver(request.solver);
   expectParts(task, request);
   expectDepthPossible(pipeline, request);
   expectInputForNoise(task, noiseAugStrength);
+  pipeline.expectSolver(request.solver);
 }
 
 async function inWindows(pipeline: Pipeline, request: GenerateRequest): Promise<Result> {
