@@ -19,12 +19,13 @@
 import { addNoise, shiftSigmas, timestepsOf, velocityLosses } from '../../diffusion/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import type { Target } from '../../tasks/index.js';
-import { cat, noGrad, rand, randn, type Tensor, tensor } from '../../tensor/index.js';
+import { cat, noGrad, rand, type Tensor, tensor } from '../../tensor/index.js';
 import type { TrainSample } from '../feed/batch.js';
-import { sampleGenerator } from '../feed/sample-noise.js';
 import type { FlowMapPlan } from '../recipe/config.js';
 import { shiftFor } from '../recipe/levers-config.js';
+import { drawSample } from './flow-matching.js';
 import {
+  DEPTH_CHANNEL,
   type Draws,
   type LossOptions,
   type Objective,
@@ -105,10 +106,8 @@ export function drawSteps(
   step: number,
   { flowShare, cleanShare }: Pick<FlowMapPlan, 'flowShare' | 'cleanShare'>,
 ): FlowMapDraws {
-  const drawn = samples.map(({ index, latents }) => {
-    const generator = sampleGenerator(seed, step, index);
-    const normal = randn([1], { generator });
-    const noise = randn(latents.shape, { generator });
+  const drawn = samples.map((sample) => {
+    const { normal, noise, generator } = drawSample(sample, seed, step);
     const [kind, one, other] = rand([3], { generator }).toFloat32Array() as unknown as number[];
     const level = normal.sigmoid().item();
     if (kind! < flowShare) return { noise, from: level, to: level };
@@ -245,9 +244,6 @@ function negativeInputs(
   const condition = transformer.prepareCondition(conditions).indexSelect(0, rows);
   return { ...positive, text, condition };
 }
-
-/** The depth channel follows the three channels of the pixels. */
-const DEPTH_CHANNEL = 3;
 
 /** The inputs of some of the samples; the rotary table has no rows. */
 function rowsOf(

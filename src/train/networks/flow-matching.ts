@@ -60,7 +60,7 @@ function drawNoise(
 }
 
 /** Draws of a sample, and the generator for more of them. */
-function drawSample({ index, latents }: TrainSample, seed: number, step: number) {
+export function drawSample({ index, latents }: TrainSample, seed: number, step: number) {
   const generator = sampleGenerator(seed, step, index);
   const normal = randn([1], { generator });
   return { normal, noise: randn(latents.shape, { generator }), generator };

@@ -17,6 +17,7 @@ import type { Pipeline } from '../../pipeline/index.js';
 import { ModelIndex } from '../../pipeline/settings.js';
 import { allTasks, TASK_IDS, type Task } from '../../tasks/index.js';
 import { type DType, noGrad, tensor, tidy } from '../../tensor/index.js';
+import { DEPTH_CHANNEL } from './step.js';
 import type { TrainedPipeline } from './trained-pipeline.js';
 
 /**
@@ -178,9 +179,6 @@ export function forgetUnknownDepth(
   if (!config.use_depth_cond || knowsDepth(folder, ownTasks)) return;
   noGrad(() => tidy(() => void condConv.convIn.weight.narrow(1, DEPTH_CHANNEL, 1).zero_()));
 }
-
-/** The depth channel follows the three channels of the pixels. */
-const DEPTH_CHANNEL = 3;
 
 /**
  * The pieces of a pipeline folder's tokenizer and their rows.

@@ -171,6 +171,9 @@ export function prepareSamples(
   };
 }
 
+/** The depth channel of a condition follows the three channels of the pixels. */
+export const DEPTH_CHANNEL = 3;
+
 export interface StackedConditions {
   /**
    * [K, C, F, H, W], the distinct conditions: pixels, depth if the model uses it, mask. If a sample
