@@ -65,15 +65,8 @@ export const args = defineArgs({
         'tasks to distil, separated by commas (default: all that the pipeline was trained on)',
     },
     seed: { kind: 'integer', min: 0, default: 0, describe: 'seed of data and noise' },
+    ...runOptions,
     run: { ...runOptions.run, describe: 'folder of the run (default: runs/distil-NAME)' },
-    resume: runOptions.resume,
-    dryRun: runOptions.dryRun,
-    nproc: runOptions.nproc,
-    workers: runOptions.workers,
-    cache: runOptions.cache,
-    timeout: runOptions.timeout,
-    hang: runOptions.hang,
-    checkMemory: runOptions.checkMemory,
     set: {
       ...runOptions.set,
       describe:
