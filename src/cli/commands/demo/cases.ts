@@ -1,18 +1,23 @@
-/** The demo's cases: held-out MiniWorld scenes, prompts, and files of examples/media. */
+/** The demo's cases: held-out MiniWorld scenes, prompts, and files of examples/. */
 import { relative } from 'node:path';
 import type { Scene } from '../../../data/miniworld/index.js';
+import { itemParts } from '../../../eval/items.js';
+import { CASES, inFileName, trainedTask } from '../../../eval/mixtures.js';
 import { heldOutTrial, targetOf } from '../../../eval/scenes.js';
+import type { Trial } from '../../../eval/trials.js';
 import { fromRoot } from '../../../files/package-root.js';
 import { type Frames, readVideo, type Size } from '../../../media/index.js';
 import type { PipelineSettings } from '../../../pipeline/index.js';
 import { TASK_IDS, TASKS, type Task, type TaskId } from '../../../tasks/index.js';
-import { type GivenFiles, writeGiven } from './given-files.js';
+import { type GivenFiles, writeGiven, writePlaced } from './given-files.js';
 
 /** One call of `mfm generate`, and the reference for its result. */
 export interface DemoCase extends GivenFiles {
   /** e.g. `t2v-1`; its files' names begin with it */
   id: string;
   task: TaskId;
+  /** part of the page that it is shown in: a task's own, or the photos' */
+  section: TaskId | typeof PHOTOS;
   /** where its input comes from */
   origin: string;
   prompt: string;
@@ -24,8 +29,11 @@ export interface DemoCase extends GivenFiles {
   scene?: Scene;
 }
 
-/** The tasks that are shown; the inputs of a mixture have places, which these cases do not. */
-export const DEMO_TASKS = TASK_IDS.filter((id) => !TASKS[id].placed);
+/** The section of photos and clips, which is not one of a task. */
+export const PHOTOS = 'photos';
+
+/** The tasks that are shown. */
+export const DEMO_TASKS = TASK_IDS;
 
 /** Number of held-out scenes to show for a task; other tasks show `FEW_SCENES`. */
 const SCENES: Partial<Record<TaskId, number>> = { t2i: 6, t2v: 4, i2v: 3, vsr: 3, vinp: 3 };
@@ -38,65 +46,135 @@ const WORDS: [TaskId, string][] = [
   ['t2v', 'a large pink cube spins, the camera zooms in'],
 ];
 
-const PHOTOS: [file: string, prompt: string][] = [
+/** Photos that begin a clip, and what the camera does. */
+const BEGINNINGS: [file: string, prompt: string][] = [
   ['elephant.jpg', 'the camera pans right'],
   ['gecko.jpg', 'the camera zooms in'],
 ];
 
+/** What is done to photos and clips on purpose, so that the true picture is known. */
+const DAMAGES = ['isr:2x', 'icolor', 'iinp', 'ioutp', 'vsr:2x', 'vcolor', 'vinp', 'vexd', 'i2v'];
+/** Photos are shown at this size, where one can see what they show, whatever was trained. */
+const PHOTO_SIDE = 128;
+
 const mediaFolder = fromRoot('examples/media');
 export const exampleFile = (name: string): string => relative('.', `${mediaFolder}/${name}`);
+const photosManifest = fromRoot('examples/photos/manifest.jsonl');
+
+interface DemoOptions {
+  tasks: readonly TaskId[];
+  /** folder that the inputs from held-out scenes and photos are written to */
+  folder: string;
+  /** can the depth of a clip be estimated? */
+  hasDepthModel: boolean;
+}
 
 /**
- * The cases of these tasks. The inputs from held-out scenes are written losslessly to `folder`, so that
- * the shown command gives the same result.
+ * The cases of these tasks. Inputs that are not files already are written losslessly, so that the shown
+ * command gives the same result.
  */
 export async function demoCases(
-  tasks: readonly TaskId[] = DEMO_TASKS,
   settings: PipelineSettings,
-  folder: string,
+  { tasks, folder, hasDepthModel }: DemoOptions,
 ): Promise<DemoCase[]> {
-  const cases: DemoCase[] = [];
+  const cases: DemoCase[] = await photoCases(tasks, settings, folder);
   for (const id of tasks) {
-    for (let index = 0; index < (SCENES[id] ?? FEW_SCENES); index++) {
-      cases.push(await heldOutCase(TASKS[id], index, settings, folder));
+    const kinds = CASES.filter(({ placed }) => placed && id === 'any');
+    for (const task of kinds.length > 0 ? kinds : [TASKS[id]]) {
+      for (let index = 0; index < (SCENES[id] ?? FEW_SCENES); index++) {
+        cases.push(await sceneCase(task, index, settings, folder));
+      }
     }
-    cases.push(...ownCases(id));
+    if (id !== 'mtrans' || hasDepthModel) cases.push(...ownCases(id));
     if (id === 'vsr') cases.push(await flowerCase());
   }
   return cases;
 }
 
-async function heldOutCase(
+async function sceneCase(
   task: Task,
   index: number,
   settings: PipelineSettings,
   folder: string,
 ): Promise<DemoCase> {
-  const target = targetOf(task, settings);
-  const { scene, truth, given, prompt } = heldOutTrial(task, index, target);
-  const id = `${task.id}-${index + 1}`;
-  const files = await writeGiven(task, given, `${folder}/${id}`, settings.fps);
+  const trial = heldOutTrial(task, index, targetOf(task, settings));
+  const about = {
+    id: `${inFileName(task.id)}-${index + 1}`,
+    section: trainedTask(task).id as TaskId,
+    origin: `held-out MiniWorld scene ${index}`,
+    seed: index,
+  };
+  return { ...(await trialCase(task, trial, about, settings, folder)), scene: trial.scene.scene };
+}
+
+/** Photos and clips, damaged on purpose. */
+async function photoCases(
+  tasks: readonly TaskId[],
+  settings: PipelineSettings,
+  folder: string,
+): Promise<DemoCase[]> {
+  const damages = [...CASES, ...TASK_IDS.map((id): Task => TASKS[id])].filter(
+    (task) => DAMAGES.includes(task.id) && tasks.includes(trainedTask(task).id as TaskId),
+  );
+  if (damages.length === 0) return [];
+  const { parts } = await itemParts(photosManifest, damages, {
+    settings: { width: PHOTO_SIDE, height: PHOTO_SIDE, numFrames: settings.numFrames },
+    limit: null,
+    segments: null,
+  });
+  const cases: DemoCase[] = [];
+  // in the order of the damages above, photos before clips
+  parts.sort((a, b) => DAMAGES.indexOf(a.task.id) - DAMAGES.indexOf(b.task.id));
+  for (const { task, trials } of parts) {
+    for (let index = 0; index < trials.count; index++) {
+      const trial = await trials.at(index);
+      const about = {
+        id: `photo-${inFileName(task.id)}-${index + 1}`,
+        section: PHOTOS,
+        origin: `${trial.name}: ${task.summary}`,
+        seed: index,
+      } as const;
+      cases.push(await trialCase(task, trial, about, settings, folder));
+    }
+  }
+  return cases;
+}
+
+async function trialCase(
+  task: Task,
+  { truth, given, prompt }: Trial,
+  about: Pick<DemoCase, 'id' | 'section' | 'origin' | 'seed'>,
+  { fps }: PipelineSettings,
+  folder: string,
+): Promise<DemoCase> {
+  const stem = `${folder}/${about.id}`;
+  const files = task.placed
+    ? await writePlaced(given, stem, fps)
+    : await writeGiven(task, given, stem, fps);
+  const { width, height } = truth;
   return {
     ...files,
-    id,
-    task: task.id as TaskId,
-    origin: `held-out MiniWorld scene ${index}`,
+    ...about,
+    task: trainedTask(task).id as TaskId,
     prompt,
-    seed: index,
-    size: files.inputs.length > 0 ? { width: target.width, height: target.height } : undefined,
+    size: given.known.length + given.geometry.length > 0 ? { width, height } : undefined,
     reference: truth,
-    scene: scene.scene,
   };
 }
 
 /** Cases without a true picture. */
 function ownCases(task: TaskId): DemoCase[] {
-  const base = { task, inputs: [] as string[], depth: [], reference: null };
+  const base = { task, section: task, inputs: [] as string[], depth: [], reference: null };
   if (task === 'i2v') {
-    return PHOTOS.map(([file, prompt], seed) => {
+    return BEGINNINGS.map(([file, prompt], seed) => {
       const name = exampleFile(file);
       return { ...base, id: `i2v-photo-${seed + 1}`, origin: name, prompt, seed, inputs: [name] };
     });
+  }
+  if (task === 'mtrans') {
+    const input = exampleFile('flower.mp4');
+    const own = { id: 'mtrans-clip', origin: input, prompt: 'a large red sphere', seed: 0 };
+    return [{ ...base, ...own, inputs: [input] }];
   }
   if (task === 'vinp') {
     const [input, mask] = [exampleFile('rabbit.mp4'), exampleFile('rabbit-mask.mp4')];
@@ -122,6 +200,7 @@ async function flowerCase(): Promise<DemoCase> {
   return {
     id: 'vsr-clip',
     task: 'vsr',
+    section: 'vsr',
     origin: input,
     prompt: '',
     seed: 0,

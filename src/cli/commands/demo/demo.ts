@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join, relative, resolve } from 'node:path';
 import { InputError } from '../../../errors.js';
 import { fromRoot } from '../../../files/package-root.js';
+import type { DepthModel } from '../../../models/depth-anything/index.js';
 import { chosenDevice, deviceOption } from '../../options/device.js';
 import { defineArgs, type Options } from '../../terminal/args.js';
 import type { Example } from '../../terminal/help.js';
@@ -51,9 +52,13 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     );
   }
   const startMs = performance.now();
-  const { openPipeline } = await import('../../../pipeline/index.js');
+  const { depthFolderOf, openPipeline } = await import('../../../pipeline/index.js');
+  const { openRelativeDepth } = await import('../../../pipeline/depth-model.js');
   const { renderPage } = await import('./page.js');
-  const pipeline = openPipeline(pipelineFolder, { device: await chosenDevice(options.device) });
+  const device = await chosenDevice(options.device);
+  const pipeline = openPipeline(pipelineFolder, { device });
+  const depthFolder = depthFolderOf(pipelineFolder);
+  const depthModel = depthFolder === null ? null : openRelativeDepth(depthFolder, { device });
   clear(output);
 
   const { numInferenceSteps, guidanceScale } = pipeline.settings;
@@ -80,7 +85,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
     const parts = training ? 'first of two parts' : 'the only part';
     process.stderr.write(`${parts}: all tasks with ${pipelineFolder}\n`);
     try {
-      await showTasks(page, { pipeline, output, signal });
+      await showTasks(page, { pipeline, depthModel, output, signal });
     } catch (error) {
       if (!signal.aborted) throw error;
       page.pending = 'This demo was stopped before it had anything to show: run it again.';
@@ -88,6 +93,7 @@ export async function run(options: Options<typeof args>): Promise<number | undef
       return INTERRUPTED;
     } finally {
       pipeline.dispose();
+      depthModel?.network.dispose();
     }
     page.pending = training ? 'The live training is running: reload the page in two minutes.' : '';
     write();
@@ -106,18 +112,29 @@ export async function run(options: Options<typeof args>): Promise<number | undef
   });
 }
 
-type Opened = import('../../../pipeline/index.js').Pipeline;
+interface Shown {
+  pipeline: import('../../../pipeline/index.js').Pipeline;
+  depthModel: DepthModel | null;
+  output: string;
+  signal: AbortSignal;
+}
 
 async function showTasks(
   page: PageContent,
-  { pipeline, output, signal }: { pipeline: Opened; output: string; signal: AbortSignal },
+  { pipeline, depthModel, output, signal }: Shown,
 ): Promise<void> {
   const { DEMO_TASKS, demoCases } = await import('./cases.js');
   const { scoreLine } = await import('./score.js');
   const { showCase, taskSheet } = await import('./show.js');
   const trained = pipeline.settings.tasks;
   const tasks = DEMO_TASKS.filter((id) => trained?.includes(id) ?? true);
-  const cases = await demoCases(tasks, pipeline.settings, join(output, PICTURES));
+  const { estimateDepth } = await import('../../../models/depth-anything/index.js');
+  const folder = join(output, PICTURES);
+  const cases = await demoCases(pipeline.settings, {
+    tasks,
+    folder,
+    hasDepthModel: depthModel !== null,
+  });
   const progress = new Progress({ label: 'generating', total: cases.length, unit: '' });
   try {
     const shown = [];
@@ -126,6 +143,7 @@ async function showTasks(
         folder: output,
         pictures: PICTURES,
         pipelineFolder: page.pipelineFolder,
+        estimateDepth: depthModel && ((known) => estimateDepth(depthModel, known)),
         signal,
         onStep: (step, total) => progress.update(i + step / total, demoCase.id),
       });
@@ -133,9 +151,9 @@ async function showTasks(
     }
     const sheets = new Map();
     const scores = new Map();
-    for (const id of tasks) {
-      const own = shown.filter(({ task }) => task === id);
-      const ownCases = cases.filter(({ task }) => task === id);
+    for (const id of new Set(cases.map(({ section }) => section))) {
+      const own = shown.filter(({ section }) => section === id);
+      const ownCases = cases.filter(({ section }) => section === id);
       scores.set(
         id,
         scoreLine(

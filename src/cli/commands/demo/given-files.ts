@@ -1,6 +1,6 @@
 /** Writes a task's inputs to files that `mfm generate` takes. */
 import { type DepthMap, type Frames, sliceFrames, writeImage } from '../../../media/index.js';
-import type { ConditionInputs, Hole, Task } from '../../../tasks/index.js';
+import type { ConditionInputs, Hole, Known, Task } from '../../../tasks/index.js';
 import { fromArray, saveSafetensors, tidy } from '../../../tensor/index.js';
 import { writeLossless } from './lossless.js';
 
@@ -8,6 +8,15 @@ export interface GivenFiles {
   inputs: string[];
   mask?: string;
   depth: string[];
+  /** of a mixture: what is known, and where */
+  known?: PlacedFile[];
+}
+
+/** A file at a place of the time line. */
+export interface PlacedFile {
+  media: string;
+  at: number | readonly [first: number, last: number];
+  mask?: string;
 }
 
 /**
@@ -37,6 +46,33 @@ export async function writeGiven(
   if (hole) files.mask = await writeFrames(`${stem}-mask`, whiteIn(hole, known[0]!.frames), fps);
   return files;
 }
+
+/**
+ * Writes a mixture's inputs losslessly, each known part and the depth of the whole clip.
+ *
+ * @param stem   beginning of the files' paths
+ */
+export async function writePlaced(
+  { known, geometry: [geometry] }: ConditionInputs,
+  stem: string,
+  fps: number,
+): Promise<GivenFiles> {
+  const parts = known.flatMap((part) => (part.hole ? [part] : single(part)));
+  const placed: PlacedFile[] = [];
+  for (const { frames, at, hole } of parts) {
+    const name = `${stem}-known${placed.length + 1}`;
+    const media = await writeFrames(name, frames, fps);
+    const place = at.length === 1 ? at[0]! : ([at[0]!, at.at(-1)!] as const);
+    const mask = hole ? await writeFrames(`${name}-mask`, whiteIn(hole, frames), fps) : undefined;
+    placed.push({ media, at: place, mask });
+  }
+  const depth = geometry ? [writeDepth(`${stem}-depth`, geometry.depth!)] : [];
+  return { inputs: [], depth, known: placed };
+}
+
+/** The frames of a part one by one, since they need not follow one another. */
+const single = ({ frames, at }: Known): Known[] =>
+  at.map((place, i) => ({ frames: sliceFrames(frames, i, i + 1), at: [place], hole: null }));
 
 async function writeFrames(stem: string, frames: Frames, fps: number): Promise<string> {
   const still = frames.numFrames === 1;

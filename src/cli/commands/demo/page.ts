@@ -1,8 +1,9 @@
 /** The demo's page: one HTML file without scripts, with pictures and clips beside it. */
 import { PROGRAM } from '../../../files/package-root.js';
 import { escapeText as e, htmlPage } from '../../../html.js';
-import { TASKS, type TaskId } from '../../../tasks/index.js';
+import { TASKS } from '../../../tasks/index.js';
 import { chart } from '../../charts/chart.js';
+import { PHOTOS } from './cases.js';
 import type { LiveTraining } from './live.js';
 import type { ShownCase, Tile } from './show.js';
 
@@ -13,10 +14,10 @@ export interface PageContent {
   numInferenceSteps: number;
   guidanceScale: number;
   cases: readonly ShownCase[];
-  /** a sentence on the quality of each task's results */
-  scores: ReadonlyMap<TaskId, string>;
-  /** files of contact sheets beside the page, by task */
-  sheets: ReadonlyMap<TaskId, string>;
+  /** a sentence on the quality of each section's results */
+  scores: ReadonlyMap<Section, string>;
+  /** files of contact sheets beside the page, by section */
+  sheets: ReadonlyMap<Section, string>;
   live: LiveTraining | null;
   /** name of the run's folder, beside the page */
   trainingFolder: string;
@@ -25,8 +26,14 @@ export interface PageContent {
   pending: string;
 }
 
-/** Explanations for the reader, by task. */
-const EXPLAINED: Partial<Record<TaskId, string>> = {
+/** A part of the page. */
+type Section = ShownCase['section'];
+
+/** Explanations for the reader, by section. */
+const EXPLAINED: Partial<Record<Section, string>> = {
+  photos:
+    'Photos and a clip that no network here has seen: made small and enlarged again, coloured from gray, filled, widened, continued. Beside each is the best that needs no model.',
+  any: 'A mixture of what is known: three key frames and the depth of all frames, or a clip with a moving hole whose first frame shows what belongs there.',
   t2i: 'An image from words. Below each: how many of the solids that the caption names are found in the picture, by colour, and by colour and shape.',
   t2v: 'A clip from words: solids that move, and a camera that may pan or zoom.',
   i2v: 'A clip that begins with the given image. Figures are for the frames after it.',
@@ -45,37 +52,43 @@ const EXPLAINED: Partial<Record<TaskId, string>> = {
 
 export function renderPage(content: PageContent): string {
   const { cases, live, pending } = content;
-  const tasks = [...new Set(cases.map(({ task }) => task))];
+  const sections = [...new Set(cases.map(({ section }) => section))];
+  const tasks = sections.filter((section) => section !== PHOTOS);
   return htmlPage(
     'mfm demo',
     STYLE,
     `<header>
 <h1>One small model${tasks.length > 0 ? `, ${counted(tasks.length, 'task')}` : ''}</h1>
 <p>Everything here was made on this machine by <code>make demo</code>: first the trained pipeline
-<code>${e(content.pipelineFolder)}</code> on scenes that its training never saw and on files of <code>examples/media</code>,
-then a fresh pipeline trained for two minutes. It is a small network that knows nothing but MiniWorld, a procedural
-world of solids in eight colours: photos are far from all it has seen, and are shown so that you can tell how far.</p>
+<code>${e(content.pipelineFolder)}</code> on scenes that its training never saw and on files of <code>examples</code>,
+then a fresh pipeline trained for two minutes. It is a small network: most of what it knows is MiniWorld, a procedural
+world of solids in eight colours.</p>
 <p class="facts">${e(content.machine)} · ${content.numInferenceSteps} sampling steps, guidance ${content.guidanceScale} · ${cases.length} results · ${duration(content.seconds)} in all</p>
 ${pending ? `<p class="pending">${e(pending)}</p>` : ''}
-<nav>${tasks.map((task) => `<a href="#${task}">${task}</a>`).join('')}${live ? '<a href="#training">training</a>' : ''}</nav>
+<nav>${sections.map((section) => `<a href="#${section}">${section}</a>`).join('')}${live ? '<a href="#training">training</a>' : ''}</nav>
 </header>
-${tasks.map((task) => taskSection(task, content)).join('\n')}
+${sections.map((section) => pageSection(section, content)).join('\n')}
 ${live ? trainingSection(live, content.trainingFolder) : ''}
 <footer><p>PSNR in dB, higher is better; a result as good as 8-bit rounding allows counts as 60 dB. MiniWorld scenes are
-drawn here; photos and clips are CC0, see <code>examples/media/SOURCES.md</code>.</p></footer>`,
+drawn here; who made the photos and clips is in <code>examples/photos/SOURCES.md</code> and
+<code>examples/media/SOURCES.md</code>.</p></footer>`,
   );
 }
 
-function taskSection(task: TaskId, { cases, scores, sheets }: PageContent): string {
-  const own = cases.filter((shown) => shown.task === task);
-  const sheet = sheets.get(task);
+function pageSection(section: Section, { cases, scores, sheets }: PageContent): string {
+  const own = cases.filter((shown) => shown.section === section);
+  const sheet = sheets.get(section);
+  const summary =
+    section === PHOTOS
+      ? 'what the network does with pictures of the real world'
+      : TASKS[section].summary;
   const seconds = own.reduce((sum, shown) => sum + shown.seconds, 0);
-  return `<section id="${task}">
-<h2>${task} <span>${e(TASKS[task].summary)}</span></h2>
-<p class="score">${e(scores.get(task) || 'No true picture to compare with.')}</p>
-<p>${EXPLAINED[task] ?? 'Figures compare with the true picture.'} ${counted(own.length, 'result')} in ${duration(seconds)}.</p>
+  return `<section id="${section}">
+<h2>${section} <span>${e(summary)}</span></h2>
+<p class="score">${e(scores.get(section) || 'No true picture to compare with.')}</p>
+<p>${EXPLAINED[section] ?? 'Figures compare with the true picture.'} ${counted(own.length, 'result')} in ${duration(seconds)}.</p>
 <div class="cases">${own.map(caseCard).join('\n')}</div>
-${sheet ? `<details><summary>all of ${task} on one sheet</summary><a href="${e(sheet)}"><img src="${e(sheet)}" alt="sheet of ${task}" loading="lazy"></a></details>` : ''}
+${sheet ? `<details><summary>all of ${section} on one sheet</summary><a href="${e(sheet)}"><img src="${e(sheet)}" alt="sheet of ${section}" loading="lazy"></a></details>` : ''}
 </section>`;
 }
 

@@ -15,8 +15,15 @@ import {
 } from '../../../media/index.js';
 import { generate } from '../../../pipeline/generate/generate.js';
 import type { Pipeline } from '../../../pipeline/index.js';
-import { type ConditionInputs, TASKS, type Target, type Task } from '../../../tasks/index.js';
+import {
+  type ConditionInputs,
+  type DepthEstimator,
+  TASKS,
+  type Target,
+  type Task,
+} from '../../../tasks/index.js';
 import type { DemoCase } from './cases.js';
+import type { PlacedFile } from './given-files.js';
 import { inWords, type Score, wordsFound } from './score.js';
 
 /** A picture on the page. */
@@ -30,7 +37,8 @@ export interface Tile {
   made: boolean;
 }
 
-export interface ShownCase extends Pick<DemoCase, 'id' | 'task' | 'origin' | 'prompt' | 'seed'> {
+export interface ShownCase
+  extends Pick<DemoCase, 'id' | 'task' | 'section' | 'origin' | 'prompt' | 'seed'> {
   tiles: Tile[];
   command: string;
   seconds: number;
@@ -47,6 +55,8 @@ export interface ShowOptions {
   pictures: string;
   /** the pipeline, as in the command */
   pipelineFolder: string;
+  /** the pipeline's own depth model, if it has one */
+  estimateDepth: DepthEstimator | null;
   onStep: (step: number, total: number) => void;
   signal: AbortSignal;
 }
@@ -60,9 +70,9 @@ export async function showCase(
   demoCase: DemoCase,
   options: ShowOptions,
 ): Promise<ShownCase> {
-  const { id, prompt, seed, inputs, mask, depth, size, origin } = demoCase;
+  const { id, section, prompt, seed, inputs, mask, depth, known, size, origin } = demoCase;
   const task: Task = TASKS[demoCase.task];
-  const { onStep, signal } = options;
+  const { estimateDepth, onStep, signal } = options;
   const startMs = performance.now();
   const { frames, fps, given, target } = await generate(pipeline, {
     task,
@@ -70,9 +80,11 @@ export async function showCase(
     inputs,
     size,
     seed,
+    estimateDepth,
     onStep,
     signal,
     mask: mask === undefined ? undefined : { file: mask },
+    known,
     depth: depth.length > 0 ? depth : undefined,
   });
   const seconds = (performance.now() - startMs) / 1000;
@@ -95,6 +107,7 @@ export async function showCase(
   return {
     id,
     task: demoCase.task,
+    section,
     origin,
     prompt,
     seed,
@@ -194,14 +207,14 @@ const decibels = (value: number): string => `${value.toFixed(1)} dB`;
 const sizeOf = ({ width, height }: Frames): string => `${width}x${height}`;
 
 function enlarge(frames: Frames): Frames {
-  const factor = Math.max(1, Math.floor(TILE_HEIGHT / frames.height));
+  const factor = Math.max(1, Math.round(TILE_HEIGHT / frames.height));
   const size = { width: frames.width * factor, height: frames.height * factor };
   return resizeFrames(frames, size, 'nearest');
 }
 
 /** The command that gives the same result. */
 function commandOf(
-  { id, task, prompt, seed, inputs, mask, depth, size }: DemoCase,
+  { id, task, prompt, seed, inputs, mask, depth, known = [], size }: DemoCase,
   folder: string,
 ): string {
   const quoted = (text: string) => (/^[\w./-]+$/.test(text) ? text : `"${text}"`);
@@ -209,9 +222,16 @@ function commandOf(
     `${PROGRAM} generate ${task}`,
     ...(prompt ? ['-p', `"${prompt}"`] : []),
     ...inputs.flatMap((file) => ['-i', quoted(file)]),
+    ...known.flatMap((part) => ['--known', quoted(placed(part))]),
     ...(mask ? ['--mask', quoted(mask)] : []),
     ...depth.flatMap((file) => ['--depth', quoted(file)]),
     ...(size ? [`--size ${size.width}x${size.height}`] : []),
     `--seed ${seed} --pipeline ${quoted(folder)} -o ${id}.${TASKS[task].result === 'image' ? 'png' : 'mp4'}`,
   ].join(' ');
+}
+
+/** A known part as `--known` takes it. */
+function placed({ media, at, mask }: PlacedFile): string {
+  const place = typeof at === 'number' ? at : at.join('..');
+  return `${media}@${place}${mask ? `,mask=${mask}` : ''}`;
 }

@@ -34,14 +34,18 @@ describe('mfm demo', () => {
     const files = [...page.matchAll(/(?:src|href)="([^"#]+)"/g)].map((match) => match[1]!);
     assert.ok(files.length > 60, `${files.length} links`);
     for (const file of files) assert.ok(existsSync(join(folder, 'page', file)), file);
+    assert.ok(page.includes('<section id="photos">'));
     for (const id of DEMO_TASKS) {
       assert.ok(page.includes(`<section id="${id}">`), id);
       assert.ok(page.includes(`./mfm generate ${id}`), id);
     }
     assert.ok(page.includes(`<h1>One small model, ${DEMO_TASKS.length} tasks</h1>`));
     const scores = [...page.matchAll(/<p class="score">(.*?)<\/p>/g)].map((match) => match[1]!);
-    assert.equal(scores.length, DEMO_TASKS.length);
+    assert.equal(scores.length, DEMO_TASKS.length + 1); // and the photos'
     for (const score of scores) assert.match(score, /^(Better|Not better) than .*\d/);
+    // what is known of a mixture lies beside the page, in whole frames or with a mask
+    assert.match(page, /--known &quot;[^ ]*any-keys-depth-1-known1\.png@0&quot; /);
+    assert.match(page, /known2\.mkv@1\.\.\d+,mask=/);
     // of a picture that begins a clip, or ends it, there is no clip with nothing in it
     for (const name of ['i2v-1-given.png', 'itrans-1-given-end.png']) {
       assert.ok(files.includes(`pictures/${name}`), name);
@@ -92,7 +96,14 @@ describe('scoreLine', () => {
     const size = { width: 64, height: 64, numFrames: 1 };
     const cases = [1, 2].map((seed): DemoCase => {
       const { scene, frames } = miniWorld(seed, size);
-      const base = { id: 't2i-1', task: 't2i', origin: '', prompt: '', seed } as const;
+      const base = {
+        id: 't2i-1',
+        task: 't2i',
+        section: 't2i',
+        origin: '',
+        prompt: '',
+        seed,
+      } as const;
       return { ...base, inputs: [], depth: [], scene, reference: { ...size, data: frames } };
     });
     const words = cases.map(({ scene, reference }) => wordsFound(scene!, reference!));
