@@ -139,15 +139,19 @@ async function finishedAutoencoder(
 const SCALE_CLIPS = 64;
 
 /**
- * Scales the autoencoder's latents to unit variance and stores it, once: all latents are then made
- * with it.
+ * Scales the autoencoder's latents to unit variance, unless its encoder was to stay as it is, and stores
+ * it, once: all latents are then made with it.
  */
 async function scaleLatents(
   autoencoder: Autoencoder,
   path: string,
-  { run, data }: PartContext,
+  { run, data, recipe }: PartContext,
 ): Promise<void> {
   if (run.parallel.rank > 0) return;
+  if (recipe.autoencoder.train === 'decoder') {
+    tidy(() => saveSafetensors(path, autoencoder.stateDict()));
+    return;
+  }
   const lengths = [1, Math.max(...data.stages.map(({ numFrames }) => numFrames))];
   const batches: FrameBatch[] = [];
   for (const numFrames of lengths) {

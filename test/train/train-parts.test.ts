@@ -17,7 +17,15 @@ import {
   parseAutoencoderConfig,
 } from '../../src/models/autoencoder/index.js';
 import { LATENTS_SCALE, openPipeline } from '../../src/pipeline/index.js';
-import { cat, Generator, manualSeed, noGrad, randn, setThreads } from '../../src/tensor/index.js';
+import {
+  cat,
+  Generator,
+  manualSeed,
+  noGrad,
+  openSafetensors,
+  randn,
+  setThreads,
+} from '../../src/tensor/index.js';
 import type { Reporter } from '../../src/train/loop/reporter.js';
 import { reconstruct } from '../../src/train/networks/autoencoder.js';
 import { normaliseLatents } from '../../src/train/networks/normalise-latents.js';
@@ -211,6 +219,31 @@ describe('trainParts', () => {
     assert.ok(readFileSync(run.path(file)).equals(readFileSync(whole.path(file))), 'the same');
     const checkpoints = readdirSync(run.path('checkpoints'));
     assert.ok(!checkpoints.includes('autoencoder-00000005'), String(checkpoints));
+  });
+
+  test('trains a decoder alone: the encoder and its latents stay as they were', async () => {
+    const own = {
+      ...recipe,
+      init: whole.path('pipeline'),
+      autoencoder: { ...recipe.autoencoder, train: 'decoder' as const },
+    };
+    const vaeOf = (run: Run) => {
+      const file = openSafetensors(run.path('pipeline/vae/diffusion_pytorch_model.safetensors'));
+      return new Map(file.keys().map((name) => [name, file.get(name).toFloat32Array()]));
+    };
+    const run = Run.open(join(root, 'decoder'), own);
+    const { signal } = new AbortController();
+    assert.equal(await trainParts({ run, recipe: own, report: quiet(), signal }), true);
+    const [before, after] = [vaeOf(whole), vaeOf(run)];
+    assert.deepEqual([...after.keys()], [...before.keys()]);
+    const same = [...after.keys()].filter((name) =>
+      after.get(name)!.every((value, i) => value === before.get(name)![i]),
+    );
+    assert.deepEqual(
+      same.filter((name) => name.startsWith('encoder.')),
+      [...after.keys()].filter((name) => name.startsWith('encoder.')),
+    );
+    assert.ok(!same.includes('decoder.conv_out.conv.weight'));
   });
 
   test('refuses a folder that holds a run, unless told to resume', () => {

@@ -130,7 +130,8 @@ function autoencoderStepFlops({ autoencoder: plan }: PipelineRecipe, shape: Pipe
   const flops = plan.batches.map(({ numFrames, batchSize, weight }) => {
     const clip = { numFrames, width: plan.width, height: plan.height };
     const { autoencoder: config } = shape;
-    return weight * batchSize * 3 * (encodeFlops(config, clip) + decodeFlops(config, clip));
+    const encode = (plan.train === 'all' ? 3 : 1) * encodeFlops(config, clip);
+    return weight * batchSize * (encode + 3 * decodeFlops(config, clip));
   });
   return flops.reduce((sum, one) => sum + one, 0) / weights;
 }

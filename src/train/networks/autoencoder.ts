@@ -36,7 +36,7 @@ export function buildAutoencoder(recipe: Recipe, dtype: DType): Autoencoder {
 /** @returns false if the signal stopped it */
 export async function trainAutoencoder(model: Autoencoder, context: PartContext): Promise<boolean> {
   const { run, recipe, data, report, signal } = context;
-  const { kl, ...config } = recipe.autoencoder;
+  const { kl, train: which, ...config } = recipe.autoencoder;
   const validation: Tensor[] = [];
   let heading = '';
   const { rank, size } = run.parallel;
@@ -44,13 +44,15 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
   const places = (count: number) => Array.from({ length: count }, (_, i) => rank + i * size);
   const noiseAt = (step: number, index: number, shape: number[]) =>
     randn([1, ...shape], { generator: sampleGenerator(recipe.seed, step, index) });
+  const isTrained = (name: string) => which === 'all' || name.startsWith('decoder.');
+  model.encoder.requiresGrad_(which === 'all');
   try {
     return await trainLoop<FrameBatch>({
       part: 'autoencoder',
       run,
       stages: [config],
       seed: recipe.seed,
-      parameters: model.namedParameters(),
+      parameters: new Map([...model.namedParameters()].filter(([name]) => isTrained(name))),
       open: (_, position) => data.openFrames(position),
       train(
         { frames, batchSize, count, numFrames, width, height },

@@ -211,6 +211,12 @@ const AutoencoderPlan = Optimisation.extend({
     .string()
     .optional()
     .describe('pipeline folder to take the autoencoder from; it is then not trained'),
+  train: z
+    .enum(['all', 'decoder'])
+    .default('all')
+    .describe(
+      'decoder: the encoder stays that of init, and so do latents: a transformer that was trained on them remains valid',
+    ),
   steps: stepCount.default(6700).describe('optimizer steps'),
   width: side.default(64).describe('width of the training samples in pixels'),
   height: side.default(64).describe('height of the training samples in pixels'),

@@ -432,6 +432,15 @@ function originProblems(recipe: PipelineRecipe): string[] {
   const problems = said
     .filter(([, value]) => base !== undefined && value !== undefined)
     .map(([key]) => `${key}: is determined by base already; leave one of them out`);
+  if (autoencoder.train === 'decoder' && (base ?? autoencoder.from) !== undefined) {
+    problems.push(
+      `autoencoder.train: has no effect, as ${base ? 'base' : 'autoencoder.from'} has a finished autoencoder; leave it out, or give the pipeline folder as init`,
+    );
+  } else if (autoencoder.train === 'decoder' && init === undefined) {
+    problems.push(
+      'autoencoder.train: decoder needs a trained encoder; give its pipeline folder as init, or train all',
+    );
+  }
   if (transformer.lora && base === undefined) {
     problems.push('transformer.lora: needs trained weights; give their pipeline folder as base');
   }

@@ -614,6 +614,14 @@ describe('readRecipe', () => {
       twice.slice(1),
       keys.map((key) => `${key}: is determined by base already; leave one of them out`),
     );
+    const decoder = { ...GOOD, autoencoder: { train: 'decoder' } };
+    assert.deepEqual(problemsOf({ ...decoder, base: 'one' }).slice(1), [
+      'autoencoder.train: has no effect, as base has a finished autoencoder; leave it out, or give the pipeline folder as init',
+    ]);
+    assert.deepEqual(problemsOf(decoder).slice(1), [
+      'autoencoder.train: decoder needs a trained encoder; give its pipeline folder as init, or train all',
+    ]);
+    assert.deepEqual(problemsOf({ ...decoder, init: 'one' }), []);
     const lora = { steps: 1, lora: { rank: 4 } };
     assert.deepEqual(problemsOf({ ...GOOD, transformer: lora }).slice(1), [
       'transformer.lora: needs trained weights; give their pipeline folder as base',
