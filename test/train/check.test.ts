@@ -111,12 +111,19 @@ describe('expectTrainable', () => {
   test('refuses weights of another size, in the words of a recipe', () => {
     refused(
       tinyRecipe({ from: tiny, numLayers: 2, numHeads: 3 }),
-      /^transformer\.from: must hold a transformer of the recipe's size, got \S+tiny with numLayers 1 \(not 2\), numHeads 1 \(not 3\), adapterChannels 4,4,8,8,8 \(not 8,8,8,8,8\); change the recipe/,
+      /^transformer\.from: must hold a transformer of the recipe's size, got \S+tiny with numHeads 1 \(not 3\), adapterChannels 4,4,8,8,8 \(not 8,8,8,8,8\); change the recipe/,
     );
     refused(
       tinyRecipe(SAME, { init: tiny }),
       /tiny\/text_encoder: \S+ must be \[32, 1\] as the recipe has it, got \[32, 2\]; train from scratch/,
     );
+  });
+
+  test('takes the weights of fewer blocks, and refuses those of more', () => {
+    const sized = (numLayers: number) =>
+      Recipe.parse({ name: 'sized', init: carried, transformer: { steps: 1, numLayers } });
+    expectTrainable(sized(8));
+    refused(sized(5), /^init: .* with numLayers 6 \(not 5\); change the recipe/);
   });
 
   test('refuses weights that are not whole', () => {

@@ -10,19 +10,21 @@ import { parseT5Config, T5Encoder } from '../../models/t5/index.js';
 import {
   isFlowMap,
   parseTransformerConfig,
-  type Transformer3D,
+  Transformer3D,
+  type TransformerConfig,
 } from '../../models/transformer/index.js';
 import { loadWeights, withParameters } from '../../nn/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import { ModelIndex } from '../../pipeline/settings.js';
 import { allTasks, TASK_IDS, type Task } from '../../tasks/index.js';
 import { type DType, noGrad, tensor, tidy } from '../../tensor/index.js';
+import { copyIntoDeeper } from './deeper.js';
 import { DEPTH_CHANNEL } from './step.js';
 import type { TrainedPipeline } from './trained-pipeline.js';
 
 /**
- * Copies the weights of a pipeline folder's transformer and text encoder. Words that its vocabulary
- * lacks keep their newly initialised embeddings.
+ * Copies the weights of a pipeline folder's transformer, which may have fewer blocks, and text encoder.
+ * Words that its vocabulary lacks keep their newly initialised embeddings.
  *
  * @throws InputError if a network there has other shapes
  */
@@ -33,7 +35,7 @@ export function startFrom(
   ownTasks: readonly Task[] = [],
 ): void {
   const { transformer, textEncoder } = pipeline;
-  loadWeights(transformer, join(folder, 'transformer'), 'diffusion_pytorch_model', dtype);
+  loadTransformer(transformer, folder, dtype);
   forgetUnknownDepth(transformer, folder, ownTasks);
 
   const before = openTextEncoder(folder, textEncoder, dtype);
@@ -47,6 +49,28 @@ export function startFrom(
   } finally {
     before.dispose();
   }
+}
+
+/** Loads the weights of a pipeline folder's transformer, which may have fewer blocks. */
+function loadTransformer(transformer: Transformer3D, folder: string, dtype: DType | null): void {
+  const file = [join(folder, 'transformer'), 'diffusion_pytorch_model'] as const;
+  const config = storedConfig(folder);
+  if (config.num_layers >= transformer.config.num_layers) {
+    loadWeights(transformer, ...file, dtype);
+    return;
+  }
+  const fewer = withParameters({ device: 'meta' }, () => new Transformer3D(config));
+  try {
+    loadWeights(fewer, ...file, dtype);
+    if (dtype !== null) copyIntoDeeper(fewer, transformer);
+  } finally {
+    fewer.dispose();
+  }
+}
+
+function storedConfig(folder: string): TransformerConfig {
+  const path = join(folder, 'transformer', 'config.json');
+  return parseTransformerConfig(readJson(path), path);
 }
 
 /** @param pairs   rows of the embeddings of `to` and of `from` that belong to the same piece */
@@ -70,7 +94,7 @@ function copyText(
 
 /**
  * Checks that `startFrom` can copy a folder's weights, without reading them. Afterwards the
- * transformer holds the mapped weights, whatever its device was.
+ * transformer holds the mapped weights, whatever its device was, if it has as many blocks.
  *
  * @param key   the key of the recipe that names the folder
  * @throws InputError if a network there has other shapes, or something is missing
@@ -80,16 +104,16 @@ export function expectToStartFrom(
   folder: string,
   key: string,
 ): void {
-  const configPath = join(folder, 'transformer', 'config.json');
-  const config = parseTransformerConfig(readJson(configPath), configPath);
+  const config = storedConfig(folder);
   if (isFlowMap(config)) {
     throw new InputError(
       `${key}: must be a pipeline that is not distilled to few steps, got ${folder}; take the one that it was distilled from`,
     );
   }
-  const others = Object.entries(SIZES).filter(
-    ([size]) => String(config[size as SizeKey]) !== String(transformer.config[size as SizeKey]),
-  );
+  const others = Object.entries(SIZES).filter(([size]) => {
+    if (size === 'num_layers' && config.num_layers < transformer.config.num_layers) return false;
+    return String(config[size as SizeKey]) !== String(transformer.config[size as SizeKey]);
+  });
   if (others.length > 0) {
     const words = others.map(([size, name]) => {
       const [there, own] = [config, transformer.config].map((one) => String(one[size as SizeKey]));
@@ -99,7 +123,7 @@ export function expectToStartFrom(
       `${key}: must hold a transformer of the recipe's size, got ${folder} with ${words.join(', ')}; change the recipe, or train from scratch`,
     );
   }
-  loadWeights(transformer, join(folder, 'transformer'), 'diffusion_pytorch_model', null);
+  loadTransformer(transformer, folder, null);
   knowsDepth(folder);
   openTextEncoder(folder, textEncoder, null).dispose();
   storedRows(folder);
