@@ -7,6 +7,8 @@
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <memory>
+
 namespace mfm {
 
 namespace {
@@ -83,12 +85,17 @@ napi_value setGradMode(Args& args) {
   return fromBool(args.env, before);
 }
 
+// Where a gradient of another device waits for the JavaScript thread.
+using Mailbox = std::shared_ptr<at::Tensor>;
+
 // A node of the autograd graph that recomputes its segment in JavaScript during the backward pass.
 struct CheckpointNode : torch::autograd::Node {
   napi_env env;
   napi_ref callback;
+  Mailbox mailbox;  // null on the CPU
 
-  CheckpointNode(napi_env env, napi_ref callback) : env(env), callback(callback) {}
+  CheckpointNode(napi_env env, napi_ref callback, Mailbox mailbox)
+      : env(env), callback(callback), mailbox(std::move(mailbox)) {}
   ~CheckpointNode() override {
     if (callback != nullptr && onJsThread()) napi_delete_reference(env, callback);
   }
@@ -99,7 +106,8 @@ struct CheckpointNode : torch::autograd::Node {
     }
     HandleScope scope(env);
     napi_value function, result, receiver = undefined(env);
-    napi_value gradient = fromDouble(env, addTensor(gradients.at(0)));
+    const at::Tensor incoming = mailbox ? std::move(*mailbox) : gradients.at(0);
+    napi_value gradient = fromDouble(env, addTensor(incoming));
     napi_get_reference_value(env, callback, &function);
     if (napi_call_function(env, receiver, function, 1, &gradient, &result) != napi_ok) {
       throw std::runtime_error("checkpoint: recomputing failed");
@@ -118,13 +126,29 @@ struct CheckpointNode : torch::autograd::Node {
   }
 };
 
+// The engine computes the gradients of other devices on threads of their own, and those of the CPU on the
+// thread that called backward, which is JavaScript's. So this node, on the device's thread, leaves its
+// gradient in the mailbox and gives the next one, a `CheckpointNode`, a tensor of the CPU.
+struct HandOverNode : torch::autograd::Node {
+  Mailbox mailbox;
+
+  explicit HandOverNode(Mailbox mailbox) : mailbox(std::move(mailbox)) {}
+
+  torch::autograd::variable_list apply(torch::autograd::variable_list&& gradients) override {
+    *mailbox = gradients.at(0);
+    return {token()};
+  }
+
+  static at::Tensor token() { return at::zeros({1}); }
+};
+
 // Nodes are owned by std::shared_ptr, in newer versions (2.15 at the latest) by c10::intrusive_ptr.
-template <class Node>
-auto makeNode(napi_env env, napi_ref callback) {
+template <class Node, class... Args>
+auto makeNode(Args... args) {
   if constexpr (std::is_base_of_v<c10::intrusive_ptr_target, Node>) {
-    return c10::make_intrusive<Node>(env, callback);
+    return c10::make_intrusive<Node>(args...);
   } else {
-    return std::shared_ptr<Node>(new Node(env, callback), [](auto* node) { deleteNode(node); });
+    return std::shared_ptr<Node>(new Node(args...), [](auto* node) { deleteNode(node); });
   }
 }
 
@@ -135,9 +159,17 @@ napi_value checkpoint(Args& args) {
   std::vector<at::Tensor> inputs = definedArg(env, args[0]);
   at::Tensor output = tensorArg(env, args[1]).detach();
   napi_ref callback = toCallback(env, args[2]);
-  auto node = makeNode<CheckpointNode>(env, callback);
+  const Mailbox mailbox = output.is_cpu() ? nullptr : std::make_shared<at::Tensor>();
+  auto node = makeNode<CheckpointNode>(env, callback, mailbox);
   node->set_next_edges(torch::autograd::collect_next_edges(inputs));
-  torch::autograd::set_history(output, node);
+  if (mailbox) {
+    node->add_input_metadata(HandOverNode::token());
+    auto first = makeNode<HandOverNode>(mailbox);
+    first->add_next_edge(torch::autograd::Edge(node, 0));
+    torch::autograd::set_history(output, first);
+  } else {
+    torch::autograd::set_history(output, node);
+  }
   return fromDouble(env, addTensor(output));
 }
 

@@ -3,6 +3,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 
 #include <dlfcn.h>
 
@@ -28,6 +29,13 @@ struct Driver {
   int (*getName)(char*, int, Device) = nullptr;
   int (*getAttribute)(int*, int, Device) = nullptr;
   int (*getMemory)(size_t*, Device) = nullptr;
+  int (*getVersion)(int*) = nullptr;
+  int (*retainContext)(void**, Device) = nullptr;
+  int (*releaseContext)(Device) = nullptr;
+  int (*pushContext)(void*) = nullptr;
+  int (*popContext)(void**) = nullptr;
+  int (*getFreeMemory)(size_t*, size_t*) = nullptr;
+  int (*getBusId)(char*, int, Device) = nullptr;
   bool found = false;
 
   Driver() {
@@ -39,7 +47,12 @@ struct Driver {
     };
     found = find(init, "cuInit") && find(getCount, "cuDeviceGetCount") &&
             find(getDevice, "cuDeviceGet") && find(getName, "cuDeviceGetName") &&
-            find(getAttribute, "cuDeviceGetAttribute") && find(getMemory, "cuDeviceTotalMem_v2");
+            find(getAttribute, "cuDeviceGetAttribute") && find(getMemory, "cuDeviceTotalMem_v2") &&
+            find(getVersion, "cuDriverGetVersion") &&
+            find(retainContext, "cuDevicePrimaryCtxRetain") &&
+            find(releaseContext, "cuDevicePrimaryCtxRelease_v2") &&
+            find(pushContext, "cuCtxPushCurrent_v2") && find(popContext, "cuCtxPopCurrent_v2") &&
+            find(getFreeMemory, "cuMemGetInfo_v2") && find(getBusId, "cuDeviceGetPCIBusId");
   }
 
   // The number of devices; -1 without a driver, 0 also if the driver fails.
@@ -76,6 +89,61 @@ napi_value cudaProperties(Args& args) {
   return fromInts(args.env, {major, minor, static_cast<int64_t>(bytes)});
 }
 
+// cudaMemory(index): [bytes that are free now, bytes in all], zeros where unknown
+napi_value cudaMemory(Args& args) {
+  const int index = static_cast<int>(toInt(args.env, args[0]));
+  Driver::Device device = 0;
+  void* context = nullptr;
+  size_t free = 0, total = 0;
+  if (index >= 0 && index < driver().count() && driver().getDevice(&device, index) == 0 &&
+      driver().retainContext(&context, device) == 0) {
+    // the context that LibTorch uses too
+    if (driver().pushContext(context) == 0) {
+      if (driver().getFreeMemory(&free, &total) != 0) free = total = 0;
+      driver().popContext(&context);
+    }
+    driver().releaseContext(device);
+  }
+  return fromInts(args.env, {static_cast<int64_t>(free), static_cast<int64_t>(total)});
+}
+
+// cudaBus(index): where the device is in the machine, or ''
+napi_value cudaBus(Args& args) {
+  const int index = static_cast<int>(toInt(args.env, args[0]));
+  Driver::Device device = 0;
+  char id[64] = "";
+  if (index >= 0 && index < driver().count() && driver().getDevice(&device, index) == 0) {
+    driver().getBusId(id, sizeof(id) - 1, device);
+  }
+  return fromString(args.env, id);
+}
+
+// cudaDriver(): the CUDA version that the driver supports, 1000 * major + 10 * minor; 0 without one
+napi_value cudaDriver(Args& args) {
+  int version = 0;
+  if (driver().found && driver().getVersion(&version) != 0) version = 0;
+  return fromDouble(args.env, version);
+}
+
+// setGpuChoices(tf32, deterministic): how GPUs compute; the CPU is not affected
+napi_value setGpuChoices(Args& args) {
+  const bool tf32 = toBool(args.env, args[0]), deterministic = toBool(args.env, args[1]);
+  at::Context& context = at::globalContext();
+  context.setAllowTF32CuBLAS(tf32);
+  context.setAllowTF32CuDNN(tf32);
+  context.setDeterministicCuDNN(deterministic);
+  // operators without a deterministic kernel warn
+  context.setDeterministicAlgorithms(deterministic, /*warn_only=*/true);
+  return undefined(args.env);
+}
+
+// privateCount(): devices of a backend outside of LibTorch, which registers itself as PrivateUse1
+napi_value privateCount(Args& args) {
+  constexpr auto type = c10::DeviceType::PrivateUse1;
+  const bool known = c10::impl::hasDeviceGuardImpl(type);
+  return fromDouble(args.env, known ? c10::impl::getDeviceGuardImpl(type)->deviceCount() : 0);
+}
+
 // cudaName(index): the name that the driver reports, or ''
 napi_value cudaName(Args& args) {
   const int index = static_cast<int>(toInt(args.env, args[0]));
@@ -98,6 +166,11 @@ void initDevices(napi_env env, napi_value exports) {
   exportFunction(env, exports, "cudaSupport", cudaSupport);
   exportFunction(env, exports, "cudaProperties", cudaProperties);
   exportFunction(env, exports, "cudaName", cudaName);
+  exportFunction(env, exports, "cudaMemory", cudaMemory);
+  exportFunction(env, exports, "cudaBus", cudaBus);
+  exportFunction(env, exports, "cudaDriver", cudaDriver);
+  exportFunction(env, exports, "setGpuChoices", setGpuChoices);
+  exportFunction(env, exports, "privateCount", privateCount);
   exportFunction(env, exports, "mpsSupport", mpsSupport);
 }
 

@@ -4,7 +4,7 @@
  * is sent when its gradients are complete and all earlier buckets have been sent, so all processes
  * use the same order, whatever each of them computes.
  */
-import { empty, noGrad, onGradient, type Tensor, tidy } from '../tensor/index.js';
+import { cat, empty, noGrad, onGradient, type Tensor, tidy } from '../tensor/index.js';
 import { type Bucket, bucketsOf, type Part } from './buckets.js';
 import type { CostMeter } from './cost.js';
 import type { ProcessGroup, Work } from './process-group.js';
@@ -88,16 +88,16 @@ export class GradientSums {
       if (!(await this.layOut())) return new Map();
       this.sendRest();
     }
-    const sums = new Map<string, Tensor>();
+    const delivered: Parcel[] = [];
     for (const [bucket, parcels] of this.parcels.entries()) {
       for (const parcel of parcels ?? []) {
         if (parcel.work) await this.options.meter.waitFor(parcel.work.wait());
         parcel.work = null;
-        if (this.isOwn(parcel.part)) this.open(parcel, sums);
+        if (this.isOwn(parcel.part)) delivered.push(parcel);
       }
       if (this.options.freeEarly) this.freeForeign(bucket);
     }
-    return sums;
+    return this.opened(delivered);
   }
 
   /**
@@ -206,19 +206,27 @@ export class GradientSums {
     }
   }
 
-  /** Adds a delivered part's gradients to `sums`. */
-  private open({ part, buffer }: Parcel, sums: Map<string, Tensor>): void {
+  /** The gradients of delivered parts, by name; their flags are read all at once. */
+  private opened(parcels: readonly Parcel[]): Map<string, Tensor> {
+    const sums = new Map<string, Tensor>();
+    if (parcels.length === 0) return sums;
     tidy(() => {
-      const { members } = part;
-      const processes = buffer.narrow(0, this.flagsAt(part), members.length).toFloat32Array();
-      for (const [i, index] of members.entries()) {
-        if (processes[i] === 0) continue;
-        const values = buffer.narrow(0, this.places[index]!.offset, this.sizes[index]!);
-        const view = values.view(this.parameters[index]!.shape).keep();
-        this.held.push(view);
-        sums.set(this.names[index]!, view);
+      const flags = parcels.map(({ part, buffer }) =>
+        buffer.narrow(0, this.flagsAt(part), part.members.length),
+      );
+      const processes = cat(flags).toFloat32Array();
+      let flag = 0;
+      for (const { part, buffer } of parcels) {
+        for (const index of part.members) {
+          if (processes[flag++] === 0) continue;
+          const values = buffer.narrow(0, this.places[index]!.offset, this.sizes[index]!);
+          const view = values.view(this.parameters[index]!.shape).keep();
+          this.held.push(view);
+          sums.set(this.names[index]!, view);
+        }
       }
     });
+    return sums;
   }
 
   private freeForeign(bucket: number): void {

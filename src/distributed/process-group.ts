@@ -131,7 +131,9 @@ export class ProcessGroup {
     return this.startAllGather(part).waitSync();
   }
   startAllGather(part: Tensor): Work<Tensor> {
-    return this.guard('allGather', () => this.collective.allGather(part));
+    return this.guard('allGather', () =>
+      aside(part, (usable) => this.collective.allGather(usable)),
+    );
   }
 
   /**
@@ -147,7 +149,7 @@ export class ProcessGroup {
   }
   startAllToAll(parts: Tensor): Work<Tensor> {
     this.expectParts('allToAll', parts);
-    return this.guard('allToAll', () => this.collective.allToAll(parts));
+    return this.guard('allToAll', () => aside(parts, (usable) => this.collective.allToAll(usable)));
   }
 
   /**
@@ -163,15 +165,17 @@ export class ProcessGroup {
     const { dtype, shape } = parts;
     const rows = [this.size, shape[0]! / this.size, ...shape.slice(1)];
     return this.guard('reduceScatter', () =>
-      after(this.collective.allToAll(parts), (received) =>
-        tidy(() => {
-          const sum = received
-            .view(rows)
-            .sum(0, false, { dtype: wideOf(dtype) })
-            .to(dtype);
-          received.dispose();
-          return sum;
-        }),
+      after(
+        aside(parts, (usable) => this.collective.allToAll(usable)),
+        (received) =>
+          tidy(() => {
+            const sum = received
+              .view(rows)
+              .sum(0, false, { dtype: wideOf(dtype) })
+              .to(dtype);
+            received.dispose();
+            return sum;
+          }),
       ),
     );
   }
@@ -315,14 +319,39 @@ function wideOf(dtype: DType): DType {
 const reason = (cause: unknown): string =>
   (cause instanceof Error ? cause.message : String(cause)).replace(/^\w+: /, '');
 
+/** Do collectives take tensors of the device? Those of others go by the CPU. */
+const isCarried = (device: string): boolean => device === 'cpu' || device.startsWith('cuda');
+
+/** Runs `start` on `part` itself or, on a device that no collective takes, on a copy; the result is on it. */
+function aside(part: Tensor, start: (usable: Tensor) => Work<Tensor>): Work<Tensor> {
+  const { device } = part;
+  if (isCarried(device)) return start(part);
+  const copy = tidy(() => part.detach().to('cpu').keep());
+  return after(start(copy), (received) => {
+    copy.dispose();
+    const there = received.to(device);
+    received.dispose();
+    return there;
+  });
+}
+
 /**
  * Runs `start` on `target` itself or, if the collective cannot take it, on a copy that is written
  * back at the end. `sums`: the collective does arithmetic, so 16-bit floats are sent as float32.
  */
 function inPlace(target: Tensor, sums: boolean, start: (usable: Tensor) => Work): Work {
   const dtype = sums ? wideOf(target.dtype) : target.dtype;
-  if (target.isContiguous && target.dtype === dtype) return start(target);
-  const copy = tidy(() => target.detach().to(dtype).contiguous().keep());
+  const { device } = target;
+  const usable = isCarried(device);
+  if (target.isContiguous && target.dtype === dtype && usable) return start(target);
+  const copy = tidy(() =>
+    target
+      .detach()
+      .to(usable ? device : 'cpu')
+      .to(dtype)
+      .contiguous()
+      .keep(),
+  );
   return after(start(copy), () => {
     noGrad(() => tidy(() => void target.detach().copy_(copy)));
     copy.dispose();

@@ -1,7 +1,7 @@
 /** A result while it is generated: its input is read once, its pieces are generated in order. */
 import { AbortError, DisposedError, MfmError } from '../errors.js';
 import type { Frames } from '../media/index.js';
-import { availableBytes } from '../pipeline/cost/plan.js';
+import { availableBytes } from '../pipeline/cost/available.js';
 import { type GenerateRequest, type Result, startResult } from '../pipeline/generate/generate.js';
 import { givesKnownDepth } from '../pipeline/generate/request.js';
 import { workOfResult } from '../pipeline/generate/result-work.js';

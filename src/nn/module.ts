@@ -159,9 +159,19 @@ export abstract class Module {
 
   /** The device of its parameters, which must all be on the same one. */
   get device(): string {
-    const [first] = this.parameters();
+    const first = this.firstParameter();
     if (!first) throw new TypeError(`${this.constructor.name}: has no parameters, so no device`);
     return first.device;
+  }
+
+  private firstParameter(): Tensor | null {
+    const [own] = this.#parameters;
+    if (own) return this.read(own.property);
+    for (const { module } of this.#children) {
+      const found = module.firstParameter();
+      if (found) return found;
+    }
+    return null;
   }
 
   zeroGrad(): void {

@@ -200,9 +200,17 @@ export class AdamW {
       const scaled = grads.map((grad) => grad.to('float32').mul(factor));
       this.updateByLists([masters, scaled, averages, squares], learningRate, options);
     }
-    for (const { entry } of group) {
-      if (entry.master !== entry.parameter) entry.parameter.copy_(entry.master);
+    const apart = group.map(({ entry }) => entry).filter((one) => one.master !== one.parameter);
+    if (apart.length > 0 && master.device !== 'cpu' && hasOperator('aten::_foreach_copy_')) {
+      const weights = apart.map((entry) => entry.parameter);
+      call(
+        'aten::_foreach_copy_',
+        weights,
+        apart.map((entry) => entry.master),
+      );
+      return;
     }
+    for (const entry of apart) entry.parameter.copy_(entry.master);
   }
 
   /** For devices without our own kernel: LibTorch's fused operator where it works, else list operators. */

@@ -1,6 +1,9 @@
 /** Exponential moving average of weights, in float32 whatever the parameters' dtype. */
 import { InputError } from '../errors.js';
-import { noGrad, type Tensor, tidy } from '../tensor/index.js';
+import { call, hasOperator, noGrad, type Tensor, tidy } from '../tensor/index.js';
+
+/** LibTorch 1.13 lacks it. */
+const LERP = 'aten::_foreach_lerp_.Scalar';
 
 export class Ema {
   private readonly averages: Map<string, Tensor>;
@@ -15,7 +18,7 @@ export class Ema {
         new Map(
           [...parameters].map(([name, value]) => [
             name,
-            value.detach().to('float32').clone().keep(),
+            tidy(() => value.detach().to('float32').clone().keep()),
           ]),
         ),
     );
@@ -26,8 +29,23 @@ export class Ema {
    * are any, since they keep the digits that 16-bit weights lose to rounding.
    */
   update(parameters: ReadonlyMap<string, Tensor>, decay = this.decay): void {
+    const all = [...this.averages];
+    const together = all.some(([, { device }]) => device !== 'cpu') && hasOperator(LERP);
     noGrad(() => {
-      for (const [name, average] of this.averages) {
+      if (together) {
+        // one kernel for many weights, where starting kernels costs more than their work
+        tidy(() => {
+          const weights = all.map(([name]) => taken(parameters, name).to('float32'));
+          call(
+            LERP,
+            all.map(([, average]) => average),
+            weights,
+            1 - decay,
+          );
+        });
+        return;
+      }
+      for (const [name, average] of all) {
         tidy(() => {
           average.lerp_(taken(parameters, name).to('float32'), 1 - decay);
         });

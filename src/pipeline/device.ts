@@ -1,6 +1,6 @@
 /** The device that networks are put on. */
 import { InputError } from '../errors.js';
-import { availability, resolveDevice } from '../tensor/index.js';
+import { type Availability, availability, resolveDevice } from '../tensor/index.js';
 
 /**
  * The device to compute on, by the name that tensors use. If `auto` chose the CPU, a note says why,
@@ -13,8 +13,9 @@ export function chooseDevice(
   asked: string | undefined,
   dtype: string,
   onNote: (sentence: string) => void,
+  available: Availability = availability(),
 ): string {
-  const { device, reason, surprising } = resolveDevice(asked ?? 'auto', availability());
+  const { device, reason, surprising } = resolveDevice(asked ?? 'auto', available);
   if (reason && (asked === 'auto' || surprising)) onNote(`computing on the CPU: ${reason}`);
   if (device === 'cpu' && dtype === 'float16') {
     throw new InputError(

@@ -26,7 +26,7 @@ import {
   type ScaledLora,
   withParameters,
 } from '../nn/index.js';
-import { openSafetensors, type Storable, saveSafetensors, tidy } from '../tensor/index.js';
+import { openSafetensors, type Storable, saveSafetensors, tidy, upload } from '../tensor/index.js';
 import type { LoraUse } from './folder.js';
 
 export interface MergeReport {
@@ -41,6 +41,7 @@ export interface MergeReport {
  * dtype; unchanged weight files are hard-linked or cloned where the file system allows it, so they
  * take no more space.
  *
+ * @param options.device   where the changes are computed, as named by `resolveDevice`
  * @throws InputError if a LoRA does not fit, or the new folder already exists
  * @throws the signal's reason when it aborts, between files
  */
@@ -48,7 +49,7 @@ export async function mergeLoras(
   source: string,
   loras: readonly LoraUse[],
   target: string,
-  { signal }: { signal?: AbortSignal } = {},
+  { signal, device = 'cpu' }: { signal?: AbortSignal; device?: string } = {},
 ): Promise<MergeReport> {
   expectPlace(source, target);
   const read = readFor(source, loras);
@@ -61,7 +62,8 @@ export async function mergeLoras(
       const [from, to] = [realpathSync(join(source, name)), join(temporary, name)];
       mkdirSync(dirname(to), { recursive: true });
       const isWeights = name.endsWith('.safetensors');
-      const changed = isWeights && dirname(name) === 'transformer' ? change(from, to, read) : 0;
+      const changed =
+        isWeights && dirname(name) === 'transformer' ? change(from, to, read, device) : 0;
       report.weights += changed;
       if (changed > 0) continue;
       report.files++;
@@ -115,7 +117,7 @@ function readFor(source: string, loras: readonly LoraUse[]): ScaledLora[] {
 }
 
 /** Writes one weight file with its changes. @returns how many weights changed; if 0, nothing is written */
-function change(from: string, to: string, loras: readonly ScaledLora[]): number {
+function change(from: string, to: string, loras: readonly ScaledLora[], device: string): number {
   const names = new Set(loras.flatMap(({ weights }) => [...weights.keys()]));
   const file = openSafetensors(from);
   try {
@@ -131,7 +133,7 @@ function change(from: string, to: string, loras: readonly ScaledLora[]): number 
           const detach = () => {
             const broken = notNumbers(stored);
             if (broken) throw new InputError(`${from}: ${key} holds ${broken}; ${GET_ANOTHER}`);
-            return changedWeight(name, stored, loras);
+            return changedWeight(name, upload(stored, device), loras);
           };
           return [key, { dtype, shape, numel, detach }];
         }),

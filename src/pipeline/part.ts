@@ -20,7 +20,9 @@ export interface PipelinePart<M extends Module> {
 export function residentPart<M extends Module>(module: M): PipelinePart<M> {
   return {
     module,
-    device: module.device,
+    get device() {
+      return module.device;
+    },
     use: () => module,
     findBroken: () =>
       findNotNumbers([...module.namedParameters()].map(([name, value]) => [name, () => value])),

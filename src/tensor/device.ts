@@ -13,6 +13,8 @@ export interface CudaDevice {
   capability: [major: number, minor: number];
   /** its total memory; 0 where the driver does not say */
   memoryBytes: number;
+  /** its place in the machine; '' where the driver does not say */
+  bus?: string;
 }
 
 /** The devices that LibTorch was built for, and those that this machine has. */
@@ -27,6 +29,8 @@ export interface Availability {
     driver: number | null;
   };
   mps: { built: boolean; usable: boolean };
+  /** devices of a backend that is not part of LibTorch, and has registered itself as PrivateUse1 */
+  outside?: number;
 }
 
 export interface ResolvedDevice {
@@ -44,13 +48,15 @@ export function availability(): Availability {
   const [mpsBuilt, mpsUsable] = native.mpsSupport();
   const devices = Array.from({ length: seen }, (_, i): CudaDevice => {
     const [major, minor, memoryBytes] = native.cudaProperties(i);
-    return { name: native.cudaName(i) || 'CUDA device', capability: [major, minor], memoryBytes };
+    const name = native.cudaName(i) || 'CUDA device';
+    return { name, capability: [major, minor], memoryBytes, bus: native.cudaBus(i) };
   });
   return {
     libtorch: native.version(),
     platform: process.platform,
     cuda: { built: built === 1, devices, driver: driver < 0 ? null : driver },
     mps: { built: mpsBuilt === 1, usable: mpsUsable === 1 },
+    outside: native.privateCount(),
   };
 }
 
@@ -76,6 +82,10 @@ export function resolveDevice(asked: string, available: Availability): ResolvedD
     expectMps(available);
     return found('mps:0');
   }
+  const outside = /^privateuseone(?::(\d+))?$/.exec(asked);
+  if (outside && Number(outside[1] ?? 0) < (available.outside ?? 0)) {
+    return found(`privateuseone:${outside[1] ?? 0}`);
+  }
   if (asked !== 'cpu') {
     throw new InputError(`\`device\`: must be auto, cpu, cuda, cuda:N or mps, got "${asked}"`);
   }
@@ -84,15 +94,27 @@ export function resolveDevice(asked: string, available: Availability): ResolvedD
 
 /** Properties of the CUDA device with a resolved name (`cuda:0`); undefined for other devices. */
 export function cudaDevice(device: string, { cuda }: Availability): CudaDevice | undefined {
-  const index = /^cuda:(\d+)$/.exec(device)?.[1];
-  return index === undefined ? undefined : cuda.devices[Number(index)];
+  const index = indexOf(device);
+  return index === null ? undefined : cuda.devices[index];
 }
 
 /** Bytes available for networks: a CUDA device's own memory, else this machine's free memory. */
 export function memoryFor(device: string): number {
-  const own = device.startsWith('cuda') ? cudaDevice(device, availability()) : undefined;
-  return own ? own.memoryBytes : freemem();
+  return memoryOf(device)?.total ?? freemem();
 }
+
+/** The memory of a CUDA device, free and in all; null for devices that share the machine's memory. */
+export function memoryOf(device: string): { free: number; total: number } | null {
+  const index = indexOf(device);
+  if (index === null) return null;
+  const [free, total] = native.cudaMemory(index);
+  return total > 0 ? { free, total } : null;
+}
+
+const indexOf = (device: string): number | null => {
+  const index = /^cuda:(\d+)$/.exec(device)?.[1];
+  return index === undefined ? null : Number(index);
+};
 
 /**
  * Waits until a tensor is computed. Work is queued on a GPU far ahead of its execution, so without

@@ -8,6 +8,7 @@ export {
   noGrad,
   onGradient,
 } from './autograd.js';
+export { upload, uploadAll } from './cast.js';
 export { CollectiveGroup, type Pending, pulse, type ReduceOp, Store } from './collectives.js';
 export { fromArray, tensor } from './create.js';
 export {
@@ -15,6 +16,7 @@ export {
   availability,
   cudaDevice,
   memoryFor,
+  memoryOf,
   type ResolvedDevice,
   resolveDevice,
   waitFor,

@@ -67,6 +67,11 @@ export interface Native {
   cudaSupport(): [built: number, seen: number, driver: number];
   cudaProperties(index: number): [major: number, minor: number, bytes: number];
   cudaName(index: number): string;
+  cudaMemory(index: number): [free: number, total: number];
+  cudaBus(index: number): string;
+  cudaDriver(): number;
+  setGpuChoices(tf32: boolean, deterministic: boolean): void;
+  privateCount(): number;
   mpsSupport(): [built: number, usable: number];
   completeMeta(): void;
   groupSupport(): [gloo: number, nccl: number];
@@ -167,8 +172,15 @@ function load(): Native {
   addon.setErrorClass(OperatorError);
   useWatcher(addon);
   addon.setThreads(threadsAsked() ?? physicalCores());
+  addon.setGpuChoices(isOn('MFM_TF32'), isOn('MFM_DETERMINISTIC'));
   return addon;
 }
+
+/**
+ * GPUs compute float32 as float32 unless `MFM_TF32=1`, and by the fastest kernels, whose sums may differ
+ * from run to run, unless `MFM_DETERMINISTIC=1`.
+ */
+const isOn = (name: string): boolean => process.env[name] === '1';
 
 /** The thread count from `MFM_THREADS`, if set. @throws InputError if it is not a valid count */
 function threadsAsked(): number | undefined {

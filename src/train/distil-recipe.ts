@@ -43,8 +43,9 @@ export function distil(
   pipeline: string,
   options: DistilOptions & Omit<TrainOptions, 'init' | 'changes' | 'tasks' | 'datasets'> = {},
 ): Training {
-  const { run, resume, onEvent, signal, workers, cache, checkMemory, job, ...own } = options;
-  const running = { run, resume, onEvent, signal, workers, cache, checkMemory, job };
+  const { run, resume, onEvent, signal, workers, cache, checkMemory, device, job, ...own } =
+    options;
+  const running = { run, resume, onEvent, signal, workers, cache, checkMemory, device, job };
   return train(distilRecipe(pipeline, own), running);
 }
 

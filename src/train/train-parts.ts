@@ -22,6 +22,7 @@ import { normaliseLatents } from './networks/normalise-latents.js';
 import {
   buildTrainedPipeline,
   exportFinished,
+  moveTo,
   openTrainedPipeline,
   type TrainedPipelineSource,
 } from './networks/trained-pipeline.js';
@@ -30,8 +31,10 @@ import { onlyDistils, type Recipe, trainedDepthModel, trainsPipeline } from './r
 import { withDepthModel } from './recipe/depth-model.js';
 import { dtypeOf } from './recipe/networks.js';
 
-export interface PartsOptions extends Omit<PartContext, 'data' | 'recipe'> {
+export interface PartsOptions extends Omit<PartContext, 'data' | 'recipe' | 'device'> {
   recipe: Recipe;
+  /** default: cpu */
+  device?: string;
   /** where latents, frames and measurements are cached; default: `cache` in the run folder */
   cacheFolder?: string;
   /** number of threads that prepare samples; default: one per processor, at most 4 */
@@ -50,10 +53,13 @@ export interface PartsOptions extends Omit<PartContext, 'data' | 'recipe'> {
 export async function trainParts(options: PartsOptions): Promise<boolean> {
   const { run, report, signal } = options;
   let data: TrainingData | null = null;
-  const dtype = dtypeOf(options.recipe);
+  const networks: { dispose(): void }[] = [];
+  const { device = 'cpu' } = options;
+  const dtype = dtypeOf(options.recipe, device);
   try {
     const depthModel = trainedDepthModel(options.recipe);
-    if (depthModel && !(await trainDepthModel(depthModel, options, dtype))) return stopped(options);
+    if (depthModel && !(await trainDepthModel(depthModel, { ...options, device }, dtype)))
+      return stopped(options);
     if (!trainsPipeline(options.recipe)) {
       run.keepRecipe();
       run.setStatus({ state: 'finished' });
@@ -64,9 +70,10 @@ export async function trainParts(options: PartsOptions): Promise<boolean> {
     run.setStatus({ doing: 'measuring files' });
     data = await TrainingData.open({ ...options, recipe });
     run.setStatus({ doing: undefined });
-    const context: PartContext = { recipe, run, data, report, signal };
+    const context: PartContext = { recipe, run, data, report, signal, device };
     const autoencoder = await finishedAutoencoder(context, dtype);
     if (!autoencoder) return stopped(context);
+    networks.push(autoencoder);
     const source: TrainedPipelineSource = {
       recipe,
       autoencoder,
@@ -79,15 +86,17 @@ export async function trainParts(options: PartsOptions): Promise<boolean> {
     run.setStatus({ doing: 'encoding latents' });
     if (!(await data.encode(autoencoder))) return stopped(context);
     run.setStatus({ doing: 'estimating depth' });
-    if (!(await data.estimateDepth(dtype))) return stopped(context);
+    if (!(await data.estimateDepth(dtype, device))) return stopped(context);
     run.setStatus({ doing: undefined });
     const trainee = recipe.base
       ? openTrainedPipeline(source)
       : buildTrainedPipeline(source, await data.meanMotionScore());
+    networks.push(trainee.pipeline, ...(trainee.lora ? [trainee.lora] : []));
     const from = recipe.transformer.from ?? recipe.init;
     if (from) startFrom(trainee, from, dtype, data.ownTasks.tasks);
     if (recipe.base)
       forgetUnknownDepth(trainee.pipeline.transformer, recipe.base, data.ownTasks.tasks);
+    moveTo(trainee, device);
     if (!(await trainAdapter(trainee.pipeline, context))) return stopped(context);
     if (!onlyDistils(recipe)) {
       if (!(await trainTransformer(trainee, context))) return stopped(context);
@@ -95,6 +104,7 @@ export async function trainParts(options: PartsOptions): Promise<boolean> {
     }
     const distilled = recipe.distillation ? await distil(trainee, context) : trainee;
     if (!distilled) return stopped(context);
+    networks.push(distilled.pipeline);
     if (recipe.distillation) await run.parallel.together(() => exportFinished(distilled, run));
     run.keepRecipe();
     run.setStatus({ state: 'finished' });
@@ -104,6 +114,7 @@ export async function trainParts(options: PartsOptions): Promise<boolean> {
     run.setStatus({ state: 'failed', message: (error as Error).message });
     throw error;
   } finally {
+    for (const network of networks) network.dispose();
     await data?.close();
     run.close();
   }
@@ -119,20 +130,24 @@ async function finishedAutoencoder(
   context: PartContext,
   dtype: DType,
 ): Promise<Autoencoder | null> {
-  const { recipe, run } = context;
+  const { recipe, run, device } = context;
   const { init } = recipe;
   const from = recipe.base ?? recipe.autoencoder.from;
-  if (from) return openPipeline(from, { dtype, oneAtATime: false }).autoencoder;
+  if (from) return openPipeline(from, { dtype, device, oneAtATime: false }).autoencoder;
   const autoencoder = buildAutoencoder(recipe, dtype);
   const path = run.path('autoencoder.safetensors');
   const [isFixed] = await run.parallel.together(() => existsSync(path));
   if (!isFixed) {
     if (init) loadWeights(autoencoder, `${init}/vae`, 'diffusion_pytorch_model', dtype);
-    if (!(await trainAutoencoder(autoencoder, context))) return null;
+    autoencoder.moveTo(device, dtype);
+    if (!(await trainAutoencoder(autoencoder, context))) {
+      autoencoder.dispose();
+      return null;
+    }
     await run.parallel.together(() => scaleLatents(autoencoder, path, context));
   }
   autoencoder.loadStateDict(openSafetensors(path), { where: path });
-  return autoencoder.requiresGrad_(false).eval();
+  return autoencoder.requiresGrad_(false).eval().moveTo(device, dtype);
 }
 
 /** Number of clips that the scale of the latents is measured on. */
@@ -145,7 +160,7 @@ const SCALE_CLIPS = 64;
 async function scaleLatents(
   autoencoder: Autoencoder,
   path: string,
-  { run, data, recipe }: PartContext,
+  { run, data, recipe, device }: PartContext,
 ): Promise<void> {
   if (run.parallel.rank > 0) return;
   if (recipe.autoencoder.train === 'decoder') {
@@ -161,7 +176,7 @@ async function scaleLatents(
   noGrad(() =>
     tidy(() => {
       const videos = batches.flatMap(({ frames, batchSize, numFrames, height, width }) =>
-        videoFromBytes(frames, [batchSize, numFrames, height, width, 3]).split(1, 0),
+        videoFromBytes(frames, [batchSize, numFrames, height, width, 3], device).split(1, 0),
       );
       normaliseLatents(autoencoder, videos);
       saveSafetensors(path, autoencoder.stateDict());

@@ -11,6 +11,7 @@ import { type RecipeInput, stagesOf, trainsPipeline } from './recipe/config.js';
 import { type ResolveOptions, resolveRecipe } from './resolve-recipe.js';
 import { Run } from './run/run.js';
 import { hasBegunFromWeights } from './run/run-contents.js';
+import { expectOwnGpus, type LocalPlace, runDevice } from './run-device.js';
 import { eventReporter, heldReporter, type TrainEvent } from './train-event.js';
 import { trainParts } from './train-parts.js';
 import { Training, type TrainingHooks, type TrainOutcome } from './training.js';
@@ -32,8 +33,10 @@ export interface TrainOptions extends Pick<ResolveOptions, 'run' | 'resume' | 'i
   cache?: string;
   /** refuses a run that seems to need more memory than is available; default: true */
   checkMemory?: boolean;
-  /** the processes of a job, and how many of them share this machine; default: this process alone */
-  job?: { parallel: Parallel; local: number };
+  /** where networks compute, in place of the recipe's `device`: auto, cpu, cuda, cuda:N or mps */
+  device?: string;
+  /** the processes of a job, and this one's place on its machine; default: this process alone */
+  job?: { parallel: Parallel } & LocalPlace;
 }
 
 /**
@@ -60,7 +63,7 @@ async function run(
   { signal, emit, opened }: TrainingHooks,
 ): Promise<TrainOutcome> {
   const { cache: cacheFolder, workers, datasets, resume = false, checkMemory = true } = options;
-  const { parallel, local } = options.job ?? { parallel: ALONE, local: 1 };
+  const { parallel, ...place } = options.job ?? { parallel: ALONE, localRank: 0, localSize: 1 };
   const first = parallel.rank === 0;
   const report = first ? eventReporter(emit) : heldReporter();
   const say = report.log;
@@ -68,12 +71,14 @@ async function run(
   // everything is checked before anything is written
   const ownTasks = await ownTasksOf(options.tasks);
   const { recipe, folder } = resolveRecipe(given, { ...options, ownTasks: ownTasks.tasks, say });
+  const device = runDevice(recipe, options.device, place, say);
+  await expectOwnGpus(parallel, device);
   for (const stage of stagesOf(recipe)) parallel.split(stage.sequenceParallel); // throws if there are too few
   await parallel.together(() => {
     // one process reads the stored weights, and only if training begins with them
     const weights = first && !(resume && hasBegunFromWeights(folder));
     expectTrainable(recipe, { weights, datasets });
-    if (checkMemory) expectRoom(recipe, { ranks: parallel.size, local });
+    if (checkMemory) expectRoom(recipe, { ranks: parallel.size, local: place.localSize, device });
   });
 
   const open = await Run.openTogether(folder, recipe, { resume, parallel, say, onEvent: emit });
@@ -86,6 +91,7 @@ async function run(
     recipe,
     report,
     signal,
+    device,
     cacheFolder,
     workers,
     ownTasks,

@@ -85,7 +85,7 @@ async function costOf(pipeline: string, options: Options<typeof args>) {
   const { readSettings, RELEASED_SETTINGS, settingsFor } = await import('../../pipeline/index.js');
   const { resolvePipeline } = await import('../../pipeline/find.js');
   const { expectFrameCount, runsOneAtATime } = await import('../../pipeline/index.js');
-  const { availableBytes } = await import('../../pipeline/cost/plan.js');
+  const { availableBytes } = await import('../../pipeline/cost/available.js');
   const { Planner } = await import('../../pipeline/cost/planner.js');
   const { planLines } = await import('../options/result-cost.js');
   const { fastDtype } = await import('../../nn/index.js');

@@ -2,6 +2,7 @@
 import { InputError } from '../../errors.js';
 import { SourceFiles } from '../../files/output-place.js';
 import type { LoraFile } from '../../nn/index.js';
+import { chosenDevice, deviceOption } from '../options/device.js';
 import { loraOption, lorasOf } from '../options/lora.js';
 import { defineArgs, type Options } from '../terminal/args.js';
 import type { Example } from '../terminal/help.js';
@@ -41,6 +42,7 @@ export const args = defineArgs({
       choices: ['float32', 'bfloat16', 'float16'],
       describe: 'export: dtype of the stored tensors (default: unchanged)',
     },
+    device: { ...deviceOption, describe: `merge: ${deviceOption.describe}` },
     json: { kind: 'flag', describe: 'info: print JSON, with every layer and key' },
   },
 });
@@ -73,13 +75,13 @@ export async function run(options: Given): Promise<number | undefined> {
 /** The arguments that each action takes; any others are refused. */
 const TAKES: Record<string, readonly (keyof Given)[]> = {
   info: ['source', 'json'],
-  merge: ['source', 'lora', 'output'],
+  merge: ['source', 'lora', 'output', 'device'],
   export: ['lora', 'output', 'layout', 'dtype'],
 };
 
 function expectOnly(options: Given): void {
   const { action } = options;
-  for (const name of ['source', 'lora', 'output', 'layout', 'dtype', 'json'] as const) {
+  for (const name of ['source', 'lora', 'output', 'layout', 'dtype', 'device', 'json'] as const) {
     const given = options[name];
     const isGiven = Array.isArray(given) ? given.length > 0 : given !== undefined;
     if (!isGiven || TAKES[action]!.includes(name)) continue;
@@ -92,7 +94,7 @@ function expectOnly(options: Given): void {
   }
 }
 
-async function merge({ source, lora, output }: Given): Promise<number | undefined> {
+async function merge({ source, lora, output, device: asked }: Given): Promise<number | undefined> {
   const where = 'mfm lora merge';
   if (source === undefined) throw new InputError(`${where}: the pipeline is missing (a folder)`);
   if (lora.length === 0) throw new InputError(`${where}: --lora is missing (the LoRA to merge)`);
@@ -100,9 +102,13 @@ async function merge({ source, lora, output }: Given): Promise<number | undefine
   const { mergeLoras } = await import('../../pipeline/merge-lora.js');
   const { resolvePipeline } = await import('../../pipeline/find.js');
   const folder = resolvePipeline(source);
+  const device = await chosenDevice(asked);
   return withInterrupt('stopping after this file; nothing is kept', async (signal) => {
     try {
-      const { weights, files } = await mergeLoras(folder, lorasOf(lora), output, { signal });
+      const { weights, files } = await mergeLoras(folder, lorasOf(lora), output, {
+        signal,
+        device,
+      });
       process.stderr.write(
         `${weights} weights of the transformer changed, ${files} files unchanged\n`,
       );

@@ -1,5 +1,6 @@
 /** `mfm verify`: checks the networks against stored results of the reference implementation. */
 import type { VerifyRow } from '../../eval/verify/types.js';
+import { chosenDevice, deviceOption } from '../options/device.js';
 import { defineArgs, type Options } from '../terminal/args.js';
 
 export const summary = 'check the networks against stored results of the reference implementation';
@@ -12,6 +13,7 @@ export const args = defineArgs({
       describe: 'folder of stored results (tensors with their side-car files)',
     },
   },
+  options: { device: deviceOption },
 });
 
 export const examples = [
@@ -19,11 +21,15 @@ export const examples = [
 ] as const;
 
 /** Prints a line for each group of tensors. @returns 1 if an error exceeds its tolerance */
-export async function run({ folder: folders }: Options<typeof args>): Promise<number> {
+export async function run({
+  folder: folders,
+  device: asked,
+}: Options<typeof args>): Promise<number> {
   const { familiesOf } = await import('../../eval/verify/families.js');
   // check all folders first, so that a wrong one is reported at once
   const work = folders.map((folder) => ({ folder, families: familiesOf(folder) }));
 
+  const device = await chosenDevice(asked);
   const totals: string[] = [];
   let failed = 0;
   for (const { folder, families } of work) {
@@ -31,7 +37,7 @@ export async function run({ folder: folders }: Options<typeof args>): Promise<nu
       const verify = await load();
       console.log(`${name}: ${folder}`);
       const rows: VerifyRow[] = [];
-      for await (const row of verify(folder)) {
+      for await (const row of verify(folder, device)) {
         console.log(line(row));
         rows.push(row);
       }

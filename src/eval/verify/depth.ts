@@ -8,8 +8,9 @@ import {
   parseDepthAnythingConfig,
   parseDepthProcessorConfig,
 } from '../../models/depth-anything/index.js';
-import { noGrad, type SafetensorsFile, type Tensor, tensor, tidy } from '../../tensor/index.js';
+import { noGrad, type Tensor, tensor, tidy } from '../../tensor/index.js';
 import {
+  type Fixture,
   limitFor,
   openFixture,
   readSideCar,
@@ -29,20 +30,25 @@ interface DepthSideCar extends SideCar {
 type Results = Map<string, Tensor>;
 
 /** Runs every case of a folder; a side-car of an unknown kind is an error. */
-export function* verifyDepth(folder: string): Iterable<VerifyRow> {
+export function* verifyDepth(folder: string, device: string): Iterable<VerifyRow> {
   for (const { name, sideCar } of sideCarsOf<DepthSideCar>(folder, 'model_type')) {
-    yield* tidy(() => noGrad(() => verifyCase(folder, name, sideCar)));
+    yield* tidy(() => noGrad(() => verifyCase(folder, device, name, sideCar)));
   }
 }
 
-function verifyCase(folder: string, name: string, sideCar: DepthSideCar): VerifyRow[] {
+function verifyCase(
+  folder: string,
+  device: string,
+  name: string,
+  sideCar: DepthSideCar,
+): VerifyRow[] {
   const { inputs, tolerance } = sideCar;
-  const file = openFixture(folder, sideCar.file);
+  const file = openFixture(folder, sideCar.file, device);
   const outputs = Object.keys(sideCar.tensors).filter(
     // position embeddings as resized by an older variant are stored for reference only
     (key) => !key.startsWith('legacy.') && (!inputs.includes(key) || key === 'table'),
   );
-  const results = compute(folder, sideCar, file, outputs);
+  const results = compute(folder, device, sideCar, file, outputs);
   return outputs.map((key) => {
     const want = file.get(key);
     const stated = isStated(tolerance) ? tolerance : tolerance[key];
@@ -57,13 +63,14 @@ function isStated(tolerance: DepthSideCar['tolerance']): tolerance is StatedTole
 
 function compute(
   folder: string,
+  device: string,
   sideCar: DepthSideCar,
-  file: SafetensorsFile,
+  file: Fixture,
   outputs: string[],
 ): Results {
   switch (sideCar.kind) {
     case 'depth_forward':
-      return withModel(folder, sideCar, (model) => {
+      return withModel(folder, device, sideCar, (model) => {
         const results: Results = new Map();
         const depth = model.forward(file.get('pixel_values'), (key, value) =>
           results.set(key, value),
@@ -71,7 +78,7 @@ function compute(
         return results.set('predicted_depth', depth);
       });
     case 'dinov2_position_embeddings':
-      return withModel(folder, sideCar, ({ backbone, config: { patch_size: patch } }) => {
+      return withModel(folder, device, sideCar, ({ backbone, config: { patch_size: patch } }) => {
         const positions = (key: string) => {
           const { height, width } = sizeIn(key);
           return backbone.embeddings.positionsFor(height * patch, width * patch);
@@ -101,12 +108,13 @@ function compute(
 
 function withModel(
   folder: string,
+  device: string,
   { config = 'config.json', weights = 'weights.safetensors' }: DepthSideCar,
   run: (model: DepthAnything) => Results,
 ): Results {
   const model = new DepthAnything(parseDepthAnythingConfig(readSideCar(folder, config), config));
   try {
-    model.loadStateDict(openFixture(folder, weights), { where: weights });
+    model.loadStateDict(openFixture(folder, weights, device), { where: weights });
     // copies, since a result that is a parameter itself must outlive the model
     return new Map([...run(model)].map(([key, value]) => [key, value.clone()]));
   } finally {

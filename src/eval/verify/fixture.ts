@@ -140,25 +140,30 @@ export function* sideCarsOf<T extends SideCar>(
 export const pipelineOf = (folder: string, names: string[]): string | undefined =>
   names.find((name) => existsSync(join(folder, name, 'model_index.json')));
 
-/** Opens `file` of a fixture folder; tensors are mapped and read on use. */
-export function openFixture(folder: string, file: string): SafetensorsFile {
-  return openSafetensors(join(folder, file));
+/** A file of a fixture folder; its tensors are read on use. */
+export type Fixture = Pick<SafetensorsFile, 'keys' | 'has' | 'get'>;
+
+/** Opens `file` of a fixture folder; tensors are mapped, and copied where the device is not the CPU. */
+export function openFixture(folder: string, file: string, device: string): Fixture {
+  const opened = openSafetensors(join(folder, file));
+  return {
+    keys: () => opened.keys(),
+    has: (name) => opened.has(name),
+    get: (name) => opened.get(name).to(device),
+  };
 }
 
 /**
  * The tensors of a file by name, optionally only those with
  * `prefix`, which is removed from their names.
  */
-export function tensorsOf(file: SafetensorsFile, prefix = ''): Map<string, Tensor> {
+export function tensorsOf(file: Fixture, prefix = ''): Map<string, Tensor> {
   const found = file.keys().filter((key) => key.startsWith(prefix));
   return new Map(found.map((key) => [key.slice(prefix.length), file.get(key)]));
 }
 
 /** Reads weights, some of which are stored as int8 with a scale; these become float32. */
-export function dequantised(
-  file: SafetensorsFile,
-  scales: Record<string, number>,
-): Map<string, Tensor> {
+export function dequantised(file: Fixture, scales: Record<string, number>): Map<string, Tensor> {
   const weights = new Map<string, Tensor>();
   for (const [name, stored] of tensorsOf(file)) {
     if (name.endsWith('.scale') && weights.has(name.slice(0, -'.scale'.length))) continue;

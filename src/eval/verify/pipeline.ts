@@ -18,14 +18,8 @@ import {
   type TaskId,
   taggedPrompt,
 } from '../../tasks/index.js';
-import {
-  cat,
-  noGrad,
-  openSafetensors,
-  type SafetensorsFile,
-  type Tensor,
-} from '../../tensor/index.js';
-import { type Limit, openFixture, pipelineOf, readSideCar, row } from './fixture.js';
+import { cat, noGrad, openSafetensors, type Tensor } from '../../tensor/index.js';
+import { type Fixture, type Limit, openFixture, pipelineOf, readSideCar, row } from './fixture.js';
 import type { VerifyRow } from './types.js';
 
 interface PipelineCase {
@@ -87,11 +81,13 @@ const LIMITS: Record<string, Limit> = {
 const INPUTS = new Set(['latents_init']);
 
 /** Runs every case of a folder. */
-export async function* verifyPipeline(folder: string): AsyncIterable<VerifyRow> {
+export async function* verifyPipeline(folder: string, device: string): AsyncIterable<VerifyRow> {
   const name = pipelineOf(folder, readdirSync(folder))!;
-  const pipeline = openPipeline(join(folder, name), { dtype: 'float32' });
+  const pipeline = openPipeline(join(folder, name), { dtype: 'float32', device });
   const depthFolder = join(folder, name, 'depth');
-  const depth = existsSync(depthFolder) ? openDepthModel(depthFolder, { dtype: 'float32' }) : null;
+  const depth = existsSync(depthFolder)
+    ? openDepthModel(depthFolder, { dtype: 'float32', device })
+    : null;
   const files = readdirSync(join(folder, 'cases')).sort();
   const cases = files.filter((file) => file.endsWith('.json'));
   const known = new Set(cases.flatMap((file) => [file, file.replace('.json', '.safetensors')]));
@@ -117,7 +113,7 @@ async function verifyCase(
   models: Models,
   sideCar: PipelineCase,
 ): Promise<VerifyRow[]> {
-  const file = openFixture(join(folder, 'cases'), sideCar.file);
+  const file = openFixture(join(folder, 'cases'), sideCar.file, 'cpu');
   const made = await compute(folder, models, sideCar, file);
   return Object.keys(sideCar.tensors)
     .filter((key) => !INPUTS.has(key))
@@ -132,7 +128,7 @@ async function compute(
   folder: string,
   { pipeline, depth }: Models,
   { task: id, cli, pipeline_only, final }: PipelineCase,
-  file: SafetensorsFile,
+  file: Fixture,
 ): Promise<Map<string, Tensor | number[]>> {
   const task: Task = TASKS[id];
   const media = await readInputs(folder, cli.input);
@@ -227,7 +223,7 @@ function recordingDepth(
   return (frames) =>
     noGrad(() => {
       const pixelValues = processor.pixelValues(frames);
-      const predicted = network.forward(pixelValues);
+      const predicted = network.forward(pixelValues.to(network.device)).to('cpu');
       const resized = depthAtSize(predicted, frames);
       add('depth_pixel_values', pixelValues);
       add('depth_predicted', predicted);
@@ -240,7 +236,7 @@ function recordingDepth(
 function recordCondition(
   results: Map<string, Tensor | number[]>,
   { condition, target }: ReferencePlan,
-  file: SafetensorsFile,
+  file: Fixture,
   guided: boolean,
 ): void {
   const { pixels, depth, mask } = condition;

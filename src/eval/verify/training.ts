@@ -43,20 +43,20 @@ const LEARNING_RATE: Limit = { tolerance: 1e-7, measure: 'relative' };
 /** Not in the README's table: our sigmas from the stored normal values; allows for float32 rounding. */
 const SIGMA: Limit = { tolerance: 1e-6, measure: 'max abs' };
 
-export const verifyTraining: Verifier = function* (folder) {
+export const verifyTraining: Verifier = function* (folder, device) {
   for (const file of readdirSync(folder).sort()) {
     if (!/^train_.*\.json$/.test(file)) continue;
     const name = file.replace(/\.json$/, '');
-    yield* tidy(() => verifyRun(folder, name, readSideCar<Run>(folder, file)));
+    yield* tidy(() => verifyRun(folder, device, name, readSideCar<Run>(folder, file)));
   }
 };
 
-function verifyRun(folder: string, name: string, run: Run): VerifyRow[] {
+function verifyRun(folder: string, device: string, name: string, run: Run): VerifyRow[] {
   const { hyperparameters: h } = run;
   if (h.optimizer !== 'AdamW') {
     throw new InputError(`${name}.json: optimizer must be AdamW, got ${h.optimizer}`);
   }
-  const model = newModel(folder, name, run);
+  const model = newModel(folder, device, name, run);
   const parameters = model.namedParameters();
   const optimizer = new AdamW(parameters, {
     betas: h.betas,
@@ -65,7 +65,7 @@ function verifyRun(folder: string, name: string, run: Run): VerifyRow[] {
   });
   const ema = new Ema(parameters, h.ema_decay);
   const schedule = schedules.withWarmup(schedules.constant, h.warmup_steps);
-  const data = tensorsOf(openFixture(folder, `${name}_data.safetensors`));
+  const data = tensorsOf(openFixture(folder, `${name}_data.safetensors`, device));
 
   const losses: number[] = [];
   const gradNorms: number[] = [];
@@ -97,7 +97,7 @@ function verifyRun(folder: string, name: string, run: Run): VerifyRow[] {
   }
 
   const weights = (kind: string, got: ReadonlyMap<string, Tensor>) => {
-    const wanted = tensorsOf(openFixture(folder, `${name}_${kind}.safetensors`));
+    const wanted = tensorsOf(openFixture(folder, `${name}_${kind}.safetensors`, device));
     const rows = [...wanted].map(([key, want]) =>
       row(name, key, got.get(key) ?? [], want, WEIGHTS),
     );
@@ -142,15 +142,15 @@ function passOf(data: Map<string, Tensor>, index: number): Pass {
   };
 }
 
-function newModel(folder: string, name: string, run: Run): Transformer3D {
+function newModel(folder: string, device: string, name: string, run: Run): Transformer3D {
   const widths = run.cond_block_out_channels;
   const config = parseTransformerConfig(
     { ...run.config, ...(widths && { cond_block_out_channels: widths }) },
     `${folder}/${name}.json`,
   );
-  const model = withParameters({ init: 'empty' }, () => new Transformer3D(config));
+  const model = withParameters({ init: 'empty', device }, () => new Transformer3D(config));
   const file = `${name}_initial.safetensors`;
-  const stored = tensorsOf(openFixture(folder, file));
+  const stored = tensorsOf(openFixture(folder, file, device));
   // copies, since training modifies weights, and the tensors
   // of a mapped file are shared with other readers
   const weights = new Map([...stored].map(([key, value]) => [key, value.clone()]));

@@ -53,7 +53,7 @@ const UNITS: Record<string, Unit> = {
   rmsnorm: (t) => [['out', rmsNorm(take(t, 'in.x'), take(t, 'weight'), NORM_EPS), NORM]],
   layernorm: (t) => {
     const x = take(t, 'in.x');
-    const zero = zeros([x.size(0), 1, x.size(-1)]);
+    const zero = zeros([x.size(0), 1, x.size(-1)], { device: x.device });
     const spec = { kind: 'layer', weight: null, eps: NORM_EPS } as const;
     return [['out', modulate(x, spec, zero, zero), NORM]];
   },
@@ -83,12 +83,12 @@ const UNITS: Record<string, Unit> = {
   },
 };
 
-export function verifyMicro(folder: string): VerifyRow[] {
+export function verifyMicro(folder: string, device: string): VerifyRow[] {
   return noGrad(() =>
     tidy(() => {
       const { file } = readSideCar<{ file: string }>(folder, 'micro.json');
       const groups = new Map<string, Tensors>();
-      for (const [name, value] of tensorsOf(openFixture(folder, file))) {
+      for (const [name, value] of tensorsOf(openFixture(folder, file, device))) {
         const [group, ...rest] = name.split('.');
         if (!groups.has(group)) groups.set(group, new Map());
         groups.get(group)!.set(rest.join('.'), value);
@@ -112,15 +112,15 @@ interface RopeCase {
   attention_head_dim: number;
 }
 
-export function verifyRope(folder: string): VerifyRow[] {
+export function verifyRope(folder: string, device: string): VerifyRow[] {
   return noGrad(() =>
     tidy(() => {
       const { cases, file } = readSideCar<{ cases: RopeCase[]; file: string }>(folder, 'rope.json');
-      const tensors = tensorsOf(openFixture(folder, file));
+      const tensors = tensorsOf(openFixture(folder, file, device));
       return cases.flatMap(({ name, grid_t, grid_h, grid_w, attention_head_dim }) => {
         const embedding = ropeEmbedding([grid_t, grid_h, grid_w], attention_head_dim);
         const x = take(tensors, `${name}.x`).transpose(1, 2); // [B, L, N, K]
-        const rotated = rotate(x, ropeTable(embedding));
+        const rotated = rotate(x, ropeTable(embedding.to(x.device)));
         const check = (part: string, got: Tensor, limit: Limit) =>
           row('rope', `${name}.${part}`, got, take(tensors, `${name}.${part}`), limit);
         return [
@@ -150,7 +150,7 @@ export function verifyScheduler(folder: string): VerifyRow[] {
   return noGrad(() =>
     tidy(() => {
       const sideCar = readSideCar<SchedulerSideCar>(folder, 'scheduler.json');
-      const tensors = tensorsOf(openFixture(folder, sideCar.file));
+      const tensors = tensorsOf(openFixture(folder, sideCar.file, 'cpu'));
       const sigmas: VerifyRow[] = [];
       const timesteps: VerifyRow[] = [];
       const scheduler = (name: string, got: number[], want: Tensor | number[], limit: Limit) =>
@@ -239,7 +239,7 @@ function adaNorm(t: Tensors, kind: 'rmsnorm' | 'layernorm'): ReturnType<Unit> {
  */
 function rotate(x: Tensor, rope: RopeTable): Tensor {
   const rms = x.square().mean([-1], true).sqrt().transpose(1, 2); // [B, N, L, 1]
-  const norm = { weight: ones([x.size(-1)]), eps: 0 };
+  const norm = { weight: ones([x.size(-1)], { device: x.device }), eps: 0 };
   return rmsNormRope(x.flatten(2), norm, x.size(2), rope).mul(rms);
 }
 

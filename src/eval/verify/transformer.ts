@@ -55,24 +55,24 @@ const INPUTS = [
   'pos_embed',
 ];
 
-export const verifyTransformer: Verifier = function* (folder) {
+export const verifyTransformer: Verifier = function* (folder, device) {
   const files = readdirSync(folder).sort();
-  if (files.includes('micro.json')) yield* verifyMicro(folder);
-  if (files.includes('rope.json')) yield* verifyRope(folder);
+  if (files.includes('micro.json')) yield* verifyMicro(folder, device);
+  if (files.includes('rope.json')) yield* verifyRope(folder, device);
   if (files.includes('scheduler.json')) yield* verifyScheduler(folder);
   for (const file of files.filter((name) => /^tx_.*\.json$/.test(name))) {
-    yield* tidy(() => verifyCase(folder, readSideCar<Case>(folder, file)));
+    yield* tidy(() => verifyCase(folder, device, readSideCar<Case>(folder, file)));
   }
 };
 
-function verifyCase(folder: string, sideCar: Case): VerifyRow[] {
+function verifyCase(folder: string, device: string, sideCar: Case): VerifyRow[] {
   const { case: name, files } = sideCar;
-  const model = loadModel(folder, sideCar);
+  const model = loadModel(folder, device, sideCar);
   try {
-    const io = tensorsOf(openFixture(folder, files.io));
+    const io = tensorsOf(openFixture(folder, files.io, device));
     const inputs = inputsOf(io, name);
     if (files.grads) {
-      const grads = tensorsOf(openFixture(folder, files.grads));
+      const grads = tensorsOf(openFixture(folder, files.grads, device));
       return withGradients(name, model, io, inputs, grads);
     }
     const trace = new Map<string, Tensor>();
@@ -151,14 +151,18 @@ function run(model: Transformer3D, inputs: Map<string, Tensor>, trace: Map<strin
   });
 }
 
-function loadModel(folder: string, { case: name, config, files, ...sideCar }: Case): Transformer3D {
+function loadModel(
+  folder: string,
+  device: string,
+  { case: name, config, files, ...sideCar }: Case,
+): Transformer3D {
   const widths = sideCar.cond_block_out_channels;
   const parsed = parseTransformerConfig(
     { ...config, ...(widths && { cond_block_out_channels: widths }) },
     `${folder}/${name}.json`,
   );
-  const model = withParameters({ init: 'empty' }, () => new Transformer3D(parsed));
-  const weights = dequantised(openFixture(folder, files.weights), sideCar.i8_scales ?? {});
+  const model = withParameters({ init: 'empty', device }, () => new Transformer3D(parsed));
+  const weights = dequantised(openFixture(folder, files.weights, device), sideCar.i8_scales ?? {});
   model.loadStateDict(weights, { where: `${folder}/${files.weights}` });
   return model.eval().requiresGrad_(true);
 }

@@ -13,5 +13,11 @@ export interface VerifyRow {
   pass: boolean;
 }
 
-/** Runs the known fixtures in one folder; yields a row per tensor or group of tensors. */
-export type Verifier = (folder: string) => Iterable<VerifyRow> | AsyncIterable<VerifyRow>;
+/**
+ * Runs the known fixtures in one folder on a device, as named by `resolveDevice`; yields a row per tensor
+ * or group of tensors.
+ */
+export type Verifier = (
+  folder: string,
+  device: string,
+) => Iterable<VerifyRow> | AsyncIterable<VerifyRow>;

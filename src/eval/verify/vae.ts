@@ -4,8 +4,9 @@ import {
   DiagonalGaussian,
   parseAutoencoderConfig,
 } from '../../models/autoencoder/index.js';
-import { noGrad, type SafetensorsFile, type Tensor, tidy } from '../../tensor/index.js';
+import { noGrad, type Tensor, tidy } from '../../tensor/index.js';
 import {
+  type Fixture,
   groupRows,
   openFixture,
   readSideCar,
@@ -26,23 +27,28 @@ interface VaeSideCar extends SideCar {
 type Results = Map<string, Tensor>;
 
 /** Runs every case of a folder; a side-car of an unknown kind is an error. */
-export function* verifyVae(folder: string): Iterable<VerifyRow> {
+export function* verifyVae(folder: string, device: string): Iterable<VerifyRow> {
   for (const { name, sideCar } of sideCarsOf<VaeSideCar>(folder, '_class_name')) {
-    yield* tidy(() => verifyCase(folder, name, sideCar));
+    yield* tidy(() => verifyCase(folder, device, name, sideCar));
   }
 }
 
-function verifyCase(folder: string, name: string, sideCar: VaeSideCar): VerifyRow[] {
-  const file = openFixture(folder, sideCar.file);
-  const results = compute(folder, sideCar, file);
+function verifyCase(
+  folder: string,
+  device: string,
+  name: string,
+  sideCar: VaeSideCar,
+): VerifyRow[] {
+  const file = openFixture(folder, sideCar.file, device);
+  const results = compute(folder, device, sideCar, file);
   const outputs = Object.keys(sideCar.tensors).filter((key) => !sideCar.inputs.includes(key));
   const rows = outputs.map((key) => compare(name, key, results.get(key), file.get(key), sideCar));
   return grouped(rows);
 }
 
-function compute(folder: string, sideCar: VaeSideCar, file: SafetensorsFile): Results {
+function compute(folder: string, device: string, sideCar: VaeSideCar, file: Fixture): Results {
   if (sideCar.kind === 'posterior') return posteriorCase(file);
-  const model = loadModel(folder, sideCar);
+  const model = loadModel(folder, device, sideCar);
   try {
     switch (sideCar.kind) {
       case 'encode':
@@ -59,13 +65,13 @@ function compute(folder: string, sideCar: VaeSideCar, file: SafetensorsFile): Re
   }
 }
 
-function loadModel(folder: string, sideCar: VaeSideCar): Autoencoder {
+function loadModel(folder: string, device: string, sideCar: VaeSideCar): Autoencoder {
   const configFile = sideCar.config ?? 'config.json';
   const model = new Autoencoder(
     parseAutoencoderConfig(readSideCar(folder, configFile), configFile),
   );
   const weights = sideCar.weights ?? 'weights.safetensors';
-  model.loadStateDict(openFixture(folder, weights), { where: weights });
+  model.loadStateDict(openFixture(folder, weights, device), { where: weights });
   const tiling = sideCar.enable_tiling_args;
   if (tiling) {
     model.enableTiling({
@@ -78,26 +84,26 @@ function loadModel(folder: string, sideCar: VaeSideCar): Autoencoder {
   return model.eval();
 }
 
-function encodeCase(model: Autoencoder, file: SafetensorsFile): Results {
+function encodeCase(model: Autoencoder, file: Fixture): Results {
   const results: Results = new Map();
   const posterior = model.encode(file.get('sample'), observer(file, results));
   return results.set('parameters', posterior.parameters).set('mode', posterior.mode());
 }
 
-function decodeCase(model: Autoencoder, file: SafetensorsFile): Results {
+function decodeCase(model: Autoencoder, file: Fixture): Results {
   const results: Results = new Map();
   return results.set('sample', model.decode(file.get('latents'), observer(file, results)));
 }
 
 /** Collects activations as `act.*`, if the case has any. */
-function observer(file: SafetensorsFile, results: Results) {
+function observer(file: Fixture, results: Results) {
   if (!file.keys().some((key) => key.startsWith('act.'))) return undefined;
   return (name: string, output: Tensor) => {
     results.set(`act.${name}`, output);
   };
 }
 
-function gradientCase(model: Autoencoder, file: SafetensorsFile, sideCar: VaeSideCar): Results {
+function gradientCase(model: Autoencoder, file: Fixture, sideCar: VaeSideCar): Results {
   const sample = file.get('sample').clone().requiresGrad_();
   const encoded = model.encode(sample).mode();
   // a separate leaf, so that its gradient can be read; it is passed on to the encoder below
@@ -123,7 +129,7 @@ function gradientCase(model: Autoencoder, file: SafetensorsFile, sideCar: VaeSid
   return results;
 }
 
-function posteriorCase(file: SafetensorsFile): Results {
+function posteriorCase(file: Fixture): Results {
   const posterior = new DiagonalGaussian(file.get('parameters'));
   return new Map([
     ['mean', posterior.mean],

@@ -60,7 +60,10 @@ export class Routing {
       kept.splitWithSizes(keptSizes, 1).flatMap((piece, i) => [piece, skippingPieces[i]!]),
       1,
     );
-    const starts = arange(0, b * tokens, tokens, { dtype: 'int64' }).view([b, 1]);
+    const starts = arange(0, b * tokens, tokens, { dtype: 'int64', device: kept.device }).view([
+      b,
+      1,
+    ]);
     this.rows = places.add(starts).flatten();
     this.rowsBack = this.rows.sort()[1];
 

@@ -3,8 +3,6 @@
  * time, from the configurations and a short calibration on this machine.
  */
 
-import { readFileSync } from 'node:fs';
-import { freemem } from 'node:os';
 import type { Fit } from '../../errors.js';
 import { decodeSteps, defaultTiling, spatialCompression } from '../../models/autoencoder/index.js';
 import { decodedFrames, multiplesOf16 } from '../../models/latent-grid.js';
@@ -154,24 +152,6 @@ function decodingOf(shape: PipelineShape, { latentFrames: f, target }: Work) {
     tilePixels: decodedFrames(Math.min(f, 3)) * tileArea * factor ** 2,
     resultPixels: decodedFrames(f) * target.width * target.height,
   };
-}
-
-/** Memory that this process can still take without swapping, as its system or container allows. */
-export function availableBytes(): number {
-  const limit = process.constrainedMemory?.() ?? 0;
-  const inContainer = limit > 0 && limit < 2 ** 60 ? limit - process.memoryUsage.rss() : Infinity;
-  return Math.min(systemAvailable(), inContainer);
-}
-
-/** Free memory, and what the system would release from its caches. */
-function systemAvailable(): number {
-  try {
-    const match = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'));
-    if (match) return Number(match[1]) * 1024;
-  } catch {
-    // not Linux
-  }
-  return freemem();
 }
 
 /**

@@ -3,8 +3,9 @@ import { type Fit, MemoryError } from '../../errors.js';
 import { formatBytes } from '../../format-bytes.js';
 import type { Target } from '../../tasks/index.js';
 import type { PipelineShape } from '../shape.js';
+import { availableBytes } from './available.js';
 import { type Calibration, calibrate } from './calibrate.js';
-import { availableBytes, type Plan, type PlanOptions, planOf, whatFits } from './plan.js';
+import { type Plan, type PlanOptions, planOf, whatFits } from './plan.js';
 import { type Work, type WorkRequest, workOf } from './work.js';
 
 /** Estimates costs; the first estimate calibrates, which takes a moment. */

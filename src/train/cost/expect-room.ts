@@ -1,7 +1,7 @@
 /** Refuses a run that does not fit into memory, by the figure that a dry run shows. */
 import { InputError } from '../../errors.js';
 import { formatBytes } from '../../format-bytes.js';
-import { availableBytes } from '../../pipeline/cost/plan.js';
+import { availableOn, hasOwnMemory } from '../../pipeline/cost/available.js';
 import { type Recipe, stagesOf, trainedDepthModel, trainsPipeline } from '../recipe/config.js';
 import { dtypeOf, recipeShape } from '../recipe/networks.js';
 import { depthMemory } from './depth-cost.js';
@@ -13,26 +13,31 @@ import { trainedNetworks } from './trained-networks.js';
 export interface ProcessCounts {
   ranks: number;
   local: number;
+  /** where this process computes; default: cpu */
+  device?: string;
 }
 
 /**
  * The count is within 10 % of what a step really takes.
  *
- * @param available   bytes that are available on this machine
+ * @param available   bytes that are available: on a GPU to this process alone, else on this machine
  * @throws InputError naming the first part or stage that does not fit
  */
 export function expectRoom(
   recipe: Recipe,
-  { ranks, local }: ProcessCounts,
-  available = availableBytes(),
+  { ranks, local, device = 'cpu' }: ProcessCounts,
+  available = availableOn(device),
 ): void {
-  const dtype = dtypeOf(recipe);
+  const dtype = dtypeOf(recipe, device);
   const depthModel = trainedDepthModel(recipe);
-  const each = local > 1 ? ` in each of ${local} processes` : '';
+  const own = hasOwnMemory(device);
+  const sharing = own ? 1 : local;
+  const each = sharing > 1 ? ` in each of ${sharing} processes` : '';
+  const where = own ? `free on ${device}` : 'available';
   const fits = (what: string, bytes: number, remedy: string) => {
-    if (local * bytes <= available) return;
+    if (sharing * bytes <= available) return;
     throw new InputError(
-      `${what}: needs ${formatBytes(bytes)} of memory at its peak${each}, and ${formatBytes(available)} is available; ${remedy}, or try it with \`checkMemory: false\``,
+      `${what}: needs ${formatBytes(bytes)} of memory at its peak${each}, and ${formatBytes(available)} is ${where}; ${remedy}, or try it with \`checkMemory: false\``,
     );
   };
   if (depthModel) {

@@ -3,7 +3,7 @@ import { latentFrames, tokensOf } from '../../models/latent-grid.js';
 import { Transformer3D, type TransformerConfig } from '../../models/transformer/index.js';
 import { withParameters } from '../../nn/index.js';
 import type { Target } from '../../tasks/index.js';
-import { type DType, emptyCache, full, randn, tidy, zeros } from '../../tensor/index.js';
+import { type DType, emptyCache, full, randn, tidy, waitFor, zeros } from '../../tensor/index.js';
 import { sampleFlops, wholeTransformer } from './cost.js';
 import type { TrainedNetworks } from './trained-networks.js';
 
@@ -23,12 +23,12 @@ const [RUNS, ENOUGH_SECONDS] = [6, 1.5];
  * Operations per second of the fastest matrix product, on all threads. Measuring takes a second or
  * two.
  */
-export function matrixPeak(dtype: DType): number {
+export function matrixPeak(dtype: DType, device = 'cpu'): number {
   const rates = PRODUCTS.map(([rows, inner, columns]) =>
     tidy(() => {
-      const x = randn([rows, inner]).to(dtype);
-      const weight = randn([columns, inner]).to(dtype).transpose(0, 1);
-      return (2 * rows * inner * columns) / fastest(() => void x.matmul(weight));
+      const x = randn([rows, inner]).to(dtype).to(device);
+      const weight = randn([columns, inner]).to(dtype).to(device).transpose(0, 1);
+      return (2 * rows * inner * columns) / fastest(() => waitFor(x.matmul(weight)));
     }),
   );
   return Math.max(...rates);

@@ -163,10 +163,10 @@ export class TrainingData {
    * is freed afterwards.
    * @returns false if the signal stopped it
    */
-  async estimateDepth(dtype: DType): Promise<boolean> {
+  async estimateDepth(dtype: DType, device: string): Promise<boolean> {
     const { model } = this.options.recipe.depth;
     if (model === undefined || !someFromModel(this.staged())) return true;
-    const maps = depthMaps(model, dtype);
+    const maps = depthMaps(model, dtype, device);
     this.maker.depthMaps = maps;
     try {
       return await this.shared(estimateAhead);

@@ -1,5 +1,5 @@
 /** Periodic evaluations on held-out samples, with the averaged weights. */
-import { emptyCache, noGrad, type Tensor } from '../../tensor/index.js';
+import { emptyCache, noGrad, type Tensor, tidy } from '../../tensor/index.js';
 import { isDiskProblem } from '../run/run.js';
 import type { Evaluation, Loop } from './loop-state.js';
 import { addFigures, formatFigures, meansOf, type StepOutcome } from './means.js';
@@ -66,7 +66,9 @@ async function withAverages<Batch, T>(loop: Loop<Batch>, evaluate: () => Promise
   const isParameter = ([name, master]: [string, Tensor]) => master === parameters.get(name);
   // a float32 parameter is its own master weight
   const copies = noGrad(() =>
-    [...masters].filter(isParameter).map(([name, m]) => [name, m.detach().clone().keep()] as const),
+    [...masters]
+      .filter(isParameter)
+      .map(([name, m]) => [name, tidy(() => m.detach().clone().keep())] as const),
   );
   await takeAverages(loop);
   const result = await evaluate();

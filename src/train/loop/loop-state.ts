@@ -41,21 +41,31 @@ export type StoredState = Omit<LoopState, 'pendingEvaluations' | 'memory'> & {
   unmeasured: Evaluation[];
   /** sums since the last line of metrics, by rank */
   sums: Sums[];
+  /** where it was computed; older checkpoints do not say */
+  device?: string;
 };
 
 export function toStored(
   { pendingEvaluations, memory, ...state }: LoopState,
   sums: Sums[],
+  device: string,
 ): StoredState {
-  const stored = { ...state, unmeasured: pendingEvaluations, sums };
+  const stored = { ...state, unmeasured: pendingEvaluations, sums, device };
   return memory === null ? stored : { ...stored, memory };
 }
 
-export function fromStored({ unmeasured, sums, memory = null, ...state }: StoredState): {
+export function fromStored({
+  unmeasured,
+  sums,
+  device = 'cpu',
+  memory = null,
+  ...state
+}: StoredState): {
   state: LoopState;
   sums: Sums[];
+  device: string;
 } {
-  return { state: { ...state, memory, pendingEvaluations: unmeasured }, sums };
+  return { state: { ...state, memory, pendingEvaluations: unmeasured }, sums, device };
 }
 
 const freshState = (): LoopState => ({
@@ -129,6 +139,12 @@ export class Loop<Batch> {
     return Math.max(stageSteps / steps, this.state.stageSeconds / maxSeconds);
   }
 
+  /** Where the trained network computes. */
+  get device(): string {
+    const [first] = this.options.parameters.values();
+    return first?.device ?? 'cpu';
+  }
+
   get done(): number {
     return this.doneAt(this.state.stageStep);
   }
@@ -142,5 +158,6 @@ export class Loop<Batch> {
   dispose(): void {
     this.optimizer.dispose();
     this.ema.dispose();
+    this.means.dispose();
   }
 }

@@ -38,6 +38,10 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
     loop.state = found.state;
     loop.savedStep = found.state.step;
     loop.means = new Means(found.sums, run.parallel);
+    const [before, now] = [kindOf(found.device), kindOf(loop.device)];
+    if (before !== now) {
+      loop.say(`${part}: goes on on ${loop.device}, after ${found.state.step} steps on ${before}`);
+    }
   }
   run.beginPart(part, found ? found.state.step + 1 : 0);
 
@@ -108,13 +112,15 @@ async function step<Batch>(loop: Loop<Batch>, source: Source<Batch>): Promise<bo
   // --------------------------------------------------------------------------------------------
   // forward and backward
   manualSeed(stepSeed(seed, loop.state.step));
-  const outcome = tidy(() =>
-    options.train(batch, {
+  const outcome = tidy(() => {
+    const taken = options.train(batch, {
       step: loop.state.step,
       stage: loop.state.stage,
       backward: (loss, last) => optimizer.backward(loss, last),
-    }),
-  );
+    });
+    taken.measured?.values.keep();
+    return taken;
+  });
 
   // --------------------------------------------------------------------------------------------
   // the optimizer's step, unless the gradient is bad
@@ -203,5 +209,8 @@ function timeLimit<Batch>({ config, done }: Loop<Batch>) {
   const { maxSeconds } = config;
   return maxSeconds === undefined ? undefined : { seconds: maxSeconds, share: Math.min(1, done) };
 }
+
+/** `cuda:1` and `cuda:0` compute the same. */
+const kindOf = (device: string): string => device.replace(/:\d+$/, '');
 
 const secondsSince = (startMs: number): number => (performance.now() - startMs) / 1000;

@@ -1,5 +1,6 @@
 /** Means over the steps since the last line of metrics, over all processes. */
 import type { CommunicationCost } from '../../distributed/cost.js';
+import { cat, type Tensor } from '../../tensor/index.js';
 
 /** What one process has summed up since the last line of metrics; plain JSON. */
 export interface Sums {
@@ -32,6 +33,8 @@ interface StepCost {
 
 export class Means {
   private current = empty();
+  /** of steps whose figures are still on the device */
+  private measured: Measured[] = [];
 
   /** @param before   the sums of all processes when the run was stopped, by rank */
   constructor(before: readonly Sums[] = [], { rank, size }: { rank: number; size: number }) {
@@ -43,7 +46,11 @@ export class Means {
     }
   }
 
-  add({ samples, tokens = 0, flops = 0, figures }: StepOutcome, cost: StepCost): void {
+  add(outcome: StepOutcome, cost: StepCost): void {
+    // on the CPU all is computed already, and nothing waits
+    const isHere = outcome.measured?.values.device === 'cpu';
+    const { samples, tokens = 0, flops = 0, figures } = isHere ? readOutcome(outcome) : outcome;
+    const { measured } = outcome;
     const { totals } = this.current;
     const { skipped, gradNorm, seconds, waitedSeconds, communication } = cost;
     const step = {
@@ -59,14 +66,30 @@ export class Means {
     const one = { ...step, skipped: skipped ? 1 : 0, gradNorm: skipped ? 0 : gradNorm };
     for (const key of TOTALS) totals[key] += one[key];
     if (!skipped) addFigures(this.current.figures, figures);
+    if (measured && !isHere && !skipped) this.measured.push(measured);
+    else measured?.values.dispose();
   }
 
-  /** The sums of this process. */
+  /** The sums of this process; waits for what the device still computes. */
   sums(): Sums {
+    this.settle();
     return this.current;
   }
 
-  /** The figures of the progress line, of this process alone. */
+  /** Reads the figures that are on the device, all at once. */
+  private settle(): void {
+    const all = measuredTogether(this.measured);
+    if (!all) return;
+    addFigures(this.current.figures, all.figures(all.values.toFloat32Array()));
+    for (const { values } of [all, ...this.measured.splice(0)]) values.dispose();
+  }
+
+  /** Frees what has not been read. */
+  dispose(): void {
+    for (const { values } of this.measured.splice(0)) values.dispose();
+  }
+
+  /** The figures of the progress line, of this process alone, as far as they have been read. */
   shown(peakFlops?: number): Record<string, number> {
     const { figures, totals } = this.current;
     const { loss } = figures;
@@ -148,4 +171,40 @@ export interface StepOutcome {
   flops?: number;
   /** sums over samples and their number, by the figure's name */
   figures: Record<string, { sum: number; count: number }>;
+  /** what becomes figures once the device has computed it; default: nothing */
+  measured?: Measured;
+}
+
+/** Values on the device that figures follow from. */
+export interface Measured {
+  /** one dimension */
+  values: Tensor;
+  figures(values: Float32Array): StepOutcome['figures'];
+}
+
+/** Joins values of one dimension that figures follow from; null if there are none. */
+export function measuredTogether(parts: readonly Measured[]): Measured | undefined {
+  if (parts.length < 2) return parts[0];
+  const lengths = parts.map(({ values }) => values.numel);
+  return {
+    values: cat(parts.map(({ values }) => values)),
+    figures(values) {
+      const all: StepOutcome['figures'] = {};
+      let from = 0;
+      for (const [i, { figures }] of parts.entries()) {
+        addFigures(all, figures(values.subarray(from, from + lengths[i]!)));
+        from += lengths[i]!;
+      }
+      return all;
+    },
+  };
+}
+
+/** The same outcome with all its figures: waits for what the device still computes. */
+export function readOutcome<Outcome extends StepOutcome>(outcome: Outcome): Outcome {
+  const { measured } = outcome;
+  if (!measured) return outcome;
+  const figures = { ...outcome.figures };
+  addFigures(figures, measured.figures(measured.values.toFloat32Array()));
+  return { ...outcome, figures, measured: undefined };
 }

@@ -53,7 +53,7 @@ export async function save<Batch>(loop: Loop<Batch>): Promise<void> {
       {
         shared: { weights: Object.fromEntries(parameters) },
         own: { optimizer: optimizer.stateDict(), ema: ema.stateDict() },
-        state: toStored({ ...state, guard }, sums),
+        state: toStored({ ...state, guard }, sums, loop.device),
       },
       { last, milestoneEverySteps },
     );
@@ -80,7 +80,7 @@ export async function save<Batch>(loop: Loop<Batch>): Promise<void> {
 export async function restore<Batch>(
   { optimizer, ema, options, checkpoints }: Loop<Batch>,
   beforeStep = Infinity,
-): Promise<{ state: LoopState; sums: Sums[] } | null> {
+): Promise<{ state: LoopState; sums: Sums[]; device: string } | null> {
   const found = await checkpoints.load(
     ({ weights, optimizer: moments, ema: averages }, folder) => {
       expectTensors(weights, options.parameters, folder);

@@ -16,10 +16,10 @@ import { cat, Generator, noGrad, type Tensor, tidy } from '../../tensor/index.js
 import type { StepBatch, TrainSample } from '../feed/batch.js';
 import { microBatches } from '../feed/micro-batches.js';
 import { type StepContext, trainLoop } from '../loop/loop.js';
-import type { StepOutcome } from '../loop/means.js';
+import { type Measured, measuredTogether, type StepOutcome } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
 import type { PartContext } from './context.js';
-import { stackConditions } from './step.js';
+import { latentsOf, stackConditions } from './step.js';
 
 /** Trains the adapter, if the recipe has a plan for it. @returns false if the signal stopped it */
 export async function trainAdapter(
@@ -71,20 +71,30 @@ export function adapterStep(
   backward: StepContext['backward'],
   tokensPerMicroBatch?: number,
 ): StepOutcome {
-  const loss = { sum: 0, count: samples.length };
+  const measured: Measured[] = [];
   const parts = microBatches(samples, tokens, tokensPerMicroBatch);
   // a process without samples must still take part in the reduction of gradients
   if (parts.length === 0) backward(null, true);
   for (const part of parts) {
-    tidy(() => {
+    const losses = tidy(() => {
       const losses = adapterLosses(pipeline, project, part, target);
       backward(losses.sum().div(count), part === parts.at(-1));
-      for (const one of losses.toFloat32Array()) loss.sum += one;
+      return losses.detach();
     });
+    measured.push({ values: losses, figures: lossFigure });
   }
-  const figures: StepOutcome['figures'] = samples.length > 0 ? { loss } : {};
-  return { samples: samples.length, count, tokens: samples.length * tokens, figures };
+  return {
+    samples: samples.length,
+    count,
+    tokens: samples.length * tokens,
+    figures: {},
+    measured: measuredTogether(measured),
+  };
 }
+
+const lossFigure = (losses: Float32Array): StepOutcome['figures'] => ({
+  loss: { sum: losses.reduce((sum, one) => sum + one, 0), count: losses.length },
+});
 
 /**
  * The relative squared error of each sample, [B] float32: 1 for an output of zero, 0 for a perfect
@@ -98,7 +108,7 @@ function adapterLosses(
 ): Tensor {
   const { conditions, rows } = stackConditions(samples, target, { transformer, settings });
   const given = conditions.indexSelect(0, rows);
-  const latents = cat(samples.map((sample) => sample.latents)).to('float32');
+  const latents = latentsOf(samples, transformer.device);
   const known = given.narrow(1, given.size(1) - 1, 1).to('float32'); // the mask
   const wanted = noGrad(() => {
     const shares = knownShares(known, autoencoder.spatialCompression);
@@ -126,7 +136,7 @@ export function targetProjection(
     initialisePatches(project, generator);
     project.proj.weight.mul_(scale);
   });
-  return project.requiresGrad_(false);
+  return project.moveTo(transformer.device, 'float32').requiresGrad_(false);
 }
 
 /**

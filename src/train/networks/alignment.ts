@@ -8,7 +8,16 @@
  */
 import { type Probe, patchify, type Transformer3D } from '../../models/transformer/index.js';
 import { Linear, Module } from '../../nn/index.js';
-import { arange, cat, fromArray, manualSeed, type Tensor, tensor } from '../../tensor/index.js';
+import {
+  arange,
+  cat,
+  fromArray,
+  manualSeed,
+  type Tensor,
+  tensor,
+  upload,
+  uploadAll,
+} from '../../tensor/index.js';
 import type { TrainSample } from '../feed/batch.js';
 import { type PipelineRecipe, stagesOf } from '../recipe/config.js';
 import { type Alignment, alignedTo, headLayers, SCENE_CHANNELS } from '../recipe/levers-config.js';
@@ -63,19 +72,24 @@ export class AlignmentHead extends Module {
       losses: () => {
         const { values, places } = read!;
         const losses = alignmentLosses(values, places ? rowsAt(goal, places) : goal);
-        return known.every(Boolean) ? losses : losses.mul(tensor(known.map(Number)));
+        if (known.every(Boolean)) return losses;
+        return losses.mul(tensor(known.map(Number), { device: losses.device }));
       },
     };
   }
 
   private goal(samples: readonly TrainSample[]): Goal {
-    const latents = cat(samples.map((sample) => sample.latents));
+    const { device } = this;
+    const latents = uploadAll(
+      samples.map((sample) => sample.latents),
+      device,
+    );
     const patches = patchify(latents, this.patchSize);
     if (this.to === 'latents') return { values: patches, known: samples.map(() => true) };
     const shape = [1, patches.size(1), SCENE_CHANNELS];
     const nothing = new Float32Array(patches.size(1) * SCENE_CHANNELS);
     return {
-      values: cat(samples.map(({ labels }) => fromArray(labels ?? nothing, shape))),
+      values: upload(cat(samples.map(({ labels }) => fromArray(labels ?? nothing, shape))), device),
       known: samples.map(({ labels }) => Boolean(labels)),
     };
   }
@@ -89,7 +103,7 @@ export function alignmentHead(
   const to = alignedTo(stagesOf(recipe));
   if (!to) return null;
   manualSeed(recipe.seed);
-  return new AlignmentHead(transformer, to).toDtype(transformer.dtype);
+  return new AlignmentHead(transformer, to).moveTo(transformer.device, transformer.dtype);
 }
 
 /** Mean smooth L1 difference of each item, in float32. [B, …] → [B] */
@@ -103,7 +117,9 @@ const NO_REDUCTION = 0;
 /** x [B, L, C], places [B, n] → [B, n, C] */
 function rowsAt(x: Tensor, places: Tensor): Tensor {
   const [b, l, c] = x.dims(3);
-  const rows = places.add(arange(0, b * l, l, { dtype: 'int64' }).view([b, 1])).flatten();
+  const rows = places
+    .add(arange(0, b * l, l, { dtype: 'int64', device: x.device }).view([b, 1]))
+    .flatten();
   return x
     .flatten(0, 1)
     .indexSelect(0, rows)

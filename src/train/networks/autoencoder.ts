@@ -12,8 +12,10 @@ import {
   manualSeed,
   noGrad,
   randn,
+  stack,
   type Tensor,
   tidy,
+  upload,
 } from '../../tensor/index.js';
 import { videoFromBytes } from '../feed/frames-to-video.js';
 import type { FrameBatch } from '../feed/index.js';
@@ -37,6 +39,7 @@ export function buildAutoencoder(recipe: Recipe, dtype: DType): Autoencoder {
 export async function trainAutoencoder(model: Autoencoder, context: PartContext): Promise<boolean> {
   const { run, recipe, data, report, signal } = context;
   const { kl, train: which, ...config } = recipe.autoencoder;
+  const { device } = model;
   const validation: Tensor[] = [];
   let heading = '';
   const { rank, size } = run.parallel;
@@ -62,19 +65,25 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
           backward(null, true);
           return { samples: 0, count, figures: {} };
         }
-        const video = videoFromBytes(frames, [batchSize, numFrames, height, width, 3]);
+        const shape = [batchSize, numFrames, height, width, 3];
+        const video = videoFromBytes(frames, shape, device);
         const { loss, squared } = autoencoderLoss(model, video, {
           kl,
-          noise: ([, ...shape]) => cat(places(batchSize).map((i) => noiseAt(step, i, shape))),
+          noise: ([, ...shape]) =>
+            upload(cat(places(batchSize).map((i) => noiseAt(step, i, shape))), device),
         });
         backward(loss.mul(batchSize / count), true);
         const mean = (value: number) => ({ sum: value * batchSize, count: batchSize });
         return {
           samples: batchSize,
           count,
-          figures: {
-            loss: mean(loss.item()),
-            [`psnr/${numFrames} frame${numFrames > 1 ? 's' : ''}`]: mean(psnrOf(squared.item())),
+          figures: {},
+          measured: {
+            values: stack([loss.detach(), squared.detach()]),
+            figures: ([loss, squared]) => ({
+              loss: mean(loss!),
+              [`psnr/${numFrames} frame${numFrames > 1 ? 's' : ''}`]: mean(psnrOf(squared!)),
+            }),
           },
         };
       },
@@ -87,7 +96,10 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
         }
         if (validation.length === 0) return {};
         const rows = noGrad(() =>
-          validation.map((clip) => ({ clip, back: tidy(() => reconstruct(model, clip)).keep() })),
+          validation.map((clip) => ({
+            clip,
+            back: tidy(() => reconstruct(model, upload(clip, device)).to('cpu')).keep(),
+          })),
         );
         const figure = rows.reduce((sum, { clip, back }) => sum + psnr(back, clip), 0);
         const path = run.path('samples', `autoencoder-${String(step).padStart(6, '0')}.png`);

@@ -10,4 +10,6 @@ export interface PartContext {
   data: TrainingData;
   report: Reporter;
   signal: AbortSignal;
+  /** where networks compute, as tensors name it */
+  device: string;
 }

@@ -3,7 +3,7 @@ import { FAR } from '../../data/miniworld/render.js';
 import { depthErrors } from '../../media/depth/depth-errors.js';
 import { type Frames, NEAREST, relativeDepth, type SheetRow } from '../../media/index.js';
 import { type DepthAnything, DepthProcessor } from '../../models/depth-anything/index.js';
-import { fromArray, noGrad, type Tensor, tidy } from '../../tensor/index.js';
+import { fromArray, noGrad, type Tensor, tidy, upload } from '../../tensor/index.js';
 import type { PictureBatch } from '../feed/depth/feed.js';
 import type { MadePicture } from '../feed/depth/make-picture.js';
 import { addFigures, type StepOutcome } from '../loop/means.js';
@@ -32,7 +32,7 @@ export function predictedDepth({ network, processor }: DepthTrainee, batch: Pict
     data.set(pixels, i * width * height * 3);
   });
   const frames = { width, height, numFrames: pictures.length, data };
-  return network.forward(processor.normalised(frames));
+  return network.forward(upload(processor.normalised(frames), network.device));
 }
 
 /** The relative depth of each picture by itself, [B, H, W] float32 in 0..NEAREST. */

@@ -6,7 +6,7 @@ import {
   initialiseDepthAnything,
   saveDepthModel,
 } from '../../models/depth-anything/index.js';
-import { type DType, manualSeed, type Tensor } from '../../tensor/index.js';
+import { type DType, manualSeed, stack, type Tensor, upload } from '../../tensor/index.js';
 import { type PictureBatch, Pictures } from '../feed/depth/feed.js';
 import { trainLoop } from '../loop/loop.js';
 import { addFigures, type StepOutcome } from '../loop/means.js';
@@ -48,11 +48,11 @@ export async function trainDepthModel(
   context: DepthContext,
   dtype: DType,
 ): Promise<boolean> {
-  const { recipe, run, report, signal, workers } = context;
+  const { recipe, run, report, signal, workers, device } = context;
   const { seed } = recipe;
   const { parallel } = run;
   const first = parallel.rank === 0;
-  const trainee = traineeOf(buildDepthModel(recipe, plan, dtype), plan);
+  const trainee = traineeOf(buildDepthModel(recipe, plan, dtype, device), plan);
   const onSkip = (reason: string) => report.log(`${reason}; the photo is left out`);
   const pictures = await Pictures.open({ plan, seed, workers, onSkip, world: parallel });
   const kinds = recipe.validationSamples > 0 ? KINDS : [];
@@ -105,9 +105,14 @@ export async function trainDepthModel(
   }
 }
 
-export function buildDepthModel(recipe: Recipe, plan: DepthModelPlan, dtype: DType): DepthAnything {
+export function buildDepthModel(
+  recipe: Recipe,
+  plan: DepthModelPlan,
+  dtype: DType,
+  device = 'cpu',
+): DepthAnything {
   manualSeed(recipe.seed);
-  return initialiseDepthAnything(new DepthAnything(depthConfigOf(plan))).toDtype(dtype);
+  return initialiseDepthAnything(new DepthAnything(depthConfigOf(plan))).moveTo(device, dtype);
 }
 
 /** Forward and backward pass of this process's pictures. */
@@ -124,17 +129,33 @@ function depthStep(
     return { samples, count, figures: {} };
   }
   const weights = { gradient, level };
-  const losses = depthLoss(predictedDepth(trainee, batch), wantedDepth(batch), weights);
-  backward(losses.loss.mul(samples / count), true);
-  const figure = (value: Tensor) => ({ sum: value.item() * samples, count: samples });
+  const wanted = upload(wantedDepth(batch), trainee.network.device);
+  const {
+    loss,
+    invariant,
+    gradient: steps,
+    level: mean,
+  } = depthLoss(predictedDepth(trainee, batch), wanted, weights);
+  backward(loss.mul(samples / count), true);
+  const named = {
+    loss,
+    'loss/invariant': invariant,
+    'loss/gradient': steps,
+    'loss/level': mean,
+  };
   return {
     samples,
     count,
-    figures: {
-      loss: figure(losses.loss),
-      'loss/invariant': figure(losses.invariant),
-      'loss/gradient': figure(losses.gradient),
-      'loss/level': figure(losses.level),
+    figures: {},
+    measured: {
+      values: stack(Object.values(named).map((one) => one.detach())),
+      figures: (values) =>
+        Object.fromEntries(
+          Object.keys(named).map((name, i) => [
+            name,
+            { sum: values[i]! * samples, count: samples },
+          ]),
+        ),
     },
   };
 }

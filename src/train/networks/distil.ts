@@ -62,7 +62,7 @@ export async function distil(
       const { work, ...outcome } = trainStep(pipeline, batch, at, step, objective);
       return { ...outcome, flops: flopsOf(outcome.samples, work, batch.target, stage) };
     },
-    peakFlops: matrixPeak(pipeline.dtype),
+    peakFlops: matrixPeak(pipeline.dtype, pipeline.device),
     validatesFirst: true,
     async validate() {
       return fewStepErrors({

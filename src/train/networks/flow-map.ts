@@ -19,12 +19,13 @@
 import { addNoise, shiftSigmas, timestepsOf, velocityLosses } from '../../diffusion/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import type { Target } from '../../tasks/index.js';
-import { cat, noGrad, rand, type Tensor, tensor } from '../../tensor/index.js';
+import { cat, noGrad, rand, type Tensor, tensor, upload } from '../../tensor/index.js';
 import type { TrainSample } from '../feed/batch.js';
 import type { FlowMapPlan } from '../recipe/config.js';
 import { shiftFor } from '../recipe/levers-config.js';
 import { drawSample } from './flow-matching.js';
 import {
+  conditionsOf,
   DEPTH_CHANNEL,
   type Draws,
   type LossOptions,
@@ -32,7 +33,6 @@ import {
   type PreparedSamples,
   prepareSamples,
   type StepPlan,
-  stackConditions,
 } from './step.js';
 
 export interface FlowMapDraws extends Draws {
@@ -40,9 +40,12 @@ export interface FlowMapDraws extends Draws {
   ends: Tensor;
 }
 
-/** The teacher's velocity at noised latents [B, C, f, h, w] of some samples, at noise levels [B]. */
+/**
+ * The teacher's velocity at noised latents [B, C, f, h, w] of some samples, at noise levels [B], which are
+ * on the CPU.
+ */
 export type VelocityAt = (rows: readonly number[], noised: Tensor, sigmas: Tensor) => Tensor;
-/** The student's average velocity from noise levels `from` to `to`, [B]. */
+/** The student's average velocity from noise levels `from` to `to`, [B], which are on the CPU. */
 export type AverageAt = (
   rows: readonly number[],
   noised: Tensor,
@@ -56,15 +59,16 @@ export function flowMapObjective(teacher: Pipeline, plan: FlowMapPlan): Objectiv
     draw: (_, samples, step, at) => drawSteps(samples, step, at, plan),
     losses(student, samples, target, draws, options) {
       const { sigmas, ends, noise } = draws as FlowMapDraws;
+      const { device } = student;
       const { latents, inputs, work } = prepareSamples(student, samples, target, options);
-      const noised = addNoise(latents, noise, sigmas);
+      const noised = addNoise(latents, upload(noise, device), upload(sigmas, device));
       let forwards = 0;
       const averageAt: AverageAt = (rows, x, from, to) => {
         forwards += rows.length;
         return student.transformer.forward(x, {
           ...rowsOf(inputs, rows),
-          timesteps: timestepsOf(from),
-          endTimesteps: timestepsOf(to),
+          timesteps: timestepsOf(upload(from, device)),
+          endTimesteps: timestepsOf(upload(to, device)),
         });
       };
       const wanted = noGrad(() => {
@@ -77,8 +81,8 @@ export function flowMapObjective(teacher: Pipeline, plan: FlowMapPlan): Objectiv
       });
       const average = student.transformer.forward(noised, {
         ...inputs,
-        timesteps: timestepsOf(sigmas),
-        endTimesteps: timestepsOf(ends),
+        timesteps: timestepsOf(upload(sigmas, device)),
+        endTimesteps: timestepsOf(upload(ends, device)),
       });
       const losses = velocityLosses(average, wanted);
       const weights = losses.detach().add(LEAST_LOSS).reciprocal();
@@ -146,9 +150,11 @@ export function averageTarget(
   if (long.length === 0) return atStart;
 
   // the teacher's way
-  const pick = (tensor: Tensor, rows: readonly number[]) => tensor.indexSelect(0, indices(rows));
+  const { device } = noised;
+  const pick = (tensor: Tensor, rows: readonly number[]) =>
+    tensor.indexSelect(0, indices(rows, device));
   const levels = (values: (i: number) => number, rows: readonly number[]) =>
-    perRow(tensor(rows.map(values)), noised);
+    perRow(tensor(rows.map(values), { device }), noised);
   const [x, first] = [pick(noised, long), pick(atStart, long)];
   const way = levels((i) => from[i]! - middle[i]!, long);
   const ahead = velocityAt(long, x.sub(first.mul(way)), tensor(long.map((i) => middle[i]!)));
@@ -165,12 +171,13 @@ export function averageTarget(
     const rest = averageAt(rows, arrived, m, r).to('float32');
     const share = levels((i) => (from[i]! - middle[i]!) / (from[i]! - to[i]!), rows);
     const mixed = rest.add(mean.sub(rest).mul(share));
-    target = velocity.clone().indexCopy_(0, indices(places), mixed);
+    target = velocity.clone().indexCopy_(0, indices(places, device), mixed);
   }
-  return atStart.clone().indexCopy_(0, indices(long), target);
+  return atStart.clone().indexCopy_(0, indices(long, device), target);
 }
 
-const indices = (rows: readonly number[]): Tensor => tensor([...rows], { dtype: 'int64' });
+const indices = (rows: readonly number[], device: string): Tensor =>
+  tensor([...rows], { dtype: 'int64', device });
 
 /** [B] → [B, 1, 1, …], to multiply with tensors of the other's rank. */
 const perRow = (values: Tensor, like: Tensor): Tensor =>
@@ -186,6 +193,7 @@ function guidedVelocity(
   target: Target,
   options: LossOptions,
 ): { at: VelocityAt; rowsOf: (samples: readonly number[]) => number } {
+  const { device } = teacher;
   const plain = { ...options, gradCheckpointing: false };
   const scales = samples.map(({ task }) => teacher.settingsFor(task).guidanceScale);
   const guided = [...samples.keys()].filter((i) => scales[i]! > 1);
@@ -200,7 +208,9 @@ function guidedVelocity(
         )
       : null;
   const velocity = (inputs: PreparedSamples['inputs'], x: Tensor, sigmas: Tensor) =>
-    teacher.transformer.forward(x, { ...inputs, timesteps: timestepsOf(sigmas) }).to('float32');
+    teacher.transformer
+      .forward(x, { ...inputs, timesteps: timestepsOf(upload(sigmas, device)) })
+      .to('float32');
   const guidedOf = (rows: readonly number[]) => rows.filter((i) => scales[i]! > 1);
   return {
     rowsOf: (rows) => rows.length + guidedOf(rows).length,
@@ -208,17 +218,19 @@ function guidedVelocity(
       const all = velocity(rowsOf(positive, rows), x, sigmas);
       const some = guidedOf(rows);
       if (some.length === 0) return all;
-      const places = indices(some.map((i) => rows.indexOf(i)));
+      const at = some.map((i) => rows.indexOf(i));
+      const places = indices(at, device);
       const without = velocity(
         rowsOf(
           negative!,
           some.map((i) => guided.indexOf(i)),
         ),
         x.indexSelect(0, places),
-        sigmas.indexSelect(0, places),
+        sigmas.indexSelect(0, indices(at, 'cpu')),
       );
       const own = all.indexSelect(0, places);
-      const extra = perRow(tensor(some.map((i) => scales[i]! - 1)), own);
+      const extras = some.map((i) => scales[i]! - 1);
+      const extra = perRow(tensor(extras, { device }), own);
       return all.indexCopy_(0, places, own.add(own.sub(without).mul(extra)));
     },
   };
@@ -237,11 +249,14 @@ function negativeInputs(
   const prompts = samples.map(({ task }) => teacher.settingsFor(task).negativePrompt);
   const text = teacher.prepareText(encodeText(prompts));
   if (!transformer.config.use_depth_cond) return { ...positive, text };
-  const { conditions, rows } = stackConditions(samples, target, teacher);
+  const { conditions, rows } = conditionsOf(samples, target, teacher);
   const depth = conditions.narrow(1, DEPTH_CHANNEL, 1);
   if (depth.abs().amax().item() === 0) return { ...positive, text };
   depth.zero_();
-  const condition = transformer.prepareCondition(conditions).indexSelect(0, rows);
+  const { device } = teacher;
+  const condition = transformer
+    .prepareCondition(upload(conditions, device))
+    .indexSelect(0, upload(rows, device));
   return { ...positive, text, condition };
 }
 
@@ -252,7 +267,7 @@ function rowsOf(
 ): PreparedSamples['inputs'] {
   const { text, condition, motionScores } = inputs;
   if (rows.length === condition.size(0)) return inputs;
-  const chosen = indices(rows);
+  const chosen = indices(rows, condition.device);
   const some = (tensor: Tensor) => tensor.indexSelect(0, chosen);
   return {
     ...inputs,

@@ -4,12 +4,12 @@
  */
 import { sigmasFromNormal, velocityLosses, velocityTarget } from '../../diffusion/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
-import { cat, randn, type Tensor } from '../../tensor/index.js';
+import { cat, randn, type Tensor, upload } from '../../tensor/index.js';
 import type { TrainSample } from '../feed/batch.js';
 import { sampleGenerator } from '../feed/sample-noise.js';
 import { alignedBlock, shiftFor, skippedBlocks } from '../recipe/levers-config.js';
 import { drawRoute } from './route.js';
-import { type Draws, lossesOf, type Objective, type StepPlan } from './step.js';
+import { type Draws, latentsOf, lossesOf, type Objective, type StepPlan } from './step.js';
 
 export const FLOW_MATCHING: Objective = {
   draw: drawNoise,
@@ -82,9 +82,10 @@ function contrastOf(
 ): Tensor | null {
   if (contrast === 0 || samples.length < 2) return null;
   const others = part.map((sample) => samples[(samples.indexOf(sample) + 1) % samples.length]!);
-  const latents = cat(others.map((other) => other.latents)).to('float32');
+  const { device } = velocity;
   const noise = cat(others.map((other) => drawSample(other, seed, step).noise));
-  return velocityLosses(velocity, velocityTarget(latents, noise));
+  const wanted = velocityTarget(latentsOf(others, device), upload(noise, device));
+  return velocityLosses(velocity, wanted);
 }
 
 /** What reads the tokens of a block to align them; null if the stage does not. */

@@ -96,7 +96,8 @@ async function showSamples(
         .keep(),
     ),
   );
-  const truth = await pipeline.decode(latents, { signal });
+  const decoded = await pipeline.decode(latents, { signal });
+  const truth = decoded.to('cpu');
   const made = await pipeline.sample({
     task,
     conditions,
@@ -118,7 +119,7 @@ async function showSamples(
       return { row: { label: labelOf(sample), images }, psnr: psnr(result!, copy!) };
     }),
   );
-  for (const tensor of [latents, truth, made, ...conditions.flatMap(Object.values)]) {
+  for (const tensor of [latents, decoded, truth, made, ...conditions.flatMap(Object.values)]) {
     tensor.dispose();
   }
   return shown;

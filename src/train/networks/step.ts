@@ -4,13 +4,22 @@ import type { SequenceGroup } from '../../distributed/sequence.js';
 import type { ForwardInputs, Probe, TokenRoute } from '../../models/transformer/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import { conditionOf, NOTHING, type Target } from '../../tasks/index.js';
-import { cat, checkpoint, type Tensor, tensor, tidy } from '../../tensor/index.js';
+import {
+  cat,
+  checkpoint,
+  noGrad,
+  type Tensor,
+  tensor,
+  tidy,
+  upload,
+  uploadAll,
+} from '../../tensor/index.js';
 import type { SharedWork } from '../cost/cost.js';
 import type { StepBatch, TrainSample } from '../feed/batch.js';
 import type { EncodeText } from '../feed/encode/text-states.js';
 import { microBatches } from '../feed/micro-batches.js';
 import type { StepContext } from '../loop/loop.js';
-import type { StepOutcome } from '../loop/means.js';
+import { addFigures, type Measured, measuredTogether, type StepOutcome } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
 import type { AlignmentHead } from './alignment.js';
 
@@ -73,13 +82,13 @@ export function trainStep(
   objective: Objective,
 ): StepOutcome & { work: SharedWork } {
   const { samples, count, tokens, target } = batch;
-  const figures: StepOutcome['figures'] = {};
+  const measured: Measured[] = [];
   const work: SharedWork = { conditions: 0, textTokens: 0, encodedTokens: 0, forwards: 0 };
   const parts = microBatches(samples, tokens, plan.tokensPerMicroBatch);
   // a process without samples must still take part in the reduction of gradients
   if (parts.length === 0) backward(null, true);
   for (const part of parts) {
-    tidy(() => {
+    const outcome = tidy(() => {
       const draws = objective.draw(pipeline, part, plan, step);
       const computed = objective.losses(pipeline, part, target, draws, plan, { samples, step });
       const { losses, weights, extra, figures: more = {}, work: added } = computed;
@@ -87,17 +96,49 @@ export function trainStep(
       const weighted = weights ? losses.mul(weights) : losses;
       const minimised = extra ? weighted.add(extra) : weighted;
       backward(minimised.sum().div(count), part === parts.at(-1));
-      addLosses(figures, part, losses.toFloat32Array(), draws.sigmas.toFloat32Array());
-      for (const [name, { values, known }] of Object.entries(more)) {
-        addFigure(figures, name, values, known);
-      }
+      return measuredOf(part, draws.sigmas.toFloat32Array(), losses, more);
     });
+    measured.push(outcome);
   }
+  const figures: StepOutcome['figures'] = {};
   // of the processes that share samples, only the first counts them
-  if (plan.sequence && plan.sequence.rank > 0) return { samples: 0, count, figures: {}, work };
-  return { samples: samples.length, count, tokens: samples.length * tokens, figures, work };
+  if (plan.sequence && plan.sequence.rank > 0) return { samples: 0, count, figures, work };
+  return {
+    samples: samples.length,
+    count,
+    tokens: samples.length * tokens,
+    figures,
+    measured: measuredTogether(measured),
+    work,
+  };
 }
 
+/** What is to be read of a micro-batch: the losses, then the objective's own figures, [n · B]. */
+function measuredOf(
+  samples: readonly TrainSample[],
+  sigmas: Float32Array,
+  losses: Tensor,
+  more: NonNullable<ObjectiveLosses['figures']>,
+): Measured {
+  const count = samples.length;
+  const all = [losses, ...Object.values(more).map(({ values }) => values)];
+  return {
+    values: noGrad(() => cat(all.map((one) => one.detach().to('float32')))),
+    figures(values) {
+      const figures: StepOutcome['figures'] = {};
+      addLosses(figures, samples, values.subarray(0, count), sigmas);
+      for (const [i, [name, { known }]] of Object.entries(more).entries()) {
+        const own = values.subarray((i + 1) * count, (i + 2) * count);
+        for (const [k, sum] of own.entries()) {
+          if (known[k]) addFigures(figures, { [name]: { sum, count: 1 } });
+        }
+      }
+      return figures;
+    },
+  };
+}
+
+/** What is drawn, on the CPU: so a seed gives the same on every device. */
 export interface Draws {
   /** [B], noise levels */
   sigmas: Tensor;
@@ -115,14 +156,20 @@ export function lossesOf(
   pipeline: Pipeline,
   samples: readonly TrainSample[],
   target: Target,
-  { sigmas, noise, route }: Draws,
+  { route, ...draws }: Draws,
   options: LossOptions,
 ): { losses: Tensor; velocity: Tensor; work: SharedWork } {
+  const { device } = pipeline;
   const { latents, inputs, work } = prepareSamples(pipeline, samples, target, options);
+  const [sigmas, noise] = [upload(draws.sigmas, device), upload(draws.noise, device)];
   const velocity = pipeline.transformer.forward(addNoise(latents, noise, sigmas), {
     ...inputs,
     timesteps: timestepsOf(sigmas),
-    route,
+    route: route && {
+      ...route,
+      kept: upload(route.kept, device),
+      skipping: upload(route.skipping, device),
+    },
     probe: options.probe,
   });
   return { velocity, losses: velocityLosses(velocity, velocityTarget(latents, noise)), work };
@@ -147,15 +194,18 @@ export function prepareSamples(
     encodeText = (prompts) => pipeline.encodePrompts(prompts),
   }: LossOptions,
 ): PreparedSamples {
-  const { transformer } = pipeline;
-  const latents = cat(samples.map((sample) => sample.latents)).to('float32');
+  const { transformer, device } = pipeline;
+  const latents = latentsOf(samples, device);
   const prompts = samples.map(({ prompt }) => prompt);
   const encoded = encodeText(prompts);
   const { conditions, rows } = stackConditions(samples, target, pipeline);
   return {
     latents,
     inputs: {
-      motionScores: tensor(samples.map(({ motionScore }) => motionScore)),
+      motionScores: tensor(
+        samples.map(({ motionScore }) => motionScore),
+        { device },
+      ),
       text: pipeline.prepareText(encoded),
       condition: transformer.prepareCondition(conditions).indexSelect(0, rows),
       rope: transformer.prepareRope(latents),
@@ -171,6 +221,13 @@ export function prepareSamples(
   };
 }
 
+/** The latents of samples on a device, [B, C, f, h, w] float32. */
+export const latentsOf = (samples: readonly TrainSample[], device: string): Tensor =>
+  uploadAll(
+    samples.map((sample) => sample.latents),
+    device,
+  ).to('float32');
+
 /** The depth channel of a condition follows the three channels of the pixels. */
 export const DEPTH_CHANNEL = 3;
 
@@ -184,11 +241,24 @@ export interface StackedConditions {
   rows: Tensor;
 }
 
-/** Samples without a condition share one pass through the adapter. */
+/** The conditions of samples, on the pipeline's device. Those without one share one pass through the adapter. */
 export function stackConditions(
   samples: readonly TrainSample[],
   target: Target,
-  { transformer: { config, dtype }, settings }: Pick<Pipeline, 'transformer' | 'settings'>,
+  pipeline: ConditionedPipeline,
+): StackedConditions {
+  const { conditions, rows } = conditionsOf(samples, target, pipeline);
+  const { device } = pipeline.transformer;
+  return { conditions: upload(conditions, device), rows: upload(rows, device) };
+}
+
+type ConditionedPipeline = Pick<Pipeline, 'transformer' | 'settings'>;
+
+/** The same on the CPU. */
+export function conditionsOf(
+  samples: readonly TrainSample[],
+  target: Target,
+  { transformer: { config, dtype }, settings }: ConditionedPipeline,
 ): StackedConditions {
   const known = samples.flatMap(({ given }) => (given ? [given] : []));
   const shared = known.length < samples.length ? [NOTHING] : [];
@@ -223,19 +293,5 @@ function addLosses(
     add(`loss/${task.id}`, loss);
     const band = Math.min(BANDS - 1, Math.floor(sigmas[i]! * BANDS));
     add(`loss/sigma ${band / BANDS}-${(band + 1) / BANDS}`, loss);
-  });
-}
-
-/** Adds the values [B] of those of a micro-batch's samples that have one. */
-function addFigure(
-  figures: StepOutcome['figures'],
-  name: string,
-  values: Tensor,
-  known: readonly boolean[],
-): void {
-  values.toFloat32Array().forEach((value, i) => {
-    if (!known[i]) return;
-    const entry = figures[name] ?? { sum: 0, count: 0 };
-    figures[name] = { sum: entry.sum + value, count: entry.count + 1 };
   });
 }

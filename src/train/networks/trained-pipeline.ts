@@ -168,6 +168,18 @@ function depthSettings(
 }
 
 /**
+ * Moves what is trained, and what it is trained with, to a device. Until then all of it is on the CPU,
+ * where random weights are drawn: so a seed gives the same on every device.
+ */
+export function moveTo({ pipeline, lora }: TrainedPipeline, device: string): void {
+  const { transformer, textEncoder, autoencoder } = pipeline;
+  for (const network of [transformer, textEncoder, autoencoder, lora]) {
+    const [first] = network?.parameters() ?? [];
+    if (first) network!.moveTo(device, first.dtype);
+  }
+}
+
+/**
  * Writes the current result of a run, so that it can be used while training goes on: `pipeline/` in
  * the run folder or, with LoRA, `lora/`.
  */

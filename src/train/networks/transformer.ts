@@ -72,7 +72,7 @@ export async function trainTransformer(
       const { work, ...outcome } = trainStep(pipeline, batch, at, plan, FLOW_MATCHING);
       return { ...outcome, flops: flopsOf(outcome.samples, work, batch.target, stage) };
     },
-    peakFlops: matrixPeak(pipeline.dtype),
+    peakFlops: matrixPeak(pipeline.dtype, pipeline.device),
     validatesFirst: [recipe.base, recipe.transformer.from, recipe.init].some(Boolean),
     async validate(stage) {
       const plan = { ...stages[stage]!, encodeText, signal };

@@ -543,7 +543,16 @@ export const Recipe = z.strictObject({
   dtype: z
     .enum(['auto', 'float32', 'bfloat16'])
     .default('auto')
-    .describe('dtype to compute in; auto: bfloat16 where the CPU has instructions for it'),
+    .describe(
+      'dtype to compute in; auto: bfloat16 where the device has instructions for it, float32 elsewhere, as float16 would need loss scaling',
+    ),
+  device: z
+    .string()
+    .regex(/^(auto|cpu|cuda(:\d+)?|mps|privateuseone)$/, 'must be auto, cpu, cuda, cuda:N or mps')
+    .default('auto')
+    .describe(
+      'where networks compute: cpu, cuda, cuda:N or mps; auto uses a GPU if there is one; each process of a machine takes a GPU of its own; --device wins over it',
+    ),
   base: z
     .string()
     .optional()

@@ -124,6 +124,11 @@ export function recipeShape(recipe: PipelineRecipe): PipelineShape {
   });
 }
 
-/** The dtype that this machine computes in. */
-export const dtypeOf = ({ dtype }: Recipe): TrainedNetworks['dtype'] =>
-  dtype === 'auto' ? (fastDtype() as TrainedNetworks['dtype']) : dtype;
+/**
+ * The dtype that a device computes in. Training has no float16, whose gradients would need loss scaling:
+ * cards before Ampere, which have no bfloat16, train in float32.
+ */
+export function dtypeOf({ dtype }: Recipe, device = 'cpu'): TrainedNetworks['dtype'] {
+  if (dtype !== 'auto') return dtype;
+  return fastDtype(device) === 'bfloat16' ? 'bfloat16' : 'float32';
+}

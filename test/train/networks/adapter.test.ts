@@ -3,6 +3,7 @@ import { before, describe, test } from 'node:test';
 import { TASKS } from '../../../src/tasks/index.js';
 import { setThreads, type Tensor } from '../../../src/tensor/index.js';
 import type { StepBatch } from '../../../src/train/feed/batch.js';
+import { readOutcome } from '../../../src/train/loop/means.js';
 import { adapterStep, targetProjection } from '../../../src/train/networks/adapter.js';
 import { tinyBatch, tinyTrainee } from '../tiny.js';
 
@@ -19,7 +20,9 @@ describe('adapterStep', () => {
       lasts.push(last);
       loss?.backward();
     };
-    const outcome = adapterStep(pipeline, project, batch, backward, tokensPerMicroBatch);
+    const outcome = readOutcome(
+      adapterStep(pipeline, project, batch, backward, tokensPerMicroBatch),
+    );
     const gradients = parameters.map(([, parameter]) => {
       const values = parameter.grad?.toFloat32Array() ?? null;
       parameter.grad = null;

@@ -11,6 +11,7 @@ import {
   zeros,
 } from '../../../src/tensor/index.js';
 import type { TrainSample } from '../../../src/train/feed/batch.js';
+import { readOutcome } from '../../../src/train/loop/means.js';
 import { type AlignmentHead, alignmentHead } from '../../../src/train/networks/alignment.js';
 import { FLOW_MATCHING } from '../../../src/train/networks/flow-matching.js';
 import { trainStep } from '../../../src/train/networks/step.js';
@@ -79,7 +80,7 @@ describe('a step with alignment', () => {
   const batch = tinyBatch([TASKS.t2v, TASKS.i2v, TASKS.vinp]);
 
   function outcome(plan: Partial<Stage>) {
-    const { figures } = trainStep(
+    const step = trainStep(
       pipeline,
       batch,
       { step: 1, backward: (loss) => loss?.backward() },
@@ -93,6 +94,7 @@ describe('a step with alignment', () => {
       },
       FLOW_MATCHING,
     );
+    const { figures } = readOutcome(step);
     const gradients = new Map<string, Float32Array>();
     for (const [name, parameter] of parameters) {
       if (parameter.grad) gradients.set(name, parameter.grad.toFloat32Array());

@@ -15,6 +15,7 @@ import {
   tensor,
   tidy,
 } from '../../../src/tensor/index.js';
+import { readOutcome } from '../../../src/train/loop/means.js';
 import { asFlowMap, studentOf } from '../../../src/train/networks/distil.js';
 import {
   type AverageAt,
@@ -225,7 +226,9 @@ describe('flowMapObjective', () => {
     const objective = flowMapObjective(teacher, { ...PLAN, ...plan });
     const backward = (loss: Tensor | null) => loss?.backward();
     const at = { step: 3, backward };
-    const { figures, work } = trainStep(student, batch, at, { ...STEP, ...changes }, objective);
+    const { figures, work } = readOutcome(
+      trainStep(student, batch, at, { ...STEP, ...changes }, objective),
+    );
     const gradients = new Map(
       [...student.transformer.namedParameters()].map(([name, one]) => {
         const own = one.grad?.toFloat32Array() ?? null;

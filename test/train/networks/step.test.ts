@@ -4,6 +4,7 @@ import type { Pipeline } from '../../../src/pipeline/index.js';
 import { TASKS } from '../../../src/tasks/index.js';
 import { setThreads, type Tensor } from '../../../src/tensor/index.js';
 import type { StepBatch } from '../../../src/train/feed/batch.js';
+import { readOutcome } from '../../../src/train/loop/means.js';
 import { FLOW_MATCHING } from '../../../src/train/networks/flow-matching.js';
 import { type StepPlan, stackConditions, trainStep } from '../../../src/train/networks/step.js';
 import {
@@ -39,7 +40,9 @@ function outcomeOf(
     loss?.backward();
   };
   const outcomes = batches.map((batch) =>
-    trainStep(pipeline, batch, { step, backward }, { ...PLAN, ...changes }, FLOW_MATCHING),
+    readOutcome(
+      trainStep(pipeline, batch, { step, backward }, { ...PLAN, ...changes }, FLOW_MATCHING),
+    ),
   );
   const gradients: Gradients = new Map();
   for (const [name, parameter] of parameters) {

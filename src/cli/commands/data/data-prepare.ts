@@ -6,6 +6,7 @@ import type { PrepareSettings, PrepareSummary } from '../../../data/prepare/prep
 import type { Entry } from '../../../data/sources/items.js';
 import { InputError, isAbort } from '../../../errors.js';
 import { SourceFiles } from '../../../files/output-place.js';
+import { chosenDevice } from '../../options/device.js';
 import { adviseFfmpeg } from '../../options/ffmpeg-advice.js';
 import { INTERRUPTED, withInterrupt } from '../../terminal/interrupt.js';
 import { Progress } from '../../terminal/progress.js';
@@ -15,13 +16,15 @@ export interface PrepareArguments extends Omit<PrepareSettings, 'shard'> {
   folder: string;
   /** "2/4" */
   shard: string;
+  /** where depth is estimated */
+  device?: string;
   workers?: number;
   strict: boolean;
 }
 
 /** @returns the exit code: 1 if no clips result, or with `strict` if an item could not be used; else 0 */
 export async function runPrepare(options: PrepareArguments): Promise<number> {
-  const { sources, folder, shard, workers, strict, ...rest } = options;
+  const { sources, folder, shard, device, workers, strict, ...rest } = options;
   const settings: PrepareSettings = { ...rest, shard: parseShard(shard) };
   if (settings.maxSeconds < 2 * settings.minSeconds) {
     throw new InputError(
@@ -38,7 +41,7 @@ export async function runPrepare(options: PrepareArguments): Promise<number> {
     for await (const entry of readEntries(source, { onNote })) entries.push(entry);
   }
   if (entries.some((entry) => 'item' in entry && entry.item.kind !== 'image')) await adviseFfmpeg();
-  const depth = settings.depthModel === null ? null : await openDepth(settings.depthModel);
+  const depth = settings.depthModel === null ? null : await openDepth(settings.depthModel, device);
   const progress = new Progress({ label: 'preparing', total: 1, unit: '' });
   try {
     const summary = await withInterrupt('stopping', (signal) =>
@@ -72,11 +75,14 @@ export function parseShard(text: string): { index: number; count: number } {
   );
 }
 
-async function openDepth(name: string): Promise<{ estimate: DepthEstimator; close(): void }> {
+async function openDepth(
+  name: string,
+  asked: string | undefined,
+): Promise<{ estimate: DepthEstimator; close(): void }> {
   const { openRelativeDepth } = await import('../../../pipeline/depth-model.js');
   const { estimateDepth } = await import('../../../models/depth-anything/index.js');
   const { tidy } = await import('../../../tensor/index.js');
-  const model = openRelativeDepth(name);
+  const model = openRelativeDepth(name, { device: await chosenDevice(asked) });
   return {
     estimate: (frames) =>
       tidy(() => Float32Array.from(estimateDepth(model, frames).toArray() as Float32Array)),

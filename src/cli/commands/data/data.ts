@@ -1,5 +1,6 @@
 /** `mfm data`: checks a data set, or makes one from long videos. */
 import { InputError } from '../../../errors.js';
+import { deviceOption } from '../../options/device.js';
 import { defineArgs, type Options } from '../../terminal/args.js';
 import type { Example } from '../../terminal/help.js';
 
@@ -77,6 +78,10 @@ export const args = defineArgs({
       placeholder: 'FOLDER',
       describe: 'prepare: depth model with which to estimate the depth of every clip',
     },
+    device: {
+      ...deviceOption,
+      describe: `prepare: ${deviceOption.describe}`,
+    },
     shardSize: { kind: 'integer', min: 1, default: 500, describe: 'prepare: clips per shard' },
     workers: { kind: 'integer', min: 1, describe: 'threads (default: one per processor)' },
     strict: {
@@ -120,6 +125,7 @@ export async function run(options: Options<typeof args>): Promise<number> {
     fps: options.fps ?? null,
     size: options.size ?? null,
     depthModel: options.depthModel ?? null,
+    device: options.device,
     workers,
     strict,
   });

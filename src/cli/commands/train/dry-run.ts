@@ -1,5 +1,5 @@
 /** `mfm train --dry-run`: the parts of a run, their cost on this machine, and the tasks. */
-import { availableBytes } from '../../../pipeline/cost/plan.js';
+import { availableBytes } from '../../../pipeline/cost/available.js';
 import { lackOf, type Task, tallyLines, weightedTasks } from '../../../tasks/index.js';
 import { budgetNotes } from '../../../train/cost/budget.js';
 import { batchesOf, type StageBatch, trainedTotal } from '../../../train/cost/cost.js';

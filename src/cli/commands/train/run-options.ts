@@ -1,10 +1,15 @@
 /** The options of every run, whatever it trains. */
+import { deviceOption } from '../../options/device.js';
 import type { Argument } from '../../terminal/args.js';
 
 export const runOptions = {
   run: {
     kind: 'text',
     describe: "folder of the run (default: runs/NAME, with the recipe's name)",
+  },
+  device: {
+    ...deviceOption,
+    describe: `${deviceOption.describe}; each process of a machine takes a GPU of its own; wins over the recipe's device`,
   },
   resume: { kind: 'flag', describe: 'continue a run that was stopped' },
   dryRun: {

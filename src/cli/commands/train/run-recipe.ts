@@ -72,7 +72,10 @@ export async function runRecipe(
   }
   if (!world || world.rank === 0) sayNotes();
   const { train } = await import('../../../train/index.js');
-  const { parallel, leave } = await joinJob(world, recipe, options);
+  const { runDevice } = await import('../../../train/run-device.js');
+  const place = { localRank: world?.localRank ?? 0, localSize: world?.localWorldSize ?? 1 };
+  const device = runDevice(recipe, options.device, place);
+  const { parallel, leave } = await joinJob(world, recipe, { ...options, device });
   const first = parallel.rank === 0;
   const readsFiles = stagesOf(recipe).some(({ data }) => data.some(({ manifest }) => manifest));
   if (first && readsFiles) await adviseFfmpeg();
@@ -84,7 +87,8 @@ export async function runRecipe(
     cache: options.cache,
     workers: options.workers,
     checkMemory: options.checkMemory,
-    job: { parallel, local: world?.localWorldSize ?? 1 },
+    device: options.device,
+    job: { parallel, ...place },
     signal: stop.signal,
     onEvent: eventPrinter(),
   });
@@ -128,7 +132,7 @@ function resumingCommand(resumes = false): string {
 async function joinJob(
   world: WorldEnvironment | null,
   recipe: Recipe,
-  { timeout, hang }: RunOptions,
+  { timeout, hang, device }: RunOptions & { device: string },
 ): Promise<{ parallel: Parallel; leave: () => Promise<void> }> {
   if (!world || world.worldSize === 1) {
     const { ALONE } = await import('../../../distributed/parallel.js');
@@ -141,6 +145,7 @@ async function joinJob(
   const group = await joinWorld(world, {
     timeoutSeconds: timeout,
     hangSeconds: hang,
+    device: device.startsWith('cuda') ? 'cuda' : 'cpu',
     // only one process per machine prints notes
     say: world.localRank === 0 ? (text) => process.stderr.write(`${text}\n`) : undefined,
   });

@@ -9,6 +9,7 @@ export const args = defineArgs({
   positional: { recipe: { kind: 'text', describe: 'YAML file, e.g. recipes/mfm-mini.yaml' } },
   options: {
     run: runOptions.run,
+    device: runOptions.device,
     init: { kind: 'text', describe: 'start from the weights of a pipeline folder' },
     resume: runOptions.resume,
     tasks: {

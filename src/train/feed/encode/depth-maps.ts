@@ -31,8 +31,8 @@ export interface DepthMaps {
 }
 
 /** @throws InputError if the folder holds no depth model */
-export function depthMaps(folder: string, dtype: DType): DepthMaps {
-  const open = () => openDepthModel(folder, { dtype });
+export function depthMaps(folder: string, dtype: DType, device = 'cpu'): DepthMaps {
+  const open = () => openDepthModel(folder, { dtype, device });
   let model: DepthModel | null = open();
   const { network, processor } = model;
   return {

@@ -55,9 +55,9 @@ export function latentEncoder(autoencoder: Autoencoder): LatentEncoder {
     tidy(() =>
       noGrad(() => {
         const videos = all.map(({ width, height, numFrames, data }) =>
-          videoFromBytes(data, [1, numFrames, height, width, 3]),
+          videoFromBytes(data, [1, numFrames, height, width, 3], device),
         );
-        const video = (videos.length > 1 ? cat(videos) : videos[0]!).to(device);
+        const video = videos.length > 1 ? cat(videos) : videos[0]!;
         const latents = autoencoder.encode(video).mode().to('float32');
         return toModelLatents(latents).to('bfloat16').to('cpu').contiguous();
       }),

@@ -2,7 +2,7 @@
 import { type DataStore, keyOf } from '../../../data/store.js';
 import type { TokenizerFiles } from '../../../models/t5/index.js';
 import type { EncodedPrompts, Pipeline } from '../../../pipeline/index.js';
-import { cat, fromArray, noGrad, type Tensor, tidy, zeros } from '../../../tensor/index.js';
+import { cat, fromArray, noGrad, type Tensor, tidy, upload, zeros } from '../../../tensor/index.js';
 import { hashOfWeights } from '../index.js';
 
 /** Scenes without end have captions without end: a process stores at most this many bytes of states. */
@@ -24,7 +24,7 @@ export function storedText(
   store: DataStore,
 ): EncodeText {
   const { promptLength } = pipeline.settings;
-  const { textEncoder } = pipeline;
+  const { textEncoder, device } = pipeline;
   const width = textEncoder.config.d_model;
   const { dtype } = textEncoder.parameters()[0]!;
   const origin = keyOf('text', hashOfWeights(textEncoder), tokenizer, promptLength, dtype);
@@ -46,9 +46,8 @@ export function storedText(
       return { states: fromArray(values, [length, width], dtype), length };
     }
     // one prompt at a time: the bits must not depend on what else is in a batch
-    const { states, mask } = noGrad(() => pipeline.encodePrompts([prompt]));
-    const length = mask.sum().item();
-    const own = states.select(0, 0).narrow(0, 0, length).contiguous();
+    const { states, tokens: length } = noGrad(() => pipeline.encodePrompts([prompt]));
+    const own = states.select(0, 0).narrow(0, 0, length).to('cpu').contiguous();
     const { buffer, byteOffset, byteLength } = own.data();
     room -= byteLength;
     if (room >= 0) store.put(key, new Uint8Array(buffer, byteOffset, byteLength).slice());
@@ -66,8 +65,8 @@ export function storedText(
         mask.fill(1n, i * promptLength, i * promptLength + length);
       });
       return {
-        states: cat(padded),
-        mask: fromArray(mask, [prompts.length, promptLength]),
+        states: upload(cat(padded), device),
+        mask: upload(fromArray(mask, [prompts.length, promptLength]), device),
         tokens: Math.max(...rows.map(({ length }) => length)),
       };
     });
