@@ -92,7 +92,7 @@ function expectTrainablePipeline(
     ...missingBlocks(recipe, shape.transformer.num_layers).map((problem) => () => {
       throw new InputError(problem);
     }),
-    () => expectNoFlowMap(recipe, shape),
+    () => expectToKeepSteps(recipe, shape),
     ...[...new Set([base, autoencoder.from])]
       .filter(isThere)
       .map((folder) => () => openPipeline(folder).dispose()),
@@ -177,13 +177,13 @@ function expectDatasets(recipe: PipelineRecipe, datasets: Datasets): void {
 }
 
 /**
- * Flow matching would make a flow map forget its steps, and the guidance that is part of its
- * weights.
+ * Flow matching would make a flow map forget its steps, and the guidance that is part of its weights.
+ * LoRA leaves these as they are: its layers learn from steps without length, and work in others too.
  */
-function expectNoFlowMap(recipe: PipelineRecipe, { transformer }: PipelineShape): void {
-  if (!isFlowMap(transformer) || onlyDistils(recipe)) return;
+function expectToKeepSteps(recipe: PipelineRecipe, { transformer }: PipelineShape): void {
+  if (!isFlowMap(transformer) || onlyDistils(recipe) || recipe.transformer.lora) return;
   throw new InputError(
-    `base: must be a pipeline that is not distilled to few steps, got ${recipe.base}; train the one that it was distilled from, and distil the result (\`mfm distil\`); its LoRAs work on both`,
+    `base: ${recipe.base} is distilled to few steps, which training its own weights would undo; train a LoRA (\`transformer.lora\`), or take its weights as \`init\` in place of base, and distil the result (\`mfm distil\`)`,
   );
 }
 

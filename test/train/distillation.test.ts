@@ -177,21 +177,50 @@ describe('a distillation', () => {
     assert.notDeepEqual(own, with_);
   });
 
-  test('cannot be trained further as a flow', async () => {
+  describe('trained further', () => {
     const distilled = join(whole, 'pipeline');
-    const { autoencoder: _, textEncoder: __, distillation: ___, transformer, ...rest } = recipe;
-    const { steps, tasks, tokensPerBatch } = transformer!;
-    const further = { ...rest, base: distilled, transformer: { steps, tasks, tokensPerBatch } };
-    for (const lora of [undefined, { rank: 1 }]) {
+    const { steps, tasks, tokensPerBatch, ...network } = recipe.transformer!;
+    const plan = { steps, tasks, tokensPerBatch };
+    const { autoencoder: _, distillation: ___, pipeline: ____, ...rest } = recipe;
+
+    test('as its base, gets a LoRA beside its steps, and not other weights', async () => {
+      const { textEncoder: __, ...own } = { ...rest, base: distilled };
       await assert.rejects(
-        Promise.resolve(
-          train({ ...further, transformer: { ...further.transformer, lora } }, { run: root }),
-        ),
+        Promise.resolve(train({ ...own, transformer: plan }, { run: join(root, 'refused') })),
         (error) =>
           error instanceof InputError &&
-          /base: must be a pipeline that is not dist/.test(error.message),
+          /base: \S+ is distilled to few steps, which training its own weights would undo/.test(
+            error.message,
+          ),
       );
-    }
+      const run = join(root, 'with-lora');
+      const { finished } = await train(
+        { ...own, transformer: { ...plan, lora: { rank: 1 } } },
+        { run },
+      );
+      assert.equal(finished, true);
+      const path = join(run, 'lora');
+      const pipeline = openPipeline(distilled, { loras: [{ path, scale: 1 }] });
+      assert.deepEqual([pipeline.isFlowMap, pipeline.settings.numInferenceSteps], [true, 4]);
+      pipeline.dispose();
+    });
+
+    test('as initial weights, becomes a flow again', async () => {
+      const run = join(root, 'flow-again');
+      const { finished, pipeline: folder } = await train(
+        {
+          ...rest,
+          init: distilled,
+          autoencoder: { from: distilled },
+          transformer: { ...network, ...plan },
+        },
+        { run },
+      );
+      assert.equal(finished, true);
+      const pipeline = openPipeline(folder!);
+      assert.equal(pipeline.isFlowMap, false);
+      pipeline.dispose();
+    });
   });
 });
 

@@ -18,12 +18,13 @@ import type { Pipeline } from '../../pipeline/index.js';
 import { ModelIndex } from '../../pipeline/settings.js';
 import { allTasks, TASK_IDS, type Task } from '../../tasks/index.js';
 import { type DType, noGrad, tensor, tidy } from '../../tensor/index.js';
-import { copyIntoDeeper } from './deeper.js';
+import { copyFromOtherForm, hasVelocity } from './other-form.js';
 import { DEPTH_CHANNEL } from './step.js';
 import type { TrainedPipeline } from './trained-pipeline.js';
 
 /**
- * Copies the weights of a pipeline folder's transformer, which may have fewer blocks, and text encoder.
+ * Copies the weights of a pipeline folder's transformer, which may have fewer blocks or be distilled to
+ * few steps, and text encoder.
  * Words that its vocabulary lacks keep their newly initialised embeddings.
  *
  * @throws InputError if a network there has other shapes
@@ -51,20 +52,21 @@ export function startFrom(
   }
 }
 
-/** Loads the weights of a pipeline folder's transformer, which may have fewer blocks. */
+/** Loads the weights of a pipeline folder's transformer, which may be of another form. */
 function loadTransformer(transformer: Transformer3D, folder: string, dtype: DType | null): void {
   const file = [join(folder, 'transformer'), 'diffusion_pytorch_model'] as const;
   const config = storedConfig(folder);
-  if (config.num_layers >= transformer.config.num_layers) {
+  const isFewer = config.num_layers < transformer.config.num_layers;
+  if (!isFewer && !isFlowMap(config)) {
     loadWeights(transformer, ...file, dtype);
     return;
   }
-  const fewer = withParameters({ device: 'meta' }, () => new Transformer3D(config));
+  const other = withParameters({ device: 'meta' }, () => new Transformer3D(config));
   try {
-    loadWeights(fewer, ...file, dtype);
-    if (dtype !== null) copyIntoDeeper(fewer, transformer);
+    loadWeights(other, ...file, dtype);
+    if (dtype !== null) copyFromOtherForm(other, transformer);
   } finally {
-    fewer.dispose();
+    other.dispose();
   }
 }
 
@@ -105,9 +107,9 @@ export function expectToStartFrom(
   key: string,
 ): void {
   const config = storedConfig(folder);
-  if (isFlowMap(config)) {
+  if (!hasVelocity(config)) {
     throw new InputError(
-      `${key}: must be a pipeline that is not distilled to few steps, got ${folder}; take the one that it was distilled from`,
+      `${key}: must be a pipeline whose transformer gives velocities, got ${folder}, a flow map that knows where a step ends and not how long it is (deltatime_type: r); take the one that it was distilled from`,
     );
   }
   const others = Object.entries(SIZES).filter(([size]) => {

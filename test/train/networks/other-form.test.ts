@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Transformer3D } from '../../../src/models/transformer/index.js';
 import { noGrad, tidy } from '../../../src/tensor/index.js';
-import { copyIntoDeeper } from '../../../src/train/networks/deeper.js';
+import { copyFromOtherForm } from '../../../src/train/networks/other-form.js';
 import { maxDifference, tinyInputs, tinyModel } from '../../models/transformer/tiny.js';
 
 function result(network: Transformer3D) {
@@ -16,7 +16,7 @@ function result(network: Transformer3D) {
   });
 }
 
-describe('copyIntoDeeper', () => {
+describe('copyFromOtherForm', () => {
   for (const [fewer, more] of [
     [1, 2],
     [2, 5],
@@ -27,7 +27,7 @@ describe('copyIntoDeeper', () => {
       const to = tinyModel({ num_layers: more });
       const before = noGrad(() => tidy(() => maxDifference(result(to), result(from))));
       assert.ok(before > 1e-3, `other weights at first: ${before}`);
-      copyIntoDeeper(from, to);
+      copyFromOtherForm(from, to);
       assert.equal(
         noGrad(() => tidy(() => maxDifference(result(to), result(from)))),
         0,
@@ -35,9 +35,17 @@ describe('copyIntoDeeper', () => {
     });
   }
 
+  test('of a flow map, a network without steps keeps the velocity', () => {
+    const from = tinyModel({ num_layers: 2, deltatime_type: 't-r' });
+    const to = tinyModel({ num_layers: 3 });
+    copyFromOtherForm(from, to);
+    const difference = noGrad(() => tidy(() => maxDifference(result(to), result(from))));
+    assert.ok(difference < 1e-5, String(difference)); // a sum in another order
+  });
+
   test('every new block gets a gradient', () => {
     const to = tinyModel({ num_layers: 5 });
-    copyIntoDeeper(tinyModel({ num_layers: 2 }), to);
+    copyFromOtherForm(tinyModel({ num_layers: 2 }), to);
     const weights = new Map(to.namedParameters());
     result(to).square().sum().backward();
     for (let i = 0; i < 5; i++) {
