@@ -45,12 +45,12 @@ for (const task of Object.values(TASKS) as Task[]) {
 
 /** What the task is given, frame by frame; null if that is words alone. */
 function beforeOf({ given, truth }: Trial): Frames | null {
-  const depth = given.geometry[0]?.depth;
-  if (depth) return shownDepth(depth);
-  const { known } = given;
-  if (known.length === 0) return null;
-  const source = given.geometry[0]?.frames;
+  const { known, geometry } = given;
+  const { frames: source, depth } = geometry[0] ?? { frames: null, depth: null };
   if (source) return source;
+  if (depth && known.length > 0) return collage(known[0]!.frames, shownDepth(depth));
+  if (depth) return shownDepth(depth);
+  if (known.length === 0) return null;
   const shown = known.map((one) => shownKnown(one, truth.numFrames));
   return shown.length === 1 ? shown[0]! : acrossDiagonal(shown[0]!, shown.at(-1)!);
 }
@@ -69,6 +69,21 @@ function shownKnown({ frames, hole, gray }: Known, numFrames: number): Frames {
     data.set(unknown ? UNKNOWN : gray ? [brightness, brightness, brightness] : pixel, i * 3);
   }
   return { width: SIDE, height: SIDE, numFrames, data };
+}
+
+/** The first three pictures that a mixture is given, and its depth, in the quarters of a square. */
+function collage(keys: Frames, depth: Frames): Frames {
+  const half = { width: SIDE / 2, height: SIDE / 2 };
+  const [small, shapes] = [resizeFrames(keys, half), resizeFrames(depth, half)];
+  const data = Uint8Array.from(depth.data, (_, i) => {
+    const [x, y] = [Math.floor(i / 3) % SIDE, Math.floor(i / 3 / SIDE) % SIDE];
+    const within = ((y % half.height) * half.width + (x % half.width)) * 3 + (i % 3);
+    const quarter = (y < half.height ? 0 : 2) + (x < half.width ? 0 : 1);
+    const frame = quarter === 3 ? Math.floor(i / 3 / SIDE / SIDE) : quarter;
+    const from = quarter === 3 ? shapes : small;
+    return from.data[frame * half.width * half.height * 3 + within]!;
+  });
+  return { ...depth, data };
 }
 
 /** Two clips in one square: the first above the diagonal, the last below. */

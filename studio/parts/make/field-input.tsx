@@ -3,12 +3,14 @@ import type { Field } from '../../logic/fields.js';
 interface FieldInputProps {
   field: Field;
   text: string;
+  /** whether the hint is read out only, and shown on pointing */
+  brief: boolean;
   /** a sentence on what is wrong */
   problem: string | null;
   onText: (text: string) => void;
 }
 
-export function FieldInput({ field, text, problem, onText }: FieldInputProps) {
+export function FieldInput({ field, text, brief, problem, onText }: FieldInputProps) {
   const { name, label, hint } = field;
   const hintId = `hint-${name}`;
   const described = {
@@ -17,7 +19,7 @@ export function FieldInput({ field, text, problem, onText }: FieldInputProps) {
     'aria-invalid': problem !== null,
   };
   const note = (problem || hint) && (
-    <small id={hintId} class={problem ? 'wrong' : 'hint'}>
+    <small id={hintId} class={problem ? 'wrong' : brief ? 'sr' : 'hint'}>
       {problem ?? hint}
     </small>
   );

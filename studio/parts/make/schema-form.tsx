@@ -8,11 +8,12 @@ import { FieldInput } from './field-input.js';
 export function SchemaForm({ task, draft }: { task: Task; draft: Draft }) {
   const { main, more } = fieldsOf(task);
   const wrong = new Map(problems(draft, task).map(({ field, problem }) => [field.name, problem]));
-  const input = (field: Field) => (
+  const input = (field: Field, brief: boolean) => (
     <FieldInput
       key={field.name}
       field={field}
       text={draft.fields[field.name] ?? ''}
+      brief={brief}
       problem={wrong.get(field.name) ?? null}
       onText={(text) => setField(task, field.name, text)}
     />
@@ -20,11 +21,11 @@ export function SchemaForm({ task, draft }: { task: Task; draft: Draft }) {
   const changed = more.filter(({ name }) => draft.fields[name]).length;
   return (
     <>
-      <div class="fields">{main.map(input)}</div>
+      <div class="fields">{main.map((field) => input(field, true))}</div>
       {more.length > 0 && (
         <details class="more">
           <summary>More settings {changed > 0 && <span class="badge">{changed}</span>}</summary>
-          <div class="fields">{more.map(input)}</div>
+          <div class="fields">{more.map((field) => input(field, false))}</div>
         </details>
       )}
     </>

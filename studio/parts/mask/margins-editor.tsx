@@ -43,7 +43,14 @@ export function MarginsEditor({ media, margins, onChange }: MarginsEditorProps) 
 
   return (
     <div class="editor">
-      <div ref={board} class="board" style={{ aspectRatio: `${media.width} / ${media.height}` }}>
+      <div
+        ref={board}
+        class="board"
+        style={{
+          aspectRatio: `${media.width} / ${media.height}`,
+          '--ratio': String(media.width / media.height),
+        }}
+      >
         <div
           class="new-frame"
           style={{

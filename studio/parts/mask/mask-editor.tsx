@@ -4,6 +4,7 @@ import type { Media } from '../../logic/draft.js';
 import { act, emptyMask, keyFrames, type MaskDocument, redo, undo } from '../../logic/mask.js';
 import { FrameBar } from '../media/frame-bar.js';
 import { Moving } from '../media/moving.js';
+import { Screen } from '../media/screen.js';
 import { MaskCanvas } from './mask-canvas.js';
 import { type Tool, ToolBar } from './tool-bar.js';
 
@@ -47,7 +48,7 @@ export function MaskEditor({ media, mask, onChange }: MaskEditorProps) {
         onChange={onChange}
         onFlood={(fill) => onChange(act(current, { kind: 'flood', frame: frame.value, fill }))}
       />
-      <div class="screen" style={{ aspectRatio: `${width} / ${height}` }}>
+      <Screen width={width} height={height}>
         <Moving media={media} frame={frame} playing={playing} leads alt={media.name} />
         <MaskCanvas
           mask={current}
@@ -57,7 +58,7 @@ export function MaskEditor({ media, mask, onChange }: MaskEditorProps) {
           feather={feather.value}
           onAct={(action) => onChange(act(current, action))}
         />
-      </div>
+      </Screen>
       {numFrames > 1 && (
         <>
           <FrameBar

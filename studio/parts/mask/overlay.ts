@@ -1,9 +1,15 @@
 /** Shows a mask as a colour over the picture. */
 import type { Gray } from '../../logic/mask.js';
 
-/** Seen on most pictures; it is also the colour of the page's marks on masks. */
-const COLOUR = [255, 92, 57] as const;
-const OPACITY = 0.62;
+/** Stripes of two colours are seen on every picture, whatever is in it. */
+const COLOURS = [
+  [255, 45, 150],
+  [255, 214, 236],
+] as const;
+const OPACITY = 0.66;
+
+/** Stripes across the longer side. */
+const STRIPES = 26;
 
 export interface Rectangle {
   x: number;
@@ -16,13 +22,15 @@ export interface Rectangle {
 export function paintOverlay(canvas: HTMLCanvasElement, mask: Gray, outline?: Rectangle): void {
   const context = canvas.getContext('2d')!;
   const image = context.createImageData(mask.width, mask.height);
+  const stripe = Math.max(1, Math.round(Math.max(mask.width, mask.height) / STRIPES / 2));
   for (const [i, value] of mask.data.entries()) {
     if (value === 0) continue;
-    image.data.set(COLOUR, i * 4);
+    const along = (i % mask.width) + Math.floor(i / mask.width);
+    image.data.set(COLOURS[Math.floor(along / stripe) % 2]!, i * 4);
     image.data[i * 4 + 3] = value * OPACITY;
   }
   context.putImageData(image, 0, 0);
   if (!outline) return;
-  context.fillStyle = `rgb(${COLOUR.join(' ')} / ${OPACITY})`;
+  context.fillStyle = `rgb(${COLOURS[0].join(' ')} / ${OPACITY})`;
   context.fillRect(outline.x, outline.y, outline.width, outline.height);
 }

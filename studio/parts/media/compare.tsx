@@ -3,6 +3,7 @@ import type { Media } from '../../logic/draft.js';
 import type { Margins } from '../../logic/margins.js';
 import { FrameBar } from './frame-bar.js';
 import { calm, Moving } from './moving.js';
+import { Screen } from './screen.js';
 
 interface CompareProps {
   before: Media;
@@ -26,9 +27,11 @@ export function Compare({ before, after, margins }: CompareProps) {
   const numFrames = Math.max(after.numFrames, 1);
   return (
     <figure class="player">
-      <div
-        class="screen compare"
-        style={{ aspectRatio: `${after.width} / ${after.height}`, '--at': `${at.value}%` }}
+      <Screen
+        width={after.width}
+        height={after.height}
+        class="compare"
+        style={{ '--at': `${at.value}%` }}
       >
         <Moving media={after} frame={frame} playing={playing} leads alt="After" />
         <div class="before">
@@ -50,7 +53,7 @@ export function Compare({ before, after, margins }: CompareProps) {
             at.value = Number(currentTarget.value);
           }}
         />
-      </div>
+      </Screen>
       {numFrames > 1 && <FrameBar frame={frame} playing={playing} numFrames={numFrames} />}
     </figure>
   );

@@ -46,11 +46,7 @@ export function FrameBar({ frame, playing, numFrames, marks = [] }: FrameBarProp
           }}
         />
         {marks.map((mark) => (
-          <i
-            key={mark}
-            class="mark"
-            style={{ left: `${(mark / Math.max(1, numFrames - 1)) * 100}%` }}
-          />
+          <i key={mark} class="mark" style={{ '--along': mark / Math.max(1, numFrames - 1) }} />
         ))}
       </span>
       <button type="button" class="icon-button" aria-label="Next frame" onClick={() => step(1)}>

@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { Job } from '../../api/types.js';
 import { states, stop } from '../../state/jobs.js';
 import { Icon } from '../media/icon.js';
+import { Screen } from '../media/screen.js';
 import { PreviewPicture } from './preview-picture.js';
 import { statusText, timeLeft } from './status-text.js';
 
@@ -19,9 +20,9 @@ export function LiveJob({ job }: { job: Job }) {
 
   return (
     <div class="live" aria-busy="true">
-      <div class="screen" style={{ aspectRatio: `${width} / ${height}` }}>
+      <Screen width={width} height={height}>
         {preview ? <PreviewPicture preview={preview} /> : <span class="waiting-picture" />}
-      </div>
+      </Screen>
       <progress max={100} value={job.progress} aria-label="Progress" />
       <div class="live-row">
         <p role="status">

@@ -48,7 +48,7 @@ export function ResultActions({ job }: { job: Job }) {
       </button>
       {task && (
         <button type="button" onClick={changeSettings}>
-          <Icon name="brush" /> Change its settings
+          <Icon name="brush" /> Change it
         </button>
       )}
       <details class="menu" ref={menu}>

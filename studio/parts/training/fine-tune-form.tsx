@@ -82,7 +82,7 @@ export function FineTuneForm() {
       <div class="fields">
         <Text label="Steps" value={steps.value} onText={(text) => (steps.value = text)} numeric />
         <Text label="Rank" value={rank.value} onText={(text) => (rank.value = text)} numeric />
-        <label class="field">
+        <label class="field wide">
           <span>Tasks</span>
           <select
             value={task.value}
