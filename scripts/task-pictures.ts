@@ -30,7 +30,7 @@ for (const task of Object.values(TASKS) as Task[]) {
   if (asked.length > 0 && !asked.includes(task.id)) continue;
   // of the mixtures, one that has pictures at both ends
   const used = task.id === 'any' ? MIXTURES[0]! : task;
-  const target = targetOf(used, pipeline.settingsFor(task));
+  const target = targetOf(used, pipeline.settings);
   const all = [];
   for (let scene = 0; scene < SCENES; scene++) {
     const trial = heldOutTrial(used, scene, target);

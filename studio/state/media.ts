@@ -2,6 +2,7 @@
 import * as api from '../api/client.js';
 import type { Job, MediaSource, Upload } from '../api/types.js';
 import type { Media } from '../logic/draft.js';
+import { attempt, say } from './messages.js';
 
 /** Frames per second that a clip is shown at if it does not say. */
 const USUAL_FPS = 8;
@@ -9,6 +10,17 @@ const USUAL_FPS = 8;
 /** Sends a file to the server, which checks it. @throws ApiError if it cannot be used */
 export async function uploadMedia(file: File): Promise<Media> {
   return mediaOfUpload(await api.upload(file, file.name));
+}
+
+/** Sends a file for a certain place, and says what is wrong with it; of a clip a picture is its first frame. */
+export async function uploadAs(
+  kind: 'image' | 'video' | 'depth',
+  file: File,
+): Promise<Media | null> {
+  const media = await attempt(() => uploadMedia(file));
+  if (media === null || kind !== 'image' || media.kind === 'image') return media;
+  say(`${media.name} is a clip; its first frame is taken.`);
+  return frameOf(media, 0);
 }
 
 export function mediaOfUpload(upload: Upload): Media {

@@ -4,10 +4,10 @@ import { linkTo } from '../../state/route.js';
 import { TaskPicture } from './task-picture.js';
 
 export function TaskCard({ task }: { task: Task }) {
-  const { id, summary, result, trained } = task;
+  const { id, summary, trained } = task;
   return (
     <a class="card" href={linkTo('make', id)}>
-      <TaskPicture id={id} result={result} />
+      <TaskPicture task={task} />
       <span class="card-text">
         <strong>{nameOf(id)}</strong>
         <span>{summary}</span>

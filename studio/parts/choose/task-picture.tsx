@@ -1,4 +1,4 @@
-import type { ResultKind } from '../../api/types.js';
+import type { Task } from '../../api/types.js';
 import { Icon } from '../media/icon.js';
 
 const PICTURES = import.meta.glob<string>('../../pictures/*.webp', {
@@ -8,7 +8,7 @@ const PICTURES = import.meta.glob<string>('../../pictures/*.webp', {
 });
 
 /** What a task is given and what it makes; a clip plays while one points at the card. */
-export function TaskPicture({ id, result }: { id: string; result: ResultKind }) {
+export function TaskPicture({ task: { id, result, inputs, placed } }: { task: Task }) {
   const picture = PICTURES[`../../pictures/${id}.webp`];
   if (!picture) {
     return (
@@ -19,7 +19,7 @@ export function TaskPicture({ id, result }: { id: string; result: ResultKind }) 
   }
   return (
     <span
-      class={`task-picture ${result}`}
+      class={`task-picture ${result} ${inputs.length > 0 || placed ? 'pair' : ''}`}
       role="presentation"
       style={{ backgroundImage: `url("${picture}")` }}
     />

@@ -1,7 +1,9 @@
 import type { Task } from '../../api/types.js';
 import type { Draft, Media } from '../../logic/draft.js';
 import { change } from '../../state/drafts.js';
+import { uploadAs } from '../../state/media.js';
 import { MediaSlot } from '../media/media-slot.js';
+import { useDropAnywhere } from './drop-anywhere.js';
 
 interface InputsProps {
   task: Task;
@@ -19,6 +21,15 @@ export function Inputs({ task, draft, onGiven }: InputsProps) {
     change(task, index === 0 ? { inputs, mask: null } : { inputs });
     if (media) onGiven();
   }
+
+  /** A file that was dropped beside the slots goes into the first one that is empty. */
+  async function take(file: File) {
+    if (kinds.length === 0) return;
+    const index = Math.max(0, draft.inputs.indexOf(null));
+    const media = await uploadAs(kinds[index]!, file);
+    if (media) put(index, media);
+  }
+  useDropAnywhere(take);
 
   return (
     <>

@@ -9,6 +9,7 @@ import { Icon } from '../media/icon.js';
 import { GoBar } from './go-bar.js';
 import { Inputs } from './inputs.js';
 import { LoraChoice } from './lora-choice.js';
+import { ModelChoice } from './model-choice.js';
 import { Prompt } from './prompt.js';
 import { SchemaForm } from './schema-form.js';
 import { Stage, type View } from './stage.js';
@@ -50,6 +51,7 @@ function MakeTask({ task }: { task: Task }) {
           <Inputs task={task} draft={draft} onGiven={() => (view.value = 'input')} />
           <Prompt task={task} draft={draft} />
           <SchemaForm task={task} draft={draft} />
+          <ModelChoice model={draft.model} onChange={(model) => change(task, { model })} />
           <LoraChoice draft={draft} onChange={(lora) => change(task, { lora })} />
           <GoBar task={task} draft={draft} />
         </form>

@@ -101,7 +101,7 @@ function Made({ task }: { task: Task }) {
 
 const Example = ({ task }: { task: Task }) => (
   <div class="example">
-    <TaskPicture id={task.id} result={task.result} />
+    <TaskPicture task={task} />
     <p class="quiet">{nameOf(task.id)}: an example made by the small model.</p>
   </div>
 );

@@ -1,7 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
 import type { Media } from '../../logic/draft.js';
-import { uploadMedia } from '../../state/media.js';
-import { attempt } from '../../state/messages.js';
+import { uploadAs } from '../../state/media.js';
 import { Icon } from './icon.js';
 import { ResultPicker } from './result-picker.js';
 import { Thumb } from './thumb.js';
@@ -29,7 +28,7 @@ export function MediaSlot({ label, kind, media, optional = false, onChange }: Me
   async function take(file: File | null | undefined) {
     if (!file) return;
     setBusy(true);
-    const uploaded = await attempt(() => uploadMedia(file));
+    const uploaded = await uploadAs(kind, file);
     setBusy(false);
     if (uploaded) onChange(uploaded);
   }
@@ -48,7 +47,12 @@ export function MediaSlot({ label, kind, media, optional = false, onChange }: Me
         setOver(false);
         void take(event.dataTransfer?.files[0]);
       }}
-      onPaste={(event) => void take(event.clipboardData?.files[0])}
+      onPaste={(event) => {
+        const file = event.clipboardData?.files[0];
+        if (!file) return;
+        event.preventDefault();
+        void take(file);
+      }}
     >
       {media ? (
         <>
