@@ -147,7 +147,7 @@ export interface Plan {
   fps: number | null;
   num_windows: number | null;
   seconds: number | null;
-  peak_bytes: number;
+  peak_bytes: number | null;
   available_bytes: number | null;
   fits: boolean | null;
   queue_seconds: number | null;
@@ -170,7 +170,7 @@ export interface FineTuningJob {
   name: string;
   created_at: number;
   fine_tuned_model: string | null;
-  method: { type: 'lora' | 'full' };
+  method: 'lora' | 'full';
   run: string;
   part: string | null;
   step: number | null;

@@ -11,7 +11,8 @@ export type Field = {
   | { kind: 'text'; long: boolean }
   | { kind: 'number'; whole: boolean; min: number | null; max: number | null }
   | { kind: 'choice'; options: readonly string[] }
-  | { kind: 'switch'; usual: boolean }
+  // null: what it is unless it is set is not known
+  | { kind: 'switch'; usual: boolean | null }
 );
 
 export interface FieldGroups {
@@ -68,7 +69,8 @@ function fieldOf(name: string, property: JsonSchema, taskDefault: unknown): Fiel
     placeholder: shown(fallback) || (name === 'seed' ? 'random' : ''),
   };
   if (schema.enum) return { ...common, kind: 'choice', options: schema.enum.map(String) };
-  if (types.includes('boolean')) return { ...common, kind: 'switch', usual: fallback === true };
+  if (types.includes('boolean'))
+    return { ...common, kind: 'switch', usual: typeof fallback === 'boolean' ? fallback : null };
   if (name === 'seed') return { ...common, kind: 'text', long: false };
   if (types.includes('integer') || types.includes('number')) {
     const { minimum = schema.exclusiveMinimum ?? null, maximum = null } = schema;

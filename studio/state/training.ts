@@ -10,9 +10,7 @@ export const dataFolders = signal<readonly { name: string; files: number }[]>([]
 
 /** LoRAs that can be used. */
 export const usableLoras = () =>
-  fineTunings.value.filter(
-    ({ fine_tuned_model, method }) => fine_tuned_model && method.type === 'lora',
-  );
+  fineTunings.value.filter(({ fine_tuned_model, method }) => fine_tuned_model && method === 'lora');
 
 export function startTraining(): void {
   void loadTraining();

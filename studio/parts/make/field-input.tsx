@@ -23,7 +23,7 @@ export function FieldInput({ field, text, brief, problem, onText }: FieldInputPr
       {problem ?? hint}
     </small>
   );
-  if (field.kind === 'switch') {
+  if (field.kind === 'switch' && field.usual !== null) {
     return (
       <label class="check wide" title={hint}>
         <input
@@ -48,15 +48,20 @@ export function FieldInput({ field, text, brief, problem, onText }: FieldInputPr
 }
 
 interface ControlProps {
-  field: Exclude<Field, { kind: 'switch' }>;
+  field: Field;
   text: string;
   onText: (text: string) => void;
   described: { id: string; 'aria-describedby': string | undefined; 'aria-invalid': boolean };
 }
 
+/** For a switch of which it is not known how it stands. */
+const YES_OR_NO = ['true', 'false'];
+const WORDS: Readonly<Record<string, string>> = { true: 'yes', false: 'no' };
+
 function Control({ field, text, onText, described }: ControlProps) {
   const { placeholder, name } = field;
-  if (field.kind === 'choice') {
+  if (field.kind === 'choice' || field.kind === 'switch') {
+    const options = field.kind === 'choice' ? field.options : YES_OR_NO;
     return (
       <select
         name={name}
@@ -65,11 +70,11 @@ function Control({ field, text, onText, described }: ControlProps) {
         onChange={({ currentTarget }) => onText(currentTarget.value)}
       >
         <option value="">{placeholder || 'usual'}</option>
-        {field.options
+        {options
           .filter((option) => option !== placeholder)
           .map((option) => (
             <option key={option} value={option}>
-              {option}
+              {WORDS[option] ?? option}
             </option>
           ))}
       </select>

@@ -53,7 +53,8 @@ export function GoBar({ task, draft }: { task: Task; draft: Draft }) {
 function PlanText({ plan, count }: { plan: Plan; count: number }) {
   const { seconds, peak_bytes: peak, queue_seconds: wait, notes, num_windows: windows } = plan;
   const time = seconds === null ? null : `about ${duration(seconds * count)}`;
-  const parts = [extent(plan), time, `${size(peak)} of memory`];
+  const memory = peak === null ? null : `${size(peak)} of memory`;
+  const parts = [extent(plan), time, memory];
   if (windows !== null && windows > 1) parts.push(`${windows} windows`);
   return (
     <>

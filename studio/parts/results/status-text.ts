@@ -25,5 +25,7 @@ export function statusText(job: Job): string {
 }
 
 /** `about 12 s left`, or nothing. */
-export const timeLeft = ({ eta_seconds: eta }: Job): string =>
-  eta === null ? '' : `about ${duration(eta)} left`;
+export function timeLeft({ eta_seconds: eta }: Job): string {
+  if (eta === null) return '';
+  return eta < 1 ? 'almost done' : `about ${duration(eta)} left`;
+}

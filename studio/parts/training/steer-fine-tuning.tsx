@@ -17,7 +17,7 @@ export function SteerFineTuning({ job }: { job: FineTuningJob }) {
   function use() {
     const task = taskOf('t2i');
     if (!task || !job.fine_tuned_model) return;
-    const isLora = job.method.type === 'lora';
+    const isLora = job.method === 'lora';
     const used = isLora
       ? { lora: { id: job.fine_tuned_model, scale: 1 } }
       : { model: job.fine_tuned_model };
