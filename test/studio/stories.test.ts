@@ -160,7 +160,7 @@ describe('the studio', { skip }, () => {
       .click();
     await page.getByRole('button', { name: 'Change it' }).click();
     await page.getByRole('application').waitFor();
-    assert.equal(await page.getByLabel('Steps').inputValue(), '2');
+    assert.equal(await page.getByLabel('Steps', { exact: true }).inputValue(), '2');
     assert.ok(await page.getByRole('button', { name: 'Undo' }).isEnabled(), 'the mask is back');
     await page.goBack();
     await page.getByRole('button', { name: 'Again with another seed' }).click();
@@ -174,7 +174,7 @@ describe('the studio', { skip }, () => {
     const page = await visit(t, '#/training');
     await page.getByLabel('Name').fill('my-dog');
     await page.getByLabel('Folder on the server').selectOption('dogs');
-    await page.getByLabel('Steps').fill('4');
+    await page.getByLabel('Steps', { exact: true }).fill('4');
     await page.getByLabel('Tasks').selectOption('t2i');
     await page.getByRole('button', { name: 'Start learning' }).click();
     await page.getByRole('img', { name: /^loss, / }).waitFor();
@@ -248,7 +248,7 @@ async function paint(page: Page, ...points: readonly (readonly [number, number])
 }
 
 const setSteps = (page: Page, steps: number): Promise<void> =>
-  page.getByLabel('Steps').fill(String(steps));
+  page.getByLabel('Steps', { exact: true }).fill(String(steps));
 
 /** The file behind the button that saves it. */
 async function resultBytes(page: Page): Promise<Buffer> {

@@ -1,17 +1,20 @@
 import { useEffect } from 'preact/hooks';
 
-/** Takes a file that is dropped or pasted anywhere on the page, where no part of it takes it itself. */
+/**
+ * Takes a file that is dropped or pasted anywhere on the page. Parts that take it themselves stop the
+ * event, so that it does not come here.
+ */
 export function useDropAnywhere(take: (file: File) => void): void {
   useEffect(() => {
     const onPaste = (event: ClipboardEvent) => {
       const file = event.clipboardData?.files[0];
-      if (!file || event.defaultPrevented) return;
+      if (!file) return;
       event.preventDefault();
       take(file);
     };
     const onDrop = (event: DragEvent) => {
       const file = event.dataTransfer?.files[0];
-      if (!file || event.defaultPrevented) return;
+      if (!file) return;
       event.preventDefault();
       take(file);
     };

@@ -44,6 +44,7 @@ export function MediaSlot({ label, kind, media, optional = false, onChange }: Me
       onDragLeave={() => setOver(false)}
       onDrop={(event) => {
         event.preventDefault();
+        event.stopPropagation();
         setOver(false);
         void take(event.dataTransfer?.files[0]);
       }}
@@ -51,6 +52,7 @@ export function MediaSlot({ label, kind, media, optional = false, onChange }: Me
         const file = event.clipboardData?.files[0];
         if (!file) return;
         event.preventDefault();
+        event.stopPropagation();
         void take(file);
       }}
     >

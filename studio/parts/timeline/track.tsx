@@ -31,6 +31,7 @@ export function Track<P extends Placed & { media: Media }>(props: TrackProps<P>)
 
   async function drop(event: DragEvent) {
     event.preventDefault();
+    event.stopPropagation();
     const file = event.dataTransfer?.files[0];
     const at = frameAt(event);
     const media = file && (await attempt(() => uploadMedia(file)));

@@ -45,6 +45,7 @@ export function TrainingFiles({ files, onChange }: TrainingFilesProps) {
       onDragOver={(event) => event.preventDefault()}
       onDrop={(event) => {
         event.preventDefault();
+        event.stopPropagation();
         void take(event.dataTransfer?.files);
       }}
     >
