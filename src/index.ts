@@ -40,6 +40,7 @@ export type {
   GenerateOptions,
   KnownInput,
   MaskInput,
+  PreviewEvent,
   ProgressEvent,
   RequestFor,
   ResultPlan,

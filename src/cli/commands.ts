@@ -24,6 +24,7 @@ export const commands: Record<string, Loader> = {
   info: () => import('./commands/info.js'),
   pull: () => import('./commands/pull.js'),
   generate: () => import('./commands/generate/generate.js'),
+  serve: () => import('./commands/serve.js'),
   depth: () => import('./commands/depth/depth.js'),
   train: () => import('./commands/train/train.js'),
   distil: () => import('./commands/distil.js'),

@@ -22,7 +22,7 @@ type WithMedia<M> = {
 };
 type AskedMask<M> = { file: M } | Exclude<NonNullable<UserRequest['mask']>, { file: unknown }>;
 
-type Functions = 'signal' | 'onProgress' | 'onNote' | 'onPlan' | 'rewritePrompt';
+type Functions = 'signal' | 'onProgress' | 'onPreview' | 'onNote' | 'onPlan' | 'rewritePrompt';
 /** Everything that determines a result, except the task and the seed. */
 export type Asked<M> = WithMedia<M> & { prompt: string } & Omit<
     GenerateOptions,
@@ -199,6 +199,7 @@ const fields = {
   keepFrames: z.boolean(),
   signal: z.instanceof(AbortSignal),
   onProgress: functionOf,
+  onPreview: functionOf,
   onNote: functionOf,
   onPlan: functionOf,
   rewritePrompt: functionOf,

@@ -73,6 +73,7 @@ export class Making {
       const next = await this.engine.inTurn(async () => {
         this.signal.throwIfAborted();
         const startMs = performance.now();
+        if (this.options.onPreview) this.engine.pipeline.preparePreviews();
         const made = await result.pieces.next();
         this.computedMs += performance.now() - startMs;
         return made;
@@ -106,7 +107,8 @@ export class Making {
     this.signal.throwIfAborted();
     engine.closeLater(this.close);
     this.noteTraining();
-    const { onPlan, onProgress, rewritePrompt } = options;
+    const { onPlan, onProgress, onPreview, rewritePrompt } = options;
+    let window = 0;
     const progress = onProgress && new ResultProgress(onProgress);
     const asked = await withMedia(request.asked, (input, name) => inputs.open(input, name));
     const whole: GenerateRequest = {
@@ -117,10 +119,14 @@ export class Making {
       rewritePrompt,
       signal: this.signal,
       onNote: this.note,
-      onWindow: progress?.onWindow,
+      onWindow: (index, windows) => {
+        window = index;
+        progress?.onWindow(index, windows);
+      },
       onProgress: progress?.update,
-      onStep: (_step, _total, { reused }) => {
-        if (reused) this.reusedSteps++;
+      onStep: (step, steps, state) => {
+        if (state.reused) this.reusedSteps++;
+        onPreview?.({ frames: engine.pipeline.preview(state), step, steps, window });
       },
     };
     const result = await startResult(engine.pipeline, whole);

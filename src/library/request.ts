@@ -1,6 +1,6 @@
 /** A request's options, typed by task. */
 import type { SolverName } from '../diffusion/index.js';
-import type { Box, Colour, DepthMeaning, FitWay, Size } from '../media/index.js';
+import type { Box, Colour, DepthMeaning, FitWay, Frames, Size } from '../media/index.js';
 import type { Plan } from '../pipeline/cost/plan.js';
 import type { DepthPart, KnownPart, Place } from '../pipeline/generate/placed.js';
 import type { CropType } from '../pipeline/generate/request.js';
@@ -73,6 +73,24 @@ export interface ProgressEvent {
   windows: number | null;
   /** estimated milliseconds until the result is done; null: not known yet */
   etaMs: number | null;
+}
+
+/**
+ * A rough picture of a result while it is denoised, without the decoder: a pixel of it is a latent
+ * pixel (8 × 8 pixels of the result), and a frame of it a latent frame.
+ *
+ * ```ts
+ * const onPreview = ({ frames, step, steps }: PreviewEvent) => show(frames, `${step}/${steps}`);
+ * ```
+ */
+export interface PreviewEvent {
+  /** [F, H, W, 3]: red, green, blue from 0 to 255 */
+  frames: Frames;
+  /** sampling steps that are done, of `steps` */
+  step: number;
+  steps: number;
+  /** the current window, counted from 0 */
+  window: number;
 }
 
 /**
@@ -153,6 +171,8 @@ export interface CommonOptions {
   /** stops the work after the current step; pending calls throw an `AbortError` */
   signal?: AbortSignal;
   onProgress?: (event: ProgressEvent) => void;
+  /** receives a rough picture after each sampling step */
+  onPreview?: (event: PreviewEvent) => void;
   /** receives a sentence for everything that was fitted, cut off or found in files */
   onNote?: (sentence: string) => void;
   /** receives the plan before anything is generated */

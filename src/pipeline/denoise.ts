@@ -12,6 +12,8 @@ export interface StepState {
   velocity: Tensor;
   /** after the step */
   latents: Tensor;
+  /** noise level after the step, 1 = pure noise */
+  sigma: number;
   /** most of the velocity was reused from the last full pass; see a request's `cacheThreshold` */
   reused: boolean;
 }
@@ -84,7 +86,9 @@ export async function denoise(
         latents = next;
         waitFor(latents);
         expectNumbers(latents, `step ${i + 1} of ${total}: the latents`);
-        noGrad(() => tidy(() => onStep?.(i + 1, total, { velocity, latents, reused })));
+        noGrad(() =>
+          tidy(() => onStep?.(i + 1, total, { velocity, latents, sigma: sigmaStep.to, reused })),
+        );
       } finally {
         velocity.dispose();
       }

@@ -5,6 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type SchedulerConfig, type SolverName, schedule } from '../diffusion/index.js';
 import { InputError, JobError } from '../errors.js';
+import type { Frames } from '../media/index.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
 import { latentFrames } from '../models/latent-grid.js';
 import type { CutPrompt, PromptTokenizer, T5Encoder } from '../models/t5/index.js';
@@ -34,11 +35,12 @@ import {
   withCacheLimit,
 } from '../tensor/index.js';
 import { type Batch, disposeBatches } from './batches.js';
-import { denoise, isWithin, type OnStep } from './denoise.js';
+import { denoise, isWithin, type OnStep, type StepState } from './denoise.js';
 import type { Tiling } from './generate/tiles.js';
 import { fromModelLatents } from './latents.js';
 import type { PipelinePart } from './part.js';
 import { prepareGrids } from './prepare-grids.js';
+import { coloursOf, fitColours, type LatentColours } from './preview.js';
 import type { OnProgress } from './progress.js';
 import { type OwnSettings, type PipelineSettings, settingsFor } from './settings.js';
 
@@ -106,6 +108,8 @@ export interface Networks {
 }
 
 export class Pipeline {
+  private colours: LatentColours | null = null;
+
   constructor(
     private readonly parts: Networks,
     readonly tokenizer: PromptTokenizer,
@@ -214,6 +218,25 @@ export class Pipeline {
   /** The prompts as the transformer's blocks read them, without the padding that all of them share. */
   prepareText({ states, mask, tokens }: EncodedPrompts): PreparedText {
     return this.transformer.prepareText(states.narrow(1, 0, tokens), mask.narrow(1, 0, tokens));
+  }
+
+  /** Fits what `preview` needs, once; it needs the autoencoder, so call it before a result is begun. */
+  preparePreviews(): void {
+    if (this.colours) return;
+    this.colours = fitColours(this.autoencoder);
+    this.done(this.parts.autoencoder);
+  }
+
+  /**
+   * A rough picture of what a step's latents become: the clip that they would be if the velocity were
+   * the same from here on, at one pixel for each latent pixel and one frame for each latent frame.
+   */
+  preview({ latents, velocity, sigma }: StepState): Frames {
+    if (!this.colours) throw new Error('Pipeline.preview: needs `preparePreviews` before');
+    const { colours } = this;
+    return noGrad(() =>
+      tidy(() => coloursOf(latents.sub(velocity.to('float32').mul(sigma)).to('cpu'), colours)),
+    );
   }
 
   /**

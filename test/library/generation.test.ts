@@ -3,7 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { args, run } from '../../src/cli/commands/generate/generate.js';
 import { parseArgs } from '../../src/cli/terminal/args.js';
-import { type GeneratedFrame, InputError, type ProgressEvent, TASKS } from '../../src/index.js';
+import {
+  type GeneratedFrame,
+  InputError,
+  type PreviewEvent,
+  type ProgressEvent,
+  TASKS,
+} from '../../src/index.js';
 import { readMedia } from '../../src/media/index.js';
 import { quietly } from '../cli/quietly.js';
 import { noFfmpeg } from '../media/helpers.js';
@@ -49,6 +55,21 @@ describe('Generation', () => {
     const { etaMs } = events.find(({ phase, step }) => phase === 'steps' && step === 1)!;
     assert.ok(etaMs! > 0);
     assert.equal(events.find(({ step }) => step === 0)!.etaMs, null);
+  });
+
+  test('shows a rough picture after each step, which changes nothing', async () => {
+    const seen: PreviewEvent[] = [];
+    const clip = mfm().generate('t2v', clipOf({ onPreview: (e: PreviewEvent) => seen.push(e) }));
+    const { numFrames } = await clip.toFrames();
+    assert.equal(numFrames, 12);
+    for (const { frames, step, steps, window } of seen) {
+      assert.deepEqual([frames.width, frames.height], [4, 4], '32 pixels at an eighth');
+      assert.equal(frames.data.length, frames.numFrames * 4 * 4 * 3);
+      assert.equal(steps, 2);
+      assert.equal(seen.filter((one) => one.step === step && one.window === window).length, 1);
+    }
+    const plain = await all(mfm().generate('t2v', clipOf()).frames);
+    assert.deepEqual(joined(await all(clip.frames)), joined(plain));
   });
 
   test('keeps frames: they can be had again, changed by nobody, and saved', async () => {

@@ -1,0 +1,236 @@
+/**
+ * The server as an app that answers requests, to be listened for by `listen` or mounted elsewhere:
+ * what it keeps on disk, the two processes that compute, the queue, and the routes.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { secureHeaders } from 'hono/secure-headers';
+import { JobError } from '../errors.js';
+import { makeFolder } from '../files/make-folder.js';
+import { resolvePipeline } from '../pipeline/find.js';
+import { type Lock, takeLock } from '../processes/lock.js';
+import { EngineChild } from './engine/child.js';
+import { bodyOf, HttpError, statusOf } from './errors.js';
+import { Fetcher } from './http/fetch-url.js';
+import { Guard } from './http/guard.js';
+import type { CreateParts } from './jobs/create.js';
+import { Events } from './jobs/events.js';
+import type { JobRecord } from './jobs/job.js';
+import { Queue } from './jobs/queue.js';
+import { Metrics } from './metrics.js';
+import { Models } from './models.js';
+import { DEFAULTS, type ServerOptions } from './options.js';
+import type { ServerParts } from './parts.js';
+import { eventRoutes } from './routes/events.js';
+import { fileRoutes } from './routes/files.js';
+import { imageRoutes } from './routes/images.js';
+import { modelRoutes } from './routes/models.js';
+import { queueRoutes } from './routes/queue.js';
+import { runRoutes } from './routes/runs.js';
+import { siteRoutes } from './routes/site.js';
+import { trainingRoutes } from './routes/training.js';
+import { videoRoutes } from './routes/videos.js';
+import { type FileRecord, Files } from './store/files.js';
+import { Shelf } from './store/shelf.js';
+import type { TrainingRecord } from './training/job.js';
+import { Training } from './training/training.js';
+
+/** A server that is open: it makes jobs, whether or not anybody asks. */
+export interface MfmServer {
+  /** a hono app; its `fetch` answers a request */
+  app: OpenAPIHono;
+  /** the folder that holds jobs and files, absolute */
+  folder: string;
+  /** Stops at the present step; jobs that were in progress begin anew when the folder is opened again. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a server. @throws InputError for a pipeline that cannot be opened; JobError if another server
+ * uses the folder
+ */
+export async function openServer(options: ServerOptions): Promise<MfmServer> {
+  const say = options.onNote ?? (() => {});
+  const root = resolve(options.folder ?? DEFAULTS.folder);
+  const lock = claim(root);
+  const cancelMs = options.cancelMs ?? DEFAULTS.cancelMs;
+  const engine = new EngineChild({ what: 'the engine', cwd: root, graceMs: cancelMs });
+  const checker = new EngineChild({ what: 'the checking process', cwd: root, graceMs: cancelMs });
+  try {
+    const parts = build(options, { root, engine, checker, say });
+    for (const name of options.pipelines) await parts.models.add(resolve(resolvePipeline(name)));
+    await parts.training.start();
+    await parts.queue.start();
+    const first = parts.models.get();
+    // the first job need not wait for it
+    engine.call('open', { open: parts.models.openOf(first.id, []) }).then(
+      () => {
+        parts.models.loaded = first.id;
+      },
+      (error: Error) => closed || say(`${first.id}: ${error.message}`),
+    );
+    let closed = false;
+    const close = async () => {
+      closed = true;
+      await parts.training.close();
+      await parts.queue.close();
+      await engine.stop();
+      await checker.stop();
+      lock.release();
+    };
+    return { app: appOf(parts, options.studio), folder: root, close };
+  } catch (error) {
+    await engine.stop();
+    await checker.stop();
+    lock.release();
+    throw error;
+  }
+}
+
+function claim(root: string): Lock {
+  makeFolder(root);
+  const taken = takeLock(join(root, '.lock'));
+  if ('release' in taken) return taken;
+  throw new JobError(
+    `${root}: is used by another server (process ${taken.heldBy.pid}); end that, or name another folder`,
+  );
+}
+
+interface Base {
+  root: string;
+  engine: EngineChild;
+  checker: EngineChild;
+  say: (sentence: string) => void;
+}
+
+function build(options: ServerOptions, { root, engine, checker, say }: Base): ServerParts {
+  const { device, dtype, depthModel, data } = options;
+  const maxPixels = options.maxPixels ?? DEFAULTS.maxPixels;
+  const maxUpload = options.maxUpload ?? DEFAULTS.maxUpload;
+  const maxQueue = options.maxQueue ?? DEFAULTS.maxQueue;
+  const incoming = join(root, 'incoming');
+  // what an earlier server was receiving is of no use
+  rmSync(incoming, { recursive: true, force: true });
+  mkdirSync(incoming, { recursive: true });
+
+  const watched = new Set<string>();
+  const metrics = new Metrics();
+  const events = new Events();
+  const jobs = new Shelf<JobRecord>(join(root, 'jobs'), 'job.json', say);
+  const files = new Files(
+    new Shelf<FileRecord>(join(root, 'files'), 'file.json', say),
+    checker,
+    maxPixels,
+  );
+  const models = new Models(checker, { device, dtype, depthModel });
+  const training = new Training({
+    shelf: new Shelf<TrainingRecord>(join(root, 'fine-tuning'), 'job.json', say),
+    events,
+    files,
+    models,
+    checker,
+    runs: resolve(options.runs ?? DEFAULTS.runs),
+    dataRoot: data === undefined ? null : resolve(data),
+    say,
+  });
+  const queue = new Queue({
+    jobs,
+    events,
+    engine,
+    folder: root,
+    most: maxQueue,
+    openOf: (model, loras) => {
+      models.loaded = model;
+      return models.openOf(model, loras);
+    },
+    watched,
+    onEnd: (job) => {
+      watched.delete(job.id);
+      metrics.ended(job);
+    },
+    say,
+  });
+  const create: CreateParts = {
+    jobs,
+    files,
+    models,
+    queue,
+    checker,
+    root,
+    incoming,
+    fetcher: new Fetcher({ incoming, allowUrls: options.allowUrls ?? false, maxBytes: maxUpload }),
+    engineBytes: () => engine.memoryBytes ?? 0,
+    limits: { maxPixels, maxFrames: options.maxFrames ?? DEFAULTS.maxFrames },
+    watched,
+    loraOf: training.loraOf,
+  };
+  const guard = new Guard({
+    apiKeys: options.apiKeys ?? [],
+    hosts: options.hosts ?? [],
+    origins: options.origins ?? [],
+    rate: options.rate ?? DEFAULTS.rate,
+  });
+  const body = { incoming, maxUpload, stallMs: options.stallMs ?? DEFAULTS.stallMs };
+  const startedMs = Date.now();
+  return {
+    jobs,
+    queue,
+    events,
+    files,
+    models,
+    engine,
+    checker,
+    create,
+    training,
+    guard,
+    metrics,
+    body,
+    maxQueue,
+    startedMs,
+  };
+}
+
+function appOf(parts: ServerParts, studio: string | undefined): OpenAPIHono {
+  const app = new OpenAPIHono();
+  app.use('*', async (c, next) => {
+    await next();
+    parts.metrics.request(c.req.method, routeOf(c), c.res.status);
+  });
+  app.use('*', secureHeaders({ crossOriginResourcePolicy: 'same-origin', xFrameOptions: 'DENY' }));
+  app.use('*', parts.guard.check);
+  app.onError((error, c) => answerError(error, c));
+  app.notFound((c) =>
+    answerError(
+      new HttpError(
+        404,
+        'not_found',
+        `there is nothing at ${c.req.method} ${c.req.path}; /docs lists what there is`,
+      ),
+      c,
+    ),
+  );
+  modelRoutes(app, parts);
+  videoRoutes(app, parts);
+  eventRoutes(app, parts);
+  queueRoutes(app, parts);
+  imageRoutes(app, parts);
+  fileRoutes(app, parts);
+  trainingRoutes(app, parts);
+  runRoutes(app, parts);
+  siteRoutes(app, parts, studio);
+  return app;
+}
+
+function answerError(error: unknown, c: Context): Response {
+  const body = bodyOf(error);
+  if (error instanceof HttpError)
+    for (const [name, value] of Object.entries(error.headers)) c.header(name, value);
+  return c.json({ error: body }, statusOf(error));
+}
+
+/** The route that answered, as it was declared: addresses themselves would be too many figures. */
+const routeOf = (c: Context): string =>
+  c.req.matchedRoutes.map(({ path }) => path).findLast((path) => path !== '*' && path !== '/*') ??
+  'other';

@@ -1,0 +1,101 @@
+/** Checks an uploaded file as `mfm data check` does: everything in it is decoded once. */
+import sharp from 'sharp';
+import { limited } from '../../data/limited.js';
+import { inspectItem } from '../../data/measure/inspect.js';
+import { InputError } from '../../errors.js';
+import { probeVideo } from '../../media/ffmpeg/probe.js';
+import { readDepth, sniff } from '../../media/index.js';
+import { readLora } from '../../nn/index.js';
+import type { Calls, ProbeFacts } from './messages.js';
+
+/** Files that are checked at once: each holds frames in memory. */
+const AT_ONCE = 2;
+
+/** Pixels of the largest picture whose transparency is looked for. */
+const MOST_LOOKED_AT = 2 ** 27;
+
+type Takes = Calls['probe']['takes'];
+
+export const probe = limited(
+  AT_ONCE,
+  async ({ path, name, maxPixels }: Takes): Promise<ProbeFacts> => {
+    try {
+      return await facts(path, name, maxPixels);
+    } catch (error) {
+      // people know the file by the name that they gave it
+      if (error instanceof Error) error.message = error.message.replaceAll(path, name);
+      throw error;
+    }
+  },
+);
+
+async function facts(path: string, name: string, maxPixels: number): Promise<ProbeFacts> {
+  if (path.endsWith('.safetensors')) return ofTensors(path);
+  const { width, height, alpha } = await sizeOf(path);
+  if (width * height > maxPixels) {
+    throw new InputError(
+      `${name}: has ${width}x${height} pixels, and at most ${maxPixels} are accepted; make it smaller`,
+    );
+  }
+  const file = { name, path, member: null };
+  const found = await inspectItem({
+    where: name,
+    kind: 'either',
+    media: file,
+    target: null,
+    mask: null,
+    depth: null,
+    prompt: '',
+    part: {},
+    stated: { watermark: false, text: false },
+  });
+  if ('problem' in found) throw new InputError(found.problem);
+  const { kind, numFrames } = found.facts;
+  return {
+    kind: kind === 'image' ? 'image' : 'video',
+    width: found.facts.width,
+    height: found.facts.height,
+    numFrames,
+    fps: found.fps,
+    alpha,
+    notes: found.notes,
+  };
+}
+
+/** The size by the file's head, before anything is decoded. */
+async function sizeOf(
+  path: string,
+): Promise<{ width: number; height: number; alpha: boolean | null }> {
+  const kind = await sniff(path);
+  if (kind === 'still' || kind === 'animation') {
+    const { width, height, pageHeight, hasAlpha } = await sharp(path, {
+      limitInputPixels: false,
+    }).metadata();
+    // a channel for transparency says little: many pictures have one and are opaque
+    const alpha =
+      hasAlpha && width * height <= MOST_LOOKED_AT && !(await sharp(path).stats()).isOpaque;
+    return { width, height: pageHeight ?? height, alpha };
+  }
+  const { width, height } = await probeVideo(path);
+  return { width, height, alpha: null };
+}
+
+/** A LoRA, or depth as floats. */
+async function ofTensors(path: string): Promise<ProbeFacts> {
+  const none = { width: null, height: null, numFrames: null, fps: null, alpha: null, notes: [] };
+  try {
+    const { numFrames, width, height } = await readDepth(path);
+    return { ...none, kind: 'depth', width, height, numFrames };
+  } catch (error) {
+    try {
+      readLora(path);
+      return { ...none, kind: 'lora' };
+    } catch (other) {
+      const { message } = error as Error;
+      throw new InputError(
+        `${path}: is neither depth (${message}) nor a LoRA (${(other as Error).message}); give one of them`,
+        { cause: other },
+      );
+    }
+  }
+}

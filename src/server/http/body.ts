@@ -1,0 +1,215 @@
+/**
+ * Bodies of requests: JSON, and forms whose files are streamed to disk. Nothing is held in memory but
+ * text, which is bounded; a body that comes too slowly is ended.
+ */
+import { randomBytes } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import busboy from 'busboy';
+import type { Context } from 'hono';
+import { badRequest, HttpError } from '../errors.js';
+
+export interface BodyLimits {
+  /** the folder for files that are being received */
+  incoming: string;
+  /** the most bytes of one file */
+  maxUpload: number;
+  /** ends a body of which nothing comes for so long, or less than `SLOW_BYTES` a second on average */
+  stallMs: number;
+}
+
+/** A file of a form, on disk; whoever takes it moves or removes it. */
+export interface FormFile {
+  field: string;
+  filename: string;
+  path: string;
+}
+
+export interface Body {
+  fields: Record<string, unknown>;
+  files: FormFile[];
+}
+
+/** The most bytes of a JSON body, and of all text in a form: data URLs are the largest. */
+const TEXT_BYTES = 32 * 2 ** 20;
+const MOST_FILES = 24;
+const SLOW_BYTES = 4096;
+/** From when on the average counts. */
+const SLOW_AFTER_MS = 20_000;
+
+/**
+ * The body's fields, and its files. The caller removes the files that it does not use, with `discard`.
+ * @throws HttpError for a body that is too large, too slow, or no JSON and no form
+ */
+export async function readBody(c: Context, limits: BodyLimits): Promise<Body> {
+  const type = (c.req.header('content-type') ?? '').toLowerCase();
+  if (type.startsWith('multipart/form-data')) return readForm(c, limits);
+  if (type.startsWith('application/x-www-form-urlencoded')) {
+    throw unsupported(type);
+  }
+  const text = await readText(c, limits);
+  if (text.trim() === '') return { fields: {}, files: [] };
+  if (!/^application\/(json|[\w.-]+\+json)/.test(type)) throw unsupported(type);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw badRequest(
+      `the body is not JSON (${(error as Error).message}); check its commas and quotes`,
+    );
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw badRequest('the body must be a JSON object; write its fields in { }');
+  }
+  return { fields: value as Record<string, unknown>, files: [] };
+}
+
+/** Removes files that were not moved away. */
+export async function discard(files: readonly FormFile[]): Promise<void> {
+  for (const { path } of files) await rm(path, { force: true });
+}
+
+const unsupported = (type: string) =>
+  new HttpError(
+    415,
+    'unsupported_type',
+    `the body's type is ${type || 'not given'}; send application/json or multipart/form-data`,
+  );
+
+async function readText(c: Context, limits: BodyLimits): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of incoming(c, limits)) {
+    bytes += (chunk as Buffer).length;
+    if (bytes > TEXT_BYTES) throw tooLarge(`the body is larger than ${TEXT_BYTES} bytes`);
+    chunks.push(chunk as Buffer);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw badRequest('the body is not text in UTF-8; encode it as that');
+  }
+}
+
+const tooLarge = (what: string, param?: string) =>
+  new HttpError(413, 'too_large', `${what}; send less, or upload files to /v1/files`, { param });
+
+async function readForm(c: Context, limits: BodyLimits): Promise<Body> {
+  const fields: Record<string, unknown> = {};
+  const files: FormFile[] = [];
+  const writing: Promise<void>[] = [];
+  let textBytes = 0;
+  let failure: unknown = null;
+  let form: busboy.Busboy;
+  try {
+    form = busboy({
+      headers: Object.fromEntries(c.req.raw.headers),
+      defParamCharset: 'utf8',
+      limits: {
+        fieldSize: TEXT_BYTES,
+        fieldNameSize: 200,
+        fields: 200,
+        files: MOST_FILES,
+        fileSize: limits.maxUpload,
+        parts: 200 + MOST_FILES,
+      },
+    });
+  } catch (error) {
+    throw badRequest(
+      `the form cannot be read (${(error as Error).message}); send it as multipart/form-data`,
+    );
+  }
+  const fail = (error: unknown) => {
+    failure ??= error;
+    form.destroy(error as Error);
+  };
+  form.on('field', (name, value, { nameTruncated, valueTruncated }) => {
+    textBytes += value.length;
+    if (nameTruncated || valueTruncated || textBytes > TEXT_BYTES) {
+      fail(tooLarge(`the form's text is larger than ${TEXT_BYTES} bytes`, name));
+    } else addField(fields, name, value);
+  });
+  form.on('file', (field, stream, { filename }) => {
+    const path = join(limits.incoming, randomBytes(12).toString('hex'));
+    files.push({ field: field.replace(/\[\]$/, ''), filename: plainName(filename), path });
+    stream.on('limit', () =>
+      fail(tooLarge(`${field}: a file may have at most ${limits.maxUpload} bytes`, field)),
+    );
+    writing.push(pipeline(stream, createWriteStream(path)).catch(fail));
+  });
+  for (const limit of ['filesLimit', 'fieldsLimit', 'partsLimit'] as const) {
+    form.on(limit, () => fail(tooLarge('the form has too many parts')));
+  }
+  try {
+    await pipeline(incoming(c, limits), form);
+    await Promise.all(writing);
+    if (failure) throw failure;
+    return { fields, files };
+  } catch (error) {
+    await Promise.all(writing);
+    await discard(files);
+    const cause = failure ?? error;
+    if (cause instanceof HttpError || (cause as NodeJS.ErrnoException).code === 'ENOSPC')
+      throw cause;
+    throw badRequest(
+      `the form ends before it is complete (${(cause as Error).message}); send it again`,
+    );
+  }
+}
+
+/** Repeated fields and those in `[]` are lists. */
+function addField(fields: Record<string, unknown>, name: string, value: string): void {
+  const list = name.endsWith('[]');
+  const key = list ? name.slice(0, -2) : name;
+  if (key === '__proto__') return;
+  const before = Object.hasOwn(fields, key) ? fields[key] : undefined;
+  if (before === undefined) fields[key] = list ? [value] : value;
+  else fields[key] = Array.isArray(before) ? [...before, value] : [before, value];
+}
+
+/** The last part of a name, without what systems do not accept in one. */
+function plainName(name: string | undefined): string {
+  const last = (name ?? '').split(/[/\\]/).at(-1)!;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is removed
+  return last.replace(/[\u0000-\u001f\u007f]/g, '').slice(0, 200) || 'file';
+}
+
+/** The body as it comes in, watched. */
+function incoming(c: Context, { stallMs }: BodyLimits): Readable {
+  const { body } = c.req.raw;
+  if (!body) return Readable.from([]);
+  const source = Readable.fromWeb(body as import('node:stream/web').ReadableStream);
+  const startMs = performance.now();
+  let bytes = 0;
+  let timer: NodeJS.Timeout;
+  const watched = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      const seconds = (performance.now() - startMs) / 1000;
+      clearTimeout(timer);
+      if (seconds * 1000 > SLOW_AFTER_MS && bytes / seconds < SLOW_BYTES) return done(tooSlow());
+      timer = setTimeout(() => watched.destroy(tooSlow()), stallMs);
+      done(null, chunk);
+    },
+    destroy(error, done) {
+      clearTimeout(timer);
+      source.destroy();
+      done(error);
+    },
+    flush(done) {
+      clearTimeout(timer);
+      done();
+    },
+  });
+  timer = setTimeout(() => watched.destroy(tooSlow()), stallMs);
+  source.on('error', (error) => watched.destroy(error));
+  return source.pipe(watched);
+}
+
+const tooSlow = () =>
+  new HttpError(408, 'too_slow', 'the body comes too slowly; send it again over a faster line', {
+    headers: { connection: 'close' },
+  });

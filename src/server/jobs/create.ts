@@ -1,0 +1,384 @@
+/** Makes a job of a request: checks it, gathers its inputs, and lets the library look at them. */
+import { createHash, randomInt } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { LAST_SEED, parseSeed } from '../../seed.js';
+import type { EngineChild } from '../engine/child.js';
+import type { OpenSpec, PlainOptions, PlanFacts, TaskFacts } from '../engine/messages.js';
+import { badRequest, HttpError, ToldError } from '../errors.js';
+import type { Model, Models } from '../models.js';
+import type { DepthInput, KnownInput, LoraInput, MaskInput, Media } from '../schemas/media.js';
+import type { VideoRequest } from '../schemas/request.js';
+import { newId } from '../store/shelf.js';
+import { type InputParts, JobInputs } from './inputs.js';
+import type { JobRecord } from './job.js';
+import type { Queue } from './queue.js';
+
+export interface CreateParts extends InputParts {
+  models: Models;
+  queue: Queue;
+  checker: EngineChild;
+  /** memory that the engine holds already, which the next job can use */
+  engineBytes: () => number;
+  limits: { maxPixels: number; maxFrames: number };
+  /** jobs of which somebody wants to see every step */
+  watched: Set<string>;
+  /** the folder of a fine-tuning job's LoRA. @throws HttpError if it has none */
+  loraOf: (job: string) => string;
+}
+
+export interface CreateOptions {
+  remixedFrom?: string;
+  idempotency?: { key: string; hash: string };
+  /** the mask is transparent in the part to generate, as OpenAI's clients give it */
+  transparentMask?: boolean;
+  /** somebody wants to see every step */
+  watched?: boolean;
+}
+
+/** A request that is ready to be planned or queued. */
+interface Ready {
+  id: string;
+  model: Model;
+  task: TaskFacts;
+  request: VideoRequest;
+  options: PlainOptions;
+  loras: OpenSpec['loras'];
+}
+
+/** Queues a job. @throws HttpError with the library's sentence if it cannot be made as it is */
+export async function createJob(
+  parts: CreateParts,
+  body: VideoRequest,
+  { remixedFrom, idempotency, transparentMask, watched }: CreateOptions = {},
+): Promise<JobRecord> {
+  parts.queue.expectRoom();
+  const id = newId('video');
+  try {
+    const ready = await prepare(parts, id, body, { transparentMask });
+    const { plan, notes } = await planOf(parts, ready);
+    const job = recordOf(ready, plan, { remixedFrom, idempotency });
+    job.notes = notes;
+    if (watched) parts.watched.add(id);
+    await parts.queue.add(job);
+    return job;
+  } catch (error) {
+    if (!parts.jobs.get(id)) await rm(parts.jobs.folderOf(id), { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** What a request would cost, without a job. */
+export async function planRequest(
+  parts: CreateParts,
+  body: VideoRequest,
+): Promise<PlanFacts & { task: TaskFacts; model: Model }> {
+  const id = newId('video');
+  try {
+    const ready = await prepare(parts, id, body, {});
+    return { ...(await planOf(parts, ready)), task: ready.task, model: ready.model };
+  } finally {
+    await rm(parts.jobs.folderOf(id), { recursive: true, force: true });
+  }
+}
+
+/** Equal for bodies that ask for the same. */
+export const hashOf = (body: unknown): string =>
+  createHash('sha256')
+    .update(JSON.stringify(sorted(body)))
+    .digest('hex');
+
+async function prepare(
+  parts: CreateParts,
+  id: string,
+  body: VideoRequest,
+  { transparentMask = false }: { transparentMask?: boolean },
+): Promise<Ready> {
+  const model = parts.models.get(body.model);
+  const inputs = new JobInputs(parts, parts.jobs.folderOf(id));
+  const request: VideoRequest = { ...body, model: model.id, seed: seedOf(body.seed) };
+  const given = [body.input_reference, ...(body.inputs ?? [])].filter((one) => one !== undefined);
+  delete request.input_reference;
+  if (given.length > 0) request.inputs = await each(given, (one) => inputs.kept(one, 'inputs'));
+  const task = parts.models.task(model, body.task ?? defaultTask(parts, request.inputs));
+  request.task = task.id;
+  expectPossible(task, request);
+  const field = new FieldsOf(parts, inputs, request, transparentMask);
+  const options = await field.options(task);
+  const loras = await lorasOf(parts, inputs, request.lora);
+  return { id, model, task, request, options, loras };
+}
+
+/** Without a task: i2v with a picture, vedit with a clip, else t2v. */
+function defaultTask({ files }: CreateParts, inputs: readonly Media[] = []): string {
+  if (inputs.length === 0) return 't2v';
+  const [first] = inputs;
+  const id = typeof first === 'string' ? first : first && 'file_id' in first ? first.file_id : null;
+  const file = id === null ? undefined : files.shelf.get(id);
+  if (inputs.length === 1 && file?.kind === 'image') return 'i2v';
+  throw badRequest(
+    'task: is missing, and the inputs do not say what is to be made; name one of GET /v1/tasks',
+    'task',
+  );
+}
+
+/** What the server knows better than the library, which ignores these. */
+function expectPossible(task: TaskFacts, request: VideoRequest): void {
+  const still = ['fps', 'seconds'] as const;
+  const wrong = task.result === 'image' && still.find((name) => request[name] !== undefined);
+  if (wrong) throw badRequest(`${wrong}: ${task.id} makes a picture; leave it out`, wrong);
+  const { output_format: format } = request;
+  const ofClip = format === 'mp4' || format === 'webm' || format === 'gif';
+  const single = task.placed && request.num_frames === 1;
+  const makesClip = task.result === 'video' && !single;
+  if (format !== undefined && ofClip !== makesClip) {
+    throw badRequest(
+      `output_format: ${task.id} makes a ${makesClip ? 'clip' : 'picture'}, which ${format} is not; name ${makesClip ? 'mp4, webm or gif' : 'png, jpeg or webp'}`,
+      'output_format',
+    );
+  }
+}
+
+/** The library's options of a request; media are put into the job's folder, and kept in the request. */
+class FieldsOf {
+  constructor(
+    private readonly parts: CreateParts,
+    private readonly inputs: JobInputs,
+    private readonly request: VideoRequest,
+    private readonly transparentMask: boolean,
+  ) {}
+
+  async options(task: TaskFacts): Promise<PlainOptions> {
+    const { request } = this;
+    const all: PlainOptions = {
+      prompt: request.prompt,
+      negativePrompt: request.negative_prompt,
+      addedPrompt: request.added_prompt,
+      size: sizeOf(request.size, this.parts.limits.maxPixels),
+      numFrames: this.frames(task),
+      numInferenceSteps: request.num_inference_steps,
+      guidanceScale: request.guidance_scale,
+      guidanceRange: request.guidance_range,
+      motionScore: request.motion_score,
+      solver: request.solver,
+      useTSchedule: request.use_t_schedule,
+      cacheThreshold: request.cache_threshold,
+      noiseAugStrength: request.noise_aug_strength,
+      inputs: request.inputs && (await each(request.inputs, (one) => this.media(one, 'inputs'))),
+      mask: request.mask && (await this.mask(request.mask)),
+      invertMask: request.invert_mask,
+      expand: request.expand,
+      reference: await this.single('reference'),
+      depth: request.depth && (await this.depth(request.depth)),
+      depthFrom: await this.single('depth_from'),
+      depthIs: request.depth_is,
+      known: request.known && (await each(request.known, (one, i) => this.known(one, i))),
+      upscale: request.upscale,
+      tile: request.tile,
+      window: request.window,
+      fit: request.fit,
+      strict: request.strict,
+      keepKnown: request.keep_known,
+    };
+    // the library takes an option that is undefined as one that is given
+    return Object.fromEntries(
+      Object.entries(all).filter(([, value]) => value !== undefined),
+    ) as PlainOptions;
+  }
+
+  private frames({ defaults, result }: TaskFacts): number | undefined {
+    const { num_frames, seconds, fps } = this.request;
+    const { maxFrames } = this.parts.limits;
+    const asked =
+      num_frames ??
+      (seconds === undefined || result === 'image'
+        ? undefined
+        : Math.max(1, Math.round(Number(seconds) * (fps ?? defaults.fps))));
+    if (asked === undefined || asked <= maxFrames) return asked;
+    throw badRequest(
+      `num_frames: at most ${maxFrames} frames are made here, got ${asked}; ask for fewer`,
+      'num_frames',
+    );
+  }
+
+  private async media(media: Media, field: string): Promise<string> {
+    return this.inputs.place(await this.inputs.kept(media, field), field);
+  }
+
+  private async single(name: 'reference' | 'depth_from'): Promise<string | undefined> {
+    const media = this.request[name];
+    if (media === undefined) return undefined;
+    const kept = await this.inputs.kept(media, name);
+    this.request[name] = kept;
+    return this.inputs.place(kept, name);
+  }
+
+  private async mask(mask: MaskInput): Promise<PlainOptions['mask']> {
+    if (typeof mask === 'object' && ('box' in mask || 'alpha' in mask)) {
+      return mask as PlainOptions['mask'];
+    }
+    if (typeof mask === 'object' && 'colour' in mask) return mask;
+    const kept = await this.inputs.kept(mask, 'mask');
+    this.request.mask = kept;
+    if (this.transparentMask) return this.inputs.placeMask(kept, 'mask');
+    return this.inputs.place(kept, 'mask');
+  }
+
+  private async depth(depth: DepthInput): Promise<PlainOptions['depth']> {
+    const list = Array.isArray(depth) ? depth : [depth];
+    const kept: typeof list = [];
+    const placed: Exclude<PlainOptions['depth'], undefined>[] = [];
+    for (const one of list) {
+      const part = typeof one === 'object' && 'media' in one ? one : null;
+      const media = await this.inputs.kept(part ? part.media : (one as Media), 'depth');
+      const path = await this.inputs.place(media, 'depth');
+      kept.push(part ? { media, at: part.at } : media);
+      placed.push(part ? { media: path, at: part.at } : path);
+    }
+    this.request.depth = Array.isArray(depth) ? kept : kept[0];
+    return placed as PlainOptions['depth'];
+  }
+
+  private async known(part: KnownInput, i: number) {
+    const field = `known[${i}]`;
+    const kept = { ...part, media: await this.inputs.kept(part.media, field) };
+    if (part.mask) kept.mask = await this.inputs.kept(part.mask, field);
+    if (part.depth) kept.depth = await this.inputs.kept(part.depth, field);
+    this.request.known = this.request.known!.map((one, k) => (k === i ? kept : one));
+    const { media, mask, depth, ...rest } = kept;
+    return {
+      ...rest,
+      media: await this.media(media, field),
+      ...(mask ? { mask: await this.media(mask, field) } : {}),
+      ...(depth ? { depth: await this.media(depth, field) } : {}),
+    };
+  }
+}
+
+async function lorasOf(
+  { loraOf }: CreateParts,
+  inputs: JobInputs,
+  asked: VideoRequest['lora'],
+): Promise<OpenSpec['loras']> {
+  const list: LoraInput[] = asked === undefined ? [] : Array.isArray(asked) ? asked : [asked];
+  return each(list, async ({ id, scale }) => ({
+    path: id.startsWith('ftjob_') ? loraOf(id) : await inputs.placeLora(id),
+    scale,
+  }));
+}
+
+function sizeOf(text: string | undefined, most: number): PlainOptions['size'] {
+  if (text === undefined) return undefined;
+  const [width, height] = text.split('x').map(Number) as [number, number];
+  if (width * height <= most) return { width, height };
+  throw badRequest(
+    `size: at most ${most} pixels are made here, got ${text}; ask for fewer`,
+    'size',
+  );
+}
+
+/** In decimal, as it is kept; a random one if none is given. */
+function seedOf(seed: VideoRequest['seed']): string {
+  if (seed === undefined || seed === null) return String(randomInt(2 ** 31));
+  if (BigInt(seed) <= LAST_SEED) return String(BigInt(seed));
+  throw badRequest(`seed: must be at most ${LAST_SEED}, got ${seed}`, 'seed');
+}
+
+async function planOf(parts: CreateParts, ready: Ready): Promise<PlanFacts> {
+  const { model, task, options, loras, request } = ready;
+  try {
+    const found = await parts.checker.call('plan', {
+      open: parts.models.openOf(model.id, loras),
+      task: task.id,
+      options: { ...options, seed: parseSeed(String(request.seed))! },
+    });
+    const { plan } = found;
+    const { maxPixels, maxFrames } = parts.limits;
+    if (plan.width * plan.height > maxPixels) {
+      throw badRequest(
+        `size: the result would have ${plan.width}x${plan.height} pixels, and at most ${maxPixels} are made here; ask for a smaller one`,
+        'size',
+      );
+    }
+    if ((plan.numFrames ?? 0) > maxFrames) {
+      throw badRequest(
+        `num_frames: the result would have ${plan.numFrames} frames, and at most ${maxFrames} are made here; ask for fewer`,
+        'num_frames',
+      );
+    }
+    // what the engine holds already is not taken a second time
+    const available = plan.availableBytes + parts.engineBytes();
+    if (plan.fits === false && plan.peakBytes! <= available) {
+      return { ...found, plan: { ...plan, availableBytes: available, fits: true }, refusal: null };
+    }
+    return { ...found, plan: { ...plan, availableBytes: available } };
+  } catch (error) {
+    if (!(error instanceof ToldError)) throw error;
+    throw refusedBy(error);
+  }
+}
+
+/** What the library refuses is the request's fault. */
+function refusedBy({ body }: ToldError): HttpError {
+  const isInput = body.type === 'invalid_request_error';
+  const error = new HttpError(isInput ? 400 : 500, body.code, inFields(body.message));
+  Object.assign(error.body, { ...body, message: error.message, type: error.body.type });
+  return error;
+}
+
+/** Paths in the job's folder, which nobody outside knows, as the inputs that they are. */
+const inFields = (message: string): string =>
+  message.replace(/\S*jobs\/video_\w+\/inputs\/(\d+)\.?\w*/g, 'input $1');
+
+function recordOf(
+  { id, model, task, request, options, loras }: Ready,
+  plan: PlanFacts['plan'],
+  { remixedFrom, idempotency }: CreateOptions,
+): JobRecord {
+  const single = task.placed && request.num_frames === 1;
+  const result = single ? 'image' : task.result;
+  const ending = request.output_format ?? (result === 'image' ? 'png' : 'mp4');
+  return {
+    id,
+    createdMs: Date.now(),
+    status: 'queued',
+    startedMs: null,
+    endedMs: null,
+    model: model.id,
+    task: task.id,
+    result,
+    seed: String(request.seed),
+    request,
+    options,
+    loras,
+    fps: request.fps ?? null,
+    file: `result.${ending === 'jpeg' ? 'jpg' : ending}`,
+    remixedFrom: remixedFrom ?? null,
+    attempts: 0,
+    notes: [],
+    error: null,
+    idempotency: idempotency ?? null,
+    shape: {
+      width: plan.width,
+      height: plan.height,
+      numFrames: result === 'image' ? 1 : plan.numFrames,
+      fps: result === 'image' ? null : (request.fps ?? plan.fps),
+    },
+    plannedSeconds: plan.seconds,
+    bytes: null,
+    inferenceSeconds: null,
+  };
+}
+
+async function each<A, B>(list: readonly A[], of: (one: A, i: number) => Promise<B>): Promise<B[]> {
+  const found: B[] = [];
+  for (const [i, one] of list.entries()) found.push(await of(one, i));
+  return found;
+}
+
+/** Objects with their keys in order, so that equal ones are written equally. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, one]) => [key, sorted(one)]));
+}

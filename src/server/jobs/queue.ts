@@ -1,0 +1,336 @@
+/**
+ * The jobs and the one loop that makes them, in order. A state is written before anything follows from
+ * it, so what job.json says holds whatever happens to the server or the engine.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseSeed } from '../../seed.js';
+import type { EngineChild } from '../engine/child.js';
+import type { MakingEvent, OpenSpec } from '../engine/messages.js';
+import { type ErrorBody, HttpError, notFound, ToldError, wrongState } from '../errors.js';
+import type { Shelf } from '../store/shelf.js';
+import type { Events } from './events.js';
+import { type JobLive, type JobRecord, type JobState, type VideoJob, viewOf } from './job.js';
+
+export interface QueueParts {
+  jobs: Shelf<JobRecord>;
+  events: Events;
+  engine: EngineChild;
+  /** holds queue.json */
+  folder: string;
+  /** the most jobs that may wait */
+  most: number;
+  openOf: (model: string, loras: OpenSpec['loras']) => OpenSpec;
+  /** called when a job has ended */
+  onEnd: (job: JobRecord) => void;
+  /** jobs of which somebody wants to see every step */
+  watched: ReadonlySet<string>;
+  say: (sentence: string) => void;
+}
+
+interface Running {
+  job: JobRecord;
+  live: JobLive;
+  /** ends the work; its reason says what becomes of the job */
+  stop: AbortController;
+  ended: Promise<void>;
+}
+
+export class Queue {
+  paused = false;
+  private order: string[] = [];
+  private running: Running | null = null;
+  private closed = false;
+  private wake: () => void = () => {};
+  private loop: Promise<void> | null = null;
+
+  constructor(private readonly parts: QueueParts) {
+    const stored = this.read();
+    this.paused = stored.paused;
+    const place = (id: string) => {
+      const at = stored.order.indexOf(id);
+      return at < 0 ? stored.order.length : at;
+    };
+    const waiting = parts.jobs.all().filter(({ status }) => status === 'queued');
+    const begun = parts.jobs.all().filter(({ status }) => status === 'in_progress');
+    const byPlace = waiting.sort((a, b) => place(a.id) - place(b.id) || a.createdMs - b.createdMs);
+    // what was being made begins again, first of all
+    this.order = [...begun, ...byPlace].map(({ id }) => id);
+    for (const job of begun) job.status = 'queued';
+  }
+
+  /** Begins to make jobs. */
+  async start(): Promise<void> {
+    for (const id of this.order) {
+      await this.parts.jobs.write(this.job(id));
+      this.tell('queued', this.job(id));
+    }
+    this.loop = this.run();
+  }
+
+  /** Ends the work: the job in progress is queued again, and begins anew at the next start. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.running?.stop.abort('close');
+    await this.parts.engine.stop();
+    this.wake();
+    await this.loop;
+  }
+
+  /** @throws HttpError if there is no such job */
+  job(id: string): JobRecord {
+    const job = this.parts.jobs.get(id);
+    if (!job) throw notFound(`${id}: no such job; it may have been deleted`);
+    return job;
+  }
+
+  view(job: JobRecord): VideoJob {
+    const position = this.order.indexOf(job.id);
+    return viewOf(job, this.liveOf(job.id), position < 0 ? null : position);
+  }
+
+  liveOf(id: string): JobLive | null {
+    const { running } = this;
+    // while its beginning is being written, it is still queued
+    return running?.job.id === id && running.job.status === 'in_progress' ? running.live : null;
+  }
+
+  get runningJob(): JobRecord | null {
+    return this.running?.job.status === 'in_progress' ? this.running.job : null;
+  }
+
+  get queued(): JobRecord[] {
+    return this.order.map((id) => this.job(id));
+  }
+
+  /** Estimated seconds until all jobs so far are made; null if one of them is not known. */
+  get waitSeconds(): number | null {
+    const ahead = this.queued.map(({ plannedSeconds }) => plannedSeconds);
+    const { running } = this;
+    if (running) {
+      ahead.push(
+        running.live.etaMs === null ? running.job.plannedSeconds : running.live.etaMs / 1000,
+      );
+    }
+    return ahead.some((one) => one === null)
+      ? null
+      : ahead.reduce<number>((sum, one) => sum + one!, 0);
+  }
+
+  /** @throws HttpError if as many jobs wait as may */
+  expectRoom(): void {
+    if (this.order.length < this.parts.most) return;
+    throw new HttpError(
+      429,
+      'queue_full',
+      `the queue is full with ${this.order.length} jobs; wait until one is finished, or cancel one`,
+      { headers: { 'retry-after': '10' } },
+    );
+  }
+
+  async add(job: JobRecord): Promise<void> {
+    this.expectRoom();
+    this.order.push(job.id);
+    try {
+      await this.parts.jobs.write(job);
+    } catch (error) {
+      this.order = this.order.filter((id) => id !== job.id);
+      await this.parts.jobs.remove(job.id);
+      throw error;
+    }
+    this.tell('queued', job);
+    this.wake();
+  }
+
+  /** Answers once the engine works on it no more. @throws HttpError if it has ended in another way */
+  async cancel(id: string): Promise<JobRecord> {
+    const job = this.job(id);
+    if (this.running?.job === job) {
+      this.running.stop.abort('cancel');
+      await this.running.ended;
+    } else if (job.status === 'queued') {
+      this.order = this.order.filter((one) => one !== id);
+      await this.end(job, { status: 'cancelled' });
+    }
+    if (job.status === 'cancelled') return job;
+    throw wrongState(
+      `${id}: is ${job.status} already, so it cannot be cancelled; delete it if it is not wanted`,
+    );
+  }
+
+  /** Cancels a job if it has not ended, and removes all that is known of it. */
+  async remove(id: string): Promise<void> {
+    const { status } = this.job(id);
+    if (status === 'queued' || status === 'in_progress') await this.cancel(id).catch(ignoreEnded);
+    await this.parts.jobs.remove(id);
+    this.parts.events.emit('deleted', { video: { id } }, id);
+  }
+
+  async setPaused(paused: boolean): Promise<void> {
+    this.paused = paused;
+    await this.changed();
+    this.wake();
+  }
+
+  /** Puts these jobs first, in this order. @throws HttpError for one that is not queued */
+  async reorder(ids: readonly string[]): Promise<void> {
+    const other = ids.find((id) => !this.order.includes(id));
+    if (other !== undefined) {
+      throw new HttpError(400, 'not_queued', `ids: ${other} is not queued; leave it out`, {
+        param: 'ids',
+      });
+    }
+    const first = [...new Set(ids)];
+    this.order = [...first, ...this.order.filter((id) => !first.includes(id))];
+    await this.changed();
+    for (const job of this.queued) this.tell('queued', job);
+  }
+
+  private async run(): Promise<void> {
+    while (!this.closed) {
+      const [id] = this.paused ? [] : this.order;
+      if (id === undefined) {
+        await new Promise<void>((resolve) => {
+          this.wake = resolve;
+        });
+        continue;
+      }
+      await this.make(this.job(id));
+    }
+  }
+
+  private async make(job: JobRecord): Promise<void> {
+    const stop = new AbortController();
+    const live: JobLive = {
+      stage: 'starting',
+      step: 0,
+      steps: 0,
+      window: 0,
+      windows: null,
+      etaMs: null,
+      preview: null,
+    };
+    let ended = () => {};
+    this.running = {
+      job,
+      live,
+      stop,
+      ended: new Promise((resolve) => {
+        ended = resolve;
+      }),
+    };
+    try {
+      await this.parts.jobs.change(job, {
+        status: 'in_progress',
+        startedMs: Date.now(),
+        attempts: job.attempts + 1,
+        notes: [],
+      });
+      this.order = this.order.filter((id) => id !== job.id);
+      this.tell('started', job);
+      const { engine, openOf, jobs } = this.parts;
+      const made = await engine.call(
+        'make',
+        {
+          open: openOf(job.model, job.loras),
+          task: job.task,
+          options: { ...job.options, seed: parseSeed(job.seed)! },
+          allPreviews: this.parts.watched.has(job.id),
+          path: join(jobs.folderOf(job.id), job.file),
+          fps: job.fps ?? undefined,
+        },
+        { signal: stop.signal, onEvent: (event) => this.heard(job, live, event) },
+      );
+      const { width, height, numFrames, fps, bytes, seconds } = made;
+      const text = `${JSON.stringify(made.settings, null, 1)}\n`;
+      await writeFile(join(jobs.folderOf(job.id), SETTINGS), text);
+      const shape = { width, height, numFrames, fps };
+      await this.end(job, { status: 'completed', shape, bytes, inferenceSeconds: seconds });
+    } catch (error) {
+      await this.failed(job, stop.signal, error);
+    } finally {
+      this.order = this.order.filter((id) => id !== job.id || job.status === 'queued');
+      this.running = null;
+      ended();
+    }
+  }
+
+  private async failed(job: JobRecord, signal: AbortSignal, error: unknown): Promise<void> {
+    await rm(join(this.parts.jobs.folderOf(job.id), job.file), { force: true });
+    if (signal.reason === 'close') {
+      await this.parts.jobs.change(job, { status: 'queued' });
+    } else if (signal.reason === 'cancel') {
+      await this.end(job, { status: 'cancelled' });
+    } else {
+      await this.end(job, { status: 'failed', error: errorOf(job.id, error) });
+    }
+  }
+
+  private async end(job: JobRecord, changes: Partial<JobRecord> & { status: JobState }) {
+    const all = { ...changes, endedMs: Date.now() };
+    try {
+      await this.parts.jobs.change(job, all);
+    } catch (error) {
+      // it has ended all the same; after a restart it would be made again
+      Object.assign(job, all);
+      this.parts.say(`${job.id}: its end could not be written (${(error as Error).message})`);
+    }
+    if (this.running?.job === job) this.running = null;
+    this.tell(job.status, job);
+    this.parts.onEnd(job);
+  }
+
+  private heard(job: JobRecord, live: JobLive, event: MakingEvent): void {
+    if (this.running?.job !== job) return;
+    if (event.type === 'note') job.notes.push(event.text);
+    else if (event.type === 'saving') live.stage = 'saving';
+    else if (event.type === 'progress') {
+      const { phase, step, steps, window, windows, etaMs } = event.progress;
+      Object.assign(live, { stage: phase, step, steps, window, windows, etaMs });
+    } else if (event.type === 'preview') {
+      const { type: _, ...preview } = event;
+      live.preview = preview;
+      const { webp, ...facts } = preview;
+      const b64_json = Buffer.from(webp).toString('base64');
+      this.tell('preview', job, { preview: { b64_json, content_type: 'image/webp', ...facts } });
+      return;
+    }
+    this.tell('progress', job);
+  }
+
+  private tell(name: string, job: JobRecord, more: Record<string, unknown> = {}): void {
+    this.parts.events.emit(name, { video: this.view(job), ...more }, job.id);
+  }
+
+  private get file(): string {
+    return join(this.parts.folder, 'queue.json');
+  }
+
+  private read(): { paused: boolean; order: string[] } {
+    if (!existsSync(this.file)) return { paused: false, order: [] };
+    return JSON.parse(readFileSync(this.file, 'utf8')) as { paused: boolean; order: string[] };
+  }
+
+  private async changed(): Promise<void> {
+    const { paused, order, file } = this;
+    await writeFile(`${file}.tmp`, `${JSON.stringify({ paused, order })}\n`);
+    await rename(`${file}.tmp`, file);
+    this.parts.events.emit('queue', { queue: { paused, ids: order } });
+  }
+}
+
+/** The file beside the result that holds its settings. */
+export const SETTINGS = 'settings.json';
+
+function errorOf(id: string, error: unknown): ErrorBody {
+  if (!(error instanceof ToldError)) {
+    const message = `${id}: could not be kept (${(error as Error).message})`;
+    return { type: 'server_error', code: 'not_kept', message, param: null, hint: null };
+  }
+  return error.body;
+}
+
+function ignoreEnded(error: unknown): void {
+  if (!(error instanceof HttpError)) throw error;
+}

@@ -1,0 +1,115 @@
+/** The pipelines that the server offers, and what is known of each. */
+import { basename, dirname } from 'node:path';
+import { z } from '@hono/zod-openapi';
+import type { EngineChild } from './engine/child.js';
+import type { ModelFacts, OpenSpec, TaskFacts } from './engine/messages.js';
+import { badRequest, HttpError } from './errors.js';
+
+export interface Model {
+  id: string;
+  /** absolute */
+  folder: string;
+  createdMs: number;
+  facts: ModelFacts;
+}
+
+export interface ModelOptions {
+  device?: string;
+  dtype?: OpenSpec['dtype'];
+  depthModel?: string;
+}
+
+export const ModelView = z
+  .object({
+    id: z.string(),
+    object: z.literal('model'),
+    created: z.int(),
+    owned_by: z.literal('mfm'),
+    default: z.boolean(),
+    loaded: z.boolean().describe('is it open in the engine?'),
+    folder: z.string().describe('the last part of its path'),
+    device: z.string(),
+    dtype: z.string(),
+    tasks: z.array(z.string()).describe('tasks that it was trained on'),
+    parts: z.array(z.object({ name: z.string(), bytes: z.int() })),
+    memory_bytes: z.int().nullable().describe("the engine's memory, if it is loaded"),
+  })
+  .openapi('Model');
+
+export class Models {
+  private readonly models = new Map<string, Model>();
+  /** the id of the one that is open in the engine */
+  loaded: string | null = null;
+
+  constructor(
+    private readonly checker: EngineChild,
+    private readonly options: ModelOptions,
+  ) {}
+
+  /** Opens a pipeline to see what it is. @throws ToldError with the library's sentence */
+  async add(folder: string, id = nameOf(folder)): Promise<Model> {
+    const known = this.models.get(id);
+    if (known) return known;
+    const facts = await this.checker.call('open', { open: this.specOf(folder, []) });
+    const model = { id, folder, createdMs: Date.now(), facts };
+    this.models.set(id, model);
+    return model;
+  }
+
+  remove(id: string): void {
+    this.models.delete(id);
+  }
+
+  all(): Model[] {
+    return [...this.models.values()];
+  }
+
+  /** The first one, or that of this name. @throws HttpError if there is none */
+  get(id?: string): Model {
+    const model = id === undefined ? this.all()[0] : this.models.get(id);
+    if (model) return model;
+    throw new HttpError(
+      404,
+      'model_not_found',
+      `model: there is no "${id}" here; leave it out, or name one of ${[...this.models.keys()].join(', ')}`,
+      { param: 'model' },
+    );
+  }
+
+  task(model: Model, id: string): TaskFacts {
+    const task = model.facts.tasks.find((one) => one.id === id);
+    if (task) return task;
+    const ids = model.facts.tasks.map((one) => one.id);
+    throw badRequest(`task: there is no "${id}"; name one of ${ids.join(', ')}`, 'task');
+  }
+
+  openOf = (id: string, loras: OpenSpec['loras']): OpenSpec =>
+    this.specOf(this.get(id).folder, loras);
+
+  private specOf(pipeline: string, loras: OpenSpec['loras']): OpenSpec {
+    return { pipeline, ...this.options, loras };
+  }
+
+  view(model: Model, engine: EngineChild): z.infer<typeof ModelView> {
+    const { id, folder, facts, createdMs } = model;
+    const loaded = engine.isRunning && this.loaded === id;
+    return {
+      id,
+      object: 'model',
+      created: Math.floor(createdMs / 1000),
+      owned_by: 'mfm',
+      default: this.all()[0] === model,
+      loaded,
+      folder: basename(folder),
+      device: facts.device,
+      dtype: facts.dtype,
+      tasks: facts.tasks.filter(({ trained }) => trained).map((task) => task.id),
+      parts: facts.parts,
+      memory_bytes: loaded ? engine.memoryBytes : null,
+    };
+  }
+}
+
+/** A pipeline's name: its folder's, or its run's for runs/NAME/pipeline. */
+const nameOf = (folder: string): string =>
+  basename(folder) === 'pipeline' ? basename(dirname(folder)) : basename(folder);

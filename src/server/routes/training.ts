@@ -1,0 +1,244 @@
+/** Fine-tuning jobs. */
+import { statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
+import { readBody } from '../http/body.js';
+import { expectBody, queryNumber, route } from '../http/route.js';
+import { eventStream, eventText } from '../http/sse.js';
+import type { ServerParts } from '../parts.js';
+import { page, pageOf } from '../schemas/list.js';
+import { dataFolders } from '../training/data.js';
+import { FineTuningId, TrainingView } from '../training/job.js';
+import { FineTuning } from '../training/recipe.js';
+import type { TrainingLine } from '../training/training.js';
+
+const tag = 'Fine-tuning';
+const base = '/v1/fine_tuning/jobs';
+const One = z.strictObject({ id: FineTuningId });
+const Listing = z.strictObject({
+  limit: queryNumber(1, 100).optional(),
+  after: z.string().max(40).optional(),
+});
+const EventListing = Listing.extend({
+  limit: queryNumber(1, 1000).optional(),
+  stream: z
+    .enum(['true', 'false'])
+    .optional()
+    .describe('as server-sent events, also those to come'),
+});
+
+const EventView = z
+  .object({
+    id: z.string(),
+    object: z.literal('fine_tuning.job.event'),
+    created_at: z.int(),
+    level: z.enum(['info', 'error']),
+    message: z.string(),
+    type: z.enum(['message', 'metrics']),
+    data: z.record(z.string(), z.unknown()),
+  })
+  .openapi('FineTuningEvent');
+
+const eventView = ({ createdMs, ...line }: TrainingLine): z.infer<typeof EventView> => ({
+  ...line,
+  object: 'fine_tuning.job.event',
+  created_at: Math.floor(createdMs / 1000),
+});
+
+const Checkpoint = z
+  .object({
+    id: z.string(),
+    object: z.literal('fine_tuning.job.checkpoint'),
+    created_at: z.int(),
+    fine_tuning_job_id: z.string(),
+    part: z.string(),
+    step_number: z.int(),
+  })
+  .openapi('FineTuningCheckpoint');
+
+const Deleted = z.object({
+  id: z.string(),
+  object: z.literal('fine_tuning.job.deleted'),
+  deleted: z.literal(true),
+});
+
+const DataSets = z.object({
+  object: z.literal('list'),
+  data: z.array(z.object({ name: z.string(), files: z.int() })),
+});
+
+const ENDS = ['succeeded', 'failed', 'cancelled'];
+
+export function trainingRoutes(app: OpenAPIHono, parts: ServerParts): void {
+  const { training, events } = parts;
+  const { shelf, dataRoot } = training.parts;
+
+  route(
+    app,
+    {
+      method: 'post',
+      path: base,
+      tag,
+      summary: 'Trains a pipeline on your pictures and clips',
+      body: { schema: FineTuning },
+      answer: TrainingView,
+    },
+    async (c) => {
+      const { fields } = await readBody(c, parts.body);
+      return c.json(training.view(await training.create(expectBody(FineTuning, fields))));
+    },
+  );
+
+  route(
+    app,
+    {
+      method: 'get',
+      path: base,
+      tag,
+      summary: 'Fine-tuning jobs, the newest first',
+      query: Listing,
+      answer: pageOf(TrainingView),
+    },
+    (c, { query }) => c.json(page(shelf.all(), query, (job) => training.view(job))),
+  );
+
+  route(
+    app,
+    {
+      method: 'get',
+      path: `${base}/{id}`,
+      tag,
+      summary: 'A fine-tuning job',
+      params: One,
+      answer: TrainingView,
+    },
+    (c, { params }) => c.json(training.view(training.get(params.id))),
+  );
+
+  for (const [action, summary] of [
+    ['pause', 'Stops it with a checkpoint'],
+    ['resume', 'Goes on from its last checkpoint'],
+    ['cancel', 'Stops it for good; answers once it has stopped'],
+  ] as const) {
+    route(
+      app,
+      {
+        method: 'post',
+        path: `${base}/{id}/${action}`,
+        tag,
+        summary,
+        params: One,
+        answer: TrainingView,
+      },
+      async (c, { params }) => c.json(training.view(await training[action](params.id))),
+    );
+  }
+
+  route(
+    app,
+    {
+      method: 'delete',
+      path: `${base}/{id}`,
+      tag,
+      summary: 'Stops it, and removes it with its run',
+      params: One,
+      answer: Deleted,
+    },
+    async (c, { params }) => {
+      await training.remove(params.id);
+      return c.json({
+        id: params.id,
+        object: 'fine_tuning.job.deleted' as const,
+        deleted: true as const,
+      });
+    },
+  );
+
+  route(
+    app,
+    {
+      method: 'get',
+      path: `${base}/{id}/events`,
+      tag,
+      summary: 'What happened in it, the newest first; or all of it as a stream, in order',
+      params: One,
+      query: EventListing,
+      answer: pageOf(EventView),
+    },
+    (c, { params, query }) => {
+      const job = training.get(params.id);
+      const lines = training.lines(job.id);
+      const asStream = query.stream === 'true' || c.req.header('accept') === 'text/event-stream';
+      if (!asStream) return c.json(page([...lines].reverse(), query, eventView));
+      return eventStream(({ send, close }) => {
+        const tell = (line: TrainingLine) =>
+          send(eventText({ id: line.id, name: line.type, data: eventView(line) }));
+        const status = () => send(eventText({ name: 'status', data: training.view(job) }));
+        status();
+        for (const line of lines) tell(line);
+        if (ENDS.includes(job.status)) {
+          close();
+          return () => {};
+        }
+        return events.listen(({ name, about, data }) => {
+          if (about !== job.id) return;
+          if (name === 'fine_tuning_event') tell(data.event as TrainingLine);
+          if (name !== 'fine_tuning') return;
+          status();
+          if (ENDS.includes(job.status)) close();
+        });
+      });
+    },
+  );
+
+  route(
+    app,
+    {
+      method: 'get',
+      path: `${base}/{id}/checkpoints`,
+      tag,
+      summary: 'Its checkpoints, the newest first',
+      params: One,
+      query: Listing,
+      answer: pageOf(Checkpoint),
+    },
+    async (c, { params, query }) => {
+      const job = training.get(params.id);
+      const folder = join(training.runFolder(job), 'checkpoints');
+      const names = await readdir(folder).catch(() => []);
+      const found = names.flatMap((name) => {
+        const match = /^(.+)-(\d{8})$/.exec(name);
+        const stats = statSync(join(folder, name), { throwIfNoEntry: false });
+        if (!match || !stats) return [];
+        return [
+          { id: `${job.id}:${name}`, part: match[1]!, step: Number(match[2]), ms: stats.mtimeMs },
+        ];
+      });
+      found.sort((a, b) => b.ms - a.ms);
+      return c.json(
+        page(found, query, ({ id, part, step, ms }) => ({
+          id,
+          object: 'fine_tuning.job.checkpoint' as const,
+          created_at: Math.floor(ms / 1000),
+          fine_tuning_job_id: job.id,
+          part,
+          step_number: step,
+        })),
+      );
+    },
+  );
+
+  route(
+    app,
+    {
+      method: 'get',
+      path: '/v1/data',
+      tag,
+      summary: 'Folders of data that jobs may name',
+      answer: DataSets,
+    },
+    async (c) => c.json({ object: 'list' as const, data: await dataFolders(dataRoot) }),
+  );
+}

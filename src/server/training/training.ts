@@ -1,0 +1,364 @@
+/** Fine-tuning jobs: one at a time trains, beside the engine; the others wait. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { appendFile, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { TrainEvent } from '../../train/index.js';
+import type { EngineChild } from '../engine/child.js';
+import { type ErrorBody, HttpError, notFound, ToldError, wrongState } from '../errors.js';
+import type { Events } from '../jobs/events.js';
+import type { Models } from '../models.js';
+import type { Files } from '../store/files.js';
+import { newId, type Shelf } from '../store/shelf.js';
+import { gatherData } from './data.js';
+import { type TrainingLive, type TrainingRecord, type TrainingView, trainingView } from './job.js';
+import { TrainingProcess } from './process.js';
+import { type FineTuning, recipeOf } from './recipe.js';
+
+export interface TrainingParts {
+  shelf: Shelf<TrainingRecord>;
+  events: Events;
+  files: Files;
+  models: Models;
+  checker: EngineChild;
+  /** the folder of runs, which the command line's are in too */
+  runs: string;
+  /** the folder of data sets that jobs may name; null: there is none */
+  dataRoot: string | null;
+  say: (sentence: string) => void;
+}
+
+/** What happened in a job, a line of its events.jsonl. */
+export interface TrainingLine {
+  id: string;
+  createdMs: number;
+  level: 'info' | 'error';
+  message: string;
+  type: 'message' | 'metrics';
+  data: Record<string, unknown>;
+}
+
+const LINES = 'events.jsonl';
+
+export class Training {
+  private running: {
+    job: TrainingRecord;
+    process: TrainingProcess;
+    becomes: 'paused' | 'cancelled' | 'queued' | null;
+  } | null = null;
+  private readonly lives = new Map<string, TrainingLive>();
+  private closed = false;
+  private writing: Promise<void> = Promise.resolve();
+  private ended: Promise<void> = Promise.resolve();
+
+  constructor(readonly parts: TrainingParts) {}
+
+  /** Offers what was trained before, and goes on with what was being trained. */
+  async start(): Promise<void> {
+    const { shelf, say } = this.parts;
+    for (const job of shelf.all()) {
+      if (job.status === 'running') await shelf.change(job, { status: 'queued' });
+      if (job.status === 'succeeded') {
+        await this.offer(job).catch((error: Error) => say(`${job.id}: ${error.message}`));
+      }
+    }
+    this.next();
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    if (this.running) {
+      this.running.becomes ??= 'queued';
+      await this.running.process.stop();
+    }
+    await this.ended;
+    await this.writing;
+  }
+
+  /** @throws HttpError if there is no such job */
+  get(id: string): TrainingRecord {
+    const job = this.parts.shelf.get(id);
+    if (!job) throw notFound(`${id}: no such fine-tuning job; it may have been deleted`);
+    return job;
+  }
+
+  view(job: TrainingRecord): TrainingView {
+    return trainingView(job, this.lives.get(job.id) ?? null);
+  }
+
+  runFolder(job: TrainingRecord): string {
+    return join(this.parts.runs, job.run);
+  }
+
+  /** The folder of a finished job's LoRA. @throws HttpError if it has none */
+  loraOf = (id: string): string => {
+    const job = this.get(id);
+    if (job.status === 'succeeded' && job.method === 'lora')
+      return join(this.runFolder(job), 'lora');
+    throw new HttpError(
+      409,
+      'wrong_state',
+      `lora: ${id} ${job.method === 'full' ? 'made a pipeline; name it as `model`' : `is ${job.status}, and only a succeeded job has a LoRA; wait for it`}`,
+      { param: 'lora' },
+    );
+  };
+
+  async create(asked: FineTuning): Promise<TrainingRecord> {
+    const { shelf, models, files, checker, dataRoot } = this.parts;
+    const model = models.get(asked.model);
+    const id = newId('ftjob');
+    const name = asked.name ?? (asked.suffix?.replace(/[^\w-]+/g, '-') || 'finetune');
+    const run = `${name}-${id.slice(-6)}`;
+    const folder = await shelf.makeFolder(id);
+    try {
+      const { manifest, numFiles } = await gatherData(asked, { files, folder, dataRoot });
+      const recipe = recipeOf(asked, { name: run, model, manifest });
+      await checker.call('recipe', { recipe, run: join(this.parts.runs, run) });
+      const job: TrainingRecord = {
+        id,
+        createdMs: Date.now(),
+        status: 'queued',
+        model: model.id,
+        name,
+        run,
+        seed: asked.seed ?? 0,
+        method: asked.method?.type ?? 'lora',
+        asked,
+        recipe,
+        numFiles,
+        startedMs: null,
+        endedMs: null,
+        error: null,
+      };
+      await shelf.write(job);
+      this.tell(job);
+      this.next();
+      return job;
+    } catch (error) {
+      if (!shelf.get(id)) await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Stops it with a checkpoint, or keeps a waiting one from beginning. */
+  async pause(id: string): Promise<TrainingRecord> {
+    const job = this.get(id);
+    await this.endAs(job, 'paused');
+    if (job.status === 'paused') return job;
+    throw wrongState(
+      `${id}: is ${job.status}, so it cannot be paused; only a queued or running job can`,
+    );
+  }
+
+  async cancel(id: string): Promise<TrainingRecord> {
+    const job = this.get(id);
+    if (job.status === 'paused')
+      await this.changed(job, { status: 'cancelled', endedMs: Date.now() });
+    else await this.endAs(job, 'cancelled');
+    if (job.status === 'cancelled') return job;
+    throw wrongState(
+      `${id}: is ${job.status} already, so it cannot be cancelled; delete it if it is not wanted`,
+    );
+  }
+
+  /** A failed one goes on from its last checkpoint, too. */
+  async resume(id: string): Promise<TrainingRecord> {
+    const job = this.get(id);
+    if (job.status !== 'paused' && job.status !== 'failed') {
+      throw wrongState(
+        `${id}: is ${job.status}, so it cannot be resumed; only a paused or failed job can`,
+      );
+    }
+    await this.changed(job, { status: 'queued', error: null, endedMs: null });
+    this.next();
+    return job;
+  }
+
+  async remove(id: string): Promise<void> {
+    const job = this.get(id);
+    if (['queued', 'running', 'paused'].includes(job.status))
+      await this.cancel(id).catch(ignoreEnded);
+    this.parts.models.remove(id);
+    this.lives.delete(id);
+    await this.writing;
+    await rm(this.runFolder(job), { recursive: true, force: true });
+    await this.parts.shelf.remove(id);
+  }
+
+  /** What happened, the newest last. */
+  lines(id: string): TrainingLine[] {
+    const path = join(this.parts.shelf.folderOf(this.get(id).id), LINES);
+    if (!existsSync(path)) return [];
+    const texts = readFileSync(path, 'utf8').split('\n').filter(Boolean);
+    return texts.flatMap((text) => {
+      try {
+        return [JSON.parse(text) as TrainingLine];
+      } catch {
+        return []; // the last line may be torn by a crash
+      }
+    });
+  }
+
+  private async endAs(job: TrainingRecord, status: 'paused' | 'cancelled'): Promise<void> {
+    const { running } = this;
+    if (running?.job === job) {
+      running.becomes = status;
+      const { ended } = this;
+      await running.process.stop();
+      await ended;
+    } else if (job.status === 'queued') {
+      await this.changed(job, {
+        status,
+        ...(status === 'cancelled' ? { endedMs: Date.now() } : {}),
+      });
+    }
+  }
+
+  /** Begins the oldest job that waits, if none is running. */
+  private next(): void {
+    if (this.running || this.closed) return;
+    const job = this.parts.shelf
+      .all()
+      .filter(({ status }) => status === 'queued')
+      .at(-1);
+    if (job) this.ended = this.run(job);
+  }
+
+  private async run(job: TrainingRecord): Promise<void> {
+    const folder = resolve(this.runFolder(job));
+    const resumes = hasCheckpoint(folder);
+    const notes = this.lives.get(job.id)?.notes ?? [];
+    const live: TrainingLive = {
+      part: null,
+      step: 0,
+      steps: 0,
+      doing: null,
+      beginStep: -1,
+      beginMs: Date.now(),
+      notes,
+    };
+    this.lives.set(job.id, live);
+    // a run that was ended before its first checkpoint has nothing to go on from
+    if (!resumes) await rm(folder, { recursive: true, force: true });
+    const child = new TrainingProcess({
+      recipe: job.recipe,
+      run: folder,
+      resume: resumes,
+      onEvent: (event) => this.heard(job, live, event),
+    });
+    const running = { job, process: child, becomes: null };
+    this.running = running;
+    try {
+      await this.changed(job, { status: 'running', startedMs: job.startedMs ?? Date.now() });
+      await this.finish(job, await child.outcome, null);
+    } catch (error) {
+      await this.finish(job, false, error);
+    }
+    this.running = null;
+    this.next();
+  }
+
+  private async finish(job: TrainingRecord, finished: boolean, error: unknown): Promise<void> {
+    const becomes = this.running?.becomes ?? null;
+    try {
+      if (finished) {
+        await this.offer(job);
+        await this.changed(job, { status: 'succeeded', endedMs: Date.now() });
+      } else if (becomes !== null) {
+        await this.changed(job, {
+          status: becomes,
+          ...(becomes === 'cancelled' ? { endedMs: Date.now() } : {}),
+        });
+      } else {
+        const body = errorOf(error);
+        this.note(job, { level: 'error', message: body.message });
+        await this.changed(job, { status: 'failed', endedMs: Date.now(), error: body });
+      }
+    } catch (problem) {
+      const body = errorOf(problem);
+      Object.assign(job, { status: 'failed', endedMs: Date.now(), error: body });
+      this.parts.say(`${job.id}: ${body.message}`);
+    }
+  }
+
+  /** A pipeline that was trained can be asked for by the job's id. */
+  private async offer(job: TrainingRecord): Promise<void> {
+    if (job.method !== 'full') return;
+    await this.parts.models.add(resolve(this.runFolder(job), 'pipeline'), job.id);
+  }
+
+  private heard(job: TrainingRecord, live: TrainingLive, event: TrainEvent): void {
+    if (event.type === 'status') {
+      const { part, step, steps, doing = null } = event;
+      Object.assign(live, { part, step, steps, doing });
+      this.tell(job);
+    } else if (event.type === 'metrics') {
+      if (live.beginStep < 0) Object.assign(live, { beginStep: event.step, beginMs: Date.now() });
+      Object.assign(live, { part: event.part, step: event.step });
+      const { part, step, figures } = event;
+      this.note(job, {
+        message: `${part}: step ${step}`,
+        type: 'metrics',
+        data: { part, step, ...figures },
+      });
+      this.tell(job);
+    } else if (event.type === 'note') {
+      live.notes.push(event.text);
+      this.note(job, { message: event.text });
+    } else if (event.type === 'checkpoint') {
+      this.note(job, { message: `${event.part}: checkpoint at step ${event.step}` });
+    } else if (event.type === 'sample') {
+      this.note(job, { message: `${event.part}: samples at step ${event.step}` });
+    } else if (event.type === 'phase') {
+      this.note(job, { message: event.label });
+    }
+  }
+
+  private note(
+    job: TrainingRecord,
+    {
+      level = 'info',
+      message,
+      type = 'message',
+      data = {},
+    }: Partial<TrainingLine> & { message: string },
+  ): void {
+    const line: TrainingLine = {
+      id: newId('ftevent'),
+      createdMs: Date.now(),
+      level,
+      message,
+      type,
+      data,
+    };
+    const path = join(this.parts.shelf.folderOf(job.id), LINES);
+    this.writing = this.writing
+      .then(() => appendFile(path, `${JSON.stringify(line)}\n`))
+      .catch((error: Error) => this.parts.say(`${path}: cannot be written (${error.message})`));
+    this.parts.events.emit('fine_tuning_event', { job: job.id, event: line }, job.id);
+  }
+
+  private async changed(job: TrainingRecord, changes: Partial<TrainingRecord>): Promise<void> {
+    await this.parts.shelf.change(job, changes);
+    this.note(job, { message: `the job is ${job.status}` });
+    this.tell(job);
+  }
+
+  private tell(job: TrainingRecord): void {
+    this.parts.events.emit('fine_tuning', { job: this.view(job) }, job.id);
+  }
+}
+
+const hasCheckpoint = (run: string): boolean => {
+  const folder = join(run, 'checkpoints');
+  return existsSync(folder) && readdirSync(folder).length > 0;
+};
+
+function errorOf(error: unknown): ErrorBody {
+  if (error instanceof ToldError) return error.body;
+  const message = `the training cannot go on (${error instanceof Error ? error.message : String(error)})`;
+  return { type: 'server_error', code: 'internal', message, param: null, hint: null };
+}
+
+function ignoreEnded(error: unknown): void {
+  if (!(error instanceof HttpError)) throw error;
+}
