@@ -54,6 +54,7 @@ export interface Task {
   placed: boolean;
   mask: 'none' | 'hole' | 'margins';
   follows_input: boolean;
+  size: 'pipeline' | 'shape of input' | 'input' | 'larger';
   keeps: string;
   prompt: 'required' | 'optional';
   prompt_is: 'caption' | 'instruction';

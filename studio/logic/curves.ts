@@ -46,9 +46,9 @@ function curveOf(run: string, kind: Figure['kind'], measured: Figure['points']):
 
 const KINDS: readonly Figure['kind'][] = ['loss', 'validation', 'quality', 'state'];
 
-/** The whole loss first, then those of the tasks, then what is held out, then the rest. */
+/** The whole loss first, then those of the tasks and of noise levels, then what is held out, then the rest. */
 const rank = ({ figure, kind }: ChartData): number =>
-  KINDS.indexOf(kind) * 2 + (figure.includes('/') ? 1 : 0);
+  KINDS.indexOf(kind) * 3 + (figure.includes('/') ? 1 : 0) + (figure.includes('sigma') ? 1 : 0);
 
 /** `loss/t2v` → `loss of t2v`; `samplesPerSecond` → `samples per second` */
 export function titleOf(figure: string): string {

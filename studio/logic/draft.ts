@@ -12,6 +12,8 @@ export interface Media {
   name: string;
   /** address of the whole file, or of the frame that is meant */
   url: string;
+  /** address of a small still picture */
+  thumbUrl: string;
   /** address of one frame as a picture; null if it has only one */
   frameUrl: ((frame: number) => string) | null;
   width: number;

@@ -46,16 +46,23 @@ const LABELS: Readonly<Record<string, string>> = {
   output_format: 'File format',
 };
 
-export function fieldsOf({ schema, defaults }: Task): FieldGroups {
+export function fieldsOf(task: Task): FieldGroups {
+  const { schema } = task;
   const fields = Object.entries(schema.properties ?? {})
     .filter(([name]) => !ELSEWHERE.has(name))
-    .map(([name, property]) => fieldOf(name, property, defaults[name]))
+    .map(([name, property]) => fieldOf(name, property, usualOf(task, name)))
     .filter((field) => field !== null);
   const main = MAIN.map((name) => fields.find((field) => field.name === name));
   return {
     main: main.filter((field) => field !== undefined),
     more: fields.filter(({ name }) => !MAIN.includes(name)),
   };
+}
+
+/** What a field is if nothing is entered. */
+function usualOf({ defaults, size, follows_input: follows }: Task, name: string): unknown {
+  const isOfInput = (name === 'size' && size !== 'pipeline') || (name === 'num_frames' && follows);
+  return isOfInput ? 'as the input' : defaults[name];
 }
 
 function fieldOf(name: string, property: JsonSchema, taskDefault: unknown): Field | null {

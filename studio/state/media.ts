@@ -31,6 +31,7 @@ export function mediaOfUpload(upload: Upload): Media {
     kind: video ? 'video' : 'image',
     name: filename,
     url: api.urls.file(id),
+    thumbUrl: video ? api.urls.fileFrame(id, 0) : api.urls.file(id),
     frameUrl: video ? (frame) => api.urls.fileFrame(id, frame) : null,
     width: width ?? 1,
     height: height ?? 1,
@@ -45,6 +46,7 @@ export function mediaOfJob(job: Job): Media {
     kind: job.result,
     name: job.prompt || job.task,
     url: api.urls.result(job.id),
+    thumbUrl: api.urls.variant(job.id, 'thumbnail'),
     frameUrl: job.result === 'video' ? (frame) => api.urls.resultFrame(job.id, frame) : null,
     width: job.width ?? 1,
     height: job.height ?? 1,
@@ -70,11 +72,13 @@ export async function mediaOfSource(source: MediaSource): Promise<Media | null> 
 /** A frame of a clip as a picture; -1 is the last. */
 export function frameOf(media: Media, frame: number): Media {
   const index = frame < 0 ? media.numFrames + frame : frame;
+  const url = media.frameUrl?.(index) ?? media.url;
   return {
     ...media,
     source: { ...media.source, frame },
     kind: 'image',
-    url: media.frameUrl?.(index) ?? media.url,
+    url,
+    thumbUrl: url,
     frameUrl: null,
     numFrames: 1,
   };

@@ -30,6 +30,7 @@ const media = (more: Partial<Media> = {}): Media => ({
   kind: 'image',
   name: 'a.png',
   url: 'a.png',
+  thumbUrl: 'a.png',
   frameUrl: null,
   width: 8,
   height: 8,

@@ -4,7 +4,13 @@ import type { JsonSchema, Task } from '../../studio/api/types.js';
 import { type Field, fieldsOf, readField } from '../../studio/logic/fields.js';
 
 const task = (properties: Record<string, JsonSchema>, defaults: Task['defaults'] = {}): Task =>
-  ({ id: 't2v', defaults, schema: { type: 'object', properties } }) as Task;
+  ({
+    id: 't2v',
+    defaults,
+    size: 'pipeline',
+    follows_input: false,
+    schema: { type: 'object', properties },
+  }) as Task;
 const only = (name: string, schema: JsonSchema, defaults: Task['defaults'] = {}): Field => {
   const { main, more } = fieldsOf(task({ [name]: schema }, defaults));
   return [...main, ...more][0]!;
@@ -50,6 +56,11 @@ describe('the form of a task', () => {
     );
     assert.equal(only('upscale', { type: 'number', default: 2 }).placeholder, '2');
     assert.equal(only('seed', { type: 'integer' }).placeholder, 'random');
+    const follower = {
+      ...task({ size: { type: 'string' } }, { size: '64x64' }),
+      size: 'input',
+    } as Task;
+    assert.equal(fieldsOf(follower).main[0]!.placeholder, 'as the input');
   });
 
   test('takes the simple one of several forms', () => {

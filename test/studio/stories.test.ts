@@ -9,6 +9,7 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { fromRoot } from '../../src/files/package-root.js';
+import type { FineTuningJob, Job, Queue, Run } from '../../studio/api/types.js';
 import { temporaryFolder } from '../temp-folder.js';
 import { findBrowser, launch, openPage } from './browser.js';
 import { type Served, serve } from './serve.js';
@@ -23,6 +24,10 @@ const PATIENCE = 60_000;
 
 const axe = readFileSync(fromRoot('node_modules/axe-core/axe.min.js'), 'utf8');
 const photo = fromRoot('examples/media/gecko.jpg');
+
+interface List<T> {
+  data: readonly T[];
+}
 
 describe('the studio', { skip }, () => {
   const folder = temporaryFolder();
@@ -112,7 +117,7 @@ describe('the studio', { skip }, () => {
     await page.getByAltText(/^Half-made, step [5-9]/).waitFor();
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.getByRole('heading', { name: 'Stopped' }).waitFor();
-    const queue = await (await fetch(`${server.url}/v1/queue`)).json();
+    const queue = await ask<Queue>('queue');
     assert.deepEqual([queue.running, queue.data], [null, []]);
   });
 
@@ -164,9 +169,10 @@ describe('the studio', { skip }, () => {
     assert.ok(await page.getByRole('button', { name: 'Undo' }).isEnabled(), 'the mask is back');
     await page.goBack();
     await page.getByRole('button', { name: 'Again with another seed' }).click();
-    await page.getByRole('button', { name: 'Again with another seed' }).waitFor();
-    const { data } = await (await fetch(`${server.url}/v1/videos?task=iinp`)).json();
-    assert.equal(new Set(data.map(({ seed }: { seed: string }) => seed)).size, 2);
+    await page.waitForURL(/#\/make\/iinp$/);
+    await page.getByLabel('Before and after').waitFor();
+    const { data } = await ask<List<Job>>('videos?task=iinp');
+    assert.equal(new Set(data.map(({ seed }) => seed)).size, 2);
   });
 
   test('a fine-tuning is begun from a folder, watched, and used', async (t) => {
@@ -183,18 +189,17 @@ describe('the studio', { skip }, () => {
     await setSteps(page, 2);
     await page.getByRole('button', { name: 'Make it' }).click();
     await page.getByText('64 × 64', { exact: true }).waitFor();
-    const { data } = await (await fetch(`${server.url}/v1/videos?limit=1`)).json();
-    assert.equal(data[0].request.lora.scale ?? data[0].request.lora[0].scale, 1);
+    const { data } = await ask<List<Job>>('videos?limit=1');
+    const [tuning] = (await ask<List<FineTuningJob>>('fine_tuning/jobs')).data;
+    assert.deepEqual(data[0]!.request.lora, { id: tuning!.id, scale: 1 });
   });
 
   for (const scheme of ['light', 'dark'] as const) {
     test(`no page has a violation of accessibility rules in ${scheme} colours, nor one on a phone`, async (t) => {
       const page = await visit(t, '#/');
       await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
-      const { data } = await (
-        await fetch(`${server.url}/v1/videos?status=completed&task=iinp`)
-      ).json();
-      const [run] = (await (await fetch(`${server.url}/v1/runs`)).json()).data;
+      const [filled] = (await ask<List<Job>>('videos?status=completed&task=iinp')).data;
+      const [run] = (await ask<List<Run>>('runs')).data;
       for (const hash of [
         ...[
           '#/',
@@ -202,9 +207,9 @@ describe('the studio', { skip }, () => {
           '#/make/vinp',
           '#/make/any',
           '#/results',
-          `#/results/${data[0].id}`,
+          `#/results/${filled!.id}`,
         ],
-        ...['#/queue', '#/training', `#/training/${run.name}`],
+        ...['#/queue', '#/training', `#/training/${run!.name}`],
       ]) {
         for (const width of [1280, 400]) {
           await page.setViewportSize({ width, height: 800 });
@@ -216,6 +221,11 @@ describe('the studio', { skip }, () => {
     });
   }
 
+  /** What the server says at a path. */
+  async function ask<T>(path: string): Promise<T> {
+    return (await (await fetch(`${server.url}/v1/${path}`)).json()) as T;
+  }
+
   /** The photo at a size that the small model is quick with. */
   function smallPhoto(): Promise<Buffer> {
     return sharp(photo).resize(96, 64, { fit: 'cover' }).png().toBuffer();
@@ -225,12 +235,13 @@ describe('the studio', { skip }, () => {
 /** Drops a picture beside its place; it finds it. */
 async function drop(page: Page, bytes: Buffer): Promise<void> {
   await page.getByText('Drop it here').waitFor();
-  const transfer = await page.evaluateHandle((content) => {
-    const data = new DataTransfer();
-    const raw = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
-    data.items.add(new File([raw], 'photo.png', { type: 'image/png' }));
-    return data;
-  }, bytes.toString('base64'));
+  // as text, since it is run by the page, whose types are not those of tests
+  const transfer = await page.evaluateHandle(`(() => {
+    const transfer = new DataTransfer();
+    const raw = Uint8Array.from(atob('${bytes.toString('base64')}'), (letter) => letter.charCodeAt(0));
+    transfer.items.add(new File([raw], 'photo.png', { type: 'image/png' }));
+    return transfer;
+  })()`);
   await page.dispatchEvent('main', 'drop', { dataTransfer: transfer });
 }
 
@@ -267,21 +278,16 @@ function writeTrainingFolder(path: string): void {
   }
 }
 
+interface Violation {
+  id: string;
+  nodes: readonly { target: unknown; failureSummary: string }[];
+}
+
 /** What axe finds, as one line each. */
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { violations: all } = await (
-      globalThis as unknown as {
-        axe: {
-          run(): Promise<{
-            violations: { id: string; nodes: { target: unknown; failureSummary: string }[] }[];
-          }>;
-        };
-      }
-    ).axe.run();
-    return all.flatMap(({ id, nodes }) =>
-      nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`),
-    );
-  });
+  const found = (await page.evaluate('axe.run()')) as { violations: readonly Violation[] };
+  return found.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`),
+  );
 }

@@ -50,9 +50,9 @@ function MakeTask({ task }: { task: Task }) {
         <form class="give" aria-label="What you give" onSubmit={(event) => event.preventDefault()}>
           <Inputs task={task} draft={draft} onGiven={() => (view.value = 'input')} />
           <Prompt task={task} draft={draft} />
-          <SchemaForm task={task} draft={draft} />
           <ModelChoice model={draft.model} onChange={(model) => change(task, { model })} />
           <LoraChoice draft={draft} onChange={(lora) => change(task, { lora })} />
+          <SchemaForm task={task} draft={draft} />
           <GoBar task={task} draft={draft} />
         </form>
         <Stage task={task} draft={draft} view={view} />

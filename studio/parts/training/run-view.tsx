@@ -9,6 +9,13 @@ import { Chart } from './chart.js';
 import { doingText } from './run-list.js';
 import { SteerFineTuning } from './steer-fine-tuning.js';
 
+const KINDS = [
+  ['loss', 'Loss in training'],
+  ['validation', 'Loss on what is held out'],
+  ['quality', 'Quality of samples'],
+  ['state', 'Speed and state'],
+] as const;
+
 /** Time between looks at a run that goes on, in ms. */
 const LOOK = 2500;
 
@@ -39,7 +46,7 @@ export function RunView({ name }: { name: string }) {
 
   if (!run.value) return <p class="quiet">Reading the run…</p>;
   const parts = partsOf(metrics.value);
-  const shown = part.value ?? run.value.part ?? parts.at(-1) ?? '';
+  const shown = part.value || run.value.part || parts.at(-1) || '';
   const charts = chartsOf(metrics.value, shown);
   const names = metrics.value.map((one) => one.run);
   const job = fineTunings.value.find(({ id }) => id === run.value!.fine_tuning_job);
@@ -97,11 +104,20 @@ export function RunView({ name }: { name: string }) {
         )}
       </div>
       {charts.length === 0 && <p class="quiet empty">There are no figures yet.</p>}
-      <div class="charts">
-        {charts.map((chart) => (
-          <Chart key={chart.figure} chart={chart} runs={names} />
-        ))}
-      </div>
+      {KINDS.map(([kind, title]) => {
+        const own = charts.filter((chart) => chart.kind === kind);
+        if (own.length === 0) return null;
+        return (
+          <section key={kind} aria-label={title} class="chart-group">
+            <h2>{title}</h2>
+            <div class="charts">
+              {own.map((chart) => (
+                <Chart key={chart.figure} chart={chart} runs={names} />
+              ))}
+            </div>
+          </section>
+        );
+      })}
       {run.value.samples.length > 0 && (
         <section aria-label="Samples" class="samples">
           <h2>Samples</h2>
