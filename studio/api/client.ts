@@ -92,7 +92,7 @@ export const urls = {
   file: (id: string) => `v1/files/${id}/content`,
   fileFrame: (id: string, frame: number) => `v1/files/${id}/content?frame=${frame}`,
   sample: (runName: string, path: string) =>
-    `v1/runs/${encodeURIComponent(runName)}/samples/${path.split('/').slice(1).map(encodeURIComponent).join('/')}`,
+    `v1/runs/${encodeURIComponent(runName)}/samples/${encodeURIComponent(path.split('/').at(-1)!)}`,
 };
 
 /** Wait before connecting again, in ms; it doubles up to the second value. */

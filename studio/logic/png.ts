@@ -1,5 +1,5 @@
 /** Gray pictures as PNG, and several of one size as animated PNG, both without loss. */
-import type { Gray } from './mask.js';
+import type { Gray } from './mask-actions.js';
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 

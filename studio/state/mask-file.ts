@@ -1,6 +1,7 @@
 /** Masks from pictures and clips that are on the server. */
 import type { Media } from '../logic/draft.js';
-import { act, emptyMask, type Gray, type MaskDocument } from '../logic/mask.js';
+import { act, emptyMask, type MaskDocument } from '../logic/mask.js';
+import type { Gray } from '../logic/mask-actions.js';
 
 /** A mask that can be painted on further; null if it is gone or has another size than its input. */
 export async function maskOfMedia(mask: Media | null, input: Media): Promise<MaskDocument | null> {

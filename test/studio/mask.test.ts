@@ -6,15 +6,14 @@ import {
   drawMask,
   drawMasks,
   emptyMask,
-  type Gray,
   isBlank,
   keyFrames,
-  type MaskAction,
   type MaskDocument,
   offsetAt,
   redo,
   undo,
 } from '../../studio/logic/mask.js';
+import type { Gray, MaskAction } from '../../studio/logic/mask-actions.js';
 
 const hard = { feather: 0, erase: false } as const;
 const box = (frame: number, x: number, y: number, side: number): MaskAction => ({

@@ -1,15 +1,8 @@
 import type { Signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import {
-  drawMask,
-  drawSegment,
-  type Gray,
-  type MaskAction,
-  type MaskDocument,
-  offsetAt,
-  type Point,
-  type Stroke,
-} from '../../logic/mask.js';
+import { drawMask, type MaskDocument, offsetAt } from '../../logic/mask.js';
+import type { Gray, MaskAction, Point, Stroke } from '../../logic/mask-actions.js';
+import { drawSegment } from '../../logic/mask-drawing.js';
 import { paintOverlay } from './overlay.js';
 import type { Tool } from './tool-bar.js';
 

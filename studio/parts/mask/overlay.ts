@@ -1,5 +1,5 @@
 /** Shows a mask as a colour over the picture. */
-import type { Gray } from '../../logic/mask.js';
+import type { Gray } from '../../logic/mask-actions.js';
 
 /** Stripes of two colours are seen on every picture, whatever is in it. */
 const COLOURS = [

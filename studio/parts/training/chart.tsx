@@ -51,7 +51,7 @@ export function Chart({ chart, runs }: ChartProps) {
             </text>
           </g>
         ))}
-        {across.ticks.map((tick) => (
+        {across.ticks.filter(Number.isInteger).map((tick) => (
           <text key={tick} class="tick" x={across.at(tick)} y={height - 8} text-anchor="middle">
             {tickText(tick)}
           </text>
