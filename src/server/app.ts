@@ -43,6 +43,8 @@ export interface MfmServer {
   app: OpenAPIHono;
   /** the folder that holds jobs and files, absolute */
   folder: string;
+  /** the process that makes results; null: none runs */
+  readonly enginePid: number | null;
   /** Stops at the present step; jobs that were in progress begin anew when the folder is opened again. */
   close(): Promise<void>;
 }
@@ -80,7 +82,14 @@ export async function openServer(options: ServerOptions): Promise<MfmServer> {
       await checker.stop();
       lock.release();
     };
-    return { app: appOf(parts, options.studio), folder: root, close };
+    return {
+      app: appOf(parts, options.studio),
+      folder: root,
+      get enginePid() {
+        return engine.pid;
+      },
+      close,
+    };
   } catch (error) {
     await engine.stop();
     await checker.stop();

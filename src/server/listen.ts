@@ -61,7 +61,8 @@ export async function listen(options: ListenOptions): Promise<Listening> {
     await server.close();
     http.closeAllConnections();
   };
-  return { ...server, url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`, close };
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
+  return Object.create(server, { url: { value: url }, close: { value: close } }) as Listening;
 }
 
 function asProblem(error: unknown, host: string, port: number): Error {

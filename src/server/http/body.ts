@@ -124,7 +124,8 @@ async function readForm(c: Context, limits: BodyLimits): Promise<Body> {
   }
   const fail = (error: unknown) => {
     failure ??= error;
-    form.destroy(error as Error);
+    // not at once: busboy goes on for a moment after it has told of a limit
+    setImmediate(() => form.destroy(error as Error));
   };
   form.on('field', (name, value, { nameTruncated, valueTruncated }) => {
     textBytes += value.length;

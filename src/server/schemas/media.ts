@@ -6,8 +6,12 @@ const frame = z
   .optional()
   .describe('one frame of it as a picture: counted from 0, or from the end with -1 for the last');
 
-export const FileId = z.string().regex(/^file_[0-9a-f]{24}$/);
-export const VideoId = z.string().regex(/^video_[0-9a-f]{24}$/);
+export const FileId = z.string().regex(/^file_[0-9a-f]{24}$/, {
+  error: () => 'must be the id of a file, as POST /v1/files answers it',
+});
+export const VideoId = z.string().regex(/^video_[0-9a-f]{24}$/, {
+  error: () => 'must be the id of a job, as POST /v1/videos answers it',
+});
 
 /** The longest data URL: 16 MiB of a picture. */
 const MOST_URL = 22_500_000;

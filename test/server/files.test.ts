@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { before, describe, test } from 'node:test';
+import sharp from 'sharp';
+import { readMedia } from '../../src/media/index.js';
+import type { VideoJob } from '../../src/server/jobs/job.js';
+import { ffmpeg, noFfmpeg } from '../media/helpers.js';
+import { FEW, type Json, serving } from './serving.js';
+
+const { root, client, server } = serving({
+  maxUpload: 2 * 2 ** 20,
+  maxPixels: 512 * 512,
+  stallMs: 300,
+});
+
+let photo: Buffer;
+let mask: Buffer;
+before(async () => {
+  mkdirSync(root, { recursive: true });
+  photo = await sharp('examples/media/gecko.jpg').resize(64, 64).png().toBuffer();
+  mask = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#000' } })
+    .composite([
+      {
+        input: { create: { width: 24, height: 24, channels: 3, background: '#fff' } },
+        left: 20,
+        top: 20,
+      },
+    ])
+    .png()
+    .toBuffer();
+});
+
+const upload = async (bytes: Uint8Array, name: string): Promise<Json> => {
+  const { status, body } = await client().upload(bytes, name);
+  assert.equal(status, 200, JSON.stringify(body));
+  return body;
+};
+const until = async (answer: { status: number; body: Json }) => {
+  assert.equal(answer.status, 200, JSON.stringify(answer.body));
+  return client().until(answer.body.id, 'completed');
+};
+
+describe('an upload', () => {
+  test('is checked, described, answered again, and removed', async () => {
+    const file = await upload(photo, 'my photo.png');
+    assert.match(file.id, /^file_[0-9a-f]{24}$/);
+    assert.deepEqual(
+      [
+        file.object,
+        file.filename,
+        file.kind,
+        file.width,
+        file.height,
+        file.num_frames,
+        file.bytes,
+        file.alpha,
+      ],
+      ['file', 'my photo.png', 'image', 64, 64, 1, photo.length, false],
+    );
+    const path = `/v1/files/${file.id}`;
+    assert.deepEqual((await client().get(path)).body, file);
+    const { bytes, headers } = await client().bytes(`${path}/content`);
+    assert.deepEqual(bytes, photo);
+    assert.equal(headers.get('content-type'), 'image/png');
+    assert.equal(headers.get('x-content-type-options'), 'nosniff');
+    const part = await client().bytes(`${path}/content`, { range: 'bytes=0-3' });
+    assert.deepEqual([part.status, part.bytes.toString('latin1', 1)], [206, 'PNG']);
+    assert.ok((await client().get('/v1/files')).body.data.some(({ id }: Json) => id === file.id));
+    assert.deepEqual((await client().remove(path)).body, {
+      id: file.id,
+      object: 'file',
+      deleted: true,
+    });
+    assert.equal((await client().get(path)).status, 404);
+    assert.ok(!existsSync(join(server().folder, 'files', file.id)));
+  });
+
+  test('of a clip has frames, each of which can be had', { skip: noFfmpeg }, async () => {
+    const path = join(root, 'clip.mp4');
+    ffmpeg(
+      '-f',
+      'lavfi',
+      '-i',
+      'testsrc2=size=64x48:rate=8:duration=2',
+      '-pix_fmt',
+      'yuv420p',
+      path,
+    );
+    const file = await upload(readFileSync(path), 'clip.mp4');
+    assert.deepEqual(
+      [file.kind, file.width, file.height, file.num_frames, file.fps, file.seconds],
+      ['video', 64, 48, 16, 8, 2],
+    );
+    const clip = await readMedia(path);
+    for (const [frame, index] of [
+      [0, 0],
+      [-1, 15],
+      [5, 5],
+    ] as const) {
+      const { bytes } = await client().bytes(`/v1/files/${file.id}/content?frame=${frame}`);
+      const pixels = await sharp(bytes).raw().toBuffer();
+      const size = 64 * 48 * 3;
+      assert.deepEqual(pixels, Buffer.from(clip.data.subarray(index * size, (index + 1) * size)));
+    }
+    const none = await client().get(`/v1/files/${file.id}/content?frame=16`);
+    assert.deepEqual([none.status, none.body.error.param], [400, 'frame']);
+  });
+
+  test('that cannot be used is refused with a sentence, and leaves nothing', async () => {
+    const before = readdirSync(join(server().folder, 'files'));
+    for (const [bytes, name, message] of [
+      [Buffer.from('no picture'), 'a.png', /^a\.png: /],
+      [photo.subarray(0, 200), 'half.png', /^half\.png: /],
+      [Buffer.alloc(0), 'empty.png', /empty/],
+      [Buffer.from([0xff, 0xfe, 0x00]), 'a.txt', /is not text in UTF-8/],
+      [Buffer.alloc(3 * 2 ** 20), 'large.bin', /at most 2097152 bytes/],
+      [Buffer.from('{}'), 'a.safetensors', /neither depth .* nor a LoRA/],
+      [
+        await sharp({ create: { width: 1000, height: 1000, channels: 3, background: '#fff' } })
+          .png()
+          .toBuffer(),
+        'wide.png',
+        /has 1000x1000 pixels, and at most 262144 are accepted/,
+      ],
+    ] as const) {
+      const { status, body } = await client().upload(bytes, name);
+      assert.ok(status === 400 || status === 413, `${name}: ${status}`);
+      assert.match(body.error.message, message);
+      assert.ok(!body.error.message.includes(root), body.error.message);
+    }
+    const wrong = await client().post('/v1/files', { file: 'x' });
+    assert.deepEqual([wrong.status, wrong.body.error.param], [400, 'file']);
+    assert.deepEqual(readdirSync(join(server().folder, 'files')), before);
+    assert.deepEqual(readdirSync(join(server().folder, 'incoming')), []);
+  });
+
+  test('keeps its name for people, and no path of it', async () => {
+    const file = await upload(photo, '../../../../tmp/evil.png');
+    assert.equal(file.filename, 'evil.png');
+    assert.deepEqual(readdirSync(join(server().folder, 'files', file.id)).sort(), [
+      'content.png',
+      'file.json',
+    ]);
+    for (const path of [
+      '/v1/files/../../package.json',
+      '/v1/files/%2e%2e%2f%2e%2e/content',
+      '/..%2f..%2fpackage.json',
+      '/assets/%2e%2e/%2e%2e/package.json',
+    ]) {
+      const { status } = await client().get(path);
+      assert.equal(status, 404, path);
+    }
+  });
+
+  test('that comes too slowly is ended', async () => {
+    const { hostname, port } = new URL(client().url);
+    const socket = createConnection(Number(port), hostname);
+    const head = `POST /v1/files HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\n\r\n`;
+    socket.write(
+      `${head}--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n`,
+    );
+    let answer = '';
+    for await (const chunk of socket.setEncoding('utf8')) {
+      answer += chunk;
+      if (answer.includes('}}')) break;
+    }
+    socket.destroy();
+    assert.match(answer, /^HTTP\/1\.1 408/);
+    assert.match(answer, /too_slow/);
+  });
+});
+
+describe('an input', () => {
+  test('is an upload, a result, a frame of one, a data URL or a part of the form, with equal results', async () => {
+    const { id } = await upload(photo, 'photo.png');
+    const url = `data:image/png;base64,${photo.toString('base64')}`;
+    const form = new FormData();
+    form.set('task', 'isr');
+    for (const [name, value] of Object.entries(FEW)) form.set(name, String(value));
+    form.set('input_reference', new Blob([photo as Uint8Array<ArrayBuffer>]), 'photo.png');
+    const jobs: VideoJob[] = [];
+    for (const inputs of [
+      [id],
+      [{ file_id: id }],
+      [{ file_id: id, frame: 0 }],
+      [{ image_url: url }],
+    ]) {
+      jobs.push(await until(await client().post('/v1/videos', { task: 'isr', inputs, ...FEW })));
+    }
+    jobs.push(await until(await client().post('/v1/videos', form)));
+    const pixels = await Promise.all(
+      jobs.map(async (job) => {
+        const { bytes } = await client().bytes(`/v1/videos/${job.id}/content`);
+        return (await sharp(bytes).raw().toBuffer()).toString('hex');
+      }),
+    );
+    assert.equal(new Set(pixels).size, 1);
+    assert.deepEqual([jobs[0]!.width, jobs[0]!.height], [128, 128]);
+    // what came as bytes is an upload now, so that the request can be repeated
+    assert.match((jobs[3]!.request.inputs![0] as Json).file_id, /^file_/);
+    const [first] = jobs;
+    const again = await until(
+      await client().post('/v1/videos', {
+        task: 'icolor',
+        inputs: [{ video_id: first!.id }],
+        ...FEW,
+      }),
+    );
+    assert.equal(again.width, 128);
+  });
+
+  test('outlives its upload and the job that made it', async () => {
+    await client().post('/v1/queue/pause');
+    const { id } = await upload(photo, 'photo.png');
+    const { body } = await client().post('/v1/videos', { task: 'icolor', inputs: [id], ...FEW });
+    await client().remove(`/v1/files/${id}`);
+    await client().post('/v1/queue/resume');
+    await client().until(body.id, 'completed');
+    // but it can be asked for no more
+    const gone = await client().post(`/v1/videos/${body.id}/remix`, {});
+    assert.deepEqual([gone.status, gone.body.error.param], [400, 'inputs']);
+  });
+
+  test('that is masked keeps the rest of the picture', async () => {
+    const [{ id }, hole] = [await upload(photo, 'photo.png'), await upload(mask, 'mask.png')];
+    for (const given of [hole.id, { box: { x: 20, y: 20, width: 24, height: 24 } }]) {
+      const job = await until(
+        await client().post('/v1/videos', { task: 'iinp', inputs: [id], mask: given, ...FEW }),
+      );
+      const { bytes } = await client().bytes(`/v1/videos/${job.id}/content`);
+      const [made, before] = [
+        await sharp(bytes).raw().toBuffer(),
+        await sharp(photo).removeAlpha().raw().toBuffer(),
+      ];
+      assert.deepEqual(made.subarray(0, 64 * 3 * 8), before.subarray(0, 64 * 3 * 8));
+      assert.notDeepEqual(made, before);
+    }
+  });
+
+  test('of a mixture lies at its place on the time line', { skip: noFfmpeg }, async () => {
+    const { id } = await upload(photo, 'photo.png');
+    const known = [
+      { media: id, at: 0 },
+      { media: { file_id: id }, at: -1, gray: true, keep: 0.7 },
+    ];
+    const job = await until(
+      await client().post('/v1/videos', { task: 'any', known, num_frames: 9, ...FEW }),
+    );
+    assert.deepEqual([job.num_frames, job.task], [9, 'any']);
+    const wrong = await client().post('/v1/videos', {
+      task: 'any',
+      known: [{ media: id, at: 40 }],
+      num_frames: 9,
+      ...FEW,
+    });
+    assert.equal(wrong.status, 400);
+    assert.match(wrong.body.error.message, /frame 40 lies outside of the result/);
+  });
+
+  test('extends and edits a clip as OpenAI-style clients ask for it', {
+    skip: noFfmpeg,
+  }, async () => {
+    const clip = await until(
+      await client().post('/v1/videos', { prompt: 'a red cube moves left', ...FEW }),
+    );
+    assert.equal(clip.task, 't2v');
+    const longer = await until(
+      await client().post('/v1/videos/extensions', {
+        video: { id: clip.id },
+        seconds: '4',
+        ...FEW,
+      }),
+    );
+    assert.equal(longer.task, 'vexd');
+    assert.ok(longer.num_frames! > 17);
+    const edited = await until(
+      await client().post('/v1/videos/edits', {
+        video: { id: clip.id },
+        prompt: 'turn the cube blue',
+        ...FEW,
+      }),
+    );
+    assert.deepEqual([edited.task, edited.num_frames], ['vedit', 17]);
+  });
+});
