@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import * as api from '../api/client.js';
 import type { FineTuningJob, Run } from '../api/types.js';
-import { attempt } from './messages.js';
+import { look } from './messages.js';
 
 export const runs = signal<readonly Run[]>([]);
 export const fineTunings = signal<readonly FineTuningJob[]>([]);
@@ -18,9 +18,9 @@ export function startTraining(): void {
 
 export async function loadTraining(): Promise<void> {
   const [runList, jobList, folders] = await Promise.all([
-    attempt(api.runs),
-    attempt(api.fineTunings),
-    attempt(api.dataFolders),
+    look(api.runs),
+    look(api.fineTunings),
+    look(api.dataFolders),
   ]);
   runs.value = runList ?? runs.value;
   fineTunings.value = jobList ?? fineTunings.value;

@@ -87,28 +87,30 @@ await paint(fill, [0.5, 0.4], [0.53, 0.47]);
 await fill.getByText(/96 × 80/).waitFor();
 await take(fill, 'mask');
 
-const gray = await open('#/make/icolor', { dark: true });
-await give(gray, 'Your picture', 'gecko.jpg');
-await make(gray, 'a green lizard');
-await gray.getByLabel('Before and after').fill('55');
-await take(gray, 'compare');
+// the clip that was made above, beyond its borders
+await words.getByText('Go on from here').click();
+await words.getByRole('button', { name: /Extend the frame your clip/ }).click();
+await words.emulateMedia({ colorScheme: 'dark' });
+await make(words, 'a small red cube moves left behind a blue sphere');
+await words.getByLabel('Before and after').fill('45');
+await take(words, 'compare');
 
 const mixture = await open('#/make/any');
-for (const file of ['gecko.jpg', 'elephant.jpg', 'gecko.jpg']) {
-  await give(mixture, 'Add a picture or clip', file);
-  await mixture
-    .getByRole('button', { name: `Remove ${file}` })
-    .last()
-    .waitFor({ state: 'attached' });
+for (const [index, prompt] of ['orange cube', 'yellow sphere', 'blue cone'].entries()) {
+  const slot = mixture.getByRole('group', { name: 'Add a picture or clip' });
+  await slot.getByRole('button', { name: 'A result' }).click();
+  await mixture.locator('dialog[open]').getByRole('button', { name: prompt }).click();
+  await mixture.locator('.part').nth(index).waitFor();
 }
-await give(mixture, 'Add depth', 'flower-small.mp4');
-await mixture
-  .getByRole('button', { name: 'Remove flower-small.mp4' })
-  .waitFor({ state: 'attached' });
 await take(mixture, 'mixture');
 
 await take(await open('#/'), 'choose');
-await take(await open('#/make/t2v', { width: 400, dark: true }), 'phone');
+
+const phone = await open('#/make/iinp', { width: 400, dark: true });
+await give(phone, 'Your picture', 'gecko.jpg');
+await paint(phone, [0.4, 0.35], [0.6, 0.4], [0.65, 0.55]);
+await phone.getByText(/192 × 192/).waitFor();
+await take(phone, 'phone');
 
 const training = await open('#/training');
 await training.getByLabel('Name').fill('elephants');

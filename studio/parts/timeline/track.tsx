@@ -5,7 +5,6 @@ import { lengthen, moveTo, type Placed } from '../../logic/timeline.js';
 import { uploadMedia } from '../../state/media.js';
 import { attempt } from '../../state/messages.js';
 import { Icon } from '../media/icon.js';
-import { Thumb } from '../media/thumb.js';
 
 interface TrackProps<P extends Placed & { media: Media }> {
   name: string;
@@ -102,7 +101,10 @@ export function Track<P extends Placed & { media: Media }>(props: TrackProps<P>)
                 gesture.current = null;
               }}
             >
-              <Thumb media={part.media} />
+              <span
+                class="part-film"
+                style={{ backgroundImage: `url("${part.media.thumbUrl}")` }}
+              />
             </button>
             <span
               class="part-end"

@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks';
 import * as api from '../../api/client.js';
 import type { RunDetails, RunMetrics } from '../../api/types.js';
 import { chartsOf, partsOf } from '../../logic/curves.js';
-import { attempt } from '../../state/messages.js';
+import { look } from '../../state/messages.js';
 import { fineTunings, runs } from '../../state/training.js';
 import { Chart } from './chart.js';
 import { doingText } from './run-list.js';
@@ -28,23 +28,23 @@ export function RunView({ name }: { name: string }) {
 
   useEffect(() => {
     let over = false;
-    async function look() {
+    async function update() {
       const names = [name, other.peek()].filter(Boolean);
-      const found = await attempt(() => Promise.all([api.run(name), ...names.map(api.runMetrics)]));
+      const found = await look(() => Promise.all([api.run(name), ...names.map(api.runMetrics)]));
       if (over || !found) return;
       const [details, ...read] = found as [RunDetails, ...RunMetrics[]];
       run.value = details;
       metrics.value = read;
     }
-    void look();
-    const timer = setInterval(() => run.peek()?.state !== 'finished' && void look(), LOOK);
+    void update();
+    const timer = setInterval(() => run.peek()?.state !== 'finished' && void update(), LOOK);
     return () => {
       over = true;
       clearInterval(timer);
     };
   }, [name, other.value]);
 
-  if (!run.value) return <p class="quiet">Reading the run…</p>;
+  if (!run.value) return <Unread name={name} />;
   const parts = partsOf(metrics.value);
   const shown = part.value || run.value.part || parts.at(-1) || '';
   const charts = chartsOf(metrics.value, shown);
@@ -134,6 +134,18 @@ export function RunView({ name }: { name: string }) {
           ))}
         </section>
       )}
+    </>
+  );
+}
+
+/** A run that has written nothing yet. */
+function Unread({ name }: { name: string }) {
+  const job = fineTunings.value.find(({ run }) => run === name);
+  if (!job) return <p class="quiet">Reading the run…</p>;
+  return (
+    <>
+      <p role="status">{job.status === 'queued' ? 'It waits for its turn.' : 'It begins.'}</p>
+      <SteerFineTuning job={job} />
     </>
   );
 }
