@@ -24,6 +24,8 @@ export interface FetcherOptions {
   maxBytes: number;
   /** finds the addresses of a host; default: the system's */
   resolve?: (host: string) => Promise<string[]>;
+  /** addresses that are not asked; default: `isPrivate` */
+  isRefused?: (address: string) => boolean;
 }
 
 const REDIRECTS = 3;
@@ -126,7 +128,7 @@ export class Fetcher {
     const [address] = addresses;
     if (address === undefined)
       throw badRequest(`${field}: ${host} is not known; check the name`, field);
-    if (addresses.some(isPrivate)) {
+    if (addresses.some(this.options.isRefused ?? isPrivate)) {
       throw badRequest(
         `${field}: ${host} is an address of this network, which is not accepted; upload the file to /v1/files`,
         field,
@@ -159,7 +161,8 @@ const systemAddresses = async (host: string): Promise<string[]> =>
   (await lookup(host, { all: true })).map(({ address }) => address);
 
 /** Addresses that are not on the public internet. Source: RFC 6890 and IANA's registries */
-const PRIVATE = new BlockList();
+// two lists, as one would take every IPv4 address for a mapped one
+const PRIVATE = { 4: new BlockList(), 6: new BlockList() };
 for (const [address, bits] of [
   ...([
     ['0.0.0.0', 8],
@@ -184,7 +187,7 @@ for (const [address, bits] of [
     ['240.0.0.0', 4],
   ] as const),
 ]) {
-  PRIVATE.addSubnet(address, bits, 'ipv4');
+  PRIVATE[4].addSubnet(address, bits, 'ipv4');
 }
 for (const [address, bits] of [
   // of the mapped and translated ones it is not asked what they stand for
@@ -206,8 +209,8 @@ for (const [address, bits] of [
     ['ff00::', 8],
   ] as const),
 ]) {
-  PRIVATE.addSubnet(address, bits, 'ipv6');
+  PRIVATE[6].addSubnet(address, bits, 'ipv6');
 }
 
 export const isPrivate = (address: string): boolean =>
-  PRIVATE.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  isIP(address) === 6 ? PRIVATE[6].check(address, 'ipv6') : PRIVATE[4].check(address, 'ipv4');
