@@ -48,3 +48,7 @@ export function ago(time: number, now: number): string {
   if (seconds < 86_400) return `${duration(seconds)} ago`;
   return new Date(time * 1000).toLocaleDateString(undefined, { day: 'numeric', month: 'long' });
 }
+
+/** A sentence that begins with a file's path, with the file's name alone. */
+export const withoutFolders = (sentence: string): string =>
+  sentence.replace(/^[^\s:]*\/(?=[^\s:/]+:)/, '');

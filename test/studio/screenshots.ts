@@ -102,6 +102,10 @@ for (const [index, prompt] of ['orange cube', 'yellow sphere', 'blue cone'].entr
   await mixture.locator('dialog[open]').getByRole('button', { name: prompt }).click();
   await mixture.locator('.part').nth(index).waitFor();
 }
+const cone = mixture.getByRole('button', { name: /^a blue cone rises/ });
+for (let i = 0; i < 10; i++) await cone.press('Shift+ArrowLeft');
+for (let i = 0; i < 5; i++) await cone.press('ArrowRight');
+await mixture.getByText(/64 × 64, 17 frames/).waitFor();
 await take(mixture, 'mixture');
 
 await take(await open('#/'), 'choose');

@@ -1,8 +1,9 @@
 import { useSignal } from '@preact/signals';
 import type { ApiProblem, Plan, Task } from '../../api/types.js';
 import type { Draft } from '../../logic/draft.js';
-import { duration, extent, size } from '../../logic/format.js';
+import { duration, extent, size, withoutFolders } from '../../logic/format.js';
 import { change, planned, setField, submit } from '../../state/drafts.js';
+import { running, waiting } from '../../state/jobs.js';
 import { Icon } from '../media/icon.js';
 
 const MOST = 50;
@@ -59,17 +60,19 @@ function PlanText({ plan, count }: { plan: Plan; count: number }) {
   return (
     <>
       <p>{parts.filter(Boolean).join(' · ')}</p>
-      {wait !== null && wait >= 1 && (
+      {wait !== null && wait >= 1 && isBusy() && (
         <p class="quiet">Begins in about {duration(wait)}, after what is queued.</p>
       )}
       {notes.map((note) => (
         <p key={note} class="quiet note">
-          {note}
+          {withoutFolders(note)}
         </p>
       ))}
     </>
   );
 }
+
+const isBusy = (): boolean => running.value.length + waiting.value.length > 0;
 
 /** Why it cannot be made, and what would fit at one press. */
 function Refusal({ task, problem }: { task: Task; problem: ApiProblem }) {

@@ -1,6 +1,6 @@
 import { urls } from '../../api/client.js';
 import type { Job } from '../../api/types.js';
-import { ago, duration } from '../../logic/format.js';
+import { ago, duration, withoutFolders } from '../../logic/format.js';
 import { nameOf } from '../../logic/task-names.js';
 
 /** What a result was made with. */
@@ -27,7 +27,7 @@ export function SettingsList({ job }: { job: Job }) {
       </dl>
       {notes.map((note) => (
         <p key={note} class="quiet note">
-          {note}
+          {withoutFolders(note)}
         </p>
       ))}
       {job.status === 'completed' && (
