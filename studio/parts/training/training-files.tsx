@@ -1,8 +1,9 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
+import { captioned } from '../../logic/captions.js';
 import type { Media } from '../../logic/draft.js';
 import { uploadMedia } from '../../state/media.js';
-import { attempt } from '../../state/messages.js';
+import { attempt, say } from '../../state/messages.js';
 import { Icon } from '../media/icon.js';
 import { Thumb } from '../media/thumb.js';
 
@@ -18,21 +19,23 @@ interface TrainingFilesProps {
 
 /** Pictures and clips, each with a few words on it. */
 export function TrainingFiles({ files, onChange }: TrainingFilesProps) {
-  const input = useRef<HTMLInputElement>(null);
+  const single = useRef<HTMLInputElement>(null);
+  const folder = useRef<HTMLInputElement>(null);
   const sending = useSignal(0);
 
   async function take(list: FileList | null | undefined) {
+    const found = await captioned(
+      [...(list ?? [])],
+      (file) => file.webkitRelativePath || file.name,
+      (file) => file.text(),
+    );
+    if (found.length === 0) say('There are no pictures or clips among these files.', true);
     let all = files;
-    for (const file of list ?? []) {
-      sending.value++;
+    sending.value += found.length;
+    for (const { file, caption } of found) {
       const media = await attempt(() => uploadMedia(file));
       sending.value--;
       if (!media) continue;
-      // a file is often named after what it shows
-      const caption = file.name
-        .replace(/\.[^.]*$/, '')
-        .replaceAll(/[-_\d]+/g, ' ')
-        .trim();
       all = [...all, { media, caption }];
       onChange(all);
     }
@@ -50,18 +53,42 @@ export function TrainingFiles({ files, onChange }: TrainingFilesProps) {
       }}
     >
       <input
-        ref={input}
+        ref={single}
         class="hidden"
         type="file"
         multiple
-        accept="image/*,video/*"
+        accept="image/*,video/*,.txt"
         tabIndex={-1}
         aria-label="Choose pictures and clips"
         onChange={({ currentTarget }) => void take(currentTarget.files)}
       />
-      <button type="button" onClick={() => input.current!.click()}>
-        <Icon name="upload" /> {sending.value > 0 ? 'Sending…' : 'Choose files, or drop them here'}
-      </button>
+      <input
+        ref={folder}
+        class="hidden"
+        type="file"
+        tabIndex={-1}
+        aria-label="Choose a folder of pictures and clips"
+        onChange={({ currentTarget }) => void take(currentTarget.files)}
+      />
+      <span class="buttons">
+        <button
+          type="button"
+          onClick={() => {
+            folder.current!.webkitdirectory = true;
+            folder.current!.click();
+          }}
+        >
+          <Icon name="upload" /> Choose a folder
+        </button>
+        <button type="button" onClick={() => single.current!.click()}>
+          Choose files
+        </button>
+      </span>
+      <p class="hint" role="status">
+        {sending.value > 0
+          ? `Sending, ${sending.value} to go…`
+          : 'Or drop them here. Words come from text files of the same names, or from the names.'}
+      </p>
       <ul>
         {files.map(({ media, caption }, i) => (
           <li key={media.url}>
