@@ -114,7 +114,7 @@ export async function submit(task: Task): Promise<void> {
     const body = requestOf(draft, task, await uploadMasks(draft, task));
     for (const request of requestsOf(body, draft.count)) {
       const job = await api.create(request, newKey());
-      made.unshift(job);
+      made.push(job);
       add([job]);
     }
   });

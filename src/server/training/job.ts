@@ -92,7 +92,7 @@ export function trainingView(job: TrainingRecord, live: TrainingLive | null): Tr
     hyperparameters: job.asked.hyperparameters ?? {},
     training_files: job.numFiles,
     run: job.run,
-    part: live?.part ?? null,
+    part: live?.part || null,
     step,
     steps,
     doing: live?.doing ?? null,
@@ -105,7 +105,7 @@ export function trainingView(job: TrainingRecord, live: TrainingLive | null): Tr
 }
 
 function etaOf({ step, steps, beginStep, beginMs }: TrainingLive): number | null {
-  if (step <= beginStep) return null;
+  if (beginStep < 0 || step <= beginStep) return null;
   const each = (Date.now() - beginMs) / 1000 / (step - beginStep);
   return Math.round(each * (steps - step));
 }

@@ -105,7 +105,7 @@ export function recipeOf(
     emaDecay: 0.99,
     timestepShift: 2.5,
     tokensPerBatch: (own.batch_size ?? DEFAULT_BATCH) * tokensOf({ ...size, frames }),
-    imageShare: [0.25, 0.25],
+    imageShare: imageShareOf(model, own.tasks ?? null),
     validateEverySteps: own.validate_every ?? Math.max(1, Math.min(100, Math.floor(steps / 4))),
     sampleEverySteps: own.sample_every ?? Math.max(1, Math.min(250, Math.floor(steps / 2))),
     logEverySteps: Math.max(1, Math.min(20, Math.floor(steps / 10))),
@@ -123,6 +123,15 @@ export function recipeOf(
     recipe,
     { name, base: model.folder },
   );
+}
+
+/** A quarter, unless all tasks make pictures, or all make clips. */
+function imageShareOf(model: Model, tasks: readonly string[] | null): [number, number] {
+  const results = model.facts.tasks
+    .filter(({ id, trained }) => (tasks === null ? trained : tasks.includes(id)))
+    .map(({ result }) => result);
+  if (!results.includes('video')) return [1, 1];
+  return results.includes('image') ? [0.25, 0.25] : [0, 0];
 }
 
 const defaultsOf = (model: Model) =>

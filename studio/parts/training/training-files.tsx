@@ -89,7 +89,7 @@ export function TrainingFiles({ files, onChange }: TrainingFilesProps) {
           ? `Sending, ${sending.value} to go…`
           : 'Or drop them here. Words come from text files of the same names, or from the names.'}
       </p>
-      <ul>
+      <ul hidden={files.length === 0}>
         {files.map(({ media, caption }, i) => (
           <li key={media.url}>
             <Thumb media={media} />
