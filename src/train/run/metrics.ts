@@ -5,6 +5,9 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FEW_POINTS, smooth } from './smooth.js';
+
+export { FEW_POINTS, smooth };
 
 export interface Point {
   step: number;
@@ -71,25 +74,6 @@ export function readMetrics(folder: string): PartMetrics[] {
   }
   return [...parts].map(([part, lines]) => seriesOf(part, lines));
 }
-
-/**
- * The exponential moving average of `values`, as TensorBoard's slider shows it.
- * @param weight  0..1, the weight of the values before
- * @returns as many values; NaN where the value is not finite, which does not affect the others
- */
-export function smooth(values: readonly number[], weight: number): number[] {
-  let sum = 0;
-  let total = 0;
-  return values.map((value) => {
-    if (!Number.isFinite(value)) return Number.NaN;
-    sum = sum * weight + value;
-    total = total * weight + 1; // normalised, so that it does not start from 0
-    return sum / total;
-  });
-}
-
-/** Fewer points than this are shown as they are, without smoothing. */
-export const FEW_POINTS = 30;
 
 /** Is a figure set rather than measured? Smoothing would only delay it. */
 export const isSet = (figure: string): boolean => /^(learningRate|imageShare)$/.test(figure);

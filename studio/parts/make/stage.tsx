@@ -1,0 +1,107 @@
+import type { Signal } from '@preact/signals';
+import type { Task } from '../../api/types.js';
+import type { Draft } from '../../logic/draft.js';
+import { nameOf } from '../../logic/task-names.js';
+import { begun, change } from '../../state/drafts.js';
+import { jobOf } from '../../state/jobs.js';
+import { TaskPicture } from '../choose/task-picture.js';
+import { MarginsEditor } from '../mask/margins-editor.js';
+import { MaskEditor } from '../mask/mask-editor.js';
+import { Player } from '../media/player.js';
+import { JobView } from '../results/job-view.js';
+import { ResultStrip } from '../results/result-strip.js';
+import { TimelineEditor } from '../timeline/timeline-editor.js';
+
+export type View = 'input' | 'result';
+
+interface StageProps {
+  task: Task;
+  draft: Draft;
+  view: Signal<View>;
+}
+
+/** The large picture: what is given, to be painted on; or what becomes of it. */
+export function Stage({ task, draft, view }: StageProps) {
+  const ids = begun.value.get(task.id) ?? [];
+  const jobs = ids.map(jobOf).filter((job) => job !== undefined);
+  const hasInput = task.placed || draft.inputs.some((input) => input !== null);
+  const shown = hasInput && (view.value === 'input' || jobs.length === 0) ? 'input' : 'result';
+  return (
+    <section class="stage" aria-label={shown === 'input' ? 'What you give' : 'What becomes of it'}>
+      {hasInput && jobs.length > 0 && (
+        <fieldset class="segments" aria-label="Show">
+          {(['input', 'result'] as const).map((one) => (
+            <button
+              key={one}
+              type="button"
+              aria-pressed={shown === one}
+              onClick={() => {
+                view.value = one;
+              }}
+            >
+              {one === 'input' ? 'What you give' : 'Results'}
+            </button>
+          ))}
+        </fieldset>
+      )}
+      {shown === 'input' && <Editor task={task} draft={draft} />}
+      {shown === 'result' && jobs.length === 0 && <Example task={task} />}
+      {shown === 'result' && jobs.length > 0 && <Made task={task} />}
+    </section>
+  );
+}
+
+function Editor({ task, draft }: { task: Task; draft: Draft }) {
+  const media = draft.inputs.find((input) => input !== null);
+  if (task.placed) return <TimelineEditor task={task} draft={draft} />;
+  if (!media) return null;
+  if (task.mask === 'hole') {
+    return (
+      <MaskEditor
+        key={media.url}
+        media={media}
+        mask={draft.mask}
+        onChange={(mask) => change(task, { mask })}
+      />
+    );
+  }
+  if (task.mask === 'margins') {
+    return (
+      <MarginsEditor
+        key={media.url}
+        media={media}
+        margins={draft.margins}
+        onChange={(margins) => change(task, { margins })}
+      />
+    );
+  }
+  return (
+    <div class="side-by-side">
+      {draft.inputs
+        .filter((input) => input !== null)
+        .map((input) => (
+          <Player key={input.url} media={input} alt={input.name} />
+        ))}
+    </div>
+  );
+}
+
+/** The newest job of this task, or the one that was chosen below it. */
+function Made({ task }: { task: Task }) {
+  const ids = begun.value.get(task.id) ?? [];
+  const first = ids[0]!;
+  const job = jobOf(first);
+  return (
+    <>
+      {job && <JobView key={first} job={job} />}
+      {ids.length > 1 && <ResultStrip task={task.id} ids={ids} />}
+    </>
+  );
+}
+
+const Example = ({ task }: { task: Task }) => (
+  <div class="example">
+    <TaskPicture task={task} />
+    <p class="quiet">{nameOf(task.id)}: an example made by the small model.</p>
+  </div>
+);

@@ -1,0 +1,60 @@
+import { Icon } from './icon.js';
+import type { Playback } from './moving.js';
+
+interface FrameBarProps extends Playback {
+  numFrames: number;
+  /** frames that are marked */
+  marks?: readonly number[];
+}
+
+/** Plays a clip, and goes through it frame by frame. */
+export function FrameBar({ frame, playing, numFrames, marks = [] }: FrameBarProps) {
+  const step = (by: number) => {
+    playing.value = false;
+    frame.value = (frame.value + by + numFrames) % numFrames;
+  };
+  return (
+    <fieldset class="frame-bar" aria-label="Frames">
+      <button
+        type="button"
+        class="icon-button"
+        aria-label={playing.value ? 'Pause' : 'Play'}
+        onClick={() => {
+          playing.value = !playing.value;
+        }}
+      >
+        <Icon name={playing.value ? 'pause' : 'play'} />
+      </button>
+      <button
+        type="button"
+        class="icon-button"
+        aria-label="Previous frame"
+        onClick={() => step(-1)}
+      >
+        <Icon name="previous" />
+      </button>
+      <span class="frame-track">
+        <input
+          type="range"
+          aria-label="Frame"
+          min={0}
+          max={numFrames - 1}
+          value={Math.min(frame.value, numFrames - 1)}
+          onInput={({ currentTarget }) => {
+            playing.value = false;
+            frame.value = Number(currentTarget.value);
+          }}
+        />
+        {marks.map((mark) => (
+          <i key={mark} class="mark" style={{ '--along': mark / Math.max(1, numFrames - 1) }} />
+        ))}
+      </span>
+      <button type="button" class="icon-button" aria-label="Next frame" onClick={() => step(1)}>
+        <Icon name="next" />
+      </button>
+      <span class="frame-number">
+        {Math.min(frame.value, numFrames - 1) + 1} / {numFrames}
+      </span>
+    </fieldset>
+  );
+}

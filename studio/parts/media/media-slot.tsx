@@ -1,0 +1,105 @@
+import { useRef, useState } from 'preact/hooks';
+import type { Media } from '../../logic/draft.js';
+import { uploadAs } from '../../state/media.js';
+import { Icon } from './icon.js';
+import { ResultPicker } from './result-picker.js';
+import { Thumb } from './thumb.js';
+
+interface MediaSlotProps {
+  label: string;
+  kind: 'image' | 'video' | 'depth';
+  media: Media | null;
+  optional?: boolean;
+  onChange: (media: Media | null) => void;
+}
+
+const ACCEPTED = {
+  image: 'image/*',
+  video: 'video/*,image/*',
+  depth: 'video/*,image/*,.safetensors',
+};
+
+/** A place for a picture or clip: dropped, pasted, chosen, or taken from the results. */
+export function MediaSlot({ label, kind, media, optional = false, onChange }: MediaSlotProps) {
+  const [over, setOver] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+
+  async function take(file: File | null | undefined) {
+    if (!file) return;
+    setBusy(true);
+    const uploaded = await uploadAs(kind, file);
+    setBusy(false);
+    if (uploaded) onChange(uploaded);
+  }
+
+  return (
+    <fieldset
+      class={`slot ${over ? 'over' : ''} ${media ? 'filled' : ''}`}
+      aria-label={label}
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(event) => {
+        event.preventDefault();
+        event.stopPropagation();
+        setOver(false);
+        void take(event.dataTransfer?.files[0]);
+      }}
+      onPaste={(event) => {
+        const file = event.clipboardData?.files[0];
+        if (!file) return;
+        event.preventDefault();
+        event.stopPropagation();
+        void take(file);
+      }}
+    >
+      {media ? (
+        <>
+          <Thumb media={media} />
+          <span class="slot-text">
+            <strong>{label}</strong>
+            <span class="name">{media.name}</span>
+          </span>
+        </>
+      ) : (
+        <span class="slot-text">
+          <strong>
+            {label} {optional && <span class="quiet">optional</span>}
+          </strong>
+          <span class="quiet">{busy ? 'Sending…' : 'Drop it here, paste it, or'}</span>
+        </span>
+      )}
+      <input
+        ref={input}
+        type="file"
+        class="hidden"
+        accept={ACCEPTED[kind]}
+        aria-label={`${label}: choose a file`}
+        tabIndex={-1}
+        onChange={({ currentTarget }) => {
+          void take(currentTarget.files?.[0]);
+          currentTarget.value = '';
+        }}
+      />
+      <span class="slot-buttons">
+        <button type="button" disabled={busy} onClick={() => input.current!.click()}>
+          <Icon name="upload" /> {media ? 'Another file' : 'Choose a file'}
+        </button>
+        <ResultPicker kind={kind} onPick={onChange} />
+        {media && (
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={`Remove ${label}`}
+            onClick={() => onChange(null)}
+          >
+            <Icon name="close" />
+          </button>
+        )}
+      </span>
+    </fieldset>
+  );
+}

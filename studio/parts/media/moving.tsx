@@ -1,0 +1,108 @@
+import { effect, type Signal } from '@preact/signals';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Media } from '../../logic/draft.js';
+
+export interface Playback {
+  frame: Signal<number>;
+  playing: Signal<boolean>;
+}
+
+interface MovingProps extends Playback {
+  media: Media;
+  /** whether this clip sets the pace; others follow `frame` */
+  leads: boolean;
+  alt: string;
+}
+
+/** A picture, or a frame of a clip, or the clip as it plays. */
+export function Moving(props: MovingProps) {
+  const { media, alt } = props;
+  const [unplayable, setUnplayable] = useState(false);
+  if (media.kind === 'image')
+    return <img class={sharpness(media)} src={media.url} alt={alt} draggable={false} />;
+  if (unplayable) return <FrameByFrame {...props} />;
+  return <Clip {...props} onUnplayable={() => setUnplayable(true)} />;
+}
+
+/** Small pictures are shown as the squares that they are made of. */
+const sharpness = ({ width, height }: Media): string =>
+  Math.max(width, height) <= 192 ? 'frame pixels' : 'frame';
+
+function Clip({
+  media,
+  frame,
+  playing,
+  leads,
+  alt,
+  onUnplayable,
+}: MovingProps & { onUnplayable: () => void }) {
+  const ref = useRef<HTMLVideoElement>(null);
+  useEffect(() => {
+    const video = ref.current!;
+    /** The middle of a frame, where rounding cannot lead to its neighbour. */
+    const show = (index: number) => {
+      video.currentTime = (Math.min(index, media.numFrames - 1) + 0.5) / media.fps;
+    };
+    let waiting = 0;
+    const follow = () => {
+      waiting = video.requestVideoFrameCallback((_, { mediaTime }) => {
+        if (playing.peek())
+          frame.value = Math.min(Math.floor(mediaTime * media.fps + 0.01), media.numFrames - 1);
+        follow();
+      });
+    };
+    const onEnded = () => {
+      if (!playing.peek()) return;
+      video.currentTime = 0;
+      void video.play();
+    };
+    if (leads) {
+      follow();
+      video.addEventListener('ended', onEnded);
+    }
+    const stop = effect(() => {
+      const index = frame.value;
+      if (playing.value && leads) {
+        // a browser may refuse to play before the page was touched; the clip then stands still
+        if (video.paused) video.play().catch(() => undefined);
+      } else {
+        video.pause();
+        show(index);
+      }
+    });
+    return () => {
+      stop();
+      video.cancelVideoFrameCallback(waiting);
+      video.removeEventListener('ended', onEnded);
+    };
+  }, [media.url, leads]);
+  return (
+    <video
+      ref={ref}
+      class={sharpness(media)}
+      src={media.url}
+      aria-label={alt}
+      muted
+      playsInline
+      preload="auto"
+      disablePictureInPicture
+      onError={onUnplayable}
+    />
+  );
+}
+
+/** For clips that the browser cannot play: the server decodes them, one frame at a time. */
+function FrameByFrame({ media, frame, playing, leads, alt }: MovingProps) {
+  useEffect(() => {
+    if (!leads) return;
+    const timer = setInterval(() => {
+      if (playing.peek()) frame.value = (frame.peek() + 1) % media.numFrames;
+    }, 1000 / media.fps);
+    return () => clearInterval(timer);
+  }, [media.url, leads]);
+  const index = Math.min(frame.value, media.numFrames - 1);
+  return <img class={sharpness(media)} src={media.frameUrl!(index)} alt={alt} draggable={false} />;
+}
+
+/** Whether the person asked their system for less motion. */
+export const calm = (): boolean => matchMedia('(prefers-reduced-motion: reduce)').matches;

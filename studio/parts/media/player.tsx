@@ -1,0 +1,21 @@
+import { useSignal } from '@preact/signals';
+import type { Media } from '../../logic/draft.js';
+import { FrameBar } from './frame-bar.js';
+import { calm, Moving } from './moving.js';
+import { Screen } from './screen.js';
+
+/** A picture, or a clip with its controls. */
+export function Player({ media, alt }: { media: Media; alt: string }) {
+  const frame = useSignal(0);
+  const playing = useSignal(!calm());
+  return (
+    <figure class="player">
+      <Screen width={media.width} height={media.height}>
+        <Moving media={media} frame={frame} playing={playing} leads alt={alt} />
+      </Screen>
+      {media.numFrames > 1 && (
+        <FrameBar frame={frame} playing={playing} numFrames={media.numFrames} />
+      )}
+    </figure>
+  );
+}

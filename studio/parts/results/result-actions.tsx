@@ -1,0 +1,85 @@
+import { useRef } from 'preact/hooks';
+import type { Job, Task } from '../../api/types.js';
+import { nameOf } from '../../logic/task-names.js';
+import { change, emptyInputs, recall, remember } from '../../state/drafts.js';
+import { again, remove } from '../../state/jobs.js';
+import { frameOf, mediaOfJob } from '../../state/media.js';
+import { go, route } from '../../state/route.js';
+import { taskOf, tasks } from '../../state/server.js';
+import { Icon } from '../media/icon.js';
+
+/** What one can do with a result. */
+export function ResultActions({ job }: { job: Job }) {
+  const menu = useRef<HTMLDetailsElement>(null);
+  const task = taskOf(job.task);
+
+  async function withAnotherSeed() {
+    const next = await again(job.id);
+    if (!next) return;
+    remember(next.task, [next]);
+    go('make', next.task);
+  }
+
+  async function changeSettings() {
+    if (!task) return;
+    await recall(task, job);
+    go('make', task.id);
+  }
+
+  async function forget() {
+    if (!confirm('Delete this result? It cannot be brought back.')) return;
+    await remove(job.id);
+    if (route.value.page === 'results') go('results');
+  }
+
+  function use(next: Task) {
+    menu.current!.open = false;
+    change(next, {
+      inputs: emptyInputs(next).map((_, i) => (i === 0 ? inputFor(next, job) : null)),
+      mask: null,
+    });
+    go('make', next.id);
+  }
+
+  return (
+    <div class="buttons">
+      <button type="button" onClick={withAnotherSeed}>
+        <Icon name="again" /> Again with another seed
+      </button>
+      {task && (
+        <button type="button" onClick={changeSettings}>
+          <Icon name="brush" /> Change it
+        </button>
+      )}
+      <details class="menu" ref={menu}>
+        <summary class="button">
+          <Icon name="next" /> Go on from here
+        </summary>
+        <ul>
+          {tasks.value
+            .filter((next) => fits(next, job))
+            .map((next) => (
+              <li key={next.id}>
+                <button type="button" onClick={() => use(next)}>
+                  {nameOf(next.id)}
+                  <small>{next.summary}</small>
+                </button>
+              </li>
+            ))}
+        </ul>
+      </details>
+      <button type="button" class="icon-button" aria-label="Delete" title="Delete" onClick={forget}>
+        <Icon name="trash" />
+      </button>
+    </div>
+  );
+}
+
+/** A clip can be a clip, or its last frame a picture. */
+const fits = ({ inputs }: Task, job: Job): boolean =>
+  inputs.length > 0 && (inputs[0] !== 'video' || job.result === 'video');
+
+function inputFor({ inputs }: Task, job: Job) {
+  const media = mediaOfJob(job);
+  return inputs[0] === 'image' && job.result === 'video' ? frameOf(media, -1) : media;
+}

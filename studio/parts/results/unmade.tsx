@@ -1,0 +1,33 @@
+import type { Job } from '../../api/types.js';
+import { remember } from '../../state/drafts.js';
+import { again, remove } from '../../state/jobs.js';
+import { go, route } from '../../state/route.js';
+import { Icon } from '../media/icon.js';
+
+/** A job that was stopped or failed. */
+export function Unmade({ job }: { job: Job }) {
+  async function repeat() {
+    const next = await again(job.id);
+    if (!next) return;
+    remember(next.task, [next]);
+    go('make', next.task);
+  }
+  async function forget() {
+    await remove(job.id);
+    if (route.value.page === 'results') go('results');
+  }
+  return (
+    <div class="unmade">
+      <h2>{job.status === 'cancelled' ? 'Stopped' : 'It failed'}</h2>
+      <p>{job.error?.message ?? 'It was stopped before it was finished; nothing was kept.'}</p>
+      <div class="buttons">
+        <button type="button" onClick={repeat}>
+          <Icon name="again" /> Begin again
+        </button>
+        <button type="button" onClick={forget}>
+          <Icon name="trash" /> Remove
+        </button>
+      </div>
+    </div>
+  );
+}

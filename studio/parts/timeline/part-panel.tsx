@@ -1,0 +1,60 @@
+import { useSignal } from '@preact/signals';
+import type { Part } from '../../logic/draft.js';
+import { MaskEditor } from '../mask/mask-editor.js';
+import { framesText } from './track.js';
+
+interface PartPanelProps {
+  part: Part;
+  onChange: (changes: Partial<Part>) => void;
+  onRemove: () => void;
+}
+
+/** How much of a part is known. */
+export function PartPanel({ part, onChange, onRemove }: PartPanelProps) {
+  const painting = useSignal(part.mask !== null);
+  return (
+    <section class="part-panel" aria-label="The chosen part">
+      <h2>
+        {part.media.name} <span class="quiet">{framesText(part)}</span>
+      </h2>
+      <div class="fields">
+        <label class="field">
+          <span>Keep {Math.round(part.keep * 100)} %</span>
+          <input
+            type="range"
+            min={0.05}
+            max={1}
+            step={0.05}
+            value={part.keep}
+            onInput={({ currentTarget }) => onChange({ keep: Number(currentTarget.value) })}
+          />
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={part.gray}
+            onChange={({ currentTarget }) => onChange({ gray: currentTarget.checked })}
+          />
+          <span>Only its brightness is known</span>
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={painting.value}
+            onChange={({ currentTarget }) => {
+              painting.value = currentTarget.checked;
+              if (!currentTarget.checked) onChange({ mask: null });
+            }}
+          />
+          <span>Paint a part of it to be made anew</span>
+        </label>
+        <button type="button" onClick={onRemove}>
+          Remove this part
+        </button>
+      </div>
+      {painting.value && (
+        <MaskEditor media={part.media} mask={part.mask} onChange={(mask) => onChange({ mask })} />
+      )}
+    </section>
+  );
+}

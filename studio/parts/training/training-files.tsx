@@ -1,0 +1,122 @@
+import { useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import { captioned } from '../../logic/captions.js';
+import type { Media } from '../../logic/draft.js';
+import { uploadMedia } from '../../state/media.js';
+import { attempt, say } from '../../state/messages.js';
+import { Icon } from '../media/icon.js';
+import { Thumb } from '../media/thumb.js';
+
+export interface Captioned {
+  media: Media;
+  caption: string;
+}
+
+interface TrainingFilesProps {
+  files: readonly Captioned[];
+  onChange: (files: readonly Captioned[]) => void;
+}
+
+/** Pictures and clips, each with a few words on it. */
+export function TrainingFiles({ files, onChange }: TrainingFilesProps) {
+  const single = useRef<HTMLInputElement>(null);
+  const folder = useRef<HTMLInputElement>(null);
+  const sending = useSignal(0);
+
+  async function take(list: FileList | null | undefined) {
+    const found = await captioned(
+      [...(list ?? [])],
+      (file) => file.webkitRelativePath || file.name,
+      (file) => file.text(),
+    );
+    if (found.length === 0) say('There are no pictures or clips among these files.', true);
+    let all = files;
+    sending.value += found.length;
+    for (const { file, caption } of found) {
+      const media = await attempt(() => uploadMedia(file));
+      sending.value--;
+      if (!media) continue;
+      all = [...all, { media, caption }];
+      onChange(all);
+    }
+  }
+
+  return (
+    <fieldset
+      class="training-files"
+      aria-label="Pictures and clips"
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => {
+        event.preventDefault();
+        event.stopPropagation();
+        void take(event.dataTransfer?.files);
+      }}
+    >
+      <input
+        ref={single}
+        class="hidden"
+        type="file"
+        multiple
+        accept="image/*,video/*,.txt"
+        tabIndex={-1}
+        aria-label="Choose pictures and clips"
+        onChange={({ currentTarget }) => void take(currentTarget.files)}
+      />
+      <input
+        ref={folder}
+        class="hidden"
+        type="file"
+        tabIndex={-1}
+        aria-label="Choose a folder of pictures and clips"
+        onChange={({ currentTarget }) => void take(currentTarget.files)}
+      />
+      <span class="buttons">
+        <button
+          type="button"
+          onClick={() => {
+            folder.current!.webkitdirectory = true;
+            folder.current!.click();
+          }}
+        >
+          <Icon name="upload" /> Choose a folder
+        </button>
+        <button type="button" onClick={() => single.current!.click()}>
+          Choose files
+        </button>
+      </span>
+      <p class="hint" role="status">
+        {sending.value > 0
+          ? `Sending, ${sending.value} to go…`
+          : 'Or drop them here. Words come from text files of the same names, or from the names.'}
+      </p>
+      <ul hidden={files.length === 0}>
+        {files.map(({ media, caption }, i) => (
+          <li key={media.url}>
+            <Thumb media={media} />
+            <input
+              type="text"
+              aria-label={`Words on ${media.name}`}
+              value={caption}
+              placeholder="what it shows"
+              onInput={({ currentTarget }) =>
+                onChange(
+                  files.map((one, at) =>
+                    at === i ? { ...one, caption: currentTarget.value } : one,
+                  ),
+                )
+              }
+            />
+            <button
+              type="button"
+              class="icon-button"
+              aria-label={`Remove ${media.name}`}
+              onClick={() => onChange(files.filter((_, at) => at !== i))}
+            >
+              <Icon name="close" />
+            </button>
+          </li>
+        ))}
+      </ul>
+    </fieldset>
+  );
+}

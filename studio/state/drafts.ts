@@ -1,0 +1,163 @@
+/** What a person is putting together, for each task, and the plan of what they would get. */
+import { effect, signal } from '@preact/signals';
+import * as api from '../api/client.js';
+import type { ApiProblem, Job, Plan, Task } from '../api/types.js';
+import {
+  type Draft,
+  emptyDraft,
+  masksOf,
+  missing,
+  requestOf,
+  requestsOf,
+  type UploadedMasks,
+} from '../logic/draft.js';
+import { marginsWithin } from '../logic/given-media.js';
+import { drawMasks, type MaskDocument } from '../logic/mask.js';
+import { encodePng } from '../logic/png.js';
+import { fieldTexts, inputsOf, loraOf, maskOf, sourceOf } from '../logic/recall.js';
+import { add } from './jobs.js';
+import { maskOfMedia } from './mask-file.js';
+import { mediaOfSource } from './media.js';
+import { attempt, say } from './messages.js';
+import { partsOf } from './parts.js';
+import { route } from './route.js';
+import { taskOf } from './server.js';
+
+const drafts = signal<ReadonlyMap<string, Draft>>(new Map());
+
+export const draftOf = (task: Task): Draft => drafts.value.get(task.id) ?? emptyDraft(task);
+
+export function change(task: Task, changes: Partial<Draft>): void {
+  const draft: Draft = { ...draftOf(task), ...changes };
+  drafts.value = new Map(drafts.value).set(task.id, draft);
+}
+
+export function setField(task: Task, name: string, text: string): void {
+  change(task, { fields: { ...draftOf(task).fields, [name]: text } });
+}
+
+export type Planned =
+  | { state: 'missing'; sentence: string }
+  | { state: 'asking' }
+  | { state: 'planned'; plan: Plan }
+  | { state: 'refused'; problem: ApiProblem };
+
+export const planned = signal<Planned>({ state: 'asking' });
+
+/** The jobs that were begun here, newest first, for each task. */
+export const begun = signal<ReadonlyMap<string, readonly string[]>>(new Map());
+
+/** Wait after the last change before the server is asked for a plan, in ms. */
+const CALM = 350;
+
+effect(() => {
+  const { page, id } = route.value;
+  const task = page === 'make' && id ? taskOf(id) : undefined;
+  if (!task) return;
+  const draft = draftOf(task);
+  const lacking = missing(draft, task);
+  if (lacking) {
+    planned.value = { state: 'missing', sentence: lacking };
+    return;
+  }
+  const asked = new AbortController();
+  const timer = setTimeout(() => void ask(draft, task, asked.signal), CALM);
+  return () => {
+    clearTimeout(timer);
+    asked.abort();
+  };
+});
+
+async function ask(draft: Draft, task: Task, signal: AbortSignal): Promise<void> {
+  planned.value = { state: 'asking' };
+  try {
+    const body = requestOf(draft, task, await uploadMasks(draft, task));
+    const plan = await api.plan(body, signal);
+    planned.value = plan.refusal
+      ? { state: 'refused', problem: plan.refusal }
+      : { state: 'planned', plan };
+  } catch (cause) {
+    if (signal.aborted) return;
+    if (!(cause instanceof api.ApiError)) throw cause;
+    planned.value = { state: 'refused', problem: cause.problem };
+  }
+}
+
+/** Ids of masks on the server; a mask that changes becomes another document. */
+const maskFiles = new WeakMap<MaskDocument, Promise<string>>();
+
+async function uploadMasks(draft: Draft, task: Task): Promise<UploadedMasks> {
+  const fps = draft.inputs[0]?.fps ?? 8;
+  const masks = masksOf(draft, task);
+  const ids = await Promise.all(
+    masks.map((mask) => {
+      const known = maskFiles.get(mask) ?? uploadMask(mask, fps);
+      maskFiles.set(mask, known);
+      known.catch(() => maskFiles.delete(mask)); // to be tried again
+      return known;
+    }),
+  );
+  return new Map(masks.map((mask, i) => [mask, ids[i]!]));
+}
+
+async function uploadMask(mask: MaskDocument, fps: number): Promise<string> {
+  const bytes = await encodePng(drawMasks(mask), fps);
+  const { id } = await api.upload(new Blob([bytes], { type: 'image/png' }), 'mask.png', 'mask');
+  return id;
+}
+
+/** Sends the request, as often as the draft asks for. */
+export async function submit(task: Task): Promise<void> {
+  const draft = draftOf(task);
+  const made: Job[] = [];
+  await attempt(async () => {
+    const body = requestOf(draft, task, await uploadMasks(draft, task));
+    for (const request of requestsOf(body, draft.count)) {
+      const job = await api.create(request, newKey());
+      made.push(job);
+      add([job]);
+    }
+  });
+  if (made.length === 0) return;
+  remember(task.id, made);
+  if (made.length > 1)
+    say(`${made.length} results are queued. You may close this page; they will be made.`);
+}
+
+export const emptyInputs = (task: Task): Draft['inputs'] => emptyDraft(task).inputs;
+
+/** Puts everything that a result was made of back, to be changed. */
+export async function recall(task: Task, job: Job): Promise<void> {
+  const { request } = job;
+  const inputs = await Promise.all(inputsOf(request).map(mediaOfSource));
+  const wanted = emptyInputs(task).map((_, i) => inputs[i] ?? null);
+  const first = wanted[0] ?? null;
+  const mask = maskOf(request);
+  const reference = sourceOf(request.reference);
+  const draft: Draft = {
+    ...emptyDraft(task),
+    prompt: job.prompt ?? '',
+    fields: fieldTexts(task, request),
+    inputs: wanted,
+    mask: mask && first ? await maskOfMedia(await mediaOfSource(mask), first) : null,
+    reference: reference && (await mediaOfSource(reference)),
+    estimateDepth: request.depth_from !== undefined && request.depth_from !== null,
+    lora: loraOf(request),
+    model: job.model,
+    ...(task.placed ? await partsOf(request) : {}),
+  };
+  if (task.mask === 'margins' && first) draft.margins = marginsWithin(request.expand, first);
+  drafts.value = new Map(drafts.value).set(task.id, draft);
+}
+
+/** Notes that jobs were begun for a task, so that its page shows them. */
+export function remember(task: string, made: readonly Job[]): void {
+  const ids = [...made.map(({ id }) => id), ...(begun.value.get(task) ?? [])];
+  begun.value = new Map(begun.value).set(task, ids);
+}
+
+/** crypto.randomUUID exists on secure pages only, and this may be one of a local network. */
+const newKey = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, '0'),
+  ).join('');
