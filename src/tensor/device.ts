@@ -162,7 +162,11 @@ function unusable({ libtorch, cuda }: Availability): string {
   const { driver, version, driverVersion } = cuda;
   if (driver === null) return 'there is no NVIDIA driver';
   if (driver === 0) return 'the NVIDIA driver reports no device';
-  if (version && driverVersion && Number.parseInt(driverVersion, 10) < Number.parseInt(version, 10)) {
+  if (
+    version &&
+    driverVersion &&
+    Number.parseInt(driverVersion, 10) < Number.parseInt(version, 10)
+  ) {
     return `the NVIDIA driver supports CUDA ${driverVersion} at most, and LibTorch ${libtorch} is built for ${version}`;
   }
   return `LibTorch ${libtorch} cannot use the devices that the NVIDIA driver reports`;
