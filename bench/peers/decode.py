@@ -5,9 +5,10 @@
 CONFIG is its config.json; WEIGHTS and LATENTS ("latents") are safetensors files. Needs torch,
 diffusers (0.30 or later) and safetensors. Prints one line when ready. Then, for every line
 {"dtype": "bfloat16", "output": "file or empty"} on standard input, decodes in tiles and prints
-{"seconds": ...}; the video is saved to `output`, as "video" in float32, if that is not empty.
+{"seconds": ...}; PEER_DEVICE names the device, cpu by default; the video is saved to `output`, as "video" in float32, if that is not empty.
 """
 import json
+import os
 import sys
 import time
 
@@ -16,6 +17,15 @@ import diffusers
 import torch
 from diffusers import AutoencoderKLCogVideoX
 from safetensors.torch import load_file, save_file
+
+
+DEVICE = os.environ.get("PEER_DEVICE", "cpu")
+
+
+def settle():
+    """Waits for what is queued on a GPU."""
+    if DEVICE.startswith("cuda"):
+        torch.cuda.synchronize(DEVICE)
 
 
 def main():
@@ -32,9 +42,9 @@ def main():
         if dtype not in models:
             model = AutoencoderKLCogVideoX(**config)
             model.load_state_dict(weights)
-            model.to(dtype).eval()
+            model.to(device=DEVICE, dtype=dtype).eval()
             model.enable_tiling()
-            model.decode(latents[..., :1, :4, :4].to(dtype))  # warm-up
+            model.decode(latents[..., :1, :4, :4].to(device=DEVICE, dtype=dtype))  # warm-up
             models[dtype] = model
         return models[dtype]
 
@@ -46,11 +56,13 @@ def main():
         request = json.loads(line)
         dtype = getattr(torch, request["dtype"])
         model = model_of(dtype)
+        settle()
         start = time.perf_counter()
-        video = model.decode(latents.to(dtype)).sample
+        video = model.decode(latents.to(device=DEVICE, dtype=dtype)).sample
+        settle()
         seconds = time.perf_counter() - start
         if request["output"]:
-            save_file({"video": video.float().contiguous()}, request["output"])
+            save_file({"video": video.float().cpu().contiguous()}, request["output"])
         print(json.dumps({"seconds": seconds}), flush=True)
 
 

@@ -7,11 +7,12 @@ config.json; WEIGHTS and INPUTS are safetensors files. Needs torch, diffusers, e
 safetensors. Prints one line when ready. Then, for every line
 {"part": "forward", "dtype": "bfloat16", "output": ""} on standard input, runs that part and prints
 {"seconds": ...}. Parts: "forward" is the whole model, "block" its first block, "adapter" its
-condition adapter. The result is saved to `output`, as "output" in float32, if that is not empty.
+condition adapter. PEER_DEVICE names the device, cpu by default. The result is saved to `output`, as "output" in float32, if that is not empty.
 """
 import contextlib
 import inspect
 import json
+import os
 import sys
 import time
 
@@ -19,6 +20,15 @@ import newer_names  # noqa: F401  before diffusers
 import diffusers
 import torch
 from safetensors.torch import load_file, save_file
+
+
+DEVICE = os.environ.get("PEER_DEVICE", "cpu")
+
+
+def settle():
+    """Waits for what is queued on a GPU."""
+    if DEVICE.startswith("cuda"):
+        torch.cuda.synchronize(DEVICE)
 
 
 class Model:
@@ -29,9 +39,10 @@ class Model:
         self.model = kind(**{key: value for key, value in config.items() if key in known})
         self.model.load_state_dict(weights)
         self.model.post_setup_sequence_parallel(None)
-        self.model.to(dtype).eval()
+        self.model.to(device=DEVICE, dtype=dtype).eval()
         large = ("latents", "condition", "states")
-        self.inputs = {k: v.to(dtype) if k in large else v for k, v in inputs.items()}
+        given = {k: v.to(dtype) if k in large else v for k, v in inputs.items()}
+        self.inputs = {k: v.to(DEVICE) for k, v in given.items()}
         block = self.model.transformer_blocks[0]
         self.run_block = block.forward
         block.forward = self.remember
@@ -80,11 +91,13 @@ def main():
                 kind = getattr(torch, dtype)
                 models[dtype] = Model(Transformer3DModel, config, weights, inputs, kind)
                 models[dtype].forward()  # warm-up
+            settle()
             start = time.perf_counter()
             output = getattr(models[dtype], request["part"])()
+            settle()
             seconds = time.perf_counter() - start
             if request["output"]:
-                save_file({"output": output.float().contiguous()}, request["output"])
+                save_file({"output": output.float().cpu().contiguous()}, request["output"])
             del output
             print(json.dumps({"seconds": seconds}), file=answers, flush=True)
 

@@ -21,7 +21,7 @@ type Loader = () => Promise<Command>;
 
 export const commands: Record<string, Loader> = {
   setup: () => import('./commands/setup/setup.js'),
-  info: () => import('./commands/info.js'),
+  info: () => import('./commands/info/info.js'),
   pull: () => import('./commands/pull.js'),
   generate: () => import('./commands/generate/generate.js'),
   serve: () => import('./commands/serve.js'),

@@ -1,13 +1,16 @@
 /** A result while it is generated: its input is read once, its pieces are generated in order. */
 import { AbortError, DisposedError, MfmError } from '../errors.js';
 import type { Frames } from '../media/index.js';
-import { availableBytes } from '../pipeline/cost/available.js';
+import { availableOn } from '../pipeline/cost/available.js';
 import { type GenerateRequest, type Result, startResult } from '../pipeline/generate/generate.js';
 import { givesKnownDepth } from '../pipeline/generate/request.js';
 import { workOfResult } from '../pipeline/generate/result-work.js';
+import type { Target } from '../tasks/index.js';
+import { isOutOfMemory } from '../tensor/index.js';
 import { withMedia } from './asked.js';
 import type { Engine } from './engine.js';
 import { OpenInputs } from './media-input.js';
+import { outOfMemory } from './out-of-memory.js';
 import { ResultProgress } from './progress.js';
 import type { GenerateOptions, ResultPlan } from './request.js';
 import type { SeamFigures } from './seam-figures.js';
@@ -32,6 +35,7 @@ export class Making {
   private readonly closed = new AbortController();
   private begun: Promise<Begun> | null = null;
   private result: Result | null = null;
+  private size: Target | null = null;
   private readonly kept: Frames[] = [];
   private ended = false;
   private failure: unknown = null;
@@ -147,7 +151,8 @@ export class Making {
     const { pipeline, planner } = this.engine;
     const { size, numFrames, numWindows } = result;
     const isImage = request.task.result === 'image';
-    const available = availableBytes();
+    const available = availableOn(pipeline.device);
+    this.size = { ...size, numFrames: isImage ? 1 : (numFrames ?? 1) };
     const known = {
       width: size.width,
       height: size.height,
@@ -217,6 +222,9 @@ export class Making {
     }
     if (this.closed.signal.aborted) return this.closed.signal.reason;
     if (!(error instanceof Error)) return error;
+    if (isOutOfMemory(error)) {
+      return outOfMemory(this.request.task.id, this.engine.pipeline.device, this.size, error);
+    }
     error.message = this.inputs.inWords(error.message);
     const field = this.inputs.optionOf(error.message);
     if (field !== undefined && error instanceof MfmError && error.field === undefined) {

@@ -32,6 +32,7 @@ import {
   type Tensor,
   tidy,
 } from '../tensor/index.js';
+import { expectWeightsToFit } from './cost/available.js';
 import { mappedPart, type PipelinePart, type ReadyReport } from './part.js';
 import { Pipeline } from './pipeline.js';
 import { ModelIndex, type PipelineSettings, RELEASED_SETTINGS } from './settings.js';
@@ -108,13 +109,16 @@ export function openPipeline(
     for (const { path } of loras) readLora(path, parts.transformer.module);
   });
   const parameters = Object.values(parts).map(({ module }) => module.parameterCount());
+  const apart = oneAtATime ?? takesMuch(parameters, type, device);
+  const weights = parameters.map((count) => count * bytesPerElement(type));
+  expectWeightsToFit(weights, apart, device);
   return new Pipeline(
     parts,
     PromptTokenizer.open(join(folder, 'tokenizer')),
     readScheduler(folder),
     index._mfm ?? RELEASED_SETTINGS,
     type,
-    oneAtATime ?? takesMuch(parameters, type, device),
+    apart,
   );
 }
 

@@ -88,6 +88,11 @@ export class CollectiveGroup {
     return new CollectiveGroup(id, size);
   }
 
+  /** Was the addon built with NCCL? */
+  static hasNccl(): boolean {
+    return native.groupSupport()[1] === 1;
+  }
+
   /** In place; contiguous, in a dtype of 32 or 64 bits. */
   allReduce(tensor: Tensor, op: ReduceOp): Pending<void> {
     return endOf(native.startAllReduce(this.id, tensor.handle, op));
@@ -181,7 +186,7 @@ function expectGroups(): void {
 }
 
 function expectNccl(): void {
-  if (native.groupSupport()[1]) return;
+  if (CollectiveGroup.hasNccl()) return;
   throw new InputError(
     `several GPUs: the addon was built without NCCL; install a LibTorch with CUDA and the headers of CUDA and NCCL (\`pip install torch\` brings them), then run \`${SETUP}\``,
   );

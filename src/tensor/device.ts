@@ -27,6 +27,9 @@ export interface Availability {
     devices: CudaDevice[];
     /** NVIDIA devices that the driver reports, usable by LibTorch or not; null without a driver */
     driver: number | null;
+    /** CUDA's version that LibTorch was built for, and the newest that the driver supports */
+    version?: string;
+    driverVersion?: string;
   };
   mps: { built: boolean; usable: boolean };
   /** devices of a backend that is not part of LibTorch, and has registered itself as PrivateUse1 */
@@ -54,11 +57,21 @@ export function availability(): Availability {
   return {
     libtorch: native.version(),
     platform: process.platform,
-    cuda: { built: built === 1, devices, driver: driver < 0 ? null : driver },
+    cuda: {
+      built: built === 1,
+      devices,
+      driver: driver < 0 ? null : driver,
+      version: /CUDA Runtime (\d+(?:\.\d+)?)/.exec(native.buildConfig())?.[1],
+      driverVersion: versionOf(native.cudaDriver()),
+    },
     mps: { built: mpsBuilt === 1, usable: mpsUsable === 1 },
     outside: native.privateCount(),
   };
 }
+
+/** 12040 → 12.4 */
+const versionOf = (number: number): string | undefined =>
+  number > 0 ? `${Math.floor(number / 1000)}.${Math.floor((number % 1000) / 10)}` : undefined;
 
 /**
  * The device that `asked` names. `auto` takes CUDA if LibTorch has a device, else MPS, else the
@@ -116,6 +129,10 @@ const indexOf = (device: string): number | null => {
   return index === undefined ? null : Number(index);
 };
 
+/** Has a device, or the machine, run out of memory? LibTorch's errors have no class of their own here. */
+export const isOutOfMemory = (error: unknown): boolean =>
+  error instanceof Error && /\bout of memory\b/i.test(error.message);
+
 /**
  * Waits until a tensor is computed. Work is queued on a GPU far ahead of its execution, so without
  * this a progress bar would be full long before the end, and Ctrl-C would take effect late.
@@ -126,12 +143,13 @@ export function waitFor(tensor: Tensor): void {
   tidy(() => tensor.flatten().narrow(0, 0, 1).to('cpu'));
 }
 
-function withoutGpu({ libtorch, cuda }: Availability): ResolvedDevice {
+function withoutGpu(available: Availability): ResolvedDevice {
+  const { libtorch, cuda } = available;
   const { built, driver } = cuda;
   const cpu = { device: 'cpu', surprising: false };
   if (built) {
     // without a driver nobody expects CUDA: pip installs a CUDA build on machines without a GPU too
-    return { ...cpu, reason: unusable(libtorch, driver), surprising: driver !== null };
+    return { ...cpu, reason: unusable(available), surprising: driver !== null };
   }
   if (!driver) return { ...cpu, reason: `LibTorch ${libtorch} is built for the CPU only` };
   const cards = `${driver} CUDA device${driver === 1 ? '' : 's'}`;
@@ -140,13 +158,22 @@ function withoutGpu({ libtorch, cuda }: Availability): ResolvedDevice {
 }
 
 /** Why a CUDA build of LibTorch has no device. */
-function unusable(libtorch: string, driver: number | null): string {
+function unusable({ libtorch, cuda }: Availability): string {
+  const { driver, version, driverVersion } = cuda;
   if (driver === null) return 'there is no NVIDIA driver';
   if (driver === 0) return 'the NVIDIA driver reports no device';
+  if (
+    version &&
+    driverVersion &&
+    Number.parseInt(driverVersion, 10) < Number.parseInt(version, 10)
+  ) {
+    return `the NVIDIA driver supports CUDA ${driverVersion} at most, and LibTorch ${libtorch} is built for ${version}`;
+  }
   return `LibTorch ${libtorch} cannot use the devices that the NVIDIA driver reports`;
 }
 
-function expectCuda(asked: string, index: number, { libtorch, cuda }: Availability): void {
+function expectCuda(asked: string, index: number, available: Availability): void {
+  const { libtorch, cuda } = available;
   const { built, driver } = cuda;
   const count = cuda.devices.length;
   if (index < count) return;
@@ -163,7 +190,7 @@ function expectCuda(asked: string, index: number, { libtorch, cuda }: Availabili
   let remedy = 'install a newer driver or an older LibTorch';
   if (driver === null) remedy = 'install it (nvidia-smi shows whether it works)';
   else if (driver === 0) remedy = 'check nvidia-smi and the variable CUDA_VISIBLE_DEVICES';
-  throw refuse(`${unusable(libtorch, driver)}; ${remedy}, or use \`device: 'cpu'\``);
+  throw refuse(`${unusable(available)}; ${remedy}, or use \`device: 'cpu'\``);
 }
 
 function expectMps({ libtorch, platform, mps }: Availability): void {

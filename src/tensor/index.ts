@@ -15,6 +15,7 @@ export {
   type Availability,
   availability,
   cudaDevice,
+  isOutOfMemory,
   memoryFor,
   memoryOf,
   type ResolvedDevice,

@@ -68,8 +68,14 @@ c10::DataPtr hold(c10::Storage storage) {
   return {data, new Held{std::move(storage), bytes}, drop, device};
 }
 
+// the device's memory; 0: all that the machine has
+std::atomic<int64_t> limit{0};
+
 struct Allocator final : c10::Allocator {
   c10::DataPtr allocate(size_t bytes) const override {
+    if (limit > 0 && counters.held + static_cast<int64_t>(bytes) > limit) {
+      TORCH_CHECK(false, "shadow out of memory. Tried to allocate ", bytes, " bytes");
+    }
     c10::Allocator* cpu = c10::GetAllocator(c10::DeviceType::CPU);
     return hold(c10::Storage(c10::Storage::use_byte_size_t(), bytes, cpu, /*resizable=*/false));
   }
@@ -361,11 +367,24 @@ napi_value reset(napi_env env, napi_callback_info) {
   return undefined;
 }
 
+// setLimit(bytes): the device's memory, for `empty`; 0: no limit
+napi_value setLimit(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value given, undefined;
+  int64_t bytes = 0;
+  napi_get_cb_info(env, info, &count, &given, nullptr, nullptr);
+  napi_get_value_int64(env, given, &bytes);
+  limit = bytes;
+  napi_get_undefined(env, &undefined);
+  return undefined;
+}
+
 }  // namespace
 
 NAPI_MODULE_INIT() {
   c10::SetAllocator(kShadow, &allocator);
-  for (const auto& [name, function] : {std::pair("counts", counts), std::pair("reset", reset)}) {
+  for (const auto& [name, function] :
+       {std::pair("counts", counts), std::pair("reset", reset), std::pair("setLimit", setLimit)}) {
     napi_value value;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
     napi_set_named_property(env, exports, name, value);

@@ -28,6 +28,7 @@ export interface Counts {
 interface Addon {
   counts(): Counts;
   reset(): void;
+  setLimit(bytes: number): void;
 }
 
 const SOURCES = ['shadow.cpp', 'CMakeLists.txt'].map((name) => fromRoot(`test/shadow/${name}`));
@@ -80,6 +81,9 @@ export const SHADOW = 'privateuseone:0';
 /** Counts since the last `resetCounts`, and the bytes held now. */
 export const counts = (): Counts => addon!.counts();
 export const resetCounts = (): void => addon!.reset();
+
+/** Gives the device only so much memory; 0: all that the machine has. */
+export const limitMemory = (bytes: number): void => addon!.setLimit(bytes);
 
 /** What `work` takes. */
 export function counted(work: () => void): Counts {

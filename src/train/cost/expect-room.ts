@@ -17,23 +17,33 @@ export interface ProcessCounts {
   device?: string;
 }
 
+/** Memory that is available to this process, or with the others to all of this machine. */
+export interface Room {
+  bytes: number;
+  /** the device that has it, if it has memory of its own; null: the machine */
+  device: string | null;
+}
+
+const roomOn = (device: string): Room => ({
+  bytes: availableOn(device),
+  device: hasOwnMemory(device) ? device : null,
+});
+
 /**
- * The count is within 10 % of what a step really takes.
+ * The count is within 10 % of what a step really takes, on the CPU.
  *
- * @param available   bytes that are available: on a GPU to this process alone, else on this machine
  * @throws InputError naming the first part or stage that does not fit
  */
 export function expectRoom(
   recipe: Recipe,
   { ranks, local, device = 'cpu' }: ProcessCounts,
-  available = availableOn(device),
+  { bytes: available, device: owner }: Room = roomOn(device),
 ): void {
   const dtype = dtypeOf(recipe, device);
   const depthModel = trainedDepthModel(recipe);
-  const own = hasOwnMemory(device);
-  const sharing = own ? 1 : local;
+  const sharing = owner === null ? local : 1;
   const each = sharing > 1 ? ` in each of ${sharing} processes` : '';
-  const where = own ? `free on ${device}` : 'available';
+  const where = owner === null ? 'available' : `free on ${owner}`;
   const fits = (what: string, bytes: number, remedy: string) => {
     if (sharing * bytes <= available) return;
     throw new InputError(

@@ -53,6 +53,8 @@ export interface LoopOptions<Batch> {
   ): unknown;
   /** writes sample sheets and returns the figures of this process, with the averaged weights */
   sample?(stage: number, step: number): Promise<StepOutcome['figures']>;
+  /** what takes less memory in a stage, as a phrase; default: a smaller batch */
+  lessMemory?(stage: number): string;
   /** writes files that describe the batch of a skipped step */
   dump?(batch: Batch, folder: string, why: Record<string, unknown>): void;
   /** operations per second that the machine can reach, to report the share that training uses */

@@ -8,7 +8,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { JobError } from '../../errors.js';
-import { manualSeed, tidy } from '../../tensor/index.js';
+import { isOutOfMemory, manualSeed, tidy } from '../../tensor/index.js';
 import { dumpBatch } from './bad-batches.js';
 import { evaluatePending, evaluationsDue, takeAverages } from './evaluations.js';
 import { afterStep, normLimit } from './guard.js';
@@ -29,9 +29,16 @@ export type { LoopOptions, StepContext } from './loop-options.js';
  * @throws JobError if gradients stay bad, or the last checkpoint cannot be written
  */
 export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boolean> {
-  const { part, run } = options;
   const loop = new Loop(options);
+  try {
+    return await trainOn(loop);
+  } finally {
+    loop.dispose();
+  }
+}
 
+async function trainOn<Batch>(loop: Loop<Batch>): Promise<boolean> {
+  const { part, run } = loop.options;
   const found = await restore(loop);
   if (found) {
     loop.isNew = false;
@@ -47,7 +54,6 @@ export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boo
 
   const finished = await trainStages(loop);
   if (finished) await takeAverages(loop);
-  loop.dispose();
   return finished;
 }
 
@@ -90,6 +96,8 @@ async function trainStage<Batch>(loop: Loop<Batch>): Promise<boolean> {
       if (!(await step(loop, source)) || !(await evaluatePending(loop))) return false;
     }
     return true;
+  } catch (error) {
+    throw isOutOfMemory(error) ? outOfMemory(loop, error as Error) : error;
   } finally {
     report.end();
     await source.close();
@@ -172,6 +180,15 @@ async function step<Batch>(loop: Loop<Batch>, source: Source<Batch>): Promise<bo
   const milestone = milestoneEverySteps !== undefined && stepsDone % milestoneEverySteps === 0;
   await saveOrGoBack(loop, { wanted: due || milestone, stopping, skipped });
   return !stopping;
+}
+
+/** What to do where memory has not sufficed; the last checkpoint is there. */
+function outOfMemory<Batch>({ options, state, device, savedStep }: Loop<Batch>, cause: Error) {
+  const { part, lessMemory = () => 'lower its batchSize' } = options;
+  return new JobError(
+    `${part}: ${device} ran out of memory in step ${state.step + 1}; ${lessMemory(state.stage)}, and go on from step ${savedStep} with \`resume: true\``,
+    { cause },
+  );
 }
 
 /** Writes a line of metrics, and reports what other processes have logged. */

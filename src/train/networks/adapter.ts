@@ -20,6 +20,7 @@ import { type Measured, measuredTogether, type StepOutcome } from '../loop/means
 import type { Stage } from '../recipe/config.js';
 import type { PartContext } from './context.js';
 import { latentsOf, stackConditions } from './step.js';
+import { lessMemory } from './transformer.js';
 
 /** Trains the adapter, if the recipe has a plan for it. @returns false if the signal stopped it */
 export async function trainAdapter(
@@ -52,6 +53,7 @@ export async function trainAdapter(
     open: (_, position, doneAt) => data.open(conditioned, position, doneAt),
     train: (batch, { backward }) =>
       adapterStep(pipeline, project, batch, backward, stage.tokensPerMicroBatch),
+    lessMemory: () => lessMemory(stage, run.parallel),
     report,
     signal,
   });

@@ -19,7 +19,7 @@ import { flowMapObjective } from './flow-map.js';
 import { taskSheets } from './sample-sheets.js';
 import { trainStep } from './step.js';
 import { exportTrainee, type TrainedPipeline } from './trained-pipeline.js';
-import { dumpBatch, stepCost, tokensAtOnce } from './transformer.js';
+import { dumpBatch, lessMemory, stepCost, tokensAtOnce } from './transformer.js';
 
 /**
  * @param trainee   the teacher, which is not changed
@@ -90,6 +90,7 @@ export async function distil(
       return sumsOf(figures);
     },
     dump: dumpBatch,
+    lessMemory: () => lessMemory(stage, run.parallel),
     report,
     signal,
   });

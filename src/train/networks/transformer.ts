@@ -93,9 +93,17 @@ export async function trainTransformer(
       return sumsOf(figures);
     },
     dump: dumpBatch,
+    lessMemory: (stage) => lessMemory(stages[stage]!, run.parallel),
     report,
     signal,
   });
+}
+
+/** What would take less memory than a stage takes, as a phrase. */
+export function lessMemory(stage: Stage, parallel: Parallel): string {
+  const half = Math.floor(tokensAtOnce(stage, parallel) / 2) * stage.sequenceParallel;
+  const fewer = `set tokensPerMicroBatch to ${half}`;
+  return stage.gradCheckpointing ? fewer : `turn gradCheckpointing on, or ${fewer}`;
 }
 
 /** The number of tokens that a process computes at once in training. */

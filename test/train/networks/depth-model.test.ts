@@ -168,11 +168,14 @@ describe('a recipe for a depth model alone', () => {
   test('is refused where it does not fit into memory, and where photos are missing', () => {
     const checked = checkRecipe(recipe(), 'recipe');
     const bytes = depthMemory(checked.depthModel!, 'float32');
-    expectRoom(checked, { ranks: 1, local: 1 }, bytes);
-    assert.throws(() => expectRoom(checked, { ranks: 1, local: 1 }, bytes - 1), {
-      name: 'InputError',
-      message: /^depthModel: needs .* of memory .*; lower its batchSize, or /,
-    });
+    expectRoom(checked, { ranks: 1, local: 1 }, { bytes, device: null });
+    assert.throws(
+      () => expectRoom(checked, { ranks: 1, local: 1 }, { bytes: bytes - 1, device: null }),
+      {
+        name: 'InputError',
+        message: /^depthModel: needs .* of memory .*; lower its batchSize, or /,
+      },
+    );
     const nowhere = checkRecipe(recipe({ photos: join(root, 'nowhere') }), 'recipe');
     assert.throws(() => expectTrainable(nowhere), { name: 'InputError', message: /nowhere/ });
   });

@@ -2,14 +2,13 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { cpus, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { InputError } from '../../errors.js';
-import { buildRecord, findAddon } from '../../files/addon.js';
-import { readJsonObject } from '../../files/read-json.js';
-import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../../limits.js';
-import type { PipelineShape } from '../../pipeline/shape.js';
-import type { Availability, ResolvedDevice } from '../../tensor/index.js';
-import { defineArgs, type Options } from '../terminal/args.js';
-import { formatBytes } from '../terminal/progress.js';
+import { InputError } from '../../../errors.js';
+import { buildRecord, findAddon } from '../../../files/addon.js';
+import { readJsonObject } from '../../../files/read-json.js';
+import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../../../limits.js';
+import type { PipelineShape } from '../../../pipeline/shape.js';
+import { defineArgs, type Options } from '../../terminal/args.js';
+import { formatBytes } from '../../terminal/progress.js';
 
 export const summary =
   'show facts about this machine, or the parts of a pipeline and the cost of a result';
@@ -80,15 +79,17 @@ export async function run(options: Options<typeof args>): Promise<void> {
 
 /** Estimates the cost of a result on this machine. */
 async function costOf(pipeline: string, options: Options<typeof args>) {
-  const { hasCondition, taskOf } = await import('../../tasks/index.js');
-  const { PIPELINE_PRESETS, presetShape, readShape } = await import('../../pipeline/shape.js');
-  const { readSettings, RELEASED_SETTINGS, settingsFor } = await import('../../pipeline/index.js');
-  const { resolvePipeline } = await import('../../pipeline/find.js');
-  const { expectFrameCount, runsOneAtATime } = await import('../../pipeline/index.js');
-  const { availableBytes } = await import('../../pipeline/cost/available.js');
-  const { Planner } = await import('../../pipeline/cost/planner.js');
-  const { planLines } = await import('../options/result-cost.js');
-  const { fastDtype } = await import('../../nn/index.js');
+  const { hasCondition, taskOf } = await import('../../../tasks/index.js');
+  const { PIPELINE_PRESETS, presetShape, readShape } = await import('../../../pipeline/shape.js');
+  const { readSettings, RELEASED_SETTINGS, settingsFor } = await import(
+    '../../../pipeline/index.js'
+  );
+  const { resolvePipeline } = await import('../../../pipeline/find.js');
+  const { expectFrameCount, runsOneAtATime } = await import('../../../pipeline/index.js');
+  const { availableBytes } = await import('../../../pipeline/cost/available.js');
+  const { Planner } = await import('../../../pipeline/cost/planner.js');
+  const { planLines } = await import('../../options/result-cost.js');
+  const { fastDtype } = await import('../../../nn/index.js');
   const task = taskOf(options.task);
   const preset = PIPELINE_PRESETS.find((name) => name === pipeline);
   const own = preset ? RELEASED_SETTINGS : readSettings(resolvePipeline(pipeline));
@@ -128,14 +129,16 @@ async function collect(): Promise<Record<string, string | number>> {
 
 /** The pipeline's folder, and each part's class, file size and number of parameters. */
 async function pipelineFacts(name: string): Promise<Record<string, string>> {
-  const { PIPELINE_PRESETS, partParameters, presetShape } = await import('../../pipeline/shape.js');
+  const { PIPELINE_PRESETS, partParameters, presetShape } = await import(
+    '../../../pipeline/shape.js'
+  );
   const inWords = (parameters: number) => `${(parameters / 1e6).toFixed(1)} M parameters`;
   const preset = PIPELINE_PRESETS.find((known) => known === name);
   if (preset) {
     const parts = Object.entries(presetShape(preset).parts);
     return Object.fromEntries(parts.map(([part, { parameters }]) => [part, inWords(parameters)]));
   }
-  const { resolvePipeline } = await import('../../pipeline/find.js');
+  const { resolvePipeline } = await import('../../../pipeline/find.js');
   const folder = resolvePipeline(name);
   const path = join(folder, 'model_index.json');
   if (!existsSync(path)) {
@@ -167,7 +170,10 @@ function bytesIn(folder: string): number | undefined {
 /** A missing engine is a finding here, not a failure. */
 async function engineFacts(): Promise<Record<string, string | number>> {
   try {
-    const { availability, engineInfo, resolveDevice } = await import('../../tensor/index.js');
+    const { availability, CollectiveGroup, engineInfo, memoryOf, resolveDevice } = await import(
+      '../../../tensor/index.js'
+    );
+    const { gpuFacts } = await import('./gpu-facts.js');
     const { libtorch, kernels, threads, matrixUnits } = engineInfo();
     const available = availability();
     return {
@@ -175,23 +181,16 @@ async function engineFacts(): Promise<Record<string, string | number>> {
       kernels,
       matrixUnits,
       threads,
-      device: deviceFact(available, resolveDevice('auto', available)),
+      ...gpuFacts({
+        available,
+        resolved: resolveDevice('auto', available),
+        nccl: CollectiveGroup.hasNccl(),
+        freeBytes: (device) => memoryOf(device)?.free ?? null,
+      }),
     };
   } catch (error) {
     return { libtorch: (error as Error).message };
   }
-}
-
-/** The GPUs; without any, the device that `--device auto` uses, and why. */
-function deviceFact({ cuda }: Availability, { device, reason }: ResolvedDevice): string {
-  if (cuda.devices.length > 0) {
-    return cuda.devices
-      .map(({ name, capability, memoryBytes }, i) =>
-        [`cuda:${i}`, name, capability.join('.'), formatBytes(memoryBytes)].join(' '),
-      )
-      .join(', ');
-  }
-  return reason ? `${device} (${reason})` : device;
 }
 
 /** Where setup found LibTorch, as recorded in a file beside the addon. */
@@ -202,8 +201,10 @@ function builtAgainst(): string {
 
 async function ffmpegFact(): Promise<string> {
   try {
-    const { findFfmpeg } = await import('../../media/ffmpeg/ffmpeg.js');
-    const { ffmpegVersion, isOld, versionInWords } = await import('../../media/ffmpeg/version.js');
+    const { findFfmpeg } = await import('../../../media/ffmpeg/ffmpeg.js');
+    const { ffmpegVersion, isOld, versionInWords } = await import(
+      '../../../media/ffmpeg/version.js'
+    );
     const path = findFfmpeg();
     const version = ffmpegVersion(path);
     return `${versionInWords(version)}, ${path}${isOld(version) ? ' (old: install version 5 or newer)' : ''}`;
