@@ -12,7 +12,7 @@ export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   base: './',
   publicDir: false,
-  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
   server: { proxy: Object.fromEntries(PREFIXES.map((prefix) => [prefix, ownOrigin])) },
   build: {
     outDir: process.env.STUDIO_OUT ?? '../build/studio',
