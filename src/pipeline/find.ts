@@ -12,11 +12,12 @@ import { openPipeline } from './folder.js';
  *
  * @param say   receives a sentence for each newer pipeline that cannot be opened, and for each
  *              folder that cannot be read
+ * @param from  the folder whose runs/ is looked at; default: the current one
  * @throws InputError if there is none
  */
-export function newestPipeline(say: (sentence: string) => void = () => {}): string {
+export function newestPipeline(say: (sentence: string) => void = () => {}, from = ''): string {
   const places = [
-    ...subfolders('runs', say).map((folder) => join(folder, 'pipeline')),
+    ...subfolders(join(from, 'runs'), say).map((folder) => join(folder, 'pipeline')),
     ...subfolders(fromRoot('runs'), say).map((folder) => join(folder, 'pipeline')),
     ...subfolders(fromRoot('models'), say),
   ];

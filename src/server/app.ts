@@ -7,12 +7,11 @@ import { join, resolve } from 'node:path';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
-import { JobError } from '../errors.js';
+import { InputError, JobError } from '../errors.js';
 import { makeFolder } from '../files/make-folder.js';
-import { resolvePipeline } from '../pipeline/find.js';
 import { type Lock, takeLock } from '../processes/lock.js';
 import { EngineChild } from './engine/child.js';
-import { bodyOf, HttpError, statusOf } from './errors.js';
+import { bodyOf, HttpError, statusOf, ToldError } from './errors.js';
 import { Fetcher } from './http/fetch-url.js';
 import { Guard } from './http/guard.js';
 import type { CreateParts } from './jobs/create.js';
@@ -62,7 +61,7 @@ export async function openServer(options: ServerOptions): Promise<MfmServer> {
   const checker = new EngineChild({ what: 'the checking process', cwd: root, graceMs: cancelMs });
   try {
     const parts = build(options, { root, engine, checker, say });
-    for (const name of options.pipelines) await parts.models.add(resolve(resolvePipeline(name)));
+    for (const name of await pipelinesOf(options, parts)) await parts.models.add(name);
     await parts.training.start();
     await parts.queue.start();
     const first = parts.models.get();
@@ -94,8 +93,26 @@ export async function openServer(options: ServerOptions): Promise<MfmServer> {
     await engine.stop();
     await checker.stop();
     lock.release();
-    throw error;
+    throw asProblem(error);
   }
+}
+
+/** The pipelines to offer: those that are named, or the newest one. */
+async function pipelinesOf(
+  { pipelines = [], onNote }: ServerOptions,
+  { checker }: ServerParts,
+): Promise<readonly string[]> {
+  if (pipelines.length > 0) return pipelines;
+  const { folder, notes } = await checker.call('newest', { from: process.cwd() });
+  for (const note of notes) onNote?.(note);
+  return [folder];
+}
+
+/** What a child process told of, as an error of this one. */
+function asProblem(error: unknown): unknown {
+  if (!(error instanceof ToldError)) return error;
+  const { message, type } = error.body;
+  return type === 'invalid_request_error' ? new InputError(message) : new JobError(message);
 }
 
 function claim(root: string): Lock {

@@ -1,5 +1,6 @@
 /** The pipelines that the server offers, and what is known of each. */
-import { basename, dirname } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import { z } from '@hono/zod-openapi';
 import type { EngineChild } from './engine/child.js';
 import type { ModelFacts, OpenSpec, TaskFacts } from './engine/messages.js';
@@ -46,12 +47,13 @@ export class Models {
     private readonly options: ModelOptions,
   ) {}
 
-  /** Opens a pipeline to see what it is. @throws ToldError with the library's sentence */
-  async add(folder: string, id = nameOf(folder)): Promise<Model> {
+  /** Opens a pipeline, a folder or ORG/NAME, to see what it is. @throws ToldError with the library's sentence */
+  async add(name: string, id = nameOf(name)): Promise<Model> {
     const known = this.models.get(id);
     if (known) return known;
-    const facts = await this.checker.call('open', { open: this.specOf(folder, []) });
-    const model = { id, folder, createdMs: Date.now(), facts };
+    const pipeline = existsSync(name) ? resolve(name) : name;
+    const facts = await this.checker.call('open', { open: this.specOf(pipeline, []) });
+    const model = { id, folder: facts.folder, createdMs: Date.now(), facts };
     this.models.set(id, model);
     return model;
   }
@@ -111,5 +113,7 @@ export class Models {
 }
 
 /** A pipeline's name: its folder's, or its run's for runs/NAME/pipeline. */
-const nameOf = (folder: string): string =>
-  basename(folder) === 'pipeline' ? basename(dirname(folder)) : basename(folder);
+function nameOf(name: string): string {
+  const folder = resolve(name);
+  return basename(folder) === 'pipeline' ? basename(dirname(folder)) : basename(folder);
+}

@@ -2,8 +2,11 @@
 import type { OpenSpec } from './engine/messages.js';
 
 export interface ServerOptions {
-  /** pipelines: folders, or ORG/NAME that was downloaded; the first one is the default */
-  pipelines: readonly string[];
+  /**
+   * folders, or ORG/NAME that was downloaded; the first one is the default of requests; default: the
+   * newest one in runs/ or models/
+   */
+  pipelines?: readonly string[];
   /** holds jobs and files; default: `server` in the current folder */
   folder?: string;
   /** holds training runs, those of the command line too; default: `runs` */

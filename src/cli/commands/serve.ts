@@ -97,11 +97,9 @@ export const examples: readonly Example[] = [
 
 export async function run(options: Options<typeof args>): Promise<number | undefined> {
   const { listen } = await import('../../server/index.js');
-  const { chosenPipeline } = await import('../options/chosen-pipeline.js');
-  const pipelines = options.pipeline.length > 0 ? options.pipeline : [chosenPipeline(undefined)];
   const say = (sentence: string) => process.stderr.write(`${withOptions(sentence)}\n`);
   const server = await listen({
-    pipelines,
+    pipelines: options.pipeline,
     host: options.host,
     port: options.port,
     folder: options.folder,

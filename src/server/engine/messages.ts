@@ -55,6 +55,8 @@ export interface TaskFacts {
 }
 
 export interface ModelFacts {
+  /** absolute */
+  folder: string;
   device: string;
   dtype: string;
   tasks: TaskFacts[];
@@ -91,6 +93,8 @@ export interface ProbeFacts {
 
 /** The calls, each with what it takes and what it answers. */
 export interface Calls {
+  /** the newest pipeline below the folder that the server was started in, and what to say about it */
+  newest: { takes: { from: string }; answers: { folder: string; notes: string[] } };
   /** opens the pipeline, which stays open until another one is asked for */
   open: { takes: { open: OpenSpec }; answers: ModelFacts };
   plan: { takes: Work; answers: PlanFacts };

@@ -3,7 +3,7 @@
  * the server, whatever ends that.
  */
 import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { MemoryError } from '../../errors.js';
 import { readJsonObject } from '../../files/read-json.js';
 import { type Mfm, open, TASKS, type Task } from '../../index.js';
@@ -52,6 +52,13 @@ async function use(spec: OpenSpec): Promise<Mfm> {
 }
 
 const handlers: Handlers = {
+  async newest({ from }) {
+    const { newestPipeline } = await import('../../pipeline/find.js');
+    const notes: string[] = [];
+    const folder = resolve(newestPipeline((note) => notes.push(note), from));
+    return { folder, notes: [...notes, `${folder}: using the newest pipeline`] };
+  },
+
   async open({ open: spec }) {
     const mfm = await use(spec);
     return factsOf(mfm);
@@ -156,6 +163,7 @@ async function answer({ id, name, takes }: ToChild & { type: 'call' }): Promise<
 function factsOf(mfm: Mfm): ModelFacts {
   const trained = new Set(mfm.tasks.map(({ id }) => id));
   return {
+    folder: resolve(mfm.folder),
     device: mfm.device,
     dtype: mfm.dtype,
     tasks: Object.values<Task>(TASKS).map((task) => taskFacts(mfm, task, trained.has(task.id))),

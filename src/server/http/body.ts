@@ -113,7 +113,7 @@ async function readForm(c: Context, limits: BodyLimits): Promise<Body> {
         fieldNameSize: 200,
         fields: 200,
         files: MOST_FILES,
-        fileSize: limits.maxUpload,
+        fileSize: limits.maxUpload + 1, // it tells of a limit when that is reached
         parts: 200 + MOST_FILES,
       },
     });
