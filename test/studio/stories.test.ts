@@ -181,6 +181,8 @@ describe('the studio', { skip }, () => {
     await page.getByRole('button', { name: 'Again with another seed' }).click();
     await page.waitForURL(/#\/make\/iinp$/);
     await page.getByLabel('Before and after').waitFor();
+    await page.getByRole('button', { name: 'Change it' }).click();
+    await page.getByRole('application').waitFor();
     const { data } = await ask<List<Job>>('videos?task=iinp');
     assert.equal(new Set(data.map(({ seed }) => seed)).size, 2);
   });
