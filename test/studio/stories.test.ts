@@ -96,6 +96,21 @@ describe('the studio', { skip }, () => {
     assert.equal(await page.getByLabel('Before and after').inputValue(), '50.5');
   });
 
+  test('a mask is painted and taken back by keys alone', async (t) => {
+    const page = await visit(t, '#/make/iinp');
+    await drop(page, await smallPhoto());
+    const canvas = page.getByRole('application');
+    await canvas.focus();
+    for (const key of ['Space', 'ArrowRight', 'ArrowDown', 'ArrowRight', 'Space']) {
+      await canvas.press(key);
+    }
+    await page.getByText(/96 × 64 · /).waitFor();
+    await canvas.press('Control+z');
+    await page.getByText('Paint over the part to fill.').waitFor();
+    await canvas.press('Control+Shift+z');
+    await page.getByText(/96 × 64 · /).waitFor();
+  });
+
   test('a clip is made from words, seen as it takes shape, and then continued', async (t) => {
     const page = await visit(t, '#/make/t2v');
     await page.getByLabel('What it should show').fill('a small red cube moves left');
@@ -146,7 +161,7 @@ describe('the studio', { skip }, () => {
   test('ten are queued and the page is closed; a restart later all are there', async (t) => {
     const page = await visit(t, '#/make/t2i');
     await page.getByLabel('What it should show').fill('a large orange cube');
-    await setSteps(page, 6);
+    await setSteps(page, 12);
     await page.getByLabel('Seed').fill('100');
     await page.getByLabel('How many results').fill('10');
     await page.getByRole('button', { name: 'Make 10' }).click();
@@ -154,6 +169,7 @@ describe('the studio', { skip }, () => {
     await page.context().close();
 
     await server.stop();
+    const stopped = Date.now() / 1000;
     server = await serve(folder);
     const later = await visit(t, '#/results');
     await later.getByPlaceholder('Words or seed').fill('orange');
@@ -162,6 +178,11 @@ describe('the studio', { skip }, () => {
     });
     await done.nth(9).waitFor();
     assert.equal(await done.count(), 10);
+    const { data } = await ask<List<Job>>('videos?task=t2i&limit=10');
+    assert.ok(
+      data.some(({ started_at: begun }) => begun! > stopped),
+      'the queue was not empty when the server was stopped',
+    );
     await done.first().click();
     await later.getByText('Settings', { exact: true }).click();
     await later.getByText(/^10\d$/).waitFor();
