@@ -86,7 +86,6 @@ export const runMetrics = (name: string) =>
 /** Addresses of what the browser shows by itself. */
 export const urls = {
   result: (id: string) => `v1/videos/${id}/content`,
-  resultFrame: (id: string, frame: number) => `v1/videos/${id}/content?frame=${frame}`,
   variant: (id: string, variant: 'thumbnail' | 'spritesheet' | 'preview' | 'settings') =>
     `v1/videos/${id}/content?variant=${variant}`,
   file: (id: string) => `v1/files/${id}/content`,

@@ -10,11 +10,15 @@ export interface Media {
   source: MediaSource;
   kind: 'image' | 'video';
   name: string;
-  /** address of the whole file, or of the frame that is meant */
+  /** address of the file */
   url: string;
   /** address of a small still picture */
   thumbUrl: string;
-  /** address of one frame as a picture; null if it has only one */
+  /** the frame of the clip at `url` that this picture is; null if it is the file itself */
+  still: number | null;
+  /** a moving picture that the browser plays by itself, and that cannot be stopped */
+  animation: boolean;
+  /** address of one frame as a picture; null if the server does not cut it out */
   frameUrl: ((frame: number) => string) | null;
   width: number;
   height: number;

@@ -104,7 +104,11 @@ const sensible = (bound: number | null): number | null =>
   bound !== null && Math.abs(bound) < 1e15 ? bound : null;
 
 const shown = (value: unknown): string =>
-  typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+  typeof value === 'number'
+    ? String(Number(value.toPrecision(4)))
+    : typeof value === 'string'
+      ? value
+      : '';
 
 function sentence(name: string): string {
   const words = name.replaceAll('_', ' ');

@@ -47,6 +47,14 @@ export const planned = signal<Planned>({ state: 'asking' });
 /** The jobs that were begun here, newest first, for each task. */
 export const begun = signal<ReadonlyMap<string, readonly string[]>>(new Map());
 
+/** Whether a task's page shows what is given, or what became of it. */
+export type View = 'input' | 'result';
+export const views = signal<ReadonlyMap<string, View>>(new Map());
+
+export function show(task: string, view: View): void {
+  views.value = new Map(views.value).set(task, view);
+}
+
 /** Wait after the last change before the server is asked for a plan, in ms. */
 const CALM = 350;
 
@@ -148,12 +156,14 @@ export async function recall(task: Task, job: Job): Promise<void> {
   };
   if (task.mask === 'margins' && first) draft.margins = marginsWithin(request.expand, first);
   drafts.value = new Map(drafts.value).set(task.id, draft);
+  show(task.id, 'input');
 }
 
 /** Notes that jobs were begun for a task, so that its page shows them. */
 export function remember(task: string, made: readonly Job[]): void {
   const ids = [...made.map(({ id }) => id), ...(begun.value.get(task) ?? [])];
   begun.value = new Map(begun.value).set(task, ids);
+  show(task, 'result');
 }
 
 /** crypto.randomUUID exists on secure pages only, and this may be one of a local network. */

@@ -5,7 +5,9 @@ import type { Gray } from '../logic/mask-actions.js';
 
 /** A mask that can be painted on further; null if it is gone or has another size than its input. */
 export async function maskOfMedia(mask: Media | null, input: Media): Promise<MaskDocument | null> {
-  if (!mask || mask.width !== input.width || mask.height !== input.height) return null;
+  // masks are uploads, whose frames the server cuts out
+  if (!mask || 'video_id' in mask.source) return null;
+  if (mask.width !== input.width || mask.height !== input.height) return null;
   const frames = Array.from({ length: mask.numFrames }, (_, i) => mask.frameUrl?.(i) ?? mask.url);
   let document = emptyMask(input.width, input.height, input.numFrames);
   let last: Gray | null = null;

@@ -32,6 +32,8 @@ export function mediaOfUpload(upload: Upload): Media {
     name: filename,
     url: api.urls.file(id),
     thumbUrl: video ? api.urls.fileFrame(id, 0) : api.urls.file(id),
+    still: null,
+    animation: false,
     frameUrl: video ? (frame) => api.urls.fileFrame(id, frame) : null,
     width: width ?? 1,
     height: height ?? 1,
@@ -47,7 +49,9 @@ export function mediaOfJob(job: Job): Media {
     name: job.prompt || job.task,
     url: api.urls.result(job.id),
     thumbUrl: api.urls.variant(job.id, 'thumbnail'),
-    frameUrl: job.result === 'video' ? (frame) => api.urls.resultFrame(job.id, frame) : null,
+    still: null,
+    animation: job.result === 'video' && job.content_type?.startsWith('image/') === true,
+    frameUrl: null,
     width: job.width ?? 1,
     height: job.height ?? 1,
     numFrames: job.num_frames ?? 1,
@@ -72,13 +76,14 @@ export async function mediaOfSource(source: MediaSource): Promise<Media | null> 
 /** A frame of a clip as a picture; -1 is the last. */
 export function frameOf(media: Media, frame: number): Media {
   const index = frame < 0 ? media.numFrames + frame : frame;
-  const url = media.frameUrl?.(index) ?? media.url;
+  const cutOut = media.frameUrl?.(index);
   return {
     ...media,
     source: { ...media.source, frame },
     kind: 'image',
-    url,
-    thumbUrl: url,
+    url: cutOut ?? media.url,
+    thumbUrl: cutOut ?? media.thumbUrl,
+    still: cutOut === undefined ? index : null,
     frameUrl: null,
     numFrames: 1,
   };

@@ -31,6 +31,8 @@ const media = (more: Partial<Media> = {}): Media => ({
   name: 'a.png',
   url: 'a.png',
   thumbUrl: 'a.png',
+  still: null,
+  animation: false,
   frameUrl: null,
   width: 8,
   height: 8,

@@ -96,6 +96,21 @@ describe('the studio', { skip }, () => {
     assert.equal(await page.getByLabel('Before and after').inputValue(), '50.5');
   });
 
+  test('a mask is painted and taken back by keys alone', async (t) => {
+    const page = await visit(t, '#/make/iinp');
+    await drop(page, await smallPhoto());
+    const canvas = page.getByRole('application');
+    await canvas.focus();
+    for (const key of ['Space', 'ArrowRight', 'ArrowDown', 'ArrowRight', 'Space']) {
+      await canvas.press(key);
+    }
+    await page.getByText(/96 × 64 · /).waitFor();
+    await canvas.press('Control+z');
+    await page.getByText('Paint over the part to fill.').waitFor();
+    await canvas.press('Control+Shift+z');
+    await page.getByText(/96 × 64 · /).waitFor();
+  });
+
   test('a clip is made from words, seen as it takes shape, and then continued', async (t) => {
     const page = await visit(t, '#/make/t2v');
     await page.getByLabel('What it should show').fill('a small red cube moves left');
@@ -154,12 +169,20 @@ describe('the studio', { skip }, () => {
     await page.context().close();
 
     await server.stop();
+    const stopped = Date.now() / 1000;
     server = await serve(folder);
     const later = await visit(t, '#/results');
     await later.getByPlaceholder('Words or seed').fill('orange');
-    const done = later.getByRole('link', { name: /a large orange cube, done$/ });
+    const done = later.getByRole('link', {
+      name: /^a large orange cube.*done$/,
+    });
     await done.nth(9).waitFor();
     assert.equal(await done.count(), 10);
+    const { data } = await ask<List<Job>>('videos?task=t2i&limit=10');
+    assert.ok(
+      data.some(({ started_at: begun }) => begun! > stopped),
+      'the queue was not empty when the server was stopped',
+    );
     await done.first().click();
     await later.getByText('Settings', { exact: true }).click();
     await later.getByText(/^10\d$/).waitFor();
@@ -179,6 +202,8 @@ describe('the studio', { skip }, () => {
     await page.getByRole('button', { name: 'Again with another seed' }).click();
     await page.waitForURL(/#\/make\/iinp$/);
     await page.getByLabel('Before and after').waitFor();
+    await page.getByRole('button', { name: 'Change it' }).click();
+    await page.getByRole('application').waitFor();
     const { data } = await ask<List<Job>>('videos?task=iinp');
     assert.equal(new Set(data.map(({ seed }) => seed)).size, 2);
   });
@@ -202,32 +227,29 @@ describe('the studio', { skip }, () => {
     assert.deepEqual(data[0]!.request.lora, { id: tuning!.id, scale: 1 });
   });
 
-  for (const scheme of ['light', 'dark'] as const) {
-    test(`no page has a violation of accessibility rules in ${scheme} colours, nor one on a phone`, async (t) => {
-      const page = await visit(t, '#/');
-      await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
-      const [filled] = (await ask<List<Job>>('videos?status=completed&task=iinp')).data;
-      const [run] = (await ask<List<Run>>('runs')).data;
-      for (const hash of [
-        ...[
-          '#/',
-          '#/make/t2v',
-          '#/make/vinp',
-          '#/make/any',
-          '#/results',
-          `#/results/${filled!.id}`,
-        ],
-        ...['#/queue', '#/training', `#/training/${run!.name}`],
-      ]) {
-        for (const width of [1280, 400]) {
-          await page.setViewportSize({ width, height: 800 });
-          await page.goto(`${server.url}/${hash}`);
-          await page.getByRole('heading', { level: 1 }).waitFor();
-          assert.deepEqual(await violations(page), [], `${hash} at ${width} pixels`);
-        }
+  test('no page has a violation of accessibility rules, wide and light, or dark on a phone', async (t) => {
+    const page = await visit(t, '#/');
+    const [filled] = (await ask<List<Job>>('videos?status=completed&task=iinp')).data;
+    const [run] = (await ask<List<Run>>('runs')).data;
+    for (const hash of [
+      ...['#/', '#/make/t2v', '#/make/vinp', '#/make/any', '#/results', `#/results/${filled!.id}`],
+      ...['#/queue', '#/training', `#/training/${run!.name}`],
+    ]) {
+      await page.goto(`${server.url}/${hash}`);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      for (const [width, colorScheme] of [
+        [1280, 'light'],
+        [400, 'dark'],
+      ] as const) {
+        await page.setViewportSize({ width, height: 800 });
+        // without transitions, which would be measured half-way
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        assert.deepEqual(await violations(page), [], `${hash}, ${colorScheme}, ${width} pixels`);
+        const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+        assert.equal(overflow, 0, `${hash} is ${overflow} pixels wider than ${width}`);
       }
-    });
-  }
+    }
+  });
 
   /** What the server says at a path. */
   async function ask<T>(path: string): Promise<T> {

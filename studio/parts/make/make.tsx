@@ -1,8 +1,6 @@
-import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
 import type { Task } from '../../api/types.js';
 import { nameOf } from '../../logic/task-names.js';
-import { begun, change, draftOf } from '../../state/drafts.js';
+import { change, draftOf, show } from '../../state/drafts.js';
 import { linkTo } from '../../state/route.js';
 import { taskOf, tasks } from '../../state/server.js';
 import { Icon } from '../media/icon.js';
@@ -12,7 +10,7 @@ import { LoraChoice } from './lora-choice.js';
 import { ModelChoice } from './model-choice.js';
 import { Prompt } from './prompt.js';
 import { SchemaForm } from './schema-form.js';
-import { Stage, type View } from './stage.js';
+import { Stage } from './stage.js';
 
 /** Where a person puts together what a task needs, and sees it come into being. */
 export function Make({ id }: { id: string }) {
@@ -29,13 +27,6 @@ export function Make({ id }: { id: string }) {
 }
 
 function MakeTask({ task }: { task: Task }) {
-  const jobs = begun.value.get(task.id) ?? [];
-  const view = useSignal<View>(jobs.length > 0 ? 'result' : 'input');
-  const newest = jobs[0];
-  // a new job is what one wants to see
-  useEffect(() => {
-    if (newest) view.value = 'result';
-  }, [newest]);
   const draft = draftOf(task);
   return (
     <div class="make">
@@ -48,14 +39,14 @@ function MakeTask({ task }: { task: Task }) {
       </header>
       <div class="bench">
         <form class="give" aria-label="What you give" onSubmit={(event) => event.preventDefault()}>
-          <Inputs task={task} draft={draft} onGiven={() => (view.value = 'input')} />
+          <Inputs task={task} draft={draft} onGiven={() => show(task.id, 'input')} />
           <Prompt task={task} draft={draft} />
           <ModelChoice model={draft.model} onChange={(model) => change(task, { model })} />
           <LoraChoice draft={draft} onChange={(lora) => change(task, { lora })} />
           <SchemaForm task={task} draft={draft} />
           <GoBar task={task} draft={draft} />
         </form>
-        <Stage task={task} draft={draft} view={view} />
+        <Stage task={task} draft={draft} />
       </div>
     </div>
   );

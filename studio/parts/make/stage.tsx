@@ -1,8 +1,7 @@
-import type { Signal } from '@preact/signals';
 import type { Task } from '../../api/types.js';
 import type { Draft } from '../../logic/draft.js';
 import { nameOf } from '../../logic/task-names.js';
-import { begun, change } from '../../state/drafts.js';
+import { begun, change, show, views } from '../../state/drafts.js';
 import { jobOf } from '../../state/jobs.js';
 import { TaskPicture } from '../choose/task-picture.js';
 import { MarginsEditor } from '../mask/margins-editor.js';
@@ -12,20 +11,18 @@ import { JobView } from '../results/job-view.js';
 import { ResultStrip } from '../results/result-strip.js';
 import { TimelineEditor } from '../timeline/timeline-editor.js';
 
-export type View = 'input' | 'result';
-
 interface StageProps {
   task: Task;
   draft: Draft;
-  view: Signal<View>;
 }
 
 /** The large picture: what is given, to be painted on; or what becomes of it. */
-export function Stage({ task, draft, view }: StageProps) {
+export function Stage({ task, draft }: StageProps) {
   const ids = begun.value.get(task.id) ?? [];
   const jobs = ids.map(jobOf).filter((job) => job !== undefined);
   const hasInput = task.placed || draft.inputs.some((input) => input !== null);
-  const shown = hasInput && (view.value === 'input' || jobs.length === 0) ? 'input' : 'result';
+  const shown =
+    hasInput && (views.value.get(task.id) !== 'result' || jobs.length === 0) ? 'input' : 'result';
   return (
     <section class="stage" aria-label={shown === 'input' ? 'What you give' : 'What becomes of it'}>
       {hasInput && jobs.length > 0 && (
@@ -35,9 +32,7 @@ export function Stage({ task, draft, view }: StageProps) {
               key={one}
               type="button"
               aria-pressed={shown === one}
-              onClick={() => {
-                view.value = one;
-              }}
+              onClick={() => show(task.id, one)}
             >
               {one === 'input' ? 'What you give' : 'Results'}
             </button>

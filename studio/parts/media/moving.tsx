@@ -1,6 +1,7 @@
 import { effect, type Signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Media } from '../../logic/draft.js';
+import { Still } from './still.js';
 
 export interface Playback {
   frame: Signal<number>;
@@ -18,10 +19,13 @@ interface MovingProps extends Playback {
 export function Moving(props: MovingProps) {
   const { media, alt } = props;
   const [unplayable, setUnplayable] = useState(false);
-  if (media.kind === 'image')
-    return <img class={sharpness(media)} src={media.url} alt={alt} draggable={false} />;
-  if (unplayable) return <FrameByFrame {...props} />;
-  return <Clip {...props} onUnplayable={() => setUnplayable(true)} />;
+  if (media.still !== null) return <Still media={media} alt={alt} class={sharpness(media)} />;
+  if (media.kind === 'video' && !media.animation && !unplayable) {
+    return <Clip {...props} onUnplayable={() => setUnplayable(true)} />;
+  }
+  if (media.kind === 'video' && media.frameUrl) return <FrameByFrame {...props} />;
+  // a picture, or an animation that the browser shows as one
+  return <img class={sharpness(media)} src={media.url} alt={alt} draggable={false} />;
 }
 
 /** Small pictures are shown as the squares that they are made of. */

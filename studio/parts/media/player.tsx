@@ -13,7 +13,7 @@ export function Player({ media, alt }: { media: Media; alt: string }) {
       <Screen width={media.width} height={media.height}>
         <Moving media={media} frame={frame} playing={playing} leads alt={alt} />
       </Screen>
-      {media.numFrames > 1 && (
+      {media.numFrames > 1 && !media.animation && (
         <FrameBar frame={frame} playing={playing} numFrames={media.numFrames} />
       )}
     </figure>

@@ -1,7 +1,7 @@
 import { useRef } from 'preact/hooks';
 import type { Job, Task } from '../../api/types.js';
 import { nameOf } from '../../logic/task-names.js';
-import { change, emptyInputs, recall, remember } from '../../state/drafts.js';
+import { change, emptyInputs, recall, remember, show } from '../../state/drafts.js';
 import { again, remove } from '../../state/jobs.js';
 import { frameOf, mediaOfJob } from '../../state/media.js';
 import { go, route } from '../../state/route.js';
@@ -38,6 +38,7 @@ export function ResultActions({ job }: { job: Job }) {
       inputs: emptyInputs(next).map((_, i) => (i === 0 ? inputFor(next, job) : null)),
       mask: null,
     });
+    show(next.id, 'input');
     go('make', next.id);
   }
 
@@ -62,7 +63,10 @@ export function ResultActions({ job }: { job: Job }) {
               <li key={next.id}>
                 <button type="button" onClick={() => use(next)}>
                   {nameOf(next.id)}
-                  <small>{next.summary}</small>
+                  <small>
+                    {next.summary}
+                    {takesFrame(next, job) && ', from its last frame'}
+                  </small>
                 </button>
               </li>
             ))}
@@ -79,7 +83,10 @@ export function ResultActions({ job }: { job: Job }) {
 const fits = ({ inputs }: Task, job: Job): boolean =>
   inputs.length > 0 && (inputs[0] !== 'video' || job.result === 'video');
 
-function inputFor({ inputs }: Task, job: Job) {
+const takesFrame = ({ inputs }: Task, job: Job): boolean =>
+  inputs[0] === 'image' && job.result === 'video';
+
+function inputFor(task: Task, job: Job) {
   const media = mediaOfJob(job);
-  return inputs[0] === 'image' && job.result === 'video' ? frameOf(media, -1) : media;
+  return takesFrame(task, job) ? frameOf(media, -1) : media;
 }

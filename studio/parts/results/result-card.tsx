@@ -14,29 +14,31 @@ interface ResultCardProps {
 }
 
 export function ResultCard({ job, chosen = false, onPick }: ResultCardProps) {
-  const label = `${nameOf(job.task)}: ${job.prompt || 'no words'}, ${statusText(job)}`;
   const inside = (
     <>
       <CardPicture job={job} />
-      <span class="result-name">{job.prompt || nameOf(job.task)}</span>
-      {job.status !== 'completed' && <span class={`state ${job.status}`}>{statusText(job)}</span>}
+      <span class="result-name">
+        {job.prompt || nameOf(job.task)}
+        <span class="sr">
+          , {nameOf(job.task)}, {statusText(job)}
+        </span>
+      </span>
+      {job.status !== 'completed' && (
+        <span class={`state ${job.status}`} aria-hidden="true">
+          {statusText(job)}
+        </span>
+      )}
     </>
   );
   if (onPick) {
     return (
-      <button
-        type="button"
-        class="result-card"
-        aria-label={label}
-        aria-pressed={chosen}
-        onClick={onPick}
-      >
+      <button type="button" class="result-card" aria-pressed={chosen} onClick={onPick}>
         {inside}
       </button>
     );
   }
   return (
-    <a class="result-card" href={linkTo('results', job.id)} aria-label={label}>
+    <a class="result-card" href={linkTo('results', job.id)}>
       {inside}
     </a>
   );

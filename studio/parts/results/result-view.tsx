@@ -18,12 +18,13 @@ import { SettingsList } from './settings-list.js';
 export function ResultView({ job }: { job: Job }) {
   const before = useSignal<Media | null>(null);
   const comparing = useSignal(true);
+  const after = mediaOfJob(job);
   const task = taskOf(job.task);
-  const source = task && isComparable(task) ? inputsOf(job.request)[0] : undefined;
+  const source =
+    task && isComparable(task) && !after.animation ? inputsOf(job.request)[0] : undefined;
   useEffect(() => {
     if (source) void mediaOfSource(source).then((media) => (before.value = media));
   }, [job.id]);
-  const after = mediaOfJob(job);
   const words = job.prompt || 'The result';
   return (
     <div class="result">

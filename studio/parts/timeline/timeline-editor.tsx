@@ -9,9 +9,6 @@ import { MediaSlot } from '../media/media-slot.js';
 import { PartPanel } from './part-panel.js';
 import { Track } from './track.js';
 
-/** Frames that a picture covers when it is put on the time line. */
-const PICTURE_LENGTH = 1;
-
 /** Puts pictures, clips and depth where they belong in the new clip. */
 export function TimelineEditor({ task, draft }: { task: Task; draft: Draft }) {
   const chosen = useSignal<string | null>(null);
@@ -24,12 +21,7 @@ export function TimelineEditor({ task, draft }: { task: Task; draft: Draft }) {
   /** @param wanted   frame on which it was dropped; null: the first place that is free */
   function put(media: Media, wanted: number | null, depth: boolean): void {
     const others = depth ? depthParts : parts;
-    const length =
-      media.kind === 'video'
-        ? Math.min(media.numFrames, numFrames)
-        : depth
-          ? numFrames
-          : PICTURE_LENGTH;
+    const length = usualLength(media, depth, numFrames);
     const place = placeFor(others, numFrames, {
       wanted: wanted ?? nextPlace(others, numFrames),
       length,
@@ -103,6 +95,12 @@ export function TimelineEditor({ task, draft }: { task: Task; draft: Draft }) {
 function framesOf(task: Task, draft: Draft): number {
   const asked = Number(draft.fields.num_frames || task.defaults.num_frames);
   return Number.isInteger(asked) && asked > 0 ? asked : 1;
+}
+
+/** Frames that a part covers at first: a clip leaves room for what is to be generated. */
+function usualLength(media: Media, depth: boolean, numFrames: number): number {
+  if (depth) return media.kind === 'video' ? Math.min(media.numFrames, numFrames) : numFrames;
+  return media.kind === 'video' ? Math.min(media.numFrames, Math.ceil(numFrames / 2)) : 1;
 }
 
 /** The first part goes to the beginning, the second to the end, others between. */

@@ -4,7 +4,7 @@ import * as api from '../../api/client.js';
 import type { RunDetails, RunMetrics } from '../../api/types.js';
 import { chartsOf, partsOf } from '../../logic/curves.js';
 import { look } from '../../state/messages.js';
-import { fineTunings, runs } from '../../state/training.js';
+import { fineTunings, loadTraining, runs } from '../../state/training.js';
 import { Chart } from './chart.js';
 import { doingText } from './run-list.js';
 import { SteerFineTuning } from './steer-fine-tuning.js';
@@ -29,6 +29,7 @@ export function RunView({ name }: { name: string }) {
   useEffect(() => {
     let over = false;
     async function update() {
+      if (!(await exists(name))) return;
       const names = [name, other.peek()].filter(Boolean);
       const found = await look(() => Promise.all([api.run(name), ...names.map(api.runMetrics)]));
       if (over || !found) return;
@@ -136,6 +137,13 @@ export function RunView({ name }: { name: string }) {
       )}
     </>
   );
+}
+
+/** Whether there is a folder of this run: a fine-tuning that waits has none yet. */
+async function exists(name: string): Promise<boolean> {
+  const isListed = () => runs.peek().some((run) => run.name === name);
+  if (!isListed()) await loadTraining();
+  return isListed();
 }
 
 /** A run that has written nothing yet. */
