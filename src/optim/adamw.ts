@@ -197,7 +197,8 @@ export class AdamW {
       if (refreshed || parameter === master) return;
     } else {
       // scaled here, in float32: a 16-bit gradient must not be rounded a second time
-      const scaled = grads.map((grad) => grad.to('float32').mul(factor));
+      const wide = grads.map((grad) => grad.to('float32'));
+      const scaled = call<Tensor[]>('aten::_foreach_mul.Scalar', wide, factor);
       this.updateByLists([masters, scaled, averages, squares], learningRate, options);
     }
     const apart = group.map(({ entry }) => entry).filter((one) => one.master !== one.parameter);

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type SolverName, solverOf } from '../diffusion/index.js';
 import type { Transformer3D } from '../models/transformer/index.js';
-import { expectMappedWhole, noGrad, type Tensor, tidy, waitFor } from '../tensor/index.js';
+import { expectMappedWhole, noGrad, type Tensor, tidy } from '../tensor/index.js';
 import { type Batch, velocityOf } from './batches.js';
 import type { OnProgress } from './progress.js';
 
@@ -84,7 +84,7 @@ export async function denoise(
         const next = noGrad(() => tidy(() => solver.step(latents, velocity, sigmaStep).keep()));
         latents.dispose();
         latents = next;
-        waitFor(latents);
+        // reads them, and so waits for the device: else progress and Ctrl-C would be far ahead of it
         expectNumbers(latents, `step ${i + 1} of ${total}: the latents`);
         noGrad(() =>
           tidy(() => onStep?.(i + 1, total, { velocity, latents, sigma: sigmaStep.to, reused })),

@@ -17,6 +17,8 @@ import {
   type Tensor,
   tensor,
   tidy,
+  upload,
+  uploadAll,
 } from '../../src/tensor/index.js';
 import { saveTinyPipeline } from '../eval/tiny-pipeline.js';
 import { tinyModel } from '../models/depth-anything/tiny.js';
@@ -160,7 +162,13 @@ describe('a second device', { skip: noShadow }, () => {
     tidy(() => {
       const sent = counted(() => void noise(4, 4).to(SHADOW).add(1));
       assert.deepEqual([sent.uploads, sent.uploadedBytes, sent.waits], [1, 64, 0]);
+      const parts = [noise(1, 4), noise(1, 4)];
+      const joined = counted(() => assert.deepEqual(uploadAll(parts, SHADOW).shape, [2, 4]));
+      assert.deepEqual([joined.uploads, joined.waits], [1, 0]);
+      const apart = [noise(1, 4).to(SHADOW), noise(1, 4)];
+      assert.equal(uploadAll(apart, SHADOW).device, SHADOW);
       const x = noise(4, 4).to(SHADOW);
+      assert.equal(upload(x, SHADOW), x);
       const read = counted(() => void x.sum().item());
       assert.deepEqual([read.downloads, read.downloadedBytes, read.waits], [1, 4, 1]);
     });

@@ -15,9 +15,10 @@ const THETA = 10_000;
  *
  * @returns cos and sin in [L, K, 2], tokens ordered frame, row, column
  */
-export function ropeEmbedding(grid: TokenGrid, headDim: number): Tensor {
+export function ropeEmbedding(grid: TokenGrid, headDim: number, device = 'cpu'): Tensor {
   const widths = [headDim / 4, (headDim / 8) * 3, (headDim / 8) * 3];
-  const angles = grid.map((length, axis) => axisAngles(length, widths[axis])); // [n, width] each
+  // [n, width] each; only these go to the device, not the table of all tokens
+  const angles = grid.map((length, axis) => axisAngles(length, widths[axis]).to(device));
   const [f, h, w] = grid;
   const all = cat(
     [

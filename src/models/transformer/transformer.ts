@@ -202,13 +202,14 @@ export class Transformer3D extends Module {
   ): RopeTable | null {
     const { use_rope, attention_head_dim } = this.config;
     if (!use_rope) return null;
-    const table = embedding ?? ropeEmbedding(this.tokenGrid(latents), attention_head_dim);
+    const { device } = latents;
+    const table = embedding ?? ropeEmbedding(this.tokenGrid(latents), attention_head_dim, device);
     if (trace) {
       const first = table.ndim === 4 ? table.select(0, 0) : table;
       trace.set('rope_cos', first.select(-1, 0));
       trace.set('rope_sin', first.select(-1, 1));
     }
-    return ropeTable(table.to(latents.device));
+    return ropeTable(table.to(device));
   }
 
   /** The token grid of latents [B, C, F, H, W]: frames, rows, columns. */

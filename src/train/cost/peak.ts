@@ -3,7 +3,7 @@ import { latentFrames, tokensOf } from '../../models/latent-grid.js';
 import { Transformer3D, type TransformerConfig } from '../../models/transformer/index.js';
 import { withParameters } from '../../nn/index.js';
 import type { Target } from '../../tasks/index.js';
-import { type DType, emptyCache, full, randn, tidy, waitFor, zeros } from '../../tensor/index.js';
+import { type DType, emptyCache, full, randn, tidy, waitFor } from '../../tensor/index.js';
 import { sampleFlops, wholeTransformer } from './cost.js';
 import type { TrainedNetworks } from './trained-networks.js';
 
@@ -45,6 +45,7 @@ export function trainingEfficiency(
   { transformer, dtype, promptLength }: TrainedNetworks,
   size: Target,
   peakFlops: number,
+  device = 'cpu',
 ): number {
   const config = fewerBlocks(transformer);
   const piece = smaller(size);
@@ -58,23 +59,26 @@ export function trainingEfficiency(
     trained: wholeTransformer(config),
   };
   const { split, whole } = sampleFlops(networks, piece, { gradCheckpointing: false });
-  const model = withParameters({ dtype }, () => new Transformer3D(config));
+  const model = withParameters({ dtype }, () => new Transformer3D(config)).moveTo(device, dtype);
   const { numFrames, height, width } = piece;
   const seconds = tidy(() => {
     const { in_channels, cross_attention_dim: textWidths } = config;
     const side = (pixels: number) => pixels / 8;
     const frames = latentFrames(numFrames);
-    const latents = full([rows, in_channels, frames, side(height), side(width)], 0.1);
+    const filled = (shape: number[], value = 0.1) => full(shape, value, { device });
+    const latents = filled([rows, in_channels, frames, side(height), side(width)]);
     const textWidth = typeof textWidths === 'number' ? textWidths : textWidths[0];
-    const text = full([rows, promptLength, textWidth], 0.1);
+    const text = filled([rows, promptLength, textWidth]);
     const channels = config.use_depth_cond ? 4 : 3;
-    const pixels = full([rows, channels, numFrames, height, width], 0.1);
-    const mask = full([rows, 1, numFrames, height, width], 1);
-    const [timesteps, motionScores] = [zeros([rows]), zeros([rows])];
+    const pixels = filled([rows, channels, numFrames, height, width]);
+    const mask = filled([rows, 1, numFrames, height, width], 1);
+    const [timesteps, motionScores] = [filled([rows], 0), filled([rows], 0)];
     return fastest(() => {
       const out = model.predict(latents, { timesteps, motionScores, text, pixels, mask });
-      out.to('float32').square().mean().backward();
+      const loss = out.to('float32').square().mean();
+      loss.backward();
       model.zeroGrad();
+      waitFor(latents);
     });
   });
   model.dispose();

@@ -548,7 +548,9 @@ export const Recipe = z.strictObject({
     ),
   device: z
     .string()
-    .regex(/^(auto|cpu|cuda(:\d+)?|mps|privateuseone)$/, 'must be auto, cpu, cuda, cuda:N or mps')
+    .regex(/^(auto|cpu|cuda(:\d+)?|mps|privateuseone(:\d+)?)$/, {
+      error: ({ input }) => `must be auto, cpu, cuda, cuda:N or mps, got "${input}"`,
+    })
     .default('auto')
     .describe(
       'where networks compute: cpu, cuda, cuda:N or mps; auto uses a GPU if there is one; each process of a machine takes a GPU of its own; --device wins over it',

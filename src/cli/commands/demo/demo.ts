@@ -101,7 +101,8 @@ export async function run(options: Options<typeof args>): Promise<number | undef
       const { liveTraining } = await import('./live.js');
       const { progressReporter } = await import('../../terminal/report-progress.js');
       process.stderr.write('second part: two minutes of training from scratch\n');
-      page.live = await liveTraining(join(output, TRAINING), progressReporter(), signal);
+      const folder = join(output, TRAINING);
+      page.live = await liveTraining(folder, progressReporter(), signal, pipeline.device);
       if (!page.live) return INTERRUPTED;
       page.pending = '';
       write();

@@ -34,12 +34,13 @@ export async function liveTraining(
   folder: string,
   report: Reporter,
   signal: AbortSignal,
+  device: string,
 ): Promise<LiveTraining | null> {
   const startMs = performance.now();
   rmSync(folder, { recursive: true, force: true });
   const recipe = readRecipe(recipePath);
   const run = Run.open(folder, recipe);
-  if (!(await trainParts({ run, recipe, report, signal }))) return null;
+  if (!(await trainParts({ run, recipe, report, signal, device }))) return null;
   const lines = readMetrics(run.path('metrics.jsonl'));
   const sheets = readdirSync(run.path('samples')).sort();
   const parts = ['autoencoder', 'transformer'].map((part): LivePart => {

@@ -1,5 +1,5 @@
 /** `mfm train --dry-run`: the parts of a run, their cost on this machine, and the tasks. */
-import { availableBytes } from '../../../pipeline/cost/available.js';
+import { availableOn } from '../../../pipeline/cost/available.js';
 import { lackOf, type Task, tallyLines, weightedTasks } from '../../../tasks/index.js';
 import { budgetNotes } from '../../../train/cost/budget.js';
 import { batchesOf, type StageBatch, trainedTotal } from '../../../train/cost/cost.js';
@@ -43,15 +43,17 @@ export interface DryRunOptions {
   processes?: number;
   /** facts about a stage's files; null: it has none */
   dataOf?: DataOf;
+  /** where the run would compute; default: cpu */
+  device?: string;
 }
 
 type DataOf = (stage: Pick<Stage, 'name'>) => StageData | null;
 
 /** Describes a run without building anything. Measuring the machine takes a few seconds. */
 export function dryRun(options: DryRunOptions): string {
-  const { recipe, processes = 1 } = options;
+  const { recipe, processes = 1, device } = options;
   const plan = trainedDepthModel(recipe);
-  const depth = plan && { plan, ...depthCost(plan, dtypeOf(recipe), processes) };
+  const depth = plan && { plan, ...depthCost(plan, dtypeOf(recipe, device), processes) };
   if (trainsPipeline(recipe)) return pipelineDryRun({ ...options, recipe, depth });
   return depthDryRun(depth!, options);
 }
@@ -59,11 +61,14 @@ export function dryRun(options: DryRunOptions): string {
 type Depth = DepthCost & { plan: DepthModelPlan };
 
 /** A recipe that trains a depth model alone. */
-function depthDryRun(depth: Depth, { recipe, folder, processes = 1 }: DryRunOptions): string {
-  const available = availableBytes();
+function depthDryRun(
+  depth: Depth,
+  { recipe, folder, processes = 1, device = 'cpu' }: DryRunOptions,
+): string {
+  const available = availableOn(device);
   return [
     `${recipe.name}: nothing is trained; the run would be ${folder}`,
-    `${dtypeOf(recipe)}; about ${formatDuration(depth.seconds)} in all${inProcesses(processes)}`,
+    `${dtypeOf(recipe, device)}; about ${formatDuration(depth.seconds)} in all${inProcesses(processes)}`,
     '',
     ...aligned([depthRow(depth)]).map((line) => `  ${line}`),
     '',
@@ -86,16 +91,16 @@ const inProcesses = (processes: number): string =>
 function pipelineDryRun(
   options: DryRunOptions & { recipe: PipelineRecipe; depth: Depth | null },
 ): string {
-  const { folder, depth, ownTasks, processes = 1, dataOf = () => null } = options;
+  const { folder, depth, ownTasks, processes = 1, dataOf = () => null, device = 'cpu' } = options;
   const recipe = withPlannedModel(withKnownShares(options.recipe, dataOf));
-  const dtype = dtypeOf(recipe);
+  const dtype = dtypeOf(recipe, device);
   const shape = recipeShape(recipe);
   const networks = trainedNetworks(recipe, shape, dtype);
-  const peakFlops = matrixPeak(dtype);
+  const peakFlops = matrixPeak(dtype, device);
   const batches = stagesOf(recipe).flatMap((stage) => batchesOf(stage));
   const { size } = batches.reduce((most, batch) => (batch.tokens > most.tokens ? batch : most));
-  const efficiency = trainingEfficiency(networks, size, peakFlops);
-  const memoryBytes = availableBytes();
+  const efficiency = trainingEfficiency(networks, size, peakFlops, device);
+  const memoryBytes = availableOn(device);
   const cost = runCost(recipe, shape, dtype, {
     peakFlops,
     efficiency,

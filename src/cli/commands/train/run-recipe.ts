@@ -61,7 +61,10 @@ export async function runRecipe(
     const ownTasks = own.tasks;
     const dataOf = await stageDataOf(recipe, undefined, ownTasks);
     const processes = options.nproc;
-    process.stdout.write(dryRun({ recipe, ownTasks, folder, processes, dataOf }));
+    const { runDevice } = await import('../../../train/run-device.js');
+    const place = { localRank: 0, localSize: processes };
+    const device = runDevice(recipe, options.device, place);
+    process.stdout.write(dryRun({ recipe, ownTasks, folder, processes, dataOf, device }));
     return undefined;
   }
   const { worldEnvironment } = await import('../../../distributed/environment.js');
