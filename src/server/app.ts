@@ -14,6 +14,7 @@ import { EngineChild } from './engine/child.js';
 import { bodyOf, HttpError, statusOf, ToldError } from './errors.js';
 import { Fetcher } from './http/fetch-url.js';
 import { Guard } from './http/guard.js';
+import { methodsAt } from './http/route.js';
 import type { CreateParts } from './jobs/create.js';
 import { Events } from './jobs/events.js';
 import type { JobRecord } from './jobs/job.js';
@@ -227,16 +228,7 @@ function appOf(parts: ServerParts, studio: string | undefined): OpenAPIHono {
   app.use('*', secureHeaders({ crossOriginResourcePolicy: 'same-origin', xFrameOptions: 'DENY' }));
   app.use('*', parts.guard.check);
   app.onError((error, c) => answerError(error, c));
-  app.notFound((c) =>
-    answerError(
-      new HttpError(
-        404,
-        'not_found',
-        `there is nothing at ${c.req.method} ${c.req.path}; /docs lists what there is`,
-      ),
-      c,
-    ),
-  );
+  app.notFound((c) => answerError(nothingAt(app, c), c));
   modelRoutes(app, parts);
   videoRoutes(app, parts);
   eventRoutes(app, parts);
@@ -247,6 +239,21 @@ function appOf(parts: ServerParts, studio: string | undefined): OpenAPIHono {
   runRoutes(app, parts);
   siteRoutes(app, parts, studio);
   return app;
+}
+
+function nothingAt(app: OpenAPIHono, c: Context): HttpError {
+  const { method, path } = c.req;
+  const allow = methodsAt(app, path);
+  if (allow === null) {
+    return new HttpError(
+      404,
+      'not_found',
+      `there is nothing at ${path}; /docs lists what there is`,
+    );
+  }
+  return new HttpError(405, 'wrong_method', `${path} cannot be asked by ${method}; use ${allow}`, {
+    headers: { allow },
+  });
 }
 
 function answerError(error: unknown, c: Context): Response {

@@ -285,3 +285,32 @@ describe('an input', () => {
     assert.deepEqual([edited.task, edited.num_frames], ['vedit', 17]);
   });
 });
+
+test('a form that is none, or has parts without names, is refused, and the server lives', async () => {
+  const send = (body: string) =>
+    client()
+      .bytes('/health')
+      .then(() =>
+        fetch(`${client().url}/v1/videos`, {
+          method: 'POST',
+          headers: { 'content-type': 'multipart/form-data; boundary=x' },
+          body,
+        }),
+      )
+      .then((response) => response.status);
+  const part = (head: string) =>
+    `--x\r\nContent-Disposition: form-data${head}\r\n\r\n1\r\n--x--\r\n`;
+  for (const body of [
+    '',
+    'x',
+    '--x',
+    part(''),
+    part('; filename="a.png"'),
+    part('; name="__proto__"'),
+    part('; name="á\u001f"'),
+    part('; name="file"; filename="a.png"'),
+  ]) {
+    assert.equal(await send(body), 400, JSON.stringify(body));
+  }
+  assert.equal((await client().get('/health')).status, 200);
+});

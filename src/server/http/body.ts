@@ -127,13 +127,20 @@ async function readForm(c: Context, limits: BodyLimits): Promise<Body> {
     // not at once: busboy goes on for a moment after it has told of a limit
     setImmediate(() => form.destroy(error as Error));
   };
-  form.on('field', (name, value, { nameTruncated, valueTruncated }) => {
+  // busboy's types do not say that a part may be without a name
+  const nameless = () => fail(badRequest('the form has a part without a name; name each part'));
+  form.on('field', (name: string | undefined, value, { nameTruncated, valueTruncated }) => {
+    if (name === undefined) return nameless();
     textBytes += value.length;
     if (nameTruncated || valueTruncated || textBytes > TEXT_BYTES) {
       fail(tooLarge(`the form's text is larger than ${TEXT_BYTES} bytes`, name));
     } else addField(fields, name, value);
   });
-  form.on('file', (field, stream, { filename }) => {
+  form.on('file', (field: string | undefined, stream, { filename }) => {
+    if (field === undefined) {
+      stream.resume();
+      return nameless();
+    }
     const path = join(limits.incoming, randomBytes(12).toString('hex'));
     files.push({ field: field.replace(/\[\]$/, ''), filename: plainName(filename), path });
     stream.on('limit', () =>

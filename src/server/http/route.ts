@@ -52,6 +52,19 @@ export function route<P extends Shape = typeof NOTHING, Q extends Shape = typeof
   app.on(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'), handler);
 }
 
+/** Methods that an address has, in which it is asked by another: `GET, POST`; null if it has none. */
+export function methodsAt(app: OpenAPIHono, path: string): string | null {
+  const found = app.openAPIRegistry.definitions.flatMap((one) =>
+    one.type === 'route' && patternOf(one.route.path).test(path)
+      ? [one.route.method.toUpperCase()]
+      : [],
+  );
+  return found.length > 0 ? [...new Set(found)].join(', ') : null;
+}
+
+const patternOf = (path: string): RegExp =>
+  new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`);
+
 /** The value, checked by a schema. @throws HttpError naming what is wrong */
 export function expectBody<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
   return expect(schema, value, badRequest) as z.infer<T>;

@@ -13,8 +13,12 @@ export interface Stream {
 
 /**
  * An answer whose body is written by `begin`; what that returns is called at the end, whoever ends it.
+ * @param retry  say when to come back; OpenAI's clients take that for an event
  */
-export function eventStream(begin: (stream: Stream) => () => void): Response {
+export function eventStream(
+  begin: (stream: Stream) => () => void,
+  { retry = true }: { retry?: boolean } = {},
+): Response {
   const encoder = new TextEncoder();
   let end = () => {};
   const body = new ReadableStream<Uint8Array>(
@@ -43,7 +47,7 @@ export function eventStream(begin: (stream: Stream) => () => void): Response {
           clearInterval(ping);
           stop();
         };
-        stream.send('retry: 1000\n\n');
+        if (retry) stream.send('retry: 1000\n\n');
         stop = begin(stream);
         if (!open) stop();
       },

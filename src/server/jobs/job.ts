@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { OpenSpec, PlainOptions, Sheet } from '../engine/messages.js';
 import { ErrorBody } from '../errors.js';
+import { orNull } from '../schemas/list.js';
 import { Media, VideoId } from '../schemas/media.js';
 import { fields, type VideoRequest } from '../schemas/request.js';
 import type { Stored } from '../store/shelf.js';
@@ -80,7 +81,7 @@ export const VideoJob = z
     size: z.string(),
     seconds: z.string().nullable().describe('null: the end of the input decides'),
     remixed_from_video_id: z.string().nullable(),
-    error: ErrorBody.nullable(),
+    error: orNull(ErrorBody),
     task: z.string(),
     result: z.enum(['image', 'video']),
     seed: z.string().describe('in decimal'),

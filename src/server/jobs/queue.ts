@@ -3,7 +3,7 @@
  * it, so what job.json says holds whatever happens to the server or the engine.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseSeed } from '../../seed.js';
 import type { EngineChild } from '../engine/child.js';
@@ -230,6 +230,7 @@ export class Queue {
       this.order = this.order.filter((id) => id !== job.id);
       this.tell('started', job);
       const { engine, openOf, jobs } = this.parts;
+      await removeHalfWritten(jobs.folderOf(job.id));
       const made = await engine.call(
         'make',
         {
@@ -322,6 +323,13 @@ export class Queue {
 
 /** The file beside the result that holds its settings. */
 export const SETTINGS = 'settings.json';
+
+/** Removes what an engine that was killed had not finished. */
+async function removeHalfWritten(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (/^\.result\..*\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
+  }
+}
 
 function errorOf(id: string, error: unknown): ErrorBody {
   if (!(error instanceof ToldError)) {

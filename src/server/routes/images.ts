@@ -231,44 +231,52 @@ const base64Of = async ({ jobs }: ServerParts, job: JobRecord): Promise<string> 
 /** Rough pictures at even distances, then the picture. */
 function streamed(parts: ServerParts, job: JobRecord, kind: string, partial: number): Response {
   const away = new AbortController();
-  return eventStream(({ send, close }) => {
-    let sent = 0;
-    let writing: Promise<void> = Promise.resolve();
-    const say = (type: string, more: object) => {
-      const data = { type, ...factsOf(job), created_at: Math.floor(Date.now() / 1000), ...more };
-      send(eventText({ name: type, data }));
-    };
-    const stop = parts.events.listen(({ name, about }: ServerEvent) => {
-      const preview = about === job.id && name === 'preview' && parts.queue.liveOf(job.id)?.preview;
-      if (!preview || preview.step / preview.steps < (sent + 1) / (partial + 1) || sent >= partial)
-        return;
-      const partial_image_index = sent++;
-      writing = writing.then(async () => {
-        const b64_json = await enlarged(preview, job);
-        say(`${kind}.partial_image`, { b64_json, partial_image_index });
-      });
-    });
-    const finish = async () => {
-      try {
-        await whenEnded(parts, job, away.signal);
-        await writing;
-        if (job.status !== 'completed') throw endOf(job);
-        say(`${kind}.completed`, {
-          b64_json: await base64Of(parts, job),
-          video_id: job.id,
-          seed: job.seed,
+  return eventStream(
+    ({ send, close }) => {
+      let sent = 0;
+      let writing: Promise<void> = Promise.resolve();
+      const say = (type: string, more: object) => {
+        const data = { type, ...factsOf(job), created_at: Math.floor(Date.now() / 1000), ...more };
+        send(eventText({ name: type, data }));
+      };
+      const stop = parts.events.listen(({ name, about }: ServerEvent) => {
+        const preview =
+          about === job.id && name === 'preview' && parts.queue.liveOf(job.id)?.preview;
+        if (
+          !preview ||
+          preview.step / preview.steps < (sent + 1) / (partial + 1) ||
+          sent >= partial
+        )
+          return;
+        const partial_image_index = sent++;
+        writing = writing.then(async () => {
+          const b64_json = await enlarged(preview, job);
+          say(`${kind}.partial_image`, { b64_json, partial_image_index });
         });
-      } catch (error) {
-        send(eventText({ name: 'error', data: { type: 'error', error: bodyOf(error) } }));
-      }
-      close();
-    };
-    void finish();
-    return () => {
-      stop();
-      away.abort();
-    };
-  });
+      });
+      const finish = async () => {
+        try {
+          await whenEnded(parts, job, away.signal);
+          await writing;
+          if (job.status !== 'completed') throw endOf(job);
+          say(`${kind}.completed`, {
+            b64_json: await base64Of(parts, job),
+            video_id: job.id,
+            seed: job.seed,
+          });
+        } catch (error) {
+          send(eventText({ name: 'error', data: { type: 'error', error: bodyOf(error) } }));
+        }
+        close();
+      };
+      void finish();
+      return () => {
+        stop();
+        away.abort();
+      };
+    },
+    { retry: false },
+  );
 }
 
 /** A preview at the picture's size, in its format. */

@@ -5,6 +5,7 @@ import { readBody } from '../http/body.js';
 import { expectBody, route } from '../http/route.js';
 import { VideoJob } from '../jobs/job.js';
 import type { ServerParts } from '../parts.js';
+import { orNull } from '../schemas/list.js';
 import { VideoId } from '../schemas/media.js';
 
 const tag = 'Queue';
@@ -13,7 +14,7 @@ const QueueView = z
   .object({
     object: z.literal('queue'),
     paused: z.boolean(),
-    running: VideoJob.nullable(),
+    running: orNull(VideoJob),
     data: z.array(VideoJob).describe('the next one first'),
     max: z.int().describe('the most jobs that may wait'),
   })

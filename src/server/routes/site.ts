@@ -115,8 +115,7 @@ export function siteRoutes(app: OpenAPIHono, parts: ServerParts, studio = STUDIO
 
   app.get('*', async (c) => {
     const path = c.req.path;
-    if (path.startsWith('/v1/'))
-      throw notFound(`there is nothing at ${path}; /docs lists what there is`);
+    if (path.startsWith('/v1/')) return c.notFound();
     const file = await fileAt(studio, path);
     if (file === null) {
       if (path !== '/')

@@ -23,7 +23,13 @@ import { whenEnded } from '../jobs/wait.js';
 import type { ServerParts } from '../parts.js';
 import { page, pageOf } from '../schemas/list.js';
 import { VideoId } from '../schemas/media.js';
-import { merged, SourceVideo, VideoBody, type VideoRequest } from '../schemas/request.js';
+import {
+  merged,
+  SourceVideo,
+  VideoBody,
+  VideoFields,
+  type VideoRequest,
+} from '../schemas/request.js';
 
 const tag = 'Videos';
 
@@ -148,7 +154,7 @@ export function videoRoutes(app: OpenAPIHono, parts: ServerParts): void {
     ['/v1/videos/edits', 'vedit', 'Changes a clip as the prompt says'],
     ['/v1/videos/extensions', 'vexd', 'Continues a clip'],
   ] as const) {
-    const Edited = VideoBody.extend({ video: SourceVideo }).openapi(
+    const Edited = VideoFields.extend({ video: SourceVideo }).openapi(
       task === 'vedit' ? 'VideoEdit' : 'VideoExtension',
     );
     route(

@@ -2,6 +2,9 @@
 import { z } from '@hono/zod-openapi';
 import { badRequest } from '../errors.js';
 
+/** A schema with a name, or null: as `nullable` it would be shown as both at once. */
+export const orNull = <T extends z.ZodType>(schema: T) => z.union([schema, z.null()]);
+
 export const pageOf = <T extends z.ZodType>(item: T) =>
   z.object({
     object: z.literal('list'),

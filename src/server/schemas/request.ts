@@ -97,12 +97,13 @@ export type FieldName = keyof typeof fields;
 const Fields = z.strictObject(fields).partial();
 type Fields = z.infer<typeof Fields>;
 
-/** A request for a result, for any task. */
-export const VideoBody = Fields.extend({
+/** A request for a result, for any task; to be extended, which one with a name in OpenAPI cannot be. */
+export const VideoFields = Fields.extend({
   extra_params: Fields.optional().describe(
     'any of these fields, for clients that know only some of them; a field that is given twice counts as it is outside',
   ),
-}).openapi('VideoRequest');
+});
+export const VideoBody = VideoFields.openapi('VideoRequest');
 
 /** The same without `extra_params`, as it is kept with the job. */
 export type VideoRequest = Fields;

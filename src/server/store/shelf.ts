@@ -3,7 +3,7 @@
  * renamed, so that it is always whole. All records are in memory too.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../../files/make-folder.js';
@@ -34,9 +34,13 @@ export class Shelf<T extends Stored> {
     makeFolder(folder);
     for (const name of readdirSync(folder)) {
       const path = join(folder, name, file);
+      if (!existsSync(path)) {
+        // it was being made when the server ended: nobody was told of it
+        rmSync(join(folder, name), { recursive: true, force: true });
+        continue;
+      }
       try {
-        // a folder without its file was being made when the server ended: nobody was told of it
-        if (existsSync(path)) this.records.set(name, JSON.parse(readFileSync(path, 'utf8')) as T);
+        this.records.set(name, JSON.parse(readFileSync(path, 'utf8')) as T);
       } catch (error) {
         say(`${path}: is left out, as it cannot be read (${(error as Error).message})`);
       }

@@ -1,6 +1,7 @@
 /** A fine-tuning job, in OpenAI's shape. */
 import { z } from '@hono/zod-openapi';
 import { ErrorBody } from '../errors.js';
+import { orNull } from '../schemas/list.js';
 import type { Stored } from '../store/shelf.js';
 import type { FineTuning } from './recipe.js';
 
@@ -67,7 +68,7 @@ export const TrainingView = z
     progress: z.number(),
     eta_seconds: z.number().nullable(),
     seed: z.int(),
-    error: ErrorBody.nullable(),
+    error: orNull(ErrorBody),
     notes: z.array(z.string()),
   })
   .openapi('FineTuningJob');
