@@ -118,11 +118,18 @@ napi_value cudaBus(Args& args) {
   return fromString(args.env, id);
 }
 
-// cudaDriver(): the CUDA version that the driver supports, 1000 * major + 10 * minor; 0 without one
-napi_value cudaDriver(Args& args) {
-  int version = 0;
-  if (driver().found && driver().getVersion(&version) != 0) version = 0;
-  return fromDouble(args.env, version);
+// cudaVersions(): the CUDA version that the driver supports, and that of LibTorch's build; each 1000 *
+// major + 10 * minor, and 0 where there is none
+napi_value cudaVersions(Args& args) {
+  int supported = 0;
+  int64_t built = 0;
+  if (driver().found && driver().getVersion(&supported) != 0) supported = 0;
+  try {
+    if (hasKernels(c10::DispatchKey::CUDA)) built = at::detail::getCUDAHooks().versionCUDART();
+  } catch (const c10::Error&) {
+    built = 0;  // kernels of which the hooks know nothing
+  }
+  return fromInts(args.env, {supported, built});
 }
 
 // setGpuChoices(tf32, deterministic): how GPUs compute; the CPU is not affected
@@ -168,7 +175,7 @@ void initDevices(napi_env env, napi_value exports) {
   exportFunction(env, exports, "cudaName", cudaName);
   exportFunction(env, exports, "cudaMemory", cudaMemory);
   exportFunction(env, exports, "cudaBus", cudaBus);
-  exportFunction(env, exports, "cudaDriver", cudaDriver);
+  exportFunction(env, exports, "cudaVersions", cudaVersions);
   exportFunction(env, exports, "setGpuChoices", setGpuChoices);
   exportFunction(env, exports, "privateCount", privateCount);
   exportFunction(env, exports, "mpsSupport", mpsSupport);

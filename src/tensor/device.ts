@@ -49,6 +49,7 @@ export interface ResolvedDevice {
 export function availability(): Availability {
   const [built, seen, driver] = native.cudaSupport();
   const [mpsBuilt, mpsUsable] = native.mpsSupport();
+  const [ofDriver, ofLibTorch] = native.cudaVersions();
   const devices = Array.from({ length: seen }, (_, i): CudaDevice => {
     const [major, minor, memoryBytes] = native.cudaProperties(i);
     const name = native.cudaName(i) || 'CUDA device';
@@ -61,8 +62,8 @@ export function availability(): Availability {
       built: built === 1,
       devices,
       driver: driver < 0 ? null : driver,
-      version: /CUDA Runtime (\d+(?:\.\d+)?)/.exec(native.buildConfig())?.[1],
-      driverVersion: versionOf(native.cudaDriver()),
+      version: versionOf(ofLibTorch),
+      driverVersion: versionOf(ofDriver),
     },
     mps: { built: mpsBuilt === 1, usable: mpsUsable === 1 },
     outside: native.privateCount(),

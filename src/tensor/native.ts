@@ -69,7 +69,7 @@ export interface Native {
   cudaName(index: number): string;
   cudaMemory(index: number): [free: number, total: number];
   cudaBus(index: number): string;
-  cudaDriver(): number;
+  cudaVersions(): [driver: number, libtorch: number];
   setGpuChoices(tf32: boolean, deterministic: boolean): void;
   privateCount(): number;
   mpsSupport(): [built: number, usable: number];

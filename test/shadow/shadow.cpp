@@ -15,6 +15,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <unordered_map>
 
@@ -56,9 +57,12 @@ struct Held {
   int64_t bytes;
 };
 
+// `data` of a storage is const from LibTorch 2.1 on
+void* dataOf(const c10::Storage& storage) { return storage.data_ptr().get(); }
+
 c10::DataPtr hold(c10::Storage storage) {
   const auto bytes = static_cast<int64_t>(storage.nbytes());
-  void* data = storage.data();
+  void* data = dataOf(storage);
   counters.hold(bytes);
   const auto drop = [](void* context) {
     auto* held = static_cast<Held*>(context);
@@ -72,7 +76,15 @@ c10::DataPtr hold(c10::Storage storage) {
 std::atomic<int64_t> limit{0};
 
 struct Allocator final : c10::Allocator {
-  c10::DataPtr allocate(size_t bytes) const override {
+  // Both forms: LibTorch 1.13 declares it const, later versions do not.
+  c10::DataPtr allocate(size_t bytes) const { return take(bytes); }
+  c10::DataPtr allocate(size_t bytes) { return take(bytes); }
+  void copy_data(void* to, const void* from, std::size_t bytes) const {
+    std::memcpy(to, from, bytes);
+  }
+
+ private:
+  static c10::DataPtr take(size_t bytes) {
     if (limit > 0 && counters.held + static_cast<int64_t>(bytes) > limit) {
       TORCH_CHECK(false, "shadow out of memory. Tried to allocate ", bytes, " bytes");
     }
@@ -96,7 +108,7 @@ class Shown {
     if (!storage) {
       // the device's storage lives as long as the CPU's tensors over its memory
       const auto drop = [](void* context) { delete static_cast<c10::Storage*>(context); };
-      c10::DataPtr data(tensor.storage().data(), new c10::Storage(tensor.storage()), drop,
+      c10::DataPtr data(dataOf(tensor.storage()), new c10::Storage(tensor.storage()), drop,
                         c10::Device(c10::DeviceType::CPU));
       storage = c10::Storage(c10::Storage::use_byte_size_t(), own->nbytes(), std::move(data),
                              c10::GetAllocator(c10::DeviceType::CPU), /*resizable=*/true);
@@ -131,7 +143,7 @@ class Shown {
   void update(const Tensor& tensor, const Tensor& cpu) {
     if (!tensor.defined() || tensor.device().type() != kShadow) return;
     auto* own = tensor.storage().unsafeGetStorageImpl();
-    if (cpu.storage().data() != own->data()) {
+    if (dataOf(cpu.storage()) != dataOf(tensor.storage())) {
       own->set_data_ptr(hold(cpu.storage()));
       own->set_nbytes(cpu.storage().nbytes());
     }

@@ -7,8 +7,9 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
+import { findAddon, RECORD } from '../../src/files/addon.js';
 import { fromRoot } from '../../src/files/package-root.js';
 import { withLock } from '../../src/processes/lock.js';
 import { native } from '../../src/tensor/native.js';
@@ -32,14 +33,15 @@ interface Addon {
 }
 
 const SOURCES = ['shadow.cpp', 'CMakeLists.txt'].map((name) => fromRoot(`test/shadow/${name}`));
+/** What the addon in use was built against. */
+const FACTS = join(dirname(findAddon()), 'native', 'libtorch.json');
 const require = createRequire(import.meta.url);
 
 /** The file for these sources and this LibTorch, built once whatever the number of processes. */
 async function built(): Promise<string> {
-  const folder = fromRoot('build/shadow');
-  const facts = fromRoot('build/native/libtorch.json');
+  const folder = join(dirname(findAddon()), 'shadow');
   const hash = createHash('sha256');
-  for (const path of [...SOURCES, facts, fromRoot('build/addon.json')]) {
+  for (const path of [...SOURCES, FACTS, join(dirname(findAddon()), RECORD)]) {
     hash.update(readFileSync(path));
   }
   const path = join(folder, `shadow-${hash.digest('hex').slice(0, 16)}.node`);
@@ -53,7 +55,7 @@ async function built(): Promise<string> {
     const ninja = spawnSync('ninja', ['--version']).status === 0 ? ['-G', 'Ninja'] : [];
     run('cmake', [
       ...['-S', fromRoot('test/shadow'), '-B', work, ...ninja, '-DCMAKE_BUILD_TYPE=Release'],
-      ...[`-DMFM_LIBTORCH=${facts}`, `-DMFM_NODE_HEADERS=${headers}`],
+      ...[`-DMFM_LIBTORCH=${FACTS}`, `-DMFM_NODE_HEADERS=${headers}`],
     ]);
     run('cmake', ['--build', work]);
     renameSync(join(work, 'shadow.node'), path);
@@ -68,8 +70,14 @@ function run(program: string, words: string[]): void {
 }
 
 /** Why there is no shadow device here; false where there is one. A value for a test's `skip`. */
-export const noShadow: string | false =
-  process.platform === 'linux' ? false : 'the shadow device is built on Linux alone';
+export const noShadow: string | false = reasonForNone();
+
+function reasonForNone(): string | false {
+  if (process.platform !== 'linux') return 'the shadow device is built on Linux alone';
+  return existsSync(FACTS)
+    ? false
+    : 'the addon was not built here, so there is nothing to build for';
+}
 
 // threads that prepare samples have no tensors
 const addon = noShadow || !isMainThread ? null : (require(await built()) as Addon);
