@@ -3,6 +3,7 @@
  * text, which is bounded; a body that comes too slowly is ended.
  */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -82,11 +83,11 @@ const unsupported = (type: string) =>
 async function readText(c: Context, limits: BodyLimits): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of incoming(c, limits)) {
-    bytes += (chunk as Buffer).length;
+  await consume(incoming(c, limits), (chunk) => {
+    bytes += chunk.length;
     if (bytes > TEXT_BYTES) throw tooLarge(`the body is larger than ${TEXT_BYTES} bytes`);
-    chunks.push(chunk as Buffer);
-  }
+    chunks.push(chunk);
+  });
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
   } catch {
@@ -122,11 +123,17 @@ async function readForm(c: Context, limits: BodyLimits): Promise<Body> {
       `the form cannot be read (${(error as Error).message}); send it as multipart/form-data`,
     );
   }
+  let failed = () => {};
+  const failing = new Promise<void>((resolve) => {
+    failed = resolve;
+  });
   const fail = (error: unknown) => {
     failure ??= error;
+    failed();
     // not at once: busboy goes on for a moment after it has told of a limit
-    setImmediate(() => form.destroy(error as Error));
+    setImmediate(() => form.destroy());
   };
+  form.on('error', fail);
   // busboy's types do not say that a part may be without a name
   const nameless = () => fail(badRequest('the form has a part without a name; name each part'));
   form.on('field', (name: string | undefined, value, { nameTruncated, valueTruncated }) => {
@@ -152,20 +159,56 @@ async function readForm(c: Context, limits: BodyLimits): Promise<Body> {
     form.on(limit, () => fail(tooLarge('the form has too many parts')));
   }
   try {
-    await pipeline(incoming(c, limits), form);
+    await consume(incoming(c, limits), async (chunk) => {
+      if (failure === null && !form.write(chunk))
+        await Promise.race([once(form, 'drain'), failing]);
+      if (failure !== null) throw failure;
+    });
+    const ended = new Promise((resolve) => form.once('close', resolve));
+    form.end();
+    await Promise.race([ended, failing]);
     await Promise.all(writing);
-    if (failure) throw failure;
+    if (failure !== null) throw failure;
     return { fields, files };
   } catch (error) {
+    fail(error);
     await Promise.all(writing);
     await discard(files);
-    const cause = failure ?? error;
+    const cause = failure;
     if (cause instanceof HttpError || (cause as NodeJS.ErrnoException).code === 'ENOSPC')
       throw cause;
     throw badRequest(
       `the form ends before it is complete (${(cause as Error).message}); send it again`,
     );
   }
+}
+
+/** How long the rest of a body is read that is refused already. */
+const DRAIN_MS = 10_000;
+
+/**
+ * Gives all of a body to `use`. If that throws, the rest is read and thrown away before the error is,
+ * as many clients hear an answer only when they have sent everything.
+ */
+async function consume(
+  source: Readable,
+  use: (chunk: Buffer) => void | Promise<void>,
+): Promise<void> {
+  let failure: unknown = null;
+  let untilMs = 0;
+  for await (const chunk of source) {
+    if (failure !== null) {
+      if (performance.now() > untilMs) break;
+      continue;
+    }
+    try {
+      await use(chunk as Buffer);
+    } catch (error) {
+      failure = error;
+      untilMs = performance.now() + DRAIN_MS;
+    }
+  }
+  if (failure !== null) throw failure;
 }
 
 /** Repeated fields and those in `[]` are lists. */

@@ -6,11 +6,12 @@ import type { EngineChild } from '../engine/child.js';
 import type { OpenSpec, PlainOptions, PlanFacts, TaskFacts } from '../engine/messages.js';
 import { badRequest, HttpError, ToldError } from '../errors.js';
 import type { Model, Models } from '../models.js';
-import type { DepthInput, KnownInput, LoraInput, MaskInput, Media } from '../schemas/media.js';
+import type { LoraInput, Media } from '../schemas/media.js';
 import type { VideoRequest } from '../schemas/request.js';
 import { newId } from '../store/shelf.js';
 import { type InputParts, JobInputs } from './inputs.js';
 import type { JobRecord } from './job.js';
+import { each, LibraryOptions } from './library-options.js';
 import type { Queue } from './queue.js';
 
 export interface CreateParts extends InputParts {
@@ -102,8 +103,8 @@ async function prepare(
   const task = parts.models.task(model, body.task ?? defaultTask(parts, request.inputs));
   request.task = task.id;
   expectPossible(task, request);
-  const field = new FieldsOf(parts, inputs, request, transparentMask);
-  const options = await field.options(task);
+  const words = new LibraryOptions(parts.limits, inputs, request, transparentMask);
+  const options = await words.of(task);
   const loras = await lorasOf(parts, inputs, request.lora);
   return { id, model, task, request, options, loras };
 }
@@ -138,120 +139,11 @@ function expectPossible(task: TaskFacts, request: VideoRequest): void {
   }
 }
 
-/** The library's options of a request; media are put into the job's folder, and kept in the request. */
-class FieldsOf {
-  constructor(
-    private readonly parts: CreateParts,
-    private readonly inputs: JobInputs,
-    private readonly request: VideoRequest,
-    private readonly transparentMask: boolean,
-  ) {}
-
-  async options(task: TaskFacts): Promise<PlainOptions> {
-    const { request } = this;
-    const all: PlainOptions = {
-      prompt: request.prompt,
-      negativePrompt: request.negative_prompt,
-      addedPrompt: request.added_prompt,
-      size: sizeOf(request.size, this.parts.limits.maxPixels),
-      numFrames: this.frames(task),
-      numInferenceSteps: request.num_inference_steps,
-      guidanceScale: request.guidance_scale,
-      guidanceRange: request.guidance_range,
-      motionScore: request.motion_score,
-      solver: request.solver,
-      useTSchedule: request.use_t_schedule,
-      cacheThreshold: request.cache_threshold,
-      noiseAugStrength: request.noise_aug_strength,
-      inputs: request.inputs && (await each(request.inputs, (one) => this.media(one, 'inputs'))),
-      mask: request.mask && (await this.mask(request.mask)),
-      invertMask: request.invert_mask,
-      expand: request.expand,
-      reference: await this.single('reference'),
-      depth: request.depth && (await this.depth(request.depth)),
-      depthFrom: await this.single('depth_from'),
-      depthIs: request.depth_is,
-      known: request.known && (await each(request.known, (one, i) => this.known(one, i))),
-      upscale: request.upscale,
-      tile: request.tile,
-      window: request.window,
-      fit: request.fit,
-      strict: request.strict,
-      keepKnown: request.keep_known,
-    };
-    // the library takes an option that is undefined as one that is given
-    return Object.fromEntries(
-      Object.entries(all).filter(([, value]) => value !== undefined),
-    ) as PlainOptions;
-  }
-
-  private frames({ defaults, result }: TaskFacts): number | undefined {
-    const { num_frames, seconds, fps } = this.request;
-    const { maxFrames } = this.parts.limits;
-    const asked =
-      num_frames ??
-      (seconds === undefined || result === 'image'
-        ? undefined
-        : Math.max(1, Math.round(Number(seconds) * (fps ?? defaults.fps))));
-    if (asked === undefined || asked <= maxFrames) return asked;
-    throw badRequest(
-      `num_frames: at most ${maxFrames} frames are made here, got ${asked}; ask for fewer`,
-      'num_frames',
-    );
-  }
-
-  private async media(media: Media, field: string): Promise<string> {
-    return this.inputs.place(await this.inputs.kept(media, field), field);
-  }
-
-  private async single(name: 'reference' | 'depth_from'): Promise<string | undefined> {
-    const media = this.request[name];
-    if (media === undefined) return undefined;
-    const kept = await this.inputs.kept(media, name);
-    this.request[name] = kept;
-    return this.inputs.place(kept, name);
-  }
-
-  private async mask(mask: MaskInput): Promise<PlainOptions['mask']> {
-    if (typeof mask === 'object' && ('box' in mask || 'alpha' in mask)) {
-      return mask as PlainOptions['mask'];
-    }
-    if (typeof mask === 'object' && 'colour' in mask) return mask;
-    const kept = await this.inputs.kept(mask, 'mask');
-    this.request.mask = kept;
-    if (this.transparentMask) return this.inputs.placeMask(kept, 'mask');
-    return this.inputs.place(kept, 'mask');
-  }
-
-  private async depth(depth: DepthInput): Promise<PlainOptions['depth']> {
-    const list = Array.isArray(depth) ? depth : [depth];
-    const kept: typeof list = [];
-    const placed: Exclude<PlainOptions['depth'], undefined>[] = [];
-    for (const one of list) {
-      const part = typeof one === 'object' && 'media' in one ? one : null;
-      const media = await this.inputs.kept(part ? part.media : (one as Media), 'depth');
-      const path = await this.inputs.place(media, 'depth');
-      kept.push(part ? { media, at: part.at } : media);
-      placed.push(part ? { media: path, at: part.at } : path);
-    }
-    this.request.depth = Array.isArray(depth) ? kept : kept[0];
-    return placed as PlainOptions['depth'];
-  }
-
-  private async known(part: KnownInput, i: number) {
-    const field = `known[${i}]`;
-    const kept = { ...part, media: await this.inputs.kept(part.media, field) };
-    if (part.mask) kept.mask = await this.inputs.kept(part.mask, field);
-    if (part.depth) kept.depth = await this.inputs.kept(part.depth, field);
-    this.request.known = this.request.known!.map((one, k) => (k === i ? kept : one));
-    const { media, mask, depth, ...rest } = kept;
-    return {
-      ...rest,
-      media: await this.media(media, field),
-      ...(mask ? { mask: await this.media(mask, field) } : {}),
-      ...(depth ? { depth: await this.media(depth, field) } : {}),
-    };
-  }
+/** In decimal, as it is kept; a random one if none is given. */
+function seedOf(seed: VideoRequest['seed']): string {
+  if (seed === undefined || seed === null) return String(randomInt(2 ** 31));
+  if (BigInt(seed) <= LAST_SEED) return String(BigInt(seed));
+  throw badRequest(`seed: must be at most ${LAST_SEED}, got ${seed}`, 'seed');
 }
 
 async function lorasOf(
@@ -264,23 +156,6 @@ async function lorasOf(
     path: id.startsWith('ftjob_') ? loraOf(id) : await inputs.placeLora(id),
     scale,
   }));
-}
-
-function sizeOf(text: string | undefined, most: number): PlainOptions['size'] {
-  if (text === undefined) return undefined;
-  const [width, height] = text.split('x').map(Number) as [number, number];
-  if (width * height <= most) return { width, height };
-  throw badRequest(
-    `size: at most ${most} pixels are made here, got ${text}; ask for fewer`,
-    'size',
-  );
-}
-
-/** In decimal, as it is kept; a random one if none is given. */
-function seedOf(seed: VideoRequest['seed']): string {
-  if (seed === undefined || seed === null) return String(randomInt(2 ** 31));
-  if (BigInt(seed) <= LAST_SEED) return String(BigInt(seed));
-  throw badRequest(`seed: must be at most ${LAST_SEED}, got ${seed}`, 'seed');
 }
 
 async function planOf(parts: CreateParts, ready: Ready): Promise<PlanFacts> {
@@ -367,12 +242,6 @@ function recordOf(
     bytes: null,
     inferenceSeconds: null,
   };
-}
-
-async function each<A, B>(list: readonly A[], of: (one: A, i: number) => Promise<B>): Promise<B[]> {
-  const found: B[] = [];
-  for (const [i, one] of list.entries()) found.push(await of(one, i));
-  return found;
 }
 
 /** Objects with their keys in order, so that equal ones are written equally. */

@@ -2,8 +2,7 @@
  * The jobs and the one loop that makes them, in order. A state is written before anything follows from
  * it, so what job.json says holds whatever happens to the server or the engine.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseSeed } from '../../seed.js';
 import type { EngineChild } from '../engine/child.js';
@@ -12,6 +11,7 @@ import { type ErrorBody, HttpError, notFound, ToldError, wrongState } from '../e
 import type { Shelf } from '../store/shelf.js';
 import type { Events } from './events.js';
 import { type JobLive, type JobRecord, type JobState, type VideoJob, viewOf } from './job.js';
+import { readQueue, writeQueue } from './queue-file.js';
 
 export interface QueueParts {
   jobs: Shelf<JobRecord>;
@@ -46,7 +46,7 @@ export class Queue {
   private loop: Promise<void> | null = null;
 
   constructor(private readonly parts: QueueParts) {
-    const stored = this.read();
+    const stored = readQueue(parts.folder, parts.say);
     this.paused = stored.paused;
     const place = (id: string) => {
       const at = stored.order.indexOf(id);
@@ -304,19 +304,9 @@ export class Queue {
     this.parts.events.emit(name, { video: this.view(job), ...more }, job.id);
   }
 
-  private get file(): string {
-    return join(this.parts.folder, 'queue.json');
-  }
-
-  private read(): { paused: boolean; order: string[] } {
-    if (!existsSync(this.file)) return { paused: false, order: [] };
-    return JSON.parse(readFileSync(this.file, 'utf8')) as { paused: boolean; order: string[] };
-  }
-
   private async changed(): Promise<void> {
-    const { paused, order, file } = this;
-    await writeFile(`${file}.tmp`, `${JSON.stringify({ paused, order })}\n`);
-    await rename(`${file}.tmp`, file);
+    const { paused, order } = this;
+    await writeQueue(this.parts.folder, { paused, order });
     this.parts.events.emit('queue', { queue: { paused, ids: order } });
   }
 }

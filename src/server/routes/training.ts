@@ -11,8 +11,8 @@ import type { ServerParts } from '../parts.js';
 import { page, pageOf } from '../schemas/list.js';
 import { dataFolders } from '../training/data.js';
 import { FineTuningId, TrainingView } from '../training/job.js';
+import type { TrainingLine } from '../training/lines.js';
 import { FineTuning } from '../training/recipe.js';
-import type { TrainingLine } from '../training/training.js';
 
 const tag = 'Fine-tuning';
 const base = '/v1/fine_tuning/jobs';

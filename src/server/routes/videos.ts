@@ -1,5 +1,4 @@
 /** Jobs: made of requests, listed, looked at, cancelled, removed. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { z } from '@hono/zod-openapi';
@@ -8,16 +7,7 @@ import { ToldError, wrongState } from '../errors.js';
 import { answerFile } from '../http/answer-file.js';
 import { type FieldRules, readFields } from '../http/form-fields.js';
 import { expectBody, queryNumber, route } from '../http/route.js';
-import { planRequest } from '../jobs/create.js';
-import {
-  contentTypeOf,
-  JOB_STATES,
-  type JobRecord,
-  sheetOf,
-  thumbnailOf,
-  VideoJob,
-} from '../jobs/job.js';
-import { SETTINGS } from '../jobs/queue.js';
+import { contentTypeOf, JOB_STATES, type JobRecord, VideoJob } from '../jobs/job.js';
 import { Submissions } from '../jobs/submit.js';
 import { whenEnded } from '../jobs/wait.js';
 import type { ServerParts } from '../parts.js';
@@ -40,7 +30,7 @@ export const MEDIA_FIELDS: FieldRules = {
 };
 
 const binary = z.string().openapi({ format: 'binary' });
-const VideoForm = z
+export const VideoForm = z
   .object({ ...VideoBody.shape, input_reference: binary.optional(), mask: binary.optional() })
   .openapi('VideoForm');
 
@@ -55,32 +45,6 @@ const Listing = z.strictObject({
   task: z.string().max(40).optional(),
   result: z.enum(['image', 'video']).optional(),
 });
-
-const VARIANTS = ['video', 'thumbnail', 'spritesheet', 'settings', 'preview'] as const;
-const Content = z.strictObject({ variant: z.enum(VARIANTS).optional() });
-
-const Plan = z
-  .object({
-    object: z.literal('plan'),
-    task: z.string(),
-    model: z.string(),
-    size: z.string(),
-    width: z.int(),
-    height: z.int(),
-    num_frames: z.int().nullable(),
-    fps: z.number().nullable(),
-    num_windows: z.int().nullable(),
-    seconds: z.number().nullable().describe('estimated time to make it'),
-    peak_bytes: z.number().nullable(),
-    available_bytes: z.number(),
-    fits: z.boolean().nullable().describe('is there enough memory? null: not known'),
-    queue_seconds: z.number().nullable().describe('estimated time until it would begin'),
-    notes: z.array(z.string()),
-    refusal: z
-      .unknown()
-      .describe('the error with which it would fail now for lack of memory, or null'),
-  })
-  .openapi('Plan');
 
 const Deleted = z.object({
   id: z.string(),
@@ -207,42 +171,6 @@ export function videoRoutes(app: OpenAPIHono, parts: ServerParts): void {
   route(
     app,
     {
-      method: 'post',
-      path: '/v1/plan',
-      tag,
-      summary: 'The cost of a request, or why it is refused; nothing is queued',
-      body,
-      answer: Plan,
-    },
-    async (c) => {
-      const { fields } = await read(c);
-      const asked = merged(expectBody(VideoBody, fields));
-      const { plan, notes, refusal, task, model } = await planRequest(create, asked);
-      const isImage = task.result === 'image';
-      return c.json({
-        object: 'plan' as const,
-        task: task.id,
-        model: model.id,
-        size: `${plan.width}x${plan.height}`,
-        width: plan.width,
-        height: plan.height,
-        num_frames: plan.numFrames,
-        fps: isImage ? null : (asked.fps ?? plan.fps),
-        num_windows: plan.numWindows,
-        seconds: plan.seconds,
-        peak_bytes: plan.peakBytes,
-        available_bytes: plan.availableBytes,
-        fits: plan.fits,
-        queue_seconds: queue.waitSeconds,
-        notes,
-        refusal,
-      });
-    },
-  );
-
-  route(
-    app,
-    {
       method: 'get',
       path: '/v1/videos',
       tag,
@@ -305,76 +233,6 @@ export function videoRoutes(app: OpenAPIHono, parts: ServerParts): void {
       return c.json({ id: params.id, object: 'video.deleted' as const, deleted: true as const });
     },
   );
-
-  route(
-    app,
-    {
-      method: 'get',
-      path: '/v1/videos/{id}/content',
-      tag,
-      summary: 'The result, a small picture of it, a sheet of its frames, or its settings',
-      params: One,
-      query: Content,
-      answer: {
-        types: [
-          'video/mp4',
-          'video/webm',
-          'image/gif',
-          'image/png',
-          'image/jpeg',
-          'image/webp',
-          'application/json',
-        ],
-      },
-    },
-    async (c, { params, query }) => {
-      const job = queue.job(params.id);
-      const folder = jobs.folderOf(job.id);
-      if (query.variant === 'preview') {
-        const preview = queue.liveOf(job.id)?.preview;
-        if (!preview)
-          throw wrongState(`${job.id}: has no preview now; it has one while it is in progress`);
-        return new Response(new Uint8Array(preview.webp), {
-          headers: { 'content-type': 'image/webp', 'cache-control': 'no-store' },
-        });
-      }
-      if (job.status !== 'completed') {
-        throw wrongState(
-          `${job.id}: is ${job.status}, so it has no result; wait until it is completed`,
-        );
-      }
-      if (query.variant === 'settings') {
-        return answerFile(c, join(folder, SETTINGS), { type: 'application/json' });
-      }
-      if (query.variant === 'thumbnail' || query.variant === 'spritesheet') {
-        return answerFile(c, await sheet(job, query.variant), {
-          type: 'image/webp',
-          cacheControl: 'private, max-age=86400',
-        });
-      }
-      return answerFile(c, join(folder, job.file), {
-        type: contentTypeOf(job.file),
-        filename: `${job.id}${job.file.slice(job.file.lastIndexOf('.'))}`,
-      });
-    },
-  );
-
-  /** Sheets are drawn when they are first asked for. */
-  const drawing = new Map<string, Promise<string>>();
-  const sheet = (job: JobRecord, variant: 'thumbnail' | 'spritesheet'): Promise<string> => {
-    const folder = jobs.folderOf(job.id);
-    const to = join(folder, `${variant}.webp`);
-    const begun = drawing.get(to);
-    if (begun) return begun;
-    const mine = (async () => {
-      if (existsSync(to)) return to;
-      const layout = variant === 'thumbnail' ? thumbnailOf(job) : sheetOf(job);
-      await parts.checker.call('sheet', { path: join(folder, job.file), sheet: layout, to });
-      return to;
-    })().finally(() => drawing.delete(to));
-    drawing.set(to, mine);
-    return mine;
-  };
 }
 
 /** The error that a job ended with. */

@@ -1,6 +1,6 @@
 /** Fine-tuning jobs: one at a time trains, beside the engine; the others wait. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { appendFile, rm } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { TrainEvent } from '../../train/index.js';
 import type { EngineChild } from '../engine/child.js';
@@ -11,6 +11,7 @@ import type { Files } from '../store/files.js';
 import { newId, type Shelf } from '../store/shelf.js';
 import { gatherData } from './data.js';
 import { type TrainingLive, type TrainingRecord, type TrainingView, trainingView } from './job.js';
+import { LineLog, newLine, readLines, type TrainingLine } from './lines.js';
 import { TrainingProcess } from './process.js';
 import { type FineTuning, recipeOf } from './recipe.js';
 
@@ -27,18 +28,6 @@ export interface TrainingParts {
   say: (sentence: string) => void;
 }
 
-/** What happened in a job, a line of its events.jsonl. */
-export interface TrainingLine {
-  id: string;
-  createdMs: number;
-  level: 'info' | 'error';
-  message: string;
-  type: 'message' | 'metrics';
-  data: Record<string, unknown>;
-}
-
-const LINES = 'events.jsonl';
-
 export class Training {
   private running: {
     job: TrainingRecord;
@@ -47,10 +36,13 @@ export class Training {
   } | null = null;
   private readonly lives = new Map<string, TrainingLive>();
   private closed = false;
-  private writing: Promise<void> = Promise.resolve();
   private ended: Promise<void> = Promise.resolve();
 
-  constructor(readonly parts: TrainingParts) {}
+  private readonly log: LineLog;
+
+  constructor(readonly parts: TrainingParts) {
+    this.log = new LineLog(parts.say);
+  }
 
   /** Offers what was trained before, and goes on with what was being trained. */
   async start(): Promise<void> {
@@ -71,7 +63,7 @@ export class Training {
       await this.running.process.stop();
     }
     await this.ended;
-    await this.writing;
+    await this.log.written;
   }
 
   /** @throws HttpError if there is no such job */
@@ -179,23 +171,14 @@ export class Training {
       await this.cancel(id).catch(ignoreEnded);
     this.parts.models.remove(id);
     this.lives.delete(id);
-    await this.writing;
+    await this.log.written;
     await rm(this.runFolder(job), { recursive: true, force: true });
     await this.parts.shelf.remove(id);
   }
 
   /** What happened, the newest last. */
   lines(id: string): TrainingLine[] {
-    const path = join(this.parts.shelf.folderOf(this.get(id).id), LINES);
-    if (!existsSync(path)) return [];
-    const texts = readFileSync(path, 'utf8').split('\n').filter(Boolean);
-    return texts.flatMap((text) => {
-      try {
-        return [JSON.parse(text) as TrainingLine];
-      } catch {
-        return []; // the last line may be torn by a crash
-      }
-    });
+    return readLines(this.parts.shelf.folderOf(this.get(id).id));
   }
 
   private async endAs(job: TrainingRecord, status: 'paused' | 'cancelled'): Promise<void> {
@@ -313,27 +296,9 @@ export class Training {
     }
   }
 
-  private note(
-    job: TrainingRecord,
-    {
-      level = 'info',
-      message,
-      type = 'message',
-      data = {},
-    }: Partial<TrainingLine> & { message: string },
-  ): void {
-    const line: TrainingLine = {
-      id: newId('ftevent'),
-      createdMs: Date.now(),
-      level,
-      message,
-      type,
-      data,
-    };
-    const path = join(this.parts.shelf.folderOf(job.id), LINES);
-    this.writing = this.writing
-      .then(() => appendFile(path, `${JSON.stringify(line)}\n`))
-      .catch((error: Error) => this.parts.say(`${path}: cannot be written (${error.message})`));
+  private note(job: TrainingRecord, what: Partial<TrainingLine> & { message: string }): void {
+    const line = newLine(what);
+    this.log.add(this.parts.shelf.folderOf(job.id), line);
     this.parts.events.emit('fine_tuning_event', { job: job.id, event: line }, job.id);
   }
 
