@@ -121,7 +121,7 @@ await training.getByLabel('Name').fill('elephants');
 await training.getByLabel('Folder on the server').selectOption('elephants');
 await training.getByLabel('Steps', { exact: true }).fill('120');
 await training.getByRole('button', { name: 'Start learning' }).click();
-await training.getByText(/step [5-9]\d of 120/).waitFor();
+await training.getByText(/step [5-9]\d of 120/).waitFor({ timeout: 300_000 });
 await take(training, 'training');
 
 await browser.close();
