@@ -177,8 +177,9 @@ function knownOf(part: Part, masks: UploadedMasks): Record<string, unknown> {
   return known;
 }
 
-const placeOf = ({ at, length }: Placed): number | [number, number] =>
-  length === 1 ? at : [at, at + length - 1];
+/** A clip lies from a single place on as far as it goes, so its last frame is named, too. */
+const placeOf = ({ media, at, length }: DepthPart): number | [number, number] =>
+  length === 1 && media.kind === 'image' ? at : [at, at + length - 1];
 
 /** The requests of several results: a seed that was entered counts upwards, otherwise each is random. */
 export function requestsOf(

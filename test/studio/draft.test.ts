@@ -141,6 +141,15 @@ describe('the request of a draft', () => {
     assert.deepEqual(request.depth, [{ media: { file_id: 'file_1' }, at: [0, 16] }]);
   });
 
+  test('names both ends of a part of a clip, however short it is', () => {
+    const mixture = task({ id: 'any', placed: true });
+    const clip = media({ kind: 'video', numFrames: 9 });
+    const part = { id: 'p', longest: 9, gray: false, keep: 1, mask: null, media: clip };
+    const draft = draftOf(mixture, { parts: [{ ...part, at: 3, length: 1 }] });
+    const { known } = requestOf(draft, mixture, new Map());
+    assert.deepEqual(known, [{ media: { file_id: 'file_1' }, at: [3, 3] }]);
+  });
+
   test('paints a part of a clip for as many frames as the part has', () => {
     const mixture = task({ id: 'any', placed: true });
     const clip = media({ kind: 'video', numFrames: 9 });

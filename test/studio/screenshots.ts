@@ -32,7 +32,7 @@ async function open(hash: string, { width = 1280, dark = false }: Look = {}): Pr
     viewport: { width, height: 860 },
     colorScheme: dark ? 'dark' : 'light',
   });
-  page.setDefaultTimeout(300_000);
+  page.setDefaultTimeout(60_000);
   await page.goto(`${server.url}/${hash}`);
   await page.getByRole('heading', { level: 1 }).waitFor();
   return page;
@@ -103,8 +103,8 @@ for (const [index, prompt] of ['orange cube', 'yellow sphere', 'blue cone'].entr
   await mixture.locator('.part').nth(index).waitFor();
 }
 const cone = mixture.getByRole('button', { name: /^a blue cone rises/ });
-for (let i = 0; i < 10; i++) await cone.press('Shift+ArrowLeft');
-for (let i = 0; i < 5; i++) await cone.press('ArrowRight');
+for (let i = 0; i < 5; i++) await cone.press('Shift+ArrowLeft');
+for (let i = 0; i < 3; i++) await cone.press('ArrowLeft');
 await mixture.getByText(/64 × 64, 17 frames/).waitFor();
 await take(mixture, 'mixture');
 
@@ -121,7 +121,7 @@ await training.getByLabel('Name').fill('elephants');
 await training.getByLabel('Folder on the server').selectOption('elephants');
 await training.getByLabel('Steps', { exact: true }).fill('120');
 await training.getByRole('button', { name: 'Start learning' }).click();
-await training.getByText(/step [5-9]\d of 120/).waitFor();
+await training.getByText(/step [5-9]\d of 120/).waitFor({ timeout: 300_000 });
 await take(training, 'training');
 
 await browser.close();
