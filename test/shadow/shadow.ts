@@ -74,9 +74,10 @@ export const noShadow: string | false = reasonForNone();
 
 function reasonForNone(): string | false {
   if (process.platform !== 'linux') return 'the shadow device is built on Linux alone';
-  return existsSync(FACTS)
-    ? false
-    : 'the addon was not built here, so there is nothing to build for';
+  if (!existsSync(FACTS)) return 'the addon was not built here, so there is nothing to build for';
+  // its autograd takes CUDA for the only device beside the CPU, and asks its driver; seen with 2.9
+  const [hasCuda] = isMainThread ? native.cudaSupport() : [0];
+  return hasCuda === 1 && 'this LibTorch is built for CUDA, beside which it takes no other device';
 }
 
 // threads that prepare samples have no tensors
