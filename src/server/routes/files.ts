@@ -11,7 +11,7 @@ import { queryNumber, route } from '../http/route.js';
 import type { ServerParts } from '../parts.js';
 import { page, pageOf } from '../schemas/list.js';
 import { FileId } from '../schemas/media.js';
-import { FileView, fileView } from '../store/files.js';
+import { FILE_TYPES, FileView, fileView } from '../store/files.js';
 
 const tag = 'Files';
 const One = z.strictObject({ id: FileId });
@@ -112,7 +112,7 @@ export function fileRoutes(app: OpenAPIHono, parts: ServerParts): void {
       summary: 'Its bytes, or one of its frames as PNG',
       params: One,
       query: Frame,
-      answer: { types: ['application/octet-stream', 'image/png'] },
+      answer: { types: FILE_TYPES },
     },
     async (c, { params, query }) => {
       const file = files.get(params.id);

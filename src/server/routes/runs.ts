@@ -9,6 +9,7 @@ import { isRun, type RunSummary, readRecipeOf, summariseRun } from '../../train/
 import { notFound } from '../errors.js';
 import { answerFile } from '../http/answer-file.js';
 import { queryNumber, route } from '../http/route.js';
+import { contentTypeOf } from '../jobs/job.js';
 import type { ServerParts } from '../parts.js';
 
 const tag = 'Runs';
@@ -151,11 +152,11 @@ export function runRoutes(app: OpenAPIHono, { training }: ServerParts): void {
       tag,
       summary: 'A sample sheet',
       params: Sample,
-      answer: { types: ['image/png'] },
+      answer: { types: ['image/png', 'image/jpeg', 'image/webp'] },
     },
     (c, { params }) => {
-      const type = /\.(jpg|webp)$/.exec(params.file)?.[1] === 'webp' ? 'image/webp' : 'image/png';
-      return answerFile(c, join(folderOf(params.name), 'samples', params.file), { type });
+      const path = join(folderOf(params.name), 'samples', params.file);
+      return answerFile(c, path, { type: contentTypeOf(params.file) });
     },
   );
 

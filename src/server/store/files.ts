@@ -81,6 +81,13 @@ const TYPES: Record<string, string> = {
   '.mkv': 'video/x-matroska',
 };
 
+/** All types that files may be answered with. */
+export const FILE_TYPES = [
+  ...new Set(Object.values(TYPES)),
+  'text/plain',
+  'application/octet-stream',
+];
+
 export class Files {
   constructor(
     readonly shelf: Shelf<FileRecord>,
