@@ -11,16 +11,16 @@ import { InputError } from '../errors.js';
 import { Autoencoder } from '../models/autoencoder/index.js';
 import { openDepthModel } from '../models/depth-anything/index.js';
 import { T5Encoder, tokenizerFiles } from '../models/t5/index.js';
-import { isFlowMap, Transformer3D } from '../models/transformer/index.js';
+import { Transformer3D } from '../models/transformer/index.js';
 import { lowRankTargets } from '../models/transformer/parameters.js';
 import { expectSoundWeights, loadWeights, withParameters } from '../nn/index.js';
 import { openPipeline } from '../pipeline/index.js';
 import { PIPELINE_PRESETS, type PipelineShape } from '../pipeline/shape.js';
 import { trainedNetworks } from './cost/trained-networks.js';
 import { type Datasets, missingDataset } from './feed/index.js';
-import { expectToStartFrom } from './networks/initial-weights.js';
+import { expectToStartFrom } from './networks/initial/initial-weights.js';
+import { hasVelocity, NO_VELOCITY } from './networks/initial/other-form.js';
 import {
-  onlyDistils,
   type PipelineRecipe,
   type Recipe,
   type Source,
@@ -30,7 +30,7 @@ import {
 } from './recipe/config.js';
 import { isToCome, withDepthModel } from './recipe/depth-model.js';
 import { missingBlocks } from './recipe/missing-blocks.js';
-import { recipeShape } from './recipe/networks.js';
+import { recipeShape, undoesSteps } from './recipe/networks.js';
 
 export interface CheckOptions {
   /** nothing will be trained, so released pipelines need not be there yet; see `recipeShape` */
@@ -92,7 +92,7 @@ function expectTrainablePipeline(
     ...missingBlocks(recipe, shape.transformer.num_layers).map((problem) => () => {
       throw new InputError(problem);
     }),
-    () => expectToKeepSteps(recipe, shape),
+    () => expectVelocity(recipe, shape),
     ...[...new Set([base, autoencoder.from])]
       .filter(isThere)
       .map((folder) => () => openPipeline(folder).dispose()),
@@ -176,15 +176,12 @@ function expectDatasets(recipe: PipelineRecipe, datasets: Datasets): void {
   }
 }
 
-/**
- * Flow matching would make a flow map forget its steps, and the guidance that is part of its weights.
- * LoRA leaves these as they are: its layers learn from steps without length, and work in others too.
- */
-function expectToKeepSteps(recipe: PipelineRecipe, { transformer }: PipelineShape): void {
-  if (!isFlowMap(transformer) || onlyDistils(recipe) || recipe.transformer.lora) return;
-  throw new InputError(
-    `base: ${recipe.base} is distilled to few steps, which training its own weights would undo; train a LoRA (\`transformer.lora\`), or take its weights as \`init\` in place of base, and distil the result (\`mfm distil\`)`,
-  );
+/** @throws InputError for a base that can only be distilled or get LoRA, if it is to be trained in another way */
+function expectVelocity(recipe: PipelineRecipe, { transformer }: PipelineShape): void {
+  const { base } = recipe;
+  if (base === undefined || hasVelocity(transformer) || !undoesSteps(recipe, { transformer }))
+    return;
+  throw new InputError(`base: ${base} ${NO_VELOCITY}`);
 }
 
 /** Checks that patterns match some weight, and that LoRA ranks fit the layers. */

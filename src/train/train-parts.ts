@@ -17,7 +17,7 @@ import { buildAutoencoder, trainAutoencoder } from './networks/autoencoder.js';
 import type { PartContext } from './networks/context.js';
 import { DEPTH_FOLDER, trainDepthModel } from './networks/depth-model.js';
 import { distil } from './networks/distil.js';
-import { forgetUnknownDepth, startFrom } from './networks/initial-weights.js';
+import { forgetUnknownDepth, startFrom } from './networks/initial/initial-weights.js';
 import { normaliseLatents } from './networks/normalise-latents.js';
 import {
   buildTrainedPipeline,

@@ -8,6 +8,7 @@ import { expectRoom } from './cost/expect-room.js';
 import type { Datasets } from './feed/index.js';
 import { DEPTH_FOLDER } from './networks/depth-model.js';
 import { type RecipeInput, stagesOf, trainsPipeline } from './recipe/config.js';
+import { undoneNote } from './recipe/networks.js';
 import { type ResolveOptions, resolveRecipe } from './resolve-recipe.js';
 import { Run } from './run/run.js';
 import { hasBegunFromWeights } from './run/run-contents.js';
@@ -83,6 +84,8 @@ async function run(
 
   const open = await Run.openTogether(folder, recipe, { resume, parallel, say, onEvent: emit });
   opened(folder);
+  const note = first ? undoneNote(recipe) : null;
+  if (note) say(note);
   for (const stage of first ? stagesOf(recipe) : []) {
     for (const note of budgetNotes(stage)) say(`${stage.name}: ${note}`);
   }

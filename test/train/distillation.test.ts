@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { InputError } from '../../src/errors.js';
 import { openPipeline } from '../../src/pipeline/index.js';
 import { conditionOf, NOTHING, TASKS } from '../../src/tasks/index.js';
 import { setThreads } from '../../src/tensor/index.js';
-import { distilRecipe, train } from '../../src/train/index.js';
+import { distilRecipe, type TrainEvent, train } from '../../src/train/index.js';
 import type { RecipeInput } from '../../src/train/recipe/config.js';
 import { checkRecipe } from '../../src/train/recipe/read-recipe.js';
 import { saveTinyLora } from '../pipeline/tiny-lora.js';
@@ -183,16 +182,8 @@ describe('a distillation', () => {
     const plan = { steps, tasks, tokensPerBatch };
     const { autoencoder: _, distillation: ___, pipeline: ____, ...rest } = recipe;
 
-    test('as its base, gets a LoRA beside its steps, and not other weights', async () => {
+    test('as its base, gets a LoRA beside its steps', async () => {
       const { textEncoder: __, ...own } = { ...rest, base: distilled };
-      await assert.rejects(
-        Promise.resolve(train({ ...own, transformer: plan }, { run: join(root, 'refused') })),
-        (error) =>
-          error instanceof InputError &&
-          /base: \S+ is distilled to few steps, which training its own weights would undo/.test(
-            error.message,
-          ),
-      );
       const run = join(root, 'with-lora');
       const { finished } = await train(
         { ...own, transformer: { ...plan, lora: { rank: 1 } } },
@@ -202,6 +193,19 @@ describe('a distillation', () => {
       const path = join(run, 'lora');
       const pipeline = openPipeline(distilled, { loras: [{ path, scale: 1 }] });
       assert.deepEqual([pipeline.isFlowMap, pipeline.settings.numInferenceSteps], [true, 4]);
+      pipeline.dispose();
+    });
+
+    test('as its base with weights of its own, says that it becomes a flow again', async () => {
+      const { textEncoder: __, ...own } = { ...rest, base: distilled };
+      const notes: string[] = [];
+      const onEvent = (event: TrainEvent) => void (event.type === 'note' && notes.push(event.text));
+      const run = join(root, 'own-weights');
+      const done = await train({ ...own, transformer: plan }, { run, onEvent });
+      assert.equal(done.finished, true);
+      assert.match(notes.join('\n'), /base: \S+ samples in few steps, which training its own/);
+      const pipeline = openPipeline(done.pipeline!);
+      assert.deepEqual([pipeline.isFlowMap, pipeline.settings.numInferenceSteps], [false, 24]);
       pipeline.dispose();
     });
 

@@ -30,9 +30,10 @@ import {
 import { allTasks, TASK_IDS, type Task, taggedPrompt } from '../../tasks/index.js';
 import { type DType, manualSeed, type Tensor } from '../../tensor/index.js';
 import { type PipelineRecipe, type Recipe, stagesOf } from '../recipe/config.js';
-import { textEncoderConfigOf, transformerConfigOf } from '../recipe/networks.js';
+import { textEncoderConfigOf, transformerConfigOf, undoesSteps } from '../recipe/networks.js';
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 import type { Run } from '../run/run.js';
+import { copyFromOtherForm } from './initial/other-form.js';
 
 export interface TrainedPipeline {
   pipeline: Pipeline;
@@ -123,21 +124,24 @@ export function openTrainedPipeline({
 }: TrainedPipelineSource): TrainedPipeline {
   const folder = recipe.base!;
   const opened = openPipeline(folder, { dtype, oneAtATime: false });
+  const flow = undoesSteps(recipe, { transformer: opened.transformer.config })
+    ? asFlow(opened, dtype)
+    : opened;
   const known = opened.settings.tasks ?? TASK_IDS;
   const settings = {
-    ...opened.settings,
+    ...flow.settings,
     tasks: [...new Set([...known, ...tasks])],
     ...depthSettings(opened.settings, tasks, usesDepth),
     ...recipe.pipeline,
   };
   const pipeline = new Pipeline(
     {
-      transformer: residentPart(opened.transformer.train()),
+      transformer: residentPart(flow.transformer.train()),
       autoencoder: residentPart(autoencoder),
       textEncoder: residentPart(opened.textEncoder),
     },
     opened.tokenizer,
-    opened.scheduler,
+    flow.scheduler,
     settings,
     dtype,
   );
@@ -146,6 +150,26 @@ export function openTrainedPipeline({
   const lora = config ? addLora(pipeline.transformer, config, recipe.seed) : null;
   const tokenizer = tokenizerFiles(join(folder, 'tokenizer'));
   return { pipeline, tokenizer, lora, depthModel: depthModel ?? depthFolderOf(folder) };
+}
+
+/** Number of sampling steps of what is made of a pipeline of few steps. */
+export const FLOW_STEPS = 24;
+
+/** The velocity of a pipeline that was distilled to few steps, and how to sample with it. */
+function asFlow(
+  { transformer: distilled, scheduler, settings }: Pipeline,
+  dtype: DType,
+): Pick<Pipeline, 'transformer' | 'scheduler' | 'settings'> {
+  const { deltatime_type: _, ...config } = distilled.config;
+  const transformer = new Transformer3D(config).toDtype(dtype);
+  copyFromOtherForm(distilled, transformer);
+  distilled.dispose();
+  const { num_train_timesteps, shift } = scheduler;
+  return {
+    transformer,
+    scheduler: SchedulerConfig.parse({ num_train_timesteps, shift }),
+    settings: { ...settings, numInferenceSteps: FLOW_STEPS },
+  };
 }
 
 /**

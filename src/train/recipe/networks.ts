@@ -5,7 +5,11 @@ import { InputError } from '../../errors.js';
 import { type AutoencoderConfig, parseAutoencoderConfig } from '../../models/autoencoder/config.js';
 import { DepthAnythingConfig, DepthProcessorConfig } from '../../models/depth-anything/index.js';
 import { parseT5Config, type T5Config } from '../../models/t5/config.js';
-import { TRANSFORMER_PRESETS, type TransformerConfig } from '../../models/transformer/config.js';
+import {
+  isFlowMap,
+  TRANSFORMER_PRESETS,
+  type TransformerConfig,
+} from '../../models/transformer/config.js';
 import { fastDtype } from '../../nn/index.js';
 import {
   PIPELINE_PRESETS,
@@ -15,7 +19,7 @@ import {
   shapeOf,
 } from '../../pipeline/shape.js';
 import type { TrainedNetworks } from '../cost/trained-networks.js';
-import type { DepthModelPlan, PipelineRecipe, Recipe } from './config.js';
+import { type DepthModelPlan, onlyDistils, type PipelineRecipe, type Recipe } from './config.js';
 
 /** The configuration of an autoencoder that is trained from scratch. */
 export const autoencoderConfigOf = ({ autoencoder }: Recipe): AutoencoderConfig =>
@@ -111,7 +115,12 @@ export function recipeShape(recipe: PipelineRecipe): PipelineShape {
     if (released) return presetShape(released);
     throw new InputError(`${key}: must be a pipeline folder, got ${folder}, which is none`);
   };
-  if (base) return given('base', base);
+  if (base) {
+    const shape = given('base', base);
+    if (!undoesSteps(recipe, shape) || shape.transformer.deltatime_type === 'r') return shape;
+    const { deltatime_type: _, ...velocity } = shape.transformer;
+    return shapeOf({ ...shape, transformer: velocity });
+  }
   const text = textEncoder.from
     ? given('textEncoder.from', textEncoder.from).textEncoder
     : textEncoderConfigOf(recipe, MINIWORLD_WORDS);
@@ -122,6 +131,26 @@ export function recipeShape(recipe: PipelineRecipe): PipelineShape {
       : autoencoderConfigOf(recipe),
     textEncoder: text,
   });
+}
+
+/**
+ * Does a recipe train the own weights of a base that is distilled to few steps? Flow matching would make
+ * it forget these, so it is trained as the network of velocities that it also is. LoRA leaves the
+ * weights as they are: its layers learn from steps without length, and work in others too.
+ *
+ * @param shape   of the base
+ */
+export const undoesSteps = (
+  recipe: Recipe,
+  { transformer }: Pick<PipelineShape, 'transformer'>,
+): boolean => isFlowMap(transformer) && !onlyDistils(recipe) && !recipe.transformer?.lora;
+
+/** A sentence for people, if the recipe undoes what its base was distilled to; else null. */
+export function undoneNote(recipe: Recipe): string | null {
+  const { base } = recipe;
+  if (base === undefined || !existsSync(join(base, 'model_index.json'))) return null;
+  if (!undoesSteps(recipe, readShape(base))) return null;
+  return `base: ${base} samples in few steps, which training its own weights undoes: the result will take more, until \`mfm distil\` teaches it few again; a LoRA (transformer.lora) keeps them`;
 }
 
 /**

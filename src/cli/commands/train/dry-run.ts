@@ -25,7 +25,7 @@ import {
   trainsPipeline,
 } from '../../../train/recipe/config.js';
 import { withPlannedModel } from '../../../train/recipe/depth-model.js';
-import { dtypeOf, recipeShape } from '../../../train/recipe/networks.js';
+import { dtypeOf, recipeShape, undoneNote } from '../../../train/recipe/networks.js';
 import { lacking } from '../../../train/recipe/read-recipe.js';
 import { isText } from '../../../train/recipe/trained-names.js';
 import { formatBytes, formatDuration } from '../../terminal/progress.js';
@@ -109,6 +109,7 @@ function pipelineDryRun(
   });
 
   const from = recipe.base ?? recipe.transformer.from ?? recipe.init;
+  const undone = undoneNote(recipe);
   return [
     `${recipe.name}: nothing is trained; the run would be ${folder}`,
     `${dtype}; a matrix product reaches ${flops(peakFlops)}/s here, training ${flops(peakFlops * efficiency)}/s: about ${formatDuration(cost.seconds + (depth?.seconds ?? 0))} in all${inProcesses(processes)}`,
@@ -118,6 +119,7 @@ function pipelineDryRun(
     ),
     '',
     `transformer, ${from ? `from ${from}` : 'from scratch'}: ${trainedWords(recipe, cost, networks)}`,
+    ...(undone === null ? [] : [`  ${undone}`]),
     ...cost.stages.flatMap((one) => {
       const stage = { ...one.stage, ownTasks };
       return ['', ...stageLines({ ...one, stage }, dataOf(stage))];

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Transformer3D } from '../../../src/models/transformer/index.js';
-import { noGrad, tidy } from '../../../src/tensor/index.js';
-import { copyFromOtherForm } from '../../../src/train/networks/other-form.js';
-import { maxDifference, tinyInputs, tinyModel } from '../../models/transformer/tiny.js';
+import type { Transformer3D } from '../../../../src/models/transformer/index.js';
+import { noGrad, tidy } from '../../../../src/tensor/index.js';
+import { copyFromOtherForm } from '../../../../src/train/networks/initial/other-form.js';
+import { maxDifference, tinyInputs, tinyModel } from '../../../models/transformer/tiny.js';
 
 function result(network: Transformer3D) {
   const { latents, timesteps, motionScores, text, pixels, mask } = tinyInputs();

@@ -1,8 +1,8 @@
 /** Initial weights from a transformer of another form: of fewer blocks, or distilled to few steps. */
 
-import { sinusoid } from '../../models/transformer/embeddings.js';
-import type { Transformer3D, TransformerConfig } from '../../models/transformer/index.js';
-import { noGrad, type Tensor, tidy, zeros } from '../../tensor/index.js';
+import { sinusoid } from '../../../models/transformer/embeddings.js';
+import type { Transformer3D, TransformerConfig } from '../../../models/transformer/index.js';
+import { noGrad, type Tensor, tidy, zeros } from '../../../tensor/index.js';
 
 const BLOCK = /^transformer_blocks\.(\d+)\.(.+)$/;
 /** Of the six modulation vectors, those that scale what attention and MLP add: see `AdaNorm`. */
@@ -14,6 +14,10 @@ const GATES = [2, 5];
  */
 export const hasVelocity = ({ deltatime_type }: TransformerConfig): boolean =>
   deltatime_type !== 'r';
+
+/** What is said of a network that has none. */
+export const NO_VELOCITY =
+  'is a flow map that is told where a step ends and not how long it is (deltatime_type: r), so it has no velocity to train; take the pipeline that it was distilled from';
 
 /**
  * Copies the weights of a transformer into one of as many blocks or more, which computes the same at

@@ -3,24 +3,24 @@
  * same size.
  */
 import { join } from 'node:path';
-import { checkConfig } from '../../check-config.js';
-import { InputError } from '../../errors.js';
-import { isObject, readJson, readJsonObject } from '../../files/read-json.js';
-import { parseT5Config, T5Encoder } from '../../models/t5/index.js';
+import { checkConfig } from '../../../check-config.js';
+import { InputError } from '../../../errors.js';
+import { isObject, readJson, readJsonObject } from '../../../files/read-json.js';
+import { parseT5Config, T5Encoder } from '../../../models/t5/index.js';
 import {
   isFlowMap,
   parseTransformerConfig,
   Transformer3D,
   type TransformerConfig,
-} from '../../models/transformer/index.js';
-import { loadWeights, withParameters } from '../../nn/index.js';
-import type { Pipeline } from '../../pipeline/index.js';
-import { ModelIndex } from '../../pipeline/settings.js';
-import { allTasks, TASK_IDS, type Task } from '../../tasks/index.js';
-import { type DType, noGrad, tensor, tidy } from '../../tensor/index.js';
-import { copyFromOtherForm, hasVelocity } from './other-form.js';
-import { DEPTH_CHANNEL } from './step.js';
-import type { TrainedPipeline } from './trained-pipeline.js';
+} from '../../../models/transformer/index.js';
+import { loadWeights, withParameters } from '../../../nn/index.js';
+import type { Pipeline } from '../../../pipeline/index.js';
+import { ModelIndex } from '../../../pipeline/settings.js';
+import { allTasks, TASK_IDS, type Task } from '../../../tasks/index.js';
+import { type DType, noGrad, tensor, tidy } from '../../../tensor/index.js';
+import { DEPTH_CHANNEL } from '../step.js';
+import type { TrainedPipeline } from '../trained-pipeline.js';
+import { copyFromOtherForm, hasVelocity, NO_VELOCITY } from './other-form.js';
 
 /**
  * Copies the weights of a pipeline folder's transformer, which may have fewer blocks or be distilled to
@@ -108,9 +108,7 @@ export function expectToStartFrom(
 ): void {
   const config = storedConfig(folder);
   if (!hasVelocity(config)) {
-    throw new InputError(
-      `${key}: must be a pipeline whose transformer gives velocities, got ${folder}, a flow map that knows where a step ends and not how long it is (deltatime_type: r); take the one that it was distilled from`,
-    );
+    throw new InputError(`${key}: ${folder} ${NO_VELOCITY}`);
   }
   const others = Object.entries(SIZES).filter(([size]) => {
     if (size === 'num_layers' && config.num_layers < transformer.config.num_layers) return false;

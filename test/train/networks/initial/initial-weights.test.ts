@@ -3,22 +3,27 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { SchedulerConfig } from '../../../src/diffusion/index.js';
-import { buildTokenizer, parseT5Config, T5Encoder } from '../../../src/models/t5/index.js';
+import { SchedulerConfig } from '../../../../src/diffusion/index.js';
+import { buildTokenizer, parseT5Config, T5Encoder } from '../../../../src/models/t5/index.js';
 import {
   initialiseForTraining,
   TRANSFORMER_PRESETS,
   Transformer3D,
-} from '../../../src/models/transformer/index.js';
-import { PipelineSettings, savePipeline } from '../../../src/pipeline/index.js';
-import { manualSeed, memoryInfo, openSafetensors, type Tensor } from '../../../src/tensor/index.js';
-import { buildAutoencoder } from '../../../src/train/networks/autoencoder.js';
-import { startFrom } from '../../../src/train/networks/initial-weights.js';
+} from '../../../../src/models/transformer/index.js';
+import { PipelineSettings, savePipeline } from '../../../../src/pipeline/index.js';
+import {
+  manualSeed,
+  memoryInfo,
+  openSafetensors,
+  type Tensor,
+} from '../../../../src/tensor/index.js';
+import { buildAutoencoder } from '../../../../src/train/networks/autoencoder.js';
+import { startFrom } from '../../../../src/train/networks/initial/initial-weights.js';
 import {
   buildTrainedPipeline,
   type TrainedPipeline,
-} from '../../../src/train/networks/trained-pipeline.js';
-import { tinyRecipe } from '../tiny.js';
+} from '../../../../src/train/networks/trained-pipeline.js';
+import { tinyRecipe } from '../../tiny.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-start-'));
 after(() => rmSync(root, { recursive: true, force: true }));
