@@ -24,6 +24,7 @@ import {
 import { setThreads, type Tensor } from '../../src/tensor/index.js';
 import { drawUse } from '../../src/train/feed/draw.js';
 import { sceneAt } from '../../src/train/feed/items/scenes.js';
+import { readOutcome } from '../../src/train/loop/means.js';
 import { FLOW_MATCHING } from '../../src/train/networks/flow-matching.js';
 import { stackConditions, trainStep } from '../../src/train/networks/step.js';
 import {
@@ -152,12 +153,8 @@ describe('a task that is in no table', () => {
       const batch = tinyBatch([vinterp, vinterp]);
       const backward = (loss: Tensor | null) => loss!.backward();
       const plan = { timestepShift: 1, gradCheckpointing: false, seed: 0, sequence: null };
-      const { figures, samples } = trainStep(
-        pipeline,
-        batch,
-        { step: 0, backward },
-        plan,
-        FLOW_MATCHING,
+      const { figures, samples } = readOutcome(
+        trainStep(pipeline, batch, { step: 0, backward }, plan, FLOW_MATCHING),
       );
       const { sum, count } = figures['loss/vinterp']!;
       assert.deepEqual([samples, count], [2, 2]);
@@ -185,12 +182,14 @@ describe('a task that is in no table', () => {
       const losses: number[] = [];
       for (let i = 0; i < 6; i++) {
         // one step's noise again and again: what is learnt shows at once
-        const { figures } = trainStep(
-          trainee.pipeline,
-          tinyBatch([vinterp, TASKS.t2v]),
-          { step: 0, backward: (loss, last) => optimizer.backward(loss, last) },
-          { ...settings, encodeText },
-          FLOW_MATCHING,
+        const { figures } = readOutcome(
+          trainStep(
+            trainee.pipeline,
+            tinyBatch([vinterp, TASKS.t2v]),
+            { step: 0, backward: (loss, last) => optimizer.backward(loss, last) },
+            { ...settings, encodeText },
+            FLOW_MATCHING,
+          ),
         );
         await optimizer.step({ learningRate: 1e-3, clipGradNorm: 1 });
         optimizer.zeroGrad();
