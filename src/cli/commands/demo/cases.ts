@@ -77,7 +77,7 @@ export async function demoCases(
   settings: PipelineSettings,
   { tasks, folder, hasDepthModel }: DemoOptions,
 ): Promise<DemoCase[]> {
-  const cases: DemoCase[] = await photoCases(tasks, settings, folder);
+  const cases: DemoCase[] = [];
   for (const id of tasks) {
     const kinds = CASES.filter(({ placed }) => placed && id === 'any');
     for (const task of kinds.length > 0 ? kinds : [TASKS[id]]) {
@@ -88,7 +88,8 @@ export async function demoCases(
     if (id !== 'mtrans' || hasDepthModel) cases.push(...ownCases(id));
     if (id === 'vsr') cases.push(await flowerCase());
   }
-  return cases;
+  // last, as the included model has learnt little of the real world
+  return [...cases, ...(await photoCases(tasks, settings, folder))];
 }
 
 async function sceneCase(
