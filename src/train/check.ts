@@ -178,10 +178,8 @@ function expectDatasets(recipe: PipelineRecipe, datasets: Datasets): void {
 
 /** @throws InputError for a base that can only be distilled or get LoRA, if it is to be trained in another way */
 function expectVelocity(recipe: PipelineRecipe, { transformer }: PipelineShape): void {
-  const { base } = recipe;
-  if (base === undefined || hasVelocity(transformer) || !undoesSteps(recipe, { transformer }))
-    return;
-  throw new InputError(`base: ${base} ${NO_VELOCITY}`);
+  if (hasVelocity(transformer) || !undoesSteps(recipe, { transformer })) return;
+  throw new InputError(`base: ${recipe.base} ${NO_VELOCITY}`);
 }
 
 /** Checks that patterns match some weight, and that LoRA ranks fit the layers. */

@@ -135,18 +135,20 @@ export type FromChild =
   | { type: 'failed'; id: number; error: ErrorBody }
   | { type: 'event'; id: number; event: MakingEvent };
 
+/** A rough picture of a result amid its steps. */
+export interface Preview {
+  webp: Uint8Array;
+  width: number;
+  height: number;
+  frames: number;
+  step: number;
+  steps: number;
+}
+
 /** What happens while a result is made. */
 export type MakingEvent =
   | { type: 'opened' }
   | { type: 'progress'; progress: ProgressEvent }
   | { type: 'saving' }
   | { type: 'note'; text: string }
-  | {
-      type: 'preview';
-      webp: Uint8Array;
-      width: number;
-      height: number;
-      frames: number;
-      step: number;
-      steps: number;
-    };
+  | ({ type: 'preview' } & Preview);

@@ -1,6 +1,6 @@
 /** A job: one result that is asked for, and all that is known of it. */
 import { z } from '@hono/zod-openapi';
-import type { OpenSpec, PlainOptions, Sheet } from '../engine/messages.js';
+import type { OpenSpec, PlainOptions, Preview, Sheet } from '../engine/messages.js';
 import { ErrorBody } from '../errors.js';
 import { orNull } from '../schemas/list.js';
 import { Media, VideoId } from '../schemas/media.js';
@@ -51,15 +51,6 @@ export interface JobLive {
   windows: number | null;
   etaMs: number | null;
   preview: Preview | null;
-}
-
-export interface Preview {
-  webp: Uint8Array;
-  width: number;
-  height: number;
-  frames: number;
-  step: number;
-  steps: number;
 }
 
 const Stage = z.enum(['starting', 'text', 'condition', 'steps', 'frames', 'saving']);

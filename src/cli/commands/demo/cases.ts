@@ -2,13 +2,13 @@
 import { relative } from 'node:path';
 import type { Scene } from '../../../data/miniworld/index.js';
 import { itemParts } from '../../../eval/items.js';
-import { CASES, inFileName, trainedTask } from '../../../eval/mixtures.js';
+import { CASES, inFileName, MIXTURES, trainedTask } from '../../../eval/mixtures.js';
 import { heldOutTrial, targetOf } from '../../../eval/scenes.js';
 import type { Trial } from '../../../eval/trials.js';
 import { fromRoot } from '../../../files/package-root.js';
 import { type Frames, readVideo, type Size } from '../../../media/index.js';
 import type { PipelineSettings } from '../../../pipeline/index.js';
-import { TASK_IDS, TASKS, type Task, type TaskId } from '../../../tasks/index.js';
+import { TASKS, type Task, type TaskId, taskOf } from '../../../tasks/index.js';
 import { type GivenFiles, writeGiven, writePlaced } from './given-files.js';
 
 /** One call of `mfm generate`, and the reference for its result. */
@@ -31,9 +31,6 @@ export interface DemoCase extends GivenFiles {
 
 /** The section of photos and clips, which is not one of a task. */
 export const PHOTOS = 'photos';
-
-/** The tasks that are shown. */
-export const DEMO_TASKS = TASK_IDS;
 
 /** Number of held-out scenes to show for a task; other tasks show `FEW_SCENES`. */
 const SCENES: Partial<Record<TaskId, number>> = { t2i: 6, t2v: 4, i2v: 3, vsr: 3, vinp: 3 };
@@ -79,8 +76,7 @@ export async function demoCases(
 ): Promise<DemoCase[]> {
   const cases: DemoCase[] = [];
   for (const id of tasks) {
-    const kinds = CASES.filter(({ placed }) => placed && id === 'any');
-    for (const task of kinds.length > 0 ? kinds : [TASKS[id]]) {
+    for (const task of TASKS[id].placed ? MIXTURES : [TASKS[id]]) {
       for (let index = 0; index < (SCENES[id] ?? FEW_SCENES); index++) {
         cases.push(await sceneCase(task, index, settings, folder));
       }
@@ -114,8 +110,8 @@ async function photoCases(
   settings: PipelineSettings,
   folder: string,
 ): Promise<DemoCase[]> {
-  const damages = [...CASES, ...TASK_IDS.map((id): Task => TASKS[id])].filter(
-    (task) => DAMAGES.includes(task.id) && tasks.includes(trainedTask(task).id as TaskId),
+  const damages = DAMAGES.map((id) => taskOf(id, CASES)).filter((task) =>
+    tasks.includes(trainedTask(task).id as TaskId),
   );
   if (damages.length === 0) return [];
   const { parts } = await itemParts(photosManifest, damages, {
@@ -124,8 +120,6 @@ async function photoCases(
     segments: null,
   });
   const cases: DemoCase[] = [];
-  // in the order of the damages above, photos before clips
-  parts.sort((a, b) => DAMAGES.indexOf(a.task.id) - DAMAGES.indexOf(b.task.id));
   for (const { task, trials } of parts) {
     for (let index = 0; index < trials.count; index++) {
       const trial = await trials.at(index);

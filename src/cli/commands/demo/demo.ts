@@ -124,11 +124,12 @@ async function showTasks(
   page: PageContent,
   { pipeline, depthModel, output, signal }: Shown,
 ): Promise<void> {
-  const { DEMO_TASKS, demoCases } = await import('./cases.js');
+  const { demoCases } = await import('./cases.js');
+  const { TASK_IDS } = await import('../../../tasks/index.js');
   const { scoreLine } = await import('./score.js');
   const { showCase, taskSheet } = await import('./show.js');
   const trained = pipeline.settings.tasks;
-  const tasks = DEMO_TASKS.filter((id) => trained?.includes(id) ?? true);
+  const tasks = TASK_IDS.filter((id) => trained?.includes(id) ?? true);
   const { estimateDepth } = await import('../../../models/depth-anything/index.js');
   const folder = join(output, PICTURES);
   const cases = await demoCases(pipeline.settings, {

@@ -3,11 +3,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { DEMO_TASKS, type DemoCase } from '../../../../src/cli/commands/demo/cases.js';
+import type { DemoCase } from '../../../../src/cli/commands/demo/cases.js';
 import { writeLossless } from '../../../../src/cli/commands/demo/lossless.js';
 import { type Score, scoreLine, wordsFound } from '../../../../src/cli/commands/demo/score.js';
 import { miniWorld } from '../../../../src/data/miniworld/index.js';
 import { type Frames, readVideo } from '../../../../src/media/index.js';
+import { TASK_IDS } from '../../../../src/tasks/index.js';
 import { saveTinyPipeline } from '../../../eval/tiny-pipeline.js';
 import { mfm } from '../../program.js';
 
@@ -35,13 +36,13 @@ describe('mfm demo', () => {
     assert.ok(files.length > 60, `${files.length} links`);
     for (const file of files) assert.ok(existsSync(join(folder, 'page', file)), file);
     assert.ok(page.includes('<section id="photos">'));
-    for (const id of DEMO_TASKS) {
+    for (const id of TASK_IDS) {
       assert.ok(page.includes(`<section id="${id}">`), id);
       assert.ok(page.includes(`./mfm generate ${id}`), id);
     }
-    assert.ok(page.includes(`<h1>One small model, ${DEMO_TASKS.length} tasks</h1>`));
+    assert.ok(page.includes(`<h1>One small model, ${TASK_IDS.length} tasks</h1>`));
     const scores = [...page.matchAll(/<p class="score">(.*?)<\/p>/g)].map((match) => match[1]!);
-    assert.equal(scores.length, DEMO_TASKS.length + 1); // and the photos'
+    assert.equal(scores.length, TASK_IDS.length + 1); // and the photos'
     for (const score of scores) assert.match(score, /^(Better|Not better) than .*\d/);
     // what is known of a mixture lies beside the page, in whole frames or with a mask
     assert.match(page, /--known &quot;[^ ]*any-keys-depth-1-known1\.png@0&quot; /);
