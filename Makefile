@@ -1,4 +1,5 @@
-# `make demo` and `make test` set everything up first; every step of it is skipped when up to date.
+# `make demo` and `make test` set everything up first; every step of it is skipped when up to date. The tests
+# of the page install Chromium where they may: test/studio/browser.ts.
 .PHONY: help setup demo test clean
 
 help:

@@ -49,6 +49,7 @@ export type {
 export type { AskedSettings, ResultSettings } from './library/settings.js';
 export type { Box, Colour, DepthMeaning, FitWay, Frames, Length, Size } from './media/index.js';
 export type { PhasePlan, Plan } from './pipeline/cost/plan.js';
+export type { ResultTokens } from './pipeline/generate/result-work.js';
 export type { Phase } from './pipeline/progress.js';
 export type { OwnSettings } from './pipeline/settings.js';
 export type { Seed } from './seed.js';

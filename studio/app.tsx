@@ -7,6 +7,7 @@ import { Locked } from './parts/shell/locked.js';
 import { Messages } from './parts/shell/messages.js';
 import { TopBar } from './parts/shell/top-bar.js';
 import { Training } from './parts/training/training.js';
+import { lost } from './state/connection.js';
 import { route } from './state/route.js';
 import { health, locked } from './state/server.js';
 
@@ -23,13 +24,16 @@ export function App() {
         ) : health.value ? (
           <CurrentPage />
         ) : (
-          <p class="quiet">Connecting…</p>
+          <p class="quiet">{lost.value ? NO_ANSWER : 'Connecting…'}</p>
         )}
       </main>
       <Messages />
     </>
   );
 }
+
+const NO_ANSWER =
+  'The server does not answer. Start it with `mfm serve`; this page then goes on by itself.';
 
 function CurrentPage() {
   const { page, id } = route.value;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fromRoot } from '../src/files/package-root.js';
@@ -81,6 +81,44 @@ describe('the folders of src/', () => {
     assert.deepEqual(circles(imports), [ALLOWED_CIRCLE]);
   });
 });
+
+describe('the page in studio/', () => {
+  /** What a browser has to load: packages by their names, files by their paths. */
+  const loaded = new Set<string>();
+  const load = (file: string): void => {
+    if (loaded.has(file)) return;
+    loaded.add(file);
+    const text = readFileSync(fromRoot(file), 'utf8');
+    for (const [, specifier] of text.matchAll(
+      /^(?:im|ex)port (?!type )(?:[^;'=]* from )?'([^']+)';/gm,
+    )) {
+      if (!/\.js$/.test(specifier!)) loaded.add(specifier!);
+      else if (specifier!.startsWith('.')) load(sourceOf(join(dirname(file), specifier!)));
+    }
+  };
+  load('studio/main.tsx');
+
+  test('takes of the server nothing but types', () => {
+    assert.ok(loaded.has('studio/api/client.ts'));
+    assert.deepEqual(
+      [...loaded].filter((path) => path.startsWith('src/server')),
+      [],
+    );
+  });
+
+  test('loads few packages, and nothing that only Node.js has', () => {
+    const packages = [...loaded].filter((path) => !/\.tsx?$/.test(path)).sort();
+    assert.deepEqual(packages, [
+      ...['@preact/signals', 'd3-scale', 'd3-shape', 'preact', 'preact/hooks'],
+    ]);
+  });
+});
+
+/** `a/b.js` as it is imported → the file that is compiled to it. */
+function sourceOf(path: string): string {
+  const base = path.replace(/\.js$/, '');
+  return [`${base}.ts`, `${base}.tsx`].find((file) => existsSync(fromRoot(file)))!;
+}
 
 /** Groups of files that reach one another by imports. Source: Tarjan 1972 */
 function circles(graph: ReadonlyMap<string, readonly string[]>): string[][] {

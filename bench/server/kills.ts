@@ -10,7 +10,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RandomStream } from '../../src/data/random.js';
-import type { VideoJob } from '../../src/server/jobs/job.js';
+import type { VideoJob } from '../../src/server/schemas/job.js';
 import { type ServerProcess, sleep, startServer } from './process.js';
 
 const [kills = 200, count = 50] = process.argv.slice(2).map(Number);

@@ -1,7 +1,7 @@
 /**
  * From a request to its first event, the time of a job beside that of the library, and idle memory.
  *
- *     node --import tsx bench/server/latency.ts [rounds, 20]
+ *     node --import tsx bench/server/latency.ts [rounds, 20] [steps, 24]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { fromRoot } from '../../src/files/package-root.js';
 import { open } from '../../src/index.js';
 import { memoryBytes, sleep, startServer } from './process.js';
 
-const [rounds = 20] = process.argv.slice(2).map(Number);
+const [rounds = 20, steps = 24] = process.argv.slice(2).map(Number);
 const root = mkdtempSync(join(tmpdir(), 'mfm-latency-'));
 const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 const server = await startServer(join(root, 'server'));
@@ -22,14 +22,16 @@ console.log(
 );
 
 const mfm = await open(fromRoot('models/mfm-mini'));
-const body = { task: 't2i', prompt: 'a large orange cube', seed: 7 };
+const body = { task: 't2i', prompt: 'a large orange cube', seed: 7, num_inference_steps: steps };
 const first: number[] = [];
 const jobs: number[] = [];
 const alone: number[] = [];
 for (let i = 0; i < rounds! + 2; i++) {
   // one after the other, in turn, so that both have the machine as it is
   const startMs = performance.now();
-  await mfm.generate('t2i', { prompt: body.prompt, seed: 7 }).save(join(root, `${i}.png`));
+  const { prompt, seed } = body;
+  const own = mfm.generate('t2i', { prompt, seed, numInferenceSteps: steps });
+  await own.save(join(root, `${i}.png`));
   const libraryMs = performance.now() - startMs;
 
   let eventMs = 0;
@@ -56,7 +58,7 @@ console.log(
   `from POST to the first event: median ${median(first).toFixed(1)} ms, slowest ${Math.max(...first).toFixed(1)} ms`,
 );
 console.log(
-  `t2i of 24 steps: library ${a.toFixed(0)} ms, job ${j.toFixed(0)} ms from POST to its completed event: ${(100 * (j / a - 1)).toFixed(1)} % more`,
+  `t2i of ${steps} steps: library ${a.toFixed(0)} ms, job ${j.toFixed(0)} ms from POST to its completed event: ${(100 * (j / a - 1)).toFixed(1)} % more`,
 );
 await server.end();
 rmSync(root, { recursive: true });

@@ -294,6 +294,14 @@ napi_value stopPulse(Args& args) {
       undefined);
 }
 
+// awaitLostPeer(): promise of the sentence on the first lost peer, once it is known; '' if none is lost
+napi_value lostPeerSoon(Args& args) {
+  auto found = std::make_shared<std::string>();
+  return runAside(
+      args.env, "awaitLostPeer", [=] { *found = awaitLostPeer(); },
+      [=](napi_env env) { return fromString(env, *found); });
+}
+
 napi_value lostPeerNow(Args& args) { return fromString(args.env, lostPeer()); }
 
 }  // namespace
@@ -329,6 +337,7 @@ void initPulse(napi_env env, napi_value exports) {
   exportFunction(env, exports, "startPulse", startPulse);
   exportFunction(env, exports, "stopPulse", stopPulse);
   exportFunction(env, exports, "lostPeer", lostPeerNow);
+  exportFunction(env, exports, "awaitLostPeer", lostPeerSoon);
 }
 
 }  // namespace mfm

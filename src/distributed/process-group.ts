@@ -199,6 +199,7 @@ export class ProcessGroup {
       await this.allSet(rank > 0 ? [all] : each.slice(1));
       if (rank === 0) await store.set(all, '1');
     } catch (cause) {
+      await pulse.awaitLost(); // the store may fail before the end of its process is noticed
       throw this.fail('meet', cause);
     }
   }

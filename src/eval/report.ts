@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readJsonObject } from '../files/read-json.js';
 import { writeAtomically, writeImage } from '../media/index.js';
 import type { Task } from '../tasks/index.js';
 import { type EvaluateOptions, evaluateTask, type TaskReport } from './evaluate.js';
@@ -69,6 +70,16 @@ export function kept<T>(folder: string, name: string, settings: ReportSettings):
   if (!existsSync(path)) return null;
   const stored = JSON.parse(readFileSync(path, 'utf8')) as { settings: unknown; report: T };
   return JSON.stringify(stored.settings) === JSON.stringify(settings) ? stored.report : null;
+}
+
+/** Does the folder hold a report, or the beginning of one? */
+export const isReportFolder = (folder: string): boolean =>
+  ['report.json', 'tasks', 'conditions'].some((name) => existsSync(join(folder, name)));
+
+/** The settings of the report in a folder; null if there is none. */
+export function reportSettings(folder: string): unknown {
+  const path = join(folder, 'report.json');
+  return existsSync(path) ? readJsonObject(path).settings : null;
 }
 
 /** Stores a part of a report, so that a later run with the same settings can reuse it. */

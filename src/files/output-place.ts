@@ -17,7 +17,7 @@ export interface ReadFrom {
 export function expectPlace(path: string): void {
   if (path === '-' || /^\/(dev\/(?!shm\/)|proc\/)/.test(path)) {
     throw new InputError(
-      `${path}: results can be written only to files, not to a pipe or device; name a file`,
+      `${path}: results can be written only to files, not to a pipe, a device or /proc; name another file`,
     );
   }
   const stats = statsOf(path, lstatSync);

@@ -23,10 +23,12 @@ type WithMedia<M> = {
 type AskedMask<M> = { file: M } | Exclude<NonNullable<UserRequest['mask']>, { file: unknown }>;
 
 type Functions = 'signal' | 'onProgress' | 'onPreview' | 'onNote' | 'onPlan' | 'rewritePrompt';
+/** How it is made, which does not change it. */
+type Making = 'checkMemory' | 'keepFrames' | 'previewSeconds';
 /** Everything that determines a result, except the task and the seed. */
 export type Asked<M> = WithMedia<M> & { prompt: string } & Omit<
     GenerateOptions,
-    keyof WithMedia<M> | 'prompt' | 'input' | 'seed' | 'checkMemory' | 'keepFrames' | Functions
+    keyof WithMedia<M> | 'prompt' | 'input' | 'seed' | Making | Functions
   >;
 
 /** Options in the order in which settings are stored. @throws InputError naming the wrong option */
@@ -200,6 +202,7 @@ const fields = {
   signal: z.instanceof(AbortSignal),
   onProgress: functionOf,
   onPreview: functionOf,
+  previewSeconds: z.number().min(0),
   onNote: functionOf,
   onPlan: functionOf,
   rewritePrompt: functionOf,

@@ -144,7 +144,7 @@ export class OpenDepth implements AsyncDisposable {
     const { signal } = options;
     const inputs = new OpenInputs();
     try {
-      const reader = await this.open(inputs, input, options);
+      const reader = await this.open(inputs, input, { ...options, fps });
       try {
         const file = { fps: fps ?? reader.fps, invert, colour, signal };
         expectDepthPlace(path, reader.kind, file);
@@ -193,10 +193,16 @@ export class OpenDepth implements AsyncDisposable {
   private async open(
     inputs: OpenInputs,
     input: MediaInput,
-    { start, numFrames: maxFrames, signal }: DepthOptions,
+    { start, numFrames, fps, signal, onNote }: SaveDepthOptions,
   ): Promise<ClipReader> {
     this.expectOpen();
-    return openClip(await inputs.open(input, 'input'), { start, maxFrames, signal });
+    const media = await inputs.open(input, 'input');
+    const reader = await openClip(media, { start, maxFrames: numFrames, signal });
+    if (reader.kind === 'video') return reader;
+    for (const [name, value] of Object.entries({ start, numFrames, fps })) {
+      if (value !== undefined) onNote?.(`${reader.path}: a picture, so \`${name}\` has no effect`);
+    }
+    return reader;
   }
 
   /** Depth of a few frames after another, [F, H, W]. */

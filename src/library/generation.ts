@@ -1,7 +1,7 @@
 /** One result, generated when its frames are first asked for; it can be streamed and saved. */
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
-import { ConsumedError } from '../errors.js';
+import { ConsumedError, InputError } from '../errors.js';
 import { expectRate, type Frames, sliceFrames } from '../media/index.js';
 import { joinFrames } from '../pipeline/generate/clip-window.js';
 import { bare } from '../pipeline/generate/placed.js';
@@ -12,7 +12,7 @@ import type { Engine } from './engine.js';
 import { Making } from './making.js';
 import { type MediaInput, pathOf } from './media-input.js';
 import type { GenerateOptions, ResultPlan } from './request.js';
-import { expectFile, type Made, ResultFile } from './result-file.js';
+import { expectFile, expectQuality, type Made, ResultFile } from './result-file.js';
 import { type AskedSettings, type ResultSettings, settingsOf, versions } from './settings.js';
 
 /**
@@ -46,6 +46,8 @@ export interface GeneratedFrames extends Frames {
 export interface SaveOptions {
   /** frames per second; default: the input's, or the pipeline's. Another rate leaves out the sound */
   fps?: number;
+  /** of a JPEG or WebP, 1..100; default: 95 */
+  quality?: number;
   /** more settings to store in the file, as JSON */
   settings?: Record<string, unknown>;
 }
@@ -57,6 +59,8 @@ export interface SavedResult {
   width: number;
   height: number;
   numFrames: number;
+  /** has the file sound? */
+  sound: boolean;
   /** the settings stored in the file: everything that determines the result, and what made it */
   settings: ResultSettings;
 }
@@ -137,10 +141,14 @@ export class Generation implements AsyncDisposable {
    *
    * @throws as `frames`; InputError for a path that cannot be written to, or the wrong kind of file
    */
-  async save(path: string, { fps, settings }: SaveOptions = {}): Promise<SavedResult> {
+  async save(path: string, { fps, quality, settings }: SaveOptions = {}): Promise<SavedResult> {
     const { task, making, asked } = this;
     expectFile(path, task, filesOf(asked));
-    const stored = await this.settings({ fps, settings });
+    if (quality !== undefined) expectQuality(path, quality);
+    if (fps !== undefined && task.result === 'image') {
+      throw new InputError(`${task.id}: makes an image; leave out \`fps\``, { field: 'fps' });
+    }
+    const stored = await this.settings({ fps, quality, settings });
     this.take('save');
     let file: ResultFile | null = null;
     try {
@@ -155,13 +163,14 @@ export class Generation implements AsyncDisposable {
       file = new ResultFile(path, result, {
         task,
         fps,
+        quality,
         signal: making.signal,
         onNote: making.note,
         settingsOf: (made) => ({ ...stored, made: this.madeOf(result.prompt, made) }),
       });
       for await (const frames of this.pieces()) await file.write(frames);
-      const saved = await file.finish();
-      return { path: resolve(path), ...saved.size, settings: saved.settings };
+      const { size, sound, settings: written } = await file.finish();
+      return { path: resolve(path), ...size, sound, settings: written };
     } catch (error) {
       throw making.inWords(error);
     } finally {

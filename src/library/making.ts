@@ -1,10 +1,9 @@
 /** A result while it is generated: its input is read once, its pieces are generated in order. */
 import { AbortError, DisposedError, MfmError } from '../errors.js';
 import type { Frames } from '../media/index.js';
-import { availableOn } from '../pipeline/cost/available.js';
 import { type GenerateRequest, type Result, startResult } from '../pipeline/generate/generate.js';
 import { givesKnownDepth } from '../pipeline/generate/request.js';
-import { workOfResult } from '../pipeline/generate/result-work.js';
+import { tokensOfResult, workOfResult } from '../pipeline/generate/result-work.js';
 import type { Target } from '../tasks/index.js';
 import { isOutOfMemory } from '../tensor/index.js';
 import { withMedia } from './asked.js';
@@ -111,8 +110,9 @@ export class Making {
     this.signal.throwIfAborted();
     engine.closeLater(this.close);
     this.noteTraining();
-    const { onPlan, onProgress, onPreview, rewritePrompt } = options;
+    const { onPlan, onProgress, onPreview, previewSeconds = 0, rewritePrompt } = options;
     let window = 0;
+    let shownMs = performance.now();
     const progress = onProgress && new ResultProgress(onProgress);
     const asked = await withMedia(request.asked, (input, name) => inputs.open(input, name));
     const whole: GenerateRequest = {
@@ -130,7 +130,10 @@ export class Making {
       onProgress: progress?.update,
       onStep: (step, steps, state) => {
         if (state.reused) this.reusedSteps++;
-        onPreview?.({ frames: engine.pipeline.preview(state), step, steps, window });
+        const now = performance.now();
+        if (!onPreview || now - shownMs < 1000 * previewSeconds) return;
+        shownMs = now;
+        onPreview({ frames: engine.pipeline.preview(state), step, steps, window });
       },
     };
     const result = await startResult(engine.pipeline, whole);
@@ -151,7 +154,6 @@ export class Making {
     const { pipeline, planner } = this.engine;
     const { size, numFrames, numWindows } = result;
     const isImage = request.task.result === 'image';
-    const available = availableOn(pipeline.device);
     this.size = { ...size, numFrames: isImage ? 1 : (numFrames ?? 1) };
     const known = {
       width: size.width,
@@ -159,12 +161,9 @@ export class Making {
       numFrames: isImage ? 1 : numFrames,
       fps: isImage ? null : result.fps,
       numWindows,
-      availableBytes: available,
+      availableBytes: planner.availableBytes,
+      tokens: tokensOfResult(pipeline, { ...request, prompt: result.prompt }, result),
     };
-    // costs can be estimated for the CPU only
-    if (pipeline.device !== 'cpu') {
-      return { ...known, peakBytes: null, fits: null, seconds: null, cost: null };
-    }
     const work = workOfResult(pipeline, request, result);
     const cost = planner.plan(work);
     if (this.options.checkMemory !== false) planner.expectToFit(cost, work);
@@ -172,7 +171,7 @@ export class Making {
     return {
       ...known,
       peakBytes,
-      fits: peakBytes <= available + process.memoryUsage.rss(),
+      fits: peakBytes <= planner.limitBytes,
       seconds: numWindows && numWindows * cost.seconds,
       cost,
     };

@@ -34,14 +34,14 @@ export class ResultProgress {
     this.onProgress({ phase, step, steps, window, windows, etaMs: this.etaMs(step, steps) });
   };
 
-  /** The rest of the current phase, and the windows that follow, at the average of those so far. */
+  /** The rest of this window, and the windows that follow, at the average of those so far. */
   private etaMs(step: number, steps: number): number | null {
     const { window, windows } = this;
-    if (windows === null || step === 0) return null;
+    if (windows === null || (step === 0 && window === 0)) return null;
     const now = this.now();
-    const phaseLeft = ((now - this.phaseMs) / step) * (steps - step);
-    const soFar = now - this.windowMs + phaseLeft;
-    const each = window > 0 ? this.doneMs / window : soFar;
-    return Math.round(phaseLeft + each * (windows - window - 1));
+    const phaseLeft = step === 0 ? 0 : ((now - this.phaseMs) / step) * (steps - step);
+    const taken = now - this.windowMs;
+    const each = window > 0 ? this.doneMs / window : taken + phaseLeft;
+    return Math.round(Math.max(phaseLeft, each - taken) + each * (windows - window - 1));
   }
 }

@@ -4,6 +4,7 @@ import type { Box, Colour, DepthMeaning, FitWay, Frames, Size } from '../media/i
 import type { Plan } from '../pipeline/cost/plan.js';
 import type { DepthPart, KnownPart, Place } from '../pipeline/generate/placed.js';
 import type { CropType } from '../pipeline/generate/request.js';
+import type { ResultTokens } from '../pipeline/generate/result-work.js';
 import type { Phase } from '../pipeline/progress.js';
 import type { Seed } from '../seed.js';
 import type { TASKS, Task, TaskId } from '../tasks/index.js';
@@ -107,16 +108,18 @@ export interface ResultPlan extends Size {
   fps: number | null;
   /** number of windows that a long result is generated in; null: the end of the input decides */
   numWindows: number | null;
-  /** peak memory of the process; null if not known, as on a GPU */
-  peakBytes: number | null;
-  /** memory that the process can still take without swapping */
+  /** peak memory of the process or, on a GPU with memory of its own, of that */
+  peakBytes: number;
+  /** memory of either that can still be taken, without swapping */
   availableBytes: number;
-  /** is there enough memory? null: not known */
-  fits: boolean | null;
-  /** estimated time for the whole result; null: not known */
+  /** is there enough memory? */
+  fits: boolean;
+  /** tokens of one window */
+  tokens: ResultTokens;
+  /** estimated time for the whole result; null: the end of the input decides */
   seconds: number | null;
-  /** cost of one window, phase by phase; null if not known */
-  cost: Plan | null;
+  /** cost of one window, phase by phase */
+  cost: Plan;
 }
 
 /** Options that every task takes. */
@@ -173,6 +176,8 @@ export interface CommonOptions {
   onProgress?: (event: ProgressEvent) => void;
   /** receives a rough picture after each sampling step */
   onPreview?: (event: PreviewEvent) => void;
+  /** the least time from the beginning to the first preview, and from one to the next; default: 0 */
+  previewSeconds?: number;
   /** receives a sentence for everything that was fitted, cut off or found in files */
   onNote?: (sentence: string) => void;
   /** receives the plan before anything is generated */

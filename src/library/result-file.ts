@@ -30,6 +30,20 @@ export function expectFile(
   if (result === 'video' && extname(path).toLowerCase() !== '.gif') findFfmpeg();
 }
 
+/** @throws InputError for a quality out of range, or a file that has none */
+export function expectQuality(path: string, quality: number): void {
+  if (!Number.isInteger(quality) || quality < 1 || quality > 100) {
+    throw new InputError(`\`quality\`: must be a whole number from 1 to 100, got ${quality}`, {
+      field: 'quality',
+    });
+  }
+  if (/\.(jpe?g|webp)$/i.test(path)) return;
+  throw new InputError(
+    `${path}: has no \`quality\`, as only .jpg and .webp do; leave it out, or name such a file`,
+    { field: 'quality' },
+  );
+}
+
 /** The facts about a result that are stored in its file, known when its first frames are. */
 export interface Made {
   width: number;
@@ -43,6 +57,8 @@ export interface ResultFileOptions {
   task: Task;
   /** frames per second, instead of the result's own */
   fps?: number;
+  /** of a JPEG or WebP, 1..100; default: that of `writeImage` */
+  quality?: number;
   signal?: AbortSignal;
   onNote: (sentence: string) => void;
   /** the settings to store in the file */
@@ -102,17 +118,20 @@ export class ResultFile {
     );
   }
 
-  /** @returns the settings in the file, and the size of the result */
-  async finish(): Promise<{ settings: ResultSettings; size: Target }> {
+  /** @returns the settings in the file, and what the result is */
+  async finish(): Promise<{ settings: ResultSettings; size: Target; sound: boolean }> {
     const settings = this.settings!;
     const size = this.size!;
+    const { quality } = this.options;
+    const description = JSON.stringify(settings);
     if (this.writer) await this.writer.finish();
-    else await writeImage(this.path, this.picture!, { description: JSON.stringify(settings) });
+    else await writeImage(this.path, this.picture!, { quality, description });
     this.finished = true;
-    if (this.options.task.result === 'image') return { settings, size };
+    const sound = this.writer?.hasSound ?? false;
+    if (this.options.task.result === 'image') return { settings, size, sound };
     // an input clip may be shorter or longer than its file states
     const made = { ...settings.made, numFrames: size.numFrames };
-    return { settings: { ...settings, made }, size };
+    return { settings: { ...settings, made }, size, sound };
   }
 
   /** Removes an incomplete file; a finished one stays. */

@@ -25,11 +25,17 @@ export interface ResultRequest {
   asked: Asked<MediaInput>;
 }
 
+interface SavingSettings {
+  fps?: number;
+  quality?: number;
+  settings?: Record<string, unknown>;
+}
+
 /** Everything that determines a result. The last argument holds what was given to `save`. */
 export async function settingsOf(
   { pipeline, folder, asked: opened, loras }: Engine,
   { task, seed, asked }: ResultRequest,
-  { fps, settings }: { fps?: number; settings?: Record<string, unknown> },
+  { fps, quality, settings }: SavingSettings,
 ): Promise<AskedSettings> {
   const request = await withMedia(asked, inputInJson);
   return {
@@ -40,6 +46,7 @@ export async function settingsOf(
     depthModel: opened.depthModel,
     loras: loras.length > 0 ? loras : undefined,
     fps,
+    quality,
     ...settings,
     ...pick(pipeline.settingsFor(task), SETTINGS),
     seed: seedInJson(seed),

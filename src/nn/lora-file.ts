@@ -160,7 +160,10 @@ export const locateLora = (path: string): string => located(path).file;
 /** The safetensors file that `path` refers to, with the settings beside it in PEFT's layout. */
 function located(path: string): { file: string; settings: AdapterSettings | null } {
   const found = statSync(path, { throwIfNoEntry: false });
-  if (!found) throw new InputError(`${path}: no such LoRA file or folder`);
+  if (!found)
+    throw new InputError(
+      `${path}: no such LoRA file or folder; give one as \`mfm train\` writes it`,
+    );
   const within = (name: string) => statSync(join(path, name), { throwIfNoEntry: false })?.isFile();
   if (found.isDirectory()) {
     const name = Object.values(NAMES).find(within);

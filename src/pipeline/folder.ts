@@ -36,7 +36,7 @@ import { expectWeightsToFit } from './cost/available.js';
 import { mappedPart, type PipelinePart, type ReadyReport } from './part.js';
 import { Pipeline } from './pipeline.js';
 import { ModelIndex, type PipelineSettings, RELEASED_SETTINGS } from './settings.js';
-import type { PipelineShape } from './shape.js';
+import { dtypeOfPart, type PartName, type PipelineShape } from './shape.js';
 
 export interface OpenOptions {
   /** dtype of matrix products; 'auto': see `fastDtype` */
@@ -69,7 +69,7 @@ export function openPipeline(
   const index = readChecked(folder, 'model_index.json', ModelIndex);
   const type = dtype === 'auto' ? fastDtype(device) : dtype;
   const part = <M extends Module>(
-    name: string,
+    name: PartName,
     file: string,
     make: (config: unknown, where: string) => M,
     change?: (module: M, dtype: DType) => void,
@@ -81,7 +81,7 @@ export function openPipeline(
       loadWeights(module, join(folder, name), file, null);
       return module.requiresGrad_(false).eval();
     };
-    const own = name === 'text_encoder' ? textDtype(type) : type;
+    const own = dtypeOfPart(name, type);
     const onReady = (report: ReadyReport) => onPartReady?.(name, report);
     const findBroken = () => findBrokenWeight(join(folder, name), file);
     return mappedPart(open, own, { device, change, onReady, findBroken });
@@ -130,9 +130,6 @@ function addLoras(transformer: Transformer3D, loras: readonly LoraUse[], dtype: 
   });
 }
 
-/** T5's hidden states overflow float16. Source: transformers, which keeps parts of T5 in float32 */
-const textDtype = (dtype: DType): DType => (dtype === 'float16' ? 'float32' : dtype);
-
 /** If all networks together take more than this share of free memory, they are loaded one at a time. */
 const MEMORY_SHARE = 0.2;
 
@@ -141,12 +138,12 @@ function takesMuch(parameters: readonly number[], dtype: DType, device: string):
   return total * bytesPerElement(dtype) > MEMORY_SHARE * memoryFor(device);
 }
 
-/** Would a pipeline that is opened now, on the CPU, load its networks one at a time? */
-export const runsOneAtATime = ({ parts }: PipelineShape, dtype: DType): boolean =>
+/** Would a pipeline that is opened now load its networks one at a time? */
+export const runsOneAtATime = ({ parts }: PipelineShape, dtype: DType, device: string): boolean =>
   takesMuch(
     Object.values(parts).map(({ parameters }) => parameters),
     dtype,
-    'cpu',
+    device,
   );
 
 /** A pipeline folder's own settings; those of the released models if it has none. */

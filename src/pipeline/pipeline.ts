@@ -190,6 +190,12 @@ export class Pipeline {
     return this.tokenizer.cutOff(prompt, this.settings.promptLength);
   }
 
+  /** The number of a prompt's tokens that the text encoder reads, the end token among them. */
+  tokensRead(prompt: string): number {
+    const { mask } = this.tokenizer.encode(prompt, this.settings.promptLength);
+    return mask.reduce((sum, isRead) => sum + isRead, 0);
+  }
+
   /** Encodes prompts. The encoder sees the padding too, as in the reference. */
   encodePrompts(prompts: string[]): EncodedPrompts {
     // prompts are often repeated: the empty one in training, any one for several results

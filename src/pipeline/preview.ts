@@ -1,7 +1,7 @@
 /**
  * A rough picture of latents, without the decoder: red, green and blue as a linear function of the
  * latent channels. The function is fitted to the pipeline's own autoencoder, which encodes a clip of
- * coloured patches once.
+ * soft colours once.
  */
 import { RandomStream } from '../data/random.js';
 import { type Frames, framesToTensor } from '../media/index.js';
@@ -14,13 +14,11 @@ export type LatentColours = readonly (readonly number[])[];
 
 /** The clip that colours are fitted to: few pixels, as the encoder of a large pipeline is slow. */
 const CLIP = { width: 96, height: 96, numFrames: 5 };
-/** Side of a patch in latent pixels: smaller ones would say more of edges than of colours. */
-const PATCH = 3;
 
 /** Fits the colours of an autoencoder's latents. */
 export function fitColours(autoencoder: Autoencoder): LatentColours {
   const side = autoencoder.spatialCompression;
-  const clip = patches(side * PATCH);
+  const clip = softClip();
   const { values, shape } = noGrad(() =>
     tidy(() => {
       const latents = toModelLatents(autoencoder.encode(framesToTensor(clip)).mode());
@@ -64,23 +62,45 @@ export function coloursOf(latents: Tensor, colours: LatentColours): Frames {
   return { width, height, numFrames, data: new Uint8Array(data.buffer) };
 }
 
-/** A still clip of patches in random colours, gray ones among them. */
-function patches(side: number): Frames {
+/**
+ * A still clip whose colours vary as those of pictures do: the coarser, the more, and brightness more
+ * than hue.
+ */
+function softClip(): Frames {
   const { width, height, numFrames } = CLIP;
-  const random = new RandomStream(0, 'preview');
-  const columns = Math.ceil(width / side);
-  const colours = Array.from({ length: columns * Math.ceil(height / side) }, () => {
-    const value = () => Math.floor(random.between(0, 256));
-    const gray = value();
-    return random.chance(1 / 3) ? [gray, gray, gray] : [value(), value(), value()];
-  });
-  const data = new Uint8Array(numFrames * height * width * 3);
+  const random = new RandomStream(1, 'preview');
+  const plane = () => softPlane(random);
+  const [light, warm, green] = [plane(), plane(), plane()];
+  const data = new Uint8ClampedArray(numFrames * height * width * 3);
   for (let i = 0; i < data.length / 3; i++) {
-    const x = i % width;
-    const y = Math.floor(i / width) % height;
-    data.set(colours[Math.floor(y / side) * columns + Math.floor(x / side)]!, 3 * i);
+    const place = i % (width * height);
+    const [l, w, g] = [light[place]!, warm[place]!, green[place]!];
+    data.set(
+      [l + w - g / 2, l + g, l - w - g / 2].map((value) => 128 + 100 * value),
+      3 * i,
+    );
   }
-  return { width, height, numFrames, data };
+  return { width, height, numFrames, data: new Uint8Array(data.buffer) };
+}
+
+/** Smooth noise of several scales, each as strong as it is coarse; most of it within -1..1. */
+function softPlane(random: RandomStream): Float32Array {
+  const { width, height } = CLIP;
+  const plane = new Float32Array(width * height);
+  for (const cells of [3, 6, 12]) {
+    const knots = Array.from({ length: (cells + 1) ** 2 }, () => random.between(-1, 1));
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const [right, down] = [(x / width) * cells, (y / height) * cells];
+        const [i, j] = [Math.floor(right), Math.floor(down)];
+        const row = (k: number) =>
+          knots[k * (cells + 1) + i]! * (1 - right + i) +
+          knots[k * (cells + 1) + i + 1]! * (right - i);
+        plane[y * width + x]! += (3 / cells) * (row(j) * (1 - down + j) + row(j + 1) * (down - j));
+      }
+    }
+  }
+  return plane;
 }
 
 /** The mean colour of a square of the first frame. */

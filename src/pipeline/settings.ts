@@ -28,9 +28,9 @@ const fields = {
     .union([z.literal('all'), z.array(z.string())])
     .describe('tasks whose known frames have depth in the condition'),
   depthScale: z
-    .enum(['raw', 'clip'])
+    .enum(['raw', 'clip', 'unit'])
     .describe(
-      'scale of depth in the condition; raw: as estimated; clip: from 0 (farthest) to 10 over all of a condition',
+      'scale of depth in the condition; raw: as estimated; clip: from 0 (farthest) to 10 over all of a condition; unit: from 0 to 1',
     ),
 };
 

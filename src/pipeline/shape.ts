@@ -147,6 +147,14 @@ function storedDType(folder: string): DType | null {
   }
 }
 
+/**
+ * What a part of a pipeline in `dtype` computes in: T5's hidden states overflow float16.
+ *
+ * Source: transformers, which keeps parts of T5 in float32
+ */
+export const dtypeOfPart = (part: PartName, dtype: DType): DType =>
+  part === 'text_encoder' && dtype === 'float16' ? 'float32' : dtype;
+
 /** Bytes of a part's weights while it computes in `dtype`. */
 export const weightBytes = ({ parameters }: PartShape, dtype: DType): number =>
   parameters * bytesPerElement(dtype);

@@ -14,11 +14,12 @@ import { EngineChild } from './engine/child.js';
 import { bodyOf, HttpError, statusOf, ToldError } from './errors.js';
 import { Fetcher } from './http/fetch-url.js';
 import { Guard } from './http/guard.js';
-import { methodsAt } from './http/route.js';
+import { nothingAt } from './http/route.js';
 import type { CreateParts } from './jobs/create.js';
 import { Events } from './jobs/events.js';
 import type { JobRecord } from './jobs/job.js';
 import { Queue } from './jobs/queue.js';
+import { Loras } from './loras.js';
 import { Metrics } from './metrics.js';
 import { Models } from './models.js';
 import { DEFAULTS, type ServerOptions } from './options.js';
@@ -69,17 +70,12 @@ export async function openServer(options: ServerOptions): Promise<MfmServer> {
     await parts.queue.start();
     const first = parts.models.get();
     // the first job need not wait for it
-    engine.call('open', { open: parts.models.openOf(first.id, []) }).then(
-      () => {
-        parts.models.loaded = first.id;
-      },
-      (error: Error) => closed || say(`${first.id}: ${error.message}`),
-    );
-    let closed = false;
+    engine.call('open', { open: parts.models.openOf(first.id, []) }).catch((error: Error) => {
+      if (!isStop(error)) say(`${first.id}: ${error.message}`);
+    });
     const close = async () => {
-      closed = true;
-      await parts.training.close();
-      await parts.queue.close();
+      // both hear of it at once, and ask for nothing more
+      await Promise.all([parts.queue.close(), parts.training.close()]);
       await engine.stop();
       await checker.stop();
       lock.release();
@@ -110,6 +106,10 @@ async function pipelinesOf(
   for (const note of notes) onNote?.(note);
   return [folder];
 }
+
+/** Is this what calls fail with when their process is stopped, rather than dead? */
+const isStop = (error: unknown): boolean =>
+  error instanceof ToldError && error.body.code === 'stopped';
 
 /** What a child process told of, as an error of this one. */
 function asProblem(error: unknown): unknown {
@@ -164,20 +164,18 @@ function build(options: ServerOptions, { root, engine, checker, say }: Base): Se
     dataRoot: data === undefined ? null : resolve(data),
     say,
   });
+  const loras = new Loras({ folder: join(root, 'loras'), files, training, checker });
   const queue = new Queue({
     jobs,
     events,
     engine,
     folder: root,
     most: maxQueue,
-    openOf: (model, loras) => {
-      models.loaded = model;
-      return models.openOf(model, loras);
-    },
+    openOf: models.openOf,
     watched,
-    onEnd: (job) => {
+    onEnd: (job, stages) => {
       watched.delete(job.id);
-      metrics.ended(job);
+      metrics.ended(job, stages);
     },
     say,
   });
@@ -193,7 +191,7 @@ function build(options: ServerOptions, { root, engine, checker, say }: Base): Se
     engineBytes: () => engine.memoryBytes ?? 0,
     limits: { maxPixels, maxFrames: options.maxFrames ?? DEFAULTS.maxFrames },
     watched,
-    loraOf: training.loraOf,
+    loras,
   };
   const guard = new Guard({
     apiKeys: options.apiKeys ?? [],
@@ -213,6 +211,7 @@ function build(options: ServerOptions, { root, engine, checker, say }: Base): Se
     checker,
     create,
     training,
+    loras,
     guard,
     metrics,
     body,
@@ -229,6 +228,10 @@ function appOf(parts: ServerParts, studio: string | undefined): OpenAPIHono {
   });
   app.use('*', secureHeaders({ crossOriginResourcePolicy: 'same-origin', xFrameOptions: 'DENY' }));
   app.use('*', parts.guard.check);
+  app.use('*', async (_, next) => {
+    parts.queue.expectOpen();
+    await next();
+  });
   app.onError((error, c) => answerError(error, c));
   app.notFound((c) => answerError(nothingAt(app, c), c));
   modelRoutes(app, parts);
@@ -243,21 +246,6 @@ function appOf(parts: ServerParts, studio: string | undefined): OpenAPIHono {
   runRoutes(app, parts);
   siteRoutes(app, parts, studio);
   return app;
-}
-
-function nothingAt(app: OpenAPIHono, c: Context): HttpError {
-  const { method, path } = c.req;
-  const allow = methodsAt(app, path);
-  if (allow === null) {
-    return new HttpError(
-      404,
-      'not_found',
-      `there is nothing at ${path}; /docs lists what there is`,
-    );
-  }
-  return new HttpError(405, 'wrong_method', `${path} cannot be asked by ${method}; use ${allow}`, {
-    headers: { allow },
-  });
 }
 
 function answerError(error: unknown, c: Context): Response {

@@ -1,10 +1,11 @@
 /** Listens for requests. */
 
-import type { Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { InputError, JobError } from '../errors.js';
 import { type MfmServer, openServer } from './app.js';
+import { answerUnanswered, answerUnreadable } from './http/unreadable.js';
 import type { ServerOptions } from './options.js';
 
 export interface ListenOptions extends ServerOptions {
@@ -19,6 +20,7 @@ export interface Listening extends MfmServer {
   url: string;
 }
 
+/** Of a request's line and headers together. */
 const HEADER_BYTES = 16 * 1024;
 const HEADERS_MS = 10_000;
 const IDLE_MS = 75_000;
@@ -37,10 +39,12 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   const named =
     host === '0.0.0.0' || host === '::' ? [] : [host.includes(':') ? `[${host}]` : host];
   const server = await openServer({ ...options, hosts: [...hosts, ...named] });
-  const http = createAdaptorServer({
-    fetch: server.app.fetch,
-    serverOptions: { maxHeaderSize: HEADER_BYTES },
-  }) as Server;
+  const http = createServer(
+    // without a host there is an answer in the form of all others
+    { maxHeaderSize: HEADER_BYTES, requireHostHeader: false },
+    getRequestListener(server.app.fetch, { errorHandler: answerUnanswered }),
+  );
+  answerUnreadable(http, { headerBytes: HEADER_BYTES });
   http.headersTimeout = HEADERS_MS;
   // bodies may be large; those that come too slowly are ended by whoever reads them
   http.requestTimeout = 0;

@@ -1,10 +1,11 @@
 /** The pipelines that the server offers, and what is known of each. */
 import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { z } from '@hono/zod-openapi';
+import { InputError } from '../errors.js';
 import type { EngineChild } from './engine/child.js';
 import type { ModelFacts, OpenSpec, TaskFacts } from './engine/messages.js';
 import { badRequest, HttpError } from './errors.js';
+import type { ModelView } from './schemas/model.js';
 
 export interface Model {
   id: string;
@@ -20,39 +21,29 @@ export interface ModelOptions {
   depthModel?: string;
 }
 
-export const ModelView = z
-  .object({
-    id: z.string(),
-    object: z.literal('model'),
-    created: z.int(),
-    owned_by: z.literal('mfm'),
-    default: z.boolean(),
-    loaded: z.boolean().describe('is it open in the engine?'),
-    folder: z.string().describe('the last part of its path'),
-    device: z.string(),
-    dtype: z.string(),
-    tasks: z.array(z.string()).describe('tasks that it was trained on'),
-    parts: z.array(z.object({ name: z.string(), bytes: z.int() })),
-    memory_bytes: z.int().nullable().describe("the engine's memory, if it is loaded"),
-  })
-  .openapi('Model');
-
 export class Models {
   private readonly models = new Map<string, Model>();
-  /** the id of the one that is open in the engine */
-  loaded: string | null = null;
 
   constructor(
     private readonly checker: EngineChild,
     private readonly options: ModelOptions,
   ) {}
 
-  /** Opens a pipeline, a folder or ORG/NAME, to see what it is. @throws ToldError with the library's sentence */
+  /**
+   * Opens a pipeline, a folder or ORG/NAME, to see what it is. @throws ToldError with the library's
+   * sentence; InputError if another one has its name
+   */
   async add(name: string, id = nameOf(name)): Promise<Model> {
-    const known = this.models.get(id);
-    if (known) return known;
     const pipeline = existsSync(name) ? resolve(name) : name;
     const facts = await this.checker.call('open', { open: this.specOf(pipeline, []) });
+    const known = this.models.get(id);
+    if (known?.folder === facts.folder) return known;
+    if (known) {
+      throw new InputError(
+        `${facts.folder}: is called "${id}" in requests, and so is ${known.folder}; rename one of the folders`,
+        { field: 'pipelines' },
+      );
+    }
     const model = { id, folder: facts.folder, createdMs: Date.now(), facts };
     this.models.set(id, model);
     return model;
@@ -92,9 +83,9 @@ export class Models {
     return { pipeline, ...this.options, loras };
   }
 
-  view(model: Model, engine: EngineChild): z.infer<typeof ModelView> {
+  view(model: Model, engine: EngineChild): ModelView {
     const { id, folder, facts, createdMs } = model;
-    const loaded = engine.isRunning && this.loaded === id;
+    const loaded = engine.opened === folder;
     return {
       id,
       object: 'model',

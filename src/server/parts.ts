@@ -6,6 +6,7 @@ import type { CreateParts } from './jobs/create.js';
 import type { Events } from './jobs/events.js';
 import type { JobRecord } from './jobs/job.js';
 import type { Queue } from './jobs/queue.js';
+import type { Loras } from './loras.js';
 import type { Metrics } from './metrics.js';
 import type { Models } from './models.js';
 import type { Files } from './store/files.js';
@@ -24,6 +25,7 @@ export interface ServerParts {
   checker: EngineChild;
   create: CreateParts;
   training: Training;
+  loras: Loras;
   guard: Guard;
   metrics: Metrics;
   body: BodyLimits;

@@ -10,9 +10,13 @@ export type DepthEstimator = (frames: Frames) => Tensor;
 
 /**
  * The scale of depth in a condition. `raw`: as it is given or estimated, as the released models take
- * it. `clip`: scaled over all depth of the condition, from 0 for the farthest point to `NEAREST`.
+ * it. Others are scaled over all depth of the condition, from 0 for the farthest point: `clip` to
+ * `NEAREST`, `unit` to 1, which is as far as pixels go.
  */
-export type DepthScale = 'raw' | 'clip';
+export type DepthScale = keyof typeof HIGHEST;
+
+/** The value of the nearest point; null: nothing is scaled. */
+const HIGHEST = { raw: null, clip: NEAREST, unit: 1 };
 
 /** How a pipeline takes depth; training and use follow the same rules. */
 export interface DepthRules {
@@ -49,7 +53,8 @@ export function depthChannel(
   }
   for (const one of geometry)
     parts.push({ near: nearOf(one, target, estimate), keep: null, at: one.at });
-  const set = scale === 'raw' ? null : depth.zerosLike();
+  const highest = HIGHEST[scale];
+  const set = highest === null ? null : depth.zerosLike();
   for (const { near, keep, at } of parts) {
     expectPlaces('frames of depth', near.size(0), at, numFrames);
     const shown = keep?.gt(0).to('float32').view(near.shape);
@@ -61,7 +66,7 @@ export function depthChannel(
       else known?.fill_(1);
     }
   }
-  const whole = set && parts.length > 0 ? scaled(depth, set) : depth;
+  const whole = set && highest && parts.length > 0 ? scaled(depth, set, highest) : depth;
   return whole.view([1, 1, numFrames, height, width]);
 }
 
@@ -79,15 +84,15 @@ interface Part {
   at: readonly number[];
 }
 
-/** Scales depth linearly over the places where `set` is 1; a single value holds no depth: 0. */
-function scaled(depth: Tensor, set: Tensor): Tensor {
+/** Scales depth to 0..highest over the places where `set` is 1; a single value holds no depth: 0. */
+function scaled(depth: Tensor, set: Tensor, highest: number): Tensor {
   const elsewhere = set.mul(-BEYOND).add(BEYOND); // 0 where it is set
   const least = depth.add(elsewhere).amin().item();
   const most = depth.sub(elsewhere).amax().item();
   if (!(most > least)) return depth.zerosLike();
   return depth
     .sub(least)
-    .mul(NEAREST / (most - least))
+    .mul(highest / (most - least))
     .mul(set);
 }
 

@@ -43,7 +43,7 @@ export function shortcomings(
   }
   if (needs.clean && facts.watermark) found.push('watermark');
   if (needs.clean && facts.text) found.push('text in the picture');
-  if (needs.large && Math.min(facts.width, facts.height) < minSide) {
+  if (needs.large && !facts.isDrawn && Math.min(facts.width, facts.height) < minSide) {
     found.push(`a side below ${minSide}`);
   }
   if (needs.sharp && facts.sharpness !== null && facts.sharpness < minSharpness) {

@@ -145,6 +145,8 @@ export const pulse = {
   stop: (): Promise<void> => native.stopPulse(),
   /** A sentence on which rank was lost, and how; '' as long as none is. */
   lost: (): string => native.lostPeer(),
+  /** The same once it is known, as connections may break before; '' if no rank is lost. */
+  awaitLost: (): Promise<string> => native.awaitLostPeer(),
 };
 
 const received = operator('received');

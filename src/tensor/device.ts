@@ -1,5 +1,6 @@
 /** Devices for tensors and operators: their names, which are available, which to use. */
 import { freemem } from 'node:os';
+import { DEVICE_NAMES } from '../device-names.js';
 import { InputError } from '../errors.js';
 import { SETUP } from '../files/addon.js';
 import { native } from './native.js';
@@ -101,7 +102,7 @@ export function resolveDevice(asked: string, available: Availability): ResolvedD
     return found(`privateuseone:${outside[1] ?? 0}`);
   }
   if (asked !== 'cpu') {
-    throw new InputError(`\`device\`: must be auto, cpu, cuda, cuda:N or mps, got "${asked}"`);
+    throw new InputError(`\`device\`: must be ${DEVICE_NAMES}, got "${asked}"`);
   }
   return found('cpu');
 }

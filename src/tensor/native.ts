@@ -106,6 +106,7 @@ export interface Native {
   startPulse(rank: number, host: string, port: number, limitMs: number): Promise<number>;
   stopPulse(): Promise<void>;
   lostPeer(): string;
+  awaitLostPeer(): Promise<string>;
   watchSignals(numbers: number[], spared: number[], sameMs: number, graceMs: number): void;
   unwatchSignals(): void;
 }

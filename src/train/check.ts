@@ -21,6 +21,7 @@ import { type Datasets, missingDataset } from './feed/index.js';
 import { expectToStartFrom } from './networks/initial/initial-weights.js';
 import { hasVelocity, NO_VELOCITY } from './networks/initial/other-form.js';
 import {
+  firstWeightsOf,
   type PipelineRecipe,
   type Recipe,
   type Source,
@@ -102,7 +103,7 @@ function expectTrainablePipeline(
       tokenizerFiles(join(textEncoder.from, 'tokenizer'));
     },
     () => {
-      const from = transformer.from ?? init;
+      const from = firstWeightsOf(recipe);
       const key = transformer.from ? 'transformer.from' : 'init';
       if (isThere(from)) expectToStartFrom(networks, from, key);
     },
@@ -136,8 +137,8 @@ type Part = keyof typeof PARTS;
 
 /** The folders of the networks that training begins with, and the names of their weight files. */
 function storedNetworks(recipe: PipelineRecipe): Map<string, string> {
-  const { base, init, autoencoder, textEncoder, transformer } = recipe;
-  const from = transformer.from ?? init;
+  const { base, init, autoencoder, textEncoder } = recipe;
+  const from = firstWeightsOf(recipe);
   const all: [string | undefined, readonly Part[]][] = [
     [base, ['transformer', 'vae', 'text_encoder']],
     [base ? undefined : (autoencoder.from ?? init), ['vae']],

@@ -10,8 +10,11 @@ import type { RunEvent } from './run/run-event.js';
 export type TrainEvent =
   | RunEvent
   | { type: 'note'; text: string }
-  /** a phase begins, which has `total` units of work; the previous one has ended */
-  | { type: 'phase'; label: string; total: number; unit: string }
+  /**
+   * a phase begins, which has `total` units of work; `within`: the label of the phase that it
+   * interrupts, as validation does training, or null
+   */
+  | { type: 'phase'; label: string; total: number; unit: string; within: string | null }
   | ProgressEvent
   | { type: 'phaseEnd'; label: string };
 
@@ -30,18 +33,22 @@ export interface ProgressEvent {
 
 /** A reporter that emits everything as events. */
 export function eventReporter(emit: (event: TrainEvent) => void): Reporter {
-  let phase = { label: '', total: 0 };
+  const open: { label: string; total: number }[] = [];
   return {
     start(label, total, unit = 'steps') {
-      phase = { label, total };
-      emit({ type: 'phase', label, total, unit });
+      const within = open.at(-1)?.label ?? null;
+      open.push({ label, total });
+      emit({ type: 'phase', label, total, unit, within });
     },
     update(done, note, limit) {
-      const { label, total } = phase;
-      emit({ type: 'progress', label, done, total, note, ...(limit ? { limit } : {}) });
+      const phase = open.at(-1);
+      if (phase) emit({ type: 'progress', ...phase, done, note, ...(limit ? { limit } : {}) });
     },
     log: (text) => emit({ type: 'note', text }),
-    end: () => emit({ type: 'phaseEnd', label: phase.label }),
+    end() {
+      const phase = open.pop();
+      if (phase) emit({ type: 'phaseEnd', label: phase.label });
+    },
   };
 }
 

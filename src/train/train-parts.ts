@@ -27,7 +27,13 @@ import {
   type TrainedPipelineSource,
 } from './networks/trained-pipeline.js';
 import { trainTransformer } from './networks/transformer.js';
-import { onlyDistils, type Recipe, trainedDepthModel, trainsPipeline } from './recipe/config.js';
+import {
+  firstWeightsOf,
+  onlyDistils,
+  type Recipe,
+  trainedDepthModel,
+  trainsPipeline,
+} from './recipe/config.js';
 import { withDepthModel } from './recipe/depth-model.js';
 import { dtypeOf } from './recipe/networks.js';
 
@@ -92,7 +98,7 @@ export async function trainParts(options: PartsOptions): Promise<boolean> {
       ? openTrainedPipeline(source)
       : buildTrainedPipeline(source, await data.meanMotionScore());
     networks.push(trainee.pipeline, ...(trainee.lora ? [trainee.lora] : []));
-    const from = recipe.transformer.from ?? recipe.init;
+    const from = firstWeightsOf(recipe);
     if (from) startFrom(trainee, from, dtype, data.ownTasks.tasks);
     if (recipe.base)
       forgetUnknownDepth(trainee.pipeline.transformer, recipe.base, data.ownTasks.tasks);

@@ -1,23 +1,26 @@
 /** Every request that the studio makes. */
-import { eventParser } from '../logic/sse.js';
 import type {
   ApiProblem,
+  DataFolders,
   FineTuningJob,
+  FineTuningJobs,
   Health,
   Job,
-  Model,
+  Jobs,
+  Loras,
+  Models,
   Plan,
   Queue,
-  Run,
   RunDetails,
   RunMetrics,
-  StudioEvent,
-  Task,
+  Runs,
+  Tasks,
   Upload,
 } from './types.js';
 
 /** A refusal by the server, in its own words. */
 export class ApiError extends Error {
+  /** @param status  0: there was no answer */
   constructor(
     readonly status: number,
     readonly problem: ApiProblem,
@@ -26,17 +29,11 @@ export class ApiError extends Error {
   }
 }
 
-interface List<T> {
-  data: readonly T[];
-  has_more?: boolean;
-  last_id?: string | null;
-}
-
 export type Body = Readonly<Record<string, unknown>>;
 
 export const health = () => get<Health>('health');
-export const models = async () => (await get<List<Model>>('v1/models')).data;
-export const tasks = async () => (await get<List<Task>>('v1/tasks')).data;
+export const models = async () => (await get<Models>('v1/models')).data;
+export const tasks = async () => (await get<Tasks>('v1/tasks')).data;
 
 export const signIn = (apiKey: string) => send<void>('POST', 'v1/session', { api_key: apiKey });
 
@@ -48,7 +45,7 @@ export const create = (body: Body, key: string) =>
   send<Job>('POST', 'v1/videos', body, { headers: { 'idempotency-key': key } });
 export const job = (id: string) => get<Job>(`v1/videos/${id}`);
 export const jobs = (query: Readonly<Record<string, string>>) =>
-  get<List<Job>>(`v1/videos?${new URLSearchParams(query)}`);
+  get<Jobs>(`v1/videos?${new URLSearchParams(query)}`);
 export const remix = (id: string, changes: Body) =>
   send<Job>('POST', `v1/videos/${id}/remix`, changes);
 export const cancel = (id: string) => send<Job>('POST', `v1/videos/${id}/cancel`);
@@ -72,13 +69,23 @@ export function upload(content: Blob, name: string, purpose = 'user_data'): Prom
   return request<Upload>('POST', 'v1/files', { body: form });
 }
 
-export const fineTunings = async () => (await get<List<FineTuningJob>>('v1/fine_tuning/jobs')).data;
+/** All of them, the newest first. */
+export async function fineTunings(): Promise<readonly FineTuningJob[]> {
+  const all: FineTuningJob[] = [];
+  let page: FineTuningJobs | null = null;
+  do {
+    const after: string = page ? `&after=${page.last_id}` : '';
+    page = await get<FineTuningJobs>(`v1/fine_tuning/jobs?limit=100${after}`);
+    all.push(...page.data);
+  } while (page.has_more);
+  return all;
+}
 export const fineTune = (body: Body) => send<FineTuningJob>('POST', 'v1/fine_tuning/jobs', body);
 export const steerFineTuning = (id: string, way: 'cancel' | 'pause' | 'resume') =>
   send<FineTuningJob>('POST', `v1/fine_tuning/jobs/${id}/${way}`);
-export const dataFolders = async () =>
-  (await get<List<{ name: string; files: number }>>('v1/data')).data;
-export const runs = async () => (await get<List<Run>>('v1/runs')).data;
+export const loras = async () => (await get<Loras>('v1/loras')).data;
+export const dataFolders = async () => (await get<DataFolders>('v1/data')).data;
+export const runs = async () => (await get<Runs>('v1/runs')).data;
 export const run = (name: string) => get<RunDetails>(`v1/runs/${encodeURIComponent(name)}`);
 export const runMetrics = (name: string) =>
   get<RunMetrics>(`v1/runs/${encodeURIComponent(name)}/metrics?max_points=400`);
@@ -94,50 +101,6 @@ export const urls = {
     `v1/runs/${encodeURIComponent(runName)}/samples/${encodeURIComponent(path.split('/').at(-1)!)}`,
 };
 
-/** Wait before connecting again, in ms; it doubles up to the second value. */
-const PAUSES = [500, 8000] as const;
-
-export interface EventListener {
-  onEvent(event: StudioEvent): void;
-  /** whether the stream is open */
-  onState(connected: boolean): void;
-}
-
-/** Follows the events of all jobs; after a break it goes on where it stopped. Ends with the signal. */
-export async function follow(
-  { onEvent, onState }: EventListener,
-  signal: AbortSignal,
-): Promise<void> {
-  let lastId: string | null = null;
-  let pause: number = PAUSES[0];
-  while (!signal.aborted) {
-    try {
-      const headers: Record<string, string> = { accept: 'text/event-stream' };
-      if (lastId !== null) headers['last-event-id'] = lastId;
-      const response = await fetch('v1/events', { headers, signal });
-      if (!response.ok) throw await problemOf(response);
-      onState(true);
-      // without an id the server does not know what was missed
-      if (lastId === null) onEvent({ type: 'resync' });
-      pause = PAUSES[0];
-      const parser = eventParser();
-      const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-        for (const { id, data } of parser.push(piece.value)) {
-          onEvent(JSON.parse(data));
-          lastId = id;
-        }
-      }
-    } catch (cause) {
-      if (signal.aborted) return;
-      if (!(cause instanceof ApiError) && !(cause instanceof TypeError)) console.error(cause);
-    }
-    onState(false);
-    await new Promise((resolve) => setTimeout(resolve, pause));
-    pause = Math.min(pause * 2, PAUSES[1]);
-  }
-}
-
 const get = <T>(path: string) => request<T>('GET', path, {});
 
 function send<T>(method: string, path: string, body?: Body, more: RequestInit = {}): Promise<T> {
@@ -150,32 +113,34 @@ function send<T>(method: string, path: string, body?: Body, more: RequestInit = 
 }
 
 async function request<T>(method: string, path: string, init: RequestInit): Promise<T> {
-  const response = await fetch(path, { ...init, method }).catch((cause: unknown) => {
-    if (init.signal?.aborted) throw cause;
-    throw new ApiError(0, {
-      type: 'connection_error',
-      code: 'no_connection',
-      message: 'The server does not answer; start it again with `mfm serve`.',
-      param: null,
-      hint: null,
-    });
-  });
-  if (!response.ok) throw await problemOf(response);
-  return (response.status === 204 ? undefined : await response.json()) as T;
+  try {
+    const response = await fetch(path, { ...init, method });
+    if (!response.ok) throw await problemOf(response);
+    return (response.status === 204 ? undefined : await response.json()) as T;
+  } catch (cause) {
+    if (cause instanceof ApiError || init.signal?.aborted) throw cause;
+    throw new ApiError(0, problem('no_connection', NO_ANSWER));
+  }
 }
 
-async function problemOf(response: Response): Promise<ApiError> {
+const NO_ANSWER = 'The server does not answer; start it again with `mfm serve`.';
+
+/** What the server refused. */
+export async function problemOf(response: Response): Promise<ApiError> {
   const text = await response.text();
   try {
     return new ApiError(response.status, JSON.parse(text).error);
   } catch {
-    const message = `The server answered ${response.status}: ${text.slice(0, 200)}`;
-    return new ApiError(response.status, {
-      type: 'server_error',
-      code: 'unreadable',
-      message,
-      param: null,
-      hint: null,
-    });
+    // something else has answered, such as a proxy, and not for people
+    const sentence = `The server's answer cannot be read (status ${response.status}); try again, or ask who runs it.`;
+    return new ApiError(response.status, problem('unreadable', sentence));
   }
 }
+
+const problem = (code: string, message: string): ApiProblem => ({
+  type: 'server_error',
+  code,
+  message,
+  param: null,
+  hint: null,
+});

@@ -3,7 +3,7 @@ import type { MediaSource, Task } from '../api/types.js';
 import { type Field, fieldsOf, readField } from './fields.js';
 import { expandText, hasMargins, type Margins, NO_MARGINS } from './margins.js';
 import { isBlank, type MaskDocument } from './mask.js';
-import type { Placed } from './timeline.js';
+import { type Placed, refit } from './timeline.js';
 
 /** A picture or clip on the server, and how to show it. */
 export interface Media {
@@ -18,6 +18,8 @@ export interface Media {
   still: number | null;
   /** a moving picture that the browser plays by itself, and that cannot be stopped */
   animation: boolean;
+  /** has the clip sound? */
+  sound: boolean;
   /** address of one frame as a picture; null if the server does not cut it out */
   frameUrl: ((frame: number) => string) | null;
   width: number;
@@ -79,6 +81,23 @@ export const emptyDraft = (task: Task): Draft => ({
   count: 1,
 });
 
+export interface Timeline {
+  numFrames: number;
+  parts: Part[];
+  depthParts: DepthPart[];
+}
+
+/** The time line of a mixture; parts beyond the end of a clip that became shorter are moved in. */
+export function timelineOf(draft: Draft, task: Task): Timeline {
+  const asked = Number(draft.fields.num_frames || task.defaults.num_frames);
+  const numFrames = Number.isInteger(asked) && asked > 0 ? asked : 1;
+  return {
+    numFrames,
+    parts: refit(draft.parts, numFrames, numFrames),
+    depthParts: refit(draft.depthParts, numFrames, numFrames),
+  };
+}
+
 /** Masks that are on the server already, by what was painted. */
 export type UploadedMasks = ReadonlyMap<MaskDocument, string>;
 
@@ -120,8 +139,9 @@ const allFields = (task: Task): Field[] => {
 /** The masks that the request of a draft refers to. */
 export function masksOf(draft: Draft, task: Task): MaskDocument[] {
   const own = task.mask === 'hole' && draft.mask ? [draft.mask] : [];
-  const placed = task.placed ? draft.parts.map(maskOfPart).filter((mask) => mask !== null) : [];
-  return [...own, ...placed];
+  if (!task.placed) return own;
+  const placed = timelineOf(draft, task).parts.map(maskOfPart);
+  return [...own, ...placed.filter((mask) => mask !== null)];
 }
 
 const cutMasks = new WeakMap<MaskDocument, Map<number, MaskDocument>>();
@@ -156,9 +176,10 @@ export function requestOf(draft: Draft, task: Task, masks: UploadedMasks): Recor
   if (draft.reference) body.reference = draft.reference.source;
   if (draft.lora) body.lora = draft.lora;
   if (task.placed) {
-    body.known = draft.parts.map((part) => knownOf(part, masks));
-    if (draft.depthParts.length > 0) {
-      body.depth = draft.depthParts.map((part) => ({
+    const { parts, depthParts } = timelineOf(draft, task);
+    body.known = parts.map((part) => knownOf(part, masks));
+    if (depthParts.length > 0) {
+      body.depth = depthParts.map((part) => ({
         media: part.media.source,
         at: placeOf(part),
       }));

@@ -1,5 +1,18 @@
 /** The fields of a form, from a task's JSON Schema. */
-import type { JsonSchema, Task } from '../api/types.js';
+import type { Task } from '../api/types.js';
+
+/** What a form is made of in the JSON Schema of a field. */
+export interface JsonSchema {
+  type?: string | readonly string[];
+  description?: string;
+  default?: unknown;
+  enum?: readonly unknown[];
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  anyOf?: readonly JsonSchema[];
+  oneOf?: readonly JsonSchema[];
+}
 
 export type Field = {
   name: string;
@@ -44,11 +57,11 @@ const LABELS: Readonly<Record<string, string>> = {
   keep_known: 'Keep what is known exactly',
   depth_is: 'Depth values are',
   output_format: 'File format',
+  output_compression: 'Quality (JPEG, WebP)',
 };
 
 export function fieldsOf(task: Task): FieldGroups {
-  const { schema } = task;
-  const fields = Object.entries(schema.properties ?? {})
+  const fields = Object.entries<JsonSchema>(task.schema.properties)
     .filter(([name]) => !ELSEWHERE.has(name))
     .map(([name, property]) => fieldOf(name, property, usualOf(task, name)))
     .filter((field) => field !== null);
@@ -62,7 +75,7 @@ export function fieldsOf(task: Task): FieldGroups {
 /** What a field is if nothing is entered. */
 function usualOf({ defaults, size, follows_input: follows }: Task, name: string): unknown {
   const isOfInput = (name === 'size' && size !== 'pipeline') || (name === 'num_frames' && follows);
-  return isOfInput ? 'as the input' : defaults[name];
+  return isOfInput ? 'as the input' : defaults[name as keyof Task['defaults']];
 }
 
 function fieldOf(name: string, property: JsonSchema, taskDefault: unknown): Field | null {
@@ -114,6 +127,18 @@ function sentence(name: string): string {
   const words = name.replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/** A field for a number of things, of which there is at least one. */
+export const countField = (label: string): Field => ({
+  name: label,
+  label,
+  hint: '',
+  placeholder: '',
+  kind: 'number',
+  whole: true,
+  min: 1,
+  max: null,
+});
 
 /** A field's value for the request; undefined if it is empty, and a sentence if it cannot be sent. */
 export function readField(field: Field, text: string): { value: unknown } | { problem: string } {

@@ -1,5 +1,5 @@
 /** The jobs as the page knows them: lists and events of the server, merged. */
-import type { Job, Preview, StudioEvent } from '../api/types.js';
+import type { EventData, Job, Preview } from '../api/types.js';
 
 export interface JobStates {
   jobs: ReadonlyMap<string, Job>;
@@ -18,7 +18,7 @@ export const isWaiting = ({ status }: Pick<Job, 'status'>): boolean => status ==
 export const isRunning = ({ status }: Pick<Job, 'status'>): boolean => status === 'in_progress';
 
 /** Takes in what an event says. Events of the queue, of trainings and `resync` change nothing here. */
-export function mergeEvent(states: JobStates, event: StudioEvent): JobStates {
+export function mergeEvent(states: JobStates, event: EventData): JobStates {
   switch (event.type) {
     case 'queued':
     case 'started':

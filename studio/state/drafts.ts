@@ -2,21 +2,12 @@
 import { effect, signal } from '@preact/signals';
 import * as api from '../api/client.js';
 import type { ApiProblem, Job, Plan, Task } from '../api/types.js';
-import {
-  type Draft,
-  emptyDraft,
-  masksOf,
-  missing,
-  requestOf,
-  requestsOf,
-  type UploadedMasks,
-} from '../logic/draft.js';
+import { type Draft, emptyDraft, missing, requestOf, requestsOf } from '../logic/draft.js';
 import { marginsWithin } from '../logic/given-media.js';
-import { drawMasks, type MaskDocument } from '../logic/mask.js';
-import { encodePng } from '../logic/png.js';
-import { fieldTexts, inputsOf, loraOf, maskOf, sourceOf } from '../logic/recall.js';
+import { fieldTexts, inputsOf, knownOf, loraOf, maskOf, sourceOf } from '../logic/recall.js';
+import { connected } from './connection.js';
 import { add } from './jobs.js';
-import { maskOfMedia } from './mask-file.js';
+import { keepMasks, maskOfMedia, uploadMasks } from './mask-file.js';
 import { mediaOfSource } from './media.js';
 import { attempt, say } from './messages.js';
 import { partsOf } from './parts.js';
@@ -27,8 +18,13 @@ const drafts = signal<ReadonlyMap<string, Draft>>(new Map());
 
 export const draftOf = (task: Task): Draft => drafts.value.get(task.id) ?? emptyDraft(task);
 
-export function change(task: Task, changes: Partial<Draft>): void {
-  const draft: Draft = { ...draftOf(task), ...changes };
+/** @param changes  what is set, or how it follows from the draft as it is now */
+export function change(
+  task: Task,
+  changes: Partial<Draft> | ((draft: Draft) => Partial<Draft>),
+): void {
+  const before = draftOf(task);
+  const draft = { ...before, ...(typeof changes === 'function' ? changes(before) : changes) };
   drafts.value = new Map(drafts.value).set(task.id, draft);
 }
 
@@ -58,6 +54,9 @@ export function show(task: string, view: View): void {
 /** Wait after the last change before the server is asked for a plan, in ms. */
 const CALM = 350;
 
+/** The task that `planned` is about. */
+let plannedTask = '';
+
 effect(() => {
   const { page, id } = route.value;
   const task = page === 'make' && id ? taskOf(id) : undefined;
@@ -68,6 +67,14 @@ effect(() => {
     planned.value = { state: 'missing', sentence: lacking };
     return;
   }
+  if (!connected.value) {
+    planned.value = { state: 'missing', sentence: 'Waiting for the server…' };
+    return;
+  }
+  // a plan that changes stays until the next one is asked for, so that it does not flicker
+  const isOld = task.id === plannedTask && planned.peek().state !== 'missing';
+  if (!isOld) planned.value = { state: 'asking' };
+  plannedTask = task.id;
   const asked = new AbortController();
   const timer = setTimeout(() => void ask(draft, task, asked.signal), CALM);
   return () => {
@@ -79,7 +86,7 @@ effect(() => {
 async function ask(draft: Draft, task: Task, signal: AbortSignal): Promise<void> {
   planned.value = { state: 'asking' };
   try {
-    const body = requestOf(draft, task, await uploadMasks(draft, task));
+    const body = requestOf(draft, task, await uploadMasks(draft, task, () => draftOf(task)));
     const plan = await api.plan(body, signal);
     planned.value = plan.refusal
       ? { state: 'refused', problem: plan.refusal }
@@ -91,37 +98,16 @@ async function ask(draft: Draft, task: Task, signal: AbortSignal): Promise<void>
   }
 }
 
-/** Ids of masks on the server; a mask that changes becomes another document. */
-const maskFiles = new WeakMap<MaskDocument, Promise<string>>();
-
-async function uploadMasks(draft: Draft, task: Task): Promise<UploadedMasks> {
-  const fps = draft.inputs[0]?.fps ?? 8;
-  const masks = masksOf(draft, task);
-  const ids = await Promise.all(
-    masks.map((mask) => {
-      const known = maskFiles.get(mask) ?? uploadMask(mask, fps);
-      maskFiles.set(mask, known);
-      known.catch(() => maskFiles.delete(mask)); // to be tried again
-      return known;
-    }),
-  );
-  return new Map(masks.map((mask, i) => [mask, ids[i]!]));
-}
-
-async function uploadMask(mask: MaskDocument, fps: number): Promise<string> {
-  const bytes = await encodePng(drawMasks(mask), fps);
-  const { id } = await api.upload(new Blob([bytes], { type: 'image/png' }), 'mask.png', 'mask');
-  return id;
-}
-
 /** Sends the request, as often as the draft asks for. */
 export async function submit(task: Task): Promise<void> {
   const draft = draftOf(task);
   const made: Job[] = [];
   await attempt(async () => {
-    const body = requestOf(draft, task, await uploadMasks(draft, task));
-    for (const request of requestsOf(body, draft.count)) {
-      const job = await api.create(request, newKey());
+    const masks = await uploadMasks(draft, task, () => draftOf(task));
+    keepMasks(masks);
+    const body = requestOf(draft, task, masks);
+    for (const [place, request] of requestsOf(body, draft.count).entries()) {
+      const job = await createOnce(request, place);
       made.push(job);
       add([job]);
     }
@@ -132,27 +118,49 @@ export async function submit(task: Task): Promise<void> {
     say(`${made.length} results are queued. You may close this page; they will be made.`);
 }
 
+/** Keys of requests that were sent, and whose answers did not arrive. */
+const unanswered = new Map<string, string>();
+
+/** If the same is sent once more after the connection broke, the server makes no second job of it. */
+async function createOnce(request: api.Body, place: number): Promise<Job> {
+  const what = JSON.stringify([place, request]);
+  const key = unanswered.get(what) ?? newKey();
+  unanswered.set(what, key);
+  try {
+    const job = await api.create(request, key);
+    unanswered.delete(what);
+    return job;
+  } catch (cause) {
+    if (cause instanceof api.ApiError && cause.status !== 0) unanswered.delete(what);
+    throw cause;
+  }
+}
+
 export const emptyInputs = (task: Task): Draft['inputs'] => emptyDraft(task).inputs;
 
 /** Puts everything that a result was made of back, to be changed. */
 export async function recall(task: Task, job: Job): Promise<void> {
   const { request } = job;
   const inputs = await Promise.all(inputsOf(request).map(mediaOfSource));
+  const placed = task.placed ? await partsOf(request) : null;
+  const isPartGone = placed && placed.parts.length < knownOf(request).length;
+  if (inputs.includes(null) || isPartGone)
+    say('Some of what it was made of is no longer on the server; give it again.');
   const wanted = emptyInputs(task).map((_, i) => inputs[i] ?? null);
   const first = wanted[0] ?? null;
   const mask = maskOf(request);
   const reference = sourceOf(request.reference);
   const draft: Draft = {
     ...emptyDraft(task),
-    prompt: job.prompt ?? '',
+    prompt: job.prompt,
     fields: fieldTexts(task, request),
     inputs: wanted,
     mask: mask && first ? await maskOfMedia(await mediaOfSource(mask), first) : null,
     reference: reference && (await mediaOfSource(reference)),
-    estimateDepth: request.depth_from !== undefined && request.depth_from !== null,
+    estimateDepth: request.depth_from !== undefined,
     lora: loraOf(request),
     model: job.model,
-    ...(task.placed ? await partsOf(request) : {}),
+    ...placed,
   };
   if (task.mask === 'margins' && first) draft.margins = marginsWithin(request.expand, first);
   drafts.value = new Map(drafts.value).set(task.id, draft);

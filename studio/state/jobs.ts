@@ -1,7 +1,7 @@
 /** Jobs and results, kept as the server's events say. */
 import { batch, computed, signal } from '@preact/signals';
 import * as api from '../api/client.js';
-import type { Job, Queue, StudioEvent } from '../api/types.js';
+import type { EventData, Job } from '../api/types.js';
 import {
   isOver,
   isRunning,
@@ -12,15 +12,12 @@ import {
   newestFirst,
   replaceOpen,
 } from '../logic/job-state.js';
+import { NOTHING_KNOWN, oldestOf, withNewest, withOlder } from '../logic/older.js';
 import { attempt } from './messages.js';
-import { mergeTraining } from './training.js';
 
 export const states = signal(NO_JOBS);
-/** whether events arrive */
-export const connected = signal(false);
-export const queue = signal<Queue | null>(null);
-/** whether the server has older results than those that are known */
-export const hasMore = signal(false);
+/** whether no more jobs are begun */
+export const paused = signal(false);
 
 export const allJobs = computed(() => newestFirst(states.value.jobs.values()));
 export const running = computed(() => allJobs.value.filter(isRunning));
@@ -37,52 +34,65 @@ export const jobOf = (id: string): Job | undefined => states.value.jobs.get(id);
 
 /** Results that are asked for at once. */
 const PAGE = '24';
-let oldest: string | null = null;
+const known = signal(NOTHING_KNOWN);
+/** whether the server has older results than those that are known */
+export const hasMore = computed(() => known.value.hasMore);
 
-export function startJobs(): void {
-  const listener = {
-    onState: (open: boolean) => {
-      connected.value = open;
-    },
-    onEvent: take,
-  };
-  void api.follow(listener, new AbortController().signal);
-}
+/** whether the jobs were read, so that those that are known are those that there are */
+export const areRead = signal(false);
 
-function take(event: StudioEvent): void {
-  if (event.type === 'resync') void attempt(reload);
-  else if (event.type === 'queue') queue.value = event.queue;
-  else if (event.type === 'fine_tuning') mergeTraining(event.job);
+/** Takes in an event that is about jobs or their queue. */
+export function takeJobEvent(event: EventData): void {
+  if (event.type === 'queue') paused.value = event.queue.paused;
   else states.value = mergeEvent(states.value, event);
 }
 
-async function reload(): Promise<void> {
+/** Reads the queue and the newest jobs. @throws ApiError */
+export async function readJobs(): Promise<void> {
   const [open, recent] = await Promise.all([api.queue(), api.jobs({ limit: PAGE })]);
   const { running: first, data } = open;
   batch(() => {
-    queue.value = open;
+    paused.value = open.paused;
     states.value = mergeList(
       replaceOpen(states.value, first ? [first, ...data] : data),
       recent.data,
     );
-    hasMore.value = recent.has_more === true;
+    known.value = withNewest(known.value, recent);
+    areRead.value = true;
   });
-  oldest = recent.last_id ?? null;
 }
 
-export async function loadMore(): Promise<void> {
-  const page = await attempt(() => api.jobs({ limit: PAGE, after: oldest ?? '' }));
-  if (!page) return;
-  states.value = mergeList(states.value, page.data);
-  hasMore.value = page.has_more === true;
-  oldest = page.last_id ?? null;
-}
+export const loadMore = () =>
+  attempt(async () => {
+    const after = oldestOf(known.value, states.value.deleted);
+    const page = await api
+      .jobs(after ? { limit: PAGE, after } : { limit: PAGE })
+      .catch((cause: unknown) => {
+        if (cause instanceof api.ApiError && cause.problem.param === 'after') return null;
+        throw cause;
+      });
+    // the oldest one was deleted while the page could not hear of it
+    if (!page) {
+      known.value = NOTHING_KNOWN;
+      return readJobs();
+    }
+    states.value = mergeList(states.value, page.data);
+    known.value = withOlder(known.value, page);
+  });
 
-/** A job that may be older than those that are known. */
-export async function find(id: string): Promise<Job | null> {
-  const job = jobOf(id) ?? (await attempt(() => api.job(id)));
-  if (job) add([job]);
-  return job;
+/**
+ * Looks for a job that may be older than those that are known.
+ *
+ * @returns  whether there is one; null if the server cannot say so now
+ */
+export async function find(id: string): Promise<boolean | null> {
+  try {
+    add([await api.job(id)]);
+    return true;
+  } catch (cause) {
+    if (!(cause instanceof api.ApiError)) throw cause;
+    return cause.status === 404 ? false : null;
+  }
 }
 
 export function add(jobs: readonly Job[]): void {
@@ -107,12 +117,12 @@ export async function again(id: string): Promise<Job | null> {
 
 export async function steerQueue(way: 'pause' | 'resume'): Promise<void> {
   const now = await attempt(way === 'pause' ? api.pauseQueue : api.resumeQueue);
-  if (now) queue.value = now;
+  if (now) paused.value = now.paused;
 }
 
 export async function reorder(ids: readonly string[]): Promise<void> {
   const now = await attempt(() => api.reorderQueue(ids));
   if (!now) return;
-  queue.value = now;
+  paused.value = now.paused;
   add(now.data);
 }

@@ -1,7 +1,67 @@
-/** Masks from pictures and clips that are on the server. */
-import type { Media } from '../logic/draft.js';
-import { act, emptyMask, type MaskDocument } from '../logic/mask.js';
+/** Masks as pictures and clips on the server: sent, and read back. */
+import * as api from '../api/client.js';
+import type { Task } from '../api/types.js';
+import { type Draft, type Media, masksOf, type UploadedMasks } from '../logic/draft.js';
+import { act, drawMasks, emptyMask, type MaskDocument } from '../logic/mask.js';
 import type { Gray } from '../logic/mask-actions.js';
+import { encodePng } from '../logic/png.js';
+import { look } from './messages.js';
+
+/** Ids of masks on the server; a mask that changes becomes another document. */
+const files = new WeakMap<MaskDocument, Promise<string>>();
+
+/** By their ids: masks that were sent for a plan, and that no job has used; and the task of each. */
+const unused = new Map<string, { task: string; mask: MaskDocument }>();
+const used = new Set<string>();
+
+/**
+ * Sends the masks of a draft that are not on the server yet, and removes those that were painted over.
+ *
+ * @param now  the draft as it has become meanwhile
+ */
+export async function uploadMasks(
+  draft: Draft,
+  task: Task,
+  now: () => Draft,
+): Promise<UploadedMasks> {
+  const fps = draft.inputs[0]?.fps ?? 8;
+  const masks = masksOf(draft, task);
+  const ids = await Promise.all(masks.map((mask) => uploadOnce(mask, fps)));
+  const sent = new Map(masks.map((mask, i) => [mask, ids[i]!]));
+  for (const [mask, id] of sent) if (!used.has(id)) unused.set(id, { task: task.id, mask });
+  removeAllBut(masksOf(now(), task), task);
+  return sent;
+}
+
+function removeAllBut(masks: readonly MaskDocument[], { id: task }: Task): void {
+  for (const [id, old] of unused) {
+    if (old.task !== task || masks.includes(old.mask)) continue;
+    unused.delete(id);
+    files.delete(old.mask);
+    void look(() => api.removeFile(id));
+  }
+}
+
+/** These are used by a job, out of which they can be taken back to be changed. */
+export function keepMasks(sent: UploadedMasks): void {
+  for (const id of sent.values()) {
+    used.add(id);
+    unused.delete(id);
+  }
+}
+
+function uploadOnce(mask: MaskDocument, fps: number): Promise<string> {
+  const known = files.get(mask) ?? upload(mask, fps);
+  files.set(mask, known);
+  known.catch(() => files.delete(mask)); // to be tried again
+  return known;
+}
+
+async function upload(mask: MaskDocument, fps: number): Promise<string> {
+  const bytes = await encodePng(drawMasks(mask), fps);
+  const { id } = await api.upload(new Blob([bytes], { type: 'image/png' }), 'mask.png', 'mask');
+  return id;
+}
 
 /** A mask that can be painted on further; null if it is gone or has another size than its input. */
 export async function maskOfMedia(mask: Media | null, input: Media): Promise<MaskDocument | null> {

@@ -34,6 +34,7 @@ export function mediaOfUpload(upload: Upload): Media {
     thumbUrl: video ? api.urls.fileFrame(id, 0) : api.urls.file(id),
     still: null,
     animation: false,
+    sound: upload.sound === true,
     frameUrl: video ? (frame) => api.urls.fileFrame(id, frame) : null,
     width: width ?? 1,
     height: height ?? 1,
@@ -51,6 +52,7 @@ export function mediaOfJob(job: Job): Media {
     thumbUrl: api.urls.variant(job.id, 'thumbnail'),
     still: null,
     animation: job.result === 'video' && job.content_type?.startsWith('image/') === true,
+    sound: job.sound === true,
     frameUrl: null,
     width: job.width ?? 1,
     height: job.height ?? 1,
@@ -59,7 +61,7 @@ export function mediaOfJob(job: Job): Media {
   };
 }
 
-/** What a request refers to; null if it is no longer on the server. */
+/** What a request refers to; null if it is no longer on the server. @throws ApiError if that cannot be said */
 export async function mediaOfSource(source: MediaSource): Promise<Media | null> {
   try {
     const media =
@@ -68,7 +70,7 @@ export async function mediaOfSource(source: MediaSource): Promise<Media | null> 
         : mediaOfJob(await api.job(source.video_id));
     return source.frame === undefined ? media : frameOf(media, source.frame);
   } catch (cause) {
-    if (cause instanceof api.ApiError) return null;
+    if (cause instanceof api.ApiError && cause.status === 404) return null;
     throw cause;
   }
 }
@@ -84,6 +86,7 @@ export function frameOf(media: Media, frame: number): Media {
     url: cutOut ?? media.url,
     thumbUrl: cutOut ?? media.thumbUrl,
     still: cutOut === undefined ? index : null,
+    sound: false,
     frameUrl: null,
     numFrames: 1,
   };

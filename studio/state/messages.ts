@@ -5,7 +5,10 @@ import { ApiError } from '../api/client.js';
 export interface Message {
   id: number;
   text: string;
+  /** it tells of a problem, and stays until it is closed */
   bad: boolean;
+  /** it tells that the server does not answer, which is over when it does */
+  isBreak: boolean;
 }
 
 export const messages = signal<readonly Message[]>([]);
@@ -14,16 +17,21 @@ export const messages = signal<readonly Message[]>([]);
 const STAYS = 5000;
 let last = 0;
 
-export function say(text: string, bad = false): void {
+export function say(text: string, bad = false, isBreak = false): void {
   // what is said already need not be said again
   if (messages.value.some((message) => message.text === text)) return;
   const id = ++last;
-  messages.value = [...messages.value.slice(-2), { id, text, bad }];
+  messages.value = [...messages.value.slice(-2), { id, text, bad, isBreak }];
   if (!bad) setTimeout(() => close(id), STAYS);
 }
 
 export function close(id: number): void {
   messages.value = messages.value.filter((message) => message.id !== id);
+}
+
+/** The server answers again. */
+export function forgetBreaks(): void {
+  messages.value = messages.value.filter(({ isBreak }) => !isBreak);
 }
 
 /** Looks at something that is looked at again soon: it does not matter if it cannot be seen for once. */
@@ -41,7 +49,8 @@ export async function attempt<T>(work: () => Promise<T>): Promise<T | null> {
   try {
     return await work();
   } catch (cause) {
-    say(cause instanceof Error ? cause.message : String(cause), true);
+    const isBreak = cause instanceof ApiError && cause.status === 0;
+    say(cause instanceof Error ? cause.message : String(cause), true, isBreak);
     return null;
   }
 }

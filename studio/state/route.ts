@@ -1,32 +1,32 @@
-/** Which page is shown: the part of the address after #. */
+/** Which page is shown, and going to another one. */
 import { signal } from '@preact/signals';
+import { linkTo, type Page, type Route, routeOf } from '../logic/route.js';
 
-export type Page = 'choose' | 'make' | 'results' | 'queue' | 'training';
-
-export interface Route {
-  page: Page;
-  /** a task, a result or a run */
-  id: string | null;
-}
-
-const PAGES: readonly string[] = ['make', 'results', 'queue', 'training'];
-
-export function routeOf(hash: string): Route {
-  const [page = '', id] = hash.replace(/^#\/?/, '').split('/');
-  if (!PAGES.includes(page)) return { page: 'choose', id: null };
-  return { page: page as Page, id: id ? decodeURIComponent(id) : null };
-}
+export { linkTo, type Page, type Route };
 
 export const route = signal<Route>(routeOf(location.hash));
-
-addEventListener('hashchange', () => {
-  route.value = routeOf(location.hash);
-  scrollTo(0, 0);
-});
-
-export const linkTo = (page: Page, id?: string): string =>
-  page === 'choose' ? '#/' : `#/${page}${id ? `/${encodeURIComponent(id)}` : ''}`;
 
 export function go(page: Page, id?: string): void {
   location.hash = linkTo(page, id);
 }
+
+// the page is drawn after the browser has tried to restore its place
+history.scrollRestoration = 'manual';
+
+addEventListener('hashchange', () => {
+  route.value = routeOf(location.hash);
+  // what had the focus is gone; who goes on by keys or listens begins at the new page
+  document.getElementById('main')?.focus({ preventScroll: true });
+  const { y = 0 } = (history.state ?? {}) as { y?: number };
+  requestAnimationFrame(() => scrollTo(0, y));
+});
+
+/** Wait after scrolling before the place is noted, in ms: browsers allow few notes in a short time. */
+const CALM = 200;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+/** Each page of the browser's history keeps its place, to which one comes back. */
+addEventListener('scroll', () => {
+  clearTimeout(timer);
+  timer = setTimeout(() => history.replaceState({ y: scrollY }, ''), CALM);
+});

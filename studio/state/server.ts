@@ -2,9 +2,6 @@
 import { computed, signal } from '@preact/signals';
 import * as api from '../api/client.js';
 import type { Health, Model, Task } from '../api/types.js';
-import { startJobs } from './jobs.js';
-import { attempt } from './messages.js';
-import { startTraining } from './training.js';
 
 export const health = signal<Health | null>(null);
 export const tasks = signal<readonly Task[]>([]);
@@ -15,22 +12,12 @@ export const locked = computed(() => health.value?.auth === 'required');
 
 export const taskOf = (id: string): Task | undefined => tasks.value.find((task) => task.id === id);
 
-export async function start(): Promise<void> {
-  health.value = await attempt(api.health);
-  if (!health.value) {
-    setTimeout(start, 3000);
-    return;
-  }
-  if (locked.value) return;
-  const [taskList, modelList] = await Promise.all([attempt(api.tasks), attempt(api.models)]);
-  tasks.value = taskList ?? [];
-  models.value = modelList ?? [];
-  startJobs();
-  startTraining();
+/** @throws ApiError */
+export async function readTasks(): Promise<void> {
+  tasks.value = await api.tasks();
 }
 
-export async function unlock(apiKey: string): Promise<boolean> {
-  const done = await attempt(() => api.signIn(apiKey).then(() => true));
-  if (done) await start();
-  return done === true;
+/** @throws ApiError */
+export async function readModels(): Promise<void> {
+  models.value = await api.models();
 }

@@ -57,6 +57,7 @@ describe('mfm', () => {
       [['inof'], /^mfm: unknown command "inof"; did you mean "info"\?\n$/],
       [['constructor'], /^mfm: unknown command "constructor"; `mfm --help` lists.*\n$/],
       [['info', '--jsonn'], /^mfm info: unknown option --jsonn; did you mean "--json"\?\n$/],
+      [['info', '--device', 'cpu'], /^--device: is about the cost of a result; .*\n$/],
       [['info', 'mfm-2b', 'more'], /^mfm info: "more" is one word too many.*\n$/],
     ];
     for (const [words, sentence] of cases) {

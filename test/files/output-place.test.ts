@@ -35,8 +35,8 @@ describe('expectPlace', () => {
     refuses(() => expectPlace(at('soft.mp4')), /soft\.mp4: is a link.*its target, .*clip\.mp4/);
     refuses(() => expectPlace(at('dangling.mp4')), /is a link/);
     refuses(() => expectPlace(at('frames')), /it is a folder; name a file/);
-    refuses(() => expectPlace('/dev/stdout'), /not to a pipe or device/);
-    refuses(() => expectPlace('-'), /not to a pipe or device/);
+    refuses(() => expectPlace('/dev/stdout'), /not to a pipe, a device or \/proc; name/);
+    refuses(() => expectPlace('-'), /not to a pipe, a device or \/proc; name/);
     refuses(() => expectPlace(at('clip.mp4/a/o.mp4')), /^\S+o\.mp4: .*part of its path is a file/);
     refuses(() => expectPlace(at('n'.repeat(300))), /longer than the system allows/);
   });

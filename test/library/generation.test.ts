@@ -123,6 +123,23 @@ describe('Generation', () => {
     assert.equal(made!.prompt, 'a red cube');
   });
 
+  test('saves a JPEG at the quality that is asked for, which a PNG does not have', async () => {
+    const picture = mfm().generate('t2i', { prompt: 'a red cube', seed: 7, numInferenceSteps: 1 });
+    const usual = await picture.save(at('out/usual.jpg'));
+    const small = await picture.save(at('out/small.jpg'), { quality: 10 });
+    assert.deepEqual([usual.settings.quality, small.settings.quality], [undefined, 10]);
+    const bytes = (name: string) => readFileSync(at(`out/${name}.jpg`)).length;
+    assert.ok(bytes('small') < bytes('usual'));
+    for (const [name, quality, message] of [
+      ['never.png', 10, /never\.png: has no `quality`, as only \.jpg and \.webp do; leave it out/],
+      ['never.jpg', 0, /^`quality`: must be a whole number from 1 to 100, got 0$/],
+    ] as const) {
+      const refused = { name: 'InputError', field: 'quality', message };
+      await assert.rejects(picture.save(at(`out/${name}`), { quality }), refused);
+      assert.ok(!existsSync(at(`out/${name}`)));
+    }
+  });
+
   test('a clip that was shown is saved, and read again', { skip: noFfmpeg }, async () => {
     const clip = mfm().generate('t2v', clipOf());
     const shown = await all(clip.frames);
@@ -178,12 +195,17 @@ describe('Mfm', () => {
     const { width, height, numFrames, fps, numWindows, fits } = plan;
     assert.deepEqual([width, height, numFrames, fps, fits], [32, 32, 12, 8, true]);
     assert.ok(numWindows! > 2);
-    assert.equal(plan.seconds, numWindows! * plan.cost!.seconds);
-    assert.ok(plan.peakBytes! > 2 ** 20 && plan.availableBytes > 2 ** 20);
+    assert.equal(plan.seconds, numWindows! * plan.cost.seconds);
+    assert.ok(plan.peakBytes > 2 ** 20 && plan.availableBytes > 2 ** 20);
+    // the tiny text encoder reads 16 tokens, and 32 x 32 pixels are 2 x 2 patches of a latent frame
+    const { tokens } = await mfm().plan('t2i', { prompt: 'a large red cube on a wide plain' });
+    assert.deepEqual(tokens, { prompt: 16, given: 0, result: 4 });
     const size = { width: 16384, height: 16384 };
     const huge = await mfm().plan('t2v', { prompt: 'a', size, numFrames: 97, window: 97 });
     assert.equal(huge.fits, false);
-    assert.equal((await mfm().plan('ioutp', { input: at('photo.png'), expand: '0.5' })).width, 64);
+    const outpainting = await mfm().plan('ioutp', { input: at('photo.png'), expand: '0.5' });
+    assert.equal(outpainting.width, 64);
+    assert.equal(outpainting.tokens.given, outpainting.tokens.result);
   });
 
   test('refuses what memory has no room for, naming what it has', async () => {

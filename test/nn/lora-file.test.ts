@@ -256,7 +256,7 @@ describe('readLora', () => {
   });
 
   test('refuses files that are not a LoRA, and settings that it does not support', () => {
-    refuses(() => readLora(join(folder, 'none')), /none: no such LoRA file or folder$/);
+    refuses(() => readLora(join(folder, 'none')), /none: no such LoRA file or folder; give one/);
     refuses(
       () => readLora(tmpdir()),
       /must contain pytorch_lora_weights\.safetensors or adapter_model/,

@@ -172,7 +172,12 @@ describe('mergeLoras', () => {
       ['tiny', both(), 'tiny/new', /is inside the pipeline that is merged/],
       ['tiny', both(), 'one', /one: already exists; name another folder, or delete it$/],
       ['one', both(), 'new', /is not a pipeline folder \(no model_index\.json\)/],
-      ['tiny', [{ path: at('none'), scale: 1 }], 'new', /none: no such LoRA file or folder$/],
+      [
+        'tiny',
+        [{ path: at('none'), scale: 1 }],
+        'new',
+        /none: no such LoRA file or folder; give one/,
+      ],
     ];
     const before = readdirSync(root).sort();
     for (const [source, loras, target, message] of cases) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { readMedia } from '../../src/media/index.js';
-import type { VideoJob } from '../../src/server/jobs/job.js';
+import type { VideoJob } from '../../src/server/schemas/job.js';
 import { ffmpeg, noFfmpeg } from '../media/helpers.js';
 import { FEW, type Json, serving } from './serving.js';
 
@@ -106,6 +106,28 @@ describe('an upload', () => {
     }
     const none = await client().get(`/v1/files/${file.id}/content?frame=16`);
     assert.deepEqual([none.status, none.body.error.param], [400, 'frame']);
+    assert.match(none.body.error.message, /^clip\.mp4: has no frame 16; /);
+    const inputs = [{ file_id: file.id, frame: 16 }];
+    const input = await client().post('/v1/videos', { task: 'i2v', inputs, ...FEW });
+    assert.deepEqual([input.status, input.body.error.param], [400, 'inputs']);
+    assert.match(input.body.error.message, /^inputs: has no frame 16; /);
+  });
+
+  test('with sound says so, and so does what is made of it', { skip: noFfmpeg }, async () => {
+    const path = join(root, 'loud.mp4');
+    ffmpeg(
+      ...['-f', 'lavfi', '-i', 'testsrc2=size=64x64:rate=8:duration=1.125'],
+      ...['-f', 'lavfi', '-i', 'sine=duration=1.125', '-pix_fmt', 'yuv420p', path],
+    );
+    const clip = await upload(readFileSync(path), 'loud.mp4');
+    const picture = await upload(photo, 'silent.png');
+    assert.deepEqual([clip.sound, picture.sound], [true, false]);
+    const make = async (body: Json) =>
+      until(await client().post('/v1/videos', { ...body, ...FEW }));
+    const coloured = { task: 'vcolor', inputs: [clip.id] };
+    assert.equal((await make(coloured)).sound, true);
+    assert.equal((await make({ ...coloured, output_format: 'gif' })).sound, false);
+    assert.equal((await make({ task: 't2v', prompt: 'a red cube', num_frames: 5 })).sound, false);
   });
 
   test('that cannot be used is refused with a sentence, and leaves nothing', async () => {
@@ -139,6 +161,11 @@ describe('an upload', () => {
   test('keeps its name for people, and no path of it', async () => {
     const file = await upload(photo, '../../../../tmp/evil.png');
     assert.equal(file.filename, 'evil.png');
+    // a name is cut between two characters
+    const long = await upload(photo, `${'a'.repeat(199)}🦎.png`);
+    const { status, headers } = await client().bytes(`/v1/files/${long.id}/content`);
+    assert.deepEqual([status, long.filename], [200, `${'a'.repeat(199)}🦎`]);
+    assert.match(headers.get('content-disposition')!, /a%F0%9F%A6%8E$/);
     assert.deepEqual(readdirSync(join(server().folder, 'files', file.id)).sort(), [
       'content.png',
       'file.json',
@@ -186,6 +213,7 @@ describe('an input', () => {
       [{ file_id: id }],
       [{ file_id: id, frame: 0 }],
       [{ image_url: url }],
+      [url],
     ]) {
       jobs.push(await until(await client().post('/v1/videos', { task: 'isr', inputs, ...FEW })));
     }
@@ -199,7 +227,9 @@ describe('an input', () => {
     assert.equal(new Set(pixels).size, 1);
     assert.deepEqual([jobs[0]!.width, jobs[0]!.height], [128, 128]);
     // what came as bytes is an upload now, so that the request can be repeated
-    assert.match((jobs[3]!.request.inputs![0] as Json).file_id, /^file_/);
+    for (const job of jobs.slice(3, 5)) {
+      assert.match((job.request.inputs![0] as Json).file_id, /^file_/);
+    }
     const [first] = jobs;
     const again = await until(
       await client().post('/v1/videos', {
@@ -209,6 +239,42 @@ describe('an input', () => {
       }),
     );
     assert.equal(again.width, 128);
+  });
+
+  test('is called by its number in notes, and not by a path that nobody knows', async () => {
+    const { id } = await upload(photo, 'photo.png');
+    const asked = { task: 'i2v', prompt: 'a gecko', inputs: [id], size: '32x64', ...FEW };
+    const note = 'input 0: cropped by 50% of its width (`fit`)';
+    assert.deepEqual((await client().post('/v1/plan', asked)).body.notes, [note]);
+    const job = await until(await client().post('/v1/videos', asked));
+    assert.deepEqual(job.notes, [note]);
+    const { error } = (await client().post('/v1/plan', { task: 'isr', inputs: [id, id] })).body;
+    assert.deepEqual(
+      [error.message, error.hint],
+      ['isr: takes one input, got 2; leave out input 1', 'leave out input 1'],
+    );
+  });
+
+  test('that is wrong is called by the field that it came in', async () => {
+    const { id } = await upload(Buffer.from('no picture'), 'a.txt');
+    const form = new FormData();
+    form.set('prompt', 'x');
+    form.set('image', new Blob(['no picture']), 'a.png');
+    const edits = '/v1/images/edits';
+    const missing = 'file_000000000000000000000000';
+    for (const [path, body, param, message] of [
+      ['/v1/plan', { task: 'isr', inputs: [id] }, 'inputs', /^input 0: holds text/],
+      [edits, { prompt: 'x' }, 'image', /; give one with `image`$/],
+      [edits, { prompt: 'x', image: missing }, 'image', /^image: there is no file/],
+      [edits, { prompt: 'x', images: [missing] }, 'images', /^images: there is no file/],
+      [edits, { prompt: 'x', inputs: [missing] }, 'inputs', /^inputs: there is no file/],
+      [edits, { prompt: 'x', image: id, mask: id }, 'mask', /^mask: holds text/],
+      [edits, form, 'image', /^a\.png: holds text/],
+    ] as const) {
+      const { status, body: answer } = await client().post(path, body);
+      assert.deepEqual([status, answer.error.param], [400, param], answer.error.message);
+      assert.match(answer.error.message, message);
+    }
   });
 
   test('outlives its upload and the job that made it', async () => {
@@ -221,6 +287,46 @@ describe('an input', () => {
     // but it can be asked for no more
     const gone = await client().post(`/v1/videos/${body.id}/remix`, {});
     assert.deepEqual([gone.status, gone.body.error.param], [400, 'inputs']);
+  });
+
+  test('of a request that comes to nothing is not kept', async () => {
+    const names = async () =>
+      (await client().get('/v1/files?limit=1000')).body.data.map(({ id }: Json) => id);
+    const before = await names();
+    const inputs = [{ image_url: `data:image/png;base64,${photo.toString('base64')}` }];
+    const form = (fields: Record<string, string>) => {
+      const made = new FormData();
+      for (const [name, value] of Object.entries(fields)) made.set(name, value);
+      made.set('input_reference', new Blob([photo as Uint8Array<ArrayBuffer>]), 'photo.png');
+      return made;
+    };
+    for (const [path, body, status] of [
+      ['/v1/videos', { task: 'isr', inputs, num_frames: 9 }, 400],
+      ['/v1/videos', form({ task: 'isr', num_frames: '9' }), 400],
+      ['/v1/videos', form({ task: 'isr', stepz: '9' }), 400],
+      ['/v1/images/edits', { prompt: 'x', inputs, num_frames: 9 }, 400],
+      ['/v1/images/edits', { prompt: 'x', inputs, mask: inputs[0], upscale: 2 }, 400],
+      ['/v1/plan', { task: 'isr', inputs }, 200],
+      ['/v1/plan', form({ task: 'isr' }), 200],
+    ] as const) {
+      const answer = await client().post(path, body);
+      assert.equal(answer.status, status, JSON.stringify(answer.body));
+      assert.deepEqual(await names(), before, JSON.stringify(answer.body));
+    }
+  });
+
+  test('that is given twice is refused', async () => {
+    const form = new FormData();
+    form.set('task', 'iinp');
+    const bytes = new Blob([photo as Uint8Array<ArrayBuffer>]);
+    for (const name of ['inputs', 'mask']) form.set(name, bytes, 'photo.png');
+    form.append('mask', bytes, 'other.png');
+    const { status, body } = await client().post('/v1/videos', form);
+    assert.deepEqual([status, body.error.param], [400, 'mask']);
+    assert.equal(body.error.message, 'mask: is given twice; leave one of them out');
+    const both = { prompt: 'x', image: 'file_000000000000000000000000', inputs: [] };
+    const edit = await client().post('/v1/images/edits', both);
+    assert.match(edit.body.error.message, /^inputs: is given twice|^image: is given twice/);
   });
 
   test('that is masked keeps the rest of the picture', async () => {
@@ -284,6 +390,63 @@ describe('an input', () => {
     );
     assert.deepEqual([edited.task, edited.num_frames], ['vedit', 17]);
   });
+});
+
+test('a file where none is taken is refused, and leaves nothing', async () => {
+  for (const path of ['/v1/queue/reorder', '/v1/fine_tuning/jobs', '/v1/session']) {
+    const form = new FormData();
+    form.set('file', new Blob([photo as Uint8Array<ArrayBuffer>]), 'photo.png');
+    const { status, body } = await client().post(path, form);
+    assert.deepEqual([status, body.error.code], [415, 'unsupported_type'], path);
+  }
+  assert.deepEqual(readdirSync(join(server().folder, 'incoming')), []);
+});
+
+test('a body that is nested without end is refused, and the server lives', async () => {
+  const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;
+  for (const [path, body] of [
+    ['/v1/videos', `{"prompt": ${deep(100_000)}}`],
+    ['/v1/videos', `{"metadata": ${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}`],
+    ['/v1/fine_tuning/jobs', `{"recipe": {"data": ${deep(100)}}}`],
+  ] as const) {
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(client().url + path, { method: 'POST', headers, body });
+    assert.equal(response.status, 400);
+    const { error } = (await response.json()) as Json;
+    assert.match(error.message, /^the body is nested more than 64 levels deep/);
+  }
+  assert.equal((await client().get('/health')).status, 200);
+});
+
+test('a field that objects take for something else is refused in JSON, in forms and in queries', async () => {
+  const fields = { task: 't2i', prompt: 'x' };
+  const form = (more: Record<string, string>) => {
+    const made = new FormData();
+    for (const [name, value] of Object.entries({ ...fields, ...more })) made.set(name, value);
+    return made;
+  };
+  const proto = JSON.parse('{ "__proto__": "hidden" }');
+  const json = { 'content-type': 'application/json' };
+  const post = (body: string | FormData) => ({
+    method: 'POST',
+    body,
+    headers: body instanceof FormData ? undefined : json,
+  });
+  for (const [path, init] of [
+    ['/v1/plan', post(`{ "__proto__": ${JSON.stringify(fields)} }`)],
+    ['/v1/plan', post(JSON.stringify({ ...fields, metadata: proto }))],
+    ['/v1/fine_tuning/jobs', post(JSON.stringify({ recipe: { transformer: [proto] } }))],
+    ['/v1/plan', post(form({ ['__proto__']: '{}' }))],
+    ['/v1/plan', post(form({ '__proto__[]': 'x' }))],
+    ['/v1/plan', post(form({ metadata: JSON.stringify(proto) }))],
+    ['/v1/videos?__proto__=1', {}],
+  ] as [string, RequestInit][]) {
+    const response = await fetch(client().url + path, init);
+    const { error } = (await response.json()) as Json;
+    assert.equal(response.status, 400, path);
+    const message = '__proto__: is no field of this request; leave it out';
+    assert.deepEqual([error.param, error.message], ['__proto__', message]);
+  }
 });
 
 test('a form that is none, or has parts without names, is refused, and the server lives', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import sharp from 'sharp';
 import { open } from '../../src/index.js';
-import type { VideoJob } from '../../src/server/jobs/job.js';
+import type { VideoJob } from '../../src/server/schemas/job.js';
 import { noFfmpeg } from '../media/helpers.js';
 import { type Event, FEW, type Json, MODEL, serving } from './serving.js';
 
@@ -146,6 +146,22 @@ describe('a job', () => {
     await client().until(random.id, 'completed');
   });
 
+  test('is repeated with another length, in frames or in seconds', async () => {
+    await client().post('/v1/queue/pause');
+    const first = await make({ task: 't2v', prompt: 'a red cube', num_frames: 9, ...FEW });
+    const remixed = async (changes: Json) =>
+      (await client().post<VideoJob>(`/v1/videos/${first.id}/remix`, changes)).body;
+    const longer = await remixed({ seconds: 2 });
+    assert.deepEqual([longer.num_frames, longer.request.num_frames], [16, undefined]);
+    const { status, body } = await client().post('/v1/videos', {
+      ...first.request,
+      seconds: '2',
+    });
+    assert.deepEqual([status, body.error.param], [400, 'seconds']);
+    for (const { id } of [longer, first]) await client().remove(`/v1/videos/${id}`);
+    await client().post('/v1/queue/resume');
+  });
+
   test('takes seeds of 64 bits', async () => {
     const job = await made({ ...PICTURE, seed: '18446744073709551615' });
     assert.equal(job.seed, '18446744073709551615');
@@ -193,6 +209,11 @@ describe('cancelling', () => {
     assert.equal((await client().post(`/v1/videos/${id}/cancel`)).body.status, 'cancelled');
     const none = await client().get(`/v1/videos/${id}/content`);
     assert.deepEqual([none.status, none.body.error.code], [409, 'wrong_state']);
+    assert.equal(none.body.error.hint, `ask for it again with POST /v1/videos/${id}/remix`);
+    const preview = await client().get(`/v1/videos/${id}/content?variant=preview`);
+    assert.equal(preview.body.error.message, none.body.error.message);
+    const input = await client().post('/v1/plan', { task: 'icolor', inputs: [{ video_id: id }] });
+    assert.deepEqual([input.status, input.body.error.hint], [409, 'name another']);
     const late = await client().post(`/v1/videos/${next.id}/cancel`);
     assert.deepEqual([late.status, late.body.error.code], [409, 'wrong_state']);
   });
@@ -313,6 +334,41 @@ describe('a request', () => {
     assert.deepEqual(readdirSync(join(server().folder, 'jobs')), before, 'nothing is left');
   };
 
+  test('is refused in words, whatever is wrong with a value', async () => {
+    const seed = 'must be a whole number from 0, or its digits as text';
+    const seconds = 'must be a number of seconds above 0, such as 4 or "2.5"';
+    for (const [field, value, message] of [
+      ['seconds', '"-2"', seconds],
+      ['seconds', '"0"', seconds],
+      ['seed', '"1.5"', seed],
+      ['seed', 'true', seed],
+      ['seed', '18446744073709551615', 'is too large to be exact as a number; write it as text'],
+      ['size', '"wide"', 'must be WIDTHxHEIGHT in pixels, such as "640x352"'],
+    ] as const) {
+      const response = await fetch(`${client().url}/v1/videos`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: `{ "task": "t2v", "prompt": "x", "${field}": ${value} }`,
+      });
+      const { error } = (await response.json()) as Json;
+      assert.deepEqual([error.param, error.message], [field, `${field}: ${message}`]);
+    }
+    const box = { x: 'left', y: 0, width: 9, height: 9 };
+    const masked = await client().post('/v1/plan', { task: 'iinp', mask: { box } });
+    const share = 'mask.box.x: must be a number of pixels, or a share such as "25%"';
+    assert.equal(masked.body.error.message, share);
+    for (const path of ['runs/..%2f..%2fx/metrics', 'runs/...', 'runs/x/samples/a%20b']) {
+      const { status, body } = await client().get(`/v1/${path}`);
+      assert.equal(status, 404);
+      assert.match(
+        body.error.message,
+        /must be a name of up to 200 letters, digits, -, _ and \.\)/,
+      );
+    }
+    const job = await client().get('/v1/fine_tuning/jobs/x');
+    assert.match(job.body.error.message, /must be the id of a fine-tuning job/);
+  });
+
   test('that cannot be made is refused at once, with the sentence of the library or of the schema', async () => {
     await refused(
       { task: 'vinp', prompt: 'x' },
@@ -382,8 +438,14 @@ describe('a request', () => {
     await refused(
       { task: 'i2v', inputs: [{ image_url: 'data:image/png;base64,bm90IGEgcGljdHVyZQ==' }] },
       400,
-      'file',
-      /picture\.png: /,
+      'inputs',
+      /^inputs: holds text, not a picture/,
+    );
+    await refused(
+      { task: 'i2v', inputs: ['https://localhost/x.png'] },
+      400,
+      'inputs',
+      /^inputs: addresses of other hosts are not accepted here; .* --allow-urls$/,
     );
   });
 
@@ -462,6 +524,12 @@ describe('the lists', () => {
     const metrics = await (await fetch(`${client().url}/metrics`)).text();
     assert.match(metrics, /^mfm_jobs\{state="completed"\} \d+$/m);
     assert.match(metrics, /^mfm_memory_bytes\{process="engine"\} [1-9]\d+$/m);
+    for (const stage of ['queued', 'starting', 'text', 'condition', 'steps', 'frames', 'saving']) {
+      assert.match(
+        metrics,
+        new RegExp(`^mfm_job_stage_seconds_count{stage="${stage}"} [1-9]`, 'm'),
+      );
+    }
     const { body } = await client().get('/openapi.json');
     assert.equal(body.openapi, '3.1.0');
     for (const path of [
@@ -474,12 +542,33 @@ describe('the lists', () => {
     ]) {
       assert.ok(path in body.paths, path);
     }
+    // what a stream, a part of a file and a form are answered and asked with
+    const types = (path: string, method: string, status: number) =>
+      Object.keys(body.paths[path][method].responses[status].content);
+    assert.deepEqual(types('/v1/images/generations', 'post', 200), [
+      'application/json',
+      'text/event-stream',
+    ]);
+    assert.ok(types('/v1/videos/{id}/content', 'get', 206).includes('video/mp4'));
+    const { VideoRequest, ImageEditForm } = body.components.schemas;
+    const { guidance_range: range, tile } = VideoRequest.properties;
+    assert.deepEqual([range.minItems, range.maxItems], [2, 2]);
+    assert.equal(tile.properties.width.multipleOf, 16);
+    assert.ok('image' in ImageEditForm.properties && 'prompt' in ImageEditForm.properties);
     const page = await (await fetch(`${client().url}/docs`)).text();
     assert.match(page, /\/v1\/queue\/reorder/);
     assert.ok(!/(src|href)="(https?:)?\/\//.test(page), 'it asks no other host');
     assert.equal((await client().get('/health')).body.auth, 'none');
     const none = await client().get('/v1/nothing');
     assert.deepEqual([none.status, none.body.error.type], [404, 'not_found_error']);
+    for (const [path, allow] of [
+      ['/v1/videos/sync', 'POST'],
+      ['/v1/images/edits', 'POST'],
+    ] as const) {
+      const wrong = await client().get(path);
+      assert.deepEqual([wrong.status, wrong.headers.get('allow')], [405, allow], path);
+    }
+    assert.equal((await client().get('/v1/videos/other')).status, 404);
   });
 
   test('of models say what is loaded; one is unloaded and loaded', async () => {

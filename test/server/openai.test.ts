@@ -1,14 +1,21 @@
 /** OpenAI's own package for JavaScript, and a client of its Videos API, as they are. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import OpenAI, { toFile } from 'openai';
 import sharp from 'sharp';
+import { PromptTokenizer } from '../../src/models/t5/index.js';
+import { TASKS, taggedPrompt } from '../../src/tasks/index.js';
 import { noFfmpeg } from '../media/helpers.js';
-import { serving } from './serving.js';
+import { MODEL, serving } from './serving.js';
 
 const KEY = 'correct-horse-battery';
 const { client } = serving({ apiKeys: [KEY] });
 const steps = { num_inference_steps: 12 } as Record<string, unknown>;
+/** of the prompt of these tests, with the tag of t2i */
+const TEXT_TOKENS = PromptTokenizer.open(join(MODEL, 'tokenizer'))
+  .encode(taggedPrompt('a red cube', TASKS.t2i))
+  .mask.filter((isRead) => isRead === 1).length;
 
 let openai: OpenAI;
 let photo: Buffer;
@@ -31,6 +38,13 @@ describe("OpenAI's package", () => {
       ...steps,
     });
     assert.equal(made.data!.length, 2);
+    // every word and the tag are a token, and so is the end; 64 pixels are 4 patches
+    assert.deepEqual(made.usage, {
+      input_tokens: TEXT_TOKENS,
+      input_tokens_details: { text_tokens: TEXT_TOKENS, image_tokens: 0 },
+      output_tokens: 2 * 16,
+      total_tokens: TEXT_TOKENS + 2 * 16,
+    });
     for (const { b64_json } of made.data!)
       assert.deepEqual(await sizeOf(b64_json), ['webp', 64, 64]);
     assert.notEqual(made.data![0]!.b64_json, made.data![1]!.b64_json);
@@ -43,6 +57,40 @@ describe("OpenAI's package", () => {
     });
     const { status } = await fetch(data![0]!.url!, { headers: { authorization: `Bearer ${KEY}` } });
     assert.equal(status, 200);
+  });
+
+  test('makes smaller files where that is asked for', async () => {
+    const bytes: number[] = [];
+    const seeded = { seed: 7, ...steps };
+    for (const output_compression of [null, 80, 0]) {
+      const { data } = await openai.images.generate({
+        prompt: 'a red cube',
+        output_format: 'jpeg',
+        output_compression,
+        n: null,
+        size: null,
+        quality: null,
+        ...seeded,
+      });
+      assert.deepEqual(await sizeOf(data![0]!.b64_json), ['jpeg', 64, 64]);
+      bytes.push(data![0]!.b64_json!.length);
+    }
+    assert.deepEqual(
+      bytes,
+      [...bytes].sort((a, b) => b - a),
+    );
+    assert.equal(new Set(bytes).size, 3);
+    await assert.rejects(
+      openai.images.generate({ prompt: 'x', output_compression: 50 }),
+      (error: InstanceType<typeof OpenAI.APIError>) => {
+        assert.deepEqual([error.status, error.param], [400, 'output_compression']);
+        assert.match(
+          error.message,
+          /output_compression: a png has none; leave it out, or name jpeg or webp as output_format$/,
+        );
+        return true;
+      },
+    );
   });
 
   test('streams a picture as it comes into being', async () => {
@@ -58,7 +106,7 @@ describe("OpenAI's package", () => {
       assert.deepEqual(await sizeOf(event.b64_json), ['png', 64, 64]);
       if (event.type === 'image_generation.partial_image') {
         assert.equal(event.partial_image_index, types.length - 1);
-      }
+      } else assert.equal(event.usage.total_tokens, TEXT_TOKENS + 16);
     }
     assert.deepEqual(types, [
       ...Array(types.length - 1).fill('image_generation.partial_image'),
@@ -86,6 +134,22 @@ describe("OpenAI's package", () => {
       prompt: 'a red cube',
       ...steps,
     });
+    // the job's request has the mask as the server takes it, so that it can be repeated
+    const { video_id } = edited.data![0] as unknown as { video_id: string };
+    const auth = { authorization: `Bearer ${KEY}` };
+    const { body: first } = await client().get(`/v1/videos/${video_id}`, auth);
+    const repeated = await fetch(`${client().url}/v1/videos/sync`, {
+      method: 'POST',
+      headers: { ...auth, 'content-type': 'application/json' },
+      body: JSON.stringify(first.request),
+    });
+    const same = async (bytes: Buffer) => (await sharp(bytes).raw().toBuffer()).toString('hex');
+    assert.equal(
+      await same(Buffer.from(await repeated.arrayBuffer())),
+      await same(Buffer.from(edited.data![0]!.b64_json!, 'base64')),
+    );
+    const { input_tokens_details: details, output_tokens } = edited.usage!;
+    assert.deepEqual([details.image_tokens, output_tokens], [16, 16]);
     const pixels = await sharp(Buffer.from(edited.data![0]!.b64_json!, 'base64')).raw().toBuffer();
     const before = await sharp(photo).removeAlpha().raw().toBuffer();
     const at = (x: number, y: number) => 3 * (64 * y + x);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { VideoJob } from '../../src/server/jobs/job.js';
+import type { VideoJob } from '../../src/server/schemas/job.js';
 import { type Json, serving } from './serving.js';
 
 const { client, server, restart } = serving({ cancelMs: 500 });
@@ -66,6 +66,22 @@ describe('a restart', () => {
     assert.equal((await client().post('/v1/videos', picture(5), headers)).body.id, job.id);
     await client().post('/v1/queue/resume');
     await client().until(job.id, 'completed');
+  });
+
+  test('tells those who wait, and goes on with what they wait for', async () => {
+    const waiting = client().post('/v1/videos/sync', picture(6));
+    const id = await new Promise<string>((resolve) => {
+      const look = async () => {
+        const { body } = await client().get('/v1/queue');
+        if (body.running) resolve(body.running.id);
+        else setTimeout(look, 10);
+      };
+      void look();
+    });
+    await restart();
+    const { status, body } = await waiting;
+    assert.deepEqual([status, body.error.code], [503, 'closing']);
+    await client().until(id, 'completed');
   });
 
   test('finds a folder in use by another server', async () => {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { type Listening, type ListenOptions, listen } from '../../src/server/index.js';
-import type { VideoJob } from '../../src/server/jobs/job.js';
+import { EventData } from '../../src/server/schemas/event.js';
+import type { VideoJob } from '../../src/server/schemas/job.js';
 import { temporaryFolder } from '../temp-folder.js';
 
 export const MODEL = 'models/mfm-mini';
@@ -34,7 +35,10 @@ export interface Client {
   upload(bytes: Uint8Array, filename: string): Promise<Answer>;
   /** The job as soon as it is in one of these states; fails if it ends in another. */
   until(id: string, ...states: VideoJob['status'][]): Promise<VideoJob>;
-  /** The events of a stream, up to the first for which `last` holds, or its end. */
+  /**
+   * The events of a stream, up to the first for which `last` holds, or its end; those of jobs have to be
+   * as specified.
+   */
   events(
     path: string,
     options?: { last?: (event: Event) => boolean; headers?: Record<string, string> },
@@ -96,6 +100,7 @@ export function clientOf(url: string): Client {
       const response = await fetch(url + path, { headers });
       assert.equal(response.status, 200);
       assert.match(response.headers.get('content-type')!, /^text\/event-stream/);
+      const isOfJobs = /^\/v1\/(events|videos\/)/.test(path);
       const found: Event[] = [];
       let text = '';
       const decoder = new TextDecoder();
@@ -105,6 +110,7 @@ export function clientOf(url: string): Client {
           const event = eventOf(text.slice(0, end));
           text = text.slice(end + 2);
           if (!event) continue;
+          if (isOfJobs) assert.deepEqual(EventData.parse(event.data), event.data);
           found.push(event);
           if (last(event)) return found; // which ends the stream
         }

@@ -151,18 +151,40 @@ describe('a fine-tuning job', () => {
       lora: { id: job.id },
     });
     assert.deepEqual([lora.status, lora.body.error.param], [409, 'lora']);
+    assert.equal(lora.body.error.hint, 'name another');
+  });
+
+  test('that fails says why without places on the server', async () => {
+    const { body: job } = await client().post(JOBS, {
+      training_files: await photos(1),
+      method: LORA,
+      hyperparameters: { ...SMALL, tasks: ['t2v'] },
+    });
+    const { error } = await until(job.id, 'failed');
+    assert.match(error.message, /none of 1 samples of your files qualifies \(.*\); leave/);
   });
 
   test('that cannot be trained is refused at once', async () => {
     const [file] = await photos(1);
+    const lines = `${JSON.stringify({ image: file!.file_id })}\nnull\n`;
+    const { body: rows } = await client().upload(Buffer.from(lines), 'rows.jsonl');
     for (const [body, message] of [
       [{}, /^training_files: is missing/],
       [
         { training_files: [file], training_folder: 'dogs' },
         /training_folder: training_files names the data already/,
       ],
+      [
+        { training_files: [file], name: 'dog', suffix: 'cat' },
+        /^suffix: name says it, too; leave one of them out$/,
+      ],
+      [{ training_files: [file], name: 'my dog' }, /^name: must begin with a letter or digit and/],
       [{ training_folder: '../..' }, /there is no "\.\.\/\.\."/],
       [{ training_folder: 'cats' }, /there is no "cats"/],
+      [{ training_folder: 'dogs/a.txt' }, /there is no "dogs\/a\.txt"/],
+      [{ training_file: 'file_000000000000000000000000' }, /training_file: there is no file/],
+      [{ training_file: file!.file_id }, /training_file: 0\.png is no text; name a manifest/],
+      [{ training_file: rows.id }, /line 2 of rows\.jsonl is no object; write \{ "image"/],
       [{ training_files: [{ file_id: 'file_000000000000000000000000' }] }, /there is no file/],
       [
         { training_files: [file], recipe: { base: '/etc' } },
@@ -176,7 +198,22 @@ describe('a fine-tuning job', () => {
         { training_files: [file], recipe: { transformer: { stepz: 1 } } },
         /transformer\.stepz: unknown key; did you mean "steps"/,
       ],
-      [{ training_files: [file], hyperparameters: { num_frames: 6 } }, /must be 4k \+ 1/],
+      [
+        { training_files: [file], hyperparameters: { num_frames: 6 } },
+        /^hyperparameters\.num_frames: must be 4k \+ 1 .*, got 6$/,
+      ],
+      [
+        { training_files: [file], method: { type: 'lora', lora: { rank: 1024 } } },
+        /^method\.lora\.rank: must be at most/,
+      ],
+      [
+        {
+          training_files: [file],
+          hyperparameters: { num_frames: 5 },
+          recipe: { transformer: { numFrames: 6 } },
+        },
+        /^recipe\.transformer\.numFrames: must be 4k/,
+      ],
       [{ training_files: [file], model: 'other' }, /there is no "other"/],
     ] as [Json, RegExp][]) {
       const answer = await client().post(JOBS, body);

@@ -95,6 +95,9 @@ describe('a second device', { skip: noShadow }, () => {
 
   test('is waited for as often in a step as in any other', async () => {
     await using mfm = await open(tiny, { device: SHADOW, dtype: 'float32' });
+    // measures the device
+    const plan = await mfm.plan('t2v', { prompt: 'a cube' });
+    assert.ok(plan.seconds! > 0 && plan.peakBytes > 0 && plan.fits, JSON.stringify(plan));
     const waits: number[] = [];
     for (const numInferenceSteps of [4, 8]) {
       resetCounts();

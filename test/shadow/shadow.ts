@@ -32,7 +32,10 @@ interface Addon {
   setLimit(bytes: number): void;
 }
 
-const SOURCES = ['shadow.cpp', 'CMakeLists.txt'].map((name) => fromRoot(`test/shadow/${name}`));
+const SOURCES = [
+  ...['shadow.cpp', 'CMakeLists.txt'].map((name) => fromRoot(`test/shadow/${name}`)),
+  fromRoot('native/addon.cmake'),
+];
 /** What the addon in use was built against. */
 const FACTS = join(dirname(findAddon()), 'native', 'libtorch.json');
 const require = createRequire(import.meta.url);

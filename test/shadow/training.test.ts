@@ -50,10 +50,9 @@ describe('training on a second device', { skip: noShadow }, () => {
   before(async () => {
     setThreads(1);
     assert.ok((await train(recipe, { run: cpu, device: 'cpu', workers: 1 })).finished);
-    let part = '';
     const onEvent = (event: TrainEvent) => {
-      if (event.type === 'phase') part = event.label;
-      if (event.type === 'progress' && part.startsWith('transformer')) after.push(counts());
+      if (event.type !== 'progress' || !event.label.startsWith('transformer')) return;
+      after.push(counts());
     };
     const training = train(recipe, { run: there, device: SHADOW, workers: 1, onEvent });
     assert.ok((await training).finished);
@@ -78,7 +77,8 @@ describe('training on a second device', { skip: noShadow }, () => {
         assert.ok(waits <= 2 && uploads <= most, JSON.stringify(each));
       }
       const [first, ...others] = steps.map(({ held }) => held);
-      for (const one of others) assert.ok(one <= 1.01 * first!, JSON.stringify(each));
+      // beside the networks, the next batch is held, which has images or clips
+      for (const one of others) assert.ok(one <= 1.05 * first!, JSON.stringify(each));
     }
   });
 

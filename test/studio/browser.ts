@@ -1,34 +1,58 @@
 /** The browser that the studio's stories run in: the system's Chromium, driven by playwright-core. */
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { aptInstall, canInstall } from '../../src/cli/commands/setup/tools.js';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
 const MAC = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome';
 
-/** Seconds that another apt may take. */
-const PATIENCE = 'DPkg::Lock::Timeout=300';
+export interface BrowserFacts {
+  /** path of the program */
+  found: string | null;
+  /** whether this is continuous integration, where the stories are part of what has to pass */
+  isCi: boolean;
+  /** whether it can be installed here, and has not been tried */
+  mayInstall: boolean;
+  /** why it could not be installed */
+  failure?: string;
+}
 
-/** The program, installed with apt if there is none and this may be done; otherwise why there is none. */
-export function findBrowser(): { path: string } | { missing: string } {
-  const found = installed();
-  if (found) return { path: found };
+/** The browser, or that it is to be installed; else why the stories are left out, or fail. */
+export type BrowserChoice = { path: string } | 'install' | { skip: string } | { fail: string };
+
+/** The rule: what is there is used, what is missing is installed where that may be done. */
+export function chooseBrowser({ found, isCi, mayInstall, failure }: BrowserFacts): BrowserChoice {
+  if (found !== null) return { path: found };
+  if (mayInstall) return 'install';
+  const what = failure
+    ? `Chromium could not be installed (${failure})`
+    : `there is no Chromium (${NAMES.join(', ')})`;
+  const sentence = `${what}; install it, or set CHROMIUM=/path/to/chromium, to run the studio's stories`;
+  return isCi ? { fail: sentence } : { skip: sentence };
+}
+
+/** What the rule says here, after installing the browser if it says so. */
+export function findBrowser(): Exclude<BrowserChoice, 'install'> {
+  const isCi = process.env.CI === 'true';
   const isRoot = process.getuid?.() === 0;
-  if (!isRoot || !which('apt-get')) {
-    return {
-      missing: `there is no Chromium (${NAMES.join(', ')}); install one to run the studio's stories`,
-    };
+  const found = installed();
+  // with sudo only on CI: nobody's own machine is changed by its tests
+  const mayInstall = found === null && (isCi || isRoot) && canInstall();
+  const choice = chooseBrowser({ found, isCi, mayInstall });
+  if (choice !== 'install') return choice;
+  const failure = install();
+  const after = chooseBrowser({ found: installed(), isCi, mayInstall: false, failure });
+  return after as Exclude<BrowserChoice, 'install'>;
+}
+
+/** @returns why that failed */
+function install(): string | undefined {
+  try {
+    aptInstall(['chromium']);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
   }
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  for (const words of [
-    ['-o', PATIENCE, 'update'],
-    ['-o', PATIENCE, 'install', '-y', '--no-install-recommends', 'chromium'],
-  ]) {
-    const { status, stderr } = spawnSync('apt-get', words, { env, encoding: 'utf8' });
-    if (status !== 0) return { missing: `apt-get ${words.at(-1)} failed: ${stderr.trim()}` };
-  }
-  const path = installed();
-  return path ? { path } : { missing: 'apt-get installed chromium, and it is not in the PATH' };
 }
 
 function installed(): string | null {
@@ -53,8 +77,16 @@ export function launch(path: string): Promise<Browser> {
   return chromium.launch({ executablePath: path, args });
 }
 
-/** A page that fails the test that it is used in when anything goes wrong in it. */
-export async function openPage(browser: Browser, address: string): Promise<Watched> {
+/**
+ * A page that fails the test that it is used in when anything goes wrong in it.
+ *
+ * @param expected  what may go wrong, besides plans that are refused
+ */
+export async function openPage(
+  browser: Browser,
+  address: string,
+  expected?: RegExp,
+): Promise<Watched> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
   const page = await context.newPage();
   const problems: string[] = [];
@@ -62,7 +94,8 @@ export async function openPage(browser: Browser, address: string): Promise<Watch
   page.on('console', (message) => {
     // a plan that is refused is what some stories are about; the browser notes it
     const isRefusal = message.location().url.endsWith('/v1/plan');
-    if (message.type() === 'error' && !isRefusal) problems.push(message.text());
+    const isExpected = isRefusal || expected?.test(message.text());
+    if (message.type() === 'error' && !isExpected) problems.push(message.text());
   });
   page.on('request', (request) => {
     const url = new URL(request.url());

@@ -4,8 +4,9 @@ import type { Figure, MetricPoint, RunMetrics } from '../../studio/api/types.js'
 import { chartsOf, partsOf, titleOf } from '../../studio/logic/curves.js';
 
 const line = (count: number, value: number | null = 1): MetricPoint[] =>
-  Array.from({ length: count }, (_, i) => [i + 1, null, null, value]);
+  Array.from({ length: count }, (_, i) => [i + 1, i, i, value]);
 const run = (name: string, part: string, figures: Record<string, Figure>): RunMetrics => ({
+  object: 'run.metrics',
   run: name,
   parts: [{ part, step: 1, figures }],
 });

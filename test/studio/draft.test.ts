@@ -20,7 +20,7 @@ const task = (more: Partial<Task>): Task =>
     placed: false,
     mask: 'none',
     prompt: 'optional',
-    defaults: {},
+    defaults: { num_frames: 17 },
     schema: { properties: { num_frames: { type: 'integer' }, seed: { type: 'integer' } } },
     ...more,
   }) as Task;
@@ -33,6 +33,7 @@ const media = (more: Partial<Media> = {}): Media => ({
   thumbUrl: 'a.png',
   still: null,
   animation: false,
+  sound: false,
   frameUrl: null,
   width: 8,
   height: 8,
@@ -43,6 +44,8 @@ const media = (more: Partial<Media> = {}): Media => ({
 
 const painted = act(emptyMask(8, 8, 1), { kind: 'flood', frame: 0, fill: true });
 const draftOf = (of: Task, more: Partial<Draft>): Draft => ({ ...emptyDraft(of), ...more });
+
+const mixture = task({ id: 'any', placed: true });
 
 describe('what is missing', () => {
   test('is said for each kind of input, in the order in which one gives them', () => {
@@ -58,7 +61,6 @@ describe('what is missing', () => {
       missing(draftOf(between, { inputs: [media(), null] }), between),
       'Add a clip: the second one.',
     );
-    const mixture = task({ placed: true });
     assert.equal(missing(emptyDraft(mixture), mixture), 'Put a picture or clip on the time line.');
   });
 
@@ -118,7 +120,6 @@ describe('the request of a draft', () => {
   });
 
   test('places the parts of a mixture', () => {
-    const mixture = task({ id: 'any', placed: true });
     const part = { id: 'p', longest: null, gray: false, keep: 1, mask: null, media: media() };
     const draft = draftOf(mixture, {
       parts: [
@@ -141,8 +142,22 @@ describe('the request of a draft', () => {
     assert.deepEqual(request.depth, [{ media: { file_id: 'file_1' }, at: [0, 16] }]);
   });
 
+  test('sends parts where the time line shows them after the clip became shorter', () => {
+    const part = { longest: null, gray: false, keep: 1, mask: null, media: media(), length: 1 };
+    const draft = draftOf(mixture, {
+      fields: { num_frames: '9' },
+      parts: [
+        { ...part, id: 'first', at: 0 },
+        { ...part, id: 'last', at: 16 },
+      ],
+      depthParts: [{ ...part, id: 'depth', at: 0, length: 17 }],
+    });
+    const { known, depth } = requestOf(draft, mixture, new Map());
+    const at = (list: unknown) => (list as { at: unknown }[]).map((one) => one.at);
+    assert.deepEqual([at(known), at(depth)], [[0, 8], [[0, 8]]]);
+  });
+
   test('names both ends of a part of a clip, however short it is', () => {
-    const mixture = task({ id: 'any', placed: true });
     const clip = media({ kind: 'video', numFrames: 9 });
     const part = { id: 'p', longest: 9, gray: false, keep: 1, mask: null, media: clip };
     const draft = draftOf(mixture, { parts: [{ ...part, at: 3, length: 1 }] });
@@ -151,7 +166,6 @@ describe('the request of a draft', () => {
   });
 
   test('paints a part of a clip for as many frames as the part has', () => {
-    const mixture = task({ id: 'any', placed: true });
     const clip = media({ kind: 'video', numFrames: 9 });
     const mask = { ...painted, numFrames: 9 };
     const draft = draftOf(mixture, {

@@ -1,17 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { JsonSchema, Task } from '../../studio/api/types.js';
-import { type Field, fieldsOf, readField } from '../../studio/logic/fields.js';
+import type { Task } from '../../studio/api/types.js';
+import {
+  countField,
+  type Field,
+  fieldsOf,
+  type JsonSchema,
+  readField,
+} from '../../studio/logic/fields.js';
 
-const task = (properties: Record<string, JsonSchema>, defaults: Task['defaults'] = {}): Task =>
+type Defaults = Partial<Task['defaults']>;
+
+const task = (properties: Record<string, JsonSchema>, defaults: Defaults = {}): Task =>
   ({
     id: 't2v',
     defaults,
     size: 'pipeline',
     follows_input: false,
     schema: { type: 'object', properties },
-  }) as Task;
-const only = (name: string, schema: JsonSchema, defaults: Task['defaults'] = {}): Field => {
+  }) as unknown as Task;
+const only = (name: string, schema: JsonSchema, defaults: Defaults = {}): Field => {
   const { main, more } = fieldsOf(task({ [name]: schema }, defaults));
   return [...main, ...more][0]!;
 };
@@ -80,6 +88,13 @@ describe('the form of a task', () => {
     assert.deepEqual(readField(frames, '0'), { problem: 'Frames must be at least 1.' });
     assert.deepEqual(readField(frames, '101'), { problem: 'Frames must be at most 100.' });
     assert.deepEqual(readField(frames, 'many'), { problem: 'Frames must be a number.' });
+  });
+
+  test('counts things from one', () => {
+    const steps = countField('Steps');
+    assert.deepEqual(readField(steps, '12'), { value: 12 });
+    assert.deepEqual(readField(steps, '0'), { problem: 'Steps must be at least 1.' });
+    assert.deepEqual(readField(steps, 'some'), { problem: 'Steps must be a number.' });
   });
 
   test('keeps every digit of a seed of 64 bits', () => {

@@ -28,8 +28,9 @@ describe('a request read back', () => {
   });
 
   test('has the parts of a mixture', () => {
-    const known = [{ media: { file_id: 'f' }, at: [2, 4], gray: true, mask: { file_id: 'm' } }];
-    assert.deepEqual(knownOf({ known }), [
+    const media = { file_id: 'f' };
+    const known = knownOf({ known: [{ media, at: [2, 4], gray: true, mask: { file_id: 'm' } }] });
+    assert.deepEqual(known, [
       { media: { file_id: 'f' }, at: [2, 4], mask: { file_id: 'm' }, gray: true, keep: 1 },
     ]);
     assert.deepEqual(depthOf({ depth: { media: { file_id: 'd' }, at: 3 } }), [

@@ -9,7 +9,7 @@ const axe = readFileSync(fromRoot('node_modules/axe-core/axe.min.js'), 'utf8');
 
 /** Drops a picture beside its place; it finds it. */
 export async function drop(page: Page, bytes: Buffer): Promise<void> {
-  await page.getByText('Drop it here').waitFor();
+  await page.getByText('Drop it here').first().waitFor();
   // as text, since it is run by the page, whose types are not those of tests
   const transfer = await page.evaluateHandle(`(() => {
     const transfer = new DataTransfer();

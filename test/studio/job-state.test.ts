@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Job, Preview, StudioEvent } from '../../studio/api/types.js';
+import type { EventData, Job, Preview } from '../../studio/api/types.js';
 import {
   mergeEvent,
   mergeList,
@@ -17,8 +17,8 @@ const running = (progress: number, attempts = 1) =>
 const done = job('v', { status: 'completed', progress: 100, attempts: 1 });
 const preview = { b64_json: 'AAAA', step: 3, steps: 8 } as Preview;
 
-const after = (...events: readonly StudioEvent[]) => events.reduce(mergeEvent, NO_JOBS);
-const began: StudioEvent = { type: 'started', video: running(0) };
+const after = (...events: readonly EventData[]) => events.reduce(mergeEvent, NO_JOBS);
+const began: EventData = { type: 'started', video: running(0) };
 
 describe('the state of jobs', () => {
   test('follows the events of a job to its end', () => {

@@ -10,15 +10,29 @@ export interface Served {
   stop(): Promise<void>;
 }
 
+export interface ServeOptions {
+  /** default: one that is free */
+  port?: string;
+  /** default: none is needed */
+  apiKey?: string;
+}
+
 /** @param folder  where it keeps jobs, uploads and runs */
-export async function serve(folder: string): Promise<Served> {
+export async function serve(
+  folder: string,
+  { port = '0', apiKey }: ServeOptions = {},
+): Promise<Served> {
   const child = spawn(
     fromRoot('mfm'),
     [
-      ...['serve', '--port', '0', '--pipeline', fromRoot('models/mfm-mini')],
+      ...['serve', '--port', port, '--pipeline', fromRoot('models/mfm-mini')],
       ...['--folder', `${folder}/server`, '--runs', `${folder}/runs`, '--data', `${folder}/data`],
     ],
-    { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
+    {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, MFM_API_KEY: apiKey },
+    },
   );
   const url = await addressOf(child);
   const stop = async () => {

@@ -95,24 +95,21 @@ describe('the depth of a condition', () => {
   test('of a scale from farthest to nearest is the same for any linear change of depth', () => {
     const { clip, depth } = sampleOf(4);
     const twice = { ...depth!, data: depth!.data.map((value) => 3 * value + 5) };
-    const [a, b] = [depth!, twice].map((map) => {
-      const parts = given({
-        known: [
-          {
-            frames: clip,
-            at: [...Array(NUM_FRAMES).keys()],
-            hole: null,
-            depth: map,
-          },
-        ],
+    for (const [scale, most] of [
+      ['clip', NEAREST],
+      ['unit', 1],
+    ] as const) {
+      const [a, b] = [depth!, twice].map((map) => {
+        const at = [...Array(NUM_FRAMES).keys()];
+        const parts = given({ known: [{ frames: clip, at, hole: null, depth: map }] });
+        return values(conditionOf(parts, target, { scale }).depth);
       });
-      return values(conditionOf(parts, target, { scale: 'clip' }).depth);
-    });
-    a!.forEach((value, p) => {
-      assert.ok(Math.abs(value - b![p]!) < 1e-4);
-    });
-    assert.equal(Math.min(...a!), 0);
-    assert.ok(Math.abs(Math.max(...a!) - NEAREST) < 1e-5);
+      a!.forEach((value, p) => {
+        assert.ok(Math.abs(value - b![p]!) < 1e-4);
+      });
+      assert.equal(Math.min(...a!), 0);
+      assert.ok(Math.abs(Math.max(...a!) - most) < 1e-5);
+    }
   });
 
   test('of a plane that faces the camera is 0, not NaN', () => {

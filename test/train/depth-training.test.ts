@@ -57,7 +57,7 @@ describe('training with estimated depth', () => {
       {
         usesDepth: true,
         depthTasks: 'all',
-        depthScale: 'clip',
+        depthScale: 'unit',
       },
     );
 

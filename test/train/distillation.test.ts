@@ -122,10 +122,9 @@ describe('a distillation', () => {
       ['distillation', 1],
     ] as const) {
       const stop = new AbortController();
-      let at = '';
       const onEvent: NonNullable<Parameters<typeof train>[1]>['onEvent'] = (event) => {
-        if (event.type === 'phase') at = event.label;
-        if (event.type === 'progress' && at === part && event.done === step) stop.abort();
+        if (event.type !== 'progress' || event.label !== part) return;
+        if (event.done === step) stop.abort();
       };
       const { finished } = await train(recipe, { run, resume: true, signal: stop.signal, onEvent });
       assert.equal(finished, false, `${part} ${step}`);

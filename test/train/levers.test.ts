@@ -55,14 +55,12 @@ const recipe = recipeWith({
 });
 
 const reporter = (onUpdate: (step: number) => void = () => {}): Reporter => {
-  let part = '';
+  const parts: string[] = []; // the innermost last
   return {
-    start: (name) => {
-      part = name;
-    },
-    update: (done) => part === 'transformer' && onUpdate(done),
+    start: (name) => void parts.push(name),
+    update: (done) => parts.at(-1) === 'transformer' && onUpdate(done),
     log: () => {},
-    end: () => {},
+    end: () => void parts.pop(),
   };
 };
 

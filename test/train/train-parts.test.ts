@@ -70,14 +70,12 @@ const recipe = Recipe.parse({
 
 /** Says nothing; calls `onUpdate` after every step. */
 const quiet = (onUpdate: (part: string, done: number) => void = () => {}): Reporter => {
-  let part = '';
+  const parts: string[] = []; // the innermost last
   return {
-    start: (name) => {
-      part = name;
-    },
-    update: (done) => onUpdate(part, done),
+    start: (name) => void parts.push(name),
+    update: (done) => onUpdate(parts.at(-1)!, done),
     log: () => {},
-    end: () => {},
+    end: () => void parts.pop(),
   };
 };
 

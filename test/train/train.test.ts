@@ -101,8 +101,16 @@ describe('train', () => {
       assert.ok(phases.includes(label), String(phases));
     }
     assert.equal(ofType('phaseEnd').length, phases.length);
-    const { label, done, total } = ofType('progress').at(-1)!;
-    assert.deepEqual([label, done, total], ['transformer', 4, 4]);
+    const { done, total } = ofType('progress')
+      .filter(({ label }) => label === 'transformer')
+      .at(-1)!;
+    assert.deepEqual([done, total], [4, 4]);
+    for (const label of ['validating', 'making sample sheets']) {
+      const amid = ofType('phase').filter((one) => one.label === label);
+      assert.ok(amid.length > 0 && amid.every(({ within }) => within !== null), label);
+      assert.ok(ofType('status').some(({ doing }) => doing === label));
+    }
+    assert.equal(ofType('status').at(-1)!.doing, undefined);
   });
 
   test('comes to the same, bit for bit, where threads load the task from its file', async () => {

@@ -30,8 +30,6 @@ Scratch& scratch() {
 }
 
 #define MFM_INLINE static inline __attribute__((always_inline))
-// gcc's tile intrinsics do not declare that they access memory
-#define MFM_MEMORY_FENCE() asm volatile("" ::: "memory")
 
 } // namespace
 

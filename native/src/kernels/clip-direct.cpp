@@ -131,10 +131,10 @@ void computeClip(const ConvPass& pass, const Tensor& to, const Tensor& slopes,
   });
 }
 
-// Measured against oneDNN, which has the lead where weights fill the second-level cache; and with
-// matrix units, which few channels can't fill, everywhere else.
+// Measured against oneDNN, which has the lead where there are many channels: without matrix units,
+// where weights fill the second-level cache.
 bool isFaster(const Tensor& weight) {
-  if (hasAmx()) return weight.size(0) * weight.size(1) <= 128;
+  if (hasAmx()) return weight.size(0) * weight.size(1) <= 2048;
   return weight.numel() <= 1 << 17;
 }
 

@@ -2,6 +2,7 @@
 #include "conv-direct.h"
 
 #include <algorithm>
+#include <array>
 
 #include "isa.h"
 
@@ -33,13 +34,21 @@ Band bandOf(int64_t rowBytes, int64_t width) {
 
 void ConvPass::pack(const uint16_t* weight, int64_t toStride, int64_t fromStride,
                     int64_t tapStride, const float* givenBias) {
-  quads = usesQuads(to.channels);
-  vectors = vectorsFor(to.channels, to.width / static_cast<int64_t>(phases.size()));
+  group = !hasAmx() ? 0 : to.channels <= lanes / 2 ? 2 : 1;
+  quads = group == 0 && usesQuads(to.channels);
+  const int64_t width = to.width / static_cast<int64_t>(phases.size());
+  vectors = group > 0 ? 1 : vectorsFor(to.channels, width);
   const int64_t wide = vectors * lanes, perUnit = quads ? 4 : 2;
   blocks = blocksOf(to.channels, wide);
   int64_t total = 0;
   for (Phase& phase : phases) {
-    phase.units = blocksOf(phase.taps.size() * from.channels, perUnit);
+    const int64_t terms = phase.taps.size() * from.channels;
+    phase.units = blocksOf(terms, perUnit);
+    // the pixels of a group are computed from one run; tiles are filled up
+    if (group > 0 && terms > 0) {
+      const int64_t wider = terms + (group - 1) * step * from.channels;
+      phase.units = blocksOf(wider, perUnit * lanes) * lanes;
+    }
     phaseStart.push_back(total);
     total += taps * kernel * blocks * phase.units * wide * 2;
   }
@@ -55,8 +64,11 @@ void ConvPass::pack(const uint16_t* weight, int64_t toStride, int64_t fromStride
             const uint16_t* source = weight + first * toStride + term % from.channels * fromStride +
                                      tap * tapStride + row * kernel +
                                      phase.taps[term / from.channels];
-            uint16_t* target = out + term / perUnit * wide * 2 + term % perUnit;
-            for (int64_t i = 0; i < count; ++i) target[i * perUnit] = source[i * toStride];
+            for (int64_t pixel = 0; pixel < std::max<int64_t>(1, group); ++pixel) {
+              const int64_t at = term + pixel * step * from.channels;
+              uint16_t* target = out + at / perUnit * wide * 2 + at % perUnit + pixel * lanes;
+              for (int64_t i = 0; i < count; ++i) target[i * perUnit] = source[i * toStride];
+            }
           }
         }
       }
@@ -65,7 +77,10 @@ void ConvPass::pack(const uint16_t* weight, int64_t toStride, int64_t fromStride
   bias.assign(blocks * wide, 0);
   if (!givenBias) return;
   // with `quads`, both lanes of a channel are added up in the end
-  for (int64_t i = 0; i < to.channels; ++i) bias[quads ? 2 * i : i] = givenBias[i];
+  for (int64_t i = 0; i < to.channels; ++i) {
+    bias[quads ? 2 * i : i] = givenBias[i];
+    if (group == 2) bias[lanes / 2 + i] = givenBias[i];
+  }
 }
 
 ConvPass ConvPass::forward(const ConvSizes& s, const uint16_t* weight, const float* bias,
@@ -119,13 +134,16 @@ Band ConvPass::band() const {
 }
 
 WeightPass::WeightPass(const ConvSizes& s) : sizes(s) {
-  quads = usesQuads(s.outChannels);
-  vectors = vectorsFor(s.outChannels, s.outWidth);
+  tiles = hasAmx();
+  quads = !tiles && usesQuads(s.outChannels);
+  vectors = tiles ? 1 : vectorsFor(s.outChannels, s.outWidth);
   blocks = blocksOf(s.outChannels, vectors * lanes);
   const int64_t terms = s.kernel * s.inChannels, needed = quads ? blocksOf(terms, 2) : terms;
+  const std::array<int64_t, 3> ofVectors{16 / vectors, 12 / vectors, 8 / vectors};
+  const std::array<int64_t, 3> ofTiles{3 * lanes, 2 * lanes, lanes};
   // the largest chunk that wastes the least
   units = 0;
-  for (const int64_t candidate : {16 / vectors, 12 / vectors, 8 / vectors}) {
+  for (const int64_t candidate : tiles ? ofTiles : ofVectors) {
     const int64_t whole = blocksOf(needed, candidate) * candidate;
     if (units == 0 || whole < units) {
       units = whole;
@@ -139,18 +157,22 @@ void WeightPass::unpack(const float* sums, float* weight, float* bias) const {
   const auto index = [&](int64_t channel) { // in a block
     return quads ? 2 * channel : channel % wide;
   };
+  const auto offset = [&](int64_t term) { // from that of the first
+    if (tiles) return term / lanes * lanes * lanes + term % lanes;
+    return quads ? term / 2 * wide + term % 2 : term * wide;
+  };
   for (int64_t to = 0; to < sizes.outChannels; ++to) {
     const int64_t block = quads ? 0 : to / wide;
     for (int64_t tap = 0; tap < sizes.taps; ++tap) {
       for (int64_t row = 0; row < sizes.kernel; ++row) {
         const float* from =
-            sums + ((tap * sizes.kernel + row) * blocks + block) * units * wide + index(to);
+            sums + ((tap * sizes.kernel + row) * blocks + block) * units * wide +
+            index(to) * (tiles ? lanes : 1);
         for (int64_t column = 0; column < sizes.kernel; ++column) {
           for (int64_t in = 0; in < sizes.inChannels; ++in) {
             const int64_t term = column * sizes.inChannels + in;
             const int64_t at = (to * sizes.inChannels + in) * sizes.taps + tap;
-            weight[(at * sizes.kernel + row) * sizes.kernel + column] =
-                quads ? from[term / 2 * wide + term % 2] : from[term * wide];
+            weight[(at * sizes.kernel + row) * sizes.kernel + column] = from[offset(term)];
           }
         }
       }
@@ -190,11 +212,24 @@ Scratch& scratch() {
 
 MFM_TARGET_BEGIN(MFM_AVX512_BF16)
 namespace avx512 {
+#define MFM_PRODUCTS "conv-vectors.inl"
 #include "conv-direct.inl"
+#undef MFM_PRODUCTS
 } // namespace avx512
 MFM_TARGET_END
 
-const ConvKernels* convKernels() { return hasAvx512Bf16() ? &avx512::convolutions : nullptr; }
+MFM_TARGET_BEGIN(MFM_AMX)
+namespace amx {
+#define MFM_PRODUCTS "conv-tiles.inl"
+#include "conv-direct.inl"
+#undef MFM_PRODUCTS
+} // namespace amx
+MFM_TARGET_END
+
+const ConvKernels* convKernels() {
+  if (hasAmx()) return &amx::convolutions;
+  return hasAvx512Bf16() ? &avx512::convolutions : nullptr;
+}
 
 } // namespace mfm::kernels
 

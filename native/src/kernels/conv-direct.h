@@ -1,7 +1,6 @@
-// Convolutions of channels-last bfloat16 pictures by dot products of pairs (AVX512-BF16). All taps,
-// also those in time, are added up in registers, and SiLU is applied before the result is stored.
-// With few channels oneDNN reaches a third of the processor's speed (measured), these kernels most
-// of it.
+// Convolutions of channels-last bfloat16 pictures by matrix tiles (AMX), or dot products of pairs
+// (AVX512-BF16). All taps, also those in time, are added up in registers, and SiLU is applied before
+// the result is stored. With few channels oneDNN reaches a third of that speed (measured).
 #pragma once
 
 #include <cstdint>
@@ -51,6 +50,7 @@ struct ConvPass {
   Side from, to;
   int64_t step, taps, kernel;
   std::vector<Phase> phases;
+  int64_t group;   // with tiles: pixels of the result in a row of a tile; else 0
   bool quads;      // up to 8 channels: each takes two lanes, for four terms a step instead of two
   int64_t vectors; // of 16 lanes, computed at once
   int64_t blocks;  // of such vectors that make up all channels of the result
@@ -78,13 +78,17 @@ private:
 /** The gradients of weights and bias, summed up band by band. */
 struct WeightPass {
   ConvSizes sizes;
+  bool tiles;
   bool quads;
   int64_t vectors, blocks;
   int64_t chunk; // units whose sums are held in registers together
   int64_t units; // of the terms of a row: one each, or two with `quads`; whole chunks
 
   explicit WeightPass(const ConvSizes& sizes);
-  /** Floats of the sums: [taps][kernel][blocks][units][vectors * 16], then those of the bias. */
+  /**
+   * Floats of the sums: [taps][kernel][blocks][units][vectors * 16], then those of the bias. Tiles
+   * have 16 channels of 16 units each, instead of units of channels.
+   */
   int64_t size() const { return weightSize() + blocks * vectors * 16; }
   int64_t weightSize() const { return sizes.taps * sizes.kernel * blocks * units * vectors * 16; }
   /** Rearranges sums as [outChannels, inChannels, taps, kernel, kernel] and [outChannels]. */

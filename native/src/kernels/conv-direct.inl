@@ -1,10 +1,9 @@
-// Direct convolutions by dot products of pairs. The values of neighbouring pixels lie side by side,
-// so the terms that a row of weights takes from a picture are one run of memory. Rows are copied to
-// scratch memory first, where zeros surround them. Lanes hold the channels of the result; of up to
-// 8 channels each takes two lanes (`quads`), whose sums are added up in the end.
+// Direct convolutions. The values of neighbouring pixels lie side by side, so the terms that a row
+// of weights takes from a picture are one run of memory. Rows are copied to scratch memory first,
+// where zeros surround them.
 //
-// Included once per instruction set, inside its namespace and target region; hence no include
-// guard.
+// Included once per instruction set, inside its namespace and target region, hence no include
+// guard. MFM_PRODUCTS names the file that computes the products.
 
 namespace {
 
@@ -170,100 +169,21 @@ MFM_INLINE void putTwo(const Sink& sink, int64_t at, int64_t next, __mmask8 mask
   if (sink.slopes) store(sink.slopes + at, sink.slopes + next, mask, out.slopes);
 }
 
-// The sums of two pixels with two lanes per channel, as two times 8 channels.
-MFM_INLINE __m512 joinQuads(__m512 one, __m512 two) {
-  const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-  const __m512i odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
-  return _mm512_add_ps(_mm512_permutex2var_ps(one, even, two),
-                       _mm512_permutex2var_ps(one, odd, two));
-}
-
-// P pixels, from `pixel` on, of N vectors. step: bytes of the source between pixels.
-template <int P, int N, bool Quads>
-static void pixels(const Run* runs, int64_t count, int64_t pixel, int64_t step, const Sink& sink) {
-  __m512 sums[P][N];
-#pragma GCC unroll 16
-  for (int n = 0; n < N; ++n) {
-    const __m512 bias = _mm512_load_ps(sink.bias + n * 16);
-#pragma GCC unroll 16
-    for (int p = 0; p < P; ++p) sums[p][n] = bias;
-  }
-  constexpr int groups = (P + 3) / 4; // one pointer for four pixels: not enough registers for all
-  const int64_t step3 = 3 * step;
-  for (const Run* run = runs; run < runs + count; ++run) {
-    const char* at[groups];
-    at[0] = reinterpret_cast<const char*>(run->source) + pixel * step;
-#pragma GCC unroll 4
-    for (int g = 1; g < groups; ++g) at[g] = at[g - 1] + 4 * step;
-    const uint16_t* weights = run->weights;
-    for (int64_t unit = run->units; unit > 0; --unit) {
-      __m512bh columns[N];
-#pragma GCC unroll 16
-      for (int n = 0; n < N; ++n) columns[n] = (__m512bh)_mm512_load_si512(weights + n * 32);
-#pragma GCC unroll 16
-      for (int p = 0; p < P; ++p) {
-        const char* pair = at[p / 4] + (p % 4 == 3 ? step3 : p % 4 * step);
-        __m512bh terms;
-        if constexpr (Quads) {
-          int64_t bits;
-          std::memcpy(&bits, pair, sizeof bits);
-          terms = (__m512bh)_mm512_set1_epi64(bits);
-        } else {
-          int32_t bits;
-          std::memcpy(&bits, pair, sizeof bits);
-          terms = (__m512bh)_mm512_set1_epi32(bits);
-        }
-#pragma GCC unroll 16
-        for (int n = 0; n < N; ++n) sums[p][n] = _mm512_dpbf16_ps(sums[p][n], columns[n], terms);
-      }
-      weights += N * 32;
-#pragma GCC unroll 4
-      for (int g = 0; g < groups; ++g) {
-        at[g] += Quads ? 8 : 4;
-        asm("" : "+r"(at[g])); // else gcc keeps a pointer for every pixel, and those in memory
-      }
-    }
-  }
-  if constexpr (Quads) {
-    const __mmask8 mask = static_cast<__mmask8>(laneMask(sink.channels));
-#pragma GCC unroll 16
-    for (int p = 0; p < P; p += 2) {
-      const int q = p + 1 < P ? p + 1 : p;
-      putTwo(sink, (pixel + p) * sink.stride, (pixel + q) * sink.stride, mask,
-             joinQuads(sums[p][0], sums[q][0]));
-    }
-  } else {
-#pragma GCC unroll 16
-    for (int n = 0; n < N; ++n) {
-      const __mmask16 mask = laneMask(sink.channels - n * 16);
-#pragma GCC unroll 16
-      for (int p = 0; p < P; ++p) put(sink, (pixel + p) * sink.stride + n * 16, mask, sums[p][n]);
-    }
-  }
-}
-
-// `n` pixels of a row: as many as possible P at a time; the last ones may be computed again.
-template <int P, int N, bool Quads>
-static void row(const Run* runs, int64_t count, int64_t n, int64_t step, const Sink& sink) {
-  int64_t pixel = 0;
-  if (n < P) {
-    if constexpr (P > 4) {
-      row<4, N, Quads>(runs, count, n, step, sink);
-    } else {
-      for (; pixel < n; ++pixel) pixels<1, N, Quads>(runs, count, pixel, step, sink);
-    }
-    return;
-  }
-  for (; pixel + P <= n; pixel += P) pixels<P, N, Quads>(runs, count, pixel, step, sink);
-  if (pixel < n) pixels<P, N, Quads>(runs, count, n - P, step, sink);
-}
-
+// Computes a row of pixels from `count` runs: (runs, count, pixels, bytes between pixels, sink).
 using RowKernel = void (*)(const Run*, int64_t, int64_t, int64_t, const Sink&);
-RowKernel rowKernel(const ConvPass& pass) {
-  if (pass.quads) return row<16, 1, true>;
-  return pass.vectors == 1 ? row<16, 1, false> : pass.vectors == 2 ? row<8, 2, false>
-                                                                   : row<4, 4, false>;
-}
+
+// A row of both factors of the gradient of weights.
+struct PairRow {
+  const uint32_t *x, *dy;
+};
+// Adds the products of rows to sums, for some units: (rows, count, unit, pairs, elements of x
+// between pairs, those of dy, block, sums).
+using UnitKernel = void (*)(const PairRow*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
+                            float*);
+
+} // namespace
+#include MFM_PRODUCTS
+namespace {
 
 // The positions of the source that results [from, from + count) are computed from.
 struct Range {
@@ -291,9 +211,10 @@ void convolve(const ConvPass& pass, const Tap* taps, int64_t count, uint16_t* y,
   const int64_t rowElements = window.rowElements(c), planeElements = rows.count * rowElements;
 
   Scratch& memory = scratch();
-  memory.reserve(Scratch::bytesFor<uint16_t>(count * planeElements) +
-                 Scratch::bytesFor<Run>(count * pass.kernel));
-  uint16_t* copies = memory.take<uint16_t>(count * planeElements);
+  // tiles may reach beyond the last row, where only results that are not kept come from
+  const int64_t copied = count * planeElements + 16 * pass.group * pass.step * c;
+  memory.reserve(Scratch::bytesFor<uint16_t>(copied) + Scratch::bytesFor<Run>(count * pass.kernel));
+  uint16_t* copies = memory.take<uint16_t>(copied);
   Run* runs = memory.take<Run>(count * pass.kernel);
   for (int64_t t = 0; t < count; ++t) {
     copyWindow(copies + t * planeElements, taps[t].plane, window, pass.from);
@@ -303,6 +224,7 @@ void convolve(const ConvPass& pass, const Tap* taps, int64_t count, uint16_t* y,
               pass.blocks * band.rows * each);
   for (int64_t t = 0; t < count; ++t) ahead.add(taps[t].plane);
   const RowKernel kernel = rowKernel(pass);
+  configure();
   const int64_t wide = pass.vectors * 16;
   for (int64_t block = 0; block < pass.blocks; ++block) {
     for (int64_t i = band.row; i < band.row + band.rows; ++i) {
@@ -336,6 +258,7 @@ void convolve(const ConvPass& pass, const Tap* taps, int64_t count, uint16_t* y,
       }
     }
   }
+  release();
 }
 
 // --- gradients of weights
@@ -350,102 +273,11 @@ void pairUp(uint32_t* out, const uint16_t* row, int64_t distance, int64_t count)
   }
 }
 
-// Arranges the values of a row of the result in pairs of pixels: [pairs][wide][2]; with quads, every
-// pair is there twice.
-void pairPixels(uint32_t* out, const uint16_t* row, int64_t pairs, int64_t channels, int64_t wide,
-                bool quads) {
-  const __m512i twice = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
-  for (int64_t p = 0; p < pairs; ++p, row += 2 * channels, out += wide) {
-    for (int64_t i = 0; i < wide; i += 16) {
-      const __mmask16 inside = laneMask(channels - i);
-      const __m512i first = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(inside, row + i));
-      const __m512i second =
-          _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(inside, row + channels + i));
-      __m512i pair = _mm512_or_si512(first, _mm512_slli_epi32(second, 16));
-      if (quads) pair = _mm512_permutexvar_epi32(twice, pair);
-      _mm512_store_si512(out + i, pair);
-    }
-  }
-}
-
-// A row of pairs of both factors.
-struct PairRow {
-  const uint32_t *x, *dy;
-};
-
-// Adds K units of N vectors to `sums`, [K][N * 16], over rows of pairs.
-template <int K, int N, bool Quads>
-static void addUnits(const PairRow* rows, int64_t count, int64_t unit, int64_t pairs, int64_t xStep,
-                     int64_t dyStep, int64_t block, float* target) {
-  __m512 sums[K][N];
-#pragma GCC unroll 16
-  for (int k = 0; k < K; ++k) {
-#pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) sums[k][n] = _mm512_load_ps(target + (k * N + n) * 16);
-  }
-  for (int64_t i = 0; i < count; ++i) {
-    const uint32_t* x = rows[i].x + unit * (Quads ? 2 : 1);
-    const uint32_t* dy = rows[i].dy + block * N * 16;
-    for (int64_t p = pairs; p > 0; --p, x += xStep, dy += dyStep) {
-      __m512bh columns[N];
-#pragma GCC unroll 4
-      for (int n = 0; n < N; ++n) columns[n] = (__m512bh)_mm512_load_si512(dy + n * 16);
-#pragma GCC unroll 16
-      for (int k = 0; k < K; ++k) {
-        __m512bh terms;
-        if constexpr (Quads) {
-          int64_t bits;
-          std::memcpy(&bits, x + 2 * k, sizeof bits);
-          terms = (__m512bh)_mm512_set1_epi64(bits);
-        } else {
-          terms = (__m512bh)_mm512_set1_epi32(x[k]);
-        }
-#pragma GCC unroll 4
-        for (int n = 0; n < N; ++n) sums[k][n] = _mm512_dpbf16_ps(sums[k][n], columns[n], terms);
-      }
-    }
-  }
-#pragma GCC unroll 16
-  for (int k = 0; k < K; ++k) {
-#pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) _mm512_store_ps(target + (k * N + n) * 16, sums[k][n]);
-  }
-}
-
-using UnitKernel = void (*)(const PairRow*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
-                            float*);
-template <int N, bool Quads> static UnitKernel unitKernelOf(int64_t chunk) {
-  return chunk == 16 / N   ? addUnits<16 / N, N, Quads>
-         : chunk == 12 / N ? addUnits<12 / N, N, Quads>
-                           : addUnits<8 / N, N, Quads>;
-}
-UnitKernel unitKernel(const WeightPass& pass) {
-  if (pass.quads) return unitKernelOf<1, true>(pass.chunk);
-  return pass.vectors == 1   ? unitKernelOf<1, false>(pass.chunk)
-         : pass.vectors == 2 ? unitKernelOf<2, false>(pass.chunk)
-                             : unitKernelOf<4, false>(pass.chunk);
-}
-
-// Adds the sums of the result's values per channel.
-void addBias(const PairRow* rows, int64_t count, int64_t pairs, int64_t wide, float* target) {
-  const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
-  for (int64_t lane = 0; lane < wide; lane += 16) {
-    __m512 sum = _mm512_load_ps(target + lane);
-    for (int64_t i = 0; i < count; ++i) {
-      const uint32_t* dy = rows[i].dy + lane;
-      for (int64_t p = 0; p < pairs; ++p, dy += wide) {
-        sum = _mm512_dpbf16_ps(sum, (__m512bh)_mm512_load_si512(dy), ones);
-      }
-    }
-    _mm512_store_ps(target + lane, sum);
-  }
-}
-
 void addWeights(const WeightPass& pass, const Tap* taps, int64_t count, const Plane& dy,
                 const Band& band, float* sums) {
   const ConvSizes& s = pass.sizes;
   const int64_t c = s.inChannels, wide = pass.vectors * 16, all = pass.blocks * wide;
-  const int64_t pairs = (band.columns + 1) / 2;
+  const int64_t pairs = (band.columns + 2 * pairsAtOnce - 1) / (2 * pairsAtOnce) * pairsAtOnce;
   const Window result{band.row, band.rows, band.column, 2 * pairs};
   const Window source{band.row * s.stride - s.pad, (band.rows - 1) * s.stride + s.kernel,
                       band.column * s.stride - s.pad, (2 * pairs - 1) * s.stride + s.kernel};
@@ -478,16 +310,17 @@ void addWeights(const WeightPass& pass, const Tap* taps, int64_t count, const Pl
   }
   for (int64_t i = 0; i < result.rows; ++i) {
     copyRow(copy, dy, result.row + i, result, to);
-    pairPixels(dyPairs + i * dyElements, copy, pairs, to.channels, all, pass.quads);
+    arrange(dyPairs + i * dyElements, copy, pairs, pass);
     rows[i] = {nullptr, dyPairs + i * dyElements};
   }
-  addBias(rows, result.rows, pairs, all, sums + pass.weightSize());
+  addBias(rows, result.rows, pairs, pass, sums + pass.weightSize());
 
   const int64_t steps = count * s.kernel * pass.blocks * (pass.units / pass.chunk);
   Ahead xAhead(source, band.rows * s.stride, from, steps), dyAhead(result, band.rows, to, steps);
   for (int64_t t = 0; t < count; ++t) xAhead.add(taps[t].plane);
   dyAhead.add(dy);
   const UnitKernel kernel = unitKernel(pass);
+  configure();
   for (int64_t t = 0; t < count; ++t) {
     for (int64_t k = 0; k < s.kernel; ++k) {
       int64_t used = 0;
@@ -507,6 +340,7 @@ void addWeights(const WeightPass& pass, const Tap* taps, int64_t count, const Pl
       }
     }
   }
+  release();
 }
 
 // --- layouts

@@ -27,6 +27,9 @@
 #define MFM_AMX \
   "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,amx-tile,amx-bf16"
 
+// gcc's tile intrinsics (AMX) do not declare that they access memory.
+#define MFM_MEMORY_FENCE() asm volatile("" ::: "memory")
+
 namespace mfm::kernels {
 
 enum class Isa { baseline, avx2, avx512 };

@@ -1,16 +1,6 @@
 // Products of tiles by AMX. See attention-tiles.inl.
 
-struct alignas(64) TileSetup {
-  uint8_t palette = 1, startRow = 0, reserved[14] = {};
-  uint16_t rowBytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t tileRows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
-static void configure() {
-  static const TileSetup setup; // static, since gcc assumes that only 8 bytes of it are read
-  _tile_loadconfig(&setup);
-}
-static void release() { _tile_release(); }
+#include "tile-setup.inl"
 
 // 2 by 2 tiles of result = (fresh ? 0 : result) + left * right over 32 * `terms` terms.
 MFM_INLINE void product(Result result, Factor left, Factor right, int64_t terms, bool fresh) {

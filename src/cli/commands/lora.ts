@@ -1,10 +1,12 @@
 /** `mfm lora`: shows a LoRA, exports it in another layout, or merges it into a pipeline. */
+import { existsSync } from 'node:fs';
+import { extname } from 'node:path';
 import { InputError } from '../../errors.js';
 import { SourceFiles } from '../../files/output-place.js';
 import type { LoraFile } from '../../nn/index.js';
 import { chosenDevice, deviceOption } from '../options/device.js';
 import { loraOption, lorasOf } from '../options/lora.js';
-import { defineArgs, type Options } from '../terminal/args.js';
+import { defineArgs, expectNone, type Options } from '../terminal/args.js';
 import type { Example } from '../terminal/help.js';
 import { INTERRUPTED, withInterrupt } from '../terminal/interrupt.js';
 
@@ -80,18 +82,19 @@ const TAKES: Record<string, readonly (keyof Given)[]> = {
 };
 
 function expectOnly(options: Given): void {
-  const { action } = options;
-  for (const name of ['source', 'lora', 'output', 'layout', 'dtype', 'device', 'json'] as const) {
-    const given = options[name];
-    const isGiven = Array.isArray(given) ? given.length > 0 : given !== undefined;
-    if (!isGiven || TAKES[action]!.includes(name)) continue;
-    if (name === 'source') {
-      throw new InputError(
-        `mfm lora ${action}: "${given}" is one word too many; name it with --lora`,
-      );
-    }
-    throw new InputError(`mfm lora ${action}: takes no --${name}; leave it out`);
+  const { action, source } = options;
+  const taken = TAKES[action]!;
+  if (source !== undefined && !taken.includes('source')) {
+    throw new InputError(
+      `mfm lora ${action}: "${source}" is one word too many; name it with --lora`,
+    );
   }
+  const names = ['lora', 'output', 'layout', 'dtype', 'device', 'json'] as const;
+  expectNone(
+    `mfm lora ${action}`,
+    options,
+    names.filter((name) => !taken.includes(name)),
+  );
 }
 
 async function merge({ source, lora, output, device: asked }: Given): Promise<number | undefined> {
@@ -126,10 +129,17 @@ async function exportOne({ lora, output, layout, dtype }: Given): Promise<undefi
   if (lora.length !== 1) throw new InputError(`${where}: takes one --lora, got ${lora.length}`);
   if (output === undefined) throw new InputError(`${where}: --output is missing (a folder)`);
   const { disposeLora, loraPath, readLora, saveLora } = await import('../../nn/index.js');
-  const [{ path, scale }] = lorasOf(lora) as [{ path: string; scale: number }];
-  const read = readLora(path);
+  const [{ path: given, scale }] = lorasOf(lora) as [{ path: string; scale: number }];
+  const read = readLora(given);
   const source = new SourceFiles([{ path: read.file, what: 'the LoRA' }]);
-  source.expectOtherFile(loraPath(output, layout ?? 'diffusers'));
+  if (extname(output) === '.safetensors') {
+    throw new InputError(
+      `${where}: --output is a folder, in which the file gets the name that programs look for; leave out .safetensors`,
+    );
+  }
+  const path = loraPath(output, layout ?? 'diffusers');
+  source.expectOtherFile(path);
+  if (existsSync(path)) throw new InputError(`${path}: exists already; name another folder`);
   // other programs have no separate scale, so it goes into alpha
   const scaled = [...read.weights].map(
     ([name, change]) => [name, { ...change, alpha: change.alpha * scale }] as const,

@@ -1,6 +1,9 @@
+import { DEVICE_NAME, DEVICE_NAMES } from '../../device-names.js';
+
 /** The options `--device` and `--dtype`, for commands that use a pipeline. */
 export const deviceOption = {
   kind: 'text',
+  form: { pattern: DEVICE_NAME, words: DEVICE_NAMES },
   placeholder: 'DEVICE',
   describe:
     'where networks compute: cpu, cuda, cuda:N or mps; auto uses a GPU if LibTorch can use one, and otherwise explains why not (default: auto, explaining only if a GPU was to be expected)',

@@ -48,7 +48,14 @@ interface Common {
 export type Argument = Common &
   (
     | { kind: 'flag'; default?: boolean }
-    | { kind: 'text'; choices?: readonly string[]; placeholder?: string; default?: string }
+    | {
+        kind: 'text';
+        choices?: readonly string[];
+        /** what it must look like, and that in words */
+        form?: { pattern: RegExp; words: string };
+        placeholder?: string;
+        default?: string;
+      }
     | { kind: 'number' | 'integer'; min?: number; max?: number; default?: number }
     | { kind: 'size'; multipleOf?: number; max?: number; default?: Size }
     | { kind: 'set' }
@@ -234,6 +241,9 @@ function store(
 function convert(where: string, argument: Argument, text: string): unknown {
   switch (argument.kind) {
     case 'text':
+      if (argument.form && !argument.form.pattern.test(text)) {
+        throw new InputError(`${where}: must be ${argument.form.words}, got "${text}"`);
+      }
       if (argument.choices && !argument.choices.includes(text)) {
         const hint = didYouMean(text, argument.choices);
         throw new InputError(
@@ -311,6 +321,19 @@ function toAssignment(where: string, text: string): Assignment {
     throw new InputError(`${where}: must be key=value, e.g. transformer.steps=100, got "${text}"`);
   }
   return { path, text: text.slice(equals + 1) };
+}
+
+/** @throws InputError for the first of these options that is given: the command `where` takes none of them */
+export function expectNone<O extends object>(
+  where: string,
+  options: O,
+  names: readonly (keyof O & string)[],
+): void {
+  const given = names.find((name) => {
+    const value: unknown = options[name];
+    return Array.isArray(value) ? value.length > 0 : value !== undefined;
+  });
+  if (given) throw new InputError(`${where}: takes no ${flagName(given)}; leave it out`);
 }
 
 /** `keepLast` → `--keep-last` */

@@ -69,3 +69,7 @@ function traceOf(error: unknown): string {
   const cause = error.cause === undefined ? '' : `\ncaused by: ${traceOf(error.cause)}`;
   return `${error.stack ?? error.message}${cause}`;
 }
+
+/** The last line of a batch of which a part could not be made. */
+export const failedLine = (failed: number, all: number): string =>
+  `${failed} of ${all} failed, as told above; the same command makes those that are mended`;

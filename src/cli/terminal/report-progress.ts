@@ -4,17 +4,19 @@ import { Progress } from './progress.js';
 
 /** Shows progress on stderr, and the library's sentences with options in the place of fields. */
 export function progressReporter(): Reporter {
-  let progress: Progress | null = null;
+  const open: Progress[] = []; // the innermost last
   return {
     start: (label, total, unit) => {
-      progress = new Progress({ label, total, unit });
+      open.at(-1)?.clear();
+      open.push(new Progress({ label, total, unit }));
     },
-    update: (done, note, limit) => progress?.update(done, note, limit),
+    update: (done, note, limit) => open.at(-1)?.update(done, note, limit),
     log: (sentence) => {
       const text = withOptions(sentence);
+      const progress = open.at(-1);
       if (progress) progress.log(text);
       else process.stderr.write(`${text}\n`);
     },
-    end: () => progress?.end(),
+    end: () => open.pop()?.end(),
   };
 }

@@ -46,6 +46,24 @@ export async function inspectItem(item: DataItem): Promise<Inspected> {
   }
 }
 
+/**
+ * Opens a picture or clip that belongs to no data set.
+ *
+ * @param file   its path, and the name that messages call it by
+ */
+export const inspectFile = ({ path, name }: { path: string; name: string }): Promise<Inspected> =>
+  inspectItem({
+    where: name,
+    kind: 'either',
+    media: { name, path, member: null },
+    target: null,
+    mask: null,
+    depth: null,
+    prompt: '',
+    part: {},
+    stated: { watermark: false, text: false },
+  });
+
 async function inspect(item: DataItem): Promise<Inspection> {
   const { media, target, mask, depth, kind, part, stated, prompt } = item;
   const sample = target ?? media;

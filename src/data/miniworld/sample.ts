@@ -46,6 +46,7 @@ export const sceneFacts = (size: {
 }): SampleFacts => ({
   ...size,
   kind: size.numFrames === 1 ? 'image' : 'clip',
+  isDrawn: true,
   captionWords: 8,
   sharpness: null,
   motionScore: null,

@@ -2,6 +2,8 @@
 
 export interface SampleFacts {
   kind: 'image' | 'clip';
+  /** drawn at its size, so that it has all of its detail however small it is */
+  isDrawn?: true;
   width: number;
   height: number;
   /** 1 for an image */

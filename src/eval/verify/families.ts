@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
+import { unreadable } from '../../files/regular-file.js';
 import { pipelineOf } from './fixture.js';
 import type { Verifier } from './types.js';
 
@@ -136,12 +137,7 @@ function read(folder: string): Files {
   try {
     names = readdirSync(folder).sort();
   } catch (cause) {
-    throw new InputError(
-      `${folder}: must be a folder of fixtures, got ${(cause as Error).message}`,
-      {
-        cause,
-      },
-    );
+    throw unreadable(folder, cause);
   }
   const parsed = new Map<string, Record<string, unknown>>();
   return {

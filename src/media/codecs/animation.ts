@@ -14,7 +14,7 @@ import {
 import { expectPixels } from '../pixels/limit.js';
 import { type AnimationFile, openAnimatedPng } from './animated-png.js';
 import { isWholeGif } from './gif.js';
-import { BACKGROUND, composite, damaged } from './still.js';
+import { BACKGROUND, composite, damaged, OVER_WHITE } from './still.js';
 
 /** Frames with a delay of at most this are shown for `USUAL_MS`, as browsers do. */
 const TOO_SHORT_MS = 10;
@@ -57,6 +57,7 @@ export async function readAnimation(
       numFrames,
       ...composite(data, channels, background),
     };
+    if (all.alpha && background === BACKGROUND) notes.push(`${path}: ${OVER_WHITE}`);
     if (pages === 1) {
       return all;
     }

@@ -26,6 +26,8 @@ export interface ClipOptions extends EncodeOptions {
 export interface ClipWriter {
   /** false for H.264 in 4:4:4, which QuickTime, phones and some browsers do not play */
   readonly isWidelyPlayed: boolean;
+  /** does the file get sound? not if the source of it has none */
+  readonly hasSound: boolean;
   /** Appends frames of the clip's size; resolves once their memory may be reused. One call at a time. */
   write(frames: Frames): Promise<void>;
   /** Completes the file, which appears at its path only now. */
@@ -93,6 +95,7 @@ export async function createClipWriter(path: string, options: ClipOptions): Prom
 
   return {
     isWidelyPlayed: !hasFullChroma(args),
+    hasSound: sound !== null,
     write: (frames) =>
       guarded(async () => {
         for (const picture of pictures(frames, options)) {
@@ -163,6 +166,7 @@ function gifWriter(path: string, options: ClipOptions): ClipWriter {
   };
   return {
     isWidelyPlayed: true,
+    hasSound: false,
     write: async (frames) => {
       for (const picture of pictures(frames, options)) expectOpen().push(picture.slice());
     },

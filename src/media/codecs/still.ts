@@ -20,6 +20,10 @@ import { tiffFacts } from './tiff.js';
 /** White, as on paper. */
 export const BACKGROUND: [number, number, number] = [255, 255, 255];
 
+/** The note on transparent parts; a mask is read over black, where transparent means the same as dark. */
+export const OVER_WHITE =
+  'its transparent parts are shown over white; results have no transparency';
+
 /** Floats may exceed 0..1 by this much, as resizing leaves them at edges; they are clipped. */
 const OVERSHOOT = 0.05;
 /**
@@ -50,6 +54,7 @@ export async function readStill(path: string, options: ReadImageOptions = {}): P
     : await bytesOf(still, options);
   const { notes } = still;
   const pixels = composite(data, channels, background);
+  if (pixels.alpha && background === BACKGROUND) notes.push(`${path}: ${OVER_WHITE}`);
   return { path, kind: 'image', fps: null, notes, width, height, numFrames: 1, ...pixels };
 }
 

@@ -9,7 +9,7 @@ import { endless, probeVideo, unreadable, type VideoInfo } from '../ffmpeg/probe
 import type { Frames, Media, ReadImageOptions, ReadVideoOptions } from '../frames.js';
 import { readAnimation } from './animation.js';
 import { sniff } from './sniff.js';
-import { BACKGROUND, composite } from './still.js';
+import { BACKGROUND, composite, OVER_WHITE } from './still.js';
 
 const MAX_BYTES = 2 ** 31;
 /** Frames per second. */
@@ -134,12 +134,7 @@ export async function* decodeFrames(
       numFrames++;
       if (opaque && picture.alpha) {
         opaque = false;
-        // a mask is read over black, where transparent means the same as dark
-        if (background === BACKGROUND) {
-          notes.push(
-            `${path}: its transparent parts are shown over white; results have no transparency`,
-          );
-        }
+        if (background === BACKGROUND) notes.push(`${path}: ${OVER_WHITE}`);
       }
       yield picture;
       if (numFrames === maxFrames) {

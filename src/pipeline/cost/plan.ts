@@ -17,7 +17,7 @@ import type { Target } from '../../tasks/index.js';
 import { bytesPerElement, type DType } from '../../tensor/index.js';
 import { DECODE_CACHE } from '../pipeline.js';
 import type { Phase } from '../progress.js';
-import { type PartName, type PipelineShape, weightBytes } from '../shape.js';
+import { dtypeOfPart, type PartName, type PipelineShape, weightBytes } from '../shape.js';
 import type { Calibration } from './calibrate.js';
 import type { Work } from './work.js';
 
@@ -108,15 +108,16 @@ export function planOf(
   ];
   const seen = new Set<PartName>();
   const phases = own.map((phase, i): PhasePlan => {
-    const converted = parts[phase.part].stored !== null && parts[phase.part].stored !== dtype;
+    const { stored } = parts[phase.part];
+    const converted = stored !== null && stored !== dtypeOfPart(phase.part, dtype);
     // weights that are converted are in memory twice, once as they are stored
-    const source =
-      converted && !seen.has(phase.part)
-        ? weightBytes(parts[phase.part], parts[phase.part].stored!)
-        : 0;
+    const source = converted && !seen.has(phase.part) ? weightBytes(parts[phase.part], stored) : 0;
     if (oneAtATime) seen.clear();
     seen.add(phase.part);
-    const weights = [...seen].reduce((sum, part) => sum + weightBytes(parts[part], dtype), 0);
+    const weights = [...seen].reduce(
+      (sum, part) => sum + weightBytes(parts[part], dtypeOfPart(part, dtype)),
+      0,
+    );
     const { parameters } = parts[phase.part];
     const bytes = weights + Math.max(phase.bytes, source);
     return { ...phase, phase: PHASES[i]!, parameters, bytes };

@@ -104,6 +104,7 @@ async function inWindows(pipeline: Pipeline, request: GenerateRequest): Promise<
   const { task, prompt, signal, onNote } = request;
   const reference =
     request.reference === undefined ? null : await readImage(request.reference, { signal });
+  for (const note of reference?.notes ?? []) onNote?.(note);
   const prepared = await prepare(task, request, pipeline.settingsFor(task));
   for (const note of promptNotes(pipeline, request)) onNote?.(note);
   const { made, tile, target, numFrames, before, after, ...rest } = prepared;

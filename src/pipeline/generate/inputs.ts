@@ -13,6 +13,7 @@ import {
   type Media,
   type MediaSource,
   maskOf,
+  OVER_WHITE,
   openClip,
   parseExpand,
   readDepth,
@@ -106,9 +107,9 @@ async function readInto(
       inputs.close = () => reader.close();
       const about = typeof path === 'string' && !statSync(path).isDirectory();
       const window = new ClipWindow(reader);
-      fitting.notes(reader.notes.splice(0));
+      fitting.notes(told(reader.notes));
       if (!(await window.has(1))) {
-        if (!forDepth) throw noClip(task, path);
+        if (!forDepth) throw await noClip(task, path);
         const picture = (await window.take(0, 1))!;
         inputs.depth = depthOf(picture, reader.path, request);
         continue;
@@ -118,8 +119,8 @@ async function readInto(
       inputs.fps = reader.fps;
     } else {
       const media = kind === 'image' ? await readImage(path, { signal }) : await readClip(i);
-      fitting.notes(media.notes.splice(0));
-      if (kind === 'video' && media.numFrames < 2) throw noClip(task, path);
+      fitting.notes(told(media.notes));
+      if (kind === 'video' && media.numFrames < 2) throw await noClip(task, path);
       if (i === 0) inputs.fps = media.fps;
       if (!followed) {
         inputs.media.push(media);
@@ -136,6 +137,11 @@ async function readInto(
   }
   if (request.expand !== undefined) {
     inputs.margins = parseExpand(request.expand, inputs.followed!.reader, '`expand`');
+  }
+
+  /** Takes the notes of a file, without what a mask of its transparent parts makes untrue. */
+  function told(notes: string[]): string[] {
+    return notes.splice(0).filter((note) => !byAlpha || !note.endsWith(OVER_WHITE));
   }
 
   /** Reads a whole clip into memory, at the first clip's frame rate. */
@@ -168,10 +174,20 @@ export const soundOf = (source: MediaSource | undefined): string | null =>
 const near = (a: number, b: number): boolean => Math.abs(a / b - 1) < 0.01;
 const rate = (fps: number): string => String(Math.round(fps * 100) / 100);
 
-const noClip = ({ id, needs }: Task, source: MediaSource): InputError =>
-  new InputError(
-    `${sourceName(source)}: ${id} needs a clip, got one picture; give a video or a folder of pictures${needs.depth ? ", or use d2v, which keeps a picture's shapes, with `depthFrom`" : ''}`,
+/** @param compat  d2v is not to be recommended, since the reference lacks it */
+export async function noClip(
+  { id, needs }: Task,
+  source: MediaSource,
+  compat = false,
+): Promise<InputError> {
+  const name = sourceName(source);
+  if (await isVideoFile(source)) {
+    return new InputError(`${name}: ${id} needs a clip, got one frame; give a longer video`);
+  }
+  return new InputError(
+    `${name}: ${id} needs a clip, got one picture; give a video or a folder of pictures${needs.depth && !compat ? ", or use d2v, which keeps a picture's shapes, with `depthFrom`" : ''}`,
   );
+}
 
 const OR_ESTIMATED =
   'give one with near white and far black, or have depth estimated from this picture or clip with `depthFrom`';

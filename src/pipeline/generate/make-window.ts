@@ -150,6 +150,10 @@ function wordsOf(pipeline: Pipeline, request: SamplingRequest) {
   };
 }
 
+/** The prompt as the text encoder is given it: with the added words, and with its task's tag. */
+export const promptAsRead = (pipeline: Pipeline, request: SamplingRequest): string =>
+  taggedPrompt(wordsOf(pipeline, request).prompt, request.task);
+
 /** Sentences about what a request's prompts and guidance will not do as may be expected. */
 export function promptNotes(pipeline: Pipeline, request: SamplingRequest): string[] {
   const { guidanceScale } = wordsOf(pipeline, request);
@@ -159,13 +163,27 @@ export function promptNotes(pipeline: Pipeline, request: SamplingRequest): strin
           `\`guidanceScale\` ${guidanceScale} comes on top of the guidance that was distilled into the pipeline's weights, and takes twice the time; 1 is what it was made for`,
         ]
       : [];
-  return [...twice, ...cutPrompts(pipeline, request)];
+  return [...twice, ...unguided(request, guidanceScale), ...cutPrompts(pipeline, request)];
+}
+
+/** One sentence for each part of a request that only works with guidance, if there is none. */
+function unguided(
+  { negativePrompt, guidanceRange }: SamplingRequest,
+  guidanceScale: number,
+): string[] {
+  if (guidanceScale > 1) return [];
+  return [negativePrompt && 'a negative prompt', guidanceRange && 'a range of guidance']
+    .filter(Boolean)
+    .map(
+      (what) =>
+        `${what} has no effect at \`guidanceScale\` ${guidanceScale}; raise it above 1, or leave that out`,
+    );
 }
 
 /** One sentence for each prompt of a request that is longer than the text encoder reads. */
 function cutPrompts(pipeline: Pipeline, request: SamplingRequest): string[] {
-  const { prompt, negativePrompt, guidanceScale } = wordsOf(pipeline, request);
-  const prompts = [['the prompt', taggedPrompt(prompt, request.task)]];
+  const { negativePrompt, guidanceScale } = wordsOf(pipeline, request);
+  const prompts = [['the prompt', promptAsRead(pipeline, request)]];
   // without guidance the negative prompt is not read at all
   if (guidanceScale > 1) prompts.push(['the negative prompt', negativePrompt]);
   return prompts.flatMap(([what, text]) => {

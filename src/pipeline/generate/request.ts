@@ -114,6 +114,10 @@ export function expectParts(task: Task, request: UserRequest): void {
       { field: 'inputs' },
     );
   }
+  const ofInput = (['fit', 'keepKnown'] as const).find((name) => request[name] !== undefined);
+  if (ofInput && !hasCondition(task)) {
+    throw new InputError(`${id}: takes no input; leave out \`${ofInput}\``, { field: ofInput });
+  }
   expectMaskParts(task, request);
   const hasDepthFile =
     request.depth !== undefined ||

@@ -1,9 +1,37 @@
 /** The work of a result, in the units used to estimate its cost. */
+import { tokensOf } from '../../models/latent-grid.js';
 import type { WorkRequest } from '../cost/work.js';
 import type { Pipeline } from '../pipeline.js';
 import type { GenerateRequest, Result } from './generate.js';
-import { ownSigmas } from './make-window.js';
+import { ownSigmas, promptAsRead } from './make-window.js';
 import { givesKnownDepth } from './request.js';
+
+/**
+ * The tokens of one window of a result.
+ *
+ * ```ts
+ * const { tokens } = await mfm.plan('t2i', { prompt: 'a red cube' });
+ * ```
+ */
+export interface ResultTokens {
+  /** of the prompt, as far as the text encoder reads it, with its task's tag and the end token */
+  prompt: number;
+  /** latent patches of what is given, which lie on the result's; 0 if nothing is */
+  given: number;
+  /** latent patches of the result */
+  result: number;
+}
+
+export function tokensOfResult(
+  pipeline: Pipeline,
+  request: GenerateRequest,
+  { given, target }: Pick<Result, 'given' | 'target'>,
+): ResultTokens {
+  const result = tokensOf(target);
+  const isGiven = given.known.length > 0 || given.geometry.length > 0;
+  const prompt = pipeline.tokensRead(promptAsRead(pipeline, request));
+  return { prompt, given: isGiven ? result : 0, result };
+}
 
 /** The work of one window of a result. */
 export function workOfResult(

@@ -6,7 +6,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { isCheckout } from '../../files/package-root.js';
-import { type ErrorBody, ToldError } from '../errors.js';
+import { ToldError } from '../errors.js';
+import type { ErrorBody } from '../schemas/error.js';
 import type { CallName, Calls, FromChild, MakingEvent, ToChild } from './messages.js';
 
 export interface CallOptions {
@@ -22,6 +23,16 @@ interface Open {
   onEvent?: (event: MakingEvent) => void;
 }
 
+/** A process and the calls to it that have no answer yet. */
+interface Running {
+  process: ChildProcess;
+  open: Map<number, Open>;
+  /** the pipeline that it has open, as it says itself */
+  opened: string | null;
+  printed: string;
+  stopped: boolean;
+}
+
 /** How much of what the process printed is kept, to explain its death. */
 const KEPT = 2000;
 
@@ -35,21 +46,24 @@ export interface ChildOptions {
 }
 
 export class EngineChild {
-  private child: ChildProcess | null = null;
+  private current: Running | null = null;
   private nextId = 0;
-  private readonly open = new Map<number, Open>();
-  private printed = '';
   /** how often a process was started */
   starts = 0;
 
   constructor(private readonly options: ChildOptions) {}
 
   get isRunning(): boolean {
-    return this.child !== null;
+    return this.current !== null;
   }
 
   get pid(): number | null {
-    return this.child?.pid ?? null;
+    return this.current?.process.pid ?? null;
+  }
+
+  /** The pipeline that the process has open, as `OpenSpec` names it; null if none is. */
+  get opened(): string | null {
+    return this.current?.opened ?? null;
   }
 
   /** Memory that the process holds; null if it does not run, or the system does not say. */
@@ -70,17 +84,17 @@ export class EngineChild {
     takes: Calls[N]['takes'],
     { onEvent, signal }: CallOptions = {},
   ): Promise<Calls[N]['answers']> {
-    const child = this.start();
+    const running = this.current ?? this.start();
     const id = this.nextId++;
     let killing: NodeJS.Timeout | undefined;
     const onAbort = () => {
-      this.send(child, { type: 'abort', id });
-      killing = setTimeout(() => child.kill('SIGKILL'), this.options.graceMs);
+      send(running, { type: 'abort', id });
+      killing = setTimeout(() => running.process.kill('SIGKILL'), this.options.graceMs);
     };
     try {
       return await new Promise<Calls[N]['answers']>((resolve, reject) => {
-        this.open.set(id, { name, resolve, reject, onEvent });
-        this.send(child, { type: 'call', id, name, takes });
+        running.open.set(id, { name, resolve, reject, onEvent });
+        send(running, { type: 'call', id, name, takes });
         if (signal?.aborted) onAbort();
         else signal?.addEventListener('abort', onAbort, { once: true });
       });
@@ -90,17 +104,18 @@ export class EngineChild {
     }
   }
 
-  /** Ends the process; calls in progress fail. */
+  /** Ends the process; calls in progress fail, and later ones start another process. */
   async stop(): Promise<void> {
-    const { child } = this;
-    if (!child) return;
-    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.kill('SIGKILL'); // it holds nothing that is not on disk
+    const { current } = this;
+    if (!current) return;
+    this.current = null;
+    current.stopped = true;
+    const ended = new Promise<void>((resolve) => current.process.once('exit', () => resolve()));
+    current.process.kill('SIGKILL'); // it holds nothing that is not on disk
     await ended;
   }
 
-  private start(): ChildProcess {
-    if (this.child) return this.child;
+  private start(): Running {
     const path = fileURLToPath(
       new URL(isCheckout ? './worker.ts' : './worker.js', import.meta.url),
     );
@@ -110,44 +125,60 @@ export class EngineChild {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
-    this.child = child;
+    const running: Running = {
+      process: child,
+      open: new Map(),
+      opened: null,
+      printed: '',
+      stopped: false,
+    };
+    this.current = running;
     this.starts++;
-    this.printed = '';
     for (const stream of [child.stdout!, child.stderr!]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
-        this.printed = (this.printed + text).slice(-KEPT);
+        running.printed = (running.printed + text).slice(-KEPT);
       });
     }
-    child.on('message', (message) => this.heard(message as FromChild));
-    child.on('error', (error) => this.died(child, error.message));
-    child.on('exit', (code, signal) => this.died(child, signal ?? `exit code ${code}`));
-    return child;
+    child.on('message', (message) => heard(running, message as FromChild));
+    child.on('error', (error) => this.died(running, error.message));
+    child.on('exit', (code, signal) => this.died(running, signal ?? `exit code ${code}`));
+    return running;
   }
 
-  private send(child: ChildProcess, message: ToChild): void {
-    // what cannot be sent any more is answered by the exit
-    if (child.connected) child.send(message, () => {});
+  private died(running: Running, how: string): void {
+    if (this.current === running) this.current = null;
+    const { what } = this.options;
+    const { open, printed, stopped } = running;
+    const error = new ToldError(stopped ? stopOf(what) : deathOf(what, how, printed));
+    for (const { reject } of open.values()) reject(error);
+    open.clear();
   }
+}
 
-  private heard(message: FromChild): void {
-    const call = this.open.get(message.id);
-    if (!call) return;
-    if (message.type === 'event') {
-      call.onEvent?.(message.event);
-      return;
-    }
-    this.open.delete(message.id);
-    if (message.type === 'answer') call.resolve(message.value as never);
-    else call.reject(new ToldError(message.error));
-  }
+function send({ process }: Running, message: ToChild): void {
+  // what cannot be sent any more is answered by the exit
+  if (process.connected) process.send(message, () => {});
+}
 
-  private died(child: ChildProcess, how: string): void {
-    if (this.child !== child) return;
-    this.child = null;
-    const error = new ToldError(deathOf(this.options.what, how, this.printed));
-    for (const { reject } of this.open.values()) reject(error);
-    this.open.clear();
+function heard(running: Running, message: FromChild): void {
+  if (message.type === 'opened') {
+    running.opened = message.pipeline;
+    return;
   }
+  const call = running.open.get(message.id);
+  if (!call) return;
+  if (message.type === 'event') {
+    call.onEvent?.(message.event);
+    return;
+  }
+  running.open.delete(message.id);
+  if (message.type === 'answer') call.resolve(message.value as never);
+  else call.reject(new ToldError(message.error));
+}
+
+function stopOf(what: string): ErrorBody {
+  const message = `${what} was stopped; ask again to start another one`;
+  return { type: 'conflict_error', code: 'stopped', message, param: null, hint: null };
 }
 
 function deathOf(what: string, how: string, printed: string): ErrorBody {

@@ -2,8 +2,9 @@
  * What the server and its child processes say to one another. A call has one answer, and events before
  * it; an abort asks a call to end early.
  */
-import type { GenerateOptions, ProgressEvent, ResultPlan } from '../../index.js';
-import type { ErrorBody } from '../errors.js';
+import type { GenerateOptions, ProgressEvent, ResultPlan, ResultTokens } from '../../index.js';
+import type { ErrorBody } from '../schemas/error.js';
+import type { TaskView } from '../schemas/model.js';
 
 /** How a pipeline is opened. */
 export interface OpenSpec {
@@ -32,12 +33,12 @@ export interface TaskFacts {
   summary: string;
   result: 'image' | 'video';
   trained: boolean;
-  inputs: string[];
-  optionalInputs: string[];
+  inputs: TaskView['inputs'];
+  optionalInputs: TaskView['optional_inputs'];
   placed: boolean;
   mask: 'none' | 'hole' | 'margins';
   followsInput: boolean;
-  size: string;
+  size: TaskView['size'];
   keeps: string;
   prompt: 'required' | 'optional';
   promptIs: 'caption' | 'instruction';
@@ -76,8 +77,11 @@ export interface MadeFacts {
   numFrames: number;
   fps: number | null;
   bytes: number;
+  /** has the file sound? */
+  sound: boolean;
   settings: Record<string, unknown>;
   seconds: number;
+  tokens: ResultTokens;
 }
 
 /** Facts about an uploaded file that can be used as an input. */
@@ -88,6 +92,8 @@ export interface ProbeFacts {
   numFrames: number | null;
   fps: number | null;
   alpha: boolean | null;
+  /** has the file sound? */
+  sound: boolean;
   notes: string[];
 }
 
@@ -100,17 +106,19 @@ export interface Calls {
   plan: { takes: Work; answers: PlanFacts };
   make: {
     /** `allPreviews`: of every step, however fast they come */
-    takes: Work & { path: string; fps?: number; allPreviews: boolean };
+    takes: Work & { path: string; fps?: number; quality?: number; allPreviews: boolean };
     answers: MadeFacts;
   };
   /** checks a file as `data check` does; messages call it `name` */
   probe: { takes: { path: string; name: string; maxPixels: number }; answers: ProbeFacts };
+  /** of files and folders, those that are LoRAs by what their head says */
+  loras: { takes: { paths: string[] }; answers: string[] };
   /** checks a recipe, but trains nothing */
   recipe: { takes: { recipe: Record<string, unknown>; run: string }; answers: null };
-  /** writes one frame of a picture or clip as PNG */
-  frame: { takes: { path: string; index: number; to: string }; answers: null };
+  /** writes one frame of a picture or clip as PNG; messages call that `name` */
+  frame: { takes: { path: string; name: string; index: number; to: string }; answers: null };
   /** writes a mask that is white where the picture is transparent, or, opaque, the picture itself */
-  mask: { takes: { path: string; to: string }; answers: null };
+  mask: { takes: { path: string; name: string; to: string }; answers: null };
   /** writes a small WebP of evenly chosen frames */
   sheet: { takes: { path: string; sheet: Sheet; to: string }; answers: null };
 }
@@ -131,6 +139,8 @@ export type ToChild =
   | { type: 'abort'; id: number };
 
 export type FromChild =
+  /** the pipeline that is open from now on; null: none is */
+  | { type: 'opened'; pipeline: string | null }
   | { type: 'answer'; id: number; value: unknown }
   | { type: 'failed'; id: number; error: ErrorBody }
   | { type: 'event'; id: number; event: MakingEvent };

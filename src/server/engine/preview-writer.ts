@@ -1,4 +1,4 @@
-/** Previews as small WebP pictures, animated for clips: at most one at a time, and the newest one. */
+/** Previews as small WebP pictures, animated for clips: at most one at a time. */
 import sharp from 'sharp';
 import type { PreviewEvent } from '../../index.js';
 import type { MakingEvent } from './messages.js';
@@ -6,7 +6,7 @@ import type { MakingEvent } from './messages.js';
 /** The most bytes of a preview. */
 export const PREVIEW_BYTES = 20_000;
 /** The least time between two previews: more are not seen, and take time from the work. */
-export const PAUSE_MS = 250;
+export const PAUSE_SECONDS = 0.25;
 /** The longest side of a preview. */
 const SIDE = 128;
 /** How long a frame is shown. */
@@ -16,19 +16,13 @@ const QUALITIES = [80, 50, 25, 5];
 export class PreviewWriter {
   private writing: Promise<void> = Promise.resolve();
   private busy = false;
-  private lastMs = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    private readonly emit: (event: MakingEvent) => void,
-    private readonly options: { pauseMs: number },
-  ) {}
+  constructor(private readonly emit: (event: MakingEvent) => void) {}
 
-  /** Writes a preview, unless one is being written, or was just now. */
+  /** Writes a preview, unless one is being written. */
   offer({ frames, step, steps }: PreviewEvent): void {
-    const now = performance.now();
-    if (this.busy || now - this.lastMs < this.options.pauseMs) return;
+    if (this.busy) return;
     this.busy = true;
-    this.lastMs = now;
     this.writing = encode(frames)
       .then((webp) => {
         const { width, height, numFrames } = frames;

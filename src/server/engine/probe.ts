@@ -1,11 +1,12 @@
 /** Checks an uploaded file as `mfm data check` does: everything in it is decoded once. */
 import sharp from 'sharp';
 import { limited } from '../../data/limited.js';
-import { inspectItem } from '../../data/measure/inspect.js';
+import { inspectFile } from '../../data/measure/inspect.js';
 import { InputError } from '../../errors.js';
 import { probeVideo } from '../../media/ffmpeg/probe.js';
 import { readDepth, sniff } from '../../media/index.js';
 import { readLora } from '../../nn/index.js';
+import { callingIt } from './calling-it.js';
 import type { Calls, ProbeFacts } from './messages.js';
 
 /** Files that are checked at once: each holds frames in memory. */
@@ -18,37 +19,19 @@ type Takes = Calls['probe']['takes'];
 
 export const probe = limited(
   AT_ONCE,
-  async ({ path, name, maxPixels }: Takes): Promise<ProbeFacts> => {
-    try {
-      return await facts(path, name, maxPixels);
-    } catch (error) {
-      // people know the file by the name that they gave it
-      if (error instanceof Error) error.message = error.message.replaceAll(path, name);
-      throw error;
-    }
-  },
+  ({ path, name, maxPixels }: Takes): Promise<ProbeFacts> =>
+    callingIt(path, name, () => facts(path, name, maxPixels)),
 );
 
 async function facts(path: string, name: string, maxPixels: number): Promise<ProbeFacts> {
   if (path.endsWith('.safetensors')) return ofTensors(path);
-  const { width, height, alpha } = await sizeOf(path);
+  const { width, height, alpha, sound } = await lookAt(path);
   if (width * height > maxPixels) {
     throw new InputError(
       `${name}: has ${width}x${height} pixels, and at most ${maxPixels} are accepted; make it smaller`,
     );
   }
-  const file = { name, path, member: null };
-  const found = await inspectItem({
-    where: name,
-    kind: 'either',
-    media: file,
-    target: null,
-    mask: null,
-    depth: null,
-    prompt: '',
-    part: {},
-    stated: { watermark: false, text: false },
-  });
+  const found = await inspectFile({ path, name });
   if ('problem' in found) throw new InputError(found.problem);
   const { kind, numFrames } = found.facts;
   return {
@@ -58,14 +41,15 @@ async function facts(path: string, name: string, maxPixels: number): Promise<Pro
     numFrames,
     fps: found.fps,
     alpha,
+    sound,
     notes: found.notes,
   };
 }
 
-/** The size by the file's head, before anything is decoded. */
-async function sizeOf(
+/** What the file's head says, before anything is decoded. */
+async function lookAt(
   path: string,
-): Promise<{ width: number; height: number; alpha: boolean | null }> {
+): Promise<{ width: number; height: number; alpha: boolean | null; sound: boolean }> {
   const kind = await sniff(path);
   if (kind === 'still' || kind === 'animation') {
     const { width, height, pageHeight, hasAlpha } = await sharp(path, {
@@ -74,22 +58,22 @@ async function sizeOf(
     // a channel for transparency says little: many pictures have one and are opaque
     const alpha =
       hasAlpha && width * height <= MOST_LOOKED_AT && !(await sharp(path).stats()).isOpaque;
-    return { width, height: pageHeight ?? height, alpha };
+    return { width, height: pageHeight ?? height, alpha, sound: false };
   }
-  const { width, height } = await probeVideo(path);
-  return { width, height, alpha: null };
+  const { width, height, hasAudio } = await probeVideo(path);
+  return { width, height, alpha: null, sound: hasAudio };
 }
 
 /** A LoRA, or depth as floats. */
 async function ofTensors(path: string): Promise<ProbeFacts> {
-  const none = { width: null, height: null, numFrames: null, fps: null, alpha: null, notes: [] };
+  const none = { fps: null, alpha: null, sound: false, notes: [] };
   try {
     const { numFrames, width, height } = await readDepth(path);
     return { ...none, kind: 'depth', width, height, numFrames };
   } catch (error) {
     try {
       readLora(path);
-      return { ...none, kind: 'lora' };
+      return { ...none, kind: 'lora', width: null, height: null, numFrames: null };
     } catch (other) {
       const { message } = error as Error;
       throw new InputError(

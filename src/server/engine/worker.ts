@@ -3,24 +3,28 @@
  * the server, whatever ends that.
  */
 import { readdirSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { MemoryError } from '../../errors.js';
 import { readJsonObject } from '../../files/read-json.js';
-import { type Mfm, open, TASKS, type Task } from '../../index.js';
+import { type Mfm, open, type ProgressEvent, TASKS, type Task } from '../../index.js';
+import { locateLora } from '../../nn/index.js';
+import { openSafetensors } from '../../tensor/index.js';
 import type { RecipeInput } from '../../train/recipe/config.js';
 import { bodyOf, inApiWords } from '../errors.js';
+import { callingIt } from './calling-it.js';
 import { drawFrame, drawMask, drawSheet } from './draw.js';
 import type {
   CallName,
   Calls,
   FromChild,
+  MadeFacts,
   MakingEvent,
   ModelFacts,
   OpenSpec,
   TaskFacts,
   ToChild,
 } from './messages.js';
-import { PAUSE_MS, PreviewWriter } from './preview-writer.js';
+import { PAUSE_SECONDS, PreviewWriter } from './preview-writer.js';
 import { probe } from './probe.js';
 
 interface Context {
@@ -33,22 +37,54 @@ type Handlers = {
 };
 
 const running = new Map<number, AbortController>();
-let opened: { key: string; mfm: Mfm } | null = null;
-let opening: Promise<unknown> = Promise.resolve();
+let opened: { key: string; mfm: Mfm; uses: Set<Promise<unknown>> } | null = null;
+let turn: Promise<unknown> = Promise.resolve();
 
-/** The pipeline that a call needs; one at a time is open. */
-async function use(spec: OpenSpec): Promise<Mfm> {
-  const key = JSON.stringify(spec);
-  const mine = opening.then(async () => {
-    if (opened?.key === key) return opened.mfm;
-    await opened?.mfm.dispose();
-    opened = null;
-    const { pipeline, device, dtype, depthModel, loras } = spec;
-    opened = { key, mfm: await open(pipeline, { device, dtype, depthModel, loras }) };
-    return opened.mfm;
+/** Works with a pipeline. One at a time is open, so another one is opened when nobody uses it any more. */
+async function withPipeline<T>(spec: OpenSpec, work: (mfm: Mfm) => Promise<T>): Promise<T> {
+  const key = keyOf(spec);
+  const mine = turn.then(async () => {
+    const { mfm, uses } = opened?.key === key ? opened : await reopen(spec, key);
+    const use = work(mfm).finally(() => uses.delete(use));
+    uses.add(use);
+    // in an object, as the next one may begin before this one ends
+    return { use };
   });
-  opening = mine.catch(() => {});
-  return mine;
+  turn = mine.catch(() => {});
+  return (await mine).use;
+}
+
+async function reopen(spec: OpenSpec, key: string): Promise<NonNullable<typeof opened>> {
+  if (opened) {
+    await Promise.allSettled(opened.uses);
+    send({ type: 'opened', pipeline: null });
+    await opened.mfm.dispose();
+    opened = null;
+  }
+  const { pipeline, device, dtype, depthModel, loras } = spec;
+  const mfm = await open(pipeline, { device, dtype, depthModel, loras });
+  opened = { key, mfm, uses: new Set() };
+  send({ type: 'opened', pipeline });
+  return opened;
+}
+
+/** Equal for specs that open the same: of LoRAs their files count, whatever they are called. */
+function keyOf({ loras, ...rest }: OpenSpec): string {
+  const files = loras.map(({ path, scale }) => {
+    const folder = dirname(locateLora(path));
+    const stats = readdirSync(folder).map((name) => statSync(join(folder, name)));
+    return { scale, files: stats.map(({ dev, ino, size, mtimeMs }) => [dev, ino, size, mtimeMs]) };
+  });
+  return JSON.stringify([rest, files]);
+}
+
+function isWhole(lora: string): boolean {
+  try {
+    openSafetensors(locateLora(lora)).close();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const handlers: Handlers = {
@@ -60,63 +96,35 @@ const handlers: Handlers = {
   },
 
   async open({ open: spec }) {
-    const mfm = await use(spec);
-    return factsOf(mfm);
+    return withPipeline(spec, async (mfm) => factsOf(mfm));
   },
 
   async plan({ open: spec, task, options }) {
-    const mfm = await use(spec);
-    const notes: string[] = [];
-    const onNote = (note: string) => notes.push(inApiWords(note));
-    const { cost: _, ...plan } = await mfm.plan(task, { ...options, onNote });
-    if (plan.fits !== false) return { plan, notes, refusal: null };
-    try {
-      await using generation = mfm.generate(task, options);
-      await generation.plan();
-      return { plan, notes, refusal: null };
-    } catch (error) {
-      if (error instanceof MemoryError) return { plan, notes, refusal: bodyOf(error) };
-      throw error;
-    }
+    return withPipeline(spec, async (mfm) => {
+      const notes: string[] = [];
+      const onNote = (note: string) => notes.push(inApiWords(note));
+      const { cost: _, ...plan } = await mfm.plan(task, { ...options, onNote });
+      if (plan.fits) return { plan, notes, refusal: null };
+      try {
+        await using generation = mfm.generate(task, options);
+        await generation.plan();
+        return { plan, notes, refusal: null };
+      } catch (error) {
+        if (error instanceof MemoryError) return { plan, notes, refusal: bodyOf(error) };
+        throw error;
+      }
+    });
   },
 
-  async make({ open: spec, task, options, path, fps, allPreviews }, { signal, emit }) {
-    const mfm = await use(spec);
-    emit({ type: 'opened' });
-    const previews = new PreviewWriter(emit, { pauseMs: allPreviews ? 0 : PAUSE_MS });
-    let saving = false;
-    let rate: number | null = null;
-    await using generation = mfm.generate(task, {
-      ...options,
-      keepFrames: false,
-      signal,
-      onPlan: (plan) => {
-        rate = plan.fps;
-      },
-      onNote: (text) => emit({ type: 'note', text: inApiWords(text) }),
-      onPreview: (event) => previews.offer(event),
-      onProgress: (progress) => {
-        emit({ type: 'progress', progress });
-        const { phase, step, steps, window, windows } = progress;
-        saving = phase === 'frames' && step === steps && window + 1 === windows;
-        if (saving) emit({ type: 'saving' });
-      },
-    });
-    const saved = await generation.save(path, { fps });
-    await previews.close();
-    const { width, height, numFrames, settings } = saved;
-    return {
-      width,
-      height,
-      numFrames,
-      fps: rate === null ? null : (fps ?? rate),
-      bytes: statSync(path).size,
-      settings,
-      seconds: generation.figures.seconds,
-    };
+  async make(takes, context) {
+    return withPipeline(takes.open, (mfm) => make(mfm, takes, context));
   },
 
   probe,
+
+  async loras({ paths }) {
+    return paths.filter(isWhole);
+  },
 
   async recipe({ recipe: given, run }) {
     const { resolveRecipe } = await import('../../train/resolve-recipe.js');
@@ -126,13 +134,13 @@ const handlers: Handlers = {
     return null;
   },
 
-  async frame({ path, index, to }) {
-    await drawFrame(path, index, to);
+  async frame({ path, name, index, to }) {
+    await callingIt(path, name, () => drawFrame(path, index, to));
     return null;
   },
 
-  async mask({ path, to }) {
-    await drawMask(path, to);
+  async mask({ path, name, to }) {
+    await callingIt(path, name, () => drawMask(path, to));
     return null;
   },
 
@@ -141,6 +149,59 @@ const handlers: Handlers = {
     return null;
   },
 };
+
+/** The least time between two reports of a phase: more are not seen, and take time from the work. */
+const REPORT_MS = 100;
+
+/** Tells which progress is reported: the beginning and end of each phase, and some in between. */
+function newsOf(): (progress: ProgressEvent) => boolean {
+  let last = { ms: Number.NEGATIVE_INFINITY, phase: '' };
+  return ({ phase, step, steps, window }) => {
+    const now = { ms: performance.now(), phase: `${phase} ${window}` };
+    if (now.phase === last.phase && step < steps && now.ms - last.ms < REPORT_MS) return false;
+    last = now;
+    return true;
+  };
+}
+
+async function make(
+  mfm: Mfm,
+  { task, options, path, fps, quality, allPreviews }: Calls['make']['takes'],
+  { signal, emit }: Context,
+): Promise<MadeFacts> {
+  emit({ type: 'opened' });
+  const isNews = newsOf();
+  const previews = new PreviewWriter(emit);
+  await using generation = mfm.generate(task, {
+    ...options,
+    keepFrames: false,
+    signal,
+    onNote: (text) => emit({ type: 'note', text: inApiWords(text) }),
+    onPreview: (event) => previews.offer(event),
+    previewSeconds: allPreviews ? 0 : PAUSE_SECONDS,
+    onProgress: (progress) => {
+      const { phase, step, steps, window, windows } = progress;
+      if (isNews(progress)) emit({ type: 'progress', progress });
+      const isLast = phase === 'frames' && step === steps && window + 1 === windows;
+      if (isLast) emit({ type: 'saving' });
+    },
+  });
+  const saved = await generation.save(path, { fps, quality });
+  await previews.close();
+  const { width, height, numFrames, sound, settings } = saved;
+  const { fps: rate, tokens } = await generation.plan();
+  return {
+    width,
+    height,
+    numFrames,
+    fps: rate === null ? null : (fps ?? rate),
+    bytes: statSync(path).size,
+    sound,
+    settings,
+    seconds: generation.figures.seconds,
+    tokens,
+  };
+}
 
 async function answer({ id, name, takes }: ToChild & { type: 'call' }): Promise<void> {
   const controller = new AbortController();

@@ -11,7 +11,7 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import busboy from 'busboy';
 import type { Context } from 'hono';
-import { badRequest, HttpError } from '../errors.js';
+import { badRequest, HttpError, isDiskFull } from '../errors.js';
 
 export interface BodyLimits {
   /** the folder for files that are being received */
@@ -46,13 +46,16 @@ const SLOW_AFTER_MS = 20_000;
  * @throws HttpError for a body that is too large, too slow, or no JSON and no form
  */
 export async function readBody(c: Context, limits: BodyLimits): Promise<Body> {
-  const type = (c.req.header('content-type') ?? '').toLowerCase();
-  if (type.startsWith('multipart/form-data')) return readForm(c, limits);
-  if (type.startsWith('application/x-www-form-urlencoded')) {
-    throw unsupported(type);
-  }
+  if (typeOf(c).startsWith('multipart/form-data')) return readForm(c, limits);
+  return { fields: await readJson(c, limits), files: [] };
+}
+
+/** The fields of a JSON body; none if it is empty. @throws HttpError as `readBody` */
+export async function readJson(c: Context, limits: BodyLimits): Promise<Record<string, unknown>> {
+  const type = typeOf(c);
+  if (/^(multipart\/|application\/x-www-form-urlencoded)/.test(type)) throw unsupported(type);
   const text = await readText(c, limits);
-  if (text.trim() === '') return { fields: {}, files: [] };
+  if (text.trim() === '') return {};
   if (!/^application\/(json|[\w.-]+\+json)/.test(type)) throw unsupported(type);
   let value: unknown;
   try {
@@ -65,8 +68,38 @@ export async function readBody(c: Context, limits: BodyLimits): Promise<Body> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw badRequest('the body must be a JSON object; write its fields in { }');
   }
-  return { fields: value as Record<string, unknown>, files: [] };
+  expectPlain(value);
+  return value as Record<string, unknown>;
 }
+
+const typeOf = (c: Context): string => (c.req.header('content-type') ?? '').toLowerCase();
+
+/** Levels of a JSON body; requests need a few, and recipes some ten. */
+const MOST_LEVELS = 64;
+
+/**
+ * Whatever goes through what a client sent may then go down its levels, and set its keys on objects.
+ * @throws HttpError for too many levels, or a key that objects take for something else
+ */
+export function expectPlain(body: object): void {
+  let level: object[] = [body];
+  for (let depth = 1; level.length > 0; depth++) {
+    if (depth > MOST_LEVELS) {
+      throw badRequest(
+        `the body is nested more than ${MOST_LEVELS} levels deep; write it as the reference at /docs has it`,
+      );
+    }
+    if (level.some((one) => Object.hasOwn(one, PROTO))) throw noField(PROTO);
+    level = level.flatMap((one) => Object.values(one).filter(isLevel));
+  }
+}
+
+/** What is set by this name is no key of an object, but where its other keys come from. */
+const PROTO = '__proto__';
+const noField = (name: string) =>
+  badRequest(`${name}: is no field of this request; leave it out`, name);
+
+const isLevel = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 /** Removes files that were not moved away. */
 export async function discard(files: readonly FormFile[]): Promise<void> {
@@ -77,7 +110,7 @@ const unsupported = (type: string) =>
   new HttpError(
     415,
     'unsupported_type',
-    `the body's type is ${type || 'not given'}; send application/json or multipart/form-data`,
+    `the body's type is ${type.split(';')[0] || 'not given'}; send application/json, or what the reference at /docs has for this address`,
   );
 
 async function readText(c: Context, limits: BodyLimits): Promise<string> {
@@ -141,7 +174,8 @@ async function readForm(c: Context, limits: BodyLimits): Promise<Body> {
     textBytes += value.length;
     if (nameTruncated || valueTruncated || textBytes > TEXT_BYTES) {
       fail(tooLarge(`the form's text is larger than ${TEXT_BYTES} bytes`, name));
-    } else addField(fields, name, value);
+    } else if (keyOf(name) === PROTO) fail(noField(PROTO));
+    else addField(fields, name, value);
   });
   form.on('file', (field: string | undefined, stream, { filename }) => {
     if (field === undefined) {
@@ -149,7 +183,7 @@ async function readForm(c: Context, limits: BodyLimits): Promise<Body> {
       return nameless();
     }
     const path = join(limits.incoming, randomBytes(12).toString('hex'));
-    files.push({ field: field.replace(/\[\]$/, ''), filename: plainName(filename), path });
+    files.push({ field: keyOf(field), filename: plainName(filename), path });
     stream.on('limit', () =>
       fail(tooLarge(`${field}: a file may have at most ${limits.maxUpload} bytes`, field)),
     );
@@ -175,8 +209,7 @@ async function readForm(c: Context, limits: BodyLimits): Promise<Body> {
     await Promise.all(writing);
     await discard(files);
     const cause = failure;
-    if (cause instanceof HttpError || (cause as NodeJS.ErrnoException).code === 'ENOSPC')
-      throw cause;
+    if (cause instanceof HttpError || isDiskFull(cause)) throw cause;
     throw badRequest(
       `the form ends before it is complete (${(cause as Error).message}); send it again`,
     );
@@ -211,11 +244,12 @@ async function consume(
   if (failure !== null) throw failure;
 }
 
+const keyOf = (name: string): string => name.replace(/\[\]$/, '');
+
 /** Repeated fields and those in `[]` are lists. */
 function addField(fields: Record<string, unknown>, name: string, value: string): void {
   const list = name.endsWith('[]');
-  const key = list ? name.slice(0, -2) : name;
-  if (key === '__proto__') return;
+  const key = keyOf(name);
   const before = Object.hasOwn(fields, key) ? fields[key] : undefined;
   if (before === undefined) fields[key] = list ? [value] : value;
   else fields[key] = Array.isArray(before) ? [...before, value] : [before, value];
@@ -225,7 +259,9 @@ function addField(fields: Record<string, unknown>, name: string, value: string):
 function plainName(name: string | undefined): string {
   const last = (name ?? '').split(/[/\\]/).at(-1)!;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is removed
-  return last.replace(/[\u0000-\u001f\u007f]/g, '').slice(0, 200) || 'file';
+  const plain = [...last.replace(/[\u0000-\u001f\u007f]/g, '')];
+  // by characters, as half of one could be neither written nor sent
+  return plain.slice(0, 200).join('') || 'file';
 }
 
 /** The body as it comes in, watched. */

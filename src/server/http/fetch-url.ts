@@ -13,7 +13,7 @@ import { BlockList, isIP } from 'node:net';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { badRequest, HttpError } from '../errors.js';
+import { badRequest, HttpError, isDiskFull } from '../errors.js';
 import { writeDataUrl } from './data-url.js';
 
 export interface FetcherOptions {
@@ -29,7 +29,9 @@ export interface FetcherOptions {
 }
 
 const REDIRECTS = 3;
+/** How long nothing may come, and how long all of it may take. */
 const TIMEOUT_MS = 30_000;
+const WHOLE_MS = 600_000;
 
 export class Fetcher {
   constructor(private readonly options: FetcherOptions) {}
@@ -60,7 +62,7 @@ export class Fetcher {
       const { statusCode = 0, headers } = response;
       if (statusCode >= 300 && statusCode < 400 && headers.location) {
         response.destroy();
-        at = new URL(headers.location, at).href;
+        at = target(headers.location, at, field);
         continue;
       }
       if (statusCode !== 200) {
@@ -70,7 +72,10 @@ export class Fetcher {
           field,
         );
       }
-      await pipeline(response, this.bounded(field), createWriteStream(path));
+      await pipeline(response, this.bounded(field), createWriteStream(path)).catch((error) => {
+        if (error instanceof HttpError || isDiskFull(error)) throw error;
+        throw unreadable(at, field, (error as Error).message);
+      });
       return;
     }
     throw badRequest(
@@ -107,14 +112,9 @@ export class Fetcher {
         },
         timeout: TIMEOUT_MS,
         agent: false,
+        signal: AbortSignal.timeout(WHOLE_MS),
       });
-      const failed = (reason: string) =>
-        reject(
-          badRequest(
-            `${field}: ${url.host} cannot be read (${reason}); upload the file to /v1/files`,
-            field,
-          ),
-        );
+      const failed = (reason: string) => reject(unreadable(url.href, field, reason));
       sent.on('response', resolve);
       sent.on('timeout', () => sent.destroy(new Error('it takes too long')));
       sent.on('error', (error) => failed(error.message));
@@ -155,6 +155,21 @@ export class Fetcher {
       },
     });
   }
+}
+
+const unreadable = (url: string, field: string, reason: string): HttpError =>
+  badRequest(
+    `${field}: ${new URL(url).host} cannot be read (${reason}); upload the file to /v1/files`,
+    field,
+  );
+
+/** Where a redirect leads. */
+function target(location: string, at: string, field: string): string {
+  if (URL.canParse(location, at)) return new URL(location, at).href;
+  throw badRequest(
+    `${field}: ${at} leads to "${location.slice(0, 100)}", which is no address; name the file itself`,
+    field,
+  );
 }
 
 const systemAddresses = async (host: string): Promise<string[]> =>

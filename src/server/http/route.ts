@@ -7,7 +7,8 @@ import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { inOurWords } from '../../check-config.js';
 import { didYouMean } from '../../suggest.js';
-import { badRequest, ErrorAnswer, HttpError } from '../errors.js';
+import { badRequest, HttpError } from '../errors.js';
+import { ErrorAnswer } from '../schemas/error.js';
 
 type Shape = z.ZodObject;
 
@@ -22,8 +23,12 @@ export interface RouteSpec<P extends Shape, Q extends Shape> {
   headers?: Shape;
   /** what the body may be; the handler reads it */
   body?: { schema?: z.ZodType; form?: z.ZodType; required?: boolean };
-  /** the body of a successful answer: a schema, or the types of what is no JSON */
-  answer: z.ZodType | { types: readonly string[] } | null;
+  /** the body of a successful answer: a schema, or the types of what is no JSON, and what it holds */
+  answer: z.ZodType | { types: readonly string[]; schema?: z.ZodType } | null;
+  /** who asks for a stream gets events instead */
+  streams?: boolean;
+  /** it is a file, which may be asked for in part, and is not sent again if it has not changed */
+  ranges?: boolean;
   /** default: 200, or 204 without an answer */
   status?: 200 | 202 | 204;
 }
@@ -43,6 +48,8 @@ export function route<P extends Shape = typeof NOTHING, Q extends Shape = typeof
   const { method, path, params, query } = spec;
   document(app, spec);
   const handler = async (c: Context) => {
+    // /v1/videos/sync is no job
+    if (params) expectMethod(app, c);
     const checked = {
       params: params ? expect(params, c.req.param(), notThere) : {},
       query: expect(query ?? NOTHING, queryOf(c), badRequest),
@@ -52,14 +59,35 @@ export function route<P extends Shape = typeof NOTHING, Q extends Shape = typeof
   app.on(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'), handler);
 }
 
-/** Methods that an address has, in which it is asked by another: `GET, POST`; null if it has none. */
-export function methodsAt(app: OpenAPIHono, path: string): string | null {
+/** The error of an address that no route has taken. */
+export function nothingAt(app: OpenAPIHono, c: Context): HttpError {
+  const { path } = c.req;
+  const methods = methodsAt(app, (one) => patternOf(one).test(path));
+  if (methods.length > 0) return wrongMethod(c, methods);
+  return new HttpError(404, 'not_found', `there is nothing at ${path}; /docs lists what there is`);
+}
+
+/** @throws HttpError if the address itself, rather than one with an id, takes other methods only */
+function expectMethod(app: OpenAPIHono, c: Context): void {
+  const methods = methodsAt(app, (one) => one === c.req.path);
+  if (methods.length > 0 && !methods.includes(c.req.method)) throw wrongMethod(c, methods);
+}
+
+function wrongMethod({ req: { path, method } }: Context, methods: readonly string[]): HttpError {
+  const allow = methods.join(', ');
+  return new HttpError(405, 'wrong_method', `${path} cannot be asked by ${method}; use ${allow}`, {
+    headers: { allow },
+  });
+}
+
+function methodsAt(app: OpenAPIHono, has: (path: string) => boolean): string[] {
   const found = app.openAPIRegistry.definitions.flatMap((one) =>
-    one.type === 'route' && patternOf(one.route.path).test(path)
-      ? [one.route.method.toUpperCase()]
-      : [],
+    one.type === 'route' && has(one.route.path) ? [one.route] : [],
   );
-  return found.length > 0 ? [...new Set(found)].join(', ') : null;
+  // an address of its own comes before one with an id
+  const exact = found.filter((one) => !one.path.includes('{'));
+  const methods = (exact.length > 0 ? exact : found).map(({ method }) => method.toUpperCase());
+  return [...new Set(methods)];
 }
 
 const patternOf = (path: string): RegExp =>
@@ -95,13 +123,12 @@ const notThere = (message: string): HttpError =>
 
 /** The query with numbers and flags as such; a name that is given twice is a mistake. */
 function queryOf(c: Context): Record<string, unknown> {
-  const found: Record<string, unknown> = {};
-  for (const [name, values] of Object.entries(c.req.queries())) {
+  const found = Object.entries(c.req.queries()).map(([name, values]) => {
     if (values.length > 1)
       throw badRequest(`${name}: is given ${values.length} times; give it once`, name);
-    found[name] = values[0];
-  }
-  return found;
+    return [name, values[0]] as const;
+  });
+  return Object.fromEntries(found);
 }
 
 /** A number in a query. */
@@ -120,12 +147,7 @@ const ERRORS = { 'application/json': { schema: ErrorAnswer } };
 function document<P extends Shape, Q extends Shape>(app: OpenAPIHono, spec: RouteSpec<P, Q>): void {
   const { method, path, summary, tag, params, query, headers, body, answer } = spec;
   const status = spec.status ?? (answer === null ? 204 : 200);
-  const types = answer !== null && 'types' in answer ? answer.types : null;
-  const content = types
-    ? Object.fromEntries(types.map((type) => [type, { schema: BYTES }]))
-    : answer !== null
-      ? { 'application/json': { schema: answer as z.ZodType } }
-      : undefined;
+  const content = answer === null ? undefined : contentOf(answer, spec.streams ?? false);
   app.openAPIRegistry.registerPath({
     method,
     path,
@@ -134,7 +156,7 @@ function document<P extends Shape, Q extends Shape>(app: OpenAPIHono, spec: Rout
     request: {
       params,
       query,
-      headers,
+      headers: spec.ranges ? RANGES : headers,
       body: body && {
         required: body.required ?? true,
         content: {
@@ -145,9 +167,32 @@ function document<P extends Shape, Q extends Shape>(app: OpenAPIHono, spec: Rout
     },
     responses: {
       [status]: { description: 'Success.', ...(content ? { content } : {}) },
+      ...(spec.ranges ? { 206: { description: 'A part of it.', content } } : {}),
+      ...(spec.ranges ? { 304: { description: 'It has not changed.' } } : {}),
       default: { description: 'What went wrong.', content: ERRORS },
     },
   });
 }
+
+type Content = Record<string, { schema: z.ZodType }>;
+
+/** A successful answer by its types. */
+function contentOf(
+  answer: NonNullable<RouteSpec<Shape, Shape>['answer']>,
+  streams: boolean,
+): Content {
+  const events: Content = streams ? { 'text/event-stream': { schema: BYTES } } : {};
+  if (!('types' in answer)) return { 'application/json': { schema: answer }, ...events };
+  const schemaOf = (type: string) => (type === 'application/json' ? z.unknown() : BYTES);
+  const content = answer.types.map(
+    (type) => [type, { schema: answer.schema ?? schemaOf(type) }] as const,
+  );
+  return { ...Object.fromEntries(content), ...events };
+}
+
+const RANGES = z.object({
+  range: z.string().optional().describe('one part: bytes=0-99'),
+  'if-none-match': z.string().optional().describe('the etag of what the client has'),
+});
 
 const BYTES = z.string().openapi({ format: 'binary' });

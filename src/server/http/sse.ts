@@ -1,5 +1,4 @@
 /** Streams of server-sent events. */
-import type { ServerEvent } from '../jobs/events.js';
 
 /** A comment keeps proxies from closing a stream in which nothing happens. */
 const PING_MS = 15_000;
@@ -67,9 +66,5 @@ export function eventStream(
 }
 
 /** An event as a stream has it. */
-export const eventText = ({
-  id,
-  name,
-  data,
-}: Pick<ServerEvent, 'name' | 'data'> & { id?: string }) =>
+export const eventText = ({ id, name, data }: { id?: string; name: string; data: object }) =>
   `${id === undefined ? '' : `id: ${id}\n`}event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;

@@ -5,11 +5,13 @@ import { LAST_SEED, parseSeed } from '../../seed.js';
 import type { EngineChild } from '../engine/child.js';
 import type { OpenSpec, PlainOptions, PlanFacts, TaskFacts } from '../engine/messages.js';
 import { badRequest, HttpError, ToldError } from '../errors.js';
+import type { Loras } from '../loras.js';
 import type { Model, Models } from '../models.js';
+import type { ErrorBody } from '../schemas/error.js';
 import type { LoraInput, Media } from '../schemas/media.js';
 import type { VideoRequest } from '../schemas/request.js';
 import { newId } from '../store/shelf.js';
-import { type InputParts, JobInputs } from './inputs.js';
+import { errorInFields, type InputParts, inFields, JobInputs } from './inputs.js';
 import type { JobRecord } from './job.js';
 import { each, LibraryOptions } from './library-options.js';
 import type { Queue } from './queue.js';
@@ -23,15 +25,12 @@ export interface CreateParts extends InputParts {
   limits: { maxPixels: number; maxFrames: number };
   /** jobs of which somebody wants to see every step */
   watched: Set<string>;
-  /** the folder of a fine-tuning job's LoRA. @throws HttpError if it has none */
-  loraOf: (job: string) => string;
+  loras: Loras;
 }
 
 export interface CreateOptions {
   remixedFrom?: string;
   idempotency?: { key: string; hash: string };
-  /** the mask is transparent in the part to generate, as OpenAI's clients give it */
-  transparentMask?: boolean;
   /** somebody wants to see every step */
   watched?: boolean;
 }
@@ -50,12 +49,13 @@ interface Ready {
 export async function createJob(
   parts: CreateParts,
   body: VideoRequest,
-  { remixedFrom, idempotency, transparentMask, watched }: CreateOptions = {},
+  { remixedFrom, idempotency, watched }: CreateOptions = {},
 ): Promise<JobRecord> {
   parts.queue.expectRoom();
   const id = newId('video');
+  const inputs = new JobInputs(parts, parts.jobs.folderOf(id));
   try {
-    const ready = await prepare(parts, id, body, { transparentMask });
+    const ready = await prepare(parts, id, body, inputs);
     const { plan, notes } = await planOf(parts, ready);
     const job = recordOf(ready, plan, { remixedFrom, idempotency });
     job.notes = notes;
@@ -63,7 +63,10 @@ export async function createJob(
     await parts.queue.add(job);
     return job;
   } catch (error) {
-    if (!parts.jobs.get(id)) await rm(parts.jobs.folderOf(id), { recursive: true, force: true });
+    if (!parts.jobs.get(id)) {
+      await rm(parts.jobs.folderOf(id), { recursive: true, force: true });
+      await inputs.forget();
+    }
     throw error;
   }
 }
@@ -74,10 +77,12 @@ export async function planRequest(
   body: VideoRequest,
 ): Promise<PlanFacts & { task: TaskFacts; model: Model }> {
   const id = newId('video');
+  const inputs = new JobInputs(parts, parts.jobs.folderOf(id));
   try {
-    const ready = await prepare(parts, id, body, {});
+    const ready = await prepare(parts, id, body, inputs);
     return { ...(await planOf(parts, ready)), task: ready.task, model: ready.model };
   } finally {
+    await inputs.forget();
     await rm(parts.jobs.folderOf(id), { recursive: true, force: true });
   }
 }
@@ -92,10 +97,9 @@ async function prepare(
   parts: CreateParts,
   id: string,
   body: VideoRequest,
-  { transparentMask = false }: { transparentMask?: boolean },
+  inputs: JobInputs,
 ): Promise<Ready> {
   const model = parts.models.get(body.model);
-  const inputs = new JobInputs(parts, parts.jobs.folderOf(id));
   const request: VideoRequest = { ...body, model: model.id, seed: seedOf(body.seed) };
   const given = [body.input_reference, ...(body.inputs ?? [])].filter((one) => one !== undefined);
   delete request.input_reference;
@@ -103,7 +107,7 @@ async function prepare(
   const task = parts.models.task(model, body.task ?? defaultTask(parts, request.inputs));
   request.task = task.id;
   expectPossible(task, request);
-  const words = new LibraryOptions(parts.limits, inputs, request, transparentMask);
+  const words = new LibraryOptions(parts.limits, inputs, request);
   const options = await words.of(task);
   const loras = await lorasOf(parts, inputs, request.lora);
   return { id, model, task, request, options, loras };
@@ -127,7 +131,13 @@ function expectPossible(task: TaskFacts, request: VideoRequest): void {
   const still = ['fps', 'seconds'] as const;
   const wrong = task.result === 'image' && still.find((name) => request[name] !== undefined);
   if (wrong) throw badRequest(`${wrong}: ${task.id} makes a picture; leave it out`, wrong);
-  const { output_format: format } = request;
+  if (request.num_frames !== undefined && request.seconds !== undefined) {
+    throw badRequest(
+      'seconds: num_frames says how long the clip is, too; leave one of them out',
+      'seconds',
+    );
+  }
+  const { output_format: format, output_compression: compression } = request;
   const ofClip = format === 'mp4' || format === 'webm' || format === 'gif';
   const single = task.placed && request.num_frames === 1;
   const makesClip = task.result === 'video' && !single;
@@ -135,6 +145,13 @@ function expectPossible(task: TaskFacts, request: VideoRequest): void {
     throw badRequest(
       `output_format: ${task.id} makes a ${makesClip ? 'clip' : 'picture'}, which ${format} is not; name ${makesClip ? 'mp4, webm or gif' : 'png, jpeg or webp'}`,
       'output_format',
+    );
+  }
+  if (compression !== undefined && format !== 'jpeg' && format !== 'webp') {
+    const result = makesClip ? 'a clip' : 'a png';
+    throw badRequest(
+      `output_compression: ${result} has none; ${makesClip ? 'leave it out' : 'leave it out, or name jpeg or webp as output_format'}`,
+      'output_compression',
     );
   }
 }
@@ -147,13 +164,13 @@ function seedOf(seed: VideoRequest['seed']): string {
 }
 
 async function lorasOf(
-  { loraOf }: CreateParts,
+  { loras }: CreateParts,
   inputs: JobInputs,
   asked: VideoRequest['lora'],
 ): Promise<OpenSpec['loras']> {
   const list: LoraInput[] = asked === undefined ? [] : Array.isArray(asked) ? asked : [asked];
   return each(list, async ({ id, scale }) => ({
-    path: id.startsWith('ftjob_') ? loraOf(id) : await inputs.placeLora(id),
+    path: await inputs.placeLora(loras.pathOf(id)),
     scale,
   }));
 }
@@ -161,12 +178,17 @@ async function lorasOf(
 async function planOf(parts: CreateParts, ready: Ready): Promise<PlanFacts> {
   const { model, task, options, loras, request } = ready;
   try {
-    const found = await parts.checker.call('plan', {
+    const answer = await parts.checker.call('plan', {
       open: parts.models.openOf(model.id, loras),
       task: task.id,
       options: { ...options, seed: parseSeed(String(request.seed))! },
     });
-    const { plan } = found;
+    const { plan } = answer;
+    const found = {
+      ...answer,
+      notes: answer.notes.map((note) => inFields(note)),
+      refusal: answer.refusal && errorInFields(answer.refusal, ready),
+    };
     const { maxPixels, maxFrames } = parts.limits;
     if (plan.width * plan.height > maxPixels) {
       throw badRequest(
@@ -182,27 +204,23 @@ async function planOf(parts: CreateParts, ready: Ready): Promise<PlanFacts> {
     }
     // what the engine holds already is not taken a second time
     const available = plan.availableBytes + parts.engineBytes();
-    if (plan.fits === false && plan.peakBytes! <= available) {
+    if (!plan.fits && plan.peakBytes <= available) {
       return { ...found, plan: { ...plan, availableBytes: available, fits: true }, refusal: null };
     }
     return { ...found, plan: { ...plan, availableBytes: available } };
   } catch (error) {
     if (!(error instanceof ToldError)) throw error;
-    throw refusedBy(error);
+    throw refusedBy(errorInFields(error.body, ready));
   }
 }
 
 /** What the library refuses is the request's fault. */
-function refusedBy({ body }: ToldError): HttpError {
+function refusedBy(body: ErrorBody): HttpError {
   const isInput = body.type === 'invalid_request_error';
-  const error = new HttpError(isInput ? 400 : 500, body.code, inFields(body.message));
-  Object.assign(error.body, { ...body, message: error.message, type: error.body.type });
+  const error = new HttpError(isInput ? 400 : 500, body.code, body.message);
+  Object.assign(error.body, { ...body, type: error.body.type });
   return error;
 }
-
-/** Paths in the job's folder, which nobody outside knows, as the inputs that they are. */
-const inFields = (message: string): string =>
-  message.replace(/\S*jobs\/video_\w+\/inputs\/(\d+)\.?\w*/g, 'input $1');
 
 function recordOf(
   { id, model, task, request, options, loras }: Ready,
@@ -241,6 +259,7 @@ function recordOf(
     plannedSeconds: plan.seconds,
     bytes: null,
     inferenceSeconds: null,
+    tokens: null,
   };
 }
 

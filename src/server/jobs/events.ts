@@ -1,14 +1,15 @@
 /** What happens, numbered, so that a reader who was away can be told what it missed. */
 import { randomBytes } from 'node:crypto';
+import type { EventData } from '../schemas/event.js';
 
 export interface ServerEvent {
   /** BOOT-N: numbers begin again when the server does */
   id: string;
   number: number;
-  name: string;
+  name: EventData['type'];
   /** the job that it is about */
   about: string | null;
-  data: Record<string, unknown>;
+  data: EventData;
 }
 
 /** Events that are kept. */
@@ -20,10 +21,12 @@ export class Events {
   private kept: ServerEvent[] = [];
   private readonly listeners = new Set<(event: ServerEvent) => void>();
 
-  emit(name: string, data: Record<string, unknown>, about: string | null = null): void {
+  /** @param about  the id of the job that it is about */
+  emit(data: EventData, about: string | null = null): void {
+    const { type: name } = data;
     const number = this.next++;
     const id = `${this.boot}-${number}`;
-    const event = { id, number, name, about, data: { type: name, ...data } };
+    const event = { id, number, name, about, data };
     // of previews, which are large, the newest one is enough
     if (name === 'preview') this.kept = this.kept.filter((one) => !isPreviewOf(one, about));
     this.kept.push(event);

@@ -2,15 +2,18 @@
  * Brings the inputs of a request into its job's folder, so that the job has all that it needs, whatever
  * becomes of uploads and of other jobs.
  */
-import { copyFile, link, mkdir } from 'node:fs/promises';
-import { extname, join, relative } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { copyFile, link, mkdir, readdir, stat } from 'node:fs/promises';
+import { basename, dirname, extname, join, relative } from 'node:path';
 import type { EngineChild } from '../engine/child.js';
-import { badRequest, wrongState } from '../errors.js';
+import type { Calls } from '../engine/messages.js';
+import { badRequest, HttpError, ToldError, wrongState } from '../errors.js';
 import type { Fetcher } from '../http/fetch-url.js';
-import type { Media } from '../schemas/media.js';
+import type { ErrorBody } from '../schemas/error.js';
+import { type Media, urlOf } from '../schemas/media.js';
 import type { Files } from '../store/files.js';
 import type { Shelf } from '../store/shelf.js';
-import type { JobRecord } from './job.js';
+import { hasEnded, type JobRecord } from './job.js';
 
 export interface InputParts {
   files: Files;
@@ -24,10 +27,11 @@ export interface InputParts {
 }
 
 /** Uploaded media: what a URL becomes, so that the request can be repeated. */
-type KeptMedia = Exclude<Media, { image_url: string }>;
+export type KeptMedia = Exclude<Media, { image_url: string }>;
 
 export class JobInputs {
   private count = 0;
+  private readonly uploads: string[] = [];
 
   constructor(
     private readonly parts: InputParts,
@@ -36,14 +40,35 @@ export class JobInputs {
 
   /** Media with URLs replaced by uploads of what they hold. */
   async kept(media: Media, field: string): Promise<KeptMedia> {
-    if (typeof media === 'string' || !('image_url' in media)) return media;
-    const { files, fetcher } = this.parts;
-    const path = await fetcher.fetch(media.image_url, field);
-    const { id } = await files.add(path, {
-      filename: nameOf(media.image_url),
-      purpose: 'user_data',
+    const url = urlOf(media);
+    if (url === undefined) return media as KeptMedia;
+    return this.upload(await this.parts.fetcher.fetch(url, field), nameOf(url), field);
+  }
+
+  /** Removes what was uploaded for a request that came to nothing. */
+  async forget(): Promise<void> {
+    for (const id of this.uploads) await this.parts.files.shelf.remove(id);
+  }
+
+  /** What a child process does with the media of a field, which is at fault if it cannot. */
+  private async ask<N extends 'frame' | 'mask'>(what: N, takes: Calls[N]['takes']): Promise<void> {
+    await this.parts.checker.call(what, takes).catch((error: unknown) => {
+      const isAtFault = error instanceof ToldError && error.body.type === 'invalid_request_error';
+      if (isAtFault) error.body.param = takes.name;
+      throw error;
     });
-    return { file_id: id };
+  }
+
+  private async upload(path: string, filename: string, field: string): Promise<KeptMedia> {
+    try {
+      const { id } = await this.parts.files.add(path, { filename, purpose: 'user_data' });
+      this.uploads.push(id);
+      return { file_id: id };
+    } catch (error) {
+      if (!(error instanceof HttpError && error.body.param === 'file')) throw error;
+      // nobody has called it by that name
+      throw badRequest(error.message.replace(filename, field), field);
+    }
   }
 
   /** @returns the path of a file in the job's folder, relative to the server's */
@@ -52,32 +77,31 @@ export class JobInputs {
     const index = typeof media === 'string' ? undefined : media.frame;
     const ending = index === undefined ? extname(source) : '.png';
     const to = await this.next(ending);
-    if (index === undefined) await linked(source, to);
-    else await this.parts.checker.call('frame', { path: source, index, to });
+    if (index === undefined) await linked(source, to, field);
+    else await this.ask('frame', { path: source, name: field, index, to });
     return relative(this.parts.root, to);
   }
 
-  /** An OpenAI mask, which is transparent in the part to edit, as one that is white there. */
-  async placeMask(media: KeptMedia, field: string): Promise<string> {
-    const source = this.sourceOf(media, field);
-    const to = await this.next('.png');
-    await this.parts.checker.call('mask', { path: source, to });
-    return relative(this.parts.root, to);
+  /** An OpenAI mask, which is transparent in the part to edit, as an upload that is white there. */
+  async whiteMask(media: Media, field: string): Promise<KeptMedia> {
+    const path = this.sourceOf(await this.kept(media, field), field);
+    const to = join(this.parts.incoming, `${randomBytes(12).toString('hex')}.png`);
+    await this.ask('mask', { path, name: field, to });
+    return this.upload(to, 'mask.png', field);
   }
 
-  /** A LoRA that was uploaded. */
-  async placeLora(id: string): Promise<string> {
-    const { files } = this.parts;
-    const file = files.get(id);
-    if (file.kind !== 'lora') {
-      throw badRequest(
-        `lora: ${id} is ${file.filename}, which is no LoRA; name one that is`,
-        'lora',
-      );
-    }
-    const to = await this.next('.safetensors');
-    await linked(files.pathOf(file), to);
-    return relative(this.parts.root, to);
+  /** A LoRA, which is a file or a folder of them; their names say in which layout they are. */
+  async placeLora(source: string): Promise<string> {
+    const to = await this.next(LORA);
+    await mkdir(to);
+    const found = await stat(source).catch(() => null);
+    if (!found) throw gone('lora');
+    const isFolder = found.isDirectory();
+    const names = isFolder ? await readdir(source) : [basename(source)];
+    const folder = isFolder ? source : dirname(source);
+    for (const name of names.filter((one) => LORA_FILE.test(one)))
+      await linked(join(folder, name), join(to, name), 'lora');
+    return relative(this.parts.root, isFolder ? to : join(to, basename(source)));
   }
 
   private async next(ending: string): Promise<string> {
@@ -99,25 +123,70 @@ export class JobInputs {
     if (!job) throw badRequest(`${field}: there is no job ${media.video_id}; name another`, field);
     if (job.status !== 'completed') {
       throw wrongState(
-        `${field}: ${job.id} is ${job.status}, and only the result of a completed job can be used; wait for it`,
+        `${field}: ${job.id} is ${job.status}, and only the result of a completed job can be used; ${hasEnded(job) ? 'name another' : 'wait for it'}`,
       );
     }
     return join(jobs.folderOf(job.id), job.file);
   }
 }
 
-/** A second name for a file, or a copy where the disk knows no second names. */
-async function linked(from: string, to: string): Promise<void> {
+/** Ends the name of a LoRA's folder. */
+const LORA = '.lora';
+const LORA_FILE = /\.(safetensors|json)$/;
+
+/**
+ * A message with paths in a job's folder, which nobody outside knows, as what they are of the job.
+ * @param nameOf  what to call the LoRA that lies there
+ */
+export const inFields = (message: string, nameOf = (_place: string) => 'the LoRA'): string =>
+  message
+    .replace(/\S*jobs\/video_\w+(\/inputs\/\d+\.lora)(\/[^:;,\s]*)?/g, (_, place: string) =>
+      nameOf(place),
+    )
+    .replace(/\S*jobs\/video_\w+\/inputs\/(\d+)\.?\w*/g, 'input $1')
+    .replace(/\S*jobs\/video_\w+\/result\.\w+/g, 'the result');
+
+/** An error of a job with its inputs and its LoRAs as the request calls them. */
+export function errorInFields(
+  body: ErrorBody,
+  { request, loras }: Pick<JobRecord, 'request' | 'loras'>,
+): ErrorBody {
+  const asked = [request.lora ?? []].flat();
+  const nameOf = (place: string) =>
+    `lora "${asked[loras.findIndex(({ path }) => path.includes(place))]?.id}"`;
+  const message = inFields(body.message, nameOf);
+  return {
+    ...body,
+    message,
+    param: body.param ?? (message.startsWith('lora "') ? 'lora' : null),
+    hint: body.hint === null ? null : inFields(body.hint, nameOf),
+  };
+}
+
+/**
+ * A second name for a file, or a copy where the disk knows no second names.
+ * @throws HttpError if the file is gone
+ */
+async function linked(from: string, to: string, field: string): Promise<void> {
   try {
     await link(from, to);
   } catch {
-    await copyFile(from, to);
+    await copyFile(from, to).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'ENOENT' ? gone(field) : error;
+    });
   }
 }
 
+/** Between a request and its job, others may remove what it names. */
+const gone = (field: string): HttpError =>
+  badRequest(`${field}: has been removed; name another one`, field);
+
 /** A name for what a URL holds, with an ending that says its kind. */
 function nameOf(url: string): string {
-  const data = /^data:image\/(\w+)/.exec(url)?.[1];
-  if (data !== undefined) return `picture.${data === 'jpeg' ? 'jpg' : data}`;
-  return new URL(url).pathname.split('/').at(-1) || 'download';
+  const data = /^data:(image|video)\/(\w+)/.exec(url);
+  if (data) {
+    const [, kind, format] = data;
+    return `${kind === 'image' ? 'picture' : 'clip'}.${format === 'jpeg' ? 'jpg' : format}`;
+  }
+  return new URL(url).pathname.split('/').at(-1)?.slice(0, 200) || 'download';
 }

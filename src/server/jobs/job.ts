@@ -1,14 +1,11 @@
 /** A job: one result that is asked for, and all that is known of it. */
-import { z } from '@hono/zod-openapi';
+import type { ResultTokens } from '../../index.js';
 import type { OpenSpec, PlainOptions, Preview, Sheet } from '../engine/messages.js';
-import { ErrorBody } from '../errors.js';
-import { orNull } from '../schemas/list.js';
-import { Media, VideoId } from '../schemas/media.js';
-import { fields, type VideoRequest } from '../schemas/request.js';
+import type { ErrorBody } from '../schemas/error.js';
+import type { PreviewView } from '../schemas/event.js';
+import type { JobStage, JobState, VideoJob } from '../schemas/job.js';
+import type { VideoRequest } from '../schemas/request.js';
 import type { Stored } from '../store/shelf.js';
-
-export const JOB_STATES = ['queued', 'in_progress', 'completed', 'failed', 'cancelled'] as const;
-export type JobState = (typeof JOB_STATES)[number];
 
 /** What job.json holds: everything that is needed to make the result, at any time again. */
 export interface JobRecord extends Stored {
@@ -39,12 +36,19 @@ export interface JobRecord extends Stored {
   /** what the plan estimated */
   plannedSeconds: number | null;
   bytes: number | null;
+  /** absent until it is made, and in records of before it was looked for */
+  sound?: boolean;
   inferenceSeconds: number | null;
+  /** known when it is made */
+  tokens: ResultTokens | null;
 }
+
+export const hasEnded = ({ status }: Pick<JobRecord, 'status'>): boolean =>
+  status === 'completed' || status === 'failed' || status === 'cancelled';
 
 /** What is known only while it is made. */
 export interface JobLive {
-  stage: z.infer<typeof Stage>;
+  stage: JobStage;
   step: number;
   steps: number;
   window: number;
@@ -52,64 +56,6 @@ export interface JobLive {
   etaMs: number | null;
   preview: Preview | null;
 }
-
-const Stage = z.enum(['starting', 'text', 'condition', 'steps', 'frames', 'saving']);
-
-const unix = z.int().nullable();
-
-export const VideoJob = z
-  .object({
-    id: VideoId,
-    object: z.literal('video'),
-    model: z.string(),
-    status: z.enum(JOB_STATES),
-    progress: z.number().min(0).max(100),
-    created_at: z.int().describe('Unix time in seconds'),
-    started_at: unix,
-    completed_at: unix.describe('when it ended, in whatever way'),
-    expires_at: z.null(),
-    prompt: z.string(),
-    size: z.string(),
-    seconds: z.string().nullable().describe('null: the end of the input decides'),
-    remixed_from_video_id: z.string().nullable(),
-    error: orNull(ErrorBody),
-    task: z.string(),
-    result: z.enum(['image', 'video']),
-    seed: z.string().describe('in decimal'),
-    num_frames: z.int().nullable(),
-    fps: z.number().nullable(),
-    width: z.int(),
-    height: z.int(),
-    queue_position: z.int().nullable().describe('0 is the next one; null: it is not queued'),
-    stage: Stage.nullable().describe('what is being done; null: it is not in progress'),
-    step: z.int(),
-    steps: z.int(),
-    window: z.int().describe('the current one, counted from 0'),
-    windows: z.int().nullable(),
-    eta_seconds: z.number().nullable(),
-    inference_time_s: z.number().nullable(),
-    notes: z.array(z.string()).describe('what was fitted, cut off or found in files'),
-    attempts: z.int(),
-    request: z
-      .object({ ...fields, video: Media })
-      .partial()
-      .describe('POST it again to repeat the job'),
-    metadata: z.record(z.string(), z.string()),
-    content_type: z.string().nullable(),
-    bytes: z.int().nullable(),
-    spritesheet: z
-      .object({
-        columns: z.int(),
-        rows: z.int(),
-        frames: z.int(),
-        width: z.int().describe('of one frame in it'),
-        height: z.int(),
-      })
-      .nullable(),
-    preview: z.boolean().describe('is there one to be had as a variant of the content?'),
-  })
-  .openapi('Video');
-export type VideoJob = z.infer<typeof VideoJob>;
 
 const seconds = (ms: number | null) => (ms === null ? null : Math.floor(ms / 1000));
 
@@ -158,6 +104,7 @@ export function viewOf(
     metadata: job.request.metadata ?? {},
     content_type: done ? contentTypeOf(job.file) : null,
     bytes: job.bytes,
+    sound: job.sound ?? null,
     spritesheet: sheet && {
       columns: sheet.columns,
       rows: sheet.rows,
@@ -168,6 +115,12 @@ export function viewOf(
     preview: Boolean(live?.preview),
   };
 }
+
+export const previewView = ({ webp, ...facts }: Preview): PreviewView => ({
+  b64_json: Buffer.from(webp).toString('base64'),
+  content_type: 'image/webp',
+  ...facts,
+});
 
 /** Shares of a window's time, roughly: nearly all of it is denoising and decoding. */
 const PHASES = {
@@ -188,6 +141,10 @@ function progressOf(live: JobLive | null): number {
   return Math.min(99, Math.floor(whole));
 }
 
+/** The quality of the written picture, if one was asked for; encoders begin with 1. */
+export const qualityOf = ({ output_compression: asked }: VideoRequest): number | undefined =>
+  asked === undefined ? undefined : Math.max(1, asked);
+
 const TYPES: Record<string, string> = {
   mp4: 'video/mp4',
   webm: 'video/webm',
@@ -197,6 +154,9 @@ const TYPES: Record<string, string> = {
   jpeg: 'image/jpeg',
   webp: 'image/webp',
 };
+
+/** What results are answered as. */
+export const RESULT_TYPES = [...new Set(Object.values(TYPES))];
 
 export const contentTypeOf = (file: string): string =>
   TYPES[file.slice(file.lastIndexOf('.') + 1)] ?? 'application/octet-stream';

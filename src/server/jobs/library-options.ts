@@ -1,7 +1,13 @@
 /** A request in the words of the library, with its media as files in the job's folder. */
 import type { PlainOptions, TaskFacts } from '../engine/messages.js';
 import { badRequest } from '../errors.js';
-import type { DepthInput, KnownInput, MaskInput, Media } from '../schemas/media.js';
+import {
+  type DepthInput,
+  isMedia,
+  type KnownInput,
+  type MaskInput,
+  type Media,
+} from '../schemas/media.js';
 import type { VideoRequest } from '../schemas/request.js';
 import type { JobInputs } from './inputs.js';
 
@@ -11,7 +17,6 @@ export class LibraryOptions {
     private readonly limits: { maxPixels: number; maxFrames: number },
     private readonly inputs: JobInputs,
     private readonly request: VideoRequest,
-    private readonly transparentMask: boolean,
   ) {}
 
   async of(task: TaskFacts): Promise<PlainOptions> {
@@ -80,13 +85,9 @@ export class LibraryOptions {
   }
 
   private async mask(mask: MaskInput): Promise<PlainOptions['mask']> {
-    if (typeof mask === 'object' && ('box' in mask || 'alpha' in mask)) {
-      return mask as PlainOptions['mask'];
-    }
-    if (typeof mask === 'object' && 'colour' in mask) return mask;
+    if (!isMedia(mask)) return mask as PlainOptions['mask'];
     const kept = await this.inputs.kept(mask, 'mask');
     this.request.mask = kept;
-    if (this.transparentMask) return this.inputs.placeMask(kept, 'mask');
     return this.inputs.place(kept, 'mask');
   }
 

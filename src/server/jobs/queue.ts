@@ -7,11 +7,16 @@ import { join } from 'node:path';
 import { parseSeed } from '../../seed.js';
 import type { EngineChild } from '../engine/child.js';
 import type { MakingEvent, OpenSpec } from '../engine/messages.js';
-import { type ErrorBody, HttpError, notFound, ToldError, wrongState } from '../errors.js';
+import { HttpError, notFound, ToldError, wrongState } from '../errors.js';
+import type { ErrorBody } from '../schemas/error.js';
+import type { JOB_ENDS, JobEvent } from '../schemas/event.js';
+import type { VideoJob } from '../schemas/job.js';
 import type { Shelf } from '../store/shelf.js';
 import type { Events } from './events.js';
-import { type JobLive, type JobRecord, type JobState, type VideoJob, viewOf } from './job.js';
+import { errorInFields, inFields } from './inputs.js';
+import { type JobLive, type JobRecord, previewView, qualityOf, viewOf } from './job.js';
 import { readQueue, writeQueue } from './queue-file.js';
+import { StageClock, type TimedStage } from './stage-clock.js';
 
 export interface QueueParts {
   jobs: Shelf<JobRecord>;
@@ -22,16 +27,19 @@ export interface QueueParts {
   /** the most jobs that may wait */
   most: number;
   openOf: (model: string, loras: OpenSpec['loras']) => OpenSpec;
-  /** called when a job has ended */
-  onEnd: (job: JobRecord) => void;
+  /** called when a job has ended, with the seconds that it was in each stage */
+  onEnd: (job: JobRecord, stages: ReadonlyMap<TimedStage, number>) => void;
   /** jobs of which somebody wants to see every step */
   watched: ReadonlySet<string>;
   say: (sentence: string) => void;
 }
 
+type JobEnd = Partial<JobRecord> & { status: (typeof JOB_ENDS)[number] };
+
 interface Running {
   job: JobRecord;
   live: JobLive;
+  clock: StageClock;
   /** ends the work; its reason says what becomes of the job */
   stop: AbortController;
   ended: Promise<void>;
@@ -39,9 +47,14 @@ interface Running {
 
 export class Queue {
   paused = false;
+  /** ids of jobs that are on disk */
   private order: string[] = [];
+  /** jobs that are being written, and will be in the order */
+  private adding = 0;
   private running: Running | null = null;
-  private closed = false;
+  private readonly closing = new AbortController();
+  /** jobs that waited, and whose end is being written */
+  private readonly cancelling = new Map<string, Promise<void>>();
   private wake: () => void = () => {};
   private loop: Promise<void> | null = null;
 
@@ -71,11 +84,16 @@ export class Queue {
 
   /** Ends the work: the job in progress is queued again, and begins anew at the next start. */
   async close(): Promise<void> {
-    this.closed = true;
+    this.closing.abort();
     this.running?.stop.abort('close');
     await this.parts.engine.stop();
     this.wake();
     await this.loop;
+  }
+
+  /** Aborts when the server is ending. */
+  get ending(): AbortSignal {
+    return this.closing.signal;
   }
 
   /** @throws HttpError if there is no such job */
@@ -100,6 +118,11 @@ export class Queue {
     return this.running?.job.status === 'in_progress' ? this.running.job : null;
   }
 
+  /** The job that the engine is for, also while its beginning or its end is being written. */
+  get busyWith(): JobRecord | null {
+    return this.running?.job ?? null;
+  }
+
   get queued(): JobRecord[] {
     return this.order.map((id) => this.job(id));
   }
@@ -118,40 +141,56 @@ export class Queue {
       : ahead.reduce<number>((sum, one) => sum + one!, 0);
   }
 
-  /** @throws HttpError if as many jobs wait as may */
+  /** @throws HttpError if as many jobs wait as may, or the server is ending */
   expectRoom(): void {
-    if (this.order.length < this.parts.most) return;
+    this.expectOpen();
+    const waiting = this.order.length + this.adding;
+    if (waiting < this.parts.most) return;
     throw new HttpError(
       429,
       'queue_full',
-      `the queue is full with ${this.order.length} jobs; wait until one is finished, or cancel one`,
+      `the queue is full with ${waiting} jobs; wait until one is finished, or cancel one`,
       { headers: { 'retry-after': '10' } },
     );
   }
 
+  /** @throws HttpError if the server is ending: what it does now, nobody would know of */
+  expectOpen(): void {
+    if (!this.ending.aborted) return;
+    throw new HttpError(503, 'closing', 'the server is ending; ask again when it has started', {
+      headers: { 'retry-after': '10' },
+    });
+  }
+
   async add(job: JobRecord): Promise<void> {
     this.expectRoom();
-    this.order.push(job.id);
+    this.adding++;
     try {
       await this.parts.jobs.write(job);
     } catch (error) {
-      this.order = this.order.filter((id) => id !== job.id);
       await this.parts.jobs.remove(job.id);
       throw error;
+    } finally {
+      this.adding--;
     }
+    this.order.push(job.id);
     this.tell('queued', job);
     this.wake();
   }
 
   /** Answers once the engine works on it no more. @throws HttpError if it has ended in another way */
   async cancel(id: string): Promise<JobRecord> {
+    this.expectOpen();
     const job = this.job(id);
     if (this.running?.job === job) {
       this.running.stop.abort('cancel');
       await this.running.ended;
     } else if (job.status === 'queued') {
       this.order = this.order.filter((one) => one !== id);
-      await this.end(job, { status: 'cancelled' });
+      // two who ask end it once
+      const mine = this.cancelling.get(id) ?? this.end(job, { status: 'cancelled' });
+      this.cancelling.set(id, mine);
+      await mine.finally(() => this.cancelling.delete(id));
     }
     if (job.status === 'cancelled') return job;
     throw wrongState(
@@ -164,7 +203,7 @@ export class Queue {
     const { status } = this.job(id);
     if (status === 'queued' || status === 'in_progress') await this.cancel(id).catch(ignoreEnded);
     await this.parts.jobs.remove(id);
-    this.parts.events.emit('deleted', { video: { id } }, id);
+    this.parts.events.emit({ type: 'deleted', video: { id } }, id);
   }
 
   async setPaused(paused: boolean): Promise<void> {
@@ -188,7 +227,7 @@ export class Queue {
   }
 
   private async run(): Promise<void> {
-    while (!this.closed) {
+    while (!this.ending.aborted) {
       const [id] = this.paused ? [] : this.order;
       if (id === undefined) {
         await new Promise<void>((resolve) => {
@@ -215,6 +254,7 @@ export class Queue {
     this.running = {
       job,
       live,
+      clock: new StageClock(live.stage),
       stop,
       ended: new Promise((resolve) => {
         ended = resolve;
@@ -231,6 +271,8 @@ export class Queue {
       this.tell('started', job);
       const { engine, openOf, jobs } = this.parts;
       await removeHalfWritten(jobs.folderOf(job.id));
+      // no engine is started for a job that is not wanted any more
+      stop.signal.throwIfAborted();
       const made = await engine.call(
         'make',
         {
@@ -240,14 +282,22 @@ export class Queue {
           allPreviews: this.parts.watched.has(job.id),
           path: join(jobs.folderOf(job.id), job.file),
           fps: job.fps ?? undefined,
+          quality: qualityOf(job.request),
         },
         { signal: stop.signal, onEvent: (event) => this.heard(job, live, event) },
       );
-      const { width, height, numFrames, fps, bytes, seconds } = made;
+      const { width, height, numFrames, fps, bytes, sound, seconds, tokens } = made;
       const text = `${JSON.stringify(made.settings, null, 1)}\n`;
       await writeFile(join(jobs.folderOf(job.id), SETTINGS), text);
       const shape = { width, height, numFrames, fps };
-      await this.end(job, { status: 'completed', shape, bytes, inferenceSeconds: seconds });
+      await this.end(job, {
+        status: 'completed',
+        shape,
+        bytes,
+        sound,
+        inferenceSeconds: seconds,
+        tokens,
+      });
     } catch (error) {
       await this.failed(job, stop.signal, error);
     } finally {
@@ -260,15 +310,18 @@ export class Queue {
   private async failed(job: JobRecord, signal: AbortSignal, error: unknown): Promise<void> {
     await rm(join(this.parts.jobs.folderOf(job.id), job.file), { force: true });
     if (signal.reason === 'close') {
-      await this.parts.jobs.change(job, { status: 'queued' });
+      // if this fails, the disk says that it is in progress, which at the next start means the same
+      await this.parts.jobs
+        .change(job, { status: 'queued' })
+        .catch((problem: Error) => this.parts.say(`${job.id}: ${problem.message}`));
     } else if (signal.reason === 'cancel') {
       await this.end(job, { status: 'cancelled' });
     } else {
-      await this.end(job, { status: 'failed', error: errorOf(job.id, error) });
+      await this.end(job, { status: 'failed', error: errorOf(job, error) });
     }
   }
 
-  private async end(job: JobRecord, changes: Partial<JobRecord> & { status: JobState }) {
+  private async end(job: JobRecord, changes: JobEnd) {
     const all = { ...changes, endedMs: Date.now() };
     try {
       await this.parts.jobs.change(job, all);
@@ -277,37 +330,49 @@ export class Queue {
       Object.assign(job, all);
       this.parts.say(`${job.id}: its end could not be written (${(error as Error).message})`);
     }
+    const stages = this.stagesOf(job);
     if (this.running?.job === job) this.running = null;
-    this.tell(job.status, job);
-    this.parts.onEnd(job);
+    this.tell(changes.status, job);
+    this.parts.onEnd(job, stages);
+  }
+
+  /** Seconds that a job was in each stage; none if it was not begun. */
+  private stagesOf(job: JobRecord): ReadonlyMap<TimedStage, number> {
+    const { running } = this;
+    if (running?.job !== job || job.startedMs === null) return new Map();
+    const queued = Math.max(0, job.startedMs - job.createdMs) / 1000;
+    // one that is made again did not wait
+    const waited = job.attempts === 1 ? [['queued', queued] as const] : [];
+    return new Map([...waited, ...running.clock.end()]);
   }
 
   private heard(job: JobRecord, live: JobLive, event: MakingEvent): void {
-    if (this.running?.job !== job) return;
-    if (event.type === 'note') job.notes.push(event.text);
+    const { running } = this;
+    if (running?.job !== job) return;
+    if (event.type === 'note') job.notes.push(inFields(event.text));
     else if (event.type === 'saving') live.stage = 'saving';
     else if (event.type === 'progress') {
       const { phase, step, steps, window, windows, etaMs } = event.progress;
       Object.assign(live, { stage: phase, step, steps, window, windows, etaMs });
     } else if (event.type === 'preview') {
-      const { type: _, ...preview } = event;
+      const { type, ...preview } = event;
       live.preview = preview;
-      const { webp, ...facts } = preview;
-      const b64_json = Buffer.from(webp).toString('base64');
-      this.tell('preview', job, { preview: { b64_json, content_type: 'image/webp', ...facts } });
+      const data = { type, video: this.view(job), preview: previewView(preview) };
+      this.parts.events.emit(data, job.id);
       return;
     }
+    running.clock.enter(live.stage);
     this.tell('progress', job);
   }
 
-  private tell(name: string, job: JobRecord, more: Record<string, unknown> = {}): void {
-    this.parts.events.emit(name, { video: this.view(job), ...more }, job.id);
+  private tell(type: JobEvent['type'], job: JobRecord): void {
+    this.parts.events.emit({ type, video: this.view(job) }, job.id);
   }
 
   private async changed(): Promise<void> {
     const { paused, order } = this;
     await writeQueue(this.parts.folder, { paused, order });
-    this.parts.events.emit('queue', { queue: { paused, ids: order } });
+    this.parts.events.emit({ type: 'queue', queue: { paused, ids: order } });
   }
 }
 
@@ -321,14 +386,16 @@ async function removeHalfWritten(folder: string): Promise<void> {
   }
 }
 
-function errorOf(id: string, error: unknown): ErrorBody {
+function errorOf(job: JobRecord, error: unknown): ErrorBody {
+  // such as a pipeline that has been removed
+  if (error instanceof HttpError) return error.body;
   if (!(error instanceof ToldError)) {
-    const message = `${id}: could not be kept (${(error as Error).message})`;
+    const message = `${job.id}: could not be kept (${(error as Error).message})`;
     return { type: 'server_error', code: 'not_kept', message, param: null, hint: null };
   }
-  return error.body;
+  return errorInFields(error.body, job);
 }
 
 function ignoreEnded(error: unknown): void {
-  if (!(error instanceof HttpError)) throw error;
+  if (!(error instanceof HttpError && error.status === 409)) throw error;
 }

@@ -6,7 +6,14 @@ import { z } from '@hono/zod-openapi';
 import { wrongState } from '../errors.js';
 import { answerFile } from '../http/answer-file.js';
 import { route } from '../http/route.js';
-import { contentTypeOf, type JobRecord, sheetOf, thumbnailOf } from '../jobs/job.js';
+import {
+  contentTypeOf,
+  hasEnded,
+  type JobRecord,
+  RESULT_TYPES,
+  sheetOf,
+  thumbnailOf,
+} from '../jobs/job.js';
 import { SETTINGS } from '../jobs/queue.js';
 import type { ServerParts } from '../parts.js';
 import { VideoId } from '../schemas/media.js';
@@ -28,32 +35,30 @@ export function contentRoutes(app: OpenAPIHono, parts: ServerParts): void {
       summary: 'The result, a small picture of it, a sheet of its frames, or its settings',
       params: One,
       query: Content,
-      answer: {
-        types: [
-          'video/mp4',
-          'video/webm',
-          'image/gif',
-          'image/png',
-          'image/jpeg',
-          'image/webp',
-          'application/json',
-        ],
-      },
+      answer: { types: [...RESULT_TYPES, 'application/json'] },
+      ranges: true,
     },
     async (c, { params, query }) => {
       const job = queue.job(params.id);
       const folder = jobs.folderOf(job.id);
       if (query.variant === 'preview') {
         const preview = queue.liveOf(job.id)?.preview;
-        if (!preview)
-          throw wrongState(`${job.id}: has no preview now; it has one while it is in progress`);
-        return new Response(new Uint8Array(preview.webp), {
-          headers: { 'content-type': 'image/webp', 'cache-control': 'no-store' },
-        });
+        if (preview) {
+          return new Response(new Uint8Array(preview.webp), {
+            headers: { 'content-type': 'image/webp', 'cache-control': 'no-store' },
+          });
+        }
+        if (!hasEnded(job)) throw wrongState(`${job.id}: has no preview yet; wait for it`);
       }
       if (job.status !== 'completed') {
+        const remedy = hasEnded(job)
+          ? `ask for it again with POST /v1/videos/${job.id}/remix`
+          : 'wait until it is completed';
+        throw wrongState(`${job.id}: is ${job.status}, so it has no result; ${remedy}`);
+      }
+      if (query.variant === 'preview') {
         throw wrongState(
-          `${job.id}: is ${job.status}, so it has no result; wait until it is completed`,
+          `${job.id}: is completed, so it has no preview; leave out \`variant\` for its result`,
         );
       }
       if (query.variant === 'settings') {
@@ -82,7 +87,11 @@ export function contentRoutes(app: OpenAPIHono, parts: ServerParts): void {
     const mine = (async () => {
       if (existsSync(to)) return to;
       const layout = variant === 'thumbnail' ? thumbnailOf(job) : sheetOf(job);
-      await parts.checker.call('sheet', { path: join(folder, job.file), sheet: layout, to });
+      const drawn = { path: join(folder, job.file), sheet: layout, to };
+      await parts.checker.call('sheet', drawn).catch((error: unknown) => {
+        queue.job(job.id); // it may have been removed meanwhile
+        throw error;
+      });
       return to;
     })().finally(() => drawing.delete(to));
     drawing.set(to, mine);

@@ -5,13 +5,15 @@ import type { Context } from 'hono';
 import { route } from '../http/route.js';
 import { eventStream, eventText } from '../http/sse.js';
 import type { ServerEvent } from '../jobs/events.js';
-import { hasEnded } from '../jobs/wait.js';
+import { hasEnded, type JobRecord, previewView } from '../jobs/job.js';
+import type { Queue } from '../jobs/queue.js';
 import type { ServerParts } from '../parts.js';
+import { EventData, JOB_ENDS, type JobEvent } from '../schemas/event.js';
 import { VideoId } from '../schemas/media.js';
 
 const tag = 'Events';
-const STREAM = { types: ['text/event-stream'] } as const;
-const ENDS = ['completed', 'failed', 'cancelled', 'deleted'];
+const STREAM = { types: ['text/event-stream'], schema: EventData };
+const ENDS: readonly string[] = [...JOB_ENDS, 'deleted'];
 
 const Query = z.strictObject({
   last_event_id: z
@@ -64,7 +66,10 @@ export function eventRoutes(app: OpenAPIHono, { events, queue }: ServerParts): v
       return eventStream(({ send, close }) => {
         const isOwn = (event: ServerEvent) => event.about === job.id;
         const missed = last === undefined ? null : (events.after(last)?.filter(isOwn) ?? null);
-        for (const event of missed ?? presentOf(queue, job.id)) send(eventText(event));
+        for (const event of missed ?? []) send(eventText(event));
+        for (const data of missed ? [] : presentOf(queue, job)) {
+          send(eventText({ id: events.last, name: data.type, data }));
+        }
         // of a job that has ended, nothing else will be told
         if (hasEnded(job)) {
           close();
@@ -76,25 +81,17 @@ export function eventRoutes(app: OpenAPIHono, { events, queue }: ServerParts): v
           if (ENDS.includes(event.name)) close();
         });
       });
-
-      /** The present state of a job as the events that led to it. */
-      function presentOf({ view, liveOf }: Pick<typeof queue, 'view' | 'liveOf'>, id: string) {
-        const video = view.call(queue, job);
-        const live = liveOf.call(queue, id);
-        const event = (name: string, more: object = {}) => ({
-          id: events.last,
-          name,
-          data: { type: name, video, ...more },
-        });
-        if (job.status === 'queued') return [event('queued')];
-        if (job.status !== 'in_progress') return [event(job.status)];
-        const began = [event('started'), event('progress')];
-        if (!live?.preview) return began;
-        const { webp, ...facts } = live.preview;
-        const b64_json = Buffer.from(webp).toString('base64');
-        const preview = { b64_json, content_type: 'image/webp', ...facts };
-        return [...began, event('preview', { preview })];
-      }
     },
   );
+}
+
+/** The present state of a job as the events that led to it. */
+function presentOf(queue: Queue, job: JobRecord): EventData[] {
+  const video = queue.view(job);
+  const event = (type: JobEvent['type']): EventData => ({ type, video });
+  if (job.status !== 'in_progress') return [event(job.status)];
+  const began = [event('started'), event('progress')];
+  const preview = queue.liveOf(job.id)?.preview;
+  if (!preview) return began;
+  return [...began, { type: 'preview', video, preview: previewView(preview) }];
 }

@@ -7,11 +7,13 @@ import { z } from '@hono/zod-openapi';
 import { badRequest } from '../errors.js';
 import { answerFile } from '../http/answer-file.js';
 import { discard, readBody } from '../http/body.js';
+import { page } from '../http/page.js';
 import { queryNumber, route } from '../http/route.js';
 import type { ServerParts } from '../parts.js';
-import { page, pageOf } from '../schemas/list.js';
+import { FileView } from '../schemas/file.js';
+import { pageOf } from '../schemas/list.js';
 import { FileId } from '../schemas/media.js';
-import { FILE_TYPES, FileView, fileView } from '../store/files.js';
+import { FILE_TYPES, fileView } from '../store/files.js';
 
 const tag = 'Files';
 const One = z.strictObject({ id: FileId });
@@ -113,6 +115,7 @@ export function fileRoutes(app: OpenAPIHono, parts: ServerParts): void {
       params: One,
       query: Frame,
       answer: { types: FILE_TYPES },
+      ranges: true,
     },
     async (c, { params, query }) => {
       const file = files.get(params.id);
@@ -123,7 +126,11 @@ export function fileRoutes(app: OpenAPIHono, parts: ServerParts): void {
       }
       const to = join(parts.body.incoming, `${randomBytes(12).toString('hex')}.png`);
       try {
-        await checker.call('frame', { path: files.pathOf(file), index: query.frame, to });
+        const frame = { path: files.pathOf(file), name: filename, index: query.frame, to };
+        await checker.call('frame', frame).catch((error: unknown) => {
+          files.get(file.id); // it may have been removed meanwhile
+          throw error;
+        });
         return new Response(await readFile(to), { headers: { 'content-type': 'image/png' } });
       } finally {
         await rm(to, { force: true });

@@ -1,96 +1,35 @@
 /** Pictures as OpenAI's clients ask for them: answered when they are made, or streamed while they are. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { OpenAPIHono } from '@hono/zod-openapi';
-import { z } from '@hono/zod-openapi';
+import type { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import sharp from 'sharp';
 import { seedAfter } from '../../seed.js';
 import type { Preview } from '../engine/messages.js';
 import { badRequest, bodyOf } from '../errors.js';
-import { readFields } from '../http/form-fields.js';
+import { type FieldRules, withFields } from '../http/form-fields.js';
 import { expectBody, route } from '../http/route.js';
 import { eventStream, eventText } from '../http/sse.js';
 import { createJob } from '../jobs/create.js';
 import type { ServerEvent } from '../jobs/events.js';
-import type { JobRecord } from '../jobs/job.js';
+import { JobInputs } from '../jobs/inputs.js';
+import { type JobRecord, qualityOf } from '../jobs/job.js';
+import { each } from '../jobs/library-options.js';
 import { whenEnded } from '../jobs/wait.js';
 import type { ServerParts } from '../parts.js';
-import { Media } from '../schemas/media.js';
-import { fields, SizeText, type VideoRequest } from '../schemas/request.js';
+import {
+  ImageEdit,
+  ImageEditForm,
+  ImageGeneration,
+  type ImageRequest,
+  Images,
+  type ImageUsage,
+} from '../schemas/images.js';
+import { fileOf, isMedia } from '../schemas/media.js';
+import type { VideoRequest } from '../schemas/request.js';
 import { endOf } from './videos.js';
 
 const tag = 'Images';
-
-/** Fields of clips, which pictures do not have. */
-const OF_CLIPS = { num_frames: true, seconds: true, fps: true, window: true } as const;
-
-const ImageFields = z
-  .strictObject(fields)
-  .partial()
-  .omit(OF_CLIPS)
-  .extend({
-    n: z.int().min(1).max(10).optional().describe('number of pictures; seeds follow one another'),
-    size: z.union([z.literal('auto'), SizeText]).optional(),
-    response_format: z.enum(['b64_json', 'url']).optional(),
-    output_format: z.enum(['png', 'jpeg', 'webp']).optional(),
-    output_compression: z
-      .int()
-      .min(0)
-      .max(100)
-      .optional()
-      .describe('accepted; files have quality 95'),
-    stream: z.boolean().nullable().optional().describe('send server-sent events'),
-    partial_images: z
-      .int()
-      .min(0)
-      .max(3)
-      .nullable()
-      .optional()
-      .describe('rough pictures in the stream'),
-    background: z
-      .enum(['auto', 'opaque', 'transparent'])
-      .nullable()
-      .optional()
-      .describe('transparent is refused'),
-    quality: z.string().max(20).optional().describe('accepted; `num_inference_steps` decides'),
-    style: z.string().max(20).optional().describe('accepted, without effect'),
-    moderation: z.string().max(20).optional().describe('accepted, without effect'),
-    user: z.string().max(200).optional().describe('accepted, without effect'),
-  });
-
-const Generation = ImageFields.extend({ prompt: fields.prompt.min(1) }).openapi('ImageRequest');
-const Edit = ImageFields.extend({
-  images: z.array(Media).max(2).optional().describe('the same as `inputs`'),
-  input_fidelity: z
-    .string()
-    .max(20)
-    .nullable()
-    .optional()
-    .describe('accepted; `keep_known` decides'),
-}).openapi('ImageEditRequest');
-type ImageRequest = z.infer<typeof Edit>;
-
-const binary = z.string().openapi({ format: 'binary' });
-const EditForm = Edit.extend({ image: binary, mask: binary.optional() }).openapi('ImageEditForm');
-
-const Images = z
-  .object({
-    created: z.int(),
-    background: z.literal('opaque'),
-    output_format: z.enum(['png', 'jpeg', 'webp']),
-    quality: z.literal('auto'),
-    size: z.string(),
-    data: z.array(
-      z.object({
-        b64_json: z.string().optional(),
-        url: z.string().optional(),
-        video_id: z.string().describe('the job that made it'),
-        seed: z.string(),
-      }),
-    ),
-  })
-  .openapi('Images');
 
 export function imageRoutes(app: OpenAPIHono, parts: ServerParts): void {
   route(
@@ -100,15 +39,15 @@ export function imageRoutes(app: OpenAPIHono, parts: ServerParts): void {
       path: '/v1/images/generations',
       tag,
       summary: 'Makes pictures from a prompt',
-      body: { schema: Generation },
+      body: { schema: ImageGeneration },
       answer: Images,
+      streams: true,
     },
     async (c) => {
-      const { fields: given } = await readFields(c, parts.body, parts.files, {
-        files: [],
-        lists: [],
-      });
-      return make(c, parts, expectBody(Generation, given), 'image_generation');
+      return make(c, parts, { files: [], lists: [] }, (fields) => ({
+        request: expectBody(ImageGeneration, fields),
+        kind: 'image_generation',
+      }));
     },
   );
 
@@ -119,8 +58,9 @@ export function imageRoutes(app: OpenAPIHono, parts: ServerParts): void {
       path: '/v1/images/edits',
       tag,
       summary: 'Fills the transparent part of a mask, or changes a picture as the prompt says',
-      body: { schema: Edit, form: EditForm },
+      body: { schema: ImageEdit, form: ImageEditForm },
       answer: Images,
+      streams: true,
     },
     async (c) => {
       const rules = {
@@ -128,33 +68,39 @@ export function imageRoutes(app: OpenAPIHono, parts: ServerParts): void {
         lists: ['inputs'],
         rename: { image: 'inputs', images: 'inputs' },
       };
-      const { fields: given } = await readFields(c, parts.body, parts.files, rules);
-      return make(c, parts, expectBody(Edit, given), 'image_edit');
+      return make(c, parts, rules, (fields) => ({
+        request: expectBody(ImageEdit, fields),
+        kind: 'image_edit',
+      }));
     },
   );
+}
+
+/** What is asked for, at one of the two addresses. */
+interface Asked {
+  request: ImageRequest;
+  kind: 'image_generation' | 'image_edit';
 }
 
 async function make(
   c: Context,
   parts: ServerParts,
-  request: ImageRequest,
-  kind: 'image_generation' | 'image_edit',
+  rules: FieldRules,
+  read: (fields: unknown) => Asked,
 ): Promise<Response> {
-  if (request.background === 'transparent') {
-    throw badRequest('background: pictures are opaque here; leave it out', 'background');
-  }
-  const { n = 1, stream, partial_images: partial, response_format: format = 'b64_json' } = request;
-  if (stream && n > 1) throw badRequest('n: one picture is streamed at a time; leave it out', 'n');
-  const watched = Boolean(stream && partial);
-  const jobs = await create(parts, jobRequest(parts, request, kind), { n, watched });
-  if (stream) return streamed(parts, jobs[0]!, kind, partial ?? 0);
+  const found = await withFields(c, parts.body, parts.files, rules, async ({ fields }) => {
+    const asked = read(fields);
+    return { ...asked, jobs: await create(parts, asked) };
+  });
+  const { request, kind, jobs } = found;
+  if (request.stream) return streamed(parts, jobs[0]!, kind, request.partial_images ?? 0);
   await Promise.all(jobs.map((job) => whenEnded(parts, job, c.req.raw.signal)));
   const data: z.infer<typeof Images>['data'] = [];
   for (const job of jobs) {
     if (job.status !== 'completed') throw endOf(job);
     const { origin } = new URL(c.req.url);
     const picture =
-      format === 'url'
+      request.response_format === 'url'
         ? { url: `${origin}/v1/videos/${job.id}/content` }
         : { b64_json: await base64Of(parts, job) };
     data.push({ ...picture, video_id: job.id, seed: job.seed });
@@ -162,49 +108,68 @@ async function make(
   const answer: z.infer<typeof Images> = {
     ...factsOf(jobs[0]!),
     created: Math.floor(Date.now() / 1000),
+    usage: usageOf(jobs),
     data,
   };
   return c.json(answer);
 }
 
 /** The jobs of n pictures, all of them or none. */
-async function create(
-  { create, queue }: ServerParts,
-  request: VideoRequest,
-  { n, watched }: { n: number; watched: boolean },
-): Promise<JobRecord[]> {
+async function create(parts: ServerParts, { request, kind }: Asked): Promise<JobRecord[]> {
+  const { background, stream, partial_images: partial } = request;
+  const n = request.n ?? 1;
+  if (background === 'transparent')
+    throw badRequest('background: pictures are opaque here; leave it out', 'background');
+  if (stream && n > 1) throw badRequest('n: one picture is streamed at a time; leave it out', 'n');
   const jobs: JobRecord[] = [];
-  const options = { transparentMask: request.mask !== undefined, watched };
+  const inputs = new JobInputs(parts.create, parts.create.incoming);
   try {
+    const asked = jobRequest(parts, await uploaded(request, inputs), kind);
     for (let i = 0; i < n; i++) {
       const first = jobs[0];
-      const seed = first ? String(seedAfter(BigInt(first.seed), i)) : request.seed;
-      jobs.push(await createJob(create, { ...request, seed }, options));
+      const seed = first ? String(seedAfter(BigInt(first.seed), i)) : asked.seed;
+      const watched = Boolean(stream && partial);
+      jobs.push(await createJob(parts.create, { ...asked, seed }, { watched }));
     }
     return jobs;
   } catch (error) {
-    for (const job of jobs) await queue.cancel(job.id).catch(() => {});
+    for (const job of jobs) await parts.queue.cancel(job.id).catch(() => {});
+    await inputs.forget();
     throw error;
   }
+}
+
+/** The request with what all of its pictures share as uploads: its inputs, and a mask as jobs take one. */
+async function uploaded(request: ImageRequest, inputs: JobInputs): Promise<ImageRequest> {
+  const { inputs: given, mask } = request;
+  const kept = { ...request };
+  if (given) kept.inputs = await each(given, (one) => inputs.kept(one, 'inputs'));
+  if (mask !== undefined && isMedia(mask)) kept.mask = await inputs.whiteMask(mask, 'mask');
+  return kept;
 }
 
 function jobRequest(
   { files, models }: ServerParts,
   request: ImageRequest,
-  kind: 'image_generation' | 'image_edit',
+  kind: Asked['kind'],
 ): VideoRequest {
-  const { n, size, response_format, output_compression, stream, partial_images, ...some } = request;
-  const { background, quality, style, moderation, user, images, input_fidelity, ...rest } = some;
-  const inputs = rest.inputs ?? images;
-  const asked: VideoRequest = { ...rest, ...(inputs ? { inputs } : {}) };
-  if (size !== undefined && size !== 'auto') asked.size = size;
+  const { n, size, response_format, stream, partial_images, ...some } = request;
+  const { background, quality, style, moderation, user, image, images, input_fidelity, ...others } =
+    some;
+  const { model, output_format: format, output_compression: compression, ...rest } = others;
+  const asked: VideoRequest = { ...rest };
+  if (model != null) asked.model = model;
+  if (format) asked.output_format = format;
+  if (compression != null) asked.output_compression = compression;
+  if (size && size !== 'auto') asked.size = size;
   if (asked.task === undefined) {
     if (kind === 'image_generation') asked.task = 't2i';
     else if (asked.expand !== undefined) asked.task = 'ioutp';
     else if (asked.mask !== undefined) asked.task = 'iinp';
     else {
-      const [first] = inputs ?? [];
-      const transparent = typeof first === 'string' && files.shelf.get(first)?.alpha === true;
+      const [first] = asked.inputs ?? [];
+      const id = first && fileOf(first);
+      const transparent = id !== undefined && files.shelf.get(id)?.alpha === true;
       asked.task = transparent ? 'iinp' : 'iedit';
       if (transparent) asked.mask = { alpha: true };
     }
@@ -225,6 +190,19 @@ const factsOf = ({ file, shape }: JobRecord) => ({
   quality: 'auto' as const,
   size: `${shape.width}x${shape.height}`,
 });
+
+/** What goes in is counted once, though each picture is made from it. */
+function usageOf(jobs: readonly JobRecord[]): z.infer<typeof ImageUsage> {
+  const tokens = jobs.map((job) => job.tokens!);
+  const { prompt, given } = tokens[0]!;
+  const output = tokens.reduce((sum, { result }) => sum + result, 0);
+  return {
+    input_tokens: prompt + given,
+    input_tokens_details: { text_tokens: prompt, image_tokens: given },
+    output_tokens: output,
+    total_tokens: prompt + given + output,
+  };
+}
 
 const base64Of = async ({ jobs }: ServerParts, job: JobRecord): Promise<string> =>
   readFile(join(jobs.folderOf(job.id), job.file), 'base64');
@@ -254,6 +232,8 @@ function streamed(parts: ServerParts, job: JobRecord, kind: string, partial: num
           const b64_json = await enlarged(preview, job);
           say(`${kind}.partial_image`, { b64_json, partial_image_index });
         });
+        // whoever waits for it at the end hears of a failure
+        writing.catch(() => {});
       });
       const finish = async () => {
         try {
@@ -262,6 +242,7 @@ function streamed(parts: ServerParts, job: JobRecord, kind: string, partial: num
           if (job.status !== 'completed') throw endOf(job);
           say(`${kind}.completed`, {
             b64_json: await base64Of(parts, job),
+            usage: usageOf([job]),
             video_id: job.id,
             seed: job.seed,
           });
@@ -284,5 +265,6 @@ function streamed(parts: ServerParts, job: JobRecord, kind: string, partial: num
 async function enlarged({ webp }: Preview, job: JobRecord): Promise<string> {
   const { width, height } = job.shape;
   const picture = sharp(webp).resize(width, height, { fit: 'fill', kernel: 'cubic' });
-  return (await picture.toFormat(factsOf(job).output_format).toBuffer()).toString('base64');
+  const encoded = picture.toFormat(factsOf(job).output_format, { quality: qualityOf(job.request) });
+  return (await encoded.toBuffer()).toString('base64');
 }

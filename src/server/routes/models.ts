@@ -4,29 +4,24 @@ import { z } from '@hono/zod-openapi';
 import { packageVersion } from '../../files/package-root.js';
 import { wrongState } from '../errors.js';
 import { route } from '../http/route.js';
-import { ModelView } from '../models.js';
 import type { ServerParts } from '../parts.js';
-import { TaskView, taskView } from '../schemas/tasks.js';
+import { listOf } from '../schemas/list.js';
+import { Health, LoraView, ModelView, TaskView } from '../schemas/model.js';
+import { taskView } from '../schemas/tasks.js';
 
 const tag = 'Models';
-
-const Health = z
-  .object({
-    status: z.literal('ok'),
-    version: z.string(),
-    auth: z
-      .enum(['none', 'required', 'ok'])
-      .describe('ok: this request has a key that is accepted'),
-    engine: z.enum(['idle', 'busy', 'stopped']),
-    queue: z.object({ paused: z.boolean(), queued: z.int(), running: z.int() }),
-    uptime_seconds: z.int(),
-  })
-  .openapi('Health');
 
 const One = z.strictObject({ id: z.string().min(1).max(200) });
 
 export function modelRoutes(app: OpenAPIHono, parts: ServerParts): void {
   const { models, engine, queue, guard } = parts;
+
+  /** @throws HttpError if a job needs the engine as it is */
+  const expectIdle = (id: string) => {
+    const { busyWith } = queue;
+    if (busyWith)
+      throw wrongState(`${id}: ${busyWith.id} is being made; wait for it, or cancel it`);
+  };
 
   route(
     app,
@@ -39,7 +34,7 @@ export function modelRoutes(app: OpenAPIHono, parts: ServerParts): void {
     },
     (c) => {
       const asked = guard.whoAsks(c) !== null;
-      const health: z.infer<typeof Health> = {
+      const health: Health = {
         status: 'ok',
         version: packageVersion,
         auth: guard.needsKey ? (asked ? 'ok' : 'required') : 'none',
@@ -55,10 +50,9 @@ export function modelRoutes(app: OpenAPIHono, parts: ServerParts): void {
     },
   );
 
-  const list = z.object({ object: z.literal('list'), data: z.array(ModelView) });
   route(
     app,
-    { method: 'get', path: '/v1/models', tag, summary: 'The pipelines', answer: list },
+    { method: 'get', path: '/v1/models', tag, summary: 'The pipelines', answer: listOf(ModelView) },
     (c) =>
       c.json({
         object: 'list' as const,
@@ -91,8 +85,10 @@ export function modelRoutes(app: OpenAPIHono, parts: ServerParts): void {
     },
     async (c, { params }) => {
       const model = models.get(params.id);
-      await engine.call('open', { open: models.openOf(model.id, []) });
-      models.loaded = model.id;
+      if (engine.opened !== model.folder) {
+        expectIdle(model.id);
+        await engine.call('open', { open: models.openOf(model.id, []) });
+      }
       return c.json(models.view(model, engine));
     },
   );
@@ -109,20 +105,27 @@ export function modelRoutes(app: OpenAPIHono, parts: ServerParts): void {
     },
     async (c, { params }) => {
       const model = models.get(params.id);
-      if (queue.runningJob) {
-        throw wrongState(
-          `${params.id}: ${queue.runningJob.id} is being made; wait for it, or cancel it`,
-        );
-      }
-      if (models.loaded === model.id) {
-        await engine.stop();
-        models.loaded = null;
-      }
+      expectIdle(model.id);
+      // it may also be on its way to be opened
+      if (engine.opened === model.folder || engine.opened === null) await engine.stop();
       return c.json(models.view(model, engine));
     },
   );
 
-  const tasks = z.object({ object: z.literal('list'), model: z.string(), data: z.array(TaskView) });
+  route(
+    app,
+    {
+      method: 'get',
+      path: '/v1/loras',
+      tag,
+      summary:
+        "LoRAs that requests may name, those in the server's folder among them; the newest first",
+      answer: listOf(LoraView),
+    },
+    async (c) => c.json({ object: 'list' as const, data: await parts.loras.all() }),
+  );
+
+  const tasks = listOf(TaskView).extend({ model: z.string() });
   const Query = z.strictObject({ model: z.string().max(200).optional() });
   route(
     app,

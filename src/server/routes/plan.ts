@@ -1,37 +1,14 @@
 /** What a request would cost. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import { z } from '@hono/zod-openapi';
-import { readFields } from '../http/form-fields.js';
+import { withFields } from '../http/form-fields.js';
 import { expectBody, route } from '../http/route.js';
 import { planRequest } from '../jobs/create.js';
 import type { ServerParts } from '../parts.js';
+import { Plan } from '../schemas/job.js';
 import { merged, VideoBody } from '../schemas/request.js';
 import { MEDIA_FIELDS, VideoForm } from './videos.js';
 
 const tag = 'Videos';
-
-const Plan = z
-  .object({
-    object: z.literal('plan'),
-    task: z.string(),
-    model: z.string(),
-    size: z.string(),
-    width: z.int(),
-    height: z.int(),
-    num_frames: z.int().nullable(),
-    fps: z.number().nullable(),
-    num_windows: z.int().nullable(),
-    seconds: z.number().nullable().describe('estimated time to make it'),
-    peak_bytes: z.number().nullable(),
-    available_bytes: z.number(),
-    fits: z.boolean().nullable().describe('is there enough memory? null: not known'),
-    queue_seconds: z.number().nullable().describe('estimated time until it would begin'),
-    notes: z.array(z.string()),
-    refusal: z
-      .unknown()
-      .describe('the error with which it would fail now for lack of memory, or null'),
-  })
-  .openapi('Plan');
 
 export function planRoutes(app: OpenAPIHono, parts: ServerParts): void {
   const { queue, create, files } = parts;
@@ -48,9 +25,12 @@ export function planRoutes(app: OpenAPIHono, parts: ServerParts): void {
       answer: Plan,
     },
     async (c) => {
-      const { fields } = await readFields(c, parts.body, files, MEDIA_FIELDS);
-      const asked = merged(expectBody(VideoBody, fields));
-      const { plan, notes, refusal, task, model } = await planRequest(create, asked);
+      const rules = { ...MEDIA_FIELDS, passing: true };
+      const found = await withFields(c, parts.body, files, rules, async ({ fields }) => {
+        const asked = merged(expectBody(VideoBody, fields));
+        return { asked, ...(await planRequest(create, asked)) };
+      });
+      const { asked, plan, notes, refusal, task, model } = found;
       const isImage = task.result === 'image';
       return c.json({
         object: 'plan' as const,

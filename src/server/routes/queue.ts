@@ -1,24 +1,13 @@
 /** The queue: looked at, paused, resumed, put into another order. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { z } from '@hono/zod-openapi';
-import { readBody } from '../http/body.js';
+import { readJson } from '../http/body.js';
 import { expectBody, route } from '../http/route.js';
-import { VideoJob } from '../jobs/job.js';
 import type { ServerParts } from '../parts.js';
-import { orNull } from '../schemas/list.js';
+import { QueueView } from '../schemas/job.js';
 import { VideoId } from '../schemas/media.js';
 
 const tag = 'Queue';
-
-const QueueView = z
-  .object({
-    object: z.literal('queue'),
-    paused: z.boolean(),
-    running: orNull(VideoJob),
-    data: z.array(VideoJob).describe('the next one first'),
-    max: z.int().describe('the most jobs that may wait'),
-  })
-  .openapi('Queue');
 
 const Order = z
   .strictObject({
@@ -28,7 +17,7 @@ const Order = z
 
 export function queueRoutes(app: OpenAPIHono, parts: ServerParts): void {
   const { queue, maxQueue } = parts;
-  const view = (): z.infer<typeof QueueView> => ({
+  const view = (): QueueView => ({
     object: 'queue',
     paused: queue.paused,
     running: queue.runningJob && queue.view(queue.runningJob),
@@ -77,8 +66,8 @@ export function queueRoutes(app: OpenAPIHono, parts: ServerParts): void {
       answer: QueueView,
     },
     async (c) => {
-      const { fields } = await readBody(c, parts.body);
-      await queue.reorder(expectBody(Order, fields).ids);
+      const { ids } = expectBody(Order, await readJson(c, parts.body));
+      await queue.reorder(ids);
       return c.json(view());
     },
   );

@@ -11,61 +11,18 @@ import { answerFile } from '../http/answer-file.js';
 import { queryNumber, route } from '../http/route.js';
 import { contentTypeOf } from '../jobs/job.js';
 import type { ServerParts } from '../parts.js';
+import { listOf } from '../schemas/list.js';
+import { RunMetrics, RunView, WholeRun } from '../schemas/training.js';
 
 const tag = 'Runs';
 
-const RunView = z
-  .object({
-    name: z.string(),
-    object: z.literal('run'),
-    state: z.enum(['running', 'stopped', 'finished', 'failed', 'lost', 'unknown']),
-    part: z.string().nullable(),
-    stage: z.string().nullable(),
-    doing: z.string().nullable(),
-    step: z.int().nullable(),
-    steps: z.int().nullable(),
-    loss: z.number().nullable(),
-    validation: z.number().nullable(),
-    samples_per_second: z.number().nullable(),
-    updated_at: z.int().nullable(),
-    size_bytes: z.int(),
-    message: z.string().nullable(),
-    fine_tuning_job: z.string().nullable(),
-  })
-  .openapi('Run');
+const nameRule = () => 'must be a name of up to 200 letters, digits, -, _ and .';
 
-const WholeRun = RunView.extend({
-  recipe: z.unknown(),
-  samples: z.array(z.string()).describe('sample sheets, to be had at …/samples/{file}'),
-}).openapi('RunWithRecipe');
-
-const RunMetrics = z
-  .object({
-    object: z.literal('run.metrics'),
-    run: z.string(),
-    parts: z.array(
-      z.object({
-        part: z.string(),
-        step: z.int(),
-        figures: z.record(
-          z.string(),
-          z.object({
-            kind: z.enum(['loss', 'validation', 'quality', 'state']),
-            points: z
-              .array(z.array(z.number().nullable()))
-              .describe('[step, seconds, samples, value]; a value of null is not a number'),
-          }),
-        ),
-      }),
-    ),
-  })
-  .openapi('RunMetrics');
-
-/** Names of folders and files, which lead nowhere else. */
+/** Names of folders and files, which lead nowhere else: they do not consist of dots alone. */
 const name = z
   .string()
-  .regex(/^[\w.-]{1,200}$/)
-  .regex(/[^.]/);
+  .max(200, { error: nameRule })
+  .regex(/^\.*[\w-][\w.-]*$/, { error: nameRule });
 const One = z.strictObject({ name });
 
 const MetricsQuery = z.strictObject({
@@ -84,7 +41,7 @@ export function runRoutes(app: OpenAPIHono, { training }: ServerParts): void {
     throw notFound(`${run}: no such run; GET /v1/runs lists them`);
   };
 
-  const view = (folder: string): z.infer<typeof RunView> => {
+  const view = (folder: string): RunView => {
     const run: RunSummary = summariseRun(folder);
     const job = shelf.all().find((one) => one.run === run.name);
     return {
@@ -106,7 +63,6 @@ export function runRoutes(app: OpenAPIHono, { training }: ServerParts): void {
     };
   };
 
-  const list = z.object({ object: z.literal('list'), data: z.array(RunView) });
   route(
     app,
     {
@@ -114,7 +70,7 @@ export function runRoutes(app: OpenAPIHono, { training }: ServerParts): void {
       path: '/v1/runs',
       tag,
       summary: 'Training runs, those of the command line among them; the newest first',
-      answer: list,
+      answer: listOf(RunView),
     },
     (c) => {
       const folders = foldersIn(runs)
@@ -153,6 +109,7 @@ export function runRoutes(app: OpenAPIHono, { training }: ServerParts): void {
       summary: 'A sample sheet',
       params: Sample,
       answer: { types: ['image/png', 'image/jpeg', 'image/webp'] },
+      ranges: true,
     },
     (c, { params }) => {
       const path = join(folderOf(params.name), 'samples', params.file);
@@ -201,7 +158,7 @@ export function runRoutes(app: OpenAPIHono, { training }: ServerParts): void {
 const finite = (value: number | null): number | null =>
   value !== null && Number.isFinite(value) ? value : null;
 
-const row = ({ step, seconds, samples, value }: Point) => [
+const row = ({ step, seconds, samples, value }: Point): [number, number, number, number | null] => [
   step,
   Math.round(seconds * 10) / 10,
   Math.round(samples),

@@ -6,12 +6,12 @@ import { z } from '@hono/zod-openapi';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import { fromRoot, isCheckout, packageVersion } from '../../files/package-root.js';
 import { notFound } from '../errors.js';
-import { readBody } from '../http/body.js';
+import { readJson } from '../http/body.js';
 import { COOKIE } from '../http/guard.js';
 import { expectBody, route } from '../http/route.js';
-import { JOB_STATES } from '../jobs/job.js';
 import { labels } from '../metrics.js';
 import type { ServerParts } from '../parts.js';
+import { JOB_STATES } from '../schemas/job.js';
 import { referencePage } from './reference-page.js';
 
 /** Where the studio's files are: built in a checkout, shipped in a package. */
@@ -55,8 +55,8 @@ export function siteRoutes(app: OpenAPIHono, parts: ServerParts, studio = STUDIO
       answer: null,
     },
     async (c) => {
-      const { fields } = await readBody(c, parts.body);
-      const token = guard.begin(expectBody(Session, fields).api_key);
+      const { api_key: key } = expectBody(Session, await readJson(c, parts.body));
+      const token = guard.begin(key);
       setCookie(c, COOKIE, token, { httpOnly: true, sameSite: 'Strict', path: '/' });
       return c.body(null, 204);
     },
@@ -166,6 +166,7 @@ function figures({ jobs, queue, engine, checker, metrics, startedMs }: ServerPar
   return metrics.text([
     {
       name: 'mfm_jobs',
+      type: 'gauge',
       help: 'jobs that are kept, by state',
       values: JOB_STATES.map((state) => [
         labels({ state }),
@@ -174,17 +175,25 @@ function figures({ jobs, queue, engine, checker, metrics, startedMs }: ServerPar
     },
     {
       name: 'mfm_queue_paused',
+      type: 'gauge',
       help: 'is the queue paused?',
       values: [['', Number(queue.paused)]],
     },
-    { name: 'mfm_memory_bytes', help: 'memory held by each process', values: memory },
     {
-      name: 'mfm_engine_starts',
+      name: 'mfm_memory_bytes',
+      type: 'gauge',
+      help: 'memory held by each process',
+      values: memory,
+    },
+    {
+      name: 'mfm_engine_starts_total',
+      type: 'counter',
       help: 'processes that were started as engine',
       values: [['', engine.starts]],
     },
     {
       name: 'mfm_uptime_seconds',
+      type: 'gauge',
       help: 'time since the start',
       values: [['', (Date.now() - startedMs) / 1000]],
     },

@@ -4,14 +4,15 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { z } from '@hono/zod-openapi';
-import { readBody } from '../http/body.js';
+import { readJson } from '../http/body.js';
+import { page } from '../http/page.js';
 import { expectBody, queryNumber, route } from '../http/route.js';
 import { eventStream, eventText } from '../http/sse.js';
 import type { ServerParts } from '../parts.js';
-import { page, pageOf } from '../schemas/list.js';
+import { listOf, pageOf } from '../schemas/list.js';
+import { DataFolder, FineTuningId, FineTuningLine, TrainingView } from '../schemas/training.js';
 import { dataFolders } from '../training/data.js';
-import { FineTuningId, TrainingView } from '../training/job.js';
-import type { TrainingLine } from '../training/lines.js';
+import { lineView } from '../training/lines.js';
 import { FineTuning } from '../training/recipe.js';
 
 const tag = 'Fine-tuning';
@@ -27,24 +28,6 @@ const EventListing = Listing.extend({
     .enum(['true', 'false'])
     .optional()
     .describe('as server-sent events, also those to come'),
-});
-
-const EventView = z
-  .object({
-    id: z.string(),
-    object: z.literal('fine_tuning.job.event'),
-    created_at: z.int(),
-    level: z.enum(['info', 'error']),
-    message: z.string(),
-    type: z.enum(['message', 'metrics']),
-    data: z.record(z.string(), z.unknown()),
-  })
-  .openapi('FineTuningEvent');
-
-const eventView = ({ createdMs, ...line }: TrainingLine): z.infer<typeof EventView> => ({
-  ...line,
-  object: 'fine_tuning.job.event',
-  created_at: Math.floor(createdMs / 1000),
 });
 
 const Checkpoint = z
@@ -64,11 +47,6 @@ const Deleted = z.object({
   deleted: z.literal(true),
 });
 
-const DataSets = z.object({
-  object: z.literal('list'),
-  data: z.array(z.object({ name: z.string(), files: z.int() })),
-});
-
 const ENDS = ['succeeded', 'failed', 'cancelled'];
 
 export function trainingRoutes(app: OpenAPIHono, parts: ServerParts): void {
@@ -86,8 +64,8 @@ export function trainingRoutes(app: OpenAPIHono, parts: ServerParts): void {
       answer: TrainingView,
     },
     async (c) => {
-      const { fields } = await readBody(c, parts.body);
-      return c.json(training.view(await training.create(expectBody(FineTuning, fields))));
+      const asked = expectBody(FineTuning, await readJson(c, parts.body));
+      return c.json(training.view(await training.create(asked)));
     },
   );
 
@@ -165,27 +143,28 @@ export function trainingRoutes(app: OpenAPIHono, parts: ServerParts): void {
       summary: 'What happened in it, the newest first; or all of it as a stream, in order',
       params: One,
       query: EventListing,
-      answer: pageOf(EventView),
+      answer: pageOf(FineTuningLine),
+      streams: true,
     },
     (c, { params, query }) => {
       const job = training.get(params.id);
       const lines = training.lines(job.id);
       const asStream = query.stream === 'true' || c.req.header('accept') === 'text/event-stream';
-      if (!asStream) return c.json(page([...lines].reverse(), query, eventView));
+      if (!asStream) return c.json(page([...lines].reverse(), query, lineView));
       return eventStream(({ send, close }) => {
-        const tell = (line: TrainingLine) =>
-          send(eventText({ id: line.id, name: line.type, data: eventView(line) }));
+        const tell = (line: FineTuningLine) =>
+          send(eventText({ id: line.id, name: line.type, data: line }));
         const status = () => send(eventText({ name: 'status', data: training.view(job) }));
         status();
-        for (const line of lines) tell(line);
+        for (const line of lines) tell(lineView(line));
         if (ENDS.includes(job.status)) {
           close();
           return () => {};
         }
-        return events.listen(({ name, about, data }) => {
+        return events.listen(({ about, data }) => {
           if (about !== job.id) return;
-          if (name === 'fine_tuning_event') tell(data.event as TrainingLine);
-          if (name !== 'fine_tuning') return;
+          if (data.type === 'fine_tuning_event') tell(data.event);
+          if (data.type !== 'fine_tuning') return;
           status();
           if (ENDS.includes(job.status)) close();
         });
@@ -237,7 +216,7 @@ export function trainingRoutes(app: OpenAPIHono, parts: ServerParts): void {
       path: '/v1/data',
       tag,
       summary: 'Folders of data that jobs may name',
-      answer: DataSets,
+      answer: listOf(DataFolder),
     },
     async (c) => c.json({ object: 'list' as const, data: await dataFolders(dataRoot) }),
   );

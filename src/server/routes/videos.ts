@@ -5,13 +5,15 @@ import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { ToldError, wrongState } from '../errors.js';
 import { answerFile } from '../http/answer-file.js';
-import { type FieldRules, readFields } from '../http/form-fields.js';
+import { type FieldRules, withFields } from '../http/form-fields.js';
+import { page } from '../http/page.js';
 import { expectBody, queryNumber, route } from '../http/route.js';
-import { contentTypeOf, JOB_STATES, type JobRecord, VideoJob } from '../jobs/job.js';
+import { contentTypeOf, type JobRecord, RESULT_TYPES } from '../jobs/job.js';
 import { Submissions } from '../jobs/submit.js';
 import { whenEnded } from '../jobs/wait.js';
 import type { ServerParts } from '../parts.js';
-import { page, pageOf } from '../schemas/list.js';
+import { JOB_STATES, VideoJob } from '../schemas/job.js';
+import { pageOf } from '../schemas/list.js';
 import { VideoId } from '../schemas/media.js';
 import {
   merged,
@@ -55,23 +57,18 @@ const Deleted = z.object({
 export function videoRoutes(app: OpenAPIHono, parts: ServerParts): void {
   const { queue, jobs, files, create } = parts;
   const submissions = new Submissions(create);
-  const read = (c: Context) => readFields(c, parts.body, files, MEDIA_FIELDS);
   const body = { schema: VideoBody, form: VideoForm };
 
-  const submit = async (
+  /** @param asked  makes the request of the body's fields */
+  const submit = (
     c: Context,
-    asked: VideoRequest,
-    identity: unknown,
-    remixedFrom?: string,
-  ) => {
-    const key = c.req.header('idempotency-key');
-    const job = await submissions.submit(asked, {
-      key,
-      identity: [c.req.path, identity],
-      remixedFrom,
-    });
-    return c.json(queue.view(job));
-  };
+    asked: (fields: unknown) => VideoRequest,
+    { key, remixedFrom }: { key?: string; remixedFrom?: string } = {},
+  ) =>
+    withFields(c, parts.body, files, MEDIA_FIELDS, ({ fields, identity }) =>
+      submissions.submit(asked(fields), { key, identity: [c.req.path, identity], remixedFrom }),
+    );
+  const keyOf = (c: Context) => c.req.header('idempotency-key');
 
   route(
     app,
@@ -85,8 +82,8 @@ export function videoRoutes(app: OpenAPIHono, parts: ServerParts): void {
       answer: VideoJob,
     },
     async (c) => {
-      const { fields, identity } = await read(c);
-      return submit(c, merged(expectBody(VideoBody, fields)), identity);
+      const asked = (fields: unknown) => merged(expectBody(VideoBody, fields));
+      return c.json(queue.view(await submit(c, asked, { key: keyOf(c) })));
     },
   );
 
@@ -98,13 +95,10 @@ export function videoRoutes(app: OpenAPIHono, parts: ServerParts): void {
       tag,
       summary: 'The same, answered with the result itself',
       body,
-      answer: { types: ['video/mp4', 'image/png', 'application/octet-stream'] },
+      answer: { types: RESULT_TYPES },
     },
     async (c) => {
-      const { fields } = await read(c);
-      const job = await submissions.submit(merged(expectBody(VideoBody, fields)), {
-        identity: null,
-      });
+      const job = await submit(c, (fields) => merged(expectBody(VideoBody, fields)));
       await whenEnded(parts, job, c.req.raw.signal);
       if (job.status !== 'completed') throw endOf(job);
       return answerFile(c, join(jobs.folderOf(job.id), job.file), {
@@ -133,13 +127,15 @@ export function videoRoutes(app: OpenAPIHono, parts: ServerParts): void {
         answer: VideoJob,
       },
       async (c) => {
-        const { fields, identity } = await read(c);
-        const { video, ...rest } = expectBody(Edited, fields);
-        const source =
-          typeof video === 'object' && 'id' in video
-            ? { video_id: expectBody(VideoId, video.id) }
-            : video;
-        return submit(c, { task, ...merged(rest), inputs: [source] }, identity);
+        const asked = (fields: unknown) => {
+          const { video, ...rest } = expectBody(Edited, fields);
+          const source =
+            typeof video === 'object' && 'id' in video
+              ? { video_id: expectBody(VideoId, video.id) }
+              : video;
+          return { task, ...merged(rest), inputs: [source] };
+        };
+        return c.json(queue.view(await submit(c, asked, { key: keyOf(c) })));
       },
     );
   }
@@ -158,13 +154,9 @@ export function videoRoutes(app: OpenAPIHono, parts: ServerParts): void {
     },
     async (c, { params }) => {
       const { request } = queue.job(params.id);
-      const { fields, identity } = await read(c);
-      return submit(
-        c,
-        { ...request, ...merged(expectBody(VideoBody, fields)) },
-        identity,
-        params.id,
-      );
+      const asked = (fields: unknown) => remixed(request, merged(expectBody(VideoBody, fields)));
+      const job = await submit(c, asked, { key: keyOf(c), remixedFrom: params.id });
+      return c.json(queue.view(job));
     },
   );
 
@@ -233,6 +225,18 @@ export function videoRoutes(app: OpenAPIHono, parts: ServerParts): void {
       return c.json({ id: params.id, object: 'video.deleted' as const, deleted: true as const });
     },
   );
+}
+
+/** A request with changes, which may say the same thing in another field. */
+function remixed(request: VideoRequest, changes: VideoRequest): VideoRequest {
+  const kept = { ...request };
+  if (changes.num_frames !== undefined) delete kept.seconds;
+  if (changes.seconds !== undefined) delete kept.num_frames;
+  // the other inputs stay where they are
+  if (changes.input_reference !== undefined) kept.inputs = kept.inputs?.slice(1);
+  if (changes.expand !== undefined) delete kept.mask;
+  if (changes.mask !== undefined) delete kept.expand;
+  return { ...kept, ...changes };
 }
 
 /** The error that a job ended with. */

@@ -1,9 +1,15 @@
-/** Lists in pages, as OpenAI's API has them. */
+/** Lists, whole or in pages, as OpenAI's API has them. */
 import { z } from '@hono/zod-openapi';
-import { badRequest } from '../errors.js';
 
 /** A schema with a name, or null: as `nullable` it would be shown as both at once. */
 export const orNull = <T extends z.ZodType>(schema: T) => z.union([schema, z.null()]);
+
+export const listOf = <T extends z.ZodType>(item: T) =>
+  z.object({ object: z.literal('list'), data: z.array(item) });
+export type ListOf<T extends z.ZodType> = z.infer<ReturnType<typeof listOf<T>>>;
+
+/** The length of a tuple, which JSON Schema lets be shorter. */
+export const exactly = (count: number) => ({ minItems: count, maxItems: count });
 
 export const pageOf = <T extends z.ZodType>(item: T) =>
   z.object({
@@ -13,33 +19,4 @@ export const pageOf = <T extends z.ZodType>(item: T) =>
     last_id: z.string().nullable(),
     has_more: z.boolean(),
   });
-
-export interface PageQuery {
-  limit?: number;
-  /** the id of the last one of the page before */
-  after?: string;
-  order?: 'asc' | 'desc';
-}
-
-const DEFAULT_LIMIT = 20;
-
-/** @param items  the newest first */
-export function page<T extends { id: string }, V>(
-  items: readonly T[],
-  { limit = DEFAULT_LIMIT, after, order = 'desc' }: PageQuery,
-  view: (item: T) => V,
-) {
-  const all = order === 'desc' ? items : [...items].reverse();
-  const at = after === undefined ? -1 : all.findIndex(({ id }) => id === after);
-  if (after !== undefined && at < 0) {
-    throw badRequest(`after: there is no ${after} in this list; begin again without it`, 'after');
-  }
-  const data = all.slice(at + 1, at + 1 + limit);
-  return {
-    object: 'list' as const,
-    data: data.map(view),
-    first_id: data[0]?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
-    has_more: at + 1 + limit < all.length,
-  };
-}
+export type PageOf<T extends z.ZodType> = z.infer<ReturnType<typeof pageOf<T>>>;

@@ -1,6 +1,7 @@
 /** The fields of a request for a result: one list, for checks, for OpenAPI and for the studio's forms. */
 import { z } from '@hono/zod-openapi';
 import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../../limits.js';
+import { exactly } from './list.js';
 import { DepthInput, KnownInput, LoraInput, MaskInput, Media } from './media.js';
 
 const part = z.number().min(0).max(1);
@@ -11,7 +12,17 @@ export const SizeText = z.string().regex(/^[1-9]\d{0,4}x[1-9]\d{0,4}$/, {
   error: () => 'must be WIDTHxHEIGHT in pixels, such as "640x352"',
 });
 
-const side = z.int().min(16).max(MOST_SIDE).multipleOf(16);
+// the converter to OpenAPI knows no multiples
+const side = z.int().min(16).max(MOST_SIDE).multipleOf(16).openapi({ multipleOf: 16 });
+
+const seedRule = () => 'must be a whole number from 0, or its digits as text';
+const secondsRule = () => 'must be a number of seconds above 0, such as 4 or "2.5"';
+
+/** A number that JSON holds to the last digit. */
+const exactInt = z.int({
+  error: ({ code }) =>
+    code === 'too_big' ? 'is too large to be exact as a number; write it as text' : undefined,
+});
 
 export const fields = {
   task: z.string().max(40).describe('what is made; GET /v1/tasks lists them'),
@@ -20,17 +31,21 @@ export const fields = {
   negative_prompt: text.describe("what the result should not show; default: the pipeline's"),
   added_prompt: text.describe("words added to the prompt; default: the pipeline's"),
   seed: z
-    .union([z.int().min(0), z.string().regex(/^\d{1,20}$/)], {
-      error: () => 'must be a whole number from 0, or its digits as text',
+    .union([exactInt.min(0), z.string().regex(/^\d{1,20}$/, { error: seedRule })], {
+      error: seedRule,
     })
     .nullable()
     .describe('the same seed gives the same result; default: a random one'),
   size: SizeText.describe("WIDTHxHEIGHT; default: the input's, or the pipeline's"),
   num_frames: frames.describe("frames of a clip; default: the input's, or the pipeline's"),
   seconds: z
-    .union([z.number().gt(0).max(1e6), z.string().regex(/^\d{1,7}(\.\d{1,6})?$/)], {
-      error: () => 'must be a number of seconds above 0',
-    })
+    .union(
+      [
+        z.number().gt(0).max(1e6),
+        z.string().regex(/^(?=.*[1-9])\d{1,7}(\.\d{1,6})?$/, { error: secondsRule }),
+      ],
+      { error: secondsRule },
+    )
     .describe('length of a clip, instead of num_frames'),
   fps: z.number().gt(0).max(1000).describe('frames per second of the written clip'),
   num_inference_steps: z.int().min(1).max(MOST_STEPS).describe('sampling steps'),
@@ -41,6 +56,7 @@ export const fields = {
     .describe('1 or less means no guidance, which halves the work'),
   guidance_range: z
     .tuple([part, part])
+    .openapi(exactly(2))
     .describe('apply guidance at noise levels from the first down to the second, within 1 to 0'),
   motion_score: z.number().min(0).max(1000).describe('how much the clip moves'),
   solver: z
@@ -86,9 +102,17 @@ export const fields = {
   output_format: z
     .enum(['mp4', 'webm', 'gif', 'png', 'jpeg', 'webp'])
     .describe('of the file; default: mp4 for a clip, png for a picture'),
+  output_compression: z
+    .int()
+    .min(0)
+    .max(100)
+    .describe(
+      'quality of a jpeg or webp, from 0, which gives the smallest file, to 100; default: 95',
+    ),
   metadata: z
     .record(z.string().max(64), z.string().max(512))
     .refine((entries) => Object.keys(entries).length <= 16, 'must have at most 16 entries')
+    .openapi({ maxProperties: 16 })
     .describe('kept with the job, for your own use'),
 };
 

@@ -1,6 +1,7 @@
 /** What each task takes, as the server's fields: the studio's forms are made of it. */
 import { z } from '@hono/zod-openapi';
 import type { TaskFacts } from '../engine/messages.js';
+import type { TaskView } from './model.js';
 import { type FieldName, fields } from './request.js';
 
 /** Fields that every task takes. */
@@ -25,12 +26,13 @@ function ownFields(task: TaskFacts): FieldName[] {
     ...(hasInput ? (['fit', 'strict', 'keep_known'] as const) : []),
     ...(task.inputs[0] === 'depth' ? (['depth_from'] as const) : []),
     ...(task.result === 'video' ? (['num_frames', 'seconds', 'fps', 'window'] as const) : []),
+    ...(task.result === 'image' ? (['output_compression'] as const) : []),
     ...(task.size === 'larger' ? (['upscale', 'tile'] as const) : []),
   ];
 }
 
 /** The JSON Schema of a request for this task. */
-export function schemaOf(task: TaskFacts): Record<string, unknown> {
+export function schemaOf(task: TaskFacts): TaskView['schema'] {
   const names = [...COMMON, ...ownFields(task)];
   const shape: Record<string, z.ZodType> = {};
   for (const name of names) shape[name] = fields[name].optional();
@@ -44,7 +46,7 @@ export function schemaOf(task: TaskFacts): Record<string, unknown> {
     const inputs = fields.inputs.max(most);
     shape.inputs = others ? inputs.optional() : inputs.min(least);
   }
-  const schema = z.toJSONSchema(z.strictObject(shape), { io: 'input' }) as Record<string, unknown>;
+  const schema = z.toJSONSchema(z.strictObject(shape), { io: 'input' }) as TaskView['schema'];
   const needs = alternatives(task).map((names) => ({
     anyOf: names.map((name) => ({ required: [name] })),
   }));
@@ -62,40 +64,7 @@ function alternatives(task: TaskFacts): FieldName[][] {
   ];
 }
 
-export const TaskView = z
-  .object({
-    id: z.string(),
-    object: z.literal('task'),
-    summary: z.string().describe('one phrase'),
-    result: z.enum(['image', 'video']),
-    trained: z.boolean().describe('was the pipeline trained on it?'),
-    inputs: z.array(z.string()).describe('inputs that it needs, in this order'),
-    optional_inputs: z.array(z.string()).describe('inputs that may follow those'),
-    placed: z.boolean().describe('it takes `known` parts at places instead of inputs'),
-    mask: z.enum(['none', 'hole', 'margins']),
-    follows_input: z.boolean().describe("the result has the input's frames and rate"),
-    size: z.string().describe("the result's size unless one is asked for"),
-    keeps: z.string().describe('what of the input is put back into the result'),
-    prompt: z.enum(['required', 'optional']),
-    prompt_is: z.enum(['caption', 'instruction']),
-    defaults: z.object({
-      size: z.string(),
-      num_frames: z.int(),
-      fps: z.number(),
-      num_inference_steps: z.int(),
-      guidance_scale: z.number(),
-      motion_score: z.number(),
-      added_prompt: z.string(),
-      negative_prompt: z.string(),
-      seed: z.null(),
-    }),
-    schema: z
-      .record(z.string(), z.unknown())
-      .describe('JSON Schema of a body of POST /v1/videos for this task'),
-  })
-  .openapi('Task');
-
-export function taskView(task: TaskFacts): z.infer<typeof TaskView> {
+export function taskView(task: TaskFacts): TaskView {
   const { width, height, numFrames, fps, numInferenceSteps, guidanceScale } = task.defaults;
   const { motionScore, addedPrompt, negativePrompt } = task.defaults;
   return {

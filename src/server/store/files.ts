@@ -2,46 +2,25 @@
 import { createReadStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { z } from '@hono/zod-openapi';
 import type { EngineChild } from '../engine/child.js';
 import type { ProbeFacts } from '../engine/messages.js';
 import { badRequest, notFound, ToldError } from '../errors.js';
-import { FileId } from '../schemas/media.js';
+import type { FileView } from '../schemas/file.js';
 import { newId, type Shelf, type Stored } from './shelf.js';
 
-export interface FileRecord extends Stored, Omit<ProbeFacts, 'kind'> {
+export interface FileRecord extends Stored, Omit<ProbeFacts, 'kind' | 'sound'> {
   filename: string;
   purpose: string;
   bytes: number;
   kind: ProbeFacts['kind'] | 'text';
   contentType: string;
+  /** absent in records of before it was looked for */
+  sound?: boolean;
   /** the name of the content's file in the record's folder */
   file: string;
 }
 
-export const FileView = z
-  .object({
-    id: FileId,
-    object: z.literal('file'),
-    bytes: z.int(),
-    created_at: z.int(),
-    expires_at: z.null(),
-    filename: z.string(),
-    purpose: z.string(),
-    status: z.literal('processed'),
-    content_type: z.string(),
-    kind: z.enum(['image', 'video', 'lora', 'depth', 'text']),
-    width: z.int().nullable(),
-    height: z.int().nullable(),
-    num_frames: z.int().nullable(),
-    fps: z.number().nullable(),
-    seconds: z.number().nullable(),
-    alpha: z.boolean().nullable().describe('does a picture have transparency?'),
-    notes: z.array(z.string()).describe('what was found in it'),
-  })
-  .openapi('File');
-
-export function fileView(file: FileRecord): z.infer<typeof FileView> {
+export function fileView(file: FileRecord): FileView {
   const { numFrames, fps } = file;
   return {
     id: file.id,
@@ -60,6 +39,7 @@ export function fileView(file: FileRecord): z.infer<typeof FileView> {
     fps,
     seconds: numFrames === null || fps === null ? null : numFrames / fps,
     alpha: file.alpha,
+    sound: file.sound ?? null,
     notes: file.notes,
   };
 }
@@ -152,8 +132,8 @@ export class Files {
       return this.checker.call('probe', { path, name, maxPixels: this.maxPixels });
     }
     await expectText(path, name);
-    const none = { width: null, height: null, numFrames: null, fps: null, alpha: null, notes: [] };
-    return { kind: 'text' as const, ...none };
+    const none = { width: null, height: null, numFrames: null, fps: null, alpha: null };
+    return { kind: 'text' as const, ...none, sound: false, notes: [] };
   }
 }
 

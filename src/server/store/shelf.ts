@@ -101,7 +101,8 @@ export class Shelf<T extends Stored> {
     this.records.delete(id);
     // without its file the folder is no record, even if the rest of it cannot be removed
     await rm(join(this.folderOf(id), this.file), { force: true });
-    await rm(this.folderOf(id), { recursive: true, force: true });
+    // something may still be written into it
+    await rm(this.folderOf(id), { recursive: true, force: true, maxRetries: 3 });
   }
 
   private async replace(id: string, text: string): Promise<void> {

@@ -1,7 +1,17 @@
 /** Gathers the data of a fine-tuning job in a folder of its own. */
-import { copyFile, link, mkdir, readdir, readFile, realpath, writeFile } from 'node:fs/promises';
-import { extname, join, sep } from 'node:path';
+import {
+  copyFile,
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
+import { extname, join, resolve, sep } from 'node:path';
 import { badRequest } from '../errors.js';
+import type { DataFolder } from '../schemas/training.js';
 import type { FileRecord, Files } from '../store/files.js';
 import type { FineTuning } from './recipe.js';
 
@@ -54,10 +64,41 @@ export async function gatherData(
   );
 }
 
+/**
+ * A sentence without the places of a job's files, which nobody outside knows.
+ *
+ * @param folder    of the job, as for `gatherData`
+ * @param manifest  what that answered, if the job has one
+ */
+export function inFilesWords(
+  sentence: string,
+  { asked, folder, manifest }: { asked: FineTuning; folder: string; manifest?: string },
+): string {
+  const named = asked.training_folder;
+  if (named !== undefined && manifest) return sentence.replaceAll(manifest, named);
+  const data = join(folder, 'data');
+  return [resolve(data), data].reduce(
+    (text, path) =>
+      text
+        .split(`${path}${sep}`)
+        .reduce((before, after) => before + fileIn(after))
+        .replaceAll(path, 'your files'),
+    sentence,
+  );
+}
+
+/** What follows the folder's path, with the name of the file as what it is of the request. */
+const fileIn = (text: string): string =>
+  text
+    .replace(/^manifest\.jsonl/, 'your manifest')
+    .replace(
+      /^(\d{5})-(\w+)\.\w+/,
+      (_, row, key) => `${key} of line ${Number(row) + 1} of your manifest`,
+    )
+    .replace(/^(\d{5})\.\w+/, (_, index) => `training_files.${Number(index)}`);
+
 /** The folders that `training_folder` may name. */
-export async function dataFolders(
-  dataRoot: string | null,
-): Promise<{ name: string; files: number }[]> {
+export async function dataFolders(dataRoot: string | null): Promise<DataFolder[]> {
   if (dataRoot === null) return [];
   const entries = await readdir(dataRoot, { withFileTypes: true }).catch(() => []);
   const names = entries.filter((one) => one.isDirectory()).map(({ name }) => name);
@@ -76,10 +117,10 @@ async function inside(dataRoot: string | null, name: string): Promise<string> {
       'training_folder',
     );
   }
-  const root = await realpath(dataRoot);
-  const folder = await realpath(join(root, name)).catch(() => null);
+  const root = await realpath(dataRoot).catch(() => null);
+  const folder = root && (await realpath(join(root, name)).catch(() => null));
   // links lead where they may only if that is inside, too
-  if (folder?.startsWith(root + sep)) return folder;
+  if (folder?.startsWith(root + sep) && (await stat(folder)).isDirectory()) return folder;
   throw badRequest(
     `training_folder: there is no "${name}" in the server's folder of data; GET /v1/data lists what there is`,
     'training_folder',
@@ -89,22 +130,22 @@ async function inside(dataRoot: string | null, name: string): Promise<string> {
 const FILE_KEYS = ['image', 'video', 'mask', 'target', 'depth'];
 
 async function fromManifest(files: Files, id: string, data: string): Promise<GatheredData> {
-  const manifest = files.get(id);
+  const manifest = files.shelf.get(id);
+  if (manifest?.kind !== 'text') {
+    throw badRequest(
+      manifest
+        ? `training_file: ${manifest.filename} is no text; name a manifest (.jsonl), or pictures as \`training_files\``
+        : `training_file: there is no file ${id}; upload it to /v1/files`,
+      'training_file',
+    );
+  }
   const rows = (await readFile(files.pathOf(manifest), 'utf8'))
     .split('\n')
     .filter((line) => line.trim());
   const lines: string[] = [];
   for (const [i, line] of rows.entries()) {
     const where = `training_file: line ${i + 1} of ${manifest.filename}`;
-    let row: Record<string, unknown>;
-    try {
-      row = JSON.parse(line) as Record<string, unknown>;
-    } catch (error) {
-      throw badRequest(
-        `${where} is not JSON (${(error as Error).message}); write one object a line`,
-        'training_file',
-      );
-    }
+    const row = rowOf(line, where);
     for (const key of FILE_KEYS) {
       if (row[key] === undefined) continue;
       const file = picture(files, String(row[key]), `${where}: ${key}`);
@@ -117,6 +158,24 @@ async function fromManifest(files: Files, id: string, data: string): Promise<Gat
   const path = join(data, 'manifest.jsonl');
   await writeFile(path, lines.map((line) => `${line}\n`).join(''));
   return { manifest: path, numFiles: rows.length };
+}
+
+function rowOf(line: string, where: string): Record<string, unknown> {
+  let row: unknown;
+  try {
+    row = JSON.parse(line);
+  } catch (error) {
+    throw badRequest(
+      `${where} is not JSON (${(error as Error).message}); write one object a line`,
+      'training_file',
+    );
+  }
+  if (typeof row === 'object' && row !== null && !Array.isArray(row))
+    return row as Record<string, unknown>;
+  throw badRequest(
+    `${where} is no object; write { "image": …, "prompt": … } on each line`,
+    'training_file',
+  );
 }
 
 function picture(files: Files, id: string, field: string): FileRecord {

@@ -1,14 +1,8 @@
 /** A fine-tuning job, in OpenAI's shape. */
-import { z } from '@hono/zod-openapi';
-import { ErrorBody } from '../errors.js';
-import { orNull } from '../schemas/list.js';
+import type { ErrorBody } from '../schemas/error.js';
+import type { TrainingState, TrainingView } from '../schemas/training.js';
 import type { Stored } from '../store/shelf.js';
 import type { FineTuning } from './recipe.js';
-
-export const TRAINING_STATES = [
-  ...(['queued', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const),
-] as const;
-export type TrainingState = (typeof TRAINING_STATES)[number];
 
 export interface TrainingRecord extends Stored {
   status: TrainingState;
@@ -39,45 +33,11 @@ export interface TrainingLive {
   notes: string[];
 }
 
-export const FineTuningId = z.string().regex(/^ftjob_[0-9a-f]{24}$/);
-
-const unix = z.int().nullable();
-
-export const TrainingView = z
-  .object({
-    id: FineTuningId,
-    object: z.literal('fine_tuning.job'),
-    status: z.enum(TRAINING_STATES),
-    model: z.string(),
-    name: z.string(),
-    created_at: z.int(),
-    started_at: unix,
-    finished_at: unix,
-    fine_tuned_model: z
-      .string()
-      .nullable()
-      .describe('the id of a finished one: of a LoRA for `lora`, of a pipeline for `model`'),
-    method: z.enum(['lora', 'full']),
-    hyperparameters: z.record(z.string(), z.unknown()),
-    training_files: z.int().nullable(),
-    run: z.string().describe('its name at /v1/runs'),
-    part: z.string().nullable(),
-    step: z.int(),
-    steps: z.int(),
-    doing: z.string().nullable().describe('what it does besides training'),
-    progress: z.number(),
-    eta_seconds: z.number().nullable(),
-    seed: z.int(),
-    error: orNull(ErrorBody),
-    notes: z.array(z.string()),
-  })
-  .openapi('FineTuningJob');
-export type TrainingView = z.infer<typeof TrainingView>;
-
 const seconds = (ms: number | null) => (ms === null ? null : Math.floor(ms / 1000));
 
 export function trainingView(job: TrainingRecord, live: TrainingLive | null): TrainingView {
   const done = job.status === 'succeeded';
+  const running = job.status === 'running' ? live : null;
   const { step = 0, steps = 0 } = live ?? {};
   return {
     id: job.id,
@@ -96,17 +56,21 @@ export function trainingView(job: TrainingRecord, live: TrainingLive | null): Tr
     part: live?.part || null,
     step,
     steps,
-    doing: live?.doing ?? null,
+    doing: running?.doing ?? null,
     progress: done ? 100 : steps > 0 ? Math.min(99, Math.floor((100 * step) / steps)) : 0,
-    eta_seconds: job.status === 'running' && live ? etaOf(live) : null,
+    eta_seconds: running && etaOf(running),
     seed: job.seed,
     error: job.error,
     notes: live?.notes ?? [],
   };
 }
 
-function etaOf({ step, steps, beginStep, beginMs }: TrainingLive): number | null {
-  if (beginStep < 0 || step <= beginStep) return null;
+const isTrained = ({ step, steps }: TrainingLive): boolean => steps > 0 && step >= steps;
+
+/** Seconds until the last step; null: not known. */
+function etaOf(live: TrainingLive): number | null {
+  const { step, steps, beginStep, beginMs } = live;
+  if (beginStep < 0 || step <= beginStep || isTrained(live)) return null;
   const each = (Date.now() - beginMs) / 1000 / (step - beginStep);
   return Math.round(each * (steps - step));
 }

@@ -2,16 +2,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FineTuningLine } from '../schemas/training.js';
 import { newId } from '../store/shelf.js';
 
 /** What happened in a job, a line of its events.jsonl. */
-export interface TrainingLine {
-  id: string;
+export interface TrainingLine extends Omit<FineTuningLine, 'object' | 'created_at'> {
   createdMs: number;
-  level: 'info' | 'error';
-  message: string;
-  type: 'message' | 'metrics';
-  data: Record<string, unknown>;
 }
 
 const LINES = 'events.jsonl';
@@ -24,6 +20,12 @@ export function newLine({
 }: Partial<TrainingLine> & { message: string }): TrainingLine {
   return { id: newId('ftevent'), createdMs: Date.now(), level, message, type, data };
 }
+
+export const lineView = ({ createdMs, ...line }: TrainingLine): FineTuningLine => ({
+  ...line,
+  object: 'fine_tuning.job.event',
+  created_at: Math.floor(createdMs / 1000),
+});
 
 /** The oldest first. @param folder  of the job */
 export function readLines(folder: string): TrainingLine[] {

@@ -1,6 +1,6 @@
 /** What the server and a training's process say to one another. */
 import type { TrainEvent } from '../../train/index.js';
-import type { ErrorBody } from '../errors.js';
+import type { ErrorBody } from '../schemas/error.js';
 
 export type ToTraining =
   | { type: 'train'; recipe: Record<string, unknown>; run: string; resume: boolean }

@@ -3,7 +3,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { isCheckout } from '../../files/package-root.js';
 import type { TrainEvent } from '../../train/index.js';
-import { type ErrorBody, ToldError } from '../errors.js';
+import { ToldError } from '../errors.js';
+import type { ErrorBody } from '../schemas/error.js';
 import type { FromTraining, ToTraining } from './messages.js';
 
 /** How long a training has to write a checkpoint before its process is killed. */

@@ -1,7 +1,8 @@
 /** What a fine-tuning job is asked for, and the recipe that it becomes. */
 import { z } from '@hono/zod-openapi';
-import { badRequest } from '../errors.js';
+import { badRequest, HttpError, problemsIn } from '../errors.js';
 import type { Model } from '../models.js';
+import type { ErrorBody } from '../schemas/error.js';
 import { FileId } from '../schemas/media.js';
 
 const count = (most: number) => z.int().min(1).max(most);
@@ -30,7 +31,10 @@ export const FineTuning = z
       .describe('a folder that GET /v1/data lists'),
     name: z
       .string()
-      .regex(/^[A-Za-z0-9][\w-]{0,63}$/)
+      .regex(/^[A-Za-z0-9][\w-]{0,63}$/, {
+        error: () =>
+          'must begin with a letter or digit and have nothing but letters, digits, - and _, at most 64',
+      })
       .optional()
       .describe('begins the name of the run'),
     suffix: z.string().max(64).nullable().optional().describe('the same as `name`'),
@@ -124,6 +128,44 @@ export function recipeOf(
     { name, base: model.folder },
   );
 }
+
+/** Where keys of the recipe come from, by the fields of a request. */
+const SOURCES = {
+  'hyperparameters.num_frames': /^transformer\.numFrames\b/,
+  'hyperparameters.width': /^transformer\.width\b/,
+  'hyperparameters.height': /^transformer\.height\b/,
+  'hyperparameters.steps': /^transformer\.steps\b/,
+  'hyperparameters.batch_size': /^transformer\.tokensPerBatch\b/,
+  'hyperparameters.learning_rate': /^transformer\.learningRate\b/,
+  'hyperparameters.tasks': /^transformer\.tasks\b/,
+  'hyperparameters.validate_every': /^transformer\.validateEverySteps\b/,
+  'hyperparameters.sample_every': /^transformer\.sampleEverySteps\b/,
+  'method.lora.rank': /^(transformer\.)?lora\.rank\b/,
+};
+
+/** Why a recipe is refused, in the words of the request that it was made of: the first problem. */
+export function refusedRecipe(asked: FineTuning, { code, message }: ErrorBody): HttpError {
+  const problem = problemsIn(message)[0]!;
+  for (const [field, key] of Object.entries(SOURCES)) {
+    const place = key.exec(problem)?.[0];
+    if (place === undefined || at(asked, field) === undefined) continue;
+    if (at(asked.recipe, place) === undefined) {
+      return new HttpError(400, code, problem.replace(key, field), { param: field });
+    }
+  }
+  const key = /^\w+/.exec(problem)?.[0] ?? '';
+  if (at(asked.recipe, key) === undefined) return new HttpError(400, code, problem);
+  return new HttpError(400, code, `recipe.${problem}`, { param: 'recipe' });
+}
+
+/** What stands at a place such as `method.lora.rank`; undefined if nothing does. */
+const at = (value: unknown, place: string): unknown =>
+  place
+    .split('.')
+    .reduce(
+      (level, key) => (isLevel(level) && Object.hasOwn(level, key) ? level[key] : undefined),
+      value,
+    );
 
 /** A quarter, unless all tasks make pictures, or all make clips. */
 function imageShareOf(model: Model, tasks: readonly string[] | null): [number, number] {

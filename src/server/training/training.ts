@@ -1,19 +1,21 @@
 /** Fine-tuning jobs: one at a time trains, beside the engine; the others wait. */
 import { existsSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import type { TrainEvent } from '../../train/index.js';
 import type { EngineChild } from '../engine/child.js';
-import { type ErrorBody, HttpError, notFound, ToldError, wrongState } from '../errors.js';
+import { badRequest, HttpError, notFound, problemsIn, ToldError, wrongState } from '../errors.js';
 import type { Events } from '../jobs/events.js';
 import type { Models } from '../models.js';
+import type { ErrorBody } from '../schemas/error.js';
+import type { TrainingView } from '../schemas/training.js';
 import type { Files } from '../store/files.js';
 import { newId, type Shelf } from '../store/shelf.js';
-import { gatherData } from './data.js';
-import { type TrainingLive, type TrainingRecord, type TrainingView, trainingView } from './job.js';
-import { LineLog, newLine, readLines, type TrainingLine } from './lines.js';
+import { gatherData, inFilesWords } from './data.js';
+import { type TrainingLive, type TrainingRecord, trainingView } from './job.js';
+import { LineLog, lineView, newLine, readLines, type TrainingLine } from './lines.js';
 import { TrainingProcess } from './process.js';
-import { type FineTuning, recipeOf } from './recipe.js';
+import { type FineTuning, recipeOf, refusedRecipe } from './recipe.js';
 
 export interface TrainingParts {
   shelf: Shelf<TrainingRecord>;
@@ -28,12 +30,16 @@ export interface TrainingParts {
   say: (sentence: string) => void;
 }
 
+interface Running {
+  job: TrainingRecord;
+  /** null: it has not begun yet */
+  process: TrainingProcess | null;
+  /** what somebody has asked for, which it is when it has stopped */
+  becomes: 'paused' | 'cancelled' | 'queued' | null;
+}
+
 export class Training {
-  private running: {
-    job: TrainingRecord;
-    process: TrainingProcess;
-    becomes: 'paused' | 'cancelled' | 'queued' | null;
-  } | null = null;
+  private running: Running | null = null;
   private readonly lives = new Map<string, TrainingLive>();
   private closed = false;
   private ended: Promise<void> = Promise.resolve();
@@ -60,7 +66,7 @@ export class Training {
     this.closed = true;
     if (this.running) {
       this.running.becomes ??= 'queued';
-      await this.running.process.stop();
+      await this.running.process?.stop();
     }
     await this.ended;
     await this.log.written;
@@ -82,29 +88,33 @@ export class Training {
   }
 
   /** The folder of a finished job's LoRA. @throws HttpError if it has none */
-  loraOf = (id: string): string => {
+  loraOf(id: string): string {
     const job = this.get(id);
     if (job.status === 'succeeded' && job.method === 'lora')
       return join(this.runFolder(job), 'lora');
-    throw new HttpError(
-      409,
-      'wrong_state',
-      `lora: ${id} ${job.method === 'full' ? 'made a pipeline; name it as `model`' : `is ${job.status}, and only a succeeded job has a LoRA; wait for it`}`,
-      { param: 'lora' },
-    );
-  };
+    const reason =
+      job.method === 'full'
+        ? 'makes a pipeline; name it as `model`'
+        : `is ${job.status}, and only a succeeded job has a LoRA; ${remedyFor(job)}`;
+    throw new HttpError(409, 'wrong_state', `lora: ${id} ${reason}`, { param: 'lora' });
+  }
 
   async create(asked: FineTuning): Promise<TrainingRecord> {
     const { shelf, models, files, checker, dataRoot } = this.parts;
     const model = models.get(asked.model);
     const id = newId('ftjob');
-    const name = asked.name ?? (asked.suffix?.replace(/[^\w-]+/g, '-') || 'finetune');
+    const name = nameOf(asked);
     const run = `${name}-${id.slice(-6)}`;
     const folder = await shelf.makeFolder(id);
     try {
       const { manifest, numFiles } = await gatherData(asked, { files, folder, dataRoot });
       const recipe = recipeOf(asked, { name: run, model, manifest });
-      await checker.call('recipe', { recipe, run: join(this.parts.runs, run) });
+      await checker
+        .call('recipe', { recipe, run: join(this.parts.runs, run) })
+        .catch((error: unknown) => {
+          const isAsked = error instanceof ToldError && error.body.type === 'invalid_request_error';
+          throw isAsked ? refusedRecipe(asked, error.body) : error;
+        });
       const job: TrainingRecord = {
         id,
         createdMs: Date.now(),
@@ -184,9 +194,10 @@ export class Training {
   private async endAs(job: TrainingRecord, status: 'paused' | 'cancelled'): Promise<void> {
     const { running } = this;
     if (running?.job === job) {
-      running.becomes = status;
+      // who cancels it means it for good
+      if (running.becomes !== 'cancelled') running.becomes = status;
       const { ended } = this;
-      await running.process.stop();
+      await running.process?.stop();
       await ended;
     } else if (job.status === 'queued') {
       await this.changed(job, {
@@ -203,10 +214,25 @@ export class Training {
       .all()
       .filter(({ status }) => status === 'queued')
       .at(-1);
-    if (job) this.ended = this.run(job);
+    if (!job) return;
+    // at once, so that nobody else begins it
+    this.running = { job, process: null, becomes: null };
+    this.ended = this.run(this.running);
   }
 
-  private async run(job: TrainingRecord): Promise<void> {
+  private async run(running: Running): Promise<void> {
+    try {
+      await this.finish(running, await this.train(running), null);
+    } catch (error) {
+      await this.finish(running, false, error);
+    }
+    this.running = null;
+    this.next();
+  }
+
+  /** @returns was it trained to the end? */
+  private async train(running: Running): Promise<boolean> {
+    const { job } = running;
     const folder = resolve(this.runFolder(job));
     const resumes = hasCheckpoint(folder);
     const notes = this.lives.get(job.id)?.notes ?? [];
@@ -222,45 +248,58 @@ export class Training {
     this.lives.set(job.id, live);
     // a run that was ended before its first checkpoint has nothing to go on from
     if (!resumes) await rm(folder, { recursive: true, force: true });
-    const child = new TrainingProcess({
+    await this.changed(job, { status: 'running', startedMs: job.startedMs ?? Date.now() });
+    // somebody may have stopped it meanwhile
+    if (running.becomes !== null) return false;
+    running.process = new TrainingProcess({
       recipe: job.recipe,
       run: folder,
       resume: resumes,
       onEvent: (event) => this.heard(job, live, event),
     });
-    const running = { job, process: child, becomes: null };
-    this.running = running;
-    try {
-      await this.changed(job, { status: 'running', startedMs: job.startedMs ?? Date.now() });
-      await this.finish(job, await child.outcome, null);
-    } catch (error) {
-      await this.finish(job, false, error);
-    }
-    this.running = null;
-    this.next();
+    return running.process.outcome;
   }
 
-  private async finish(job: TrainingRecord, finished: boolean, error: unknown): Promise<void> {
-    const becomes = this.running?.becomes ?? null;
+  private async finish(running: Running, finished: boolean, error: unknown): Promise<void> {
+    const { job } = running;
+    const changes = await this.endOf(running, finished, error);
+    if (changes.error) this.note(job, { level: 'error', message: changes.error.message });
     try {
-      if (finished) {
-        await this.offer(job);
-        await this.changed(job, { status: 'succeeded', endedMs: Date.now() });
-      } else if (becomes !== null) {
-        await this.changed(job, {
-          status: becomes,
-          ...(becomes === 'cancelled' ? { endedMs: Date.now() } : {}),
-        });
-      } else {
-        const body = errorOf(error);
-        this.note(job, { level: 'error', message: body.message });
-        await this.changed(job, { status: 'failed', endedMs: Date.now(), error: body });
-      }
+      await this.changed(job, changes);
     } catch (problem) {
-      const body = errorOf(problem);
-      Object.assign(job, { status: 'failed', endedMs: Date.now(), error: body });
-      this.parts.say(`${job.id}: ${body.message}`);
+      Object.assign(job, changes);
+      this.parts.say(`${job.id}: its end could not be written (${(problem as Error).message})`);
     }
+  }
+
+  private async endOf(
+    { job, becomes }: Running,
+    finished: boolean,
+    error: unknown,
+  ): Promise<Partial<TrainingRecord>> {
+    const endedMs = Date.now();
+    const failed = (problem: unknown) => {
+      const { message, hint, ...rest } = errorOf(problem);
+      const error = {
+        ...rest,
+        message: this.inWords(job, problemsIn(message).join('; ')),
+        hint: hint && this.inWords(job, hint),
+      };
+      return { status: 'failed', endedMs, error } as const;
+    };
+    if (finished) {
+      try {
+        await this.offer(job);
+        return { status: 'succeeded', endedMs };
+      } catch (problem) {
+        return failed(problem);
+      }
+    }
+    // one that takes too long to stop is killed
+    const isAsked = error === null || errorOf(error).code === 'training_died';
+    if (becomes === 'cancelled') return { status: becomes, endedMs };
+    if (becomes !== null && isAsked) return { status: becomes };
+    return failed(error);
   }
 
   /** A pipeline that was trained can be asked for by the job's id. */
@@ -285,21 +324,38 @@ export class Training {
       });
       this.tell(job);
     } else if (event.type === 'note') {
-      live.notes.push(event.text);
-      this.note(job, { message: event.text });
+      const message = this.inWords(job, event.text);
+      live.notes.push(message);
+      this.note(job, { message });
     } else if (event.type === 'checkpoint') {
       this.note(job, { message: `${event.part}: checkpoint at step ${event.step}` });
     } else if (event.type === 'sample') {
       this.note(job, { message: `${event.part}: samples at step ${event.step}` });
-    } else if (event.type === 'phase') {
-      this.note(job, { message: event.label });
+    } else if (event.type === 'phase' && event.within === null) {
+      this.note(job, { message: this.inWords(job, event.label) });
     }
+  }
+
+  /** A sentence of the training without places on the server's disk. */
+  private inWords(job: TrainingRecord, sentence: string): string {
+    const { runs, shelf } = this.parts;
+    const { data } = job.recipe;
+    const { manifest } = (Array.isArray(data) ? data[0] : {}) as { manifest?: string };
+    const told = inFilesWords(sentence, {
+      asked: job.asked,
+      folder: shelf.folderOf(job.id),
+      manifest,
+    });
+    return told.replaceAll(`${resolve(runs)}${sep}`, '');
   }
 
   private note(job: TrainingRecord, what: Partial<TrainingLine> & { message: string }): void {
     const line = newLine(what);
     this.log.add(this.parts.shelf.folderOf(job.id), line);
-    this.parts.events.emit('fine_tuning_event', { job: job.id, event: line }, job.id);
+    this.parts.events.emit(
+      { type: 'fine_tuning_event', job: job.id, event: lineView(line) },
+      job.id,
+    );
   }
 
   private async changed(job: TrainingRecord, changes: Partial<TrainingRecord>): Promise<void> {
@@ -309,8 +365,21 @@ export class Training {
   }
 
   private tell(job: TrainingRecord): void {
-    this.parts.events.emit('fine_tuning', { job: this.view(job) }, job.id);
+    this.parts.events.emit({ type: 'fine_tuning', job: this.view(job) }, job.id);
   }
+}
+
+/** How a job that has not succeeded may still do so. */
+function remedyFor({ status }: TrainingRecord): string {
+  if (status === 'queued' || status === 'running') return 'wait for it';
+  return status === 'cancelled' ? 'name another' : 'resume it';
+}
+
+/** The name that is asked for, in either field. @throws HttpError if they differ */
+function nameOf({ name, suffix }: FineTuning): string {
+  const differ = name !== undefined && suffix != null && name !== suffix;
+  if (differ) throw badRequest('suffix: name says it, too; leave one of them out', 'suffix');
+  return name ?? (suffix?.replace(/[^\w-]+/g, '-').replace(/^-+/, '') || 'finetune');
 }
 
 const hasCheckpoint = (run: string): boolean => {
@@ -325,5 +394,5 @@ function errorOf(error: unknown): ErrorBody {
 }
 
 function ignoreEnded(error: unknown): void {
-  if (!(error instanceof HttpError)) throw error;
+  if (!(error instanceof HttpError && error.status === 409)) throw error;
 }

@@ -6,7 +6,8 @@
  * 4:1, which differ by at least 10 %; an item takes the nearest. It is scaled to cover that shape,
  * and what protrudes is cropped equally on both sides. Items are not enlarged: a smaller item takes
  * a shape of a smaller area, in steps of √2 down to a sixteenth of the stage's area, and only items
- * smaller than that are enlarged. With `aspect: fixed`, all items are brought to the stage's size.
+ * smaller than that are enlarged. With `aspect: fixed`, all items are brought to the stage's size. Scenes
+ * are drawn at their size.
  *
  * Lengths are the stage's, then about three quarters of the previous one, and so on, each 4k + 1.
  */
@@ -38,12 +39,14 @@ export const bucketName = ({ width, height, numFrames }: Target): string =>
  * clip.
  */
 export function targetOf(
-  facts: Pick<SampleFacts, 'width' | 'height' | 'numFrames'>,
+  facts: Pick<SampleFacts, 'width' | 'height' | 'numFrames' | 'isDrawn'>,
   kind: 'image' | 'clip',
   stage: StageShape,
 ): Target | null {
   const numFrames = kind === 'image' ? 1 : lengthOf(facts.numFrames, stage.numFrames);
-  return numFrames === null ? null : { ...sizeOf(facts, stage), numFrames };
+  if (numFrames === null) return null;
+  const { width, height } = facts;
+  return { ...(facts.isDrawn ? { width, height } : sizeOf(facts, stage)), numFrames };
 }
 
 function lengthOf(numFrames: number, most: number): number | null {

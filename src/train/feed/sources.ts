@@ -12,6 +12,7 @@ import type { Entry } from '../../data/sources/items.js';
 import { readEntries } from '../../data/sources/manifest.js';
 import { type DataStore, keyOf } from '../../data/store.js';
 import { InputError } from '../../errors.js';
+import { multiplesOf16 } from '../../models/latent-grid.js';
 import type { Target } from '../../tasks/index.js';
 import type { Reporter } from '../loop/reporter.js';
 import type { MiniWorldSource, Source, Stage } from '../recipe/config.js';
@@ -131,11 +132,12 @@ async function openMiniWorld(
   source: MiniWorldSource,
   { validationSamples = 0 }: SourceOptions,
 ): Promise<Pick<OpenedSource, 'miniworld' | 'items' | 'heldOut' | 'renewal'>> {
-  const { clips, images, reuse } = source;
+  const { clips, images, reuse, scale } = source;
   const plan = await scenePlan(source);
   const at = (kind: 'image' | 'clip', i: number): SourceItem => ({
     ...sceneAt(kind, 'train', FIRST_SEED[kind] + i, plan),
     where: `miniworld ${kind} ${i}`,
+    scale,
   });
   const items = (kind: 'image' | 'clip', count: number) =>
     Array.from({ length: count }, (_, i) => at(kind, i));
@@ -145,7 +147,7 @@ async function openMiniWorld(
       const which = plan.others && i % 2 === 1 ? 'other' : 'plain';
       const place = plan.others ? Math.floor(i / 2) : i;
       const item = sceneAt(kind, 'heldout', FIRST_SEED[kind] + place, plan, which);
-      return { ...item, where: `miniworld held-out ${kind} ${i}` };
+      return { ...item, where: `miniworld held-out ${kind} ${i}`, scale };
     });
   return {
     miniworld: plan,
@@ -260,20 +262,20 @@ function drawHeldOut(items: readonly SourceItem[], count: number): string[] {
 }
 
 /**
- * The facts of an item as a sample of a stage: a scene has the stage's size, and with a depth model
- * every sample has depth.
+ * The facts of an item as a sample of a stage: a scene has the stage's size, or its share of it, and
+ * with a depth model every sample has depth.
  */
 export function factsAt(
   item: SourceItem,
   stage: Pick<Stage, 'width' | 'height' | 'numFrames' | 'depth'>,
 ): SampleFacts {
-  const { facts } = item;
+  const { facts, scale = 1 } = item;
   if (facts) {
     const estimated = stage.depth.model !== undefined && !facts.hasDepth;
     return estimated ? { ...facts, hasDepth: true } : facts;
   }
-  const { width, height } = stage;
-  return sceneFacts({ width, height, numFrames: item.kind === 'image' ? 1 : stage.numFrames });
+  const size = multiplesOf16({ width: stage.width * scale, height: stage.height * scale });
+  return sceneFacts({ ...size, numFrames: item.kind === 'image' ? 1 : stage.numFrames });
 }
 
 /**

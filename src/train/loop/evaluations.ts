@@ -1,6 +1,7 @@
 /** Periodic evaluations on held-out samples, with the averaged weights. */
 import { emptyCache, noGrad, type Tensor, tidy } from '../../tensor/index.js';
 import { isDiskProblem } from '../run/run.js';
+import type { Tell } from './loop-options.js';
 import type { Evaluation, Loop } from './loop-state.js';
 import { addFigures, formatFigures, meansOf, type StepOutcome } from './means.js';
 import { save } from './recover.js';
@@ -23,7 +24,9 @@ export async function evaluatePending<Batch>(loop: Loop<Batch>): Promise<boolean
   if (state.pendingEvaluations.length === 0) return true;
   const finished = await withAverages(loop, async () => {
     for (const kind of [...state.pendingEvaluations]) {
+      run.setStatus({ doing: DOING[kind] });
       const all = await run.parallel.together(() => figuresOf(loop, kind));
+      run.setStatus({ doing: undefined });
       if (all.some((sums) => sums === null)) return false;
       const sums: StepOutcome['figures'] = {};
       for (const one of all) addFigures(sums, one!);
@@ -42,19 +45,32 @@ export async function evaluatePending<Batch>(loop: Loop<Batch>): Promise<boolean
   return finished;
 }
 
+const DOING: Record<Evaluation, string> = {
+  validate: 'validating',
+  sample: 'making sample sheets',
+};
+
 /** The sums of this process; null if it was stopped. */
 async function figuresOf<Batch>(
   { options, state }: Loop<Batch>,
   kind: Evaluation,
 ): Promise<StepOutcome['figures'] | null> {
-  const { run, signal } = options;
+  const { run, signal, report } = options;
+  let isPhase = false;
+  const tell: Tell = (done, total) => {
+    if (!isPhase) report.start(DOING[kind], total, '');
+    isPhase = true;
+    report.update(done, '');
+  };
   try {
-    return await options[kind]!(state.stage, state.step);
+    return await options[kind]!(state.stage, state.step, tell);
   } catch (error) {
     if (signal.aborted) return null;
     if (!isDiskProblem(error)) throw error;
     run.sayFull(error as Error); // there is no room for a sheet
     return {};
+  } finally {
+    if (isPhase) report.end();
   }
 }
 

@@ -5,17 +5,22 @@ import type { Optimisation } from '../recipe/config.js';
 import type { Run } from '../run/run.js';
 import type { StepOutcome } from './means.js';
 import type { Reporter } from './reporter.js';
-import type { Source } from './source.js';
+import type { Sent, Source } from './source.js';
 
-export interface StepContext {
+export interface StepContext<OwnSent extends Sent = Sent> {
   /** number of optimizer steps before this one, over all stages */
   step: number;
   stage: number;
   /** see `ParallelOptimizer` */
   backward(loss: Tensor | null, last: boolean): void;
+  /** what `send` has returned for this batch and step; null: nothing was sent ahead */
+  sent: OwnSent | null;
 }
 
-export interface LoopOptions<Batch> {
+/** Hears how far an evaluation is: `done` of `total` units, of whatever size. */
+export type Tell = (done: number, total: number) => void;
+
+export interface LoopOptions<Batch, OwnSent extends Sent = Sent> {
   part: string;
   run: Run;
   stages: readonly (Optimisation & { name?: string })[];
@@ -38,11 +43,16 @@ export interface LoopOptions<Batch> {
    * forward and backward pass of a step; gradients are those of the mean over all processes'
    * samples
    */
-  train(batch: Batch, context: StepContext): StepOutcome;
+  train(batch: Batch, context: StepContext<OwnSent>): StepOutcome;
+  /**
+   * sends to the device what a later step takes of its batch; its tensors are kept until the step has
+   * been computed. Default: `train` sends it
+   */
+  send?(batch: Batch, at: Pick<StepContext, 'step' | 'stage'>): OwnSent | null;
   /** also validates before the first step: for training that begins with trained weights */
   validatesFirst?: boolean;
   /** measures this process's held-out samples, with the averaged weights */
-  validate?(stage: number, step: number): Promise<StepOutcome['figures']>;
+  validate?(stage: number, step: number, tell: Tell): Promise<StepOutcome['figures']>;
   /**
    * what later batches of the stage need to know of a validation's figures, the same in all
    * processes; plain JSON, part of checkpoints
@@ -52,7 +62,7 @@ export interface LoopOptions<Batch> {
     before: { stage: number; position: unknown; memory: unknown },
   ): unknown;
   /** writes sample sheets and returns the figures of this process, with the averaged weights */
-  sample?(stage: number, step: number): Promise<StepOutcome['figures']>;
+  sample?(stage: number, step: number, tell: Tell): Promise<StepOutcome['figures']>;
   /** what takes less memory in a stage, as a phrase; default: a smaller batch */
   lessMemory?(stage: number): string;
   /** writes files that describe the batch of a skipped step */

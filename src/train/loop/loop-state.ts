@@ -6,6 +6,7 @@ import type { Checkpoints } from '../run/checkpoints.js';
 import { freshGuard, type GuardState } from './guard.js';
 import type { LoopOptions } from './loop-options.js';
 import { Means, type Sums } from './means.js';
+import type { Taken } from './source.js';
 
 /** The kinds of periodic evaluation on held-out samples. */
 export type Evaluation = 'validate' | 'sample';
@@ -110,6 +111,8 @@ export class Loop<Batch> {
   isNew = true;
   /** checkpoints from this step on are suspect: no step has been good since the rollback to it */
   suspectFrom = Infinity;
+  /** the batch of the next step, if it is taken ahead */
+  upcoming: Promise<Taken<Batch>> | null = null;
 
   constructor(readonly options: LoopOptions<Batch>) {
     const { stages, parameters, run, part } = options;

@@ -5,10 +5,12 @@
  *     loop-state.ts    how far a run is          schedule.ts      learning rate, averaging, seeds
  *     recover.ts       checkpoints               evaluations.ts   validation and samples
  *     guard.ts         which steps are bad       means.ts         means over steps, for logs
+ *     ahead.ts         the next step's batch
  */
 import { setImmediate } from 'node:timers/promises';
 import { JobError } from '../../errors.js';
 import { isOutOfMemory, manualSeed, tidy } from '../../tensor/index.js';
+import { dropUpcoming, takeAhead, takeBatch } from './ahead.js';
 import { dumpBatch } from './bad-batches.js';
 import { evaluatePending, evaluationsDue, takeAverages } from './evaluations.js';
 import { afterStep, normLimit } from './guard.js';
@@ -17,7 +19,7 @@ import { Loop, nextStage } from './loop-state.js';
 import { formatFigures, Means } from './means.js';
 import { restore, save, saveOrGoBack } from './recover.js';
 import { averagingDecay, learningRateAt, stepSeed } from './schedule.js';
-import type { Source } from './source.js';
+import type { Sent, Source } from './source.js';
 
 export type { LoopOptions, StepContext } from './loop-options.js';
 
@@ -28,8 +30,10 @@ export type { LoopOptions, StepContext } from './loop-options.js';
  * @returns false if the signal stopped it: a checkpoint is written, and the same call resumes it
  * @throws JobError if gradients stay bad, or the last checkpoint cannot be written
  */
-export async function trainLoop<Batch>(options: LoopOptions<Batch>): Promise<boolean> {
-  const loop = new Loop(options);
+export async function trainLoop<Batch, OwnSent extends Sent = Sent>(
+  options: LoopOptions<Batch, OwnSent>,
+): Promise<boolean> {
+  const loop = new Loop<Batch>(options);
   try {
     return await trainOn(loop);
   } finally {
@@ -100,6 +104,7 @@ async function trainStage<Batch>(loop: Loop<Batch>): Promise<boolean> {
     throw isOutOfMemory(error) ? outOfMemory(loop, error as Error) : error;
   } finally {
     report.end();
+    await dropUpcoming(loop);
     await source.close();
   }
 }
@@ -114,7 +119,7 @@ async function step<Batch>(loop: Loop<Batch>, source: Source<Batch>): Promise<bo
   // the batch, which the feed has prepared ahead
   parallel.takeCost(); // discards communication that was not part of a step
   const startMs = performance.now();
-  const { batch, position } = await source.next();
+  const { batch, position, sent } = await takeBatch(loop, source);
   const waitedSeconds = secondsSince(startMs);
 
   // --------------------------------------------------------------------------------------------
@@ -125,10 +130,13 @@ async function step<Batch>(loop: Loop<Batch>, source: Source<Batch>): Promise<bo
       step: loop.state.step,
       stage: loop.state.stage,
       backward: (loss, last) => optimizer.backward(loss, last),
+      sent,
     });
     taken.measured?.values.keep();
     return taken;
   });
+  sent?.dispose();
+  await takeAhead(loop, source); // while the device computes
 
   // --------------------------------------------------------------------------------------------
   // the optimizer's step, unless the gradient is bad

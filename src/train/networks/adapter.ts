@@ -17,9 +17,10 @@ import type { StepBatch, TrainSample } from '../feed/batch.js';
 import { microBatches } from '../feed/micro-batches.js';
 import { type StepContext, trainLoop } from '../loop/loop.js';
 import { type Measured, measuredTogether, type StepOutcome } from '../loop/means.js';
+import { keptForStep, type Sent } from '../loop/source.js';
 import type { Stage } from '../recipe/config.js';
 import type { PartContext } from './context.js';
-import { latentsOf, stackConditions } from './step.js';
+import { latentsOf, type StackedConditions, stackConditions } from './step.js';
 import { lessMemory } from './transformer.js';
 
 /** Trains the adapter, if the recipe has a plan for it. @returns false if the signal stopped it */
@@ -43,22 +44,52 @@ export async function trainAdapter(
     sequenceParallel: 1,
   };
   const project = targetProjection(transformer, recipe.seed, conditionScale);
+  const { tokensPerMicroBatch } = stage;
 
-  const finished = await trainLoop<StepBatch>({
+  const finished = await trainLoop<StepBatch, SentAhead>({
     part: 'adapter',
     run,
     stages: [plan],
     seed: recipe.seed,
     parameters: new Map(transformer.requiresGrad_(true).condConv.namedParameters()),
     open: (_, position, doneAt) => data.open(conditioned, position, doneAt),
-    train: (batch, { backward }) =>
-      adapterStep(pipeline, project, batch, backward, stage.tokensPerMicroBatch),
+    send({ samples, tokens, target }) {
+      const [first] = microBatches(samples, tokens, tokensPerMicroBatch);
+      if (!first) return null;
+      const part = send(pipeline, first, target);
+      return { part, ...keptForStep(Object.values(part)) };
+    },
+    train: (batch, { backward, sent }) =>
+      adapterStep(pipeline, project, batch, { backward, sent, tokensPerMicroBatch }),
     lessMemory: () => lessMemory(stage, run.parallel),
     report,
     signal,
   });
   for (const parameter of project.parameters()) parameter.dispose();
   return finished;
+}
+
+/** A micro-batch on the pipeline's device. */
+interface SentPart extends StackedConditions {
+  /** [B, C, f, h, w] float32 */
+  latents: Tensor;
+}
+
+/** The first micro-batch of a step, sent ahead. */
+interface SentAhead extends Sent {
+  part: SentPart;
+}
+
+const send = (pipeline: Pipeline, samples: readonly TrainSample[], target: Target): SentPart => ({
+  latents: latentsOf(samples, pipeline.device),
+  ...stackConditions(samples, target, pipeline),
+});
+
+interface AdapterStepOptions {
+  backward: StepContext['backward'];
+  /** the first micro-batch, if it was sent ahead */
+  sent?: SentAhead | null;
+  tokensPerMicroBatch?: number;
 }
 
 /**
@@ -70,8 +101,7 @@ export function adapterStep(
   pipeline: Pipeline,
   project: PatchEmbed,
   { samples, target, count, tokens }: StepBatch,
-  backward: StepContext['backward'],
-  tokensPerMicroBatch?: number,
+  { backward, sent = null, tokensPerMicroBatch }: AdapterStepOptions,
 ): StepOutcome {
   const measured: Measured[] = [];
   const parts = microBatches(samples, tokens, tokensPerMicroBatch);
@@ -79,7 +109,8 @@ export function adapterStep(
   if (parts.length === 0) backward(null, true);
   for (const part of parts) {
     const losses = tidy(() => {
-      const losses = adapterLosses(pipeline, project, part, target);
+      const own = (part === parts[0] && sent?.part) || send(pipeline, part, target);
+      const losses = adapterLosses(pipeline, project, own);
       backward(losses.sum().div(count), part === parts.at(-1));
       return losses.detach();
     });
@@ -103,14 +134,11 @@ const lossFigure = (losses: Float32Array): StepOutcome['figures'] => ({
  * one.
  */
 function adapterLosses(
-  { transformer, autoencoder, settings }: Pipeline,
+  { transformer, autoencoder }: Pipeline,
   project: PatchEmbed,
-  samples: readonly TrainSample[],
-  target: Target,
+  { latents, conditions, rows }: SentPart,
 ): Tensor {
-  const { conditions, rows } = stackConditions(samples, target, { transformer, settings });
   const given = conditions.indexSelect(0, rows);
-  const latents = latentsOf(samples, transformer.device);
   const known = given.narrow(1, given.size(1) - 1, 1).to('float32'); // the mask
   const wanted = noGrad(() => {
     const shares = knownShares(known, autoencoder.spatialCompression);

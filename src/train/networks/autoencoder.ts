@@ -22,6 +22,7 @@ import type { FrameBatch } from '../feed/index.js';
 import { sampleGenerator } from '../feed/sample-noise.js';
 import { trainLoop } from '../loop/loop.js';
 import type { StepOutcome } from '../loop/means.js';
+import { keptForStep, type Sent } from '../loop/source.js';
 import type { Recipe } from '../recipe/config.js';
 import { autoencoderConfigOf } from '../recipe/networks.js';
 import type { PartContext } from './context.js';
@@ -50,23 +51,25 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
   const isTrained = (name: string) => which === 'all' || name.startsWith('decoder.');
   model.encoder.requiresGrad_(which === 'all');
   try {
-    return await trainLoop<FrameBatch>({
+    return await trainLoop<FrameBatch, Sent & { video: Tensor }>({
       part: 'autoencoder',
       run,
       stages: [config],
       seed: recipe.seed,
       parameters: new Map([...model.namedParameters()].filter(([name]) => isTrained(name))),
       open: (_, position) => data.openFrames(position),
-      train(
-        { frames, batchSize, count, numFrames, width, height },
-        { step, backward },
-      ): StepOutcome {
+      send(batch) {
+        if (batch.batchSize === 0) return null;
+        const video = videoOf(batch, device);
+        return { video, ...keptForStep([video]) };
+      },
+      train(batch, { step, backward, sent }): StepOutcome {
+        const { batchSize, count, numFrames } = batch;
         if (batchSize === 0) {
           backward(null, true);
           return { samples: 0, count, figures: {} };
         }
-        const shape = [batchSize, numFrames, height, width, 3];
-        const video = videoFromBytes(frames, shape, device);
+        const video = sent?.video ?? videoOf(batch, device);
         const { loss, squared } = autoencoderLoss(model, video, {
           kl,
           noise: ([, ...shape]) =>
@@ -87,7 +90,7 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
           },
         };
       },
-      async sample(_, step): Promise<StepOutcome['figures']> {
+      async sample(_, step, tell): Promise<StepOutcome['figures']> {
         if (run.parallel.rank !== 0) return {};
         if (validation.length === 0) {
           const kept = await clipsToMeasure(context);
@@ -96,10 +99,13 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
         }
         if (validation.length === 0) return {};
         const rows = noGrad(() =>
-          validation.map((clip) => ({
-            clip,
-            back: tidy(() => reconstruct(model, upload(clip, device)).to('cpu')).keep(),
-          })),
+          validation.map((clip, i) => {
+            tell(i, validation.length);
+            return {
+              clip,
+              back: tidy(() => reconstruct(model, upload(clip, device)).to('cpu')).keep(),
+            };
+          }),
         );
         const figure = rows.reduce((sum, { clip, back }) => sum + psnr(back, clip), 0);
         const path = run.path('samples', `autoencoder-${String(step).padStart(6, '0')}.png`);
@@ -119,6 +125,10 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
     for (const clip of validation) clip.dispose();
   }
 }
+
+/** [B, 3, F, H, W] */
+const videoOf = ({ frames, batchSize, numFrames, height, width }: FrameBatch, device: string) =>
+  videoFromBytes(frames, [batchSize, numFrames, height, width, 3], device);
 
 /** PSNR in dB, 10 log10(peak² / mse), with a peak of 2. */
 const psnrOf = (meanSquaredError: number): number => 10 * Math.log10(4 / meanSquaredError);

@@ -25,14 +25,18 @@ export const traineeOf = (network: DepthAnything, plan: DepthModelPlan): DepthTr
 });
 
 /** The network's maps of a batch, [B, H, W] float32; pictures have the size of training already. */
-export function predictedDepth({ network, processor }: DepthTrainee, batch: PictureBatch): Tensor {
+export const predictedDepth = (trainee: DepthTrainee, batch: PictureBatch): Tensor =>
+  trainee.network.forward(pixelsOf(trainee, batch));
+
+/** The network's input, on its device. */
+export function pixelsOf({ network, processor }: DepthTrainee, batch: PictureBatch): Tensor {
   const { width, height, pictures } = batch;
   const data = new Uint8Array(pictures.length * width * height * 3);
   pictures.forEach(({ pixels }, i) => {
     data.set(pixels, i * width * height * 3);
   });
   const frames = { width, height, numFrames: pictures.length, data };
-  return network.forward(upload(processor.normalised(frames), network.device));
+  return upload(processor.normalised(frames), network.device);
 }
 
 /** The relative depth of each picture by itself, [B, H, W] float32 in 0..NEAREST. */

@@ -8,8 +8,9 @@ import {
 } from '../../models/depth-anything/index.js';
 import { type DType, manualSeed, stack, type Tensor, upload } from '../../tensor/index.js';
 import { type PictureBatch, Pictures } from '../feed/depth/feed.js';
-import { trainLoop } from '../loop/loop.js';
+import { type StepContext, trainLoop } from '../loop/loop.js';
 import { addFigures, type StepOutcome } from '../loop/means.js';
+import { keptForStep, type Sent } from '../loop/source.js';
 import type { DepthModelPlan, Recipe } from '../recipe/config.js';
 import { depthConfigOf } from '../recipe/networks.js';
 import type { PartContext } from './context.js';
@@ -17,7 +18,7 @@ import {
   type DepthTrainee,
   depthFigures,
   depthRows,
-  predictedDepth,
+  pixelsOf,
   traineeOf,
   wantedDepth,
 } from './depth-figures.js';
@@ -68,17 +69,23 @@ export async function trainDepthModel(
     saveDepthModel(run.path(DEPTH_FOLDER), parts, 'bfloat16');
   };
   try {
-    const finished = await trainLoop<PictureBatch>({
+    const finished = await trainLoop<PictureBatch, SentPictures>({
       part: 'depthModel',
       run,
       stages: [plan],
       seed,
       parameters: trainedParameters(trainee.network),
       open: async (_, position) => pictures.batchesFrom((position as number | null) ?? 0),
-      train: (batch, { backward }) => depthStep(trainee, batch, plan, backward),
-      async validate() {
+      train: (batch, { backward, sent }) => depthStep(trainee, batch, plan, { backward, sent }),
+      send(batch) {
+        if (batch.pictures.length === 0) return null;
+        const sent = sendPictures(trainee, batch);
+        return { ...sent, ...keptForStep(Object.values(sent)) };
+      },
+      async validate(_, __, tell) {
         const figures: StepOutcome['figures'] = {};
-        for (const [kind, suffix] of first ? kinds : []) {
+        for (const [i, [kind, suffix]] of first ? kinds.entries() : []) {
+          tell(i, kinds.length);
           addFigures(figures, depthFigures(trainee, await heldOutOf(kind), suffix));
         }
         return figures;
@@ -115,12 +122,18 @@ export function buildDepthModel(
   return initialiseDepthAnything(new DepthAnything(depthConfigOf(plan))).moveTo(device, dtype);
 }
 
+const sendPictures = (trainee: DepthTrainee, batch: PictureBatch) => ({
+  pixels: pixelsOf(trainee, batch),
+  wanted: upload(wantedDepth(batch), trainee.network.device),
+});
+type SentPictures = ReturnType<typeof sendPictures> & Sent;
+
 /** Forward and backward pass of this process's pictures. */
 function depthStep(
   trainee: DepthTrainee,
   batch: PictureBatch,
   { gradientWeight: gradient, levelWeight: level }: DepthModelPlan,
-  backward: (loss: Tensor | null, last: boolean) => void,
+  { backward, sent }: Pick<StepContext<SentPictures>, 'backward' | 'sent'>,
 ): StepOutcome {
   const { count, pictures } = batch;
   const samples = pictures.length;
@@ -129,13 +142,13 @@ function depthStep(
     return { samples, count, figures: {} };
   }
   const weights = { gradient, level };
-  const wanted = upload(wantedDepth(batch), trainee.network.device);
+  const { pixels, wanted } = sent ?? sendPictures(trainee, batch);
   const {
     loss,
     invariant,
     gradient: steps,
     level: mean,
-  } = depthLoss(predictedDepth(trainee, batch), wanted, weights);
+  } = depthLoss(trainee.network.forward(pixels), wanted, weights);
   backward(loss.mul(samples / count), true);
   const named = {
     loss,

@@ -17,7 +17,7 @@ import type { PartContext } from './context.js';
 import { fewStepErrors, type Reference } from './few-step-errors.js';
 import { flowMapObjective } from './flow-map.js';
 import { taskSheets } from './sample-sheets.js';
-import { trainStep } from './step.js';
+import { type SentAhead, sendAhead, trainStep } from './step.js';
 import { exportTrainee, type TrainedPipeline } from './trained-pipeline.js';
 import { dumpBatch, lessMemory, stepCost, tokensAtOnce } from './transformer.js';
 
@@ -49,7 +49,9 @@ export async function distil(
   };
   const references = new Map<StepBatch, Reference>();
 
-  const finished = await trainLoop<StepBatch>({
+  const { sequence } = run.parallel.split(stage.sequenceParallel);
+  const stepPlan = { ...stage, seed, sequence, encodeText };
+  const finished = await trainLoop<StepBatch, SentAhead>({
     part: 'distillation',
     run,
     stages: [{ ...stage, name: 'all' }],
@@ -57,14 +59,13 @@ export async function distil(
     parameters,
     open: (_, position, doneAt) => data.open(stage, position, doneAt),
     train(batch, at) {
-      const { sequence } = run.parallel.split(stage.sequenceParallel);
-      const step = { ...stage, seed, sequence, encodeText };
-      const { work, ...outcome } = trainStep(pipeline, batch, at, step, objective);
+      const { work, ...outcome } = trainStep(pipeline, batch, at, stepPlan, objective);
       return { ...outcome, flops: flopsOf(outcome.samples, work, batch.target, stage) };
     },
+    send: (batch, { step }) => sendAhead(pipeline, batch, step, stepPlan, objective),
     peakFlops: matrixPeak(pipeline.dtype, pipeline.device),
     validatesFirst: true,
-    async validate() {
+    async validate(_, __, tell) {
       return fewStepErrors({
         teacher,
         student: pipeline,
@@ -73,9 +74,10 @@ export async function distil(
         parallel: run.parallel,
         tokensAtOnce: tokensAtOnce(stage, run.parallel),
         signal,
+        tell,
       });
     },
-    async sample(_, step) {
+    async sample(_, step, tell) {
       if (run.parallel.rank !== 0) return {};
       const figures = await taskSheets(pipeline, await validation(), {
         run,
@@ -84,6 +86,7 @@ export async function distil(
         step,
         signal,
         tokensAtOnce: tokensAtOnce(stage, run.parallel),
+        tell,
         onSheet: (task, path) => run.logSheet(`samples/${task}`, path, step),
       });
       exportTrainee(student, run);

@@ -8,6 +8,7 @@ import { type Condition, conditionOf, NOTHING } from '../../tasks/index.js';
 import { cat, Generator, noGrad, randn, type Tensor, tidy } from '../../tensor/index.js';
 import type { StepBatch, TrainSample } from '../feed/batch.js';
 import { microBatches } from '../feed/micro-batches.js';
+import type { Tell } from '../loop/loop-options.js';
 import { addFigures, type StepOutcome } from '../loop/means.js';
 
 /** Numbers of steps that are measured. */
@@ -32,6 +33,8 @@ export interface FewStepOptions {
   /** largest number of tokens to compute at once; a single sample may exceed it */
   tokensAtOnce: number;
   signal: AbortSignal;
+  /** hears how many of the tasks are done */
+  tell: Tell;
 }
 
 /**
@@ -43,9 +46,11 @@ export interface FewStepOptions {
  * @throws the signal's reason if it aborts
  */
 export async function fewStepErrors(options: FewStepOptions): Promise<StepOutcome['figures']> {
-  const { teacher, student, references, parallel, signal } = options;
+  const { teacher, student, references, parallel, signal, tell } = options;
   const sums: StepOutcome['figures'] = {};
-  for (const batch of firstOfEachTask(options.batches)) {
+  const batches = firstOfEachTask(options.batches);
+  for (const [i, batch] of batches.entries()) {
+    tell(i, batches.length);
     const own = batch.samples
       .slice(0, SAMPLES)
       .filter(({ index }) => index % parallel.size === parallel.rank);

@@ -32,6 +32,7 @@ import {
   type Objective,
   type PreparedSamples,
   prepareSamples,
+  type SentSamples,
   type StepPlan,
 } from './step.js';
 
@@ -57,11 +58,11 @@ export type AverageAt = (
 export function flowMapObjective(teacher: Pipeline, plan: FlowMapPlan): Objective {
   return {
     draw: (_, samples, step, at) => drawSteps(samples, step, at, plan),
-    losses(student, samples, target, draws, options) {
-      const { sigmas, ends, noise } = draws as FlowMapDraws;
+    losses(student, part, options, { target }) {
+      const { sigmas, ends } = part.draws as FlowMapDraws;
       const { device } = student;
-      const { latents, inputs, work } = prepareSamples(student, samples, target, options);
-      const noised = addNoise(latents, upload(noise, device), upload(sigmas, device));
+      const { inputs, work } = prepareSamples(student, part, options);
+      const noised = addNoise(part.latents, part.noise, part.sigmas);
       let forwards = 0;
       const averageAt: AverageAt = (rows, x, from, to) => {
         forwards += rows.length;
@@ -72,7 +73,7 @@ export function flowMapObjective(teacher: Pipeline, plan: FlowMapPlan): Objectiv
         });
       };
       const wanted = noGrad(() => {
-        const guided = guidedVelocity(teacher, samples, target, options);
+        const guided = guidedVelocity(teacher, part, target, options);
         const velocityAt: VelocityAt = (rows, x, at) => {
           forwards += guided.rowsOf(rows);
           return guided.at(rows, x, at);
@@ -81,7 +82,7 @@ export function flowMapObjective(teacher: Pipeline, plan: FlowMapPlan): Objectiv
       });
       const average = student.transformer.forward(noised, {
         ...inputs,
-        timesteps: timestepsOf(upload(sigmas, device)),
+        timesteps: timestepsOf(part.sigmas),
         endTimesteps: timestepsOf(upload(ends, device)),
       });
       const losses = velocityLosses(average, wanted);
@@ -189,15 +190,16 @@ const perRow = (values: Tensor, like: Tensor): Tensor =>
  */
 function guidedVelocity(
   teacher: Pipeline,
-  samples: readonly TrainSample[],
+  part: SentSamples,
   target: Target,
   options: LossOptions,
 ): { at: VelocityAt; rowsOf: (samples: readonly number[]) => number } {
   const { device } = teacher;
+  const { samples } = part;
   const plain = { ...options, gradCheckpointing: false };
   const scales = samples.map(({ task }) => teacher.settingsFor(task).guidanceScale);
   const guided = [...samples.keys()].filter((i) => scales[i]! > 1);
-  const positive = prepareSamples(teacher, samples, target, plain).inputs;
+  const positive = prepareSamples(teacher, part, plain).inputs;
   const negative =
     guided.length > 0
       ? negativeInputs(

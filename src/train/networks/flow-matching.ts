@@ -13,10 +13,11 @@ import { type Draws, latentsOf, lossesOf, type Objective, type StepPlan } from '
 
 export const FLOW_MATCHING: Objective = {
   draw: drawNoise,
-  losses(pipeline, samples, target, draws, plan, batch) {
+  losses(pipeline, part, plan, batch) {
+    const { samples } = part;
     const aligned = alignmentOf(samples, pipeline, plan);
     const options = { ...plan, probe: aligned?.probe };
-    const { losses, velocity, work } = lossesOf(pipeline, samples, target, draws, options);
+    const { losses, velocity, work } = lossesOf(pipeline, part, options);
     const alignment = aligned?.losses();
     const distances = contrastOf(velocity, samples, batch.samples, plan, batch.step);
     const terms = [

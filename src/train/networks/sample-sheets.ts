@@ -6,6 +6,7 @@ import { conditionOf, hasCondition, NOTHING, type Target, type Task } from '../.
 import { cat, noGrad, tidy } from '../../tensor/index.js';
 import type { StepBatch, TrainSample } from '../feed/batch.js';
 import { microBatches } from '../feed/micro-batches.js';
+import type { Tell } from '../loop/loop-options.js';
 import type { Run } from '../run/run.js';
 
 const ROWS = 6;
@@ -21,6 +22,8 @@ export interface SheetOptions {
   signal: AbortSignal;
   /** largest number of tokens to compute at once; a single sample may exceed it */
   tokensAtOnce: number;
+  /** hears how many of the batches are done */
+  tell?: Tell;
   /** called for each sheet that is written */
   onSheet?: (task: string, path: string) => void;
 }
@@ -35,11 +38,21 @@ export interface SheetOptions {
 export async function taskSheets(
   pipeline: Pipeline,
   batches: readonly StepBatch[],
-  { run, part: named = 'transformer', seed, step, signal, tokensAtOnce, onSheet }: SheetOptions,
+  {
+    run,
+    part: named = 'transformer',
+    seed,
+    step,
+    signal,
+    tokensAtOnce,
+    tell,
+    onSheet,
+  }: SheetOptions,
 ): Promise<Record<string, number>> {
   const figures: Record<string, number> = {};
   const seen = new Set<string>();
-  for (const { samples, target, tokens } of batches) {
+  for (const [i, { samples, target, tokens }] of batches.entries()) {
+    tell?.(i, batches.length);
     const task = samples[0]?.task;
     // perhaps none of the batch's files could be read
     if (!task || seen.has(task.id)) continue;

@@ -8,7 +8,7 @@ import {
   cat,
   checkpoint,
   noGrad,
-  type Tensor,
+  Tensor,
   tensor,
   tidy,
   upload,
@@ -20,6 +20,7 @@ import type { EncodeText } from '../feed/encode/text-states.js';
 import { microBatches } from '../feed/micro-batches.js';
 import type { StepContext } from '../loop/loop.js';
 import { addFigures, type Measured, measuredTogether, type StepOutcome } from '../loop/means.js';
+import { keptForStep, type Sent } from '../loop/source.js';
 import type { Stage } from '../recipe/config.js';
 import type { AlignmentHead } from './alignment.js';
 
@@ -43,17 +44,19 @@ export interface StepPlan
   alignmentHead?: AlignmentHead | null;
 }
 
+/** The step that a batch is for. */
+type StepAt = Pick<StepContext<SentAhead>, 'step' | 'backward'> &
+  Partial<Pick<StepContext<SentAhead>, 'sent'>>;
+
 /** What a step learns: what is drawn at random for its samples, and the losses that follow. */
 export interface Objective {
   draw(pipeline: Pipeline, samples: readonly TrainSample[], plan: StepPlan, step: number): Draws;
-  /** @param batch   all samples of this process, of which `samples` are a micro-batch */
+  /** @param batch   all samples of this process, of which `part` has a micro-batch */
   losses(
     pipeline: Pipeline,
-    samples: readonly TrainSample[],
-    target: Target,
-    draws: Draws,
+    part: SentSamples,
     plan: StepPlan,
-    batch: { samples: readonly TrainSample[]; step: number },
+    batch: { samples: readonly TrainSample[]; target: Target; step: number },
   ): ObjectiveLosses;
 }
 
@@ -72,12 +75,14 @@ export interface ObjectiveLosses {
 
 /**
  * Forward and backward pass, in micro-batches if the plan limits their size.
+ *
+ * @param at   `sent`: what `sendAhead` has returned for this batch and step, if it was called
  * @returns the outcome, and the work over all samples
  */
 export function trainStep(
   pipeline: Pipeline,
   batch: StepBatch,
-  { step, backward }: Pick<StepContext, 'step' | 'backward'>,
+  { step, backward, sent = null }: StepAt,
   plan: StepPlan,
   objective: Objective,
 ): StepOutcome & { work: SharedWork } {
@@ -85,18 +90,20 @@ export function trainStep(
   const measured: Measured[] = [];
   const work: SharedWork = { conditions: 0, textTokens: 0, encodedTokens: 0, forwards: 0 };
   const parts = microBatches(samples, tokens, plan.tokensPerMicroBatch);
+  const send = (part: readonly TrainSample[]) =>
+    sendSamples(pipeline, part, target, objective.draw(pipeline, part, plan, step));
   // a process without samples must still take part in the reduction of gradients
   if (parts.length === 0) backward(null, true);
   for (const part of parts) {
     const outcome = tidy(() => {
-      const draws = objective.draw(pipeline, part, plan, step);
-      const computed = objective.losses(pipeline, part, target, draws, plan, { samples, step });
+      const own = (part === parts[0] && sent?.part) || send(part);
+      const computed = objective.losses(pipeline, own, plan, { samples, target, step });
       const { losses, weights, extra, figures: more = {}, work: added } = computed;
       for (const key of Object.keys(work) as (keyof SharedWork)[]) work[key] += added[key];
       const weighted = weights ? losses.mul(weights) : losses;
       const minimised = extra ? weighted.add(extra) : weighted;
       backward(minimised.sum().div(count), part === parts.at(-1));
-      return measuredOf(part, draws.sigmas.toFloat32Array(), losses, more);
+      return measuredOf(part, own.draws.sigmas.toFloat32Array(), losses, more);
     });
     measured.push(outcome);
   }
@@ -148,36 +155,88 @@ export interface Draws {
   route?: TokenRoute | null;
 }
 
+/** The samples of a micro-batch, with what a step takes of them on the pipeline's device. */
+export interface SentSamples extends StackedConditions {
+  samples: readonly TrainSample[];
+  /** on the CPU */
+  draws: Draws;
+  /** [B, C, f, h, w] float32 */
+  latents: Tensor;
+  noise: Tensor;
+  sigmas: Tensor;
+  route: TokenRoute | null;
+}
+
+/** Sends a micro-batch to the pipeline's device, without waiting for it. */
+export function sendSamples(
+  pipeline: Pipeline,
+  samples: readonly TrainSample[],
+  target: Target,
+  draws: Draws,
+): SentSamples {
+  const { device } = pipeline;
+  const { route = null } = draws;
+  return {
+    samples,
+    draws,
+    latents: latentsOf(samples, device),
+    noise: upload(draws.noise, device),
+    sigmas: upload(draws.sigmas, device),
+    route: route && {
+      ...route,
+      kept: upload(route.kept, device),
+      skipping: upload(route.skipping, device),
+    },
+    ...stackConditions(samples, target, pipeline),
+  };
+}
+
+/** The first micro-batch of a step, sent ahead. */
+export interface SentAhead extends Sent {
+  part: SentSamples;
+}
+
+/**
+ * Sends the first micro-batch of a later step while an earlier one computes; its others follow one another
+ * without a wait anyway. Null if this process has no samples.
+ */
+export function sendAhead(
+  pipeline: Pipeline,
+  { samples, tokens, target }: StepBatch,
+  step: number,
+  plan: StepPlan,
+  objective: Objective,
+): SentAhead | null {
+  const [first] = microBatches(samples, tokens, plan.tokensPerMicroBatch);
+  if (!first) return null;
+  const part = sendSamples(pipeline, first, target, objective.draw(pipeline, first, plan, step));
+  const { draws, route, samples: _, ...tensors } = part;
+  const all = [draws, draws.route, route, tensors].flatMap((one) => Object.values(one ?? {}));
+  const sent = keptForStep(all.filter((one) => one instanceof Tensor));
+  return { part, ...sent };
+}
+
 /**
  * The loss of each sample, [B] float32, the velocities that it is for, and the work that all of them
  * took.
  */
 export function lossesOf(
   pipeline: Pipeline,
-  samples: readonly TrainSample[],
-  target: Target,
-  { route, ...draws }: Draws,
+  sent: SentSamples,
   options: LossOptions,
 ): { losses: Tensor; velocity: Tensor; work: SharedWork } {
-  const { device } = pipeline;
-  const { latents, inputs, work } = prepareSamples(pipeline, samples, target, options);
-  const [sigmas, noise] = [upload(draws.sigmas, device), upload(draws.noise, device)];
+  const { latents, noise, sigmas, route } = sent;
+  const { inputs, work } = prepareSamples(pipeline, sent, options);
   const velocity = pipeline.transformer.forward(addNoise(latents, noise, sigmas), {
     ...inputs,
     timesteps: timestepsOf(sigmas),
-    route: route && {
-      ...route,
-      kept: upload(route.kept, device),
-      skipping: upload(route.skipping, device),
-    },
+    route,
     probe: options.probe,
   });
   return { velocity, losses: velocityLosses(velocity, velocityTarget(latents, noise)), work };
 }
 
 export interface PreparedSamples {
-  /** [B, C, f, h, w] float32 */
-  latents: Tensor;
   /** the transformer's inputs, whatever the noise level */
   inputs: Omit<ForwardInputs, 'timesteps' | 'endTimesteps'>;
   work: SharedWork;
@@ -186,8 +245,7 @@ export interface PreparedSamples {
 /** Prepares the texts and conditions of samples. */
 export function prepareSamples(
   pipeline: Pipeline,
-  samples: readonly TrainSample[],
-  target: Target,
+  { samples, latents, conditions, rows }: SentSamples,
   {
     gradCheckpointing,
     sequence,
@@ -195,12 +253,9 @@ export function prepareSamples(
   }: LossOptions,
 ): PreparedSamples {
   const { transformer, device } = pipeline;
-  const latents = latentsOf(samples, device);
   const prompts = samples.map(({ prompt }) => prompt);
   const encoded = encodeText(prompts);
-  const { conditions, rows } = stackConditions(samples, target, pipeline);
   return {
-    latents,
     inputs: {
       motionScores: tensor(
         samples.map(({ motionScore }) => motionScore),

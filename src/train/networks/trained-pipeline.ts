@@ -24,12 +24,13 @@ import {
   openPipeline,
   Pipeline,
   PipelineSettings,
+  readSettings,
   residentPart,
   savePipeline,
 } from '../../pipeline/index.js';
 import { allTasks, TASK_IDS, type Task, taggedPrompt } from '../../tasks/index.js';
 import { type DType, manualSeed, type Tensor } from '../../tensor/index.js';
-import { type PipelineRecipe, type Recipe, stagesOf } from '../recipe/config.js';
+import { firstWeightsOf, type PipelineRecipe, type Recipe, stagesOf } from '../recipe/config.js';
 import { textEncoderConfigOf, transformerConfigOf, undoesSteps } from '../recipe/networks.js';
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 import type { Run } from '../run/run.js';
@@ -77,6 +78,7 @@ export function buildTrainedPipeline(
   motionScore: number,
 ): TrainedPipeline {
   const { conditionScale } = recipe.transformer;
+  const from = firstWeightsOf(recipe);
   const last = stagesOf(recipe).at(-1)!;
   manualSeed(recipe.seed);
   const text = textEncoderOf(recipe, ownTasks);
@@ -93,7 +95,7 @@ export function buildTrainedPipeline(
     tasks,
     usesDepth,
     depthTasks: 'all',
-    depthScale: 'clip',
+    depthScale: from ? readSettings(from).depthScale : 'unit', // weights know their scale
     ...recipe.pipeline,
   });
   const pipeline = new Pipeline(

@@ -19,9 +19,12 @@ import type { PartContext } from './context.js';
 import { FLOW_MATCHING } from './flow-matching.js';
 import { optimizerPlan } from './optimizer-plan.js';
 import { taskSheets } from './sample-sheets.js';
-import { trainStep } from './step.js';
+import { type SentAhead, type StepPlan, sendAhead, trainStep } from './step.js';
 import { exportTrainee, type TrainedPipeline, trainableParameters } from './trained-pipeline.js';
 import { validationLosses } from './validation.js';
+
+/** Batches that are planned when a step ends: those that the feed prepares, and one that is sent. */
+const TAKEN_AHEAD = AHEAD + 1;
 
 /** @returns false if the signal stopped it */
 export async function trainTransformer(
@@ -48,7 +51,12 @@ export async function trainTransformer(
     return heldOut.batches;
   };
 
-  return trainLoop<StepBatch>({
+  const planOf = (stage: Stage): StepPlan => {
+    const { sequence } = run.parallel.split(stage.sequenceParallel);
+    return { ...stage, seed, sequence, encodeText, alignmentHead: head };
+  };
+
+  return trainLoop<StepBatch, SentAhead>({
     part: 'transformer',
     run,
     stages,
@@ -63,22 +71,22 @@ export async function trainTransformer(
       const { balance: power } = stages[stage]!;
       if (power === 0) return null;
       const taken = (position as FeedPosition | null)?.step ?? 0;
-      return balanceAfter(memory as Balance | null, figures, { from: taken + AHEAD, power });
+      return balanceAfter(memory as Balance | null, figures, { from: taken + TAKEN_AHEAD, power });
     },
     train(batch, at) {
       const stage = stages[at.stage]!;
-      const { sequence } = run.parallel.split(stage.sequenceParallel);
-      const plan = { ...stage, seed, sequence, encodeText, alignmentHead: head };
-      const { work, ...outcome } = trainStep(pipeline, batch, at, plan, FLOW_MATCHING);
+      const { work, ...outcome } = trainStep(pipeline, batch, at, planOf(stage), FLOW_MATCHING);
       return { ...outcome, flops: flopsOf(outcome.samples, work, batch.target, stage) };
     },
+    send: (batch, { step, stage }) =>
+      sendAhead(pipeline, batch, step, planOf(stages[stage]!), FLOW_MATCHING),
     peakFlops: matrixPeak(pipeline.dtype, pipeline.device),
     validatesFirst: [recipe.base, recipe.transformer.from, recipe.init].some(Boolean),
-    async validate(stage) {
-      const plan = { ...stages[stage]!, encodeText, signal };
+    async validate(stage, _, tell) {
+      const plan = { ...stages[stage]!, encodeText, signal, tell };
       return validationLosses(pipeline, await validation(stage), run.parallel, plan);
     },
-    async sample(stage, step) {
+    async sample(stage, step, tell) {
       if (run.parallel.rank !== 0) return {};
       const batches = await validation(stage);
       const figures = await taskSheets(pipeline, batches, {
@@ -87,6 +95,7 @@ export async function trainTransformer(
         step,
         signal,
         tokensAtOnce: tokensAtOnce(stages[stage]!, run.parallel),
+        tell,
         onSheet: (task, path) => run.logSheet(`samples/${task}`, path, step),
       });
       exportTrainee(trainee, run);

@@ -6,15 +6,18 @@ import { cat, Generator, noGrad, randn, type Tensor, tensor, tidy } from '../../
 import type { StepBatch, TrainSample } from '../feed/batch.js';
 import type { EncodeText } from '../feed/encode/text-states.js';
 import { microBatches } from '../feed/micro-batches.js';
+import type { Tell } from '../loop/loop-options.js';
 import { addFigures, type StepOutcome } from '../loop/means.js';
 import type { Stage } from '../recipe/config.js';
-import { type Draws, lossesOf } from './step.js';
+import { type Draws, lossesOf, sendSamples } from './step.js';
 
 /** How much is computed at once, and by how many processes: the same as in a step of the stage. */
 export interface ValidationPlan extends Pick<Stage, 'tokensPerMicroBatch' | 'sequenceParallel'> {
   encodeText?: EncodeText;
   /** ends it early, with its reason; ignored with several processes, which must all do the same */
   signal?: AbortSignal;
+  /** hears how many of the batches are done */
+  tell?: Tell;
 }
 
 /**
@@ -28,13 +31,14 @@ export async function validationLosses(
   pipeline: Pipeline,
   batches: readonly StepBatch[],
   parallel: Parallel,
-  { tokensPerMicroBatch, sequenceParallel, encodeText, signal }: ValidationPlan,
+  { tokensPerMicroBatch, sequenceParallel, encodeText, signal, tell }: ValidationPlan,
 ): Promise<StepOutcome['figures']> {
   const sums: StepOutcome['figures'] = {};
   const { rank, size, sequence } = parallel.split(sequenceParallel);
   // of the processes that share samples, only the first counts them
   const counts = !sequence || sequence.rank === 0;
-  for (const { samples, count, tokens, target } of batches) {
+  for (const [i, { samples, count, tokens, target }] of batches.entries()) {
+    tell?.(i, batches.length);
     const own = samples.filter(({ index }) => index % size === rank);
     for (const part of microBatches(own, tokens, tokensPerMicroBatch)) {
       const losses = noGrad(() =>
@@ -44,7 +48,8 @@ export async function validationLosses(
             noise: noiseOf(part),
           };
           const options = { gradCheckpointing: false, sequence, encodeText };
-          return lossesOf(pipeline, part, target, draws, options).losses.toFloat32Array();
+          const sent = sendSamples(pipeline, part, target, draws);
+          return lossesOf(pipeline, sent, options).losses.toFloat32Array();
         }),
       );
       await setImmediate();

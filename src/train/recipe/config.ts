@@ -1,6 +1,7 @@
 /** The schema of recipes, which describe a training run in YAML, with every default in one place. */
 
 import { z } from 'zod';
+import { DEVICE_NAME, DEVICE_NAMES } from '../../device-names.js';
 import { InputError } from '../../errors.js';
 import { isFrameCount } from '../../models/latent-grid.js';
 import { TRANSFORMER_PRESETS } from '../../models/transformer/config.js';
@@ -70,6 +71,14 @@ const MiniWorldSource = z
     plainShare: probability
       .default(0.5)
       .describe('share of plain scenes, if photos, moreShapes or solids ask for others'),
+    scale: z
+      .number()
+      .positive()
+      .max(1)
+      .optional()
+      .describe(
+        "sides of the scenes as a share of the stage's, such as 0.5; with another source at full size, a stage trains at two sizes (default: 1)",
+      ),
   })
   .refine(({ clips, images }) => clips + images > 0, 'must have clips or images, got 0 of both');
 export type MiniWorldSource = z.infer<typeof MiniWorldSource>;
@@ -541,16 +550,19 @@ export const Recipe = z.strictObject({
     .describe('name of the run folder'),
   seed: z.int().min(0).default(0).describe('seed of data, weights and noise'),
   dtype: z
-    .enum(['auto', 'float32', 'bfloat16'])
+    .enum(['auto', 'float32', 'bfloat16'], {
+      error: ({ input }) =>
+        input === 'float16'
+          ? 'float16 would need loss scaling, which training does not have; take float32, or bfloat16 from compute capability 8.0 on'
+          : undefined,
+    })
     .default('auto')
     .describe(
       'dtype to compute in; auto: bfloat16 where the device has instructions for it, float32 elsewhere, as float16 would need loss scaling',
     ),
   device: z
     .string()
-    .regex(/^(auto|cpu|cuda(:\d+)?|mps|privateuseone(:\d+)?)$/, {
-      error: ({ input }) => `must be auto, cpu, cuda, cuda:N or mps, got "${input}"`,
-    })
+    .regex(DEVICE_NAME, { error: ({ input }) => `must be ${DEVICE_NAMES}, got "${input}"` })
     .default('auto')
     .describe(
       'where networks compute: cpu, cuda, cuda:N or mps; auto uses a GPU if there is one; each process of a machine takes a GPU of its own; --device wins over it',
@@ -627,6 +639,12 @@ export type RecipeInput = z.input<typeof Recipe>;
 /** Does a recipe only distil the transformer of its base? */
 export const onlyDistils = ({ transformer, distillation }: Recipe): boolean =>
   distillation !== undefined && transformer?.steps === undefined && !transformer?.stages;
+
+/** The folder that the weights of the transformer and text encoder begin with; undefined: they are new. */
+export const firstWeightsOf = ({
+  transformer,
+  init,
+}: Pick<PipelineRecipe, 'transformer' | 'init'>): string | undefined => transformer.from ?? init;
 
 /**
  * The stages of the transformer's training with every key filled in; a plan without stages is itself

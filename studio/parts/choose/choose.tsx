@@ -33,6 +33,7 @@ export function Choose() {
     <div class="choose">
       <h1>What would you like to make?</h1>
       <LatestResults />
+      {tasks.value.length === 0 && <p class="quiet">Reading the tasks…</p>}
       {GROUPS.map(({ title, lead, has }) => {
         const members = tasks.value.filter(has).sort(byName);
         if (members.length === 0) return null;

@@ -7,8 +7,11 @@ import { useEffect } from 'preact/hooks';
 export function useDropAnywhere(take: (file: File) => void): void {
   useEffect(() => {
     const onPaste = (event: ClipboardEvent) => {
-      const file = event.clipboardData?.files[0];
-      if (!file) return;
+      const { clipboardData: data, target } = event;
+      const file = data?.files[0];
+      // text that is copied from some programs comes with a picture of it
+      const isText = target instanceof HTMLTextAreaElement || target instanceof HTMLInputElement;
+      if (!file || (isText && data.types.includes('text/plain'))) return;
       event.preventDefault();
       take(file);
     };

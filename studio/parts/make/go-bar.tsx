@@ -1,24 +1,22 @@
-import { useSignal } from '@preact/signals';
 import type { ApiProblem, Plan, Task } from '../../api/types.js';
 import type { Draft } from '../../logic/draft.js';
 import { duration, extent, size, withoutFolders } from '../../logic/format.js';
-import { change, planned, setField, submit } from '../../state/drafts.js';
+import { change, planned, setField } from '../../state/drafts.js';
 import { running, waiting } from '../../state/jobs.js';
 import { Icon } from '../media/icon.js';
 
 const MOST = 50;
 
-/** What one would get, or why not, and the button that makes it. */
-export function GoBar({ task, draft }: { task: Task; draft: Draft }) {
-  const sending = useSignal(false);
-  const state = planned.value;
-  const ready = state.state === 'planned' && !sending.value;
+interface GoBarProps {
+  task: Task;
+  draft: Draft;
+  /** whether the request is being sent */
+  sending: boolean;
+}
 
-  async function make() {
-    sending.value = true;
-    await submit(task);
-    sending.value = false;
-  }
+/** What one would get, or why not, and the button that makes it. */
+export function GoBar({ task, draft, sending }: GoBarProps) {
+  const state = planned.value;
 
   return (
     <div class="go-bar">
@@ -36,14 +34,23 @@ export function GoBar({ task, draft }: { task: Task; draft: Draft }) {
             min={1}
             max={MOST}
             value={draft.count}
-            onInput={({ currentTarget }) => {
-              const count = Math.round(Number(currentTarget.value));
-              change(task, { count: Math.min(MOST, Math.max(1, count || 1)) });
+            onInput={({ currentTarget: { value } }) => {
+              // while nothing is there, a person is about to enter another number
+              const count = Math.min(MOST, Math.max(1, Math.round(Number(value))));
+              if (value !== '') change(task, { count });
+            }}
+            onBlur={({ currentTarget }) => {
+              currentTarget.value = String(draft.count);
             }}
           />
           <span aria-hidden="true">×</span>
         </label>
-        <button type="button" class="primary go" disabled={!ready} onClick={make}>
+        <button
+          type="submit"
+          class="primary go"
+          disabled={state.state !== 'planned'}
+          aria-disabled={sending}
+        >
           <Icon name="spark" /> {draft.count > 1 ? `Make ${draft.count}` : 'Make it'}
         </button>
       </div>
@@ -83,7 +90,7 @@ function Refusal({ task, problem }: { task: Task; problem: ApiProblem }) {
         <p class="fits">
           {problem.fits.flatMap((fit) =>
             Object.entries(fit)
-              .filter(([name]) => task.schema.properties?.[name] !== undefined)
+              .filter(([name]) => task.schema.properties[name] !== undefined)
               .map(([name, value]) => (
                 <button
                   key={name}

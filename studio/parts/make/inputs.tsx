@@ -1,6 +1,7 @@
+import { useSignal } from '@preact/signals';
 import type { Task } from '../../api/types.js';
 import type { Draft, Media } from '../../logic/draft.js';
-import { change } from '../../state/drafts.js';
+import { change, draftOf } from '../../state/drafts.js';
 import { uploadAs } from '../../state/media.js';
 import { MediaSlot } from '../media/media-slot.js';
 import { useDropAnywhere } from './drop-anywhere.js';
@@ -14,19 +15,28 @@ interface InputsProps {
 /** The pictures and clips that a task is given. */
 export function Inputs({ task, draft, onGiven }: InputsProps) {
   const kinds = [...task.inputs, ...task.optional_inputs];
+  /** slots whose file is being sent from here */
+  const sending = useSignal<readonly number[]>([]);
 
   function put(index: number, media: Media | null) {
-    const inputs = draft.inputs.map((old, i) => (i === index ? media : old));
-    // a mask belongs to the picture that it was painted on
-    change(task, index === 0 ? { inputs, mask: null } : { inputs });
+    // other files may have come while this one was sent
+    change(task, ({ inputs: before, mask }) => ({
+      inputs: before.map((old, i) => (i === index ? media : old)),
+      // a mask belongs to the picture that it was painted on
+      mask: index === 0 ? null : mask,
+    }));
     if (media) onGiven();
   }
 
   /** A file that was dropped beside the slots goes into the first one that is empty. */
   async function take(file: File) {
     if (kinds.length === 0) return;
-    const index = Math.max(0, draft.inputs.indexOf(null));
+    const isFree = (media: Media | null, i: number) => !media && !sending.value.includes(i);
+    // as it is now, which may not be drawn yet
+    const index = Math.max(0, draftOf(task).inputs.findIndex(isFree));
+    sending.value = [...sending.value, index];
     const media = await uploadAs(kinds[index]!, file);
+    sending.value = sending.value.filter((one) => one !== index);
     if (media) put(index, media);
   }
   useDropAnywhere(take);
@@ -41,6 +51,7 @@ export function Inputs({ task, draft, onGiven }: InputsProps) {
           kind={kind}
           media={draft.inputs[i] ?? null}
           optional={i >= task.inputs.length}
+          sending={sending.value.includes(i)}
           onChange={(media) => put(i, media)}
         />
       ))}
@@ -67,7 +78,7 @@ export function Inputs({ task, draft, onGiven }: InputsProps) {
   );
 }
 
-const takesReference = ({ schema }: Task): boolean => schema.properties?.reference !== undefined;
+const takesReference = ({ schema }: Task): boolean => schema.properties.reference !== undefined;
 
 function labelOf(task: Task, index: number, draft: Draft): string {
   const kind = [...task.inputs, ...task.optional_inputs][index];

@@ -1,5 +1,7 @@
+import { useEffect } from 'preact/hooks';
 import type { Draft } from '../../logic/draft.js';
-import { usableLoras } from '../../state/training.js';
+import { look } from '../../state/messages.js';
+import { loras, readLoras } from '../../state/training.js';
 
 interface LoraChoiceProps {
   draft: Draft;
@@ -8,9 +10,13 @@ interface LoraChoiceProps {
 
 /** What was learned in a fine-tuning, added to the model. */
 export function LoraChoice({ draft, onChange }: LoraChoiceProps) {
-  const loras = usableLoras();
-  if (loras.length === 0) return null;
+  // some may have come into the server's folder without a word
+  useEffect(() => void look(readLoras), []);
   const { lora } = draft;
+  const known = loras.value.map(({ id, name }) => ({ id, name }));
+  // that of an earlier result may be gone
+  if (lora && !known.some(({ id }) => id === lora.id)) known.push({ id: lora.id, name: lora.id });
+  if (known.length === 0) return null;
   return (
     <div class="fields">
       <label class="field">
@@ -22,8 +28,8 @@ export function LoraChoice({ draft, onChange }: LoraChoiceProps) {
           }
         >
           <option value="">nothing</option>
-          {loras.map(({ fine_tuned_model: id, name }) => (
-            <option key={id} value={id!}>
+          {known.map(({ id, name }) => (
+            <option key={id} value={id}>
               {name}
             </option>
           ))}

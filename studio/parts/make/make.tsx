@@ -1,6 +1,7 @@
+import { useSignal } from '@preact/signals';
 import type { Task } from '../../api/types.js';
 import { nameOf } from '../../logic/task-names.js';
-import { change, draftOf, show } from '../../state/drafts.js';
+import { change, draftOf, planned, show, submit } from '../../state/drafts.js';
 import { linkTo } from '../../state/route.js';
 import { taskOf, tasks } from '../../state/server.js';
 import { Icon } from '../media/icon.js';
@@ -28,6 +29,16 @@ export function Make({ id }: { id: string }) {
 
 function MakeTask({ task }: { task: Task }) {
   const draft = draftOf(task);
+  const sending = useSignal(false);
+
+  async function make(event: Event) {
+    event.preventDefault();
+    if (sending.peek() || planned.peek().state !== 'planned') return;
+    sending.value = true;
+    await submit(task);
+    sending.value = false;
+  }
+
   return (
     <div class="make">
       <header class="page-head">
@@ -38,13 +49,22 @@ function MakeTask({ task }: { task: Task }) {
         <p class="quiet">{task.summary}</p>
       </header>
       <div class="bench">
-        <form class="give" aria-label="What you give" onSubmit={(event) => event.preventDefault()}>
+        <form
+          class="give"
+          aria-label="What you give"
+          onSubmit={make}
+          onKeyDown={(event) => {
+            // in fields of one line, Enter alone sends the form
+            const isSent = event.key === 'Enter' && (event.ctrlKey || event.metaKey);
+            if (isSent && event.target instanceof HTMLTextAreaElement) void make(event);
+          }}
+        >
           <Inputs task={task} draft={draft} onGiven={() => show(task.id, 'input')} />
           <Prompt task={task} draft={draft} />
           <ModelChoice model={draft.model} onChange={(model) => change(task, { model })} />
           <LoraChoice draft={draft} onChange={(lora) => change(task, { lora })} />
           <SchemaForm task={task} draft={draft} />
-          <GoBar task={task} draft={draft} />
+          <GoBar task={task} draft={draft} sending={sending.value} />
         </form>
         <Stage task={task} draft={draft} />
       </div>

@@ -1,4 +1,4 @@
-import type { Task } from '../../api/types.js';
+import type { Job, Task } from '../../api/types.js';
 import type { Draft } from '../../logic/draft.js';
 import { nameOf } from '../../logic/task-names.js';
 import { begun, change, show, views } from '../../state/drafts.js';
@@ -18,8 +18,8 @@ interface StageProps {
 
 /** The large picture: what is given, to be painted on; or what becomes of it. */
 export function Stage({ task, draft }: StageProps) {
-  const ids = begun.value.get(task.id) ?? [];
-  const jobs = ids.map(jobOf).filter((job) => job !== undefined);
+  // some may have been deleted
+  const jobs = (begun.value.get(task.id) ?? []).map(jobOf).filter((job) => job !== undefined);
   const hasInput = task.placed || draft.inputs.some((input) => input !== null);
   const shown =
     hasInput && (views.value.get(task.id) !== 'result' || jobs.length === 0) ? 'input' : 'result';
@@ -41,7 +41,7 @@ export function Stage({ task, draft }: StageProps) {
       )}
       {shown === 'input' && <Editor task={task} draft={draft} />}
       {shown === 'result' && jobs.length === 0 && <Example task={task} />}
-      {shown === 'result' && jobs.length > 0 && <Made task={task} />}
+      {shown === 'result' && jobs.length > 0 && <Made task={task} jobs={jobs} />}
     </section>
   );
 }
@@ -82,14 +82,12 @@ function Editor({ task, draft }: { task: Task; draft: Draft }) {
 }
 
 /** The newest job of this task, or the one that was chosen below it. */
-function Made({ task }: { task: Task }) {
-  const ids = begun.value.get(task.id) ?? [];
-  const first = ids[0]!;
-  const job = jobOf(first);
+function Made({ task, jobs }: { task: Task; jobs: readonly Job[] }) {
+  const first = jobs[0]!;
   return (
     <>
-      {job && <JobView key={first} job={job} />}
-      {ids.length > 1 && <ResultStrip task={task.id} ids={ids} />}
+      <JobView key={first.id} job={first} />
+      {jobs.length > 1 && <ResultStrip task={task.id} jobs={jobs} />}
     </>
   );
 }

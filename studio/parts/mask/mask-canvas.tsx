@@ -140,9 +140,13 @@ export function MaskCanvas({ mask, frame, tool, radius, feather, onAct }: MaskCa
       else begin(now);
       if (gesture.current?.kind === 'stroke' && event.key === 'Enter') end();
     } else if (event.key === 'Escape') {
-      gesture.current = null;
-      paintOverlay(canvas.current!, drawMask(mask, at));
+      giveUp();
     }
+  }
+
+  function giveUp(): void {
+    gesture.current = null;
+    paintOverlay(canvas.current!, drawMask(mask, at));
   }
 
   return (
@@ -167,9 +171,13 @@ export function MaskCanvas({ mask, frame, tool, radius, feather, onAct }: MaskCa
           if (gesture.current) goOn(point);
         }}
         onPointerUp={end}
-        onPointerCancel={end}
+        onPointerCancel={giveUp}
         onPointerLeave={() => !gesture.current && setCursor(null)}
-        onBlur={() => setCursor(null)}
+        onBlur={() => {
+          setCursor(null);
+          // a stroke that was begun by a key would go on with the next one
+          if (gesture.current) giveUp();
+        }}
         onKeyDown={onKeyDown}
       />
       {cursor && tool !== 'move' && (

@@ -26,11 +26,11 @@ export function MaskEditor({ media, mask, onChange }: MaskEditorProps) {
 
   useEffect(() => {
     function onKey(event: KeyboardEvent) {
-      if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== 'z') return;
-      if (event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement)
-        return;
+      const key = event.key.toLowerCase();
+      const isUndo = (event.ctrlKey || event.metaKey) && (key === 'z' || key === 'y');
+      if (!isUndo || isText(event.target)) return;
       event.preventDefault();
-      onChange(event.shiftKey ? redo(current) : undo(current));
+      onChange(key === 'y' || event.shiftKey ? redo(current) : undo(current));
     }
     addEventListener('keydown', onKey);
     return () => removeEventListener('keydown', onKey);
@@ -76,3 +76,8 @@ export function MaskEditor({ media, mask, onChange }: MaskEditorProps) {
     </div>
   );
 }
+
+/** Where text is entered, the keys undo what was typed. */
+const isText = (target: EventTarget | null): boolean =>
+  target instanceof HTMLTextAreaElement ||
+  (target instanceof HTMLInputElement && !['range', 'checkbox'].includes(target.type));

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { Media } from '../../logic/draft.js';
 import type { Margins } from '../../logic/margins.js';
 import { FrameBar } from './frame-bar.js';
-import { calm, Moving } from './moving.js';
+import { calm, Moving, type Sound } from './moving.js';
 import { Screen } from './screen.js';
 
 interface CompareProps {
@@ -17,6 +17,8 @@ export function Compare({ before, after, margins }: CompareProps) {
   const frame = useSignal(0);
   const playing = useSignal(!calm());
   const at = useSignal(50);
+  // the result has the sound of its input, and leads
+  const sound = useSignal<Sound>(after.sound ? 'off' : 'none');
   const { left, right, top, bottom } = margins;
   const place = {
     left: `${(100 * left) / (1 + left + right)}%`,
@@ -33,7 +35,7 @@ export function Compare({ before, after, margins }: CompareProps) {
         class="compare"
         style={{ '--at': `${at.value}%` }}
       >
-        <Moving media={after} frame={frame} playing={playing} leads alt="After" />
+        <Moving media={after} frame={frame} playing={playing} sound={sound} leads alt="After" />
         <div class="before">
           <div class="before-place" style={place}>
             <Moving media={before} frame={frame} playing={playing} leads={false} alt="Before" />
@@ -54,7 +56,9 @@ export function Compare({ before, after, margins }: CompareProps) {
           }}
         />
       </Screen>
-      {numFrames > 1 && <FrameBar frame={frame} playing={playing} numFrames={numFrames} />}
+      {numFrames > 1 && (
+        <FrameBar frame={frame} playing={playing} sound={sound} numFrames={numFrames} />
+      )}
     </figure>
   );
 }

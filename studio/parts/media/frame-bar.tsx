@@ -1,14 +1,16 @@
+import type { Signal } from '@preact/signals';
 import { Icon } from './icon.js';
-import type { Playback } from './moving.js';
+import type { Playback, Sound } from './moving.js';
 
 interface FrameBarProps extends Playback {
+  sound?: Signal<Sound>;
   numFrames: number;
   /** frames that are marked */
   marks?: readonly number[];
 }
 
 /** Plays a clip, and goes through it frame by frame. */
-export function FrameBar({ frame, playing, numFrames, marks = [] }: FrameBarProps) {
+export function FrameBar({ frame, playing, sound, numFrames, marks = [] }: FrameBarProps) {
   const step = (by: number) => {
     playing.value = false;
     frame.value = (frame.value + by + numFrames) % numFrames;
@@ -55,6 +57,26 @@ export function FrameBar({ frame, playing, numFrames, marks = [] }: FrameBarProp
       <span class="frame-number">
         {Math.min(frame.value, numFrames - 1) + 1} / {numFrames}
       </span>
+      {sound && sound.value !== 'none' && <SoundButton sound={sound} />}
     </fieldset>
+  );
+}
+
+/** Says that a clip has sound, and turns it on and off. */
+function SoundButton({ sound }: { sound: Signal<Sound> }) {
+  const isOn = sound.value === 'on';
+  return (
+    <button
+      type="button"
+      class="icon-button"
+      aria-pressed={isOn}
+      aria-label="Sound"
+      title={isOn ? 'Turn the sound off' : 'Turn the sound on'}
+      onClick={() => {
+        sound.value = isOn ? 'off' : 'on';
+      }}
+    >
+      <Icon name={isOn ? 'loud' : 'silent'} />
+    </button>
   );
 }

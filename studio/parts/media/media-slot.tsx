@@ -10,6 +10,8 @@ interface MediaSlotProps {
   kind: 'image' | 'video' | 'depth';
   media: Media | null;
   optional?: boolean;
+  /** whether a file for it is being sent from elsewhere */
+  sending?: boolean;
   onChange: (media: Media | null) => void;
 }
 
@@ -20,16 +22,18 @@ const ACCEPTED = {
 };
 
 /** A place for a picture or clip: dropped, pasted, chosen, or taken from the results. */
-export function MediaSlot({ label, kind, media, optional = false, onChange }: MediaSlotProps) {
+export function MediaSlot(props: MediaSlotProps) {
+  const { label, kind, media, optional = false, sending = false, onChange } = props;
   const [over, setOver] = useState(false);
-  const [busy, setBusy] = useState(false);
+  const [taking, setTaking] = useState(false);
+  const busy = taking || sending;
   const input = useRef<HTMLInputElement>(null);
 
   async function take(file: File | null | undefined) {
     if (!file) return;
-    setBusy(true);
+    setTaking(true);
     const uploaded = await uploadAs(kind, file);
-    setBusy(false);
+    setTaking(false);
     if (uploaded) onChange(uploaded);
   }
 
@@ -41,7 +45,9 @@ export function MediaSlot({ label, kind, media, optional = false, onChange }: Me
         event.preventDefault();
         setOver(true);
       }}
-      onDragLeave={() => setOver(false)}
+      onDragLeave={({ currentTarget, relatedTarget }) =>
+        setOver(currentTarget.contains(relatedTarget as Node | null))
+      }
       onDrop={(event) => {
         event.preventDefault();
         event.stopPropagation();
@@ -61,7 +67,7 @@ export function MediaSlot({ label, kind, media, optional = false, onChange }: Me
           <Thumb media={media} />
           <span class="slot-text">
             <strong>{label}</strong>
-            <span class="name">{media.name}</span>
+            <span class="name">{busy ? 'Sending…' : media.name}</span>
           </span>
         </>
       ) : (

@@ -8,20 +8,29 @@ export interface Playback {
   playing: Signal<boolean>;
 }
 
+/** What is heard of a clip: browsers let one play by itself only if it is silent. */
+export type Sound = 'none' | 'off' | 'on';
+
 interface MovingProps extends Playback {
   media: Media;
   /** whether this clip sets the pace; others follow `frame` */
   leads: boolean;
+  /** what is heard of it, if it leads; default: nothing */
+  sound?: Signal<Sound>;
   alt: string;
 }
 
 /** A picture, or a frame of a clip, or the clip as it plays. */
 export function Moving(props: MovingProps) {
-  const { media, alt } = props;
+  const { media, alt, sound } = props;
   const [unplayable, setUnplayable] = useState(false);
   if (media.still !== null) return <Still media={media} alt={alt} class={sharpness(media)} />;
   if (media.kind === 'video' && !media.animation && !unplayable) {
-    return <Clip {...props} onUnplayable={() => setUnplayable(true)} />;
+    const onUnplayable = () => {
+      setUnplayable(true);
+      if (sound) sound.value = 'none';
+    };
+    return <Clip {...props} onUnplayable={onUnplayable} />;
   }
   if (media.kind === 'video' && media.frameUrl) return <FrameByFrame {...props} />;
   // a picture, or an animation that the browser shows as one
@@ -37,6 +46,7 @@ function Clip({
   frame,
   playing,
   leads,
+  sound,
   alt,
   onUnplayable,
 }: MovingProps & { onUnplayable: () => void }) {
@@ -58,7 +68,7 @@ function Clip({
     const onEnded = () => {
       if (!playing.peek()) return;
       video.currentTime = 0;
-      void video.play();
+      video.play().catch(() => undefined);
     };
     if (leads) {
       follow();
@@ -86,7 +96,7 @@ function Clip({
       class={sharpness(media)}
       src={media.url}
       aria-label={alt}
-      muted
+      muted={sound?.value !== 'on'}
       playsInline
       preload="auto"
       disablePictureInPicture

@@ -2,8 +2,9 @@ import { useRef } from 'preact/hooks';
 import { urls } from '../../api/client.js';
 import type { Media } from '../../logic/draft.js';
 import { nameOf } from '../../logic/task-names.js';
-import { results } from '../../state/jobs.js';
+import { hasMore, loadMore, results } from '../../state/jobs.js';
 import { frameOf, mediaOfJob } from '../../state/media.js';
+import { ActionButton } from '../shell/action-button.js';
 import { Icon } from './icon.js';
 
 interface ResultPickerProps {
@@ -65,6 +66,11 @@ export function ResultPicker({ kind, onPick }: ResultPickerProps) {
             );
           })}
         </ul>
+        {hasMore.value && (
+          <ActionButton class="load-more" onAct={loadMore} doing="Reading…">
+            Older ones
+          </ActionButton>
+        )}
       </dialog>
     </>
   );

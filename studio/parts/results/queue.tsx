@@ -1,29 +1,30 @@
 import type { Job } from '../../api/types.js';
 import { count } from '../../logic/format.js';
 import { nameOf } from '../../logic/task-names.js';
-import { queue, reorder, running, steerQueue, stop, waiting } from '../../state/jobs.js';
+import { areRead, paused, reorder, running, steerQueue, stop, waiting } from '../../state/jobs.js';
 import { linkTo } from '../../state/route.js';
 import { Icon } from '../media/icon.js';
+import { ActionButton } from '../shell/action-button.js';
 import { LiveJob } from './live-job.js';
 
 /** What is being made, and what waits. */
 export function Queue() {
-  const paused = queue.value?.paused === true;
   const open = waiting.value;
   return (
     <div class="queue">
       <header class="page-head">
         <h1>Queue</h1>
-        <button type="button" onClick={() => steerQueue(paused ? 'resume' : 'pause')}>
-          <Icon name={paused ? 'play' : 'pause'} /> {paused ? 'Go on' : 'Pause'}
-        </button>
+        <ActionButton onAct={() => steerQueue(paused.value ? 'resume' : 'pause')}>
+          <Icon name={paused.value ? 'play' : 'pause'} /> {paused.value ? 'Go on' : 'Pause'}
+        </ActionButton>
       </header>
-      {paused && (
+      {paused.value && (
         <p class="note">Paused: what is being made is finished, and nothing else begins.</p>
       )}
       {running.value.length + open.length === 0 && (
         <p class="quiet empty">
-          Nothing waits. <a href={linkTo('choose')}>Choose what to make.</a>
+          {areRead.value ? 'Nothing waits.' : 'Reading the queue…'}{' '}
+          <a href={linkTo('choose')}>Choose what to make.</a>
         </p>
       )}
       {running.value.map((job) => (
@@ -58,7 +59,7 @@ function WaitingRow({ job, index, ids }: { job: Job; index: number; ids: readonl
   const moveTo = (to: number) => {
     const order = ids.filter((id) => id !== job.id);
     order.splice(to, 0, job.id);
-    void reorder(order);
+    return reorder(order);
   };
   return (
     <li class="waiting-row">
@@ -68,32 +69,25 @@ function WaitingRow({ job, index, ids }: { job: Job; index: number; ids: readonl
         {nameOf(job.task)}, seed {job.seed}
       </span>
       <span class="row-buttons">
-        <button
-          type="button"
+        <ActionButton
           class="icon-button"
-          aria-label={`Earlier: ${title}`}
+          label={`Earlier: ${title}`}
           disabled={index === 0}
-          onClick={() => moveTo(index - 1)}
+          onAct={() => moveTo(index - 1)}
         >
           <Icon name="up" />
-        </button>
-        <button
-          type="button"
+        </ActionButton>
+        <ActionButton
           class="icon-button"
-          aria-label={`Later: ${title}`}
+          label={`Later: ${title}`}
           disabled={index === ids.length - 1}
-          onClick={() => moveTo(index + 1)}
+          onAct={() => moveTo(index + 1)}
         >
           <Icon name="down" />
-        </button>
-        <button
-          type="button"
-          class="icon-button"
-          aria-label={`Remove: ${title}`}
-          onClick={() => stop(job.id)}
-        >
+        </ActionButton>
+        <ActionButton class="icon-button" label={`Remove: ${title}`} onAct={() => stop(job.id)}>
           <Icon name="close" />
-        </button>
+        </ActionButton>
       </span>
     </li>
   );

@@ -1,17 +1,35 @@
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { Job, Task } from '../../api/types.js';
 import { nameOf } from '../../logic/task-names.js';
 import { change, emptyInputs, recall, remember, show } from '../../state/drafts.js';
 import { again, remove } from '../../state/jobs.js';
 import { frameOf, mediaOfJob } from '../../state/media.js';
+import { attempt } from '../../state/messages.js';
 import { go, route } from '../../state/route.js';
 import { taskOf, tasks } from '../../state/server.js';
 import { Icon } from '../media/icon.js';
+import { ActionButton } from '../shell/action-button.js';
 
 /** What one can do with a result. */
 export function ResultActions({ job }: { job: Job }) {
   const menu = useRef<HTMLDetailsElement>(null);
   const task = taskOf(job.task);
+  useEffect(() => {
+    const element = menu.current!;
+    const close = (event: Event) => {
+      const isAway = event instanceof KeyboardEvent ? event.key === 'Escape' : isOutside(event);
+      if (!isAway || !element.open) return;
+      if (element.contains(document.activeElement)) element.querySelector('summary')!.focus();
+      element.open = false;
+    };
+    const isOutside = ({ target }: Event) => !element.contains(target as Node);
+    addEventListener('keydown', close);
+    addEventListener('pointerdown', close);
+    return () => {
+      removeEventListener('keydown', close);
+      removeEventListener('pointerdown', close);
+    };
+  }, []);
 
   async function withAnotherSeed() {
     const next = await again(job.id);
@@ -22,8 +40,8 @@ export function ResultActions({ job }: { job: Job }) {
 
   async function changeSettings() {
     if (!task) return;
-    await recall(task, job);
-    go('make', task.id);
+    const done = await attempt(() => recall(task, job).then(() => true));
+    if (done) go('make', task.id);
   }
 
   async function forget() {
@@ -44,13 +62,13 @@ export function ResultActions({ job }: { job: Job }) {
 
   return (
     <div class="buttons">
-      <button type="button" onClick={withAnotherSeed}>
+      <ActionButton onAct={withAnotherSeed}>
         <Icon name="again" /> Again with another seed
-      </button>
+      </ActionButton>
       {task && (
-        <button type="button" onClick={changeSettings}>
+        <ActionButton onAct={changeSettings}>
           <Icon name="brush" /> Change it
-        </button>
+        </ActionButton>
       )}
       <details class="menu" ref={menu}>
         <summary class="button">
@@ -72,9 +90,9 @@ export function ResultActions({ job }: { job: Job }) {
             ))}
         </ul>
       </details>
-      <button type="button" class="icon-button" aria-label="Delete" title="Delete" onClick={forget}>
+      <ActionButton class="icon-button" label="Delete" onAct={forget}>
         <Icon name="trash" />
-      </button>
+      </ActionButton>
     </div>
   );
 }

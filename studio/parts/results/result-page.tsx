@@ -1,5 +1,7 @@
+import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { nameOf } from '../../logic/task-names.js';
+import { connected } from '../../state/connection.js';
 import { find, jobOf } from '../../state/jobs.js';
 import { linkTo } from '../../state/route.js';
 import { Icon } from '../media/icon.js';
@@ -7,9 +9,14 @@ import { JobView } from './job-view.js';
 
 export function ResultPage({ id }: { id: string }) {
   const job = jobOf(id);
+  const isGone = useSignal(false);
+  const isUnknown = job === undefined;
   useEffect(() => {
-    if (!job) void find(id);
-  }, [id]);
+    if (!isUnknown || !connected.value) return;
+    void find(id).then((isThere) => {
+      isGone.value = isThere === false;
+    });
+  }, [id, isUnknown, connected.value]);
   return (
     <div class="result-page">
       <header class="page-head">
@@ -22,7 +29,9 @@ export function ResultPage({ id }: { id: string }) {
       {job ? (
         <JobView key={`${id} ${job.status}`} job={job} />
       ) : (
-        <p class="quiet">Looking for it…</p>
+        <p class="quiet" role="status">
+          {isGone.value ? 'There is no such result; it may have been deleted.' : 'Looking for it…'}
+        </p>
       )}
     </div>
   );

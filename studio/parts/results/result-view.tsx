@@ -7,6 +7,7 @@ import { extent } from '../../logic/format.js';
 import { isComparable, marginsWithin } from '../../logic/given-media.js';
 import { inputsOf } from '../../logic/recall.js';
 import { mediaOfJob, mediaOfSource } from '../../state/media.js';
+import { look } from '../../state/messages.js';
 import { taskOf } from '../../state/server.js';
 import { Compare } from '../media/compare.js';
 import { Icon } from '../media/icon.js';
@@ -22,9 +23,14 @@ export function ResultView({ job }: { job: Job }) {
   const task = taskOf(job.task);
   const source =
     task && isComparable(task) && !after.animation ? inputsOf(job.request)[0] : undefined;
+  const isCompared = source !== undefined;
   useEffect(() => {
-    if (source) void mediaOfSource(source).then((media) => (before.value = media));
-  }, [job.id]);
+    if (source)
+      void look(() => mediaOfSource(source)).then((media) => {
+        before.value = media;
+      });
+    // tasks may be read after the job
+  }, [job.id, isCompared]);
   const words = job.prompt || 'The result';
   return (
     <div class="result">

@@ -1,20 +1,23 @@
-import { useSignal } from '@preact/signals';
+import { signal } from '@preact/signals';
 import { nameOf } from '../../logic/task-names.js';
-import { hasMore, loadMore, results } from '../../state/jobs.js';
+import { areRead, hasMore, loadMore, results } from '../../state/jobs.js';
 import { linkTo } from '../../state/route.js';
+import { ActionButton } from '../shell/action-button.js';
 import { ResultCard } from './result-card.js';
+
+/** What is looked for; it stays while one looks at a result. */
+const task = signal('');
+const words = signal('');
 
 /** Everything that was made. */
 export function Results() {
-  const task = useSignal('');
-  const words = useSignal('');
   const all = results.value;
-  const tasks = [...new Set(all.map((job) => job.task))];
+  const tasks = [...new Set([...all.map((job) => job.task), task.value])].filter(Boolean);
   const wanted = words.value.trim().toLowerCase();
   const shown = all.filter(
     (job) =>
       (!task.value || job.task === task.value) &&
-      (!wanted || (job.prompt ?? '').toLowerCase().includes(wanted) || job.seed === wanted),
+      (!wanted || job.prompt.toLowerCase().includes(wanted) || job.seed === wanted),
   );
   return (
     <div class="results">
@@ -23,7 +26,8 @@ export function Results() {
       </header>
       {all.length === 0 ? (
         <p class="quiet empty">
-          Nothing was made yet. <a href={linkTo('choose')}>Choose what to make.</a>
+          {areRead.value ? 'Nothing was made yet.' : 'Reading the results…'}{' '}
+          <a href={linkTo('choose')}>Choose what to make.</a>
         </p>
       ) : (
         <search class="filters">
@@ -64,12 +68,14 @@ export function Results() {
         ))}
       </ul>
       {all.length > 0 && shown.length === 0 && (
-        <p class="quiet empty">No result has these words.</p>
+        <p class="quiet empty">
+          {hasMore.value ? 'None of these results is like that.' : 'No result is like that.'}
+        </p>
       )}
       {hasMore.value && (
-        <button type="button" class="load-more" onClick={loadMore}>
+        <ActionButton class="load-more" onAct={loadMore} doing="Reading…">
           Older ones
-        </button>
+        </ActionButton>
       )}
     </div>
   );

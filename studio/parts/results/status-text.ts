@@ -1,7 +1,8 @@
 import type { Job } from '../../api/types.js';
 import { duration } from '../../logic/format.js';
+import { waiting } from '../../state/jobs.js';
 
-const STAGES: Readonly<Record<string, string>> = {
+const STAGES: Readonly<Record<NonNullable<Job['stage']>, string>> = {
   starting: 'starting',
   text: 'reading the words',
   condition: 'looking at what you gave',
@@ -10,19 +11,21 @@ const STAGES: Readonly<Record<string, string>> = {
   saving: 'saving',
 };
 
+const ENDS = { completed: 'done', failed: 'failed', cancelled: 'stopped' } as const;
+
 /** What a job does, in a few words. */
-export function statusText(job: Job): string {
-  const { status, stage, step, steps, queue_position: position } = job;
+export function statusText({ id, status, stage }: Job): string {
   if (status === 'queued') {
-    return position === null || position === 0 ? 'next' : `waiting, ${position} before it`;
+    // its own number is that of when it was queued
+    const before = waiting.value.findIndex((job) => job.id === id);
+    return before > 0 ? `waiting, ${before} before it` : 'next';
   }
-  if (status !== 'in_progress')
-    return { completed: 'done', failed: 'failed', cancelled: 'stopped' }[status];
-  const words = STAGES[stage ?? ''] ?? stage ?? 'starting';
-  return stage === 'steps' && step !== null && steps !== null
-    ? `${words}, step ${step} of ${steps}`
-    : words;
+  return status === 'in_progress' ? STAGES[stage ?? 'starting'] : ENDS[status];
 }
+
+/** `step 3 of 24`, or nothing. */
+export const stepText = ({ stage, step, steps }: Job): string =>
+  stage === 'steps' ? `step ${step} of ${steps}` : '';
 
 /** `about 12 s left`, or nothing. */
 export function timeLeft({ eta_seconds: eta }: Job): string {

@@ -3,6 +3,7 @@ import { remember } from '../../state/drafts.js';
 import { again, remove } from '../../state/jobs.js';
 import { go, route } from '../../state/route.js';
 import { Icon } from '../media/icon.js';
+import { ActionButton } from '../shell/action-button.js';
 
 /** A job that was stopped or failed. */
 export function Unmade({ job }: { job: Job }) {
@@ -21,12 +22,12 @@ export function Unmade({ job }: { job: Job }) {
       <h2>{job.status === 'cancelled' ? 'Stopped' : 'It failed'}</h2>
       <p>{job.error?.message ?? 'It was stopped before it was finished; nothing was kept.'}</p>
       <div class="buttons">
-        <button type="button" onClick={repeat}>
+        <ActionButton onAct={repeat}>
           <Icon name="again" /> Begin again
-        </button>
-        <button type="button" onClick={forget}>
+        </ActionButton>
+        <ActionButton onAct={forget}>
           <Icon name="trash" /> Remove
-        </button>
+        </ActionButton>
       </div>
     </div>
   );

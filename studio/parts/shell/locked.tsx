@@ -1,9 +1,11 @@
-import { useState } from 'preact/hooks';
-import { unlock } from '../../state/server.js';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { unlock } from '../../state/connection.js';
 
 /** Asks for the key that the server was started with. */
 export function Locked() {
   const [key, setKey] = useState('');
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current!.focus(), []);
   return (
     <form
       class="panel locked"
@@ -17,6 +19,7 @@ export function Locked() {
       <label class="field">
         <span>API key</span>
         <input
+          ref={field}
           type="password"
           autocomplete="current-password"
           value={key}

@@ -7,13 +7,22 @@ const STORED = 'mfm-theme';
 const NEXT: Readonly<Record<Theme, Theme>> = { system: 'dark', dark: 'light', light: 'system' };
 const ICONS = { system: 'half', light: 'sun', dark: 'moon' } as const;
 
-const stored = localStorage.getItem(STORED);
+/** What the browser keeps; it may be told to keep nothing, and throws then. */
+function kept<T>(work: () => T): T | null {
+  try {
+    return work();
+  } catch {
+    return null;
+  }
+}
+
+const stored = kept(() => localStorage.getItem(STORED));
 const theme = signal<Theme>(stored === 'light' || stored === 'dark' ? stored : 'system');
 
 effect(() => {
   if (theme.value === 'system') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme.value;
-  localStorage.setItem(STORED, theme.value);
+  kept(() => localStorage.setItem(STORED, theme.value));
 });
 
 export function ThemeSwitch() {

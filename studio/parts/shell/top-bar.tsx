@@ -1,6 +1,6 @@
-import { connected, running, waiting } from '../../state/jobs.js';
+import { lost } from '../../state/connection.js';
+import { running, waiting } from '../../state/jobs.js';
 import { linkTo, type Page, route } from '../../state/route.js';
-import { health } from '../../state/server.js';
 import { ThemeSwitch } from './theme-switch.js';
 
 const PAGES: readonly { page: Page; name: string; with: readonly Page[] }[] = [
@@ -29,11 +29,9 @@ export function TopBar() {
           </a>
         ))}
       </nav>
-      {health.value && !connected.value && health.value.auth !== 'required' && (
-        <span class="offline" role="status">
-          Reconnecting…
-        </span>
-      )}
+      <span class="offline" role="status">
+        {lost.value && 'Reconnecting…'}
+      </span>
       <ThemeSwitch />
     </header>
   );

@@ -1,10 +1,18 @@
 import { useSignal } from '@preact/signals';
 import type { Task } from '../../api/types.js';
-import type { DepthPart, Draft, Media, Part } from '../../logic/draft.js';
-import { placeFor, refit } from '../../logic/timeline.js';
-import { change } from '../../state/drafts.js';
-import { say } from '../../state/messages.js';
+import {
+  type DepthPart,
+  type Draft,
+  type Media,
+  type Part,
+  timelineOf,
+} from '../../logic/draft.js';
+import { placeFor } from '../../logic/timeline.js';
+import { change, draftOf } from '../../state/drafts.js';
+import { uploadMedia } from '../../state/media.js';
+import { attempt, say } from '../../state/messages.js';
 import { newDepthPart, newPart } from '../../state/parts.js';
+import { useDropAnywhere } from '../make/drop-anywhere.js';
 import { MediaSlot } from '../media/media-slot.js';
 import { PartPanel } from './part-panel.js';
 import { Track } from './track.js';
@@ -12,14 +20,13 @@ import { Track } from './track.js';
 /** Puts pictures, clips and depth where they belong in the new clip. */
 export function TimelineEditor({ task, draft }: { task: Task; draft: Draft }) {
   const chosen = useSignal<string | null>(null);
-  const numFrames = framesOf(task, draft);
-  const part = draft.parts.find(({ id }) => id === chosen.value);
-  // parts beyond the end of a clip that became shorter
-  const parts = refit(draft.parts, numFrames, numFrames);
-  const depthParts = refit(draft.depthParts, numFrames, numFrames);
+  const { numFrames, parts, depthParts } = timelineOf(draft, task);
+  const part = parts.find(({ id }) => id === chosen.value);
 
   /** @param wanted   frame on which it was dropped; null: the first place that is free */
   function put(media: Media, wanted: number | null, depth: boolean): void {
+    // others may have come while this one was sent
+    const { numFrames, parts, depthParts } = timelineOf(draftOf(task), task);
     const others = depth ? depthParts : parts;
     const length = usualLength(media, depth, numFrames);
     const place = placeFor(others, numFrames, {
@@ -31,13 +38,21 @@ export function TimelineEditor({ task, draft }: { task: Task; draft: Draft }) {
       return;
     }
     if (depth) {
-      change(task, { depthParts: [...depthParts, newDepthPart(media, place.at, place.length)] });
+      const added = newDepthPart(media, place.at, place.length);
+      change(task, { depthParts: [...depthParts, added] });
       return;
     }
     const added = newPart(media, place.at, place.length);
     change(task, { parts: [...parts, added] });
     chosen.value = added.id;
   }
+
+  /** A picture or clip that is dropped or pasted beside its place. */
+  async function take(file: File) {
+    const media = await attempt(() => uploadMedia(file));
+    if (media) put(media, null, false);
+  }
+  useDropAnywhere(take);
 
   return (
     <div class="editor timeline-editor">
@@ -90,11 +105,6 @@ export function TimelineEditor({ task, draft }: { task: Task; draft: Draft }) {
       )}
     </div>
   );
-}
-
-function framesOf(task: Task, draft: Draft): number {
-  const asked = Number(draft.fields.num_frames || task.defaults.num_frames);
-  return Number.isInteger(asked) && asked > 0 ? asked : 1;
 }
 
 /** Frames that a part covers at first: a clip leaves room for what is to be generated. */

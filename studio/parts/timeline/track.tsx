@@ -48,6 +48,11 @@ export function Track<P extends Placed & { media: Media }>(props: TrackProps<P>)
     );
   }
 
+  /** After a release, and when the browser takes the pointer for itself. */
+  function letGo() {
+    gesture.current = null;
+  }
+
   function onKeyDown(part: P, event: KeyboardEvent) {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (by !== undefined) {
@@ -58,6 +63,8 @@ export function Track<P extends Placed & { media: Media }>(props: TrackProps<P>)
           : moveTo(parts, part.id, part.at + by, numFrames),
       );
     } else if (event.key === 'Delete' || event.key === 'Backspace') {
+      event.preventDefault();
+      row.current!.focus();
       onParts(parts.filter(({ id }) => id !== part.id));
     }
   }
@@ -68,6 +75,7 @@ export function Track<P extends Placed & { media: Media }>(props: TrackProps<P>)
       <fieldset
         ref={row}
         class="track-row"
+        tabIndex={-1}
         aria-label={`${name} frames`}
         style={{ '--frames': numFrames }}
         onDragOver={(event) => event.preventDefault()}
@@ -92,14 +100,13 @@ export function Track<P extends Placed & { media: Media }>(props: TrackProps<P>)
               }}
               onKeyDown={(event) => onKeyDown(part, event)}
               onPointerDown={(event) => {
+                if (event.button !== 0) return;
                 event.currentTarget.setPointerCapture(event.pointerId);
                 gesture.current = { id: part.id, kind: 'move', grip: frameAt(event) - part.at };
                 chosen.value = part.id;
               }}
               onPointerMove={(event) => drag(part, event)}
-              onPointerUp={() => {
-                gesture.current = null;
-              }}
+              onLostPointerCapture={letGo}
             >
               <span
                 class="part-film"
@@ -109,13 +116,12 @@ export function Track<P extends Placed & { media: Media }>(props: TrackProps<P>)
             <span
               class="part-end"
               onPointerDown={(event) => {
+                if (event.button !== 0) return;
                 event.currentTarget.setPointerCapture(event.pointerId);
                 gesture.current = { id: part.id, kind: 'lengthen', grip: 0 };
               }}
               onPointerMove={(event) => drag(part, event)}
-              onPointerUp={() => {
-                gesture.current = null;
-              }}
+              onLostPointerCapture={letGo}
             />
             <button
               type="button"

@@ -1,10 +1,11 @@
 import { useSignal } from '@preact/signals';
 import * as api from '../../api/client.js';
+import { countField, readField } from '../../logic/fields.js';
 import { nameOf } from '../../logic/task-names.js';
 import { attempt } from '../../state/messages.js';
 import { go } from '../../state/route.js';
 import { tasks } from '../../state/server.js';
-import { dataFolders, mergeTraining } from '../../state/training.js';
+import { dataFolders, takeFineTuning } from '../../state/training.js';
 import { Icon } from '../media/icon.js';
 import { type Captioned, TrainingFiles } from './training-files.js';
 
@@ -20,11 +21,14 @@ export function FineTuneForm() {
   const rank = useSignal(String(RANK));
   const task = useSignal('');
   const busy = useSignal(false);
+  const stepsRead = readField(countField('Steps'), steps.value);
+  const rankRead = readField(countField('Rank'), rank.value);
   const captioned = files.value.length > 0 && files.value.every(({ caption }) => caption.trim());
-  const ready = name.value.trim() && (folder.value || captioned) && !busy.value;
+  const isReady = name.value.trim() && (folder.value || captioned);
 
   async function begin(event: Event) {
     event.preventDefault();
+    if (busy.peek() || 'problem' in stepsRead || 'problem' in rankRead) return;
     busy.value = true;
     const material = folder.value
       ? { training_folder: folder.value }
@@ -38,13 +42,13 @@ export function FineTuneForm() {
       api.fineTune({
         ...material,
         name: name.value.trim(),
-        method: { type: 'lora', lora: { rank: Number(rank.value) } },
-        hyperparameters: { steps: Number(steps.value), tasks: task.value ? [task.value] : null },
+        method: { type: 'lora', lora: { rank: rankRead.value } },
+        hyperparameters: { steps: stepsRead.value, tasks: task.value ? [task.value] : null },
       }),
     );
     busy.value = false;
     if (!job) return;
-    mergeTraining(job);
+    takeFineTuning(job);
     go('training', job.run);
   }
 
@@ -76,12 +80,20 @@ export function FineTuneForm() {
           </select>
         </label>
       )}
-      {!folder.value && (
-        <TrainingFiles files={files.value} onChange={(next) => (files.value = next)} />
-      )}
+      {!folder.value && <TrainingFiles files={files} />}
       <div class="fields">
-        <Text label="Steps" value={steps.value} onText={(text) => (steps.value = text)} numeric />
-        <Text label="Rank" value={rank.value} onText={(text) => (rank.value = text)} numeric />
+        <Text
+          label="Steps"
+          value={steps.value}
+          onText={(text) => (steps.value = text)}
+          read={stepsRead}
+        />
+        <Text
+          label="Rank"
+          value={rank.value}
+          onText={(text) => (rank.value = text)}
+          read={rankRead}
+        />
         <label class="field wide">
           <span>Tasks</span>
           <select
@@ -97,7 +109,7 @@ export function FineTuneForm() {
           </select>
         </label>
       </div>
-      <button type="submit" class="primary" disabled={!ready}>
+      <button type="submit" class="primary" disabled={!isReady} aria-disabled={busy.value}>
         <Icon name="spark" /> Start learning
       </button>
     </form>
@@ -109,19 +121,22 @@ interface TextProps {
   value: string;
   onText: (text: string) => void;
   placeholder?: string;
-  numeric?: boolean;
+  /** what the text of a number says */
+  read?: ReturnType<typeof readField>;
 }
 
-const Text = ({ label, value, onText, placeholder, numeric = false }: TextProps) => (
+const Text = ({ label, value, onText, placeholder, read }: TextProps) => (
   <label class="field">
     <span>{label}</span>
     <input
       type="text"
-      inputMode={numeric ? 'numeric' : 'text'}
+      inputMode={read ? 'numeric' : 'text'}
+      aria-invalid={read !== undefined && 'problem' in read}
       autocomplete="off"
       value={value}
       placeholder={placeholder}
       onInput={({ currentTarget }) => onText(currentTarget.value)}
     />
+    {read && 'problem' in read && <small class="wrong">{read.problem}</small>}
   </label>
 );

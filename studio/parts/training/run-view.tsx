@@ -4,7 +4,7 @@ import * as api from '../../api/client.js';
 import type { RunDetails, RunMetrics } from '../../api/types.js';
 import { chartsOf, partsOf } from '../../logic/curves.js';
 import { look } from '../../state/messages.js';
-import { fineTunings, loadTraining, runs } from '../../state/training.js';
+import { areRead, fineTunings, readTraining, runs } from '../../state/training.js';
 import { Chart } from './chart.js';
 import { doingText } from './run-list.js';
 import { SteerFineTuning } from './steer-fine-tuning.js';
@@ -28,7 +28,15 @@ export function RunView({ name }: { name: string }) {
 
   useEffect(() => {
     let over = false;
+    let isAsking = false;
     async function update() {
+      if (isAsking) return;
+      isAsking = true;
+      await read().finally(() => {
+        isAsking = false;
+      });
+    }
+    async function read() {
       if (!(await exists(name))) return;
       const names = [name, other.peek()].filter(Boolean);
       const found = await look(() => Promise.all([api.run(name), ...names.map(api.runMetrics)]));
@@ -142,14 +150,21 @@ export function RunView({ name }: { name: string }) {
 /** Whether there is a folder of this run: a fine-tuning that waits has none yet. */
 async function exists(name: string): Promise<boolean> {
   const isListed = () => runs.peek().some((run) => run.name === name);
-  if (!isListed()) await loadTraining();
+  if (!isListed()) await look(readTraining);
   return isListed();
 }
 
 /** A run that has written nothing yet. */
 function Unread({ name }: { name: string }) {
   const job = fineTunings.value.find(({ run }) => run === name);
-  if (!job) return <p class="quiet">Reading the run…</p>;
+  if (!job) {
+    const isUnknown = areRead.value && !runs.value.some((run) => run.name === name);
+    return (
+      <p class="quiet" role="status">
+        {isUnknown ? 'There is no such run; it may have been deleted.' : 'Reading the run…'}
+      </p>
+    );
+  }
   return (
     <>
       <p role="status">{job.status === 'queued' ? 'It waits for its turn.' : 'It begins.'}</p>

@@ -4,14 +4,16 @@ import { change, draftOf } from '../../state/drafts.js';
 import { attempt } from '../../state/messages.js';
 import { go } from '../../state/route.js';
 import { taskOf } from '../../state/server.js';
-import { mergeTraining } from '../../state/training.js';
+import { takeFineTuning } from '../../state/training.js';
 import { Icon } from '../media/icon.js';
+import { ActionButton } from '../shell/action-button.js';
 
 /** Pauses, ends or uses a fine-tuning. */
 export function SteerFineTuning({ job }: { job: FineTuningJob }) {
   async function steer(way: 'cancel' | 'pause' | 'resume') {
+    if (way === 'cancel' && !confirm('End this training? It cannot be resumed.')) return;
     const next = await attempt(() => api.steerFineTuning(job.id, way));
-    if (next) mergeTraining(next);
+    if (next) takeFineTuning(next);
   }
 
   function use() {
@@ -29,19 +31,19 @@ export function SteerFineTuning({ job }: { job: FineTuningJob }) {
   return (
     <div class="buttons">
       {job.status === 'running' && (
-        <button type="button" onClick={() => steer('pause')}>
+        <ActionButton onAct={() => steer('pause')}>
           <Icon name="pause" /> Pause
-        </button>
+        </ActionButton>
       )}
-      {job.status === 'paused' && (
-        <button type="button" onClick={() => steer('resume')}>
+      {(job.status === 'paused' || job.status === 'failed') && (
+        <ActionButton onAct={() => steer('resume')}>
           <Icon name="play" /> Go on
-        </button>
+        </ActionButton>
       )}
       {(open || job.status === 'paused') && (
-        <button type="button" onClick={() => steer('cancel')}>
+        <ActionButton onAct={() => steer('cancel')}>
           <Icon name="stop" /> End it
-        </button>
+        </ActionButton>
       )}
       {job.fine_tuned_model && (
         <button type="button" class="primary" onClick={use}>

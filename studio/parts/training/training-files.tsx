@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals';
+import { type Signal, useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { captioned } from '../../logic/captions.js';
 import type { Media } from '../../logic/draft.js';
@@ -13,12 +13,11 @@ export interface Captioned {
 }
 
 interface TrainingFilesProps {
-  files: readonly Captioned[];
-  onChange: (files: readonly Captioned[]) => void;
+  files: Signal<readonly Captioned[]>;
 }
 
 /** Pictures and clips, each with a few words on it. */
-export function TrainingFiles({ files, onChange }: TrainingFilesProps) {
+export function TrainingFiles({ files }: TrainingFilesProps) {
   const single = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
   const sending = useSignal(0);
@@ -30,15 +29,18 @@ export function TrainingFiles({ files, onChange }: TrainingFilesProps) {
       (file) => file.text(),
     );
     if (found.length === 0) say('There are no pictures or clips among these files.', true);
-    let all = files;
     sending.value += found.length;
     for (const { file, caption } of found) {
       const media = await attempt(() => uploadMedia(file));
       sending.value--;
-      if (!media) continue;
-      all = [...all, { media, caption }];
-      onChange(all);
+      if (media) files.value = [...files.value, { media, caption }];
     }
+  }
+
+  /** Emptied, so that the same files can be chosen again. */
+  async function takeFrom(input: HTMLInputElement) {
+    await take(input.files);
+    input.value = '';
   }
 
   return (
@@ -60,7 +62,7 @@ export function TrainingFiles({ files, onChange }: TrainingFilesProps) {
         accept="image/*,video/*,.txt"
         tabIndex={-1}
         aria-label="Choose pictures and clips"
-        onChange={({ currentTarget }) => void take(currentTarget.files)}
+        onChange={({ currentTarget }) => void takeFrom(currentTarget)}
       />
       <input
         ref={folder}
@@ -68,7 +70,7 @@ export function TrainingFiles({ files, onChange }: TrainingFilesProps) {
         type="file"
         tabIndex={-1}
         aria-label="Choose a folder of pictures and clips"
-        onChange={({ currentTarget }) => void take(currentTarget.files)}
+        onChange={({ currentTarget }) => void takeFrom(currentTarget)}
       />
       <span class="buttons">
         <button
@@ -89,8 +91,8 @@ export function TrainingFiles({ files, onChange }: TrainingFilesProps) {
           ? `Sending, ${sending.value} to go…`
           : 'Or drop them here. Words come from text files of the same names, or from the names.'}
       </p>
-      <ul hidden={files.length === 0}>
-        {files.map(({ media, caption }, i) => (
+      <ul hidden={files.value.length === 0}>
+        {files.value.map(({ media, caption }, i) => (
           <li key={media.url}>
             <Thumb media={media} />
             <input
@@ -98,19 +100,20 @@ export function TrainingFiles({ files, onChange }: TrainingFilesProps) {
               aria-label={`Words on ${media.name}`}
               value={caption}
               placeholder="what it shows"
-              onInput={({ currentTarget }) =>
-                onChange(
-                  files.map((one, at) =>
-                    at === i ? { ...one, caption: currentTarget.value } : one,
-                  ),
-                )
-              }
+              onInput={({ currentTarget }) => {
+                const { value } = currentTarget;
+                files.value = files.value.map((one, at) =>
+                  at === i ? { ...one, caption: value } : one,
+                );
+              }}
             />
             <button
               type="button"
               class="icon-button"
               aria-label={`Remove ${media.name}`}
-              onClick={() => onChange(files.filter((_, at) => at !== i))}
+              onClick={() => {
+                files.value = files.value.filter((_, at) => at !== i);
+              }}
             >
               <Icon name="close" />
             </button>

@@ -1,6 +1,7 @@
 import { useEffect } from 'preact/hooks';
+import { look } from '../../state/messages.js';
 import { linkTo } from '../../state/route.js';
-import { loadTraining, runs } from '../../state/training.js';
+import { areRead, readTraining, runs } from '../../state/training.js';
 import { Icon } from '../media/icon.js';
 import { FineTuneForm } from './fine-tune-form.js';
 import { RunList } from './run-list.js';
@@ -12,8 +13,8 @@ const LOOK = 4000;
 /** Runs to watch, and the form that starts a fine-tuning. */
 export function Training({ name }: { name: string | null }) {
   useEffect(() => {
-    void loadTraining();
-    const timer = setInterval(() => void loadTraining(), LOOK);
+    void look(readTraining);
+    const timer = setInterval(() => void look(readTraining), LOOK);
     return () => clearInterval(timer);
   }, []);
   if (name) {
@@ -38,7 +39,9 @@ export function Training({ name }: { name: string | null }) {
       <div class="training-columns">
         <section aria-label="Runs">
           <h2>Runs</h2>
-          {runs.value.length === 0 && <p class="quiet">No run yet.</p>}
+          {runs.value.length === 0 && (
+            <p class="quiet">{areRead.value ? 'No run yet.' : 'Reading the runs…'}</p>
+          )}
           <RunList runs={runs.value} />
         </section>
         <FineTuneForm />

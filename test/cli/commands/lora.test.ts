@@ -69,7 +69,7 @@ describe('mfm generate --lora', () => {
 
   test('refuses files that are not a LoRA for it in one sentence', async () => {
     const cases: [string, RegExp][] = [
-      [at('nothing'), /nothing: no such LoRA file or folder$/],
+      [at('nothing'), /nothing: no such LoRA file or folder; give one as `mfm train` writes it$/],
       [`${at('style')}:much`, /^--lora .*:much: must be FILE or FILE:SCALE with a number.*"much"$/],
       [`${at('style')}:`, /must be FILE or FILE:SCALE with a number.*got ""$/],
       [join(fixtures, 'peft'), /is not a LoRA for this network: unknown 8 tensors \(/],
@@ -154,6 +154,11 @@ describe('mfm lora', () => {
     );
     await refuses(['export', ...style], /^mfm lora export: --output is missing/);
     await refuses(['export', ...style, '-o', at('style')], /is the LoRA itself, which the result/);
+    await refuses(['export', ...style, '-o', at('x.safetensors')], /leave out \.safetensors$/);
+    await refuses(
+      ['export', ...style, '--layout', 'peft', '-o', at('peft')],
+      /exists already; name another folder$/,
+    );
     assert.ok(!existsSync(at('x')), 'nothing is written');
   });
 });

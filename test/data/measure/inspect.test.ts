@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { excessOf, RELEASED } from '../../../src/data/caption-length.js';
-import { inspectItem } from '../../../src/data/measure/inspect.js';
+import { inspectFile, inspectItem } from '../../../src/data/measure/inspect.js';
 import { findingsOf } from '../../../src/data/measure/verdicts.js';
 import { contentHash } from '../../../src/data/sources/data-file.js';
 import type { DataItem } from '../../../src/data/sources/items.js';
@@ -70,6 +70,18 @@ describe('inspectItem', { skip: noFfmpeg }, () => {
       found.join('\n'),
     );
   });
+});
+
+test('a file of no data set is inspected by its path, and called by its name', async () => {
+  const data = new Uint8Array(24 * 16 * 3).fill(90);
+  await writeImage(at('content.png'), { width: 24, height: 16, numFrames: 1, data });
+  const found = await inspectFile({ path: at('content.png'), name: 'holiday.png' });
+  assert.ok(!('problem' in found));
+  const { kind, width, height, numFrames } = found.facts;
+  assert.deepEqual([kind, width, height, numFrames], ['image', 24, 16, 1]);
+  writeFileSync(at('broken.png'), 'no picture');
+  const broken = await inspectFile({ path: at('broken.png'), name: 'holiday.png' });
+  assert.match('problem' in broken ? broken.problem : '', /^holiday\.png: holds text/);
 });
 
 test('a pipe named in a list is a problem, not waited for', { timeout: 20_000 }, async () => {

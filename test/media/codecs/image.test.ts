@@ -50,6 +50,7 @@ describe('readImage', () => {
     const image = await readImage(at('alpha.png'));
     assert.deepEqual([...image.data], [200, 100, 0, 227, 177, 127, 255, 255, 255]);
     assert.deepEqual([...image.alpha!], [255, 128, 0]);
+    assert.match(image.notes.join(), /alpha\.png: its transparent parts are shown over white/);
     const dark = await readImage(at('alpha.png'), { background: [0, 0, 0] });
     assert.deepEqual(colorAt(dark, 0, 2, 0), [0, 0, 0]);
   });

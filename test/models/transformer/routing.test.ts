@@ -148,7 +148,8 @@ describe('token routing', () => {
     }
     const plain = still.forward(latents, inputs);
     const routed = still.forward(latents, { ...inputs, route: routeOf(KEPT, 1, 1) });
-    assert.equal(maxDifference(plain, routed), 0);
+    // products of fewer rows may round in another way
+    assert.ok(maxDifference(plain, routed) < 1e-6);
   });
 
   test('gives the same gradients with checkpointed blocks', () => {

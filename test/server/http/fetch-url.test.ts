@@ -15,6 +15,10 @@ before(async () => {
     if (to) return response.writeHead(302, { location: to }).end();
     if (request.url === '/loop') return response.writeHead(302, { location: '/loop' }).end();
     if (request.url === '/large') return response.end(Buffer.alloc(2000));
+    if (request.url === '/half') {
+      response.writeHead(200, { 'content-length': '100' }).write('half');
+      return response.destroy();
+    }
     if (request.url === '/picture.png') return response.end('picture');
     response.writeHead(404).end();
   });
@@ -80,6 +84,11 @@ describe('an address in a request', () => {
     const before = readdirSync(incoming);
     await refuses(at('/large'), /larger than 1000 bytes/);
     await refuses(at('/loop'), /more than 3 redirects/);
+    await refuses(
+      at('/half'),
+      /^inputs: public\.example:\d+ cannot be read \(.+\); upload the file/,
+    );
+    await refuses(at('/?to=http%3A%2F%2F%5B'), /leads to "http:\/\/\[", which is no address/);
     await refuses(at('/none'), /answered with 404/);
     await refuses(at('/', 'unknown.example'), /is not known/);
     await refuses('data:text/html;base64,PGI+', /must be a data URL/);

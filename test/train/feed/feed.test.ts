@@ -273,6 +273,35 @@ describe('a feed of scenes that pass', () => {
     assert.ok(counts.filter((count) => count === reuse).length > 20, counts.join());
   });
 
+  test('has scenes of two sizes, of which both serve super-resolution', async () => {
+    const of = (weight: number, scale?: number): Source => ({
+      miniworld: { ...MINIWORLD.miniworld!, reuse, scale },
+      weight,
+    });
+    const { sources } = await openSources([of(1), of(1, 0.5)], { validationSamples: 2 });
+    const both = stageOf([of(1), of(1, 0.5)], {
+      imageShare: [0.5, 0.5],
+      tasks: { isr: 1, vsr: 1 },
+      aspect: 'fixed',
+    });
+    const options = await optionsOf({ stage: both, sources });
+    const sizes = new Map<string, number>();
+    for (const { target, count } of await taken(options, 24)) {
+      const { width, height, numFrames } = target;
+      sizes.set(`${width}x${height}x${numFrames}`, count);
+    }
+    // 60 tokens a batch
+    const expected = { '16x16x1': 60, '16x16x17': 12, '32x32x1': 15, '32x32x17': 3 };
+    assert.deepEqual(Object.fromEntries([...sizes].sort()), expected);
+    assert.deepEqual(
+      stageTallies(sources, both).map(({ samples, of }) => [samples, of]),
+      [
+        [40, 40],
+        [24, 24],
+      ],
+    );
+  });
+
   test('encodes each of them once, and stores none of them', async () => {
     const store = DataStore.open(at('passing'));
     const maker = makerOf(store);

@@ -21,7 +21,7 @@ describe('adapterStep', () => {
       loss?.backward();
     };
     const outcome = readOutcome(
-      adapterStep(pipeline, project, batch, backward, tokensPerMicroBatch),
+      adapterStep(pipeline, project, batch, { backward, tokensPerMicroBatch }),
     );
     const gradients = parameters.map(([, parameter]) => {
       const values = parameter.grad?.toFloat32Array() ?? null;

@@ -25,7 +25,7 @@ import {
   flowMapObjective,
   type VelocityAt,
 } from '../../../src/train/networks/flow-map.js';
-import { trainStep } from '../../../src/train/networks/step.js';
+import { sendSamples, trainStep } from '../../../src/train/networks/step.js';
 import { maxDifference } from '../../models/transformer/tiny.js';
 import { CLIP, tinyBatch, tinyRecipe, tinyTrainee } from '../tiny.js';
 
@@ -300,7 +300,11 @@ describe('flowMapObjective', () => {
     const plan = { gradCheckpointing: false, sequence: null, timestepShift: 1, seed: 0 };
     const objective = flowMapObjective(teacher, PLAN);
     const { losses } = noGrad(() =>
-      objective.losses(student, [clean], CLIP, draws, plan, { samples: [clean], step: 0 }),
+      objective.losses(student, sendSamples(student, [clean], CLIP, draws), plan, {
+        samples: [clean],
+        target: CLIP,
+        step: 0,
+      }),
     );
     // the student's is the teacher's without guidance, so its loss is the mean square of the rest
     const plain = await teacher.denoise({ ...asked, guidanceScale: 1 });

@@ -1,11 +1,13 @@
 /** `mfm data check`: reports each item's problems, and the tasks it can be used for. */
+import { existsSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import type { CaptionLimit } from '../../../data/caption-length.js';
 import type { CheckedItem } from '../../../data/measure/check.js';
 import { framesOf } from '../../../data/measure/verdicts.js';
 import type { SampleFacts } from '../../../data/sources/facts.js';
 import type { DataItem, Entry } from '../../../data/sources/items.js';
-import { isAbort } from '../../../errors.js';
+import { fileKind } from '../../../data/sources/kinds.js';
+import { InputError, isAbort } from '../../../errors.js';
 import { expectPlace, SourceFiles } from '../../../files/output-place.js';
 import { adviseFfmpeg } from '../../options/ffmpeg-advice.js';
 import { INTERRUPTED, withInterrupt } from '../../terminal/interrupt.js';
@@ -24,17 +26,14 @@ export interface CheckArguments {
 
 /** @returns the exit code: 1 with `strict` if there is a problem, else 0 */
 export async function runCheck(options: CheckArguments): Promise<number> {
-  for (const output of [options.json, options.clean]) {
-    if (output === undefined) continue;
-    expectPlace(output);
-    new SourceFiles([{ path: options.manifest, what: 'the data set' }]).expectOtherFile(output);
-  }
+  expectPlaces(options);
   const { readEntries } = await import('../../../data/sources/manifest.js');
   const caption = options.pipeline === undefined ? undefined : await limitOf(options.pipeline);
   const entries: Entry[] = [];
   const notes: string[] = [];
   const onNote = (note: string) => notes.push(note);
   for await (const entry of readEntries(options.manifest, { onNote })) entries.push(entry);
+  expectOtherFiles(options, entries);
   try {
     return await withInterrupt('stopping', (signal) =>
       checkAll(options, { entries, notes, caption }, signal),
@@ -44,6 +43,39 @@ export async function runCheck(options: CheckArguments): Promise<number> {
     process.stderr.write(`${options.manifest}: stopped; nothing was written\n`);
     return INTERRUPTED;
   }
+}
+
+/** @throws InputError if one of the files to write would replace another, or what the data set consists of */
+function expectPlaces({ manifest, json, clean }: CheckArguments): void {
+  const read = new SourceFiles([{ path: manifest, what: 'the data set' }]);
+  for (const [path, what, ending] of [
+    [json, 'the report', '.json'],
+    [clean, 'the manifest', '.jsonl'],
+  ] as const) {
+    if (path === undefined) continue;
+    expectPlace(path);
+    // pictures, clips, captions and shards are never replaced, whichever of them the data set names
+    if (!['sidecar', 'other'].includes(fileKind(path))) {
+      throw new InputError(`${path}: ${what} is text; name a file that ends in ${ending}`);
+    }
+    read.expectOtherFile(path);
+  }
+  if (json !== undefined && clean !== undefined && resolve(json) === resolve(clean)) {
+    throw new InputError(`${json}: is named by --json and --clean; name two files`);
+  }
+}
+
+/** @throws InputError if one of the files to write is one of an item */
+function expectOtherFiles({ json, clean }: CheckArguments, entries: readonly Entry[]): void {
+  const replaced = [json ?? [], clean ?? []].flat().filter((path) => existsSync(path));
+  if (replaced.length === 0) return;
+  const files = entries.flatMap((entry) => {
+    if (!('item' in entry)) return [];
+    const { media, target, mask, depth } = entry.item;
+    return [media, target, mask, depth].filter((file) => file !== null);
+  });
+  const read = new SourceFiles(files.map(({ path }) => ({ path, what: 'a file of the data set' })));
+  for (const path of replaced) read.expectOtherFile(path);
 }
 
 async function limitOf(pipeline: string): Promise<CaptionLimit> {

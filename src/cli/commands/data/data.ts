@@ -1,7 +1,7 @@
 /** `mfm data`: checks a data set, or makes one from long videos. */
 import { InputError } from '../../../errors.js';
 import { deviceOption } from '../../options/device.js';
-import { defineArgs, type Options } from '../../terminal/args.js';
+import { defineArgs, expectNone, type Options } from '../../terminal/args.js';
 import type { Example } from '../../terminal/help.js';
 
 export const summary = 'check a data set, or make one from long videos';
@@ -30,8 +30,7 @@ export const args = defineArgs({
     minFrames: {
       kind: 'integer',
       min: 1,
-      default: 17,
-      describe: 'check: clips with fewer frames count as too short',
+      describe: 'check: clips with fewer frames count as too short (default 17)',
     },
     json: { kind: 'text', placeholder: 'FILE', describe: 'check: write the full report as JSON' },
     clean: {
@@ -47,21 +46,19 @@ export const args = defineArgs({
     },
     shard: {
       kind: 'text',
-      default: '1/1',
       placeholder: 'I/N',
-      describe: 'prepare: do only the part of machine I of N; all may write to the same folder',
+      describe:
+        'prepare: do only the part of machine I of N; all may write to the same folder (default 1/1)',
     },
     minSeconds: {
       kind: 'number',
       min: 0,
-      default: 2,
-      describe: 'prepare: leave out shorter scenes, seconds',
+      describe: 'prepare: leave out shorter scenes, seconds (default 2)',
     },
     maxSeconds: {
       kind: 'number',
       min: 0.1,
-      default: 20,
-      describe: 'prepare: split longer scenes into equal parts, seconds',
+      describe: 'prepare: split longer scenes into equal parts, seconds (default 20)',
     },
     fps: {
       kind: 'number',
@@ -82,7 +79,7 @@ export const args = defineArgs({
       ...deviceOption,
       describe: `prepare: ${deviceOption.describe}`,
     },
-    shardSize: { kind: 'integer', min: 1, default: 500, describe: 'prepare: clips per shard' },
+    shardSize: { kind: 'integer', min: 1, describe: 'prepare: clips per shard (default 500)' },
     workers: { kind: 'integer', min: 1, describe: 'threads (default: one per processor)' },
     strict: {
       kind: 'flag',
@@ -101,19 +98,29 @@ export const examples: readonly Example[] = [
   ],
 ];
 
+/** Options that only one of the actions takes. */
+const OWN = {
+  check: ['minFrames', 'json', 'clean', 'pipeline'],
+  prepare: [
+    ...['output', 'shard', 'minSeconds', 'maxSeconds', 'fps', 'size'],
+    ...['depthModel', 'device', 'shardSize'],
+  ],
+} as const;
+
 export async function run(options: Options<typeof args>): Promise<number> {
   const { action, source, output, workers } = options;
+  expectNone(`mfm data ${action}`, options, OWN[action === 'check' ? 'prepare' : 'check']);
   if (action === 'check') {
     if (source.length > 1) {
       throw new InputError(`mfm data check: takes one data set, got "${source[1]}" too`);
     }
     const { runCheck } = await import('./data-check.js');
-    return runCheck({ ...options, manifest: source[0]! });
+    return runCheck({ ...options, manifest: source[0]!, minFrames: options.minFrames ?? 17 });
   }
   if (output === undefined) {
     throw new InputError('mfm data prepare: --output is missing (the folder for the shards)');
   }
-  const { minSeconds, maxSeconds, shard, shardSize, strict } = options;
+  const { minSeconds = 2, maxSeconds = 20, shard = '1/1', shardSize = 500, strict } = options;
   const { runPrepare } = await import('./data-prepare.js');
   return runPrepare({
     sources: source,

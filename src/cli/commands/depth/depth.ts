@@ -5,7 +5,7 @@ import type { OpenDepth, SavedDepth } from '../../../index.js';
 import { withOptions } from '../../terminal/fields.js';
 import type { Example } from '../../terminal/help.js';
 import { INTERRUPTED, withInterrupt } from '../../terminal/interrupt.js';
-import { describeProblem } from '../../terminal/problem.js';
+import { describeProblem, failedLine } from '../../terminal/problem.js';
 import { formatDuration, Progress } from '../../terminal/progress.js';
 import type { DepthJob, DepthJobs } from './jobs.js';
 import type { DepthOptions } from './options.js';
@@ -81,7 +81,7 @@ async function saveAll(jobs: DepthJobs, context: Context): Promise<number | unde
   const { writeAtomically } = await import('../../../files/atomic.js');
   const { hasSettings } = await import('../generate/result-settings.js');
   let exitCode: number | undefined;
-  let [present, done, seconds] = [0, 0, 0];
+  let [present, done, seconds, failed] = [0, 0, 0, 0];
   for (const [i, job] of jobs.entries()) {
     try {
       if ('problem' in job) throw job.problem;
@@ -104,9 +104,11 @@ async function saveAll(jobs: DepthJobs, context: Context): Promise<number | unde
       const { message, exitCode: code } = describeProblem(error);
       say(message.startsWith(`${job.input}: `) ? message : `${job.input}: ${message}`);
       exitCode = code;
+      failed++;
     }
   }
   if (present > 0) say(`${present} of ${jobs.length} existed already`);
+  if (failed > 0) say(failedLine(failed, jobs.length));
   return exitCode;
 }
 

@@ -5,16 +5,19 @@ import { filesMaker, PUBLISHED, writeConditions } from '../../../eval/benchmark.
 import type { StepCount, TaskReport } from '../../../eval/evaluate.js';
 import { trainedTask } from '../../../eval/mixtures.js';
 import {
+  isReportFolder,
   keep,
   kept,
   type Part,
   type RunOptions,
+  reportSettings,
   runTask,
   storedTask,
   writeReport,
 } from '../../../eval/report.js';
 import type { Report, ReportSettings } from '../../../eval/report-format.js';
 import { type Maker, pipelineMaker } from '../../../eval/trials.js';
+import { expectFolderPlace, SourceFiles } from '../../../files/output-place.js';
 import { packageVersion } from '../../../files/package-root.js';
 import { estimateDepth, openDepthModel } from '../../../models/depth-anything/index.js';
 import type { EfficientNetFeatures } from '../../../models/efficientnet/index.js';
@@ -48,6 +51,7 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
   const made = results ?? folder;
   const identity = identityOf(made);
   const output = options.output ?? `runs/eval-${pipelineName(folder)}`;
+  expectReportPlace(output, options);
   const steps = stepCounts(options.steps);
   const opened = results === undefined ? await open(folder, options, steps) : null;
   const network = featureNetwork(options.perceptual, opened?.pipeline.device ?? 'cpu');
@@ -65,6 +69,10 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
         opened,
         network,
       });
+      const replaced = reportSettings(output);
+      if (replaced !== null && JSON.stringify(replaced) !== JSON.stringify(about)) {
+        process.stderr.write(`${output}: a report made with other settings is replaced\n`);
+      }
       const work = new Work(parts, settings, (part) =>
         storedTask(output, part.task, part.trials.count, about),
       );
@@ -127,6 +135,21 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
       network?.dispose();
     }
   });
+}
+
+/** @throws InputError if the report would lie in what is read, or among other files */
+function expectReportPlace(
+  output: string,
+  { manifest, clips, results }: Pick<EvalOptions, 'manifest' | 'clips' | 'results'>,
+): void {
+  const read = Object.entries({
+    'the data set': manifest,
+    'the clips': clips,
+    'the results': results,
+  });
+  const given = read.flatMap(([what, path]) => (path === undefined ? [] : [{ path, what }]));
+  new SourceFiles(given).expectOtherFolder(output);
+  if (!isReportFolder(output)) expectFolderPlace(output);
 }
 
 interface Opened {

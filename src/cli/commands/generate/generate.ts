@@ -7,7 +7,7 @@ import type { Task } from '../../../tasks/index.js';
 import { lorasOf } from '../../options/lora.js';
 import type { Example } from '../../terminal/help.js';
 import { INTERRUPTED, withInterrupt } from '../../terminal/interrupt.js';
-import { describeProblem } from '../../terminal/problem.js';
+import { describeProblem, failedLine } from '../../terminal/problem.js';
 import { formatDuration } from '../../terminal/progress.js';
 import type { Job } from './jobs.js';
 import type { Context } from './make-result.js';
@@ -144,7 +144,7 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
   const { writeAtomically } = await import('../../../media/index.js');
   const { begin, make } = await import('./make-result.js');
   let exitCode: number | undefined;
-  let [present, done, seconds] = [0, 0, 0];
+  let [present, done, seconds, failed] = [0, 0, 0, 0];
   for (const [i, job] of jobs.entries()) {
     const about = settingsPath(job.output);
     try {
@@ -172,8 +172,10 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
       const named = job.where === '' || problem.message.startsWith(`${job.where}: `);
       process.stderr.write(`${named ? '' : `${job.where}: `}${problem.message}\n`);
       exitCode = problem.exitCode;
+      failed++;
     }
   }
   if (present > 0) process.stderr.write(`${present} of ${jobs.length} existed already\n`);
+  if (failed > 0) process.stderr.write(`${failedLine(failed, jobs.length)}\n`);
   return exitCode;
 }

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { csvRecords } from '../../../data/sources/csv.js';
 import { jsonRow, shown } from '../../../data/sources/json-row.js';
-import { fileKind } from '../../../data/sources/kinds.js';
+import { fileKind, isMedia } from '../../../data/sources/kinds.js';
 import { PassedOver } from '../../../data/sources/passed-over.js';
 import { decodeText } from '../../../data/sources/text.js';
 import { InputError } from '../../../errors.js';
@@ -59,8 +59,10 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
       ? [{ where: '', words: [] }]
       : lists.flatMap((list) => readJobs(list, { masks: task.mask !== 'none', onNote }));
   const jobs: Job[] = [];
+  let takesPrompt = lists.length === 0 || options.prompt === undefined;
   for (const [index, { where, words }] of rows.entries()) {
     const row = parseArgs(where, rowArgs, words);
+    takesPrompt ||= row.prompt === undefined;
     const input = row.input.length > 0 ? row.input : options.input;
     const depth = row.depth.length > 0 ? row.depth : options.depth;
     const known = row.known.length > 0 ? row.known : options.known;
@@ -89,6 +91,14 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
       const output = join(folder, `${stem}${suffix}.${extension}`);
       jobs.push({ where, options: merged, seed, output });
     }
+  }
+  if (!takesPrompt) {
+    throw new InputError('-p: all lines of the batch have prompts of their own; leave it out');
+  }
+  if (isMedia(folder) && !existsSync(folder)) {
+    throw new InputError(
+      `${folder}: several results go into a folder; name one, such as ${folder.slice(0, -extname(folder).length)}`,
+    );
   }
   return jobs;
 }

@@ -110,7 +110,6 @@ class Talk {
     this.later = [];
     const { context } = this;
     const { cost, availableBytes, numWindows, seconds } = plan;
-    if (!cost) return;
     const work = JSON.stringify(cost.work);
     if (work === context.toldWork) return;
     context.toldWork = work;

@@ -75,7 +75,8 @@ const resultOptions = {
     min: 1,
     max: MOST_FRAMES,
     aliases: ['numFrames'],
-    describe: "frames of the result, any number (default: the input's, or the pipeline's)",
+    describe:
+      "frames of the result, any number; vexd and vtrans: those from where the input joins on, the rest of which comes on top (default: the input's, or the pipeline's)",
   },
   window: {
     kind: 'integer',

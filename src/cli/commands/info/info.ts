@@ -7,6 +7,7 @@ import { buildRecord, findAddon } from '../../../files/addon.js';
 import { readJsonObject } from '../../../files/read-json.js';
 import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../../../limits.js';
 import type { PipelineShape } from '../../../pipeline/shape.js';
+import { chosenDevice, deviceOption, dtypeOption } from '../../options/device.js';
 import { defineArgs, type Options } from '../../terminal/args.js';
 import { formatBytes } from '../../terminal/progress.js';
 
@@ -23,7 +24,7 @@ export const args = defineArgs({
   },
   options: {
     pipeline: { kind: 'text', placeholder: 'FOLDER', describe: 'same as the argument PIPELINE' },
-    task: { kind: 'text', default: 't2v', describe: 'task to estimate the cost for' },
+    task: { kind: 'text', describe: 'task to estimate the cost for (default t2v)' },
     size: {
       kind: 'size',
       multipleOf: 16,
@@ -43,12 +44,8 @@ export const args = defineArgs({
       describe: "sampling steps (default: the pipeline's)",
     },
     guidance: { kind: 'number', min: 0, describe: "guidance scale (default: the pipeline's)" },
-    dtype: {
-      kind: 'text',
-      choices: ['auto', 'float32', 'bfloat16'],
-      default: 'auto',
-      describe: 'dtype that networks compute in',
-    },
+    device: deviceOption,
+    dtype: dtypeOption,
     json: { kind: 'flag', describe: 'print JSON instead of a table' },
   },
 });
@@ -59,8 +56,17 @@ export const examples = [
   ['the cost of the released 8B model on this machine', 'info mfm-8b --size 640x352 --frames 17'],
 ] as const;
 
+/** What the cost of a result depends on. */
+const OF_COST = ['task', 'size', 'frames', 'steps', 'guidance', 'device'] as const;
+
 export async function run(options: Options<typeof args>): Promise<void> {
   const { json, pipeline } = options;
+  const alone = pipeline === undefined && OF_COST.find((name) => options[name] !== undefined);
+  if (alone) {
+    throw new InputError(
+      `--${alone}: is about the cost of a result; name the pipeline too, or leave it out`,
+    );
+  }
   // report a wrong name before the engine is loaded
   const about = pipeline === undefined ? null : await pipelineFacts(pipeline);
   const machine = await collect();
@@ -86,16 +92,20 @@ async function costOf(pipeline: string, options: Options<typeof args>) {
   );
   const { resolvePipeline } = await import('../../../pipeline/find.js');
   const { expectFrameCount, runsOneAtATime } = await import('../../../pipeline/index.js');
-  const { availableBytes } = await import('../../../pipeline/cost/available.js');
   const { Planner } = await import('../../../pipeline/cost/planner.js');
   const { planLines } = await import('../../options/result-cost.js');
   const { fastDtype } = await import('../../../nn/index.js');
-  const task = taskOf(options.task);
+  const task = taskOf(options.task ?? 't2v');
   const preset = PIPELINE_PRESETS.find((name) => name === pipeline);
   const own = preset ? RELEASED_SETTINGS : readSettings(resolvePipeline(pipeline));
   const settings = settingsFor(own, task);
-  const dtype = options.dtype === 'auto' ? fastDtype() : options.dtype;
-  const numFrames = task.result === 'image' ? 1 : (options.frames ?? settings.numFrames);
+  const device = await chosenDevice(options.device, options.dtype);
+  const dtype = options.dtype === 'auto' ? fastDtype(device) : options.dtype;
+  const isImage = task.result === 'image';
+  if (isImage && options.frames !== undefined && options.frames !== 1) {
+    throw new InputError(`${task.id}: makes an image; leave out --frames`);
+  }
+  const numFrames = isImage ? 1 : (options.frames ?? settings.numFrames);
   expectFrameCount('--frames', numFrames);
   const { width, height } = options.size ?? settings;
   let shape: PipelineShape;
@@ -105,7 +115,8 @@ async function costOf(pipeline: string, options: Options<typeof args>) {
     // an incomplete folder still has facts to show
     return { plan: null, lines: [`cost: cannot be estimated (${(error as Error).message})`] };
   }
-  const planner = new Planner(shape, { dtype, oneAtATime: runsOneAtATime(shape, dtype) });
+  const oneAtATime = runsOneAtATime(shape, dtype, device);
+  const planner = new Planner(shape, { dtype, oneAtATime, device });
   const plan = planner.plan({
     target: { width, height, numFrames },
     numInferenceSteps: options.steps ?? settings.numInferenceSteps,
@@ -113,7 +124,7 @@ async function costOf(pipeline: string, options: Options<typeof args>) {
     promptLength: settings.promptLength,
     depth: settings.usesDepth && hasCondition(task),
   });
-  return { plan, lines: planLines(task.id, plan, availableBytes()) };
+  return { plan, lines: planLines(task.id, plan, planner.availableBytes) };
 }
 
 async function collect(): Promise<Record<string, string | number>> {
@@ -142,7 +153,9 @@ async function pipelineFacts(name: string): Promise<Record<string, string>> {
   const folder = resolvePipeline(name);
   const path = join(folder, 'model_index.json');
   if (!existsSync(path)) {
-    throw new InputError(`${folder}: is not a pipeline folder (no model_index.json)`);
+    throw new InputError(
+      `${folder}: is not a pipeline folder (no model_index.json); name one, a pipeline that \`mfm pull\` downloaded, or mfm-2b or mfm-8b`,
+    );
   }
   const facts: Record<string, string> = { pipeline: folder };
   for (const [part, value] of Object.entries(readJsonObject(path))) {

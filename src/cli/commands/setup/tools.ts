@@ -35,13 +35,16 @@ export function canInstall(): boolean {
   );
 }
 
+/** Seconds that another apt may take, such as the one that looks for updates after a start. */
+const PATIENCE = ['-o', 'DPkg::Lock::Timeout=300'];
+
 /** Installs Debian packages. @throws JobError if that fails */
 export function aptInstall(packages: readonly string[]): void {
   say(`installing ${packages.join(', ')} with apt-get`);
-  runTool([...asRoot(), 'apt-get', 'update', '-qq']);
+  runTool([...asRoot(), 'apt-get', ...PATIENCE, 'update', '-qq']);
   runTool([
     ...asRoot(),
-    ...['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', 'install', '-y', '-qq'],
+    ...['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...PATIENCE, 'install', '-y', '-qq'],
     ...['--no-install-recommends', ...packages],
   ]);
 }

@@ -16,6 +16,7 @@ import {
 import { type TrainedNetworks, trainedNetworks } from '../../../train/cost/trained-networks.js';
 import {
   type DepthModelPlan,
+  firstWeightsOf,
   type Optimisation,
   type PipelineRecipe,
   type Recipe,
@@ -108,7 +109,7 @@ function pipelineDryRun(
     ranks: processes,
   });
 
-  const from = recipe.base ?? recipe.transformer.from ?? recipe.init;
+  const from = recipe.base ?? firstWeightsOf(recipe);
   const undone = undoneNote(recipe);
   return [
     `${recipe.name}: nothing is trained; the run would be ${folder}`,

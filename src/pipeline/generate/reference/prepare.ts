@@ -22,6 +22,7 @@ import type {
 } from '../../../tasks/index.js';
 import { cat, type Tensor, tidy } from '../../../tensor/index.js';
 import type { OwnSettings } from '../../settings.js';
+import { noClip } from '../inputs.js';
 import { bare } from '../placed.js';
 import type { UserRequest } from '../request.js';
 import { referencePlan } from './layout.js';
@@ -51,11 +52,7 @@ export async function prepareAsReference(
   const media: Media[] = [];
   for (const [i, kind] of task.inputs.entries()) {
     const one = await (kind === 'image' ? readImage : readMedia)(request.inputs[i]!, { signal });
-    if (kind === 'video' && one.numFrames < 2) {
-      throw new InputError(
-        `${one.path}: ${task.id} needs a clip, got one picture; give a video or a folder of pictures`,
-      );
-    }
+    if (kind === 'video' && one.numFrames < 2) throw await noClip(task, request.inputs[i]!, true);
     media.push(one);
   }
   const notes: string[] = [];

@@ -56,6 +56,8 @@ export interface SourceItem {
   origin: Origin;
   /** null for a scene, which can have any size and length */
   facts: SampleFacts | null;
+  /** sides of a scene as a share of the stage's; default: 1 */
+  scale?: number;
   /** a scene that is used a few times and never again: nothing of it is stored on disk */
   passes?: true;
 }

@@ -179,6 +179,14 @@ describe('mfm eval', () => {
     assert.equal(notes.length, 4);
     assert.match(stdout, /no feature distances: `mfm pull timm\/tf_efficientnet_lite0.in1k`/);
     assert.match(stdout, /vedit: no item qualifies \(.*no picture before an edit.*\)/);
+    for (const [output, sentence] of [
+      ['clips', /clips: is the data set itself, whose files are read; name another folder$/],
+      ['.', /holds files already; name a new folder, or empty it$/],
+    ] as const) {
+      const refused = await mfm([...words, '-o', join(folder, output)]);
+      assert.match(refused.message, sentence);
+      assert.equal(refused.exitCode, 2);
+    }
   });
 
   describe('--benchmark mfm', () => {

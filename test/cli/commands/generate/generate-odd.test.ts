@@ -123,12 +123,13 @@ describe('odd clips', { skip: noFfmpeg }, () => {
   });
 
   test('one that is no clip, or has lost its head, is refused', async () => {
-    for (const [name, message] of [
-      ['single.mp4', /single\.mp4: vsr needs a clip, got one picture/],
+    for (const [name, message, ...more] of [
+      ['single.mp4', /single\.mp4: vsr needs a clip, got one frame; give a longer video$/],
+      ['single.mp4', /vsr needs a clip, got one frame; give a longer video$/, '--compat=reference'],
       ['sound.mp4', /sound\.mp4: holds only sound; give a file with moving pictures/],
       ['headless.mp4', /headless\.mp4: has no index \(moov box\)/],
     ] as const) {
-      const got = await generate('vsr', '-i', at(name), '-o', at('none.mp4'));
+      const got = await generate('vsr', '-i', at(name), '-o', at('none.mp4'), ...more);
       assert.match(got.message, message);
       assert.equal(got.exitCode, 2);
       assert.ok(!existsSync(at('none.mp4')));

@@ -74,6 +74,34 @@ test('mfm data check refuses to replace the manifest that it reads', async () =>
   }
 });
 
+test('mfm data check replaces nothing that the data set consists of', async () => {
+  writeFileSync(at('photo.txt'), 'red');
+  writeFileSync(at('deep.safetensors'), 'depth');
+  const row = { image: 'photo.png', prompt: 'red', depth: 'deep.safetensors' };
+  writeFileSync(at('deep.jsonl'), `${JSON.stringify(row)}\n`);
+  const before = readFileSync(at('photo.png'));
+  for (const [words, sentence] of [
+    [
+      ['--json', at('photo.png')],
+      /photo\.png: the report is text; name a file that ends in \.json$/,
+    ],
+    [['--clean', at('photo.txt')], /photo\.txt: the manifest is text; .* in \.jsonl$/],
+    [
+      ['--json', at('deep.safetensors')],
+      /deep\.safetensors: is .*, which the result would replace/,
+    ],
+    [['--json', at('a.json'), '--clean', at('a.json')], /is named by --json and --clean; name two/],
+    [['--shard-size', '3'], /^mfm data check: takes no --shard-size; leave it out$/],
+  ] as const) {
+    const all = ['check', at('deep.jsonl'), ...words];
+    const got = await quietly(() => run(parseArgs('mfm data', args, all) as never));
+    assert.equal(got.exitCode, 2);
+    assert.match(got.message, sentence);
+  }
+  assert.deepEqual(readFileSync(at('photo.png')), before);
+  assert.equal(readFileSync(at('photo.txt'), 'utf8'), 'red');
+});
+
 test('mfm data prepare refuses to write into the folder that it reads', async () => {
   for (const place of ['frames', 'frames/shards']) {
     const words = ['prepare', at('frames'), '-o', at(place)];

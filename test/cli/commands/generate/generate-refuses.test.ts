@@ -193,11 +193,16 @@ describe('every task refuses, with one sentence, exit code 2 and nothing written
       if (task.result === 'image') {
         cases.push([['--frames', '5'], /makes an image; leave out --frames/]);
         cases.push([['--window', '5'], /makes an image; leave out --window/]);
+        cases.push([['--fps', '9'], /makes an image; leave out --fps/]);
       } else {
         cases.push([['--window', '6'], /^--window: must be 4k \+ 1 .*; 5 and 9 are nearest/]);
         if (task.followsInput) {
           cases.push([['--frames', '9'], /^--frames: .* has 5 frames, got 9; 5 is the most/]);
         }
+      }
+      if (id === 't2i' || id === 't2v') {
+        cases.push([['--fit', 'pad'], /takes no input; leave out --fit$/]);
+        cases.push([['--no-keep-known'], /takes no input; leave out --keep-known$/]);
       }
       for (const [more, message] of cases) await refuses(run(inputs, ...more), message);
     });

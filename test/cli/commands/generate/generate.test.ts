@@ -107,7 +107,10 @@ describe('mfm generate', () => {
     const ask = (...words: string[]) =>
       generate('t2i', '-p', 'a cube', '-o', out('a.png'), ...words);
     for (const [words, message] of [
-      [['--device', 'gpu'], /^--device: must be auto, cpu, cuda, cuda:N or mps, got "gpu"$/],
+      [
+        ['--device', 'gpu'],
+        /^mfm generate: --device: must be auto, cpu, cuda, cuda:N or mps, got "gpu"$/,
+      ],
       [['--device', 'cuda:99'], /^--device cuda:99: .*; .*/],
       [['--device', 'cpu', '--dtype', 'float16'], /^--dtype float16: works on GPUs only/],
     ] as const) {
@@ -157,6 +160,10 @@ describe('mfm generate', () => {
     assert.match(again.stderr, /3 of 4 existed already/);
     const other = await generate(...words, '--negative-prompt', 'red');
     assert.equal(other.stdout.trim().split('\n').length, 4, 'other settings, other results');
+    const unused = await generate(...words, '--negative-prompt', 'red', '--guidance', '1');
+    assert.match(unused.stderr, /a negative prompt has no effect at --guidance 1; raise it above/);
+    const twice = await generate(...words, '-p', 'a sphere');
+    assert.match(twice.message, /^-p: all lines of the batch have prompts of their own; leave it/);
   });
 
   test('a batch is not made again by other versions, but where the JSON is damaged', async () => {
@@ -501,6 +508,11 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
       'an ending of another kind',
       () => ['t2v', '-p', 'a', '--ext', 'png', '--samples', '2'],
       /^--ext: t2v makes a clip, which ends in \.mp4, \.webm, \.gif, got "png"/,
+    ],
+    [
+      'several results in a file',
+      () => ['t2v', '-p', 'a', '--samples', '2'],
+      /result\.mp4: several results go into a folder; name one, such as .*result$/,
     ],
     [
       'no pipeline there',

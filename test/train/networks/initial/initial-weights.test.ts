@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { SchedulerConfig } from '../../../../src/diffusion/index.js';
+import { fromRoot } from '../../../../src/files/package-root.js';
 import { buildTokenizer, parseT5Config, T5Encoder } from '../../../../src/models/t5/index.js';
 import {
   initialiseForTraining,
@@ -30,11 +31,28 @@ after(() => rmSync(root, { recursive: true, force: true }));
 
 const recipe = tinyRecipe({ width: 16, height: 16, numFrames: 5 });
 
-const fresh = (): TrainedPipeline =>
+const fresh = (init?: string): TrainedPipeline =>
   buildTrainedPipeline(
-    { recipe, autoencoder: buildAutoencoder(recipe, 'float32'), dtype: 'float32', tasks: ['t2i'] },
+    {
+      recipe: { ...recipe, init },
+      autoencoder: buildAutoencoder(recipe, 'float32'),
+      dtype: 'float32',
+      tasks: ['t2i'],
+    },
     1,
   );
+
+test('depth keeps the scale that the first weights know; without any, it is that of pixels', () => {
+  for (const [init, scale] of [
+    [undefined, 'unit'],
+    [fromRoot('models/mfm-mini'), 'clip'],
+    [saveFinished('raw', { tasks: ['t2i'] }), 'raw'],
+  ] as const) {
+    const { pipeline } = fresh(init);
+    assert.equal(pipeline.settings.depthScale, scale);
+    pipeline.dispose();
+  }
+});
 
 /** A fresh pipeline that begins with the weights of a folder. */
 function startedFrom(folder: string): TrainedPipeline {
