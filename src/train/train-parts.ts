@@ -5,7 +5,6 @@
 import { existsSync } from 'node:fs';
 import { isAbort } from '../errors.js';
 import type { Autoencoder } from '../models/autoencoder/index.js';
-import { loadWeights } from '../nn/index.js';
 import { openPipeline } from '../pipeline/index.js';
 import type { OwnTasks } from '../tasks/index.js';
 import { type DType, noGrad, openSafetensors, saveSafetensors, tidy } from '../tensor/index.js';
@@ -137,14 +136,12 @@ async function finishedAutoencoder(
   dtype: DType,
 ): Promise<Autoencoder | null> {
   const { recipe, run, device } = context;
-  const { init } = recipe;
   const from = recipe.base ?? recipe.autoencoder.from;
   if (from) return openPipeline(from, { dtype, device, oneAtATime: false }).autoencoder;
   const autoencoder = buildAutoencoder(recipe, dtype);
   const path = run.path('autoencoder.safetensors');
   const [isFixed] = await run.parallel.together(() => existsSync(path));
   if (!isFixed) {
-    if (init) loadWeights(autoencoder, `${init}/vae`, 'diffusion_pytorch_model', dtype);
     autoencoder.moveTo(device, dtype);
     if (!(await trainAutoencoder(autoencoder, context))) {
       autoencoder.dispose();
@@ -160,8 +157,8 @@ async function finishedAutoencoder(
 const SCALE_CLIPS = 64;
 
 /**
- * Scales the autoencoder's latents to unit variance, unless its encoder was to stay as it is, and stores
- * it, once: all latents are then made with it.
+ * Scales the autoencoder's latents to unit variance, unless they were to stay as they are, and stores it,
+ * once: all latents are then made with it.
  */
 async function scaleLatents(
   autoencoder: Autoencoder,
@@ -169,7 +166,8 @@ async function scaleLatents(
   { run, data, recipe, device }: PartContext,
 ): Promise<void> {
   if (run.parallel.rank > 0) return;
-  if (recipe.autoencoder.train === 'decoder') {
+  const { train: which, keepLatents } = recipe.autoencoder;
+  if (which === 'decoder' || keepLatents > 0) {
     tidy(() => saveSafetensors(path, autoencoder.stateDict()));
     return;
   }

@@ -16,6 +16,7 @@ import {
   initialiseAutoencoder,
   parseAutoencoderConfig,
 } from '../../src/models/autoencoder/index.js';
+import { loadWeights } from '../../src/nn/index.js';
 import { LATENTS_SCALE, openPipeline } from '../../src/pipeline/index.js';
 import {
   cat,
@@ -30,6 +31,7 @@ import type { Reporter } from '../../src/train/loop/reporter.js';
 import { reconstruct } from '../../src/train/networks/autoencoder.js';
 import { normaliseLatents } from '../../src/train/networks/normalise-latents.js';
 import { Recipe } from '../../src/train/recipe/config.js';
+import { autoencoderConfigOf } from '../../src/train/recipe/networks.js';
 import { Run } from '../../src/train/run/run.js';
 import { readStatus } from '../../src/train/run/status.js';
 import { trainParts } from '../../src/train/train-parts.js';
@@ -242,6 +244,37 @@ describe('trainParts', () => {
       [...after.keys()].filter((name) => name.startsWith('encoder.')),
     );
     assert.ok(!same.includes('decoder.conv_out.conv.weight'));
+  });
+
+  test('trains all of an autoencoder and keeps its latents, as far as it is told to', async () => {
+    const latentsOf = (folder: string) => {
+      const model = new Autoencoder(autoencoderConfigOf(recipe));
+      loadWeights(model, `${folder}/vae`, 'diffusion_pytorch_model', 'float32');
+      const clip = randn([1, 3, 5, 32, 32], { generator: new Generator(3) });
+      return noGrad(() => model.encode(clip).mode());
+    };
+    const before = latentsOf(whole.path('pipeline'));
+    const awayAfter = async (keepLatents: number) => {
+      const own = {
+        ...recipe,
+        init: whole.path('pipeline'),
+        autoencoder: {
+          ...recipe.autoencoder,
+          steps: 20,
+          learningRate: 1e-4,
+          warmupSteps: 1,
+          emaDecay: 0.9,
+          keepLatents,
+        },
+      };
+      const run = Run.open(join(root, `keep-${keepLatents}`), own);
+      const { signal } = new AbortController();
+      assert.equal(await trainParts({ run, recipe: own, report: quiet(), signal }), true);
+      const away = latentsOf(run.path('pipeline')).sub(before);
+      return away.mul(away).mean().item();
+    };
+    const [loose, tight] = [await awayAfter(1e-9), await awayAfter(1e3)];
+    assert.ok(tight < loose / 2, `${tight} against ${loose}`);
   });
 
   test('refuses a folder that holds a run, unless told to resume', () => {

@@ -13,6 +13,8 @@ export interface AutoencoderLossOptions {
   sample: boolean;
   /** standard normal noise of the latents' shape to draw them with; default: from LibTorch */
   noise: ((shape: number[]) => Tensor) | null;
+  /** latents [B, C, F, H, W] that those of the video shall be near, and the weight of the mean squared difference */
+  near: { latents: Tensor; weight: number } | null;
 }
 
 // mostly the squared error, which PSNR measures; the absolute error keeps a gradient on small
@@ -23,6 +25,7 @@ const DEFAULTS: AutoencoderLossOptions = {
   kl: 1e-6,
   sample: true,
   noise: null,
+  near: null,
 };
 
 /** The parts of the loss as scalars in float32, and the decoded clip. */
@@ -43,7 +46,7 @@ export function autoencoderLoss(
   video: Tensor,
   options: Partial<AutoencoderLossOptions> = {},
 ): AutoencoderLoss {
-  const { absolute, squared, kl, sample, noise } = { ...DEFAULTS, ...options };
+  const { absolute, squared, kl, sample, noise, near } = { ...DEFAULTS, ...options };
   const posterior = model.encode(video);
   const latents = sample
     ? posterior.sample({ noise: noise?.(posterior.mean.shape) })
@@ -56,9 +59,10 @@ export function autoencoderLoss(
   const error = reconstruction.to('float32').sub(video.to('float32'));
   const squaredError = error.mul(error).mean();
   const perValue = posterior.kl().to('float32').sum().div(posterior.mean.numel);
-  const loss = squaredError
-    .mul(squared)
-    .add(error.abs().mean().mul(absolute))
-    .add(perValue.mul(kl));
+  let loss = squaredError.mul(squared).add(error.abs().mean().mul(absolute)).add(perValue.mul(kl));
+  if (near) {
+    const away = posterior.mean.to('float32').sub(near.latents.to('float32'));
+    loss = loss.add(away.mul(away).mean().mul(near.weight));
+  }
   return { loss, squared: squaredError, kl: perValue, reconstruction };
 }

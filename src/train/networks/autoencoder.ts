@@ -6,6 +6,7 @@ import {
   autoencoderLoss,
   initialiseAutoencoder,
 } from '../../models/autoencoder/index.js';
+import { loadWeights } from '../../nn/index.js';
 import {
   cat,
   type DType,
@@ -30,17 +31,24 @@ import type { PartContext } from './context.js';
 /** Number of held-out clips whose PSNR is reported. */
 const VALIDATION_CLIPS = 16;
 
+/** The autoencoder that training begins with: that of the recipe's `init`, or a new one. */
 export function buildAutoencoder(recipe: Recipe, dtype: DType): Autoencoder {
   manualSeed(recipe.seed);
-  const model = new Autoencoder(autoencoderConfigOf(recipe));
-  return initialiseAutoencoder(model).toDtype(dtype);
+  const model = initialiseAutoencoder(new Autoencoder(autoencoderConfigOf(recipe))).toDtype(dtype);
+  const { init } = recipe;
+  if (init) loadWeights(model, `${init}/vae`, 'diffusion_pytorch_model', dtype);
+  return model;
 }
 
 /** @returns false if the signal stopped it */
 export async function trainAutoencoder(model: Autoencoder, context: PartContext): Promise<boolean> {
   const { run, recipe, data, report, signal } = context;
-  const { kl, train: which, ...config } = recipe.autoencoder;
+  const { kl, train: which, keepLatents, ...config } = recipe.autoencoder;
   const { device } = model;
+  const { dtype } = model.encoder.convIn.conv.weight;
+  const first = keepLatents > 0 ? buildAutoencoder(recipe, dtype).moveTo(device, dtype) : null;
+  const latentsToKeep = (video: Tensor) =>
+    first && { latents: noGrad(() => first.encode(video).mode()), weight: keepLatents };
   const validation: Tensor[] = [];
   let heading = '';
   const { rank, size } = run.parallel;
@@ -74,6 +82,7 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
           kl,
           noise: ([, ...shape]) =>
             upload(cat(places(batchSize).map((i) => noiseAt(step, i, shape))), device),
+          near: latentsToKeep(video),
         });
         backward(loss.mul(batchSize / count), true);
         const mean = (value: number) => ({ sum: value * batchSize, count: batchSize });
@@ -122,6 +131,7 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
       signal,
     });
   } finally {
+    first?.dispose();
     for (const clip of validation) clip.dispose();
   }
 }

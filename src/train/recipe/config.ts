@@ -226,6 +226,14 @@ const AutoencoderPlan = Optimisation.extend({
     .describe(
       'decoder: the encoder stays that of init, and so do latents: a transformer that was trained on them remains valid',
     ),
+  keepLatents: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .default(0)
+    .describe(
+      'weight of the mean squared difference of latents from those of the encoder of init: all is trained, and a transformer that was trained on them remains valid where pictures are like those that init knew; 0.05 does for that',
+    ),
   steps: stepCount.default(6700).describe('optimizer steps'),
   width: side.default(64).describe('width of the training samples in pixels'),
   height: side.default(64).describe('height of the training samples in pixels'),

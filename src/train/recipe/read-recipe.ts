@@ -432,13 +432,29 @@ function originProblems(recipe: PipelineRecipe): string[] {
   const problems = said
     .filter(([, value]) => base !== undefined && value !== undefined)
     .map(([key]) => `${key}: is determined by base already; leave one of them out`);
-  if (autoencoder.train === 'decoder' && (base ?? autoencoder.from) !== undefined) {
+  const keeping = [
+    {
+      key: 'train',
+      asked: autoencoder.train === 'decoder',
+      need: 'decoder needs',
+      all: 'train all',
+    },
+    { key: 'keepLatents', asked: autoencoder.keepLatents > 0, need: 'needs', all: 'leave it out' },
+  ];
+  for (const { key, asked, need, all } of keeping) {
+    if (asked && (base ?? autoencoder.from) !== undefined) {
+      problems.push(
+        `autoencoder.${key}: has no effect, as ${base ? 'base' : 'autoencoder.from'} has a finished autoencoder; leave it out, or give the pipeline folder as init`,
+      );
+    } else if (asked && init === undefined) {
+      problems.push(
+        `autoencoder.${key}: ${need} a trained encoder; give its pipeline folder as init, or ${all}`,
+      );
+    }
+  }
+  if (autoencoder.train === 'decoder' && autoencoder.keepLatents > 0) {
     problems.push(
-      `autoencoder.train: has no effect, as ${base ? 'base' : 'autoencoder.from'} has a finished autoencoder; leave it out, or give the pipeline folder as init`,
-    );
-  } else if (autoencoder.train === 'decoder' && init === undefined) {
-    problems.push(
-      'autoencoder.train: decoder needs a trained encoder; give its pipeline folder as init, or train all',
+      'autoencoder.keepLatents: has no effect, as train: decoder leaves the encoder as it is; leave one of them out',
     );
   }
   if (transformer.lora && base === undefined) {

@@ -150,6 +150,27 @@ describe('Autoencoder', () => {
     });
   });
 
+  test('may be held to given latents: their mean squared difference joins the loss, and its gradient the encoder', () => {
+    tidy(() => {
+      const model = tiny();
+      const clip = randn([1, 3, 5, 8, 8]);
+      const own = noGrad(() => model.encode(clip).mode());
+      const lossNear = (shift: number) => {
+        const near = { latents: own.add(shift), weight: 3 };
+        return autoencoderLoss(model, clip, { sample: false, near }).loss;
+      };
+      const plain = autoencoderLoss(model, clip, { sample: false }).loss.item();
+      assert.equal(lossNear(0).item(), plain);
+      assert.ok(Math.abs(lossNear(0.5).item() - plain - 3 * 0.25) < 1e-4);
+      const weight = model.encoder.convOut.conv.bias!;
+      const [up, down] = [0.5, -0.5].map((shift) => grad([lossNear(shift)], [weight])[0]!);
+      // the means are the first half of what the encoder gives
+      const means = (gradient?: Tensor) => gradient!.narrow(0, 0, own.size(1)).sum().item();
+      assert.ok(Math.abs(means(down) - means(up) - 2 * 3 * 2 * 0.5) < 1e-3);
+      model.dispose();
+    });
+  });
+
   test('learns a picture in ten steps', () => {
     tidy(() => {
       const model = tiny({ latent_channels: 4 });

@@ -622,6 +622,21 @@ describe('readRecipe', () => {
       'autoencoder.train: decoder needs a trained encoder; give its pipeline folder as init, or train all',
     ]);
     assert.deepEqual(problemsOf({ ...decoder, init: 'one' }), []);
+    const keeping = { ...GOOD, autoencoder: { keepLatents: 0.1 } };
+    assert.deepEqual(
+      problemsOf({ ...keeping, autoencoder: { from: 'one', keepLatents: 0.1 } }).slice(1),
+      [
+        'autoencoder.keepLatents: has no effect, as autoencoder.from has a finished autoencoder; leave it out, or give the pipeline folder as init',
+      ],
+    );
+    assert.deepEqual(problemsOf(keeping).slice(1), [
+      'autoencoder.keepLatents: needs a trained encoder; give its pipeline folder as init, or leave it out',
+    ]);
+    const both = { ...keeping, init: 'one', autoencoder: { train: 'decoder', keepLatents: 0.1 } };
+    assert.deepEqual(problemsOf(both).slice(1), [
+      'autoencoder.keepLatents: has no effect, as train: decoder leaves the encoder as it is; leave one of them out',
+    ]);
+    assert.deepEqual(problemsOf({ ...keeping, init: 'one' }), []);
     const lora = { steps: 1, lora: { rank: 4 } };
     assert.deepEqual(problemsOf({ ...GOOD, transformer: lora }).slice(1), [
       'transformer.lora: needs trained weights; give their pipeline folder as base',
