@@ -18,7 +18,7 @@ const training = train(
     name: 'reds',
     base: 'models/mfm-mini',
     data: [{ dataset: 'reds', weight: 3 }, { miniworld: { images: 100, clips: 0 } }],
-    transformer: { steps: 4, tokensPerBatch: 64, tasks: { t2i: 1 }, imageShare: [1, 1] },
+    transformer: { steps: 4, tokensPerBatch: 64, tasks: { t2i: 1 } },
   },
   { datasets: { reds }, signal: AbortSignal.timeout(3_600_000) },
 );

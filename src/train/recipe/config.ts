@@ -8,6 +8,7 @@ import { TRANSFORMER_PRESETS } from '../../models/transformer/config.js';
 import { LoraConfig } from '../../nn/lora-config.js';
 import { PipelineChanges } from '../../pipeline/settings.js';
 import { Mixture } from '../../tasks/mixture-config.js';
+import { allTasks } from '../../tasks/table.js';
 import type { Task } from '../../tasks/task.js';
 import { Alignment, OptimizerChoice, TimestepShift, TokenRouting } from './levers-config.js';
 
@@ -381,8 +382,10 @@ const stageKeys = {
   alignment: Alignment.prefault({}),
   imageShare: z
     .tuple([probability, probability])
-    .default([1, 0.1])
-    .describe('share of image batches at the start, and once clips are fully mixed in'),
+    .optional()
+    .describe(
+      'share of image batches at the start, and once clips are fully mixed in (default: [1, 0.1], or all or none where tasks make one kind)',
+    ),
   mixAt: probability
     .default(0.3)
     .describe('share of the stage after which clips are fully mixed in'),
@@ -540,6 +543,7 @@ const TransformerPlan = z.strictObject({
 /** A stage of the transformer's training, with every key filled in. */
 export type Stage = z.infer<z.ZodObject<typeof stageKeys>> & {
   name: string;
+  imageShare: [atFirst: number, mixed: number];
   data: Source[];
   /** `model` is the folder of the depth model that is used; see `withDepthModel` */
   depth: DepthPlan;
@@ -654,6 +658,17 @@ export const firstWeightsOf = ({
   init,
 }: Pick<PipelineRecipe, 'transformer' | 'init'>): string | undefined => transformer.from ?? init;
 
+/** Images first and then mostly clips, unless all tasks make one kind. */
+function withImageShare(stage: Partial<Stage>): Stage {
+  const { tasks, ownTasks } = stage;
+  const known = allTasks(ownTasks);
+  const ids = tasks ? Object.keys(tasks) : known.map(({ id }) => id);
+  const results = new Set(ids.map((id) => known.find((task) => task.id === id)?.result));
+  const [only] = results.size === 1 ? results : [];
+  const byKind = only === 'image' ? [1, 1] : only === 'video' ? [0, 0] : [1, 0.1];
+  return { ...stage, imageShare: stage.imageShare ?? byKind } as Stage;
+}
+
 /**
  * The stages of the transformer's training with every key filled in; a plan without stages is itself
  * the only one, and without a plan there are none. `readRecipe` checks that each has its steps. A
@@ -665,15 +680,19 @@ export function stagesOf(recipe: Recipe, ownTasks: readonly Task[] = []): Stage[
   const { transformer, distillation, data, depth } = recipe;
   if (!transformer) return [];
   const { stages, ...shared } = transformer;
-  const all = (stages ?? [{ name: 'all' }]).map(
-    (changes) => ({ data, depth, ...shared, ...changes, ownTasks }) as Stage,
+  const all = (stages ?? [{ name: 'all' }]).map((changes) =>
+    withImageShare({ data, depth, ...shared, ...changes, ownTasks }),
   );
   if (!distillation) return all;
   const { inferenceSteps, flowShare, cleanShare, difference, ...changes } = distillation;
   const { maxSeconds, milestoneEverySteps } = changes;
-  const last: Stage = {
-    ...all.at(-1)!,
+  const last = withImageShare({
+    data,
+    depth,
+    ...shared,
+    ...(stages?.at(-1) ?? { name: 'all' }),
     ...changes,
+    ownTasks,
     // an absent one is none, not the other part's
     maxSeconds,
     milestoneEverySteps,
@@ -683,6 +702,6 @@ export function stagesOf(recipe: Recipe, ownTasks: readonly Task[] = []): Stage[
     contrast: 0,
     name: 'distillation',
     distillation: { inferenceSteps, flowShare, cleanShare, difference },
-  };
+  });
   return onlyDistils(recipe) ? [last] : [...all, last];
 }

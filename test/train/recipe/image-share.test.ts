@@ -49,6 +49,22 @@ describe('the share of image batches', () => {
     assert.equal(imageShareAt(0, stageOf({ imageShare: [1, 0.25], mixAt: 0 })), 0.25);
   });
 
+  test('is, where none is given, that of what the tasks make', () => {
+    const shareOf = (more: object) => stageOf(more).imageShare;
+    assert.deepEqual(shareOf({}), [1, 0.1]);
+    assert.deepEqual(shareOf({ tasks: { t2i: 1, vsr: 2 } }), [1, 0.1]);
+    assert.deepEqual(shareOf({ tasks: { t2i: 1, isr: 2 } }), [1, 1]);
+    assert.deepEqual(shareOf({ tasks: { t2v: 1, vsr: 2 } }), [0, 0]);
+    assert.deepEqual(shareOf({ tasks: { vsr: 1 }, imageShare: [0.5, 0.5] }), [0.5, 0.5]);
+    const transformer = { steps: 1, tasks: { isr: 1 } };
+    const distillation = { tasks: { vsr: 1 } };
+    const [all, last] = stagesOf(Recipe.parse({ name: 'tiny', transformer, distillation }));
+    assert.deepEqual([all!.imageShare, last!.imageShare], [[1, 1], [0, 0]]);
+    const own = { ...taskOf('isr'), id: 'mine' };
+    const named = Recipe.parse({ name: 'own', transformer: { steps: 1, tasks: { mine: 1 } } });
+    assert.deepEqual(stagesOf(named, [own])[0]!.imageShare, [1, 1]);
+  });
+
   test('is, over the whole stage, the mean of that of every step', () => {
     for (const mixAt of [0, 0.3, 1]) {
       const plan = stageOf({ imageShare: [0.9, 0.2], mixAt });

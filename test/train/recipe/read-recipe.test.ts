@@ -542,12 +542,16 @@ describe('readRecipe', () => {
   test('refuses batches that no task is there for', () => {
     const of = (tasks: Record<string, number>, more = {}) =>
       problemsOf({ ...GOOD, transformer: { steps: 1, tasks, ...more } }).slice(1);
-    assert.deepEqual(of({ i2v: 1 }), [
+    assert.deepEqual(of({ i2v: 1 }, { imageShare: [1, 0.1] }), [
       'transformer.imageShare: must be [0, 0] where no task makes an image, got [1, 0.1]',
     ]);
-    assert.deepEqual(of({ iinp: 1 }), [
+    assert.deepEqual(of({ iinp: 1 }, { imageShare: [1, 0.1] }), [
       'transformer.imageShare: must be [1, 1] where no task makes a clip, got [1, 0.1]',
     ]);
+    // the default goes by the tasks
+    for (const tasks of [{ i2v: 1 }, { iinp: 1 }, { i2v: 1, iinp: 1 }]) {
+      assert.deepEqual(of(tasks as Record<string, number>), []);
+    }
     assert.deepEqual(of({ i2v: 1 }, { imageShare: [0, 0] }), []);
     assert.deepEqual(of({ iinp: 1 }, { imageShare: [1, 1] }), []);
     // where clips are mixed in fully from the start, the first share never comes

@@ -93,7 +93,7 @@ function pipelineDryRun(
   options: DryRunOptions & { recipe: PipelineRecipe; depth: Depth | null },
 ): string {
   const { folder, depth, ownTasks, processes = 1, dataOf = () => null, device = 'cpu' } = options;
-  const recipe = withPlannedModel(withKnownShares(options.recipe, dataOf));
+  const recipe = withPlannedModel(withKnownShares(options));
   const dtype = dtypeOf(recipe, device);
   const shape = recipeShape(recipe);
   const networks = trainedNetworks(recipe, shape, dtype);
@@ -137,14 +137,18 @@ function pipelineDryRun(
 }
 
 /** If there are no samples for clips, all batches are of images, and the other way round. */
-function withKnownShares(recipe: PipelineRecipe, dataOf: DataOf): PipelineRecipe {
+function withKnownShares({
+  recipe,
+  dataOf = () => null,
+  ownTasks,
+}: DryRunOptions & { recipe: PipelineRecipe }): PipelineRecipe {
   const { transformer, distillation } = recipe;
   const known = (stage: Stage): [number, number] => {
     const { image, clip } = dataOf(stage)?.has ?? { image: true, clip: true };
     if (image && clip) return stage.imageShare;
     return image ? [1, 1] : [0, 0];
   };
-  const all = stagesOf(recipe);
+  const all = stagesOf(recipe, ownTasks);
   const stages = all
     .filter((stage) => !stage.distillation)
     .map((stage) => ({ ...stage, imageShare: known(stage) }));
