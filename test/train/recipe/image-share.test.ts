@@ -59,7 +59,13 @@ describe('the share of image batches', () => {
     const transformer = { steps: 1, tasks: { isr: 1 } };
     const distillation = { tasks: { vsr: 1 } };
     const [all, last] = stagesOf(Recipe.parse({ name: 'tiny', transformer, distillation }));
-    assert.deepEqual([all!.imageShare, last!.imageShare], [[1, 1], [0, 0]]);
+    assert.deepEqual(
+      [all!.imageShare, last!.imageShare],
+      [
+        [1, 1],
+        [0, 0],
+      ],
+    );
     const own = { ...taskOf('isr'), id: 'mine' };
     const named = Recipe.parse({ name: 'own', transformer: { steps: 1, tasks: { mine: 1 } } });
     assert.deepEqual(stagesOf(named, [own])[0]!.imageShare, [1, 1]);
