@@ -11,7 +11,8 @@ import { fromRoot } from '../src/files/package-root.js';
 import type { Frames } from '../src/media/index.js';
 import { zeros } from '../src/tensor/index.js';
 import { encodeAhead, openFeed, openSources, SampleMaker } from '../src/train/feed/index.js';
-import { Recipe, type Source, stagesOf } from '../src/train/recipe/config.js';
+import { Recipe, type Source } from '../src/train/recipe/config.js';
+import { stagesOf } from '../src/train/recipe/stages.js';
 import { machineLine } from './measure.js';
 
 const SECONDS = 6;

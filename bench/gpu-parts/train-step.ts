@@ -9,8 +9,9 @@ import { batchesOf, sampleFlops } from '../../src/train/cost/cost.js';
 import { memoryOf } from '../../src/train/cost/memory.js';
 import { matrixPeak } from '../../src/train/cost/peak.js';
 import { trainedNetworks } from '../../src/train/cost/trained-networks.js';
-import { pipelineRecipe, type Stage, stagesOf } from '../../src/train/recipe/config.js';
+import { pipelineRecipe, type Stage } from '../../src/train/recipe/config.js';
 import { readRecipe } from '../../src/train/recipe/read-recipe.js';
+import { stagesOf } from '../../src/train/recipe/stages.js';
 import { type Context, expectRoom, gigabytes, type Row, Skipped, taken, timed } from './context.js';
 import { configOf, type Preset, passInputs, randomTransformer } from './networks.js';
 

@@ -25,13 +25,13 @@ import {
   type PipelineRecipe,
   type Recipe,
   type Source,
-  stagesOf,
   trainedDepthModel,
   trainsPipeline,
 } from './recipe/config.js';
 import { isToCome, withDepthModel } from './recipe/depth-model.js';
 import { missingBlocks } from './recipe/missing-blocks.js';
 import { recipeShape, undoesSteps } from './recipe/networks.js';
+import { stagesOf } from './recipe/stages.js';
 
 export interface CheckOptions {
   /** nothing will be trained, so released pipelines need not be there yet; see `recipeShape` */

@@ -6,8 +6,8 @@ import { fromRoot } from '../../src/files/package-root.js';
 import { MODEL_INDEX } from '../../src/pipeline/index.js';
 import { presetShape } from '../../src/pipeline/shape.js';
 import { type DistilOptions, distilRecipe } from '../../src/train/index.js';
-import { stagesOf } from '../../src/train/recipe/config.js';
 import { checkRecipe } from '../../src/train/recipe/read-recipe.js';
+import { stagesOf } from '../../src/train/recipe/stages.js';
 import { temporaryFolder } from '../temp-folder.js';
 
 const root = temporaryFolder();

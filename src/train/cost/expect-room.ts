@@ -2,8 +2,9 @@
 import { InputError } from '../../errors.js';
 import { formatBytes } from '../../format-bytes.js';
 import { availableOn, hasOwnMemory } from '../../pipeline/cost/available.js';
-import { type Recipe, stagesOf, trainedDepthModel, trainsPipeline } from '../recipe/config.js';
+import { type Recipe, trainedDepthModel, trainsPipeline } from '../recipe/config.js';
 import { dtypeOf, recipeShape } from '../recipe/networks.js';
+import { stagesOf } from '../recipe/stages.js';
 import { depthMemory } from './depth-cost.js';
 import { memoryOf } from './memory.js';
 import { cpuDevice } from './scaling.js';

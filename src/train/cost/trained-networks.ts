@@ -10,8 +10,9 @@ import {
 import { muonFlops } from '../../optim/muon-cost.js';
 import { PipelineSettings } from '../../pipeline/settings.js';
 import { type PipelineShape, textElements } from '../../pipeline/shape.js';
-import { type PipelineRecipe, type Stage, stagesOf } from '../recipe/config.js';
+import type { PipelineRecipe, Stage } from '../recipe/config.js';
 import { type Alignment, alignedTo, headLayers } from '../recipe/levers-config.js';
+import { stagesOf } from '../recipe/stages.js';
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 
 /** The trained parameters, and the networks that are in memory beside them. */

@@ -19,8 +19,9 @@ import {
   uploadAll,
 } from '../../tensor/index.js';
 import type { TrainSample } from '../feed/batch.js';
-import { type PipelineRecipe, stagesOf } from '../recipe/config.js';
+import type { PipelineRecipe } from '../recipe/config.js';
 import { type Alignment, alignedTo, headLayers, SCENE_CHANNELS } from '../recipe/levers-config.js';
+import { stagesOf } from '../recipe/stages.js';
 
 /** Below this difference the loss is quadratic, above it linear. Source: as above */
 const BETA = 0.05;

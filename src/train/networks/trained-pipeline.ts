@@ -30,8 +30,9 @@ import {
 } from '../../pipeline/index.js';
 import { allTasks, TASK_IDS, type Task, taggedPrompt } from '../../tasks/index.js';
 import { type DType, manualSeed, type Tensor } from '../../tensor/index.js';
-import { firstWeightsOf, type PipelineRecipe, type Recipe, stagesOf } from '../recipe/config.js';
+import { firstWeightsOf, type PipelineRecipe, type Recipe } from '../recipe/config.js';
 import { textEncoderConfigOf, transformerConfigOf, undoesSteps } from '../recipe/networks.js';
+import { stagesOf } from '../recipe/stages.js';
 import { prefixed, trainedNames } from '../recipe/trained-names.js';
 import type { Run } from '../run/run.js';
 import { copyFromOtherForm } from './initial/other-form.js';

@@ -1,6 +1,7 @@
 /** Keys of a recipe about blocks that do not fit its network. */
-import { type PipelineRecipe, stagesOf } from './config.js';
+import type { PipelineRecipe } from './config.js';
 import { alignedBlock, alignedTo, skippedBlocks } from './levers-config.js';
+import { stagesOf } from './stages.js';
 
 /**
  * @param numLayers   number of blocks of the network that is trained

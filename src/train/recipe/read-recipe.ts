@@ -21,12 +21,12 @@ import {
   Recipe,
   type Source,
   type Stage,
-  stagesOf,
   trainsPipeline,
 } from './config.js';
 import { SHIFT_KINDS, shiftInFull } from './levers-config.js';
 import { missingBlocks } from './missing-blocks.js';
 import { resolvePaths } from './recipe-paths.js';
+import { stagesOf } from './stages.js';
 
 /** Sets a key to a value, given as it is or as a text of YAML; null removes the key. */
 export type Change = { path: string[] } & ({ value: unknown } | { text: string });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { budgetNotes } from '../../../src/train/cost/budget.js';
-import { stagesOf } from '../../../src/train/recipe/config.js';
+import { stagesOf } from '../../../src/train/recipe/stages.js';
 import { tinyRecipe } from '../tiny.js';
 
 test('a budget that is less than a sample is said, by its kind', () => {

@@ -22,8 +22,9 @@ import { activationBytes, largestShare, memoryOf } from '../../../src/train/cost
 import type { TrainedNetworks } from '../../../src/train/cost/trained-networks.js';
 import { tokensOf } from '../../../src/train/feed/index.js';
 import { drawRoute } from '../../../src/train/networks/route.js';
-import { Recipe, type Stage, stagesOf } from '../../../src/train/recipe/config.js';
+import { Recipe, type Stage } from '../../../src/train/recipe/config.js';
 import { type SkippedBlocks, skippedBlocks } from '../../../src/train/recipe/levers-config.js';
+import { stagesOf } from '../../../src/train/recipe/stages.js';
 
 const mini = TRANSFORMER_PRESETS['mfm-mini'];
 const networks = (transformer: TransformerConfig, more = {}): TrainedNetworks => ({

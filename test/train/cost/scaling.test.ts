@@ -4,7 +4,8 @@ import { TRANSFORMER_PRESETS } from '../../../src/models/transformer/config.js';
 import { sampleFlops, trainedTotal, wholeTransformer } from '../../../src/train/cost/cost.js';
 import { type Cluster, stepOf } from '../../../src/train/cost/scaling.js';
 import type { TrainedNetworks } from '../../../src/train/cost/trained-networks.js';
-import { Recipe, type Stage, stagesOf } from '../../../src/train/recipe/config.js';
+import { Recipe, type Stage } from '../../../src/train/recipe/config.js';
+import { stagesOf } from '../../../src/train/recipe/stages.js';
 
 const networks: TrainedNetworks = {
   transformer: TRANSFORMER_PRESETS['mfm-mini'],

@@ -33,7 +33,8 @@ import {
   validationBatches,
 } from '../../../src/train/feed/index.js';
 import { factsAt } from '../../../src/train/feed/sources.js';
-import { Recipe, type Source, type Stage, stagesOf } from '../../../src/train/recipe/config.js';
+import { Recipe, type Source, type Stage } from '../../../src/train/recipe/config.js';
+import { stagesOf } from '../../../src/train/recipe/stages.js';
 import { ffmpeg, noFfmpeg } from '../../media/helpers.js';
 
 const examples = fromRoot('examples/media/');

@@ -16,7 +16,8 @@ import {
   withoutHeldOut,
 } from '../../../src/train/feed/index.js';
 import type { Wanted } from '../../../src/train/feed/maker.js';
-import { type BatchKind, Recipe, type Stage, stagesOf } from '../../../src/train/recipe/config.js';
+import { type BatchKind, Recipe, type Stage } from '../../../src/train/recipe/config.js';
+import { stagesOf } from '../../../src/train/recipe/stages.js';
 
 const STAGE = stageOf({ tasks: { t2i: 1, t2v: 1 } });
 

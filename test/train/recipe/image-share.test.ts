@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { TASK_IDS, taskOf, weightedTasks } from '../../../src/tasks/index.js';
-import { Recipe, type Stage, stagesOf } from '../../../src/train/recipe/config.js';
+import { Recipe, type Stage } from '../../../src/train/recipe/config.js';
 import { imageShareAt, meanImageShare } from '../../../src/train/recipe/image-share.js';
 import { lacking } from '../../../src/train/recipe/read-recipe.js';
+import { stagesOf } from '../../../src/train/recipe/stages.js';
 
 const stageOf = (transformer: object): Stage =>
   stagesOf(Recipe.parse({ name: 'tiny', transformer: { steps: 1, ...transformer } }))[0]!;

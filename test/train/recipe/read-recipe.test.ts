@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { InputError } from '../../../src/errors.js';
-import { stagesOf } from '../../../src/train/recipe/config.js';
 import { type Change, readRecipe } from '../../../src/train/recipe/read-recipe.js';
+import { stagesOf } from '../../../src/train/recipe/stages.js';
 import { Run } from '../../../src/train/run/run.js';
 import { recipeChanges } from '../../../src/train/run/stored-recipe.js';
 

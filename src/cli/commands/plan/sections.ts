@@ -4,8 +4,9 @@ import { batchesOf, type Sharding, trainedTotal } from '../../../train/cost/cost
 import { memoryOf } from '../../../train/cost/memory.js';
 import { type Device, stepOf } from '../../../train/cost/scaling.js';
 import { type TrainedNetworks, trainedNetworks } from '../../../train/cost/trained-networks.js';
-import { type PipelineRecipe, type Stage, stagesOf } from '../../../train/recipe/config.js';
+import type { PipelineRecipe, Stage } from '../../../train/recipe/config.js';
 import { recipeShape } from '../../../train/recipe/networks.js';
+import { stagesOf } from '../../../train/recipe/stages.js';
 import { aligned, markdownTable } from '../../terminal/table.js';
 import { count, digits, flops } from '../../terminal/units.js';
 

@@ -13,8 +13,9 @@ import {
 } from '../../../train/feed/index.js';
 import { cutCaptionLines, leftOutLines } from '../../../train/feed/left-out.js';
 import { captionLimitFor } from '../../../train/networks/trained-pipeline.js';
-import { type Recipe, type Stage, stagesOf, trainsPipeline } from '../../../train/recipe/config.js';
+import { type Recipe, type Stage, trainsPipeline } from '../../../train/recipe/config.js';
 import { withPlannedModel } from '../../../train/recipe/depth-model.js';
+import { stagesOf } from '../../../train/recipe/stages.js';
 import { progressReporter } from '../../terminal/report-progress.js';
 import { aligned } from '../../terminal/table.js';
 

@@ -21,13 +21,13 @@ import {
   type PipelineRecipe,
   type Recipe,
   type Stage,
-  stagesOf,
   trainedDepthModel,
   trainsPipeline,
 } from '../../../train/recipe/config.js';
 import { withPlannedModel } from '../../../train/recipe/depth-model.js';
 import { dtypeOf, recipeShape, undoneNote } from '../../../train/recipe/networks.js';
 import { lacking } from '../../../train/recipe/read-recipe.js';
+import { stagesOf } from '../../../train/recipe/stages.js';
 import { isText } from '../../../train/recipe/trained-names.js';
 import { formatBytes, formatDuration } from '../../terminal/progress.js';
 import { aligned } from '../../terminal/table.js';

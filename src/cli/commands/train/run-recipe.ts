@@ -37,7 +37,7 @@ export async function runRecipe(
   if (options.run === '') throw new InputError(`mfm ${command}: --run: must be a folder, got ""`);
   const { loadTasks, NO_OWN_TASKS } = await import('../../../tasks/index.js');
   const { resolveRecipe } = await import('../../../train/resolve-recipe.js');
-  const { stagesOf } = await import('../../../train/recipe/config.js');
+  const { stagesOf } = await import('../../../train/recipe/stages.js');
   const own = options.tasks === undefined ? NO_OWN_TASKS : await loadTasks(options.tasks);
   const notes: string[] = [];
   const { recipe, folder } = resolveRecipe(given, {
@@ -144,7 +144,7 @@ async function joinJob(
   const { joinWorld } = await import('../../../distributed/join.js');
   const { dataParallel } = await import('../../../distributed/data-parallel.js');
   const { SequenceGroup } = await import('../../../distributed/sequence.js');
-  const { stagesOf } = await import('../../../train/recipe/config.js');
+  const { stagesOf } = await import('../../../train/recipe/stages.js');
   const group = await joinWorld(world, {
     timeoutSeconds: timeout,
     hangSeconds: hang,

@@ -6,7 +6,8 @@ import sharp from 'sharp';
 import { dryRun } from '../../../../src/cli/commands/train/dry-run.js';
 import { stageDataOf } from '../../../../src/cli/commands/train/dry-run-data.js';
 import { openSources } from '../../../../src/train/feed/index.js';
-import { Recipe, stagesOf } from '../../../../src/train/recipe/config.js';
+import { Recipe } from '../../../../src/train/recipe/config.js';
+import { stagesOf } from '../../../../src/train/recipe/stages.js';
 import { temporaryFolder } from '../../../temp-folder.js';
 
 const root = temporaryFolder();

@@ -17,7 +17,8 @@ import {
   SampleMaker,
 } from '../../../../src/train/feed/index.js';
 import { sceneAt } from '../../../../src/train/feed/items/scenes.js';
-import { Recipe, stagesOf } from '../../../../src/train/recipe/config.js';
+import { Recipe } from '../../../../src/train/recipe/config.js';
+import { stagesOf } from '../../../../src/train/recipe/stages.js';
 import { saveTinyDepthModel } from '../../../models/depth-anything/tiny.js';
 import { conditionOfFiles, writeGiven } from '../../../tasks/given-files.js';
 import { temporaryFolder } from '../../../temp-folder.js';

@@ -19,12 +19,8 @@ import {
   stageSet,
 } from '../../../../src/train/feed/index.js';
 import { sceneAt } from '../../../../src/train/feed/items/scenes.js';
-import {
-  type DepthPlan,
-  Recipe,
-  type Stage,
-  stagesOf,
-} from '../../../../src/train/recipe/config.js';
+import { type DepthPlan, Recipe, type Stage } from '../../../../src/train/recipe/config.js';
+import { stagesOf } from '../../../../src/train/recipe/stages.js';
 import { temporaryFolder } from '../../../temp-folder.js';
 
 const root = temporaryFolder();
