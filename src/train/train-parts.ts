@@ -12,7 +12,7 @@ import { videoFromBytes } from './feed/frames-to-video.js';
 import type { Datasets, FrameBatch } from './feed/index.js';
 import { TrainingData } from './feed/training-data.js';
 import { trainAdapter } from './networks/adapter.js';
-import { buildAutoencoder, trainAutoencoder } from './networks/autoencoder.js';
+import { buildAutoencoder, firstAutoencoder, trainAutoencoder } from './networks/autoencoder.js';
 import type { PartContext } from './networks/context.js';
 import { DEPTH_FOLDER, trainDepthModel } from './networks/depth-model.js';
 import { distil } from './networks/distil.js';
@@ -138,9 +138,9 @@ async function finishedAutoencoder(
   const { recipe, run, device } = context;
   const from = recipe.base ?? recipe.autoencoder.from;
   if (from) return openPipeline(from, { dtype, device, oneAtATime: false }).autoencoder;
-  const autoencoder = buildAutoencoder(recipe, dtype);
   const path = run.path('autoencoder.safetensors');
   const [isFixed] = await run.parallel.together(() => existsSync(path));
+  const autoencoder = isFixed ? buildAutoencoder(recipe, dtype) : firstAutoencoder(recipe, dtype);
   if (!isFixed) {
     autoencoder.moveTo(device, dtype);
     if (!(await trainAutoencoder(autoencoder, context))) {

@@ -31,10 +31,15 @@ import type { PartContext } from './context.js';
 /** Number of held-out clips whose PSNR is reported. */
 const VALIDATION_CLIPS = 16;
 
-/** The autoencoder that training begins with: that of the recipe's `init`, or a new one. */
 export function buildAutoencoder(recipe: Recipe, dtype: DType): Autoencoder {
   manualSeed(recipe.seed);
-  const model = initialiseAutoencoder(new Autoencoder(autoencoderConfigOf(recipe))).toDtype(dtype);
+  const model = new Autoencoder(autoencoderConfigOf(recipe));
+  return initialiseAutoencoder(model).toDtype(dtype);
+}
+
+/** The autoencoder that training begins with: that of the recipe's `init`, or a new one. */
+export function firstAutoencoder(recipe: Recipe, dtype: DType): Autoencoder {
+  const model = buildAutoencoder(recipe, dtype);
   const { init } = recipe;
   if (init) loadWeights(model, `${init}/vae`, 'diffusion_pytorch_model', dtype);
   return model;
@@ -46,7 +51,7 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
   const { kl, train: which, keepLatents, ...config } = recipe.autoencoder;
   const { device } = model;
   const { dtype } = model.encoder.convIn.conv.weight;
-  const first = keepLatents > 0 ? buildAutoencoder(recipe, dtype).moveTo(device, dtype) : null;
+  const first = keepLatents > 0 ? firstAutoencoder(recipe, dtype).moveTo(device, dtype) : null;
   const latentsToKeep = (video: Tensor) =>
     first && { latents: noGrad(() => first.encode(video).mode()), weight: keepLatents };
   const validation: Tensor[] = [];

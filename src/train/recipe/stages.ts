@@ -26,19 +26,16 @@ export function stagesOf(recipe: Recipe, ownTasks: readonly Task[] = []): Stage[
   const { transformer, distillation, data, depth } = recipe;
   if (!transformer) return [];
   const { stages, ...shared } = transformer;
-  const all = (stages ?? [{ name: 'all' }]).map((changes) =>
-    withImageShare({ data, depth, ...shared, ...changes, ownTasks }),
+  const plans = (stages ?? [{ name: 'all' }]).map(
+    (changes): Partial<Stage> => ({ data, depth, ...shared, ...changes, ownTasks }),
   );
+  const all = plans.map(withImageShare);
   if (!distillation) return all;
   const { inferenceSteps, flowShare, cleanShare, difference, ...changes } = distillation;
   const { maxSeconds, milestoneEverySteps } = changes;
   const last = withImageShare({
-    data,
-    depth,
-    ...shared,
-    ...(stages?.at(-1) ?? { name: 'all' }),
+    ...plans.at(-1)!,
     ...changes,
-    ownTasks,
     // an absent one is none, not the other part's
     maxSeconds,
     milestoneEverySteps,

@@ -93,7 +93,7 @@ function pipelineDryRun(
   options: DryRunOptions & { recipe: PipelineRecipe; depth: Depth | null },
 ): string {
   const { folder, depth, ownTasks, processes = 1, dataOf = () => null, device = 'cpu' } = options;
-  const recipe = withPlannedModel(withKnownShares(options));
+  const recipe = withPlannedModel(withKnownShares(options.recipe, dataOf, ownTasks));
   const dtype = dtypeOf(recipe, device);
   const shape = recipeShape(recipe);
   const networks = trainedNetworks(recipe, shape, dtype);
@@ -137,11 +137,11 @@ function pipelineDryRun(
 }
 
 /** If there are no samples for clips, all batches are of images, and the other way round. */
-function withKnownShares({
-  recipe,
-  dataOf = () => null,
-  ownTasks,
-}: DryRunOptions & { recipe: PipelineRecipe }): PipelineRecipe {
+function withKnownShares(
+  recipe: PipelineRecipe,
+  dataOf: DataOf,
+  ownTasks?: readonly Task[],
+): PipelineRecipe {
   const { transformer, distillation } = recipe;
   const known = (stage: Stage): [number, number] => {
     const { image, clip } = dataOf(stage)?.has ?? { image: true, clip: true };
