@@ -6,6 +6,7 @@ import sharp from 'sharp';
 import { open } from '../../src/index.js';
 import type { VideoJob } from '../../src/server/schemas/job.js';
 import { noFfmpeg } from '../media/helpers.js';
+import { until } from '../until.js';
 import { type Event, FEW, type Json, MODEL, serving } from './serving.js';
 
 const { root, client, server } = serving({ maxQueue: 4, maxPixels: 256 * 256, maxFrames: 64 });
@@ -585,11 +586,3 @@ describe('the lists', () => {
     ]);
   });
 });
-
-async function until<T>(look: () => Promise<T>): Promise<NonNullable<T>> {
-  for (;;) {
-    const found = await look();
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

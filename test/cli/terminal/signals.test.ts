@@ -37,7 +37,8 @@ async function logged(run: string, { child }: Watched, steps = 1): Promise<void>
   const count = () =>
     existsSync(path) ? readFileSync(path, 'utf8').split('"learningRate"').length : 1;
   const wanted = count() + steps;
-  while (count() < wanted && child.exitCode === null) await setTimeout(20);
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  while (count() < wanted && !hasEnded()) await setTimeout(20);
 }
 const stateOf = (run: string) => JSON.parse(readFileSync(join(folder, run, 'status.json'), 'utf8'));
 const lastStep = (run: string) => {

@@ -10,6 +10,7 @@ import type { JobRecord } from '../../../src/server/jobs/job.js';
 import { Queue } from '../../../src/server/jobs/queue.js';
 import { Shelf } from '../../../src/server/store/shelf.js';
 import { temporaryFolder } from '../../temp-folder.js';
+import { until } from '../../until.js';
 
 /** Something that happens when a test lets it. */
 function gate() {
@@ -92,32 +93,33 @@ const jobOf = (n: number) =>
     shape: { width: 64, height: 64, numFrames: 1, fps: null },
   }) as unknown as JobRecord;
 
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
-}
-
 describe('the queue', () => {
   test('goes on while another job is being written', async () => {
     const { jobs, queue, calls } = place();
     await queue.start();
-    const [first, second] = [jobOf(1), jobOf(2)];
+    const [first, second, third] = [jobOf(1), jobOf(2), jobOf(3)];
     await queue.add(first);
     await until(() => calls.length === 1);
-    const writing = gate();
+    const [writing, writingThird] = [gate(), gate()];
     jobs.held.set(`${second.id} queued`, writing.opened);
+    jobs.held.set(`${third.id} queued`, writingThird.opened);
     const added = queue.add(second);
     calls[0]!.end.open();
     await until(() => first.status === 'completed' && queue.busyWith === null);
     // nobody has heard of the other one yet, but its place is taken
     assert.deepEqual(queue.queued, []);
-    jobs.held.set(`${jobOf(3).id} queued`, writing.opened);
-    const third = queue.add(jobOf(3));
+    const addedThird = queue.add(third);
     await assert.rejects(queue.add(jobOf(4)), { message: /^the queue is full with 2 jobs/ });
+    // the one that is on the disk first is made first
     writing.open();
-    await Promise.all([added, third]);
-    await until(() => calls.length === 2);
-    calls[1]!.end.open();
-    await until(() => second.status === 'completed');
+    await added;
+    writingThird.open();
+    await addedThird;
+    for (const [i, job] of [second, third].entries()) {
+      await until(() => calls.length === i + 2);
+      calls[i + 1]!.end.open();
+      await until(() => job.status === 'completed');
+    }
     await queue.close();
   });
 

@@ -13,6 +13,7 @@ import {
 } from '../../../src/server/training/job.js';
 import { Training, type TrainingParts } from '../../../src/server/training/training.js';
 import { temporaryFolder } from '../../temp-folder.js';
+import { until } from '../../until.js';
 
 /** A disk that writes the beginning of a job when a test lets it. */
 class HeldShelf extends Shelf<TrainingRecord> {
@@ -49,7 +50,7 @@ describe('a training that begins', () => {
     const { shelf, training } = await place(2);
     await training.start();
     await training.start();
-    while (shelf.begun.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => shelf.begun.length > 0);
     assert.equal((await training.cancel(idOf(2))).status, 'cancelled');
     assert.deepEqual(shelf.begun, [idOf(1)]);
     const cancelled = training.cancel(idOf(1));
