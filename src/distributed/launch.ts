@@ -144,7 +144,6 @@ function environmentOf(rank: number, count: number, port: number): NodeJS.Proces
     MASTER_PORT: String(port),
     MFM_LAUNCHER_PID: String(process.pid),
     OMP_NUM_THREADS: process.env.OMP_NUM_THREADS ?? threads,
-    MFM_THREADS: process.env.MFM_THREADS ?? process.env.OMP_NUM_THREADS ?? threads,
   };
 }
 

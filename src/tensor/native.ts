@@ -183,14 +183,26 @@ function load(): Native {
  */
 const isOn = (name: string): boolean => process.env[name] === '1';
 
-/** The thread count from `MFM_THREADS`, if set. @throws InputError if it is not a valid count */
+/**
+ * The thread count from `MFM_THREADS`, or else from OpenMP's own `OMP_NUM_THREADS`, if set.
+ *
+ * @throws InputError if `MFM_THREADS` is not a valid count
+ */
 function threadsAsked(): number | undefined {
   const text = process.env.MFM_THREADS;
-  if (text === undefined || text === '' || text === '0') return undefined;
-  const count = Number(text);
-  if (Number.isInteger(count) && count >= 1 && count <= 1024) return count;
+  if (text === undefined || text === '' || text === '0') {
+    // a list has a number for each level of nested threads; OpenMP ignores what it cannot read
+    return threadCount(process.env.OMP_NUM_THREADS?.split(',')[0]);
+  }
+  const count = threadCount(text);
+  if (count !== undefined) return count;
   throw new InputError(`MFM_THREADS: must be a whole number from 1 to 1024, got "${text}"`);
 }
+
+const threadCount = (text = ''): number | undefined => {
+  const count = text.trim() === '' ? 0 : Number(text);
+  return Number.isInteger(count) && count >= 1 && count <= 1024 ? count : undefined;
+};
 
 /** A stand-in for worker threads: tensor modules can be imported there, but any use throws. */
 function refuse(): Native {
@@ -203,7 +215,7 @@ function refuse(): Native {
 // the addon has a single table of tensors, which belongs to the thread that loads it
 export const native: Native = isMainThread ? load() : refuse();
 
-/** Sets how many threads operators use; default: `MFM_THREADS`, else the physical cores. */
+/** Sets how many threads operators use; default: `MFM_THREADS`, `OMP_NUM_THREADS`, else the physical cores. */
 export function setThreads(count: number): void {
   native.setThreads(count);
 }

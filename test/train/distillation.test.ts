@@ -175,6 +175,32 @@ describe('a distillation', () => {
     assert.notDeepEqual(own, with_);
   });
 
+  test('without a teacher trains on with few steps, and other tasks too', async () => {
+    const base = join(whole, 'pipeline');
+    const { autoencoder: _, textEncoder: __, transformer: ___, pipeline: ____, ...rest } = recipe;
+    const distillation = {
+      ...recipe.distillation,
+      velocity: 'data' as const,
+      guidance: { t2i: 3 },
+      tasks: { t2i: 1, vsr: 1 },
+      width: 16,
+      height: 16,
+      numFrames: 5,
+      tokensPerBatch: 8,
+      steps: 2,
+    };
+    const run = join(root, 'further');
+    const done = await train({ ...rest, base, distillation }, { run });
+    assert.equal(done.finished, true);
+    const made = openPipeline(done.pipeline!);
+    assert.deepEqual([made.isFlowMap, made.settings.numInferenceSteps], [true, 4]);
+    assert.deepEqual(made.settings.tasks, ['t2i', 'i2v', 'vsr']);
+    made.dispose();
+    const text = readFileSync(join(run, 'metrics.jsonl'), 'utf8');
+    for (const key of ['validation/t2i', 'validation/vsr', 'loss/vsr'])
+      assert.match(text, new RegExp(`"${key}":[0-9.]`));
+  });
+
   describe('trained further', () => {
     const distilled = join(whole, 'pipeline');
     const { steps, tasks, tokensPerBatch, ...network } = recipe.transformer!;
@@ -251,6 +277,12 @@ describe('the recipe of a distillation', () => {
       problemsOf({ base: 'a', distillation, ...more });
     assert.match(wrong({ flowShare: 0.8, cleanShare: 0.4 }), /distillation.cleanShare: must leave/);
     assert.match(wrong({ tasks: { t2x: 1 } }), /distillation.tasks.t2x: unknown task/);
+    const own = { velocity: 'data', guidance: { t2x: 2 } };
+    assert.match(wrong(own), /distillation.guidance.t2x: unknown task/);
+    assert.match(
+      wrong({ guidance: { t2i: 2 } }),
+      /distillation.guidance: has no effect with a teacher/,
+    );
     assert.match(wrong({ diference: 0.1 }), /distillation.diference: unknown key; did you mean/);
     assert.match(
       wrong({ imageShare: [1, 1], tasks: { t2v: 1 } }),

@@ -107,9 +107,12 @@ export function sampleFlops(
 
 /**
  * Passes without gradients of a sample that is distilled, at the most: the teacher's with and without
- * the prompt, and where a step has a length as many again at its middle, and the student there.
+ * the prompt, and where a step has a length as many again at its middle, and the student there. One
+ * that is its own teacher has its guidance within, so it is compared with that without the prompt only
+ * where it learns velocities.
  */
-const forwardsOf = ({ flowShare }: FlowMapPlan): number => 2 + 3 * (1 - flowShare);
+const forwardsOf = ({ flowShare, velocity }: FlowMapPlan): number =>
+  3 * (1 - flowShare) + 2 * (velocity === 'teacher' ? 1 : flowShare);
 
 /** The same for many samples: finds out only once what needs gradients. */
 export function flopsCounter(networks: TrainedNetworks) {
@@ -140,7 +143,7 @@ function countFlops(
   // one product per weight and token; the states of a frozen encoder were computed ahead
   const encoder = weights.encoder > 0 ? 2 * textEncoder.parameters * encodedTokens : 0;
   // the teacher, if there is one, prepares conditions and texts too
-  const teachers = distillation ? 1 : 0;
+  const teachers = distillation?.velocity === 'teacher' ? 1 : 0;
   return {
     split:
       (alignment ? 3 * headFlops(config, work, alignment) : 0) +

@@ -6,7 +6,12 @@ import { parameterSizes } from '../../models/transformer/parameters.js';
 import type { PipelineShape } from '../../pipeline/shape.js';
 import { hasCondition, type Target, weightedTasks } from '../../tasks/index.js';
 import { batchSizeOf } from '../feed/buckets.js';
-import type { Optimisation, PipelineRecipe, Stage } from '../recipe/config.js';
+import {
+  type Optimisation,
+  type PipelineRecipe,
+  type Stage,
+  sizeOfKind,
+} from '../recipe/config.js';
 import { depthShapeOf } from '../recipe/depth-model.js';
 import { stagesOf } from '../recipe/stages.js';
 import { batchesOf, type StageBatch } from './cost.js';
@@ -128,8 +133,9 @@ const limited = ({ maxSeconds = Number.POSITIVE_INFINITY }: Optimisation, second
 /** The mean over the kinds of batches; the backward pass costs twice the forward pass. */
 function autoencoderStepFlops({ autoencoder: plan }: PipelineRecipe, shape: PipelineShape): number {
   const weights = plan.batches.reduce((sum, { weight }) => sum + weight, 0);
-  const flops = plan.batches.map(({ numFrames, batchSize, weight }) => {
-    const clip = { numFrames, width: plan.width, height: plan.height };
+  const flops = plan.batches.map((kind) => {
+    const { batchSize, weight } = kind;
+    const clip = sizeOfKind(kind, plan);
     const { autoencoder: config } = shape;
     const encode = (plan.train === 'all' ? 3 : 1) * encodeFlops(config, clip);
     return weight * batchSize * (encode + 3 * decodeFlops(config, clip));

@@ -1,8 +1,8 @@
-/** Batches of pixels for the autoencoder's training, all of one size, from all sources. */
+/** Batches of pixels for the autoencoder's training, each of one size, from all sources. */
 import { drawAll, RandomStream, scattered } from '../../data/random.js';
 import { InputError } from '../../errors.js';
 import type { Target } from '../../tasks/index.js';
-import type { BatchKind } from '../recipe/config.js';
+import { type BatchKind, sizeOfKind } from '../recipe/config.js';
 import { sceneAt } from './items/scenes.js';
 import { firstMade, type SampleMaker } from './maker.js';
 import type { OpenedSource, SourceItem } from './sources.js';
@@ -26,6 +26,7 @@ export interface FrameFeedOptions {
   sources: readonly OpenedSource[];
   /** the items to train on, or those held out for validation; default: `items` */
   part?: 'items' | 'heldOut';
+  /** of batches whose kind has no size of its own */
   width: number;
   height: number;
   batches: readonly BatchKind[];
@@ -110,12 +111,14 @@ async function frameBatch(
   wells: Wells,
   step: number,
 ): Promise<FrameBatch> {
-  const { width, height, seed, maker } = options;
+  const { seed, maker } = options;
   const { rank, size } = options.world ?? { rank: 0, size: 1 };
   const kinds = options.batches.filter(({ numFrames }) => wells.has(numFrames));
 
-  async function batchOf({ numFrames, batchSize: count }: BatchKind) {
-    const target = { width, height, numFrames };
+  async function batchOf(kind: BatchKind) {
+    const { batchSize: count } = kind;
+    const target = sizeOfKind(kind, options);
+    const { numFrames, width, height } = target;
     const places = Array.from({ length: count }, (_, i) => i).filter((i) => i % size === rank);
     const parts = await Promise.all(places.map((i) => frames(target, `frames ${step} ${i}`)));
     const one = numFrames * height * width * 3;

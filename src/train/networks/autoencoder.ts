@@ -1,4 +1,4 @@
-/** Trains the autoencoder on images and clips of one size. */
+/** Trains the autoencoder on images and clips. */
 import { contactSheet } from '../../media/index.js';
 import { psnr } from '../../media/pixels/psnr.js';
 import {
@@ -24,7 +24,7 @@ import { sampleGenerator } from '../feed/sample-noise.js';
 import { trainLoop } from '../loop/loop.js';
 import type { StepOutcome } from '../loop/means.js';
 import { keptForStep, type Sent } from '../loop/source.js';
-import type { Recipe } from '../recipe/config.js';
+import { type Recipe, sizeOfKind } from '../recipe/config.js';
 import { autoencoderConfigOf } from '../recipe/networks.js';
 import type { PartContext } from './context.js';
 
@@ -49,6 +49,7 @@ export function firstAutoencoder(recipe: Recipe, dtype: DType): Autoencoder {
 export async function trainAutoencoder(model: Autoencoder, context: PartContext): Promise<boolean> {
   const { run, recipe, data, report, signal } = context;
   const { kl, train: which, keepLatents, ...config } = recipe.autoencoder;
+  const sizes = new Set(config.batches.map((kind) => sizeText(sizeOfKind(kind, config))));
   const { device } = model;
   const { dtype } = model.encoder.convIn.conv.weight;
   const first = keepLatents > 0 ? firstAutoencoder(recipe, dtype).moveTo(device, dtype) : null;
@@ -78,6 +79,8 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
       },
       train(batch, { step, backward, sent }): StepOutcome {
         const { batchSize, count, numFrames } = batch;
+        const length = `${numFrames} frame${numFrames > 1 ? 's' : ''}`;
+        const kind = sizes.size > 1 ? `${length} ${sizeText(batch)}` : length;
         if (batchSize === 0) {
           backward(null, true);
           return { samples: 0, count, figures: {} };
@@ -99,7 +102,7 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
             values: stack([loss.detach(), squared.detach()]),
             figures: ([loss, squared]) => ({
               loss: mean(loss!),
-              [`psnr/${numFrames} frame${numFrames > 1 ? 's' : ''}`]: mean(psnrOf(squared!)),
+              [`psnr/${kind}`]: mean(psnrOf(squared!)),
             }),
           },
         };
@@ -144,6 +147,8 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
 /** [B, 3, F, H, W] */
 const videoOf = ({ frames, batchSize, numFrames, height, width }: FrameBatch, device: string) =>
   videoFromBytes(frames, [batchSize, numFrames, height, width, 3], device);
+
+const sizeText = ({ width, height }: { width: number; height: number }) => `${width}x${height}`;
 
 /** PSNR in dB, 10 log10(peak² / mse), with a peak of 2. */
 const psnrOf = (meanSquaredError: number): number => 10 * Math.log10(4 / meanSquaredError);

@@ -20,9 +20,10 @@ import { taskSheets } from './sample-sheets.js';
 import { type SentAhead, sendAhead, trainStep } from './step.js';
 import { exportTrainee, type TrainedPipeline } from './trained-pipeline.js';
 import { dumpBatch, lessMemory, stepCost, tokensAtOnce } from './transformer.js';
+import { validationLosses } from './validation.js';
 
 /**
- * @param trainee   the teacher, which is not changed
+ * @param trainee   the teacher, or where the student begins that is its own; it is not changed
  * @returns the distilled pipeline; null if the signal stopped it
  */
 export async function distil(
@@ -66,6 +67,10 @@ export async function distil(
     peakFlops: matrixPeak(pipeline.dtype, pipeline.device),
     validatesFirst: true,
     async validate(_, __, tell) {
+      if (plan.velocity === 'data') {
+        const how = { ...stage, encodeText, signal, tell };
+        return validationLosses(pipeline, await validation(), run.parallel, how);
+      }
       return fewStepErrors({
         teacher,
         student: pipeline,

@@ -15,8 +15,19 @@
  * Source: Gu et al. 2026, AnyFlow, its first stage, arXiv 2605.13724; the identity: Geng et al. 2025,
  * MeanFlow, arXiv 2505.13447. Unlike there, v is the teacher's prediction, not the data's: it varies
  * less, and guidance is part of it.
+ *
+ * Without a teacher, samples with r = t learn the data's velocity, and the way from t to m goes by the
+ * student's own, as in Frans et al. 2024, shortcut models, arXiv 2410.12557. Guidance w becomes part of
+ * it as in MeanFlow (its section 4.2, with their w = 1 and kappa = 1 - 1 / w): the target is
+ * v + kappa (u(x_t, t, t) - u(x_t, t, t without the prompt)), which varies no more than v does.
  */
-import { addNoise, shiftSigmas, timestepsOf, velocityLosses } from '../../diffusion/index.js';
+import {
+  addNoise,
+  shiftSigmas,
+  timestepsOf,
+  velocityLosses,
+  velocityTarget,
+} from '../../diffusion/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
 import type { Target } from '../../tasks/index.js';
 import { cat, noGrad, rand, type Tensor, tensor, upload } from '../../tensor/index.js';
@@ -54,7 +65,7 @@ export type AverageAt = (
   to: Tensor,
 ) => Tensor;
 
-/** The objective of distilling a teacher, whose weights do not change. */
+/** The objective of distilling a teacher, whose weights do not change, or of going on without one. */
 export function flowMapObjective(teacher: Pipeline, plan: FlowMapPlan): Objective {
   return {
     draw: (_, samples, step, at) => drawSteps(samples, step, at, plan),
@@ -72,13 +83,34 @@ export function flowMapObjective(teacher: Pipeline, plan: FlowMapPlan): Objectiv
           endTimesteps: timestepsOf(upload(to, device)),
         });
       };
+      const all = [...part.samples.keys()];
       const wanted = noGrad(() => {
+        if (plan.velocity === 'data') {
+          const own: VelocityAt = (rows, x, at) => averageAt(rows, x, at, at).to('float32');
+          const { start, more } = velocitiesOfData(student, part, target, {
+            options,
+            inputs,
+            noised,
+            own,
+            guidance: plan.guidance,
+          });
+          forwards += more;
+          return averageTarget(start, own, averageAt, noised, { sigmas, ends }, plan.difference);
+        }
         const guided = guidedVelocity(teacher, part, target, options);
         const velocityAt: VelocityAt = (rows, x, at) => {
           forwards += guided.rowsOf(rows);
           return guided.at(rows, x, at);
         };
-        return averageTarget(velocityAt, averageAt, noised, { sigmas, ends }, plan.difference);
+        const start = velocityAt(all, noised, sigmas);
+        return averageTarget(
+          start,
+          velocityAt,
+          averageAt,
+          noised,
+          { sigmas, ends },
+          plan.difference,
+        );
       });
       const average = student.transformer.forward(noised, {
         ...inputs,
@@ -86,16 +118,18 @@ export function flowMapObjective(teacher: Pipeline, plan: FlowMapPlan): Objectiv
         endTimesteps: timestepsOf(upload(ends, device)),
       });
       const losses = velocityLosses(average, wanted);
-      const weights = losses.detach().add(LEAST_LOSS).reciprocal();
+      const weights =
+        plan.velocity === 'teacher' ? losses.detach().add(LEAST_LOSS).reciprocal() : undefined;
       return { losses, weights, work: { ...work, forwards } };
     },
   };
 }
 
 /**
- * A sample weighs the less, the larger its loss: else guided tasks, from whose velocities the student
- * is far at first, would pull it away from those that it does well already. Losses below this one
- * weigh alike.
+ * With a teacher, a sample weighs the less, the larger its loss: else guided tasks, from whose
+ * velocities the student is far at first, would pull it away from those that it does well already.
+ * Losses below this one weigh alike. The data's velocities have a loss that nobody can avoid, which
+ * says nothing about how much there is to learn.
  *
  * Source: Geng et al. 2025, MeanFlow, arXiv 2505.13447 (p = 1); AnyFlow balances its kinds of samples
  */
@@ -133,10 +167,12 @@ export function drawSteps(
  * What the average velocity over steps from `sigmas` to `ends` is to be, without gradients. The
  * teacher goes `difference`, or the whole step if that is shorter, by Heun's method.
  *
+ * @param start    [B, C, f, h, w] float32, the velocities at `sigmas`
  * @param noised   [B, C, f, h, w] at `sigmas`
  * @returns        [B, C, f, h, w] float32
  */
 export function averageTarget(
+  start: Tensor,
   velocityAt: VelocityAt,
   averageAt: AverageAt,
   noised: Tensor,
@@ -144,11 +180,9 @@ export function averageTarget(
   difference: number,
 ): Tensor {
   const [from, to] = [sigmas.toFloat32Array(), ends.toFloat32Array()];
-  const all = [...from.keys()];
-  const atStart = velocityAt(all, noised, sigmas);
-  const middle = all.map((i) => Math.max(to[i]!, from[i]! - difference));
-  const long = all.filter((i) => from[i]! > to[i]!);
-  if (long.length === 0) return atStart;
+  const middle = [...from.keys()].map((i) => Math.max(to[i]!, from[i]! - difference));
+  const long = withLength({ sigmas, ends });
+  if (long.length === 0) return start;
 
   // the teacher's way
   const { device } = noised;
@@ -156,7 +190,7 @@ export function averageTarget(
     tensor.indexSelect(0, indices(rows, device));
   const levels = (values: (i: number) => number, rows: readonly number[]) =>
     perRow(tensor(rows.map(values), { device }), noised);
-  const [x, first] = [pick(noised, long), pick(atStart, long)];
+  const [x, first] = [pick(noised, long), pick(start, long)];
   const way = levels((i) => from[i]! - middle[i]!, long);
   const ahead = velocityAt(long, x.sub(first.mul(way)), tensor(long.map((i) => middle[i]!)));
   const velocity = first.add(ahead).mul(0.5);
@@ -166,15 +200,82 @@ export function averageTarget(
   let target = velocity;
   if (places.length > 0) {
     const rows = places.map((k) => long[k]!);
-    const [mean, start] = [pick(velocity, places), pick(x, places)];
-    const arrived = start.sub(mean.mul(pick(way, places)));
+    const [mean, before] = [pick(velocity, places), pick(x, places)];
+    const arrived = before.sub(mean.mul(pick(way, places)));
     const [m, r] = [tensor(rows.map((i) => middle[i]!)), tensor(rows.map((i) => to[i]!))];
     const rest = averageAt(rows, arrived, m, r).to('float32');
     const share = levels((i) => (from[i]! - middle[i]!) / (from[i]! - to[i]!), rows);
     const mixed = rest.add(mean.sub(rest).mul(share));
     target = velocity.clone().indexCopy_(0, indices(places, device), mixed);
   }
-  return atStart.clone().indexCopy_(0, indices(long, device), target);
+  return start.clone().indexCopy_(0, indices(long, device), target);
+}
+
+/** The samples whose steps have a length. */
+function withLength({ sigmas, ends }: Pick<FlowMapDraws, 'sigmas' | 'ends'>): number[] {
+  const [from, to] = [sigmas.toFloat32Array(), ends.toFloat32Array()];
+  return [...from.keys()].filter((i) => from[i]! > to[i]!);
+}
+
+/**
+ * The velocities at the start of the steps, without a teacher: the student's own where a step has a
+ * length, and else the data's, with the guidance of the sample's task; and how many passes that took
+ * beside those of `own`.
+ */
+function velocitiesOfData(
+  student: Pipeline,
+  part: SentSamples,
+  target: Target,
+  {
+    options,
+    inputs,
+    noised,
+    own,
+    guidance,
+  }: {
+    options: LossOptions;
+    inputs: PreparedSamples['inputs'];
+    noised: Tensor;
+    own: VelocityAt;
+    guidance: FlowMapPlan['guidance'];
+  },
+): { start: Tensor; more: number } {
+  const { samples, latents, noise, draws } = part;
+  const { device } = student;
+  const wanted = velocityTarget(latents, noise);
+  const long = withLength(draws as FlowMapDraws);
+  const scales = samples.map(({ task }) => guidance[task.id] ?? 1);
+  const guided = [...samples.keys()].filter((i) => scales[i]! > 1 && !long.includes(i));
+  const rows = [...long, ...guided].sort((a, b) => a - b);
+  if (rows.length === 0) return { start: wanted, more: 0 };
+
+  const pick = (tensor: Tensor, which: readonly number[]) =>
+    tensor.indexSelect(0, indices(which, tensor.device));
+  const predicted = own(rows, pick(noised, rows), pick(draws.sigmas, rows));
+  const of = (which: readonly number[]) =>
+    pick(
+      predicted,
+      which.map((i) => rows.indexOf(i)),
+    );
+  const start = wanted.clone();
+  if (long.length > 0) start.indexCopy_(0, indices(long, device), of(long));
+  if (guided.length > 0) {
+    const chosen = guided.map((i) => samples[i]!);
+    const plain = { ...options, gradCheckpointing: false, positive: rowsOf(inputs, guided) };
+    const timesteps = timestepsOf(pick(part.sigmas, guided));
+    const without = student.transformer.forward(pick(noised, guided), {
+      ...negativeInputs(student, chosen, target, plain),
+      timesteps,
+      endTimesteps: timesteps,
+    });
+    const shares = tensor(
+      guided.map((i) => 1 - 1 / scales[i]!),
+      { device },
+    );
+    const more = of(guided).sub(without.to('float32')).mul(perRow(shares, noised));
+    start.indexCopy_(0, indices(guided, device), pick(wanted, guided).add(more));
+  }
+  return { start, more: guided.length };
 }
 
 const indices = (rows: readonly number[], device: string): Tensor =>

@@ -134,13 +134,21 @@ const Source = z
 export type Source = z.infer<typeof Source>;
 const Sources = z.array(Source).min(1).max(10_000);
 
-/** Batches of one length; a step draws one kind by weight. */
+/** Batches of one length and size; a step draws one kind by weight. */
 const BatchKind = z.strictObject({
   numFrames: frameCount.describe('frames per sample, 4k + 1; 1 is an image'),
   batchSize: upTo(65_536).describe('samples per batch'),
+  width: side.optional().describe("width in pixels (default: the autoencoder's)"),
+  height: side.optional().describe("height in pixels (default: the autoencoder's)"),
   weight: weight.default(1).describe('how often such a batch is drawn, relative to the others'),
 });
 export type BatchKind = z.infer<typeof BatchKind>;
+
+/** The size of a kind of batches: its own, or that of the plan. */
+export const sizeOfKind = (
+  { numFrames, width, height }: BatchKind,
+  plan: { width: number; height: number },
+) => ({ numFrames, width: width ?? plan.width, height: height ?? plan.height });
 
 /** How one network is optimised. */
 export const Optimisation = z.strictObject({
@@ -235,8 +243,12 @@ const AutoencoderPlan = Optimisation.extend({
       'weight of the mean squared difference of latents from those of the encoder of init: all is trained, and a transformer that was trained on them remains valid where pictures are like those that init knew; 0.05 does for that',
     ),
   steps: stepCount.default(6700).describe('optimizer steps'),
-  width: side.default(64).describe('width of the training samples in pixels'),
-  height: side.default(64).describe('height of the training samples in pixels'),
+  width: side
+    .default(64)
+    .describe('width of the training samples in pixels, unless a kind of batches has its own'),
+  height: side
+    .default(64)
+    .describe('height of the training samples in pixels, unless a kind of batches has its own'),
   blockOutChannels: z
     .array(channels)
     .max(16)
@@ -253,7 +265,9 @@ const AutoencoderPlan = Optimisation.extend({
       { numFrames: 9, batchSize: 4, weight: 2 },
       { numFrames: 17, batchSize: 2, weight: 1 },
     ])
-    .describe('kinds of batches, of which each step draws one'),
+    .describe(
+      'kinds of batches, of which each step draws one; what it learns at one size it loses at others, so name the sizes that matter',
+    ),
   kl: z
     .number()
     .min(0)
@@ -463,6 +477,18 @@ const flowMapKeys = {
     .default(0.1)
     .describe(
       'distance of noise levels over which derivatives are taken; bfloat16 drowns smaller ones',
+    ),
+  velocity: z
+    .enum(['teacher', 'data'])
+    .default('teacher')
+    .describe(
+      'where velocities come from; teacher: the pipeline as it was, so that it learns few steps; data: the samples, so that a pipeline that has learnt them is trained on without losing them, and is its own teacher',
+    ),
+  guidance: z
+    .record(z.string(), z.number().min(1).max(100))
+    .default({})
+    .describe(
+      "guidance scales that become part of the weights with velocity: data, by task, e.g. { t2i: 4, t2v: 4 } (default: 1; with a teacher, the pipeline's own)",
     ),
 };
 /**

@@ -150,7 +150,7 @@ export function undoneNote(recipe: Recipe): string | null {
   const { base } = recipe;
   if (base === undefined || !existsSync(join(base, 'model_index.json'))) return null;
   if (!undoesSteps(recipe, readShape(base))) return null;
-  return `base: ${base} samples in few steps, which training its own weights undoes: the result will take more, until \`mfm distil\` teaches it few again; a LoRA (transformer.lora) keeps them`;
+  return `base: ${base} samples in few steps, which training its own weights undoes: the result will take more, until \`mfm distil\` teaches it few again; a LoRA (transformer.lora) keeps them, and so does \`distillation: { velocity: data }\` in place of the transformer's plan`;
 }
 
 /**

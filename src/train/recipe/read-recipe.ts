@@ -353,6 +353,7 @@ function nameProblems(
       Object.keys(tasks ?? {}),
     ]),
     ['distillation.tasks', Object.keys(distillation?.tasks ?? {})],
+    ['distillation.guidance', Object.keys(distillation?.guidance ?? {})],
     ...sourceTasks('data', data),
     ...stages.flatMap((stage, i) => sourceTasks(`transformer.stages.${i}.data`, stage.data ?? [])),
     ['pipeline.tasks', pipeline.tasks ?? []],
@@ -498,6 +499,11 @@ function distillationProblems(recipe: PipelineRecipe): string[] {
   if (onlyDistils(recipe) && base === undefined) {
     problems.push(
       'distillation: needs a trained transformer; give its pipeline folder as base, or transformer.steps to train one first',
+    );
+  }
+  if (distillation.velocity === 'teacher' && Object.keys(distillation.guidance).length > 0) {
+    problems.push(
+      'distillation.guidance: has no effect with a teacher, whose own guidance is learnt; leave it out, or train from the samples (velocity: data)',
     );
   }
   if (transformer.lora) {

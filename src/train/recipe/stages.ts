@@ -31,7 +31,8 @@ export function stagesOf(recipe: Recipe, ownTasks: readonly Task[] = []): Stage[
   );
   const all = plans.map(withImageShare);
   if (!distillation) return all;
-  const { inferenceSteps, flowShare, cleanShare, difference, ...changes } = distillation;
+  const { inferenceSteps, flowShare, cleanShare, difference, velocity, guidance, ...changes } =
+    distillation;
   const { maxSeconds, milestoneEverySteps } = changes;
   const last = withImageShare({
     ...plans.at(-1)!,
@@ -44,7 +45,7 @@ export function stagesOf(recipe: Recipe, ownTasks: readonly Task[] = []): Stage[
     alignment: Alignment.parse({}),
     contrast: 0,
     name: 'distillation',
-    distillation: { inferenceSteps, flowShare, cleanShare, difference },
+    distillation: { inferenceSteps, flowShare, cleanShare, difference, velocity, guidance },
   });
   return onlyDistils(recipe) ? [last] : [...all, last];
 }

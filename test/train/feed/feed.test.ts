@@ -245,6 +245,23 @@ describe('a feed of MiniWorld', () => {
       assert.equal(frames.length, batchSize * numFrames * 32 * 16 * 3);
     }
   });
+
+  test('gives pixels of the size of each kind of batches', async () => {
+    const batches = [
+      { numFrames: 1, batchSize: 1, weight: 1 },
+      { numFrames: 1, batchSize: 2, weight: 1, width: 64, height: 48 },
+      { numFrames: 5, batchSize: 1, weight: 1, height: 32 },
+    ];
+    const feed = openFrameFeed({ ...optionsOf(), width: 32, height: 16, batches });
+    const seen = new Set<string>();
+    for (let i = 0; i < 20; i++) {
+      const { numFrames, batchSize, width, height, frames } = await feed.next();
+      assert.equal(frames.length, batchSize * numFrames * width * height * 3);
+      seen.add(`${numFrames}x${width}x${height}: ${batchSize}`);
+    }
+    await feed.close();
+    assert.deepEqual([...seen].sort(), ['1x32x16: 1', '1x64x48: 2', '5x32x32: 1']);
+  });
 });
 
 describe('a feed of scenes that pass', () => {

@@ -3,7 +3,7 @@ import { before, describe, test } from 'node:test';
 import { addNoise, velocityLosses } from '../../../src/diffusion/index.js';
 import { Linear } from '../../../src/nn/index.js';
 import { AdamW } from '../../../src/optim/index.js';
-import { TASKS } from '../../../src/tasks/index.js';
+import { conditionOf, NOTHING, TASKS } from '../../../src/tasks/index.js';
 import {
   cat,
   Generator,
@@ -15,6 +15,7 @@ import {
   tensor,
   tidy,
 } from '../../../src/tensor/index.js';
+import type { TrainSample } from '../../../src/train/feed/batch.js';
 import { readOutcome } from '../../../src/train/loop/means.js';
 import { asFlowMap, studentOf } from '../../../src/train/networks/distil.js';
 import {
@@ -25,11 +26,19 @@ import {
   flowMapObjective,
   type VelocityAt,
 } from '../../../src/train/networks/flow-map.js';
-import { sendSamples, trainStep } from '../../../src/train/networks/step.js';
+import { lossesOf, sendSamples, trainStep } from '../../../src/train/networks/step.js';
+import type { FlowMapPlan } from '../../../src/train/recipe/config.js';
 import { maxDifference } from '../../models/transformer/tiny.js';
 import { CLIP, tinyBatch, tinyRecipe, tinyTrainee } from '../tiny.js';
 
-const PLAN = { flowShare: 0.5, cleanShare: 0.25, difference: 0.1, inferenceSteps: 4 };
+const PLAN: FlowMapPlan = {
+  flowShare: 0.5,
+  cleanShare: 0.25,
+  difference: 0.1,
+  inferenceSteps: 4,
+  velocity: 'teacher',
+  guidance: {},
+};
 
 /**
  * A flow that is known in full: data from a normal distribution of standard deviation S, so at noise
@@ -60,10 +69,12 @@ describe('averageTarget', () => {
   const draws = { sigmas: tensor(sigmas), ends: tensor(ends) };
   const x = randn([sigmas.length, 3], { generator: new Generator(1) });
   const truth = averageAt([], x, draws.sigmas, draws.ends);
+  const targetOf = (rest: AverageAt, at: typeof draws, difference: number, noised = x) =>
+    averageTarget(velocityAt([], noised, at.sigmas), velocityAt, rest, noised, at, difference);
 
   test('is the average velocity where the student is right already', () => {
     const off = (difference: number) =>
-      maxDifference(averageTarget(velocityAt, averageAt, x, draws, difference), truth);
+      maxDifference(targetOf(averageAt, draws, difference), truth);
     // Heun's method over 0.1; the flow turns most near sigma 0
     assert.ok(off(0.1) < 0.05, String(off(0.1)));
     // an error of second order
@@ -73,13 +84,13 @@ describe('averageTarget', () => {
   test('is the velocity itself for samples without a step', () => {
     const same = { sigmas: draws.sigmas, ends: draws.sigmas };
     const never: AverageAt = () => assert.fail('the student is asked');
-    const target = averageTarget(velocityAt, never, x, same, 0.1);
+    const target = targetOf(never, same, 0.1);
     assert.equal(maxDifference(target, velocityAt([], x, draws.sigmas)), 0);
   });
 
   test("holds less of the student's errors than the student does", () => {
     const wrong: AverageAt = (...given) => averageAt(...given).add(1);
-    const target = averageTarget(velocityAt, wrong, x, draws, 0.1);
+    const target = targetOf(wrong, draws, 0.1);
     const error = target.sub(truth).abs().amax(1).toFloat32Array();
     sigmas.forEach((t, i) => {
       const long = t - ends[i]!;
@@ -118,7 +129,7 @@ describe('averageTarget', () => {
         const samples = Array.from({ length: BATCH }, (_, index) => ({ ...one, index }));
         const drawn = drawSteps(samples as never, { seed: 3, timestepShift: 1 }, step, PLAN);
         const noised = addNoise(data, noise, drawn.sigmas);
-        const target = noGrad(() => averageTarget(velocityAt, learnt, noised, drawn, 0.1));
+        const target = noGrad(() => targetOf(learnt, drawn, 0.1, noised));
         const { sigmas: from, ends: to } = drawn;
         velocityLosses(learnt([], noised, from, to), target)
           .mean()
@@ -239,6 +250,17 @@ describe('flowMapObjective', () => {
     return { figures, work, gradients };
   }
 
+  function expectSame(got: Map<string, Float32Array | null>, all: typeof got) {
+    for (const [name, wanted] of all) {
+      if (!wanted) continue;
+      const values = got.get(name)!;
+      const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
+      const off = wanted.reduce((most, v, i) => Math.max(most, Math.abs(v - values[i]!)), 0);
+      // float32 sums in another order
+      assert.ok(off <= 1e-3 * largest, `${name}: ${off} of ${largest}`);
+    }
+  }
+
   before(() => setThreads(1));
 
   test('teaches only the guidance where steps have no length', () => {
@@ -267,49 +289,93 @@ describe('flowMapObjective', () => {
     for (const changes of [{ tokensPerMicroBatch: 60 }, { gradCheckpointing: true }]) {
       const { gradients, work } = outcome({}, changes);
       assert.equal(work.forwards, whole.work.forwards);
-      for (const [name, wanted] of whole.gradients) {
-        if (!wanted) continue;
-        const got = gradients.get(name)!;
-        const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
-        const off = wanted.reduce((most, v, i) => Math.max(most, Math.abs(v - got[i]!)), 0);
-        // float32 sums in another order
-        assert.ok(off <= 1e-3 * largest, `${name}: ${off} of ${largest}`);
-      }
+      expectSame(gradients, whole.gradients);
     }
   });
 
-  test('the guided velocity is that with which the teacher samples', async () => {
-    // one step of sampling from pure noise to none moves by the velocity alone
-    const [sample] = batch.samples;
-    const latents = randn(sample!.latents.shape, { generator: new Generator(8) });
-    const { guidanceScale, negativePrompt } = teacher.settingsFor(sample!.task);
-    const { conditionOf, NOTHING } = await import('../../../src/tasks/index.js');
-    const asked = {
-      latents,
-      task: sample!.task,
+  /** What the teacher's weights make of pure noise in one step, which moves by the velocity alone. */
+  async function madeIn(noise: Tensor, sample: TrainSample, guidanceScale: number) {
+    return teacher.denoise({
+      latents: noise,
+      task: sample.task,
       target: CLIP,
-      prompts: [sample!.caption],
-      conditions: [conditionOf(NOTHING, CLIP, { scale: 'clip' })],
-      numInferenceSteps: 1,
-      motionScore: sample!.motionScore,
       seed: 0,
-    };
-    const made = await teacher.denoise({ ...asked, guidanceScale, negativePrompt });
-    const clean = { ...sample!, latents: latents.sub(latents) };
-    const draws = { sigmas: tensor([1]), ends: tensor([1]), noise: latents };
-    const plan = { gradCheckpointing: false, sequence: null, timestepShift: 1, seed: 0 };
-    const objective = flowMapObjective(teacher, PLAN);
-    const { losses } = noGrad(() =>
-      objective.losses(student, sendSamples(student, [clean], CLIP, draws), plan, {
-        samples: [clean],
-        target: CLIP,
-        step: 0,
-      }),
-    );
+      numInferenceSteps: 1,
+      prompts: [sample.caption],
+      conditions: [conditionOf(NOTHING, CLIP, { scale: 'clip' })],
+      motionScore: sample.motionScore,
+      guidanceScale,
+      negativePrompt: teacher.settingsFor(sample.task).negativePrompt,
+    });
+  }
+
+  /** The loss of a sample at pure noise, where it learns the velocity. */
+  function lossAt(noise: Tensor, sample: TrainSample, plan: object): number {
+    const draws = { sigmas: tensor([1]), ends: tensor([1]), noise };
+    const objective = flowMapObjective(teacher, { ...PLAN, ...plan });
+    return noGrad(() => {
+      const part = sendSamples(student, [sample], CLIP, draws);
+      const whole = { samples: [sample], target: CLIP, step: 0 };
+      return objective.losses(student, part, STEP, whole).losses.item();
+    });
+  }
+
+  test('the guided velocity is that with which the teacher samples', async () => {
+    const [sample] = batch.samples;
+    const noise = randn(sample!.latents.shape, { generator: new Generator(8) });
     // the student's is the teacher's without guidance, so its loss is the mean square of the rest
-    const plain = await teacher.denoise({ ...asked, guidanceScale: 1 });
-    const wanted = made.sub(plain).square().mean().item();
+    const [plain, guided] = [await madeIn(noise, sample!, 1), await madeIn(noise, sample!, 3)];
+    const wanted = guided.sub(plain).square().mean().item();
     assert.ok(wanted > 0);
-    assert.ok(Math.abs(losses.item() - wanted) < 1e-3 * wanted, `${losses.item()}, not ${wanted}`);
+    const got = lossAt(noise, sample!, {});
+    assert.ok(Math.abs(got - wanted) < 1e-3 * wanted, `${got}, not ${wanted}`);
+  });
+
+  describe('without a teacher', () => {
+    const asked = { velocity: 'data' } as const;
+    const guidance = { t2v: 3 };
+
+    test('teaches the velocity of the data where steps have no length', () => {
+      const { samples } = batch;
+      const flow = { flowShare: 1, cleanShare: 0 };
+      const objective = flowMapObjective(teacher, { ...PLAN, ...asked, ...flow });
+      noGrad(() => {
+        const part = sendSamples(student, samples, CLIP, drawSteps(samples, STEP, 3, flow));
+        const whole = { samples, target: CLIP, step: 3 };
+        const { losses, weights } = objective.losses(student, part, STEP, whole);
+        assert.equal(weights, undefined);
+        assert.equal(maxDifference(losses, lossesOf(student, part, STEP).losses), 0);
+      });
+    });
+
+    test('asks nobody without need', () => {
+      const flow = { ...asked, flowShare: 1, cleanShare: 0 };
+      assert.equal(outcome(flow).work.forwards, 0);
+      // with and without the prompt
+      assert.equal(outcome({ ...flow, guidance }).work.forwards, 2 * 2);
+      const clean = { ...asked, guidance, flowShare: 0, cleanShare: 1, difference: 0.01 };
+      // at the start, at the middle, and the rest from there
+      assert.equal(outcome(clean).work.forwards, 3 * 5);
+    });
+
+    test('has the same gradients in micro-batches', () => {
+      const plan = { ...asked, guidance };
+      const whole = outcome(plan);
+      const { gradients } = outcome(plan, { tokensPerMicroBatch: 60 });
+      expectSame(gradients, whole.gradients);
+    });
+
+    test('adds so much guidance to the velocity of the data that what is learnt has all of it', async () => {
+      const [sample] = batch.samples;
+      const noise = randn(sample!.latents.shape, { generator: new Generator(8) });
+      const [plain, guided] = [await madeIn(noise, sample!, 1), await madeIn(noise, sample!, 3)];
+      // u = v + (1 - 1/w) (u - u without the prompt) where u = w v - (w - 1) u without the prompt
+      const guidanceOnce = plain.sub(guided).div(2);
+      const target = noise.sub(sample!.latents).add(guidanceOnce.mul(1 - 1 / 3));
+      const wanted = noise.sub(plain).sub(target).square().mean().item();
+      const got = lossAt(noise, sample!, { ...asked, guidance });
+      assert.ok(Math.abs(got - wanted) < 1e-3 * wanted, `${got}, not ${wanted}`);
+      assert.notEqual(got, lossAt(noise, sample!, asked));
+    });
   });
 });
