@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { VideoJob } from '../../src/server/schemas/job.js';
-import { type Json, serving } from './serving.js';
+import { type Json, MODEL, serving } from './serving.js';
 
 const { client, server, restart } = serving({ cancelMs: 500 });
 
@@ -86,7 +86,7 @@ describe('a restart', () => {
 
   test('finds a folder in use by another server', async () => {
     const { openServer } = await import('../../src/server/index.js');
-    await assert.rejects(openServer({ pipelines: ['models/mfm-mini'], folder: server().folder }), {
+    await assert.rejects(openServer({ pipelines: [MODEL], folder: server().folder }), {
       name: 'JobError',
       message: /is used by another server \(process \d+\); end that, or name another folder/,
     });

@@ -4,9 +4,10 @@ import { after, before } from 'node:test';
 import { type Listening, type ListenOptions, listen } from '../../src/server/index.js';
 import { EventData } from '../../src/server/schemas/event.js';
 import type { VideoJob } from '../../src/server/schemas/job.js';
+import { smallMini } from '../small-mini.js';
 import { temporaryFolder } from '../temp-folder.js';
 
-export const MODEL = 'models/mfm-mini';
+export const MODEL = smallMini(temporaryFolder());
 /** Few steps: what is made is the same kind of thing. */
 export const FEW = { num_inference_steps: 2, seed: 7 };
 

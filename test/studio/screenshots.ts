@@ -18,7 +18,7 @@ const found = findBrowser();
 assert.ok('path' in found, Object.values(found)[0]);
 const folder = mkdtempSync(join(tmpdir(), 'mfm-screenshots-'));
 writeTrainingFolder(join(folder, 'data', 'elephants'));
-const server = await serve(folder);
+const server = await serve(folder, { pipeline: fromRoot('models/mfm-mini') });
 const browser = await launch(found.path);
 const media = (name: string) => fromRoot(`examples/media/${name}`);
 

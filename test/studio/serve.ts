@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fromRoot } from '../../src/files/package-root.js';
+import { smallMini } from '../small-mini.js';
 
 export interface Served {
   /** http://127.0.0.1:… */
@@ -15,17 +16,19 @@ export interface ServeOptions {
   port?: string;
   /** default: none is needed */
   apiKey?: string;
+  /** default: the included one at 64x64 */
+  pipeline?: string;
 }
 
 /** @param folder  where it keeps jobs, uploads and runs */
 export async function serve(
   folder: string,
-  { port = '0', apiKey }: ServeOptions = {},
+  { port = '0', apiKey, pipeline = smallMini(folder) }: ServeOptions = {},
 ): Promise<Served> {
   const child = spawn(
     fromRoot('mfm'),
     [
-      ...['serve', '--port', port, '--pipeline', fromRoot('models/mfm-mini')],
+      ...['serve', '--port', port, '--pipeline', pipeline],
       ...['--folder', `${folder}/server`, '--runs', `${folder}/runs`, '--data', `${folder}/data`],
     ],
     {
