@@ -9,6 +9,7 @@ test('the preview of the last step shows the colours of the picture that is then
     .generate('t2i', {
       prompt: 'a blue sphere',
       seed: 3,
+      size: { width: 64, height: 64 },
       numInferenceSteps: 12,
       onPreview: ({ frames }) => {
         last = frames.data;

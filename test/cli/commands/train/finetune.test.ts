@@ -169,8 +169,8 @@ describe('fine-tuning models/mfm-mini on own files', { skip: noFfmpeg }, () => {
     const pipeline = ['--pipeline', at('runs/full/pipeline')];
     const picture1 = await picture('full.png', ...pipeline);
     assert.ok(apart(picture1, plain) > 2, `${apart(picture1, plain)} from the base`);
-    const clip = ['-i', at('own/p1.png'), '--frames', '5', '--steps', '2', '-o', at('full.mp4')];
-    made('generate', 'i2v', '-p', 'noise', ...pipeline, ...clip);
+    const clip = ['-i', at('own/p1.png'), '--size', '80x64', '--frames', '5', '--steps', '2'];
+    made('generate', 'i2v', '-p', 'noise', ...pipeline, ...clip, '-o', at('full.mp4'));
     const { width, height, numFrames } = await readMedia(at('full.mp4'));
     assert.deepEqual([width, height, numFrames], [80, 64, 5]);
   });
