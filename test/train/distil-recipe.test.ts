@@ -45,9 +45,9 @@ describe('distilRecipe', () => {
     assert.equal(recipe.base, mini);
     assert.deepEqual(Object.keys(recipe.data[0]!), ['miniworld', 'weight']);
     const { width, height, numFrames, timestepShift, tokensPerBatch, tasks } = stage;
-    assert.deepEqual([width, height, numFrames, timestepShift], [128, 128, 17, 1.6]);
-    assert.equal(tokensPerBatch, 16 * 320); // sixteen clips of five latent frames of 8x8 tokens
-    assert.equal(Object.keys(tasks!).length, 19);
+    assert.deepEqual([width, height, numFrames, timestepShift], [64, 64, 17, 1.6]);
+    assert.equal(tokensPerBatch, 16 * 80); // sixteen clips of five latent frames of 4x4 tokens
+    assert.equal(Object.keys(tasks!).length, 18);
     assert.equal(tasks!.t2v, 3);
     assert.equal(stage.distillation!.inferenceSteps, 4);
   });
