@@ -277,6 +277,10 @@ describe('the recipe of a distillation', () => {
       problemsOf({ base: 'a', distillation, ...more });
     assert.match(wrong({ flowShare: 0.8, cleanShare: 0.4 }), /distillation.cleanShare: must leave/);
     assert.match(wrong({ tasks: { t2x: 1 } }), /distillation.tasks.t2x: unknown task/);
+    assert.match(
+      wrong({ timestepShift: { t2v: 2, t2x: 1 } }),
+      /distillation.timestepShift.t2x: unknown key/,
+    );
     const own = { velocity: 'data', guidance: { t2x: 2 } };
     assert.match(wrong(own), /distillation.guidance.t2x: unknown task/);
     assert.match(

@@ -223,7 +223,10 @@ const CHECKS: readonly {
   check: (recipe: PipelineRecipe, ownTasks: readonly Task[]) => string[];
   reads: readonly string[];
 }[] = [
-  { check: nameProblems, reads: ofPlan('timestepShift') },
+  {
+    check: nameProblems,
+    reads: [...ofPlan('timestepShift'), 'distillation.timestepShift', 'distillation.guidance'],
+  },
   { check: stepsProblems, reads: ['transformer.steps', 'transformer.stages'] },
   { check: widthProblems, reads: ['autoencoder.blockOutChannels', 'autoencoder.normNumGroups'] },
   { check: originProblems, reads: ['base', 'transformer.lora'] },
@@ -364,15 +367,21 @@ function nameProblems(
       .filter((id) => !known.includes(id))
       .map((id) => `${key}.${id}: unknown task; there are ${known.join(', ')}`),
   );
-  const shifts = [transformer, ...stages].map(({ timestepShift }) => timestepShift);
-  shifts.forEach((shift, i) => {
-    const key = i === 0 ? 'transformer' : `transformer.stages.${i - 1}`;
+  const shifts: [key: string, shift: unknown][] = [
+    ['transformer', transformer.timestepShift],
+    ...stages.map((stage, i): [string, unknown] => [
+      `transformer.stages.${i}`,
+      stage.timestepShift,
+    ]),
+    ['distillation', distillation?.timestepShift],
+  ];
+  for (const [key, shift] of shifts) {
     const keys: string[] = [...SHIFT_KINDS, ...known];
-    for (const one of typeof shift === 'object' ? Object.keys(shift) : []) {
+    for (const one of Object.keys(typeof shift === 'object' ? shift! : {})) {
       if (keys.includes(one)) continue;
       problems.push(`${key}.timestepShift.${one}: unknown key${didYouMean(one, keys)}`);
     }
-  });
+  }
   if (pipeline.tasks?.length === 0) {
     problems.push('pipeline.tasks: must name a task; leave it out for all that are trained');
   }
