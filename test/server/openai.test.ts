@@ -7,7 +7,8 @@ import sharp from 'sharp';
 import { PromptTokenizer } from '../../src/models/t5/index.js';
 import { TASKS, taggedPrompt } from '../../src/tasks/index.js';
 import { noFfmpeg } from '../media/helpers.js';
-import { MODEL, serving } from './serving.js';
+import { until } from '../until.js';
+import { MODEL, SLOW, serving } from './serving.js';
 
 const KEY = 'correct-horse-battery';
 const { client } = serving({ apiKeys: [KEY] });
@@ -216,11 +217,10 @@ describe("OpenAI's package", () => {
     const request = { prompt: 'a red cube moves left', model: 'mfm-mini' as never, ...steps };
     const job = await openai.videos.create(request);
     assert.deepEqual([job.object, job.status], ['video', 'queued']);
-    let now = job;
-    while (now.status === 'queued' || now.status === 'in_progress') {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      now = await openai.videos.retrieve(job.id);
-    }
+    const now = await until(async () => {
+      const seen = await openai.videos.retrieve(job.id);
+      return seen.status === 'queued' || seen.status === 'in_progress' ? null : seen;
+    }, SLOW);
     assert.deepEqual([now.status, now.progress, now.seconds], ['completed', 100, '2.125']);
     const video = await openai.videos.downloadContent(job.id);
     assert.equal(video.headers.get('content-type'), 'video/mp4');

@@ -6,10 +6,14 @@ import { EventData } from '../../src/server/schemas/event.js';
 import type { VideoJob } from '../../src/server/schemas/job.js';
 import { smallMini } from '../small-mini.js';
 import { temporaryFolder } from '../temp-folder.js';
+import { until } from '../until.js';
 
 export const MODEL = smallMini(temporaryFolder());
 /** Few steps: what is made is the same kind of thing. */
 export const FEW = { num_inference_steps: 2, seed: 7 };
+
+/** How to wait for what a server makes. */
+export const SLOW = { everyMs: 20, seconds: 600 };
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are looked at by what tests expect of them
 export type Json = Record<string, any>;
@@ -90,12 +94,13 @@ export function clientOf(url: string): Client {
     },
     async until(id, ...states) {
       const ends = ['completed', 'failed', 'cancelled'];
-      for (;;) {
+      const inState = async () => {
         const { body } = await client.get<VideoJob>(`/v1/videos/${id}`);
         if (states.includes(body.status)) return body;
         assert.ok(!ends.includes(body.status), `${id} is ${body.status}: ${body.error?.message}`);
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
+        return null;
+      };
+      return until(inState, SLOW);
     },
     async events(path, { last = () => false, headers } = {}) {
       const response = await fetch(url + path, { headers });

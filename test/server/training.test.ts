@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import sharp from 'sharp';
 import { temporaryFolder } from '../temp-folder.js';
-import { FEW, type Json, serving } from './serving.js';
+import { until } from '../until.js';
+import { FEW, type Json, SLOW, serving } from './serving.js';
 
 const data = temporaryFolder();
 mkdirSync(join(data, 'dogs'));
@@ -40,17 +41,16 @@ async function photos(count: number): Promise<Json[]> {
   return files;
 }
 
-async function until(id: string, ...states: string[]): Promise<Json> {
-  for (;;) {
+const untilIn = (id: string, ...states: string[]): Promise<Json> =>
+  until(async () => {
     const { body } = await client().get(`${JOBS}/${id}`);
     if (states.includes(body.status)) return body;
     assert.ok(
       !['succeeded', 'failed', 'cancelled'].includes(body.status),
       `${body.status}: ${body.error?.message}`,
     );
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+    return null;
+  }, SLOW);
 
 describe('a fine-tuning job', () => {
   test('trains a LoRA, which is then used; it is a run with metrics', async () => {
@@ -67,7 +67,7 @@ describe('a fine-tuning job', () => {
     );
     const events = await client().events(`${JOBS}/${job.id}/events?stream=true`);
     assert.equal(events.at(-1)!.data.status, 'succeeded', JSON.stringify(events.at(-1)));
-    const done = await until(job.id, 'succeeded');
+    const done = await untilIn(job.id, 'succeeded');
     assert.deepEqual([done.fine_tuned_model, done.progress, done.step], [job.id, 100, 6]);
     const listed = await client().get(`${JOBS}/${job.id}/events?limit=1000`);
     assert.ok(
@@ -160,7 +160,7 @@ describe('a fine-tuning job', () => {
       method: LORA,
       hyperparameters: { ...SMALL, tasks: ['t2v'] },
     });
-    const { error } = await until(job.id, 'failed');
+    const { error } = await untilIn(job.id, 'failed');
     assert.match(error.message, /none of 1 samples of your files qualifies \(.*\); leave/);
   });
 

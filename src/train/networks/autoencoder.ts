@@ -7,6 +7,7 @@ import {
   initialiseAutoencoder,
 } from '../../models/autoencoder/index.js';
 import { loadWeights } from '../../nn/index.js';
+import { inWords } from '../../pipeline/generate/fitting.js';
 import {
   cat,
   type DType,
@@ -49,7 +50,7 @@ export function firstAutoencoder(recipe: Recipe, dtype: DType): Autoencoder {
 export async function trainAutoencoder(model: Autoencoder, context: PartContext): Promise<boolean> {
   const { run, recipe, data, report, signal } = context;
   const { kl, train: which, keepLatents, ...config } = recipe.autoencoder;
-  const sizes = new Set(config.batches.map((kind) => sizeText(sizeOfKind(kind, config))));
+  const sizes = new Set(config.batches.map((kind) => inWords(sizeOfKind(kind, config))));
   const { device } = model;
   const { dtype } = model.encoder.convIn.conv.weight;
   const first = keepLatents > 0 ? firstAutoencoder(recipe, dtype).moveTo(device, dtype) : null;
@@ -80,7 +81,7 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
       train(batch, { step, backward, sent }): StepOutcome {
         const { batchSize, count, numFrames } = batch;
         const length = `${numFrames} frame${numFrames > 1 ? 's' : ''}`;
-        const kind = sizes.size > 1 ? `${length} ${sizeText(batch)}` : length;
+        const kind = sizes.size > 1 ? `${length} ${inWords(batch)}` : length;
         if (batchSize === 0) {
           backward(null, true);
           return { samples: 0, count, figures: {} };
@@ -147,8 +148,6 @@ export async function trainAutoencoder(model: Autoencoder, context: PartContext)
 /** [B, 3, F, H, W] */
 const videoOf = ({ frames, batchSize, numFrames, height, width }: FrameBatch, device: string) =>
   videoFromBytes(frames, [batchSize, numFrames, height, width, 3], device);
-
-const sizeText = ({ width, height }: { width: number; height: number }) => `${width}x${height}`;
 
 /** PSNR in dB, 10 log10(peak² / mse), with a peak of 2. */
 const psnrOf = (meanSquaredError: number): number => 10 * Math.log10(4 / meanSquaredError);

@@ -65,6 +65,14 @@ export type AverageAt = (
   to: Tensor,
 ) => Tensor;
 
+/** A pass of the student without gradients, for samples with these inputs. */
+type Forward = (
+  given: PreparedSamples['inputs'],
+  noised: Tensor,
+  from: Tensor,
+  to: Tensor,
+) => Tensor;
+
 /** The objective of distilling a teacher, whose weights do not change, or of going on without one. */
 export function flowMapObjective(teacher: Pipeline, plan: FlowMapPlan): Objective {
   return {
@@ -75,26 +83,21 @@ export function flowMapObjective(teacher: Pipeline, plan: FlowMapPlan): Objectiv
       const { inputs, work } = prepareSamples(student, part, options);
       const noised = addNoise(part.latents, part.noise, part.sigmas);
       let forwards = 0;
-      const averageAt: AverageAt = (rows, x, from, to) => {
-        forwards += rows.length;
+      const forward: Forward = (given, x, from, to) => {
+        forwards += x.size(0);
         return student.transformer.forward(x, {
-          ...rowsOf(inputs, rows),
+          ...given,
           timesteps: timestepsOf(upload(from, device)),
           endTimesteps: timestepsOf(upload(to, device)),
         });
       };
-      const all = [...part.samples.keys()];
+      const averageAt: AverageAt = (rows, ...where) => forward(rowsOf(inputs, rows), ...where);
       const wanted = noGrad(() => {
         if (plan.velocity === 'data') {
           const own: VelocityAt = (rows, x, at) => averageAt(rows, x, at, at).to('float32');
-          const { start, more } = velocitiesOfData(student, part, target, {
-            options,
-            inputs,
-            noised,
-            own,
-            guidance: plan.guidance,
-          });
-          forwards += more;
+          const { guidance } = plan;
+          const given = { options, inputs, noised, forward, own, guidance };
+          const start = velocitiesOfData(student, part, target, given);
           return averageTarget(start, own, averageAt, noised, { sigmas, ends }, plan.difference);
         }
         const guided = guidedVelocity(teacher, part, target, options);
@@ -102,7 +105,7 @@ export function flowMapObjective(teacher: Pipeline, plan: FlowMapPlan): Objectiv
           forwards += guided.rowsOf(rows);
           return guided.at(rows, x, at);
         };
-        const start = velocityAt(all, noised, sigmas);
+        const start = velocityAt([...part.samples.keys()], noised, sigmas);
         return averageTarget(
           start,
           velocityAt,
@@ -186,8 +189,6 @@ export function averageTarget(
 
   // the teacher's way
   const { device } = noised;
-  const pick = (tensor: Tensor, rows: readonly number[]) =>
-    tensor.indexSelect(0, indices(rows, device));
   const levels = (values: (i: number) => number, rows: readonly number[]) =>
     perRow(tensor(rows.map(values), { device }), noised);
   const [x, first] = [pick(noised, long), pick(start, long)];
@@ -219,8 +220,7 @@ function withLength({ sigmas, ends }: Pick<FlowMapDraws, 'sigmas' | 'ends'>): nu
 
 /**
  * The velocities at the start of the steps, without a teacher: the student's own where a step has a
- * length, and else the data's, with the guidance of the sample's task; and how many passes that took
- * beside those of `own`.
+ * length, and else the data's, with the guidance of the sample's task.
  */
 function velocitiesOfData(
   student: Pipeline,
@@ -230,16 +230,18 @@ function velocitiesOfData(
     options,
     inputs,
     noised,
+    forward,
     own,
     guidance,
   }: {
     options: LossOptions;
     inputs: PreparedSamples['inputs'];
     noised: Tensor;
+    forward: Forward;
     own: VelocityAt;
     guidance: FlowMapPlan['guidance'];
   },
-): { start: Tensor; more: number } {
+): Tensor {
   const { samples, latents, noise, draws } = part;
   const { device } = student;
   const wanted = velocityTarget(latents, noise);
@@ -247,10 +249,8 @@ function velocitiesOfData(
   const scales = samples.map(({ task }) => guidance[task.id] ?? 1);
   const guided = [...samples.keys()].filter((i) => scales[i]! > 1 && !long.includes(i));
   const rows = [...long, ...guided].sort((a, b) => a - b);
-  if (rows.length === 0) return { start: wanted, more: 0 };
+  if (rows.length === 0) return wanted;
 
-  const pick = (tensor: Tensor, which: readonly number[]) =>
-    tensor.indexSelect(0, indices(which, tensor.device));
   const predicted = own(rows, pick(noised, rows), pick(draws.sigmas, rows));
   const of = (which: readonly number[]) =>
     pick(
@@ -262,12 +262,9 @@ function velocitiesOfData(
   if (guided.length > 0) {
     const chosen = guided.map((i) => samples[i]!);
     const plain = { ...options, gradCheckpointing: false, positive: rowsOf(inputs, guided) };
-    const timesteps = timestepsOf(pick(part.sigmas, guided));
-    const without = student.transformer.forward(pick(noised, guided), {
-      ...negativeInputs(student, chosen, target, plain),
-      timesteps,
-      endTimesteps: timesteps,
-    });
+    const negative = negativeInputs(student, chosen, target, plain);
+    const at = pick(draws.sigmas, guided);
+    const without = forward(negative, pick(noised, guided), at, at);
     const shares = tensor(
       guided.map((i) => 1 - 1 / scales[i]!),
       { device },
@@ -275,11 +272,15 @@ function velocitiesOfData(
     const more = of(guided).sub(without.to('float32')).mul(perRow(shares, noised));
     start.indexCopy_(0, indices(guided, device), pick(wanted, guided).add(more));
   }
-  return { start, more: guided.length };
+  return start;
 }
 
 const indices = (rows: readonly number[], device: string): Tensor =>
   tensor([...rows], { dtype: 'int64', device });
+
+/** Some rows of a tensor. */
+const pick = (tensor: Tensor, rows: readonly number[]): Tensor =>
+  tensor.indexSelect(0, indices(rows, tensor.device));
 
 /** [B] → [B, 1, 1, …], to multiply with tensors of the other's rank. */
 const perRow = (values: Tensor, like: Tensor): Tensor =>
