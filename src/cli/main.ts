@@ -3,6 +3,7 @@
  * one sentence and an exit code. Results go to stdout, progress and errors to stderr.
  */
 import { InputError } from '../errors.js';
+import { packageVersion } from '../files/package-root.js';
 import { ignoredSignals } from '../processes/stop-signals.js';
 import { didYouMean } from '../suggest.js';
 import { type Command, commands } from './commands.js';
@@ -29,6 +30,10 @@ async function main(words: readonly string[]): Promise<number> {
     const rows = await Promise.all(Object.keys(commands).map(summaryOf));
     console.log(programHelp(rows, EXAMPLES));
     return name === undefined ? 2 : 0;
+  }
+  if (name === '--version' || name === '-V') {
+    console.log(packageVersion);
+    return 0;
   }
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (load === undefined) {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { fromRoot } from '../../src/files/package-root.js';
 import { program, mfm as run } from './program.js';
 
 const mfm: typeof run = (words, options) => run(words, { cwd: tmpdir(), ...options });
@@ -22,6 +23,16 @@ describe('mfm', () => {
     assert.equal(stderr, '');
     assert.equal(status, 0);
     assert.match(stdout, /Commands:\n(.*\n)* {2}info +show facts about this machine/);
+  });
+
+  test('names its version, without LibTorch', () => {
+    const { version } = JSON.parse(readFileSync(fromRoot('package.json'), 'utf8'));
+    const env = { ...process.env, MFM_ADDON: '/nowhere/mfm.node' };
+    for (const word of ['--version', '-V']) {
+      const { status, stdout } = mfm([word], { env });
+      assert.equal(status, 0);
+      assert.equal(stdout, `${version}\n`);
+    }
   });
 
   test('explains each command, without LibTorch', () => {

@@ -50,7 +50,7 @@ export function programHelp(
       'Trains and runs one diffusion transformer for many image and video tasks.',
     section('Commands', commands),
     exampleSection(examples),
-    '`mfm COMMAND --help` explains a command and its options.\n' +
+    '`mfm COMMAND --help` explains a command and its options, `mfm --version` names the version.\n' +
       'Exit codes: 0 success, 1 the job failed, 2 wrong usage or input, 128 + N stopped by signal N (Ctrl-C: 130).',
   );
 }

@@ -4,6 +4,7 @@ import { cpus, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from '../../../errors.js';
 import { buildRecord, findAddon } from '../../../files/addon.js';
+import { packageVersion } from '../../../files/package-root.js';
 import { readJsonObject } from '../../../files/read-json.js';
 import { MOST_FRAMES, MOST_SIDE, MOST_STEPS } from '../../../limits.js';
 import type { PipelineShape } from '../../../pipeline/shape.js';
@@ -130,6 +131,7 @@ async function costOf(pipeline: string, options: Options<typeof args>) {
 async function collect(): Promise<Record<string, string | number>> {
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   const machine = {
+    mfm: packageVersion,
     node: process.version,
     system: `${process.platform} ${process.arch}`,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
