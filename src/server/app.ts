@@ -2,14 +2,11 @@
  * The server as an app that answers requests, to be listened for by `listen` or mounted elsewhere:
  * what it keeps on disk, the two processes that compute, the queue, and the routes.
  */
-import { mkdirSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { InputError, JobError } from '../errors.js';
-import { makeFolder } from '../files/make-folder.js';
-import { type Lock, takeLock } from '../processes/lock.js';
 import { EngineChild } from './engine/child.js';
 import { bodyOf, HttpError, statusOf, ToldError } from './errors.js';
 import { Fetcher } from './http/fetch-url.js';
@@ -36,6 +33,7 @@ import { siteRoutes } from './routes/site.js';
 import { trainingRoutes } from './routes/training.js';
 import { videoRoutes } from './routes/videos.js';
 import { type FileRecord, Files } from './store/files.js';
+import { claim, clearIncoming, partOf } from './store/folder.js';
 import { Shelf } from './store/shelf.js';
 import type { TrainingRecord } from './training/job.js';
 import { Training } from './training/training.js';
@@ -53,8 +51,8 @@ export interface MfmServer {
 }
 
 /**
- * Opens a server. @throws InputError for a pipeline that cannot be opened; JobError if another server
- * uses the folder
+ * Opens a server. @throws InputError for a pipeline that cannot be opened, and for a folder that holds
+ * something else; JobError if another server uses the folder
  */
 export async function openServer(options: ServerOptions): Promise<MfmServer> {
   const say = options.onNote ?? (() => {});
@@ -118,15 +116,6 @@ function asProblem(error: unknown): unknown {
   return type === 'invalid_request_error' ? new InputError(message) : new JobError(message);
 }
 
-function claim(root: string): Lock {
-  makeFolder(root);
-  const taken = takeLock(join(root, '.lock'));
-  if ('release' in taken) return taken;
-  throw new JobError(
-    `${root}: is used by another server (process ${taken.heldBy.pid}); end that, or name another folder`,
-  );
-}
-
 interface Base {
   root: string;
   engine: EngineChild;
@@ -139,23 +128,19 @@ function build(options: ServerOptions, { root, engine, checker, say }: Base): Se
   const maxPixels = options.maxPixels ?? DEFAULTS.maxPixels;
   const maxUpload = options.maxUpload ?? DEFAULTS.maxUpload;
   const maxQueue = options.maxQueue ?? DEFAULTS.maxQueue;
-  const incoming = join(root, 'incoming');
-  // what an earlier server was receiving is of no use
-  rmSync(incoming, { recursive: true, force: true });
-  mkdirSync(incoming, { recursive: true });
-
+  const incoming = clearIncoming(root);
   const watched = new Set<string>();
   const metrics = new Metrics();
   const events = new Events();
-  const jobs = new Shelf<JobRecord>(join(root, 'jobs'), 'job.json', say);
+  const jobs = new Shelf<JobRecord>(partOf(root, 'jobs'), 'job.json', say);
   const files = new Files(
-    new Shelf<FileRecord>(join(root, 'files'), 'file.json', say),
+    new Shelf<FileRecord>(partOf(root, 'files'), 'file.json', say),
     checker,
     maxPixels,
   );
   const models = new Models(checker, { device, dtype, depthModel });
   const training = new Training({
-    shelf: new Shelf<TrainingRecord>(join(root, 'fine-tuning'), 'job.json', say),
+    shelf: new Shelf<TrainingRecord>(partOf(root, 'training'), 'job.json', say),
     events,
     files,
     models,
@@ -164,7 +149,7 @@ function build(options: ServerOptions, { root, engine, checker, say }: Base): Se
     dataRoot: data === undefined ? null : resolve(data),
     say,
   });
-  const loras = new Loras({ folder: join(root, 'loras'), files, training, checker });
+  const loras = new Loras({ folder: partOf(root, 'loras'), files, training, checker });
   const queue = new Queue({
     jobs,
     events,

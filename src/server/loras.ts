@@ -14,6 +14,13 @@ interface OwnLora {
   ms: number;
 }
 
+export interface LoraPlace {
+  /** a file, or a folder as programs write it */
+  path: string;
+  /** may somebody write into it? The server writes its own files once */
+  changes: boolean;
+}
+
 const ENDING = '.safetensors';
 
 export class Loras {
@@ -45,12 +52,14 @@ export class Loras {
     return [...uploads, ...trained, ...own].sort((a, b) => b.created_at - a.created_at);
   }
 
-  /** The file or folder of a LoRA. @throws HttpError if there is none by this name */
-  pathOf(id: string): string {
-    if (/^ftjob_[0-9a-f]{24}$/.test(id)) return this.parts.training.loraOf(id);
-    if (/^file_[0-9a-f]{24}$/.test(id)) return this.uploaded(id);
+  /** @throws HttpError if there is none by this name */
+  find(id: string): LoraPlace {
+    if (/^ftjob_[0-9a-f]{24}$/.test(id)) {
+      return { path: this.parts.training.loraOf(id), changes: false };
+    }
+    if (/^file_[0-9a-f]{24}$/.test(id)) return { path: this.uploaded(id), changes: false };
     const found = this.inFolder().find(({ name }) => name === id);
-    if (found) return found.path;
+    if (found) return { path: found.path, changes: true };
     throw badRequest(
       `lora: there is no "${id}" in the server's folder of LoRAs; GET /v1/loras lists what there is`,
       'lora',

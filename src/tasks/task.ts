@@ -104,5 +104,7 @@ export const hasCondition = ({ inputs, placed }: Pick<Task, 'inputs' | 'placed'>
   placed || inputs.length > 0;
 
 /** The task, as it makes a result of this length: a mixture of a single frame is an image. */
-export const taskOfLength = <T extends Task>(task: T, numFrames: number | undefined): Task =>
-  task.placed && numFrames === 1 ? { ...task, result: 'image' } : task;
+export const taskOfLength = <T extends Pick<Task, 'placed' | 'result'>>(
+  task: T,
+  numFrames: number | undefined,
+): T => (task.placed && numFrames === 1 ? { ...task, result: 'image' } : task);

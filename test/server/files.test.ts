@@ -363,6 +363,26 @@ describe('an input', () => {
     });
     assert.equal(wrong.status, 400);
     assert.match(wrong.body.error.message, /frame 40 lies outside of the result/);
+    // a mixture of a single frame is a picture, however its length is said
+    const one = { task: 'any', known: [{ media: id, at: 0 }], ...FEW };
+    const rated = await client().post('/v1/videos', { ...one, num_frames: 1, fps: 8 });
+    assert.deepEqual([rated.status, rated.body.error.param], [400, 'fps']);
+    const short = await client().post('/v1/videos', { ...one, seconds: '0.05' });
+    assert.deepEqual([short.status, short.body.error.param], [400, 'seconds']);
+    const picture = await until(await client().post('/v1/videos', { ...one, num_frames: 1 }));
+    assert.deepEqual([picture.result, picture.content_type], ['image', 'image/png']);
+  });
+
+  test('counts seconds at the rate of the clip that it continues', { skip: noFfmpeg }, async () => {
+    const path = join(root, 'fast.mp4');
+    const film = 'testsrc2=size=64x64:rate=20:duration=1';
+    ffmpeg('-f', 'lavfi', '-i', film, '-pix_fmt', 'yuv420p', path);
+    const { body: file } = await client().upload(readFileSync(path), 'fast.mp4');
+    const longer = await until(
+      await client().post('/v1/videos/extensions', { video: file.id, seconds: '1.5', ...FEW }),
+    );
+    // 30 frames are made, eight of which are the last ones of the clip
+    assert.deepEqual([longer.fps, longer.num_frames], [20, 20 + 30 - 8]);
   });
 
   test('extends and edits a clip as OpenAI-style clients ask for it', {

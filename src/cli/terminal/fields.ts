@@ -26,6 +26,7 @@ const OPTIONS: Record<string, string> = {
   exclude: '--exclude',
   expand: '--expand',
   fit: '--fit',
+  folder: '--folder',
   known: '--known',
   include: '--include',
   init: '--init',

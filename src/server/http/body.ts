@@ -2,16 +2,15 @@
  * Bodies of requests: JSON, and forms whose files are streamed to disk. Nothing is held in memory but
  * text, which is bounded; a body that comes too slowly is ended.
  */
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import busboy from 'busboy';
 import type { Context } from 'hono';
 import { badRequest, HttpError, isDiskFull } from '../errors.js';
+import { incomingPath } from '../store/folder.js';
 
 export interface BodyLimits {
   /** the folder for files that are being received */
@@ -182,7 +181,7 @@ async function readForm(c: Context, limits: BodyLimits): Promise<Body> {
       stream.resume();
       return nameless();
     }
-    const path = join(limits.incoming, randomBytes(12).toString('hex'));
+    const path = incomingPath(limits.incoming);
     files.push({ field: keyOf(field), filename: plainName(filename), path });
     stream.on('limit', () =>
       fail(tooLarge(`${field}: a file may have at most ${limits.maxUpload} bytes`, field)),

@@ -3,17 +3,16 @@
  * started so, and never from addresses of its own network: the name is looked up once, and the
  * connection goes to the address that was checked, also after each redirect.
  */
-import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { BlockList, isIP } from 'node:net';
-import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { badRequest, HttpError, isDiskFull } from '../errors.js';
+import { incomingPath } from '../store/folder.js';
 import { writeDataUrl } from './data-url.js';
 
 export interface FetcherOptions {
@@ -39,7 +38,7 @@ export class Fetcher {
   /** @returns the path of a new file in `incoming`. @throws HttpError naming the field */
   async fetch(url: string, field: string): Promise<string> {
     const { incoming, allowUrls } = this.options;
-    const path = join(incoming, randomBytes(12).toString('hex'));
+    const path = incomingPath(incoming);
     try {
       if (url.startsWith('data:')) await writeDataUrl(url, path, field);
       else if (!allowUrls) {

@@ -2,6 +2,7 @@
 import { createHash, randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { LAST_SEED, parseSeed } from '../../seed.js';
+import { taskOfLength } from '../../tasks/task.js';
 import type { EngineChild } from '../engine/child.js';
 import type { OpenSpec, PlainOptions, PlanFacts, TaskFacts } from '../engine/messages.js';
 import { badRequest, HttpError, ToldError } from '../errors.js';
@@ -13,7 +14,7 @@ import type { VideoRequest } from '../schemas/request.js';
 import { newId } from '../store/shelf.js';
 import { errorInFields, type InputParts, inFields, JobInputs } from './inputs.js';
 import type { JobRecord } from './job.js';
-import { each, LibraryOptions } from './library-options.js';
+import { atMost, each, LibraryOptions } from './library-options.js';
 import type { Queue } from './queue.js';
 
 export interface CreateParts extends InputParts {
@@ -39,6 +40,7 @@ export interface CreateOptions {
 interface Ready {
   id: string;
   model: Model;
+  /** as it makes a result of this length */
   task: TaskFacts;
   request: VideoRequest;
   options: PlainOptions;
@@ -106,14 +108,28 @@ async function prepare(
   if (given.length > 0) request.inputs = await each(given, (one) => inputs.kept(one, 'inputs'));
   const task = parts.models.task(model, body.task ?? defaultTask(parts, request.inputs));
   request.task = task.id;
-  expectPossible(task, request);
-  const words = new LibraryOptions(parts.limits, inputs, request);
-  const options = await words.of(task);
+  const options = await new LibraryOptions(parts.limits, inputs, request).all();
   const loras = await lorasOf(parts, inputs, request.lora);
-  return { id, model, task, request, options, loras };
+  const ready = { id, model, task, request, options, loras };
+  const numFrames = await framesOf(parts, ready);
+  const made = taskOfLength(task, numFrames);
+  expectPossible(made, request);
+  if (numFrames !== undefined) options.numFrames = numFrames;
+  return { ...ready, task: made };
 }
 
-/** Without a task: i2v with a picture, vedit with a clip, else t2v. */
+/** The frames that are asked for; `seconds` count at the rate that the library gives the result. */
+async function framesOf(parts: CreateParts, ready: Ready): Promise<number | undefined> {
+  const { task, request } = ready;
+  const { num_frames, seconds, fps } = request;
+  if (num_frames !== undefined || seconds === undefined || task.result === 'image') {
+    return num_frames;
+  }
+  const rate = fps ?? (await askPlan(parts, ready)).plan.fps ?? task.defaults.fps;
+  return atMost(parts.limits.maxFrames, Math.max(1, Math.round(Number(seconds) * rate)));
+}
+
+/** Without a task: t2v, or i2v with an uploaded picture. @throws HttpError with other inputs */
 function defaultTask({ files }: CreateParts, inputs: readonly Media[] = []): string {
   if (inputs.length === 0) return 't2v';
   const [first] = inputs;
@@ -139,8 +155,7 @@ function expectPossible(task: TaskFacts, request: VideoRequest): void {
   }
   const { output_format: format, output_compression: compression } = request;
   const ofClip = format === 'mp4' || format === 'webm' || format === 'gif';
-  const single = task.placed && request.num_frames === 1;
-  const makesClip = task.result === 'video' && !single;
+  const makesClip = task.result === 'video';
   if (format !== undefined && ofClip !== makesClip) {
     throw badRequest(
       `output_format: ${task.id} makes a ${makesClip ? 'clip' : 'picture'}, which ${format} is not; name ${makesClip ? 'mp4, webm or gif' : 'png, jpeg or webp'}`,
@@ -170,48 +185,53 @@ async function lorasOf(
 ): Promise<OpenSpec['loras']> {
   const list: LoraInput[] = asked === undefined ? [] : Array.isArray(asked) ? asked : [asked];
   return each(list, async ({ id, scale }) => ({
-    path: await inputs.placeLora(loras.pathOf(id)),
+    path: await inputs.placeLora(loras.find(id)),
     scale,
   }));
 }
 
-async function planOf(parts: CreateParts, ready: Ready): Promise<PlanFacts> {
+/** What the library says of it. @throws HttpError with its sentence if it refuses */
+async function askPlan(parts: CreateParts, ready: Ready): Promise<PlanFacts> {
   const { model, task, options, loras, request } = ready;
   try {
-    const answer = await parts.checker.call('plan', {
+    return await parts.checker.call('plan', {
       open: parts.models.openOf(model.id, loras),
       task: task.id,
       options: { ...options, seed: parseSeed(String(request.seed))! },
     });
-    const { plan } = answer;
-    const found = {
-      ...answer,
-      notes: answer.notes.map((note) => inFields(note)),
-      refusal: answer.refusal && errorInFields(answer.refusal, ready),
-    };
-    const { maxPixels, maxFrames } = parts.limits;
-    if (plan.width * plan.height > maxPixels) {
-      throw badRequest(
-        `size: the result would have ${plan.width}x${plan.height} pixels, and at most ${maxPixels} are made here; ask for a smaller one`,
-        'size',
-      );
-    }
-    if ((plan.numFrames ?? 0) > maxFrames) {
-      throw badRequest(
-        `num_frames: the result would have ${plan.numFrames} frames, and at most ${maxFrames} are made here; ask for fewer`,
-        'num_frames',
-      );
-    }
-    // what the engine holds already is not taken a second time
-    const available = plan.availableBytes + parts.engineBytes();
-    if (!plan.fits && plan.peakBytes <= available) {
-      return { ...found, plan: { ...plan, availableBytes: available, fits: true }, refusal: null };
-    }
-    return { ...found, plan: { ...plan, availableBytes: available } };
   } catch (error) {
     if (!(error instanceof ToldError)) throw error;
     throw refusedBy(errorInFields(error.body, ready));
   }
+}
+
+async function planOf(parts: CreateParts, ready: Ready): Promise<PlanFacts> {
+  const answer = await askPlan(parts, ready);
+  const { plan } = answer;
+  const found = {
+    ...answer,
+    notes: answer.notes.map((note) => inFields(note)),
+    refusal: answer.refusal && errorInFields(answer.refusal, ready),
+  };
+  const { maxPixels, maxFrames } = parts.limits;
+  if (plan.width * plan.height > maxPixels) {
+    throw badRequest(
+      `size: the result would have ${plan.width}x${plan.height} pixels, and at most ${maxPixels} are made here; ask for a smaller one`,
+      'size',
+    );
+  }
+  if ((plan.numFrames ?? 0) > maxFrames) {
+    throw badRequest(
+      `num_frames: the result would have ${plan.numFrames} frames, and at most ${maxFrames} are made here; ask for fewer`,
+      'num_frames',
+    );
+  }
+  // what the engine holds already is not taken a second time
+  const available = plan.availableBytes + parts.engineBytes();
+  if (!plan.fits && plan.peakBytes <= available) {
+    return { ...found, plan: { ...plan, availableBytes: available, fits: true }, refusal: null };
+  }
+  return { ...found, plan: { ...plan, availableBytes: available } };
 }
 
 /** What the library refuses is the request's fault. */
@@ -227,8 +247,7 @@ function recordOf(
   plan: PlanFacts['plan'],
   { remixedFrom, idempotency }: CreateOptions,
 ): JobRecord {
-  const single = task.placed && request.num_frames === 1;
-  const result = single ? 'image' : task.result;
+  const { result } = task;
   const ending = request.output_format ?? (result === 'image' ? 'png' : 'mp4');
   return {
     id,

@@ -2,16 +2,17 @@
  * Brings the inputs of a request into its job's folder, so that the job has all that it needs, whatever
  * becomes of uploads and of other jobs.
  */
-import { randomBytes } from 'node:crypto';
-import { copyFile, link, mkdir, readdir, stat } from 'node:fs/promises';
+import { constants, copyFile, link, mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative } from 'node:path';
 import type { EngineChild } from '../engine/child.js';
 import type { Calls } from '../engine/messages.js';
 import { badRequest, HttpError, ToldError, wrongState } from '../errors.js';
 import type { Fetcher } from '../http/fetch-url.js';
+import type { LoraPlace } from '../loras.js';
 import type { ErrorBody } from '../schemas/error.js';
 import { type Media, urlOf } from '../schemas/media.js';
 import type { Files } from '../store/files.js';
+import { incomingPath } from '../store/folder.js';
 import type { Shelf } from '../store/shelf.js';
 import { hasEnded, type JobRecord } from './job.js';
 
@@ -85,13 +86,13 @@ export class JobInputs {
   /** An OpenAI mask, which is transparent in the part to edit, as an upload that is white there. */
   async whiteMask(media: Media, field: string): Promise<KeptMedia> {
     const path = this.sourceOf(await this.kept(media, field), field);
-    const to = join(this.parts.incoming, `${randomBytes(12).toString('hex')}.png`);
+    const to = incomingPath(this.parts.incoming, '.png');
     await this.ask('mask', { path, name: field, to });
     return this.upload(to, 'mask.png', field);
   }
 
   /** A LoRA, which is a file or a folder of them; their names say in which layout they are. */
-  async placeLora(source: string): Promise<string> {
+  async placeLora({ path: source, changes }: LoraPlace): Promise<string> {
     const to = await this.next(LORA);
     await mkdir(to);
     const found = await stat(source).catch(() => null);
@@ -99,8 +100,9 @@ export class JobInputs {
     const isFolder = found.isDirectory();
     const names = isFolder ? await readdir(source) : [basename(source)];
     const folder = isFolder ? source : dirname(source);
+    const place = changes ? copied : linked;
     for (const name of names.filter((one) => LORA_FILE.test(one)))
-      await linked(join(folder, name), join(to, name), 'lora');
+      await place(join(folder, name), join(to, name), 'lora');
     return relative(this.parts.root, isFolder ? to : join(to, basename(source)));
   }
 
@@ -171,10 +173,15 @@ async function linked(from: string, to: string, field: string): Promise<void> {
   try {
     await link(from, to);
   } catch {
-    await copyFile(from, to).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'ENOENT' ? gone(field) : error;
-    });
+    await copied(from, to, field);
   }
+}
+
+/** A copy, which shares the file's content on disk where the disk can do that. */
+async function copied(from: string, to: string, field: string): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_FICLONE).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT' ? gone(field) : error;
+  });
 }
 
 /** Between a request and its job, others may remove what it names. */

@@ -1,5 +1,5 @@
 /** A request in the words of the library, with its media as files in the job's folder. */
-import type { PlainOptions, TaskFacts } from '../engine/messages.js';
+import type { PlainOptions } from '../engine/messages.js';
 import { badRequest } from '../errors.js';
 import {
   type DepthInput,
@@ -19,14 +19,15 @@ export class LibraryOptions {
     private readonly request: VideoRequest,
   ) {}
 
-  async of(task: TaskFacts): Promise<PlainOptions> {
+  /** All but the frames that `seconds` are. */
+  async all(): Promise<PlainOptions> {
     const { request } = this;
     const all: PlainOptions = {
       prompt: request.prompt,
       negativePrompt: request.negative_prompt,
       addedPrompt: request.added_prompt,
       size: sizeOf(request.size, this.limits.maxPixels),
-      numFrames: this.frames(task),
+      numFrames: this.frames(),
       numInferenceSteps: request.num_inference_steps,
       guidanceScale: request.guidance_scale,
       guidanceRange: request.guidance_range,
@@ -57,19 +58,9 @@ export class LibraryOptions {
     ) as PlainOptions;
   }
 
-  private frames({ defaults, result }: TaskFacts): number | undefined {
-    const { num_frames, seconds, fps } = this.request;
-    const { maxFrames } = this.limits;
-    const asked =
-      num_frames ??
-      (seconds === undefined || result === 'image'
-        ? undefined
-        : Math.max(1, Math.round(Number(seconds) * (fps ?? defaults.fps))));
-    if (asked === undefined || asked <= maxFrames) return asked;
-    throw badRequest(
-      `num_frames: at most ${maxFrames} frames are made here, got ${asked}; ask for fewer`,
-      'num_frames',
-    );
+  private frames(): number | undefined {
+    const { num_frames } = this.request;
+    return num_frames === undefined ? undefined : atMost(this.limits.maxFrames, num_frames);
   }
 
   private async media(media: Media, field: string): Promise<string> {
@@ -120,6 +111,15 @@ export class LibraryOptions {
       ...(depth ? { depth: await this.media(depth, field) } : {}),
     };
   }
+}
+
+/** @throws HttpError if these are more frames than are made here */
+export function atMost(maxFrames: number, asked: number): number {
+  if (asked <= maxFrames) return asked;
+  throw badRequest(
+    `num_frames: at most ${maxFrames} frames are made here, got ${asked}; ask for fewer`,
+    'num_frames',
+  );
 }
 
 function sizeOf(text: string | undefined, most: number): PlainOptions['size'] {

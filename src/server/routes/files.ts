@@ -1,7 +1,5 @@
 /** Uploads. */
-import { randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { z } from '@hono/zod-openapi';
 import { badRequest } from '../errors.js';
@@ -14,6 +12,7 @@ import { FileView } from '../schemas/file.js';
 import { pageOf } from '../schemas/list.js';
 import { FileId } from '../schemas/media.js';
 import { FILE_TYPES, fileView } from '../store/files.js';
+import { incomingPath } from '../store/folder.js';
 
 const tag = 'Files';
 const One = z.strictObject({ id: FileId });
@@ -124,7 +123,7 @@ export function fileRoutes(app: OpenAPIHono, parts: ServerParts): void {
       if (file.kind !== 'image' && file.kind !== 'video') {
         throw badRequest(`frame: ${file.filename} has no frames; leave it out`, 'frame');
       }
-      const to = join(parts.body.incoming, `${randomBytes(12).toString('hex')}.png`);
+      const to = incomingPath(parts.body.incoming, '.png');
       try {
         const frame = { path: files.pathOf(file), name: filename, index: query.frame, to };
         await checker.call('frame', frame).catch((error: unknown) => {

@@ -17,12 +17,14 @@ export interface Stored {
 
 export const newId = (prefix: string): string => `${prefix}_${randomBytes(12).toString('hex')}`;
 
+const isId = (name: string): boolean => /^[a-z]+_[0-9a-f]{24}$/.test(name);
+
 export class Shelf<T extends Stored> {
   private readonly records = new Map<string, T>();
   private readonly writing = new Map<string, Promise<void>>();
 
   /**
-   * @param folder  holds the records' folders
+   * @param folder  holds the records' folders; whatever has another name there stays
    * @param file    the name of each record's JSON file
    * @param say     receives a sentence for a folder that holds no record
    */
@@ -32,7 +34,7 @@ export class Shelf<T extends Stored> {
     say: (sentence: string) => void,
   ) {
     makeFolder(folder);
-    for (const name of readdirSync(folder)) {
+    for (const name of readdirSync(folder).filter(isId)) {
       const path = join(folder, name, file);
       if (!existsSync(path)) {
         // it was being made when the server ended: nobody was told of it

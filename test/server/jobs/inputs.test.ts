@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -21,9 +21,22 @@ test('what is removed between a request and its job is told as that', async () =
     message: `${field}: has been removed; name another one`,
   });
   await assert.rejects(inputs.place(media, 'mask'), gone('mask'));
-  await assert.rejects(inputs.placeLora(join(root, 'style.safetensors')), gone('lora'));
+  await assert.rejects(
+    inputs.placeLora({ path: join(root, 'style.safetensors'), changes: true }),
+    gone('lora'),
+  );
   writeFileSync(path, 'here');
   assert.equal(await inputs.place(media, 'mask'), 'job/inputs/2.png');
+});
+
+test('a LoRA that somebody writes into later stays as it was for a job', async () => {
+  const root = temporaryFolder();
+  const path = join(root, 'style.safetensors');
+  writeFileSync(path, 'first');
+  const inputs = new JobInputs({ root } as unknown as InputParts, join(root, 'job'));
+  const placed = await inputs.placeLora({ path, changes: true });
+  writeFileSync(path, 'second'); // the same file on disk, with other bytes
+  assert.equal(readFileSync(join(root, placed), 'utf8'), 'first');
 });
 
 test('messages name inputs and results, not their places on disk', () => {
