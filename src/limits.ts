@@ -8,6 +8,8 @@ export const MOST_STEPS = 10_000;
 export const MOST_RESULTS = 100_000;
 /** Longest side of a result in pixels: the maximum of common formats (WebP, H.264). */
 export const MOST_SIDE = 16384;
+/** How far a channel may differ from a mask's colour: with 255, every pixel would have that colour. */
+export const MOST_TOLERANCE = 254;
 
 /** Limits for network configurations: each about ten times the largest published value or more. */
 export const MOST_LAYERS = 1024;

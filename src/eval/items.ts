@@ -9,6 +9,7 @@ import type { DataFile, DataItem } from '../data/sources/items.js';
 import { readEntries } from '../data/sources/manifest.js';
 import type { Sample } from '../data/sources/sample.js';
 import { InputError } from '../errors.js';
+import { stampOf } from '../files/stamp.js';
 import { sniff } from '../media/codecs/sniff.js';
 import { probeVideo } from '../media/ffmpeg/probe.js';
 import {
@@ -50,6 +51,8 @@ export interface ItemOptions {
 /** The trials of each task from the items of a data set. */
 export interface ItemParts {
   parts: Part[];
+  /** text that changes with the items and their files */
+  identity: string;
   /** one sentence on each item or task that was left out */
   notes: string[];
 }
@@ -98,7 +101,13 @@ export async function itemParts(
   if (parts.length === 0) {
     throw new InputError(`${path}: has no items for the given tasks; ${notes.join('; ')}`);
   }
-  return { parts, notes };
+  const identity = segments.map(({ item }) => itemIdentity(item)).join('');
+  return { parts, identity, notes };
+}
+
+function itemIdentity({ unread, ...item }: DataItem): string {
+  const files = [item.media, item.target, item.mask, item.depth].filter((file) => file !== null);
+  return `${JSON.stringify(item)}\n${files.map(({ path }) => stampOf(path)).join('')}`;
 }
 
 /** At most this many, evenly spread, since neighbours in a data set are often of one kind. */

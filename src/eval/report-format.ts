@@ -10,7 +10,7 @@ export interface ReportSettings {
   source: string;
   /** folder of the pipeline, or of another system's results */
   made: string;
-  /** a hash that changes with the contents of that folder */
+  /** a hash that changes with what is in that folder, with the data, and with versions of mfm */
   identity: string;
   trials: number;
   /** of results; whole clips are cropped to it */

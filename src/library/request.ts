@@ -12,7 +12,7 @@ import type { MediaInput } from './media-input.js';
 
 /**
  * The part to generate: a picture or clip that is white there, a box in pixels or percent, the pixels
- * of a colour (`tolerance`: how far each channel may differ, up to 255; default 40), or the
+ * of a colour (`tolerance`: how far each channel may differ, up to 254; default 40), or the
  * transparent pixels.
  *
  * ```ts

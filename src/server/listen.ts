@@ -32,7 +32,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   const isLocal = host === 'localhost' || host === '::1' || /^127\./.test(host);
   if (!isLocal && apiKeys.length === 0) {
     throw new InputError(
-      `host: ${host} can be reached by others, so a key is needed; give one with --api-key or --api-key-file, or listen at 127.0.0.1`,
+      `host: ${host} can be reached by others, so a key is needed; give one with \`apiKeys\`, or listen at 127.0.0.1`,
       { field: 'host' },
     );
   }
@@ -72,7 +72,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 function asProblem(error: unknown, host: string, port: number): Error {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE') {
-    return new InputError(`port: ${port} at ${host} is in use already; name another with --port`, {
+    return new InputError(`port: ${port} at ${host} is in use already; name another \`port\``, {
       field: 'port',
     });
   }

@@ -66,7 +66,7 @@ describe('mfm', () => {
   test('leaves with 2 and one sentence for wrong usage', () => {
     const cases: [string[], RegExp][] = [
       [['inof'], /^mfm: unknown command "inof"; did you mean "info"\?\n$/],
-      [['constructor'], /^mfm: unknown command "constructor"; `mfm --help` lists.*\n$/],
+      [['constructor'], /^mfm: unknown command "constructor"; `\.\/mfm --help` lists.*\n$/],
       [['info', '--jsonn'], /^mfm info: unknown option --jsonn; did you mean "--json"\?\n$/],
       [['info', '--device', 'cpu'], /^--device: is about the cost of a result; .*\n$/],
       [['info', 'mfm-2b', 'more'], /^mfm info: "more" is one word too many.*\n$/],

@@ -214,6 +214,26 @@ describe('a fine-tuning job', () => {
         },
         /^recipe\.transformer\.numFrames: must be 4k/,
       ],
+      [
+        { training_files: [file], recipe: { transformer: { lora: null } } },
+        /^recipe: does not make a LoRA, .* name the method "full"$/,
+      ],
+      [
+        {
+          training_files: [file],
+          method: { type: 'full' },
+          recipe: { transformer: { lora: { rank: 4 } } },
+        },
+        /^recipe: does not make a pipeline, .* name the method "lora"$/,
+      ],
+      [
+        { training_files: [file], recipe: { transformer: null, depthModel: { steps: 1 } } },
+        /^recipe: leaves out the transformer/,
+      ],
+      [
+        { training_files: [file], recipe: { transformer: 5 } },
+        /^recipe\.transformer: must be an object/,
+      ],
       [{ training_files: [file], model: 'other' }, /there is no "other"/],
     ] as [Json, RegExp][]) {
       const answer = await client().post(JOBS, body);

@@ -47,7 +47,12 @@ interface Common {
 
 export type Argument = Common &
   (
-    | { kind: 'flag'; default?: boolean }
+    | {
+        kind: 'flag';
+        default?: boolean;
+        /** absent, it counts as given, where that is decided later: help shows how to switch it off */
+        isOn?: true;
+      }
     | {
         kind: 'text';
         choices?: readonly string[];

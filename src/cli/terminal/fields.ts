@@ -1,10 +1,12 @@
 /**
- * The library's messages name fields in backticks, as they are written in TypeScript. The command line
- * shows the corresponding options instead.
+ * The library's messages name fields in backticks, as they are written in TypeScript, and commands as
+ * `mfm pull`. The command line shows the corresponding options, and commands as they can be typed here.
  */
+import { PROGRAM } from '../../files/package-root.js';
 
 /** The option of each field that messages may name. */
 const OPTIONS: Record<string, string> = {
+  apiKeys: '--api-key or --api-key-file',
   prompt: '-p',
   inputs: '-i',
   loras: '--lora',
@@ -39,6 +41,7 @@ const OPTIONS: Record<string, string> = {
   compat: '--compat',
   nproc: '--nproc',
   reference: '--reference',
+  port: '--port',
   resume: '--resume',
   run: '--run',
   size: '--size',
@@ -65,22 +68,25 @@ const WHOLE: Record<string, string> = {
 
 /**
  * A sentence with every field in backticks replaced by its option: `fit: 'pad'` becomes --fit pad, and
- * `inputs: [FILE, FILE]` becomes -i FILE -i FILE. Anything else in backticks is left unchanged.
+ * `inputs: [FILE, FILE]` becomes -i FILE -i FILE; and with commands that begin as `PROGRAM` does.
+ * Anything else in backticks is left unchanged.
  */
 export function withOptions(sentence: string): string {
-  return sentence.replace(
-    /`(\w+)(?:: ([^`]+))?`/g,
-    (whole: string, field: string, value: string | undefined) => {
-      const option = OPTIONS[field];
-      if (option === undefined || !Object.hasOwn(OPTIONS, field)) return whole;
-      const own = WHOLE[whole.slice(1, -1)];
-      if (own) return own;
-      if (value === undefined || value === 'true') return option;
-      const list = /^\[(.*)\]$/.exec(value);
-      const values = list ? list[1]!.split(', ') : [value];
-      return values.map((one) => `${option} ${optionValue(one)}`).join(' ');
-    },
-  );
+  return sentence
+    .replace(/`mfm (?=[a-z-])/g, `\`${PROGRAM} `)
+    .replace(
+      /`(\w+)(?:: ([^`]+))?`/g,
+      (whole: string, field: string, value: string | undefined) => {
+        const option = OPTIONS[field];
+        if (option === undefined || !Object.hasOwn(OPTIONS, field)) return whole;
+        const own = WHOLE[whole.slice(1, -1)];
+        if (own) return own;
+        if (value === undefined || value === 'true') return option;
+        const list = /^\[(.*)\]$/.exec(value);
+        const values = list ? list[1]!.split(', ') : [value];
+        return values.map((one) => `${option} ${optionValue(one)}`).join(' ');
+      },
+    );
 }
 
 /** A value as typed in a shell: `'pad'` becomes pad, `'a red cube'` "a red cube", a size WxH. */

@@ -81,7 +81,10 @@ function optionWord(name: string, argument: Argument): string {
   const short = argument.short ? `-${argument.short}, ` : '    ';
   if (argument.kind === 'flag') {
     // a flag that is on by default can only be switched off
-    return short + (argument.default ? flagName(name).replace('--', '--no-') : flagName(name));
+    return (
+      short +
+      (argument.default || argument.isOn ? flagName(name).replace('--', '--no-') : flagName(name))
+    );
   }
   return `${short}${flagName(name)} ${placeholder(name, argument)}`;
 }

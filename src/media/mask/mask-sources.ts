@@ -2,6 +2,7 @@
  * The ways to mark the part to be generated: a mask file, a box, a colour, or the input's transparency.
  */
 import { InputError } from '../../errors.js';
+import { MOST_TOLERANCE } from '../../limits.js';
 import { type Media, type MediaSource, type ReadVideoOptions, sourceName } from '../frames.js';
 import { expectMaskFits, type Mask, readGray, thresholdMask } from './mask.js';
 
@@ -170,8 +171,8 @@ function maskOfColour(
 ): Mask {
   const [r, g, b] = colour;
   const name = `colour ${colour.join(',')}`;
-  if (!(tolerance >= 0 && tolerance < 255)) {
-    throw new InputError(`${name}: tolerance must be 0 to 254, got ${tolerance}`);
+  if (!(tolerance >= 0 && tolerance <= MOST_TOLERANCE)) {
+    throw new InputError(`${name}: tolerance must be 0 to ${MOST_TOLERANCE}, got ${tolerance}`);
   }
   const made = new Uint8Array(width * height * numFrames);
   let nearest = 255;

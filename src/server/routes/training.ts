@@ -1,9 +1,9 @@
 /** Fine-tuning jobs. */
 import { statSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { z } from '@hono/zod-openapi';
+import { checkpointsIn } from '../../train/run/checkpoint-names.js';
 import { readJson } from '../http/body.js';
 import { page } from '../http/page.js';
 import { expectBody, queryNumber, route } from '../http/route.js';
@@ -186,14 +186,9 @@ export function trainingRoutes(app: OpenAPIHono, parts: ServerParts): void {
     async (c, { params, query }) => {
       const job = training.get(params.id);
       const folder = join(training.runFolder(job), 'checkpoints');
-      const names = await readdir(folder).catch(() => []);
-      const found = names.flatMap((name) => {
-        const match = /^(.+)-(\d{8})$/.exec(name);
+      const found = checkpointsIn(folder).flatMap(({ name, part, step }) => {
         const stats = statSync(join(folder, name), { throwIfNoEntry: false });
-        if (!match || !stats) return [];
-        return [
-          { id: `${job.id}:${name}`, part: match[1]!, step: Number(match[2]), ms: stats.mtimeMs },
-        ];
+        return stats ? [{ id: `${job.id}:${name}`, part, step, ms: stats.mtimeMs }] : [];
       });
       found.sort((a, b) => b.ms - a.ms);
       return c.json(

@@ -1,5 +1,6 @@
 /** Media in requests: uploads, results of jobs, and pictures as data URLs. */
 import { z } from '@hono/zod-openapi';
+import { MOST_TOLERANCE } from '../../limits.js';
 import { exactly } from './list.js';
 
 const frame = z
@@ -77,7 +78,7 @@ export const MaskInput = z
       }),
       z.strictObject({
         colour: z.tuple([byte, byte, byte]).openapi(exactly(3)),
-        tolerance: byte.optional(),
+        tolerance: z.int().min(0).max(MOST_TOLERANCE).optional(),
       }),
       z.strictObject({ alpha: z.literal(true) }),
     ],

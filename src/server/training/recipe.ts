@@ -117,7 +117,7 @@ export function recipeOf(
     ...(own.tasks ? { tasks: Object.fromEntries(own.tasks.map((id) => [id, 1])) } : {}),
   };
   expectNoPaths(recipe, 'recipe');
-  return overridden(
+  const all = merge(
     {
       seed,
       validationSamples: 4,
@@ -125,7 +125,23 @@ export function recipeOf(
       transformer,
     },
     recipe,
-    { name, base: model.folder },
+  );
+  expectMethod(all, isLora);
+  return { ...all, name, base: model.folder };
+}
+
+/** @throws HttpError if a recipe does not train what the method says, as which it would be offered */
+function expectMethod(recipe: Record<string, unknown>, isLora: boolean): void {
+  if (recipe.transformer !== undefined && !isLevel(recipe.transformer)) return; // refused later
+  const trainsLora = at(recipe, 'transformer.lora') !== undefined;
+  const trains = recipe.transformer !== undefined || recipe.distillation !== undefined;
+  if (trains && trainsLora === isLora) return;
+  const [made, other] = isLora ? ['a LoRA', 'full'] : ['a pipeline', 'lora'];
+  throw badRequest(
+    trains
+      ? `recipe: does not make ${made}, as the method says; leave transformer.lora out, or name the method "${other}"`
+      : 'recipe: leaves out the transformer, which a fine-tuning job trains; leave it in',
+    'recipe',
   );
 }
 
@@ -182,14 +198,6 @@ const defaultsOf = (model: Model) =>
 /** A token is 16 × 16 pixels of a latent frame, and latent frames are those of 4 frames. */
 const tokensOf = ({ width, height, frames }: { width: number; height: number; frames: number }) =>
   Math.ceil(width / 16) * Math.ceil(height / 16) * (Math.floor((frames - 1) / 4) + 1);
-
-function overridden(
-  first: Record<string, unknown>,
-  changes: Record<string, unknown>,
-  fixed: Record<string, unknown>,
-): Record<string, unknown> {
-  return { ...merge(first, changes), ...fixed };
-}
 
 function merge(
   into: Record<string, unknown>,

@@ -1,8 +1,8 @@
 /** Fine-tuning jobs: one at a time trains, beside the engine; the others wait. */
-import { existsSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import type { TrainEvent } from '../../train/index.js';
+import { checkpointsIn } from '../../train/run/checkpoint-names.js';
 import type { EngineChild } from '../engine/child.js';
 import { badRequest, HttpError, notFound, problemsIn, ToldError, wrongState } from '../errors.js';
 import type { Events } from '../jobs/events.js';
@@ -382,10 +382,7 @@ function nameOf({ name, suffix }: FineTuning): string {
   return name ?? (suffix?.replace(/[^\w-]+/g, '-').replace(/^-+/, '') || 'finetune');
 }
 
-const hasCheckpoint = (run: string): boolean => {
-  const folder = join(run, 'checkpoints');
-  return existsSync(folder) && readdirSync(folder).length > 0;
-};
+const hasCheckpoint = (run: string): boolean => checkpointsIn(join(run, 'checkpoints')).length > 0;
 
 function errorOf(error: unknown): ErrorBody {
   if (error instanceof ToldError) return error.body;

@@ -230,6 +230,10 @@ const CHECKS: readonly {
   { check: stepsProblems, reads: ['transformer.steps', 'transformer.stages'] },
   { check: widthProblems, reads: ['autoencoder.blockOutChannels', 'autoencoder.normNumGroups'] },
   { check: originProblems, reads: ['base', 'transformer.lora'] },
+  {
+    check: finishedProblems,
+    reads: ['base', 'autoencoder', 'textEncoder', 'depthModel', 'transformer.preset'],
+  },
   { check: loraProblems, reads: ofPlan('optimizer', 'learningRateWidth') },
   {
     check: distillationProblems,
@@ -472,6 +476,38 @@ function originProblems(recipe: PipelineRecipe): string[] {
   }
   return problems;
 }
+
+/** Keys of networks that are not trained, as their weights are given. */
+function finishedProblems(recipe: PipelineRecipe): string[] {
+  const { base, transformer } = recipe;
+  const { shape } = Recipe;
+  const plans = {
+    autoencoder: { inBase: true, defaults: shape.autoencoder.parse(undefined) },
+    textEncoder: { inBase: true, defaults: shape.textEncoder.parse(undefined) },
+    depthModel: { inBase: false, defaults: shape.depthModel.parse({}) },
+  };
+  const problems = Object.entries(plans).flatMap(([part, { inBase, defaults }]) => {
+    const plan: Record<string, unknown> = recipe[part as keyof typeof plans] ?? {};
+    const origin =
+      inBase && base !== undefined ? 'base' : plan.from !== undefined && `${part}.from`;
+    if (!origin) return [];
+    return Object.entries(plan)
+      .filter(([key]) => !SAID_ELSEWHERE.includes(key))
+      .filter(([key, value]) => !isEqual(value, (defaults as Record<string, unknown>)[key]))
+      .map(
+        ([key]) => `${part}.${key}: has no effect, as ${origin} has finished weights; leave it out`,
+      );
+  });
+  if (base !== undefined && transformer.preset !== 'mfm-mini') {
+    problems.push('transformer.preset: is determined by base already; leave one of them out');
+  }
+  return problems;
+}
+
+/** Keys that `originProblems` is about. */
+const SAID_ELSEWHERE = ['from', 'train', 'keepLatents'];
+
+const isEqual = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /** Keys that would train weights beside LoRA layers, although `lora/` can hold only the layers. */
 function loraProblems({ transformer }: PipelineRecipe): string[] {

@@ -27,6 +27,7 @@ import { ALONE, type Parallel } from '../../distributed/parallel.js';
 import { DistributedError, InputError, JobError } from '../../errors.js';
 import { fileSha256 } from '../../files/file-hash.js';
 import { openSafetensors, saveSafetensors, type Tensor, tidy } from '../../tensor/index.js';
+import { type CheckpointName, checkpointName, checkpointsIn } from './checkpoint-names.js';
 
 /** Tensors by file, then by name. */
 export type CheckpointTensors = Record<string, Record<string, Tensor>>;
@@ -66,7 +67,7 @@ export class Checkpoints<State> {
    */
   async save({ shared, own, state }: NewCheckpoint<State>, keep: Keep): Promise<string> {
     const { rank, size } = this.parallel;
-    const target = join(this.folder, nameOf(this.part, state.step));
+    const target = join(this.folder, checkpointName(this.part, state.step));
     const temporary = `${target}.tmp`;
     await this.write(target, () => {
       if (rank !== 0) return;
@@ -146,7 +147,9 @@ export class Checkpoints<State> {
   }
 
   private newestWhole(say: (sentence: string) => void, beforeStep: number): string | null {
-    const names = this.names().filter((name) => stepOf(name) < beforeStep);
+    const names = this.finished()
+      .filter(({ step }) => step < beforeStep)
+      .map(({ name }) => name);
     const problems: string[] = [];
     for (const name of names.toReversed()) {
       const problem = damageOf(join(this.folder, name));
@@ -176,24 +179,19 @@ export class Checkpoints<State> {
    * as newest.
    */
   private deleteOld(newest: number, { last, milestoneEverySteps }: Keep): void {
-    const [later, kept] = [true, false].map((isLater) =>
-      this.names().filter((name) => stepOf(name) > newest === isLater),
-    ) as [string[], string[]];
-    for (const name of later) rmSync(join(this.folder, name), { recursive: true });
-    for (const name of kept.slice(0, -last)) {
-      const step = stepOf(name);
+    const finished = this.finished();
+    const later = finished.filter(({ step }) => step > newest);
+    for (const { name } of later) rmSync(join(this.folder, name), { recursive: true });
+    const kept = finished.filter(({ step }) => step <= newest);
+    for (const { name, step } of kept.slice(0, -last)) {
       if (milestoneEverySteps && step > 0 && step % milestoneEverySteps === 0) continue;
       rmSync(join(this.folder, name), { recursive: true });
     }
   }
 
-  /** Finished checkpoints, oldest first. */
-  private names(): string[] {
-    if (!existsSync(this.folder)) return [];
-    const pattern = new RegExp(`^${this.part}-\\d{${STEP_DIGITS}}$`);
-    return readdirSync(this.folder)
-      .filter((name) => pattern.test(name))
-      .sort();
+  /** Finished checkpoints of the part, oldest first. */
+  private finished(): CheckpointName[] {
+    return checkpointsIn(this.folder).filter(({ part }) => part === this.part);
   }
 }
 
@@ -205,13 +203,6 @@ function removeQuietly(path: string): void {
     // part of the path is not a folder, so there is nothing to remove
   }
 }
-
-const STEP_DIGITS = 8;
-
-const nameOf = (part: string, step: number): string =>
-  `${part}-${String(step).padStart(STEP_DIGITS, '0')}`;
-
-const stepOf = (name: string): number => Number(name.slice(-STEP_DIGITS));
 
 const shardName = (file: string, rank: number, size: number): string => {
   const digits = (value: number) => String(value).padStart(5, '0');

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
 import { onlyDistils, type Recipe, trainedDepthModel, trainsPipeline } from '../recipe/config.js';
+import { checkpointsIn } from './checkpoint-names.js';
 import { differences } from './differences.js';
 import { readMetrics } from './metrics.js';
 import { readStatus } from './status.js';
@@ -151,11 +152,10 @@ function isSameOrGone(was: unknown, now: unknown): boolean {
 }
 
 function contentsOf(folder: string): RunContents {
-  const names = filesIn(join(folder, 'checkpoints'));
   const isThere = (name: string) => existsSync(join(folder, name));
   return {
     begun: isThere('recipe.json') || isThere('status.json'),
-    checkpoints: new Set(names.flatMap((name) => /^(.+)-\d{8}$/.exec(name)?.[1] ?? [])),
+    checkpoints: new Set(checkpointsIn(join(folder, 'checkpoints')).map(({ part }) => part)),
     trained: trainedParts(folder),
     results: [
       ...(isThere('pipeline/model_index.json') ? ['pipeline/'] : []),

@@ -69,7 +69,10 @@ describe('mfm generate --lora', () => {
 
   test('refuses files that are not a LoRA for it in one sentence', async () => {
     const cases: [string, RegExp][] = [
-      [at('nothing'), /nothing: no such LoRA file or folder; give one as `mfm train` writes it$/],
+      [
+        at('nothing'),
+        /nothing: no such LoRA file or folder; give one as `\.\/mfm train` writes it$/,
+      ],
       [`${at('style')}:much`, /^--lora .*:much: must be FILE or FILE:SCALE with a number.*"much"$/],
       [`${at('style')}:`, /must be FILE or FILE:SCALE with a number.*got ""$/],
       [join(fixtures, 'peft'), /is not a LoRA for this network: unknown 8 tensors \(/],

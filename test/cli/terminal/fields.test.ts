@@ -17,7 +17,7 @@ describe('withOptions', () => {
     ['`run: FOLDER` starts another', '--run FOLDER starts another'],
     ['can be its base, or its `init`', 'can be its base, or its --init'],
     ['or try it with `checkMemory: false`', 'or try it with --no-check-memory'],
-    ['run `mfm pull ORG/NAME` first', 'run `mfm pull ORG/NAME` first'],
+    ['run `mfm pull ORG/NAME` first', 'run `./mfm pull ORG/NAME` first'],
     ['`constructor` is no field', '`constructor` is no field'],
   ];
   for (const [sentence, shown] of cases) {

@@ -75,7 +75,7 @@ describe('Ctrl-C', () => {
       "--workers=1 --set 'transformer.imageShare=[1, 0.5]' --set 'pipeline.negativePrompt=it'\\''s off'";
     assert.ok(
       stderr.endsWith(
-        `run: stopped; continue with \`mfm train tiny.yaml --run run --init mini ${typed} --resume\`\n`,
+        `run: stopped; continue with \`./mfm train tiny.yaml --run run --init mini ${typed} --resume\`\n`,
       ),
       stderr,
     );
@@ -98,7 +98,7 @@ describe('Ctrl-C', () => {
     const words = ['train', 'tiny.yaml', '--nproc', '2', '--run', 'both'];
     const { code, stderr } = await interrupted(words, /autoencoder.*steps/);
     assert.equal(code, 130);
-    const command = 'mfm train tiny.yaml --nproc 2 --run both --resume';
+    const command = './mfm train tiny.yaml --nproc 2 --run both --resume';
     assert.ok(stderr.endsWith(`both: stopped; continue with \`${command}\`\n`), stderr);
   });
 });

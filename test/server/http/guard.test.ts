@@ -137,6 +137,6 @@ test('an address that others can reach needs a key', async () => {
   await assert.rejects(listen({ pipelines: ['models/mfm-mini'], host: '0.0.0.0', port: 0 }), {
     name: 'InputError',
     message:
-      /^host: 0\.0\.0\.0 can be reached by others, so a key is needed; give one with --api-key/,
+      /^host: 0\.0\.0\.0 can be reached by others, so a key is needed; give one with `apiKeys`/,
   });
 });

@@ -19,6 +19,9 @@ const GOOD = {
   transformer: { steps: 1 },
 };
 
+/** A pipeline trained on, which has an autoencoder already. */
+const BASED = { ...GOOD, base: 'one', autoencoder: undefined };
+
 function recipe(source: unknown): string {
   const path = join(folder, 'recipe.yaml');
   writeFileSync(path, typeof source === 'string' ? source : JSON.stringify(source));
@@ -595,6 +598,35 @@ describe('readRecipe', () => {
     assert.deepEqual(problemsOf({ ...GOOD, data: both, transformer }), []);
   });
 
+  test('refuses plans for networks whose weights are given', () => {
+    const based = problemsOf({
+      ...GOOD,
+      base: 'one',
+      autoencoder: { steps: 2000, blockOutChannels: [8, 8, 8, 8] },
+      textEncoder: { width: 64 },
+      transformer: { steps: 1, preset: 'mfm-2b' },
+    });
+    const idle = (key: string, origin: string) =>
+      `${key}: has no effect, as ${origin} has finished weights; leave it out`;
+    assert.deepEqual(based.slice(1), [
+      idle('autoencoder.steps', 'base'),
+      idle('autoencoder.blockOutChannels', 'base'),
+      idle('textEncoder.width', 'base'),
+      'transformer.preset: is determined by base already; leave one of them out',
+    ]);
+    const from = problemsOf({
+      ...GOOD,
+      autoencoder: { from: 'one', learningRate: 0.1 },
+      depthModel: { from: 'two', batchSize: 2 },
+    });
+    assert.deepEqual(from.slice(1), [
+      idle('autoencoder.learningRate', 'autoencoder.from'),
+      idle('depthModel.batchSize', 'depthModel.from'),
+    ]);
+    // what a recipe says by default is in a run's own recipe too
+    assert.deepEqual(problemsOf({ ...BASED, autoencoder: { steps: 6700 } }), []);
+  });
+
   test('refuses weights from two places, and low rank beside fresh ones', () => {
     const twice = problemsOf({
       ...GOOD,
@@ -645,7 +677,7 @@ describe('readRecipe', () => {
     assert.deepEqual(problemsOf({ ...GOOD, transformer: lora }).slice(1), [
       'transformer.lora: needs trained weights; give their pipeline folder as base',
     ]);
-    assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: lora }), []);
+    assert.deepEqual(problemsOf({ ...BASED, transformer: lora }), []);
   });
 
   test('refuses what would train weights beside layers of low rank', () => {
@@ -656,15 +688,15 @@ describe('readRecipe', () => {
       train: ['transformer.cond_conv.*'],
       freeze: ['text_encoder.*'],
     };
-    assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer }).slice(1), [
+    assert.deepEqual(problemsOf({ ...BASED, transformer }).slice(1), [
       'transformer.train: trains weights that a LoRA cannot hold; leave out either train or lora',
       'transformer.adapter: trains weights that a LoRA cannot hold; leave out either adapter or lora',
       'transformer.freeze: has no effect with lora, which trains no weights; leave it out: lora.targets chooses what gets layers',
     ]);
     const { lora, ...others } = transformer;
-    assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: others }), []);
+    assert.deepEqual(problemsOf({ ...BASED, transformer: others }), []);
     const rates = { steps: 1, lora, optimizer: { name: 'muon' }, learningRateWidth: 256 };
-    assert.deepEqual(problemsOf({ ...GOOD, base: 'one', transformer: rates }).slice(1), [
+    assert.deepEqual(problemsOf({ ...BASED, transformer: rates }).slice(1), [
       'transformer.optimizer.name: muon updates whole matrices, which a LoRA does not train; leave out either optimizer or lora',
       'transformer.learningRateWidth: has no effect with lora, whose layers have a rate of their own; leave it out',
     ]);

@@ -1,20 +1,31 @@
-/** The name of a folder of weights or results, and a hash that shows whether it has changed. */
+/** The name of a folder of weights or results, and a hash that shows whether figures still hold. */
 import { createHash } from 'node:crypto';
-import { readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { statSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import { InputError } from '../../../errors.js';
+import { stampOf } from '../../../files/stamp.js';
 
-/** A hash of the names, sizes and times of a folder's files. @throws InputError if it does not exist */
-export function identityOf(folder: string): string {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new InputError(`${folder}: no such folder`);
-  }
-  const hash = createHash('sha256');
-  for (const name of (readdirSync(folder, { recursive: true }) as string[]).sort()) {
-    const stats = statSync(join(folder, name), { throwIfNoEntry: false });
-    if (stats?.isFile()) hash.update(`${name}\0${stats.size}\0${stats.mtimeMs}\n`);
-  }
-  return hash.digest('hex').slice(0, 16);
+/** What figures depend on beside the options: files, by their names, sizes and times, and versions. */
+export interface Origins {
+  /** folder of the pipeline, or of another system's results; its place does not matter */
+  made: string;
+  /** files of tasks, and of the network whose features are compared */
+  files: readonly string[];
+  /** text that changes with the items of a data set; '' for scenes of MiniWorld */
+  items: string;
+  versions: Record<string, string>;
+}
+
+/** A hash that changes with any of these. */
+export function identityOf({ made, files, items, versions }: Origins): string {
+  const texts = [stampOf(made), ...files.map(stampOf), items, JSON.stringify(versions)];
+  return createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 16);
+}
+
+/** @throws InputError if there is no such folder */
+export function expectFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new InputError(`${folder}: no such folder`);
 }
 
 /** `mine` for runs/mine/pipeline, `mfm-mini` for models/mfm-mini. */

@@ -36,9 +36,9 @@ import { chosenDevice } from '../../options/device.js';
 import { INTERRUPTED, withInterrupt } from '../../terminal/interrupt.js';
 import { Progress } from '../../terminal/progress.js';
 import { featureNetwork, NO_NETWORK } from './feature-network.js';
-import { identityOf, pipelineName } from './identity.js';
+import { expectFolder, identityOf, pipelineName } from './identity.js';
 import type { EvalOptions } from './options.js';
-import { partsFor, tasksFor } from './parts.js';
+import { partsFor, taskFiles, tasksFor } from './parts.js';
 import { stepCounts } from './step-counts.js';
 import { reportLines } from './table.js';
 
@@ -49,7 +49,7 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
   const settings = { ...readSettings(folder), ...options.size };
   const tasks = await tasksFor(options, settings.tasks);
   const made = results ?? folder;
-  const identity = identityOf(made);
+  expectFolder(made);
   const output = options.output ?? `runs/eval-${pipelineName(folder)}`;
   expectReportPlace(output, options);
   const steps = stepCounts(options.steps);
@@ -59,7 +59,13 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
     const startMs = performance.now();
     let progress: Progress | null = null;
     try {
-      const { parts, notes, source } = await partsFor(tasks, options, settings, signal);
+      const { parts, notes, source, items } = await partsFor(tasks, options, settings, signal);
+      const identity = identityOf({
+        made,
+        files: [...taskFiles(options.tasks), ...(network ? [network.path] : [])],
+        items,
+        versions: versions(),
+      });
       const about = settingsOf(options, {
         source,
         made,
@@ -71,7 +77,9 @@ export async function evaluate(options: EvalOptions): Promise<number | undefined
       });
       const replaced = reportSettings(output);
       if (replaced !== null && JSON.stringify(replaced) !== JSON.stringify(about)) {
-        process.stderr.write(`${output}: a report made with other settings is replaced\n`);
+        process.stderr.write(
+          `${output}: a report made with other settings, data or versions is replaced\n`,
+        );
       }
       const work = new Work(parts, settings, (part) =>
         storedTask(output, part.task, part.trials.count, about),

@@ -51,12 +51,21 @@ export async function tasksFor(
 /** A task with the fixed cases of it that are measured too. */
 const withMixtures = (task: Task): Task[] => (task.placed ? [task, ...MIXTURES] : [task]);
 
+/** The files among `--tasks`. */
+export const taskFiles = (tasks = ''): string[] =>
+  tasks
+    .split(',')
+    .map((name) => name.trim())
+    .filter(isModule);
+
 const isModule = (name: string): boolean => /\.[cm]?[jt]s$/.test(name);
 
 export interface Parts {
   parts: Part[];
   /** where the trials come from, in words */
   source: string;
+  /** text that changes with the items of a data set; '' for scenes of MiniWorld */
+  items: string;
   notes: string[];
 }
 
@@ -71,20 +80,21 @@ export async function partsFor(
   if (benchmark) {
     const segments = options.segments ?? 1;
     const limits = { settings, segments, limit: scenes ?? null, signal };
-    const { parts, notes } = await itemParts(clips!, tasks, limits);
+    const { parts, identity: items, notes } = await itemParts(clips!, tasks, limits);
     const { width, height, numFrames } = settings;
     return {
       parts,
       source: `segments of ${numFrames} frames at ${width}x${height} of the clips in ${clips}, ${segments} of each`,
+      items,
       notes: [...BENCHMARK_NOTES, ...notes],
     };
   }
   if (manifest !== undefined) {
     const limits = { settings, segments: null, limit: scenes ?? null, signal };
-    const { parts, notes } = await itemParts(manifest, tasks, limits);
-    return { parts, notes, source: `items of ${manifest}` };
+    const { parts, identity: items, notes } = await itemParts(manifest, tasks, limits);
+    return { parts, notes, items, source: `items of ${manifest}` };
   }
   const count = scenes ?? SCENES;
   const parts = tasks.map((task) => ({ task, trials: heldOutTrials(task, count, settings) }));
-  return { parts, source: 'held-out scenes of MiniWorld', notes: [] };
+  return { parts, source: 'held-out scenes of MiniWorld', items: '', notes: [] };
 }

@@ -1,5 +1,6 @@
 /** Options that choose the part to generate. */
 import { InputError } from '../../../errors.js';
+import { MOST_TOLERANCE } from '../../../limits.js';
 import type { MaskSource } from '../../../media/index.js';
 
 export const maskOptions = {
@@ -23,8 +24,8 @@ export const maskOptions = {
   maskTolerance: {
     kind: 'integer',
     min: 0,
-    max: 254,
-    describe: 'how far each channel may differ from --mask-colour, up to 255 (default: 40)',
+    max: MOST_TOLERANCE,
+    describe: `how far each channel may differ from --mask-colour, up to ${MOST_TOLERANCE} (default: 40)`,
   },
   maskAlpha: { kind: 'flag', describe: 'generate the part where the input is transparent' },
   invertMask: { kind: 'flag', describe: 'swap the parts that the mask generates and keeps' },

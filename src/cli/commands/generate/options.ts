@@ -66,8 +66,9 @@ const resultOptions = {
   },
   keepKnown: {
     kind: 'flag',
+    isOn: true,
     describe:
-      "put the input's known pixels, brightness or coarse picture back into the result (default: yes)",
+      "leave the result as the model makes it; the input's known pixels, brightness or coarse picture are otherwise put back into it",
   },
   ...sideOptions,
   frames: {
@@ -93,7 +94,8 @@ const resultOptions = {
   },
   tiles: {
     kind: 'flag',
-    describe: 'super-resolution: generate large results in tiles (default: yes)',
+    isOn: true,
+    describe: 'super-resolution: generate large results whole, not in tiles',
   },
   steps: {
     kind: 'integer',

@@ -116,6 +116,28 @@ describe('mfm eval', () => {
     assert.notEqual(times()[0], first[0]);
   });
 
+  test('uses no figures of data that has changed', async () => {
+    const [data, output] = [join(folder, 'corrected'), join(folder, 'of-corrected')];
+    mkdirSync(data);
+    const size = { width: 48, height: 48, numFrames: 1 };
+    await writeImage(join(data, 'a.png'), { ...size, data: miniWorld(7, size).frames });
+    const captioned = (caption: string) =>
+      writeFileSync(
+        join(data, 'manifest.jsonl'),
+        `${JSON.stringify({ image: 'a.png', caption })}\n`,
+      );
+    const words = ['--manifest', data, '--tasks', 't2i', '-o', output];
+    const time = () => statSync(join(output, 'tasks', 't2i.json')).mtimeMs;
+    captioned('a red cube');
+    assert.equal((await mfm(words)).exitCode, 0);
+    const first = time();
+    await mfm(words);
+    assert.equal(time(), first);
+    captioned('a blue cube');
+    await mfm(words);
+    assert.notEqual(time(), first);
+  });
+
   test('compares step counts, seeds and features, at a size of the user’s own', async () => {
     const network = fromRoot('test/models/efficientnet/fixtures/tiny.pth');
     const words = ['--scenes', '4', '--tasks', 'i2v,t2i', '--steps', '1,4,2', '--seeds', '2'];
@@ -266,7 +288,7 @@ describe('mfm eval', () => {
         ['--benchmark', 'mfm', ...clips, '--results', 'x', '--seeds', '2'],
         /^--seeds: needs a pipeline/,
       ],
-      [['--perceptual', '/nowhere'], /^\/nowhere: no such file or folder; `mfm pull timm/],
+      [['--perceptual', '/nowhere'], /^\/nowhere: no such file or folder; `\.\/mfm pull timm/],
       [['--size', '40x40'], /--size/],
       [['--results', 'x'], /^--results: belongs to --benchmark mfm; add that or leave it out$/],
       [['--manifest', '/nowhere'], /^\/nowhere: no such data set; give/],

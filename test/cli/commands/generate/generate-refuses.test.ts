@@ -215,7 +215,7 @@ describe('depth', { skip: noFfmpeg }, () => {
   test('motion transfer without depth names both remedies before anything long runs', async () => {
     await refuses(
       ['mtrans', ...clip],
-      /^mtrans: needs the depth of .*clip, and there is no depth model; fetch one with `mfm pull depth-anything\/\S+` and name it with --depth-model depth-anything\/\S+, or give it with --depth FILE$/,
+      /^mtrans: needs the depth of .*clip, and there is no depth model; fetch one with `\.\/mfm pull depth-anything\/\S+` and name it with --depth-model depth-anything\/\S+, or give it with --depth FILE$/,
     );
   });
 

@@ -522,7 +522,7 @@ describe('mfm generate refuses, with one sentence, exit code 2 and nothing writt
     [
       'a pipeline that was not downloaded',
       () => ['t2v', '-p', 'a', '--pipeline', 'org/never-pulled'],
-      /^org\/never-pulled: no such folder, .*`mfm pull org\/never-pulled` fetches it/,
+      /^org\/never-pulled: no such folder, .*`\.\/mfm pull org\/never-pulled` fetches it/,
     ],
     [
       'an unknown option',
