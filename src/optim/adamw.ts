@@ -214,18 +214,12 @@ export class AdamW {
     for (const entry of apart) entry.parameter.copy_(entry.master);
   }
 
-  /** For devices without our own kernel: LibTorch's fused operator where it works, else list operators. */
+  /** For devices without our own kernel: operators on lists, as LibTorch's fused one is not everywhere. */
   private updateByLists(
     [masters, grads, averages, squares]: Tensor[][],
     learningRate: number,
     { betas: [beta1, beta2], eps, weightDecay }: Required<AdamWOptions>,
   ): void {
-    if (fusedWorksOn(masters[0].device)) {
-      const steps = masters.map(({ device }) => ops.full([], this.stepCount, { device }));
-      const numbers = [learningRate, beta1, beta2, weightDecay, eps, false, false, null, null];
-      call('aten::_fused_adamw_', masters, grads, averages, squares, [], steps, ...numbers);
-      return;
-    }
     const correction1 = 1 - beta1 ** this.stepCount;
     const correction2 = Math.sqrt(1 - beta2 ** this.stepCount);
     call('aten::_foreach_mul_.Scalar', masters, 1 - learningRate * weightDecay);
@@ -270,27 +264,4 @@ function groupsOf(work: Work[]): Work[][] {
     else groups.set(key, [item]);
   }
   return [...groups.values()];
-}
-
-const fusedByDevice = new Map<string, boolean>();
-
-/** Some versions have the fused operator, but no kernel for the device: tried on one element. */
-function fusedWorksOn(device: string): boolean {
-  let works = fusedByDevice.get(device);
-  if (works === undefined) {
-    works = hasOperator('aten::_fused_adamw_') && tidy(() => tryFused(device));
-    fusedByDevice.set(device, works);
-  }
-  return works;
-}
-
-function tryFused(device: string): boolean {
-  const one = () => [zeros([1], { device })];
-  try {
-    const numbers = [0, 0.9, 0.999, 0, 1e-8, false, false, null, null];
-    call('aten::_fused_adamw_', one(), one(), one(), one(), [], [ops.full([], 1)], ...numbers);
-    return true;
-  } catch {
-    return false;
-  }
 }

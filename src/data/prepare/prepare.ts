@@ -11,6 +11,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
 import { writeAtomically } from '../../files/atomic.js';
+import { makeFolder } from '../../files/make-folder.js';
+import { takeLock } from '../../processes/lock.js';
 import { DuplicateFinder } from '../measure/duplicates.js';
 import { sizeOf } from '../sources/data-file.js';
 import type { DataItem, Entry } from '../sources/items.js';
@@ -48,9 +50,38 @@ type Pool = WorkerPool<MakeJob, MakeResult>;
 
 /**
  * @param entries  the same list on every machine
- * @throws InputError if the folder holds another preparation; the signal's reason once it is aborted
+ * @throws InputError if the folder holds another preparation, or one that another process is at; the
+ *   signal's reason once it is aborted
  */
 export async function prepare(
+  entries: readonly Entry[],
+  folder: string,
+  settings: PrepareSettings,
+  options: PrepareOptions = {},
+): Promise<PrepareSummary> {
+  const suffix = suffixOf(settings);
+  makeFolder(folder);
+  const lock = takeLock(join(folder, `.prepare${suffix}.lock`));
+  if ('heldBy' in lock) {
+    const { pid, host } = lock.heldBy;
+    throw new InputError(
+      `${folder}: is being prepared by process ${pid} of ${host}; wait for it or stop it, or name another folder`,
+    );
+  }
+  try {
+    await expectOwn(folder, suffix);
+    return await prepareShare(entries, folder, settings, options);
+  } finally {
+    lock.release();
+  }
+}
+
+/** Ends the names of what a machine makes, if there are several. */
+const suffixOf = ({ shard: { index, count } }: PrepareSettings): string =>
+  count === 1 ? '' : `-${index}of${count}`;
+
+/** The share of this machine. */
+async function prepareShare(
   entries: readonly Entry[],
   folder: string,
   settings: PrepareSettings,
@@ -60,7 +91,7 @@ export async function prepare(
   const own = entries.flatMap((entry, number) =>
     number % count === index - 1 ? [{ entry, number }] : [],
   );
-  const suffix = count === 1 ? '' : `-${index}of${count}`;
+  const suffix = suffixOf(settings);
   const staging = join(folder, `.prepare${suffix}`);
   const journal = await Journal.open(`${staging}.jsonl`, settingsLine(settings, entries));
   const pool: Pool = createWorkerPool(workerBeside(import.meta.url, 'make-worker'), {
@@ -69,7 +100,6 @@ export async function prepare(
     describe: ({ item }) => item.where,
   });
   try {
-    await expectOwn(folder, suffix, journal);
     mkdirSync(staging, { recursive: true });
     const shards = new ShardWriter(folder, staging, suffix, settings.shardSize);
     const duplicates = new DuplicateFinder();
@@ -300,23 +330,33 @@ class SourceProgress {
   }
 }
 
-/** Removes half-written files. @throws InputError for shards that belong to no journal */
-async function expectOwn(folder: string, suffix: string, { items }: Journal): Promise<void> {
+/** Removes half-written files. @throws InputError for a manifest or shards that belong to no journal */
+async function expectOwn(folder: string, suffix: string): Promise<void> {
   const half = new RegExp(
     `^\\.(shard${suffix}-\\d+\\.tar|manifest${suffix}\\.jsonl)\\.\\w+\\.tmp$`,
   );
-  const shard = new RegExp(`^shard${suffix}-\\d+\\.tar$`);
-  for (const name of await readdir(folder)) {
+  const result = new RegExp(`^(shard${suffix}-\\d+\\.tar|manifest${suffix}\\.jsonl)$`);
+  const names = await readdir(folder);
+  const isBegun = names.includes(`.prepare${suffix}.jsonl`);
+  for (const name of names) {
     if (half.test(name)) await rm(join(folder, name));
-    if (items.length === 0 && shard.test(name)) {
+    if (!isBegun && result.test(name)) {
       throw new InputError(`${join(folder, name)}: is there already; name another folder`);
     }
   }
 }
 
-/** Everything that the result depends on; the sources are represented by a hash of their names. */
+/** Everything that the result depends on; the sources are represented by a hash. */
 function settingsLine(settings: PrepareSettings, entries: readonly Entry[]): string {
-  const names = entries.map(({ where }) => where).join('\n');
-  const sources = createHash('sha256').update(names).digest('hex');
-  return JSON.stringify({ ...settings, sources });
+  const sources = createHash('sha256');
+  for (const entry of entries) sources.update(`${JSON.stringify(identityOf(entry))}\n`);
+  return JSON.stringify({ ...settings, sources: sources.digest('hex') });
+}
+
+/** What is known of an entry without reading its files; it may lie elsewhere when it is resumed. */
+function identityOf(entry: Entry): unknown {
+  if ('problem' in entry) return entry.where;
+  const { media, target, mask, depth, unread, ...item } = entry.item;
+  const files = [media, target, mask, depth].map((file) => file && [file.name, sizeOf(file)]);
+  return { ...item, files };
 }

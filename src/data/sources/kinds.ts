@@ -2,6 +2,9 @@
 import { basename } from 'node:path';
 import { NOT_READ, refusal, type UnreadKind } from '../../media/codecs/not-read.js';
 
+/** The list of a folder, in place of what else lies there. */
+export const MANIFEST = 'manifest.jsonl';
+
 /** Pictures that are tried; what a reader cannot read gets its sentence. */
 const IMAGES = [
   ...['.png', '.jpg', '.jpeg', '.jpe', '.jfif', '.webp', '.avif', '.heic', '.heif', '.hif'],

@@ -13,7 +13,7 @@ import { readCsv } from './csv.js';
 import { folderEntries, mediaEntries } from './folder.js';
 import { type DataFile, type DataItem, type Entry, toItem, toRow } from './items.js';
 import { jsonRow } from './json-row.js';
-import { endingOf, fileKind, isMedia, refusalOf } from './kinds.js';
+import { endingOf, fileKind, isMedia, MANIFEST, refusalOf } from './kinds.js';
 import { PassedOver } from './passed-over.js';
 import { readShard, ShardIndex } from './shards.js';
 import { MAX_TEXT, textLines } from './text.js';
@@ -94,7 +94,7 @@ function entriesOf(path: string, passedOver: PassedOver): AsyncIterable<Entry> {
     );
   }
   if (found.isDirectory()) {
-    const manifest = join(path, 'manifest.jsonl');
+    const manifest = join(path, MANIFEST);
     if (!existsSync(manifest)) return folderEntries(path, passedOver);
     expectRegular(manifest, statSync(manifest));
     return listedFolder(path, manifest, passedOver);

@@ -29,6 +29,7 @@ export {
 } from './frame-feed.js';
 export { type MakerOptions, SampleMaker } from './maker.js';
 export {
+  apartFromHeldOut,
   type Datasets,
   LEAST_TO_MEASURE,
   missingDataset,

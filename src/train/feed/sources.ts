@@ -87,7 +87,11 @@ export async function openSources(
   const opened: OpenedSource[] = [];
   for (const { miniworld, manifest, dataset, augment, ...use } of sources) {
     if (miniworld) {
-      opened.push({ name: 'miniworld', ...use, ...(await openMiniWorld(miniworld, options)) });
+      opened.push({
+        name: 'miniworld',
+        ...use,
+        ...(await openMiniWorld(miniworld, skipped, options)),
+      });
     } else if (dataset !== undefined) {
       const parts = await openDataset(dataset, skipped, options);
       opened.push({ name: dataset, ...use, miniworld: null, ...parts });
@@ -130,10 +134,11 @@ export function sourceOpener(
 
 async function openMiniWorld(
   source: MiniWorldSource,
+  skipped: SkippedItem[],
   { validationSamples = 0 }: SourceOptions,
 ): Promise<Pick<OpenedSource, 'miniworld' | 'items' | 'heldOut' | 'renewal'>> {
   const { clips, images, reuse, scale } = source;
-  const plan = await scenePlan(source);
+  const plan = await scenePlan(source, (where, reason) => skipped.push({ where, reason }));
   const at = (kind: 'image' | 'clip', i: number): SourceItem => ({
     ...sceneAt(kind, 'train', FIRST_SEED[kind] + i, plan),
     where: `miniworld ${kind} ${i}`,
@@ -240,6 +245,22 @@ function withHeldOut(
     items: items.filter(({ content }) => !heldOut.has(content)),
     heldOut: items.filter(({ content }) => heldOut.has(content)),
   };
+}
+
+/**
+ * The same sources, by their keys, without what any of them holds out: stages often share files, as where
+ * the last one trains on the best of all, and what is held out is trained on nowhere.
+ */
+export function apartFromHeldOut(
+  all: ReadonlyMap<string, readonly OpenedSource[]>,
+): Map<string, readonly OpenedSource[]> {
+  const sources = [...all.values()].flat();
+  const heldOut = new Set(
+    sources.flatMap((source) => source.heldOut.map(({ content }) => content)),
+  );
+  const isFree = ({ content, partOf }: SourceItem) => !heldOut.has(partOf ?? content);
+  const freed = (source: OpenedSource) => ({ ...source, items: source.items.filter(isFree) });
+  return new Map([...all].map(([key, some]) => [key, some.map(freed)]));
 }
 
 /**

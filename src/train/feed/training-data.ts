@@ -14,6 +14,7 @@ import type { StepBatch } from './batch.js';
 import { type EncodeText, storedText } from './encode/text-states.js';
 import {
   type AheadOptions,
+  apartFromHeldOut,
   type Datasets,
   depthLines,
   depthMaps,
@@ -322,7 +323,7 @@ async function openAll(
     await store.refresh();
     await open();
   });
-  return sources;
+  return apartFromHeldOut(sources);
 }
 
 /**

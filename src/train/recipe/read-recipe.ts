@@ -232,7 +232,14 @@ const CHECKS: readonly {
   { check: originProblems, reads: ['base', 'transformer.lora'] },
   {
     check: finishedProblems,
-    reads: ['base', 'autoencoder', 'textEncoder', 'depthModel', 'transformer.preset'],
+    reads: [
+      'base',
+      'autoencoder',
+      'textEncoder',
+      'depthModel',
+      'scheduler',
+      ...ofPlan('preset', 'conditionScale', 'adapter'),
+    ],
   },
   { check: loraProblems, reads: ofPlan('optimizer', 'learningRateWidth') },
   {
@@ -498,10 +505,17 @@ function finishedProblems(recipe: PipelineRecipe): string[] {
         ([key]) => `${part}.${key}: has no effect, as ${origin} has finished weights; leave it out`,
       );
   });
-  if (base !== undefined && transformer.preset !== 'mfm-mini') {
-    problems.push('transformer.preset: is determined by base already; leave one of them out');
-  }
-  return problems;
+  if (base === undefined) return problems;
+  const inBase = {
+    'transformer.preset': transformer.preset !== 'mfm-mini',
+    'transformer.conditionScale': transformer.conditionScale !== 1 && !transformer.adapter,
+    'scheduler.shift': recipe.scheduler.shift !== shape.scheduler.parse(undefined).shift,
+  };
+  const twice = Object.entries(inBase).filter(([, isSaid]) => isSaid);
+  return [
+    ...problems,
+    ...twice.map(([key]) => `${key}: is determined by base already; leave one of them out`),
+  ];
 }
 
 /** Keys that `originProblems` is about. */
@@ -555,6 +569,21 @@ function distillationProblems(recipe: PipelineRecipe): string[] {
     problems.push(
       'transformer.lora: cannot be distilled in the same run, as a LoRA cannot hold a flow map; merge it into a pipeline first (`mfm lora merge`), which is then the base',
     );
+  }
+  if (onlyDistils(recipe)) {
+    const { train, freeze, optimizer, learningRateWidth } = transformer;
+    const given = {
+      train,
+      freeze,
+      learningRateWidth,
+      optimizer: optimizer.name !== 'adamw' || undefined,
+    };
+    for (const [key, value] of Object.entries(given)) {
+      if (value === undefined) continue;
+      problems.push(
+        `transformer.${key}: has no effect on a distillation, which trains all of the transformer with AdamW; leave it out`,
+      );
+    }
   }
   if (transformer.stages?.some(({ name }) => name === 'distillation')) {
     problems.push(

@@ -298,17 +298,21 @@ export async function expectToSee(
   );
 }
 
+/** Names that a process which is killed leaves; whatever else is in a run's folder is somebody's own. */
+const LEFT =
+  /^(\..+\.[0-9a-f]+\.tmp|(recipe|status)\.json\.tmp|(pipeline|depth_model)\.\d+\.(tmp|old)|.+-\d{8}\.(tmp|old))$/;
+
 /**
  * Cleans up after a process that was killed: removes what it had begun to write, and restores what it
  * had renamed but not yet replaced.
  */
 function finishRenames(folder: string): void {
   if (!existsSync(folder)) return;
-  for (const name of readdirSync(folder)) {
+  for (const name of readdirSync(folder).filter((one) => LEFT.test(one))) {
     const path = join(folder, name);
     const put = /^(.*?)(\.\d+)?\.old$/.exec(name)?.[1];
     if (put && !existsSync(join(folder, put))) renameSync(path, join(folder, put));
-    else if (put || name.endsWith('.tmp')) rmSync(path, { recursive: true });
+    else rmSync(path, { recursive: true });
   }
 }
 

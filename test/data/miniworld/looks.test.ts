@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -208,6 +209,21 @@ describe('photos', () => {
     const { levels, mean } = await new PhotoShelf(train).get(0);
     assert.deepEqual([levels[0]!.width, levels[0]!.height], [512, 256]);
     assert.deepEqual(mean, Array(3).fill(10 * Number.parseInt(basename(train[0]!.name), 10)));
+  });
+
+  test('are found beside files that cannot be used, which are named', async () => {
+    const folder = temporaryFolder();
+    const size = { width: 8, height: 8, numFrames: 1 };
+    await writeImage(join(folder, 'a.png'), { ...size, data: new Uint8Array(8 * 8 * 3) });
+    writeFileSync(join(folder, 'a.txt'), Buffer.from([0xff, 0xfe, 0x00]));
+    await writeImage(join(folder, 'b.png'), { ...size, data: new Uint8Array(8 * 8 * 3) });
+    const said: string[] = [];
+    const { train, heldOut } = await findPhotos(folder, (_, reason) => said.push(reason));
+    assert.deepEqual(
+      [...train, ...heldOut].map(({ name }) => basename(name)),
+      ['b.png'],
+    );
+    assert.match(said.join('\n'), /^[^\n]*a\.txt: /);
   });
 
   test('are asked for where a data set has none', async () => {

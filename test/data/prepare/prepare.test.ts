@@ -260,6 +260,25 @@ describe('prepare', { skip: noFfmpeg }, () => {
     mkdirSync(at('foreign'));
     writeFileSync(at('foreign/shard-000000.tar'), '');
     await refuses(/shard-000000\.tar: is there already/, 'foreign', entries, SETTINGS);
+    mkdirSync(at('own'));
+    writeFileSync(at('own/manifest.jsonl'), 'captions');
+    await refuses(/manifest\.jsonl: is there already/, 'own', entries, SETTINGS);
+    assert.deepEqual(readdirSync(at('own')), ['manifest.jsonl']);
+    const corrected = entries.map((entry) =>
+      'item' in entry ? { ...entry, item: { ...entry.item, prompt: 'another caption' } } : entry,
+    );
+    await refuses(/other settings \(sources\)/, 'out', corrected, SETTINGS);
+  });
+
+  test('is done by one process at a time', async () => {
+    const entries = await entriesOf(at('in'));
+    const first = prepare(entries, at('twice'), SETTINGS);
+    await assert.rejects(prepare(entries, at('twice'), SETTINGS), {
+      name: InputError.name,
+      message: /twice: is being prepared by process \d+ of .*; wait for it or stop it/,
+    });
+    await first;
+    assert.deepEqual(results(at('twice')), results(at('out')));
   });
 
   test('stops when it is aborted, and records nothing wrong of what it was at', async () => {

@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 import sharp from 'sharp';
 import type { Frames } from '../../../src/media/index.js';
 import { targetOf } from '../../../src/train/feed/buckets.js';
-import { openSources, SampleMaker } from '../../../src/train/feed/index.js';
+import { apartFromHeldOut, openSources, SampleMaker } from '../../../src/train/feed/index.js';
 import { temporaryFolder } from '../../temp-folder.js';
 
 const [width, height] = [240, 180];
@@ -57,6 +57,19 @@ test('variants are parts of a picture, of its source and depth alike', async () 
   assert.equal(source!.items.length, 9 * plain!.items.length);
   assert.deepEqual(source!.items, (await open(9)).sources[0]!.items);
   assert.equal(new Set(source!.items.map(({ content }) => content)).size, source!.items.length);
+
+  // what one source holds out is trained on in no other, not even parts of it
+  const whole = { ...source!, heldOut: [], items: [...source!.items, ...plain!.heldOut] };
+  const parts = plain!.heldOut.map((item) => ({ ...item, content: 'part', partOf: item.content }));
+  const freed = apartFromHeldOut(
+    new Map([
+      ['a', [whole]],
+      ['b', [{ ...plain!, items: parts }]],
+    ]),
+  );
+  assert.deepEqual(freed.get('a')![0]!.items, source!.items);
+  assert.deepEqual(freed.get('b')![0]!.items, []);
+  assert.ok(parts.length > 0);
 
   const scales: number[] = [];
   let [mirrored, edits, depths] = [0, 0, 0];

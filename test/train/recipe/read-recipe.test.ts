@@ -614,6 +614,17 @@ describe('readRecipe', () => {
       idle('textEncoder.width', 'base'),
       'transformer.preset: is determined by base already; leave one of them out',
     ]);
+    const transformer = { steps: 1, conditionScale: 2 };
+    assert.deepEqual(
+      problemsOf({ ...BASED, scheduler: { shift: 3 }, transformer }).slice(1),
+      ['transformer.conditionScale', 'scheduler.shift'].map(
+        (key) => `${key}: is determined by base already; leave one of them out`,
+      ),
+    );
+    const distilled = { ...BASED, distillation: {}, transformer: { freeze: ['a'] } };
+    assert.deepEqual(problemsOf(distilled).slice(1), [
+      'transformer.freeze: has no effect on a distillation, which trains all of the transformer with AdamW; leave it out',
+    ]);
     const from = problemsOf({
       ...GOOD,
       autoencoder: { from: 'one', learningRate: 0.1 },

@@ -47,6 +47,9 @@ describe('Run.open', () => {
     mkdirSync(join(folder, 'checkpoints/toy-00000001.old'));
     mkdirSync(join(folder, 'checkpoints/toy-00000001'));
     writeFileSync(join(folder, 'samples/.sheet.png.1f.tmp'), '');
+    for (const name of ['pipeline.old', 'notes.txt.old', 'mine.tmp']) {
+      writeFileSync(join(folder, name), 'mine');
+    }
     writeFileSync(join(folder, 'metrics.jsonl'), '{"part":"toy","st', { flag: 'a' });
     Run.open(folder, recipe, { resume: true }).close();
     assert.deepEqual(readdirSync(join(folder, 'checkpoints')), ['toy-00000001']);
@@ -54,7 +57,7 @@ describe('Run.open', () => {
     assert.equal(readFileSync(join(folder, 'pipeline/part'), 'utf8'), 'pipeline.7.old');
     assert.deepEqual(
       readdirSync(folder).filter((name) => /tmp|old/.test(name)),
-      [],
+      ['mine.tmp', 'notes.txt.old', 'pipeline.old'],
     );
     const lines = readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n');
     assert.deepEqual(

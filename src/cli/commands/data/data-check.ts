@@ -1,12 +1,12 @@
 /** `mfm data check`: reports each item's problems, and the tasks it can be used for. */
 import { existsSync } from 'node:fs';
-import { dirname, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import type { CaptionLimit } from '../../../data/caption-length.js';
 import type { CheckedItem } from '../../../data/measure/check.js';
 import { framesOf } from '../../../data/measure/verdicts.js';
 import type { SampleFacts } from '../../../data/sources/facts.js';
 import type { DataItem, Entry } from '../../../data/sources/items.js';
-import { fileKind } from '../../../data/sources/kinds.js';
+import { fileKind, MANIFEST } from '../../../data/sources/kinds.js';
 import { InputError, isAbort } from '../../../errors.js';
 import { expectPlace, SourceFiles } from '../../../files/output-place.js';
 import { adviseFfmpeg } from '../../options/ffmpeg-advice.js';
@@ -47,7 +47,10 @@ export async function runCheck(options: CheckArguments): Promise<number> {
 
 /** @throws InputError if one of the files to write would replace another, or what the data set consists of */
 function expectPlaces({ manifest, json, clean }: CheckArguments): void {
-  const read = new SourceFiles([{ path: manifest, what: 'the data set' }]);
+  const read = new SourceFiles([
+    { path: manifest, what: 'the data set' },
+    { path: join(manifest, MANIFEST), what: 'its manifest' },
+  ]);
   for (const [path, what, ending] of [
     [json, 'the report', '.json'],
     [clean, 'the manifest', '.jsonl'],

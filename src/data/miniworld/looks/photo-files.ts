@@ -18,13 +18,20 @@ export interface PhotoFiles {
 /**
  * The pictures of a data set; clips and edits are passed over.
  *
- * @param path   as `readEntries` takes it
+ * @param path    as `readEntries` takes it
+ * @param onSkip  called for each entry that cannot be used
  * @throws InputError if it cannot be read, or holds no picture
  */
-export async function findPhotos(path: string): Promise<PhotoFiles> {
+export async function findPhotos(
+  path: string,
+  onSkip: (where: string, reason: string) => void = () => {},
+): Promise<PhotoFiles> {
   const files: DataFile[] = [];
   for await (const entry of readEntries(path)) {
-    if ('problem' in entry) throw entry.problem;
+    if ('problem' in entry) {
+      onSkip(entry.where, entry.problem.message);
+      continue;
+    }
     const { kind, media, target } = entry.item;
     if (kind !== 'clip' && target === null) files.push(media); // of an animation, its first frame
   }

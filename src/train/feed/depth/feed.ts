@@ -45,7 +45,10 @@ export class Pictures {
   /** @throws InputError if the plan's photos cannot be read */
   static async open(options: PicturesOptions): Promise<Pictures> {
     const { plan, workers } = options;
-    const data = plan.photos === undefined ? null : await findPhotos(plan.photos);
+    const data =
+      plan.photos === undefined
+        ? null
+        : await findPhotos(plan.photos, (_, reason) => options.onSkip?.(reason));
     const describe = ({ label, seed }: PictureJob) => `picture "${label}" of seed ${seed}`;
     const url = workerBeside(import.meta.url, 'worker');
     return new Pictures(options, createWorkerPool(url, { workers, describe, data }));

@@ -53,6 +53,8 @@ export interface SourceItem {
   kind: 'image' | 'clip';
   /** hash of its content, whatever its name; part of the keys of what is derived from it */
   content: string;
+  /** of a part of a file: the content of the whole */
+  partOf?: string;
   origin: Origin;
   /** null for a scene, which can have any size and length */
   facts: SampleFacts | null;

@@ -32,12 +32,17 @@ export interface ScenePlan {
 
 /**
  * The plan of a source, whose photos are found and read once.
- * @throws InputError if they cannot be read
+ *
+ * @param onSkip  called for each photo that cannot be used
+ * @throws InputError if there are none that can
  */
-export async function scenePlan(source: MiniWorldSource): Promise<ScenePlan> {
+export async function scenePlan(
+  source: MiniWorldSource,
+  onSkip?: (where: string, reason: string) => void,
+): Promise<ScenePlan> {
   const { maxObjects, plainShare, photos, moreShapes = false, solids } = source;
   if (photos === undefined && !moreShapes && !solids) return { maxObjects, others: null };
-  const found = photos === undefined ? null : await findPhotos(photos);
+  const found = photos === undefined ? null : await findPhotos(photos, onSkip);
   const known = async (files: readonly DataFile[]) => {
     const all: KnownPhoto[] = [];
     for (const file of files) all.push({ file, hash: await contentHash([file], '') });

@@ -36,6 +36,7 @@ export function variantsOf(item: SourceItem, count: number): SourceItem[] {
       ...item,
       where: `${where} part ${i}`,
       content: keyOf('part', content, part),
+      partOf: content,
       origin: { ...origin, part },
       facts: { ...facts, width: side(width), height: side(height) },
     };

@@ -74,6 +74,18 @@ test('mfm data check refuses to replace the manifest that it reads', async () =>
   }
 });
 
+test('mfm data check refuses to replace the manifest of a folder that it reads', async () => {
+  mkdirSync(at('listed'));
+  const list = at('listed/manifest.jsonl');
+  writeFileSync(list, '{"image": "../photo.png", "prompt": "red", "source": "mine"}\n');
+  for (const option of ['--clean', '--json']) {
+    const words = ['check', at('listed'), option, list];
+    const got = await quietly(() => run(parseArgs('mfm data', args, words) as never));
+    assert.equal(got.exitCode, 2);
+    assert.match(got.message, /manifest\.jsonl: is its manifest itself, which the result/);
+  }
+});
+
 test('mfm data check replaces nothing that the data set consists of', async () => {
   writeFileSync(at('photo.txt'), 'red');
   writeFileSync(at('deep.safetensors'), 'depth');
