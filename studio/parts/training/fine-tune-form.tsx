@@ -1,39 +1,36 @@
-import { useSignal } from '@preact/signals';
 import * as api from '../../api/client.js';
 import { countField, readField } from '../../logic/fields.js';
+import { isReady } from '../../logic/fine-tune.js';
 import { nameOf } from '../../logic/task-names.js';
+import {
+  changeFineTune,
+  clearFineTune,
+  fineTuneDraft,
+  sending,
+  starting,
+} from '../../state/fine-tune-draft.js';
 import { attempt } from '../../state/messages.js';
 import { go } from '../../state/route.js';
 import { tasks } from '../../state/server.js';
 import { dataFolders, takeFineTuning } from '../../state/training.js';
 import { Icon } from '../media/icon.js';
-import { type Captioned, TrainingFiles } from './training-files.js';
-
-const STEPS = 200;
-const RANK = 8;
+import { TrainingFiles } from './training-files.js';
 
 /** Starts a fine-tuning on a folder of the server's, or on files that are dropped here. */
 export function FineTuneForm() {
-  const name = useSignal('');
-  const folder = useSignal('');
-  const files = useSignal<readonly Captioned[]>([]);
-  const steps = useSignal(String(STEPS));
-  const rank = useSignal(String(RANK));
-  const task = useSignal('');
-  const busy = useSignal(false);
-  const stepsRead = readField(countField('Steps'), steps.value);
-  const rankRead = readField(countField('Rank'), rank.value);
-  const captioned = files.value.length > 0 && files.value.every(({ caption }) => caption.trim());
-  const isReady = name.value.trim() && (folder.value || captioned);
+  const draft = fineTuneDraft.value;
+  const { name, folder, files, steps, rank, task } = draft;
+  const stepsRead = readField(countField('Steps'), steps);
+  const rankRead = readField(countField('Rank'), rank);
 
   async function begin(event: Event) {
     event.preventDefault();
-    if (busy.peek() || 'problem' in stepsRead || 'problem' in rankRead) return;
-    busy.value = true;
-    const material = folder.value
-      ? { training_folder: folder.value }
+    if (starting.peek() || 'problem' in stepsRead || 'problem' in rankRead) return;
+    starting.value = true;
+    const material = folder
+      ? { training_folder: folder }
       : {
-          training_files: files.value.map(({ media, caption }) => ({
+          training_files: files.map(({ media, caption }) => ({
             ...media.source,
             caption: caption.trim(),
           })),
@@ -41,13 +38,14 @@ export function FineTuneForm() {
     const job = await attempt(() =>
       api.fineTune({
         ...material,
-        name: name.value.trim(),
+        name: name.trim(),
         method: { type: 'lora', lora: { rank: rankRead.value } },
-        hyperparameters: { steps: stepsRead.value, tasks: task.value ? [task.value] : null },
+        hyperparameters: { steps: stepsRead.value, tasks: task ? [task] : null },
       }),
     );
-    busy.value = false;
+    starting.value = false;
     if (!job) return;
+    clearFineTune();
     takeFineTuning(job);
     go('training', job.run);
   }
@@ -60,16 +58,16 @@ export function FineTuneForm() {
       </p>
       <Text
         label="Name"
-        value={name.value}
-        onText={(text) => (name.value = text)}
+        value={name}
+        onText={(text) => changeFineTune({ name: text })}
         placeholder="my-dog"
       />
       {dataFolders.value.length > 0 && (
         <label class="field">
           <span>Folder on the server</span>
           <select
-            value={folder.value}
-            onChange={({ currentTarget }) => (folder.value = currentTarget.value)}
+            value={folder}
+            onChange={({ currentTarget }) => changeFineTune({ folder: currentTarget.value })}
           >
             <option value="">none; files from here</option>
             {dataFolders.value.map((one) => (
@@ -80,25 +78,25 @@ export function FineTuneForm() {
           </select>
         </label>
       )}
-      {!folder.value && <TrainingFiles files={files} />}
+      {!folder && <TrainingFiles />}
       <div class="fields">
         <Text
           label="Steps"
-          value={steps.value}
-          onText={(text) => (steps.value = text)}
+          value={steps}
+          onText={(text) => changeFineTune({ steps: text })}
           read={stepsRead}
         />
         <Text
           label="Rank"
-          value={rank.value}
-          onText={(text) => (rank.value = text)}
+          value={rank}
+          onText={(text) => changeFineTune({ rank: text })}
           read={rankRead}
         />
         <label class="field wide">
           <span>Tasks</span>
           <select
-            value={task.value}
-            onChange={({ currentTarget }) => (task.value = currentTarget.value)}
+            value={task}
+            onChange={({ currentTarget }) => changeFineTune({ task: currentTarget.value })}
           >
             <option value="">all that fit the material</option>
             {tasks.value.map(({ id }) => (
@@ -109,7 +107,15 @@ export function FineTuneForm() {
           </select>
         </label>
       </div>
-      <button type="submit" class="primary" disabled={!isReady} aria-disabled={busy.value}>
+      {!folder && sending.value > 0 && (
+        <p class="hint">Learning can start when all files have been sent.</p>
+      )}
+      <button
+        type="submit"
+        class="primary"
+        disabled={!isReady(draft, sending.value)}
+        aria-disabled={starting.value}
+      >
         <Icon name="spark" /> Start learning
       </button>
     </form>

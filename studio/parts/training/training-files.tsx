@@ -1,41 +1,15 @@
-import { type Signal, useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
-import { captioned } from '../../logic/captions.js';
-import type { Media } from '../../logic/draft.js';
-import { uploadMedia } from '../../state/media.js';
-import { attempt, say } from '../../state/messages.js';
+import { addFiles, changeFineTune, fineTuneDraft, sending } from '../../state/fine-tune-draft.js';
 import { Icon } from '../media/icon.js';
 import { Thumb } from '../media/thumb.js';
 
-export interface Captioned {
-  media: Media;
-  caption: string;
-}
-
-interface TrainingFilesProps {
-  files: Signal<readonly Captioned[]>;
-}
-
 /** Pictures and clips, each with a few words on it. */
-export function TrainingFiles({ files }: TrainingFilesProps) {
+export function TrainingFiles() {
   const single = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
-  const sending = useSignal(0);
+  const { files } = fineTuneDraft.value;
 
-  async function take(list: FileList | null | undefined) {
-    const found = await captioned(
-      [...(list ?? [])],
-      (file) => file.webkitRelativePath || file.name,
-      (file) => file.text(),
-    );
-    if (found.length === 0) say('There are no pictures or clips among these files.', true);
-    sending.value += found.length;
-    for (const { file, caption } of found) {
-      const media = await attempt(() => uploadMedia(file));
-      sending.value--;
-      if (media) files.value = [...files.value, { media, caption }];
-    }
-  }
+  const take = (list: FileList | null | undefined) => addFiles([...(list ?? [])]);
 
   /** Emptied, so that the same files can be chosen again. */
   async function takeFrom(input: HTMLInputElement) {
@@ -91,8 +65,8 @@ export function TrainingFiles({ files }: TrainingFilesProps) {
           ? `Sending, ${sending.value} to go…`
           : 'Or drop them here. Words come from text files of the same names, or from the names.'}
       </p>
-      <ul hidden={files.value.length === 0}>
-        {files.value.map(({ media, caption }, i) => (
+      <ul hidden={files.length === 0}>
+        {files.map(({ media, caption }, i) => (
           <li key={media.url}>
             <Thumb media={media} />
             <input
@@ -102,18 +76,16 @@ export function TrainingFiles({ files }: TrainingFilesProps) {
               placeholder="what it shows"
               onInput={({ currentTarget }) => {
                 const { value } = currentTarget;
-                files.value = files.value.map((one, at) =>
-                  at === i ? { ...one, caption: value } : one,
-                );
+                changeFineTune({
+                  files: files.map((one, at) => (at === i ? { ...one, caption: value } : one)),
+                });
               }}
             />
             <button
               type="button"
               class="icon-button"
               aria-label={`Remove ${media.name}`}
-              onClick={() => {
-                files.value = files.value.filter((_, at) => at !== i);
-              }}
+              onClick={() => changeFineTune({ files: files.filter((_, at) => at !== i) })}
             >
               <Icon name="close" />
             </button>
