@@ -15,13 +15,17 @@ export const messages = signal<readonly Message[]>([]);
 
 /** How long a message stays, in ms; one of a problem stays until it is closed. */
 const STAYS = 5000;
+/** How many notes are shown at once; the oldest make room, but never what tells of a problem. */
+const MOST_NOTES = 3;
 let last = 0;
 
 export function say(text: string, bad = false, isBreak = false): void {
   // what is said already need not be said again
   if (messages.value.some((message) => message.text === text)) return;
   const id = ++last;
-  messages.value = [...messages.value.slice(-2), { id, text, bad, isBreak }];
+  const all = [...messages.value, { id, text, bad, isBreak }];
+  const outdated = all.filter((message) => !message.bad).slice(0, -MOST_NOTES);
+  messages.value = all.filter((message) => !outdated.includes(message));
   if (!bad) setTimeout(() => close(id), STAYS);
 }
 
