@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { Media } from '../../logic/draft.js';
 import { act, emptyMask, keyFrames, type MaskDocument, redo, undo } from '../../logic/mask.js';
 import { FrameBar } from '../media/frame-bar.js';
@@ -24,17 +24,22 @@ export function MaskEditor({ media, mask, onChange }: MaskEditorProps) {
   const radius = useSignal(Math.max(2, Math.round(Math.min(width, height) / 12)));
   const feather = useSignal(0);
 
+  // as they are now: a change elsewhere may come between two of the mask
+  const latest = useRef({ current, onChange });
+  latest.current = { current, onChange };
+
   useEffect(() => {
     function onKey(event: KeyboardEvent) {
       const key = event.key.toLowerCase();
       const isUndo = (event.ctrlKey || event.metaKey) && (key === 'z' || key === 'y');
       if (!isUndo || isText(event.target)) return;
       event.preventDefault();
+      const { current, onChange } = latest.current;
       onChange(key === 'y' || event.shiftKey ? redo(current) : undo(current));
     }
     addEventListener('keydown', onKey);
     return () => removeEventListener('keydown', onKey);
-  }, [current]);
+  }, []);
 
   return (
     <div class="editor">

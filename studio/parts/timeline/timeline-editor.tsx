@@ -96,11 +96,17 @@ export function TimelineEditor({ task, draft }: { task: Task; draft: Draft }) {
           key={part.id}
           part={part}
           onChange={(changes) =>
-            change(task, {
-              parts: parts.map((one) => (one.id === part.id ? { ...one, ...changes } : one)),
-            })
+            change(task, (before) => ({
+              parts: timelineOf(before, task).parts.map((one) =>
+                one.id === part.id ? { ...one, ...changes } : one,
+              ),
+            }))
           }
-          onRemove={() => change(task, { parts: parts.filter(({ id }) => id !== part.id) })}
+          onRemove={() =>
+            change(task, (before) => ({
+              parts: timelineOf(before, task).parts.filter(({ id }) => id !== part.id),
+            }))
+          }
         />
       )}
     </div>
