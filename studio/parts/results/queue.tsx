@@ -5,15 +5,19 @@ import { areRead, paused, reorder, running, steerQueue, stop, waiting } from '..
 import { linkTo } from '../../state/route.js';
 import { Icon } from '../media/icon.js';
 import { ActionButton } from '../shell/action-button.js';
+import { useKeptFocus } from './kept-focus.js';
 import { LiveJob } from './live-job.js';
 
 /** What is being made, and what waits. */
 export function Queue() {
   const open = waiting.value;
+  const { list, heading } = useKeptFocus();
   return (
     <div class="queue">
       <header class="page-head">
-        <h1>Queue</h1>
+        <h1 ref={heading} tabIndex={-1}>
+          Queue
+        </h1>
         <ActionButton onAct={() => steerQueue(paused.value ? 'resume' : 'pause')}>
           <Icon name={paused.value ? 'play' : 'pause'} /> {paused.value ? 'Go on' : 'Pause'}
         </ActionButton>
@@ -41,7 +45,7 @@ export function Queue() {
               {count(open.length, 'job')}. They are made even if you close this page.
             </span>
           </h2>
-          <ol class="waiting-list">
+          <ol ref={list} class="waiting-list">
             {open.map((job, i) => (
               <WaitingRow key={job.id} job={job} index={i} ids={open.map(({ id }) => id)} />
             ))}

@@ -6,6 +6,7 @@ interface ActionButtonProps {
   onAct: () => Promise<unknown>;
   class?: string;
   label?: string;
+  /** a press does nothing; it can have the focus still, so that it keeps it */
   disabled?: boolean;
   /** shown instead of the children while it is being done */
   doing?: ComponentChildren;
@@ -19,7 +20,7 @@ export function ActionButton(props: ActionButtonProps) {
   const [isBusy, setBusy] = useState(false);
 
   async function press() {
-    if (busy.current) return;
+    if (disabled || busy.current) return;
     busy.current = true;
     setBusy(true);
     try {
@@ -36,8 +37,7 @@ export function ActionButton(props: ActionButtonProps) {
       class={name}
       aria-label={label}
       title={label}
-      disabled={disabled}
-      aria-disabled={isBusy}
+      aria-disabled={disabled || isBusy}
       onClick={press}
     >
       {(isBusy && doing) || children}
