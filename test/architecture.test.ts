@@ -106,6 +106,14 @@ describe('the page in studio/', () => {
     );
   });
 
+  test('is built anew by scripts/setup when a file that it loads from src/ changes', () => {
+    const compared = readFileSync(fromRoot('scripts/setup'), 'utf8').match(/src\/\S+\.ts/g) ?? [];
+    assert.deepEqual(
+      [...loaded].filter((path) => path.startsWith('src/')).sort(),
+      [...compared].sort(),
+    );
+  });
+
   test('loads few packages, and nothing that only Node.js has', () => {
     const packages = [...loaded].filter((path) => !/\.tsx?$/.test(path)).sort();
     assert.deepEqual(packages, [
