@@ -1,5 +1,5 @@
 /** What a person has put together for a task, and the request that it becomes. */
-import type { MediaSource, Task } from '../api/types.js';
+import type { Job, MediaSource, Task } from '../api/types.js';
 import { type Field, fieldsOf, readField } from './fields.js';
 import { expandText, hasMargins, type Margins, NO_MARGINS } from './margins.js';
 import { isBlank, type MaskDocument } from './mask.js';
@@ -28,6 +28,21 @@ export interface Media {
   fps: number;
 }
 
+type Request = Job['request'];
+
+/** A mask as an earlier request names it: white is generated, or kept if it is inverted. */
+export interface GivenMask {
+  mask: NonNullable<Request['mask']>;
+  invert: boolean;
+}
+
+/** What came from an earlier request without an editor here; it is sent again as it is. */
+export interface Given {
+  /** a mask that cannot be painted on, such as a box; it counts until another one is painted */
+  mask: GivenMask | null;
+  depth: Request['depth'] | null;
+}
+
 /** A part of a mixture. */
 export interface Part extends Placed {
   media: Media;
@@ -35,11 +50,17 @@ export interface Part extends Placed {
   /** share that is kept, 0 to 1 */
   keep: number;
   mask: MaskDocument | null;
+  given: Given | null;
 }
 
 /** Depth of some frames of a mixture. */
 export interface DepthPart extends Placed {
   media: Media;
+}
+
+interface Lora {
+  id: string;
+  scale: number;
 }
 
 export interface Draft {
@@ -58,7 +79,13 @@ export interface Draft {
   reference: Media | null;
   /** depth to video: whether the first input is a depth file, or a clip whose depth is estimated */
   estimateDepth: boolean;
-  lora: { id: string; scale: number } | null;
+  lora: Lora | null;
+  /** LoRAs of an earlier request besides that one */
+  moreLoras: readonly Lora[];
+  /** of an earlier request, as long as the first input is the one that it came with */
+  given: (Given & { input: Media }) | null;
+  /** fields of an earlier request that the form does not have */
+  others: Readonly<Record<string, unknown>>;
   model: string | null;
   /** how many results, from seeds that follow each other */
   count: number;
@@ -77,6 +104,9 @@ export const emptyDraft = (task: Task): Draft => ({
   reference: null,
   estimateDepth: true,
   lora: null,
+  moreLoras: [],
+  given: null,
+  others: {},
   model: null,
   count: 1,
 });
@@ -109,10 +139,11 @@ export function missing(draft: Draft, task: Task): string | null {
     const which = task.inputs.length > 1 ? ['the first one', 'the second one'][absent] : null;
     return which ? `Add ${kind}: ${which}.` : `Add ${kind} to begin.`;
   }
-  if (task.mask === 'hole' && (!draft.mask || isBlank(draft.mask))) {
+  const kept = keptMask(draft, task);
+  if (task.mask === 'hole' && !kept && (!draft.mask || isBlank(draft.mask))) {
     return 'Paint over the part to fill.';
   }
-  if (task.mask === 'margins' && !hasMargins(draft.margins))
+  if (task.mask === 'margins' && !kept && !hasMargins(draft.margins))
     return 'Drag a side outwards to extend it.';
   if (task.placed && draft.parts.length === 0 && draft.depthParts.length === 0) {
     return 'Put a picture or clip on the time line.';
@@ -136,9 +167,25 @@ const allFields = (task: Task): Field[] => {
   return [...main, ...more];
 };
 
+const isPainted = (mask: MaskDocument | null): boolean => mask !== null && mask.done.length > 0;
+
+/** What an earlier request gave with its first input, if that is still there. */
+export const givenOf = ({ given, inputs }: Draft): Given | null =>
+  given && given.input === inputs[0] ? given : null;
+
+/** The mask of an earlier request that is sent again, as long as no other one is made. */
+export function keptMask(draft: Draft, task: Task): GivenMask | null {
+  const isReplaced = task.mask === 'margins' ? hasMargins(draft.margins) : isPainted(draft.mask);
+  return isReplaced ? null : (givenOf(draft)?.mask ?? null);
+}
+
+/** The same for a part of a mixture. */
+export const keptMaskOfPart = ({ mask, given }: Part): GivenMask | null =>
+  isPainted(mask) ? null : (given?.mask ?? null);
+
 /** The masks that the request of a draft refers to. */
 export function masksOf(draft: Draft, task: Task): MaskDocument[] {
-  const own = task.mask === 'hole' && draft.mask ? [draft.mask] : [];
+  const own = task.mask === 'hole' && draft.mask && !keptMask(draft, task) ? [draft.mask] : [];
   if (!task.placed) return own;
   const placed = timelineOf(draft, task).parts.map(maskOfPart);
   return [...own, ...placed.filter((mask) => mask !== null)];
@@ -159,7 +206,7 @@ function maskOfPart({ mask, media, length }: Part): MaskDocument | null {
 
 /** The body of a request for a result, or for its plan. */
 export function requestOf(draft: Draft, task: Task, masks: UploadedMasks): Record<string, unknown> {
-  const body: Record<string, unknown> = { task: task.id };
+  const body: Record<string, unknown> = { task: task.id, ...draft.others };
   if (draft.model) body.model = draft.model;
   if (draft.prompt.trim()) body.prompt = draft.prompt.trim();
   for (const field of allFields(task)) {
@@ -171,10 +218,17 @@ export function requestOf(draft: Draft, task: Task, masks: UploadedMasks): Recor
     body[draft.estimateDepth ? 'depth_from' : 'inputs'] = draft.estimateDepth ? media[0] : media;
     if (draft.estimateDepth && media.length > 1) body.inputs = media.slice(1);
   } else if (media.length > 0) body.inputs = media;
-  if (task.mask === 'hole' && draft.mask) body.mask = { file_id: masks.get(draft.mask) };
-  if (task.mask === 'margins') body.expand = expandText(draft.margins);
+  const kept = keptMask(draft, task);
+  if (kept) {
+    body.mask = kept.mask;
+    if (kept.invert) body.invert_mask = true;
+  } else if (task.mask === 'hole' && draft.mask) body.mask = { file_id: masks.get(draft.mask) };
+  else if (task.mask === 'margins') body.expand = expandText(draft.margins);
+  const depth = givenOf(draft)?.depth;
+  if (depth) body.depth = depth;
   if (draft.reference) body.reference = draft.reference.source;
-  if (draft.lora) body.lora = draft.lora;
+  const loras = [draft.lora ?? [], draft.moreLoras].flat();
+  if (loras.length > 0) body.lora = loras.length === 1 ? loras[0] : loras;
   if (task.placed) {
     const { parts, depthParts } = timelineOf(draft, task);
     body.known = parts.map((part) => knownOf(part, masks));
@@ -192,7 +246,12 @@ function knownOf(part: Part, masks: UploadedMasks): Record<string, unknown> {
   const known: Record<string, unknown> = { media: part.media.source, at: placeOf(part) };
   const drawn = maskOfPart(part);
   const mask = drawn && masks.get(drawn);
-  if (mask) known.mask = { file_id: mask };
+  const kept = keptMaskOfPart(part);
+  if (kept) {
+    known.mask = kept.mask;
+    if (kept.invert) known.invert = true;
+  } else if (mask) known.mask = { file_id: mask };
+  if (part.given?.depth) known.depth = part.given.depth;
   if (part.gray) known.gray = true;
   if (part.keep < 1) known.keep = part.keep;
   return known;

@@ -72,6 +72,12 @@ export function fieldsOf(task: Task): FieldGroups {
   };
 }
 
+/** Whether a person sets a field of the task by the form, or by an editor of its own. */
+export const hasForm = (task: Task, name: string): boolean => {
+  const property: JsonSchema | undefined = task.schema.properties[name];
+  return !property || ELSEWHERE.has(name) || fieldOf(name, property, undefined) !== null;
+};
+
 /** What a field is if nothing is entered. */
 function usualOf({ defaults, size, follows_input: follows }: Task, name: string): unknown {
   const isOfInput = (name === 'size' && size !== 'pipeline') || (name === 'num_frames' && follows);

@@ -52,3 +52,16 @@ export function ago(time: number, now: number): string {
 /** A sentence that begins with a file's path, with the file's name alone. */
 export const withoutFolders = (sentence: string): string =>
   sentence.replace(/^[^\s:]*\/(?=[^\s:/]+:)/, '');
+
+/** A value of a request, such as a list or media, as text. */
+export function inWords(value: unknown): string {
+  if (Array.isArray(value)) return value.map(inWords).join(', ');
+  if (value === null) return 'none';
+  if (typeof value !== 'object') return String(value);
+  return Object.entries(value)
+    .filter(([, inner]) => inner !== null)
+    .map(([name, inner]) =>
+      ['file_id', 'video_id'].includes(name) ? inWords(inner) : `${name} ${inWords(inner)}`,
+    )
+    .join(' ');
+}

@@ -1,6 +1,7 @@
 /** A request read back into what a person put together. */
 import type { Job, MediaSource, Task } from '../api/types.js';
-import { fieldsOf } from './fields.js';
+import type { GivenMask } from './draft.js';
+import { fieldsOf, hasForm } from './fields.js';
 
 type Request = Job['request'];
 
@@ -22,10 +23,18 @@ export function inputsOf({
     .filter((source) => source !== null);
 }
 
-export const maskOf = ({ mask }: Request): MediaSource | null => sourceOf(mask);
+export const maskOf = ({ mask, invert_mask: invert = false }: Request): GivenMask | null =>
+  mask === undefined ? null : { mask, invert };
 
-export function loraOf({ lora }: Request): { id: string; scale: number } | null {
-  return [lora ?? []].flat()[0] ?? null;
+/** The LoRAs of a request; the page has a choice for the first. */
+export const lorasOf = ({ lora }: Request): { id: string; scale: number }[] => [lora ?? []].flat();
+
+/** What a request says in fields that the form does not have, since they are lists or objects. */
+export function othersOf(task: Task, request: Request): Record<string, unknown> {
+  const entries = Object.entries(request).filter(
+    ([name, value]) => value !== undefined && !hasForm(task, name),
+  );
+  return Object.fromEntries(entries);
 }
 
 /** The texts of the form's fields. */
@@ -39,19 +48,24 @@ export function fieldTexts(task: Task, request: Request): Record<string, string>
   return texts;
 }
 
+type Known = NonNullable<Request['known']>[number];
+
 export interface KnownRequest {
   media: MediaSource;
   at: number | readonly [number, number];
-  mask: MediaSource | null;
+  mask: GivenMask | null;
+  depth: Known['depth'] | null;
   gray: boolean;
   keep: number;
 }
 
 /** The parts of a mixture that a request names. */
 export function knownOf({ known }: Request): KnownRequest[] {
-  return (known ?? []).flatMap(({ media: given, at, mask, gray = false, keep = 1 }) => {
+  return (known ?? []).flatMap(({ media: given, at, gray = false, keep = 1, ...more }) => {
     const media = sourceOf(given);
-    return media ? [{ media, at, mask: sourceOf(mask), gray, keep }] : [];
+    const { mask, invert = false, depth = null } = more;
+    const painted = mask === undefined ? null : { mask, invert };
+    return media ? [{ media, at, mask: painted, depth, gray, keep }] : [];
   });
 }
 

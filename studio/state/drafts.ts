@@ -2,12 +2,19 @@
 import { effect, signal } from '@preact/signals';
 import * as api from '../api/client.js';
 import type { ApiProblem, Job, Plan, Task } from '../api/types.js';
-import { type Draft, emptyDraft, missing, requestOf, requestsOf } from '../logic/draft.js';
+import {
+  type Draft,
+  emptyDraft,
+  type Media,
+  missing,
+  requestOf,
+  requestsOf,
+} from '../logic/draft.js';
 import { marginsWithin } from '../logic/given-media.js';
-import { fieldTexts, inputsOf, knownOf, loraOf, maskOf, sourceOf } from '../logic/recall.js';
+import { fieldTexts, inputsOf, lorasOf, maskOf, othersOf, sourceOf } from '../logic/recall.js';
 import { connected } from './connection.js';
 import { add } from './jobs.js';
-import { keepMasks, maskOfMedia, uploadMasks } from './mask-file.js';
+import { keepMasks, maskOfGiven, uploadMasks } from './mask-file.js';
 import { mediaOfSource } from './media.js';
 import { attempt, say } from './messages.js';
 import { partsOf } from './parts.js';
@@ -142,29 +149,44 @@ export const emptyInputs = (task: Task): Draft['inputs'] => emptyDraft(task).inp
 export async function recall(task: Task, job: Job): Promise<void> {
   const { request } = job;
   const inputs = await Promise.all(inputsOf(request).map(mediaOfSource));
-  const placed = task.placed ? await partsOf(request) : null;
-  const isPartGone = placed && placed.parts.length < knownOf(request).length;
-  if (inputs.includes(null) || isPartGone)
-    say('Some of what it was made of is no longer on the server; give it again.');
+  const parts = task.placed ? await partsOf(request) : null;
   const wanted = emptyInputs(task).map((_, i) => inputs[i] ?? null);
   const first = wanted[0] ?? null;
-  const mask = maskOf(request);
+  const { painted, kept } = await maskAgain(task, request, first);
+  const isMaskGone = maskOf(request) && !painted && !kept;
+  if (inputs.includes(null) || parts?.isGone || isMaskGone)
+    say('Some of what it was made of is no longer on the server; give it again.');
   const reference = sourceOf(request.reference);
+  const [lora = null, ...moreLoras] = lorasOf(request);
   const draft: Draft = {
     ...emptyDraft(task),
     prompt: job.prompt,
     fields: fieldTexts(task, request),
     inputs: wanted,
-    mask: mask && first ? await maskOfMedia(await mediaOfSource(mask), first) : null,
+    mask: painted,
     reference: reference && (await mediaOfSource(reference)),
     estimateDepth: request.depth_from !== undefined,
-    lora: loraOf(request),
+    lora,
+    moreLoras,
+    // the depth of a mixture lies on its time line
+    given: first && { input: first, mask: kept, depth: task.placed ? null : request.depth },
+    others: othersOf(task, request),
     model: job.model,
-    ...placed,
+    ...parts?.placed,
   };
+  // the form asks for frames instead
+  if (request.seconds !== undefined && !draft.fields.num_frames && job.num_frames !== null)
+    draft.fields = { ...draft.fields, num_frames: String(job.num_frames) };
   if (task.mask === 'margins' && first) draft.margins = marginsWithin(request.expand, first);
   drafts.value = new Map(drafts.value).set(task.id, draft);
   show(task.id, 'input');
+}
+
+/** The mask of a request: painted, or as it was given where nothing can be painted. */
+async function maskAgain(task: Task, request: Job['request'], input: Media | null) {
+  const given = maskOf(request);
+  if (!given || !input) return { painted: null, kept: null };
+  return task.mask === 'hole' ? maskOfGiven(given, input) : { painted: null, kept: given };
 }
 
 /** Notes that jobs were begun for a task, so that its page shows them. */

@@ -1,10 +1,18 @@
 /** Masks as pictures and clips on the server: sent, and read back. */
 import * as api from '../api/client.js';
 import type { Task } from '../api/types.js';
-import { type Draft, type Media, masksOf, type UploadedMasks } from '../logic/draft.js';
+import {
+  type Draft,
+  type GivenMask,
+  type Media,
+  masksOf,
+  type UploadedMasks,
+} from '../logic/draft.js';
 import { act, drawMasks, emptyMask, type MaskDocument } from '../logic/mask.js';
 import type { Gray } from '../logic/mask-actions.js';
 import { encodePng } from '../logic/png.js';
+import { sourceOf } from '../logic/recall.js';
+import { mediaOfSource } from './media.js';
 import { look } from './messages.js';
 
 /** Ids of masks on the server; a mask that changes becomes another document. */
@@ -63,16 +71,35 @@ async function upload(mask: MaskDocument, fps: number): Promise<string> {
   return id;
 }
 
-/** A mask that can be painted on further; null if it is gone or has another size than its input. */
-export async function maskOfMedia(mask: Media | null, input: Media): Promise<MaskDocument | null> {
+/**
+ * A mask of an earlier request, to be painted on further. One that is no picture of the input's size
+ * is kept as it was given; both are null if it is gone.
+ */
+export async function maskOfGiven(
+  given: GivenMask,
+  input: Media,
+): Promise<{ painted: MaskDocument | null; kept: GivenMask | null }> {
+  const source = sourceOf(given.mask);
+  if (!source) return { painted: null, kept: given };
+  const mask = await mediaOfSource(source);
+  const painted = mask && (await maskOfMedia(mask, input, given.invert));
+  return { painted, kept: mask && !painted ? given : null };
+}
+
+/** @returns  null if it cannot be painted on: it is of another size than its input, or a result */
+async function maskOfMedia(
+  mask: Media,
+  input: Media,
+  invert: boolean,
+): Promise<MaskDocument | null> {
   // masks are uploads, whose frames the server cuts out
-  if (!mask || 'video_id' in mask.source) return null;
+  if ('video_id' in mask.source) return null;
   if (mask.width !== input.width || mask.height !== input.height) return null;
   const frames = Array.from({ length: mask.numFrames }, (_, i) => mask.frameUrl?.(i) ?? mask.url);
   let document = emptyMask(input.width, input.height, input.numFrames);
   let last: Gray | null = null;
   for (const [frame, url] of frames.entries()) {
-    const gray = await grayOf(url, mask);
+    const gray = await grayOf(url, mask, invert);
     if (last && gray.data.every((value, i) => value === last!.data[i])) continue; // carried over
     document = act(document, { kind: 'picture', frame, gray });
     last = gray;
@@ -80,7 +107,7 @@ export async function maskOfMedia(mask: Media | null, input: Media): Promise<Mas
   return document;
 }
 
-async function grayOf(url: string, { width, height }: Media): Promise<Gray> {
+async function grayOf(url: string, { width, height }: Media, invert: boolean): Promise<Gray> {
   const image = new Image();
   image.src = url;
   await image.decode();
@@ -93,6 +120,8 @@ async function grayOf(url: string, { width, height }: Media): Promise<Gray> {
   return {
     width,
     height,
-    data: Uint8Array.from({ length: width * height }, (_, i) => data[i * 4]!),
+    data: Uint8Array.from({ length: width * height }, (_, i) =>
+      invert ? 255 - data[i * 4]! : data[i * 4]!,
+    ),
   };
 }

@@ -2,13 +2,14 @@
 import type { Job, MediaSource } from '../api/types.js';
 import type { DepthPart, Draft, Media, Part } from '../logic/draft.js';
 import { depthOf, type KnownRequest, knownOf } from '../logic/recall.js';
-import { maskOfMedia } from './mask-file.js';
+import { maskOfGiven } from './mask-file.js';
 import { mediaOfSource } from './media.js';
 
+const NO_MASK = { painted: null, kept: null };
 let last = 0;
 
 export function newPart(media: Media, at: number, length: number): Part {
-  return { ...newDepthPart(media, at, length), gray: false, keep: 1, mask: null };
+  return { ...newDepthPart(media, at, length), gray: false, keep: 1, mask: null, given: null };
 }
 
 /** A picture can cover any number of frames, a clip those that it has. */
@@ -17,25 +18,32 @@ export function newDepthPart(media: Media, at: number, length: number): DepthPar
   return { id: `part-${++last}`, media, at, length, longest };
 }
 
-/** The parts of a request, as they lie on the time line. */
+/** The parts of a request, as they lie on the time line, and whether something of them is gone. */
 export async function partsOf(
   request: Job['request'],
-): Promise<Pick<Draft, 'parts' | 'depthParts'>> {
+): Promise<{ placed: Pick<Draft, 'parts' | 'depthParts'>; isGone: boolean }> {
   const numFrames = Number(request.num_frames ?? 0);
   const parts: Part[] = [];
-  for (const { media: source, at, mask, gray, keep } of knownOf(request)) {
+  let isGone = false;
+  for (const { media: source, at, mask, depth, gray, keep } of knownOf(request)) {
     const media = await mediaOfSource(source);
-    if (!media) continue;
-    const drawn = mask && (await maskOfMedia(await mediaOfSource(mask), media));
-    parts.push({ ...newPart(media, ...spanOf(at, media, numFrames)), mask: drawn, gray, keep });
+    if (!media) {
+      isGone = true;
+      continue;
+    }
+    const { painted, kept } = mask ? await maskOfGiven(mask, media) : NO_MASK;
+    if (mask && !painted && !kept) isGone = true;
+    const part = newPart(media, ...spanOf(at, media, numFrames));
+    parts.push({ ...part, mask: painted, given: { mask: kept, depth }, gray, keep });
   }
   const depthParts: DepthPart[] = [];
   for (const { media: source, at } of depthOf(request)) {
     const media = await mediaOfSource(source as MediaSource);
     const place = at ?? [0, numFrames - 1];
     if (media) depthParts.push(newDepthPart(media, ...spanOf(place, media, numFrames)));
+    else isGone = true;
   }
-  return { parts, depthParts };
+  return { placed: { parts, depthParts }, isGone };
 }
 
 function spanOf(

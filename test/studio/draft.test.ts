@@ -10,7 +10,7 @@ import {
   requestOf,
   requestsOf,
 } from '../../studio/logic/draft.js';
-import { act, emptyMask } from '../../studio/logic/mask.js';
+import { act, emptyMask, undo } from '../../studio/logic/mask.js';
 
 const task = (more: Partial<Task>): Task =>
   ({
@@ -120,7 +120,15 @@ describe('the request of a draft', () => {
   });
 
   test('places the parts of a mixture', () => {
-    const part = { id: 'p', longest: null, gray: false, keep: 1, mask: null, media: media() };
+    const part = {
+      id: 'p',
+      longest: null,
+      gray: false,
+      keep: 1,
+      mask: null,
+      given: null,
+      media: media(),
+    };
     const draft = draftOf(mixture, {
       parts: [
         { ...part, at: 0, length: 1 },
@@ -143,7 +151,15 @@ describe('the request of a draft', () => {
   });
 
   test('sends parts where the time line shows them after the clip became shorter', () => {
-    const part = { longest: null, gray: false, keep: 1, mask: null, media: media(), length: 1 };
+    const part = {
+      longest: null,
+      gray: false,
+      keep: 1,
+      mask: null,
+      given: null,
+      media: media(),
+      length: 1,
+    };
     const draft = draftOf(mixture, {
       fields: { num_frames: '9' },
       parts: [
@@ -159,7 +175,15 @@ describe('the request of a draft', () => {
 
   test('names both ends of a part of a clip, however short it is', () => {
     const clip = media({ kind: 'video', numFrames: 9 });
-    const part = { id: 'p', longest: 9, gray: false, keep: 1, mask: null, media: clip };
+    const part = {
+      id: 'p',
+      longest: 9,
+      gray: false,
+      keep: 1,
+      mask: null,
+      given: null,
+      media: clip,
+    };
     const draft = draftOf(mixture, { parts: [{ ...part, at: 3, length: 1 }] });
     const { known } = requestOf(draft, mixture, new Map());
     assert.deepEqual(known, [{ media: { file_id: 'file_1' }, at: [3, 3] }]);
@@ -169,11 +193,95 @@ describe('the request of a draft', () => {
     const clip = media({ kind: 'video', numFrames: 9 });
     const mask = { ...painted, numFrames: 9 };
     const draft = draftOf(mixture, {
-      parts: [{ id: 'p', longest: 9, gray: false, keep: 1, mask, media: clip, at: 0, length: 4 }],
+      parts: [
+        {
+          id: 'p',
+          longest: 9,
+          gray: false,
+          keep: 1,
+          mask,
+          given: null,
+          media: clip,
+          at: 0,
+          length: 4,
+        },
+      ],
     });
     const [cut] = masksOf(draft, mixture);
     assert.equal(cut!.numFrames, 4);
     assert.equal(masksOf(draft, mixture)[0], cut, 'the same mask is sent once');
+  });
+
+  test('repeats a mask that cannot be painted on, until another one is or the input changes', () => {
+    const fill = task({ id: 'iinp', inputs: ['image'], mask: 'hole' });
+    const input = media();
+    const mask = { box: { x: 0, y: 0, width: 4, height: 4 } };
+    const given = { input, mask: { mask, invert: true }, depth: { file_id: 'file_d' } };
+    const draft = draftOf(fill, { inputs: [input], given });
+    assert.equal(missing(draft, fill), null);
+    assert.deepEqual(masksOf(draft, fill), []);
+    const same = requestOf(draft, fill, new Map());
+    assert.deepEqual(
+      [same.mask, same.invert_mask, same.depth],
+      [mask, true, { file_id: 'file_d' }],
+    );
+    const anew = requestOf({ ...draft, mask: painted }, fill, new Map([[painted, 'file_2']]));
+    assert.deepEqual([anew.mask, anew.invert_mask], [{ file_id: 'file_2' }, undefined]);
+    const undone = { ...draft, mask: undo(painted) };
+    assert.deepEqual(requestOf(undone, fill, new Map()).mask, mask);
+    const other = { ...draft, inputs: [media()] };
+    assert.equal(missing(other, fill), 'Paint over the part to fill.');
+    assert.equal(requestOf(other, fill, new Map()).depth, undefined);
+  });
+
+  test('repeats a mask instead of margins, until a side is dragged', () => {
+    const extend = task({ id: 'ioutp', inputs: ['image'], mask: 'margins' });
+    const input = media();
+    const draft = draftOf(extend, {
+      inputs: [input],
+      margins: { left: 0, right: 0, top: 0, bottom: 0 },
+      given: { input, mask: { mask: 'file_m', invert: false }, depth: null },
+    });
+    assert.equal(missing(draft, extend), null);
+    const same = requestOf(draft, extend, new Map());
+    assert.deepEqual([same.mask, same.expand], ['file_m', undefined]);
+    const dragged = { ...draft, margins: { ...draft.margins, left: 0.5 } };
+    const anew = requestOf(dragged, extend, new Map());
+    assert.deepEqual([anew.mask, anew.expand], [undefined, 'left=0.50']);
+  });
+
+  test('repeats what a part of a mixture was given, and its mask until another one is painted', () => {
+    const part = {
+      id: 'p',
+      at: 0,
+      length: 1,
+      longest: null,
+      gray: false,
+      keep: 1,
+      media: media(),
+      given: { mask: { mask: 'file_m', invert: true }, depth: 'file_d' },
+    };
+    const masks = new Map([[painted, 'file_2']]);
+    const request = (mask: typeof painted | null) =>
+      requestOf(draftOf(mixture, { parts: [{ ...part, mask }] }), mixture, masks).known;
+    const common = { media: { file_id: 'file_1' }, at: 0, depth: 'file_d' };
+    assert.deepEqual(request(null), [{ ...common, mask: 'file_m', invert: true }]);
+    assert.deepEqual(request(painted), [{ ...common, mask: { file_id: 'file_2' } }]);
+  });
+
+  test('has all LoRAs, and what the form has no fields for', () => {
+    const of = task({});
+    const [lora, other] = [
+      { id: 'a', scale: 0.5 },
+      { id: 'b', scale: 1 },
+    ];
+    const draft = draftOf(of, { lora, moreLoras: [other], others: { guidance_range: [0.9, 0.1] } });
+    assert.deepEqual(requestOf(draft, of, new Map()), {
+      task: 't2v',
+      guidance_range: [0.9, 0.1],
+      lora: [lora, other],
+    });
+    assert.deepEqual(requestOf({ ...draft, lora: null }, of, new Map()).lora, other);
   });
 
   test('counts a seed upwards for several results, beyond what a number can hold', () => {

@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseExpand } from '../../src/media/index.js';
+import type { Job, Task } from '../../studio/api/types.js';
 import { marginsWithin } from '../../studio/logic/given-media.js';
-import { depthOf, inputsOf, knownOf, loraOf } from '../../studio/logic/recall.js';
+import {
+  depthOf,
+  inputsOf,
+  knownOf,
+  lorasOf,
+  maskOf,
+  othersOf,
+} from '../../studio/logic/recall.js';
 
 describe('marginsWithin', () => {
   const size = { width: 200, height: 100 };
@@ -30,8 +38,18 @@ describe('a request read back', () => {
   test('has the parts of a mixture', () => {
     const media = { file_id: 'f' };
     const known = knownOf({ known: [{ media, at: [2, 4], gray: true, mask: { file_id: 'm' } }] });
-    assert.deepEqual(known, [
-      { media: { file_id: 'f' }, at: [2, 4], mask: { file_id: 'm' }, gray: true, keep: 1 },
+    const mask = { mask: { file_id: 'm' }, invert: false };
+    assert.deepEqual(known, [{ media, at: [2, 4], mask, depth: null, gray: true, keep: 1 }]);
+    const more = { mask: 'file_m', invert: true, depth: { file_id: 'd' } };
+    assert.deepEqual(knownOf({ known: [{ media, at: 0, ...more }] }), [
+      {
+        media,
+        at: 0,
+        mask: { mask: 'file_m', invert: true },
+        depth: { file_id: 'd' },
+        gray: false,
+        keep: 1,
+      },
     ]);
     assert.deepEqual(depthOf({ depth: { media: { file_id: 'd' }, at: 3 } }), [
       { media: { file_id: 'd' }, at: 3 },
@@ -39,11 +57,35 @@ describe('a request read back', () => {
     assert.deepEqual(depthOf({ depth: { file_id: 'd' } }), [{ media: { file_id: 'd' }, at: null }]);
   });
 
-  test('has the first of its LoRAs', () => {
-    assert.deepEqual(loraOf({ lora: [{ id: 'ftjob_1', scale: 0.5 }] }), {
-      id: 'ftjob_1',
-      scale: 0.5,
+  test('has all of its LoRAs', () => {
+    const [one, two] = [
+      { id: 'ftjob_1', scale: 0.5 },
+      { id: 'ftjob_2', scale: 1 },
+    ];
+    assert.deepEqual(lorasOf({ lora: [one, two] }), [one, two]);
+    assert.deepEqual(lorasOf({ lora: one }), [one]);
+    assert.deepEqual(lorasOf({}), []);
+  });
+
+  test('has its mask in whatever form, and says whether it is inverted', () => {
+    const mask = { box: { x: 0, y: 0, width: '50%', height: 8 } };
+    assert.deepEqual(maskOf({ mask, invert_mask: true }), { mask, invert: true });
+    assert.deepEqual(maskOf({ mask: 'file_1' }), { mask: 'file_1', invert: false });
+    assert.equal(maskOf({}), null);
+  });
+
+  test('has what no field of the form can say', () => {
+    const properties = {
+      guidance_range: { type: 'array' },
+      tile: { anyOf: [{ type: 'object' }, { type: 'null' }] },
+      guidance_scale: { type: 'number' },
+      mask: {},
+    };
+    const task = { id: 'vsr', defaults: {}, schema: { properties } } as unknown as Task;
+    const request = { guidance_range: [0.9, 0.1], tile: null, guidance_scale: 3, mask: 'file_1' };
+    assert.deepEqual(othersOf(task, request as Job['request']), {
+      guidance_range: [0.9, 0.1],
+      tile: null,
     });
-    assert.equal(loraOf({}), null);
   });
 });

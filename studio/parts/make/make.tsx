@@ -7,6 +7,7 @@ import { taskOf, tasks } from '../../state/server.js';
 import { Icon } from '../media/icon.js';
 import { GoBar } from './go-bar.js';
 import { Inputs } from './inputs.js';
+import { Kept } from './kept.js';
 import { LoraChoice } from './lora-choice.js';
 import { ModelChoice } from './model-choice.js';
 import { Prompt } from './prompt.js';
@@ -64,6 +65,7 @@ function MakeTask({ task }: { task: Task }) {
           <ModelChoice model={draft.model} onChange={(model) => change(task, { model })} />
           <LoraChoice draft={draft} onChange={(lora) => change(task, { lora })} />
           <SchemaForm task={task} draft={draft} />
+          <Kept task={task} draft={draft} />
           <GoBar task={task} draft={draft} sending={sending.value} />
         </form>
         <Stage task={task} draft={draft} />

@@ -1,9 +1,10 @@
 import type { Job, Task } from '../../api/types.js';
-import type { Draft } from '../../logic/draft.js';
+import { type Draft, keptMask } from '../../logic/draft.js';
 import { nameOf } from '../../logic/task-names.js';
 import { begun, change, show, views } from '../../state/drafts.js';
 import { jobOf } from '../../state/jobs.js';
 import { TaskPicture } from '../choose/task-picture.js';
+import { KeptMask } from '../mask/kept-mask.js';
 import { MarginsEditor } from '../mask/margins-editor.js';
 import { MaskEditor } from '../mask/mask-editor.js';
 import { Player } from '../media/player.js';
@@ -52,22 +53,28 @@ function Editor({ task, draft }: { task: Task; draft: Draft }) {
   if (!media) return null;
   if (task.mask === 'hole') {
     return (
-      <MaskEditor
-        key={media.url}
-        media={media}
-        mask={draft.mask}
-        onChange={(mask) => change(task, { mask })}
-      />
+      <>
+        <KeptMask kept={keptMask(draft, task)} />
+        <MaskEditor
+          key={media.url}
+          media={media}
+          mask={draft.mask}
+          onChange={(mask) => change(task, { mask })}
+        />
+      </>
     );
   }
   if (task.mask === 'margins') {
     return (
-      <MarginsEditor
-        key={media.url}
-        media={media}
-        margins={draft.margins}
-        onChange={(margins) => change(task, { margins })}
-      />
+      <>
+        <KeptMask kept={keptMask(draft, task)} />
+        <MarginsEditor
+          key={media.url}
+          media={media}
+          margins={draft.margins}
+          onChange={(margins) => change(task, { margins })}
+        />
+      </>
     );
   }
   return (

@@ -1,6 +1,6 @@
 import { urls } from '../../api/client.js';
 import type { Job } from '../../api/types.js';
-import { ago, duration, withoutFolders } from '../../logic/format.js';
+import { ago, duration, inWords, withoutFolders } from '../../logic/format.js';
 import { nameOf } from '../../logic/task-names.js';
 
 /** What a result was made with. */
@@ -39,15 +39,4 @@ export function SettingsList({ job }: { job: Job }) {
       )}
     </details>
   );
-}
-
-function inWords(value: unknown): string {
-  if (Array.isArray(value)) return value.map(inWords).join(', ');
-  if (typeof value !== 'object' || value === null) return String(value);
-  return Object.entries(value)
-    .filter(([, inner]) => inner !== null)
-    .map(([name, inner]) =>
-      ['file_id', 'video_id'].includes(name) ? inWords(inner) : `${name} ${inWords(inner)}`,
-    )
-    .join(' ');
 }

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
-import type { Part } from '../../logic/draft.js';
+import { keptMaskOfPart, type Part } from '../../logic/draft.js';
+import { KeptMask } from '../mask/kept-mask.js';
 import { MaskEditor } from '../mask/mask-editor.js';
 import { framesText } from './track.js';
 
@@ -11,7 +12,7 @@ interface PartPanelProps {
 
 /** How much of a part is known. */
 export function PartPanel({ part, onChange, onRemove }: PartPanelProps) {
-  const painting = useSignal(part.mask !== null);
+  const painting = useSignal(part.mask !== null || keptMaskOfPart(part) !== null);
   return (
     <section class="part-panel" aria-label="The chosen part">
       <h2>
@@ -43,7 +44,8 @@ export function PartPanel({ part, onChange, onRemove }: PartPanelProps) {
             checked={painting.value}
             onChange={({ currentTarget }) => {
               painting.value = currentTarget.checked;
-              if (!currentTarget.checked) onChange({ mask: null });
+              if (currentTarget.checked) return;
+              onChange({ mask: null, given: part.given && { ...part.given, mask: null } });
             }}
           />
           <span>Paint a part of it to be made anew</span>
@@ -52,6 +54,10 @@ export function PartPanel({ part, onChange, onRemove }: PartPanelProps) {
           Remove this part
         </button>
       </div>
+      {part.given?.depth && (
+        <p class="hint">Its depth is known, too, as in the result that you change.</p>
+      )}
+      <KeptMask kept={keptMaskOfPart(part)} />
       {painting.value && (
         <MaskEditor media={part.media} mask={part.mask} onChange={(mask) => onChange({ mask })} />
       )}

@@ -21,7 +21,7 @@ export function SteerFineTuning({ job }: { job: FineTuningJob }) {
     if (!task || !job.fine_tuned_model) return;
     const isLora = job.method === 'lora';
     const used = isLora
-      ? { lora: { id: job.fine_tuned_model, scale: 1 } }
+      ? { lora: { id: job.fine_tuned_model, scale: 1 }, moreLoras: [] }
       : { model: job.fine_tuned_model };
     change(task, { ...draftOf(task), ...used });
     go('make', task.id);
