@@ -120,6 +120,83 @@ describe('the studio', { skip }, () => {
     await page.getByText(/96 × 64 · /).waitFor();
   });
 
+  test('undo in a part of a mixture changes its mask and nothing else', async (t) => {
+    const page = await visit(t, '#/make/any');
+    await drop(page, await smallPhoto());
+    await page.getByLabel('Paint a part of it to be made anew').check();
+    await paint(page, [0.3, 0.3], [0.6, 0.6]);
+    await page.getByRole('button', { name: 'Undo' }).and(page.locator(':enabled')).waitFor();
+    const keep = page.getByRole('slider', { name: /^Keep/ });
+    await keep.fill('0.5');
+    await page.getByText('Keep 50 %').waitFor();
+    await keep.press('Control+z');
+    await page.getByRole('button', { name: 'Undo' }).and(page.locator(':disabled')).waitFor();
+    assert.equal(await keep.inputValue(), '0.5');
+  });
+
+  test('the queue is put in order and emptied by keys alone', async (t) => {
+    await fetch(`${server.url}/v1/queue/pause`, { method: 'POST' });
+    for (const prompt of ['one', 'two', 'three']) {
+      await fetch(`${server.url}/v1/videos`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ task: 't2i', prompt, num_inference_steps: 1 }),
+      });
+    }
+    const page = await visit(t, '#/queue');
+    const isFocused = (name: string) =>
+      page.getByRole('button', { name, exact: true }).and(page.locator(':focus')).waitFor();
+    const earlier = page.getByRole('button', { name: 'Earlier: three' });
+    await earlier.focus();
+    for (const place of [2, 1]) {
+      await page.keyboard.press('Enter');
+      await page
+        .getByRole('listitem')
+        .nth(place - 1)
+        .getByText('three')
+        .waitFor();
+      await isFocused('Earlier: three');
+    }
+    assert.equal(await earlier.getAttribute('aria-disabled'), 'true');
+    await page.getByRole('button', { name: 'Remove: one' }).focus();
+    await page.keyboard.press('Enter');
+    await isFocused('Remove: two');
+    await page.keyboard.press('Enter');
+    await isFocused('Remove: three');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Queue' }).and(page.locator(':focus')).waitFor();
+    await fetch(`${server.url}/v1/queue/resume`, { method: 'POST' });
+  });
+
+  test('a mask that was given inverted is changed as what it stands for', async (t) => {
+    const form = new FormData();
+    form.append('file', new Blob([new Uint8Array(await smallPhoto())]), 'photo.png');
+    const upload = await fetch(`${server.url}/v1/files`, { method: 'POST', body: form });
+    const { id } = (await upload.json()) as { id: string };
+    const box = { x: 8, y: 8, width: 32, height: 32 };
+    const created = await fetch(`${server.url}/v1/videos`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        task: 'iinp',
+        inputs: [{ file_id: id }],
+        mask: { box },
+        invert_mask: true,
+        num_inference_steps: 1,
+      }),
+    });
+    const job = (await created.json()) as { id: string };
+    const page = await visit(t, `#/results/${job.id}`);
+    await page.getByLabel('Before and after').waitFor();
+    await page.getByRole('button', { name: 'Change it' }).click();
+    await page.getByText('a box, inverted', { exact: false }).waitFor();
+    await page.getByRole('button', { name: 'Make it' }).click();
+    await page.getByLabel('Before and after').waitFor();
+    const [again] = (await ask<Jobs>('videos?task=iinp&limit=1')).data;
+    assert.notEqual(again!.id, job.id);
+    assert.deepEqual([again!.request.mask, again!.request.invert_mask], [{ box }, true]);
+  });
+
   test('two pictures that are dropped in haste both find their place', async (t) => {
     const page = await visit(t, '#/make/itrans');
     const photo = await smallPhoto();
