@@ -77,15 +77,21 @@ export async function readAnimation(
 async function openAnimation(path: string, bytes: Buffer): Promise<AnimationFile> {
   if (bytes.toString('latin1', 1, 4) === 'PNG') return openAnimatedPng(path, bytes);
   const facts = await sharp(bytes, { limitInputPixels: false }).metadata();
-  const { width, pages = 1, delay = [] } = facts;
+  const { pages = 1, delay = [] } = facts;
+  // a photo saved as WebP may be stored turned, as in other formats
+  const { width, height } =
+    pages === 1
+      ? facts.autoOrient
+      : { width: facts.width, height: facts.pageHeight ?? facts.height };
   return {
     width,
-    height: facts.pageHeight ?? facts.height,
+    height,
     pages,
     delays: Array.from({ length: pages }, (_, i) => delay[i] ?? USUAL_MS),
     async decode(first, last) {
       // sharp stacks the frames
-      const { data, info } = await sharp(bytes, { page: first, pages: last - first + 1 })
+      const stored = sharp(bytes, { page: first, pages: last - first + 1 });
+      const { data, info } = await (pages === 1 ? stored.autoOrient() : stored)
         .toColourspace('srgb')
         .raw({ depth: 'uchar' })
         .toBuffer({ resolveWithObject: true });

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import sharp from 'sharp';
 import { InputError, JobError } from '../../../src/errors.js';
 import { writeFailure } from '../../../src/files/atomic.js';
+import { openClip } from '../../../src/media/codecs/clip-reader.js';
 import { readImage } from '../../../src/media/codecs/image.js';
 import { readMedia } from '../../../src/media/codecs/read.js';
 import { writeImage, writeMedia } from '../../../src/media/codecs/write.js';
@@ -32,14 +33,19 @@ const halves = async () =>
 
 describe('readImage', () => {
   test('turns a photo upright by its EXIF orientation', async () => {
-    await (await halves())
-      .withMetadata({ orientation: 6 })
-      .jpeg({ quality: 100 })
-      .toFile(at('turned.jpg'));
-    const image = await readImage(at('turned.jpg'));
-    assert.deepEqual([image.width, image.height], [20, 40]); // 6: a quarter turn clockwise
-    expectColor(colorAt(image, 0, 10, 5), [254, 0, 0], 3);
-    expectColor(colorAt(image, 0, 10, 35), [0, 0, 254], 3);
+    const turned = (await halves()).withMetadata({ orientation: 6 });
+    await turned.clone().jpeg({ quality: 100 }).toFile(at('turned.jpg'));
+    await turned.clone().webp({ lossless: true }).toFile(at('turned.webp'));
+    for (const name of ['turned.jpg', 'turned.webp']) {
+      for (const image of [await readImage(at(name)), await readMedia(at(name))]) {
+        assert.deepEqual([image.width, image.height], [20, 40]); // 6: a quarter turn clockwise
+        expectColor(colorAt(image, 0, 10, 5), [254, 0, 0], 3);
+        expectColor(colorAt(image, 0, 10, 35), [0, 0, 254], 3);
+      }
+      const clip = await openClip(at(name));
+      assert.deepEqual([clip.kind, clip.width, clip.height], ['image', 20, 40]);
+      await clip.close();
+    }
   });
 
   test('composites alpha over white, or over a colour, and gives it apart', async () => {
