@@ -11,7 +11,7 @@ export { readMedia } from './codecs/read.js';
 export { type MediaKind, sniff } from './codecs/sniff.js';
 export type { AudioSource } from './codecs/sound.js';
 export { OVER_WHITE } from './codecs/still.js';
-export { expectRate, readOpacity, readVideo } from './codecs/video.js';
+export { countFrames, expectRate, readOpacity, readVideo } from './codecs/video.js';
 export {
   IMAGE_FORMATS,
   outputKind,

@@ -73,6 +73,26 @@ export async function readOpacity(
   return opaque ? null : { numFrames: planes.length, alpha: joined(planes) };
 }
 
+/** Longer side, in pixels, of frames that are decoded merely to count them. */
+const COUNTED_SIDE = 32;
+
+/**
+ * The number of frames of a video file, by decoding it once: what the file states may be the length of
+ * its sound.
+ *
+ * @throws InputError as `readVideo` does
+ */
+export async function countFrames(
+  path: string,
+  { signal }: Pick<ReadVideoOptions, 'signal'> = {},
+): Promise<number> {
+  const info = await probeVideo(path, signal);
+  const options = { maxSide: COUNTED_SIDE, signal, notes: [] };
+  let count = 0;
+  for await (const _ of decodeFrames(path, info, options)) count++;
+  return count;
+}
+
 /** Notes on a file that can be given before it is decoded. */
 export function notesOf(path: string, info: VideoInfo, fps: number | null): string[] {
   const { stream, numStreams, highDynamicRange, interlaced } = info;

@@ -13,7 +13,7 @@ import { cutDepth, cutMask, expectDepths, type Task, withDepth } from '../../tas
 import type { OwnSettings } from '../settings.js';
 import { padFrames } from './clip-window.js';
 import { fitSizes, type Shape, windowFrames } from './fitting.js';
-import { type Inputs, soundOf } from './inputs.js';
+import { countFollowed, type Inputs, soundOf } from './inputs.js';
 import type { Fitting } from './notes.js';
 import type { UserRequest } from './request.js';
 import { fitted, fittedDepth, shapedTo } from './shaping.js';
@@ -28,7 +28,6 @@ export async function followInput(
   inputs: Inputs,
 ): Promise<WindowPlan> {
   const { followed, depth, depths, media, mask, margins } = inputs;
-  const about = followed?.about ?? false;
   const source = followed?.reader ?? depth!;
   const { left = 0, right = 0, top = 0, bottom = 0 } = margins ?? {};
   const input: Shape = {
@@ -46,7 +45,13 @@ export async function followInput(
     return followed ? followed.window.count(wanted) : Math.min(wanted, depthFrames);
   };
   const has = async (place: number): Promise<boolean> => (await available(place + 1)) > place;
+  const stated = followed?.about ? followed.reader.numFrames : null;
+  if (!still && stated !== null) {
+    const differs = depths.some((map) => map.numFrames !== numFrames && off(map, stated) > 1);
+    if (differs || (numFrames ?? 0) > stated + 1) await countFollowed(followed!, request.signal);
+  }
   const known = followed ? followed.reader.numFrames : depthFrames;
+  const about = followed?.about ?? false;
   if (numFrames !== undefined && !still && known !== null && numFrames > known + Number(about)) {
     throw tooFew(input.path, known, numFrames);
   }
@@ -153,6 +158,8 @@ function lengthOf(
 /** Frames `start` to `start + count`; a single map is that of every frame, see `padDepth`. */
 const framesOf = (depth: DepthMap, start: number, count: number): DepthMap =>
   depth.numFrames === 1 ? depth : cutDepth(depth, start, count);
+
+const off = (map: DepthMap, numFrames: number): number => Math.abs(map.numFrames - numFrames);
 
 const tooFew = (path: string, has: number, wanted: number): InputError =>
   new InputError(

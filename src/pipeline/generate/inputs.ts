@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { InputError } from '../../errors.js';
 import {
   type ClipReader,
+  countFrames,
   type DepthMap,
   doubtedMeaning,
   expectMaskFits,
@@ -42,7 +43,10 @@ export interface Inputs {
     forDepth: boolean;
     window: ClipWindow;
     reader: Shape & Pick<Media, 'fps' | 'notes' | 'fullRange'> & { numFrames: number | null };
-    /** its number of frames is the one stated in the file, which may be off by one */
+    /**
+     * its number of frames is estimated from what the file states: it may be off by one, and if the sound
+     * is longer than the pictures, by more; see `countFollowed`
+     */
     about: boolean;
   } | null;
   /** depth as the task's own input */
@@ -115,7 +119,7 @@ async function readInto(
         continue;
       }
       inputs.followed = { forDepth, window, reader, about };
-      if (source) inputs.mask = await readMask(source, request, reader, fitting, about);
+      if (source) inputs.mask = await readMask(source, request, reader, fitting, inputs.followed);
       inputs.fps = reader.fps;
     } else {
       const media = kind === 'image' ? await readImage(path, { signal }) : await readClip(i);
@@ -161,6 +165,24 @@ async function readInto(
     );
     return readMedia(path, { signal, fps: inputs.fps });
   }
+}
+
+/**
+ * Replaces the estimated number of frames of a video file by the real one, for which the file is decoded
+ * once: to be called before anything is refused for its length.
+ *
+ * @returns  the number of frames; null if none is stated
+ */
+export async function countFollowed(
+  followed: NonNullable<Inputs['followed']>,
+  signal: AbortSignal | undefined,
+): Promise<number | null> {
+  const { reader, about } = followed;
+  if (about && (await isVideoFile(reader.path))) {
+    followed.reader = { ...reader, numFrames: await countFrames(reader.path, { signal }) };
+    followed.about = false;
+  }
+  return followed.reader.numFrames;
 }
 
 async function isVideoFile(source: MediaSource): Promise<boolean> {
@@ -245,8 +267,9 @@ async function readMask(
   { invertMask: invert, signal }: UserRequest,
   input: Media | ClipReader,
   fitting: Fitting,
-  about = false,
+  followed: Inputs['followed'] = null,
 ): Promise<Mask> {
+  const about = followed?.about ?? false;
   // for an opened clip, a mask from a file or a box needs only the clip's size
   const media = 'data' in input ? input : { ...input, alpha: null, data: new Uint8Array(0) };
   let numFrames = media.numFrames ?? 0;
@@ -259,7 +282,9 @@ async function readMask(
   const options = { notes, anyLength: about, signal };
   const read = await maskOf(source, { ...media, numFrames }, options);
   fitting.notes(notes);
-  if (about && numFrames > 0 && Math.abs(read.numFrames - numFrames) > 1) {
+  const differs = read.numFrames > 1 && Math.abs(read.numFrames - numFrames) > 1;
+  if (about && numFrames > 0 && differs) {
+    numFrames = (await countFollowed(followed!, signal)) ?? numFrames;
     expectMaskFits(read, { ...media, numFrames });
   }
   const mask = invert ? invertMask(read) : read;

@@ -14,7 +14,7 @@ import type { Window } from '../../../src/pipeline/generate/windows.js';
 import { PipelineSettings, settingsFor } from '../../../src/pipeline/settings.js';
 import { TASKS, type Task } from '../../../src/tasks/index.js';
 import { fromArray } from '../../../src/tensor/index.js';
-import { noFfmpeg } from '../../media/helpers.js';
+import { ffmpeg, noFfmpeg } from '../../media/helpers.js';
 import { temporaryFolder } from '../../temp-folder.js';
 
 const folder = temporaryFolder();
@@ -35,6 +35,12 @@ async function writeFolder(name: string, clip: Frames): Promise<void> {
   for (let i = 0; i < clip.numFrames; i++) {
     await writeImage(join(at(name), `${i}.png`), sliceFrames(clip, i, i + 1));
   }
+}
+
+async function writeClip(name: string, clip: Frames): Promise<void> {
+  const writer = await createClipWriter(at(name), { width: 32, height: 32, fps: 24 });
+  await writer.write(clip);
+  await writer.finish();
 }
 
 /** All windows of a request, and the frame that each of them begins with. */
@@ -156,19 +162,14 @@ describe('prepare', () => {
   test('a video mask may be one off from what the file of its clip says', {
     skip: noFfmpeg,
   }, async () => {
-    const write = async (name: string, clip: Frames) => {
-      const writer = await createClipWriter(at(name), { width: 32, height: 32, fps: 24 });
-      await writer.write(clip);
-      await writer.finish();
-    };
-    await write('clip.mp4', counting(12));
+    await writeClip('clip.mp4', counting(12));
     for (const [count, message] of [
       [12, null],
       [11, /mask-11\.mp4: has 11 frames for the 12 of .*clip\.mp4/],
       [13, /mask-13\.mp4: has 13 frames for the 12 of/],
     ] as const) {
       const white = counting(count);
-      await write(`mask-${count}.mp4`, {
+      await writeClip(`mask-${count}.mp4`, {
         ...white,
         data: white.data.map((_, i) => (i % 96 < 48 ? 255 : 0)),
       });
@@ -184,11 +185,45 @@ describe('prepare', () => {
       if (message) assert.match(said[0]!, message);
     }
     const nine = counting(9);
-    await write('mask-9.mp4', { ...nine, data: nine.data.map((_, i) => (i % 96 < 48 ? 255 : 0)) });
+    await writeClip('mask-9.mp4', {
+      ...nine,
+      data: nine.data.map((_, i) => (i % 96 < 48 ? 255 : 0)),
+    });
     const wrong = { inputs: [at('clip.mp4')], mask: { file: at('mask-9.mp4') } };
     await assert.rejects(
       windowsOf(TASKS.vinp, wrong),
       /one frame or as many as its input \(12\), got 9/,
+    );
+  });
+
+  test('a mask or depth is as long as the pictures of its clip, though the sound is longer', {
+    skip: noFfmpeg,
+  }, async () => {
+    await writeClip('silent.mp4', counting(12));
+    const sound = ['-f', 'lavfi', '-i', 'sine=d=4'];
+    ffmpeg('-i', at('silent.mp4'), ...sound, '-c:v', 'copy', '-c:a', 'aac', at('sound.mp4'));
+    const halves = (numFrames: number) => {
+      const clip = counting(numFrames);
+      return { ...clip, data: clip.data.map((_, i) => (i % 96 < 48 ? 255 : 0)) };
+    };
+    await writeClip('mask-of-12.mp4', halves(12));
+    await writeFolder('mask-of-20', halves(20));
+    const parts = { inputs: [at('sound.mp4')], window: 9 };
+    const { all } = await windowsOf(TASKS.vinp, { ...parts, mask: { file: at('mask-of-12.mp4') } });
+    assert.equal(all.at(-1)!.last, true);
+    await assert.rejects(
+      windowsOf(TASKS.vinp, { ...parts, mask: { file: at('mask-of-20') } }),
+      /one frame or as many as its input \(12\), got 20/,
+    );
+    const depth = [at('mask-of-12.mp4')];
+    assert.equal((await windowsOf(TASKS.mtrans, { ...parts, depth })).numFrames, 12);
+    await assert.rejects(
+      windowsOf(TASKS.mtrans, { ...parts, depth: [at('mask-of-20')] }),
+      /as many frames as .*sound\.mp4 \(12\), got 20/,
+    );
+    await assert.rejects(
+      windowsOf(TASKS.vinp, { ...parts, mask: { file: at('mask-of-12.mp4') }, numFrames: 40 }),
+      /has 12 frames, got 40; 12 is the most/,
     );
   });
 });
