@@ -112,6 +112,16 @@ export class SourceFiles {
   }
 }
 
+/** Is `path` the folder of results, or one in which that lies or would lie? */
+export function holdsResults(path: string, results: string): boolean {
+  const [around, real] = [realPlace(path), realPlace(results)];
+  return real === around || real.startsWith(around + sep);
+}
+
+/** The note on a folder that is left out of the inputs, since it holds the results. */
+export const resultsLeftOut = (path: string): string =>
+  `${path}: holds the results, so it is not an input`;
+
 const named = (path: string, { path: read, what }: ReadFrom): string =>
   read === path ? `${what} itself` : `${what} ${read}`;
 

@@ -4,7 +4,12 @@ import { basename, extname, join, resolve } from 'node:path';
 import { fileKind } from '../../../data/sources/kinds.js';
 import { PassedOver } from '../../../data/sources/passed-over.js';
 import { InputError } from '../../../errors.js';
-import { expectPlace, SourceFiles } from '../../../files/output-place.js';
+import {
+  expectPlace,
+  holdsResults,
+  resultsLeftOut,
+  SourceFiles,
+} from '../../../files/output-place.js';
 import { openClip } from '../../../media/codecs/clip-reader.js';
 import { sniff } from '../../../media/codecs/sniff.js';
 import {
@@ -25,8 +30,9 @@ export type DepthJobs = (DepthJob | { input: string; problem: InputError })[];
 
 /** @throws InputError for a result that could not, or must not, be written; before any work */
 export async function depthJobs(options: DepthOptions, onNote: (note: string) => void) {
-  const { batch } = options;
-  const inputs = [...options.input, ...(batch === undefined ? [] : filesOf(batch, onNote))];
+  const { batch, output } = options;
+  const listed = batch === undefined ? [] : filesOf(batch, output ?? FOLDER, onNote);
+  const inputs = [...options.input, ...listed];
   const several = batch !== undefined || inputs.length > 1;
   if (inputs.length === 0) {
     throw new InputError(
@@ -86,7 +92,10 @@ function inOneFile({ output, ext }: DepthOptions): Naming {
   };
 }
 
-function inFolder({ output = 'depth-results' }: DepthOptions): Naming {
+/** Where several results go if no folder is named. */
+const FOLDER = 'depth-results';
+
+function inFolder({ output = FOLDER }: DepthOptions): Naming {
   if (DEPTH_ENDINGS.includes(extname(output).toLowerCase())) {
     throw new InputError(
       `${output}: several inputs have several results; name a folder with -o, and their kind with --ext ${extname(output).slice(1)}`,
@@ -113,14 +122,21 @@ const stemOf = (path: string): string => {
 const isFolder = (path: string): boolean =>
   statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
-/** The files of a folder, in the order of their names; captions and settings are passed over. */
-function filesOf(folder: string, onNote: (note: string) => void): string[] {
+/**
+ * The files of a folder, in the order of their names; captions and settings are passed over, and so are
+ * the results.
+ */
+function filesOf(folder: string, results: string, onNote: (note: string) => void): string[] {
   if (!isFolder(folder)) {
     throw new InputError(`${folder}: no such folder; --batch names a folder, and -i a file`);
   }
   const passedOver = new PassedOver();
   const names = readdirSync(folder).filter((name) => {
     if (name.startsWith('.')) return false;
+    if (holdsResults(join(folder, name), results)) {
+      onNote(resultsLeftOut(join(folder, name)));
+      return false;
+    }
     if (isFolder(join(folder, name)) || !['caption', 'sidecar'].includes(fileKind(name)))
       return true;
     passedOver.add(join(folder, name));

@@ -8,7 +8,7 @@ import { fileKind, isMedia } from '../../../data/sources/kinds.js';
 import { PassedOver } from '../../../data/sources/passed-over.js';
 import { decodeText } from '../../../data/sources/text.js';
 import { InputError } from '../../../errors.js';
-import { expectPlace } from '../../../files/output-place.js';
+import { expectPlace, holdsResults, resultsLeftOut } from '../../../files/output-place.js';
 import { readRegularSync } from '../../../files/regular-file.js';
 import { type Seed, seedAfter } from '../../../seed.js';
 import { type Task, taskOfLength } from '../../../tasks/task.js';
@@ -57,7 +57,9 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
   const rows =
     lists.length === 0
       ? [{ where: '', words: [] }]
-      : lists.flatMap((list) => readJobs(list, { masks: task.mask !== 'none', onNote }));
+      : lists.flatMap((list) =>
+          readJobs(list, { masks: task.mask !== 'none', results: folder, onNote }),
+        );
   const jobs: Job[] = [];
   let takesPrompt = lists.length === 0 || options.prompt === undefined;
   for (const [index, { where, words }] of rows.entries()) {
@@ -150,13 +152,16 @@ export interface JobRow {
  *
  * @throws InputError naming the file and the line
  */
-export function readJobs(path: string, { masks = true, onNote }: ReadJobsOptions = {}): JobRow[] {
+export function readJobs(
+  path: string,
+  { masks = true, ...options }: ReadJobsOptions = {},
+): JobRow[] {
   const found = statSync(path, { throwIfNoEntry: false });
   if (!found) {
     throw new InputError(`${path}: no such list of jobs; give a .txt, .jsonl or .csv, or a folder`);
   }
   const rows = found.isDirectory()
-    ? ofFolder(path, masks, onNote)
+    ? ofFolder(path, { masks, ...options })
     : ofFile(path, listText(path, found));
   if (rows.length === 0) throw new InputError(`${path}: holds no jobs; write one on every line`);
   return rows;
@@ -165,6 +170,8 @@ export function readJobs(path: string, { masks = true, onNote }: ReadJobsOptions
 export interface ReadJobsOptions {
   /** use masks in a folder; otherwise they are skipped */
   masks?: boolean;
+  /** the folder of results, which is no input if it lies in a folder of inputs */
+  results?: string;
   /** receives a sentence about files in a folder that are skipped */
   onNote?: (sentence: string) => void;
 }
@@ -195,11 +202,15 @@ function listText(path: string, found: Stats): string {
 /** The mask for `NAME.png` or for the folder `NAME` is called `NAME_mask`, with any extension. */
 const MASK_SUFFIX = '_mask';
 
-function ofFolder(path: string, masks: boolean, onNote?: (sentence: string) => void): JobRow[] {
+function ofFolder(path: string, { masks, results, onNote }: ReadJobsOptions): JobRow[] {
   const passedOver = new PassedOver();
   const isFolder = (name: string) =>
     statSync(join(path, name), { throwIfNoEntry: false })?.isDirectory() ?? false;
   const isInput = (name: string) => {
+    if (results !== undefined && holdsResults(join(path, name), results)) {
+      onNote?.(resultsLeftOut(join(path, name)));
+      return false;
+    }
     if (isFolder(name) || !['caption', 'sidecar'].includes(fileKind(name))) return true;
     passedOver.add(join(path, name));
     return false;

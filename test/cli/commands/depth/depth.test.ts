@@ -45,6 +45,17 @@ describe('mfm depth', { skip: noFfmpeg }, () => {
     await assert.rejects(readDepth(at('c.mkv')), /false colours of the palette turbo/);
   });
 
+  test('a batch whose results lie in its own folder can be run again', async () => {
+    mkdirSync(at('own'));
+    copyFileSync(at('photo.png'), at('own/a.png'));
+    const words = ['--batch', at('own'), '-o', at('own/results')];
+    assert.equal((await depth(...words)).exitCode, 0);
+    const again = await depth(...words);
+    assert.equal(again.exitCode, 0, again.stderr);
+    assert.match(again.stderr, /own\/results: holds the results, so it is not an input\n/);
+    assert.match(again.stderr, /1 of 1 existed already/);
+  });
+
   test('several inputs go to a folder; run again, only what is missing is made', async () => {
     const words = ['--batch', at('many'), '-i', at('photo.png'), '-o', at('out')];
     const first = await depth(...words);

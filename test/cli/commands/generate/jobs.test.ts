@@ -3,8 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { readJobs, resultName } from '../../../../src/cli/commands/generate/jobs.js';
+import { manyJobs, readJobs, resultName } from '../../../../src/cli/commands/generate/jobs.js';
+import { args } from '../../../../src/cli/commands/generate/options.js';
+import { parseArgs } from '../../../../src/cli/terminal/args.js';
 import { InputError } from '../../../../src/errors.js';
+import { TASKS } from '../../../../src/tasks/index.js';
 import { temporaryFolder } from '../../../temp-folder.js';
 
 const root = temporaryFolder();
@@ -58,6 +61,25 @@ describe('readJobs', () => {
     for (const name of ['b.png', 'a.jpg', '.hidden']) write(join('photos', name), '');
     const input = (name: string) => ['--input', join(root, 'photos', name)];
     assert.deepEqual(words(join(root, 'photos')), [input('a.jpg'), input('b.png')]);
+  });
+
+  test('a folder of results is not an input of the same batch', async () => {
+    const folder = join(root, 'resumed');
+    mkdirSync(join(folder, 'out', 'isr'), { recursive: true });
+    mkdirSync(join(folder, 'clip'));
+    write(join('resumed', 'a.png'), '');
+    const inputsWith = async (output: string) => {
+      const asked = ['isr', '--batch', folder, '-o', join(folder, output)];
+      const options = parseArgs('mfm generate', args, asked) as never;
+      return (await manyJobs(TASKS.isr, options)).map((job) => job.options.input[0]);
+    };
+    const at = (name: string) => join(folder, name);
+    assert.deepEqual(await inputsWith('out'), [at('a.png'), at('clip')]);
+    assert.deepEqual(await inputsWith('out/isr'), [at('a.png'), at('clip')]);
+    assert.deepEqual(await inputsWith('new'), [at('a.png'), at('clip'), at('out')]);
+    const notes: string[] = [];
+    readJobs(folder, { results: at('out'), onNote: (note) => notes.push(note) });
+    assert.deepEqual(notes, [`${at('out')}: holds the results, so it is not an input`]);
   });
 
   test('NAME_mask is the mask of NAME, not an input', () => {
