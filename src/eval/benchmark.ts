@@ -4,7 +4,7 @@
  *
  * Source: Li et al. 2025, "Many-for-Many", arXiv 2506.01758. Its 480 clips are not published.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../errors.js';
@@ -76,6 +76,13 @@ export async function writeConditions(
     }
     onShare?.((i + 1) / trials.count);
   }
+}
+
+/** Does a folder hold a trial's inputs, or some of them, and nothing else? */
+export function isTrialFolder(folder: string): boolean {
+  if (!statSync(folder).isDirectory()) return false;
+  const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
+  return names.every((name) => ['input', 'mask', 'depth', 'prompt.txt'].includes(name));
 }
 
 async function writeGiven(folder: string, { given }: Trial): Promise<void> {

@@ -2,7 +2,7 @@
  * The results folder of an evaluation: a file per task, reused by later runs, the report as a whole, and
  * a page.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJsonObject } from '../files/read-json.js';
@@ -68,13 +68,9 @@ export function storedTask(
 export function kept<T>(folder: string, name: string, settings: ReportSettings): T | null {
   const path = partFile(folder, name);
   if (!existsSync(path)) return null;
-  const stored = JSON.parse(readFileSync(path, 'utf8')) as { settings: unknown; report: T };
-  return JSON.stringify(stored.settings) === JSON.stringify(settings) ? stored.report : null;
+  const stored = readJsonObject(path);
+  return JSON.stringify(stored.settings) === JSON.stringify(settings) ? (stored.report as T) : null;
 }
-
-/** Does the folder hold a report, or the beginning of one? */
-export const isReportFolder = (folder: string): boolean =>
-  ['report.json', 'tasks', 'conditions'].some((name) => existsSync(join(folder, name)));
 
 /** The settings of the report in a folder; null if there is none. */
 export function reportSettings(folder: string): unknown {

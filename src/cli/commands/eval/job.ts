@@ -5,7 +5,6 @@ import { filesMaker, PUBLISHED, writeConditions } from '../../../eval/benchmark.
 import type { StepCount, TaskReport } from '../../../eval/evaluate.js';
 import { trainedTask } from '../../../eval/mixtures.js';
 import {
-  isReportFolder,
   keep,
   kept,
   type Part,
@@ -15,6 +14,7 @@ import {
   storedTask,
   writeReport,
 } from '../../../eval/report.js';
+import { isReportFolder } from '../../../eval/report-folder.js';
 import type { Report, ReportSettings } from '../../../eval/report-format.js';
 import { type Maker, pipelineMaker } from '../../../eval/trials.js';
 import { expectFolderPlace, SourceFiles } from '../../../files/output-place.js';
