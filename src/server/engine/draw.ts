@@ -2,9 +2,11 @@
 import sharp, { type OverlayOptions } from 'sharp';
 import { InputError } from '../../errors.js';
 import {
+  countFrames,
   type Frames,
   openClip,
   readImage,
+  sniff,
   writeAtomically,
   writeImage,
 } from '../../media/index.js';
@@ -12,16 +14,15 @@ import type { Sheet } from './messages.js';
 
 /** Writes a frame, counted from 0, or from the end with -1 for the last. */
 export async function drawFrame(path: string, index: number, to: string): Promise<void> {
+  const place = index < 0 ? (await lengthOf(path)) + index : index;
   let found: Frames | null = null;
-  // the last frames are known at the end only, so as many are kept as may be asked for
-  const kept: Frames[] = [];
-  for await (const { frame, at } of framesOf(path)) {
-    if (at === index) found = frame;
-    if (index < 0) kept.push(frame);
-    if (kept.length > -index) kept.shift();
-    if (found) break;
+  if (place >= 0) {
+    for await (const { frame, at } of framesOf(path)) {
+      if (at < place) continue;
+      found = frame;
+      break;
+    }
   }
-  found ??= index < 0 && kept.length === -index ? kept[0]! : null;
   if (!found) {
     throw new InputError(`${path}: has no frame ${index}; name one that it has, such as 0 or -1`, {
       field: 'frame',
@@ -67,6 +68,14 @@ export async function drawSheet(path: string, sheet: Sheet, to: string): Promise
       .webp({ quality: 85 })
       .toFile(temporary);
   });
+}
+
+/** The number of frames, for which a video file is decoded once. */
+async function lengthOf(path: string): Promise<number> {
+  if (['video', 'unknown'].includes(await sniff(path))) return countFrames(path);
+  const clip = await openClip(path);
+  await clip.close();
+  return clip.numFrames!;
 }
 
 async function* framesOf(path: string): AsyncGenerator<{ frame: Frames; at: number }, void> {
