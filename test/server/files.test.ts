@@ -77,6 +77,15 @@ describe('an upload', () => {
     assert.ok(!existsSync(join(server().folder, 'files', file.id)));
   });
 
+  test('may be a picture of any kind that is read', { skip: noFfmpeg }, async () => {
+    for (const name of ['photo.bmp', 'photo.tga', 'photo.qoi']) {
+      const path = join(root, name);
+      ffmpeg('-i', 'examples/media/gecko.jpg', '-vf', 'scale=64:48', path);
+      const { kind, width, height, alpha } = await upload(readFileSync(path), name);
+      assert.deepEqual([kind, width, height, alpha], ['image', 64, 48, false], name);
+    }
+  });
+
   test('of a clip has frames, each of which can be had', { skip: noFfmpeg }, async () => {
     const path = join(root, 'clip.mp4');
     ffmpeg(
@@ -97,6 +106,7 @@ describe('an upload', () => {
     for (const [frame, index] of [
       [0, 0],
       [-1, 15],
+      [-16, 0],
       [5, 5],
     ] as const) {
       const { bytes } = await client().bytes(`/v1/files/${file.id}/content?frame=${frame}`);
@@ -107,6 +117,8 @@ describe('an upload', () => {
     const none = await client().get(`/v1/files/${file.id}/content?frame=16`);
     assert.deepEqual([none.status, none.body.error.param], [400, 'frame']);
     assert.match(none.body.error.message, /^clip\.mp4: has no frame 16; /);
+    const before = await client().get(`/v1/files/${file.id}/content?frame=-17`);
+    assert.match(before.body.error.message, /^clip\.mp4: has no frame -17; /);
     const inputs = [{ file_id: file.id, frame: 16 }];
     const input = await client().post('/v1/videos', { task: 'i2v', inputs, ...FEW });
     assert.deepEqual([input.status, input.body.error.param], [400, 'inputs']);
@@ -132,9 +144,20 @@ describe('an upload', () => {
 
   test('that cannot be used is refused with a sentence, and leaves nothing', async () => {
     const before = readdirSync(join(server().folder, 'files'));
+    const clear = sharp(photo).ensureAlpha(0.5);
     for (const [bytes, name, message] of [
       [Buffer.from('no picture'), 'a.png', /^a\.png: /],
       [photo.subarray(0, 200), 'half.png', /^half\.png: /],
+      [
+        (await clear.png().toBuffer()).subarray(0, 2000),
+        'clear.png',
+        /^clear\.png: cannot be decoded/,
+      ],
+      [
+        (await clear.webp().toBuffer()).subarray(0, 20),
+        'clear.webp',
+        /^clear\.webp: cannot be dec/,
+      ],
       [Buffer.alloc(0), 'empty.png', /empty/],
       [Buffer.from([0xff, 0xfe, 0x00]), 'a.txt', /is not text in UTF-8/],
       [Buffer.alloc(3 * 2 ** 20), 'large.bin', /at most 2097152 bytes/],

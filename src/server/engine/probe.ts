@@ -1,8 +1,9 @@
 /** Checks an uploaded file as `mfm data check` does: everything in it is decoded once. */
-import sharp from 'sharp';
+import sharp, { type Metadata, type Sharp } from 'sharp';
 import { limited } from '../../data/limited.js';
 import { inspectFile } from '../../data/measure/inspect.js';
 import { InputError } from '../../errors.js';
+import { damaged, openStill } from '../../media/codecs/still.js';
 import { probeVideo } from '../../media/ffmpeg/probe.js';
 import { readDepth, sniff } from '../../media/index.js';
 import { readLora } from '../../nn/index.js';
@@ -51,18 +52,36 @@ async function lookAt(
   path: string,
 ): Promise<{ width: number; height: number; alpha: boolean | null; sound: boolean }> {
   const kind = await sniff(path);
-  if (kind === 'still' || kind === 'animation') {
-    const { width, height, pageHeight, hasAlpha } = await sharp(path, {
-      limitInputPixels: false,
-    }).metadata();
-    // a channel for transparency says little: many pictures have one and are opaque
-    const alpha =
-      hasAlpha && width * height <= MOST_LOOKED_AT && !(await sharp(path).stats()).isOpaque;
-    return { width, height: pageHeight ?? height, alpha, sound: false };
+  if (kind === 'still') {
+    const { facts, decoder } = await openStill(path);
+    return ofPicture(path, facts, decoder);
+  }
+  if (kind === 'animation') {
+    const facts = await worded(path, sharp(path, { limitInputPixels: false }).metadata());
+    return ofPicture(path, facts, () => sharp(path));
   }
   const { width, height, hasAudio } = await probeVideo(path);
   return { width, height, alpha: null, sound: hasAudio };
 }
+
+async function ofPicture(
+  path: string,
+  { width, height, pageHeight, hasAlpha }: Metadata,
+  decoder: () => Sharp,
+) {
+  // a channel for transparency says little: many pictures have one and are opaque
+  const alpha =
+    hasAlpha &&
+    width * height <= MOST_LOOKED_AT &&
+    !(await worded(path, decoder().stats())).isOpaque;
+  return { width, height: pageHeight ?? height, alpha, sound: false };
+}
+
+/** @throws InputError if sharp cannot read the picture */
+const worded = <T>(path: string, read: Promise<T>): Promise<T> =>
+  read.catch((cause) => {
+    throw damaged(path, cause);
+  });
 
 /** A LoRA, or depth as floats. */
 async function ofTensors(path: string): Promise<ProbeFacts> {
