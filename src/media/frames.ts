@@ -21,6 +21,8 @@ export interface Media extends Frames {
   alpha: Uint8Array | null;
   /** video files only: stored in full range, 0..255, not in 16..235 (`data` is always full range) */
   fullRange?: boolean;
+  /** video files only: their frame rate varies, and they were read at the mean rate; sound would drift */
+  variableRate?: boolean;
   /** facts about the file that the user should know, one sentence each (damage, colours, timing) */
   notes: string[];
 }

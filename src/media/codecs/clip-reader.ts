@@ -16,6 +16,7 @@ import { readAnimation } from './animation.js';
 import { FOLDER_FPS, folderFrames, folderPictures } from './read.js';
 import { sniff } from './sniff.js';
 import { readStill } from './still.js';
+import { variesInRate, variesNote } from './variable-rate.js';
 import { decodeFrames, expectedFrames, expectOptions, notesOf, type Picture } from './video.js';
 
 export type OpenClipOptions = Omit<ReadVideoOptions, 'maxBytes'> & ReadImageOptions;
@@ -29,6 +30,8 @@ export interface ClipReader extends Size {
   numFrames: number | null;
   /** as in `Media` */
   fullRange: boolean;
+  /** as in `Media` */
+  variableRate?: boolean;
   hasAudio: boolean;
   /** as in `Media`; a note about damage is added when the damage is reached */
   notes: string[];
@@ -98,7 +101,7 @@ const SILENT = { fullRange: false, hasAudio: false };
 
 type Source = Pick<
   ClipReader,
-  'kind' | 'fps' | 'numFrames' | 'fullRange' | 'hasAudio' | 'notes'
+  'kind' | 'fps' | 'numFrames' | 'fullRange' | 'variableRate' | 'hasAudio' | 'notes'
 > & {
   pictures: AsyncGenerator<Picture>;
 };
@@ -130,10 +133,13 @@ async function openSource(path: MediaSource, options: OpenClipOptions): Promise<
       const info = await probeVideo(path, options.signal);
       const fps = options.fps ?? info.fps;
       const notes = notesOf(path, info, fps);
+      const variableRate = await variesInRate(path, info, options);
+      if (variableRate) notes.push(variesNote(path));
       const numFrames = expectedFrames(info, options);
       const pictures = decodeFrames(path, info, { ...options, notes });
       const { fullRange, hasAudio } = info;
-      return { kind: 'video', fps, numFrames, fullRange, hasAudio, notes, pictures };
+      const facts = { fps, numFrames, fullRange, variableRate, hasAudio, notes };
+      return { kind: 'video', ...facts, pictures };
     }
   }
 }

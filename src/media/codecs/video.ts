@@ -10,6 +10,7 @@ import type { Frames, Media, ReadImageOptions, ReadVideoOptions } from '../frame
 import { readAnimation } from './animation.js';
 import { sniff } from './sniff.js';
 import { BACKGROUND, composite, OVER_WHITE } from './still.js';
+import { variesInRate, variesNote } from './variable-rate.js';
 
 const MAX_BYTES = 2 ** 31;
 /** Frames per second. */
@@ -44,9 +45,11 @@ export async function readVideo(
   const info = await probeVideo(path, options.signal);
   const fps = options.fps ?? info.fps;
   const notes = notesOf(path, info, fps);
+  const variableRate = await variesInRate(path, info, options);
+  if (variableRate) notes.push(variesNote(path));
   const pictures = await collect(path, info, { ...options, notes });
   const { fullRange } = info;
-  return { path, kind: 'video', fps, fullRange, notes, ...pictures };
+  return { path, kind: 'video', fps, fullRange, variableRate, notes, ...pictures };
 }
 
 /**

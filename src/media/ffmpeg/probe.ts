@@ -18,6 +18,8 @@ export interface VideoInfo {
   height: number;
   /** mean frame rate; null if the file does not state it */
   fps: number | null;
+  /** the rate at which most frames seem to follow one another; differs from `fps` if that varies */
+  usualFps: number | null;
   /** null if the file does not state it */
   durationSeconds: number | null;
   codec: string;
@@ -135,13 +137,15 @@ export function parseProbe(path: string, text: string): VideoInfo {
   const transfer = /smpte2084|arib-std-b67/.exec(colors)?.[0];
   const shown = timeShown(text);
   const startSeconds = Number(/ start: (-?[\d.]+)/.exec(text)?.[1] ?? shown ?? 0);
-  const fps = /, ([\d.]+k?) fps/.exec(line) ?? /, ([\d.]+k?) tbr/.exec(line);
+  const usualFps = /, ([\d.]+k?) tbr/.exec(line);
+  const fps = /, ([\d.]+k?) fps/.exec(line) ?? usualFps;
   return {
     stream: video.index,
     numStreams: pictures.length,
     width: Number(size[1]),
     height: Number(size[2]),
     fps: fps === null ? null : exactRate(fps[1]!),
+    usualFps: usualFps === null ? null : exactRate(usualFps[1]!),
     durationSeconds: durationOf(text),
     codec,
     pixelFormat,

@@ -124,7 +124,10 @@ export async function followInput(
       : wanted === null
         ? null
         : windowSpans(wanted, made, { overlap }).length,
-    audio: task.inputs[0] === 'video' || followed?.forDepth ? soundOf(request.inputs[0]) : null,
+    audio:
+      task.inputs[0] === 'video' || followed?.forDepth
+        ? soundOf(request.inputs[0], followed?.reader, fitting)
+        : null,
     fullRange: followed?.reader.fullRange ?? false,
     before: null,
     after: null,

@@ -42,7 +42,8 @@ export interface Inputs {
     /** only its depth is used, which is estimated */
     forDepth: boolean;
     window: ClipWindow;
-    reader: Shape & Pick<Media, 'fps' | 'notes' | 'fullRange'> & { numFrames: number | null };
+    reader: Shape &
+      Pick<Media, 'fps' | 'notes' | 'fullRange' | 'variableRate'> & { numFrames: number | null };
     /**
      * its number of frames is estimated from what the file states: it may be off by one, and if the sound
      * is longer than the pictures, by more; see `countFollowed`
@@ -189,9 +190,20 @@ async function isVideoFile(source: MediaSource): Promise<boolean> {
   return typeof source === 'string' && ['video', 'unknown'].includes(await sniff(source));
 }
 
-/** The file whose sound goes with a result; null for frames given in memory, which are silent. */
-export const soundOf = (source: MediaSource | undefined): string | null =>
-  typeof source === 'string' ? source : null;
+/**
+ * The file whose sound goes with a result; null for frames given in memory, which are silent, and for a
+ * clip that was read at another rate than its own, since picture and sound would drift apart.
+ */
+export function soundOf(
+  source: MediaSource | undefined,
+  read: Pick<Media, 'variableRate'> | null | undefined,
+  fitting: Fitting,
+): string | null {
+  if (typeof source !== 'string') return null;
+  if (!read?.variableRate) return source;
+  fitting.note(`${source}: its frame rate varies, so any sound of it is left out`);
+  return null;
+}
 
 const near = (a: number, b: number): boolean => Math.abs(a / b - 1) < 0.01;
 const rate = (fps: number): string => String(Math.round(fps * 100) / 100);

@@ -42,7 +42,7 @@ export async function planNewClip(
     fewest,
     ending,
     fps: (goesOn ? fps : null) ?? settings.fps,
-    audio: goesOn ? soundOf(request.inputs[0]) : null,
+    audio: goesOn ? soundOf(request.inputs[0], media[0], fitting) : null,
     fullRange: media[0]?.fullRange ?? false,
   });
 }

@@ -61,7 +61,7 @@ export async function readPlaced(
     read.known.push(one);
     if (one.media.kind !== 'video') continue;
     read.fps ??= one.media.fps;
-    if (one.at.length === numFrames) read.audio ??= soundOf(part.media);
+    if (one.at.length === numFrames) read.audio ??= soundOf(part.media, one.media, fitting);
   }
   for (const depth of depths) read.depth.push(await readPlacedDepth(depth));
   read.fps ??= read.depth.find(({ map }) => map.fps)?.map.fps ?? null;

@@ -33,6 +33,41 @@ async function readBy(path: string, count: number, options = {}) {
   return { clip, counts, data: new Uint8Array(Buffer.concat(parts)) };
 }
 
+describe('a clip whose frame rate varies', { skip: noFfmpeg }, () => {
+  const drawn = (size: string, rate: string, ...more: string[]) =>
+    ffmpeg('-f', 'lavfi', '-i', `testsrc2=size=64x48:rate=${rate}:d=${size}`, ...more);
+  const read = async (path: string, options = {}) => {
+    const clip = await openClip(path, options);
+    await clip.close();
+    return clip;
+  };
+
+  test('is read at its mean rate, which is noted', async () => {
+    // 30 frames a second, then 5; ffmpeg would fill the gaps of an mp4 that it encodes
+    drawn('4', '30', '-vf', "select='lt(t,2)+not(mod(n,6))'", at('varies.mkv'));
+    ffmpeg('-i', at('varies.mkv'), '-c', 'copy', at('varies.mp4'));
+    const note = `${at('varies.mp4')}: its frame rate varies; all frames are shown equally long`;
+    for (const clip of [await read(at('varies.mp4')), await readMedia(at('varies.mp4'))]) {
+      assert.deepEqual([clip.variableRate, clip.notes], [true, [note]]);
+    }
+    const { variableRate, notes } = await read(at('varies.mp4'), { fps: 30 });
+    assert.deepEqual([variableRate, notes], [false, []]);
+  });
+
+  test('is not confused with one of a constant rate', async () => {
+    drawn('2', '24', at('24.mp4'));
+    drawn('2', '30000/1001', at('ntsc.mkv'));
+    drawn('2', '24', '-c:v', 'libvpx', '-deadline', 'realtime', at('24.webm'));
+    drawn('2', '25', '-flags', '+ilme+ildct', at('fields.ts'));
+    // one frame is lost
+    drawn('2', '30', '-vf', "select='not(eq(n,20))'", at('lost.mkv'));
+    ffmpeg('-i', at('lost.mkv'), '-c', 'copy', at('lost.mp4'));
+    for (const name of ['24.mp4', 'ntsc.mkv', '24.webm', 'fields.ts', 'lost.mp4']) {
+      assert.equal((await read(at(name))).variableRate, false, name);
+    }
+  });
+});
+
 describe('openClip', () => {
   before(async () => {
     mkdirSync(at('frames'));

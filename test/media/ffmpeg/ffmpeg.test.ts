@@ -95,6 +95,7 @@ describe('parseProbe', () => {
       width: 320,
       height: 180,
       fps: 30000 / 1001,
+      usualFps: 30,
       durationSeconds: 63.24,
       codec: 'h264',
       pixelFormat: 'yuv420p',

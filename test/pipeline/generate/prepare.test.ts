@@ -228,6 +228,23 @@ describe('prepare', () => {
   });
 });
 
+test('the sound of a clip whose frame rate varies is left out, which is noted', {
+  skip: noFfmpeg,
+}, async () => {
+  const drawn = ['-f', 'lavfi', '-i', 'testsrc2=size=32x32:rate=30:d=4'];
+  const sound = ['-f', 'lavfi', '-i', 'sine=d=4'];
+  const slowed = ['-vf', "select='lt(t,2)+not(mod(n,6))'"];
+  ffmpeg(...drawn, ...sound, ...slowed, at('slowed.mkv'));
+  ffmpeg('-i', at('slowed.mkv'), '-c:v', 'copy', '-c:a', 'aac', at('slowed.mp4'));
+  const request = { prompt: '', inputs: [at('slowed.mp4')], window: 9, numFrames: 9 };
+  const { audio, notes } = await windowsOf(TASKS.vcolor, request);
+  assert.equal(audio, null);
+  assert.ok(
+    notes.includes(`${at('slowed.mp4')}: its frame rate varies, so any sound of it is left out`),
+    notes.join('\n'),
+  );
+});
+
 describe('depth that is estimated', () => {
   test('from a clip is that of motion transfer, window by window', async () => {
     const transferred = await windowsOf(TASKS.mtrans, { inputs: [at('23')] });
