@@ -79,7 +79,7 @@ interface Context {
 /** Makes the results that do not exist yet; one that fails does not stop the others. */
 async function saveAll(jobs: DepthJobs, context: Context): Promise<number | undefined> {
   const { writeAtomically } = await import('../../../files/atomic.js');
-  const { hasSettings } = await import('../generate/result-settings.js');
+  const { hasSettings, stampOfAll } = await import('../generate/result-settings.js');
   let exitCode: number | undefined;
   let [present, done, seconds, failed] = [0, 0, 0, 0];
   for (const [i, job] of jobs.entries()) {
@@ -87,7 +87,8 @@ async function saveAll(jobs: DepthJobs, context: Context): Promise<number | unde
       if ('problem' in job) throw job.problem;
       const about = `${job.output}.json`;
       const settings = settingsOf(job, context);
-      if (existsSync(job.output) && hasSettings(about, settings)) {
+      const files = stampOfAll([job.input]);
+      if (existsSync(job.output) && hasSettings(about, settings, files)) {
         present++;
         continue;
       }
@@ -95,7 +96,7 @@ async function saveAll(jobs: DepthJobs, context: Context): Promise<number | unde
       say(`${i + 1} of ${jobs.length}: ${job.output}${left}`);
       const startMs = performance.now();
       const { path: _, ...made } = await save(job, context);
-      const text = `${JSON.stringify({ ...settings, made }, null, 2)}\n`;
+      const text = `${JSON.stringify({ ...settings, made: { ...made, files } }, null, 2)}\n`;
       await writeAtomically(about, (temporary) => writeFile(temporary, text));
       done++;
       seconds += (performance.now() - startMs) / 1000;

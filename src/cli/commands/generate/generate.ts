@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { InputError } from '../../../errors.js';
-import { expectPlace, SourceFiles } from '../../../files/output-place.js';
+import { expectPlace, type ReadFrom, SourceFiles } from '../../../files/output-place.js';
 import type { Task } from '../../../tasks/index.js';
 import { lorasOf } from '../../options/lora.js';
 import type { Example } from '../../terminal/help.js';
@@ -14,7 +14,7 @@ import type { Context } from './make-result.js';
 import type { GenerateOptions } from './options.js';
 import { parseDepth, parseKnown } from './placed-options.js';
 import { dtypeOf, listsOf } from './reference-options.js';
-import { hasSettings } from './result-settings.js';
+import { hasSettings, stampOfAll } from './result-settings.js';
 import { endpointOf, rewriter } from './rewrite.js';
 
 export const summary = 'generate images or clips from prompts, images, clips and masks';
@@ -99,26 +99,28 @@ export async function run(options: GenerateOptions): Promise<number | undefined>
 const bareDepth = (depth: ReturnType<typeof parseDepth>): string =>
   typeof depth === 'string' ? depth : depth.media;
 
-/** All files that are read, which a result must not replace. */
-function sourcesOf(
-  jobs: readonly Job[],
-  options: GenerateOptions,
-  { id, placed }: Task,
-): SourceFiles {
-  const named = (what: string, paths: readonly string[]) => paths.map((path) => ({ path, what }));
+const named = (what: string, paths: readonly string[]): ReadFrom[] =>
+  paths.map((path) => ({ path, what }));
+
+/** The files that are read for a result. */
+function filesOf({ options }: Job, { placed }: Task): ReadFrom[] {
+  const { input, known, mask, depth, depthFrom, reference } = options;
   const some = (path: string | undefined) => (path === undefined ? [] : [path]);
+  const parts = known.map((text) => parseKnown(text));
+  const deep = placed ? depth.map((text) => bareDepth(parseDepth(text))) : depth;
+  return [
+    ...named('the input', [...input, ...some(depthFrom), ...parts.map(({ media }) => media)]),
+    ...named('the mask', [mask, ...parts.map((part) => part.mask)].flatMap(some)),
+    ...named('the depth', [...deep, ...parts.flatMap((part) => some(part.depth))]),
+    ...named('the reference', some(reference)),
+  ];
+}
+
+/** All files that are read, which a result must not replace. */
+function sourcesOf(jobs: readonly Job[], options: GenerateOptions, task: Task): SourceFiles {
   return new SourceFiles([
-    ...jobs.flatMap(({ options: { input, known, mask, depth, depthFrom, reference } }) => {
-      const parts = known.map((text) => parseKnown(text));
-      const deep = placed ? depth.map((text) => bareDepth(parseDepth(text))) : depth;
-      return [
-        ...named('the input', [...input, ...some(depthFrom), ...parts.map(({ media }) => media)]),
-        ...named('the mask', [mask, ...parts.map((part) => part.mask)].flatMap(some)),
-        ...named('the depth', [...deep, ...parts.flatMap((part) => some(part.depth))]),
-        ...named('the reference', some(reference)),
-      ];
-    }),
-    ...named('the list of jobs', listsOf(id, options)),
+    ...jobs.flatMap((job) => filesOf(job, task)),
+    ...named('the list of jobs', listsOf(task.id, options)),
     ...named(
       'the LoRA',
       lorasOf(options.lora).map(({ path }) => path),
@@ -150,7 +152,9 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
     try {
       const begun = await begin(job, context);
       const settings = await begun.generation.settings(begun.saving);
-      if (existsSync(job.output) && hasSettings(about, settings)) {
+      // taken before the files are read, so that a change in the meantime is noticed by the next run
+      const files = stampOfAll(filesOf(job, context.task).map(({ path }) => path));
+      if (existsSync(job.output) && hasSettings(about, settings, files)) {
         present++;
         continue;
       }
@@ -160,7 +164,7 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
       const startMs = performance.now();
       const { made, ...asked } = await make(begun, context);
       const ownSeconds = Math.round(performance.now() - startMs) / 1000;
-      const whole = { ...asked, made: { ...made, seconds: ownSeconds } };
+      const whole = { ...asked, made: { ...made, seconds: ownSeconds, files } };
       const text = `${JSON.stringify(whole, null, 2)}\n`;
       await writeAtomically(about, (temporary) => writeFile(temporary, text));
       done++;

@@ -1,13 +1,28 @@
 /** The JSON beside each result of a batch: a resumed batch skips results that have the same settings. */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
+import { stampOf } from '../../../files/stamp.js';
 import type { AskedSettings, ResultSettings } from '../../../index.js';
 
-/** Does the file hold a result's JSON with these settings? A missing or damaged file does not. */
-export function hasSettings(path: string, settings: AskedSettings): boolean {
+/** A hash that changes with the names, sizes and times of the files that are read for a result. */
+export const stampOfAll = (paths: readonly string[]): string =>
+  createHash('sha256')
+    .update(JSON.stringify(paths.map(stampOf)))
+    .digest('hex')
+    .slice(0, 16);
+
+/**
+ * Does the file hold a result's JSON with these settings, made from the same files? A missing or damaged
+ * file does not.
+ *
+ * @param files   their stamp; results of earlier versions have none, and count as made from the same
+ */
+export function hasSettings(path: string, settings: AskedSettings, files: string): boolean {
   const stored = readSettings(path);
   if (stored === null) return false;
-  const { made: _, ...before } = stored;
+  const { made, ...before } = stored;
+  if ((made?.files ?? files) !== files) return false;
   // as they are in JSON: without undefined values
   return isDeepStrictEqual(before, JSON.parse(JSON.stringify(settings)));
 }

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { before, describe, test } from 'node:test';
 import { args, run } from '../../../../src/cli/commands/depth/depth.js';
 import { parseArgs } from '../../../../src/cli/terminal/args.js';
@@ -54,6 +62,9 @@ describe('mfm depth', { skip: noFfmpeg }, () => {
     assert.equal(again.exitCode, 0, again.stderr);
     assert.match(again.stderr, /own\/results: holds the results, so it is not an input\n/);
     assert.match(again.stderr, /1 of 1 existed already/);
+    const later = new Date(Date.now() + 10_000);
+    utimesSync(at('own/a.png'), later, later); // changed, so its depth is made again
+    assert.equal((await depth(...words)).stdout, `${at('own/results/a.png')}\n`);
   });
 
   test('several inputs go to a folder; run again, only what is missing is made', async () => {

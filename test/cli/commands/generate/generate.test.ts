@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, beforeEach, describe, test } from 'node:test';
 import sharp from 'sharp';
@@ -186,6 +186,22 @@ describe('mfm generate', () => {
       assert.match(again.stderr, /1 of 2 existed already/);
       assert.equal(JSON.parse(readFileSync(about, 'utf8')).seed, 0);
     }
+  });
+
+  test('a batch is made again where a file that it reads has changed', async () => {
+    mkdirSync(at('changing'));
+    for (const name of ['one.png', 'two.png']) {
+      await writeImage(join(at('changing'), name), frames(1));
+      await writeImage(join(at('changing'), name.replace('.', '_mask.')), halfMask(32, 32));
+    }
+    const words = ['iinp', '--batch', at('changing'), '-o', out('')];
+    await generate(...words);
+    assert.match((await generate(...words)).stderr, /2 of 2 existed already/);
+    const later = new Date(Date.now() + 10_000);
+    utimesSync(join(at('changing'), 'two_mask.png'), later, later);
+    const again = await generate(...words);
+    assert.deepEqual([again.exitCode, again.stdout], [0, `${out('0002-two.png')}\n`]);
+    assert.match(again.stderr, /1 of 2 existed already/);
   });
 
   test('a wrong row of a list is named, and the others are made', async () => {
