@@ -6,6 +6,7 @@
 
 #include "bridge.h"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -68,9 +69,35 @@ std::atomic<bool> endsWhenLost{false};
 int32_t slowestRank = -1;
 uint32_t slowestExchanges = 0;
 
+// macOS has neither flag: adopted() sets the same on the socket.
+#ifdef SOCK_CLOEXEC
+constexpr int closedOnExec = SOCK_CLOEXEC;
+#else
+constexpr int closedOnExec = 0;
+#endif
+#ifdef MSG_NOSIGNAL
+constexpr int withoutSignal = MSG_NOSIGNAL;
+#else
+constexpr int withoutSignal = 0;
+#endif
+
+// The socket, which a child process does not inherit and which raises no SIGPIPE; -1 stays.
+int adopted(int socket) {
+  if (socket < 0) return socket;
+  fcntl(socket, F_SETFD, FD_CLOEXEC);
+#ifdef SO_NOSIGPIPE
+  const int yes = 1;
+  setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &yes, sizeof(yes));
+#endif
+  return socket;
+}
+
+// The flag too, where there is one: between the two calls another thread may start a child.
+int openSocket(int family, int type) { return adopted(::socket(family, type | closedOnExec, 0)); }
+
 void send(int socket, const Message& message) {
   // errors are ignored: a peer that does not read will be noticed by its silence
-  if (::send(socket, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) return;
+  if (::send(socket, &message, sizeof(message), MSG_DONTWAIT | withoutSignal) < 0) return;
 }
 
 void setLost(Pulse& self, int32_t kind, int32_t rank) {
@@ -178,7 +205,7 @@ void run(Pulse& self) {
     for (const pollfd& ready : waiting) {
       if (ready.revents == 0) continue;
       if (ready.fd == self.listener) {
-        const int socket = accept(self.listener, nullptr, nullptr);
+        const int socket = adopted(accept(self.listener, nullptr, nullptr));
         if (socket >= 0) self.peers[socket];
       } else if (!read(self, ready.fd, self.peers[ready.fd])) {
         close(ready.fd);
@@ -200,7 +227,7 @@ void run(Pulse& self) {
 }
 
 int listenAnywhere(int& port) {
-  const int socket = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int socket = openSocket(AF_INET6, SOCK_STREAM);
   sockaddr_storage address{};
   socklen_t length = sizeof(sockaddr_in6);
   int listener = socket;
@@ -211,7 +238,7 @@ int listenAnywhere(int& port) {
   }
   if (socket < 0 || bind(socket, reinterpret_cast<sockaddr*>(&address), length) != 0) {
     if (socket >= 0) close(socket);
-    listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    listener = openSocket(AF_INET, SOCK_STREAM);
     address.ss_family = AF_INET;
     length = sizeof(sockaddr_in);
     if (bind(listener, reinterpret_cast<sockaddr*>(&address), length) != 0) {
@@ -233,7 +260,7 @@ int connectTo(const std::string& host, int port) {
   if (failure != 0) throw std::runtime_error(host + ": " + gai_strerror(failure));
   int connected = -1, reason = 0;
   for (addrinfo* item = found; item != nullptr && connected < 0; item = item->ai_next) {
-    const int socket = ::socket(item->ai_family, item->ai_socktype | SOCK_CLOEXEC, 0);
+    const int socket = openSocket(item->ai_family, item->ai_socktype);
     if (socket >= 0 && connect(socket, item->ai_addr, item->ai_addrlen) == 0) {
       connected = socket;
     } else {
