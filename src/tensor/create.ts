@@ -11,9 +11,13 @@ export type Nested = number | boolean | Nested[];
 const fromValues = operator('tensor');
 const fromMemory = operator('fromArray');
 
+/** Numbers go into these directly: float32 holds whole numbers only up to 2^24. */
+const EXACT: readonly (DType | undefined)[] = ['float64', 'int32', 'int16', 'int8', 'uint8'];
+
 /**
  * A tensor holding a copy of `values`: a number, nested arrays or a typed array.
  * The dtype defaults to float32 for numbers, bool for booleans, and the array's own type.
+ * 16-bit floats from their bits: a Uint16Array with `dtype` 'bfloat16' or 'float16'.
  * @throws ShapeError if nested arrays are ragged or `shape` does not fit
  */
 export function tensor(
@@ -26,7 +30,8 @@ export function tensor(
   if (ArrayBuffer.isView(values)) {
     array = values as TypedArray;
     shape = options.shape ?? [array.length];
-    dtype = dtypeOfArray(array);
+    const isBits = array instanceof Uint16Array && is16BitFloat(options.dtype);
+    dtype = isBits ? options.dtype! : dtypeOfArray(array);
   } else {
     shape = shapeOf(values);
     const flat = (Array.isArray(values) ? values : [values]).flat(
@@ -36,14 +41,12 @@ export function tensor(
     if (flat.length !== count) {
       throw new ShapeError(`tensor: nested arrays must be regular, got ${flat.length} values`);
     }
-    dtype = typeof flat[0] === 'boolean' ? 'bool' : 'float32';
     if (options.dtype === 'int64') {
       array = BigInt64Array.from(flat.map((value) => BigInt(Number(value))));
       dtype = 'int64';
-    } else if (options.dtype === 'float64') {
-      array = Float64Array.from(flat.map(Number));
-      dtype = 'float64';
     } else {
+      dtype = typeof flat[0] === 'boolean' ? 'bool' : 'float32';
+      if (EXACT.includes(options.dtype)) dtype = options.dtype!;
       array = new (typedArrayFor(dtype))(count);
       (array as Float32Array).set(flat.map(Number));
     }
@@ -66,6 +69,8 @@ export function fromArray(array: ArrayBufferView, shape: number[], dtype?: DType
   markAsUntransferable(array.buffer);
   return wrap(handle, fromMemory);
 }
+
+const is16BitFloat = (dtype?: DType): boolean => dtype === 'bfloat16' || dtype === 'float16';
 
 function shapeOf(values: Nested): number[] {
   const shape: number[] = [];

@@ -27,6 +27,33 @@ describe('tensor', () => {
     assert.equal(tensor([0.1], { dtype: 'float64' }).item(), 0.1);
   });
 
+  test('keeps whole numbers exact in every integer dtype', () => {
+    for (const [dtype, value] of [
+      ['int32', 2 ** 24 + 1],
+      ['int32', -(2 ** 31)],
+      ['int16', -32_768],
+      ['int8', -128],
+      ['uint8', 255],
+    ] as const) {
+      const x = tensor([[value, 0]], { dtype });
+      assert.deepEqual([x.dtype, x.shape, [...x.toArray()]], [dtype, [1, 2], [value, 0]]);
+    }
+    assert.deepEqual(values(tensor([1.7, -1.7], { dtype: 'int32' })), [1, -1]);
+    assert.deepEqual(values(tensor([true, false], { dtype: 'int32' })), [1, 0]);
+    assert.deepEqual(values(tensor([0.5, 0], { dtype: 'bool' })), [1, 0]);
+  });
+
+  test('takes the bits of 16-bit floats, as fromArray does', () => {
+    const bits = {
+      bfloat16: Uint16Array.of(0x3fc0, 0xc000),
+      float16: Uint16Array.of(0x3e00, 0xc000),
+    };
+    for (const dtype of ['bfloat16', 'float16'] as const) {
+      const x = tensor(bits[dtype], { dtype });
+      assert.deepEqual([x.dtype, values(x)], [dtype, [1.5, -2]]);
+    }
+  });
+
   test('copies: later changes of the array do not show', () => {
     const array = new Float32Array([1, 2]);
     const x = tensor(array);
