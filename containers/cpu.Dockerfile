@@ -14,7 +14,7 @@ WORKDIR /mfm
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-RUN ./mfm setup && rm -rf build/native
+RUN ./mfm setup && npm run --silent build:studio && rm -rf build/native
 
 FROM base
 RUN useradd --create-home --uid 10001 mfm

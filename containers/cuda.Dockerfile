@@ -22,6 +22,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN LIBTORCH=$(python3 -c 'import os, torch; print(os.path.dirname(torch.__file__))') ./mfm setup \
+ && npm run --silent build:studio \
  && rm -rf build/native
 
 FROM base
