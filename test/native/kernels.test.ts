@@ -5,6 +5,8 @@ import {
   type DType,
   Generator,
   grad,
+  noGrad,
+  ones,
   ops,
   randn,
   type Tensor,
@@ -179,6 +181,54 @@ describe('mfm::attention', () => {
       }
     }
   }
+
+  for (const { dtype, gain, masked } of [
+    { dtype: 'float32', gain: 1, masked: false },
+    { dtype: 'bfloat16', gain: 3, masked: false },
+    { dtype: 'bfloat16', gain: 1, masked: true },
+  ] as const) {
+    test(`keeps NaN in a query, and to that query: ${dtype}${masked ? ', masked' : ''}`, () => {
+      const [row, length, width] = [5, 40, 64];
+      // with this gain or a mask, the other queries are computed in the same way without the NaN
+      const inputs = [gain, gain, 1].map((g) => random(1, 2, length, width).mul(g).to(dtype));
+      const mask = masked ? zeros([1, 1, 1, length]) : null;
+      const run = (q: Tensor) => {
+        const leaves = [q, inputs[1]!, inputs[2]!].map((t) => t.detach().requiresGrad_(true));
+        const out = call('mfm::attention', ...leaves, mask, 0.125);
+        const plainOut = noGrad(() => call('mfm::attention', ...leaves, mask, 0.125));
+        const gradOutputs = [ones(out.shape).to(dtype)];
+        const [dq, dk, dv] = grad([out], leaves, { gradOutputs });
+        return { out, plainOut, dq: dq!, dk: dk!, dv: dv! };
+      };
+      const damaged = inputs[0]!.clone();
+      damaged.select(1, 1).narrow(1, row, 1).narrow(2, 3, 1).fill_(NaN);
+      const [got, want] = [run(damaged), run(inputs[0]!)];
+      for (const name of ['out', 'plainOut', 'dq'] as const) {
+        const [a, b] = [got[name].contiguous().toArray(), want[name].contiguous().toArray()];
+        a.forEach((value, i) => {
+          if (Math.floor(i / width) === length + row) assert.ok(Number.isNaN(value), name);
+          else assert.equal(value, b[i], name);
+        });
+      }
+      for (const name of ['dk', 'dv'] as const) {
+        const [whole, hurt] = [0, 1].map((head) => got[name].select(1, head).toFloat32Array());
+        assert.ok(whole!.every(Number.isFinite), name);
+        assert.ok(hurt!.every(Number.isNaN), name);
+      }
+    });
+  }
+
+  test('keeps NaN in a key', () => {
+    const [q, k, v] = [0, 1, 2].map(() => random(1, 1, 40, 64).to('bfloat16'));
+    k!.select(2, 7).narrow(2, 3, 1).fill_(NaN);
+    const out = call('mfm::attention', q, k, v, null, 0.125);
+    assert.ok(out.toFloat32Array().every(Number.isNaN));
+  });
+
+  test('of nothing is nothing', () => {
+    const q = zeros([0, 2, 4, 8], { dtype: 'bfloat16' });
+    assert.deepEqual(call('mfm::attention', q, q, q, null, 1).shape, [0, 2, 4, 8]);
+  });
 
   test('gives the same whatever the number of heads beside it', () => {
     const [q, k, v] = [0, 1, 2].map(() => random(1, 2, 600, 64).to('bfloat16'));

@@ -139,7 +139,8 @@ MFM_INLINE Factor tiles(const uint16_t* packed, int64_t perStep) {
 }
 
 // 2^x for x >= -126, with a relative error of 1e-4, a twentieth of half a unit in bfloat16's last
-// place.
+// place. NaN stays NaN: what is shifted into the exponent are its low bits, and these are zero in
+// one that comes from bfloat16 or from a calculation.
 MFM_INLINE __m512 powerOfTwo(__m512 x) {
   const __m512 magic = _mm512_set1_ps(12582912.0f); // 1.5 * 2^23: adding it rounds to an integer
   const __m512 shifted = _mm512_add_ps(x, magic);
@@ -151,8 +152,9 @@ MFM_INLINE __m512 powerOfTwo(__m512 x) {
   return _mm512_castsi512_ps(_mm512_add_epi32(
       _mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(shifted), 23)));
 }
+// If either is NaN, max returns the second one.
 MFM_INLINE __m512 clampedPowerOfTwo(__m512 x) {
-  return powerOfTwo(_mm512_max_ps(x, _mm512_set1_ps(-126.0f)));
+  return powerOfTwo(_mm512_max_ps(_mm512_set1_ps(-126.0f), x));
 }
 
 // Converts both to bfloat16, with `low` in the lower half.
@@ -191,6 +193,7 @@ float longest(HeadView m, int64_t from, int64_t to, int64_t columns) {
 void fillBias(float* bias, const float* mask, int64_t lk) {
   for (int64_t i = 0; i < roundUp(lk); ++i) {
     bias[i] = i >= lk ? hidden : mask ? std::max(mask[i] * log2e, hidden) : 0.0f;
+    if (std::isnan(bias[i])) bias[i] = std::numeric_limits<float>::quiet_NaN(); // see powerOfTwo
   }
 }
 
@@ -274,7 +277,7 @@ void onlineBlock(const ForwardBuffers& b, int64_t from, int64_t steps, int64_t w
       const __m512 x = _mm512_fmadd_ps(_mm512_load_ps(scores + i * step), factors,
                                        _mm512_set1_ps(b.bias[from + i]));
       _mm512_store_ps(scores + i * step, x);
-      maximum = _mm512_max_ps(maximum, x);
+      maximum = _mm512_max_ps(x, maximum); // passes over NaN, which x keeps
     }
     if (!first && _mm512_cmp_ps_mask(maximum, maxima[half], _CMP_NEQ_UQ)) {
       const __m512 shrink = clampedPowerOfTwo(_mm512_sub_ps(maxima[half], maximum));

@@ -31,8 +31,11 @@ Tensor emptyHeads(const Tensor& like, const Shape& s, int64_t length) {
   return at::empty({s.b, length, s.n, s.k}, like.options()).transpose(1, 2);
 }
 
-bool onTiles(const Tensor& q, const Shape& s) {
-  return q.device().is_cpu() && q.scalar_type() == at::kBFloat16 && s.k <= maxHeadDim &&
+bool onTiles(const Tensor& q, const Tensor& k, const Tensor& v, const Shape& s) {
+  const auto fits = [](const Tensor& x) {
+    return x.scalar_type() == at::kBFloat16 && x.numel() > 0;
+  };
+  return q.device().is_cpu() && fits(q) && fits(k) && fits(v) && s.k <= maxHeadDim &&
          tileKernels();
 }
 
@@ -130,7 +133,7 @@ Tensor forward(const Tensor& q, const Tensor& k, const Tensor& v, const Optional
                double scale) {
   const Shape s = shapeOf(q, k, v, orNone(mask));
   if (hasDeviceAttention(q)) return deviceAttention(q, k, v, orNone(mask), scale);
-  if (!onTiles(q, s)) return chunkedForward(q, k, v, orNone(mask), s, scale);
+  if (!onTiles(q, k, v, s)) return chunkedForward(q, k, v, orNone(mask), s, scale);
   return tileForward(innerContiguous(q), innerContiguous(k), innerContiguous(v), orNone(mask), s,
                      scale, nullptr);
 }
@@ -143,7 +146,7 @@ struct Attention : torch::autograd::Function<Attention> {
     const Tensor v = innerContiguous(vInput), mask = orNone(maskInput);
     const Shape s = shapeOf(q, k, v, mask);
     Tensor out, lse;
-    if (onTiles(q, s)) {
+    if (onTiles(q, k, v, s)) {
       lse = at::empty({s.b, s.n, s.lq}, at::kFloat);
       out = tileForward(q, k, v, mask, s, scale, data<float>(lse));
     } else {
