@@ -108,6 +108,53 @@ describe('mfm::rms_norm_rope', () => {
   }
 });
 
+describe('what the operators refuse', () => {
+  const dtype = 'bfloat16'; // our own convolution, where the CPU has the instructions for it
+  const some = (...shape: number[]) => ones(shape, { dtype });
+  const conv = (weight: number[], bias: number | null, stride = 1, padding = 0) =>
+    call(
+      ...(['mfm::clip_conv', some(1, 1, 8, 4, 4), null, some(...weight)] as const),
+      ...([bias === null ? null : some(bias), stride, padding] as const),
+    );
+  const norm = (frames: number, scale: number | null, groups = 2) => {
+    const clip = (t: number) => some(t, 1, 8, 4, 4);
+    const [low, one] = [scale === null ? null : clip(scale), some(8)];
+    return call('mfm::clip_norm', clip(frames), one, one, low, low, groups, 1e-6, false);
+  };
+  const rope = (shape: number[], weight: number, cos: number[] | null) => {
+    const table = cos && ones(cos);
+    return call('mfm::rms_norm_rope', some(...shape), some(weight), table, table, 1e-6);
+  };
+
+  test('clip_conv: kernels, biases, strides and paddings that do not fit', () => {
+    assert.deepEqual(conv([8, 8, 1, 3, 3], 8, 2, 1).shape, [1, 1, 8, 2, 2]);
+    assert.throws(() => conv([8, 8, 1, 3, 1], 8), /weight must be .*, k, k\]/);
+    assert.throws(() => conv([8, 8, 1, 0, 0], 8), /weight must be/);
+    assert.throws(() => conv([8, 8, 1, 3, 3], 1), /bias must be \[8\], got \[1\]/);
+    assert.throws(() => conv([8, 8, 1, 5, 5], null), /must be at least 5 high and wide/);
+    for (const stride of [0, -1, 2 ** 40]) {
+      assert.throws(() => conv([8, 8, 1, 1, 1], null, stride), /stride must be from 1/);
+    }
+    for (const padding of [-1, 3, 2 ** 62]) {
+      assert.throws(() => conv([8, 8, 1, 3, 3], null, 1, padding), /padding must be from 0/);
+    }
+  });
+
+  test('clip_norm: one frame of scale for an odd clip, and no groups', () => {
+    assert.deepEqual(norm(4, 1).shape, [4, 1, 8, 4, 4]);
+    assert.deepEqual(norm(3, 2).shape, [3, 1, 8, 4, 4]);
+    assert.throws(() => norm(3, 1), /need at least 2, got 1/);
+    assert.throws(() => norm(2, null, 0), /in 0 groups/);
+  });
+
+  test('rms_norm_rope: no channels, and an odd number of them to turn', () => {
+    assert.deepEqual(rope([1, 2, 3, 5], 5, null).shape, [1, 3, 2, 5]);
+    assert.throws(() => rope([1, 2, 3, 0], 0, null), /with heads and channels/);
+    assert.throws(() => rope([1, 2, 0, 4], 4, null), /with heads and channels/);
+    assert.throws(() => rope([1, 2, 3, 5], 5, [2, 5]), /K must be even, got 5/);
+  });
+});
+
 describe('pointwise operators', () => {
   for (const dtype of DTYPES) {
     const tanh: Formula = (x) => x.gelu({ approximate: 'tanh' });

@@ -16,6 +16,8 @@
 namespace mfm::kernels {
 namespace {
 
+constexpr int64_t maxStride = 64; // the gradient has as many cases
+
 // One term of the sum: output frames [to, to + count) += convolution of the input frames from,
 // from + step, … of the clip or of `past`, with the sum of the weights of taps `first` to `last`.
 struct Term {
@@ -77,12 +79,25 @@ void check(const Tensor& x, const OptionalTensor& past, const Tensor& weight,
                   (weight.size(2) == 1 || weight.size(2) == 3),
               "clip_conv: x must be [T, B, C, H, W] and weight [C', C, 1 or 3, k, k], got ",
               x.sizes(), " and ", weight.sizes());
+  const int64_t kernel = weight.size(3);
+  TORCH_CHECK(weight.size(4) == kernel && weight.numel() > 0,
+              "clip_conv: weight must be [C', C, 1 or 3, k, k], got ", weight.sizes());
+  TORCH_CHECK(!bias.has_value() || (bias->dim() == 1 && bias->size(0) == weight.size(0)),
+              "clip_conv: bias must be [", weight.size(0), "], got ", bias->sizes());
   TORCH_CHECK(x.numel() > 0, "clip_conv: sizes of x must be above 0, got ", x.sizes());
+  TORCH_CHECK(path.stride >= 1 && path.stride <= maxStride, "clip_conv: stride must be from 1 to ",
+              maxStride, ", got ", path.stride);
+  TORCH_CHECK(path.pad >= 0 && path.pad < kernel,
+              "clip_conv: padding must be from 0 to k - 1 = ", kernel - 1, ", got ", path.pad);
+  TORCH_CHECK(std::min(x.size(3), x.size(4)) + 2 * path.pad >= kernel,
+              "clip_conv: x with its padding must be at least ", kernel, " high and wide, got ",
+              x.sizes());
   TORCH_CHECK(!path.halve || weight.size(2) == 3,
               "clip_conv: halving the frames needs a weight with three taps in time");
   const int64_t before = path.halve ? 1 : 2;
   TORCH_CHECK(!past.has_value() || (past->dim() == 5 && past->size(0) == before &&
-                                    past->sizes().slice(1) == x.sizes().slice(1)),
+                                    past->sizes().slice(1) == x.sizes().slice(1) &&
+                                    past->scalar_type() == x.scalar_type()),
               "clip_conv: past must be ", before, " frames like those of x");
 }
 

@@ -195,18 +195,25 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, const Opti
            const OptionalTensor& shift, int64_t groups) {
   expectOneDevice("clip_norm", {x, weight, bias, orNone(scale), orNone(shift)});
   TORCH_CHECK(x.dim() == 5, "clip_norm: x must be [T, B, C, H, W], got ", x.sizes());
-  TORCH_CHECK(weight.numel() == x.size(2) && x.size(2) % groups == 0, "clip_norm: ", x.size(2),
-              " channels do not fit ", weight.numel(), " weights in ", groups, " groups");
+  TORCH_CHECK(weight.numel() == x.size(2) && groups > 0 && x.size(2) % groups == 0, "clip_norm: ",
+              x.size(2), " channels do not fit ", weight.numel(), " weights in ", groups, " groups");
+  TORCH_CHECK(weight.dim() == 1 && bias.sizes() == weight.sizes(),
+              "clip_norm: weight and bias must be [", x.size(2), "], got ", weight.sizes(), " and ",
+              bias.sizes());
   TORCH_CHECK(scale.has_value() == shift.has_value(),
               "clip_norm: scale and shift must be given together");
   if (!scale.has_value()) return;
   for (const auto& t : {*scale, *shift}) {
     TORCH_CHECK(t.dim() == 5 && t.sizes() == scale->sizes() && t.size(1) == x.size(1) &&
                     t.size(2) == x.size(2) && t.size(0) <= x.size(0) && t.size(3) <= x.size(3) &&
-                    t.size(4) <= x.size(4) && t.scalar_type() == x.scalar_type(),
+                    t.size(4) <= x.size(4) && t.scalar_type() == x.scalar_type() &&
+                    (t.numel() > 0 || x.numel() == 0),
                 "clip_norm: scale and shift must be like x and no larger, got ", t.sizes(), " for ",
                 x.sizes());
   }
+  TORCH_CHECK(x.size(0) == 1 || x.size(0) % 2 == 0 || scale->size(0) > 1 || x.numel() == 0,
+              "clip_norm: the first of ", x.size(0),
+              " frames is kept apart, so scale and shift need at least 2, got 1");
 }
 
 // --- for any device and dtype: differentiable ATen operators

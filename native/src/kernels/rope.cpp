@@ -16,13 +16,16 @@ struct Shape {
 Shape shapeOf(const Tensor& x, const Tensor& weight, const OptionalTensor& cosine,
               const OptionalTensor& sine) {
   expectOneDevice("rms_norm_rope", {x, weight, orNone(cosine), orNone(sine)});
-  TORCH_CHECK(x.dim() == 4, "rms_norm_rope: x must be [B, L, N, K], got ", x.sizes());
+  TORCH_CHECK(x.dim() == 4 && x.size(2) > 0 && x.size(3) > 0,
+              "rms_norm_rope: x must be [B, L, N, K] with heads and channels, got ", x.sizes());
   const Shape s{x.size(0), x.size(1), x.size(2), x.size(3), weight.numel() / x.size(3)};
   TORCH_CHECK(weight.numel() == s.n * s.k || weight.numel() == s.k,
               "rms_norm_rope: weight must be [", s.n * s.k, "] or [", s.k, "], got ",
               weight.sizes());
   TORCH_CHECK(cosine.has_value() == sine.has_value(),
               "rms_norm_rope: cos and signed_sin must be given together");
+  TORCH_CHECK(!cosine.has_value() || s.k % 2 == 0,
+              "rms_norm_rope: channels are turned in pairs, so K must be even, got ", s.k);
   for (const auto& t : {cosine, sine}) {
     TORCH_CHECK(!t.has_value() || t->numel() == s.l * s.k || t->numel() == s.b * s.l * s.k,
                 "rms_norm_rope: cos and signed_sin must be [", s.l, ", ", s.k, "], got ", t->sizes());
