@@ -1,5 +1,5 @@
 // Files mapped into memory as tensors: nothing is read before it is used. If a file is truncated
-// meanwhile, or its disk fails, the call that notices ends with an error.
+// meanwhile, or its disk fails, the call that notices ends with an error. And tensors written to files.
 #include "bridge.h"
 
 #include <fcntl.h>
@@ -8,8 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -205,6 +207,27 @@ napi_value mappedBytes(Args& args) {
   return result;
 }
 
+// writeTensor(tensor, file descriptor): 0 when all bytes are written, else the system's error number.
+// Unlike `view` it leaves nothing behind that keeps the tensor until the event loop's next turn.
+napi_value writeTensor(Args& args) {
+  const at::Tensor& tensor = tensorArg(args.env, args[0]);
+  const int64_t file = toInt(args.env, args[1]);
+  if (file < 0 || file > INT_MAX) throw std::runtime_error("writeTensor: expected a file descriptor");
+  if (!tensor.device().is_cpu() || !tensor.is_contiguous()) {
+    throw std::runtime_error("writeTensor: needs a contiguous tensor on the cpu");
+  }
+  const auto* data = static_cast<const char*>(tensor.data_ptr());
+  constexpr size_t atOnce = 1 << 30;  // macOS refuses more than 2 GiB
+  for (size_t done = 0, bytes = tensor.nbytes(); done < bytes;) {
+    const ssize_t written =
+        write(static_cast<int>(file), data + done, std::min(bytes - done, atOnce));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fromDouble(args.env, errno);
+    done += static_cast<size_t>(written);
+  }
+  return fromDouble(args.env, 0);
+}
+
 // cutFile(tensor?): an error message if a mapped file, or the one that a tensor lies in, could not be
 // read or has become shorter; '' if not. Needed because the loss of less than a page raises no signal,
 // nor do reads by the kernel itself.
@@ -249,6 +272,7 @@ void initFiles(napi_env env, napi_value exports) {
   exportFunction(env, exports, "unmapFile", unmapFile);
   exportFunction(env, exports, "mappedTensor", mappedTensor);
   exportFunction(env, exports, "mappedBytes", mappedBytes);
+  exportFunction(env, exports, "writeTensor", writeTensor);
   exportFunction(env, exports, "cutFile", cutFile);
 }
 

@@ -59,6 +59,7 @@ export interface Native {
   unmapFile(id: number): void;
   mappedTensor(id: number, offset: number, shape: number[], dtype: number): number;
   mappedBytes(id: number, offset: number, length: number): ArrayBuffer;
+  writeTensor(tensor: number, file: number): number;
   cutFile(tensor?: number): string;
   setThreads(count: number): void;
   threads(): number;

@@ -16,6 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { getSystemErrorMap } from 'node:util';
 import { InputError, JobError, MfmError } from '../errors.js';
 import { operator, wrap } from './dispatch.js';
 import { bytesPerElement, type DType, dtypeCode, safetensorsName } from './dtype.js';
@@ -171,12 +172,20 @@ function writeTensor(file: number, { handle }: Tensor): void {
     if (problem !== '') throw new JobError(problem);
   };
   try {
-    writeAll(file, new Uint8Array(native.view(handle)));
+    // a view of the memory instead would keep every tensor until the event loop's next turn
+    const failure = native.writeTensor(handle, file);
+    if (failure !== 0) throw systemError(failure);
   } catch (error) {
     expectWhole(); // the system's own error is only "bad address"
     throw error;
   }
   expectWhole();
+}
+
+/** What Node.js throws for this error number. */
+function systemError(number: number): NodeJS.ErrnoException {
+  const [code, text] = getSystemErrorMap().get(-number) ?? [`error ${number}`, 'unknown'];
+  return Object.assign(new Error(`${code}: ${text}, write`), { code });
 }
 
 /** Swallows its own errors: the one that led here is the one to report. */

@@ -10,11 +10,13 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { InputError, JobError } from '../../src/errors.js';
+import { InputError, JobError, MfmError } from '../../src/errors.js';
 import {
   type DType,
+  memoryInfo,
   noGrad,
   ones,
   openSafetensors,
@@ -23,6 +25,7 @@ import {
   tensor,
   zeros,
 } from '../../src/tensor/index.js';
+import { native } from '../../src/tensor/native.js';
 import { temporaryFolder } from '../temp-folder.js';
 
 const folder = temporaryFolder();
@@ -360,6 +363,52 @@ describe('saveSafetensors', () => {
     assert.throws(() => saveSafetensors(path, { ...broken, meta }), JobError);
     assert.deepEqual(readFileSync(path), before);
     assert.deepEqual(readdirSync(inside), ['w.safetensors']);
+  });
+
+  test('writing a tensor to a full device gives the error number of the system', {
+    skip: !existsSync('/dev/full') && 'needs /dev/full',
+  }, () => {
+    const file = openSync('/dev/full', 'w');
+    assert.equal(native.writeTensor(ones([4]).handle, file), constants.errno.ENOSPC);
+    closeSync(file);
+  });
+
+  test('writes the bytes of a tensor, and refuses what is no tensor or file', () => {
+    const path = at('raw');
+    const file = openSync(path, 'w');
+    assert.equal(native.writeTensor(tensor([1, -2]).handle, file), 0);
+    assert.equal(native.writeTensor(zeros([0, 3]).handle, file), 0);
+    closeSync(file);
+    assert.deepEqual(
+      new Float32Array(Uint8Array.from(readFileSync(path)).buffer),
+      Float32Array.of(1, -2),
+    );
+    assert.equal(native.writeTensor(ones([4]).handle, file), constants.errno.EBADF);
+    for (const wrong of [-1, 2 ** 31, 1e300]) {
+      assert.throws(() => native.writeTensor(ones([4]).handle, wrong), MfmError);
+    }
+    assert.throws(() => native.writeTensor(0, 1), MfmError);
+    const turned = ones([2, 3]).transpose(0, 1);
+    assert.throws(() => native.writeTensor(turned.handle, 1), /contiguous/);
+  });
+
+  test('keeps no tensor that it has written', () => {
+    const path = at('freed.safetensors');
+    const elements = 2 ** 20;
+    const before = memoryInfo().usedBytes;
+    let most = 0;
+    const large = {
+      dtype: 'float32' as const,
+      shape: [elements],
+      numel: elements,
+      detach() {
+        const made = zeros([elements]);
+        most = Math.max(most, memoryInfo().usedBytes - before);
+        return made;
+      },
+    };
+    saveSafetensors(path, { a: large, b: large, c: large, d: large });
+    assert.ok(most < 2 * 4 * elements, `${most} bytes`);
   });
 
   test('makes the folder; a place that cannot be written is one sentence', () => {
