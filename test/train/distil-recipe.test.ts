@@ -47,7 +47,7 @@ describe('distilRecipe', () => {
     const { width, height, numFrames, timestepShift, tokensPerBatch, tasks } = stage;
     assert.deepEqual([width, height, numFrames, timestepShift], [64, 64, 17, 1.6]);
     assert.equal(tokensPerBatch, 16 * 80); // sixteen clips of five latent frames of 4x4 tokens
-    assert.equal(Object.keys(tasks!).length, 18);
+    assert.equal(Object.keys(tasks!).length, 19);
     assert.equal(tasks!.t2v, 3);
     assert.equal(stage.distillation!.inferenceSteps, 4);
   });
