@@ -58,7 +58,8 @@ export const args = defineArgs({
     maxSeconds: {
       kind: 'number',
       min: 0.1,
-      describe: 'prepare: split longer scenes into equal parts, seconds; at least twice --min-seconds (default 20)',
+      describe:
+        'prepare: split longer scenes into equal parts, seconds; at least twice --min-seconds (default 20)',
     },
     fps: {
       kind: 'number',
