@@ -15,9 +15,9 @@ import { type TaskId, taskOf } from '../src/tasks/index.js';
 
 /** Scenes that show what a task does; not the best results of many, but neither the worst. */
 const ROWS: readonly (readonly [TaskId, scene: number])[] = [
-  ['t2v', 3],
+  ['t2v', 2],
   ['i2v', 5],
-  ['vexd', 8],
+  ['vexd', 4],
   ['itrans', 4],
   ['vsr', 2],
   ['vcolor', 5],

@@ -19,9 +19,9 @@ import { TASKS, type Task, type TaskId } from '../src/tasks/index.js';
 /** The scene that each card shows, chosen by eye from the first nine: what a task does must be seen. */
 const SCENES: Record<TaskId, number> = {
   t2i: 5,
-  t2v: 3,
+  t2v: 2,
   i2v: 5,
-  vexd: 8,
+  vexd: 4,
   itrans: 3,
   vtrans: 4,
   isr: 3,
@@ -39,7 +39,7 @@ const SCENES: Record<TaskId, number> = {
   any: 3,
 };
 /** Where words alone are given, the result of another scene stands on the left. */
-const SECOND = 1;
+const SECOND = 7;
 
 const SIDE = 64;
 /** What is not known: the colour of paper in both themes. */
