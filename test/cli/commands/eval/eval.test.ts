@@ -119,7 +119,7 @@ describe('mfm eval', () => {
   test('uses no figures of data that has changed', async () => {
     const [data, output] = [join(folder, 'corrected'), join(folder, 'of-corrected')];
     mkdirSync(data);
-    const size = { width: 48, height: 48, numFrames: 1 };
+    const size = { width: 64, height: 64, numFrames: 1 };
     await writeImage(join(data, 'a.png'), { ...size, data: miniWorld(7, size).frames });
     const captioned = (caption: string) =>
       writeFileSync(
@@ -128,12 +128,13 @@ describe('mfm eval', () => {
       );
     const words = ['--manifest', data, '--tasks', 't2i', '-o', output];
     const time = () => statSync(join(output, 'tasks', 't2i.json')).mtimeMs;
-    captioned('a red cube');
-    assert.equal((await mfm(words)).exitCode, 0);
+    captioned('a red cube lies there');
+    const { exitCode, message } = await mfm(words);
+    assert.equal(exitCode, 0, message);
     const first = time();
     await mfm(words);
     assert.equal(time(), first);
-    captioned('a blue cube');
+    captioned('a blue cube lies there');
     await mfm(words);
     assert.notEqual(time(), first);
   });
