@@ -1,4 +1,5 @@
 /** The runs of a folder as a table. */
+import { PROGRAM } from '../../../files/package-root.js';
 import { type RunSummary, summariseRun } from '../../../train/run/status.js';
 import { withOptions } from '../../terminal/fields.js';
 import { formatBytes, formatDuration } from '../../terminal/progress.js';
@@ -14,7 +15,7 @@ export function listRuns({ where, folders }: FoundRuns, { json }: { json: boolea
   if (json) {
     process.stdout.write(`${JSON.stringify(runs.map(asJson), null, 2)}\n`);
   } else if (runs.length === 0) {
-    process.stdout.write(`${where}: no runs; \`mfm train RECIPE\` makes one\n`);
+    process.stdout.write(`${where}: no runs; \`${PROGRAM} train RECIPE\` makes one\n`);
   } else {
     const lines = aligned([HEAD, ...runs.map((run) => rowOf(run, nowMs))]);
     const messages = runs.flatMap(({ name, message }) =>

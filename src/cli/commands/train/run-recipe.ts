@@ -3,6 +3,7 @@ import type { WorldEnvironment } from '../../../distributed/environment.js';
 import type { Parallel } from '../../../distributed/parallel.js';
 import type { SequenceGroup as Sequence } from '../../../distributed/sequence.js';
 import { InputError } from '../../../errors.js';
+import { PROGRAM } from '../../../files/package-root.js';
 import type { TrainEvent, TrainOutcome } from '../../../train/index.js';
 import type { Recipe, RecipeInput } from '../../../train/recipe/config.js';
 import { adviseFfmpeg } from '../../options/ffmpeg-advice.js';
@@ -128,7 +129,7 @@ function resumingCommand(resumes = false): string {
   const words = process.argv.slice(2);
   const end = words.indexOf('--');
   if (!resumes) words.splice(end < 0 ? words.length : end, 0, '--resume');
-  return ['mfm', ...words.map(shellWord)].join(' ');
+  return [PROGRAM, ...words.map(shellWord)].join(' ');
 }
 
 /** Joins the other processes of the job, if there are several. */
