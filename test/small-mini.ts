@@ -1,4 +1,4 @@
-/** The included pipeline at 64x64, so that what tests make takes little time. */
+/** The included pipeline with settings of tests, so that these do not depend on its own. */
 import {
   existsSync,
   mkdirSync,
@@ -12,8 +12,11 @@ import { fromRoot } from '../src/files/package-root.js';
 
 const INDEX = 'model_index.json';
 
-/** @returns the pipeline folder `mfm-mini` in a folder, made if it is not there; its parts are the included one's */
-export function smallMini(folder: string): string {
+/**
+ * @param settings  in place of the included pipeline's own; undefined removes one
+ * @returns the pipeline folder `mfm-mini` in a folder, made if it is not there; its parts are the included one's
+ */
+export function smallMini(folder: string, settings: object = {}): string {
   const included = fromRoot('models/mfm-mini');
   const small = join(folder, 'mfm-mini');
   if (existsSync(small)) return small;
@@ -22,7 +25,7 @@ export function smallMini(folder: string): string {
     if (name !== INDEX) symlinkSync(join(included, name), join(small, name));
   }
   const index = JSON.parse(readFileSync(join(included, INDEX), 'utf8'));
-  Object.assign(index._mfm, { width: 64, height: 64 });
+  Object.assign(index._mfm, { width: 64, height: 64, ...settings });
   writeFileSync(join(small, INDEX), JSON.stringify(index));
   return small;
 }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { fromRoot } from '../../../src/files/package-root.js';
 import { readLora } from '../../../src/nn/index.js';
 import { openPipeline } from '../../../src/pipeline/index.js';
 import { Generator, noGrad, setThreads, type Tensor } from '../../../src/tensor/index.js';
@@ -18,15 +17,17 @@ import {
 import { type PipelineRecipe, pipelineRecipe, Recipe } from '../../../src/train/recipe/config.js';
 import { recipeShape } from '../../../src/train/recipe/networks.js';
 import { Run } from '../../../src/train/run/run.js';
+import { smallMini } from '../../small-mini.js';
 import { temporaryFolder } from '../../temp-folder.js';
 import { tinyRecipe, tinyTrainee } from '../tiny.js';
 
 const root = temporaryFolder();
-const base = fromRoot('models/mfm-mini');
+/** `models/mfm-mini`, as if known frames had never had depth. */
+const base = smallMini(root, { usesDepth: false, depthTasks: undefined, depthScale: 'clip' });
 
 before(() => setThreads(1));
 
-/** `models/mfm-mini` as a recipe opens it. */
+/** That pipeline as a recipe opens it. */
 function opened(
   transformer: object = {},
   more: object = {},

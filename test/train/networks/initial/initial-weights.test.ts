@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { SchedulerConfig } from '../../../../src/diffusion/index.js';
-import { fromRoot } from '../../../../src/files/package-root.js';
 import { buildTokenizer, parseT5Config, T5Encoder } from '../../../../src/models/t5/index.js';
 import {
   initialiseForTraining,
@@ -24,6 +23,7 @@ import {
   buildTrainedPipeline,
   type TrainedPipeline,
 } from '../../../../src/train/networks/trained-pipeline.js';
+import { smallMini } from '../../../small-mini.js';
 import { tinyRecipe } from '../../tiny.js';
 
 const root = mkdtempSync(join(tmpdir(), 'mfm-start-'));
@@ -45,7 +45,7 @@ const fresh = (init?: string): TrainedPipeline =>
 test('depth keeps the scale that the first weights know; without any, it is that of pixels', () => {
   for (const [init, scale] of [
     [undefined, 'unit'],
-    [fromRoot('models/mfm-mini'), 'clip'],
+    [smallMini(root, { depthScale: 'clip' }), 'clip'],
     [saveFinished('raw', { tasks: ['t2i'] }), 'raw'],
   ] as const) {
     const { pipeline } = fresh(init);
