@@ -105,18 +105,18 @@ export class SourceFiles {
   /** @throws InputError if the output folder is one of the folders that are read, or lies in one */
   expectOtherFolder(path: string): void {
     const real = realPlace(path);
-    const around = this.folders.find(
-      (folder) => real === folder.real || real.startsWith(folder.real + sep),
-    );
+    const around = this.folders.find((folder) => isWithin(real, folder.real));
     if (around) throw liesIn(path, around.from);
   }
 }
 
 /** Is `path` the folder of results, or one in which that lies or would lie? */
 export function holdsResults(path: string, results: string): boolean {
-  const [around, real] = [realPlace(path), realPlace(results)];
-  return real === around || real.startsWith(around + sep);
+  return isWithin(realPlace(results), realPlace(path));
 }
+
+const isWithin = (real: string, folder: string): boolean =>
+  real === folder || real.startsWith(folder + sep);
 
 /** The note on a folder that is left out of the inputs, since it holds the results. */
 export const resultsLeftOut = (path: string): string =>

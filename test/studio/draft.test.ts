@@ -47,6 +47,9 @@ const draftOf = (of: Task, more: Partial<Draft>): Draft => ({ ...emptyDraft(of),
 
 const mixture = task({ id: 'any', placed: true });
 
+/** A part of a mixture that is kept as it is. */
+const WHOLE = { longest: null, gray: false, keep: 1, mask: null, given: null };
+
 describe('what is missing', () => {
   test('is said for each kind of input, in the order in which one gives them', () => {
     const fill = task({ inputs: ['image'], mask: 'hole' });
@@ -120,15 +123,7 @@ describe('the request of a draft', () => {
   });
 
   test('places the parts of a mixture', () => {
-    const part = {
-      id: 'p',
-      longest: null,
-      gray: false,
-      keep: 1,
-      mask: null,
-      given: null,
-      media: media(),
-    };
+    const part = { ...WHOLE, id: 'p', media: media() };
     const draft = draftOf(mixture, {
       parts: [
         { ...part, at: 0, length: 1 },
@@ -151,15 +146,7 @@ describe('the request of a draft', () => {
   });
 
   test('sends parts where the time line shows them after the clip became shorter', () => {
-    const part = {
-      longest: null,
-      gray: false,
-      keep: 1,
-      mask: null,
-      given: null,
-      media: media(),
-      length: 1,
-    };
+    const part = { ...WHOLE, media: media(), length: 1 };
     const draft = draftOf(mixture, {
       fields: { num_frames: '9' },
       parts: [

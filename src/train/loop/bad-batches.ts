@@ -1,6 +1,7 @@
 /** Writes down the samples of steps that were skipped because of their gradients. */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkpointName } from '../run/checkpoint-names.js';
 import type { LoopOptions } from './loop-options.js';
 
 /** The most batches that a run dumps: enough to see what they have in common. */
@@ -18,7 +19,7 @@ export function dumpBatch<Batch>(
   const { part, step, gradNorm } = why;
   const { rank, size } = run.parallel;
   if (rank === 0) report.log(`${part} ${step}: skipped, its gradient norm is ${gradNorm}`);
-  const name = `${part}-${String(step).padStart(8, '0')}${size > 1 ? `-rank${rank}` : ''}`;
+  const name = `${checkpointName(part, step)}${size > 1 ? `-rank${rank}` : ''}`;
   const folder = run.path('bad-batches');
   run.unlessFull(() => {
     mkdirSync(folder, { recursive: true });

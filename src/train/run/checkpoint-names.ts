@@ -1,4 +1,4 @@
-/** How the folders of checkpoints are called: PART-STEP, with eight digits. Needs no LibTorch. */
+/** How checkpoints, and batches that are kept, are called: PART-STEP, with eight digits. Needs no LibTorch. */
 import { readdirSync } from 'node:fs';
 
 export interface CheckpointName {

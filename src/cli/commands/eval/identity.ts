@@ -1,7 +1,7 @@
 /** The name of a folder of weights or results, and a hash that shows whether figures still hold. */
-import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
+import { keyOf } from '../../../data/store.js';
 import { InputError } from '../../../errors.js';
 import { stampOf } from '../../../files/stamp.js';
 
@@ -18,8 +18,7 @@ export interface Origins {
 
 /** A hash that changes with any of these. */
 export function identityOf({ made, files, items, versions }: Origins): string {
-  const texts = [stampOf(made), ...files.map(stampOf), items, JSON.stringify(versions)];
-  return createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 16);
+  return keyOf(stampOf(made), files.map(stampOf), items, versions);
 }
 
 /** @throws InputError if there is no such folder */

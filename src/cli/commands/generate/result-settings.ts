@@ -1,16 +1,12 @@
 /** The JSON beside each result of a batch: a resumed batch skips results that have the same settings. */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
+import { keyOf } from '../../../data/store.js';
 import { stampOf } from '../../../files/stamp.js';
 import type { AskedSettings, ResultSettings } from '../../../index.js';
 
 /** A hash that changes with the names, sizes and times of the files that are read for a result. */
-export const stampOfAll = (paths: readonly string[]): string =>
-  createHash('sha256')
-    .update(JSON.stringify(paths.map(stampOf)))
-    .digest('hex')
-    .slice(0, 16);
+export const stampOfAll = (paths: readonly string[]): string => keyOf(paths.map(stampOf));
 
 /**
  * Does the file hold a result's JSON with these settings, made from the same files? A missing or damaged
