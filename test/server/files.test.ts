@@ -396,6 +396,15 @@ describe('an input', () => {
     assert.deepEqual([picture.result, picture.content_type], ['image', 'image/png']);
   });
 
+  test('that is stored turned has the size of the upright picture', async () => {
+    const color = { create: { width: 40, height: 20, channels: 3, background: '#f00' } } as const;
+    for (const format of ['jpeg', 'webp'] as const) {
+      const turned = sharp(color).withMetadata({ orientation: 6 }).toFormat(format);
+      const { width, height } = await upload(await turned.toBuffer(), `photo.${format}`);
+      assert.deepEqual([width, height], [20, 40], format);
+    }
+  });
+
   test('counts seconds at the rate of the clip that it continues', { skip: noFfmpeg }, async () => {
     const path = join(root, 'fast.mp4');
     const film = 'testsrc2=size=64x64:rate=20:duration=1';

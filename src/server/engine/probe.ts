@@ -66,7 +66,7 @@ async function lookAt(
 
 async function ofPicture(
   path: string,
-  { width, height, pageHeight, hasAlpha }: Metadata,
+  { width, height, pageHeight, pages = 1, hasAlpha, autoOrient }: Metadata,
   decoder: () => Sharp,
 ) {
   // a channel for transparency says little: many pictures have one and are opaque
@@ -74,7 +74,9 @@ async function ofPicture(
     hasAlpha &&
     width * height <= MOST_LOOKED_AT &&
     !(await worded(path, decoder().stats())).isOpaque;
-  return { width, height: pageHeight ?? height, alpha, sound: false };
+  // as it is read: a photo upright, an animation as it is stored
+  const size = pages === 1 ? autoOrient : { width, height: pageHeight ?? height };
+  return { width: size.width, height: size.height, alpha, sound: false };
 }
 
 /** @throws InputError if sharp cannot read the picture */
