@@ -74,7 +74,7 @@ export function memoryOf(
     frozen:
       element * (autoencoder.parameters + textEncoder.parameters - text) +
       // the teacher
-      (stage.distillation ? element * parameterTotal(transformer) : 0),
+      (stage.distillation?.velocity === 'teacher' ? element * parameterTotal(transformer) : 0),
   };
   return { ...parts, total: total(Object.values(parts)) };
 }

@@ -38,8 +38,9 @@ export async function distil(
   for (const network of [teacher.transformer, teacher.textEncoder]) network.requiresGrad_(false);
   const student = studentOf(trainee, plan.inferenceSteps);
   const { pipeline } = student;
+  if (plan.velocity === 'data') teacher.transformer.dispose(); // nothing asks it
   const parameters = new Map(prefixed('transformer', pipeline.transformer.namedParameters()));
-  const encodeText = data.encodeText(trainee);
+  const encodeText = data.encodeText(student);
   const objective = flowMapObjective(teacher, plan);
   const flopsOf = stepCost(pipeline, parameters);
 

@@ -226,6 +226,18 @@ describe('memoryOf', () => {
     assert.deepEqual(plan('zero2', 1), plan('ddp', 1));
   });
 
+  test('a teacher is one more copy, and there is none with velocity: data', () => {
+    const distillation = { inferenceSteps: 4, flowShare: 0.5, cleanShare: 0.25, difference: 0.1 };
+    const frozen = (velocity: 'teacher' | 'data') =>
+      memoryOf(
+        networks(mini),
+        { ...stage(), distillation: { ...distillation, velocity, guidance: {} } },
+        { ranks: 1, sharding: 'ddp', bucketBytes: 2 ** 20 },
+      ).frozen;
+    const flowMap = whole({ ...mini, deltatime_type: 't-r' });
+    assert.deepEqual([frozen('teacher'), frozen('data')], [2 * flowMap, 0]);
+  });
+
   test('float32 weights are their own masters', () => {
     const { weights, optimizer } = plan('ddp', 1, {}, { dtype: 'float32' });
     assert.deepEqual([weights, optimizer], [4 * count, 12 * count]);
