@@ -149,7 +149,7 @@ export const emptyInputs = (task: Task): Draft['inputs'] => emptyDraft(task).inp
 export async function recall(task: Task, job: Job): Promise<void> {
   const { request } = job;
   const inputs = await Promise.all(inputsOf(request).map(mediaOfSource));
-  const parts = task.placed ? await partsOf(request) : null;
+  const parts = task.placed ? await partsOf(job) : null;
   const wanted = emptyInputs(task).map((_, i) => inputs[i] ?? null);
   const first = wanted[0] ?? null;
   const { painted, kept } = await maskAgain(task, request, first);

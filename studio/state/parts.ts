@@ -18,11 +18,15 @@ export function newDepthPart(media: Media, at: number, length: number): DepthPar
   return { id: `part-${++last}`, media, at, length, longest };
 }
 
-/** The parts of a request, as they lie on the time line, and whether something of them is gone. */
-export async function partsOf(
-  request: Job['request'],
-): Promise<{ placed: Pick<Draft, 'parts' | 'depthParts'>; isGone: boolean }> {
-  const numFrames = Number(request.num_frames ?? 0);
+/** The parts of a result, as they lie on the time line, and whether something of them is gone. */
+export async function partsOf({
+  request,
+  num_frames: made,
+}: Pick<Job, 'request' | 'num_frames'>): Promise<{
+  placed: Pick<Draft, 'parts' | 'depthParts'>;
+  isGone: boolean;
+}> {
+  const numFrames = Number(request.num_frames ?? made ?? 1);
   const parts: Part[] = [];
   let isGone = false;
   for (const { media: source, at, mask, depth, gray, keep } of knownOf(request)) {

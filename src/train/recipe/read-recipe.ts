@@ -441,17 +441,21 @@ function widthProblems({ autoencoder }: Recipe): string[] {
  * weights.
  */
 function originProblems(recipe: PipelineRecipe): string[] {
-  const { base, init, autoencoder, textEncoder, transformer } = recipe;
-  const said: [string, unknown][] = [
-    ['init', init],
-    ['autoencoder.from', autoencoder.from],
-    ['textEncoder.from', textEncoder.from],
-    ...(['from', 'numLayers', 'numHeads', 'adapterChannels'] as const).map(
-      (key): [string, unknown] => [`transformer.${key}`, transformer[key]],
-    ),
-  ];
-  const problems = said
-    .filter(([, value]) => base !== undefined && value !== undefined)
+  const { base, init, autoencoder, textEncoder, transformer, scheduler } = recipe;
+  const said = {
+    init: init !== undefined,
+    'autoencoder.from': autoencoder.from !== undefined,
+    'textEncoder.from': textEncoder.from !== undefined,
+    'transformer.from': transformer.from !== undefined,
+    'transformer.numLayers': transformer.numLayers !== undefined,
+    'transformer.numHeads': transformer.numHeads !== undefined,
+    'transformer.adapterChannels': transformer.adapterChannels !== undefined,
+    'transformer.preset': transformer.preset !== 'mfm-mini',
+    'transformer.conditionScale': transformer.conditionScale !== 1 && !transformer.adapter,
+    'scheduler.shift': scheduler.shift !== Recipe.shape.scheduler.parse(undefined).shift,
+  };
+  const problems = Object.entries(said)
+    .filter(([, isSaid]) => base !== undefined && isSaid)
     .map(([key]) => `${key}: is determined by base already; leave one of them out`);
   const keeping = [
     {
@@ -486,14 +490,14 @@ function originProblems(recipe: PipelineRecipe): string[] {
 
 /** Keys of networks that are not trained, as their weights are given. */
 function finishedProblems(recipe: PipelineRecipe): string[] {
-  const { base, transformer } = recipe;
+  const { base } = recipe;
   const { shape } = Recipe;
   const plans = {
     autoencoder: { inBase: true, defaults: shape.autoencoder.parse(undefined) },
     textEncoder: { inBase: true, defaults: shape.textEncoder.parse(undefined) },
     depthModel: { inBase: false, defaults: shape.depthModel.parse({}) },
   };
-  const problems = Object.entries(plans).flatMap(([part, { inBase, defaults }]) => {
+  return Object.entries(plans).flatMap(([part, { inBase, defaults }]) => {
     const plan: Record<string, unknown> = recipe[part as keyof typeof plans] ?? {};
     const origin =
       inBase && base !== undefined ? 'base' : plan.from !== undefined && `${part}.from`;
@@ -505,17 +509,6 @@ function finishedProblems(recipe: PipelineRecipe): string[] {
         ([key]) => `${part}.${key}: has no effect, as ${origin} has finished weights; leave it out`,
       );
   });
-  if (base === undefined) return problems;
-  const inBase = {
-    'transformer.preset': transformer.preset !== 'mfm-mini',
-    'transformer.conditionScale': transformer.conditionScale !== 1 && !transformer.adapter,
-    'scheduler.shift': recipe.scheduler.shift !== shape.scheduler.parse(undefined).shift,
-  };
-  const twice = Object.entries(inBase).filter(([, isSaid]) => isSaid);
-  return [
-    ...problems,
-    ...twice.map(([key]) => `${key}: is determined by base already; leave one of them out`),
-  ];
 }
 
 /** Keys that `originProblems` is about. */

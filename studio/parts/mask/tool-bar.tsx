@@ -51,7 +51,7 @@ export function ToolBar(props: ToolBarProps) {
           type="button"
           class="icon-button"
           aria-label="Undo"
-          disabled={mask.done.length === 0}
+          aria-disabled={mask.done.length === 0}
           onClick={() => onChange(undo(mask))}
         >
           <Icon name="undo" />
@@ -60,7 +60,7 @@ export function ToolBar(props: ToolBarProps) {
           type="button"
           class="icon-button"
           aria-label="Redo"
-          disabled={mask.undone.length === 0}
+          aria-disabled={mask.undone.length === 0}
           onClick={() => onChange(redo(mask))}
         >
           <Icon name="redo" />

@@ -609,10 +609,10 @@ describe('readRecipe', () => {
     const idle = (key: string, origin: string) =>
       `${key}: has no effect, as ${origin} has finished weights; leave it out`;
     assert.deepEqual(based.slice(1), [
+      'transformer.preset: is determined by base already; leave one of them out',
       idle('autoencoder.steps', 'base'),
       idle('autoencoder.blockOutChannels', 'base'),
       idle('textEncoder.width', 'base'),
-      'transformer.preset: is determined by base already; leave one of them out',
     ]);
     const transformer = { steps: 1, conditionScale: 2 };
     assert.deepEqual(
