@@ -9,6 +9,7 @@ import { type Bucket, bucketsOf, type Part } from './buckets.js';
 import type { CostMeter } from './cost.js';
 import type { ProcessGroup, Work } from './process-group.js';
 import { allReduceBytes, reduceBytes } from './traffic.js';
+import { WideSums } from './wide-sums.js';
 
 export interface SumOptions {
   /** by parameter, the rank that gets its gradient; null: all processes */
@@ -35,6 +36,8 @@ export class GradientSums {
   private readonly parameters: Tensor[];
   private readonly sizes: number[];
   private readonly unhook: () => void;
+  /** of the step's earlier micro-batches; with `freeEarly` they stay with autograd, in half the memory */
+  private readonly before: WideSums;
   /** parameters in the order in which their gradients were last ready in the first backward pass */
   private readonly arrived = new Set<number>();
   /** null until a backward pass has shown the order */
@@ -65,6 +68,7 @@ export class GradientSums {
     this.names = [...parameters.keys()];
     this.parameters = [...parameters.values()];
     this.sizes = this.parameters.map(({ numel }) => numel);
+    this.before = new WideSums(this.parameters);
     this.unhook = onGradient(this.parameters, (index) => this.ready(index));
   }
 
@@ -116,6 +120,7 @@ export class GradientSums {
   clear(): void {
     for (const tensor of this.held.splice(0)) tensor.dispose();
     for (const parameter of this.parameters) parameter.grad = null;
+    this.before.clear();
     this.startStep();
   }
 
@@ -126,6 +131,7 @@ export class GradientSums {
 
   /** Called when a parameter's gradient has been accumulated. */
   private ready(index: number): void {
+    if (!this.listening && !this.options.freeEarly) this.before.add(index);
     if (!this.listening || !this.eager) return;
     if (!this.buckets) {
       this.arrived.delete(index);
@@ -149,12 +155,15 @@ export class GradientSums {
     const size = this.sizes[index]!;
     noGrad(() =>
       tidy(() => {
-        const gradient = this.parameters[index]!.grad!;
+        const parameter = this.parameters[index]!;
         const { buffer, part } = this.parcelsOf(place.bucket)[place.part]!;
-        const target = buffer.narrow(0, place.offset, size).view(gradient.shape);
-        if (this.taken.has(index)) target.add_(gradient);
-        else target.copy_(gradient);
-        this.parameters[index]!.grad = null;
+        const target = buffer.narrow(0, place.offset, size).view(parameter.shape);
+        const [first, ...others] = [this.before.get(index), parameter.grad].filter((one) => one);
+        if (this.taken.has(index)) target.add_(first!);
+        else target.copy_(first!);
+        for (const gradient of others) target.add_(gradient!);
+        this.before.drop(index);
+        parameter.grad = null;
         const flag = this.flagsAt(part) + part.members.indexOf(index);
         buffer.narrow(0, flag, 1).fill_(1);
       }),
@@ -166,7 +175,7 @@ export class GradientSums {
   private sendRest(): void {
     for (const [index, parameter] of this.parameters.entries()) {
       if (this.places[index]!.bucket < this.next) continue;
-      const isThere = tidy(() => parameter.grad !== null);
+      const isThere = this.before.has(index) || tidy(() => parameter.grad !== null);
       if (isThere) this.pack(index);
     }
     while (this.next < this.buckets!.length) this.send();

@@ -5,13 +5,16 @@
 import { InputError } from '../errors.js';
 import {
   createOptimizer,
+  type GivenGradients,
+  globalGradNorm,
   type OptimizerPlan,
   type StepOptions,
   type StepResult,
 } from '../optim/index.js';
-import type { Tensor } from '../tensor/index.js';
+import { type Tensor, tidy } from '../tensor/index.js';
 import type { CommunicationCost } from './cost.js';
 import type { SequenceGroup } from './sequence.js';
+import { WideSums } from './wide-sums.js';
 
 /** An optimizer whose gradients are summed, and whose state may be sharded, over all processes. */
 export interface ParallelOptimizer {
@@ -94,15 +97,26 @@ export const ALONE: Parallel = {
   split: (sequenceParallel) => splitOf(0, 1, sequenceParallel, []),
   optimizer(parameters, plan) {
     const optimizer = createOptimizer(parameters, plan);
+    const wide = new WideSums([...parameters.values()]);
     return {
       masterWeights: () => optimizer.masterWeights(),
-      backward: (loss) => loss?.backward(),
-      step: async (stepOptions) => optimizer.step(stepOptions),
-      zeroGrad: () => optimizer.zeroGrad(),
+      backward(loss, last) {
+        loss?.backward();
+        if (!last || !wide.isEmpty) wide.addAll();
+      },
+      step: async (stepOptions) =>
+        tidy(() => optimizer.step(stepOptions, summed(parameters, wide))),
+      zeroGrad() {
+        optimizer.zeroGrad();
+        wide.clear();
+      },
       stateDict: () => optimizer.stateDict(),
       loadStateDict: (state) => optimizer.loadStateDict(state),
       spread: async () => {},
-      dispose: () => optimizer.dispose(),
+      dispose() {
+        optimizer.dispose();
+        wide.clear();
+      },
     };
   },
   any: async (...flags) => flags,
@@ -110,3 +124,17 @@ export const ALONE: Parallel = {
   together: async (work) => [await work()],
   takeCost: () => ({ waitedSeconds: 0, bytes: 0 }),
 };
+
+/** The gradients of all micro-batches; undefined if they are those of the parameters. */
+function summed(
+  parameters: ReadonlyMap<string, Tensor>,
+  wide: WideSums,
+): GivenGradients | undefined {
+  if (wide.isEmpty) return undefined;
+  const gradients = new Map<string, Tensor>();
+  for (const [index, [name, { grad }]] of [...parameters].entries()) {
+    const gradient = wide.get(index) ?? grad;
+    if (gradient) gradients.set(name, gradient);
+  }
+  return { gradients, gradNorm: globalGradNorm([...gradients.values()]) };
+}

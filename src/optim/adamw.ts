@@ -147,7 +147,10 @@ export class AdamW {
     return state;
   }
 
-  /** @throws InputError naming a tensor that is missing */
+  /**
+   * Call it when the parameters have their weights: what was begun in another dtype goes on in theirs.
+   * @throws InputError naming a tensor that is missing
+   */
   loadStateDict(state: Readonly<Record<string, Tensor>>): void {
     const get = (key: string) => {
       const found = state[key];
@@ -160,9 +163,7 @@ export class AdamW {
         for (const { name, parameter, master, average, squareAverage } of this.entries) {
           average.copy_(get(`average.${name}`));
           squareAverage.copy_(get(`square_average.${name}`));
-          if (master === parameter) continue;
-          master.copy_(get(`master.${name}`));
-          parameter.copy_(master);
+          restoreMaster({ name, parameter, master }, state);
         }
         this.stepCount = get('step').item();
       }),
@@ -251,6 +252,18 @@ function newEntry(name: string, parameter: Tensor, options: Required<AdamWOption
   const isMaster = parameter.dtype === 'float32';
   const master = isMaster ? parameter : parameter.detach().to('float32').keep();
   return { name, parameter, master, average: state(), squareAverage: state(), options };
+}
+
+/**
+ * Restores the float32 weights behind a parameter: those of the state or, where it was stored when the
+ * parameter itself was float32 and had none, the parameter's.
+ */
+export function restoreMaster(
+  { name, parameter, master }: Pick<Entry, 'name' | 'parameter' | 'master'>,
+  state: Readonly<Record<string, Tensor>>,
+): void {
+  master.copy_(state[`master.${name}`] ?? parameter);
+  if (master !== parameter) parameter.copy_(master);
 }
 
 /** Parameters that one call can update: same options, dtype and device. */

@@ -7,7 +7,7 @@
  */
 import { InputError } from '../errors.js';
 import { noGrad, type Tensor, tidy, zeros } from '../tensor/index.js';
-import type { GivenGradients, StepOptions } from './adamw.js';
+import { type GivenGradients, restoreMaster, type StepOptions } from './adamw.js';
 import { clipFactor } from './clip.js';
 import { NEWTON_SCHULZ_STEPS } from './muon-cost.js';
 
@@ -107,9 +107,7 @@ export class Muon {
     noGrad(() => {
       for (const { name, parameter, master, momentum } of this.entries) {
         momentum.copy_(get(`momentum.${name}`));
-        if (master === parameter) continue;
-        master.copy_(get(`master.${name}`));
-        parameter.copy_(master);
+        restoreMaster({ name, parameter, master }, state);
       }
     });
   }

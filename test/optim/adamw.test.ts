@@ -121,6 +121,25 @@ describe('AdamW', () => {
     assert.equal(optimizer.steps, 0);
   });
 
+  test('goes on in another dtype than it began in', () => {
+    const trained = (from: 'float32' | 'bfloat16', to: 'float32' | 'bfloat16') => {
+      const begun = parameter([1], from);
+      const first = new AdamW(new Map([['p', begun]]), { weightDecay: 0 });
+      giveGradient(begun, [1]);
+      first.step({ learningRate: 1e-4 });
+      const p = parameter([begun.item()], to);
+      const second = new AdamW(new Map([['p', p]]), { weightDecay: 0 });
+      second.loadStateDict(first.stateDict());
+      giveGradient(p, [1]);
+      second.step({ learningRate: 1e-4 });
+      assert.equal(p.dtype, to);
+      return second.masterWeights().get('p')!.item();
+    };
+    // what bfloat16 would have rounded away is there
+    close(trained('bfloat16', 'float32'), 0.9998, 1e-6);
+    close(trained('float32', 'bfloat16'), 0.9998, 2e-3);
+  });
+
   test('goes on from a saved state as if uninterrupted', () => {
     const run = (interrupted: boolean) => {
       let p = parameter([1, 2], 'bfloat16');

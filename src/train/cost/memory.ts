@@ -34,7 +34,7 @@ export interface ProcessMemory {
  * The memory of a process in a stage. Autograd gives gradients in the weights' dtype. With several
  * processes, or several passes per step, they are summed in float32: for all parameters, or with
  * `zero2` for those that the process owns, while the others are sent away bucket by bucket in the
- * last pass.
+ * last pass; the passes before it are summed in the weights' dtype.
  *
  * @param bucketBytes   size of a bucket: float32 gradients that are reduced over the processes together
  */

@@ -237,18 +237,22 @@ export class TrainingData {
       world: run.parallel.split(stage.sequenceParallel),
       encoder: this.encoder!,
     });
-    let before: StepBatch | null = null;
-    const release = () => {
-      for (const { latents } of before?.samples ?? []) latents.dispose();
+    // the step's own batch, and the next one, which a device is sent ahead
+    const inUse: StepBatch[] = [];
+    const release = (most: number) => {
+      for (const { samples } of inUse.splice(0, Math.max(0, inUse.length - most))) {
+        for (const { latents } of samples) latents.dispose();
+      }
     };
     return {
       async next() {
-        release();
-        before = await feed.next();
-        return { batch: before, position: before.position };
+        const batch = await feed.next();
+        inUse.push(batch);
+        release(2);
+        return { batch, position: batch.position };
       },
       async close() {
-        release();
+        release(0);
         await feed.close();
       },
     };
