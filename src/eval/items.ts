@@ -1,9 +1,10 @@
 /** Turns the user's pictures and clips into trials of the tasks that they qualify for. */
 
 import { normalize } from 'node:path';
-import { inspectItem } from '../data/measure/inspect.js';
+import { inspectItem, usableFacts } from '../data/measure/inspect.js';
 import { RandomStream } from '../data/random.js';
 import { withPath } from '../data/sources/data-file.js';
+import { depthPlaces } from '../data/sources/depth-places.js';
 import type { SampleFacts } from '../data/sources/facts.js';
 import type { DataFile, DataItem } from '../data/sources/items.js';
 import { readEntries } from '../data/sources/manifest.js';
@@ -23,7 +24,7 @@ import {
 } from '../media/index.js';
 import { fittingFrames } from '../models/latent-grid.js';
 import type { PipelineSettings } from '../pipeline/index.js';
-import { cutDepth, promptFor, shortcomings, type Task } from '../tasks/index.js';
+import { promptFor, shortcomings, type Task, type Thresholds } from '../tasks/index.js';
 import type { Part } from './report.js';
 import type { Trial } from './trials.js';
 
@@ -84,15 +85,18 @@ export async function itemParts(
       notes.push(`left out: ${inspection.problem}`);
       continue;
     }
-    notes.push(...inspection.notes);
-    const whole = { name: names.of(item), item, facts: inspection.facts };
+    notes.push(...inspection.notes, ...inspection.mismatches);
+    const whole = { name: names.of(item), item, facts: usableFacts(inspection) };
     segments.push(...segmentsOf(whole, options, notes));
   }
+  const { width, height } = options.settings;
+  // segments are compared at whatever size they have
+  const least = options.segments === null ? { minSide: Math.min(width, height) } : {};
   const parts = tasks.flatMap((task): Part[] => {
-    const fit = segments.filter(({ facts }) => shortcomings(task, facts).length === 0);
+    const fit = segments.filter(({ facts }) => shortcomings(task, facts, least).length === 0);
     const used = spread(fit, options.limit ?? fit.length);
     if (used.length === 0) {
-      notes.push(`${task.id}: no item qualifies (${whyNot(task, segments)})`);
+      notes.push(`${task.id}: no item qualifies (${whyNot(task, segments, least)})`);
       return [];
     }
     const at = async (i: number) => itemTrial(used[i]!, task, options);
@@ -160,13 +164,13 @@ class Names {
   }
 }
 
-function whyNot(task: Task, segments: readonly Segment[]): string {
-  const reasons = new Set(segments.flatMap(({ facts }) => shortcomings(task, facts)));
+function whyNot(task: Task, segments: readonly Segment[], least: Thresholds): string {
+  const reasons = new Set(segments.flatMap(({ facts }) => shortcomings(task, facts, least)));
   return [...reasons].join(', ') || 'there is none';
 }
 
 async function itemTrial(
-  { name, item, start }: Segment,
+  { name, item, facts, start }: Segment,
   task: Task,
   { settings, signal }: ItemOptions,
 ): Promise<Trial> {
@@ -177,11 +181,18 @@ async function itemTrial(
   const numFrames = fittingFrames(whole.numFrames);
   const cutTo = (frames: Frames) => fitFrames(sliceFrames(frames, 0, numFrames), settings, 'crop');
   const clip = cutTo(whole).frames;
+  const readDepthPart = async (file: DataFile) => {
+    const map = await withPath(file, (path) => readDepth(path, { signal }));
+    return cropDepth(depthAt(map, depthPlaces(map, item, { start, numFrames })), settings);
+  };
   const sample: Sample = {
     clip,
     caption: target ? '' : item.prompt,
-    depth: depth && (await readDepthPart(depth, start, numFrames, settings, signal)),
-    edit: target && { source: cutTo(await read(media)).frames, instruction: item.prompt },
+    depth: depth && facts.hasDepth ? await readDepthPart(depth) : null,
+    edit:
+      target && facts.hasEditSource
+        ? { source: cutTo(await read(media)).frames, instruction: item.prompt }
+        : null,
   };
   // seeded by name, so that a trial stays the same when the data set grows
   const random = new RandomStream(0, `trial ${task.id} ${name}`);
@@ -194,7 +205,7 @@ async function itemTrial(
   };
 }
 
-/** Reads at most `most` frames of a file, from the segment's first frame on. */
+/** Reads at most `most` frames of a file, from the segment's first frame on, within the item's part. */
 function readPart(
   file: DataFile,
   { part }: DataItem,
@@ -205,29 +216,24 @@ function readPart(
   return withPath(file, async (path) => {
     const own = { fps: part.fps, signal };
     const beginning = part.start ?? 0;
+    const end = Math.min(start + most, part.frames ?? Number.POSITIVE_INFINITY);
     if (start === 0 || (await sniff(path)) !== 'video') {
-      const media = await readMedia(path, { ...own, start: part.start, maxFrames: start + most });
+      const media = await readMedia(path, { ...own, start: part.start, maxFrames: end });
       return sliceFrames(media, Math.min(start, media.numFrames - 1), media.numFrames);
     }
     const fps = part.fps ?? (await probeVideo(path, signal)).fps ?? 25;
     // a quarter of a frame early: safely between two frames, and nearest to the wanted one
     const seconds = beginning + (start - 0.25) / fps;
-    return readMedia(path, { ...own, start: seconds, maxFrames: most });
+    return readMedia(path, { ...own, start: seconds, maxFrames: end - start });
   });
 }
 
-async function readDepthPart(
-  file: DataFile,
-  start: number,
-  numFrames: number,
-  size: { width: number; height: number },
-  signal?: AbortSignal,
-): Promise<DepthMap> {
-  const map = await withPath(file, (path) => readDepth(path, { signal }));
-  if (map.numFrames < start + numFrames) {
-    throw new InputError(
-      `${file.name}: must have depth for every frame of its clip, at least ${start + numFrames} frames, got ${map.numFrames}`,
-    );
+/** The maps of frames, in this order. */
+function depthAt(map: DepthMap, places: readonly number[]): DepthMap {
+  const plane = map.width * map.height;
+  const data = new Float32Array(places.length * plane);
+  for (const [i, place] of places.entries()) {
+    data.set(map.data.subarray(place * plane, (place + 1) * plane), i * plane);
   }
-  return cropDepth(cutDepth(map, start, numFrames), size);
+  return { ...map, numFrames: places.length, data };
 }

@@ -59,5 +59,6 @@ export {
   type Needs,
   type Task,
   taskOfLength,
+  trainsAdapter,
   type UserInput,
 } from './task.js';

@@ -103,6 +103,10 @@ export interface Task {
 export const hasCondition = ({ inputs, placed }: Pick<Task, 'inputs' | 'placed'>): boolean =>
   placed || inputs.length > 0;
 
+/** Can the condition adapter be trained alone with it? It learns from whole clips. */
+export const trainsAdapter = (task: Pick<Task, 'inputs' | 'placed' | 'result'>): boolean =>
+  task.result === 'video' && hasCondition(task);
+
 /** The task, as it makes a result of this length: a mixture of a single frame is an image. */
 export const taskOfLength = <T extends Pick<Task, 'placed' | 'result'>>(
   task: T,

@@ -35,6 +35,7 @@ import {
 } from './recipe/config.js';
 import { withDepthModel } from './recipe/depth-model.js';
 import { dtypeOf } from './recipe/networks.js';
+import { hasBegunToDistil } from './run/run-contents.js';
 
 export interface PartsOptions extends Omit<PartContext, 'data' | 'recipe' | 'device'> {
   recipe: Recipe;
@@ -105,7 +106,9 @@ export async function trainParts(options: PartsOptions): Promise<boolean> {
     if (!(await trainAdapter(trainee.pipeline, context))) return stopped(context);
     if (!onlyDistils(recipe)) {
       if (!(await trainTransformer(trainee, context))) return stopped(context);
-      await run.parallel.together(() => exportFinished(trainee, run));
+      await run.parallel.together(() => {
+        if (!hasBegunToDistil(run.folder)) exportFinished(trainee, run);
+      });
     }
     const distilled = recipe.distillation ? await distil(trainee, context) : trainee;
     if (!distilled) return stopped(context);

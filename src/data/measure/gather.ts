@@ -9,9 +9,10 @@ import type { DataFile, DataItem, Entry } from '../sources/items.js';
 import { type DataStore, keyOf } from '../store.js';
 import { wordsIn } from '../words.js';
 import { ahead, createWorkerPool, workerBeside } from '../worker-pool.js';
+import { usableFacts } from './inspect.js';
 
 /** Version of what `inspectItem` measures; raising it invalidates stored facts. */
-export const MEASURES = 2;
+export const MEASURES = 3;
 
 export interface GatheredItem {
   item: DataItem;
@@ -89,12 +90,8 @@ export async function gatherItems(
       kept = result as Kept;
       store?.put(key, Buffer.from(JSON.stringify(kept)));
     }
-    const { facts, fps, mismatches, notes } = kept;
-    // files that do not match the sample are ignored, but the sample is kept
-    const fits = mismatches.length === 0;
-    const { hasDepth, hasEditSource } = facts;
-    const usable = { hasDepth: hasDepth && fits, hasEditSource: hasEditSource && fits };
-    return { item, facts: { ...facts, ...usable }, fps, content, mismatches, notes };
+    const { fps, mismatches, notes } = kept;
+    return { item, facts: usableFacts(kept), fps, content, mismatches, notes };
   }
 
   try {

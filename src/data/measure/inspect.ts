@@ -33,6 +33,16 @@ export interface Inspection extends Fingerprint {
   mismatches: string[];
 }
 
+/** The facts without files that do not fit the sample: they are ignored, and the sample is kept. */
+export function usableFacts({
+  facts,
+  mismatches,
+}: Pick<Inspection, 'facts' | 'mismatches'>): SampleFacts {
+  const fits = mismatches.length === 0;
+  const { hasDepth, hasEditSource } = facts;
+  return { ...facts, hasDepth: hasDepth && fits, hasEditSource: hasEditSource && fits };
+}
+
 export type Inspected = Inspection | { problem: string };
 
 /** Opens an item. A problem with its files is returned, not thrown. */
@@ -89,7 +99,7 @@ async function inspect(item: DataItem): Promise<Inspection> {
     if (complaint !== null) mismatches.push(complaint);
   }
   if (depth !== null && mismatches.length === 0) {
-    const { problem, note } = await lookAtDepth(depth);
+    const { problem, note } = await lookAtDepth(depth, numFrames);
     if (problem !== null) mismatches.push(problem);
     if (note !== null) measured.notes.push(note);
   }

@@ -5,13 +5,23 @@ import { doubtedMeaning } from '../../media/depth/meaning.js';
 import { withPath } from '../sources/data-file.js';
 import type { DataFile } from '../sources/items.js';
 
-/** Why it cannot be read as depth, or a note on values that seem to mean something else; null: nothing. */
+/**
+ * Why it cannot be read as depth, or a note on values that seem to mean something else; null: nothing.
+ *
+ * @param numFrames   of the sample, each of which needs depth
+ */
 export async function lookAtDepth(
   file: DataFile,
+  numFrames: number,
 ): Promise<{ problem: string | null; note: string | null }> {
   return withPath(file, async (path) => {
     try {
-      const doubt = doubtedMeaning(await readDepth(path));
+      const map = await readDepth(path);
+      if (map.numFrames < numFrames) {
+        const problem = `${file.name}: the depth must have as many frames as the sample (${numFrames}), got ${map.numFrames}`;
+        return { problem, note: null };
+      }
+      const doubt = doubtedMeaning(map);
       return { problem: null, note: doubt && `${file.name}: ${NOTES[doubt]}` };
     } catch (error) {
       if (!(error instanceof InputError)) throw error;

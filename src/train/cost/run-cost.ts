@@ -7,6 +7,7 @@ import type { PipelineShape } from '../../pipeline/shape.js';
 import { hasCondition, type Target, weightedTasks } from '../../tasks/index.js';
 import { batchSizeOf } from '../feed/buckets.js';
 import {
+  adapterPlanOf,
   type Optimisation,
   type PipelineRecipe,
   type Stage,
@@ -113,7 +114,7 @@ export function runCost(
     };
   });
   const trains = !recipe.base && !recipe.autoencoder.from;
-  const { adapter: adapterPlan } = recipe.transformer;
+  const adapterPlan = adapterPlanOf(recipe);
   const autoencoder = trains
     ? part(recipe.autoencoder, shape.parts.vae.parameters, autoencoderStepFlops(recipe, shape))
     : null;

@@ -11,6 +11,7 @@ import { renderWorld } from '../../data/miniworld/world.js';
 import { RandomStream } from '../../data/random.js';
 import { withPath } from '../../data/sources/data-file.js';
 import { type Dataset, sampleAt } from '../../data/sources/dataset.js';
+import { depthPlaces } from '../../data/sources/depth-places.js';
 import type { DataFile, DataItem } from '../../data/sources/items.js';
 import type { Sample } from '../../data/sources/sample.js';
 import { type Place, readPlace } from '../../data/store.js';
@@ -457,21 +458,12 @@ function mirror(row: Uint8Array | Float32Array, channels: number): void {
 /** The depth of the clip's frames, at the same times and with the same crop. */
 async function readDepthPart(
   file: DataFile,
-  { part }: DataItem,
+  item: DataItem,
   target: Target,
   shown?: Part,
 ): Promise<DepthMap> {
   const map = await withPath(file, (path) => readDepth(path));
-  const { numFrames } = target;
-  const rate = map.fps ?? part.fps ?? 1;
-  const first = map.fps ? (part.start ?? 0) * rate : 0;
-  const step = map.fps && part.fps ? rate / part.fps : 1;
-  const places = Array.from({ length: numFrames }, (_, i) => Math.round(first + i * step));
-  if (places.at(-1)! >= map.numFrames) {
-    throw new InputError(
-      `${file.name}: must have a depth frame for each frame of its clip, at least ${places.at(-1)! + 1}, got ${map.numFrames}`,
-    );
-  }
+  const places = depthPlaces(map, item, target);
   return { ...coverDepth(map, places, target, shown), path: file.name };
 }
 

@@ -11,14 +11,14 @@ import {
   type Transformer3D,
 } from '../../models/transformer/index.js';
 import type { Pipeline } from '../../pipeline/index.js';
-import { hasCondition, type Target, weightedTasks } from '../../tasks/index.js';
+import { type Target, trainsAdapter, weightedTasks } from '../../tasks/index.js';
 import { cat, Generator, noGrad, type Tensor, tidy } from '../../tensor/index.js';
 import type { StepBatch, TrainSample } from '../feed/batch.js';
 import { microBatches } from '../feed/micro-batches.js';
 import { type StepContext, trainLoop } from '../loop/loop.js';
 import { type Measured, measuredTogether, type StepOutcome } from '../loop/means.js';
 import { keptForStep, type Sent } from '../loop/source.js';
-import type { Stage } from '../recipe/config.js';
+import { adapterPlanOf, type Stage } from '../recipe/config.js';
 import type { PartContext } from './context.js';
 import { latentsOf, type StackedConditions, stackConditions } from './step.js';
 import { lessMemory } from './transformer.js';
@@ -28,10 +28,13 @@ export async function trainAdapter(
   pipeline: Pipeline,
   { run, recipe, data, report, signal }: PartContext,
 ): Promise<boolean> {
-  const { adapter: plan, conditionScale } = recipe.transformer;
+  const { adapter, conditionScale } = recipe.transformer;
+  const plan = adapterPlanOf(recipe);
+  if (adapter && !plan)
+    report.log(`adapter: not trained alone, as ${recipe.init} has a trained one`);
   const stage = data.stages.at(-1)!;
-  const tasks = weightedTasks(stage.tasks, stage.ownTasks).filter(
-    ({ task }) => task.result === 'video' && hasCondition(task),
+  const tasks = weightedTasks(stage.tasks, stage.ownTasks).filter(({ task }) =>
+    trainsAdapter(task),
   );
   if (!plan || tasks.length === 0) return true;
   const { transformer } = pipeline;

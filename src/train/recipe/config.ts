@@ -498,16 +498,18 @@ const flowMapKeys = {
  */
 export type FlowMapPlan = z.infer<z.ZodObject<typeof flowMapKeys>>;
 
+/** Keys of stages that a distillation does not have: they are for learning velocities. */
+const { tokenRouting, alignment, contrast, balance, ...forAll } = stageChanges;
 const isOptimisation = (key: string): boolean => Object.hasOwn(Optimisation.shape, key);
-const samplesChanges = Object.fromEntries(
-  Object.entries(stageChanges).filter(([key]) => !isOptimisation(key)),
-) as Omit<typeof stageChanges, keyof Optimisation>;
+const distilled = Object.fromEntries(
+  Object.entries(forAll).filter(([key]) => !isOptimisation(key)),
+) as Omit<typeof forAll, keyof Optimisation>;
 
 const DistillationPlan = Optimisation.extend({
   steps: stepCount.default(3000).describe('optimizer steps'),
   learningRate: z.number().positive().max(1000).default(1e-4).describe('peak learning rate'),
   ...flowMapKeys,
-  ...samplesChanges,
+  ...distilled,
 }).refine(({ flowShare, cleanShare }) => flowShare + cleanShare <= 1, {
   path: ['cleanShare'],
   error: 'must leave flowShare and cleanShare together at 1 or less',
@@ -682,3 +684,10 @@ export const firstWeightsOf = ({
   transformer,
   init,
 }: Pick<PipelineRecipe, 'transformer' | 'init'>): string | undefined => transformer.from ?? init;
+
+/** The plan of training the condition adapter alone; undefined if there is none, or it is trained already. */
+export const adapterPlanOf = ({
+  transformer,
+  init,
+}: Pick<PipelineRecipe, 'transformer' | 'init'>): Optimisation | undefined =>
+  init === undefined ? transformer.adapter : undefined;

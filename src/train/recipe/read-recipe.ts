@@ -10,7 +10,14 @@ import { structureOf } from '../../files/read-json.js';
 import { readRegularSync } from '../../files/regular-file.js';
 import { TRANSFORMER_PRESETS } from '../../models/transformer/config.js';
 import { didYouMean } from '../../suggest.js';
-import { allTasks, shortcomings, type Task, taskOf, weightedTasks } from '../../tasks/index.js';
+import {
+  allTasks,
+  shortcomings,
+  type Task,
+  taskOf,
+  trainsAdapter,
+  weightedTasks,
+} from '../../tasks/index.js';
 import {
   type DepthPlan,
   depthInFull,
@@ -23,7 +30,7 @@ import {
   type Stage,
   trainsPipeline,
 } from './config.js';
-import { SHIFT_KINDS, shiftInFull } from './levers-config.js';
+import { OptimizerChoice, SHIFT_KINDS, shiftInFull } from './levers-config.js';
 import { missingBlocks } from './missing-blocks.js';
 import { resolvePaths } from './recipe-paths.js';
 import { stagesOf } from './stages.js';
@@ -229,18 +236,13 @@ const CHECKS: readonly {
   },
   { check: stepsProblems, reads: ['transformer.steps', 'transformer.stages'] },
   { check: widthProblems, reads: ['autoencoder.blockOutChannels', 'autoencoder.normNumGroups'] },
-  { check: originProblems, reads: ['base', 'transformer.lora'] },
   {
-    check: finishedProblems,
-    reads: [
-      'base',
-      'autoencoder',
-      'textEncoder',
-      'depthModel',
-      'scheduler',
-      ...ofPlan('preset', 'conditionScale', 'adapter'),
-    ],
+    check: originProblems,
+    reads: ['base', 'scheduler', ...ofPlan('lora', 'preset', 'conditionScale', 'adapter')],
   },
+  { check: finishedProblems, reads: ['base', 'autoencoder', 'textEncoder', 'depthModel'] },
+  { check: adapterProblems, reads: ofPlan('from', 'adapter', 'stages', 'tasks') },
+  { check: optimizerProblems, reads: ofPlan('optimizer') },
   { check: loraProblems, reads: ofPlan('optimizer', 'learningRateWidth') },
   {
     check: distillationProblems,
@@ -369,6 +371,7 @@ function nameProblems(
     ['distillation.tasks', Object.keys(distillation?.tasks ?? {})],
     ['distillation.guidance', Object.keys(distillation?.guidance ?? {})],
     ...sourceTasks('data', data),
+    ...sourceTasks('distillation.data', distillation?.data ?? []),
     ...stages.flatMap((stage, i) => sourceTasks(`transformer.stages.${i}.data`, stage.data ?? [])),
     ['pipeline.tasks', pipeline.tasks ?? []],
     ['pipeline.taskSettings', Object.keys(pipeline.taskSettings ?? {})],
@@ -452,6 +455,7 @@ function originProblems(recipe: PipelineRecipe): string[] {
     'transformer.adapterChannels': transformer.adapterChannels !== undefined,
     'transformer.preset': transformer.preset !== 'mfm-mini',
     'transformer.conditionScale': transformer.conditionScale !== 1 && !transformer.adapter,
+    'transformer.adapter': transformer.adapter !== undefined && !transformer.lora,
     'scheduler.shift': scheduler.shift !== Recipe.shape.scheduler.parse(undefined).shift,
   };
   const problems = Object.entries(said)
@@ -515,6 +519,35 @@ function finishedProblems(recipe: PipelineRecipe): string[] {
 const SAID_ELSEWHERE = ['from', 'train', 'keepLatents'];
 
 const isEqual = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** An adapter that is trained already, or that no task needs. */
+function adapterProblems(recipe: PipelineRecipe, ownTasks: readonly Task[]): string[] {
+  const { adapter, from } = recipe.transformer;
+  if (!adapter || recipe.base !== undefined) return [];
+  if (from !== undefined) {
+    return [
+      'transformer.adapter: transformer.from has a trained adapter already; leave one of them out',
+    ];
+  }
+  const { tasks } = stagesOf(recipe, ownTasks).at(-1)!;
+  return weightedTasks(tasks, ownTasks).some(({ task }) => trainsAdapter(task))
+    ? []
+    : [
+        'transformer.adapter: learns from tasks that make clips from a condition, and the last stage has none; leave it out',
+      ];
+}
+
+/** Muon's own keys, where AdamW updates all. */
+function optimizerProblems({ transformer: { optimizer } }: PipelineRecipe): string[] {
+  if (optimizer.name === 'muon') return [];
+  const defaults = OptimizerChoice.parse({});
+  return Object.entries(optimizer)
+    .filter(([key, value]) => value !== defaults[key as keyof typeof defaults])
+    .map(
+      ([key]) =>
+        `transformer.optimizer.${key}: has no effect on adamw; leave it out, or say name: muon`,
+    );
+}
 
 /** Keys that would train weights beside LoRA layers, although `lora/` can hold only the layers. */
 function loraProblems({ transformer }: PipelineRecipe): string[] {

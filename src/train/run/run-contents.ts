@@ -4,7 +4,13 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../errors.js';
-import { onlyDistils, type Recipe, trainedDepthModel, trainsPipeline } from '../recipe/config.js';
+import {
+  adapterPlanOf,
+  onlyDistils,
+  type Recipe,
+  trainedDepthModel,
+  trainsPipeline,
+} from '../recipe/config.js';
 import { checkpointsIn } from './checkpoint-names.js';
 import { differences } from './differences.js';
 import { readMetrics } from './metrics.js';
@@ -51,7 +57,7 @@ export function expectToBegin(folder: string): void {
  */
 export function expectToGoOn(folder: string, recipe: Recipe): void {
   const contents = contentsOf(folder);
-  const { autoencoder, base, transformer } = recipe;
+  const { autoencoder, base } = recipe;
   const isTrained: Record<string, boolean> = {
     // a finished autoencoder is stored by itself
     depthModel: trainedDepthModel(recipe) !== null,
@@ -60,13 +66,17 @@ export function expectToGoOn(folder: string, recipe: Recipe): void {
       !base &&
       !autoencoder.from &&
       !existsSync(join(folder, 'autoencoder.safetensors')),
-    adapter: transformer?.adapter !== undefined,
+    adapter: trainsPipeline(recipe) && adapterPlanOf(recipe) !== undefined,
     transformer: trainsPipeline(recipe) && !onlyDistils(recipe),
     distillation: recipe.distillation !== undefined,
   };
   expectCheckpoints(folder, contents, (part) => isTrained[part] ?? false);
   expectSameWeights(folder, recipe, contents.checkpoints);
 }
+
+/** Has the distillation saved a checkpoint here? Then the run's result is its, no longer the teacher. */
+export const hasBegunToDistil = (folder: string): boolean =>
+  contentsOf(folder).checkpoints.has('distillation');
 
 /**
  * Has the transformer's training, or its distillation, saved a checkpoint here? Then its initial

@@ -638,6 +638,51 @@ describe('readRecipe', () => {
     assert.deepEqual(problemsOf({ ...BASED, autoencoder: { steps: 6700 } }), []);
   });
 
+  test('refuses to train an adapter alone that is trained already, or that no task needs', () => {
+    const adapter = { steps: 1 };
+    const based = { ...BASED, transformer: { steps: 1, adapter } };
+    assert.deepEqual(problemsOf(based).slice(1), [
+      'transformer.adapter: is determined by base already; leave one of them out',
+    ]);
+    const from = { ...GOOD, transformer: { steps: 1, adapter, from: 'one' } };
+    assert.deepEqual(problemsOf(from).slice(1), [
+      'transformer.adapter: transformer.from has a trained adapter already; leave one of them out',
+    ]);
+    const tasks = { t2i: 1, isr: 1 };
+    const images = { ...GOOD, transformer: { steps: 1, adapter, tasks, imageShare: [1, 1] } };
+    assert.deepEqual(problemsOf(images).slice(1), [
+      'transformer.adapter: learns from tasks that make clips from a condition, and the last stage has none; leave it out',
+    ]);
+  });
+
+  test('refuses keys of Muon beside AdamW, and keys that a distillation does not have', () => {
+    const optimizer = { momentum: 0.9, scale: 'original', learningRateFactor: 2 };
+    assert.deepEqual(
+      problemsOf({ ...GOOD, transformer: { steps: 1, optimizer } }).slice(1),
+      Object.keys(optimizer).map(
+        (key) =>
+          `transformer.optimizer.${key}: has no effect on adamw; leave it out, or say name: muon`,
+      ),
+    );
+    assert.deepEqual(
+      problemsOf({
+        ...GOOD,
+        transformer: { steps: 1, optimizer: { ...optimizer, name: 'muon' } },
+      }),
+      [],
+    );
+    const levers = { contrast: 0.05, balance: 2, tokenRouting: {}, alignment: {} };
+    const problems = problemsOf({ ...BASED, transformer: undefined, distillation: levers });
+    assert.equal(problems.length, 1 + Object.keys(levers).length);
+    for (const key of Object.keys(levers))
+      assert.match(problems.join('\n'), new RegExp(`distillation.${key}: unknown key`));
+    const data = [{ miniworld: { clips: 4, images: 4 }, tasks: ['t2x'] }];
+    assert.match(
+      problemsOf({ ...BASED, transformer: undefined, distillation: { data } }).join('\n'),
+      /distillation.data.0.tasks.t2x: unknown task/,
+    );
+  });
+
   test('refuses weights from two places, and low rank beside fresh ones', () => {
     const twice = problemsOf({
       ...GOOD,
@@ -704,7 +749,7 @@ describe('readRecipe', () => {
       'transformer.adapter: trains weights that a LoRA cannot hold; leave out either adapter or lora',
       'transformer.freeze: has no effect with lora, which trains no weights; leave it out: lora.targets chooses what gets layers',
     ]);
-    const { lora, ...others } = transformer;
+    const { lora, adapter: _, ...others } = transformer;
     assert.deepEqual(problemsOf({ ...BASED, transformer: others }), []);
     const rates = { steps: 1, lora, optimizer: { name: 'muon' }, learningRateWidth: 256 };
     assert.deepEqual(problemsOf({ ...BASED, transformer: rates }).slice(1), [

@@ -263,14 +263,17 @@ async function losses(
   onShare: () => void,
 ): Promise<Report['autoencoder']> {
   const stored = kept<Report['autoencoder']>(folder, 'autoencoder', settings);
-  if (stored) return stored;
   const of = async (result: Task['result']) => {
     const own = parts.flatMap(({ task, trials }) => (task.result === result ? [trials] : []));
     const [trials] = own.sort((a, b) => b.count - a.count);
     if (!trials) return null;
     return throughAutoencoder(pipeline, trials, { signal, onShare });
   };
-  const found = { clips: await of('video'), images: await of('image') };
+  // an earlier run may have had no task of one kind
+  const found = {
+    clips: stored?.clips ?? (await of('video')),
+    images: stored?.images ?? (await of('image')),
+  };
   await keep(folder, 'autoencoder', settings, found);
   return found;
 }

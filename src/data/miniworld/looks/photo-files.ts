@@ -67,6 +67,8 @@ export class PhotoShelf {
   /** The same of a file that need not be one of those given. */
   of(file: DataFile): Promise<Photo> {
     const found = this.kept.get(file.name) ?? readPhoto(file);
+    // one that cannot be read is tried again
+    found.catch(() => this.kept.get(file.name) === found && this.kept.delete(file.name));
     this.kept.delete(file.name);
     this.kept.set(file.name, found);
     if (this.kept.size > MOST_KEPT) this.kept.delete(this.kept.keys().next().value!);
