@@ -174,12 +174,13 @@ async function scaleLatents(
     tidy(() => saveSafetensors(path, autoencoder.stateDict()));
     return;
   }
-  const lengths = [1, Math.max(...data.stages.map(({ numFrames }) => numFrames))];
-  const batches: FrameBatch[] = [];
-  for (const numFrames of lengths) {
-    const batch = await data.someFrames('items', numFrames, SCALE_CLIPS);
-    if (batch) batches.push(batch);
-  }
+  const lengths = [data.stages, recipe.autoencoder.batches].flat().map((one) => one.numFrames);
+  const longestFirst = [...new Set(lengths)].filter((one) => one > 1).sort((a, b) => b - a);
+  const images = await data.someFrames('items', 1, SCALE_CLIPS);
+  let clips: FrameBatch | null = null; // the longest that there are
+  for (const numFrames of longestFirst)
+    clips ??= await data.someFrames('items', numFrames, SCALE_CLIPS);
+  const batches = [images, clips].filter((one) => one !== null);
   noGrad(() =>
     tidy(() => {
       const videos = batches.flatMap(({ frames, batchSize, numFrames, height, width }) =>

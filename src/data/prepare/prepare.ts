@@ -240,7 +240,9 @@ async function finish(
     const row = rowOf(item, made.length > 1 ? Number(key.split('-')[1]) : null, result);
     const isImage = inspection.facts.kind === 'image';
     const all = [...files];
-    const media = files.find(({ role }) => role === 'media')!;
+    // the depth of an edit is that of its result
+    const media =
+      files.find(({ role }) => role === 'target') ?? files.find(({ role }) => role === 'media')!;
     if (estimate && !files.some(({ role }) => role === 'depth')) {
       const path = await writeDepth(
         join(staging, media.name),

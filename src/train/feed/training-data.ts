@@ -7,7 +7,12 @@ import type { DType } from '../../tensor/index.js';
 import type { Reporter } from '../loop/reporter.js';
 import type { Source } from '../loop/source.js';
 import type { TrainedPipeline } from '../networks/trained-pipeline.js';
-import type { Source as DataSource, Recipe, Stage } from '../recipe/config.js';
+import {
+  type Source as DataSource,
+  type Recipe,
+  type Stage,
+  sizeOfKind,
+} from '../recipe/config.js';
 import { stagesOf } from '../recipe/stages.js';
 import type { Run } from '../run/run.js';
 import type { StepBatch } from './batch.js';
@@ -129,8 +134,8 @@ export class TrainingData {
   }
 
   /**
-   * `count` samples of a length, from those that the autoencoder is trained on or those held out;
-   * null if there are none of that length.
+   * `count` samples of a length, from those that the autoencoder is trained on or those held out, at the
+   * largest size of that length that it is trained at; null if there are none of that length.
    */
   someFrames(
     part: 'items' | 'heldOut',
@@ -138,13 +143,17 @@ export class TrainingData {
     count: number,
   ): Promise<FrameBatch | null> {
     const { recipe } = this.options;
-    const { width, height } = recipe.autoencoder;
+    const { batches, ...plan } = recipe.autoencoder;
+    const [largest = plan] = batches
+      .filter((kind) => kind.numFrames === numFrames)
+      .map((kind) => sizeOfKind(kind, plan))
+      .sort((a, b) => b.width * b.height - a.width * a.height);
     return firstFrameBatch({
       maker: this.maker,
       sources: this.sourcesOf(recipe.data),
       part,
-      width,
-      height,
+      width: largest.width,
+      height: largest.height,
       seed: recipe.seed,
       batches: [{ numFrames, batchSize: count, weight: 1 }],
     });
