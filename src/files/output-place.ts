@@ -1,7 +1,17 @@
 /** Checks, before the work begins, that results can and may be written to their places. */
-import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { InputError } from '../errors.js';
+import { writeFailure } from './atomic.js';
 import { specialKind, unreadable } from './regular-file.js';
 
 /** A file or folder that is read, and its name in messages, e.g. `the input`. */
@@ -25,7 +35,10 @@ export function expectPlace(path: string): void {
     expectFolderAbove(path);
     return;
   }
-  if (stats.isFile()) return;
+  if (stats.isFile()) {
+    expectFolderAbove(path); // a file is replaced, not written to
+    return;
+  }
   if (stats.isSymbolicLink()) {
     const target = resolve(dirname(path), readlinkSync(path));
     throw new InputError(
@@ -52,11 +65,18 @@ export function expectFolderPlace(path: string): void {
   throw new InputError(`${path}: holds files already; name a new folder, or empty it`);
 }
 
-/** @throws InputError unless the nearest existing path above is a folder */
+/** @throws InputError unless the nearest existing path above is a folder that may be written to */
 function expectFolderAbove(path: string): void {
   let above = dirname(resolve(path));
   while (statsOf(above, statSync) === null && above !== dirname(above)) above = dirname(above);
-  if (statsOf(above, statSync)?.isDirectory()) return;
+  if (statsOf(above, statSync)?.isDirectory()) {
+    try {
+      accessSync(above, constants.W_OK);
+    } catch (cause) {
+      throw writeFailure(path, cause);
+    }
+    return;
+  }
   throw new InputError(
     `${path}: cannot be written, part of its path is a file (${above}); choose another place`,
   );

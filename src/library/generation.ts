@@ -12,7 +12,13 @@ import type { Engine } from './engine.js';
 import { Making } from './making.js';
 import { type MediaInput, pathOf } from './media-input.js';
 import type { GenerateOptions, ResultPlan } from './request.js';
-import { expectFile, expectQuality, type Made, ResultFile } from './result-file.js';
+import {
+  expectFile,
+  expectFileHolds,
+  expectQuality,
+  type Made,
+  ResultFile,
+} from './result-file.js';
 import { type AskedSettings, type ResultSettings, settingsOf, versions } from './settings.js';
 
 /**
@@ -153,6 +159,7 @@ export class Generation implements AsyncDisposable {
     let file: ResultFile | null = null;
     try {
       const { result } = await making.begin();
+      expectFileHolds(path, result.size);
       if (task.result === 'video') {
         const { depthFrom, inputs, known = [] } = asked;
         const followed = depthFrom === undefined ? inputs : [depthFrom];

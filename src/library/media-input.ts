@@ -110,7 +110,8 @@ export class OpenInputs {
   /** A sentence with the paths of temporary files replaced by the names of the inputs. */
   inWords(sentence: string): string {
     let text = sentence;
-    for (const [path, name] of this.names) text = text.replaceAll(path, name);
+    // the last first, as the path of the first begins that of the tenth
+    for (const [path, name] of [...this.names].reverse()) text = text.replaceAll(path, name);
     return text;
   }
 

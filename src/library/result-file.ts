@@ -8,6 +8,7 @@ import {
   type Frames,
   findFfmpeg,
   outputKind,
+  type Size,
   writeImage,
 } from '../media/index.js';
 import type { Result } from '../pipeline/generate/generate.js';
@@ -28,6 +29,17 @@ export function expectFile(
   }
   new SourceFiles(inputs).expectOther(path);
   if (result === 'video' && extname(path).toLowerCase() !== '.gif') findFfmpeg();
+}
+
+/** The longest side of a WebP. Source: its specification, RFC 9649 */
+const WEBP_SIDE = 16383;
+
+/** @throws InputError, before any work, if a picture of this size cannot be written to the path */
+export function expectFileHolds(path: string, { width, height }: Size): void {
+  if (Math.max(width, height) <= WEBP_SIDE || !/\.webp$/i.test(path)) return;
+  throw new InputError(
+    `${path}: a WebP has at most ${WEBP_SIDE} pixels on a side, and the result is ${width}x${height}; name a .png or .jpg`,
+  );
 }
 
 /** @throws InputError for a quality out of range, or a file that has none */
@@ -89,7 +101,9 @@ export class ResultFile {
     const { result } = this;
     const { task, signal, onNote } = this.options;
     const { audio, fullRange } = result;
-    const fps = this.options.fps ?? result.fps;
+    const { fps: wanted = result.fps } = this.options;
+    // 29.97 means the 30000/1001 of the input, too
+    const fps = Math.abs(wanted / result.fps - 1) < 1e-4 ? result.fps : wanted;
     const numFrames = result.numFrames ?? undefined;
     this.settings = this.options.settingsOf({ width, height, numFrames, fps });
     this.size = { width, height, numFrames: 0 };

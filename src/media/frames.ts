@@ -42,6 +42,8 @@ export interface ReadImageOptions {
    * label maps are stored; by default it is refused
    */
   lowBits?: boolean;
+  /** a frame of a clip that has lighter ones: it may be as dark as it is */
+  amongLighter?: boolean;
   signal?: AbortSignal;
 }
 

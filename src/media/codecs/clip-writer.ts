@@ -185,7 +185,9 @@ function gifWriter(path: string, options: ClipOptions): ClipWriter {
 function encodeGif(parts: Uint8Array[], { width, height, fps }: ClipOptions): Promise<Buffer> {
   const numFrames = parts.length;
   const raw = { width, height: height * numFrames, channels: 3 as const, pageHeight: height };
-  const delay = new Array<number>(numFrames).fill(Math.max(20, Math.round(1000 / fps)));
+  // in hundredths of a second, which add up to the clip's length; browsers slow down what is below two
+  const end = (frame: number) => Math.round((100 * frame) / fps);
+  const delay = parts.map((_, i) => Math.max(20, 10 * (end(i + 1) - end(i))));
   return sharp(Buffer.concat(parts), { raw, limitInputPixels: false })
     .gif({ delay, loop: 0 })
     .toBuffer();

@@ -28,7 +28,7 @@ export async function readImage(
     kind === 'animation'
       ? await readAnimation(path, { ...options, maxFrames: 1 })
       : await readVideo(path, { maxFrames: 1, signal: options.signal });
-  return media.kind === 'video' ? firstFrame(media) : { ...media, notes: [] };
+  return firstFrame(media);
 }
 
 function firstFrame(media: Media): Media {

@@ -4,13 +4,20 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InputError } from '../../errors.js';
-import type { Media, MediaSource, ReadImageOptions, ReadVideoOptions, Size } from '../frames.js';
+import type {
+  Frames,
+  Media,
+  MediaSource,
+  ReadImageOptions,
+  ReadVideoOptions,
+  Size,
+} from '../frames.js';
 import { readAnimation } from './animation.js';
 import { inCountingOrder } from './counting-order.js';
 import { UnreadKindError } from './kinds.js';
 import { sniff } from './sniff.js';
 import { readStill } from './still.js';
-import { readVideo } from './video.js';
+import { MAX_BYTES, readVideo, tooLarge } from './video.js';
 
 /** Default frame rate of a folder of pictures: that of film. */
 export const FOLDER_FPS = 24;
@@ -48,6 +55,9 @@ async function readFolder(
   const notes: string[] = [];
   const paths = await folderFrames(path, { ...options, notes });
   for await (const frame of folderPictures(paths, { ...options, notes })) {
+    const { width, height, data } = frame;
+    if ((frames.length + 1) * data.length > MAX_BYTES)
+      throw tooLarge(path, width, height, MAX_BYTES);
     frames.push(frame);
   }
   const { width, height } = frames[0]!;
@@ -106,9 +116,16 @@ export async function* folderPictures(
   { notes, ...options }: ReadImageOptions & WithNotes,
 ): AsyncGenerator<Media> {
   let size: Size | null = null;
+  let amongLighter: boolean | null = null;
   for (const path of paths) {
     options.signal?.throwIfAborted();
-    const { width, height, ...rest } = await readStill(path, options);
+    // how dark one is says nothing by itself: a clip may fade
+    let picture = await readStill(path, { ...options, amongLighter: true });
+    if (isBlack(picture)) {
+      amongLighter ??= await hasLight(paths, options);
+      if (!amongLighter) picture = await readStill(path, options);
+    }
+    const { width, height, ...rest } = picture;
     if (size === null) notes.push(...rest.notes);
     size ??= { width, height };
     if (width !== size.width || height !== size.height) {
@@ -118,6 +135,17 @@ export async function* folderPictures(
     }
     yield { width, height, ...rest };
   }
+}
+
+const isBlack = ({ data }: Frames): boolean => data.every((value) => value === 0);
+
+/** Is any of the pictures not black? */
+async function hasLight(paths: readonly string[], options: ReadImageOptions): Promise<boolean> {
+  for (const path of paths) {
+    options.signal?.throwIfAborted();
+    if (!isBlack(await readStill(path, { ...options, amongLighter: true }))) return true;
+  }
+  return false;
 }
 
 /**

@@ -55,12 +55,13 @@ function kindOf(head: Buffer): MediaKind {
       ? 'still'
       : 'video';
   }
-  // Matroska and WebM, AVI, Ogg, FLV, and the atoms that old QuickTime files may begin with
+  // Matroska and WebM, AVI, Ogg, FLV, YUV4MPEG2, and the atoms that old QuickTime files may begin with
   const isVideo =
     ascii.startsWith('\x1a\x45\xdf\xa3') ||
     (ascii.startsWith('RIFF') && ascii.slice(8, 12) === 'AVI ') ||
     ascii.startsWith('OggS') ||
     ascii.startsWith('FLV') ||
+    ascii.startsWith('YUV4MPEG2 ') ||
     ['moov', 'mdat', 'free', 'wide', 'skip'].includes(ascii.slice(4, 8));
   return isVideo ? 'video' : 'unknown';
 }

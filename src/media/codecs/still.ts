@@ -130,11 +130,15 @@ interface Pixels {
   channels: number;
 }
 
-async function bytesOf(still: OpenStill, { lowBits = false }: ReadImageOptions): Promise<Pixels> {
+async function bytesOf(
+  still: OpenStill,
+  { lowBits = false, amongLighter = false }: ReadImageOptions,
+): Promise<Pixels> {
   const { path, facts, notes } = still;
   const { data, info } = await decoded(path, still.inSrgb().toColourspace('srgb'), 'uchar');
   const pixels = { data, width: info.width, height: info.height, channels: info.channels };
-  if (facts.depth !== 'ushort' || lightestOf(data, info.channels) >= DARK / 256) return pixels;
+  if (facts.depth !== 'ushort' || amongLighter) return pixels;
+  if (lightestOf(data, info.channels) >= DARK / 256) return pixels;
   // so dark that the values may use fewer bits
   const deep = await decoded(path, still.inSrgb().toColourspace('rgb16'), 'ushort');
   const values = new Uint16Array(deep.data.buffer, deep.data.byteOffset, deep.data.length / 2);

@@ -12,7 +12,7 @@ import { sniff } from './sniff.js';
 import { BACKGROUND, composite, OVER_WHITE } from './still.js';
 import { variesInRate, variesNote } from './variable-rate.js';
 
-const MAX_BYTES = 2 ** 31;
+export const MAX_BYTES = 2 ** 31;
 /** Frames per second. */
 const MAX_FPS = 1000;
 /** ffmpeg's exit code after a signal, e.g. Ctrl-C. */
@@ -287,7 +287,12 @@ async function collect(
   return { width, height, numFrames, data, alpha };
 }
 
-const tooLarge = (path: string, width: number, height: number, maxBytes: number): InputError =>
+export const tooLarge = (
+  path: string,
+  width: number,
+  height: number,
+  maxBytes: number,
+): InputError =>
   new InputError(
     `${path}: takes more than ${Math.round(maxBytes / 2 ** 20)} MB when decoded (${width}x${height}); read fewer frames or shrink it first`,
   );

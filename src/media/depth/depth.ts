@@ -6,6 +6,7 @@ import { InputError } from '../../errors.js';
 import { pictureNames, readMedia } from '../codecs/read.js';
 import { sniff } from '../codecs/sniff.js';
 import { decoded, floatsOf, type OpenStill, openStill, readStill } from '../codecs/still.js';
+import { MAX_BYTES, tooLarge } from '../codecs/video.js';
 import {
   type Frames,
   grayOf,
@@ -188,6 +189,9 @@ async function readFolder(path: string, options: GrayOptions): Promise<Grays> {
       );
     }
     frames.push(frame);
+    if (frames.length * frame.data.byteLength > MAX_BYTES) {
+      throw tooLarge(path, width, height, MAX_BYTES);
+    }
   }
   const { width, height } = frames[0]!;
   const data = new Float32Array(frames.length * width * height);

@@ -39,6 +39,14 @@ export function fitSizes(
 ): Sizes {
   const trained = { width: settings.width, height: settings.height };
   if (request.size) {
+    if (request.upscale !== undefined) {
+      throw new InputError(
+        '`upscale`: `size` says how large the result is; leave one of them out',
+        {
+          field: 'upscale',
+        },
+      );
+    }
     expectSides('`size`', request.size);
     const made = multiplesOf16(request.size);
     if (!same(made, request.size)) {

@@ -152,7 +152,10 @@ async function readInto(
   /** Reads a whole clip into memory, at the first clip's frame rate. */
   async function readClip(index: number): Promise<Media> {
     const path = paths[index]!;
-    const media = await readMedia(path, { signal });
+    // of the input that is followed, one frame more, to know whether something is left out
+    const asked = task.followsInput && index === 0 ? request.numFrames : undefined;
+    const maxFrames = asked === undefined ? undefined : asked + 1;
+    const media = await readMedia(path, { signal, maxFrames });
     if (index === 0 || !media.fps || !inputs.fps || near(media.fps, inputs.fps)) return media;
     const [own, wanted] = [rate(media.fps), rate(inputs.fps)];
     if (typeof path !== 'string') {

@@ -109,7 +109,12 @@ async function readKnown(
   const { first, count } = spanOf(name, at, numFrames);
   const most = count ?? numFrames - first;
   // one frame more, to know whether something is left out
-  const media = await readAtRate(source, { fps, maxFrames: most + 1, fitting, signal });
+  const { media, resampled } = await readAtRate(source, {
+    fps,
+    maxFrames: most + 1,
+    fitting,
+    signal,
+  });
   fitting.notes(media.notes.splice(0));
   const still = media.kind === 'image';
   const wanted = count ?? (still ? 1 : Math.min(most, media.numFrames));
@@ -124,6 +129,7 @@ async function readKnown(
   const frames = padFrames(sliceFrames(media, 0, Math.min(wanted, media.numFrames)), wanted);
   const shares = mask === undefined ? null : await readHole(mask, { ...media, ...frames });
   const map = depth === undefined ? null : await readDepthFile(depth, request, fitting);
+  if (map) expectSameRate('depth', map.numFrames);
   return {
     media: { ...media, ...frames },
     at: placesFrom(first, wanted),
@@ -133,10 +139,20 @@ async function readKnown(
       map && depthOfLength(map, wanted, { where: `${where} of ${name}`, isCut, still, fitting }),
   };
 
+  /** @throws InputError if it belongs to frames of which only some are used */
+  function expectSameRate(what: string, count: number): void {
+    if (!resampled || count === 1) return;
+    throw new InputError(
+      `${name}: is brought to the rate of the first clip, but its ${what} belongs to its own frames; give both at that rate`,
+      { field: 'known' },
+    );
+  }
+
   async function readHole(mask: MediaSource, input: Media): Promise<Hole> {
     const notes: string[] = [];
     const read = await readShares(mask, { invert, notes, signal, maxFrames: wanted + 1 });
     fitting.notes(notes);
+    expectSameRate('mask', read.numFrames);
     const plane = read.width * read.height;
     const isLong = isCut && read.numFrames > wanted;
     expectMaskFits(isLong ? { ...read, numFrames: wanted } : read, input);
@@ -153,10 +169,10 @@ async function readAtRate(
     fitting,
     ...options
   }: Pick<Within, 'fps' | 'fitting'> & { maxFrames: number; signal?: AbortSignal },
-): Promise<Media> {
+): Promise<{ media: Media; resampled: boolean }> {
   const media = await readMedia(source, options);
   if (media.kind !== 'video' || !media.fps || !fps || Math.abs(media.fps / fps - 1) < 0.01) {
-    return media;
+    return { media, resampled: false };
   }
   const [own, wanted] = [media.fps, fps].map((rate) => String(Math.round(rate * 100) / 100));
   if (typeof source !== 'string') {
@@ -166,7 +182,7 @@ async function readAtRate(
     );
   }
   fitting.fitted(`${source}: ${own} frames per second become the ${wanted} of the first clip`);
-  return readMedia(source, { ...options, fps });
+  return { media: await readMedia(source, { ...options, fps }), resampled: true };
 }
 
 /** A hole in which at most this share of each pixel is kept; null: everything is. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import sharp from 'sharp';
 import { JobError, ShapeError } from '../../../src/errors.js';
 import { type ClipOptions, createClipWriter } from '../../../src/media/codecs/clip-writer.js';
 import { readMedia } from '../../../src/media/codecs/read.js';
@@ -132,5 +133,19 @@ describe('createClipWriter', { skip: noFfmpeg }, () => {
         else process.env.FFMPEG_PATH = named;
       }
     });
+  }
+});
+
+test('a GIF is as long as its frames', async () => {
+  for (const fps of [8, 15, 30]) {
+    const frames = flatFrames(
+      4,
+      4,
+      Array.from({ length: 30 }, (_, i) => [8 * i, 0, 0]),
+    );
+    await writeVideo(at(`${fps}.gif`), frames, { fps });
+    const { delay } = await sharp(at(`${fps}.gif`), { animated: true }).metadata();
+    const length = delay!.reduce((sum, one) => sum + one, 0);
+    assert.ok(Math.abs(length - 30_000 / fps) <= 5, `${fps}: ${length} ms`);
   }
 });

@@ -91,6 +91,17 @@ describe('readMask', () => {
     await assert.rejects(readMask(at('masks')), /holds 3 values \(0, 1, 2\)/);
   });
 
+  test('a frame of a folder may be darker than the others, in 16 bits too', async () => {
+    mkdirSync(at('fading'));
+    for (const [i, light] of [65535, 40000, 200].entries()) {
+      await row(`fading/${i}.png`, [0, light, 0], true);
+    }
+    assert.deepEqual([...(await readMask(at('fading'))).data], [0, 1, 0, 0, 1, 0, 0, 0, 0]);
+    mkdirSync(at('dark'));
+    for (const i of [0, 1]) await row(`dark/${i}.png`, [0, i], true);
+    assert.deepEqual([...(await readMask(at('dark'))).data], [0, 0, 0, 1]);
+  });
+
   test('reads a clip, frame by frame', { skip: noFfmpeg }, async () => {
     const clip = flatFrames(16, 16, [
       [0, 0, 0],

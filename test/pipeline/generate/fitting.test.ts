@@ -44,6 +44,13 @@ function sizesOf(
 }
 
 describe('fitSizes', () => {
+  test('takes one of a size and a factor', () => {
+    assert.throws(
+      () => sizesOf(TASKS.isr, [32, 32], { upscale: 4, size: { width: 64, height: 64 } }),
+      /`upscale`: `size` says how large the result is; leave one of them out/,
+    );
+  });
+
   test('the size follows from the task, the input and what is asked for', () => {
     const cases: [Task, [number, number], Partial<UserRequest>, string, string, string | null][] = [
       [TASKS.t2i, [999, 10], {}, '64x64', '64x64', null],

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { InputError } from '../../../src/errors.js';
-import { type Frames, type Media, resizeFrames, sliceFrames } from '../../../src/media/index.js';
+import {
+  type Frames,
+  type Media,
+  resizeFrames,
+  sliceFrames,
+  writeVideo,
+} from '../../../src/media/index.js';
 import { finished } from '../../../src/pipeline/generate/finish.js';
 import { expectOnce, spanOf } from '../../../src/pipeline/generate/placed.js';
 import { prepare } from '../../../src/pipeline/generate/prepare.js';
@@ -9,6 +16,7 @@ import type { UserRequest } from '../../../src/pipeline/generate/request.js';
 import { PipelineSettings, settingsFor } from '../../../src/pipeline/settings.js';
 import { given, TASKS } from '../../../src/tasks/index.js';
 import { noisy } from '../../cli/commands/generate/generating.js';
+import { temporaryFolder } from '../../temp-folder.js';
 
 const settings = settingsFor(
   PipelineSettings.parse({ width: 32, height: 32, numFrames: 17 }),
@@ -39,6 +47,23 @@ async function planned(request: Partial<UserRequest>) {
 }
 
 describe('what is placed', () => {
+  test('is refused if a part is brought to another rate, and its mask is not', async () => {
+    const folder = temporaryFolder();
+    const fast = join(folder, 'fast.mp4');
+    await writeVideo(fast, noisy(32, 32, 16, 1), { fps: 16 });
+    const mask = join(folder, 'mask.mp4');
+    const half = new Uint8Array(16 * 32 * 32 * 3).map((_, i) => (i % 96 < 48 ? 255 : 0));
+    await writeVideo(mask, { width: 32, height: 32, numFrames: 16, data: half }, { fps: 16 });
+    const known = [
+      { media: media(noisy(32, 32, 9, 2), 'clip'), at: [0, 8] as [number, number] },
+      { media: fast, at: [9, 16] as [number, number], mask },
+    ];
+    await assert.rejects(
+      planned({ numFrames: 17, known }),
+      /fast\.mp4: .*its mask belongs to its own/,
+    );
+  });
+
   test('is in every window, from where that begins', async () => {
     const clip = noisy(32, 32, 9, 1);
     const { windows, numFrames } = await planned({

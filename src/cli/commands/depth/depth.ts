@@ -82,13 +82,14 @@ async function saveAll(jobs: DepthJobs, context: Context): Promise<number | unde
   const { hasSettings, stampOfAll } = await import('../generate/result-settings.js');
   let exitCode: number | undefined;
   let [present, done, seconds, failed] = [0, 0, 0, 0];
+  const weights = stampOfAll([context.model.folder]);
   for (const [i, job] of jobs.entries()) {
     try {
       if ('problem' in job) throw job.problem;
       const about = `${job.output}.json`;
       const settings = settingsOf(job, context);
       const files = stampOfAll([job.input]);
-      if (existsSync(job.output) && hasSettings(about, settings, files)) {
+      if (existsSync(job.output) && hasSettings(about, settings, { files, weights })) {
         present++;
         continue;
       }
@@ -96,7 +97,8 @@ async function saveAll(jobs: DepthJobs, context: Context): Promise<number | unde
       say(`${i + 1} of ${jobs.length}: ${job.output}${left}`);
       const startMs = performance.now();
       const { path: _, ...made } = await save(job, context);
-      const text = `${JSON.stringify({ ...settings, made: { ...made, files } }, null, 2)}\n`;
+      const whole = { ...settings, made: { ...made, files, weights } };
+      const text = `${JSON.stringify(whole, null, 2)}\n`;
       await writeAtomically(about, (temporary) => writeFile(temporary, text));
       done++;
       seconds += (performance.now() - startMs) / 1000;

@@ -147,6 +147,9 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
   const { begin, make } = await import('./make-result.js');
   let exitCode: number | undefined;
   let [present, done, seconds, failed] = [0, 0, 0, 0];
+  const { depthModel, tasks } = context.options;
+  const networks = [context.mfm.folder, depthModel, tasks];
+  const weights = stampOfAll(networks.filter((one) => one !== undefined));
   for (const [i, job] of jobs.entries()) {
     const about = settingsPath(job.output);
     try {
@@ -154,7 +157,7 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
       const settings = await begun.generation.settings(begun.saving);
       // taken before the files are read, so that a change in the meantime is noticed by the next run
       const files = stampOfAll(filesOf(job, context.task).map(({ path }) => path));
-      if (existsSync(job.output) && hasSettings(about, settings, files)) {
+      if (existsSync(job.output) && hasSettings(about, settings, { files, weights })) {
         present++;
         continue;
       }
@@ -164,7 +167,7 @@ async function makeAll(jobs: Job[], context: Context): Promise<number | undefine
       const startMs = performance.now();
       const { made, ...asked } = await make(begun, context);
       const ownSeconds = Math.round(performance.now() - startMs) / 1000;
-      const whole = { ...asked, made: { ...made, seconds: ownSeconds, files } };
+      const whole = { ...asked, made: { ...made, seconds: ownSeconds, files, weights } };
       const text = `${JSON.stringify(whole, null, 2)}\n`;
       await writeAtomically(about, (temporary) => writeFile(temporary, text));
       done++;

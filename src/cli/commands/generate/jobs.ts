@@ -78,6 +78,7 @@ export async function manyJobs(task: Task, options: GenerateOptions): Promise<Jo
       width: undefined,
       size: sizeOf(row, `${where}: `) ?? size,
     });
+    for (const part of row.known) parseKnown(part, `${where}: --known`);
     if (lists.length > 0 && isNew(merged.seed ?? 0)) {
       throw new InputError(
         `${where}: --seed -1 draws a random seed each time, with which a batch could not be resumed; give a seed of 0 or more`,

@@ -63,7 +63,8 @@ export async function begin(job: Job, context: Context): Promise<Begun> {
   }
   if (rewrite) {
     request.rewritePrompt = async (wish) => {
-      const prompt = await rewrite({ task, prompt: wish, input: job.options.input[0] });
+      const shown = task.inputs[0] === 'depth' ? undefined : job.options.input[0];
+      const prompt = await rewrite({ task, prompt: wish, input: shown });
       say(`prompt: ${prompt}`);
       return prompt;
     };

@@ -5,7 +5,15 @@ import { keyOf } from '../../../data/store.js';
 import { stampOf } from '../../../files/stamp.js';
 import type { AskedSettings, ResultSettings } from '../../../index.js';
 
-/** A hash that changes with the names, sizes and times of the files that are read for a result. */
+/** What changes with what a result was made of and with. */
+interface Stamps {
+  /** the files that were read */
+  files: string;
+  /** the pipeline and other networks, and tasks of one's own; results without it are kept */
+  weights: string;
+}
+
+/** A hash that changes with the names, sizes and times of files, and of those in folders. */
 export const stampOfAll = (paths: readonly string[]): string => keyOf(paths.map(stampOf));
 
 /**
@@ -14,11 +22,16 @@ export const stampOfAll = (paths: readonly string[]): string => keyOf(paths.map(
  *
  * @param files   their stamp; results of earlier versions have none, and count as made from the same
  */
-export function hasSettings(path: string, settings: AskedSettings, files: string): boolean {
+export function hasSettings(
+  path: string,
+  settings: AskedSettings,
+  { files, weights }: Stamps,
+): boolean {
   const stored = readSettings(path);
   if (stored === null) return false;
   const { made, ...before } = stored;
   if ((made?.files ?? files) !== files) return false;
+  if ((made?.weights ?? weights) !== weights) return false;
   // as they are in JSON: without undefined values
   return isDeepStrictEqual(before, JSON.parse(JSON.stringify(settings)));
 }

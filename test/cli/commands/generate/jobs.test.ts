@@ -206,3 +206,11 @@ test('resultName tells what a file holds', () => {
   assert.equal(resultName(0, { prompt: 'x', input: ['in/My Photo.JPG'] }), '0001-my-photo');
   assert.equal(resultName(0, {}), '0001');
 });
+
+test('manyJobs names the line of a part without a place', async () => {
+  const list = write('parts.jsonl', '{"known": ["a.png@0"]}\n{"known": ["b.png"]}');
+  await assert.rejects(
+    manyJobs(TASKS.any, parseArgs('generate', args, ['any', '--batch', list])),
+    /parts\.jsonl:2: --known: \S*b\.png: needs a place/,
+  );
+});
