@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import { cors } from 'hono/cors';
 import { secureHeaders } from 'hono/secure-headers';
 import { InputError, JobError } from '../errors.js';
 import { EngineChild } from './engine/child.js';
@@ -79,7 +80,7 @@ export async function openServer(options: ServerOptions): Promise<MfmServer> {
       lock.release();
     };
     return {
-      app: appOf(parts, options.studio),
+      app: appOf(parts, options),
       folder: root,
       get enginePid() {
         return engine.pid;
@@ -205,13 +206,21 @@ function build(options: ServerOptions, { root, engine, checker, say }: Base): Se
   };
 }
 
-function appOf(parts: ServerParts, studio: string | undefined): OpenAPIHono {
+/** Headers of answers that pages of other sites may read. */
+const EXPOSED = ['content-range', 'etag', 'retry-after', 'x-video-id'];
+
+function appOf(
+  parts: ServerParts,
+  { studio, origins = [] }: Pick<ServerOptions, 'studio' | 'origins'>,
+): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use('*', async (c, next) => {
     await next();
     parts.metrics.request(c.req.method, routeOf(c), c.res.status);
   });
   app.use('*', secureHeaders({ crossOriginResourcePolicy: 'same-origin', xFrameOptions: 'DENY' }));
+  // before the guard, as browsers ask whether they may ask without a key
+  if (origins.length > 0) app.use('*', cors({ origin: [...origins], exposeHeaders: EXPOSED }));
   app.use('*', parts.guard.check);
   app.use('*', async (_, next) => {
     parts.queue.expectOpen();

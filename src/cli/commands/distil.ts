@@ -76,15 +76,15 @@ export const args = defineArgs({
 });
 
 export const examples: readonly Example[] = [
-  ['the small pipeline, with scenes of MiniWorld', 'distil models/mfm-mini -o models/mini-4'],
+  ['a small pipeline, with scenes of MiniWorld', 'distil runs/mfm-mini/pipeline -o models/mini-4'],
   [
     'a pipeline of yours, with what it was trained on',
     'distil runs/mine/pipeline --data clips.jsonl',
   ],
-  ['what would be trained, and how long it takes', 'distil models/mfm-mini --dry-run'],
+  ['what would be trained, and how long it takes', 'distil runs/mfm-mini/pipeline --dry-run'],
   [
     'continue after Ctrl-C, a crash or a reboot',
-    'distil models/mfm-mini -o models/mini-4 --resume',
+    'distil runs/mfm-mini/pipeline -o models/mini-4 --resume',
   ],
 ];
 

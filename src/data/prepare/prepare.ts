@@ -337,12 +337,19 @@ async function expectOwn(folder: string, suffix: string): Promise<void> {
   const half = new RegExp(
     `^\\.(shard${suffix}-\\d+\\.tar|manifest${suffix}\\.jsonl)\\.\\w+\\.tmp$`,
   );
-  const result = new RegExp(`^(shard${suffix}-\\d+\\.tar|manifest${suffix}\\.jsonl)$`);
   const names = await readdir(folder);
-  const isBegun = names.includes(`.prepare${suffix}.jsonl`);
+  // of this machine's share, and of others that share the folder
+  const isPrepared = (name: string) => {
+    const share = /^(?:shard|manifest)(-\d+of\d+)?(?:-\d+\.tar|\.jsonl)$/.exec(name);
+    return share !== null && names.includes(`.prepare${share[1] ?? ''}.jsonl`);
+  };
   for (const name of names) {
     if (half.test(name)) await rm(join(folder, name));
-    if (!isBegun && result.test(name)) {
+    else if (
+      /^manifest.*\.jsonl$|\.tar$/.test(name) &&
+      !name.startsWith('.') &&
+      !isPrepared(name)
+    ) {
       throw new InputError(`${join(folder, name)}: is there already; name another folder`);
     }
   }

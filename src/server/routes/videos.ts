@@ -94,11 +94,13 @@ export function videoRoutes(app: OpenAPIHono, parts: ServerParts): void {
       path: '/v1/videos/sync',
       tag,
       summary: 'The same, answered with the result itself',
+      headers: IdempotencyHeader,
       body,
       answer: { types: RESULT_TYPES },
     },
     async (c) => {
-      const job = await submit(c, (fields) => merged(expectBody(VideoBody, fields)));
+      const asked = (fields: unknown) => merged(expectBody(VideoBody, fields));
+      const job = await submit(c, asked, { key: keyOf(c) });
       await whenEnded(parts, job, c.req.raw.signal);
       if (job.status !== 'completed') throw endOf(job);
       return answerFile(c, join(jobs.folderOf(job.id), job.file), {
