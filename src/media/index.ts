@@ -56,7 +56,7 @@ export {
   parseColour,
 } from './mask/mask-sources.js';
 export { type BlendOptions, blendKnown, crossFade } from './pixels/blend.js';
-export { matchColours, matchLuminance, transferChroma } from './pixels/colours.js';
+export { chromaTransfer, matchColours, matchLuminance } from './pixels/colours.js';
 export { FIT_WAYS, type Fitted, type FitWay, fitFrames } from './pixels/fit.js';
 export { RESAMPLE_FILTERS, type ResampleFilter, resample } from './pixels/resample.js';
 export {

@@ -43,28 +43,31 @@ export function matchLuminance(made: Frames, original: Frames): Frames {
 const MAX_CHROMA_GAIN = 4;
 
 /**
- * Gives frames the palette of a reference: mean and standard deviation of Cb and Cr become the
- * reference's (computed over all frames, so that nothing flickers), and luma is kept.
+ * A function that gives frames the palette of a reference: mean and standard deviation of Cb and Cr of
+ * `frames` become the reference's (computed over all of them, so that nothing flickers), and luma is
+ * kept. All parts of a clip are to be changed by the same function.
  *
  * @param reference  of any size and length
  * Source: Reinhard et al. 2001, Color Transfer between Images; in YCbCr, so that luma is kept
  */
-export function transferChroma(frames: Frames, reference: Frames): Frames {
-  expectFrames('transferChroma', frames);
-  expectFrames('transferChroma', reference);
+export function chromaTransfer(frames: Frames, reference: Frames): (part: Frames) => Frames {
+  expectFrames('chromaTransfer', frames);
+  expectFrames('chromaTransfer', reference);
   const [from, to] = [chromaMoments(frames), chromaMoments(reference)];
   const [red, blue] = [0, 1].map((c) => {
     const gain =
       from[c]!.deviation > 0 ? Math.min(MAX_CHROMA_GAIN, to[c]!.deviation / from[c]!.deviation) : 1;
     return { gain, offset: to[c]!.mean - gain * from[c]!.mean };
   });
-  const data = new Uint8Array(frames.data.length);
-  for (let j = 0; j < data.length; j += 3) {
-    const [r, g, b] = [frames.data[j]!, frames.data[j + 1]!, frames.data[j + 2]!];
-    const y = luma(r, g, b);
-    putColour(data, j, y, red!.gain * (r - y) + red!.offset, blue!.gain * (b - y) + blue!.offset);
-  }
-  return { ...frames, data };
+  return (part) => {
+    const data = new Uint8Array(part.data.length);
+    for (let j = 0; j < data.length; j += 3) {
+      const [r, g, b] = [part.data[j]!, part.data[j + 1]!, part.data[j + 2]!];
+      const y = luma(r, g, b);
+      putColour(data, j, y, red!.gain * (r - y) + red!.offset, blue!.gain * (b - y) + blue!.offset);
+    }
+    return { ...part, data };
+  };
 }
 
 /** Limits of the colour change between windows of a clip; a larger difference is not colour drift. */

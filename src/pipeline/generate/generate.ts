@@ -1,6 +1,7 @@
 /** Runs one task on a user's input, from files to frames: window by window, tile by tile. */
 import { InputError } from '../../errors.js';
 import {
+  chromaTransfer,
   crossFade,
   type Frames,
   matchColours,
@@ -9,7 +10,6 @@ import {
   type Size,
   sliceFrames,
   sourceName,
-  transferChroma,
 } from '../../media/index.js';
 import { resizeHole } from '../../media/mask/resize-mask.js';
 import type { ConditionInputs, Target, Task } from '../../tasks/index.js';
@@ -169,7 +169,8 @@ async function* piecesOf(
   try {
     if (before) yield bare(before);
     let index = 0;
-    let previous: Frames | null = null; // the previous window, as it is in the result
+    let previous: Frames | null = null; // the previous window, before it gets the reference's palette
+    let inPalette: ((frames: Frames) => Frames) | null = null;
     for await (const window of prepared.windows()) {
       request.onWindow?.(index, numWindows);
       const { task, kept, overlap } = window;
@@ -179,8 +180,8 @@ async function* piecesOf(
       const made: Frames = await makeWindow(pipeline, request, prepared, part);
       const matched = shared ? matchedTo(shared, made, task, given, result) : made;
       const whole = finished(matched, task, given, result, request);
-      const coloured = reference ? transferChroma(whole, reference) : whole;
-      const frames: Frames = sliceFrames(coloured, 0, kept);
+      if (reference) inPalette ??= chromaTransfer(whole, reference);
+      const frames: Frames = sliceFrames(whole, 0, kept);
       // with cross-fading, the frames shared with the next window are held back until it is made
       const fades = task.windows === 'cross-faded';
       const joined: Frames = fades && shared ? fadedIn(shared, frames) : frames;
@@ -188,7 +189,8 @@ async function* piecesOf(
       const to = kept - (fades && !window.last ? prepared.overlap : 0);
       if (to > from) {
         const filled = filledPart(matched, given, result, [from, to]);
-        yield { frames: sliceFrames(joined, from, to), filled };
+        const part = sliceFrames(joined, from, to);
+        yield { frames: inPalette ? inPalette(part) : part, filled };
       }
       previous = joined;
       index++;

@@ -35,6 +35,8 @@ export async function planNewClip(
   // a window has room for the known frames, and for at least one more
   const fewest = Math.max(heads, tail.length > 0 ? OVERLAPS[task.windows] + ending : 0) + 1;
   const goesOn = task.inputs.includes('video');
+  // where frames are known here and there, the result is slower or faster than the input
+  const keepsTime = all.known.every(({ at }) => at.every((place, i) => place === at[0]! + i));
   return planWindows(task, request, settings, fitting, {
     sizes,
     numFrames: wanted,
@@ -42,7 +44,7 @@ export async function planNewClip(
     fewest,
     ending,
     fps: (goesOn ? fps : null) ?? settings.fps,
-    audio: goesOn ? soundOf(request.inputs[0], media[0], fitting) : null,
+    audio: goesOn && keepsTime ? soundOf(request.inputs[0], media[0], fitting) : null,
     fullRange: media[0]?.fullRange ?? false,
   });
 }

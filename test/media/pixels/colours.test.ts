@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Frames } from '../../../src/media/frames.js';
-import { matchColours, matchLuminance, transferChroma } from '../../../src/media/pixels/colours.js';
+import { chromaTransfer, matchColours, matchLuminance } from '../../../src/media/pixels/colours.js';
 import { resizeFrames } from '../../../src/media/pixels/tensors.js';
 import { colorAt, expectColor, flatFrames } from '../helpers.js';
 
@@ -76,7 +76,7 @@ describe('matchLuminance', () => {
   });
 });
 
-describe('transferChroma', () => {
+describe('chromaTransfer', () => {
   test('takes over mean and spread of the chroma, and keeps luma', () => {
     // in the middle of the cube, so that all colours exist
     const near = (frames: Frames, low: number[], range: number) => ({
@@ -85,7 +85,7 @@ describe('transferChroma', () => {
     });
     const clip = near(noisy(32, 32, 2, 5), [110, 110, 110], 30);
     const reference = near(noisy(20, 20, 1, 6), [140, 100, 80], 50);
-    const result = transferChroma(clip, reference);
+    const result = chromaTransfer(clip, reference)(clip);
     assert.ok(worstLuma(result, clip) <= 0.5 + 1e-9);
     for (const channel of [1, 2]) {
       const [got, want] = [result, reference].map((frames) => ycc(frames).map((p) => p[channel]!));
@@ -97,7 +97,7 @@ describe('transferChroma', () => {
   test('gives a gray clip the mean chroma only', () => {
     const gray = flatFrames(8, 8, [[120, 120, 120]]);
     const reference = flatFrames(4, 4, [[150, 100, 90]]);
-    const [, cb, cr] = ycc(transferChroma(gray, reference))[0]!;
+    const [, cb, cr] = ycc(chromaTransfer(gray, reference)(gray))[0]!;
     const [, wantCb, wantCr] = ycc(reference)[0]!;
     assert.ok(Math.abs(cb - wantCb) < 1 && Math.abs(cr - wantCr) < 1);
   });
