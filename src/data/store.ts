@@ -12,8 +12,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { writeFailure } from '../files/atomic.js';
 import { makeFolder } from '../files/make-folder.js';
+import { writeFailure } from '../files/write-failure.js';
 import { KeyMap } from './key-map.js';
 
 /** A key from everything that the stored value depends on, as JSON values; 128 bits in hexadecimal. */

@@ -6,10 +6,9 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { InputError, isAbort, JobError, MfmError } from '../errors.js';
 import { makeFolder } from './make-folder.js';
 import { expectFolderPlace, expectPlace } from './output-place.js';
-import { fileProblem } from './system-errors.js';
+import { writeFailure } from './write-failure.js';
 
 /**
  * Creates the folder of `path`, lets `write` fill a temporary file in it, and renames that to
@@ -97,15 +96,4 @@ function beside(path: string): AtomicFile {
       end(temporary);
     },
   };
-}
-
-/** Explains an error met while writing `path` in a sentence; aborts and our own errors stay. */
-export function writeFailure(path: string, cause: unknown): unknown {
-  if (cause instanceof MfmError || isAbort(cause)) return cause;
-  const { message } = cause as Error;
-  // ffmpeg and LibTorch say it in their own messages
-  const isFull = /no space left|disk quota/i.test(message);
-  const problem = fileProblem(isFull ? { code: 'ENOSPC' } : cause, 'writing');
-  if (problem?.isInput) return new InputError(`${path}: ${problem.reason}`, { cause });
-  return new JobError(`${path}: ${problem?.reason ?? `cannot be written (${message})`}`, { cause });
 }

@@ -11,8 +11,8 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { InputError } from '../errors.js';
-import { writeFailure } from './atomic.js';
 import { specialKind, unreadable } from './regular-file.js';
+import { writeFailure } from './write-failure.js';
 
 /** A file or folder that is read, and its name in messages, e.g. `the input`. */
 export interface ReadFrom {

@@ -2,7 +2,8 @@
  * Row 2: pictures and clips, from and to files and tensors. Higher rows import from here, except code
  * that runs without LibTorch (worker threads), which imports single files.
  */
-export { writeAtomically, writeFailure } from '../files/atomic.js';
+export { writeAtomically } from '../files/atomic.js';
+export { writeFailure } from '../files/write-failure.js';
 export { type ClipReader, type OpenClipOptions, openClip } from './codecs/clip-reader.js';
 export { type ClipOptions, type ClipWriter, createClipWriter } from './codecs/clip-writer.js';
 export { pictureDataUrl } from './codecs/data-url.js';

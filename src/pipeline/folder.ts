@@ -5,8 +5,8 @@ import type { z } from 'zod';
 import { checkConfig } from '../check-config.js';
 import { SchedulerConfig } from '../diffusion/index.js';
 import { InputError } from '../errors.js';
-import { writeFailure } from '../files/atomic.js';
 import { readJson } from '../files/read-json.js';
+import { writeFailure } from '../files/write-failure.js';
 import { Autoencoder, parseAutoencoderConfig } from '../models/autoencoder/index.js';
 import {
   PromptTokenizer,

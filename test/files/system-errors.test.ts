@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { InputError, JobError } from '../../src/errors.js';
-import { writeFailure } from '../../src/files/atomic.js';
 import { unreadable } from '../../src/files/regular-file.js';
 import { fileProblem } from '../../src/files/system-errors.js';
+import { writeFailure } from '../../src/files/write-failure.js';
 
 const failing = (code: string, message = `${code}: the system's words`) =>
   Object.assign(new Error(message), { code });

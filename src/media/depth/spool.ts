@@ -1,7 +1,8 @@
 /** Depth of a clip in a temporary file, since its range is known only after its last frame. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { ShapeError } from '../../errors.js';
-import { type AtomicFile, openAtomically, writeFailure } from '../../files/atomic.js';
+import { type AtomicFile, openAtomically } from '../../files/atomic.js';
+import { writeFailure } from '../../files/write-failure.js';
 import type { Size } from '../frames.js';
 import { rangeOf } from './meaning.js';
 

@@ -1,7 +1,7 @@
 /** Writes a depth model's folder. */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { writeFailure } from '../../files/atomic.js';
+import { writeFailure } from '../../files/write-failure.js';
 import { type DType, saveSafetensors, type Tensor, tidy } from '../../tensor/index.js';
 import type { DepthAnything } from './depth-anything.js';
 import type { DepthProcessorConfig } from './processor.js';

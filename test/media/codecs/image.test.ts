@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import sharp from 'sharp';
 import { InputError, JobError } from '../../../src/errors.js';
-import { writeFailure } from '../../../src/files/atomic.js';
+import { writeFailure } from '../../../src/files/write-failure.js';
 import { openClip } from '../../../src/media/codecs/clip-reader.js';
 import { readImage } from '../../../src/media/codecs/image.js';
 import { readMedia } from '../../../src/media/codecs/read.js';

@@ -12,7 +12,7 @@ import { closeSync, ftruncateSync, mkdirSync, openSync, readdirSync, writeSync }
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from '../../../errors.js';
-import { writeFailure } from '../../../files/atomic.js';
+import { writeFailure } from '../../../files/write-failure.js';
 import {
   bytesField,
   doubleField,
