@@ -125,12 +125,12 @@ describe('the studio', { skip }, () => {
     await drop(page, await smallPhoto());
     await page.getByLabel('Paint a part of it to be made anew').check();
     await paint(page, [0.3, 0.3], [0.6, 0.6]);
-    await page.getByRole('button', { name: 'Undo' }).and(page.locator(':enabled')).waitFor();
+    await page.getByRole('button', { name: 'Undo', disabled: false }).waitFor();
     const keep = page.getByRole('slider', { name: /^Keep/ });
     await keep.fill('0.5');
     await page.getByText('Keep 50 %').waitFor();
     await keep.press('Control+z');
-    await page.getByRole('button', { name: 'Undo' }).and(page.locator(':disabled')).waitFor();
+    await page.getByRole('button', { name: 'Undo', disabled: true }).waitFor();
     assert.equal(await keep.inputValue(), '0.5');
   });
 
