@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { fromRoot } from '../../src/files/package-root.js';
 import { MODEL_INDEX } from '../../src/pipeline/index.js';
 import { presetShape } from '../../src/pipeline/shape.js';
 import { type DistilOptions, distilRecipe } from '../../src/train/index.js';
 import { checkRecipe } from '../../src/train/recipe/read-recipe.js';
 import { stagesOf } from '../../src/train/recipe/stages.js';
+import { smallMini } from '../small-mini.js';
 import { temporaryFolder } from '../temp-folder.js';
 
 const root = temporaryFolder();
-const mini = fromRoot('models/mfm-mini');
+const mini = smallMini(temporaryFolder());
 
 const stageOf = (pipeline: string, options?: DistilOptions) => {
   const recipe = checkRecipe(distilRecipe(pipeline, options), 'recipe');
