@@ -158,17 +158,18 @@ export class GradientSums {
         const parameter = this.parameters[index]!;
         const { buffer, part } = this.parcelsOf(place.bucket)[place.part]!;
         const target = buffer.narrow(0, place.offset, size).view(parameter.shape);
-        const [first, ...others] = [this.before.get(index), parameter.grad].filter((one) => one);
-        if (this.taken.has(index)) target.add_(first!);
-        else target.copy_(first!);
-        for (const gradient of others) target.add_(gradient!);
+        for (const gradient of [this.before.get(index), parameter.grad]) {
+          if (!gradient) continue;
+          if (this.taken.has(index)) target.add_(gradient);
+          else target.copy_(gradient);
+          this.taken.add(index);
+        }
         this.before.drop(index);
         parameter.grad = null;
         const flag = this.flagsAt(part) + part.members.indexOf(index);
         buffer.narrow(0, flag, 1).fill_(1);
       }),
     );
-    this.taken.add(index);
   }
 
   /** Packs gradients that the last micro-batch did not touch, and sends all remaining buckets. */

@@ -15,7 +15,6 @@ import { sniff } from '../media/codecs/sniff.js';
 import { probeVideo } from '../media/ffmpeg/probe.js';
 import {
   cropDepth,
-  type DepthMap,
   type Frames,
   fitFrames,
   readDepth,
@@ -24,7 +23,7 @@ import {
 } from '../media/index.js';
 import { fittingFrames } from '../models/latent-grid.js';
 import type { PipelineSettings } from '../pipeline/index.js';
-import { promptFor, shortcomings, type Task, type Thresholds } from '../tasks/index.js';
+import { depthAt, promptFor, shortcomings, type Task, type Thresholds } from '../tasks/index.js';
 import type { Part } from './report.js';
 import type { Trial } from './trials.js';
 
@@ -226,14 +225,4 @@ function readPart(
     const seconds = beginning + (start - 0.25) / fps;
     return readMedia(path, { ...own, start: seconds, maxFrames: end - start });
   });
-}
-
-/** The maps of frames, in this order. */
-function depthAt(map: DepthMap, places: readonly number[]): DepthMap {
-  const plane = map.width * map.height;
-  const data = new Float32Array(places.length * plane);
-  for (const [i, place] of places.entries()) {
-    data.set(map.data.subarray(place * plane, (place + 1) * plane), i * plane);
-  }
-  return { ...map, numFrames: places.length, data };
 }

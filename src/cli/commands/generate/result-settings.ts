@@ -20,7 +20,7 @@ export const stampOfAll = (paths: readonly string[]): string => keyOf(paths.map(
  * Does the file hold a result's JSON with these settings, made from the same files? A missing or damaged
  * file does not.
  *
- * @param files   their stamp; results of earlier versions have none, and count as made from the same
+ * Results of earlier versions have no stamps, and count as made from the same.
  */
 export function hasSettings(
   path: string,
